@@ -1,0 +1,35 @@
+//! The protos of the five services, compiled, and nothing else.
+//!
+//! Everything that services know of each other is in here.
+
+// Generated code is not ours to polish.
+#![allow(clippy::all, unused_qualifications, rustdoc::all)]
+
+pub mod mapping {
+    pub mod v1 {
+        tonic::include_proto!("weir.mapping.v1");
+    }
+}
+pub mod contact {
+    pub mod v1 {
+        tonic::include_proto!("weir.contact.v1");
+    }
+}
+pub mod activity {
+    pub mod v1 {
+        tonic::include_proto!("weir.activity.v1");
+    }
+}
+pub mod audience {
+    pub mod v1 {
+        tonic::include_proto!("weir.audience.v1");
+    }
+}
+pub mod quota {
+    pub mod v1 {
+        tonic::include_proto!("weir.quota.v1");
+    }
+}
+
+/// All files of all services, encoded as a `FileDescriptorSet`; for reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/weir.bin"));

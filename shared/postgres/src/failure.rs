@@ -1,0 +1,89 @@
+//! What an error of the database means to a caller.
+
+use deadpool_postgres::PoolError;
+use tokio_postgres::error::SqlState;
+
+/// Why a transaction did not commit. The text is for callers: it says nothing of the inside.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// Lost against another transaction; the same again may succeed at once.
+    #[error("the database asks for another try")]
+    Conflict,
+    /// PostgreSQL is away, starting, stopping, out of connections, or was too slow.
+    #[error("the database is away")]
+    Unavailable,
+    /// Ours to mend; the details are in the log.
+    #[error("an internal error")]
+    Internal,
+}
+
+impl From<tokio_postgres::Error> for Failure {
+    /// Logs what does not leave the service: once, here.
+    fn from(error: tokio_postgres::Error) -> Self {
+        let failure = failure_of(&error);
+        match failure {
+            Self::Conflict => tracing::debug!(code = code(&error), "conflict in the database"),
+            Self::Unavailable => tracing::warn!(code = code(&error), "the database is away"),
+            Self::Internal => {
+                // The message names columns and constraints; `detail`, which would show a
+                // row's values, stays out.
+                let message = error.as_db_error().map_or_else(
+                    || error.to_string(),
+                    |db| db.message().chars().take(200).collect(),
+                );
+                tracing::error!(
+                    code = code(&error),
+                    message,
+                    "the database refused a statement"
+                );
+            }
+        }
+        failure
+    }
+}
+
+impl From<PoolError> for Failure {
+    fn from(error: PoolError) -> Self {
+        match error {
+            PoolError::Backend(error) => match Self::from(error) {
+                Self::Internal | Self::Unavailable => Self::Unavailable,
+                Self::Conflict => Self::Conflict,
+            },
+            other => {
+                tracing::warn!(reason = %other, "no connection to the database");
+                Self::Unavailable
+            }
+        }
+    }
+}
+
+fn code(error: &tokio_postgres::Error) -> &str {
+    error.code().map_or("connection", SqlState::code)
+}
+
+/// Sorts an error by its SQLSTATE, never by a constraint's name.
+pub fn failure_of(error: &tokio_postgres::Error) -> Failure {
+    let Some(state) = error.code() else {
+        // Everything that PostgreSQL itself did not say is trouble on the way to it,
+        // or a value that could not be converted, which is a bug.
+        return if error.is_closed() || std::error::Error::source(error).is_some_and(is_io) {
+            Failure::Unavailable
+        } else {
+            Failure::Internal
+        };
+    };
+    let class = &state.code()[..2];
+    match (state, class) {
+        (&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED, _) => {
+            Failure::Conflict
+        }
+        // Connection exceptions, insufficient resources, operator intervention (which also
+        // holds the statement timeout), and a disk that is full.
+        (_, "08" | "53" | "57" | "58") => Failure::Unavailable,
+        _ => Failure::Internal,
+    }
+}
+
+fn is_io(source: &(dyn std::error::Error + 'static)) -> bool {
+    source.is::<std::io::Error>()
+}

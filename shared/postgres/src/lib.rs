@@ -1,0 +1,15 @@
+//! PostgreSQL as every service uses it: a small pool, migrations, and what an error means.
+//!
+//! - [`connect`] makes a pool of few connections (2-4 of them saturate two cores).
+//! - [`migrate`] runs a service's numbered SQL files in its own schema.
+//! - [`Failure`] tells what to do about an error: try again, answer "unavailable", or report a bug.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod failure;
+mod migrate;
+mod pool;
+
+pub use failure::{Failure, failure_of};
+pub use migrate::{Migration, migrate};
+pub use pool::{Pool, connect};

@@ -1,0 +1,24 @@
+//! gRPC as every service speaks it: serving with health and reflection, connecting,
+//! deadlines that travel, and errors that say what to do.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod client;
+mod deadline;
+mod error;
+mod page;
+mod server;
+mod trace;
+
+pub use client::{Channel, connect};
+pub use deadline::Deadline;
+pub use error::{
+    aborted, already_exists, exhausted, failed_precondition, internal, invalid, not_found,
+    unauthenticated, unavailable,
+};
+pub use page::{Page, page_size};
+pub use server::{Server, shutdown_signal};
+
+/// The largest message in either direction: a batch is at most 16 MiB of JSON (the edge's
+/// limit), and its spans and ids are small against that.
+pub const MAX_MESSAGE: usize = 32 * 1024 * 1024;

@@ -1,0 +1,62 @@
+//! Pagination, the same for every list.
+
+use tonic::Status;
+
+use crate::invalid;
+
+const DEFAULT_SIZE: u16 = 100;
+const MAX_SIZE: u16 = 1_000;
+
+/// The page's size: 100 when none is given, 1,000 at most.
+///
+/// # Errors
+/// INVALID_ARGUMENT when it is negative.
+pub fn page_size(requested: i32) -> Result<usize, Status> {
+    match requested {
+        0 => Ok(DEFAULT_SIZE.into()),
+        1.. => Ok(usize::try_from(requested)
+            .unwrap_or(usize::MAX)
+            .min(MAX_SIZE.into())),
+        _ => Err(invalid("page_size", "must not be negative")),
+    }
+}
+
+/// One page of a list, and the key of its last item where more follow.
+#[derive(Debug, Clone)]
+pub struct Page<T, K> {
+    /// In order.
+    pub items: Vec<T>,
+    /// Where the next page begins (exclusive); none on the last one.
+    pub next: Option<K>,
+}
+
+impl<T, K> Page<T, K> {
+    /// Makes a page of what a query for `size + 1` rows found.
+    pub fn of(mut found: Vec<T>, size: usize, key: impl Fn(&T) -> K) -> Self {
+        let more = found.len() > size;
+        found.truncate(size);
+        let next = if more { found.last().map(key) } else { None };
+        Self { items: found, next }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_page_names_no_next_one() {
+        let page = Page::of(vec![1, 2, 3], 2, |n| *n);
+        assert_eq!((page.items, page.next), (vec![1, 2], Some(2)));
+        let page = Page::of(vec![1, 2], 2, |n| *n);
+        assert_eq!((page.items, page.next), (vec![1, 2], None));
+    }
+
+    #[test]
+    fn sizes_are_bounded() {
+        assert_eq!(page_size(0).unwrap(), 100);
+        assert_eq!(page_size(7).unwrap(), 7);
+        assert_eq!(page_size(i32::MAX).unwrap(), 1_000);
+        assert!(page_size(-1).is_err());
+    }
+}

@@ -1,0 +1,257 @@
+//! Field ids and value types (semantics 2.3).
+
+use std::fmt;
+use std::str::FromStr;
+
+/// The type of a field or attribute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ValueType {
+    /// At most 500 characters.
+    Text,
+    /// At most 4,000 characters.
+    LongText,
+    Email,
+    /// Stored as E.164.
+    Phone,
+    /// An absolute http or https URL.
+    Link,
+    Integer,
+    /// Exact, three decimals.
+    Decimal,
+    /// As decimal.
+    Currency,
+    Boolean,
+    Date,
+    /// An instant, UTC.
+    TimeAndDate,
+    Time,
+    SingleSelect,
+    MultiSelect,
+    /// JSON of at most 15,000 bytes.
+    Object,
+    /// One name: a country, region or city.
+    Geo,
+}
+
+impl ValueType {
+    /// All types, with the names that configuration uses.
+    pub const NAMES: [(&'static str, Self); 16] = [
+        ("text", Self::Text),
+        ("long_text", Self::LongText),
+        ("email", Self::Email),
+        ("phone", Self::Phone),
+        ("link", Self::Link),
+        ("integer", Self::Integer),
+        ("decimal", Self::Decimal),
+        ("currency", Self::Currency),
+        ("boolean", Self::Boolean),
+        ("date", Self::Date),
+        ("time_and_date", Self::TimeAndDate),
+        ("time", Self::Time),
+        ("single_select", Self::SingleSelect),
+        ("multi_select", Self::MultiSelect),
+        ("object", Self::Object),
+        ("geo", Self::Geo),
+    ];
+
+    /// The name that configuration uses, e.g. `time_and_date`.
+    pub fn name(self) -> &'static str {
+        Self::NAMES
+            .iter()
+            .find(|(_, value_type)| *value_type == self)
+            .map(|(name, _)| *name)
+            .expect("NAMES lists every type")
+    }
+
+    /// The type of that name.
+    pub fn named(name: &str) -> Option<Self> {
+        Self::NAMES
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map(|(_, value_type)| *value_type)
+    }
+
+    /// The prefix of the ids of fields of this type.
+    pub fn prefix(self) -> Prefix {
+        match self {
+            Self::Text | Self::Email | Self::SingleSelect | Self::Link => Prefix::Str,
+            Self::LongText => Prefix::Txt,
+            Self::Integer | Self::Decimal | Self::Currency => Prefix::Int,
+            Self::Boolean => Prefix::Bol,
+            Self::Date | Self::TimeAndDate => Prefix::Dtz,
+            Self::Time => Prefix::Tme,
+            Self::Phone => Prefix::Phn,
+            Self::Geo => Prefix::Geo,
+            Self::Object => Prefix::Obj,
+            Self::MultiSelect => Prefix::Sst,
+        }
+    }
+
+    /// Whether values of it are read by a date format (semantics 2.5).
+    pub fn has_date_format(self) -> bool {
+        matches!(self, Self::Date | Self::TimeAndDate)
+    }
+
+    /// Whether a field of it may tell contacts apart (semantics 3.2).
+    pub fn may_be_unique_identifier(self) -> bool {
+        matches!(self, Self::Text | Self::Email | Self::Phone)
+    }
+}
+
+macro_rules! prefixes {
+    ($($name:ident $text:literal),*) => {
+        /// The kind of value, as it stands in front of a field's id.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum Prefix { $($name),* }
+
+        impl Prefix {
+            /// The three letters.
+            pub fn as_str(self) -> &'static str {
+                match self { $(Self::$name => $text),* }
+            }
+
+            fn of(text: &str) -> Option<Self> {
+                match text { $($text => Some(Self::$name),)* _ => None }
+            }
+        }
+    };
+}
+prefixes!(Str "str", Txt "txt", Int "int", Bol "bol", Dtz "dtz", Tme "tme", Phn "phn", Geo "geo", Obj "obj", Sst "sst");
+
+/// `str::email`, or `bol:cm:active` for a custom field.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FieldId(Box<str>);
+
+/// A text that is not a field id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a field id: expected one such as str::email or bol:cm:active")]
+pub struct InvalidFieldId;
+
+impl FieldId {
+    /// The id of a custom field: its type's prefix and its name in kebab case. None when
+    /// nothing of the name is left.
+    pub fn custom(value_type: ValueType, name: &str) -> Option<Self> {
+        let kebab = name
+            .split(|c: char| !c.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .map(str::to_lowercase)
+            .collect::<Vec<_>>()
+            .join("-");
+        (!kebab.is_empty())
+            .then(|| Self(format!("{}:cm:{kebab}", value_type.prefix().as_str()).into()))
+    }
+
+    /// What stands in front.
+    pub fn prefix(&self) -> Prefix {
+        Prefix::of(&self.0[..3]).expect("an id was checked when it was made")
+    }
+
+    /// The whole id.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for FieldId {
+    type Err = InvalidFieldId;
+
+    fn from_str(text: &str) -> Result<Self, InvalidFieldId> {
+        let (prefix, rest) = text.split_once(':').ok_or(InvalidFieldId)?;
+        Prefix::of(prefix).ok_or(InvalidFieldId)?;
+        let name = rest
+            .strip_prefix(':')
+            .or_else(|| rest.strip_prefix("cm:"))
+            .ok_or(InvalidFieldId)?;
+        let plain = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
+        if name.is_empty() || text.len() > 200 || !name.chars().all(plain) {
+            return Err(InvalidFieldId);
+        }
+        Ok(Self(text.into()))
+    }
+}
+
+impl fmt::Display for FieldId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A field that every account has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct BuiltInField {
+    /// `str::email`.
+    pub id: &'static str,
+    /// `Email`.
+    pub name: &'static str,
+    pub value_type: ValueType,
+}
+
+const fn built_in(id: &'static str, name: &'static str, value_type: ValueType) -> BuiltInField {
+    BuiltInField {
+        id,
+        name,
+        value_type,
+    }
+}
+
+/// The fields that every account has, by name.
+pub const BUILT_IN_FIELDS: [BuiltInField; 12] = [
+    built_in("dtz::b", "Birthday", ValueType::Date),
+    built_in("geo::city", "City", ValueType::Geo),
+    built_in("geo::country", "Country", ValueType::Geo),
+    built_in("str::email", "Email", ValueType::Email),
+    built_in("str::ei", "External ID", ValueType::Text),
+    built_in("str::first", "First name", ValueType::Text),
+    built_in("str::language", "Language", ValueType::Text),
+    built_in("str::last", "Last name", ValueType::Text),
+    built_in("str::name", "Name", ValueType::Text),
+    built_in("phn::phone", "Phone", ValueType::Phone),
+    built_in("str::postal", "Postal code", ValueType::Text),
+    built_in("geo::region", "Region", ValueType::Geo),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_of_built_in_fields_are_ids_and_agree_with_their_types() {
+        for field in BUILT_IN_FIELDS {
+            let id: FieldId = field.id.parse().unwrap();
+            assert_eq!(id.prefix(), field.value_type.prefix(), "{id}");
+        }
+        assert!(BUILT_IN_FIELDS.is_sorted_by_key(|field| field.name));
+    }
+
+    #[test]
+    fn custom_ids_are_in_kebab_case() {
+        let id = FieldId::custom(ValueType::Boolean, " Is Active? (new)").unwrap();
+        assert_eq!(id.as_str(), "bol:cm:is-active-new");
+        assert_eq!(id.as_str().parse(), Ok(id));
+        assert_eq!(FieldId::custom(ValueType::Text, " ?! "), None);
+    }
+
+    #[test]
+    fn other_texts_are_refused() {
+        for text in [
+            "",
+            "email",
+            "str",
+            "str:email",
+            "xyz::email",
+            "str::",
+            "str::a b",
+            "str:cm:",
+        ] {
+            assert_eq!(text.parse::<FieldId>(), Err(InvalidFieldId), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_type_has_a_name() {
+        for (name, value_type) in ValueType::NAMES {
+            assert_eq!(value_type.name(), name);
+            assert_eq!(ValueType::named(name), Some(value_type));
+        }
+    }
+}
