@@ -1,0 +1,310 @@
+//! Processes that never outlive us.
+//!
+//! Each runs under a small shell that waits for it and for the end of a pipe that we hold:
+//! when we close the pipe, or die in whatever way (a test binary that returns from `main`,
+//! `kill -9`), the shell stops the process. The shell ends with its process, so a crash is
+//! seen at once. All of them sit in a process group of their own: Ctrl-C in a terminal
+//! reaches us alone, and we stop them in order.
+//!
+//! Nothing here belongs to an async runtime: servers that tests share outlive the runtime of
+//! the test that started them.
+
+use std::ffi::OsString;
+use std::fs::{self, OpenOptions};
+use std::io::{BufRead, BufReader};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::Mutex;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::sync::watch;
+
+use crate::user::User;
+
+/// `$1` is the signal that stops the process nicely, the rest is its command line.
+/// Standard error is its log, standard output tells us its pid. A process that takes longer
+/// than this to stop by itself is killed, so that nothing ever stays behind.
+const WATCHDOG: &str = r#"
+signal=$1; shift
+exec 3<&0 </dev/null
+"$@" >&2 3<&- &
+child=$!
+echo "$child"
+exec >&2
+( read -r _ <&3; kill -"$signal" "$child"; sleep 30; kill -KILL "$child" ) 2>/dev/null &
+exec 3<&-
+wait "$child"
+status=$?
+trap '' TERM
+kill -TERM 0
+exit "$status"
+"#;
+
+/// What to run.
+#[derive(Debug, Clone)]
+pub struct Program {
+    /// For messages: `postgres`, `weir-edge`.
+    pub name: String,
+    /// The executable.
+    pub path: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Added to our own environment.
+    pub environment: Vec<(String, String)>,
+    /// Both its outputs are appended here.
+    pub log: PathBuf,
+    /// Whom it runs as; ourselves when absent.
+    pub user: Option<User>,
+    /// What stops it nicely: `TERM`, `INT`.
+    pub signal: &'static str,
+}
+
+/// A process that is running or has ended.
+#[derive(Debug)]
+pub struct Child {
+    name: String,
+    pid: u32,
+    log: PathBuf,
+    /// Closing it stops the process.
+    leash: Mutex<Option<ChildStdin>>,
+    exit: watch::Receiver<Option<i32>>,
+}
+
+impl Child {
+    /// Starts `program`.
+    ///
+    /// # Errors
+    /// The log can't be written, or the shell can't be started. A program that can't be
+    /// started itself ends at once, with a line in its log.
+    pub fn start(program: &Program) -> anyhow::Result<Self> {
+        let log = open_log(&program.log)?;
+        let mut command = Command::new("/bin/sh");
+        command
+            .args(["-c", WATCHDOG, "weir-watchdog", program.signal])
+            .arg(&program.path)
+            .args(&program.arguments)
+            .envs(
+                program
+                    .environment
+                    .iter()
+                    .map(|(name, value)| (name, value)),
+            )
+            .current_dir("/")
+            .process_group(0)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(log);
+        if let Some(user) = &program.user {
+            command.uid(user.uid).gid(user.gid);
+        }
+        let mut shell = command
+            .spawn()
+            .with_context(|| format!("can't start {}", program.name))?;
+        let leash = shell.stdin.take();
+        let mut line = String::new();
+        if let Some(output) = shell.stdout.take() {
+            BufReader::new(output)
+                .read_line(&mut line)
+                .with_context(|| format!("can't start {}", program.name))?;
+        }
+        let Ok(pid) = line.trim().parse() else {
+            bail!(
+                "can't start {}: see {}",
+                program.name,
+                program.log.display()
+            );
+        };
+        let (ended, exit) = watch::channel(None);
+        std::thread::Builder::new()
+            .name(format!("wait-{}", program.name))
+            .spawn(move || {
+                let code = shell.wait().ok().and_then(|status| status.code());
+                let _ = ended.send(Some(code.unwrap_or(-1)));
+            })?;
+        Ok(Self {
+            name: program.name.clone(),
+            pid,
+            log: program.log.clone(),
+            leash: Mutex::new(leash),
+            exit,
+        })
+    }
+
+    /// The process itself, not its shell.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Its exit code, where it has ended; 128 and the signal's number where one ended it.
+    pub fn exit_code(&self) -> Option<i32> {
+        *self.exit.borrow()
+    }
+
+    /// Waits until it has ended.
+    pub async fn exited(&self) -> i32 {
+        let mut exit = self.exit.clone();
+        match exit.wait_for(Option::is_some).await {
+            Ok(code) => code.unwrap_or(-1),
+            Err(_) => -1,
+        }
+    }
+
+    /// Asks it to stop, and waits until it has; kills it after `patience`.
+    pub async fn stop(&self, patience: Duration) -> i32 {
+        self.let_go();
+        if let Ok(code) = tokio::time::timeout(patience, self.exited()).await {
+            return code;
+        }
+        tracing::warn!(process = self.name, "does not stop, killed");
+        self.kill9();
+        self.exited().await
+    }
+
+    /// Ends it the hard way, as a power cut would.
+    pub fn kill9(&self) {
+        if self.exit_code().is_none() {
+            signal("KILL", self.pid);
+        }
+    }
+
+    /// The end of its log, for an error message.
+    pub fn last_lines(&self) -> String {
+        last_lines(&self.log, 12)
+    }
+
+    fn let_go(&self) {
+        self.leash
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
+    }
+}
+
+/// Sends a signal by name. A process that is gone is no error: it is what was wanted.
+pub fn signal(name: &str, pid: u32) {
+    let sent = Command::new("/bin/sh")
+        .args(["-c", r#"kill -"$1" "$2" 2>/dev/null"#, "kill", name])
+        .arg(pid.to_string())
+        .status();
+    if let Err(error) = sent {
+        tracing::warn!(%error, pid, name, "can't send the signal");
+    }
+}
+
+/// Whether a process with this pid exists.
+pub fn is_alive(pid: u32) -> bool {
+    Path::new("/proc").join(pid.to_string()).exists()
+}
+
+/// The last lines of a log, indented.
+pub fn last_lines(log: &Path, count: usize) -> String {
+    let text = fs::read(log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
+    let text = text.unwrap_or_default();
+    let lines: Vec<&str> = text.lines().collect();
+    lines[lines.len().saturating_sub(count)..]
+        .iter()
+        .map(|line| format!("    {line}\n"))
+        .collect()
+}
+
+fn open_log(path: &Path) -> anyhow::Result<fs::File> {
+    if let Some(folder) = path.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("can't create {}", folder.display()))?;
+    }
+    OpenOptions::new()
+        .create(true)
+        .append(true)
+        .mode(0o600)
+        .open(path)
+        .with_context(|| format!("can't write {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(folder: &Path, script: &str) -> Program {
+        Program {
+            name: "test".into(),
+            path: "/bin/sh".into(),
+            arguments: vec!["-c".into(), script.into()],
+            environment: vec![("GREETING".into(), "hello".into())],
+            log: folder.join("test.log"),
+            user: None,
+            signal: "TERM",
+        }
+    }
+
+    async fn gone(pid: u32) -> bool {
+        for _ in 0..200 {
+            if !is_alive(pid) {
+                return true;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        false
+    }
+
+    #[tokio::test]
+    async fn a_crash_is_seen_with_its_code_and_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let child = Child::start(&shell(folder.path(), "echo $GREETING; exit 3")).unwrap();
+        assert_eq!(child.exited().await, 3);
+        assert_eq!(child.last_lines(), "    hello\n");
+    }
+
+    #[tokio::test]
+    async fn a_program_that_does_not_exist_is_named_in_the_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut program = shell(folder.path(), "");
+        program.path = "/does/not/exist".into();
+        let child = Child::start(&program).unwrap();
+        assert_eq!(child.exited().await, 127);
+        assert!(child.last_lines().contains("/does/not/exist"));
+    }
+
+    #[tokio::test]
+    async fn dropping_the_handle_stops_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let child = Child::start(&shell(folder.path(), "exec sleep 1000")).unwrap();
+        let pid = child.pid();
+        assert!(is_alive(pid));
+        drop(child);
+        assert!(gone(pid).await);
+    }
+
+    #[tokio::test]
+    async fn stopping_lets_the_process_finish() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "trap 'echo bye; exit 0' TERM; echo up; while :; do sleep 0.01; done";
+        let child = Child::start(&shell(folder.path(), script)).unwrap();
+        while !child.last_lines().contains("up") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(child.stop(Duration::from_secs(10)).await, 0);
+        assert!(child.last_lines().contains("bye"));
+    }
+
+    #[tokio::test]
+    async fn a_process_that_ignores_the_signal_is_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "trap '' TERM; echo up; while :; do sleep 0.01; done";
+        let child = Child::start(&shell(folder.path(), script)).unwrap();
+        while !child.last_lines().contains("up") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(child.stop(Duration::from_millis(100)).await, 128 + 9);
+    }
+
+    #[tokio::test]
+    async fn kill_9_reaches_the_process_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let child = Child::start(&shell(folder.path(), "exec sleep 1000")).unwrap();
+        child.kill9();
+        assert_eq!(child.exited().await, 128 + 9);
+        assert!(!is_alive(child.pid()));
+    }
+}

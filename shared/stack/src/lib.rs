@@ -1,0 +1,45 @@
+//! Starts what Weir consists of: PostgreSQL, Redis and the six services; one way for
+//! `./weir up`, for tests and for measurements.
+//!
+//! Everything listens on the loopback interface alone, has passwords of its own, and dies
+//! with the process that started it, however that ends. Several stacks may run at once.
+//!
+//! # For the tests of a service
+//! ```no_run
+//! use weir_stack::TestServers;
+//!
+//! # async fn example() {
+//! // Started by the first test of the binary, in about a second; gone when it exits.
+//! let servers = TestServers::shared().await;
+//! // A database of this test alone, with the roles and empty schemas of all services.
+//! let database = servers.fresh_database().await;
+//! let database_url = database.url_for("contact"); // or mapping, activity, audience
+//! let superuser = weir_stack::postgres::connect(&database.superuser_url).await;
+//! // One Redis for all tests of the binary: keys carry random account ids.
+//! let redis_url = servers.redis_url();
+//! # drop((database_url, superuser, redis_url));
+//!
+//! // A pair of one's own, for a test that stops, kills or wipes them.
+//! let mut own = TestServers::start().await.expect("PostgreSQL and Redis are installed");
+//! own.redis.kill9().await;
+//! own.redis.start_again().await.expect("it comes back");
+//! # }
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod binaries;
+pub mod child;
+mod ports;
+pub mod postgres;
+pub mod redis;
+mod secrets;
+mod test_servers;
+mod user;
+
+pub use binaries::Binaries;
+pub use ports::{PortPlan, free_port};
+pub use postgres::Postgres;
+pub use redis::Redis;
+pub use secrets::Secrets;
+pub use test_servers::{TemporaryFolder, TestDatabase, TestServers};

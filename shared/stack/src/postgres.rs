@@ -1,0 +1,364 @@
+//! A private PostgreSQL: its cluster, its process, and the databases of Weir in it.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tokio_postgres::{Client, NoTls};
+
+use crate::binaries::Binaries;
+use crate::child::{self, Child, Program};
+use crate::secrets::write_private;
+use crate::user::{self, User};
+
+/// Roles and schemas of the services.
+pub const ROLES: &str = include_str!("../sql/roles.sql");
+/// The services that own tables, as their schemas are called.
+pub const SCHEMAS: [&str; 4] = ["mapping", "contact", "activity", "audience"];
+/// The database of a stack.
+pub const DATABASE: &str = "weir";
+/// After a hard stop, PostgreSQL reads its log again before it takes connections.
+const START_TIMEOUT: Duration = Duration::from_secs(120);
+/// A fast shutdown writes a checkpoint.
+const STOP_TIMEOUT: Duration = Duration::from_secs(25);
+const POLL: Duration = Duration::from_millis(20);
+
+/// How a PostgreSQL is set up.
+#[derive(Debug, Clone)]
+pub struct PostgresOptions {
+    /// The cluster goes into here.
+    pub folder: PathBuf,
+    /// On the loopback interface.
+    pub port: u16,
+    /// Of the superuser `weir`.
+    pub superuser_password: String,
+    /// Of the roles of the services.
+    pub services_password: String,
+    /// What it says.
+    pub log: PathBuf,
+    /// Whether a commit survives a power cut. Only throw-away data may do without.
+    pub durable: bool,
+}
+
+/// A PostgreSQL, running or stopped.
+#[derive(Debug)]
+pub struct Postgres {
+    options: PostgresOptions,
+    program: Program,
+    user: Option<User>,
+    child: Child,
+}
+
+impl Postgres {
+    /// Creates the cluster where there is none yet, starts it, and waits until it answers.
+    /// Roles are made by `create_database`.
+    ///
+    /// # Errors
+    /// It can't be created or started; the text says why.
+    pub async fn start(binaries: &Binaries, options: PostgresOptions) -> anyhow::Result<Self> {
+        let user = user::unprivileged()?;
+        let mut options = options;
+        options.folder = user::reachable(&options.folder, user.as_ref())?;
+        if !options.folder.join("PG_VERSION").exists() {
+            initialise(binaries, &options, user.as_ref())?;
+        }
+        check_version(binaries, &options.folder)?;
+        let program = program(binaries, &options, user.clone());
+        let child = Child::start(&program)?;
+        let postgres = Self {
+            options,
+            program,
+            user,
+            child,
+        };
+        postgres.wait_until_ready().await?;
+        Ok(postgres)
+    }
+
+    /// What runs, for a supervisor that starts it again.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The process.
+    pub fn child(&self) -> &Child {
+        &self.child
+    }
+
+    /// Gives the process to a supervisor.
+    pub fn into_child(self) -> Child {
+        self.child
+    }
+
+    /// Connection URL of the superuser, for a database.
+    pub fn superuser_url(&self, database: &str) -> String {
+        let PostgresOptions {
+            port,
+            superuser_password,
+            ..
+        } = &self.options;
+        format!("postgres://weir:{superuser_password}@127.0.0.1:{port}/{database}")
+    }
+
+    /// Connection URL of a service's role, for a database; `schema` is one of `SCHEMAS`.
+    pub fn service_url(&self, schema: &str, database: &str) -> String {
+        let PostgresOptions {
+            port,
+            services_password,
+            ..
+        } = &self.options;
+        format!("postgres://weir_{schema}:{services_password}@127.0.0.1:{port}/{database}")
+    }
+
+    /// Makes a database with the schemas and roles of all services; one that is there is
+    /// left as it is.
+    ///
+    /// # Errors
+    /// A statement fails.
+    pub async fn create_database(&self, name: &str) -> anyhow::Result<()> {
+        let server = connect(&self.superuser_url("postgres")).await?;
+        let exists = server
+            .query_opt("SELECT FROM pg_database WHERE datname = $1", &[&name])
+            .await?
+            .is_some();
+        if !exists {
+            server
+                .batch_execute(&format!("CREATE DATABASE \"{name}\""))
+                .await?;
+        }
+        let database = connect(&self.superuser_url(name)).await?;
+        database.batch_execute(ROLES).await?;
+        for schema in SCHEMAS {
+            let password = &self.options.services_password;
+            database
+                .batch_execute(&format!("ALTER ROLE weir_{schema} PASSWORD '{password}'"))
+                .await?;
+        }
+        if self.options_preload_statistics() {
+            database
+                .batch_execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+                .await?;
+        }
+        Ok(())
+    }
+
+    /// Stops it nicely.
+    pub async fn stop(&self) {
+        self.child.stop(STOP_TIMEOUT).await;
+    }
+
+    /// Ends it the hard way, and waits until it is gone.
+    pub async fn kill9(&self) {
+        self.child.kill9();
+        self.child.exited().await;
+    }
+
+    /// Starts it again after `stop` or `kill9`, on the same port and data.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        // Backends of a killed server need a moment to notice; until then a new one refuses.
+        let started = Instant::now();
+        loop {
+            self.child = Child::start(&self.program)?;
+            match self.wait_until_ready().await {
+                Ok(()) => return Ok(()),
+                Err(error) if started.elapsed() > START_TIMEOUT => return Err(error),
+                Err(_) => tokio::time::sleep(POLL).await,
+            }
+        }
+    }
+
+    async fn wait_until_ready(&self) -> anyhow::Result<()> {
+        let url = self.superuser_url("postgres");
+        let ready = until_ready(&url);
+        tokio::select! {
+            ready = ready => ready.with_context(|| {
+                format!("PostgreSQL does not answer; its log ends with\n{}", self.child.last_lines())
+            }),
+            code = self.child.exited() => bail!(
+                "PostgreSQL stopped while starting (exit {code}); its log ends with\n{}",
+                self.child.last_lines()
+            ),
+        }
+    }
+
+    fn options_preload_statistics(&self) -> bool {
+        self.program
+            .arguments
+            .iter()
+            .any(|argument| argument == PRELOAD)
+    }
+
+    /// Whom it runs as, where that is not us.
+    pub fn user(&self) -> Option<&User> {
+        self.user.as_ref()
+    }
+}
+
+/// Waits until PostgreSQL answers at `url`.
+///
+/// # Errors
+/// It does not within two minutes.
+pub async fn until_ready(url: &str) -> anyhow::Result<()> {
+    let started = Instant::now();
+    loop {
+        match connect(url).await {
+            Ok(client) if client.simple_query("SELECT 1").await.is_ok() => return Ok(()),
+            Err(error) if started.elapsed() > START_TIMEOUT => return Err(error),
+            _ => tokio::time::sleep(POLL).await,
+        }
+    }
+}
+
+/// A connection for a few statements; it ends when the client is dropped.
+///
+/// # Errors
+/// PostgreSQL is away or refuses.
+pub async fn connect(url: &str) -> anyhow::Result<Client> {
+    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
+    tokio::spawn(async move {
+        // Its errors reach whoever uses the client.
+        let _ = connection.await;
+    });
+    Ok(client)
+}
+
+const PRELOAD: &str = "shared_preload_libraries=pg_stat_statements";
+
+fn program(binaries: &Binaries, options: &PostgresOptions, user: Option<User>) -> Program {
+    let mut settings = vec![
+        "listen_addresses=127.0.0.1".to_owned(),
+        format!("port={}", options.port),
+        "unix_socket_directories=".into(),
+        "max_connections=100".into(),
+        "max_wal_size=4GB".into(),
+        // SSDs, and tables that fit into memory.
+        "random_page_cost=1.1".into(),
+        // Compiling costs more than our short statements take.
+        "jit=off".into(),
+        "log_timezone=UTC".into(),
+        "timezone=UTC".into(),
+    ];
+    if options.durable {
+        settings.extend([
+            "fsync=on".into(),
+            "synchronous_commit=on".into(),
+            "shared_buffers=256MB".into(),
+        ]);
+    } else {
+        settings.extend([
+            "fsync=off".into(),
+            "full_page_writes=off".into(),
+            "shared_buffers=64MB".into(),
+        ]);
+    }
+    if binaries.has_statement_statistics() {
+        settings.push(PRELOAD.into());
+        settings.push("pg_stat_statements.max=10000".into());
+    }
+    let mut arguments = vec!["-D".into(), options.folder.clone().into_os_string()];
+    for setting in settings {
+        arguments.push("-c".into());
+        arguments.push(setting.into());
+    }
+    Program {
+        name: "postgres".into(),
+        path: binaries.program("postgres"),
+        arguments,
+        environment: Vec::new(),
+        log: options.log.clone(),
+        user,
+        // Fast shutdown: ends sessions, and leaves nothing to recover.
+        signal: "INT",
+    }
+}
+
+fn initialise(
+    binaries: &Binaries,
+    options: &PostgresOptions,
+    user: Option<&User>,
+) -> anyhow::Result<()> {
+    user::create_owned(&options.folder, user)?;
+    let password_file = options.folder.with_extension("password");
+    write_private(&password_file, options.superuser_password.as_bytes())?;
+    if let Some(user) = user {
+        std::os::unix::fs::chown(&password_file, Some(user.uid), Some(user.gid))?;
+    }
+    let mut command = Command::new(binaries.program("initdb"));
+    command
+        .arg("-D")
+        .arg(&options.folder)
+        .args([
+            "-U",
+            "weir",
+            "-A",
+            "scram-sha-256",
+            "-E",
+            "UTF8",
+            "--locale=C",
+        ])
+        .arg(format!("--pwfile={}", password_file.display()))
+        .current_dir("/");
+    if !options.durable {
+        command.arg("--no-sync");
+    }
+    if let Some(user) = user {
+        command.uid_and_gid(user);
+    }
+    let output = command.output();
+    let _ = std::fs::remove_file(&password_file);
+    let output = output.context("can't run initdb")?;
+    if output.status.success() {
+        return Ok(());
+    }
+    // Half a cluster would be taken for a whole one next time.
+    let _ = std::fs::remove_dir_all(&options.folder);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if said.contains("No space left") {
+        bail!("no space left on the disk of {}", options.folder.display());
+    }
+    bail!("initdb can't create {}:\n{said}", options.folder.display())
+}
+
+trait RunAs {
+    fn uid_and_gid(&mut self, user: &User);
+}
+
+impl RunAs for Command {
+    fn uid_and_gid(&mut self, user: &User) {
+        use std::os::unix::process::CommandExt;
+        self.uid(user.uid).gid(user.gid);
+    }
+}
+
+/// Data of another major version can't be read.
+fn check_version(binaries: &Binaries, folder: &Path) -> anyhow::Result<()> {
+    let data = std::fs::read_to_string(folder.join("PG_VERSION")).unwrap_or_default();
+    let output = Command::new(binaries.program("postgres"))
+        .arg("--version")
+        .output()
+        .context("can't run postgres")?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let program = said
+        .split_whitespace()
+        .find(|word| word.starts_with(|first: char| first.is_ascii_digit()))
+        .and_then(|version| version.split('.').next())
+        .unwrap_or_default();
+    if data.trim() == program || program.is_empty() {
+        return Ok(());
+    }
+    bail!(
+        "the data in {} are of PostgreSQL {}, but PostgreSQL {program} is installed; move them \
+         with pg_upgrade, or choose another folder with --data",
+        folder.display(),
+        data.trim()
+    )
+}
+
+/// The last lines of a log of PostgreSQL.
+pub fn last_words(log: &Path) -> String {
+    child::last_lines(log, 12)
+}

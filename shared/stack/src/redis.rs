@@ -1,0 +1,179 @@
+//! A private Redis, with a user of its own and an append-only file.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use crate::binaries::Binaries;
+use crate::child::{Child, Program};
+use crate::secrets::write_private;
+
+/// It reads its append-only file first.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+const POLL: Duration = Duration::from_millis(10);
+
+/// How a Redis is set up.
+#[derive(Debug, Clone)]
+pub struct RedisOptions {
+    /// Its data go into here.
+    pub folder: PathBuf,
+    /// On the loopback interface.
+    pub port: u16,
+    /// Of the user `weir`, the only one.
+    pub password: String,
+    /// What it says.
+    pub log: PathBuf,
+}
+
+/// A Redis, running or stopped.
+#[derive(Debug)]
+pub struct Redis {
+    options: RedisOptions,
+    program: Program,
+    child: Child,
+}
+
+impl Redis {
+    /// Starts it, and waits until it answers.
+    ///
+    /// # Errors
+    /// It can't be started; the text says why.
+    pub async fn start(binaries: &Binaries, options: RedisOptions) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&options.folder)
+            .with_context(|| format!("can't create {}", options.folder.display()))?;
+        let config = options.folder.join("redis.conf");
+        write_private(&config, configuration(&options).as_bytes())?;
+        let program = Program {
+            name: "redis".into(),
+            path: binaries.redis.clone(),
+            arguments: vec![config.into_os_string()],
+            environment: Vec::new(),
+            log: options.log.clone(),
+            user: None,
+            signal: "TERM",
+        };
+        let child = Child::start(&program)?;
+        let redis = Self {
+            options,
+            program,
+            child,
+        };
+        redis.wait_until_ready().await?;
+        Ok(redis)
+    }
+
+    /// What runs, for a supervisor that starts it again.
+    pub fn program(&self) -> &Program {
+        &self.program
+    }
+
+    /// The process.
+    pub fn child(&self) -> &Child {
+        &self.child
+    }
+
+    /// Gives the process to a supervisor.
+    pub fn into_child(self) -> Child {
+        self.child
+    }
+
+    /// Connection URL.
+    pub fn url(&self) -> String {
+        let RedisOptions { port, password, .. } = &self.options;
+        format!("redis://weir:{password}@127.0.0.1:{port}/0")
+    }
+
+    /// Stops it nicely: what it was told is on disk.
+    pub async fn stop(&self) {
+        self.child.stop(STOP_TIMEOUT).await;
+    }
+
+    /// Ends it the hard way; up to a second of what it was told may be lost.
+    pub async fn kill9(&self) {
+        self.child.kill9();
+        self.child.exited().await;
+    }
+
+    /// Starts it again after `stop` or `kill9`, on the same port and data.
+    ///
+    /// # Errors
+    /// It does not come up.
+    pub async fn start_again(&mut self) -> anyhow::Result<()> {
+        self.child = Child::start(&self.program)?;
+        self.wait_until_ready().await
+    }
+
+    /// Forgets everything while it is stopped, as a lost disk would.
+    ///
+    /// # Errors
+    /// The files can't be removed.
+    pub fn wipe(&self) -> anyhow::Result<()> {
+        for name in ["appendonlydir", "dump.rdb"] {
+            let path = self.options.folder.join(name);
+            if path.is_dir() {
+                std::fs::remove_dir_all(&path)?;
+            } else if path.exists() {
+                std::fs::remove_file(&path)?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn wait_until_ready(&self) -> anyhow::Result<()> {
+        let url = self.url();
+        tokio::select! {
+            ready = until_ready(&url) => ready.with_context(|| {
+                format!("Redis does not answer; its log ends with\n{}", self.child.last_lines())
+            }),
+            code = self.child.exited() => bail!(
+                "Redis stopped while starting (exit {code}); its log ends with\n{}",
+                self.child.last_lines()
+            ),
+        }
+    }
+}
+
+/// Waits until Redis answers at `url`.
+///
+/// # Errors
+/// It does not within a minute.
+pub async fn until_ready(url: &str) -> anyhow::Result<()> {
+    let client = redis::Client::open(url)?;
+    let started = Instant::now();
+    loop {
+        let answer: redis::RedisResult<String> = async {
+            let mut connection = client.get_multiplexed_async_connection().await?;
+            redis::cmd("PING").query_async(&mut connection).await
+        }
+        .await;
+        match answer {
+            Ok(_) => return Ok(()),
+            Err(error) if started.elapsed() > START_TIMEOUT => return Err(error.into()),
+            Err(_) => tokio::time::sleep(POLL).await,
+        }
+    }
+}
+
+/// The password stands in a file that only we can read, not on a command line.
+fn configuration(options: &RedisOptions) -> String {
+    let RedisOptions {
+        folder,
+        port,
+        password,
+        ..
+    } = options;
+    format!(
+        "bind 127.0.0.1\n\
+         port {port}\n\
+         dir \"{}\"\n\
+         appendonly yes\n\
+         appendfsync everysec\n\
+         save \"\"\n\
+         daemonize no\n\
+         user default off\n\
+         user weir on >{password} ~* &* +@all\n",
+        folder.display()
+    )
+}

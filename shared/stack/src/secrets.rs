@@ -1,0 +1,125 @@
+//! Passwords of a stack: made once, kept beside its data, readable by the owner alone.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+/// What only this stack knows.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Secrets {
+    /// Of PostgreSQL's superuser `weir`.
+    pub superuser: String,
+    /// Of the roles of the services.
+    pub services: String,
+    /// Of Redis' user `weir`.
+    pub redis: String,
+    /// With which API keys are hashed.
+    pub key_secret: String,
+}
+
+impl Secrets {
+    /// New ones.
+    ///
+    /// # Errors
+    /// The system has no random bytes for us.
+    pub fn generate() -> anyhow::Result<Self> {
+        Ok(Self {
+            superuser: text()?,
+            services: text()?,
+            redis: text()?,
+            key_secret: text()?,
+        })
+    }
+
+    /// Those kept in `folder`, or new ones that are kept there from now on.
+    ///
+    /// # Errors
+    /// The file can't be read or written.
+    pub fn keep(folder: &Path) -> anyhow::Result<Self> {
+        let path = folder.join("secrets.json");
+        if path.exists() {
+            let text = fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
+            return serde_json::from_slice(&text)
+                .with_context(|| format!("{} is damaged", path.display()));
+        }
+        let secrets = Self::generate()?;
+        write_private(&path, &serde_json::to_vec_pretty(&secrets)?)?;
+        Ok(secrets)
+    }
+}
+
+impl std::fmt::Debug for Secrets {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str("Secrets")
+    }
+}
+
+/// Replaces a file, in one step, by one that nobody else can read.
+///
+/// # Errors
+/// It can't be written.
+pub fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
+    let beside = path.with_extension("new");
+    let write = || -> std::io::Result<()> {
+        let _ = fs::remove_file(&beside);
+        let mut file = fs::OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .mode(0o600)
+            .open(&beside)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        fs::rename(&beside, path)
+    };
+    write().with_context(|| format!("can't write {}", path.display()))
+}
+
+/// 192 random bits as hex digits.
+///
+/// # Errors
+/// The system has no random bytes for us.
+pub fn text() -> anyhow::Result<String> {
+    let bytes = random::<24>()?;
+    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// A random number.
+///
+/// # Errors
+/// The system has no random bytes for us.
+pub fn number() -> anyhow::Result<usize> {
+    Ok(usize::from_ne_bytes(random()?))
+}
+
+fn random<const N: usize>() -> anyhow::Result<[u8; N]> {
+    let mut bytes = [0; N];
+    File::open("/dev/urandom")
+        .and_then(|mut source| source.read_exact(&mut bytes))
+        .context("can't read /dev/urandom")?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use super::*;
+
+    #[test]
+    fn secrets_are_kept_and_protected() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Secrets::keep(folder.path()).unwrap();
+        let second = Secrets::keep(folder.path()).unwrap();
+        assert_eq!(first.superuser, second.superuser);
+        assert_ne!(first.superuser, first.redis);
+        let mode = fs::metadata(folder.path().join("secrets.json"))
+            .unwrap()
+            .permissions()
+            .mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+}

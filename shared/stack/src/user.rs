@@ -1,0 +1,147 @@
+//! Whom servers run as. PostgreSQL refuses to run as root.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+
+/// A user of this machine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct User {
+    /// `postgres`
+    pub name: String,
+    /// Numeric id.
+    pub uid: u32,
+    /// Of its own group.
+    pub gid: u32,
+}
+
+/// Whether we are root.
+pub fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|metadata| metadata.uid() == 0)
+}
+
+/// Whom to run PostgreSQL as: ourselves (none), or, where we are root, `postgres` or `nobody`.
+///
+/// # Errors
+/// We are root and there is neither.
+pub fn unprivileged() -> anyhow::Result<Option<User>> {
+    if !is_root() {
+        return Ok(None);
+    }
+    let passwd = fs::read_to_string("/etc/passwd").context("can't read /etc/passwd")?;
+    ["postgres", "nobody"]
+        .iter()
+        .find_map(|name| find(&passwd, name))
+        .map(Some)
+        .context(
+            "PostgreSQL does not run as root, and there is neither a user `postgres` nor `nobody`; \
+             start Weir as an ordinary user",
+        )
+}
+
+fn find(passwd: &str, name: &str) -> Option<User> {
+    passwd.lines().find_map(|line| {
+        let mut parts = line.split(':');
+        let found = parts.next()? == name;
+        let uid = parts.nth(1)?.parse().ok()?;
+        let gid = parts.next()?.parse().ok()?;
+        found.then(|| User {
+            name: name.to_owned(),
+            uid,
+            gid,
+        })
+    })
+}
+
+/// Creates a folder that `user` owns.
+///
+/// # Errors
+/// It can't be created or given away.
+pub fn create_owned(folder: &Path, user: Option<&User>) -> anyhow::Result<()> {
+    fs::create_dir_all(folder).with_context(|| format!("can't create {}", folder.display()))?;
+    if let Some(user) = user {
+        chown(folder, Some(user.uid), Some(user.gid))
+            .with_context(|| format!("can't give {} to {}", folder.display(), user.name))?;
+    }
+    fs::set_permissions(folder, fs::Permissions::from_mode(0o700))
+        .with_context(|| format!("can't protect {}", folder.display()))
+}
+
+/// A folder that `user` can reach, for data that belong into `wanted`: `wanted` itself, or,
+/// where a folder above it is closed to others (a checkout in `/root`), one of the same
+/// meaning under `/var/lib/weir`. Only a root meets the second case.
+///
+/// # Errors
+/// A folder can't be created.
+pub fn reachable(wanted: &Path, user: Option<&User>) -> anyhow::Result<PathBuf> {
+    let Some(parent) = wanted.parent().filter(|_| user.is_some()) else {
+        return Ok(wanted.to_owned());
+    };
+    fs::create_dir_all(parent).with_context(|| format!("can't create {}", parent.display()))?;
+    // Ours: what is inside keeps its own protection, others may only pass through.
+    let mode = fs::metadata(parent)?.permissions().mode();
+    fs::set_permissions(parent, fs::Permissions::from_mode(mode | 0o011))?;
+    let parent = parent.canonicalize()?;
+    let closed = parent
+        .ancestors()
+        .any(|folder| fs::metadata(folder).is_ok_and(|found| found.permissions().mode() & 1 == 0));
+    if !closed {
+        return Ok(wanted.to_owned());
+    }
+    let flat: String = wanted
+        .components()
+        .filter_map(|part| part.as_os_str().to_str())
+        .filter(|part| *part != "/")
+        .collect::<Vec<_>>()
+        .join("-");
+    let elsewhere = Path::new("/var/lib/weir").join(flat);
+    fs::create_dir_all("/var/lib/weir").context("can't create /var/lib/weir")?;
+    tracing::info!(folder = %elsewhere.display(), "data of PostgreSQL lie here");
+    Ok(elsewhere)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_is_found_in_the_password_file() {
+        let file = "root:x:0:0:root:/root:/bin/bash\npostgres:x:101:104:,,,:/var:/bin/bash\n";
+        let user = find(file, "postgres").unwrap();
+        assert_eq!((user.uid, user.gid), (101, 104));
+        assert_eq!(find(file, "post"), None);
+    }
+
+    #[test]
+    fn an_open_folder_is_used_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let wanted = folder.path().join("postgres");
+        let user = User {
+            name: "nobody".into(),
+            uid: 65_534,
+            gid: 65_534,
+        };
+        assert_eq!(reachable(&wanted, Some(&user)).unwrap(), wanted);
+        assert_eq!(reachable(&wanted, None).unwrap(), wanted);
+    }
+
+    #[test]
+    fn a_closed_folder_above_sends_the_data_elsewhere() {
+        if !is_root() {
+            return;
+        }
+        let folder = tempfile::tempdir().unwrap();
+        let closed = folder.path().join("closed");
+        fs::create_dir(&closed).unwrap();
+        fs::set_permissions(&closed, fs::Permissions::from_mode(0o700)).unwrap();
+        let user = User {
+            name: "nobody".into(),
+            uid: 65_534,
+            gid: 65_534,
+        };
+        let found = reachable(&closed.join("data/postgres"), Some(&user)).unwrap();
+        assert!(found.starts_with("/var/lib/weir"), "{}", found.display());
+    }
+}

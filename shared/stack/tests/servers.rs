@@ -1,0 +1,117 @@
+//! The servers that tests of services use.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use weir_stack::{TestServers, child, postgres};
+
+#[tokio::test]
+async fn every_test_has_a_database_of_its_own() {
+    let servers = TestServers::shared().await;
+    let (one, two) = tokio::join!(servers.fresh_database(), servers.fresh_database());
+    assert_ne!(one.name, two.name);
+    let contact = postgres::connect(&one.url_for("contact")).await.unwrap();
+    contact
+        .batch_execute("CREATE TABLE things (id int); INSERT INTO things VALUES (1)")
+        .await
+        .unwrap();
+    let row = contact
+        .query_one("SELECT count(*) FROM contact.things", &[])
+        .await
+        .unwrap();
+    assert_eq!(row.get::<_, i64>(0), 1);
+    let other = postgres::connect(&two.url_for("contact")).await.unwrap();
+    assert!(other.query("SELECT * FROM things", &[]).await.is_err());
+}
+
+#[tokio::test]
+async fn a_service_can_not_read_the_tables_of_another() {
+    let database = TestServers::shared().await.fresh_database().await;
+    let contact = postgres::connect(&database.url_for("contact"))
+        .await
+        .unwrap();
+    contact
+        .batch_execute("CREATE TABLE things (id int)")
+        .await
+        .unwrap();
+    let activity = postgres::connect(&database.url_for("activity"))
+        .await
+        .unwrap();
+    let error = activity
+        .query("SELECT * FROM contact.things", &[])
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.code(),
+        Some(&tokio_postgres::error::SqlState::INSUFFICIENT_PRIVILEGE)
+    );
+}
+
+#[tokio::test]
+async fn servers_of_ones_own_survive_kill_9_and_forget_when_told() {
+    let mut own = TestServers::start().await.unwrap();
+    let database = own.fresh_database().await;
+    let client = postgres::connect(&database.url_for("contact"))
+        .await
+        .unwrap();
+    client
+        .batch_execute("CREATE TABLE things (id int)")
+        .await
+        .unwrap();
+    set(&own.redis_url(), "one").await;
+
+    own.postgres.kill9().await;
+    own.postgres.start_again().await.unwrap();
+    let client = postgres::connect(&database.url_for("contact"))
+        .await
+        .unwrap();
+    client.query("SELECT * FROM things", &[]).await.unwrap();
+
+    own.redis.stop().await;
+    own.redis.start_again().await.unwrap();
+    assert_eq!(get(&own.redis_url()).await, Some("one".into()));
+    own.redis.stop().await;
+    own.redis.wipe().unwrap();
+    own.redis.start_again().await.unwrap();
+    assert_eq!(get(&own.redis_url()).await, None);
+
+    let pids = [own.postgres.child().pid(), own.redis.child().pid()];
+    drop(own);
+    for pid in pids {
+        for _ in 0..500 {
+            if !child::is_alive(pid) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        assert!(!child::is_alive(pid), "{pid} outlives its owner");
+    }
+}
+
+async fn set(url: &str, value: &str) {
+    let mut redis = connection(url).await;
+    let _: () = redis::cmd("SET")
+        .arg("key")
+        .arg(value)
+        .query_async(&mut redis)
+        .await
+        .unwrap();
+}
+
+async fn get(url: &str) -> Option<String> {
+    let mut redis = connection(url).await;
+    redis::cmd("GET")
+        .arg("key")
+        .query_async(&mut redis)
+        .await
+        .unwrap()
+}
+
+async fn connection(url: &str) -> redis::aio::MultiplexedConnection {
+    redis::Client::open(url)
+        .unwrap()
+        .get_multiplexed_async_connection()
+        .await
+        .unwrap()
+}
