@@ -25,6 +25,24 @@
 //! own.redis.start_again().await.expect("it comes back");
 //! # }
 //! ```
+//!
+//! # For journeys and measurements
+//! ```no_run
+//! use weir_stack::{Service, Stack, StackOptions};
+//!
+//! # async fn example() -> anyhow::Result<()> {
+//! // Six real processes, whose binaries lie beside the running one, on free ports.
+//! let stack = Stack::start(StackOptions::temporary()).await?;
+//! let (edge, quota) = (stack.edge_url(), stack.url(Service::Quota));
+//! stack.kill9("contact-upsert").await?; // is started again by its supervisor
+//! stack.wait_ready("contact-upsert").await?;
+//! stack.kill9_and_hold("redis").await?; // stays down
+//! stack.start_process("redis").await?;
+//! stack.stop().await;
+//! # drop((edge, quota));
+//! # Ok(())
+//! # }
+//! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -34,6 +52,7 @@ mod ports;
 pub mod postgres;
 pub mod redis;
 mod secrets;
+mod stack;
 mod test_servers;
 mod user;
 
@@ -42,4 +61,5 @@ pub use ports::{PortPlan, free_port};
 pub use postgres::Postgres;
 pub use redis::Redis;
 pub use secrets::Secrets;
+pub use stack::{Report, Reporter, Service, Stack, StackFile, StackOptions, until_serving};
 pub use test_servers::{TemporaryFolder, TestDatabase, TestServers};

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use tokio_postgres::{Client, NoTls};
 
 use crate::binaries::Binaries;
-use crate::child::{self, Child, Program};
+use crate::child::{Child, Program};
 use crate::secrets::write_private;
 use crate::user::{self, User};
 
@@ -356,9 +356,4 @@ fn check_version(binaries: &Binaries, folder: &Path) -> anyhow::Result<()> {
         folder.display(),
         data.trim()
     )
-}
-
-/// The last lines of a log of PostgreSQL.
-pub fn last_words(log: &Path) -> String {
-    child::last_lines(log, 12)
 }

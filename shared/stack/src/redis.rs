@@ -1,6 +1,6 @@
 //! A private Redis, with a user of its own and an append-only file.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
@@ -110,15 +110,7 @@ impl Redis {
     /// # Errors
     /// The files can't be removed.
     pub fn wipe(&self) -> anyhow::Result<()> {
-        for name in ["appendonlydir", "dump.rdb"] {
-            let path = self.options.folder.join(name);
-            if path.is_dir() {
-                std::fs::remove_dir_all(&path)?;
-            } else if path.exists() {
-                std::fs::remove_file(&path)?;
-            }
-        }
-        Ok(())
+        wipe(&self.options.folder)
     }
 
     async fn wait_until_ready(&self) -> anyhow::Result<()> {
@@ -133,6 +125,22 @@ impl Redis {
             ),
         }
     }
+}
+
+/// Removes the data of a Redis that is stopped.
+///
+/// # Errors
+/// The files can't be removed.
+pub fn wipe(folder: &Path) -> anyhow::Result<()> {
+    for name in ["appendonlydir", "dump.rdb"] {
+        let path = folder.join(name);
+        if path.is_dir() {
+            std::fs::remove_dir_all(&path)?;
+        } else if path.exists() {
+            std::fs::remove_file(&path)?;
+        }
+    }
+    Ok(())
 }
 
 /// Waits until Redis answers at `url`.

@@ -1,0 +1,96 @@
+//! `stack.json`: what scripts need to know of a running stack.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use serde::{Deserialize, Serialize};
+
+use crate::secrets::write_private;
+
+/// Addresses, and the demo account. Readable by the owner alone: it holds passwords.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct StackFile {
+    /// `http://127.0.0.1:PORT`
+    pub edge: String,
+    /// gRPC addresses by service.
+    pub grpc: BTreeMap<String, String>,
+    /// Connection URL of the superuser.
+    pub postgres: String,
+    /// Connection URL.
+    pub redis: String,
+    /// Addresses of `/metrics` by service.
+    pub metrics: BTreeMap<String, String>,
+    /// Of the demo account.
+    pub account_id: String,
+    /// Of the demo account's Segment (Actions) source.
+    pub source_id: String,
+    /// Of that source.
+    pub api_key: String,
+    /// Of the process that runs the stack.
+    pub pid: u32,
+}
+
+impl StackFile {
+    /// Where it lies in a stack's folder.
+    pub fn path(folder: &Path) -> PathBuf {
+        folder.join("stack.json")
+    }
+
+    /// Reads it; none where no stack runs there.
+    ///
+    /// # Errors
+    /// It can't be read.
+    pub fn read(folder: &Path) -> anyhow::Result<Option<Self>> {
+        let path = Self::path(folder);
+        match fs::read(&path) {
+            Ok(text) => serde_json::from_slice(&text)
+                .map(Some)
+                .with_context(|| format!("{} is damaged", path.display())),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error).with_context(|| format!("can't read {}", path.display())),
+        }
+    }
+
+    /// Writes it in one step.
+    ///
+    /// # Errors
+    /// It can't be written.
+    pub fn write(&self, folder: &Path) -> anyhow::Result<()> {
+        let mut text = serde_json::to_vec_pretty(self)?;
+        text.push(b'\n');
+        write_private(&Self::path(folder), &text)
+    }
+
+    /// Removes it; the stack is gone.
+    pub fn remove(folder: &Path) {
+        let _ = fs::remove_file(Self::path(folder));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_is_read_back_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        assert_eq!(StackFile::read(folder.path()).unwrap(), None);
+        let file = StackFile {
+            edge: "http://127.0.0.1:1".into(),
+            grpc: BTreeMap::from([("quota".into(), "http://127.0.0.1:2".into())]),
+            postgres: String::new(),
+            redis: String::new(),
+            metrics: BTreeMap::new(),
+            account_id: "a".into(),
+            source_id: "s".into(),
+            api_key: "k".into(),
+            pid: 7,
+        };
+        file.write(folder.path()).unwrap();
+        assert_eq!(StackFile::read(folder.path()).unwrap(), Some(file));
+        StackFile::remove(folder.path());
+        assert_eq!(StackFile::read(folder.path()).unwrap(), None);
+    }
+}

@@ -1,0 +1,90 @@
+//! How a stack is set up.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::ports::PortPlan;
+
+/// What happens, for somebody who watches.
+#[derive(Debug, Clone)]
+pub enum Report {
+    /// A step begins.
+    Begins(String),
+    /// A step is done; since it began.
+    Done(String, Duration),
+    /// A process ended that should not have; name, exit code, the end of its log.
+    Crashed(String, i32, String),
+    /// It runs again.
+    Restarted(String),
+}
+
+/// Takes reports.
+pub type Reporter = Arc<dyn Fn(Report) + Send + Sync>;
+
+/// How a stack is set up.
+#[derive(Clone)]
+pub struct StackOptions {
+    /// Data, logs and `stack.json` go into here; none: a temporary folder.
+    pub folder: Option<PathBuf>,
+    /// Where everything listens.
+    pub ports: PortPlan,
+    /// Where the services' binaries are; none: beside the running one.
+    pub binaries: Option<PathBuf>,
+    /// Whether a commit survives a power cut.
+    pub durable: bool,
+    /// Which log lines the services write (`WEIR_LOG`); none: as our own environment says.
+    pub log: Option<String>,
+    /// `text` or `json`
+    pub log_format: String,
+    /// Further environment of all services.
+    pub environment: Vec<(String, String)>,
+    /// Is told of every step.
+    pub reporter: Reporter,
+}
+
+impl StackOptions {
+    /// A stack that keeps its data in `folder`, as `./weir up` wants it.
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self {
+            folder: Some(folder.into()),
+            ..Self::temporary()
+        }
+    }
+
+    /// A stack whose data vanish with it. They are durable all the same, so that it behaves
+    /// like a real one; see `durable`.
+    pub fn temporary() -> Self {
+        Self {
+            folder: None,
+            ports: PortPlan::Free,
+            binaries: None,
+            durable: true,
+            log: None,
+            log_format: "text".into(),
+            environment: Vec::new(),
+            reporter: Arc::new(|_| {}),
+        }
+    }
+
+    /// Adds to the environment of all services.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: &str) -> Self {
+        self.environment.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(super) fn report(&self, report: Report) {
+        (self.reporter)(report);
+    }
+}
+
+impl std::fmt::Debug for StackOptions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("StackOptions")
+            .field("folder", &self.folder)
+            .field("ports", &self.ports)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,210 @@
+//! One process and the task that keeps it running.
+
+use std::time::{Duration, Instant};
+
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::options::{Report, Reporter};
+use crate::child::{Child, Program};
+
+/// A process that crashed is started again after this, doubled with every crash in a row.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// Who ran this long did not crash "in a row".
+const STEADY: Duration = Duration::from_secs(10);
+
+/// A handle. Dropping it stops the process.
+#[derive(Debug)]
+pub struct Process {
+    name: String,
+    commands: mpsc::Sender<Command>,
+    pid: watch::Receiver<Option<u32>>,
+}
+
+#[derive(Debug)]
+enum Command {
+    Stop(oneshot::Sender<()>),
+    Start(oneshot::Sender<()>),
+    /// Whether the process stays down afterwards.
+    Kill {
+        hold: bool,
+        done: oneshot::Sender<()>,
+    },
+}
+
+impl Process {
+    /// Watches over a process that was started.
+    pub fn supervise(
+        program: Program,
+        child: Child,
+        patience: Duration,
+        reporter: Reporter,
+    ) -> Self {
+        let (commands, receiver) = mpsc::channel(8);
+        let (pid, watched) = watch::channel(Some(child.pid()));
+        let name = program.name.clone();
+        let keeper = Keeper {
+            program,
+            child: Some(child),
+            patience,
+            reporter,
+            pid,
+        };
+        tokio::spawn(keeper.run(receiver));
+        Self {
+            name,
+            commands,
+            pid: watched,
+        }
+    }
+
+    /// Of the program.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// While it runs.
+    pub fn pid(&self) -> Option<u32> {
+        *self.pid.borrow()
+    }
+
+    /// Stops it nicely; it stays down.
+    pub async fn stop(&self) {
+        self.stopping().await;
+    }
+
+    /// Begins to stop it at once; the future waits for the end.
+    pub fn stopping(&self) -> impl Future<Output = ()> + use<> {
+        let (done, waiter) = oneshot::channel();
+        let sent = self.commands.try_send(Command::Stop(done));
+        async move {
+            if sent.is_ok() {
+                let _ = waiter.await;
+            }
+        }
+    }
+
+    /// Starts it where it is down.
+    pub async fn start(&self) {
+        self.command(Command::Start).await;
+    }
+
+    /// Kills it; it is started again.
+    pub async fn kill9(&self) {
+        self.command(|done| Command::Kill { hold: false, done })
+            .await;
+    }
+
+    /// Kills it; it stays down.
+    pub async fn kill9_and_hold(&self) {
+        self.command(|done| Command::Kill { hold: true, done })
+            .await;
+    }
+
+    async fn command(&self, command: impl FnOnce(oneshot::Sender<()>) -> Command) {
+        let (done, waiter) = oneshot::channel();
+        if self.commands.send(command(done)).await.is_ok() {
+            let _ = waiter.await;
+        }
+    }
+}
+
+struct Keeper {
+    program: Program,
+    /// None while it is down.
+    child: Option<Child>,
+    patience: Duration,
+    reporter: Reporter,
+    pid: watch::Sender<Option<u32>>,
+}
+
+impl Keeper {
+    async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
+        let mut pause = FIRST_PAUSE;
+        let mut since = Instant::now();
+        // When to start it again; none: it is meant to be as it is.
+        let mut due: Option<Instant> = None;
+        loop {
+            let crash = async {
+                match &self.child {
+                    Some(child) => child.exited().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let rebirth = async {
+                match due {
+                    Some(due) => tokio::time::sleep_until(due.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                command = commands.recv() => {
+                    let Some(command) = command else { return };
+                    due = self.obey(command).await.then(Instant::now);
+                    since = Instant::now();
+                }
+                code = crash => {
+                    let lines = self.child.take().map(|child| child.last_lines());
+                    self.pid.send_replace(None);
+                    (self.reporter)(Report::Crashed(
+                        self.program.name.clone(), code, lines.unwrap_or_default(),
+                    ));
+                    pause = if since.elapsed() > STEADY { FIRST_PAUSE } else { pause };
+                    due = Some(Instant::now() + pause);
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                }
+                () = rebirth => {
+                    since = Instant::now();
+                    due = None;
+                    if self.start() {
+                        (self.reporter)(Report::Restarted(self.program.name.clone()));
+                    } else {
+                        due = Some(Instant::now() + LONGEST_PAUSE);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Answers whether the process is to be started again.
+    async fn obey(&mut self, command: Command) -> bool {
+        let (again, done) = match command {
+            Command::Stop(done) => {
+                if let Some(child) = self.child.take() {
+                    child.stop(self.patience).await;
+                }
+                self.pid.send_replace(None);
+                (false, done)
+            }
+            Command::Start(done) => {
+                let again = self.child.is_none() && !self.start();
+                (again, done)
+            }
+            Command::Kill { hold, done } => {
+                let running = self.child.take();
+                if let Some(child) = &running {
+                    child.kill9();
+                    child.exited().await;
+                }
+                self.pid.send_replace(None);
+                (running.is_some() && !hold, done)
+            }
+        };
+        let _ = done.send(());
+        again
+    }
+
+    fn start(&mut self) -> bool {
+        match Child::start(&self.program) {
+            Ok(child) => {
+                self.pid.send_replace(Some(child.pid()));
+                self.child = Some(child);
+                true
+            }
+            Err(error) => {
+                tracing::error!("{error:#}");
+                false
+            }
+        }
+    }
+}
