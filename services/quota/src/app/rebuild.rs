@@ -1,0 +1,124 @@
+//! After a loss of Redis's memory: raise the epoch, read the sums, install them.
+//!
+//! Why this never overruns a limit, whoever else does the same at the same time:
+//!
+//! 1. A batch commits in a ledger only while the ledger's epoch is not above its own. Both
+//!    sides lock the account's row there, so a fence sees every commit before it, and no
+//!    batch of a lower epoch commits after it.
+//! 2. `begin` deletes the state (which counted for nothing) and takes an epoch above all
+//!    that Redis remembers; a ledger that knows a higher one says so, and the rebuild starts
+//!    anew above that. So when it installs, each ledger stood at its epoch when it read the
+//!    sums, and nobody had reserved anything under that epoch: the sums are all that was
+//!    ever stored, and nothing more can be stored under older epochs.
+//! 3. `install` needs the rebuild to stand still: begun by the same caller, in the same life
+//!    of the server. One that was overtaken, or delayed past another loss, installs nothing.
+//!    One that died between fence and install leaves no state, so the next batch rebuilds
+//!    again; the batches that its fence hit fail at commit and are retried.
+//! 4. Of two replicas, the second finds the first one's rebuild and waits for it.
+//!
+//! A new day needs none of this: from the state's `floor` on, a window that the state does
+//! not have has no units. All that was stored in it before the fence was in the sums, and
+//! everything after was reserved in this very hash, which is there whole or not at all.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use uuid::Uuid;
+use weir_ids::AccountId;
+use weir_rpc::Deadline;
+
+use super::{App, Error};
+use crate::domain::Window;
+use crate::metrics;
+use crate::store::{Begun, Sum};
+
+/// How long the ledgers may take to answer a fence.
+const FENCE_TIME: Duration = Duration::from_secs(2);
+/// After this others may try: longer than a fence takes, so that only the dead are overtaken.
+const PATIENCE: Duration = Duration::from_secs(4);
+/// How often one looks whether another's rebuild is done; it takes some milliseconds.
+const LOOK_AGAIN: Duration = Duration::from_millis(10);
+/// The sums are wanted from two days before on: for replicas whose clocks differ, and for
+/// batches that were admitted just before midnight.
+const WINDOWS_BEFORE: u64 = 2;
+
+impl App {
+    /// Returns when there may be a state again: look. Runs in a task of its own, so that a
+    /// caller that goes away does not leave others waiting.
+    pub(super) async fn rebuild(
+        self: &Arc<Self>,
+        account: AccountId,
+        window: Window,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let app = Arc::clone(self);
+        tokio::spawn(async move { app.rebuild_now(account, window, deadline).await })
+            .await
+            .map_err(|_| Error::Late)?
+    }
+
+    async fn rebuild_now(
+        &self,
+        account: AccountId,
+        window: Window,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let nonce = Uuid::new_v4();
+        // Microseconds: above the epochs of former lives of the server, unless a clock was
+        // wrong; then the ledgers say so.
+        let mut lowest = (self.clock)().timestamp_micros();
+        while !deadline.passed() {
+            match self.store.begin(account, nonce, lowest, PATIENCE).await? {
+                Begun::Valid => return Ok(()),
+                Begun::Busy => tokio::time::sleep(LOOK_AGAIN).await,
+                Begun::Epoch(epoch) => {
+                    let built = self.fence_and_install(account, nonce, epoch, window, deadline);
+                    match built.await {
+                        Ok(None) => return Ok(()),
+                        Ok(Some(higher)) => lowest = higher + 1,
+                        Err(error) => {
+                            self.store.abandon(account, nonce).await;
+                            metrics::rebuilt(false);
+                            return Err(error);
+                        }
+                    }
+                }
+            }
+        }
+        self.store.abandon(account, nonce).await;
+        Err(Error::Late)
+    }
+
+    /// `Some`: a ledger knows that higher epoch already.
+    async fn fence_and_install(
+        &self,
+        account: AccountId,
+        nonce: Uuid,
+        epoch: i64,
+        window: Window,
+        deadline: Deadline,
+    ) -> Result<Option<i64>, Error> {
+        // What Redis forgot, it may have forgotten for the sweepers as well.
+        self.store.note_active(account, (self.clock)()).await?;
+        let floor = window.earlier(WINDOWS_BEFORE);
+        let deadline = Deadline::after(deadline.remaining().min(FENCE_TIME));
+        let fenced = self.ledgers.fence(account, epoch, floor, deadline).await?;
+        if fenced.epoch > epoch {
+            return Ok(Some(fenced.epoch));
+        }
+        let sums: Vec<Sum> = fenced
+            .sums
+            .into_iter()
+            .map(|(window, units)| Sum { window, units })
+            .collect();
+        let installed = self
+            .store
+            .install(account, nonce, epoch, floor, &sums)
+            .await?;
+        if installed {
+            metrics::rebuilt(true);
+            tracing::info!(%account, epoch, windows = sums.len(), "counters rebuilt from the ledgers");
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,74 @@
+//! Settles reservations whose lease ran out, by the ledgers' word.
+//!
+//! Every replica sweeps, side by side: closing is idempotent, and the first to settle wins.
+//! A batch is closed in both ledgers before its units are freed, so that one that is still
+//! on its way can't commit any more.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use futures_util::StreamExt;
+use weir_ids::AccountId;
+use weir_rpc::Deadline;
+
+use super::{App, Error};
+use crate::metrics;
+use crate::store;
+
+/// Of one account in one go; the ledgers take 1,000 at most.
+const BATCHES: usize = 500;
+/// Accounts looked at side by side: Redis answers each in microseconds.
+const SIDE_BY_SIDE: usize = 8;
+/// A ledger that takes longer is asked again at the next sweep.
+const CLOSE_TIME: Duration = Duration::from_secs(5);
+/// An account without leases that was noted longer ago than this is forgotten.
+const FORGET_AFTER: TimeDelta = TimeDelta::hours(1);
+
+impl App {
+    /// Sweeps again and again. Errors are logged where they arise; the next sweep tries again.
+    pub async fn sweep_for_ever(self: Arc<Self>, interval: Duration) {
+        let mut ticks = tokio::time::interval(interval);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let _ = self.sweep().await;
+        }
+    }
+
+    /// Looks once at all accounts that may have leases.
+    async fn sweep(&self) -> Result<(), Error> {
+        for shard in 0..store::SHARDS {
+            let active = self.store.active(shard).await?;
+            futures_util::stream::iter(active)
+                .for_each_concurrent(SIDE_BY_SIDE, |(account, noted)| async move {
+                    let _ = self.sweep_account(account, noted).await;
+                })
+                .await;
+        }
+        Ok(())
+    }
+
+    async fn sweep_account(&self, account: AccountId, noted: DateTime<Utc>) -> Result<(), Error> {
+        let expired = self.store.expired(account, BATCHES).await?;
+        if expired.standing == 0 && (self.clock)() - noted > FORGET_AFTER {
+            self.store.forget_active(account, noted).await?;
+        }
+        if expired.batches.is_empty() {
+            return Ok(());
+        }
+        let deadline = Deadline::after(CLOSE_TIME);
+        let stored = self
+            .ledgers
+            .close(account, &expired.batches, deadline)
+            .await?;
+        for ((batch, _), units) in expired.batches.iter().zip(stored) {
+            self.store
+                .settle_by_ledgers(account, *batch, expired.epoch, units)
+                .await?;
+        }
+        metrics::swept(expired.batches.len());
+        tracing::info!(%account, batches = expired.batches.len(), "leases ran out; settled by the ledgers");
+        Ok(())
+    }
+}

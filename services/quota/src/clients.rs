@@ -1,0 +1,27 @@
+//! The other services: the two ledgers of what was stored, and the plans.
+
+mod ledgers;
+mod plans;
+
+pub use ledgers::Ledgers;
+pub use plans::Plans;
+
+/// Why another service gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is away, or too slow.
+    #[error("the {0} service is away")]
+    Away(&'static str),
+    /// It does not know the account.
+    #[error("no such account")]
+    UnknownAccount,
+    /// It answered what can't be: ours to mend.
+    #[error("an answer of the {0} service could not be read")]
+    Unreadable(&'static str),
+}
+
+/// Sorts a status, and logs it: once, here.
+fn failure(service: &'static str, status: &tonic::Status) -> Error {
+    tracing::warn!(service, code = ?status.code(), message = status.message(), "no answer");
+    Error::Away(service)
+}

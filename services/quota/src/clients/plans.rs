@@ -1,0 +1,63 @@
+//! The mapping service, which owns plans and mapped activities.
+
+use weir_ids::AccountId;
+use weir_proto::mapping::v1::GetAccountRequest;
+use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_rpc::{Channel, Deadline};
+
+use super::{Error, failure};
+use crate::domain::Entitlement;
+
+const MAPPING: &str = "mapping";
+/// Of a plan that does not say (semantics 6.1).
+const PROFILE_FACTOR: i64 = 10;
+const ACTIVITY_FACTOR: i64 = 5;
+
+/// Asks for plans.
+#[derive(Clone)]
+pub struct Plans(MappingServiceClient<Channel>);
+
+impl Plans {
+    /// Connects on first use.
+    ///
+    /// # Errors
+    /// Where the address is not one.
+    pub fn connect(url: &str) -> Result<Self, String> {
+        Ok(Self(MappingServiceClient::new(weir_rpc::connect(url)?)))
+    }
+
+    /// What the account may use now.
+    ///
+    /// # Errors
+    /// Where there is no such account, or mapping is away.
+    pub async fn entitlement(
+        &self,
+        account: AccountId,
+        deadline: Deadline,
+    ) -> Result<Entitlement, Error> {
+        let request = deadline
+            .request(GetAccountRequest {
+                account_id: account.to_string(),
+                name: String::new(),
+            })
+            .map_err(|status| failure(MAPPING, &status))?;
+        let found = match self.0.clone().get_account(request).await {
+            Ok(response) => response.into_inner().account,
+            Err(status) if status.code() == tonic::Code::NotFound => {
+                return Err(Error::UnknownAccount);
+            }
+            Err(status) => return Err(failure(MAPPING, &status)),
+        };
+        let account = found.ok_or(Error::Unreadable(MAPPING))?;
+        let plan = account.plan.ok_or(Error::Unreadable(MAPPING))?;
+        Ok(Entitlement {
+            contacts: plan
+                .included_contacts
+                .saturating_add(plan.additional_contacts)
+                .max(0),
+            mapped_activities: account.mapped_activities.max(0),
+            profile_factor: plan.profile_factor.unwrap_or(PROFILE_FACTOR).max(0),
+            activity_factor: plan.activity_factor.unwrap_or(ACTIVITY_FACTOR).max(0),
+        })
+    }
+}

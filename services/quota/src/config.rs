@@ -1,0 +1,62 @@
+//! Every environment name and default of the quota service.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// Grants units of the rate limits to batches.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(version)]
+pub struct Config {
+    /// Where to serve gRPC.
+    #[arg(long, env = "WEIR_LISTEN", default_value = "127.0.0.1:7005")]
+    pub listen: SocketAddr,
+    /// The Redis that holds counters and reservations, `redis://user:password@host:port`.
+    #[arg(long, env = "WEIR_REDIS_URL", hide_env_values = true)]
+    pub redis_url: String,
+    /// The mapping service, for the plans behind `GetUsage`.
+    #[arg(
+        long,
+        env = "WEIR_MAPPING_URL",
+        default_value = "http://127.0.0.1:7001"
+    )]
+    pub mapping_url: String,
+    /// The contact-upsert service: the ledger of profile units.
+    #[arg(
+        long,
+        env = "WEIR_CONTACT_URL",
+        default_value = "http://127.0.0.1:7002"
+    )]
+    pub contact_url: String,
+    /// The activity service: the ledger of activity units.
+    #[arg(
+        long,
+        env = "WEIR_ACTIVITY_URL",
+        default_value = "http://127.0.0.1:7003"
+    )]
+    pub activity_url: String,
+    /// How long a batch may take from its reservation to its settling, in milliseconds.
+    /// Longer than the edge's deadline of 8 s, or batches that are still alive are closed.
+    #[arg(long, env = "WEIR_QUOTA_LEASE_MS", default_value_t = 30_000,
+          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub lease_ms: u64,
+    /// How often leases that ran out are looked for, in milliseconds. Until then their units
+    /// are missing, so not long.
+    #[arg(long, env = "WEIR_QUOTA_SWEEP_MS", default_value_t = 5_000,
+          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
+    pub sweep_ms: u64,
+    /// Logs, metrics, traces.
+    #[command(flatten)]
+    pub telemetry: weir_telemetry::Options,
+}
+
+impl Config {
+    /// See `lease_ms`.
+    pub fn lease(&self) -> Duration {
+        Duration::from_millis(self.lease_ms)
+    }
+
+    /// See `sweep_ms`.
+    pub fn sweep_interval(&self) -> Duration {
+        Duration::from_millis(self.sweep_ms)
+    }
+}

@@ -1,0 +1,7 @@
+//! The rules: what a plan allows, and which day a batch belongs to. Pure.
+
+pub mod limit;
+pub mod window;
+
+pub use limit::{Entitlement, Units};
+pub use window::Window;

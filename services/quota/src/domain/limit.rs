@@ -1,0 +1,84 @@
+//! What a plan allows in one window (semantics 6.1).
+
+/// More than this no counter and no limit goes: Lua's numbers are exact up to 2^53.
+pub const MAX_UNITS: i64 = 1 << 52;
+
+/// An amount of both kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Units {
+    pub profile: i64,
+    pub activity: i64,
+}
+
+/// What the limits are made of. Nothing in it is negative.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entitlement {
+    /// Included and additional ones.
+    pub contacts: i64,
+    /// Distinct ones that are mapped in the account.
+    pub mapped_activities: i64,
+    /// Profile units a contact.
+    pub profile_factor: i64,
+    /// Activity units a contact and mapped activity.
+    pub activity_factor: i64,
+}
+
+impl Entitlement {
+    /// The limits of one window: factor × contacts, and for activities × mapped ones.
+    pub fn limits(self) -> Units {
+        let cap = |units: i64| units.clamp(0, MAX_UNITS);
+        Units {
+            profile: cap(self.profile_factor.saturating_mul(self.contacts)),
+            activity: cap(self
+                .activity_factor
+                .saturating_mul(self.contacts)
+                .saturating_mul(self.mapped_activities)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn plan(contacts: i64, mapped_activities: i64) -> Entitlement {
+        Entitlement {
+            contacts,
+            mapped_activities,
+            profile_factor: 10,
+            activity_factor: 5,
+        }
+    }
+
+    #[test]
+    fn the_limits_follow_the_formula_of_the_source() {
+        let limits = |contacts, activities| {
+            let limits = plan(contacts, activities).limits();
+            (limits.profile, limits.activity)
+        };
+        assert_eq!(limits(5_000, 5), (50_000, 125_000));
+        assert_eq!(limits(20_000, 10), (200_000, 1_000_000));
+        assert_eq!(limits(5_000, 0), (50_000, 0));
+        assert_eq!(limits(0, 5), (0, 0));
+    }
+
+    proptest! {
+        #[test]
+        fn limits_never_overflow_and_grow_with_the_plan(
+            contacts in 0..i64::MAX,
+            more in 0..1_000_000_i64,
+            activities in 0..i64::MAX,
+            profile_factor in 0..i64::MAX,
+            activity_factor in 0..i64::MAX,
+        ) {
+            let plan = Entitlement { contacts, mapped_activities: activities, profile_factor, activity_factor };
+            let larger = Entitlement { contacts: contacts.saturating_add(more), ..plan };
+            let (limits, larger) = (plan.limits(), larger.limits());
+            prop_assert!((0..=MAX_UNITS).contains(&limits.profile));
+            prop_assert!((0..=MAX_UNITS).contains(&limits.activity));
+            prop_assert!(limits.profile <= larger.profile && limits.activity <= larger.activity);
+        }
+    }
+}

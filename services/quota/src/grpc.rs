@@ -1,0 +1,63 @@
+//! The gRPC service.
+
+mod convert;
+mod status;
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+use weir_proto::quota::v1::quota_service_server::{QuotaService, QuotaServiceServer};
+use weir_proto::quota::v1::{
+    GetUsageRequest, GetUsageResponse, ReserveRequest, ReserveResponse, SettleRequest,
+    SettleResponse,
+};
+use weir_rpc::Deadline;
+
+use crate::app::App;
+
+/// The service, ready to be added to a server.
+pub fn service(app: Arc<App>) -> QuotaServiceServer<impl QuotaService> {
+    QuotaServiceServer::new(Grpc(app)).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
+}
+
+struct Grpc(Arc<App>);
+
+#[tonic::async_trait]
+impl QuotaService for Grpc {
+    async fn reserve(
+        &self,
+        request: Request<ReserveRequest>,
+    ) -> Result<Response<ReserveResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let ask = convert::ask(&request.into_inner())?;
+        let grant = self.0.reserve(ask, deadline).await.map_err(status::of)?;
+        Ok(Response::new(convert::granted(&grant)))
+    }
+
+    async fn settle(
+        &self,
+        request: Request<SettleRequest>,
+    ) -> Result<Response<SettleResponse>, Status> {
+        let settled = convert::settled(&request.into_inner())?;
+        self.0
+            .settle(
+                settled.account,
+                settled.batch,
+                settled.epoch,
+                settled.stored,
+            )
+            .await
+            .map_err(status::of)?;
+        Ok(Response::new(SettleResponse {}))
+    }
+
+    async fn get_usage(
+        &self,
+        request: Request<GetUsageRequest>,
+    ) -> Result<Response<GetUsageResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let account = convert::id(&request.into_inner().account_id, "account_id")?;
+        let usage = self.0.usage(account, deadline).await.map_err(status::of)?;
+        Ok(Response::new(convert::usage(&usage)))
+    }
+}

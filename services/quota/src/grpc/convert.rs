@@ -1,0 +1,125 @@
+//! From messages to types that can't be wrong, and back.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use prost_types::Timestamp;
+use tonic::Status;
+use weir_ids::{AccountId, BatchId};
+use weir_proto::quota::v1::{
+    Entitlement as WireEntitlement, GetUsageResponse, Meter, ReserveRequest, ReserveResponse,
+    SettleRequest, Usage as WireUsage,
+};
+
+use crate::app::{Ask, Grant, Usage};
+use crate::domain::{Entitlement, Units, Window};
+
+/// A batch has 1,000 events at most, each of which costs one unit of a kind.
+const MAX_WANTED: i64 = 1_000;
+
+pub(super) struct Settled {
+    pub account: AccountId,
+    pub batch: BatchId,
+    pub epoch: i64,
+    pub stored: Units,
+}
+
+pub(super) fn id<T: FromStr>(text: &str, field: &str) -> Result<T, Status> {
+    text.parse()
+        .map_err(|_| weir_rpc::invalid(field, "must be a UUID"))
+}
+
+pub(super) fn ask(request: &ReserveRequest) -> Result<Ask, Status> {
+    let entitlement = request
+        .entitlement
+        .as_ref()
+        .ok_or_else(|| weir_rpc::invalid("entitlement", "must be given"))?;
+    Ok(Ask {
+        account: id(&request.account_id, "account_id")?,
+        batch: id(&request.batch_id, "batch_id")?,
+        units: units(request.profile_units, request.activity_units)?,
+        entitlement: entitled(entitlement)?,
+    })
+}
+
+pub(super) fn settled(request: &SettleRequest) -> Result<Settled, Status> {
+    // The reservation knows its window; a settle that names none that can be is still wrong.
+    let _: Window = request
+        .window
+        .parse()
+        .map_err(|_| weir_rpc::invalid("window", "must be a day, YYYY-MM-DD"))?;
+    Ok(Settled {
+        account: id(&request.account_id, "account_id")?,
+        batch: id(&request.batch_id, "batch_id")?,
+        epoch: request.epoch,
+        stored: units(request.profile_units, request.activity_units)?,
+    })
+}
+
+fn units(profile: i64, activity: i64) -> Result<Units, Status> {
+    for (units, field) in [(profile, "profile_units"), (activity, "activity_units")] {
+        if !(0..=MAX_WANTED).contains(&units) {
+            return Err(weir_rpc::invalid(field, "must be from 0 to 1000"));
+        }
+    }
+    Ok(Units { profile, activity })
+}
+
+fn entitled(wire: &WireEntitlement) -> Result<Entitlement, Status> {
+    let counts = [
+        (wire.contacts, "entitlement.contacts"),
+        (wire.mapped_activities, "entitlement.mapped_activities"),
+        (wire.profile_factor, "entitlement.profile_factor"),
+        (wire.activity_factor, "entitlement.activity_factor"),
+    ];
+    for (count, field) in counts {
+        if count < 0 {
+            return Err(weir_rpc::invalid(field, "must not be negative"));
+        }
+    }
+    Ok(Entitlement {
+        contacts: wire.contacts,
+        mapped_activities: wire.mapped_activities,
+        profile_factor: wire.profile_factor,
+        activity_factor: wire.activity_factor,
+    })
+}
+
+pub(super) fn granted(grant: &Grant) -> ReserveResponse {
+    let reservation = grant.reservation;
+    let meter = |of: fn(Units) -> i64| Meter {
+        granted: of(reservation.granted),
+        limit: of(grant.limits),
+        remaining: (of(grant.limits) - of(reservation.used) - of(reservation.reserved)).max(0),
+    };
+    ReserveResponse {
+        window: reservation.window.to_string(),
+        epoch: reservation.epoch,
+        profile: Some(meter(|units| units.profile)),
+        activity: Some(meter(|units| units.activity)),
+        window_end_time: Some(timestamp(reservation.window.end())),
+        lease_expire_time: Some(timestamp(grant.lease_end)),
+    }
+}
+
+pub(super) fn usage(usage: &Usage) -> GetUsageResponse {
+    let of_kind = |of: fn(Units) -> i64| WireUsage {
+        used: of(usage.units.used),
+        reserved: of(usage.units.reserved),
+        limit: of(usage.limits),
+    };
+    GetUsageResponse {
+        window: usage.window.to_string(),
+        window_end_time: Some(timestamp(usage.window.end())),
+        profile: Some(of_kind(|units| units.profile)),
+        activity: Some(of_kind(|units| units.activity)),
+    }
+}
+
+fn timestamp(time: DateTime<Utc>) -> Timestamp {
+    Timestamp {
+        seconds: time.timestamp(),
+        nanos: i32::try_from(time.timestamp_subsec_micros() * 1_000)
+            .expect("under a thousand million nanoseconds"),
+    }
+}

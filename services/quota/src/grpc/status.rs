@@ -1,0 +1,25 @@
+//! The one table from errors to codes.
+
+use tonic::Status;
+
+use crate::app::Error;
+use crate::{clients, store};
+
+pub(super) fn of(error: Error) -> Status {
+    match error {
+        Error::Store(store::Error::Away) => weir_rpc::unavailable("Redis (of the quota service)"),
+        Error::Client(clients::Error::Away(service)) => {
+            weir_rpc::unavailable(&format!("the {service} service"))
+        }
+        Error::Client(clients::Error::UnknownAccount) => weir_rpc::not_found("account"),
+        Error::Late => Status::deadline_exceeded("the units could not be granted in time"),
+        Error::ClockBehind => {
+            tracing::error!("the clock of this replica is days behind that of the others");
+            weir_rpc::unavailable("a quota service with the right time")
+        }
+        Error::Store(store::Error::Unreadable) | Error::Client(clients::Error::Unreadable(_)) => {
+            tracing::error!(%error, "internal");
+            weir_rpc::internal()
+        }
+    }
+}

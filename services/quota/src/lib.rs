@@ -1,0 +1,73 @@
+//! The quota service: grants the units of an account's rate limits to batches (semantics 6).
+//!
+//! Redis coordinates and PostgreSQL holds the truth: a grant is a reservation with a lease,
+//! made in one atomic step in Redis; the stores write what a batch used in the transaction
+//! that stores its events. Where a lease runs out, or Redis loses its memory, the stores'
+//! ledgers decide. So a limit is never overrun, whatever restarts, and nothing is charged
+//! that was not stored.
+//!
+//! Reading order: [`domain`] (what a plan allows, what a window is), [`app`] (reserve, settle,
+//! rebuild, sweep), [`store`] (Redis), [`clients`] (ledgers and plans), [`grpc`].
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod app;
+pub mod clients;
+pub mod config;
+pub mod domain;
+pub mod grpc;
+pub mod metrics;
+pub mod store;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use tokio::net::TcpListener;
+
+pub use config::Config;
+
+/// Tells the time; the tests bring their own.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// Serves until `shutdown`.
+///
+/// # Errors
+/// A configuration that can't be used, or a listener that fails.
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    serve_with_clock(config, Arc::new(Utc::now), listener, shutdown).await
+}
+
+/// [`serve`], by another clock.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_with_clock(
+    config: Config,
+    clock: Clock,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let store = store::Store::connect(&config.redis_url).context("WEIR_REDIS_URL")?;
+    let ledgers = clients::Ledgers::connect(&config.contact_url, &config.activity_url)
+        .map_err(anyhow::Error::msg)?;
+    let plans = clients::Plans::connect(&config.mapping_url).map_err(anyhow::Error::msg)?;
+    let probe = store.clone();
+    let app = Arc::new(app::App::new(store, ledgers, plans, clock, config.lease()));
+    let sweeper = tokio::spawn(Arc::clone(&app).sweep_for_ever(config.sweep_interval()));
+    let served = weir_rpc::Server::new("weir.quota.v1.QuotaService")
+        .service(grpc::service(app))
+        .probe(move || {
+            let store = probe.clone();
+            async move { store.healthy().await }
+        })
+        .serve(listener, shutdown)
+        .await;
+    sweeper.abort();
+    served.context("the gRPC server failed")
+}

@@ -1,0 +1,29 @@
+//! Why Redis did not do it.
+
+/// What a caller can do about it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is away, starting, or full; the same again may succeed.
+    #[error("Redis is away")]
+    Away,
+    /// It answered what its script can't answer: ours to mend.
+    #[error("an answer of Redis could not be read")]
+    Unreadable,
+}
+
+impl From<redis::RedisError> for Error {
+    /// Logs the cause; it goes no further.
+    fn from(error: redis::RedisError) -> Self {
+        if matches!(
+            error.kind(),
+            redis::ErrorKind::UnexpectedReturnType | redis::ErrorKind::Parse
+        ) || error.code() == Some("ERR")
+        {
+            tracing::error!(%error, "a script failed");
+            Self::Unreadable
+        } else {
+            tracing::warn!(%error, "Redis is away");
+            Self::Away
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Reserve, settle, read.
+
+use std::time::Duration;
+
+use weir_ids::{AccountId, BatchId};
+
+use super::{Error, STATE_TTL_SECONDS, Store, key};
+use crate::domain::{Units, Window};
+
+/// The state keeps this window, the one before, and one more for clocks that differ.
+const WINDOWS_KEPT: u64 = 2;
+
+/// What a batch asks for.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted {
+    pub batch: BatchId,
+    pub window: Window,
+    pub units: Units,
+    pub limits: Units,
+    pub lease: Duration,
+}
+
+/// What it got.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reservation {
+    /// Of the first call with this batch id.
+    pub window: Window,
+    pub epoch: i64,
+    pub granted: Units,
+    pub used: Units,
+    /// This grant included.
+    pub reserved: Units,
+    /// What is left of the lease.
+    pub lease: Duration,
+}
+
+/// Answer of [`Store::reserve`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reserved {
+    Granted(Reservation),
+    /// There is no state that can be trusted: rebuild it.
+    Stale,
+    /// The window is over for everybody else: this replica's clock is days behind.
+    Past,
+}
+
+/// Units of a window.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Known {
+    pub used: Units,
+    pub reserved: Units,
+}
+
+/// Answer of [`Store::read`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Read {
+    Known(Known),
+    Stale,
+    Past,
+}
+
+/// Leases of an account that ran out.
+#[derive(Debug, Clone)]
+pub struct Expired {
+    /// How many leases stand in all, settled ones included.
+    pub standing: usize,
+    pub epoch: i64,
+    pub batches: Vec<(BatchId, Window)>,
+}
+
+impl Store {
+    /// Grants in one atomic step, or finds the grant that the batch has already.
+    ///
+    /// # Errors
+    /// Where Redis is away.
+    pub async fn reserve(&self, account: AccountId, wanted: &Wanted) -> Result<Reserved, Error> {
+        let mut call = self.scripts.reserve.key(key(account, ""));
+        call.arg(wanted.window.to_string())
+            .arg(wanted.batch.to_string())
+            .arg(wanted.units.profile)
+            .arg(wanted.units.activity)
+            .arg(wanted.limits.profile)
+            .arg(wanted.limits.activity)
+            .arg(u64::try_from(wanted.lease.as_millis()).unwrap_or(u64::MAX))
+            .arg(wanted.window.earlier(WINDOWS_KEPT).to_string())
+            .arg(STATE_TTL_SECONDS);
+        let answer = self.run(&call).await?;
+        match answer.first().map(String::as_str) {
+            Some("stale") => Ok(Reserved::Stale),
+            Some("past") => Ok(Reserved::Past),
+            Some("granted") if answer.len() == 10 => Ok(Reserved::Granted(Reservation {
+                window: answer[1].parse().map_err(|_| Error::Unreadable)?,
+                epoch: number(&answer[2])?,
+                granted: Units {
+                    profile: number(&answer[3])?,
+                    activity: number(&answer[4])?,
+                },
+                used: Units {
+                    profile: number(&answer[5])?,
+                    activity: number(&answer[7])?,
+                },
+                reserved: Units {
+                    profile: number(&answer[6])?,
+                    activity: number(&answer[8])?,
+                },
+                lease: Duration::from_millis(number(&answer[9])?.try_into().unwrap_or(0)),
+            })),
+            _ => Err(Error::Unreadable),
+        }
+    }
+
+    /// Takes the edge's word for what a batch stored. Answers whether that settled it.
+    ///
+    /// # Errors
+    /// Where Redis is away.
+    pub async fn settle(
+        &self,
+        account: AccountId,
+        batch: BatchId,
+        epoch: i64,
+        stored: Units,
+    ) -> Result<bool, Error> {
+        self.settle_by("edge", account, batch, epoch, stored).await
+    }
+
+    /// Takes the ledgers' word, which counts after the lease as well.
+    ///
+    /// # Errors
+    /// Where Redis is away.
+    pub async fn settle_by_ledgers(
+        &self,
+        account: AccountId,
+        batch: BatchId,
+        epoch: i64,
+        stored: Units,
+    ) -> Result<bool, Error> {
+        self.settle_by("ledgers", account, batch, epoch, stored)
+            .await
+    }
+
+    async fn settle_by(
+        &self,
+        who: &str,
+        account: AccountId,
+        batch: BatchId,
+        epoch: i64,
+        stored: Units,
+    ) -> Result<bool, Error> {
+        let mut call = self.scripts.settle.key(key(account, ""));
+        call.arg(batch.to_string())
+            .arg(epoch)
+            .arg(stored.profile)
+            .arg(stored.activity)
+            .arg(who);
+        Ok(self.run(&call).await?.first().map(String::as_str) == Some("1"))
+    }
+
+    /// Units of one window.
+    ///
+    /// # Errors
+    /// Where Redis is away.
+    pub async fn read(&self, account: AccountId, window: Window) -> Result<Read, Error> {
+        let mut call = self.scripts.usage.key(key(account, ""));
+        call.arg(window.to_string());
+        let answer = self.run(&call).await?;
+        match answer.first().map(String::as_str) {
+            Some("stale") => Ok(Read::Stale),
+            Some("past") => Ok(Read::Past),
+            Some("known") if answer.len() == 5 => Ok(Read::Known(Known {
+                used: Units {
+                    profile: number(&answer[1])?,
+                    activity: number(&answer[3])?,
+                },
+                reserved: Units {
+                    profile: number(&answer[2])?,
+                    activity: number(&answer[4])?,
+                },
+            })),
+            _ => Err(Error::Unreadable),
+        }
+    }
+
+    /// Up to `most` leases that ran out unsettled. Forgets those that were settled in time.
+    ///
+    /// # Errors
+    /// Where Redis is away.
+    pub async fn expired(&self, account: AccountId, most: usize) -> Result<Expired, Error> {
+        let mut call = self.scripts.expired.key(key(account, ""));
+        call.arg(most);
+        let answer = self.run(&call).await?;
+        let [standing, epoch, batches @ ..] = answer.as_slice() else {
+            return Err(Error::Unreadable);
+        };
+        let batches = batches
+            .chunks_exact(2)
+            .map(|pair| {
+                let batch = pair[0].parse().map_err(|_| Error::Unreadable)?;
+                let window = pair[1].parse().map_err(|_| Error::Unreadable)?;
+                Ok((batch, window))
+            })
+            .collect::<Result<_, Error>>()?;
+        Ok(Expired {
+            standing: standing.parse().map_err(|_| Error::Unreadable)?,
+            epoch: number(epoch)?,
+            batches,
+        })
+    }
+}
+
+pub(super) fn number(text: &str) -> Result<i64, Error> {
+    text.parse().map_err(|_| Error::Unreadable)
+}
