@@ -1,0 +1,15 @@
+//! The rules of the edge: pure functions over bytes, values and what the stages said.
+//!
+//! The receive time and new ids come in as arguments; nothing here waits or looks anything up.
+
+pub mod envelope;
+pub mod grants;
+pub mod json;
+pub mod outcome;
+pub mod split;
+pub mod stages;
+pub mod text;
+pub mod time;
+
+#[cfg(test)]
+mod generate;

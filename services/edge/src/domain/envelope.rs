@@ -1,0 +1,357 @@
+//! One event's bytes → its envelope, or what is wrong with it (semantics 1, 3.1, 4.6).
+//!
+//! Payloads (traits, properties, location) are checked to be JSON and handed on as spans;
+//! what is in them is mapping's business.
+
+use std::borrow::Cow;
+use std::net::Ipv4Addr;
+use std::ops::Range;
+
+use super::json::{self, Fault};
+use super::text::{cut, longer_than, means_nobody, scalar};
+use super::time;
+
+/// Longer ids are refused (semantics 3.1); what is longer is no id but an accident.
+const MAX_ID: usize = 255;
+/// Clocks of devices run ahead; by more than this they are wrong (semantics 3.7).
+const MAX_AHEAD: i64 = 24 * 3_600 * 1_000_000;
+/// What the source's log keeps of a value (semantics 7.3).
+const SHOWN: usize = 120;
+
+/// What an event is, by the endpoint it came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Identify,
+    /// An entry of `/v1/audiences/members`: an identify without a timestamp.
+    Member,
+    Track,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum WishMode {
+    Add,
+    Remove,
+}
+
+/// What an event wants of an audience.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    pub mode: WishMode,
+    pub audience_id: String,
+}
+
+/// An event that may go on. Spans are those of JSON objects inside the event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// Normalised; empty when absent. One of the two is there.
+    pub user_id: String,
+    pub anonymous_id: String,
+    /// Unix time in microseconds: the event's, or else of its arrival.
+    pub micros: i64,
+    /// Whether the event brought a timestamp.
+    pub dated: bool,
+    /// The event's, or else a fresh one.
+    pub message_id: String,
+    pub wish: Option<Wish>,
+    /// Of a track; else empty.
+    pub event_name: String,
+    pub traits: Option<Range<usize>>,
+    pub properties: Option<Range<usize>>,
+    pub location: Option<Range<usize>>,
+    pub ip: Option<Ipv4Addr>,
+}
+
+/// Why an event is a 400, for the customer (path and reason) and for the source's log.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Refusal {
+    /// Within the event; empty for the event as a whole.
+    pub path: &'static str,
+    pub reason: Cow<'static, str>,
+    /// The value at fault, cut. For the source's log and nothing else.
+    pub value: String,
+    /// As far as they could be read.
+    pub message_id: String,
+    pub event_name: String,
+}
+
+impl Refusal {
+    /// What the customer is told. Never holds a value.
+    pub fn message(&self) -> String {
+        match self.path {
+            "" => format!("event: {}", self.reason),
+            path => format!("{path}: {}", self.reason),
+        }
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reading {
+    Event(Envelope),
+    /// Of a namespace of our own: answered and ignored.
+    Echo,
+    Refused(Refusal),
+}
+
+/// Reads one event. `arrival` is in microseconds; `fresh_id` makes an id for a message
+/// that has none.
+pub fn read(
+    kind: Kind,
+    raw: &[u8],
+    arrival: i64,
+    own_namespaces: &[String],
+    fresh_id: impl FnOnce() -> String,
+) -> Reading {
+    let text = match std::str::from_utf8(raw) {
+        Ok(text) => text,
+        Err(error) => {
+            let good = String::from_utf8_lossy(&raw[..error.valid_up_to()]);
+            let fault = Fault {
+                at: error.valid_up_to(),
+                what: "not UTF-8",
+            };
+            return Reading::Refused(broken(&good, fault));
+        }
+    };
+    let mut members = Members::default();
+    if let Err(fault) = json::members(text, |key, span| members.put(key, span)) {
+        return Reading::Refused(broken(text, fault));
+    }
+    let event = Event { text, members };
+    if kind == Kind::Track && event.is_echo(own_namespaces) {
+        return Reading::Echo;
+    }
+    match event.envelope(kind, arrival, fresh_id) {
+        Ok(envelope) => Reading::Event(envelope),
+        Err(mut refusal) => {
+            let known = |span| event.id("", span).ok().flatten().unwrap_or_default();
+            refusal.message_id = known(&event.members.message_id);
+            if kind == Kind::Track {
+                refusal.event_name = known(&event.members.event);
+            }
+            Reading::Refused(refusal)
+        }
+    }
+}
+
+/// An event that is no JSON object; shows the text around the fault.
+fn broken(text: &str, fault: Fault) -> Refusal {
+    let mut start = fault.at.min(text.len()).saturating_sub(SHOWN / 2);
+    while !text.is_char_boundary(start) {
+        start -= 1;
+    }
+    Refusal {
+        reason: format!("not valid: {}, at byte {}", fault.what, fault.at).into(),
+        value: cut(&text[start..], SHOWN),
+        ..Refusal::default()
+    }
+}
+
+type Slot = Option<Range<usize>>;
+
+/// Where the members are that the edge looks at; of a doubled key the last one.
+#[derive(Default)]
+struct Members {
+    user_id: Slot,
+    anonymous_id: Slot,
+    timestamp: Slot,
+    message_id: Slot,
+    event: Slot,
+    namespace: Slot,
+    audience: Slot,
+    traits: Slot,
+    properties: Slot,
+    location: Slot,
+    ip: Slot,
+}
+
+impl Members {
+    fn put(&mut self, key: &str, span: Range<usize>) {
+        let slot = match &*super::text::unescaped(key) {
+            "user_id" => &mut self.user_id,
+            "anonymous_id" => &mut self.anonymous_id,
+            "timestamp" => &mut self.timestamp,
+            "message_id" => &mut self.message_id,
+            "event" => &mut self.event,
+            "namespace" => &mut self.namespace,
+            "audience" => &mut self.audience,
+            "traits" => &mut self.traits,
+            "properties" => &mut self.properties,
+            "location" => &mut self.location,
+            "ip" => &mut self.ip,
+            _ => return,
+        };
+        *slot = Some(span);
+    }
+}
+
+struct Event<'a> {
+    text: &'a str,
+    members: Members,
+}
+
+impl<'a> Event<'a> {
+    fn envelope(
+        &self,
+        kind: Kind,
+        arrival: i64,
+        fresh_id: impl FnOnce() -> String,
+    ) -> Result<Envelope, Refusal> {
+        let members = &self.members;
+        let user_id = self.identifier("user_id", &members.user_id)?;
+        let anonymous_id = self.identifier("anonymous_id", &members.anonymous_id)?;
+        if user_id.is_empty() && anonymous_id.is_empty() {
+            let reason = "neither user_id nor anonymous_id names anyone; send at least one";
+            return Err(self.refusal("user_id", reason, &members.user_id));
+        }
+        let event_name = if kind == Kind::Track {
+            let name = self.id("event", &members.event)?;
+            name.ok_or_else(|| self.refusal("event", "the name is missing", &members.event))?
+        } else {
+            String::new()
+        };
+        let message_id = self.id("message_id", &members.message_id)?;
+        let own_time = match kind {
+            Kind::Member => None,
+            Kind::Identify | Kind::Track => self.time(arrival)?,
+        };
+        let wish = self.wish()?;
+        if kind == Kind::Member && wish.is_none() {
+            let reason = "missing; send {\"mode\": \"add\" or \"remove\", \"id\": …}";
+            return Err(self.refusal("audience", reason, &members.audience));
+        }
+        Ok(Envelope {
+            user_id,
+            anonymous_id,
+            micros: own_time.unwrap_or(arrival),
+            dated: own_time.is_some(),
+            message_id: message_id.unwrap_or_else(fresh_id),
+            wish,
+            event_name,
+            traits: self.object("traits", &members.traits)?,
+            properties: self.object("properties", &members.properties)?,
+            // Both only help; a wrong type is as good as none.
+            location: self.object("location", &members.location).unwrap_or(None),
+            ip: self
+                .value(&members.ip)
+                .and_then(|raw| scalar(raw)?.trim().parse().ok()),
+        })
+    }
+
+    /// The JSON text of a member that is there and not null.
+    fn value(&self, slot: &Slot) -> Option<&'a str> {
+        let span = slot.clone()?;
+        Some(&self.text[span]).filter(|raw| *raw != "null")
+    }
+
+    fn refusal(
+        &self,
+        path: &'static str,
+        reason: impl Into<Cow<'static, str>>,
+        slot: &Slot,
+    ) -> Refusal {
+        let raw = self.value(slot).unwrap_or_default();
+        Refusal {
+            path,
+            reason: reason.into(),
+            value: cut(&scalar(raw).unwrap_or(Cow::Borrowed(raw)), SHOWN),
+            ..Refusal::default()
+        }
+    }
+
+    /// Trimmed text of bounded length; nothing where it is absent or blank.
+    fn id(&self, path: &'static str, slot: &Slot) -> Result<Option<String>, Refusal> {
+        let Some(raw) = self.value(slot) else {
+            return Ok(None);
+        };
+        let refuse = |reason| Err(self.refusal(path, reason, slot));
+        let Some(text) = scalar(raw) else {
+            return refuse("must be text");
+        };
+        let text = text.trim();
+        if text.contains('\0') {
+            return refuse("must not hold a NUL character");
+        }
+        if longer_than(text, MAX_ID) {
+            return refuse("longer than 255 characters");
+        }
+        Ok((!text.is_empty()).then(|| text.to_owned()))
+    }
+
+    fn identifier(&self, path: &'static str, slot: &Slot) -> Result<String, Refusal> {
+        let id = self.id(path, slot)?;
+        Ok(id.filter(|id| !means_nobody(id)).unwrap_or_default())
+    }
+
+    fn time(&self, arrival: i64) -> Result<Option<i64>, Refusal> {
+        let slot = &self.members.timestamp;
+        let Some(raw) = self.value(slot) else {
+            return Ok(None);
+        };
+        let micros = match raw.as_bytes()[0] {
+            b'"' => {
+                let text = super::text::unescaped(raw);
+                if text.trim().is_empty() {
+                    return Ok(None);
+                }
+                time::of_text(&text)
+            }
+            b'-' | b'0'..=b'9' => time::of_number(raw),
+            _ => None,
+        };
+        let Some(micros) = micros else {
+            let reason = "not a time that can be read; send ISO 8601, such as 2025-07-10T06:09:00Z";
+            return Err(self.refusal("timestamp", reason, slot));
+        };
+        if micros.saturating_sub(arrival) > MAX_AHEAD {
+            let reason = "more than 24 hours in the future";
+            return Err(self.refusal("timestamp", reason, slot));
+        }
+        Ok(Some(micros))
+    }
+
+    fn object(&self, path: &'static str, slot: &Slot) -> Result<Slot, Refusal> {
+        match self.value(slot) {
+            None => Ok(None),
+            Some(raw) if raw.starts_with('{') => Ok(slot.clone()),
+            Some(_) => Err(self.refusal(path, "must be an object", slot)),
+        }
+    }
+
+    /// `{mode, id}`; both absent is no wish, as the client sends it where there is no audience.
+    fn wish(&self) -> Result<Option<Wish>, Refusal> {
+        let Some(span) = self.object("audience", &self.members.audience)? else {
+            return Ok(None);
+        };
+        let (mut mode, mut id) = (None, None);
+        let audience = &self.text[span.clone()];
+        let inside = |inner: Range<usize>| Some(inner.start + span.start..inner.end + span.start);
+        json::members(audience, |key, inner| match &*super::text::unescaped(key) {
+            "mode" => mode = inside(inner),
+            "id" => id = inside(inner),
+            _ => {}
+        })
+        .expect("the walk over the event passed this part of it");
+        let audience_id = self.id("audience.id", &id)?;
+        let wanted = self.value(&mode);
+        if wanted.is_none() && audience_id.is_none() {
+            return Ok(None);
+        }
+        let mode = match wanted.and_then(scalar).as_deref() {
+            Some("add") => WishMode::Add,
+            Some("remove") => WishMode::Remove,
+            _ => return Err(self.refusal("audience.mode", "must be add or remove", &mode)),
+        };
+        let audience_id = audience_id.ok_or_else(|| {
+            self.refusal("audience.id", "missing; send the id of an audience", &id)
+        })?;
+        Ok(Some(Wish { mode, audience_id }))
+    }
+
+    fn is_echo(&self, own_namespaces: &[String]) -> bool {
+        let namespace = self.value(&self.members.namespace).and_then(scalar);
+        namespace.is_some_and(|name| own_namespaces.iter().any(|own| own == name.trim()))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,408 @@
+//! A validating walk over JSON text: spans instead of trees, a bit stack instead of recursion.
+//!
+//! What passes is JSON as RFC 8259 has it, and besides: no lone surrogates, every number
+//! finite as a float, at most [`MAX_DEPTH`] levels.
+
+use std::ops::Range;
+
+/// Levels of an event, its own object being the first. Semantics 1.2; also the width of the
+/// bit stack.
+pub const MAX_DEPTH: u32 = 128;
+/// A number of fewer characters and without an exponent is finite (floats reach 1e308).
+const SURELY_FINITE: usize = 300;
+
+/// What is wrong with a text, and at which byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    pub at: usize,
+    pub what: &'static str,
+}
+
+/// Walks a text that is one object; `member` gets each key (quotes included) and the span
+/// of its value.
+///
+/// # Errors
+/// The first fault. Members before it were handed out already.
+pub fn members<'a>(
+    text: &'a str,
+    mut member: impl FnMut(&'a str, Range<usize>),
+) -> Result<(), Fault> {
+    let mut walk = Walk {
+        text,
+        bytes: text.as_bytes(),
+        at: 0,
+    };
+    walk.space();
+    if walk.peek() != Some(b'{') {
+        walk.value(0)?;
+        walk.end()?;
+        return Err(Fault {
+            at: 0,
+            what: "must be a JSON object",
+        });
+    }
+    walk.at += 1;
+    walk.space();
+    if walk.peek() == Some(b'}') {
+        walk.at += 1;
+        return walk.end();
+    }
+    loop {
+        let key = walk.key()?;
+        walk.space();
+        let start = walk.at;
+        walk.value(1)?;
+        member(&text[key], start..walk.at);
+        walk.space();
+        match walk.peek() {
+            Some(b',') => walk.at += 1,
+            Some(b'}') => {
+                walk.at += 1;
+                return walk.end();
+            }
+            _ => return Err(walk.fault("expected a comma or the end of the object")),
+        }
+    }
+}
+
+/// The offset of the first quote, backslash or control byte at or behind `at`; the length
+/// where there is none. Eight bytes at a time.
+pub fn string_stop(bytes: &[u8], mut at: usize) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
+    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
+        let word = u64::from_le_bytes(*chunk);
+        let quote = zero(word ^ (ONES * u64::from(b'"')));
+        let backslash = zero(word ^ (ONES * u64::from(b'\\')));
+        let control = word.wrapping_sub(ONES * 0x20) & !word;
+        // Borrows make false hits only above a true one, and the lowest hit is taken.
+        let hits = (quote | backslash | control) & HIGHS;
+        if hits != 0 {
+            return at + (hits.trailing_zeros() / 8) as usize;
+        }
+        at += 8;
+    }
+    let stops = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
+    let rest = bytes.get(at..).unwrap_or_default();
+    rest.iter().position(stops).map_or(bytes.len(), |n| at + n)
+}
+
+struct Walk<'a> {
+    text: &'a str,
+    bytes: &'a [u8],
+    at: usize,
+}
+
+impl Walk<'_> {
+    fn fault(&self, what: &'static str) -> Fault {
+        Fault { at: self.at, what }
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.bytes.get(self.at).copied()
+    }
+
+    fn space(&mut self) {
+        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
+            self.at += 1;
+        }
+    }
+
+    fn end(&mut self) -> Result<(), Fault> {
+        self.space();
+        match self.peek() {
+            None => Ok(()),
+            Some(_) => Err(self.fault("something follows the value")),
+        }
+    }
+
+    /// A key and its colon; answers the key's span, quotes included.
+    fn key(&mut self) -> Result<Range<usize>, Fault> {
+        self.space();
+        let start = self.at;
+        if self.peek() != Some(b'"') {
+            return Err(self.fault("expected a key in quotes"));
+        }
+        self.string()?;
+        let key = start..self.at;
+        self.space();
+        if self.peek() != Some(b':') {
+            return Err(self.fault("expected a colon"));
+        }
+        self.at += 1;
+        Ok(key)
+    }
+
+    /// One value with all that is in it. `outer` levels are open around it.
+    fn value(&mut self, outer: u32) -> Result<(), Fault> {
+        // One bit for each open level: an object, or else an array.
+        let mut objects: u128 = 0;
+        let mut depth = outer;
+        'value: loop {
+            self.space();
+            match self.peek() {
+                Some(open @ (b'{' | b'[')) => {
+                    if depth == MAX_DEPTH {
+                        return Err(self.fault("nested more than 128 levels deep"));
+                    }
+                    let object = open == b'{';
+                    self.at += 1;
+                    self.space();
+                    if self.peek() == Some(if object { b'}' } else { b']' }) {
+                        self.at += 1;
+                    } else {
+                        depth += 1;
+                        objects = objects << 1 | u128::from(object);
+                        if object {
+                            self.key()?;
+                        }
+                        continue 'value;
+                    }
+                }
+                Some(b'"') => self.string()?,
+                Some(b'-' | b'0'..=b'9') => self.number()?,
+                _ => self.word()?,
+            }
+            loop {
+                if depth == outer {
+                    return Ok(());
+                }
+                self.space();
+                let object = objects & 1 == 1;
+                match self.peek() {
+                    Some(b',') => {
+                        self.at += 1;
+                        if object {
+                            self.key()?;
+                        }
+                        continue 'value;
+                    }
+                    Some(b'}') if object => {}
+                    Some(b']') if !object => {}
+                    _ => return Err(self.fault("expected a comma or a closing bracket")),
+                }
+                self.at += 1;
+                depth -= 1;
+                objects >>= 1;
+            }
+        }
+    }
+
+    fn word(&mut self) -> Result<(), Fault> {
+        let rest = &self.bytes[self.at..];
+        for word in ["true", "false", "null"] {
+            if rest.starts_with(word.as_bytes()) {
+                self.at += word.len();
+                return Ok(());
+            }
+        }
+        Err(self.fault("expected a value"))
+    }
+
+    fn string(&mut self) -> Result<(), Fault> {
+        self.at += 1;
+        loop {
+            self.at = string_stop(self.bytes, self.at);
+            match self.peek() {
+                Some(b'"') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                Some(b'\\') => self.escape()?,
+                Some(_) => return Err(self.fault("a control character inside a string")),
+                None => return Err(self.fault("a string without an end")),
+            }
+        }
+    }
+
+    fn escape(&mut self) -> Result<(), Fault> {
+        match self.bytes.get(self.at + 1) {
+            Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't') => {
+                self.at += 2;
+                return Ok(());
+            }
+            Some(b'u') => {}
+            _ => return Err(self.fault("an unknown escape inside a string")),
+        }
+        match self.unit()? {
+            0xD800..=0xDBFF => {
+                if self.bytes[self.at..].starts_with(b"\\u")
+                    && matches!(self.unit()?, 0xDC00..=0xDFFF)
+                {
+                    Ok(())
+                } else {
+                    Err(self.fault("a lone surrogate inside a string"))
+                }
+            }
+            0xDC00..=0xDFFF => Err(self.fault("a lone surrogate inside a string")),
+            _ => Ok(()),
+        }
+    }
+
+    /// The UTF-16 unit of a `\uXXXX`.
+    fn unit(&mut self) -> Result<u32, Fault> {
+        let digits = self.bytes.get(self.at + 2..self.at + 6);
+        let unit = digits.and_then(|digits| {
+            digits.iter().try_fold(0, |unit, digit| {
+                Some(unit << 4 | char::from(*digit).to_digit(16)?)
+            })
+        });
+        let unit = unit.ok_or_else(|| self.fault("a \\u escape without four hex digits"))?;
+        self.at += 6;
+        Ok(unit)
+    }
+
+    fn number(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        if self.peek() == Some(b'-') {
+            self.at += 1;
+        }
+        if self.peek() == Some(b'0') {
+            self.at += 1;
+            if let Some(b'0'..=b'9') = self.peek() {
+                return Err(self.fault("a number with a leading zero"));
+            }
+        } else {
+            self.digits()?;
+        }
+        if self.peek() == Some(b'.') {
+            self.at += 1;
+            self.digits()?;
+        }
+        let exponent = matches!(self.peek(), Some(b'e' | b'E'));
+        if exponent {
+            self.at += 1;
+            if let Some(b'+' | b'-') = self.peek() {
+                self.at += 1;
+            }
+            self.digits()?;
+        }
+        if exponent || self.at - start > SURELY_FINITE {
+            let finite = self.text[start..self.at].parse().is_ok_and(f64::is_finite);
+            if !finite {
+                self.at = start;
+                return Err(self.fault("a number that is too large"));
+            }
+        }
+        Ok(())
+    }
+
+    fn digits(&mut self) -> Result<(), Fault> {
+        let start = self.at;
+        while let Some(b'0'..=b'9') = self.peek() {
+            self.at += 1;
+        }
+        if self.at == start {
+            return Err(self.fault("expected a digit"));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::generate;
+
+    fn check(text: &str) -> Result<Vec<(String, String)>, Fault> {
+        let mut found = Vec::new();
+        members(text, |key, span| {
+            found.push((key.to_owned(), text[span].to_owned()));
+        })?;
+        Ok(found)
+    }
+
+    fn fault(text: &str) -> &'static str {
+        check(text).unwrap_err().what
+    }
+
+    #[test]
+    fn members_are_handed_out_as_spans() {
+        let found = check(" {\"a\" : [1,{}] ,\n\"b\\n\":\"x\\\"}\"} ").unwrap();
+        let expected = [("\"a\"", "[1,{}]"), ("\"b\\n\"", "\"x\\\"}\"")];
+        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn every_fault_is_named() {
+        assert_eq!(
+            fault("{\"a\":\"\u{1}\"}"),
+            "a control character inside a string"
+        );
+        assert_eq!(
+            fault(r#"{"a":"\ud800"}"#),
+            "a lone surrogate inside a string"
+        );
+        assert_eq!(
+            fault(r#"{"a":"\ud800A"}"#),
+            "a lone surrogate inside a string"
+        );
+        assert_eq!(
+            fault(r#"{"a":"\udc00\ud800"}"#),
+            "a lone surrogate inside a string"
+        );
+        assert_eq!(
+            fault(r#"{"a\udc00":1}"#),
+            "a lone surrogate inside a string"
+        );
+        assert_eq!(fault(r#"{"a":"\q"}"#), "an unknown escape inside a string");
+        assert_eq!(
+            fault(r#"{"a":"\u12x4"}"#),
+            "a \\u escape without four hex digits"
+        );
+        assert_eq!(fault(r#"{"a":1e999}"#), "a number that is too large");
+        assert_eq!(fault(r#"{"a":012}"#), "a number with a leading zero");
+        assert_eq!(fault(r#"{"a":1.}"#), "expected a digit");
+        assert_eq!(fault(r#"{"a":}"#), "expected a value");
+        assert_eq!(fault(r#"{"a":1,}"#), "expected a key in quotes");
+        assert_eq!(fault(r#"{"a" 1}"#), "expected a colon");
+        assert_eq!(
+            fault(r#"{"a":[1}}"#),
+            "expected a comma or a closing bracket"
+        );
+        assert_eq!(fault("{} {}"), "something follows the value");
+        assert_eq!(fault("[1]"), "must be a JSON object");
+        assert_eq!(fault("1 2"), "something follows the value");
+        let long = format!("{{\"a\":{}}}", "9".repeat(400));
+        assert_eq!(fault(&long), "a number that is too large");
+    }
+
+    #[test]
+    fn a_hundred_and_twenty_eight_levels_are_the_most() {
+        let nested = |levels: usize| {
+            let inner = levels - 1;
+            format!("{{\"a\":{}{}}}", "[".repeat(inner), "]".repeat(inner))
+        };
+        assert!(check(&nested(128)).is_ok());
+        assert_eq!(fault(&nested(129)), "nested more than 128 levels deep");
+        assert_eq!(fault(&nested(500_000)), "nested more than 128 levels deep");
+    }
+
+    #[test]
+    fn large_and_odd_numbers_that_floats_hold_are_taken() {
+        for number in ["18446744073709551616", "-0", "1E-999", "1e308", "0.1e+2"] {
+            assert!(check(&format!("{{\"a\":{number}}}")).is_ok(), "{number}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_another_reader(text in generate::almost_json()) {
+            let text = format!("{{\"a\":{text}}}");
+            let theirs = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+            prop_assert_eq!(check(&text).is_ok(), theirs, "{}", text);
+        }
+
+        #[test]
+        fn stops_are_found_where_they_are(bytes: Vec<u8>, from in 0_usize..40) {
+            let slow = (from..bytes.len())
+                .find(|n| matches!(bytes[*n], b'"' | b'\\' | 0..=0x1f))
+                .unwrap_or(bytes.len());
+            prop_assert_eq!(string_stop(&bytes, from.min(bytes.len())), slow);
+        }
+    }
+}
