@@ -48,6 +48,7 @@
 
 mod binaries;
 pub mod child;
+mod install;
 mod ports;
 pub mod postgres;
 pub mod redis;
@@ -57,9 +58,13 @@ mod test_servers;
 mod user;
 
 pub use binaries::Binaries;
+pub use install::ensure_installed;
 pub use ports::{PortPlan, free_port};
 pub use postgres::Postgres;
 pub use redis::Redis;
 pub use secrets::Secrets;
-pub use stack::{Report, Reporter, Service, Stack, StackFile, StackOptions, until_serving};
+pub use stack::{
+    Report, Reporter, Service, Stack, StackFile, StackOptions, holder, leftovers, until_ended,
+    until_serving,
+};
 pub use test_servers::{TemporaryFolder, TestDatabase, TestServers};

@@ -39,6 +39,8 @@ pub struct PostgresOptions {
     pub log: PathBuf,
     /// Whether a commit survives a power cut. Only throw-away data may do without.
     pub durable: bool,
+    /// Added to its environment.
+    pub environment: Vec<(String, String)>,
 }
 
 /// A PostgreSQL, running or stopped.
@@ -268,7 +270,7 @@ fn program(binaries: &Binaries, options: &PostgresOptions, user: Option<User>) -
         name: "postgres".into(),
         path: binaries.program("postgres"),
         arguments,
-        environment: Vec::new(),
+        environment: options.environment.clone(),
         log: options.log.clone(),
         user,
         // Fast shutdown: ends sessions, and leaves nothing to recover.

@@ -25,6 +25,8 @@ pub struct RedisOptions {
     pub password: String,
     /// What it says.
     pub log: PathBuf,
+    /// Added to its environment.
+    pub environment: Vec<(String, String)>,
 }
 
 /// A Redis, running or stopped.
@@ -49,7 +51,7 @@ impl Redis {
             name: "redis".into(),
             path: binaries.redis.clone(),
             arguments: vec![config.into_os_string()],
-            environment: Vec::new(),
+            environment: options.environment.clone(),
             log: options.log.clone(),
             user: None,
             signal: "TERM",

@@ -1,41 +1,38 @@
 //! The whole of Weir on one machine: PostgreSQL, Redis and six processes.
 
 mod file;
+mod folder;
 mod health;
 mod options;
 mod process;
 mod service;
+mod starting;
 
-use std::fs::{self, File, TryLockError};
-use std::os::unix::fs::PermissionsExt;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 
 pub use file::StackFile;
+pub use folder::{holder, leftovers, until_ended};
 pub use health::until_serving;
 pub use options::{Report, Reporter, StackOptions};
 pub use service::Service;
 
 use crate::binaries::Binaries;
-use crate::child::{Child, Program};
-use crate::postgres::{self, DATABASE, Postgres, PostgresOptions};
-use crate::redis::{self, Redis, RedisOptions};
 use crate::secrets::Secrets;
 use crate::test_servers::{TemporaryFolder, is_clash};
+use crate::{postgres, redis};
+use folder::{log_of, prepare};
 use process::Process;
 use service::Addresses;
+use starting::Starting;
 
 /// A port that was free a moment ago may be taken by another stack.
 const START_ATTEMPTS: usize = 3;
 /// Migrations of a large database included.
 const READY_TIMEOUT: Duration = Duration::from_secs(120);
-/// Longer than a service needs to finish what it accepted (10 s).
-const SERVICE_PATIENCE: Duration = Duration::from_secs(15);
-const STORE_PATIENCE: Duration = Duration::from_secs(25);
-/// Below this, PostgreSQL would stop in the middle of something (its log alone may grow to 4 GB).
-const DISK_NEEDED_MB: u64 = 512;
 
 /// A running Weir. Dropping it stops everything, in no particular order; `stop` does it well.
 #[derive(Debug)]
@@ -65,6 +62,10 @@ impl Stack {
             }
         };
         let lock = prepare(&folder)?;
+        if !leftovers(&folder).is_empty() {
+            options.report(Report::Begins("waiting for an earlier run to end".into()));
+            until_ended(&folder).await?;
+        }
         let programs = service::find_programs(options.binaries.as_deref())?;
         let binaries = Binaries::find()?;
         let secrets = Secrets::keep(&folder)?;
@@ -285,229 +286,4 @@ impl Stack {
                 )
             })
     }
-}
-
-/// A start under way.
-struct Starting<'a> {
-    options: &'a StackOptions,
-    folder: &'a Path,
-    addresses: Addresses,
-    secrets: &'a Secrets,
-    /// Stopped in reverse order where the start fails.
-    running: Vec<(Program, Child)>,
-}
-
-struct Started {
-    addresses: Addresses,
-    postgres_url: String,
-    redis_url: String,
-    processes: Vec<Process>,
-}
-
-impl Starting<'_> {
-    async fn run(mut self, binaries: &Binaries, programs: &Path) -> anyhow::Result<Started> {
-        match Box::pin(self.start(binaries, programs)).await {
-            Ok((postgres_url, redis_url)) => {
-                let reporter = &self.options.reporter;
-                let processes = self
-                    .running
-                    .into_iter()
-                    .map(|(program, child)| {
-                        let patience = match Service::named(&program.name) {
-                            Some(_) => SERVICE_PATIENCE,
-                            None => STORE_PATIENCE,
-                        };
-                        Process::supervise(program, child, patience, reporter.clone())
-                    })
-                    .collect();
-                Ok(Started {
-                    addresses: self.addresses,
-                    postgres_url,
-                    redis_url,
-                    processes,
-                })
-            }
-            Err(error) => {
-                while let Some((_, child)) = self.running.pop() {
-                    child.stop(STORE_PATIENCE).await;
-                }
-                Err(error)
-            }
-        }
-    }
-
-    async fn start(
-        &mut self,
-        binaries: &Binaries,
-        programs: &Path,
-    ) -> anyhow::Result<(String, String)> {
-        let begun = Instant::now();
-        self.say("starting PostgreSQL");
-        let postgres = Box::pin(Postgres::start(
-            binaries,
-            PostgresOptions {
-                folder: self.folder.join("postgres"),
-                port: self.addresses.postgres,
-                superuser_password: self.secrets.superuser.clone(),
-                services_password: self.secrets.services.clone(),
-                log: log_of(self.folder, "postgres"),
-                durable: self.options.durable,
-            },
-        ))
-        .await?;
-        let created = postgres.create_database(DATABASE).await;
-        let postgres_url = postgres.superuser_url(DATABASE);
-        let database_url = |schema: &str| postgres.service_url(schema, DATABASE);
-        let mut environments = Vec::new();
-        for service in Service::ALL {
-            environments.push((service, service.schema().map(database_url)));
-        }
-        self.running
-            .push((postgres.program().clone(), postgres.into_child()));
-        created.context("can't set up the database")?;
-        self.done("PostgreSQL is ready", begun);
-
-        let begun = Instant::now();
-        self.say("starting Redis");
-        let redis = Redis::start(
-            binaries,
-            RedisOptions {
-                folder: self.folder.join("redis"),
-                port: self.addresses.redis,
-                password: self.secrets.redis.clone(),
-                log: log_of(self.folder, "redis"),
-            },
-        )
-        .await?;
-        let redis_url = redis.url();
-        self.running
-            .push((redis.program().clone(), redis.into_child()));
-        self.done("Redis is ready", begun);
-
-        let begun = Instant::now();
-        self.say("starting the services");
-        for (service, database_url) in environments {
-            let program = self.program(service, programs, database_url, &redis_url);
-            let child = Child::start(&program)?;
-            self.running.push((program, child));
-        }
-        for service in Service::ALL {
-            self.wait_for(service).await?;
-            self.done(&format!("{} is ready", service.name()), begun);
-        }
-        Ok((postgres_url, redis_url))
-    }
-
-    fn program(
-        &self,
-        service: Service,
-        programs: &Path,
-        database_url: Option<String>,
-        redis_url: &str,
-    ) -> Program {
-        let mut environment = self.addresses.environment(service);
-        environment.push(("WEIR_REDIS_URL".into(), redis_url.to_owned()));
-        environment.push(("WEIR_LOG_FORMAT".into(), self.options.log_format.clone()));
-        if let Some(log) = &self.options.log {
-            environment.push(("WEIR_LOG".into(), log.clone()));
-        }
-        if let Some(url) = database_url {
-            environment.push(("WEIR_DATABASE_URL".into(), url));
-        }
-        if service == Service::Mapping {
-            environment.push(("WEIR_KEY_SECRET".into(), self.secrets.key_secret.clone()));
-        }
-        environment.extend(self.options.environment.iter().cloned());
-        Program {
-            name: service.name().to_owned(),
-            path: programs.join(service.binary()),
-            arguments: Vec::new(),
-            environment,
-            log: log_of(self.folder, service.name()),
-            user: None,
-            signal: "TERM",
-        }
-    }
-
-    /// Waits until a service is healthy, or says why it ended instead.
-    async fn wait_for(&self, service: Service) -> anyhow::Result<()> {
-        let name = service.name();
-        let (_, child) = self
-            .running
-            .iter()
-            .find(|(program, _)| program.name == name)
-            .expect("all services were started above");
-        let url = self.addresses.url(service);
-        tokio::select! {
-            ready = tokio::time::timeout(READY_TIMEOUT, health::until_ready(service, &url)) => {
-                ready.with_context(|| format!(
-                    "{name} does not become ready; its log ends with\n{}",
-                    child.last_lines()
-                ))?
-            }
-            code = child.exited() => bail!(
-                "{name} stopped while starting (exit {code}); its log ends with\n{}",
-                child.last_lines()
-            ),
-        }
-    }
-
-    fn say(&self, what: &str) {
-        self.options.report(Report::Begins(what.to_owned()));
-    }
-
-    fn done(&self, what: &str, begun: Instant) {
-        self.options
-            .report(Report::Done(what.to_owned(), begun.elapsed()));
-    }
-}
-
-/// Makes the folder ready, and ours.
-fn prepare(folder: &Path) -> anyhow::Result<File> {
-    fs::create_dir_all(folder).with_context(|| format!("can't create {}", folder.display()))?;
-    // PostgreSQL's user must get to its data; everything in here has its own protection.
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o711))
-        .with_context(|| format!("{} belongs to somebody else", folder.display()))?;
-    let path = folder.join("lock");
-    let lock = File::create(&path).with_context(|| format!("can't write {}", path.display()))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => bail!(
-            "Weir is running on {} already; `./weir down` stops it",
-            folder.display()
-        ),
-        Err(TryLockError::Error(error)) => {
-            return Err(error).with_context(|| format!("can't lock {}", path.display()));
-        }
-    }
-    if let Some(free) = free_megabytes(folder).filter(|free| *free < DISK_NEEDED_MB) {
-        bail!(
-            "only {free} MB are free on the disk of {}; Weir needs at least {DISK_NEEDED_MB} MB",
-            folder.display()
-        );
-    }
-    fs::create_dir_all(folder.join("log"))?;
-    Ok(lock)
-}
-
-/// None where `df` can't tell.
-fn free_megabytes(folder: &Path) -> Option<u64> {
-    let output = std::process::Command::new("df")
-        .args(["-Pk", "--"])
-        .arg(folder)
-        .output()
-        .ok()?;
-    let text = String::from_utf8(output.stdout).ok()?;
-    let kilobytes: u64 = text
-        .lines()
-        .nth(1)?
-        .split_whitespace()
-        .nth(3)?
-        .parse()
-        .ok()?;
-    Some(kilobytes / 1024)
-}
-
-fn log_of(folder: &Path, name: &str) -> PathBuf {
-    folder.join("log").join(format!("{name}.log"))
 }

@@ -73,6 +73,7 @@ impl TestServers {
                 services_password: secrets.services,
                 log: folder.path().join("postgres.log"),
                 durable: false,
+                environment: Vec::new(),
             },
         );
         let redis = Redis::start(
@@ -82,6 +83,7 @@ impl TestServers {
                 port: free_port()?,
                 password: secrets.redis,
                 log: folder.path().join("redis.log"),
+                environment: Vec::new(),
             },
         );
         let (postgres, redis) = (Box::pin(postgres).await?, redis.await?);

@@ -1,0 +1,203 @@
+//! Starting a stack: stores first, then the services, then waiting for all of them.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+
+use super::READY_TIMEOUT;
+use super::folder::{log_of, mark};
+use super::health;
+use super::options::{Report, StackOptions};
+use super::process::Process;
+use super::service::{Addresses, Service};
+use crate::binaries::Binaries;
+use crate::child::{Child, Program};
+use crate::postgres::{DATABASE, Postgres, PostgresOptions};
+use crate::redis::{Redis, RedisOptions};
+use crate::secrets::Secrets;
+
+/// Longer than a service needs to finish what it accepted (10 s).
+const SERVICE_PATIENCE: Duration = Duration::from_secs(15);
+/// A fast shutdown of PostgreSQL writes a checkpoint.
+const STORE_PATIENCE: Duration = Duration::from_secs(25);
+
+/// A start under way.
+pub struct Starting<'a> {
+    pub options: &'a StackOptions,
+    pub folder: &'a Path,
+    pub addresses: Addresses,
+    pub secrets: &'a Secrets,
+    /// Stopped in reverse order where the start fails.
+    pub running: Vec<(Program, Child)>,
+}
+
+/// What came of it.
+pub struct Started {
+    pub addresses: Addresses,
+    pub postgres_url: String,
+    pub redis_url: String,
+    pub processes: Vec<Process>,
+}
+
+impl Starting<'_> {
+    /// Starts everything; where that fails, stops what was started.
+    pub async fn run(mut self, binaries: &Binaries, programs: &Path) -> anyhow::Result<Started> {
+        match Box::pin(self.start(binaries, programs)).await {
+            Ok((postgres_url, redis_url)) => {
+                let reporter = &self.options.reporter;
+                let processes = self
+                    .running
+                    .into_iter()
+                    .map(|(program, child)| {
+                        let patience = match Service::named(&program.name) {
+                            Some(_) => SERVICE_PATIENCE,
+                            None => STORE_PATIENCE,
+                        };
+                        Process::supervise(program, child, patience, reporter.clone())
+                    })
+                    .collect();
+                Ok(Started {
+                    addresses: self.addresses,
+                    postgres_url,
+                    redis_url,
+                    processes,
+                })
+            }
+            Err(error) => {
+                while let Some((_, child)) = self.running.pop() {
+                    child.stop(STORE_PATIENCE).await;
+                }
+                Err(error)
+            }
+        }
+    }
+
+    async fn start(
+        &mut self,
+        binaries: &Binaries,
+        programs: &Path,
+    ) -> anyhow::Result<(String, String)> {
+        let begun = Instant::now();
+        self.say("starting PostgreSQL");
+        let postgres = Box::pin(Postgres::start(
+            binaries,
+            PostgresOptions {
+                folder: self.folder.join("postgres"),
+                port: self.addresses.postgres,
+                superuser_password: self.secrets.superuser.clone(),
+                services_password: self.secrets.services.clone(),
+                log: log_of(self.folder, "postgres"),
+                durable: self.options.durable,
+                environment: vec![mark(self.folder)],
+            },
+        ))
+        .await?;
+        let created = postgres.create_database(DATABASE).await;
+        let postgres_url = postgres.superuser_url(DATABASE);
+        let database_url = |schema: &str| postgres.service_url(schema, DATABASE);
+        let mut environments = Vec::new();
+        for service in Service::ALL {
+            environments.push((service, service.schema().map(database_url)));
+        }
+        self.running
+            .push((postgres.program().clone(), postgres.into_child()));
+        created.context("can't set up the database")?;
+        self.done("PostgreSQL is ready", begun);
+
+        let begun = Instant::now();
+        self.say("starting Redis");
+        let redis = Redis::start(
+            binaries,
+            RedisOptions {
+                folder: self.folder.join("redis"),
+                port: self.addresses.redis,
+                password: self.secrets.redis.clone(),
+                log: log_of(self.folder, "redis"),
+                environment: vec![mark(self.folder)],
+            },
+        )
+        .await?;
+        let redis_url = redis.url();
+        self.running
+            .push((redis.program().clone(), redis.into_child()));
+        self.done("Redis is ready", begun);
+
+        let begun = Instant::now();
+        self.say("starting the services");
+        for (service, database_url) in environments {
+            let program = self.program(service, programs, database_url, &redis_url);
+            let child = Child::start(&program)?;
+            self.running.push((program, child));
+        }
+        for service in Service::ALL {
+            self.wait_for(service).await?;
+            self.done(&format!("{} is ready", service.name()), begun);
+        }
+        Ok((postgres_url, redis_url))
+    }
+
+    fn program(
+        &self,
+        service: Service,
+        programs: &Path,
+        database_url: Option<String>,
+        redis_url: &str,
+    ) -> Program {
+        let mut environment = self.addresses.environment(service);
+        environment.push(("WEIR_REDIS_URL".into(), redis_url.to_owned()));
+        environment.push(("WEIR_LOG_FORMAT".into(), self.options.log_format.clone()));
+        if let Some(log) = &self.options.log {
+            environment.push(("WEIR_LOG".into(), log.clone()));
+        }
+        if let Some(url) = database_url {
+            environment.push(("WEIR_DATABASE_URL".into(), url));
+        }
+        if service == Service::Mapping {
+            environment.push(("WEIR_KEY_SECRET".into(), self.secrets.key_secret.clone()));
+        }
+        environment.extend(self.options.environment.iter().cloned());
+        environment.push(mark(self.folder));
+        Program {
+            name: service.name().to_owned(),
+            path: programs.join(service.binary()),
+            arguments: Vec::new(),
+            environment,
+            log: log_of(self.folder, service.name()),
+            user: None,
+            signal: "TERM",
+        }
+    }
+
+    /// Waits until a service is healthy, or says why it ended instead.
+    async fn wait_for(&self, service: Service) -> anyhow::Result<()> {
+        let name = service.name();
+        let (_, child) = self
+            .running
+            .iter()
+            .find(|(program, _)| program.name == name)
+            .expect("all services were started above");
+        let url = self.addresses.url(service);
+        tokio::select! {
+            ready = tokio::time::timeout(READY_TIMEOUT, health::until_ready(service, &url)) => {
+                ready.with_context(|| format!(
+                    "{name} does not become ready; its log ends with\n{}",
+                    child.last_lines()
+                ))?
+            }
+            code = child.exited() => bail!(
+                "{name} stopped while starting (exit {code}); its log ends with\n{}",
+                child.last_lines()
+            ),
+        }
+    }
+
+    fn say(&self, what: &str) {
+        self.options.report(Report::Begins(what.to_owned()));
+    }
+
+    fn done(&self, what: &str, begun: Instant) {
+        self.options
+            .report(Report::Done(what.to_owned(), begun.elapsed()));
+    }
+}
