@@ -1,0 +1,172 @@
+//! Links and joins come in; backlog goes to its contact (semantics 4.9, 4.10).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::NaiveDate;
+use weir_ids::{AccountId, ContactId};
+use weir_postgres::Failure;
+use weir_rpc::Deadline;
+
+use super::{App, Error, Tries, detached};
+use crate::domain::{Fate, Link, Waiting, decide_fates, newest_links, whole_milliseconds};
+use crate::metrics;
+use crate::store::{Linked, Moves, Store, Tx};
+
+/// Rows of the backlog that are held in memory at a time.
+const PAGE: usize = 5_000;
+/// Pages in one transaction. Beyond that it commits, so that what waits behind a busy
+/// identifier (a device id that everybody sends) neither holds its locks for long nor is
+/// lost when the caller's deadline passes; the next call takes up where this one ended.
+const PAGES_A_TRANSACTION: usize = 4;
+
+/// What the outbox brought.
+#[derive(Debug)]
+pub struct Changes {
+    /// Whose.
+    pub account_id: AccountId,
+    /// In any order; versions decide.
+    pub links: Vec<Link>,
+    /// (The contact that goes, the one that stays.)
+    pub joins: Vec<(ContactId, ContactId)>,
+}
+
+/// What was done about the backlog.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Attached {
+    /// Went to contacts.
+    pub attached: i64,
+    /// Was over the cap.
+    pub discarded: i64,
+}
+
+impl App {
+    /// Notes joins, then links, and attaches the backlog of what is linked.
+    ///
+    /// # Errors
+    /// See [`Error`]. What was attached before stays so; the call may be repeated.
+    pub async fn link(&self, changes: Changes, deadline: Deadline) -> Result<Attached, Error> {
+        let (store, today) = (self.store.clone(), self.today());
+        let changes = Arc::new(Changes {
+            links: newest_links(changes.links),
+            ..changes
+        });
+        detached(async move {
+            let mut total = Attached::default();
+            let mut tries = Tries::within(deadline);
+            loop {
+                let done = link(&store, &changes, today).await;
+                if tries.again(&done) {
+                    continue;
+                }
+                let (attached, complete) = done?;
+                metrics::attached(attached);
+                total.attached += attached.attached;
+                total.discarded += attached.discarded;
+                if complete {
+                    return Ok(total);
+                }
+                if deadline.passed() {
+                    return Err(Error::Late);
+                }
+                tries = Tries::within(deadline);
+            }
+        })
+        .await
+    }
+}
+
+/// One transaction; answers also whether all of the backlog is attached.
+async fn link(
+    store: &Store,
+    changes: &Changes,
+    today: NaiveDate,
+) -> Result<(Attached, bool), Error> {
+    let mut connection = store.connection().await?;
+    let tx = connection.begin(changes.account_id).await?;
+    tx.ensure_account().await?;
+    if !changes.joins.is_empty() {
+        tx.join_contacts(&changes.joins).await?;
+    }
+    let mut done = (Attached::default(), true);
+    if !changes.links.is_empty() {
+        let linked = tx.link(&changes.links).await?;
+        if !linked.is_empty() {
+            done = attach(&tx, &linked, today).await?;
+        }
+    }
+    tx.commit().await?;
+    Ok(done)
+}
+
+async fn attach(
+    tx: &Tx<'_>,
+    linked: &[Linked],
+    today: NaiveDate,
+) -> Result<(Attached, bool), Failure> {
+    let contacts: Vec<ContactId> = linked.iter().map(|linked| linked.contact_id).collect();
+    let families = tx.families(&contacts).await?;
+    let roots: Vec<ContactId> = contacts.iter().map(|id| families.root(*id)).collect();
+    tx.lock_counts(&roots).await?;
+
+    let mut total = Attached::default();
+    let mut limit = PAGE;
+    for _ in 0..PAGES_A_TRANSACTION {
+        let mut page = tx.waiting_page(linked, &families, limit).await?;
+        let is_last = page.len() < limit;
+        let ready = whole_milliseconds(&page, limit);
+        if ready == 0 && !is_last {
+            // More of one millisecond than a page holds: they must be seen together.
+            limit = limit.saturating_mul(8);
+            continue;
+        }
+        page.truncate(ready);
+        if let Some((first, last)) = days_of(&page) {
+            let mut counts = tx.counts(&families, first, last).await?;
+            let fates = decide_fates(&mut page, &mut counts, today);
+            let moves = moves_of(&page, &fates);
+            total.attached += count(moves.attach.len());
+            total.discarded += count(moves.discard.len());
+            tx.move_page(linked, &page, &moves).await?;
+        }
+        if is_last {
+            tx.end_waiting(linked).await?;
+            return Ok((total, true));
+        }
+    }
+    Ok((total, false))
+}
+
+fn days_of(page: &[Waiting]) -> Option<(NaiveDate, NaiveDate)> {
+    let days = || page.iter().map(|waiting| waiting.event_time.date_naive());
+    Some((days().min()?, days().max()?))
+}
+
+fn moves_of<'a>(page: &'a [Waiting], fates: &[Fate]) -> Moves<'a> {
+    let mut moves = Moves::default();
+    let mut added: HashMap<(ContactId, NaiveDate), u32> = HashMap::new();
+    for (waiting, fate) in page.iter().zip(fates) {
+        match fate {
+            Fate::Attached => {
+                let day = waiting.event_time.date_naive();
+                *added.entry((waiting.contact_id, day)).or_default() += 1;
+                moves.attach.push(waiting);
+            }
+            Fate::Exempt => moves.attach.push(waiting),
+            Fate::Discarded => moves.discard.push(waiting),
+            Fate::Dropped => {}
+        }
+    }
+    moves.attach.sort_unstable_by_key(|waiting| waiting.key);
+    moves.discard.sort_unstable_by_key(|waiting| waiting.key);
+    moves.counts = added
+        .into_iter()
+        .map(|((contact_id, day), count)| (contact_id, day, count))
+        .collect();
+    moves.counts.sort_unstable();
+    moves
+}
+
+fn count(rows: usize) -> i64 {
+    i64::try_from(rows).unwrap_or(i64::MAX)
+}

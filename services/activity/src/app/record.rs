@@ -1,0 +1,199 @@
+//! A batch of tracks, in one transaction (semantics 4.5-4.8, 6.2-6.5).
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use futures_util::future::try_join3;
+use weir_ids::{ContactId, TimedKey};
+use weir_postgres::Failure;
+use weir_rpc::Deadline;
+
+use super::{App, Error, Tries, detached};
+use crate::domain::{
+    Batch, Event, Identifier, Known, Place, Standing, Verdict, decide, needs_activity_lookup,
+    needs_backlog_lookup,
+};
+use crate::metrics;
+use crate::store::{Store, Tx};
+
+/// What became of one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// On a contact; one unit.
+    Stored,
+    /// In the backlog; one unit.
+    Backlogged,
+    /// Was there before.
+    Repeated,
+    /// Was not there before, and had no unit.
+    NotFunded,
+}
+
+impl Outcome {
+    fn is_charged(self) -> bool {
+        matches!(self, Self::Stored | Self::Backlogged)
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug)]
+pub struct Recorded {
+    /// In the order of its events.
+    pub outcomes: Vec<Outcome>,
+    /// Activity units that were charged.
+    pub units: i64,
+}
+
+impl App {
+    /// Stores a batch; all of it or (on an error) nothing.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn record(&self, batch: Batch, deadline: Deadline) -> Result<Recorded, Error> {
+        let (store, batch) = (self.store.clone(), Arc::new(batch));
+        detached(async move {
+            let mut tries = Tries::within(deadline);
+            loop {
+                let recorded = record(&store, &batch, deadline).await;
+                if !tries.again(&recorded) {
+                    return recorded.inspect(|recorded| metrics::recorded(&recorded.outcomes));
+                }
+            }
+        })
+        .await
+    }
+}
+
+async fn record(store: &Store, batch: &Batch, deadline: Deadline) -> Result<Recorded, Error> {
+    let mut connection = store.connection().await?;
+    // Whoever waited for a connection until nobody waited for the answer does not store:
+    // the batch will come again.
+    if deadline.passed() {
+        return Err(Error::Late);
+    }
+    let tx = connection.begin(batch.account_id).await?;
+    let (epoch, mut standings) = tx.fence_and_standings(&batch.identities).await?;
+    if epoch > batch.epoch {
+        return Err(Error::Fenced);
+    }
+    if !batch.probe_only {
+        settle(&tx, &batch.identities, &mut standings).await?;
+    }
+    let known = look_up(&tx, batch, &standings).await?;
+    let verdicts = decide(&batch.events, &standings, &known, batch.probe_only);
+    let outcomes = write(&tx, batch, &standings, &verdicts).await?;
+
+    let units = outcomes
+        .iter()
+        .filter(|outcome| outcome.is_charged())
+        .count();
+    if units > 0 {
+        let units = i32::try_from(units).map_err(|_| Failure::Internal)?;
+        tx.charge(batch.window, batch.batch_id, units).await?;
+    }
+    tx.commit().await?;
+    Ok(Recorded {
+        outcomes,
+        units: i64::try_from(units).map_err(|_| Failure::Internal)?,
+    })
+}
+
+/// Locks the identities that are not settled, and reads them again: whatever links them
+/// now either came before and is seen, or waits and finds what is stored (semantics 4.10).
+async fn settle(
+    tx: &Tx<'_>,
+    identities: &[Identifier],
+    standings: &mut [Standing],
+) -> Result<(), Failure> {
+    let open: Vec<usize> = (0..identities.len())
+        .filter(|at| !standings[*at].is_settled())
+        .collect();
+    if open.is_empty() {
+        return Ok(());
+    }
+    let locked = if open.len() == identities.len() {
+        tx.lock_identities(identities).await?
+    } else {
+        let some: Vec<Identifier> = open.iter().map(|at| identities[*at].clone()).collect();
+        tx.lock_identities(&some).await?
+    };
+    for (at, standing) in open.into_iter().zip(locked) {
+        standings[at] = standing;
+    }
+    Ok(())
+}
+
+/// Copies that the inserts would not meet by themselves.
+async fn look_up(tx: &Tx<'_>, batch: &Batch, standings: &[Standing]) -> Result<Known, Failure> {
+    let select = |needed: fn(&Event, &[Standing]) -> bool| -> Vec<&Event> {
+        batch
+            .events
+            .iter()
+            .filter(|event| batch.probe_only || needed(event, standings))
+            .collect()
+    };
+    let activities = select(needs_activity_lookup);
+    let backlog = select(needs_backlog_lookup);
+    Ok(Known {
+        activities: tx.copies(&activities).await?,
+        backlog: tx.copies_in_backlog(&backlog, &batch.identities).await?,
+    })
+}
+
+/// Stores what the verdicts say; what meets its copy there is a repeat after all.
+async fn write(
+    tx: &Tx<'_>,
+    batch: &Batch,
+    standings: &[Standing],
+    verdicts: &[Verdict],
+) -> Result<Vec<Outcome>, Failure> {
+    let mut contacts: Vec<(&Event, ContactId)> = Vec::new();
+    let mut waiting: Vec<(&Event, usize)> = Vec::new();
+    for (event, verdict) in batch.events.iter().zip(verdicts) {
+        match verdict {
+            Verdict::Store(Place::Contact(contact_id)) => contacts.push((event, *contact_id)),
+            Verdict::Store(Place::Backlog(at)) => waiting.push((event, *at)),
+            Verdict::Repeated | Verdict::NotFunded => {}
+        }
+    }
+    // Two batches that share events wait for each other's rows in the same order.
+    contacts.sort_unstable_by_key(|(event, _)| (event.key, event.expire_day));
+    waiting.sort_unstable_by_key(|(event, at)| (*at, event.key, event.expire_day));
+
+    let mut newly: Vec<usize> = waiting.iter().map(|(_, at)| *at).collect();
+    newly.dedup();
+    newly.retain(|at| !standings[*at].waiting);
+    let newly: Vec<&Identifier> = newly.iter().map(|at| &batch.identities[*at]).collect();
+    let waiting: Vec<(&Event, &Identifier)> = waiting
+        .into_iter()
+        .map(|(event, at)| (event, &batch.identities[at]))
+        .collect();
+
+    let (stored, backlogged, ()) = try_join3(
+        tx.store_activities(&contacts, batch.receive_time),
+        tx.store_backlog(&waiting, batch.receive_time),
+        tx.begin_waiting(&newly),
+    )
+    .await?;
+    Ok(outcomes(&batch.events, verdicts, &stored, &backlogged))
+}
+
+fn outcomes(
+    events: &[Event],
+    verdicts: &[Verdict],
+    stored: &HashSet<TimedKey>,
+    backlogged: &HashSet<TimedKey>,
+) -> Vec<Outcome> {
+    events
+        .iter()
+        .zip(verdicts)
+        .map(|(event, verdict)| match verdict {
+            Verdict::NotFunded => Outcome::NotFunded,
+            Verdict::Store(Place::Contact(_)) if stored.contains(&event.key) => Outcome::Stored,
+            Verdict::Store(Place::Backlog(_)) if backlogged.contains(&event.key) => {
+                Outcome::Backlogged
+            }
+            Verdict::Repeated | Verdict::Store(_) => Outcome::Repeated,
+        })
+        .collect()
+}

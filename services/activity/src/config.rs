@@ -1,0 +1,22 @@
+//! Every environment name and default, with its reason.
+
+use std::net::SocketAddr;
+
+/// Stores activities, and the backlog of those whose contact is not known yet.
+#[derive(Clone, clap::Parser)]
+#[command(name = "weir-activity", version)]
+pub struct Config {
+    /// Where to serve gRPC.
+    #[arg(long, env = "WEIR_LISTEN", default_value = "127.0.0.1:7003")]
+    pub listen: SocketAddr,
+    /// PostgreSQL, as a role whose search_path is a schema of this service alone:
+    /// `postgres://weir_activity:…@host/weir`.
+    #[arg(long, env = "WEIR_DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// Connections at most. A batch is one transaction, and few at once saturate PostgreSQL.
+    #[arg(long, env = "WEIR_DATABASE_CONNECTIONS", default_value_t = 4)]
+    pub database_connections: usize,
+    /// Logs, metrics and traces.
+    #[command(flatten)]
+    pub telemetry: weir_telemetry::Options,
+}

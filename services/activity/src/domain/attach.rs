@@ -1,0 +1,219 @@
+//! What becomes of the backlog of an identifier that was linked (semantics 4.9).
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, NaiveDate, Utc};
+use weir_ids::{ContactId, TimedKey};
+
+/// Activities of the backlog that a contact gets for one UTC day, all activities together.
+pub const CAP_PER_DAY: u32 = 50;
+
+/// How many were attached: by the contact that survived all joins, and the day of the activity.
+pub type Counts = HashMap<(ContactId, NaiveDate), u32>;
+
+/// One activity that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiting {
+    /// Its place in the backlog: whose (an index), key, day.
+    pub identity: usize,
+    /// See `key_of`.
+    pub key: TimedKey,
+    /// The last day on which it is shown.
+    pub expire_day: NaiveDate,
+    /// Decides on order and day.
+    pub event_time: DateTime<Utc>,
+    /// Decides between those of the same time.
+    pub message_id: String,
+    /// When the edge received it.
+    pub receive_time: DateTime<Utc>,
+    /// The contact whose count it goes to, after all joins.
+    pub contact_id: ContactId,
+    /// Since when the identifier is linked.
+    pub link_time: DateTime<Utc>,
+}
+
+/// What becomes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Goes to the contact, and counts.
+    Attached,
+    /// Goes to the contact: it came when the contact was known already.
+    Exempt,
+    /// Over the cap; only its key stays.
+    Discarded,
+    /// Expired, or there twice; just goes.
+    Dropped,
+}
+
+/// Brings `page` into the order in which it is attached, decides for each, and adds what
+/// was attached to `counts`. Pages must come oldest first.
+pub fn decide_fates(page: &mut [Waiting], counts: &mut Counts, today: NaiveDate) -> Vec<Fate> {
+    page.sort_by(|a, b| {
+        (a.event_time, &a.message_id, a.key).cmp(&(b.event_time, &b.message_id, b.key))
+    });
+    let mut seen = HashSet::with_capacity(page.len());
+    page.iter()
+        .map(|waiting| {
+            if waiting.expire_day < today || !seen.insert((waiting.key, waiting.expire_day)) {
+                return Fate::Dropped;
+            }
+            if waiting.receive_time > waiting.link_time {
+                return Fate::Exempt;
+            }
+            let day = waiting.event_time.date_naive();
+            let count = counts.entry((waiting.contact_id, day)).or_default();
+            if *count >= CAP_PER_DAY {
+                return Fate::Discarded;
+            }
+            *count += 1;
+            Fate::Attached
+        })
+        .collect()
+}
+
+/// How many of `found` (rows in the order of their keys, the first `limit` of all) can be
+/// decided on. Keys are ordered by millisecond only, so a page ends where one ends: none of
+/// it where the whole page lies within one, and a larger page is needed.
+pub fn whole_milliseconds(found: &[Waiting], limit: usize) -> usize {
+    if found.len() < limit {
+        return found.len();
+    }
+    let millisecond = |waiting: &Waiting| waiting.event_time.timestamp_millis();
+    found.last().map_or(0, |last| {
+        found.partition_point(|waiting| millisecond(waiting) < millisecond(last))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+    use proptest::prelude::*;
+    use weir_ids::ActivityId;
+
+    use super::*;
+    use crate::domain::key_of;
+
+    const LINKED: i64 = 1_790_000_000;
+
+    fn contact(n: u8) -> ContactId {
+        ContactId::from(uuid::Uuid::from_u128(u128::from(n)))
+    }
+
+    /// `minute` of some days, a message, a contact, whether received after the link.
+    fn waiting((minute, message, contact_number, late): (u16, u16, u8, bool)) -> Waiting {
+        let base: DateTime<Utc> = "2026-11-20T00:00:00Z".parse().unwrap();
+        let event_time = base + TimeDelta::minutes(minute.into());
+        let message_id = format!("m{message}");
+        let link_time = DateTime::from_timestamp(LINKED, 0).unwrap();
+        Waiting {
+            identity: 0,
+            key: key_of(
+                ActivityId::from(uuid::Uuid::from_u128(1)),
+                event_time,
+                &message_id,
+            ),
+            expire_day: event_time.date_naive() + chrono::Days::new(90),
+            event_time,
+            message_id,
+            receive_time: link_time + TimeDelta::seconds(i64::from(late)),
+            contact_id: contact(contact_number),
+            link_time,
+        }
+    }
+
+    fn today() -> NaiveDate {
+        "2026-11-24".parse().unwrap()
+    }
+
+    fn some_backlog() -> impl Strategy<Value = Vec<Waiting>> {
+        let row = (0..4_000_u16, 0..40_u16, 0..3_u8, prop::bool::weighted(0.2));
+        prop::collection::vec(row.prop_map(waiting), 0..700)
+    }
+
+    proptest! {
+        #[test]
+        fn each_day_of_a_contact_gets_the_oldest_fifty(mut page in some_backlog()) {
+            let mut counts = Counts::new();
+            let fates = decide_fates(&mut page, &mut counts, today());
+            let mut counted: HashMap<_, Vec<Fate>> = HashMap::new();
+            for (waiting, fate) in page.iter().zip(&fates) {
+                prop_assert_eq!(
+                    *fate == Fate::Exempt,
+                    *fate != Fate::Dropped && waiting.receive_time > waiting.link_time
+                );
+                if matches!(fate, Fate::Attached | Fate::Discarded) {
+                    let day = waiting.event_time.date_naive();
+                    counted.entry((waiting.contact_id, day)).or_default().push(*fate);
+                }
+            }
+            for (key, fates) in counted {
+                let attached = fates.len().min(50);
+                prop_assert!(fates[..attached].iter().all(|fate| *fate == Fate::Attached));
+                prop_assert!(fates[attached..].iter().all(|fate| *fate == Fate::Discarded));
+                prop_assert_eq!(counts[&key], u32::try_from(attached).unwrap());
+            }
+        }
+
+        #[test]
+        fn pages_decide_as_the_whole_does(page in some_backlog(), size in 1..100_usize) {
+            let mut whole = page.clone();
+            let mut counts = Counts::new();
+            let together = decide_fates(&mut whole, &mut counts, today());
+            // Duplicates can't be told across pages: there the rows have left the backlog.
+            prop_assume!(!together.contains(&Fate::Dropped));
+
+            let mut rest = page;
+            rest.sort_by_key(|waiting| waiting.key);
+            let (mut paged, mut in_pages) = (Counts::new(), Vec::new());
+            let mut limit = size;
+            while !rest.is_empty() {
+                let found = &rest[..limit.min(rest.len())];
+                let ready = whole_milliseconds(found, limit);
+                if ready == 0 {
+                    limit *= 2;
+                    continue;
+                }
+                let mut page: Vec<_> = rest.drain(..ready).collect();
+                in_pages.extend(decide_fates(&mut page, &mut paged, today()));
+                limit = size;
+            }
+            prop_assert_eq!(in_pages, together);
+            prop_assert_eq!(paged, counts);
+        }
+
+        #[test]
+        fn counts_add_up_over_calls(first in some_backlog(), second in some_backlog()) {
+            let mut counts = Counts::new();
+            let mut attached = 0;
+            for mut page in [first, second] {
+                let fates = decide_fates(&mut page, &mut counts, today());
+                attached += fates.iter().filter(|fate| **fate == Fate::Attached).count();
+            }
+            let total: u32 = counts.values().sum();
+            prop_assert_eq!(usize::try_from(total).unwrap(), attached);
+            prop_assert!(counts.values().all(|count| *count <= CAP_PER_DAY));
+        }
+    }
+
+    #[test]
+    fn ties_are_broken_by_message_id() {
+        let mut page: Vec<_> = (0..51).rev().map(|m| waiting((0, m, 0, false))).collect();
+        let fates = decide_fates(&mut page, &mut Counts::new(), today());
+        let discarded: Vec<_> = page
+            .iter()
+            .zip(fates)
+            .filter(|(_, fate)| *fate == Fate::Discarded)
+            .map(|(waiting, _)| waiting.message_id.as_str())
+            .collect();
+        assert_eq!(discarded, ["m9"], "the last one as text");
+    }
+
+    #[test]
+    fn what_expired_while_it_waited_is_not_attached() {
+        let mut page = vec![waiting((0, 0, 0, false))];
+        let after = page[0].expire_day + chrono::Days::new(1);
+        let mut counts = Counts::new();
+        assert_eq!(decide_fates(&mut page, &mut counts, after), [Fate::Dropped]);
+        assert!(counts.is_empty());
+    }
+}

@@ -1,0 +1,213 @@
+//! Where each track of a batch goes, and whether it was there before (semantics 4.5-4.8, 6.4).
+
+use std::collections::HashSet;
+
+use weir_ids::{ContactId, TimedKey};
+
+use super::batch::Event;
+
+/// What is known of an identifier, read while nobody else could change it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// Whose it is.
+    pub contact_id: Option<ContactId>,
+    /// Whether the backlog may hold rows of it.
+    pub waiting: bool,
+}
+
+impl Standing {
+    /// Nobody has heard of it.
+    pub const UNKNOWN: Self = Self {
+        contact_id: None,
+        waiting: false,
+    };
+
+    /// Whether its tracks go to a contact and can't be in the backlog: what needs no lock.
+    pub fn is_settled(self) -> bool {
+        self.contact_id.is_some() && !self.waiting
+    }
+}
+
+/// Where an activity goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// Onto a contact.
+    Contact(ContactId),
+    /// Waits for this identity (an index into the batch's) to be linked.
+    Backlog(usize),
+}
+
+/// What becomes of an event, before the store has its say about repeats.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// Stored before; nothing to do.
+    Repeated,
+    /// Not stored before, and no unit for it.
+    NotFunded,
+    /// To be stored there.
+    Store(Place),
+}
+
+/// Copies that were found.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Keys among the activities.
+    pub activities: HashSet<TimedKey>,
+    /// Keys in the backlog, by identity.
+    pub backlog: HashSet<(usize, TimedKey)>,
+}
+
+impl Known {
+    fn holds(&self, event: &Event) -> bool {
+        self.activities.contains(&event.key)
+            || event
+                .identity
+                .is_some_and(|identity| self.backlog.contains(&(identity, event.key)))
+    }
+}
+
+/// The contact that was named, else the one that the identity is linked to, else the backlog.
+pub fn place(event: &Event, standings: &[Standing]) -> Place {
+    let identity = || {
+        event
+            .identity
+            .expect("an event without a contact has an identity; the boundary checks it")
+    };
+    event
+        .contact_id
+        .or_else(|| event.identity.and_then(|at| standings[at].contact_id))
+        .map_or_else(|| Place::Backlog(identity()), Place::Contact)
+}
+
+/// Whether the activities must be asked for a copy. What is stored there and funded finds
+/// its copy by the insert itself, unless that may lie under another day of expiry.
+pub fn needs_activity_lookup(event: &Event, standings: &[Standing]) -> bool {
+    !event.funded
+        || !event.earlier_days.is_empty()
+        || matches!(place(event, standings), Place::Backlog(_))
+}
+
+/// Whether the backlog of the event's identity must be asked for a copy.
+pub fn needs_backlog_lookup(event: &Event, standings: &[Standing]) -> bool {
+    let waiting = event.identity.is_some_and(|at| standings[at].waiting);
+    waiting
+        && (!event.funded
+            || !event.earlier_days.is_empty()
+            || matches!(place(event, standings), Place::Contact(_)))
+}
+
+/// Decides for each event, in order. Of two that are the same, the second is a repeat.
+///
+/// An event that is told to be stored may still meet its copy there; then it is a repeat too.
+pub fn decide(
+    events: &[Event],
+    standings: &[Standing],
+    known: &Known,
+    probe_only: bool,
+) -> Vec<Verdict> {
+    let mut seen = HashSet::with_capacity(events.len());
+    events
+        .iter()
+        .map(|event| {
+            if known.holds(event) || seen.contains(&event.key) {
+                Verdict::Repeated
+            } else if !event.funded || probe_only {
+                Verdict::NotFunded
+            } else {
+                seen.insert(event.key);
+                Verdict::Store(place(event, standings))
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::{DateTime, Utc};
+    use weir_ids::ActivityId;
+
+    use super::*;
+    use crate::domain::{key_of, last_day};
+
+    fn event(message_id: &str, funded: bool) -> Event {
+        let activity_id = ActivityId::from(uuid::Uuid::from_u128(7));
+        let event_time: DateTime<Utc> = "2026-11-24T12:00:00Z".parse().unwrap();
+        Event {
+            activity_id,
+            event_name: "Signed in".to_owned(),
+            attributes: "{}".to_owned(),
+            event_time,
+            message_id: message_id.to_owned(),
+            key: key_of(activity_id, event_time, message_id),
+            expire_day: last_day(event_time, 90).unwrap(),
+            earlier_days: Vec::new(),
+            contact_id: None,
+            identity: Some(0),
+            funded,
+        }
+    }
+
+    fn linked(contact_id: ContactId) -> Standing {
+        Standing {
+            contact_id: Some(contact_id),
+            waiting: false,
+        }
+    }
+
+    #[test]
+    fn a_named_contact_beats_the_identity() {
+        let (named, other) = (ContactId::new(), ContactId::new());
+        let mut event = event("m", true);
+        assert_eq!(place(&event, &[Standing::UNKNOWN]), Place::Backlog(0));
+        assert_eq!(place(&event, &[linked(other)]), Place::Contact(other));
+        event.contact_id = Some(named);
+        assert_eq!(place(&event, &[linked(other)]), Place::Contact(named));
+        event.identity = None;
+        assert_eq!(place(&event, &[]), Place::Contact(named));
+    }
+
+    #[test]
+    fn a_known_and_funded_event_needs_no_lookup() {
+        let standings = [linked(ContactId::new())];
+        let event = event("m", true);
+        assert!(!needs_activity_lookup(&event, &standings));
+        assert!(!needs_backlog_lookup(&event, &standings));
+    }
+
+    #[test]
+    fn without_a_unit_a_repeat_is_still_a_repeat() {
+        let standings = [Standing::UNKNOWN];
+        let events = [event("old", false), event("new", false)];
+        let known = Known {
+            backlog: HashSet::from([(0, events[0].key)]),
+            ..Known::default()
+        };
+        assert_eq!(
+            decide(&events, &standings, &known, false),
+            [Verdict::Repeated, Verdict::NotFunded]
+        );
+    }
+
+    #[test]
+    fn of_two_same_events_the_second_is_a_repeat() {
+        let contact = ContactId::new();
+        let events = [event("m", true), event("m", false), event("m", true)];
+        assert_eq!(
+            decide(&events, &[linked(contact)], &Known::default(), false),
+            [
+                Verdict::Store(Place::Contact(contact)),
+                Verdict::Repeated,
+                Verdict::Repeated
+            ]
+        );
+    }
+
+    #[test]
+    fn a_probe_stores_nothing() {
+        let events = [event("m", true)];
+        assert_eq!(
+            decide(&events, &[Standing::UNKNOWN], &Known::default(), true),
+            [Verdict::NotFunded]
+        );
+    }
+}

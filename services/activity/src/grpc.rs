@@ -1,0 +1,120 @@
+//! The wire: requests in, answers out. Nothing is decided here.
+
+mod convert;
+mod status;
+
+use std::future::Future;
+
+use tokio::net::TcpListener;
+use tonic::{Request, Response, Status};
+use weir_proto::activity::v1::activity_service_server::{ActivityService, ActivityServiceServer};
+use weir_proto::activity::v1::{
+    CloseBatchesRequest, CloseBatchesResponse, FenceUsageRequest, FenceUsageResponse,
+    GetBacklogRequest, GetBacklogResponse, LinkIdentifiersRequest, LinkIdentifiersResponse,
+    ListActivitiesRequest, ListActivitiesResponse, RecordActivitiesRequest,
+    RecordActivitiesResponse,
+};
+use weir_rpc::Deadline;
+
+use crate::app::App;
+
+/// Serves `app` until `shutdown`.
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let service = ActivityServiceServer::new(Service { app: app.clone() })
+        .max_decoding_message_size(weir_rpc::MAX_MESSAGE)
+        .max_encoding_message_size(weir_rpc::MAX_MESSAGE);
+    weir_rpc::Server::new("weir.activity.v1.ActivityService")
+        .service(service)
+        .probe(move || {
+            let app = app.clone();
+            async move { app.is_up().await }
+        })
+        .serve(listener, shutdown)
+        .await?;
+    Ok(())
+}
+
+struct Service {
+    app: App,
+}
+
+#[tonic::async_trait]
+impl ActivityService for Service {
+    async fn record_activities(
+        &self,
+        request: Request<RecordActivitiesRequest>,
+    ) -> Result<Response<RecordActivitiesResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let batch = convert::batch(request.into_inner(), self.app.range())?;
+        let recorded = self.app.record(batch, deadline).await?;
+        Ok(Response::new(convert::recorded(&recorded)))
+    }
+
+    async fn link_identifiers(
+        &self,
+        request: Request<LinkIdentifiersRequest>,
+    ) -> Result<Response<LinkIdentifiersResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let changes = convert::changes(request.into_inner())?;
+        let attached = self.app.link(changes, deadline).await?;
+        Ok(Response::new(LinkIdentifiersResponse {
+            attached: attached.attached,
+            discarded: attached.discarded,
+        }))
+    }
+
+    async fn list_activities(
+        &self,
+        request: Request<ListActivitiesRequest>,
+    ) -> Result<Response<ListActivitiesResponse>, Status> {
+        let request = request.into_inner();
+        let account_id = convert::account_id(&request.account_id)?;
+        let contact_id = convert::id("contact_id", &request.contact_id)?;
+        let cursor = convert::cursor(&request.page_token)?;
+        let size = weir_rpc::page_size(request.page_size)?;
+        let page = self.app.list(account_id, contact_id, cursor, size).await?;
+        Ok(Response::new(convert::activities(page)))
+    }
+
+    async fn get_backlog(
+        &self,
+        request: Request<GetBacklogRequest>,
+    ) -> Result<Response<GetBacklogResponse>, Status> {
+        let request = request.into_inner();
+        let account_id = convert::account_id(&request.account_id)?;
+        let identifiers = convert::identifiers(request);
+        let waiting = self.app.backlog(account_id, identifiers).await?;
+        Ok(Response::new(GetBacklogResponse { waiting }))
+    }
+
+    async fn close_batches(
+        &self,
+        request: Request<CloseBatchesRequest>,
+    ) -> Result<Response<CloseBatchesResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account_id = convert::account_id(&request.account_id)?;
+        let batches = convert::batches(&request.batches)?;
+        let units = self.app.close(account_id, batches, deadline).await?;
+        Ok(Response::new(CloseBatchesResponse { units }))
+    }
+
+    async fn fence_usage(
+        &self,
+        request: Request<FenceUsageRequest>,
+    ) -> Result<Response<FenceUsageResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account_id = convert::account_id(&request.account_id)?;
+        let from_window = convert::day("from_window", &request.from_window)?;
+        let (epoch, sums) = self
+            .app
+            .fence(account_id, request.epoch, from_window, deadline)
+            .await?;
+        Ok(Response::new(convert::fenced(epoch, sums)))
+    }
+}

@@ -1,0 +1,268 @@
+//! Messages to values and back. What comes in is checked here, once.
+
+mod event;
+
+use chrono::{DateTime, NaiveDate, Timelike, Utc};
+use prost_types::Timestamp;
+use tonic::Status;
+use uuid::Uuid;
+use weir_ids::{AccountId, BatchId, TimedKey};
+use weir_proto::activity::v1::{
+    Activity, BatchKey, FenceUsageResponse, GetBacklogRequest, IdentifierKind, IdentifierLink,
+    LinkIdentifiersRequest, ListActivitiesResponse, RecordActivitiesResponse, RecordResult,
+    RecordStatus, WindowUnits,
+};
+use weir_rpc::{Page, invalid};
+
+use crate::app::{Changes, Outcome, Recorded};
+use crate::domain::{Identifier, Kind, Link};
+use crate::store::{Cursor, Stored};
+
+pub use event::batch;
+
+/// Of links, and of joins, in one call.
+const MAX_CHANGES: usize = 10_000;
+/// Of batches that are closed in one call.
+const MAX_BATCHES: usize = 1_000;
+
+/// An id of any kind.
+pub fn id<T: From<Uuid>>(field: &str, text: &str) -> Result<T, Status> {
+    Uuid::try_parse(text)
+        .map(T::from)
+        .map_err(|_| invalid(field, "expected an id (a UUID)"))
+}
+
+/// Whose request it is.
+pub fn account_id(text: &str) -> Result<AccountId, Status> {
+    id("account_id", text)
+}
+
+/// A UTC day, `YYYY-MM-DD`.
+pub fn day(field: &str, text: &str) -> Result<NaiveDate, Status> {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .map_err(|_| invalid(field, "expected a day such as 2026-11-24"))
+}
+
+/// A time, cut to microseconds, which is what is stored.
+pub fn time(field: &str, time: Option<Timestamp>) -> Result<DateTime<Utc>, Status> {
+    time.and_then(|time| {
+        let nanos = u32::try_from(time.nanos).ok()?;
+        DateTime::from_timestamp(time.seconds, nanos / 1_000 * 1_000)
+    })
+    .ok_or_else(|| invalid(field, "expected a time"))
+}
+
+fn timestamp(time: DateTime<Utc>) -> Timestamp {
+    Timestamp {
+        seconds: time.timestamp(),
+        nanos: i32::try_from(time.nanosecond()).unwrap_or_default(),
+    }
+}
+
+/// NUL is the one character that PostgreSQL does not store.
+fn text(field: &str, text: String) -> Result<String, Status> {
+    if text.contains('\0') {
+        return Err(invalid(field, "must not contain NUL"));
+    }
+    Ok(text)
+}
+
+/// What the outbox brings.
+pub fn changes(request: LinkIdentifiersRequest) -> Result<Changes, Status> {
+    if request.links.len() > MAX_CHANGES {
+        return Err(invalid("links", "at most 10,000"));
+    }
+    if request.joins.len() > MAX_CHANGES {
+        return Err(invalid("joins", "at most 10,000"));
+    }
+    let joins = request
+        .joins
+        .iter()
+        .map(|join| {
+            let gone = id("joins.contact_id", &join.contact_id)?;
+            let stays = id("joins.survivor_id", &join.survivor_id)?;
+            if gone == stays {
+                return Err(invalid("joins.survivor_id", "must be another contact"));
+            }
+            Ok((gone, stays))
+        })
+        .collect::<Result<_, Status>>()?;
+    Ok(Changes {
+        account_id: account_id(&request.account_id)?,
+        links: request
+            .links
+            .into_iter()
+            .map(link)
+            .collect::<Result<_, Status>>()?,
+        joins,
+    })
+}
+
+fn link(link: IdentifierLink) -> Result<Link, Status> {
+    let kind = match link.kind() {
+        IdentifierKind::UserId => Kind::UserId,
+        IdentifierKind::AnonymousId => Kind::AnonymousId,
+        IdentifierKind::Unspecified => {
+            return Err(invalid("links.kind", "expected user id or anonymous id"));
+        }
+    };
+    if link.value.is_empty() {
+        return Err(invalid("links.value", "must not be empty"));
+    }
+    Ok(Link {
+        contact_id: id("links.contact_id", &link.contact_id)?,
+        version: link.version,
+        link_time: time("links.link_time", link.link_time)?,
+        identifier: Identifier {
+            kind,
+            value: text("links.value", link.value)?,
+        },
+    })
+}
+
+/// Those that a backlog is asked for.
+pub fn identifiers(request: GetBacklogRequest) -> Vec<Identifier> {
+    [
+        (Kind::UserId, request.user_id),
+        (Kind::AnonymousId, request.anonymous_id),
+    ]
+    .into_iter()
+    .filter(|(_, value)| !value.is_empty())
+    .map(|(kind, value)| Identifier { kind, value })
+    .collect()
+}
+
+/// Batches by window and id.
+pub fn batches(keys: &[BatchKey]) -> Result<Vec<(NaiveDate, BatchId)>, Status> {
+    if keys.len() > MAX_BATCHES {
+        return Err(invalid("batches", "at most 1,000"));
+    }
+    keys.iter()
+        .map(|key| {
+            Ok((
+                day("batches.window", &key.window)?,
+                id("batches.batch_id", &key.batch_id)?,
+            ))
+        })
+        .collect()
+}
+
+/// Where a page begins; at the newest without a token.
+pub fn cursor(token: &str) -> Result<Cursor, Status> {
+    if token.is_empty() {
+        return Ok(Cursor::START);
+    }
+    token
+        .split_once('.')
+        .and_then(|(micros, key)| {
+            Some(Cursor {
+                event_time: DateTime::from_timestamp_micros(micros.parse().ok()?)?,
+                key: TimedKey(Uuid::try_parse(key).ok()?),
+            })
+        })
+        .ok_or_else(|| invalid("page_token", "expected one that this list gave out"))
+}
+
+fn token(cursor: Cursor) -> String {
+    let micros = cursor.event_time.timestamp_micros();
+    format!("{micros}.{}", cursor.key.0.simple())
+}
+
+/// What became of a batch.
+pub fn recorded(recorded: &Recorded) -> RecordActivitiesResponse {
+    let results = recorded
+        .outcomes
+        .iter()
+        .map(|outcome| RecordResult {
+            status: match outcome {
+                Outcome::Stored => RecordStatus::Stored,
+                Outcome::Backlogged => RecordStatus::Backlogged,
+                Outcome::Repeated => RecordStatus::Repeated,
+                Outcome::NotFunded => RecordStatus::NotFunded,
+            }
+            .into(),
+        })
+        .collect();
+    RecordActivitiesResponse {
+        results,
+        units: recorded.units,
+    }
+}
+
+/// A page of a contact's list.
+pub fn activities(page: Page<Stored, Cursor>) -> ListActivitiesResponse {
+    ListActivitiesResponse {
+        activities: page
+            .items
+            .into_iter()
+            .map(|stored| Activity {
+                activity_record_id: stored.key.0.simple().to_string(),
+                activity_id: stored.activity_id.to_string(),
+                event_name: stored.event_name,
+                event_time: Some(timestamp(stored.event_time)),
+                receive_time: Some(timestamp(stored.receive_time)),
+                message_id: stored.message_id,
+                attributes_json: stored.attributes,
+                expire_day: stored.expire_day.to_string(),
+            })
+            .collect(),
+        next_page_token: page.next.map(token).unwrap_or_default(),
+    }
+}
+
+/// The ledger's word.
+pub fn fenced(epoch: i64, sums: Vec<(NaiveDate, i64)>) -> FenceUsageResponse {
+    FenceUsageResponse {
+        epoch,
+        sums: sums
+            .into_iter()
+            .map(|(window, units)| WindowUnits {
+                window: window.to_string(),
+                units,
+            })
+            .collect(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_token_leads_back_to_its_place() {
+        let cursor_before = Cursor {
+            event_time: DateTime::from_timestamp_micros(1_790_000_000_123_456).unwrap(),
+            key: TimedKey::new(1_790_000_000_123_456, &[b"m"]),
+        };
+        assert_eq!(cursor(&token(cursor_before)).unwrap(), cursor_before);
+        assert_eq!(cursor("").unwrap(), Cursor::START);
+        for bad in ["x", ".", "12", "12.x", "9223372036854775807.0", "1.2.3"] {
+            assert_eq!(
+                cursor(bad).unwrap_err().code(),
+                tonic::Code::InvalidArgument,
+                "{bad}"
+            );
+        }
+    }
+
+    #[test]
+    fn times_are_cut_to_microseconds() {
+        let given = Timestamp {
+            seconds: 1,
+            nanos: 999_999_999,
+        };
+        let read = time("t", Some(given)).unwrap();
+        assert_eq!(timestamp(read).nanos, 999_999_000);
+        assert!(time("t", None).is_err());
+        assert!(
+            time(
+                "t",
+                Some(Timestamp {
+                    seconds: i64::MAX,
+                    nanos: -1
+                })
+            )
+            .is_err()
+        );
+    }
+}

@@ -1,0 +1,50 @@
+//! Activities: what people did, stored once each on the contact who did it, and the backlog
+//! of what was done by somebody not known yet.
+//!
+//! A batch is one transaction, which also writes the batch's usage row. Which identifier
+//! belongs to which contact is a projection of this service's own, fed by contact-upsert's
+//! outbox. **Invariant:** storing into the backlog and linking an identifier lock the same
+//! row and read after locking, so that no track is stranded.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod app;
+mod config;
+mod domain;
+mod grpc;
+mod metrics;
+mod store;
+
+use std::future::Future;
+
+use anyhow::Context;
+use chrono::Utc;
+use tokio::net::TcpListener;
+
+use app::App;
+pub use config::Config;
+use store::{MIGRATIONS, Store};
+
+/// Migrates the schema, makes the partitions that are needed now, and serves until `shutdown`.
+///
+/// # Errors
+/// Where the database can't be reached or migrated, or the listener fails.
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let pool = weir_postgres::connect(&config.database_url, config.database_connections)
+        .map_err(|error| anyhow::anyhow!("WEIR_DATABASE_URL: {error}"))?;
+    weir_postgres::migrate(&pool, MIGRATIONS)
+        .await
+        .context("the database can't be prepared (WEIR_DATABASE_URL)")?;
+    let app = App::new(Store::new(pool), Utc::now);
+    app.prepare()
+        .await
+        .context("the partitions can't be made")?;
+    let housekeeping = tokio::spawn(app::keep_house(app.clone()));
+    let served = grpc::serve(app, listener, shutdown).await;
+    housekeeping.abort();
+    served
+}

@@ -1,0 +1,133 @@
+//! PostgreSQL: the only place that knows it.
+//!
+//! One transaction per call and account. Statements take arrays, and every one names
+//! `account_id` (those of housekeeping, marked `/* every account */`, excepted). Inserts
+//! anchor on the account's row, so that a distributed engine sends them to one node.
+//!
+//! **Order of locks**: the account's row (shared), identities sorted, attach locks sorted,
+//! activities by key, the usage row. Every transaction takes what it needs in this order.
+
+mod attach;
+mod links;
+mod partitions;
+mod reads;
+mod record;
+mod usage;
+
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
+use weir_ids::AccountId;
+use weir_postgres::{Failure, Migration, Pool};
+
+use crate::domain::{Identifier, Kind};
+
+pub use attach::{Linked, Moves};
+pub use reads::{Cursor, Stored};
+pub use usage::ClosedBatch;
+
+/// The schema, in order.
+pub const MIGRATIONS: &[Migration] = &[Migration {
+    number: 1,
+    name: "activities",
+    sql: include_str!("../migrations/0001_activities.sql"),
+}];
+
+/// The tables, behind a pool of connections.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+}
+
+impl Store {
+    /// Connects on first use.
+    pub fn new(pool: Pool) -> Self {
+        Self { pool }
+    }
+
+    /// A connection of one's own, to begin a transaction on.
+    ///
+    /// # Errors
+    /// UNAVAILABLE when none is free or can be made in time.
+    pub async fn connection(&self) -> Result<Connection, Failure> {
+        Ok(Connection(self.pool.get().await?))
+    }
+
+    /// Whether the database answers.
+    pub async fn is_up(&self) -> bool {
+        match self.pool.get().await {
+            Ok(client) => client.simple_query("SELECT").await.is_ok(),
+            Err(_) => false,
+        }
+    }
+}
+
+/// One connection.
+pub struct Connection(deadpool_postgres::Client);
+
+impl Connection {
+    /// Begins a transaction of one account. Dropped without a commit, it is undone.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn begin(&mut self, account_id: AccountId) -> Result<Tx<'_>, Failure> {
+        Ok(Tx {
+            inner: self.0.transaction().await?,
+            account_id,
+        })
+    }
+}
+
+/// A transaction of one account.
+pub struct Tx<'a> {
+    inner: deadpool_postgres::Transaction<'a>,
+    account_id: AccountId,
+}
+
+type Param<'a> = &'a (dyn ToSql + Sync);
+
+impl Tx<'_> {
+    /// Makes it last.
+    ///
+    /// # Errors
+    /// Of the database; then nothing is stored, or (when the connection broke) it is not known.
+    pub async fn commit(self) -> Result<(), Failure> {
+        Ok(self.inner.commit().await?)
+    }
+
+    async fn prepare(&self, sql: &str) -> Result<Statement, Failure> {
+        Ok(self.inner.prepare_cached(sql).await?)
+    }
+
+    async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
+        let statement = self.prepare(sql).await?;
+        Ok(self.inner.query(&statement, params).await?)
+    }
+
+    async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, Failure> {
+        let statement = self.prepare(sql).await?;
+        Ok(self.inner.execute(&statement, params).await?)
+    }
+}
+
+/// The column's value.
+const fn letter(kind: Kind) -> &'static str {
+    match kind {
+        Kind::UserId => "u",
+        Kind::AnonymousId => "a",
+    }
+}
+
+/// Identifiers as the two arrays that statements take.
+fn columns<'a>(
+    identifiers: impl Iterator<Item = &'a Identifier>,
+) -> (Vec<&'static str>, Vec<&'a str>) {
+    identifiers
+        .map(|identifier| (letter(identifier.kind), identifier.value.as_str()))
+        .unzip()
+}
+
+/// The index that an array's element has in Rust; `WITH ORDINALITY` counts from 1.
+fn index(row: &Row, column: usize) -> usize {
+    let ordinality: i64 = row.get(column);
+    usize::try_from(ordinality - 1).expect("ordinality counts from one")
+}

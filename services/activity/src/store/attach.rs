@@ -1,0 +1,256 @@
+//! Moving backlog to contacts.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use uuid::Uuid;
+use weir_ids::{ContactId, TimedKey};
+use weir_postgres::Failure;
+
+use super::links::Families;
+use super::{Tx, columns, index};
+use crate::domain::{Counts, Identifier, Waiting};
+
+const LOCK: &str = "
+    INSERT INTO attach_locks (account_id, contact_id)
+    SELECT a.account_id, u.contact_id
+    FROM accounts a CROSS JOIN unnest($2::uuid[]) u (contact_id)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, contact_id)
+        DO UPDATE SET contact_id = attach_locks.contact_id WHERE false";
+
+// Each identity's part comes from the primary key in order, so that a page costs a page,
+// whatever waits behind it.
+const PAGE: &str = "
+    SELECT u.n, p.activity_key, p.expire_day, p.event_time, p.message_id, p.receive_time
+    FROM unnest($2::text[], $3::text[]) WITH ORDINALITY u (kind, value, n)
+    CROSS JOIN LATERAL (
+        SELECT b.activity_key, b.expire_day, b.event_time, b.message_id, b.receive_time
+        FROM backlog b
+        WHERE b.account_id = $1 AND b.kind = u.kind AND b.value = u.value
+        ORDER BY b.activity_key LIMIT $4
+    ) p
+    ORDER BY p.activity_key, u.n, p.expire_day LIMIT $4";
+
+const COUNTS: &str = "
+    SELECT c.contact_id, c.day, c.count
+    FROM unnest($2::uuid[]) u (contact_id)
+    JOIN attached_counts c ON c.account_id = $1 AND c.contact_id = u.contact_id
+    WHERE c.day BETWEEN $3 AND $4";
+
+const ATTACH: &str = "
+    INSERT INTO activities (account_id, expire_day, activity_key, contact_id, activity_id,
+        event_name, event_time, message_id, attributes, receive_time)
+    SELECT b.account_id, b.expire_day, b.activity_key, u.contact_id, b.activity_id,
+        b.event_name, b.event_time, b.message_id, b.attributes, b.receive_time
+    FROM unnest($2::text[], $3::text[], $4::uuid[], $5::date[], $6::uuid[])
+        u (kind, value, activity_key, expire_day, contact_id)
+    JOIN backlog b ON b.account_id = $1 AND b.kind = u.kind AND b.value = u.value
+        AND b.activity_key = u.activity_key AND b.expire_day = u.expire_day
+    ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING";
+
+const DISCARD: &str = "
+    INSERT INTO activities (account_id, expire_day, activity_key)
+    SELECT a.account_id, u.expire_day, u.activity_key
+    FROM accounts a CROSS JOIN unnest($2::uuid[], $3::date[]) u (activity_key, expire_day)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING";
+
+const LEAVE: &str = "
+    DELETE FROM backlog b
+    USING unnest($2::text[], $3::text[], $4::uuid[], $5::date[])
+        u (kind, value, activity_key, expire_day)
+    WHERE b.account_id = $1 AND b.kind = u.kind AND b.value = u.value
+        AND b.activity_key = u.activity_key AND b.expire_day = u.expire_day";
+
+const ADD_COUNTS: &str = "
+    INSERT INTO attached_counts (account_id, contact_id, day, count)
+    SELECT a.account_id, u.contact_id, u.day, u.count
+    FROM accounts a CROSS JOIN unnest($2::uuid[], $3::date[], $4::integer[])
+        u (contact_id, day, count)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, contact_id, day)
+        DO UPDATE SET count = attached_counts.count + excluded.count";
+
+const END_WAITING: &str = "
+    UPDATE identities i SET waiting = false
+    FROM unnest($2::text[], $3::text[]) u (kind, value)
+    WHERE i.account_id = $1 AND i.kind = u.kind AND i.value = u.value";
+
+/// An identifier that is linked, locked, and may have backlog.
+#[derive(Debug)]
+pub struct Linked {
+    /// Whose backlog.
+    pub identifier: Identifier,
+    /// To whom it goes.
+    pub contact_id: ContactId,
+    /// Since when.
+    pub link_time: DateTime<Utc>,
+}
+
+/// What a page's decisions come down to.
+#[derive(Debug, Default)]
+pub struct Moves<'a> {
+    /// To the contact of their identity.
+    pub attach: Vec<&'a Waiting>,
+    /// Only their keys stay.
+    pub discard: Vec<&'a Waiting>,
+    /// What was attached under the cap: contact, day, how many.
+    pub counts: Vec<(ContactId, NaiveDate, u32)>,
+}
+
+impl Tx<'_> {
+    /// Locks the counts of the families' survivors: whoever attaches to one of them next
+    /// reads what this transaction added.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn lock_counts(&self, roots: &[ContactId]) -> Result<(), Failure> {
+        let mut ids: Vec<Uuid> = roots.iter().map(|contact| contact.0).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        self.execute(LOCK, &[&self.account_id.0, &ids]).await?;
+        Ok(())
+    }
+
+    /// The first `limit` rows of what waits for `linked`, in the order of their keys, which
+    /// is that of their milliseconds.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn waiting_page(
+        &self,
+        linked: &[Linked],
+        families: &Families,
+        limit: usize,
+    ) -> Result<Vec<Waiting>, Failure> {
+        let (kinds, values) = columns(linked.iter().map(|linked| &linked.identifier));
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = self
+            .query(PAGE, &[&self.account_id.0, &kinds, &values, &limit])
+            .await?;
+        Ok(rows
+            .iter()
+            .map(|row| {
+                let identity = index(row, 0);
+                Waiting {
+                    identity,
+                    key: TimedKey(row.get(1)),
+                    expire_day: row.get(2),
+                    event_time: row.get(3),
+                    message_id: row.get(4),
+                    receive_time: row.get(5),
+                    contact_id: families.root(linked[identity].contact_id),
+                    link_time: linked[identity].link_time,
+                }
+            })
+            .collect())
+    }
+
+    /// What was attached to the families on the days from `first` to `last`.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn counts(
+        &self,
+        families: &Families,
+        first: NaiveDate,
+        last: NaiveDate,
+    ) -> Result<Counts, Failure> {
+        let members: Vec<Uuid> = families.members().map(|contact| contact.0).collect();
+        let rows = self
+            .query(COUNTS, &[&self.account_id.0, &members, &first, &last])
+            .await?;
+        let mut counts = Counts::new();
+        for row in rows {
+            let root = families.root(ContactId(row.get(0)));
+            let count = u32::try_from(row.get::<_, i32>(2)).unwrap_or_default();
+            *counts.entry((root, row.get(1))).or_default() += count;
+        }
+        Ok(counts)
+    }
+
+    /// Moves a page out of the backlog.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn move_page(
+        &self,
+        linked: &[Linked],
+        page: &[Waiting],
+        moves: &Moves<'_>,
+    ) -> Result<(), Failure> {
+        self.attach(linked, &moves.attach).await?;
+        self.discard(&moves.discard).await?;
+        self.add_counts(&moves.counts).await?;
+        let (kinds, values) = columns(identifiers(linked, page.iter()));
+        let (keys, days) = keys_and_days(page.iter());
+        self.execute(LEAVE, &[&self.account_id.0, &kinds, &values, &keys, &days])
+            .await?;
+        Ok(())
+    }
+
+    async fn attach(&self, linked: &[Linked], rows: &[&Waiting]) -> Result<(), Failure> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let (kinds, values) = columns(identifiers(linked, rows.iter().copied()));
+        let (keys, days) = keys_and_days(rows.iter().copied());
+        let contacts: Vec<Uuid> = rows
+            .iter()
+            .map(|waiting| linked[waiting.identity].contact_id.0)
+            .collect();
+        self.execute(
+            ATTACH,
+            &[&self.account_id.0, &kinds, &values, &keys, &days, &contacts],
+        )
+        .await?;
+        Ok(())
+    }
+
+    async fn discard(&self, rows: &[&Waiting]) -> Result<(), Failure> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let (keys, days) = keys_and_days(rows.iter().copied());
+        self.execute(DISCARD, &[&self.account_id.0, &keys, &days])
+            .await?;
+        Ok(())
+    }
+
+    async fn add_counts(&self, counts: &[(ContactId, NaiveDate, u32)]) -> Result<(), Failure> {
+        if counts.is_empty() {
+            return Ok(());
+        }
+        let contacts: Vec<Uuid> = counts.iter().map(|(contact, ..)| contact.0).collect();
+        let days: Vec<NaiveDate> = counts.iter().map(|(_, day, _)| *day).collect();
+        let added: Vec<i32> = counts
+            .iter()
+            .map(|(.., count)| i32::try_from(*count).unwrap_or(i32::MAX))
+            .collect();
+        self.execute(ADD_COUNTS, &[&self.account_id.0, &contacts, &days, &added])
+            .await?;
+        Ok(())
+    }
+
+    /// Notes that nothing waits for `linked` any more.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn end_waiting(&self, linked: &[Linked]) -> Result<(), Failure> {
+        let (kinds, values) = columns(linked.iter().map(|linked| &linked.identifier));
+        self.execute(END_WAITING, &[&self.account_id.0, &kinds, &values])
+            .await?;
+        Ok(())
+    }
+}
+
+fn identifiers<'a>(
+    linked: &'a [Linked],
+    rows: impl Iterator<Item = &'a Waiting>,
+) -> impl Iterator<Item = &'a Identifier> {
+    rows.map(|waiting| &linked[waiting.identity].identifier)
+}
+
+fn keys_and_days<'a>(rows: impl Iterator<Item = &'a Waiting>) -> (Vec<Uuid>, Vec<NaiveDate>) {
+    rows.map(|waiting| (waiting.key.0, waiting.expire_day))
+        .unzip()
+}

@@ -1,0 +1,147 @@
+//! The projections that contact-upsert's outbox feeds.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+use weir_ids::ContactId;
+use weir_postgres::Failure;
+
+use super::{Linked, Tx, letter};
+use crate::domain::{Identifier, Kind, Link};
+
+const JOIN: &str = "
+    INSERT INTO contact_joins (account_id, contact_id, survivor_id)
+    SELECT a.account_id, u.contact_id, u.survivor_id
+    FROM accounts a CROSS JOIN unnest($2::uuid[], $3::uuid[]) u (contact_id, survivor_id)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, contact_id) DO NOTHING";
+
+// A row that is linked and still waits is one whose attachment was cut short: it is taken
+// up again, whatever the version. Only those that wait are told apart in the answer.
+const LINK: &str = "
+    INSERT INTO identities (account_id, kind, value, contact_id, version, link_time, waiting)
+    SELECT a.account_id, u.kind, u.value, u.contact_id, u.version, u.link_time, false
+    FROM accounts a CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[],
+        $6::timestamptz[]) u (kind, value, contact_id, version, link_time)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, kind, value) DO UPDATE SET
+        contact_id = CASE WHEN identities.contact_id IS NULL
+            OR identities.version < excluded.version
+            THEN excluded.contact_id ELSE identities.contact_id END,
+        link_time = CASE WHEN identities.contact_id IS NULL
+            OR identities.version < excluded.version
+            THEN excluded.link_time ELSE identities.link_time END,
+        version = GREATEST(identities.version, excluded.version)
+    WHERE identities.contact_id IS NULL OR identities.version < excluded.version
+        OR identities.waiting
+    RETURNING waiting, CASE WHEN waiting THEN kind END, CASE WHEN waiting THEN value END,
+        CASE WHEN waiting THEN contact_id END, CASE WHEN waiting THEN link_time END";
+
+// From each contact up to the one that survived, and from there down to all that were
+// joined into it. UNION ends the recursion even where the edges made a circle.
+const FAMILIES: &str = "
+    WITH RECURSIVE up (contact_id) AS (
+        SELECT unnest($2::uuid[])
+        UNION
+        SELECT j.survivor_id FROM up JOIN contact_joins j
+            ON j.account_id = $1 AND j.contact_id = up.contact_id
+    ), family (root, contact_id) AS (
+        SELECT up.contact_id, up.contact_id FROM up WHERE NOT EXISTS (
+            SELECT FROM contact_joins j WHERE j.account_id = $1 AND j.contact_id = up.contact_id)
+        UNION
+        SELECT family.root, j.contact_id FROM family JOIN contact_joins j
+            ON j.account_id = $1 AND j.survivor_id = family.contact_id
+    )
+    SELECT root, contact_id FROM family";
+
+/// Contacts with all that were joined with them.
+#[derive(Debug, Default)]
+pub struct Families {
+    roots: HashMap<ContactId, ContactId>,
+}
+
+impl Families {
+    /// The contact that survived.
+    pub fn root(&self, contact_id: ContactId) -> ContactId {
+        self.roots.get(&contact_id).copied().unwrap_or(contact_id)
+    }
+
+    /// All of all families.
+    pub fn members(&self) -> impl Iterator<Item = ContactId> {
+        self.roots.keys().copied()
+    }
+}
+
+impl Tx<'_> {
+    /// Notes contacts that were joined: (the one that goes, the one that stays).
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn join_contacts(&self, joins: &[(ContactId, ContactId)]) -> Result<(), Failure> {
+        let (gone, stays): (Vec<Uuid>, Vec<Uuid>) =
+            joins.iter().map(|(gone, stays)| (gone.0, stays.0)).unzip();
+        self.execute(JOIN, &[&self.account_id.0, &gone, &stays])
+            .await?;
+        Ok(())
+    }
+
+    /// Links identifiers (sorted, each once), and locks them; answers those that have backlog.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn link(&self, links: &[Link]) -> Result<Vec<Linked>, Failure> {
+        let (kinds, values) = super::columns(links.iter().map(|link| &link.identifier));
+        let contacts: Vec<Uuid> = links.iter().map(|link| link.contact_id.0).collect();
+        let versions: Vec<i64> = links.iter().map(|link| link.version).collect();
+        let times: Vec<DateTime<Utc>> = links.iter().map(|link| link.link_time).collect();
+        let rows = self
+            .query(
+                LINK,
+                &[
+                    &self.account_id.0,
+                    &kinds,
+                    &values,
+                    &contacts,
+                    &versions,
+                    &times,
+                ],
+            )
+            .await?;
+        Ok(rows
+            .iter()
+            .filter(|row| row.get(0))
+            .map(|row| Linked {
+                identifier: Identifier {
+                    kind: if row.get::<_, &str>(1) == letter(Kind::UserId) {
+                        Kind::UserId
+                    } else {
+                        Kind::AnonymousId
+                    },
+                    value: row.get(2),
+                },
+                contact_id: ContactId(row.get(3)),
+                link_time: row.get(4),
+            })
+            .collect())
+    }
+
+    /// The families of `contacts`.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn families(&self, contacts: &[ContactId]) -> Result<Families, Failure> {
+        let ids: Vec<Uuid> = contacts.iter().map(|contact| contact.0).collect();
+        let rows = self.query(FAMILIES, &[&self.account_id.0, &ids]).await?;
+        let mut families = Families::default();
+        // Where the edges made a circle there is no survivor; each is its own then.
+        families
+            .roots
+            .extend(contacts.iter().map(|contact| (*contact, *contact)));
+        families.roots.extend(
+            rows.iter()
+                .map(|row| (ContactId(row.get(1)), ContactId(row.get(0)))),
+        );
+        Ok(families)
+    }
+}

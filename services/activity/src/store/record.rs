@@ -1,0 +1,332 @@
+//! Writing a batch.
+
+use std::collections::HashSet;
+
+use chrono::{DateTime, NaiveDate, Utc};
+use futures_util::future::try_join;
+use uuid::Uuid;
+use weir_ids::{ContactId, TimedKey};
+use weir_postgres::Failure;
+
+use super::{Tx, columns, index};
+use crate::domain::{Event, Identifier, Standing};
+
+const FENCE: &str = "SELECT usage_epoch FROM accounts WHERE account_id = $1 FOR SHARE";
+
+const ANCHOR: &str = "INSERT INTO accounts (account_id) VALUES ($1) ON CONFLICT DO NOTHING";
+
+const STANDINGS: &str = "
+    SELECT u.n, i.contact_id, i.waiting
+    FROM unnest($2::text[], $3::text[]) WITH ORDINALITY u (kind, value, n)
+    JOIN identities i ON i.account_id = $1 AND i.kind = u.kind AND i.value = u.value";
+
+// The update never happens, but the row is locked for it: inserts what is absent and locks
+// what is there, both in the order of the arrays.
+const LOCK: &str = "
+    INSERT INTO identities (account_id, kind, value, version, waiting)
+    SELECT a.account_id, u.kind, u.value, -1, false
+    FROM accounts a CROSS JOIN unnest($2::text[], $3::text[]) u (kind, value)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, kind, value) DO UPDATE SET waiting = identities.waiting WHERE false";
+
+const COPIES: &str = "
+    SELECT c.activity_key
+    FROM unnest($2::uuid[], $3::date[]) u (activity_key, expire_day)
+    JOIN activities c ON c.account_id = $1 AND c.activity_key = u.activity_key
+        AND c.expire_day = u.expire_day";
+
+const COPIES_IN_BACKLOG: &str = "
+    SELECT u.n
+    FROM unnest($2::text[], $3::text[], $4::uuid[], $5::date[])
+        WITH ORDINALITY u (kind, value, activity_key, expire_day, n)
+    JOIN backlog b ON b.account_id = $1 AND b.kind = u.kind AND b.value = u.value
+        AND b.activity_key = u.activity_key AND b.expire_day = u.expire_day";
+
+const STORE: &str = "
+    INSERT INTO activities (account_id, expire_day, activity_key, contact_id, activity_id,
+        event_name, event_time, message_id, attributes, receive_time)
+    SELECT a.account_id, u.expire_day, u.activity_key, u.contact_id, u.activity_id,
+        u.event_name, u.event_time, u.message_id, u.attributes::jsonb, $10
+    FROM accounts a CROSS JOIN unnest($2::date[], $3::uuid[], $4::uuid[], $5::uuid[],
+        $6::text[], $7::timestamptz[], $8::text[], $9::text[]) u (expire_day, activity_key,
+        contact_id, activity_id, event_name, event_time, message_id, attributes)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING
+    RETURNING activity_key";
+
+const WAIT: &str = "
+    INSERT INTO backlog (account_id, expire_day, activity_key, kind, value, activity_id,
+        event_name, event_time, message_id, attributes, receive_time)
+    SELECT a.account_id, u.expire_day, u.activity_key, u.kind, u.value, u.activity_id,
+        u.event_name, u.event_time, u.message_id, u.attributes::jsonb, $11
+    FROM accounts a CROSS JOIN unnest($2::date[], $3::uuid[], $4::text[], $5::text[],
+        $6::uuid[], $7::text[], $8::timestamptz[], $9::text[], $10::text[]) u (expire_day,
+        activity_key, kind, value, activity_id, event_name, event_time, message_id, attributes)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, kind, value, activity_key, expire_day) DO NOTHING
+    RETURNING activity_key";
+
+const BEGIN_WAITING: &str = "
+    UPDATE identities i SET waiting = true
+    FROM unnest($2::text[], $3::text[]) u (kind, value)
+    WHERE i.account_id = $1 AND i.kind = u.kind AND i.value = u.value AND NOT i.waiting";
+
+impl Tx<'_> {
+    /// The account's epoch, which can't be raised until the transaction ends, and what is
+    /// known of `identities`. Makes the account's row where it is missing.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn fence_and_standings(
+        &self,
+        identities: &[Identifier],
+    ) -> Result<(i64, Vec<Standing>), Failure> {
+        let (epoch, standings) = try_join(self.epoch(), self.standings(identities)).await?;
+        if let Some(epoch) = epoch {
+            return Ok((epoch, standings));
+        }
+        self.ensure_account().await?;
+        let epoch = self.epoch().await?.ok_or(Failure::Internal)?;
+        Ok((epoch, standings))
+    }
+
+    async fn epoch(&self) -> Result<Option<i64>, Failure> {
+        let rows = self.query(FENCE, &[&self.account_id.0]).await?;
+        Ok(rows.first().map(|row| row.get(0)))
+    }
+
+    /// Makes the account's row where it is missing: without it, inserts insert nothing.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn ensure_account(&self) -> Result<(), Failure> {
+        self.execute(ANCHOR, &[&self.account_id.0]).await?;
+        Ok(())
+    }
+
+    /// What is known of `identities`, in their order.
+    async fn standings(&self, identities: &[Identifier]) -> Result<Vec<Standing>, Failure> {
+        let mut standings = vec![Standing::UNKNOWN; identities.len()];
+        if identities.is_empty() {
+            return Ok(standings);
+        }
+        let (kinds, values) = columns(identities.iter());
+        let rows = self
+            .query(STANDINGS, &[&self.account_id.0, &kinds, &values])
+            .await?;
+        for row in rows {
+            standings[index(&row, 0)] = Standing {
+                contact_id: row.get::<_, Option<Uuid>>(1).map(ContactId),
+                waiting: row.get(2),
+            };
+        }
+        Ok(standings)
+    }
+
+    /// Makes the rows of those that have none, and locks all, in their order (sorted). Then
+    /// what is read stays true until the transaction ends.
+    ///
+    /// # Errors
+    /// Of the database; `Conflict` where two transactions wait for each other.
+    pub async fn lock_identities(
+        &self,
+        identities: &[Identifier],
+    ) -> Result<Vec<Standing>, Failure> {
+        let (kinds, values) = columns(identities.iter());
+        // Prepared first, so that the two go out in this order, in one round trip.
+        let (lock, read) = (self.prepare(LOCK).await?, self.prepare(STANDINGS).await?);
+        let params: [super::Param<'_>; 3] = [&self.account_id.0, &kinds, &values];
+        let (_, rows) = try_join(
+            self.inner.execute(&lock, &params),
+            self.inner.query(&read, &params),
+        )
+        .await?;
+        let mut standings = vec![Standing::UNKNOWN; identities.len()];
+        for row in rows {
+            standings[index(&row, 0)] = Standing {
+                contact_id: row.get::<_, Option<Uuid>>(1).map(ContactId),
+                waiting: row.get(2),
+            };
+        }
+        Ok(standings)
+    }
+
+    /// Which of `events` have a copy among the activities, under any of their days.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn copies(&self, events: &[&Event]) -> Result<HashSet<TimedKey>, Failure> {
+        if events.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let (keys, days): (Vec<Uuid>, Vec<NaiveDate>) = events
+            .iter()
+            .flat_map(|event| days_of(event).map(|day| (event.key.0, day)))
+            .unzip();
+        let rows = self
+            .query(COPIES, &[&self.account_id.0, &keys, &days])
+            .await?;
+        Ok(rows.iter().map(|row| TimedKey(row.get(0))).collect())
+    }
+
+    /// Which of `events` have a copy in the backlog of their identity.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn copies_in_backlog(
+        &self,
+        events: &[&Event],
+        identities: &[Identifier],
+    ) -> Result<HashSet<(usize, TimedKey)>, Failure> {
+        let wanted: Vec<(usize, TimedKey, NaiveDate)> = events
+            .iter()
+            .filter_map(|event| event.identity.map(|at| (event, at)))
+            .flat_map(|(event, at)| days_of(event).map(move |day| (at, event.key, day)))
+            .collect();
+        if wanted.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let (kinds, values) = columns(wanted.iter().map(|(at, ..)| &identities[*at]));
+        let (keys, days): (Vec<Uuid>, Vec<NaiveDate>) =
+            wanted.iter().map(|(_, key, day)| (key.0, *day)).unzip();
+        let rows = self
+            .query(
+                COPIES_IN_BACKLOG,
+                &[&self.account_id.0, &kinds, &values, &keys, &days],
+            )
+            .await?;
+        Ok(rows
+            .iter()
+            .map(|row| {
+                let (at, key, _) = wanted[index(row, 0)];
+                (at, key)
+            })
+            .collect())
+    }
+
+    /// Stores `events` on their contacts; answers the keys of those that were not there.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn store_activities(
+        &self,
+        events: &[(&Event, ContactId)],
+        receive_time: DateTime<Utc>,
+    ) -> Result<HashSet<TimedKey>, Failure> {
+        if events.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let columns = Columns::of(events.iter().map(|(event, _)| *event));
+        let contacts: Vec<Uuid> = events.iter().map(|(_, contact)| contact.0).collect();
+        let rows = self
+            .query(
+                STORE,
+                &[
+                    &self.account_id.0,
+                    &columns.expire_days,
+                    &columns.keys,
+                    &contacts,
+                    &columns.activity_ids,
+                    &columns.event_names,
+                    &columns.event_times,
+                    &columns.message_ids,
+                    &columns.attributes,
+                    &receive_time,
+                ],
+            )
+            .await?;
+        Ok(rows.iter().map(|row| TimedKey(row.get(0))).collect())
+    }
+
+    /// Puts `events` into the backlog of their identities, which must be locked; answers
+    /// the keys of those that were not there.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn store_backlog(
+        &self,
+        events: &[(&Event, &Identifier)],
+        receive_time: DateTime<Utc>,
+    ) -> Result<HashSet<TimedKey>, Failure> {
+        if events.is_empty() {
+            return Ok(HashSet::new());
+        }
+        let payload = Columns::of(events.iter().map(|(event, _)| *event));
+        let (kinds, values) = columns(events.iter().map(|(_, identifier)| *identifier));
+        let rows = self
+            .query(
+                WAIT,
+                &[
+                    &self.account_id.0,
+                    &payload.expire_days,
+                    &payload.keys,
+                    &kinds,
+                    &values,
+                    &payload.activity_ids,
+                    &payload.event_names,
+                    &payload.event_times,
+                    &payload.message_ids,
+                    &payload.attributes,
+                    &receive_time,
+                ],
+            )
+            .await?;
+        Ok(rows.iter().map(|row| TimedKey(row.get(0))).collect())
+    }
+
+    /// Notes that the backlog now holds rows of `identities`, which must be locked.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn begin_waiting(&self, identities: &[&Identifier]) -> Result<(), Failure> {
+        if identities.is_empty() {
+            return Ok(());
+        }
+        let (kinds, values) = columns(identities.iter().copied());
+        self.execute(BEGIN_WAITING, &[&self.account_id.0, &kinds, &values])
+            .await?;
+        Ok(())
+    }
+}
+
+/// Under which days of expiry a copy may be.
+fn days_of(event: &Event) -> impl Iterator<Item = NaiveDate> {
+    std::iter::once(event.expire_day).chain(event.earlier_days.iter().copied())
+}
+
+/// The payload as arrays that borrow from the events.
+#[derive(Default)]
+struct Columns<'a> {
+    expire_days: Vec<NaiveDate>,
+    keys: Vec<Uuid>,
+    activity_ids: Vec<Uuid>,
+    event_names: Vec<&'a str>,
+    event_times: Vec<DateTime<Utc>>,
+    message_ids: Vec<&'a str>,
+    attributes: Vec<&'a str>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(events: impl ExactSizeIterator<Item = &'a Event>) -> Self {
+        let count = events.len();
+        let mut columns = Self {
+            expire_days: Vec::with_capacity(count),
+            keys: Vec::with_capacity(count),
+            activity_ids: Vec::with_capacity(count),
+            event_names: Vec::with_capacity(count),
+            event_times: Vec::with_capacity(count),
+            message_ids: Vec::with_capacity(count),
+            attributes: Vec::with_capacity(count),
+        };
+        for event in events {
+            columns.expire_days.push(event.expire_day);
+            columns.keys.push(event.key.0);
+            columns.activity_ids.push(event.activity_id.0);
+            columns.event_names.push(&event.event_name);
+            columns.event_times.push(event.event_time);
+            columns.message_ids.push(&event.message_id);
+            columns.attributes.push(&event.attributes);
+        }
+        columns
+    }
+}
