@@ -1,0 +1,17 @@
+//! What journeys are written with: a running system, accounts in it, and ways to send,
+//! read back and wait.
+//!
+//! One system is started per test binary and shared; every test makes an account of its own
+//! and can't see the others'. Tests that break things start a system of their own.
+
+// A test that can't go on says so by panicking.
+#![allow(clippy::unwrap_used)]
+
+mod account;
+mod answer;
+pub mod events;
+mod running;
+
+pub use account::{Account, Plan};
+pub use answer::Answer;
+pub use running::{Weir, eventually, journey, journey_alone};

@@ -1,0 +1,236 @@
+//! The running system that journeys go through.
+
+use std::sync::LazyLock;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::runtime::Runtime;
+use tokio::sync::OnceCell;
+use tonic::transport::{Channel, Endpoint};
+use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
+use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
+use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
+use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
+use weir_stack::{Service, Stack, StackOptions};
+
+use crate::answer::Answer;
+
+/// How long something that happens by itself may take: a lease of 30 s that runs out and is
+/// swept is the longest of all.
+const PATIENCE: Duration = Duration::from_secs(90);
+const POLL: Duration = Duration::from_millis(50);
+
+/// All tests share one runtime: the processes' supervisors live in it.
+static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
+static SHARED: OnceCell<Weir> = OnceCell::const_new();
+/// Systems of tests that need one of their own run one after another: two cores.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+/// Runs a journey through the shared system.
+pub fn journey(steps: impl AsyncFnOnce(&'static Weir)) {
+    RUNTIME.block_on(async {
+        let weir = SHARED.get_or_init(Weir::start).await;
+        steps(weir).await;
+    });
+}
+
+/// Runs a journey through a system of its own, for what breaks or measures the system.
+pub fn journey_alone(steps: impl AsyncFnOnce(&'static Weir)) {
+    RUNTIME.block_on(async {
+        let _turn = ALONE.lock().await;
+        // Leaked so that tasks of the journey may hold it; its processes are stopped below,
+        // or die with this one where the journey panics.
+        let weir: &'static Weir = Box::leak(Box::new(Weir::start().await));
+        steps(weir).await;
+        weir.stack.stop().await;
+    });
+}
+
+/// Waits until `attempt` answers something. Panics with `what` when it never does.
+pub async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
+    let started = Instant::now();
+    loop {
+        if let Some(found) = attempt().await {
+            return found;
+        }
+        assert!(started.elapsed() < PATIENCE, "never happened: {what}");
+        tokio::time::sleep(POLL).await;
+    }
+}
+
+/// A running system.
+pub struct Weir {
+    pub stack: Stack,
+    http: reqwest::Client,
+    postgres: tokio_postgres::Client,
+}
+
+impl Weir {
+    async fn start() -> Self {
+        let stack = Stack::start(StackOptions::temporary()).await.unwrap();
+        let postgres = weir_stack::postgres::connect(stack.postgres_url())
+            .await
+            .unwrap();
+        let extension = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";
+        postgres.batch_execute(extension).await.unwrap();
+        Self {
+            stack,
+            // A connection per request, as Segment does it.
+            http: reqwest::Client::builder()
+                .pool_max_idle_per_host(0)
+                .timeout(Duration::from_secs(20))
+                .build()
+                .unwrap(),
+            postgres,
+        }
+    }
+
+    /// Sends one request to the edge as the client does.
+    pub async fn send(&self, method: &str, path: &str, key: Option<&str>, body: Bytes) -> Answer {
+        self.send_as(
+            method,
+            path,
+            key,
+            body,
+            &[("content-type", "application/json")],
+        )
+        .await
+    }
+
+    /// As [`Weir::send`], with headers of one's own.
+    pub async fn send_as(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: Bytes,
+        headers: &[(&str, &str)],
+    ) -> Answer {
+        self.exchange(method, path, key, body, headers)
+            .await
+            .unwrap()
+    }
+
+    /// As [`Weir::send`]; none where the edge can't be reached or breaks off.
+    pub async fn try_send(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: Bytes,
+    ) -> Option<Answer> {
+        self.exchange(
+            method,
+            path,
+            key,
+            body,
+            &[("content-type", "application/json")],
+        )
+        .await
+        .ok()
+    }
+
+    async fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        key: Option<&str>,
+        body: Bytes,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, reqwest::Error> {
+        let url = format!("{}{path}", self.stack.edge_url());
+        let mut request = self.http.request(method.parse().unwrap(), url).body(body);
+        if let Some(key) = key {
+            request = request.bearer_auth(key);
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let response = request.send().await?;
+        Ok(Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            json: serde_json::from_slice(&response.bytes().await?).unwrap_or_default(),
+        })
+    }
+
+    fn channel(&self, service: Service) -> Channel {
+        Endpoint::from_shared(self.stack.url(service))
+            .unwrap()
+            .connect_lazy()
+    }
+
+    pub fn mapping(&self) -> MappingServiceClient<Channel> {
+        MappingServiceClient::new(self.channel(Service::Mapping))
+    }
+
+    pub fn contact(&self) -> ContactServiceClient<Channel> {
+        ContactServiceClient::new(self.channel(Service::ContactUpsert))
+    }
+
+    pub fn activity(&self) -> ActivityServiceClient<Channel> {
+        ActivityServiceClient::new(self.channel(Service::Activity))
+    }
+
+    pub fn audience(&self) -> AudienceServiceClient<Channel> {
+        AudienceServiceClient::new(self.channel(Service::Audience))
+    }
+
+    pub fn quota(&self) -> QuotaServiceClient<Channel> {
+        QuotaServiceClient::new(self.channel(Service::Quota))
+    }
+
+    /// `kill -9`; the supervisor starts it again.
+    pub async fn kill(&self, process: &str) {
+        self.stack.kill9(process).await.unwrap();
+        self.stack.wait_ready(process).await.unwrap();
+    }
+
+    /// How many statements on tenants' tables PostgreSQL ran so far.
+    pub async fn statements(&self) -> i64 {
+        let sql = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements
+                   WHERE query LIKE '%account_id%' AND query NOT LIKE '%every account%'";
+        self.postgres.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    /// The statements that PostgreSQL ran for the services so far.
+    pub async fn statement_texts(&self) -> Vec<String> {
+        let sql = "SELECT query FROM pg_stat_statements s JOIN pg_roles r ON r.oid = s.userid
+                   WHERE rolname LIKE 'weir\\_%'";
+        let rows = self.postgres.query(sql, &[]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// The tables of all services that have an account (partitions go by their parents).
+    pub async fn tenant_tables(&self) -> Vec<String> {
+        let sql = "SELECT DISTINCT c.relname::text FROM pg_class c
+                   JOIN pg_namespace n ON n.oid = c.relnamespace
+                   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attname = 'account_id'
+                   WHERE n.nspname IN ('mapping', 'contact', 'activity', 'audience')
+                     AND c.relkind IN ('r', 'p') AND NOT c.relispartition";
+        let rows = self.postgres.query(sql, &[]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Links that were not yet relayed.
+    pub async fn outbox_rows(&self) -> i64 {
+        let sql = "SELECT count(*) FROM contact.outbox";
+        self.postgres.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    /// How many commands Redis ran so far, those inside of scripts included.
+    pub async fn redis_commands(&self) -> i64 {
+        let client = redis::Client::open(self.stack.redis_url()).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        let info: String = redis::cmd("INFO")
+            .arg("stats")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        let line = info
+            .lines()
+            .find_map(|line| line.strip_prefix("total_commands_processed:"));
+        line.unwrap().trim().parse().unwrap()
+    }
+}

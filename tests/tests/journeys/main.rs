@@ -1,0 +1,13 @@
+//! Journeys through the six real processes, PostgreSQL and Redis.
+
+#![allow(clippy::unwrap_used)]
+
+mod audiences;
+mod batches;
+mod crashes;
+mod efficiency;
+mod identity;
+mod limits;
+mod poison;
+mod requests;
+mod samples;
