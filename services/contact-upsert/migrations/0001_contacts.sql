@@ -1,0 +1,102 @@
+-- Contacts of all accounts: who they are, what is known of them, and what of it was charged.
+-- Every key begins with account_id, the distribution column.
+
+-- The anchor of an account: batches insert through it, and hold it shared while they store,
+-- so that raising the epoch waits for them.
+CREATE TABLE accounts (
+    account_id uuid PRIMARY KEY,
+    usage_epoch bigint NOT NULL DEFAULT 0
+);
+
+-- `fields` holds the current values by field id. `registers` holds what ordered them: a list
+-- of [event time in microseconds, message id, [field ids]]; a field that is named there and
+-- has no value was cleared. Both are `json`, not `jsonb`: the canonical text of a value is
+-- compared as text, so it must come back letter by letter.
+-- Room is left on the pages, so that an update stays on its page and touches no index.
+CREATE TABLE contacts (
+    account_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    has_user_id boolean NOT NULL,
+    fields json NOT NULL,
+    registers json NOT NULL,
+    redirect_to uuid,
+    version bigint NOT NULL,
+    create_time timestamptz NOT NULL,
+    update_time timestamptz NOT NULL,
+    PRIMARY KEY (account_id, contact_id)
+) WITH (fillfactor = 80);
+
+-- `kind` is `u` for user ids, `a` for anonymous ids, else the field id of a merge key, which
+-- stands here with its current value only. `event_time` and `message_id` are those of the
+-- event that made the link. `version` grows whenever the identifier changes its contact.
+CREATE TABLE identifiers (
+    account_id uuid NOT NULL,
+    kind text NOT NULL,
+    value text NOT NULL,
+    contact_id uuid NOT NULL,
+    version bigint NOT NULL,
+    link_time timestamptz NOT NULL,
+    event_time timestamptz NOT NULL,
+    message_id text NOT NULL,
+    PRIMARY KEY (account_id, kind, value)
+);
+CREATE INDEX identifiers_by_contact ON identifiers (account_id, contact_id);
+
+-- Events that were charged and may leave no other trace; kept for 30 days.
+CREATE TABLE receipts (
+    account_id uuid NOT NULL,
+    event_key uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    receive_time timestamptz NOT NULL,
+    PRIMARY KEY (account_id, event_key)
+);
+CREATE INDEX receipts_by_time ON receipts USING brin (receive_time);
+
+-- What a split needs to undo a join; the joined contact's own row keeps its fields.
+CREATE TABLE joins (
+    account_id uuid NOT NULL,
+    joined_id uuid NOT NULL,
+    survivor_id uuid NOT NULL,
+    join_time timestamptz NOT NULL,
+    identifiers json NOT NULL,
+    PRIMARY KEY (account_id, joined_id)
+);
+CREATE INDEX joins_by_survivor ON joins (account_id, survivor_id);
+
+-- Hashes of identifiers of deleted people, so that late retries do not bring them back.
+CREATE TABLE deletions (
+    account_id uuid NOT NULL,
+    identifier_hash bytea NOT NULL,
+    delete_time timestamptz NOT NULL,
+    PRIMARY KEY (account_id, identifier_hash)
+);
+
+-- Profile units that a batch stored. A row of zero units closes a batch that never came.
+CREATE TABLE usage (
+    account_id uuid NOT NULL,
+    window_day date NOT NULL,
+    batch_id uuid NOT NULL,
+    units integer NOT NULL,
+    PRIMARY KEY (account_id, window_day, batch_id)
+);
+
+-- One row a batch: which identifiers got linked, and which contacts were joined.
+CREATE TABLE outbox (
+    account_id uuid NOT NULL,
+    outbox_id uuid NOT NULL,
+    payload text NOT NULL,
+    PRIMARY KEY (account_id, outbox_id)
+);
+-- It lives for milliseconds: compressing it would cost more than it saves.
+ALTER TABLE outbox ALTER COLUMN payload SET STORAGE EXTERNAL;
+
+-- Where the engine distributes tables, these go by account.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
+        PERFORM create_distributed_table(name, 'account_id')
+        FROM unnest(ARRAY['accounts', 'contacts', 'identifiers', 'receipts', 'joins',
+                          'deletions', 'usage', 'outbox']) AS name;
+    END IF;
+END
+$$;

@@ -1,0 +1,348 @@
+//! Load, decide, commit: the only place that orders effects.
+
+mod background;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
+use tokio::sync::Notify;
+use tracing::Instrument;
+use weir_ids::{AccountId, BatchId, ContactId};
+use weir_postgres::Failure;
+use weir_rpc::Deadline;
+
+pub use background::purge_receipts;
+
+use crate::domain::{
+    self, Batch, Changes, Facts, Message, Register, Snapshot, Status, StoredLink, Unusable,
+};
+use crate::metrics;
+use crate::store::{BatchTransaction, ContactKey, NotStored, Parcel, Store, StoredProfile};
+
+/// A batch that loses this often against others is given back to its sender.
+const MAX_ATTEMPTS: u32 = 10;
+/// An attempt that begins with less time left than this can't end in time.
+const LEAST_TIME: Duration = Duration::from_millis(20);
+/// Losers of one race come again at different moments.
+const BACKOFF: Duration = Duration::from_millis(3);
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The batch was closed, or its epoch is past.
+    #[error("the batch may no longer be stored")]
+    Closed,
+    /// The fields of the event at this position are no object.
+    #[error("the fields of an event can't be read")]
+    InvalidFields(usize),
+    /// Nothing was stored; the same may succeed later.
+    #[error("the database is away or too busy")]
+    Unavailable,
+    /// Ours to mend; logged.
+    #[error("an internal error")]
+    Internal,
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Conflict | Failure::Unavailable => Self::Unavailable,
+            Failure::Internal => Self::Internal,
+        }
+    }
+}
+
+/// What became of a batch.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// In the order of the events.
+    pub outcomes: Vec<Outcome>,
+    /// Units that were charged.
+    pub units: i64,
+}
+
+/// What became of one event.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    pub status: Status,
+    pub contact: Option<ContactId>,
+    /// Field id and reason.
+    pub ignored: Vec<(String, &'static str)>,
+}
+
+/// A contact, read back.
+#[derive(Debug)]
+pub struct Profile<'a> {
+    pub stored: &'a StoredProfile,
+    /// By field id; cleared ones are left out.
+    pub fields: Vec<Register<'a>>,
+}
+
+/// The service behind its RPCs.
+#[derive(Clone)]
+pub struct App {
+    store: Store,
+    /// The same tables over connections that calls never wait for.
+    background: Store,
+    /// Rung when there is something to tell.
+    outbox: Arc<Notify>,
+}
+
+impl App {
+    /// Over its tables: `store` for calls, `background` for the relay.
+    pub fn new(store: Store, background: Store) -> Self {
+        Self {
+            store,
+            background,
+            outbox: Arc::new(Notify::new()),
+        }
+    }
+
+    /// Stores one batch in one transaction.
+    ///
+    /// # Errors
+    /// See [`Error`]; nothing of the batch is stored then.
+    pub async fn upsert(&self, batch: Batch, deadline: Deadline) -> Result<Answer, Error> {
+        let app = self.clone();
+        // In a task of its own: a caller that goes away must not leave a half-used connection.
+        let work = async move { app.upsert_in_attempts(&batch, deadline).await };
+        let work = tokio::spawn(work.instrument(tracing::Span::current()));
+        work.await.unwrap_or_else(|error| {
+            tracing::error!(%error, "a batch panicked");
+            Err(Error::Internal)
+        })
+    }
+
+    async fn upsert_in_attempts(&self, batch: &Batch, deadline: Deadline) -> Result<Answer, Error> {
+        let facts =
+            domain::facts_of(batch).map_err(|(position, _)| Error::InvalidFields(position))?;
+        for attempt in 0..MAX_ATTEMPTS {
+            if deadline.remaining() < LEAST_TIME {
+                break;
+            }
+            if attempt > 0 {
+                metrics::batch_retried();
+                tokio::time::sleep(BACKOFF * attempt).await;
+            }
+            match self.attempt(batch, &facts, attempt).await {
+                Ok(answer) => {
+                    metrics::batch_stored(&answer);
+                    return Ok(answer);
+                }
+                Err(NotStored::NewAccount) => self.store.anchor(batch.account).await?,
+                Err(NotStored::Conflict) => {}
+                Err(NotStored::Closed) => return Err(Error::Closed),
+                Err(NotStored::Failed(failure)) => return Err(failure.into()),
+                Err(NotStored::Aftermath) => return Err(Error::Internal),
+            }
+        }
+        tracing::warn!("a batch lost against others until its time was up");
+        Err(Error::Unavailable)
+    }
+
+    async fn attempt(
+        &self,
+        batch: &Batch,
+        facts: &[Facts<'_>],
+        attempt: u32,
+    ) -> Result<Answer, NotStored> {
+        let now = Utc::now().trunc_subsecs(6);
+        let mut client = self.store.client().await?;
+        let transaction = BatchTransaction::begin(&mut client, batch, now).await?;
+        let mut all_receipts = false;
+        loop {
+            let loaded = transaction.load(facts, all_receipts).await?;
+            let snapshot = Snapshot {
+                contacts: loaded.contacts(),
+                links: loaded.links(),
+                receipts: loaded.receipts(),
+                all_receipts,
+                heal: attempt > 1,
+            };
+            let folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
+            let folded = folded.map_err(|unusable| match unusable {
+                Unusable::Stale => NotStored::Conflict,
+                Unusable::Invalid(error) => {
+                    tracing::error!(%error, "a contact's row is broken");
+                    NotStored::Failed(Failure::Internal)
+                }
+            })?;
+            if folded.needs_all_receipts {
+                all_receipts = true;
+                continue;
+            }
+            let answer = answer_of(&folded);
+            self.commit(transaction, folded.changes, now).await?;
+            return Ok(answer);
+        }
+    }
+
+    async fn commit(
+        &self,
+        transaction: BatchTransaction<'_>,
+        changes: Changes<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<(), NotStored> {
+        if changes.is_empty() {
+            // Dropped, it rolls back; there is nothing to keep.
+            return Ok(());
+        }
+        let joined = changes.joined_contacts();
+        let held = if joined.is_empty() {
+            Vec::new()
+        } else {
+            transaction.held_links(&joined).await?
+        };
+        let changes = changes.with_held_links(held.iter().map(StoredLink::from).collect());
+        let message = Message::of(&changes, now.timestamp_micros());
+        let tells = message.is_some();
+        let message = message.map(|message| message.to_json());
+        transaction.commit(&changes, message).await?;
+        metrics::contacts_written(&changes);
+        if tells {
+            self.outbox.notify_one();
+        }
+        Ok(())
+    }
+
+    /// One contact, or the one that it was joined into.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn contact(
+        &self,
+        account: AccountId,
+        key: &ContactKey,
+    ) -> Result<Option<StoredProfile>, Error> {
+        Ok(self.store.contact(account, key).await?)
+    }
+
+    /// Contacts by age.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn contacts(
+        &self,
+        account: AccountId,
+        after: Option<ContactId>,
+        limit: usize,
+    ) -> Result<Vec<StoredProfile>, Error> {
+        Ok(self.store.contacts(account, after, limit).await?)
+    }
+
+    /// Closes batches and answers what each has stored.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn close_batches(
+        &self,
+        account: AccountId,
+        batches: &[(NaiveDate, BatchId)],
+    ) -> Result<Vec<i64>, Error> {
+        Ok(self.store.close_batches(account, batches).await?)
+    }
+
+    /// Raises the epoch and answers it, with the sums of what is stored from `day` on.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn fence_usage(
+        &self,
+        account: AccountId,
+        epoch: i64,
+        day: NaiveDate,
+    ) -> Result<(i64, Vec<(NaiveDate, i64)>), Error> {
+        Ok(self.store.fence_usage(account, epoch, day).await?)
+    }
+
+    /// Whether PostgreSQL answers.
+    pub async fn is_healthy(&self) -> bool {
+        self.store.is_there().await
+    }
+
+    /// Resolves when a batch left something to tell.
+    pub async fn something_to_tell(&self) {
+        self.outbox.notified().await;
+    }
+
+    /// Accounts with something to tell, the longest waiting first.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn accounts_with_messages(&self, limit: i64) -> Result<Vec<AccountId>, Error> {
+        let waiting = self.background.accounts_with_messages(limit).await?;
+        metrics::outbox_waits(waiting.first().map(|(_, oldest)| *oldest));
+        Ok(waiting.into_iter().map(|(account, _)| account).collect())
+    }
+
+    /// Hands up to `limit` messages of an account to `tell`, and drops them when it succeeded.
+    /// Answers how many there were.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away. What `tell` failed at stays, and is no error here.
+    pub async fn deliver<T>(
+        &self,
+        account: AccountId,
+        limit: i64,
+        tell: T,
+    ) -> Result<Delivery, Error>
+    where
+        T: AsyncFnOnce(&[Message<'_>]) -> bool,
+    {
+        let mut client = self.background.client().await?;
+        let Some(parcel) = Parcel::claim(&mut client, account, limit).await? else {
+            return Ok(Delivery::Nothing);
+        };
+        let messages = parcel.messages();
+        if !tell(&messages).await {
+            return Ok(Delivery::Failed);
+        }
+        drop(messages);
+        parcel.delivered().await?;
+        Ok(Delivery::Done)
+    }
+}
+
+/// What became of a delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// There was nothing, or another replica has it.
+    Nothing,
+    Done,
+    /// The receiver is away.
+    Failed,
+}
+
+/// Reads a stored contact's fields.
+///
+/// # Errors
+/// Where its row is broken.
+pub fn profile_of(stored: &StoredProfile) -> Result<Profile<'_>, Error> {
+    let registers = domain::read_registers(&stored.fields, &stored.registers);
+    let registers = registers.map_err(|error| {
+        tracing::error!(%error, "a contact's row is broken");
+        Error::Internal
+    })?;
+    let fields = registers.into_iter().filter(|r| r.value.is_some());
+    Ok(Profile {
+        stored,
+        fields: fields.collect(),
+    })
+}
+
+fn answer_of(folded: &domain::Folded<'_>) -> Answer {
+    let outcomes = folded.outcomes.iter().map(|outcome| Outcome {
+        status: outcome.status,
+        contact: outcome.contact,
+        ignored: outcome
+            .ignored
+            .iter()
+            .map(|ignored| (ignored.field.to_owned(), ignored.reason))
+            .collect(),
+    });
+    Answer {
+        outcomes: outcomes.collect(),
+        units: folded.changes.units.into(),
+    }
+}

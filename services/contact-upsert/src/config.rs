@@ -1,0 +1,52 @@
+//! Every environment name and default, with its reason.
+
+use std::net::SocketAddr;
+
+/// How the service runs. Flags and environment variables say the same.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(
+    name = "weir-contact-upsert",
+    version,
+    about = "Who is it, and what is known of them"
+)]
+pub struct Config {
+    /// Where to serve gRPC. Loopback, unless someone decides otherwise.
+    #[arg(long, env = "WEIR_LISTEN", default_value = "127.0.0.1:7002")]
+    pub listen: SocketAddr,
+    /// PostgreSQL, as a role of its own that owns the schema it works in.
+    #[arg(
+        long,
+        env = "WEIR_DATABASE_URL",
+        default_value = "postgresql://weir_contact@127.0.0.1:5432/weir",
+        hide_env_values = true
+    )]
+    pub database_url: String,
+    /// Connections for calls; two to four saturate two cores, more only queue in PostgreSQL.
+    #[arg(
+        long,
+        env = "WEIR_DATABASE_CONNECTIONS",
+        default_value_t = 4,
+        value_parser = clap::value_parser!(u16).range(1..=100)
+    )]
+    pub database_connections: u16,
+    /// The activity service, which is told of links and joins.
+    #[arg(
+        long,
+        env = "WEIR_ACTIVITY_URL",
+        default_value = "http://127.0.0.1:7003"
+    )]
+    pub activity_url: String,
+    /// The audience service, which is told of joins.
+    #[arg(
+        long,
+        env = "WEIR_AUDIENCE_URL",
+        default_value = "http://127.0.0.1:7004"
+    )]
+    pub audience_url: String,
+    /// Logs, metrics, traces.
+    #[command(flatten)]
+    pub telemetry: weir_telemetry::Options,
+}
+
+/// The relay and the purge work beside calls and never take a connection from them.
+pub const BACKGROUND_CONNECTIONS: usize = 2;

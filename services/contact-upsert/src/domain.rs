@@ -1,0 +1,23 @@
+//! The rules of identity and fields (semantics 2.6, 2.8, 3.1-3.8, and 1.4 for contacts).
+//!
+//! A batch is folded event by event over the contacts it concerns, all in memory; what comes
+//! out is one outcome for each event, and the difference that is to be written.
+//!
+//! **Invariant:** nothing in here knows a database, a wire format, a clock or a runtime.
+//! Values are opaque: their canonical JSON texts are compared as texts.
+
+mod changes;
+mod contact;
+mod event;
+mod fold;
+mod key;
+mod message;
+
+pub use changes::{Changes, ContactRow, Join, LinkRow};
+pub use contact::{InvalidContact, Register, Stamp, StoredContact, read_registers};
+pub use event::{
+    Batch, Event, Facts, InvalidFields, KeyStrategy, MergeStrategy, Mode, Settings, facts_of,
+};
+pub use fold::{Folded, IgnoredField, Outcome, Snapshot, Status, StoredLink, Unusable, fold};
+pub use key::{ANONYMOUS_ID, Key, USER_ID, is_merge_key, normalise};
+pub use message::{Link, Message};

@@ -1,0 +1,114 @@
+//! What a fold leaves to be written.
+
+use uuid::Uuid;
+use weir_ids::ContactId;
+
+use super::contact::Stamp;
+use super::fold::StoredLink;
+use super::key::{Key, is_merge_key};
+
+/// The difference between what was loaded and what is true now. What did not change is not
+/// in it; rows are in the order in which they are to be locked.
+#[derive(Debug, Clone, Default)]
+pub struct Changes<'a> {
+    pub contacts_new: Vec<ContactRow>,
+    pub contacts_changed: Vec<ContactRow>,
+    /// Only their registers moved.
+    pub contacts_moved: Vec<(ContactId, String)>,
+    pub links_new: Vec<LinkRow<'a>>,
+    /// They had another contact before; their version grows by one.
+    pub links_moved: Vec<LinkRow<'a>>,
+    /// Values of merge keys that are no longer current.
+    pub links_gone: Vec<Key<'a>>,
+    pub joins: Vec<Join<'a>>,
+    pub receipts: Vec<(Uuid, ContactId)>,
+    /// Profile units that are charged.
+    pub units: i32,
+}
+
+/// A contact as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ContactRow {
+    pub id: ContactId,
+    pub has_user_id: bool,
+    pub fields: String,
+    pub registers: String,
+    pub redirect_to: Option<ContactId>,
+}
+
+/// An identifier as it is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkRow<'a> {
+    pub key: Key<'a>,
+    pub contact: ContactId,
+    pub version: i64,
+    /// Of the event that made the link.
+    pub stamp: Stamp<'a>,
+    /// When it was linked first, by our clock; none = by this batch.
+    pub linked_micros: Option<i64>,
+}
+
+/// One contact went into another.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Join<'a> {
+    pub joined: ContactId,
+    pub survivor: ContactId,
+    /// What the joined one was found by.
+    pub identifiers: Vec<Key<'a>>,
+}
+
+impl<'a> Changes<'a> {
+    /// Whether nothing is to be written.
+    pub fn is_empty(&self) -> bool {
+        self.contacts_new.is_empty()
+            && self.contacts_changed.is_empty()
+            && self.contacts_moved.is_empty()
+            && self.units == 0
+    }
+
+    /// The contacts with rows that were joined into others: whatever else points to them has
+    /// to be loaded and given to [`Changes::with_held_links`].
+    pub fn joined_contacts(&self) -> Vec<ContactId> {
+        let created = |id| self.contacts_new.iter().any(|row| row.id == id);
+        let joined = self.joins.iter().map(|join| join.joined);
+        joined.filter(|id| !created(*id)).collect()
+    }
+
+    /// Repoints the identifiers that joined contacts held besides those of the batch's events.
+    #[must_use]
+    pub fn with_held_links(mut self, held: Vec<StoredLink<'a>>) -> Self {
+        for link in held {
+            let known =
+                |rows: &[LinkRow<'_>]| rows.binary_search_by(|row| row.key.cmp(&link.key)).is_ok();
+            if known(&self.links_moved) || self.links_gone.binary_search(&link.key).is_ok() {
+                continue;
+            }
+            // Joins stand in the order in which they happened, so one pass follows a chain.
+            let mut contact = link.contact;
+            for join in &mut self.joins {
+                if join.joined == contact {
+                    join.identifiers.push(link.key.clone());
+                    contact = join.survivor;
+                }
+            }
+            let row = LinkRow {
+                key: link.key,
+                contact,
+                version: link.version + 1,
+                stamp: link.stamp,
+                linked_micros: Some(link.linked_micros),
+            };
+            let place = self
+                .links_moved
+                .partition_point(|other| other.key < row.key);
+            self.links_moved.insert(place, row);
+        }
+        self
+    }
+
+    /// What activity has to be told: user ids and anonymous ids that have another contact now.
+    pub fn announced_links(&self) -> impl Iterator<Item = &LinkRow<'a>> {
+        let rows = self.links_new.iter().chain(&self.links_moved);
+        rows.filter(|row| !is_merge_key(row.key.kind))
+    }
+}

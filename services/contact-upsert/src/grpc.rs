@@ -1,0 +1,136 @@
+//! The contract, spoken: the service, and what it tells its peers. prost and tonic stop here.
+
+mod convert;
+mod relay;
+mod status;
+
+use std::future::Future;
+
+use tokio::net::TcpListener;
+use tonic::{Request, Response, Status};
+use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
+use weir_proto::contact::v1::{
+    CloseBatchesRequest, CloseBatchesResponse, FenceUsageRequest, FenceUsageResponse,
+    GetContactRequest, GetContactResponse, ListContactsRequest, ListContactsResponse,
+    UpsertContactsRequest, UpsertContactsResponse, WindowUnits,
+};
+use weir_rpc::{Deadline, MAX_MESSAGE, Page, Server, not_found, page_size};
+
+pub use relay::{Peers, relay};
+
+use crate::app::{App, profile_of};
+use convert::{
+    account_of, batch_of, closing_of, contact_of, day_of, key_of, page_after, result_of,
+};
+use status::status_of;
+
+/// Serves until `shutdown`.
+///
+/// # Errors
+/// Where the listener fails.
+pub async fn serve(
+    app: App,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> Result<(), tonic::transport::Error> {
+    let probed = app.clone();
+    let service = ContactServiceServer::new(Contacts { app })
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
+    Server::new("weir.contact.v1.ContactService")
+        .service(service)
+        .probe(move || {
+            let app = probed.clone();
+            async move { app.is_healthy().await }
+        })
+        .serve(listener, shutdown)
+        .await
+}
+
+struct Contacts {
+    app: App,
+}
+
+#[tonic::async_trait]
+impl ContactService for Contacts {
+    async fn upsert_contacts(
+        &self,
+        request: Request<UpsertContactsRequest>,
+    ) -> Result<Response<UpsertContactsResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let batch = batch_of(request.into_inner())?;
+        let answer = self.app.upsert(batch, deadline).await.map_err(status_of)?;
+        Ok(Response::new(UpsertContactsResponse {
+            results: answer.outcomes.into_iter().map(result_of).collect(),
+            units: answer.units,
+        }))
+    }
+
+    async fn get_contact(
+        &self,
+        request: Request<GetContactRequest>,
+    ) -> Result<Response<GetContactResponse>, Status> {
+        let request = request.into_inner();
+        let account = account_of(&request.account_id)?;
+        let key = key_of(request.key)?;
+        let found = self.app.contact(account, &key).await.map_err(status_of)?;
+        let stored = found.ok_or_else(|| not_found("contact"))?;
+        let profile = profile_of(&stored).map_err(status_of)?;
+        Ok(Response::new(GetContactResponse {
+            contact: Some(contact_of(&profile)?),
+        }))
+    }
+
+    async fn list_contacts(
+        &self,
+        request: Request<ListContactsRequest>,
+    ) -> Result<Response<ListContactsResponse>, Status> {
+        let request = request.into_inner();
+        let account = account_of(&request.account_id)?;
+        let size = page_size(request.page_size)?;
+        let after = page_after(&request.page_token)?;
+        let found = self.app.contacts(account, after, size + 1).await;
+        let page = Page::of(found.map_err(status_of)?, size, |stored| stored.id);
+        let contacts = page
+            .items
+            .iter()
+            .map(|stored| contact_of(&profile_of(stored).map_err(status_of)?))
+            .collect::<Result<_, _>>()?;
+        Ok(Response::new(ListContactsResponse {
+            contacts,
+            next_page_token: page.next.map_or_else(String::new, |id| id.to_string()),
+        }))
+    }
+
+    async fn close_batches(
+        &self,
+        request: Request<CloseBatchesRequest>,
+    ) -> Result<Response<CloseBatchesResponse>, Status> {
+        let request = request.into_inner();
+        let account = account_of(&request.account_id)?;
+        let batches = closing_of(&request.batches)?;
+        let units = self.app.close_batches(account, &batches).await;
+        Ok(Response::new(CloseBatchesResponse {
+            units: units.map_err(status_of)?,
+        }))
+    }
+
+    async fn fence_usage(
+        &self,
+        request: Request<FenceUsageRequest>,
+    ) -> Result<Response<FenceUsageResponse>, Status> {
+        let request = request.into_inner();
+        let account = account_of(&request.account_id)?;
+        let day = day_of("from_window", &request.from_window)?;
+        let fenced = self.app.fence_usage(account, request.epoch, day).await;
+        let (epoch, sums) = fenced.map_err(status_of)?;
+        let sums = sums.into_iter().map(|(day, units)| WindowUnits {
+            window: day.to_string(),
+            units,
+        });
+        Ok(Response::new(FenceUsageResponse {
+            epoch,
+            sums: sums.collect(),
+        }))
+    }
+}

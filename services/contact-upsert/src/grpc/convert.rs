@@ -1,0 +1,307 @@
+//! Between the wire and the domain.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use prost_types::Timestamp;
+use tonic::Status;
+use uuid::Uuid;
+use weir_ids::{AccountId, BatchId, ContactId};
+use weir_proto::contact::v1::{
+    BatchKey, Contact, ContactEvent, ContactField, FieldKey, IgnoredField, TextList,
+    UpsertContactsRequest, UpsertMode, UpsertResult, UpsertStatus, Value, get_contact_request,
+    value,
+};
+use weir_proto::contact::v1::{KeyStrategy as KeyChoice, MergeStrategy as MergeChoice};
+use weir_rpc::{internal, invalid};
+use weir_values::FieldId;
+
+use crate::app::{Outcome, Profile};
+use crate::domain::{
+    ANONYMOUS_ID, Batch, Event, KeyStrategy, MergeStrategy, Mode, Settings, Status as Stored,
+    USER_ID, normalise,
+};
+use crate::store::ContactKey;
+
+/// The edge takes no more in one request.
+const MAX_EVENTS: usize = 1_000;
+/// Ids of 255 characters.
+const MAX_ID_BYTES: usize = 1_020;
+const MAX_CLOSED: usize = 1_000;
+/// Semantics 3.2 has two.
+const MAX_UNIQUE_IDENTIFIERS: usize = 2;
+
+pub(super) fn account_of(text: &str) -> Result<AccountId, Status> {
+    text.parse().map_err(|_| invalid("account_id", NOT_AN_ID))
+}
+
+pub(super) fn day_of(field: &str, text: &str) -> Result<NaiveDate, Status> {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .map_err(|_| invalid(field, "must be a day, YYYY-MM-DD"))
+}
+
+const NOT_AN_ID: &str = "must be a UUID";
+
+pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> {
+    if request.events.len() > MAX_EVENTS {
+        return Err(invalid("events", "must be at most 1,000"));
+    }
+    let key_strategy = match request.key_strategy() {
+        KeyChoice::Any => KeyStrategy::Any,
+        KeyChoice::NextIfEmpty => KeyStrategy::NextIfEmpty,
+        KeyChoice::Unspecified => return Err(invalid("key_strategy", "must be given")),
+    };
+    let merge_strategy = match request.merge_strategy() {
+        MergeChoice::Overwrite => MergeStrategy::Overwrite,
+        MergeChoice::Append => MergeStrategy::Append,
+        MergeChoice::Ignore => MergeStrategy::Ignore,
+        MergeChoice::Unspecified => return Err(invalid("merge_strategy", "must be given")),
+    };
+    if request.unique_identifiers.len() > MAX_UNIQUE_IDENTIFIERS {
+        return Err(invalid("unique_identifiers", "must be at most two"));
+    }
+    for field in &request.unique_identifiers {
+        field_of("unique_identifiers", field)?;
+    }
+    Ok(Batch {
+        account: account_of(&request.account_id)?,
+        id: request
+            .batch_id
+            .parse()
+            .map_err(|_| invalid("batch_id", NOT_AN_ID))?,
+        window: day_of("window", &request.window)?,
+        epoch: request.epoch,
+        settings: Settings {
+            unique_identifiers: request.unique_identifiers,
+            key_strategy,
+            merge_strategy,
+            existing_only: request.existing_only,
+        },
+        events: request
+            .events
+            .into_iter()
+            .enumerate()
+            .map(|(position, event)| {
+                event_of(event).map_err(|(field, reason)| {
+                    invalid(&format!("events[{position}].{field}"), reason)
+                })
+            })
+            .collect::<Result<_, _>>()?,
+    })
+}
+
+type Violation = (&'static str, &'static str);
+
+fn event_of(event: ContactEvent) -> Result<Event, Violation> {
+    let mode = match event.mode() {
+        UpsertMode::Identify => Mode::Identify,
+        UpsertMode::Track => Mode::Track,
+        UpsertMode::Find => Mode::Find,
+        UpsertMode::Unspecified => return Err(("mode", "must be given")),
+    };
+    for (field, id) in [
+        ("user_id", &event.user_id),
+        ("anonymous_id", &event.anonymous_id),
+    ] {
+        if id.len() > MAX_ID_BYTES || id.contains('\0') {
+            return Err((field, "must be at most 255 characters, without NUL"));
+        }
+    }
+    if event.user_id.is_empty() && event.anonymous_id.is_empty() {
+        return Err(("user_id", "must be given where there is no anonymous_id"));
+    }
+    let key = Uuid::from_slice(&event.event_key).map_err(|_| ("event_key", "must be 16 bytes"))?;
+    let time = event.event_time.ok_or(("event_time", "must be given"))?;
+    let event_micros = micros_of(time).ok_or(("event_time", "must be of the years 1 to 9999"))?;
+    Ok(Event {
+        mode,
+        user_id: event.user_id,
+        anonymous_id: event.anonymous_id,
+        fields_json: event.fields_json,
+        event_micros,
+        message_id: without_nul(event.message_id),
+        has_wish: event.has_wish,
+        funded: event.funded,
+        key,
+    })
+}
+
+/// PostgreSQL's texts hold no NUL, and one message id that has one must not cost its
+/// neighbours. It only orders and names events, so another sign does as well.
+fn without_nul(text: String) -> String {
+    if text.contains('\0') {
+        text.replace('\0', "\u{fffd}")
+    } else {
+        text
+    }
+}
+
+/// Nanoseconds are cut off: PostgreSQL keeps microseconds.
+fn micros_of(time: Timestamp) -> Option<i64> {
+    let nanos = u32::try_from(time.nanos).ok()?;
+    let time = DateTime::from_timestamp(time.seconds, nanos)?;
+    let years = -62_167_219_200..=253_402_300_799;
+    years
+        .contains(&time.timestamp())
+        .then(|| time.timestamp_micros())
+}
+
+fn timestamp_of(time: DateTime<Utc>) -> Timestamp {
+    Timestamp {
+        seconds: time.timestamp(),
+        nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
+    }
+}
+
+pub(super) fn result_of(outcome: Outcome) -> UpsertResult {
+    let status = match outcome.status {
+        Stored::Stored => UpsertStatus::Stored,
+        Stored::Repeated => UpsertStatus::Repeated,
+        Stored::NothingNew => UpsertStatus::NothingNew,
+        Stored::NotFunded => UpsertStatus::NotFunded,
+        Stored::Refused => UpsertStatus::Refused,
+        Stored::NotFound => UpsertStatus::NotFound,
+    };
+    UpsertResult {
+        status: status.into(),
+        contact_id: outcome
+            .contact
+            .map_or_else(String::new, |id| id.to_string()),
+        ignored_fields: outcome
+            .ignored
+            .into_iter()
+            .map(|(field_id, reason)| IgnoredField {
+                field_id,
+                reason: reason.to_owned(),
+            })
+            .collect(),
+    }
+}
+
+fn field_of(name: &str, text: &str) -> Result<FieldId, Status> {
+    text.parse()
+        .map_err(|_| invalid(name, "must be field ids such as str::email"))
+}
+
+pub(super) fn key_of(key: Option<get_contact_request::Key>) -> Result<ContactKey, Status> {
+    use get_contact_request::Key;
+    let usable = |name, text: String| {
+        if text.is_empty() || text.contains('\0') {
+            return Err(invalid(name, "must not be empty or hold NUL"));
+        }
+        Ok(text)
+    };
+    Ok(match key {
+        Some(Key::ContactId(text)) => {
+            ContactKey::Id(text.parse().map_err(|_| invalid("contact_id", NOT_AN_ID))?)
+        }
+        Some(Key::UserId(id)) => ContactKey::Identifier(USER_ID.to_owned(), usable("user_id", id)?),
+        Some(Key::AnonymousId(id)) => {
+            ContactKey::Identifier(ANONYMOUS_ID.to_owned(), usable("anonymous_id", id)?)
+        }
+        Some(Key::Field(FieldKey { field_id, value })) => {
+            field_of("field.field_id", &field_id)?;
+            let value = usable("field.value", value)?;
+            let value = normalise(&field_id, value.into()).into_owned();
+            ContactKey::Identifier(field_id, value)
+        }
+        None => return Err(invalid("key", "must be given: what to find the contact by")),
+    })
+}
+
+pub(super) fn page_after(token: &str) -> Result<Option<ContactId>, Status> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let id = token.parse();
+    id.map(Some).map_err(|_| {
+        invalid(
+            "page_token",
+            "must be the next_page_token of another answer",
+        )
+    })
+}
+
+pub(super) fn closing_of(batches: &[BatchKey]) -> Result<Vec<(NaiveDate, BatchId)>, Status> {
+    if batches.len() > MAX_CLOSED {
+        return Err(invalid("batches", "must be at most 1,000"));
+    }
+    let closing = batches.iter().map(|batch| {
+        let id = batch.batch_id.parse();
+        let id = id.map_err(|_| invalid("batches.batch_id", NOT_AN_ID))?;
+        Ok((day_of("batches.window", &batch.window)?, id))
+    });
+    closing.collect()
+}
+
+pub(super) fn contact_of(profile: &Profile<'_>) -> Result<Contact, Status> {
+    let stored = profile.stored;
+    let fields = profile
+        .fields
+        .iter()
+        .map(|register| {
+            let json = register.value.unwrap_or("null");
+            Ok(ContactField {
+                field_id: register.field.to_owned(),
+                value: Some(value_of(register.field, json).ok_or_else(internal)?),
+                event_time: DateTime::from_timestamp_micros(register.stamp.micros)
+                    .map(timestamp_of),
+            })
+        })
+        .collect::<Result<_, Status>>()?;
+    Ok(Contact {
+        contact_id: stored.id.to_string(),
+        user_ids: stored.user_ids.clone(),
+        anonymous_ids: stored.anonymous_ids.clone(),
+        fields,
+        create_time: Some(timestamp_of(stored.create_time)),
+        update_time: Some(timestamp_of(stored.update_time)),
+        joined_contact_ids: stored.joined.iter().map(ToString::to_string).collect(),
+    })
+}
+
+/// None where the value is not one that the field could hold, which mapping never sends.
+fn value_of(field: &str, json: &str) -> Option<Value> {
+    use weir_values::Value as Typed;
+    let field: FieldId = field.parse().ok()?;
+    let typed = Typed::from_canonical(&field, json);
+    let kind = match typed
+        .inspect_err(|_| tracing::error!("a stored value is not canonical"))
+        .ok()?
+    {
+        Typed::Text(text) => value::Kind::Text(text),
+        Typed::Integer(integer) => value::Kind::Integer(integer),
+        Typed::Decimal(decimal) => value::Kind::Decimal(decimal.to_string()),
+        Typed::Boolean(boolean) => value::Kind::Boolean(boolean),
+        Typed::Date(date) => value::Kind::Date(date.to_string()),
+        Typed::TimeAndDate(instant) => value::Kind::TimeAndDate(timestamp_of(instant)),
+        Typed::Time(time) => value::Kind::Time(time.to_string()),
+        Typed::MultiSelect(values) => value::Kind::MultiSelect(TextList { values }),
+        Typed::Object(json) => value::Kind::ObjectJson(json),
+    };
+    Some(Value { kind: Some(kind) })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_cut_to_microseconds() {
+        let time = |seconds, nanos| Timestamp { seconds, nanos };
+        assert_eq!(micros_of(time(1, 1_999)), Some(1_000_001));
+        assert_eq!(micros_of(time(-1, 0)), Some(-1_000_000));
+        assert_eq!(micros_of(time(i64::MAX, 0)), None);
+        assert_eq!(micros_of(time(0, -1)), None);
+    }
+
+    #[test]
+    fn e_mail_addresses_are_looked_up_without_case() {
+        let key = get_contact_request::Key::Field(FieldKey {
+            field_id: "str::email".into(),
+            value: "Lana@Example.org".into(),
+        });
+        assert_eq!(
+            key_of(Some(key)).unwrap(),
+            ContactKey::Identifier("str::email".into(), "lana@example.org".into())
+        );
+    }
+}

@@ -1,0 +1,93 @@
+//! Names and labels of metrics, declared once. No label names an account.
+
+use metrics::{counter, gauge};
+use uuid::Uuid;
+
+use crate::app::Answer;
+use crate::domain::{Changes, Status};
+
+/// Events by what became of them.
+const EVENTS: &str = "contact.events";
+/// Profile units charged.
+const UNITS: &str = "contact.units";
+/// Rows of contacts, by how they were written.
+const CONTACTS: &str = "contact.contacts_written";
+/// Contacts that were joined into others.
+const JOINS: &str = "contact.joins";
+/// Batches that lost against another and came again.
+const RETRIES: &str = "contact.batch_retries";
+/// How long the oldest message has been waiting.
+const OUTBOX_LAG: &str = "contact.outbox_lag_seconds";
+/// Links and joins that were delivered.
+const DELIVERED: &str = "contact.outbox_delivered";
+/// Deliveries that failed; they come again.
+const UNDELIVERED: &str = "contact.outbox_failures";
+
+/// A batch is in PostgreSQL.
+pub fn batch_stored(answer: &Answer) {
+    for status in [
+        Status::Stored,
+        Status::Repeated,
+        Status::NothingNew,
+        Status::NotFunded,
+        Status::Refused,
+        Status::NotFound,
+    ] {
+        let outcomes = answer.outcomes.iter();
+        let count = outcomes.filter(|outcome| outcome.status == status).count();
+        if count > 0 {
+            counter!(EVENTS, "status" => name(status)).increment(count as u64);
+        }
+    }
+    counter!(UNITS).increment(u64::try_from(answer.units).unwrap_or(0));
+}
+
+/// Contacts were written.
+pub fn contacts_written(changes: &Changes<'_>) {
+    for (how, count) in [
+        ("new", changes.contacts_new.len()),
+        ("changed", changes.contacts_changed.len()),
+        ("moved", changes.contacts_moved.len()),
+    ] {
+        if count > 0 {
+            counter!(CONTACTS, "how" => how).increment(count as u64);
+        }
+    }
+    counter!(JOINS).increment(changes.joins.len() as u64);
+}
+
+/// A batch begins anew.
+pub fn batch_retried() {
+    counter!(RETRIES).increment(1);
+}
+
+/// The oldest message that waits, by its id, which has its time in it.
+pub fn outbox_waits(oldest: Option<Uuid>) {
+    let written = oldest.and_then(|id| id.get_timestamp()).map(|time| {
+        let (seconds, nanos) = time.to_unix();
+        seconds as f64 + f64::from(nanos) / 1e9
+    });
+    let now = chrono::Utc::now().timestamp_micros() as f64 / 1e6;
+    gauge!(OUTBOX_LAG).set(written.map_or(0.0, |written| (now - written).max(0.0)));
+}
+
+/// So many links and joins were delivered.
+pub fn delivered(count: usize) {
+    counter!(DELIVERED).increment(count as u64);
+}
+
+/// A receiver was away.
+pub fn undelivered() {
+    counter!(UNDELIVERED).increment(1);
+}
+
+fn name(status: Status) -> &'static str {
+    match status {
+        Status::Stored => "stored",
+        Status::Repeated => "repeated",
+        Status::NothingNew => "nothing_new",
+        Status::NotFunded => "not_funded",
+        Status::Refused => "refused",
+        Status::NotFound => "not_found",
+    }
+}

@@ -1,0 +1,61 @@
+//! PostgreSQL: the only place that knows it.
+//!
+//! Every statement names the account; ids and times come as parameters; a batch's statements
+//! take arrays and are sent without waiting for each other.
+
+mod batch;
+mod contacts;
+mod outbox;
+mod usage;
+
+use chrono::{DateTime, Utc};
+use weir_postgres::{Failure, Migration, Pool};
+
+pub use batch::{BatchTransaction, Loaded, NotStored};
+pub use contacts::{ContactKey, StoredProfile};
+pub use outbox::Parcel;
+
+/// The schema, file by file.
+pub const MIGRATIONS: [Migration; 1] = [Migration {
+    number: 1,
+    name: "contacts",
+    sql: include_str!("../migrations/0001_contacts.sql"),
+}];
+
+/// The service's tables.
+#[derive(Clone)]
+pub struct Store {
+    pool: Pool,
+}
+
+impl Store {
+    /// Over a pool whose role works in the service's schema.
+    pub fn new(pool: Pool) -> Self {
+        Self { pool }
+    }
+
+    /// A connection of its own.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away or all connections stay busy.
+    pub async fn client(&self) -> Result<deadpool_postgres::Object, Failure> {
+        Ok(self.pool.get().await?)
+    }
+
+    /// Whether PostgreSQL answers.
+    pub async fn is_there(&self) -> bool {
+        match self.client().await {
+            Ok(client) => client.simple_query("SELECT 1").await.is_ok(),
+            Err(_) => false,
+        }
+    }
+}
+
+/// Stored times have microseconds.
+fn micros_of(time: DateTime<Utc>) -> i64 {
+    time.timestamp_micros()
+}
+
+fn time_of(micros: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_micros(micros).unwrap_or_default()
+}

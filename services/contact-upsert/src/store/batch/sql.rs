@@ -1,0 +1,100 @@
+//! The statements of a batch.
+
+/// Held shared until the batch is stored: raising the epoch waits for it.
+pub(super) const EPOCH: &str = "SELECT usage_epoch FROM accounts WHERE account_id = $1 FOR SHARE";
+
+pub(super) const LINKS: &str = "
+    SELECT i.kind, i.value, i.contact_id, i.version, i.link_time, i.event_time, i.message_id
+    FROM unnest($2::text[], $3::text[]) AS k (kind, value)
+    JOIN identifiers i
+      ON i.account_id = $1 AND i.kind = k.kind AND i.value = k.value";
+
+pub(super) const HELD_LINKS: &str = "
+    SELECT i.kind, i.value, i.contact_id, i.version, i.link_time, i.event_time, i.message_id
+    FROM unnest($2::uuid[]) AS k (contact_id)
+    JOIN identifiers i ON i.account_id = $1 AND i.contact_id = k.contact_id";
+
+pub(super) const RECEIPTS: &str = "
+    SELECT r.event_key, r.contact_id
+    FROM unnest($2::uuid[]) AS k (event_key)
+    JOIN receipts r ON r.account_id = $1 AND r.event_key = k.event_key";
+
+pub(super) const LOCK_CONTACTS: &str = "
+    SELECT c.contact_id, c.has_user_id, c.fields::text, c.registers::text,
+           c.redirect_to IS NOT NULL
+    FROM unnest($2::uuid[]) AS k (contact_id)
+    JOIN contacts c ON c.account_id = $1 AND c.contact_id = k.contact_id
+    ORDER BY c.contact_id
+    FOR UPDATE OF c";
+
+pub(super) const INSERT_CONTACTS: &str = "
+    INSERT INTO contacts (account_id, contact_id, has_user_id, fields, registers, redirect_to,
+                          version, create_time, update_time)
+    SELECT a.account_id, u.contact_id, u.has_user_id, u.fields::json, u.registers::json,
+           u.redirect_to, 1, $7, $7
+    FROM accounts a
+    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::text[], $5::text[], $6::uuid[])
+               AS u (contact_id, has_user_id, fields, registers, redirect_to)
+    WHERE a.account_id = $1";
+
+pub(super) const UPDATE_CONTACTS: &str = "
+    UPDATE contacts c
+    SET has_user_id = u.has_user_id, fields = u.fields::json, registers = u.registers::json,
+        redirect_to = u.redirect_to, version = c.version + 1, update_time = $7
+    FROM unnest($2::uuid[], $3::boolean[], $4::text[], $5::text[], $6::uuid[])
+         AS u (contact_id, has_user_id, fields, registers, redirect_to)
+    WHERE c.account_id = $1 AND c.contact_id = u.contact_id";
+
+pub(super) const MOVE_REGISTERS: &str = "
+    UPDATE contacts c
+    SET registers = u.registers::json, version = c.version + 1
+    FROM unnest($2::uuid[], $3::text[]) AS u (contact_id, registers)
+    WHERE c.account_id = $1 AND c.contact_id = u.contact_id";
+
+pub(super) const DELETE_LINKS: &str = "
+    DELETE FROM identifiers i
+    USING unnest($2::text[], $3::text[]) AS k (kind, value)
+    WHERE i.account_id = $1 AND i.kind = k.kind AND i.value = k.value";
+
+pub(super) const MOVE_LINKS: &str = "
+    UPDATE identifiers i
+    SET contact_id = u.contact_id, version = i.version + 1, link_time = u.link_time
+    FROM unnest($2::text[], $3::text[], $4::uuid[], $5::timestamptz[])
+         AS u (kind, value, contact_id, link_time)
+    WHERE i.account_id = $1 AND i.kind = u.kind AND i.value = u.value";
+
+pub(super) const INSERT_LINKS: &str = "
+    INSERT INTO identifiers (account_id, kind, value, contact_id, version, link_time,
+                             event_time, message_id)
+    SELECT a.account_id, u.kind, u.value, u.contact_id, 1, $7, u.event_time, u.message_id
+    FROM accounts a
+    CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[])
+               AS u (kind, value, contact_id, event_time, message_id)
+    WHERE a.account_id = $1";
+
+pub(super) const INSERT_RECEIPTS: &str = "
+    INSERT INTO receipts (account_id, event_key, contact_id, receive_time)
+    SELECT a.account_id, u.event_key, u.contact_id, $4
+    FROM accounts a
+    CROSS JOIN unnest($2::uuid[], $3::uuid[]) AS u (event_key, contact_id)
+    WHERE a.account_id = $1";
+
+pub(super) const INSERT_JOINS: &str = "
+    INSERT INTO joins (account_id, joined_id, survivor_id, join_time, identifiers)
+    SELECT a.account_id, u.joined_id, u.survivor_id, $5, u.identifiers::json
+    FROM accounts a
+    CROSS JOIN unnest($2::uuid[], $3::uuid[], $4::text[])
+               AS u (joined_id, survivor_id, identifiers)
+    WHERE a.account_id = $1";
+
+pub(super) const INSERT_USAGE: &str = "
+    INSERT INTO usage (account_id, window_day, batch_id, units)
+    SELECT a.account_id, $2::date, $3::uuid, $4::integer
+    FROM accounts a
+    WHERE a.account_id = $1";
+
+pub(super) const INSERT_MESSAGE: &str = "
+    INSERT INTO outbox (account_id, outbox_id, payload)
+    SELECT a.account_id, $2::uuid, $3::text
+    FROM accounts a
+    WHERE a.account_id = $1";

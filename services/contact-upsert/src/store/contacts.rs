@@ -1,0 +1,180 @@
+//! Reading contacts back.
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+use deadpool_postgres::Transaction;
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{IsolationLevel, Row};
+use uuid::Uuid;
+use weir_ids::{AccountId, ContactId};
+use weir_postgres::Failure;
+
+use super::Store;
+use crate::domain::{ANONYMOUS_ID, USER_ID};
+
+const BY_IDENTIFIER: &str = "
+    SELECT contact_id FROM identifiers WHERE account_id = $1 AND kind = $2 AND value = $3";
+
+/// Where the redirects of a contact end.
+const LIVE: &str = "
+    WITH RECURSIVE chain AS (
+        SELECT contact_id, redirect_to FROM contacts WHERE account_id = $1 AND contact_id = $2
+        UNION ALL
+        SELECT c.contact_id, c.redirect_to
+        FROM chain JOIN contacts c ON c.account_id = $1 AND c.contact_id = chain.redirect_to)
+    SELECT contact_id FROM chain WHERE redirect_to IS NULL";
+
+const ONE: &str = "
+    SELECT contact_id, fields::text, registers::text, create_time, update_time
+    FROM contacts WHERE account_id = $1 AND contact_id = $2";
+
+const PAGE: &str = "
+    SELECT contact_id, fields::text, registers::text, create_time, update_time
+    FROM contacts
+    WHERE account_id = $1 AND contact_id > $2 AND redirect_to IS NULL
+    ORDER BY contact_id
+    LIMIT $3";
+
+const IDENTIFIERS: &str = "
+    SELECT i.contact_id, i.kind, i.value
+    FROM unnest($2::uuid[]) AS k (contact_id)
+    JOIN identifiers i ON i.account_id = $1 AND i.contact_id = k.contact_id
+    WHERE i.kind IN ('u', 'a')
+    ORDER BY i.contact_id, i.kind, i.value";
+
+const JOINED: &str = "
+    WITH RECURSIVE joined AS (
+        SELECT j.survivor_id AS contact_id, j.joined_id
+        FROM unnest($2::uuid[]) AS k (contact_id)
+        JOIN joins j ON j.account_id = $1 AND j.survivor_id = k.contact_id
+        UNION ALL
+        SELECT d.contact_id, j.joined_id
+        FROM joined d JOIN joins j ON j.account_id = $1 AND j.survivor_id = d.joined_id)
+    SELECT contact_id, joined_id FROM joined ORDER BY contact_id, joined_id";
+
+/// What a contact is asked for by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ContactKey {
+    Id(ContactId),
+    /// Kind as in `domain::Key`, and the normalised value.
+    Identifier(String, String),
+}
+
+/// A live contact as it is stored, with what points to it.
+#[derive(Debug, Clone)]
+pub struct StoredProfile {
+    pub id: ContactId,
+    pub fields: String,
+    pub registers: String,
+    pub create_time: DateTime<Utc>,
+    pub update_time: DateTime<Utc>,
+    pub user_ids: Vec<String>,
+    pub anonymous_ids: Vec<String>,
+    pub joined: Vec<ContactId>,
+}
+
+impl Store {
+    /// One contact; that into which it was joined, where it was.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn contact(
+        &self,
+        account: AccountId,
+        key: &ContactKey,
+    ) -> Result<Option<StoredProfile>, Failure> {
+        let mut client = self.client().await?;
+        let snapshot = client
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()
+            .await?;
+        let found = match key {
+            ContactKey::Id(id) => {
+                let live = snapshot.prepare_cached(LIVE).await?;
+                snapshot.query_opt(&live, &[&account.0, &id.0]).await?
+            }
+            ContactKey::Identifier(kind, value) => {
+                let by = snapshot.prepare_cached(BY_IDENTIFIER).await?;
+                snapshot.query_opt(&by, &[&account.0, kind, value]).await?
+            }
+        };
+        let Some(found) = found else {
+            return Ok(None);
+        };
+        let one = snapshot.prepare_cached(ONE).await?;
+        let rows = snapshot
+            .query(&one, &[&account.0, &found.get::<_, Uuid>(0)])
+            .await?;
+        Ok(profiles(&snapshot, account, rows).await?.pop())
+    }
+
+    /// Live contacts by age, after `after`; at most `limit`.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn contacts(
+        &self,
+        account: AccountId,
+        after: Option<ContactId>,
+        limit: usize,
+    ) -> Result<Vec<StoredProfile>, Failure> {
+        let mut client = self.client().await?;
+        let snapshot = client
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()
+            .await?;
+        let page = snapshot.prepare_cached(PAGE).await?;
+        let after = after.map_or(Uuid::nil(), |id| id.0);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows = snapshot.query(&page, &[&account.0, &after, &limit]).await?;
+        profiles(&snapshot, account, rows).await
+    }
+}
+
+/// Completes rows of contacts with their identifiers and joins.
+async fn profiles(
+    snapshot: &Transaction<'_>,
+    account: AccountId,
+    rows: Vec<Row>,
+) -> Result<Vec<StoredProfile>, Failure> {
+    let mut profiles: Vec<StoredProfile> = rows
+        .iter()
+        .map(|row| StoredProfile {
+            id: ContactId(row.get(0)),
+            fields: row.get(1),
+            registers: row.get(2),
+            create_time: row.get(3),
+            update_time: row.get(4),
+            user_ids: Vec::new(),
+            anonymous_ids: Vec::new(),
+            joined: Vec::new(),
+        })
+        .collect();
+    let ids: Vec<Uuid> = profiles.iter().map(|profile| profile.id.0).collect();
+    let places: HashMap<Uuid, usize> = ids.iter().copied().zip(0..).collect();
+    let identifiers = snapshot.prepare_cached(IDENTIFIERS).await?;
+    let joined = snapshot.prepare_cached(JOINED).await?;
+    let sought: [&(dyn ToSql + Sync); 2] = [&account.0, &ids];
+    let (identifiers, joined) = tokio::try_join!(
+        snapshot.query(&identifiers, &sought),
+        snapshot.query(&joined, &sought),
+    )?;
+    for row in identifiers {
+        let profile = &mut profiles[places[&row.get::<_, Uuid>(0)]];
+        match row.get(1) {
+            USER_ID => profile.user_ids.push(row.get(2)),
+            ANONYMOUS_ID => profile.anonymous_ids.push(row.get(2)),
+            _ => {}
+        }
+    }
+    for row in joined {
+        let profile = &mut profiles[places[&row.get::<_, Uuid>(0)]];
+        profile.joined.push(ContactId(row.get(1)));
+    }
+    Ok(profiles)
+}

@@ -1,0 +1,225 @@
+//! A service in this process, and short ways to speak to it.
+
+use clap::Parser;
+use prost_types::Timestamp;
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+use weir_contact_upsert::Config;
+use weir_ids::TimedKey;
+use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
+use weir_proto::contact::v1::{
+    Contact, ContactEvent, GetContactRequest, KeyStrategy, MergeStrategy, UpsertContactsRequest,
+    UpsertContactsResponse, UpsertMode, UpsertStatus, get_contact_request, value,
+};
+use weir_stack::{TestDatabase, TestServers};
+
+pub use UpsertStatus::{NotFound, NotFunded, NothingNew, Refused, Repeated, Stored};
+
+pub const WINDOW: &str = "2025-07-10";
+
+/// Nobody listens there: a service must get along without its peers.
+const NOBODY: &str = "http://127.0.0.1:1";
+
+pub struct Service {
+    pub client: ContactServiceClient<weir_rpc::Channel>,
+    pub database: TestDatabase,
+    pub account: Uuid,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Service {
+    /// In a database of its own.
+    pub async fn start() -> Self {
+        let database = TestServers::shared().await.fresh_database().await;
+        Self::start_in(database, NOBODY, NOBODY).await
+    }
+
+    /// Another replica over the same tables.
+    pub async fn replica(&self) -> Self {
+        let mut replica = Self::start_in(self.database.clone(), NOBODY, NOBODY).await;
+        replica.account = self.account;
+        replica
+    }
+
+    pub async fn start_in(database: TestDatabase, activity: &str, audience: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let config = Config::try_parse_from([
+            "weir-contact-upsert",
+            "--database-url",
+            &database.url_for("contact"),
+            "--activity-url",
+            activity,
+            "--audience-url",
+            audience,
+        ])
+        .unwrap();
+        let task = tokio::spawn(async move {
+            weir_contact_upsert::serve(config, listener, std::future::pending())
+                .await
+                .unwrap();
+        });
+        let channel = weir_rpc::connect(&format!("http://{address}")).unwrap();
+        Self {
+            client: ContactServiceClient::new(channel),
+            database,
+            account: Uuid::now_v7(),
+            task,
+        }
+    }
+
+    /// A batch of the default settings.
+    pub fn batch(&self, events: Vec<ContactEvent>) -> UpsertContactsRequest {
+        UpsertContactsRequest {
+            account_id: self.account.to_string(),
+            batch_id: Uuid::now_v7().to_string(),
+            window: WINDOW.to_owned(),
+            epoch: 0,
+            source_id: Uuid::now_v7().to_string(),
+            unique_identifiers: vec!["str::email".to_owned()],
+            key_strategy: KeyStrategy::Any.into(),
+            merge_strategy: MergeStrategy::Overwrite.into(),
+            existing_only: false,
+            events,
+        }
+    }
+
+    pub async fn send(
+        &self,
+        batch: UpsertContactsRequest,
+    ) -> Result<UpsertContactsResponse, tonic::Status> {
+        let answer = self.client.clone().upsert_contacts(batch).await?;
+        Ok(answer.into_inner())
+    }
+
+    pub async fn upsert(&self, events: Vec<ContactEvent>) -> UpsertContactsResponse {
+        self.send(self.batch(events)).await.unwrap()
+    }
+
+    pub async fn find(&self, key: get_contact_request::Key) -> Result<Contact, tonic::Status> {
+        let request = GetContactRequest {
+            account_id: self.account.to_string(),
+            key: Some(key),
+        };
+        let answer = self.client.clone().get_contact(request).await?;
+        Ok(answer.into_inner().contact.unwrap())
+    }
+
+    pub async fn user(&self, id: &str) -> Contact {
+        let key = get_contact_request::Key::UserId(id.to_owned());
+        self.find(key).await.unwrap()
+    }
+
+    /// A look behind the scenes.
+    pub async fn sql(&self) -> tokio_postgres::Client {
+        let url = self.database.url_for("contact");
+        let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
+            .await
+            .unwrap();
+        tokio::spawn(connection);
+        client
+    }
+
+    /// A count, by a query of its account as `$1`.
+    pub async fn count(&self, query: &str) -> i64 {
+        let client = self.sql().await;
+        client
+            .query_one(query, &[&self.account])
+            .await
+            .unwrap()
+            .get(0)
+    }
+
+    pub async fn units(&self) -> i64 {
+        self.count("SELECT COALESCE(sum(units), 0)::bigint FROM usage WHERE account_id = $1")
+            .await
+    }
+}
+
+/// An identify at a second of the day; `ids` are user and anonymous id, `-` for none.
+pub fn identify(second: i64, ids: (&str, &str), fields: &str) -> ContactEvent {
+    let or_none = |id: &str| {
+        if id == "-" {
+            String::new()
+        } else {
+            id.to_owned()
+        }
+    };
+    keyed(ContactEvent {
+        mode: UpsertMode::Identify.into(),
+        user_id: or_none(ids.0),
+        anonymous_id: or_none(ids.1),
+        fields_json: fields.to_owned(),
+        event_time: Some(Timestamp {
+            seconds: 1_752_127_200 + second,
+            nanos: 0,
+        }),
+        message_id: format!("m{second}"),
+        has_wish: false,
+        funded: true,
+        event_key: Vec::new().into(),
+    })
+}
+
+/// The same, as a track.
+pub fn track(second: i64, ids: (&str, &str), fields: &str) -> ContactEvent {
+    keyed(ContactEvent {
+        mode: UpsertMode::Track.into(),
+        ..identify(second, ids, fields)
+    })
+}
+
+/// A track with a `remove` wish and no traits.
+pub fn find(second: i64, ids: (&str, &str)) -> ContactEvent {
+    keyed(ContactEvent {
+        mode: UpsertMode::Find.into(),
+        has_wish: true,
+        ..identify(second, ids, "")
+    })
+}
+
+pub fn unfunded(event: ContactEvent) -> ContactEvent {
+    ContactEvent {
+        funded: false,
+        ..event
+    }
+}
+
+/// With the key that its content makes.
+pub fn keyed(mut event: ContactEvent) -> ContactEvent {
+    let content = format!(
+        "{}|{}|{}|{}|{}",
+        event.mode, event.user_id, event.anonymous_id, event.fields_json, event.message_id
+    );
+    let micros = event.event_time.map_or(0, |time| time.seconds * 1_000_000);
+    let key = TimedKey::new(micros, &[content.as_bytes()]);
+    event.event_key = key.0.as_bytes().to_vec().into();
+    event
+}
+
+pub fn statuses(response: &UpsertContactsResponse) -> Vec<UpsertStatus> {
+    let results = response.results.iter();
+    results.map(|result| result.status()).collect()
+}
+
+/// A contact's fields as texts, for comparing.
+pub fn fields(contact: &Contact) -> Vec<(String, String)> {
+    let fields = contact.fields.iter();
+    fields
+        .map(|field| {
+            let value = field.value.as_ref().and_then(|value| value.kind.as_ref());
+            let text = match value {
+                Some(value::Kind::Text(text) | value::Kind::Date(text)) => text.clone(),
+                other => format!("{other:?}"),
+            };
+            (field.field_id.clone(), text)
+        })
+        .collect()
+}
