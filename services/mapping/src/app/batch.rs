@@ -1,0 +1,130 @@
+//! A batch of events: map under one snapshot, and note what it leaves behind.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use weir_ids::{AccountId, SourceId};
+
+use super::recorder::{First, Note};
+use super::{App, Error};
+use crate::domain::event::{EventKind, Mapper, Outcome, RawEvent};
+use crate::domain::log::LogEntry;
+use crate::domain::sample::{Candidate, pick};
+use crate::domain::snapshot::Snapshot;
+use crate::metrics;
+
+/// An event and what stands around it.
+#[derive(Debug, Clone, Copy)]
+pub struct BatchEvent<'a> {
+    pub event: RawEvent<'a>,
+    /// All of it, for the sample.
+    pub raw: &'a [u8],
+    pub refused: Option<Refused<'a>>,
+}
+
+/// Why the edge refused an event.
+#[derive(Debug, Clone, Copy)]
+pub struct Refused<'a> {
+    pub path: &'a str,
+    pub reason: &'a str,
+    pub value: &'a str,
+}
+
+impl App {
+    /// The snapshot to map a batch under.
+    pub async fn snapshot(
+        &self,
+        account: AccountId,
+        source: SourceId,
+    ) -> Result<Arc<Snapshot>, Error> {
+        self.snapshots.get(account, source).await
+    }
+
+    /// One outcome for each event, in order. Of a refused event it means nothing.
+    pub fn map_events<'s>(
+        &self,
+        snapshot: &'s Snapshot,
+        receive_time: DateTime<Utc>,
+        events: &[BatchEvent<'_>],
+    ) -> Vec<Outcome<'s>> {
+        let mut mapper = Mapper::new(snapshot, receive_time);
+        let outcomes: Vec<Outcome<'s>> = events
+            .iter()
+            .map(|batch| match batch.refused {
+                Some(refused) => {
+                    mapper.note(&batch.event, refused.path, refused.reason, refused.value);
+                    Outcome::NoMapping
+                }
+                None => mapper.map(&batch.event),
+            })
+            .collect();
+        let log = mapper.into_log();
+        count(events, &outcomes, &log);
+        let candidates = events.iter().map(|batch| Candidate {
+            kind: batch.event.kind,
+            event_name: batch.event.event_name,
+            raw: batch.raw,
+        });
+        self.recorder.record(Note {
+            key: (snapshot.source.account_id, snapshot.source.source_id),
+            picked: pick(receive_time, candidates),
+            log,
+            first: first_of(snapshot, events),
+        });
+        outcomes
+    }
+
+    /// Appends lines that later stages found.
+    pub async fn append_log(
+        &self,
+        account: AccountId,
+        source: SourceId,
+        entries: Vec<LogEntry>,
+    ) -> Result<(), Error> {
+        // Also checks that the source is the account's.
+        self.snapshot(account, source).await?;
+        let pending = crate::store::Pending {
+            log: entries.into_iter().map(LogEntry::bounded).collect(),
+            ..Default::default()
+        };
+        if !pending.log.is_empty() {
+            self.rings.write(account, source, &pending).await?;
+        }
+        Ok(())
+    }
+}
+
+/// What is new about the source, where anything is. Until the snapshot is looked at again
+/// the next batches say the same; that is known then, and changes nothing.
+fn first_of(snapshot: &Snapshot, events: &[BatchEvent<'_>]) -> Option<First> {
+    let identified = snapshot.waits_for_events()
+        && events
+            .iter()
+            .any(|batch| batch.refused.is_none() && batch.event.kind != EventKind::Track);
+    let first = !snapshot.received_events && !events.is_empty();
+    (identified || first).then_some(First { identified })
+}
+
+fn count(events: &[BatchEvent<'_>], outcomes: &[Outcome<'_>], log: &[LogEntry]) {
+    let (mut mapped, mut no_mapping, mut old) = (0, 0, 0);
+    let mut refused = 0;
+    for (batch, outcome) in events.iter().zip(outcomes) {
+        match outcome {
+            _ if batch.refused.is_some() => refused += 1,
+            Outcome::Mapped { .. } => mapped += 1,
+            Outcome::NoMapping => no_mapping += 1,
+            Outcome::PastRetention(_) => old += 1,
+        }
+    }
+    let counts: [(&'static str, u64); 4] = [
+        ("mapped", mapped),
+        ("no_mapping", no_mapping),
+        ("past_retention", old),
+        ("refused", refused),
+    ];
+    for (outcome, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
+        metrics::events(outcome).increment(count);
+    }
+    let ignored = log.len() - usize::try_from(refused).unwrap_or(0).min(log.len());
+    metrics::ignored_values().increment(ignored as u64);
+}

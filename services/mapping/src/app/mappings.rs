@@ -1,0 +1,187 @@
+//! Contact mappings and activities.
+
+use weir_ids::{AccountId, ActivityId, SourceId};
+
+use super::{App, Change, Error};
+use crate::domain::mapping::{
+    Activity, ActivityMapping, AttributePair, FieldPair, RawPair, read_contact_mapping,
+};
+use crate::store;
+
+/// A pair of a contact mapping as it comes from outside.
+#[derive(Debug, Clone)]
+pub struct GivenPair {
+    pub path: String,
+    pub field_id: String,
+    pub date_format: String,
+}
+
+impl App {
+    /// Replaces the mapping; the same again changes nothing. Answers its version.
+    pub async fn put_contact_mapping(
+        &self,
+        account_id: AccountId,
+        source_id: SourceId,
+        pairs: &[GivenPair],
+    ) -> Result<(i64, Change), Error> {
+        let mut client = self.client().await?;
+        let transaction = client
+            .transaction()
+            .await
+            .map_err(weir_postgres::Failure::from)?;
+        store::lock_account(&transaction, account_id)
+            .await?
+            .ok_or(Error::NotFound("account"))?;
+        let source = store::get_source(&transaction, account_id, source_id)
+            .await?
+            .ok_or(Error::NotFound("source"))?;
+        let custom = store::types_of(&transaction, account_id).await?;
+        let raw: Vec<RawPair<'_>> = pairs
+            .iter()
+            .map(|pair| RawPair {
+                path: &pair.path,
+                target: &pair.field_id,
+                date_format: &pair.date_format,
+            })
+            .collect();
+        let pairs = read_contact_mapping(&raw, &custom)?;
+        let before =
+            store::get_contact_mapping(&transaction, account_id, source_id, &custom).await?;
+        if before == pairs {
+            return Ok((source.mapping_version, Change::Unchanged));
+        }
+        store::put_contact_mapping(&transaction, account_id, source_id, &pairs).await?;
+        let version = store::raise_mapping_version(&transaction, account_id, source_id).await?;
+        let status = source.status.after_mapping(!pairs.is_empty());
+        if status != source.status {
+            store::set_status(&transaction, account_id, source_id, status).await?;
+        }
+        store::raise_version(&transaction, account_id).await?;
+        store::commit(transaction).await?;
+        let change = if before.is_empty() {
+            Change::Created
+        } else {
+            Change::Updated
+        };
+        Ok((version, change))
+    }
+
+    pub async fn get_contact_mapping(
+        &self,
+        account_id: AccountId,
+        source_id: SourceId,
+    ) -> Result<(Vec<FieldPair>, i64), Error> {
+        let source = self.get_source(account_id, source_id).await?;
+        let client = self.client().await?;
+        let custom = store::types_of(&client, account_id).await?;
+        let pairs = store::get_contact_mapping(&client, account_id, source_id, &custom).await?;
+        Ok((pairs, source.mapping_version))
+    }
+
+    /// Creates an activity or changes its retention, and maps this source's properties to
+    /// its attributes. Takes a slot of the plan where no source mapped it before.
+    pub async fn put_activity_mapping(
+        &self,
+        account_id: AccountId,
+        source_id: SourceId,
+        event_name: &str,
+        retention_days: u32,
+        attributes: &[AttributePair],
+    ) -> Result<(ActivityMapping, i64, Change), Error> {
+        let mut client = self.client().await?;
+        let transaction = client
+            .transaction()
+            .await
+            .map_err(weir_postgres::Failure::from)?;
+        let account = store::lock_account(&transaction, account_id)
+            .await?
+            .ok_or(Error::NotFound("account"))?;
+        let source = store::get_source(&transaction, account_id, source_id)
+            .await?
+            .ok_or(Error::NotFound("source"))?;
+        let known = store::find_activity(&transaction, account_id, event_name).await?;
+        let mut activity = known.clone().unwrap_or_else(|| Activity {
+            activity_id: ActivityId::new(),
+            event_name: event_name.to_owned(),
+            retention_days,
+            earlier_retention_days: Vec::new(),
+        });
+        activity.retain(retention_days);
+        let id = activity.activity_id;
+        let before = store::get_mapping(&transaction, account_id, source_id, id).await?;
+        let mapping = ActivityMapping {
+            activity,
+            attributes: attributes.to_vec(),
+        };
+        if known.as_ref() == Some(&mapping.activity) && before.as_ref() == Some(&mapping.attributes)
+        {
+            return Ok((mapping, source.mapping_version, Change::Unchanged));
+        }
+        let slots = account.settings.plan.activity_slots;
+        if before.is_none() {
+            let others = store::count_mapped(&transaction, account_id, Some(id)).await?;
+            let all = store::count_mapped(&transaction, account_id, None).await?;
+            let is_mapped_elsewhere = all > others;
+            if !is_mapped_elsewhere && others >= slots {
+                return Err(Error::Exhausted(format!(
+                    "the plan has {slots} activities, and all are in use: unmap one, or add more to the plan"
+                )));
+            }
+        }
+        store::put_activity(&transaction, account_id, &mapping.activity).await?;
+        store::put_mapping(&transaction, account_id, source_id, id, &mapping.attributes).await?;
+        let version = store::raise_mapping_version(&transaction, account_id, source_id).await?;
+        store::raise_version(&transaction, account_id).await?;
+        store::commit(transaction).await?;
+        let change = if before.is_none() {
+            Change::Created
+        } else {
+            Change::Updated
+        };
+        Ok((mapping, version, change))
+    }
+
+    /// Frees the slot, where no other source maps the activity; stored activities stay.
+    pub async fn delete_activity_mapping(
+        &self,
+        account_id: AccountId,
+        source_id: SourceId,
+        event_name: &str,
+    ) -> Result<(), Error> {
+        let mut client = self.client().await?;
+        let transaction = client
+            .transaction()
+            .await
+            .map_err(weir_postgres::Failure::from)?;
+        store::lock_account(&transaction, account_id)
+            .await?
+            .ok_or(Error::NotFound("account"))?;
+        store::get_source(&transaction, account_id, source_id)
+            .await?
+            .ok_or(Error::NotFound("source"))?;
+        let known = store::find_activity(&transaction, account_id, event_name).await?;
+        let Some(activity) = known else {
+            return Ok(());
+        };
+        let id = activity.activity_id;
+        if store::delete_mapping(&transaction, account_id, source_id, id).await? {
+            store::raise_mapping_version(&transaction, account_id, source_id).await?;
+            store::raise_version(&transaction, account_id).await?;
+            store::commit(transaction).await?;
+        }
+        Ok(())
+    }
+
+    /// By event name.
+    pub async fn list_activity_mappings(
+        &self,
+        account_id: AccountId,
+        source_id: SourceId,
+        after: &str,
+        limit: i64,
+    ) -> Result<Vec<ActivityMapping>, Error> {
+        self.get_source(account_id, source_id).await?;
+        let client = self.client().await?;
+        Ok(store::list_mappings(&client, account_id, source_id, after, limit).await?)
+    }
+}

@@ -1,0 +1,96 @@
+//! Data sources.
+
+use weir_ids::{AccountId, SourceId};
+
+use super::{App, Change, Error, now};
+use crate::domain::source::{Source, SourceKind, SourceSettings, SourceStatus};
+use crate::store;
+
+impl App {
+    /// Creates a source, or changes its merge settings.
+    pub async fn put_source(
+        &self,
+        account_id: AccountId,
+        settings: SourceSettings,
+    ) -> Result<(Source, Change), Error> {
+        let mut client = self.client().await?;
+        let transaction = client
+            .transaction()
+            .await
+            .map_err(weir_postgres::Failure::from)?;
+        store::lock_account(&transaction, account_id)
+            .await?
+            .ok_or(Error::NotFound("account"))?;
+        let found = store::find_source(&transaction, account_id, &settings.name).await?;
+        let Some(mut source) = same_source(found, &settings)? else {
+            let source = Source {
+                account_id,
+                source_id: SourceId::new(),
+                settings,
+                status: SourceStatus::WaitingForEvents,
+                mapping_version: 1,
+                create_time: now(),
+            };
+            store::insert_source(&transaction, &source).await?;
+            store::raise_version(&transaction, account_id).await?;
+            store::commit(transaction).await?;
+            return Ok((source, Change::Created));
+        };
+        if source.settings == settings {
+            return Ok((source, Change::Unchanged));
+        }
+        source.settings = settings;
+        store::update_source(&transaction, &source).await?;
+        store::raise_version(&transaction, account_id).await?;
+        store::commit(transaction).await?;
+        Ok((source, Change::Updated))
+    }
+
+    pub async fn get_source(
+        &self,
+        account_id: AccountId,
+        source_id: SourceId,
+    ) -> Result<Source, Error> {
+        let client = self.client().await?;
+        let found = store::get_source(&client, account_id, source_id).await?;
+        found.ok_or(Error::NotFound("source"))
+    }
+
+    pub async fn list_sources(
+        &self,
+        account_id: AccountId,
+        after: Option<SourceId>,
+        limit: i64,
+    ) -> Result<Vec<Source>, Error> {
+        let client = self.client().await?;
+        if store::read_version(&client, account_id).await?.is_none() {
+            return Err(Error::NotFound("account"));
+        }
+        Ok(store::list_sources(&client, account_id, after, limit).await?)
+    }
+}
+
+/// The source that is meant, of those that have its name or are the account's Segment
+/// (Actions) source.
+fn same_source(found: Vec<Source>, settings: &SourceSettings) -> Result<Option<Source>, Error> {
+    for source in found {
+        let same_name = source.settings.name == settings.name;
+        match (same_name, source.settings.kind == settings.kind) {
+            (true, true) => return Ok(Some(source)),
+            (true, false) => {
+                return Err(Error::AlreadyExists(format!(
+                    "there is a source of another kind named {}",
+                    settings.name
+                )));
+            }
+            (false, true) if settings.kind == SourceKind::SegmentActions => {
+                return Err(Error::Precondition(format!(
+                    "the account has a Segment (Actions) source already, named {}: an account has one at most",
+                    source.settings.name
+                )));
+            }
+            (false, _) => {}
+        }
+    }
+    Ok(None)
+}

@@ -1,0 +1,36 @@
+//! What the environment says.
+
+use std::net::SocketAddr;
+
+use crate::domain::key::KeySecret;
+
+/// Read from flags or from the environment; `--help` shows all.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(
+    name = "weir-mapping",
+    version,
+    about = "Configuration of accounts, and the conversion of raw events into typed values"
+)]
+pub struct Config {
+    /// Where to serve gRPC.
+    #[arg(long, env = "WEIR_LISTEN", default_value = "127.0.0.1:7001")]
+    pub listen: SocketAddr,
+    /// Of the role that owns the schema `mapping`.
+    #[arg(long, env = "WEIR_DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// Connections to PostgreSQL, at most. A batch needs none but twice a second and source.
+    #[arg(long, env = "WEIR_DATABASE_CONNECTIONS", default_value_t = 4)]
+    pub database_connections: usize,
+    /// Holds samples, event names and log lines.
+    #[arg(long, env = "WEIR_REDIS_URL", hide_env_values = true)]
+    pub redis_url: String,
+    /// With what API keys are hashed; at least 16 characters. Keys are lost when it changes.
+    #[arg(long, env = "WEIR_KEY_SECRET", hide_env_values = true, value_parser = key_secret)]
+    pub key_secret: KeySecret,
+    #[command(flatten)]
+    pub telemetry: weir_telemetry::Options,
+}
+
+fn key_secret(text: &str) -> Result<KeySecret, String> {
+    KeySecret::new(text).ok_or_else(|| "must have at least 16 characters".to_owned())
+}

@@ -1,0 +1,18 @@
+//! The rules: configuration that cannot be wrong, and the conversion of raw events.
+//!
+//! Pure functions over values: no clock, no environment, no transport, no storage.
+
+pub mod account;
+pub mod convert;
+pub mod date;
+pub mod event;
+pub mod field;
+pub mod json;
+pub mod key;
+pub mod log;
+pub mod mapping;
+pub mod number;
+pub mod path;
+pub mod sample;
+pub mod snapshot;
+pub mod source;

@@ -1,0 +1,296 @@
+//! One event under one snapshot: rejected, or its typed values (semantics 2, 4.1-4.4).
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+
+use super::json::{self, Kind, Raw};
+use super::log::{self, LogEntry, MAX_LINES};
+use super::mapping::Activity;
+use super::snapshot::{CompiledMapping, ContactMapping, LOCATION, Snapshot};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventKind {
+    Identify,
+    Track,
+    /// An audience member entry: an identify without a timestamp.
+    Member,
+}
+
+/// An event as the edge split it: borrowed, and checked for JSON's syntax.
+#[derive(Debug, Clone, Copy)]
+pub struct RawEvent<'a> {
+    pub kind: EventKind,
+    /// Objects.
+    pub traits: Option<Raw<'a>>,
+    pub properties: Option<Raw<'a>>,
+    pub location: Option<Raw<'a>>,
+    pub event_name: &'a str,
+    pub event_time: DateTime<Utc>,
+    pub message_id: &'a str,
+}
+
+/// What becomes of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome<'s> {
+    NoMapping,
+    /// The message says what the activity's retention is.
+    PastRetention(String),
+    Mapped {
+        /// A JSON object of canonical values, `null` to clear; empty when there is nothing.
+        fields_json: String,
+        activity: Option<MappedActivity<'s>>,
+    },
+}
+
+/// A track's activity and its attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappedActivity<'s> {
+    pub activity: &'s Activity,
+    /// A JSON object of canonical values.
+    pub attributes_json: String,
+}
+
+/// Semantics 2.1; the message of the seed.
+pub const NO_MAPPING: &str = "No mappings configured";
+
+/// Maps the events of one batch, one after the other, and collects log lines.
+#[derive(Debug)]
+pub struct Mapper<'s, 'a> {
+    snapshot: &'s Snapshot,
+    receive_time: DateTime<Utc>,
+    /// Reused from event to event.
+    found: Vec<Option<Raw<'a>>>,
+    written: Vec<bool>,
+    log: Vec<LogEntry>,
+}
+
+impl<'s, 'a> Mapper<'s, 'a> {
+    pub fn new(snapshot: &'s Snapshot, receive_time: DateTime<Utc>) -> Self {
+        Self {
+            snapshot,
+            receive_time,
+            found: Vec::new(),
+            written: Vec::new(),
+            log: Vec::new(),
+        }
+    }
+
+    /// The lines of the batch, oldest first; at most as many as a source keeps.
+    pub fn into_log(self) -> Vec<LogEntry> {
+        self.log
+    }
+
+    /// A line that somebody else found, e.g. why the edge refused an event.
+    pub fn note(&mut self, event: &RawEvent<'_>, path: &str, reason: &str, value: &str) {
+        let entry = LogEntry {
+            time: self.receive_time,
+            kind: event.kind,
+            message_id: event.message_id.to_owned(),
+            path: path.to_owned(),
+            reason: reason.to_owned(),
+            value: value.to_owned(),
+        };
+        push(&mut self.log, entry.bounded());
+    }
+
+    /// Contact mapping first: without one nothing else is looked at.
+    pub fn map(&mut self, event: &RawEvent<'a>) -> Outcome<'s> {
+        let snapshot = self.snapshot;
+        let Some(contact) = &snapshot.contact else {
+            return Outcome::NoMapping;
+        };
+        if event.kind != EventKind::Track {
+            return Outcome::Mapped {
+                fields_json: self.fields(event, contact, event.location),
+                activity: None,
+            };
+        }
+        let Some(compiled) = snapshot.activities.get(event.event_name) else {
+            return Outcome::NoMapping;
+        };
+        if let Some(message) = past_retention(&compiled.activity, event, self.receive_time) {
+            return Outcome::PastRetention(message);
+        }
+        let mut attributes_json = String::from("{");
+        if let Some(properties) = event.properties {
+            self.convert(
+                event,
+                "properties",
+                &compiled.properties,
+                properties,
+                false,
+                &mut attributes_json,
+            );
+        }
+        attributes_json.push('}');
+        Outcome::Mapped {
+            // A track's location describes the activity, not the contact (semantics 2.7).
+            fields_json: self.fields(event, contact, None),
+            activity: Some(MappedActivity {
+                activity: &compiled.activity,
+                attributes_json,
+            }),
+        }
+    }
+
+    fn fields(
+        &mut self,
+        event: &RawEvent<'a>,
+        contact: &ContactMapping,
+        location: Option<Raw<'a>>,
+    ) -> String {
+        let mut out = String::from("{");
+        self.written.clear();
+        if let Some(traits) = event.traits {
+            self.convert(event, "traits", &contact.traits, traits, true, &mut out);
+        }
+        if let Some(location) = location {
+            self.locate(event, contact, location, &mut out);
+        }
+        if out.len() == 1 {
+            return String::new();
+        }
+        out.push('}');
+        out
+    }
+
+    /// Appends what converts; logs what does not. With `nulls`, a null is a value too: it clears.
+    fn convert(
+        &mut self,
+        event: &RawEvent<'a>,
+        root: &str,
+        mapping: &CompiledMapping,
+        object: Raw<'a>,
+        nulls: bool,
+        out: &mut String,
+    ) {
+        self.written.clear();
+        self.written.resize(mapping.pairs.len(), false);
+        if mapping.paths.find(object, &mut self.found).is_err() {
+            let line = line(event, self.receive_time, root, "expected an object", object);
+            push(&mut self.log, line);
+            return;
+        }
+        for (pair, written) in mapping.pairs.iter().zip(&mut self.written) {
+            let Some(raw) = self.found[pair.slot] else {
+                continue;
+            };
+            let before = out.len();
+            if before > 1 {
+                out.push(',');
+            }
+            out.push_str(&pair.json_key);
+            if json::kind(raw) == Ok(Kind::Null) {
+                if nulls {
+                    out.push_str("null");
+                    *written = true;
+                } else {
+                    out.truncate(before);
+                }
+                continue;
+            }
+            match pair.converter.convert(raw, out) {
+                Ok(()) => *written = true,
+                Err(failure) => {
+                    out.truncate(before);
+                    let path = format!("{root}.{}", pair.path.as_str());
+                    let reason = pair.converter.reason(failure);
+                    let line = line(event, self.receive_time, &path, &reason, raw);
+                    push(&mut self.log, line);
+                }
+            }
+        }
+    }
+
+    /// A mapped trait beats the location, where it was there and converted (semantics 2.7).
+    fn locate(
+        &mut self,
+        event: &RawEvent<'a>,
+        contact: &ContactMapping,
+        location: Raw<'a>,
+        out: &mut String,
+    ) {
+        let mut parts: [Option<Raw<'a>>; 4] = [None; 4];
+        // Not an object: the edge would have said so; nothing is located then.
+        let _ = json::object(location, |key, value| {
+            let known = LOCATION.iter().position(|(name, _, _)| {
+                key.len() == name.len() + 2 && &key[1..key.len() - 1] == name.as_bytes()
+            });
+            if let Some(index) = known {
+                parts[index] = Some(value);
+            }
+            Ok(())
+        });
+        for (index, (name, field, converter)) in LOCATION.iter().enumerate() {
+            let taken =
+                contact.located[index].is_some_and(|pair| self.written.get(pair) == Some(&true));
+            let Some(raw) = parts[index].filter(|raw| !taken && !is_blank(raw)) else {
+                continue;
+            };
+            let before = out.len();
+            if before > 1 {
+                out.push(',');
+            }
+            out.push('"');
+            out.push_str(field);
+            out.push_str("\":");
+            if let Err(failure) = converter.convert(raw, out) {
+                out.truncate(before);
+                let path = format!("location.{name}");
+                let line = line(
+                    event,
+                    self.receive_time,
+                    &path,
+                    &converter.reason(failure),
+                    raw,
+                );
+                push(&mut self.log, line);
+            }
+        }
+    }
+}
+
+/// The client sends unknown parts of a location as null or as an empty text.
+fn is_blank(raw: Raw<'_>) -> bool {
+    matches!(raw, b"null" | b"\"\"")
+}
+
+fn past_retention(
+    activity: &Activity,
+    event: &RawEvent<'_>,
+    receive_time: DateTime<Utc>,
+) -> Option<String> {
+    let oldest = receive_time - TimeDelta::days(activity.retention_days.into());
+    (event.event_time < oldest).then(|| {
+        format!(
+            "The timestamp is past the activity's retention of {} days: the oldest that is accepted now is {}",
+            activity.retention_days,
+            oldest.to_rfc3339_opts(SecondsFormat::Secs, true),
+        )
+    })
+}
+
+fn line(
+    event: &RawEvent<'_>,
+    time: DateTime<Utc>,
+    path: &str,
+    reason: &str,
+    raw: Raw<'_>,
+) -> LogEntry {
+    LogEntry {
+        time,
+        kind: event.kind,
+        message_id: event.message_id.to_owned(),
+        path: path.to_owned(),
+        reason: reason.to_owned(),
+        value: log::excerpt(raw),
+    }
+    .bounded()
+}
+
+/// A source keeps 500 lines: of a batch that has more, later ones would push out the first
+/// ones at once.
+fn push(log: &mut Vec<LogEntry>, entry: LogEntry) {
+    if log.len() < MAX_LINES {
+        log.push(entry);
+    }
+}

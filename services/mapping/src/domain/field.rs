@@ -1,0 +1,104 @@
+//! The fields of an account: built-in ones, and those it made itself (semantics 2.3).
+
+use std::collections::HashMap;
+
+use weir_values::{BUILT_IN_FIELDS, FieldId, ValueType};
+
+use super::account::{Invalid, read_name};
+
+/// Semantics 2.3.
+pub const MAX_CUSTOM_FIELDS: usize = 200;
+/// Of a whole id, as `FieldId` reads it.
+const MAX_ID: usize = 200;
+
+/// A field of a contact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Field {
+    pub id: FieldId,
+    pub name: String,
+    pub value_type: ValueType,
+    pub custom: bool,
+}
+
+impl Field {
+    /// A new custom field: its id follows from its name and type.
+    ///
+    /// # Errors
+    /// Where the name gives no id.
+    pub fn custom(name: &str, value_type: ValueType) -> Result<Self, Invalid> {
+        let name = read_name(name)?;
+        let id = FieldId::custom(value_type, &name)
+            .filter(|id| id.as_str().len() <= MAX_ID)
+            .ok_or_else(|| Invalid::new("name", "must have letters or digits"))?;
+        Ok(Self {
+            id,
+            name,
+            value_type,
+            custom: true,
+        })
+    }
+
+    /// Whether a built-in field already has that name.
+    pub fn is_built_in_name(name: &str) -> bool {
+        BUILT_IN_FIELDS
+            .iter()
+            .any(|field| field.name.eq_ignore_ascii_case(name))
+    }
+}
+
+/// Built-in and custom fields, alphabetically by name.
+pub fn all(custom: Vec<Field>) -> Vec<Field> {
+    let mut fields = custom;
+    fields.extend(BUILT_IN_FIELDS.iter().map(|field| Field {
+        id: field.id.parse().expect("a built-in id is an id"),
+        name: field.name.to_owned(),
+        value_type: field.value_type,
+        custom: false,
+    }));
+    fields.sort_by_cached_key(|field| (field.name.to_lowercase(), field.id.as_str().to_owned()));
+    fields
+}
+
+/// The type of a field of the account, given its custom ones.
+pub fn type_of(id: &str, custom: &HashMap<String, ValueType>) -> Option<ValueType> {
+    BUILT_IN_FIELDS
+        .iter()
+        .find(|field| field.id == id)
+        .map(|field| field.value_type)
+        .or_else(|| custom.get(id).copied())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn custom_fields_stand_among_the_built_in_ones_by_name() {
+        let custom = ["zebra", "City of birth", "active"]
+            .map(|name| Field::custom(name, ValueType::Text).unwrap());
+        let names: Vec<String> = all(custom.into())
+            .into_iter()
+            .map(|field| field.name)
+            .collect();
+        assert_eq!(names.len(), BUILT_IN_FIELDS.len() + 3);
+        assert_eq!(names[..4], ["active", "Birthday", "City", "City of birth"]);
+        assert_eq!(names.last().unwrap(), "zebra");
+    }
+
+    #[test]
+    fn a_name_must_leave_an_id() {
+        assert!(Field::custom("?!", ValueType::Text).is_err());
+        assert!(Field::custom(&"ü".repeat(120), ValueType::Text).is_err());
+        let field = Field::custom(" Is Active ", ValueType::Boolean).unwrap();
+        assert_eq!(field.id.as_str(), "bol:cm:is-active");
+        assert_eq!(field.name, "Is Active");
+    }
+
+    #[test]
+    fn types_are_found_by_id() {
+        let custom = HashMap::from([("bol:cm:active".to_owned(), ValueType::Boolean)]);
+        assert_eq!(type_of("dtz::b", &custom), Some(ValueType::Date));
+        assert_eq!(type_of("bol:cm:active", &custom), Some(ValueType::Boolean));
+        assert_eq!(type_of("bol:cm:other", &custom), None);
+    }
+}

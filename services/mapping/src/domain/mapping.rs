@@ -1,0 +1,304 @@
+//! Mappings as they are configured and stored: pairs of a path and where its value goes
+//! (semantics 2.2, 4.2-4.4).
+
+use std::collections::{HashMap, HashSet};
+
+use weir_ids::ActivityId;
+use weir_values::{FieldId, ValueType};
+
+use super::account::Invalid;
+use super::convert::Converter;
+use super::date::DateFormat;
+use super::field;
+use super::path::Path;
+
+/// Semantics 4.4.
+pub const RETENTIONS: [u32; 5] = [30, 90, 180, 365, 730];
+pub const DEFAULT_RETENTION: u32 = 90;
+/// As many as there can be custom fields.
+const MAX_ATTRIBUTES: usize = 200;
+const MAX_ATTRIBUTE_NAME: usize = 150;
+const MAX_EVENT_NAME: usize = 255;
+
+/// A pair as it comes from outside.
+#[derive(Debug, Clone, Copy)]
+pub struct RawPair<'a> {
+    pub path: &'a str,
+    /// A field id, or an attribute's name.
+    pub target: &'a str,
+    /// Empty: none.
+    pub date_format: &'a str,
+}
+
+/// One pair of a contact mapping; checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldPair {
+    pub path: Path,
+    pub field: FieldId,
+    pub value_type: ValueType,
+    pub date_format: Option<DateFormat>,
+}
+
+/// One pair of an activity mapping; checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AttributePair {
+    pub path: Path,
+    pub attribute: String,
+    pub value_type: ValueType,
+    pub date_format: Option<DateFormat>,
+}
+
+/// Reads a contact mapping, given the account's custom fields. At most one pair per field,
+/// so there are never more pairs than fields.
+///
+/// # Errors
+/// Names the entry and what is wrong with it.
+pub fn read_contact_mapping(
+    pairs: &[RawPair<'_>],
+    custom: &HashMap<String, ValueType>,
+) -> Result<Vec<FieldPair>, Invalid> {
+    let mut seen = HashSet::new();
+    let mut read = Vec::with_capacity(pairs.len());
+    for (index, pair) in pairs.iter().enumerate() {
+        let at = |field: &str| format!("mappings[{index}].{field}");
+        let unknown = || {
+            Invalid::new(
+                at("field_id"),
+                format!("{} is no field of this account", pair.target),
+            )
+        };
+        let value_type = field::type_of(pair.target, custom).ok_or_else(unknown)?;
+        if !seen.insert(pair.target) {
+            return Err(Invalid::new(
+                at("field_id"),
+                format!("{} is mapped twice", pair.target),
+            ));
+        }
+        read.push(FieldPair {
+            path: read_path(pair.path, || at("trait_path"))?,
+            field: pair.target.parse().map_err(|_| unknown())?,
+            value_type,
+            date_format: read_format(pair.date_format, value_type, || at("date_format"))?,
+        });
+    }
+    Ok(read)
+}
+
+/// Reads the attributes of an activity.
+///
+/// # Errors
+/// Names the entry and what is wrong with it.
+pub fn read_attributes(pairs: &[(RawPair<'_>, ValueType)]) -> Result<Vec<AttributePair>, Invalid> {
+    if pairs.len() > MAX_ATTRIBUTES {
+        return Err(Invalid::new(
+            "attributes",
+            format!("at most {MAX_ATTRIBUTES}"),
+        ));
+    }
+    let mut seen = HashSet::new();
+    let mut read = Vec::with_capacity(pairs.len());
+    for (index, (pair, value_type)) in pairs.iter().enumerate() {
+        let at = |field: &str| format!("attributes[{index}].{field}");
+        let name = pair.target.trim();
+        if name.is_empty() || name.chars().count() > MAX_ATTRIBUTE_NAME || name.contains('\0') {
+            return Err(Invalid::new(
+                at("attribute"),
+                format!("must have 1 to {MAX_ATTRIBUTE_NAME} characters"),
+            ));
+        }
+        if !seen.insert(name) {
+            return Err(Invalid::new(
+                at("attribute"),
+                format!("{name} is mapped twice"),
+            ));
+        }
+        read.push(AttributePair {
+            path: read_path(pair.path, || at("property_path"))?,
+            attribute: name.to_owned(),
+            value_type: *value_type,
+            date_format: read_format(pair.date_format, *value_type, || at("date_format"))?,
+        });
+    }
+    Ok(read)
+}
+
+/// The name of an activity: that of the track, trimmed.
+///
+/// # Errors
+/// When nothing is left, or too much.
+pub fn read_event_name(name: &str) -> Result<String, Invalid> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().count() > MAX_EVENT_NAME || name.contains('\0') {
+        return Err(Invalid::new(
+            "event_name",
+            format!("must have 1 to {MAX_EVENT_NAME} characters"),
+        ));
+    }
+    Ok(name.to_owned())
+}
+
+/// 0 stands for the default.
+///
+/// # Errors
+/// When it is none of the five.
+pub fn read_retention(days: u32) -> Result<u32, Invalid> {
+    match days {
+        0 => Ok(DEFAULT_RETENTION),
+        days if RETENTIONS.contains(&days) => Ok(days),
+        _ => Err(Invalid::new(
+            "retention_days",
+            "must be 30, 90, 180, 365 or 730",
+        )),
+    }
+}
+
+fn read_path(text: &str, at: impl FnOnce() -> String) -> Result<Path, Invalid> {
+    text.parse()
+        .map_err(|error: super::path::InvalidPath| Invalid::new(at(), error.to_string()))
+}
+
+fn read_format(
+    text: &str,
+    value_type: ValueType,
+    at: impl FnOnce() -> String,
+) -> Result<Option<DateFormat>, Invalid> {
+    let format = match text {
+        "" => None,
+        text => match text.parse::<DateFormat>() {
+            Ok(format) => Some(format),
+            Err(error) => return Err(Invalid::new(at(), error.to_string())),
+        },
+    };
+    if Converter::new(value_type, format.clone()).is_none() {
+        let expected = if value_type.has_date_format() {
+            "a date or time and date needs one, such as ISO 8601 or DD-MM-YYYY"
+        } else {
+            "only dates and times and dates have one"
+        };
+        return Err(Invalid::new(at(), expected));
+    }
+    Ok(format)
+}
+
+/// A named event of an account, and how this source's properties become its attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActivityMapping {
+    pub activity: Activity,
+    pub attributes: Vec<AttributePair>,
+}
+
+/// A named event of an account.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Activity {
+    pub activity_id: ActivityId,
+    pub event_name: String,
+    pub retention_days: u32,
+    /// Those it had before: a copy of a repeated event may lie where they led.
+    pub earlier_retention_days: Vec<u32>,
+}
+
+impl Activity {
+    /// Changes the retention, and remembers the one before.
+    pub fn retain(&mut self, days: u32) {
+        if self.retention_days != days {
+            self.earlier_retention_days
+                .retain(|earlier| *earlier != days);
+            self.earlier_retention_days.push(self.retention_days);
+            self.retention_days = days;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str, &str)]) -> Result<Vec<FieldPair>, Invalid> {
+        let custom = HashMap::from([("bol:cm:active".to_owned(), ValueType::Boolean)]);
+        let raw: Vec<RawPair<'_>> = pairs
+            .iter()
+            .map(|(path, target, date_format)| RawPair {
+                path,
+                target,
+                date_format,
+            })
+            .collect();
+        read_contact_mapping(&raw, &custom)
+    }
+
+    #[test]
+    fn the_entry_that_is_wrong_is_named() {
+        let wrong = |pairs: &[(&str, &str, &str)]| read(pairs).unwrap_err().field;
+        let good = ("email", "str::email", "");
+        assert_eq!(
+            wrong(&[good, ("x", "str::nope", "")]),
+            "mappings[1].field_id"
+        );
+        assert_eq!(wrong(&[good, good]), "mappings[1].field_id");
+        assert_eq!(
+            wrong(&[("a..b", "str::email", "")]),
+            "mappings[0].trait_path"
+        );
+        assert_eq!(
+            wrong(&[("birthday", "dtz::b", "")]),
+            "mappings[0].date_format"
+        );
+        assert_eq!(
+            wrong(&[("birthday", "dtz::b", "YY")]),
+            "mappings[0].date_format"
+        );
+        assert_eq!(
+            wrong(&[("email", "str::email", "ISO 8601")]),
+            "mappings[0].date_format"
+        );
+        assert!(
+            read(&[
+                good,
+                ("birthday", "dtz::b", "DD-MM-YYYY"),
+                ("active", "bol:cm:active", "")
+            ])
+            .is_ok()
+        );
+    }
+
+    #[test]
+    fn attributes_are_named_once() {
+        let pair = |path, target| {
+            (
+                RawPair {
+                    path,
+                    target,
+                    date_format: "",
+                },
+                ValueType::Integer,
+            )
+        };
+        assert!(read_attributes(&[pair("count", "count"), pair("count", "n")]).is_ok());
+        let error = read_attributes(&[pair("a", "count"), pair("b", " count ")]).unwrap_err();
+        assert_eq!(error.field, "attributes[1].attribute");
+    }
+
+    #[test]
+    fn a_change_of_retention_remembers_what_was() {
+        let mut activity = Activity {
+            activity_id: ActivityId::new(),
+            event_name: "a".to_owned(),
+            retention_days: 90,
+            earlier_retention_days: vec![],
+        };
+        for (days, earlier) in [
+            (90, vec![]),
+            (30, vec![90]),
+            (90, vec![30]),
+            (365, vec![30, 90]),
+        ] {
+            activity.retain(days);
+            assert_eq!(
+                (activity.retention_days, &activity.earlier_retention_days),
+                (days, &earlier)
+            );
+        }
+        assert_eq!(read_retention(0), Ok(90));
+        assert!(read_retention(31).is_err());
+    }
+}

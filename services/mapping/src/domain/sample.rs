@@ -1,0 +1,119 @@
+//! Samples of what a source receives, for the person who maps (semantics 4.1, 7.1).
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+
+use super::event::EventKind;
+
+/// Kept of each list.
+pub const MAX_SAMPLES: usize = 5;
+/// Distinct event names that are kept.
+pub const MAX_NAMES: usize = 500;
+/// Segment itself takes events of at most 32 KB; more is cut.
+const MAX_SAMPLE_BYTES: usize = 64 * 1024;
+/// All samples of one batch together: what waits to be written must stay small.
+const MAX_BATCH_BYTES: usize = 512 * 1024;
+
+/// One event as it was received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sample {
+    pub receive_time: DateTime<Utc>,
+    pub kind: EventKind,
+    /// Of a track.
+    pub event_name: String,
+    pub raw: String,
+}
+
+/// What a batch shows of itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Picked {
+    /// Newest first.
+    pub samples: Vec<Sample>,
+    /// Distinct names of tracks, with their receive time.
+    pub names: Vec<(String, DateTime<Utc>)>,
+}
+
+/// Picks the samples of a batch: the last five identifies and the last five tracks of each
+/// name. A track without a name is of no list.
+pub fn pick<'a>(
+    receive_time: DateTime<Utc>,
+    events: impl DoubleEndedIterator<Item = Candidate<'a>>,
+) -> Picked {
+    let mut counts: HashMap<&str, usize> = HashMap::new();
+    let mut identifies = 0;
+    let mut bytes = 0;
+    let mut samples = Vec::new();
+    for candidate in events.rev() {
+        if candidate.kind == EventKind::Track && candidate.event_name.is_empty() {
+            continue;
+        }
+        let count = match candidate.kind {
+            EventKind::Track => counts.entry(candidate.event_name).or_default(),
+            EventKind::Identify | EventKind::Member => &mut identifies,
+        };
+        if *count == MAX_SAMPLES || bytes > MAX_BATCH_BYTES {
+            continue;
+        }
+        *count += 1;
+        let raw = &candidate.raw[..candidate.raw.len().min(MAX_SAMPLE_BYTES)];
+        bytes += raw.len();
+        samples.push(Sample {
+            receive_time,
+            kind: candidate.kind,
+            event_name: candidate.event_name.to_owned(),
+            // PostgreSQL never sees it, so NUL may stay.
+            raw: String::from_utf8_lossy(raw).into_owned(),
+        });
+    }
+    let names = counts
+        .into_keys()
+        .map(|name| (name.to_owned(), receive_time))
+        .collect();
+    Picked { samples, names }
+}
+
+/// An event that may become a sample.
+#[derive(Debug, Clone, Copy)]
+pub struct Candidate<'a> {
+    pub kind: EventKind,
+    pub event_name: &'a str,
+    pub raw: &'a [u8],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_five_of_each_list_are_picked_newest_first() {
+        let raws: Vec<String> = (0..40).map(|number| number.to_string()).collect();
+        let candidates: Vec<Candidate<'_>> = raws
+            .iter()
+            .enumerate()
+            .map(|(index, raw)| Candidate {
+                kind: if index % 2 == 0 {
+                    EventKind::Identify
+                } else {
+                    EventKind::Track
+                },
+                event_name: ["", "a", "", "b"][index % 4],
+                raw: raw.as_bytes(),
+            })
+            .collect();
+        let picked = pick(DateTime::UNIX_EPOCH, candidates.into_iter());
+        let samples = picked.samples;
+        assert_eq!(picked.names.len(), 2);
+        let of = |kind, name: &str| -> Vec<&str> {
+            samples
+                .iter()
+                .filter(|sample| sample.kind == kind && sample.event_name == name)
+                .map(|sample| sample.raw.as_str())
+                .collect()
+        };
+        assert_eq!(of(EventKind::Identify, ""), ["38", "36", "34", "32", "30"]);
+        assert_eq!(of(EventKind::Track, "a"), ["37", "33", "29", "25", "21"]);
+        assert_eq!(of(EventKind::Track, "b"), ["39", "35", "31", "27", "23"]);
+        assert_eq!(samples.len(), 15);
+    }
+}

@@ -1,0 +1,516 @@
+//! The gRPC service: from messages to the application and back. Decides nothing.
+
+mod convert;
+mod events;
+mod status;
+mod token;
+
+use tonic::{Request, Response, Status};
+use weir_ids::{AccountId, SourceId};
+use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
+use weir_proto::mapping::v1::*;
+use weir_rpc::{Deadline, MAX_MESSAGE, Page, page_size};
+
+use crate::app::{App, Error};
+use crate::domain::account::{AccountSettings, Invalid};
+use crate::domain::field::Field as DomainField;
+use crate::domain::mapping::{read_attributes, read_event_name, read_retention};
+use crate::domain::source::SourceSettings;
+use crate::store::ListKey;
+use convert::{change, id};
+use status::status;
+
+/// As the contract says.
+const MAX_LOG_ENTRIES: usize = 1_000;
+
+/// The generated server around [`App`].
+pub fn server(app: App) -> MappingServiceServer<Service> {
+    MappingServiceServer::new(Service { app })
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE)
+}
+
+/// Implements the contract.
+pub struct Service {
+    app: App,
+}
+
+type Answer<T> = Result<Response<T>, Status>;
+
+impl Service {
+    /// Database work in a task of its own, tried again where it lost against another.
+    async fn run<T, F, Fut>(&self, deadline: Deadline, work: F) -> Result<T, Status>
+    where
+        T: Send + 'static,
+        F: Fn(App) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        self.app.run(deadline, work).await.map_err(status)
+    }
+}
+
+/// How many rows to ask for: one more than the page, which tells whether more follow.
+fn limit(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX - 1) + 1
+}
+
+fn account_id(text: &str) -> Result<AccountId, Status> {
+    id(text, "account_id")
+}
+
+fn source_id(text: &str) -> Result<SourceId, Status> {
+    id(text, "source_id")
+}
+
+#[tonic::async_trait]
+impl MappingService for Service {
+    async fn authenticate(
+        &self,
+        request: Request<AuthenticateRequest>,
+    ) -> Answer<AuthenticateResponse> {
+        let deadline = Deadline::of(&request);
+        let key = request.into_inner().key;
+        let found = self
+            .run(deadline, move |app| {
+                let key = key.clone();
+                async move { app.authenticate(&key).await }
+            })
+            .await?;
+        Ok(Response::new(AuthenticateResponse {
+            account_id: found.account_id.to_string(),
+            source_id: found.source_id.to_string(),
+            source_kind: convert::source_kind(found.source_kind).into(),
+        }))
+    }
+
+    async fn map_events(&self, request: Request<MapEventsRequest>) -> Answer<MapEventsResponse> {
+        let deadline = Deadline::of(&request);
+        events::map_events(&self.app, deadline, &request.into_inner())
+            .await
+            .map(Response::new)
+    }
+
+    async fn append_log(&self, request: Request<AppendLogRequest>) -> Answer<AppendLogResponse> {
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let source = source_id(&request.source_id)?;
+        if request.entries.len() > MAX_LOG_ENTRIES {
+            return Err(weir_rpc::invalid("entries", "at most 1,000"));
+        }
+        let entries = request
+            .entries
+            .into_iter()
+            .map(convert::read_log_entry)
+            .collect::<Result<_, _>>()?;
+        self.app
+            .append_log(account, source, entries)
+            .await
+            .map_err(status)?;
+        Ok(Response::new(AppendLogResponse {}))
+    }
+
+    async fn put_account(&self, request: Request<PutAccountRequest>) -> Answer<PutAccountResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let identifiers = request.unique_identifiers.map(|ids| ids.field_ids);
+        let settings = AccountSettings::new(
+            &request.name,
+            convert::read_plan(request.plan),
+            &request.notification_address,
+            identifiers.as_deref(),
+            convert::read_key_strategy(request.key_strategy)?,
+        )
+        .map_err(|error| status(error.into()))?;
+        let (account, changed) = self
+            .run(deadline, move |app| {
+                let settings = settings.clone();
+                async move { app.put_account(settings).await }
+            })
+            .await?;
+        Ok(Response::new(PutAccountResponse {
+            account: Some(convert::account(account)),
+            change: change(changed).into(),
+        }))
+    }
+
+    async fn get_account(&self, request: Request<GetAccountRequest>) -> Answer<GetAccountResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = match request.account_id.as_str() {
+            "" if request.name.is_empty() => {
+                return Err(weir_rpc::invalid("account_id", "give it, or the name"));
+            }
+            "" => None,
+            text => Some(account_id(text)?),
+        };
+        let account = self
+            .run(deadline, move |app| {
+                let name = request.name.clone();
+                async move { app.get_account(account, &name).await }
+            })
+            .await?;
+        Ok(Response::new(GetAccountResponse {
+            account: Some(convert::account(account)),
+        }))
+    }
+
+    async fn list_accounts(
+        &self,
+        request: Request<ListAccountsRequest>,
+    ) -> Answer<ListAccountsResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let size = page_size(request.page_size)?;
+        let after = token::read_id(&request.page_token)?.map(AccountId);
+        let found = self
+            .run(deadline, move |app| async move {
+                app.list_accounts(after, limit(size)).await
+            })
+            .await?;
+        let page = Page::of(found, size, |account| account.account_id.0);
+        Ok(Response::new(ListAccountsResponse {
+            accounts: page.items.into_iter().map(convert::account).collect(),
+            next_page_token: token::of_id(page.next),
+        }))
+    }
+
+    async fn put_source(&self, request: Request<PutSourceRequest>) -> Answer<PutSourceResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let settings = SourceSettings::new(
+            convert::read_source_kind(request.kind)?,
+            &request.name,
+            convert::read_merge_strategy(request.merge_strategy)?,
+            request.existing_only,
+        )
+        .map_err(|error| status(error.into()))?;
+        let (source, changed) = self
+            .run(deadline, move |app| {
+                let settings = settings.clone();
+                async move { app.put_source(account, settings).await }
+            })
+            .await?;
+        Ok(Response::new(PutSourceResponse {
+            source: Some(convert::source(source)),
+            change: change(changed).into(),
+        }))
+    }
+
+    async fn get_source(&self, request: Request<GetSourceRequest>) -> Answer<GetSourceResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let source = source_id(&request.source_id)?;
+        let found = self
+            .run(deadline, move |app| async move {
+                app.get_source(account, source).await
+            })
+            .await?;
+        Ok(Response::new(GetSourceResponse {
+            source: Some(convert::source(found)),
+        }))
+    }
+
+    async fn list_sources(
+        &self,
+        request: Request<ListSourcesRequest>,
+    ) -> Answer<ListSourcesResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let size = page_size(request.page_size)?;
+        let after = token::read_id(&request.page_token)?.map(SourceId);
+        let found = self
+            .run(deadline, move |app| async move {
+                app.list_sources(account, after, limit(size)).await
+            })
+            .await?;
+        let page = Page::of(found, size, |source| source.source_id.0);
+        Ok(Response::new(ListSourcesResponse {
+            sources: page.items.into_iter().map(convert::source).collect(),
+            next_page_token: token::of_id(page.next),
+        }))
+    }
+
+    async fn create_key(&self, request: Request<CreateKeyRequest>) -> Answer<CreateKeyResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let source = source_id(&request.source_id)?;
+        let (key, secret, changed) = self
+            .run(deadline, move |app| {
+                let (given, region) = (request.key.clone(), request.region.clone());
+                async move { app.create_key(account, source, &given, &region).await }
+            })
+            .await?;
+        Ok(Response::new(CreateKeyResponse {
+            key: Some(convert::key(key)),
+            secret,
+            change: change(changed).into(),
+        }))
+    }
+
+    async fn list_keys(&self, request: Request<ListKeysRequest>) -> Answer<ListKeysResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let source = source_id(&request.source_id)?;
+        let size = page_size(request.page_size)?;
+        let after = token::read_id(&request.page_token)?;
+        let found = self
+            .run(deadline, move |app| async move {
+                app.list_keys(account, source, after, limit(size)).await
+            })
+            .await?;
+        let page = Page::of(found, size, |key| key.key_id);
+        Ok(Response::new(ListKeysResponse {
+            keys: page.items.into_iter().map(convert::key).collect(),
+            next_page_token: token::of_id(page.next),
+        }))
+    }
+
+    async fn revoke_key(&self, request: Request<RevokeKeyRequest>) -> Answer<RevokeKeyResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let key = convert::uuid(&request.key_id, "key_id")?;
+        self.run(deadline, move |app| async move {
+            app.revoke_key(account, key).await
+        })
+        .await?;
+        Ok(Response::new(RevokeKeyResponse {}))
+    }
+
+    async fn create_field(
+        &self,
+        request: Request<CreateFieldRequest>,
+    ) -> Answer<CreateFieldResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let value_type = convert::read_value_type(request.r#type, "type")?;
+        let field =
+            DomainField::custom(&request.name, value_type).map_err(|error| status(error.into()))?;
+        let (field, changed) = self
+            .run(deadline, move |app| {
+                let field = field.clone();
+                async move { app.create_field(account, field).await }
+            })
+            .await?;
+        Ok(Response::new(CreateFieldResponse {
+            field: Some(convert::field(&field)),
+            change: change(changed).into(),
+        }))
+    }
+
+    async fn list_fields(&self, request: Request<ListFieldsRequest>) -> Answer<ListFieldsResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let size = page_size(request.page_size)?;
+        let after = token::read_text(&request.page_token)?;
+        let fields = self
+            .run(deadline, move |app| async move {
+                app.list_fields(account).await
+            })
+            .await?;
+        let rest = token::rest(fields, &after, |field| field.id.to_string());
+        let page = Page::of(rest, size, |field| field.id.to_string());
+        Ok(Response::new(ListFieldsResponse {
+            fields: page.items.iter().map(convert::field).collect(),
+            next_page_token: token::of_text(page.next),
+        }))
+    }
+
+    async fn put_contact_mapping(
+        &self,
+        request: Request<PutContactMappingRequest>,
+    ) -> Answer<PutContactMappingResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let source = source_id(&request.source_id)?;
+        let pairs: Vec<_> = request
+            .mappings
+            .into_iter()
+            .map(convert::given_pair)
+            .collect();
+        let (mapping_version, changed) = self
+            .run(deadline, move |app| {
+                let pairs = pairs.clone();
+                async move { app.put_contact_mapping(account, source, &pairs).await }
+            })
+            .await?;
+        Ok(Response::new(PutContactMappingResponse {
+            mapping_version,
+            change: change(changed).into(),
+        }))
+    }
+
+    async fn get_contact_mapping(
+        &self,
+        request: Request<GetContactMappingRequest>,
+    ) -> Answer<GetContactMappingResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let source = source_id(&request.source_id)?;
+        let (pairs, mapping_version) = self
+            .run(deadline, move |app| async move {
+                app.get_contact_mapping(account, source).await
+            })
+            .await?;
+        Ok(Response::new(GetContactMappingResponse {
+            mappings: pairs.iter().map(convert::field_mapping).collect(),
+            mapping_version,
+        }))
+    }
+
+    async fn put_activity_mapping(
+        &self,
+        request: Request<PutActivityMappingRequest>,
+    ) -> Answer<PutActivityMappingResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let source = source_id(&request.source_id)?;
+        let refused = |error: Invalid| status(error.into());
+        let name = read_event_name(&request.event_name).map_err(refused)?;
+        let retention = read_retention(request.retention_days).map_err(refused)?;
+        let pairs = convert::read_attribute_types(&request.attributes)?;
+        let attributes = read_attributes(&pairs).map_err(refused)?;
+        let (mapping, mapping_version, changed) = self
+            .run(deadline, move |app| {
+                let (name, attributes) = (name.clone(), attributes.clone());
+                async move {
+                    app.put_activity_mapping(account, source, &name, retention, &attributes)
+                        .await
+                }
+            })
+            .await?;
+        Ok(Response::new(PutActivityMappingResponse {
+            activity: Some(convert::activity_mapping(mapping)),
+            mapping_version,
+            change: change(changed).into(),
+        }))
+    }
+
+    async fn delete_activity_mapping(
+        &self,
+        request: Request<DeleteActivityMappingRequest>,
+    ) -> Answer<DeleteActivityMappingResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let source = source_id(&request.source_id)?;
+        let name = request.event_name.trim().to_owned();
+        self.run(deadline, move |app| {
+            let name = name.clone();
+            async move { app.delete_activity_mapping(account, source, &name).await }
+        })
+        .await?;
+        Ok(Response::new(DeleteActivityMappingResponse {}))
+    }
+
+    async fn list_activity_mappings(
+        &self,
+        request: Request<ListActivityMappingsRequest>,
+    ) -> Answer<ListActivityMappingsResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let source = source_id(&request.source_id)?;
+        let size = page_size(request.page_size)?;
+        let after = token::read_text(&request.page_token)?.unwrap_or_default();
+        let found = self
+            .run(deadline, move |app| {
+                let after = after.clone();
+                async move {
+                    app.list_activity_mappings(account, source, &after, limit(size))
+                        .await
+                }
+            })
+            .await?;
+        let page = Page::of(found, size, |mapping| mapping.activity.event_name.clone());
+        Ok(Response::new(ListActivityMappingsResponse {
+            activities: page
+                .items
+                .into_iter()
+                .map(convert::activity_mapping)
+                .collect(),
+            next_page_token: token::of_text(page.next),
+        }))
+    }
+
+    async fn list_samples(
+        &self,
+        request: Request<ListSamplesRequest>,
+    ) -> Answer<ListSamplesResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let source = source_id(&request.source_id)?;
+        let list = match request.event_name.trim() {
+            "" => ListKey::Identifies,
+            name => ListKey::Tracks(name.to_owned()),
+        };
+        let samples = self
+            .run(deadline, move |app| {
+                let list = list.clone();
+                async move { app.list_samples(account, source, &list).await }
+            })
+            .await?;
+        Ok(Response::new(ListSamplesResponse {
+            samples: samples.into_iter().map(convert::sample).collect(),
+        }))
+    }
+
+    async fn list_event_names(
+        &self,
+        request: Request<ListEventNamesRequest>,
+    ) -> Answer<ListEventNamesResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let source = source_id(&request.source_id)?;
+        let size = page_size(request.page_size)?;
+        let after = token::read_text(&request.page_token)?;
+        let names = self
+            .run(deadline, move |app| {
+                let contains = request.contains.clone();
+                async move { app.list_names(account, source, &contains).await }
+            })
+            .await?;
+        let rest = token::rest(names, &after, |name| name.seen.name.clone());
+        let page = Page::of(rest, size, |name| name.seen.name.clone());
+        Ok(Response::new(ListEventNamesResponse {
+            names: page.items.into_iter().map(convert::event_name).collect(),
+            next_page_token: token::of_text(page.next),
+        }))
+    }
+
+    async fn list_log(&self, request: Request<ListLogRequest>) -> Answer<ListLogResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let source = source_id(&request.source_id)?;
+        let size = page_size(request.page_size)?;
+        let after = token::read_text(&request.page_token)?;
+        let entries = self
+            .run(deadline, move |app| async move {
+                app.list_log(account, source).await
+            })
+            .await?;
+        let rest = token::rest(entries, &after, |(id, _)| id.to_string());
+        let page = Page::of(rest, size, |(id, _)| id.to_string());
+        Ok(Response::new(ListLogResponse {
+            entries: page
+                .items
+                .into_iter()
+                .map(|(_, entry)| convert::log_entry(entry))
+                .collect(),
+            next_page_token: token::of_text(page.next),
+        }))
+    }
+}

@@ -1,0 +1,321 @@
+//! Messages to values of the domain, and back.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, Utc};
+use prost_types::Timestamp;
+use tonic::Status;
+use uuid::Uuid;
+use weir_proto::mapping::v1 as pb;
+use weir_rpc::invalid;
+use weir_values::ValueType;
+
+use crate::app::{Change, GivenPair, ListedName};
+use crate::domain::account::{Account, KeyStrategy, Plan};
+use crate::domain::event::EventKind;
+use crate::domain::field::Field;
+use crate::domain::log::LogEntry;
+use crate::domain::mapping::{ActivityMapping, AttributePair, FieldPair, RawPair};
+use crate::domain::sample::Sample;
+use crate::domain::source::{MergeStrategy, Source, SourceKind, SourceStatus};
+use crate::store::Key;
+
+pub fn id<T: FromStr>(text: &str, field: &str) -> Result<T, Status> {
+    text.parse().map_err(|_| invalid(field, "must be a UUID"))
+}
+
+pub fn uuid(text: &str, field: &str) -> Result<Uuid, Status> {
+    id(text, field)
+}
+
+/// Cut to microseconds, as times are stored.
+pub fn read_time(time: Option<Timestamp>, field: &str) -> Result<DateTime<Utc>, Status> {
+    let wrong = || invalid(field, "must be a time");
+    let time = time.ok_or_else(wrong)?;
+    let nanos = u32::try_from(time.nanos).map_err(|_| wrong())?;
+    DateTime::from_timestamp(time.seconds, nanos / 1_000 * 1_000).ok_or_else(wrong)
+}
+
+fn time(time: DateTime<Utc>) -> Timestamp {
+    Timestamp {
+        seconds: time.timestamp(),
+        nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
+    }
+}
+
+pub fn change(change: Change) -> pb::ChangeKind {
+    match change {
+        Change::Created => pb::ChangeKind::Created,
+        Change::Updated => pb::ChangeKind::Updated,
+        Change::Unchanged => pb::ChangeKind::Unchanged,
+    }
+}
+
+pub fn event_kind(kind: i32) -> Option<EventKind> {
+    match pb::EventKind::try_from(kind).ok()? {
+        pb::EventKind::Identify => Some(EventKind::Identify),
+        pb::EventKind::Track => Some(EventKind::Track),
+        pb::EventKind::Member => Some(EventKind::Member),
+        pb::EventKind::Unspecified => None,
+    }
+}
+
+fn kind(kind: EventKind) -> pb::EventKind {
+    match kind {
+        EventKind::Identify => pb::EventKind::Identify,
+        EventKind::Track => pb::EventKind::Track,
+        EventKind::Member => pb::EventKind::Member,
+    }
+}
+
+/// An absent plan is one of nothing.
+pub fn read_plan(plan: Option<pb::Plan>) -> Plan {
+    let plan = plan.unwrap_or_default();
+    Plan {
+        included_contacts: plan.included_contacts,
+        additional_contacts: plan.additional_contacts,
+        activity_slots: plan.activity_slots,
+        profile_factor: plan.profile_factor.unwrap_or(Plan::PROFILE_FACTOR),
+        activity_factor: plan.activity_factor.unwrap_or(Plan::ACTIVITY_FACTOR),
+    }
+}
+
+pub fn read_key_strategy(strategy: i32) -> Result<KeyStrategy, Status> {
+    match pb::KeyStrategy::try_from(strategy) {
+        Ok(pb::KeyStrategy::Unspecified | pb::KeyStrategy::Any) => Ok(KeyStrategy::Any),
+        Ok(pb::KeyStrategy::NextIfEmpty) => Ok(KeyStrategy::NextIfEmpty),
+        Err(_) => Err(invalid("key_strategy", "is not known")),
+    }
+}
+
+pub fn key_strategy(strategy: KeyStrategy) -> pb::KeyStrategy {
+    match strategy {
+        KeyStrategy::Any => pb::KeyStrategy::Any,
+        KeyStrategy::NextIfEmpty => pb::KeyStrategy::NextIfEmpty,
+    }
+}
+
+pub fn read_merge_strategy(strategy: i32) -> Result<MergeStrategy, Status> {
+    match pb::MergeStrategy::try_from(strategy) {
+        Ok(pb::MergeStrategy::Unspecified | pb::MergeStrategy::Overwrite) => {
+            Ok(MergeStrategy::Overwrite)
+        }
+        Ok(pb::MergeStrategy::Append) => Ok(MergeStrategy::Append),
+        Ok(pb::MergeStrategy::Ignore) => Ok(MergeStrategy::Ignore),
+        Err(_) => Err(invalid("merge_strategy", "is not known")),
+    }
+}
+
+pub fn merge_strategy(strategy: MergeStrategy) -> pb::MergeStrategy {
+    match strategy {
+        MergeStrategy::Overwrite => pb::MergeStrategy::Overwrite,
+        MergeStrategy::Append => pb::MergeStrategy::Append,
+        MergeStrategy::Ignore => pb::MergeStrategy::Ignore,
+    }
+}
+
+pub fn read_source_kind(kind: i32) -> Result<SourceKind, Status> {
+    match pb::SourceKind::try_from(kind) {
+        Ok(pb::SourceKind::SegmentActions) => Ok(SourceKind::SegmentActions),
+        Ok(pb::SourceKind::SegmentClassic) => Ok(SourceKind::SegmentClassic),
+        _ => Err(invalid(
+            "kind",
+            "must be segment_actions or segment_classic",
+        )),
+    }
+}
+
+pub fn source_kind(kind: SourceKind) -> pb::SourceKind {
+    match kind {
+        SourceKind::SegmentActions => pb::SourceKind::SegmentActions,
+        SourceKind::SegmentClassic => pb::SourceKind::SegmentClassic,
+    }
+}
+
+const VALUE_TYPES: [(pb::ValueType, ValueType); 16] = [
+    (pb::ValueType::Text, ValueType::Text),
+    (pb::ValueType::LongText, ValueType::LongText),
+    (pb::ValueType::Email, ValueType::Email),
+    (pb::ValueType::Phone, ValueType::Phone),
+    (pb::ValueType::Link, ValueType::Link),
+    (pb::ValueType::Integer, ValueType::Integer),
+    (pb::ValueType::Decimal, ValueType::Decimal),
+    (pb::ValueType::Currency, ValueType::Currency),
+    (pb::ValueType::Boolean, ValueType::Boolean),
+    (pb::ValueType::Date, ValueType::Date),
+    (pb::ValueType::TimeAndDate, ValueType::TimeAndDate),
+    (pb::ValueType::Time, ValueType::Time),
+    (pb::ValueType::SingleSelect, ValueType::SingleSelect),
+    (pb::ValueType::MultiSelect, ValueType::MultiSelect),
+    (pb::ValueType::Object, ValueType::Object),
+    (pb::ValueType::Geo, ValueType::Geo),
+];
+
+pub fn read_value_type(value_type: i32, field: &str) -> Result<ValueType, Status> {
+    VALUE_TYPES
+        .into_iter()
+        .find(|(message, _)| *message as i32 == value_type)
+        .map(|(_, value_type)| value_type)
+        .ok_or_else(|| invalid(field, "must be one of the value types"))
+}
+
+fn value_type(value_type: ValueType) -> pb::ValueType {
+    VALUE_TYPES
+        .into_iter()
+        .find(|(_, known)| *known == value_type)
+        .map(|(message, _)| message)
+        .expect("VALUE_TYPES lists every type")
+}
+
+pub fn account(account: Account) -> pb::Account {
+    let settings = account.settings;
+    pb::Account {
+        account_id: account.account_id.to_string(),
+        name: settings.name,
+        plan: Some(pb::Plan {
+            included_contacts: settings.plan.included_contacts,
+            additional_contacts: settings.plan.additional_contacts,
+            activity_slots: settings.plan.activity_slots,
+            profile_factor: Some(settings.plan.profile_factor),
+            activity_factor: Some(settings.plan.activity_factor),
+        }),
+        notification_address: settings.notification_address,
+        unique_identifiers: settings
+            .unique_identifiers
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        key_strategy: key_strategy(settings.key_strategy).into(),
+        mapped_activities: account.mapped_activities,
+        create_time: Some(time(account.create_time)),
+    }
+}
+
+pub fn source(source: Source) -> pb::Source {
+    let status = match source.status {
+        SourceStatus::WaitingForEvents => pb::SourceStatus::WaitingForEvents,
+        SourceStatus::WaitingForMapping => pb::SourceStatus::WaitingForMapping,
+        SourceStatus::Active => pb::SourceStatus::Active,
+    };
+    pb::Source {
+        source_id: source.source_id.to_string(),
+        account_id: source.account_id.to_string(),
+        kind: source_kind(source.settings.kind).into(),
+        name: source.settings.name,
+        status: status.into(),
+        merge_strategy: merge_strategy(source.settings.merge_strategy).into(),
+        existing_only: source.settings.existing_only,
+        mapping_version: source.mapping_version,
+        create_time: Some(time(source.create_time)),
+    }
+}
+
+pub fn key(key: Key) -> pb::Key {
+    pb::Key {
+        key_id: key.key_id.to_string(),
+        hint: key.hint,
+        create_time: Some(time(key.create_time)),
+        revoke_time: key.revoke_time.map(time),
+    }
+}
+
+pub fn field(field: &Field) -> pb::Field {
+    pb::Field {
+        field_id: field.id.to_string(),
+        name: field.name.clone(),
+        r#type: value_type(field.value_type).into(),
+        custom: field.custom,
+    }
+}
+
+pub fn given_pair(mapping: pb::FieldMapping) -> GivenPair {
+    GivenPair {
+        path: mapping.trait_path,
+        field_id: mapping.field_id,
+        date_format: mapping.date_format,
+    }
+}
+
+pub fn field_mapping(pair: &FieldPair) -> pb::FieldMapping {
+    pb::FieldMapping {
+        trait_path: pair.path.as_str().to_owned(),
+        field_id: pair.field.to_string(),
+        date_format: format(pair.date_format.as_ref()),
+    }
+}
+
+pub fn read_attribute_types(
+    attributes: &[pb::AttributeMapping],
+) -> Result<Vec<(RawPair<'_>, ValueType)>, Status> {
+    attributes
+        .iter()
+        .enumerate()
+        .map(|(index, mapping)| {
+            let field = format!("attributes[{index}].type");
+            let pair = RawPair {
+                path: &mapping.property_path,
+                target: &mapping.attribute,
+                date_format: &mapping.date_format,
+            };
+            Ok((pair, read_value_type(mapping.r#type, &field)?))
+        })
+        .collect()
+}
+
+pub fn activity_mapping(mapping: ActivityMapping) -> pb::ActivityMapping {
+    let attribute = |pair: AttributePair| pb::AttributeMapping {
+        property_path: pair.path.as_str().to_owned(),
+        attribute: pair.attribute,
+        r#type: value_type(pair.value_type).into(),
+        date_format: format(pair.date_format.as_ref()),
+    };
+    pb::ActivityMapping {
+        activity_id: mapping.activity.activity_id.to_string(),
+        event_name: mapping.activity.event_name,
+        retention_days: mapping.activity.retention_days,
+        attributes: mapping.attributes.into_iter().map(attribute).collect(),
+    }
+}
+
+pub fn read_log_entry(entry: pb::LogEntry) -> Result<LogEntry, Status> {
+    Ok(LogEntry {
+        time: read_time(entry.log_time, "entries.log_time")?,
+        kind: event_kind(entry.kind).ok_or_else(|| invalid("entries.kind", "must be given"))?,
+        message_id: entry.message_id,
+        path: entry.path,
+        reason: entry.reason,
+        value: entry.value,
+    })
+}
+
+pub fn log_entry(entry: LogEntry) -> pb::LogEntry {
+    pb::LogEntry {
+        log_time: Some(time(entry.time)),
+        kind: kind(entry.kind).into(),
+        message_id: entry.message_id,
+        path: entry.path,
+        reason: entry.reason,
+        value: entry.value,
+    }
+}
+
+pub fn sample(sample: Sample) -> pb::Sample {
+    pb::Sample {
+        receive_time: Some(time(sample.receive_time)),
+        kind: kind(sample.kind).into(),
+        event_name: sample.event_name,
+        raw: sample.raw,
+    }
+}
+
+pub fn event_name(name: ListedName) -> pb::EventName {
+    pb::EventName {
+        name: name.seen.name,
+        last_receive_time: Some(time(name.seen.last_receive_time)),
+        mapped: name.mapped,
+    }
+}
+
+fn format(format: Option<&crate::domain::date::DateFormat>) -> String {
+    format.map_or_else(String::new, ToString::to_string)
+}

@@ -1,0 +1,135 @@
+//! `MapEvents`: the hot path. Borrows every event from the request.
+
+use tonic::Status;
+use weir_proto::mapping::v1::{self as pb, mapped_event};
+use weir_rpc::Deadline;
+
+use super::convert;
+use super::status::status;
+use crate::app::{App, BatchEvent, Error, Refused};
+use crate::domain::event::{NO_MAPPING, Outcome, RawEvent};
+use crate::domain::snapshot::Snapshot;
+
+/// As the contract says.
+const MAX_EVENTS: usize = 1_000;
+
+pub async fn map_events(
+    app: &App,
+    deadline: Deadline,
+    request: &pb::MapEventsRequest,
+) -> Result<pb::MapEventsResponse, Status> {
+    let account = super::account_id(&request.account_id)?;
+    let source = super::source_id(&request.source_id)?;
+    let receive_time = convert::read_time(request.receive_time, "receive_time")?;
+    if request.events.len() > MAX_EVENTS {
+        return Err(weir_rpc::invalid("events", "at most 1,000"));
+    }
+    let events = request
+        .events
+        .iter()
+        .enumerate()
+        .map(|(index, event)| read_event(index, event))
+        .collect::<Result<Vec<_>, _>>()?;
+    let snapshot = tokio::time::timeout(deadline.remaining(), app.snapshot(account, source))
+        .await
+        .unwrap_or(Err(Error::Late))
+        .map_err(status)?;
+    let outcomes = app.map_events(&snapshot, receive_time, &events);
+    Ok(pb::MapEventsResponse {
+        mapping_version: snapshot.source.mapping_version,
+        contact_settings: Some(contact_settings(&snapshot)),
+        entitlement: Some(entitlement(&snapshot)),
+        results: outcomes.into_iter().map(mapped_event).collect(),
+    })
+}
+
+fn read_event(index: usize, event: &pb::Event) -> Result<BatchEvent<'_>, Status> {
+    let wrong =
+        |field: &str, what: &str| weir_rpc::invalid(&format!("events[{index}].{field}"), what);
+    let part = |span: &Option<pb::Span>, field: &str| match span {
+        None => Ok(None),
+        Some(span) => {
+            let start = span.start as usize;
+            event
+                .raw
+                .get(start..start.saturating_add(span.length as usize))
+                .map(Some)
+                .ok_or_else(|| wrong(field, "must lie within raw"))
+        }
+    };
+    let kind = convert::event_kind(event.kind).ok_or_else(|| wrong("kind", "must be given"))?;
+    // A refused event's time may be what was wrong with it.
+    let event_time = match (&event.refusal, event.event_time) {
+        (Some(_), None) => chrono::DateTime::UNIX_EPOCH,
+        (_, time) => convert::read_time(time, "events.event_time")?,
+    };
+    Ok(BatchEvent {
+        event: RawEvent {
+            kind,
+            traits: part(&event.traits, "traits")?,
+            properties: part(&event.properties, "properties")?,
+            location: part(&event.location, "location")?,
+            event_name: &event.event_name,
+            event_time,
+            message_id: &event.message_id,
+        },
+        raw: &event.raw,
+        refused: event.refusal.as_ref().map(|refusal| Refused {
+            path: &refusal.path,
+            reason: &refusal.reason,
+            value: &refusal.value,
+        }),
+    })
+}
+
+fn mapped_event(outcome: Outcome<'_>) -> pb::MappedEvent {
+    let reject = |reason: pb::RejectionReason, message: String| {
+        mapped_event::Outcome::Rejection(pb::Rejection {
+            reason: reason.into(),
+            message,
+        })
+    };
+    let outcome = match outcome {
+        Outcome::NoMapping => reject(pb::RejectionReason::NoMapping, NO_MAPPING.to_owned()),
+        Outcome::PastRetention(message) => reject(pb::RejectionReason::PastRetention, message),
+        Outcome::Mapped {
+            fields_json,
+            activity,
+        } => mapped_event::Outcome::Mapped(pb::Mapped {
+            fields_json,
+            activity: activity.map(|mapped| pb::MappedActivity {
+                activity_id: mapped.activity.activity_id.to_string(),
+                attributes_json: mapped.attributes_json,
+                retention_days: mapped.activity.retention_days,
+                earlier_retention_days: mapped.activity.earlier_retention_days.clone(),
+            }),
+        }),
+    };
+    pb::MappedEvent {
+        outcome: Some(outcome),
+    }
+}
+
+fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
+    let settings = &snapshot.source.settings;
+    pb::ContactSettings {
+        unique_identifiers: snapshot
+            .unique_identifiers
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        key_strategy: convert::key_strategy(snapshot.key_strategy).into(),
+        merge_strategy: convert::merge_strategy(settings.merge_strategy).into(),
+        existing_only: settings.existing_only,
+    }
+}
+
+fn entitlement(snapshot: &Snapshot) -> pb::Entitlement {
+    let plan = &snapshot.plan;
+    pb::Entitlement {
+        contacts: plan.included_contacts + plan.additional_contacts,
+        mapped_activities: snapshot.mapped_activities,
+        profile_factor: plan.profile_factor,
+        activity_factor: plan.activity_factor,
+    }
+}

@@ -1,0 +1,103 @@
+//! PostgreSQL and Redis: the only place that knows them.
+//!
+//! PostgreSQL holds the configuration; Redis holds rings of samples, names and log lines,
+//! which may be lost. Every statement names its account, but those that are marked
+//! `every account`: directories that are searched before an account is known.
+
+mod accounts;
+mod activities;
+mod codes;
+mod fields;
+mod keys;
+mod mappings;
+mod rings;
+mod snapshots;
+mod sources;
+mod stored;
+
+use std::collections::HashSet;
+
+use deadpool_postgres::{GenericClient, Transaction};
+use tokio_postgres::Row;
+use tokio_postgres::types::ToSql;
+use weir_postgres::{Failure, Migration, Pool};
+
+pub use accounts::{
+    get_account, insert_account, list_accounts, lock_account, note_first_events, raise_version,
+    reserve_name, update_account,
+};
+pub use activities::{
+    count_mapped, delete_mapping, find_activity, get_mapping, list_mappings, mapped_names,
+    put_activity, put_mapping,
+};
+pub use fields::{get_field_named, insert_field, list_fields, types_of};
+pub use keys::{FoundKey, Key, find_key, insert_key, list_keys, revoke_key};
+pub use mappings::{
+    get_contact_mapping, has_contact_mapping, put_contact_mapping, raise_mapping_version,
+};
+pub use rings::{ListKey, NameSeen, Pending, Rings, RingsAway};
+pub use snapshots::{load_snapshot, read_version};
+pub use sources::{
+    find_source, get_source, insert_source, list_sources, set_status, update_source,
+};
+
+const MIGRATIONS: [Migration; 1] = [Migration {
+    number: 1,
+    name: "mapping",
+    sql: include_str!("../migrations/0001_mapping.sql"),
+}];
+
+/// Brings the schema up to date.
+///
+/// # Errors
+/// The first statement that fails.
+pub async fn migrate(pool: &Pool) -> anyhow::Result<()> {
+    weir_postgres::migrate(pool, &MIGRATIONS).await?;
+    Ok(())
+}
+
+/// Whether PostgreSQL answers.
+pub async fn answers(pool: &Pool) -> bool {
+    let Ok(client) = pool.get().await else {
+        return false;
+    };
+    client.simple_query("").await.is_ok()
+}
+
+/// What every function of this module asks with: a transaction, or a plain connection.
+pub trait Client: GenericClient {}
+impl<C: GenericClient> Client for C {}
+
+type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+async fn rows(client: &impl Client, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.query(&statement, params).await?)
+}
+
+async fn row(client: &impl Client, sql: &str, params: Params<'_>) -> Result<Option<Row>, Failure> {
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.query_opt(&statement, params).await?)
+}
+
+async fn execute(client: &impl Client, sql: &str, params: Params<'_>) -> Result<u64, Failure> {
+    let statement = client.prepare_cached(sql).await?;
+    Ok(client.execute(&statement, params).await?)
+}
+
+/// Ends a transaction.
+///
+/// # Errors
+/// Where it did not commit.
+pub async fn commit(transaction: Transaction<'_>) -> Result<(), Failure> {
+    Ok(transaction.commit().await?)
+}
+
+/// Something in the database that this code can't have written.
+fn corrupt(what: &'static str) -> Failure {
+    tracing::error!(what, "a row can't be read");
+    Failure::Internal
+}
+
+/// Event names that this source maps.
+pub type MappedNames = HashSet<String>;

@@ -1,0 +1,213 @@
+//! Accounts and their names.
+
+use chrono::{DateTime, Utc};
+use tokio_postgres::Row;
+use uuid::Uuid;
+use weir_ids::AccountId;
+use weir_postgres::Failure;
+
+use super::codes::Code;
+use super::{Client, corrupt, execute, row, rows};
+use crate::domain::account::{Account, AccountSettings, KeyStrategy, Plan};
+
+const COLUMNS: &str = "account_id, name, included_contacts, additional_contacts, activity_slots,
+    profile_factor, activity_factor, notification_address, unique_identifiers, key_strategy,
+    received_events, create_time";
+
+/// An account whose row is locked: nothing of its configuration changes meanwhile.
+#[derive(Debug)]
+pub struct LockedAccount {
+    pub settings: AccountSettings,
+    pub received_events: bool,
+}
+
+/// Takes a name for `account_id`, or answers whose it is.
+pub async fn reserve_name(
+    client: &impl Client,
+    name: &str,
+    account_id: AccountId,
+) -> Result<AccountId, Failure> {
+    let insert = "/* every account */ INSERT INTO account_names (name, account_id)
+        VALUES ($1, $2) ON CONFLICT DO NOTHING";
+    execute(client, insert, &[&name, &account_id.0]).await?;
+    let owner = find_name(client, name).await?;
+    owner.ok_or_else(|| corrupt("name of an account"))
+}
+
+async fn find_name(client: &impl Client, name: &str) -> Result<Option<AccountId>, Failure> {
+    let select = "/* every account */ SELECT account_id FROM account_names WHERE name = $1";
+    let found = row(client, select, &[&name]).await?;
+    Ok(found.map(|row| AccountId(row.get(0))))
+}
+
+pub async fn insert_account(
+    client: &impl Client,
+    account_id: AccountId,
+    settings: &AccountSettings,
+    create_time: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let plan = &settings.plan;
+    execute(
+        client,
+        "INSERT INTO accounts (account_id, name, included_contacts, additional_contacts,
+            activity_slots, profile_factor, activity_factor, notification_address,
+            unique_identifiers, key_strategy, version, received_events, create_time)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, false, $11)",
+        &[
+            &account_id.0,
+            &settings.name,
+            &plan.included_contacts,
+            &plan.additional_contacts,
+            &plan.activity_slots,
+            &plan.profile_factor,
+            &plan.activity_factor,
+            &settings.notification_address,
+            &identifiers(settings),
+            &settings.key_strategy.code(),
+            &create_time,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Also raises the version.
+pub async fn update_account(
+    client: &impl Client,
+    account_id: AccountId,
+    settings: &AccountSettings,
+) -> Result<(), Failure> {
+    let plan = &settings.plan;
+    execute(
+        client,
+        "UPDATE accounts SET included_contacts = $2, additional_contacts = $3,
+            activity_slots = $4, profile_factor = $5, activity_factor = $6,
+            notification_address = $7, unique_identifiers = $8, key_strategy = $9,
+            version = version + 1
+         WHERE account_id = $1",
+        &[
+            &account_id.0,
+            &plan.included_contacts,
+            &plan.additional_contacts,
+            &plan.activity_slots,
+            &plan.profile_factor,
+            &plan.activity_factor,
+            &settings.notification_address,
+            &identifiers(settings),
+            &settings.key_strategy.code(),
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// Locks the account's row: every change of configuration begins with it, so that checks
+/// (free slots, counts of fields) hold until the commit.
+pub async fn lock_account(
+    client: &impl Client,
+    account_id: AccountId,
+) -> Result<Option<LockedAccount>, Failure> {
+    let select = format!("SELECT {COLUMNS} FROM accounts WHERE account_id = $1 FOR UPDATE");
+    let Some(row) = row(client, &select, &[&account_id.0]).await? else {
+        return Ok(None);
+    };
+    Ok(Some(LockedAccount {
+        settings: read_settings(&row)?,
+        received_events: row.get("received_events"),
+    }))
+}
+
+/// Everybody who holds a snapshot learns by it that something changed.
+pub async fn raise_version(client: &impl Client, account_id: AccountId) -> Result<(), Failure> {
+    let update = "UPDATE accounts SET version = version + 1 WHERE account_id = $1";
+    execute(client, update, &[&account_id.0]).await?;
+    Ok(())
+}
+
+/// From now on the account's way to tell contacts apart is fixed. Whether that is news.
+pub async fn note_first_events(
+    client: &impl Client,
+    account_id: AccountId,
+) -> Result<bool, Failure> {
+    let update = "UPDATE accounts SET received_events = true
+        WHERE account_id = $1 AND NOT received_events";
+    Ok(execute(client, update, &[&account_id.0]).await? > 0)
+}
+
+/// By id, or by name.
+pub async fn get_account(
+    client: &impl Client,
+    account_id: Option<AccountId>,
+    name: &str,
+) -> Result<Option<Account>, Failure> {
+    let account_id = match account_id {
+        Some(id) => Some(id),
+        None => find_name(client, name).await?,
+    };
+    let Some(account_id) = account_id else {
+        return Ok(None);
+    };
+    let select = format!("SELECT {COLUMNS}, {MAPPED} FROM accounts WHERE account_id = $1");
+    let found = row(client, &select, &[&account_id.0]).await?;
+    found.as_ref().map(read_account).transpose()
+}
+
+/// Ordered by id, after `after`.
+pub async fn list_accounts(
+    client: &impl Client,
+    after: Option<AccountId>,
+    limit: i64,
+) -> Result<Vec<Account>, Failure> {
+    let after = after.map_or(Uuid::nil(), |id| id.0);
+    let select = format!(
+        "/* every account */ SELECT {COLUMNS}, {MAPPED} FROM accounts WHERE account_id > $1
+         ORDER BY account_id LIMIT $2"
+    );
+    let found = rows(client, &select, &[&after, &limit]).await?;
+    found.iter().map(read_account).collect()
+}
+
+const MAPPED: &str = "(SELECT count(DISTINCT m.activity_id) FROM activity_mappings m
+    WHERE m.account_id = accounts.account_id) AS mapped_activities";
+
+fn read_account(row: &Row) -> Result<Account, Failure> {
+    Ok(Account {
+        account_id: AccountId(row.get("account_id")),
+        settings: read_settings(row)?,
+        received_events: row.get("received_events"),
+        create_time: row.get("create_time"),
+        mapped_activities: row.get("mapped_activities"),
+    })
+}
+
+fn read_settings(row: &Row) -> Result<AccountSettings, Failure> {
+    let identifiers: Vec<String> = row.get("unique_identifiers");
+    Ok(AccountSettings {
+        name: row.get("name"),
+        plan: read_plan(row),
+        notification_address: row.get("notification_address"),
+        unique_identifiers: identifiers
+            .iter()
+            .map(|id| id.parse().map_err(|_| corrupt("unique identifier")))
+            .collect::<Result<_, _>>()?,
+        key_strategy: KeyStrategy::of(row.get("key_strategy"))?,
+    })
+}
+
+pub(super) fn read_plan(row: &Row) -> Plan {
+    Plan {
+        included_contacts: row.get("included_contacts"),
+        additional_contacts: row.get("additional_contacts"),
+        activity_slots: row.get("activity_slots"),
+        profile_factor: row.get("profile_factor"),
+        activity_factor: row.get("activity_factor"),
+    }
+}
+
+fn identifiers(settings: &AccountSettings) -> Vec<&str> {
+    settings
+        .unique_identifiers
+        .iter()
+        .map(weir_values::FieldId::as_str)
+        .collect()
+}

@@ -1,0 +1,124 @@
+//! Everything that a batch needs, in one statement, so that it is all of one version.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+use tokio_postgres::Row;
+use tokio_postgres::types::Json;
+use uuid::Uuid;
+use weir_ids::{AccountId, ActivityId, SourceId};
+use weir_postgres::Failure;
+use weir_values::ValueType;
+
+use super::accounts::read_plan;
+use super::codes::Code;
+use super::sources::read_source;
+use super::stored::{StoredAttribute, StoredField, read_attributes, read_fields};
+use super::{Client, corrupt, row};
+use crate::domain::account::KeyStrategy;
+use crate::domain::mapping::{Activity, ActivityMapping};
+use crate::domain::snapshot::{CompiledActivity, ContactMapping, Snapshot};
+
+/// The version of an account's configuration; none when there is no such account.
+pub async fn read_version(
+    client: &impl Client,
+    account_id: AccountId,
+) -> Result<Option<i64>, Failure> {
+    let select = "SELECT version FROM accounts WHERE account_id = $1";
+    let row = row(client, select, &[&account_id.0]).await?;
+    Ok(row.map(|row| row.get(0)))
+}
+
+/// None when the account has no such source.
+pub async fn load_snapshot(
+    client: &impl Client,
+    account_id: AccountId,
+    source_id: SourceId,
+) -> Result<Option<Snapshot>, Failure> {
+    let select = "SELECT a.account_id, a.version, a.unique_identifiers, a.key_strategy,
+            a.included_contacts, a.additional_contacts, a.activity_slots, a.profile_factor,
+            a.activity_factor, a.received_events,
+            s.source_id, s.kind, s.name, s.merge_strategy, s.existing_only, s.status,
+            s.mapping_version, s.create_time,
+            (SELECT c.mapping FROM contact_mappings c
+             WHERE c.account_id = a.account_id AND c.source_id = s.source_id) AS contact,
+            (SELECT count(DISTINCT m.activity_id) FROM activity_mappings m
+             WHERE m.account_id = a.account_id) AS mapped_activities,
+            (SELECT jsonb_agg(jsonb_build_object('id', d.activity_id, 'name', d.event_name,
+                'days', d.retention_days, 'earlier', d.earlier_retention_days,
+                'attributes', m.attributes))
+             FROM activity_mappings m JOIN activities d USING (account_id, activity_id)
+             WHERE m.account_id = a.account_id AND m.source_id = s.source_id) AS activities,
+            (SELECT jsonb_object_agg(f.field_id, f.value_type) FROM fields f
+             WHERE f.account_id = a.account_id) AS fields
+        FROM accounts a JOIN sources s ON s.account_id = a.account_id
+        WHERE a.account_id = $1 AND s.source_id = $2";
+    let found = row(client, select, &[&account_id.0, &source_id.0]).await?;
+    found.as_ref().map(read_snapshot).transpose()
+}
+
+#[derive(Deserialize)]
+struct StoredActivity {
+    id: Uuid,
+    name: String,
+    days: u32,
+    earlier: Vec<u32>,
+    attributes: Vec<StoredAttribute>,
+}
+
+fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
+    let identifiers: Vec<String> = row.get("unique_identifiers");
+    let contact: Option<Json<Vec<StoredField>>> = row
+        .try_get("contact")
+        .map_err(|_| corrupt("contact mapping"))?;
+    let activities: Option<Json<Vec<StoredActivity>>> = row
+        .try_get("activities")
+        .map_err(|_| corrupt("activities"))?;
+    let pairs = match contact {
+        Some(Json(stored)) => read_fields(stored, &custom_types(row)?)?,
+        None => Vec::new(),
+    };
+    Ok(Snapshot {
+        version: row.get("version"),
+        source: read_source(row)?,
+        unique_identifiers: identifiers
+            .iter()
+            .map(|id| id.parse().map_err(|_| corrupt("unique identifier")))
+            .collect::<Result<_, _>>()?,
+        key_strategy: KeyStrategy::of(row.get("key_strategy"))?,
+        plan: read_plan(row),
+        mapped_activities: row.get("mapped_activities"),
+        received_events: row.get("received_events"),
+        contact: ContactMapping::compile(pairs),
+        activities: activities
+            .map_or_else(Vec::new, |Json(activities)| activities)
+            .into_iter()
+            .map(|stored| Ok((stored.name.clone(), read_activity(stored)?)))
+            .collect::<Result<_, Failure>>()?,
+    })
+}
+
+fn custom_types(row: &Row) -> Result<HashMap<String, ValueType>, Failure> {
+    let stored: Option<Json<HashMap<String, String>>> =
+        row.try_get("fields").map_err(|_| corrupt("fields"))?;
+    stored
+        .map_or_else(HashMap::new, |Json(fields)| fields)
+        .into_iter()
+        .map(|(id, name)| {
+            let value_type = ValueType::named(&name).ok_or_else(|| corrupt("type of a field"))?;
+            Ok((id, value_type))
+        })
+        .collect()
+}
+
+fn read_activity(stored: StoredActivity) -> Result<CompiledActivity, Failure> {
+    Ok(CompiledActivity::compile(ActivityMapping {
+        activity: Activity {
+            activity_id: ActivityId(stored.id),
+            event_name: stored.name,
+            retention_days: stored.days,
+            earlier_retention_days: stored.earlier,
+        },
+        attributes: read_attributes(stored.attributes)?,
+    }))
+}

@@ -1,0 +1,122 @@
+//! Data sources.
+
+use tokio_postgres::Row;
+use uuid::Uuid;
+use weir_ids::{AccountId, SourceId};
+use weir_postgres::Failure;
+
+use super::codes::Code;
+use super::{Client, execute, row, rows};
+use crate::domain::source::{MergeStrategy, Source, SourceKind, SourceSettings, SourceStatus};
+
+const COLUMNS: &str = "account_id, source_id, kind, name, merge_strategy, existing_only, status,
+    mapping_version, create_time";
+
+pub async fn get_source(
+    client: &impl Client,
+    account_id: AccountId,
+    source_id: SourceId,
+) -> Result<Option<Source>, Failure> {
+    let select = format!("SELECT {COLUMNS} FROM sources WHERE account_id = $1 AND source_id = $2");
+    let found = row(client, &select, &[&account_id.0, &source_id.0]).await?;
+    found.as_ref().map(read_source).transpose()
+}
+
+/// The account's source of that name, and its Segment (Actions) source.
+pub async fn find_source(
+    client: &impl Client,
+    account_id: AccountId,
+    name: &str,
+) -> Result<Vec<Source>, Failure> {
+    let select =
+        format!("SELECT {COLUMNS} FROM sources WHERE account_id = $1 AND (name = $2 OR kind = $3)");
+    let actions = SourceKind::SegmentActions.code();
+    let found = rows(client, &select, &[&account_id.0, &name, &actions]).await?;
+    found.iter().map(read_source).collect()
+}
+
+/// Ordered by id, after `after`.
+pub async fn list_sources(
+    client: &impl Client,
+    account_id: AccountId,
+    after: Option<SourceId>,
+    limit: i64,
+) -> Result<Vec<Source>, Failure> {
+    let after = after.map_or(Uuid::nil(), |id| id.0);
+    let select = format!(
+        "SELECT {COLUMNS} FROM sources WHERE account_id = $1 AND source_id > $2
+         ORDER BY source_id LIMIT $3"
+    );
+    let found = rows(client, &select, &[&account_id.0, &after, &limit]).await?;
+    found.iter().map(read_source).collect()
+}
+
+pub async fn insert_source(client: &impl Client, source: &Source) -> Result<(), Failure> {
+    execute(
+        client,
+        "INSERT INTO sources (account_id, source_id, kind, name, merge_strategy, existing_only,
+            status, mapping_version, create_time)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        &[
+            &source.account_id.0,
+            &source.source_id.0,
+            &source.settings.kind.code(),
+            &source.settings.name,
+            &source.settings.merge_strategy.code(),
+            &source.settings.existing_only,
+            &source.status.code(),
+            &source.mapping_version,
+            &source.create_time,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub async fn update_source(client: &impl Client, source: &Source) -> Result<(), Failure> {
+    execute(
+        client,
+        "UPDATE sources SET merge_strategy = $3, existing_only = $4
+         WHERE account_id = $1 AND source_id = $2",
+        &[
+            &source.account_id.0,
+            &source.source_id.0,
+            &source.settings.merge_strategy.code(),
+            &source.settings.existing_only,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+pub async fn set_status(
+    client: &impl Client,
+    account_id: AccountId,
+    source_id: SourceId,
+    status: SourceStatus,
+) -> Result<(), Failure> {
+    let update = "UPDATE sources SET status = $3 WHERE account_id = $1 AND source_id = $2";
+    execute(
+        client,
+        update,
+        &[&account_id.0, &source_id.0, &status.code()],
+    )
+    .await?;
+    Ok(())
+}
+
+pub(super) fn read_source(row: &Row) -> Result<Source, Failure> {
+    Ok(Source {
+        account_id: AccountId(row.get("account_id")),
+        source_id: SourceId(row.get("source_id")),
+        settings: SourceSettings {
+            kind: SourceKind::of(row.get("kind"))?,
+            name: row.get("name"),
+            merge_strategy: MergeStrategy::of(row.get("merge_strategy"))?,
+            existing_only: row.get("existing_only"),
+        },
+        status: SourceStatus::of(row.get("status"))?,
+        mapping_version: row.get("mapping_version"),
+        create_time: row.get("create_time"),
+    })
+}
