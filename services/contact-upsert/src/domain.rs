@@ -12,6 +12,10 @@ mod event;
 mod fold;
 mod key;
 mod message;
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod properties;
 
 pub use changes::{Changes, ContactRow, Join, LinkRow};
 pub use contact::{InvalidContact, Register, Stamp, StoredContact, read_registers};

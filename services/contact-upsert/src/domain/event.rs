@@ -137,11 +137,13 @@ impl<'a> Facts<'a> {
         self.user.iter().chain(&self.anonymous).chain(merge)
     }
 
-    /// Whether a repeat of it is recognised by a receipt alone: it may leave no other trace.
+    /// Whether a repeat of it is recognised by a receipt alone: it may leave no other trace,
+    /// or, without a user id that stays, its trace on a contact that it no longer leads to.
     pub fn needs_receipt(&self, settings: &Settings) -> bool {
         self.event.mode != Mode::Identify
             || self.event.has_wish
             || settings.merge_strategy != MergeStrategy::Overwrite
+            || (self.user.is_none() && !self.merge_keys.is_empty())
     }
 }
 

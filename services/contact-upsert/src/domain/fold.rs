@@ -249,9 +249,9 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             contact,
             ignored: Vec::new(),
         };
-        if let Some(receipt) = self.repeated(facts, &matches) {
+        if let Some(known) = self.repeated(facts) {
             return Draft {
-                contact: contact.or(receipt),
+                contact: contact.or(Some(known)),
                 ..end(Status::Repeated)
             };
         }
@@ -283,6 +283,10 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         }
         if !facts.event.funded {
             return end(Status::NotFunded);
+        }
+        if !matches.joined.is_empty() && !self.unlinked(facts) {
+            // The others may have been left out when the event was stored; that left a receipt.
+            self.needs_all_receipts |= !self.all_receipts;
         }
         let draft = self.store(facts, &matches, effects);
         self.charge(draft)
@@ -320,7 +324,8 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         let ignored = self.apply(slot, facts, effects);
         self.link(slot, facts);
         // Where something was left out, a repeat is not recognised by what is there.
-        if facts.needs_receipt(self.settings) || !ignored.is_empty() {
+        let partial = !ignored.is_empty() || matches.left_out;
+        if partial || facts.needs_receipt(self.settings) {
             self.leave_receipt(facts, slot);
         }
         Draft {
@@ -335,19 +340,26 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         self.new_receipts.push((facts.event.key, slot));
     }
 
-    /// Whether the event was stored before (semantics 1.4), and the contact its receipt names.
-    fn repeated(&mut self, facts: &Facts<'a>, matches: &Matches) -> Option<Option<Whose>> {
+    /// The contact on which the event was stored before (semantics 1.4), if it was.
+    fn repeated(&mut self, facts: &Facts<'a>) -> Option<Whose> {
         let receipt = self.receipts.get(&facts.event.key).copied();
         if facts.needs_receipt(self.settings) || receipt.is_some() {
-            return receipt.map(Some);
+            return receipt;
         }
-        let target = matches.target?;
-        if self.unlinked(facts) || !self.has_trace(target, facts) {
+        if self.unlinked(facts) {
             return None;
         }
+        let found: Vec<usize> = facts
+            .keys()
+            .filter_map(|key| self.linked(key))
+            .map(|to| to.contact)
+            .collect();
+        let slot = found
+            .into_iter()
+            .find(|slot| self.has_trace(*slot, facts))?;
         let mut unsure = false;
         for (field, value) in &facts.fields {
-            match self.effect(Some(target), facts, field, *value) {
+            match self.effect(Some(slot), facts, field, *value) {
                 Effect::Nothing | Effect::Ignored(_) => {}
                 // A merge key may have been another's when the event was stored; that left a
                 // receipt. Anything else is the same message with other content.
@@ -359,7 +371,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             self.needs_all_receipts |= !self.all_receipts;
             return None;
         }
-        Some(None)
+        Some(Whose::Slot(slot))
     }
 
     /// Whether the contact holds a word or an identifier that came by this very event.

@@ -10,6 +10,8 @@ pub(super) struct Matches {
     pub target: Option<usize>,
     /// Other matches that are to be joined with it.
     pub joined: Vec<usize>,
+    /// Some other match stays what it is.
+    pub left_out: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -24,6 +26,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         let mut matches = Matches {
             target: None,
             joined: Vec::new(),
+            left_out: false,
         };
         if let Some(key) = &facts.user {
             matches.target = self.linked(key).map(|to| to.contact);
@@ -31,6 +34,9 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         for (position, key) in &facts.merge_keys {
             if let Some(to) = self.linked(key)
                 && self.key_counts(*position, to.contact)
+                && !matches
+                    .target
+                    .is_some_and(|target| self.overtaken(target, facts, key.kind))
             {
                 self.found(&mut matches, to.contact, FoundBy::MergeKey);
             }
@@ -58,6 +64,20 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         }
     }
 
+    /// Whether the contact has a newer word on the field than the event, which therefore says
+    /// nothing of who has the event's value now. Where repeats are recognised by receipts an
+    /// old word counts all the same: it is heard once.
+    fn overtaken(&self, slot: usize, facts: &Facts<'a>, field: &str) -> bool {
+        let value = facts.fields.iter().find(|(name, _)| *name == field);
+        let register = self.contacts[slot].register(field);
+        match (register, value) {
+            (Some(register), Some((_, value))) => {
+                !facts.needs_receipt(self.settings) && register.covers(&facts.stamp, *value)
+            }
+            _ => false,
+        }
+    }
+
     fn found(&self, matches: &mut Matches, slot: usize, by: FoundBy) {
         let Some(target) = matches.target else {
             matches.target = Some(slot);
@@ -68,8 +88,13 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             FoundBy::MergeKey => !contact.has_user_id,
             FoundBy::AnonymousId => contact.is_anonymous_only(),
         };
-        if may_join && slot != target && !matches.joined.contains(&slot) {
+        if slot == target || matches.joined.contains(&slot) {
+            return;
+        }
+        if may_join {
             matches.joined.push(slot);
+        } else {
+            matches.left_out = true;
         }
     }
 }

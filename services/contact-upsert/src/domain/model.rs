@@ -1,0 +1,224 @@
+//! The tables in memory, for the properties: loads and writes as the store does.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use uuid::Uuid;
+use weir_ids::ContactId;
+
+use super::{
+    Changes, ContactRow, Event, Facts, Key, Settings, Snapshot, Stamp, Status, StoredContact,
+    StoredLink, fold, is_merge_key,
+};
+
+/// Contacts, identifiers and receipts of one account.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(super) struct Tables {
+    pub contacts: BTreeMap<ContactId, ContactRow>,
+    pub links: BTreeMap<(String, String), LinkRow>,
+    pub receipts: BTreeMap<Uuid, ContactId>,
+    pub units: i64,
+    next_id: u128,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct LinkRow {
+    pub contact: ContactId,
+    pub version: i64,
+    micros: i64,
+    message_id: String,
+}
+
+impl Tables {
+    /// One transaction.
+    pub fn run(&mut self, settings: &Settings, events: &[Event]) -> Vec<Status> {
+        let facts: Vec<Facts<'_>> = events
+            .iter()
+            .map(|event| Facts::of(event, settings).unwrap())
+            .collect();
+        let before = self.clone();
+        let mut all_receipts = false;
+        let (folded, next_id) = loop {
+            let mut next_id = before.next_id;
+            let new_id = || {
+                next_id += 1;
+                ContactId(Uuid::from_u128(next_id))
+            };
+            let snapshot = before.snapshot(settings, &facts, all_receipts);
+            let folded = fold(settings, &facts, snapshot, new_id).unwrap();
+            if !folded.needs_all_receipts {
+                break (folded, next_id);
+            }
+            assert!(!all_receipts, "asks for receipts only once");
+            all_receipts = true;
+        };
+        self.next_id = next_id;
+        let statuses: Vec<Status> = folded.outcomes.iter().map(|o| o.status).collect();
+        let joined = folded.changes.joined_contacts();
+        let held = before
+            .links
+            .iter()
+            .filter(|(_, row)| joined.contains(&row.contact))
+            .map(stored_link)
+            .collect();
+        self.write(&folded.changes.with_held_links(held));
+        for outcome in &folded.outcomes {
+            let live = outcome.contact.map(|id| self.contacts[&id].redirect_to);
+            assert!(outcome.status == Status::Repeated || live.is_none_or(|to| to.is_none()));
+        }
+        self.check(settings);
+        statuses
+    }
+
+    fn snapshot<'a>(
+        &'a self,
+        settings: &Settings,
+        facts: &[Facts<'_>],
+        all_receipts: bool,
+    ) -> Snapshot<'a> {
+        let keys: BTreeSet<_> = facts.iter().flat_map(Facts::keys).collect();
+        let links: Vec<StoredLink<'_>> = keys
+            .iter()
+            .filter_map(|key| {
+                let place = (key.kind.to_owned(), key.value.clone().into_owned());
+                self.links.get_key_value(&place).map(stored_link)
+            })
+            .collect();
+        let contacts: BTreeSet<ContactId> = links.iter().map(|link| link.contact).collect();
+        let receipts = facts
+            .iter()
+            .filter(|f| all_receipts || f.needs_receipt(settings));
+        Snapshot {
+            contacts: contacts
+                .iter()
+                .map(|id| {
+                    let row = &self.contacts[id];
+                    StoredContact {
+                        id: row.id,
+                        has_user_id: row.has_user_id,
+                        fields: &row.fields,
+                        registers: &row.registers,
+                        redirected: row.redirect_to.is_some(),
+                    }
+                })
+                .collect(),
+            links,
+            receipts: receipts
+                .filter_map(|f| self.receipts.get_key_value(&f.event.key))
+                .map(|(key, id)| (*key, *id))
+                .collect(),
+            all_receipts,
+            heal: false,
+        }
+    }
+
+    fn write(&mut self, changes: &Changes<'_>) {
+        for row in &changes.contacts_new {
+            assert!(self.contacts.insert(row.id, row.clone()).is_none());
+        }
+        for row in &changes.contacts_changed {
+            let before = self.contacts.insert(row.id, row.clone()).unwrap();
+            assert_eq!(before.redirect_to, None, "a joined contact is at rest");
+        }
+        for (id, registers) in &changes.contacts_moved {
+            self.contacts
+                .get_mut(id)
+                .unwrap()
+                .registers
+                .clone_from(registers);
+        }
+        for key in &changes.links_gone {
+            let place = (key.kind.to_owned(), key.value.clone().into_owned());
+            assert!(self.links.remove(&place).is_some());
+        }
+        for row in &changes.links_moved {
+            let place = (row.key.kind.to_owned(), row.key.value.clone().into_owned());
+            let link = self.links.get_mut(&place).unwrap();
+            if !is_merge_key(row.key.kind) {
+                assert_eq!(link.version + 1, row.version);
+            }
+            link.contact = row.contact;
+            link.version += 1;
+        }
+        for row in &changes.links_new {
+            let place = (row.key.kind.to_owned(), row.key.value.clone().into_owned());
+            let link = LinkRow {
+                contact: row.contact,
+                version: row.version,
+                micros: row.stamp.micros,
+                message_id: row.stamp.message_id.clone().into_owned(),
+            };
+            assert!(self.links.insert(place, link).is_none());
+        }
+        for (key, id) in &changes.receipts {
+            assert!(self.receipts.insert(*key, *id).is_none());
+        }
+        self.units += i64::from(changes.units);
+    }
+
+    /// What holds whatever happened (I6).
+    fn check(&self, settings: &Settings) {
+        for ((kind, value), link) in &self.links {
+            let contact = &self.contacts[&link.contact];
+            assert_eq!(
+                contact.redirect_to, None,
+                "identifiers point to live contacts"
+            );
+            if is_merge_key(kind) {
+                assert_eq!(current_key(contact, kind).as_ref(), Some(value));
+            }
+            assert!(kind != super::USER_ID || contact.has_user_id);
+        }
+        for contact in self.contacts.values() {
+            assert!(
+                contact.redirect_to.is_none_or(|to| to < contact.id),
+                "no circles"
+            );
+            for field in &settings.unique_identifiers {
+                if contact.redirect_to.is_none()
+                    && let Some(value) = current_key(contact, field)
+                {
+                    let owner = &self.links[&(field.clone(), value)];
+                    assert_eq!(owner.contact, contact.id, "one contact a merge key");
+                }
+            }
+        }
+    }
+
+    /// All but how often identifiers moved, which depends on the grouping.
+    pub fn essence(&self) -> impl PartialEq + std::fmt::Debug + use<> {
+        let links: Vec<_> = self
+            .links
+            .iter()
+            .map(|(k, l)| (k.clone(), l.contact))
+            .collect();
+        let receipts: Vec<_> = self.receipts.keys().copied().collect();
+        (self.contacts.clone(), links, receipts, self.units)
+    }
+
+    pub fn live(&self, mut id: ContactId) -> ContactId {
+        while let Some(to) = self.contacts[&id].redirect_to {
+            id = to;
+        }
+        id
+    }
+}
+
+fn current_key(contact: &ContactRow, field: &str) -> Option<String> {
+    let registers = super::read_registers(&contact.fields, &contact.registers).unwrap();
+    let register = registers.into_iter().find(|r| r.field == field)?;
+    let key = Key::merge(field, register.value?)?;
+    Some(key.value.into_owned())
+}
+
+fn stored_link<'a>(((kind, value), row): (&'a (String, String), &'a LinkRow)) -> StoredLink<'a> {
+    StoredLink {
+        key: Key {
+            kind,
+            value: value.as_str().into(),
+        },
+        contact: row.contact,
+        version: row.version,
+        stamp: Stamp::new(row.micros, &row.message_id),
+        linked_micros: 0,
+    }
+}
