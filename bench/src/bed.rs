@@ -1,0 +1,226 @@
+//! The test bed of one scenario: a fresh system, its accounts, and the same workload for both
+//! sides. Every scenario starts from nothing, so that none depends on what ran before.
+
+use anyhow::Result;
+use chrono::{Duration, Utc};
+use weir_stack::Service;
+
+use crate::baseline::rows::{self, Renderer};
+use crate::baseline::tables;
+use crate::baseline::writer::Writer;
+use crate::drive::{Pace, drive};
+use crate::http::{self, Client};
+use crate::options::Options;
+use crate::screen::{Meter, progress, thousands};
+use crate::setup::{self, Account};
+use crate::system::System;
+use crate::turn::{Turn, measure};
+use crate::workload::{Batch, Recipe, Workload};
+
+/// How far the first event lies in the past. Events are a millisecond apart, so the workload's
+/// clock may overtake the real one in a long run; it must stay below a day ahead.
+const HEAD_START: Duration = Duration::hours(6);
+/// Events that are made at once while contacts are loaded: some 30 MB.
+const CHUNK: u64 = 50_000;
+
+/// Which program is measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    System,
+    Baseline,
+}
+
+impl Side {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::System => "weir",
+            Self::Baseline => "raw",
+        }
+    }
+}
+
+/// A system with accounts, ready to be measured.
+pub struct Bed {
+    pub system: System,
+    pub accounts: Vec<Account>,
+    seed: u64,
+    batch: u64,
+    connections: usize,
+    system_workload: Workload,
+    /// The same events again; none where there is no baseline.
+    baseline_workload: Option<Workload>,
+}
+
+impl Bed {
+    /// Starts a system with `accounts` accounts and nobody in them.
+    ///
+    /// # Errors
+    /// What does not start.
+    pub async fn start(options: &Options, accounts: u64, with_baseline: bool) -> Result<Self> {
+        progress("  starting a system of its own");
+        let system = System::start(options.binaries.clone()).await?;
+        let count = usize::try_from(accounts)?;
+        let accounts = setup::accounts(
+            &system.url(Service::Mapping),
+            &system.url(Service::Audience),
+            count,
+        )
+        .await?;
+        if with_baseline {
+            tables::copy(&system.admin).await?;
+        }
+        let clock = (Utc::now() - HEAD_START).timestamp_millis();
+        let workload = Workload::new(options.seed, count, 0, clock);
+        Ok(Self {
+            system,
+            accounts,
+            seed: options.seed,
+            batch: options.batch,
+            connections: usize::try_from(options.connections)?,
+            baseline_workload: with_baseline.then(|| workload.clone()),
+            system_workload: workload,
+        })
+    }
+
+    /// The sides that are measured.
+    pub fn sides(&self) -> &'static [Side] {
+        match self.baseline_workload {
+            Some(_) => &[Side::System, Side::Baseline],
+            None => &[Side::System],
+        }
+    }
+
+    /// Sends events of this recipe through both sides, unmeasured.
+    ///
+    /// # Errors
+    /// An unexpected answer.
+    pub async fn load(&mut self, what: &str, recipe: Recipe, events: u64) -> Result<()> {
+        progress(format!("  {what}: {} events", thousands(events)));
+        for side in self.sides() {
+            let mut meter = Meter::new(format!("{} {what}", side.name()), events);
+            let mut done = 0;
+            while done < events {
+                let chunk = (events - done).min(CHUNK);
+                let batches = self.batches(*side, recipe, chunk, self.batch);
+                self.drive(*side, batches).await?;
+                done += chunk;
+                meter.at(done);
+            }
+        }
+        self.system.drained().await?;
+        self.system_workload.settle();
+        if let Some(workload) = &mut self.baseline_workload {
+            workload.settle();
+        }
+        self.system.analyze().await
+    }
+
+    async fn drive(&self, side: Side, batches: Vec<Batch>) -> Result<()> {
+        match side {
+            Side::System => {
+                let (clients, jobs) = (self.clients(self.connections).await?, self.jobs(batches));
+                drive(clients, jobs.into_iter(), Pace::Saturate).await?;
+            }
+            Side::Baseline => {
+                let (writers, rows) = (self.writers(self.connections).await?, self.rows(&batches));
+                drive(writers, rows.into_iter(), Pace::Saturate).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// One measured turn of one side. At a pace there are more connections than the pace
+    /// needs, so that a slow answer does not hold back the next request.
+    ///
+    /// # Errors
+    /// An unexpected answer.
+    pub async fn turn(
+        &mut self,
+        side: Side,
+        recipe: Recipe,
+        events: u64,
+        batch: u64,
+        pace: Pace,
+    ) -> Result<Turn> {
+        let connections = match pace {
+            Pace::Saturate => self.connections,
+            Pace::JobsPerSecond(_) => self.connections * 4,
+        };
+        let batches = self.batches(side, recipe, events, batch);
+        match side {
+            Side::System => {
+                let (clients, jobs) = (self.clients(connections).await?, self.jobs(batches));
+                measure(&self.system, clients, jobs, pace).await
+            }
+            Side::Baseline => {
+                let (writers, rows) = (self.writers(connections).await?, self.rows(&batches));
+                measure(&self.system, writers, rows, pace).await
+            }
+        }
+    }
+
+    fn batches(&mut self, side: Side, recipe: Recipe, events: u64, batch: u64) -> Vec<Batch> {
+        let workload = match (side, &mut self.baseline_workload) {
+            (Side::Baseline, Some(workload)) => workload,
+            _ => &mut self.system_workload,
+        };
+        let full = (0..events / batch).map(|_| batch);
+        let rest = events % batch;
+        full.chain((rest > 0).then_some(rest))
+            .map(|size| workload.batch(recipe, usize::try_from(size).expect("a batch is small")))
+            .collect()
+    }
+
+    /// Contacts that the system holds, over all accounts.
+    pub fn known(&self) -> u64 {
+        self.system_workload.known()
+    }
+
+    /// Requests of this recipe, made while they are sent: more than fit into memory. The
+    /// workload goes on from here in them alone.
+    pub fn stream(
+        &self,
+        recipe: Recipe,
+        count: usize,
+    ) -> impl Iterator<Item = http::Job> + Send + 'static {
+        let (seed, accounts) = (self.seed, self.accounts.clone());
+        let size = usize::try_from(self.batch).expect("a batch is small");
+        let mut workload = self.system_workload.clone();
+        (0..count).map(move |_| {
+            let batch = workload.batch(recipe, size);
+            http::Job::new(seed, batch, &accounts)
+        })
+    }
+
+    fn jobs(&self, batches: Vec<Batch>) -> Vec<http::Job> {
+        batches
+            .into_iter()
+            .map(|batch| http::Job::new(self.seed, batch, &self.accounts))
+            .collect()
+    }
+
+    fn rows(&self, batches: &[Batch]) -> Vec<rows::Job> {
+        let renderer = Renderer {
+            seed: self.seed,
+            accounts: &self.accounts,
+            receive_time: Utc::now(),
+        };
+        batches.iter().map(|batch| renderer.job(batch)).collect()
+    }
+
+    /// Connections to the edge.
+    ///
+    /// # Errors
+    /// Where nothing listens there.
+    pub async fn clients(&self, count: usize) -> Result<Vec<Client>> {
+        let mut clients = Vec::with_capacity(count);
+        for _ in 0..count {
+            clients.push(Client::connect(self.system.edge).await?);
+        }
+        Ok(clients)
+    }
+
+    async fn writers(&self, count: usize) -> Result<Vec<Writer>> {
+        Writer::connect_all(self.system.postgres_url(), count).await
+    }
+}

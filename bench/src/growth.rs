@@ -1,0 +1,153 @@
+//! `bench growth`: what an event costs as contacts, accounts and stored activities grow.
+
+use anyhow::Result;
+use serde::Serialize;
+
+use crate::bed::{Bed, Side};
+use crate::drive::Pace;
+use crate::options::Options;
+use crate::process::LOAD;
+use crate::screen::{progress, thousands};
+use crate::statistics::micros_per;
+use crate::turn::Turn;
+use crate::workload::Recipe;
+
+/// What is measured at each size.
+const KNOWN: [(&str, Recipe); 2] = [
+    ("identify-known-changed", Recipe::IdentifyChanged),
+    ("track-known", Recipe::TrackKnown),
+];
+
+/// The cost at one size.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Point {
+    /// What grows.
+    pub of: &'static str,
+    pub size: u64,
+    pub scenario: &'static str,
+    pub events_per_second: f64,
+    /// CPU time of everything but the load generator.
+    pub micros_per_event: f64,
+}
+
+/// Measures along all three.
+///
+/// # Errors
+/// An unexpected answer, or a system that does not start.
+pub async fn run(options: &Options) -> Result<Vec<Point>> {
+    let mut points = Vec::new();
+    Box::pin(contacts(options, &mut points)).await?;
+    Box::pin(accounts(options, &mut points)).await?;
+    Box::pin(activities(options, &mut points)).await?;
+    Ok(points)
+}
+
+async fn contacts(options: &Options, points: &mut Vec<Point>) -> Result<()> {
+    if options.growth_contacts.is_empty() {
+        return Ok(());
+    }
+    progress("growth over contacts:");
+    let mut bed = Bed::start(options, 1, false).await?;
+    for size in ascending(&options.growth_contacts) {
+        let missing = size.saturating_sub(bed.known());
+        bed.load("loading contacts", Recipe::IdentifyNew, missing)
+            .await?;
+        for (scenario, recipe) in KNOWN {
+            points.push(point(&mut bed, options, "contacts", size, scenario, recipe).await?);
+        }
+        let recipe = Recipe::IdentifyNew;
+        points.push(point(&mut bed, options, "contacts", size, "identify-new", recipe).await?);
+    }
+    bed.system.stop().await;
+    Ok(())
+}
+
+/// The contacts are as many in all at every number of accounts, and enough that a batch meets
+/// nobody twice.
+async fn accounts(options: &Options, points: &mut Vec<Point>) -> Result<()> {
+    let sizes = ascending(&options.growth_accounts);
+    let contacts = sizes.last().copied().unwrap_or(0) * options.growth_contacts_each;
+    for size in sizes {
+        progress(format!("growth over accounts, {}:", thousands(size)));
+        let mut bed = Bed::start(options, size, false).await?;
+        bed.load("loading contacts", Recipe::IdentifyNew, contacts)
+            .await?;
+        for (scenario, recipe) in KNOWN {
+            points.push(point(&mut bed, options, "accounts", size, scenario, recipe).await?);
+        }
+        bed.system.stop().await;
+    }
+    Ok(())
+}
+
+async fn activities(options: &Options, points: &mut Vec<Point>) -> Result<()> {
+    if options.growth_activities.is_empty() {
+        return Ok(());
+    }
+    progress("growth over activities:");
+    let mut bed = Bed::start(options, 1, false).await?;
+    bed.load("loading contacts", Recipe::IdentifyNew, options.contacts)
+        .await?;
+    let mut stored = 0;
+    for size in ascending(&options.growth_activities) {
+        bed.load(
+            "loading activities",
+            Recipe::TrackKnown,
+            size.saturating_sub(stored),
+        )
+        .await?;
+        stored = stored.max(size);
+        let recipe = Recipe::TrackKnown;
+        points.push(point(&mut bed, options, "activities", size, "track-known", recipe).await?);
+        stored += options.events;
+    }
+    bed.system.stop().await;
+    Ok(())
+}
+
+async fn point(
+    bed: &mut Bed,
+    options: &Options,
+    of: &'static str,
+    size: u64,
+    scenario: &'static str,
+    recipe: Recipe,
+) -> Result<Point> {
+    let warm_up = options.batch * options.connections * 2;
+    bed.turn(Side::System, recipe, warm_up, options.batch, Pace::Saturate)
+        .await?;
+    let turn = bed
+        .turn(
+            Side::System,
+            recipe,
+            options.events,
+            options.batch,
+            Pace::Saturate,
+        )
+        .await?;
+    let point = Point {
+        of,
+        size,
+        scenario,
+        events_per_second: turn.events_per_second(),
+        micros_per_event: cost(&turn),
+    };
+    progress(format!(
+        "  {} {of}, {scenario}: {:.1} µs/event, {} events/s",
+        thousands(size),
+        point.micros_per_event,
+        thousands(point.events_per_second as u64)
+    ));
+    Ok(point)
+}
+
+fn cost(turn: &Turn) -> f64 {
+    let all = turn.cpu.iter().filter(|(name, _)| *name != LOAD);
+    micros_per(all.map(|(_, seconds)| seconds).sum(), turn.events)
+}
+
+fn ascending(sizes: &[u64]) -> Vec<u64> {
+    let mut sizes = sizes.to_vec();
+    sizes.sort_unstable();
+    sizes
+}

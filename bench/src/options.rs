@@ -1,0 +1,199 @@
+//! What the command line says, each with its default and the reason for it.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use crate::workload::Recipe;
+
+/// Measures Weir against the raw cost of storing the same rows.
+#[derive(Debug, Clone, Args)]
+pub struct Options {
+    /// What to measure; everything but `growth` and `soak` when nothing is named
+    #[arg(value_enum)]
+    pub scenarios: Vec<Scenario>,
+
+    /// Events of each measured turn
+    #[arg(long, default_value_t = 60_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub events: u64,
+
+    /// Length of each measured turn instead, by the rate of the warm-up
+    #[arg(long, value_name = "S", conflicts_with = "events")]
+    pub seconds: Option<u64>,
+
+    /// Contacts that are known beforehand, over all accounts
+    #[arg(long, default_value_t = 60_000, value_parser = clap::value_parser!(u64).range(1_000..))]
+    pub contacts: u64,
+
+    /// Accounts; batches go to them in turns
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub accounts: u64,
+
+    /// Events of a request (the receiving side allows 1,000; Segment sends up to 500)
+    #[arg(long, default_value_t = 500, value_parser = clap::value_parser!(u64).range(1..=1_000))]
+    pub batch: u64,
+
+    /// Connections, of the load as of the baseline
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..=64))]
+    pub connections: u64,
+
+    /// Pairs of turns: the system and the baseline, A B A B
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    pub rounds: u64,
+
+    /// Measures the system alone
+    #[arg(long)]
+    pub no_baseline: bool,
+
+    /// Also prints the statements that took PostgreSQL the longest
+    #[arg(long)]
+    pub statements: bool,
+
+    /// Requests per second of `single`
+    #[arg(long, default_value_t = 200.0, value_name = "N")]
+    pub rate: f64,
+
+    /// Length of `soak`
+    #[arg(long, default_value_t = 10.0)]
+    pub minutes: f64,
+
+    /// Contacts at which `growth` measures
+    #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000, 2_000_000])]
+    pub growth_contacts: Vec<u64>,
+
+    /// Numbers of accounts at which `growth` measures
+    #[arg(long, value_delimiter = ',', default_values_t = [1, 100, 1_000])]
+    pub growth_accounts: Vec<u64>,
+
+    /// Contacts of each account where `growth` is over accounts, at the most accounts
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u64).range(500..))]
+    pub growth_contacts_each: u64,
+
+    /// Stored activities at which `growth` measures
+    #[arg(
+        long,
+        value_delimiter = ',',
+        default_values_t = [10_000, 1_000_000, 5_000_000, 20_000_000]
+    )]
+    pub growth_activities: Vec<u64>,
+
+    /// The same seed makes the same events
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+
+    /// Where the programs of the services are; beside this one when absent
+    #[arg(long)]
+    pub binaries: Option<PathBuf>,
+
+    /// Where the JSON and the charts go
+    #[arg(long, default_value = ".weir")]
+    pub output: PathBuf,
+}
+
+/// Something to measure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Scenario {
+    /// Identifies of people nobody knows
+    IdentifyNew,
+    /// Identifies that bring nothing new; the registers move
+    IdentifyKnownUnchanged,
+    /// Identifies that change two fields
+    IdentifyKnownChanged,
+    /// Plain tracks of known contacts
+    TrackKnown,
+    /// Tracks of people nobody knows: the backlog
+    TrackUnknown,
+    /// Tracks of known contacts with changed traits and an audience
+    TrackWithTraitsAndAudience,
+    /// 60 % tracks, 40 % identifies; 5 % of them invalid, 10 % repeats
+    Mixed,
+    /// The same at 70 % of its saturation: how latencies are when there is room
+    #[value(name = "mixed-at-70")]
+    MixedAt70,
+    /// One event per request at a fixed rate
+    Single,
+    /// Cost per event as contacts, accounts and activities grow
+    Growth,
+    /// Memory, connections, outbox, Redis and bloat over time
+    Soak,
+}
+
+impl Scenario {
+    /// Those that run when nothing is named.
+    pub const USUAL: [Self; 9] = [
+        Self::IdentifyNew,
+        Self::IdentifyKnownUnchanged,
+        Self::IdentifyKnownChanged,
+        Self::TrackKnown,
+        Self::TrackUnknown,
+        Self::TrackWithTraitsAndAudience,
+        Self::Mixed,
+        Self::MixedAt70,
+        Self::Single,
+    ];
+
+    /// As on the command line.
+    pub fn name(self) -> String {
+        self.to_possible_value()
+            .expect("no scenario is hidden")
+            .get_name()
+            .to_owned()
+    }
+
+    /// What its batches are made of.
+    pub fn recipe(self) -> Recipe {
+        match self {
+            Self::IdentifyNew | Self::Growth => Recipe::IdentifyNew,
+            Self::IdentifyKnownUnchanged => Recipe::IdentifyUnchanged,
+            Self::IdentifyKnownChanged => Recipe::IdentifyChanged,
+            Self::TrackKnown => Recipe::TrackKnown,
+            Self::TrackUnknown => Recipe::TrackUnknown,
+            Self::TrackWithTraitsAndAudience => Recipe::TrackWithContact,
+            Self::Mixed | Self::MixedAt70 | Self::Soak => Recipe::Mixed,
+            Self::Single => Recipe::Alternating,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+
+    #[derive(Parser)]
+    struct Command {
+        #[command(flatten)]
+        options: Options,
+    }
+
+    fn parse(arguments: &[&str]) -> Result<Options, clap::Error> {
+        let arguments = ["bench"].iter().chain(arguments);
+        Command::try_parse_from(arguments).map(|command| command.options)
+    }
+
+    #[test]
+    fn scenarios_are_named_as_in_the_documentation() {
+        let options = parse(&["identify-new", "mixed-at-70", "--batch", "1000"]).unwrap();
+        let scenarios = [Scenario::IdentifyNew, Scenario::MixedAt70];
+        assert_eq!(options.scenarios, scenarios);
+        for scenario in Scenario::USUAL {
+            assert_eq!(parse(&[&scenario.name()]).unwrap().scenarios, [scenario]);
+        }
+    }
+
+    #[test]
+    fn sizes_that_can_not_be_are_refused() {
+        assert!(parse(&["--batch", "1001"]).is_err());
+        assert!(parse(&["--batch", "0"]).is_err());
+        assert!(parse(&["--events", "0"]).is_err());
+        assert!(parse(&["--events", "10", "--seconds", "3"]).is_err());
+        assert!(parse(&["track-everything"]).is_err());
+    }
+
+    #[test]
+    fn sizes_of_growth_are_lists() {
+        let options = parse(&["growth", "--growth-contacts", "10,20"]).unwrap();
+        assert_eq!(options.growth_contacts, [10, 20]);
+    }
+}

@@ -1,0 +1,84 @@
+//! Small deterministic randomness: the same seed gives the same workload on every machine.
+
+/// A SplitMix64 generator.
+#[derive(Debug, Clone)]
+pub struct Random {
+    state: u64,
+}
+
+impl Random {
+    pub fn new(seed: u64) -> Self {
+        Self { state: seed }
+    }
+
+    /// The next 64 bits.
+    pub fn bits(&mut self) -> u64 {
+        self.state = self.state.wrapping_add(GOLDEN);
+        finish(self.state)
+    }
+
+    /// A number in `0..bound`. The bias for bounds far below 2^64 does not matter here.
+    ///
+    /// # Panics
+    /// With a bound of zero.
+    pub fn below(&mut self, bound: u64) -> u64 {
+        self.bits() % bound
+    }
+}
+
+const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
+
+/// 64 bits that depend on both numbers and on nothing else.
+pub fn hash(seed: u64, number: u64) -> u64 {
+    finish(finish(seed.wrapping_add(GOLDEN)) ^ number.wrapping_mul(GOLDEN))
+}
+
+/// A bijection, so numbers that differ keep differing.
+fn finish(mut bits: u64) -> u64 {
+    bits = (bits ^ (bits >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    bits = (bits ^ (bits >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    bits ^ (bits >> 31)
+}
+
+/// Visits `0..size` in a scattered order, each once per pass: neighbours in time are not
+/// neighbours in a B-tree, and nobody comes twice in the batches under way.
+///
+/// # Panics
+/// With a size of zero.
+pub fn scatter(step: u64, size: u64) -> u64 {
+    /// A prime above any size used here, hence coprime to it.
+    const PRIME: u128 = 2_654_435_761;
+    let scattered = (u128::from(step) * PRIME) % u128::from(size);
+    u64::try_from(scattered).expect("a remainder is below its divisor")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn the_same_seed_gives_the_same_numbers() {
+        let numbers = |seed| {
+            let mut random = Random::new(seed);
+            (0..100).map(|_| random.bits()).collect::<Vec<_>>()
+        };
+        assert_eq!(numbers(7), numbers(7));
+        assert_ne!(numbers(7), numbers(8));
+    }
+
+    #[test]
+    fn hashes_of_different_numbers_differ() {
+        let hashes: HashSet<u64> = (0..100_000).map(|number| hash(1, number)).collect();
+        assert_eq!(hashes.len(), 100_000);
+    }
+
+    #[test]
+    fn a_pass_visits_everybody_once() {
+        for size in [1, 2, 97, 10_000] {
+            let visited: HashSet<u64> = (0..size).map(|step| scatter(step, size)).collect();
+            assert_eq!(visited.len() as u64, size);
+        }
+    }
+}

@@ -1,0 +1,450 @@
+//! The workload: seeded batches of realistic events, as plain values.
+//!
+//! A batch is described once and rendered twice: as the request's body for the system
+//! ([`client_form`]), and as rows for the raw baseline (`baseline::rows`). Each event carries
+//! the effect it must have, so that every answer can be checked.
+
+pub mod client_form;
+pub mod person;
+
+use uuid::Uuid;
+
+use crate::random::{Random, hash, scatter};
+
+/// What a batch is made of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Recipe {
+    IdentifyNew,
+    IdentifyUnchanged,
+    IdentifyChanged,
+    TrackKnown,
+    TrackUnknown,
+    TrackWithContact,
+    /// 60 % tracks, 40 % identifies, 5 % of them invalid, 10 % repeats.
+    Mixed,
+    /// Tracks of known contacts and changed identifies in turns.
+    Alternating,
+}
+
+impl Recipe {
+    #[cfg(test)]
+    pub const ALL: [Self; 8] = [
+        Self::IdentifyNew,
+        Self::IdentifyUnchanged,
+        Self::IdentifyChanged,
+        Self::TrackKnown,
+        Self::TrackUnknown,
+        Self::TrackWithContact,
+        Self::Mixed,
+        Self::Alternating,
+    ];
+
+    /// Whether the accounts need contacts beforehand.
+    pub fn needs_contacts(self) -> bool {
+        !matches!(self, Self::IdentifyNew | Self::TrackUnknown)
+    }
+}
+
+/// Which endpoint a batch goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    Identify,
+    Track,
+}
+
+/// How an event looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    Identify,
+    Track,
+    /// With traits and an `add` wish.
+    TrackWithContact,
+}
+
+/// What an event must lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Effect {
+    NewContact,
+    ChangedContact,
+    /// Nothing new in it, but newer: the registers move.
+    UnchangedContact,
+    /// Stored on a known contact.
+    Activity,
+    /// Waits for its contact.
+    Backlog,
+    /// A changed contact, an activity and a wish.
+    ContactActivity,
+    /// Was sent before.
+    Repeat,
+    Invalid,
+}
+
+/// One event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event {
+    pub shape: Shape,
+    pub effect: Effect,
+    pub person: u64,
+    pub revision: u64,
+    /// Unix time; grows from event to event.
+    pub millis: i64,
+    /// Unique in the workload; what the message id is made of.
+    pub serial: u64,
+}
+
+impl Event {
+    /// Whether this status is a right answer.
+    pub fn accepts(&self, status: u16) -> bool {
+        match self.effect {
+            Effect::UnchangedContact => status == 422,
+            Effect::Invalid => status == 400,
+            // An identify whose every word was overtaken meanwhile may say so.
+            Effect::Repeat if self.shape == Shape::Identify => status == 200 || status == 422,
+            _ => status == 200,
+        }
+    }
+
+    /// A UUID that follows from the serial.
+    pub fn message_id(&self, seed: u64) -> String {
+        let high = hash(seed ^ 0x4D45_5353, self.serial);
+        Uuid::from_u64_pair(high, hash(high, self.serial)).to_string()
+    }
+}
+
+/// What one request carries.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Batch {
+    /// Index of the account.
+    pub account: usize,
+    pub endpoint: Endpoint,
+    pub events: Vec<Event>,
+}
+
+/// People whom nobody identified have numbers from here on.
+const UNKNOWN_PEOPLE: u64 = 1 << 40;
+/// Tracks by each unknown person, one after another.
+const TRACKS_PER_UNKNOWN: u64 = 5;
+/// How far back a repeat may reach.
+const RECENT: usize = 4_096;
+
+/// Makes batches, one after another, for accounts in turns.
+#[derive(Debug, Clone)]
+pub struct Workload {
+    random: Random,
+    clock_millis: i64,
+    serial: u64,
+    batches: u64,
+    accounts: Vec<Population>,
+}
+
+/// Who lives in one account, and what it sent of late.
+#[derive(Debug, Clone, Default)]
+struct Population {
+    known: u64,
+    /// Those of the known whom the walks visit.
+    settled: u64,
+    unknown_tracks: u64,
+    /// Steps of the walks through the known, by effect.
+    changed: u64,
+    unchanged: u64,
+    tracked: u64,
+    recent_identifies: Vec<Event>,
+    recent_tracks: Vec<Event>,
+}
+
+impl Workload {
+    /// A workload over `accounts` that hold `known` contacts each; events are dated from
+    /// `clock_millis` on, a millisecond apart.
+    pub fn new(seed: u64, accounts: usize, known: u64, clock_millis: i64) -> Self {
+        let population = Population {
+            known,
+            settled: known,
+            ..Default::default()
+        };
+        Self {
+            random: Random::new(seed),
+            clock_millis,
+            serial: 0,
+            batches: 0,
+            accounts: vec![population; accounts],
+        }
+    }
+
+    /// Contacts of all accounts so far.
+    pub fn known(&self) -> u64 {
+        self.accounts.iter().map(|account| account.known).sum()
+    }
+
+    /// From now on the walks visit those too who came since the last time.
+    pub fn settle(&mut self) {
+        for account in &mut self.accounts {
+            account.settled = account.known;
+        }
+    }
+
+    /// The next batch of `size` events.
+    pub fn batch(&mut self, recipe: Recipe, size: usize) -> Batch {
+        let accounts = self.accounts.len() as u64;
+        let account = usize::try_from(self.batches % accounts).expect("an index of accounts");
+        // Turns are per account, so that each of them gets both kinds.
+        let turn = self.batches / accounts;
+        self.batches += 1;
+        let endpoint = match recipe {
+            Recipe::IdentifyNew | Recipe::IdentifyUnchanged | Recipe::IdentifyChanged => {
+                Endpoint::Identify
+            }
+            Recipe::TrackKnown | Recipe::TrackUnknown | Recipe::TrackWithContact => Endpoint::Track,
+            Recipe::Mixed if turn % 5 < 3 => Endpoint::Track,
+            Recipe::Alternating if turn.is_multiple_of(2) => Endpoint::Track,
+            Recipe::Mixed | Recipe::Alternating => Endpoint::Identify,
+        };
+        let events = (0..size)
+            .map(|_| self.event(recipe, endpoint, account))
+            .collect();
+        Batch {
+            account,
+            endpoint,
+            events,
+        }
+    }
+
+    fn event(&mut self, recipe: Recipe, endpoint: Endpoint, account: usize) -> Event {
+        let mut effect = effect(recipe, endpoint, &mut self.random);
+        if effect == Effect::Repeat {
+            if let Some(repeat) = self.repeat(endpoint, account) {
+                return repeat;
+            }
+            // Nothing to repeat yet.
+            effect = match endpoint {
+                Endpoint::Identify => Effect::ChangedContact,
+                Endpoint::Track => Effect::Activity,
+            };
+        }
+        self.serial += 1;
+        self.clock_millis += 1;
+        let divided = recipe == Recipe::Mixed;
+        let (person, revision) = self.accounts[account].cast(effect, divided, self.serial);
+        let shape = match (endpoint, effect) {
+            (Endpoint::Identify, _) => Shape::Identify,
+            (Endpoint::Track, Effect::ContactActivity) => Shape::TrackWithContact,
+            (Endpoint::Track, _) => Shape::Track,
+        };
+        let event = Event {
+            shape,
+            effect,
+            person,
+            revision,
+            millis: self.clock_millis,
+            serial: self.serial,
+        };
+        if divided && effect != Effect::Invalid {
+            self.remember(event, endpoint, account);
+        }
+        event
+    }
+
+    /// One of the account's recent events again, word for word.
+    fn repeat(&mut self, endpoint: Endpoint, account: usize) -> Option<Event> {
+        let recent = self.accounts[account].recent(endpoint);
+        let length = recent.len() as u64;
+        let pick = usize::try_from(self.random.bits().checked_rem(length)?).ok()?;
+        let original = self.accounts[account].recent(endpoint)[pick];
+        // An identify with nothing new answers 422 each time, which is no repeat's answer.
+        (original.effect != Effect::UnchangedContact).then_some(Event {
+            effect: Effect::Repeat,
+            ..original
+        })
+    }
+
+    fn remember(&mut self, event: Event, endpoint: Endpoint, account: usize) {
+        let recent = self.accounts[account].recent(endpoint);
+        if recent.len() < RECENT {
+            recent.push(event);
+        } else {
+            let place = usize::try_from(event.serial).expect("64-bit") % RECENT;
+            recent[place] = event;
+        }
+    }
+}
+
+impl Population {
+    fn recent(&mut self, endpoint: Endpoint) -> &mut Vec<Event> {
+        match endpoint {
+            Endpoint::Identify => &mut self.recent_identifies,
+            Endpoint::Track => &mut self.recent_tracks,
+        }
+    }
+
+    /// Who takes part, and with which revision. In a `divided` population every third person
+    /// is for one effect alone, so that none of them overtakes another's values.
+    fn cast(&mut self, effect: Effect, divided: bool, serial: u64) -> (u64, u64) {
+        let settled = self.settled;
+        let walk = |step: &mut u64, third: u64| {
+            let (groups, offset) = if divided { (3, third) } else { (1, 0) };
+            *step += 1;
+            scatter(*step, (settled / groups).max(1)) * groups + offset
+        };
+        match effect {
+            Effect::ChangedContact => (walk(&mut self.changed, 0), serial),
+            Effect::UnchangedContact => (walk(&mut self.unchanged, 1), 0),
+            Effect::Activity => (walk(&mut self.tracked, 2), 0),
+            Effect::ContactActivity => (walk(&mut self.tracked, 2), serial),
+            Effect::Backlog => {
+                self.unknown_tracks += 1;
+                let person = UNKNOWN_PEOPLE + self.unknown_tracks / TRACKS_PER_UNKNOWN;
+                (person, 0)
+            }
+            Effect::NewContact => {
+                self.known += 1;
+                (self.known - 1, 0)
+            }
+            Effect::Invalid | Effect::Repeat => (serial, 0),
+        }
+    }
+}
+
+/// Draws an effect.
+fn effect(recipe: Recipe, endpoint: Endpoint, random: &mut Random) -> Effect {
+    match (recipe, endpoint) {
+        (Recipe::IdentifyNew, _) => Effect::NewContact,
+        (Recipe::IdentifyUnchanged, _) => Effect::UnchangedContact,
+        (Recipe::IdentifyChanged, _) | (Recipe::Alternating, Endpoint::Identify) => {
+            Effect::ChangedContact
+        }
+        (Recipe::TrackKnown, _) | (Recipe::Alternating, Endpoint::Track) => Effect::Activity,
+        (Recipe::TrackUnknown, _) => Effect::Backlog,
+        (Recipe::TrackWithContact, _) => Effect::ContactActivity,
+        (Recipe::Mixed, Endpoint::Identify) => match random.below(100) {
+            0..5 => Effect::Invalid,
+            5..15 => Effect::Repeat,
+            15..40 => Effect::NewContact,
+            40..85 => Effect::ChangedContact,
+            _ => Effect::UnchangedContact,
+        },
+        (Recipe::Mixed, Endpoint::Track) => match random.below(100) {
+            0..5 => Effect::Invalid,
+            5..15 => Effect::Repeat,
+            15..25 => Effect::Backlog,
+            25..40 => Effect::ContactActivity,
+            _ => Effect::Activity,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    const NOW: i64 = 1_764_000_000_000;
+
+    fn batches(recipe: Recipe, count: usize) -> Vec<Batch> {
+        let mut workload = Workload::new(7, 2, 3_000, NOW);
+        (0..count).map(|_| workload.batch(recipe, 100)).collect()
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_batches() {
+        for recipe in Recipe::ALL {
+            assert_eq!(batches(recipe, 6), batches(recipe, 6));
+        }
+    }
+
+    #[test]
+    fn accounts_take_turns() {
+        let accounts: Vec<usize> = batches(Recipe::Mixed, 4)
+            .iter()
+            .map(|batch| batch.account)
+            .collect();
+        assert_eq!(accounts, [0, 1, 0, 1]);
+    }
+
+    #[test]
+    fn events_grow_in_time_and_serial() {
+        let mut last = (NOW, 0);
+        for batch in batches(Recipe::TrackKnown, 10) {
+            for event in batch.events {
+                assert!((event.millis, event.serial) > last);
+                last = (event.millis, event.serial);
+            }
+        }
+    }
+
+    #[test]
+    fn new_contacts_are_new_in_their_account() {
+        let mut met = HashSet::new();
+        for batch in batches(Recipe::IdentifyNew, 10) {
+            for event in batch.events {
+                assert!(event.person >= 3_000);
+                assert!(met.insert((batch.account, event.person)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_pass_through_the_known_meets_nobody_twice() {
+        let mut workload = Workload::new(7, 1, 3_000, NOW);
+        let batch = workload.batch(Recipe::IdentifyChanged, 3_000);
+        let met: HashSet<u64> = batch.events.iter().map(|event| event.person).collect();
+        assert_eq!(met.len(), 3_000);
+    }
+
+    #[test]
+    fn the_mix_has_the_shares_it_was_made_for() {
+        let batches = batches(Recipe::Mixed, 1_000);
+        let events: Vec<&Event> = batches.iter().flat_map(|batch| &batch.events).collect();
+        let share = |wanted: &dyn Fn(&&&Event) -> bool| {
+            events.iter().filter(wanted).count() as f64 / events.len() as f64
+        };
+        let near = |share: f64, expected: f64| (share - expected).abs() < 0.01;
+        assert!(near(share(&|event| event.shape != Shape::Identify), 0.60));
+        assert!(near(share(&|event| event.effect == Effect::Invalid), 0.05));
+        assert!(near(share(&|event| event.effect == Effect::Repeat), 0.10));
+    }
+
+    #[test]
+    fn a_repeat_is_its_original_word_for_word() {
+        let mut originals = HashSet::new();
+        for batch in batches(Recipe::Mixed, 50) {
+            for event in batch.events {
+                let words = (batch.account, event.serial, event.person, event.revision);
+                if event.effect == Effect::Repeat {
+                    assert!(originals.contains(&words));
+                } else {
+                    assert!(originals.insert(words));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn in_the_mix_one_effect_never_touches_another_ones_people() {
+        let (mut changed, mut unchanged, mut tracked) =
+            (HashSet::new(), HashSet::new(), HashSet::new());
+        for batch in batches(Recipe::Mixed, 200) {
+            for event in batch.events {
+                let person = (batch.account, event.person);
+                match event.effect {
+                    Effect::ChangedContact => changed.insert(person),
+                    Effect::UnchangedContact => unchanged.insert(person),
+                    Effect::ContactActivity => tracked.insert(person),
+                    _ => false,
+                };
+            }
+        }
+        assert!(changed.is_disjoint(&unchanged));
+        assert!(changed.is_disjoint(&tracked));
+        assert!(unchanged.is_disjoint(&tracked));
+    }
+
+    #[test]
+    fn answers_are_checked_by_what_the_event_must_do() {
+        let mut event = batches(Recipe::IdentifyUnchanged, 1)[0].events[0];
+        assert!(event.accepts(422) && !event.accepts(200));
+        event.effect = Effect::NewContact;
+        assert!(event.accepts(200) && !event.accepts(500));
+        event.effect = Effect::Repeat;
+        assert!(event.accepts(200) && event.accepts(422) && !event.accepts(429));
+    }
+}
