@@ -1,0 +1,61 @@
+-- The anchor of everything of an account, and how far its daily sync is.
+CREATE TABLE accounts (
+    account_id uuid PRIMARY KEY,
+    -- The last UTC day whose sync is finished.
+    synced_day date NOT NULL,
+    -- When the sync that is under way began; it is done with those who had left by then.
+    sync_began_time timestamptz,
+    -- Until when one replica has it to itself.
+    sync_lease_time timestamptz
+);
+
+CREATE TABLE audiences (
+    account_id uuid NOT NULL,
+    audience_id uuid NOT NULL,
+    -- Compared byte for byte, so that case counts and the order is the same everywhere.
+    name text COLLATE "C" NOT NULL,
+    -- segment_actions | other
+    origin text NOT NULL,
+    create_time timestamptz NOT NULL,
+    PRIMARY KEY (account_id, audience_id),
+    UNIQUE (account_id, name)
+);
+
+-- What is, and what is wished; they differ while a re-entry is held back.
+CREATE TABLE memberships (
+    account_id uuid NOT NULL,
+    audience_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    member boolean NOT NULL,
+    wish_member boolean NOT NULL,
+    member_since_time timestamptz,
+    left_time timestamptz,
+    wish_time timestamptz NOT NULL,
+    wish_message_id text NOT NULL,
+    PRIMARY KEY (account_id, audience_id, contact_id)
+) WITH (fillfactor = 85);
+CREATE INDEX memberships_members ON memberships (account_id, audience_id, contact_id) WHERE member;
+CREATE INDEX memberships_pending ON memberships (account_id, audience_id, contact_id)
+    WHERE member <> wish_member;
+CREATE INDEX memberships_of_contact ON memberships (account_id, contact_id);
+
+-- Contacts that were joined into others. `survivor_id` is never itself in `contact_id`.
+CREATE TABLE contact_joins (
+    account_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    survivor_id uuid NOT NULL,
+    PRIMARY KEY (account_id, contact_id)
+);
+CREATE INDEX contact_joins_of_survivor ON contact_joins (account_id, survivor_id);
+
+-- Where the engine distributes tables, they go by account.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
+        PERFORM create_distributed_table('accounts', 'account_id');
+        PERFORM create_distributed_table('audiences', 'account_id', colocate_with => 'accounts');
+        PERFORM create_distributed_table('memberships', 'account_id', colocate_with => 'accounts');
+        PERFORM create_distributed_table('contact_joins', 'account_id', colocate_with => 'accounts');
+    END IF;
+END
+$$;

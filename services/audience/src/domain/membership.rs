@@ -1,0 +1,112 @@
+//! Wishes, and what becomes of them (semantics 5.2-5.5).
+
+use std::cmp::Reverse;
+
+use chrono::{DateTime, TimeDelta, Utc};
+
+/// Who left comes back at the earliest after this long; exactly this long is long enough.
+pub const RE_ENTRY_PAUSE: TimeDelta = TimeDelta::seconds(60);
+
+/// In or out. At equal times a remove wins, so it is the greater one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Mode {
+    Add,
+    Remove,
+}
+
+/// What an event wishes. The greatest wish stands, whatever the order of arrival.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Wish {
+    // The order of the fields is the order of wishes.
+    pub time: DateTime<Utc>,
+    pub mode: Mode,
+    pub message_id: String,
+}
+
+/// A contact's relation to an audience.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Membership {
+    /// Whether it belongs to it now.
+    pub member: bool,
+    /// By the clock of this service; of a member only.
+    pub member_since: Option<DateTime<Utc>>,
+    /// When it left last, by the clock of this service; none if it never did.
+    pub left: Option<DateTime<Utc>>,
+    /// The wish that stands.
+    pub wish: Wish,
+}
+
+/// What became of a wish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Decision {
+    /// The membership is as wished.
+    Applied,
+    /// It stands, but the contact left less than a minute ago.
+    HeldBack,
+    /// A newer wish stands.
+    Overtaken,
+}
+
+impl Membership {
+    /// Takes one more wish, and applies the one that then stands, if it may be applied.
+    /// A wish that is known already changes nothing but that: so a repeat after the pause
+    /// applies what was held back.
+    pub fn take(before: Option<Self>, wish: Wish, now: DateTime<Utc>) -> (Self, Decision) {
+        let mut membership = before.unwrap_or_else(|| Self {
+            member: false,
+            member_since: None,
+            left: None,
+            wish: wish.clone(),
+        });
+        let overtaken = wish < membership.wish;
+        if wish > membership.wish {
+            membership.wish = wish;
+        }
+        let applied = membership.catch_up(now);
+        let decision = match (overtaken, applied) {
+            (true, _) => Decision::Overtaken,
+            (false, true) => Decision::Applied,
+            (false, false) => Decision::HeldBack,
+        };
+        (membership, decision)
+    }
+
+    /// Applies the wish that stands, unless the contact left less than a minute ago.
+    /// Answers whether the membership is now as wished.
+    pub fn catch_up(&mut self, now: DateTime<Utc>) -> bool {
+        let wished = self.wish.mode == Mode::Add;
+        if self.member == wished {
+            return true;
+        }
+        if wished {
+            if self.left.is_some_and(|left| now - left < RE_ENTRY_PAUSE) {
+                return false;
+            }
+            self.member_since = Some(now);
+        } else {
+            self.member_since = None;
+            self.left = Some(now);
+        }
+        self.member = wished;
+        true
+    }
+
+    /// Of two contacts that turned out to be one: the newest wish stands, with the membership
+    /// that it led to; the pause runs from the last time that either left. The order in which
+    /// contacts are joined does not matter.
+    #[must_use]
+    pub fn join(self, other: Self) -> Self {
+        let left = self.left.max(other.left);
+        let rank = |one: &Self| (one.wish.clone(), one.member, Reverse(one.member_since));
+        let mut newest = if rank(&self) >= rank(&other) {
+            self
+        } else {
+            other
+        };
+        newest.left = left;
+        newest
+    }
+}
+
+#[cfg(test)]
+mod tests;

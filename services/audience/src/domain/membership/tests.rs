@@ -1,0 +1,167 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn at(millis: i64) -> DateTime<Utc> {
+    DateTime::from_timestamp_millis(1_780_000_000_000 + millis).unwrap()
+}
+
+fn wish(mode: Mode, millis: i64) -> Wish {
+    Wish {
+        time: at(millis),
+        mode,
+        message_id: format!("m{millis}"),
+    }
+}
+
+/// One who was in and left at the time zero.
+fn gone() -> Membership {
+    let (member, _) = Membership::take(None, wish(Mode::Add, -20), at(-10));
+    let (gone, decision) = Membership::take(Some(member), wish(Mode::Remove, -5), at(0));
+    assert_eq!(decision, Decision::Applied);
+    assert_eq!(gone.left, Some(at(0)));
+    gone
+}
+
+#[test]
+fn who_comes_back_within_a_minute_is_held_back_and_at_a_minute_is_not() {
+    let (held, decision) = Membership::take(Some(gone()), wish(Mode::Add, 1), at(59_999));
+    assert_eq!(decision, Decision::HeldBack);
+    assert!(!held.member);
+    assert_eq!(held.wish, wish(Mode::Add, 1));
+
+    let (back, decision) = Membership::take(Some(gone()), wish(Mode::Add, 1), at(60_000));
+    assert_eq!(decision, Decision::Applied);
+    assert!(back.member);
+    assert_eq!(back.member_since, Some(at(60_000)));
+}
+
+#[test]
+fn any_update_after_the_minute_applies_what_was_held_back() {
+    let (held, _) = Membership::take(Some(gone()), wish(Mode::Add, 1), at(100));
+    // A repeat of the same, an older one, and a newer one.
+    for (update, expected) in [
+        (wish(Mode::Add, 1), Decision::Applied),
+        (wish(Mode::Remove, -50), Decision::Overtaken),
+        (wish(Mode::Add, 70_000), Decision::Applied),
+    ] {
+        let (back, decision) = Membership::take(Some(held.clone()), update, at(61_000));
+        assert_eq!(decision, expected);
+        assert!(back.member);
+    }
+    let mut synced = held;
+    assert!(!synced.catch_up(at(59_999)));
+    assert!(synced.catch_up(at(60_000)));
+}
+
+#[test]
+fn a_removal_while_held_back_leaves_nothing_to_catch_up_with() {
+    let (held, _) = Membership::take(Some(gone()), wish(Mode::Add, 1), at(100));
+    let (out, decision) = Membership::take(Some(held), wish(Mode::Remove, 2), at(200));
+    assert_eq!(decision, Decision::Applied);
+    assert!(!out.member);
+    // The contact never came back, so it did not leave again either.
+    assert_eq!(out.left, Some(at(0)));
+}
+
+#[test]
+fn who_never_was_a_member_is_not_held_back() {
+    let (out, _) = Membership::take(None, wish(Mode::Remove, 1), at(10));
+    assert_eq!(out.left, None);
+    let (member, decision) = Membership::take(Some(out), wish(Mode::Add, 2), at(20));
+    assert_eq!(decision, Decision::Applied);
+    assert!(member.member);
+}
+
+#[test]
+fn at_equal_times_a_remove_wins_and_a_late_add_does_not_beat_it() {
+    let (out, _) = Membership::take(None, wish(Mode::Add, 5), at(10));
+    let (out, decision) = Membership::take(Some(out), wish(Mode::Remove, 5), at(11));
+    assert_eq!((out.member, decision), (false, Decision::Applied));
+    let mut late = wish(Mode::Add, 5);
+    late.message_id = "z".to_owned();
+    let (out, decision) = Membership::take(Some(out), late, at(100_000));
+    assert_eq!((out.member, decision), (false, Decision::Overtaken));
+}
+
+fn any_wish() -> impl Strategy<Value = Wish> {
+    (any::<bool>(), 0..20_i64, 0..3_u8).prop_map(|(add, time, message)| Wish {
+        time: at(time),
+        mode: if add { Mode::Add } else { Mode::Remove },
+        message_id: message.to_string(),
+    })
+}
+
+fn any_membership() -> impl Strategy<Value = Membership> {
+    (
+        any::<bool>(),
+        prop::option::of(0..20_i64),
+        0..20_i64,
+        any_wish(),
+    )
+        .prop_map(|(member, left, since, wish)| Membership {
+            member,
+            member_since: member.then(|| at(since)),
+            left: left.map(at),
+            wish,
+        })
+}
+
+proptest! {
+    #[test]
+    fn any_order_of_wishes_ends_with_the_same_wish_and_membership(
+        wishes in prop::collection::vec(any_wish(), 1..12),
+        seed in any::<u64>(),
+    ) {
+        let mut shuffled = wishes.clone();
+        // A cheap permutation, and some repeats.
+        shuffled.sort_by_key(|wish| (wish.time.timestamp_millis() as u64).wrapping_mul(seed | 1));
+        shuffled.extend(wishes.iter().take(3).cloned());
+        let run = |list: &[Wish]| {
+            let mut state = None;
+            // Each comes more than a minute after the one before, so none is held back.
+            for (index, wish) in (0_i64..).zip(list) {
+                state = Some(Membership::take(state, wish.clone(), at(index * 61_000)).0);
+            }
+            state.unwrap()
+        };
+        let (one, other) = (run(&wishes), run(&shuffled));
+        prop_assert_eq!(&one.wish, &other.wish);
+        prop_assert_eq!(one.member, other.member);
+        prop_assert_eq!(&one.wish, wishes.iter().max().unwrap());
+        prop_assert_eq!(one.member, one.wish.mode == Mode::Add);
+    }
+
+    #[test]
+    fn after_a_minute_of_quiet_everyone_is_where_they_wish_to_be(
+        wishes in prop::collection::vec((any_wish(), 0..30_000_i64), 1..12),
+    ) {
+        let (mut state, mut now) = (None, 0);
+        for (wish, pause) in wishes {
+            now += pause;
+            let (next, decision) = Membership::take(state, wish.clone(), at(now));
+            match decision {
+                Decision::Applied => prop_assert_eq!(next.member, wish.mode == Mode::Add),
+                Decision::HeldBack => prop_assert!(!next.member && wish.mode == Mode::Add),
+                Decision::Overtaken => prop_assert!(wish < next.wish),
+            }
+            prop_assert_eq!(next.member, next.member_since.is_some());
+            state = Some(next);
+        }
+        let mut state = state.unwrap();
+        prop_assert!(state.catch_up(at(now + 60_000)));
+        prop_assert_eq!(state.member, state.wish.mode == Mode::Add);
+    }
+
+    #[test]
+    fn contacts_may_be_joined_in_any_order(
+        a in any_membership(), b in any_membership(), c in any_membership(),
+    ) {
+        prop_assert_eq!(a.clone().join(b.clone()), b.clone().join(a.clone()));
+        prop_assert_eq!(
+            a.clone().join(b.clone()).join(c.clone()),
+            a.clone().join(b.join(c))
+        );
+        prop_assert_eq!(a.clone().join(a.clone()), a);
+    }
+}

@@ -1,0 +1,159 @@
+//! The gRPC service.
+
+mod convert;
+mod status;
+
+use std::sync::Arc;
+
+use tonic::{Request, Response, Status};
+use weir_ids::ContactId;
+use weir_proto::audience::v1::audience_service_server::{AudienceService, AudienceServiceServer};
+use weir_proto::audience::v1::{
+    ApplyWishesRequest, ApplyWishesResponse, CheckAudiencesRequest, CheckAudiencesResponse,
+    CreateAudienceRequest, CreateAudienceResponse, GetAudienceRequest, GetAudienceResponse,
+    JoinContactsRequest, JoinContactsResponse, ListAudiencesRequest, ListAudiencesResponse,
+    ListMembersRequest, ListMembersResponse,
+};
+use weir_rpc::{Deadline, page_size};
+
+use crate::app::App;
+use crate::domain::Name;
+
+/// The service, ready to be added to a server.
+pub fn service(app: Arc<App>) -> AudienceServiceServer<impl AudienceService> {
+    AudienceServiceServer::new(Grpc(app)).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
+}
+
+struct Grpc(Arc<App>);
+
+#[tonic::async_trait]
+impl AudienceService for Grpc {
+    async fn create_audience(
+        &self,
+        request: Request<CreateAudienceRequest>,
+    ) -> Result<Response<CreateAudienceResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = convert::id(&request.account_id, "account_id")?;
+        let origin = convert::origin(request.origin)?;
+        let name = Name::parse(&request.name)
+            .map_err(|wrong| weir_rpc::invalid("name", &wrong.to_string()))?;
+        let created = self
+            .0
+            .create(account, name, origin, deadline)
+            .await
+            .map_err(status::of)?;
+        Ok(Response::new(CreateAudienceResponse {
+            audience: Some(convert::audience(created.audience)),
+            created: created.created,
+        }))
+    }
+
+    async fn get_audience(
+        &self,
+        request: Request<GetAudienceRequest>,
+    ) -> Result<Response<GetAudienceResponse>, Status> {
+        let request = request.into_inner();
+        let account = convert::id(&request.account_id, "account_id")?;
+        // A text that is no id is the id of no audience.
+        let audience = request
+            .audience_id
+            .parse()
+            .map_err(|_| weir_rpc::not_found("audience"))?;
+        let found = self.0.audience(account, audience).await;
+        Ok(Response::new(GetAudienceResponse {
+            audience: Some(convert::audience(found.map_err(status::of)?)),
+        }))
+    }
+
+    async fn list_audiences(
+        &self,
+        request: Request<ListAudiencesRequest>,
+    ) -> Result<Response<ListAudiencesResponse>, Status> {
+        let request = request.into_inner();
+        let account = convert::id(&request.account_id, "account_id")?;
+        let size = page_size(request.page_size)?;
+        let after = convert::name_of_token(&request.page_token)?;
+        let page = self
+            .0
+            .audiences(account, &after, size)
+            .await
+            .map_err(status::of)?;
+        Ok(Response::new(ListAudiencesResponse {
+            audiences: page.items.into_iter().map(convert::audience).collect(),
+            next_page_token: page
+                .next
+                .map(|name| convert::token_of_name(&name))
+                .unwrap_or_default(),
+        }))
+    }
+
+    async fn check_audiences(
+        &self,
+        request: Request<CheckAudiencesRequest>,
+    ) -> Result<Response<CheckAudiencesResponse>, Status> {
+        let request = request.into_inner();
+        let account = convert::id(&request.account_id, "account_id")?;
+        let audiences = convert::checked_ids(&request.audience_ids)?;
+        let known: Vec<_> = audiences.iter().flatten().copied().collect();
+        let checks = self.0.check(account, &known).await.map_err(status::of)?;
+        Ok(Response::new(convert::checks(&audiences, checks)))
+    }
+
+    async fn apply_wishes(
+        &self,
+        request: Request<ApplyWishesRequest>,
+    ) -> Result<Response<ApplyWishesResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = convert::id(&request.account_id, "account_id")?;
+        let wishes = convert::wishes(request.wishes)?;
+        let outcomes = self
+            .0
+            .apply(account, wishes, deadline)
+            .await
+            .map_err(status::of)?;
+        Ok(Response::new(convert::outcomes(&outcomes)))
+    }
+
+    async fn join_contacts(
+        &self,
+        request: Request<JoinContactsRequest>,
+    ) -> Result<Response<JoinContactsResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = convert::id(&request.account_id, "account_id")?;
+        let joins = convert::joins(&request.joins)?;
+        self.0
+            .join(account, joins, deadline)
+            .await
+            .map_err(status::of)?;
+        Ok(Response::new(JoinContactsResponse {}))
+    }
+
+    async fn list_members(
+        &self,
+        request: Request<ListMembersRequest>,
+    ) -> Result<Response<ListMembersResponse>, Status> {
+        let request = request.into_inner();
+        let account = convert::id(&request.account_id, "account_id")?;
+        let audience = request
+            .audience_id
+            .parse()
+            .map_err(|_| weir_rpc::not_found("audience"))?;
+        let size = page_size(request.page_size)?;
+        let after: ContactId = convert::contact_of_token(&request.page_token)?;
+        let page = self
+            .0
+            .members(account, audience, after, size)
+            .await
+            .map_err(status::of)?;
+        Ok(Response::new(ListMembersResponse {
+            members: page.items.into_iter().map(convert::member).collect(),
+            next_page_token: page
+                .next
+                .map(|contact| contact.to_string())
+                .unwrap_or_default(),
+        }))
+    }
+}

@@ -1,0 +1,229 @@
+//! From messages to types that can't be wrong, and back.
+
+use std::str::FromStr;
+
+use chrono::{DateTime, SubsecRound, Utc};
+use prost_types::Timestamp;
+use tonic::Status;
+use uuid::Uuid;
+use weir_ids::{AudienceId, ContactId};
+use weir_proto::audience::v1::{
+    ApplyWishesResponse, Audience as WireAudience, AudienceCheck, CheckAudiencesResponse,
+    ContactJoin, Member, Origin as WireOrigin, Wish as WireWish, WishMode, WishResult, WishStatus,
+};
+use weir_rpc::invalid;
+
+use crate::app::{Outcome, WishOf};
+use crate::domain::{Audience, Decision, Mode, Name, Origin, Usable, Wish};
+
+/// As many events as a batch has.
+const MAX_WISHES: usize = 1_000;
+const MAX_IDS: usize = 1_000;
+/// As many joins as contact-upsert relays in one call.
+const MAX_JOINS: usize = 10_000;
+
+pub(super) fn id<T: FromStr>(text: &str, field: &str) -> Result<T, Status> {
+    text.parse().map_err(|_| invalid(field, "must be a UUID"))
+}
+
+fn indexed<T: FromStr>(text: &str, list: &str, index: usize, field: &str) -> Result<T, Status> {
+    text.parse()
+        .map_err(|_| invalid(&format!("{list}[{index}].{field}"), "must be a UUID"))
+}
+
+pub(super) fn origin(wire: i32) -> Result<Origin, Status> {
+    match WireOrigin::try_from(wire) {
+        Ok(WireOrigin::SegmentActions) => Ok(Origin::SegmentActions),
+        Ok(WireOrigin::Other) => Ok(Origin::Other),
+        Ok(WireOrigin::Unspecified) | Err(_) => Err(invalid("origin", "must be given")),
+    }
+}
+
+pub(super) fn audience(audience: Audience) -> WireAudience {
+    let origin = match audience.origin {
+        Origin::SegmentActions => WireOrigin::SegmentActions,
+        Origin::Other => WireOrigin::Other,
+    };
+    WireAudience {
+        audience_id: audience.id.to_string(),
+        name: audience.name.to_string(),
+        origin: origin.into(),
+        create_time: Some(timestamp(audience.create_time)),
+    }
+}
+
+/// A text that is no id stays in its place, as none.
+pub(super) fn checked_ids(texts: &[String]) -> Result<Vec<Option<AudienceId>>, Status> {
+    if texts.len() > MAX_IDS {
+        return Err(invalid("audience_ids", "must have at most 1000 entries"));
+    }
+    Ok(texts.iter().map(|text| text.parse().ok()).collect())
+}
+
+/// `checks` are those of the ids that are ids.
+pub(super) fn checks(ids: &[Option<AudienceId>], checks: Vec<Usable>) -> CheckAudiencesResponse {
+    let mut checks = checks.into_iter();
+    let of = |id: &Option<AudienceId>| {
+        let usable = id.and_then(|_| checks.next()).unwrap_or(Usable::Unknown);
+        match usable {
+            Usable::Yes => AudienceCheck::Usable,
+            Usable::Unknown => AudienceCheck::Unknown,
+            Usable::OtherOrigin => AudienceCheck::OtherOrigin,
+        }
+        .into()
+    };
+    CheckAudiencesResponse {
+        checks: ids.iter().map(of).collect(),
+    }
+}
+
+pub(super) fn wishes(wire: Vec<WireWish>) -> Result<Vec<WishOf>, Status> {
+    if wire.len() > MAX_WISHES {
+        return Err(invalid("wishes", "must have at most 1000 entries"));
+    }
+    wire.into_iter()
+        .enumerate()
+        .map(|(index, wish)| {
+            let mode = match wish.mode() {
+                WishMode::Add => Mode::Add,
+                WishMode::Remove => Mode::Remove,
+                WishMode::Unspecified => {
+                    let field = format!("wishes[{index}].mode");
+                    return Err(invalid(&field, "must be given"));
+                }
+            };
+            let time = wish
+                .wish_time
+                .and_then(time_of)
+                .ok_or_else(|| invalid(&format!("wishes[{index}].wish_time"), "must be a time"))?;
+            Ok(WishOf {
+                contact: indexed(&wish.contact_id, "wishes", index, "contact_id")?,
+                // A text that is no id is the id of no audience: an outcome, not an error.
+                audience: wish.audience_id.parse().unwrap_or(AudienceId(Uuid::nil())),
+                wish: Wish {
+                    time,
+                    mode,
+                    // PostgreSQL keeps no NUL; ids only break ties here.
+                    message_id: wish.message_id.replace('\0', "\u{fffd}"),
+                },
+            })
+        })
+        .collect()
+}
+
+pub(super) fn outcomes(outcomes: &[Outcome]) -> ApplyWishesResponse {
+    let of = |outcome: &Outcome| {
+        let status = match outcome {
+            Outcome::Decided(Decision::Applied) => WishStatus::Applied,
+            Outcome::Decided(Decision::HeldBack) => WishStatus::HeldBack,
+            Outcome::Decided(Decision::Overtaken) => WishStatus::Overtaken,
+            Outcome::UnknownAudience => WishStatus::UnknownAudience,
+        };
+        WishResult {
+            status: status.into(),
+        }
+    };
+    ApplyWishesResponse {
+        results: outcomes.iter().map(of).collect(),
+    }
+}
+
+pub(super) fn joins(wire: &[ContactJoin]) -> Result<Vec<(ContactId, ContactId)>, Status> {
+    if wire.len() > MAX_JOINS {
+        return Err(invalid("joins", "must have at most 10000 entries"));
+    }
+    wire.iter()
+        .enumerate()
+        .map(|(index, join)| {
+            Ok((
+                indexed(&join.contact_id, "joins", index, "contact_id")?,
+                indexed(&join.survivor_id, "joins", index, "survivor_id")?,
+            ))
+        })
+        .collect()
+}
+
+pub(super) fn member((contact, since): (ContactId, DateTime<Utc>)) -> Member {
+    Member {
+        contact_id: contact.to_string(),
+        join_time: Some(timestamp(since)),
+    }
+}
+
+/// The last contact of the page before; before all others when there was none.
+pub(super) fn contact_of_token(token: &str) -> Result<ContactId, Status> {
+    if token.is_empty() {
+        return Ok(ContactId(Uuid::nil()));
+    }
+    token.parse().map_err(|_| wrong_token())
+}
+
+/// The last name of the page before, in hexadecimal digits.
+pub(super) fn token_of_name(name: &Name) -> String {
+    name.as_str()
+        .bytes()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+pub(super) fn name_of_token(token: &str) -> Result<String, Status> {
+    let digits = token.as_bytes();
+    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
+        return Err(wrong_token());
+    }
+    let bytes: Option<Vec<u8>> = digits
+        .chunks_exact(2)
+        .map(|pair| {
+            let text = std::str::from_utf8(pair).ok()?;
+            u8::from_str_radix(text, 16).ok()
+        })
+        .collect();
+    let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    name.filter(|name| !name.contains('\0'))
+        .ok_or_else(wrong_token)
+}
+
+fn wrong_token() -> Status {
+    invalid("page_token", "must be one that the list gave")
+}
+
+/// To the microsecond, as it is stored.
+fn time_of(wire: Timestamp) -> Option<DateTime<Utc>> {
+    let nanos = u32::try_from(wire.nanos).ok()?;
+    let time = DateTime::from_timestamp(wire.seconds, nanos)?.trunc_subsecs(6);
+    // PostgreSQL's times begin in 4713 BC, and nothing real lies outside of these years.
+    let year = chrono::Datelike::year(&time);
+    (-1..=10_000).contains(&year).then_some(time)
+}
+
+fn timestamp(time: DateTime<Utc>) -> Timestamp {
+    Timestamp {
+        seconds: time.timestamp(),
+        nanos: i32::try_from(time.timestamp_subsec_micros() * 1_000)
+            .expect("under a thousand million nanoseconds"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_name_what_the_page_ended_with_and_others_are_refused() {
+        let name = Name::parse("Neue Kunden – größte").unwrap();
+        assert_eq!(name_of_token(&token_of_name(&name)).unwrap(), name.as_str());
+        assert_eq!(name_of_token("").unwrap(), "");
+        for wrong in ["f", "zz", "ff", "+1", "00", "é"] {
+            assert!(name_of_token(wrong).is_err(), "{wrong}");
+        }
+        assert!(contact_of_token("next").is_err());
+    }
+
+    #[test]
+    fn times_that_are_none_are_refused() {
+        let of = |seconds, nanos| time_of(Timestamp { seconds, nanos });
+        assert_eq!(of(0, -1), None);
+        assert_eq!(of(i64::MAX, 0), None);
+        assert_eq!(of(1, 1_999).unwrap().timestamp_subsec_nanos(), 1_000);
+    }
+}

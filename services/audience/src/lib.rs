@@ -1,0 +1,73 @@
+//! The audience service: audiences of an account, and which contacts belong to them (semantics 5).
+//!
+//! Events bring wishes; the newest one stands, whatever the order of arrival. A contact that
+//! left comes back at the earliest a minute later: a wish that comes sooner is kept, and the
+//! daily sync, or any later update, applies it.
+//!
+//! Reading order: [`domain`] (wishes, joins, names), [`app`] (load, decide, commit; the sync),
+//! [`store`] (PostgreSQL), [`grpc`].
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod app;
+pub mod config;
+pub mod domain;
+pub mod grpc;
+pub mod metrics;
+pub mod store;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use anyhow::Context;
+use chrono::{DateTime, Utc};
+use tokio::net::TcpListener;
+
+pub use config::Config;
+
+/// Tells the time; the tests bring their own.
+pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
+
+/// Migrates, then serves until `shutdown`.
+///
+/// # Errors
+/// A database that can't be used or migrated, or a listener that fails.
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    serve_with_clock(config, Arc::new(Utc::now), listener, shutdown).await
+}
+
+/// [`serve`], by another clock.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_with_clock(
+    config: Config,
+    clock: Clock,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let pool = weir_postgres::connect(&config.database_url, config.database_connections)
+        .map_err(anyhow::Error::msg)
+        .context("WEIR_DATABASE_URL")?;
+    weir_postgres::migrate(&pool, store::MIGRATIONS)
+        .await
+        .context("the schema can't be migrated")?;
+    let store = store::Store::new(pool);
+    let probe = store.clone();
+    let app = Arc::new(app::App::new(store, clock));
+    let syncer = tokio::spawn(Arc::clone(&app).sync_for_ever(config.sync_interval()));
+    let served = weir_rpc::Server::new("weir.audience.v1.AudienceService")
+        .service(grpc::service(app))
+        .probe(move || {
+            let store = probe.clone();
+            async move { store.healthy().await }
+        })
+        .serve(listener, shutdown)
+        .await;
+    syncer.abort();
+    served.context("the gRPC server failed")
+}

@@ -1,0 +1,200 @@
+//! Memberships: locked, decided upon, written back; by the batch.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use tokio_postgres::Row;
+use uuid::Uuid;
+use weir_ids::{AccountId, AudienceId, ContactId};
+use weir_postgres::Failure;
+
+use super::{Batch, Session};
+use crate::domain::{Membership, Mode, Wish};
+
+/// Sorted by it, memberships are locked in the same order by everybody.
+pub type Key = (AudienceId, ContactId);
+
+/// Memberships by key.
+pub type Stored = BTreeMap<Key, Membership>;
+
+/// Columns in the order that [`membership_of`] reads.
+pub(super) const COLUMNS: &str = "m.audience_id, m.contact_id, m.member, m.member_since_time,
+    m.left_time, m.wish_member, m.wish_time, m.wish_message_id";
+
+impl Batch<'_> {
+    /// Locks and reads the memberships that exist among `keys`, which are sorted.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn lock_memberships(&self, keys: &[Key]) -> Result<Stored, Failure> {
+        let statement = self
+            .transaction
+            .prepare_cached(&format!(
+                "SELECT {COLUMNS}
+                 FROM memberships m JOIN unnest($2::uuid[], $3::uuid[]) u (audience_id, contact_id)
+                   ON m.audience_id = u.audience_id AND m.contact_id = u.contact_id
+                 WHERE m.account_id = $1
+                 ORDER BY m.audience_id, m.contact_id
+                 FOR UPDATE OF m"
+            ))
+            .await?;
+        let audiences: Vec<Uuid> = keys.iter().map(|key| key.0.0).collect();
+        let contacts: Vec<Uuid> = keys.iter().map(|key| key.1.0).collect();
+        let rows = self
+            .transaction
+            .query(&statement, &[&self.account.0, &audiences, &contacts])
+            .await?;
+        Ok(rows.iter().map(membership_of).collect())
+    }
+
+    /// Stores new memberships. `false`: another was faster with one of them; start anew.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn insert_memberships(&self, new: &Stored) -> Result<bool, Failure> {
+        if new.is_empty() {
+            return Ok(true);
+        }
+        let statement = self
+            .transaction
+            .prepare_cached(
+                "INSERT INTO memberships (account_id, audience_id, contact_id, member,
+                     member_since_time, left_time, wish_member, wish_time, wish_message_id)
+                 SELECT a.account_id, u.* FROM accounts a CROSS JOIN unnest($2::uuid[], $3::uuid[],
+                     $4::boolean[], $5::timestamptz[], $6::timestamptz[], $7::boolean[],
+                     $8::timestamptz[], $9::text[]) u
+                 WHERE a.account_id = $1
+                 ON CONFLICT (account_id, audience_id, contact_id) DO NOTHING
+                 RETURNING contact_id",
+            )
+            .await?;
+        let columns = Columns::of(new);
+        let rows = self
+            .transaction
+            .query(&statement, &columns.parameters(&self.account.0))
+            .await?;
+        Ok(rows.len() == new.len())
+    }
+
+    /// Stores memberships that are locked.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn update_memberships(&self, changed: &Stored) -> Result<(), Failure> {
+        if changed.is_empty() {
+            return Ok(());
+        }
+        let statement = self
+            .transaction
+            .prepare_cached(
+                "UPDATE memberships m SET member = u.member,
+                     member_since_time = u.member_since_time, left_time = u.left_time,
+                     wish_member = u.wish_member, wish_time = u.wish_time,
+                     wish_message_id = u.wish_message_id
+                 FROM unnest($2::uuid[], $3::uuid[], $4::boolean[], $5::timestamptz[],
+                     $6::timestamptz[], $7::boolean[], $8::timestamptz[], $9::text[])
+                     u (audience_id, contact_id, member, member_since_time, left_time,
+                        wish_member, wish_time, wish_message_id)
+                 WHERE m.account_id = $1 AND m.audience_id = u.audience_id
+                   AND m.contact_id = u.contact_id",
+            )
+            .await?;
+        let columns = Columns::of(changed);
+        self.transaction
+            .execute(&statement, &columns.parameters(&self.account.0))
+            .await?;
+        Ok(())
+    }
+}
+
+impl Session {
+    /// Up to `limit` members whose contact ids come after `after`, with when they joined.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn members_after(
+        &self,
+        account: AccountId,
+        audience: AudienceId,
+        after: ContactId,
+        limit: i64,
+    ) -> Result<Vec<(ContactId, DateTime<Utc>)>, Failure> {
+        let statement = self
+            .0
+            .prepare_cached(
+                "SELECT contact_id, member_since_time FROM memberships
+                 WHERE account_id = $1 AND audience_id = $2 AND contact_id > $3 AND member
+                 ORDER BY contact_id LIMIT $4",
+            )
+            .await?;
+        let rows = self
+            .0
+            .query(&statement, &[&account.0, &audience.0, &after.0, &limit])
+            .await?;
+        Ok(rows
+            .iter()
+            .map(|row| (ContactId(row.get(0)), row.get(1)))
+            .collect())
+    }
+}
+
+/// Memberships as arrays, one for each column.
+pub(super) struct Columns<'a> {
+    audience: Vec<Uuid>,
+    contact: Vec<Uuid>,
+    member: Vec<bool>,
+    since: Vec<Option<DateTime<Utc>>>,
+    left: Vec<Option<DateTime<Utc>>>,
+    wish_member: Vec<bool>,
+    wish_time: Vec<DateTime<Utc>>,
+    wish_message_id: Vec<&'a str>,
+}
+
+impl<'a> Columns<'a> {
+    pub(super) fn of(memberships: &'a Stored) -> Self {
+        let all = || memberships.values();
+        Self {
+            audience: memberships.keys().map(|key| key.0.0).collect(),
+            contact: memberships.keys().map(|key| key.1.0).collect(),
+            member: all().map(|one| one.member).collect(),
+            since: all().map(|one| one.member_since).collect(),
+            left: all().map(|one| one.left).collect(),
+            wish_member: all().map(|one| one.wish.mode == Mode::Add).collect(),
+            wish_time: all().map(|one| one.wish.time).collect(),
+            wish_message_id: all().map(|one| one.wish.message_id.as_str()).collect(),
+        }
+    }
+
+    pub(super) fn parameters<'b>(
+        &'b self,
+        account: &'b Uuid,
+    ) -> [&'b (dyn tokio_postgres::types::ToSql + Sync); 9] {
+        [
+            account,
+            &self.audience,
+            &self.contact,
+            &self.member,
+            &self.since,
+            &self.left,
+            &self.wish_member,
+            &self.wish_time,
+            &self.wish_message_id,
+        ]
+    }
+}
+
+pub(super) fn membership_of(row: &Row) -> (Key, Membership) {
+    let key = (AudienceId(row.get(0)), ContactId(row.get(1)));
+    let mode = if row.get(5) { Mode::Add } else { Mode::Remove };
+    let membership = Membership {
+        member: row.get(2),
+        member_since: row.get(3),
+        left: row.get(4),
+        wish: Wish {
+            time: row.get(6),
+            mode,
+            message_id: row.get(7),
+        },
+    };
+    (key, membership)
+}
