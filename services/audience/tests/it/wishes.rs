@@ -1,0 +1,180 @@
+//! Wishes (semantics 5.2-5.4).
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+use weir_proto::audience::v1::WishStatus::{Applied, HeldBack, Overtaken};
+
+use crate::service::{World, add, apply, audience, create, members, remove};
+
+#[tokio::test]
+async fn who_comes_back_within_a_minute_is_held_back_until_the_minute_is_over() {
+    let (world, mut client) = World::with_one().await;
+    let (account, vip) = audience(&mut client, "VIP").await;
+    let (early, late) = (Uuid::now_v7(), Uuid::now_v7());
+    let both = |make: fn(Uuid, &str, i64) -> _, time| {
+        vec![make(early, &vip, time), make(late, &vip, time)]
+    };
+    assert_eq!(
+        apply(&mut client, &account, both(add, 1)).await,
+        [Applied; 2]
+    );
+    assert_eq!(
+        apply(&mut client, &account, both(remove, 2)).await,
+        [Applied; 2]
+    );
+
+    world.advance(59_999);
+    let again = vec![add(early, &vip, 3)];
+    assert_eq!(
+        apply(&mut client, &account, again.clone()).await,
+        [HeldBack]
+    );
+    assert!(members(&mut client, &account, &vip).await.is_empty());
+    world.advance(1);
+    let statuses = apply(&mut client, &account, vec![add(late, &vip, 3)]).await;
+    assert_eq!(statuses, [Applied]);
+    assert_eq!(members(&mut client, &account, &vip).await, [late]);
+
+    // The retry of the one that was held back.
+    assert_eq!(apply(&mut client, &account, again).await, [Applied]);
+    assert_eq!(members(&mut client, &account, &vip).await, [early, late]);
+}
+
+#[tokio::test]
+async fn within_a_batch_wishes_are_applied_in_order() {
+    let (_world, mut client) = World::with_one().await;
+    let (account, vip) = audience(&mut client, "VIP").await;
+    let (one, two) = (Uuid::now_v7(), Uuid::now_v7());
+    let wishes = vec![
+        add(one, &vip, 5),
+        remove(one, &vip, 4),
+        remove(two, &vip, 5),
+        add(two, &vip, 5),
+        remove(one, &vip, 6),
+        add(one, &vip, 7),
+    ];
+    assert_eq!(
+        apply(&mut client, &account, wishes).await,
+        [Applied, Overtaken, Applied, Overtaken, Applied, HeldBack]
+    );
+    assert!(members(&mut client, &account, &vip).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_repeated_batch_changes_nothing() {
+    let (world, mut client) = World::with_one().await;
+    let (account, vip) = audience(&mut client, "VIP").await;
+    let mut contacts: Vec<Uuid> = (0..500).map(|_| Uuid::now_v7()).collect();
+    contacts.sort();
+    let wishes: Vec<_> = contacts.iter().map(|one| add(*one, &vip, 1)).collect();
+    assert_eq!(
+        apply(&mut client, &account, wishes.clone()).await,
+        vec![Applied; 500]
+    );
+    let database = world.database().await;
+    let versions =
+        "SELECT string_agg(xmin::text, ',' ORDER BY contact_id) FROM audience.memberships";
+    let before: String = database.query_one(versions, &[]).await.unwrap().get(0);
+    assert_eq!(
+        apply(&mut client, &account, wishes).await,
+        vec![Applied; 500]
+    );
+    let after: String = database.query_one(versions, &[]).await.unwrap().get(0);
+    assert_eq!(before, after);
+    assert_eq!(members(&mut client, &account, &vip).await, contacts);
+}
+
+#[tokio::test]
+async fn two_replicas_agree_on_the_newest_wish() {
+    let world = World::new().await;
+    let clients = [
+        world.replica(86_400_000).await,
+        world.replica(86_400_000).await,
+    ];
+    let mut client = clients[0].clone();
+    let (account, first) = audience(&mut client, "First").await;
+    let second = create(&mut client, &account, "Second").await;
+    let contacts: Vec<Uuid> = (0..30).map(|_| Uuid::now_v7()).collect();
+
+    // Each time comes once for each pair, so the greatest time says what must stand.
+    let mut newest = BTreeMap::new();
+    let mut tasks = Vec::new();
+    for round in 0..24_usize {
+        let mut wishes = Vec::new();
+        for (index, contact) in contacts.iter().enumerate() {
+            for vip in [&first, &second] {
+                let time = ((round * 7 + index * 5) % 24) as i64;
+                let make = if (time + index as i64) % 2 == 0 {
+                    add
+                } else {
+                    remove
+                };
+                wishes.push(make(*contact, vip, time));
+                newest.insert((vip.clone(), *contact), (23 + index) % 2 == 0);
+            }
+        }
+        // Different orders invite deadlocks.
+        if round % 2 == 0 {
+            wishes.reverse();
+        }
+        let (mut client, account) = (clients[round % 2].clone(), account.clone());
+        tasks.push(tokio::spawn(async move {
+            apply(&mut client, &account, wishes).await
+        }));
+    }
+    for task in tasks {
+        assert_eq!(task.await.unwrap().len(), 60);
+    }
+    // After the minute any update applies what was held back.
+    world.advance(60_000);
+    let mut old = Vec::new();
+    for contact in &contacts {
+        old.extend([remove(*contact, &first, -1), remove(*contact, &second, -1)]);
+    }
+    assert_eq!(apply(&mut client, &account, old).await, vec![Overtaken; 60]);
+    for vip in [first, second] {
+        let mut expected: Vec<Uuid> = contacts
+            .iter()
+            .filter(|contact| newest[&(vip.clone(), **contact)])
+            .copied()
+            .collect();
+        expected.sort();
+        assert_eq!(members(&mut client, &account, &vip).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn requests_that_cannot_be_read_say_where() {
+    use tonic::Code;
+    use weir_proto::audience::v1::ApplyWishesRequest;
+    let (_world, mut client) = World::with_one().await;
+    let (account, vip) = audience(&mut client, "VIP").await;
+    let good = add(Uuid::now_v7(), &vip, 0);
+    let mut no_time = good.clone();
+    no_time.wish_time = None;
+    let mut no_contact = good.clone();
+    no_contact.contact_id = "lana".to_owned();
+    let mut no_mode = good.clone();
+    no_mode.mode = 0;
+    for (wrong, field) in [
+        (no_time, "wishes[1].wish_time"),
+        (no_contact, "wishes[1].contact_id"),
+        (no_mode, "wishes[1].mode"),
+    ] {
+        let request = ApplyWishesRequest {
+            account_id: account.clone(),
+            wishes: vec![good.clone(), wrong],
+        };
+        let error = client.apply_wishes(request).await.unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument);
+        assert!(error.message().starts_with(field), "{}", error.message());
+    }
+    let request = ApplyWishesRequest {
+        account_id: account.clone(),
+        wishes: vec![good; 1_001],
+    };
+    let error = client.apply_wishes(request).await.unwrap_err();
+    assert_eq!(error.code(), Code::InvalidArgument);
+    assert!(members(&mut client, &account, &vip).await.is_empty());
+}
