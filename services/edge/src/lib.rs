@@ -1,3 +1,42 @@
-//! Placeholder while the rooms are built.
+//! The front door of Weir: batches of Segment events come in over HTTP, and every event is
+//! answered for.
+//!
+//! It authenticates the key, splits the body, checks each event's envelope and drives the
+//! batch through mapping, quota, contact-upsert, activity and audience, one call for each.
+//! It owns no tables; what it remembers are caches that may be lost.
+//!
+//! **Invariant:** one outcome for each event of a batch, and a success only for what is
+//! stored. No value of an event, no identifier and no key is ever logged.
+
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod config;
 pub mod domain;
+
+mod app;
+mod clients;
+mod http;
+mod metrics;
+
+use std::future::Future;
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+
+pub use config::Config;
+
+/// Serves until `shutdown`, then finishes what it accepted.
+///
+/// # Errors
+/// Where an address of a service is not one.
+pub async fn serve(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+) -> anyhow::Result<()> {
+    let clients = clients::Clients::connect(&config.addresses).map_err(anyhow::Error::msg)?;
+    let app = Arc::new(app::App::new(clients, config.own_namespaces.clone()));
+    tracing::info!(address = ?listener.local_addr().ok(), "listening");
+    http::serve(&config, app, listener, shutdown).await;
+    Ok(())
+}

@@ -1,0 +1,166 @@
+//! A batch on its way, and how far each of its events came.
+
+use std::ops::Range;
+use std::sync::{Arc, OnceLock};
+
+use bytes::Bytes;
+use uuid::Uuid;
+use weir_ids::TimedKey;
+use weir_rpc::Deadline;
+
+use crate::clients::{Caller, ContactSettings, Entitlement, LogLine, Reservation};
+use crate::domain::envelope::{self, Envelope, Kind, Reading, Refusal};
+use crate::domain::outcome::{Limits, Progress, Start};
+use crate::domain::stages::{ActivitySaid, Mapped};
+
+pub(super) struct Batch {
+    pub caller: Arc<Caller>,
+    pub kind: Kind,
+    /// Unix time in microseconds.
+    pub arrival: i64,
+    pub deadline: Deadline,
+    pub events: Vec<Event>,
+    pub settings: ContactSettings,
+    pub entitlement: Entitlement,
+    /// The one that counts: of the last start.
+    pub reservation: Option<Reservation>,
+    /// For the source's log.
+    pub ignored: Vec<LogLine>,
+}
+
+pub(super) struct Event {
+    pub raw: Bytes,
+    pub content: Content,
+    pub progress: Progress,
+    pub mapped: Option<Mapped>,
+    pub contact_id: String,
+    key: OnceLock<[u8; 16]>,
+}
+
+pub(super) enum Content {
+    Good(Envelope),
+    /// Goes to mapping for its sample and log line, and no further.
+    Refused(Refusal),
+    Echo,
+}
+
+impl Batch {
+    pub fn read(
+        caller: Arc<Caller>,
+        kind: Kind,
+        body: &Bytes,
+        spans: Vec<Range<usize>>,
+        arrival: i64,
+        deadline: Deadline,
+        own_namespaces: &[String],
+    ) -> Self {
+        let fresh_id = || Uuid::new_v4().to_string();
+        let events = spans
+            .into_iter()
+            .map(|span| {
+                let raw = body.slice(span);
+                let reading = envelope::read(kind, &raw, arrival, own_namespaces, fresh_id);
+                Event::new(kind, raw, reading)
+            })
+            .collect();
+        Self {
+            caller,
+            kind,
+            arrival,
+            deadline,
+            events,
+            settings: ContactSettings::default(),
+            entitlement: Entitlement::default(),
+            reservation: None,
+            ignored: Vec::new(),
+        }
+    }
+
+    /// Places of the events that mapping took.
+    pub fn mapped(&self) -> Vec<usize> {
+        let taken = |place: &usize| self.events[*place].mapped.is_some();
+        (0..self.events.len()).filter(taken).collect()
+    }
+
+    /// Forgets what the stores said, since they undid it.
+    pub fn start_anew(&mut self) {
+        self.ignored.clear();
+        for event in &mut self.events {
+            event.progress.contact = None;
+            event.progress.activity = None;
+            event.progress.applied = None;
+            event.contact_id.clear();
+        }
+    }
+
+    /// Says the same of the activity of several events.
+    pub fn say_activity(&mut self, places: &[usize], said: ActivitySaid) {
+        for place in places {
+            self.events[*place].progress.activity = Some(said);
+        }
+    }
+
+    pub fn limits(&self) -> Limits {
+        let reservation = self.reservation.as_ref();
+        reservation.map_or_else(Limits::default, |reservation| Limits {
+            profile: reservation.profile.limit,
+            activity: reservation.activity.limit,
+            window_end: reservation.window_end,
+        })
+    }
+}
+
+impl Event {
+    fn new(kind: Kind, raw: Bytes, reading: Reading) -> Self {
+        let (content, start, wish) = match reading {
+            Reading::Event(envelope) => {
+                let wish = envelope.wish.as_ref().map(|wish| wish.mode);
+                (Content::Good(envelope), Start::Good, wish)
+            }
+            Reading::Echo => (Content::Echo, Start::Echo, None),
+            Reading::Refused(refusal) => {
+                let start = Start::Refused(refusal.message());
+                (Content::Refused(refusal), start, None)
+            }
+        };
+        Self {
+            raw,
+            content,
+            progress: Progress::new(kind, start, wish),
+            mapped: None,
+            contact_id: String::new(),
+            key: OnceLock::new(),
+        }
+    }
+
+    /// The envelope of an event that mapping took.
+    pub fn envelope(&self) -> &Envelope {
+        match &self.content {
+            Content::Good(envelope) => envelope,
+            Content::Refused(_) | Content::Echo => {
+                unreachable!("only good events are mapped, and only mapped ones go on")
+            }
+        }
+    }
+
+    /// What mapping made of an event that it took.
+    pub fn mapped(&self) -> &Mapped {
+        self.mapped.as_ref().expect("only mapped events go on")
+    }
+
+    /// Stands for endpoint, message, timestamp and content (semantics 1.4). An event without
+    /// a timestamp has the same key whenever it arrives.
+    pub fn key(&self) -> [u8; 16] {
+        *self.key.get_or_init(|| {
+            let envelope = self.envelope();
+            let micros = if envelope.dated { envelope.micros } else { 0 };
+            let endpoint: &[u8] = match self.progress.kind {
+                Kind::Identify => b"identify",
+                Kind::Member => b"members",
+                Kind::Track => b"track",
+            };
+            let parts = [endpoint, envelope.message_id.as_bytes(), &self.raw];
+            TimedKey::new(micros, &parts).0.into_bytes()
+        })
+    }
+}

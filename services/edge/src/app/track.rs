@@ -1,0 +1,229 @@
+//! Tracks: reserve, probe, upsert, record, wishes (semantics 4.7, 6.4).
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use weir_rpc::Deadline;
+
+use super::batch::{Batch, Event};
+use super::{App, Stop};
+use crate::clients::{ActivityToRecord, Cause, Failure, Reservation};
+use crate::domain::grants;
+use crate::domain::stages::{ActivitySaid, ContactSaid};
+
+/// Kept back from the contact stage, so that a contact service that hangs does not take the
+/// activities with it: they can still be stored as plain ones (206).
+const FOR_ACTIVITIES: Duration = Duration::from_millis(2_500);
+
+impl App {
+    pub(super) async fn track(&self, batch: &mut Batch) -> Result<(), Stop> {
+        let mut places = batch.mapped();
+        places.retain(|place| batch.events[*place].mapped().activity.is_some());
+        if places.is_empty() {
+            return Ok(());
+        }
+        let wanting = with_contact(batch, &places).len();
+        let reservation = self.reserve(batch, wanting, places.len()).await?;
+        let keys = places
+            .iter()
+            .map(|place| activity_key(&batch.events[*place]));
+        let paid = grants::assign(keys, reservation.activity.granted);
+        let mut tracks: Vec<(usize, bool)> = places.into_iter().zip(paid).collect();
+        let unpaid = self.drop_unpaid(batch, &reservation, &mut tracks).await;
+        if let Err(failure) = unpaid {
+            self.settle(batch, reservation, Some(0), Some(0));
+            return Err(failure.into());
+        }
+
+        let profile_units = match self.contacts(batch, &reservation, &tracks).await {
+            Ok(units) => units,
+            Err(failure) => {
+                self.settle(batch, reservation, failure.undone.then_some(0), Some(0));
+                return Err(failure.into());
+            }
+        };
+        let recorded = self.record(batch, &reservation, &tracks).await;
+        let activity_units = match recorded {
+            Ok(units) => units,
+            Err(failure) => {
+                let units = failure.undone.then_some(0);
+                // Where nothing at all was stored the request as a whole may come again.
+                if failure.cause == Cause::Aborted || profile_units == Some(0) {
+                    self.settle(batch, reservation, profile_units, units);
+                    return Err(failure.into());
+                }
+                units
+            }
+        };
+        self.settle(batch, reservation, profile_units, activity_units);
+        self.apply_wishes(batch).await;
+        Ok(())
+    }
+
+    /// Tracks without an activity unit write no contact, unless they are repeats, which are
+    /// free. So those that would write one are looked up first.
+    async fn drop_unpaid(
+        &self,
+        batch: &mut Batch,
+        reservation: &Reservation,
+        tracks: &mut Vec<(usize, bool)>,
+    ) -> Result<(), Failure> {
+        if tracks.iter().all(|(_, paid)| *paid) {
+            return Ok(());
+        }
+        let carried: HashSet<_> = tracks
+            .iter()
+            .filter(|(_, paid)| *paid)
+            .map(|(place, _)| activity_key(&batch.events[*place]))
+            .collect();
+        let asked: Vec<usize> = tracks
+            .iter()
+            .filter(|(place, paid)| {
+                let event = &batch.events[*place];
+                !paid && event.progress.wants_contact() && !carried.contains(&activity_key(event))
+            })
+            .map(|(place, _)| *place)
+            .collect();
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let events: Vec<_> = asked
+            .iter()
+            .map(|place| to_record(&batch.events[*place], false))
+            .collect();
+        let account_id = &batch.caller.account_id;
+        let (said, _) = self
+            .clients
+            .record_activities(
+                account_id,
+                reservation,
+                batch.arrival,
+                &events,
+                true,
+                batch.deadline,
+            )
+            .await?
+            .answer;
+        drop(events);
+        let mut dropped = HashSet::new();
+        for (place, said) in asked.into_iter().zip(said) {
+            if said != ActivitySaid::Repeated {
+                batch.events[place].progress.activity = Some(said);
+                dropped.insert(place);
+            }
+        }
+        tracks.retain(|(place, _)| !dropped.contains(place));
+        Ok(())
+    }
+
+    /// The contacts of tracks with traits or a wish. A failure that is no reason to start
+    /// anew is said to the events alone: their activities go on as plain ones.
+    async fn contacts(
+        &self,
+        batch: &mut Batch,
+        reservation: &Reservation,
+        tracks: &[(usize, bool)],
+    ) -> Result<Option<i64>, Failure> {
+        let places: Vec<usize> = tracks.iter().map(|(place, _)| *place).collect();
+        let places = with_contact(batch, &places);
+        if places.is_empty() {
+            return Ok(Some(0));
+        }
+        let keys = places.iter().map(|place| batch.events[*place].key());
+        let funded = grants::assign(keys, reservation.profile.granted);
+        let time = batch.deadline.remaining().saturating_sub(FOR_ACTIVITIES);
+        let deadline = Deadline::after(time);
+        match self
+            .upsert(batch, reservation, &places, &funded, deadline)
+            .await
+        {
+            Ok(units) => Ok(units),
+            Err(failure) if failure.cause == Cause::Aborted => Err(failure),
+            Err(failure) => {
+                for place in places {
+                    batch.events[place].progress.contact = Some(ContactSaid::Failed);
+                }
+                Ok(failure.undone.then_some(0))
+            }
+        }
+    }
+
+    /// Stores the activities; answers the units that were charged, where that is certain.
+    async fn record(
+        &self,
+        batch: &mut Batch,
+        reservation: &Reservation,
+        tracks: &[(usize, bool)],
+    ) -> Result<Option<i64>, Failure> {
+        let tracks: Vec<(usize, bool)> = tracks
+            .iter()
+            .filter(|(place, _)| {
+                // A late track of somebody who was deleted leaves nothing (semantics 3.9).
+                batch.events[*place].progress.contact != Some(ContactSaid::Deleted)
+            })
+            .copied()
+            .collect();
+        if tracks.is_empty() {
+            return Ok(Some(0));
+        }
+        let events: Vec<_> = tracks
+            .iter()
+            .map(|(place, paid)| to_record(&batch.events[*place], *paid))
+            .collect();
+        let account_id = &batch.caller.account_id;
+        let called = self
+            .clients
+            .record_activities(
+                account_id,
+                reservation,
+                batch.arrival,
+                &events,
+                false,
+                batch.deadline,
+            )
+            .await;
+        drop(events);
+        let places: Vec<usize> = tracks.into_iter().map(|(place, _)| place).collect();
+        match called {
+            Ok(called) => {
+                let (said, units) = called.answer;
+                for (place, said) in places.into_iter().zip(said) {
+                    batch.events[place].progress.activity = Some(said);
+                }
+                Ok(called.certain.then_some(units))
+            }
+            Err(failure) => {
+                batch.say_activity(&places, ActivitySaid::Failed);
+                Err(failure)
+            }
+        }
+    }
+}
+
+fn with_contact(batch: &Batch, places: &[usize]) -> Vec<usize> {
+    let wants = |place: &usize| batch.events[*place].progress.wants_contact();
+    places.iter().copied().filter(wants).collect()
+}
+
+/// What makes two tracks one activity (semantics 4.5).
+fn activity_key(event: &Event) -> (&str, i64, &str) {
+    let envelope = event.envelope();
+    (&envelope.event_name, envelope.micros, &envelope.message_id)
+}
+
+fn to_record(event: &Event, funded: bool) -> ActivityToRecord<'_> {
+    let known = matches!(
+        event.progress.contact,
+        Some(ContactSaid::Stored | ContactSaid::Repeated | ContactSaid::NothingNew)
+    );
+    ActivityToRecord {
+        envelope: event.envelope(),
+        activity: event
+            .mapped()
+            .activity
+            .as_ref()
+            .expect("tracks without an activity were left out"),
+        contact_id: if known { &event.contact_id } else { "" },
+        funded,
+    }
+}

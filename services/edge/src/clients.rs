@@ -1,0 +1,86 @@
+//! The five services the edge drives, as it needs them: one method for each hop, domain
+//! values in and out. The only room that knows their messages.
+//!
+//! A hop whose connection broke is tried again while time is left: every call may be
+//! repeated, since the services recognise repeats and reservations have names. What may be
+//! unknown afterwards is whether an earlier try was stored; [`Called`] and [`Failure`] say so.
+
+mod convert;
+mod failure;
+mod hops;
+
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
+use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
+use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
+use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
+use weir_rpc::{Channel, Deadline};
+
+pub use convert::{
+    ActivityToRecord, ContactSettings, ContactToUpsert, Entitlement, EventToMap, LogLine,
+    Reservation, UpsertMode, WishToApply,
+};
+pub use failure::{Called, Cause, Failure};
+pub use hops::{Audience, AudienceRefused, Caller, SourceKind};
+
+use crate::config::Addresses;
+
+/// Connections to all services; cheap to clone.
+#[derive(Clone)]
+pub struct Clients {
+    mapping: MappingServiceClient<Channel>,
+    contact: ContactServiceClient<Channel>,
+    activity: ActivityServiceClient<Channel>,
+    audience: AudienceServiceClient<Channel>,
+    quota: QuotaServiceClient<Channel>,
+    health: [(&'static str, HealthClient<Channel>); 5],
+}
+
+impl Clients {
+    /// Connects on first use.
+    ///
+    /// # Errors
+    /// Where an address is not one.
+    pub fn connect(addresses: &Addresses) -> Result<Self, String> {
+        const MAX: usize = weir_rpc::MAX_MESSAGE;
+        let mapping = weir_rpc::connect(&addresses.mapping)?;
+        let contact = weir_rpc::connect(&addresses.contact)?;
+        let activity = weir_rpc::connect(&addresses.activity)?;
+        let audience = weir_rpc::connect(&addresses.audience)?;
+        let quota = weir_rpc::connect(&addresses.quota)?;
+        let health = [
+            ("mapping", HealthClient::new(mapping.clone())),
+            ("contact-upsert", HealthClient::new(contact.clone())),
+            ("activity", HealthClient::new(activity.clone())),
+            ("audience", HealthClient::new(audience.clone())),
+            ("quota", HealthClient::new(quota.clone())),
+        ];
+        Ok(Self {
+            mapping: MappingServiceClient::new(mapping).max_decoding_message_size(MAX),
+            contact: ContactServiceClient::new(contact).max_decoding_message_size(MAX),
+            activity: ActivityServiceClient::new(activity).max_decoding_message_size(MAX),
+            audience: AudienceServiceClient::new(audience).max_decoding_message_size(MAX),
+            quota: QuotaServiceClient::new(quota).max_decoding_message_size(MAX),
+            health,
+        })
+    }
+
+    /// The services that can't serve now.
+    pub async fn away(&self, deadline: Deadline) -> Vec<&'static str> {
+        let checks = self.health.iter().map(async |(name, client)| {
+            let request = deadline.request(HealthCheckRequest::default()).ok()?;
+            let mut client = client.clone();
+            let answer = tokio::time::timeout(deadline.remaining(), client.check(request)).await;
+            let serving = answer
+                .ok()
+                .and_then(Result::ok)
+                .is_some_and(|answer| answer.get_ref().status() == ServingStatus::Serving);
+            (!serving).then_some(*name)
+        });
+        let found = futures_util::future::join_all(checks).await;
+        found.into_iter().flatten().collect()
+    }
+}

@@ -1,0 +1,348 @@
+//! Domain values ⇄ messages.
+
+use bytes::Bytes;
+use prost_types::Timestamp;
+use weir_proto::activity::v1 as activity;
+use weir_proto::audience::v1 as audience;
+use weir_proto::contact::v1 as contact;
+use weir_proto::mapping::v1 as mapping;
+use weir_proto::quota::v1 as quota;
+
+use crate::domain::envelope::{Envelope, Kind, Refusal, WishMode};
+use crate::domain::stages::{
+    ActivitySaid, AudienceSaid, ContactSaid, Mapped, MappedActivity, MappingSaid, Meter, WishSaid,
+};
+
+/// What mapping says of the account's contacts; handed on to contact-upsert unread.
+#[derive(Debug, Clone, Default)]
+pub struct ContactSettings(pub(super) mapping::ContactSettings);
+
+/// What mapping says of the account's plan; handed on to quota unread.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Entitlement(pub(super) mapping::Entitlement);
+
+/// An event on its way to mapping; a refused one for its sample and log line alone.
+pub enum EventToMap<'a> {
+    Good(&'a Bytes, &'a Envelope),
+    Refused(&'a Bytes, &'a Refusal),
+}
+
+/// Units that a batch may use.
+#[derive(Debug, Clone)]
+pub struct Reservation {
+    pub batch_id: String,
+    pub window: String,
+    pub epoch: i64,
+    pub profile: Meter,
+    pub activity: Meter,
+    /// Unix time in microseconds.
+    pub window_end: i64,
+}
+
+/// An event on its way to contact-upsert.
+pub struct ContactToUpsert<'a> {
+    pub envelope: &'a Envelope,
+    pub mode: UpsertMode,
+    pub fields_json: &'a str,
+    pub funded: bool,
+    pub event_key: [u8; 16],
+}
+
+/// See the contract of contact-upsert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpsertMode {
+    Identify,
+    Track,
+    Find,
+}
+
+pub struct UpsertedContact {
+    pub said: ContactSaid,
+    /// Empty where there is none.
+    pub contact_id: String,
+    /// Field id and reason, for the source's log.
+    pub ignored: Vec<(String, String)>,
+}
+
+/// A track on its way to activity.
+pub struct ActivityToRecord<'a> {
+    pub envelope: &'a Envelope,
+    pub activity: &'a MappedActivity,
+    /// Empty for a plain track.
+    pub contact_id: &'a str,
+    pub funded: bool,
+}
+
+/// A wish on its way to audience.
+pub struct WishToApply<'a> {
+    pub envelope: &'a Envelope,
+    pub mode: WishMode,
+    pub audience_id: &'a str,
+    pub contact_id: &'a str,
+}
+
+/// A line for the source's log.
+#[derive(Debug, Clone)]
+pub struct LogLine {
+    pub kind: Kind,
+    pub message_id: String,
+    pub path: String,
+    pub reason: String,
+}
+
+/// Nanoseconds are cut to microseconds everywhere, so they are never made.
+pub(super) fn timestamp(micros: i64) -> Timestamp {
+    let nanos = micros.rem_euclid(1_000_000) * 1_000;
+    Timestamp {
+        seconds: micros.div_euclid(1_000_000),
+        nanos: i32::try_from(nanos).expect("less than a second of nanoseconds fits"),
+    }
+}
+
+pub(super) fn micros(timestamp: Option<Timestamp>) -> i64 {
+    timestamp.map_or(0, |timestamp| {
+        timestamp.seconds.saturating_mul(1_000_000) + i64::from(timestamp.nanos) / 1_000
+    })
+}
+
+pub(super) fn kind(kind: Kind) -> mapping::EventKind {
+    match kind {
+        Kind::Identify => mapping::EventKind::Identify,
+        Kind::Member => mapping::EventKind::Member,
+        Kind::Track => mapping::EventKind::Track,
+    }
+}
+
+fn span(range: Option<&std::ops::Range<usize>>) -> Option<mapping::Span> {
+    let range = range?;
+    Some(mapping::Span {
+        start: u32::try_from(range.start).ok()?,
+        length: u32::try_from(range.len()).ok()?,
+    })
+}
+
+pub(super) fn event(of: Kind, arrival: i64, event: &EventToMap<'_>) -> mapping::Event {
+    match event {
+        EventToMap::Good(raw, envelope) => mapping::Event {
+            kind: kind(of).into(),
+            raw: (*raw).clone(),
+            traits: span(envelope.traits.as_ref()),
+            properties: span(envelope.properties.as_ref()),
+            location: span(envelope.location.as_ref()),
+            ip: envelope.ip.map(|ip| ip.to_string()).unwrap_or_default(),
+            event_name: envelope.event_name.clone(),
+            event_time: Some(timestamp(envelope.micros)),
+            message_id: envelope.message_id.clone(),
+            refusal: None,
+        },
+        EventToMap::Refused(raw, refusal) => mapping::Event {
+            kind: kind(of).into(),
+            raw: (*raw).clone(),
+            event_name: refusal.event_name.clone(),
+            event_time: Some(timestamp(arrival)),
+            message_id: refusal.message_id.clone(),
+            refusal: Some(mapping::Refusal {
+                path: refusal.path.to_owned(),
+                reason: refusal.reason.to_string(),
+                value: refusal.value.clone(),
+            }),
+            ..Default::default()
+        },
+    }
+}
+
+/// Nothing for an answer that says nothing; the event ends as 500.
+pub(super) fn mapping_said(result: mapping::MappedEvent) -> Option<MappingSaid> {
+    Some(match result.outcome? {
+        mapping::mapped_event::Outcome::Rejection(rejection) => {
+            MappingSaid::Rejected(rejection.message)
+        }
+        mapping::mapped_event::Outcome::Mapped(mapped) => MappingSaid::Mapped(Mapped {
+            fields_json: mapped.fields_json,
+            activity: mapped.activity.map(|activity| MappedActivity {
+                activity_id: activity.activity_id,
+                attributes_json: activity.attributes_json,
+                retention_days: activity.retention_days,
+                earlier_retention_days: activity.earlier_retention_days,
+            }),
+        }),
+    })
+}
+
+pub(super) fn entitlement(of: Entitlement) -> quota::Entitlement {
+    quota::Entitlement {
+        contacts: of.0.contacts,
+        mapped_activities: of.0.mapped_activities,
+        profile_factor: of.0.profile_factor,
+        activity_factor: of.0.activity_factor,
+    }
+}
+
+pub(super) fn reservation(
+    batch_id: &str,
+    answer: quota::ReserveResponse,
+    wanted: (i64, i64),
+) -> Option<Reservation> {
+    let meter = |meter: quota::Meter, wanted| Meter {
+        granted: meter.granted.clamp(0, wanted),
+        limit: meter.limit,
+        remaining: meter.remaining.max(0),
+    };
+    Some(Reservation {
+        batch_id: batch_id.to_owned(),
+        window: answer.window,
+        epoch: answer.epoch,
+        profile: meter(answer.profile?, wanted.0),
+        activity: meter(answer.activity?, wanted.1),
+        window_end: micros(answer.window_end_time),
+    })
+}
+
+pub(super) fn contact_event(event: &ContactToUpsert<'_>) -> contact::ContactEvent {
+    let mode = match event.mode {
+        UpsertMode::Identify => contact::UpsertMode::Identify,
+        UpsertMode::Track => contact::UpsertMode::Track,
+        UpsertMode::Find => contact::UpsertMode::Find,
+    };
+    contact::ContactEvent {
+        mode: mode.into(),
+        user_id: event.envelope.user_id.clone(),
+        anonymous_id: event.envelope.anonymous_id.clone(),
+        fields_json: event.fields_json.to_owned(),
+        event_time: Some(timestamp(event.envelope.micros)),
+        message_id: event.envelope.message_id.clone(),
+        has_wish: event.envelope.wish.is_some(),
+        funded: event.funded,
+        event_key: Bytes::copy_from_slice(&event.event_key),
+    }
+}
+
+pub(super) fn key_strategy(settings: &ContactSettings) -> contact::KeyStrategy {
+    match settings.0.key_strategy() {
+        mapping::KeyStrategy::Unspecified => contact::KeyStrategy::Unspecified,
+        mapping::KeyStrategy::Any => contact::KeyStrategy::Any,
+        mapping::KeyStrategy::NextIfEmpty => contact::KeyStrategy::NextIfEmpty,
+    }
+}
+
+pub(super) fn merge_strategy(settings: &ContactSettings) -> contact::MergeStrategy {
+    match settings.0.merge_strategy() {
+        mapping::MergeStrategy::Unspecified => contact::MergeStrategy::Unspecified,
+        mapping::MergeStrategy::Overwrite => contact::MergeStrategy::Overwrite,
+        mapping::MergeStrategy::Append => contact::MergeStrategy::Append,
+        mapping::MergeStrategy::Ignore => contact::MergeStrategy::Ignore,
+    }
+}
+
+pub(super) fn upserted(result: contact::UpsertResult) -> UpsertedContact {
+    let said = match result.status() {
+        contact::UpsertStatus::Stored => ContactSaid::Stored,
+        contact::UpsertStatus::Repeated => ContactSaid::Repeated,
+        contact::UpsertStatus::NothingNew => ContactSaid::NothingNew,
+        contact::UpsertStatus::NotFunded => ContactSaid::NotFunded,
+        contact::UpsertStatus::Refused => ContactSaid::Refused,
+        contact::UpsertStatus::NotFound => ContactSaid::NotFound,
+        contact::UpsertStatus::Deleted => ContactSaid::Deleted,
+        contact::UpsertStatus::Unspecified => ContactSaid::Failed,
+    };
+    let ignored = result.ignored_fields.into_iter();
+    UpsertedContact {
+        said,
+        contact_id: result.contact_id,
+        ignored: ignored
+            .map(|field| (field.field_id, field.reason))
+            .collect(),
+    }
+}
+
+pub(super) fn activity_event(event: &ActivityToRecord<'_>) -> activity::ActivityEvent {
+    let mapped = event.activity;
+    activity::ActivityEvent {
+        activity_id: mapped.activity_id.clone(),
+        event_name: event.envelope.event_name.clone(),
+        attributes_json: mapped.attributes_json.clone(),
+        retention_days: mapped.retention_days,
+        earlier_retention_days: mapped.earlier_retention_days.clone(),
+        event_time: Some(timestamp(event.envelope.micros)),
+        message_id: event.envelope.message_id.clone(),
+        user_id: event.envelope.user_id.clone(),
+        anonymous_id: event.envelope.anonymous_id.clone(),
+        contact_id: event.contact_id.to_owned(),
+        funded: event.funded,
+    }
+}
+
+pub(super) fn recorded(result: activity::RecordResult) -> ActivitySaid {
+    match result.status() {
+        activity::RecordStatus::Stored => ActivitySaid::Stored,
+        activity::RecordStatus::Backlogged => ActivitySaid::Backlogged,
+        activity::RecordStatus::Repeated => ActivitySaid::Repeated,
+        activity::RecordStatus::NotFunded => ActivitySaid::NotFunded,
+        activity::RecordStatus::Unspecified => ActivitySaid::Failed,
+    }
+}
+
+pub(super) fn wish(wish: &WishToApply<'_>) -> audience::Wish {
+    let mode = match wish.mode {
+        WishMode::Add => audience::WishMode::Add,
+        WishMode::Remove => audience::WishMode::Remove,
+    };
+    audience::Wish {
+        contact_id: wish.contact_id.to_owned(),
+        audience_id: wish.audience_id.to_owned(),
+        mode: mode.into(),
+        wish_time: Some(timestamp(wish.envelope.micros)),
+        message_id: wish.envelope.message_id.clone(),
+    }
+}
+
+pub(super) fn applied(result: audience::WishResult) -> WishSaid {
+    match result.status() {
+        audience::WishStatus::Applied => WishSaid::Applied,
+        audience::WishStatus::HeldBack => WishSaid::HeldBack,
+        audience::WishStatus::Overtaken => WishSaid::Overtaken,
+        audience::WishStatus::UnknownAudience => WishSaid::UnknownAudience,
+        audience::WishStatus::Unspecified => WishSaid::Failed,
+    }
+}
+
+pub(super) fn checked(check: i32) -> AudienceSaid {
+    match audience::AudienceCheck::try_from(check) {
+        Ok(audience::AudienceCheck::Usable) => AudienceSaid::Usable,
+        Ok(audience::AudienceCheck::Unknown) => AudienceSaid::Unknown,
+        Ok(audience::AudienceCheck::OtherOrigin) => AudienceSaid::OtherOrigin,
+        Ok(audience::AudienceCheck::Unspecified) | Err(_) => AudienceSaid::Failed,
+    }
+}
+
+pub(super) fn log_entry(line: &LogLine, arrival: i64) -> mapping::LogEntry {
+    mapping::LogEntry {
+        log_time: Some(timestamp(arrival)),
+        kind: kind(line.kind).into(),
+        message_id: line.message_id.clone(),
+        path: line.path.clone(),
+        reason: line.reason.clone(),
+        value: String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_before_1970_survive_the_wire() {
+        for time in [
+            -1,
+            -1_000_001,
+            0,
+            1,
+            1_752_127_740_123_456,
+            -62_135_596_800_000_000,
+        ] {
+            let sent = timestamp(time);
+            assert!((0..1_000_000_000).contains(&sent.nanos));
+            assert_eq!(micros(Some(sent)), time);
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Calls that fail: trying again, and what is known afterwards.
+
+use std::error::Error;
+use std::future::Future;
+use std::time::Duration;
+
+use tonic::{Code, Request, Response, Status};
+use weir_rpc::Deadline;
+
+use crate::metrics;
+
+/// Pauses before the tries after the first. A service that was restarted is back within
+/// them; one that is away for longer is not worth the caller's time.
+const PAUSES: [Duration; 3] = [
+    Duration::from_millis(50),
+    Duration::from_millis(200),
+    Duration::from_millis(500),
+];
+
+/// What a failed call means for the batch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The service, or something it needs, can't serve in time; later it may.
+    Away,
+    /// The whole call was undone: start anew under another batch id.
+    Aborted,
+    /// The service does not take the call; ours to mend.
+    Unexpected,
+}
+
+/// A call without an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("{hop} failed: {cause:?}")]
+pub struct Failure {
+    pub hop: &'static str,
+    pub cause: Cause,
+    /// Whether it is certain that nothing was stored.
+    pub undone: bool,
+    pub(super) code: Code,
+}
+
+impl Failure {
+    /// A service that answers against its contract.
+    pub(super) fn unexpected(hop: &'static str) -> Self {
+        tracing::error!(hop, "the answer does not fit the call");
+        Self {
+            hop,
+            cause: Cause::Unexpected,
+            undone: false,
+            code: Code::Internal,
+        }
+    }
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Called<T> {
+    pub answer: T,
+    /// Whether the answer tells all: no try before it can have stored something.
+    pub certain: bool,
+}
+
+/// Makes one hop; `message` builds the request anew for every try. Codes that are `answers`
+/// of this call are no failures to log.
+pub(super) async fn call<M, T, F>(
+    hop: &'static str,
+    deadline: Deadline,
+    answers: &[Code],
+    message: impl Fn() -> M,
+    send: impl Fn(Request<M>) -> F,
+) -> Result<Called<T>, Failure>
+where
+    F: Future<Output = Result<Response<T>, Status>>,
+{
+    let mut certain = true;
+    let mut pauses = PAUSES.into_iter();
+    loop {
+        let status = match attempt(deadline, &message, &send).await {
+            Ok(answer) => return Ok(Called { answer, certain }),
+            Err(status) => status,
+        };
+        certain &= is_undone(&status);
+        let failure = Failure {
+            hop,
+            cause: cause(&status),
+            undone: certain,
+            code: status.code(),
+        };
+        if status.source().is_none() && answers.contains(&status.code()) {
+            return Err(failure);
+        }
+        metrics::hop_failed(hop, status.code());
+        if is_transient(&status)
+            && let Some(pause) = pauses.next()
+            && pause < deadline.remaining()
+        {
+            tokio::time::sleep(pause).await;
+            continue;
+        }
+        tracing::warn!(hop, code = ?status.code(), reason = status.message(), "a hop failed");
+        return Err(failure);
+    }
+}
+
+async fn attempt<M, T, F>(
+    deadline: Deadline,
+    message: &impl Fn() -> M,
+    send: &impl Fn(Request<M>) -> F,
+) -> Result<T, Status>
+where
+    F: Future<Output = Result<Response<T>, Status>>,
+{
+    let request = deadline.request(message())?;
+    match tokio::time::timeout(deadline.remaining(), send(request)).await {
+        Ok(answer) => answer.map(Response::into_inner),
+        Err(_) => Err(Status::deadline_exceeded("no answer in time")),
+    }
+}
+
+/// A status with a source was made on this side, by a connection that broke.
+fn is_transient(status: &Status) -> bool {
+    status.code() == Code::Unavailable || status.source().is_some()
+}
+
+/// Whether the service itself said that it did nothing.
+fn is_undone(status: &Status) -> bool {
+    status.source().is_none()
+        && matches!(
+            status.code(),
+            Code::Aborted
+                | Code::InvalidArgument
+                | Code::NotFound
+                | Code::AlreadyExists
+                | Code::FailedPrecondition
+                | Code::ResourceExhausted
+                | Code::PermissionDenied
+                | Code::Unauthenticated
+                | Code::Unimplemented
+        )
+}
+
+fn cause(status: &Status) -> Cause {
+    if status.source().is_some() {
+        return Cause::Away;
+    }
+    match status.code() {
+        Code::Aborted => Cause::Aborted,
+        Code::Unavailable
+        | Code::ResourceExhausted
+        | Code::DeadlineExceeded
+        | Code::Cancelled
+        | Code::Unknown => Cause::Away,
+        _ => Cause::Unexpected,
+    }
+}

@@ -1,0 +1,340 @@
+//! Each hop: one call for the whole batch.
+
+use tonic::Code;
+use weir_proto::activity::v1 as activity;
+use weir_proto::audience::v1 as audience;
+use weir_proto::contact::v1 as contact;
+use weir_proto::mapping::v1 as mapping;
+use weir_proto::quota::v1 as quota;
+use weir_rpc::Deadline;
+
+use super::convert::{self, *};
+use super::failure::call;
+use super::{Called, Clients, Failure};
+use crate::domain::envelope::Kind;
+use crate::domain::stages::{ActivitySaid, AudienceSaid, MappingSaid, WishSaid};
+
+/// Whose key a request carries.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub account_id: String,
+    pub source_id: String,
+    pub source_kind: SourceKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    Actions,
+    Classic,
+}
+
+/// What mapping made of a batch.
+pub struct MapAnswer {
+    pub settings: ContactSettings,
+    pub entitlement: Entitlement,
+    /// In input order; none where it said nothing.
+    pub results: Vec<Option<MappingSaid>>,
+}
+
+pub struct Audience {
+    pub id: String,
+    pub name: String,
+}
+
+/// Why there is no audience.
+pub enum AudienceRefused {
+    /// Blank or too long.
+    Name,
+    Unknown,
+    OtherOrigin,
+    Failed(Failure),
+}
+
+/// Sends one message through a client of its own: clients are cheap to clone, and a call
+/// needs one to itself. Behind `or` stand the codes that are answers, too.
+macro_rules! hop {
+    ($client:expr, $method:ident, $deadline:expr, $message:expr $(, or $code:ident)*) => {
+        call(stringify!($method), $deadline, &[$(Code::$code),*], $message, |request| {
+            let mut client = $client.clone();
+            async move { client.$method(request).await }
+        })
+        .await
+    };
+}
+
+impl Clients {
+    /// Whose key it is; none when it is no good.
+    pub async fn authenticate(
+        &self,
+        key: &str,
+        deadline: Deadline,
+    ) -> Result<Option<Caller>, Failure> {
+        let message = || mapping::AuthenticateRequest {
+            key: key.to_owned(),
+        };
+        match hop!(self.mapping, authenticate, deadline, message, or Unauthenticated) {
+            Ok(called) => caller(called.answer).map(Some),
+            Err(failure) if failure.code == Code::Unauthenticated => Ok(None),
+            Err(failure) => Err(failure),
+        }
+    }
+
+    pub async fn check_audiences(
+        &self,
+        account_id: &str,
+        audience_ids: &[String],
+        deadline: Deadline,
+    ) -> Result<Vec<AudienceSaid>, Failure> {
+        let message = || audience::CheckAudiencesRequest {
+            account_id: account_id.to_owned(),
+            audience_ids: audience_ids.to_vec(),
+        };
+        let checks = hop!(self.audience, check_audiences, deadline, message)?
+            .answer
+            .checks;
+        let checks = same_length("check_audiences", audience_ids.len(), checks)?;
+        Ok(checks.into_iter().map(checked).collect())
+    }
+
+    pub async fn map_events(
+        &self,
+        caller: &Caller,
+        kind: Kind,
+        arrival: i64,
+        events: &[EventToMap<'_>],
+        deadline: Deadline,
+    ) -> Result<MapAnswer, Failure> {
+        let message = || mapping::MapEventsRequest {
+            account_id: caller.account_id.clone(),
+            source_id: caller.source_id.clone(),
+            receive_time: Some(timestamp(arrival)),
+            events: events
+                .iter()
+                .map(|event| convert::event(kind, arrival, event))
+                .collect(),
+        };
+        let answer = hop!(self.mapping, map_events, deadline, message)?.answer;
+        let results = same_length("map_events", events.len(), answer.results)?;
+        Ok(MapAnswer {
+            settings: ContactSettings(answer.contact_settings.unwrap_or_default()),
+            entitlement: Entitlement(answer.entitlement.unwrap_or_default()),
+            results: results.into_iter().map(mapping_said).collect(),
+        })
+    }
+
+    pub async fn append_log(
+        &self,
+        caller: &Caller,
+        arrival: i64,
+        lines: &[LogLine],
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let message = || mapping::AppendLogRequest {
+            account_id: caller.account_id.clone(),
+            source_id: caller.source_id.clone(),
+            entries: lines.iter().map(|line| log_entry(line, arrival)).collect(),
+        };
+        hop!(self.mapping, append_log, deadline, message).map(|_| ())
+    }
+
+    /// `wanted`: profile and activity units.
+    pub async fn reserve(
+        &self,
+        account_id: &str,
+        batch_id: &str,
+        wanted: (i64, i64),
+        entitlement: Entitlement,
+        deadline: Deadline,
+    ) -> Result<Reservation, Failure> {
+        let message = || quota::ReserveRequest {
+            account_id: account_id.to_owned(),
+            batch_id: batch_id.to_owned(),
+            profile_units: wanted.0,
+            activity_units: wanted.1,
+            entitlement: Some(convert::entitlement(entitlement)),
+        };
+        let answer = hop!(self.quota, reserve, deadline, message)?.answer;
+        reservation(batch_id, answer, wanted).ok_or_else(|| Failure::unexpected("reserve"))
+    }
+
+    /// `stored`: profile and activity units.
+    pub async fn settle(
+        &self,
+        account_id: &str,
+        reservation: &Reservation,
+        stored: (i64, i64),
+        deadline: Deadline,
+    ) -> Result<(), Failure> {
+        let message = || quota::SettleRequest {
+            account_id: account_id.to_owned(),
+            batch_id: reservation.batch_id.clone(),
+            window: reservation.window.clone(),
+            epoch: reservation.epoch,
+            profile_units: stored.0,
+            activity_units: stored.1,
+        };
+        hop!(self.quota, settle, deadline, message).map(|_| ())
+    }
+
+    /// Answers with the profile units that were charged.
+    pub async fn upsert_contacts(
+        &self,
+        caller: &Caller,
+        reservation: &Reservation,
+        settings: &ContactSettings,
+        events: &[ContactToUpsert<'_>],
+        deadline: Deadline,
+    ) -> Result<Called<(Vec<UpsertedContact>, i64)>, Failure> {
+        let message = || contact::UpsertContactsRequest {
+            account_id: caller.account_id.clone(),
+            batch_id: reservation.batch_id.clone(),
+            window: reservation.window.clone(),
+            epoch: reservation.epoch,
+            source_id: caller.source_id.clone(),
+            unique_identifiers: settings.0.unique_identifiers.clone(),
+            key_strategy: key_strategy(settings).into(),
+            merge_strategy: merge_strategy(settings).into(),
+            existing_only: settings.0.existing_only,
+            events: events.iter().map(contact_event).collect(),
+        };
+        let called = hop!(self.contact, upsert_contacts, deadline, message)?;
+        let results = same_length("upsert_contacts", events.len(), called.answer.results)?;
+        Ok(Called {
+            answer: (
+                results.into_iter().map(upserted).collect(),
+                called.answer.units,
+            ),
+            certain: called.certain,
+        })
+    }
+
+    /// Answers with the activity units that were charged. `probe` stores nothing.
+    pub async fn record_activities(
+        &self,
+        account_id: &str,
+        reservation: &Reservation,
+        arrival: i64,
+        events: &[ActivityToRecord<'_>],
+        probe: bool,
+        deadline: Deadline,
+    ) -> Result<Called<(Vec<ActivitySaid>, i64)>, Failure> {
+        let message = || activity::RecordActivitiesRequest {
+            account_id: account_id.to_owned(),
+            batch_id: reservation.batch_id.clone(),
+            window: reservation.window.clone(),
+            epoch: reservation.epoch,
+            receive_time: Some(timestamp(arrival)),
+            events: events.iter().map(activity_event).collect(),
+            probe_only: probe,
+        };
+        let called = hop!(self.activity, record_activities, deadline, message)?;
+        let results = same_length("record_activities", events.len(), called.answer.results)?;
+        Ok(Called {
+            answer: (
+                results.into_iter().map(recorded).collect(),
+                called.answer.units,
+            ),
+            certain: called.certain,
+        })
+    }
+
+    pub async fn apply_wishes(
+        &self,
+        account_id: &str,
+        wishes: &[WishToApply<'_>],
+        deadline: Deadline,
+    ) -> Result<Vec<WishSaid>, Failure> {
+        let message = || audience::ApplyWishesRequest {
+            account_id: account_id.to_owned(),
+            wishes: wishes.iter().map(wish).collect(),
+        };
+        let results = hop!(self.audience, apply_wishes, deadline, message)?
+            .answer
+            .results;
+        let results = same_length("apply_wishes", wishes.len(), results)?;
+        Ok(results.into_iter().map(applied).collect())
+    }
+
+    pub async fn create_audience(
+        &self,
+        account_id: &str,
+        name: &str,
+        deadline: Deadline,
+    ) -> Result<Audience, AudienceRefused> {
+        let message = || audience::CreateAudienceRequest {
+            account_id: account_id.to_owned(),
+            name: name.to_owned(),
+            origin: audience::Origin::SegmentActions.into(),
+        };
+        let called = hop!(
+            self.audience, create_audience, deadline, message,
+            or InvalidArgument, or FailedPrecondition
+        );
+        found(
+            "create_audience",
+            called.map(|called| called.answer.audience),
+        )
+    }
+
+    pub async fn get_audience(
+        &self,
+        account_id: &str,
+        audience_id: &str,
+        deadline: Deadline,
+    ) -> Result<Audience, AudienceRefused> {
+        let message = || audience::GetAudienceRequest {
+            account_id: account_id.to_owned(),
+            audience_id: audience_id.to_owned(),
+        };
+        let called = hop!(
+            self.audience, get_audience, deadline, message,
+            or NotFound, or InvalidArgument
+        );
+        match found("get_audience", called.map(|called| called.answer.audience)) {
+            // What is no id is the id of nothing.
+            Err(AudienceRefused::Name) => Err(AudienceRefused::Unknown),
+            other => other,
+        }
+    }
+}
+
+fn found(
+    hop: &'static str,
+    called: Result<Option<audience::Audience>, Failure>,
+) -> Result<Audience, AudienceRefused> {
+    match called {
+        Ok(Some(audience)) => Ok(Audience {
+            id: audience.audience_id,
+            name: audience.name,
+        }),
+        Ok(None) => Err(AudienceRefused::Failed(Failure::unexpected(hop))),
+        Err(failure) => Err(match failure.code {
+            Code::InvalidArgument => AudienceRefused::Name,
+            Code::NotFound => AudienceRefused::Unknown,
+            Code::FailedPrecondition => AudienceRefused::OtherOrigin,
+            _ => AudienceRefused::Failed(failure),
+        }),
+    }
+}
+
+fn caller(answer: mapping::AuthenticateResponse) -> Result<Caller, Failure> {
+    let source_kind = match answer.source_kind() {
+        mapping::SourceKind::SegmentActions => SourceKind::Actions,
+        mapping::SourceKind::SegmentClassic => SourceKind::Classic,
+        mapping::SourceKind::Unspecified => return Err(Failure::unexpected("authenticate")),
+    };
+    Ok(Caller {
+        account_id: answer.account_id,
+        source_id: answer.source_id,
+        source_kind,
+    })
+}
+
+/// Results belong to events by their place; with another number of them they belong to none.
+fn same_length<T>(hop: &'static str, sent: usize, results: Vec<T>) -> Result<Vec<T>, Failure> {
+    if results.len() == sent {
+        Ok(results)
+    } else {
+        Err(Failure::unexpected(hop))
+    }
+}

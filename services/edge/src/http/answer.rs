@@ -1,0 +1,148 @@
+//! Bodies and headers of answers, written without trees.
+
+use std::io::Write;
+
+use ::http::{HeaderName, HeaderValue, Response, StatusCode, header};
+use bytes::Bytes;
+
+use super::Answer;
+use crate::app::{Processed, Usage};
+use crate::clients::{Audience, Caller};
+use crate::domain::envelope::Kind;
+use crate::domain::outcome::Outcome;
+use crate::domain::stages::Meter;
+
+/// See the IETF draft `RateLimit header fields for HTTP`.
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+/// A window, in seconds.
+const DAY: i64 = 86_400;
+
+pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(body.into().into());
+    *answer.status_mut() = status;
+    let json = HeaderValue::from_static("application/json");
+    answer.headers_mut().insert(header::CONTENT_TYPE, json);
+    answer
+}
+
+pub fn me(caller: &Caller) -> Answer {
+    let body = serde_json::json!({
+        "account_id": caller.account_id,
+        "source_id": caller.source_id,
+    });
+    json(StatusCode::OK, body.to_string())
+}
+
+pub fn audience(audience: &Audience) -> Answer {
+    let body = serde_json::json!({"id": audience.id, "name": audience.name});
+    json(StatusCode::OK, body.to_string())
+}
+
+/// 207, with an outcome for each event.
+pub fn batch(kind: Kind, processed: &Processed) -> Answer {
+    let mut answer = json(StatusCode::MULTI_STATUS, results(&processed.outcomes));
+    if let Some(usage) = &processed.usage {
+        let headers = answer.headers_mut();
+        let meters: &[(&str, Meter)] = match kind {
+            Kind::Identify | Kind::Member => &[("profile", usage.profile)],
+            Kind::Track => &[("activity", usage.activity), ("profile", usage.profile)],
+        };
+        let (limit, policy) = rate_limit(meters, usage);
+        headers.insert(RATE_LIMIT, ascii(&limit));
+        headers.insert(RATE_LIMIT_POLICY, ascii(&policy));
+        if processed.limited {
+            headers.insert(header::RETRY_AFTER, usage.seconds_left.into());
+        }
+    }
+    answer
+}
+
+fn ascii(text: &str) -> HeaderValue {
+    HeaderValue::from_str(text).expect("names and numbers fit into a header")
+}
+
+/// `RateLimit` and `RateLimit-Policy`, as structured fields.
+fn rate_limit(meters: &[(&str, Meter)], usage: &Usage) -> (String, String) {
+    let left = usage.seconds_left;
+    let each = |show: &dyn Fn(&str, &Meter) -> String| {
+        let shown: Vec<String> = meters
+            .iter()
+            .map(|(name, meter)| show(name, meter))
+            .collect();
+        shown.join(", ")
+    };
+    (
+        each(&|name, meter| format!("\"{name}\";r={};t={left}", meter.remaining)),
+        each(&|name, meter| format!("\"{name}\";q={};w={DAY}", meter.limit)),
+    )
+}
+
+/// `results` for every event, `errors` for those that are not 200.
+fn results(outcomes: &[Outcome]) -> Vec<u8> {
+    let mut body = Vec::with_capacity(64 + outcomes.len() * 32);
+    body.extend_from_slice(b"{\"results\":[");
+    write_list(&mut body, outcomes.iter().enumerate());
+    body.extend_from_slice(b"],\"errors\":[");
+    let failed = outcomes
+        .iter()
+        .enumerate()
+        .filter(|(_, outcome)| outcome.status != 200);
+    write_list(&mut body, failed);
+    body.extend_from_slice(b"]}");
+    body
+}
+
+fn write_list<'a>(body: &mut Vec<u8>, outcomes: impl Iterator<Item = (usize, &'a Outcome)>) {
+    for (place, (index, outcome)) in outcomes.enumerate() {
+        if place > 0 {
+            body.push(b',');
+        }
+        write!(body, "{{\"index\":{index},\"status\":{}", outcome.status)
+            .expect("memory takes what is written");
+        if !outcome.message.is_empty() {
+            body.extend_from_slice(b",\"message\":");
+            serde_json::to_writer(&mut *body, &outcome.message)
+                .expect("text is JSON, and memory takes what is written");
+        }
+        body.push(b'}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_the_results_that_are_not_200() {
+        let outcome = |status, message: &'static str| Outcome {
+            status,
+            message: message.into(),
+        };
+        let body = results(&[outcome(200, ""), outcome(400, "a \"b\""), outcome(206, "c")]);
+        let bad = r#"{"index":1,"status":400,"message":"a \"b\""},{"index":2,"status":206,"message":"c"}"#;
+        assert_eq!(
+            String::from_utf8(body).unwrap(),
+            format!(r#"{{"results":[{{"index":0,"status":200}},{bad}],"errors":[{bad}]}}"#)
+        );
+        assert_eq!(results(&[]), br#"{"results":[],"errors":[]}"#);
+    }
+
+    #[test]
+    fn limits_are_structured_fields() {
+        let meter = |limit, remaining| Meter {
+            granted: 0,
+            limit,
+            remaining,
+        };
+        let usage = Usage {
+            profile: meter(30, 0),
+            activity: meter(75, 7),
+            seconds_left: 60,
+        };
+        let meters = [("activity", usage.activity), ("profile", usage.profile)];
+        let (limit, policy) = rate_limit(&meters, &usage);
+        assert_eq!(limit, r#""activity";r=7;t=60, "profile";r=0;t=60"#);
+        assert_eq!(policy, r#""activity";q=75;w=86400, "profile";q=30;w=86400"#);
+    }
+}

@@ -1,0 +1,179 @@
+//! Reading bodies: bounded in size (also once inflated), in memory and in time.
+
+use std::io::{self, Write};
+use std::time::Duration;
+
+use ::http::{HeaderMap, header};
+use bytes::{Bytes, BytesMut};
+use flate2::write::MultiGzDecoder;
+use http_body_util::BodyExt;
+use hyper::body::{Body, Incoming};
+use weir_rpc::Deadline;
+
+use super::admission::Hold;
+use super::problem::Problem;
+
+/// The largest batch, inflated: far above anything Segment sends, since a 413 loses data.
+pub const MAX_BATCH: usize = 16 * 1024 * 1024;
+/// A body that is refused is still read up to here, and for so long, so that its client
+/// gets to see the answer.
+const MAX_DRAINED: usize = 2 * MAX_BATCH;
+const DRAIN_TIME: Duration = Duration::from_secs(2);
+/// Room that is made at once for a body that says how long it is.
+const TRUSTED: usize = 512 * 1024;
+
+/// # Errors
+/// 415 for a content type that is there and is not JSON.
+pub fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(value) = headers.get(header::CONTENT_TYPE) else {
+        return Ok(());
+    };
+    let media = value.to_str().unwrap_or_default();
+    let media = media.split(';').next().unwrap_or_default().trim();
+    if media.eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        Err(Problem::content_type())
+    }
+}
+
+/// The whole body, inflated, of at most `most` bytes.
+///
+/// # Errors
+/// 408, 413, 415 or 503; 400 where it breaks off or can't be inflated.
+pub async fn read(
+    headers: &HeaderMap,
+    body: &mut Incoming,
+    most: usize,
+    held: &mut Hold,
+    deadline: Deadline,
+) -> Result<Bytes, Problem> {
+    let mut sink = Sink::of(headers)?;
+    let length = body.size_hint().lower();
+    if length > most as u64 {
+        return Err(too_large(most));
+    }
+    if let Sink::Plain(bytes) = &mut sink {
+        bytes.reserve(usize::try_from(length).unwrap_or(most).min(TRUSTED));
+    }
+    loop {
+        let frame = tokio::time::timeout(deadline.remaining(), body.frame()).await;
+        match frame.map_err(|_| Problem::timeout())? {
+            None => return sink.finish(most),
+            Some(Err(_)) => return Err(Problem::bad_request("the body broke off")),
+            Some(Ok(frame)) => {
+                if let Ok(chunk) = frame.into_data() {
+                    sink.write(&chunk, most)?;
+                    held.grow(sink.size())?;
+                }
+            }
+        }
+    }
+}
+
+/// Reads what is left of a refused body and throws it away, within limits.
+pub async fn drain(body: &mut Incoming) {
+    if body.is_end_stream() {
+        return;
+    }
+    let draining = async {
+        let mut left = MAX_DRAINED;
+        while let Some(Ok(frame)) = body.frame().await {
+            let length = frame.data_ref().map_or(0, Bytes::len);
+            let Some(rest) = left.checked_sub(length) else {
+                return;
+            };
+            left = rest;
+        }
+    };
+    let _ = tokio::time::timeout(DRAIN_TIME, draining).await;
+}
+
+fn too_large(most: usize) -> Problem {
+    Problem::too_large(format!("the body is larger than {most} bytes"))
+}
+
+/// Where the bytes go, by content encoding.
+enum Sink {
+    Plain(BytesMut),
+    Gzip(Box<MultiGzDecoder<Capped>>),
+}
+
+impl Sink {
+    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
+        let encoding = headers.get(header::CONTENT_ENCODING);
+        let encoding = encoding.map_or(Ok(""), |value| value.to_str());
+        match encoding
+            .map(|name| name.trim().to_ascii_lowercase())
+            .as_deref()
+        {
+            Ok("" | "identity") => Ok(Self::Plain(BytesMut::new())),
+            Ok("gzip" | "x-gzip") => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(Capped {
+                bytes: Vec::new(),
+                most: MAX_BATCH,
+            })))),
+            _ => Err(Problem::content_encoding()),
+        }
+    }
+
+    fn write(&mut self, chunk: &[u8], most: usize) -> Result<(), Problem> {
+        match self {
+            Self::Plain(bytes) if bytes.len() + chunk.len() > most => Err(too_large(most)),
+            Self::Plain(bytes) => {
+                bytes.extend_from_slice(chunk);
+                Ok(())
+            }
+            Self::Gzip(decoder) => {
+                decoder.get_mut().most = most;
+                decoder
+                    .write_all(chunk)
+                    .map_err(|error| inflating(&error, most))
+            }
+        }
+    }
+
+    fn size(&self) -> usize {
+        match self {
+            Self::Plain(bytes) => bytes.len(),
+            Self::Gzip(decoder) => decoder.get_ref().bytes.len(),
+        }
+    }
+
+    fn finish(self, most: usize) -> Result<Bytes, Problem> {
+        match self {
+            Self::Plain(bytes) => Ok(bytes.freeze()),
+            Self::Gzip(decoder) => match decoder.finish() {
+                Ok(capped) => Ok(capped.bytes.into()),
+                Err(error) => Err(inflating(&error, most)),
+            },
+        }
+    }
+}
+
+fn inflating(error: &io::Error, most: usize) -> Problem {
+    if error.kind() == io::ErrorKind::StorageFull {
+        too_large(most)
+    } else {
+        Problem::bad_request("the body can't be inflated")
+    }
+}
+
+/// Takes so many bytes and no more, however small they were before they were inflated.
+struct Capped {
+    bytes: Vec<u8>,
+    most: usize,
+}
+
+impl Write for Capped {
+    fn write(&mut self, chunk: &[u8]) -> io::Result<usize> {
+        if self.bytes.len() + chunk.len() > self.most {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        self.bytes.extend_from_slice(chunk);
+        Ok(chunk.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
