@@ -125,8 +125,8 @@ impl App {
         }
     }
 
-    async fn client(&self) -> Result<deadpool_postgres::Object, Failure> {
-        Ok(self.pool.get().await?)
+    async fn client(&self) -> Result<store::Connection, Failure> {
+        store::connection(&self.pool).await
     }
 }
 

@@ -85,6 +85,25 @@ async fn execute(client: &impl Client, sql: &str, params: Params<'_>) -> Result<
     Ok(client.execute(&statement, params).await?)
 }
 
+/// One of the pool, until it is dropped.
+pub type Connection = deadpool_postgres::Object;
+
+/// Waits for a connection.
+///
+/// # Errors
+/// Where none came in time.
+pub async fn connection(pool: &Pool) -> Result<Connection, Failure> {
+    Ok(pool.get().await?)
+}
+
+/// Begins a transaction; it is undone unless it is committed.
+///
+/// # Errors
+/// Where PostgreSQL is away.
+pub async fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Failure> {
+    Ok(connection.transaction().await?)
+}
+
 /// Ends a transaction.
 ///
 /// # Errors

@@ -11,10 +11,7 @@ impl App {
     /// Creates or changes the account of that name.
     pub async fn put_account(&self, settings: AccountSettings) -> Result<(Account, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = client
-            .transaction()
-            .await
-            .map_err(weir_postgres::Failure::from)?;
+        let transaction = store::begin(&mut client).await?;
         let new_id = AccountId::new();
         let account_id = store::reserve_name(&transaction, &settings.name, new_id).await?;
         let change = if account_id == new_id {
@@ -79,10 +76,7 @@ impl App {
             )));
         }
         let mut client = self.client().await?;
-        let transaction = client
-            .transaction()
-            .await
-            .map_err(weir_postgres::Failure::from)?;
+        let transaction = store::begin(&mut client).await?;
         let locked = store::lock_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;

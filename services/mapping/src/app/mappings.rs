@@ -25,10 +25,7 @@ impl App {
         pairs: &[GivenPair],
     ) -> Result<(i64, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = client
-            .transaction()
-            .await
-            .map_err(weir_postgres::Failure::from)?;
+        let transaction = store::begin(&mut client).await?;
         store::lock_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;
@@ -89,10 +86,7 @@ impl App {
         attributes: &[AttributePair],
     ) -> Result<(ActivityMapping, i64, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = client
-            .transaction()
-            .await
-            .map_err(weir_postgres::Failure::from)?;
+        let transaction = store::begin(&mut client).await?;
         let account = store::lock_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;
@@ -149,10 +143,7 @@ impl App {
         event_name: &str,
     ) -> Result<(), Error> {
         let mut client = self.client().await?;
-        let transaction = client
-            .transaction()
-            .await
-            .map_err(weir_postgres::Failure::from)?;
+        let transaction = store::begin(&mut client).await?;
         store::lock_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;

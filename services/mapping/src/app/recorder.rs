@@ -92,8 +92,8 @@ async fn write_all(mut notes: Receiver<Note>, pool: Pool, rings: Rings) {
 /// Repeated by the next batch when it fails: its snapshot still waits for events.
 async fn note_first(pool: &Pool, (account, source): Key, first: First) {
     let written = async {
-        let mut client = pool.get().await?;
-        let transaction = client.transaction().await?;
+        let mut client = store::connection(pool).await?;
+        let transaction = store::begin(&mut client).await?;
         store::lock_account(&transaction, account).await?;
         let mut changed = store::note_first_events(&transaction, account).await?;
         if first.identified

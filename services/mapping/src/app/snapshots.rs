@@ -106,7 +106,7 @@ impl Snapshots {
         let pool = self.pool.clone();
         let account = key.0;
         let version = in_task(async move {
-            let client = pool.get().await.map_err(Failure::from)?;
+            let client = store::connection(&pool).await?;
             store::read_version(&client, account).await
         })
         .await?;
@@ -125,7 +125,7 @@ impl Snapshots {
     async fn read(&self, (account, source): Key) -> Result<Arc<Snapshot>, Error> {
         let pool = self.pool.clone();
         let loaded = in_task(async move {
-            let client = pool.get().await.map_err(Failure::from)?;
+            let client = store::connection(&pool).await?;
             store::load_snapshot(&client, account, source).await
         })
         .await?;

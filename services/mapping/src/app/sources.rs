@@ -14,10 +14,7 @@ impl App {
         settings: SourceSettings,
     ) -> Result<(Source, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = client
-            .transaction()
-            .await
-            .map_err(weir_postgres::Failure::from)?;
+        let transaction = store::begin(&mut client).await?;
         store::lock_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;

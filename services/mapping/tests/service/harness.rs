@@ -1,0 +1,302 @@
+//! An instance of the service, or several over the same data, and short forms of its calls.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use clap::Parser;
+use prost_types::Timestamp;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use weir_mapping::Config;
+use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::mapping::v1::*;
+use weir_stack::{TestDatabase, TestServers};
+
+pub type Client = MappingServiceClient<weir_rpc::Channel>;
+
+/// 2025-07-11T06:09:00Z, that of the sample events.
+pub const NOW: i64 = 1_752_214_140;
+/// Longer than any change may take.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// One database, and as many instances as are asked for.
+pub struct Service {
+    database: TestDatabase,
+    redis_url: String,
+    stops: Vec<oneshot::Sender<()>>,
+}
+
+impl Service {
+    pub async fn start() -> (Self, Client) {
+        let servers = TestServers::shared().await;
+        let mut service = Self {
+            database: servers.fresh_database().await,
+            redis_url: servers.redis_url(),
+            stops: Vec::new(),
+        };
+        let client = service.another().await;
+        (service, client)
+    }
+
+    /// With a Redis of one's own, or one that isn't there.
+    pub async fn with_redis(redis_url: &str) -> (Self, Client) {
+        let mut service = Self {
+            database: TestServers::shared().await.fresh_database().await,
+            redis_url: redis_url.to_owned(),
+            stops: Vec::new(),
+        };
+        let client = service.another().await;
+        (service, client)
+    }
+
+    /// Another instance over the same data.
+    pub async fn another(&mut self) -> Client {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address: SocketAddr = listener.local_addr().unwrap();
+        let config = Config::parse_from([
+            "weir-mapping",
+            "--database-url",
+            &self.database.url_for("mapping"),
+            "--redis-url",
+            &self.redis_url,
+            "--key-secret",
+            "a secret of the tests",
+        ]);
+        let (stop, stopped) = oneshot::channel();
+        self.stops.push(stop);
+        tokio::spawn(async move {
+            let stopped = async {
+                let _ = stopped.await;
+            };
+            weir_mapping::serve(config, listener, stopped)
+                .await
+                .unwrap();
+        });
+        let channel = weir_rpc::connect(&format!("http://{address}")).unwrap();
+        MappingServiceClient::new(channel)
+    }
+}
+
+/// Calls a method with a message; fails the test where it fails.
+#[macro_export]
+macro_rules! call {
+    ($client:expr, $method:ident, $message:expr) => {
+        $client
+            .clone()
+            .$method($message)
+            .await
+            .map(tonic::Response::into_inner)
+    };
+}
+
+/// An account with a plan of five activities, and its Segment (Actions) source.
+#[derive(Debug, Clone)]
+pub struct Tenant {
+    pub account_id: String,
+    pub source_id: String,
+}
+
+pub fn account(name: &str) -> PutAccountRequest {
+    PutAccountRequest {
+        name: name.to_owned(),
+        plan: Some(Plan {
+            included_contacts: 5_000,
+            additional_contacts: 0,
+            activity_slots: 2,
+            profile_factor: None,
+            activity_factor: None,
+        }),
+        notification_address: "owner@example.org".to_owned(),
+        ..Default::default()
+    }
+}
+
+pub async fn tenant(client: &Client, name: &str) -> Tenant {
+    let account = call!(client, put_account, account(name)).unwrap();
+    let account_id = account.account.unwrap().account_id;
+    let request = PutSourceRequest {
+        account_id: account_id.clone(),
+        kind: SourceKind::SegmentActions.into(),
+        name: "Website".to_owned(),
+        ..Default::default()
+    };
+    let source = call!(client, put_source, request).unwrap().source.unwrap();
+    Tenant {
+        account_id,
+        source_id: source.source_id,
+    }
+}
+
+impl Tenant {
+    /// The mapping of the seed's identify sample.
+    pub async fn map_contact(&self, client: &Client) -> PutContactMappingResponse {
+        let field = CreateFieldRequest {
+            account_id: self.account_id.clone(),
+            name: "Active".to_owned(),
+            r#type: ValueType::Boolean.into(),
+        };
+        call!(client, create_field, field).unwrap();
+        let pairs = [
+            ("firstName", "str::first", ""),
+            ("lastName", "str::last", ""),
+            ("email", "str::email", ""),
+            ("birthday", "dtz::b", "DD-MM-YYYY"),
+            ("active", "bol:cm:active", ""),
+        ];
+        call!(client, put_contact_mapping, self.contact_mapping(&pairs)).unwrap()
+    }
+
+    pub fn contact_mapping(&self, pairs: &[(&str, &str, &str)]) -> PutContactMappingRequest {
+        PutContactMappingRequest {
+            account_id: self.account_id.clone(),
+            source_id: self.source_id.clone(),
+            mappings: pairs
+                .iter()
+                .map(|(path, field, format)| FieldMapping {
+                    trait_path: (*path).to_owned(),
+                    field_id: (*field).to_owned(),
+                    date_format: (*format).to_owned(),
+                })
+                .collect(),
+        }
+    }
+
+    /// An activity with the attributes of the seed's track sample.
+    pub fn activity(&self, name: &str) -> PutActivityMappingRequest {
+        let attribute = |name: &str, value_type: ValueType| AttributeMapping {
+            property_path: name.to_owned(),
+            attribute: name.to_owned(),
+            r#type: value_type.into(),
+            date_format: String::new(),
+        };
+        PutActivityMappingRequest {
+            account_id: self.account_id.clone(),
+            source_id: self.source_id.clone(),
+            event_name: name.to_owned(),
+            retention_days: 0,
+            attributes: vec![
+                attribute("action", ValueType::Text),
+                attribute("count", ValueType::Integer),
+            ],
+        }
+    }
+
+    pub fn batch(&self, events: Vec<Event>) -> MapEventsRequest {
+        MapEventsRequest {
+            account_id: self.account_id.clone(),
+            source_id: self.source_id.clone(),
+            receive_time: Some(time(NOW)),
+            events,
+        }
+    }
+
+    pub async fn map(&self, client: &Client, events: Vec<Event>) -> MapEventsResponse {
+        call!(client, map_events, self.batch(events)).unwrap()
+    }
+
+    pub fn log_request(&self) -> ListLogRequest {
+        ListLogRequest {
+            account_id: self.account_id.clone(),
+            source_id: self.source_id.clone(),
+            page_size: 1_000,
+            page_token: String::new(),
+        }
+    }
+
+    pub fn samples_request(&self, event_name: &str) -> ListSamplesRequest {
+        ListSamplesRequest {
+            account_id: self.account_id.clone(),
+            source_id: self.source_id.clone(),
+            event_name: event_name.to_owned(),
+        }
+    }
+
+    pub fn source_request(&self) -> GetSourceRequest {
+        GetSourceRequest {
+            account_id: self.account_id.clone(),
+            source_id: self.source_id.clone(),
+        }
+    }
+
+    /// The log, once it has `count` entries.
+    pub async fn log(&self, client: &Client, count: usize) -> Vec<LogEntry> {
+        until(|| async {
+            let entries = call!(client, list_log, self.log_request()).unwrap().entries;
+            (entries.len() >= count).then_some(entries)
+        })
+        .await
+    }
+}
+
+pub fn time(seconds: i64) -> Timestamp {
+    Timestamp { seconds, nanos: 0 }
+}
+
+/// An event as the edge sends it: spans of its parts within the whole.
+pub fn event(kind: EventKind, raw: &str) -> Event {
+    let span = |name: &str| {
+        let start = raw.find(&format!("\"{name}\":{{"))? + name.len() + 3;
+        let length = object_length(&raw[start..]);
+        Some(Span {
+            start: start.try_into().unwrap(),
+            length: length.try_into().unwrap(),
+        })
+    };
+    Event {
+        kind: kind.into(),
+        traits: span("traits"),
+        properties: span("properties"),
+        location: span("location"),
+        event_time: Some(time(NOW)),
+        message_id: "a5cbd0b6".to_owned(),
+        raw: raw.to_owned().into(),
+        ..Default::default()
+    }
+}
+
+pub fn track(name: &str, raw: &str) -> Event {
+    Event {
+        event_name: name.to_owned(),
+        ..event(EventKind::Track, raw)
+    }
+}
+
+fn object_length(text: &str) -> usize {
+    let mut stream = serde_json::Deserializer::from_str(text).into_iter::<serde::de::IgnoredAny>();
+    stream.next().unwrap().unwrap();
+    stream.byte_offset()
+}
+
+pub fn mapped(event: &MappedEvent) -> &Mapped {
+    match event.outcome.as_ref().unwrap() {
+        mapped_event::Outcome::Mapped(mapped) => mapped,
+        mapped_event::Outcome::Rejection(rejection) => panic!("{rejection:?}"),
+    }
+}
+
+pub fn rejected(event: &MappedEvent) -> &Rejection {
+    match event.outcome.as_ref().unwrap() {
+        mapped_event::Outcome::Rejection(rejection) => rejection,
+        mapped_event::Outcome::Mapped(mapped) => panic!("{mapped:?}"),
+    }
+}
+
+/// Asks until there is an answer.
+pub async fn until<T, F, Fut>(ask: F) -> T
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Option<T>>,
+{
+    let asking = async {
+        let mut ticks = tokio::time::interval(Duration::from_millis(10));
+        loop {
+            ticks.tick().await;
+            if let Some(answer) = ask().await {
+                return answer;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, asking)
+        .await
+        .expect("what was waited for did not happen")
+}
