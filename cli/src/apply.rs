@@ -1,54 +1,50 @@
-//! `weir apply FILE`: configuration as code, applied idempotently over gRPC.
+//! `apply`: configuration as code.
+//!
+//! A file is read (`schema`), checked as a whole (`check`) into a `model` that can't be
+//! wrong, and sent (`send`) object by object. Nothing is sent of a file with a fault.
 
-pub mod manifest;
-mod steps;
-pub mod validate;
+pub mod check;
+pub mod model;
+mod schema;
+pub mod send;
 
-use std::path::PathBuf;
+use anyhow::Context;
 
-use crate::addresses::Addresses;
-use crate::failure::Usage;
+use crate::address::Addresses;
+use crate::arguments::ApplyOptions;
+use crate::failure::Failure;
 
-pub use steps::{Applied, apply};
-
-/// Apply a weir.yaml: accounts, plans, sources, fields, mappings, activities, audiences.
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    /// The file. All of it is checked before anything is applied.
-    pub file: PathBuf,
-    /// A service's address, `SERVICE=http://host:port` (mapping, audience); by default from
-    /// `.weir/stack.json`.
-    #[arg(long = "address", value_name = "SERVICE=URL")]
-    pub addresses: Vec<String>,
-    /// Where the stack keeps its files.
-    #[arg(long, default_value = ".weir")]
-    pub data: PathBuf,
-}
-
-/// Runs the command; prints what became of each object.
-///
-/// # Errors
-/// What is wrong with the file, with lines (exit code 2); a service that refuses or is away.
-pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let manifest = load(&arguments.file)?;
-    let addresses = Addresses::load(&arguments.data, &arguments.addresses)?;
-    let (mapping, audience) = (addresses.of("mapping")?, addresses.of("audience")?);
-    apply(&manifest, mapping, audience, |line| println!("{line}")).await?;
+pub async fn run(options: &ApplyOptions) -> Result<(), Failure> {
+    let name = options.file.display().to_string();
+    let text = std::fs::read_to_string(&options.file)
+        .map_err(|error| Failure::Input(format!("can't read {name}: {error}")))?;
+    let configuration = read(&name, &text)?;
+    let addresses = Addresses::read(&options.addresses)?;
+    let applied = send::send(&addresses, &configuration, |line| println!("{line}")).await?;
+    let [created, updated, unchanged] = applied.counts;
+    println!("{created} created, {updated} updated, {unchanged} unchanged");
     Ok(())
 }
 
 /// Reads and checks a file.
-///
-/// # Errors
-/// Everything that is wrong with it, a line each: `file:line:column: message`.
-pub fn load(file: &std::path::Path) -> anyhow::Result<manifest::Manifest> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| Usage::new(format!("can't read {}: {error}", file.display())))?;
-    validate::read(&text).map_err(|problems| {
-        let lines: Vec<String> = problems
-            .iter()
-            .map(|problem| format!("{}:{problem}", file.display()))
-            .collect();
-        Usage::new(lines.join("\nweir: ")).into()
+pub fn read(name: &str, text: &str) -> Result<model::Configuration, Failure> {
+    let file = schema::parse(text).map_err(|fault| Failure::Input(fault.render(name)))?;
+    check::check(&file).map_err(|faults| {
+        let lines: Vec<String> = faults.iter().map(|fault| fault.render(name)).collect();
+        Failure::Input(lines.join("\n"))
     })
+}
+
+/// The file of the checkout, or, where there is none, the one that this program was built with.
+pub fn demo() -> anyhow::Result<(String, String)> {
+    let path = crate::folder::root().join("weir.yaml");
+    if path.exists() {
+        let text = std::fs::read_to_string(&path)
+            .with_context(|| format!("can't read {}", path.display()))?;
+        return Ok((path.display().to_string(), text));
+    }
+    Ok((
+        "weir.yaml".to_owned(),
+        include_str!("../../weir.yaml").to_owned(),
+    ))
 }

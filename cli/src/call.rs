@@ -1,196 +1,221 @@
-//! `weir call SERVICE/METHOD JSON`: any gRPC method, JSON in and out, by reflection.
-//!
-//! Nothing of the protos is compiled in: what a server says of itself is what is called.
+//! `call`: any gRPC method, with JSON in and out.
 
 mod codec;
-mod reflect;
+mod listing;
+mod reflection;
 
 use std::io::Read;
-use std::path::PathBuf;
-use std::time::Duration;
 
-use anyhow::{Context, bail};
-use prost_reflect::{DynamicMessage, MethodDescriptor, SerializeOptions};
-use tonic::transport::{Channel, Endpoint};
+use anyhow::{Context, anyhow};
+use prost_reflect::{
+    DeserializeOptions, DynamicMessage, MessageDescriptor, MethodDescriptor, SerializeOptions,
+};
+use tonic::Code;
 use tonic_types::StatusExt;
+use weir_stack::Service;
 
-use crate::addresses::Addresses;
-use crate::failure::Usage;
+use crate::address::{self, Addresses};
+use crate::arguments::CallOptions;
+use crate::failure::Failure;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-const CALL_TIMEOUT: Duration = Duration::from_secs(30);
-
-/// Call any gRPC method, JSON in and out.
-#[derive(Debug, clap::Args)]
-pub struct Arguments {
-    /// E.g. `contact/GetContact` or `weir.contact.v1.ContactService/GetContact`.
-    #[arg(required_unless_present = "list")]
-    pub method: Option<String>,
-    /// The request as JSON; `-` reads it from standard input.
-    #[arg(default_value = "{}")]
-    pub request: String,
-    /// List the methods of all services.
-    #[arg(long)]
-    pub list: bool,
-    /// A service's address, `SERVICE=http://host:port`; by default from `.weir/stack.json`.
-    #[arg(long = "address", value_name = "SERVICE=URL")]
-    pub addresses: Vec<String>,
-    /// Where the stack keeps its files.
-    #[arg(long, default_value = ".weir")]
-    pub data: PathBuf,
-}
-
-/// Runs the command; prints the answer.
-///
-/// # Errors
-/// Wrong use, a service that is away, or the status that the method answered.
-pub async fn run(arguments: Arguments) -> anyhow::Result<()> {
-    let addresses = Addresses::load(&arguments.data, &arguments.addresses)?;
-    if arguments.list {
-        return list(&addresses).await;
+pub async fn run(options: &CallOptions) -> Result<(), Failure> {
+    if options.list {
+        return listing::run(options).await;
     }
-    let path = arguments.method.unwrap_or_default();
-    let Some((service, method)) = path.split_once('/') else {
-        return Err(Usage::new(format!(
-            "{path}: expected SERVICE/METHOD, e.g. contact/GetContact; `weir call --list` lists them"
-        ))
-        .into());
-    };
-    let request = if arguments.request == "-" {
-        let mut text = String::new();
-        std::io::stdin()
-            .read_to_string(&mut text)
-            .context("can't read the request from standard input")?;
-        text
-    } else {
-        arguments.request
-    };
-    let channel = connect(addresses.of(service)?).await?;
-    let method = reflect::find(channel.clone(), service, method).await?;
-    let request = read(&method, &request)?;
-    let answer = call(channel, &method, request).await?;
-    println!("{}", write(&answer)?);
-    Ok(())
-}
-
-async fn list(addresses: &Addresses) -> anyhow::Result<()> {
-    for (name, url) in addresses.all() {
-        let channel = connect(url).await?;
-        for service in reflect::services(channel).await? {
-            println!("{} ({name}, {url})", service.full_name());
-            for method in service.methods() {
-                let short = service.package_name().split('.').nth(1).unwrap_or_default();
-                println!("  {short}/{}  {}", method.name(), reflect::comment(&method));
-            }
-        }
-    }
-    Ok(())
-}
-
-async fn connect(url: &str) -> anyhow::Result<Channel> {
-    Endpoint::from_shared(url.to_owned())
-        .map_err(|_| {
-            Usage::new(format!(
-                "{url}: expected an address such as http://127.0.0.1:7002"
-            ))
-        })?
-        .connect_timeout(CONNECT_TIMEOUT)
-        .timeout(CALL_TIMEOUT)
-        .connect()
-        .await
-        .with_context(|| format!("nothing answers at {url}; is Weir up? (`./weir up`)"))
-}
-
-async fn call(
-    channel: Channel,
-    method: &MethodDescriptor,
-    request: DynamicMessage,
-) -> anyhow::Result<DynamicMessage> {
-    let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-    let path = path.parse().context("the method's name is not a path")?;
-    let mut client = tonic::client::Grpc::new(channel);
-    client.ready().await.context("the service is not ready")?;
-    let codec = codec::Dynamic::for_answers(method.output());
-    match client
-        .unary(tonic::Request::new(request), path, codec)
-        .await
-    {
-        Ok(answer) => Ok(answer.into_inner()),
-        Err(status) => {
-            let details: Vec<String> = status
-                .get_error_details()
-                .bad_request()
-                .iter()
-                .flat_map(|bad| &bad.field_violations)
-                .map(|violation| format!("\n  {}: {}", violation.field, violation.description))
+    let method = options.method.as_deref().unwrap_or_default();
+    let (service, name) = read_method(method)?;
+    let addresses = Addresses::read(&options.addresses)?;
+    let channel = addresses.connect(service).await?;
+    let described = reflection::describe(channel.clone(), service).await?;
+    let method = described
+        .methods()
+        .find(|found| found.name() == name)
+        .ok_or_else(|| {
+            let known: Vec<_> = described
+                .methods()
+                .map(|found| found.name().to_owned())
                 .collect();
-            bail!(
-                "{:?}: {}{}",
-                status.code(),
-                status.message(),
-                details.concat()
-            )
-        }
+            Failure::Input(format!(
+                "{} has no method {name:?}; it has {}",
+                service.name(),
+                known.join(", ")
+            ))
+        })?;
+    if method.is_client_streaming() || method.is_server_streaming() {
+        return Err(Failure::Input(format!(
+            "{name} streams; only single calls are supported"
+        )));
     }
+    let request = read_request(&request_text(&options.json)?, method.input())?;
+    let answer = send(channel, &method, request).await?;
+    println!("{}", to_json(&answer)?);
+    Ok(())
 }
 
-fn read(method: &MethodDescriptor, json: &str) -> Result<DynamicMessage, Usage> {
-    let mut deserializer = serde_json::Deserializer::from_str(json);
-    let message = DynamicMessage::deserialize(method.input(), &mut deserializer)
-        .and_then(|message| deserializer.end().map(|()| message));
-    message.map_err(|error| {
-        Usage::new(format!(
-            "the request is not a {}: {error}",
-            method.input().full_name()
+/// `contact/GetContact`, `ContactService/GetContact`, `weir.contact.v1.ContactService/GetContact`.
+fn read_method(text: &str) -> Result<(Service, &str), Failure> {
+    let (service, method) = text.trim_matches('/').split_once('/').ok_or_else(|| {
+        Failure::Input(format!(
+            "{text:?} is not SERVICE/METHOD; `./weir call --list` shows what there is"
         ))
-    })
+    })?;
+    let service = read_service(service)?;
+    Ok((service, method))
 }
 
-fn write(message: &DynamicMessage) -> anyhow::Result<String> {
+fn read_service(text: &str) -> Result<Service, Failure> {
+    let named = |service: &Service| {
+        service.grpc_name().is_some_and(|full| {
+            let short = full.rsplit('.').next().unwrap_or(full);
+            [full, short].contains(&text)
+        })
+    };
+    Service::named(text)
+        .filter(|service| service.grpc_name().is_some())
+        .or_else(|| Service::ALL.into_iter().find(named))
+        .ok_or_else(|| {
+            Failure::Input(format!(
+                "there is no gRPC service {text:?}; there are {}",
+                address::names()
+            ))
+        })
+}
+
+fn request_text(json: &str) -> Result<String, Failure> {
+    if json != "-" {
+        return Ok(json.to_owned());
+    }
+    let mut text = String::new();
+    std::io::stdin()
+        .read_to_string(&mut text)
+        .context("can't read the request from standard input")?;
+    Ok(text)
+}
+
+fn read_request(json: &str, message: MessageDescriptor) -> Result<DynamicMessage, Failure> {
+    let name = message.name().to_owned();
+    let mut reader = serde_json::Deserializer::from_str(json);
+    let request = DynamicMessage::deserialize_with_options(
+        message,
+        &mut reader,
+        &DeserializeOptions::new().deny_unknown_fields(true),
+    )
+    .and_then(|request| reader.end().map(|()| request));
+    request.map_err(|error| Failure::Input(format!("the JSON is not a {name}: {error}")))
+}
+
+fn to_json(message: &DynamicMessage) -> anyhow::Result<String> {
+    let mut text = Vec::new();
+    let mut writer = serde_json::Serializer::pretty(&mut text);
+    // Names as in the proto files, zeros shown, numbers as numbers: for people and scripts.
     let options = SerializeOptions::new()
         .use_proto_field_name(true)
         .skip_default_fields(false)
         .stringify_64_bit_integers(false);
-    let mut json = Vec::new();
-    let formatter = serde_json::ser::PrettyFormatter::new();
-    let mut serializer = serde_json::Serializer::with_formatter(&mut json, formatter);
-    message
-        .serialize_with_options(&mut serializer, &options)
-        .context("the answer can't be written as JSON")?;
-    Ok(String::from_utf8(json)?)
+    message.serialize_with_options(&mut writer, &options)?;
+    Ok(String::from_utf8(text)?)
+}
+
+async fn send(
+    channel: tonic::transport::Channel,
+    method: &MethodDescriptor,
+    request: DynamicMessage,
+) -> Result<DynamicMessage, Failure> {
+    let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
+    let path = http::uri::PathAndQuery::try_from(path).context("a method name in a path")?;
+    let mut client = tonic::client::Grpc::new(channel).max_decoding_message_size(64 * 1024 * 1024);
+    client.ready().await.context("the connection broke")?;
+    let codec = codec::Dynamic::new(method.output());
+    let sent = client
+        .unary(tonic::Request::new(request), path, codec)
+        .await;
+    match sent {
+        Ok(answer) => Ok(answer.into_inner()),
+        Err(status) if status.code() == Code::InvalidArgument => {
+            Err(Failure::Input(describe_status(&status)))
+        }
+        Err(status) => Err(anyhow!(describe_status(&status)).into()),
+    }
+}
+
+/// The code, the message, and what is wrong with which field.
+pub fn describe_status(status: &tonic::Status) -> String {
+    let mut text = format!("{:?}: {}", status.code(), status.message());
+    if let Some(details) = status.get_details_bad_request() {
+        for violation in details.field_violations {
+            text += &format!("\n  {}: {}", violation.field, violation.description);
+        }
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
-    use prost_reflect::DescriptorPool;
-
     use super::*;
 
-    fn method(name: &str) -> MethodDescriptor {
-        let pool = DescriptorPool::decode(weir_proto::FILE_DESCRIPTOR_SET).unwrap();
-        let service = pool
-            .get_service_by_name("weir.contact.v1.ContactService")
-            .unwrap();
-        service
-            .methods()
-            .find(|method| method.name() == name)
-            .unwrap()
+    fn message(name: &str) -> MessageDescriptor {
+        let pool = prost_reflect::DescriptorPool::decode(weir_proto::FILE_DESCRIPTOR_SET).unwrap();
+        pool.get_message_by_name(name).unwrap()
     }
 
     #[test]
-    fn json_goes_in_and_out_by_the_names_of_the_proto() {
-        let json = r#"{"account_id": "a", "contact_id": "c"}"#;
-        let message = read(&method("GetContact"), json).unwrap();
-        let written: serde_json::Value = serde_json::from_str(&write(&message).unwrap()).unwrap();
-        assert_eq!(written["account_id"], "a");
-        assert_eq!(written["contact_id"], "c");
-    }
-
-    #[test]
-    fn an_unknown_field_or_more_text_is_wrong_use() {
-        for json in [r#"{"acount": "a"}"#, "{} {}", "[]", "{"] {
-            let error = read(&method("GetContact"), json).unwrap_err();
-            assert!(error.to_string().contains("GetContactRequest"), "{error}");
+    fn services_have_short_and_long_names() {
+        for text in [
+            "contact/GetContact",
+            "contact-upsert/GetContact",
+            "ContactService/GetContact",
+            "weir.contact.v1.ContactService/GetContact",
+            "/weir.contact.v1.ContactService/GetContact",
+        ] {
+            let (service, method) = read_method(text).unwrap();
+            assert_eq!((service, method), (Service::ContactUpsert, "GetContact"));
         }
+        for text in ["GetContact", "edge/GetContact", "nobody/GetContact"] {
+            assert!(
+                matches!(read_method(text), Err(Failure::Input(_))),
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn requests_are_read_in_either_spelling() {
+        let request = message("weir.contact.v1.GetContactRequest");
+        for json in [
+            r#"{"account_id": "a", "user_id": "u"}"#,
+            r#"{"accountId": "a", "userId": "u"}"#,
+        ] {
+            let read = read_request(json, request.clone()).unwrap();
+            let field = read.get_field_by_name("account_id").unwrap();
+            assert_eq!(field.as_str(), Some("a"));
+        }
+    }
+
+    #[test]
+    fn a_request_that_is_wrong_is_told_where() {
+        let request = message("weir.contact.v1.GetContactRequest");
+        for (json, hint) in [
+            (r#"{"accountid": "a"}"#, "accountid"),
+            (r#"{"account_id": 5}"#, "line 1"),
+            ("{", "line 1"),
+            ("{} {}", "trailing"),
+        ] {
+            let Err(Failure::Input(text)) = read_request(json, request.clone()) else {
+                panic!("{json} was read")
+            };
+            assert!(text.contains(hint), "{json}: {text}");
+            assert!(text.contains("GetContactRequest"), "{text}");
+        }
+    }
+
+    #[test]
+    fn answers_show_names_of_the_proto_zeros_and_numbers() {
+        let usage = message("weir.quota.v1.Usage");
+        let message = read_request(r#"{"limit": "50000"}"#, usage).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&to_json(&message).unwrap()).unwrap();
+        assert_eq!(
+            json,
+            serde_json::json!({"used": 0, "reserved": 0, "limit": 50000})
+        );
     }
 }

@@ -1,33 +1,34 @@
-//! What ends a command, and with which exit code.
+//! How a command fails.
 
-use std::fmt;
 use std::process::ExitCode;
 
-/// Wrong use or wrong input: exit code 2. Everything else that fails is 1.
+/// Why a command did not do what it should.
 #[derive(Debug)]
-pub struct Usage(String);
+pub enum Failure {
+    /// The user can put it right by asking otherwise: exit code 2.
+    Input(String),
+    /// Something else: exit code 1.
+    Failed(anyhow::Error),
+}
 
-impl Usage {
-    /// `message` says what is wrong and what would be right.
-    pub fn new(message: impl Into<String>) -> Self {
-        Self(message.into())
+impl Failure {
+    /// Says it on standard error.
+    pub fn report(self) -> ExitCode {
+        match self {
+            Self::Input(message) => {
+                eprintln!("{}", message.trim_end());
+                ExitCode::from(2)
+            }
+            Self::Failed(error) => {
+                eprintln!("weir: {}", format!("{error:#}").trim_end());
+                ExitCode::from(1)
+            }
+        }
     }
 }
 
-impl fmt::Display for Usage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Usage {}
-
-/// Prints the error in one line, and answers the exit code that says whose it is.
-pub fn report(error: &anyhow::Error) -> ExitCode {
-    eprintln!("weir: {error:#}");
-    if error.is::<Usage>() {
-        ExitCode::from(2)
-    } else {
-        ExitCode::FAILURE
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Failed(error)
     }
 }

@@ -1,10 +1,58 @@
-//! The front door's commands.
+//! The front door of Weir: the commands behind `./weir`.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong use or wrong input.
 
-#![cfg_attr(test, allow(clippy::unwrap_used))]
-// What a command prints is its product.
+// Printing is what commands are for.
 #![allow(clippy::print_stdout)]
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod addresses;
-pub mod apply;
-pub mod call;
-pub mod failure;
+mod address;
+mod apply;
+mod arguments;
+mod call;
+mod check;
+mod down;
+mod failure;
+mod folder;
+mod logs;
+mod status;
+mod suite;
+mod table;
+mod up;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Cli, Command};
+use failure::Failure;
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return Failure::from(anyhow::Error::from(error)).report(),
+    };
+    let done = runtime.block_on(Box::pin(run(cli.command)));
+    // Reading standard input may be stuck in a thread of its own.
+    runtime.shutdown_background();
+    match done {
+        Ok(code) => code,
+        Err(failure) => failure.report(),
+    }
+}
+
+async fn run(command: Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Up(options) => up::run(options).await?,
+        Command::Down(options) => down::run(&options).await?,
+        Command::Status(options) => return status::run(&options).await,
+        Command::Logs(options) => logs::run(&options).await?,
+        Command::Apply(options) => apply::run(&options).await?,
+        Command::Call(options) => call::run(&options).await?,
+        Command::Test(options) => return suite::run(&options),
+        Command::Check => return check::run(),
+    }
+    Ok(ExitCode::SUCCESS)
+}

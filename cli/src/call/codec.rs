@@ -1,18 +1,20 @@
-//! gRPC messages whose types are known at run time only.
+//! Messages whose type is known only now, over gRPC.
 
 use prost::Message;
 use prost_reflect::{DynamicMessage, MessageDescriptor};
 use tonic::Status;
 use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 
-/// Encodes any message; decodes those of one type.
+/// Encodes any message; decodes one kind.
 #[derive(Debug, Clone)]
-pub struct Dynamic(MessageDescriptor);
+pub struct Dynamic {
+    output: MessageDescriptor,
+}
 
 impl Dynamic {
-    /// For a method that answers messages of this type.
-    pub fn for_answers(descriptor: MessageDescriptor) -> Self {
-        Self(descriptor)
+    /// For a method that answers `output`.
+    pub fn new(output: MessageDescriptor) -> Self {
+        Self { output }
     }
 }
 
@@ -35,13 +37,8 @@ impl Encoder for Dynamic {
     type Item = DynamicMessage;
     type Error = Status;
 
-    fn encode(
-        &mut self,
-        message: DynamicMessage,
-        buffer: &mut EncodeBuf<'_>,
-    ) -> Result<(), Status> {
-        message
-            .encode(buffer)
+    fn encode(&mut self, item: DynamicMessage, buffer: &mut EncodeBuf<'_>) -> Result<(), Status> {
+        item.encode(buffer)
             .map_err(|error| Status::internal(error.to_string()))
     }
 }
@@ -51,7 +48,7 @@ impl Decoder for Dynamic {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<DynamicMessage>, Status> {
-        DynamicMessage::decode(self.0.clone(), buffer)
+        DynamicMessage::decode(self.output.clone(), buffer)
             .map(Some)
             .map_err(|error| Status::internal(error.to_string()))
     }

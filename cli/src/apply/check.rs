@@ -1,0 +1,397 @@
+//! Checks a file as a whole, and says what is wrong in all its places at once.
+//!
+//! The services check again; what can be known from the file alone is said here, with the
+//! line, before anything is applied.
+
+mod names;
+mod values;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_saphyr::Spanned;
+use weir_proto::mapping::v1 as mapping;
+use weir_values::{BUILT_IN_FIELDS, FieldId, ValueType};
+
+use super::model::{Account, Activity, Audience, Configuration, Field, Source};
+use super::schema::{self, Fault, File};
+use names::Unique;
+use values::{Choice, at_least_zero, date_format, key, path, text, value_type};
+
+const MAX_UNIQUE_IDENTIFIERS: usize = 2;
+const MAX_CUSTOM_FIELDS: usize = 200;
+const RETENTIONS: [u32; 5] = [30, 90, 180, 365, 730];
+
+/// Faults in the order of the file; a checked configuration where there is none.
+pub fn check(file: &File) -> Result<Configuration, Vec<Fault>> {
+    let mut checker = Checker::default();
+    let accounts = file
+        .accounts
+        .iter()
+        .map(|account| checker.account(account))
+        .collect();
+    checker
+        .faults
+        .sort_by_key(|fault| (fault.line, fault.column));
+    if checker.faults.is_empty() {
+        Ok(Configuration { accounts })
+    } else {
+        Err(checker.faults)
+    }
+}
+
+#[derive(Default)]
+struct Checker {
+    faults: Vec<Fault>,
+    accounts: Unique,
+    keys: Unique,
+}
+
+impl Checker {
+    fn account(&mut self, account: &schema::Account) -> Account {
+        let name = self.take(text(&account.name, "an account's name", 150));
+        self.note(self.accounts.clone().add(&account.name, &name, "account"));
+        self.accounts.remember(&account.name, &name);
+        let fields = self.fields(&account.fields);
+        let types: BTreeMap<String, ValueType> = fields
+            .iter()
+            .filter_map(|(field, value_type)| {
+                let id = FieldId::custom(*value_type, &field.name)?;
+                Some((id.as_str().to_owned(), *value_type))
+            })
+            .collect();
+        let unique_identifiers = self.unique_identifiers(account, &types);
+        let sources = self.sources(account, &types);
+        let audiences = self.audiences(&account.audiences);
+        Account {
+            line: account.name.referenced.line(),
+            put: mapping::PutAccountRequest {
+                name,
+                plan: Some(self.plan(&account.plan)),
+                notification_address: account
+                    .notification_address
+                    .as_ref()
+                    .map(|address| self.take(values::email(address)))
+                    .unwrap_or_default(),
+                unique_identifiers,
+                key_strategy: self
+                    .choice(account.key_strategy.as_ref(), &values::KEY_STRATEGIES)
+                    .unwrap_or_default()
+                    .into(),
+            },
+            fields: fields.into_iter().map(|(field, _)| field).collect(),
+            sources,
+            audiences,
+        }
+    }
+
+    fn plan(&mut self, plan: &schema::Plan) -> mapping::Plan {
+        let mut number = |value: &Spanned<i64>| self.take(at_least_zero(value));
+        mapping::Plan {
+            included_contacts: number(&plan.included_contacts),
+            additional_contacts: plan
+                .additional_contacts
+                .as_ref()
+                .map(&mut number)
+                .unwrap_or(0),
+            activity_slots: number(&plan.activity_slots),
+            profile_factor: plan.profile_factor.as_ref().map(&mut number),
+            activity_factor: plan.activity_factor.as_ref().map(&mut number),
+        }
+    }
+
+    fn fields(&mut self, fields: &[schema::Field]) -> Vec<(Field, ValueType)> {
+        let mut names = Unique::default();
+        let mut checked = Vec::new();
+        for (number, field) in fields.iter().enumerate() {
+            let name = self.take(text(&field.name, "a field's name", 150));
+            self.note(names.add(&field.name, &name.to_lowercase(), "field"));
+            if number == MAX_CUSTOM_FIELDS {
+                let message = format!("an account has at most {MAX_CUSTOM_FIELDS} custom fields");
+                self.faults.push(Fault::at(&field.name, message));
+            }
+            if BUILT_IN_FIELDS
+                .iter()
+                .any(|known| known.name.eq_ignore_ascii_case(&name))
+            {
+                let message = format!("{name:?} is built in already; choose another name");
+                self.faults.push(Fault::at(&field.name, message));
+            }
+            let Some(value_type) = self.taken(value_type(&field.value_type)) else {
+                continue;
+            };
+            if FieldId::custom(value_type, &name).is_none() {
+                let message = "the name of a field needs a letter or a digit";
+                self.faults.push(Fault::at(&field.name, message));
+            }
+            let checked_field = Field {
+                line: field.name.referenced.line(),
+                name,
+                value_type: values::to_proto(value_type),
+            };
+            checked.push((checked_field, value_type));
+        }
+        checked
+    }
+
+    fn unique_identifiers(
+        &mut self,
+        account: &schema::Account,
+        types: &BTreeMap<String, ValueType>,
+    ) -> Option<mapping::UniqueIdentifiers> {
+        let given = account.unique_identifiers.as_ref()?;
+        if given.value.len() > MAX_UNIQUE_IDENTIFIERS {
+            let message = format!("at most {MAX_UNIQUE_IDENTIFIERS} unique identifiers");
+            self.faults.push(Fault::at(given, message));
+        }
+        let mut field_ids = Vec::new();
+        let mut seen = Unique::default();
+        for written in &given.value {
+            let Some((id, value_type)) = self.taken(field(written, types)) else {
+                continue;
+            };
+            self.note(seen.add(written, &id, "unique identifier"));
+            if !value_type.may_be_unique_identifier() {
+                let message = format!(
+                    "{id} holds {}; a unique identifier is a text, an email or a phone",
+                    value_type.name()
+                );
+                self.faults.push(Fault::at(written, message));
+            }
+            field_ids.push(id);
+        }
+        Some(mapping::UniqueIdentifiers { field_ids })
+    }
+
+    fn sources(
+        &mut self,
+        account: &schema::Account,
+        types: &BTreeMap<String, ValueType>,
+    ) -> Vec<Source> {
+        let mut names = Unique::default();
+        let mut events = BTreeSet::new();
+        let mut actions: Option<u64> = None;
+        let mut checked = Vec::new();
+        for source in &account.sources {
+            let name = self.take(text(&source.name, "a source's name", 150));
+            self.note(names.add(&source.name, &name, "source"));
+            let kind = self
+                .choice(Some(&source.kind), &values::SOURCE_KINDS)
+                .unwrap_or_default();
+            if kind == mapping::SourceKind::SegmentActions
+                && let Some(line) = actions.replace(source.kind.referenced.line())
+            {
+                let message = format!(
+                    "an account has at most one segment_actions source; the other one is in line {line}"
+                );
+                self.faults.push(Fault::at(&source.kind, message));
+            }
+            events.extend(
+                source
+                    .activities
+                    .iter()
+                    .map(|a| a.event.value.trim().to_owned()),
+            );
+            checked.push(self.source(source, name, kind, types));
+        }
+        let slots = account.plan.activity_slots.value;
+        if i64::try_from(events.len()).unwrap_or(i64::MAX) > slots && slots >= 0 {
+            let message = format!(
+                "the plan has {slots} activity slots, but {} activities are mapped below",
+                events.len()
+            );
+            self.faults
+                .push(Fault::at(&account.plan.activity_slots, message));
+        }
+        checked
+    }
+
+    fn source(
+        &mut self,
+        source: &schema::Source,
+        name: String,
+        kind: mapping::SourceKind,
+        types: &BTreeMap<String, ValueType>,
+    ) -> Source {
+        let merge = self.choice(source.merge_strategy.as_ref(), &values::MERGE_STRATEGIES);
+        let merge = merge.unwrap_or_default();
+        let existing_only = source.existing_only.as_ref();
+        if let Some(flag) = existing_only.filter(|flag| flag.value)
+            && merge == mapping::MergeStrategy::Ignore
+        {
+            let message = "existing_only goes with overwrite and append, not with ignore";
+            self.faults.push(Fault::at(flag, message));
+        }
+        let given_key = source.key.as_ref().map(|written| {
+            self.note(self.keys.clone().add(written, &written.value, "key"));
+            self.keys.remember(written, &written.value);
+            self.take(key(written))
+        });
+        let first = source.contact_mapping.first();
+        Source {
+            line: source.name.referenced.line(),
+            put: mapping::PutSourceRequest {
+                account_id: String::new(),
+                kind: kind.into(),
+                name,
+                merge_strategy: merge.into(),
+                existing_only: existing_only.is_some_and(|flag| flag.value),
+            },
+            key: given_key,
+            contact_mapping_line: first.map_or(0, |pair| pair.trait_path.referenced.line()),
+            contact_mapping: self.contact_mapping(&source.contact_mapping, types),
+            activities: self.activities(&source.activities),
+        }
+    }
+
+    fn contact_mapping(
+        &mut self,
+        pairs: &[schema::FieldMapping],
+        types: &BTreeMap<String, ValueType>,
+    ) -> Vec<mapping::FieldMapping> {
+        let mut fields = Unique::default();
+        let mut checked = Vec::new();
+        for pair in pairs {
+            let trait_path = self.take(path(&pair.trait_path));
+            let Some((field_id, value_type)) = self.taken(field(&pair.field, types)) else {
+                continue;
+            };
+            self.note(fields.add(&pair.field, &field_id, "field"));
+            checked.push(mapping::FieldMapping {
+                trait_path,
+                field_id,
+                date_format: self.take(date_format(
+                    value_type,
+                    &pair.field,
+                    pair.date_format.as_ref(),
+                )),
+            });
+        }
+        checked
+    }
+
+    fn activities(&mut self, activities: &[schema::Activity]) -> Vec<Activity> {
+        let mut names = Unique::default();
+        let mut checked = Vec::new();
+        for activity in activities {
+            let event_name = self.take(text(&activity.event, "an event's name", 255));
+            self.note(names.add(&activity.event, &event_name, "activity"));
+            if let Some(days) = &activity.retention_days
+                && !RETENTIONS.contains(&days.value)
+            {
+                let message = "retention_days is 30, 90, 180, 365 or 730";
+                self.faults.push(Fault::at(days, message));
+            }
+            checked.push(Activity {
+                line: activity.event.referenced.line(),
+                put: mapping::PutActivityMappingRequest {
+                    account_id: String::new(),
+                    source_id: String::new(),
+                    event_name,
+                    retention_days: activity
+                        .retention_days
+                        .as_ref()
+                        .map_or(0, |days| days.value),
+                    attributes: self.attributes(&activity.attributes),
+                },
+            });
+        }
+        checked
+    }
+
+    fn attributes(&mut self, attributes: &[schema::Attribute]) -> Vec<mapping::AttributeMapping> {
+        let mut names = Unique::default();
+        let mut checked = Vec::new();
+        for attribute in attributes {
+            let property_path = self.take(path(&attribute.property));
+            // Named like its property where nothing else is said.
+            let written = attribute.attribute.as_ref().unwrap_or(&attribute.property);
+            let name = self.take(text(written, "an attribute's name", 150));
+            self.note(names.add(written, &name, "attribute"));
+            let Some(value_type) = self.taken(value_type(&attribute.value_type)) else {
+                continue;
+            };
+            checked.push(mapping::AttributeMapping {
+                property_path,
+                attribute: name,
+                r#type: values::to_proto(value_type).into(),
+                date_format: self.take(date_format(
+                    value_type,
+                    &attribute.value_type,
+                    attribute.date_format.as_ref(),
+                )),
+            });
+        }
+        checked
+    }
+
+    fn audiences(&mut self, audiences: &[schema::Audience]) -> Vec<Audience> {
+        let mut names = Unique::default();
+        let mut checked = Vec::new();
+        for audience in audiences {
+            let name = self.take(text(&audience.name, "an audience's name", 150));
+            self.note(names.add(&audience.name, &name, "audience"));
+            checked.push(Audience {
+                line: audience.name.referenced.line(),
+                name,
+            });
+        }
+        checked
+    }
+
+    fn choice<T: Copy>(
+        &mut self,
+        written: Option<&Spanned<String>>,
+        choices: &[Choice<T>],
+    ) -> Option<T> {
+        let written = written?;
+        self.taken(values::choose(written, choices))
+    }
+
+    fn take<T: Default>(&mut self, checked: Result<T, Fault>) -> T {
+        self.taken(checked).unwrap_or_default()
+    }
+
+    fn taken<T>(&mut self, checked: Result<T, Fault>) -> Option<T> {
+        checked.map_err(|fault| self.faults.push(fault)).ok()
+    }
+
+    fn note(&mut self, checked: Result<(), Fault>) {
+        self.taken(checked);
+    }
+}
+
+/// A field by its id, or by the name of a custom one of this account.
+fn field(
+    written: &Spanned<String>,
+    custom: &BTreeMap<String, ValueType>,
+) -> Result<(String, ValueType), Fault> {
+    let id = written.value.trim();
+    let built_in = BUILT_IN_FIELDS.iter().find(|known| known.id == id);
+    if let Some(known) = built_in {
+        return Ok((id.to_owned(), known.value_type));
+    }
+    if let Some(value_type) = custom.get(id) {
+        return Ok((id.to_owned(), *value_type));
+    }
+    let by_name = custom.iter().find(|(known, value_type)| {
+        FieldId::custom(**value_type, id).is_some_and(|id| id.as_str() == *known)
+    });
+    if let Some((known, value_type)) = by_name.filter(|_| !id.contains(':')) {
+        return Ok((known.clone(), *value_type));
+    }
+    let known: Vec<&str> = BUILT_IN_FIELDS
+        .iter()
+        .map(|field| field.id)
+        .chain(custom.keys().map(String::as_str))
+        .collect();
+    Err(Fault::at(
+        written,
+        format!(
+            "there is no field {id:?}; declare it under `fields`, or use one of {}",
+            known.join(", ")
+        ),
+    ))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,255 @@
+//! Faults are found, all of them, and in the right line.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::apply::schema::parse;
+
+const GOOD: &str = include_str!("../../../../weir.yaml");
+
+fn faults(text: &str) -> Vec<Fault> {
+    match parse(text) {
+        Ok(file) => check(&file).err().unwrap_or_default(),
+        Err(fault) => vec![fault],
+    }
+}
+
+/// Expects exactly one fault, in the line that holds `<<<` (which is taken out).
+fn expect_fault(text: &str, hint: &str) {
+    let line = text.lines().position(|line| line.contains("<<<")).unwrap() as u64 + 1;
+    let found = faults(&text.replace("<<<", ""));
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].line, line, "{found:?}");
+    assert!(
+        found[0].message.contains(hint),
+        "{:?} lacks {hint:?}",
+        found[0].message
+    );
+}
+
+/// A file with this below the account.
+fn account(below: &str) -> String {
+    format!(
+        "accounts:\n  - name: shop\n    plan: {{included_contacts: 100, activity_slots: 2}}\n{below}"
+    )
+}
+
+/// A file with this below a source.
+fn source(below: &str) -> String {
+    account(&format!(
+        "    fields:\n      - {{name: Active, type: boolean}}\n      - {{name: Visits, type: integer}}\n    sources:\n      - name: Segment\n        kind: segment_actions\n{below}"
+    ))
+}
+
+#[test]
+fn the_demo_is_without_fault() {
+    assert_eq!(faults(GOOD), []);
+}
+
+#[test]
+fn a_checked_file_carries_what_was_written() {
+    let text = source(
+        "        contact_mapping:\n          - {trait: birthday, field: 'dtz::b', date_format: DD-MM-YYYY}\n          - {trait: active, field: Active}\n        activities:\n          - event: Signed in\n            attributes: [{property: count, type: integer}]\n",
+    );
+    let configuration = check(&parse(&text).unwrap()).unwrap();
+    let account = &configuration.accounts[0];
+    let pairs: Vec<_> = account.sources[0]
+        .contact_mapping
+        .iter()
+        .map(|pair| (pair.field_id.as_str(), pair.date_format.as_str()))
+        .collect();
+    assert_eq!(pairs, [("dtz::b", "DD-MM-YYYY"), ("bol:cm:active", "")]);
+    let activity = &account.sources[0].activities[0].put;
+    assert_eq!((activity.retention_days, activity.attributes.len()), (0, 1));
+    assert_eq!(activity.attributes[0].attribute, "count");
+    assert_eq!(account.put.unique_identifiers, None);
+}
+
+#[test]
+fn what_serde_refuses_has_its_line_too() {
+    expect_fault(
+        "accounts:\n  - name: shop\n    plan: {included_contacts: 1, activity_slots: 1}\n    colour: red<<<\n",
+        "colour",
+    );
+    expect_fault(
+        "accounts:\n  - name: shop\n    plan: {included_contacts: many, activity_slots: 1}<<<\n",
+        "",
+    );
+    expect_fault("accounts:\n  - name: shop\n    name: shop<<<\n", "name");
+    expect_fault("accounts: [<<<\n", "");
+    expect_fault("people: []<<<\n", "people");
+}
+
+#[test]
+fn faults_of_accounts_are_found() {
+    expect_fault(&account("    notification_address: nobody<<<\n"), "e-mail");
+    expect_fault(
+        &account("    key_strategy: some<<<\n"),
+        "any, next_if_empty",
+    );
+    expect_fault(
+        &account("    unique_identifiers: ['str::email', 'dtz::b']<<<\n"),
+        "unique identifier",
+    );
+    expect_fault(
+        &account("    unique_identifiers: ['str::email', 'str::ei', 'phn::phone']<<<\n"),
+        "at most 2",
+    );
+    expect_fault(&account("    audiences:\n      - name: ' '<<<\n"), "blank");
+    expect_fault(
+        &account("    audiences:\n      - name: A\n      - name: A<<<\n"),
+        "line 5",
+    );
+    expect_fault(
+        &account("  - name: shop<<<\n    plan: {included_contacts: 1, activity_slots: 1}\n"),
+        "line 2",
+    );
+    expect_fault(
+        "accounts:\n  - name: shop\n    plan:\n      included_contacts: -1<<<\n      activity_slots: 1\n",
+        "from 0",
+    );
+}
+
+#[test]
+fn faults_of_fields_are_found() {
+    expect_fault(
+        &account("    fields:\n      - {name: A, type: colour}<<<\n"),
+        "long_text",
+    );
+    expect_fault(
+        &account("    fields:\n      - {name: A, type: text}\n      - {name: a, type: text}<<<\n"),
+        "line 5",
+    );
+    expect_fault(
+        &account("    fields:\n      - {name: Email, type: text}<<<\n"),
+        "built in",
+    );
+    expect_fault(
+        &account("    fields:\n      - {name: '!', type: text}<<<\n"),
+        "letter",
+    );
+}
+
+#[test]
+fn faults_of_sources_are_found() {
+    expect_fault(&source("        key: pau<<<\n"), "7 to 128");
+    expect_fault(
+        &source("        merge_strategy: guess<<<\n"),
+        "overwrite, append, ignore",
+    );
+    expect_fault(
+        &source("        merge_strategy: ignore\n        existing_only: true<<<\n"),
+        "ignore",
+    );
+    expect_fault(
+        &source("      - name: Other\n        kind: segment_actions<<<\n"),
+        "at most one",
+    );
+    expect_fault(
+        &source("      - name: Segment<<<\n        kind: segment_classic\n"),
+        "already",
+    );
+    expect_fault(
+        &source(
+            "        key: pau-12345\n      - name: Other\n        kind: segment_classic\n        key: pau-12345<<<\n",
+        ),
+        "already",
+    );
+}
+
+#[test]
+fn faults_of_mappings_are_found() {
+    expect_fault(
+        &source("        contact_mapping:\n          - {trait: a..b, field: 'str::email'}<<<\n"),
+        "path",
+    );
+    expect_fault(
+        &source("        contact_mapping:\n          - {trait: a, field: 'str::nothing'}<<<\n"),
+        "str::email",
+    );
+    expect_fault(
+        &source("        contact_mapping:\n          - {trait: a, field: 'dtz::b'}<<<\n"),
+        "date_format",
+    );
+    expect_fault(
+        &source(
+            "        contact_mapping:\n          - {trait: a, field: 'dtz::b', date_format: DD-MM-YY}<<<\n",
+        ),
+        "DD-MM-YY",
+    );
+    expect_fault(
+        &source(
+            "        contact_mapping:\n          - {trait: a, field: 'str::email', date_format: DD-MM-YYYY}<<<\n",
+        ),
+        "email",
+    );
+    expect_fault(
+        &source(
+            "        contact_mapping:\n          - {trait: a, field: Visits}\n          - {trait: b, field: 'int:cm:visits'}<<<\n",
+        ),
+        "line 11",
+    );
+    expect_fault(
+        &source("        activities:\n          - {event: A, retention_days: 31}<<<\n"),
+        "730",
+    );
+    expect_fault(
+        &source(
+            "        activities:\n          - {event: A, attributes: [{property: a, type: date}]}<<<\n",
+        ),
+        "date_format",
+    );
+    expect_fault(
+        &source("        activities:\n          - event: A\n          - event: A<<<\n"),
+        "already",
+    );
+}
+
+#[test]
+fn more_activities_than_the_plan_has_are_refused_at_the_plan() {
+    let text = source(
+        "        activities:\n          - event: A\n          - event: B\n          - event: C\n",
+    );
+    let found = faults(&text);
+    assert_eq!((found.len(), found[0].line), (1, 3), "{found:?}");
+}
+
+#[test]
+fn all_faults_are_told_at_once_in_their_order() {
+    let text = account(
+        "    key_strategy: some\n    fields:\n      - {name: A, type: colour}\n    audiences:\n      - name: ''\n",
+    );
+    let lines: Vec<u64> = faults(&text).iter().map(|fault| fault.line).collect();
+    assert_eq!(lines, [4, 6, 8]);
+}
+
+#[test]
+fn a_fault_is_rendered_with_file_line_and_column() {
+    let text = account("    key_strategy: some\n");
+    let rendered = faults(&text)[0].render("weir.yaml");
+    assert!(rendered.starts_with("weir.yaml:4:19: "), "{rendered}");
+}
+
+proptest! {
+    #[test]
+    fn the_line_is_right_wherever_the_fault_is(before in 0usize..40, between in 0usize..40) {
+        let comments = |count: usize| "# nothing\n\n".repeat(count);
+        let text = format!(
+            "{}accounts:\n  - name: shop\n{}    plan: {{included_contacts: 1, activity_slots: 1}}\n    key_strategy: some\n",
+            comments(before),
+            comments(between),
+        );
+        let found = faults(&text);
+        prop_assert_eq!(found.len(), 1);
+        prop_assert_eq!(found[0].line as usize, before * 2 + between * 2 + 4);
+    }
+
+    #[test]
+    fn any_text_is_read_or_refused_with_a_line_of_it(text in "[ -~\n]{0,200}") {
+        for fault in faults(&text) {
+            prop_assert!(fault.line >= 1);
+            prop_assert!(fault.line as usize <= text.lines().count() + 1);
+            prop_assert!(!fault.message.is_empty());
+        }
+    }
+}

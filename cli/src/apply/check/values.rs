@@ -1,0 +1,208 @@
+//! Checks of single values.
+
+use serde_saphyr::Spanned;
+use weir_proto::mapping::v1::{KeyStrategy, MergeStrategy, SourceKind, ValueType as ProtoType};
+use weir_values::ValueType;
+
+use crate::apply::schema::Fault;
+
+/// A word of the file and what it stands for.
+pub type Choice<T> = (&'static str, T);
+
+pub const KEY_STRATEGIES: [Choice<KeyStrategy>; 2] = [
+    ("any", KeyStrategy::Any),
+    ("next_if_empty", KeyStrategy::NextIfEmpty),
+];
+pub const MERGE_STRATEGIES: [Choice<MergeStrategy>; 3] = [
+    ("overwrite", MergeStrategy::Overwrite),
+    ("append", MergeStrategy::Append),
+    ("ignore", MergeStrategy::Ignore),
+];
+pub const SOURCE_KINDS: [Choice<SourceKind>; 2] = [
+    ("segment_actions", SourceKind::SegmentActions),
+    ("segment_classic", SourceKind::SegmentClassic),
+];
+/// The limits of the mapping service.
+const MAX_PATH: usize = 200;
+const MAX_PATH_DEPTH: usize = 8;
+const KEY_LENGTH: std::ops::RangeInclusive<usize> = 7..=128;
+const MAX_NUMBER: i64 = 1_000_000_000;
+
+pub fn choose<T: Copy>(written: &Spanned<String>, choices: &[Choice<T>]) -> Result<T, Fault> {
+    choices
+        .iter()
+        .find(|(name, _)| *name == written.value)
+        .map(|(_, choice)| *choice)
+        .ok_or_else(|| {
+            let names: Vec<_> = choices.iter().map(|(name, _)| *name).collect();
+            let message = format!("{:?} is none of {}", written.value, names.join(", "));
+            Fault::at(written, message)
+        })
+}
+
+/// Trimmed, not blank, not too long.
+pub fn text(written: &Spanned<String>, what: &str, longest: usize) -> Result<String, Fault> {
+    let text = written.value.trim();
+    if text.is_empty() {
+        return Err(Fault::at(written, format!("{what} must not be blank")));
+    }
+    if text.chars().count() > longest {
+        return Err(Fault::at(
+            written,
+            format!("{what} has at most {longest} characters"),
+        ));
+    }
+    if text.chars().any(char::is_control) {
+        return Err(Fault::at(
+            written,
+            format!("{what} must not hold control characters"),
+        ));
+    }
+    Ok(text.to_owned())
+}
+
+pub fn email(written: &Spanned<String>) -> Result<String, Fault> {
+    let text = written.value.trim();
+    let plausible = text
+        .split_once('@')
+        .is_some_and(|(name, host)| !name.is_empty() && host.contains('.') && !text.contains(' '));
+    if plausible {
+        return Ok(text.to_owned());
+    }
+    Err(Fault::at(written, "this is not an e-mail address"))
+}
+
+pub fn at_least_zero(written: &Spanned<i64>) -> Result<i64, Fault> {
+    if (0..=MAX_NUMBER).contains(&written.value) {
+        return Ok(written.value);
+    }
+    Err(Fault::at(
+        written,
+        format!("a number from 0 to {MAX_NUMBER} is expected"),
+    ))
+}
+
+/// The message does not repeat the key.
+pub fn key(written: &Spanned<String>) -> Result<String, Fault> {
+    let key = &written.value;
+    if KEY_LENGTH.contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(key.clone());
+    }
+    Err(Fault::at(
+        written,
+        "a key has 7 to 128 characters, without spaces; leave it out to have one generated",
+    ))
+}
+
+/// `email`, `address.city`
+pub fn path(written: &Spanned<String>) -> Result<String, Fault> {
+    let path = written.value.trim();
+    let parts = path.split('.').count();
+    if path.split('.').any(str::is_empty) {
+        return Err(Fault::at(
+            written,
+            "a path is words with dots between them, such as address.city",
+        ));
+    }
+    if path.len() > MAX_PATH || parts > MAX_PATH_DEPTH {
+        let message =
+            format!("a path has at most {MAX_PATH_DEPTH} words and {MAX_PATH} characters");
+        return Err(Fault::at(written, message));
+    }
+    Ok(path.to_owned())
+}
+
+pub fn value_type(written: &Spanned<String>) -> Result<ValueType, Fault> {
+    choose(written, &ValueType::NAMES)
+}
+
+/// The date format of a value: needed for dates, wrong elsewhere. `owner` is what is dated.
+pub fn date_format(
+    value_type: ValueType,
+    owner: &Spanned<String>,
+    written: Option<&Spanned<String>>,
+) -> Result<String, Fault> {
+    match (value_type.has_date_format(), written) {
+        (false, None) => Ok(String::new()),
+        (false, Some(format)) => Err(Fault::at(
+            format,
+            format!("date_format goes with dates; this is {}", value_type.name()),
+        )),
+        (true, None) => Err(Fault::at(
+            owner,
+            "a date needs a date_format, such as YYYY-MM-DD, ISO 8601 or Unix seconds",
+        )),
+        (true, Some(format)) if is_date_format(&format.value) => Ok(format.value.clone()),
+        (true, Some(format)) => Err(Fault::at(
+            format,
+            format!(
+                "{:?} is no date format: expected ISO 8601, Unix seconds, Unix milliseconds, or \
+                 YYYY, MM and DD, then perhaps HH, mm and ss, with anything but letters between",
+                format.value
+            ),
+        )),
+    }
+}
+
+/// Year, month and day once each; hours, minutes and seconds at most once, from the left.
+fn is_date_format(text: &str) -> bool {
+    if ["ISO 8601", "Unix seconds", "Unix milliseconds"].contains(&text) {
+        return true;
+    }
+    const TOKENS: [&str; 6] = ["YYYY", "MM", "DD", "HH", "mm", "ss"];
+    let mut counts = [0; 6];
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        match TOKENS.iter().position(|token| rest.starts_with(token)) {
+            Some(found) => {
+                counts[found] += 1;
+                rest = &rest[TOKENS[found].len()..];
+            }
+            None if next.is_alphanumeric() && !matches!(next, 'T' | 'Z') => return false,
+            None => rest = &rest[next.len_utf8()..],
+        }
+    }
+    counts[..3] == [1, 1, 1] && matches!(counts[3..], [0, 0, 0] | [1, 0, 0] | [1, 1, 0] | [1, 1, 1])
+}
+
+/// The contract's name of a type is ours in capitals.
+pub fn to_proto(value_type: ValueType) -> ProtoType {
+    let name = format!("VALUE_TYPE_{}", value_type.name().to_uppercase());
+    ProtoType::from_str_name(&name).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn date_formats_are_told_from_other_texts() {
+        for format in [
+            "ISO 8601",
+            "Unix seconds",
+            "DD-MM-YYYY",
+            "YYYY/MM/DD HH:mm",
+            "YYYYMMDDTHHmmssZ",
+        ] {
+            assert!(is_date_format(format), "{format}");
+        }
+        for format in [
+            "",
+            "DD-MM",
+            "DD-MM-YY",
+            "YYYY-MM-DD ss",
+            "YYYY-MM-DD MM",
+            "iso 8601",
+            "hh",
+        ] {
+            assert!(!is_date_format(format), "{format}");
+        }
+    }
+
+    #[test]
+    fn every_type_is_one_of_the_contract() {
+        for (name, value_type) in ValueType::NAMES {
+            assert_ne!(to_proto(value_type), ProtoType::Unspecified, "{name}");
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! What can be written behind `./weir`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::folder;
+
+/// Weir: the self-hosted receiving side of Segment's "Ortto (Actions)" destination.
+///
+/// Exit codes: 0 done, 1 failed, 2 wrong use or wrong input.
+#[derive(Debug, Parser)]
+#[command(name = "weir", bin_name = "./weir", version, max_term_width = 100)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    Up(UpOptions),
+    Down(DataOptions),
+    Status(DataOptions),
+    Logs(LogsOptions),
+    Apply(ApplyOptions),
+    Call(CallOptions),
+    Test(TestOptions),
+    /// Check everything: format, lints, and all tests.
+    Check,
+}
+
+/// Start PostgreSQL, Redis and the six services, and stay until Ctrl-C.
+///
+/// Installs PostgreSQL and Redis through apt where they are missing, applies the demo
+/// configuration (weir.yaml), sends sample events through the edge, and prints what each of
+/// them was answered and where everything listens. Data are kept for the next time.
+#[derive(Debug, Clone, Args)]
+pub struct UpOptions {
+    /// Return when everything runs; `./weir down` stops it.
+    #[arg(long)]
+    pub detach: bool,
+    /// Listen on BASE and the 13 ports behind it, instead of wherever there is room.
+    #[arg(long, value_name = "BASE")]
+    pub ports: Option<u16>,
+    #[command(flatten)]
+    pub data: DataOptions,
+}
+
+/// Stop what `up` started, in order; data are kept.
+#[derive(Debug, Clone, Args)]
+pub struct DataOptions {
+    /// Where data, logs and stack.json lie.
+    #[arg(long = "data", value_name = "DIR", env = "WEIR_DATA", default_value_os_t = folder::default_data())]
+    pub folder: PathBuf,
+}
+
+/// Show what the processes wrote.
+#[derive(Debug, Args)]
+pub struct LogsOptions {
+    /// edge, mapping, contact-upsert, activity, audience, quota, postgres, redis, or up
+    /// (what a detached `up` printed); all when absent.
+    pub service: Option<String>,
+    /// Go on as more is written, until Ctrl-C.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// How many of the last lines of each.
+    #[arg(short = 'n', long, default_value_t = 40)]
+    pub lines: usize,
+    #[command(flatten)]
+    pub data: DataOptions,
+}
+
+/// Apply a configuration: accounts, sources, fields, mappings, activities, audiences.
+///
+/// The whole file is checked first; messages name the line, and nothing is applied when
+/// there is one (exit code 2). Applying a file again changes nothing. A key that the file
+/// does not give is generated and shown once.
+#[derive(Debug, Args)]
+pub struct ApplyOptions {
+    /// A YAML file such as weir.yaml.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
+/// Call any gRPC method: JSON in, JSON out.
+///
+/// The services tell by reflection what they understand. Names may be short:
+/// `contact/GetContact`, `quota/GetUsage`, or `weir.contact.v1.ContactService/GetContact`.
+#[derive(Debug, Args)]
+pub struct CallOptions {
+    /// SERVICE/METHOD
+    #[arg(required_unless_present = "list")]
+    pub method: Option<String>,
+    /// The request as JSON; `-` reads it from standard input.
+    #[arg(default_value = "{}")]
+    pub json: String,
+    /// List the methods of all services, or of the one named, with their requests.
+    #[arg(long)]
+    pub list: bool,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
+/// Where services are.
+#[derive(Debug, Args)]
+pub struct AddressOptions {
+    /// Where to call: `http://host:port`, or `service=http://host:port` (may be repeated),
+    /// instead of what stack.json says.
+    #[arg(long = "address", value_name = "[SERVICE=]URL")]
+    pub addresses: Vec<String>,
+    #[command(flatten)]
+    pub data: DataOptions,
+}
+
+/// Build everything and run every test, against real servers and processes.
+///
+/// Ends with a line `N passed, N failed`.
+#[derive(Debug, Args)]
+pub struct TestOptions {
+    /// Only tests whose name contains this.
+    pub filter: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_call_may_leave_the_request_out() {
+        let cli = Cli::try_parse_from(["weir", "call", "quota/GetUsage"]).unwrap();
+        let Command::Call(options) = cli.command else {
+            panic!("{cli:?}")
+        };
+        assert_eq!(options.json, "{}");
+        assert!(Cli::try_parse_from(["weir", "call"]).is_err());
+        assert!(Cli::try_parse_from(["weir", "call", "--list"]).is_ok());
+    }
+}

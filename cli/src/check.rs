@@ -1,0 +1,31 @@
+//! `check`: format, lints, tests.
+
+use std::process::ExitCode;
+
+use anyhow::anyhow;
+
+use crate::arguments::TestOptions;
+use crate::failure::Failure;
+use crate::suite;
+
+pub fn run() -> Result<ExitCode, Failure> {
+    println!("format …");
+    if !suite::cargo(&["fmt", "--all", "--check"])?.success() {
+        return Err(
+            anyhow!("the format is not the house's; `cargo fmt --all` puts it right").into(),
+        );
+    }
+    println!("lints …");
+    let lints = [
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--",
+        "-D",
+        "warnings",
+    ];
+    if !suite::cargo(&lints)?.success() {
+        return Err(anyhow!("there are warnings; see above").into());
+    }
+    suite::run(&TestOptions { filter: None })
+}

@@ -1,0 +1,43 @@
+//! `status`: what runs, and whether it is healthy.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use weir_stack::{Service, StackFile, holder, until_serving};
+
+use crate::arguments::DataOptions;
+use crate::failure::Failure;
+use crate::table;
+
+/// Who does not say SERVING in this time is not well.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+pub async fn run(options: &DataOptions) -> Result<ExitCode, Failure> {
+    let folder = std::path::absolute(&options.folder).map_err(anyhow::Error::from)?;
+    let file = StackFile::read(&folder)?;
+    let (Some(pid), Some(file)) = (holder(&folder), file) else {
+        println!("Weir is not running on {}.", folder.display());
+        return Ok(ExitCode::from(1));
+    };
+    println!("Weir runs on {} (process {pid}).", folder.display());
+    let mut well = true;
+    let mut rows = Vec::new();
+    for service in Service::ALL {
+        let name = service.name();
+        let url = file.grpc.get(name).unwrap_or(&file.edge);
+        let healthy = match service.grpc_name() {
+            Some(grpc_name) => {
+                let serving = tokio::time::timeout(PATIENCE, until_serving(url, grpc_name)).await;
+                matches!(serving, Ok(Ok(())))
+            }
+            None => reqwest::get(format!("{url}/readyz"))
+                .await
+                .is_ok_and(|answer| answer.status().is_success()),
+        };
+        well &= healthy;
+        let state = if healthy { "healthy" } else { "NOT HEALTHY" };
+        rows.push(vec![name.to_owned(), state.to_owned(), url.clone()]);
+    }
+    print!("{}", table::render(&["service", "state", "address"], &rows));
+    Ok(ExitCode::from(u8::from(!well)))
+}

@@ -1,0 +1,139 @@
+//! `test`: builds everything, runs every test, and sums up.
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, ExitCode, Stdio};
+
+use anyhow::Context;
+
+use crate::arguments::TestOptions;
+use crate::failure::Failure;
+use crate::folder;
+
+pub fn run(options: &TestOptions) -> Result<ExitCode, Failure> {
+    weir_stack::ensure_installed(|what| println!("{what} …"))?;
+    // Journeys start the services' binaries, which `cargo test` alone would not build.
+    println!("building the services …");
+    if !cargo(&["build", "--workspace", "--bins"])?.success() {
+        return Err(anyhow::anyhow!("the build failed; see above").into());
+    }
+    println!("running the tests …");
+    let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
+    if let Some(filter) = &options.filter {
+        arguments.extend(["--", filter]);
+    }
+    let mut child = command(&arguments)
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("can't run cargo")?;
+    let mut tally = Tally::default();
+    if let Some(output) = child.stdout.take() {
+        for line in BufReader::new(output).split(b'\n') {
+            let line = line.context("can't read what cargo says")?;
+            let line = String::from_utf8_lossy(&line);
+            tally.read(&line);
+            let mut out = std::io::stdout().lock();
+            // Whoever reads us may have gone; the tests go on.
+            let _ = writeln!(out, "{line}").and_then(|()| out.flush());
+        }
+    }
+    let status = child.wait().context("can't wait for cargo")?;
+    let failed = tally.sum_up(status.success());
+    println!();
+    for name in &tally.failures {
+        println!("failed: {name}");
+    }
+    println!("{} passed, {failed} failed", tally.passed);
+    Ok(ExitCode::from(u8::from(failed > 0)))
+}
+
+/// Runs cargo in the checkout, seen by the user.
+pub fn cargo(arguments: &[&str]) -> anyhow::Result<std::process::ExitStatus> {
+    command(arguments).status().context("can't run cargo")
+}
+
+fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(arguments).current_dir(folder::root());
+    command
+}
+
+/// Adds up the closing lines of all test programs.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Tally {
+    passed: u64,
+    failed: u64,
+    /// Names of tests that failed.
+    failures: Vec<String>,
+}
+
+impl Tally {
+    fn read(&mut self, line: &str) {
+        if let Some(closing) = line.strip_prefix("test result: ") {
+            self.passed += number_before(closing, " passed");
+            self.failed += number_before(closing, " failed");
+        } else if let Some(name) = line
+            .strip_prefix("test ")
+            .and_then(|rest| rest.strip_suffix(" ... FAILED"))
+        {
+            self.failures.push(name.to_owned());
+        }
+    }
+
+    /// How many failed. A program that crashed has no closing line of its own, but cargo
+    /// knows: that is at least one.
+    fn sum_up(&self, success: bool) -> u64 {
+        if success {
+            self.failed
+        } else {
+            self.failed.max(1)
+        }
+    }
+}
+
+fn number_before(text: &str, word: &str) -> u64 {
+    let Some((before, _)) = text.split_once(word) else {
+        return 0;
+    };
+    let digits = before.rsplit(|c: char| !c.is_ascii_digit()).next();
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(lines: &str) -> Tally {
+        let mut tally = Tally::default();
+        for line in lines.lines() {
+            tally.read(line);
+        }
+        tally
+    }
+
+    #[test]
+    fn closing_lines_of_all_programs_are_added_up() {
+        let tally = read(
+            "running 2 tests\n\
+             test a_thing ... ok\n\
+             test other::thing ... FAILED\n\
+             test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.1s\n\
+             test result: ok. 15 passed; 0 failed; 2 ignored; 0 measured; 3 filtered out; finished in 2.00s\n",
+        );
+        assert_eq!((tally.passed, tally.failed), (16, 1));
+        assert_eq!(tally.failures, ["other::thing"]);
+        assert_eq!(tally.sum_up(false), 1);
+    }
+
+    #[test]
+    fn what_tests_print_is_not_counted() {
+        let tally = read("7 passed; nothing\nthe test result: ok. 9 passed\n");
+        assert_eq!(tally, Tally::default());
+    }
+
+    #[test]
+    fn a_program_that_crashed_counts_as_one_failure() {
+        let tally = read("test result: ok. 3 passed; 0 failed; 0 ignored");
+        assert_eq!(tally.sum_up(true), 0);
+        assert_eq!(tally.sum_up(false), 1);
+    }
+}

@@ -1,0 +1,96 @@
+//! `up --detach`: the same in a process of its own, which outlives this one.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use weir_stack::{StackFile, child, holder};
+
+use super::Stop;
+use crate::arguments::UpOptions;
+use crate::failure::Failure;
+
+const POLL: Duration = Duration::from_millis(100);
+
+pub async fn run(options: &UpOptions, folder: &Path) -> Result<(), Failure> {
+    if let Some(pid) = holder(folder) {
+        return Err(anyhow!(
+            "Weir is running on {} already (process {pid}); `./weir down` stops it",
+            folder.display()
+        )
+        .into());
+    }
+    let mut stop = Stop::listen()?;
+    let log_path = folder.join("log").join("up.log");
+    fs::create_dir_all(folder.join("log"))
+        .with_context(|| format!("can't create {}", folder.display()))?;
+    let log =
+        File::create(&log_path).with_context(|| format!("can't write {}", log_path.display()))?;
+    StackFile::remove(folder);
+    let mut background = spawn(options, folder, log)?;
+    let mut shown = File::open(&log_path).context("can't read what was just written")?;
+    loop {
+        let ended = background.try_wait().context("can't watch the process")?;
+        let ready = StackFile::read(folder)
+            .ok()
+            .flatten()
+            .is_some_and(|file| file.pid == background.id());
+        show(&mut shown)?;
+        if let Some(status) = ended {
+            show(&mut shown)?;
+            return Err(match status.code() {
+                Some(2) => Failure::Input("nothing was started".into()),
+                _ => anyhow!("nothing was started; see above").into(),
+            });
+        }
+        if ready {
+            // The last words come right behind the file.
+            tokio::time::sleep(POLL).await;
+            show(&mut shown)?;
+            println!(
+                "It goes on in the background (process {}); `./weir down` stops it.",
+                background.id()
+            );
+            return Ok(());
+        }
+        tokio::select! {
+            () = tokio::time::sleep(POLL) => {}
+            () = stop.asked() => {
+                child::signal("TERM", background.id());
+                let _ = background.wait();
+                show(&mut shown)?;
+                return Err(anyhow!("stopped before everything was started").into());
+            }
+        }
+    }
+}
+
+/// In a session of its own, so that neither Ctrl-C nor the end of this terminal reaches it.
+fn spawn(options: &UpOptions, folder: &Path, log: File) -> anyhow::Result<Child> {
+    let own = std::env::current_exe().context("who am I?")?;
+    let mut command = Command::new("setsid");
+    command.arg(own).arg("up").arg("--data").arg(folder);
+    if let Some(base) = options.ports {
+        command.arg("--ports").arg(base.to_string());
+    }
+    let errors = log.try_clone().context("can't share the log")?;
+    command
+        .stdin(Stdio::null())
+        .stdout(log)
+        .stderr(errors)
+        .spawn()
+        .context("can't start a process in the background (setsid)")
+}
+
+/// Prints what was added to the log.
+fn show(log: &mut File) -> anyhow::Result<()> {
+    let mut new = Vec::new();
+    log.read_to_end(&mut new).context("can't read the log")?;
+    let mut output = std::io::stdout().lock();
+    // Nobody may be reading any more; the process goes on all the same.
+    let _ = output.write_all(&new).and_then(|()| output.flush());
+    Ok(())
+}
