@@ -284,8 +284,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         if !facts.event.funded {
             return end(Status::NotFunded);
         }
-        if !matches.joined.is_empty() && !self.unlinked(facts) {
-            // The others may have been left out when the event was stored; that left a receipt.
+        if matches.target.is_some() && self.may_have_been_partial(facts, &effects) {
             self.needs_all_receipts |= !self.all_receipts;
         }
         let draft = self.store(facts, &matches, effects);
@@ -387,6 +386,17 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                 self.linked(key)
                     .is_some_and(|to| to.contact == slot && to.stamp == facts.stamp)
             })
+    }
+
+    /// Whether all that is new about an event is a merge key or a join. Either may have been
+    /// left out when the event was stored, and be possible now; that left a receipt.
+    fn may_have_been_partial(&self, facts: &Facts<'a>, effects: &[Effect]) -> bool {
+        let fresh = |((field, _), effect): (&(&str, _), &Effect)| {
+            matches!(effect, Effect::Changes | Effect::Moves) && !self.is_unique(field)
+        };
+        !facts.needs_receipt(self.settings)
+            && !self.unlinked(facts)
+            && !facts.fields.iter().zip(effects).any(fresh)
     }
 
     fn is_unique(&self, field: &str) -> bool {

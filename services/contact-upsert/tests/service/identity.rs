@@ -1,5 +1,7 @@
 //! Who is who.
 
+use weir_proto::contact::v1::get_contact_request::Key;
+
 use crate::support::*;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -11,8 +13,169 @@ async fn an_unknown_visitor_becomes_a_known_person() {
         .await;
     assert_eq!(known.results[0].contact_id, visitor.results[0].contact_id);
     let contact = service.user("u1").await;
+    assert_eq!(contact.user_ids, ["u1"]);
+    assert_eq!(contact.anonymous_ids, ["a1"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_without_user_id_is_joined_and_everything_that_led_there_leads_on() {
+    let service = Service::start().await;
+    // Three identifiers, of which only the e-mail will be in the joining event.
+    let older = service
+        .upsert(vec![
+            identify(
+                0,
+                ("-", "a1"),
+                r#"{"str::email":"lana@x.org","str::first":"Lana"}"#,
+            ),
+            identify(1, ("-", "a2"), r#"{"str::email":"lana@x.org"}"#),
+        ])
+        .await;
+    let younger = service
+        .upsert(vec![identify(
+            2,
+            ("u1", "a3"),
+            r#"{"str::last":"Romeijn"}"#,
+        )])
+        .await;
+    let ids = |n: &weir_proto::contact::v1::UpsertContactsResponse| n.results[0].contact_id.clone();
+    let (older, younger) = (ids(&older), ids(&younger));
+    assert_ne!(older, younger);
+
+    let joined = service
+        .upsert(vec![identify(
+            3,
+            ("u1", "-"),
+            r#"{"str::email":"LANA@x.org"}"#,
+        )])
+        .await;
     assert_eq!(
-        (contact.user_ids, contact.anonymous_ids),
-        (vec!["u1".into()], vec!["a1".into()])
+        (statuses(&joined), ids(&joined)),
+        (vec![Stored], older.clone())
     );
+    let contact = service.user("u1").await;
+    assert_eq!(contact.contact_id, older);
+    assert_eq!(contact.joined_contact_ids, [younger.clone()]);
+    assert_eq!(contact.anonymous_ids, ["a1", "a2", "a3"]);
+    assert_eq!(fields(&contact).len(), 3);
+    // Redirects are followed, and the one that went keeps what it knew.
+    let followed = service.find(Key::ContactId(younger.clone())).await.unwrap();
+    assert_eq!(followed.contact_id, older);
+    let kept = service.sql().await;
+    let row = kept
+        .query_one(
+            "SELECT c.fields::text, j.identifiers::text FROM contacts c
+             JOIN joins j ON j.account_id = $1 AND j.joined_id = c.contact_id
+             WHERE c.account_id = $1 AND c.contact_id = $2",
+            &[&service.account, &younger.parse::<uuid::Uuid>().unwrap()],
+        )
+        .await
+        .unwrap();
+    assert_eq!(row.get::<_, &str>(0), r#"{"str::last":"Romeijn"}"#);
+    assert_eq!(row.get::<_, &str>(1), r#"[["u","u1"],["a","a3"]]"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_people_are_never_joined_and_the_value_is_reported() {
+    let service = Service::start().await;
+    let answer = service
+        .upsert(vec![
+            identify(0, ("u1", "a1"), r#"{"str::email":"shared@x.org"}"#),
+            identify(1, ("u2", "a1"), r#"{"str::first":"Two"}"#),
+            identify(
+                2,
+                ("u2", "-"),
+                r#"{"str::email":"shared@x.org","str::last":"Two"}"#,
+            ),
+        ])
+        .await;
+    assert_eq!(statuses(&answer), [Stored; 3]);
+    assert_ne!(answer.results[0].contact_id, answer.results[1].contact_id);
+    assert_eq!(answer.results[2].contact_id, answer.results[1].contact_id);
+    let ignored = &answer.results[2].ignored_fields;
+    assert_eq!(ignored[0].field_id, "str::email");
+    assert!(!ignored[0].reason.contains("shared"));
+    let two = service.user("u2").await;
+    assert_eq!(fields(&two).len(), 2);
+    assert_eq!(service.user("u1").await.anonymous_ids, ["a1"]);
+
+    // The repeat is none the less one, also when the value was set free in the meantime.
+    service
+        .upsert(vec![identify(
+            3,
+            ("u1", "-"),
+            r#"{"str::email":"own@x.org"}"#,
+        )])
+        .await;
+    let again = service
+        .upsert(vec![identify(
+            2,
+            ("u2", "-"),
+            r#"{"str::email":"shared@x.org","str::last":"Two"}"#,
+        )])
+        .await;
+    assert_eq!(statuses(&again), [Repeated]);
+    // A new event gets it.
+    let free = service
+        .upsert(vec![identify(
+            4,
+            ("u2", "-"),
+            r#"{"str::email":"shared@x.org"}"#,
+        )])
+        .await;
+    assert_eq!(statuses(&free), [Stored]);
+    assert_eq!(fields(&service.user("u2").await).len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_key_row_stands_for_the_current_value_only() {
+    let service = Service::start().await;
+    service
+        .upsert(vec![identify(
+            0,
+            ("u1", "-"),
+            r#"{"str::email":"old@x.org"}"#,
+        )])
+        .await;
+    service
+        .upsert(vec![identify(
+            1,
+            ("u1", "-"),
+            r#"{"str::email":"new@x.org"}"#,
+        )])
+        .await;
+    let keys = "SELECT count(*) FROM identifiers WHERE account_id = $1 AND kind = 'str::email'";
+    assert_eq!(service.count(keys).await, 1);
+    let cleared = service
+        .upsert(vec![identify(2, ("u1", "-"), r#"{"str::email":null}"#)])
+        .await;
+    assert_eq!(statuses(&cleared), [Stored]);
+    assert_eq!(service.count(keys).await, 0);
+    assert!(service.user("u1").await.fields.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_key_row_that_is_out_of_step_is_mended() {
+    let service = Service::start().await;
+    service
+        .upsert(vec![identify(0, ("u1", "-"), r#"{"str::first":"Lana"}"#)])
+        .await;
+    let client = service.sql().await;
+    client
+        .execute(
+            "INSERT INTO identifiers SELECT account_id, 'str::email', 'x@x.org', contact_id, 1,
+                 link_time, event_time, message_id FROM identifiers WHERE account_id = $1",
+            &[&service.account],
+        )
+        .await
+        .unwrap();
+    let taken = service
+        .upsert(vec![identify(
+            1,
+            ("u2", "-"),
+            r#"{"str::email":"x@x.org"}"#,
+        )])
+        .await;
+    assert_eq!(statuses(&taken), [Stored]);
+    assert_eq!(fields(&service.user("u2").await)[0].1, "x@x.org");
 }

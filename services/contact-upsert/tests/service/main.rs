@@ -3,5 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 mod identity;
+mod outage;
+mod relay;
+mod storm;
 mod support;
 mod upsert;

@@ -1,0 +1,253 @@
+//! What the other services are told.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tonic::{Request, Response, Status};
+use weir_proto::activity::v1 as activity;
+use weir_proto::activity::v1::activity_service_server::{ActivityService, ActivityServiceServer};
+use weir_proto::audience::v1 as audience;
+use weir_proto::audience::v1::audience_service_server::{AudienceService, AudienceServiceServer};
+use weir_stack::TestServers;
+
+use crate::support::*;
+
+/// Remembers what it is told; refuses as long as it is said to.
+#[derive(Clone)]
+struct Recorder {
+    told: Arc<watch::Sender<Told>>,
+    away: Arc<Mutex<bool>>,
+}
+
+#[derive(Default, Clone)]
+struct Told {
+    /// Newest contact and version by identifier.
+    links: HashMap<String, (String, i64)>,
+    joins: Vec<(String, String)>,
+    audience_joins: Vec<(String, String)>,
+    refused: usize,
+}
+
+impl Recorder {
+    fn answer(&self, note: impl FnOnce(&mut Told)) -> Result<(), Status> {
+        let away = *self.away.lock().unwrap();
+        self.told
+            .send_modify(|told| if away { told.refused += 1 } else { note(told) });
+        if away {
+            Err(Status::unavailable("away"))
+        } else {
+            Ok(())
+        }
+    }
+
+    async fn start() -> (Self, String) {
+        let recorder = Self {
+            told: Arc::new(watch::Sender::new(Told::default())),
+            away: Arc::default(),
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let server = weir_rpc::Server::new("weir.activity.v1.ActivityService")
+            .service(ActivityServiceServer::new(recorder.clone()))
+            .service(AudienceServiceServer::new(recorder.clone()));
+        tokio::spawn(server.serve(listener, std::future::pending()));
+        (recorder, url)
+    }
+
+    async fn until(&self, enough: impl FnMut(&Told) -> bool) -> Told {
+        self.told
+            .subscribe()
+            .wait_for(enough)
+            .await
+            .unwrap()
+            .clone()
+    }
+}
+
+#[tonic::async_trait]
+impl ActivityService for Recorder {
+    async fn link_identifiers(
+        &self,
+        request: Request<activity::LinkIdentifiersRequest>,
+    ) -> Result<Response<activity::LinkIdentifiersResponse>, Status> {
+        let request = request.into_inner();
+        self.answer(|told| {
+            for link in request.links {
+                assert!(link.link_time.is_some());
+                let known = told.links.entry(link.value).or_default();
+                if known.1 < link.version {
+                    *known = (link.contact_id, link.version);
+                }
+            }
+            let joins = request.joins.into_iter();
+            told.joins
+                .extend(joins.map(|join| (join.contact_id, join.survivor_id)));
+        })?;
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn record_activities(
+        &self,
+        _: Request<activity::RecordActivitiesRequest>,
+    ) -> Result<Response<activity::RecordActivitiesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn list_activities(
+        &self,
+        _: Request<activity::ListActivitiesRequest>,
+    ) -> Result<Response<activity::ListActivitiesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn get_backlog(
+        &self,
+        _: Request<activity::GetBacklogRequest>,
+    ) -> Result<Response<activity::GetBacklogResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn close_batches(
+        &self,
+        _: Request<activity::CloseBatchesRequest>,
+    ) -> Result<Response<activity::CloseBatchesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn fence_usage(
+        &self,
+        _: Request<activity::FenceUsageRequest>,
+    ) -> Result<Response<activity::FenceUsageResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+}
+
+#[tonic::async_trait]
+impl AudienceService for Recorder {
+    async fn join_contacts(
+        &self,
+        request: Request<audience::JoinContactsRequest>,
+    ) -> Result<Response<audience::JoinContactsResponse>, Status> {
+        let joins = request.into_inner().joins.into_iter();
+        let joins = joins.map(|join| (join.contact_id, join.survivor_id));
+        self.answer(|told| told.audience_joins.extend(joins))?;
+        Ok(Response::new(Default::default()))
+    }
+
+    async fn create_audience(
+        &self,
+        _: Request<audience::CreateAudienceRequest>,
+    ) -> Result<Response<audience::CreateAudienceResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn get_audience(
+        &self,
+        _: Request<audience::GetAudienceRequest>,
+    ) -> Result<Response<audience::GetAudienceResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn list_audiences(
+        &self,
+        _: Request<audience::ListAudiencesRequest>,
+    ) -> Result<Response<audience::ListAudiencesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn check_audiences(
+        &self,
+        _: Request<audience::CheckAudiencesRequest>,
+    ) -> Result<Response<audience::CheckAudiencesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn apply_wishes(
+        &self,
+        _: Request<audience::ApplyWishesRequest>,
+    ) -> Result<Response<audience::ApplyWishesResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+    async fn list_members(
+        &self,
+        _: Request<audience::ListMembersRequest>,
+    ) -> Result<Response<audience::ListMembersResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn links_and_joins_are_told_and_then_forgotten() {
+    let (recorder, url) = Recorder::start().await;
+    let database = TestServers::shared().await.fresh_database().await;
+    let service = Service::start_in(database, &url, &url).await;
+    let older = service
+        .upsert(vec![identify(
+            0,
+            ("-", "a1"),
+            r#"{"str::email":"lana@x.org"}"#,
+        )])
+        .await;
+    let younger = service.upsert(vec![identify(1, ("u1", "a2"), "")]).await;
+    let (older, younger) = (&older.results[0].contact_id, &younger.results[0].contact_id);
+    service
+        .upsert(vec![identify(
+            2,
+            ("u1", "-"),
+            r#"{"str::email":"lana@x.org"}"#,
+        )])
+        .await;
+
+    let told = recorder.until(|told| !told.audience_joins.is_empty()).await;
+    let join = (younger.clone(), older.clone());
+    assert_eq!(
+        (&told.joins, &told.audience_joins),
+        (&vec![join.clone()], &vec![join])
+    );
+    assert_eq!(told.links["a1"], (older.clone(), 1));
+    for moved in ["u1", "a2"] {
+        assert_eq!(told.links[moved], (older.clone(), 2));
+    }
+    assert!(
+        !told.links.contains_key("lana@x.org"),
+        "merge keys are nobody else's business"
+    );
+    service.until_the_outbox_is_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_receiver_that_was_away_is_told_when_it_is_back() {
+    let (recorder, url) = Recorder::start().await;
+    *recorder.away.lock().unwrap() = true;
+    let database = TestServers::shared().await.fresh_database().await;
+    let service = Service::start_in(database, &url, &url).await;
+    let events = (0..50)
+        .map(|n| identify(n, (&format!("u{n}"), "-"), ""))
+        .collect();
+    assert_eq!(service.upsert(events).await.units, 50);
+    recorder.until(|told| told.refused >= 2).await;
+    let waiting = "SELECT count(*) FROM outbox WHERE account_id = $1";
+    assert_eq!(service.count(waiting).await, 1);
+    *recorder.away.lock().unwrap() = false;
+    recorder.until(|told| told.links.len() == 50).await;
+    service.until_the_outbox_is_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_links_nothing_has_nothing_to_tell() {
+    let service = Service::start().await;
+    service.upsert(vec![identify(0, ("u1", "-"), "")]).await;
+    service
+        .upsert(vec![identify(1, ("u1", "-"), r#"{"str::first":"Lana"}"#)])
+        .await;
+    let waiting = "SELECT count(*) FROM outbox WHERE account_id = $1";
+    assert_eq!(service.count(waiting).await, 1);
+}
+
+impl Service {
+    async fn until_the_outbox_is_empty(&self) {
+        let client = self.sql().await;
+        let waiting = "SELECT count(*) FROM outbox WHERE account_id = $1";
+        loop {
+            let rows = client.query_one(waiting, &[&self.account]).await.unwrap();
+            if rows.get::<_, i64>(0) == 0 {
+                return;
+            }
+            tokio::task::yield_now().await;
+        }
+    }
+}
