@@ -12,9 +12,9 @@ CREATE TABLE accounts (
 -- contact is an identifier for which something waits (or waited).
 CREATE TABLE identities (
     account_id uuid NOT NULL,
-    -- 'u' user id, 'a' anonymous id.
-    kind text NOT NULL,
-    value text NOT NULL,
+    -- 'u' user id, 'a' anonymous id. Identifiers are compared as bytes, never by a language.
+    kind text COLLATE "C" NOT NULL,
+    value text COLLATE "C" NOT NULL,
     contact_id uuid,
     -- Of the link; -1 before the first.
     version bigint NOT NULL,
@@ -57,8 +57,8 @@ CREATE INDEX activities_by_contact ON activities (account_id, contact_id, event_
 CREATE TABLE backlog (
     account_id uuid NOT NULL,
     expire_day date NOT NULL,
-    kind text NOT NULL,
-    value text NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    value text COLLATE "C" NOT NULL,
     activity_key uuid NOT NULL,
     activity_id uuid NOT NULL,
     event_name text NOT NULL,

@@ -86,7 +86,7 @@ impl ActivityService for Service {
     ) -> Result<Response<GetBacklogResponse>, Status> {
         let request = request.into_inner();
         let account_id = convert::account_id(&request.account_id)?;
-        let identifiers = convert::identifiers(request);
+        let identifiers = convert::identifiers(request)?;
         let waiting = self.app.backlog(account_id, identifiers).await?;
         Ok(Response::new(GetBacklogResponse { waiting }))
     }

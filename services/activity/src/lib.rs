@@ -34,12 +34,15 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let pool = weir_postgres::connect(&config.database_url, config.database_connections)
-        .map_err(|error| anyhow::anyhow!("WEIR_DATABASE_URL: {error}"))?;
-    weir_postgres::migrate(&pool, MIGRATIONS)
+    let pool = |connections| {
+        weir_postgres::connect(&config.database_url, connections)
+            .map_err(|error| anyhow::anyhow!("WEIR_DATABASE_URL: {error}"))
+    };
+    weir_postgres::migrate(&pool(1)?, MIGRATIONS)
         .await
         .context("the database can't be prepared (WEIR_DATABASE_URL)")?;
-    let app = App::new(Store::new(pool), Utc::now);
+    let store = Store::new(pool(config.database_connections)?);
+    let app = App::new(store, Utc::now);
     app.prepare()
         .await
         .context("the partitions can't be made")?;

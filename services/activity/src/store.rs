@@ -3,6 +3,9 @@
 //! One transaction per call and account. Statements take arrays, and every one names
 //! `account_id` (those of housekeeping, marked `/* every account */`, excepted). Inserts
 //! anchor on the account's row, so that a distributed engine sends them to one node.
+//! Look-ups probe an index for each element of their arrays: `LATERAL (… LIMIT 1)` (or
+//! `OFFSET 0` where there may be more) is what the planner can't turn into reading all rows
+//! of an account, which it would like to do while a table is young and has no statistics.
 //!
 //! **Order of locks**: the account's row (shared), identities sorted, attach locks sorted,
 //! activities by key, the usage row. Every transaction takes what it needs in this order.
@@ -32,6 +35,10 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
     sql: include_str!("../migrations/0001_activities.sql"),
 }];
 
+/// Every statement here finds rows by their keys. The statistics of a young table would talk
+/// the planner into reading all of it instead, and a prepared plan outlives that youth.
+const BY_KEY: &str = "SET enable_seqscan = off";
+
 /// The tables, behind a pool of connections.
 #[derive(Clone)]
 pub struct Store {
@@ -39,7 +46,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Connects on first use.
+    /// Connects on first use. The pool must be this store's alone.
     pub fn new(pool: Pool) -> Self {
         Self { pool }
     }
@@ -49,13 +56,17 @@ impl Store {
     /// # Errors
     /// UNAVAILABLE when none is free or can be made in time.
     pub async fn connection(&self) -> Result<Connection, Failure> {
-        Ok(Connection(self.pool.get().await?))
+        let client = self.pool.get().await?;
+        if deadpool_postgres::Object::metrics(&client).recycle_count == 0 {
+            client.batch_execute(BY_KEY).await?;
+        }
+        Ok(Connection(client))
     }
 
     /// Whether the database answers.
     pub async fn is_up(&self) -> bool {
-        match self.pool.get().await {
-            Ok(client) => client.simple_query("SELECT").await.is_ok(),
+        match self.connection().await {
+            Ok(connection) => connection.0.simple_query("SELECT").await.is_ok(),
             Err(_) => false,
         }
     }

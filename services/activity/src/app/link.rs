@@ -47,8 +47,12 @@ impl App {
     /// See [`Error`]. What was attached before stays so; the call may be repeated.
     pub async fn link(&self, changes: Changes, deadline: Deadline) -> Result<Attached, Error> {
         let (store, today) = (self.store.clone(), self.today());
+        // In one order in every call, so that two of them don't wait for each other.
+        let mut joins = changes.joins;
+        joins.sort_unstable();
         let changes = Arc::new(Changes {
             links: newest_links(changes.links),
+            joins,
             ..changes
         });
         detached(async move {

@@ -77,7 +77,7 @@ async fn record(store: &Store, batch: &Batch, deadline: Deadline) -> Result<Reco
         return Err(Error::Fenced);
     }
     if !batch.probe_only {
-        settle(&tx, &batch.identities, &mut standings).await?;
+        settle(&tx, batch, &mut standings).await?;
     }
     let known = look_up(&tx, batch, &standings).await?;
     let verdicts = decide(&batch.events, &standings, &known, batch.probe_only);
@@ -100,27 +100,33 @@ async fn record(store: &Store, batch: &Batch, deadline: Deadline) -> Result<Reco
 
 /// Locks the identities that are not settled, and reads them again: whatever links them
 /// now either came before and is seen, or waits and finds what is stored (semantics 4.10).
-async fn settle(
-    tx: &Tx<'_>,
-    identities: &[Identifier],
-    standings: &mut [Standing],
-) -> Result<(), Failure> {
-    let open: Vec<usize> = (0..identities.len())
+async fn settle(tx: &Tx<'_>, batch: &Batch, standings: &mut [Standing]) -> Result<(), Failure> {
+    let open: Vec<usize> = (0..standings.len())
         .filter(|at| !standings[*at].is_settled())
         .collect();
     if open.is_empty() {
         return Ok(());
     }
-    let locked = if open.len() == identities.len() {
-        tx.lock_identities(identities).await?
-    } else {
-        let some: Vec<Identifier> = open.iter().map(|at| identities[*at].clone()).collect();
-        tx.lock_identities(&some).await?
-    };
+    let will_wait = will_wait(batch);
+    let identities: Vec<&Identifier> = open.iter().map(|at| &batch.identities[*at]).collect();
+    let waiting: Vec<bool> = open.iter().map(|at| will_wait[*at]).collect();
+    let locked = tx.lock_identities(&identities, &waiting).await?;
     for (at, standing) in open.into_iter().zip(locked) {
         standings[at] = standing;
     }
     Ok(())
+}
+
+/// Which identities get something into their backlog, if they are new: those of events that
+/// name no contact.
+fn will_wait(batch: &Batch) -> Vec<bool> {
+    let mut will_wait = vec![false; batch.identities.len()];
+    for event in &batch.events {
+        if let (Some(at), None, true) = (event.identity, event.contact_id, event.funded) {
+            will_wait[at] = true;
+        }
+    }
+    will_wait
 }
 
 /// Copies that the inserts would not meet by themselves.

@@ -121,14 +121,17 @@ fn link(link: IdentifierLink) -> Result<Link, Status> {
 }
 
 /// Those that a backlog is asked for.
-pub fn identifiers(request: GetBacklogRequest) -> Vec<Identifier> {
+pub fn identifiers(request: GetBacklogRequest) -> Result<Vec<Identifier>, Status> {
     [
-        (Kind::UserId, request.user_id),
-        (Kind::AnonymousId, request.anonymous_id),
+        (Kind::UserId, "user_id", request.user_id),
+        (Kind::AnonymousId, "anonymous_id", request.anonymous_id),
     ]
     .into_iter()
-    .filter(|(_, value)| !value.is_empty())
-    .map(|(kind, value)| Identifier { kind, value })
+    .filter(|(.., value)| !value.is_empty())
+    .map(|(kind, field, value)| {
+        let value = text(field, value)?;
+        Ok(Identifier { kind, value })
+    })
     .collect()
 }
 

@@ -6,8 +6,8 @@ use weir_ids::{ContactId, TimedKey};
 use weir_postgres::Failure;
 
 use super::links::Families;
-use super::{Tx, columns, index};
-use crate::domain::{Counts, Identifier, Waiting};
+use super::{Tx, columns, index, letter};
+use crate::domain::{Counts, Identifier, Kind, Waiting};
 
 const LOCK: &str = "
     INSERT INTO attach_locks (account_id, contact_id)
@@ -31,10 +31,12 @@ const PAGE: &str = "
     ORDER BY p.activity_key, u.n, p.expire_day LIMIT $4";
 
 const COUNTS: &str = "
-    SELECT c.contact_id, c.day, c.count
+    SELECT u.contact_id, c.day, c.count
     FROM unnest($2::uuid[]) u (contact_id)
-    JOIN attached_counts c ON c.account_id = $1 AND c.contact_id = u.contact_id
-    WHERE c.day BETWEEN $3 AND $4";
+    CROSS JOIN LATERAL (
+        SELECT c.day, c.count FROM attached_counts c WHERE c.account_id = $1
+            AND c.contact_id = u.contact_id AND c.day BETWEEN $3 AND $4 OFFSET 0
+    ) c";
 
 const ATTACH: &str = "
     INSERT INTO activities (account_id, expire_day, activity_key, contact_id, activity_id,
@@ -43,8 +45,10 @@ const ATTACH: &str = "
         b.event_name, b.event_time, b.message_id, b.attributes, b.receive_time
     FROM unnest($2::text[], $3::text[], $4::uuid[], $5::date[], $6::uuid[])
         u (kind, value, activity_key, expire_day, contact_id)
-    JOIN backlog b ON b.account_id = $1 AND b.kind = u.kind AND b.value = u.value
-        AND b.activity_key = u.activity_key AND b.expire_day = u.expire_day
+    CROSS JOIN LATERAL (
+        SELECT * FROM backlog b WHERE b.account_id = $1 AND b.kind = u.kind AND b.value = u.value
+            AND b.activity_key = u.activity_key AND b.expire_day = u.expire_day LIMIT 1
+    ) b
     ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING";
 
 const DISCARD: &str = "
@@ -54,12 +58,12 @@ const DISCARD: &str = "
     WHERE a.account_id = $1
     ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING";
 
+// A page holds all rows of its identities up to its last key, and they are locked: the range
+// is the page. The days leave out the partitions that hold nothing of it.
 const LEAVE: &str = "
-    DELETE FROM backlog b
-    USING unnest($2::text[], $3::text[], $4::uuid[], $5::date[])
-        u (kind, value, activity_key, expire_day)
-    WHERE b.account_id = $1 AND b.kind = u.kind AND b.value = u.value
-        AND b.activity_key = u.activity_key AND b.expire_day = u.expire_day";
+    DELETE FROM backlog
+    WHERE account_id = $1 AND kind = $2 AND value = ANY ($3::text[]) AND activity_key <= $4
+        AND expire_day BETWEEN $5 AND $6";
 
 const ADD_COUNTS: &str = "
     INSERT INTO attached_counts (account_id, contact_id, day, count)
@@ -70,10 +74,13 @@ const ADD_COUNTS: &str = "
     ON CONFLICT (account_id, contact_id, day)
         DO UPDATE SET count = attached_counts.count + excluded.count";
 
+// The rows are there: an upsert finds them by their key, whatever the planner thinks.
 const END_WAITING: &str = "
-    UPDATE identities i SET waiting = false
-    FROM unnest($2::text[], $3::text[]) u (kind, value)
-    WHERE i.account_id = $1 AND i.kind = u.kind AND i.value = u.value";
+    INSERT INTO identities (account_id, kind, value, version, waiting)
+    SELECT a.account_id, u.kind, u.value, -1, false
+    FROM accounts a CROSS JOIN unnest($2::text[], $3::text[]) u (kind, value)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, kind, value) DO UPDATE SET waiting = false";
 
 /// An identifier that is linked, locked, and may have backlog.
 #[derive(Debug)]
@@ -181,10 +188,36 @@ impl Tx<'_> {
         self.attach(linked, &moves.attach).await?;
         self.discard(&moves.discard).await?;
         self.add_counts(&moves.counts).await?;
-        let (kinds, values) = columns(identifiers(linked, page.iter()));
-        let (keys, days) = keys_and_days(page.iter());
-        self.execute(LEAVE, &[&self.account_id.0, &kinds, &values, &keys, &days])
+        self.leave(linked, page).await
+    }
+
+    async fn leave(&self, linked: &[Linked], page: &[Waiting]) -> Result<(), Failure> {
+        let days = || page.iter().map(|waiting| waiting.expire_day);
+        let last_key = page.iter().map(|waiting| waiting.key.0).max();
+        let (Some(last_key), Some(first), Some(last)) = (last_key, days().min(), days().max())
+        else {
+            return Ok(());
+        };
+        let mut identities: Vec<usize> = page.iter().map(|waiting| waiting.identity).collect();
+        identities.sort_unstable();
+        identities.dedup();
+        for kind in [Kind::UserId, Kind::AnonymousId] {
+            let values: Vec<&str> = identities
+                .iter()
+                .map(|at| &linked[*at].identifier)
+                .filter(|identifier| identifier.kind == kind)
+                .map(|identifier| identifier.value.as_str())
+                .collect();
+            if values.is_empty() {
+                continue;
+            }
+            let kind = letter(kind);
+            self.execute(
+                LEAVE,
+                &[&self.account_id.0, &kind, &values, &last_key, &first, &last],
+            )
             .await?;
+        }
         Ok(())
     }
 

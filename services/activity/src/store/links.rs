@@ -44,14 +44,21 @@ const FAMILIES: &str = "
     WITH RECURSIVE up (contact_id) AS (
         SELECT unnest($2::uuid[])
         UNION
-        SELECT j.survivor_id FROM up JOIN contact_joins j
-            ON j.account_id = $1 AND j.contact_id = up.contact_id
+        SELECT j.survivor_id FROM up CROSS JOIN LATERAL (
+            SELECT j.survivor_id FROM contact_joins j
+            WHERE j.account_id = $1 AND j.contact_id = up.contact_id LIMIT 1
+        ) j
     ), family (root, contact_id) AS (
-        SELECT up.contact_id, up.contact_id FROM up WHERE NOT EXISTS (
-            SELECT FROM contact_joins j WHERE j.account_id = $1 AND j.contact_id = up.contact_id)
+        SELECT up.contact_id, up.contact_id FROM up LEFT JOIN LATERAL (
+            SELECT j.survivor_id FROM contact_joins j
+            WHERE j.account_id = $1 AND j.contact_id = up.contact_id LIMIT 1
+        ) j ON true
+        WHERE j.survivor_id IS NULL
         UNION
-        SELECT family.root, j.contact_id FROM family JOIN contact_joins j
-            ON j.account_id = $1 AND j.survivor_id = family.contact_id
+        SELECT family.root, j.contact_id FROM family CROSS JOIN LATERAL (
+            SELECT j.contact_id FROM contact_joins j
+            WHERE j.account_id = $1 AND j.survivor_id = family.contact_id OFFSET 0
+        ) j
     )
     SELECT root, contact_id FROM family";
 

@@ -1,6 +1,7 @@
 //! Housekeeping over all accounts: partitions come and go, old ledger rows go.
 
 use chrono::NaiveDate;
+use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 use weir_postgres::Failure;
 
@@ -104,6 +105,7 @@ async fn make(connection: &mut Connection, range: Range) -> Result<usize, Failur
                 .batch_execute(&format!(
                     "/* every account */
                      CREATE TABLE {partition} (LIKE {table} INCLUDING ALL);
+                     /* every account */
                      ALTER TABLE {table} ATTACH PARTITION {partition}
                          FOR VALUES FROM ('{month}') TO ('{end}');"
                 ))
@@ -125,13 +127,21 @@ async fn drop_past(connection: &mut Connection, range: Range) -> Result<usize, F
             if !month_of(table, &partition).is_some_and(|month| range.is_past(month)) {
                 continue;
             }
-            transaction
+            let done = transaction
                 .batch_execute(&format!(
                     "/* every account */
                      ALTER TABLE {table} DETACH PARTITION {partition};
+                     /* every account */
                      DROP TABLE {partition};"
                 ))
-                .await?;
+                .await;
+            match done {
+                Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
+                    tracing::info!(partition, "busy; dropped in a later round");
+                    return Ok(0);
+                }
+                done => done?,
+            }
             dropped += 1;
         }
     }

@@ -18,29 +18,37 @@ const ANCHOR: &str = "INSERT INTO accounts (account_id) VALUES ($1) ON CONFLICT 
 const STANDINGS: &str = "
     SELECT u.n, i.contact_id, i.waiting
     FROM unnest($2::text[], $3::text[]) WITH ORDINALITY u (kind, value, n)
-    JOIN identities i ON i.account_id = $1 AND i.kind = u.kind AND i.value = u.value";
+    CROSS JOIN LATERAL (
+        SELECT i.contact_id, i.waiting FROM identities i
+        WHERE i.account_id = $1 AND i.kind = u.kind AND i.value = u.value LIMIT 1
+    ) i";
 
 // The update never happens, but the row is locked for it: inserts what is absent and locks
 // what is there, both in the order of the arrays.
 const LOCK: &str = "
     INSERT INTO identities (account_id, kind, value, version, waiting)
-    SELECT a.account_id, u.kind, u.value, -1, false
-    FROM accounts a CROSS JOIN unnest($2::text[], $3::text[]) u (kind, value)
+    SELECT a.account_id, u.kind, u.value, -1, u.waiting
+    FROM accounts a CROSS JOIN unnest($2::text[], $3::text[], $4::boolean[])
+        u (kind, value, waiting)
     WHERE a.account_id = $1
     ON CONFLICT (account_id, kind, value) DO UPDATE SET waiting = identities.waiting WHERE false";
 
 const COPIES: &str = "
-    SELECT c.activity_key
+    SELECT u.activity_key
     FROM unnest($2::uuid[], $3::date[]) u (activity_key, expire_day)
-    JOIN activities c ON c.account_id = $1 AND c.activity_key = u.activity_key
-        AND c.expire_day = u.expire_day";
+    CROSS JOIN LATERAL (
+        SELECT FROM activities c WHERE c.account_id = $1
+            AND c.activity_key = u.activity_key AND c.expire_day = u.expire_day LIMIT 1
+    ) c";
 
 const COPIES_IN_BACKLOG: &str = "
     SELECT u.n
     FROM unnest($2::text[], $3::text[], $4::uuid[], $5::date[])
         WITH ORDINALITY u (kind, value, activity_key, expire_day, n)
-    JOIN backlog b ON b.account_id = $1 AND b.kind = u.kind AND b.value = u.value
-        AND b.activity_key = u.activity_key AND b.expire_day = u.expire_day";
+    CROSS JOIN LATERAL (
+        SELECT FROM backlog b WHERE b.account_id = $1 AND b.kind = u.kind AND b.value = u.value
+            AND b.activity_key = u.activity_key AND b.expire_day = u.expire_day LIMIT 1
+    ) b";
 
 const STORE: &str = "
     INSERT INTO activities (account_id, expire_day, activity_key, contact_id, activity_id,
@@ -66,10 +74,13 @@ const WAIT: &str = "
     ON CONFLICT (account_id, kind, value, activity_key, expire_day) DO NOTHING
     RETURNING activity_key";
 
+// The rows are there: an upsert finds them by their key, whatever the planner thinks.
 const BEGIN_WAITING: &str = "
-    UPDATE identities i SET waiting = true
-    FROM unnest($2::text[], $3::text[]) u (kind, value)
-    WHERE i.account_id = $1 AND i.kind = u.kind AND i.value = u.value AND NOT i.waiting";
+    INSERT INTO identities (account_id, kind, value, version, waiting)
+    SELECT a.account_id, u.kind, u.value, -1, true
+    FROM accounts a CROSS JOIN unnest($2::text[], $3::text[]) u (kind, value)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, kind, value) DO UPDATE SET waiting = true";
 
 impl Tx<'_> {
     /// The account's epoch, which can't be raised until the transaction ends, and what is
@@ -124,21 +135,23 @@ impl Tx<'_> {
     }
 
     /// Makes the rows of those that have none, and locks all, in their order (sorted). Then
-    /// what is read stays true until the transaction ends.
+    /// what is read stays true until the transaction ends. `waiting` is what new rows get,
+    /// so that what is put into the backlog of a new identity need not say so again.
     ///
     /// # Errors
     /// Of the database; `Conflict` where two transactions wait for each other.
     pub async fn lock_identities(
         &self,
-        identities: &[Identifier],
+        identities: &[&Identifier],
+        waiting: &[bool],
     ) -> Result<Vec<Standing>, Failure> {
-        let (kinds, values) = columns(identities.iter());
+        let (kinds, values) = columns(identities.iter().copied());
         // Prepared first, so that the two go out in this order, in one round trip.
         let (lock, read) = (self.prepare(LOCK).await?, self.prepare(STANDINGS).await?);
-        let params: [super::Param<'_>; 3] = [&self.account_id.0, &kinds, &values];
+        let params: [super::Param<'_>; 4] = [&self.account_id.0, &kinds, &values, &waiting];
         let (_, rows) = try_join(
             self.inner.execute(&lock, &params),
-            self.inner.query(&read, &params),
+            self.inner.query(&read, &params[..3]),
         )
         .await?;
         let mut standings = vec![Standing::UNKNOWN; identities.len()];

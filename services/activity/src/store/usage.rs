@@ -22,10 +22,12 @@ const CLOSE: &str = "
     ON CONFLICT (account_id, window_day, batch_id) DO NOTHING";
 
 const UNITS: &str = "
-    SELECT g.window_day, g.batch_id, g.units
+    SELECT u.window_day, u.batch_id, g.units
     FROM unnest($2::date[], $3::uuid[]) u (window_day, batch_id)
-    JOIN usage g ON g.account_id = $1 AND g.window_day = u.window_day
-        AND g.batch_id = u.batch_id";
+    CROSS JOIN LATERAL (
+        SELECT g.units FROM usage g WHERE g.account_id = $1
+            AND g.window_day = u.window_day AND g.batch_id = u.batch_id LIMIT 1
+    ) g";
 
 const RAISE: &str = "
     UPDATE accounts SET usage_epoch = GREATEST(usage_epoch, $2)
