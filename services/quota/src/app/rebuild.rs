@@ -5,16 +5,19 @@
 //! 1. A batch commits in a ledger only while the ledger's epoch is not above its own. Both
 //!    sides lock the account's row there, so a fence sees every commit before it, and no
 //!    batch of a lower epoch commits after it.
-//! 2. `begin` deletes the state (which counted for nothing) and takes an epoch above all
-//!    that Redis remembers; a ledger that knows a higher one says so, and the rebuild starts
-//!    anew above that. So when it installs, each ledger stood at its epoch when it read the
-//!    sums, and nobody had reserved anything under that epoch: the sums are all that was
-//!    ever stored, and nothing more can be stored under older epochs.
-//! 3. `install` needs the rebuild to stand still: begun by the same caller, in the same life
+//! 2. `begin` deletes the state (which counted for nothing). Only then are the ledgers asked
+//!    for the epoch that stands, and the next one is taken. Whatever state was installed
+//!    before was fenced before, so its epoch is lower: no two states share one.
+//! 3. So when a rebuild installs, each ledger stood at its epoch when it read the sums, and
+//!    nobody had reserved anything under it: the sums are all that was ever stored, and
+//!    nothing more can be stored under older epochs.
+//! 4. `install` needs the rebuild to stand still: begun by the same caller, in the same life
 //!    of the server. One that was overtaken, or delayed past another loss, installs nothing.
 //!    One that died between fence and install leaves no state, so the next batch rebuilds
 //!    again; the batches that its fence hit fail at commit and are retried.
-//! 4. Of two replicas, the second finds the first one's rebuild and waits for it.
+//! 5. Of two replicas, the second finds the first one's rebuild and waits for it. A fence of
+//!    an overtaken one that arrives late raises nothing: it asks for the epoch that stands,
+//!    or a lower one. No clock is involved anywhere.
 //!
 //! A new day needs none of this: from the state's `floor` on, a window that the state does
 //! not have has no units. All that was stored in it before the fence was in the sums, and
@@ -64,47 +67,47 @@ impl App {
         deadline: Deadline,
     ) -> Result<(), Error> {
         let nonce = Uuid::new_v4();
-        // Microseconds: above the epochs of former lives of the server, unless a clock was
-        // wrong; then the ledgers say so.
-        let mut lowest = (self.clock)().timestamp_micros();
         while !deadline.passed() {
-            match self.store.begin(account, nonce, lowest, PATIENCE).await? {
+            match self.store.begin(account, nonce, PATIENCE).await? {
                 Begun::Valid => return Ok(()),
                 Begun::Busy => tokio::time::sleep(LOOK_AGAIN).await,
-                Begun::Epoch(epoch) => {
-                    let built = self.fence_and_install(account, nonce, epoch, window, deadline);
-                    match built.await {
-                        Ok(None) => return Ok(()),
-                        Ok(Some(higher)) => lowest = higher + 1,
-                        Err(error) => {
-                            self.store.abandon(account, nonce).await;
-                            metrics::rebuilt(false);
-                            return Err(error);
-                        }
+                Begun::Begun => {
+                    let built = self.fence_and_install(account, nonce, window, deadline);
+                    let built = built.await;
+                    if built.is_err() {
+                        self.store.abandon(account, nonce).await;
+                        metrics::rebuilt(false);
                     }
+                    return built;
                 }
             }
         }
-        self.store.abandon(account, nonce).await;
         Err(Error::Late)
     }
 
-    /// `Some`: a ledger knows that higher epoch already.
     async fn fence_and_install(
         &self,
         account: AccountId,
         nonce: Uuid,
-        epoch: i64,
         window: Window,
         deadline: Deadline,
-    ) -> Result<Option<i64>, Error> {
+    ) -> Result<(), Error> {
         // What Redis forgot, it may have forgotten for the sweepers as well.
         self.store.note_active(account, (self.clock)()).await?;
         let floor = window.earlier(WINDOWS_BEFORE);
         let deadline = Deadline::after(deadline.remaining().min(FENCE_TIME));
+        // A fence that raises nothing tells which epoch stands.
+        let standing = self
+            .ledgers
+            .fence(account, 0, window, deadline)
+            .await?
+            .epoch;
+        let epoch = standing + 1;
         let fenced = self.ledgers.fence(account, epoch, floor, deadline).await?;
         if fenced.epoch > epoch {
-            return Ok(Some(fenced.epoch));
+            // Overtaken: the other one's state will do.
+            self.store.abandon(account, nonce).await;
+            return Ok(());
         }
         let sums: Vec<Sum> = fenced
             .sums
@@ -119,6 +122,6 @@ impl App {
             metrics::rebuilt(true);
             tracing::info!(%account, epoch, windows = sums.len(), "counters rebuilt from the ledgers");
         }
-        Ok(None)
+        Ok(())
     }
 }

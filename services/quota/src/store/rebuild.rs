@@ -1,6 +1,7 @@
 //! Building an account's state anew from the ledgers.
 //!
-//! A rebuild is begun, both ledgers are fenced, and what they answered is installed.
+//! A rebuild is begun, both ledgers are fenced, and what they answered is installed; why
+//! that is safe is told where it is done, in `app/rebuild.rs`.
 //!
 //! **Invariant:** a state is installed only by the rebuild that stands, in the life of the
 //! server in which it was begun, and at most once. So between `begin` and `install` nobody
@@ -11,15 +12,14 @@ use std::time::Duration;
 use uuid::Uuid;
 use weir_ids::AccountId;
 
-use super::reservation::number;
 use super::{Error, STATE_TTL_SECONDS, Store, key};
 use crate::domain::{Units, Window};
 
 /// Answer of [`Store::begin`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Begun {
-    /// Raise both ledgers to this epoch.
-    Epoch(i64),
+    /// It is the caller's to go on with.
+    Begun,
     /// Another rebuild is under way.
     Busy,
     /// Someone has built it meanwhile.
@@ -34,8 +34,7 @@ pub struct Sum {
 }
 
 impl Store {
-    /// Begins a rebuild under an epoch of at least `epoch`, and above all that were begun
-    /// before as far as Redis remembers. Others may try when `patience` is over.
+    /// Begins a rebuild. Others may try when `patience` is over.
     ///
     /// # Errors
     /// Where Redis is away.
@@ -43,21 +42,17 @@ impl Store {
         &self,
         account: AccountId,
         nonce: Uuid,
-        epoch: i64,
         patience: Duration,
     ) -> Result<Begun, Error> {
         let mut call = self.scripts.begin.key(key(account, ""));
         call.key(key(account, ":rebuild"))
-            .key(key(account, ":epoch"))
             .arg(nonce.simple().to_string())
-            .arg(epoch)
-            .arg(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
-            .arg(STATE_TTL_SECONDS);
+            .arg(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
         let answer = self.run(&call).await?;
         match answer.first().map(String::as_str) {
             Some("valid") => Ok(Begun::Valid),
             Some("busy") => Ok(Begun::Busy),
-            Some("begun") if answer.len() == 2 => Ok(Begun::Epoch(number(&answer[1])?)),
+            Some("begun") => Ok(Begun::Begun),
             _ => Err(Error::Unreadable),
         }
     }

@@ -207,6 +207,6 @@ impl Store {
     }
 }
 
-pub(super) fn number(text: &str) -> Result<i64, Error> {
+fn number(text: &str) -> Result<i64, Error> {
     text.parse().map_err(|_| Error::Unreadable)
 }

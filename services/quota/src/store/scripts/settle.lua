@@ -1,16 +1,16 @@
 -- KEYS state; ARGV batch, epoch, stored profile units, stored activity units, edge | ledgers.
 -- Answers 1 when the reservation was settled, 0 when there was none to settle.
 local state, field = KEYS[1], 'lease:' .. ARGV[1]
-if not live(state) or redis.call('HGET', state, 'epoch') ~= ARGV[2] then return 0 end
+if not live(state) or redis.call('HGET', state, 'epoch') ~= ARGV[2] then return {0} end
 local lease = redis.call('HGET', state, field)
-if not lease then return 0 end
+if not lease then return {0} end
 local window, profile, activity, deadline, status = parse_lease(lease)
-if status ~= 'open' then return 0 end
+if status ~= 'open' then return {0} end
 -- After the lease only the ledgers' word counts.
-if ARGV[5] == 'edge' and now_ms() >= deadline then return 0 end
+if ARGV[5] == 'edge' and now_ms() >= deadline then return {0} end
 if window >= redis.call('HGET', state, 'floor') then
   local function move(kind, granted, stored)
-    redis.call('HINCRBY', state, window .. ':' .. kind .. '.reserved', string.format('%.0f', -granted))
+    redis.call('HINCRBY', state, window .. ':' .. kind .. '.reserved', string.format('%.0f', 0 - granted))
     redis.call('HINCRBY', state, window .. ':' .. kind .. '.used',
       string.format('%.0f', math.min(granted, tonumber(stored))))
   end
@@ -24,4 +24,4 @@ if ARGV[5] == 'edge' then
 else
   redis.call('HDEL', state, field)
 end
-return 1
+return {1}

@@ -1,0 +1,225 @@
+//! Both ledgers and the plans, as small gRPC servers over maps.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tonic::{Request, Response, Status};
+use weir_proto::activity::v1 as activity;
+use weir_proto::activity::v1::activity_service_server::{ActivityService, ActivityServiceServer};
+use weir_proto::contact::v1 as contact;
+use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
+use weir_proto::mapping::v1 as mapping;
+use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
+
+/// What a store keeps of usage.
+#[derive(Default)]
+struct Rows {
+    epochs: BTreeMap<String, i64>,
+    /// By account, window, batch.
+    units: BTreeMap<(String, String, String), i64>,
+}
+
+/// One ledger.
+#[derive(Clone, Default)]
+pub struct Ledger {
+    rows: Arc<Mutex<Rows>>,
+    pub away: Arc<AtomicBool>,
+    pub raises: Arc<AtomicUsize>,
+}
+
+impl Ledger {
+    /// As a store commits a batch: all or nothing, and only where the batch is not closed and
+    /// its epoch is not past.
+    pub fn commit(&self, account: &str, window: &str, batch: &str, epoch: i64, units: i64) -> bool {
+        let mut rows = self.rows.lock().unwrap();
+        if rows.epochs.get(account).copied().unwrap_or(0) > epoch {
+            return false;
+        }
+        if units == 0 {
+            return true;
+        }
+        let key = (account.to_owned(), window.to_owned(), batch.to_owned());
+        if rows.units.contains_key(&key) {
+            return false;
+        }
+        rows.units.insert(key, units);
+        true
+    }
+
+    pub fn sum(&self, account: &str, window: &str) -> i64 {
+        let rows = self.rows.lock().unwrap();
+        rows.units
+            .iter()
+            .filter(|((of, day, _), _)| of == account && day == window)
+            .map(|(_, units)| units)
+            .sum()
+    }
+
+    pub fn raise(&self, account: &str, epoch: i64) {
+        let mut rows = self.rows.lock().unwrap();
+        rows.epochs.insert(account.to_owned(), epoch);
+    }
+
+    fn close(&self, account: &str, batch: &str, window: &str) -> i64 {
+        let key = (account.to_owned(), window.to_owned(), batch.to_owned());
+        *self.rows.lock().unwrap().units.entry(key).or_insert(0)
+    }
+
+    fn fence(
+        &self,
+        account: &str,
+        epoch: i64,
+        from: &str,
+    ) -> Result<(i64, BTreeMap<String, i64>), Status> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("the database is away"));
+        }
+        let mut rows = self.rows.lock().unwrap();
+        let standing = rows.epochs.entry(account.to_owned()).or_insert(0);
+        if epoch > *standing {
+            *standing = epoch;
+            self.raises.fetch_add(1, Ordering::SeqCst);
+        }
+        let standing = *standing;
+        let mut sums = BTreeMap::new();
+        for ((of, window, _), units) in &rows.units {
+            if of == account && window.as_str() >= from {
+                *sums.entry(window.clone()).or_insert(0) += units;
+            }
+        }
+        Ok((standing, sums))
+    }
+}
+
+/// The two ledgers and the plans, served at one address.
+#[derive(Clone, Default)]
+pub struct Others {
+    pub contact: Ledger,
+    pub activity: Ledger,
+    pub plans: Arc<Mutex<BTreeMap<String, mapping::Account>>>,
+}
+
+impl Others {
+    /// Serves all three, until the test ends.
+    pub async fn serve(&self) -> String {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let routes = tonic::service::Routes::new(ContactServiceServer::new(self.clone()))
+            .add_service(ActivityServiceServer::new(self.clone()))
+            .add_service(MappingServiceServer::new(self.clone()));
+        tokio::spawn(async move {
+            let incoming = tonic::transport::server::TcpIncoming::from(listener);
+            tonic::transport::Server::builder()
+                .add_routes(routes)
+                .serve_with_incoming(incoming)
+                .await
+                .unwrap();
+        });
+        format!("http://{address}")
+    }
+}
+
+/// A gRPC service of which only some calls are ever made.
+macro_rules! serve {
+    ($trait:ident of $package:ident {
+        $($called:ident($request:ident) -> $response:ident = |$this:ident, $message:ident| $body:block)*
+    } never {
+        $($unused:ident($unused_request:ident) -> $unused_response:ident)*
+    }) => {
+        #[tonic::async_trait]
+        impl $trait for Others {
+            $(async fn $called(
+                &self,
+                request: Request<$package::$request>,
+            ) -> Result<Response<$package::$response>, Status> {
+                let ($this, $message) = (self, request.into_inner());
+                let answer: Result<$package::$response, Status> = $body;
+                answer.map(Response::new)
+            })*
+            $(async fn $unused(
+                &self,
+                _: Request<$package::$unused_request>,
+            ) -> Result<Response<$package::$unused_response>, Status> {
+                Err(Status::unimplemented("not of a ledger"))
+            })*
+        }
+    };
+}
+
+serve!(ContactService of contact {
+    close_batches(CloseBatchesRequest) -> CloseBatchesResponse = |this, message| {
+        let close = |key: &contact::BatchKey| {
+            this.contact.close(&message.account_id, &key.batch_id, &key.window)
+        };
+        Ok(contact::CloseBatchesResponse { units: message.batches.iter().map(close).collect() })
+    }
+    fence_usage(FenceUsageRequest) -> FenceUsageResponse = |this, message| {
+        let (epoch, sums) =
+            this.contact.fence(&message.account_id, message.epoch, &message.from_window)?;
+        let sums = sums
+            .into_iter()
+            .map(|(window, units)| contact::WindowUnits { window, units })
+            .collect();
+        Ok(contact::FenceUsageResponse { epoch, sums })
+    }
+} never {
+    upsert_contacts(UpsertContactsRequest) -> UpsertContactsResponse
+    get_contact(GetContactRequest) -> GetContactResponse
+    list_contacts(ListContactsRequest) -> ListContactsResponse
+});
+
+serve!(ActivityService of activity {
+    close_batches(CloseBatchesRequest) -> CloseBatchesResponse = |this, message| {
+        let close = |key: &activity::BatchKey| {
+            this.activity.close(&message.account_id, &key.batch_id, &key.window)
+        };
+        Ok(activity::CloseBatchesResponse { units: message.batches.iter().map(close).collect() })
+    }
+    fence_usage(FenceUsageRequest) -> FenceUsageResponse = |this, message| {
+        let (epoch, sums) =
+            this.activity.fence(&message.account_id, message.epoch, &message.from_window)?;
+        let sums = sums
+            .into_iter()
+            .map(|(window, units)| activity::WindowUnits { window, units })
+            .collect();
+        Ok(activity::FenceUsageResponse { epoch, sums })
+    }
+} never {
+    record_activities(RecordActivitiesRequest) -> RecordActivitiesResponse
+    link_identifiers(LinkIdentifiersRequest) -> LinkIdentifiersResponse
+    list_activities(ListActivitiesRequest) -> ListActivitiesResponse
+    get_backlog(GetBacklogRequest) -> GetBacklogResponse
+});
+
+serve!(MappingService of mapping {
+    get_account(GetAccountRequest) -> GetAccountResponse = |this, message| {
+        let found = this.plans.lock().unwrap().get(&message.account_id).cloned();
+        match found {
+            Some(account) => Ok(mapping::GetAccountResponse { account: Some(account) }),
+            None => Err(Status::not_found("no such account")),
+        }
+    }
+} never {
+    authenticate(AuthenticateRequest) -> AuthenticateResponse
+    map_events(MapEventsRequest) -> MapEventsResponse
+    append_log(AppendLogRequest) -> AppendLogResponse
+    put_account(PutAccountRequest) -> PutAccountResponse
+    list_accounts(ListAccountsRequest) -> ListAccountsResponse
+    put_source(PutSourceRequest) -> PutSourceResponse
+    get_source(GetSourceRequest) -> GetSourceResponse
+    list_sources(ListSourcesRequest) -> ListSourcesResponse
+    create_key(CreateKeyRequest) -> CreateKeyResponse
+    list_keys(ListKeysRequest) -> ListKeysResponse
+    revoke_key(RevokeKeyRequest) -> RevokeKeyResponse
+    create_field(CreateFieldRequest) -> CreateFieldResponse
+    list_fields(ListFieldsRequest) -> ListFieldsResponse
+    put_contact_mapping(PutContactMappingRequest) -> PutContactMappingResponse
+    get_contact_mapping(GetContactMappingRequest) -> GetContactMappingResponse
+    put_activity_mapping(PutActivityMappingRequest) -> PutActivityMappingResponse
+    delete_activity_mapping(DeleteActivityMappingRequest) -> DeleteActivityMappingResponse
+    list_activity_mappings(ListActivityMappingsRequest) -> ListActivityMappingsResponse
+    list_samples(ListSamplesRequest) -> ListSamplesResponse
+    list_event_names(ListEventNamesRequest) -> ListEventNamesResponse
+    list_log(ListLogRequest) -> ListLogResponse
+});
