@@ -8,14 +8,18 @@ use std::collections::HashMap;
 use uuid::Uuid;
 use weir_ids::ContactId;
 
-use super::changes::{Changes, ContactRow, LinkRow};
-use super::contact::{Contact, InvalidContact, Register, Stamp, StoredContact};
+use super::changes::Changes;
+use super::contact::{Contact, InvalidContact, Stamp, StoredContact};
 use super::event::{Facts, KeyStrategy, MergeStrategy, Mode, Settings};
 use super::key::{Key, is_merge_key};
 
+mod difference;
+mod fields;
 mod joining;
 mod matching;
+mod repeats;
 
+use fields::Effect;
 use joining::JoinState;
 use matching::Matches;
 
@@ -83,11 +87,6 @@ pub struct Folded<'a> {
     /// Some event can only be judged with its receipt: load all of them and fold again.
     pub needs_all_receipts: bool,
 }
-
-const TAKEN: &str = "belongs to another contact that can't be joined with this one; send it with \
-                     that contact's user_id, or change it there first";
-const NO_KEY: &str = "can't serve as a unique identifier: it must be a text of at most 2,000 bytes \
-                      without NUL characters";
 
 /// Why there is nothing to fold over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -183,15 +182,6 @@ struct Draft<'a> {
     status: Status,
     contact: Option<Whose>,
     ignored: Vec<IgnoredField<'a>>,
-}
-
-/// What an event's field would do to its contact.
-enum Effect {
-    Nothing,
-    /// A newer word, but the same: the register moves, which is no news.
-    Moves,
-    Changes,
-    Ignored(&'static str),
 }
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
@@ -339,174 +329,6 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         self.new_receipts.push((facts.event.key, slot));
     }
 
-    /// The contact on which the event was stored before (semantics 1.4), if it was.
-    fn repeated(&mut self, facts: &Facts<'a>) -> Option<Whose> {
-        let receipt = self.receipts.get(&facts.event.key).copied();
-        if facts.needs_receipt(self.settings) || receipt.is_some() {
-            return receipt;
-        }
-        if self.unlinked(facts) {
-            return None;
-        }
-        let found: Vec<usize> = facts
-            .keys()
-            .filter_map(|key| self.linked(key))
-            .map(|to| to.contact)
-            .collect();
-        let slot = found
-            .into_iter()
-            .find(|slot| self.has_trace(*slot, facts))?;
-        let mut unsure = false;
-        for (field, value) in &facts.fields {
-            match self.effect(Some(slot), facts, field, *value) {
-                Effect::Nothing | Effect::Ignored(_) => {}
-                // A merge key may have been another's when the event was stored; that left a
-                // receipt. Anything else is the same message with other content.
-                Effect::Changes | Effect::Moves if self.is_unique(field) => unsure = true,
-                Effect::Changes | Effect::Moves => return None,
-            }
-        }
-        if unsure {
-            self.needs_all_receipts |= !self.all_receipts;
-            return None;
-        }
-        Some(Whose::Slot(slot))
-    }
-
-    /// Whether the contact holds a word or an identifier that came by this very event.
-    fn has_trace(&self, slot: usize, facts: &Facts<'a>) -> bool {
-        let contact = &self.contacts[slot];
-        let by_field = facts.fields.iter().any(|(field, _)| {
-            contact
-                .register(field)
-                .is_some_and(|register| register.stamp == facts.stamp)
-        });
-        by_field
-            || facts.user.iter().chain(&facts.anonymous).any(|key| {
-                self.linked(key)
-                    .is_some_and(|to| to.contact == slot && to.stamp == facts.stamp)
-            })
-    }
-
-    /// Whether all that is new about an event is a merge key or a join. Either may have been
-    /// left out when the event was stored, and be possible now; that left a receipt.
-    fn may_have_been_partial(&self, facts: &Facts<'a>, effects: &[Effect]) -> bool {
-        let fresh = |((field, _), effect): (&(&str, _), &Effect)| {
-            matches!(effect, Effect::Changes | Effect::Moves) && !self.is_unique(field)
-        };
-        !facts.needs_receipt(self.settings)
-            && !self.unlinked(facts)
-            && !facts.fields.iter().zip(effects).any(fresh)
-    }
-
-    fn is_unique(&self, field: &str) -> bool {
-        self.settings
-            .unique_identifiers
-            .iter()
-            .any(|unique| unique == field)
-    }
-
-    fn effects(&self, target: Option<usize>, facts: &Facts<'a>) -> Vec<Effect> {
-        let fields = facts.fields.iter();
-        fields
-            .map(|(field, value)| self.effect(target, facts, field, *value))
-            .collect()
-    }
-
-    fn effect(
-        &self,
-        target: Option<usize>,
-        facts: &Facts<'a>,
-        field: &str,
-        value: Option<&str>,
-    ) -> Effect {
-        let present = target.and_then(|slot| self.contacts[slot].register(field));
-        let current = present.and_then(|register| register.value);
-        let covered = match self.settings.merge_strategy {
-            MergeStrategy::Overwrite => {
-                present.is_some_and(|register| register.covers(&facts.stamp, value))
-            }
-            MergeStrategy::Append => current.is_some() || value.is_none(),
-            MergeStrategy::Ignore => target.is_some() || value.is_none(),
-        };
-        if covered {
-            return Effect::Nothing;
-        }
-        if current == value {
-            return Effect::Moves;
-        }
-        if value.is_some() && self.is_unique(field) {
-            let Some((_, key)) = facts.merge_keys.iter().find(|(_, key)| key.kind == field) else {
-                return Effect::Ignored(NO_KEY);
-            };
-            if self
-                .linked(key)
-                .is_some_and(|to| Some(to.contact) != target)
-            {
-                return Effect::Ignored(TAKEN);
-            }
-        }
-        Effect::Changes
-    }
-
-    /// Writes the event's fields, as far as `effects` lets it.
-    fn apply(
-        &mut self,
-        slot: usize,
-        facts: &'a Facts<'a>,
-        effects: Vec<Effect>,
-    ) -> Vec<IgnoredField<'a>> {
-        let mut ignored = Vec::new();
-        for ((field, value), effect) in facts.fields.iter().zip(effects) {
-            match effect {
-                Effect::Nothing => {}
-                Effect::Ignored(reason) => ignored.push(IgnoredField { field, reason }),
-                Effect::Moves | Effect::Changes => {
-                    let present = self.contacts[slot].register(field);
-                    let before = present.and_then(|register| register.value);
-                    // Under `append`, a value may come in after a newer clearing: the register
-                    // never goes back, so that the clearing is still known as done.
-                    let stamp = match present {
-                        Some(register) if register.stamp > facts.stamp => register.stamp.clone(),
-                        _ => facts.stamp.clone(),
-                    };
-                    let value = *value;
-                    self.contacts[slot].set(Register {
-                        field,
-                        stamp,
-                        value,
-                    });
-                    if self.is_unique(field) && before != value {
-                        self.relink(slot, facts, field, before, value);
-                    }
-                }
-            }
-        }
-        ignored
-    }
-
-    /// A merge key stands with its current value only.
-    fn relink(
-        &mut self,
-        slot: usize,
-        facts: &Facts<'a>,
-        field: &'a str,
-        before: Option<&'a str>,
-        after: Option<&'a str>,
-    ) {
-        let gone = before.and_then(|json| Key::merge(field, json));
-        let come = after.and_then(|json| Key::merge(field, json));
-        if gone == come {
-            return;
-        }
-        if let Some(key) = gone {
-            self.unlink(slot, key);
-        }
-        if let Some(key) = come {
-            self.point(key, slot, facts.stamp.clone());
-        }
-    }
-
     /// Links those of the event's ids that are nobody's.
     fn link(&mut self, slot: usize, facts: &'a Facts<'a>) {
         if let Some(key) = &facts.user
@@ -555,72 +377,5 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             Whose::Slot(slot) => self.contacts[self.live(slot)].id,
             Whose::Id(id) => id,
         }
-    }
-
-    fn into_changes(self) -> Changes<'a> {
-        let mut changes = Changes {
-            units: self.units,
-            ..Changes::default()
-        };
-        for contact in &self.contacts {
-            let row = || ContactRow {
-                id: contact.id,
-                has_user_id: contact.has_user_id,
-                fields: contact.fields_json(),
-                registers: contact.registers_json(),
-                redirect_to: contact.joined_into.map(|slot| self.contacts[slot].id),
-            };
-            if !contact.stored {
-                changes.contacts_new.push(row());
-            } else if contact.changed {
-                changes.contacts_changed.push(row());
-            } else if contact.moved {
-                let registers = contact.registers_json();
-                changes.contacts_moved.push((contact.id, registers));
-            }
-        }
-        changes.receipts = self
-            .new_receipts
-            .iter()
-            .map(|(key, slot)| (*key, self.live_id(Whose::Slot(*slot))))
-            .collect();
-        // Keys come again in several batches at once; one order keeps them from deadlock.
-        changes.receipts.sort_unstable();
-        changes.joins = self
-            .joins
-            .iter()
-            .map(|join| join.of(&self.contacts))
-            .collect();
-        for (key, link) in self.links {
-            let to = link.now.map(|to| (self.contacts[to.contact].id, to.stamp));
-            match (link.stored, to) {
-                (None, Some((contact, stamp))) => changes.links_new.push(LinkRow {
-                    key,
-                    contact,
-                    version: 1,
-                    stamp,
-                    linked_micros: None,
-                }),
-                (Some(stored), Some((contact, stamp))) if stored.contact != contact => {
-                    changes.links_moved.push(LinkRow {
-                        // The value of a merge key that another contact had before is linked
-                        // anew; an id that moves with a join stays linked all the time.
-                        linked_micros: (!is_merge_key(key.kind)).then_some(stored.linked_micros),
-                        version: stored.version + 1,
-                        key,
-                        contact,
-                        stamp,
-                    });
-                }
-                (Some(_), None) => changes.links_gone.push(key),
-                (Some(_), Some(_)) | (None, None) => {}
-            }
-        }
-        changes.links_new.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        changes
-            .links_moved
-            .sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        changes.links_gone.sort_unstable();
-        changes
     }
 }

@@ -195,6 +195,16 @@ impl Tables {
         (self.contacts.clone(), links, receipts, self.units)
     }
 
+    /// All but the registers: the word of an event that was stored in part may still move one
+    /// that says the same.
+    pub fn visible(&self) -> Self {
+        let mut visible = self.clone();
+        for contact in visible.contacts.values_mut() {
+            contact.registers.clear();
+        }
+        visible
+    }
+
     pub fn live(&self, mut id: ContactId) -> ContactId {
         while let Some(to) = self.contacts[&id].redirect_to {
             id = to;

@@ -145,14 +145,14 @@ proptest! {
                 stored.push(event.clone());
             }
         }
-        let before = tables.clone();
+        let before = tables.visible();
         let statuses = tables.run(&settings, &stored);
         for (status, event) in statuses.iter().zip(&stored) {
             // Only an identify that was overtaken in every word leaves no trace.
             let overtaken = *status == Status::NothingNew && event.mode == Mode::Identify;
             prop_assert!(*status == Status::Repeated || overtaken, "{status:?} {event:?}");
         }
-        prop_assert_eq!(tables, before);
+        prop_assert_eq!(tables.visible(), before);
     }
 
     #[test]

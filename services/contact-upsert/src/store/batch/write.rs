@@ -1,0 +1,226 @@
+//! Writing what changed: a statement for each kind of change, all sent at once.
+
+use chrono::{DateTime, Utc};
+use futures_util::future::{BoxFuture, join_all};
+use tokio_postgres::error::SqlState;
+use uuid::Uuid;
+use weir_postgres::Failure;
+
+use super::{BatchTransaction, NotStored, sql};
+use crate::domain::{Changes, ContactRow};
+use crate::store::time_of;
+
+impl BatchTransaction<'_> {
+    pub(super) async fn write(
+        &self,
+        changes: &Changes<'_>,
+        message: Option<&str>,
+    ) -> Result<(), NotStored> {
+        let mut writes: Vec<BoxFuture<'_, Result<(), NotStored>>> = Vec::new();
+        if changes.units > 0 {
+            writes.push(Box::pin(self.insert_usage(changes.units)));
+        }
+        if !changes.contacts_new.is_empty() {
+            let rows = &changes.contacts_new;
+            writes.push(Box::pin(self.write_contacts(sql::INSERT_CONTACTS, rows)));
+        }
+        if !changes.contacts_changed.is_empty() {
+            let rows = &changes.contacts_changed;
+            writes.push(Box::pin(self.write_contacts(sql::UPDATE_CONTACTS, rows)));
+        }
+        if !changes.contacts_moved.is_empty() {
+            writes.push(Box::pin(self.move_registers(changes)));
+        }
+        if !changes.links_gone.is_empty() {
+            writes.push(Box::pin(self.delete_links(changes)));
+        }
+        if !changes.links_moved.is_empty() {
+            writes.push(Box::pin(self.move_links(changes)));
+        }
+        if !changes.links_new.is_empty() {
+            writes.push(Box::pin(self.insert_links(changes)));
+        }
+        if !changes.receipts.is_empty() {
+            writes.push(Box::pin(self.insert_receipts(changes)));
+        }
+        if !changes.joins.is_empty() {
+            writes.push(Box::pin(self.insert_joins(changes)));
+        }
+        if let Some(message) = message {
+            writes.push(Box::pin(self.insert_message(message)));
+        }
+        let failures = join_all(writes).await.into_iter().filter_map(Result::err);
+        let cause = failures.reduce(|first, next| match first {
+            NotStored::Aftermath => next,
+            cause => cause,
+        });
+        cause.map_or(Ok(()), Err)
+    }
+
+    async fn insert_usage(&self, units: i32) -> Result<(), NotStored> {
+        let batch = self.batch;
+        let insert = self.transaction.prepare_cached(sql::INSERT_USAGE).await?;
+        let parameters = &[
+            &batch.account.0 as _,
+            &batch.window as _,
+            &batch.id.0 as _,
+            &units as _,
+        ];
+        let inserted = self.transaction.execute(&insert, parameters).await;
+        match inserted {
+            // Closed, or stored already by a call that nobody waited for.
+            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
+                Err(NotStored::Closed)
+            }
+            other => self.expect(other?, 1),
+        }
+    }
+
+    /// Inserts or updates whole rows: both statements take the same parameters.
+    async fn write_contacts(&self, sql: &str, rows: &[ContactRow]) -> Result<(), NotStored> {
+        let ids: Vec<Uuid> = rows.iter().map(|row| row.id.0).collect();
+        let users: Vec<bool> = rows.iter().map(|row| row.has_user_id).collect();
+        let fields: Vec<&str> = rows.iter().map(|row| row.fields.as_str()).collect();
+        let registers: Vec<&str> = rows.iter().map(|row| row.registers.as_str()).collect();
+        let redirects = rows.iter().map(|row| row.redirect_to.map(|id| id.0));
+        let redirects: Vec<Option<Uuid>> = redirects.collect();
+        let write = self.transaction.prepare_cached(sql).await?;
+        let parameters = &[
+            &self.batch.account.0 as _,
+            &ids as _,
+            &users as _,
+            &fields as _,
+            &registers as _,
+            &redirects as _,
+            &self.now as _,
+        ];
+        let written = self.transaction.execute(&write, parameters).await?;
+        self.expect(written, ids.len())
+    }
+
+    async fn move_registers(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
+        let rows = &changes.contacts_moved;
+        let ids: Vec<Uuid> = rows.iter().map(|(id, _)| id.0).collect();
+        let registers: Vec<&str> = rows.iter().map(|(_, json)| json.as_str()).collect();
+        let update = self.transaction.prepare_cached(sql::MOVE_REGISTERS).await?;
+        let parameters = &[&self.batch.account.0 as _, &ids as _, &registers as _];
+        let updated = self.transaction.execute(&update, parameters).await?;
+        self.expect(updated, ids.len())
+    }
+
+    async fn delete_links(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
+        let kinds: Vec<&str> = changes.links_gone.iter().map(|key| key.kind).collect();
+        let values: Vec<&str> = changes.links_gone.iter().map(|key| &*key.value).collect();
+        let delete = self.transaction.prepare_cached(sql::DELETE_LINKS).await?;
+        let parameters = &[&self.batch.account.0 as _, &kinds as _, &values as _];
+        self.transaction.execute(&delete, parameters).await?;
+        Ok(())
+    }
+
+    async fn move_links(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
+        let rows = &changes.links_moved;
+        let kinds: Vec<&str> = rows.iter().map(|row| row.key.kind).collect();
+        let values: Vec<&str> = rows.iter().map(|row| &*row.key.value).collect();
+        let contacts: Vec<Uuid> = rows.iter().map(|row| row.contact.0).collect();
+        let times: Vec<DateTime<Utc>> = rows
+            .iter()
+            .map(|row| row.linked_micros.map_or(self.now, time_of))
+            .collect();
+        let update = self.transaction.prepare_cached(sql::MOVE_LINKS).await?;
+        let parameters = &[
+            &self.batch.account.0 as _,
+            &kinds as _,
+            &values as _,
+            &contacts as _,
+            &times as _,
+        ];
+        self.transaction.execute(&update, parameters).await?;
+        Ok(())
+    }
+
+    async fn insert_links(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
+        let rows = &changes.links_new;
+        let kinds: Vec<&str> = rows.iter().map(|row| row.key.kind).collect();
+        let values: Vec<&str> = rows.iter().map(|row| &*row.key.value).collect();
+        let contacts: Vec<Uuid> = rows.iter().map(|row| row.contact.0).collect();
+        let times: Vec<DateTime<Utc>> = rows.iter().map(|row| time_of(row.stamp.micros)).collect();
+        let messages: Vec<&str> = rows.iter().map(|row| &*row.stamp.message_id).collect();
+        let insert = self.transaction.prepare_cached(sql::INSERT_LINKS).await?;
+        let parameters = &[
+            &self.batch.account.0 as _,
+            &kinds as _,
+            &values as _,
+            &contacts as _,
+            &times as _,
+            &messages as _,
+            &self.now as _,
+        ];
+        let inserted = self.transaction.execute(&insert, parameters).await?;
+        self.expect(inserted, kinds.len())
+    }
+
+    async fn insert_receipts(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
+        let keys: Vec<Uuid> = changes.receipts.iter().map(|(key, _)| *key).collect();
+        let contacts: Vec<Uuid> = changes.receipts.iter().map(|(_, id)| id.0).collect();
+        let insert = self
+            .transaction
+            .prepare_cached(sql::INSERT_RECEIPTS)
+            .await?;
+        let parameters = &[
+            &self.batch.account.0 as _,
+            &keys as _,
+            &contacts as _,
+            &self.now as _,
+        ];
+        let inserted = self.transaction.execute(&insert, parameters).await?;
+        self.expect(inserted, keys.len())
+    }
+
+    async fn insert_joins(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
+        let joined: Vec<Uuid> = changes.joins.iter().map(|join| join.joined.0).collect();
+        let survivors: Vec<Uuid> = changes.joins.iter().map(|join| join.survivor.0).collect();
+        let identifiers: Vec<String> = changes
+            .joins
+            .iter()
+            .map(|join| {
+                let keys: Vec<(&str, &str)> = join
+                    .identifiers
+                    .iter()
+                    .map(|key| (key.kind, &*key.value))
+                    .collect();
+                serde_json::to_string(&keys).expect("pairs of texts are always JSON")
+            })
+            .collect();
+        let insert = self.transaction.prepare_cached(sql::INSERT_JOINS).await?;
+        let parameters = &[
+            &self.batch.account.0 as _,
+            &joined as _,
+            &survivors as _,
+            &identifiers as _,
+            &self.now as _,
+        ];
+        let inserted = self.transaction.execute(&insert, parameters).await?;
+        self.expect(inserted, joined.len())
+    }
+
+    async fn insert_message(&self, message: &str) -> Result<(), NotStored> {
+        let insert = self.transaction.prepare_cached(sql::INSERT_MESSAGE).await?;
+        let id = Uuid::now_v7();
+        let parameters = &[&self.batch.account.0 as _, &id as _, &message as _];
+        let inserted = self.transaction.execute(&insert, parameters).await?;
+        self.expect(inserted, 1)
+    }
+
+    /// Rows that are locked, or inserted through an anchor that is, can't be fewer.
+    fn expect(&self, rows: u64, expected: usize) -> Result<(), NotStored> {
+        if rows == expected as u64 {
+            return Ok(());
+        }
+        tracing::error!(
+            rows,
+            expected,
+            "a write touched another number of rows than it had to"
+        );
+        Err(NotStored::Failed(Failure::Internal))
+    }
+}
