@@ -2,6 +2,8 @@
 
 mod convert;
 mod events;
+mod help;
+mod mappings;
 mod status;
 mod token;
 
@@ -12,16 +14,11 @@ use weir_proto::mapping::v1::*;
 use weir_rpc::{Deadline, MAX_MESSAGE, Page, page_size};
 
 use crate::app::{App, Error};
-use crate::domain::account::{AccountSettings, Invalid};
+use crate::domain::account::AccountSettings;
 use crate::domain::field::Field as DomainField;
-use crate::domain::mapping::{read_attributes, read_event_name, read_retention};
 use crate::domain::source::SourceSettings;
-use crate::store::ListKey;
 use convert::{change, id};
 use status::status;
-
-/// As the contract says.
-const MAX_LOG_ENTRIES: usize = 1_000;
 
 /// The generated server around [`App`].
 pub fn server(app: App) -> MappingServiceServer<Service> {
@@ -58,8 +55,8 @@ fn account_id(text: &str) -> Result<AccountId, Status> {
     id(text, "account_id")
 }
 
-fn source_id(text: &str) -> Result<SourceId, Status> {
-    id(text, "source_id")
+fn owner(account: &str, source: &str) -> Result<(AccountId, SourceId), Status> {
+    Ok((account_id(account)?, id(source, "source_id")?))
 }
 
 #[tonic::async_trait]
@@ -91,22 +88,7 @@ impl MappingService for Service {
     }
 
     async fn append_log(&self, request: Request<AppendLogRequest>) -> Answer<AppendLogResponse> {
-        let request = request.into_inner();
-        let account = account_id(&request.account_id)?;
-        let source = source_id(&request.source_id)?;
-        if request.entries.len() > MAX_LOG_ENTRIES {
-            return Err(weir_rpc::invalid("entries", "at most 1,000"));
-        }
-        let entries = request
-            .entries
-            .into_iter()
-            .map(convert::read_log_entry)
-            .collect::<Result<_, _>>()?;
-        self.app
-            .append_log(account, source, entries)
-            .await
-            .map_err(status)?;
-        Ok(Response::new(AppendLogResponse {}))
+        help::append_log(self, request).await
     }
 
     async fn put_account(&self, request: Request<PutAccountRequest>) -> Answer<PutAccountResponse> {
@@ -200,8 +182,7 @@ impl MappingService for Service {
     async fn get_source(&self, request: Request<GetSourceRequest>) -> Answer<GetSourceResponse> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = account_id(&request.account_id)?;
-        let source = source_id(&request.source_id)?;
+        let (account, source) = owner(&request.account_id, &request.source_id)?;
         let found = self
             .run(deadline, move |app| async move {
                 app.get_source(account, source).await
@@ -236,8 +217,7 @@ impl MappingService for Service {
     async fn create_key(&self, request: Request<CreateKeyRequest>) -> Answer<CreateKeyResponse> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = account_id(&request.account_id)?;
-        let source = source_id(&request.source_id)?;
+        let (account, source) = owner(&request.account_id, &request.source_id)?;
         let (key, secret, changed) = self
             .run(deadline, move |app| {
                 let (given, region) = (request.key.clone(), request.region.clone());
@@ -254,8 +234,7 @@ impl MappingService for Service {
     async fn list_keys(&self, request: Request<ListKeysRequest>) -> Answer<ListKeysResponse> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = account_id(&request.account_id)?;
-        let source = source_id(&request.source_id)?;
+        let (account, source) = owner(&request.account_id, &request.source_id)?;
         let size = page_size(request.page_size)?;
         let after = token::read_id(&request.page_token)?;
         let found = self
@@ -327,190 +306,52 @@ impl MappingService for Service {
         &self,
         request: Request<PutContactMappingRequest>,
     ) -> Answer<PutContactMappingResponse> {
-        let deadline = Deadline::of(&request);
-        let request = request.into_inner();
-        let account = account_id(&request.account_id)?;
-        let source = source_id(&request.source_id)?;
-        let pairs: Vec<_> = request
-            .mappings
-            .into_iter()
-            .map(convert::given_pair)
-            .collect();
-        let (mapping_version, changed) = self
-            .run(deadline, move |app| {
-                let pairs = pairs.clone();
-                async move { app.put_contact_mapping(account, source, &pairs).await }
-            })
-            .await?;
-        Ok(Response::new(PutContactMappingResponse {
-            mapping_version,
-            change: change(changed).into(),
-        }))
+        mappings::put_contact_mapping(self, request).await
     }
 
     async fn get_contact_mapping(
         &self,
         request: Request<GetContactMappingRequest>,
     ) -> Answer<GetContactMappingResponse> {
-        let deadline = Deadline::of(&request);
-        let request = request.into_inner();
-        let account = account_id(&request.account_id)?;
-        let source = source_id(&request.source_id)?;
-        let (pairs, mapping_version) = self
-            .run(deadline, move |app| async move {
-                app.get_contact_mapping(account, source).await
-            })
-            .await?;
-        Ok(Response::new(GetContactMappingResponse {
-            mappings: pairs.iter().map(convert::field_mapping).collect(),
-            mapping_version,
-        }))
+        mappings::get_contact_mapping(self, request).await
     }
 
     async fn put_activity_mapping(
         &self,
         request: Request<PutActivityMappingRequest>,
     ) -> Answer<PutActivityMappingResponse> {
-        let deadline = Deadline::of(&request);
-        let request = request.into_inner();
-        let account = account_id(&request.account_id)?;
-        let source = source_id(&request.source_id)?;
-        let refused = |error: Invalid| status(error.into());
-        let name = read_event_name(&request.event_name).map_err(refused)?;
-        let retention = read_retention(request.retention_days).map_err(refused)?;
-        let pairs = convert::read_attribute_types(&request.attributes)?;
-        let attributes = read_attributes(&pairs).map_err(refused)?;
-        let (mapping, mapping_version, changed) = self
-            .run(deadline, move |app| {
-                let (name, attributes) = (name.clone(), attributes.clone());
-                async move {
-                    app.put_activity_mapping(account, source, &name, retention, &attributes)
-                        .await
-                }
-            })
-            .await?;
-        Ok(Response::new(PutActivityMappingResponse {
-            activity: Some(convert::activity_mapping(mapping)),
-            mapping_version,
-            change: change(changed).into(),
-        }))
+        mappings::put_activity_mapping(self, request).await
     }
 
     async fn delete_activity_mapping(
         &self,
         request: Request<DeleteActivityMappingRequest>,
     ) -> Answer<DeleteActivityMappingResponse> {
-        let deadline = Deadline::of(&request);
-        let request = request.into_inner();
-        let account = account_id(&request.account_id)?;
-        let source = source_id(&request.source_id)?;
-        let name = request.event_name.trim().to_owned();
-        self.run(deadline, move |app| {
-            let name = name.clone();
-            async move { app.delete_activity_mapping(account, source, &name).await }
-        })
-        .await?;
-        Ok(Response::new(DeleteActivityMappingResponse {}))
+        mappings::delete_activity_mapping(self, request).await
     }
 
     async fn list_activity_mappings(
         &self,
         request: Request<ListActivityMappingsRequest>,
     ) -> Answer<ListActivityMappingsResponse> {
-        let deadline = Deadline::of(&request);
-        let request = request.into_inner();
-        let account = account_id(&request.account_id)?;
-        let source = source_id(&request.source_id)?;
-        let size = page_size(request.page_size)?;
-        let after = token::read_text(&request.page_token)?.unwrap_or_default();
-        let found = self
-            .run(deadline, move |app| {
-                let after = after.clone();
-                async move {
-                    app.list_activity_mappings(account, source, &after, limit(size))
-                        .await
-                }
-            })
-            .await?;
-        let page = Page::of(found, size, |mapping| mapping.activity.event_name.clone());
-        Ok(Response::new(ListActivityMappingsResponse {
-            activities: page
-                .items
-                .into_iter()
-                .map(convert::activity_mapping)
-                .collect(),
-            next_page_token: token::of_text(page.next),
-        }))
+        mappings::list_activity_mappings(self, request).await
     }
 
     async fn list_samples(
         &self,
         request: Request<ListSamplesRequest>,
     ) -> Answer<ListSamplesResponse> {
-        let deadline = Deadline::of(&request);
-        let request = request.into_inner();
-        let account = account_id(&request.account_id)?;
-        let source = source_id(&request.source_id)?;
-        let list = match request.event_name.trim() {
-            "" => ListKey::Identifies,
-            name => ListKey::Tracks(name.to_owned()),
-        };
-        let samples = self
-            .run(deadline, move |app| {
-                let list = list.clone();
-                async move { app.list_samples(account, source, &list).await }
-            })
-            .await?;
-        Ok(Response::new(ListSamplesResponse {
-            samples: samples.into_iter().map(convert::sample).collect(),
-        }))
+        help::list_samples(self, request).await
     }
 
     async fn list_event_names(
         &self,
         request: Request<ListEventNamesRequest>,
     ) -> Answer<ListEventNamesResponse> {
-        let deadline = Deadline::of(&request);
-        let request = request.into_inner();
-        let account = account_id(&request.account_id)?;
-        let source = source_id(&request.source_id)?;
-        let size = page_size(request.page_size)?;
-        let after = token::read_text(&request.page_token)?;
-        let names = self
-            .run(deadline, move |app| {
-                let contains = request.contains.clone();
-                async move { app.list_names(account, source, &contains).await }
-            })
-            .await?;
-        let rest = token::rest(names, &after, |name| name.seen.name.clone());
-        let page = Page::of(rest, size, |name| name.seen.name.clone());
-        Ok(Response::new(ListEventNamesResponse {
-            names: page.items.into_iter().map(convert::event_name).collect(),
-            next_page_token: token::of_text(page.next),
-        }))
+        help::list_event_names(self, request).await
     }
 
     async fn list_log(&self, request: Request<ListLogRequest>) -> Answer<ListLogResponse> {
-        let deadline = Deadline::of(&request);
-        let request = request.into_inner();
-        let account = account_id(&request.account_id)?;
-        let source = source_id(&request.source_id)?;
-        let size = page_size(request.page_size)?;
-        let after = token::read_text(&request.page_token)?;
-        let entries = self
-            .run(deadline, move |app| async move {
-                app.list_log(account, source).await
-            })
-            .await?;
-        let rest = token::rest(entries, &after, |(id, _)| id.to_string());
-        let page = Page::of(rest, size, |(id, _)| id.to_string());
-        Ok(Response::new(ListLogResponse {
-            entries: page
-                .items
-                .into_iter()
-                .map(|(_, entry)| convert::log_entry(entry))
-                .collect(),
-            next_page_token: token::of_text(page.next),
-        }))
+        help::list_log(self, request).await
     }
 }

@@ -21,4 +21,4 @@ mod field;
 mod value;
 
 pub use field::{BUILT_IN_FIELDS, BuiltInField, FieldId, InvalidFieldId, Prefix, ValueType};
-pub use value::{Decimal, NotCanonical, Value};
+pub use value::{Decimal, NotCanonical, Value, write_text};

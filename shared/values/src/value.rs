@@ -66,7 +66,7 @@ impl Value {
     pub fn write_canonical(&self, json: &mut String) {
         use std::fmt::Write;
         match self {
-            Self::Text(text) => write_string(text, json),
+            Self::Text(text) => write_text(text, json),
             Self::Integer(integer) => {
                 let _ = write!(json, "{integer}");
             }
@@ -75,7 +75,7 @@ impl Value {
             }
             Self::Boolean(boolean) => json.push_str(if *boolean { "true" } else { "false" }),
             Self::Date(date) => {
-                let _ = write!(json, "\"{}\"", date.format("%Y-%m-%d"));
+                let _ = write!(json, "\"{date}\"");
             }
             Self::TimeAndDate(instant) => {
                 let text = instant.to_rfc3339_opts(SecondsFormat::AutoSi, true);
@@ -90,7 +90,7 @@ impl Value {
                     if index > 0 {
                         json.push(',');
                     }
-                    write_string(text, json);
+                    write_text(text, json);
                 }
                 json.push(']');
             }
@@ -165,9 +165,17 @@ impl Value {
     }
 }
 
-fn write_string(text: &str, json: &mut String) {
-    let quoted = serde_json::to_string(text).expect("a string is always JSON");
-    json.push_str(&quoted);
+/// Appends a text in canonical form, without a copy where nothing in it is escaped.
+pub fn write_text(text: &str, json: &mut String) {
+    let escaped = |byte: u8| byte < b' ' || byte == b'"' || byte == b'\\';
+    if text.bytes().any(escaped) {
+        let quoted = serde_json::to_string(text).expect("a string is always JSON");
+        json.push_str(&quoted);
+        return;
+    }
+    json.push('"');
+    json.push_str(text);
+    json.push('"');
 }
 
 #[cfg(test)]

@@ -294,3 +294,6 @@ fn push(log: &mut Vec<LogEntry>, entry: LogEntry) {
         log.push(entry);
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -128,13 +128,19 @@ pub fn read_attributes(pairs: &[(RawPair<'_>, ValueType)]) -> Result<Vec<Attribu
 /// When nothing is left, or too much.
 pub fn read_event_name(name: &str) -> Result<String, Invalid> {
     let name = name.trim();
-    if name.is_empty() || name.chars().count() > MAX_EVENT_NAME || name.contains('\0') {
+    if !is_event_name(name) {
         return Err(Invalid::new(
             "event_name",
             format!("must have 1 to {MAX_EVENT_NAME} characters"),
         ));
     }
     Ok(name.to_owned())
+}
+
+/// Whether an activity may have this name.
+pub fn is_event_name(name: &str) -> bool {
+    let fits = name.len() <= MAX_EVENT_NAME || name.chars().count() <= MAX_EVENT_NAME;
+    fits && !name.is_empty() && !name.contains('\0')
 }
 
 /// 0 stands for the default.

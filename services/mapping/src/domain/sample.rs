@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 
 use super::event::EventKind;
+use super::mapping::is_event_name;
 
 /// Kept of each list.
 pub const MAX_SAMPLES: usize = 5;
@@ -35,7 +36,7 @@ pub struct Picked {
 }
 
 /// Picks the samples of a batch: the last five identifies and the last five tracks of each
-/// name. A track without a name is of no list.
+/// name. A track whose name can't be mapped is of no list.
 pub fn pick<'a>(
     receive_time: DateTime<Utc>,
     events: impl DoubleEndedIterator<Item = Candidate<'a>>,
@@ -45,7 +46,7 @@ pub fn pick<'a>(
     let mut bytes = 0;
     let mut samples = Vec::new();
     for candidate in events.rev() {
-        if candidate.kind == EventKind::Track && candidate.event_name.is_empty() {
+        if candidate.kind == EventKind::Track && !is_event_name(candidate.event_name) {
             continue;
         }
         let count = match candidate.kind {

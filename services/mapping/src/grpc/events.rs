@@ -18,8 +18,7 @@ pub async fn map_events(
     deadline: Deadline,
     request: &pb::MapEventsRequest,
 ) -> Result<pb::MapEventsResponse, Status> {
-    let account = super::account_id(&request.account_id)?;
-    let source = super::source_id(&request.source_id)?;
+    let (account, source) = super::owner(&request.account_id, &request.source_id)?;
     let receive_time = convert::read_time(request.receive_time, "receive_time")?;
     if request.events.len() > MAX_EVENTS {
         return Err(weir_rpc::invalid("events", "at most 1,000"));

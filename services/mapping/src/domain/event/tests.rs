@@ -1,0 +1,189 @@
+//! Events under a snapshot, without a service around them.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+use weir_ids::{AccountId, ActivityId, SourceId};
+use weir_values::{FieldId, Value, ValueType};
+
+use super::*;
+use crate::domain::account::{KeyStrategy, Plan};
+use crate::domain::mapping::{ActivityMapping, RawPair, read_attributes, read_contact_mapping};
+use crate::domain::snapshot::CompiledActivity;
+use crate::domain::source::{MergeStrategy, Source, SourceKind, SourceSettings, SourceStatus};
+
+const PLAN: Plan = Plan {
+    included_contacts: 1,
+    additional_contacts: 0,
+    activity_slots: 1,
+    profile_factor: 10,
+    activity_factor: 5,
+};
+
+fn pair<'a>(path: &'a str, target: &'a str, date_format: &'a str) -> RawPair<'a> {
+    RawPair {
+        path,
+        target,
+        date_format,
+    }
+}
+
+fn snapshot(pairs: &[RawPair<'_>]) -> Snapshot {
+    let custom = HashMap::from([
+        ("int:cm:score".to_owned(), ValueType::Integer),
+        ("obj:cm:extra".to_owned(), ValueType::Object),
+    ]);
+    let contact = ContactMapping::compile(read_contact_mapping(pairs, &custom).unwrap());
+    let attributes = [
+        (pair("count", "count", ""), ValueType::Integer),
+        (pair("count", "n \"quoted\"", ""), ValueType::Text),
+    ];
+    let activity = CompiledActivity::compile(ActivityMapping {
+        activity: Activity {
+            activity_id: ActivityId::new(),
+            event_name: "Login".to_owned(),
+            retention_days: 30,
+            earlier_retention_days: vec![],
+        },
+        attributes: read_attributes(&attributes).unwrap(),
+    });
+    let strategy = MergeStrategy::Overwrite;
+    Snapshot {
+        version: 1,
+        source: Source {
+            account_id: AccountId::new(),
+            source_id: SourceId::new(),
+            settings: SourceSettings::new(SourceKind::SegmentActions, "a", strategy, false)
+                .unwrap(),
+            status: SourceStatus::Active,
+            mapping_version: 1,
+            create_time: DateTime::UNIX_EPOCH,
+        },
+        unique_identifiers: vec![],
+        key_strategy: KeyStrategy::Any,
+        plan: PLAN,
+        mapped_activities: 1,
+        received_events: true,
+        contact,
+        activities: HashMap::from([("Login".to_owned(), activity)]),
+    }
+}
+
+fn default_snapshot() -> Snapshot {
+    snapshot(&[
+        pair("email", "str::email", ""),
+        pair("birthday", "dtz::b", "DD-MM-YYYY"),
+        pair("score", "int:cm:score", ""),
+        pair("extra", "obj:cm:extra", ""),
+        pair("a.b", "str::first", ""),
+    ])
+}
+
+fn event<'a>(kind: EventKind, traits: &'a str, properties: &'a str) -> RawEvent<'a> {
+    RawEvent {
+        kind,
+        traits: Some(traits.as_bytes()),
+        properties: Some(properties.as_bytes()),
+        location: None,
+        event_name: "Login",
+        event_time: DateTime::UNIX_EPOCH,
+        message_id: "m",
+    }
+}
+
+fn map(snapshot: &Snapshot, event: &RawEvent<'_>) -> (String, Option<String>, Vec<LogEntry>) {
+    let mut mapper = Mapper::new(snapshot, DateTime::UNIX_EPOCH);
+    match mapper.map(event) {
+        Outcome::Mapped {
+            fields_json,
+            activity,
+        } => {
+            let attributes = activity.map(|activity| activity.attributes_json);
+            (fields_json, attributes, mapper.into_log())
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn one_property_may_become_two_attributes_and_null_becomes_none() {
+    let snapshot = default_snapshot();
+    let (_, attributes, _) = map(&snapshot, &event(EventKind::Track, "{}", r#"{"count":3}"#));
+    assert_eq!(attributes.unwrap(), r#"{"count":3,"n \"quoted\"":"3"}"#);
+    let (_, attributes, log) = map(
+        &snapshot,
+        &event(EventKind::Track, "{}", r#"{"count":null}"#),
+    );
+    assert_eq!((attributes.unwrap().as_str(), log.len()), ("{}", 0));
+}
+
+#[test]
+fn an_identify_looks_at_traits_alone() {
+    let traits = r#"{"email":null,"score":"x"}"#;
+    let identify = event(EventKind::Identify, traits, r#"{"count":"x"}"#);
+    let (fields, attributes, log) = map(&default_snapshot(), &identify);
+    assert_eq!(
+        (fields.as_str(), attributes),
+        (r#"{"str::email":null}"#, None)
+    );
+    assert_eq!(log.len(), 1);
+    assert_eq!(
+        (log[0].path.as_str(), log[0].value.as_str()),
+        ("traits.score", "x")
+    );
+}
+
+#[test]
+fn a_batch_leaves_no_more_lines_than_a_source_keeps() {
+    let snapshot = default_snapshot();
+    let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH);
+    for _ in 0..1_000 {
+        mapper.map(&event(EventKind::Identify, r#"{"score":"x"}"#, "{}"));
+    }
+    assert_eq!(mapper.into_log().len(), MAX_LINES);
+}
+
+fn any_leaf() -> impl Strategy<Value = String> {
+    prop_oneof![
+        any::<i64>().prop_map(|number| number.to_string()),
+        any::<String>().prop_map(|text| serde_json::to_string(&text).unwrap()),
+        Just("null".to_owned()),
+        Just("1e999".to_owned()),
+        Just(r#""\ud800""#.to_owned()),
+        Just(r#""28-07-1980""#.to_owned()),
+        Just(r#""lana@example.org""#.to_owned()),
+        Just(r#"{"b":[1,{"c":"d"}]}"#.to_owned()),
+        Just("[true]".to_owned()),
+    ]
+}
+
+proptest! {
+    /// Whatever comes in: valid JSON, mapped fields only, each canonical; and every value
+    /// that a mapping asked for is a field or a line.
+    #[test]
+    fn what_goes_out_is_canonical(members in prop::collection::vec(
+        (prop_oneof![Just("email"), Just("birthday"), Just("score"), Just("extra"), Just("a"), Just("other")], any_leaf()), 0..8)
+    ) {
+        let snapshot = default_snapshot();
+        let texts: Vec<String> = members.iter().map(|(key, leaf)| format!("\"{key}\":{leaf}")).collect();
+        let traits = format!("{{{}}}", texts.join(","));
+        let (fields, _, log) = map(&snapshot, &event(EventKind::Identify, &traits, "{}"));
+        let mut count = 0;
+        if !fields.is_empty() {
+            json::object(fields.as_bytes(), |key, value| {
+                let id: FieldId = json::text(key)?.parse().unwrap();
+                let value = std::str::from_utf8(value).unwrap();
+                assert!(value == "null" || Value::from_canonical(&id, value).is_ok(), "{id} {value}");
+                count += 1;
+                Ok(())
+            }).unwrap();
+        }
+        let last: HashMap<&str, &String> = members.iter().map(|(key, leaf)| (*key, leaf)).collect();
+        let asked = last.iter().filter(|(key, leaf)| match **key {
+            "other" => false,
+            "a" => leaf.starts_with('{'),
+            _ => true,
+        }).count();
+        prop_assert_eq!(count + log.len(), asked);
+    }
+}

@@ -1,0 +1,127 @@
+//! Contact mappings and activities.
+
+use tonic::{Request, Response};
+use weir_proto::mapping::v1::*;
+use weir_rpc::{Deadline, Page, page_size};
+
+use super::convert::change;
+use super::status::status;
+use super::{Answer, Service, convert, limit, owner, token};
+use crate::domain::account::Invalid;
+use crate::domain::mapping::{read_attributes, read_event_name, read_retention};
+
+pub async fn put_contact_mapping(
+    service: &Service,
+    request: Request<PutContactMappingRequest>,
+) -> Answer<PutContactMappingResponse> {
+    let deadline = Deadline::of(&request);
+    let request = request.into_inner();
+    let (account, source) = owner(&request.account_id, &request.source_id)?;
+    let pairs: Vec<_> = request
+        .mappings
+        .into_iter()
+        .map(convert::given_pair)
+        .collect();
+    let (mapping_version, changed) = service
+        .run(deadline, move |app| {
+            let pairs = pairs.clone();
+            async move { app.put_contact_mapping(account, source, &pairs).await }
+        })
+        .await?;
+    Ok(Response::new(PutContactMappingResponse {
+        mapping_version,
+        change: change(changed).into(),
+    }))
+}
+
+pub async fn get_contact_mapping(
+    service: &Service,
+    request: Request<GetContactMappingRequest>,
+) -> Answer<GetContactMappingResponse> {
+    let deadline = Deadline::of(&request);
+    let request = request.into_inner();
+    let (account, source) = owner(&request.account_id, &request.source_id)?;
+    let (pairs, mapping_version) = service
+        .run(deadline, move |app| async move {
+            app.get_contact_mapping(account, source).await
+        })
+        .await?;
+    Ok(Response::new(GetContactMappingResponse {
+        mappings: pairs.iter().map(convert::field_mapping).collect(),
+        mapping_version,
+    }))
+}
+
+pub async fn put_activity_mapping(
+    service: &Service,
+    request: Request<PutActivityMappingRequest>,
+) -> Answer<PutActivityMappingResponse> {
+    let deadline = Deadline::of(&request);
+    let request = request.into_inner();
+    let (account, source) = owner(&request.account_id, &request.source_id)?;
+    let refused = |error: Invalid| status(error.into());
+    let name = read_event_name(&request.event_name).map_err(refused)?;
+    let retention = read_retention(request.retention_days).map_err(refused)?;
+    let pairs = convert::read_attribute_types(&request.attributes)?;
+    let attributes = read_attributes(&pairs).map_err(refused)?;
+    let (mapping, mapping_version, changed) = service
+        .run(deadline, move |app| {
+            let (name, attributes) = (name.clone(), attributes.clone());
+            async move {
+                app.put_activity_mapping(account, source, &name, retention, &attributes)
+                    .await
+            }
+        })
+        .await?;
+    Ok(Response::new(PutActivityMappingResponse {
+        activity: Some(convert::activity_mapping(mapping)),
+        mapping_version,
+        change: change(changed).into(),
+    }))
+}
+
+pub async fn delete_activity_mapping(
+    service: &Service,
+    request: Request<DeleteActivityMappingRequest>,
+) -> Answer<DeleteActivityMappingResponse> {
+    let deadline = Deadline::of(&request);
+    let request = request.into_inner();
+    let (account, source) = owner(&request.account_id, &request.source_id)?;
+    let name = request.event_name.trim().to_owned();
+    service
+        .run(deadline, move |app| {
+            let name = name.clone();
+            async move { app.delete_activity_mapping(account, source, &name).await }
+        })
+        .await?;
+    Ok(Response::new(DeleteActivityMappingResponse {}))
+}
+
+pub async fn list_activity_mappings(
+    service: &Service,
+    request: Request<ListActivityMappingsRequest>,
+) -> Answer<ListActivityMappingsResponse> {
+    let deadline = Deadline::of(&request);
+    let request = request.into_inner();
+    let (account, source) = owner(&request.account_id, &request.source_id)?;
+    let size = page_size(request.page_size)?;
+    let after = token::read_text(&request.page_token)?.unwrap_or_default();
+    let found = service
+        .run(deadline, move |app| {
+            let after = after.clone();
+            async move {
+                app.list_activity_mappings(account, source, &after, limit(size))
+                    .await
+            }
+        })
+        .await?;
+    let page = Page::of(found, size, |mapping| mapping.activity.event_name.clone());
+    Ok(Response::new(ListActivityMappingsResponse {
+        activities: page
+            .items
+            .into_iter()
+            .map(convert::activity_mapping)
+            .collect(),
+        next_page_token: token::of_text(page.next),
+    }))
+}
