@@ -171,6 +171,19 @@ impl Bed {
             .collect()
     }
 
+    /// Stops the system. Where the measurement failed, shows first what the services said of
+    /// it, since their logs go with them.
+    ///
+    /// # Errors
+    /// The outcome's.
+    pub async fn finish<T>(self, outcome: Result<T>) -> Result<T> {
+        if outcome.is_err() {
+            self.system.show_logs();
+        }
+        self.system.stop().await;
+        outcome
+    }
+
     /// Contacts that the system holds, over all accounts.
     pub fn known(&self) -> u64 {
         self.system_workload.known()

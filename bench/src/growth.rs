@@ -48,17 +48,21 @@ async fn contacts(options: &Options, points: &mut Vec<Point>) -> Result<()> {
     }
     progress("growth over contacts:");
     let mut bed = Bed::start(options, 1, false).await?;
+    let outcome = over_contacts(options, &mut bed, points).await;
+    bed.finish(outcome).await
+}
+
+async fn over_contacts(options: &Options, bed: &mut Bed, points: &mut Vec<Point>) -> Result<()> {
     for size in ascending(&options.growth_contacts) {
         let missing = size.saturating_sub(bed.known());
         bed.load("loading contacts", Recipe::IdentifyNew, missing)
             .await?;
         for (scenario, recipe) in KNOWN {
-            points.push(point(&mut bed, options, "contacts", size, scenario, recipe).await?);
+            points.push(point(bed, options, "contacts", size, scenario, recipe).await?);
         }
         let recipe = Recipe::IdentifyNew;
-        points.push(point(&mut bed, options, "contacts", size, "identify-new", recipe).await?);
+        points.push(point(bed, options, "contacts", size, "identify-new", recipe).await?);
     }
-    bed.system.stop().await;
     Ok(())
 }
 
@@ -70,12 +74,23 @@ async fn accounts(options: &Options, points: &mut Vec<Point>) -> Result<()> {
     for size in sizes {
         progress(format!("growth over accounts, {}:", thousands(size)));
         let mut bed = Bed::start(options, size, false).await?;
-        bed.load("loading contacts", Recipe::IdentifyNew, contacts)
-            .await?;
-        for (scenario, recipe) in KNOWN {
-            points.push(point(&mut bed, options, "accounts", size, scenario, recipe).await?);
-        }
-        bed.system.stop().await;
+        let outcome = over_accounts(options, &mut bed, size, contacts, points).await;
+        bed.finish(outcome).await?;
+    }
+    Ok(())
+}
+
+async fn over_accounts(
+    options: &Options,
+    bed: &mut Bed,
+    size: u64,
+    contacts: u64,
+    points: &mut Vec<Point>,
+) -> Result<()> {
+    bed.load("loading contacts", Recipe::IdentifyNew, contacts)
+        .await?;
+    for (scenario, recipe) in KNOWN {
+        points.push(point(bed, options, "accounts", size, scenario, recipe).await?);
     }
     Ok(())
 }
@@ -86,6 +101,11 @@ async fn activities(options: &Options, points: &mut Vec<Point>) -> Result<()> {
     }
     progress("growth over activities:");
     let mut bed = Bed::start(options, 1, false).await?;
+    let outcome = over_activities(options, &mut bed, points).await;
+    bed.finish(outcome).await
+}
+
+async fn over_activities(options: &Options, bed: &mut Bed, points: &mut Vec<Point>) -> Result<()> {
     bed.load("loading contacts", Recipe::IdentifyNew, options.contacts)
         .await?;
     let mut stored = 0;
@@ -98,10 +118,9 @@ async fn activities(options: &Options, points: &mut Vec<Point>) -> Result<()> {
         .await?;
         stored = stored.max(size);
         let recipe = Recipe::TrackKnown;
-        points.push(point(&mut bed, options, "activities", size, "track-known", recipe).await?);
+        points.push(point(bed, options, "activities", size, "track-known", recipe).await?);
         stored += options.events;
     }
-    bed.system.stop().await;
     Ok(())
 }
 

@@ -27,13 +27,18 @@ pub async fn run(scenario: Scenario, options: &Options) -> Result<ScenarioReport
     // How latencies are with room left is a matter of the system alone.
     let with_baseline = !options.no_baseline && scenario != Scenario::MixedAt70;
     let mut bed = Bed::start(options, options.accounts, with_baseline).await?;
+    let outcome = Box::pin(measure(scenario, options, &mut bed)).await;
+    bed.finish(outcome).await
+}
+
+async fn measure(scenario: Scenario, options: &Options, bed: &mut Bed) -> Result<ScenarioReport> {
     let settings = bed.system.settings().await?;
     let recipe = scenario.recipe();
     if recipe.needs_contacts() {
         bed.load("loading contacts", Recipe::IdentifyNew, options.contacts)
             .await?;
     }
-    let plan = plan(scenario, options, &mut bed).await?;
+    let plan = plan(scenario, options, bed).await?;
     let mut report = ScenarioReport::new(scenario.name(), plan.pace != Pace::Saturate, settings);
     for round in 1..=options.rounds {
         for side in bed.sides() {
@@ -44,10 +49,9 @@ pub async fn run(scenario: Scenario, options: &Options) -> Result<ScenarioReport
             report.add(*side, turn);
         }
     }
-    if with_baseline {
-        report.rows = row_counts(&bed).await?;
+    if bed.sides().contains(&Side::Baseline) {
+        report.rows = row_counts(bed).await?;
     }
-    bed.system.stop().await;
     Ok(report)
 }
 

@@ -66,6 +66,11 @@ pub struct SoakReport {
 pub async fn run(options: &Options) -> Result<SoakReport> {
     progress("soak:");
     let mut bed = Bed::start(options, options.accounts, false).await?;
+    let outcome = Box::pin(soak(options, &mut bed)).await;
+    bed.finish(outcome).await
+}
+
+async fn soak(options: &Options, bed: &mut Bed) -> Result<SoakReport> {
     bed.load("loading contacts", Recipe::IdentifyNew, options.contacts)
         .await?;
     let saturation = bed
@@ -87,7 +92,7 @@ pub async fn run(options: &Options) -> Result<SoakReport> {
     ));
     let batches_per_second = rate / options.batch as f64;
     let answered = Arc::new(AtomicU64::new(0));
-    let clients = counting(&bed, options, &answered).await?;
+    let clients = counting(bed, options, &answered).await?;
     let jobs = bed.stream(
         Recipe::Mixed,
         (batches_per_second * seconds).ceil() as usize,
@@ -97,9 +102,8 @@ pub async fn run(options: &Options) -> Result<SoakReport> {
         jobs,
         Pace::JobsPerSecond(batches_per_second),
     ));
-    let (samples, mut load) = watch(&bed, &answered, load).await?;
+    let (samples, mut load) = watch(bed, &answered, load).await?;
     bed.system.drained().await?;
-    bed.system.stop().await;
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
     Ok(SoakReport {
         rate,

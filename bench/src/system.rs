@@ -21,6 +21,8 @@ const DRAIN_POLL: Duration = Duration::from_millis(10);
 /// Background work of the services beside the outbox ends within this time after an answer:
 /// settling, samples.
 const QUIET: Duration = Duration::from_millis(300);
+/// The end of a log that is shown when a run fails.
+const LOG_LINES: usize = 15;
 
 /// The settings that every quoted figure depends on.
 const SETTINGS: [&str; 8] = [
@@ -229,6 +231,16 @@ impl System {
             outbox_rows: size.get::<_, i64>(0) as f64,
             database_bytes: size.get::<_, i64>(1) as f64,
         })
+    }
+
+    /// Shows the ends of all logs that have something in them.
+    pub fn show_logs(&self) {
+        for name in self.stack.names() {
+            let lines = weir_stack::child::last_lines(&self.stack.log(name), LOG_LINES);
+            if !lines.is_empty() {
+                screen::progress(format!("---- {name} said:\n{lines}"));
+            }
+        }
     }
 
     /// Stops everything.
