@@ -6,5 +6,6 @@ mod backlog;
 mod harness;
 mod ledger;
 mod listing;
+mod outage;
 mod recording;
 mod storm;
