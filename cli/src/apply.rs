@@ -13,6 +13,7 @@ use anyhow::Context;
 use crate::address::Addresses;
 use crate::arguments::ApplyOptions;
 use crate::failure::Failure;
+use crate::output::say;
 
 pub async fn run(options: &ApplyOptions) -> Result<(), Failure> {
     let name = options.file.display().to_string();
@@ -20,9 +21,9 @@ pub async fn run(options: &ApplyOptions) -> Result<(), Failure> {
         .map_err(|error| Failure::Input(format!("can't read {name}: {error}")))?;
     let configuration = read(&name, &text)?;
     let addresses = Addresses::read(&options.addresses)?;
-    let applied = send::send(&addresses, &configuration, |line| println!("{line}")).await?;
+    let applied = send::send(&addresses, &configuration, |line| say!("{line}")).await?;
     let [created, updated, unchanged] = applied.counts;
-    println!("{created} created, {updated} updated, {unchanged} unchanged");
+    say!("{created} created, {updated} updated, {unchanged} unchanged");
     Ok(())
 }
 

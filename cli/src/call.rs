@@ -17,6 +17,7 @@ use weir_stack::Service;
 use crate::address::{self, Addresses};
 use crate::arguments::CallOptions;
 use crate::failure::Failure;
+use crate::output::say;
 
 pub async fn run(options: &CallOptions) -> Result<(), Failure> {
     if options.list {
@@ -48,7 +49,7 @@ pub async fn run(options: &CallOptions) -> Result<(), Failure> {
     }
     let request = read_request(&request_text(&options.json)?, method.input())?;
     let answer = send(channel, &method, request).await?;
-    println!("{}", to_json(&answer)?);
+    say!("{}", to_json(&answer)?);
     Ok(())
 }
 

@@ -6,16 +6,17 @@ use anyhow::anyhow;
 
 use crate::arguments::TestOptions;
 use crate::failure::Failure;
+use crate::output::say;
 use crate::suite;
 
 pub fn run() -> Result<ExitCode, Failure> {
-    println!("format …");
+    say!("format …");
     if !suite::cargo(&["fmt", "--all", "--check"])?.success() {
         return Err(
             anyhow!("the format is not the house's; `cargo fmt --all` puts it right").into(),
         );
     }
-    println!("lints …");
+    say!("lints …");
     let lints = [
         "clippy",
         "--workspace",

@@ -7,6 +7,7 @@ use weir_stack::{child, holder, until_ended};
 
 use crate::arguments::DataOptions;
 use crate::failure::Failure;
+use crate::output::say;
 
 /// Longer than all stages of a stop in a row may take.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -15,11 +16,11 @@ const POLL: Duration = Duration::from_millis(50);
 pub async fn run(options: &DataOptions) -> Result<(), Failure> {
     let folder = std::path::absolute(&options.folder).map_err(anyhow::Error::from)?;
     let Some(pid) = holder(&folder) else {
-        println!("Weir is not running on {}.", folder.display());
+        say!("Weir is not running on {}.", folder.display());
         return Ok(());
     };
     let started = Instant::now();
-    println!("stopping Weir (process {pid}) …");
+    say!("stopping Weir (process {pid}) …");
     child::signal("TERM", pid);
     while holder(&folder) == Some(pid) && child::is_alive(pid) {
         if started.elapsed() > PATIENCE {
@@ -28,7 +29,7 @@ pub async fn run(options: &DataOptions) -> Result<(), Failure> {
         tokio::time::sleep(POLL).await;
     }
     until_ended(&folder).await?;
-    println!(
+    say!(
         "stopped in {:.1} s; the data are kept.",
         started.elapsed().as_secs_f64()
     );

@@ -2,8 +2,6 @@
 //!
 //! Exit codes: 0 done, 1 failed, 2 wrong use or wrong input.
 
-// Printing is what commands are for.
-#![allow(clippy::print_stdout)]
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod address;
@@ -15,6 +13,7 @@ mod down;
 mod failure;
 mod folder;
 mod logs;
+mod output;
 mod status;
 mod suite;
 mod table;

@@ -7,6 +7,7 @@ use weir_stack::{Service, StackFile, holder, until_serving};
 
 use crate::arguments::DataOptions;
 use crate::failure::Failure;
+use crate::output::say;
 use crate::table;
 
 /// Who does not say SERVING in this time is not well.
@@ -16,10 +17,10 @@ pub async fn run(options: &DataOptions) -> Result<ExitCode, Failure> {
     let folder = std::path::absolute(&options.folder).map_err(anyhow::Error::from)?;
     let file = StackFile::read(&folder)?;
     let (Some(pid), Some(file)) = (holder(&folder), file) else {
-        println!("Weir is not running on {}.", folder.display());
+        say!("Weir is not running on {}.", folder.display());
         return Ok(ExitCode::from(1));
     };
-    println!("Weir runs on {} (process {pid}).", folder.display());
+    say!("Weir runs on {} (process {pid}).", folder.display());
     let mut well = true;
     let mut rows = Vec::new();
     for service in Service::ALL {
@@ -38,6 +39,9 @@ pub async fn run(options: &DataOptions) -> Result<ExitCode, Failure> {
         let state = if healthy { "healthy" } else { "NOT HEALTHY" };
         rows.push(vec![name.to_owned(), state.to_owned(), url.clone()]);
     }
-    print!("{}", table::render(&["service", "state", "address"], &rows));
+    say!(
+        "{}",
+        table::render(&["service", "state", "address"], &rows).trim_end()
+    );
     Ok(ExitCode::from(u8::from(!well)))
 }

@@ -8,15 +8,16 @@ use anyhow::Context;
 use crate::arguments::TestOptions;
 use crate::failure::Failure;
 use crate::folder;
+use crate::output::say;
 
 pub fn run(options: &TestOptions) -> Result<ExitCode, Failure> {
-    weir_stack::ensure_installed(|what| println!("{what} …"))?;
+    weir_stack::ensure_installed(|what| say!("{what} …"))?;
     // Journeys start the services' binaries, which `cargo test` alone would not build.
-    println!("building the services …");
+    say!("building the services …");
     if !cargo(&["build", "--workspace", "--bins"])?.success() {
         return Err(anyhow::anyhow!("the build failed; see above").into());
     }
-    println!("running the tests …");
+    say!("running the tests …");
     let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
     if let Some(filter) = &options.filter {
         arguments.extend(["--", filter]);
@@ -38,11 +39,11 @@ pub fn run(options: &TestOptions) -> Result<ExitCode, Failure> {
     }
     let status = child.wait().context("can't wait for cargo")?;
     let failed = tally.sum_up(status.success());
-    println!();
+    say!();
     for name in &tally.failures {
-        println!("failed: {name}");
+        say!("failed: {name}");
     }
-    println!("{} passed, {failed} failed", tally.passed);
+    say!("{} passed, {failed} failed", tally.passed);
     Ok(ExitCode::from(u8::from(failed > 0)))
 }
 

@@ -7,16 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use weir_stack::{
-    PortPlan, Report, Reporter, Service, Stack, StackFile, StackOptions, until_ended,
+    PortPlan, Report, Reporter, Service, Stack, StackFile, StackOptions, holder, until_ended,
 };
 
 use crate::address::Addresses;
 use crate::apply;
 use crate::arguments::UpOptions;
 use crate::failure::Failure;
+use crate::output::say;
 
 pub async fn run(options: UpOptions) -> Result<(), Failure> {
     let folder = std::path::absolute(&options.data.folder)
@@ -30,25 +31,21 @@ pub async fn run(options: UpOptions) -> Result<(), Failure> {
     let started = tokio::select! {
         started = starting => started,
         () = stop.asked() => {
-            println!("stopping before everything was started …");
-            until_ended(&folder).await?;
-            return Ok(());
+            say!("stopping before everything was started …");
+            // Whatever was started is on its way down; somebody else's stack is not ours.
+            if holder(&folder).is_none() {
+                until_ended(&folder).await?;
+            }
+            return Err(anyhow!("stopped before everything was started").into());
         }
     };
-    let stack = match started {
-        Ok(stack) => stack,
-        Err(failure) => {
-            // Whatever was started is on its way down; nothing stays behind.
-            until_ended(&folder).await?;
-            return Err(failure);
-        }
-    };
+    let stack = started?;
     stop.asked().await;
-    println!("stopping … (Ctrl-C again: at once)");
+    say!("stopping … (Ctrl-C again: at once)");
     let stopping = Instant::now();
     tokio::select! {
         () = stack.stop() => {
-            println!("stopped in {}; the data are kept.", seconds(stopping.elapsed()));
+            say!("stopped in {}; the data are kept.", seconds(stopping.elapsed()));
         }
         () = stop.asked() => {
             drop(stack);
@@ -84,7 +81,7 @@ impl Stop {
 async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Stack, Failure> {
     let (file, text) = apply::demo()?;
     let configuration = apply::read(&file, &text)?;
-    weir_stack::ensure_installed(|what| println!("{what} …"))?;
+    weir_stack::ensure_installed(|what| say!("{what} …"))?;
     let stack = Stack::start(StackOptions {
         ports: options.ports.map_or(PortPlan::Free, PortPlan::Base),
         reporter: reporter(begun, folder.to_owned()),
@@ -99,7 +96,7 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
             file.api_key = account.key;
             endpoints(&stack, &file);
             file.write(folder)?;
-            println!(
+            say!(
                 "\nWeir is up after {}. Ctrl-C stops it.",
                 seconds(begun.elapsed())
             );
@@ -118,44 +115,45 @@ async fn show(
     file: &str,
     configuration: &apply::model::Configuration,
 ) -> Result<demo::DemoAccount, Failure> {
-    println!("\napplying {file}");
+    say!("\napplying {file}");
     let addresses = Addresses::from_map(stack.file().grpc);
-    let applied = apply::send::send(&addresses, configuration, |line| println!("{line}")).await?;
+    let applied = apply::send::send(&addresses, configuration, |line| say!("{line}")).await?;
     let accounts = demo::Accounts::find(&applied);
-    println!("\nsending samples to {}", stack.edge_url());
-    print!("{}", demo::run(&stack.edge_url(), &accounts).await?);
+    say!("\nsending samples to {}", stack.edge_url());
+    say!(
+        "{}",
+        demo::run(&stack.edge_url(), &accounts).await?.trim_end()
+    );
     Ok(accounts.main)
 }
 
 fn endpoints(stack: &Stack, file: &StackFile) {
-    println!("\nwhere everything listens");
-    println!("  edge            {}", file.edge);
+    say!("\nwhere everything listens");
+    say!("  edge            {}", file.edge);
     for service in Service::ALL {
         if let Some(url) = file.grpc.get(service.name()) {
-            println!("  {:<15} {url} (gRPC)", service.name());
+            say!("  {:<15} {url} (gRPC)", service.name());
         }
     }
-    println!(
+    say!(
         "  PostgreSQL      127.0.0.1:{}, Redis 127.0.0.1:{}",
         port(&file.postgres),
         port(&file.redis)
     );
-    println!(
+    say!(
         "  logs            {} (./weir logs)",
         stack.folder().join("log").display()
     );
-    println!(
+    say!(
         "  for scripts     {} (with keys and passwords)",
         StackFile::path(stack.folder()).display()
     );
-    println!("\ntry");
-    println!(
-        "  curl {}/v1/me -H 'authorization: Bearer {}'",
-        file.edge, file.api_key
-    );
-    println!(
-        "  ./weir call contact/GetContact '{{\"account_id\": \"{}\", \"user_id\": \"lana.romeijn.myonlinestore-studio\"}}'",
-        file.account_id
+    say!("\ntry");
+    say!("  {}", demo::curl(&file.edge, &file.api_key));
+    say!(
+        "  ./weir call contact/GetContact '{{\"account_id\": \"{}\", \"user_id\": \"{}\"}}'",
+        file.account_id,
+        demo::LANA,
     );
 }
 
@@ -168,11 +166,11 @@ fn port(url: &str) -> &str {
 /// Prints steps, and crashes as they happen.
 fn reporter(begun: Instant, folder: PathBuf) -> Reporter {
     Arc::new(move |report| match report {
-        Report::Begins(what) => println!("[{:>7}] {what} …", seconds(begun.elapsed())),
-        Report::Done(what, _) => println!("[{:>7}] {what}", seconds(begun.elapsed())),
+        Report::Begins(what) => say!("[{:>7}] {what} …", seconds(begun.elapsed())),
+        Report::Done(what, _) => say!("[{:>7}] {what}", seconds(begun.elapsed())),
         Report::Crashed(name, code, log) => {
             let path = folder.join("log").join(format!("{name}.log"));
-            println!(
+            say!(
                 "[{:>7}] {name} CRASHED (exit {code}) and is started again; {} ends with\n{}",
                 seconds(begun.elapsed()),
                 path.display(),
@@ -180,7 +178,7 @@ fn reporter(begun: Instant, folder: PathBuf) -> Reporter {
             );
         }
         Report::Restarted(name) => {
-            println!("[{:>7}] {name} was started again", seconds(begun.elapsed()))
+            say!("[{:>7}] {name} was started again", seconds(begun.elapsed()))
         }
     })
 }

@@ -7,6 +7,7 @@ use super::{read_service, reflection};
 use crate::address::Addresses;
 use crate::arguments::CallOptions;
 use crate::failure::Failure;
+use crate::output::say;
 
 pub async fn run(options: &CallOptions) -> Result<(), Failure> {
     let addresses = Addresses::read(&options.addresses)?;
@@ -22,24 +23,24 @@ pub async fn run(options: &CallOptions) -> Result<(), Failure> {
     for service in services {
         let channel = addresses.connect(service).await?;
         let described = reflection::describe(channel, service).await?;
-        println!(
+        say!(
             "{} ({}, {})",
             service.name(),
             described.full_name(),
             addresses.of(service)?
         );
         for method in described.methods() {
-            println!(
+            say!(
                 "  {}/{} {}",
                 service.name(),
                 method.name(),
                 request(&method)
             );
             for line in comment(&method).lines() {
-                println!("      {}", line.trim());
+                say!("      {}", line.trim());
             }
         }
-        println!();
+        say!();
     }
     Ok(())
 }

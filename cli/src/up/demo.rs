@@ -12,9 +12,9 @@ use crate::table;
 
 /// The edge's own deadline is 8 s.
 const TIMEOUT: Duration = Duration::from_secs(10);
-const LANA: &str = "lana.romeijn.myonlinestore-studio";
+pub const LANA: &str = "lana.romeijn.myonlinestore-studio";
 /// Longest message in the table.
-const MESSAGE: usize = 90;
+const MESSAGE: usize = 160;
 
 /// The account whose ids and key go into `stack.json`.
 #[derive(Debug, Clone, Default)]
@@ -24,11 +24,13 @@ pub struct DemoAccount {
     pub key: String,
 }
 
-/// Those of a configuration that the samples are sent to.
+/// Those of a configuration that matter here.
 #[derive(Debug)]
 pub struct Accounts {
-    /// The first one.
+    /// The first one, which is left to the user.
     pub main: DemoAccount,
+    /// Gets the samples: `demo-samples`, or the first where the file has no such account.
+    samples: DemoAccount,
     audience_id: Option<String>,
     /// `demo-limited`, while it is in the file.
     limited: Option<DemoAccount>,
@@ -36,17 +38,16 @@ pub struct Accounts {
 
 impl Accounts {
     pub fn find(applied: &Applied) -> Self {
+        let named = |name: &str| applied.accounts.iter().find(|account| account.name == name);
         let first = applied.accounts.first();
+        let samples = named("demo-samples").or(first);
         Self {
             main: first.map(demo_account).unwrap_or_default(),
-            audience_id: first
+            samples: samples.map(demo_account).unwrap_or_default(),
+            audience_id: samples
                 .and_then(|account| account.audiences.first())
                 .map(|(_, id)| id.clone()),
-            limited: applied
-                .accounts
-                .iter()
-                .find(|account| account.name == "demo-limited")
-                .map(demo_account),
+            limited: named("demo-limited").map(demo_account),
         }
     }
 }
@@ -92,9 +93,9 @@ struct Outcome {
 
 /// Sends everything, in order, and lays out a table of the outcomes.
 pub async fn run(edge: &str, accounts: &Accounts) -> anyhow::Result<String> {
-    if accounts.main.key.is_empty() {
+    if accounts.samples.key.is_empty() {
         return Ok(
-            "  nothing: the first account of the file gives no key for its Segment source\n".into(),
+            "  nothing: the file gives no key for the Segment source of the account that samples go to\n".into(),
         );
     }
     let client = reqwest::Client::builder()
@@ -157,7 +158,7 @@ async fn send(
 }
 
 fn batches(accounts: &Accounts) -> Vec<Batch<'_>> {
-    let key = accounts.main.key.as_str();
+    let key = accounts.samples.key.as_str();
     let identify = |events| Batch {
         key,
         path: "/v1/identify",
@@ -193,7 +194,7 @@ fn batches(accounts: &Accounts) -> Vec<Batch<'_>> {
             with(
                 sample_identify(),
                 &json!({
-                    "message_id": "demo-nothing-new", "timestamp": "2025-07-12T06:09:00Z",
+                    "message_id": "demo-nothing-new", "timestamp": "2025-07-09T06:09:00Z",
                 }),
             ),
         ),
@@ -273,6 +274,15 @@ fn traits() -> Value {
     })
 }
 
+/// A request that shows the way in: the documentation's identify for the user's own account.
+pub fn curl(edge: &str, key: &str) -> String {
+    format!(
+        "curl {edge}/v1/identify -H 'authorization: Bearer {key}' \\\n    \
+         -H 'content-type: application/json' -d '[{}]'",
+        sample_identify()
+    )
+}
+
 /// The documentation's identify, in the form in which Segment's destination sends it.
 fn sample_identify() -> Value {
     json!({
@@ -304,7 +314,8 @@ mod tests {
 
     fn accounts(key: &str) -> Accounts {
         Accounts {
-            main: DemoAccount {
+            main: DemoAccount::default(),
+            samples: DemoAccount {
                 key: key.to_owned(),
                 ..DemoAccount::default()
             },

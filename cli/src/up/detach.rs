@@ -12,11 +12,17 @@ use weir_stack::{StackFile, child, holder};
 use super::Stop;
 use crate::arguments::UpOptions;
 use crate::failure::Failure;
+use crate::output::say;
 
 const POLL: Duration = Duration::from_millis(100);
 
 pub async fn run(options: &UpOptions, folder: &Path) -> Result<(), Failure> {
-    if let Some(pid) = holder(folder) {
+    let still = holder(folder);
+    // A holder that was killed a moment ago is no holder.
+    if still.is_some() {
+        tokio::time::sleep(POLL * 5).await;
+    }
+    if let Some(pid) = still.and_then(|_| holder(folder)) {
         return Err(anyhow!(
             "Weir is running on {} already (process {pid}); `./weir down` stops it",
             folder.display()
@@ -50,7 +56,7 @@ pub async fn run(options: &UpOptions, folder: &Path) -> Result<(), Failure> {
             // The last words come right behind the file.
             tokio::time::sleep(POLL).await;
             show(&mut shown)?;
-            println!(
+            say!(
                 "It goes on in the background (process {}); `./weir down` stops it.",
                 background.id()
             );

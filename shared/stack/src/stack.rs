@@ -27,7 +27,7 @@ use crate::{postgres, redis};
 use folder::{log_of, prepare};
 use process::Process;
 use service::Addresses;
-use starting::Starting;
+use starting::{Started, Starting};
 
 /// A port that was free a moment ago may be taken by another stack.
 const START_ATTEMPTS: usize = 3;
@@ -66,32 +66,39 @@ impl Stack {
             options.report(Report::Begins("waiting for an earlier run to end".into()));
             until_ended(&folder).await?;
         }
+        let started = Box::pin(Self::start_in(&folder, &options)).await;
+        if started.is_err() {
+            // Whatever was started is on its way down.
+            until_ended(&folder).await?;
+        }
+        let started = started?;
+        Ok(Self {
+            redis_folder: folder.join("redis"),
+            folder,
+            addresses: started.addresses,
+            postgres_url: started.postgres_url,
+            redis_url: started.redis_url,
+            processes: started.processes,
+            _lock: lock,
+            _temporary: temporary,
+        })
+    }
+
+    async fn start_in(folder: &Path, options: &StackOptions) -> anyhow::Result<Started> {
         let programs = service::find_programs(options.binaries.as_deref())?;
         let binaries = Binaries::find()?;
-        let secrets = Secrets::keep(&folder)?;
+        let secrets = Secrets::keep(folder)?;
         let mut attempt = 1;
         loop {
             let ports = options.ports.choose(Addresses::PORTS)?;
             let starting = Starting {
-                options: &options,
-                folder: &folder,
+                options,
+                folder,
                 addresses: Addresses::new(&ports),
                 secrets: &secrets,
                 running: Vec::new(),
             };
             match Box::pin(starting.run(&binaries, &programs)).await {
-                Ok(started) => {
-                    return Ok(Self {
-                        redis_folder: folder.join("redis"),
-                        folder,
-                        addresses: started.addresses,
-                        postgres_url: started.postgres_url,
-                        redis_url: started.redis_url,
-                        processes: started.processes,
-                        _lock: lock,
-                        _temporary: temporary,
-                    });
-                }
                 Err(error)
                     if is_clash(&error)
                         && options.ports == crate::PortPlan::Free
@@ -99,7 +106,7 @@ impl Stack {
                 {
                     attempt += 1;
                 }
-                Err(error) => return Err(error),
+                started => return started,
             }
         }
     }

@@ -12,6 +12,8 @@ use anyhow::{Context, bail};
 const DISK_NEEDED_MB: u64 = 512;
 /// Longer than the watchdogs wait before they kill.
 const LEFTOVER_PATIENCE: Duration = Duration::from_secs(45);
+/// A holder that was killed a moment ago lets go only when all of its threads are gone.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 const POLL: Duration = Duration::from_millis(50);
 /// In the environment of every process of a stack: its folder.
 const MARK: &str = "WEIR_STACK";
@@ -29,14 +31,20 @@ pub fn prepare(folder: &Path) -> anyhow::Result<File> {
         .write(true)
         .open(&path)
         .with_context(|| format!("can't write {}", path.display()))?;
-    match lock.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => bail!(
-            "Weir is running on {} already; `./weir down` stops it",
-            folder.display()
-        ),
-        Err(TryLockError::Error(error)) => {
-            return Err(error).with_context(|| format!("can't lock {}", path.display()));
+    let started = Instant::now();
+    loop {
+        match lock.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if started.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(POLL);
+            }
+            Err(TryLockError::WouldBlock) => bail!(
+                "Weir is running on {} already; `./weir down` stops it",
+                folder.display()
+            ),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("can't lock {}", path.display()));
+            }
         }
     }
     if let Some(free) = free_megabytes(folder).filter(|free| *free < DISK_NEEDED_MB) {
