@@ -29,10 +29,11 @@ CREATE TABLE contacts (
 -- `kind` is `u` for user ids, `a` for anonymous ids, else the field id of a merge key, which
 -- stands here with its current value only. `event_time` and `message_id` are those of the
 -- event that made the link. `version` grows whenever the identifier changes its contact.
+-- Three of these are looked up for every event, so they are compared byte by byte.
 CREATE TABLE identifiers (
     account_id uuid NOT NULL,
-    kind text NOT NULL,
-    value text NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    value text COLLATE "C" NOT NULL,
     contact_id uuid NOT NULL,
     version bigint NOT NULL,
     link_time timestamptz NOT NULL,
