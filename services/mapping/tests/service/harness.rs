@@ -7,6 +7,7 @@ use clap::Parser;
 use prost_types::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use weir_mapping::Config;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::*;
@@ -23,7 +24,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Service {
     database: TestDatabase,
     redis_url: String,
-    stops: Vec<oneshot::Sender<()>>,
+    running: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Service {
@@ -32,7 +33,7 @@ impl Service {
         let mut service = Self {
             database: servers.fresh_database().await,
             redis_url: servers.redis_url(),
-            stops: Vec::new(),
+            running: Vec::new(),
         };
         let client = service.another().await;
         (service, client)
@@ -43,10 +44,18 @@ impl Service {
         let mut service = Self {
             database: TestServers::shared().await.fresh_database().await,
             redis_url: redis_url.to_owned(),
-            stops: Vec::new(),
+            running: Vec::new(),
         };
         let client = service.another().await;
         (service, client)
+    }
+
+    /// Ends every instance, as a signal would.
+    pub async fn stop(&mut self) {
+        for (stop, serving) in self.running.drain(..) {
+            stop.send(()).unwrap();
+            serving.await.unwrap();
+        }
     }
 
     /// Another instance over the same data.
@@ -63,8 +72,7 @@ impl Service {
             "a secret of the tests",
         ]);
         let (stop, stopped) = oneshot::channel();
-        self.stops.push(stop);
-        tokio::spawn(async move {
+        let serving = tokio::spawn(async move {
             let stopped = async {
                 let _ = stopped.await;
             };
@@ -72,6 +80,7 @@ impl Service {
                 .await
                 .unwrap();
         });
+        self.running.push((stop, serving));
         let channel = weir_rpc::connect(&format!("http://{address}")).unwrap();
         MappingServiceClient::new(channel)
     }

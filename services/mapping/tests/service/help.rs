@@ -156,3 +156,17 @@ async fn without_redis_events_are_mapped_all_the_same() {
     let error = call!(client, list_log, tenant.log_request()).unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);
 }
+
+#[tokio::test]
+async fn a_service_that_ends_writes_what_waits() {
+    let (mut service, client) = Service::start().await;
+    let tenant = tenant(&client, "Demo").await;
+    tenant
+        .map(&client, vec![event(EventKind::Identify, "{}")])
+        .await;
+    drop(client);
+    service.stop().await;
+    let client = service.another().await;
+    let found = call!(client, list_samples, tenant.samples_request("")).unwrap();
+    assert_eq!(found.samples.len(), 1);
+}
