@@ -10,7 +10,7 @@ use crate::folder;
 ///
 /// Exit codes: 0 done, 1 failed, 2 wrong use or wrong input.
 #[derive(Debug, Parser)]
-#[command(name = "weir", bin_name = "./weir", version, max_term_width = 100)]
+#[command(name = "weir", bin_name = "./weir", version)]
 pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
@@ -20,7 +20,9 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     Up(UpOptions),
+    /// Stop what `up` started, in order; data are kept.
     Down(DataOptions),
+    /// Show whether Weir runs, and which services are healthy (exit code 1 unless all are).
     Status(DataOptions),
     Logs(LogsOptions),
     Apply(ApplyOptions),
@@ -47,7 +49,7 @@ pub struct UpOptions {
     pub data: DataOptions,
 }
 
-/// Stop what `up` started, in order; data are kept.
+/// Which stack.
 #[derive(Debug, Clone, Args)]
 pub struct DataOptions {
     /// Where data, logs and stack.json lie.
