@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::DateTime;
 use prost_types::Timestamp;
-use tonic::Status;
+use tonic::{Code, Status};
 use weir_ids::AccountId;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::activity::v1::{
@@ -164,22 +164,30 @@ async fn round(app: &App, peers: &Peers) -> Round {
     let Ok(accounts) = app.accounts_with_messages(ACCOUNTS).await else {
         return Round::Away;
     };
-    let mut delivered = false;
+    let (mut delivered, mut failed) = (false, false);
     for account in accounts {
         let mut peers = peers.clone();
+        let mut unreachable = false;
         let tell = async |messages: &[Message<'_>]| {
             let told = peers.tell(account, messages).await;
             if let Err(status) = &told {
-                tracing::warn!(code = ?status.code(), "a receiver of links is away");
+                tracing::warn!(code = ?status.code(), "links could not be delivered");
+                unreachable = matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded);
             }
             told.is_ok()
         };
         match app.deliver(account, MESSAGES, tell).await {
             Ok(Delivery::Done) => delivered = true,
             Ok(Delivery::Nothing) => {}
-            // Whoever is away for one account is so for all.
+            // What one account's messages fail at must not hold up the others; a receiver
+            // that is away is so for all.
+            Ok(Delivery::Failed) if !unreachable => failed = true,
             Ok(Delivery::Failed) | Err(_) => return Round::Away,
         }
     }
-    if delivered { Round::More } else { Round::Quiet }
+    match (failed, delivered) {
+        (true, _) => Round::Away,
+        (false, true) => Round::More,
+        (false, false) => Round::Quiet,
+    }
 }
