@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, NoTls};
 
 use crate::binaries::Binaries;
@@ -210,9 +211,21 @@ pub async fn until_ready(url: &str) -> anyhow::Result<()> {
         match connect(url).await {
             Ok(client) if client.simple_query("SELECT 1").await.is_ok() => return Ok(()),
             Err(error) if started.elapsed() > START_TIMEOUT => return Err(error),
+            Err(error) if is_refused(&error) => {
+                return Err(error.context(
+                    "the data were made with another password (secrets.json is gone or changed)",
+                ));
+            }
             _ => tokio::time::sleep(POLL).await,
         }
     }
+}
+
+fn is_refused(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<tokio_postgres::Error>()
+        .and_then(tokio_postgres::Error::code)
+        .is_some_and(|code| *code == SqlState::INVALID_PASSWORD)
 }
 
 /// A connection for a few statements; it ends when the client is dropped.

@@ -1,10 +1,18 @@
 //! Whom servers run as. PostgreSQL refuses to run as root.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+
+use crate::secrets;
+
+/// Where data go whose own folder is closed to the user that needs them.
+const ELSEWHERE: &str = "/var/lib/weir";
+const OWNER: &str = "belongs-to";
 
 /// A user of this machine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,8 +78,8 @@ pub fn create_owned(folder: &Path, user: Option<&User>) -> anyhow::Result<()> {
 }
 
 /// A folder that `user` can reach, for data that belong into `wanted`: `wanted` itself, or,
-/// where a folder above it is closed to others (a checkout in `/root`), one of the same
-/// meaning under `/var/lib/weir`. Only a root meets the second case.
+/// where a folder above it is closed to others (a checkout in `/root`), one under
+/// `/var/lib/weir`. Only a root meets the second case.
 ///
 /// # Errors
 /// A folder can't be created.
@@ -90,16 +98,34 @@ pub fn reachable(wanted: &Path, user: Option<&User>) -> anyhow::Result<PathBuf> 
     if !closed {
         return Ok(wanted.to_owned());
     }
-    let flat: String = wanted
-        .components()
-        .filter_map(|part| part.as_os_str().to_str())
-        .filter(|part| *part != "/")
-        .collect::<Vec<_>>()
-        .join("-");
-    let elsewhere = Path::new("/var/lib/weir").join(flat);
-    fs::create_dir_all("/var/lib/weir").context("can't create /var/lib/weir")?;
-    tracing::info!(folder = %elsewhere.display(), "data of PostgreSQL lie here");
-    Ok(elsewhere)
+    elsewhere(&parent, wanted.file_name().unwrap_or_default())
+}
+
+/// A folder of our own below `ELSEWHERE` for what belongs into `folder`. A file there says
+/// where it is; one here says whose it is, so that data are removed once the folder that
+/// they belonged to was made anew.
+fn elsewhere(folder: &Path, name: &OsStr) -> anyhow::Result<PathBuf> {
+    let pointer = folder.join("elsewhere");
+    if let Ok(place) = fs::read_to_string(&pointer) {
+        return Ok(Path::new(place.trim()).join(name));
+    }
+    for entry in fs::read_dir(ELSEWHERE).into_iter().flatten().flatten() {
+        let owner = fs::read(entry.path().join(OWNER)).unwrap_or_default();
+        if owner == folder.as_os_str().as_bytes() {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    let place = Path::new(ELSEWHERE).join(&secrets::text()?[..16]);
+    let create = || -> std::io::Result<()> {
+        fs::create_dir_all(&place)?;
+        for open in [Path::new(ELSEWHERE), &place] {
+            fs::set_permissions(open, fs::Permissions::from_mode(0o711))?;
+        }
+        fs::write(place.join(OWNER), folder.as_os_str().as_bytes())
+    };
+    create().with_context(|| format!("can't create {}", place.display()))?;
+    secrets::write_private(&pointer, place.as_os_str().as_bytes())?;
+    Ok(place.join(name))
 }
 
 #[cfg(test)]
@@ -141,7 +167,16 @@ mod tests {
             uid: 65_534,
             gid: 65_534,
         };
-        let found = reachable(&closed.join("data/postgres"), Some(&user)).unwrap();
-        assert!(found.starts_with("/var/lib/weir"), "{}", found.display());
+        let wanted = closed.join("data/postgres");
+        let first = reachable(&wanted, Some(&user)).unwrap();
+        assert!(first.starts_with(ELSEWHERE), "{}", first.display());
+        assert_eq!(reachable(&wanted, Some(&user)).unwrap(), first);
+
+        // A folder that was made anew does not meet the data of its predecessor.
+        fs::remove_dir_all(closed.join("data")).unwrap();
+        let second = reachable(&wanted, Some(&user)).unwrap();
+        assert_ne!(first, second);
+        assert!(!first.parent().unwrap().exists());
+        fs::remove_dir_all(second.parent().unwrap()).unwrap();
     }
 }
