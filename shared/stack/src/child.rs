@@ -25,8 +25,10 @@ use tokio::sync::watch;
 use crate::user::User;
 
 /// `$1` is the signal that stops the process nicely, the rest is its command line.
-/// Standard error is its log, standard output tells us its pid. A process that takes longer
-/// than this to stop by itself is killed, so that nothing ever stays behind.
+/// Standard error is its log, standard output tells us its pid. The signal is sent again,
+/// since a process that has only just begun may have missed it (a shell's background
+/// processes ignore INT until they say otherwise). Who takes 30 s to stop by itself is
+/// killed, so that nothing ever stays behind.
 const WATCHDOG: &str = r#"
 signal=$1; shift
 exec 3<&0 </dev/null
@@ -34,7 +36,14 @@ exec 3<&0 </dev/null
 child=$!
 echo "$child"
 exec >&2
-( read -r _ <&3; kill -"$signal" "$child"; sleep 30; kill -KILL "$child" ) 2>/dev/null &
+(
+    read -r _ <&3
+    for pause in 1 4 25; do
+        kill -"$signal" "$child"
+        sleep "$pause"
+    done
+    kill -KILL "$child"
+) 2>/dev/null &
 exec 3<&-
 wait "$child"
 status=$?
