@@ -30,6 +30,7 @@ pub enum Command {
     Test(TestOptions),
     /// Check everything: format, lints, and all tests.
     Check,
+    Bench(weir_bench::Options),
 }
 
 /// Start PostgreSQL, Redis and the six services, and stay until Ctrl-C.

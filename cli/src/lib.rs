@@ -52,6 +52,10 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Call(options) => call::run(&options).await?,
         Command::Test(options) => return suite::run(&options),
         Command::Check => return check::run(),
+        Command::Bench(options) => {
+            weir_stack::ensure_installed(|what| output::say!("{what} …"))?;
+            weir_bench::run(options).await?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
