@@ -110,6 +110,7 @@ impl App {
     /// # Errors
     /// Where the body is no list of events, or a needed service was away before anything
     /// was stored.
+    #[tracing::instrument(name = "batch", skip_all, fields(kind = ?kind))]
     pub async fn process(
         &self,
         caller: Arc<Caller>,

@@ -12,6 +12,8 @@ mod connections;
 mod keys;
 mod problem;
 mod routes;
+mod stall;
+mod zstd;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

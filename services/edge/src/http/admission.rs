@@ -85,6 +85,7 @@ impl Accounts {
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         match counts.get_mut(account_id) {
             Some(count) if *count >= self.most => false,
+            None if self.most == 0 => false,
             Some(count) => {
                 *count += 1;
                 true

@@ -12,6 +12,7 @@ use weir_rpc::Deadline;
 
 use super::admission::Hold;
 use super::problem::Problem;
+use super::zstd;
 
 /// The largest batch, inflated: far above anything Segment sends, since a 413 loses data.
 pub const MAX_BATCH: usize = 16 * 1024 * 1024;
@@ -59,7 +60,7 @@ pub async fn read(
     loop {
         let frame = tokio::time::timeout(deadline.remaining(), body.frame()).await;
         match frame.map_err(|_| Problem::timeout())? {
-            None => return sink.finish(most),
+            None => break,
             Some(Err(_)) => return Err(Problem::bad_request("the body broke off")),
             Some(Ok(frame)) => {
                 if let Ok(chunk) = frame.into_data() {
@@ -69,6 +70,9 @@ pub async fn read(
             }
         }
     }
+    let bytes = sink.finish(most)?;
+    held.grow(bytes.len())?;
+    Ok(bytes)
 }
 
 /// Reads what is left of a refused body and throws it away, within limits.
@@ -97,6 +101,8 @@ fn too_large(most: usize) -> Problem {
 enum Sink {
     Plain(BytesMut),
     Gzip(Box<MultiGzDecoder<Capped>>),
+    /// Inflated once it is complete.
+    Zstd(BytesMut),
 }
 
 impl Sink {
@@ -112,14 +118,17 @@ impl Sink {
                 bytes: Vec::new(),
                 most: MAX_BATCH,
             })))),
+            Ok("zstd") => Ok(Self::Zstd(BytesMut::new())),
             _ => Err(Problem::content_encoding()),
         }
     }
 
     fn write(&mut self, chunk: &[u8], most: usize) -> Result<(), Problem> {
         match self {
-            Self::Plain(bytes) if bytes.len() + chunk.len() > most => Err(too_large(most)),
-            Self::Plain(bytes) => {
+            Self::Plain(bytes) | Self::Zstd(bytes) => {
+                if bytes.len() + chunk.len() > most {
+                    return Err(too_large(most));
+                }
                 bytes.extend_from_slice(chunk);
                 Ok(())
             }
@@ -134,7 +143,7 @@ impl Sink {
 
     fn size(&self) -> usize {
         match self {
-            Self::Plain(bytes) => bytes.len(),
+            Self::Plain(bytes) | Self::Zstd(bytes) => bytes.len(),
             Self::Gzip(decoder) => decoder.get_ref().bytes.len(),
         }
     }
@@ -146,6 +155,9 @@ impl Sink {
                 Ok(capped) => Ok(capped.bytes.into()),
                 Err(error) => Err(inflating(&error, most)),
             },
+            Self::Zstd(bytes) => zstd::inflate(&bytes, most)
+                .map(Bytes::from)
+                .map_err(|error| inflating(&error, most)),
         }
     }
 }

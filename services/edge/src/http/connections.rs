@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Front;
 use super::admission::Admission;
 use super::keys::Keys;
+use super::stall::Stream;
 use crate::app::App;
 use crate::config::Config;
 use crate::metrics;
@@ -115,7 +116,7 @@ async fn connection(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_header_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(Stream::new(stream)), service);
     // Clients that break off or time out are nothing to log.
     let _ = watcher.watch(connection).await;
 }
