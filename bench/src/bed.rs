@@ -112,7 +112,7 @@ impl Bed {
         if let Some(workload) = &mut self.baseline_workload {
             workload.settle();
         }
-        self.system.analyze().await
+        self.system.settle().await
     }
 
     async fn drive(&self, side: Side, batches: Vec<Batch>) -> Result<()> {

@@ -129,21 +129,16 @@ impl System {
         tokio::time::sleep(QUIET).await;
     }
 
-    /// Writes what the last turn left dirty, so that the next does not pay for it.
+    /// What would happen sooner or later, now: the planner learns how large tables are, and
+    /// what loading left dirty is written. From here to the end of the measurement there is
+    /// no checkpoint unless it is due: after one, every page is logged whole when it is first
+    /// touched, which short turns would pay far more often than life does.
     ///
     /// # Errors
     /// A statement fails.
-    pub async fn checkpoint(&self) -> Result<()> {
-        self.admin.batch_execute("CHECKPOINT").await?;
-        Ok(())
-    }
-
-    /// What autovacuum would do sooner or later: tells the planner how large tables are.
-    ///
-    /// # Errors
-    /// A statement fails.
-    pub async fn analyze(&self) -> Result<()> {
+    pub async fn settle(&self) -> Result<()> {
         self.admin.batch_execute("VACUUM ANALYZE").await?;
+        self.admin.batch_execute("CHECKPOINT").await?;
         Ok(())
     }
 

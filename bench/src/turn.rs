@@ -47,7 +47,6 @@ pub async fn measure<W: Worker>(
     jobs: Vec<W::Job>,
     pace: Pace,
 ) -> Result<Turn> {
-    system.checkpoint().await?;
     system.forget_statements().await?;
     let watch = MemoryWatch::start(system.processes.clone());
     let wal_before = system.wal_bytes().await?;
