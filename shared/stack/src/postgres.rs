@@ -254,6 +254,8 @@ fn program(binaries: &Binaries, options: &PostgresOptions, user: Option<User>) -
         "random_page_cost=1.1".into(),
         // Compiling costs more than our short statements take.
         "jit=off".into(),
+        // An error's detail quotes values of the row: identifiers, which no log may hold.
+        "log_error_verbosity=terse".into(),
         "log_timezone=UTC".into(),
         "timezone=UTC".into(),
     ];
