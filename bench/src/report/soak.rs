@@ -16,6 +16,8 @@ const SLACK_MIB: f64 = 8.0;
 /// Redis keeps bounded lists; they fill within the first minutes.
 const REDIS_SLACK_MIB: f64 = 4.0;
 const KEYS_SLACK: f64 = 50.0;
+/// Pools open connections when they first need them: one of them may do so late.
+const CONNECTIONS_SLACK: f64 = 4.0;
 /// One row per batch under way, and a relay that is a few behind.
 const OUTBOX_ROWS: f64 = 100.0;
 /// Autovacuum begins at a fifth; while it works some more come.
@@ -53,7 +55,7 @@ pub fn verdicts(samples: &[Sample]) -> Vec<Verdict> {
     };
     vec![
         flat("memory of the six services, MiB", &services, SLACK_MIB),
-        flat("connections to PostgreSQL", &connections, 0.5),
+        flat("connections to PostgreSQL", &connections, CONNECTIONS_SLACK),
         flat("Redis, MiB", &|sample| sample.redis_mib, REDIS_SLACK_MIB),
         flat("keys in Redis", &|sample| sample.redis_keys, KEYS_SLACK),
         below(

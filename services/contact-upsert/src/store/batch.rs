@@ -166,13 +166,34 @@ impl<'c> BatchTransaction<'c> {
         let epoch = self.transaction.prepare_cached(sql::EPOCH).await?;
         let by_key = self.transaction.prepare_cached(sql::LINKS).await?;
         let by_event = self.transaction.prepare_cached(sql::RECEIPTS).await?;
+        let lock = self.transaction.prepare_cached(sql::LOCK_CONTACTS).await?;
         let whose: [&(dyn ToSql + Sync); 1] = [account];
         let sought: [&(dyn ToSql + Sync); 3] = [account, &kinds, &values];
-        let (plan, epoch, links, receipts) = tokio::join!(
+        let (plan, epoch, links) = tokio::join!(
             biased;
             self.transaction.batch_execute(PLAN_BY_KEY),
             self.transaction.query_opt(&epoch, &whose),
             self.transaction.query(&by_key, &sought),
+        );
+        plan?;
+        let epoch: i64 = epoch?.ok_or(NotStored::NewAccount)?.get(0);
+        if epoch > self.batch.epoch {
+            return Err(NotStored::Closed);
+        }
+        let links = links?;
+        let contacts: BTreeSet<Uuid> = links.iter().map(|row| row.get(2)).collect();
+        let contacts: Vec<Uuid> = contacts.into_iter().collect();
+        // Receipts are read behind the locks: whoever stores the same event at the same time
+        // holds its contact, so its receipt is seen here instead of colliding at the end.
+        let (contacts, receipts) = tokio::join!(
+            biased;
+            async {
+                if contacts.is_empty() {
+                    return Ok(Vec::new());
+                }
+                let sought: [&(dyn ToSql + Sync); 2] = [account, &contacts];
+                self.transaction.query(&lock, &sought).await
+            },
             async {
                 if receipts.is_empty() {
                     return Ok(Vec::new());
@@ -181,28 +202,12 @@ impl<'c> BatchTransaction<'c> {
                 self.transaction.query(&by_event, &sought).await
             }
         );
-        plan?;
-        let epoch: i64 = epoch?.ok_or(NotStored::NewAccount)?.get(0);
-        if epoch > self.batch.epoch {
-            return Err(NotStored::Closed);
-        }
-        let (links, receipts) = (links?, receipts?);
-        let contacts: BTreeSet<Uuid> = links.iter().map(|row| row.get(2)).collect();
-        let contacts = self.lock_contacts(contacts.into_iter().collect()).await?;
+        let (contacts, receipts) = (contacts?, receipts?);
         Ok(Loaded {
             links,
             contacts,
             receipts,
         })
-    }
-
-    async fn lock_contacts(&self, ids: Vec<Uuid>) -> Result<Vec<Row>, NotStored> {
-        if ids.is_empty() {
-            return Ok(Vec::new());
-        }
-        let lock = self.transaction.prepare_cached(sql::LOCK_CONTACTS).await?;
-        let account = &self.batch.account.0;
-        Ok(self.transaction.query(&lock, &[account, &ids]).await?)
     }
 
     /// Every identifier of these contacts, which are locked.
