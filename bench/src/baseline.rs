@@ -11,6 +11,7 @@
 //!   statement that updates it.
 
 pub mod rows;
+mod statements;
 pub mod tables;
 pub mod writer;
 

@@ -7,7 +7,8 @@ use tokio::task::JoinSet;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Client, Statement};
 
-use super::rows::{Job, Write};
+use super::rows::Job;
+use super::statements::Write;
 use crate::drive::{Done, Worker};
 
 /// A connection with its prepared statements.
