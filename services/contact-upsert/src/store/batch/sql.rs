@@ -3,29 +3,47 @@
 /// Held shared until the batch is stored: raising the epoch waits for it.
 pub(super) const EPOCH: &str = "SELECT usage_epoch FROM accounts WHERE account_id = $1 FOR SHARE";
 
+// The look-ups are LATERAL and can't be flattened (LIMIT, OFFSET 0, FOR UPDATE), so that each
+// key is one probe of the index. As a plain join, a plan made while the table was young reads
+// all of the account's rows for every batch, and is kept until the table is analysed.
+
 pub(super) const LINKS: &str = "
     SELECT i.kind, i.value, i.contact_id, i.version, i.link_time, i.event_time, i.message_id
     FROM unnest($2::text[], $3::text[]) AS k (kind, value)
-    JOIN identifiers i
-      ON i.account_id = $1 AND i.kind = k.kind AND i.value = k.value";
+    CROSS JOIN LATERAL (
+        SELECT * FROM identifiers
+        WHERE account_id = $1 AND kind = k.kind AND value = k.value
+        LIMIT 1
+    ) AS i";
 
 pub(super) const HELD_LINKS: &str = "
     SELECT i.kind, i.value, i.contact_id, i.version, i.link_time, i.event_time, i.message_id
     FROM unnest($2::uuid[]) AS k (contact_id)
-    JOIN identifiers i ON i.account_id = $1 AND i.contact_id = k.contact_id";
+    CROSS JOIN LATERAL (
+        SELECT * FROM identifiers
+        WHERE account_id = $1 AND contact_id = k.contact_id
+        OFFSET 0
+    ) AS i";
 
 pub(super) const RECEIPTS: &str = "
     SELECT r.event_key, r.contact_id
     FROM unnest($2::uuid[]) AS k (event_key)
-    JOIN receipts r ON r.account_id = $1 AND r.event_key = k.event_key";
+    CROSS JOIN LATERAL (
+        SELECT * FROM receipts
+        WHERE account_id = $1 AND event_key = k.event_key
+        LIMIT 1
+    ) AS r";
 
+/// Locks in the order of the ids, which are sorted.
 pub(super) const LOCK_CONTACTS: &str = "
     SELECT c.contact_id, c.has_user_id, c.fields::text, c.registers::text,
            c.redirect_to IS NOT NULL
     FROM unnest($2::uuid[]) AS k (contact_id)
-    JOIN contacts c ON c.account_id = $1 AND c.contact_id = k.contact_id
-    ORDER BY c.contact_id
-    FOR UPDATE OF c";
+    CROSS JOIN LATERAL (
+        SELECT * FROM contacts
+        WHERE account_id = $1 AND contact_id = k.contact_id
+        FOR UPDATE
+    ) AS c";
 
 pub(super) const INSERT_CONTACTS: &str = "
     INSERT INTO contacts (account_id, contact_id, has_user_id, fields, registers, redirect_to,
