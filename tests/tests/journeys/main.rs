@@ -9,5 +9,6 @@ mod efficiency;
 mod identity;
 mod limits;
 mod poison;
+mod privacy;
 mod requests;
 mod samples;
