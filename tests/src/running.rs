@@ -187,6 +187,29 @@ impl Weir {
         self.stack.wait_ready(process).await.unwrap();
     }
 
+    /// How many calls the services answered each other, and us, so far.
+    pub async fn grpc_calls(&self) -> i64 {
+        let mut calls = 0;
+        for service in Service::ALL {
+            let url = self.stack.metrics_url(service);
+            let text = self
+                .http
+                .get(url)
+                .send()
+                .await
+                .unwrap()
+                .text()
+                .await
+                .unwrap();
+            let counts = text.lines().filter_map(|line| {
+                let rest = line.strip_prefix("rpc_server_duration_seconds_count")?;
+                rest.rsplit(' ').next()?.parse::<i64>().ok()
+            });
+            calls += counts.sum::<i64>();
+        }
+        calls
+    }
+
     /// How many statements on tenants' tables PostgreSQL ran so far.
     pub async fn statements(&self) -> i64 {
         let sql = "SELECT coalesce(sum(calls), 0)::bigint FROM pg_stat_statements

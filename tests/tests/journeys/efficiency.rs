@@ -12,6 +12,9 @@ use weir_tests::{Account, Plan, Weir, eventually, journey_alone};
 const STATEMENTS_A_BATCH: i64 = 150;
 /// Commands that Redis runs for a batch, those inside of scripts and health probes included.
 const COMMANDS_A_BATCH: i64 = 250;
+/// gRPC calls that a batch causes: one a hop, the settlement, the relay, and what this test
+/// itself asks until all is settled.
+const CALLS_A_BATCH: i64 = 60;
 
 #[test]
 fn a_batch_of_500_costs_no_more_calls_than_one_of_5() {
@@ -21,6 +24,7 @@ fn a_batch_of_500_costs_no_more_calls_than_one_of_5() {
         for kind in ["identify", "track", "track with traits"] {
             for size in [5, 500] {
                 let before = (weir.statements().await, weir.redis_commands().await);
+                let calls_before = weir.grpc_calls().await;
                 let batch = batch(kind, size);
                 let answer = match kind {
                     "identify" => account.identify(&batch).await,
@@ -34,6 +38,12 @@ fn a_batch_of_500_costs_no_more_calls_than_one_of_5() {
                 .await;
                 let statements = weir.statements().await - before.0;
                 let commands = weir.redis_commands().await - before.1;
+                let calls = weir.grpc_calls().await - calls_before;
+                // Two at the least: mapping and a store were called.
+                assert!(
+                    (2..=CALLS_A_BATCH).contains(&calls),
+                    "{kind} × {size}: {calls} gRPC calls"
+                );
                 assert!(
                     statements <= STATEMENTS_A_BATCH && commands <= COMMANDS_A_BATCH,
                     "{kind} × {size}: {statements} statements, {commands} commands"
