@@ -10,7 +10,7 @@ use super::statements::Write;
 use crate::random::hash;
 use crate::setup::{Account, RETENTION_DAYS};
 use crate::workload::client_form::{EVENT_NAME, write_attributes};
-use crate::workload::person::{ALL_FIELDS, Person, TRACK_FIELDS};
+use crate::workload::person::{Person, TRACK_FIELDS};
 use crate::workload::{Batch, Effect, Event};
 
 /// The parameters of a statement.
@@ -303,18 +303,13 @@ impl Renderer<'_> {
     fn registers(&self, event: &Event) -> String {
         let micros = event.millis * 1_000;
         let message_id = event.message_id(self.seed);
-        let stamp = |fields: &[&str]| {
-            let fields = fields.join(r#"",""#);
-            format!(r#"[{micros},"{message_id}",["{fields}"]]"#)
-        };
+        let stamp = format!(r#"[{micros},"{message_id}"]"#);
         if event.effect != Effect::ContactActivity {
-            return format!("[{}]", stamp(&ALL_FIELDS));
+            return format!("[{stamp}]");
         }
-        let others: Vec<&str> = ALL_FIELDS
-            .into_iter()
-            .filter(|field| !TRACK_FIELDS.contains(field))
-            .collect();
-        format!("[{},{}]", stamp(&others), stamp(&TRACK_FIELDS))
+        // An older event wrote the rest.
+        let fields = TRACK_FIELDS.join(r#"",""#);
+        format!(r#"[{stamp},[{micros},"{message_id}",["{fields}"]]]"#)
     }
 
     fn outbox_payload(&self, new: &[&Event]) -> String {

@@ -180,22 +180,6 @@ impl Person {
 
 /// The field ids of a track's traits.
 pub const TRACK_FIELDS: [&str; 3] = ["str::email", "str:cm:plan", "int:cm:login-count"];
-/// Those of all traits.
-pub const ALL_FIELDS: [&str; 12] = [
-    "str::first",
-    "str::last",
-    "str::email",
-    "phn::phone",
-    "dtz::b",
-    "geo::city",
-    "str::postal",
-    "geo::country",
-    "str:cm:plan",
-    "int:cm:login-count",
-    "bol:cm:active",
-    "dtz:cm:signed-up-at",
-];
-
 /// One of `choices`.
 pub fn pick<T: Copy>(choices: &[T], bits: u64) -> T {
     let index = bits % choices.len() as u64;

@@ -14,11 +14,11 @@ use weir_rpc::Deadline;
 
 pub use background::purge_receipts;
 
-use crate::domain::{
-    self, Batch, Changes, Facts, Message, Register, Snapshot, Status, StoredLink, Unusable,
-};
+use crate::domain::{self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status};
 use crate::metrics;
-use crate::store::{BatchTransaction, ContactKey, NotStored, Parcel, Store, StoredProfile};
+use crate::store::{
+    BatchTransaction, ContactKey, NotStored, Parcel, Store, StoredProfile, held_link,
+};
 
 /// A batch that loses this often against others is given back to its sender.
 const MAX_ATTEMPTS: u32 = 10;
@@ -115,8 +115,8 @@ impl App {
     }
 
     async fn upsert_in_attempts(&self, batch: &Batch, deadline: Deadline) -> Result<Answer, Error> {
-        let facts =
-            domain::facts_of(batch).map_err(|(position, _)| Error::InvalidFields(position))?;
+        let facts = Facts::of(&batch.events, &batch.settings)
+            .map_err(|(position, _)| Error::InvalidFields(position))?;
         for attempt in 0..MAX_ATTEMPTS {
             if deadline.remaining() < LEAST_TIME {
                 break;
@@ -144,30 +144,32 @@ impl App {
     async fn attempt(
         &self,
         batch: &Batch,
-        facts: &[Facts<'_>],
+        facts: &Facts<'_>,
         attempt: u32,
     ) -> Result<Answer, NotStored> {
         let now = Utc::now().trunc_subsecs(6);
+        let care = match attempt {
+            0 => Care::InSteps,
+            1 => Care::AtOnce,
+            _ => Care::Heal,
+        };
         let mut client = self.store.client().await?;
         let transaction = BatchTransaction::begin(&mut client, batch, now).await?;
         let mut all_receipts = false;
         loop {
-            let loaded = transaction.load(facts, all_receipts).await?;
-            let snapshot = Snapshot {
-                contacts: loaded.contacts(),
-                links: loaded.links(),
-                receipts: loaded.receipts(),
-                all_receipts,
-                heal: attempt > 1,
-            };
+            let mut snapshot = Snapshot::new(facts, care);
+            let receipts = facts.with_receipts(&batch.settings, all_receipts);
+            let keys = snapshot.first_keys();
+            let (first, receipts) = transaction.begin_load(facts, keys, &receipts).await?;
+            snapshot.add(first.links(), &first.contacts())?;
+            snapshot.add_receipts(receipts, all_receipts);
+            let keys = snapshot.other_keys();
+            let more;
+            if !keys.is_empty() {
+                more = transaction.load_more(facts, keys, &snapshot).await?;
+                snapshot.add(more.links(), &more.contacts())?;
+            }
             let folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
-            let folded = folded.map_err(|unusable| match unusable {
-                Unusable::Stale => NotStored::Conflict,
-                Unusable::Invalid(error) => {
-                    tracing::error!(%error, "a contact's row is broken");
-                    NotStored::Failed(Failure::Internal)
-                }
-            })?;
             if folded.needs_all_receipts {
                 all_receipts = true;
                 continue;
@@ -194,7 +196,7 @@ impl App {
         } else {
             transaction.held_links(&joined).await?
         };
-        let changes = changes.with_held_links(held.iter().map(StoredLink::from).collect());
+        let changes = changes.with_held_links(held.iter().map(held_link).collect());
         let message = Message::of(&changes, now.timestamp_micros());
         let tells = message.is_some();
         let message = message.map(|message| message.to_json());

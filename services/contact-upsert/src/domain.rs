@@ -20,8 +20,9 @@ mod properties;
 pub use changes::{Changes, ContactRow, Join, LinkRow};
 pub use contact::{InvalidContact, Register, Stamp, StoredContact, read_registers};
 pub use event::{
-    Batch, Event, Facts, InvalidFields, KeyStrategy, MergeStrategy, Mode, Settings, facts_of,
+    Batch, Event, EventFacts, Facts, InvalidFields, KeyId, KeyStrategy, MergeStrategy, Mode,
+    Settings,
 };
-pub use fold::{Folded, IgnoredField, Outcome, Snapshot, Status, StoredLink, Unusable, fold};
+pub use fold::{Care, Folded, IgnoredField, Outcome, Snapshot, Status, StoredLink, Unusable, fold};
 pub use key::{ANONYMOUS_ID, Key, USER_ID, is_merge_key, normalise};
 pub use message::{Link, Message};

@@ -11,7 +11,7 @@ mod usage;
 use chrono::{DateTime, Utc};
 use weir_postgres::{Failure, Migration, Pool};
 
-pub use batch::{BatchTransaction, Loaded, NotStored};
+pub use batch::{BatchTransaction, NotStored, held_link};
 pub use contacts::{ContactKey, StoredProfile};
 pub use outbox::Parcel;
 

@@ -76,23 +76,23 @@ impl<'a> Changes<'a> {
 
     /// Repoints the identifiers that joined contacts held besides those of the batch's events.
     #[must_use]
-    pub fn with_held_links(mut self, held: Vec<StoredLink<'a>>) -> Self {
-        for link in held {
+    pub fn with_held_links(mut self, held: Vec<(Key<'a>, StoredLink<'a>)>) -> Self {
+        for (key, link) in held {
             let known =
-                |rows: &[LinkRow<'_>]| rows.binary_search_by(|row| row.key.cmp(&link.key)).is_ok();
-            if known(&self.links_moved) || self.links_gone.binary_search(&link.key).is_ok() {
+                |rows: &[LinkRow<'_>]| rows.binary_search_by(|row| row.key.cmp(&key)).is_ok();
+            if known(&self.links_moved) || self.links_gone.binary_search(&key).is_ok() {
                 continue;
             }
             // Joins stand in the order in which they happened, so one pass follows a chain.
             let mut contact = link.contact;
             for join in &mut self.joins {
                 if join.joined == contact {
-                    join.identifiers.push(link.key.clone());
+                    join.identifiers.push(key.clone());
                     contact = join.survivor;
                 }
             }
             let row = LinkRow {
-                key: link.key,
+                key,
                 contact,
                 version: link.version + 1,
                 stamp: link.stamp,

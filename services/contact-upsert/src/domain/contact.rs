@@ -109,6 +109,26 @@ impl<'a> Contact<'a> {
         found.ok().map(|index| &self.registers[index])
     }
 
+    /// The last words on fields, which are in order: one walk over both lists.
+    pub fn registers_of<'b>(
+        &'b self,
+        fields: impl Iterator<Item = &'b str>,
+    ) -> impl Iterator<Item = Option<&'b Register<'a>>> {
+        let mut at = 0;
+        fields.map(move |field| {
+            at = self.seek(at, field);
+            self.registers.get(at).filter(|r| r.field == field)
+        })
+    }
+
+    /// The first place from `at` on whose field is not before `field`.
+    fn seek(&self, mut at: usize, field: &str) -> usize {
+        while self.registers.get(at).is_some_and(|r| r.field < field) {
+            at += 1;
+        }
+        at
+    }
+
     /// The field's current value.
     pub fn value(&self, field: &str) -> Option<&'a str> {
         self.register(field).and_then(|register| register.value)
@@ -176,31 +196,123 @@ impl<'a> Contact<'a> {
         json
     }
 
-    /// What orders its values: a stamp that several fields share is written once.
+    /// What orders its values: for each stamp the fields that carry it. Most often one event
+    /// wrote most of them, so the stamp of the most values names none: it is that of every
+    /// value that the others do not name.
     pub fn registers_json(&self) -> String {
-        let mut groups: Vec<(&Stamp<'_>, Vec<&str>)> = Vec::new();
+        let mut groups: Vec<Group<'_, 'a>> = Vec::new();
         for register in &self.registers {
-            // Neighbours mostly share; there are few stamps in any case.
-            match groups.iter_mut().rev().find(|(s, _)| **s == register.stamp) {
-                Some((_, fields)) => fields.push(register.field),
-                None => groups.push((&register.stamp, vec![register.field])),
+            // There are few stamps.
+            let known = groups.iter_mut().rev().find(|g| *g.stamp == register.stamp);
+            let group = match known {
+                Some(group) => group,
+                None => {
+                    groups.push(Group::new(&register.stamp));
+                    groups.last_mut().expect("it was just put there")
+                }
+            };
+            match register.value {
+                Some(_) => group.values += 1,
+                None => group.cleared += 1,
             }
         }
-        let mut json = String::with_capacity(96 + 16 * self.registers.len());
+        let most = groups.iter().map(|group| group.values).max();
+        let rest = groups
+            .iter()
+            .position(|g| Some(g.values) == most && g.values > 0);
+        let mut json = String::with_capacity(96 + 64 * groups.len());
         json.push('[');
-        for (index, (stamp, fields)) in groups.iter().enumerate() {
-            let id = serde_json::to_string(&stamp.message_id).expect("a text is always JSON");
-            let comma = if index > 0 { "," } else { "" };
-            let _ = write!(json, "{comma}[{},{id},[", stamp.micros);
-            for (index, field) in fields.iter().enumerate() {
-                json.push_str(if index > 0 { ",\"" } else { "\"" });
-                json.push_str(field);
-                json.push('"');
+        for (index, group) in groups.iter().enumerate() {
+            let is_rest = rest == Some(index);
+            if is_rest {
+                group.begin(&mut json);
+                json.push(']');
             }
-            json.push_str("]]");
+            if !is_rest || group.cleared > 0 {
+                group.begin(&mut json);
+                json.push_str(",[");
+                let named = self.registers.iter().filter(|register| {
+                    register.stamp == *group.stamp && !(is_rest && register.value.is_some())
+                });
+                for (index, register) in named.enumerate() {
+                    json.push_str(if index > 0 { ",\"" } else { "\"" });
+                    json.push_str(register.field);
+                    json.push('"');
+                }
+                json.push_str("]]");
+            }
         }
         json.push(']');
         json
+    }
+}
+
+/// A stamp, and how many registers carry it.
+struct Group<'b, 'a> {
+    stamp: &'b Stamp<'a>,
+    values: usize,
+    cleared: usize,
+}
+
+impl<'b, 'a> Group<'b, 'a> {
+    fn new(stamp: &'b Stamp<'a>) -> Self {
+        Self {
+            stamp,
+            values: 0,
+            cleared: 0,
+        }
+    }
+
+    /// Its time and message, with what divides it from the one before.
+    fn begin(&self, json: &mut String) {
+        if json.len() > 1 {
+            json.push(',');
+        }
+        let _ = write!(json, "[{},", self.stamp.micros);
+        weir_values::write_text(&self.stamp.message_id, json);
+    }
+}
+
+/// Writes fields to a contact in their order: one walk over its registers for all of them.
+#[derive(Debug, Default)]
+pub(super) struct Walk(usize);
+
+impl Walk {
+    /// Writes a register that the caller has decided to be newer; answers the value before.
+    pub fn write<'a>(
+        &mut self,
+        contact: &mut Contact<'a>,
+        field: &'a str,
+        value: Option<&'a str>,
+        stamp: &Stamp<'a>,
+    ) -> Option<&'a str> {
+        self.0 = contact.seek(self.0, field);
+        contact.moved = true;
+        match contact.registers.get_mut(self.0) {
+            Some(register) if register.field == field => {
+                let before = std::mem::replace(&mut register.value, value);
+                // Under `append`, a value may come in after a newer clearing: the register
+                // never goes back, so that the clearing is still known as done.
+                if register.stamp < *stamp {
+                    register.stamp.clone_from(stamp);
+                }
+                contact.changed |= before != value;
+                before
+            }
+            _ => {
+                let stamp = stamp.clone();
+                contact.registers.insert(
+                    self.0,
+                    Register {
+                        field,
+                        stamp,
+                        value,
+                    },
+                );
+                contact.changed |= value.is_some();
+                None
+            }
+        }
     }
 }
 
@@ -212,28 +324,49 @@ pub fn read_registers<'a>(
     fields: &'a str,
     registers: &'a str,
 ) -> Result<Vec<Register<'a>>, InvalidContact> {
+    /// Without names it is of every value that no other group names.
     #[derive(Deserialize)]
     struct Group<'a>(
         i64,
         #[serde(borrow)] Cow<'a, str>,
-        #[serde(borrow)] Vec<&'a str>,
+        #[serde(borrow, default)] Option<Vec<&'a str>>,
     );
 
     let values = fields_of(fields).map_err(|_| InvalidContact)?;
     let groups: Vec<Group<'a>> = serde_json::from_str(registers).map_err(|_| InvalidContact)?;
+    let stamp = |group: &Group<'a>| Stamp {
+        micros: group.0,
+        message_id: group.1.clone(),
+    };
+    let rest = groups.iter().find(|group| group.2.is_none());
+    if let (Some(rest), [_]) = (rest, groups.as_slice()) {
+        let register = |(field, value)| Register {
+            field,
+            stamp: stamp(rest),
+            value: Some(value),
+        };
+        return Ok(values.into_iter().map(register).collect());
+    }
+    let mut stamps: Vec<Option<&Group<'a>>> = vec![rest; values.len()];
     let mut read = Vec::with_capacity(values.len());
-    for Group(micros, message_id, names) in groups {
-        for field in names {
-            let value = values.binary_search_by(|(name, _)| (*name).cmp(field));
-            read.push(Register {
-                field,
-                stamp: Stamp {
-                    micros,
-                    message_id: message_id.clone(),
-                },
-                value: value.ok().map(|index| values[index].1),
-            });
+    for group in &groups {
+        for field in group.2.iter().flatten().copied() {
+            match values.binary_search_by(|(name, _)| (*name).cmp(field)) {
+                Ok(index) => stamps[index] = Some(group),
+                Err(_) => read.push(Register {
+                    field,
+                    stamp: stamp(group),
+                    value: None,
+                }),
+            }
         }
+    }
+    for ((field, value), group) in values.into_iter().zip(stamps) {
+        read.push(Register {
+            field,
+            stamp: stamp(group.ok_or(InvalidContact)?),
+            value: Some(value),
+        });
     }
     read.sort_unstable_by_key(|register| register.field);
     Ok(read)
@@ -264,10 +397,7 @@ mod tests {
         contact.set(register("dtz::b", -5, "m0", None));
         let (fields, registers) = (contact.fields_json(), contact.registers_json());
         assert_eq!(fields, r#"{"str::first":"Lana","str::last":"Ro\"meijn"}"#);
-        assert_eq!(
-            registers,
-            r#"[[-5,"m0",["dtz::b"]],[7,"m\"1",["str::first","str::last"]]]"#
-        );
+        assert_eq!(registers, r#"[[-5,"m0",["dtz::b"]],[7,"m\"1"]]"#);
         let read = Contact::read(&StoredContact {
             id: contact.id,
             has_user_id: false,

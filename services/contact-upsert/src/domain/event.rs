@@ -86,55 +86,124 @@ pub struct Event {
 #[error("not a JSON object of field ids and canonical values")]
 pub struct InvalidFields;
 
-/// One event, read: what the fold works with.
+/// A key by its place in [`Facts::keys`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct KeyId(pub(super) usize);
+
+/// A batch, read: what the fold works with.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
+    /// In the order of the batch.
+    pub events: Vec<EventFacts<'a>>,
+    /// All that the events can be found by, sorted and unique: from here on a key is its
+    /// number, and no text is compared twice.
+    pub keys: Vec<Key<'a>>,
+}
+
+/// One event, read.
+#[derive(Debug, Clone)]
+pub struct EventFacts<'a> {
     pub event: &'a Event,
     pub stamp: Stamp<'a>,
-    pub user: Option<Key<'a>>,
-    pub anonymous: Option<Key<'a>>,
+    pub user: Option<KeyId>,
+    pub anonymous: Option<KeyId>,
     /// By field id; none = clear.
     pub fields: Vec<(&'a str, Option<&'a str>)>,
     /// What the event can be found by, in order: position among the unique identifiers, key.
-    pub merge_keys: Vec<(usize, Key<'a>)>,
+    pub merge_keys: Vec<(usize, KeyId)>,
 }
 
 impl<'a> Facts<'a> {
-    /// Reads an event.
+    /// Reads a batch's events.
     ///
     /// # Errors
-    /// Where its fields are not an object; mapping never sends such.
-    pub fn of(event: &'a Event, settings: &Settings) -> Result<Self, InvalidFields> {
-        let fields = match event.fields_json.as_str() {
-            "" => Vec::new(),
-            json => fields_of(json)?
-                .into_iter()
-                .map(|(field, value)| (field, (value != "null").then_some(value)))
-                .collect(),
-        };
-        let mut merge_keys = Vec::new();
-        for (position, unique) in settings.unique_identifiers.iter().enumerate() {
-            let found = fields.binary_search_by(|(field, _)| (*field).cmp(unique));
-            if let Some((field, Some(json))) = found.ok().map(|index| fields[index])
-                && let Some(key) = Key::merge(field, json)
-            {
-                merge_keys.push((position, key));
+    /// The position of the first event whose fields are not an object; mapping never sends such.
+    pub fn of(events: &'a [Event], settings: &Settings) -> Result<Self, (usize, InvalidFields)> {
+        let mut keys: Vec<(Key<'a>, usize, KeyOf)> = Vec::with_capacity(events.len() * 3);
+        let mut read = Vec::with_capacity(events.len());
+        for (index, event) in events.iter().enumerate() {
+            let fields = event.fields().map_err(|error| (index, error))?;
+            let user = Key::user(&event.user_id);
+            keys.extend(user.map(|key| (key, index, KeyOf::User)));
+            let anonymous = Key::anonymous(&event.anonymous_id);
+            keys.extend(anonymous.map(|key| (key, index, KeyOf::Anonymous)));
+            for (position, unique) in settings.unique_identifiers.iter().enumerate() {
+                let found = fields.binary_search_by(|(field, _)| (*field).cmp(unique));
+                if let Some((field, Some(json))) = found.ok().map(|index| fields[index])
+                    && let Some(key) = Key::merge(field, json)
+                {
+                    keys.push((key, index, KeyOf::Field(position)));
+                }
             }
+            read.push(EventFacts {
+                event,
+                stamp: Stamp::new(event.event_micros, &event.message_id),
+                user: None,
+                anonymous: None,
+                fields,
+                merge_keys: Vec::new(),
+            });
         }
-        Ok(Self {
-            event,
-            stamp: Stamp::new(event.event_micros, &event.message_id),
-            user: Key::user(&event.user_id),
-            anonymous: Key::anonymous(&event.anonymous_id),
-            fields,
-            merge_keys,
-        })
+        keys.sort_unstable();
+        let mut facts = Self {
+            events: read,
+            keys: Vec::with_capacity(keys.len()),
+        };
+        for (key, index, whose) in keys {
+            facts.number(key, index, whose);
+        }
+        Ok(facts)
     }
 
+    /// One of [`Self::keys`].
+    pub fn key(&self, id: KeyId) -> &Key<'a> {
+        &self.keys[id.0]
+    }
+
+    /// The events whose repeats receipts tell; `all` where all are asked for.
+    pub fn with_receipts(&self, settings: &Settings, all: bool) -> Vec<Uuid> {
+        let events = self
+            .events
+            .iter()
+            .filter(|facts| all || facts.needs_receipt(settings));
+        let mut keys: Vec<Uuid> = events.map(|facts| facts.event.key).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
+    }
+
+    /// Takes the next of the sorted keys.
+    fn number(&mut self, key: Key<'a>, index: usize, whose: KeyOf) {
+        if self.keys.last() != Some(&key) {
+            self.keys.push(key);
+        }
+        let id = KeyId(self.keys.len() - 1);
+        let event = &mut self.events[index];
+        match whose {
+            KeyOf::User => event.user = Some(id),
+            KeyOf::Anonymous => event.anonymous = Some(id),
+            KeyOf::Field(position) => {
+                event.merge_keys.push((position, id));
+                event.merge_keys.sort_unstable();
+            }
+        }
+    }
+}
+
+/// What an event has a key for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum KeyOf {
+    User,
+    Anonymous,
+    /// The unique identifier at this position.
+    Field(usize),
+}
+
+impl EventFacts<'_> {
     /// All that the event can be found by.
-    pub fn keys(&self) -> impl Iterator<Item = &Key<'a>> {
-        let merge = self.merge_keys.iter().map(|(_, key)| key);
-        self.user.iter().chain(&self.anonymous).chain(merge)
+    pub fn keys(&self) -> impl Iterator<Item = KeyId> {
+        let merge = self.merge_keys.iter().map(|(_, key)| *key);
+        self.user.into_iter().chain(self.anonymous).chain(merge)
     }
 
     /// Whether a repeat of it is recognised by a receipt alone: it may leave no other trace,
@@ -147,17 +216,17 @@ impl<'a> Facts<'a> {
     }
 }
 
-/// Reads all events of a batch.
-///
-/// # Errors
-/// The position of the first event whose fields can't be read.
-pub fn facts_of(batch: &Batch) -> Result<Vec<Facts<'_>>, (usize, InvalidFields)> {
-    batch
-        .events
-        .iter()
-        .enumerate()
-        .map(|(index, event)| Facts::of(event, &batch.settings).map_err(|error| (index, error)))
-        .collect()
+impl Event {
+    /// By field id; none = clear.
+    fn fields(&self) -> Result<Vec<(&str, Option<&str>)>, InvalidFields> {
+        if self.fields_json.is_empty() {
+            return Ok(Vec::new());
+        }
+        let members = fields_of(&self.fields_json)?.into_iter();
+        Ok(members
+            .map(|(field, value)| (field, (value != "null").then_some(value)))
+            .collect())
+    }
 }
 
 /// The members of a JSON object of canonical values, by name; the last of a name counts.

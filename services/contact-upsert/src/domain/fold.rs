@@ -9,8 +9,8 @@ use uuid::Uuid;
 use weir_ids::ContactId;
 
 use super::changes::Changes;
-use super::contact::{Contact, InvalidContact, Stamp, StoredContact};
-use super::event::{Facts, KeyStrategy, MergeStrategy, Mode, Settings};
+use super::contact::{Contact, InvalidContact, Stamp};
+use super::event::{EventFacts, Facts, KeyId, KeyStrategy, MergeStrategy, Mode, Settings};
 use super::key::{Key, is_merge_key};
 
 mod difference;
@@ -18,37 +18,12 @@ mod fields;
 mod joining;
 mod matching;
 mod repeats;
+mod snapshot;
 
 use fields::Effect;
 use joining::JoinState;
 use matching::Matches;
-
-/// What was loaded for a batch.
-#[derive(Debug, Clone, Default)]
-pub struct Snapshot<'a> {
-    /// The contacts of `links`, locked.
-    pub contacts: Vec<StoredContact<'a>>,
-    /// Every identifier of the batch's events that is known.
-    pub links: Vec<StoredLink<'a>>,
-    /// Receipts that were found.
-    pub receipts: Vec<(Uuid, ContactId)>,
-    /// Receipts were looked up for every event, not only for those that need one.
-    pub all_receipts: bool,
-    /// Take a merge key that is not its contact's current value for nobody's, rather than for
-    /// a sign that the contact changed between the two reads.
-    pub heal: bool,
-}
-
-/// An identifier's row.
-#[derive(Debug, Clone)]
-pub struct StoredLink<'a> {
-    pub key: Key<'a>,
-    pub contact: ContactId,
-    pub version: i64,
-    pub stamp: Stamp<'a>,
-    /// When it was linked, by our clock.
-    pub linked_micros: i64,
-}
+pub use snapshot::{Care, Snapshot, StoredLink};
 
 /// What became of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,7 +63,7 @@ pub struct Folded<'a> {
     pub needs_all_receipts: bool,
 }
 
-/// Why there is nothing to fold over.
+/// Why a snapshot can't be folded over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// Identifiers were read before their contacts were locked, and moved in between: load
@@ -100,18 +75,15 @@ pub enum Unusable {
     Invalid(#[from] InvalidContact),
 }
 
-/// Folds `events` over `snapshot`. `new_id` makes ids that grow.
-///
-/// # Errors
-/// Where the snapshot is not of one moment, or a contact's row can't be read.
+/// Folds the events over what was loaded for them. `new_id` makes ids that grow.
 pub fn fold<'a>(
     settings: &'a Settings,
-    events: &'a [Facts<'a>],
+    facts: &'a Facts<'a>,
     snapshot: Snapshot<'a>,
     new_id: impl FnMut() -> ContactId,
-) -> Result<Folded<'a>, Unusable> {
-    let mut state = State::of(settings, snapshot, new_id)?;
-    let drafts: Vec<_> = events.iter().map(|facts| state.step(facts)).collect();
+) -> Folded<'a> {
+    let mut state = State::of(settings, facts, snapshot, new_id);
+    let drafts: Vec<_> = facts.events.iter().map(|facts| state.step(facts)).collect();
     let outcomes = drafts
         .into_iter()
         .map(|draft| Outcome {
@@ -122,11 +94,11 @@ pub fn fold<'a>(
         .collect();
     let needs_all_receipts = state.needs_all_receipts;
     let changes = state.into_changes();
-    Ok(Folded {
+    Folded {
         outcomes,
         changes,
         needs_all_receipts,
-    })
+    }
 }
 
 /// A merge key stands for a contact only as long as it is the field's current value.
@@ -141,8 +113,12 @@ fn is_current(contact: &Contact<'_>, key: &Key<'_>) -> bool {
 /// Everything that the batch's events may touch, as it is after the events so far.
 struct State<'a, N> {
     settings: &'a Settings,
+    keys: &'a [Key<'a>],
+    /// Keys that no event names: what contacts were found by before. Numbered on.
+    more_keys: Vec<Key<'a>>,
     contacts: Vec<Contact<'a>>,
-    links: HashMap<Key<'a>, Link<'a>>,
+    /// By key; none = nothing is known of it.
+    links: Vec<Option<Link<'a>>>,
     receipts: HashMap<Uuid, Whose>,
     new_receipts: Vec<(Uuid, usize)>,
     joins: Vec<JoinState<'a>>,
@@ -170,6 +146,36 @@ struct LinkedTo<'a> {
     stamp: Stamp<'a>,
 }
 
+impl Link<'_> {
+    /// The contact that it leads to now.
+    fn slot(&self) -> Option<usize> {
+        self.now.as_ref().map(|to| to.contact)
+    }
+
+    /// That of a merge key which is a contact's current value and was not loaded: that it has
+    /// a row follows from the contact's having one.
+    fn of_current_key(contact: &Contact<'_>, slot: usize) -> Self {
+        Self {
+            stored: StoredAs::by(contact),
+            now: Some(LinkedTo {
+                contact: slot,
+                stamp: Stamp::new(0, ""),
+            }),
+        }
+    }
+}
+
+impl StoredAs {
+    /// How the row of a contact's merge key that was not loaded stands.
+    fn by(contact: &Contact<'_>) -> Option<Self> {
+        contact.stored.then_some(Self {
+            contact: contact.id,
+            version: 0,
+            linked_micros: 0,
+        })
+    }
+}
+
 /// The contact of an outcome or receipt.
 #[derive(Clone, Copy)]
 enum Whose {
@@ -185,42 +191,14 @@ struct Draft<'a> {
 }
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
-    fn of(settings: &'a Settings, snapshot: Snapshot<'a>, new_id: N) -> Result<Self, Unusable> {
-        let contacts = snapshot
-            .contacts
-            .iter()
-            .map(Contact::read)
-            .collect::<Result<Vec<_>, _>>()?;
-        let slots: HashMap<ContactId, usize> = snapshot
-            .contacts
-            .iter()
-            .enumerate()
-            .filter(|(_, row)| !row.redirected)
-            .map(|(slot, row)| (row.id, slot))
-            .collect();
-        let mut links = HashMap::with_capacity(snapshot.links.len() * 2);
-        for link in snapshot.links {
-            let slot = *slots.get(&link.contact).ok_or(Unusable::Stale)?;
-            let stands = is_current(&contacts[slot], &link.key);
-            if !stands && !snapshot.heal {
-                return Err(Unusable::Stale);
-            }
-            let stored = Some(StoredAs {
-                contact: link.contact,
-                version: link.version,
-                linked_micros: link.linked_micros,
-            });
-            let now = stands.then_some(LinkedTo {
-                contact: slot,
-                stamp: link.stamp,
-            });
-            links.insert(link.key, Link { stored, now });
-        }
+    fn of(settings: &'a Settings, facts: &'a Facts<'a>, snapshot: Snapshot<'a>, new_id: N) -> Self {
         let receipts = snapshot.receipts.into_iter();
-        Ok(Self {
+        Self {
             settings,
-            contacts,
-            links,
+            keys: &facts.keys,
+            more_keys: Vec::new(),
+            contacts: snapshot.contacts,
+            links: snapshot.links,
             receipts: receipts.map(|(key, id)| (key, Whose::Id(id))).collect(),
             new_receipts: Vec::new(),
             joins: Vec::new(),
@@ -228,10 +206,10 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             needs_all_receipts: false,
             units: 0,
             new_id,
-        })
+        }
     }
 
-    fn step(&mut self, facts: &'a Facts<'a>) -> Draft<'a> {
+    fn step(&mut self, facts: &'a EventFacts<'a>) -> Draft<'a> {
         let matches = self.matches(facts);
         let contact = matches.target.map(Whose::Slot);
         let end = |status| Draft {
@@ -289,7 +267,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     /// The event is stored: its contact is made or joined, then gets fields and identifiers.
     fn store(
         &mut self,
-        facts: &'a Facts<'a>,
+        facts: &'a EventFacts<'a>,
         matches: &Matches,
         effects: Vec<Effect>,
     ) -> Draft<'a> {
@@ -324,44 +302,67 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         }
     }
 
-    fn leave_receipt(&mut self, facts: &Facts<'a>, slot: usize) {
+    fn leave_receipt(&mut self, facts: &EventFacts<'a>, slot: usize) {
         self.receipts.insert(facts.event.key, Whose::Slot(slot));
         self.new_receipts.push((facts.event.key, slot));
     }
 
     /// Links those of the event's ids that are nobody's.
-    fn link(&mut self, slot: usize, facts: &'a Facts<'a>) {
-        if let Some(key) = &facts.user
+    fn link(&mut self, slot: usize, facts: &'a EventFacts<'a>) {
+        if let Some(key) = facts.user
             && self.linked(key).is_none()
         {
-            self.point(key.clone(), slot, facts.stamp.clone());
+            self.point(key, slot, facts.stamp.clone());
             if !self.contacts[slot].has_user_id {
                 self.contacts[slot].has_user_id = true;
                 self.contacts[slot].changed = true;
             }
         }
-        if let Some(key) = &facts.anonymous
+        if let Some(key) = facts.anonymous
             && self.linked(key).is_none()
         {
-            self.point(key.clone(), slot, facts.stamp.clone());
+            self.point(key, slot, facts.stamp.clone());
         }
     }
 
-    fn point(&mut self, key: Key<'a>, contact: usize, stamp: Stamp<'a>) {
-        let link = self.links.entry(key).or_insert(Link {
+    fn point(&mut self, key: KeyId, contact: usize, stamp: Stamp<'a>) {
+        let link = self.links[key.0].get_or_insert(Link {
             stored: None,
             now: None,
         });
         link.now = Some(LinkedTo { contact, stamp });
     }
 
-    fn linked(&self, key: &Key<'a>) -> Option<&LinkedTo<'a>> {
-        self.links.get(key).and_then(|link| link.now.as_ref())
+    fn linked(&self, key: KeyId) -> Option<&LinkedTo<'a>> {
+        self.links[key.0]
+            .as_ref()
+            .and_then(|link| link.now.as_ref())
+    }
+
+    fn key(&self, id: KeyId) -> &Key<'a> {
+        match id.0.checked_sub(self.keys.len()) {
+            None => &self.keys[id.0],
+            Some(more) => &self.more_keys[more],
+        }
+    }
+
+    /// The number of a key that stands in a contact rather than in an event.
+    fn key_id(&mut self, key: Key<'a>) -> KeyId {
+        if let Ok(id) = self.keys.binary_search(&key) {
+            return KeyId(id);
+        }
+        let known = self.more_keys.iter().position(|more| *more == key);
+        let more = known.unwrap_or_else(|| {
+            self.more_keys.push(key);
+            self.links.push(None);
+            self.more_keys.len() - 1
+        });
+        KeyId(self.keys.len() + more)
     }
 
     /// Whether one of the event's ids is nobody's.
-    fn unlinked(&self, facts: &Facts<'a>) -> bool {
-        let mut ids = facts.user.iter().chain(&facts.anonymous);
+    fn unlinked(&self, facts: &EventFacts<'a>) -> bool {
+        let mut ids = facts.user.into_iter().chain(facts.anonymous);
         ids.any(|key| self.linked(key).is_none())
     }
 

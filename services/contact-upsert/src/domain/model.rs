@@ -6,8 +6,8 @@ use uuid::Uuid;
 use weir_ids::ContactId;
 
 use super::{
-    Changes, ContactRow, Event, Facts, Key, Settings, Snapshot, Stamp, Status, StoredContact,
-    StoredLink, fold, is_merge_key,
+    Care, Changes, ContactRow, Event, Facts, Key, KeyId, Settings, Snapshot, Stamp, Status,
+    StoredContact, StoredLink, fold, is_merge_key,
 };
 
 /// Contacts, identifiers and receipts of one account.
@@ -29,86 +29,94 @@ pub(super) struct LinkRow {
 }
 
 impl Tables {
-    /// One transaction.
+    /// One transaction; however the store loads, it must come to the same.
     pub fn run(&mut self, settings: &Settings, events: &[Event]) -> Vec<Status> {
-        let facts: Vec<Facts<'_>> = events
-            .iter()
-            .map(|event| Facts::of(event, settings).unwrap())
-            .collect();
-        let before = self.clone();
+        let facts = Facts::of(events, settings).unwrap();
+        let in_steps = self.after(settings, &facts, Care::InSteps);
+        assert_eq!(self.after(settings, &facts, Care::AtOnce), in_steps);
+        let (statuses, after) = in_steps;
+        *self = after;
+        statuses
+    }
+
+    fn after(&self, settings: &Settings, facts: &Facts<'_>, care: Care) -> (Vec<Status>, Self) {
         let mut all_receipts = false;
         let (folded, next_id) = loop {
-            let mut next_id = before.next_id;
+            let mut next_id = self.next_id;
             let new_id = || {
                 next_id += 1;
                 ContactId(Uuid::from_u128(next_id))
             };
-            let snapshot = before.snapshot(settings, &facts, all_receipts);
-            let folded = fold(settings, &facts, snapshot, new_id).unwrap();
+            let snapshot = self.snapshot(settings, facts, care, all_receipts);
+            let folded = fold(settings, facts, snapshot, new_id);
             if !folded.needs_all_receipts {
                 break (folded, next_id);
             }
             assert!(!all_receipts, "asks for receipts only once");
             all_receipts = true;
         };
-        self.next_id = next_id;
         let statuses: Vec<Status> = folded.outcomes.iter().map(|o| o.status).collect();
         let joined = folded.changes.joined_contacts();
-        let held = before
+        let held = self
             .links
             .iter()
             .filter(|(_, row)| joined.contains(&row.contact))
-            .map(stored_link)
+            .map(|((kind, value), row)| (key_of(kind, value), stored_link(row)))
             .collect();
-        self.write(&folded.changes.with_held_links(held));
+        let mut after = self.clone();
+        after.next_id = next_id;
+        after.write(&folded.changes.with_held_links(held));
         for outcome in &folded.outcomes {
-            let live = outcome.contact.map(|id| self.contacts[&id].redirect_to);
+            let live = outcome.contact.map(|id| after.contacts[&id].redirect_to);
             assert!(outcome.status == Status::Repeated || live.is_none_or(|to| to.is_none()));
         }
-        self.check(settings);
-        statuses
+        after.check(settings);
+        (statuses, after)
     }
 
     fn snapshot<'a>(
         &'a self,
         settings: &Settings,
-        facts: &[Facts<'_>],
+        facts: &'a Facts<'a>,
+        care: Care,
         all_receipts: bool,
     ) -> Snapshot<'a> {
-        let keys: BTreeSet<_> = facts.iter().flat_map(Facts::keys).collect();
-        let links: Vec<StoredLink<'_>> = keys
+        let mut snapshot = Snapshot::new(facts, care);
+        let keys = snapshot.first_keys();
+        self.load(&mut snapshot, facts, &keys);
+        let keys = snapshot.other_keys();
+        self.load(&mut snapshot, facts, &keys);
+        let receipts = facts.with_receipts(settings, all_receipts).into_iter();
+        let receipts = receipts.filter_map(|key| Some((key, *self.receipts.get(&key)?)));
+        snapshot.add_receipts(receipts.collect(), all_receipts);
+        snapshot
+    }
+
+    fn load<'a>(&'a self, snapshot: &mut Snapshot<'a>, facts: &Facts<'_>, keys: &[KeyId]) {
+        let links: Vec<(KeyId, StoredLink<'_>)> = keys
             .iter()
-            .filter_map(|key| {
+            .filter_map(|id| {
+                let key = facts.key(*id);
                 let place = (key.kind.to_owned(), key.value.clone().into_owned());
-                self.links.get_key_value(&place).map(stored_link)
+                Some((*id, stored_link(self.links.get(&place)?)))
             })
             .collect();
-        let contacts: BTreeSet<ContactId> = links.iter().map(|link| link.contact).collect();
-        let receipts = facts
+        let contacts = links.iter().map(|(_, link)| link.contact);
+        let contacts: BTreeSet<ContactId> = contacts.filter(|id| !snapshot.knows(*id)).collect();
+        let contacts: Vec<StoredContact<'_>> = contacts
             .iter()
-            .filter(|f| all_receipts || f.needs_receipt(settings));
-        Snapshot {
-            contacts: contacts
-                .iter()
-                .map(|id| {
-                    let row = &self.contacts[id];
-                    StoredContact {
-                        id: row.id,
-                        has_user_id: row.has_user_id,
-                        fields: &row.fields,
-                        registers: &row.registers,
-                        redirected: row.redirect_to.is_some(),
-                    }
-                })
-                .collect(),
-            links,
-            receipts: receipts
-                .filter_map(|f| self.receipts.get_key_value(&f.event.key))
-                .map(|(key, id)| (*key, *id))
-                .collect(),
-            all_receipts,
-            heal: false,
-        }
+            .map(|id| {
+                let row = &self.contacts[id];
+                StoredContact {
+                    id: row.id,
+                    has_user_id: row.has_user_id,
+                    fields: &row.fields,
+                    registers: &row.registers,
+                    redirected: row.redirect_to.is_some(),
+                }
+            })
+            .collect();
+        snapshot.add(links, &contacts).unwrap();
     }
 
     fn write(&mut self, changes: &Changes<'_>) {
@@ -220,12 +228,15 @@ fn current_key(contact: &ContactRow, field: &str) -> Option<String> {
     Some(key.value.into_owned())
 }
 
-fn stored_link<'a>(((kind, value), row): (&'a (String, String), &'a LinkRow)) -> StoredLink<'a> {
+fn key_of<'a>(kind: &'a str, value: &'a str) -> Key<'a> {
+    Key {
+        kind,
+        value: value.into(),
+    }
+}
+
+fn stored_link(row: &LinkRow) -> StoredLink<'_> {
     StoredLink {
-        key: Key {
-            kind,
-            value: value.as_str().into(),
-        },
         contact: row.contact,
         version: row.version,
         stamp: Stamp::new(row.micros, &row.message_id),

@@ -1,10 +1,9 @@
 //! The transaction of one batch.
 //!
 //! Locks are taken in one order: the account's row (shared), contacts by id, then identifiers
-//! by key as they are written. Identifiers are read without a lock: whoever changes one holds
-//! its contact, and the fold sees it when that happened in between.
-
-use std::collections::BTreeSet;
+//! by key as they are written. Contacts that are found only after others are locked are not
+//! waited for. Identifiers are read without a lock: whoever changes one holds its contact, and
+//! the fold sees it when that happened in between.
 
 use chrono::{DateTime, Utc};
 use deadpool_postgres::{Client, Transaction};
@@ -16,7 +15,9 @@ use weir_ids::ContactId;
 use weir_postgres::Failure;
 
 use super::micros_of;
-use crate::domain::{Batch, Changes, Facts, Key, Stamp, StoredContact, StoredLink};
+use crate::domain::{
+    Batch, Changes, Facts, Key, KeyId, Snapshot, Stamp, StoredContact, StoredLink, Unusable,
+};
 
 mod sql;
 mod write;
@@ -56,6 +57,18 @@ impl From<Failure> for NotStored {
     }
 }
 
+impl From<Unusable> for NotStored {
+    fn from(unusable: Unusable) -> Self {
+        match unusable {
+            Unusable::Stale => Self::Conflict,
+            Unusable::Invalid(error) => {
+                tracing::error!(%error, "a contact's row is broken");
+                Self::Failed(Failure::Internal)
+            }
+        }
+    }
+}
+
 impl From<tokio_postgres::Error> for NotStored {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.code() {
@@ -67,14 +80,14 @@ impl From<tokio_postgres::Error> for NotStored {
     }
 }
 
-/// Rows of a batch; the domain's view borrows from them.
-pub struct Loaded {
+/// Rows of some keys and of the contacts that they lead to; the domain's view borrows from them.
+pub struct Rows {
+    sought: Vec<KeyId>,
     links: Vec<Row>,
     contacts: Vec<Row>,
-    receipts: Vec<Row>,
 }
 
-impl Loaded {
+impl Rows {
     /// Contacts as the fold takes them.
     pub fn contacts(&self) -> Vec<StoredContact<'_>> {
         let contact = |row| StoredContact::from(row);
@@ -82,16 +95,15 @@ impl Loaded {
     }
 
     /// Identifiers as the fold takes them.
-    pub fn links(&self) -> Vec<StoredLink<'_>> {
-        self.links.iter().map(StoredLink::from).collect()
-    }
-
-    /// Receipts as the fold takes them.
-    pub fn receipts(&self) -> Vec<(Uuid, ContactId)> {
-        let receipts = self.receipts.iter();
-        receipts
-            .map(|row| (row.get(0), ContactId(row.get(1))))
-            .collect()
+    pub fn links(&self) -> Vec<(KeyId, StoredLink<'_>)> {
+        let key = |row: &Row| {
+            let ordinal: i64 = row.get(0);
+            // PostgreSQL counts from one.
+            let index = usize::try_from(ordinal - 1).expect("it is one of those that were sent");
+            self.sought[index]
+        };
+        let links = self.links.iter();
+        links.map(|row| (key(row), stored_link(row, 1))).collect()
     }
 }
 
@@ -107,19 +119,23 @@ impl<'a> From<&'a Row> for StoredContact<'a> {
     }
 }
 
-impl<'a> From<&'a Row> for StoredLink<'a> {
-    fn from(row: &'a Row) -> Self {
-        Self {
-            key: Key {
-                kind: row.get(0),
-                value: row.get::<_, &str>(1).into(),
-            },
-            contact: ContactId(row.get(2)),
-            version: row.get(3),
-            linked_micros: micros_of(row.get(4)),
-            stamp: Stamp::new(micros_of(row.get(5)), row.get(6)),
-        }
+/// The link in the columns from `first` on.
+fn stored_link(row: &Row, first: usize) -> StoredLink<'_> {
+    StoredLink {
+        contact: ContactId(row.get(first)),
+        version: row.get(first + 1),
+        linked_micros: micros_of(row.get(first + 2)),
+        stamp: Stamp::new(micros_of(row.get(first + 3)), row.get(first + 4)),
     }
+}
+
+/// A row of [`BatchTransaction::held_links`].
+pub fn held_link(row: &Row) -> (Key<'_>, StoredLink<'_>) {
+    let key = Key {
+        kind: row.get(0),
+        value: row.get::<_, &str>(1).into(),
+    };
+    (key, stored_link(row, 2))
 }
 
 /// One batch under way. Dropped without `commit`, nothing of it was.
@@ -146,34 +162,25 @@ impl<'c> BatchTransaction<'c> {
         })
     }
 
-    /// Loads what the events may touch, and locks the contacts among it.
+    /// Finds these keys and locks their contacts in order; and the receipts of these events.
     ///
     /// # Errors
     /// When the batch's epoch is past, the account has no anchor, or PostgreSQL refuses.
-    pub async fn load(&self, facts: &[Facts<'_>], all_receipts: bool) -> Result<Loaded, NotStored> {
-        // Sorted and unique: neighbours in the index are looked up one after another.
-        let keys: BTreeSet<&Key<'_>> = facts.iter().flat_map(Facts::keys).collect();
-        let kinds: Vec<&str> = keys.iter().map(|key| key.kind).collect();
-        let values: Vec<&str> = keys.iter().map(|key| key.value.as_ref()).collect();
-        let receipts: BTreeSet<Uuid> = facts
-            .iter()
-            .filter(|facts| all_receipts || facts.needs_receipt(&self.batch.settings))
-            .map(|facts| facts.event.key)
-            .collect();
-        let receipts: Vec<Uuid> = receipts.into_iter().collect();
-
+    pub async fn begin_load(
+        &self,
+        facts: &Facts<'_>,
+        sought: Vec<KeyId>,
+        events: &[Uuid],
+    ) -> Result<(Rows, Vec<(Uuid, ContactId)>), NotStored> {
         let account = &self.batch.account.0;
-        let epoch = self.transaction.prepare_cached(sql::EPOCH).await?;
-        let by_key = self.transaction.prepare_cached(sql::LINKS).await?;
-        let by_event = self.transaction.prepare_cached(sql::RECEIPTS).await?;
-        let lock = self.transaction.prepare_cached(sql::LOCK_CONTACTS).await?;
         let whose: [&(dyn ToSql + Sync); 1] = [account];
-        let sought: [&(dyn ToSql + Sync); 3] = [account, &kinds, &values];
+        let epoch = self.transaction.prepare_cached(sql::EPOCH).await?;
+        let by_event = self.transaction.prepare_cached(sql::RECEIPTS).await?;
         let (plan, epoch, links) = tokio::join!(
             biased;
             self.transaction.batch_execute(PLAN_BY_KEY),
             self.transaction.query_opt(&epoch, &whose),
-            self.transaction.query(&by_key, &sought),
+            self.links(facts, &sought),
         );
         plan?;
         let epoch: i64 = epoch?.ok_or(NotStored::NewAccount)?.get(0);
@@ -181,33 +188,90 @@ impl<'c> BatchTransaction<'c> {
             return Err(NotStored::Closed);
         }
         let links = links?;
-        let contacts: BTreeSet<Uuid> = links.iter().map(|row| row.get(2)).collect();
-        let contacts: Vec<Uuid> = contacts.into_iter().collect();
         // Receipts are read behind the locks: whoever stores the same event at the same time
         // holds its contact, so its receipt is seen here instead of colliding at the end.
         let (contacts, receipts) = tokio::join!(
             biased;
+            self.lock_contacts(&links, sql::LOCK_CONTACTS, |_| false),
             async {
-                if contacts.is_empty() {
+                if events.is_empty() {
                     return Ok(Vec::new());
                 }
-                let sought: [&(dyn ToSql + Sync); 2] = [account, &contacts];
-                self.transaction.query(&lock, &sought).await
-            },
-            async {
-                if receipts.is_empty() {
-                    return Ok(Vec::new());
-                }
-                let sought: [&(dyn ToSql + Sync); 2] = [account, &receipts];
+                let sought: [&(dyn ToSql + Sync); 2] = [account, &events];
                 self.transaction.query(&by_event, &sought).await
             }
         );
-        let (contacts, receipts) = (contacts?, receipts?);
-        Ok(Loaded {
+        let receipts = receipts?
+            .iter()
+            .map(|row| (row.get(0), ContactId(row.get(1))))
+            .collect();
+        let contacts = contacts?;
+        let rows = Rows {
+            sought,
             links,
             contacts,
-            receipts,
+        };
+        Ok((rows, receipts))
+    }
+
+    /// Finds more keys and locks their contacts. Those that another transaction holds are left
+    /// out where this one must not wait for them.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn load_more(
+        &self,
+        facts: &Facts<'_>,
+        sought: Vec<KeyId>,
+        known: &Snapshot<'_>,
+    ) -> Result<Rows, NotStored> {
+        let links = self.links(facts, &sought).await?;
+        let lock = if known.may_wait() {
+            sql::LOCK_CONTACTS
+        } else {
+            sql::LOCK_FREE_CONTACTS
+        };
+        let contacts = self
+            .lock_contacts(&links, lock, |contact| known.knows(contact))
+            .await?;
+        Ok(Rows {
+            sought,
+            links,
+            contacts,
         })
+    }
+
+    async fn links(
+        &self,
+        facts: &Facts<'_>,
+        sought: &[KeyId],
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let (kinds, values): (Vec<&str>, Vec<&str>) = sought
+            .iter()
+            .map(|id| facts.key(*id))
+            .map(|key| (key.kind, &*key.value))
+            .unzip();
+        let by_key = self.transaction.prepare_cached(sql::LINKS).await?;
+        let sought: [&(dyn ToSql + Sync); 3] = [&self.batch.account.0, &kinds, &values];
+        self.transaction.query(&by_key, &sought).await
+    }
+
+    async fn lock_contacts(
+        &self,
+        links: &[Row],
+        sql: &str,
+        known: impl Fn(ContactId) -> bool,
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        let contacts = links.iter().map(|row| row.get(1));
+        let mut contacts: Vec<Uuid> = contacts.filter(|id| !known(ContactId(*id))).collect();
+        contacts.sort_unstable();
+        contacts.dedup();
+        if contacts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let lock = self.transaction.prepare_cached(sql).await?;
+        let sought: [&(dyn ToSql + Sync); 2] = [&self.batch.account.0, &contacts];
+        self.transaction.query(&lock, &sought).await
     }
 
     /// Every identifier of these contacts, which are locked.

@@ -36,13 +36,21 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             .collect();
         // Keys come again in several batches at once; one order keeps them from deadlock.
         changes.receipts.sort_unstable();
-        changes.joins = self
-            .joins
-            .iter()
-            .map(|join| join.of(&self.contacts))
-            .collect();
-        for (key, link) in self.links {
-            let to = link.now.map(|to| (self.contacts[to.contact].id, to.stamp));
+        let Self {
+            keys,
+            more_keys,
+            contacts,
+            links,
+            joins,
+            ..
+        } = self;
+        let joins = joins.into_iter();
+        changes.joins = joins.map(|join| join.of(&contacts)).collect();
+        // By key but for the few that no event named.
+        let keys = keys.iter().cloned().chain(more_keys);
+        for (key, link) in keys.zip(links) {
+            let Some(link) = link else { continue };
+            let to = link.now.map(|to| (contacts[to.contact].id, to.stamp));
             match (link.stored, to) {
                 (None, Some((contact, stamp))) => changes.links_new.push(LinkRow {
                     key,

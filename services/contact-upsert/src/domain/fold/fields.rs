@@ -2,8 +2,9 @@
 
 use weir_ids::ContactId;
 
-use super::{Facts, IgnoredField, MergeStrategy, State};
-use crate::domain::contact::Register;
+use super::{EventFacts, IgnoredField, MergeStrategy, State};
+use crate::domain::contact::{Register, Walk};
+use crate::domain::event::KeyId;
 use crate::domain::key::Key;
 
 const TAKEN: &str = "belongs to another contact that can't be joined with this one; send it with \
@@ -28,21 +29,29 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             .any(|unique| unique == field)
     }
 
-    pub(super) fn effects(&self, target: Option<usize>, facts: &Facts<'a>) -> Vec<Effect> {
-        let fields = facts.fields.iter();
+    pub(super) fn effects(&self, target: Option<usize>, facts: &EventFacts<'a>) -> Vec<Effect> {
+        let Some(slot) = target else {
+            let fields = facts.fields.iter();
+            return fields
+                .map(|(field, value)| self.effect(None, None, facts, field, *value))
+                .collect();
+        };
+        let names = facts.fields.iter().map(|(field, _)| *field);
+        let present = self.contacts[slot].registers_of(names);
+        let fields = facts.fields.iter().zip(present);
         fields
-            .map(|(field, value)| self.effect(target, facts, field, *value))
+            .map(|((field, value), present)| self.effect(target, present, facts, field, *value))
             .collect()
     }
 
-    pub(super) fn effect(
+    fn effect(
         &self,
         target: Option<usize>,
-        facts: &Facts<'a>,
+        present: Option<&Register<'a>>,
+        facts: &EventFacts<'a>,
         field: &str,
         value: Option<&str>,
     ) -> Effect {
-        let present = target.and_then(|slot| self.contacts[slot].register(field));
         let current = present.and_then(|register| register.value);
         let covered = match self.settings.merge_strategy {
             MergeStrategy::Overwrite => {
@@ -58,7 +67,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             return Effect::Moves;
         }
         if value.is_some() && self.is_unique(field) {
-            let Some((_, key)) = facts.merge_keys.iter().find(|(_, key)| key.kind == field) else {
+            let Some(key) = self.merge_key(facts, field) else {
                 return Effect::Ignored(NO_KEY);
             };
             if self
@@ -71,35 +80,31 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         Effect::Changes
     }
 
+    /// What the event's value of a unique identifier is found by.
+    fn merge_key(&self, facts: &EventFacts<'a>, field: &str) -> Option<KeyId> {
+        let named =
+            |(position, _): &&(usize, _)| self.settings.unique_identifiers[*position] == field;
+        facts.merge_keys.iter().find(named).map(|(_, key)| *key)
+    }
+
     /// Writes the event's fields, as far as `effects` lets it.
     pub(super) fn apply(
         &mut self,
         slot: usize,
-        facts: &'a Facts<'a>,
+        facts: &'a EventFacts<'a>,
         effects: Vec<Effect>,
     ) -> Vec<IgnoredField<'a>> {
         let mut ignored = Vec::new();
+        let mut writer = Walk::default();
         for ((field, value), effect) in facts.fields.iter().zip(effects) {
             match effect {
                 Effect::Nothing => {}
                 Effect::Ignored(reason) => ignored.push(IgnoredField { field, reason }),
                 Effect::Moves | Effect::Changes => {
-                    let present = self.contacts[slot].register(field);
-                    let before = present.and_then(|register| register.value);
-                    // Under `append`, a value may come in after a newer clearing: the register
-                    // never goes back, so that the clearing is still known as done.
-                    let stamp = match present {
-                        Some(register) if register.stamp > facts.stamp => register.stamp.clone(),
-                        _ => facts.stamp.clone(),
-                    };
-                    let value = *value;
-                    self.contacts[slot].set(Register {
-                        field,
-                        stamp,
-                        value,
-                    });
-                    if self.is_unique(field) && before != value {
-                        self.relink(slot, facts, field, before, value);
+                    let before =
+                        writer.write(&mut self.contacts[slot], field, *value, &facts.stamp);
+                    if self.is_unique(field) && before != *value {
+                        self.relink(slot, facts, field, before);
                     }
                 }
             }
@@ -108,16 +113,16 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     }
 
     /// A merge key stands with its current value only.
-    pub(super) fn relink(
+    fn relink(
         &mut self,
         slot: usize,
-        facts: &Facts<'a>,
+        facts: &EventFacts<'a>,
         field: &'a str,
         before: Option<&'a str>,
-        after: Option<&'a str>,
     ) {
         let gone = before.and_then(|json| Key::merge(field, json));
-        let come = after.and_then(|json| Key::merge(field, json));
+        let gone = gone.map(|key| self.key_id(key));
+        let come = self.merge_key(facts, field);
         if gone == come {
             return;
         }

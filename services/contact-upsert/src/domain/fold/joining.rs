@@ -4,7 +4,7 @@
 
 use weir_ids::ContactId;
 
-use super::{Contact, Key, Link, LinkedTo, Stamp, State, StoredAs};
+use super::{Contact, Key, KeyId, Link, State, StoredAs};
 use crate::domain::changes::Join;
 
 /// A join that happened in this batch.
@@ -15,11 +15,11 @@ pub(super) struct JoinState<'a> {
 }
 
 impl<'a> JoinState<'a> {
-    pub(super) fn of(&self, contacts: &[Contact<'a>]) -> Join<'a> {
+    pub(super) fn of(self, contacts: &[Contact<'a>]) -> Join<'a> {
         Join {
             joined: contacts[self.joined].id,
             survivor: contacts[self.survivor].id,
-            identifiers: self.identifiers.clone(),
+            identifiers: self.identifiers,
         }
     }
 }
@@ -34,18 +34,16 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         };
         self.load_current_keys(survivor);
         self.load_current_keys(joined);
-        let mut identifiers: Vec<Key<'a>> = self
-            .links
-            .iter()
-            .filter(|(_, link)| link.now.as_ref().is_some_and(|to| to.contact == joined))
-            .map(|(key, _)| key.clone())
-            .collect();
-        identifiers.sort_unstable();
-        for key in &identifiers {
-            if let Some(Link { now: Some(to), .. }) = self.links.get_mut(key) {
-                to.contact = survivor;
+        let mut identifiers = Vec::new();
+        for id in (0..self.links.len()).map(KeyId) {
+            if self.linked(id).is_some_and(|to| to.contact == joined) {
+                identifiers.push(self.key(id).clone());
+                if let Some(Link { now: Some(to), .. }) = &mut self.links[id.0] {
+                    to.contact = survivor;
+                }
             }
         }
+        identifiers.sort_unstable();
         let before = self.current_keys(survivor).into_iter();
         let before: Vec<_> = before.chain(self.current_keys(joined)).collect();
 
@@ -70,47 +68,31 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     }
 
     /// The merge keys of a contact's current values.
-    fn current_keys(&self, slot: usize) -> Vec<Key<'a>> {
-        let fields = self.settings.unique_identifiers.iter();
-        fields
-            .filter_map(|field| {
-                let value = self.contacts[slot].value(field)?;
-                Key::merge(field, value)
-            })
-            .collect()
+    fn current_keys(&mut self, slot: usize) -> Vec<KeyId> {
+        let mut keys = Vec::new();
+        for field in &self.settings.unique_identifiers {
+            let value = self.contacts[slot].value(field);
+            if let Some(key) = value.and_then(|json| Key::merge(field, json)) {
+                keys.push(self.key_id(key));
+            }
+        }
+        keys
     }
 
-    /// A contact's merge keys need not be among the identifiers of the batch's events; that
-    /// they have rows follows from the contact's values.
+    /// A contact's merge keys need not be among the identifiers of the batch's events.
     fn load_current_keys(&mut self, slot: usize) {
         for key in self.current_keys(slot) {
-            let stored = self.stored_as(slot);
-            self.links.entry(key).or_insert_with(|| Link {
-                stored,
-                now: Some(LinkedTo {
-                    contact: slot,
-                    stamp: Stamp::new(0, ""),
-                }),
-            });
+            let contact = &self.contacts[slot];
+            self.links[key.0].get_or_insert_with(|| Link::of_current_key(contact, slot));
         }
     }
 
     /// A merge key that is no longer its contact's current value is nobody's.
-    pub(super) fn unlink(&mut self, slot: usize, key: Key<'a>) {
-        let stored = self.stored_as(slot);
-        let link = self.links.entry(key).or_insert(Link { stored, now: None });
-        if link.now.as_ref().is_some_and(|to| to.contact == slot) {
+    pub(super) fn unlink(&mut self, slot: usize, key: KeyId) {
+        let stored = StoredAs::by(&self.contacts[slot]);
+        let link = self.links[key.0].get_or_insert(Link { stored, now: None });
+        if link.slot() == Some(slot) {
             link.now = None;
         }
-    }
-
-    /// How a row of a merge key that was not loaded stands: with its contact, if that has a row.
-    fn stored_as(&self, slot: usize) -> Option<StoredAs> {
-        let contact = &self.contacts[slot];
-        contact.stored.then_some(StoredAs {
-            contact: contact.id,
-            version: 0,
-            linked_micros: 0,
-        })
     }
 }

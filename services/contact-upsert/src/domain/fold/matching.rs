@@ -2,7 +2,7 @@
 
 use weir_ids::ContactId;
 
-use super::{Facts, KeyStrategy, Mode, State};
+use super::{EventFacts, KeyStrategy, Mode, State};
 
 /// The contacts that an event matches.
 pub(super) struct Matches {
@@ -22,26 +22,26 @@ enum FoundBy {
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     /// Looks the event's identifiers up: user id, merge keys in order, anonymous id.
-    pub(super) fn matches(&self, facts: &Facts<'a>) -> Matches {
+    pub(super) fn matches(&self, facts: &EventFacts<'a>) -> Matches {
         let mut matches = Matches {
             target: None,
             joined: Vec::new(),
             left_out: false,
         };
-        if let Some(key) = &facts.user {
+        if let Some(key) = facts.user {
             matches.target = self.linked(key).map(|to| to.contact);
         }
         for (position, key) in &facts.merge_keys {
-            if let Some(to) = self.linked(key)
+            if let Some(to) = self.linked(*key)
                 && self.key_counts(*position, to.contact)
                 && !matches
                     .target
-                    .is_some_and(|target| self.overtaken(target, facts, key.kind))
+                    .is_some_and(|target| self.overtaken(target, facts, self.key(*key).kind))
             {
                 self.found(&mut matches, to.contact, FoundBy::MergeKey);
             }
         }
-        if let Some(key) = &facts.anonymous
+        if let Some(key) = facts.anonymous
             && let Some(to) = self.linked(key)
             // A shared browser never makes one person of two.
             && (facts.user.is_none() || !self.contacts[to.contact].has_user_id)
@@ -67,7 +67,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     /// Whether the contact has a newer word on the field than the event, which therefore says
     /// nothing of who has the event's value now. Where repeats are recognised by receipts an
     /// old word counts all the same: it is heard once.
-    fn overtaken(&self, slot: usize, facts: &Facts<'a>, field: &str) -> bool {
+    fn overtaken(&self, slot: usize, facts: &EventFacts<'a>, field: &str) -> bool {
         let value = facts.fields.iter().find(|(name, _)| *name == field);
         let register = self.contacts[slot].register(field);
         match (register, value) {

@@ -8,8 +8,8 @@ pub(super) const EPOCH: &str = "SELECT usage_epoch FROM accounts WHERE account_i
 // all of the account's rows for every batch, and is kept until the table is analysed.
 
 pub(super) const LINKS: &str = "
-    SELECT i.kind, i.value, i.contact_id, i.version, i.link_time, i.event_time, i.message_id
-    FROM unnest($2::text[], $3::text[]) AS k (kind, value)
+    SELECT k.ordinal, i.contact_id, i.version, i.link_time, i.event_time, i.message_id
+    FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS k (kind, value, ordinal)
     CROSS JOIN LATERAL (
         SELECT * FROM identifiers
         WHERE account_id = $1 AND kind = k.kind AND value = k.value
@@ -43,6 +43,17 @@ pub(super) const LOCK_CONTACTS: &str = "
         SELECT * FROM contacts
         WHERE account_id = $1 AND contact_id = k.contact_id
         FOR UPDATE
+    ) AS c";
+
+/// Those that nobody holds.
+pub(super) const LOCK_FREE_CONTACTS: &str = "
+    SELECT c.contact_id, c.has_user_id, c.fields::text, c.registers::text,
+           c.redirect_to IS NOT NULL
+    FROM unnest($2::uuid[]) AS k (contact_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM contacts
+        WHERE account_id = $1 AND contact_id = k.contact_id
+        FOR UPDATE SKIP LOCKED
     ) AS c";
 
 pub(super) const INSERT_CONTACTS: &str = "

@@ -1,0 +1,162 @@
+//! What is known of a batch's events before they are folded, loaded in as few steps as it takes.
+//!
+//! Most events name a user, and bring nothing of theirs that is new: then a merge key is its
+//! contact's current value, which says all that its row would. So such keys are looked up in
+//! a second step, and only those that the contacts of the first one did not answer.
+
+use std::collections::HashMap;
+
+use uuid::Uuid;
+use weir_ids::ContactId;
+
+use super::{Link, LinkedTo, Stamp, StoredAs, Unusable, is_current};
+use crate::domain::contact::{Contact, StoredContact};
+use crate::domain::event::{Facts, KeyId};
+use crate::domain::key::is_merge_key;
+
+/// How careful a load has to be: each attempt at a batch more than the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Care {
+    /// Leave merge keys of known users for later.
+    InSteps,
+    /// Everything at once, so that all contacts are locked in order.
+    AtOnce,
+    /// And take a merge key that is not its contact's current value for nobody's, rather than
+    /// for a sign that the contact changed between the two reads.
+    Heal,
+}
+
+/// An identifier's row.
+#[derive(Debug, Clone)]
+pub struct StoredLink<'a> {
+    pub contact: ContactId,
+    pub version: i64,
+    pub stamp: Stamp<'a>,
+    /// When it was linked, by our clock.
+    pub linked_micros: i64,
+}
+
+/// What was loaded for a batch.
+pub struct Snapshot<'a> {
+    facts: &'a Facts<'a>,
+    care: Care,
+    pub(super) contacts: Vec<Contact<'a>>,
+    /// Of the contacts that are alive.
+    slots: HashMap<ContactId, usize>,
+    /// By key; none = it has no row, or was not asked for.
+    pub(super) links: Vec<Option<Link<'a>>>,
+    asked: Vec<bool>,
+    pub(super) receipts: Vec<(Uuid, ContactId)>,
+    /// Receipts were looked up for every event, not only for those that need one.
+    pub(super) all_receipts: bool,
+}
+
+impl<'a> Snapshot<'a> {
+    /// Knows nothing yet.
+    pub fn new(facts: &'a Facts<'a>, care: Care) -> Self {
+        let unlinked = || facts.keys.iter().map(|_| None);
+        Self {
+            facts,
+            care,
+            contacts: Vec::new(),
+            slots: HashMap::new(),
+            links: unlinked().collect(),
+            asked: vec![false; facts.keys.len()],
+            receipts: Vec::new(),
+            all_receipts: false,
+        }
+    }
+
+    /// The keys to look up first, in order.
+    pub fn first_keys(&mut self) -> Vec<KeyId> {
+        for event in &self.facts.events {
+            let waits = self.care == Care::InSteps && event.user.is_some();
+            for key in event.keys() {
+                let is_field = is_merge_key(self.facts.keys[key.0].kind);
+                self.asked[key.0] |= !(waits && is_field);
+            }
+        }
+        self.keys_where(|asked| asked)
+    }
+
+    /// Takes rows: of keys that were asked for, and of the contacts that they lead to, as far
+    /// as those are not [known](Self::knows).
+    ///
+    /// # Errors
+    /// Where they are not of one moment, or can't be read.
+    pub fn add(
+        &mut self,
+        links: Vec<(KeyId, StoredLink<'a>)>,
+        contacts: &[StoredContact<'a>],
+    ) -> Result<(), Unusable> {
+        self.contacts
+            .reserve(contacts.len() + self.facts.events.len());
+        for row in contacts.iter().filter(|row| !row.redirected) {
+            self.slots.insert(row.id, self.contacts.len());
+            self.contacts.push(Contact::read(row)?);
+        }
+        for (key, link) in links {
+            let slot = *self.slots.get(&link.contact).ok_or(Unusable::Stale)?;
+            let stands = is_current(&self.contacts[slot], &self.facts.keys[key.0]);
+            if !stands && self.care != Care::Heal {
+                return Err(Unusable::Stale);
+            }
+            let stored = Some(StoredAs {
+                contact: link.contact,
+                version: link.version,
+                linked_micros: link.linked_micros,
+            });
+            let now = stands.then_some(LinkedTo {
+                contact: slot,
+                stamp: link.stamp,
+            });
+            self.links[key.0] = Some(Link { stored, now });
+        }
+        Ok(())
+    }
+
+    /// The keys that are still unknown, in order; with their rows and contacts the snapshot
+    /// is whole.
+    pub fn other_keys(&mut self) -> Vec<KeyId> {
+        for event in &self.facts.events {
+            let owner = event
+                .user
+                .and_then(|key| self.links[key.0].as_ref()?.slot());
+            for (_, key) in &event.merge_keys {
+                if let (Some(slot), false) = (owner, self.asked[key.0])
+                    && is_current(&self.contacts[slot], &self.facts.keys[key.0])
+                {
+                    self.links[key.0] = Some(Link::of_current_key(&self.contacts[slot], slot));
+                    self.asked[key.0] = true;
+                }
+            }
+        }
+        let others = self.keys_where(|asked| !asked);
+        self.asked.fill(true);
+        others
+    }
+
+    fn keys_where(&self, wanted: impl Fn(bool) -> bool) -> Vec<KeyId> {
+        let keys = self.asked.iter().enumerate();
+        keys.filter(|(_, asked)| wanted(**asked))
+            .map(|(id, _)| KeyId(id))
+            .collect()
+    }
+
+    /// Takes the receipts that were found; `all` where they were looked up for every event.
+    pub fn add_receipts(&mut self, receipts: Vec<(Uuid, ContactId)>, all: bool) {
+        self.receipts = receipts;
+        self.all_receipts = all;
+    }
+
+    /// Whether the contact was loaded.
+    pub fn knows(&self, contact: ContactId) -> bool {
+        self.slots.contains_key(&contact)
+    }
+
+    /// Whether contacts that are found now may be waited for. Where some are locked already,
+    /// two batches could wait for each other.
+    pub fn may_wait(&self) -> bool {
+        self.contacts.is_empty()
+    }
+}
