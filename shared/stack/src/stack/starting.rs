@@ -1,5 +1,6 @@
 //! Starting a stack: stores first, then the services, then waiting for all of them.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -21,6 +22,9 @@ use crate::secrets::Secrets;
 const SERVICE_PATIENCE: Duration = Duration::from_secs(15);
 /// A fast shutdown of PostgreSQL writes a checkpoint.
 const STORE_PATIENCE: Duration = Duration::from_secs(25);
+
+/// Read by the services' runtime.
+const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
 
 /// A start under way.
 pub struct Starting<'a> {
@@ -156,6 +160,9 @@ impl Starting<'_> {
         if service == Service::Mapping {
             environment.push(("WEIR_KEY_SECRET".into(), self.secrets.key_secret.clone()));
         }
+        if std::env::var_os(WORKER_THREADS).is_none() {
+            environment.push((WORKER_THREADS.into(), worker_threads().to_string()));
+        }
         environment.extend(self.options.environment.iter().cloned());
         environment.push(mark(self.folder));
         Program {
@@ -200,4 +207,11 @@ impl Starting<'_> {
         self.options
             .report(Report::Done(what.to_owned(), begun.elapsed()));
     }
+}
+
+/// Six services, PostgreSQL and Redis share this machine. With a thread for each core in every
+/// one of them they would mostly wake each other, and each thread keeps memory of its own.
+fn worker_threads() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    (cores / 2).max(1)
 }
