@@ -2,14 +2,17 @@
 //!
 //! - [`connect`] makes a pool of few connections (2-4 of them saturate two cores).
 //! - [`migrate`] runs a service's numbered SQL files in its own schema.
+//! - [`JsonText`] takes JSON in and out without a cast.
 //! - [`Failure`] tells what to do about an error: try again, answer "unavailable", or report a bug.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod failure;
+mod json;
 mod migrate;
 mod pool;
 
 pub use failure::{Failure, failure_of};
+pub use json::JsonText;
 pub use migrate::{Migration, migrate};
 pub use pool::{Pool, connect};

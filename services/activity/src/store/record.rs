@@ -4,9 +4,10 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::future::try_join;
+use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_ids::{ContactId, TimedKey};
-use weir_postgres::Failure;
+use weir_postgres::{Failure, JsonText};
 
 use super::{Tx, columns, index};
 use crate::domain::{Event, Identifier, Standing};
@@ -50,29 +51,36 @@ const COPIES_IN_BACKLOG: &str = "
             AND b.activity_key = u.activity_key AND b.expire_day = u.expire_day LIMIT 1
     ) b";
 
+// What was stored comes back as one array: a row for each key would cost both sides more.
 const STORE: &str = "
-    INSERT INTO activities (account_id, expire_day, activity_key, contact_id, activity_id,
-        event_name, event_time, message_id, attributes, receive_time)
-    SELECT a.account_id, u.expire_day, u.activity_key, u.contact_id, u.activity_id,
-        u.event_name, u.event_time, u.message_id, u.attributes::jsonb, $10
-    FROM accounts a CROSS JOIN unnest($2::date[], $3::uuid[], $4::uuid[], $5::uuid[],
-        $6::text[], $7::timestamptz[], $8::text[], $9::text[]) u (expire_day, activity_key,
-        contact_id, activity_id, event_name, event_time, message_id, attributes)
-    WHERE a.account_id = $1
-    ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING
-    RETURNING activity_key";
+    WITH stored AS (
+        INSERT INTO activities (account_id, expire_day, activity_key, contact_id, activity_id,
+            event_name, event_time, message_id, attributes, receive_time)
+        SELECT a.account_id, u.expire_day, u.activity_key, u.contact_id, u.activity_id,
+            u.event_name, u.event_time, u.message_id, u.attributes, $10
+        FROM accounts a CROSS JOIN unnest($2::date[], $3::uuid[], $4::uuid[], $5::uuid[],
+            $6::text[], $7::timestamptz[], $8::text[], $9::jsonb[]) u (expire_day, activity_key,
+            contact_id, activity_id, event_name, event_time, message_id, attributes)
+        WHERE a.account_id = $1
+        ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING
+        RETURNING activity_key
+    )
+    SELECT COALESCE(array_agg(activity_key), ARRAY[]::uuid[]) FROM stored";
 
 const WAIT: &str = "
-    INSERT INTO backlog (account_id, expire_day, activity_key, kind, value, activity_id,
-        event_name, event_time, message_id, attributes, receive_time)
-    SELECT a.account_id, u.expire_day, u.activity_key, u.kind, u.value, u.activity_id,
-        u.event_name, u.event_time, u.message_id, u.attributes::jsonb, $11
-    FROM accounts a CROSS JOIN unnest($2::date[], $3::uuid[], $4::text[], $5::text[],
-        $6::uuid[], $7::text[], $8::timestamptz[], $9::text[], $10::text[]) u (expire_day,
-        activity_key, kind, value, activity_id, event_name, event_time, message_id, attributes)
-    WHERE a.account_id = $1
-    ON CONFLICT (account_id, kind, value, activity_key, expire_day) DO NOTHING
-    RETURNING activity_key";
+    WITH stored AS (
+        INSERT INTO backlog (account_id, expire_day, activity_key, kind, value, activity_id,
+            event_name, event_time, message_id, attributes, receive_time)
+        SELECT a.account_id, u.expire_day, u.activity_key, u.kind, u.value, u.activity_id,
+            u.event_name, u.event_time, u.message_id, u.attributes, $11
+        FROM accounts a CROSS JOIN unnest($2::date[], $3::uuid[], $4::text[], $5::text[],
+            $6::uuid[], $7::text[], $8::timestamptz[], $9::text[], $10::jsonb[]) u (expire_day,
+            activity_key, kind, value, activity_id, event_name, event_time, message_id, attributes)
+        WHERE a.account_id = $1
+        ON CONFLICT (account_id, kind, value, activity_key, expire_day) DO NOTHING
+        RETURNING activity_key
+    )
+    SELECT COALESCE(array_agg(activity_key), ARRAY[]::uuid[]) FROM stored";
 
 // The rows are there: an upsert finds them by their key, whatever the planner thinks.
 const BEGIN_WAITING: &str = "
@@ -248,7 +256,7 @@ impl Tx<'_> {
                 ],
             )
             .await?;
-        Ok(rows.iter().map(|row| TimedKey(row.get(0))).collect())
+        Ok(keys_in(&rows))
     }
 
     /// Puts `events` into the backlog of their identities, which must be locked; answers
@@ -284,7 +292,7 @@ impl Tx<'_> {
                 ],
             )
             .await?;
-        Ok(rows.iter().map(|row| TimedKey(row.get(0))).collect())
+        Ok(keys_in(&rows))
     }
 
     /// Notes that the backlog now holds rows of `identities`, which must be locked.
@@ -302,6 +310,12 @@ impl Tx<'_> {
     }
 }
 
+/// The keys in the array that is the only column of the only row.
+fn keys_in(rows: &[Row]) -> HashSet<TimedKey> {
+    let keys = rows.iter().flat_map(|row| row.get::<_, Vec<Uuid>>(0));
+    keys.map(TimedKey).collect()
+}
+
 /// Under which days of expiry a copy may be.
 fn days_of(event: &Event) -> impl Iterator<Item = NaiveDate> {
     std::iter::once(event.expire_day).chain(event.earlier_days.iter().copied())
@@ -316,7 +330,7 @@ struct Columns<'a> {
     event_names: Vec<&'a str>,
     event_times: Vec<DateTime<Utc>>,
     message_ids: Vec<&'a str>,
-    attributes: Vec<&'a str>,
+    attributes: Vec<JsonText<'a>>,
 }
 
 impl<'a> Columns<'a> {
@@ -338,7 +352,7 @@ impl<'a> Columns<'a> {
             columns.event_names.push(&event.event_name);
             columns.event_times.push(event.event_time);
             columns.message_ids.push(&event.message_id);
-            columns.attributes.push(&event.attributes);
+            columns.attributes.push(JsonText(&event.attributes));
         }
         columns
     }

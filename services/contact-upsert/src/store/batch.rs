@@ -12,7 +12,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::ContactId;
-use weir_postgres::Failure;
+use weir_postgres::{Failure, JsonText};
 
 use super::micros_of;
 use crate::domain::{
@@ -112,8 +112,8 @@ impl<'a> From<&'a Row> for StoredContact<'a> {
         Self {
             id: ContactId(row.get(0)),
             has_user_id: row.get(1),
-            fields: row.get(2),
-            registers: row.get(3),
+            fields: row.get::<_, JsonText<'_>>(2).0,
+            registers: row.get::<_, JsonText<'_>>(3).0,
             redirected: row.get(4),
         }
     }

@@ -36,7 +36,7 @@ pub(super) const RECEIPTS: &str = "
 
 /// Locks in the order of the ids, which are sorted.
 pub(super) const LOCK_CONTACTS: &str = "
-    SELECT c.contact_id, c.has_user_id, c.fields::text, c.registers::text,
+    SELECT c.contact_id, c.has_user_id, c.fields, c.registers,
            c.redirect_to IS NOT NULL
     FROM unnest($2::uuid[]) AS k (contact_id)
     CROSS JOIN LATERAL (
@@ -47,7 +47,7 @@ pub(super) const LOCK_CONTACTS: &str = "
 
 /// Those that nobody holds.
 pub(super) const LOCK_FREE_CONTACTS: &str = "
-    SELECT c.contact_id, c.has_user_id, c.fields::text, c.registers::text,
+    SELECT c.contact_id, c.has_user_id, c.fields, c.registers,
            c.redirect_to IS NOT NULL
     FROM unnest($2::uuid[]) AS k (contact_id)
     CROSS JOIN LATERAL (
@@ -59,25 +59,25 @@ pub(super) const LOCK_FREE_CONTACTS: &str = "
 pub(super) const INSERT_CONTACTS: &str = "
     INSERT INTO contacts (account_id, contact_id, has_user_id, fields, registers, redirect_to,
                           version, create_time, update_time)
-    SELECT a.account_id, u.contact_id, u.has_user_id, u.fields::json, u.registers::json,
+    SELECT a.account_id, u.contact_id, u.has_user_id, u.fields, u.registers,
            u.redirect_to, 1, $7, $7
     FROM accounts a
-    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::text[], $5::text[], $6::uuid[])
+    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[])
                AS u (contact_id, has_user_id, fields, registers, redirect_to)
     WHERE a.account_id = $1";
 
 pub(super) const UPDATE_CONTACTS: &str = "
     UPDATE contacts c
-    SET has_user_id = u.has_user_id, fields = u.fields::json, registers = u.registers::json,
+    SET has_user_id = u.has_user_id, fields = u.fields, registers = u.registers,
         redirect_to = u.redirect_to, version = c.version + 1, update_time = $7
-    FROM unnest($2::uuid[], $3::boolean[], $4::text[], $5::text[], $6::uuid[])
+    FROM unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[])
          AS u (contact_id, has_user_id, fields, registers, redirect_to)
     WHERE c.account_id = $1 AND c.contact_id = u.contact_id";
 
 pub(super) const MOVE_REGISTERS: &str = "
     UPDATE contacts c
-    SET registers = u.registers::json, version = c.version + 1
-    FROM unnest($2::uuid[], $3::text[]) AS u (contact_id, registers)
+    SET registers = u.registers, version = c.version + 1
+    FROM unnest($2::uuid[], $3::json[]) AS u (contact_id, registers)
     WHERE c.account_id = $1 AND c.contact_id = u.contact_id";
 
 pub(super) const DELETE_LINKS: &str = "

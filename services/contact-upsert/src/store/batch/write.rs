@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, join_all};
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
-use weir_postgres::Failure;
+use weir_postgres::{Failure, JsonText};
 
 use super::{BatchTransaction, NotStored, sql};
 use crate::domain::{Changes, ContactRow};
@@ -80,8 +80,9 @@ impl BatchTransaction<'_> {
     async fn write_contacts(&self, sql: &str, rows: &[ContactRow]) -> Result<(), NotStored> {
         let ids: Vec<Uuid> = rows.iter().map(|row| row.id.0).collect();
         let users: Vec<bool> = rows.iter().map(|row| row.has_user_id).collect();
-        let fields: Vec<&str> = rows.iter().map(|row| row.fields.as_str()).collect();
-        let registers: Vec<&str> = rows.iter().map(|row| row.registers.as_str()).collect();
+        let fields: Vec<JsonText<'_>> = rows.iter().map(|row| JsonText(&row.fields)).collect();
+        let registers = rows.iter().map(|row| JsonText(&row.registers));
+        let registers: Vec<JsonText<'_>> = registers.collect();
         let redirects = rows.iter().map(|row| row.redirect_to.map(|id| id.0));
         let redirects: Vec<Option<Uuid>> = redirects.collect();
         let write = self.transaction.prepare_cached(sql).await?;
@@ -101,7 +102,7 @@ impl BatchTransaction<'_> {
     async fn move_registers(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
         let rows = &changes.contacts_moved;
         let ids: Vec<Uuid> = rows.iter().map(|(id, _)| id.0).collect();
-        let registers: Vec<&str> = rows.iter().map(|(_, json)| json.as_str()).collect();
+        let registers: Vec<JsonText<'_>> = rows.iter().map(|(_, json)| JsonText(json)).collect();
         let update = self.transaction.prepare_cached(sql::MOVE_REGISTERS).await?;
         let parameters = &[&self.batch.account.0 as _, &ids as _, &registers as _];
         let updated = self.transaction.execute(&update, parameters).await?;
