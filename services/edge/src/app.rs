@@ -19,7 +19,7 @@ use weir_rpc::Deadline;
 use crate::clients::{Caller, Cause, Clients, Failure};
 use crate::domain::envelope::Kind;
 use crate::domain::outcome::{Outcome, outcome};
-use crate::domain::split::{Unsplittable, split};
+use crate::domain::split::Unsplittable;
 use crate::domain::stages::{ActivitySaid, ContactSaid, Meter};
 use crate::metrics;
 use audiences::AudienceCache;
@@ -121,12 +121,7 @@ impl App {
     ) -> Result<Processed, Error> {
         let own = self.own_namespaces.clone();
         let large = body.len() > LARGE_BODY;
-        let read = move || {
-            let spans = split(&body, MAX_EVENTS)?;
-            Ok::<_, Unsplittable>(Batch::read(
-                caller, kind, &body, spans, arrival, deadline, &own,
-            ))
-        };
+        let read = move || Batch::read(caller, kind, &body, arrival, deadline, &own);
         let mut batch = if large {
             tokio::task::spawn_blocking(read)
                 .await

@@ -6,15 +6,16 @@
 //! unknown afterwards is whether an earlier try was stored; [`Called`] and [`Failure`] say so.
 
 mod convert;
+mod encoded;
+mod events;
 mod failure;
 mod hops;
+mod wire;
 
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
-use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
-use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_rpc::{Channel, Deadline};
@@ -32,9 +33,12 @@ use crate::config::Addresses;
 #[derive(Clone)]
 pub struct Clients {
     mapping: MappingServiceClient<Channel>,
-    contact: ContactServiceClient<Channel>,
-    activity: ActivityServiceClient<Channel>,
     audience: AudienceServiceClient<Channel>,
+    /// For the calls that carry every event: these are encoded here (see `events`).
+    mapping_events: Channel,
+    contact_events: Channel,
+    activity_events: Channel,
+    audience_events: Channel,
     quota: QuotaServiceClient<Channel>,
     health: [(&'static str, HealthClient<Channel>); 5],
 }
@@ -59,9 +63,11 @@ impl Clients {
             ("quota", HealthClient::new(quota.clone())),
         ];
         Ok(Self {
+            mapping_events: mapping.clone(),
+            contact_events: contact,
+            activity_events: activity,
+            audience_events: audience.clone(),
             mapping: MappingServiceClient::new(mapping).max_decoding_message_size(MAX),
-            contact: ContactServiceClient::new(contact).max_decoding_message_size(MAX),
-            activity: ActivityServiceClient::new(activity).max_decoding_message_size(MAX),
             audience: AudienceServiceClient::new(audience).max_decoding_message_size(MAX),
             quota: QuotaServiceClient::new(quota).max_decoding_message_size(MAX),
             health,

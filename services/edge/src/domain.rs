@@ -6,6 +6,7 @@ pub mod envelope;
 pub mod grants;
 pub mod json;
 pub mod outcome;
+pub mod reading;
 pub mod split;
 pub mod stages;
 pub mod text;

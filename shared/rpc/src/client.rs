@@ -17,6 +17,9 @@ const KEEP_ALIVE: Duration = Duration::from_secs(10);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A batch of 16 MiB must not wait for window updates of the default 64 KiB.
 const WINDOW: u32 = 4 * 1024 * 1024;
+/// The most that the other side writes at once. With the default of 16 KiB a batch of 500
+/// events is a dozen writes and more, each with a read and a wake-up on this side.
+const FRAME: u32 = 1024 * 1024;
 
 /// Connects to `url` (`http://host:port`) on first use, and again whenever the peer comes back.
 ///
@@ -31,7 +34,8 @@ pub fn connect(url: &str) -> Result<Channel, String> {
         .keep_alive_timeout(KEEP_ALIVE_TIMEOUT)
         .keep_alive_while_idle(true)
         .initial_stream_window_size(WINDOW)
-        .initial_connection_window_size(WINDOW);
+        .initial_connection_window_size(WINDOW)
+        .max_frame_size(FRAME);
     Ok(InterceptedService::new(endpoint.connect_lazy(), Propagate))
 }
 

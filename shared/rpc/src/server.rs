@@ -21,6 +21,8 @@ const PROBE_INTERVAL: Duration = Duration::from_millis(300);
 const MAX_CALLS: usize = 256;
 /// See `client::WINDOW`.
 const WINDOW: u32 = 4 * 1024 * 1024;
+/// See `client::FRAME`.
+const FRAME: u32 = 1024 * 1024;
 /// After this, calls that are still running at shutdown are dropped; longer than the
 /// edge's deadline of 8 s.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -100,6 +102,7 @@ impl Server {
             .tcp_nodelay(true)
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
+            .max_frame_size(FRAME)
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
             .load_shed(true)
             .concurrency_limit_per_connection(MAX_CALLS)

@@ -1,6 +1,5 @@
 //! A batch on its way, and how far each of its events came.
 
-use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
@@ -8,9 +7,12 @@ use uuid::Uuid;
 use weir_ids::TimedKey;
 use weir_rpc::Deadline;
 
+use super::MAX_EVENTS;
 use crate::clients::{Caller, ContactSettings, Entitlement, LogLine, Reservation};
-use crate::domain::envelope::{self, Envelope, Kind, Reading, Refusal};
+use crate::domain::envelope::{Envelope, Kind, Reading, Refusal};
 use crate::domain::outcome::{Limits, Progress, Start};
+use crate::domain::reading::read_all;
+use crate::domain::split::Unsplittable;
 use crate::domain::stages::{ActivitySaid, Mapped};
 
 pub(super) struct Batch {
@@ -49,21 +51,16 @@ impl Batch {
         caller: Arc<Caller>,
         kind: Kind,
         body: &Bytes,
-        spans: Vec<Range<usize>>,
         arrival: i64,
         deadline: Deadline,
         own_namespaces: &[String],
-    ) -> Self {
+    ) -> Result<Self, Unsplittable> {
         let fresh_id = || Uuid::new_v4().to_string();
-        let events = spans
+        let events = read_all(kind, body, MAX_EVENTS, arrival, own_namespaces, fresh_id)?
             .into_iter()
-            .map(|span| {
-                let raw = body.slice(span);
-                let reading = envelope::read(kind, &raw, arrival, own_namespaces, fresh_id);
-                Event::new(kind, raw, reading)
-            })
+            .map(|(span, reading)| Event::new(kind, body.slice(span), reading))
             .collect();
-        Self {
+        Ok(Self {
             caller,
             kind,
             arrival,
@@ -73,7 +70,7 @@ impl Batch {
             entitlement: Entitlement::default(),
             reservation: None,
             ignored: Vec::new(),
-        }
+        })
     }
 
     /// Places of the events that mapping took.

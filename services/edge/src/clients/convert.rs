@@ -27,6 +27,15 @@ pub enum EventToMap<'a> {
     Refused(&'a Bytes, &'a Refusal),
 }
 
+impl EventToMap<'_> {
+    /// The event as it came.
+    pub(super) fn raw(&self) -> &Bytes {
+        match self {
+            Self::Good(raw, _) | Self::Refused(raw, _) => raw,
+        }
+    }
+}
+
 /// Units that a batch may use.
 #[derive(Debug, Clone)]
 pub struct Reservation {
@@ -113,44 +122,6 @@ pub(super) fn kind(kind: Kind) -> mapping::EventKind {
     }
 }
 
-fn span(range: Option<&std::ops::Range<usize>>) -> Option<mapping::Span> {
-    let range = range?;
-    Some(mapping::Span {
-        start: u32::try_from(range.start).ok()?,
-        length: u32::try_from(range.len()).ok()?,
-    })
-}
-
-pub(super) fn event(of: Kind, arrival: i64, event: &EventToMap<'_>) -> mapping::Event {
-    match event {
-        EventToMap::Good(raw, envelope) => mapping::Event {
-            kind: kind(of).into(),
-            raw: (*raw).clone(),
-            traits: span(envelope.traits.as_ref()),
-            properties: span(envelope.properties.as_ref()),
-            location: span(envelope.location.as_ref()),
-            ip: envelope.ip.map(|ip| ip.to_string()).unwrap_or_default(),
-            event_name: envelope.event_name.clone(),
-            event_time: Some(timestamp(envelope.micros)),
-            message_id: envelope.message_id.clone(),
-            refusal: None,
-        },
-        EventToMap::Refused(raw, refusal) => mapping::Event {
-            kind: kind(of).into(),
-            raw: (*raw).clone(),
-            event_name: refusal.event_name.clone(),
-            event_time: Some(timestamp(arrival)),
-            message_id: refusal.message_id.clone(),
-            refusal: Some(mapping::Refusal {
-                path: refusal.path.to_owned(),
-                reason: refusal.reason.to_string(),
-                value: refusal.value.clone(),
-            }),
-            ..Default::default()
-        },
-    }
-}
-
 /// Nothing for an answer that says nothing; the event ends as 500.
 pub(super) fn mapping_said(result: mapping::MappedEvent) -> Option<MappingSaid> {
     Some(match result.outcome? {
@@ -198,25 +169,6 @@ pub(super) fn reservation(
     })
 }
 
-pub(super) fn contact_event(event: &ContactToUpsert<'_>) -> contact::ContactEvent {
-    let mode = match event.mode {
-        UpsertMode::Identify => contact::UpsertMode::Identify,
-        UpsertMode::Track => contact::UpsertMode::Track,
-        UpsertMode::Find => contact::UpsertMode::Find,
-    };
-    contact::ContactEvent {
-        mode: mode.into(),
-        user_id: event.envelope.user_id.clone(),
-        anonymous_id: event.envelope.anonymous_id.clone(),
-        fields_json: event.fields_json.to_owned(),
-        event_time: Some(timestamp(event.envelope.micros)),
-        message_id: event.envelope.message_id.clone(),
-        has_wish: event.envelope.wish.is_some(),
-        funded: event.funded,
-        event_key: Bytes::copy_from_slice(&event.event_key),
-    }
-}
-
 pub(super) fn key_strategy(settings: &ContactSettings) -> contact::KeyStrategy {
     match settings.0.key_strategy() {
         mapping::KeyStrategy::Unspecified => contact::KeyStrategy::Unspecified,
@@ -255,23 +207,6 @@ pub(super) fn upserted(result: contact::UpsertResult) -> UpsertedContact {
     }
 }
 
-pub(super) fn activity_event(event: &ActivityToRecord<'_>) -> activity::ActivityEvent {
-    let mapped = event.activity;
-    activity::ActivityEvent {
-        activity_id: mapped.activity_id.clone(),
-        event_name: event.envelope.event_name.clone(),
-        attributes_json: mapped.attributes_json.clone(),
-        retention_days: mapped.retention_days,
-        earlier_retention_days: mapped.earlier_retention_days.clone(),
-        event_time: Some(timestamp(event.envelope.micros)),
-        message_id: event.envelope.message_id.clone(),
-        user_id: event.envelope.user_id.clone(),
-        anonymous_id: event.envelope.anonymous_id.clone(),
-        contact_id: event.contact_id.to_owned(),
-        funded: event.funded,
-    }
-}
-
 pub(super) fn recorded(result: activity::RecordResult) -> ActivitySaid {
     match result.status() {
         activity::RecordStatus::Stored => ActivitySaid::Stored,
@@ -279,20 +214,6 @@ pub(super) fn recorded(result: activity::RecordResult) -> ActivitySaid {
         activity::RecordStatus::Repeated => ActivitySaid::Repeated,
         activity::RecordStatus::NotFunded => ActivitySaid::NotFunded,
         activity::RecordStatus::Unspecified => ActivitySaid::Failed,
-    }
-}
-
-pub(super) fn wish(wish: &WishToApply<'_>) -> audience::Wish {
-    let mode = match wish.mode {
-        WishMode::Add => audience::WishMode::Add,
-        WishMode::Remove => audience::WishMode::Remove,
-    };
-    audience::Wish {
-        contact_id: wish.contact_id.to_owned(),
-        audience_id: wish.audience_id.to_owned(),
-        mode: mode.into(),
-        wish_time: Some(timestamp(wish.envelope.micros)),
-        message_id: wish.envelope.message_id.clone(),
     }
 }
 

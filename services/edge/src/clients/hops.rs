@@ -10,7 +10,9 @@ use weir_rpc::Deadline;
 
 use super::convert::{self, *};
 use super::failure::call;
+use super::wire::Wire;
 use super::{Called, Clients, Failure};
+use super::{encoded, events};
 use crate::domain::envelope::Kind;
 use crate::domain::stages::{ActivitySaid, AudienceSaid, MappingSaid, WishSaid};
 
@@ -50,6 +52,9 @@ pub enum AudienceRefused {
     Failed(Failure),
 }
 
+/// About what is sent of an event beside its payload, in bytes.
+const BESIDE: usize = 256;
+
 /// Sends one message through a client of its own: clients are cheap to clone, and a call
 /// needs one to itself. Behind `or` stand the codes that are answers, too.
 macro_rules! hop {
@@ -58,6 +63,20 @@ macro_rules! hop {
             let mut client = $client.clone();
             async move { client.$method(request).await }
         })
+        .await
+    };
+}
+
+/// Sends what was encoded before.
+macro_rules! encoded_hop {
+    ($channel:expr, $method:ident, $path:literal, $deadline:expr, $message:expr) => {
+        call(
+            stringify!($method),
+            $deadline,
+            &[],
+            || $message.clone(),
+            |request| encoded::send(&$channel, $path, request),
+        )
         .await
     };
 }
@@ -104,16 +123,26 @@ impl Clients {
         events: &[EventToMap<'_>],
         deadline: Deadline,
     ) -> Result<MapAnswer, Failure> {
-        let message = || mapping::MapEventsRequest {
+        let head = mapping::MapEventsRequest {
             account_id: caller.account_id.clone(),
             source_id: caller.source_id.clone(),
             receive_time: Some(timestamp(arrival)),
-            events: events
-                .iter()
-                .map(|event| convert::event(kind, arrival, event))
-                .collect(),
+            events: Vec::new(),
         };
-        let answer = hop!(self.mapping, map_events, deadline, message)?.answer;
+        let room = events.iter().map(|event| event.raw().len() + BESIDE).sum();
+        let mut wire = Wire::after(&head, room);
+        for event in events {
+            wire.message(4, |wire| events::event(wire, kind, arrival, event));
+        }
+        let message = wire.finish();
+        let answer: mapping::MapEventsResponse = encoded_hop!(
+            self.mapping_events,
+            map_events,
+            "/weir.mapping.v1.MappingService/MapEvents",
+            deadline,
+            message
+        )?
+        .answer;
         let results = same_length("map_events", events.len(), answer.results)?;
         Ok(MapAnswer {
             settings: ContactSettings(answer.contact_settings.unwrap_or_default()),
@@ -185,7 +214,7 @@ impl Clients {
         events: &[ContactToUpsert<'_>],
         deadline: Deadline,
     ) -> Result<Called<(Vec<UpsertedContact>, i64)>, Failure> {
-        let message = || contact::UpsertContactsRequest {
+        let head = contact::UpsertContactsRequest {
             account_id: caller.account_id.clone(),
             batch_id: reservation.batch_id.clone(),
             window: reservation.window.clone(),
@@ -195,9 +224,21 @@ impl Clients {
             key_strategy: key_strategy(settings).into(),
             merge_strategy: merge_strategy(settings).into(),
             existing_only: settings.0.existing_only,
-            events: events.iter().map(contact_event).collect(),
+            events: Vec::new(),
         };
-        let called = hop!(self.contact, upsert_contacts, deadline, message)?;
+        let payloads: usize = events.iter().map(|event| event.fields_json.len()).sum();
+        let mut wire = Wire::after(&head, payloads + events.len() * BESIDE);
+        for event in events {
+            wire.message(10, |wire| events::contact_event(wire, event));
+        }
+        let message = wire.finish();
+        let called: Called<contact::UpsertContactsResponse> = encoded_hop!(
+            self.contact_events,
+            upsert_contacts,
+            "/weir.contact.v1.ContactService/UpsertContacts",
+            deadline,
+            message
+        )?;
         let results = same_length("upsert_contacts", events.len(), called.answer.results)?;
         Ok(Called {
             answer: (
@@ -218,16 +259,29 @@ impl Clients {
         probe: bool,
         deadline: Deadline,
     ) -> Result<Called<(Vec<ActivitySaid>, i64)>, Failure> {
-        let message = || activity::RecordActivitiesRequest {
+        let head = activity::RecordActivitiesRequest {
             account_id: account_id.to_owned(),
             batch_id: reservation.batch_id.clone(),
             window: reservation.window.clone(),
             epoch: reservation.epoch,
             receive_time: Some(timestamp(arrival)),
-            events: events.iter().map(activity_event).collect(),
+            events: Vec::new(),
             probe_only: probe,
         };
-        let called = hop!(self.activity, record_activities, deadline, message)?;
+        let payload = |event: &ActivityToRecord<'_>| event.activity.attributes_json.len();
+        let payloads: usize = events.iter().map(payload).sum();
+        let mut wire = Wire::after(&head, payloads + events.len() * BESIDE);
+        for event in events {
+            wire.message(6, |wire| events::activity_event(wire, event));
+        }
+        let message = wire.finish();
+        let called: Called<activity::RecordActivitiesResponse> = encoded_hop!(
+            self.activity_events,
+            record_activities,
+            "/weir.activity.v1.ActivityService/RecordActivities",
+            deadline,
+            message
+        )?;
         let results = same_length("record_activities", events.len(), called.answer.results)?;
         Ok(Called {
             answer: (
@@ -244,13 +298,23 @@ impl Clients {
         wishes: &[WishToApply<'_>],
         deadline: Deadline,
     ) -> Result<Vec<WishSaid>, Failure> {
-        let message = || audience::ApplyWishesRequest {
+        let head = audience::ApplyWishesRequest {
             account_id: account_id.to_owned(),
-            wishes: wishes.iter().map(wish).collect(),
+            wishes: Vec::new(),
         };
-        let results = hop!(self.audience, apply_wishes, deadline, message)?
-            .answer
-            .results;
+        let mut wire = Wire::after(&head, wishes.len() * BESIDE);
+        for wish in wishes {
+            wire.message(2, |wire| events::wish(wire, wish));
+        }
+        let message = wire.finish();
+        let called: Called<audience::ApplyWishesResponse> = encoded_hop!(
+            self.audience_events,
+            apply_wishes,
+            "/weir.audience.v1.AudienceService/ApplyWishes",
+            deadline,
+            message
+        )?;
+        let results = called.answer.results;
         let results = same_length("apply_wishes", wishes.len(), results)?;
         Ok(results.into_iter().map(applied).collect())
     }

@@ -116,23 +116,26 @@ pub fn read(
     if let Err(fault) = json::members(text, |key, span| members.put(key, span)) {
         return Reading::Refused(broken(text, fault));
     }
-    let event = Event { text, members };
-    if kind == Kind::Track && event.is_echo(own_namespaces) {
-        return Reading::Echo;
-    }
-    match event.envelope(kind, arrival, fresh_id) {
-        Ok(envelope) => Reading::Event(envelope),
-        Err(mut refusal) => {
-            let known = |span| event.id("", span).ok().flatten().unwrap_or_default();
-            refusal.message_id = known(&event.members.message_id);
-            if kind == Kind::Track {
-                refusal.event_name = known(&event.members.event);
-            }
-            Reading::Refused(refusal)
-        }
-    }
+    Event { text, members }.read(kind, arrival, own_namespaces, fresh_id)
 }
 
+/// Reads the event that a text begins with, and says where it ends. Nothing for what is no
+/// JSON object: where such a one ends only brackets and quotes can tell.
+pub fn read_in_front(
+    kind: Kind,
+    text: &str,
+    arrival: i64,
+    own_namespaces: &[String],
+    fresh_id: impl FnOnce() -> String,
+) -> Option<(usize, Reading)> {
+    let mut members = Members::default();
+    let end = json::members_in_front(text, |key, span| members.put(key, span))?;
+    let event = Event {
+        text: &text[..end],
+        members,
+    };
+    Some((end, event.read(kind, arrival, own_namespaces, fresh_id)))
+}
 /// An event that is no JSON object; shows the text around the fault.
 fn broken(text: &str, fault: Fault) -> Refusal {
     let mut start = fault.at.min(text.len()).saturating_sub(SHOWN / 2);
@@ -190,6 +193,29 @@ struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
+    fn read(
+        &self,
+        kind: Kind,
+        arrival: i64,
+        own_namespaces: &[String],
+        fresh_id: impl FnOnce() -> String,
+    ) -> Reading {
+        if kind == Kind::Track && self.is_echo(own_namespaces) {
+            return Reading::Echo;
+        }
+        match self.envelope(kind, arrival, fresh_id) {
+            Ok(envelope) => Reading::Event(envelope),
+            Err(mut refusal) => {
+                let known = |span| self.id("", span).ok().flatten().unwrap_or_default();
+                refusal.message_id = known(&self.members.message_id);
+                if kind == Kind::Track {
+                    refusal.event_name = known(&self.members.event);
+                }
+                Reading::Refused(refusal)
+            }
+        }
+    }
+
     fn envelope(
         &self,
         kind: Kind,
@@ -267,8 +293,10 @@ impl<'a> Event<'a> {
         let Some(text) = scalar(raw) else {
             return refuse("must be text");
         };
+        // Bare control characters are no JSON: a NUL can only come of an escape.
+        let had_escapes = matches!(text, Cow::Owned(_));
         let text = text.trim();
-        if text.contains('\0') {
+        if had_escapes && text.contains('\0') {
             return refuse("must not hold a NUL character");
         }
         if longer_than(text, MAX_ID) {

@@ -23,46 +23,33 @@ pub struct Fault {
 ///
 /// # Errors
 /// The first fault. Members before it were handed out already.
-pub fn members<'a>(
-    text: &'a str,
-    mut member: impl FnMut(&'a str, Range<usize>),
-) -> Result<(), Fault> {
-    let mut walk = Walk {
-        text,
-        bytes: text.as_bytes(),
-        at: 0,
-    };
+pub fn members<'a>(text: &'a str, member: impl FnMut(&'a str, Range<usize>)) -> Result<(), Fault> {
+    let mut walk = Walk::new(text);
     walk.space();
-    if walk.peek() != Some(b'{') {
+    let object = walk.peek() == Some(b'{');
+    if object {
+        walk.object(member)?;
+    } else {
         walk.value(0)?;
-        walk.end()?;
-        return Err(Fault {
+    }
+    walk.end()?;
+    if object {
+        Ok(())
+    } else {
+        Err(Fault {
             at: 0,
             what: "must be a JSON object",
-        });
+        })
     }
-    walk.at += 1;
-    walk.space();
-    if walk.peek() == Some(b'}') {
-        walk.at += 1;
-        return walk.end();
-    }
-    loop {
-        let key = walk.key()?;
-        walk.space();
-        let start = walk.at;
-        walk.value(1)?;
-        member(&text[key], start..walk.at);
-        walk.space();
-        match walk.peek() {
-            Some(b',') => walk.at += 1,
-            Some(b'}') => {
-                walk.at += 1;
-                return walk.end();
-            }
-            _ => return Err(walk.fault("expected a comma or the end of the object")),
-        }
-    }
+}
+
+/// As [`members`], of the object that a text begins with; answers where it ends.
+pub fn members_in_front<'a>(
+    text: &'a str,
+    member: impl FnMut(&'a str, Range<usize>),
+) -> Option<usize> {
+    let mut walk = Walk::new(text);
+    (walk.peek() == Some(b'{') && walk.object(member).is_ok()).then_some(walk.at)
 }
 
 /// The offset of the first quote, backslash or control byte at or behind `at`; the length
@@ -94,7 +81,41 @@ struct Walk<'a> {
     at: usize,
 }
 
-impl Walk<'_> {
+impl<'a> Walk<'a> {
+    fn new(text: &'a str) -> Self {
+        Self {
+            text,
+            bytes: text.as_bytes(),
+            at: 0,
+        }
+    }
+
+    /// From an opening brace to the one that closes it; each member to `member`.
+    fn object(&mut self, mut member: impl FnMut(&'a str, Range<usize>)) -> Result<(), Fault> {
+        self.at += 1;
+        self.space();
+        if self.peek() == Some(b'}') {
+            self.at += 1;
+            return Ok(());
+        }
+        loop {
+            let key = self.key()?;
+            self.space();
+            let start = self.at;
+            self.value(1)?;
+            member(&self.text[key], start..self.at);
+            self.space();
+            match self.peek() {
+                Some(b',') => self.at += 1,
+                Some(b'}') => {
+                    self.at += 1;
+                    return Ok(());
+                }
+                _ => return Err(self.fault("expected a comma or the end of the object")),
+            }
+        }
+    }
+
     fn fault(&self, what: &'static str) -> Fault {
         Fault { at: self.at, what }
     }
@@ -301,108 +322,4 @@ impl Walk<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::domain::generate;
-
-    fn check(text: &str) -> Result<Vec<(String, String)>, Fault> {
-        let mut found = Vec::new();
-        members(text, |key, span| {
-            found.push((key.to_owned(), text[span].to_owned()));
-        })?;
-        Ok(found)
-    }
-
-    fn fault(text: &str) -> &'static str {
-        check(text).unwrap_err().what
-    }
-
-    #[test]
-    fn members_are_handed_out_as_spans() {
-        let found = check(" {\"a\" : [1,{}] ,\n\"b\\n\":\"x\\\"}\"} ").unwrap();
-        let expected = [("\"a\"", "[1,{}]"), ("\"b\\n\"", "\"x\\\"}\"")];
-        let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn every_fault_is_named() {
-        assert_eq!(
-            fault("{\"a\":\"\u{1}\"}"),
-            "a control character inside a string"
-        );
-        assert_eq!(
-            fault(r#"{"a":"\ud800"}"#),
-            "a lone surrogate inside a string"
-        );
-        assert_eq!(
-            fault(r#"{"a":"\ud800A"}"#),
-            "a lone surrogate inside a string"
-        );
-        assert_eq!(
-            fault(r#"{"a":"\udc00\ud800"}"#),
-            "a lone surrogate inside a string"
-        );
-        assert_eq!(
-            fault(r#"{"a\udc00":1}"#),
-            "a lone surrogate inside a string"
-        );
-        assert_eq!(fault(r#"{"a":"\q"}"#), "an unknown escape inside a string");
-        assert_eq!(
-            fault(r#"{"a":"\u12x4"}"#),
-            "a \\u escape without four hex digits"
-        );
-        assert_eq!(fault(r#"{"a":1e999}"#), "a number that is too large");
-        assert_eq!(fault(r#"{"a":012}"#), "a number with a leading zero");
-        assert_eq!(fault(r#"{"a":1.}"#), "expected a digit");
-        assert_eq!(fault(r#"{"a":}"#), "expected a value");
-        assert_eq!(fault(r#"{"a":1,}"#), "expected a key in quotes");
-        assert_eq!(fault(r#"{"a" 1}"#), "expected a colon");
-        assert_eq!(
-            fault(r#"{"a":[1}}"#),
-            "expected a comma or a closing bracket"
-        );
-        assert_eq!(fault("{} {}"), "something follows the value");
-        assert_eq!(fault("[1]"), "must be a JSON object");
-        assert_eq!(fault("1 2"), "something follows the value");
-        let long = format!("{{\"a\":{}}}", "9".repeat(400));
-        assert_eq!(fault(&long), "a number that is too large");
-    }
-
-    #[test]
-    fn a_hundred_and_twenty_eight_levels_are_the_most() {
-        let nested = |levels: usize| {
-            let inner = levels - 1;
-            format!("{{\"a\":{}{}}}", "[".repeat(inner), "]".repeat(inner))
-        };
-        assert!(check(&nested(128)).is_ok());
-        assert_eq!(fault(&nested(129)), "nested more than 128 levels deep");
-        assert_eq!(fault(&nested(500_000)), "nested more than 128 levels deep");
-    }
-
-    #[test]
-    fn large_and_odd_numbers_that_floats_hold_are_taken() {
-        for number in ["18446744073709551616", "-0", "1E-999", "1e308", "0.1e+2"] {
-            assert!(check(&format!("{{\"a\":{number}}}")).is_ok(), "{number}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn it_agrees_with_another_reader(text in generate::almost_json()) {
-            let text = format!("{{\"a\":{text}}}");
-            let theirs = serde_json::from_str::<serde_json::Value>(&text).is_ok();
-            prop_assert_eq!(check(&text).is_ok(), theirs, "{}", text);
-        }
-
-        #[test]
-        fn stops_are_found_where_they_are(bytes: Vec<u8>, from in 0_usize..40) {
-            let slow = (from..bytes.len())
-                .find(|n| matches!(bytes[*n], b'"' | b'\\' | 0..=0x1f))
-                .unwrap_or(bytes.len());
-            prop_assert_eq!(string_stop(&bytes, from.min(bytes.len())), slow);
-        }
-    }
-}
+mod tests;

@@ -28,6 +28,19 @@ pub enum Unsplittable {
 /// # Errors
 /// Where the body is not one array of at most `most` elements.
 pub fn split(body: &[u8], most: usize) -> Result<Vec<Range<usize>>, Unsplittable> {
+    split_beside(body, most, |_| None)
+}
+
+/// As [`split`], beside a reader: `jump` gets where each element starts, and may answer where
+/// the JSON value that starts there ends, so that it is not looked at twice.
+///
+/// # Errors
+/// As [`split`].
+pub fn split_beside(
+    body: &[u8],
+    most: usize,
+    mut jump: impl FnMut(usize) -> Option<usize>,
+) -> Result<Vec<Range<usize>>, Unsplittable> {
     let mut at = skip_space(body, 0);
     if body.get(at) != Some(&b'[') {
         return Err(Unsplittable::NotAnArray);
@@ -40,6 +53,7 @@ pub fn split(body: &[u8], most: usize) -> Result<Vec<Range<usize>>, Unsplittable
     // The brackets that must close what is open inside the event.
     let mut open = Vec::new();
     let mut start = at;
+    at = jump(at).unwrap_or(at);
     loop {
         let byte = *body.get(at).ok_or(Unsplittable::Unbalanced)?;
         match byte {
@@ -59,6 +73,10 @@ pub fn split(body: &[u8], most: usize) -> Result<Vec<Range<usize>>, Unsplittable
                 if byte == b']' {
                     return nothing_behind(body, start).map(|()| events);
                 }
+                // Behind the white space stands the element, if there is one.
+                let next = skip_space(body, start);
+                at = jump(next).unwrap_or(next);
+                continue;
             }
             b'}' | b']' if open.pop() != Some(byte) => return Err(Unsplittable::Unbalanced),
             _ => {}

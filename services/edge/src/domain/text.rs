@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 
+use super::json::string_stop;
+
 /// A validated string (quotes included) without its escapes.
 pub fn unescaped(quoted: &str) -> Cow<'_, str> {
     let inner = &quoted[1..quoted.len() - 1];
-    if !inner.contains('\\') {
+    // In a validated string nothing but a backslash stops before the closing quote.
+    if string_stop(quoted.as_bytes(), 1) == quoted.len() - 1 {
         return Cow::Borrowed(inner);
     }
     // The walk checked it before; a string that it passed is read here, too.

@@ -1,0 +1,104 @@
+//! What is sent of every event: the generated messages' fields, written by hand.
+//!
+//! The tests hold each against its generated type.
+
+use weir_proto::audience::v1 as audience;
+use weir_proto::contact::v1 as contact;
+
+use super::convert::{
+    ActivityToRecord, ContactToUpsert, EventToMap, UpsertMode, WishToApply, kind, timestamp,
+};
+use super::wire::Wire;
+use crate::domain::envelope::{Kind, WishMode};
+
+/// A `mapping.Event`.
+pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<'_>) {
+    wire.variant(1, kind(of));
+    match event {
+        EventToMap::Good(raw, envelope) => {
+            wire.bytes(2, raw);
+            span(wire, 3, envelope.traits.as_ref());
+            span(wire, 4, envelope.properties.as_ref());
+            span(wire, 5, envelope.location.as_ref());
+            if let Some(ip) = envelope.ip {
+                wire.text(6, &ip.to_string());
+            }
+            wire.text(7, &envelope.event_name);
+            wire.time(8, timestamp(envelope.micros));
+            wire.text(9, &envelope.message_id);
+        }
+        EventToMap::Refused(raw, refusal) => {
+            wire.bytes(2, raw);
+            wire.text(7, &refusal.event_name);
+            wire.time(8, timestamp(arrival));
+            wire.text(9, &refusal.message_id);
+            wire.message(10, |wire| {
+                wire.text(1, refusal.path);
+                wire.text(2, &refusal.reason);
+                wire.text(3, &refusal.value);
+            });
+        }
+    }
+}
+
+fn span(wire: &mut Wire, field: u32, range: Option<&std::ops::Range<usize>>) {
+    let number = |value: usize| u32::try_from(value).ok();
+    if let Some(range) = range
+        && let (Some(start), Some(length)) = (number(range.start), number(range.len()))
+    {
+        wire.message(field, |wire| {
+            wire.number(1, start);
+            wire.number(2, length);
+        });
+    }
+}
+
+/// A `contact.ContactEvent`.
+pub(super) fn contact_event(wire: &mut Wire, event: &ContactToUpsert<'_>) {
+    let mode = match event.mode {
+        UpsertMode::Identify => contact::UpsertMode::Identify,
+        UpsertMode::Track => contact::UpsertMode::Track,
+        UpsertMode::Find => contact::UpsertMode::Find,
+    };
+    wire.variant(1, mode);
+    wire.text(2, &event.envelope.user_id);
+    wire.text(3, &event.envelope.anonymous_id);
+    wire.text(4, event.fields_json);
+    wire.time(5, timestamp(event.envelope.micros));
+    wire.text(6, &event.envelope.message_id);
+    wire.flag(7, event.envelope.wish.is_some());
+    wire.flag(8, event.funded);
+    wire.bytes(9, &event.event_key);
+}
+
+/// An `activity.ActivityEvent`.
+pub(super) fn activity_event(wire: &mut Wire, event: &ActivityToRecord<'_>) {
+    let mapped = event.activity;
+    wire.text(1, &mapped.activity_id);
+    wire.text(2, &event.envelope.event_name);
+    wire.text(3, &mapped.attributes_json);
+    wire.number(4, mapped.retention_days);
+    wire.numbers(5, &mapped.earlier_retention_days);
+    wire.time(6, timestamp(event.envelope.micros));
+    wire.text(7, &event.envelope.message_id);
+    wire.text(8, &event.envelope.user_id);
+    wire.text(9, &event.envelope.anonymous_id);
+    wire.text(10, event.contact_id);
+    wire.flag(11, event.funded);
+}
+
+/// An `audience.Wish`.
+pub(super) fn wish(wire: &mut Wire, wish: &WishToApply<'_>) {
+    let mode = match wish.mode {
+        WishMode::Add => audience::WishMode::Add,
+        WishMode::Remove => audience::WishMode::Remove,
+    };
+    wire.text(1, wish.contact_id);
+    wire.text(2, wish.audience_id);
+    wire.variant(3, mode);
+    wire.time(4, timestamp(wish.envelope.micros));
+    wire.text(5, &wish.envelope.message_id);
+}
+
+#[cfg(test)]
+mod tests;

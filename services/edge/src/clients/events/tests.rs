@@ -1,0 +1,241 @@
+use std::net::Ipv4Addr;
+use std::ops::Range;
+
+use bytes::Bytes;
+use proptest::prelude::*;
+use prost::Message;
+use weir_proto::activity::v1 as activity;
+use weir_proto::mapping::v1 as mapping;
+
+use super::*;
+use crate::domain::envelope::{Envelope, Refusal, Wish};
+use crate::domain::stages::MappedActivity;
+
+/// What `write` wrote, read as a generated message.
+fn read<M: Message + Default>(write: impl FnOnce(&mut Wire)) -> M {
+    let mut wire = Wire::default();
+    write(&mut wire);
+    M::decode(wire.finish()).expect("it is a message")
+}
+
+fn plain_span(range: Option<&Range<usize>>) -> Option<mapping::Span> {
+    range.map(|range| mapping::Span {
+        start: range.start as u32,
+        length: range.len() as u32,
+    })
+}
+
+fn a_span() -> impl Strategy<Value = Option<Range<usize>>> {
+    prop::option::of((0_usize..70_000, 0_usize..70_000).prop_map(|(a, b)| a.min(b)..a.max(b)))
+}
+
+prop_compose! {
+    fn an_envelope()(
+        texts in prop::array::uniform4("\\PC{0,150}"),
+        micros: i64,
+        wish in prop::option::of(("[a-f0-9]{0,36}", any::<bool>())),
+        spans in (a_span(), a_span(), a_span()),
+        ip in prop::option::of(any::<u32>().prop_map(Ipv4Addr::from)),
+    ) -> Envelope {
+        let [user_id, anonymous_id, message_id, event_name] = texts;
+        let (traits, properties, location) = spans;
+        Envelope {
+            user_id,
+            anonymous_id,
+            micros,
+            dated: true,
+            message_id,
+            wish: wish.map(|(audience_id, add)| Wish {
+                mode: if add { WishMode::Add } else { WishMode::Remove },
+                audience_id,
+            }),
+            event_name,
+            traits,
+            properties,
+            location,
+            ip,
+        }
+    }
+}
+
+fn a_kind() -> impl Strategy<Value = Kind> {
+    prop_oneof![Just(Kind::Identify), Just(Kind::Member), Just(Kind::Track)]
+}
+
+proptest! {
+    #[test]
+    fn events_for_mapping_are_as_generated(
+        of in a_kind(),
+        envelope in an_envelope(),
+        raw: Vec<u8>,
+    ) {
+        let raw = Bytes::from(raw);
+        let read: mapping::Event =
+            read(|wire| event(wire, of, 0, &EventToMap::Good(&raw, &envelope)));
+        let plain = mapping::Event {
+            kind: kind(of).into(),
+            raw: raw.clone(),
+            traits: plain_span(envelope.traits.as_ref()),
+            properties: plain_span(envelope.properties.as_ref()),
+            location: plain_span(envelope.location.as_ref()),
+            ip: envelope.ip.map(|ip| ip.to_string()).unwrap_or_default(),
+            event_name: envelope.event_name.clone(),
+            event_time: Some(timestamp(envelope.micros)),
+            message_id: envelope.message_id.clone(),
+            refusal: None,
+        };
+        prop_assert_eq!(read, plain);
+    }
+
+    #[test]
+    fn refused_events_for_mapping_are_as_generated(
+        of in a_kind(),
+        raw: Vec<u8>,
+        texts in prop::array::uniform4("\\PC{0,150}"),
+        arrival: i64,
+    ) {
+        let raw = Bytes::from(raw);
+        let [reason, value, message_id, event_name] = texts;
+        let refusal = Refusal {
+            path: "timestamp",
+            reason: reason.into(),
+            value,
+            message_id,
+            event_name,
+        };
+        let read: mapping::Event =
+            read(|wire| event(wire, of, arrival, &EventToMap::Refused(&raw, &refusal)));
+        let plain = mapping::Event {
+            kind: kind(of).into(),
+            raw: raw.clone(),
+            event_name: refusal.event_name.clone(),
+            event_time: Some(timestamp(arrival)),
+            message_id: refusal.message_id.clone(),
+            refusal: Some(mapping::Refusal {
+                path: refusal.path.to_owned(),
+                reason: refusal.reason.to_string(),
+                value: refusal.value.clone(),
+            }),
+            ..Default::default()
+        };
+        prop_assert_eq!(read, plain);
+    }
+
+    #[test]
+    fn contacts_are_as_generated(
+        envelope in an_envelope(),
+        fields_json in "\\PC{0,300}",
+        funded: bool,
+        event_key: [u8; 16],
+    ) {
+        for (mode, plain_mode) in [
+            (UpsertMode::Identify, contact::UpsertMode::Identify),
+            (UpsertMode::Track, contact::UpsertMode::Track),
+            (UpsertMode::Find, contact::UpsertMode::Find),
+        ] {
+            let read: contact::ContactEvent = read(|wire| {
+                let event = ContactToUpsert {
+                    envelope: &envelope,
+                    mode,
+                    fields_json: &fields_json,
+                    funded,
+                    event_key,
+                };
+                contact_event(wire, &event);
+            });
+            let plain = contact::ContactEvent {
+                mode: plain_mode.into(),
+                user_id: envelope.user_id.clone(),
+                anonymous_id: envelope.anonymous_id.clone(),
+                fields_json: fields_json.clone(),
+                event_time: Some(timestamp(envelope.micros)),
+                message_id: envelope.message_id.clone(),
+                has_wish: envelope.wish.is_some(),
+                funded,
+                event_key: Bytes::copy_from_slice(&event_key),
+            };
+            prop_assert_eq!(read, plain);
+        }
+    }
+
+    #[test]
+    fn activities_are_as_generated(
+        envelope in an_envelope(),
+        texts in prop::array::uniform3("\\PC{0,300}"),
+        retention_days: u32,
+        earlier_retention_days: Vec<u32>,
+        funded: bool,
+    ) {
+        let [activity_id, attributes_json, contact_id] = texts;
+        let mapped = MappedActivity {
+            activity_id,
+            attributes_json,
+            retention_days,
+            earlier_retention_days,
+        };
+        let to_record = ActivityToRecord {
+            envelope: &envelope,
+            activity: &mapped,
+            contact_id: &contact_id,
+            funded,
+        };
+        let read: activity::ActivityEvent = read(|wire| activity_event(wire, &to_record));
+        let plain = activity::ActivityEvent {
+            activity_id: mapped.activity_id.clone(),
+            event_name: envelope.event_name.clone(),
+            attributes_json: mapped.attributes_json.clone(),
+            retention_days,
+            earlier_retention_days: mapped.earlier_retention_days.clone(),
+            event_time: Some(timestamp(envelope.micros)),
+            message_id: envelope.message_id.clone(),
+            user_id: envelope.user_id.clone(),
+            anonymous_id: envelope.anonymous_id.clone(),
+            contact_id: contact_id.clone(),
+            funded,
+        };
+        prop_assert_eq!(read, plain);
+    }
+
+    #[test]
+    fn wishes_are_as_generated(
+        envelope in an_envelope(),
+        texts in prop::array::uniform2("[a-f0-9-]{0,36}"),
+    ) {
+        let [contact_id, audience_id] = texts;
+        for (mode, plain_mode) in [
+            (WishMode::Add, audience::WishMode::Add),
+            (WishMode::Remove, audience::WishMode::Remove),
+        ] {
+            let to_apply = WishToApply {
+                envelope: &envelope,
+                mode,
+                audience_id: &audience_id,
+                contact_id: &contact_id,
+            };
+            let read: audience::Wish = read(|wire| wish(wire, &to_apply));
+            let plain = audience::Wish {
+                contact_id: contact_id.clone(),
+                audience_id: audience_id.clone(),
+                mode: plain_mode.into(),
+                wish_time: Some(timestamp(envelope.micros)),
+                message_id: envelope.message_id.clone(),
+            };
+            prop_assert_eq!(read, plain);
+        }
+    }
+}
+
+#[test]
+fn what_is_written_goes_behind_the_head() {
+    let head = audience::ApplyWishesRequest {
+        account_id: "a".to_owned(),
+        wishes: Vec::new(),
+    };
+    let mut wire = Wire::after(&head, 0);
+    for id in ["x", ""] {
+        wire.message(2, |wire| wire.text(1, id));
+    }
+    let read = audience::ApplyWishesRequest::decode(wire.finish()).expect("it is a message");
+    let ids: Vec<_> = read.wishes.iter().map(|wish| &*wish.contact_id).collect();
+    assert_eq!((&*read.account_id, ids), ("a", vec!["x", ""]));
+}

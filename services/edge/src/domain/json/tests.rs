@@ -1,0 +1,103 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::domain::generate;
+
+fn check(text: &str) -> Result<Vec<(String, String)>, Fault> {
+    let mut found = Vec::new();
+    members(text, |key, span| {
+        found.push((key.to_owned(), text[span].to_owned()));
+    })?;
+    Ok(found)
+}
+
+fn fault(text: &str) -> &'static str {
+    check(text).unwrap_err().what
+}
+
+#[test]
+fn members_are_handed_out_as_spans() {
+    let found = check(" {\"a\" : [1,{}] ,\n\"b\\n\":\"x\\\"}\"} ").unwrap();
+    let expected = [("\"a\"", "[1,{}]"), ("\"b\\n\"", "\"x\\\"}\"")];
+    let expected = expected.map(|(key, value)| (key.to_owned(), value.to_owned()));
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn every_fault_is_named() {
+    assert_eq!(
+        fault("{\"a\":\"\u{1}\"}"),
+        "a control character inside a string"
+    );
+    assert_eq!(
+        fault(r#"{"a":"\ud800"}"#),
+        "a lone surrogate inside a string"
+    );
+    assert_eq!(
+        fault(r#"{"a":"\ud800A"}"#),
+        "a lone surrogate inside a string"
+    );
+    assert_eq!(
+        fault(r#"{"a":"\udc00\ud800"}"#),
+        "a lone surrogate inside a string"
+    );
+    assert_eq!(
+        fault(r#"{"a\udc00":1}"#),
+        "a lone surrogate inside a string"
+    );
+    assert_eq!(fault(r#"{"a":"\q"}"#), "an unknown escape inside a string");
+    assert_eq!(
+        fault(r#"{"a":"\u12x4"}"#),
+        "a \\u escape without four hex digits"
+    );
+    assert_eq!(fault(r#"{"a":1e999}"#), "a number that is too large");
+    assert_eq!(fault(r#"{"a":012}"#), "a number with a leading zero");
+    assert_eq!(fault(r#"{"a":1.}"#), "expected a digit");
+    assert_eq!(fault(r#"{"a":}"#), "expected a value");
+    assert_eq!(fault(r#"{"a":1,}"#), "expected a key in quotes");
+    assert_eq!(fault(r#"{"a" 1}"#), "expected a colon");
+    assert_eq!(
+        fault(r#"{"a":[1}}"#),
+        "expected a comma or a closing bracket"
+    );
+    assert_eq!(fault("{} {}"), "something follows the value");
+    assert_eq!(fault("[1]"), "must be a JSON object");
+    assert_eq!(fault("1 2"), "something follows the value");
+    let long = format!("{{\"a\":{}}}", "9".repeat(400));
+    assert_eq!(fault(&long), "a number that is too large");
+}
+
+#[test]
+fn a_hundred_and_twenty_eight_levels_are_the_most() {
+    let nested = |levels: usize| {
+        let inner = levels - 1;
+        format!("{{\"a\":{}{}}}", "[".repeat(inner), "]".repeat(inner))
+    };
+    assert!(check(&nested(128)).is_ok());
+    assert_eq!(fault(&nested(129)), "nested more than 128 levels deep");
+    assert_eq!(fault(&nested(500_000)), "nested more than 128 levels deep");
+}
+
+#[test]
+fn large_and_odd_numbers_that_floats_hold_are_taken() {
+    for number in ["18446744073709551616", "-0", "1E-999", "1e308", "0.1e+2"] {
+        assert!(check(&format!("{{\"a\":{number}}}")).is_ok(), "{number}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn it_agrees_with_another_reader(text in generate::almost_json()) {
+        let text = format!("{{\"a\":{text}}}");
+        let theirs = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+        prop_assert_eq!(check(&text).is_ok(), theirs, "{}", text);
+    }
+
+    #[test]
+    fn stops_are_found_where_they_are(bytes: Vec<u8>, from in 0_usize..40) {
+        let slow = (from..bytes.len())
+            .find(|n| matches!(bytes[*n], b'"' | b'\\' | 0..=0x1f))
+            .unwrap_or(bytes.len());
+        prop_assert_eq!(string_stop(&bytes, from.min(bytes.len())), slow);
+    }
+}
