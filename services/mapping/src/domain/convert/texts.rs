@@ -38,6 +38,11 @@ fn bounded(text: Cow<'_, str>, limit: usize) -> Result<Cow<'_, str>, Failure> {
 }
 
 pub fn write_text(raw: Raw<'_>, limit: usize, out: &mut String) -> Result<(), Failure> {
+    // Most texts are short, and canonical as they stand. Bytes are never fewer than characters.
+    if let Some(quoted) = json::plain(raw).filter(|quoted| quoted.len() - 2 <= limit) {
+        out.push_str(quoted);
+        return Ok(());
+    }
     write_canonical(&text_of(raw, limit)?, out);
     Ok(())
 }
