@@ -169,6 +169,7 @@ pub fn write_text(text: &str, json: &mut String) {
 
 /// The first byte from `at` that does not stand for itself inside a JSON string: a quote, a
 /// backslash or a control character; the length where there is none. Eight bytes at a time.
+#[inline]
 pub fn escaped_at(bytes: &[u8], mut at: usize) -> usize {
     const ONES: u64 = u64::MAX / 255;
     const HIGHS: u64 = ONES << 7;

@@ -11,38 +11,8 @@ pub fn is_plain_email(address: &str) -> bool {
     let Some((local, domain)) = address.split_once('@') else {
         return false;
     };
-    let atom = |byte: &u8| {
-        byte.is_ascii_alphanumeric()
-            || matches!(
-                byte,
-                b'.' | b'!'
-                    | b'#'
-                    | b'$'
-                    | b'%'
-                    | b'&'
-                    | b'\''
-                    | b'*'
-                    | b'+'
-                    | b'-'
-                    | b'/'
-                    | b'='
-                    | b'?'
-                    | b'^'
-                    | b'_'
-                    | b'`'
-                    | b'{'
-                    | b'|'
-                    | b'}'
-                    | b'~'
-            )
-    };
-    let local = local.as_bytes();
     local.len() <= MAX_LOCAL_PART
-        && local.iter().all(atom)
-        && !local.is_empty()
-        && local[0] != b'.'
-        && local[local.len() - 1] != b'.'
-        && !local.windows(2).any(|pair| pair == b"..")
+        && is_dot_atom(local.as_bytes())
         && is_plain_domain(domain.as_bytes())
 }
 
@@ -69,19 +39,38 @@ pub fn is_plain_link(link: &str) -> bool {
         && rest.iter().all(u8::is_ascii_graphic)
 }
 
+fn is_dot_atom(text: &[u8]) -> bool {
+    let mut before = b'.';
+    let fits = text.iter().all(|byte| {
+        let fits = match byte {
+            b'.' => before != b'.',
+            b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'/' | b'=' | b'?'
+            | b'^' | b'_' | b'`' | b'{' | b'|' | b'}' | b'~' => true,
+            byte => byte.is_ascii_alphanumeric(),
+        };
+        before = *byte;
+        fits
+    });
+    fits && before != b'.'
+}
+
 /// Two or more labels of letters, digits and, between those, hyphens.
 fn is_plain_domain(domain: &[u8]) -> bool {
-    let mut labels = 0;
-    let all = domain.split(|byte| *byte == b'.').all(|label| {
-        labels += 1;
-        let ends = [label.first(), label.last()];
-        label.len() <= MAX_LABEL
-            && ends
-                .iter()
-                .all(|end| end.is_some_and(u8::is_ascii_alphanumeric))
-            && label
-                .iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
-    });
-    all && labels >= 2
+    let mut before = b'.';
+    let mut label = 0;
+    for (at, byte) in domain.iter().enumerate() {
+        let fits = match byte {
+            b'.' => before.is_ascii_alphanumeric() && at - label <= MAX_LABEL,
+            b'-' => before != b'.',
+            byte => byte.is_ascii_alphanumeric(),
+        };
+        if !fits {
+            return false;
+        }
+        if *byte == b'.' {
+            label = at + 1;
+        }
+        before = *byte;
+    }
+    label > 0 && before.is_ascii_alphanumeric() && domain.len() - label <= MAX_LABEL
 }
