@@ -17,8 +17,9 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod digits;
 mod field;
 mod value;
 
 pub use field::{BUILT_IN_FIELDS, BuiltInField, FieldId, InvalidFieldId, Prefix, ValueType};
-pub use value::{Decimal, NotCanonical, Value, write_text};
+pub use value::{Decimal, NotCanonical, Value, escaped_at, write_text};

@@ -158,6 +158,9 @@ fn write(value: Value, out: &mut String) -> Result<(), Failure> {
 
 /// A string without NUL, and nothing else.
 fn string(raw: Raw<'_>) -> Result<Cow<'_, str>, Failure> {
+    if let Some(inner) = json::plain(raw).and_then(json::unquoted) {
+        return Ok(Cow::Borrowed(inner));
+    }
     if json::kind(raw)? != Kind::String {
         return Err(Failure::Mismatch);
     }
@@ -178,7 +181,11 @@ fn token(raw: Raw<'_>) -> Result<Cow<'_, str>, Failure> {
 }
 
 /// A number, or a string that is written as one, in units of `10^-scale`.
-fn numeric(raw: Raw<'_>, scale: i32) -> Result<i64, Failure> {
+fn numeric(raw: Raw<'_>, scale: u32) -> Result<i64, Failure> {
+    // So short a number is in the range of a double.
+    if let Some(number) = number::scaled_short(raw, scale) {
+        return Ok(number);
+    }
     let text = match json::kind(raw)? {
         Kind::Number => token(raw)?,
         Kind::String => string(raw)?,

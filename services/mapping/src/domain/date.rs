@@ -226,11 +226,15 @@ impl Cursor<'_> {
     /// Exactly `count` ASCII digits.
     fn digits(&mut self, count: usize) -> Option<u32> {
         let (digits, rest) = self.0.split_at_checked(count)?;
-        if !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-            return None;
+        let mut number = 0;
+        for byte in digits.bytes() {
+            if !byte.is_ascii_digit() {
+                return None;
+            }
+            number = number * 10 + u32::from(byte - b'0');
         }
         self.0 = rest;
-        digits.parse().ok()
+        Some(number)
     }
 
     fn literal(&mut self, literal: char) -> Option<()> {
@@ -250,8 +254,9 @@ impl Cursor<'_> {
         }
         let (digits, rest) = self.0.split_at(length);
         self.0 = rest;
-        let nanos: u32 = format!("{digits:0<9}").parse().ok()?;
-        Some(nanos / 1_000)
+        let zeros = std::iter::repeat(b'0');
+        let micros = digits.bytes().chain(zeros).take(6);
+        Some(micros.fold(0, |micros, digit| micros * 10 + u32::from(digit - b'0')))
     }
 
     /// `Z`, `+10`, `+1000`, `+10:00`, or nothing, which is UTC.

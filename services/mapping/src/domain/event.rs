@@ -5,7 +5,7 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use super::json::{self, Kind, Raw};
 use super::log::{self, LogEntry, MAX_LINES};
 use super::mapping::Activity;
-use super::snapshot::{CompiledMapping, ContactMapping, LOCATION, Snapshot};
+use super::snapshot::{CompiledActivity, CompiledMapping, ContactMapping, LOCATION, Snapshot};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
@@ -60,6 +60,10 @@ pub struct Mapper<'s, 'a> {
     /// Reused from event to event.
     found: Vec<Option<Raw<'a>>>,
     written: Vec<bool>,
+    /// What an event becomes is written here, and handed out as a copy of the right size.
+    out: String,
+    /// The activity of the last track: most tracks of a batch have the same.
+    last: Option<(&'a str, &'s CompiledActivity)>,
     log: Vec<LogEntry>,
 }
 
@@ -70,6 +74,8 @@ impl<'s, 'a> Mapper<'s, 'a> {
             receive_time,
             found: Vec::new(),
             written: Vec::new(),
+            out: String::new(),
+            last: None,
             log: Vec::new(),
         }
     }
@@ -104,24 +110,13 @@ impl<'s, 'a> Mapper<'s, 'a> {
                 activity: None,
             };
         }
-        let Some(compiled) = snapshot.activities.get(event.event_name) else {
+        let Some(compiled) = self.activity(event.event_name) else {
             return Outcome::NoMapping;
         };
         if let Some(message) = past_retention(&compiled.activity, event, self.receive_time) {
             return Outcome::PastRetention(message);
         }
-        let mut attributes_json = String::from("{");
-        if let Some(properties) = event.properties {
-            self.convert(
-                event,
-                "properties",
-                &compiled.properties,
-                properties,
-                false,
-                &mut attributes_json,
-            );
-        }
-        attributes_json.push('}');
+        let attributes_json = self.attributes(event, &compiled.properties);
         Outcome::Mapped {
             // A track's location describes the activity, not the contact (semantics 2.7).
             fields_json: self.fields(event, contact, None),
@@ -132,14 +127,38 @@ impl<'s, 'a> Mapper<'s, 'a> {
         }
     }
 
+    fn activity(&mut self, event_name: &'a str) -> Option<&'s CompiledActivity> {
+        if let Some((name, activity)) = self.last
+            && name == event_name
+        {
+            return Some(activity);
+        }
+        let activity = self.snapshot.activities.get(event_name)?;
+        self.last = Some((event_name, activity));
+        Some(activity)
+    }
+
+    fn attributes(&mut self, event: &RawEvent<'a>, mapping: &CompiledMapping) -> String {
+        let Some(properties) = event.properties else {
+            return String::from("{}");
+        };
+        let mut out = self.begin();
+        self.convert(event, "properties", mapping, properties, false, &mut out);
+        out.push('}');
+        self.finish(out)
+    }
+
     fn fields(
         &mut self,
         event: &RawEvent<'a>,
         contact: &ContactMapping,
         location: Option<Raw<'a>>,
     ) -> String {
-        let mut out = String::from("{");
         self.written.clear();
+        if event.traits.is_none() && location.is_none() {
+            return String::new();
+        }
+        let mut out = self.begin();
         if let Some(traits) = event.traits {
             self.convert(event, "traits", &contact.traits, traits, true, &mut out);
         }
@@ -147,10 +166,24 @@ impl<'s, 'a> Mapper<'s, 'a> {
             self.locate(event, contact, location, &mut out);
         }
         if out.len() == 1 {
-            return String::new();
+            out.clear();
+        } else {
+            out.push('}');
         }
-        out.push('}');
+        self.finish(out)
+    }
+
+    fn begin(&mut self) -> String {
+        let mut out = std::mem::take(&mut self.out);
+        out.clear();
+        out.push('{');
         out
+    }
+
+    fn finish(&mut self, out: String) -> String {
+        let copy = out.as_str().to_owned();
+        self.out = out;
+        copy
     }
 
     /// Appends what converts; logs what does not. With `nulls`, a null is a value too: it clears.

@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use weir_values::escaped_at;
+
 /// The bytes of one value, without the whitespace around it.
 pub type Raw<'a> = &'a [u8];
 
@@ -91,6 +93,9 @@ pub fn array<'a>(
 /// # Errors
 /// Where it is not Unicode text: bytes that are not UTF-8, a lone surrogate.
 pub fn text(raw: Raw<'_>) -> Result<Cow<'_, str>, NotJson> {
+    if let Some(inner) = plain(raw).and_then(unquoted) {
+        return Ok(Cow::Borrowed(inner));
+    }
     let inner = raw
         .strip_prefix(b"\"")
         .and_then(|rest| rest.strip_suffix(b"\""))
@@ -102,6 +107,21 @@ pub fn text(raw: Raw<'_>) -> Result<Cow<'_, str>, NotJson> {
     std::str::from_utf8(inner)
         .map(Cow::Borrowed)
         .map_err(|_| NotJson)
+}
+
+/// A quoted string, quotes and all, in which every character stands for itself: none is
+/// escaped, and none is a control character.
+pub fn plain(raw: Raw<'_>) -> Option<&str> {
+    let last = raw.len().checked_sub(1)?;
+    if raw[0] != b'"' || raw[last] != b'"' || escaped_at(raw, 1) != last {
+        return None;
+    }
+    std::str::from_utf8(raw).ok()
+}
+
+/// What stands between the quotes of a [`plain`] string.
+pub fn unquoted(plain: &str) -> Option<&str> {
+    plain.strip_prefix('"')?.strip_suffix('"')
 }
 
 /// Appends `raw` without the whitespace between its tokens, when everything in it is
@@ -196,9 +216,11 @@ fn nested_end(raw: Raw<'_>, mut at: usize) -> Result<usize, NotJson> {
 fn string_end(raw: Raw<'_>, at: usize) -> Result<usize, NotJson> {
     let mut at = at + 1;
     loop {
+        at = escaped_at(raw, at);
         match raw.get(at) {
             Some(b'"') => return Ok(at + 1),
             Some(b'\\') => at += 2,
+            // A control character, which the edge would not have let pass.
             Some(_) => at += 1,
             None => return Err(NotJson),
         }
@@ -302,6 +324,20 @@ mod tests {
         }
 
         #[test]
+        fn a_plain_string_is_its_own_text(text in prop_oneof![any::<String>(), "[a-zé\"\\\\\u{0}-\u{20}]{0,20}"], cut in 0_usize..3) {
+            let raw = serde_json::to_string(&text).unwrap();
+            let is_plain = raw.len() == text.len() + 2;
+            prop_assert_eq!(plain(raw.as_bytes()), is_plain.then_some(raw.as_str()));
+            if is_plain {
+                prop_assert_eq!(unquoted(&raw), Some(text.as_str()));
+            }
+            let quoted = format!("\"{text}\"");
+            if let Some(raw) = plain(&quoted.as_bytes()[cut.min(quoted.len())..]) {
+                prop_assert_eq!(serde_json::from_str::<String>(raw).unwrap(), unquoted(raw).unwrap());
+            }
+        }
+
+        #[test]
         fn any_bytes_end_the_scan(bytes in prop::collection::vec(
             prop_oneof![Just(b'{'), Just(b'"'), Just(b':'), Just(b','), Just(b'['), Just(b']'), Just(b'}'), Just(b'\\'), any::<u8>()], 0..64)
         ) {
@@ -309,6 +345,7 @@ mod tests {
             let _ = array(&bytes, |_| Ok(()));
             let _ = compact(&bytes, &mut String::new());
             let _ = text(&bytes);
+            let _ = plain(&bytes).map(unquoted);
         }
     }
 }

@@ -2,7 +2,7 @@
 
 /// Reads a JSON number as a whole multiple of `10^-scale`, or nothing when it is not one
 /// or is out of the range of an i64. `1.5e2` at scale 0 is 150, `0.001` at scale 3 is 1.
-pub fn scaled(text: &str, scale: i32) -> Option<i64> {
+pub fn scaled(text: &str, scale: u32) -> Option<i64> {
     let (negative, rest) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text),
@@ -24,10 +24,41 @@ pub fn scaled(text: &str, scale: i32) -> Option<i64> {
         return None;
     }
     let fraction_digits = i32::try_from(fraction.len()).ok()?;
-    let power = exponent.checked_sub(fraction_digits)?.checked_add(scale)?;
+    let power = exponent
+        .checked_sub(fraction_digits)?
+        .checked_add(scale.try_into().ok()?)?;
     let magnitude = shifted(whole.bytes().chain(fraction.bytes()), power)?;
     let signed = i128::from(magnitude) * if negative { -1 } else { 1 };
     i64::try_from(signed).ok()
+}
+
+/// What [`scaled`] reads, of the form that most numbers have: up to eighteen digits, without
+/// an exponent. Nothing where the number is not of that form, or has more than `scale` decimals.
+pub fn scaled_short(text: &[u8], scale: u32) -> Option<i64> {
+    let digits = text.strip_prefix(b"-").unwrap_or(text);
+    if digits.is_empty() || digits.len() > 18 || (digits[0] == b'0' && digits.len() > 1) {
+        return None;
+    }
+    let mut value = 0_i64;
+    let mut point = None;
+    for (index, byte) in digits.iter().enumerate() {
+        match byte {
+            b'0'..=b'9' => value = value * 10 + i64::from(byte - b'0'),
+            b'.' if point.is_none() && index > 0 => point = Some(index),
+            _ => return None,
+        }
+    }
+    let decimals = point.map_or(0, |point| digits.len() - point - 1);
+    if point.is_some() && decimals == 0 {
+        return None;
+    }
+    let power = scale.checked_sub(u32::try_from(decimals).ok()?)?;
+    let magnitude = value.checked_mul(10_i64.checked_pow(power)?)?;
+    Some(if digits.len() < text.len() {
+        -magnitude
+    } else {
+        magnitude
+    })
 }
 
 /// Digits, times `10^power`; nothing when that leaves a fraction or overflows.
@@ -110,13 +141,32 @@ mod tests {
         }
 
         #[test]
-        fn an_exponent_only_moves_the_point(number in -1_000_000_i64..1_000_000, power in 0_i32..9) {
+        fn an_exponent_only_moves_the_point(number in -1_000_000_i64..1_000_000, power in 0_u32..9) {
             let text = format!("{number}e-{power}");
             prop_assert_eq!(scaled(&text, power), Some(number));
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in ".{0,40}", scale in 0_i32..7) {
+        fn the_short_way_reads_the_same(
+            text in prop_oneof!["-?[0-9]{1,20}(\\.[0-9]{0,5})?", "[-.0-9e]{0,20}", "-?0?[1-9]{0,17}0{0,4}"],
+            scale in 0_u32..7,
+        ) {
+            if let Some(short) = scaled_short(text.as_bytes(), scale) {
+                prop_assert_eq!(scaled(&text, scale), Some(short));
+                prop_assert!(text.parse::<f64>().unwrap().is_finite());
+            }
+        }
+
+        #[test]
+        fn short_numbers_take_the_short_way(number in -99_999_999_i64..99_999_999, fraction in 0_u16..1_000) {
+            prop_assert_eq!(scaled_short(number.to_string().as_bytes(), 0), Some(number));
+            let text = format!("{}.{fraction:03}", number.unsigned_abs().max(1));
+            prop_assert_eq!(scaled_short(text.as_bytes(), 3), scaled(&text, 3));
+            prop_assert!(scaled_short(text.as_bytes(), 3).is_some());
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,40}", scale in 0_u32..7) {
             let _ = scaled(&text, scale);
         }
     }

@@ -44,7 +44,11 @@ impl Path {
 /// Paths, arranged so that one walk over an object finds the values of all of them.
 #[derive(Debug, Clone, Default)]
 pub struct PathTree {
+    /// By length, then by letter.
     children: Vec<Child>,
+    /// By length of a name: where the children of that length begin. One entry more than the
+    /// longest name has bytes, and one for what is behind it.
+    starts: Vec<usize>,
     leaves: usize,
 }
 
@@ -104,6 +108,7 @@ impl PathTree {
             });
         }
         Self {
+            starts: starts(&children),
             children,
             leaves: *next - start,
         }
@@ -142,10 +147,13 @@ impl PathTree {
 
     fn child(&self, key: Raw<'_>) -> Option<&Child> {
         let search = |name: &[u8]| {
-            self.children
-                .binary_search_by(|child| order(&child.name, name))
+            let start = *self.starts.get(name.len())?;
+            let end = *self.starts.get(name.len() + 1)?;
+            let same_length = &self.children[start..end];
+            same_length
+                .binary_search_by(|child| (*child.name).cmp(name))
                 .ok()
-                .map(|index| &self.children[index])
+                .map(|index| &same_length[index])
         };
         let inner = key.get(1..key.len() - 1)?;
         if inner.contains(&b'\\') {
@@ -159,6 +167,14 @@ impl PathTree {
 /// By length first: most names are told apart without looking at their letters.
 fn order(a: &[u8], b: &[u8]) -> Ordering {
     a.len().cmp(&b.len()).then_with(|| a.cmp(b))
+}
+
+/// Where the children of each length begin, given children in [`order`].
+fn starts(children: &[Child]) -> Vec<usize> {
+    let longest = children.last().map_or(0, |child| child.name.len());
+    (0..=longest + 1)
+        .map(|length| children.partition_point(|child| child.name.len() < length))
+        .collect()
 }
 
 #[cfg(test)]

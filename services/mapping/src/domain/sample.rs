@@ -45,7 +45,12 @@ pub fn pick<'a>(
     let mut identifies = 0;
     let mut bytes = 0;
     let mut samples = Vec::new();
+    // The last name whose list was full: most tracks of a batch have the same.
+    let mut full = None;
     for candidate in events.rev() {
+        if candidate.kind == EventKind::Track && full == Some(candidate.event_name) {
+            continue;
+        }
         if candidate.kind == EventKind::Track && !is_event_name(candidate.event_name) {
             continue;
         }
@@ -54,6 +59,9 @@ pub fn pick<'a>(
             EventKind::Identify | EventKind::Member => &mut identifies,
         };
         if *count == MAX_SAMPLES || bytes > MAX_BATCH_BYTES {
+            if candidate.kind == EventKind::Track {
+                full = Some(candidate.event_name);
+            }
             continue;
         }
         *count += 1;
