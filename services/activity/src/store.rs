@@ -15,6 +15,7 @@ mod links;
 mod partitions;
 mod reads;
 mod record;
+mod settled;
 mod usage;
 
 use tokio_postgres::types::ToSql;
@@ -23,6 +24,7 @@ use weir_ids::AccountId;
 use weir_postgres::{Failure, Migration, Pool};
 
 use crate::domain::{Identifier, Kind};
+use settled::Settled;
 
 pub use attach::{Linked, Moves};
 pub use reads::{Cursor, Stored};
@@ -43,12 +45,16 @@ const BY_KEY: &str = "SET enable_seqscan = off";
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
+    settled: Settled,
 }
 
 impl Store {
     /// Connects on first use. The pool must be this store's alone.
     pub fn new(pool: Pool) -> Self {
-        Self { pool }
+        Self {
+            pool,
+            settled: Settled::new(),
+        }
     }
 
     /// A connection of one's own, to begin a transaction on.
@@ -60,20 +66,26 @@ impl Store {
         if deadpool_postgres::Object::metrics(&client).recycle_count == 0 {
             client.batch_execute(BY_KEY).await?;
         }
-        Ok(Connection(client))
+        Ok(Connection {
+            client,
+            settled: self.settled.clone(),
+        })
     }
 
     /// Whether the database answers.
     pub async fn is_up(&self) -> bool {
         match self.connection().await {
-            Ok(connection) => connection.0.simple_query("SELECT").await.is_ok(),
+            Ok(connection) => connection.client.simple_query("SELECT").await.is_ok(),
             Err(_) => false,
         }
     }
 }
 
 /// One connection.
-pub struct Connection(deadpool_postgres::Client);
+pub struct Connection {
+    client: deadpool_postgres::Client,
+    settled: Settled,
+}
 
 impl Connection {
     /// Begins a transaction of one account. Dropped without a commit, it is undone.
@@ -82,8 +94,9 @@ impl Connection {
     /// Of the database.
     pub async fn begin(&mut self, account_id: AccountId) -> Result<Tx<'_>, Failure> {
         Ok(Tx {
-            inner: self.0.transaction().await?,
+            inner: self.client.transaction().await?,
             account_id,
+            settled: &self.settled,
         })
     }
 }
@@ -92,6 +105,7 @@ impl Connection {
 pub struct Tx<'a> {
     inner: deadpool_postgres::Transaction<'a>,
     account_id: AccountId,
+    settled: &'a Settled,
 }
 
 type Param<'a> = &'a (dyn ToSql + Sync);

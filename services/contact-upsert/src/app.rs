@@ -159,9 +159,15 @@ impl App {
         loop {
             let mut snapshot = Snapshot::new(facts, care);
             let receipts = facts.with_receipts(&batch.settings, all_receipts);
-            let keys = snapshot.first_keys();
-            let (first, receipts) = transaction.begin_load(facts, keys, &receipts).await?;
+            let mut keys = snapshot.first_keys();
+            let kept = match care {
+                Care::InSteps => self.store.kept_links(batch.account, facts, &mut keys),
+                Care::AtOnce | Care::Heal => Vec::new(),
+            };
+            let load = transaction.begin_load(facts, kept, keys, &receipts);
+            let (first, receipts) = load.await?;
             snapshot.add(first.links(), &first.contacts())?;
+            self.store.keep_links(batch.account, facts, &first);
             snapshot.add_receipts(receipts, all_receipts);
             let keys = snapshot.other_keys();
             let more;
@@ -175,13 +181,14 @@ impl App {
                 continue;
             }
             let answer = answer_of(&folded);
-            self.commit(transaction, folded.changes, now).await?;
+            self.commit(batch, transaction, folded.changes, now).await?;
             return Ok(answer);
         }
     }
 
     async fn commit(
         &self,
+        batch: &Batch,
         transaction: BatchTransaction<'_>,
         changes: Changes<'_>,
         now: DateTime<Utc>,
@@ -201,6 +208,7 @@ impl App {
         let tells = message.is_some();
         let message = message.map(|message| message.to_json());
         transaction.commit(&changes, message).await?;
+        self.store.keep_changes(batch.account, &changes, now);
         metrics::contacts_written(&changes);
         if tells {
             self.outbox.notify_one();

@@ -5,13 +5,18 @@
 
 mod batch;
 mod contacts;
+mod links;
 mod outbox;
 mod usage;
 
 use chrono::{DateTime, Utc};
+use weir_ids::AccountId;
 use weir_postgres::{Failure, Migration, Pool};
 
-pub use batch::{BatchTransaction, NotStored, held_link};
+use crate::domain::{Changes, Facts, KeyId, StoredLink};
+use links::Links;
+
+pub use batch::{BatchTransaction, NotStored, Rows, held_link};
 pub use contacts::{ContactKey, StoredProfile};
 pub use outbox::Parcel;
 
@@ -26,12 +31,16 @@ pub const MIGRATIONS: [Migration; 1] = [Migration {
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
+    links: Links,
 }
 
 impl Store {
     /// Over a pool whose role works in the service's schema.
     pub fn new(pool: Pool) -> Self {
-        Self { pool }
+        Self {
+            pool,
+            links: Links::new(),
+        }
     }
 
     /// A connection of its own.
@@ -40,6 +49,28 @@ impl Store {
     /// When PostgreSQL is away or all connections stay busy.
     pub async fn client(&self) -> Result<deadpool_postgres::Object, Failure> {
         Ok(self.pool.get().await?)
+    }
+
+    /// Links of `sought` that were read before; the others stay in it.
+    pub fn kept_links(
+        &self,
+        account: AccountId,
+        facts: &Facts<'_>,
+        sought: &mut Vec<KeyId>,
+    ) -> Vec<(KeyId, StoredLink<'static>)> {
+        self.links.take(account, facts, sought)
+    }
+
+    /// Keeps links that were read, and whose contacts are locked and alive.
+    pub fn keep_links(&self, account: AccountId, facts: &Facts<'_>, rows: &Rows) {
+        for (id, link) in rows.read_links() {
+            self.links.learn(account, facts.key(id), &link);
+        }
+    }
+
+    /// Keeps links that were committed at `now`.
+    pub fn keep_changes(&self, account: AccountId, changes: &Changes<'_>, now: DateTime<Utc>) {
+        self.links.learn_changes(account, changes, micros_of(now));
     }
 
     /// Whether PostgreSQL answers.

@@ -109,6 +109,19 @@ impl TimedKey {
     }
 }
 
+/// 128 bits of SHA-256 that stand for a list of parts wherever the parts themselves would take
+/// too much room. Nobody can find two lists with the same.
+pub fn fingerprint(parts: &[&[u8]]) -> [u8; 16] {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part);
+    }
+    let mut short = [0; 16];
+    short.copy_from_slice(&hash.finalize()[..16]);
+    short
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,6 +134,12 @@ mod tests {
         assert_eq!(early, TimedKey::new(1_000_000, &[b"a", b"bc"]));
         assert_ne!(early, TimedKey::new(1_000_000, &[b"ab", b"c"]));
         assert_ne!(early, TimedKey::new(1_000_001, &[b"a", b"bc"]));
+    }
+
+    #[test]
+    fn fingerprints_tell_where_one_part_ends() {
+        assert_eq!(fingerprint(&[b"ab", b"c"]), fingerprint(&[b"ab", b"c"]));
+        assert_ne!(fingerprint(&[b"ab", b"c"]), fingerprint(&[b"a", b"bc"]));
     }
 
     #[test]

@@ -65,7 +65,7 @@ impl Store {
         usage_before: NaiveDate,
         counts_before: NaiveDate,
     ) -> Result<(), Failure> {
-        let client = self.connection().await?.0;
+        let client = self.connection().await?.client;
         let mut last = Uuid::nil();
         loop {
             let page = client.query(ACCOUNTS, &[&last, &ACCOUNTS_A_PAGE]).await?;
@@ -88,7 +88,7 @@ impl Store {
 /// Made on the side and attached, which does not block writers.
 async fn make(connection: &mut Connection, range: Range) -> Result<usize, Failure> {
     let months: Vec<NaiveDate> = range.months().collect();
-    let transaction = connection.0.transaction().await?;
+    let transaction = connection.client.transaction().await?;
     transaction.query_one(TURN, &[]).await?;
     let mut made = 0;
     for table in TABLES {
@@ -118,7 +118,7 @@ async fn make(connection: &mut Connection, range: Range) -> Result<usize, Failur
 }
 
 async fn drop_past(connection: &mut Connection, range: Range) -> Result<usize, Failure> {
-    let transaction = connection.0.transaction().await?;
+    let transaction = connection.client.transaction().await?;
     transaction.query_one(TURN, &[]).await?;
     transaction.batch_execute(GIVE_UP).await?;
     let mut dropped = 0;

@@ -125,19 +125,29 @@ impl Tx<'_> {
 
     /// What is known of `identities`, in their order.
     async fn standings(&self, identities: &[Identifier]) -> Result<Vec<Standing>, Failure> {
-        let mut standings = vec![Standing::UNKNOWN; identities.len()];
-        if identities.is_empty() {
+        let known = identities.iter();
+        let known = known.map(|one| self.settled.get(self.account_id, one));
+        let known: Vec<Option<Standing>> = known.collect();
+        let open: Vec<usize> = (0..known.len()).filter(|at| known[*at].is_none()).collect();
+        let mut standings: Vec<Standing> = known
+            .into_iter()
+            .map(|known| known.unwrap_or(Standing::UNKNOWN))
+            .collect();
+        if open.is_empty() {
             return Ok(standings);
         }
-        let (kinds, values) = columns(identities.iter());
+        let (kinds, values) = columns(open.iter().map(|at| &identities[*at]));
         let rows = self
             .query(STANDINGS, &[&self.account_id.0, &kinds, &values])
             .await?;
         for row in rows {
-            standings[index(&row, 0)] = Standing {
+            let at = open[index(&row, 0)];
+            standings[at] = Standing {
                 contact_id: row.get::<_, Option<Uuid>>(1).map(ContactId),
                 waiting: row.get(2),
             };
+            self.settled
+                .learn(self.account_id, &identities[at], standings[at]);
         }
         Ok(standings)
     }

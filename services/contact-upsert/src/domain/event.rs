@@ -160,6 +160,14 @@ impl<'a> Facts<'a> {
         &self.keys[id.0]
     }
 
+    /// When the events happened, in microseconds; sorted.
+    pub fn moments(&self) -> Vec<i64> {
+        let events = self.events.iter();
+        let mut moments: Vec<i64> = events.map(|facts| facts.stamp.micros).collect();
+        moments.sort_unstable();
+        moments
+    }
+
     /// The events whose repeats receipts tell; `all` where all are asked for.
     pub fn with_receipts(&self, settings: &Settings, all: bool) -> Vec<Uuid> {
         let events = self

@@ -82,6 +82,8 @@ impl From<tokio_postgres::Error> for NotStored {
 
 /// Rows of some keys and of the contacts that they lead to; the domain's view borrows from them.
 pub struct Rows {
+    /// Links that need not be read.
+    kept: Vec<(KeyId, StoredLink<'static>)>,
     sought: Vec<KeyId>,
     links: Vec<Row>,
     contacts: Vec<Row>,
@@ -96,6 +98,11 @@ impl Rows {
 
     /// Identifiers as the fold takes them.
     pub fn links(&self) -> Vec<(KeyId, StoredLink<'_>)> {
+        self.kept.iter().cloned().chain(self.read_links()).collect()
+    }
+
+    /// Those that were read.
+    pub fn read_links(&self) -> impl Iterator<Item = (KeyId, StoredLink<'_>)> {
         let key = |row: &Row| {
             let ordinal: i64 = row.get(0);
             // PostgreSQL counts from one.
@@ -103,7 +110,7 @@ impl Rows {
             self.sought[index]
         };
         let links = self.links.iter();
-        links.map(|row| (key(row), stored_link(row, 1))).collect()
+        links.map(move |row| (key(row), stored_link(row, 1)))
     }
 }
 
@@ -162,13 +169,15 @@ impl<'c> BatchTransaction<'c> {
         })
     }
 
-    /// Finds these keys and locks their contacts in order; and the receipts of these events.
+    /// Finds these keys and locks their contacts, and those of `kept` links, in order; and
+    /// finds the receipts of these events.
     ///
     /// # Errors
     /// When the batch's epoch is past, the account has no anchor, or PostgreSQL refuses.
     pub async fn begin_load(
         &self,
         facts: &Facts<'_>,
+        kept: Vec<(KeyId, StoredLink<'static>)>,
         sought: Vec<KeyId>,
         events: &[Uuid],
     ) -> Result<(Rows, Vec<(Uuid, ContactId)>), NotStored> {
@@ -192,7 +201,7 @@ impl<'c> BatchTransaction<'c> {
         // holds its contact, so its receipt is seen here instead of colliding at the end.
         let (contacts, receipts) = tokio::join!(
             biased;
-            self.lock_contacts(&links, sql::LOCK_CONTACTS, |_| false),
+            self.lock_contacts(&kept, &links, sql::LOCK_CONTACTS, |_| false),
             async {
                 if events.is_empty() {
                     return Ok(Vec::new());
@@ -207,6 +216,7 @@ impl<'c> BatchTransaction<'c> {
             .collect();
         let contacts = contacts?;
         let rows = Rows {
+            kept,
             sought,
             links,
             contacts,
@@ -232,9 +242,10 @@ impl<'c> BatchTransaction<'c> {
             sql::LOCK_FREE_CONTACTS
         };
         let contacts = self
-            .lock_contacts(&links, lock, |contact| known.knows(contact))
+            .lock_contacts(&[], &links, lock, |contact| known.knows(contact))
             .await?;
         Ok(Rows {
+            kept: Vec::new(),
             sought,
             links,
             contacts,
@@ -246,6 +257,9 @@ impl<'c> BatchTransaction<'c> {
         facts: &Facts<'_>,
         sought: &[KeyId],
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        if sought.is_empty() {
+            return Ok(Vec::new());
+        }
         let (kinds, values): (Vec<&str>, Vec<&str>) = sought
             .iter()
             .map(|id| facts.key(*id))
@@ -258,11 +272,13 @@ impl<'c> BatchTransaction<'c> {
 
     async fn lock_contacts(
         &self,
+        kept: &[(KeyId, StoredLink<'_>)],
         links: &[Row],
         sql: &str,
         known: impl Fn(ContactId) -> bool,
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
-        let contacts = links.iter().map(|row| row.get(1));
+        let kept = kept.iter().map(|(_, link)| link.contact.0);
+        let contacts = kept.chain(links.iter().map(|row| row.get(1)));
         let mut contacts: Vec<Uuid> = contacts.filter(|id| !known(ContactId(*id))).collect();
         contacts.sort_unstable();
         contacts.dedup();

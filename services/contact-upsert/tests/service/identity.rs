@@ -179,3 +179,49 @@ async fn a_merge_key_row_that_is_out_of_step_is_mended() {
     assert_eq!(statuses(&taken), [Stored]);
     assert_eq!(fields(&service.user("u2").await)[0].1, "x@x.org");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_replica_keeps_in_mind_gives_way_to_a_join_by_another() {
+    let service = Service::start().await;
+    let other = service.replica().await;
+    let older = service.upsert(vec![identify(0, ("-", "a1"), "")]).await;
+    let known = service
+        .upsert(vec![identify(1, ("u1", "-"), r#"{"str::first":"Lana"}"#)])
+        .await;
+    // Both links are read by the other replica, and kept there.
+    other
+        .upsert(vec![
+            identify(2, ("-", "a1"), ""),
+            track(3, ("u1", "-"), r#"{"str::last":"Romeijn"}"#),
+        ])
+        .await;
+    let joined = service.upsert(vec![identify(4, ("u1", "a1"), "")]).await;
+    let (older, known) = (&older.results[0].contact_id, &known.results[0].contact_id);
+    assert_ne!(older, known);
+    assert_eq!(&joined.results[0].contact_id, older);
+
+    let later = other
+        .upsert(vec![
+            identify(5, ("u1", "-"), r#"{"str::first":"Svetlana"}"#),
+            identify(6, ("u1", "a1"), r#"{"str::language":"nl"}"#),
+        ])
+        .await;
+    assert_eq!(statuses(&later), [Stored, Stored]);
+    assert_eq!(&later.results[0].contact_id, older);
+    let fields = fields(&service.user("u1").await);
+    assert_eq!(fields.len(), 3, "{fields:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_repeat_is_recognised_by_a_link_that_is_kept_in_mind() {
+    let service = Service::start().await;
+    let first = identify(0, ("u1", "a1"), "");
+    service.upsert(vec![first.clone()]).await;
+    // Nothing but the link to `a2` is new, so nothing but the link is its trace.
+    let second = identify(1, ("u1", "a2"), "");
+    let once = service.upsert(vec![second.clone()]).await;
+    let again = service.upsert(vec![first, second]).await;
+    assert_eq!(statuses(&once), [Stored]);
+    assert_eq!(statuses(&again), [Repeated, Repeated]);
+    assert_eq!(service.units().await, 2);
+}

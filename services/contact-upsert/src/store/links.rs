@@ -1,0 +1,109 @@
+//! Links that were read before.
+//!
+//! A user id or anonymous id moves to another contact in one way only: its contact is joined
+//! into that one, and says so itself from then on. So a link that is kept here is as good as
+//! one that is read, once its contact is locked and found alive; the fold looks at that in
+//! any case, and an attempt that finds otherwise is followed by one that reads everything.
+//! Whoever is active sends many events within minutes, and each would cost a probe of the
+//! index for each of its ids.
+
+use std::sync::Arc;
+
+use quick_cache::sync::Cache;
+use weir_ids::{AccountId, ContactId, fingerprint};
+
+use crate::domain::{Changes, Facts, Key, KeyId, Stamp, StoredLink, is_merge_key};
+
+/// Some 15 MB.
+const KEPT: usize = 150_000;
+
+/// Shared by all connections of a process.
+#[derive(Clone)]
+pub(super) struct Links(Arc<Cache<[u8; 16], Kept>>);
+
+/// A link without the message that made it, which would take more room than all the rest.
+#[derive(Debug, Clone, Copy)]
+struct Kept {
+    contact: ContactId,
+    version: i64,
+    linked_micros: i64,
+    event_micros: i64,
+}
+
+impl Links {
+    pub fn new() -> Self {
+        Self(Arc::new(Cache::new(KEPT)))
+    }
+
+    /// Those of `sought` that are kept; the others stay in it. Which message made a link is
+    /// asked only for events of the same moment: for them the link is read.
+    pub fn take(
+        &self,
+        account: AccountId,
+        facts: &Facts<'_>,
+        sought: &mut Vec<KeyId>,
+    ) -> Vec<(KeyId, StoredLink<'static>)> {
+        let mut kept = Vec::with_capacity(sought.len());
+        let moments = facts.moments();
+        sought.retain(|id| {
+            let key = facts.key(*id);
+            if is_merge_key(key.kind) {
+                return true;
+            }
+            match self.0.get(&print(account, key)) {
+                Some(link) if moments.binary_search(&link.event_micros).is_err() => {
+                    kept.push((*id, link.into()));
+                    false
+                }
+                _ => true,
+            }
+        });
+        kept
+    }
+
+    /// Keeps what was read.
+    pub fn learn(&self, account: AccountId, key: &Key<'_>, link: &StoredLink<'_>) {
+        if !is_merge_key(key.kind) {
+            let kept = Kept {
+                contact: link.contact,
+                version: link.version,
+                linked_micros: link.linked_micros,
+                event_micros: link.stamp.micros,
+            };
+            self.0.insert(print(account, key), kept);
+        }
+    }
+
+    /// Keeps what was written and committed at `now_micros`.
+    pub fn learn_changes(&self, account: AccountId, changes: &Changes<'_>, now_micros: i64) {
+        for row in changes.announced_links() {
+            let kept = Kept {
+                contact: row.contact,
+                version: row.version,
+                linked_micros: row.linked_micros.unwrap_or(now_micros),
+                event_micros: row.stamp.micros,
+            };
+            self.0.insert(print(account, &row.key), kept);
+        }
+    }
+}
+
+impl From<Kept> for StoredLink<'static> {
+    fn from(kept: Kept) -> Self {
+        Self {
+            contact: kept.contact,
+            version: kept.version,
+            stamp: Stamp::new(kept.event_micros, ""),
+            linked_micros: kept.linked_micros,
+        }
+    }
+}
+
+fn print(account: AccountId, key: &Key<'_>) -> [u8; 16] {
+    let parts = [
+        account.0.as_bytes(),
+        key.kind.as_bytes(),
+        key.value.as_bytes(),
+    ];
+    fingerprint(&parts)
+}
