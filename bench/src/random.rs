@@ -40,16 +40,37 @@ fn finish(mut bits: u64) -> u64 {
     bits ^ (bits >> 31)
 }
 
+/// Primes above any size used here, hence coprime to it.
+const PRIMES: [u64; 6] = [
+    2_654_435_761,
+    4_294_967_291,
+    2_147_483_647,
+    4_294_967_279,
+    1_000_000_007,
+    998_244_353,
+];
+/// A pass is shuffled within so many parts of it.
+const WINDOWS: u64 = 8;
+
 /// Visits `0..size` in a scattered order, each once per pass: neighbours in time are not
-/// neighbours in a B-tree, and nobody comes twice in the batches under way.
+/// neighbours in a B-tree. Those who came together in one pass don't in the next, since rows
+/// that were written together would be updated together, which crowds their pages; but
+/// everybody comes at about the same time of a pass, so nobody comes twice in the batches
+/// under way.
 ///
 /// # Panics
 /// With a size of zero.
 pub fn scatter(step: u64, size: u64) -> u64 {
-    /// A prime above any size used here, hence coprime to it.
-    const PRIME: u128 = 2_654_435_761;
-    let scattered = (u128::from(step) * PRIME) % u128::from(size);
-    u64::try_from(scattered).expect("a remainder is below its divisor")
+    let times = |number: u64, prime: u64, bound: u64| {
+        let product = u128::from(number) * u128::from(prime) % u128::from(bound);
+        u64::try_from(product).expect("a remainder is below its divisor")
+    };
+    let (pass, at) = (step / size, step % size);
+    let window = size.div_ceil(WINDOWS);
+    let start = at / window * window;
+    let prime = PRIMES[usize::try_from(pass).expect("64-bit") % PRIMES.len()];
+    let place = start + times(at - start, prime, window.min(size - start));
+    times(place, PRIMES[0], size)
 }
 
 #[cfg(test)]
@@ -75,10 +96,26 @@ mod tests {
     }
 
     #[test]
+    fn the_company_changes_from_pass_to_pass_and_nobody_comes_back_soon() {
+        let size = 60_000;
+        let batch = |first: u64| (first..first + 500).map(|step| scatter(step, size));
+        let before: HashSet<u64> = batch(3_000).collect();
+        let after = batch(size + 3_000).filter(|person| before.contains(person));
+        assert!(after.count() < 150);
+        let end: HashSet<u64> = (size - 5_000..size)
+            .map(|step| scatter(step, size))
+            .collect();
+        assert!((size..size + 5_000).all(|step| !end.contains(&scatter(step, size))));
+    }
+
+    #[test]
     fn a_pass_visits_everybody_once() {
         for size in [1, 2, 97, 10_000] {
-            let visited: HashSet<u64> = (0..size).map(|step| scatter(step, size)).collect();
-            assert_eq!(visited.len() as u64, size);
+            for pass in 0..3 {
+                let steps = (0..size).map(|step| pass * size + step);
+                let visited: HashSet<u64> = steps.map(|step| scatter(step, size)).collect();
+                assert_eq!(visited.len() as u64, size);
+            }
         }
     }
 }

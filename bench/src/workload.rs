@@ -7,6 +7,8 @@
 pub mod client_form;
 pub mod person;
 
+use std::collections::VecDeque;
+
 use uuid::Uuid;
 
 use crate::random::{Random, hash, scatter};
@@ -125,7 +127,10 @@ const UNKNOWN_PEOPLE: u64 = 1 << 40;
 /// Tracks by each unknown person, one after another.
 const TRACKS_PER_UNKNOWN: u64 = 5;
 /// How far back a repeat may reach.
-const RECENT: usize = 4_096;
+const RECENT: usize = 8_192;
+/// A sender repeats what failed or timed out, so its first try is not under way any more:
+/// more events than the batches under way hold.
+const UNDER_WAY: usize = 4_096;
 
 /// Makes batches, one after another, for accounts in turns.
 #[derive(Debug, Clone)]
@@ -148,8 +153,8 @@ struct Population {
     changed: u64,
     unchanged: u64,
     tracked: u64,
-    recent_identifies: Vec<Event>,
-    recent_tracks: Vec<Event>,
+    recent_identifies: VecDeque<Event>,
+    recent_tracks: VecDeque<Event>,
 }
 
 impl Workload {
@@ -243,11 +248,11 @@ impl Workload {
         event
     }
 
-    /// One of the account's recent events again, word for word.
+    /// One of the account's events of a while ago again, word for word.
     fn repeat(&mut self, endpoint: Endpoint, account: usize) -> Option<Event> {
         let recent = self.accounts[account].recent(endpoint);
-        let length = recent.len() as u64;
-        let pick = usize::try_from(self.random.bits().checked_rem(length)?).ok()?;
+        let answered = recent.len().saturating_sub(UNDER_WAY) as u64;
+        let pick = usize::try_from(self.random.bits().checked_rem(answered)?).ok()?;
         let original = self.accounts[account].recent(endpoint)[pick];
         // An identify with nothing new answers 422 each time, which is no repeat's answer.
         (original.effect != Effect::UnchangedContact).then_some(Event {
@@ -258,17 +263,15 @@ impl Workload {
 
     fn remember(&mut self, event: Event, endpoint: Endpoint, account: usize) {
         let recent = self.accounts[account].recent(endpoint);
-        if recent.len() < RECENT {
-            recent.push(event);
-        } else {
-            let place = usize::try_from(event.serial).expect("64-bit") % RECENT;
-            recent[place] = event;
+        if recent.len() == RECENT {
+            recent.pop_front();
         }
+        recent.push_back(event);
     }
 }
 
 impl Population {
-    fn recent(&mut self, endpoint: Endpoint) -> &mut Vec<Event> {
+    fn recent(&mut self, endpoint: Endpoint) -> &mut VecDeque<Event> {
         match endpoint {
             Endpoint::Identify => &mut self.recent_identifies,
             Endpoint::Track => &mut self.recent_tracks,

@@ -59,8 +59,10 @@ fn a_pass_through_the_known_meets_nobody_twice() {
 
 #[test]
 fn the_mix_has_the_shares_it_was_made_for() {
-    let batches = batches(Recipe::Mixed, 1_000);
-    let events: Vec<&Event> = batches.iter().flat_map(|batch| &batch.events).collect();
+    let batches = batches(Recipe::Mixed, 2_000);
+    // By then there is enough that may be repeated.
+    let later = &batches[1_000..];
+    let events: Vec<&Event> = later.iter().flat_map(|batch| &batch.events).collect();
     let share = |wanted: &dyn Fn(&&&Event) -> bool| {
         events.iter().filter(wanted).count() as f64 / events.len() as f64
     };
@@ -73,16 +75,19 @@ fn the_mix_has_the_shares_it_was_made_for() {
 #[test]
 fn a_repeat_is_its_original_word_for_word() {
     let mut originals = HashSet::new();
-    for batch in batches(Recipe::Mixed, 50) {
+    let mut repeats = 0;
+    for batch in batches(Recipe::Mixed, 400) {
         for event in batch.events {
             let words = (batch.account, event.serial, event.person, event.revision);
             if event.effect == Effect::Repeat {
                 assert!(originals.contains(&words));
+                repeats += 1;
             } else {
                 assert!(originals.insert(words));
             }
         }
     }
+    assert!(repeats > 100);
 }
 
 #[test]

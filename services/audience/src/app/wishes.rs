@@ -80,13 +80,13 @@ impl App {
 
         // After the locks, so that one who waited for them decides by what is now.
         let now = self.now();
-        let mut after = stored.clone();
+        let mut after = Stored::new();
         let outcomes = wishes
             .iter()
             .map(|wish| {
                 if usable(&wish) {
                     let key = key_of(wish, &aliases);
-                    Outcome::Decided(take(&mut after, key, wish.wish.clone(), now))
+                    Outcome::Decided(take(&stored, &mut after, key, wish.wish.clone(), now))
                 } else {
                     Outcome::UnknownAudience
                 }
@@ -180,9 +180,11 @@ fn key_of(wish: &WishOf, aliases: &Aliases) -> Key {
     (wish.audience, aliases.resolve(wish.contact))
 }
 
-fn take(state: &mut Stored, key: Key, wish: Wish, now: DateTime<Utc>) -> Decision {
-    let (membership, decision) = Membership::take(state.remove(&key), wish, now);
-    state.insert(key, membership);
+/// Takes a wish; `after` holds the memberships that wishes were taken to.
+fn take(stored: &Stored, after: &mut Stored, key: Key, wish: Wish, now: DateTime<Utc>) -> Decision {
+    let before = after.remove(&key).or_else(|| stored.get(&key).cloned());
+    let (membership, decision) = Membership::take(before, wish, now);
+    after.insert(key, membership);
     decision
 }
 

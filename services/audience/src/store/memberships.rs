@@ -31,11 +31,13 @@ impl Batch<'_> {
             .transaction
             .prepare_cached(&format!(
                 "SELECT {COLUMNS}
-                 FROM memberships m JOIN unnest($2::uuid[], $3::uuid[]) u (audience_id, contact_id)
-                   ON m.audience_id = u.audience_id AND m.contact_id = u.contact_id
-                 WHERE m.account_id = $1
-                 ORDER BY m.audience_id, m.contact_id
-                 FOR UPDATE OF m"
+                 FROM unnest($2::uuid[], $3::uuid[]) u (audience_id, contact_id)
+                 CROSS JOIN LATERAL (
+                     SELECT * FROM memberships
+                     WHERE account_id = $1 AND audience_id = u.audience_id
+                       AND contact_id = u.contact_id
+                     FOR UPDATE
+                 ) m"
             ))
             .await?;
         let audiences: Vec<Uuid> = keys.iter().map(|key| key.0.0).collect();
