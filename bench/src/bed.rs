@@ -57,8 +57,27 @@ impl Bed {
     /// # Errors
     /// What does not start.
     pub async fn start(options: &Options, accounts: u64, with_baseline: bool) -> Result<Self> {
+        let system = System::start(options.binaries.clone(), true);
+        Self::of(system, options, accounts, with_baseline).await
+    }
+
+    /// The same without a baseline, and without checkpoints (see [`System::start`]).
+    ///
+    /// # Errors
+    /// What does not start.
+    pub async fn start_without_checkpoints(options: &Options, accounts: u64) -> Result<Self> {
+        let system = System::start(options.binaries.clone(), false);
+        Self::of(system, options, accounts, false).await
+    }
+
+    async fn of(
+        system: impl Future<Output = Result<System>>,
+        options: &Options,
+        accounts: u64,
+        with_baseline: bool,
+    ) -> Result<Self> {
         progress("  starting a system of its own");
-        let system = System::start(options.binaries.clone()).await?;
+        let system = system.await?;
         let count = usize::try_from(accounts)?;
         let accounts = setup::accounts(
             &system.url(Service::Mapping),

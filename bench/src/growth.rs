@@ -47,7 +47,7 @@ async fn contacts(options: &Options, points: &mut Vec<Point>) -> Result<()> {
         return Ok(());
     }
     progress("growth over contacts:");
-    let mut bed = Bed::start(options, 1, false).await?;
+    let mut bed = Bed::start_without_checkpoints(options, 1).await?;
     let outcome = over_contacts(options, &mut bed, points).await;
     bed.finish(outcome).await
 }
@@ -73,7 +73,7 @@ async fn accounts(options: &Options, points: &mut Vec<Point>) -> Result<()> {
     let contacts = sizes.last().copied().unwrap_or(0) * options.growth_contacts_each;
     for size in sizes {
         progress(format!("growth over accounts, {}:", thousands(size)));
-        let mut bed = Bed::start(options, size, false).await?;
+        let mut bed = Bed::start_without_checkpoints(options, size).await?;
         let outcome = over_accounts(options, &mut bed, size, contacts, points).await;
         bed.finish(outcome).await?;
     }
@@ -100,7 +100,7 @@ async fn activities(options: &Options, points: &mut Vec<Point>) -> Result<()> {
         return Ok(());
     }
     progress("growth over activities:");
-    let mut bed = Bed::start(options, 1, false).await?;
+    let mut bed = Bed::start_without_checkpoints(options, 1).await?;
     let outcome = over_activities(options, &mut bed, points).await;
     bed.finish(outcome).await
 }

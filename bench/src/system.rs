@@ -43,17 +43,26 @@ pub struct System {
     pub edge: SocketAddr,
     pub processes: Processes,
     has_statement_statistics: bool,
+    checkpoints: bool,
 }
 
 impl System {
     /// Starts a stack; `binaries` is where the services' programs are, else beside our own.
     ///
+    /// Without `checkpoints` there are none: the first touch of a page after a checkpoint logs
+    /// all of it. In life a large table pays that once for many events; a turn that is short
+    /// for the table would pay it with nearly each.
+    ///
     /// # Errors
     /// What is missing or does not start.
-    pub async fn start(binaries: Option<PathBuf>) -> Result<Self> {
+    pub async fn start(binaries: Option<PathBuf>, checkpoints: bool) -> Result<Self> {
         let mut options = StackOptions::temporary();
         options.binaries = binaries;
         options.log = Some("warn".into());
+        if !checkpoints {
+            let rare = ["max_wal_size=64GB", "checkpoint_timeout=1d"];
+            options.postgres_settings = rare.map(str::to_owned).to_vec();
+        }
         options.reporter = Arc::new(|report| {
             if let Report::Crashed(name, code, log) = report {
                 screen::progress(format!("{name} ended with {code}:\n{log}"));
@@ -71,6 +80,7 @@ impl System {
             admin,
             edge,
             has_statement_statistics,
+            checkpoints,
         })
     }
 
@@ -145,7 +155,9 @@ impl System {
             let vacuum = format!("VACUUM ANALYZE {table}");
             self.admin.batch_execute(&vacuum).await?;
         }
-        self.admin.batch_execute("CHECKPOINT").await?;
+        if self.checkpoints {
+            self.admin.batch_execute("CHECKPOINT").await?;
+        }
         Ok(())
     }
 

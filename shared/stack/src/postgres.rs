@@ -40,6 +40,8 @@ pub struct PostgresOptions {
     pub log: PathBuf,
     /// Whether a commit survives a power cut. Only throw-away data may do without.
     pub durable: bool,
+    /// Further settings, `name=value`; they win over ours.
+    pub settings: Vec<String>,
     /// Added to its environment.
     pub environment: Vec<(String, String)>,
 }
@@ -241,6 +243,19 @@ pub async fn connect(url: &str) -> anyhow::Result<Client> {
     Ok(client)
 }
 
+/// A quarter of the machine's memory, as PostgreSQL's manual has it, within limits; in MiB.
+/// It is taken as it is used. Look-ups are all over the tables, and a page that is not there
+/// costs several times the look-up.
+fn shared_buffers() -> u64 {
+    const LIMITS: (u64, u64) = (256, 4_096);
+    let memory = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    let total = memory.lines().find_map(|line| {
+        let kib = line.strip_prefix("MemTotal:")?.trim().strip_suffix("kB")?;
+        kib.trim().parse::<u64>().ok()
+    });
+    (total.unwrap_or(0) / 1_024 / 4).clamp(LIMITS.0, LIMITS.1)
+}
+
 const PRELOAD: &str = "shared_preload_libraries=pg_stat_statements";
 
 fn program(binaries: &Binaries, options: &PostgresOptions, user: Option<User>) -> Program {
@@ -263,7 +278,7 @@ fn program(binaries: &Binaries, options: &PostgresOptions, user: Option<User>) -
         settings.extend([
             "fsync=on".into(),
             "synchronous_commit=on".into(),
-            "shared_buffers=256MB".into(),
+            format!("shared_buffers={}MB", shared_buffers()),
         ]);
     } else {
         settings.extend([
@@ -276,6 +291,7 @@ fn program(binaries: &Binaries, options: &PostgresOptions, user: Option<User>) -
         settings.push(PRELOAD.into());
         settings.push("pg_stat_statements.max=10000".into());
     }
+    settings.extend(options.settings.iter().cloned());
     let mut arguments = vec!["-D".into(), options.folder.clone().into_os_string()];
     for setting in settings {
         arguments.push("-c".into());

@@ -73,6 +73,7 @@ impl TestServers {
                 services_password: secrets.services,
                 log: folder.path().join("postgres.log"),
                 durable: false,
+                settings: Vec::new(),
                 environment: Vec::new(),
             },
         );

@@ -37,6 +37,8 @@ pub struct StackOptions {
     pub log: Option<String>,
     /// `text` or `json`
     pub log_format: String,
+    /// Further settings of PostgreSQL, `name=value`.
+    pub postgres_settings: Vec<String>,
     /// Further environment of all services.
     pub environment: Vec<(String, String)>,
     /// Is told of every step.
@@ -62,6 +64,7 @@ impl StackOptions {
             durable: true,
             log: None,
             log_format: "text".into(),
+            postgres_settings: Vec::new(),
             environment: Vec::new(),
             reporter: Arc::new(|_| {}),
         }

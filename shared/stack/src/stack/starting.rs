@@ -93,6 +93,7 @@ impl Starting<'_> {
                 services_password: self.secrets.services.clone(),
                 log: log_of(self.folder, "postgres"),
                 durable: self.options.durable,
+                settings: self.options.postgres_settings.clone(),
                 environment: vec![mark(self.folder)],
             },
         ))
