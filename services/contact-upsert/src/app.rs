@@ -166,7 +166,9 @@ impl App {
             };
             let load = transaction.begin_load(facts, kept, keys, &receipts);
             let (first, receipts) = load.await?;
-            snapshot.add(first.links(), &first.contacts())?;
+            snapshot
+                .add(first.links(), &first.contacts())
+                .inspect_err(|_| self.store.forget_links(batch.account, facts, &first))?;
             self.store.keep_links(batch.account, facts, &first);
             snapshot.add_receipts(receipts, all_receipts);
             let keys = snapshot.other_keys();

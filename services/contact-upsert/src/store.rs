@@ -68,6 +68,13 @@ impl Store {
         }
     }
 
+    /// Forgets the links that were kept and not read: one of them was out of date.
+    pub fn forget_links(&self, account: AccountId, facts: &Facts<'_>, rows: &Rows) {
+        for id in rows.kept() {
+            self.links.forget(account, facts.key(id));
+        }
+    }
+
     /// Keeps links that were committed at `now`.
     pub fn keep_changes(&self, account: AccountId, changes: &Changes<'_>, now: DateTime<Utc>) {
         self.links.learn_changes(account, changes, micros_of(now));

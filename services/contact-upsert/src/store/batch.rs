@@ -101,6 +101,11 @@ impl Rows {
         self.kept.iter().cloned().chain(self.read_links()).collect()
     }
 
+    /// Those that were not read.
+    pub fn kept(&self) -> impl Iterator<Item = KeyId> {
+        self.kept.iter().map(|(id, _)| *id)
+    }
+
     /// Those that were read.
     pub fn read_links(&self) -> impl Iterator<Item = (KeyId, StoredLink<'_>)> {
         let key = |row: &Row| {

@@ -74,6 +74,10 @@ impl Links {
         }
     }
 
+    pub fn forget(&self, account: AccountId, key: &Key<'_>) {
+        self.0.remove(&print(account, key));
+    }
+
     /// Keeps what was written and committed at `now_micros`.
     pub fn learn_changes(&self, account: AccountId, changes: &Changes<'_>, now_micros: i64) {
         for row in changes.announced_links() {
