@@ -111,3 +111,61 @@ fn print(account: AccountId, key: &Key<'_>) -> [u8; 16] {
     ];
     fingerprint(&parts)
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::domain::{Event, KeyStrategy, MergeStrategy, Mode, Settings};
+
+    fn event(micros: i64) -> Event {
+        Event {
+            mode: Mode::Identify,
+            user_id: "u1".into(),
+            anonymous_id: "a1".into(),
+            fields_json: r#"{"str::email":"lana@x.org"}"#.into(),
+            event_micros: micros,
+            message_id: "m1".into(),
+            has_wish: false,
+            funded: true,
+            key: Uuid::nil(),
+        }
+    }
+
+    #[test]
+    fn ids_are_kept_but_for_events_of_the_moment_that_linked_them() {
+        let settings = Settings {
+            unique_identifiers: vec!["str::email".into()],
+            key_strategy: KeyStrategy::Any,
+            merge_strategy: MergeStrategy::Overwrite,
+            existing_only: false,
+        };
+        let (links, account) = (Links::new(), AccountId::new());
+        let events = [event(7)];
+        let facts = Facts::of(&events, &settings).unwrap();
+        let all = || -> Vec<KeyId> { facts.events[0].keys().collect() };
+        for id in all() {
+            let link = StoredLink {
+                contact: ContactId::new(),
+                version: 3,
+                stamp: Stamp::new(if facts.key(id).kind == "u" { 7 } else { 5 }, "m0"),
+                linked_micros: 9,
+            };
+            links.learn(account, facts.key(id), &link);
+        }
+        let mut sought = all();
+        let kept = links.take(account, &facts, &mut sought);
+        let kinds = |ids: &[KeyId]| -> Vec<&str> {
+            let mut kinds: Vec<&str> = ids.iter().map(|id| facts.key(*id).kind).collect();
+            kinds.sort_unstable();
+            kinds
+        };
+        assert_eq!(kinds(&sought), ["str::email", "u"]);
+        assert_eq!(kinds(&[kept[0].0]), ["a"]);
+        assert_eq!((kept[0].1.version, kept[0].1.linked_micros), (3, 9));
+
+        links.forget(account, facts.key(kept[0].0));
+        assert!(links.take(account, &facts, &mut all()).is_empty());
+    }
+}
