@@ -30,10 +30,15 @@ const PREPARE: &str = "
 /// The first statement that fails; nothing of its file is applied then.
 pub async fn migrate(pool: &Pool, migrations: &[Migration]) -> Result<(), MigrateError> {
     let mut client = pool.get().await?;
-    // Two replicas that create the table in the same instant: one of them is told so by a
-    // unique violation in the catalogue, and finds the table on its second try.
+    // Two replicas that create the table in the same instant: one of them is told so by the
+    // catalogue, in one of these ways, and finds the table on its second try.
     if let Err(error) = client.batch_execute(PREPARE).await {
-        if error.code() != Some(&SqlState::UNIQUE_VIOLATION) {
+        let met = [
+            &SqlState::UNIQUE_VIOLATION,
+            &SqlState::DUPLICATE_OBJECT,
+            &SqlState::DUPLICATE_TABLE,
+        ];
+        if !error.code().is_some_and(|code| met.contains(&code)) {
             return Err(error.into());
         }
         client.batch_execute(PREPARE).await?;
