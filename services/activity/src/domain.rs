@@ -11,5 +11,5 @@ pub use attach::{Counts, Fate, Waiting, decide_fates, whole_milliseconds};
 pub use batch::{Batch, Event, Identifier, Kind, MAX_EVENTS, Range, key_of, last_day};
 pub use link::{Link, newest_links};
 pub use record::{
-    Known, Place, Standing, Verdict, decide, needs_activity_lookup, needs_backlog_lookup,
+    Known, Place, Standing, Verdict, decide, lock_free, needs_activity_lookup, needs_backlog_lookup,
 };

@@ -8,7 +8,10 @@
 //! of an account, which it would like to do while a table is young and has no statistics.
 //!
 //! **Order of locks**: the account's row (shared), identities sorted, attach locks sorted,
-//! activities by key, the usage row. Every transaction takes what it needs in this order.
+//! activities by key, the usage row. Every transaction takes what it needs in this order; but
+//! activities that need no identity's lock are stored ahead of those that do. Two transactions
+//! can wait for each other only where one event comes under several identifiers at the same
+//! time: PostgreSQL ends one of them, and it begins anew.
 
 mod attach;
 mod links;

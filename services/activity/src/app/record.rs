@@ -3,15 +3,15 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use futures_util::future::try_join3;
+use futures_util::future::{try_join, try_join3};
 use weir_ids::{ContactId, TimedKey};
 use weir_postgres::Failure;
 use weir_rpc::Deadline;
 
 use super::{App, Error, Tries, detached};
 use crate::domain::{
-    Batch, Event, Identifier, Known, Place, Standing, Verdict, decide, needs_activity_lookup,
-    needs_backlog_lookup,
+    Batch, Event, Identifier, Known, Place, Standing, Verdict, decide, lock_free,
+    needs_activity_lookup, needs_backlog_lookup,
 };
 use crate::metrics;
 use crate::store::{Store, Tx};
@@ -76,12 +76,12 @@ async fn record(store: &Store, batch: &Batch, deadline: Deadline) -> Result<Reco
     if epoch > batch.epoch {
         return Err(Error::Fenced);
     }
-    if !batch.probe_only {
-        settle(&tx, batch, &mut standings).await?;
-    }
-    let known = look_up(&tx, batch, &standings).await?;
-    let verdicts = decide(&batch.events, &standings, &known, batch.probe_only);
-    let outcomes = write(&tx, batch, &standings, &verdicts).await?;
+    let outcomes = if batch.probe_only {
+        let all: Vec<&Event> = batch.events.iter().collect();
+        store_events(&tx, batch, &standings, &all).await?
+    } else {
+        store_in_two_steps(&tx, batch, &mut standings).await?
+    };
 
     let units = outcomes
         .iter()
@@ -98,23 +98,56 @@ async fn record(store: &Store, batch: &Batch, deadline: Deadline) -> Result<Reco
     })
 }
 
+/// First the events that no lock is needed for, then the others behind their locks: so these,
+/// which neighbouring batches of one visitor share, are held for the shorter part of the work.
+/// The locks are asked for behind the first step's statements, in the same round trip.
+async fn store_in_two_steps(
+    tx: &Tx<'_>,
+    batch: &Batch,
+    standings: &mut [Standing],
+) -> Result<Vec<Outcome>, Failure> {
+    let is_first = lock_free(&batch.events, standings);
+    let (first, second): (Vec<usize>, Vec<usize>) =
+        (0..batch.events.len()).partition(|at| is_first[*at]);
+    let at = |places: &[usize]| -> Vec<&Event> {
+        places.iter().map(|place| &batch.events[*place]).collect()
+    };
+    let (early, locked) = {
+        let events = at(&first);
+        let storing = store_events(tx, batch, standings, &events);
+        try_join(storing, lock_open(tx, batch, standings)).await?
+    };
+    for (identity, standing) in locked {
+        standings[identity] = standing;
+    }
+    let late = store_events(tx, batch, standings, &at(&second)).await?;
+
+    let mut outcomes = vec![Outcome::Repeated; batch.events.len()];
+    let places = first.into_iter().chain(second);
+    for (place, outcome) in places.zip(early.into_iter().chain(late)) {
+        outcomes[place] = outcome;
+    }
+    Ok(outcomes)
+}
+
 /// Locks the identities that are not settled, and reads them again: whatever links them
 /// now either came before and is seen, or waits and finds what is stored (semantics 4.10).
-async fn settle(tx: &Tx<'_>, batch: &Batch, standings: &mut [Standing]) -> Result<(), Failure> {
+async fn lock_open(
+    tx: &Tx<'_>,
+    batch: &Batch,
+    standings: &[Standing],
+) -> Result<Vec<(usize, Standing)>, Failure> {
     let open: Vec<usize> = (0..standings.len())
         .filter(|at| !standings[*at].is_settled())
         .collect();
     if open.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let will_wait = will_wait(batch);
     let identities: Vec<&Identifier> = open.iter().map(|at| &batch.identities[*at]).collect();
     let waiting: Vec<bool> = open.iter().map(|at| will_wait[*at]).collect();
     let locked = tx.lock_identities(&identities, &waiting).await?;
-    for (at, standing) in open.into_iter().zip(locked) {
-        standings[at] = standing;
-    }
-    Ok(())
+    Ok(open.into_iter().zip(locked).collect())
 }
 
 /// Which identities get something into their backlog, if they are new: those of events that
@@ -129,20 +162,41 @@ fn will_wait(batch: &Batch) -> Vec<bool> {
     will_wait
 }
 
+/// Stores what of `events` was not there before and has a unit.
+async fn store_events(
+    tx: &Tx<'_>,
+    batch: &Batch,
+    standings: &[Standing],
+    events: &[&Event],
+) -> Result<Vec<Outcome>, Failure> {
+    let known = look_up(tx, batch, standings, events).await?;
+    let verdicts = decide(events, standings, &known, batch.probe_only);
+    write(tx, batch, standings, events, &verdicts).await
+}
+
 /// Copies that the inserts would not meet by themselves.
-async fn look_up(tx: &Tx<'_>, batch: &Batch, standings: &[Standing]) -> Result<Known, Failure> {
+async fn look_up(
+    tx: &Tx<'_>,
+    batch: &Batch,
+    standings: &[Standing],
+    events: &[&Event],
+) -> Result<Known, Failure> {
     let select = |needed: fn(&Event, &[Standing]) -> bool| -> Vec<&Event> {
-        batch
-            .events
-            .iter()
+        let events = events.iter().copied();
+        events
             .filter(|event| batch.probe_only || needed(event, standings))
             .collect()
     };
     let activities = select(needs_activity_lookup);
     let backlog = select(needs_backlog_lookup);
+    let (activities, backlog) = try_join(
+        tx.copies(&activities),
+        tx.copies_in_backlog(&backlog, &batch.identities),
+    )
+    .await?;
     Ok(Known {
-        activities: tx.copies(&activities).await?,
-        backlog: tx.copies_in_backlog(&backlog, &batch.identities).await?,
+        activities,
+        backlog,
     })
 }
 
@@ -151,11 +205,12 @@ async fn write(
     tx: &Tx<'_>,
     batch: &Batch,
     standings: &[Standing],
+    events: &[&Event],
     verdicts: &[Verdict],
 ) -> Result<Vec<Outcome>, Failure> {
     let mut contacts: Vec<(&Event, ContactId)> = Vec::new();
     let mut waiting: Vec<(&Event, usize)> = Vec::new();
-    for (event, verdict) in batch.events.iter().zip(verdicts) {
+    for (event, verdict) in events.iter().zip(verdicts) {
         match verdict {
             Verdict::Store(Place::Contact(contact_id)) => contacts.push((event, *contact_id)),
             Verdict::Store(Place::Backlog(at)) => waiting.push((event, *at)),
@@ -181,11 +236,11 @@ async fn write(
         tx.begin_waiting(&newly),
     )
     .await?;
-    Ok(outcomes(&batch.events, verdicts, &stored, &backlogged))
+    Ok(outcomes(events, verdicts, &stored, &backlogged))
 }
 
 fn outcomes(
-    events: &[Event],
+    events: &[&Event],
     verdicts: &[Verdict],
     stored: &HashSet<TimedKey>,
     backlogged: &HashSet<TimedKey>,

@@ -96,11 +96,23 @@ pub fn needs_backlog_lookup(event: &Event, standings: &[Standing]) -> bool {
             || matches!(place(event, standings), Place::Contact(_)))
 }
 
+/// Which events can be stored without a lock: those of no identity or of a settled one.
+/// Of the same events all are stored in the same step, since the order among them counts.
+pub fn lock_free(events: &[Event], standings: &[Standing]) -> Vec<bool> {
+    let free = |event: &Event| event.identity.is_none_or(|at| standings[at].is_settled());
+    let others = events.iter().filter(|event| !free(event));
+    let shared: HashSet<TimedKey> = others.map(|event| event.key).collect();
+    events
+        .iter()
+        .map(|event| free(event) && !shared.contains(&event.key))
+        .collect()
+}
+
 /// Decides for each event, in order. Of two that are the same, the second is a repeat.
 ///
 /// An event that is told to be stored may still meet its copy there; then it is a repeat too.
 pub fn decide(
-    events: &[Event],
+    events: &[&Event],
     standings: &[Standing],
     known: &Known,
     probe_only: bool,
@@ -154,6 +166,36 @@ mod tests {
         }
     }
 
+    fn decide_all(
+        events: &[Event],
+        standings: &[Standing],
+        known: &Known,
+        probe_only: bool,
+    ) -> Vec<Verdict> {
+        let events: Vec<&Event> = events.iter().collect();
+        decide(&events, standings, known, probe_only)
+    }
+
+    #[test]
+    fn same_events_are_stored_in_the_same_step() {
+        let standings = [linked(ContactId::new()), Standing::UNKNOWN];
+        let of = |message_id, identity| Event {
+            identity,
+            ..event(message_id, true)
+        };
+        let events = [
+            of("settled", Some(0)),
+            of("shared", Some(0)),
+            of("nobody's", None),
+            of("shared", Some(1)),
+            of("open", Some(1)),
+        ];
+        assert_eq!(
+            lock_free(&events, &standings),
+            [true, false, true, false, false]
+        );
+    }
+
     #[test]
     fn a_named_contact_beats_the_identity() {
         let (named, other) = (ContactId::new(), ContactId::new());
@@ -183,7 +225,7 @@ mod tests {
             ..Known::default()
         };
         assert_eq!(
-            decide(&events, &standings, &known, false),
+            decide_all(&events, &standings, &known, false),
             [Verdict::Repeated, Verdict::NotFunded]
         );
     }
@@ -193,7 +235,7 @@ mod tests {
         let contact = ContactId::new();
         let events = [event("m", true), event("m", false), event("m", true)];
         assert_eq!(
-            decide(&events, &[linked(contact)], &Known::default(), false),
+            decide_all(&events, &[linked(contact)], &Known::default(), false),
             [
                 Verdict::Store(Place::Contact(contact)),
                 Verdict::Repeated,
@@ -206,7 +248,7 @@ mod tests {
     fn a_probe_stores_nothing() {
         let events = [event("m", true)];
         assert_eq!(
-            decide(&events, &[Standing::UNKNOWN], &Known::default(), true),
+            decide_all(&events, &[Standing::UNKNOWN], &Known::default(), true),
             [Verdict::NotFunded]
         );
     }
