@@ -57,7 +57,6 @@ impl Batch {
     ) -> Result<Self, Unsplittable> {
         let fresh_id = || Uuid::new_v4().to_string();
         let events = read_all(kind, body, MAX_EVENTS, arrival, own_namespaces, fresh_id)?
-            .into_iter()
             .map(|(span, reading)| Event::new(kind, body.slice(span), reading))
             .collect();
         Ok(Self {

@@ -21,7 +21,7 @@ pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<
             span(wire, 4, envelope.properties.as_ref());
             span(wire, 5, envelope.location.as_ref());
             if let Some(ip) = envelope.ip {
-                wire.text(6, &ip.to_string());
+                wire.address(6, ip);
             }
             wire.text(7, &envelope.event_name);
             wire.time(8, timestamp(envelope.micros));

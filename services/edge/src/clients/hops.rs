@@ -132,7 +132,8 @@ impl Clients {
         let room = events.iter().map(|event| event.raw().len() + BESIDE).sum();
         let mut wire = Wire::after(&head, room);
         for event in events {
-            wire.message(4, |wire| events::event(wire, kind, arrival, event));
+            let guess = event.raw().len() + BESIDE;
+            wire.message_of_about(4, guess, |wire| events::event(wire, kind, arrival, event));
         }
         let message = wire.finish();
         let answer: mapping::MapEventsResponse = encoded_hop!(
@@ -229,7 +230,8 @@ impl Clients {
         let payloads: usize = events.iter().map(|event| event.fields_json.len()).sum();
         let mut wire = Wire::after(&head, payloads + events.len() * BESIDE);
         for event in events {
-            wire.message(10, |wire| events::contact_event(wire, event));
+            let guess = event.fields_json.len() + BESIDE;
+            wire.message_of_about(10, guess, |wire| events::contact_event(wire, event));
         }
         let message = wire.finish();
         let called: Called<contact::UpsertContactsResponse> = encoded_hop!(
@@ -272,7 +274,8 @@ impl Clients {
         let payloads: usize = events.iter().map(payload).sum();
         let mut wire = Wire::after(&head, payloads + events.len() * BESIDE);
         for event in events {
-            wire.message(6, |wire| events::activity_event(wire, event));
+            let guess = payload(event) + BESIDE;
+            wire.message_of_about(6, guess, |wire| events::activity_event(wire, event));
         }
         let message = wire.finish();
         let called: Called<activity::RecordActivitiesResponse> = encoded_hop!(

@@ -3,27 +3,36 @@
 //! For the messages that are made for every event of a batch: the generated types own
 //! their texts, and would have each of them copied before it is encoded.
 
-use bytes::Bytes;
+use std::net::Ipv4Addr;
+
 use prost_types::Timestamp;
 
+use super::encoded::Frame;
+
+/// A byte for compression (none), and the message's length in four.
+const FRAME_HEAD: usize = 5;
 const VARINT: u32 = 0;
 const DELIMITED: u32 = 2;
 
 /// A message in the making. As proto3 has it, what is zero or empty is left out.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Wire(Vec<u8>);
 
 impl Wire {
     /// Goes on behind the fields of `head`, with room for so many bytes more.
     pub fn after(head: &impl prost::Message, room: usize) -> Self {
-        let mut bytes = Vec::with_capacity(head.encoded_len() + room);
+        let mut bytes = Vec::with_capacity(FRAME_HEAD + head.encoded_len() + room);
+        bytes.resize(FRAME_HEAD, 0);
         head.encode(&mut bytes)
             .expect("memory takes what is written");
         Self(bytes)
     }
 
-    pub fn finish(self) -> Bytes {
-        self.0.into()
+    pub fn finish(mut self) -> Frame {
+        // A batch is far smaller; what is not, the other side refuses by its length.
+        let length = u32::try_from(self.0.len() - FRAME_HEAD).unwrap_or(u32::MAX);
+        self.0[1..FRAME_HEAD].copy_from_slice(&length.to_be_bytes());
+        Frame(self.0.into())
     }
 
     pub fn number(&mut self, field: u32, value: u32) {
@@ -63,6 +72,19 @@ impl Wire {
         }
     }
 
+    /// An address as text.
+    pub fn address(&mut self, field: u32, address: Ipv4Addr) {
+        let mut digits = itoa::Buffer::new();
+        self.message(field, |wire| {
+            for (place, octet) in address.octets().into_iter().enumerate() {
+                if place > 0 {
+                    wire.0.push(b'.');
+                }
+                wire.0.extend_from_slice(digits.format(octet).as_bytes());
+            }
+        });
+    }
+
     pub fn time(&mut self, field: u32, time: Timestamp) {
         self.message(field, |inner| {
             inner.integer(1, time.seconds);
@@ -72,14 +94,25 @@ impl Wire {
 
     /// A message inside this one; there even when it is empty.
     pub fn message(&mut self, field: u32, write: impl FnOnce(&mut Self)) {
+        self.message_of_about(field, 0, write);
+    }
+
+    /// As [`Wire::message`], of about so many bytes: a good guess spares moving them, since
+    /// the length stands in front, and is known behind.
+    pub fn message_of_about(&mut self, field: u32, guess: usize, write: impl FnOnce(&mut Self)) {
         self.tag(field, DELIMITED);
         let start = self.0.len();
+        let guessed = varint_width(guess);
+        self.0.resize(start + guessed, 0);
         write(self);
-        let end = self.0.len();
-        // The length stands in front, and is known behind.
-        self.varint((end - start) as u64);
-        let size = self.0.len() - end;
-        self.0[start..].rotate_right(size);
+        let length = self.0.len() - start - guessed;
+        let width = varint_width(length);
+        if width > guessed {
+            self.0.splice(start..start, (guessed..width).map(|_| 0));
+        } else {
+            self.0.drain(start..start + (guessed - width));
+        }
+        fill_varint(&mut self.0[start..start + width], length);
     }
 
     /// Negative numbers go as their two's complement.
@@ -101,4 +134,22 @@ impl Wire {
         }
         self.0.push(value as u8);
     }
+}
+
+/// How many bytes a varint takes.
+fn varint_width(value: usize) -> usize {
+    let bits = usize::BITS - value.leading_zeros();
+    bits.max(1).div_ceil(7) as usize
+}
+
+/// Writes a number into a place of its width.
+fn fill_varint(place: &mut [u8], mut value: usize) {
+    let Some((last, others)) = place.split_last_mut() else {
+        return;
+    };
+    for byte in others {
+        *byte = (value & 0x7f) as u8 | 0x80;
+        value >>= 7;
+    }
+    *last = value as u8;
 }

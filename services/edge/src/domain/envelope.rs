@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use super::json::{self, Fault};
-use super::text::{cut, longer_than, means_nobody, scalar};
+use super::text::{cut, longer_than, means_nobody, scalar, unescaped};
 use super::time;
 
 /// Longer ids are refused (semantics 3.1); what is longer is no id but an accident.
@@ -136,6 +136,7 @@ pub fn read_in_front(
     };
     Some((end, event.read(kind, arrival, own_namespaces, fresh_id)))
 }
+
 /// An event that is no JSON object; shows the text around the fault.
 fn broken(text: &str, fault: Fault) -> Refusal {
     let mut start = fault.at.min(text.len()).saturating_sub(SHOWN / 2);
@@ -169,7 +170,18 @@ struct Members {
 
 impl Members {
     fn put(&mut self, key: &str, span: Range<usize>) {
-        let slot = match &*super::text::unescaped(key) {
+        let inner = &key[1..key.len() - 1];
+        let slot = match self.slot(inner) {
+            None if inner.contains('\\') => self.slot(&unescaped(key)),
+            slot => slot,
+        };
+        if let Some(slot) = slot {
+            *slot = Some(span);
+        }
+    }
+
+    fn slot(&mut self, key: &str) -> Option<&mut Slot> {
+        Some(match key {
             "user_id" => &mut self.user_id,
             "anonymous_id" => &mut self.anonymous_id,
             "timestamp" => &mut self.timestamp,
@@ -181,9 +193,8 @@ impl Members {
             "properties" => &mut self.properties,
             "location" => &mut self.location,
             "ip" => &mut self.ip,
-            _ => return,
-        };
-        *slot = Some(span);
+            _ => return None,
+        })
     }
 }
 
@@ -317,7 +328,7 @@ impl<'a> Event<'a> {
         };
         let micros = match raw.as_bytes()[0] {
             b'"' => {
-                let text = super::text::unescaped(raw);
+                let text = unescaped(raw);
                 if text.trim().is_empty() {
                     return Ok(None);
                 }
@@ -353,7 +364,7 @@ impl<'a> Event<'a> {
         let (mut mode, mut id) = (None, None);
         let audience = &self.text[span.clone()];
         let inside = |inner: Range<usize>| Some(inner.start + span.start..inner.end + span.start);
-        json::members(audience, |key, inner| match &*super::text::unescaped(key) {
+        json::members(audience, |key, inner| match &*unescaped(key) {
             "mode" => mode = inside(inner),
             "id" => id = inside(inner),
             _ => {}

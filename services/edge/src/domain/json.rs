@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use weir_values::escaped_at;
+
 /// Levels of an event, its own object being the first. Semantics 1.2; also the width of the
 /// bit stack.
 pub const MAX_DEPTH: u32 = 128;
@@ -50,29 +52,6 @@ pub fn members_in_front<'a>(
 ) -> Option<usize> {
     let mut walk = Walk::new(text);
     (walk.peek() == Some(b'{') && walk.object(member).is_ok()).then_some(walk.at)
-}
-
-/// The offset of the first quote, backslash or control byte at or behind `at`; the length
-/// where there is none. Eight bytes at a time.
-pub fn string_stop(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES << 7;
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = zero(word ^ (ONES * u64::from(b'"')));
-        let backslash = zero(word ^ (ONES * u64::from(b'\\')));
-        let control = word.wrapping_sub(ONES * 0x20) & !word;
-        // Borrows make false hits only above a true one, and the lowest hit is taken.
-        let hits = (quote | backslash | control) & HIGHS;
-        if hits != 0 {
-            return at + (hits.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    let stops = |byte: &u8| matches!(byte, b'"' | b'\\' | 0..=0x1f);
-    let rest = bytes.get(at..).unwrap_or_default();
-    rest.iter().position(stops).map_or(bytes.len(), |n| at + n)
 }
 
 struct Walk<'a> {
@@ -224,7 +203,7 @@ impl<'a> Walk<'a> {
     fn string(&mut self) -> Result<(), Fault> {
         self.at += 1;
         loop {
-            self.at = string_stop(self.bytes, self.at);
+            self.at = escaped_at(self.bytes, self.at);
             match self.peek() {
                 Some(b'"') => {
                     self.at += 1;

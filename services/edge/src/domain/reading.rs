@@ -8,7 +8,7 @@ use std::ops::Range;
 use super::envelope::{self, Kind, Reading};
 use super::split::{Unsplittable, split_beside};
 
-/// Each event's span in the body, and what was read there.
+/// Each event's span in the body, and what is read there.
 ///
 /// # Errors
 /// Where the body is not one array of at most `most` elements.
@@ -19,7 +19,7 @@ pub fn read_all(
     arrival: i64,
     own_namespaces: &[String],
     fresh_id: impl Fn() -> String,
-) -> Result<Vec<(Range<usize>, Reading)>, Unsplittable> {
+) -> Result<impl Iterator<Item = (Range<usize>, Reading)>, Unsplittable> {
     let text = std::str::from_utf8(body).ok();
     // In the order of the body, as are the spans.
     let mut ahead: Vec<(Range<usize>, Reading)> = Vec::new();
@@ -27,12 +27,16 @@ pub fn read_all(
         let rest = text?.get(start..)?;
         let (length, reading) =
             envelope::read_in_front(kind, rest, arrival, own_namespaces, &fresh_id)?;
-        let span = start..start + length;
-        ahead.push((span.clone(), reading));
-        Some(span.end)
+        if ahead.is_empty() {
+            // Others are about as long as the first.
+            ahead.reserve((rest.len() / length + 1).min(most));
+        }
+        let end = start + length;
+        ahead.push((start..end, reading));
+        Some(end)
     })?;
     let mut ahead = ahead.into_iter().peekable();
-    let read = |span: Range<usize>| {
+    let read = move |span: Range<usize>| {
         // Where something follows the value, the event is more than what was read of it.
         if let Some((read, reading)) = ahead.next_if(|(read, _)| read.start == span.start)
             && read == span
@@ -43,7 +47,7 @@ pub fn read_all(
         let reading = envelope::read(kind, raw, arrival, own_namespaces, &fresh_id);
         (span, reading)
     };
-    Ok(spans.into_iter().map(read).collect())
+    Ok(spans.into_iter().map(read))
 }
 
 #[cfg(test)]
@@ -93,7 +97,7 @@ mod tests {
             let body = [b"[", &*events.join(&*comma), end.as_bytes()].concat();
             for kind in [Kind::Identify, Kind::Track] {
                 let read = read_all(kind, &body, 8, 0, &[], || "fresh".into());
-                prop_assert_eq!(read, plainly(kind, &body));
+                prop_assert_eq!(read.map(Vec::from_iter), plainly(kind, &body));
             }
         }
     }

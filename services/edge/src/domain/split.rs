@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::json::string_stop;
+use weir_values::escaped_at;
 
 /// Why a body is not a list of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -68,6 +68,10 @@ pub fn split_beside(
                 if events.len() == most {
                     return Err(Unsplittable::TooMany(most));
                 }
+                if events.is_empty() {
+                    // Others are about as long as the first.
+                    events.reserve((body.len() / event.len() + 1).min(most));
+                }
                 events.push(event);
                 start = at + 1;
                 if byte == b']' {
@@ -89,7 +93,7 @@ pub fn split_beside(
 fn string_end(body: &[u8], start: usize) -> Result<usize, Unsplittable> {
     let mut at = start + 1;
     loop {
-        at = string_stop(body, at);
+        at = escaped_at(body, at);
         match body.get(at) {
             Some(b'"') => return Ok(at),
             Some(b'\\') => at += 2,

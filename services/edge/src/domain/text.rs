@@ -2,13 +2,13 @@
 
 use std::borrow::Cow;
 
-use super::json::string_stop;
+use weir_values::escaped_at;
 
 /// A validated string (quotes included) without its escapes.
 pub fn unescaped(quoted: &str) -> Cow<'_, str> {
     let inner = &quoted[1..quoted.len() - 1];
     // In a validated string nothing but a backslash stops before the closing quote.
-    if string_stop(quoted.as_bytes(), 1) == quoted.len() - 1 {
+    if escaped_at(quoted.as_bytes(), 1) == quoted.len() - 1 {
         return Cow::Borrowed(inner);
     }
     // The walk checked it before; a string that it passed is read here, too.

@@ -8,14 +8,23 @@ use weir_proto::activity::v1 as activity;
 use weir_proto::mapping::v1 as mapping;
 
 use super::*;
+use crate::clients::encoded::Frame;
 use crate::domain::envelope::{Envelope, Refusal, Wish};
 use crate::domain::stages::MappedActivity;
 
 /// What `write` wrote, read as a generated message.
 fn read<M: Message + Default>(write: impl FnOnce(&mut Wire)) -> M {
-    let mut wire = Wire::default();
+    let mut wire = Wire::after(&(), 0);
     write(&mut wire);
-    M::decode(wire.finish()).expect("it is a message")
+    unframed(&wire.finish())
+}
+
+/// The message of a frame.
+fn unframed<M: Message + Default>(frame: &Frame) -> M {
+    let (head, message) = frame.0.split_at(5);
+    assert_eq!(head[0], 0, "nothing is compressed");
+    assert_eq!(head[1..], (message.len() as u32).to_be_bytes());
+    M::decode(message).expect("it is a message")
 }
 
 fn plain_span(range: Option<&Range<usize>>) -> Option<mapping::Span> {
@@ -235,7 +244,28 @@ fn what_is_written_goes_behind_the_head() {
     for id in ["x", ""] {
         wire.message(2, |wire| wire.text(1, id));
     }
-    let read = audience::ApplyWishesRequest::decode(wire.finish()).expect("it is a message");
+    let read: audience::ApplyWishesRequest = unframed(&wire.finish());
     let ids: Vec<_> = read.wishes.iter().map(|wish| &*wish.contact_id).collect();
     assert_eq!((&*read.account_id, ids), ("a", vec!["x", ""]));
+}
+
+#[test]
+fn a_wrong_guess_of_a_length_changes_nothing() {
+    for length in [0, 1, 127, 128, 16_383, 16_384, 70_000] {
+        let id = "x".repeat(length);
+        let head = audience::ApplyWishesRequest::default();
+        let mut wire = Wire::after(&head, 0);
+        for guess in [0, 127, 128, 16_384, 1 << 30] {
+            wire.message_of_about(2, guess, |wire| wire.text(1, &id));
+        }
+        let wish = audience::Wish {
+            contact_id: id,
+            ..Default::default()
+        };
+        let plain = audience::ApplyWishesRequest {
+            wishes: vec![wish; 5],
+            ..head
+        };
+        assert_eq!(wire.finish().0[5..], plain.encode_to_vec());
+    }
 }

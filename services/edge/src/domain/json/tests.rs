@@ -92,12 +92,4 @@ proptest! {
         let theirs = serde_json::from_str::<serde_json::Value>(&text).is_ok();
         prop_assert_eq!(check(&text).is_ok(), theirs, "{}", text);
     }
-
-    #[test]
-    fn stops_are_found_where_they_are(bytes: Vec<u8>, from in 0_usize..40) {
-        let slow = (from..bytes.len())
-            .find(|n| matches!(bytes[*n], b'"' | b'\\' | 0..=0x1f))
-            .unwrap_or(bytes.len());
-        prop_assert_eq!(string_stop(&bytes, from.min(bytes.len())), slow);
-    }
 }
