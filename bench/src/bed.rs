@@ -61,13 +61,17 @@ impl Bed {
         Self::of(system, options, accounts, with_baseline).await
     }
 
-    /// The same without a baseline, and without checkpoints (see [`System::start`]).
+    /// The same without checkpoints (see [`System::start`]).
     ///
     /// # Errors
     /// What does not start.
-    pub async fn start_without_checkpoints(options: &Options, accounts: u64) -> Result<Self> {
+    pub async fn start_without_checkpoints(
+        options: &Options,
+        accounts: u64,
+        with_baseline: bool,
+    ) -> Result<Self> {
         let system = System::start(options.binaries.clone(), false);
-        Self::of(system, options, accounts, false).await
+        Self::of(system, options, accounts, with_baseline).await
     }
 
     async fn of(

@@ -1,6 +1,8 @@
-//! `bench growth`: what an event costs as contacts, accounts and stored activities grow.
+//! `bench growth`: what an event costs as contacts, accounts and stored activities grow, and
+//! what the same rows cost the baseline: what grows on both sides is PostgreSQL's tables
+//! outgrowing the processor's caches.
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use serde::Serialize;
 
 use crate::bed::{Bed, Side};
@@ -28,6 +30,8 @@ pub struct Point {
     pub events_per_second: f64,
     /// CPU time of everything but the load generator.
     pub micros_per_event: f64,
+    /// The same of the baseline; none where it did not run.
+    pub raw_micros_per_event: Option<f64>,
 }
 
 /// Measures along all three.
@@ -47,7 +51,7 @@ async fn contacts(options: &Options, points: &mut Vec<Point>) -> Result<()> {
         return Ok(());
     }
     progress("growth over contacts:");
-    let mut bed = Bed::start_without_checkpoints(options, 1).await?;
+    let mut bed = Bed::start_without_checkpoints(options, 1, !options.no_baseline).await?;
     let outcome = over_contacts(options, &mut bed, points).await;
     bed.finish(outcome).await
 }
@@ -73,7 +77,7 @@ async fn accounts(options: &Options, points: &mut Vec<Point>) -> Result<()> {
     let contacts = sizes.last().copied().unwrap_or(0) * options.growth_contacts_each;
     for size in sizes {
         progress(format!("growth over accounts, {}:", thousands(size)));
-        let mut bed = Bed::start_without_checkpoints(options, size).await?;
+        let mut bed = Bed::start_without_checkpoints(options, size, !options.no_baseline).await?;
         let outcome = over_accounts(options, &mut bed, size, contacts, points).await;
         bed.finish(outcome).await?;
     }
@@ -100,7 +104,8 @@ async fn activities(options: &Options, points: &mut Vec<Point>) -> Result<()> {
         return Ok(());
     }
     progress("growth over activities:");
-    let mut bed = Bed::start_without_checkpoints(options, 1).await?;
+    // Without the baseline, whose copies of this many rows would fill the disk once more.
+    let mut bed = Bed::start_without_checkpoints(options, 1, false).await?;
     let outcome = over_activities(options, &mut bed, points).await;
     bed.finish(outcome).await
 }
@@ -133,28 +138,34 @@ async fn point(
     recipe: Recipe,
 ) -> Result<Point> {
     let warm_up = options.batch * options.connections * 2;
-    bed.turn(Side::System, recipe, warm_up, options.batch, Pace::Saturate)
-        .await?;
-    let turn = bed
-        .turn(
-            Side::System,
-            recipe,
-            options.events,
-            options.batch,
-            Pace::Saturate,
-        )
-        .await?;
+    let pace = Pace::Saturate;
+    let (mut system, mut raw) = (None, None);
+    for side in bed.sides() {
+        bed.turn(*side, recipe, warm_up, options.batch, pace)
+            .await?;
+        let turn = bed
+            .turn(*side, recipe, options.events, options.batch, pace)
+            .await?;
+        match side {
+            Side::System => system = Some(turn),
+            Side::Baseline => raw = Some(turn),
+        }
+    }
+    let turn = system.context("the system was not measured")?;
     let point = Point {
         of,
         size,
         scenario,
         events_per_second: turn.events_per_second(),
         micros_per_event: cost(&turn),
+        raw_micros_per_event: raw.as_ref().map(cost),
     };
+    let raw = point.raw_micros_per_event;
     progress(format!(
-        "  {} {of}, {scenario}: {:.1} µs/event, {} events/s",
+        "  {} {of}, {scenario}: {:.1} µs/event{}, {} events/s",
         thousands(size),
         point.micros_per_event,
+        raw.map_or_else(String::new, |raw| format!(" (raw {raw:.1})")),
         thousands(point.events_per_second as u64)
     ));
     Ok(point)

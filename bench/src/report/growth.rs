@@ -14,40 +14,50 @@ pub fn text(points: &[Point]) -> String {
         "size",
         "scenario",
         "µs/event",
+        "raw",
         "events/s",
         "change",
+        "raw",
         "",
     ];
     let mut rows = vec![header.map(str::to_owned).to_vec()];
     for point in points {
-        let change = change(points, point);
-        let verdict = if change.abs() <= FLAT {
+        let own = change(points, point, |point| Some(point.micros_per_event));
+        let raw = change(points, point, |point| point.raw_micros_per_event);
+        let verdict = if own.is_some_and(|own| own.abs() <= FLAT) {
             "flat"
         } else {
             "NOT FLAT"
         };
+        let micros = |micros: Option<f64>| or_dash(micros.map(|micros| format!("{micros:.1}")));
+        let percent =
+            |change: Option<f64>| or_dash(change.map(|all| format!("{:+.0} %", all * 100.0)));
         rows.push(vec![
             point.of.into(),
             thousands(point.size),
             point.scenario.into(),
-            format!("{:.1}", point.micros_per_event),
+            micros(Some(point.micros_per_event)),
+            micros(point.raw_micros_per_event),
             thousands(point.events_per_second as u64),
-            format!("{:+.0} %", change * 100.0),
+            percent(own),
+            percent(raw),
             verdict.into(),
         ]);
     }
     align(&rows)
 }
 
-/// The cost of a point against the first of its kind.
-fn change(points: &[Point], point: &Point) -> f64 {
-    points
+fn or_dash(text: Option<String>) -> String {
+    text.unwrap_or_else(|| "-".to_owned())
+}
+
+/// A cost of a point against that of the first of its kind.
+fn change(points: &[Point], point: &Point, cost: fn(&Point) -> Option<f64>) -> Option<f64> {
+    let first = points
         .iter()
-        .find(|first| first.of == point.of && first.scenario == point.scenario)
-        .filter(|first| first.micros_per_event > 0.0)
-        .map_or(0.0, |first| {
-            point.micros_per_event / first.micros_per_event - 1.0
-        })
+        .find(|first| first.of == point.of && first.scenario == point.scenario)?;
+    let first = cost(first).filter(|first| *first > 0.0)?;
+    Some(cost(point)? / first - 1.0)
 }
 
 #[cfg(test)]
@@ -61,6 +71,7 @@ mod tests {
             scenario,
             events_per_second: 1_000.0,
             micros_per_event,
+            raw_micros_per_event: (scenario == "track-known").then_some(10.0),
         }
     }
 
@@ -74,7 +85,7 @@ mod tests {
         ];
         let text = text(&points);
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[3].contains("+15 %") && lines[3].ends_with("  flat"));
+        assert!(lines[3].contains("+15 %  +0 %") && lines[3].ends_with("  flat"));
         assert!(lines[4].contains("+30 %") && lines[4].ends_with("NOT FLAT"));
     }
 }
