@@ -13,8 +13,8 @@ use super::json::{self, Kind, NotJson, Raw};
 use super::number;
 pub use texts::is_email;
 use texts::{
-    MAX_CHOICES, MAX_EMAIL, MAX_LINK, MAX_LONG_TEXT, MAX_TEXT, phone, write_choices, write_email,
-    write_link, write_place, write_text,
+    MAX_CHOICES, MAX_EMAIL, MAX_LINK, MAX_LONG_TEXT, MAX_TEXT, write_choices, write_email,
+    write_link, write_phone, write_place, write_text,
 };
 
 /// Semantics 2.3, in bytes.
@@ -73,7 +73,7 @@ impl Converter {
             ValueType::LongText => write_text(raw, MAX_LONG_TEXT, out),
             ValueType::Geo => write_place(raw, out),
             ValueType::Email => write_email(raw, out),
-            ValueType::Phone => write(Value::Text(phone(raw)?), out),
+            ValueType::Phone => write_phone(raw, out),
             ValueType::Link => write_link(raw, out),
             ValueType::Integer => write(Value::Integer(numeric(raw, 0)?), out),
             ValueType::Decimal | ValueType::Currency => {

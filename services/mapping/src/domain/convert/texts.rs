@@ -1,5 +1,6 @@
 //! Texts of every kind: plain ones, addresses, links, lists of choices.
 
+mod phone;
 mod plain;
 
 use std::borrow::Cow;
@@ -85,21 +86,25 @@ fn is_any_email(address: &str) -> bool {
     address.len() <= MAX_EMAIL && EmailAddress::parse_with_options(address, options).is_ok()
 }
 
-pub fn phone(raw: Raw<'_>) -> Result<String, Failure> {
+pub fn write_phone(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
     let text = string(raw)?;
     let text = text.trim();
     // Without a country code it could be anybody's.
     if !text.starts_with('+') || text.len() > MAX_TEXT {
         return Err(Failure::Mismatch);
     }
-    let number = PHONE_NUMBER_UTIL
-        .parse(text, None)
-        .map_err(|_| Failure::Mismatch)?;
+    let number = match phone::read_plain(text) {
+        Some(number) => number,
+        None => PHONE_NUMBER_UTIL
+            .parse(text, None)
+            .map_err(|_| Failure::Mismatch)?,
+    };
     // E.164 has no place for an extension, and dropping it would lose it.
     if !number.extension().is_empty() || !is_valid(&number) {
         return Err(Failure::Mismatch);
     }
-    Ok(number.format_as(PhoneNumberFormat::E164).into_owned())
+    write_canonical(&number.format_as(PhoneNumberFormat::E164), out);
+    Ok(())
 }
 
 /// What `is_valid` answers. It tries the regions of a country code one by one and then asks
