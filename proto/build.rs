@@ -2,15 +2,31 @@
 
 use std::path::PathBuf;
 
+use prost_types::field_descriptor_proto::Type;
 use protox::prost::Message;
+
+/// Messages that come once for every event of a batch, to be taken apart at once. Their texts
+/// are slices of the request to the generated code, as `bytes` are (on the wire both are the
+/// same), instead of a `String` each; whoever reads one checks that it is UTF-8.
+const PER_EVENT: [&str; 2] = ["weir.activity.v1.ActivityEvent", "weir.mapping.v1.Event"];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=weir");
     let files = ["mapping", "contact", "activity", "audience", "quota"]
         .map(|service| format!("weir/{service}/v1/{service}.proto"));
-    let descriptors = protox::compile(files, ["."])?;
+    let mut descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("weir.bin"), descriptors.encode_to_vec())?;
+    // Reflection tells what the protos say; only the code differs.
+    for file in &mut descriptors.file {
+        let package = file.package().to_owned();
+        let messages = file.message_type.iter_mut();
+        messages
+            .filter(|message| PER_EVENT.contains(&&*format!("{package}.{}", message.name())))
+            .flat_map(|message| &mut message.field)
+            .filter(|field| field.r#type() == Type::String)
+            .for_each(|field| field.set_type(Type::Bytes));
+    }
     tonic_prost_build::configure()
         .bytes(".weir")
         .compile_fds(descriptors)?;

@@ -150,7 +150,7 @@ fn columns<'a>(
     identifiers: impl Iterator<Item = &'a Identifier>,
 ) -> (Vec<&'static str>, Vec<&'a str>) {
     identifiers
-        .map(|identifier| (letter(identifier.kind), identifier.value.as_str()))
+        .map(|identifier| (letter(identifier.kind), &*identifier.value))
         .unzip()
 }
 

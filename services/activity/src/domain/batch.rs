@@ -1,5 +1,6 @@
 //! A batch of tracks as this service sees it.
 
+use bytestring::ByteString;
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 use weir_ids::{AccountId, ActivityId, BatchId, ContactId, TimedKey};
 
@@ -21,7 +22,7 @@ pub struct Identifier {
     /// First in the order.
     pub kind: Kind,
     /// As sent, trimmed.
-    pub value: String,
+    pub value: ByteString,
 }
 
 /// One batch of one account.
@@ -45,19 +46,19 @@ pub struct Batch {
     pub probe_only: bool,
 }
 
-/// One track.
+/// One track. Its texts are slices of the request.
 #[derive(Debug)]
 pub struct Event {
     /// Of the definition.
     pub activity_id: ActivityId,
     /// As mapped.
-    pub event_name: String,
+    pub event_name: ByteString,
     /// A JSON object of canonical values.
-    pub attributes: String,
+    pub attributes: ByteString,
     /// At microseconds.
     pub event_time: DateTime<Utc>,
     /// The sender's.
-    pub message_id: String,
+    pub message_id: ByteString,
     /// What a repeat has again.
     pub key: TimedKey,
     /// The last day on which it is shown.

@@ -44,7 +44,7 @@ mod tests {
         Link {
             identifier: Identifier {
                 kind: Kind::UserId,
-                value: value.to_owned(),
+                value: value.into(),
             },
             contact_id: ContactId::from(uuid::Uuid::from_u128(version.unsigned_abs().into())),
             version,
@@ -64,7 +64,7 @@ mod tests {
             .iter()
             .map(|link| {
                 let seconds = link.link_time.timestamp();
-                (link.identifier.value.as_str(), link.version, seconds)
+                (&*link.identifier.value, link.version, seconds)
             })
             .collect();
         assert_eq!(kept, [("a", 3, 10), ("b", 1, 5)]);

@@ -146,10 +146,10 @@ mod tests {
         let event_time: DateTime<Utc> = "2026-11-24T12:00:00Z".parse().unwrap();
         Event {
             activity_id,
-            event_name: "Signed in".to_owned(),
-            attributes: "{}".to_owned(),
+            event_name: "Signed in".into(),
+            attributes: "{}".into(),
             event_time,
-            message_id: message_id.to_owned(),
+            message_id: message_id.into(),
             key: key_of(activity_id, event_time, message_id),
             expire_day: last_day(event_time, 90).unwrap(),
             earlier_days: Vec::new(),

@@ -2,6 +2,7 @@
 
 mod event;
 
+use bytestring::ByteString;
 use chrono::{DateTime, NaiveDate, Timelike, Utc};
 use prost_types::Timestamp;
 use tonic::Status;
@@ -26,8 +27,8 @@ const MAX_CHANGES: usize = 10_000;
 const MAX_BATCHES: usize = 1_000;
 
 /// An id of any kind.
-pub fn id<T: From<Uuid>>(field: &str, text: &str) -> Result<T, Status> {
-    Uuid::try_parse(text)
+pub fn id<T: From<Uuid>>(field: &str, text: impl AsRef<[u8]>) -> Result<T, Status> {
+    Uuid::try_parse_ascii(text.as_ref())
         .map(T::from)
         .map_err(|_| invalid(field, "expected an id (a UUID)"))
 }
@@ -60,7 +61,10 @@ fn timestamp(time: DateTime<Utc>) -> Timestamp {
 }
 
 /// NUL is the one character that PostgreSQL does not store.
-fn text(field: &str, text: String) -> Result<String, Status> {
+fn text(field: &str, text: impl TryInto<ByteString>) -> Result<ByteString, Status> {
+    let text = text
+        .try_into()
+        .map_err(|_| invalid(field, "must be UTF-8"))?;
     if text.contains('\0') {
         return Err(invalid(field, "must not contain NUL"));
     }

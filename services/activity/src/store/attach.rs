@@ -206,7 +206,7 @@ impl Tx<'_> {
                 .iter()
                 .map(|at| &linked[*at].identifier)
                 .filter(|identifier| identifier.kind == kind)
-                .map(|identifier| identifier.value.as_str())
+                .map(|identifier| &*identifier.value)
                 .collect();
             if values.is_empty() {
                 continue;

@@ -125,7 +125,7 @@ impl Tx<'_> {
                     } else {
                         Kind::AnonymousId
                     },
-                    value: row.get(2),
+                    value: row.get::<_, String>(2).into(),
                 },
                 contact_id: ContactId(row.get(3)),
                 link_time: row.get(4),

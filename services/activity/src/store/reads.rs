@@ -131,7 +131,7 @@ impl Tx<'_> {
             Some(Identifier { kind, value }) => {
                 self.query(
                     BACKLOG_OF_IDENTITY,
-                    &[account, &today, &letter(*kind), value],
+                    &[account, &today, &letter(*kind), &&**value],
                 )
                 .await?
             }

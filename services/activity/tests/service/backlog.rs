@@ -51,7 +51,7 @@ async fn of_a_hundred_of_one_day_the_first_fifty_are_attached() {
     events.reverse();
     // Other activities of the day count as well; other days have a count of their own.
     for event in events.iter_mut().step_by(2) {
-        event.activity_id = Uuid::from_u128(2).to_string();
+        event.activity_id = Uuid::from_u128(2).to_string().into();
     }
     events.extend(tracks("lana", "y", noon() - TimeDelta::days(1), 3));
     weir.record(events.clone()).await;

@@ -79,12 +79,12 @@ pub fn stamp(time: DateTime<Utc>) -> Option<Timestamp> {
 /// A funded track of nobody yet.
 pub fn track(message_id: &str) -> ActivityEvent {
     ActivityEvent {
-        activity_id: ACTIVITY.to_string(),
-        event_name: "Sign-in button clicked".to_owned(),
-        attributes_json: r#"{"count": 3}"#.to_owned(),
+        activity_id: ACTIVITY.to_string().into(),
+        event_name: "Sign-in button clicked".into(),
+        attributes_json: r#"{"count": 3}"#.into(),
         retention_days: 90,
         event_time: stamp(noon()),
-        message_id: message_id.to_owned(),
+        message_id: message_id.to_owned().into(),
         funded: true,
         ..ActivityEvent::default()
     }
@@ -93,7 +93,7 @@ pub fn track(message_id: &str) -> ActivityEvent {
 /// Of a user id.
 pub fn of_user(user_id: &str, message_id: &str) -> ActivityEvent {
     ActivityEvent {
-        user_id: user_id.to_owned(),
+        user_id: user_id.to_owned().into(),
         ..track(message_id)
     }
 }
@@ -101,7 +101,7 @@ pub fn of_user(user_id: &str, message_id: &str) -> ActivityEvent {
 /// Of a contact that contact-upsert named.
 pub fn of_contact(contact: Uuid, message_id: &str) -> ActivityEvent {
     ActivityEvent {
-        contact_id: contact.to_string(),
+        contact_id: contact.to_string().into(),
         ..track(message_id)
     }
 }

@@ -93,7 +93,7 @@ async fn what_expired_is_never_shown() {
     assert_eq!(weir.messages(lana).await, ["last day"]);
 
     let mut waiting = aged(31, "gone while it waited");
-    (waiting.contact_id, waiting.user_id) = (String::new(), "lana".to_owned());
+    (waiting.contact_id, waiting.user_id) = ("".into(), "lana".into());
     weir.record(vec![waiting]).await;
     assert_eq!(weir.backlog().await, 0);
     assert_eq!(weir.link(vec![user_link("lana", lana, 1)]).await, (0, 0));

@@ -29,9 +29,9 @@ async fn the_user_id_decides_and_the_anonymous_id_only_without_one() {
     let (lana, device) = (Uuid::now_v7(), Uuid::now_v7());
     weir.link(vec![anonymous_link("device", device, 1)]).await;
     let mut both = of_user("lana", "m1");
-    both.anonymous_id = "device".to_owned();
+    both.anonymous_id = "device".into();
     let mut anonymous = track("m2");
-    anonymous.anonymous_id = "device".to_owned();
+    anonymous.anonymous_id = "device".into();
     let named = of_contact(lana, "m3");
     let statuses = weir.record(vec![both, anonymous, named]).await;
     assert_eq!(statuses, [Backlogged, Stored, Stored]);
@@ -133,11 +133,11 @@ async fn a_track_that_waits_is_a_repeat_when_its_contact_is_named_later() {
     // The contact was refused first (206): the activity went as a plain track.
     assert_eq!(weir.record(vec![of_user("lana", "m")]).await, [Backlogged]);
     let mut again = of_user("lana", "m");
-    again.contact_id = lana.to_string();
+    again.contact_id = lana.to_string().into();
     assert_eq!(weir.record(vec![again]).await, [Repeated]);
     // And the other way round.
     let mut first = of_user("oleg", "n");
-    first.contact_id = Uuid::now_v7().to_string();
+    first.contact_id = Uuid::now_v7().to_string().into();
     assert_eq!(weir.record(vec![first]).await, [Stored]);
     assert_eq!(weir.record(vec![of_user("oleg", "n")]).await, [Repeated]);
     assert_eq!(weir.usage().await, 2);

@@ -6,6 +6,10 @@ use weir_proto::contact::v1::{UpsertMode, UpsertStatus};
 use crate::running::Edge;
 use crate::stub::{AUDIENCE, FOREIGN_AUDIENCE};
 
+fn utf8(text: &[u8]) -> &str {
+    std::str::from_utf8(text).unwrap()
+}
+
 #[tokio::test]
 async fn an_identify_goes_through_one_call_per_hop() {
     let edge = Edge::start().await;
@@ -71,7 +75,7 @@ async fn tracks_go_where_they_belong() {
     let routed: Vec<_> = state
         .activities
         .iter()
-        .map(|one| (one.user_id.as_str(), one.contact_id.as_str()))
+        .map(|one| (utf8(&one.user_id), utf8(&one.contact_id)))
         .collect();
     let expected = [
         ("plain", ""),
@@ -112,7 +116,7 @@ async fn spans_point_at_the_payload() {
     assert_eq!(text(&event.properties), r#"{"p":[1]}"#);
     assert_eq!(text(&event.location), "{}");
     assert_eq!(
-        (event.ip.as_str(), event.event_name.as_str()),
+        (utf8(&event.ip), utf8(&event.event_name)),
         ("10.0.0.1", "e")
     );
     assert_eq!(&state.mapped[0].raw[..], b"1");

@@ -200,7 +200,7 @@ impl MappingService for Stub {
                             .map(|_| r#"{"str::first":"x"}"#.to_owned())
                             .unwrap_or_default(),
                         activity: (!event.event_name.is_empty()).then(|| MappedActivity {
-                            activity_id: event.event_name.clone(),
+                            activity_id: String::from_utf8_lossy(&event.event_name).into_owned(),
                             attributes_json: "{}".into(),
                             retention_days: 90,
                             earlier_retention_days: vec![],

@@ -58,6 +58,8 @@ fn read_event(index: usize, event: &pb::Event) -> Result<BatchEvent<'_>, Status>
                 .ok_or_else(|| wrong(field, "must lie within raw"))
         }
     };
+    let text =
+        |bytes, field: &str| std::str::from_utf8(bytes).map_err(|_| wrong(field, "must be UTF-8"));
     let kind = convert::event_kind(event.kind).ok_or_else(|| wrong("kind", "must be given"))?;
     // A refused event's time may be what was wrong with it.
     let event_time = match (&event.refusal, event.event_time) {
@@ -70,9 +72,9 @@ fn read_event(index: usize, event: &pb::Event) -> Result<BatchEvent<'_>, Status>
             traits: part(&event.traits, "traits")?,
             properties: part(&event.properties, "properties")?,
             location: part(&event.location, "location")?,
-            event_name: &event.event_name,
+            event_name: text(&event.event_name, "event_name")?,
             event_time,
-            message_id: &event.message_id,
+            message_id: text(&event.message_id, "message_id")?,
         },
         raw: &event.raw,
         refused: event.refusal.as_ref().map(|refusal| Refused {

@@ -257,7 +257,7 @@ pub fn event(kind: EventKind, raw: &str) -> Event {
         properties: span("properties"),
         location: span("location"),
         event_time: Some(time(NOW)),
-        message_id: "a5cbd0b6".to_owned(),
+        message_id: "a5cbd0b6".into(),
         raw: raw.to_owned().into(),
         ..Default::default()
     }
@@ -265,7 +265,7 @@ pub fn event(kind: EventKind, raw: &str) -> Event {
 
 pub fn track(name: &str, raw: &str) -> Event {
     Event {
-        event_name: name.to_owned(),
+        event_name: name.to_owned().into(),
         ..event(EventKind::Track, raw)
     }
 }

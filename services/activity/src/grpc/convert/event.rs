@@ -1,5 +1,6 @@
 //! A batch, from its message.
 
+use bytestring::ByteString;
 use tonic::Status;
 use weir_ids::ActivityId;
 use weir_proto::activity::v1::{ActivityEvent, RecordActivitiesRequest};
@@ -105,7 +106,7 @@ fn event(message: ActivityEvent, range: Range) -> Result<Event, Status> {
         activity_id,
         event_name: text("events.event_name", message.event_name)?,
         attributes: if message.attributes_json.is_empty() {
-            "{}".to_owned()
+            ByteString::from_static("{}")
         } else {
             text("events.attributes_json", message.attributes_json)?
         },
@@ -121,6 +122,7 @@ fn event(message: ActivityEvent, range: Range) -> Result<Event, Status> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
     use chrono::NaiveDate;
     use prost_types::Timestamp;
     use uuid::Uuid;
@@ -131,16 +133,16 @@ mod tests {
 
     fn message(user_id: &str, anonymous_id: &str) -> ActivityEvent {
         ActivityEvent {
-            activity_id: Uuid::from_u128(1).to_string(),
-            event_name: "Signed in".to_owned(),
+            activity_id: Uuid::from_u128(1).to_string().into(),
+            event_name: "Signed in".into(),
             retention_days: 90,
             event_time: Some(Timestamp {
                 seconds: TIME,
                 nanos: 0,
             }),
-            message_id: "m".to_owned(),
-            user_id: user_id.to_owned(),
-            anonymous_id: anonymous_id.to_owned(),
+            message_id: "m".into(),
+            user_id: user_id.to_owned().into(),
+            anonymous_id: anonymous_id.to_owned().into(),
             ..ActivityEvent::default()
         }
     }
@@ -180,18 +182,23 @@ mod tests {
 
     #[test]
     fn a_request_that_no_edge_would_send_is_refused() {
-        let refused = |change: fn(&mut ActivityEvent)| {
+        let refused = |change: &dyn Fn(&mut ActivityEvent)| {
             let mut event = message("u", "");
             change(&mut event);
             batch(request(vec![event]), range()).unwrap_err().code()
         };
         let invalid = tonic::Code::InvalidArgument;
-        assert_eq!(refused(|event| event.user_id.clear()), invalid);
-        assert_eq!(refused(|event| event.activity_id.clear()), invalid);
-        assert_eq!(refused(|event| event.contact_id.push('x')), invalid);
-        assert_eq!(refused(|event| event.message_id.push('\0')), invalid);
-        assert_eq!(refused(|event| event.event_time = None), invalid);
-        assert_eq!(refused(|event| event.retention_days = 7_300), invalid);
+        assert_eq!(refused(&|event| event.user_id.clear()), invalid);
+        assert_eq!(refused(&|event| event.activity_id.clear()), invalid);
+        assert_eq!(refused(&|event| event.contact_id = "x".into()), invalid);
+        assert_eq!(refused(&|event| event.message_id = "m\0".into()), invalid);
+        let not_utf8 = Bytes::from_static(b"m\xff");
+        assert_eq!(
+            refused(&|event| event.message_id = not_utf8.clone()),
+            invalid
+        );
+        assert_eq!(refused(&|event| event.event_time = None), invalid);
+        assert_eq!(refused(&|event| event.retention_days = 7_300), invalid);
         assert_eq!(
             batch(request(vec![message("u", ""); 1_001]), range())
                 .unwrap_err()

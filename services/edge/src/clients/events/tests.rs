@@ -87,10 +87,10 @@ proptest! {
             traits: plain_span(envelope.traits.as_ref()),
             properties: plain_span(envelope.properties.as_ref()),
             location: plain_span(envelope.location.as_ref()),
-            ip: envelope.ip.map(|ip| ip.to_string()).unwrap_or_default(),
-            event_name: envelope.event_name.clone(),
+            ip: envelope.ip.map(|ip| ip.to_string()).unwrap_or_default().into(),
+            event_name: envelope.event_name.clone().into(),
             event_time: Some(timestamp(envelope.micros)),
-            message_id: envelope.message_id.clone(),
+            message_id: envelope.message_id.clone().into(),
             refusal: None,
         };
         prop_assert_eq!(read, plain);
@@ -117,9 +117,9 @@ proptest! {
         let plain = mapping::Event {
             kind: kind(of).into(),
             raw: raw.clone(),
-            event_name: refusal.event_name.clone(),
+            event_name: refusal.event_name.clone().into(),
             event_time: Some(timestamp(arrival)),
-            message_id: refusal.message_id.clone(),
+            message_id: refusal.message_id.clone().into(),
             refusal: Some(mapping::Refusal {
                 path: refusal.path.to_owned(),
                 reason: refusal.reason.to_string(),
@@ -190,16 +190,16 @@ proptest! {
         };
         let read: activity::ActivityEvent = read(|wire| activity_event(wire, &to_record));
         let plain = activity::ActivityEvent {
-            activity_id: mapped.activity_id.clone(),
-            event_name: envelope.event_name.clone(),
-            attributes_json: mapped.attributes_json.clone(),
+            activity_id: mapped.activity_id.clone().into(),
+            event_name: envelope.event_name.clone().into(),
+            attributes_json: mapped.attributes_json.clone().into(),
             retention_days,
             earlier_retention_days: mapped.earlier_retention_days.clone(),
             event_time: Some(timestamp(envelope.micros)),
-            message_id: envelope.message_id.clone(),
-            user_id: envelope.user_id.clone(),
-            anonymous_id: envelope.anonymous_id.clone(),
-            contact_id: contact_id.clone(),
+            message_id: envelope.message_id.clone().into(),
+            user_id: envelope.user_id.clone().into(),
+            anonymous_id: envelope.anonymous_id.clone().into(),
+            contact_id: contact_id.clone().into(),
             funded,
         };
         prop_assert_eq!(read, plain);
