@@ -11,6 +11,7 @@ mod contact;
 mod event;
 mod fold;
 mod key;
+mod members;
 mod message;
 #[cfg(test)]
 mod model;

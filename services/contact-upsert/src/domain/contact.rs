@@ -5,6 +5,8 @@ use std::fmt::Write;
 
 use weir_ids::ContactId;
 
+use super::members::Members;
+
 mod row;
 
 pub use row::read_registers;
@@ -93,10 +95,13 @@ impl<'a> Contact<'a> {
         }
     }
 
-    /// From its row.
-    pub fn read(row: &StoredContact<'a>) -> Result<Self, InvalidContact> {
+    /// From its row; `members` have read the rows before.
+    pub fn read(
+        row: &StoredContact<'a>,
+        members: &mut Members<'a>,
+    ) -> Result<Self, InvalidContact> {
         Ok(Self {
-            registers: read_registers(row.fields, row.registers)?,
+            registers: row::registers_of(row.fields, row.registers, members)?,
             has_user_id: row.has_user_id,
             stored: true,
             changed: false,
@@ -343,14 +348,14 @@ mod tests {
         let (fields, registers) = (contact.fields_json(), contact.registers_json());
         assert_eq!(fields, r#"{"str::first":"Lana","str::last":"Ro\"meijn"}"#);
         assert_eq!(registers, r#"[[-5,"m0",["dtz::b"]],[7,"m\"1"]]"#);
-        let read = Contact::read(&StoredContact {
+        let row = StoredContact {
             id: contact.id,
             has_user_id: false,
             fields: &fields,
             registers: &registers,
             redirected: false,
-        })
-        .unwrap();
+        };
+        let read = Contact::read(&row, &mut Members::default()).unwrap();
         assert_eq!(read.registers, contact.registers);
         assert!(!read.changed && read.stored);
     }

@@ -1,15 +1,12 @@
 //! Events as they come from mapping, and what can be read off one alone.
 
-use std::fmt;
-
 use chrono::NaiveDate;
-use serde::de::{Deserializer, MapAccess, Visitor};
-use serde_json::value::RawValue;
 use uuid::Uuid;
 use weir_ids::{AccountId, BatchId};
 
 use super::contact::Stamp;
 use super::key::Key;
+use super::members::Members;
 
 /// One batch of one account.
 #[derive(Debug, Clone)]
@@ -121,8 +118,9 @@ impl<'a> Facts<'a> {
     pub fn of(events: &'a [Event], settings: &Settings) -> Result<Self, (usize, InvalidFields)> {
         let mut keys: Vec<(Key<'a>, usize, KeyOf)> = Vec::with_capacity(events.len() * 3);
         let mut read = Vec::with_capacity(events.len());
+        let mut members = Members::default();
         for (index, event) in events.iter().enumerate() {
-            let fields = event.fields().map_err(|error| (index, error))?;
+            let fields = event.fields(&mut members).map_err(|error| (index, error))?;
             let user = Key::user(&event.user_id);
             keys.extend(user.map(|key| (key, index, KeyOf::User)));
             let anonymous = Key::anonymous(&event.anonymous_id);
@@ -226,69 +224,16 @@ impl EventFacts<'_> {
 
 impl Event {
     /// By field id; none = clear.
-    fn fields(&self) -> Result<Vec<(&str, Option<&str>)>, InvalidFields> {
+    fn fields<'a>(
+        &'a self,
+        members: &mut Members<'a>,
+    ) -> Result<Vec<(&'a str, Option<&'a str>)>, InvalidFields> {
         if self.fields_json.is_empty() {
             return Ok(Vec::new());
         }
-        let members = fields_of(&self.fields_json)?.into_iter();
+        let members = members.of(&self.fields_json)?;
         Ok(members
             .map(|(field, value)| (field, (value != "null").then_some(value)))
             .collect())
-    }
-}
-
-/// The members of a JSON object of canonical values, by name; the last of a name counts.
-///
-/// Borrows from the text: field ids need no escapes, and values stay as they are written.
-pub(super) fn fields_of(json: &str) -> Result<Vec<(&str, &str)>, InvalidFields> {
-    struct Members;
-
-    impl<'de> Visitor<'de> for Members {
-        type Value = Vec<(&'de str, &'de str)>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("an object of canonical values")
-        }
-
-        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-            let mut members = Vec::with_capacity(8);
-            while let Some((name, value)) = map.next_entry::<&str, &RawValue>()? {
-                members.push((name, value.get()));
-            }
-            Ok(members)
-        }
-    }
-
-    let mut reader = serde_json::Deserializer::from_str(json);
-    let mut members = reader.deserialize_map(Members).map_err(|_| InvalidFields)?;
-    reader.end().map_err(|_| InvalidFields)?;
-    if !members.is_sorted_by(|a, b| a.0 < b.0) {
-        // Stable, so that of equal names the last stays last, which then is kept.
-        members.sort_by_key(|(name, _)| *name);
-        members.reverse();
-        members.dedup_by_key(|(name, _)| *name);
-        members.reverse();
-    }
-    Ok(members)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn members_are_sorted_and_the_last_of_a_name_counts() {
-        assert_eq!(
-            fields_of(r#"{"str::b":"x","str::a": 1,"str::b":{"k": [1, 2]}}"#),
-            Ok(vec![("str::a", "1"), ("str::b", r#"{"k": [1, 2]}"#)])
-        );
-        assert_eq!(fields_of("{}"), Ok(Vec::new()));
-    }
-
-    #[test]
-    fn what_is_no_object_is_refused() {
-        for json in ["[]", "3", "{", "{}{}", r#"{"a":}"#, r#"{"a\u0000":1}"#] {
-            assert_eq!(fields_of(json), Err(InvalidFields), "{json}");
-        }
     }
 }

@@ -13,6 +13,7 @@ use super::{Link, LinkedTo, Stamp, StoredAs, Unusable, is_current};
 use crate::domain::contact::{Contact, StoredContact};
 use crate::domain::event::{Facts, KeyId};
 use crate::domain::key::is_merge_key;
+use crate::domain::members::Members;
 
 /// How careful a load has to be: each attempt at a batch more than the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,9 +92,10 @@ impl<'a> Snapshot<'a> {
     ) -> Result<(), Unusable> {
         self.contacts
             .reserve(contacts.len() + self.facts.events.len());
+        let mut members = Members::default();
         for row in contacts.iter().filter(|row| !row.redirected) {
             self.slots.insert(row.id, self.contacts.len());
-            self.contacts.push(Contact::read(row)?);
+            self.contacts.push(Contact::read(row, &mut members)?);
         }
         for (key, link) in links {
             let slot = *self.slots.get(&link.contact).ok_or(Unusable::Stale)?;

@@ -1,0 +1,109 @@
+//! A walk over plain JSON: what it passes is JSON, but it does not pass all that is.
+
+use weir_values::escaped_at;
+
+/// A place in a text.
+#[derive(Debug)]
+pub(in crate::domain) struct Scan<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+impl<'a> Scan<'a> {
+    pub fn new(text: &'a str) -> Self {
+        Self { text, at: 0 }
+    }
+
+    pub fn is_at_end(&self) -> bool {
+        self.at == self.text.len()
+    }
+
+    fn peek(&self) -> Option<u8> {
+        self.text.as_bytes().get(self.at).copied()
+    }
+
+    /// Passes this very byte.
+    pub fn pass(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    /// Passes a text in which nothing is escaped; answers what is between its quotes.
+    pub fn plain_text(&mut self) -> Option<&'a str> {
+        self.pass(b'"')?;
+        let start = self.at;
+        self.at = escaped_at(self.text.as_bytes(), start);
+        let text = self.text.get(start..self.at)?;
+        self.pass(b'"')?;
+        Some(text)
+    }
+
+    /// Passes an integer, which nothing that would make it another number follows.
+    pub fn integer(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        let _ = self.pass(b'-');
+        let digits = self.at;
+        while self.peek().is_some_and(|byte| byte.is_ascii_digit()) {
+            self.at += 1;
+        }
+        let is_one = match self.text.as_bytes().get(digits) {
+            // Minus zero is a float to some.
+            Some(b'0') => self.at == start + 1,
+            _ => self.at > digits,
+        };
+        let goes_on = matches!(self.peek(), Some(b'.' | b'e' | b'E'));
+        (is_one && !goes_on).then(|| &self.text[start..self.at])
+    }
+
+    /// Passes a text, integer, boolean, null, or list of texts; answers how it is written.
+    pub fn value(&mut self) -> Option<&'a str> {
+        let start = self.at;
+        match self.peek()? {
+            b'"' => self.text()?,
+            b'[' => self.texts()?,
+            b't' => self.word("true")?,
+            b'f' => self.word("false")?,
+            b'n' => self.word("null")?,
+            _ => return self.integer(),
+        }
+        self.text.get(start..self.at)
+    }
+
+    fn word(&mut self, word: &str) -> Option<()> {
+        let rest = self.text.as_bytes().get(self.at..)?;
+        rest.starts_with(word.as_bytes())
+            .then(|| self.at += word.len())
+    }
+
+    fn text(&mut self) -> Option<()> {
+        self.pass(b'"')?;
+        loop {
+            self.at = escaped_at(self.text.as_bytes(), self.at);
+            match self.peek()? {
+                b'"' => return self.pass(b'"'),
+                b'\\' => {
+                    self.at += 1;
+                    // Of code units it takes more to say whether they are well formed.
+                    let is_short = matches!(
+                        self.peek()?,
+                        b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't'
+                    );
+                    is_short.then(|| self.at += 1)?;
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    fn texts(&mut self) -> Option<()> {
+        self.pass(b'[')?;
+        if self.pass(b']').is_some() {
+            return Some(());
+        }
+        loop {
+            self.text()?;
+            if self.pass(b',').is_none() {
+                return self.pass(b']');
+            }
+        }
+    }
+}
