@@ -5,17 +5,26 @@ use std::fmt::Write;
 
 use weir_ids::ContactId;
 
-use super::members::Members;
+use super::members::{Members, same_name};
 
 mod row;
 
 pub use row::read_registers;
 
 /// When an event happened, and which: the order of writers.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Eq, PartialOrd, Ord)]
 pub struct Stamp<'a> {
     pub micros: i64,
     pub message_id: Cow<'a, str>,
+}
+
+impl PartialEq for Stamp<'_> {
+    fn eq(&self, other: &Self) -> bool {
+        // Most often either tells: the time of another event, or the text of this very one.
+        self.micros == other.micros
+            && (std::ptr::eq(&*self.message_id, &*other.message_id)
+                || self.message_id == other.message_id)
+    }
 }
 
 impl<'a> Stamp<'a> {
@@ -63,6 +72,9 @@ pub struct StoredContact<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the stored form of a contact can't be read")]
 pub struct InvalidContact;
+
+/// Where a field's register is, or else where it would come, as a binary search has it.
+pub(super) type Place = Result<usize, usize>;
 
 /// A contact in memory.
 #[derive(Debug, Clone)]
@@ -115,24 +127,31 @@ impl<'a> Contact<'a> {
         found.ok().map(|index| &self.registers[index])
     }
 
-    /// The last words on fields, which are in order: one walk over both lists.
-    pub fn registers_of<'b>(
+    /// Where the registers of fields are, which are in order: one walk over both lists.
+    pub fn places_of<'b>(
         &'b self,
         fields: impl Iterator<Item = &'b str>,
-    ) -> impl Iterator<Item = Option<&'b Register<'a>>> {
+    ) -> impl Iterator<Item = Place> {
         let mut at = 0;
         fields.map(move |field| {
-            at = self.seek(at, field);
-            self.registers.get(at).filter(|r| r.field == field)
+            while let Some(register) = self.registers.get(at) {
+                if same_name(register.field, field) {
+                    return Ok(at);
+                }
+                if register.field > field {
+                    break;
+                }
+                at += 1;
+            }
+            Err(at)
         })
     }
 
-    /// The first place from `at` on whose field is not before `field`.
-    fn seek(&self, mut at: usize, field: &str) -> usize {
-        while self.registers.get(at).is_some_and(|r| r.field < field) {
-            at += 1;
-        }
-        at
+    /// As [`Self::register`], of a field that is likely to be at this place.
+    pub fn register_near(&self, field: &str, likely: usize) -> Option<&Register<'a>> {
+        let there = self.registers.get(likely);
+        let there = there.filter(|register| same_name(register.field, field));
+        there.or_else(|| self.register(field))
     }
 
     /// The field's current value.
@@ -156,6 +175,41 @@ impl<'a> Contact<'a> {
             }
         }
         self.moved = true;
+    }
+
+    /// Writes a register in its place, which the caller has decided to be newer; answers the
+    /// value before.
+    pub fn write(
+        &mut self,
+        place: Place,
+        field: &'a str,
+        value: Option<&'a str>,
+        stamp: &Stamp<'a>,
+    ) -> Option<&'a str> {
+        self.moved = true;
+        let before = match place {
+            Ok(at) => {
+                let register = &mut self.registers[at];
+                // Under `append`, a value may come in after a newer clearing: the register
+                // never goes back, so that the clearing is still known as done.
+                if register.stamp < *stamp {
+                    register.stamp.clone_from(stamp);
+                }
+                std::mem::replace(&mut register.value, value)
+            }
+            Err(at) => {
+                let stamp = stamp.clone();
+                let register = Register {
+                    field,
+                    stamp,
+                    value,
+                };
+                self.registers.insert(at, register);
+                None
+            }
+        };
+        self.changed |= before != value;
+        before
     }
 
     /// Whether it holds no value and no user id: a shell around anonymous ids.
@@ -276,49 +330,6 @@ impl<'b, 'a> Group<'b, 'a> {
         }
         let _ = write!(json, "[{},", self.stamp.micros);
         weir_values::write_text(&self.stamp.message_id, json);
-    }
-}
-
-/// Writes fields to a contact in their order: one walk over its registers for all of them.
-#[derive(Debug, Default)]
-pub(super) struct Walk(usize);
-
-impl Walk {
-    /// Writes a register that the caller has decided to be newer; answers the value before.
-    pub fn write<'a>(
-        &mut self,
-        contact: &mut Contact<'a>,
-        field: &'a str,
-        value: Option<&'a str>,
-        stamp: &Stamp<'a>,
-    ) -> Option<&'a str> {
-        self.0 = contact.seek(self.0, field);
-        contact.moved = true;
-        match contact.registers.get_mut(self.0) {
-            Some(register) if register.field == field => {
-                let before = std::mem::replace(&mut register.value, value);
-                // Under `append`, a value may come in after a newer clearing: the register
-                // never goes back, so that the clearing is still known as done.
-                if register.stamp < *stamp {
-                    register.stamp.clone_from(stamp);
-                }
-                contact.changed |= before != value;
-                before
-            }
-            _ => {
-                let stamp = stamp.clone();
-                contact.registers.insert(
-                    self.0,
-                    Register {
-                        field,
-                        stamp,
-                        value,
-                    },
-                );
-                contact.changed |= value.is_some();
-                None
-            }
-        }
     }
 }
 

@@ -106,8 +106,18 @@ pub struct EventFacts<'a> {
     pub anonymous: Option<KeyId>,
     /// By field id; none = clear.
     pub fields: Vec<(&'a str, Option<&'a str>)>,
-    /// What the event can be found by, in order: position among the unique identifiers, key.
-    pub merge_keys: Vec<(usize, KeyId)>,
+    /// What the event can be found by besides, in the order of the unique identifiers.
+    pub merge_keys: Vec<MergeKey>,
+}
+
+/// What an event can be found by: the value of a unique identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct MergeKey {
+    /// Among the unique identifiers.
+    pub position: usize,
+    /// Among the event's fields.
+    pub field: usize,
+    pub key: KeyId,
 }
 
 impl<'a> Facts<'a> {
@@ -127,10 +137,11 @@ impl<'a> Facts<'a> {
             keys.extend(anonymous.map(|key| (key, index, KeyOf::Anonymous)));
             for (position, unique) in settings.unique_identifiers.iter().enumerate() {
                 let found = fields.binary_search_by(|(field, _)| (*field).cmp(unique));
-                if let Some((field, Some(json))) = found.ok().map(|index| fields[index])
+                if let Ok(place) = found
+                    && let (field, Some(json)) = fields[place]
                     && let Some(key) = Key::merge(field, json)
                 {
-                    keys.push((key, index, KeyOf::Field(position)));
+                    keys.push((key, index, KeyOf::Field { position, place }));
                 }
             }
             read.push(EventFacts {
@@ -188,8 +199,12 @@ impl<'a> Facts<'a> {
         match whose {
             KeyOf::User => event.user = Some(id),
             KeyOf::Anonymous => event.anonymous = Some(id),
-            KeyOf::Field(position) => {
-                event.merge_keys.push((position, id));
+            KeyOf::Field { position, place } => {
+                event.merge_keys.push(MergeKey {
+                    position,
+                    field: place,
+                    key: id,
+                });
                 event.merge_keys.sort_unstable();
             }
         }
@@ -201,15 +216,25 @@ impl<'a> Facts<'a> {
 enum KeyOf {
     User,
     Anonymous,
-    /// The unique identifier at this position.
-    Field(usize),
+    /// A unique identifier, and its place among the event's fields.
+    Field {
+        position: usize,
+        place: usize,
+    },
 }
 
 impl EventFacts<'_> {
     /// All that the event can be found by.
     pub fn keys(&self) -> impl Iterator<Item = KeyId> {
-        let merge = self.merge_keys.iter().map(|(_, key)| *key);
+        let merge = self.merge_keys.iter().map(|merge| merge.key);
         self.user.into_iter().chain(self.anonymous).chain(merge)
+    }
+
+    /// Whether it has a word on the field.
+    pub fn names(&self, field: &str) -> bool {
+        self.fields
+            .binary_search_by(|(name, _)| (*name).cmp(field))
+            .is_ok()
     }
 
     /// Whether a repeat of it is recognised by a receipt alone: it may leave no other trace,

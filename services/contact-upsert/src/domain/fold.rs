@@ -20,7 +20,7 @@ mod matching;
 mod repeats;
 mod snapshot;
 
-use fields::Effect;
+use fields::{Effect, Plan};
 use joining::JoinState;
 use matching::Matches;
 pub use snapshot::{Care, Snapshot, StoredLink};
@@ -233,17 +233,17 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             (_, None) if self.settings.existing_only => return end(Status::Refused),
             (Mode::Identify | Mode::Track, _) => {}
         }
-        let effects = self.effects(matches.target, facts);
+        let plans = self.plans(matches.target, facts);
         let news = facts.event.mode == Mode::Track
             || facts.event.has_wish
             || matches.target.is_none()
             || !matches.joined.is_empty()
             || self.unlinked(facts)
-            || effects
+            || plans
                 .iter()
-                .any(|effect| matches!(effect, Effect::Changes));
+                .any(|plan| matches!(plan.effect, Effect::Changes));
         if let (false, Some(slot)) = (news, matches.target) {
-            let ignored = self.apply(slot, facts, effects);
+            let ignored = self.apply(slot, facts, plans);
             return Draft {
                 ignored,
                 ..end(Status::NothingNew)
@@ -252,10 +252,10 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         if !facts.event.funded {
             return end(Status::NotFunded);
         }
-        if matches.target.is_some() && self.may_have_been_partial(facts, &effects) {
+        if matches.target.is_some() && self.may_have_been_partial(facts, &plans) {
             self.needs_all_receipts |= !self.all_receipts;
         }
-        let draft = self.store(facts, &matches, effects);
+        let draft = self.store(facts, &matches, plans);
         self.charge(draft)
     }
 
@@ -269,9 +269,9 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         &mut self,
         facts: &'a EventFacts<'a>,
         matches: &Matches,
-        effects: Vec<Effect>,
+        plans: Vec<Plan>,
     ) -> Draft<'a> {
-        let mut effects = effects;
+        let mut plans = plans;
         let slot = match matches.target {
             Some(target) if matches.joined.is_empty() => target,
             Some(target) => {
@@ -280,7 +280,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                     .iter()
                     .fold(target, |into, other| self.join(into, *other));
                 // What the others knew may be newer than the event.
-                effects = self.effects(Some(survivor), facts);
+                plans = self.plans(Some(survivor), facts);
                 survivor
             }
             None => {
@@ -288,7 +288,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                 self.contacts.len() - 1
             }
         };
-        let ignored = self.apply(slot, facts, effects);
+        let ignored = self.apply(slot, facts, plans);
         self.link(slot, facts);
         // Where something was left out, a repeat is not recognised by what is there.
         let partial = !ignored.is_empty() || matches.left_out;

@@ -3,8 +3,8 @@
 use weir_ids::ContactId;
 
 use super::{EventFacts, IgnoredField, MergeStrategy, State};
-use crate::domain::contact::{Register, Walk};
-use crate::domain::event::KeyId;
+use crate::domain::contact::{Place, Register};
+use crate::domain::event::{KeyId, MergeKey};
 use crate::domain::key::Key;
 
 const TAKEN: &str = "belongs to another contact that can't be joined with this one; send it with \
@@ -21,6 +21,12 @@ pub(super) enum Effect {
     Ignored(&'static str),
 }
 
+/// What is to be done about an event's field: valid until its contact is written to.
+pub(super) struct Plan {
+    place: Place,
+    pub effect: Effect,
+}
+
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     pub(super) fn is_unique(&self, field: &str) -> bool {
         self.settings
@@ -29,18 +35,20 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             .any(|unique| unique == field)
     }
 
-    pub(super) fn effects(&self, target: Option<usize>, facts: &EventFacts<'a>) -> Vec<Effect> {
+    pub(super) fn plans(&self, target: Option<usize>, facts: &EventFacts<'a>) -> Vec<Plan> {
+        let plan = |(field, value), place: Place, present| Plan {
+            place,
+            effect: self.effect(target, present, facts, field, value),
+        };
         let Some(slot) = target else {
             let fields = facts.fields.iter();
-            return fields
-                .map(|(field, value)| self.effect(None, None, facts, field, *value))
-                .collect();
+            return fields.map(|field| plan(*field, Err(0), None)).collect();
         };
-        let names = facts.fields.iter().map(|(field, _)| *field);
-        let present = self.contacts[slot].registers_of(names);
-        let fields = facts.fields.iter().zip(present);
+        let contact = &self.contacts[slot];
+        let places = contact.places_of(facts.fields.iter().map(|(field, _)| *field));
+        let fields = facts.fields.iter().zip(places);
         fields
-            .map(|((field, value), present)| self.effect(target, present, facts, field, *value))
+            .map(|(field, place)| plan(*field, place, place.ok().map(|at| &contact.registers[at])))
             .collect()
     }
 
@@ -82,28 +90,30 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
 
     /// What the event's value of a unique identifier is found by.
     fn merge_key(&self, facts: &EventFacts<'a>, field: &str) -> Option<KeyId> {
-        let named =
-            |(position, _): &&(usize, _)| self.settings.unique_identifiers[*position] == field;
-        facts.merge_keys.iter().find(named).map(|(_, key)| *key)
+        let named = |merge: &&MergeKey| self.settings.unique_identifiers[merge.position] == field;
+        facts.merge_keys.iter().find(named).map(|merge| merge.key)
     }
 
-    /// Writes the event's fields, as far as `effects` lets it.
+    /// Writes the event's fields, as they are planned.
     pub(super) fn apply(
         &mut self,
         slot: usize,
         facts: &'a EventFacts<'a>,
-        effects: Vec<Effect>,
+        plans: Vec<Plan>,
     ) -> Vec<IgnoredField<'a>> {
         let mut ignored = Vec::new();
-        let mut writer = Walk::default();
-        for ((field, value), effect) in facts.fields.iter().zip(effects) {
-            match effect {
+        // Each moves those behind it.
+        let mut come = 0;
+        for ((field, value), plan) in facts.fields.iter().zip(plans) {
+            match plan.effect {
                 Effect::Nothing => {}
                 Effect::Ignored(reason) => ignored.push(IgnoredField { field, reason }),
                 Effect::Moves | Effect::Changes => {
-                    let before =
-                        writer.write(&mut self.contacts[slot], field, *value, &facts.stamp);
-                    if self.is_unique(field) && before != *value {
+                    let place = plan.place.map(|at| at + come).map_err(|at| at + come);
+                    come += usize::from(place.is_err());
+                    let contact = &mut self.contacts[slot];
+                    let before = contact.write(place, field, *value, &facts.stamp);
+                    if before != *value && self.is_unique(field) {
                         self.relink(slot, facts, field, before);
                     }
                 }

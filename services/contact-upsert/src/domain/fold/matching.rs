@@ -31,12 +31,12 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         if let Some(key) = facts.user {
             matches.target = self.linked(key).map(|to| to.contact);
         }
-        for (position, key) in &facts.merge_keys {
-            if let Some(to) = self.linked(*key)
-                && self.key_counts(*position, to.contact)
+        for merge in &facts.merge_keys {
+            if let Some(to) = self.linked(merge.key)
+                && self.key_counts(merge.position, to.contact)
                 && !matches
                     .target
-                    .is_some_and(|target| self.overtaken(target, facts, self.key(*key).kind))
+                    .is_some_and(|target| self.overtaken(target, facts, merge.field))
             {
                 self.found(&mut matches, to.contact, FoundBy::MergeKey);
             }
@@ -64,18 +64,15 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         }
     }
 
-    /// Whether the contact has a newer word on the field than the event, which therefore says
+    /// Whether the contact has a newer word on the event's field at this place than the event, which therefore says
     /// nothing of who has the event's value now. Where repeats are recognised by receipts an
     /// old word counts all the same: it is heard once.
-    fn overtaken(&self, slot: usize, facts: &EventFacts<'a>, field: &str) -> bool {
-        let value = facts.fields.iter().find(|(name, _)| *name == field);
-        let register = self.contacts[slot].register(field);
-        match (register, value) {
-            (Some(register), Some((_, value))) => {
-                !facts.needs_receipt(self.settings) && register.covers(&facts.stamp, *value)
-            }
-            _ => false,
-        }
+    fn overtaken(&self, slot: usize, facts: &EventFacts<'a>, place: usize) -> bool {
+        let (field, value) = facts.fields[place];
+        !facts.needs_receipt(self.settings)
+            && self.contacts[slot]
+                .register_near(field, place)
+                .is_some_and(|register| register.covers(&facts.stamp, value))
     }
 
     fn found(&self, matches: &mut Matches, slot: usize, by: FoundBy) {

@@ -5,7 +5,7 @@
 
 use weir_ids::ContactId;
 
-use super::{Effect, EventFacts, State, Whose};
+use super::{Effect, EventFacts, Plan, State, Whose};
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     /// The contact on which the event was stored before (semantics 1.4), if it was.
@@ -17,17 +17,14 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         if self.unlinked(facts) {
             return None;
         }
-        let found: Vec<usize> = facts
+        let slot = facts
             .keys()
             .filter_map(|key| self.linked(key))
             .map(|to| to.contact)
-            .collect();
-        let slot = found
-            .into_iter()
             .find(|slot| self.has_trace(*slot, facts))?;
         let mut unsure = false;
-        for ((field, _), effect) in facts.fields.iter().zip(self.effects(Some(slot), facts)) {
-            match effect {
+        for ((field, _), plan) in facts.fields.iter().zip(self.plans(Some(slot), facts)) {
+            match plan.effect {
                 Effect::Nothing | Effect::Ignored(_) => {}
                 // A merge key may have been another's when the event was stored; that left a
                 // receipt. Anything else is the same message with other content.
@@ -49,20 +46,22 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             .filter_map(|key| self.linked(key))
             .any(|to| to.contact == slot && to.stamp == facts.stamp);
         by_id || {
-            let fields = facts.fields.iter().map(|(field, _)| *field);
-            let registers = self.contacts[slot].registers_of(fields).flatten();
-            registers.into_iter().any(|r| r.stamp == facts.stamp)
+            let mut registers = self.contacts[slot].registers.iter();
+            registers.any(|register| {
+                // Hardly ever so: what it is a word on is looked at last.
+                register.stamp == facts.stamp && facts.names(register.field)
+            })
         }
     }
 
     /// Whether all that is new about an event is a merge key or a join. Either may have been
     /// left out when the event was stored, and be possible now; that left a receipt.
-    pub(super) fn may_have_been_partial(&self, facts: &EventFacts<'a>, effects: &[Effect]) -> bool {
-        let fresh = |((field, _), effect): (&(&str, _), &Effect)| {
-            matches!(effect, Effect::Changes | Effect::Moves) && !self.is_unique(field)
+    pub(super) fn may_have_been_partial(&self, facts: &EventFacts<'a>, plans: &[Plan]) -> bool {
+        let fresh = |((field, _), plan): (&(&str, _), &Plan)| {
+            matches!(plan.effect, Effect::Changes | Effect::Moves) && !self.is_unique(field)
         };
         !facts.needs_receipt(self.settings)
             && !self.unlinked(facts)
-            && !facts.fields.iter().zip(effects).any(fresh)
+            && !facts.fields.iter().zip(plans).any(fresh)
     }
 }

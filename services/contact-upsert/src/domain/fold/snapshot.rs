@@ -11,7 +11,7 @@ use weir_ids::ContactId;
 
 use super::{Link, LinkedTo, Stamp, StoredAs, Unusable, is_current};
 use crate::domain::contact::{Contact, StoredContact};
-use crate::domain::event::{Facts, KeyId};
+use crate::domain::event::{EventFacts, Facts, KeyId, MergeKey};
 use crate::domain::key::is_merge_key;
 use crate::domain::members::Members;
 
@@ -124,18 +124,29 @@ impl<'a> Snapshot<'a> {
             let owner = event
                 .user
                 .and_then(|key| self.links[key.0].as_ref()?.slot());
-            for (_, key) in &event.merge_keys {
-                if let (Some(slot), false) = (owner, self.asked[key.0])
-                    && is_current(&self.contacts[slot], &self.facts.keys[key.0])
+            for merge in &event.merge_keys {
+                let id = merge.key.0;
+                if let (Some(slot), false) = (owner, self.asked[id])
+                    && self.is_current(slot, event, merge)
                 {
-                    self.links[key.0] = Some(Link::of_current_key(&self.contacts[slot], slot));
-                    self.asked[key.0] = true;
+                    self.links[id] = Some(Link::of_current_key(&self.contacts[slot], slot));
+                    self.asked[id] = true;
                 }
             }
         }
         let others = self.keys_where(|asked| !asked);
         self.asked.fill(true);
         others
+    }
+
+    /// As the function of that name; where contact and event write the value alike, its key
+    /// is the same as well.
+    fn is_current(&self, slot: usize, event: &EventFacts<'_>, merge: &MergeKey) -> bool {
+        let contact = &self.contacts[slot];
+        let (field, value) = event.fields[merge.field];
+        let register = contact.register_near(field, merge.field);
+        register.is_some_and(|register| register.value == value)
+            || is_current(contact, &self.facts.keys[merge.key.0])
     }
 
     fn keys_where(&self, wanted: impl Fn(bool) -> bool) -> Vec<KeyId> {
