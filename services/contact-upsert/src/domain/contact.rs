@@ -1,11 +1,11 @@
 //! A contact while a batch is folded: its fields as last-writer-wins registers (semantics 3.7).
 
 use std::borrow::Cow;
-use std::fmt::Write;
 
 use weir_ids::ContactId;
+use weir_values::Value;
 
-use super::members::{Members, same_name};
+use super::members::{Members, same};
 
 mod row;
 
@@ -54,6 +54,14 @@ impl<'a> Register<'a> {
             .cmp(stamp)
             .then_with(|| self.value.cmp(&value))
             .is_ge()
+    }
+
+    /// Under `append`, a value may come in after a newer clearing: the register never goes
+    /// back, so that the clearing is still known as done.
+    fn advance(&mut self, stamp: &Stamp<'a>) {
+        if self.stamp < *stamp {
+            self.stamp.clone_from(stamp);
+        }
     }
 }
 
@@ -135,7 +143,7 @@ impl<'a> Contact<'a> {
         let mut at = 0;
         fields.map(move |field| {
             while let Some(register) = self.registers.get(at) {
-                if same_name(register.field, field) {
+                if same(register.field.as_bytes(), field.as_bytes()) {
                     return Ok(at);
                 }
                 if register.field > field {
@@ -150,7 +158,7 @@ impl<'a> Contact<'a> {
     /// As [`Self::register`], of a field that is likely to be at this place.
     pub fn register_near(&self, field: &str, likely: usize) -> Option<&Register<'a>> {
         let there = self.registers.get(likely);
-        let there = there.filter(|register| same_name(register.field, field));
+        let there = there.filter(|register| same(register.field.as_bytes(), field.as_bytes()));
         there.or_else(|| self.register(field))
     }
 
@@ -177,6 +185,12 @@ impl<'a> Contact<'a> {
         self.moved = true;
     }
 
+    /// Takes a newer word that says the same as the one in this place.
+    pub fn confirm(&mut self, at: usize, stamp: &Stamp<'a>) {
+        self.registers[at].advance(stamp);
+        self.moved = true;
+    }
+
     /// Writes a register in its place, which the caller has decided to be newer; answers the
     /// value before.
     pub fn write(
@@ -189,13 +203,8 @@ impl<'a> Contact<'a> {
         self.moved = true;
         let before = match place {
             Ok(at) => {
-                let register = &mut self.registers[at];
-                // Under `append`, a value may come in after a newer clearing: the register
-                // never goes back, so that the clearing is still known as done.
-                if register.stamp < *stamp {
-                    register.stamp.clone_from(stamp);
-                }
-                std::mem::replace(&mut register.value, value)
+                self.registers[at].advance(stamp);
+                std::mem::replace(&mut self.registers[at].value, value)
             }
             Err(at) => {
                 let stamp = stamp.clone();
@@ -328,7 +337,9 @@ impl<'b, 'a> Group<'b, 'a> {
         if json.len() > 1 {
             json.push(',');
         }
-        let _ = write!(json, "[{},", self.stamp.micros);
+        json.push('[');
+        Value::Integer(self.stamp.micros).write_canonical(json);
+        json.push(',');
         weir_values::write_text(&self.stamp.message_id, json);
     }
 }

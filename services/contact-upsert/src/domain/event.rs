@@ -8,6 +8,10 @@ use super::contact::Stamp;
 use super::key::Key;
 use super::members::Members;
 
+mod found;
+
+use found::{Found, KeyOf};
+
 /// One batch of one account.
 #[derive(Debug, Clone)]
 pub struct Batch {
@@ -126,22 +130,25 @@ impl<'a> Facts<'a> {
     /// # Errors
     /// The position of the first event whose fields are not an object; mapping never sends such.
     pub fn of(events: &'a [Event], settings: &Settings) -> Result<Self, (usize, InvalidFields)> {
-        let mut keys: Vec<(Key<'a>, usize, KeyOf)> = Vec::with_capacity(events.len() * 3);
+        let mut keys = Found::with_capacity(settings, events.len());
         let mut read = Vec::with_capacity(events.len());
         let mut members = Members::default();
         for (index, event) in events.iter().enumerate() {
             let fields = event.fields(&mut members).map_err(|error| (index, error))?;
-            let user = Key::user(&event.user_id);
-            keys.extend(user.map(|key| (key, index, KeyOf::User)));
-            let anonymous = Key::anonymous(&event.anonymous_id);
-            keys.extend(anonymous.map(|key| (key, index, KeyOf::Anonymous)));
+            if let Some(key) = Key::user(&event.user_id) {
+                keys.add(key, index, KeyOf::User);
+            }
+            if let Some(key) = Key::anonymous(&event.anonymous_id) {
+                keys.add(key, index, KeyOf::Anonymous);
+            }
             for (position, unique) in settings.unique_identifiers.iter().enumerate() {
                 let found = fields.binary_search_by(|(field, _)| (*field).cmp(unique));
                 if let Ok(place) = found
                     && let (field, Some(json)) = fields[place]
                     && let Some(key) = Key::merge(field, json)
                 {
-                    keys.push((key, index, KeyOf::Field { position, place }));
+                    let whose = KeyOf::Field { position, place };
+                    keys.add(key, index, whose);
                 }
             }
             read.push(EventFacts {
@@ -153,14 +160,11 @@ impl<'a> Facts<'a> {
                 merge_keys: Vec::new(),
             });
         }
-        keys.sort_unstable();
         let mut facts = Self {
             events: read,
             keys: Vec::with_capacity(keys.len()),
         };
-        for (key, index, whose) in keys {
-            facts.number(key, index, whose);
-        }
+        keys.in_order(|key, index, whose| facts.number(key, index, whose));
         Ok(facts)
     }
 
@@ -209,18 +213,6 @@ impl<'a> Facts<'a> {
             }
         }
     }
-}
-
-/// What an event has a key for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum KeyOf {
-    User,
-    Anonymous,
-    /// A unique identifier, and its place among the event's fields.
-    Field {
-        position: usize,
-        place: usize,
-    },
 }
 
 impl EventFacts<'_> {

@@ -63,11 +63,14 @@ pub fn is_merge_key(kind: &str) -> bool {
 
 /// The form in which a merge key's value is compared.
 pub fn normalise<'a>(field: &str, value: Cow<'a, str>) -> Cow<'a, str> {
-    if field == EMAIL
-        && value
-            .chars()
-            .any(|c| !c.is_lowercase() && c.is_alphabetic())
-    {
+    let has_case = || {
+        if value.is_ascii() {
+            return value.bytes().any(|byte| byte.is_ascii_uppercase());
+        }
+        let mut letters = value.chars();
+        letters.any(|c| !c.is_lowercase() && c.is_alphabetic())
+    };
+    if field == EMAIL && has_case() {
         Cow::Owned(value.to_lowercase())
     } else {
         value

@@ -13,7 +13,7 @@ use super::event::InvalidFields;
 
 mod scan;
 
-pub(super) use scan::Scan;
+pub(super) use scan::{Scan, same};
 
 /// Reads objects one after another.
 ///
@@ -55,15 +55,20 @@ impl<'a> Members<'a> {
         scan.pass(b'{')?;
         if scan.pass(b'}').is_none() {
             loop {
-                let name = scan.plain_text()?;
-                scan.pass(b':')?;
-                let member = (name, scan.value()?);
                 if let Some(before) = self.read.get_mut(count) {
-                    as_before &= same_name(before.0, name);
-                    *before = member;
+                    // The text of the name stays that of the object before: one for all of
+                    // them is more likely to be at hand.
+                    if scan.pass_text(before.0).is_none() {
+                        as_before = false;
+                        before.0 = scan.plain_text()?;
+                    }
+                    scan.pass(b':')?;
+                    before.1 = scan.value()?;
                 } else {
                     as_before = false;
-                    self.read.push(member);
+                    let name = scan.plain_text()?;
+                    scan.pass(b':')?;
+                    self.read.push((name, scan.value()?));
                 }
                 count += 1;
                 if scan.pass(b',').is_none() {
@@ -93,27 +98,6 @@ impl<'a> Members<'a> {
             order.dedup_by_key(|place| read[*place].0);
             order.reverse();
         }
-    }
-}
-
-/// Whether two field ids are the same. They are compared more often than anything else, and
-/// too short for a call to be worth it.
-#[inline]
-pub(super) fn same_name(one: &str, other: &str) -> bool {
-    let (one, other) = (one.as_bytes(), other.as_bytes());
-    if one.len() != other.len() {
-        return false;
-    }
-    // Both ends, which overlap.
-    let ends = |bytes: &[u8]| {
-        let (first, last) = (bytes.first_chunk::<8>()?, bytes.last_chunk::<8>()?);
-        Some((u64::from_le_bytes(*first), u64::from_le_bytes(*last)))
-    };
-    match (ends(one), ends(other)) {
-        (Some(one_ends), Some(other_ends)) => {
-            one_ends == other_ends && (one.len() <= 16 || one == other)
-        }
-        _ => one == other,
     }
 }
 
@@ -242,21 +226,6 @@ mod tests {
             let members: Vec<String> = members.iter().map(member).collect();
             format!("{{{}}}", members.join(","))
         })
-    }
-
-    #[test]
-    fn names_are_the_same_in_all_their_bytes() {
-        let name = "str:cm:a-name-of-more-than-32-bytes";
-        for length in 0..=name.len() {
-            let name = &name[..length];
-            assert!(same_name(name, &name.to_owned()));
-            for at in 0..length {
-                let mut other = name.to_owned();
-                other.replace_range(at..=at, "~");
-                assert!(!same_name(name, &other), "{other}");
-            }
-        }
-        assert!(!same_name("str::a", "str::aa"));
     }
 
     proptest! {

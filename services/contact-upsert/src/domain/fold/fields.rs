@@ -6,6 +6,7 @@ use super::{EventFacts, IgnoredField, MergeStrategy, State};
 use crate::domain::contact::{Place, Register};
 use crate::domain::event::{KeyId, MergeKey};
 use crate::domain::key::Key;
+use crate::domain::members::same;
 
 const TAKEN: &str = "belongs to another contact that can't be joined with this one; send it with \
                      that contact's user_id, or change it there first";
@@ -71,7 +72,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         if covered {
             return Effect::Nothing;
         }
-        if current == value {
+        if same_value(current, value) {
             return Effect::Moves;
         }
         if value.is_some() && self.is_unique(field) {
@@ -112,6 +113,10 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                     let place = plan.place.map(|at| at + come).map_err(|at| at + come);
                     come += usize::from(place.is_err());
                     let contact = &mut self.contacts[slot];
+                    if let (Effect::Moves, Ok(at)) = (&plan.effect, place) {
+                        contact.confirm(at, &facts.stamp);
+                        continue;
+                    }
                     let before = contact.write(place, field, *value, &facts.stamp);
                     if before != *value && self.is_unique(field) {
                         self.relink(slot, facts, field, before);
@@ -142,5 +147,13 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         if let Some(key) = come {
             self.point(key, slot, facts.stamp.clone());
         }
+    }
+}
+
+fn same_value(one: Option<&str>, other: Option<&str>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => same(one.as_bytes(), other.as_bytes()),
+        (None, None) => true,
+        _ => false,
     }
 }

@@ -37,6 +37,15 @@ impl<'a> Scan<'a> {
         Some(text)
     }
 
+    /// Passes this very text, in which nothing is escaped.
+    pub fn pass_text(&mut self, text: &str) -> Option<()> {
+        let rest = &self.text.as_bytes()[self.at..];
+        let (quote, rest) = rest.split_first()?;
+        let (found, rest) = rest.split_at_checked(text.len())?;
+        let is_it = *quote == b'"' && same(found, text.as_bytes()) && rest.first() == Some(&b'"');
+        is_it.then(|| self.at += text.len() + 2)
+    }
+
     /// Passes an integer, which nothing that would make it another number follows.
     pub fn integer(&mut self) -> Option<&'a str> {
         let start = self.at;
@@ -105,5 +114,45 @@ impl<'a> Scan<'a> {
                 return self.pass(b']');
             }
         }
+    }
+}
+
+/// Whether two short texts are the same. Field ids are compared more often than anything
+/// else, and are too short for a call to be worth it.
+#[inline]
+pub(in crate::domain) fn same(one: &[u8], other: &[u8]) -> bool {
+    if one.len() != other.len() {
+        return false;
+    }
+    // Up to sixteen bytes both ends are all there is.
+    let ends = |bytes: &[u8]| {
+        let (first, last) = (bytes.first_chunk::<8>()?, bytes.last_chunk::<8>()?);
+        Some((u64::from_le_bytes(*first), u64::from_le_bytes(*last)))
+    };
+    match (ends(one), ends(other)) {
+        (Some(one_ends), Some(other_ends)) => {
+            one_ends == other_ends && (one.len() <= 16 || one == other)
+        }
+        _ => one == other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_are_the_same_in_all_their_bytes() {
+        let text = b"str:cm:a-name-of-more-than-32-bytes";
+        for length in 0..=text.len() {
+            let text = &text[..length];
+            for at in 0..length {
+                let mut other = text.to_owned();
+                assert!(same(text, &other));
+                other[at] = b'~';
+                assert!(!same(text, &other), "{other:?}");
+            }
+        }
+        assert!(!same(b"str::a", b"str::aa"));
     }
 }
