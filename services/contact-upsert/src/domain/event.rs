@@ -164,7 +164,7 @@ impl<'a> Facts<'a> {
             events: read,
             keys: Vec::with_capacity(keys.len()),
         };
-        keys.in_order(|key, index, whose| facts.number(key, index, whose));
+        keys.in_order(|key, again, index, whose| facts.number(key, again, index, whose));
         Ok(facts)
     }
 
@@ -193,9 +193,9 @@ impl<'a> Facts<'a> {
         keys
     }
 
-    /// Takes the next of the sorted keys.
-    fn number(&mut self, key: Key<'a>, index: usize, whose: KeyOf) {
-        if self.keys.last() != Some(&key) {
+    /// Takes the next of the sorted keys, which may be there `again`.
+    fn number(&mut self, key: Key<'a>, again: bool, index: usize, whose: KeyOf) {
+        if !again || self.keys.last() != Some(&key) {
             self.keys.push(key);
         }
         let id = KeyId(self.keys.len() - 1);

@@ -33,7 +33,7 @@ impl<'a> Found<'a> {
         let fields = || settings.unique_identifiers.iter().map(String::as_str);
         let rank = |kind: &str| {
             let kinds = [USER_ID, ANONYMOUS_ID].into_iter().chain(fields());
-            // There are four at most; of more, the last would be told apart by their texts.
+            // There are four at most.
             u8::try_from(kinds.filter(|other| *other < kind).count()).unwrap_or(u8::MAX)
         };
         Self {
@@ -59,20 +59,22 @@ impl<'a> Found<'a> {
         self.keys.push((key, event, whose));
     }
 
-    /// Hands them out in order; equal ones follow each other.
-    pub fn in_order(mut self, mut take: impl FnMut(Key<'a>, usize, KeyOf)) {
+    /// Hands them out in order, each with whether it may be the same as the one before.
+    pub fn in_order(mut self, mut take: impl FnMut(Key<'a>, bool, usize, KeyOf)) {
         let keys = &self.keys;
         self.order.sort_unstable_by(|one, other| {
             let leads = one.0.cmp(&other.0);
             leads.then_with(|| keys[one.1].0.cmp(&keys[other.1].0))
         });
-        for (_, position) in self.order {
+        let mut before = None;
+        for (lead, position) in self.order {
             let (key, event, whose) = &mut self.keys[position];
             let taken = Key {
                 kind: key.kind,
                 value: std::mem::replace(&mut key.value, Cow::Borrowed("")),
             };
-            take(taken, *event, *whose);
+            take(taken, before == Some(lead), *event, *whose);
+            before = Some(lead);
         }
     }
 }
@@ -80,12 +82,17 @@ impl<'a> Found<'a> {
 /// The rank of a key's kind and the first bytes of its value, as one number: where those
 /// differ, keys are in the order of them.
 fn lead(rank: u8, value: &str) -> u128 {
-    let mut bytes = [0; 16];
-    bytes[0] = rank;
-    for (byte, of_value) in bytes[1..].iter_mut().zip(value.bytes()) {
-        *byte = of_value;
+    if rank == u8::MAX {
+        // There were more kinds than ranks: these are told apart by their texts alone.
+        return u128::MAX;
     }
-    u128::from_be_bytes(bytes)
+    let bytes = value.as_bytes().first_chunk::<16>().copied();
+    let bytes = bytes.unwrap_or_else(|| {
+        let mut bytes = [0; 16];
+        bytes[..value.len()].copy_from_slice(value.as_bytes());
+        bytes
+    });
+    u128::from(rank) << 120 | u128::from_be_bytes(bytes) >> 8
 }
 
 #[cfg(test)]
@@ -122,8 +129,9 @@ mod tests {
                 keys.push(key);
             }
             let mut ordered = Vec::new();
-            found.in_order(|key, event, _| {
+            found.in_order(|key, again, event, _| {
                 assert_eq!(key, keys[event]);
+                assert!(again || ordered.last() != Some(&key));
                 ordered.push(key);
             });
             keys.sort_unstable();

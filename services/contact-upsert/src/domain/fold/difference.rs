@@ -47,13 +47,13 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         let joins = joins.into_iter();
         changes.joins = joins.map(|join| join.of(&contacts)).collect();
         // By key but for the few that no event named.
-        let keys = keys.iter().cloned().chain(more_keys);
+        let keys = keys.iter().chain(&more_keys);
         for (key, link) in keys.zip(links) {
             let Some(link) = link else { continue };
             let to = link.now.map(|to| (contacts[to.contact].id, to.stamp));
             match (link.stored, to) {
                 (None, Some((contact, stamp))) => changes.links_new.push(LinkRow {
-                    key,
+                    key: key.clone(),
                     contact,
                     version: 1,
                     stamp,
@@ -65,12 +65,12 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                         // anew; an id that moves with a join stays linked all the time.
                         linked_micros: (!is_merge_key(key.kind)).then_some(stored.linked_micros),
                         version: stored.version + 1,
-                        key,
+                        key: key.clone(),
                         contact,
                         stamp,
                     });
                 }
-                (Some(_), None) => changes.links_gone.push(key),
+                (Some(_), None) => changes.links_gone.push(key.clone()),
                 (Some(_), Some(_)) | (None, None) => {}
             }
         }

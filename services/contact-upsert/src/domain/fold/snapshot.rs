@@ -92,6 +92,7 @@ impl<'a> Snapshot<'a> {
     ) -> Result<(), Unusable> {
         self.contacts
             .reserve(contacts.len() + self.facts.events.len());
+        self.slots.reserve(contacts.len());
         let mut members = Members::default();
         for row in contacts.iter().filter(|row| !row.redirected) {
             self.slots.insert(row.id, self.contacts.len());

@@ -121,20 +121,32 @@ impl<'a> Scan<'a> {
 /// else, and are too short for a call to be worth it.
 #[inline]
 pub(in crate::domain) fn same(one: &[u8], other: &[u8]) -> bool {
-    if one.len() != other.len() {
+    let length = one.len();
+    if length != other.len() {
         return false;
     }
-    // Up to sixteen bytes both ends are all there is.
-    let ends = |bytes: &[u8]| {
-        let (first, last) = (bytes.first_chunk::<8>()?, bytes.last_chunk::<8>()?);
-        Some((u64::from_le_bytes(*first), u64::from_le_bytes(*last)))
-    };
-    match (ends(one), ends(other)) {
-        (Some(one_ends), Some(other_ends)) => {
-            one_ends == other_ends && (one.len() <= 16 || one == other)
-        }
-        _ => one == other,
+    // Both ends of a text, which overlap, are all of it.
+    if let (Some(one), Some(other)) = (eights(one), eights(other))
+        && length <= 16
+    {
+        return one == other;
     }
+    if let (Some(one), Some(other)) = (sixteens(one), sixteens(other))
+        && length <= 32
+    {
+        return one == other;
+    }
+    one == other
+}
+
+fn eights(text: &[u8]) -> Option<[u64; 2]> {
+    let ends = [*text.first_chunk()?, *text.last_chunk()?];
+    Some(ends.map(u64::from_ne_bytes))
+}
+
+fn sixteens(text: &[u8]) -> Option<[u128; 2]> {
+    let ends = [*text.first_chunk()?, *text.last_chunk()?];
+    Some(ends.map(u128::from_ne_bytes))
 }
 
 #[cfg(test)]
