@@ -16,6 +16,15 @@ pub struct Config {
     /// Connections at most. A batch is one transaction, and few at once saturate PostgreSQL.
     #[arg(long, env = "WEIR_DATABASE_CONNECTIONS", default_value_t = 4)]
     pub database_connections: usize,
+    /// Links from ids to contacts that are kept in memory, about 70 bytes each. As many as
+    /// ids are active at a time; those that are not kept are looked up.
+    #[arg(
+        long,
+        env = "WEIR_KEPT_LINKS",
+        default_value_t = 150_000,
+        value_parser = clap::value_parser!(u32).range(1_000..)
+    )]
+    pub kept_links: u32,
     /// Logs, metrics and traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

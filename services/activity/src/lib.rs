@@ -41,7 +41,7 @@ pub async fn serve(
     weir_postgres::migrate(&pool(1)?, MIGRATIONS)
         .await
         .context("the database can't be prepared (WEIR_DATABASE_URL)")?;
-    let store = Store::new(pool(config.database_connections)?);
+    let store = Store::new(pool(config.database_connections)?, config.kept_links);
     let app = App::new(store, Utc::now);
     app.prepare()
         .await

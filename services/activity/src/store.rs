@@ -52,11 +52,12 @@ pub struct Store {
 }
 
 impl Store {
-    /// Connects on first use. The pool must be this store's alone.
-    pub fn new(pool: Pool) -> Self {
+    /// Connects on first use. The pool must be this store's alone. Of so many identifiers
+    /// it keeps in mind whose they are.
+    pub fn new(pool: Pool, kept_links: u32) -> Self {
         Self {
             pool,
-            settled: Settled::new(),
+            settled: Settled::new(kept_links),
         }
     }
 

@@ -29,6 +29,15 @@ pub struct Config {
         value_parser = clap::value_parser!(u16).range(1..=100)
     )]
     pub database_connections: u16,
+    /// Links from ids to contacts that are kept in memory, about 100 bytes each. As many as
+    /// ids are active at a time; those that are not kept are looked up.
+    #[arg(
+        long,
+        env = "WEIR_KEPT_LINKS",
+        default_value_t = 150_000,
+        value_parser = clap::value_parser!(u32).range(1_000..)
+    )]
+    pub kept_links: u32,
     /// The activity service, which is told of links and joins.
     #[arg(
         long,

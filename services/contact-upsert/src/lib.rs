@@ -41,9 +41,11 @@ pub async fn serve(
     weir_postgres::migrate(&background, &store::MIGRATIONS)
         .await
         .context("the schema could not be brought up to date")?;
-    let background = store::Store::new(background);
+    // The relay and the purge ask for no links.
+    let background = store::Store::new(background, 0);
+    let calls = connect(config.database_connections.into())?;
     let app = app::App::new(
-        store::Store::new(connect(config.database_connections.into())?),
+        store::Store::new(calls, config.kept_links),
         background.clone(),
     );
     let peers = grpc::Peers::connect(&config.activity_url, &config.audience_url)

@@ -35,11 +35,11 @@ pub struct Store {
 }
 
 impl Store {
-    /// Over a pool whose role works in the service's schema.
-    pub fn new(pool: Pool) -> Self {
+    /// Over a pool whose role works in the service's schema. Keeps so many links in mind.
+    pub fn new(pool: Pool, kept_links: u32) -> Self {
         Self {
             pool,
-            links: Links::new(),
+            links: Links::new(kept_links),
         }
     }
 

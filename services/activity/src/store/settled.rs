@@ -13,16 +13,13 @@ use weir_ids::{AccountId, ContactId, fingerprint};
 use super::letter;
 use crate::domain::{Identifier, Standing};
 
-/// Some 10 MB.
-const KEPT: usize = 150_000;
-
 /// Shared by all connections of a process.
 #[derive(Clone)]
 pub(super) struct Settled(Arc<Cache<[u8; 16], ContactId>>);
 
 impl Settled {
-    pub fn new() -> Self {
-        Self(Arc::new(Cache::new(KEPT)))
+    pub fn new(kept: u32) -> Self {
+        Self(Arc::new(Cache::new(kept as usize)))
     }
 
     pub fn get(&self, account: AccountId, identifier: &Identifier) -> Option<Standing> {
@@ -53,7 +50,7 @@ mod tests {
 
     #[test]
     fn only_what_is_settled_is_kept() {
-        let (settled, account) = (Settled::new(), AccountId::new());
+        let (settled, account) = (Settled::new(100), AccountId::new());
         let lana = Identifier {
             kind: Kind::UserId,
             value: "lana".into(),

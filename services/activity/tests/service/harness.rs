@@ -39,6 +39,7 @@ pub async fn instance(database: TestDatabase, account: Uuid) -> Weir {
         listen: address,
         database_url: database.url_for("activity"),
         database_connections: 4,
+        kept_links: 1_000,
         telemetry: Options {
             log: "warn".to_owned(),
             log_format: LogFormat::Text,

@@ -14,9 +14,6 @@ use weir_ids::{AccountId, ContactId, fingerprint};
 
 use crate::domain::{Changes, Facts, Key, KeyId, Stamp, StoredLink, is_merge_key};
 
-/// Some 15 MB.
-const KEPT: usize = 150_000;
-
 /// Shared by all connections of a process.
 #[derive(Clone)]
 pub(super) struct Links(Arc<Cache<[u8; 16], Kept>>);
@@ -31,8 +28,8 @@ struct Kept {
 }
 
 impl Links {
-    pub fn new() -> Self {
-        Self(Arc::new(Cache::new(KEPT)))
+    pub fn new(kept: u32) -> Self {
+        Self(Arc::new(Cache::new(kept as usize)))
     }
 
     /// Those of `sought` that are kept; the others stay in it. Which message made a link is
@@ -141,7 +138,7 @@ mod tests {
             merge_strategy: MergeStrategy::Overwrite,
             existing_only: false,
         };
-        let (links, account) = (Links::new(), AccountId::new());
+        let (links, account) = (Links::new(100), AccountId::new());
         let events = [event(7)];
         let facts = Facts::of(&events, &settings).unwrap();
         let all = || -> Vec<KeyId> { facts.events[0].keys().collect() };
