@@ -6,9 +6,10 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::LazyLock;
 
-use sha2::{Digest, Sha256};
 use uuid::Uuid;
+use xxhash_rust::xxh3::Xxh3;
 
 /// A text that is not a UUID where an id was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -87,18 +88,14 @@ id!(
 pub struct TimedKey(pub Uuid);
 
 impl TimedKey {
-    /// `parts` are hashed with their lengths, so that no two lists of parts look alike.
-    ///
-    /// 48 bits of milliseconds (clamped at both ends) and 80 bits of SHA-256: two keys of
-    /// one account clash by chance once in 2^40 events of the same millisecond.
+    /// 48 bits of milliseconds (clamped at both ends) and 80 bits of XXH3: two keys of one
+    /// account clash by chance once in 2^40 events of the same millisecond. Whoever makes two
+    /// events that clash has one of their own events taken for a repeat, and no one else's.
     pub fn new(unix_micros: i64, parts: &[&[u8]]) -> Self {
-        let mut hash = Sha256::new();
-        hash.update(unix_micros.to_be_bytes());
-        for part in parts {
-            hash.update((part.len() as u64).to_be_bytes());
-            hash.update(part);
-        }
-        let digest = hash.finalize();
+        let mut hash = Xxh3::new();
+        hash.update(&unix_micros.to_be_bytes());
+        add(&mut hash, parts);
+        let digest = hash.digest128().to_be_bytes();
         let millis = u64::try_from(unix_micros.div_euclid(1_000))
             .unwrap_or(0)
             .min((1 << 48) - 1);
@@ -109,17 +106,23 @@ impl TimedKey {
     }
 }
 
-/// 128 bits of SHA-256 that stand for a list of parts wherever the parts themselves would take
-/// too much room. Nobody can find two lists with the same.
+/// 128 bits that stand for a list of parts within this process, wherever the parts themselves
+/// would take too much room. Every process has a seed of its own, so that nobody can prepare
+/// two lists with the same.
 pub fn fingerprint(parts: &[&[u8]]) -> [u8; 16] {
-    let mut hash = Sha256::new();
+    static SEED: LazyLock<u64> =
+        LazyLock::new(|| getrandom::u64().expect("the system has random numbers"));
+    let mut hash = Xxh3::with_seed(*SEED);
+    add(&mut hash, parts);
+    hash.digest128().to_be_bytes()
+}
+
+/// Parts with their lengths, so that no two lists of parts look alike.
+fn add(hash: &mut Xxh3, parts: &[&[u8]]) {
     for part in parts {
-        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(&(part.len() as u64).to_be_bytes());
         hash.update(part);
     }
-    let mut short = [0; 16];
-    short.copy_from_slice(&hash.finalize()[..16]);
-    short
 }
 
 #[cfg(test)]
@@ -134,6 +137,22 @@ mod tests {
         assert_eq!(early, TimedKey::new(1_000_000, &[b"a", b"bc"]));
         assert_ne!(early, TimedKey::new(1_000_000, &[b"ab", b"c"]));
         assert_ne!(early, TimedKey::new(1_000_001, &[b"a", b"bc"]));
+    }
+
+    #[test]
+    fn keys_are_the_same_in_every_build() {
+        // They are stored: with others, what comes again would be stored once more.
+        let long = [b'x'; 300];
+        for (parts, key) in [
+            (
+                &[&b"a"[..], b"bc"][..],
+                "01a20d6d-5a00-f165-928f-80edb1a214a9",
+            ),
+            (&[&long[..]][..], "01a20d6d-5a00-0eb4-093c-b726987f2930"),
+        ] {
+            let made = TimedKey::new(1_795_521_600_000_001, parts);
+            assert_eq!(made.0.to_string(), key);
+        }
     }
 
     #[test]
