@@ -46,9 +46,10 @@ pub struct Bed {
     seed: u64,
     batch: u64,
     connections: usize,
+    sides: &'static [Side],
+    /// The same events for either side.
     system_workload: Workload,
-    /// The same events again; none where there is no baseline.
-    baseline_workload: Option<Workload>,
+    baseline_workload: Workload,
 }
 
 impl Bed {
@@ -58,27 +59,35 @@ impl Bed {
     /// What does not start.
     pub async fn start(options: &Options, accounts: u64, with_baseline: bool) -> Result<Self> {
         let system = System::start(options.binaries.clone(), true);
-        Self::of(system, options, accounts, with_baseline).await
+        let sides: &[Side] = match with_baseline {
+            true => &[Side::System, Side::Baseline],
+            false => &[Side::System],
+        };
+        Self::of(system, options, accounts, sides).await
     }
 
-    /// The same without checkpoints (see [`System::start`]).
+    /// The same for one side, and without checkpoints (see [`System::start`]).
     ///
     /// # Errors
     /// What does not start.
     pub async fn start_without_checkpoints(
         options: &Options,
         accounts: u64,
-        with_baseline: bool,
+        side: Side,
     ) -> Result<Self> {
         let system = System::start(options.binaries.clone(), false);
-        Self::of(system, options, accounts, with_baseline).await
+        let sides: &[Side] = match side {
+            Side::System => &[Side::System],
+            Side::Baseline => &[Side::Baseline],
+        };
+        Self::of(system, options, accounts, sides).await
     }
 
     async fn of(
         system: impl Future<Output = Result<System>>,
         options: &Options,
         accounts: u64,
-        with_baseline: bool,
+        sides: &'static [Side],
     ) -> Result<Self> {
         progress("  starting a system of its own");
         let system = system.await?;
@@ -89,7 +98,7 @@ impl Bed {
             count,
         )
         .await?;
-        if with_baseline {
+        if sides.contains(&Side::Baseline) {
             tables::copy(&system.admin).await?;
         }
         let clock = (Utc::now() - HEAD_START).timestamp_millis();
@@ -100,20 +109,18 @@ impl Bed {
             seed: options.seed,
             batch: options.batch,
             connections: usize::try_from(options.connections)?,
-            baseline_workload: with_baseline.then(|| workload.clone()),
+            sides,
+            baseline_workload: workload.clone(),
             system_workload: workload,
         })
     }
 
     /// The sides that are measured.
     pub fn sides(&self) -> &'static [Side] {
-        match self.baseline_workload {
-            Some(_) => &[Side::System, Side::Baseline],
-            None => &[Side::System],
-        }
+        self.sides
     }
 
-    /// Sends events of this recipe through both sides, unmeasured.
+    /// Sends events of this recipe through the sides, unmeasured.
     ///
     /// # Errors
     /// An unexpected answer.
@@ -132,9 +139,7 @@ impl Bed {
         }
         self.system.drained().await?;
         self.system_workload.settle();
-        if let Some(workload) = &mut self.baseline_workload {
-            workload.settle();
-        }
+        self.baseline_workload.settle();
         self.system.settle().await
     }
 
@@ -183,9 +188,9 @@ impl Bed {
     }
 
     fn batches(&mut self, side: Side, recipe: Recipe, events: u64, batch: u64) -> Vec<Batch> {
-        let workload = match (side, &mut self.baseline_workload) {
-            (Side::Baseline, Some(workload)) => workload,
-            _ => &mut self.system_workload,
+        let workload = match side {
+            Side::System => &mut self.system_workload,
+            Side::Baseline => &mut self.baseline_workload,
         };
         let full = (0..events / batch).map(|_| batch);
         let rest = events % batch;
@@ -207,9 +212,12 @@ impl Bed {
         outcome
     }
 
-    /// Contacts that the system holds, over all accounts.
-    pub fn known(&self) -> u64 {
-        self.system_workload.known()
+    /// Contacts that a side holds, over all accounts.
+    pub fn known(&self, side: Side) -> u64 {
+        match side {
+            Side::System => self.system_workload.known(),
+            Side::Baseline => self.baseline_workload.known(),
+        }
     }
 
     /// Requests of this recipe, made while they are sent: more than fit into memory. The

@@ -50,15 +50,36 @@ async fn contacts(options: &Options, points: &mut Vec<Point>) -> Result<()> {
     if options.growth_contacts.is_empty() {
         return Ok(());
     }
+    // One after the other, each alone: tables of both would be too large for the buffers.
     progress("growth over contacts:");
-    let mut bed = Bed::start_without_checkpoints(options, 1, !options.no_baseline).await?;
-    let outcome = over_contacts(options, &mut bed, points).await;
+    let mut measured = Vec::new();
+    on_a_bed(options, Side::System, &mut measured).await?;
+    if !options.no_baseline {
+        progress("growth over contacts, the baseline:");
+        let mut raw = Vec::new();
+        on_a_bed(options, Side::Baseline, &mut raw).await?;
+        for (point, raw) in measured.iter_mut().zip(raw) {
+            point.raw_micros_per_event = Some(raw.micros_per_event);
+        }
+    }
+    points.append(&mut measured);
+    Ok(())
+}
+
+async fn on_a_bed(options: &Options, side: Side, points: &mut Vec<Point>) -> Result<()> {
+    let mut bed = Bed::start_without_checkpoints(options, 1, side).await?;
+    let outcome = over_contacts(options, side, &mut bed, points).await;
     bed.finish(outcome).await
 }
 
-async fn over_contacts(options: &Options, bed: &mut Bed, points: &mut Vec<Point>) -> Result<()> {
+async fn over_contacts(
+    options: &Options,
+    side: Side,
+    bed: &mut Bed,
+    points: &mut Vec<Point>,
+) -> Result<()> {
     for size in ascending(&options.growth_contacts) {
-        let missing = size.saturating_sub(bed.known());
+        let missing = size.saturating_sub(bed.known(side));
         bed.load("loading contacts", Recipe::IdentifyNew, missing)
             .await?;
         for (scenario, recipe) in KNOWN {
@@ -77,7 +98,7 @@ async fn accounts(options: &Options, points: &mut Vec<Point>) -> Result<()> {
     let contacts = sizes.last().copied().unwrap_or(0) * options.growth_contacts_each;
     for size in sizes {
         progress(format!("growth over accounts, {}:", thousands(size)));
-        let mut bed = Bed::start_without_checkpoints(options, size, !options.no_baseline).await?;
+        let mut bed = Bed::start_without_checkpoints(options, size, Side::System).await?;
         let outcome = over_accounts(options, &mut bed, size, contacts, points).await;
         bed.finish(outcome).await?;
     }
@@ -104,8 +125,7 @@ async fn activities(options: &Options, points: &mut Vec<Point>) -> Result<()> {
         return Ok(());
     }
     progress("growth over activities:");
-    // Without the baseline, whose copies of this many rows would fill the disk once more.
-    let mut bed = Bed::start_without_checkpoints(options, 1, false).await?;
+    let mut bed = Bed::start_without_checkpoints(options, 1, Side::System).await?;
     let outcome = over_activities(options, &mut bed, points).await;
     bed.finish(outcome).await
 }
@@ -129,6 +149,7 @@ async fn over_activities(options: &Options, bed: &mut Bed, points: &mut Vec<Poin
     Ok(())
 }
 
+/// Measures the bed's one side.
 async fn point(
     bed: &mut Bed,
     options: &Options,
@@ -137,35 +158,23 @@ async fn point(
     scenario: &'static str,
     recipe: Recipe,
 ) -> Result<Point> {
-    let warm_up = options.batch * options.connections * 2;
-    let pace = Pace::Saturate;
-    let (mut system, mut raw) = (None, None);
-    for side in bed.sides() {
-        bed.turn(*side, recipe, warm_up, options.batch, pace)
-            .await?;
-        let turn = bed
-            .turn(*side, recipe, options.events, options.batch, pace)
-            .await?;
-        match side {
-            Side::System => system = Some(turn),
-            Side::Baseline => raw = Some(turn),
-        }
-    }
-    let turn = system.context("the system was not measured")?;
+    let side = *bed.sides().first().context("a bed has a side")?;
+    let (batch, pace) = (options.batch, Pace::Saturate);
+    let warm_up = batch * options.connections * 2;
+    bed.turn(side, recipe, warm_up, batch, pace).await?;
+    let turn = bed.turn(side, recipe, options.events, batch, pace).await?;
     let point = Point {
         of,
         size,
         scenario,
         events_per_second: turn.events_per_second(),
         micros_per_event: cost(&turn),
-        raw_micros_per_event: raw.as_ref().map(cost),
+        raw_micros_per_event: None,
     };
-    let raw = point.raw_micros_per_event;
     progress(format!(
-        "  {} {of}, {scenario}: {:.1} µs/event{}, {} events/s",
+        "  {} {of}, {scenario}: {:.1} µs/event, {} events/s",
         thousands(size),
         point.micros_per_event,
-        raw.map_or_else(String::new, |raw| format!(" (raw {raw:.1})")),
         thousands(point.events_per_second as u64)
     ));
     Ok(point)
