@@ -46,7 +46,7 @@ use screen::{progress, result};
 /// Measures what was asked for, prints it, and writes it as JSON.
 ///
 /// # Errors
-/// An unexpected answer, a system that does not start, or a file that can't be written. A bar
+/// Options that don't fit together, an unexpected answer, a system that does not start, or a file that can't be written. A bar
 /// that is missed is no error: it is printed.
 pub async fn run(options: Options) -> Result<()> {
     let begun = Utc::now();
@@ -55,6 +55,7 @@ pub async fn run(options: Options) -> Result<()> {
     } else {
         &options.scenarios
     };
+    options.check(asked)?;
     let mut reports = Vec::new();
     for scenario in asked {
         match scenario {

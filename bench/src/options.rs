@@ -2,9 +2,13 @@
 
 use std::path::PathBuf;
 
+use anyhow::{Result, ensure};
 use clap::{Args, ValueEnum};
 
 use crate::workload::Recipe;
+
+/// `mixed` divides the contacts among three effects, and a pass over them ends anywhere.
+const CONTACTS_PER_EVENT_UNDER_WAY: u64 = 4;
 
 /// Measures Weir against the raw cost of storing the same rows.
 #[derive(Debug, Clone, Args)]
@@ -90,6 +94,36 @@ pub struct Options {
     pub output: PathBuf,
 }
 
+impl Options {
+    /// Whether there are contacts enough that none is in two batches at once: which of these
+    /// is stored first is anybody's guess, and with it what the right answers are.
+    ///
+    /// # Errors
+    /// There are not; names the option.
+    pub fn check(&self, asked: &[Scenario]) -> Result<()> {
+        let growth = asked.contains(&Scenario::Growth);
+        let others = asked.iter().any(|asked| *asked != Scenario::Growth);
+        let smallest = self.growth_contacts.iter().min().copied();
+        let most_accounts = self.growth_accounts.iter().max();
+        let in_all = most_accounts.map(|accounts| accounts * self.growth_contacts_each);
+        let needed = CONTACTS_PER_EVENT_UNDER_WAY * self.batch * self.connections;
+        for (option, contacts) in [
+            ("--contacts", others.then_some(self.contacts)),
+            ("--growth-contacts", smallest.filter(|_| growth)),
+            ("--growth-contacts-each", in_all.filter(|_| growth)),
+        ] {
+            ensure!(
+                contacts.is_none_or(|contacts| contacts >= needed),
+                "{option}: too few contacts for {} connections and batches of {}; \
+                 it takes {needed} in all, so that none is in two batches at once",
+                self.connections,
+                self.batch,
+            );
+        }
+        Ok(())
+    }
+}
+
 /// Something to measure.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Scenario {
@@ -167,7 +201,7 @@ mod tests {
         options: Options,
     }
 
-    fn parse(arguments: &[&str]) -> Result<Options, clap::Error> {
+    fn parse(arguments: &[&str]) -> std::result::Result<Options, clap::Error> {
         let arguments = ["bench"].iter().chain(arguments);
         Command::try_parse_from(arguments).map(|command| command.options)
     }
@@ -189,6 +223,18 @@ mod tests {
         assert!(parse(&["--events", "0"]).is_err());
         assert!(parse(&["--events", "10", "--seconds", "3"]).is_err());
         assert!(parse(&["track-everything"]).is_err());
+    }
+
+    #[test]
+    fn contacts_that_would_be_in_two_batches_at_once_are_refused() {
+        let check = |arguments: &[&str], asked| parse(arguments).unwrap().check(&[asked]);
+        check(&[], Scenario::Mixed).unwrap();
+        check(&[], Scenario::Growth).unwrap();
+        check(&["--contacts", "1000"], Scenario::Growth).unwrap();
+        let error = check(&["--contacts", "1000"], Scenario::Mixed).unwrap_err();
+        assert!(error.to_string().starts_with("--contacts: too few"));
+        let error = check(&["--growth-accounts", "1"], Scenario::Growth).unwrap_err();
+        assert!(error.to_string().contains("it takes 8000 in all"));
     }
 
     #[test]
