@@ -21,9 +21,9 @@ mod properties;
 pub use changes::{Changes, ContactRow, Join, LinkRow};
 pub use contact::{InvalidContact, Register, Stamp, StoredContact, read_registers};
 pub use event::{
-    Batch, Event, EventFacts, Facts, InvalidFields, KeyId, KeyStrategy, MergeStrategy, Mode,
-    Settings,
+    Batch, Event, EventFacts, Facts, KeyId, KeyStrategy, MergeStrategy, Mode, Settings,
 };
 pub use fold::{Care, Folded, IgnoredField, Outcome, Snapshot, Status, StoredLink, Unusable, fold};
 pub use key::{ANONYMOUS_ID, Key, USER_ID, is_merge_key, normalise};
+pub use members::InvalidFields;
 pub use message::{Link, Message};

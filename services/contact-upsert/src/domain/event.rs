@@ -6,7 +6,7 @@ use weir_ids::{AccountId, BatchId};
 
 use super::contact::Stamp;
 use super::key::Key;
-use super::members::Members;
+use super::members::{InvalidFields, Members};
 
 mod found;
 
@@ -81,11 +81,6 @@ pub struct Event {
     /// Stands for the event's endpoint, message id, time and content (semantics 1.4).
     pub key: Uuid,
 }
-
-/// Fields that are not an object of canonical values.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a JSON object of field ids and canonical values")]
-pub struct InvalidFields;
 
 /// A key by its place in [`Facts::keys`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

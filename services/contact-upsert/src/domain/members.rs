@@ -9,11 +9,14 @@ use std::fmt;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::event::InvalidFields;
-
 mod scan;
 
 pub(super) use scan::{Scan, same};
+
+/// Fields that are not an object of canonical values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a JSON object of field ids and canonical values")]
+pub struct InvalidFields;
 
 /// Reads objects one after another.
 ///
