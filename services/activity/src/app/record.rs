@@ -100,7 +100,9 @@ async fn record(store: &Store, batch: &Batch, deadline: Deadline) -> Result<Reco
 
 /// First the events that no lock is needed for, then the others behind their locks: so these,
 /// which neighbouring batches of one visitor share, are held for the shorter part of the work.
-/// The locks are asked for behind the first step's statements, in the same round trip.
+/// The locks are asked for behind the first step's inserts, in the same round trip, and never
+/// ahead of them: a batch that comes again while its first try is under way must not lock
+/// what the first try still has to, and then wait for its rows.
 async fn store_in_two_steps(
     tx: &Tx<'_>,
     batch: &Batch,
@@ -114,7 +116,8 @@ async fn store_in_two_steps(
     };
     let (early, locked) = {
         let events = at(&first);
-        let storing = store_events(tx, batch, standings, &events);
+        let verdicts = verdicts(tx, batch, standings, &events).await?;
+        let storing = write(tx, batch, standings, &events, &verdicts);
         try_join(storing, lock_open(tx, batch, standings)).await?
     };
     for (identity, standing) in locked {
@@ -169,9 +172,18 @@ async fn store_events(
     standings: &[Standing],
     events: &[&Event],
 ) -> Result<Vec<Outcome>, Failure> {
-    let known = look_up(tx, batch, standings, events).await?;
-    let verdicts = decide(events, standings, &known, batch.probe_only);
+    let verdicts = verdicts(tx, batch, standings, events).await?;
     write(tx, batch, standings, events, &verdicts).await
+}
+
+async fn verdicts(
+    tx: &Tx<'_>,
+    batch: &Batch,
+    standings: &[Standing],
+    events: &[&Event],
+) -> Result<Vec<Verdict>, Failure> {
+    let known = look_up(tx, batch, standings, events).await?;
+    Ok(decide(events, standings, &known, batch.probe_only))
 }
 
 /// Copies that the inserts would not meet by themselves.
