@@ -16,7 +16,7 @@ pub struct Config {
     /// Connections at most. A batch is one transaction, and few at once saturate PostgreSQL.
     #[arg(long, env = "WEIR_DATABASE_CONNECTIONS", default_value_t = 4)]
     pub database_connections: usize,
-    /// Links from ids to contacts that are kept in memory, about 70 bytes each. As many as
+    /// Links from ids to contacts that are kept in memory, about 40 bytes each. As many as
     /// ids are active at a time; those that are not kept are looked up.
     #[arg(
         long,

@@ -29,7 +29,7 @@ pub struct Config {
         value_parser = clap::value_parser!(u16).range(1..=100)
     )]
     pub database_connections: u16,
-    /// Links from ids to contacts that are kept in memory, about 100 bytes each. As many as
+    /// Links from ids to contacts that are kept in memory, about 60 bytes each. As many as
     /// ids are active at a time; those that are not kept are looked up.
     #[arg(
         long,

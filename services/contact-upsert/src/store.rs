@@ -10,6 +10,7 @@ mod outbox;
 mod usage;
 
 use chrono::{DateTime, Utc};
+use deadpool_postgres::Object;
 use weir_ids::AccountId;
 use weir_postgres::{Failure, Migration, Pool};
 
@@ -26,6 +27,12 @@ pub const MIGRATIONS: [Migration; 1] = [Migration {
     name: "contacts",
     sql: include_str!("../migrations/0001_contacts.sql"),
 }];
+
+/// Every statement here finds rows by key. Plans are made while tables are small and kept
+/// while they grow: without this, one that reads a whole table could be among them.
+const PLAN_BY_KEY: &str = "SET enable_seqscan = off; \
+                           SET enable_hashjoin = off; \
+                           SET enable_mergejoin = off";
 
 /// The service's tables.
 #[derive(Clone)]
@@ -47,8 +54,12 @@ impl Store {
     ///
     /// # Errors
     /// When PostgreSQL is away or all connections stay busy.
-    pub async fn client(&self) -> Result<deadpool_postgres::Object, Failure> {
-        Ok(self.pool.get().await?)
+    pub async fn client(&self) -> Result<Object, Failure> {
+        let client = self.pool.get().await?;
+        if Object::metrics(&client).recycle_count == 0 {
+            client.batch_execute(PLAN_BY_KEY).await?;
+        }
+        Ok(client)
     }
 
     /// Links of `sought` that were read before; the others stay in it.
@@ -63,16 +74,14 @@ impl Store {
 
     /// Keeps links that were read, and whose contacts are locked and alive.
     pub fn keep_links(&self, account: AccountId, facts: &Facts<'_>, rows: &Rows) {
-        for (id, link) in rows.read_links() {
-            self.links.learn(account, facts.key(id), &link);
-        }
+        let links = rows.read_links().map(|(id, link)| (facts.key(id), link));
+        self.links.learn(account, links);
     }
 
     /// Forgets the links that were kept and not read: one of them was out of date.
     pub fn forget_links(&self, account: AccountId, facts: &Facts<'_>, rows: &Rows) {
-        for id in rows.kept() {
-            self.links.forget(account, facts.key(id));
-        }
+        let keys = rows.kept().map(|id| facts.key(id));
+        self.links.forget(account, keys);
     }
 
     /// Keeps links that were committed at `now`.

@@ -4,12 +4,16 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod recent;
+
 use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
 use uuid::Uuid;
-use xxhash_rust::xxh3::Xxh3;
+use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
+
+pub use recent::Recent;
 
 /// A text that is not a UUID where an id was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -92,10 +96,7 @@ impl TimedKey {
     /// account clash by chance once in 2^40 events of the same millisecond. Whoever makes two
     /// events that clash has one of their own events taken for a repeat, and no one else's.
     pub fn new(unix_micros: i64, parts: &[&[u8]]) -> Self {
-        let mut hash = Xxh3::new();
-        hash.update(&unix_micros.to_be_bytes());
-        add(&mut hash, parts);
-        let digest = hash.digest128().to_be_bytes();
+        let digest = hash(0, &unix_micros.to_be_bytes(), parts).to_be_bytes();
         let millis = u64::try_from(unix_micros.div_euclid(1_000))
             .unwrap_or(0)
             .min((1 << 48) - 1);
@@ -106,22 +107,43 @@ impl TimedKey {
     }
 }
 
+/// See [`fingerprint`].
+pub type Fingerprint = [u8; 16];
+
 /// 128 bits that stand for a list of parts within this process, wherever the parts themselves
 /// would take too much room. Every process has a seed of its own, so that nobody can prepare
 /// two lists with the same.
-pub fn fingerprint(parts: &[&[u8]]) -> [u8; 16] {
+pub fn fingerprint(parts: &[&[u8]]) -> Fingerprint {
     static SEED: LazyLock<u64> =
         LazyLock::new(|| getrandom::u64().expect("the system has random numbers"));
-    let mut hash = Xxh3::with_seed(*SEED);
-    add(&mut hash, parts);
-    hash.digest128().to_be_bytes()
+    hash(*SEED, &[], parts).to_be_bytes()
 }
 
-/// Parts with their lengths, so that no two lists of parts look alike.
-fn add(hash: &mut Xxh3, parts: &[&[u8]]) {
+/// What is hashed in one go; what is longer, by and by, which takes longer to begin.
+const IN_ONE: usize = 1_024;
+
+/// A head, and parts with their lengths, so that no two lists of parts look alike.
+fn hash(seed: u64, head: &[u8], parts: &[&[u8]]) -> u128 {
+    let lengths = parts.iter().map(|part| size_of::<u64>() + part.len());
+    if head.len() + lengths.sum::<usize>() > IN_ONE {
+        let mut hash = Xxh3::with_seed(seed);
+        write(head, parts, |bytes| hash.update(bytes));
+        return hash.digest128();
+    }
+    let mut all = [0; IN_ONE];
+    let mut end = 0;
+    write(head, parts, |bytes| {
+        all[end..end + bytes.len()].copy_from_slice(bytes);
+        end += bytes.len();
+    });
+    xxh3_128_with_seed(&all[..end], seed)
+}
+
+fn write(head: &[u8], parts: &[&[u8]], mut to: impl FnMut(&[u8])) {
+    to(head);
     for part in parts {
-        hash.update(&(part.len() as u64).to_be_bytes());
-        hash.update(part);
+        to(&(part.len() as u64).to_be_bytes());
+        to(part);
     }
 }
 
@@ -152,6 +174,16 @@ mod tests {
         ] {
             let made = TimedKey::new(1_795_521_600_000_001, parts);
             assert_eq!(made.0.to_string(), key);
+        }
+    }
+
+    #[test]
+    fn what_is_hashed_in_one_go_hashes_as_by_and_by() {
+        for length in [0, 7, 200, 900, 1_000, 1_001, 5_000] {
+            let part = vec![b'x'; length];
+            let mut by_and_by = Xxh3::with_seed(7);
+            write(b"head", &[&part, b"y"], |bytes| by_and_by.update(bytes));
+            assert_eq!(hash(7, b"head", &[&part, b"y"]), by_and_by.digest128());
         }
     }
 

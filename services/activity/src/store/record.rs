@@ -125,9 +125,7 @@ impl Tx<'_> {
 
     /// What is known of `identities`, in their order.
     async fn standings(&self, identities: &[Identifier]) -> Result<Vec<Standing>, Failure> {
-        let known = identities.iter();
-        let known = known.map(|one| self.settled.get(self.account_id, one));
-        let known: Vec<Option<Standing>> = known.collect();
+        let known = self.settled.get(self.account_id, identities);
         let open: Vec<usize> = (0..known.len()).filter(|at| known[*at].is_none()).collect();
         let mut standings: Vec<Standing> = known
             .into_iter()
@@ -141,14 +139,13 @@ impl Tx<'_> {
             .query(STANDINGS, &[&self.account_id.0, &kinds, &values])
             .await?;
         for row in rows {
-            let at = open[index(&row, 0)];
-            standings[at] = Standing {
+            standings[open[index(&row, 0)]] = Standing {
                 contact_id: row.get::<_, Option<Uuid>>(1).map(ContactId),
                 waiting: row.get(2),
             };
-            self.settled
-                .learn(self.account_id, &identities[at], standings[at]);
         }
+        let read = open.iter().map(|at| (&identities[*at], standings[*at]));
+        self.settled.learn(self.account_id, read);
         Ok(standings)
     }
 

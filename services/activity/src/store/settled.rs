@@ -7,38 +7,45 @@
 
 use std::sync::Arc;
 
-use quick_cache::sync::Cache;
-use weir_ids::{AccountId, ContactId, fingerprint};
+use weir_ids::{AccountId, ContactId, Fingerprint, Recent, fingerprint};
 
 use super::letter;
 use crate::domain::{Identifier, Standing};
 
 /// Shared by all connections of a process.
 #[derive(Clone)]
-pub(super) struct Settled(Arc<Cache<[u8; 16], ContactId>>);
+pub(super) struct Settled(Arc<Recent<ContactId>>);
 
 impl Settled {
     pub fn new(kept: u32) -> Self {
-        Self(Arc::new(Cache::new(kept as usize)))
+        Self(Arc::new(Recent::new(kept as usize)))
     }
 
-    pub fn get(&self, account: AccountId, identifier: &Identifier) -> Option<Standing> {
-        let contact_id = self.0.get(&key(account, identifier))?;
-        Some(Standing {
+    /// What is kept of these, in their order.
+    pub fn get(&self, account: AccountId, identifiers: &[Identifier]) -> Vec<Option<Standing>> {
+        let keys: Vec<Fingerprint> = identifiers.iter().map(|one| key(account, one)).collect();
+        let standing = |contact_id| Standing {
             contact_id: Some(contact_id),
             waiting: false,
-        })
+        };
+        let kept = self.0.get_all(&keys).into_iter();
+        kept.map(|contact_id| contact_id.map(standing)).collect()
     }
 
     /// Keeps what was read, where it is settled.
-    pub fn learn(&self, account: AccountId, identifier: &Identifier, standing: Standing) {
-        if let (Some(contact_id), true) = (standing.contact_id, standing.is_settled()) {
-            self.0.insert(key(account, identifier), contact_id);
-        }
+    pub fn learn<'a>(
+        &self,
+        account: AccountId,
+        read: impl Iterator<Item = (&'a Identifier, Standing)>,
+    ) {
+        self.0.insert_all(read.filter_map(|(identifier, standing)| {
+            let contact_id = standing.contact_id.filter(|_| standing.is_settled())?;
+            Some((key(account, identifier), contact_id))
+        }));
     }
 }
 
-fn key(account: AccountId, identifier: &Identifier) -> [u8; 16] {
+fn key(account: AccountId, identifier: &Identifier) -> Fingerprint {
     let kind = letter(identifier.kind).as_bytes();
     fingerprint(&[account.0.as_bytes(), kind, identifier.value.as_bytes()])
 }
@@ -59,20 +66,22 @@ mod tests {
             contact_id: Some(ContactId::new()),
             waiting: true,
         };
-        settled.learn(account, &lana, Standing::UNKNOWN);
-        settled.learn(account, &lana, waits);
-        assert_eq!(settled.get(account, &lana), None);
+        let learn = |standing| settled.learn(account, [(&lana, standing)].into_iter());
+        let get = |account, one: &Identifier| settled.get(account, std::slice::from_ref(one))[0];
+        learn(Standing::UNKNOWN);
+        learn(waits);
+        assert_eq!(get(account, &lana), None);
         let known = Standing {
             waiting: false,
             ..waits
         };
-        settled.learn(account, &lana, known);
-        assert_eq!(settled.get(account, &lana), Some(known));
-        assert_eq!(settled.get(AccountId::new(), &lana), None);
+        learn(known);
+        assert_eq!(get(account, &lana), Some(known));
+        assert_eq!(get(AccountId::new(), &lana), None);
         let anonymous = Identifier {
             kind: Kind::AnonymousId,
-            ..lana
+            ..lana.clone()
         };
-        assert_eq!(settled.get(account, &anonymous), None);
+        assert_eq!(get(account, &anonymous), None);
     }
 }

@@ -3,7 +3,7 @@
 //! At least once, any number of replicas, in any order: receivers go by versions. A message
 //! is dropped after both have taken it.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use chrono::DateTime;
@@ -98,18 +98,12 @@ impl Peers {
     }
 }
 
-/// Of several links of one identifier the newest counts.
+/// Of several links of one identifier the newest counts. In the order in which receivers lock.
 fn newest_links<'m>(messages: &'m [Message<'_>]) -> Vec<&'m Link<'m>> {
-    let mut newest: HashMap<(&str, &str), &Link<'_>> = HashMap::new();
-    for link in messages.iter().flat_map(|message| &message.links) {
-        let known = newest.entry((&link.0, &link.1)).or_insert(link);
-        if known.3 < link.3 {
-            *known = link;
-        }
-    }
-    let mut links: Vec<_> = newest.into_values().collect();
-    // Receivers lock in this order.
-    links.sort_unstable_by_key(|link| (&link.0, &link.1));
+    let links = messages.iter().flat_map(|message| &message.links);
+    let mut links: Vec<&Link<'_>> = links.collect();
+    links.sort_unstable_by_key(|link| (&link.0, &link.1, Reverse(link.3)));
+    links.dedup_by_key(|link| (&link.0, &link.1));
     links
 }
 

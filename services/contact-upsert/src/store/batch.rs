@@ -22,12 +22,6 @@ use crate::domain::{
 mod sql;
 mod write;
 
-/// Plans are made while tables are small and kept while they grow: without this, a plan that
-/// reads a whole table could be among them. Every statement of a batch finds rows by key.
-const PLAN_BY_KEY: &str = "SET LOCAL enable_seqscan = off; \
-                           SET LOCAL enable_hashjoin = off; \
-                           SET LOCAL enable_mergejoin = off";
-
 /// Why a batch was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum NotStored {
@@ -190,13 +184,11 @@ impl<'c> BatchTransaction<'c> {
         let whose: [&(dyn ToSql + Sync); 1] = [account];
         let epoch = self.transaction.prepare_cached(sql::EPOCH).await?;
         let by_event = self.transaction.prepare_cached(sql::RECEIPTS).await?;
-        let (plan, epoch, links) = tokio::join!(
+        let (epoch, links) = tokio::join!(
             biased;
-            self.transaction.batch_execute(PLAN_BY_KEY),
             self.transaction.query_opt(&epoch, &whose),
             self.links(facts, &sought),
         );
-        plan?;
         let epoch: i64 = epoch?.ok_or(NotStored::NewAccount)?.get(0);
         if epoch > self.batch.epoch {
             return Err(NotStored::Closed);

@@ -9,14 +9,13 @@
 
 use std::sync::Arc;
 
-use quick_cache::sync::Cache;
-use weir_ids::{AccountId, ContactId, fingerprint};
+use weir_ids::{AccountId, ContactId, Fingerprint, Recent, fingerprint};
 
 use crate::domain::{Changes, Facts, Key, KeyId, Stamp, StoredLink, is_merge_key};
 
 /// Shared by all connections of a process.
 #[derive(Clone)]
-pub(super) struct Links(Arc<Cache<[u8; 16], Kept>>);
+pub(super) struct Links(Arc<Recent<Kept>>);
 
 /// A link without the message that made it, which would take more room than all the rest.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +28,7 @@ struct Kept {
 
 impl Links {
     pub fn new(kept: u32) -> Self {
-        Self(Arc::new(Cache::new(kept as usize)))
+        Self(Arc::new(Recent::new(kept as usize)))
     }
 
     /// Those of `sought` that are kept; the others stay in it. Which message made a link is
@@ -40,14 +39,19 @@ impl Links {
         facts: &Facts<'_>,
         sought: &mut Vec<KeyId>,
     ) -> Vec<(KeyId, StoredLink<'static>)> {
-        let mut kept = Vec::with_capacity(sought.len());
+        let ids = || sought.iter().map(|id| (*id, facts.key(*id)));
+        let prints: Vec<Fingerprint> = ids()
+            .filter(|(_, key)| !is_merge_key(key.kind))
+            .map(|(_, key)| print(account, key))
+            .collect();
+        let mut found = self.0.get_all(&prints).into_iter();
         let moments = facts.moments();
+        let mut kept = Vec::with_capacity(prints.len());
         sought.retain(|id| {
-            let key = facts.key(*id);
-            if is_merge_key(key.kind) {
+            if is_merge_key(facts.key(*id).kind) {
                 return true;
             }
-            match self.0.get(&print(account, key)) {
+            match found.next().flatten() {
                 Some(link) if moments.binary_search(&link.event_micros).is_err() => {
                     kept.push((*id, link.into()));
                     false
@@ -59,33 +63,38 @@ impl Links {
     }
 
     /// Keeps what was read.
-    pub fn learn(&self, account: AccountId, key: &Key<'_>, link: &StoredLink<'_>) {
-        if !is_merge_key(key.kind) {
+    pub fn learn<'a>(
+        &self,
+        account: AccountId,
+        links: impl Iterator<Item = (&'a Key<'a>, StoredLink<'a>)>,
+    ) {
+        let links = links.filter(|(key, _)| !is_merge_key(key.kind));
+        self.0.insert_all(links.map(|(key, link)| {
             let kept = Kept {
                 contact: link.contact,
                 version: link.version,
                 linked_micros: link.linked_micros,
                 event_micros: link.stamp.micros,
             };
-            self.0.insert(print(account, key), kept);
-        }
+            (print(account, key), kept)
+        }));
     }
 
-    pub fn forget(&self, account: AccountId, key: &Key<'_>) {
-        self.0.remove(&print(account, key));
+    pub fn forget<'a>(&self, account: AccountId, keys: impl Iterator<Item = &'a Key<'a>>) {
+        self.0.remove_all(keys.map(|key| print(account, key)));
     }
 
     /// Keeps what was written and committed at `now_micros`.
     pub fn learn_changes(&self, account: AccountId, changes: &Changes<'_>, now_micros: i64) {
-        for row in changes.announced_links() {
+        self.0.insert_all(changes.announced_links().map(|row| {
             let kept = Kept {
                 contact: row.contact,
                 version: row.version,
                 linked_micros: row.linked_micros.unwrap_or(now_micros),
                 event_micros: row.stamp.micros,
             };
-            self.0.insert(print(account, &row.key), kept);
-        }
+            (print(account, &row.key), kept)
+        }));
     }
 }
 
@@ -100,7 +109,7 @@ impl From<Kept> for StoredLink<'static> {
     }
 }
 
-fn print(account: AccountId, key: &Key<'_>) -> [u8; 16] {
+fn print(account: AccountId, key: &Key<'_>) -> Fingerprint {
     let parts = [
         account.0.as_bytes(),
         key.kind.as_bytes(),
@@ -142,15 +151,17 @@ mod tests {
         let events = [event(7)];
         let facts = Facts::of(&events, &settings).unwrap();
         let all = || -> Vec<KeyId> { facts.events[0].keys().collect() };
-        for id in all() {
+        let read = all().into_iter().map(|id| {
+            let key = facts.key(id);
             let link = StoredLink {
                 contact: ContactId::new(),
                 version: 3,
-                stamp: Stamp::new(if facts.key(id).kind == "u" { 7 } else { 5 }, "m0"),
+                stamp: Stamp::new(if key.kind == "u" { 7 } else { 5 }, "m0"),
                 linked_micros: 9,
             };
-            links.learn(account, facts.key(id), &link);
-        }
+            (key, link)
+        });
+        links.learn(account, read);
         let mut sought = all();
         let kept = links.take(account, &facts, &mut sought);
         let kinds = |ids: &[KeyId]| -> Vec<&str> {
@@ -162,7 +173,7 @@ mod tests {
         assert_eq!(kinds(&[kept[0].0]), ["a"]);
         assert_eq!((kept[0].1.version, kept[0].1.linked_micros), (3, 9));
 
-        links.forget(account, facts.key(kept[0].0));
+        links.forget(account, [facts.key(kept[0].0)].into_iter());
         assert!(links.take(account, &facts, &mut all()).is_empty());
     }
 }
