@@ -6,9 +6,17 @@ use prost_types::field_descriptor_proto::Type;
 use protox::prost::Message;
 
 /// Messages that come once for every event of a batch, to be taken apart at once. Their texts
-/// are slices of the request to the generated code, as `bytes` are (on the wire both are the
+/// are slices of the message to the generated code, as `bytes` are (on the wire both are the
 /// same), instead of a `String` each; whoever reads one checks that it is UTF-8.
-const PER_EVENT: [&str; 2] = ["weir.activity.v1.ActivityEvent", "weir.mapping.v1.Event"];
+const PER_EVENT: [&str; 7] = [
+    "weir.activity.v1.ActivityEvent",
+    "weir.audience.v1.Wish",
+    "weir.contact.v1.ContactEvent",
+    "weir.contact.v1.UpsertResult",
+    "weir.mapping.v1.Event",
+    "weir.mapping.v1.Mapped",
+    "weir.mapping.v1.MappedActivity",
+];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=weir");

@@ -25,7 +25,7 @@ use weir_postgres::{Failure, Migration, Pool};
 use crate::domain::{Aliases, Origin};
 
 pub use audiences::Created;
-pub use memberships::{Key, Stored};
+pub use memberships::{Entry, Key, Stored};
 pub use sync::Claim;
 
 /// In order; never changed once they were released.

@@ -24,6 +24,7 @@ use crate::domain::stages::{ActivitySaid, ContactSaid, Meter};
 use crate::metrics;
 use audiences::AudienceCache;
 use batch::Batch;
+use settle::Settlements;
 
 /// Segment sends 500 at most today; twice that leaves it room.
 pub const MAX_EVENTS: usize = 1_000;
@@ -38,6 +39,7 @@ pub struct App {
     clients: Clients,
     own_namespaces: Arc<[String]>,
     audiences: AudienceCache,
+    settlements: Settlements,
     background: TaskTracker,
 }
 
@@ -92,6 +94,7 @@ impl App {
             clients,
             own_namespaces: own_namespaces.into(),
             audiences: AudienceCache::new(),
+            settlements: Settlements::default(),
             background: TaskTracker::new(),
         }
     }

@@ -22,10 +22,10 @@ use weir_rpc::{Channel, Deadline};
 
 pub use convert::{
     ActivityToRecord, ContactSettings, ContactToUpsert, Entitlement, EventToMap, LogLine,
-    Reservation, UpsertMode, WishToApply,
+    Reservation, Settlement, UpsertMode, WishToApply,
 };
 pub use failure::{Called, Cause, Failure};
-pub use hops::{Audience, AudienceRefused, Caller, SourceKind};
+pub use hops::{Audience, AudienceRefused, Caller, MAX_SETTLEMENTS, SourceKind};
 
 use crate::config::Addresses;
 

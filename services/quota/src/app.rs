@@ -17,6 +17,8 @@ use crate::domain::{Entitlement, Units, Window};
 use crate::metrics;
 use crate::store::{self, Known, Read, Reservation, Reserved, Store, Wanted};
 
+pub use crate::store::{MAX_SETTLEMENTS, Settlement};
+
 /// An account is noted as active this often at most: the sweeper forgets it an hour after
 /// it was noted last, so it is never forgotten while batches come.
 const NOTE_INTERVAL: TimeDelta = TimeDelta::minutes(10);
@@ -52,12 +54,14 @@ pub struct App {
 }
 
 /// One batch's wish.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Ask {
     pub account: AccountId,
     pub batch: BatchId,
     pub units: Units,
     pub entitlement: Entitlement,
+    /// What earlier batches stored.
+    pub settlements: Vec<Settlement>,
 }
 
 /// What it was granted.
@@ -108,8 +112,12 @@ impl App {
         };
         self.note_active(ask.account, now).await?;
         while !deadline.passed() {
-            match self.store.reserve(ask.account, &wanted).await? {
+            let reserved = self.store.reserve(ask.account, &wanted, &ask.settlements);
+            match reserved.await? {
                 Reserved::Granted(reservation) => {
+                    metrics::settles_ignored(
+                        ask.settlements.len().saturating_sub(reservation.settled),
+                    );
                     metrics::reserved(reservation.granted == ask.units);
                     return Ok(Grant {
                         reservation,
@@ -124,17 +132,14 @@ impl App {
         Err(Error::Late)
     }
 
-    /// Takes the edge's word for what a batch stored.
+    /// Takes the edge's word for what batches stored.
     pub async fn settle(
         &self,
         account: AccountId,
-        batch: BatchId,
-        epoch: i64,
-        stored: Units,
+        settlements: &[Settlement],
     ) -> Result<(), Error> {
-        if !self.store.settle(account, batch, epoch, stored).await? {
-            metrics::settle_ignored();
-        }
+        let settled = self.store.settle(account, settlements).await?;
+        metrics::settles_ignored(settlements.len().saturating_sub(settled));
         Ok(())
     }
 

@@ -38,16 +38,9 @@ impl QuotaService for Grpc {
         &self,
         request: Request<SettleRequest>,
     ) -> Result<Response<SettleResponse>, Status> {
-        let settled = convert::settled(&request.into_inner())?;
-        self.0
-            .settle(
-                settled.account,
-                settled.batch,
-                settled.epoch,
-                settled.stored,
-            )
-            .await
-            .map_err(status::of)?;
+        let (account, settlements) = convert::settled(&request.into_inner())?;
+        let settled = self.0.settle(account, &settlements).await;
+        settled.map_err(status::of)?;
         Ok(Response::new(SettleResponse {}))
     }
 

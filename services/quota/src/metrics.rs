@@ -17,7 +17,9 @@ pub fn swept(count: usize) {
     metrics::counter!("quota.leases_expired").increment(count as u64);
 }
 
-/// Settles that found nothing to settle: repeated, late, or of before a rebuild.
-pub fn settle_ignored() {
-    metrics::counter!("quota.settles_ignored").increment(1);
+/// Settlements that found nothing to settle: repeated, late, or of before a rebuild.
+pub fn settles_ignored(count: usize) {
+    if count > 0 {
+        metrics::counter!("quota.settles_ignored").increment(count as u64);
+    }
 }

@@ -28,7 +28,9 @@ use weir_ids::AccountId;
 pub use active::SHARDS;
 pub use error::Error;
 pub use rebuild::{Begun, Sum};
-pub use reservation::{Expired, Known, Read, Reservation, Reserved, Wanted};
+pub use reservation::{
+    Expired, Known, MAX_SETTLEMENTS, Read, Reservation, Reserved, Settlement, Wanted,
+};
 
 /// A script that takes longer is taken for lost: they take microseconds, and the edge gives
 /// a batch 8 s in all.

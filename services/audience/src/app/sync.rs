@@ -73,6 +73,7 @@ impl App {
             let mut waiting = batch.lock_waiting(now - RE_ENTRY_PAUSE, PAGE).await?;
             let found = waiting.len();
             waiting.retain(|_, membership| membership.catch_up(now));
+            let waiting: Vec<_> = waiting.iter().collect();
             batch.update_memberships(&waiting).await?;
             batch.commit().await?;
             applied += waiting.len();

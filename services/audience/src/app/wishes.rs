@@ -1,6 +1,6 @@
 //! Wishes of a batch, and joins of contacts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -11,7 +11,7 @@ use weir_rpc::Deadline;
 use super::{App, Error};
 use crate::domain::{Aliases, Decision, Membership, Origin, Wish};
 use crate::metrics;
-use crate::store::{Key, Session, Stored};
+use crate::store::{Entry, Key, Session, Stored};
 
 /// A wish, and whose.
 #[derive(Debug, Clone)]
@@ -59,41 +59,33 @@ impl App {
         let mut session = self.store.session().await?;
         self.store.anchor(&session, account, self.now()).await?;
         let batch = session.begin(account).await?;
-        let audiences: BTreeSet<AudienceId> = wishes.iter().map(|wish| wish.audience).collect();
-        let contacts: BTreeSet<ContactId> = wishes.iter().map(|wish| wish.contact).collect();
-        let (audiences, contacts): (Vec<_>, Vec<_>) = (
-            audiences.into_iter().collect(),
-            contacts.into_iter().collect(),
-        );
+        let audiences: Vec<AudienceId> = each(wishes.iter().map(|wish| wish.audience));
+        let contacts: Vec<ContactId> = each(wishes.iter().map(|wish| wish.contact));
         let Some((aliases, origins)) = batch.open(&contacts, &audiences).await? else {
             self.store.forget_anchor(account);
             return Err(Failure::Conflict);
         };
         let usable = |wish: &&WishOf| origins.get(&wish.audience) == Some(&Origin::SegmentActions);
-        let keys: BTreeSet<Key> = wishes
-            .iter()
-            .filter(usable)
-            .map(|wish| key_of(wish, &aliases))
-            .collect();
-        let keys: Vec<Key> = keys.into_iter().collect();
+        let usable_wishes = wishes.iter().filter(usable);
+        let keys: Vec<Key> = each(usable_wishes.map(|wish| key_of(wish, &aliases)));
         let stored = batch.lock_memberships(&keys).await?;
 
         // After the locks, so that one who waited for them decides by what is now.
         let now = self.now();
-        let mut after = Stored::new();
+        let mut standings = Standings::of(keys, stored);
         let outcomes = wishes
             .iter()
             .map(|wish| {
                 if usable(&wish) {
                     let key = key_of(wish, &aliases);
-                    Outcome::Decided(take(&stored, &mut after, key, wish.wish.clone(), now))
+                    Outcome::Decided(standings.take(&key, wish.wish.clone(), now))
                 } else {
                     Outcome::UnknownAudience
                 }
             })
             .collect();
 
-        let (new, changed) = differences(&stored, after);
+        let (new, changed) = (standings.unstored(), standings.changed());
         let (inserted, ()) = tokio::try_join!(
             batch.insert_memberships(&new),
             batch.update_memberships(&changed),
@@ -180,29 +172,58 @@ fn key_of(wish: &WishOf, aliases: &Aliases) -> Key {
     (wish.audience, aliases.resolve(wish.contact))
 }
 
-/// Takes a wish; `after` holds the memberships that wishes were taken to.
-fn take(stored: &Stored, after: &mut Stored, key: Key, wish: Wish, now: DateTime<Utc>) -> Decision {
-    let before = after.remove(&key).or_else(|| stored.get(&key).cloned());
-    let (membership, decision) = Membership::take(before, wish, now);
-    after.insert(key, membership);
-    decision
+/// In order, each once.
+fn each<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut each: Vec<T> = all.collect();
+    each.sort_unstable();
+    each.dedup();
+    each
 }
 
-/// What is new in `after`, and what differs from `before`.
-fn differences(before: &Stored, after: Stored) -> (Stored, Stored) {
-    let (mut new, mut changed) = (BTreeMap::new(), BTreeMap::new());
-    for (key, membership) in after {
-        match before.get(&key) {
-            None => {
-                new.insert(key, membership);
-            }
-            Some(old) if *old != membership => {
-                changed.insert(key, membership);
-            }
-            Some(_) => {}
-        }
+/// Memberships while wishes are taken to them, by their keys, which are sorted.
+struct Standings(Vec<(Key, Standing)>);
+
+struct Standing {
+    is_stored: bool,
+    changed: bool,
+    membership: Option<Membership>,
+}
+
+impl Standings {
+    fn of(keys: Vec<Key>, stored: Vec<Option<Membership>>) -> Self {
+        let standing = |membership: Option<Membership>| Standing {
+            is_stored: membership.is_some(),
+            changed: false,
+            membership,
+        };
+        let standings = keys.into_iter().zip(stored);
+        Self(standings.map(|(key, one)| (key, standing(one))).collect())
     }
-    (new, changed)
+
+    fn take(&mut self, key: &Key, wish: Wish, now: DateTime<Utc>) -> Decision {
+        let place = self.0.binary_search_by_key(key, |(key, _)| *key);
+        let place = place.expect("the keys are those of the wishes");
+        let (_, standing) = &mut self.0[place];
+        let taken = Membership::take(standing.membership.take(), wish, now);
+        standing.membership = Some(taken.membership);
+        standing.changed |= taken.changed;
+        taken.decision
+    }
+
+    fn unstored(&self) -> Vec<Entry<'_>> {
+        self.those(|standing| !standing.is_stored)
+    }
+
+    fn changed(&self) -> Vec<Entry<'_>> {
+        self.those(|standing| standing.is_stored && standing.changed)
+    }
+
+    fn those(&self, wanted: impl Fn(&Standing) -> bool) -> Vec<Entry<'_>> {
+        let wanted = self.0.iter().filter(|(_, standing)| wanted(standing));
+        wanted
+            .filter_map(|(key, standing)| Some((key, standing.membership.as_ref()?)))
+            .collect()
+    }
 }
 
 fn count(outcomes: &[Outcome]) {

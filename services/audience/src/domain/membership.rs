@@ -1,7 +1,8 @@
 //! Wishes, and what becomes of them (semantics 5.2-5.5).
 
-use std::cmp::Reverse;
+use std::cmp::{Ordering, Reverse};
 
+use bytestring::ByteString;
 use chrono::{DateTime, TimeDelta, Utc};
 
 /// Who left comes back at the earliest after this long; exactly this long is long enough.
@@ -20,7 +21,7 @@ pub struct Wish {
     // The order of the fields is the order of wishes.
     pub time: DateTime<Utc>,
     pub mode: Mode,
-    pub message_id: String,
+    pub message_id: ByteString,
 }
 
 /// A contact's relation to an audience.
@@ -47,28 +48,49 @@ pub enum Decision {
     Overtaken,
 }
 
+/// A membership after a wish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Taken {
+    pub membership: Membership,
+    pub decision: Decision,
+    /// It is not as it was before.
+    pub changed: bool,
+}
+
 impl Membership {
     /// Takes one more wish, and applies the one that then stands, if it may be applied.
     /// A wish that is known already changes nothing but that: so a repeat after the pause
     /// applies what was held back.
-    pub fn take(before: Option<Self>, wish: Wish, now: DateTime<Utc>) -> (Self, Decision) {
-        let mut membership = before.unwrap_or_else(|| Self {
-            member: false,
-            member_since: None,
-            left: None,
-            wish: wish.clone(),
-        });
-        let overtaken = wish < membership.wish;
-        if wish > membership.wish {
-            membership.wish = wish;
-        }
-        let applied = membership.catch_up(now);
-        let decision = match (overtaken, applied) {
-            (true, _) => Decision::Overtaken,
-            (false, true) => Decision::Applied,
-            (false, false) => Decision::HeldBack,
+    pub fn take(before: Option<Self>, wish: Wish, now: DateTime<Utc>) -> Taken {
+        let (mut membership, order) = match before {
+            Some(mut known) => {
+                let order = wish.cmp(&known.wish);
+                if order.is_gt() {
+                    known.wish = wish;
+                }
+                (known, order)
+            }
+            None => {
+                let new = Self {
+                    member: false,
+                    member_since: None,
+                    left: None,
+                    wish,
+                };
+                (new, Ordering::Greater)
+            }
         };
-        (membership, decision)
+        let was_member = membership.member;
+        let applied = membership.catch_up(now);
+        Taken {
+            changed: order.is_gt() || membership.member != was_member,
+            decision: match (order, applied) {
+                (Ordering::Less, _) => Decision::Overtaken,
+                (_, true) => Decision::Applied,
+                (_, false) => Decision::HeldBack,
+            },
+            membership,
+        }
     }
 
     /// Applies the wish that stands, unless the contact left less than a minute ago.

@@ -2,6 +2,8 @@
 
 use std::str::FromStr;
 
+use bytes::Bytes;
+use bytestring::ByteString;
 use chrono::{DateTime, SubsecRound, Utc};
 use prost_types::Timestamp;
 use tonic::Status;
@@ -77,6 +79,21 @@ pub(super) fn checks(ids: &[Option<AudienceId>], checks: Vec<Usable>) -> CheckAu
     }
 }
 
+/// What is no text is no id either.
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap_or_default()
+}
+
+/// PostgreSQL keeps no NUL; ids only break ties here. None where it is no text.
+fn without_nul(bytes: &Bytes) -> Option<ByteString> {
+    let text = ByteString::try_from(bytes.clone()).ok()?;
+    Some(if text.contains('\0') {
+        text.replace('\0', "\u{fffd}").into()
+    } else {
+        text
+    })
+}
+
 pub(super) fn wishes(wire: Vec<WireWish>) -> Result<Vec<WishOf>, Status> {
     if wire.len() > MAX_WISHES {
         return Err(invalid("wishes", "must have at most 1000 entries"));
@@ -97,14 +114,17 @@ pub(super) fn wishes(wire: Vec<WireWish>) -> Result<Vec<WishOf>, Status> {
                 .and_then(time_of)
                 .ok_or_else(|| invalid(&format!("wishes[{index}].wish_time"), "must be a time"))?;
             Ok(WishOf {
-                contact: indexed(&wish.contact_id, "wishes", index, "contact_id")?,
+                contact: indexed(text(&wish.contact_id), "wishes", index, "contact_id")?,
                 // A text that is no id is the id of no audience: an outcome, not an error.
-                audience: wish.audience_id.parse().unwrap_or(AudienceId(Uuid::nil())),
+                audience: text(&wish.audience_id)
+                    .parse()
+                    .unwrap_or(AudienceId(Uuid::nil())),
                 wish: Wish {
                     time,
                     mode,
-                    // PostgreSQL keeps no NUL; ids only break ties here.
-                    message_id: wish.message_id.replace('\0', "\u{fffd}"),
+                    message_id: without_nul(&wish.message_id).ok_or_else(|| {
+                        invalid(&format!("wishes[{index}].message_id"), "must be UTF-8")
+                    })?,
                 },
             })
         })

@@ -132,7 +132,8 @@ impl Batch<'_> {
                      wish_time = excluded.wish_time, wish_message_id = excluded.wish_message_id",
             )
             .await?;
-        let columns = Columns::of(memberships);
+        let entries: Vec<_> = memberships.iter().collect();
+        let columns = Columns::of(&entries);
         self.transaction
             .execute(&statement, &columns.parameters(&self.account.0))
             .await?;

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use bytestring::ByteString;
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -14,6 +15,9 @@ use crate::domain::{Membership, Mode, Wish};
 /// Sorted by it, memberships are locked in the same order by everybody.
 pub type Key = (AudienceId, ContactId);
 
+/// A membership and whose it is.
+pub type Entry<'a> = (&'a Key, &'a Membership);
+
 /// Memberships by key.
 pub type Stored = BTreeMap<Key, Membership>;
 
@@ -22,11 +26,12 @@ pub(super) const COLUMNS: &str = "m.audience_id, m.contact_id, m.member, m.membe
     m.left_time, m.wish_member, m.wish_time, m.wish_message_id";
 
 impl Batch<'_> {
-    /// Locks and reads the memberships that exist among `keys`, which are sorted.
+    /// Locks and reads the memberships of `keys`, which are sorted and each there once; in
+    /// their order, none where there is no membership.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn lock_memberships(&self, keys: &[Key]) -> Result<Stored, Failure> {
+    pub async fn lock_memberships(&self, keys: &[Key]) -> Result<Vec<Option<Membership>>, Failure> {
         let statement = self
             .transaction
             .prepare_cached(&format!(
@@ -46,14 +51,19 @@ impl Batch<'_> {
             .transaction
             .query(&statement, &[&self.account.0, &audiences, &contacts])
             .await?;
-        Ok(rows.iter().map(membership_of).collect())
+        let mut memberships = vec![None; keys.len()];
+        for (key, membership) in rows.iter().map(membership_of) {
+            let place = keys.binary_search(&key).map_err(|_| Failure::Internal)?;
+            memberships[place] = Some(membership);
+        }
+        Ok(memberships)
     }
 
     /// Stores new memberships. `false`: another was faster with one of them; start anew.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn insert_memberships(&self, new: &Stored) -> Result<bool, Failure> {
+    pub async fn insert_memberships(&self, new: &[Entry<'_>]) -> Result<bool, Failure> {
         if new.is_empty() {
             return Ok(true);
         }
@@ -66,23 +76,22 @@ impl Batch<'_> {
                      $4::boolean[], $5::timestamptz[], $6::timestamptz[], $7::boolean[],
                      $8::timestamptz[], $9::text[]) u
                  WHERE a.account_id = $1
-                 ON CONFLICT (account_id, audience_id, contact_id) DO NOTHING
-                 RETURNING contact_id",
+                 ON CONFLICT (account_id, audience_id, contact_id) DO NOTHING",
             )
             .await?;
         let columns = Columns::of(new);
-        let rows = self
+        let inserted = self
             .transaction
-            .query(&statement, &columns.parameters(&self.account.0))
+            .execute(&statement, &columns.parameters(&self.account.0))
             .await?;
-        Ok(rows.len() == new.len())
+        Ok(inserted == new.len() as u64)
     }
 
     /// Stores memberships that are locked.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn update_memberships(&self, changed: &Stored) -> Result<(), Failure> {
+    pub async fn update_memberships(&self, changed: &[Entry<'_>]) -> Result<(), Failure> {
         if changed.is_empty() {
             return Ok(());
         }
@@ -153,17 +162,18 @@ pub(super) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    pub(super) fn of(memberships: &'a Stored) -> Self {
-        let all = || memberships.values();
+    pub(super) fn of(entries: &[Entry<'a>]) -> Self {
+        let keys = || entries.iter().map(|(key, _)| key);
+        let all = || entries.iter().map(|(_, membership)| membership);
         Self {
-            audience: memberships.keys().map(|key| key.0.0).collect(),
-            contact: memberships.keys().map(|key| key.1.0).collect(),
+            audience: keys().map(|key| key.0.0).collect(),
+            contact: keys().map(|key| key.1.0).collect(),
             member: all().map(|one| one.member).collect(),
             since: all().map(|one| one.member_since).collect(),
             left: all().map(|one| one.left).collect(),
             wish_member: all().map(|one| one.wish.mode == Mode::Add).collect(),
             wish_time: all().map(|one| one.wish.time).collect(),
-            wish_message_id: all().map(|one| one.wish.message_id.as_str()).collect(),
+            wish_message_id: all().map(|one| &*one.wish.message_id).collect(),
         }
     }
 
@@ -195,7 +205,7 @@ pub(super) fn membership_of(row: &Row) -> (Key, Membership) {
         wish: Wish {
             time: row.get(6),
             mode,
-            message_id: row.get(7),
+            message_id: ByteString::from(row.get::<_, &str>(7)),
         },
     };
     (key, membership)

@@ -108,14 +108,14 @@ pub async fn create(client: &mut Client, account: &str, name: &str) -> String {
 /// `time` is in milliseconds after the start of the test's clock.
 pub fn wish(contact: Uuid, audience: &str, mode: WishMode, time: i64) -> Wish {
     Wish {
-        contact_id: contact.to_string(),
-        audience_id: audience.to_owned(),
+        contact_id: contact.to_string().into(),
+        audience_id: audience.to_owned().into(),
         mode: mode.into(),
         wish_time: Some(prost_types::Timestamp {
             seconds: (START + time).div_euclid(1_000),
             nanos: i32::try_from((START + time).rem_euclid(1_000) * 1_000_000).unwrap(),
         }),
-        message_id: format!("message {time}"),
+        message_id: format!("message {time}").into(),
     }
 }
 

@@ -154,7 +154,7 @@ async fn requests_that_cannot_be_read_say_where() {
     let mut no_time = good.clone();
     no_time.wish_time = None;
     let mut no_contact = good.clone();
-    no_contact.contact_id = "lana".to_owned();
+    no_contact.contact_id = "lana".into();
     let mut no_mode = good.clone();
     no_mode.mode = 0;
     for (wrong, field) in [

@@ -1,5 +1,6 @@
 //! Events as they come from mapping, and what can be read off one alone.
 
+use bytestring::ByteString;
 use chrono::NaiveDate;
 use uuid::Uuid;
 use weir_ids::{AccountId, BatchId};
@@ -68,12 +69,12 @@ pub enum Mode {
 pub struct Event {
     pub mode: Mode,
     /// Empty when absent; one of both is there.
-    pub user_id: String,
-    pub anonymous_id: String,
+    pub user_id: ByteString,
+    pub anonymous_id: ByteString,
     /// A JSON object: field id to canonical value, null = clear. Empty when there is nothing.
-    pub fields_json: String,
+    pub fields_json: ByteString,
     pub event_micros: i64,
-    pub message_id: String,
+    pub message_id: ByteString,
     /// Carries an audience wish.
     pub has_wish: bool,
     /// A profile unit was granted.

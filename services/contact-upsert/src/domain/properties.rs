@@ -1,5 +1,6 @@
 //! Properties of the fold, over any events (I3, I5, I6 and semantics 3).
 
+use bytestring::ByteString;
 use proptest::prelude::*;
 use uuid::Uuid;
 use weir_ids::TimedKey;
@@ -76,15 +77,15 @@ fn event() -> impl Strategy<Value = Event> {
             };
             let mut event = Event {
                 mode,
-                user_id: id('u', user),
-                anonymous_id: id('a', anonymous),
+                user_id: id('u', user).into(),
+                anonymous_id: id('a', anonymous).into(),
                 fields_json: if mode == Mode::Find {
-                    String::new()
+                    ByteString::new()
                 } else {
-                    fields
+                    fields.into()
                 },
                 event_micros: second * 1_000_000,
-                message_id: format!("m{message}"),
+                message_id: format!("m{message}").into(),
                 has_wish,
                 funded,
                 key: Uuid::nil(),
@@ -199,7 +200,7 @@ proptest! {
         let settings = overwrite(MergeStrategy::Overwrite);
         let one_person: Vec<Event> = events
             .into_iter()
-            .map(|event| Event { user_id: "u1".into(), anonymous_id: String::new(), ..event })
+            .map(|event| Event { user_id: "u1".into(), anonymous_id: ByteString::new(), ..event })
             .filter(|event| event.mode != Mode::Find)
             .collect();
         prop_assume!(!one_person.is_empty());

@@ -1,5 +1,7 @@
 //! Between the wire and the domain.
 
+use bytes::Bytes;
+use bytestring::ByteString;
 use chrono::{DateTime, NaiveDate, Utc};
 use prost_types::Timestamp;
 use tonic::Status;
@@ -97,15 +99,9 @@ fn event_of(event: ContactEvent) -> Result<Event, Violation> {
         UpsertMode::Find => Mode::Find,
         UpsertMode::Unspecified => return Err(("mode", "must be given")),
     };
-    for (field, id) in [
-        ("user_id", &event.user_id),
-        ("anonymous_id", &event.anonymous_id),
-    ] {
-        if id.len() > MAX_ID_BYTES || id.contains('\0') {
-            return Err((field, "must be at most 255 characters, without NUL"));
-        }
-    }
-    if event.user_id.is_empty() && event.anonymous_id.is_empty() {
+    let user_id = identifier("user_id", event.user_id)?;
+    let anonymous_id = identifier("anonymous_id", event.anonymous_id)?;
+    if user_id.is_empty() && anonymous_id.is_empty() {
         return Err(("user_id", "must be given where there is no anonymous_id"));
     }
     let key = Uuid::from_slice(&event.event_key).map_err(|_| ("event_key", "must be 16 bytes"))?;
@@ -113,22 +109,34 @@ fn event_of(event: ContactEvent) -> Result<Event, Violation> {
     let event_micros = micros_of(time).ok_or(("event_time", "must be of the years 1 to 9999"))?;
     Ok(Event {
         mode,
-        user_id: event.user_id,
-        anonymous_id: event.anonymous_id,
-        fields_json: event.fields_json,
+        user_id,
+        anonymous_id,
+        fields_json: text("fields_json", event.fields_json)?,
         event_micros,
-        message_id: without_nul(event.message_id),
+        message_id: without_nul(text("message_id", event.message_id)?),
         has_wish: event.has_wish,
         funded: event.funded,
         key,
     })
 }
 
+fn identifier(field: &'static str, bytes: Bytes) -> Result<ByteString, Violation> {
+    let id = text(field, bytes)?;
+    if id.len() > MAX_ID_BYTES || id.contains('\0') {
+        return Err((field, "must be at most 255 characters, without NUL"));
+    }
+    Ok(id)
+}
+
+fn text(field: &'static str, bytes: Bytes) -> Result<ByteString, Violation> {
+    ByteString::try_from(bytes).map_err(|_| (field, "must be UTF-8"))
+}
+
 /// PostgreSQL's texts hold no NUL, and one message id that has one must not cost its
 /// neighbours. It only orders and names events, so another sign does as well.
-fn without_nul(text: String) -> String {
+fn without_nul(text: ByteString) -> ByteString {
     if text.contains('\0') {
-        text.replace('\0', "\u{fffd}")
+        text.replace('\0', "\u{fffd}").into()
     } else {
         text
     }
@@ -164,7 +172,7 @@ pub(super) fn result_of(outcome: Outcome) -> UpsertResult {
         status: status.into(),
         contact_id: outcome
             .contact
-            .map_or_else(String::new, |id| id.to_string()),
+            .map_or_else(Bytes::new, |id| id.to_string().into()),
         ignored_fields: outcome
             .ignored
             .into_iter()

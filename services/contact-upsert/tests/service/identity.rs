@@ -38,7 +38,7 @@ async fn a_person_without_user_id_is_joined_and_everything_that_led_there_leads_
             r#"{"str::last":"Romeijn"}"#,
         )])
         .await;
-    let ids = |n: &weir_proto::contact::v1::UpsertContactsResponse| n.results[0].contact_id.clone();
+    let ids = |n: &weir_proto::contact::v1::UpsertContactsResponse| contact_id(n, 0);
     let (older, younger) = (ids(&older), ids(&younger));
     assert_ne!(older, younger);
 

@@ -183,7 +183,7 @@ async fn links_and_joins_are_told_and_then_forgotten() {
         )])
         .await;
     let younger = service.upsert(vec![identify(1, ("u1", "a2"), "")]).await;
-    let (older, younger) = (&older.results[0].contact_id, &younger.results[0].contact_id);
+    let (older, younger) = (contact_id(&older, 0), contact_id(&younger, 0));
     service
         .upsert(vec![identify(
             2,

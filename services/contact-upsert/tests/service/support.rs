@@ -1,5 +1,6 @@
 //! A service in this process, and short ways to speak to it.
 
+use bytes::Bytes;
 use clap::Parser;
 use prost_types::Timestamp;
 use tokio::net::TcpListener;
@@ -147,21 +148,21 @@ impl Service {
 pub fn identify(second: i64, ids: (&str, &str), fields: &str) -> ContactEvent {
     let or_none = |id: &str| {
         if id == "-" {
-            String::new()
+            Bytes::new()
         } else {
-            id.to_owned()
+            id.to_owned().into()
         }
     };
     keyed(ContactEvent {
         mode: UpsertMode::Identify.into(),
         user_id: or_none(ids.0),
         anonymous_id: or_none(ids.1),
-        fields_json: fields.to_owned(),
+        fields_json: fields.to_owned().into(),
         event_time: Some(Timestamp {
             seconds: 1_752_127_200 + second,
             nanos: 0,
         }),
-        message_id: format!("m{second}"),
+        message_id: format!("m{second}").into(),
         has_wish: false,
         funded: true,
         event_key: Vec::new().into(),
@@ -195,7 +196,7 @@ pub fn unfunded(event: ContactEvent) -> ContactEvent {
 /// With the key that its content makes.
 pub fn keyed(mut event: ContactEvent) -> ContactEvent {
     let content = format!(
-        "{}|{}|{}|{}|{}",
+        "{}|{:?}|{:?}|{:?}|{:?}",
         event.mode, event.user_id, event.anonymous_id, event.fields_json, event.message_id
     );
     let micros = event.event_time.map_or(0, |time| time.seconds * 1_000_000);
@@ -207,6 +208,11 @@ pub fn keyed(mut event: ContactEvent) -> ContactEvent {
 pub fn statuses(response: &UpsertContactsResponse) -> Vec<UpsertStatus> {
     let results = response.results.iter();
     results.map(|result| result.status()).collect()
+}
+
+/// The contact of an answer's event.
+pub fn contact_id(response: &UpsertContactsResponse, event: usize) -> String {
+    String::from_utf8(response.results[event].contact_id.to_vec()).unwrap()
 }
 
 /// A contact's fields as texts, for comparing.

@@ -1,8 +1,10 @@
 //! A batch on its way, and how far each of its events came.
 
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use uuid::Uuid;
 use weir_ids::TimedKey;
 use weir_rpc::Deadline;
@@ -21,6 +23,8 @@ pub(super) struct Batch {
     /// Unix time in microseconds.
     pub arrival: i64,
     pub deadline: Deadline,
+    /// As it came: the events are where their spans are.
+    pub body: Bytes,
     pub events: Vec<Event>,
     pub settings: ContactSettings,
     pub entitlement: Entitlement,
@@ -31,11 +35,11 @@ pub(super) struct Batch {
 }
 
 pub(super) struct Event {
-    pub raw: Bytes,
+    pub span: Range<usize>,
     pub content: Content,
     pub progress: Progress,
     pub mapped: Option<Mapped>,
-    pub contact_id: String,
+    pub contact_id: ByteString,
     key: OnceLock<[u8; 16]>,
 }
 
@@ -57,13 +61,14 @@ impl Batch {
     ) -> Result<Self, Unsplittable> {
         let fresh_id = || Uuid::new_v4().to_string();
         let events = read_all(kind, body, MAX_EVENTS, arrival, own_namespaces, fresh_id)?
-            .map(|(span, reading)| Event::new(kind, body.slice(span), reading))
+            .map(|(span, reading)| Event::new(kind, span, reading))
             .collect();
         Ok(Self {
             caller,
             kind,
             arrival,
             deadline,
+            body: body.clone(),
             events,
             settings: ContactSettings::default(),
             entitlement: Entitlement::default(),
@@ -85,7 +90,7 @@ impl Batch {
             event.progress.contact = None;
             event.progress.activity = None;
             event.progress.applied = None;
-            event.contact_id.clear();
+            event.contact_id = ByteString::new();
         }
     }
 
@@ -107,7 +112,7 @@ impl Batch {
 }
 
 impl Event {
-    fn new(kind: Kind, raw: Bytes, reading: Reading) -> Self {
+    fn new(kind: Kind, span: Range<usize>, reading: Reading) -> Self {
         let (content, start, wish) = match reading {
             Reading::Event(envelope) => {
                 let wish = envelope.wish.as_ref().map(|wish| wish.mode);
@@ -120,11 +125,11 @@ impl Event {
             }
         };
         Self {
-            raw,
+            span,
             content,
             progress: Progress::new(kind, start, wish),
             mapped: None,
-            contact_id: String::new(),
+            contact_id: ByteString::new(),
             key: OnceLock::new(),
         }
     }
@@ -145,8 +150,8 @@ impl Event {
     }
 
     /// Stands for endpoint, message, timestamp and content (semantics 1.4). An event without
-    /// a timestamp has the same key whenever it arrives.
-    pub fn key(&self) -> [u8; 16] {
+    /// a timestamp has the same key whenever it arrives. `body` is that of its batch.
+    pub fn key(&self, body: &[u8]) -> [u8; 16] {
         *self.key.get_or_init(|| {
             let envelope = self.envelope();
             let micros = if envelope.dated { envelope.micros } else { 0 };
@@ -155,7 +160,11 @@ impl Event {
                 Kind::Member => b"members",
                 Kind::Track => b"track",
             };
-            let parts = [endpoint, envelope.message_id.as_bytes(), &self.raw];
+            let parts = [
+                endpoint,
+                envelope.message_id.as_bytes(),
+                &body[self.span.clone()],
+            ];
             TimedKey::new(micros, &parts).0.into_bytes()
         })
     }

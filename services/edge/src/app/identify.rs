@@ -11,7 +11,9 @@ impl App {
             return Ok(());
         }
         let reservation = self.reserve(batch, places.len(), 0).await?;
-        let keys = places.iter().map(|place| batch.events[*place].key());
+        let keys = places
+            .iter()
+            .map(|place| batch.events[*place].key(&batch.body));
         let funded = grants::assign(keys, reservation.profile.granted);
         let deadline = batch.deadline;
         let upserted = self

@@ -21,13 +21,14 @@ impl App {
         let mut places = Vec::with_capacity(batch.events.len());
         let mut sent = Vec::with_capacity(batch.events.len());
         for (place, event) in batch.events.iter().enumerate() {
+            let raw = &batch.body[event.span.clone()];
             match &event.content {
                 Content::Good(envelope)
                     if event.progress.audience != Some(AudienceSaid::Failed) =>
                 {
-                    sent.push(EventToMap::Good(&event.raw, envelope));
+                    sent.push(EventToMap::Good(raw, envelope));
                 }
-                Content::Refused(refusal) => sent.push(EventToMap::Refused(&event.raw, refusal)),
+                Content::Refused(refusal) => sent.push(EventToMap::Refused(raw, refusal)),
                 Content::Good(_) | Content::Echo => continue,
             }
             places.push(place);
@@ -66,7 +67,7 @@ impl App {
         Ok(())
     }
 
-    /// Reserves units under a new batch id.
+    /// Reserves units under a new batch id; the account's settlements that wait go along.
     pub(super) async fn reserve(
         &self,
         batch: &mut Batch,
@@ -74,16 +75,23 @@ impl App {
         activity: usize,
     ) -> Result<Reservation, Failure> {
         let units = |count| i64::try_from(count).unwrap_or(i64::MAX);
-        let reservation = self
+        let account_id = &batch.caller.account_id;
+        let settlements = self.settlements.take(account_id);
+        let reserved = self
             .clients
             .reserve(
-                &batch.caller.account_id,
+                account_id,
                 &BatchId::new().to_string(),
                 (units(profile), units(activity)),
                 batch.entitlement,
+                &settlements,
                 batch.deadline,
             )
-            .await?;
+            .await;
+        if reserved.is_err() {
+            self.settle_alone(account_id, settlements);
+        }
+        let reservation = reserved?;
         batch.reservation = Some(reservation.clone());
         Ok(reservation)
     }
@@ -113,7 +121,7 @@ impl App {
                     mode,
                     fields_json: &event.mapped().fields_json,
                     funded: *funded,
-                    event_key: event.key(),
+                    event_key: event.key(&batch.body),
                 }
             })
             .collect();

@@ -129,7 +129,9 @@ impl App {
         if places.is_empty() {
             return Ok(Some(0));
         }
-        let keys = places.iter().map(|place| batch.events[*place].key());
+        let keys = places
+            .iter()
+            .map(|place| batch.events[*place].key(&batch.body));
         let funded = grants::assign(keys, reservation.profile.granted);
         let time = batch.deadline.remaining().saturating_sub(FOR_ACTIVITIES);
         let deadline = Deadline::after(time);

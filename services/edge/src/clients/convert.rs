@@ -1,6 +1,6 @@
 //! Domain values ⇄ messages.
 
-use bytes::Bytes;
+use bytestring::ByteString;
 use prost_types::Timestamp;
 use weir_proto::activity::v1 as activity;
 use weir_proto::audience::v1 as audience;
@@ -23,13 +23,13 @@ pub struct Entitlement(pub(super) mapping::Entitlement);
 
 /// An event on its way to mapping; a refused one for its sample and log line alone.
 pub enum EventToMap<'a> {
-    Good(&'a Bytes, &'a Envelope),
-    Refused(&'a Bytes, &'a Refusal),
+    Good(&'a [u8], &'a Envelope),
+    Refused(&'a [u8], &'a Refusal),
 }
 
 impl EventToMap<'_> {
     /// The event as it came.
-    pub(super) fn raw(&self) -> &Bytes {
+    pub(super) fn raw(&self) -> &[u8] {
         match self {
             Self::Good(raw, _) | Self::Refused(raw, _) => raw,
         }
@@ -46,6 +46,30 @@ pub struct Reservation {
     pub activity: Meter,
     /// Unix time in microseconds.
     pub window_end: i64,
+}
+
+/// What a batch stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    pub batch_id: String,
+    pub window: String,
+    pub epoch: i64,
+    /// Units.
+    pub profile: i64,
+    pub activity: i64,
+}
+
+impl Settlement {
+    /// `profile` and `activity` units, of what was reserved.
+    pub fn of(reservation: &Reservation, profile: i64, activity: i64) -> Self {
+        Self {
+            batch_id: reservation.batch_id.clone(),
+            window: reservation.window.clone(),
+            epoch: reservation.epoch,
+            profile,
+            activity,
+        }
+    }
 }
 
 /// An event on its way to contact-upsert.
@@ -68,7 +92,7 @@ pub enum UpsertMode {
 pub struct UpsertedContact {
     pub said: ContactSaid,
     /// Empty where there is none.
-    pub contact_id: String,
+    pub contact_id: ByteString,
     /// Field id and reason, for the source's log.
     pub ignored: Vec<(String, String)>,
 }
@@ -129,15 +153,29 @@ pub(super) fn mapping_said(result: mapping::MappedEvent) -> Option<MappingSaid> 
             MappingSaid::Rejected(rejection.message)
         }
         mapping::mapped_event::Outcome::Mapped(mapped) => MappingSaid::Mapped(Mapped {
-            fields_json: mapped.fields_json,
-            activity: mapped.activity.map(|activity| MappedActivity {
-                activity_id: activity.activity_id,
-                attributes_json: activity.attributes_json,
-                retention_days: activity.retention_days,
-                earlier_retention_days: activity.earlier_retention_days,
-            }),
+            fields_json: ByteString::try_from(mapped.fields_json).ok()?,
+            activity: match mapped.activity {
+                Some(activity) => Some(MappedActivity {
+                    activity_id: ByteString::try_from(activity.activity_id).ok()?,
+                    attributes_json: ByteString::try_from(activity.attributes_json).ok()?,
+                    retention_days: activity.retention_days,
+                    earlier_retention_days: activity.earlier_retention_days,
+                }),
+                None => None,
+            },
         }),
     })
+}
+
+pub(super) fn settlements(all: &[Settlement]) -> Vec<quota::Settlement> {
+    let settlement = |one: &Settlement| quota::Settlement {
+        batch_id: one.batch_id.clone(),
+        window: one.window.clone(),
+        epoch: one.epoch,
+        profile_units: one.profile,
+        activity_units: one.activity,
+    };
+    all.iter().map(settlement).collect()
 }
 
 pub(super) fn entitlement(of: Entitlement) -> quota::Entitlement {
@@ -200,7 +238,7 @@ pub(super) fn upserted(result: contact::UpsertResult) -> UpsertedContact {
     let ignored = result.ignored_fields.into_iter();
     UpsertedContact {
         said,
-        contact_id: result.contact_id,
+        contact_id: ByteString::try_from(result.contact_id).unwrap_or_default(),
         ignored: ignored
             .map(|field| (field.field_id, field.reason))
             .collect(),

@@ -52,6 +52,8 @@ pub enum AudienceRefused {
     Failed(Failure),
 }
 
+/// What quota books in one call.
+pub const MAX_SETTLEMENTS: usize = 100;
 /// About what is sent of an event beside its payload, in bytes.
 const BESIDE: usize = 256;
 
@@ -167,13 +169,15 @@ impl Clients {
         hop!(self.mapping, append_log, deadline, message).map(|_| ())
     }
 
-    /// `wanted`: profile and activity units.
+    /// `wanted`: profile and activity units. The settlements, [`MAX_SETTLEMENTS`] at most, are
+    /// booked before.
     pub async fn reserve(
         &self,
         account_id: &str,
         batch_id: &str,
         wanted: (i64, i64),
         entitlement: Entitlement,
+        settlements: &[Settlement],
         deadline: Deadline,
     ) -> Result<Reservation, Failure> {
         let message = || quota::ReserveRequest {
@@ -182,26 +186,22 @@ impl Clients {
             profile_units: wanted.0,
             activity_units: wanted.1,
             entitlement: Some(convert::entitlement(entitlement)),
+            settlements: convert::settlements(settlements),
         };
         let answer = hop!(self.quota, reserve, deadline, message)?.answer;
         reservation(batch_id, answer, wanted).ok_or_else(|| Failure::unexpected("reserve"))
     }
 
-    /// `stored`: profile and activity units.
+    /// [`MAX_SETTLEMENTS`] at most.
     pub async fn settle(
         &self,
         account_id: &str,
-        reservation: &Reservation,
-        stored: (i64, i64),
+        settlements: &[Settlement],
         deadline: Deadline,
     ) -> Result<(), Failure> {
         let message = || quota::SettleRequest {
             account_id: account_id.to_owned(),
-            batch_id: reservation.batch_id.clone(),
-            window: reservation.window.clone(),
-            epoch: reservation.epoch,
-            profile_units: stored.0,
-            activity_units: stored.1,
+            settlements: convert::settlements(settlements),
         };
         hop!(self.quota, settle, deadline, message).map(|_| ())
     }

@@ -1,5 +1,7 @@
 //! What the stages say about one event.
 
+use bytestring::ByteString;
+
 /// Whether an audience can be touched from Segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AudienceSaid {
@@ -22,15 +24,15 @@ pub enum MappingSaid {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mapped {
     /// A JSON object; empty when no mapped trait converted.
-    pub fields_json: String,
+    pub fields_json: ByteString,
     /// Of tracks.
     pub activity: Option<MappedActivity>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MappedActivity {
-    pub activity_id: String,
-    pub attributes_json: String,
+    pub activity_id: ByteString,
+    pub attributes_json: ByteString,
     pub retention_days: u32,
     pub earlier_retention_days: Vec<u32>,
 }

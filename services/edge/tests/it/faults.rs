@@ -175,6 +175,15 @@ async fn a_settlement_that_fails_is_tried_again() {
 }
 
 #[tokio::test]
+async fn a_settlement_outlives_the_reservation_that_it_went_along_with() {
+    let edge = Edge::start().await;
+    assert_eq!(edge.identify(identify()).await.statuses(), [200]);
+    edge.stub.script("reserve", for_long(away));
+    edge.identify(identify()).await.check_problem(503);
+    assert_eq!(edge.settled().await, [(1, 0)]);
+}
+
+#[tokio::test]
 async fn a_service_that_hangs_costs_the_deadline_and_no_more() {
     let edge = Edge::start().await;
     edge.stub.script("upsert_contacts", [Fault::Hang]);

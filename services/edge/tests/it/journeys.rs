@@ -4,11 +4,7 @@ use serde_json::json;
 use weir_proto::contact::v1::{UpsertMode, UpsertStatus};
 
 use crate::running::Edge;
-use crate::stub::{AUDIENCE, FOREIGN_AUDIENCE};
-
-fn utf8(text: &[u8]) -> &str {
-    std::str::from_utf8(text).unwrap()
-}
+use crate::stub::{AUDIENCE, FOREIGN_AUDIENCE, utf8};
 
 #[tokio::test]
 async fn an_identify_goes_through_one_call_per_hop() {
@@ -40,6 +36,20 @@ async fn an_identify_goes_through_one_call_per_hop() {
 }
 
 #[tokio::test]
+async fn settlements_go_along_with_the_next_reservation() {
+    let edge = Edge::start().await;
+    for n in 1..=30 {
+        let event = json!({"user_id": n.to_string(), "message_id": n, "traits": {},
+                           "timestamp": "2025-07-10T06:09:00Z"});
+        assert_eq!(edge.identify(json!([event])).await.statuses(), [200]);
+    }
+    assert_eq!(edge.settled().await.len(), 30);
+    // The last one gets a call of its own, and others where this machine was slow.
+    let calls = edge.stub.count("settle");
+    assert!((1..30).contains(&calls), "{calls}");
+}
+
+#[tokio::test]
 async fn tracks_go_where_they_belong() {
     let edge = Edge::start().await;
     let wish = |mode: &str| json!({"mode": mode, "id": AUDIENCE});
@@ -66,7 +76,7 @@ async fn tracks_go_where_they_belong() {
     let modes: Vec<_> = state
         .contacts
         .iter()
-        .map(|one| (one.user_id.as_str(), one.mode()))
+        .map(|one| (utf8(&one.user_id), one.mode()))
         .collect();
     assert_eq!(
         modes,
@@ -87,7 +97,7 @@ async fn tracks_go_where_they_belong() {
     let wished: Vec<_> = state
         .wishes
         .iter()
-        .map(|one| one.contact_id.as_str())
+        .map(|one| utf8(&one.contact_id))
         .collect();
     assert_eq!(wished, ["contact of adds"]);
     // The nameless one is there for its log line.

@@ -197,10 +197,10 @@ impl MappingService for Stub {
                         fields_json: event
                             .traits
                             .as_ref()
-                            .map(|_| r#"{"str::first":"x"}"#.to_owned())
+                            .map(|_| r#"{"str::first":"x"}"#.into())
                             .unwrap_or_default(),
                         activity: (!event.event_name.is_empty()).then(|| MappedActivity {
-                            activity_id: String::from_utf8_lossy(&event.event_name).into_owned(),
+                            activity_id: event.event_name.clone(),
                             attributes_json: "{}".into(),
                             retention_days: 90,
                             earlier_retention_days: vec![],
@@ -259,8 +259,25 @@ impl MappingService for Stub {
 
 use quota::{
     GetUsageRequest, GetUsageResponse, ReserveRequest, ReserveResponse, SettleRequest,
-    SettleResponse,
+    SettleResponse, Settlement,
 };
+
+pub fn utf8(text: &[u8]) -> &str {
+    std::str::from_utf8(text).unwrap()
+}
+
+impl State {
+    fn settle(&mut self, settlement: &Settlement) {
+        let stored = (settlement.profile_units, settlement.activity_units);
+        let granted = self.reservations.remove(&settlement.batch_id).unwrap();
+        assert!(
+            stored.0 <= granted.0 && stored.1 <= granted.1,
+            "{stored:?} of {granted:?}"
+        );
+        self.used = (self.used.0 + stored.0, self.used.1 + stored.1);
+        self.settled.push(stored);
+    }
+}
 
 #[tonic::async_trait]
 impl QuotaService for Stub {
@@ -270,6 +287,7 @@ impl QuotaService for Stub {
     ) -> Result<Response<ReserveResponse>, Status> {
         self.answer("reserve", |state| {
             let request = request.into_inner();
+            request.settlements.iter().for_each(|one| state.settle(one));
             let held = state.reservations.values();
             let held = held.fold(state.used, |sum, one| (sum.0 + one.0, sum.1 + one.1));
             let profile = request.profile_units.min(state.profile_limit - held.0);
@@ -306,14 +324,7 @@ impl QuotaService for Stub {
     ) -> Result<Response<SettleResponse>, Status> {
         self.answer("settle", |state| {
             let request = request.into_inner();
-            let stored = (request.profile_units, request.activity_units);
-            let granted = state.reservations.remove(&request.batch_id).unwrap();
-            assert!(
-                stored.0 <= granted.0 && stored.1 <= granted.1,
-                "{stored:?} of {granted:?}"
-            );
-            state.used = (state.used.0 + stored.0, state.used.1 + stored.1);
-            state.settled.push(stored);
+            request.settlements.iter().for_each(|one| state.settle(one));
             Ok(SettleResponse {})
         })
         .await
@@ -333,7 +344,7 @@ impl State {
         let known = self.contacts.iter().any(|one| one.user_id == event.user_id);
         if self.receipts.contains(&event.event_key[..]) {
             UpsertStatus::Repeated
-        } else if let Some(verdict) = self.verdicts.get(&event.user_id) {
+        } else if let Some(verdict) = self.verdicts.get(utf8(&event.user_id)) {
             *verdict
         } else if event.mode() == UpsertMode::Find && !known {
             UpsertStatus::NotFound
@@ -356,14 +367,14 @@ impl ContactService for Stub {
         self.answer("upsert_contacts", |state| {
             let mut answer = UpsertContactsResponse::default();
             for event in request.into_inner().events {
-                let contact_id = format!("contact of {}", event.user_id);
+                let contact_id = format!("contact of {}", utf8(&event.user_id));
                 let taken = event.user_id == "key-taken";
                 let status = state.upsert(event);
                 answer.units += i64::from(status == UpsertStatus::Stored);
                 let mut result = UpsertResult::default();
                 result.set_status(status);
                 if let UpsertStatus::Stored | UpsertStatus::Repeated = status {
-                    result.contact_id = contact_id;
+                    result.contact_id = contact_id.into();
                 }
                 if taken {
                     result.ignored_fields.push(IgnoredField {

@@ -1,5 +1,6 @@
 //! `MapEvents`: the hot path. Borrows every event from the request.
 
+use bytes::Bytes;
 use tonic::Status;
 use uuid::Uuid;
 use weir_ids::ActivityId;
@@ -99,10 +100,10 @@ fn mapped_event(outcome: Outcome<'_>) -> pb::MappedEvent {
             fields_json,
             activity,
         } => mapped_event::Outcome::Mapped(pb::Mapped {
-            fields_json,
+            fields_json: fields_json.into(),
             activity: activity.map(|mapped| pb::MappedActivity {
                 activity_id: id_text(mapped.activity.activity_id),
-                attributes_json: mapped.attributes_json,
+                attributes_json: mapped.attributes_json.into(),
                 retention_days: mapped.activity.retention_days,
                 earlier_retention_days: mapped.activity.earlier_retention_days.clone(),
             }),
@@ -114,9 +115,10 @@ fn mapped_event(outcome: Outcome<'_>) -> pb::MappedEvent {
 }
 
 /// As `to_string` writes it, but without the machinery of `fmt`: it is written for every track.
-fn id_text(id: ActivityId) -> String {
+fn id_text(id: ActivityId) -> Bytes {
     let mut buffer = Uuid::encode_buffer();
-    id.0.hyphenated().encode_lower(&mut buffer).to_owned()
+    let text = id.0.hyphenated().encode_lower(&mut buffer);
+    Bytes::copy_from_slice(text.as_bytes())
 }
 
 fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {

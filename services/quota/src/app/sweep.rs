@@ -12,7 +12,7 @@ use futures_util::StreamExt;
 use weir_ids::AccountId;
 use weir_rpc::Deadline;
 
-use super::{App, Error};
+use super::{App, Error, MAX_SETTLEMENTS, Settlement};
 use crate::metrics;
 use crate::store;
 
@@ -62,10 +62,16 @@ impl App {
             .ledgers
             .close(account, &expired.batches, deadline)
             .await?;
-        for ((batch, _), units) in expired.batches.iter().zip(stored) {
-            self.store
-                .settle_by_ledgers(account, *batch, expired.epoch, units)
-                .await?;
+        let batches = expired.batches.iter().zip(stored);
+        let settlements: Vec<Settlement> = batches
+            .map(|((batch, _), stored)| Settlement {
+                batch: *batch,
+                epoch: expired.epoch,
+                stored,
+            })
+            .collect();
+        for settlements in settlements.chunks(MAX_SETTLEMENTS) {
+            self.store.settle_by_ledgers(account, settlements).await?;
         }
         metrics::swept(expired.batches.len());
         tracing::info!(%account, batches = expired.batches.len(), "leases ran out; settled by the ledgers");

@@ -5,28 +5,21 @@ use std::str::FromStr;
 use chrono::{DateTime, Utc};
 use prost_types::Timestamp;
 use tonic::Status;
-use weir_ids::{AccountId, BatchId};
+use weir_ids::AccountId;
 use weir_proto::quota::v1::{
     Entitlement as WireEntitlement, GetUsageResponse, Meter, ReserveRequest, ReserveResponse,
-    SettleRequest, Usage as WireUsage,
+    SettleRequest, Settlement as WireSettlement, Usage as WireUsage,
 };
 
-use crate::app::{Ask, Grant, Usage};
+use crate::app::{Ask, Grant, MAX_SETTLEMENTS, Settlement, Usage};
 use crate::domain::{Entitlement, Units, Window};
 
 /// A batch has 1,000 events at most, each of which costs one unit of a kind.
 const MAX_WANTED: i64 = 1_000;
 
-pub(super) struct Settled {
-    pub account: AccountId,
-    pub batch: BatchId,
-    pub epoch: i64,
-    pub stored: Units,
-}
-
 pub(super) fn id<T: FromStr>(text: &str, field: &str) -> Result<T, Status> {
     text.parse()
-        .map_err(|_| weir_rpc::invalid(field, "must be a UUID"))
+        .map_err(|_| weir_rpc::invalid(field, NOT_AN_ID))
 }
 
 pub(super) fn ask(request: &ReserveRequest) -> Result<Ask, Status> {
@@ -37,29 +30,58 @@ pub(super) fn ask(request: &ReserveRequest) -> Result<Ask, Status> {
     Ok(Ask {
         account: id(&request.account_id, "account_id")?,
         batch: id(&request.batch_id, "batch_id")?,
-        units: units(request.profile_units, request.activity_units)?,
+        units: units(request.profile_units, request.activity_units)
+            .map_err(|(field, reason)| weir_rpc::invalid(field, reason))?,
         entitlement: entitled(entitlement)?,
+        settlements: settlements(&request.settlements)?,
     })
 }
 
-pub(super) fn settled(request: &SettleRequest) -> Result<Settled, Status> {
-    // The reservation knows its window; a settle that names none that can be is still wrong.
-    let _: Window = request
+pub(super) fn settled(request: &SettleRequest) -> Result<(AccountId, Vec<Settlement>), Status> {
+    if request.settlements.is_empty() {
+        return Err(weir_rpc::invalid("settlements", "must be given"));
+    }
+    let account = id(&request.account_id, "account_id")?;
+    Ok((account, settlements(&request.settlements)?))
+}
+
+fn settlements(wire: &[WireSettlement]) -> Result<Vec<Settlement>, Status> {
+    if wire.len() > MAX_SETTLEMENTS {
+        let reason = format!("must be at most {MAX_SETTLEMENTS}");
+        return Err(weir_rpc::invalid("settlements", &reason));
+    }
+    let settlements = wire.iter().enumerate();
+    settlements
+        .map(|(place, one)| {
+            settlement(one).map_err(|(field, reason)| {
+                weir_rpc::invalid(&format!("settlements[{place}].{field}"), reason)
+            })
+        })
+        .collect()
+}
+
+/// A field, and what is wrong with it.
+type Violation = (&'static str, &'static str);
+
+const NOT_AN_ID: &str = "must be a UUID";
+
+fn settlement(wire: &WireSettlement) -> Result<Settlement, Violation> {
+    // The reservation knows its window; a settlement that names none that can be is still wrong.
+    let _: Window = wire
         .window
         .parse()
-        .map_err(|_| weir_rpc::invalid("window", "must be a day, YYYY-MM-DD"))?;
-    Ok(Settled {
-        account: id(&request.account_id, "account_id")?,
-        batch: id(&request.batch_id, "batch_id")?,
-        epoch: request.epoch,
-        stored: units(request.profile_units, request.activity_units)?,
+        .map_err(|_| ("window", "must be a day, YYYY-MM-DD"))?;
+    Ok(Settlement {
+        batch: wire.batch_id.parse().map_err(|_| ("batch_id", NOT_AN_ID))?,
+        epoch: wire.epoch,
+        stored: units(wire.profile_units, wire.activity_units)?,
     })
 }
 
-fn units(profile: i64, activity: i64) -> Result<Units, Status> {
+fn units(profile: i64, activity: i64) -> Result<Units, Violation> {
     for (units, field) in [(profile, "profile_units"), (activity, "activity_units")] {
         if !(0..=MAX_WANTED).contains(&units) {
-            return Err(weir_rpc::invalid(field, "must be from 0 to 1000"));
+            return Err((field, "must be from 0 to 1000"));
         }
     }
     Ok(Units { profile, activity })

@@ -9,6 +9,8 @@ use crate::domain::{Units, Window};
 
 /// The state keeps this window, the one before, and one more for clocks that differ.
 const WINDOWS_KEPT: u64 = 2;
+/// Of one call: a script keeps all others waiting.
+pub const MAX_SETTLEMENTS: usize = 100;
 
 /// What a batch asks for.
 #[derive(Debug, Clone, Copy)]
@@ -18,6 +20,15 @@ pub struct Wanted {
     pub units: Units,
     pub limits: Units,
     pub lease: Duration,
+}
+
+/// What a batch stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settlement {
+    pub batch: BatchId,
+    /// Of its reservation.
+    pub epoch: i64,
+    pub stored: Units,
 }
 
 /// What it got.
@@ -32,6 +43,8 @@ pub struct Reservation {
     pub reserved: Units,
     /// What is left of the lease.
     pub lease: Duration,
+    /// How many of the settlements that came along found a reservation.
+    pub settled: usize,
 }
 
 /// Answer of [`Store::reserve`].
@@ -69,11 +82,17 @@ pub struct Expired {
 }
 
 impl Store {
-    /// Grants in one atomic step, or finds the grant that the batch has already.
+    /// Takes the edge's word for what earlier batches stored, then grants; or finds the grant
+    /// that the batch has already. All in one atomic step.
     ///
     /// # Errors
     /// Where Redis is away.
-    pub async fn reserve(&self, account: AccountId, wanted: &Wanted) -> Result<Reserved, Error> {
+    pub async fn reserve(
+        &self,
+        account: AccountId,
+        wanted: &Wanted,
+        settlements: &[Settlement],
+    ) -> Result<Reserved, Error> {
         let mut call = self.scripts.reserve.key(key(account, ""));
         call.arg(wanted.window.to_string())
             .arg(wanted.batch.to_string())
@@ -84,11 +103,14 @@ impl Store {
             .arg(u64::try_from(wanted.lease.as_millis()).unwrap_or(u64::MAX))
             .arg(wanted.window.earlier(WINDOWS_KEPT).to_string())
             .arg(STATE_TTL_SECONDS);
+        for settlement in settlements {
+            settlement.write(&mut call);
+        }
         let answer = self.run(&call).await?;
         match answer.first().map(String::as_str) {
             Some("stale") => Ok(Reserved::Stale),
             Some("past") => Ok(Reserved::Past),
-            Some("granted") if answer.len() == 10 => Ok(Reserved::Granted(Reservation {
+            Some("granted") if answer.len() == 11 => Ok(Reserved::Granted(Reservation {
                 window: answer[1].parse().map_err(|_| Error::Unreadable)?,
                 epoch: number(&answer[2])?,
                 granted: Units {
@@ -104,23 +126,22 @@ impl Store {
                     activity: number(&answer[8])?,
                 },
                 lease: Duration::from_millis(number(&answer[9])?.try_into().unwrap_or(0)),
+                settled: count(&answer[10])?,
             })),
             _ => Err(Error::Unreadable),
         }
     }
 
-    /// Takes the edge's word for what a batch stored. Answers whether that settled it.
+    /// Takes the edge's word for what batches stored. Answers how many it settled.
     ///
     /// # Errors
     /// Where Redis is away.
     pub async fn settle(
         &self,
         account: AccountId,
-        batch: BatchId,
-        epoch: i64,
-        stored: Units,
-    ) -> Result<bool, Error> {
-        self.settle_by("edge", account, batch, epoch, stored).await
+        settlements: &[Settlement],
+    ) -> Result<usize, Error> {
+        self.settle_by("edge", account, settlements).await
     }
 
     /// Takes the ledgers' word, which counts after the lease as well.
@@ -130,29 +151,24 @@ impl Store {
     pub async fn settle_by_ledgers(
         &self,
         account: AccountId,
-        batch: BatchId,
-        epoch: i64,
-        stored: Units,
-    ) -> Result<bool, Error> {
-        self.settle_by("ledgers", account, batch, epoch, stored)
-            .await
+        settlements: &[Settlement],
+    ) -> Result<usize, Error> {
+        self.settle_by("ledgers", account, settlements).await
     }
 
     async fn settle_by(
         &self,
         who: &str,
         account: AccountId,
-        batch: BatchId,
-        epoch: i64,
-        stored: Units,
-    ) -> Result<bool, Error> {
+        settlements: &[Settlement],
+    ) -> Result<usize, Error> {
         let mut call = self.scripts.settle.key(key(account, ""));
-        call.arg(batch.to_string())
-            .arg(epoch)
-            .arg(stored.profile)
-            .arg(stored.activity)
-            .arg(who);
-        Ok(self.run(&call).await?.first().map(String::as_str) == Some("1"))
+        call.arg(who);
+        for settlement in settlements {
+            settlement.write(&mut call);
+        }
+        let answer = self.run(&call).await?;
+        count(answer.first().ok_or(Error::Unreadable)?)
     }
 
     /// Units of one window.
@@ -200,11 +216,25 @@ impl Store {
             })
             .collect::<Result<_, Error>>()?;
         Ok(Expired {
-            standing: standing.parse().map_err(|_| Error::Unreadable)?,
+            standing: count(standing)?,
             epoch: number(epoch)?,
             batches,
         })
     }
+}
+
+impl Settlement {
+    /// As the scripts take it.
+    fn write(&self, call: &mut redis::ScriptInvocation<'_>) {
+        call.arg(self.batch.to_string())
+            .arg(self.epoch)
+            .arg(self.stored.profile)
+            .arg(self.stored.activity);
+    }
+}
+
+fn count(text: &str) -> Result<usize, Error> {
+    text.parse().map_err(|_| Error::Unreadable)
 }
 
 fn number(text: &str) -> Result<i64, Error> {

@@ -4,9 +4,11 @@ use std::sync::atomic::Ordering;
 
 use tonic::Code;
 use uuid::Uuid;
-use weir_proto::quota::v1::{Entitlement, GetUsageRequest, ReserveRequest};
+use weir_proto::quota::v1::{
+    Entitlement, GetUsageRequest, ReserveRequest, SettleRequest, Settlement,
+};
 
-use crate::service::{TODAY, World, counted, reserve, settle, try_reserve, usage};
+use crate::service::{TODAY, World, counted, reserve, settle, settlement, try_reserve, usage};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_batches_on_two_replicas_get_exactly_the_limit() {
@@ -72,6 +74,35 @@ async fn a_batch_that_asks_again_gets_the_same_until_it_is_settled() {
         .unwrap();
     assert_eq!(late.granted(), (0, 0));
     assert_eq!(counted(&mut client, &account).await, [(5, 0), (0, 0)]);
+}
+
+#[tokio::test]
+async fn what_earlier_batches_leave_is_free_for_the_one_that_brings_their_settlements() {
+    let world = World::new().await;
+    let mut client = world.replica().await;
+    let account = world.account(10, 10);
+    let first = reserve(&mut client, &account, 6, 6).await;
+    let second = reserve(&mut client, &account, 4, 4).await;
+    let request = ReserveRequest {
+        account_id: account.id.clone(),
+        batch_id: Uuid::now_v7().to_string(),
+        profile_units: 10,
+        activity_units: 10,
+        entitlement: Some(account.entitlement()),
+        // Of two that are the same, the second finds nothing to settle.
+        settlements: vec![
+            settlement(&first, 2, 0),
+            settlement(&second, 4, 1),
+            settlement(&first, 6, 6),
+        ],
+    };
+    for _again in 0..2 {
+        let grant = client.reserve(request.clone()).await.unwrap().into_inner();
+        let granted = [grant.profile, grant.activity].map(|meter| meter.unwrap().granted);
+        assert_eq!(granted, [4, 9]);
+        let units = counted(&mut client, &account).await;
+        assert_eq!(units, [(6, 4), (1, 9)]);
+    }
 }
 
 #[tokio::test]
@@ -169,6 +200,12 @@ async fn requests_that_cannot_be_read_say_where() {
         profile_units: 1,
         activity_units: 1,
         entitlement: Some(Entitlement::default()),
+        settlements: Vec::new(),
+    };
+    let settlement = Settlement {
+        batch_id: Uuid::now_v7().to_string(),
+        window: TODAY.into(),
+        ..Settlement::default()
     };
     let wrong = [
         (
@@ -206,12 +243,38 @@ async fn requests_that_cannot_be_read_say_where() {
             },
             "entitlement",
         ),
+        (
+            ReserveRequest {
+                settlements: vec![settlement.clone(); 101],
+                ..good.clone()
+            },
+            "settlements: must be at most 100",
+        ),
+        (
+            ReserveRequest {
+                settlements: vec![
+                    settlement.clone(),
+                    Settlement {
+                        window: "today".into(),
+                        ..settlement.clone()
+                    },
+                ],
+                ..good.clone()
+            },
+            "settlements[1].window",
+        ),
     ];
     for (request, field) in wrong {
         let error = client.reserve(request).await.unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument);
         assert!(error.message().starts_with(field), "{}", error.message());
     }
+    let nothing = SettleRequest {
+        account_id: good.account_id.clone(),
+        settlements: Vec::new(),
+    };
+    let error = client.settle(nothing).await.unwrap_err();
+    assert!(error.message().starts_with("settlements"), "{error}");
     // A plan of nothing grants nothing.
     let nothing = client.reserve(good).await.unwrap().into_inner();
     assert_eq!(nothing.profile.unwrap().granted, 0);

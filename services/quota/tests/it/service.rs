@@ -14,6 +14,7 @@ use weir_proto::mapping::v1 as mapping;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_proto::quota::v1::{
     Entitlement, GetUsageRequest, GetUsageResponse, ReserveRequest, ReserveResponse, SettleRequest,
+    Settlement,
 };
 use weir_quota::Config;
 use weir_stack::TestServers;
@@ -166,7 +167,7 @@ pub struct Account {
 }
 
 impl Account {
-    fn entitlement(&self) -> Entitlement {
+    pub fn entitlement(&self) -> Entitlement {
         Entitlement {
             contacts: 1,
             mapped_activities: 1,
@@ -204,6 +205,7 @@ pub async fn try_reserve(
         profile_units: profile,
         activity_units: activity,
         entitlement: Some(account.entitlement()),
+        settlements: Vec::new(),
     };
     let grant = client.reserve(request).await?.into_inner();
     Ok(Batch {
@@ -228,13 +230,20 @@ pub async fn settle(
 ) {
     let request = SettleRequest {
         account_id: account.id.clone(),
+        settlements: vec![settlement(batch, profile, activity)],
+    };
+    client.settle(request).await.unwrap();
+}
+
+/// What the batch stored.
+pub fn settlement(batch: &Batch, profile: i64, activity: i64) -> Settlement {
+    Settlement {
         batch_id: batch.id.clone(),
         window: batch.grant.window.clone(),
         epoch: batch.grant.epoch,
         profile_units: profile,
         activity_units: activity,
-    };
-    client.settle(request).await.unwrap();
+    }
 }
 
 pub async fn usage(client: &mut Client, account: &Account) -> GetUsageResponse {

@@ -10,14 +10,21 @@ fn wish(mode: Mode, millis: i64) -> Wish {
     Wish {
         time: at(millis),
         mode,
-        message_id: format!("m{millis}"),
+        message_id: format!("m{millis}").into(),
     }
+}
+
+/// That it says truly whether it changed is checked every time.
+fn take(before: Option<Membership>, wish: Wish, now: DateTime<Utc>) -> (Membership, Decision) {
+    let taken = Membership::take(before.clone(), wish, now);
+    assert_eq!(taken.changed, before.as_ref() != Some(&taken.membership));
+    (taken.membership, taken.decision)
 }
 
 /// One who was in and left at the time zero.
 fn gone() -> Membership {
-    let (member, _) = Membership::take(None, wish(Mode::Add, -20), at(-10));
-    let (gone, decision) = Membership::take(Some(member), wish(Mode::Remove, -5), at(0));
+    let (member, _) = take(None, wish(Mode::Add, -20), at(-10));
+    let (gone, decision) = take(Some(member), wish(Mode::Remove, -5), at(0));
     assert_eq!(decision, Decision::Applied);
     assert_eq!(gone.left, Some(at(0)));
     gone
@@ -25,12 +32,12 @@ fn gone() -> Membership {
 
 #[test]
 fn who_comes_back_within_a_minute_is_held_back_and_at_a_minute_is_not() {
-    let (held, decision) = Membership::take(Some(gone()), wish(Mode::Add, 1), at(59_999));
+    let (held, decision) = take(Some(gone()), wish(Mode::Add, 1), at(59_999));
     assert_eq!(decision, Decision::HeldBack);
     assert!(!held.member);
     assert_eq!(held.wish, wish(Mode::Add, 1));
 
-    let (back, decision) = Membership::take(Some(gone()), wish(Mode::Add, 1), at(60_000));
+    let (back, decision) = take(Some(gone()), wish(Mode::Add, 1), at(60_000));
     assert_eq!(decision, Decision::Applied);
     assert!(back.member);
     assert_eq!(back.member_since, Some(at(60_000)));
@@ -38,14 +45,14 @@ fn who_comes_back_within_a_minute_is_held_back_and_at_a_minute_is_not() {
 
 #[test]
 fn any_update_after_the_minute_applies_what_was_held_back() {
-    let (held, _) = Membership::take(Some(gone()), wish(Mode::Add, 1), at(100));
+    let (held, _) = take(Some(gone()), wish(Mode::Add, 1), at(100));
     // A repeat of the same, an older one, and a newer one.
     for (update, expected) in [
         (wish(Mode::Add, 1), Decision::Applied),
         (wish(Mode::Remove, -50), Decision::Overtaken),
         (wish(Mode::Add, 70_000), Decision::Applied),
     ] {
-        let (back, decision) = Membership::take(Some(held.clone()), update, at(61_000));
+        let (back, decision) = take(Some(held.clone()), update, at(61_000));
         assert_eq!(decision, expected);
         assert!(back.member);
     }
@@ -56,8 +63,8 @@ fn any_update_after_the_minute_applies_what_was_held_back() {
 
 #[test]
 fn a_removal_while_held_back_leaves_nothing_to_catch_up_with() {
-    let (held, _) = Membership::take(Some(gone()), wish(Mode::Add, 1), at(100));
-    let (out, decision) = Membership::take(Some(held), wish(Mode::Remove, 2), at(200));
+    let (held, _) = take(Some(gone()), wish(Mode::Add, 1), at(100));
+    let (out, decision) = take(Some(held), wish(Mode::Remove, 2), at(200));
     assert_eq!(decision, Decision::Applied);
     assert!(!out.member);
     // The contact never came back, so it did not leave again either.
@@ -66,21 +73,21 @@ fn a_removal_while_held_back_leaves_nothing_to_catch_up_with() {
 
 #[test]
 fn who_never_was_a_member_is_not_held_back() {
-    let (out, _) = Membership::take(None, wish(Mode::Remove, 1), at(10));
+    let (out, _) = take(None, wish(Mode::Remove, 1), at(10));
     assert_eq!(out.left, None);
-    let (member, decision) = Membership::take(Some(out), wish(Mode::Add, 2), at(20));
+    let (member, decision) = take(Some(out), wish(Mode::Add, 2), at(20));
     assert_eq!(decision, Decision::Applied);
     assert!(member.member);
 }
 
 #[test]
 fn at_equal_times_a_remove_wins_and_a_late_add_does_not_beat_it() {
-    let (out, _) = Membership::take(None, wish(Mode::Add, 5), at(10));
-    let (out, decision) = Membership::take(Some(out), wish(Mode::Remove, 5), at(11));
+    let (out, _) = take(None, wish(Mode::Add, 5), at(10));
+    let (out, decision) = take(Some(out), wish(Mode::Remove, 5), at(11));
     assert_eq!((out.member, decision), (false, Decision::Applied));
     let mut late = wish(Mode::Add, 5);
-    late.message_id = "z".to_owned();
-    let (out, decision) = Membership::take(Some(out), late, at(100_000));
+    late.message_id = "z".into();
+    let (out, decision) = take(Some(out), late, at(100_000));
     assert_eq!((out.member, decision), (false, Decision::Overtaken));
 }
 
@@ -88,7 +95,7 @@ fn any_wish() -> impl Strategy<Value = Wish> {
     (any::<bool>(), 0..20_i64, 0..3_u8).prop_map(|(add, time, message)| Wish {
         time: at(time),
         mode: if add { Mode::Add } else { Mode::Remove },
-        message_id: message.to_string(),
+        message_id: message.to_string().into(),
     })
 }
 
@@ -121,7 +128,7 @@ proptest! {
             let mut state = None;
             // Each comes more than a minute after the one before, so none is held back.
             for (index, wish) in (0_i64..).zip(list) {
-                state = Some(Membership::take(state, wish.clone(), at(index * 61_000)).0);
+                state = Some(take(state, wish.clone(), at(index * 61_000)).0);
             }
             state.unwrap()
         };
@@ -139,7 +146,7 @@ proptest! {
         let (mut state, mut now) = (None, 0);
         for (wish, pause) in wishes {
             now += pause;
-            let (next, decision) = Membership::take(state, wish.clone(), at(now));
+            let (next, decision) = take(state, wish.clone(), at(now));
             match decision {
                 Decision::Applied => prop_assert_eq!(next.member, wish.mode == Mode::Add),
                 Decision::HeldBack => prop_assert!(!next.member && wish.mode == Mode::Add),

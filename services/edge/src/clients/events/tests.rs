@@ -154,11 +154,11 @@ proptest! {
             });
             let plain = contact::ContactEvent {
                 mode: plain_mode.into(),
-                user_id: envelope.user_id.clone(),
-                anonymous_id: envelope.anonymous_id.clone(),
-                fields_json: fields_json.clone(),
+                user_id: envelope.user_id.clone().into(),
+                anonymous_id: envelope.anonymous_id.clone().into(),
+                fields_json: fields_json.clone().into(),
                 event_time: Some(timestamp(envelope.micros)),
-                message_id: envelope.message_id.clone(),
+                message_id: envelope.message_id.clone().into(),
                 has_wish: envelope.wish.is_some(),
                 funded,
                 event_key: Bytes::copy_from_slice(&event_key),
@@ -177,8 +177,8 @@ proptest! {
     ) {
         let [activity_id, attributes_json, contact_id] = texts;
         let mapped = MappedActivity {
-            activity_id,
-            attributes_json,
+            activity_id: activity_id.into(),
+            attributes_json: attributes_json.into(),
             retention_days,
             earlier_retention_days,
         };
@@ -190,9 +190,9 @@ proptest! {
         };
         let read: activity::ActivityEvent = read(|wire| activity_event(wire, &to_record));
         let plain = activity::ActivityEvent {
-            activity_id: mapped.activity_id.clone().into(),
+            activity_id: mapped.activity_id.as_bytes().clone(),
             event_name: envelope.event_name.clone().into(),
-            attributes_json: mapped.attributes_json.clone().into(),
+            attributes_json: mapped.attributes_json.as_bytes().clone(),
             retention_days,
             earlier_retention_days: mapped.earlier_retention_days.clone(),
             event_time: Some(timestamp(envelope.micros)),
@@ -223,11 +223,11 @@ proptest! {
             };
             let read: audience::Wish = read(|wire| wish(wire, &to_apply));
             let plain = audience::Wish {
-                contact_id: contact_id.clone(),
-                audience_id: audience_id.clone(),
+                contact_id: contact_id.clone().into(),
+                audience_id: audience_id.clone().into(),
                 mode: plain_mode.into(),
                 wish_time: Some(timestamp(envelope.micros)),
-                message_id: envelope.message_id.clone(),
+                message_id: envelope.message_id.clone().into(),
             };
             prop_assert_eq!(read, plain);
         }
@@ -246,7 +246,7 @@ fn what_is_written_goes_behind_the_head() {
     }
     let read: audience::ApplyWishesRequest = unframed(&wire.finish());
     let ids: Vec<_> = read.wishes.iter().map(|wish| &*wish.contact_id).collect();
-    assert_eq!((&*read.account_id, ids), ("a", vec!["x", ""]));
+    assert_eq!((&*read.account_id, ids), ("a", vec![&b"x"[..], b""]));
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn a_wrong_guess_of_a_length_changes_nothing() {
             wire.message_of_about(2, guess, |wire| wire.text(1, &id));
         }
         let wish = audience::Wish {
-            contact_id: id,
+            contact_id: id.into(),
             ..Default::default()
         };
         let plain = audience::ApplyWishesRequest {

@@ -26,3 +26,44 @@ local function units(state, window)
   for i = 1, 4 do found[i] = tonumber(found[i] or '0') end
   return found
 end
+-- Books what a batch stored, and frees the rest of its grant. `who` is edge | ledgers.
+-- Answers whether there was a reservation to settle.
+local function settle(state, who, batch, epoch, stored_profile, stored_activity)
+  if redis.call('HGET', state, 'epoch') ~= epoch then return false end
+  local field = 'lease:' .. batch
+  local lease = redis.call('HGET', state, field)
+  if not lease then return false end
+  local window, profile, activity, deadline, status = parse_lease(lease)
+  if status ~= 'open' then return false end
+  -- After the lease only the ledgers' word counts.
+  if who == 'edge' and now_ms() >= deadline then return false end
+  if window >= redis.call('HGET', state, 'floor') then
+    local function move(kind, granted, stored)
+      if granted == 0 then return end
+      redis.call('HINCRBY', state, window .. ':' .. kind .. '.reserved', string.format('%.0f', 0 - granted))
+      redis.call('HINCRBY', state, window .. ':' .. kind .. '.used',
+        string.format('%.0f', math.min(granted, tonumber(stored))))
+    end
+    move('profile', profile, stored_profile)
+    move('activity', activity, stored_activity)
+  end
+  if who == 'edge' then
+    -- Stays until the lease's end, so that a late repeat of the reservation gets nothing.
+    redis.call('HSET', state, field,
+      string.format('%s %.0f %.0f %.0f settled', window, profile, activity, deadline))
+  else
+    redis.call('HDEL', state, field)
+  end
+  return true
+end
+-- The same for batch, epoch, profile units, activity units, again and again, from the
+-- `first` argument on. Answers how many there were to settle.
+local function settle_all(state, who, first)
+  local settled = 0
+  for i = first, #ARGV, 4 do
+    if settle(state, who, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) then
+      settled = settled + 1
+    end
+  end
+  return settled
+end

@@ -1,8 +1,11 @@
 -- KEYS state; ARGV window, batch, wanted profile, wanted activity, profile limit,
--- activity limit, lease in ms, the oldest window to keep, seconds until the state is forgotten.
--- Answers stale | past | granted, window, epoch, grants, units, what is left of the lease in ms.
+-- activity limit, lease in ms, the oldest window to keep, seconds until the state is forgotten,
+-- then what earlier batches stored: what they leave is free for this one.
+-- Answers stale | past | granted, window, epoch, grants, units, what is left of the lease in ms,
+-- how many reservations there were to settle.
 local state, window, batch = KEYS[1], ARGV[1], ARGV[2]
 if not live(state) then return {'stale'} end
+local settled = settle_all(state, 'edge', 10)
 local now = now_ms()
 local profile, activity, left = 0, 0, 0
 local lease = redis.call('HGET', state, 'lease:' .. batch)
@@ -30,12 +33,16 @@ else
   profile = math.max(0, math.min(tonumber(ARGV[3]), tonumber(ARGV[5]) - before[1] - before[2]))
   activity = math.max(0, math.min(tonumber(ARGV[4]), tonumber(ARGV[6]) - before[3] - before[4]))
   left = tonumber(ARGV[7])
-  redis.call('HINCRBY', state, window .. ':profile.reserved', string.format('%.0f', profile))
-  redis.call('HINCRBY', state, window .. ':activity.reserved', string.format('%.0f', activity))
+  local function hold(kind, granted)
+    if granted == 0 then return end
+    redis.call('HINCRBY', state, window .. ':' .. kind .. '.reserved', string.format('%.0f', granted))
+  end
+  hold('profile', profile)
+  hold('activity', activity)
   redis.call('HSET', state, 'lease:' .. batch,
     string.format('%s %.0f %.0f %.0f open', window, profile, activity, now + left))
   redis.call('EXPIRE', state, ARGV[9])
 end
 local after = units(state, window)
 return {'granted', window, redis.call('HGET', state, 'epoch'), profile, activity,
-  after[1], after[2], after[3], after[4], left}
+  after[1], after[2], after[3], after[4], left, settled}
