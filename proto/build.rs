@@ -8,8 +8,9 @@ use protox::prost::Message;
 /// Messages that come once for every event of a batch, to be taken apart at once. Their texts
 /// are slices of the message to the generated code, as `bytes` are (on the wire both are the
 /// same), instead of a `String` each; whoever reads one checks that it is UTF-8.
-const PER_EVENT: [&str; 7] = [
+const PER_EVENT: [&str; 8] = [
     "weir.activity.v1.ActivityEvent",
+    "weir.activity.v1.IdentifierLink",
     "weir.audience.v1.Wish",
     "weir.contact.v1.ContactEvent",
     "weir.contact.v1.UpsertResult",

@@ -21,7 +21,7 @@ pub struct Config {
     #[arg(
         long,
         env = "WEIR_KEPT_LINKS",
-        default_value_t = 150_000,
+        default_value_t = 1_000_000,
         value_parser = clap::value_parser!(u32).range(1_000..)
     )]
     pub kept_links: u32,

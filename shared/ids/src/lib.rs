@@ -119,18 +119,25 @@ pub fn fingerprint(parts: &[&[u8]]) -> Fingerprint {
     hash(*SEED, &[], parts).to_be_bytes()
 }
 
-/// What is hashed in one go; what is longer, by and by, which takes longer to begin.
-const IN_ONE: usize = 1_024;
-
 /// A head, and parts with their lengths, so that no two lists of parts look alike.
 fn hash(seed: u64, head: &[u8], parts: &[&[u8]]) -> u128 {
     let lengths = parts.iter().map(|part| size_of::<u64>() + part.len());
-    if head.len() + lengths.sum::<usize>() > IN_ONE {
-        let mut hash = Xxh3::with_seed(seed);
-        write(head, parts, |bytes| hash.update(bytes));
-        return hash.digest128();
+    match head.len() + lengths.sum::<usize>() {
+        // Identifiers, and most events: together first, which is quicker than to begin a hash
+        // that takes them by and by.
+        0..=192 => in_one_go::<192>(seed, head, parts),
+        193..=1_024 => in_one_go::<1_024>(seed, head, parts),
+        _ => {
+            let mut hash = Xxh3::with_seed(seed);
+            write(head, parts, |bytes| hash.update(bytes));
+            hash.digest128()
+        }
     }
-    let mut all = [0; IN_ONE];
+}
+
+/// As [`hash`], where all of it has `LENGTH` bytes at most.
+fn in_one_go<const LENGTH: usize>(seed: u64, head: &[u8], parts: &[&[u8]]) -> u128 {
+    let mut all = [0; LENGTH];
     let mut end = 0;
     write(head, parts, |bytes| {
         all[end..end + bytes.len()].copy_from_slice(bytes);
@@ -179,7 +186,7 @@ mod tests {
 
     #[test]
     fn what_is_hashed_in_one_go_hashes_as_by_and_by() {
-        for length in [0, 7, 200, 900, 1_000, 1_001, 5_000] {
+        for length in [0, 7, 170, 171, 172, 900, 1_000, 1_003, 1_004, 5_000] {
             let part = vec![b'x'; length];
             let mut by_and_by = Xxh3::with_seed(7);
             write(b"head", &[&part, b"y"], |bytes| by_and_by.update(bytes));

@@ -123,6 +123,7 @@ impl<V: Copy> Sets<V> {
 }
 
 /// A bit for each mark that is this one.
+#[inline]
 fn alike(marks: &Marks, mark: u16) -> u32 {
     let bits = marks.iter().enumerate();
     bits.fold(0, |bits, (way, one)| bits | u32::from(*one == mark) << way)

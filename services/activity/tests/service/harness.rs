@@ -117,8 +117,8 @@ pub fn unfunded(event: ActivityEvent) -> ActivityEvent {
 pub fn user_link(user_id: &str, contact: Uuid, version: i64) -> IdentifierLink {
     IdentifierLink {
         kind: IdentifierKind::UserId.into(),
-        value: user_id.to_owned(),
-        contact_id: contact.to_string(),
+        value: user_id.to_owned().into(),
+        contact_id: contact.to_string().into(),
         version,
         link_time: stamp(noon() + chrono::TimeDelta::hours(1)),
     }

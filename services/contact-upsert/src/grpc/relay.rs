@@ -116,8 +116,8 @@ fn link_of(link: &Link<'_>) -> IdentifierLink {
     };
     IdentifierLink {
         kind: kind.into(),
-        value: value.to_string(),
-        contact_id: contact.to_string(),
+        value: value.to_string().into(),
+        contact_id: contact.to_string().into(),
         version: *version,
         link_time: DateTime::from_timestamp_micros(*linked_micros).map(|time| Timestamp {
             seconds: time.timestamp(),

@@ -76,9 +76,9 @@ impl ActivityService for Recorder {
         self.answer(|told| {
             for link in request.links {
                 assert!(link.link_time.is_some());
-                let known = told.links.entry(link.value).or_default();
+                let known = told.links.entry(text(&link.value)).or_default();
                 if known.1 < link.version {
-                    *known = (link.contact_id, link.version);
+                    *known = (text(&link.contact_id), link.version);
                 }
             }
             let joins = request.joins.into_iter();

@@ -212,7 +212,11 @@ pub fn statuses(response: &UpsertContactsResponse) -> Vec<UpsertStatus> {
 
 /// The contact of an answer's event.
 pub fn contact_id(response: &UpsertContactsResponse, event: usize) -> String {
-    String::from_utf8(response.results[event].contact_id.to_vec()).unwrap()
+    text(&response.results[event].contact_id)
+}
+
+pub fn text(bytes: &[u8]) -> String {
+    String::from_utf8(bytes.to_vec()).unwrap()
 }
 
 /// A contact's fields as texts, for comparing.
