@@ -26,7 +26,7 @@ use tokio_postgres::{Row, Statement};
 use weir_ids::AccountId;
 use weir_postgres::{Failure, Migration, Pool};
 
-use crate::domain::{Identifier, Kind};
+use crate::domain::{Identifier, Kind, Link};
 use settled::Settled;
 
 pub use attach::{Linked, Moves};
@@ -74,6 +74,12 @@ impl Store {
             client,
             settled: self.settled.clone(),
         })
+    }
+
+    /// Keeps in mind whose these identifiers are: they are linked, and nothing of theirs is
+    /// left in the backlog.
+    pub fn keep_links(&self, account_id: AccountId, links: &[Link]) {
+        self.settled.learn_links(account_id, links);
     }
 
     /// Whether the database answers.

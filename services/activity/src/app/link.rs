@@ -100,6 +100,10 @@ async fn link(
         }
     }
     tx.commit().await?;
+    if done.1 {
+        // None of them has backlog any more.
+        store.keep_links(changes.account_id, &changes.links);
+    }
     Ok(done)
 }
 

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use weir_ids::{AccountId, ContactId, Fingerprint, Recent, fingerprint};
 
 use super::letter;
-use crate::domain::{Identifier, Standing};
+use crate::domain::{Identifier, Link, Standing};
 
 /// Shared by all connections of a process.
 #[derive(Clone)]
@@ -42,6 +42,21 @@ impl Settled {
             let contact_id = standing.contact_id.filter(|_| standing.is_settled())?;
             Some((key(account, identifier), contact_id))
         }));
+    }
+
+    /// Keeps what was linked and has no backlog any more, but for what is kept already: word
+    /// of an older link may come after that of a newer one. Where the newer one is not known
+    /// here, the older contact does as well: it was joined into the newer.
+    pub fn learn_links(&self, account: AccountId, links: &[Link]) {
+        let keys = links.iter().map(|link| key(account, &link.identifier));
+        let keys: Vec<Fingerprint> = keys.collect();
+        let known = self.0.get_all(&keys).into_iter();
+        let links = links.iter().zip(keys).zip(known);
+        self.0.insert_all(
+            links.filter_map(|((link, key), known)| {
+                known.is_none().then_some((key, link.contact_id))
+            }),
+        );
     }
 }
 

@@ -24,6 +24,21 @@ async fn a_known_user_s_track_is_stored_once() {
 }
 
 #[tokio::test]
+async fn who_was_linked_just_now_is_not_looked_up() {
+    let weir = start().await;
+    let lana = Uuid::now_v7();
+    weir.record(vec![of_user("waited", "m0")]).await;
+    let links = vec![user_link("lana", lana, 1), user_link("waited", lana, 1)];
+    assert_eq!(weir.link(links).await, (1, 0));
+    let database = weir_stack::postgres::connect(&weir.database.superuser_url);
+    let gone = "DELETE FROM activity.identities";
+    assert_eq!(database.await.unwrap().execute(gone, &[]).await.unwrap(), 2);
+    let events = vec![of_user("lana", "m1"), of_user("waited", "m2")];
+    assert_eq!(weir.record(events).await, [Stored, Stored]);
+    assert_eq!(weir.messages(lana).await.len(), 3);
+}
+
+#[tokio::test]
 async fn the_user_id_decides_and_the_anonymous_id_only_without_one() {
     let weir = start().await;
     let (lana, device) = (Uuid::now_v7(), Uuid::now_v7());

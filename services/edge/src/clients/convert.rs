@@ -2,12 +2,15 @@
 
 use bytestring::ByteString;
 use prost_types::Timestamp;
+use tonic::Code;
 use weir_proto::activity::v1 as activity;
 use weir_proto::audience::v1 as audience;
 use weir_proto::contact::v1 as contact;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::quota::v1 as quota;
 
+use super::Failure;
+use super::hops::{Audience, AudienceRefused, Caller, SourceKind};
 use crate::domain::envelope::{Envelope, Kind, Refusal, WishMode};
 use crate::domain::stages::{
     ActivitySaid, AudienceSaid, ContactSaid, Mapped, MappedActivity, MappingSaid, Meter, WishSaid,
@@ -147,6 +150,38 @@ pub(super) fn kind(kind: Kind) -> mapping::EventKind {
 }
 
 /// Nothing for an answer that says nothing; the event ends as 500.
+pub(super) fn found(
+    hop: &'static str,
+    called: Result<Option<audience::Audience>, Failure>,
+) -> Result<Audience, AudienceRefused> {
+    match called {
+        Ok(Some(audience)) => Ok(Audience {
+            id: audience.audience_id,
+            name: audience.name,
+        }),
+        Ok(None) => Err(AudienceRefused::Failed(Failure::unexpected(hop))),
+        Err(failure) => Err(match failure.code {
+            Code::InvalidArgument => AudienceRefused::Name,
+            Code::NotFound => AudienceRefused::Unknown,
+            Code::FailedPrecondition => AudienceRefused::OtherOrigin,
+            _ => AudienceRefused::Failed(failure),
+        }),
+    }
+}
+
+pub(super) fn caller(answer: mapping::AuthenticateResponse) -> Result<Caller, Failure> {
+    let source_kind = match answer.source_kind() {
+        mapping::SourceKind::SegmentActions => SourceKind::Actions,
+        mapping::SourceKind::SegmentClassic => SourceKind::Classic,
+        mapping::SourceKind::Unspecified => return Err(Failure::unexpected("authenticate")),
+    };
+    Ok(Caller {
+        account_id: answer.account_id,
+        source_id: answer.source_id,
+        source_kind,
+    })
+}
+
 pub(super) fn mapping_said(result: mapping::MappedEvent) -> Option<MappingSaid> {
     Some(match result.outcome? {
         mapping::mapped_event::Outcome::Rejection(rejection) => {

@@ -365,38 +365,6 @@ impl Clients {
     }
 }
 
-fn found(
-    hop: &'static str,
-    called: Result<Option<audience::Audience>, Failure>,
-) -> Result<Audience, AudienceRefused> {
-    match called {
-        Ok(Some(audience)) => Ok(Audience {
-            id: audience.audience_id,
-            name: audience.name,
-        }),
-        Ok(None) => Err(AudienceRefused::Failed(Failure::unexpected(hop))),
-        Err(failure) => Err(match failure.code {
-            Code::InvalidArgument => AudienceRefused::Name,
-            Code::NotFound => AudienceRefused::Unknown,
-            Code::FailedPrecondition => AudienceRefused::OtherOrigin,
-            _ => AudienceRefused::Failed(failure),
-        }),
-    }
-}
-
-fn caller(answer: mapping::AuthenticateResponse) -> Result<Caller, Failure> {
-    let source_kind = match answer.source_kind() {
-        mapping::SourceKind::SegmentActions => SourceKind::Actions,
-        mapping::SourceKind::SegmentClassic => SourceKind::Classic,
-        mapping::SourceKind::Unspecified => return Err(Failure::unexpected("authenticate")),
-    };
-    Ok(Caller {
-        account_id: answer.account_id,
-        source_id: answer.source_id,
-        source_kind,
-    })
-}
-
 /// Results belong to events by their place; with another number of them they belong to none.
 fn same_length<T>(hop: &'static str, sent: usize, results: Vec<T>) -> Result<Vec<T>, Failure> {
     if results.len() == sent {
