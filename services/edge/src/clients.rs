@@ -21,11 +21,11 @@ use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_rpc::{Channel, Deadline};
 
 pub use convert::{
-    ActivityToRecord, ContactSettings, ContactToUpsert, Entitlement, EventToMap, LogLine,
-    Reservation, Settlement, UpsertMode, WishToApply,
+    ActivityToRecord, Audience, AudienceRefused, Caller, ContactSettings, ContactToUpsert,
+    Entitlement, EventToMap, LogLine, Reservation, Settlement, SourceKind, UpsertMode, WishToApply,
 };
 pub use failure::{Called, Cause, Failure};
-pub use hops::{Audience, AudienceRefused, Caller, MAX_SETTLEMENTS, SourceKind};
+pub use hops::MAX_SETTLEMENTS;
 
 use crate::config::Addresses;
 

@@ -10,11 +10,38 @@ use weir_proto::mapping::v1 as mapping;
 use weir_proto::quota::v1 as quota;
 
 use super::Failure;
-use super::hops::{Audience, AudienceRefused, Caller, SourceKind};
 use crate::domain::envelope::{Envelope, Kind, Refusal, WishMode};
 use crate::domain::stages::{
     ActivitySaid, AudienceSaid, ContactSaid, Mapped, MappedActivity, MappingSaid, Meter, WishSaid,
 };
+
+/// Whose key a request carries.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub account_id: String,
+    pub source_id: String,
+    pub source_kind: SourceKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    Actions,
+    Classic,
+}
+
+pub struct Audience {
+    pub id: String,
+    pub name: String,
+}
+
+/// Why there is no audience.
+pub enum AudienceRefused {
+    /// Blank or too long.
+    Name,
+    Unknown,
+    OtherOrigin,
+    Failed(Failure),
+}
 
 /// What mapping says of the account's contacts; handed on to contact-upsert unread.
 #[derive(Debug, Clone, Default)]

@@ -16,40 +16,12 @@ use super::{encoded, events};
 use crate::domain::envelope::Kind;
 use crate::domain::stages::{ActivitySaid, AudienceSaid, MappingSaid, WishSaid};
 
-/// Whose key a request carries.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    pub account_id: String,
-    pub source_id: String,
-    pub source_kind: SourceKind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SourceKind {
-    Actions,
-    Classic,
-}
-
 /// What mapping made of a batch.
 pub struct MapAnswer {
     pub settings: ContactSettings,
     pub entitlement: Entitlement,
     /// In input order; none where it said nothing.
     pub results: Vec<Option<MappingSaid>>,
-}
-
-pub struct Audience {
-    pub id: String,
-    pub name: String,
-}
-
-/// Why there is no audience.
-pub enum AudienceRefused {
-    /// Blank or too long.
-    Name,
-    Unknown,
-    OtherOrigin,
-    Failed(Failure),
 }
 
 /// What quota books in one call.
