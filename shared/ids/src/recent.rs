@@ -51,6 +51,16 @@ impl<V: Copy> Recent<V> {
         }
     }
 
+    /// Keeps those of these under whose keys nothing is kept.
+    pub fn add_all(&self, entries: impl IntoIterator<Item = (Fingerprint, V)>) {
+        let mut sets = self.sets();
+        for (key, value) in entries {
+            if sets.find(&key).is_none() {
+                sets.insert(key, value);
+            }
+        }
+    }
+
     /// Forgets what is kept under these.
     pub fn remove_all(&self, keys: impl IntoIterator<Item = Fingerprint>) {
         let mut sets = self.sets();
@@ -145,15 +155,17 @@ mod tests {
     #[derive(Debug, Clone)]
     enum Step {
         Insert(Vec<(u32, u64)>),
+        Add(Vec<(u32, u64)>),
         Remove(Vec<u32>),
         Get(Vec<u32>),
     }
 
     fn steps() -> impl Strategy<Value = Vec<Step>> {
-        let number = 0..60_u32;
+        let entries = || prop::collection::vec((0..60_u32, any::<u64>()), 0..30);
         let numbers = || prop::collection::vec(0..60_u32, 0..30);
         let step = prop_oneof![
-            prop::collection::vec((number, any::<u64>()), 0..30).prop_map(Step::Insert),
+            entries().prop_map(Step::Insert),
+            entries().prop_map(Step::Add),
             numbers().prop_map(Step::Remove),
             numbers().prop_map(Step::Get),
         ];
@@ -161,16 +173,23 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the size: a value may be gone, but is never an old one or another's.
+        /// Whatever the size: a value may be gone, but is never an old one or another's. What is
+        /// added is kept where nothing was, and that may be so where something had been.
         #[test]
         fn what_is_kept_is_the_last_that_was_given(most in 0..100_usize, steps in steps()) {
             let recent = Recent::new(most);
-            let mut last = HashMap::new();
+            let mut last: HashMap<u32, Vec<u64>> = HashMap::new();
             for step in steps {
                 match step {
                     Step::Insert(entries) => {
                         recent.insert_all(entries.iter().map(|(n, value)| (key(*n), *value)));
-                        last.extend(entries);
+                        last.extend(entries.into_iter().map(|(n, value)| (n, vec![value])));
+                    }
+                    Step::Add(entries) => {
+                        recent.add_all(entries.iter().map(|(n, value)| (key(*n), *value)));
+                        for (n, value) in entries {
+                            last.entry(n).or_default().push(value);
+                        }
                     }
                     Step::Remove(numbers) => {
                         recent.remove_all(numbers.iter().map(|n| key(*n)));
@@ -179,12 +198,23 @@ mod tests {
                     Step::Get(numbers) => {
                         let keys: Vec<_> = numbers.iter().map(|n| key(*n)).collect();
                         for (n, value) in numbers.iter().zip(recent.get_all(&keys)) {
-                            prop_assert!(value.is_none() || value == last.get(n).copied());
+                            let possible = last.get(n).map_or(&[][..], |values| values);
+                            prop_assert!(value.is_none_or(|value| possible.contains(&value)));
                         }
                     }
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_is_added_leaves_what_is_kept() {
+        let recent = Recent::new(100);
+        recent.add_all([(key(1), 1), (key(1), 2)]);
+        assert_eq!(recent.get_all(&[key(1)]), [Some(1)]);
+        recent.insert_all([(key(1), 3)]);
+        recent.add_all([(key(1), 4)]);
+        assert_eq!(recent.get_all(&[key(1)]), [Some(3)]);
     }
 
     /// How many of the first `inserted` numbers are kept, where there is room for `most`.

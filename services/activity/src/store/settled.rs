@@ -48,15 +48,9 @@ impl Settled {
     /// of an older link may come after that of a newer one. Where the newer one is not known
     /// here, the older contact does as well: it was joined into the newer.
     pub fn learn_links(&self, account: AccountId, links: &[Link]) {
-        let keys = links.iter().map(|link| key(account, &link.identifier));
-        let keys: Vec<Fingerprint> = keys.collect();
-        let known = self.0.get_all(&keys).into_iter();
-        let links = links.iter().zip(keys).zip(known);
-        self.0.insert_all(
-            links.filter_map(|((link, key), known)| {
-                known.is_none().then_some((key, link.contact_id))
-            }),
-        );
+        let links = links.iter();
+        self.0
+            .add_all(links.map(|link| (key(account, &link.identifier), link.contact_id)));
     }
 }
 
