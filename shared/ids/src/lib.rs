@@ -119,19 +119,23 @@ pub fn fingerprint(parts: &[&[u8]]) -> Fingerprint {
     hash(*SEED, &[], parts).to_be_bytes()
 }
 
+/// Room for the parts of an identifier, and of most events.
+const SHORT: usize = 192;
+const LONG: usize = 1_024;
+
 /// A head, and parts with their lengths, so that no two lists of parts look alike.
 fn hash(seed: u64, head: &[u8], parts: &[&[u8]]) -> u128 {
     let lengths = parts.iter().map(|part| size_of::<u64>() + part.len());
-    match head.len() + lengths.sum::<usize>() {
-        // Identifiers, and most events: together first, which is quicker than to begin a hash
-        // that takes them by and by.
-        0..=192 => in_one_go::<192>(seed, head, parts),
-        193..=1_024 => in_one_go::<1_024>(seed, head, parts),
-        _ => {
-            let mut hash = Xxh3::with_seed(seed);
-            write(head, parts, |bytes| hash.update(bytes));
-            hash.digest128()
-        }
+    let length = head.len() + lengths.sum::<usize>();
+    // Put together first, which is quicker than to begin a hash that takes them by and by.
+    if length <= SHORT {
+        in_one_go::<SHORT>(seed, head, parts)
+    } else if length <= LONG {
+        in_one_go::<LONG>(seed, head, parts)
+    } else {
+        let mut hash = Xxh3::with_seed(seed);
+        write(head, parts, |bytes| hash.update(bytes));
+        hash.digest128()
     }
 }
 
