@@ -35,7 +35,7 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let pool = |connections| {
-        weir_postgres::connect(&config.database_url, connections)
+        weir_postgres::connect(&config.database_url, connections, &store::PLAN_BY_KEY)
             .map_err(|error| anyhow::anyhow!("WEIR_DATABASE_URL: {error}"))
     };
     weir_postgres::migrate(&pool(1)?, MIGRATIONS)

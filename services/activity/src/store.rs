@@ -42,7 +42,7 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
 
 /// Every statement here finds rows by their keys. The statistics of a young table would talk
 /// the planner into reading all of it instead, and a prepared plan outlives that youth.
-const BY_KEY: &str = "SET enable_seqscan = off";
+pub const PLAN_BY_KEY: [&str; 1] = ["enable_seqscan=off"];
 
 /// The tables, behind a pool of connections.
 #[derive(Clone)]
@@ -67,9 +67,6 @@ impl Store {
     /// UNAVAILABLE when none is free or can be made in time.
     pub async fn connection(&self) -> Result<Connection, Failure> {
         let client = self.pool.get().await?;
-        if deadpool_postgres::Object::metrics(&client).recycle_count == 0 {
-            client.batch_execute(BY_KEY).await?;
-        }
         Ok(Connection {
             client,
             settled: self.settled.clone(),

@@ -50,9 +50,13 @@ pub async fn serve_with_clock(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let pool = weir_postgres::connect(&config.database_url, config.database_connections)
-        .map_err(anyhow::Error::msg)
-        .context("WEIR_DATABASE_URL")?;
+    let pool = weir_postgres::connect(
+        &config.database_url,
+        config.database_connections,
+        weir_postgres::PLAN_BY_KEY,
+    )
+    .map_err(anyhow::Error::msg)
+    .context("WEIR_DATABASE_URL")?;
     weir_postgres::migrate(&pool, store::MIGRATIONS)
         .await
         .context("the schema can't be migrated")?;

@@ -39,11 +39,6 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
 /// looked up again.
 const ANCHORS_KEPT: usize = 100_000;
 
-/// Statements of a batch find rows by their keys. The statistics of a young table would talk
-/// the planner into reading all of it instead, and a prepared plan outlives that youth.
-const BY_KEY: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; \
-                      SET enable_mergejoin = off";
-
 const SHARE_ACCOUNT: &str = "SELECT FROM accounts WHERE account_id = $1 FOR KEY SHARE";
 
 /// The pool, and what need not be asked again.
@@ -83,11 +78,7 @@ impl Store {
     /// # Errors
     /// Where there is none to be had.
     pub async fn session(&self) -> Result<Session, Failure> {
-        let client = self.pool.get().await?;
-        if Object::metrics(&client).recycle_count == 0 {
-            client.batch_execute(BY_KEY).await?;
-        }
-        Ok(Session(client))
+        Ok(Session(self.pool.get().await?))
     }
 
     /// Sees to it that the account's anchor row is there.

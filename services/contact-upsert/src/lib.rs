@@ -33,9 +33,13 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let connect = |connections| {
-        weir_postgres::connect(&config.database_url, connections)
-            .map_err(anyhow::Error::msg)
-            .context("WEIR_DATABASE_URL")
+        weir_postgres::connect(
+            &config.database_url,
+            connections,
+            weir_postgres::PLAN_BY_KEY,
+        )
+        .map_err(anyhow::Error::msg)
+        .context("WEIR_DATABASE_URL")
     };
     let background = connect(config::BACKGROUND_CONNECTIONS)?;
     weir_postgres::migrate(&background, &store::MIGRATIONS)

@@ -28,12 +28,6 @@ pub const MIGRATIONS: [Migration; 1] = [Migration {
     sql: include_str!("../migrations/0001_contacts.sql"),
 }];
 
-/// Every statement here finds rows by key. Plans are made while tables are small and kept
-/// while they grow: without this, one that reads a whole table could be among them.
-const PLAN_BY_KEY: &str = "SET enable_seqscan = off; \
-                           SET enable_hashjoin = off; \
-                           SET enable_mergejoin = off";
-
 /// The service's tables.
 #[derive(Clone)]
 pub struct Store {
@@ -55,11 +49,7 @@ impl Store {
     /// # Errors
     /// When PostgreSQL is away or all connections stay busy.
     pub async fn client(&self) -> Result<Object, Failure> {
-        let client = self.pool.get().await?;
-        if Object::metrics(&client).recycle_count == 0 {
-            client.batch_execute(PLAN_BY_KEY).await?;
-        }
-        Ok(client)
+        Ok(self.pool.get().await?)
     }
 
     /// Links of `sought` that were read before; the others stay in it.

@@ -30,7 +30,7 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let pool = weir_postgres::connect(&config.database_url, config.database_connections)
+    let pool = weir_postgres::connect(&config.database_url, config.database_connections, &[])
         .map_err(anyhow::Error::msg)?;
     store::migrate(&pool).await?;
     let rings = store::Rings::connect(&config.redis_url)?;

@@ -15,4 +15,4 @@ mod pool;
 pub use failure::{Failure, failure_of};
 pub use json::JsonText;
 pub use migrate::{Migration, migrate};
-pub use pool::{Pool, connect};
+pub use pool::{PLAN_BY_KEY, Pool, connect};

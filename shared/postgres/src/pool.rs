@@ -15,15 +15,30 @@ const CONNECT: Duration = Duration::from_secs(2);
 /// No statement of ours takes longer, unless something is wrong.
 const STATEMENT_TIMEOUT: &str = "10s";
 
-/// Makes a pool for `url`, of at most `connections`; connects on first use.
+/// For a service whose every statement finds rows by their keys. The statistics of a young
+/// table would talk the planner into reading all of it instead, and a prepared plan outlives
+/// that youth.
+pub const PLAN_BY_KEY: &[&str] = &[
+    "enable_seqscan=off",
+    "enable_hashjoin=off",
+    "enable_mergejoin=off",
+];
+
+/// Makes a pool for `url`, of at most `connections`; connects on first use. Each connection
+/// begins with these `settings`, whoever uses it first.
 ///
 /// # Errors
 /// Where the URL is not one.
-pub fn connect(url: &str, connections: usize) -> Result<Pool, String> {
+pub fn connect(url: &str, connections: usize, settings: &[&str]) -> Result<Pool, String> {
     let mut config = Config::new();
     config.url = Some(url.to_owned());
     config.application_name = Some(application_name());
-    config.options = Some(format!("-c statement_timeout={STATEMENT_TIMEOUT}"));
+    let mut options = format!("-c statement_timeout={STATEMENT_TIMEOUT}");
+    for setting in settings {
+        options.push_str(" -c ");
+        options.push_str(setting);
+    }
+    config.options = Some(options);
     config.manager = Some(ManagerConfig {
         recycling_method: RecyclingMethod::Fast,
     });
