@@ -18,25 +18,27 @@ const JOIN: &str = "
     ON CONFLICT (account_id, contact_id) DO NOTHING";
 
 // A row that is linked and still waits is one whose attachment was cut short: it is taken
-// up again, whatever the version. Only those that wait are told apart in the answer.
+// up again, whatever the version. Only those that wait are answered.
 const LINK: &str = "
-    INSERT INTO identities (account_id, kind, value, contact_id, version, link_time, waiting)
-    SELECT a.account_id, u.kind, u.value, u.contact_id, u.version, u.link_time, false
-    FROM accounts a CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[],
-        $6::timestamptz[]) u (kind, value, contact_id, version, link_time)
-    WHERE a.account_id = $1
-    ON CONFLICT (account_id, kind, value) DO UPDATE SET
-        contact_id = CASE WHEN identities.contact_id IS NULL
-            OR identities.version < excluded.version
-            THEN excluded.contact_id ELSE identities.contact_id END,
-        link_time = CASE WHEN identities.contact_id IS NULL
-            OR identities.version < excluded.version
-            THEN excluded.link_time ELSE identities.link_time END,
-        version = GREATEST(identities.version, excluded.version)
-    WHERE identities.contact_id IS NULL OR identities.version < excluded.version
-        OR identities.waiting
-    RETURNING waiting, CASE WHEN waiting THEN kind END, CASE WHEN waiting THEN value END,
-        CASE WHEN waiting THEN contact_id END, CASE WHEN waiting THEN link_time END";
+    WITH linked AS (
+        INSERT INTO identities (account_id, kind, value, contact_id, version, link_time, waiting)
+        SELECT a.account_id, u.kind, u.value, u.contact_id, u.version, u.link_time, false
+        FROM accounts a CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[],
+            $6::timestamptz[]) u (kind, value, contact_id, version, link_time)
+        WHERE a.account_id = $1
+        ON CONFLICT (account_id, kind, value) DO UPDATE SET
+            contact_id = CASE WHEN identities.contact_id IS NULL
+                OR identities.version < excluded.version
+                THEN excluded.contact_id ELSE identities.contact_id END,
+            link_time = CASE WHEN identities.contact_id IS NULL
+                OR identities.version < excluded.version
+                THEN excluded.link_time ELSE identities.link_time END,
+            version = GREATEST(identities.version, excluded.version)
+        WHERE identities.contact_id IS NULL OR identities.version < excluded.version
+            OR identities.waiting
+        RETURNING kind, value, contact_id, link_time, waiting
+    )
+    SELECT kind, value, contact_id, link_time FROM linked WHERE waiting";
 
 // From each contact up to the one that survived, and from there down to all that were
 // joined into it. UNION ends the recursion even where the edges made a circle.
@@ -117,18 +119,17 @@ impl Tx<'_> {
             .await?;
         Ok(rows
             .iter()
-            .filter(|row| row.get(0))
             .map(|row| Linked {
                 identifier: Identifier {
-                    kind: if row.get::<_, &str>(1) == letter(Kind::UserId) {
+                    kind: if row.get::<_, &str>(0) == letter(Kind::UserId) {
                         Kind::UserId
                     } else {
                         Kind::AnonymousId
                     },
-                    value: row.get::<_, String>(2).into(),
+                    value: row.get::<_, String>(1).into(),
                 },
-                contact_id: ContactId(row.get(3)),
-                link_time: row.get(4),
+                contact_id: ContactId(row.get(2)),
+                link_time: row.get(3),
             })
             .collect())
     }

@@ -7,6 +7,7 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
 use weir_ids::{AccountId, ContactId, Fingerprint, Recent, fingerprint};
 
 use super::letter;
@@ -14,7 +15,7 @@ use crate::domain::{Identifier, Link, Standing};
 
 /// Shared by all connections of a process.
 #[derive(Clone)]
-pub(super) struct Settled(Arc<Recent<ContactId>>);
+pub(super) struct Settled(Arc<Recent<2>>);
 
 impl Settled {
     pub fn new(kept: u32) -> Self {
@@ -24,12 +25,12 @@ impl Settled {
     /// What is kept of these, in their order.
     pub fn get(&self, account: AccountId, identifiers: &[Identifier]) -> Vec<Option<Standing>> {
         let keys: Vec<Fingerprint> = identifiers.iter().map(|one| key(account, one)).collect();
-        let standing = |contact_id| Standing {
-            contact_id: Some(contact_id),
+        let standing = |[high, low]: [u64; 2]| Standing {
+            contact_id: Some(ContactId(Uuid::from_u64_pair(high, low))),
             waiting: false,
         };
         let kept = self.0.get_all(&keys).into_iter();
-        kept.map(|contact_id| contact_id.map(standing)).collect()
+        kept.map(|kept| kept.map(standing)).collect()
     }
 
     /// Keeps what was read, where it is settled.
@@ -38,10 +39,11 @@ impl Settled {
         account: AccountId,
         read: impl Iterator<Item = (&'a Identifier, Standing)>,
     ) {
-        self.0.insert_all(read.filter_map(|(identifier, standing)| {
+        let settled = read.filter_map(|(identifier, standing)| {
             let contact_id = standing.contact_id.filter(|_| standing.is_settled())?;
-            Some((key(account, identifier), contact_id))
-        }));
+            Some(entry(account, identifier, contact_id))
+        });
+        self.0.insert_all(&settled.collect::<Vec<_>>());
     }
 
     /// Keeps what was linked and has no backlog any more, but for what is kept already: word
@@ -49,9 +51,18 @@ impl Settled {
     /// here, the older contact does as well: it was joined into the newer.
     pub fn learn_links(&self, account: AccountId, links: &[Link]) {
         let links = links.iter();
-        self.0
-            .add_all(links.map(|link| (key(account, &link.identifier), link.contact_id)));
+        let links = links.map(|link| entry(account, &link.identifier, link.contact_id));
+        self.0.add_all(&links.collect::<Vec<_>>());
     }
+}
+
+fn entry(
+    account: AccountId,
+    identifier: &Identifier,
+    contact_id: ContactId,
+) -> (Fingerprint, [u64; 2]) {
+    let (high, low) = contact_id.0.as_u64_pair();
+    (key(account, identifier), [high, low])
 }
 
 fn key(account: AccountId, identifier: &Identifier) -> Fingerprint {

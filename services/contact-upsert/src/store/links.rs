@@ -9,13 +9,14 @@
 
 use std::sync::Arc;
 
+use uuid::Uuid;
 use weir_ids::{AccountId, ContactId, Fingerprint, Recent, fingerprint};
 
 use crate::domain::{Changes, Facts, Key, KeyId, Stamp, StoredLink, is_merge_key};
 
 /// Shared by all connections of a process.
 #[derive(Clone)]
-pub(super) struct Links(Arc<Recent<Kept>>);
+pub(super) struct Links(Arc<Recent<{ Kept::WORDS }>>);
 
 /// A link without the message that made it, which would take more room than all the rest.
 #[derive(Debug, Clone, Copy)]
@@ -51,7 +52,7 @@ impl Links {
             if is_merge_key(facts.key(*id).kind) {
                 return true;
             }
-            match found.next().flatten() {
+            match found.next().flatten().map(Kept::of_words) {
                 Some(link) if moments.binary_search(&link.event_micros).is_err() => {
                     kept.push((*id, link.into()));
                     false
@@ -69,32 +70,55 @@ impl Links {
         links: impl Iterator<Item = (&'a Key<'a>, StoredLink<'a>)>,
     ) {
         let links = links.filter(|(key, _)| !is_merge_key(key.kind));
-        self.0.insert_all(links.map(|(key, link)| {
+        let entries = links.map(|(key, link)| {
             let kept = Kept {
                 contact: link.contact,
                 version: link.version,
                 linked_micros: link.linked_micros,
                 event_micros: link.stamp.micros,
             };
-            (print(account, key), kept)
-        }));
+            (print(account, key), kept.words())
+        });
+        self.0.insert_all(&entries.collect::<Vec<_>>());
     }
 
     pub fn forget<'a>(&self, account: AccountId, keys: impl Iterator<Item = &'a Key<'a>>) {
-        self.0.remove_all(keys.map(|key| print(account, key)));
+        let prints = keys.map(|key| print(account, key));
+        self.0.remove_all(&prints.collect::<Vec<_>>());
     }
 
     /// Keeps what was written and committed at `now_micros`.
     pub fn learn_changes(&self, account: AccountId, changes: &Changes<'_>, now_micros: i64) {
-        self.0.insert_all(changes.announced_links().map(|row| {
+        let entries = changes.announced_links().map(|row| {
             let kept = Kept {
                 contact: row.contact,
                 version: row.version,
                 linked_micros: row.linked_micros.unwrap_or(now_micros),
                 event_micros: row.stamp.micros,
             };
-            (print(account, &row.key), kept)
-        }));
+            (print(account, &row.key), kept.words())
+        });
+        self.0.insert_all(&entries.collect::<Vec<_>>());
+    }
+}
+
+impl Kept {
+    const WORDS: usize = 5;
+
+    fn words(self) -> [u64; Self::WORDS] {
+        let (high, low) = self.contact.0.as_u64_pair();
+        let numbers = [self.version, self.linked_micros, self.event_micros];
+        let [version, linked, event] = numbers.map(i64::cast_unsigned);
+        [high, low, version, linked, event]
+    }
+
+    fn of_words([high, low, version, linked, event]: [u64; Self::WORDS]) -> Self {
+        Self {
+            contact: ContactId(Uuid::from_u64_pair(high, low)),
+            version: version.cast_signed(),
+            linked_micros: linked.cast_signed(),
+            event_micros: event.cast_signed(),
+        }
     }
 }
 
@@ -120,8 +144,6 @@ fn print(account: AccountId, key: &Key<'_>) -> Fingerprint {
 
 #[cfg(test)]
 mod tests {
-    use uuid::Uuid;
-
     use super::*;
     use crate::domain::{Event, KeyStrategy, MergeStrategy, Mode, Settings};
 
