@@ -2,11 +2,10 @@
 
 mod background;
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, SubsecRound, Utc};
-use tokio::sync::Notify;
+use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
+use tokio::sync::mpsc;
 use tracing::Instrument;
 use weir_ids::{AccountId, BatchId, ContactId};
 use weir_postgres::Failure;
@@ -17,7 +16,7 @@ pub use background::purge_receipts;
 use crate::domain::{self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status};
 use crate::metrics;
 use crate::store::{
-    BatchTransaction, ContactKey, NotStored, Parcel, Store, StoredProfile, held_link,
+    BatchTransaction, ContactKey, NotStored, OutboxRow, Parcel, Store, StoredProfile, held_link,
 };
 
 /// A batch that loses this often against others is given back to its sender.
@@ -26,6 +25,12 @@ const MAX_ATTEMPTS: u32 = 10;
 const LEAST_TIME: Duration = Duration::from_millis(20);
 /// Losers of one race come again at different moments.
 const BACKOFF: Duration = Duration::from_millis(3);
+/// Rows that wait for the relay in memory; some megabytes at most. What comes beyond them is
+/// found in the table.
+const OUTBOX: usize = 64;
+/// A row of the outbox that is younger is under way in some replica's memory. Where clocks
+/// differ by more, it is told twice, or later.
+const UNDER_WAY: TimeDelta = TimeDelta::seconds(2);
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
@@ -85,18 +90,21 @@ pub struct App {
     store: Store,
     /// The same tables over connections that calls never wait for.
     background: Store,
-    /// Rung when there is something to tell.
-    outbox: Arc<Notify>,
+    /// To the relay: rows of the outbox that were written here.
+    outbox: mpsc::Sender<OutboxRow>,
 }
 
 impl App {
-    /// Over its tables: `store` for calls, `background` for the relay.
-    pub fn new(store: Store, background: Store) -> Self {
-        Self {
+    /// Over its tables: `store` for calls, `background` for the relay, which gets what is
+    /// to be told from the second.
+    pub fn new(store: Store, background: Store) -> (Self, mpsc::Receiver<OutboxRow>) {
+        let (outbox, written) = mpsc::channel(OUTBOX);
+        let app = Self {
             store,
             background,
-            outbox: Arc::new(Notify::new()),
-        }
+            outbox,
+        };
+        (app, written)
     }
 
     /// Stores one batch in one transaction.
@@ -207,13 +215,13 @@ impl App {
         };
         let changes = changes.with_held_links(held.iter().map(held_link).collect());
         let message = Message::of(&changes, now.timestamp_micros());
-        let tells = message.is_some();
-        let message = message.map(|message| message.to_json());
-        transaction.commit(&changes, message).await?;
+        let message = message.map(|message| OutboxRow::new(batch.account, &message));
+        transaction.commit(&changes, message.as_ref()).await?;
         self.store.keep_changes(batch.account, &changes, now);
         metrics::contacts_written(&changes);
-        if tells {
-            self.outbox.notify_one();
+        if let Some(message) = message {
+            // Where the relay is far behind, it finds the row in the table.
+            let _ = self.outbox.try_send(message);
         }
         Ok(())
     }
@@ -273,11 +281,6 @@ impl App {
         self.store.is_there().await
     }
 
-    /// Resolves when a batch left something to tell.
-    pub async fn something_to_tell(&self) {
-        self.outbox.notified().await;
-    }
-
     /// Accounts with something to tell, the longest waiting first.
     ///
     /// # Errors
@@ -288,12 +291,28 @@ impl App {
         Ok(waiting.into_iter().map(|(account, _)| account).collect())
     }
 
-    /// Hands up to `limit` messages of an account to `tell`, and drops them when it succeeded.
-    /// Answers how many there were.
+    /// Hands rows of one account that were written here to `tell`, and drops them when it
+    /// succeeded.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away. What `tell` failed at stays in the table, and is no error here.
+    pub async fn deliver_written<T>(&self, rows: &[OutboxRow], tell: T) -> Result<Delivery, Error>
+    where
+        T: AsyncFnOnce(&[Message<'_>]) -> bool,
+    {
+        if !tell(&messages_of(rows)).await {
+            return Ok(Delivery::Failed);
+        }
+        self.background.delivered(rows).await?;
+        Ok(Delivery::Done)
+    }
+
+    /// Hands up to `limit` rows of an account that nobody told in time to `tell`, and drops
+    /// them when it succeeded.
     ///
     /// # Errors
     /// When PostgreSQL is away. What `tell` failed at stays, and is no error here.
-    pub async fn deliver<T>(
+    pub async fn deliver_left<T>(
         &self,
         account: AccountId,
         limit: i64,
@@ -303,17 +322,20 @@ impl App {
         T: AsyncFnOnce(&[Message<'_>]) -> bool,
     {
         let mut client = self.background.client().await?;
-        let Some(parcel) = Parcel::claim(&mut client, account, limit).await? else {
+        let before = Utc::now() - UNDER_WAY;
+        let Some(parcel) = Parcel::claim(&mut client, account, before, limit).await? else {
             return Ok(Delivery::Nothing);
         };
-        let messages = parcel.messages();
-        if !tell(&messages).await {
+        if !tell(&messages_of(parcel.rows())).await {
             return Ok(Delivery::Failed);
         }
-        drop(messages);
         parcel.delivered().await?;
         Ok(Delivery::Done)
     }
+}
+
+fn messages_of(rows: &[OutboxRow]) -> Vec<Message<'_>> {
+    rows.iter().filter_map(OutboxRow::message).collect()
 }
 
 /// What became of a delivery.

@@ -48,14 +48,14 @@ pub async fn serve(
     // The relay and the purge ask for no links.
     let background = store::Store::new(background, 0);
     let calls = connect(config.database_connections.into())?;
-    let app = app::App::new(
+    let (app, written) = app::App::new(
         store::Store::new(calls, config.kept_links),
         background.clone(),
     );
     let peers = grpc::Peers::connect(&config.activity_url, &config.audience_url)
         .map_err(anyhow::Error::msg)?;
 
-    let relay = tokio::spawn(grpc::relay(app.clone(), peers));
+    let relay = tokio::spawn(grpc::relay(app.clone(), peers, written));
     let purge = tokio::spawn(app::purge_receipts(background));
     let served = grpc::serve(app, listener, shutdown).await;
     // Both are safe to stop anywhere: what is not delivered or purged waits in its table.

@@ -19,7 +19,7 @@ use links::Links;
 
 pub use batch::{BatchTransaction, NotStored, Rows, held_link};
 pub use contacts::{ContactKey, StoredProfile};
-pub use outbox::Parcel;
+pub use outbox::{OutboxRow, Parcel};
 
 /// The schema, file by file.
 pub const MIGRATIONS: [Migration; 1] = [Migration {

@@ -3,11 +3,12 @@
 //! At least once, any number of replicas, in any order: receivers go by versions. A message
 //! is dropped after both have taken it.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
 use chrono::DateTime;
 use prost_types::Timestamp;
+use tokio::sync::mpsc;
+use tokio::time::MissedTickBehavior;
 use tonic::{Code, Status};
 use weir_ids::AccountId;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
@@ -21,8 +22,9 @@ use weir_rpc::{Channel, Deadline, MAX_MESSAGE};
 use crate::app::{App, Delivery};
 use crate::domain::{Link, Message, USER_ID};
 use crate::metrics;
+use crate::store::OutboxRow;
 
-/// Another replica's batches ring no bell here; and neither does one that failed before.
+/// What another replica left is found in the table, as is what failed before.
 const POLL: Duration = Duration::from_secs(1);
 /// Receivers that are away are asked again after this, then twice as long, up to the last.
 const FIRST_BACKOFF: Duration = Duration::from_millis(200);
@@ -32,7 +34,7 @@ const CALL: Duration = Duration::from_secs(8);
 /// Accounts in one round, so that a loud one waits for the others.
 const ACCOUNTS: i64 = 100;
 /// Batches in one call.
-const MESSAGES: i64 = 16;
+const MESSAGES: usize = 16;
 /// The contract's limit.
 const MAX_LINKS: usize = 10_000;
 
@@ -59,10 +61,10 @@ impl Peers {
 
     /// Tells both. Links first: an activity that waits for its contact is seen sooner.
     async fn tell(&mut self, account: AccountId, messages: &[Message<'_>]) -> Result<(), Status> {
-        let links = newest_links(messages);
         let joins: Vec<_> = messages.iter().flat_map(|m| &m.joins).copied().collect();
-        let count = links.len() + joins.len();
-        let mut links = links.into_iter().map(link_of).peekable();
+        let links = || messages.iter().flat_map(|message| &message.links);
+        let count = links().count() + joins.len();
+        let mut links = links().map(link_of);
         let mut joined = joins.iter().map(|(contact, survivor)| ContactJoin {
             contact_id: contact.to_string(),
             survivor_id: survivor.to_string(),
@@ -98,15 +100,6 @@ impl Peers {
     }
 }
 
-/// Of several links of one identifier the newest counts. In the order in which receivers lock.
-fn newest_links<'m>(messages: &'m [Message<'_>]) -> Vec<&'m Link<'m>> {
-    let links = messages.iter().flat_map(|message| &message.links);
-    let mut links: Vec<&Link<'_>> = links.collect();
-    links.sort_unstable_by_key(|link| (&link.0, &link.1, Reverse(link.3)));
-    links.dedup_by_key(|link| (&link.0, &link.1));
-    links
-}
-
 fn link_of(link: &Link<'_>) -> IdentifierLink {
     let Link(kind, value, contact, version, linked_micros) = link;
     let kind = if kind == USER_ID {
@@ -126,62 +119,105 @@ fn link_of(link: &Link<'_>) -> IdentifierLink {
     }
 }
 
-/// Delivers for ever: at once when a batch rings, else every second, and with growing pauses
-/// while a receiver or PostgreSQL is away.
-pub async fn relay(app: App, peers: Peers) {
+/// Delivers for ever: what batches of this process wrote, as they write it; and what was left
+/// in the table, by a process that ended or while somebody was away, every second. With growing
+/// pauses while a receiver or PostgreSQL is away.
+pub async fn relay(app: App, peers: Peers, mut written: mpsc::Receiver<OutboxRow>) {
     let mut backoff = FIRST_BACKOFF;
+    let mut poll = tokio::time::interval(POLL);
+    poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut rows = Vec::new();
     loop {
-        match round(&app, &peers).await {
-            Round::Quiet => {
-                backoff = FIRST_BACKOFF;
-                // Running into the timeout is the poll.
-                let _ = tokio::time::timeout(POLL, app.something_to_tell()).await;
+        let round = tokio::select! {
+            _ = poll.tick() => tell_left(&app, &peers).await,
+            _ = written.recv_many(&mut rows, MESSAGES) => {
+                tell_written(&app, &peers, std::mem::take(&mut rows)).await
             }
-            Round::More => backoff = FIRST_BACKOFF,
+        };
+        match round {
+            Round::Quiet => backoff = FIRST_BACKOFF,
+            Round::More => {
+                backoff = FIRST_BACKOFF;
+                poll.reset_immediately();
+            }
             Round::Away => {
                 metrics::undelivered();
                 tokio::time::sleep(backoff).await;
                 backoff = (backoff * 2).min(LAST_BACKOFF);
+                // What came meanwhile stands in the table, and need not be kept here.
+                while written.try_recv().is_ok() {}
             }
         }
     }
 }
 
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Round {
     Quiet,
     More,
     Away,
 }
 
-/// One delivery for each account that waits.
-async fn round(app: &App, peers: &Peers) -> Round {
-    let Ok(accounts) = app.accounts_with_messages(ACCOUNTS).await else {
-        return Round::Away;
-    };
-    let (mut delivered, mut failed) = (false, false);
-    for account in accounts {
-        let mut peers = peers.clone();
-        let mut unreachable = false;
-        let tell = async |messages: &[Message<'_>]| {
-            let told = peers.tell(account, messages).await;
-            if let Err(status) = &told {
-                tracing::warn!(code = ?status.code(), "links could not be delivered");
-                unreachable = matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded);
-            }
-            told.is_ok()
-        };
-        match app.deliver(account, MESSAGES, tell).await {
-            Ok(Delivery::Done) => delivered = true,
-            Ok(Delivery::Nothing) => {}
+/// What batches wrote lately, a call for each account.
+async fn tell_written(app: &App, peers: &Peers, mut rows: Vec<OutboxRow>) -> Round {
+    rows.sort_by_key(OutboxRow::account);
+    let mut round = Round::Quiet;
+    for rows in rows.chunk_by(|one, next| one.account() == next.account()) {
+        let mut teller = Teller::new(peers, rows[0].account());
+        let told = app.deliver_written(rows, async |all| teller.tell(all).await);
+        match told.await {
+            Ok(Delivery::Done | Delivery::Nothing) => {}
             // What one account's messages fail at must not hold up the others; a receiver
             // that is away is so for all.
-            Ok(Delivery::Failed) if !unreachable => failed = true,
+            Ok(Delivery::Failed) if !teller.unreachable => round = Round::Away,
             Ok(Delivery::Failed) | Err(_) => return Round::Away,
         }
     }
-    match (failed, delivered) {
-        (true, _) => Round::Away,
-        (false, true) => Round::More,
-        (false, false) => Round::Quiet,
+    round
+}
+
+/// One delivery for each account for which something was left.
+async fn tell_left(app: &App, peers: &Peers) -> Round {
+    let Ok(accounts) = app.accounts_with_messages(ACCOUNTS).await else {
+        return Round::Away;
+    };
+    let mut round = Round::Quiet;
+    for account in accounts {
+        let mut teller = Teller::new(peers, account);
+        let limit = MESSAGES as i64;
+        let told = app.deliver_left(account, limit, async |all| teller.tell(all).await);
+        match told.await {
+            Ok(Delivery::Done) => round = round.max(Round::More),
+            Ok(Delivery::Nothing) => {}
+            Ok(Delivery::Failed) if !teller.unreachable => round = Round::Away,
+            Ok(Delivery::Failed) | Err(_) => return Round::Away,
+        }
+    }
+    round
+}
+
+/// Tells of one account, and remembers whether somebody was there to be told.
+struct Teller {
+    peers: Peers,
+    account: AccountId,
+    unreachable: bool,
+}
+
+impl Teller {
+    fn new(peers: &Peers, account: AccountId) -> Self {
+        Self {
+            peers: peers.clone(),
+            account,
+            unreachable: false,
+        }
+    }
+
+    async fn tell(&mut self, messages: &[Message<'_>]) -> bool {
+        let told = self.peers.tell(self.account, messages).await;
+        if let Err(status) = &told {
+            tracing::warn!(code = ?status.code(), "links could not be delivered");
+            self.unreachable = matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded);
+        }
+        told.is_ok()
     }
 }

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use weir_ids::ContactId;
 use weir_postgres::{Failure, JsonText};
 
-use super::micros_of;
+use super::{OutboxRow, micros_of};
 use crate::domain::{
     Batch, Changes, Facts, Key, KeyId, Snapshot, Stamp, StoredContact, StoredLink, Unusable,
 };
@@ -306,9 +306,9 @@ impl<'c> BatchTransaction<'c> {
     pub async fn commit(
         self,
         changes: &Changes<'_>,
-        message: Option<String>,
+        message: Option<&OutboxRow>,
     ) -> Result<(), NotStored> {
-        self.write(changes, message.as_deref()).await?;
+        self.write(changes, message).await?;
         Ok(self.transaction.commit().await?)
     }
 }

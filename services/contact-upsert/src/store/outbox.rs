@@ -1,6 +1,8 @@
 //! What other services are to be told, one row a batch.
 
+use chrono::{DateTime, Utc};
 use deadpool_postgres::{Client, Transaction};
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::AccountId;
 use weir_postgres::Failure;
@@ -15,9 +17,9 @@ const WAITING: &str = "
 
 const CLAIM: &str = "
     SELECT outbox_id, payload FROM outbox
-    WHERE account_id = $1
+    WHERE account_id = $1 AND outbox_id < $2
     ORDER BY outbox_id
-    LIMIT $2
+    LIMIT $3
     FOR UPDATE SKIP LOCKED";
 
 const DELETE: &str = "
@@ -30,51 +32,84 @@ const PURGE: &str = "
     WHERE (account_id, event_key) IN (
         SELECT account_id, event_key FROM receipts WHERE receive_time < $1 LIMIT $2)";
 
+/// What one batch left to be told.
+#[derive(Debug)]
+pub struct OutboxRow {
+    account: AccountId,
+    /// It has its time in it.
+    id: Uuid,
+    payload: String,
+}
+
+impl OutboxRow {
+    /// A row of its own for a message.
+    pub fn new(account: AccountId, message: &Message<'_>) -> Self {
+        Self {
+            account,
+            id: Uuid::now_v7(),
+            payload: message.to_json(),
+        }
+    }
+
+    pub(super) fn parameters(&self) -> [&(dyn ToSql + Sync); 3] {
+        [&self.account.0, &self.id, &self.payload]
+    }
+
+    /// Whose.
+    pub fn account(&self) -> AccountId {
+        self.account
+    }
+
+    /// What is to be told. A row that can't be read is ours to mend: it is logged and left
+    /// out, so that it does not hold up the rest.
+    pub fn message(&self) -> Option<Message<'_>> {
+        let message = serde_json::from_str(&self.payload);
+        if message.is_err() {
+            tracing::error!("an outbox row can't be read; it is dropped");
+        }
+        message.ok()
+    }
+}
+
 /// Rows of one account, claimed until it is dropped.
 pub struct Parcel<'c> {
     transaction: Transaction<'c>,
-    account: AccountId,
-    ids: Vec<Uuid>,
-    payloads: Vec<String>,
+    rows: Vec<OutboxRow>,
 }
 
 impl<'c> Parcel<'c> {
-    /// Claims up to `limit` rows, the oldest that no other replica has; none when there are none.
+    /// Claims up to `limit` rows from before a time, the oldest that no other replica has;
+    /// none when there are none.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
     pub async fn claim(
         client: &'c mut Client,
         account: AccountId,
+        before: DateTime<Utc>,
         limit: i64,
     ) -> Result<Option<Self>, Failure> {
         let transaction = client.transaction().await?;
         let claim = transaction.prepare_cached(CLAIM).await?;
-        let rows = transaction.query(&claim, &[&account.0, &limit]).await?;
+        let parameters = &[&account.0 as _, &first_id_of(before) as _, &limit as _];
+        let rows = transaction.query(&claim, parameters).await?;
         if rows.is_empty() {
             return Ok(None);
         }
-        Ok(Some(Self {
-            transaction,
+        let rows = rows.iter().map(|row| OutboxRow {
             account,
-            ids: rows.iter().map(|row| row.get(0)).collect(),
-            payloads: rows.iter().map(|row| row.get(1)).collect(),
+            id: row.get(0),
+            payload: row.get(1),
+        });
+        Ok(Some(Self {
+            rows: rows.collect(),
+            transaction,
         }))
     }
 
-    /// What is to be told, oldest first. A row that can't be read is ours to mend: it is left
-    /// out and logged, so that it does not hold up the rest.
-    pub fn messages(&self) -> Vec<Message<'_>> {
-        self.payloads
-            .iter()
-            .filter_map(|payload| match serde_json::from_str(payload) {
-                Ok(message) => Some(message),
-                Err(_) => {
-                    tracing::error!("an outbox row can't be read; it is dropped");
-                    None
-                }
-            })
-            .collect()
+    /// What was claimed, oldest first.
+    pub fn rows(&self) -> &[OutboxRow] {
+        &self.rows
     }
 
     /// All of it was told: the rows go.
@@ -83,10 +118,23 @@ impl<'c> Parcel<'c> {
     /// When PostgreSQL refuses; then it will be told again.
     pub async fn delivered(self) -> Result<(), Failure> {
         let delete = self.transaction.prepare_cached(DELETE).await?;
-        let parameters = &[&self.account.0 as _, &self.ids as _];
+        let (account, ids) = keys(&self.rows);
+        let parameters = &[&account as _, &ids as _];
         self.transaction.execute(&delete, parameters).await?;
         Ok(self.transaction.commit().await?)
     }
+}
+
+/// Of rows of one account.
+fn keys(rows: &[OutboxRow]) -> (Option<Uuid>, Vec<Uuid>) {
+    let account = rows.first().map(|row| row.account.0);
+    (account, rows.iter().map(|row| row.id).collect())
+}
+
+/// No id that is made later is smaller.
+fn first_id_of(time: DateTime<Utc>) -> Uuid {
+    let millis = u128::try_from(time.timestamp_millis()).unwrap_or(0);
+    Uuid::from_u128(millis << 80)
 }
 
 impl Store {
@@ -107,15 +155,23 @@ impl Store {
             .collect())
     }
 
+    /// Rows of one account were told: they go.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses; then they will be told again.
+    pub async fn delivered(&self, rows: &[OutboxRow]) -> Result<(), Failure> {
+        let client = self.client().await?;
+        let delete = client.prepare_cached(DELETE).await?;
+        let (account, ids) = keys(rows);
+        client.execute(&delete, &[&account, &ids]).await?;
+        Ok(())
+    }
+
     /// Drops receipts from before `time`, at most `limit` of them; answers how many there were.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
-    pub async fn purge_receipts(
-        &self,
-        time: chrono::DateTime<chrono::Utc>,
-        limit: i64,
-    ) -> Result<u64, Failure> {
+    pub async fn purge_receipts(&self, time: DateTime<Utc>, limit: i64) -> Result<u64, Failure> {
         let client = self.client().await?;
         let purge = client.prepare_cached(PURGE).await?;
         Ok(client.execute(&purge, &[&time, &limit]).await?)

@@ -228,6 +228,17 @@ async fn a_receiver_that_was_away_is_told_when_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_one_replica_could_not_tell_another_does() {
+    let lonely = Service::start().await;
+    lonely.upsert(vec![identify(0, ("u1", "-"), "")]).await;
+    let (recorder, url) = Recorder::start().await;
+    let _other = Service::start_in(lonely.database.clone(), &url, &url).await;
+    let told = recorder.until(|told| !told.links.is_empty()).await;
+    assert_eq!(told.links["u1"].1, 1);
+    lonely.until_the_outbox_is_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_links_nothing_has_nothing_to_tell() {
     let service = Service::start().await;
     service.upsert(vec![identify(0, ("u1", "-"), "")]).await;

@@ -8,13 +8,13 @@ use weir_postgres::{Failure, JsonText};
 
 use super::{BatchTransaction, NotStored, sql};
 use crate::domain::{Changes, ContactRow};
-use crate::store::time_of;
+use crate::store::{OutboxRow, time_of};
 
 impl BatchTransaction<'_> {
     pub(super) async fn write(
         &self,
         changes: &Changes<'_>,
-        message: Option<&str>,
+        message: Option<&OutboxRow>,
     ) -> Result<(), NotStored> {
         let mut writes: Vec<BoxFuture<'_, Result<(), NotStored>>> = Vec::new();
         if changes.units > 0 {
@@ -204,11 +204,10 @@ impl BatchTransaction<'_> {
         self.expect(inserted, joined.len())
     }
 
-    async fn insert_message(&self, message: &str) -> Result<(), NotStored> {
+    async fn insert_message(&self, message: &OutboxRow) -> Result<(), NotStored> {
         let insert = self.transaction.prepare_cached(sql::INSERT_MESSAGE).await?;
-        let id = Uuid::now_v7();
-        let parameters = &[&self.batch.account.0 as _, &id as _, &message as _];
-        let inserted = self.transaction.execute(&insert, parameters).await?;
+        let parameters = message.parameters();
+        let inserted = self.transaction.execute(&insert, &parameters).await?;
         self.expect(inserted, 1)
     }
 
