@@ -6,6 +6,7 @@
 mod client;
 mod deadline;
 mod error;
+mod head_first;
 mod page;
 mod server;
 mod trace;

@@ -6,11 +6,13 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
+use tonic::body::Body;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::ServingStatus;
 use tower::ServiceBuilder;
 use tracing::Instrument;
 
+use crate::head_first::head_first;
 use crate::trace;
 
 /// How often a service asks itself whether what it needs is there: a dependency that came
@@ -51,8 +53,8 @@ impl Server {
     pub fn service<S>(mut self, service: S) -> Self
     where
         S: tower::Service<
-                http::Request<tonic::body::Body>,
-                Response = http::Response<tonic::body::Body>,
+                http::Request<Body>,
+                Response = http::Response<Body>,
                 Error = std::convert::Infallible,
             > + tonic::server::NamedService
             + Clone
@@ -96,7 +98,9 @@ impl Server {
         self.routes.add_service(health).add_service(reflection);
 
         let prober = tokio::spawn(report_health(reporter, self.name, self.probe));
-        let layer = ServiceBuilder::new().layer_fn(Spans);
+        let layer = ServiceBuilder::new()
+            .layer_fn(Spans)
+            .map_request(|request: http::Request<Body>| request.map(head_first));
         let (stopping, stopped) = tokio::sync::oneshot::channel();
         let serving = tonic::transport::Server::builder()
             .tcp_nodelay(true)
@@ -180,7 +184,7 @@ struct Spans<S>(S);
 
 impl<S, B> tower::Service<http::Request<B>> for Spans<S>
 where
-    S: tower::Service<http::Request<B>, Response = http::Response<tonic::body::Body>>,
+    S: tower::Service<http::Request<B>, Response = http::Response<Body>>,
     S::Future: Send + 'static,
     S::Error: Send + 'static,
 {
