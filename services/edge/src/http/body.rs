@@ -22,6 +22,9 @@ const MAX_DRAINED: usize = 2 * MAX_BATCH;
 const DRAIN_TIME: Duration = Duration::from_secs(2);
 /// Room that is made at once for a body that says how long it is.
 const TRUSTED: usize = 512 * 1024;
+/// A body that comes in one piece of this size is kept as it came. It stands in a buffer that
+/// may be larger, but not by much; a smaller one is copied out of there.
+const KEPT: usize = 128 * 1024;
 
 /// # Errors
 /// 415 for a content type that is there and is not JSON.
@@ -54,9 +57,7 @@ pub async fn read(
     if length > most as u64 {
         return Err(too_large(most));
     }
-    if let Sink::Plain(bytes) = &mut sink {
-        bytes.reserve(usize::try_from(length).unwrap_or(most).min(TRUSTED));
-    }
+    let length = usize::try_from(length).unwrap_or(most);
     loop {
         let frame = tokio::time::timeout(deadline.remaining(), body.frame()).await;
         match frame.map_err(|_| Problem::timeout())? {
@@ -64,7 +65,12 @@ pub async fn read(
             Some(Err(_)) => return Err(Problem::bad_request("the body broke off")),
             Some(Ok(frame)) => {
                 if let Ok(chunk) = frame.into_data() {
-                    sink.write(&chunk, most)?;
+                    // The whole of a body that said how long it is.
+                    if chunk.len() == length && length >= KEPT && sink.is_plain() {
+                        held.grow(length)?;
+                        return Ok(chunk);
+                    }
+                    sink.write(&chunk, most, length)?;
                     held.grow(sink.size())?;
                 }
             }
@@ -123,11 +129,19 @@ impl Sink {
         }
     }
 
-    fn write(&mut self, chunk: &[u8], most: usize) -> Result<(), Problem> {
+    fn is_plain(&self) -> bool {
+        matches!(self, Self::Plain(_))
+    }
+
+    /// Of a body of at least `length` bytes.
+    fn write(&mut self, chunk: &[u8], most: usize, length: usize) -> Result<(), Problem> {
         match self {
             Self::Plain(bytes) | Self::Zstd(bytes) => {
                 if bytes.len() + chunk.len() > most {
                     return Err(too_large(most));
+                }
+                if bytes.is_empty() {
+                    bytes.reserve(length.min(TRUSTED));
                 }
                 bytes.extend_from_slice(chunk);
                 Ok(())
