@@ -21,14 +21,13 @@ impl App {
         let mut places = Vec::with_capacity(batch.events.len());
         let mut sent = Vec::with_capacity(batch.events.len());
         for (place, event) in batch.events.iter().enumerate() {
-            let raw = &batch.body[event.span.clone()];
             match &event.content {
                 Content::Good(envelope)
                     if event.progress.audience != Some(AudienceSaid::Failed) =>
                 {
-                    sent.push(EventToMap::Good(raw, envelope));
+                    sent.push(EventToMap::Good(&event.span, envelope));
                 }
-                Content::Refused(refusal) => sent.push(EventToMap::Refused(raw, refusal)),
+                Content::Refused(refusal) => sent.push(EventToMap::Refused(&event.span, refusal)),
                 Content::Good(_) | Content::Echo => continue,
             }
             places.push(place);
@@ -42,6 +41,7 @@ impl App {
                 &batch.caller,
                 batch.kind,
                 batch.arrival,
+                &batch.body,
                 &sent,
                 batch.deadline,
             )

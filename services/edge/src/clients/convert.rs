@@ -1,5 +1,7 @@
 //! Domain values ⇄ messages.
 
+use std::ops::Range;
+
 use bytestring::ByteString;
 use prost_types::Timestamp;
 use tonic::Code;
@@ -52,18 +54,10 @@ pub struct ContactSettings(pub(super) mapping::ContactSettings);
 pub struct Entitlement(pub(super) mapping::Entitlement);
 
 /// An event on its way to mapping; a refused one for its sample and log line alone.
+/// With its place in the body.
 pub enum EventToMap<'a> {
-    Good(&'a [u8], &'a Envelope),
-    Refused(&'a [u8], &'a Refusal),
-}
-
-impl EventToMap<'_> {
-    /// The event as it came.
-    pub(super) fn raw(&self) -> &[u8] {
-        match self {
-            Self::Good(raw, _) | Self::Refused(raw, _) => raw,
-        }
-    }
+    Good(&'a Range<usize>, &'a Envelope),
+    Refused(&'a Range<usize>, &'a Refusal),
 }
 
 /// Units that a batch may use.

@@ -1,10 +1,12 @@
 //! Calls whose messages were encoded before (see `wire`): every try sends the same bytes.
 
+use std::convert::Infallible;
+use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http::uri::PathAndQuery;
-use http_body_util::Full;
+use http_body::SizeHint;
 use tonic::body::Body;
 use tonic::client::Grpc;
 use tonic::{Request, Response, Status};
@@ -12,9 +14,37 @@ use tonic_prost::ProstCodec;
 use tower::Service;
 use weir_rpc::{Channel, MAX_MESSAGE};
 
-/// A message and what gRPC has stand in front of it.
+/// A message and what gRPC has stand in front of it, in two pieces; the second may be empty.
 #[derive(Debug, Clone)]
-pub(super) struct Frame(pub Bytes);
+pub(super) struct Frame {
+    pub start: Bytes,
+    pub end: Bytes,
+}
+
+impl http_body::Body for Frame {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Infallible>>> {
+        let piece = match (self.start.is_empty(), self.end.is_empty()) {
+            (false, _) => std::mem::take(&mut self.start),
+            (true, false) => std::mem::take(&mut self.end),
+            (true, true) => return Poll::Ready(None),
+        };
+        Poll::Ready(Some(Ok(http_body::Frame::data(piece))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.start.is_empty() && self.end.is_empty()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact((self.start.len() + self.end.len()) as u64)
+    }
+}
 
 /// What a generated client does, but for encoding.
 pub(super) async fn send<A>(
@@ -57,7 +87,7 @@ impl Service<http::Request<Body>> for Prepared {
     }
 
     fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let body = Body::new(Full::new(self.frame.0.clone()));
+        let body = Body::new(self.frame.clone());
         self.channel.call(request.map(|_| body))
     }
 }

@@ -2,6 +2,8 @@
 //!
 //! The tests hold each against its generated type.
 
+use std::ops::Range;
+
 use weir_proto::audience::v1 as audience;
 use weir_proto::contact::v1 as contact;
 
@@ -15,8 +17,7 @@ use crate::domain::envelope::{Kind, WishMode};
 pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<'_>) {
     wire.variant(1, kind(of));
     match event {
-        EventToMap::Good(raw, envelope) => {
-            wire.bytes(2, raw);
+        EventToMap::Good(place, envelope) => {
             span(wire, 3, envelope.traits.as_ref());
             span(wire, 4, envelope.properties.as_ref());
             span(wire, 5, envelope.location.as_ref());
@@ -26,9 +27,9 @@ pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<
             wire.text(7, &envelope.event_name);
             wire.time(8, timestamp(envelope.micros));
             wire.text(9, &envelope.message_id);
+            span(wire, 11, Some(place));
         }
-        EventToMap::Refused(raw, refusal) => {
-            wire.bytes(2, raw);
+        EventToMap::Refused(place, refusal) => {
             wire.text(7, &refusal.event_name);
             wire.time(8, timestamp(arrival));
             wire.text(9, &refusal.message_id);
@@ -37,11 +38,12 @@ pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<
                 wire.text(2, &refusal.reason);
                 wire.text(3, &refusal.value);
             });
+            span(wire, 11, Some(place));
         }
     }
 }
 
-fn span(wire: &mut Wire, field: u32, range: Option<&std::ops::Range<usize>>) {
+fn span(wire: &mut Wire, field: u32, range: Option<&Range<usize>>) {
     let number = |value: usize| u32::try_from(value).ok();
     if let Some(range) = range
         && let (Some(start), Some(length)) = (number(range.start), number(range.len()))

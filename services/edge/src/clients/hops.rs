@@ -1,5 +1,6 @@
 //! Each hop: one call for the whole batch.
 
+use bytes::Bytes;
 use tonic::Code;
 use weir_proto::activity::v1 as activity;
 use weir_proto::audience::v1 as audience;
@@ -94,6 +95,7 @@ impl Clients {
         caller: &Caller,
         kind: Kind,
         arrival: i64,
+        body: &Bytes,
         events: &[EventToMap<'_>],
         deadline: Deadline,
     ) -> Result<MapAnswer, Failure> {
@@ -102,14 +104,13 @@ impl Clients {
             source_id: caller.source_id.clone(),
             receive_time: Some(timestamp(arrival)),
             events: Vec::new(),
+            body: Bytes::new(),
         };
-        let room = events.iter().map(|event| event.raw().len() + BESIDE).sum();
-        let mut wire = Wire::after(&head, room);
+        let mut wire = Wire::after(&head, events.len() * BESIDE);
         for event in events {
-            let guess = event.raw().len() + BESIDE;
-            wire.message_of_about(4, guess, |wire| events::event(wire, kind, arrival, event));
+            wire.message_of_about(4, BESIDE, |wire| events::event(wire, kind, arrival, event));
         }
-        let message = wire.finish();
+        let message = wire.finish_with(5, body.clone());
         let answer: mapping::MapEventsResponse = encoded_hop!(
             self.mapping_events,
             map_events,

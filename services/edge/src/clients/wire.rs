@@ -5,6 +5,7 @@
 
 use std::net::Ipv4Addr;
 
+use bytes::Bytes;
 use prost_types::Timestamp;
 
 use super::encoded::Frame;
@@ -28,11 +29,27 @@ impl Wire {
         Self(bytes)
     }
 
-    pub fn finish(mut self) -> Frame {
+    pub fn finish(self) -> Frame {
+        self.frame(Bytes::new())
+    }
+
+    /// With a last field that is large, and is not copied for this.
+    pub fn finish_with(mut self, field: u32, value: Bytes) -> Frame {
+        if !value.is_empty() {
+            self.tag(field, DELIMITED);
+            self.varint(value.len() as u64);
+        }
+        self.frame(value)
+    }
+
+    fn frame(mut self, end: Bytes) -> Frame {
         // A batch is far smaller; what is not, the other side refuses by its length.
-        let length = u32::try_from(self.0.len() - FRAME_HEAD).unwrap_or(u32::MAX);
+        let length = u32::try_from(self.0.len() - FRAME_HEAD + end.len()).unwrap_or(u32::MAX);
         self.0[1..FRAME_HEAD].copy_from_slice(&length.to_be_bytes());
-        Frame(self.0.into())
+        Frame {
+            start: self.0.into(),
+            end,
+        }
     }
 
     pub fn number(&mut self, field: u32, value: u32) {

@@ -185,7 +185,12 @@ impl MappingService for Stub {
         request: Request<MapEventsRequest>,
     ) -> Result<Response<MapEventsResponse>, Status> {
         self.answer("map_events", |state| {
-            let request = request.into_inner();
+            let mut request = request.into_inner();
+            for event in &mut request.events {
+                let place = event.place.take().expect("the edge sends the body whole");
+                let start = place.start as usize;
+                event.raw = request.body.slice(start..start + place.length as usize);
+            }
             let results = request.events.iter().map(|event| {
                 let outcome = if event.event_name == "Unmapped" {
                     mapped_event::Outcome::Rejection(Rejection {

@@ -30,7 +30,7 @@ pub async fn map_events(
         .events
         .iter()
         .enumerate()
-        .map(|(index, event)| read_event(index, event))
+        .map(|(index, event)| read_event(index, event, &request.body))
         .collect::<Result<Vec<_>, _>>()?;
     let snapshot = tokio::time::timeout(deadline.remaining(), app.snapshot(account, source))
         .await
@@ -45,19 +45,23 @@ pub async fn map_events(
     })
 }
 
-fn read_event(index: usize, event: &pb::Event) -> Result<BatchEvent<'_>, Status> {
+fn read_event<'a>(
+    index: usize,
+    event: &'a pb::Event,
+    body: &'a [u8],
+) -> Result<BatchEvent<'a>, Status> {
     let wrong =
         |field: &str, what: &str| weir_rpc::invalid(&format!("events[{index}].{field}"), what);
+    let raw = match &event.place {
+        None => &event.raw[..],
+        Some(place) => part_of(body, place)
+            .ok_or_else(|| wrong("place", "must lie within the request's body"))?,
+    };
     let part = |span: &Option<pb::Span>, field: &str| match span {
         None => Ok(None),
-        Some(span) => {
-            let start = span.start as usize;
-            event
-                .raw
-                .get(start..start.saturating_add(span.length as usize))
-                .map(Some)
-                .ok_or_else(|| wrong(field, "must lie within raw"))
-        }
+        Some(span) => part_of(raw, span)
+            .map(Some)
+            .ok_or_else(|| wrong(field, "must lie within the event")),
     };
     let text =
         |bytes, field: &str| std::str::from_utf8(bytes).map_err(|_| wrong(field, "must be UTF-8"));
@@ -77,13 +81,18 @@ fn read_event(index: usize, event: &pb::Event) -> Result<BatchEvent<'_>, Status>
             event_time,
             message_id: text(&event.message_id, "message_id")?,
         },
-        raw: &event.raw,
+        raw,
         refused: event.refusal.as_ref().map(|refusal| Refused {
             path: &refusal.path,
             reason: &refusal.reason,
             value: &refusal.value,
         }),
     })
+}
+
+fn part_of<'a>(whole: &'a [u8], span: &pb::Span) -> Option<&'a [u8]> {
+    let start = span.start as usize;
+    whole.get(start..start.saturating_add(span.length as usize))
 }
 
 fn mapped_event(outcome: Outcome<'_>) -> pb::MappedEvent {

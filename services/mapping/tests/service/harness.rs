@@ -196,6 +196,7 @@ impl Tenant {
             source_id: self.source_id.clone(),
             receive_time: Some(time(NOW)),
             events,
+            ..Default::default()
         }
     }
 
