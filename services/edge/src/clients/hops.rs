@@ -108,7 +108,8 @@ impl Clients {
         };
         let mut wire = Wire::after(&head, events.len() * BESIDE);
         for event in events {
-            wire.message_of_about(4, BESIDE, |wire| events::event(wire, kind, arrival, event));
+            // Without the event itself it is short: one byte takes its length, most often.
+            wire.message(4, |wire| events::event(wire, kind, arrival, event));
         }
         let message = wire.finish_with(5, body.clone());
         let answer: mapping::MapEventsResponse = encoded_hop!(
