@@ -4,6 +4,7 @@ mod convert;
 mod status;
 
 use std::future::Future;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status};
@@ -14,7 +15,7 @@ use weir_proto::activity::v1::{
     ListActivitiesRequest, ListActivitiesResponse, RecordActivitiesRequest,
     RecordActivitiesResponse,
 };
-use weir_rpc::Deadline;
+use weir_rpc::{Deadline, MAX_MESSAGE, Server, Unary};
 
 use crate::app::App;
 
@@ -24,10 +25,20 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let service = ActivityServiceServer::new(Service { app: app.clone() })
-        .max_decoding_message_size(weir_rpc::MAX_MESSAGE)
-        .max_encoding_message_size(weir_rpc::MAX_MESSAGE);
-    weir_rpc::Server::new("weir.activity.v1.ActivityService")
+    let activities = Arc::new(Service { app: app.clone() });
+    let linked = Arc::clone(&activities);
+    let service = ActivityServiceServer::from_arc(Arc::clone(&activities))
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
+    let service = Unary::new(service, "RecordActivities", move |request| {
+        let activities = Arc::clone(&activities);
+        async move { activities.record_activities(request).await }
+    });
+    let service = Unary::new(service, "LinkIdentifiers", move |request| {
+        let activities = Arc::clone(&linked);
+        async move { activities.link_identifiers(request).await }
+    });
+    Server::new("weir.activity.v1.ActivityService")
         .service(service)
         .probe(move || {
             let app = app.clone();

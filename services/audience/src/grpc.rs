@@ -14,14 +14,20 @@ use weir_proto::audience::v1::{
     JoinContactsRequest, JoinContactsResponse, ListAudiencesRequest, ListAudiencesResponse,
     ListMembersRequest, ListMembersResponse,
 };
-use weir_rpc::{Deadline, page_size};
+use weir_rpc::{Deadline, Unary, page_size};
 
 use crate::app::App;
 use crate::domain::Name;
 
 /// The service, ready to be added to a server.
-pub fn service(app: Arc<App>) -> AudienceServiceServer<impl AudienceService> {
-    AudienceServiceServer::new(Grpc(app)).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
+pub fn service(app: Arc<App>) -> Unary<AudienceServiceServer<impl AudienceService>> {
+    let grpc = Arc::new(Grpc(app));
+    let server = AudienceServiceServer::from_arc(Arc::clone(&grpc))
+        .max_decoding_message_size(weir_rpc::MAX_MESSAGE);
+    Unary::new(server, "ApplyWishes", move |request| {
+        let grpc = Arc::clone(&grpc);
+        async move { grpc.apply_wishes(request).await }
+    })
 }
 
 struct Grpc(Arc<App>);

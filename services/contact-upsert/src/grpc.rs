@@ -5,6 +5,7 @@ mod relay;
 mod status;
 
 use std::future::Future;
+use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status};
@@ -14,7 +15,7 @@ use weir_proto::contact::v1::{
     GetContactRequest, GetContactResponse, ListContactsRequest, ListContactsResponse,
     UpsertContactsRequest, UpsertContactsResponse, WindowUnits,
 };
-use weir_rpc::{Deadline, MAX_MESSAGE, Page, Server, not_found, page_size};
+use weir_rpc::{Deadline, MAX_MESSAGE, Page, Server, Unary, not_found, page_size};
 
 pub use relay::{Peers, relay};
 
@@ -34,9 +35,14 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), tonic::transport::Error> {
     let probed = app.clone();
-    let service = ContactServiceServer::new(Contacts { app })
+    let contacts = Arc::new(Contacts { app });
+    let service = ContactServiceServer::from_arc(Arc::clone(&contacts))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
+    let service = Unary::new(service, "UpsertContacts", move |request| {
+        let contacts = Arc::clone(&contacts);
+        async move { contacts.upsert_contacts(request).await }
+    });
     Server::new("weir.contact.v1.ContactService")
         .service(service)
         .probe(move || {

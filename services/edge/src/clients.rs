@@ -6,7 +6,6 @@
 //! unknown afterwards is whether an earlier try was stored; [`Called`] and [`Failure`] say so.
 
 mod convert;
-mod encoded;
 mod events;
 mod failure;
 mod hops;

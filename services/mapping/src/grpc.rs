@@ -7,11 +7,13 @@ mod mappings;
 mod status;
 mod token;
 
+use std::sync::Arc;
+
 use tonic::{Request, Response, Status};
 use weir_ids::{AccountId, SourceId};
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
 use weir_proto::mapping::v1::*;
-use weir_rpc::{Deadline, MAX_MESSAGE, Page, page_size};
+use weir_rpc::{Deadline, MAX_MESSAGE, Page, Unary, page_size};
 
 use crate::app::{App, Error};
 use crate::domain::account::AccountSettings;
@@ -21,10 +23,15 @@ use convert::{change, id};
 use status::status;
 
 /// The generated server around [`App`].
-pub fn server(app: App) -> MappingServiceServer<Service> {
-    MappingServiceServer::new(Service { app })
+pub fn server(app: App) -> Unary<MappingServiceServer<Service>> {
+    let service = Arc::new(Service { app });
+    let server = MappingServiceServer::from_arc(Arc::clone(&service))
         .max_decoding_message_size(MAX_MESSAGE)
-        .max_encoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
+    Unary::new(server, "MapEvents", move |request| {
+        let service = Arc::clone(&service);
+        async move { service.map_events(request).await }
+    })
 }
 
 /// Implements the contract.

@@ -2,17 +2,13 @@
 
 use std::time::Duration;
 
-use tonic::body::Body;
 use tonic::transport::Endpoint;
 use tonic::{Request, Status, service::Interceptor, service::interceptor::InterceptedService};
-use tower::util::MapResponse;
 
-use crate::head_first::head_first;
 use crate::trace;
 
 /// A connection that names the present trace in every call.
-pub type Channel = InterceptedService<MapResponse<tonic::transport::Channel, OfBody>, Propagate>;
-type OfBody = fn(http::Response<Body>) -> http::Response<Body>;
+pub type Channel = InterceptedService<tonic::transport::Channel, Propagate>;
 
 /// A service that does not answer the handshake in this time is away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -40,9 +36,7 @@ pub fn connect(url: &str) -> Result<Channel, String> {
         .initial_stream_window_size(WINDOW)
         .initial_connection_window_size(WINDOW)
         .max_frame_size(FRAME);
-    let body: OfBody = |response| response.map(head_first);
-    let channel = MapResponse::new(endpoint.connect_lazy(), body);
-    Ok(InterceptedService::new(channel, Propagate))
+    Ok(InterceptedService::new(endpoint.connect_lazy(), Propagate))
 }
 
 /// Writes the present trace into the call's metadata (W3C `traceparent`).

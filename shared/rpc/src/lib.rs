@@ -6,10 +6,10 @@
 mod client;
 mod deadline;
 mod error;
-mod head_first;
 mod page;
 mod server;
 mod trace;
+mod unary;
 
 pub use client::{Channel, connect};
 pub use deadline::Deadline;
@@ -19,6 +19,7 @@ pub use error::{
 };
 pub use page::{Page, page_size};
 pub use server::{Server, shutdown_signal};
+pub use unary::{HEAD, PrefixedMessage, Unary, call};
 
 /// The largest message in either direction: a batch is at most 16 MiB of JSON (the edge's
 /// limit), and its spans and ids are small against that.

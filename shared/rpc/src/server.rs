@@ -9,10 +9,8 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::service::{Routes, RoutesBuilder};
 use tonic_health::ServingStatus;
-use tower::ServiceBuilder;
 use tracing::Instrument;
 
-use crate::head_first::head_first;
 use crate::trace;
 
 /// How often a service asks itself whether what it needs is there: a dependency that came
@@ -98,9 +96,6 @@ impl Server {
         self.routes.add_service(health).add_service(reflection);
 
         let prober = tokio::spawn(report_health(reporter, self.name, self.probe));
-        let layer = ServiceBuilder::new()
-            .layer_fn(Spans)
-            .map_request(|request: http::Request<Body>| request.map(head_first));
         let (stopping, stopped) = tokio::sync::oneshot::channel();
         let serving = tonic::transport::Server::builder()
             .tcp_nodelay(true)
@@ -110,7 +105,7 @@ impl Server {
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
             .load_shed(true)
             .concurrency_limit_per_connection(MAX_CALLS)
-            .layer(layer)
+            .layer(tower::layer::layer_fn(Spans))
             .add_routes(self.routes.routes())
             .serve_with_incoming_shutdown(
                 // tonic sets TCP_NODELAY on the sockets it accepts itself only.

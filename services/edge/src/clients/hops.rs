@@ -10,10 +10,10 @@ use weir_proto::quota::v1 as quota;
 use weir_rpc::Deadline;
 
 use super::convert::{self, *};
+use super::events;
 use super::failure::call;
 use super::wire::Wire;
 use super::{Called, Clients, Failure};
-use super::{encoded, events};
 use crate::domain::envelope::Kind;
 use crate::domain::stages::{ActivitySaid, AudienceSaid, MappingSaid, WishSaid};
 
@@ -50,7 +50,7 @@ macro_rules! encoded_hop {
             $deadline,
             &[],
             || $message.clone(),
-            |request| encoded::send(&$channel, $path, request),
+            |request| weir_rpc::call(&$channel, $path, request),
         )
         .await
     };

@@ -8,10 +8,8 @@ use std::net::Ipv4Addr;
 use bytes::Bytes;
 use prost_types::Timestamp;
 
-use super::encoded::Frame;
+use weir_rpc::{HEAD, PrefixedMessage};
 
-/// A byte for compression (none), and the message's length in four.
-const FRAME_HEAD: usize = 5;
 const VARINT: u32 = 0;
 const DELIMITED: u32 = 2;
 
@@ -22,34 +20,24 @@ pub(super) struct Wire(Vec<u8>);
 impl Wire {
     /// Goes on behind the fields of `head`, with room for so many bytes more.
     pub fn after(head: &impl prost::Message, room: usize) -> Self {
-        let mut bytes = Vec::with_capacity(FRAME_HEAD + head.encoded_len() + room);
-        bytes.resize(FRAME_HEAD, 0);
+        let mut bytes = Vec::with_capacity(HEAD + head.encoded_len() + room);
+        bytes.resize(HEAD, 0);
         head.encode(&mut bytes)
             .expect("memory takes what is written");
         Self(bytes)
     }
 
-    pub fn finish(self) -> Frame {
-        self.frame(Bytes::new())
+    pub fn finish(self) -> PrefixedMessage {
+        PrefixedMessage::new(self.0, Bytes::new())
     }
 
     /// With a last field that is large, and is not copied for this.
-    pub fn finish_with(mut self, field: u32, value: Bytes) -> Frame {
+    pub fn finish_with(mut self, field: u32, value: Bytes) -> PrefixedMessage {
         if !value.is_empty() {
             self.tag(field, DELIMITED);
             self.varint(value.len() as u64);
         }
-        self.frame(value)
-    }
-
-    fn frame(mut self, end: Bytes) -> Frame {
-        // A batch is far smaller; what is not, the other side refuses by its length.
-        let length = u32::try_from(self.0.len() - FRAME_HEAD + end.len()).unwrap_or(u32::MAX);
-        self.0[1..FRAME_HEAD].copy_from_slice(&length.to_be_bytes());
-        Frame {
-            start: self.0.into(),
-            end,
-        }
+        PrefixedMessage::new(self.0, value)
     }
 
     pub fn number(&mut self, field: u32, value: u32) {
