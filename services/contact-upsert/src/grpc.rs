@@ -21,7 +21,7 @@ pub use relay::{Peers, relay};
 
 use crate::app::{App, profile_of};
 use convert::{
-    account_of, batch_of, closing_of, contact_of, day_of, key_of, page_after, result_of,
+    account_of, batch_of, closing_of, contact_of, day_of, key_of, page_after, results_of,
 };
 use status::status_of;
 
@@ -67,7 +67,7 @@ impl ContactService for Contacts {
         let batch = batch_of(request.into_inner())?;
         let answer = self.app.upsert(batch, deadline).await.map_err(status_of)?;
         Ok(Response::new(UpsertContactsResponse {
-            results: answer.outcomes.into_iter().map(result_of).collect(),
+            results: results_of(answer.outcomes),
             units: answer.units,
         }))
     }

@@ -1,11 +1,12 @@
 //! Between the wire and the domain.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use chrono::{DateTime, NaiveDate, Utc};
 use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
+use uuid::fmt::Hyphenated;
 use weir_ids::{AccountId, BatchId, ContactId};
 use weir_proto::contact::v1::{
     BatchKey, Contact, ContactEvent, ContactField, FieldKey, IgnoredField, TextList,
@@ -159,7 +160,21 @@ fn timestamp_of(time: DateTime<Utc>) -> Timestamp {
     }
 }
 
-pub(super) fn result_of(outcome: Outcome) -> UpsertResult {
+/// The texts of all ids stand side by side, none in memory of its own.
+pub(super) fn results_of(outcomes: Vec<Outcome>) -> Vec<UpsertResult> {
+    let mut ids = BytesMut::with_capacity(outcomes.len() * Hyphenated::LENGTH);
+    let results = outcomes.into_iter().map(|outcome| {
+        if let Some(id) = outcome.contact {
+            let mut text = Uuid::encode_buffer();
+            let text = id.0.hyphenated().encode_lower(&mut text);
+            ids.extend_from_slice(text.as_bytes());
+        }
+        result_of(outcome, ids.split().freeze())
+    });
+    results.collect()
+}
+
+fn result_of(outcome: Outcome, contact_id: Bytes) -> UpsertResult {
     let status = match outcome.status {
         Stored::Stored => UpsertStatus::Stored,
         Stored::Repeated => UpsertStatus::Repeated,
@@ -170,9 +185,7 @@ pub(super) fn result_of(outcome: Outcome) -> UpsertResult {
     };
     UpsertResult {
         status: status.into(),
-        contact_id: outcome
-            .contact
-            .map_or_else(Bytes::new, |id| id.to_string().into()),
+        contact_id,
         ignored_fields: outcome
             .ignored
             .into_iter()

@@ -1,5 +1,7 @@
 //! One event under one snapshot: rejected, or its typed values (semantics 2, 4.1-4.4).
 
+use bytes::BytesMut;
+use bytestring::ByteString;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use super::json::{self, Kind, Raw};
@@ -36,7 +38,7 @@ pub enum Outcome<'s> {
     PastRetention(String),
     Mapped {
         /// A JSON object of canonical values, `null` to clear; empty when there is nothing.
-        fields_json: String,
+        fields_json: ByteString,
         activity: Option<MappedActivity<'s>>,
     },
 }
@@ -46,11 +48,14 @@ pub enum Outcome<'s> {
 pub struct MappedActivity<'s> {
     pub activity: &'s Activity,
     /// A JSON object of canonical values.
-    pub attributes_json: String,
+    pub attributes_json: ByteString,
 }
 
 /// Semantics 2.1; the message of the seed.
 pub const NO_MAPPING: &str = "No mappings configured";
+
+/// Room for texts of a batch, in bytes, taken at once.
+const TEXTS: usize = 64 * 1024;
 
 /// Maps the events of one batch, one after the other, and collects log lines.
 #[derive(Debug)]
@@ -60,8 +65,10 @@ pub struct Mapper<'s, 'a> {
     /// Reused from event to event.
     found: Vec<Option<Raw<'a>>>,
     written: Vec<bool>,
-    /// What an event becomes is written here, and handed out as a copy of the right size.
+    /// What an event becomes is written here, and handed out as a copy in `texts`.
     out: String,
+    /// What was handed out stands side by side here: none has memory of its own.
+    texts: BytesMut,
     /// The activity of the last track: most tracks of a batch have the same.
     last: Option<(&'a str, &'s CompiledActivity)>,
     log: Vec<LogEntry>,
@@ -75,6 +82,7 @@ impl<'s, 'a> Mapper<'s, 'a> {
             found: Vec::new(),
             written: Vec::new(),
             out: String::new(),
+            texts: BytesMut::with_capacity(TEXTS),
             last: None,
             log: Vec::new(),
         }
@@ -138,9 +146,9 @@ impl<'s, 'a> Mapper<'s, 'a> {
         Some(activity)
     }
 
-    fn attributes(&mut self, event: &RawEvent<'a>, mapping: &CompiledMapping) -> String {
+    fn attributes(&mut self, event: &RawEvent<'a>, mapping: &CompiledMapping) -> ByteString {
         let Some(properties) = event.properties else {
-            return String::from("{}");
+            return ByteString::from_static("{}");
         };
         let mut out = self.begin();
         self.convert(event, "properties", mapping, properties, false, &mut out);
@@ -153,10 +161,10 @@ impl<'s, 'a> Mapper<'s, 'a> {
         event: &RawEvent<'a>,
         contact: &ContactMapping,
         location: Option<Raw<'a>>,
-    ) -> String {
+    ) -> ByteString {
         self.written.clear();
         if event.traits.is_none() && location.is_none() {
-            return String::new();
+            return ByteString::new();
         }
         let mut out = self.begin();
         if let Some(traits) = event.traits {
@@ -180,10 +188,11 @@ impl<'s, 'a> Mapper<'s, 'a> {
         out
     }
 
-    fn finish(&mut self, out: String) -> String {
-        let copy = out.as_str().to_owned();
+    fn finish(&mut self, out: String) -> ByteString {
+        self.texts.extend_from_slice(out.as_bytes());
         self.out = out;
-        copy
+        let copy = self.texts.split().freeze();
+        ByteString::try_from(copy).expect("it is a copy of a text")
     }
 
     /// Appends what converts; logs what does not. With `nulls`, a null is a value too: it clears.

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 use tonic::Status;
-use uuid::Uuid;
 use weir_ids::ActivityId;
 use weir_proto::mapping::v1::{self as pb, mapped_event};
 use weir_rpc::Deadline;
@@ -37,11 +36,15 @@ pub async fn map_events(
         .unwrap_or(Err(Error::Late))
         .map_err(status)?;
     let outcomes = app.map_events(&snapshot, receive_time, &events);
+    let mut ids = IdTexts::default();
     Ok(pb::MapEventsResponse {
         mapping_version: snapshot.source.mapping_version,
         contact_settings: Some(contact_settings(&snapshot)),
         entitlement: Some(entitlement(&snapshot)),
-        results: outcomes.into_iter().map(mapped_event).collect(),
+        results: outcomes
+            .into_iter()
+            .map(|outcome| mapped_event(outcome, &mut ids))
+            .collect(),
     })
 }
 
@@ -95,7 +98,7 @@ fn part_of<'a>(whole: &'a [u8], span: &pb::Span) -> Option<&'a [u8]> {
     whole.get(start..start.saturating_add(span.length as usize))
 }
 
-fn mapped_event(outcome: Outcome<'_>) -> pb::MappedEvent {
+fn mapped_event(outcome: Outcome<'_>, ids: &mut IdTexts) -> pb::MappedEvent {
     let reject = |reason: pb::RejectionReason, message: String| {
         mapped_event::Outcome::Rejection(pb::Rejection {
             reason: reason.into(),
@@ -109,10 +112,10 @@ fn mapped_event(outcome: Outcome<'_>) -> pb::MappedEvent {
             fields_json,
             activity,
         } => mapped_event::Outcome::Mapped(pb::Mapped {
-            fields_json: fields_json.into(),
+            fields_json: fields_json.into_bytes(),
             activity: activity.map(|mapped| pb::MappedActivity {
-                activity_id: id_text(mapped.activity.activity_id),
-                attributes_json: mapped.attributes_json.into(),
+                activity_id: ids.of(mapped.activity.activity_id),
+                attributes_json: mapped.attributes_json.into_bytes(),
                 retention_days: mapped.activity.retention_days,
                 earlier_retention_days: mapped.activity.earlier_retention_days.clone(),
             }),
@@ -123,11 +126,24 @@ fn mapped_event(outcome: Outcome<'_>) -> pb::MappedEvent {
     }
 }
 
-/// As `to_string` writes it, but without the machinery of `fmt`: it is written for every track.
-fn id_text(id: ActivityId) -> Bytes {
-    let mut buffer = Uuid::encode_buffer();
-    let text = id.0.hyphenated().encode_lower(&mut buffer);
-    Bytes::copy_from_slice(text.as_bytes())
+/// Ids as `to_string` writes them. Most tracks of a batch are of few activities, and tracks
+/// of one after the other often of the same: its text is written once.
+#[derive(Default)]
+struct IdTexts {
+    last: Option<(ActivityId, Bytes)>,
+}
+
+impl IdTexts {
+    fn of(&mut self, id: ActivityId) -> Bytes {
+        if let Some((last, text)) = &self.last
+            && *last == id
+        {
+            return text.clone();
+        }
+        let text = Bytes::from(id.to_string());
+        self.last = Some((id, text.clone()));
+        text
+    }
 }
 
 fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {

@@ -98,8 +98,8 @@ fn map(snapshot: &Snapshot, event: &RawEvent<'_>) -> (String, Option<String>, Ve
             fields_json,
             activity,
         } => {
-            let attributes = activity.map(|activity| activity.attributes_json);
-            (fields_json, attributes, mapper.into_log())
+            let attributes = activity.map(|activity| activity.attributes_json.to_string());
+            (fields_json.to_string(), attributes, mapper.into_log())
         }
         other => panic!("{other:?}"),
     }
@@ -131,6 +131,27 @@ fn an_identify_looks_at_traits_alone() {
         (log[0].path.as_str(), log[0].value.as_str()),
         ("traits.score", "x")
     );
+}
+
+#[test]
+fn texts_of_a_batch_are_their_own() {
+    let snapshot = default_snapshot();
+    let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH);
+    // More than is taken at once, several times over.
+    let emails = || (0..10_000).map(|number| format!("person.{number}@example.org"));
+    let traits: Vec<_> = emails()
+        .map(|email| format!(r#"{{"email":"{email}"}}"#))
+        .collect();
+    let outcomes: Vec<_> = traits
+        .iter()
+        .map(|traits| mapper.map(&event(EventKind::Identify, traits, "{}")))
+        .collect();
+    for (outcome, email) in outcomes.into_iter().zip(emails()) {
+        let Outcome::Mapped { fields_json, .. } = outcome else {
+            panic!("{outcome:?}");
+        };
+        assert_eq!(fields_json, format!(r#"{{"str::email":"{email}"}}"#));
+    }
 }
 
 #[test]
