@@ -50,36 +50,44 @@ async fn contacts(options: &Options, points: &mut Vec<Point>) -> Result<()> {
     if options.growth_contacts.is_empty() {
         return Ok(());
     }
-    // One after the other, each alone: tables of both would be too large for the buffers.
-    progress("growth over contacts:");
-    let mut measured = Vec::new();
-    on_a_bed(options, Side::System, &mut measured).await?;
-    if !options.no_baseline {
-        progress("growth over contacts, the baseline:");
-        let mut raw = Vec::new();
-        on_a_bed(options, Side::Baseline, &mut raw).await?;
-        for (point, raw) in measured.iter_mut().zip(raw) {
-            point.raw_micros_per_event = Some(raw.micros_per_event);
-        }
-    }
-    points.append(&mut measured);
+    points.extend(on_each_side("contacts", options, over_contacts).await?);
     Ok(())
 }
 
-async fn on_a_bed(options: &Options, side: Side, points: &mut Vec<Point>) -> Result<()> {
-    let mut bed = Bed::start_without_checkpoints(options, 1, side).await?;
-    let outcome = over_contacts(options, side, &mut bed, points).await;
+/// Measures the system and the baseline one after the other, each alone: tables of both would
+/// be too large for the buffers.
+async fn on_each_side(
+    of: &str,
+    options: &Options,
+    over: impl AsyncFn(&Options, &mut Bed) -> Result<Vec<Point>>,
+) -> Result<Vec<Point>> {
+    progress(format!("growth over {of}:"));
+    let mut points = on_a_bed(options, 1, Side::System, &over).await?;
+    if !options.no_baseline {
+        progress(format!("growth over {of}, the baseline:"));
+        let raw = on_a_bed(options, 1, Side::Baseline, &over).await?;
+        for (point, raw) in points.iter_mut().zip(raw) {
+            point.raw_micros_per_event = Some(raw.micros_per_event);
+        }
+    }
+    Ok(points)
+}
+
+async fn on_a_bed(
+    options: &Options,
+    accounts: u64,
+    side: Side,
+    over: impl AsyncFn(&Options, &mut Bed) -> Result<Vec<Point>>,
+) -> Result<Vec<Point>> {
+    let mut bed = Bed::start_without_checkpoints(options, accounts, side).await?;
+    let outcome = over(options, &mut bed).await;
     bed.finish(outcome).await
 }
 
-async fn over_contacts(
-    options: &Options,
-    side: Side,
-    bed: &mut Bed,
-    points: &mut Vec<Point>,
-) -> Result<()> {
+async fn over_contacts(options: &Options, bed: &mut Bed) -> Result<Vec<Point>> {
+    let mut points = Vec::new();
     for size in ascending(&options.growth_contacts) {
-        let missing = size.saturating_sub(bed.known(side));
+        let missing = size.saturating_sub(bed.known(side_of(bed)?));
         bed.load("loading contacts", Recipe::IdentifyNew, missing)
             .await?;
         for (scenario, recipe) in KNOWN {
@@ -88,7 +96,7 @@ async fn over_contacts(
         let recipe = Recipe::IdentifyNew;
         points.push(point(bed, options, "contacts", size, "identify-new", recipe).await?);
     }
-    Ok(())
+    Ok(points)
 }
 
 /// The contacts are as many in all at every number of accounts, and enough that a batch meets
@@ -98,24 +106,16 @@ async fn accounts(options: &Options, points: &mut Vec<Point>) -> Result<()> {
     let contacts = sizes.last().copied().unwrap_or(0) * options.growth_contacts_each;
     for size in sizes {
         progress(format!("growth over accounts, {}:", thousands(size)));
-        let mut bed = Bed::start_without_checkpoints(options, size, Side::System).await?;
-        let outcome = over_accounts(options, &mut bed, size, contacts, points).await;
-        bed.finish(outcome).await?;
-    }
-    Ok(())
-}
-
-async fn over_accounts(
-    options: &Options,
-    bed: &mut Bed,
-    size: u64,
-    contacts: u64,
-    points: &mut Vec<Point>,
-) -> Result<()> {
-    bed.load("loading contacts", Recipe::IdentifyNew, contacts)
-        .await?;
-    for (scenario, recipe) in KNOWN {
-        points.push(point(bed, options, "accounts", size, scenario, recipe).await?);
+        let over = async |options: &Options, bed: &mut Bed| {
+            bed.load("loading contacts", Recipe::IdentifyNew, contacts)
+                .await?;
+            let mut points = Vec::new();
+            for (scenario, recipe) in KNOWN {
+                points.push(point(bed, options, "accounts", size, scenario, recipe).await?);
+            }
+            Ok(points)
+        };
+        points.extend(on_a_bed(options, size, Side::System, over).await?);
     }
     Ok(())
 }
@@ -124,13 +124,12 @@ async fn activities(options: &Options, points: &mut Vec<Point>) -> Result<()> {
     if options.growth_activities.is_empty() {
         return Ok(());
     }
-    progress("growth over activities:");
-    let mut bed = Bed::start_without_checkpoints(options, 1, Side::System).await?;
-    let outcome = over_activities(options, &mut bed, points).await;
-    bed.finish(outcome).await
+    points.extend(on_each_side("activities", options, over_activities).await?);
+    Ok(())
 }
 
-async fn over_activities(options: &Options, bed: &mut Bed, points: &mut Vec<Point>) -> Result<()> {
+async fn over_activities(options: &Options, bed: &mut Bed) -> Result<Vec<Point>> {
+    let mut points = Vec::new();
     bed.load("loading contacts", Recipe::IdentifyNew, options.contacts)
         .await?;
     let mut stored = 0;
@@ -146,7 +145,11 @@ async fn over_activities(options: &Options, bed: &mut Bed, points: &mut Vec<Poin
         points.push(point(bed, options, "activities", size, "track-known", recipe).await?);
         stored += options.events;
     }
-    Ok(())
+    Ok(points)
+}
+
+fn side_of(bed: &Bed) -> Result<Side> {
+    bed.sides().first().copied().context("a bed has a side")
 }
 
 /// Measures the bed's one side.
@@ -158,7 +161,7 @@ async fn point(
     scenario: &'static str,
     recipe: Recipe,
 ) -> Result<Point> {
-    let side = *bed.sides().first().context("a bed has a side")?;
+    let side = side_of(bed)?;
     let (batch, pace) = (options.batch, Pace::Saturate);
     let warm_up = batch * options.connections * 2;
     bed.turn(side, recipe, warm_up, batch, pace).await?;
