@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use bytestring::ByteString;
 use moka::future::Cache;
 use weir_ids::AudienceId;
 
@@ -20,7 +21,7 @@ const MOST: u64 = 20_000;
 
 /// Usable audiences, by account and id. What is not usable is asked each time: it may have
 /// been created a moment ago.
-pub(super) struct AudienceCache(Cache<(String, String), ()>);
+pub(super) struct AudienceCache(Cache<(String, ByteString), ()>);
 
 impl AudienceCache {
     pub fn new() -> Self {
@@ -36,7 +37,7 @@ impl App {
     /// Says of each wish whether its audience can be touched. Where nobody could be asked,
     /// those events fail and the others go on, or the batch fails where there are no others.
     pub(super) async fn check_audiences(&self, batch: &mut Batch) -> Result<(), Failure> {
-        let mut checks: HashMap<String, AudienceSaid> = HashMap::new();
+        let mut checks: HashMap<ByteString, AudienceSaid> = HashMap::new();
         for event in &batch.events {
             if let Content::Good(envelope) = &event.content
                 && let Some(wish) = &envelope.wish
@@ -66,9 +67,9 @@ impl App {
                 event.content = Content::Refused(Refusal {
                     path: "audience.id",
                     reason: "no audience that Segment (Actions) may change".into(),
-                    value: wish.audience_id.clone(),
-                    message_id: envelope.message_id.clone(),
-                    event_name: envelope.event_name.clone(),
+                    value: wish.audience_id.to_string(),
+                    message_id: envelope.message_id.to_string(),
+                    event_name: envelope.event_name.to_string(),
                 });
             }
         }
@@ -81,7 +82,7 @@ impl App {
     async fn ask(
         &self,
         batch: &Batch,
-        checks: &mut HashMap<String, AudienceSaid>,
+        checks: &mut HashMap<ByteString, AudienceSaid>,
     ) -> Result<(), Failure> {
         let account_id = &batch.caller.account_id;
         let mut unseen = Vec::new();

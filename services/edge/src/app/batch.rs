@@ -1,17 +1,16 @@
 //! A batch on its way, and how far each of its events came.
 
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use bytestring::ByteString;
 use uuid::Uuid;
-use weir_ids::TimedKey;
 use weir_rpc::Deadline;
 
 use super::MAX_EVENTS;
 use crate::clients::{Caller, ContactSettings, Entitlement, LogLine, Reservation};
-use crate::domain::envelope::{Envelope, Kind, Reading, Refusal};
+use crate::domain::envelope::{Envelope, Kind, Reader, Reading, Refusal};
 use crate::domain::outcome::{Limits, Progress, Start};
 use crate::domain::reading::read_all;
 use crate::domain::split::Unsplittable;
@@ -40,7 +39,6 @@ pub(super) struct Event {
     pub progress: Progress,
     pub mapped: Option<Mapped>,
     pub contact_id: ByteString,
-    key: OnceLock<[u8; 16]>,
 }
 
 pub(super) enum Content {
@@ -59,10 +57,14 @@ impl Batch {
         deadline: Deadline,
         own_namespaces: &[String],
     ) -> Result<Self, Unsplittable> {
-        let fresh_id = || Uuid::new_v4().to_string();
-        let events = read_all(kind, body, MAX_EVENTS, arrival, own_namespaces, fresh_id)?
-            .map(|(span, reading)| Event::new(kind, span, reading))
-            .collect();
+        let reader = Reader {
+            kind,
+            arrival,
+            own_namespaces,
+            fresh_id: || Uuid::new_v4().to_string(),
+        };
+        let keep = |span, reading| Event::new(kind, span, reading);
+        let events = read_all(&reader, body, MAX_EVENTS, keep)?;
         Ok(Self {
             caller,
             kind,
@@ -130,7 +132,6 @@ impl Event {
             progress: Progress::new(kind, start, wish),
             mapped: None,
             contact_id: ByteString::new(),
-            key: OnceLock::new(),
         }
     }
 
@@ -147,25 +148,5 @@ impl Event {
     /// What mapping made of an event that it took.
     pub fn mapped(&self) -> &Mapped {
         self.mapped.as_ref().expect("only mapped events go on")
-    }
-
-    /// Stands for endpoint, message, timestamp and content (semantics 1.4). An event without
-    /// a timestamp has the same key whenever it arrives. `body` is that of its batch.
-    pub fn key(&self, body: &[u8]) -> [u8; 16] {
-        *self.key.get_or_init(|| {
-            let envelope = self.envelope();
-            let micros = if envelope.dated { envelope.micros } else { 0 };
-            let endpoint: &[u8] = match self.progress.kind {
-                Kind::Identify => b"identify",
-                Kind::Member => b"members",
-                Kind::Track => b"track",
-            };
-            let parts = [
-                endpoint,
-                envelope.message_id.as_bytes(),
-                &body[self.span.clone()],
-            ];
-            TimedKey::new(micros, &parts).0.into_bytes()
-        })
     }
 }

@@ -13,7 +13,7 @@ impl App {
         let reservation = self.reserve(batch, places.len(), 0).await?;
         let keys = places
             .iter()
-            .map(|place| batch.events[*place].key(&batch.body));
+            .map(|place| batch.events[*place].envelope().key);
         let funded = grants::assign(keys, reservation.profile.granted);
         let deadline = batch.deadline;
         let upserted = self

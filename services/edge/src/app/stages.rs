@@ -121,7 +121,6 @@ impl App {
                     mode,
                     fields_json: &event.mapped().fields_json,
                     funded: *funded,
-                    event_key: event.key(&batch.body),
                 }
             })
             .collect();
@@ -145,7 +144,7 @@ impl App {
                 if batch.ignored.len() < MAX_LOG_LINES {
                     batch.ignored.push(LogLine {
                         kind: batch.kind,
-                        message_id: event.envelope().message_id.clone(),
+                        message_id: event.envelope().message_id.to_string(),
                         path,
                         reason,
                     });

@@ -131,7 +131,7 @@ impl App {
         }
         let keys = places
             .iter()
-            .map(|place| batch.events[*place].key(&batch.body));
+            .map(|place| batch.events[*place].envelope().key);
         let funded = grants::assign(keys, reservation.profile.granted);
         let time = batch.deadline.remaining().saturating_sub(FOR_ACTIVITIES);
         let deadline = Deadline::after(time);

@@ -102,7 +102,6 @@ pub struct ContactToUpsert<'a> {
     pub mode: UpsertMode,
     pub fields_json: &'a str,
     pub funded: bool,
-    pub event_key: [u8; 16],
 }
 
 /// See the contract of contact-upsert.

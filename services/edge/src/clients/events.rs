@@ -70,7 +70,7 @@ pub(super) fn contact_event(wire: &mut Wire, event: &ContactToUpsert<'_>) {
     wire.text(6, &event.envelope.message_id);
     wire.flag(7, event.envelope.wish.is_some());
     wire.flag(8, event.funded);
-    wire.bytes(9, &event.event_key);
+    wire.bytes(9, event.envelope.key.0.as_bytes());
 }
 
 /// An `activity.ActivityEvent`.

@@ -1,6 +1,7 @@
 //! Each hop: one call for the whole batch.
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use tonic::Code;
 use weir_proto::activity::v1 as activity;
 use weir_proto::audience::v1 as audience;
@@ -76,12 +77,12 @@ impl Clients {
     pub async fn check_audiences(
         &self,
         account_id: &str,
-        audience_ids: &[String],
+        audience_ids: &[ByteString],
         deadline: Deadline,
     ) -> Result<Vec<AudienceSaid>, Failure> {
         let message = || audience::CheckAudiencesRequest {
             account_id: account_id.to_owned(),
-            audience_ids: audience_ids.to_vec(),
+            audience_ids: audience_ids.iter().map(ToString::to_string).collect(),
         };
         let checks = hop!(self.audience, check_audiences, deadline, message)?
             .answer

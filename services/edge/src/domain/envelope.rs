@@ -7,6 +7,10 @@ use std::borrow::Cow;
 use std::net::Ipv4Addr;
 use std::ops::Range;
 
+use bytes::Bytes;
+use bytestring::ByteString;
+use weir_ids::TimedKey;
+
 use super::json::{self, Fault};
 use super::text::{cut, longer_than, means_nobody, scalar, unescaped};
 use super::time;
@@ -37,24 +41,28 @@ pub enum WishMode {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Wish {
     pub mode: WishMode,
-    pub audience_id: String,
+    pub audience_id: ByteString,
 }
 
-/// An event that may go on. Spans are those of JSON objects inside the event.
+/// An event that may go on. Spans are those of JSON objects inside the event; texts are slices
+/// of the request, where they stand there as they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     /// Normalised; empty when absent. One of the two is there.
-    pub user_id: String,
-    pub anonymous_id: String,
+    pub user_id: ByteString,
+    pub anonymous_id: ByteString,
     /// Unix time in microseconds: the event's, or else of its arrival.
     pub micros: i64,
     /// Whether the event brought a timestamp.
     pub dated: bool,
     /// The event's, or else a fresh one.
-    pub message_id: String,
+    pub message_id: ByteString,
+    /// Stands for endpoint, message, timestamp and content (semantics 1.4). An event without
+    /// a timestamp has the same key whenever it arrives.
+    pub key: TimedKey,
     pub wish: Option<Wish>,
     /// Of a track; else empty.
-    pub event_name: String,
+    pub event_name: ByteString,
     pub traits: Option<Range<usize>>,
     pub properties: Option<Range<usize>>,
     pub location: Option<Range<usize>>,
@@ -92,49 +100,56 @@ pub enum Reading {
     Refused(Refusal),
 }
 
-/// Reads one event. `arrival` is in microseconds; `fresh_id` makes an id for a message
-/// that has none.
-pub fn read(
-    kind: Kind,
-    raw: &[u8],
-    arrival: i64,
-    own_namespaces: &[String],
-    fresh_id: impl FnOnce() -> String,
-) -> Reading {
-    let text = match std::str::from_utf8(raw) {
-        Ok(text) => text,
-        Err(error) => {
-            let good = String::from_utf8_lossy(&raw[..error.valid_up_to()]);
-            let fault = Fault {
-                at: error.valid_up_to(),
-                what: "not UTF-8",
-            };
-            return Reading::Refused(broken(&good, fault));
-        }
-    };
-    let mut members = Members::default();
-    if let Err(fault) = json::members(text, |key, span| members.put(key, span)) {
-        return Reading::Refused(broken(text, fault));
-    }
-    Event { text, members }.read(kind, arrival, own_namespaces, fresh_id)
+/// Reads events; what is in here is the same for all of a request.
+#[derive(Debug, Clone, Copy)]
+pub struct Reader<'a> {
+    pub kind: Kind,
+    /// Unix time in microseconds.
+    pub arrival: i64,
+    pub own_namespaces: &'a [String],
+    /// Makes an id for a message that has none.
+    pub fresh_id: fn() -> String,
 }
 
-/// Reads the event that a text begins with, and says where it ends. Nothing for what is no
-/// JSON object: where such a one ends only brackets and quotes can tell.
-pub fn read_in_front(
-    kind: Kind,
-    text: &str,
-    arrival: i64,
-    own_namespaces: &[String],
-    fresh_id: impl FnOnce() -> String,
-) -> Option<(usize, Reading)> {
-    let mut members = Members::default();
-    let end = json::members_in_front(text, |key, span| members.put(key, span))?;
-    let event = Event {
-        text: &text[..end],
-        members,
-    };
-    Some((end, event.read(kind, arrival, own_namespaces, fresh_id)))
+impl Reader<'_> {
+    /// Reads one event.
+    pub fn read(&self, raw: &Bytes) -> Reading {
+        let whole = match ByteString::try_from(raw.clone()) {
+            Ok(whole) => whole,
+            Err(error) => {
+                let good = String::from_utf8_lossy(&raw[..error.valid_up_to()]);
+                let fault = Fault {
+                    at: error.valid_up_to(),
+                    what: "not UTF-8",
+                };
+                return Reading::Refused(broken(&good, fault));
+            }
+        };
+        let mut members = Members::default();
+        if let Err(fault) = json::members(&whole, |key, span| members.put(key, span)) {
+            return Reading::Refused(broken(&whole, fault));
+        }
+        let event = Event {
+            whole: &whole,
+            text: &whole,
+            members,
+        };
+        event.read(self)
+    }
+
+    /// Reads the event that begins in `body` at `start`, and says where it ends. Nothing for
+    /// what is no JSON object: where such a one ends only brackets and quotes can tell.
+    pub fn read_in_front(&self, body: &ByteString, start: usize) -> Option<(usize, Reading)> {
+        let rest = body.get(start..)?;
+        let mut members = Members::default();
+        let length = json::members_in_front(rest, |key, span| members.put(key, span))?;
+        let event = Event {
+            whole: body,
+            text: &rest[..length],
+            members,
+        };
+        Some((start + length, event.read(self)))
+    }
 }
 
 /// An event that is no JSON object; shows the text around the fault.
@@ -199,27 +214,27 @@ impl Members {
 }
 
 struct Event<'a> {
+    /// What the event is part of.
+    whole: &'a ByteString,
     text: &'a str,
     members: Members,
 }
 
 impl<'a> Event<'a> {
-    fn read(
-        &self,
-        kind: Kind,
-        arrival: i64,
-        own_namespaces: &[String],
-        fresh_id: impl FnOnce() -> String,
-    ) -> Reading {
-        if kind == Kind::Track && self.is_echo(own_namespaces) {
+    fn read(&self, reader: &Reader<'_>) -> Reading {
+        let is_track = reader.kind == Kind::Track;
+        if is_track && self.is_echo(reader.own_namespaces) {
             return Reading::Echo;
         }
-        match self.envelope(kind, arrival, fresh_id) {
+        match self.envelope(reader) {
             Ok(envelope) => Reading::Event(envelope),
             Err(mut refusal) => {
-                let known = |span| self.id("", span).ok().flatten().unwrap_or_default();
+                let known = |span| match self.id("", span) {
+                    Ok(Some(id)) => id.to_string(),
+                    Ok(None) | Err(_) => String::new(),
+                };
                 refusal.message_id = known(&self.members.message_id);
-                if kind == Kind::Track {
+                if is_track {
                     refusal.event_name = known(&self.members.event);
                 }
                 Reading::Refused(refusal)
@@ -227,12 +242,7 @@ impl<'a> Event<'a> {
         }
     }
 
-    fn envelope(
-        &self,
-        kind: Kind,
-        arrival: i64,
-        fresh_id: impl FnOnce() -> String,
-    ) -> Result<Envelope, Refusal> {
+    fn envelope(&self, reader: &Reader<'_>) -> Result<Envelope, Refusal> {
         let members = &self.members;
         let user_id = self.identifier("user_id", &members.user_id)?;
         let anonymous_id = self.identifier("anonymous_id", &members.anonymous_id)?;
@@ -240,28 +250,30 @@ impl<'a> Event<'a> {
             let reason = "neither user_id nor anonymous_id names anyone; send at least one";
             return Err(self.refusal("user_id", reason, &members.user_id));
         }
-        let event_name = if kind == Kind::Track {
+        let event_name = if reader.kind == Kind::Track {
             let name = self.id("event", &members.event)?;
             name.ok_or_else(|| self.refusal("event", "the name is missing", &members.event))?
         } else {
-            String::new()
+            ByteString::new()
         };
         let message_id = self.id("message_id", &members.message_id)?;
-        let own_time = match kind {
+        let own_time = match reader.kind {
             Kind::Member => None,
-            Kind::Identify | Kind::Track => self.time(arrival)?,
+            Kind::Identify | Kind::Track => self.time(reader.arrival)?,
         };
         let wish = self.wish()?;
-        if kind == Kind::Member && wish.is_none() {
+        if reader.kind == Kind::Member && wish.is_none() {
             let reason = "missing; send {\"mode\": \"add\" or \"remove\", \"id\": …}";
             return Err(self.refusal("audience", reason, &members.audience));
         }
+        let message_id = message_id.unwrap_or_else(|| (reader.fresh_id)().into());
         Ok(Envelope {
+            key: self.key(reader.kind, own_time, &message_id),
             user_id,
             anonymous_id,
-            micros: own_time.unwrap_or(arrival),
+            micros: own_time.unwrap_or(reader.arrival),
             dated: own_time.is_some(),
-            message_id: message_id.unwrap_or_else(fresh_id),
+            message_id,
             wish,
             event_name,
             traits: self.object("traits", &members.traits)?,
@@ -272,6 +284,16 @@ impl<'a> Event<'a> {
                 .value(&members.ip)
                 .and_then(|raw| scalar(raw)?.trim().parse().ok()),
         })
+    }
+
+    fn key(&self, kind: Kind, own_time: Option<i64>, message_id: &str) -> TimedKey {
+        let endpoint: &[u8] = match kind {
+            Kind::Identify => b"identify",
+            Kind::Member => b"members",
+            Kind::Track => b"track",
+        };
+        let parts = [endpoint, message_id.as_bytes(), self.text.as_bytes()];
+        TimedKey::new(own_time.unwrap_or(0), &parts)
     }
 
     /// The JSON text of a member that is there and not null.
@@ -296,7 +318,7 @@ impl<'a> Event<'a> {
     }
 
     /// Trimmed text of bounded length; nothing where it is absent or blank.
-    fn id(&self, path: &'static str, slot: &Slot) -> Result<Option<String>, Refusal> {
+    fn id(&self, path: &'static str, slot: &Slot) -> Result<Option<ByteString>, Refusal> {
         let Some(raw) = self.value(slot) else {
             return Ok(None);
         };
@@ -306,17 +328,20 @@ impl<'a> Event<'a> {
         };
         // Bare control characters are no JSON: a NUL can only come of an escape.
         let had_escapes = matches!(text, Cow::Owned(_));
-        let text = text.trim();
-        if had_escapes && text.contains('\0') {
+        let trimmed = text.trim();
+        if had_escapes && trimmed.contains('\0') {
             return refuse("must not hold a NUL character");
         }
-        if longer_than(text, MAX_ID) {
+        if longer_than(trimmed, MAX_ID) {
             return refuse("longer than 255 characters");
         }
-        Ok((!text.is_empty()).then(|| text.to_owned()))
+        Ok((!trimmed.is_empty()).then(|| match &text {
+            Cow::Borrowed(_) => self.whole.slice_ref(trimmed),
+            Cow::Owned(_) => trimmed.into(),
+        }))
     }
 
-    fn identifier(&self, path: &'static str, slot: &Slot) -> Result<String, Refusal> {
+    fn identifier(&self, path: &'static str, slot: &Slot) -> Result<ByteString, Refusal> {
         let id = self.id(path, slot)?;
         Ok(id.filter(|id| !means_nobody(id)).unwrap_or_default())
     }

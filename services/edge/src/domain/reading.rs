@@ -5,49 +5,51 @@
 
 use std::ops::Range;
 
-use super::envelope::{self, Kind, Reading};
+use bytes::Bytes;
+use bytestring::ByteString;
+
+use super::envelope::{Reader, Reading};
 use super::split::{Unsplittable, split_beside};
 
-/// Each event's span in the body, and what is read there.
+/// What `keep` makes of each event, by its span in the body and what is read there.
 ///
 /// # Errors
 /// Where the body is not one array of at most `most` elements.
-pub fn read_all(
-    kind: Kind,
-    body: &[u8],
+pub fn read_all<T>(
+    reader: &Reader<'_>,
+    body: &Bytes,
     most: usize,
-    arrival: i64,
-    own_namespaces: &[String],
-    fresh_id: impl Fn() -> String,
-) -> Result<impl Iterator<Item = (Range<usize>, Reading)>, Unsplittable> {
-    let text = std::str::from_utf8(body).ok();
+    keep: impl Fn(Range<usize>, Reading) -> T,
+) -> Result<Vec<T>, Unsplittable> {
+    let text = ByteString::try_from(body.clone()).ok();
     // In the order of the body, as are the spans.
-    let mut ahead: Vec<(Range<usize>, Reading)> = Vec::new();
+    let (mut ahead, mut kept) = (Vec::new(), Vec::new());
     let spans = split_beside(body, most, |start| {
-        let rest = text?.get(start..)?;
-        let (length, reading) =
-            envelope::read_in_front(kind, rest, arrival, own_namespaces, &fresh_id)?;
+        let text = text.as_ref()?;
+        let (end, reading) = reader.read_in_front(text, start)?;
         if ahead.is_empty() {
             // Others are about as long as the first.
-            ahead.reserve((rest.len() / length + 1).min(most));
+            let about = ((text.len() - start) / (end - start) + 1).min(most);
+            ahead.reserve(about);
+            kept.reserve(about);
         }
-        let end = start + length;
-        ahead.push((start..end, reading));
+        ahead.push(start..end);
+        kept.push(keep(start..end, reading));
         Some(end)
     })?;
-    let mut ahead = ahead.into_iter().peekable();
-    let read = move |span: Range<usize>| {
-        // Where something follows the value, the event is more than what was read of it.
-        if let Some((read, reading)) = ahead.next_if(|(read, _)| read.start == span.start)
-            && read == span
-        {
-            return (span, reading);
+    if ahead == spans {
+        return Ok(kept);
+    }
+    // Something is no JSON object, or follows one: then the event is more than what was read.
+    let mut ahead = ahead.into_iter().zip(kept).peekable();
+    let read = |span: Range<usize>| {
+        let known = ahead.next_if(|(read, _)| read.start == span.start);
+        match known {
+            Some((read, kept)) if read == span => kept,
+            _ => keep(span.clone(), reader.read(&body.slice(span))),
         }
-        let raw = &body[span.clone()];
-        let reading = envelope::read(kind, raw, arrival, own_namespaces, &fresh_id);
-        (span, reading)
     };
-    Ok(spans.into_iter().map(read))
+    Ok(spans.into_iter().map(read).collect())
 }
 
 #[cfg(test)]
@@ -55,15 +57,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::envelope::Kind;
     use crate::domain::generate;
     use crate::domain::split::split;
 
+    type Read = Vec<(Range<usize>, Reading)>;
+
     /// Split first, and then read one by one.
-    fn plainly(kind: Kind, body: &[u8]) -> Result<Vec<(Range<usize>, Reading)>, Unsplittable> {
-        let read = |span: Range<usize>| {
-            let reading = envelope::read(kind, &body[span.clone()], 0, &[], || "fresh".into());
-            (span, reading)
-        };
+    fn plainly(reader: &Reader<'_>, body: &Bytes) -> Result<Read, Unsplittable> {
+        let read = |span: Range<usize>| (span.clone(), reader.read(&body.slice(span)));
         Ok(split(body, 8)?.into_iter().map(read).collect())
     }
 
@@ -94,10 +96,16 @@ mod tests {
         ) {
             let comma = format!("{space},{space}").into_bytes();
             let end = format!("{space}{end}");
-            let body = [b"[", &*events.join(&*comma), end.as_bytes()].concat();
+            let body = Bytes::from([b"[", &*events.join(&*comma), end.as_bytes()].concat());
             for kind in [Kind::Identify, Kind::Track] {
-                let read = read_all(kind, &body, 8, 0, &[], || "fresh".into());
-                prop_assert_eq!(read.map(Vec::from_iter), plainly(kind, &body));
+                let reader = Reader {
+                    kind,
+                    arrival: 0,
+                    own_namespaces: &[],
+                    fresh_id: || "fresh".into(),
+                };
+                let read = read_all(&reader, &body, 8, |span, reading| (span, reading));
+                prop_assert_eq!(read, plainly(&reader, &body));
             }
         }
     }

@@ -2,10 +2,13 @@ use std::net::Ipv4Addr;
 use std::ops::Range;
 
 use bytes::Bytes;
+use bytestring::ByteString;
 use futures_util::{FutureExt, StreamExt};
 use http_body_util::BodyDataStream;
 use proptest::prelude::*;
 use prost::Message;
+use uuid::Uuid;
+use weir_ids::TimedKey;
 use weir_proto::activity::v1 as activity;
 use weir_proto::mapping::v1 as mapping;
 use weir_rpc::PrefixedMessage;
@@ -57,8 +60,9 @@ prop_compose! {
         wish in prop::option::of(("[a-f0-9]{0,36}", any::<bool>())),
         spans in (a_span(), a_span(), a_span()),
         ip in prop::option::of(any::<u32>().prop_map(Ipv4Addr::from)),
+        key: [u8; 16],
     ) -> Envelope {
-        let [user_id, anonymous_id, message_id, event_name] = texts;
+        let [user_id, anonymous_id, message_id, event_name] = texts.map(ByteString::from);
         let (traits, properties, location) = spans;
         Envelope {
             user_id,
@@ -68,8 +72,9 @@ prop_compose! {
             message_id,
             wish: wish.map(|(audience_id, add)| Wish {
                 mode: if add { WishMode::Add } else { WishMode::Remove },
-                audience_id,
+                audience_id: audience_id.into(),
             }),
+            key: TimedKey(Uuid::from_bytes(key)),
             event_name,
             traits,
             properties,
@@ -99,9 +104,9 @@ proptest! {
             properties: plain_span(envelope.properties.as_ref()),
             location: plain_span(envelope.location.as_ref()),
             ip: envelope.ip.map(|ip| ip.to_string()).unwrap_or_default().into(),
-            event_name: envelope.event_name.clone().into(),
+            event_name: envelope.event_name.clone().into_bytes(),
             event_time: Some(timestamp(envelope.micros)),
-            message_id: envelope.message_id.clone().into(),
+            message_id: envelope.message_id.clone().into_bytes(),
             refusal: None,
             place: plain_span(Some(&place)),
         };
@@ -146,7 +151,6 @@ proptest! {
         envelope in an_envelope(),
         fields_json in "\\PC{0,300}",
         funded: bool,
-        event_key: [u8; 16],
     ) {
         for (mode, plain_mode) in [
             (UpsertMode::Identify, contact::UpsertMode::Identify),
@@ -159,20 +163,19 @@ proptest! {
                     mode,
                     fields_json: &fields_json,
                     funded,
-                    event_key,
                 };
                 contact_event(wire, &event);
             });
             let plain = contact::ContactEvent {
                 mode: plain_mode.into(),
-                user_id: envelope.user_id.clone().into(),
-                anonymous_id: envelope.anonymous_id.clone().into(),
+                user_id: envelope.user_id.clone().into_bytes(),
+                anonymous_id: envelope.anonymous_id.clone().into_bytes(),
                 fields_json: fields_json.clone().into(),
                 event_time: Some(timestamp(envelope.micros)),
-                message_id: envelope.message_id.clone().into(),
+                message_id: envelope.message_id.clone().into_bytes(),
                 has_wish: envelope.wish.is_some(),
                 funded,
-                event_key: Bytes::copy_from_slice(&event_key),
+                event_key: Bytes::copy_from_slice(envelope.key.0.as_bytes()),
             };
             prop_assert_eq!(read, plain);
         }
@@ -202,14 +205,14 @@ proptest! {
         let read: activity::ActivityEvent = read(|wire| activity_event(wire, &to_record));
         let plain = activity::ActivityEvent {
             activity_id: mapped.activity_id.as_bytes().clone(),
-            event_name: envelope.event_name.clone().into(),
+            event_name: envelope.event_name.clone().into_bytes(),
             attributes_json: mapped.attributes_json.as_bytes().clone(),
             retention_days,
             earlier_retention_days: mapped.earlier_retention_days.clone(),
             event_time: Some(timestamp(envelope.micros)),
-            message_id: envelope.message_id.clone().into(),
-            user_id: envelope.user_id.clone().into(),
-            anonymous_id: envelope.anonymous_id.clone().into(),
+            message_id: envelope.message_id.clone().into_bytes(),
+            user_id: envelope.user_id.clone().into_bytes(),
+            anonymous_id: envelope.anonymous_id.clone().into_bytes(),
             contact_id: contact_id.clone().into(),
             funded,
         };
@@ -238,7 +241,7 @@ proptest! {
                 audience_id: audience_id.clone().into(),
                 mode: plain_mode.into(),
                 wish_time: Some(timestamp(envelope.micros)),
-                message_id: envelope.message_id.clone().into(),
+                message_id: envelope.message_id.clone().into_bytes(),
             };
             prop_assert_eq!(read, plain);
         }

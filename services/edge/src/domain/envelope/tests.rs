@@ -4,7 +4,13 @@ const ARRIVAL: i64 = 1_752_127_740_000_000;
 
 fn reading(kind: Kind, raw: &[u8]) -> Reading {
     let own = ["ortto.com".to_owned()];
-    read(kind, raw, ARRIVAL, &own, || "fresh".to_owned())
+    let reader = Reader {
+        kind,
+        arrival: ARRIVAL,
+        own_namespaces: &own,
+        fresh_id: || "fresh".to_owned(),
+    };
+    reader.read(&Bytes::copy_from_slice(raw))
 }
 
 fn event(kind: Kind, raw: &str) -> Envelope {
@@ -32,12 +38,9 @@ fn the_documentations_identify_is_read() {
         r#"{"firstName":"Lana"}"#
     );
     assert_eq!(&raw[read.location.clone().unwrap()], r#"{"city":"Sydney"}"#);
+    assert_eq!((&*read.user_id, &*read.anonymous_id), ("lana", "507f"));
     assert_eq!(
-        (read.user_id.as_str(), read.anonymous_id.as_str()),
-        ("lana", "507f")
-    );
-    assert_eq!(
-        (read.micros, read.dated, read.message_id.as_str()),
+        (read.micros, read.dated, &*read.message_id),
         (ARRIVAL, true, "3e9a")
     );
     assert_eq!(
@@ -53,10 +56,7 @@ fn what_is_absent_is_filled_in() {
         r#"{"user_id":"a","event":" Sign in ","timestamp":"","message_id":null}"#,
     );
     assert_eq!((read.micros, read.dated), (ARRIVAL, false));
-    assert_eq!(
-        (read.message_id.as_str(), read.event_name.as_str()),
-        ("fresh", "Sign in")
-    );
+    assert_eq!((&*read.message_id, &*read.event_name), ("fresh", "Sign in"));
 }
 
 #[test]
@@ -214,7 +214,7 @@ fn a_refused_event_is_still_known_by_its_message_and_name() {
     let raw = br#"{"user_id":"a","event":"Sign in","timestamp":"soon","message_id":"m"}"#;
     let refusal = refused(Kind::Track, raw);
     assert_eq!(
-        (refusal.message_id.as_str(), refusal.event_name.as_str()),
+        (&*refusal.message_id, &*refusal.event_name),
         ("m", "Sign in")
     );
 }
