@@ -21,7 +21,7 @@ const MOST: u64 = 20_000;
 
 /// Usable audiences, by account and id. What is not usable is asked each time: it may have
 /// been created a moment ago.
-pub(super) struct AudienceCache(Cache<(String, ByteString), ()>);
+pub(super) struct AudienceCache(Cache<(String, String), ()>);
 
 impl AudienceCache {
     pub fn new() -> Self {
@@ -87,7 +87,7 @@ impl App {
         let account_id = &batch.caller.account_id;
         let mut unseen = Vec::new();
         for (id, said) in checks.iter_mut() {
-            let key = (account_id.clone(), id.clone());
+            let key = (account_id.clone(), id.to_string());
             if id.parse::<AudienceId>().is_err() {
                 *said = AudienceSaid::Unknown;
             } else if self.audiences.0.get(&key).await.is_some() {
@@ -105,7 +105,8 @@ impl App {
             .await?;
         for (id, said) in unseen.into_iter().zip(answers) {
             if said == AudienceSaid::Usable {
-                let key = (account_id.clone(), id.clone());
+                // With a text of its own: a slice would keep the whole request.
+                let key = (account_id.clone(), id.to_string());
                 self.audiences.0.insert(key, ()).await;
             }
             checks.insert(id, said);
