@@ -103,7 +103,7 @@ impl App {
         let (store, today) = (self.store.clone(), self.today());
         detached(async move {
             let mut connection = store.connection().await?;
-            let tx = connection.begin(account_id).await?;
+            let tx = connection.begin(account_id);
             let families = tx.families(&[contact_id]).await?;
             let found = tx.activities(&families, today, cursor, size + 1).await?;
             tx.commit().await?;
@@ -127,7 +127,7 @@ impl App {
         let (store, today) = (self.store.clone(), self.today());
         detached(async move {
             let mut connection = store.connection().await?;
-            let tx = connection.begin(account_id).await?;
+            let tx = connection.begin(account_id);
             let mut waiting = 0;
             if identifiers.is_empty() {
                 waiting = tx.backlog(None, today).await?;
@@ -195,7 +195,7 @@ async fn close(
     batches: &[(NaiveDate, BatchId)],
 ) -> Result<Vec<i64>, Error> {
     let mut connection = store.connection().await?;
-    let tx = connection.begin(account_id).await?;
+    let tx = connection.begin(account_id);
     let units = tx.close(batches).await?;
     tx.commit().await?;
     Ok(units)
@@ -208,7 +208,7 @@ async fn fence(
     from_window: NaiveDate,
 ) -> Result<(i64, Vec<(NaiveDate, i64)>), Error> {
     let mut connection = store.connection().await?;
-    let tx = connection.begin(account_id).await?;
+    let tx = connection.begin(account_id);
     let fenced = tx.fence(epoch, from_window).await?;
     tx.commit().await?;
     Ok(fenced)

@@ -24,7 +24,7 @@ mod usage;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use weir_ids::AccountId;
-use weir_postgres::{Failure, Migration, Pool};
+use weir_postgres::{Failure, Migration, Pool, Transaction};
 
 use crate::domain::{Identifier, Kind, Link};
 use settled::Settled;
@@ -96,21 +96,18 @@ pub struct Connection {
 
 impl Connection {
     /// Begins a transaction of one account. Dropped without a commit, it is undone.
-    ///
-    /// # Errors
-    /// Of the database.
-    pub async fn begin(&mut self, account_id: AccountId) -> Result<Tx<'_>, Failure> {
-        Ok(Tx {
-            inner: self.client.transaction().await?,
+    pub fn begin(&mut self, account_id: AccountId) -> Tx<'_> {
+        Tx {
+            inner: Transaction::begin(&mut self.client),
             account_id,
             settled: &self.settled,
-        })
+        }
     }
 }
 
 /// A transaction of one account.
 pub struct Tx<'a> {
-    inner: deadpool_postgres::Transaction<'a>,
+    inner: Transaction<'a>,
     account_id: AccountId,
     settled: &'a Settled,
 }

@@ -16,11 +16,11 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Object;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId, ContactId};
-use weir_postgres::{Failure, Migration, Pool};
+use weir_postgres::{Failure, Migration, Pool, Transaction};
 
 use crate::domain::{Aliases, Origin};
 
@@ -127,14 +127,11 @@ impl Store {
 
 impl Session {
     /// Begins a transaction of one account.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn begin(&mut self, account: AccountId) -> Result<Batch<'_>, Failure> {
-        Ok(Batch {
+    pub fn begin(&mut self, account: AccountId) -> Batch<'_> {
+        Batch {
             account,
-            transaction: self.0.transaction().await?,
-        })
+            transaction: Transaction::begin(&mut self.0),
+        }
     }
 }
 

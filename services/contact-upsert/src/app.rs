@@ -162,7 +162,7 @@ impl App {
             _ => Care::Heal,
         };
         let mut client = self.store.client().await?;
-        let transaction = BatchTransaction::begin(&mut client, batch, now).await?;
+        let transaction = BatchTransaction::begin(&mut client, batch, now);
         let mut all_receipts = false;
         loop {
             let mut snapshot = Snapshot::new(facts, care);

@@ -1,5 +1,7 @@
 //! Unary calls over a real connection, with the generated code on either side.
 
+#![allow(clippy::unwrap_used)]
+
 use std::time::Duration;
 
 use tokio::net::TcpListener;

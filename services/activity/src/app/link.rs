@@ -87,7 +87,7 @@ async fn link(
     today: NaiveDate,
 ) -> Result<(Attached, bool), Error> {
     let mut connection = store.connection().await?;
-    let tx = connection.begin(changes.account_id).await?;
+    let tx = connection.begin(changes.account_id);
     tx.ensure_account().await?;
     if !changes.joins.is_empty() {
         tx.join_contacts(&changes.joins).await?;

@@ -71,7 +71,7 @@ async fn record(store: &Store, batch: &Batch, deadline: Deadline) -> Result<Reco
     if deadline.passed() {
         return Err(Error::Late);
     }
-    let tx = connection.begin(batch.account_id).await?;
+    let tx = connection.begin(batch.account_id);
     let (epoch, mut standings) = tx.fence_and_standings(&batch.identities).await?;
     if epoch > batch.epoch {
         return Err(Error::Fenced);
@@ -89,9 +89,11 @@ async fn record(store: &Store, batch: &Batch, deadline: Deadline) -> Result<Reco
         .count();
     if units > 0 {
         let units = i32::try_from(units).map_err(|_| Failure::Internal)?;
-        tx.charge(batch.window, batch.batch_id, units).await?;
+        tx.charge_and_commit(batch.window, batch.batch_id, units)
+            .await?;
+    } else {
+        tx.commit().await?;
     }
-    tx.commit().await?;
     Ok(Recorded {
         outcomes,
         units: i64::try_from(units).map_err(|_| Failure::Internal)?,

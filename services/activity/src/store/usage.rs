@@ -53,19 +53,19 @@ impl From<Failure> for ClosedBatch {
 }
 
 impl Tx<'_> {
-    /// Writes the batch's usage row.
+    /// Writes the batch's usage row, and makes all of it last.
     ///
     /// # Errors
-    /// `Closed` where the quota service closed the batch first.
-    pub async fn charge(
-        &self,
+    /// `Closed` where the quota service closed the batch first; then nothing lasts.
+    pub async fn charge_and_commit(
+        self,
         window: NaiveDate,
         batch_id: BatchId,
         units: i32,
     ) -> Result<(), ClosedBatch> {
         let statement = self.prepare(CHARGE).await?;
         let params: [Param<'_>; 4] = [&self.account_id.0, &window, &batch_id.0, &units];
-        match self.inner.execute(&statement, &params).await {
+        match self.inner.commit_with(&statement, &params).await {
             Ok(_) => Ok(()),
             Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
                 Err(ClosedBatch::Closed)

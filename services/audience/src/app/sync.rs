@@ -67,15 +67,14 @@ impl App {
         };
         let mut applied = 0;
         while self.now() < until {
-            let batch = session.begin(account).await?;
+            let batch = session.begin(account);
             batch.share_account().await?;
             let now = self.now();
             let mut waiting = batch.lock_waiting(now - RE_ENTRY_PAUSE, PAGE).await?;
             let found = waiting.len();
             waiting.retain(|_, membership| membership.catch_up(now));
             let waiting: Vec<_> = waiting.iter().collect();
-            batch.update_memberships(&waiting).await?;
-            batch.commit().await?;
+            batch.update_memberships_and_commit(&waiting).await?;
             applied += waiting.len();
             if found == 0 {
                 break;

@@ -58,7 +58,7 @@ impl App {
     ) -> Result<Vec<Outcome>, Failure> {
         let mut session = self.store.session().await?;
         self.store.anchor(&session, account, self.now()).await?;
-        let batch = session.begin(account).await?;
+        let batch = session.begin(account);
         let audiences: Vec<AudienceId> = each(wishes.iter().map(|wish| wish.audience));
         let contacts: Vec<ContactId> = each(wishes.iter().map(|wish| wish.contact));
         let Some((aliases, origins)) = batch.open(&contacts, &audiences).await? else {
@@ -86,16 +86,13 @@ impl App {
             .collect();
 
         let (new, changed) = (standings.unstored(), standings.changed());
-        let (inserted, ()) = tokio::try_join!(
-            batch.insert_memberships(&new),
-            batch.update_memberships(&changed),
-        )?;
-        if !inserted {
+        if new.is_empty() && changed.is_empty() {
+            return Ok(outcomes);
+        }
+        if !batch.insert_memberships(&new).await? {
             return Err(Failure::Conflict);
         }
-        if !(new.is_empty() && changed.is_empty()) {
-            batch.commit().await?;
-        }
+        batch.update_memberships_and_commit(&changed).await?;
         Ok(outcomes)
     }
 
@@ -127,7 +124,7 @@ impl App {
         account: AccountId,
         joins: &[(ContactId, ContactId)],
     ) -> Result<(), Failure> {
-        let batch = session.begin(account).await?;
+        let batch = session.begin(account);
         if !batch.own_account().await? {
             self.store.forget_anchor(account);
             return Err(Failure::Conflict);

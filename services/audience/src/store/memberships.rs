@@ -87,13 +87,13 @@ impl Batch<'_> {
         Ok(inserted == new.len() as u64)
     }
 
-    /// Stores memberships that are locked.
+    /// Stores memberships that are locked, and commits.
     ///
     /// # Errors
-    /// Where the database fails.
-    pub async fn update_memberships(&self, changed: &[Entry<'_>]) -> Result<(), Failure> {
+    /// Where the database fails: it may or may not have committed then.
+    pub async fn update_memberships_and_commit(self, changed: &[Entry<'_>]) -> Result<(), Failure> {
         if changed.is_empty() {
-            return Ok(());
+            return self.commit().await;
         }
         let statement = self
             .transaction
@@ -111,8 +111,9 @@ impl Batch<'_> {
             )
             .await?;
         let columns = Columns::of(changed);
+        let account = self.account.0;
         self.transaction
-            .execute(&statement, &columns.parameters(&self.account.0))
+            .commit_with(&statement, &columns.parameters(&account))
             .await?;
         Ok(())
     }

@@ -6,13 +6,13 @@
 //! the fold sees it when that happened in between.
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::{Client, Transaction};
+use deadpool_postgres::Client;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::ContactId;
-use weir_postgres::{Failure, JsonText};
+use weir_postgres::{Failure, JsonText, Transaction};
 
 use super::{OutboxRow, micros_of};
 use crate::domain::{
@@ -153,19 +153,12 @@ pub struct BatchTransaction<'c> {
 
 impl<'c> BatchTransaction<'c> {
     /// Begins.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
-    pub async fn begin(
-        client: &'c mut Client,
-        batch: &'c Batch,
-        now: DateTime<Utc>,
-    ) -> Result<Self, NotStored> {
-        Ok(Self {
-            transaction: client.transaction().await?,
+    pub fn begin(client: &'c mut Client, batch: &'c Batch, now: DateTime<Utc>) -> Self {
+        Self {
+            transaction: Transaction::begin(client),
             batch,
             now,
-        })
+        }
     }
 
     /// Finds these keys and locks their contacts, and those of `kept` links, in order; and

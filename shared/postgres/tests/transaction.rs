@@ -1,0 +1,131 @@
+//! Transactions that begin and end along with their statements, on a real server.
+
+#![allow(clippy::unwrap_used)]
+
+use tokio_postgres::error::SqlState;
+use weir_postgres::{Pool, Transaction};
+use weir_stack::{TestDatabase, TestServers};
+
+async fn pool() -> (Pool, TestDatabase) {
+    let database = TestServers::shared().await.fresh_database().await;
+    let url = database.url_for("audience");
+    // One connection: what a transaction leaves behind is met by the next.
+    let pool = weir_postgres::connect(&url, 1, &[]).unwrap();
+    let client = pool.get().await.unwrap();
+    let table = "CREATE TABLE audience.kept (number int PRIMARY KEY)";
+    client.batch_execute(table).await.unwrap();
+    drop(client);
+    (pool, database)
+}
+
+async fn kept(pool: &Pool) -> Vec<i32> {
+    let client = pool.get().await.unwrap();
+    let all = "SELECT number FROM audience.kept ORDER BY number";
+    let rows = client.query(all, &[]).await.unwrap();
+    rows.iter().map(|row| row.get(0)).collect()
+}
+
+const INSERT: &str = "INSERT INTO audience.kept SELECT unnest($1::int[])";
+
+async fn insert(
+    transaction: &Transaction<'_>,
+    numbers: &[i32],
+) -> Result<u64, tokio_postgres::Error> {
+    let insert = transaction.prepare_cached(INSERT).await?;
+    transaction.execute(&insert, &[&numbers]).await
+}
+
+async fn insert_and_commit(
+    transaction: Transaction<'_>,
+    numbers: &[i32],
+) -> Result<u64, tokio_postgres::Error> {
+    let insert = transaction.prepare_cached(INSERT).await?;
+    transaction.commit_with(&insert, &[&numbers]).await
+}
+
+#[tokio::test]
+async fn what_is_committed_lasts_and_nothing_else() {
+    let (pool, _database) = pool().await;
+    let mut client = pool.get().await.unwrap();
+
+    let transaction = Transaction::begin(&mut client);
+    assert_eq!(insert(&transaction, &[1]).await.unwrap(), 1);
+    transaction.commit().await.unwrap();
+
+    let transaction = Transaction::begin(&mut client);
+    assert_eq!(insert(&transaction, &[2, 3]).await.unwrap(), 2);
+    drop(transaction);
+
+    let transaction = Transaction::begin(&mut client);
+    insert(&transaction, &[4]).await.unwrap();
+    assert_eq!(insert_and_commit(transaction, &[5, 6]).await.unwrap(), 2);
+
+    // Nothing was asked of it.
+    drop(Transaction::begin(&mut client));
+    Transaction::begin(&mut client).commit().await.unwrap();
+    drop(client);
+    assert_eq!(kept(&pool).await, [1, 4, 5, 6]);
+}
+
+#[tokio::test]
+async fn a_statement_that_fails_takes_the_others_with_it() {
+    let (pool, _database) = pool().await;
+    let mut client = pool.get().await.unwrap();
+    insert_and_commit(Transaction::begin(&mut client), &[1])
+        .await
+        .unwrap();
+
+    let transaction = Transaction::begin(&mut client);
+    insert(&transaction, &[2]).await.unwrap();
+    let error = insert_and_commit(transaction, &[1]).await.unwrap_err();
+    assert_eq!(error.code(), Some(&SqlState::UNIQUE_VIOLATION));
+
+    let transaction = Transaction::begin(&mut client);
+    insert(&transaction, &[3]).await.unwrap();
+    insert(&transaction, &[1]).await.unwrap_err();
+    drop(transaction);
+
+    // What can't be sent at all must not be left out of what is committed.
+    let transaction = Transaction::begin(&mut client);
+    insert(&transaction, &[4]).await.unwrap();
+    let statement = transaction.prepare_cached(INSERT).await.unwrap();
+    let error = transaction.commit_with(&statement, &[&"no list"]).await;
+    assert!(error.unwrap_err().code().is_none());
+    drop(client);
+    assert_eq!(kept(&pool).await, [1]);
+}
+
+#[tokio::test]
+async fn statements_that_are_sent_at_once_are_in_the_transaction() {
+    let (pool, _database) = pool().await;
+    let mut client = pool.get().await.unwrap();
+    let transaction = Transaction::begin(&mut client);
+    let (one, two) = tokio::join!(insert(&transaction, &[1]), insert(&transaction, &[2]));
+    assert_eq!((one.unwrap(), two.unwrap()), (1, 1));
+    drop(transaction);
+    drop(client);
+    assert!(kept(&pool).await.is_empty());
+}
+
+#[tokio::test]
+async fn without_a_connection_nothing_is_said_to_be_done() {
+    let (pool, database) = pool().await;
+    let mut client = pool.get().await.unwrap();
+    let backend: i32 = client
+        .query_one("SELECT pg_backend_pid()", &[])
+        .await
+        .unwrap()
+        .get(0);
+    let other = weir_postgres::connect(&database.url_for("audience"), 1, &[]).unwrap();
+    let other = other.get().await.unwrap();
+    other
+        .execute("SELECT pg_terminate_backend($1)", &[&backend])
+        .await
+        .unwrap();
+    let transaction = Transaction::begin(&mut client);
+    insert(&transaction, &[1]).await.unwrap_err();
+    drop(transaction);
+    Transaction::begin(&mut client).commit().await.unwrap_err();
+    drop(client);
+    assert!(kept(&pool).await.is_empty());
+}
