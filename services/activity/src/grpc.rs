@@ -26,18 +26,21 @@ pub async fn serve(
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
     let activities = Arc::new(Service { app: app.clone() });
-    let linked = Arc::clone(&activities);
     let service = ActivityServiceServer::from_arc(Arc::clone(&activities))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
-    let service = Unary::new(service, "RecordActivities", move |request| {
-        let activities = Arc::clone(&activities);
-        async move { activities.record_activities(request).await }
-    });
-    let service = Unary::new(service, "LinkIdentifiers", move |request| {
-        let activities = Arc::clone(&linked);
-        async move { activities.link_identifiers(request).await }
-    });
+    let service = Unary::new(
+        service,
+        &activities,
+        "RecordActivities",
+        |activities, request| async move { activities.record_activities(request).await },
+    );
+    let service = Unary::new(
+        service,
+        &activities,
+        "LinkIdentifiers",
+        |activities, request| async move { activities.link_identifiers(request).await },
+    );
     Server::new("weir.activity.v1.ActivityService")
         .service(service)
         .probe(move || {

@@ -24,9 +24,8 @@ pub fn service(app: Arc<App>) -> Unary<AudienceServiceServer<impl AudienceServic
     let grpc = Arc::new(Grpc(app));
     let server = AudienceServiceServer::from_arc(Arc::clone(&grpc))
         .max_decoding_message_size(weir_rpc::MAX_MESSAGE);
-    Unary::new(server, "ApplyWishes", move |request| {
-        let grpc = Arc::clone(&grpc);
-        async move { grpc.apply_wishes(request).await }
+    Unary::new(server, &grpc, "ApplyWishes", |grpc, request| async move {
+        grpc.apply_wishes(request).await
     })
 }
 

@@ -39,10 +39,12 @@ pub async fn serve(
     let service = ContactServiceServer::from_arc(Arc::clone(&contacts))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
-    let service = Unary::new(service, "UpsertContacts", move |request| {
-        let contacts = Arc::clone(&contacts);
-        async move { contacts.upsert_contacts(request).await }
-    });
+    let service = Unary::new(
+        service,
+        &contacts,
+        "UpsertContacts",
+        |contacts, request| async move { contacts.upsert_contacts(request).await },
+    );
     Server::new("weir.contact.v1.ContactService")
         .service(service)
         .probe(move || {

@@ -28,10 +28,12 @@ pub fn server(app: App) -> Unary<MappingServiceServer<Service>> {
     let server = MappingServiceServer::from_arc(Arc::clone(&service))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
-    Unary::new(server, "MapEvents", move |request| {
-        let service = Arc::clone(&service);
-        async move { service.map_events(request).await }
-    })
+    Unary::new(
+        server,
+        &service,
+        "MapEvents",
+        |service, request| async move { service.map_events(request).await },
+    )
 }
 
 /// Implements the contract.

@@ -19,7 +19,7 @@ pub use error::{
 };
 pub use page::{Page, page_size};
 pub use server::{Server, shutdown_signal};
-pub use unary::{HEAD, PrefixedMessage, Unary, call};
+pub use unary::{PrefixedMessage, Unary, call};
 
 /// The largest message in either direction: a batch is at most 16 MiB of JSON (the edge's
 /// limit), and its spans and ids are small against that.

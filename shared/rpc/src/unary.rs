@@ -25,7 +25,7 @@ use tower::Service;
 use crate::Channel;
 use arrival::Arrival;
 use prefixed::Answer;
-pub use prefixed::{HEAD, PrefixedMessage};
+pub use prefixed::PrefixedMessage;
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 
@@ -40,20 +40,28 @@ pub struct Unary<S> {
 }
 
 impl<S: NamedService> Unary<S> {
-    /// `answer` serves the method of that name in the place of `service`.
-    pub fn new<Q, A, F, Fut>(service: S, method: &str, answer: F) -> Self
+    /// The method of that name is served by `answer`, which gets the `implementation`, in the
+    /// place of the generated `service` around it.
+    pub fn new<T, Q, A, F, Fut>(
+        service: S,
+        implementation: &Arc<T>,
+        method: &str,
+        answer: F,
+    ) -> Self
     where
+        T: Send + Sync + 'static,
         Q: prost::Message + Default + 'static,
         A: prost::Message + 'static,
-        F: Fn(Request<Q>) -> Fut + Clone + Send + Sync + 'static,
+        F: Fn(Arc<T>, Request<Q>) -> Fut + Clone + Send + Sync + 'static,
         Fut: Future<Output = Result<Response<A>, Status>> + Send + 'static,
     {
         let path = format!("/{}/{method}", S::NAME).into();
+        let implementation = Arc::clone(implementation);
         let method = move |request: http::Request<Body>| -> Answering {
-            let answer = answer.clone();
+            let (implementation, answer) = (Arc::clone(&implementation), answer.clone());
             Box::pin(async move {
                 let answered = match read(request).await {
-                    Ok(request) => answer(request).await,
+                    Ok(request) => answer(implementation, request).await,
                     Err(status) => Err(status),
                 };
                 Ok(answered.map_or_else(Status::into_http, write))

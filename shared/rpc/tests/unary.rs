@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -40,7 +41,12 @@ async fn serve() -> Channel {
     let address = incoming.local_addr().unwrap();
     tokio::spawn(
         tonic::transport::Server::builder()
-            .add_service(Unary::new(generated, "Check", check))
+            .add_service(Unary::new(
+                generated,
+                &Arc::new(()),
+                "Check",
+                |_, request| check(request),
+            ))
             .serve_with_incoming(tokio_stream::wrappers::TcpListenerStream::new(incoming)),
     );
     connect(&format!("http://{address}")).unwrap()

@@ -8,7 +8,7 @@ use std::net::Ipv4Addr;
 use bytes::Bytes;
 use prost_types::Timestamp;
 
-use weir_rpc::{HEAD, PrefixedMessage};
+use weir_rpc::PrefixedMessage;
 
 const VARINT: u32 = 0;
 const DELIMITED: u32 = 2;
@@ -20,8 +20,8 @@ pub(super) struct Wire(Vec<u8>);
 impl Wire {
     /// Goes on behind the fields of `head`, with room for so many bytes more.
     pub fn after(head: &impl prost::Message, room: usize) -> Self {
-        let mut bytes = Vec::with_capacity(HEAD + head.encoded_len() + room);
-        bytes.resize(HEAD, 0);
+        let mut bytes = Vec::with_capacity(PrefixedMessage::HEAD + head.encoded_len() + room);
+        bytes.resize(PrefixedMessage::HEAD, 0);
         head.encode(&mut bytes)
             .expect("memory takes what is written");
         Self(bytes)

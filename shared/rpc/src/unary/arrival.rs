@@ -6,8 +6,10 @@ use http_body_util::BodyExt;
 use tonic::Status;
 use tower::BoxError;
 
-use super::prefixed::HEAD;
+use super::PrefixedMessage;
 use crate::MAX_MESSAGE;
+
+const HEAD: usize = PrefixedMessage::HEAD;
 
 /// What a body brought.
 pub(super) struct Arrival {
@@ -131,7 +133,6 @@ mod tests {
     use tonic::body::Body;
 
     use super::*;
-    use crate::unary::PrefixedMessage;
 
     /// A message of several fields, some of them messages.
     fn message() -> FileDescriptorProto {

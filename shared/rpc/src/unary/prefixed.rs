@@ -8,9 +8,6 @@ use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Frame, SizeHint};
 
-/// What stands in front of a message: a byte for its compression, and its length in four.
-pub const HEAD: usize = 5;
-
 /// A length-prefixed message (so the contract of gRPC calls it) in two pieces, the second of
 /// which may be empty: what is large and was there before need not be copied to be sent.
 #[derive(Debug, Clone)]
@@ -20,22 +17,26 @@ pub struct PrefixedMessage {
 }
 
 impl PrefixedMessage {
+    /// What stands in front of a message, in bytes: one for its compression, four for its
+    /// length.
+    pub const HEAD: usize = 5;
+
     pub fn encode(message: &impl prost::Message) -> Self {
-        let mut start = Vec::with_capacity(HEAD + message.encoded_len());
-        start.resize(HEAD, 0);
+        let mut start = Vec::with_capacity(Self::HEAD + message.encoded_len());
+        start.resize(Self::HEAD, 0);
         message
             .encode(&mut start)
             .expect("memory takes what is written");
         Self::new(start, Bytes::new())
     }
 
-    /// `start` begins with [`HEAD`] bytes for the head, which is written here; the message is
+    /// `start` begins with [`HEAD`](Self::HEAD) bytes for the head, which is written here; the message is
     /// what follows, and `end`.
     pub fn new(mut start: Vec<u8>, end: Bytes) -> Self {
         // What is longer than its head can say is refused by the other side for its length.
-        let length = u32::try_from(start.len() - HEAD + end.len()).unwrap_or(u32::MAX);
+        let length = u32::try_from(start.len() - Self::HEAD + end.len()).unwrap_or(u32::MAX);
         start[0] = 0;
-        start[1..HEAD].copy_from_slice(&length.to_be_bytes());
+        start[1..Self::HEAD].copy_from_slice(&length.to_be_bytes());
         Self {
             start: start.into(),
             end,
