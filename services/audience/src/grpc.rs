@@ -64,7 +64,7 @@ impl AudienceService for Grpc {
         let audience = request
             .audience_id
             .parse()
-            .map_err(|_| weir_rpc::not_found("audience"))?;
+            .map_err(|_| weir_rpc::not_found(weir_reasons::Reason::AudienceNotFound, "audience"))?;
         let found = self.0.audience(account, audience).await;
         Ok(Response::new(GetAudienceResponse {
             audience: Some(convert::audience(found.map_err(status::of)?)),
@@ -145,7 +145,7 @@ impl AudienceService for Grpc {
         let audience = request
             .audience_id
             .parse()
-            .map_err(|_| weir_rpc::not_found("audience"))?;
+            .map_err(|_| weir_rpc::not_found(weir_reasons::Reason::AudienceNotFound, "audience"))?;
         let size = page_size(request.page_size)?;
         let after: ContactId = convert::contact_of_token(&request.page_token)?;
         let page = self

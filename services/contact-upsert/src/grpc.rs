@@ -82,7 +82,8 @@ impl ContactService for Contacts {
         let account = account_of(&request.account_id)?;
         let key = key_of(request.key)?;
         let found = self.app.contact(account, &key).await.map_err(status_of)?;
-        let stored = found.ok_or_else(|| not_found("contact"))?;
+        let stored =
+            found.ok_or_else(|| not_found(weir_reasons::Reason::ContactUnknown, "contact"))?;
         let profile = profile_of(&stored).map_err(status_of)?;
         Ok(Response::new(GetContactResponse {
             contact: Some(contact_of(&profile)?),
@@ -108,6 +109,20 @@ impl ContactService for Contacts {
             contacts,
             next_page_token: page.next.map_or_else(String::new, |id| id.to_string()),
         }))
+    }
+
+    async fn get_unique_identifiers(
+        &self,
+        _request: Request<weir_proto::contact::v1::GetUniqueIdentifiersRequest>,
+    ) -> Result<Response<weir_proto::contact::v1::GetUniqueIdentifiersResponse>, Status> {
+        Err(Status::unimplemented("comes with the next commit"))
+    }
+
+    async fn change_unique_identifiers(
+        &self,
+        _request: Request<weir_proto::contact::v1::ChangeUniqueIdentifiersRequest>,
+    ) -> Result<Response<weir_proto::contact::v1::ChangeUniqueIdentifiersResponse>, Status> {
+        Err(Status::unimplemented("comes with the next commit"))
     }
 
     async fn close_batches(

@@ -16,6 +16,7 @@ use std::time::Duration;
 use chrono::{DateTime, Timelike, Utc};
 use tokio::task::JoinHandle;
 use weir_postgres::{Failure, Pool};
+use weir_reasons::Reason;
 use weir_rpc::Deadline;
 
 use crate::domain::account::Invalid;
@@ -39,12 +40,12 @@ pub enum Error {
     Invalid(#[from] Invalid),
     #[error("no such {0}")]
     NotFound(&'static str),
-    #[error("{0}")]
-    AlreadyExists(String),
-    #[error("{0}")]
-    Precondition(String),
-    #[error("{0}")]
-    Exhausted(String),
+    #[error("{1}")]
+    AlreadyExists(Reason, String),
+    #[error("{1}")]
+    Precondition(Reason, String),
+    #[error("{1}")]
+    Exhausted(Reason, String),
     #[error("the key is not known, or was revoked")]
     UnknownKey,
     #[error(transparent)]

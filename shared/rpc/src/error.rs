@@ -1,14 +1,52 @@
 //! Errors across the wire: a closed set, each with the details of `google.rpc` that tell a
-//! caller what to do. Nothing of the inside is in them.
+//! caller what to do, and the reason code of semantics 1.6. Nothing of the inside is in them.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
+use weir_reasons::Reason;
+
+/// Whose reason codes they are (`google.rpc.ErrorInfo.domain`).
+const DOMAIN: &str = "weir";
+
+/// An error with its reason.
+pub fn refused(code: Code, reason: Reason, message: impl Into<String>) -> Status {
+    Status::with_error_details(code, message, details(reason))
+}
+
+/// As [`refused`], with something that a program needs to know.
+pub fn refused_with(
+    code: Code,
+    reason: Reason,
+    message: impl Into<String>,
+    key: &str,
+    value: impl ToString,
+) -> Status {
+    let known = HashMap::from([(key.to_owned(), value.to_string())]);
+    let details = ErrorDetails::with_error_info(reason.code(), DOMAIN, known);
+    Status::with_error_details(code, message, details)
+}
+
+/// The reason that an error carries, if it is one that this version knows.
+pub fn reason_of(status: &Status) -> Option<Reason> {
+    Reason::of_code(&status.get_details_error_info()?.reason)
+}
+
+/// What [`refused_with`] said under a key.
+pub fn told(status: &Status, key: &str) -> Option<String> {
+    status.get_details_error_info()?.metadata.remove(key)
+}
 
 /// A field of the request is wrong: says which, and what would be right.
 pub fn invalid(field: &str, description: &str) -> Status {
-    let mut details = ErrorDetails::new();
+    let reason = if field == "page_token" {
+        Reason::PageTokenInvalid
+    } else {
+        Reason::FieldInvalid
+    };
+    let mut details = details(reason);
     details.add_bad_request_violation(field, description);
     Status::with_error_details(
         Code::InvalidArgument,
@@ -17,43 +55,63 @@ pub fn invalid(field: &str, description: &str) -> Status {
     )
 }
 
-/// There is no such `kind` of thing (or it is another account's, which looks the same).
-pub fn not_found(kind: &str) -> Status {
-    Status::not_found(format!("no such {kind}"))
-}
-
-/// It exists, and differs.
-pub fn already_exists(message: &str) -> Status {
-    Status::already_exists(message)
-}
-
-/// Not in this state; the message says what to do first.
-pub fn failed_precondition(message: &str) -> Status {
-    Status::failed_precondition(message)
-}
-
-/// A limit is reached; the message says which.
-pub fn exhausted(message: &str) -> Status {
-    Status::resource_exhausted(message)
-}
-
-/// The credentials are not good.
-pub fn unauthenticated(message: &str) -> Status {
-    Status::unauthenticated(message)
+/// There is no such thing (or it is another account's, which looks the same).
+pub fn not_found(reason: Reason, kind: &str) -> Status {
+    refused(Code::NotFound, reason, format!("no such {kind}"))
 }
 
 /// The whole call was undone, and the same call would be again: start anew.
-pub fn aborted(message: &str) -> Status {
-    Status::aborted(message)
+pub fn aborted(reason: Reason, message: &str) -> Status {
+    refused(Code::Aborted, reason, message)
 }
 
 /// Something that is needed is away; the same call may succeed later.
 pub fn unavailable(what: &str) -> Status {
-    let details = ErrorDetails::with_retry_info(Some(Duration::from_secs(1)));
+    let mut details = details(Reason::ServiceAway);
+    details.set_retry_info(Some(Duration::from_secs(1)));
     Status::with_error_details(Code::Unavailable, format!("{what} is away"), details)
+}
+
+/// No time was left; what was done is not known.
+pub fn late() -> Status {
+    let message = "the deadline passed before the work was done";
+    refused(Code::DeadlineExceeded, Reason::TooLate, message)
 }
 
 /// Ours to mend. The cause is in the log, not in here.
 pub fn internal() -> Status {
-    Status::internal("an internal error")
+    refused(Code::Internal, Reason::Internal, "an internal error")
+}
+
+fn details(reason: Reason) -> ErrorDetails {
+    ErrorDetails::with_error_info(reason.code(), DOMAIN, HashMap::new())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_error_carries_its_reason() {
+        let told_epoch = refused_with(Code::Aborted, Reason::EpochPast, "past", "epoch", 7);
+        for (status, reason) in [
+            (invalid("name", "must be given"), Reason::FieldInvalid),
+            (
+                invalid("page_token", "is none of ours"),
+                Reason::PageTokenInvalid,
+            ),
+            (
+                not_found(Reason::ContactUnknown, "contact"),
+                Reason::ContactUnknown,
+            ),
+            (unavailable("the database"), Reason::ServiceAway),
+            (late(), Reason::TooLate),
+            (internal(), Reason::Internal),
+            (told_epoch.clone(), Reason::EpochPast),
+        ] {
+            assert_eq!(reason_of(&status), Some(reason));
+        }
+        assert_eq!(told(&told_epoch, "epoch").as_deref(), Some("7"));
+        assert_eq!(reason_of(&Status::internal("somebody else's")), None);
+    }
 }

@@ -14,8 +14,8 @@ mod unary;
 pub use client::{Channel, connect};
 pub use deadline::Deadline;
 pub use error::{
-    aborted, already_exists, exhausted, failed_precondition, internal, invalid, not_found,
-    unauthenticated, unavailable,
+    aborted, internal, invalid, late, not_found, reason_of, refused, refused_with, told,
+    unavailable,
 };
 pub use page::{Page, page_size};
 pub use server::{Server, shutdown_signal};

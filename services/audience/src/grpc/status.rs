@@ -1,7 +1,8 @@
 //! The one table from errors to codes.
 
-use tonic::Status;
+use tonic::{Code, Status};
 use weir_postgres::Failure;
+use weir_reasons::Reason;
 
 use crate::app::Error;
 
@@ -11,9 +12,11 @@ pub(super) fn of(error: Error) -> Status {
             weir_rpc::unavailable("the database (of the audience service)")
         }
         Error::Store(Failure::Internal) => weir_rpc::internal(),
-        Error::Late => Status::deadline_exceeded("the work could not be done in time"),
-        Error::UnknownAudience => weir_rpc::not_found("audience"),
-        Error::OtherOrigin => weir_rpc::failed_precondition(
+        Error::Late => weir_rpc::late(),
+        Error::UnknownAudience => weir_rpc::not_found(Reason::AudienceNotFound, "audience"),
+        Error::OtherOrigin => weir_rpc::refused(
+            Code::FailedPrecondition,
+            Reason::AudienceNameTaken,
             "an audience of this name was made by hand or by another integration; \
              choose another name",
         ),

@@ -115,7 +115,7 @@ fn event_of(event: ContactEvent) -> Result<Event, Violation> {
         fields_json: text("fields_json", event.fields_json)?,
         event_micros,
         message_id: without_nul(text("message_id", event.message_id)?),
-        has_wish: event.has_wish,
+        has_wish: event.membership_update.is_some(),
         funded: event.funded,
         key,
     })
@@ -184,12 +184,15 @@ fn result_of(outcome: Outcome, contact_id: Bytes) -> UpsertResult {
         Stored::NotFound => UpsertStatus::NotFound,
     };
     UpsertResult {
+        first_time: None,
         status: status.into(),
         contact_id,
         ignored_fields: outcome
             .ignored
             .into_iter()
             .map(|(field_id, reason)| IgnoredField {
+                code: String::new(),
+                value: String::new(),
                 field_id,
                 reason: reason.to_owned(),
             })

@@ -79,6 +79,7 @@ impl Service {
     /// A batch of the default settings.
     pub fn batch(&self, events: Vec<ContactEvent>) -> UpsertContactsRequest {
         UpsertContactsRequest {
+            identifiers_version: 0,
             account_id: self.account.to_string(),
             batch_id: Uuid::now_v7().to_string(),
             window: WINDOW.to_owned(),
@@ -163,7 +164,9 @@ pub fn identify(second: i64, ids: (&str, &str), fields: &str) -> ContactEvent {
             nanos: 0,
         }),
         message_id: format!("m{second}").into(),
-        has_wish: false,
+        membership_update: None,
+        undated: false,
+        no_values: false,
         funded: true,
         event_key: Vec::new().into(),
     })
@@ -181,7 +184,10 @@ pub fn track(second: i64, ids: (&str, &str), fields: &str) -> ContactEvent {
 pub fn find(second: i64, ids: (&str, &str)) -> ContactEvent {
     keyed(ContactEvent {
         mode: UpsertMode::Find.into(),
-        has_wish: true,
+        membership_update: Some(weir_proto::contact::v1::MembershipUpdate {
+            mode: weir_proto::contact::v1::MembershipMode::Remove.into(),
+            audience_id: "018f3e6a-7c1b-7d2a-9a3e-5b6c7d8e9f00".into(),
+        }),
         ..identify(second, ids, "")
     })
 }

@@ -101,7 +101,7 @@ async fn tracks_wishes_and_other_strategies_are_recognised_by_receipts() {
         .await;
     let events = || {
         let mut wish = identify(3, ("u1", "-"), "");
-        wish.has_wish = true;
+        wish.membership_update = find(3, ("u1", "-")).membership_update;
         vec![
             track(1, ("u1", "-"), r#"{"str::first":"Lana"}"#),
             find(2, ("u1", "-")),

@@ -120,6 +120,7 @@ impl App {
                     envelope: event.envelope(),
                     mode,
                     fields_json: &event.mapped().fields_json,
+                    no_values: false,
                     funded: *funded,
                 }
             })

@@ -101,6 +101,8 @@ pub struct ContactToUpsert<'a> {
     pub envelope: &'a Envelope,
     pub mode: UpsertMode,
     pub fields_json: &'a str,
+    /// See the contract.
+    pub no_values: bool,
     pub funded: bool,
 }
 
@@ -288,7 +290,9 @@ pub(super) fn upserted(result: contact::UpsertResult) -> UpsertedContact {
         contact::UpsertStatus::Refused => ContactSaid::Refused,
         contact::UpsertStatus::NotFound => ContactSaid::NotFound,
         contact::UpsertStatus::Deleted => ContactSaid::Deleted,
-        contact::UpsertStatus::Unspecified => ContactSaid::Failed,
+        contact::UpsertStatus::Kept
+        | contact::UpsertStatus::Unstorable
+        | contact::UpsertStatus::Unspecified => ContactSaid::Failed,
     };
     let ignored = result.ignored_fields.into_iter();
     UpsertedContact {
@@ -306,7 +310,9 @@ pub(super) fn recorded(result: activity::RecordResult) -> ActivitySaid {
         activity::RecordStatus::Backlogged => ActivitySaid::Backlogged,
         activity::RecordStatus::Repeated => ActivitySaid::Repeated,
         activity::RecordStatus::NotFunded => ActivitySaid::NotFunded,
-        activity::RecordStatus::Unspecified => ActivitySaid::Failed,
+        activity::RecordStatus::Unstorable | activity::RecordStatus::Unspecified => {
+            ActivitySaid::Failed
+        }
     }
 }
 
@@ -337,6 +343,7 @@ pub(super) fn log_entry(line: &LogLine, arrival: i64) -> mapping::LogEntry {
         path: line.path.clone(),
         reason: line.reason.clone(),
         value: String::new(),
+        ..mapping::LogEntry::default()
     }
 }
 

@@ -68,9 +68,22 @@ pub(super) fn contact_event(wire: &mut Wire, event: &ContactToUpsert<'_>) {
     wire.text(4, event.fields_json);
     wire.time(5, timestamp(event.envelope.micros));
     wire.text(6, &event.envelope.message_id);
-    wire.flag(7, event.envelope.wish.is_some());
     wire.flag(8, event.funded);
     wire.bytes(9, event.envelope.key.0.as_bytes());
+    if let Some(wish) = &event.envelope.wish {
+        wire.message(10, |wire| {
+            wire.variant(
+                1,
+                match wish.mode {
+                    WishMode::Add => contact::MembershipMode::Add,
+                    WishMode::Remove => contact::MembershipMode::Remove,
+                },
+            );
+            wire.text(2, &wish.audience_id);
+        });
+    }
+    wire.flag(11, !event.envelope.dated);
+    wire.flag(12, event.no_values);
 }
 
 /// An `activity.ActivityEvent`.
@@ -87,6 +100,8 @@ pub(super) fn activity_event(wire: &mut Wire, event: &ActivityToRecord<'_>) {
     wire.text(9, &event.envelope.anonymous_id);
     wire.text(10, event.contact_id);
     wire.flag(11, event.funded);
+    wire.bytes(12, event.envelope.key.0.as_bytes());
+    wire.flag(13, !event.envelope.dated);
 }
 
 /// An `audience.Wish`.

@@ -106,6 +106,8 @@ impl Clients {
             receive_time: Some(timestamp(arrival)),
             events: Vec::new(),
             body: Bytes::new(),
+            batch_id: String::new(),
+            refused_identifiers_version: None,
         };
         let mut wire = Wire::after(&head, events.len() * BESIDE);
         for event in events {
@@ -162,6 +164,7 @@ impl Clients {
             activity_units: wanted.1,
             entitlement: Some(convert::entitlement(entitlement)),
             settlements: convert::settlements(settlements),
+            ledger_epoch: 0,
         };
         let answer = hop!(self.quota, reserve, deadline, message)?.answer;
         reservation(batch_id, answer, wanted).ok_or_else(|| Failure::unexpected("reserve"))
@@ -200,6 +203,7 @@ impl Clients {
             key_strategy: key_strategy(settings).into(),
             merge_strategy: merge_strategy(settings).into(),
             existing_only: settings.0.existing_only,
+            identifiers_version: settings.0.identifiers_version,
             events: Vec::new(),
         };
         let payloads: usize = events.iter().map(|event| event.fields_json.len()).sum();

@@ -194,7 +194,7 @@ impl MappingService for Stub {
             let results = request.events.iter().map(|event| {
                 let outcome = if event.event_name == "Unmapped" {
                     mapped_event::Outcome::Rejection(Rejection {
-                        reason: RejectionReason::NoMapping.into(),
+                        code: "NO_MAPPING".into(),
                         message: "No mappings configured".into(),
                     })
                 } else {
@@ -210,6 +210,11 @@ impl MappingService for Stub {
                             retention_days: 90,
                             earlier_retention_days: vec![],
                         }),
+                        traits: match event.traits {
+                            Some(_) => MappedTraits::Values,
+                            None => MappedTraits::None,
+                        }
+                        .into(),
                     })
                 };
                 MappedEvent {
@@ -305,6 +310,7 @@ impl QuotaService for Stub {
                     granted,
                     limit,
                     remaining: limit - held - granted,
+                    used: held,
                 })
             };
             let now = chrono::Utc::now().timestamp();
@@ -339,9 +345,10 @@ impl QuotaService for Stub {
 }
 
 use contact::{
-    ContactEvent, GetContactRequest, GetContactResponse, IgnoredField, ListContactsRequest,
-    ListContactsResponse, UpsertContactsRequest, UpsertContactsResponse, UpsertMode, UpsertResult,
-    UpsertStatus,
+    ChangeUniqueIdentifiersRequest, ChangeUniqueIdentifiersResponse, ContactEvent,
+    GetContactRequest, GetContactResponse, GetUniqueIdentifiersRequest,
+    GetUniqueIdentifiersResponse, IgnoredField, ListContactsRequest, ListContactsResponse,
+    UpsertContactsRequest, UpsertContactsResponse, UpsertMode, UpsertResult, UpsertStatus,
 };
 
 impl State {
@@ -385,6 +392,8 @@ impl ContactService for Stub {
                     result.ignored_fields.push(IgnoredField {
                         field_id: "str::email".into(),
                         reason: "belongs to another contact".into(),
+                        code: "IDENTIFIER_TAKEN".into(),
+                        value: "a@b.example".into(),
                     });
                 }
                 answer.results.push(result);
@@ -397,6 +406,8 @@ impl ContactService for Stub {
     unused! {
         get_contact(GetContactRequest) -> GetContactResponse;
         list_contacts(ListContactsRequest) -> ListContactsResponse;
+        get_unique_identifiers(GetUniqueIdentifiersRequest) -> GetUniqueIdentifiersResponse;
+        change_unique_identifiers(ChangeUniqueIdentifiersRequest) -> ChangeUniqueIdentifiersResponse;
     }
 
     async fn close_batches(

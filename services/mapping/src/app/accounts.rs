@@ -1,6 +1,7 @@
 //! Accounts and custom fields.
 
 use weir_ids::AccountId;
+use weir_reasons::Reason;
 
 use super::{App, Change, Error};
 use crate::domain::account::{Account, AccountSettings};
@@ -24,7 +25,7 @@ impl App {
                 .await?
                 .ok_or(Error::NotFound("account"))?;
             if locked.received_events && !settings.identifies_like(&locked.settings) {
-                return Err(Error::Precondition(
+                return Err(Error::Precondition(Reason::ContactsExist,
                     "the account has received events: its unique identifiers and key strategy are fixed".to_owned(),
                 ));
             }
@@ -70,10 +71,10 @@ impl App {
         field: Field,
     ) -> Result<(Field, Change), Error> {
         if Field::is_built_in_name(&field.name) {
-            return Err(Error::AlreadyExists(format!(
-                "there is a built-in field named {}",
-                field.name
-            )));
+            return Err(Error::AlreadyExists(
+                Reason::FieldExists,
+                format!("there is a built-in field named {}", field.name),
+            ));
         }
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client).await?;
@@ -85,18 +86,22 @@ impl App {
             [] => {}
             [existing] if *existing == field => return Ok((field, Change::Unchanged)),
             [existing, ..] => {
-                return Err(Error::AlreadyExists(format!(
-                    "there is a field {} named {} of type {}; name and type are fixed",
-                    existing.id,
-                    existing.name,
-                    existing.value_type.name()
-                )));
+                return Err(Error::AlreadyExists(
+                    Reason::FieldExists,
+                    format!(
+                        "there is a field {} named {} of type {}; name and type are fixed",
+                        existing.id,
+                        existing.name,
+                        existing.value_type.name()
+                    ),
+                ));
             }
         }
         if store::list_fields(&transaction, account_id).await?.len() >= MAX_CUSTOM_FIELDS {
-            return Err(Error::Exhausted(format!(
-                "an account has at most {MAX_CUSTOM_FIELDS} custom fields"
-            )));
+            return Err(Error::Exhausted(
+                Reason::FieldLimit,
+                format!("an account has at most {MAX_CUSTOM_FIELDS} custom fields"),
+            ));
         }
         let types = [(field.id.to_string(), field.value_type)].into();
         locked.settings.check_types(&types)?;

@@ -2,6 +2,7 @@
 
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
+use weir_reasons::Reason;
 
 use super::{App, Change, Error, now};
 use crate::domain::account::Invalid;
@@ -56,11 +57,13 @@ impl App {
             .ok_or(Error::Store(weir_postgres::Failure::Conflict))?;
         if (found.account_id, found.source_id) != (account_id, source_id) {
             return Err(Error::AlreadyExists(
+                Reason::KeyTaken,
                 "the key is in use elsewhere".to_owned(),
             ));
         }
         if found.key.revoke_time.is_some() {
             return Err(Error::Precondition(
+                Reason::KeyRevoked,
                 "the key was revoked, and stays so: choose another one".to_owned(),
             ));
         }

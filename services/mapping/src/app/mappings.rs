@@ -1,6 +1,7 @@
 //! Contact mappings and activities.
 
 use weir_ids::{AccountId, ActivityId, SourceId};
+use weir_reasons::Reason;
 
 use super::{App, Change, Error};
 use crate::domain::mapping::{
@@ -117,9 +118,12 @@ impl App {
             let all = store::count_mapped(&transaction, account_id, None).await?;
             let is_mapped_elsewhere = all > others;
             if !is_mapped_elsewhere && others >= slots {
-                return Err(Error::Exhausted(format!(
-                    "the plan has {slots} activities, and all are in use: unmap one, or add more to the plan"
-                )));
+                return Err(Error::Exhausted(
+                    Reason::SlotsUsedUp,
+                    format!(
+                        "the plan has {slots} activities, and all are in use: unmap one, or add more to the plan"
+                    ),
+                ));
             }
         }
         store::put_activity(&transaction, account_id, &mapping.activity).await?;

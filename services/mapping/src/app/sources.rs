@@ -1,6 +1,7 @@
 //! Data sources.
 
 use weir_ids::{AccountId, SourceId};
+use weir_reasons::Reason;
 
 use super::{App, Change, Error, now};
 use crate::domain::source::{Source, SourceKind, SourceSettings, SourceStatus};
@@ -75,16 +76,19 @@ fn same_source(found: Vec<Source>, settings: &SourceSettings) -> Result<Option<S
         match (same_name, source.settings.kind == settings.kind) {
             (true, true) => return Ok(Some(source)),
             (true, false) => {
-                return Err(Error::AlreadyExists(format!(
-                    "there is a source of another kind named {}",
-                    settings.name
-                )));
+                return Err(Error::AlreadyExists(
+                    Reason::NameTaken,
+                    format!("there is a source of another kind named {}", settings.name),
+                ));
             }
             (false, true) if settings.kind == SourceKind::SegmentActions => {
-                return Err(Error::Precondition(format!(
-                    "the account has a Segment (Actions) source already, named {}: an account has one at most",
-                    source.settings.name
-                )));
+                return Err(Error::Precondition(
+                    Reason::SecondActionsSource,
+                    format!(
+                        "the account has a Segment (Actions) source already, named {}: an account has one at most",
+                        source.settings.name
+                    ),
+                ));
             }
             (false, _) => {}
         }

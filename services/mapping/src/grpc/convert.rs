@@ -296,6 +296,7 @@ pub fn log_entry(entry: LogEntry) -> pb::LogEntry {
         path: entry.path,
         reason: entry.reason,
         value: entry.value,
+        ..pb::LogEntry::default()
     }
 }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use tonic::Status;
 use weir_ids::ActivityId;
 use weir_proto::mapping::v1::{self as pb, mapped_event};
+use weir_reasons::Reason;
 use weir_rpc::Deadline;
 
 use super::convert;
@@ -99,15 +100,15 @@ fn part_of<'a>(whole: &'a [u8], span: &pb::Span) -> Option<&'a [u8]> {
 }
 
 fn mapped_event(outcome: Outcome<'_>, ids: &mut IdTexts) -> pb::MappedEvent {
-    let reject = |reason: pb::RejectionReason, message: String| {
+    let reject = |reason: Reason, message: String| {
         mapped_event::Outcome::Rejection(pb::Rejection {
-            reason: reason.into(),
+            code: reason.code().to_owned(),
             message,
         })
     };
     let outcome = match outcome {
-        Outcome::NoMapping => reject(pb::RejectionReason::NoMapping, NO_MAPPING.to_owned()),
-        Outcome::PastRetention(message) => reject(pb::RejectionReason::PastRetention, message),
+        Outcome::NoMapping => reject(Reason::NoMapping, NO_MAPPING.to_owned()),
+        Outcome::PastRetention(message) => reject(Reason::PastRetention, message),
         Outcome::Mapped {
             fields_json,
             activity,
@@ -119,6 +120,7 @@ fn mapped_event(outcome: Outcome<'_>, ids: &mut IdTexts) -> pb::MappedEvent {
                 retention_days: mapped.activity.retention_days,
                 earlier_retention_days: mapped.activity.earlier_retention_days.clone(),
             }),
+            traits: pb::MappedTraits::Unspecified.into(),
         }),
     };
     pb::MappedEvent {
@@ -157,6 +159,7 @@ fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
         key_strategy: convert::key_strategy(snapshot.key_strategy).into(),
         merge_strategy: convert::merge_strategy(settings.merge_strategy).into(),
         existing_only: settings.existing_only,
+        identifiers_version: 0,
     }
 }
 

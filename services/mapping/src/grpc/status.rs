@@ -1,7 +1,9 @@
 //! The one table from errors to codes.
 
-use tonic::Status;
+use tonic::{Code, Status};
 use weir_postgres::Failure;
+use weir_reasons::Reason;
+use weir_rpc::refused;
 
 use crate::app::Error;
 
@@ -9,17 +11,29 @@ use crate::app::Error;
 pub fn status(error: Error) -> Status {
     match error {
         Error::Invalid(invalid) => weir_rpc::invalid(&invalid.field, &invalid.expected),
-        Error::NotFound(kind) => weir_rpc::not_found(kind),
-        Error::AlreadyExists(message) => weir_rpc::already_exists(&message),
-        Error::Precondition(message) => weir_rpc::failed_precondition(&message),
-        Error::Exhausted(message) => weir_rpc::exhausted(&message),
-        Error::UnknownKey => weir_rpc::unauthenticated("the key is not known, or was revoked"),
+        Error::NotFound(kind) => weir_rpc::not_found(unknown(kind), kind),
+        Error::AlreadyExists(reason, message) => refused(Code::AlreadyExists, reason, message),
+        Error::Precondition(reason, message) => refused(Code::FailedPrecondition, reason, message),
+        Error::Exhausted(reason, message) => refused(Code::ResourceExhausted, reason, message),
+        Error::UnknownKey => refused(
+            Code::Unauthenticated,
+            Reason::KeyUnknown,
+            "the key is not known, or was revoked",
+        ),
         // Tried again as often as it makes sense: the caller may, later.
         Error::Store(Failure::Conflict | Failure::Unavailable) => {
             weir_rpc::unavailable("the database")
         }
         Error::Store(Failure::Internal) => weir_rpc::internal(),
         Error::Rings(_) => weir_rpc::unavailable("Redis"),
-        Error::Late => Status::deadline_exceeded("the deadline passed"),
+        Error::Late => weir_rpc::late(),
+    }
+}
+
+fn unknown(kind: &str) -> Reason {
+    match kind {
+        "account" => Reason::AccountUnknown,
+        "key" => Reason::KeyUnknown,
+        _ => Reason::SourceUnknown,
     }
 }

@@ -14,6 +14,7 @@ fn entry(number: usize) -> LogEntry {
         path: "traits.email".to_owned(),
         reason: "belongs to another contact".to_owned(),
         value: "é".repeat(300),
+        ..LogEntry::default()
     }
 }
 

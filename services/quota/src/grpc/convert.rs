@@ -110,6 +110,7 @@ fn entitled(wire: &WireEntitlement) -> Result<Entitlement, Status> {
 pub(super) fn granted(grant: &Grant) -> ReserveResponse {
     let reservation = grant.reservation;
     let meter = |of: fn(Units) -> i64| Meter {
+        used: of(reservation.used),
         granted: of(reservation.granted),
         limit: of(grant.limits),
         remaining: (of(grant.limits) - of(reservation.used) - of(reservation.reserved)).max(0),

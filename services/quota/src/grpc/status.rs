@@ -1,6 +1,7 @@
 //! The one table from errors to codes.
 
 use tonic::Status;
+use weir_reasons::Reason;
 
 use crate::app::Error;
 use crate::{clients, store};
@@ -11,8 +12,10 @@ pub(super) fn of(error: Error) -> Status {
         Error::Client(clients::Error::Away(service)) => {
             weir_rpc::unavailable(&format!("the {service} service"))
         }
-        Error::Client(clients::Error::UnknownAccount) => weir_rpc::not_found("account"),
-        Error::Late => Status::deadline_exceeded("the units could not be granted in time"),
+        Error::Client(clients::Error::UnknownAccount) => {
+            weir_rpc::not_found(Reason::AccountUnknown, "account")
+        }
+        Error::Late => weir_rpc::late(),
         Error::ClockBehind => {
             tracing::error!("the clock of this replica is days behind that of the others");
             weir_rpc::unavailable("a quota service with the right time")

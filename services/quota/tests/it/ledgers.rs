@@ -167,6 +167,8 @@ serve!(ContactService of contact {
     upsert_contacts(UpsertContactsRequest) -> UpsertContactsResponse
     get_contact(GetContactRequest) -> GetContactResponse
     list_contacts(ListContactsRequest) -> ListContactsResponse
+    get_unique_identifiers(GetUniqueIdentifiersRequest) -> GetUniqueIdentifiersResponse
+    change_unique_identifiers(ChangeUniqueIdentifiersRequest) -> ChangeUniqueIdentifiersResponse
 });
 
 serve!(ActivityService of activity {

@@ -84,6 +84,7 @@ async fn what_earlier_batches_leave_is_free_for_the_one_that_brings_their_settle
     let first = reserve(&mut client, &account, 6, 6).await;
     let second = reserve(&mut client, &account, 4, 4).await;
     let request = ReserveRequest {
+        ledger_epoch: 0,
         account_id: account.id.clone(),
         batch_id: Uuid::now_v7().to_string(),
         profile_units: 10,
@@ -195,6 +196,7 @@ async fn requests_that_cannot_be_read_say_where() {
     let world = World::new().await;
     let mut client = world.replica().await;
     let good = ReserveRequest {
+        ledger_epoch: 0,
         account_id: Uuid::now_v7().to_string(),
         batch_id: Uuid::now_v7().to_string(),
         profile_units: 1,

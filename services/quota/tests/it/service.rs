@@ -200,6 +200,7 @@ pub async fn try_reserve(
     activity: i64,
 ) -> Result<Batch, Status> {
     let request = ReserveRequest {
+        ledger_epoch: 0,
         account_id: account.id.clone(),
         batch_id: batch.to_owned(),
         profile_units: profile,

@@ -45,6 +45,17 @@ fn plain_span(range: Option<&Range<usize>>) -> Option<mapping::Span> {
     })
 }
 
+fn update(wish: &Wish) -> contact::MembershipUpdate {
+    let mode = match wish.mode {
+        WishMode::Add => contact::MembershipMode::Add,
+        WishMode::Remove => contact::MembershipMode::Remove,
+    };
+    contact::MembershipUpdate {
+        mode: mode.into(),
+        audience_id: wish.audience_id.to_string(),
+    }
+}
+
 fn a_span() -> impl Strategy<Value = Option<Range<usize>>> {
     prop::option::of(a_place())
 }
@@ -98,6 +109,7 @@ proptest! {
         let read: mapping::Event =
             read(|wire| event(wire, of, 0, &EventToMap::Good(&place, &envelope)));
         let plain = mapping::Event {
+            index: 0,
             kind: kind(of).into(),
             raw: Bytes::new(),
             traits: plain_span(envelope.traits.as_ref()),
@@ -162,6 +174,7 @@ proptest! {
                     envelope: &envelope,
                     mode,
                     fields_json: &fields_json,
+                    no_values: true,
                     funded,
                 };
                 contact_event(wire, &event);
@@ -173,7 +186,9 @@ proptest! {
                 fields_json: fields_json.clone().into(),
                 event_time: Some(timestamp(envelope.micros)),
                 message_id: envelope.message_id.clone().into_bytes(),
-                has_wish: envelope.wish.is_some(),
+                membership_update: envelope.wish.as_ref().map(update),
+                undated: !envelope.dated,
+                no_values: true,
                 funded,
                 event_key: Bytes::copy_from_slice(envelope.key.0.as_bytes()),
             };
@@ -215,6 +230,8 @@ proptest! {
             anonymous_id: envelope.anonymous_id.clone().into_bytes(),
             contact_id: contact_id.clone().into(),
             funded,
+            event_key: Bytes::copy_from_slice(envelope.key.0.as_bytes()),
+            undated: !envelope.dated,
         };
         prop_assert_eq!(read, plain);
     }

@@ -1,0 +1,283 @@
+//! The registry of reasons (semantics 1.6): why an event, a value or a call was not taken.
+//!
+//! One closed list, from which answers, the source's log, metrics, gRPC errors and
+//! `docs/reasons.md` speak alike. A code never changes its meaning; what is new gets a new one.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+use std::fmt;
+
+/// What a reason is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum About {
+    /// An event's answer.
+    Event,
+    /// A value (or an identifier) that was ignored while its event went on.
+    Value,
+    /// A request or a call as a whole.
+    Call,
+}
+
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident $code:literal $about:ident $retried:literal
+        $meaning:literal $cure:literal;)*) => {
+        /// A reason. Its code is what travels.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Reason {
+            $($(#[$doc])* #[doc = $meaning] $name,)*
+        }
+
+        impl Reason {
+            /// All of them, in the order of the page.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// `UPPER_SNAKE`.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code),* }
+            }
+
+            /// What a code stands for; none for one that this version does not know.
+            pub fn of_code(code: &str) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)* _ => None }
+            }
+
+            /// What it is about.
+            pub const fn about(self) -> About {
+                match self { $(Self::$name => About::$about),* }
+            }
+
+            /// Whether Segment sends the event again by itself.
+            pub const fn is_retried(self) -> bool {
+                match self { $(Self::$name => $retried),* }
+            }
+
+            /// What happened, in a sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$name => $meaning),* }
+            }
+
+            /// What to do about it, in a sentence.
+            pub const fn cure(self) -> &'static str {
+                match self { $(Self::$name => $cure),* }
+            }
+        }
+    };
+}
+
+reasons! {
+    // ---- events: 400 ----
+    NotAnObject "NOT_AN_OBJECT" Event false
+        "The event is no JSON object." "Send each event as a JSON object.";
+    InvalidJson "INVALID_JSON" Event false
+        "The event is no JSON." "Mend what writes the event; the message says at which byte it goes wrong.";
+    InvalidUtf8 "INVALID_UTF8" Event false
+        "The event holds bytes that are not UTF-8." "Send UTF-8.";
+    TooDeep "TOO_DEEP" Event false
+        "The event is nested more than 128 levels deep." "Send flatter traits and properties.";
+    NoIdentifier "NO_IDENTIFIER" Event false
+        "Neither user_id nor anonymous_id names anyone." "Send at least one of both; values such as null, 0 or undefined name nobody.";
+    UserIdUnusable "USER_ID_UNUSABLE" Event false
+        "The user_id is longer than 255 characters, no text, or holds an invisible character." "Send the id as text of at most 255 characters.";
+    EventNameMissing "EVENT_NAME_MISSING" Event false
+        "The track has no event name, or a blank one." "Send the name of the event in `event`.";
+    EventNameUnusable "EVENT_NAME_UNUSABLE" Event false
+        "The event name is longer than 255 characters, no text, or holds what is no character." "Send a name of at most 255 characters.";
+    TimestampUnreadable "TIMESTAMP_UNREADABLE" Event false
+        "The timestamp can't be read as a time." "Send ISO 8601, such as 2025-07-10T06:09:00Z.";
+    TimestampInFuture "TIMESTAMP_IN_FUTURE" Event false
+        "The timestamp is more than 24 hours ahead." "Mend the clock of what sends the event.";
+    TraitsNotAnObject "TRAITS_NOT_AN_OBJECT" Event false
+        "The traits are no JSON object." "Send traits as an object.";
+    PropertiesNotAnObject "PROPERTIES_NOT_AN_OBJECT" Event false
+        "The properties are no JSON object." "Send properties as an object.";
+    AudienceInvalid "AUDIENCE_INVALID" Event false
+        "The audience is missing, or is no object of a mode and an id." "Send {\"mode\": \"add\" or \"remove\", \"id\": …}.";
+    AudienceModeInvalid "AUDIENCE_MODE_INVALID" Event false
+        "The audience's mode is neither add nor remove." "Send add or remove.";
+    AudienceUnknown "AUDIENCE_UNKNOWN" Event false
+        "The account has no audience of this id." "Associate the audience anew in Segment's mapping.";
+    AudienceOtherOrigin "AUDIENCE_OTHER_ORIGIN" Event false
+        "The audience was not created by Segment (Actions), and can't be changed from there." "Associate another name in Segment's mapping.";
+    Unstorable "UNSTORABLE" Event false
+        "The database does not take a value of the event." "Report it: that no value can do this is a promise of ours.";
+
+    // ---- events: 422 ----
+    NoMapping "NO_MAPPING" Event false
+        "No mappings configured: the contact mapping of the source, or this activity's, was never saved." "Map the traits, or add the activity; the event is among the samples.";
+    NothingValid "NOTHING_VALID" Event false
+        "Each of the event's mapped traits was ignored." "See the log for why; mend the mapping, or what sends the traits.";
+    NothingNew "NOTHING_NEW" Event false
+        "The event says nothing about the contact that was not known." "Nothing needs to be done.";
+    PastRetention "PAST_RETENTION" Event false
+        "The timestamp lies before what the activity's retention keeps." "Raise the retention of the activity, if such events are wanted.";
+    ExistingOnly "EXISTING_ONLY" Event false
+        "There is no such contact, and the source's merge settings make no new ones." "Change the merge settings, if new contacts are wanted.";
+    ContactDeleted "CONTACT_DELETED" Event false
+        "The contact was deleted after this event happened." "Nothing needs to be done.";
+
+    // ---- tracks: 206 ----
+    ContactNothingValid "CONTACT_NOTHING_VALID" Event false
+        "The activity is stored; each of the mapped traits was ignored." "See the log for why; mend the mapping, or what sends the traits.";
+    ContactLimit "CONTACT_LIMIT" Event false
+        "The activity is stored, the contact is not: the limit of contact profile events is reached." "Wait for the next window, or raise the plan.";
+    ContactExistingOnly "CONTACT_EXISTING_ONLY" Event false
+        "The activity is stored; there is no such contact, and the source's merge settings make no new ones." "Change the merge settings, if new contacts are wanted.";
+
+    // ---- events: 429 ----
+    ProfileLimit "PROFILE_LIMIT" Event true
+        "The limit of contact profile events in 24 hours is reached." "Wait for the next window, or raise the plan.";
+    ActivityLimit "ACTIVITY_LIMIT" Event true
+        "The limit of activity events in 24 hours is reached." "Wait for the next window, raise the plan, or map more activities.";
+
+    // ---- events: 500 ----
+    Internal "INTERNAL" Event true
+        "An error of ours; details are in the service's log." "Send it again.";
+    UnitsInFlight "UNITS_IN_FLIGHT" Event true
+        "The last free units are reserved by batches under way." "Send it again; a moment later they are charged or free.";
+    ContactsAway "CONTACTS_AWAY" Event true
+        "Contacts could not be reached." "Send it again.";
+    ActivitiesAway "ACTIVITIES_AWAY" Event true
+        "Activities could not be reached." "Send it again.";
+    AudiencesAway "AUDIENCES_AWAY" Event true
+        "Audiences could not be reached." "Send it again.";
+
+    // ---- values that are ignored ----
+    TextInvalid "TEXT_INVALID" Value false
+        "The value is no text, number or boolean." "Map a single value, or another type of field.";
+    TooLong "TOO_LONG" Value false
+        "The value is longer than its field holds." "Send less, or map it to a longer type of field.";
+    EmailInvalid "EMAIL_INVALID" Value false
+        "The value is no e-mail address." "Mend what sends it.";
+    PhoneInvalid "PHONE_INVALID" Value false
+        "The value is no phone number with its country code." "Send it as +61 2 9876 5432.";
+    LinkInvalid "LINK_INVALID" Value false
+        "The value is no absolute http or https URL." "Send the whole URL.";
+    IntegerInvalid "INTEGER_INVALID" Value false
+        "The value is no whole number of 64 bits." "Map it to a decimal field, or mend what sends it.";
+    DecimalInvalid "DECIMAL_INVALID" Value false
+        "The value is no number of at most three decimals." "Round it before it is sent.";
+    BooleanInvalid "BOOLEAN_INVALID" Value false
+        "The value is neither true nor false." "Send true or false.";
+    DateFormatMismatch "DATE_FORMAT_MISMATCH" Value false
+        "The value is not written in the chosen format." "Choose the format that is sent.";
+    DateOutOfRange "DATE_OUT_OF_RANGE" Value false
+        "The date lies outside of the years 1 to 9999." "Mend what sends it.";
+    TimeFormatMismatch "TIME_FORMAT_MISMATCH" Value false
+        "The value is no time of day in the chosen format." "Choose the format that is sent.";
+    ListInvalid "LIST_INVALID" Value false
+        "The value, or an element of it, is no choice." "Send a list of texts.";
+    ObjectInvalid "OBJECT_INVALID" Value false
+        "The value is no JSON object or array." "Map it to another type of field.";
+    PlaceInvalid "PLACE_INVALID" Value false
+        "The value names no place." "Send the name of a country, region or city.";
+    NotStorable "NOT_STORABLE" Value false
+        "The value holds NUL or half of a character." "Mend what sends it.";
+    InvisibleCharacters "INVISIBLE_CHARACTERS" Value false
+        "The value holds an invisible character inside." "Mend what sends it.";
+    ValueBlocked "VALUE_BLOCKED" Value false
+        "The value means nobody, and can't tell contacts apart." "Mend what sends it.";
+    AnonymousIdUnusable "ANONYMOUS_ID_UNUSABLE" Value false
+        "The anonymous_id can't be used, and is taken for absent." "Send the id as text of at most 255 characters.";
+    IdentifierTaken "IDENTIFIER_TAKEN" Value false
+        "The value belongs to another contact that can't be merged." "Find out which of both is right.";
+    Stale "STALE" Value false
+        "A newer event has set the field." "Nothing needs to be done.";
+    BacklogDayCap "BACKLOG_DAY_CAP" Value false
+        "More than 50 activities of one day waited for the contact; the newer ones were discarded." "Send an identify before the tracks.";
+
+    // ---- requests and calls ----
+    FieldInvalid "FIELD_INVALID" Call false
+        "A field of the request is wrong; the violations name it." "Mend the request.";
+    PageTokenInvalid "PAGE_TOKEN_INVALID" Call false
+        "The page token is none that was answered before." "Begin with the first page.";
+    AccountUnknown "ACCOUNT_UNKNOWN" Call false
+        "There is no such account." "Check the id.";
+    SourceUnknown "SOURCE_UNKNOWN" Call false
+        "There is no such data source in the account." "Check the ids.";
+    KeyUnknown "KEY_UNKNOWN" Call false
+        "The key is not known, or was revoked." "Use a key of the data source that is still valid.";
+    ContactUnknown "CONTACT_UNKNOWN" Call false
+        "There is no such contact in the account." "Check the ids.";
+    AudienceNotFound "AUDIENCE_NOT_FOUND" Call false
+        "There is no such audience in the account." "Check the ids.";
+    AudienceNameTaken "AUDIENCE_NAME_TAKEN" Call false
+        "An audience of this name was made by hand or by another integration." "Choose another name.";
+    NameTaken "NAME_TAKEN" Call false
+        "Something of this name is there already, and differs." "Choose another name.";
+    FieldExists "FIELD_EXISTS" Call false
+        "The field exists with another type; name and type are fixed once made." "Choose another name.";
+    FieldLimit "FIELD_LIMIT" Call false
+        "The account has as many custom fields as it may have." "Use one that is there.";
+    KeyTaken "KEY_TAKEN" Call false
+        "The key belongs to another data source." "Choose another key, or have one made.";
+    KeyRevoked "KEY_REVOKED" Call false
+        "The key was revoked, and does not come back." "Have a new one made.";
+    SecondActionsSource "SECOND_ACTIONS_SOURCE" Call false
+        "The account has its Segment (Actions) source already." "Use that one.";
+    SlotsUsedUp "SLOTS_USED_UP" Call false
+        "All activity slots of the plan are taken." "Each further activity needs one Activities + add-on; or take a mapped one away.";
+    SlotsInUse "SLOTS_IN_USE" Call false
+        "More activities are mapped than the new plan has slots." "Take mapped activities away first.";
+    ContactsExist "CONTACTS_EXIST" Call false
+        "Unique identifiers and key strategy are fixed once a contact is stored." "Choose them before the first contact.";
+    IdentifiersChanged "IDENTIFIERS_CHANGED" Call true
+        "The account's unique identifiers changed meanwhile; nothing was stored." "Map the events anew.";
+    BatchClosed "BATCH_CLOSED" Call true
+        "The batch was closed; nothing was stored." "Reserve units for a new batch.";
+    EpochPast "EPOCH_PAST" Call true
+        "The batch was admitted under a past epoch; nothing was stored." "Reserve units for a new batch.";
+    EpochImplausible "EPOCH_IMPLAUSIBLE" Call false
+        "The epoch is further ahead than any rebuild can bring it." "Report it.";
+    ServiceAway "SERVICE_AWAY" Call true
+        "Something that is needed is away." "Try again in a second.";
+    TooLate "TOO_LATE" Call true
+        "The deadline passed." "Try again, with more time.";
+    Overloaded "OVERLOADED" Call true
+        "More is under way than there is room for." "Try again in a second.";
+    BodyInvalid "BODY_INVALID" Call false
+        "The body is neither a JSON array of events nor a JSON object." "Send a JSON array.";
+    BodyTooLarge "BODY_TOO_LARGE" Call false
+        "The body is larger than 16 MiB, or holds more than 1,000 events." "Send smaller batches.";
+    BodyTooSlow "BODY_TOO_SLOW" Call true
+        "The body did not arrive in time." "Send it again.";
+    MediaTypeUnsupported "MEDIA_TYPE_UNSUPPORTED" Call false
+        "The body is not application/json, or in an encoding that is not spoken here." "Send application/json, plain or gzip.";
+    PathUnknown "PATH_UNKNOWN" Call false
+        "There is nothing at this path." "See /openapi.json for what there is.";
+    MethodNotAllowed "METHOD_NOT_ALLOWED" Call false
+        "The path does not take this method." "See the Allow header.";
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_upper_snake_unique_and_lead_back() {
+        let mut codes: Vec<&str> = Reason::ALL.iter().map(|reason| reason.code()).collect();
+        for reason in Reason::ALL {
+            assert_eq!(Reason::of_code(reason.code()), Some(*reason));
+            let letters = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+            assert!(reason.code().chars().all(letters), "{reason}");
+        }
+        codes.sort_unstable();
+        codes.dedup();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        assert_eq!(Reason::of_code("NO_SUCH_CODE"), None);
+    }
+
+    #[test]
+    fn each_says_what_happened_and_what_to_do_in_a_sentence() {
+        for reason in Reason::ALL {
+            for text in [reason.meaning(), reason.cure()] {
+                assert!(text.ends_with('.') && text.len() > 10, "{reason}: {text}");
+            }
+        }
+    }
+}

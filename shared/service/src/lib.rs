@@ -1,0 +1,10 @@
+//! What every service is made of besides its rules: work that outlives its caller, tries of
+//! it, and loops that must not end unseen.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod background;
+mod work;
+
+pub use background::{Background, Pulse};
+pub use work::{Fault, Tries, detached, persistently};
