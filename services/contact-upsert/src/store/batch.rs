@@ -6,13 +6,12 @@
 //! the fold sees it when that happened in between.
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Client;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::ContactId;
-use weir_postgres::{Failure, JsonText, Transaction};
+use weir_postgres::{Client, Failure, JsonText, Transaction};
 
 use super::{OutboxRow, micros_of};
 use crate::domain::{
