@@ -59,7 +59,7 @@ mod user;
 
 pub use binaries::Binaries;
 pub use install::ensure_installed;
-pub use ports::{PortPlan, free_port};
+pub use ports::{PortPlan, USUAL, free_port};
 pub use postgres::Postgres;
 pub use redis::Redis;
 pub use secrets::Secrets;

@@ -101,7 +101,7 @@ impl Stack {
             match Box::pin(starting.run(&binaries, &programs)).await {
                 Err(error)
                     if is_clash(&error)
-                        && options.ports == crate::PortPlan::Free
+                        && !matches!(options.ports, crate::PortPlan::Base(_))
                         && attempt < START_ATTEMPTS =>
                 {
                     attempt += 1;
