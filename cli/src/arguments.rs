@@ -126,10 +126,11 @@ pub struct AddressOptions {
 
 /// Build everything and run every test, against real servers and processes.
 ///
-/// Ends with a line `N passed, N failed`.
+/// Ends with a line `N passed, N failed`. Storms and fuzzing are short here; `./weir test long`
+/// runs everything with them at full length, which takes hours.
 #[derive(Debug, Args)]
 pub struct TestOptions {
-    /// Only tests whose name contains this.
+    /// Only tests whose name contains this; `long`: all of them, at full length.
     pub filter: Option<String>,
 }
 

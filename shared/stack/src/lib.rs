@@ -64,7 +64,7 @@ pub use postgres::Postgres;
 pub use redis::Redis;
 pub use secrets::Secrets;
 pub use stack::{
-    Report, Reporter, Service, Stack, StackFile, StackOptions, holder, leftovers, until_ended,
-    until_serving,
+    Replica, Report, Reporter, Service, Stack, StackFile, StackOptions, holder, leftovers,
+    until_ended, until_serving,
 };
 pub use test_servers::{TemporaryFolder, TestDatabase, TestServers};
