@@ -289,6 +289,7 @@ impl Account {
                 .quota()
                 .get_usage(quota::GetUsageRequest {
                     account_id: self.account_id.clone(),
+                    entitlement: None,
                 })
                 .await
                 .ok()?
