@@ -33,7 +33,8 @@ fn snapshot(pairs: &[RawPair<'_>]) -> Snapshot {
         ("int:cm:score".to_owned(), ValueType::Integer),
         ("obj:cm:extra".to_owned(), ValueType::Object),
     ]);
-    let contact = ContactMapping::compile(read_contact_mapping(pairs, &custom).unwrap());
+    let unique = ["str::email".parse().unwrap()];
+    let contact = ContactMapping::compile(read_contact_mapping(pairs, &custom).unwrap(), &unique);
     let attributes = [
         (pair("count", "count", ""), ValueType::Integer),
         (pair("count", "n \"quoted\"", ""), ValueType::Text),
@@ -98,6 +99,7 @@ fn map(snapshot: &Snapshot, event: &RawEvent<'_>) -> (String, Option<String>, Ve
         Outcome::Mapped {
             fields_json,
             activity,
+            ..
         } => {
             let attributes = activity.map(|activity| activity.attributes_json.to_string());
             (fields_json.to_string(), attributes, mapper.into_log())
