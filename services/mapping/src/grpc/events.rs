@@ -167,6 +167,7 @@ fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
         merge_strategy: convert::merge_strategy(settings.merge_strategy).into(),
         existing_only: settings.existing_only,
         identifiers_version: 0,
+        caseless_identifiers: Vec::new(),
     }
 }
 
