@@ -16,11 +16,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex};
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Object;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId, ContactId};
-use weir_postgres::{Failure, Migration, Pool, Transaction};
+use weir_postgres::{Client, Failure, Migration, Pool, Transaction};
 
 use crate::domain::{Aliases, Origin};
 
@@ -49,7 +48,7 @@ pub struct Store {
 }
 
 /// A connection of one's own.
-pub struct Session(Object);
+pub struct Session(Client);
 
 /// A transaction of one account. Dropped, it is rolled back.
 pub struct Batch<'a> {

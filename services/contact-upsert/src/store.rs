@@ -5,21 +5,23 @@
 
 mod batch;
 mod contacts;
+mod identifiers;
 mod links;
 mod outbox;
 mod usage;
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Object;
 use weir_ids::AccountId;
-use weir_postgres::{Failure, Migration, Pool};
+use weir_postgres::{Client, Failure, Migration, Pool};
 
 use crate::domain::{Changes, Facts, KeyId, StoredLink};
 use links::Links;
 
 pub use batch::{BatchTransaction, NotStored, Rows, held_link};
 pub use contacts::{ContactKey, StoredProfile};
+pub use identifiers::{Changed, UniqueIdentifiers};
 pub use outbox::{OutboxRow, Parcel};
+pub use usage::Fenced;
 
 /// The schema, file by file.
 pub const MIGRATIONS: [Migration; 1] = [Migration {
@@ -48,7 +50,7 @@ impl Store {
     ///
     /// # Errors
     /// When PostgreSQL is away or all connections stay busy.
-    pub async fn client(&self) -> Result<Object, Failure> {
+    pub async fn client(&self) -> Result<Client, Failure> {
         Ok(self.pool.get().await?)
     }
 
