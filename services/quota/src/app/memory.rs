@@ -45,7 +45,9 @@ impl Memory {
 
     /// The state was seen to be so far.
     pub(super) fn saw(&self, account: AccountId, progress: Progress) {
-        self.change(account, |known| known.progress = known.progress.max(progress));
+        self.change(account, |known| {
+            known.progress = known.progress.max(progress)
+        });
     }
 
     /// The state was built anew: this counts, and nothing that was seen before.

@@ -130,7 +130,9 @@ impl Ledgers {
             self.contact.clone().fence_usage(request).await
         };
         let fenced: Result<_, Status> = fenced.await;
-        Ok(fenced.map_err(|status| failure(CONTACT, &status))?.into_inner())
+        Ok(fenced
+            .map_err(|status| failure(CONTACT, &status))?
+            .into_inner())
     }
 
     async fn fence_activity(
@@ -149,7 +151,9 @@ impl Ledgers {
             self.activity.clone().fence_usage(request).await
         };
         let fenced: Result<_, Status> = fenced.await;
-        Ok(fenced.map_err(|status| failure(ACTIVITY, &status))?.into_inner())
+        Ok(fenced
+            .map_err(|status| failure(ACTIVITY, &status))?
+            .into_inner())
     }
 
     /// Closes batches in both ledgers, and answers what each of them stored, in order.

@@ -110,7 +110,10 @@ mod tests {
         let formulas = plan(20, 0).formulas();
         assert_eq!(formulas.profile, "10 × 20 = 200");
         assert_eq!(formulas.activity, "5 × 20 × 0 = 0");
-        assert_eq!(plan(1_234_567, 0).formulas().profile, "10 × 1,234,567 = 12,345,670");
+        assert_eq!(
+            plan(1_234_567, 0).formulas().profile,
+            "10 × 1,234,567 = 12,345,670"
+        );
     }
 
     proptest! {
