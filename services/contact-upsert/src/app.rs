@@ -53,7 +53,7 @@ impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Conflict | Failure::Unavailable => Self::Unavailable,
-            Failure::Internal => Self::Internal,
+            Failure::Refused | Failure::Internal => Self::Internal,
         }
     }
 }
