@@ -76,6 +76,7 @@ impl From<Failure> for Error {
         match failure {
             Failure::Conflict => Self::Conflict,
             Failure::Unavailable => Self::Unavailable,
+            Failure::Refused => Self::Refused,
             Failure::Internal => Self::Internal,
         }
     }

@@ -22,7 +22,7 @@ use weir_rpc::Deadline;
 use crate::domain::account::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
-pub use batch::{BatchEvent, Refused};
+pub use batch::BatchEvent;
 pub use help::ListedName;
 pub use mappings::GivenPair;
 use recorder::Recorder;

@@ -2,7 +2,6 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../../../tests/src/identifiers.rs"]
 mod identifiers;
 mod identity;
 mod outage;

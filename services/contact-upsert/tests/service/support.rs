@@ -80,6 +80,8 @@ impl Service {
     pub fn batch(&self, events: Vec<ContactEvent>) -> UpsertContactsRequest {
         UpsertContactsRequest {
             identifiers_version: 0,
+            caseless_identifiers: Vec::new(),
+            kept_removes_limit: 0,
             account_id: self.account.to_string(),
             batch_id: Uuid::now_v7().to_string(),
             window: WINDOW.to_owned(),

@@ -204,6 +204,8 @@ impl Clients {
             merge_strategy: merge_strategy(settings).into(),
             existing_only: settings.0.existing_only,
             identifiers_version: settings.0.identifiers_version,
+            caseless_identifiers: settings.0.caseless_identifiers.clone(),
+            kept_removes_limit: 0,
             events: Vec::new(),
         };
         let payloads: usize = events.iter().map(|event| event.fields_json.len()).sum();

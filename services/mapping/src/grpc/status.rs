@@ -24,7 +24,7 @@ pub fn status(error: Error) -> Status {
         Error::Store(Failure::Conflict | Failure::Unavailable) => {
             weir_rpc::unavailable("the database")
         }
-        Error::Store(Failure::Internal) => weir_rpc::internal(),
+        Error::Store(Failure::Refused | Failure::Internal) => weir_rpc::internal(),
         Error::Rings(_) => weir_rpc::unavailable("Redis"),
         Error::Late => weir_rpc::late(),
     }

@@ -186,6 +186,7 @@ async fn usage_tells_what_the_plan_allows_now() {
 
     let unknown = GetUsageRequest {
         account_id: Uuid::now_v7().to_string(),
+        entitlement: None,
     };
     let error = client.get_usage(unknown).await.unwrap_err();
     assert_eq!(error.code(), Code::NotFound);

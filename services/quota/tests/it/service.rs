@@ -250,6 +250,7 @@ pub fn settlement(batch: &Batch, profile: i64, activity: i64) -> Settlement {
 pub async fn usage(client: &mut Client, account: &Account) -> GetUsageResponse {
     let request = GetUsageRequest {
         account_id: account.id.clone(),
+        entitlement: None,
     };
     client.get_usage(request).await.unwrap().into_inner()
 }
