@@ -4,8 +4,10 @@
 
 mod identifiers;
 mod identity;
+mod ledger;
 mod outage;
 mod races;
+mod refused;
 mod relay;
 mod storm;
 mod support;
