@@ -15,7 +15,7 @@ use weir_postgres::Failure;
 use weir_rpc::Deadline;
 use weir_service::{Fault, Tries};
 
-pub use background::purge_receipts;
+pub use background::{PURGE_BEATS, purge};
 pub use delivery::Delivery;
 
 use crate::domain::{self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status};
