@@ -18,39 +18,27 @@ const ACCOUNTS: &str = "
 /// So many rows a statement, and those of the same moment: some ten milliseconds' work.
 const PIECE: i64 = 5_000;
 
-macro_rules! older {
-    ($what:literal, $table:literal, $time:literal, $and:literal) => {
-        concat!(
-            $what,
-            " WHERE account_id = $1 AND ",
-            $time,
-            " < $2",
-            $and,
-            " AND ",
-            $time,
-            " <= COALESCE((SELECT ",
-            $time,
-            " FROM ",
-            $table,
-            " WHERE account_id = $1 AND ",
-            $time,
-            " < $2",
-            $and,
-            " ORDER BY ",
-            $time,
-            " LIMIT 1 OFFSET $3), $2)"
-        )
-    };
-}
+const RECEIPTS: &str = "
+    DELETE FROM receipts
+    WHERE account_id = $1 AND receive_time < $2 AND receive_time <= COALESCE((
+        SELECT receive_time FROM receipts
+        WHERE account_id = $1 AND receive_time < $2
+        ORDER BY receive_time LIMIT 1 OFFSET $3), $2)";
 
-const RECEIPTS: &str = older!("DELETE FROM receipts", "receipts", "receive_time", "");
-const DELETIONS: &str = older!("DELETE FROM deletions", "deletions", "delete_time", "");
-const JOINS: &str = older!(
-    "UPDATE joins SET identifiers = NULL",
-    "joins",
-    "join_time",
-    " AND identifiers IS NOT NULL"
-);
+const DELETIONS: &str = "
+    DELETE FROM deletions
+    WHERE account_id = $1 AND delete_time < $2 AND delete_time <= COALESCE((
+        SELECT delete_time FROM deletions
+        WHERE account_id = $1 AND delete_time < $2
+        ORDER BY delete_time LIMIT 1 OFFSET $3), $2)";
+
+const JOINS: &str = "
+    UPDATE joins SET identifiers = NULL
+    WHERE account_id = $1 AND join_time < $2 AND identifiers IS NOT NULL
+      AND join_time <= COALESCE((
+        SELECT join_time FROM joins
+        WHERE account_id = $1 AND join_time < $2 AND identifiers IS NOT NULL
+        ORDER BY join_time LIMIT 1 OFFSET $3), $2)";
 
 /// Where a piece ends.
 const USAGE_END: &str = "

@@ -6,6 +6,7 @@ mod identifiers;
 mod identity;
 mod ledger;
 mod outage;
+mod plans;
 mod purge;
 mod races;
 mod refused;
