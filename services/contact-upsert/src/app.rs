@@ -15,7 +15,7 @@ use weir_postgres::Failure;
 use weir_rpc::Deadline;
 use weir_service::{Fault, Tries};
 
-pub use background::purge_receipts;
+pub use background::{PURGE_BEATS, purge};
 pub use delivery::Delivery;
 
 use crate::domain::{self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status};
@@ -76,7 +76,8 @@ impl From<Failure> for Error {
         match failure {
             Failure::Conflict => Self::Conflict,
             Failure::Unavailable => Self::Unavailable,
-            Failure::Refused | Failure::Internal => Self::Internal,
+            Failure::Refused => Self::Refused,
+            Failure::Internal => Self::Internal,
         }
     }
 }

@@ -8,6 +8,7 @@ mod contacts;
 mod identifiers;
 mod links;
 mod outbox;
+mod purge;
 mod usage;
 
 use chrono::{DateTime, Utc};
@@ -21,6 +22,7 @@ pub use batch::{BatchTransaction, NotStored, Rows, held_link};
 pub use contacts::{ContactKey, StoredProfile};
 pub use identifiers::{Changed, UniqueIdentifiers};
 pub use outbox::{OutboxRow, Parcel};
+pub use purge::Aged;
 pub use usage::Fenced;
 
 /// The schema, file by file.
