@@ -10,7 +10,7 @@ use weir_ids::{AccountId, ActivityId, SourceId};
 use weir_postgres::Failure;
 use weir_values::ValueType;
 
-use super::accounts::read_plan;
+use super::accounts::{read_identifiers, read_plan};
 use super::codes::Code;
 use super::sources::read_source;
 use super::stored::{StoredAttribute, StoredField, read_attributes, read_fields};
@@ -37,7 +37,7 @@ pub async fn load_snapshot(
 ) -> Result<Option<Snapshot>, Failure> {
     let select = "SELECT a.account_id, a.version, a.unique_identifiers, a.key_strategy,
             a.included_contacts, a.additional_contacts, a.activity_slots, a.profile_factor,
-            a.activity_factor, a.received_events,
+            a.activity_factor, a.identifiers_version,
             s.source_id, s.kind, s.name, s.merge_strategy, s.existing_only, s.status,
             s.mapping_version, s.create_time,
             (SELECT c.mapping FROM contact_mappings c
@@ -67,7 +67,6 @@ struct StoredActivity {
 }
 
 fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
-    let identifiers: Vec<String> = row.get("unique_identifiers");
     let contact: Option<Json<Vec<StoredField>>> = row
         .try_get("contact")
         .map_err(|_| corrupt("contact mapping"))?;
@@ -81,14 +80,11 @@ fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
     Ok(Snapshot {
         version: row.get("version"),
         source: read_source(row)?,
-        unique_identifiers: identifiers
-            .iter()
-            .map(|id| id.parse().map_err(|_| corrupt("unique identifier")))
-            .collect::<Result<_, _>>()?,
+        unique_identifiers: read_identifiers(row)?,
         key_strategy: KeyStrategy::of(row.get("key_strategy"))?,
         plan: read_plan(row),
         mapped_activities: row.get("mapped_activities"),
-        received_events: row.get("received_events"),
+        identifiers_version: row.get("identifiers_version"),
         contact: ContactMapping::compile(pairs),
         activities: activities
             .map_or_else(Vec::new, |Json(activities)| activities)
