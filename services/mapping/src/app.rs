@@ -24,7 +24,7 @@ use crate::clients::{self, Contacts};
 use crate::domain::account::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
-pub use batch::{BatchEvent, Refused};
+pub use batch::BatchEvent;
 pub use help::ListedName;
 pub use mappings::GivenPair;
 use recorder::{Flusher, Recorder};

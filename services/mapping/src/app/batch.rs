@@ -20,15 +20,8 @@ pub struct BatchEvent<'a> {
     pub event: RawEvent<'a>,
     /// All of it, for the sample.
     pub raw: &'a [u8],
-    pub refused: Option<Refused<'a>>,
-}
-
-/// Why the edge refused an event.
-#[derive(Debug, Clone, Copy)]
-pub struct Refused<'a> {
-    pub path: &'a str,
-    pub reason: &'a str,
-    pub value: &'a str,
+    /// By the edge, which logs it along with what it answered: here it is for its sample.
+    pub refused: bool,
 }
 
 impl App {
@@ -64,17 +57,15 @@ impl App {
         &self,
         snapshot: &'s Snapshot,
         receive_time: DateTime<Utc>,
+        batch_id: &str,
         events: &[BatchEvent<'_>],
     ) -> Vec<Outcome<'s>> {
-        let mut mapper = Mapper::new(snapshot, receive_time);
+        let mut mapper = Mapper::new(snapshot, receive_time, batch_id);
         let outcomes: Vec<Outcome<'s>> = events
             .iter()
             .map(|batch| match batch.refused {
-                Some(refused) => {
-                    mapper.note(&batch.event, refused.path, refused.reason, refused.value);
-                    Outcome::NoMapping
-                }
-                None => mapper.map(&batch.event),
+                true => Outcome::NoMapping,
+                false => mapper.map(&batch.event),
             })
             .collect();
         let log = mapper.into_log();
@@ -120,7 +111,7 @@ fn identifies_first(snapshot: &Snapshot, events: &[BatchEvent<'_>]) -> bool {
     snapshot.waits_for_events()
         && events
             .iter()
-            .any(|batch| batch.refused.is_none() && batch.event.kind != EventKind::Track)
+            .any(|batch| !batch.refused && batch.event.kind != EventKind::Track)
 }
 
 fn count(events: &[BatchEvent<'_>], outcomes: &[Outcome<'_>], log: &[LogEntry]) {
@@ -128,7 +119,7 @@ fn count(events: &[BatchEvent<'_>], outcomes: &[Outcome<'_>], log: &[LogEntry]) 
     let mut refused = 0;
     for (batch, outcome) in events.iter().zip(outcomes) {
         match outcome {
-            _ if batch.refused.is_some() => refused += 1,
+            _ if batch.refused => refused += 1,
             Outcome::Mapped { .. } => mapped += 1,
             Outcome::NoMapping => no_mapping += 1,
             Outcome::PastRetention(_) => old += 1,
@@ -143,6 +134,5 @@ fn count(events: &[BatchEvent<'_>], outcomes: &[Outcome<'_>], log: &[LogEntry]) 
     for (outcome, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
         metrics::events(outcome).increment(count);
     }
-    let ignored = log.len() - usize::try_from(refused).unwrap_or(0).min(log.len());
-    metrics::ignored_values().increment(ignored as u64);
+    metrics::ignored_values().increment(log.len() as u64);
 }

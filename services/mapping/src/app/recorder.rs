@@ -196,11 +196,18 @@ mod tests {
     fn the_newest_lines_are_kept() {
         let line = |number: usize| LogEntry {
             time: DateTime::UNIX_EPOCH,
+            batch_id: String::new(),
+            index: 0,
             kind: EventKind::Track,
+            event_name: String::new(),
             message_id: number.to_string(),
+            status: 0,
+            code: "".into(),
             path: String::new(),
+            field_id: String::new(),
             reason: String::new(),
             value: String::new(),
+            count: 1,
         };
         let mut pending = Pending::default();
         merge(&mut pending, picked(&[]), (0..400).map(line).collect());

@@ -6,6 +6,7 @@ mod texts;
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
+use weir_reasons::Reason;
 use weir_values::{Decimal, Value, ValueType};
 
 use super::date::{self, DateFormat};
@@ -91,6 +92,30 @@ impl Converter {
             }
             ValueType::MultiSelect => write_choices(raw, out),
             ValueType::Object => write_object(raw, out),
+        }
+    }
+
+    /// The reason code of a failure (semantics 1.6).
+    pub fn code(&self, failure: Failure) -> Reason {
+        match failure {
+            Failure::NotStorable => Reason::NotStorable,
+            Failure::TooLong => Reason::TooLong,
+            Failure::Mismatch => match self.value_type {
+                ValueType::Text | ValueType::LongText | ValueType::SingleSelect => {
+                    Reason::TextInvalid
+                }
+                ValueType::Geo => Reason::PlaceInvalid,
+                ValueType::Email => Reason::EmailInvalid,
+                ValueType::Phone => Reason::PhoneInvalid,
+                ValueType::Link => Reason::LinkInvalid,
+                ValueType::Integer => Reason::IntegerInvalid,
+                ValueType::Decimal | ValueType::Currency => Reason::DecimalInvalid,
+                ValueType::Boolean => Reason::BooleanInvalid,
+                ValueType::Date | ValueType::TimeAndDate => Reason::DateFormatMismatch,
+                ValueType::Time => Reason::TimeFormatMismatch,
+                ValueType::MultiSelect => Reason::ListInvalid,
+                ValueType::Object => Reason::ObjectInvalid,
+            },
         }
     }
 

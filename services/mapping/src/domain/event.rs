@@ -4,6 +4,8 @@ use bytes::BytesMut;
 use bytestring::ByteString;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
+use weir_reasons::Reason;
+
 use super::json::{self, Kind, Raw};
 use super::log::{self, LogEntry, MAX_LINES};
 use super::mapping::Activity;
@@ -20,6 +22,8 @@ pub enum EventKind {
 /// An event as the edge split it: borrowed, and checked for JSON's syntax.
 #[derive(Debug, Clone, Copy)]
 pub struct RawEvent<'a> {
+    /// Its place in the batch, for log lines.
+    pub index: u32,
     pub kind: EventKind,
     /// Objects.
     pub traits: Option<Raw<'a>>,
@@ -62,6 +66,8 @@ const TEXTS: usize = 64 * 1024;
 pub struct Mapper<'s, 'a> {
     snapshot: &'s Snapshot,
     receive_time: DateTime<Utc>,
+    /// Stands for the batch in log lines.
+    batch_id: &'a str,
     /// Reused from event to event.
     found: Vec<Option<Raw<'a>>>,
     written: Vec<bool>,
@@ -75,10 +81,11 @@ pub struct Mapper<'s, 'a> {
 }
 
 impl<'s, 'a> Mapper<'s, 'a> {
-    pub fn new(snapshot: &'s Snapshot, receive_time: DateTime<Utc>) -> Self {
+    pub fn new(snapshot: &'s Snapshot, receive_time: DateTime<Utc>, batch_id: &'a str) -> Self {
         Self {
             snapshot,
             receive_time,
+            batch_id,
             found: Vec::new(),
             written: Vec::new(),
             out: String::new(),
@@ -91,19 +98,6 @@ impl<'s, 'a> Mapper<'s, 'a> {
     /// The lines of the batch, oldest first; at most as many as a source keeps.
     pub fn into_log(self) -> Vec<LogEntry> {
         self.log
-    }
-
-    /// A line that somebody else found, e.g. why the edge refused an event.
-    pub fn note(&mut self, event: &RawEvent<'_>, path: &str, reason: &str, value: &str) {
-        let entry = LogEntry {
-            time: self.receive_time,
-            kind: event.kind,
-            message_id: event.message_id.to_owned(),
-            path: path.to_owned(),
-            reason: reason.to_owned(),
-            value: value.to_owned(),
-        };
-        push(&mut self.log, entry.bounded());
     }
 
     /// Contact mapping first: without one nothing else is looked at.
@@ -208,11 +202,15 @@ impl<'s, 'a> Mapper<'s, 'a> {
         self.written.clear();
         self.written.resize(mapping.pairs.len(), false);
         if mapping.paths.find(object, &mut self.found).is_err() {
-            let line = line(event, self.receive_time, root, "expected an object", object);
-            push(&mut self.log, line);
+            let about = About {
+                path: root.to_owned(),
+                field_id: "",
+                code: Reason::ObjectInvalid,
+            };
+            self.ignore(event, about, "expected an object".to_owned(), object);
             return;
         }
-        for (pair, written) in mapping.pairs.iter().zip(&mut self.written) {
+        for (index, pair) in mapping.pairs.iter().enumerate() {
             let Some(raw) = self.found[pair.slot] else {
                 continue;
             };
@@ -224,20 +222,22 @@ impl<'s, 'a> Mapper<'s, 'a> {
             if json::kind(raw) == Ok(Kind::Null) {
                 if nulls {
                     out.push_str("null");
-                    *written = true;
+                    self.written[index] = true;
                 } else {
                     out.truncate(before);
                 }
                 continue;
             }
             match pair.converter.convert(raw, out) {
-                Ok(()) => *written = true,
+                Ok(()) => self.written[index] = true,
                 Err(failure) => {
                     out.truncate(before);
-                    let path = format!("{root}.{}", pair.path.as_str());
-                    let reason = pair.converter.reason(failure);
-                    let line = line(event, self.receive_time, &path, &reason, raw);
-                    push(&mut self.log, line);
+                    let about = About {
+                        path: format!("{root}.{}", pair.path.as_str()),
+                        field_id: &pair.target,
+                        code: pair.converter.code(failure),
+                    };
+                    self.ignore(event, about, pair.converter.reason(failure), raw);
                 }
             }
         }
@@ -277,18 +277,47 @@ impl<'s, 'a> Mapper<'s, 'a> {
             out.push_str("\":");
             if let Err(failure) = converter.convert(raw, out) {
                 out.truncate(before);
-                let path = format!("location.{name}");
-                let line = line(
-                    event,
-                    self.receive_time,
-                    &path,
-                    &converter.reason(failure),
-                    raw,
-                );
-                push(&mut self.log, line);
+                let about = About {
+                    path: format!("location.{name}"),
+                    field_id: field,
+                    code: converter.code(failure),
+                };
+                self.ignore(event, about, converter.reason(failure), raw);
             }
         }
     }
+
+    /// A source keeps 500 lines: of a batch that has more, later ones would push out the first
+    /// ones at once.
+    fn ignore(&mut self, event: &RawEvent<'_>, about: About<'_>, reason: String, value: Raw<'_>) {
+        if self.log.len() == MAX_LINES {
+            return;
+        }
+        let entry = LogEntry {
+            time: self.receive_time,
+            batch_id: self.batch_id.to_owned(),
+            index: event.index,
+            kind: event.kind,
+            event_name: event.event_name.to_owned(),
+            message_id: event.message_id.to_owned(),
+            // The event itself goes on.
+            status: 0,
+            code: about.code.code().into(),
+            path: about.path,
+            field_id: about.field_id.to_owned(),
+            reason,
+            value: log::excerpt(value),
+            count: 1,
+        };
+        self.log.push(entry.bounded());
+    }
+}
+
+/// What a line is about.
+struct About<'a> {
+    path: String,
+    field_id: &'a str,
+    code: Reason,
 }
 
 /// The client sends unknown parts of a location as null or as an empty text.
@@ -309,32 +338,6 @@ fn past_retention(
             oldest.to_rfc3339_opts(SecondsFormat::Secs, true),
         )
     })
-}
-
-fn line(
-    event: &RawEvent<'_>,
-    time: DateTime<Utc>,
-    path: &str,
-    reason: &str,
-    raw: Raw<'_>,
-) -> LogEntry {
-    LogEntry {
-        time,
-        kind: event.kind,
-        message_id: event.message_id.to_owned(),
-        path: path.to_owned(),
-        reason: reason.to_owned(),
-        value: log::excerpt(raw),
-    }
-    .bounded()
-}
-
-/// A source keeps 500 lines: of a batch that has more, later ones would push out the first
-/// ones at once.
-fn push(log: &mut Vec<LogEntry>, entry: LogEntry) {
-    if log.len() < MAX_LINES {
-        log.push(entry);
-    }
 }
 
 #[cfg(test)]

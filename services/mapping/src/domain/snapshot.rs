@@ -104,6 +104,8 @@ pub struct CompiledPair {
     pub path: Path,
     /// Where the tree puts this path's value.
     pub slot: usize,
+    /// The field's id, or the attribute's name.
+    pub target: String,
     /// `"str::email":`, ready to be appended.
     pub json_key: String,
     pub converter: Converter,
@@ -116,6 +118,7 @@ impl CompiledMapping {
                 path,
                 slot: 0,
                 json_key: json_key(&target),
+                target,
                 converter: converter.expect("a pair has a format if its type asks for one"),
             })
             .collect();

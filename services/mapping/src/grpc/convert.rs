@@ -297,11 +297,18 @@ pub fn activity_mapping(mapping: ActivityMapping) -> pb::ActivityMapping {
 pub fn read_log_entry(entry: pb::LogEntry) -> Result<LogEntry, Status> {
     Ok(LogEntry {
         time: read_time(entry.log_time, "entries.log_time")?,
+        batch_id: entry.batch_id,
+        index: entry.index,
         kind: event_kind(entry.kind).ok_or_else(|| invalid("entries.kind", "must be given"))?,
+        event_name: entry.event_name,
         message_id: entry.message_id,
+        status: entry.status,
+        code: entry.code.into(),
         path: entry.path,
+        field_id: entry.field_id,
         reason: entry.reason,
         value: entry.value,
+        count: entry.count,
     })
 }
 
@@ -313,7 +320,13 @@ pub fn log_entry(entry: LogEntry) -> pb::LogEntry {
         path: entry.path,
         reason: entry.reason,
         value: entry.value,
-        ..pb::LogEntry::default()
+        code: entry.code.into_owned(),
+        status: entry.status,
+        event_name: entry.event_name,
+        batch_id: entry.batch_id,
+        index: entry.index,
+        field_id: entry.field_id,
+        count: entry.count,
     }
 }
 

@@ -9,7 +9,7 @@ use weir_rpc::Deadline;
 
 use super::convert;
 use super::status::status;
-use crate::app::{App, BatchEvent, Error, Refused};
+use crate::app::{App, BatchEvent, Error};
 use crate::domain::event::{NO_MAPPING, Outcome, RawEvent};
 use crate::domain::snapshot::Snapshot;
 
@@ -45,7 +45,7 @@ pub async fn map_events(
         .await
         .unwrap_or(Err(Error::Late))
         .map_err(status)?;
-    let outcomes = app.map_events(&snapshot, receive_time, &events);
+    let outcomes = app.map_events(&snapshot, receive_time, &request.batch_id, &events);
     let mut ids = IdTexts::default();
     Ok(pb::MapEventsResponse {
         mapping_version: snapshot.source.mapping_version,
@@ -86,6 +86,7 @@ fn read_event<'a>(
     };
     Ok(BatchEvent {
         event: RawEvent {
+            index: event.index,
             kind,
             traits: part(&event.traits, "traits")?,
             properties: part(&event.properties, "properties")?,
@@ -95,11 +96,7 @@ fn read_event<'a>(
             message_id: text(&event.message_id, "message_id")?,
         },
         raw,
-        refused: event.refusal.as_ref().map(|refusal| Refused {
-            path: &refusal.path,
-            reason: &refusal.reason,
-            value: &refusal.value,
-        }),
+        refused: event.refusal.is_some(),
     })
 }
 

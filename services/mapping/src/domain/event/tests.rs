@@ -85,6 +85,7 @@ fn default_snapshot() -> Snapshot {
 
 fn event<'a>(kind: EventKind, traits: &'a str, properties: &'a str) -> RawEvent<'a> {
     RawEvent {
+        index: 7,
         kind,
         traits: Some(traits.as_bytes()),
         properties: Some(properties.as_bytes()),
@@ -96,7 +97,7 @@ fn event<'a>(kind: EventKind, traits: &'a str, properties: &'a str) -> RawEvent<
 }
 
 fn map(snapshot: &Snapshot, event: &RawEvent<'_>) -> (String, Option<String>, Vec<LogEntry>) {
-    let mut mapper = Mapper::new(snapshot, DateTime::UNIX_EPOCH);
+    let mut mapper = Mapper::new(snapshot, DateTime::UNIX_EPOCH, "batch");
     match mapper.map(event) {
         Outcome::Mapped {
             fields_json,
@@ -130,17 +131,28 @@ fn an_identify_looks_at_traits_alone() {
         (fields.as_str(), attributes),
         (r#"{"str::email":null}"#, None)
     );
-    assert_eq!(log.len(), 1);
-    assert_eq!(
-        (log[0].path.as_str(), log[0].value.as_str()),
-        ("traits.score", "x")
-    );
+    let line = LogEntry {
+        time: DateTime::UNIX_EPOCH,
+        batch_id: "batch".to_owned(),
+        index: 7,
+        kind: EventKind::Identify,
+        event_name: "Login".to_owned(),
+        message_id: "m".to_owned(),
+        status: 0,
+        code: "INTEGER_INVALID".into(),
+        path: "traits.score".to_owned(),
+        field_id: "int:cm:score".to_owned(),
+        reason: "expected a whole number of at most 64 bits".to_owned(),
+        value: "x".to_owned(),
+        count: 1,
+    };
+    assert_eq!(log, [line]);
 }
 
 #[test]
 fn texts_of_a_batch_are_their_own() {
     let snapshot = default_snapshot();
-    let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH);
+    let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH, "batch");
     // More than is taken at once, several times over.
     let emails = || (0..10_000).map(|number| format!("person.{number}@example.org"));
     let traits: Vec<_> = emails()
@@ -161,7 +173,7 @@ fn texts_of_a_batch_are_their_own() {
 #[test]
 fn a_batch_leaves_no_more_lines_than_a_source_keeps() {
     let snapshot = default_snapshot();
-    let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH);
+    let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH, "batch");
     for _ in 0..1_000 {
         mapper.map(&event(EventKind::Identify, r#"{"score":"x"}"#, "{}"));
     }
