@@ -10,8 +10,10 @@
 mod account;
 mod answer;
 pub mod events;
+mod identifiers;
 mod running;
 
 pub use account::{Account, Plan};
 pub use answer::Answer;
+pub use identifiers::check_identifiers;
 pub use running::{Weir, eventually, journey, journey_alone};

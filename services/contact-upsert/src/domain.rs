@@ -18,7 +18,7 @@ mod model;
 #[cfg(test)]
 mod properties;
 
-pub use changes::{Changes, ContactRow, Join, LinkRow};
+pub use changes::{Changes, ContactRow, Join, LinkGone, LinkRow};
 pub use contact::{InvalidContact, Register, Stamp, StoredContact, read_registers};
 pub use event::{
     Batch, Event, EventFacts, Facts, KeyId, KeyStrategy, MergeStrategy, Mode, Settings,

@@ -16,6 +16,8 @@ const CONTACTS: &str = "contact.contacts_written";
 const JOINS: &str = "contact.joins";
 /// Batches that lost against another and came again.
 const RETRIES: &str = "contact.batch_retries";
+/// Events that PostgreSQL did not take.
+const UNSTORABLE: &str = "unstorable_events_total";
 /// How long the oldest message has been waiting.
 const OUTBOX_LAG: &str = "contact.outbox_lag_seconds";
 /// Links and joins that were delivered.
@@ -32,6 +34,7 @@ pub fn batch_stored(answer: &Answer) {
         Status::NotFunded,
         Status::Refused,
         Status::NotFound,
+        Status::Unstorable,
     ] {
         let outcomes = answer.outcomes.iter();
         let count = outcomes.filter(|outcome| outcome.status == status).count();
@@ -59,6 +62,11 @@ pub fn contacts_written(changes: &Changes<'_>) {
 /// A batch begins anew.
 pub fn batch_retried() {
     counter!(RETRIES).increment(1);
+}
+
+/// So many events of a batch can't be stored.
+pub fn unstorable(count: usize) {
+    counter!(UNSTORABLE).increment(count as u64);
 }
 
 /// The oldest message that waits, by its id, which has its time in it.
@@ -89,5 +97,6 @@ fn name(status: Status) -> &'static str {
         Status::NotFunded => "not_funded",
         Status::Refused => "refused",
         Status::NotFound => "not_found",
+        Status::Unstorable => "unstorable",
     }
 }

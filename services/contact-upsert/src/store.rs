@@ -5,6 +5,7 @@
 
 mod batch;
 mod contacts;
+mod identifiers;
 mod links;
 mod outbox;
 mod usage;
@@ -19,7 +20,9 @@ use links::Links;
 
 pub use batch::{BatchTransaction, NotStored, Rows, held_link};
 pub use contacts::{ContactKey, StoredProfile};
+pub use identifiers::{Changed, UniqueIdentifiers};
 pub use outbox::{OutboxRow, Parcel};
+pub use usage::Fenced;
 
 /// The schema, file by file.
 pub const MIGRATIONS: [Migration; 1] = [Migration {

@@ -19,7 +19,7 @@ pub struct Changes<'a> {
     /// They had another contact before; their version grows by one.
     pub links_moved: Vec<LinkRow<'a>>,
     /// Values of merge keys that are no longer current.
-    pub links_gone: Vec<Key<'a>>,
+    pub links_gone: Vec<LinkGone<'a>>,
     pub joins: Vec<Join<'a>>,
     pub receipts: Vec<(Uuid, ContactId)>,
     /// Profile units that are charged.
@@ -41,11 +41,22 @@ pub struct ContactRow {
 pub struct LinkRow<'a> {
     pub key: Key<'a>,
     pub contact: ContactId,
+    /// Whose it was, as far as this batch knows; none = nobody's. A row that turns out to be
+    /// another's is not moved.
+    pub from: Option<ContactId>,
     pub version: i64,
     /// Of the event that made the link.
     pub stamp: Stamp<'a>,
     /// When it was linked first, by our clock; none = by this batch.
     pub linked_micros: Option<i64>,
+}
+
+/// An identifier that is nobody's any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkGone<'a> {
+    pub key: Key<'a>,
+    /// Whose it was.
+    pub from: ContactId,
 }
 
 /// One contact went into another.
@@ -80,7 +91,8 @@ impl<'a> Changes<'a> {
         for (key, link) in held {
             let known =
                 |rows: &[LinkRow<'_>]| rows.binary_search_by(|row| row.key.cmp(&key)).is_ok();
-            if known(&self.links_moved) || self.links_gone.binary_search(&key).is_ok() {
+            let gone = self.links_gone.binary_search_by(|row| row.key.cmp(&key));
+            if known(&self.links_moved) || gone.is_ok() {
                 continue;
             }
             // Joins stand in the order in which they happened, so one pass follows a chain.
@@ -94,6 +106,7 @@ impl<'a> Changes<'a> {
             let row = LinkRow {
                 key,
                 contact,
+                from: Some(link.contact),
                 version: link.version + 1,
                 stamp: link.stamp,
                 linked_micros: Some(link.linked_micros),

@@ -22,6 +22,8 @@ pub struct Batch {
     pub window: NaiveDate,
     /// Of the reservation.
     pub epoch: i64,
+    /// Of the unique identifiers and key strategy in the settings (semantics 3.2).
+    pub identifiers_version: i64,
     pub settings: Settings,
     /// At most a thousand; the boundary sees to it.
     pub events: Vec<Event>,

@@ -43,6 +43,8 @@ pub enum Status {
     NotFunded,
     Refused,
     NotFound,
+    /// PostgreSQL does not take a value of it.
+    Unstorable,
 }
 
 /// A field that could not be taken.

@@ -134,9 +134,9 @@ impl Tables {
                 .registers
                 .clone_from(registers);
         }
-        for key in &changes.links_gone {
-            let place = (key.kind.to_owned(), key.value.clone().into_owned());
-            assert!(self.links.remove(&place).is_some());
+        for row in &changes.links_gone {
+            let place = (row.key.kind.to_owned(), row.key.value.clone().into_owned());
+            assert_eq!(self.links.remove(&place).unwrap().contact, row.from);
         }
         for row in &changes.links_moved {
             let place = (row.key.kind.to_owned(), row.key.value.clone().into_owned());
@@ -144,6 +144,7 @@ impl Tables {
             if !is_merge_key(row.key.kind) {
                 assert_eq!(link.version + 1, row.version);
             }
+            assert_eq!(Some(link.contact), row.from);
             link.contact = row.contact;
             link.version += 1;
         }

@@ -9,9 +9,9 @@ use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 use weir_ids::{AccountId, BatchId, ContactId};
 use weir_proto::contact::v1::{
-    BatchKey, Contact, ContactEvent, ContactField, FieldKey, IgnoredField, TextList,
-    UpsertContactsRequest, UpsertMode, UpsertResult, UpsertStatus, Value, get_contact_request,
-    value,
+    BatchKey, ChangeUniqueIdentifiersRequest, Contact, ContactEvent, ContactField, FieldKey,
+    IgnoredField, TextList, UpsertContactsRequest, UpsertMode, UpsertResult, UpsertStatus, Value,
+    VersionedIdentifiers, get_contact_request, value,
 };
 use weir_proto::contact::v1::{KeyStrategy as KeyChoice, MergeStrategy as MergeChoice};
 use weir_rpc::{internal, invalid};
@@ -22,7 +22,7 @@ use crate::domain::{
     ANONYMOUS_ID, Batch, Event, KeyStrategy, MergeStrategy, Mode, Settings, Status as Stored,
     USER_ID, normalise,
 };
-use crate::store::ContactKey;
+use crate::store::{ContactKey, UniqueIdentifiers};
 
 /// The edge takes no more in one request.
 const MAX_EVENTS: usize = 1_000;
@@ -47,23 +47,14 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
     if request.events.len() > MAX_EVENTS {
         return Err(invalid("events", "must be at most 1,000"));
     }
-    let key_strategy = match request.key_strategy() {
-        KeyChoice::Any => KeyStrategy::Any,
-        KeyChoice::NextIfEmpty => KeyStrategy::NextIfEmpty,
-        KeyChoice::Unspecified => return Err(invalid("key_strategy", "must be given")),
-    };
+    let key_strategy = key_strategy_of(request.key_strategy())?;
     let merge_strategy = match request.merge_strategy() {
         MergeChoice::Overwrite => MergeStrategy::Overwrite,
         MergeChoice::Append => MergeStrategy::Append,
         MergeChoice::Ignore => MergeStrategy::Ignore,
         MergeChoice::Unspecified => return Err(invalid("merge_strategy", "must be given")),
     };
-    if request.unique_identifiers.len() > MAX_UNIQUE_IDENTIFIERS {
-        return Err(invalid("unique_identifiers", "must be at most two"));
-    }
-    for field in &request.unique_identifiers {
-        field_of("unique_identifiers", field)?;
-    }
+    check_unique_identifiers(&request.unique_identifiers)?;
     Ok(Batch {
         account: account_of(&request.account_id)?,
         id: request
@@ -72,6 +63,7 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
             .map_err(|_| invalid("batch_id", NOT_AN_ID))?,
         window: day_of("window", &request.window)?,
         epoch: request.epoch,
+        identifiers_version: request.identifiers_version,
         settings: Settings {
             unique_identifiers: request.unique_identifiers,
             key_strategy,
@@ -89,6 +81,53 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
             })
             .collect::<Result<_, _>>()?,
     })
+}
+
+fn key_strategy_of(choice: KeyChoice) -> Result<KeyStrategy, Status> {
+    match choice {
+        KeyChoice::Any => Ok(KeyStrategy::Any),
+        KeyChoice::NextIfEmpty => Ok(KeyStrategy::NextIfEmpty),
+        KeyChoice::Unspecified => Err(invalid("key_strategy", "must be given")),
+    }
+}
+
+fn check_unique_identifiers(fields: &[String]) -> Result<(), Status> {
+    if fields.len() > MAX_UNIQUE_IDENTIFIERS {
+        return Err(invalid("unique_identifiers", "must be at most two"));
+    }
+    for field in fields {
+        field_of("unique_identifiers", field)?;
+    }
+    match fields {
+        [one, other] if one == other => {
+            Err(invalid("unique_identifiers", "must be different fields"))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn identifiers_of(
+    request: ChangeUniqueIdentifiersRequest,
+) -> Result<UniqueIdentifiers, Status> {
+    let strategy = key_strategy_of(request.key_strategy())?;
+    check_unique_identifiers(&request.unique_identifiers)?;
+    Ok(UniqueIdentifiers {
+        fields: request.unique_identifiers,
+        strategy,
+        version: 0,
+    })
+}
+
+pub(super) fn versioned_of(identifiers: UniqueIdentifiers) -> VersionedIdentifiers {
+    let strategy = match identifiers.strategy {
+        KeyStrategy::Any => KeyChoice::Any,
+        KeyStrategy::NextIfEmpty => KeyChoice::NextIfEmpty,
+    };
+    VersionedIdentifiers {
+        unique_identifiers: identifiers.fields,
+        key_strategy: strategy.into(),
+        version: identifiers.version,
+    }
 }
 
 type Violation = (&'static str, &'static str);
@@ -147,7 +186,7 @@ fn without_nul(text: ByteString) -> ByteString {
 fn micros_of(time: Timestamp) -> Option<i64> {
     let nanos = u32::try_from(time.nanos).ok()?;
     let time = DateTime::from_timestamp(time.seconds, nanos)?;
-    let years = -62_167_219_200..=253_402_300_799;
+    let years = -62_135_596_800..=253_402_300_799;
     years
         .contains(&time.timestamp())
         .then(|| time.timestamp_micros())
@@ -182,6 +221,7 @@ fn result_of(outcome: Outcome, contact_id: Bytes) -> UpsertResult {
         Stored::NotFunded => UpsertStatus::NotFunded,
         Stored::Refused => UpsertStatus::Refused,
         Stored::NotFound => UpsertStatus::NotFound,
+        Stored::Unstorable => UpsertStatus::Unstorable,
     };
     UpsertResult {
         first_time: None,

@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../../../tests/src/identifiers.rs"]
+mod identifiers;
 mod identity;
 mod outage;
+mod races;
 mod relay;
 mod storm;
 mod support;

@@ -3,7 +3,7 @@
 use weir_ids::ContactId;
 
 use super::{State, Whose};
-use crate::domain::changes::{Changes, ContactRow, LinkRow};
+use crate::domain::changes::{Changes, ContactRow, LinkGone, LinkRow};
 use crate::domain::key::is_merge_key;
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
@@ -55,6 +55,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                 (None, Some((contact, stamp))) => changes.links_new.push(LinkRow {
                     key: key.clone(),
                     contact,
+                    from: None,
                     version: 1,
                     stamp,
                     linked_micros: None,
@@ -67,10 +68,14 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                         version: stored.version + 1,
                         key: key.clone(),
                         contact,
+                        from: Some(stored.contact),
                         stamp,
                     });
                 }
-                (Some(_), None) => changes.links_gone.push(key.clone()),
+                (Some(stored), None) => changes.links_gone.push(LinkGone {
+                    key: key.clone(),
+                    from: stored.contact,
+                }),
                 (Some(_), Some(_)) | (None, None) => {}
             }
         }
@@ -78,7 +83,9 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         changes
             .links_moved
             .sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        changes.links_gone.sort_unstable();
+        changes
+            .links_gone
+            .sort_unstable_by(|a, b| a.key.cmp(&b.key));
         changes
     }
 }

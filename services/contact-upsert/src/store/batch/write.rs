@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, join_all};
 use tokio_postgres::error::SqlState;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_postgres::{Failure, JsonText};
 
 use super::{BatchTransaction, NotStored, sql};
-use crate::domain::{Changes, ContactRow};
+use crate::domain::{Care, Changes, ContactRow};
 use crate::store::{OutboxRow, time_of};
 
 impl BatchTransaction<'_> {
@@ -16,6 +17,7 @@ impl BatchTransaction<'_> {
         changes: &Changes<'_>,
         message: Option<&OutboxRow>,
     ) -> Result<(), NotStored> {
+        self.prepare_writes(changes, message).await?;
         let mut writes: Vec<BoxFuture<'_, Result<(), NotStored>>> = Vec::new();
         if changes.units > 0 {
             writes.push(Box::pin(self.insert_usage(changes.units)));
@@ -55,6 +57,33 @@ impl BatchTransaction<'_> {
             cause => cause,
         });
         cause.map_or(Ok(()), Err)
+    }
+
+    /// Each statement is sent as soon as it is prepared. On a connection that knows only some
+    /// of them yet, those would overtake the others, and rows be locked in another order than
+    /// on every other connection.
+    async fn prepare_writes(
+        &self,
+        changes: &Changes<'_>,
+        message: Option<&OutboxRow>,
+    ) -> Result<(), NotStored> {
+        for (needed, sql) in [
+            (changes.units > 0, sql::INSERT_USAGE),
+            (!changes.contacts_new.is_empty(), sql::INSERT_CONTACTS),
+            (!changes.contacts_changed.is_empty(), sql::UPDATE_CONTACTS),
+            (!changes.contacts_moved.is_empty(), sql::MOVE_REGISTERS),
+            (!changes.links_gone.is_empty(), sql::DELETE_LINK),
+            (!changes.links_moved.is_empty(), sql::MOVE_LINKS),
+            (!changes.links_new.is_empty(), sql::INSERT_LINKS),
+            (!changes.receipts.is_empty(), sql::INSERT_RECEIPTS),
+            (!changes.joins.is_empty(), sql::INSERT_JOINS),
+            (message.is_some(), sql::INSERT_MESSAGE),
+        ] {
+            if needed {
+                self.transaction.prepare_cached(sql).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn insert_usage(&self, units: i32) -> Result<(), NotStored> {
@@ -104,17 +133,42 @@ impl BatchTransaction<'_> {
         let ids: Vec<Uuid> = rows.iter().map(|(id, _)| id.0).collect();
         let registers: Vec<JsonText<'_>> = rows.iter().map(|(_, json)| JsonText(json)).collect();
         let update = self.transaction.prepare_cached(sql::MOVE_REGISTERS).await?;
-        let parameters = &[&self.batch.account.0 as _, &ids as _, &registers as _];
+        let parameters = &[
+            &self.batch.account.0 as _,
+            &ids as _,
+            &registers as _,
+            &self.now as _,
+        ];
         let updated = self.transaction.execute(&update, parameters).await?;
         self.expect(updated, ids.len())
     }
 
+    /// Row by row, all sent at once: a statement that takes them together can't be kept from
+    /// reading the whole account (see `sql`). There are as many as contacts whose address
+    /// changed.
     async fn delete_links(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
-        let kinds: Vec<&str> = changes.links_gone.iter().map(|key| key.kind).collect();
-        let values: Vec<&str> = changes.links_gone.iter().map(|key| &*key.value).collect();
-        let delete = self.transaction.prepare_cached(sql::DELETE_LINKS).await?;
-        let parameters = &[&self.batch.account.0 as _, &kinds as _, &values as _];
-        self.transaction.execute(&delete, parameters).await?;
+        let delete = self.transaction.prepare_cached(sql::DELETE_LINK).await?;
+        let account = &self.batch.account.0;
+        let rows = &changes.links_gone;
+        let deletes = rows.iter().map(async |row| {
+            let value = &*row.key.value;
+            let parameters: [&(dyn ToSql + Sync); 4] =
+                [account, &row.key.kind, &value, &row.from.0];
+            self.transaction.execute(&delete, &parameters).await
+        });
+        let mut deleted = 0;
+        for done in join_all(deletes).await {
+            deleted += done?;
+        }
+        if deleted == rows.len() as u64 {
+            return Ok(());
+        }
+        if self.care != Care::Heal {
+            return Err(NotStored::Conflict);
+        }
+        // All links were read behind the locks of their holders: what is missing now was
+        // missing before, and is as it should be.
+        tracing::error!("an identifier that was to go was not there");
         Ok(())
     }
 
@@ -123,20 +177,32 @@ impl BatchTransaction<'_> {
         let kinds: Vec<&str> = rows.iter().map(|row| row.key.kind).collect();
         let values: Vec<&str> = rows.iter().map(|row| &*row.key.value).collect();
         let contacts: Vec<Uuid> = rows.iter().map(|row| row.contact.0).collect();
-        let times: Vec<DateTime<Utc>> = rows
-            .iter()
-            .map(|row| row.linked_micros.map_or(self.now, time_of))
-            .collect();
+        let versions: Vec<i64> = rows.iter().map(|row| row.version).collect();
+        let linked = rows.iter().map(|row| row.linked_micros);
+        let linked = linked.map(|micros| micros.map_or(self.now, time_of));
+        let linked: Vec<DateTime<Utc>> = linked.collect();
+        let times: Vec<DateTime<Utc>> = rows.iter().map(|row| time_of(row.stamp.micros)).collect();
+        let messages: Vec<&str> = rows.iter().map(|row| &*row.stamp.message_id).collect();
+        let holders: Vec<Option<Uuid>> = rows.iter().map(|row| row.from.map(|id| id.0)).collect();
         let update = self.transaction.prepare_cached(sql::MOVE_LINKS).await?;
         let parameters = &[
             &self.batch.account.0 as _,
             &kinds as _,
             &values as _,
             &contacts as _,
+            &versions as _,
+            &linked as _,
             &times as _,
+            &messages as _,
+            &holders as _,
         ];
-        self.transaction.execute(&update, parameters).await?;
-        Ok(())
+        let moved = self.transaction.execute(&update, parameters).await?;
+        // Another's by now: it was read before its holder was locked.
+        if moved == kinds.len() as u64 {
+            Ok(())
+        } else {
+            Err(NotStored::Conflict)
+        }
     }
 
     async fn insert_links(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
