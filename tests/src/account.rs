@@ -141,6 +141,7 @@ impl Account {
             account_id: self.account_id.clone(),
             source_id: self.source_id.clone(),
             mappings,
+            clear: false,
         };
         let mut client = self.weir.mapping();
         client.put_contact_mapping(request).await.unwrap();
@@ -157,8 +158,9 @@ impl Account {
             account_id: self.account_id.clone(),
             source_id: self.source_id.clone(),
             event_name: event_name.into(),
-            retention_days,
+            retention_days: Some(retention_days),
             attributes,
+            clear_attributes: false,
         };
         let mut client = self.weir.mapping();
         client.put_activity_mapping(request).await.unwrap();
