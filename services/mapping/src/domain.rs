@@ -7,6 +7,7 @@ pub mod convert;
 pub mod date;
 pub mod event;
 pub mod field;
+pub mod folded;
 pub mod json;
 pub mod key;
 pub mod log;
