@@ -4,7 +4,6 @@
 
 pub mod account;
 pub mod convert;
-pub mod date;
 pub mod event;
 pub mod field;
 pub mod folded;
@@ -12,7 +11,6 @@ pub mod json;
 pub mod key;
 pub mod log;
 pub mod mapping;
-pub mod number;
 pub mod path;
 pub mod sample;
 pub mod snapshot;

@@ -15,7 +15,7 @@ use weir_proto::contact::v1::{
 };
 use weir_stack::{TestDatabase, TestServers};
 
-pub use UpsertStatus::{NotFound, NotFunded, NothingNew, Refused, Repeated, Stored};
+pub use UpsertStatus::{NotFound, NotFunded, NothingNew, Refused, Repeated, Stored, Unstorable};
 
 pub const WINDOW: &str = "2025-07-10";
 
@@ -80,6 +80,8 @@ impl Service {
     pub fn batch(&self, events: Vec<ContactEvent>) -> UpsertContactsRequest {
         UpsertContactsRequest {
             identifiers_version: 0,
+            caseless_identifiers: Vec::new(),
+            kept_removes_limit: 0,
             account_id: self.account.to_string(),
             batch_id: Uuid::now_v7().to_string(),
             window: WINDOW.to_owned(),

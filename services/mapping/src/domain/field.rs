@@ -73,6 +73,12 @@ pub fn type_of(id: &str, custom: &HashMap<String, ValueType>) -> Option<ValueTyp
         .or_else(|| custom.get(id).copied())
 }
 
+/// Those whose values are compared without regard to case: of type e-mail (semantics 3.2).
+pub fn caseless(fields: &[FieldId], custom: &HashMap<String, ValueType>) -> Vec<FieldId> {
+    let is_email = |id: &&FieldId| type_of(id.as_str(), custom) == Some(ValueType::Email);
+    fields.iter().filter(is_email).cloned().collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -25,7 +25,7 @@ pub fn status(error: Error) -> Status {
         Error::Store(Failure::Conflict | Failure::Unavailable) => {
             weir_rpc::unavailable("the database")
         }
-        Error::Store(Failure::Internal) => weir_rpc::internal(),
+        Error::Store(Failure::Refused | Failure::Internal) => weir_rpc::internal(),
         Error::Rings(_) => weir_rpc::unavailable("Redis"),
         Error::Contacts(clients::Error::Unreadable(_)) => weir_rpc::internal(),
         Error::Contacts(_) => weir_rpc::unavailable("the contact service"),

@@ -16,6 +16,7 @@ use super::sources::read_source;
 use super::stored::{StoredAttribute, StoredField, read_attributes, read_fields};
 use super::{Client, corrupt, row};
 use crate::domain::account::KeyStrategy;
+use crate::domain::field::caseless;
 use crate::domain::mapping::{Activity, ActivityMapping};
 use crate::domain::snapshot::{CompiledActivity, ContactMapping, Snapshot};
 
@@ -73,19 +74,23 @@ fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
     let activities: Option<Json<Vec<StoredActivity>>> = row
         .try_get("activities")
         .map_err(|_| corrupt("activities"))?;
+    let types = custom_types(row)?;
     let pairs = match contact {
-        Some(Json(stored)) => read_fields(stored, &custom_types(row)?)?,
+        Some(Json(stored)) => read_fields(stored, &types)?,
         None => Vec::new(),
     };
+    let unique_identifiers = read_identifiers(row)?;
+    let contact = ContactMapping::compile(pairs, &unique_identifiers);
     Ok(Snapshot {
         version: row.get("version"),
         source: read_source(row)?,
-        unique_identifiers: read_identifiers(row)?,
+        caseless_identifiers: caseless(&unique_identifiers, &types),
+        unique_identifiers,
         key_strategy: KeyStrategy::of(row.get("key_strategy"))?,
         plan: read_plan(row),
         mapped_activities: row.get("mapped_activities"),
         identifiers_version: row.get("identifiers_version"),
-        contact: ContactMapping::compile(pairs),
+        contact,
         activities: activities
             .map_or_else(Vec::new, |Json(activities)| activities)
             .into_iter()
