@@ -8,6 +8,8 @@ mod identity;
 mod outage;
 mod races;
 mod relay;
+mod removes;
 mod storm;
 mod support;
+mod undated;
 mod upsert;
