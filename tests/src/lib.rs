@@ -9,11 +9,11 @@
 
 mod account;
 mod answer;
+mod check;
 pub mod events;
-mod identifiers;
+pub mod fuzz;
 mod running;
 
 pub use account::{Account, Plan};
 pub use answer::Answer;
-pub use identifiers::check_identifiers;
-pub use running::{Weir, eventually, journey, journey_alone};
+pub use running::{Weir, eventually, full_length, journey, journey_alone};

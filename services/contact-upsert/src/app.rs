@@ -16,7 +16,7 @@ use weir_reasons::Reason;
 use weir_rpc::Deadline;
 use weir_service::{Fault, Tries};
 
-pub use background::purge_receipts;
+pub use background::{PURGE_BEATS, purge};
 pub use delivery::Delivery;
 
 use crate::domain::{
@@ -79,6 +79,7 @@ impl From<Failure> for Error {
         match failure {
             Failure::Conflict => Self::Conflict,
             Failure::Unavailable => Self::Unavailable,
+            Failure::Refused => Self::Refused,
             Failure::Internal => Self::Internal,
         }
     }

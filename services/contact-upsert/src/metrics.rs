@@ -26,6 +26,10 @@ const REMOVES_DROPPED: &str = "kept_removes_dropped_total";
 const OUTBOX_LAG: &str = "contact.outbox_lag_seconds";
 /// Links and joins that were delivered.
 const DELIVERED: &str = "contact.outbox_delivered";
+/// Rows that were dropped for their age, by table.
+const PURGED: &str = "contact.purged_rows";
+/// Attempts at that that failed, by table.
+const PURGE_FAILURES: &str = "contact.purge_failures";
 /// Deliveries that failed; they come again.
 const UNDELIVERED: &str = "contact.outbox_failures";
 
@@ -97,6 +101,16 @@ pub fn outbox_waits(oldest: Option<Uuid>) {
 /// So many links and joins were delivered.
 pub fn delivered(count: usize) {
     counter!(DELIVERED).increment(count as u64);
+}
+
+/// So many rows were dropped for their age.
+pub fn purged(what: &'static str, rows: u64) {
+    counter!(PURGED, "table" => what).increment(rows);
+}
+
+/// Rows that are too old could not be dropped.
+pub fn purge_failed(what: &'static str) {
+    counter!(PURGE_FAILURES, "table" => what).increment(1);
 }
 
 /// A receiver was away.

@@ -9,12 +9,12 @@ mod identifiers;
 mod kept;
 mod links;
 mod outbox;
+mod purge;
 mod usage;
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Object;
 use weir_ids::AccountId;
-use weir_postgres::{Failure, Migration, Pool};
+use weir_postgres::{Client, Failure, Migration, Pool};
 
 use crate::domain::{Changes, Facts, KeyId, NOBODY, StoredLink};
 use kept::KeptCounts;
@@ -24,6 +24,7 @@ pub use batch::{BatchTransaction, NotStored, Rows, held_link};
 pub use contacts::{ContactKey, StoredProfile};
 pub use identifiers::{Changed, UniqueIdentifiers};
 pub use outbox::{OutboxRow, Parcel};
+pub use purge::Aged;
 pub use usage::Fenced;
 
 /// The schema, file by file.
@@ -55,7 +56,7 @@ impl Store {
     ///
     /// # Errors
     /// When PostgreSQL is away or all connections stay busy.
-    pub async fn client(&self) -> Result<Object, Failure> {
+    pub async fn client(&self) -> Result<Client, Failure> {
         Ok(self.pool.get().await?)
     }
 

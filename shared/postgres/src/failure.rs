@@ -1,6 +1,7 @@
 //! What an error of the database means to a caller.
 
-use deadpool_postgres::PoolError;
+use crate::PoolError;
+use crate::dial::DialError;
 use tokio_postgres::error::SqlState;
 
 /// Why a transaction did not commit. The text is for callers: it says nothing of the inside.
@@ -12,6 +13,10 @@ pub enum Failure {
     /// PostgreSQL is away, starting, stopping, out of connections, or was too slow.
     #[error("the database is away")]
     Unavailable,
+    /// PostgreSQL does not take a value, whatever the others are: one of another batch would
+    /// be taken. Which one it is, it does not say.
+    #[error("the database does not take a value")]
+    Refused,
     /// Ours to mend; the details are in the log.
     #[error("an internal error")]
     Internal,
@@ -24,6 +29,10 @@ impl From<tokio_postgres::Error> for Failure {
         match failure {
             Self::Conflict => tracing::debug!(code = code(&error), "conflict in the database"),
             Self::Unavailable => tracing::warn!(code = code(&error), "the database is away"),
+            // The message quotes the value (`invalid input syntax for type …: "…"`).
+            Self::Refused => {
+                tracing::error!(code = code(&error), "the database does not take a value");
+            }
             Self::Internal => {
                 // The message names columns and constraints; `detail`, which would show a
                 // row's values, stays out.
@@ -43,17 +52,15 @@ impl From<tokio_postgres::Error> for Failure {
 }
 
 impl From<PoolError> for Failure {
+    /// Whatever the reason, there is no connection.
     fn from(error: PoolError) -> Self {
-        match error {
-            PoolError::Backend(error) => match Self::from(error) {
-                Self::Internal | Self::Unavailable => Self::Unavailable,
-                Self::Conflict => Self::Conflict,
-            },
-            other => {
-                tracing::warn!(reason = %other, "no connection to the database");
-                Self::Unavailable
-            }
-        }
+        // What PostgreSQL says of a role or a database is ours to know, and has no values.
+        let reason = match &error {
+            PoolError::Backend(DialError::Postgres(error)) => code(error).to_owned(),
+            other => other.to_string(),
+        };
+        tracing::warn!(reason, "no connection to the database");
+        Self::Unavailable
     }
 }
 
@@ -80,6 +87,11 @@ pub fn failure_of(error: &tokio_postgres::Error) -> Failure {
         // Connection exceptions, insufficient resources, operator intervention (which also
         // holds the statement timeout), and a disk that is full.
         (_, "08" | "53" | "57" | "58") => Failure::Unavailable,
+        // A value that is out of range, malformed or too long (data exceptions), too large for
+        // an index or a row, or nested too deeply.
+        (_, "22") | (&SqlState::PROGRAM_LIMIT_EXCEEDED | &SqlState::STATEMENT_TOO_COMPLEX, _) => {
+            Failure::Refused
+        }
         _ => Failure::Internal,
     }
 }

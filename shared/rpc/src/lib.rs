@@ -17,7 +17,7 @@ pub use error::{
     aborted, internal, invalid, late, not_found, reason_of, refused, refused_with, told,
     unavailable,
 };
-pub use page::{Page, page_size};
+pub use page::{MAX_PAGE_BYTES, Page, page_size};
 pub use server::{Server, shutdown_signal};
 pub use unary::{PrefixedMessage, Unary, call};
 

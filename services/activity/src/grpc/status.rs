@@ -22,7 +22,7 @@ impl From<Error> for Status {
             Error::Database(Failure::Conflict | Failure::Unavailable) => {
                 weir_rpc::unavailable("the database")
             }
-            Error::Database(Failure::Internal) => weir_rpc::internal(),
+            Error::Database(Failure::Refused | Failure::Internal) => weir_rpc::internal(),
         }
     }
 }

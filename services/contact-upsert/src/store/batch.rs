@@ -12,13 +12,12 @@
 //! in one order of tables and keys: so no two batches wait for each other.
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Client;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::ContactId;
-use weir_postgres::{Failure, JsonText, Transaction};
+use weir_postgres::{Client, Failure, JsonText, Transaction};
 
 use super::{OutboxRow, micros_of};
 use crate::domain::{
@@ -63,6 +62,7 @@ impl From<Failure> for NotStored {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Conflict => Self::Conflict,
+            Failure::Refused => Self::Refused,
             other => Self::Failed(other),
         }
     }
@@ -86,19 +86,9 @@ impl From<tokio_postgres::Error> for NotStored {
             // Someone made the same identifier or receipt in the meantime.
             Some(&SqlState::UNIQUE_VIOLATION) => Self::Conflict,
             Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => Self::Aftermath,
-            // The text of such an error may hold the value: it is not logged.
-            Some(state) if is_about_a_value(state) => {
-                tracing::error!(code = state.code(), "the database refused a value");
-                Self::Refused
-            }
             _ => Failure::from(error).into(),
         }
     }
-}
-
-/// Data exceptions, and limits that a value exceeds.
-fn is_about_a_value(state: &SqlState) -> bool {
-    matches!(state.code().get(..2), Some("22" | "54"))
 }
 
 /// Rows of some keys and of the contacts that they lead to; the domain's view borrows from them.

@@ -3,6 +3,8 @@
 use tokio_postgres::Client;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
+use weir_proto::contact::v1::get_contact_request::Key;
+use weir_proto::contact::v1::{ContactEvent, FieldKey, UpsertContactsResponse};
 
 use crate::identifiers::check_identifiers;
 use crate::support::*;
@@ -73,93 +75,79 @@ impl Service {
             .await;
         contact_id(&answer, 0).parse().unwrap()
     }
+
+    /// Sends an event that brings the address, while it goes from each of `holders` to the next:
+    /// whenever the batch has read who has it and waits for that contact, it goes on.
+    async fn chase(&self, event: ContactEvent, holders: &[Uuid]) -> UpsertContactsResponse {
+        let mut hand = Hand::of(self).await;
+        hand.lock(holders[0]).await;
+        let (batch, mut client) = (self.batch(vec![event]), self.client.clone());
+        let call = tokio::spawn(async move { client.upsert_contacts(batch).await });
+        for step in holders.windows(2) {
+            let (from, to) = (step[0], step[1]);
+            hand.lock(to).await;
+            self.until_waiting(1).await;
+            // The next hand has the next holder as soon as this one lets go of it.
+            let next = Hand::of(self).await;
+            let next = tokio::spawn(async move {
+                next.lock(to).await;
+                next
+            });
+            self.until_waiting(2).await;
+            hand.hand_over(from, to).await;
+            hand.commit().await;
+            hand = next.await.unwrap();
+        }
+        hand.commit().await;
+        call.await.unwrap().unwrap().into_inner()
+    }
+
+    async fn holder(&self) -> String {
+        let field = FieldKey {
+            field_id: "str::email".into(),
+            value: "p0@x.org".into(),
+        };
+        self.find(Key::Field(field)).await.unwrap().contact_id
+    }
+
+    async fn check(&self) {
+        let wrong = check_identifiers(&self.database.superuser_url).await;
+        assert_eq!(wrong, Vec::<String>::new());
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_address_that_goes_on_while_a_batch_waits_for_its_holder_has_one_holder() {
+async fn an_address_that_goes_on_while_a_known_user_gets_it_has_one_holder() {
     let service = Service::start().await;
     let x = service.person(0, "x", "").await;
     let y = service.person(1, "y", EMAIL).await;
     let z = service.person(2, "z", "").await;
     let w = service.person(3, "w", "").await;
-    let (first, second) = (Hand::of(&service).await, Hand::of(&service).await);
-    first.lock(y).await;
-    first.lock(z).await;
-
-    // A first attempt finds y taken, a second one waits for it.
-    let event = identify(
-        4,
-        ("x", "-"),
-        r#"{"str::email":"p0@x.org","str::first":"X"}"#,
-    );
-    let batch = service.batch(vec![event]);
-    let mut client = service.client.clone();
-    let call = tokio::spawn(async move { client.upsert_contacts(batch).await });
-    service.until_waiting(1).await;
-    // z is the second hand's as soon as the first lets go of it, ...
-    let second = tokio::spawn(async move {
-        second.lock(z).await;
-        second
-    });
-    service.until_waiting(2).await;
-    first.hand_over(y, z).await;
-    first.commit().await;
-    // ... so the third attempt reads that z has the address, waits for z, ...
-    let second = second.await.unwrap();
-    service.until_waiting(1).await;
-    // ... and finds that it has it no more.
-    second.hand_over(z, w).await;
-    second.commit().await;
-
-    let answer = call.await.unwrap().unwrap().into_inner();
+    let fields = r#"{"str::email":"p0@x.org","str::first":"X"}"#;
+    // The first attempt finds y taken, and does not wait.
+    let event = identify(4, ("x", "-"), fields);
+    let answer = service.chase(event, &[y, z, w]).await;
     assert_eq!(statuses(&answer), [Stored]);
     assert_eq!(contact_id(&answer, 0), x.to_string());
     assert_eq!(answer.results[0].ignored_fields[0].field_id, "str::email");
-    let wrong = check_identifiers(&service.database.superuser_url).await;
-    assert_eq!(wrong, Vec::<String>::new());
-    let key = weir_proto::contact::v1::get_contact_request::Key::Field;
-    let found = service.find(key(weir_proto::contact::v1::FieldKey {
-        field_id: "str::email".into(),
-        value: "p0@x.org".into(),
-    }));
-    assert_eq!(found.await.unwrap().contact_id, w.to_string());
+    assert_eq!(service.holder().await, w.to_string());
+    service.check().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn an_address_that_was_given_away_meanwhile_is_not_deleted_under_its_new_holder() {
+async fn an_address_that_goes_on_while_a_visitor_is_found_by_it_has_one_holder() {
     let service = Service::start().await;
     let y = service.person(0, "y", EMAIL).await;
     let z = service.person(1, "z", "").await;
     let w = service.person(2, "w", "").await;
-    let (first, second) = (Hand::of(&service).await, Hand::of(&service).await);
-    first.lock(y).await;
-    first.lock(z).await;
-    // An unknown visitor, who is found by the address alone.
-    let event = identify(
-        3,
-        ("-", "a1"),
-        r#"{"str::email":"p0@x.org","str::first":"A"}"#,
-    );
-    let batch = service.batch(vec![event]);
-    let mut client = service.client.clone();
-    let call = tokio::spawn(async move { client.upsert_contacts(batch).await });
-    service.until_waiting(1).await;
-    let second = tokio::spawn(async move {
-        second.lock(z).await;
-        second
-    });
-    service.until_waiting(2).await;
-    first.hand_over(y, z).await;
-    first.commit().await;
-    let second = second.await.unwrap();
-    service.until_waiting(1).await;
-    second.hand_over(z, w).await;
-    second.commit().await;
-
-    let answer = call.await.unwrap().unwrap().into_inner();
-    assert_eq!(contact_id(&answer, 0), w.to_string());
-    let wrong = check_identifiers(&service.database.superuser_url).await;
-    assert_eq!(wrong, Vec::<String>::new());
+    let v = service.person(3, "v", "").await;
+    let fields = r#"{"str::email":"p0@x.org","str::first":"V"}"#;
+    let event = identify(4, ("-", "a1"), fields);
+    let answer = service.chase(event, &[y, z, w, v]).await;
+    assert_eq!(statuses(&answer), [Stored]);
+    assert_eq!(contact_id(&answer, 0), v.to_string());
+    assert_eq!(service.holder().await, v.to_string());
+    service.check().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -182,10 +170,7 @@ async fn rows_that_are_missing_do_not_hold_up_a_batch_for_ever() {
         .person(2, "u1", r#"{"str::email":"three@x.org"}"#)
         .await;
     assert_eq!(other.to_string(), contact_id(&answer, 0));
-    // The other one says its value once more: then it has a row.
-    service.person(3, "u3", "").await;
     let again = identify(4, ("-", "a2"), r#"{"str::email":"four@x.org"}"#);
     assert_eq!(statuses(&service.upsert(vec![again]).await), [Stored]);
-    let wrong = check_identifiers(&service.database.superuser_url).await;
-    assert_eq!(wrong, Vec::<String>::new());
+    service.check().await;
 }

@@ -259,11 +259,18 @@ struct StoredSample {
 struct StoredEntry {
     id: Uuid,
     micros: i64,
+    batch_id: String,
+    index: u32,
     kind: StoredKind,
+    event: String,
     message_id: String,
+    status: u32,
+    code: String,
     path: String,
+    field: String,
     reason: String,
     value: String,
+    count: i64,
 }
 
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -321,11 +328,18 @@ impl From<&LogEntry> for StoredEntry {
         Self {
             id: Uuid::now_v7(),
             micros: entry.time.timestamp_micros(),
+            batch_id: entry.batch_id.clone(),
+            index: entry.index,
             kind: entry.kind.into(),
+            event: entry.event_name.clone(),
             message_id: entry.message_id.clone(),
+            status: entry.status,
+            code: entry.code.to_string(),
             path: entry.path.clone(),
+            field: entry.field_id.clone(),
             reason: entry.reason.clone(),
             value: entry.value.clone(),
+            count: entry.count,
         }
     }
 }
@@ -334,11 +348,18 @@ impl From<StoredEntry> for LogEntry {
     fn from(stored: StoredEntry) -> Self {
         Self {
             time: DateTime::from_timestamp_micros(stored.micros).unwrap_or_default(),
+            batch_id: stored.batch_id,
+            index: stored.index,
             kind: stored.kind.into(),
+            event_name: stored.event,
             message_id: stored.message_id,
+            status: stored.status,
+            code: stored.code.into(),
             path: stored.path,
+            field_id: stored.field,
             reason: stored.reason,
             value: stored.value,
+            count: stored.count,
         }
     }
 }

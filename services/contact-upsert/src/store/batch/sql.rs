@@ -36,28 +36,26 @@ pub(super) const RECEIPTS: &str = "
     ) AS r";
 
 /// Locks in the order of the ids, which are sorted.
-macro_rules! lock_contacts {
-    ($how:literal) => {
-        concat!(
-            "
+pub(super) const LOCK_CONTACTS: &str = "
     SELECT c.contact_id, c.has_user_id, c.fields, c.registers,
            c.redirect_to IS NOT NULL
     FROM unnest($2::uuid[]) AS k (contact_id)
     CROSS JOIN LATERAL (
         SELECT * FROM contacts
         WHERE account_id = $1 AND contact_id = k.contact_id
-        ",
-            $how,
-            "
-    ) AS c"
-        )
-    };
-}
-
-pub(super) const LOCK_CONTACTS: &str = lock_contacts!("FOR UPDATE");
+        FOR UPDATE
+    ) AS c";
 
 /// Those that nobody holds.
-pub(super) const LOCK_FREE_CONTACTS: &str = lock_contacts!("FOR UPDATE SKIP LOCKED");
+pub(super) const LOCK_FREE_CONTACTS: &str = "
+    SELECT c.contact_id, c.has_user_id, c.fields, c.registers,
+           c.redirect_to IS NOT NULL
+    FROM unnest($2::uuid[]) AS k (contact_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM contacts
+        WHERE account_id = $1 AND contact_id = k.contact_id
+        FOR UPDATE SKIP LOCKED
+    ) AS c";
 
 pub(super) const INSERT_CONTACTS: &str = "
     INSERT INTO contacts (account_id, contact_id, has_user_id, fields, registers, redirect_to,
