@@ -258,7 +258,7 @@ async fn check(client: &tokio_postgres::Client, words: &HashMap<&str, String>) -
         let arguments: Vec<&str> = arguments.iter().map(|word| words[word].as_str()).collect();
         let arguments = arguments.join(", ");
         texts(client, "BEGIN").await;
-        let explain = format!("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE {name} ({arguments})");
+        let explain = format!("EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE \"{name}\" ({arguments})");
         let plan = texts(client, &explain).await.remove(0);
         texts(client, "ROLLBACK").await;
         let plan: Value = serde_json::from_str(&plan).unwrap();
@@ -289,7 +289,7 @@ async fn every_statement_reaches_rows_by_their_key_whatever_the_statistics_say()
         let client = pool.get().await.unwrap();
         texts(&client, &format!("SET plan_cache_mode = {mode}")).await;
         for (name, sql, _) in HOT {
-            texts(&client, &format!("PREPARE {name} AS {sql}")).await;
+            texts(&client, &format!("PREPARE \"{name}\" AS {sql}")).await;
         }
         clients.push((mode, client));
     }
