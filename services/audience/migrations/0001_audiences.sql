@@ -13,9 +13,13 @@ CREATE TABLE audiences (
     -- segment_actions | other
     origin text NOT NULL,
     create_time timestamptz NOT NULL,
-    PRIMARY KEY (account_id, audience_id),
-    UNIQUE (account_id, name)
+    PRIMARY KEY (account_id, audience_id)
 );
+-- Of two indexes that begin with the account, the planner may take the one that serves a look-up
+-- worse, while a table is small: it then reads all of the account. So those beside the primary
+-- key have conditions, which hold for every row, and which only the statements say that are
+-- meant to use them.
+CREATE UNIQUE INDEX audiences_by_name ON audiences (account_id, name) WHERE name <> '';
 
 -- What is, and what is wished; they differ while a re-entry is held back. A contact that is out
 -- is kept as well, so that a late add finds the newer remove: a row lives as long as the contact
@@ -65,7 +69,8 @@ CREATE TABLE contact_joins (
     survivor_id uuid NOT NULL,
     PRIMARY KEY (account_id, contact_id)
 );
-CREATE INDEX contact_joins_of_survivor ON contact_joins (account_id, survivor_id);
+CREATE INDEX contact_joins_of_survivor ON contact_joins (account_id, survivor_id)
+    WHERE survivor_id <> contact_id;
 
 -- Where the engine distributes tables, they go by account.
 DO $$
