@@ -34,10 +34,10 @@ CREATE TABLE memberships (
     left_time timestamptz,
     wish_time timestamptz NOT NULL,
     wish_message_id text NOT NULL,
-    PRIMARY KEY (account_id, audience_id, contact_id)
+    -- Those of one contact lie together: joins look for them.
+    PRIMARY KEY (account_id, contact_id, audience_id)
 ) WITH (fillfactor = 85);
 CREATE INDEX memberships_members ON memberships (account_id, audience_id, contact_id) WHERE member;
-CREATE INDEX memberships_of_contact ON memberships (account_id, contact_id, audience_id);
 
 -- Memberships that may wait to be brought to what is wished. A row is made with the wish that is
 -- held back, and lives until the sync of one of the next days finds that it waits no longer.

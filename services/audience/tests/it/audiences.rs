@@ -9,7 +9,7 @@ use weir_proto::audience::v1::{
     ListAudiencesRequest, ListMembersRequest, Origin,
 };
 
-use crate::service::{Client, World, add, apply, audience, create, members};
+use crate::service::{Client, World, add, apply, audience, contacts, create, members};
 use weir_proto::audience::v1::WishStatus;
 use weir_reasons::Reason;
 use weir_rpc::reason_of;
@@ -268,8 +268,7 @@ async fn a_row_that_can_not_be_read_costs_no_page() {
     let (world, mut client) = World::with_one().await;
     let (account, first) = audience(&mut client, "First").await;
     create(&mut client, &account, "Second").await;
-    let mut contacts = vec![Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7()];
-    contacts.sort();
+    let contacts: [Uuid; 3] = contacts();
     let wishes = contacts.iter().map(|one| add(*one, &first, 1)).collect();
     apply(&mut client, &account, wishes).await;
     let database = world.database().await;

@@ -39,7 +39,11 @@ async fn wishes_joins_and_syncs_on_two_replicas_never_deadlock() {
             // Some contacts twice, in any order, old and new ones.
             let wishes = (0..60).map(|index| {
                 let chance = scattered(round, index);
-                let make = if chance % 3 == 0 { remove } else { add };
+                let make = if chance.is_multiple_of(3) {
+                    remove
+                } else {
+                    add
+                };
                 make(
                     contacts[chance % 80],
                     &vips[chance % 2],
