@@ -21,11 +21,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use deadpool_postgres::Object;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId, ContactId};
-use weir_postgres::{Failure, Migration, Pool, Transaction};
+use weir_postgres::{Client, Failure, Migration, Pool, Transaction};
 
 use crate::domain::{Aliases, Origin};
 use crate::metrics;
@@ -71,7 +70,7 @@ pub struct Store {
 }
 
 /// A connection of one's own.
-pub struct Session(Object);
+pub struct Session(Client);
 
 /// A transaction of one account. Dropped, it is rolled back.
 pub struct Batch<'a> {

@@ -2,8 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod identifiers;
 mod identity;
+mod ledger;
 mod outage;
+mod plans;
+mod purge;
+mod races;
+mod refused;
 mod relay;
 mod storm;
 mod support;
