@@ -12,13 +12,16 @@ use chrono::{DateTime, SubsecRound, Utc};
 use tokio::sync::mpsc;
 use weir_ids::{AccountId, ContactId};
 use weir_postgres::Failure;
+use weir_reasons::Reason;
 use weir_rpc::Deadline;
 use weir_service::{Fault, Tries};
 
-pub use background::purge_receipts;
+pub use background::{PURGE_BEATS, purge};
 pub use delivery::Delivery;
 
-use crate::domain::{self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status};
+use crate::domain::{
+    self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status, is_merge_key,
+};
 use crate::metrics;
 use crate::store::{
     BatchTransaction, ContactKey, NotStored, OutboxRow, Rows, Store, StoredProfile, held_link,
@@ -76,7 +79,8 @@ impl From<Failure> for Error {
         match failure {
             Failure::Conflict => Self::Conflict,
             Failure::Unavailable => Self::Unavailable,
-            Failure::Refused | Failure::Internal => Self::Internal,
+            Failure::Refused => Self::Refused,
+            Failure::Internal => Self::Internal,
         }
     }
 }
@@ -108,8 +112,18 @@ pub struct Answer {
 pub struct Outcome {
     pub status: Status,
     pub contact: Option<ContactId>,
-    /// Field id and reason.
-    pub ignored: Vec<(String, &'static str)>,
+    pub ignored: Vec<Ignored>,
+    /// Of an event without a timestamp that was judged before: when it came first.
+    pub first_micros: Option<i64>,
+}
+
+/// A field's value that was not taken.
+#[derive(Debug, Clone)]
+pub struct Ignored {
+    pub field: String,
+    pub reason: Reason,
+    /// Canonical JSON; for the source's log alone.
+    pub value: String,
 }
 
 impl Outcome {
@@ -119,6 +133,7 @@ impl Outcome {
             status,
             contact: None,
             ignored: Vec::new(),
+            first_micros: None,
         }
     }
 }
@@ -235,14 +250,16 @@ impl App {
             Care::InSteps => self.store.kept_links(batch.account, facts, &mut keys),
             Care::AtOnce | Care::Heal => Vec::new(),
         };
-        let receipts = facts.with_receipts(&batch.settings, false);
+        // A batch that met another's receipt reads all of them, so that it meets none again.
+        let all_receipts = care != Care::InSteps;
+        let receipts = facts.with_receipts(all_receipts);
         let load = transaction.begin_load(facts, kept, keys, &receipts);
         let (first, receipts) = load.await?;
         snapshot
             .add(first.links(), &first.contacts())
             .inspect_err(|_| self.store.forget_links(batch.account, facts, &first))?;
         self.store.keep_links(batch.account, facts, &first);
-        snapshot.add_receipts(receipts, false);
+        snapshot.add_receipts(receipts, all_receipts);
         let keys = snapshot.other_keys();
         let mut more = None;
         if !keys.is_empty() {
@@ -255,14 +272,14 @@ impl App {
         if folded.needs_all_receipts {
             // Over the same rows: to look for others now, with contacts locked in two steps,
             // could be to wait for a batch that waits for this one.
-            let all = facts.with_receipts(&batch.settings, true);
+            let all = facts.with_receipts(true);
             let all = transaction.receipts(&all).await?;
             let mut snapshot = snapshot_of(facts, care, &first, more.as_ref())?;
             snapshot.add_receipts(all, true);
             folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
         }
         let answer = answer_of(&folded);
-        self.write(transaction, folded.changes, batch.account, purpose, now)
+        self.write(transaction, folded.changes, batch, purpose, now)
             .await?;
         Ok(answer)
     }
@@ -271,10 +288,11 @@ impl App {
         &self,
         transaction: BatchTransaction<'_>,
         changes: Changes<'_>,
-        account: AccountId,
+        batch: &Batch,
         purpose: Purpose,
         now: DateTime<Utc>,
     ) -> Result<(), NotStored> {
+        let account = batch.account;
         if changes.is_empty() {
             // Dropped, it rolls back; there is nothing to keep.
             return Ok(());
@@ -288,13 +306,19 @@ impl App {
         let changes = changes.with_held_links(held.iter().map(held_link).collect());
         let message = Message::of(&changes, now.timestamp_micros());
         let message = message.map(|message| OutboxRow::new(account, &message));
+        let handed_over = transaction.write(&changes, message.as_ref()).await?;
         if purpose == Purpose::Rehearse {
-            return transaction.rehearse(&changes, message.as_ref()).await;
+            return Ok(());
         }
-        transaction.commit(&changes, message.as_ref()).await?;
+        if !changes.kept.is_empty() {
+            let (added, limit) = (changes.kept.len(), batch.kept_removes_limit);
+            let bounded = self.store.bound_kept(&transaction, account, added, limit);
+            metrics::removes_dropped(bounded.await?);
+        }
+        transaction.commit().await?;
         self.store.keep_changes(account, &changes, now);
         metrics::contacts_written(&changes);
-        if let Some(message) = message {
+        for message in message.into_iter().chain(handed_over) {
             // Where the relay is far behind, it finds the row in the table.
             let _ = self.outbox.try_send(message);
         }
@@ -310,7 +334,18 @@ impl App {
         account: AccountId,
         key: &ContactKey,
     ) -> Result<Option<StoredProfile>, Error> {
-        Ok(self.store.contact(account, key).await?)
+        let found = self.store.contact(account, key).await?;
+        match key {
+            // Here it is not known which fields hold e-mail addresses; those are kept without
+            // case.
+            ContactKey::Identifier(kind, value)
+                if found.is_none() && is_merge_key(kind) && value.contains('@') =>
+            {
+                let folded = ContactKey::Identifier(kind.clone(), value.to_ascii_lowercase());
+                Ok(self.store.contact(account, &folded).await?)
+            }
+            _ => Ok(found),
+        }
     }
 
     /// Contacts by age.
@@ -381,8 +416,13 @@ fn answer_of(folded: &domain::Folded<'_>) -> Answer {
         ignored: outcome
             .ignored
             .iter()
-            .map(|ignored| (ignored.field.to_owned(), ignored.reason))
+            .map(|ignored| Ignored {
+                field: ignored.field.to_owned(),
+                reason: ignored.reason,
+                value: ignored.value.to_owned(),
+            })
             .collect(),
+        first_micros: outcome.first_micros,
     });
     Answer {
         outcomes: outcomes.collect(),

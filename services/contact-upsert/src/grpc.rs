@@ -18,8 +18,9 @@ use weir_proto::contact::v1::{
     WindowUnits,
 };
 use weir_rpc::{Deadline, MAX_MESSAGE, Page, Server, Unary, not_found, page_size};
+use weir_service::Background;
 
-pub use relay::{Peers, relay};
+pub use relay::{Peers, RELAY_BEATS, relay};
 
 use crate::app::{App, profile_of};
 use convert::{
@@ -34,6 +35,7 @@ use status::status_of;
 /// Where the listener fails.
 pub async fn serve(
     app: App,
+    loops: Background,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), tonic::transport::Error> {
@@ -51,8 +53,8 @@ pub async fn serve(
     Server::new("weir.contact.v1.ContactService")
         .service(service)
         .probe(move || {
-            let app = probed.clone();
-            async move { app.is_healthy().await }
+            let (app, loops) = (probed.clone(), loops.clone());
+            async move { loops.is_healthy() && app.is_healthy().await }
         })
         .serve(listener, shutdown)
         .await

@@ -13,13 +13,22 @@ use crate::store::{OutboxRow, Parcel};
 const UNDER_WAY: TimeDelta = TimeDelta::seconds(2);
 
 impl App {
-    /// Accounts with something to tell, the longest waiting first.
+    /// Up to `limit` accounts behind `after`, in order, for which something was not told in
+    /// time.
     ///
     /// # Errors
     /// When PostgreSQL is away.
-    pub async fn accounts_with_messages(&self, limit: i64) -> Result<Vec<AccountId>, Error> {
-        let waiting = self.background.accounts_with_messages(limit).await?;
-        metrics::outbox_waits(waiting.first().map(|(_, oldest)| *oldest));
+    pub async fn accounts_with_messages(
+        &self,
+        after: AccountId,
+        limit: i64,
+    ) -> Result<Vec<AccountId>, Error> {
+        let before = Utc::now() - UNDER_WAY;
+        let waiting = self
+            .background
+            .accounts_with_messages(after, before, limit)
+            .await?;
+        metrics::outbox_waits(waiting.iter().map(|(_, oldest)| *oldest).min());
         Ok(waiting.into_iter().map(|(account, _)| account).collect())
     }
 

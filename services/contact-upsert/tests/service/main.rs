@@ -2,11 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../../../tests/src/identifiers.rs"]
 mod identifiers;
 mod identity;
+mod ledger;
 mod outage;
+mod plans;
+mod purge;
 mod races;
+mod refused;
 mod relay;
 mod storm;
 mod support;

@@ -15,7 +15,7 @@ use weir_proto::contact::v1::{
 };
 use weir_stack::{TestDatabase, TestServers};
 
-pub use UpsertStatus::{NotFound, NotFunded, NothingNew, Refused, Repeated, Stored};
+pub use UpsertStatus::{NotFound, NotFunded, NothingNew, Refused, Repeated, Stored, Unstorable};
 
 pub const WINDOW: &str = "2025-07-10";
 

@@ -225,7 +225,7 @@ pub(super) fn applied(result: audience::WishResult) -> WishSaid {
         audience::WishStatus::HeldBack => WishSaid::HeldBack,
         audience::WishStatus::Overtaken => WishSaid::Overtaken,
         audience::WishStatus::UnknownAudience => WishSaid::UnknownAudience,
-        audience::WishStatus::Unspecified => WishSaid::Failed,
+        audience::WishStatus::Unstorable | audience::WishStatus::Unspecified => WishSaid::Failed,
     }
 }
 
