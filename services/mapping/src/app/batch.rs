@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use weir_ids::{AccountId, SourceId};
+use weir_rpc::Deadline;
 
-use super::recorder::{First, Note};
+use super::recorder::Note;
 use super::{App, Error};
 use crate::domain::event::{EventKind, Mapper, Outcome, RawEvent};
 use crate::domain::log::LogEntry;
 use crate::domain::sample::{Candidate, pick};
-use crate::domain::snapshot::Snapshot;
+use crate::domain::snapshot::{LOCATION, Snapshot};
 use crate::metrics;
+use crate::store::Pending;
 
 /// An event and what stands around it.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +33,24 @@ impl App {
         source: SourceId,
     ) -> Result<Arc<Snapshot>, Error> {
         self.snapshots.get(account, source).await
+    }
+
+    /// As [`snapshot`](Self::snapshot), for a batch that contact-upsert refused since the
+    /// account's unique identifiers are no longer of version `refused`: it is asked anew where
+    /// nothing newer is known here, which also heals what a crash left between both.
+    pub async fn snapshot_after_refusal(
+        &self,
+        account: AccountId,
+        source: SourceId,
+        refused: i64,
+        deadline: Deadline,
+    ) -> Result<Arc<Snapshot>, Error> {
+        let app = self.clone();
+        let mend =
+            weir_service::detached(async move { app.adopt_identifiers(account, deadline).await });
+        self.snapshots
+            .after_refusal(account, source, refused, mend)
+            .await
     }
 
     /// One outcome for each event, in order. Of a refused event it means nothing.
@@ -60,7 +80,7 @@ impl App {
             key: (snapshot.source.account_id, snapshot.source.source_id),
             picked: pick(receive_time, candidates),
             log,
-            first: first_of(snapshot, events),
+            is_first_identify: identifies_first(snapshot, events),
         });
         outcomes
     }
@@ -73,27 +93,46 @@ impl App {
         entries: Vec<LogEntry>,
     ) -> Result<(), Error> {
         // Also checks that the source is the account's.
-        self.snapshot(account, source).await?;
-        let pending = crate::store::Pending {
-            log: entries.into_iter().map(LogEntry::bounded).collect(),
-            ..Default::default()
-        };
-        if !pending.log.is_empty() {
+        let snapshot = self.snapshot(account, source).await?;
+        let mut pending = Pending::default();
+        pending.lines.extend(entries.into_iter().map(|mut entry| {
+            if entry.path.is_empty() {
+                entry.path = path_of(&snapshot, &entry);
+            }
+            entry.bounded()
+        }));
+        if !pending.lines.is_empty() {
             self.rings.write(account, source, &pending).await?;
         }
         Ok(())
     }
 }
 
-/// What is new about the source, where anything is. Until the snapshot is looked at again
-/// the next batches say the same; that is known then, and changes nothing.
-fn first_of(snapshot: &Snapshot, events: &[BatchEvent<'_>]) -> Option<First> {
-    let identified = snapshot.waits_for_events()
+/// Where in an event the value of a field stands, under the present mapping: later stages know
+/// the field alone. Empty where nothing fills it (any more).
+fn path_of(snapshot: &Snapshot, entry: &LogEntry) -> String {
+    let Some(contact) = snapshot.contact.as_ref() else {
+        return String::new();
+    };
+    let mut pairs = contact.traits.pairs.iter();
+    if let Some(pair) = pairs.find(|pair| pair.target == entry.field_id) {
+        return format!("traits.{}", pair.path.as_str());
+    }
+    // Of a track it describes the activity (semantics 2.7).
+    let part = LOCATION
+        .into_iter()
+        .find(|(_, field, _)| *field == entry.field_id && entry.kind != EventKind::Track);
+    part.map_or_else(String::new, |(part, _, _)| format!("location.{part}"))
+}
+
+/// Whether the source leaves its first state: only an identify that was not refused does that.
+/// Until the snapshot is looked at again the next batches say the same; that is known then, and
+/// changes nothing.
+fn identifies_first(snapshot: &Snapshot, events: &[BatchEvent<'_>]) -> bool {
+    snapshot.waits_for_events()
         && events
             .iter()
-            .any(|batch| !batch.refused && batch.event.kind != EventKind::Track);
-    let first = !snapshot.received_events && !events.is_empty();
-    (identified || first).then_some(First { identified })
+            .any(|batch| !batch.refused && batch.event.kind != EventKind::Track)
 }
 
 fn count(events: &[BatchEvent<'_>], outcomes: &[Outcome<'_>], log: &[LogEntry]) {
