@@ -12,7 +12,10 @@ const RETRIES: &str = "work_retries_total";
 /// Tells what each is, to whoever reads them.
 pub(crate) fn describe() {
     metrics::describe_counter!(PANICS, "Work of calls that ended by a panic.");
-    metrics::describe_counter!(RETRIES, "Work that lost against another transaction and began anew.");
+    metrics::describe_counter!(
+        RETRIES,
+        "Work that lost against another transaction and began anew."
+    );
 }
 
 /// An error of a service, as far as trying again goes.

@@ -111,7 +111,8 @@ mod tests {
         let open = fs::File::open("/proc/self/stat").unwrap();
         let mut busy = vec![0_u8; 32 << 20];
         while value(&render("weir-test"), "process_cpu_seconds_total") < 0.05 {
-            busy.iter_mut().for_each(|byte| *byte = byte.wrapping_add(1));
+            busy.iter_mut()
+                .for_each(|byte| *byte = byte.wrapping_add(1));
         }
         let text = render("weir-test");
         assert!(value(&text, "process_resident_memory_bytes") > 32e6);

@@ -104,8 +104,7 @@ where
                 Err(_) => late().into_http(),
             };
             let elapsed = started.elapsed();
-            metrics::histogram!(DURATION, "method" => method)
-                .record(elapsed.as_secs_f64());
+            metrics::histogram!(DURATION, "method" => method).record(elapsed.as_secs_f64());
             tracing::debug!(elapsed_ms = elapsed.as_millis(), "answered");
             drop(room);
             Ok(with_reason(response))
