@@ -54,7 +54,9 @@ fn findings(text: &str) -> Vec<String> {
             found.push(format!("{name} has no help"));
         }
         if (kind == "counter") != name.ends_with("_total") {
-            found.push(format!("{name} is a {kind}; counters, and no others, end in _total"));
+            found.push(format!(
+                "{name} is a {kind}; counters, and no others, end in _total"
+            ));
         }
         if kind == "histogram" && !(name.ends_with("_seconds") || name.ends_with("_bytes")) {
             found.push(format!("{name} does not name its unit"));
