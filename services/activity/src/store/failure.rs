@@ -1,6 +1,6 @@
 //! What can go wrong here, as far as the app tells it apart.
 
-use deadpool_postgres::PoolError;
+use weir_postgres::PoolError;
 use tokio_postgres::error::SqlState;
 
 /// Why a statement or a transaction was not done.
