@@ -70,6 +70,7 @@ fn snapshot(pairs: &[RawPair<'_>]) -> Snapshot {
             create_time: DateTime::UNIX_EPOCH,
         },
         unique_identifiers: vec![],
+        caseless_identifiers: vec![],
         key_strategy: KeyStrategy::Any,
         plan: PLAN,
         mapped_activities: 1,
