@@ -39,6 +39,6 @@ pub(super) fn status_of(error: Error) -> Status {
             "must be a JSON object of field ids and canonical values",
         ),
         Error::Unavailable | Error::Conflict => unavailable("the contact store"),
-        Error::Refused | Error::Internal => internal(),
+        Error::Refused | Error::Taken | Error::Internal => internal(),
     }
 }
