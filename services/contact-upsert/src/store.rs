@@ -12,9 +12,8 @@ mod purge;
 mod usage;
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Object;
 use weir_ids::AccountId;
-use weir_postgres::{Failure, Migration, Pool};
+use weir_postgres::{Client, Failure, Migration, Pool};
 
 use crate::domain::{Changes, Facts, KeyId, StoredLink};
 use links::Links;
@@ -53,7 +52,7 @@ impl Store {
     ///
     /// # Errors
     /// When PostgreSQL is away or all connections stay busy.
-    pub async fn client(&self) -> Result<Object, Failure> {
+    pub async fn client(&self) -> Result<Client, Failure> {
         Ok(self.pool.get().await?)
     }
 

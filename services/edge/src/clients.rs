@@ -20,8 +20,9 @@ use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_rpc::{Channel, Deadline};
 
 pub use convert::{
-    ActivityToRecord, Audience, AudienceRefused, Caller, ContactSettings, ContactToUpsert,
-    Entitlement, EventToMap, LogLine, Reservation, Settlement, SourceKind, UpsertMode, WishToApply,
+    ActivityToRecord, Ask, Audience, AudienceRefused, Caller, ContactSettings, ContactToUpsert,
+    Entitlement, EventToMap, MapRequest, Reservation, Settlement, SourceKind, UpsertMode,
+    UpsertedContact, WishToApply,
 };
 pub use failure::{Called, Cause, Failure};
 pub use hops::MAX_SETTLEMENTS;

@@ -17,10 +17,10 @@ mod stored;
 
 use std::collections::HashSet;
 
-use deadpool_postgres::{GenericClient, Transaction};
+use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use weir_postgres::{Failure, Migration, Pool};
+use weir_postgres::{Failure, Migration, Pool, Statements};
 
 pub use accounts::{
     get_account, insert_account, list_accounts, lock_account, note_first_events, raise_version,
@@ -65,8 +65,8 @@ pub async fn answers(pool: &Pool) -> bool {
 }
 
 /// What every function of this module asks with: a transaction, or a plain connection.
-pub trait Client: GenericClient {}
-impl<C: GenericClient> Client for C {}
+pub trait Client: Statements {}
+impl<C: Statements> Client for C {}
 
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -86,7 +86,7 @@ async fn execute(client: &impl Client, sql: &str, params: Params<'_>) -> Result<
 }
 
 /// One of the pool, until it is dropped.
-pub type Connection = deadpool_postgres::Object;
+pub type Connection = weir_postgres::Client;
 
 /// Waits for a connection.
 ///

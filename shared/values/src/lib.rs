@@ -19,7 +19,10 @@
 
 mod digits;
 mod field;
+pub mod format;
 mod nobody;
+pub mod number;
+pub mod path;
 mod value;
 
 pub use field::{BUILT_IN_FIELDS, BuiltInField, FieldId, InvalidFieldId, Prefix, ValueType};

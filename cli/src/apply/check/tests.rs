@@ -161,7 +161,7 @@ fn faults_of_sources_are_found() {
 fn faults_of_mappings_are_found() {
     expect_fault(
         &source("        contact_mapping:\n          - {trait: a..b, field: 'str::email'}<<<\n"),
-        "path",
+        "a key is missing",
     );
     expect_fault(
         &source("        contact_mapping:\n          - {trait: a, field: 'str::nothing'}<<<\n"),

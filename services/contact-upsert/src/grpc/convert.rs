@@ -3,6 +3,7 @@
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use chrono::{DateTime, NaiveDate, Utc};
+use prost::Message as _;
 use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
@@ -14,14 +15,15 @@ use weir_proto::contact::v1::{
     VersionedIdentifiers, get_contact_request, value,
 };
 use weir_proto::contact::v1::{KeyStrategy as KeyChoice, MergeStrategy as MergeChoice};
-use weir_rpc::{internal, invalid};
+use weir_rpc::invalid;
 use weir_values::FieldId;
 
 use crate::app::{Outcome, Profile};
 use crate::domain::{
-    ANONYMOUS_ID, Batch, Event, KeyStrategy, MergeStrategy, Mode, Settings, Status as Stored,
-    USER_ID, normalise,
+    ANONYMOUS_ID, Batch, Event, KeyStrategy, MergeStrategy, Mode, Register, Settings,
+    Status as Stored, USER_ID, normalise,
 };
+use crate::metrics;
 use crate::store::{ContactKey, UniqueIdentifiers};
 
 /// The edge takes no more in one request.
@@ -296,41 +298,42 @@ pub(super) fn closing_of(batches: &[BatchKey]) -> Result<Vec<(NaiveDate, BatchId
     closing.collect()
 }
 
-pub(super) fn contact_of(profile: &Profile<'_>) -> Result<Contact, Status> {
+/// A value that can't be read is left out: it must not keep others from being read.
+pub(super) fn contact_of(profile: &Profile<'_>) -> Contact {
     let stored = profile.stored;
-    let fields = profile
-        .fields
-        .iter()
-        .map(|register| {
-            let json = register.value.unwrap_or("null");
-            Ok(ContactField {
-                field_id: register.field.to_owned(),
-                value: Some(value_of(register.field, json).ok_or_else(internal)?),
-                event_time: DateTime::from_timestamp_micros(register.stamp.micros)
-                    .map(timestamp_of),
-            })
+    let field = |register: &Register<'_>| {
+        let value = value_of(register.field, register.value?);
+        if value.is_none() {
+            tracing::error!(contact = %stored.id, "a stored value is not canonical");
+            metrics::unreadable("value");
+        }
+        Some(ContactField {
+            field_id: register.field.to_owned(),
+            value: Some(value?),
+            event_time: DateTime::from_timestamp_micros(register.stamp.micros).map(timestamp_of),
         })
-        .collect::<Result<_, Status>>()?;
-    Ok(Contact {
+    };
+    Contact {
         contact_id: stored.id.to_string(),
         user_ids: stored.user_ids.clone(),
         anonymous_ids: stored.anonymous_ids.clone(),
-        fields,
+        fields: profile.fields.iter().filter_map(field).collect(),
         create_time: Some(timestamp_of(stored.create_time)),
         update_time: Some(timestamp_of(stored.update_time)),
         joined_contact_ids: stored.joined.iter().map(ToString::to_string).collect(),
-    })
+    }
+}
+
+/// In a list: with its tag and length.
+pub(super) fn encoded_len(contact: &Contact) -> usize {
+    contact.encoded_len() + 6
 }
 
 /// None where the value is not one that the field could hold, which mapping never sends.
 fn value_of(field: &str, json: &str) -> Option<Value> {
     use weir_values::Value as Typed;
     let field: FieldId = field.parse().ok()?;
-    let typed = Typed::from_canonical(&field, json);
-    let kind = match typed
-        .inspect_err(|_| tracing::error!("a stored value is not canonical"))
-        .ok()?
-    {
+    let kind = match Typed::from_canonical(&field, json).ok()? {
         Typed::Text(text) => value::Kind::Text(text),
         Typed::Integer(integer) => value::Kind::Integer(integer),
         Typed::Decimal(decimal) => value::Kind::Decimal(decimal.to_string()),

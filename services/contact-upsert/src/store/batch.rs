@@ -12,13 +12,12 @@
 //! in one order of tables and keys: so no two batches wait for each other.
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Client;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::ContactId;
-use weir_postgres::{Failure, JsonText, Transaction};
+use weir_postgres::{Client, Failure, JsonText, Transaction};
 
 use super::{OutboxRow, micros_of};
 use crate::domain::{

@@ -1,12 +1,12 @@
 //! What other services are to be told, one row a batch.
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::{Client, Transaction};
+use deadpool_postgres::Transaction;
 use futures_util::future::try_join_all;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::AccountId;
-use weir_postgres::Failure;
+use weir_postgres::{Client, Failure};
 
 use super::Store;
 use crate::domain::Message;

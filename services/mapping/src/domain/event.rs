@@ -1,15 +1,23 @@
 //! One event under one snapshot: rejected, or its typed values (semantics 2, 4.1-4.4).
 
+mod outcome;
+
 use bytes::BytesMut;
 use bytestring::ByteString;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
 use weir_reasons::Reason;
 
-use super::json::{self, Kind, Raw};
+use super::convert::{Failure, LeftOut, Taken};
+use super::json::{self, Raw};
 use super::log::{self, LogEntry, MAX_LINES};
 use super::mapping::Activity;
-use super::snapshot::{CompiledActivity, CompiledMapping, ContactMapping, LOCATION, Snapshot};
+use super::snapshot::{
+    Asked, CompiledActivity, CompiledMapping, CompiledPair, ContactMapping, Snapshot,
+};
+
+use outcome::Tally;
+pub use outcome::{MappedActivity, Outcome, Traits};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
@@ -34,27 +42,6 @@ pub struct RawEvent<'a> {
     pub message_id: &'a str,
 }
 
-/// What becomes of an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome<'s> {
-    NoMapping,
-    /// The message says what the activity's retention is.
-    PastRetention(String),
-    Mapped {
-        /// A JSON object of canonical values, `null` to clear; empty when there is nothing.
-        fields_json: ByteString,
-        activity: Option<MappedActivity<'s>>,
-    },
-}
-
-/// A track's activity and its attributes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MappedActivity<'s> {
-    pub activity: &'s Activity,
-    /// A JSON object of canonical values.
-    pub attributes_json: ByteString,
-}
-
 /// Semantics 2.1; the message of the seed.
 pub const NO_MAPPING: &str = "No mappings configured";
 
@@ -71,6 +58,7 @@ pub struct Mapper<'s, 'a> {
     /// Reused from event to event.
     found: Vec<Option<Raw<'a>>>,
     written: Vec<bool>,
+    left_out: LeftOut<'a>,
     /// What an event becomes is written here, and handed out as a copy in `texts`.
     out: String,
     /// What was handed out stands side by side here: none has memory of its own.
@@ -88,6 +76,7 @@ impl<'s, 'a> Mapper<'s, 'a> {
             batch_id,
             found: Vec::new(),
             written: Vec::new(),
+            left_out: LeftOut::default(),
             out: String::new(),
             texts: BytesMut::with_capacity(TEXTS),
             last: None,
@@ -107,8 +96,10 @@ impl<'s, 'a> Mapper<'s, 'a> {
             return Outcome::NoMapping;
         };
         if event.kind != EventKind::Track {
+            let (fields_json, traits) = self.fields(event, contact, event.location);
             return Outcome::Mapped {
-                fields_json: self.fields(event, contact, event.location),
+                fields_json,
+                traits,
                 activity: None,
             };
         }
@@ -119,9 +110,11 @@ impl<'s, 'a> Mapper<'s, 'a> {
             return Outcome::PastRetention(message);
         }
         let attributes_json = self.attributes(event, &compiled.properties);
+        // A track's location describes the activity, not the contact (semantics 2.7).
+        let (fields_json, traits) = self.fields(event, contact, None);
         Outcome::Mapped {
-            // A track's location describes the activity, not the contact (semantics 2.7).
-            fields_json: self.fields(event, contact, None),
+            fields_json,
+            traits,
             activity: Some(MappedActivity {
                 activity: &compiled.activity,
                 attributes_json,
@@ -145,7 +138,13 @@ impl<'s, 'a> Mapper<'s, 'a> {
             return ByteString::from_static("{}");
         };
         let mut out = self.begin();
-        self.convert(event, "properties", mapping, properties, false, &mut out);
+        // A null is nothing here: there is nothing to clear.
+        self.convert(
+            event,
+            &mapping.of("properties", false),
+            properties,
+            &mut out,
+        );
         out.push('}');
         self.finish(out)
     }
@@ -155,24 +154,26 @@ impl<'s, 'a> Mapper<'s, 'a> {
         event: &RawEvent<'a>,
         contact: &ContactMapping,
         location: Option<Raw<'a>>,
-    ) -> ByteString {
+    ) -> (ByteString, Traits) {
         self.written.clear();
         if event.traits.is_none() && location.is_none() {
-            return ByteString::new();
+            return (ByteString::new(), Traits::None);
         }
         let mut out = self.begin();
+        let mut tally = Tally::default();
         if let Some(traits) = event.traits {
-            self.convert(event, "traits", &contact.traits, traits, true, &mut out);
+            let mapping = contact.traits.of("traits", self.snapshot.nulls_clear());
+            tally = self.convert(event, &mapping, traits, &mut out);
         }
         if let Some(location) = location {
-            self.locate(event, contact, location, &mut out);
+            tally.values += self.locate(event, contact, location, &mut out);
         }
         if out.len() == 1 {
             out.clear();
         } else {
             out.push('}');
         }
-        self.finish(out)
+        (self.finish(out), tally.traits())
     }
 
     fn begin(&mut self) -> String {
@@ -189,29 +190,34 @@ impl<'s, 'a> Mapper<'s, 'a> {
         ByteString::try_from(copy).expect("it is a copy of a text")
     }
 
-    /// Appends what converts; logs what does not. With `nulls`, a null is a value too: it clears.
+    /// Appends what converts; logs what does not.
     fn convert(
         &mut self,
         event: &RawEvent<'a>,
-        root: &str,
-        mapping: &CompiledMapping,
+        asked: &Asked<'_>,
         object: Raw<'a>,
-        nulls: bool,
         out: &mut String,
-    ) {
+    ) -> Tally {
+        let mut tally = Tally::default();
         self.written.clear();
-        self.written.resize(mapping.pairs.len(), false);
-        if mapping.paths.find(object, &mut self.found).is_err() {
+        self.written.resize(asked.mapping.pairs.len(), false);
+        if json::is_empty_list(object) {
+            // An object of PHP that has nothing in it (semantics 2.6).
+            return tally;
+        }
+        if asked.mapping.paths.find(object, &mut self.found).is_err() {
             let about = About {
-                path: root.to_owned(),
+                path: asked.root.to_owned(),
                 field_id: "",
                 code: Reason::ObjectInvalid,
+                count: 1,
             };
             self.ignore(event, about, "expected an object".to_owned(), object);
-            return;
+            return tally;
         }
-        for (index, pair) in mapping.pairs.iter().enumerate() {
-            let Some(raw) = self.found[pair.slot] else {
+        let mut left_out = std::mem::take(&mut self.left_out);
+        for (index, pair) in asked.mapping.pairs.iter().enumerate() {
+            let Some(raw) = self.found[pair.slot].and_then(|found| pair.reach(found)) else {
                 continue;
             };
             let before = out.len();
@@ -219,53 +225,97 @@ impl<'s, 'a> Mapper<'s, 'a> {
                 out.push(',');
             }
             out.push_str(&pair.json_key);
-            if json::kind(raw) == Ok(Kind::Null) {
-                if nulls {
+            let start = out.len();
+            left_out.clear();
+            let taken = pair.convert(raw, out, &mut left_out);
+            match taken {
+                Ok(Taken::Value) => tally.values += 1,
+                Ok(Taken::Null) if asked.nulls_clear => {
+                    out.truncate(start);
                     out.push_str("null");
-                    self.written[index] = true;
-                } else {
-                    out.truncate(before);
+                    tally.clears += 1;
                 }
-                continue;
+                _ => out.truncate(before),
             }
-            match pair.converter.convert(raw, out) {
-                Ok(()) => self.written[index] = true,
-                Err(failure) => {
-                    out.truncate(before);
-                    let about = About {
-                        path: format!("{root}.{}", pair.path.as_str()),
-                        field_id: &pair.target,
-                        code: pair.converter.code(failure),
-                    };
-                    self.ignore(event, about, pair.converter.reason(failure), raw);
-                }
+            self.written[index] = out.len() > before;
+            if let Err(failure) = taken {
+                tally.ignored += 1;
+                self.ignore_value(event, asked.root, pair, failure, raw);
+            } else if !left_out.is_empty() {
+                tally.ignored += usize::from(taken == Ok(Taken::Nothing));
+                self.ignore_elements(event, asked.root, pair, &left_out);
             }
+        }
+        self.left_out = left_out;
+        tally
+    }
+
+    fn ignore_value(
+        &mut self,
+        event: &RawEvent<'a>,
+        root: &str,
+        pair: &CompiledPair,
+        failure: Failure,
+        raw: Raw<'a>,
+    ) {
+        let about = About {
+            path: pair.path_within(root),
+            field_id: &pair.target,
+            code: pair.converter.code(failure),
+            count: 1,
+        };
+        self.ignore(event, about, pair.converter.reason(failure), raw);
+    }
+
+    fn ignore_elements(
+        &mut self,
+        event: &RawEvent<'a>,
+        root: &str,
+        pair: &CompiledPair,
+        left_out: &LeftOut<'a>,
+    ) {
+        for element in left_out.elements() {
+            let about = About {
+                path: pair.path_within(root),
+                field_id: &pair.target,
+                code: pair.converter.code(element.failure),
+                count: element.count,
+            };
+            let reason = format!(
+                "left out of the list, element {}: {}",
+                element.position,
+                pair.converter.reason(element.failure)
+            );
+            self.ignore(event, about, reason, element.raw);
         }
     }
 
     /// A mapped trait beats the location, where it was there and converted (semantics 2.7).
+    /// How many values the location gives.
     fn locate(
         &mut self,
         event: &RawEvent<'a>,
         contact: &ContactMapping,
         location: Raw<'a>,
         out: &mut String,
-    ) {
+    ) -> usize {
         let mut parts: [Option<Raw<'a>>; 4] = [None; 4];
         // Not an object: the edge would have said so; nothing is located then.
         let _ = json::object(location, |key, value| {
-            let known = LOCATION.iter().position(|(name, _, _)| {
-                key.len() == name.len() + 2 && &key[1..key.len() - 1] == name.as_bytes()
+            let known = contact.location.iter().position(|part| {
+                key.len() == part.name.len() + 2 && &key[1..key.len() - 1] == part.name.as_bytes()
             });
             if let Some(index) = known {
                 parts[index] = Some(value);
             }
             Ok(())
         });
-        for (index, (name, field, converter)) in LOCATION.iter().enumerate() {
-            let taken =
-                contact.located[index].is_some_and(|pair| self.written.get(pair) == Some(&true));
-            let Some(raw) = parts[index].filter(|raw| !taken && !is_blank(raw)) else {
+        let mut values = 0;
+        for (part, raw) in contact.location.iter().zip(parts) {
+            let beaten = part
+                .pair
+                .is_some_and(|pair| self.written.get(pair) == Some(&true));
+            let Some(raw) = raw.filter(|_| !beaten) else {
                 continue;
             };
             let before = out.len();
@@ -273,18 +323,25 @@ impl<'s, 'a> Mapper<'s, 'a> {
                 out.push(',');
             }
             out.push('"');
-            out.push_str(field);
+            out.push_str(part.field);
             out.push_str("\":");
-            if let Err(failure) = converter.convert(raw, out) {
-                out.truncate(before);
-                let about = About {
-                    path: format!("location.{name}"),
-                    field_id: field,
-                    code: converter.code(failure),
-                };
-                self.ignore(event, about, converter.reason(failure), raw);
+            // The client sends unknown parts as null or as an empty text.
+            match part.converter.convert(raw, out, &mut LeftOut::default()) {
+                Ok(Taken::Value) => values += 1,
+                Ok(Taken::Null | Taken::Nothing) => out.truncate(before),
+                Err(failure) => {
+                    out.truncate(before);
+                    let about = About {
+                        path: format!("location.{}", part.name),
+                        field_id: part.field,
+                        code: part.converter.code(failure),
+                        count: 1,
+                    };
+                    self.ignore(event, about, part.converter.reason(failure), raw);
+                }
             }
         }
+        values
     }
 
     /// A source keeps 500 lines: of a batch that has more, later ones would push out the first
@@ -307,7 +364,7 @@ impl<'s, 'a> Mapper<'s, 'a> {
             field_id: about.field_id.to_owned(),
             reason,
             value: log::excerpt(value),
-            count: 1,
+            count: about.count,
         };
         self.log.push(entry.bounded());
     }
@@ -318,11 +375,7 @@ struct About<'a> {
     path: String,
     field_id: &'a str,
     code: Reason,
-}
-
-/// The client sends unknown parts of a location as null or as an empty text.
-fn is_blank(raw: Raw<'_>) -> bool {
-    matches!(raw, b"null" | b"\"\"")
+    count: i64,
 }
 
 fn past_retention(

@@ -4,13 +4,12 @@
 use std::collections::{HashMap, HashSet};
 
 use weir_ids::ActivityId;
+use weir_values::format::Format;
+use weir_values::path::Path;
 use weir_values::{FieldId, ValueType};
 
 use super::account::Invalid;
-use super::convert::Converter;
-use super::date::DateFormat;
 use super::field;
-use super::path::Path;
 
 /// Semantics 4.4.
 pub const RETENTIONS: [u32; 5] = [30, 90, 180, 365, 730];
@@ -36,7 +35,7 @@ pub struct FieldPair {
     pub path: Path,
     pub field: FieldId,
     pub value_type: ValueType,
-    pub date_format: Option<DateFormat>,
+    pub date_format: Option<Format>,
 }
 
 /// One pair of an activity mapping; checked.
@@ -45,7 +44,7 @@ pub struct AttributePair {
     pub path: Path,
     pub attribute: String,
     pub value_type: ValueType,
-    pub date_format: Option<DateFormat>,
+    pub date_format: Option<Format>,
 }
 
 /// Reads a contact mapping, given the account's custom fields. At most one pair per field,
@@ -75,7 +74,7 @@ pub fn read_contact_mapping(
             ));
         }
         read.push(FieldPair {
-            path: read_path(pair.path, || at("trait_path"))?,
+            path: read_path(pair.path, value_type, || at("trait_path"))?,
             field: pair.target.parse().map_err(|_| unknown())?,
             value_type,
             date_format: read_format(pair.date_format, value_type, || at("date_format"))?,
@@ -113,7 +112,7 @@ pub fn read_attributes(pairs: &[(RawPair<'_>, ValueType)]) -> Result<Vec<Attribu
             ));
         }
         read.push(AttributePair {
-            path: read_path(pair.path, || at("property_path"))?,
+            path: read_path(pair.path, *value_type, || at("property_path"))?,
             attribute: name.to_owned(),
             value_type: *value_type,
             date_format: read_format(pair.date_format, *value_type, || at("date_format"))?,
@@ -158,32 +157,30 @@ pub fn read_retention(days: u32) -> Result<u32, Invalid> {
     }
 }
 
-fn read_path(text: &str, at: impl FnOnce() -> String) -> Result<Path, Invalid> {
-    text.parse()
-        .map_err(|error: super::path::InvalidPath| Invalid::new(at(), error.to_string()))
+fn read_path(
+    text: &str,
+    value_type: ValueType,
+    at: impl FnOnce() -> String,
+) -> Result<Path, Invalid> {
+    let path = match text.parse::<Path>() {
+        Ok(path) => path,
+        Err(error) => return Err(Invalid::new(at(), error.to_string())),
+    };
+    if path.is_list() && !matches!(value_type, ValueType::MultiSelect | ValueType::Object) {
+        return Err(Invalid::new(
+            at(),
+            "[] gives many values, for a multi select or an object: write [0] for the first one",
+        ));
+    }
+    Ok(path)
 }
 
 fn read_format(
     text: &str,
     value_type: ValueType,
     at: impl FnOnce() -> String,
-) -> Result<Option<DateFormat>, Invalid> {
-    let format = match text {
-        "" => None,
-        text => match text.parse::<DateFormat>() {
-            Ok(format) => Some(format),
-            Err(error) => return Err(Invalid::new(at(), error.to_string())),
-        },
-    };
-    if Converter::new(value_type, format.clone()).is_none() {
-        let expected = if value_type.has_date_format() {
-            "a date or time and date needs one, such as ISO 8601 or DD-MM-YYYY"
-        } else {
-            "only dates and times and dates have one"
-        };
-        return Err(Invalid::new(at(), expected));
-    }
-    Ok(format)
+) -> Result<Option<Format>, Invalid> {
+    Format::of(value_type, text).map_err(|error| Invalid::new(at(), error.to_string()))
 }
 
 /// A named event of an account, and how this source's properties become its attributes.

@@ -330,6 +330,6 @@ pub fn event_name(name: ListedName) -> pb::EventName {
     }
 }
 
-fn format(format: Option<&crate::domain::date::DateFormat>) -> String {
+fn format(format: Option<&weir_values::format::Format>) -> String {
     format.map_or_else(String::new, ToString::to_string)
 }

@@ -10,7 +10,7 @@ use weir_rpc::Deadline;
 use super::convert;
 use super::status::status;
 use crate::app::{App, BatchEvent, Error};
-use crate::domain::event::{NO_MAPPING, Outcome, RawEvent};
+use crate::domain::event::{NO_MAPPING, Outcome, RawEvent, Traits};
 use crate::domain::snapshot::Snapshot;
 
 /// As the contract says.
@@ -108,6 +108,7 @@ fn mapped_event(outcome: Outcome<'_>, ids: &mut IdTexts) -> pb::MappedEvent {
         Outcome::PastRetention(message) => reject(Reason::PastRetention, message),
         Outcome::Mapped {
             fields_json,
+            traits,
             activity,
         } => mapped_event::Outcome::Mapped(pb::Mapped {
             fields_json: fields_json.into_bytes(),
@@ -117,11 +118,20 @@ fn mapped_event(outcome: Outcome<'_>, ids: &mut IdTexts) -> pb::MappedEvent {
                 retention_days: mapped.activity.retention_days,
                 earlier_retention_days: mapped.activity.earlier_retention_days.clone(),
             }),
-            traits: pb::MappedTraits::Unspecified.into(),
+            traits: mapped_traits(traits).into(),
         }),
     };
     pb::MappedEvent {
         outcome: Some(outcome),
+    }
+}
+
+fn mapped_traits(traits: Traits) -> pb::MappedTraits {
+    match traits {
+        Traits::None => pb::MappedTraits::None,
+        Traits::Values => pb::MappedTraits::Values,
+        Traits::Clears => pb::MappedTraits::Clears,
+        Traits::AllIgnored => pb::MappedTraits::AllIgnored,
     }
 }
 

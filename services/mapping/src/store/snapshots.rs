@@ -8,7 +8,7 @@ use tokio_postgres::types::Json;
 use uuid::Uuid;
 use weir_ids::{AccountId, ActivityId, SourceId};
 use weir_postgres::Failure;
-use weir_values::ValueType;
+use weir_values::{FieldId, ValueType};
 
 use super::accounts::read_plan;
 use super::codes::Code;
@@ -78,18 +78,20 @@ fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
         Some(Json(stored)) => read_fields(stored, &custom_types(row)?)?,
         None => Vec::new(),
     };
+    let unique_identifiers: Vec<FieldId> = identifiers
+        .iter()
+        .map(|id| id.parse().map_err(|_| corrupt("unique identifier")))
+        .collect::<Result<_, _>>()?;
+    let contact = ContactMapping::compile(pairs, &unique_identifiers);
     Ok(Snapshot {
         version: row.get("version"),
         source: read_source(row)?,
-        unique_identifiers: identifiers
-            .iter()
-            .map(|id| id.parse().map_err(|_| corrupt("unique identifier")))
-            .collect::<Result<_, _>>()?,
+        unique_identifiers,
         key_strategy: KeyStrategy::of(row.get("key_strategy"))?,
         plan: read_plan(row),
         mapped_activities: row.get("mapped_activities"),
         received_events: row.get("received_events"),
-        contact: ContactMapping::compile(pairs),
+        contact,
         activities: activities
             .map_or_else(Vec::new, |Json(activities)| activities)
             .into_iter()

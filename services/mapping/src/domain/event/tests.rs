@@ -7,6 +7,9 @@ use weir_ids::{AccountId, ActivityId, SourceId};
 use weir_values::{FieldId, Value, ValueType};
 
 use super::*;
+
+mod traits;
+
 use crate::domain::account::{KeyStrategy, Plan};
 use crate::domain::mapping::{ActivityMapping, RawPair, read_attributes, read_contact_mapping};
 use crate::domain::snapshot::CompiledActivity;
@@ -32,8 +35,11 @@ fn snapshot(pairs: &[RawPair<'_>]) -> Snapshot {
     let custom = HashMap::from([
         ("int:cm:score".to_owned(), ValueType::Integer),
         ("obj:cm:extra".to_owned(), ValueType::Object),
+        ("sst:cm:tags".to_owned(), ValueType::MultiSelect),
+        ("obj:cm:skus".to_owned(), ValueType::Object),
     ]);
-    let contact = ContactMapping::compile(read_contact_mapping(pairs, &custom).unwrap());
+    let unique = ["str::email".parse().unwrap()];
+    let contact = ContactMapping::compile(read_contact_mapping(pairs, &custom).unwrap(), &unique);
     let attributes = [
         (pair("count", "count", ""), ValueType::Integer),
         (pair("count", "n \"quoted\"", ""), ValueType::Text),
@@ -98,6 +104,7 @@ fn map(snapshot: &Snapshot, event: &RawEvent<'_>) -> (String, Option<String>, Ve
         Outcome::Mapped {
             fields_json,
             activity,
+            ..
         } => {
             let attributes = activity.map(|activity| activity.attributes_json.to_string());
             (fields_json.to_string(), attributes, mapper.into_log())
@@ -187,6 +194,9 @@ fn any_leaf() -> impl Strategy<Value = String> {
         Just(r#""lana@example.org""#.to_owned()),
         Just(r#"{"b":[1,{"c":"d"}]}"#.to_owned()),
         Just("[true]".to_owned()),
+        Just("1e-16384".to_owned()),
+        Just(r#""  ""#.to_owned()),
+        Just(r#""undefined""#.to_owned()),
     ]
 }
 
@@ -212,10 +222,11 @@ proptest! {
             }).unwrap();
         }
         let last: HashMap<&str, &String> = members.iter().map(|(key, leaf)| (*key, leaf)).collect();
+        let is_blank = |leaf: &str| json::text(leaf.as_bytes()).is_ok_and(|text| weir_values::is_blank(&text));
         let asked = last.iter().filter(|(key, leaf)| match **key {
             "other" => false,
             "a" => leaf.starts_with('{'),
-            _ => true,
+            _ => !is_blank(leaf),
         }).count();
         prop_assert_eq!(count + log.len(), asked);
     }
