@@ -129,6 +129,7 @@ impl Account {
                     pair("birthday", "dtz::b", "DD-MM-YYYY"),
                     pair("active", &active.field_id, ""),
                 ],
+                ..Default::default()
             })
             .await
             .unwrap();
@@ -140,6 +141,7 @@ impl Account {
             account_id: self.account_id.clone(),
             source_id: self.source_id.clone(),
             mappings,
+            clear: false,
         };
         let mut client = self.weir.mapping();
         client.put_contact_mapping(request).await.unwrap();
@@ -156,8 +158,9 @@ impl Account {
             account_id: self.account_id.clone(),
             source_id: self.source_id.clone(),
             event_name: event_name.into(),
-            retention_days,
+            retention_days: Some(retention_days),
             attributes,
+            clear_attributes: false,
         };
         let mut client = self.weir.mapping();
         client.put_activity_mapping(request).await.unwrap();
@@ -184,11 +187,12 @@ impl Account {
                 account_id: self.account_id.clone(),
                 source_id: self.source_id.clone(),
                 event_name: event_name.into(),
-                retention_days,
+                retention_days: Some(retention_days),
                 attributes: vec![
                     attribute("action", mapping::ValueType::Text),
                     attribute("count", mapping::ValueType::Integer),
                 ],
+                ..Default::default()
             })
             .await
             .unwrap();
@@ -379,8 +383,8 @@ fn put_account(name: &str, plan: Plan) -> mapping::PutAccountRequest {
     mapping::PutAccountRequest {
         name: name.into(),
         plan: Some(mapping::Plan {
-            included_contacts: plan.contacts,
-            activity_slots: plan.activity_slots,
+            included_contacts: Some(plan.contacts),
+            activity_slots: Some(plan.activity_slots),
             ..Default::default()
         }),
         ..Default::default()

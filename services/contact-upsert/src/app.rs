@@ -12,8 +12,9 @@ use std::time::Duration;
 use chrono::{DateTime, SubsecRound, Utc};
 use tokio::sync::mpsc;
 use weir_accounts::Accounts;
-use weir_ids::{AccountId, ContactId};
+use weir_ids::ContactId;
 use weir_postgres::Failure;
+use weir_reasons::Reason;
 use weir_rpc::Deadline;
 use weir_service::{Fault, Tries};
 
@@ -118,8 +119,18 @@ pub struct Answer {
 pub struct Outcome {
     pub status: Status,
     pub contact: Option<ContactId>,
-    /// Field id and reason.
-    pub ignored: Vec<(String, &'static str)>,
+    pub ignored: Vec<Ignored>,
+    /// Of an event without a timestamp that was judged before: when it came first.
+    pub first_micros: Option<i64>,
+}
+
+/// A field's value that was not taken.
+#[derive(Debug, Clone)]
+pub struct Ignored {
+    pub field: String,
+    pub reason: Reason,
+    /// Canonical JSON; for the source's log alone.
+    pub value: String,
 }
 
 impl Outcome {
@@ -129,6 +140,7 @@ impl Outcome {
             status,
             contact: None,
             ignored: Vec::new(),
+            first_micros: None,
         }
     }
 }
@@ -252,14 +264,16 @@ impl App {
             Care::InSteps => self.store.kept_links(batch.account, facts, &mut keys),
             Care::AtOnce | Care::Heal => Vec::new(),
         };
-        let receipts = facts.with_receipts(&batch.settings, false);
+        // A batch that met another's receipt reads all of them, so that it meets none again.
+        let all_receipts = care != Care::InSteps;
+        let receipts = facts.with_receipts(all_receipts);
         let load = transaction.begin_load(facts, kept, keys, &receipts);
         let (first, receipts) = load.await?;
         snapshot
             .add(first.links(), &first.contacts())
             .inspect_err(|_| self.store.forget_links(batch.account, facts, &first))?;
         self.store.keep_links(batch.account, facts, &first);
-        snapshot.add_receipts(receipts, false);
+        snapshot.add_receipts(receipts, all_receipts);
         let keys = snapshot.other_keys();
         let mut more = None;
         if !keys.is_empty() {
@@ -272,14 +286,14 @@ impl App {
         if folded.needs_all_receipts {
             // Over the same rows: to look for others now, with contacts locked in two steps,
             // could be to wait for a batch that waits for this one.
-            let all = facts.with_receipts(&batch.settings, true);
+            let all = facts.with_receipts(true);
             let all = transaction.receipts(&all).await?;
             let mut snapshot = snapshot_of(facts, care, &first, more.as_ref())?;
             snapshot.add_receipts(all, true);
             folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
         }
         let answer = answer_of(&folded);
-        self.write(transaction, folded.changes, batch.account, purpose, now)
+        self.write(transaction, folded.changes, batch, purpose, now)
             .await?;
         Ok(answer)
     }
@@ -288,10 +302,11 @@ impl App {
         &self,
         transaction: BatchTransaction<'_>,
         changes: Changes<'_>,
-        account: AccountId,
+        batch: &Batch,
         purpose: Purpose,
         now: DateTime<Utc>,
     ) -> Result<(), NotStored> {
+        let account = batch.account;
         if changes.is_empty() {
             // Dropped, it rolls back; there is nothing to keep.
             return Ok(());
@@ -305,13 +320,19 @@ impl App {
         let changes = changes.with_held_links(held.iter().map(held_link).collect());
         let message = Message::of(&changes, now.timestamp_micros());
         let message = message.map(|message| OutboxRow::new(account, &message));
+        let handed_over = transaction.write(&changes, message.as_ref()).await?;
         if purpose == Purpose::Rehearse {
-            return transaction.rehearse(&changes, message.as_ref()).await;
+            return Ok(());
         }
-        transaction.commit(&changes, message.as_ref()).await?;
+        if !changes.kept.is_empty() {
+            let (added, limit) = (changes.kept.len(), batch.kept_removes_limit);
+            let bounded = self.store.bound_kept(&transaction, account, added, limit);
+            metrics::removes_dropped(bounded.await?);
+        }
+        transaction.commit().await?;
         self.store.keep_changes(account, &changes, now);
         metrics::contacts_written(&changes);
-        if let Some(message) = message {
+        for message in message.into_iter().chain(handed_over) {
             // Where the relay is far behind, it finds the row in the table.
             let _ = self.outbox.try_send(message);
         }
@@ -372,8 +393,13 @@ fn answer_of(folded: &domain::Folded<'_>) -> Answer {
         ignored: outcome
             .ignored
             .iter()
-            .map(|ignored| (ignored.field.to_owned(), ignored.reason))
+            .map(|ignored| Ignored {
+                field: ignored.field.to_owned(),
+                reason: ignored.reason,
+                value: ignored.value.to_owned(),
+            })
             .collect(),
+        first_micros: outcome.first_micros,
     });
     Answer {
         outcomes: outcomes.collect(),

@@ -18,6 +18,10 @@ const JOINS: &str = "contact.joins";
 const RETRIES: &str = "contact.batch_retries";
 /// Events that PostgreSQL did not take.
 const UNSTORABLE: &str = "unstorable_events_total";
+/// Removes that were kept for somebody unknown, and whose person became known.
+const REMOVES_HANDED_OVER: &str = "kept_removes_handed_over_total";
+/// Removes that were kept, and had to go as their account had too many.
+const REMOVES_DROPPED: &str = "kept_removes_dropped_total";
 /// How long the oldest message has been waiting.
 const OUTBOX_LAG: &str = "contact.outbox_lag_seconds";
 /// Links and joins that were delivered.
@@ -40,6 +44,7 @@ pub fn batch_stored(answer: &Answer) {
         Status::NotFunded,
         Status::Refused,
         Status::NotFound,
+        Status::Kept,
         Status::Unstorable,
     ] {
         let outcomes = answer.outcomes.iter();
@@ -63,6 +68,16 @@ pub fn contacts_written(changes: &Changes<'_>) {
         }
     }
     counter!(JOINS).increment(changes.joins.len() as u64);
+}
+
+/// Removes that were kept go to audience.
+pub fn removes_handed_over(count: usize) {
+    counter!(REMOVES_HANDED_OVER).increment(count as u64);
+}
+
+/// An account has as many removes as it may have.
+pub fn removes_dropped(count: u64) {
+    counter!(REMOVES_DROPPED).increment(count);
 }
 
 /// A batch begins anew.
@@ -118,6 +133,7 @@ fn name(status: Status) -> &'static str {
         Status::NotFunded => "not_funded",
         Status::Refused => "refused",
         Status::NotFound => "not_found",
+        Status::Kept => "kept",
         Status::Unstorable => "unstorable",
     }
 }

@@ -6,6 +6,7 @@
 mod batch;
 mod contacts;
 mod identifiers;
+mod kept;
 mod links;
 mod outbox;
 mod purge;
@@ -15,7 +16,8 @@ use chrono::{DateTime, Utc};
 use weir_ids::AccountId;
 use weir_postgres::{Client, Failure, Migration, Pool};
 
-use crate::domain::{Changes, Facts, KeyId, StoredLink};
+use crate::domain::{Changes, Facts, KeyId, NOBODY, StoredLink};
+use kept::KeptCounts;
 use links::Links;
 
 pub use batch::{BatchTransaction, NotStored, Rows, held_link};
@@ -37,6 +39,7 @@ pub const MIGRATIONS: [Migration; 1] = [Migration {
 pub struct Store {
     pool: Pool,
     links: Links,
+    kept_counts: KeptCounts,
 }
 
 impl Store {
@@ -45,6 +48,7 @@ impl Store {
         Self {
             pool,
             links: Links::new(kept_links),
+            kept_counts: KeptCounts::default(),
         }
     }
 
@@ -68,7 +72,8 @@ impl Store {
 
     /// Keeps links that were read, and whose contacts are locked and alive.
     pub fn keep_links(&self, account: AccountId, facts: &Facts<'_>, rows: &Rows) {
-        let links = rows.read_links().map(|(id, link)| (facts.key(id), link));
+        let links = rows.read_links().filter(|(_, link)| link.contact != NOBODY);
+        let links = links.map(|(id, link)| (facts.key(id), link));
         self.links.learn(account, links);
     }
 

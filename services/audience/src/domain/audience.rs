@@ -118,7 +118,11 @@ mod tests {
             assert_eq!(Name::parse(blank), Err(InvalidName::Blank), "{blank:?}");
         }
         for control in ["a\0b", "a\nb", "a\tb", "a\u{85}b", "a\u{7f}b"] {
-            assert_eq!(Name::parse(control), Err(InvalidName::Control), "{control:?}");
+            assert_eq!(
+                Name::parse(control),
+                Err(InvalidName::Control),
+                "{control:?}"
+            );
         }
         // A control character at an end is white space, or none.
         assert_eq!(Name::parse("a\r\n").unwrap().as_str(), "a");

@@ -132,7 +132,10 @@ impl Batch<'_> {
         let (audience, contact) = after;
         let rows = self
             .transaction
-            .query(&statement, &[&self.account.0, &audience.0, &contact.0, &limit])
+            .query(
+                &statement,
+                &[&self.account.0, &audience.0, &contact.0, &limit],
+            )
             .await?;
         Ok(rows
             .iter()

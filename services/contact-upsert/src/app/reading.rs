@@ -4,6 +4,7 @@ use weir_ids::{AccountId, ContactId};
 use weir_rpc::Deadline;
 
 use super::{App, Error};
+use crate::domain::is_merge_key;
 use crate::store::{ContactKey, StoredProfile};
 
 /// Contacts that are read at once: the largest are of some megabytes.
@@ -22,6 +23,16 @@ impl App {
     ) -> Result<StoredProfile, Error> {
         if let Some(found) = self.store.contact(account, key).await? {
             return Ok(found);
+        }
+        // Here it is not known which fields hold e-mail addresses; those are kept without case.
+        if let ContactKey::Identifier(kind, value) = key
+            && is_merge_key(kind)
+            && value.contains('@')
+        {
+            let folded = ContactKey::Identifier(kind.clone(), value.to_ascii_lowercase());
+            if let Some(found) = self.store.contact(account, &folded).await? {
+                return Ok(found);
+            }
         }
         self.must_know(account, deadline).await?;
         Err(Error::ContactUnknown)

@@ -1,10 +1,9 @@
 //! What a fold leaves to be written.
 
-use uuid::Uuid;
-use weir_ids::ContactId;
+use weir_ids::{AudienceId, ContactId};
 
 use super::contact::Stamp;
-use super::fold::StoredLink;
+use super::fold::{Receipt, StoredLink};
 use super::key::{Key, is_merge_key};
 
 /// The difference between what was loaded and what is true now. What did not change is not
@@ -20,8 +19,19 @@ pub struct Changes<'a> {
     pub links_moved: Vec<LinkRow<'a>>,
     /// Values of merge keys that are no longer current.
     pub links_gone: Vec<LinkGone<'a>>,
+    /// Ids whose stamp is now that of a merge.
+    pub links_signed: Vec<LinkRow<'a>>,
     pub joins: Vec<Join<'a>>,
-    pub receipts: Vec<(Uuid, ContactId)>,
+    pub receipts: Vec<Receipt>,
+    /// Some of them stand already: their events said nothing new before.
+    pub receipts_again: bool,
+    /// By identifier and audience; with a row for each of the identifiers, which leads to
+    /// nobody.
+    pub kept: Vec<KeptRow<'a>>,
+    /// Those of the new links under which removes are kept: they are to be handed over.
+    pub kept_found: Vec<Key<'a>>,
+    /// Removes that came before their person in this very batch.
+    pub removes: Vec<Remove<'a>>,
     /// Profile units that are charged.
     pub units: i32,
 }
@@ -59,6 +69,22 @@ pub struct LinkGone<'a> {
     pub from: ContactId,
 }
 
+/// A remove for somebody who is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptRow<'a> {
+    pub key: Key<'a>,
+    pub audience: AudienceId,
+    pub stamp: Stamp<'a>,
+}
+
+/// A remove that was kept, and whose it turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remove<'a> {
+    pub contact: ContactId,
+    pub audience: AudienceId,
+    pub stamp: Stamp<'a>,
+}
+
 /// One contact went into another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Join<'a> {
@@ -74,7 +100,14 @@ impl<'a> Changes<'a> {
         self.contacts_new.is_empty()
             && self.contacts_changed.is_empty()
             && self.contacts_moved.is_empty()
+            && self.receipts.is_empty()
+            && self.kept.is_empty()
             && self.units == 0
+    }
+
+    /// Whether an identifier's row leads to nobody, before or after.
+    pub fn has_marks(&self) -> bool {
+        !self.kept.is_empty() || !self.kept_found.is_empty()
     }
 
     /// The contacts with rows that were joined into others: whatever else points to them has
@@ -117,6 +150,12 @@ impl<'a> Changes<'a> {
             self.links_moved.insert(place, row);
         }
         self
+    }
+
+    /// The contact of a new link.
+    pub fn contact_of(&self, key: &Key<'_>) -> Option<ContactId> {
+        let found = self.links_new.binary_search_by(|row| row.key.cmp(key));
+        found.ok().map(|place| self.links_new[place].contact)
     }
 
     /// What activity has to be told: user ids and anonymous ids that have another contact now.

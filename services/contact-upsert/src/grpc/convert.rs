@@ -14,14 +14,17 @@ use weir_proto::contact::v1::{
     IgnoredField, TextList, UpsertContactsRequest, UpsertMode, UpsertResult, UpsertStatus, Value,
     VersionedIdentifiers, get_contact_request, value,
 };
-use weir_proto::contact::v1::{KeyStrategy as KeyChoice, MergeStrategy as MergeChoice};
+use weir_proto::contact::v1::{
+    KeyStrategy as KeyChoice, MembershipMode as UpdateMode, MembershipUpdate as Update,
+    MergeStrategy as MergeChoice,
+};
 use weir_rpc::invalid;
 use weir_values::FieldId;
 
-use crate::app::{Outcome, Profile};
+use crate::app::{Ignored, Outcome, Profile};
 use crate::domain::{
-    ANONYMOUS_ID, Batch, Event, KeyStrategy, MergeStrategy, Mode, Register, Settings,
-    Status as Stored, USER_ID, normalise,
+    ANONYMOUS_ID, Batch, Event, KeyStrategy, MembershipMode, MembershipUpdate, MergeStrategy, Mode,
+    Register, Settings, Status as Stored, USER_ID, is_email, normalise,
 };
 use crate::metrics;
 use crate::store::{ContactKey, UniqueIdentifiers};
@@ -31,6 +34,10 @@ const MAX_EVENTS: usize = 1_000;
 /// Ids of 255 characters.
 const MAX_ID_BYTES: usize = 1_020;
 const MAX_CLOSED: usize = 1_000;
+/// Removes that an account may have kept whose plan we are not told.
+const MAX_KEPT_REMOVES: i64 = 50_000;
+/// Of a value in the source's log (semantics 7.3), in characters.
+const MAX_LOGGED: usize = 120;
 /// Semantics 3.2 has two.
 const MAX_UNIQUE_IDENTIFIERS: usize = 2;
 
@@ -66,8 +73,14 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
         window: day_of("window", &request.window)?,
         epoch: request.epoch,
         identifiers_version: request.identifiers_version,
+        kept_removes_limit: match request.kept_removes_limit {
+            0 => MAX_KEPT_REMOVES,
+            limit if limit > 0 => limit,
+            _ => return Err(invalid("kept_removes_limit", "must not be negative")),
+        },
         settings: Settings {
             unique_identifiers: request.unique_identifiers,
+            caseless_identifiers: request.caseless_identifiers,
             key_strategy,
             merge_strategy,
             existing_only: request.existing_only,
@@ -156,10 +169,23 @@ fn event_of(event: ContactEvent) -> Result<Event, Violation> {
         fields_json: text("fields_json", event.fields_json)?,
         event_micros,
         message_id: without_nul(text("message_id", event.message_id)?),
-        has_wish: event.membership_update.is_some(),
+        update: event.membership_update.map(update_of).transpose()?,
+        undated: event.undated,
+        no_values: event.no_values,
         funded: event.funded,
         key,
     })
+}
+
+fn update_of(update: Update) -> Result<MembershipUpdate, Violation> {
+    let mode = match update.mode() {
+        UpdateMode::Add => MembershipMode::Add,
+        UpdateMode::Remove => MembershipMode::Remove,
+        UpdateMode::Unspecified => return Err(("membership_update.mode", "must be given")),
+    };
+    let audience = update.audience_id.parse();
+    let audience = audience.map_err(|_| ("membership_update.audience_id", NOT_AN_ID))?;
+    Ok(MembershipUpdate { mode, audience })
 }
 
 fn identifier(field: &'static str, bytes: Bytes) -> Result<ByteString, Violation> {
@@ -223,22 +249,27 @@ fn result_of(outcome: Outcome, contact_id: Bytes) -> UpsertResult {
         Stored::NotFunded => UpsertStatus::NotFunded,
         Stored::Refused => UpsertStatus::Refused,
         Stored::NotFound => UpsertStatus::NotFound,
+        Stored::Kept => UpsertStatus::Kept,
         Stored::Unstorable => UpsertStatus::Unstorable,
     };
     UpsertResult {
-        first_time: None,
+        first_time: outcome
+            .first_micros
+            .and_then(DateTime::from_timestamp_micros)
+            .map(timestamp_of),
         status: status.into(),
         contact_id,
-        ignored_fields: outcome
-            .ignored
-            .into_iter()
-            .map(|(field_id, reason)| IgnoredField {
-                code: String::new(),
-                value: String::new(),
-                field_id,
-                reason: reason.to_owned(),
-            })
-            .collect(),
+        ignored_fields: outcome.ignored.into_iter().map(ignored_of).collect(),
+    }
+}
+
+fn ignored_of(ignored: Ignored) -> IgnoredField {
+    let text = serde_json::from_str::<String>(&ignored.value).unwrap_or(ignored.value);
+    IgnoredField {
+        field_id: ignored.field,
+        reason: ignored.reason.cure().to_owned(),
+        code: ignored.reason.code().to_owned(),
+        value: text.chars().take(MAX_LOGGED).collect(),
     }
 }
 
@@ -266,7 +297,7 @@ pub(super) fn key_of(key: Option<get_contact_request::Key>) -> Result<ContactKey
         Some(Key::Field(FieldKey { field_id, value })) => {
             field_of("field.field_id", &field_id)?;
             let value = usable("field.value", value)?;
-            let value = normalise(&field_id, value.into()).into_owned();
+            let value = normalise(value.into(), is_email(&field_id)).into_owned();
             ContactKey::Identifier(field_id, value)
         }
         None => return Err(invalid("key", "must be given: what to find the contact by")),

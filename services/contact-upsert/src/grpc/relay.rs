@@ -22,7 +22,7 @@ use weir_rpc::{Channel, Deadline, MAX_MESSAGE};
 use weir_service::Pulse;
 
 use crate::app::{App, Delivery};
-use crate::domain::{Link, Message, USER_ID};
+use crate::domain::{Link, Message, Removal, USER_ID};
 use crate::metrics;
 use crate::store::OutboxRow;
 
@@ -46,6 +46,8 @@ pub const RELAY_BEATS: Duration = Duration::from_secs(120);
 const MESSAGES: usize = 16;
 /// The contract's limit.
 const MAX_LINKS: usize = 10_000;
+/// As well.
+const MAX_WISHES: usize = 1_000;
 
 /// The services that are told.
 #[derive(Clone)]
@@ -104,9 +106,48 @@ impl Peers {
             let request = Deadline::after(CALL).request(request)?;
             self.audience.join_contacts(request).await?;
         }
+        self.apply_removes(account, messages).await?;
         metrics::delivered(count);
         Ok(())
     }
+
+    /// Removes that were kept until their person became known, at their own times. What
+    /// audience says of each is final: it was overtaken, or its audience is gone.
+    async fn apply_removes(
+        &mut self,
+        account: AccountId,
+        messages: &[Message<'_>],
+    ) -> Result<(), Status> {
+        let removals = messages.iter().flat_map(|message| &message.removals);
+        let wishes: Vec<audience::Wish> = removals.map(wish_of).collect();
+        for wishes in wishes.chunks(MAX_WISHES) {
+            let request = audience::ApplyWishesRequest {
+                account_id: account.to_string(),
+                wishes: wishes.to_vec(),
+            };
+            let request = Deadline::after(CALL).request(request)?;
+            self.audience.apply_wishes(request).await?;
+        }
+        Ok(())
+    }
+}
+
+fn wish_of(removal: &Removal<'_>) -> audience::Wish {
+    let Removal(contact, of, micros, message_id) = removal;
+    audience::Wish {
+        contact_id: contact.to_string().into(),
+        audience_id: of.to_string().into(),
+        mode: audience::WishMode::Remove.into(),
+        wish_time: timestamp_of(*micros),
+        message_id: message_id.to_string().into(),
+    }
+}
+
+fn timestamp_of(micros: i64) -> Option<Timestamp> {
+    DateTime::from_timestamp_micros(micros).map(|time| Timestamp {
+        seconds: time.timestamp(),
+        nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
+    })
 }
 
 fn link_of(link: &Link<'_>) -> IdentifierLink {
@@ -121,10 +162,7 @@ fn link_of(link: &Link<'_>) -> IdentifierLink {
         value: value.to_string().into(),
         contact_id: contact.to_string().into(),
         version: *version,
-        link_time: DateTime::from_timestamp_micros(*linked_micros).map(|time| Timestamp {
-            seconds: time.timestamp(),
-            nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
-        }),
+        link_time: timestamp_of(*linked_micros),
     }
 }
 

@@ -21,9 +21,11 @@ use weir_postgres::{Client, Failure, JsonText, Transaction};
 
 use super::{OutboxRow, micros_of};
 use crate::domain::{
-    Batch, Care, Changes, Facts, Key, KeyId, Snapshot, Stamp, StoredContact, StoredLink, Unusable,
+    Batch, Care, Changes, Facts, Key, KeyId, NOBODY, Receipt, Snapshot, Stamp, StoredContact,
+    StoredLink, Unusable,
 };
 
+mod kept;
 mod sql;
 mod write;
 
@@ -190,7 +192,7 @@ impl<'c> BatchTransaction<'c> {
         kept: Vec<(KeyId, StoredLink<'static>)>,
         sought: Vec<KeyId>,
         events: &[Uuid],
-    ) -> Result<(Rows, Vec<(Uuid, ContactId)>), NotStored> {
+    ) -> Result<(Rows, Vec<Receipt>), NotStored> {
         let account = &self.batch.account.0;
         let whose: [&(dyn ToSql + Sync); 1] = [account];
         let of_account = self.transaction.prepare_cached(sql::ACCOUNT).await?;
@@ -251,21 +253,24 @@ impl<'c> BatchTransaction<'c> {
         }
     }
 
-    /// The receipts of these events, with their contacts.
+    /// The receipts of these events.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
-    pub async fn receipts(&self, events: &[Uuid]) -> Result<Vec<(Uuid, ContactId)>, NotStored> {
+    pub async fn receipts(&self, events: &[Uuid]) -> Result<Vec<Receipt>, NotStored> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
         let by_event = self.transaction.prepare_cached(sql::RECEIPTS).await?;
         let sought: [&(dyn ToSql + Sync); 2] = [&self.batch.account.0, &events];
         let receipts = self.transaction.query(&by_event, &sought).await?;
-        let receipts = receipts.iter();
-        Ok(receipts
-            .map(|row| (row.get(0), ContactId(row.get(1))))
-            .collect())
+        let receipts = receipts.iter().map(|row| Receipt {
+            key: row.get(0),
+            contact: row.get::<_, Option<Uuid>>(1).map(ContactId),
+            is_stored: row.get(2),
+            first_micros: row.get::<_, Option<_>>(3).map(micros_of),
+        });
+        Ok(receipts.collect())
     }
 
     /// Finds more keys and locks their contacts. Those that another transaction holds are left
@@ -323,7 +328,8 @@ impl<'c> BatchTransaction<'c> {
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
         let kept = kept.iter().map(|(_, link)| link.contact.0);
         let contacts = kept.chain(links.iter().map(|row| row.get(1)));
-        let mut contacts: Vec<Uuid> = contacts.filter(|id| !known(ContactId(*id))).collect();
+        let contacts = contacts.filter(|id| *id != NOBODY.0 && !known(ContactId(*id)));
+        let mut contacts: Vec<Uuid> = contacts.collect();
         contacts.sort_unstable();
         contacts.dedup();
         if contacts.is_empty() {
@@ -345,29 +351,26 @@ impl<'c> BatchTransaction<'c> {
         Ok(self.transaction.query(&held, &[account, &ids]).await?)
     }
 
-    /// Writes what changed and commits. `message` is for the relay.
+    /// Writes what changed. `message` is for the relay; answers one more, of removes that had
+    /// been kept for somebody who is known now.
     ///
     /// # Errors
     /// [`NotStored::Closed`] when the batch was closed; [`NotStored::Conflict`] when an
     /// identifier or receipt was made by another in the meantime. Nothing is written then.
-    pub async fn commit(
-        self,
+    pub async fn write(
+        &self,
         changes: &Changes<'_>,
         message: Option<&OutboxRow>,
-    ) -> Result<(), NotStored> {
-        self.write(changes, message).await?;
-        Ok(self.transaction.commit().await?)
+    ) -> Result<Option<OutboxRow>, NotStored> {
+        self.write_all(changes, message).await?;
+        self.hand_over(changes).await
     }
 
-    /// As `commit`, but for the commit: finds out whether PostgreSQL takes it.
+    /// Commits what was written.
     ///
     /// # Errors
-    /// Those of `commit`.
-    pub async fn rehearse(
-        self,
-        changes: &Changes<'_>,
-        message: Option<&OutboxRow>,
-    ) -> Result<(), NotStored> {
-        self.write(changes, message).await
+    /// When PostgreSQL refuses.
+    pub async fn commit(self) -> Result<(), NotStored> {
+        Ok(self.transaction.commit().await?)
     }
 }

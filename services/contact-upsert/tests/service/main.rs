@@ -13,6 +13,8 @@ mod races;
 mod reads;
 mod refused;
 mod relay;
+mod removes;
 mod storm;
 mod support;
+mod undated;
 mod upsert;

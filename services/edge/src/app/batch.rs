@@ -28,7 +28,8 @@ pub(super) struct Batch {
     pub body: Bytes,
     pub events: Vec<Event>,
     pub settings: ContactSettings,
-    pub entitlement: Entitlement,
+    /// None until mapping has spoken.
+    pub entitlement: Option<Entitlement>,
     /// The one that counts: of the last start.
     pub reservation: Option<Reservation>,
     /// Profile and activity units that it used of them, where that is certain.
@@ -90,7 +91,7 @@ impl Batch {
             body,
             events,
             settings: ContactSettings::default(),
-            entitlement: Entitlement::default(),
+            entitlement: None,
             reservation: None,
             spent: (None, None),
             ledger_epoch: 0,
@@ -137,7 +138,7 @@ impl Batch {
             factors,
             is_in_flight: meter.is_short_for_now(i64::MAX),
         };
-        let plan = &self.entitlement;
+        let plan = self.entitlement.unwrap_or_default();
         Limits {
             profile: limit(&reservation.profile, plan.profile_factors()),
             activity: limit(&reservation.activity, plan.activity_factors()),

@@ -91,7 +91,7 @@ impl App {
             batch_id: &BatchId::new().to_string(),
             profile: wanted.profile.all,
             activity: wanted.activity.all,
-            entitlement: batch.entitlement,
+            entitlement: batch.entitlement.unwrap_or_default(),
             ledger_epoch: batch.ledger_epoch,
         };
         let reserved = self

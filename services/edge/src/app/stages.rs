@@ -53,7 +53,7 @@ impl App {
             .await?;
         drop(sent);
         batch.settings = answer.settings;
-        batch.entitlement = answer.entitlement;
+        batch.entitlement = Some(answer.entitlement);
         for (place, said) in places.into_iter().zip(answer.results) {
             let event = &mut batch.events[place];
             if let Content::Refused(_) = event.content {
@@ -109,7 +109,7 @@ impl App {
             .upsert_contacts(
                 &batch.caller,
                 reservation,
-                (&batch.settings, batch.entitlement),
+                (&batch.settings, batch.entitlement.unwrap_or_default()),
                 &events,
                 deadline,
             )

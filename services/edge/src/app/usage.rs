@@ -40,7 +40,8 @@ impl App {
             None => {
                 let deadline = Deadline::after(TIME.min(batch.deadline.remaining()));
                 let account_id = &batch.caller.account_id;
-                let usage = self.clients.usage(account_id, deadline).await.ok()?;
+                let asked = self.clients.usage(account_id, batch.entitlement, deadline);
+                let usage = asked.await.ok()?;
                 (usage.profile, usage.activity, usage.window_end)
             }
         };

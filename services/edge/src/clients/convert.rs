@@ -333,7 +333,7 @@ pub(super) fn reservation(ask: &Ask<'_>, answer: quota::ReserveResponse) -> Opti
     })
 }
 
-pub(super) fn window_usage(answer: &quota::GetUsageResponse) -> Option<WindowUsage> {
+pub(super) fn window_usage(answer: quota::GetUsageResponse) -> Option<WindowUsage> {
     let meter = |usage: quota::Usage| Meter {
         granted: 0,
         limit: usage.limit,

@@ -173,13 +173,15 @@ impl Clients {
     pub async fn usage(
         &self,
         account_id: &str,
+        entitlement: Option<Entitlement>,
         deadline: Deadline,
     ) -> Result<WindowUsage, Failure> {
         let message = || quota::GetUsageRequest {
             account_id: account_id.to_owned(),
+            entitlement: entitlement.map(convert::entitlement),
         };
         let answer = hop!(self.quota, get_usage, deadline, message)?.answer;
-        window_usage(&answer).ok_or_else(|| Failure::unexpected("get_usage"))
+        window_usage(answer).ok_or_else(|| Failure::unexpected("get_usage"))
     }
 
     /// [`MAX_SETTLEMENTS`] at most.

@@ -122,7 +122,7 @@ mod tests {
         ) {
             let mut events: Vec<Vec<u8>> = (0..count)
                 .map(|n| {
-                    format!(r#"{{"user_id":"{n}","event":"e","traits":{{"x":{traits}}}}}"#).into()
+                    format!(r#"{{"user_id":"u{n}","event":"e","traits":{{"x":{traits}}}}}"#).into()
                 })
                 .collect();
             let at = at.index(count);
@@ -135,7 +135,7 @@ mod tests {
                 for (place, reading) in read.into_iter().enumerate() {
                     match reading {
                         Reading::Event(read) if place != at => {
-                            prop_assert_eq!(&*read.user_id, place.to_string());
+                            prop_assert_eq!(&*read.user_id, format!("u{place}"));
                         }
                         Reading::Refused(_) if place == at => {}
                         other => prop_assert!(false, "{place}: {other:?}"),

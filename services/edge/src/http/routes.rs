@@ -114,6 +114,8 @@ pub fn find(method: &Method, path: &str) -> Result<Route, Problem> {
 mod tests {
     use std::collections::BTreeSet;
 
+    use weir_reasons::{About, Reason};
+
     use super::*;
 
     #[test]
@@ -153,5 +155,27 @@ mod tests {
             })
             .collect();
         assert_eq!(described, there);
+    }
+
+    #[test]
+    fn the_description_knows_every_reason_of_an_event() {
+        let text = include_str!("../../openapi.json");
+        let description: serde_json::Value = serde_json::from_str(text).unwrap();
+        let codes = &description["components"]["schemas"]["Outcome"]["properties"]["code"]["enum"];
+        let described: BTreeSet<Reason> = codes
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|code| Reason::of_code(code.as_str().unwrap()).unwrap())
+            .collect();
+        for reason in Reason::ALL {
+            let is_there = described.contains(reason);
+            match reason.about() {
+                About::Event => assert!(is_there, "{reason}"),
+                About::Call => assert!(!is_there, "{reason}"),
+                // An identify may be refused for a value that was ignored.
+                About::Value => {}
+            }
+        }
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use weir_ids::{AccountId, SourceId};
+use weir_rpc::Deadline;
 
-use super::recorder::{First, Note};
+use super::recorder::Note;
 use super::{App, Error};
 use crate::domain::event::{EventKind, Mapper, Outcome, RawEvent};
 use crate::domain::log::LogEntry;
@@ -31,6 +32,24 @@ impl App {
         source: SourceId,
     ) -> Result<Arc<Snapshot>, Error> {
         self.snapshots.get(account, source).await
+    }
+
+    /// As [`snapshot`](Self::snapshot), for a batch that contact-upsert refused since the
+    /// account's unique identifiers are no longer of version `refused`: it is asked anew where
+    /// nothing newer is known here, which also heals what a crash left between both.
+    pub async fn snapshot_after_refusal(
+        &self,
+        account: AccountId,
+        source: SourceId,
+        refused: i64,
+        deadline: Deadline,
+    ) -> Result<Arc<Snapshot>, Error> {
+        let app = self.clone();
+        let mend =
+            weir_service::detached(async move { app.adopt_identifiers(account, deadline).await });
+        self.snapshots
+            .after_refusal(account, source, refused, mend)
+            .await
     }
 
     /// One outcome for each event, in order. Of a refused event it means nothing.
@@ -60,7 +79,7 @@ impl App {
             key: (snapshot.source.account_id, snapshot.source.source_id),
             picked: pick(receive_time, candidates),
             log,
-            first: first_of(snapshot, events),
+            is_first_identify: identifies_first(snapshot, events),
         });
         outcomes
     }
@@ -85,15 +104,14 @@ impl App {
     }
 }
 
-/// What is new about the source, where anything is. Until the snapshot is looked at again
-/// the next batches say the same; that is known then, and changes nothing.
-fn first_of(snapshot: &Snapshot, events: &[BatchEvent<'_>]) -> Option<First> {
-    let identified = snapshot.waits_for_events()
+/// Whether the source leaves its first state: only an identify that was not refused does that.
+/// Until the snapshot is looked at again the next batches say the same; that is known then, and
+/// changes nothing.
+fn identifies_first(snapshot: &Snapshot, events: &[BatchEvent<'_>]) -> bool {
+    snapshot.waits_for_events()
         && events
             .iter()
-            .any(|batch| !batch.refused && batch.event.kind != EventKind::Track);
-    let first = !snapshot.received_events && !events.is_empty();
-    (identified || first).then_some(First { identified })
+            .any(|batch| !batch.refused && batch.event.kind != EventKind::Track)
 }
 
 fn count(events: &[BatchEvent<'_>], outcomes: &[Outcome<'_>], log: &[LogEntry]) {

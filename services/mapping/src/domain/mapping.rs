@@ -13,11 +13,16 @@ use super::field;
 
 /// Semantics 4.4.
 pub const RETENTIONS: [u32; 5] = [30, 90, 180, 365, 730];
-pub const DEFAULT_RETENTION: u32 = 90;
+/// Nothing is refused as too old that nobody decided about.
+pub const DEFAULT_RETENTION: u32 = 730;
 /// As many as there can be custom fields.
 const MAX_ATTRIBUTES: usize = 200;
 const MAX_ATTRIBUTE_NAME: usize = 150;
 const MAX_EVENT_NAME: usize = 255;
+/// A message names so many activities (a person who unmaps some asks again), with so many
+/// characters each: it travels in a header.
+const MAX_NAMED: usize = 10;
+const MAX_NAMED_CHARS: usize = 60;
 
 /// A pair as it comes from outside.
 #[derive(Debug, Clone, Copy)]
@@ -142,19 +147,55 @@ pub fn is_event_name(name: &str) -> bool {
     fits && !name.is_empty() && !name.contains('\0')
 }
 
-/// 0 stands for the default.
-///
 /// # Errors
 /// When it is none of the five.
 pub fn read_retention(days: u32) -> Result<u32, Invalid> {
-    match days {
-        0 => Ok(DEFAULT_RETENTION),
-        days if RETENTIONS.contains(&days) => Ok(days),
-        _ => Err(Invalid::new(
-            "retention_days",
-            "must be 30, 90, 180, 365 or 730",
-        )),
+    if RETENTIONS.contains(&days) {
+        return Ok(days);
     }
+    Err(Invalid::new(
+        "retention_days",
+        "must be 30, 90, 180, 365 or 730",
+    ))
+}
+
+/// Why a plan can't have so few slots, where it can't: which activities are in the way
+/// (semantics 4.2, 6.7).
+pub fn too_few_slots(slots: i64, mapped: &[String]) -> Option<String> {
+    let free = usize::try_from(slots).unwrap_or(0);
+    let surplus = mapped
+        .len()
+        .checked_sub(free)
+        .filter(|surplus| *surplus > 0)?;
+    let mut names: Vec<String> = mapped
+        .iter()
+        .take(MAX_NAMED)
+        .map(|name| format!("\"{}\"", cut(name, MAX_NAMED_CHARS)))
+        .collect();
+    if mapped.len() > MAX_NAMED {
+        names.push(format!("and {} more", mapped.len() - MAX_NAMED));
+    }
+    Some(format!(
+        "{slots} activity slots are fewer than the {} activities that are mapped; \
+         at least {surplus} of these must be unmapped first: {}",
+        mapped.len(),
+        names.join(", ")
+    ))
+}
+
+fn cut(name: &str, limit: usize) -> String {
+    match name.char_indices().nth(limit) {
+        Some((at, _)) => format!("{}…", &name[..at]),
+        None => name.to_owned(),
+    }
+}
+
+/// Why one more activity can't be mapped (semantics 4.2).
+pub fn no_free_slot(slots: i64, used: i64) -> String {
+    format!(
+        "{used} of the plan's {slots} activity slots are used: each further activity needs one \
+         Activities + add-on, or a mapped one must be unmapped"
+    )
 }
 
 fn read_path(
@@ -282,6 +323,22 @@ mod tests {
     }
 
     #[test]
+    fn a_plan_can_not_fall_below_what_is_mapped() {
+        let names = |count: usize| (1..=count).map(|n| format!("Name {n}")).collect::<Vec<_>>();
+        assert_eq!(too_few_slots(2, &names(2)), None);
+        let message = too_few_slots(1, &names(3)).unwrap();
+        assert!(message.contains("at least 2"), "{message}");
+        assert!(
+            message.ends_with("\"Name 1\", \"Name 2\", \"Name 3\""),
+            "{message}"
+        );
+        let message = too_few_slots(0, &names(13)).unwrap();
+        assert!(message.ends_with("\"Name 10\", and 3 more"), "{message}");
+        let long = [String::from("é").repeat(255)];
+        assert!(too_few_slots(0, &long).unwrap().len() < 300);
+    }
+
+    #[test]
     fn a_change_of_retention_remembers_what_was() {
         let mut activity = Activity {
             activity_id: ActivityId::new(),
@@ -301,7 +358,7 @@ mod tests {
                 (days, &earlier)
             );
         }
-        assert_eq!(read_retention(0), Ok(90));
-        assert!(read_retention(31).is_err());
+        assert_eq!(read_retention(DEFAULT_RETENTION), Ok(730));
+        assert!(read_retention(31).is_err() && read_retention(0).is_err());
     }
 }

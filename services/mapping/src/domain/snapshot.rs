@@ -19,11 +19,14 @@ pub struct Snapshot {
     pub version: i64,
     pub source: Source,
     pub unique_identifiers: Vec<FieldId>,
+    /// Those of them that hold e-mail addresses.
+    pub caseless_identifiers: Vec<FieldId>,
     pub key_strategy: KeyStrategy,
+    /// Of both (semantics 3.2).
+    pub identifiers_version: i64,
     pub plan: Plan,
     /// Distinct mapped activities of the account.
     pub mapped_activities: i64,
-    pub received_events: bool,
     /// None saved: everything is rejected (semantics 2.1).
     pub contact: Option<ContactMapping>,
     /// By event name.

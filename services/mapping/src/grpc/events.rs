@@ -32,7 +32,16 @@ pub async fn map_events(
         .enumerate()
         .map(|(index, event)| read_event(index, event, &request.body))
         .collect::<Result<Vec<_>, _>>()?;
-    let snapshot = tokio::time::timeout(deadline.remaining(), app.snapshot(account, source))
+    let snapshot = async {
+        match request.refused_identifiers_version {
+            None => app.snapshot(account, source).await,
+            Some(refused) => {
+                app.snapshot_after_refusal(account, source, refused, deadline)
+                    .await
+            }
+        }
+    };
+    let snapshot = tokio::time::timeout(deadline.remaining(), snapshot)
         .await
         .unwrap_or(Err(Error::Late))
         .map_err(status)?;
@@ -166,8 +175,12 @@ fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
         key_strategy: convert::key_strategy(snapshot.key_strategy).into(),
         merge_strategy: convert::merge_strategy(settings.merge_strategy).into(),
         existing_only: settings.existing_only,
-        identifiers_version: 0,
-        caseless_identifiers: Vec::new(),
+        identifiers_version: snapshot.identifiers_version,
+        caseless_identifiers: snapshot
+            .caseless_identifiers
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 

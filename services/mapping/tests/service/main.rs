@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod configuration;
+mod contacts;
 mod events;
 mod harness;
 mod help;
+mod identifiers;
 mod keys;
 mod versions;

@@ -90,8 +90,8 @@ impl Plans {
         let plan = account.plan.ok_or(Error::Unreadable(MAPPING))?;
         Ok(Entitlement {
             contacts: plan
-                .included_contacts
-                .saturating_add(plan.additional_contacts)
+                .included_contacts()
+                .saturating_add(plan.additional_contacts())
                 .max(0),
             mapped_activities: account.mapped_activities.max(0),
             profile_factor: plan.profile_factor.unwrap_or(PROFILE_FACTOR).max(0),

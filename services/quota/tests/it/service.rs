@@ -119,7 +119,7 @@ impl World {
         let plan = mapping::Account {
             account_id: account.id.clone(),
             plan: Some(mapping::Plan {
-                included_contacts: 1,
+                included_contacts: Some(1),
                 profile_factor: Some(profile),
                 activity_factor: Some(activity),
                 ..mapping::Plan::default()

@@ -27,7 +27,7 @@ pub(super) const HELD_LINKS: &str = "
     ) AS i";
 
 pub(super) const RECEIPTS: &str = "
-    SELECT r.event_key, r.contact_id
+    SELECT r.event_key, r.contact_id, r.is_stored, r.first_time
     FROM unnest($2::uuid[]) AS k (event_key)
     CROSS JOIN LATERAL (
         SELECT * FROM receipts
@@ -132,11 +132,88 @@ pub(super) const INSERT_LINKS: &str = "
     WHERE a.account_id = $1";
 
 pub(super) const INSERT_RECEIPTS: &str = "
-    INSERT INTO receipts (account_id, event_key, contact_id, receive_time)
-    SELECT a.account_id, u.event_key, u.contact_id, $4
+    INSERT INTO receipts (account_id, event_key, contact_id, is_stored, first_time, receive_time)
+    SELECT a.account_id, u.event_key, u.contact_id, u.is_stored, u.first_time, $6
     FROM accounts a
-    CROSS JOIN unnest($2::uuid[], $3::uuid[]) AS u (event_key, contact_id)
+    CROSS JOIN unnest($2::uuid[], $3::uuid[], $4::boolean[], $5::timestamptz[])
+               AS u (event_key, contact_id, is_stored, first_time)
     WHERE a.account_id = $1";
+
+/// As that, where some of the events have a receipt as they said nothing new before: its times
+/// stay.
+pub(super) const RENEW_RECEIPTS: &str = "
+    INSERT INTO receipts AS r (account_id, event_key, contact_id, is_stored, first_time,
+                               receive_time)
+    SELECT a.account_id, u.event_key, u.contact_id, u.is_stored, u.first_time, $6
+    FROM accounts a
+    CROSS JOIN unnest($2::uuid[], $3::uuid[], $4::boolean[], $5::timestamptz[])
+               AS u (event_key, contact_id, is_stored, first_time)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, event_key) DO UPDATE
+    SET contact_id = excluded.contact_id, is_stored = excluded.is_stored
+    WHERE NOT r.is_stored";
+
+/// Links, and rows that lead to nobody: under those removes are kept. Only a row that leads to
+/// nobody gives way.
+pub(super) const INSERT_MARKED: &str = "
+    INSERT INTO identifiers AS i (account_id, kind, value, contact_id, version, link_time,
+                                  event_time, message_id)
+    SELECT a.account_id, u.kind, u.value, u.contact_id, u.version, $8, u.event_time,
+           u.message_id
+    FROM accounts a
+    CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::timestamptz[],
+                      $7::text[])
+               AS u (kind, value, contact_id, version, event_time, message_id)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, kind, value) DO UPDATE
+    SET contact_id = excluded.contact_id, version = excluded.version,
+        link_time = excluded.link_time, event_time = excluded.event_time,
+        message_id = excluded.message_id
+    WHERE i.contact_id = '00000000-0000-0000-0000-000000000000'";
+
+/// Of rows whose contacts are locked.
+pub(super) const SIGN_LINKS: &str = "
+    INSERT INTO identifiers AS i (account_id, kind, value, contact_id, version, link_time,
+                                  event_time, message_id)
+    SELECT a.account_id, u.kind, u.value, u.contact_id, 1, u.event_time, u.event_time,
+           u.message_id
+    FROM accounts a
+    CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[])
+               AS u (kind, value, contact_id, event_time, message_id)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, kind, value) DO UPDATE
+    SET event_time = excluded.event_time, message_id = excluded.message_id
+    WHERE i.contact_id = excluded.contact_id";
+
+pub(super) const KEEP_REMOVES: &str = "
+    INSERT INTO kept_removes AS k (account_id, kind, value, audience_id, update_time,
+                                   message_id, keep_until)
+    SELECT a.account_id, u.kind, u.value, u.audience_id, u.update_time, u.message_id, $7
+    FROM accounts a
+    CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[])
+               AS u (kind, value, audience_id, update_time, message_id)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, kind, value, audience_id) DO UPDATE
+    SET update_time = excluded.update_time, message_id = excluded.message_id,
+        keep_until = excluded.keep_until
+    WHERE (k.update_time, k.message_id) < (excluded.update_time, excluded.message_id)";
+
+pub(super) const COUNT_KEPT: &str = "SELECT count(*) FROM kept_removes WHERE account_id = $1";
+
+pub(super) const DROP_KEPT: &str = "
+    DELETE FROM kept_removes
+    WHERE account_id = $1 AND (kind, value, audience_id) IN (
+        SELECT kind, value, audience_id FROM kept_removes
+        WHERE account_id = $1
+        ORDER BY keep_until, update_time
+        LIMIT $2
+        FOR UPDATE SKIP LOCKED)";
+
+/// All that is kept under one identifier.
+pub(super) const TAKE_KEPT: &str = "
+    DELETE FROM kept_removes
+    WHERE account_id = $1 AND kind = $2 AND value = $3
+    RETURNING audience_id, update_time, message_id, keep_until";
 
 pub(super) const INSERT_JOINS: &str = "
     INSERT INTO joins (account_id, joined_id, survivor_id, join_time, identifiers)

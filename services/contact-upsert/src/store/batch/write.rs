@@ -12,7 +12,7 @@ use crate::domain::{Care, Changes, ContactRow};
 use crate::store::{OutboxRow, time_of};
 
 impl BatchTransaction<'_> {
-    pub(super) async fn write(
+    pub(super) async fn write_all(
         &self,
         changes: &Changes<'_>,
         message: Option<&OutboxRow>,
@@ -33,17 +33,27 @@ impl BatchTransaction<'_> {
         if !changes.contacts_moved.is_empty() {
             writes.push(Box::pin(self.move_registers(changes)));
         }
+        // New keys before those that move or go. Who makes a key may have to wait for a batch
+        // that changes its row, and so that one must be past making keys itself.
+        if changes.has_marks() {
+            writes.push(Box::pin(self.insert_links_and_marks(changes)));
+        } else if !changes.links_new.is_empty() {
+            writes.push(Box::pin(self.insert_links(changes)));
+        }
         if !changes.links_gone.is_empty() {
             writes.push(Box::pin(self.delete_links(changes)));
         }
         if !changes.links_moved.is_empty() {
             writes.push(Box::pin(self.move_links(changes)));
         }
-        if !changes.links_new.is_empty() {
-            writes.push(Box::pin(self.insert_links(changes)));
+        if !changes.links_signed.is_empty() {
+            writes.push(Box::pin(self.sign_links(changes)));
         }
         if !changes.receipts.is_empty() {
             writes.push(Box::pin(self.insert_receipts(changes)));
+        }
+        if !changes.kept.is_empty() {
+            writes.push(Box::pin(self.keep_removes(changes)));
         }
         if !changes.joins.is_empty() {
             writes.push(Box::pin(self.insert_joins(changes)));
@@ -74,8 +84,11 @@ impl BatchTransaction<'_> {
             (!changes.contacts_moved.is_empty(), sql::MOVE_REGISTERS),
             (!changes.links_gone.is_empty(), sql::DELETE_LINK),
             (!changes.links_moved.is_empty(), sql::MOVE_LINKS),
+            (changes.has_marks(), sql::INSERT_MARKED),
             (!changes.links_new.is_empty(), sql::INSERT_LINKS),
-            (!changes.receipts.is_empty(), sql::INSERT_RECEIPTS),
+            (!changes.links_signed.is_empty(), sql::SIGN_LINKS),
+            (!changes.receipts.is_empty(), receipts_sql(changes)),
+            (!changes.kept.is_empty(), sql::KEEP_REMOVES),
             (!changes.joins.is_empty(), sql::INSERT_JOINS),
             (message.is_some(), sql::INSERT_MESSAGE),
         ] {
@@ -227,20 +240,58 @@ impl BatchTransaction<'_> {
     }
 
     async fn insert_receipts(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
-        let keys: Vec<Uuid> = changes.receipts.iter().map(|(key, _)| *key).collect();
-        let contacts: Vec<Uuid> = changes.receipts.iter().map(|(_, id)| id.0).collect();
+        let rows = &changes.receipts;
+        let keys: Vec<Uuid> = rows.iter().map(|row| row.key).collect();
+        let contacts: Vec<Option<Uuid>> =
+            rows.iter().map(|row| row.contact.map(|id| id.0)).collect();
+        let stored: Vec<bool> = rows.iter().map(|row| row.is_stored).collect();
+        let times: Vec<Option<DateTime<Utc>>> = rows
+            .iter()
+            .map(|row| row.first_micros.map(time_of))
+            .collect();
         let insert = self
             .transaction
-            .prepare_cached(sql::INSERT_RECEIPTS)
+            .prepare_cached(receipts_sql(changes))
             .await?;
         let parameters = &[
             &self.batch.account.0 as _,
             &keys as _,
             &contacts as _,
+            &stored as _,
+            &times as _,
             &self.now as _,
         ];
         let inserted = self.transaction.execute(&insert, parameters).await?;
-        self.expect(inserted, keys.len())
+        if inserted == keys.len() as u64 {
+            Ok(())
+        } else {
+            // Another copy of an event was stored meanwhile.
+            Err(NotStored::Conflict)
+        }
+    }
+
+    async fn sign_links(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
+        let rows = &changes.links_signed;
+        let kinds: Vec<&str> = rows.iter().map(|row| row.key.kind).collect();
+        let values: Vec<&str> = rows.iter().map(|row| &*row.key.value).collect();
+        let contacts: Vec<Uuid> = rows.iter().map(|row| row.contact.0).collect();
+        let times: Vec<DateTime<Utc>> = rows.iter().map(|row| time_of(row.stamp.micros)).collect();
+        let messages: Vec<&str> = rows.iter().map(|row| &*row.stamp.message_id).collect();
+        let update = self.transaction.prepare_cached(sql::SIGN_LINKS).await?;
+        let parameters = &[
+            &self.batch.account.0 as _,
+            &kinds as _,
+            &values as _,
+            &contacts as _,
+            &times as _,
+            &messages as _,
+        ];
+        let signed = self.transaction.execute(&update, parameters).await?;
+        if signed == kinds.len() as u64 {
+            Ok(())
+        } else {
+            Err(NotStored::Conflict)
+        }
     }
 
     async fn insert_joins(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
@@ -270,7 +321,7 @@ impl BatchTransaction<'_> {
         self.expect(inserted, joined.len())
     }
 
-    async fn insert_message(&self, message: &OutboxRow) -> Result<(), NotStored> {
+    pub(super) async fn insert_message(&self, message: &OutboxRow) -> Result<(), NotStored> {
         let insert = self.transaction.prepare_cached(sql::INSERT_MESSAGE).await?;
         let parameters = message.parameters();
         let inserted = self.transaction.execute(&insert, &parameters).await?;
@@ -288,5 +339,13 @@ impl BatchTransaction<'_> {
             "a write touched another number of rows than it had to"
         );
         Err(NotStored::Failed(Failure::Internal))
+    }
+}
+
+fn receipts_sql(changes: &Changes<'_>) -> &'static str {
+    if changes.receipts_again {
+        sql::RENEW_RECEIPTS
+    } else {
+        sql::INSERT_RECEIPTS
     }
 }

@@ -59,8 +59,12 @@ fn snapshot(pairs: &[RawPair<'_>]) -> Snapshot {
         source: Source {
             account_id: AccountId::new(),
             source_id: SourceId::new(),
-            settings: SourceSettings::new(SourceKind::SegmentActions, "a", strategy, false)
-                .unwrap(),
+            settings: SourceSettings {
+                kind: SourceKind::SegmentActions,
+                name: "a".to_owned(),
+                merge_strategy: strategy,
+                existing_only: false,
+            },
             status: SourceStatus::Active,
             mapping_version: 1,
             create_time: DateTime::UNIX_EPOCH,
@@ -69,7 +73,7 @@ fn snapshot(pairs: &[RawPair<'_>]) -> Snapshot {
         key_strategy: KeyStrategy::Any,
         plan: PLAN,
         mapped_activities: 1,
-        received_events: true,
+        identifiers_version: 0,
         contact,
         activities: HashMap::from([("Login".to_owned(), activity)]),
     }
