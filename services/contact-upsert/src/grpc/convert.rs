@@ -1,5 +1,7 @@
 //! Between the wire and the domain.
 
+use std::ops::RangeInclusive;
+
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use chrono::{DateTime, NaiveDate, Utc};
@@ -33,6 +35,8 @@ use crate::store::{ContactKey, UniqueIdentifiers};
 const MAX_EVENTS: usize = 1_000;
 /// Ids of 255 characters.
 const MAX_ID_BYTES: usize = 1_020;
+/// 1 to 9999, in seconds: what a timestamp of the contract holds.
+const YEARS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 const MAX_CLOSED: usize = 1_000;
 /// Removes that an account may have kept whose plan we are not told.
 const MAX_KEPT_REMOVES: i64 = 50_000;
@@ -214,8 +218,7 @@ fn without_nul(text: ByteString) -> ByteString {
 fn micros_of(time: Timestamp) -> Option<i64> {
     let nanos = u32::try_from(time.nanos).ok()?;
     let time = DateTime::from_timestamp(time.seconds, nanos)?;
-    let years = -62_135_596_800..=253_402_300_799;
-    years
+    YEARS
         .contains(&time.timestamp())
         .then(|| time.timestamp_micros())
 }
@@ -370,7 +373,11 @@ fn value_of(field: &str, json: &str) -> Option<Value> {
         Typed::Decimal(decimal) => value::Kind::Decimal(decimal.to_string()),
         Typed::Boolean(boolean) => value::Kind::Boolean(boolean),
         Typed::Date(date) => value::Kind::Date(date.to_string()),
-        Typed::TimeAndDate(instant) => value::Kind::TimeAndDate(timestamp_of(instant)),
+        Typed::TimeAndDate(instant) if YEARS.contains(&instant.timestamp()) => {
+            value::Kind::TimeAndDate(timestamp_of(instant))
+        }
+        // Clients can't write such a timestamp down.
+        Typed::TimeAndDate(_) => return None,
         Typed::Time(time) => value::Kind::Time(time.to_string()),
         Typed::MultiSelect(values) => value::Kind::MultiSelect(TextList { values }),
         Typed::Object(json) => value::Kind::ObjectJson(json),
