@@ -3,6 +3,7 @@
 mod background;
 mod delivery;
 mod ledger;
+mod reading;
 mod unstorable;
 
 use std::sync::Arc;
@@ -11,7 +12,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use tokio::sync::mpsc;
-use weir_ids::{AccountId, ContactId};
+use weir_accounts::Accounts;
+use weir_ids::ContactId;
 use weir_postgres::Failure;
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
@@ -20,13 +22,9 @@ use weir_service::{Fault, Tries};
 pub use background::{PURGE_BEATS, purge};
 pub use delivery::Delivery;
 
-use crate::domain::{
-    self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status, is_merge_key,
-};
+use crate::domain::{self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status};
 use crate::metrics;
-use crate::store::{
-    BatchTransaction, ContactKey, NotStored, OutboxRow, Rows, Store, StoredProfile, held_link,
-};
+use crate::store::{BatchTransaction, NotStored, OutboxRow, Rows, Store, StoredProfile, held_link};
 
 /// A batch that loses this often against others is given back to its sender. Losers of one
 /// race come again at different moments.
@@ -58,6 +56,15 @@ pub enum Error {
     /// PostgreSQL does not take some value of the batch.
     #[error("a value can't be stored")]
     Refused,
+    /// Nobody is found by that.
+    #[error("no such contact")]
+    ContactUnknown,
+    /// Neither stored here nor known to mapping.
+    #[error("no such account")]
+    AccountUnknown,
+    /// Mapping could not be asked for an account.
+    #[error("mapping is away")]
+    MappingAway,
     /// Further ahead than any rebuild brings an epoch.
     #[error("the epoch is implausible")]
     EpochImplausible,
@@ -159,6 +166,8 @@ pub struct App {
     store: Store,
     /// The same tables over connections that calls never wait for.
     background: Store,
+    /// Asked for accounts for which there is nothing here.
+    accounts: Accounts,
     /// To the relay: rows of the outbox that were written here.
     outbox: mpsc::Sender<OutboxRow>,
 }
@@ -166,11 +175,16 @@ pub struct App {
 impl App {
     /// Over its tables: `store` for calls, `background` for the relay, which gets what is
     /// to be told from the second.
-    pub fn new(store: Store, background: Store) -> (Self, mpsc::Receiver<OutboxRow>) {
+    pub fn new(
+        store: Store,
+        background: Store,
+        accounts: Accounts,
+    ) -> (Self, mpsc::Receiver<OutboxRow>) {
         let (outbox, written) = mpsc::channel(OUTBOX);
         let app = Self {
             store,
             background,
+            accounts,
             outbox,
         };
         (app, written)
@@ -345,42 +359,6 @@ impl App {
         Ok(())
     }
 
-    /// One contact, or the one that it was joined into.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
-    pub async fn contact(
-        &self,
-        account: AccountId,
-        key: &ContactKey,
-    ) -> Result<Option<StoredProfile>, Error> {
-        let found = self.store.contact(account, key).await?;
-        match key {
-            // Here it is not known which fields hold e-mail addresses; those are kept without
-            // case.
-            ContactKey::Identifier(kind, value)
-                if found.is_none() && is_merge_key(kind) && value.contains('@') =>
-            {
-                let folded = ContactKey::Identifier(kind.clone(), value.to_ascii_lowercase());
-                Ok(self.store.contact(account, &folded).await?)
-            }
-            _ => Ok(found),
-        }
-    }
-
-    /// Contacts by age.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
-    pub async fn contacts(
-        &self,
-        account: AccountId,
-        after: Option<ContactId>,
-        limit: usize,
-    ) -> Result<Vec<StoredProfile>, Error> {
-        Ok(self.store.contacts(account, after, limit).await?)
-    }
-
     /// Whether PostgreSQL answers.
     pub async fn is_healthy(&self) -> bool {
         self.store.is_there().await
@@ -412,21 +390,20 @@ fn snapshot_of<'a>(
     Ok(snapshot)
 }
 
-/// Reads a stored contact's fields.
-///
-/// # Errors
-/// Where its row is broken.
-pub fn profile_of(stored: &StoredProfile) -> Result<Profile<'_>, Error> {
+/// Reads a stored contact's fields. Of a row that is broken there are none: it must not keep
+/// others from being read.
+pub fn profile_of(stored: &StoredProfile) -> Profile<'_> {
     let registers = domain::read_registers(&stored.fields, &stored.registers);
-    let registers = registers.map_err(|error| {
-        tracing::error!(%error, "a contact's row is broken");
-        Error::Internal
-    })?;
+    let registers = registers.unwrap_or_else(|error| {
+        tracing::error!(contact = %stored.id, %error, "a contact's row is broken");
+        metrics::unreadable("row");
+        Vec::new()
+    });
     let fields = registers.into_iter().filter(|r| r.value.is_some());
-    Ok(Profile {
+    Profile {
         stored,
         fields: fields.collect(),
-    })
+    }
 }
 
 fn answer_of(folded: &domain::Folded<'_>) -> Answer {

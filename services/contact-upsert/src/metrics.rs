@@ -26,6 +26,8 @@ const REMOVES_DROPPED: &str = "kept_removes_dropped_total";
 const OUTBOX_LAG: &str = "contact.outbox_lag_seconds";
 /// Links and joins that were delivered.
 const DELIVERED: &str = "contact.outbox_delivered";
+/// What is stored and can't be read.
+const UNREADABLE: &str = "contact.unreadable";
 /// Rows that were dropped for their age, by table.
 const PURGED: &str = "contact.purged_rows";
 /// Attempts at that that failed, by table.
@@ -101,6 +103,11 @@ pub fn outbox_waits(oldest: Option<Uuid>) {
 /// So many links and joins were delivered.
 pub fn delivered(count: usize) {
     counter!(DELIVERED).increment(count as u64);
+}
+
+/// Something that is stored can't be read, and was left out: a `row` or a `value`.
+pub fn unreadable(what: &'static str) {
+    counter!(UNREADABLE, "what" => what).increment(1);
 }
 
 /// So many rows were dropped for their age.
