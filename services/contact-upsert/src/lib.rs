@@ -50,10 +50,14 @@ pub async fn serve(
         .context("the schema could not be brought up to date")?;
     // The relay and the purge ask for no links.
     let background = store::Store::new(background, 0);
+    let accounts = weir_accounts::Accounts::connect(&config.mapping_url)
+        .map_err(anyhow::Error::msg)
+        .context("WEIR_MAPPING_URL")?;
     let calls = connect(config.database_connections.into())?;
     let (app, written) = app::App::new(
         store::Store::new(calls, config.kept_links),
         background.clone(),
+        accounts,
     );
     let peers = grpc::Peers::connect(&config.activity_url, &config.audience_url)
         .map_err(anyhow::Error::msg)?;

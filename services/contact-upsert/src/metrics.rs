@@ -23,6 +23,7 @@ const PURGED: &str = "contact.purged_rows_total";
 /// By `table`.
 const PURGE_FAILURES: &str = "contact.purge_failures_total";
 const UNDELIVERED: &str = "contact.outbox_failures_total";
+const UNREADABLE: &str = "contact.unreadable_total";
 
 /// Tells what each is, to whoever reads them.
 pub fn describe() {
@@ -48,6 +49,7 @@ pub fn describe() {
         "Attempts to drop rows for their age that failed, by table."
     );
     describe_counter!(UNDELIVERED, "Deliveries that failed; they come again.");
+    describe_counter!(UNREADABLE, "Stored contacts that can't be read; lists leave them out.");
 }
 
 /// A batch is in PostgreSQL.
@@ -118,6 +120,11 @@ pub fn outbox_waits(oldest: Option<Uuid>) {
 /// So many links and joins were delivered.
 pub fn delivered(count: usize) {
     counter!(DELIVERED).increment(count as u64);
+}
+
+/// Something that is stored can't be read, and was left out: a `row` or a `value`.
+pub fn unreadable(what: &'static str) {
+    counter!(UNREADABLE, "what" => what).increment(1);
 }
 
 /// So many rows were dropped for their age.
