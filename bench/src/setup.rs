@@ -96,8 +96,8 @@ fn put_account(name: &str) -> mapping::PutAccountRequest {
     mapping::PutAccountRequest {
         name: name.into(),
         plan: Some(mapping::Plan {
-            included_contacts: CONTACTS,
-            activity_slots: 5,
+            included_contacts: Some(CONTACTS),
+            activity_slots: Some(5),
             ..Default::default()
         }),
         ..Default::default()
@@ -153,6 +153,7 @@ fn contact_mapping(account_id: &str, source_id: &str) -> mapping::PutContactMapp
         account_id: account_id.into(),
         source_id: source_id.into(),
         mappings: mappings.into(),
+        ..Default::default()
     }
 }
 
@@ -178,7 +179,8 @@ fn activity_mapping(account_id: &str, source_id: &str) -> mapping::PutActivityMa
         account_id: account_id.into(),
         source_id: source_id.into(),
         event_name: EVENT_NAME.into(),
-        retention_days: RETENTION_DAYS,
+        retention_days: Some(RETENTION_DAYS),
         attributes: attributes.into(),
+        ..Default::default()
     }
 }

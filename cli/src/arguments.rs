@@ -16,6 +16,9 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// 14 ports fit behind it.
+const LAST_BASE: i64 = 65_522;
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -43,9 +46,13 @@ pub struct UpOptions {
     /// Return when everything runs; `./weir down` stops it.
     #[arg(long)]
     pub detach: bool,
-    /// Listen on BASE and the 13 ports behind it, instead of wherever there is room.
-    #[arg(long, value_name = "BASE")]
+    /// Listen on BASE and the 13 ports behind it, instead of on 8080 (edge), 7001 to 7005 (gRPC)
+    /// and 7100 to 7105 (metrics) or, where one of those is taken, on the next free one.
+    #[arg(long, value_name = "BASE", value_parser = clap::value_parser!(u16).range(1024..=LAST_BASE))]
     pub ports: Option<u16>,
+    /// We are what `--detach` started: Ctrl-C does not reach us.
+    #[arg(long, hide = true)]
+    pub in_background: bool,
     #[command(flatten)]
     pub data: DataOptions,
 }
@@ -119,10 +126,11 @@ pub struct AddressOptions {
 
 /// Build everything and run every test, against real servers and processes.
 ///
-/// Ends with a line `N passed, N failed`.
+/// Ends with a line `N passed, N failed`. Storms and fuzzing are short here; `./weir test long`
+/// runs everything with them at full length, which takes hours.
 #[derive(Debug, Args)]
 pub struct TestOptions {
-    /// Only tests whose name contains this.
+    /// Only tests whose name contains this; `long`: all of them, at full length.
     pub filter: Option<String>,
 }
 
@@ -135,6 +143,20 @@ mod tests {
     #[test]
     fn the_definition_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn ports_that_do_not_exist_are_wrong_use() {
+        for (base, good) in [
+            ("1024", true),
+            ("65522", true),
+            ("80", false),
+            ("65523", false),
+        ] {
+            let read = Cli::try_parse_from(["weir", "up", "--ports", base]);
+            assert_eq!(read.is_ok(), good, "{base}");
+            assert!(read.err().is_none_or(|error| error.exit_code() == 2));
+        }
     }
 
     #[test]

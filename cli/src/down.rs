@@ -7,6 +7,7 @@ use weir_stack::{child, holder, until_ended};
 
 use crate::arguments::DataOptions;
 use crate::failure::Failure;
+use crate::folder::hint;
 use crate::output::say;
 
 /// Longer than all stages of a stop in a row may take.
@@ -24,7 +25,11 @@ pub async fn run(options: &DataOptions) -> Result<(), Failure> {
     child::signal("TERM", pid);
     while holder(&folder) == Some(pid) && child::is_alive(pid) {
         if started.elapsed() > PATIENCE {
-            return Err(anyhow!("process {pid} does not end; its log: ./weir logs up").into());
+            return Err(anyhow!(
+                "process {pid} does not end; its log: {}",
+                hint("logs up", &folder)
+            )
+            .into());
         }
         tokio::time::sleep(POLL).await;
     }

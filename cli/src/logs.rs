@@ -99,6 +99,10 @@ impl Log {
 
     /// Whole lines only; the rest is read next time.
     fn read_new(&mut self) -> anyhow::Result<String> {
+        // A log that grew too long was begun anew.
+        if self.file.metadata()?.len() < self.file.stream_position()? {
+            self.file.rewind()?;
+        }
         let mut bytes = Vec::new();
         self.file.read_to_end(&mut bytes)?;
         let whole = bytes
@@ -160,5 +164,7 @@ mod tests {
         let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
         file.write_all(b"o\n").unwrap();
         assert_eq!(log.read_new().unwrap(), "two\n");
+        fs::write(&path, "3\n").unwrap();
+        assert_eq!(log.read_new().unwrap(), "3\n");
     }
 }

@@ -10,6 +10,9 @@ use crate::failure::Failure;
 use crate::folder;
 use crate::output::say;
 
+/// The word for all tests at full length.
+const LONG: &str = "long";
+
 pub fn run(options: &TestOptions) -> Result<ExitCode, Failure> {
     weir_stack::ensure_installed(|what| say!("{what} …"))?;
     // Journeys start the services' binaries, which `cargo test` alone would not build.
@@ -19,10 +22,12 @@ pub fn run(options: &TestOptions) -> Result<ExitCode, Failure> {
     }
     say!("running the tests …");
     let mut arguments = vec!["test", "--workspace", "--no-fail-fast"];
-    if let Some(filter) = &options.filter {
+    let long = options.filter.as_deref() == Some(LONG);
+    if let Some(filter) = options.filter.as_deref().filter(|_| !long) {
         arguments.extend(["--", filter]);
     }
     let mut child = command(&arguments)
+        .envs(long.then_some(("WEIR_TEST_LONG", "1")))
         .stdout(Stdio::piped())
         .spawn()
         .context("can't run cargo")?;

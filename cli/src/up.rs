@@ -10,13 +10,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use weir_stack::{
-    PortPlan, Report, Reporter, Service, Stack, StackFile, StackOptions, holder, until_ended,
+    PortPlan, Report, Reporter, Service, Stack, StackFile, StackOptions, USUAL, holder, until_ended,
 };
 
 use crate::address::Addresses;
 use crate::apply;
 use crate::arguments::UpOptions;
 use crate::failure::Failure;
+use crate::folder::hint;
 use crate::output::say;
 
 pub async fn run(options: UpOptions) -> Result<(), Failure> {
@@ -83,7 +84,7 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
     let configuration = apply::read(&file, &text)?;
     weir_stack::ensure_installed(|what| say!("{what} …"))?;
     let stack = Stack::start(StackOptions {
-        ports: options.ports.map_or(PortPlan::Free, PortPlan::Base),
+        ports: options.ports.map_or(PortPlan::Usual, PortPlan::Base),
         reporter: reporter(begun, folder.to_owned()),
         ..StackOptions::new(folder)
     })
@@ -94,12 +95,14 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
             file.account_id = account.account_id;
             file.source_id = account.source_id;
             file.api_key = account.key;
-            endpoints(&stack, &file);
+            endpoints(&stack, &file, options.ports.is_none());
             file.write(folder)?;
-            say!(
-                "\nWeir is up after {}. Ctrl-C stops it.",
-                seconds(begun.elapsed())
-            );
+            let stops = if options.in_background {
+                ""
+            } else {
+                " Ctrl-C stops it."
+            };
+            say!("\nWeir is up after {}.{stops}", seconds(begun.elapsed()));
             Ok(stack)
         }
         Err(failure) => {
@@ -127,12 +130,20 @@ async fn show(
     Ok(accounts.main)
 }
 
-fn endpoints(stack: &Stack, file: &StackFile) {
+fn endpoints(stack: &Stack, file: &StackFile, usual: bool) {
     say!("\nwhere everything listens");
-    say!("  edge            {}", file.edge);
-    for service in Service::ALL {
-        if let Some(url) = file.grpc.get(service.name()) {
-            say!("  {:<15} {url} (gRPC)", service.name());
+    let elsewhere = |url: &str, place: usize| match USUAL[place] {
+        Some(wanted) if usual && port(url) != wanted.to_string() => {
+            format!(" instead of {wanted}, which is taken")
+        }
+        _ => String::new(),
+    };
+    say!("  {:<15} {}{}", "edge", file.edge, elsewhere(&file.edge, 0));
+    let services = Service::ALL.into_iter().map(Service::name);
+    for (place, name) in services.enumerate() {
+        if let Some(url) = file.grpc.get(name) {
+            let moved = elsewhere(url, place + 1);
+            say!("  {name:<15} {url} (gRPC){moved}");
         }
     }
     say!(
@@ -141,8 +152,9 @@ fn endpoints(stack: &Stack, file: &StackFile) {
         port(&file.redis)
     );
     say!(
-        "  logs            {} (./weir logs)",
-        stack.folder().join("log").display()
+        "  logs            {} ({})",
+        stack.folder().join("log").display(),
+        hint("logs", stack.folder())
     );
     say!(
         "  for scripts     {} (with keys and passwords)",
@@ -151,7 +163,8 @@ fn endpoints(stack: &Stack, file: &StackFile) {
     say!("\ntry");
     say!("  {}", demo::curl(&file.edge, &file.api_key));
     say!(
-        "  ./weir call contact/GetContact '{{\"account_id\": \"{}\", \"user_id\": \"{}\"}}'",
+        "  {} contact/GetContact '{{\"account_id\": \"{}\", \"user_id\": \"{}\"}}'",
+        hint("call", stack.folder()),
         file.account_id,
         demo::LANA,
     );

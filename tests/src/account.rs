@@ -129,9 +129,48 @@ impl Account {
                     pair("birthday", "dtz::b", "DD-MM-YYYY"),
                     pair("active", &active.field_id, ""),
                 ],
+                ..Default::default()
             })
             .await
             .unwrap();
+    }
+
+    /// Saves a contact mapping of one's own.
+    pub async fn put_contact_mapping(&self, mappings: Vec<mapping::FieldMapping>) {
+        let request = mapping::PutContactMappingRequest {
+            account_id: self.account_id.clone(),
+            source_id: self.source_id.clone(),
+            mappings,
+            clear: false,
+        };
+        let mut client = self.weir.mapping();
+        client.put_contact_mapping(request).await.unwrap();
+    }
+
+    /// Maps an activity with attributes of one's own.
+    pub async fn put_activity_mapping(
+        &self,
+        event_name: &str,
+        retention_days: u32,
+        attributes: Vec<mapping::AttributeMapping>,
+    ) {
+        let request = mapping::PutActivityMappingRequest {
+            account_id: self.account_id.clone(),
+            source_id: self.source_id.clone(),
+            event_name: event_name.into(),
+            retention_days: Some(retention_days),
+            attributes,
+            clear_attributes: false,
+        };
+        let mut client = self.weir.mapping();
+        client.put_activity_mapping(request).await.unwrap();
+    }
+
+    /// The id of an audience of this name, made by Segment (Actions).
+    pub async fn audience(&self, name: &str) -> String {
+        let name = format!(r#"{{"name":"{name}"}}"#);
+        let answer = self.post("/v1/audiences/create", name).await;
+        answer.json["id"].as_str().unwrap().to_owned()
     }
 
     /// Maps an activity with the attributes of the documentation's example.
@@ -148,11 +187,12 @@ impl Account {
                 account_id: self.account_id.clone(),
                 source_id: self.source_id.clone(),
                 event_name: event_name.into(),
-                retention_days,
+                retention_days: Some(retention_days),
                 attributes: vec![
                     attribute("action", mapping::ValueType::Text),
                     attribute("count", mapping::ValueType::Integer),
                 ],
+                ..Default::default()
             })
             .await
             .unwrap();
@@ -168,6 +208,12 @@ impl Account {
     pub async fn track(&self, events: &[serde_json::Value]) -> Answer {
         self.post("/v1/track", serde_json::to_vec(events).unwrap())
             .await
+    }
+
+    /// Posts a body to a replica's edge.
+    pub async fn post_to(&self, edge: &str, path: &str, body: Vec<u8>) -> Answer {
+        let url = format!("{edge}{path}");
+        self.weir.post_to(&url, &self.key, body).await
     }
 
     /// Posts a body with the account's key.
@@ -289,6 +335,7 @@ impl Account {
                 .quota()
                 .get_usage(quota::GetUsageRequest {
                     account_id: self.account_id.clone(),
+                    entitlement: None,
                 })
                 .await
                 .ok()?
@@ -336,8 +383,8 @@ fn put_account(name: &str, plan: Plan) -> mapping::PutAccountRequest {
     mapping::PutAccountRequest {
         name: name.into(),
         plan: Some(mapping::Plan {
-            included_contacts: plan.contacts,
-            activity_slots: plan.activity_slots,
+            included_contacts: Some(plan.contacts),
+            activity_slots: Some(plan.activity_slots),
             ..Default::default()
         }),
         ..Default::default()

@@ -9,9 +9,11 @@
 
 mod account;
 mod answer;
+mod check;
 pub mod events;
+pub mod fuzz;
 mod running;
 
 pub use account::{Account, Plan};
 pub use answer::Answer;
-pub use running::{Weir, eventually, journey, journey_alone};
+pub use running::{Weir, eventually, full_length, journey, journey_alone};

@@ -43,6 +43,7 @@ pub fn journey_alone(steps: impl AsyncFnOnce(&'static Weir)) {
         // or die with this one where the journey panics.
         let weir: &'static Weir = Box::leak(Box::new(Weir::start().await));
         steps(weir).await;
+        weir.assert_sound().await;
         weir.stack.stop().await;
     });
 }
@@ -57,6 +58,23 @@ pub async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<
         assert!(started.elapsed() < PATIENCE, "never happened: {what}");
         tokio::time::sleep(POLL).await;
     }
+}
+
+/// How long a storm or a fuzzing lasts: as given, or under `./weir test long` at full length.
+pub fn full_length(short: Duration, full: Duration) -> Duration {
+    if std::env::var_os("WEIR_TEST_LONG").is_some() {
+        full
+    } else {
+        short
+    }
+}
+
+async fn read(response: reqwest::Response) -> Result<Answer, reqwest::Error> {
+    Ok(Answer {
+        status: response.status().as_u16(),
+        headers: response.headers().clone(),
+        json: serde_json::from_slice(&response.bytes().await?).unwrap_or_default(),
+    })
 }
 
 /// A running system.
@@ -147,12 +165,14 @@ impl Weir {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = request.send().await?;
-        Ok(Answer {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            json: serde_json::from_slice(&response.bytes().await?).unwrap_or_default(),
-        })
+        read(request.send().await?).await
+    }
+
+    /// Posts events to a URL of one's own.
+    pub async fn post_to(&self, url: &str, key: &str, body: Vec<u8>) -> Answer {
+        let request = self.http.post(url).body(body).bearer_auth(key);
+        let sent = request.header("content-type", "application/json").send();
+        read(sent.await.unwrap()).await.unwrap()
     }
 
     fn channel(&self, service: Service) -> Channel {
@@ -233,6 +253,14 @@ impl Weir {
                    WHERE n.nspname IN ('mapping', 'contact', 'activity', 'audience')
                      AND c.relkind IN ('r', 'p') AND NOT c.relispartition";
         let rows = self.postgres.query(sql, &[]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// The first column of what a query finds, as text. Over a connection of its own: the
+    /// server may have been killed meanwhile.
+    pub async fn query(&self, sql: &str) -> Vec<String> {
+        let postgres = weir_stack::postgres::connect(self.stack.postgres_url());
+        let rows = postgres.await.unwrap().query(sql, &[]).await.unwrap();
         rows.iter().map(|row| row.get(0)).collect()
     }
 

@@ -59,25 +59,26 @@ impl Checker {
                 Some((id.as_str().to_owned(), *value_type))
             })
             .collect();
-        let unique_identifiers = self.unique_identifiers(account, &types);
+        let mut put = mapping::PutAccountRequest {
+            plan: account.plan.as_ref().map(|plan| self.plan(plan)),
+            notification_address: account
+                .notification_address
+                .as_ref()
+                .map(|address| self.take(values::email(address))),
+            unique_identifiers: self.unique_identifiers(account, &types),
+            key_strategy: self
+                .choice(account.key_strategy.as_ref(), &values::KEY_STRATEGIES)
+                .unwrap_or_default()
+                .into(),
+            name,
+        };
+        let identify = identify_later(&mut put, &types);
         let sources = self.sources(account, &types);
         let audiences = self.audiences(&account.audiences);
         Account {
             line: account.name.referenced.line(),
-            put: mapping::PutAccountRequest {
-                name,
-                plan: Some(self.plan(&account.plan)),
-                notification_address: account
-                    .notification_address
-                    .as_ref()
-                    .map(|address| self.take(values::email(address)))
-                    .unwrap_or_default(),
-                unique_identifiers,
-                key_strategy: self
-                    .choice(account.key_strategy.as_ref(), &values::KEY_STRATEGIES)
-                    .unwrap_or_default()
-                    .into(),
-            },
+            put,
+            identify,
             fields: fields.into_iter().map(|(field, _)| field).collect(),
             sources,
             audiences,
@@ -87,13 +88,9 @@ impl Checker {
     fn plan(&mut self, plan: &schema::Plan) -> mapping::Plan {
         let mut number = |value: &Spanned<i64>| self.take(at_least_zero(value));
         mapping::Plan {
-            included_contacts: number(&plan.included_contacts),
-            additional_contacts: plan
-                .additional_contacts
-                .as_ref()
-                .map(&mut number)
-                .unwrap_or(0),
-            activity_slots: number(&plan.activity_slots),
+            included_contacts: plan.included_contacts.as_ref().map(&mut number),
+            additional_contacts: plan.additional_contacts.as_ref().map(&mut number),
+            activity_slots: plan.activity_slots.as_ref().map(&mut number),
             profile_factor: plan.profile_factor.as_ref().map(&mut number),
             activity_factor: plan.activity_factor.as_ref().map(&mut number),
         }
@@ -193,14 +190,17 @@ impl Checker {
             );
             checked.push(self.source(source, name, kind, types));
         }
-        let slots = account.plan.activity_slots.value;
-        if i64::try_from(events.len()).unwrap_or(i64::MAX) > slots && slots >= 0 {
+        let plan = account.plan.as_ref();
+        if let Some(slots) = plan.and_then(|plan| plan.activity_slots.as_ref())
+            && i64::try_from(events.len()).unwrap_or(i64::MAX) > slots.value
+            && slots.value >= 0
+        {
             let message = format!(
-                "the plan has {slots} activity slots, but {} activities are mapped below",
+                "the plan has {} activity slots, but {} activities are mapped below",
+                slots.value,
                 events.len()
             );
-            self.faults
-                .push(Fault::at(&account.plan.activity_slots, message));
+            self.faults.push(Fault::at(slots, message));
         }
         checked
     }
@@ -226,7 +226,6 @@ impl Checker {
             self.keys.remember(written, &written.value);
             self.take(key(written))
         });
-        let first = source.contact_mapping.first();
         Source {
             line: source.name.referenced.line(),
             put: mapping::PutSourceRequest {
@@ -234,11 +233,18 @@ impl Checker {
                 kind: kind.into(),
                 name,
                 merge_strategy: merge.into(),
-                existing_only: existing_only.is_some_and(|flag| flag.value),
+                existing_only: existing_only.map(|flag| flag.value),
             },
             key: given_key,
-            contact_mapping_line: first.map_or(0, |pair| pair.trait_path.referenced.line()),
-            contact_mapping: self.contact_mapping(&source.contact_mapping, types),
+            contact_mapping: source.contact_mapping.as_ref().map(|pairs| {
+                let mappings = self.contact_mapping(&pairs.value, types);
+                let put = mapping::PutContactMappingRequest {
+                    clear: pairs.value.is_empty(),
+                    mappings,
+                    ..Default::default()
+                };
+                (pairs.referenced.line(), put)
+            }),
             activities: self.activities(&source.activities),
         }
     }
@@ -287,11 +293,9 @@ impl Checker {
                     account_id: String::new(),
                     source_id: String::new(),
                     event_name,
-                    retention_days: activity
-                        .retention_days
-                        .as_ref()
-                        .map_or(0, |days| days.value),
-                    attributes: self.attributes(&activity.attributes),
+                    retention_days: activity.retention_days.as_ref().map(|days| days.value),
+                    attributes: self.attributes(activity.attributes.as_deref().unwrap_or(&[])),
+                    clear_attributes: activity.attributes.as_ref().is_some_and(Vec::is_empty),
                 },
             });
         }
@@ -358,6 +362,23 @@ impl Checker {
     fn note(&mut self, checked: Result<(), Fault>) {
         self.taken(checked);
     }
+}
+
+/// Fields of the account's own exist only once they are made: what names them comes later.
+fn identify_later(
+    put: &mut mapping::PutAccountRequest,
+    custom: &BTreeMap<String, ValueType>,
+) -> Option<mapping::PutAccountRequest> {
+    let ids = put.unique_identifiers.as_ref()?;
+    if !ids.field_ids.iter().any(|id| custom.contains_key(id)) {
+        return None;
+    }
+    Some(mapping::PutAccountRequest {
+        name: put.name.clone(),
+        unique_identifiers: put.unique_identifiers.take(),
+        key_strategy: std::mem::take(&mut put.key_strategy),
+        ..Default::default()
+    })
 }
 
 /// A field by its id, or by the name of a custom one of this account.

@@ -11,7 +11,10 @@ pub struct Configuration {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
     pub line: u64,
+    /// Without what names fields of the account's own, which must be made first.
     pub put: mapping::PutAccountRequest,
+    /// How contacts are told apart, once the fields are there.
+    pub identify: Option<mapping::PutAccountRequest>,
     pub fields: Vec<Field>,
     pub sources: Vec<Source>,
     pub audiences: Vec<Audience>,
@@ -31,8 +34,8 @@ pub struct Source {
     pub put: mapping::PutSourceRequest,
     /// Given; else one is generated when the source has none.
     pub key: Option<String>,
-    pub contact_mapping: Vec<mapping::FieldMapping>,
-    pub contact_mapping_line: u64,
+    /// As it lies in the file, where it is there.
+    pub contact_mapping: Option<(u64, mapping::PutContactMappingRequest)>,
     pub activities: Vec<Activity>,
 }
 

@@ -10,12 +10,12 @@ pub struct File {
     pub accounts: Vec<Account>,
 }
 
-/// An account and all that belongs to it.
+/// An account and all that belongs to it. What is not there stays as it is; nothing is removed.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Account {
     pub name: Spanned<String>,
-    pub plan: Plan,
+    pub plan: Option<Plan>,
     pub notification_address: Option<Spanned<String>>,
     pub unique_identifiers: Option<Spanned<Vec<Spanned<String>>>>,
     pub key_strategy: Option<Spanned<String>>,
@@ -27,13 +27,13 @@ pub struct Account {
     pub audiences: Vec<Audience>,
 }
 
-/// What the account may use.
+/// What the account may use. What is not there stays as it is.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
-    pub included_contacts: Spanned<i64>,
+    pub included_contacts: Option<Spanned<i64>>,
     pub additional_contacts: Option<Spanned<i64>>,
-    pub activity_slots: Spanned<i64>,
+    pub activity_slots: Option<Spanned<i64>>,
     pub profile_factor: Option<Spanned<i64>>,
     pub activity_factor: Option<Spanned<i64>>,
 }
@@ -56,8 +56,8 @@ pub struct Source {
     pub key: Option<Spanned<String>>,
     pub merge_strategy: Option<Spanned<String>>,
     pub existing_only: Option<Spanned<bool>>,
-    #[serde(default)]
-    pub contact_mapping: Vec<FieldMapping>,
+    /// There and empty: none.
+    pub contact_mapping: Option<Spanned<Vec<FieldMapping>>>,
     #[serde(default)]
     pub activities: Vec<Activity>,
 }
@@ -78,8 +78,8 @@ pub struct FieldMapping {
 pub struct Activity {
     pub event: Spanned<String>,
     pub retention_days: Option<Spanned<u32>>,
-    #[serde(default)]
-    pub attributes: Vec<Attribute>,
+    /// There and empty: none.
+    pub attributes: Option<Vec<Attribute>>,
 }
 
 /// A property and the attribute it fills.

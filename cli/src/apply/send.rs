@@ -81,6 +81,7 @@ impl<F: Fn(&str)> Sender<F> {
         let answer = self.mapping.put_account(account.put.clone()).await;
         let answer = accept(answer, &what, account.line)?;
         self.tell(answer.change(), &what);
+        let is_new = answer.change() == ChangeKind::Created;
         let account_id = answer
             .account
             .map(|account| account.account_id)
@@ -95,6 +96,15 @@ impl<F: Fn(&str)> Sender<F> {
             let answer = self.mapping.create_field(request).await;
             let answer = accept(answer, &what, field.line)?;
             self.tell(answer.change(), &format!("  {what}"));
+        }
+        if let Some(identify) = &account.identify {
+            let what = format!("unique identifiers of {name}");
+            let answer = self.mapping.put_account(identify.clone()).await;
+            let answer = accept(answer, &what, account.line)?;
+            // Of a new account they belong to what was created above.
+            if !is_new {
+                self.tell(answer.change(), &format!("  {what}"));
+            }
         }
         let mut sources = Vec::new();
         for source in &account.sources {
@@ -144,15 +154,15 @@ impl<F: Fn(&str)> Sender<F> {
             .map(|source| source.source_id)
             .unwrap_or_default();
         let key = self.key(account_id, &source_id, source).await?;
-        if !source.contact_mapping.is_empty() {
+        if let Some((line, put)) = &source.contact_mapping {
             let what = format!("contact mapping of {}", source.put.name);
             let request = mapping::PutContactMappingRequest {
                 account_id: account_id.to_owned(),
                 source_id: source_id.clone(),
-                mappings: source.contact_mapping.clone(),
+                ..put.clone()
             };
             let answer = self.mapping.put_contact_mapping(request).await;
-            let answer = accept(answer, &what, source.contact_mapping_line)?;
+            let answer = accept(answer, &what, *line)?;
             self.tell(answer.change(), &format!("    {what}"));
         }
         for activity in &source.activities {

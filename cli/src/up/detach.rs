@@ -12,6 +12,7 @@ use weir_stack::{StackFile, child, holder};
 use super::Stop;
 use crate::arguments::UpOptions;
 use crate::failure::Failure;
+use crate::folder::hint;
 use crate::output::say;
 
 const POLL: Duration = Duration::from_millis(100);
@@ -24,8 +25,9 @@ pub async fn run(options: &UpOptions, folder: &Path) -> Result<(), Failure> {
     }
     if let Some(pid) = still.and_then(|_| holder(folder)) {
         return Err(anyhow!(
-            "Weir is running on {} already (process {pid}); `./weir down` stops it",
-            folder.display()
+            "Weir is running on {} already (process {pid}); `{}` stops it",
+            folder.display(),
+            hint("down", folder)
         )
         .into());
     }
@@ -57,8 +59,9 @@ pub async fn run(options: &UpOptions, folder: &Path) -> Result<(), Failure> {
             tokio::time::sleep(POLL).await;
             show(&mut shown)?;
             say!(
-                "It goes on in the background (process {}); `./weir down` stops it.",
-                background.id()
+                "It goes on in the background (process {}); `{}` stops it.",
+                background.id(),
+                hint("down", folder)
             );
             return Ok(());
         }
@@ -78,7 +81,10 @@ pub async fn run(options: &UpOptions, folder: &Path) -> Result<(), Failure> {
 fn spawn(options: &UpOptions, folder: &Path, log: File) -> anyhow::Result<Child> {
     let own = std::env::current_exe().context("who am I?")?;
     let mut command = Command::new("setsid");
-    command.arg(own).arg("up").arg("--data").arg(folder);
+    command
+        .arg(own)
+        .args(["up", "--in-background", "--data"])
+        .arg(folder);
     if let Some(base) = options.ports {
         command.arg("--ports").arg(base.to_string());
     }

@@ -105,7 +105,7 @@ impl Store {
 
 /// One connection.
 pub struct Connection {
-    client: deadpool_postgres::Client,
+    client: weir_postgres::Client,
     settled: Settled,
 }
 

@@ -1,14 +1,10 @@
--- The anchor of everything of an account, and how far its daily sync is.
+-- The anchor of everything of an account: batches share its row, joins of contacts and the end
+-- of a sync have it to themselves. Lives as long as the account.
 CREATE TABLE accounts (
-    account_id uuid PRIMARY KEY,
-    -- The last UTC day whose sync is finished.
-    synced_day date NOT NULL,
-    -- When the sync that is under way began; it is done with those who had left by then.
-    sync_began_time timestamptz,
-    -- Until when one replica has it to itself.
-    sync_lease_time timestamptz
+    account_id uuid PRIMARY KEY
 );
 
+-- Live as long as the account.
 CREATE TABLE audiences (
     account_id uuid NOT NULL,
     audience_id uuid NOT NULL,
@@ -17,11 +13,17 @@ CREATE TABLE audiences (
     -- segment_actions | other
     origin text NOT NULL,
     create_time timestamptz NOT NULL,
-    PRIMARY KEY (account_id, audience_id),
-    UNIQUE (account_id, name)
+    PRIMARY KEY (account_id, audience_id)
 );
+-- Of two indexes that begin with the account, the planner may take the one that serves a look-up
+-- worse, while a table is small: it then reads all of the account. So those beside the primary
+-- key have conditions, which hold for every row, and which only the statements say that are
+-- meant to use them.
+CREATE UNIQUE INDEX audiences_by_name ON audiences (account_id, name) WHERE name <> '';
 
--- What is, and what is wished; they differ while a re-entry is held back.
+-- What is, and what is wished; they differ while a re-entry is held back. A contact that is out
+-- is kept as well, so that a late add finds the newer remove: a row lives as long as the contact
+-- and the audience, one for each pair at most.
 CREATE TABLE memberships (
     account_id uuid NOT NULL,
     audience_id uuid NOT NULL,
@@ -32,21 +34,43 @@ CREATE TABLE memberships (
     left_time timestamptz,
     wish_time timestamptz NOT NULL,
     wish_message_id text NOT NULL,
-    PRIMARY KEY (account_id, audience_id, contact_id)
+    -- Those of one contact lie together: joins look for them.
+    PRIMARY KEY (account_id, contact_id, audience_id)
 ) WITH (fillfactor = 85);
 CREATE INDEX memberships_members ON memberships (account_id, audience_id, contact_id) WHERE member;
-CREATE INDEX memberships_pending ON memberships (account_id, audience_id, contact_id)
-    WHERE member <> wish_member;
-CREATE INDEX memberships_of_contact ON memberships (account_id, contact_id);
 
--- Contacts that were joined into others. `survivor_id` is never itself in `contact_id`.
+-- Memberships that may wait to be brought to what is wished. A row is made with the wish that is
+-- held back, and lives until the sync of one of the next days finds that it waits no longer.
+CREATE TABLE waiting (
+    account_id uuid NOT NULL,
+    audience_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    PRIMARY KEY (account_id, audience_id, contact_id)
+);
+
+-- Accounts that have any of these: all that the daily sync looks at. A row lives until its sync
+-- is done and nobody waits any more.
+CREATE TABLE sync_work (
+    account_id uuid PRIMARY KEY,
+    -- The UTC day from which on the sync is due.
+    due_day date NOT NULL,
+    -- When the sync that is under way began; it is done with those who had left by then.
+    began_time timestamptz,
+    -- Until when one replica has it to itself.
+    lease_time timestamptz
+);
+CREATE INDEX sync_work_due ON sync_work (due_day, account_id);
+
+-- Contacts that were joined into others. `survivor_id` is never itself in `contact_id`. Live as
+-- long as the account, so that a wish which was long under way finds the survivor.
 CREATE TABLE contact_joins (
     account_id uuid NOT NULL,
     contact_id uuid NOT NULL,
     survivor_id uuid NOT NULL,
     PRIMARY KEY (account_id, contact_id)
 );
-CREATE INDEX contact_joins_of_survivor ON contact_joins (account_id, survivor_id);
+CREATE INDEX contact_joins_of_survivor ON contact_joins (account_id, survivor_id)
+    WHERE survivor_id <> contact_id;
 
 -- Where the engine distributes tables, they go by account.
 DO $$
@@ -56,6 +80,8 @@ BEGIN
         PERFORM create_distributed_table('audiences', 'account_id', colocate_with => 'accounts');
         PERFORM create_distributed_table('memberships', 'account_id', colocate_with => 'accounts');
         PERFORM create_distributed_table('contact_joins', 'account_id', colocate_with => 'accounts');
+        PERFORM create_distributed_table('waiting', 'account_id', colocate_with => 'accounts');
+        PERFORM create_distributed_table('sync_work', 'account_id', colocate_with => 'accounts');
     END IF;
 END
 $$;

@@ -1,24 +1,32 @@
 //! Load, decide, commit; the daily sync in its own file.
 
+mod fault;
+mod joins;
 mod sync;
 mod wishes;
 
-use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
+use weir_accounts::Accounts;
 use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
 use weir_rpc::{Deadline, Page};
+use weir_service::{Fault, Tries};
 
+use crate::Clock;
 use crate::domain::{Audience, Name, Origin, Usable};
-use crate::store::{Created, Store};
-use crate::{Clock, metrics};
+use crate::store::{Created, Listed, Store};
 
+pub use sync::longest_sync;
 pub use wishes::{Outcome, WishOf};
 
 /// A transaction that lost is tried again this often, while there is time.
-const ATTEMPTS: usize = 8;
+const TRIES: Tries = Tries {
+    most: 8,
+    pause: Duration::from_millis(2),
+};
 
 /// Why nothing was done.
 #[derive(Debug, thiserror::Error)]
@@ -27,6 +35,11 @@ pub enum Error {
     Store(#[from] Failure),
     #[error("no time was left")]
     Late,
+    #[error("no such account")]
+    UnknownAccount,
+    /// Mapping, which owns accounts, could not be asked for one.
+    #[error(transparent)]
+    Accounts(#[from] weir_accounts::Away),
     #[error("no such audience")]
     UnknownAudience,
     /// The name belongs to an audience that the caller must not touch.
@@ -34,15 +47,34 @@ pub enum Error {
     OtherOrigin,
 }
 
+impl Fault for Error {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(Failure::Conflict))
+    }
+
+    fn late() -> Self {
+        Self::Late
+    }
+
+    fn internal() -> Self {
+        Self::Store(Failure::Internal)
+    }
+}
+
 /// Everything the service does.
 pub struct App {
     store: Store,
+    accounts: Accounts,
     clock: Clock,
 }
 
 impl App {
-    pub fn new(store: Store, clock: Clock) -> Self {
-        Self { store, clock }
+    pub fn new(store: Store, accounts: Accounts, clock: Clock) -> Self {
+        Self {
+            store,
+            accounts,
+            clock,
+        }
     }
 
     /// As precise as PostgreSQL keeps it, so that what is read is what was written.
@@ -58,26 +90,19 @@ impl App {
         origin: Origin,
         deadline: Deadline,
     ) -> Result<Created, Error> {
+        self.account_is_known(account, deadline).await?;
         let wanted = Audience {
             id: AudienceId::new(),
             name,
             origin,
             create_time: self.now(),
         };
-        let created = self
-            .persistently(deadline, move |app| {
-                let wanted = wanted.clone();
-                async move {
-                    let session = app.store.session().await?;
-                    app.store.anchor(&session, account, app.now()).await?;
-                    let created = session.get_or_create(account, &wanted).await;
-                    if matches!(created, Err(Failure::Conflict)) {
-                        app.store.forget_anchor(account);
-                    }
-                    created
-                }
-            })
-            .await?;
+        let app = Arc::clone(self);
+        let created = weir_service::persistently(deadline, TRIES, move |_| {
+            let (app, wanted) = (Arc::clone(&app), wanted.clone());
+            async move { app.create_once(account, &wanted).await }
+        })
+        .await?;
         if created.audience.origin == origin {
             Ok(created)
         } else {
@@ -85,14 +110,31 @@ impl App {
         }
     }
 
+    async fn create_once(&self, account: AccountId, wanted: &Audience) -> Result<Created, Error> {
+        let session = self.store.session().await?;
+        self.store.anchor(&session, account).await?;
+        let created = session.get_or_create(account, wanted).await;
+        if matches!(created, Err(Failure::Conflict)) {
+            self.store.forget_anchor(account);
+        }
+        Ok(created?)
+    }
+
+    /// None for an id that is none.
     pub async fn audience(
         &self,
         account: AccountId,
-        audience: AudienceId,
+        audience: Option<AudienceId>,
+        deadline: Deadline,
     ) -> Result<Audience, Error> {
-        let session = self.store.session().await?;
-        let found = session.audience(account, audience).await?;
-        found.ok_or(Error::UnknownAudience)
+        if let Some(id) = audience {
+            let session = self.store.session().await?;
+            if let Some(found) = session.audience(account, id).await? {
+                return Ok(found);
+            }
+        }
+        self.account_is_known(account, deadline).await?;
+        Err(Error::UnknownAudience)
     }
 
     /// By name, those after `after`.
@@ -101,10 +143,19 @@ impl App {
         account: AccountId,
         after: &str,
         size: usize,
-    ) -> Result<Page<Audience, Name>, Error> {
+        deadline: Deadline,
+    ) -> Result<Page<Listed<Name, Audience>, Name>, Error> {
+        self.account_is_known(account, deadline).await?;
         let session = self.store.session().await?;
         let found = session.audiences_after(account, after, more(size)).await?;
-        Ok(Page::of(found, size, |audience| audience.name.clone()))
+        let bytes = |(name, _): &Listed<Name, Audience>| name.as_str().len() + ROW_BYTES;
+        Ok(Page::within(
+            found,
+            size,
+            weir_rpc::MAX_PAGE_BYTES,
+            bytes,
+            |(name, _)| name.clone(),
+        ))
     }
 
     /// Which of these Segment may touch, in order.
@@ -119,52 +170,36 @@ impl App {
         Ok(audiences.iter().map(of).collect())
     }
 
-    /// By contact id, those after `after`.
+    /// By contact id, those after `after`. None for an id that is none.
     pub async fn members(
         &self,
         account: AccountId,
-        audience: AudienceId,
+        audience: Option<AudienceId>,
         after: ContactId,
         size: usize,
-    ) -> Result<Page<(ContactId, DateTime<Utc>), ContactId>, Error> {
+        deadline: Deadline,
+    ) -> Result<Page<Listed<ContactId, DateTime<Utc>>, ContactId>, Error> {
+        let audience = self.audience(account, audience, deadline).await?.id;
         let session = self.store.session().await?;
-        let known = session.audience(account, audience).await?;
-        known.ok_or(Error::UnknownAudience)?;
         let found = session
             .members_after(account, audience, after, more(size))
             .await?;
         Ok(Page::of(found, size, |(contact, _)| *contact))
     }
 
-    /// Runs `work` in a task of its own, so that a caller that goes away leaves no half-used
-    /// connection behind; and again where it lost against another transaction.
-    async fn persistently<T, F, Fut>(
-        self: &Arc<Self>,
-        deadline: Deadline,
-        work: F,
-    ) -> Result<T, Error>
-    where
-        F: Fn(Arc<Self>) -> Fut + Send + Sync + 'static,
-        Fut: Future<Output = Result<T, Failure>> + Send,
-        T: Send + 'static,
-    {
-        let app = Arc::clone(self);
-        let task = tokio::spawn(async move {
-            for _ in 0..ATTEMPTS {
-                if deadline.passed() {
-                    return Err(Error::Late);
-                }
-                match work(Arc::clone(&app)).await {
-                    Err(Failure::Conflict) => metrics::retried(),
-                    done => return done.map_err(Error::Store),
-                }
-            }
-            // The database is there, but it is crowded: later.
-            Err(Error::Store(Failure::Unavailable))
-        });
-        task.await.unwrap_or(Err(Error::Store(Failure::Internal)))
+    /// That there is such an account: one that has a row here was known to mapping, which is
+    /// asked for all others.
+    async fn account_is_known(&self, account: AccountId, deadline: Deadline) -> Result<(), Error> {
+        if self.store.is_anchored(account).await? || self.accounts.exists(account, deadline).await?
+        {
+            return Ok(());
+        }
+        Err(Error::UnknownAccount)
     }
 }
+
+/// What a listed audience has beside its name: an id, an origin, a time.
+const ROW_BYTES: usize = 80;
 
 /// One more than the page, to see whether another follows.
 fn more(size: usize) -> i64 {

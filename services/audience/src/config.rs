@@ -17,6 +17,13 @@ pub struct Config {
     /// Connections at most; few saturate the database, and batches wait for one another anyway.
     #[arg(long, env = "WEIR_DATABASE_CONNECTIONS", default_value_t = 4)]
     pub database_connections: usize,
+    /// The mapping service, which is asked whether there is an account that has no row here yet.
+    #[arg(
+        long,
+        env = "WEIR_MAPPING_URL",
+        default_value = "http://127.0.0.1:7001"
+    )]
+    pub mapping_url: String,
     /// How often accounts are looked for whose daily sync is due, in milliseconds.
     #[arg(long, env = "WEIR_AUDIENCE_SYNC_MS", default_value_t = 30_000,
           value_parser = clap::value_parser!(u64).range(1..=86_400_000))]

@@ -18,6 +18,7 @@ use weir_rpc::{Deadline, Unary, page_size};
 
 use crate::app::App;
 use crate::domain::Name;
+use crate::store::Listed;
 
 /// The service, ready to be added to a server.
 pub fn service(app: Arc<App>) -> Unary<AudienceServiceServer<impl AudienceService>> {
@@ -58,14 +59,12 @@ impl AudienceService for Grpc {
         &self,
         request: Request<GetAudienceRequest>,
     ) -> Result<Response<GetAudienceResponse>, Status> {
+        let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let account = convert::id(&request.account_id, "account_id")?;
         // A text that is no id is the id of no audience.
-        let audience = request
-            .audience_id
-            .parse()
-            .map_err(|_| weir_rpc::not_found(weir_reasons::Reason::AudienceNotFound, "audience"))?;
-        let found = self.0.audience(account, audience).await;
+        let audience = request.audience_id.parse().ok();
+        let found = self.0.audience(account, audience, deadline).await;
         Ok(Response::new(GetAudienceResponse {
             audience: Some(convert::audience(found.map_err(status::of)?)),
         }))
@@ -75,17 +74,18 @@ impl AudienceService for Grpc {
         &self,
         request: Request<ListAudiencesRequest>,
     ) -> Result<Response<ListAudiencesResponse>, Status> {
+        let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let account = convert::id(&request.account_id, "account_id")?;
         let size = page_size(request.page_size)?;
         let after = convert::name_of_token(&request.page_token)?;
         let page = self
             .0
-            .audiences(account, &after, size)
+            .audiences(account, &after, size, deadline)
             .await
             .map_err(status::of)?;
         Ok(Response::new(ListAudiencesResponse {
-            audiences: page.items.into_iter().map(convert::audience).collect(),
+            audiences: readable(page.items).map(convert::audience).collect(),
             next_page_token: page
                 .next
                 .map(|name| convert::token_of_name(&name))
@@ -140,25 +140,28 @@ impl AudienceService for Grpc {
         &self,
         request: Request<ListMembersRequest>,
     ) -> Result<Response<ListMembersResponse>, Status> {
+        let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let account = convert::id(&request.account_id, "account_id")?;
-        let audience = request
-            .audience_id
-            .parse()
-            .map_err(|_| weir_rpc::not_found(weir_reasons::Reason::AudienceNotFound, "audience"))?;
+        let audience = request.audience_id.parse().ok();
         let size = page_size(request.page_size)?;
         let after: ContactId = convert::contact_of_token(&request.page_token)?;
         let page = self
             .0
-            .members(account, audience, after, size)
+            .members(account, audience, after, size, deadline)
             .await
             .map_err(status::of)?;
         Ok(Response::new(ListMembersResponse {
-            members: page.items.into_iter().map(convert::member).collect(),
+            members: page.items.into_iter().filter_map(convert::member).collect(),
             next_page_token: page
                 .next
                 .map(|contact| contact.to_string())
                 .unwrap_or_default(),
         }))
     }
+}
+
+/// Without the rows that can't be read, which were counted.
+fn readable<K, T>(items: Vec<Listed<K, T>>) -> impl Iterator<Item = T> {
+    items.into_iter().filter_map(|(_, item)| item)
 }

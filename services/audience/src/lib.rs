@@ -17,11 +17,12 @@ pub mod metrics;
 pub mod store;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use tokio::net::TcpListener;
+use weir_service::Background;
 
 pub use config::Config;
 
@@ -31,7 +32,8 @@ pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 /// Migrates, then serves until `shutdown`.
 ///
 /// # Errors
-/// A database that can't be used or migrated, or a listener that fails.
+/// A database that can't be used or migrated, a listener that fails, or a loop that ended or
+/// hung.
 pub async fn serve(
     config: Config,
     listener: TcpListener,
@@ -62,16 +64,38 @@ pub async fn serve_with_clock(
         .context("the schema can't be migrated")?;
     let store = store::Store::new(pool);
     let probe = store.clone();
-    let app = Arc::new(app::App::new(store, clock));
-    let syncer = tokio::spawn(Arc::clone(&app).sync_for_ever(config.sync_interval()));
+    let accounts = weir_accounts::Accounts::connect(&config.mapping_url)
+        .map_err(anyhow::Error::msg)
+        .context("WEIR_MAPPING_URL")?;
+    let app = Arc::new(app::App::new(store, accounts, clock));
+    let background = Background::new();
+    let interval = config.sync_interval();
+    background.spawn("daily sync", app::longest_sync(interval), |pulse| {
+        Arc::clone(&app).sync_for_ever(interval, pulse)
+    });
+    let (loops, watched) = (background.clone(), background.clone());
+    let failed = Arc::new(OnceLock::new());
+    let failure = Arc::clone(&failed);
+    let shutdown = async move {
+        tokio::select! {
+            () = shutdown => {}
+            name = watched.failed() => {
+                let _ = failure.set(name);
+            }
+        }
+    };
     let served = weir_rpc::Server::new("weir.audience.v1.AudienceService")
         .service(grpc::service(app))
         .probe(move || {
-            let store = probe.clone();
-            async move { store.healthy().await }
+            let (store, loops) = (probe.clone(), loops.clone());
+            async move { loops.is_healthy() && store.healthy().await }
         })
         .serve(listener, shutdown)
         .await;
-    syncer.abort();
-    served.context("the gRPC server failed")
+    background.stop();
+    served.context("the gRPC server failed")?;
+    match failed.get() {
+        Some(name) => anyhow::bail!("the background loop {name} failed"),
+        None => Ok(()),
+    }
 }

@@ -1,6 +1,7 @@
 //! What is measured. Nothing is labelled by account.
 
-/// Wishes, by what became of them: `applied`, `held_back`, `overtaken`, `unknown_audience`.
+/// Wishes, by what became of them: `applied`, `held_back`, `overtaken`, `unknown_audience`,
+/// `unstorable`.
 pub fn wished(outcome: &'static str, count: usize) {
     if count > 0 {
         metrics::counter!("audience.wishes", "outcome" => outcome).increment(count as u64);
@@ -17,7 +18,7 @@ pub fn sync_finished() {
     metrics::counter!("audience.sync.finished").increment(1);
 }
 
-/// Transactions that were tried again, having lost against another.
-pub fn retried() {
-    metrics::counter!("audience.transactions_retried").increment(1);
+/// Stored rows that can't be read, and were left out of a list, by `kind`: `audience`, `member`.
+pub fn unreadable(kind: &'static str) {
+    metrics::counter!("audience.unreadable_rows", "kind" => kind).increment(1);
 }

@@ -1,11 +1,16 @@
 //! PostgreSQL: the only place that knows it.
 //!
-//! Every statement names the account, first of all; the two that look for work of several
-//! accounts say so in a comment. Ids and times come as parameters.
+//! Every statement names the account, first of all; the one that looks for work of several
+//! accounts says so in a comment. Ids and times come as parameters.
+//!
+//! What a batch asks for is reached by full keys, whatever the statistics of a table say: each
+//! look-up is a subquery of its own that the planner can't turn round ([`HOT`]), and what is
+//! stored goes in by its primary key.
 //!
 //! Locks are taken in one order by all: the account's row, then existing memberships by
-//! (audience, contact), then new ones by the same. Joins of contacts take the account's row
-//! for themselves, so that no membership appears under an id while it is joined away.
+//! (audience, contact), then new ones by the same, then who waits, then the account's row of
+//! the sync. Joins of contacts, and the end of a sync, take the account's row for themselves, so
+//! that no membership appears under an id while it is joined away, and nobody waits unseen.
 
 mod audiences;
 mod joins;
@@ -13,16 +18,16 @@ mod memberships;
 mod sync;
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use deadpool_postgres::Object;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId, ContactId};
-use weir_postgres::{Failure, Migration, Pool, Transaction};
+use weir_postgres::{Client, Failure, Migration, Pool, Transaction};
 
 use crate::domain::{Aliases, Origin};
+use crate::metrics;
 
 pub use audiences::Created;
 pub use memberships::{Entry, Key, Stored};
@@ -35,9 +40,25 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
     sql: include_str!("../migrations/0001_audiences.sql"),
 }];
 
+/// How long a probe waits: a database that is stopped is away, however long it stays so.
+const PROBE_TIME: Duration = Duration::from_secs(1);
 /// Accounts whose anchor row is known to be there; beyond this many they are forgotten and
 /// looked up again.
 const ANCHORS_KEPT: usize = 100_000;
+/// Statements that are sent before the first is answered.
+const AT_ONCE: usize = 500;
+
+/// The statements that every batch runs, with the tables whose rows they reach.
+pub const HOT: &[(&str, &str)] = &[
+    ("share the account", SHARE_ACCOUNT),
+    ("who contacts are today", joins::ALIASES),
+    ("origins of audiences", audiences::ORIGINS),
+    ("lock memberships", memberships::LOCK),
+    ("insert memberships", memberships::INSERT),
+    ("put memberships", memberships::PUT),
+    ("insert who waits", sync::INSERT_WAITING),
+    ("note work for the sync", sync::NOTE_WORK),
+];
 
 const SHARE_ACCOUNT: &str = "SELECT FROM accounts WHERE account_id = $1 FOR KEY SHARE";
 
@@ -49,12 +70,24 @@ pub struct Store {
 }
 
 /// A connection of one's own.
-pub struct Session(Object);
+pub struct Session(Client);
 
 /// A transaction of one account. Dropped, it is rolled back.
 pub struct Batch<'a> {
     account: AccountId,
     transaction: Transaction<'a>,
+}
+
+/// A row of a list: its key, and what it says, where that can be read.
+pub type Listed<K, T> = (K, Option<T>);
+
+/// A row that can't be read must not cost the others of its page: it is left out, and counted.
+fn read<T>(kind: &'static str, row: Result<T, tokio_postgres::Error>) -> Option<T> {
+    row.inspect_err(|_| {
+        metrics::unreadable(kind);
+        tracing::error!(kind, "a stored row can't be read");
+    })
+    .ok()
 }
 
 impl Store {
@@ -65,12 +98,17 @@ impl Store {
         }
     }
 
-    /// Whether PostgreSQL answers.
+    /// Whether PostgreSQL answers, within a second.
     pub async fn healthy(&self) -> bool {
-        match self.pool.get().await {
-            Ok(client) => client.simple_query("").await.is_ok(),
-            Err(_) => false,
-        }
+        let probe = async {
+            match self.pool.get().await {
+                Ok(client) => client.simple_query("").await.is_ok(),
+                Err(_) => false,
+            }
+        };
+        tokio::time::timeout(PROBE_TIME, probe)
+            .await
+            .unwrap_or(false)
     }
 
     /// Takes a connection.
@@ -81,36 +119,46 @@ impl Store {
         Ok(Session(self.pool.get().await?))
     }
 
-    /// Sees to it that the account's anchor row is there.
+    /// Sees to it that the account's anchor row is there. For accounts that mapping knows.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn anchor(
-        &self,
-        session: &Session,
-        account: AccountId,
-        now: DateTime<Utc>,
-    ) -> Result<(), Failure> {
+    pub async fn anchor(&self, session: &Session, account: AccountId) -> Result<(), Failure> {
         if self.anchors().contains(&account) {
             return Ok(());
         }
-        let statement = session
-            .0
-            .prepare_cached(
-                "INSERT INTO accounts (account_id, synced_day) VALUES ($1, $2)
-                 ON CONFLICT (account_id) DO NOTHING",
-            )
-            .await?;
-        session
-            .0
-            .execute(&statement, &[&account.0, &now.date_naive()])
-            .await?;
+        let insert = "INSERT INTO accounts (account_id) VALUES ($1)
+            ON CONFLICT (account_id) DO NOTHING";
+        let statement = session.0.prepare_cached(insert).await?;
+        session.0.execute(&statement, &[&account.0]).await?;
+        self.remember_anchor(account);
+        Ok(())
+    }
+
+    /// Whether the account's anchor row is there.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn is_anchored(&self, account: AccountId) -> Result<bool, Failure> {
+        if self.anchors().contains(&account) {
+            return Ok(true);
+        }
+        let session = self.session().await?;
+        let select = "SELECT FROM accounts WHERE account_id = $1";
+        let statement = session.0.prepare_cached(select).await?;
+        let found = session.0.query_opt(&statement, &[&account.0]).await?;
+        if found.is_some() {
+            self.remember_anchor(account);
+        }
+        Ok(found.is_some())
+    }
+
+    fn remember_anchor(&self, account: AccountId) {
         let mut anchors = self.anchors();
         if anchors.len() >= ANCHORS_KEPT {
             anchors.clear();
         }
         anchors.insert(account);
-        Ok(())
     }
 
     /// An anchor that was known is gone (the database was set back): look again.
@@ -119,9 +167,7 @@ impl Store {
     }
 
     fn anchors(&self) -> std::sync::MutexGuard<'_, HashSet<AccountId>> {
-        self.anchored
-            .lock()
-            .expect("nothing panics while it holds this lock")
+        self.anchored.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -193,6 +239,19 @@ impl Batch<'_> {
             .query_opt(&statement, &[&self.account.0])
             .await?;
         Ok(found.is_some())
+    }
+
+    /// Runs a statement once for each key, all sent at once: each finds its row by its key.
+    async fn execute_each(&self, sql: &str, keys: &[Key]) -> Result<(), Failure> {
+        let statement = self.transaction.prepare_cached(sql).await?;
+        for keys in keys.chunks(AT_ONCE) {
+            let each = keys.iter().map(|(audience, contact)| async {
+                let key: [&(dyn ToSql + Sync); 3] = [&self.account.0, &audience.0, &contact.0];
+                self.transaction.execute(&statement, &key).await
+            });
+            futures_util::future::try_join_all(each).await?;
+        }
+        Ok(())
     }
 
     /// Commits.

@@ -3,9 +3,14 @@
 
 -- The anchor of an account: batches insert through it, and hold it shared while they store,
 -- so that raising the epoch waits for them.
+-- It also holds what tells the account's contacts apart, under a version: a batch that was
+-- mapped under another one is not stored. Absent as long as nobody changed it here.
 CREATE TABLE accounts (
     account_id uuid PRIMARY KEY,
-    usage_epoch bigint NOT NULL DEFAULT 0
+    usage_epoch bigint NOT NULL DEFAULT 0,
+    identifiers_version bigint NOT NULL DEFAULT 0,
+    unique_identifiers text[],
+    key_strategy text
 );
 
 -- `fields` holds the current values by field id. `registers` holds what ordered them: a list
@@ -28,7 +33,9 @@ CREATE TABLE contacts (
 
 -- `kind` is `u` for user ids, `a` for anonymous ids, else the field id of a merge key, which
 -- stands here with its current value only. `event_time` and `message_id` are those of the
--- event that made the link. `version` grows whenever the identifier changes its contact.
+-- event that made the link. `version` grows whenever the identifier changes its contact, and
+-- `moved_from` is the one that it had before: who moves it says whose it is, and moves nothing
+-- else. Where removes are kept for somebody unknown, the contact is all zeros: nobody.
 -- Three of these are looked up for every event, so they are compared byte by byte.
 CREATE TABLE identifiers (
     account_id uuid NOT NULL,
@@ -39,40 +46,67 @@ CREATE TABLE identifiers (
     link_time timestamptz NOT NULL,
     event_time timestamptz NOT NULL,
     message_id text NOT NULL,
+    moved_from uuid,
     PRIMARY KEY (account_id, kind, value)
 );
 CREATE INDEX identifiers_by_contact ON identifiers (account_id, contact_id);
 
--- Events that were charged and may leave no other trace; kept for 30 days.
+-- Events that were charged and may leave no other trace, and events without a timestamp: those
+-- keep the time at which they came first, also where they said nothing new (`is_stored` is
+-- false; they are judged anew). Without a contact: a remove that was kept. Kept for 30 days.
 CREATE TABLE receipts (
     account_id uuid NOT NULL,
     event_key uuid NOT NULL,
-    contact_id uuid NOT NULL,
+    contact_id uuid,
+    is_stored boolean NOT NULL,
+    first_time timestamptz,
     receive_time timestamptz NOT NULL,
     PRIMARY KEY (account_id, event_key)
 );
-CREATE INDEX receipts_by_time ON receipts USING brin (receive_time);
+-- Those of a batch have one time, and an index keeps equal keys once: it is small, and the
+-- oldest of an account are found without a look at the others.
+CREATE INDEX receipts_by_time ON receipts (account_id, receive_time);
 
--- What a split needs to undo a join; the joined contact's own row keeps its fields.
+-- Removes from audiences of people who are not known, by the identifier that they came with; the
+-- latest of each audience. For each of these identifiers there is a row in `identifiers` with a
+-- contact of zeros, nobody. They go when the identifier gets linked, and after 30 days.
+CREATE TABLE kept_removes (
+    account_id uuid NOT NULL,
+    kind text COLLATE "C" NOT NULL,
+    value text COLLATE "C" NOT NULL,
+    audience_id uuid NOT NULL,
+    update_time timestamptz NOT NULL,
+    message_id text COLLATE "C" NOT NULL,
+    keep_until timestamptz NOT NULL,
+    PRIMARY KEY (account_id, kind, value, audience_id)
+);
+CREATE INDEX kept_removes_by_time ON kept_removes (account_id, keep_until);
+
+-- Who was joined into whom, as long as the contact is there; `identifiers` is what a split
+-- needs to undo it, and is kept for 90 days. The joined contact's own row keeps its fields.
 CREATE TABLE joins (
     account_id uuid NOT NULL,
     joined_id uuid NOT NULL,
     survivor_id uuid NOT NULL,
     join_time timestamptz NOT NULL,
-    identifiers json NOT NULL,
+    identifiers json,
     PRIMARY KEY (account_id, joined_id)
 );
 CREATE INDEX joins_by_survivor ON joins (account_id, survivor_id);
+CREATE INDEX joins_by_time ON joins (account_id, join_time) WHERE identifiers IS NOT NULL;
 
--- Hashes of identifiers of deleted people, so that late retries do not bring them back.
+-- Hashes of identifiers of deleted people, so that late retries do not bring them back; kept
+-- for 30 days.
 CREATE TABLE deletions (
     account_id uuid NOT NULL,
     identifier_hash bytea NOT NULL,
     delete_time timestamptz NOT NULL,
     PRIMARY KEY (account_id, identifier_hash)
 );
+CREATE INDEX deletions_by_time ON deletions (account_id, delete_time);
 
 -- Profile units that a batch stored. A row of zero units closes a batch that never came.
+-- Kept for 35 days: nobody asks for a window that is older.
 CREATE TABLE usage (
     account_id uuid NOT NULL,
     window_day date NOT NULL,
@@ -96,7 +130,7 @@ DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
         PERFORM create_distributed_table(name, 'account_id')
-        FROM unnest(ARRAY['accounts', 'contacts', 'identifiers', 'receipts', 'joins',
+        FROM unnest(ARRAY['accounts', 'contacts', 'identifiers', 'receipts', 'kept_removes', 'joins',
                           'deletions', 'usage', 'outbox']) AS name;
     END IF;
 END

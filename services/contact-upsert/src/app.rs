@@ -1,43 +1,68 @@
 //! Load, decide, commit: the only place that orders effects.
 
 mod background;
+mod delivery;
+mod ledger;
+mod unstorable;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, SubsecRound, TimeDelta, Utc};
+use chrono::{DateTime, SubsecRound, Utc};
 use tokio::sync::mpsc;
-use tracing::Instrument;
-use weir_ids::{AccountId, BatchId, ContactId};
+use weir_ids::{AccountId, ContactId};
 use weir_postgres::Failure;
+use weir_reasons::Reason;
 use weir_rpc::Deadline;
+use weir_service::{Fault, Tries};
 
-pub use background::purge_receipts;
+pub use background::{PURGE_BEATS, purge};
+pub use delivery::Delivery;
 
-use crate::domain::{self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status};
+use crate::domain::{
+    self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status, is_merge_key,
+};
 use crate::metrics;
 use crate::store::{
-    BatchTransaction, ContactKey, NotStored, OutboxRow, Parcel, Store, StoredProfile, held_link,
+    BatchTransaction, ContactKey, NotStored, OutboxRow, Rows, Store, StoredProfile, held_link,
 };
 
-/// A batch that loses this often against others is given back to its sender.
-const MAX_ATTEMPTS: u32 = 10;
+/// A batch that loses this often against others is given back to its sender. Losers of one
+/// race come again at different moments.
+const TRIES: Tries = Tries {
+    most: 10,
+    pause: Duration::from_millis(3),
+};
 /// An attempt that begins with less time left than this can't end in time.
 const LEAST_TIME: Duration = Duration::from_millis(20);
-/// Losers of one race come again at different moments.
-const BACKOFF: Duration = Duration::from_millis(3);
 /// Rows that wait for the relay in memory; some megabytes at most. What comes beyond them is
 /// found in the table.
 const OUTBOX: usize = 64;
-/// A row of the outbox that is younger is under way in some replica's memory. Where clocks
-/// differ by more, it is told twice, or later.
-const UNDER_WAY: TimeDelta = TimeDelta::seconds(2);
 
 /// Why a call failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The batch was closed, or its epoch is past.
+    /// The batch was closed.
     #[error("the batch may no longer be stored")]
     Closed,
+    /// The batch's epoch is past; this one stands.
+    #[error("the batch's epoch is past")]
+    EpochPast(i64),
+    /// The batch was mapped under other unique identifiers than those that stand.
+    #[error("the unique identifiers changed")]
+    IdentifiersChanged,
+    /// PostgreSQL does not take some value of the batch.
+    #[error("a value can't be stored")]
+    Refused,
+    /// Further ahead than any rebuild brings an epoch.
+    #[error("the epoch is implausible")]
+    EpochImplausible,
+    /// Unique identifiers are fixed once a contact is stored.
+    #[error("contacts exist")]
+    ContactsExist,
+    /// Lost against others; the same again may succeed at once.
+    #[error("another transaction was faster")]
+    Conflict,
     /// The fields of the event at this position are no object.
     #[error("the fields of an event can't be read")]
     InvalidFields(usize),
@@ -52,9 +77,24 @@ pub enum Error {
 impl From<Failure> for Error {
     fn from(failure: Failure) -> Self {
         match failure {
-            Failure::Conflict | Failure::Unavailable => Self::Unavailable,
-            Failure::Refused | Failure::Internal => Self::Internal,
+            Failure::Conflict => Self::Conflict,
+            Failure::Unavailable => Self::Unavailable,
+            Failure::Refused => Self::Refused,
+            Failure::Internal => Self::Internal,
         }
+    }
+}
+
+impl Fault for Error {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Conflict)
+    }
+    fn late() -> Self {
+        // Nothing was stored.
+        Self::Unavailable
+    }
+    fn internal() -> Self {
+        Self::Internal
     }
 }
 
@@ -72,8 +112,30 @@ pub struct Answer {
 pub struct Outcome {
     pub status: Status,
     pub contact: Option<ContactId>,
-    /// Field id and reason.
-    pub ignored: Vec<(String, &'static str)>,
+    pub ignored: Vec<Ignored>,
+    /// Of an event without a timestamp that was judged before: when it came first.
+    pub first_micros: Option<i64>,
+}
+
+/// A field's value that was not taken.
+#[derive(Debug, Clone)]
+pub struct Ignored {
+    pub field: String,
+    pub reason: Reason,
+    /// Canonical JSON; for the source's log alone.
+    pub value: String,
+}
+
+impl Outcome {
+    /// Without a contact.
+    fn of(status: Status) -> Self {
+        Self {
+            status,
+            contact: None,
+            ignored: Vec::new(),
+            first_micros: None,
+        }
+    }
 }
 
 /// A contact, read back.
@@ -107,102 +169,130 @@ impl App {
         (app, written)
     }
 
-    /// Stores one batch in one transaction.
+    /// Stores one batch in one transaction, but for events that PostgreSQL does not take.
     ///
     /// # Errors
     /// See [`Error`]; nothing of the batch is stored then.
     pub async fn upsert(&self, batch: Batch, deadline: Deadline) -> Result<Answer, Error> {
-        let app = self.clone();
-        // In a task of its own: a caller that goes away must not leave a half-used connection.
-        let work = async move { app.upsert_in_attempts(&batch, deadline).await };
-        let work = tokio::spawn(work.instrument(tracing::Span::current()));
-        work.await.unwrap_or_else(|error| {
-            tracing::error!(%error, "a batch panicked");
-            Err(Error::Internal)
-        })
+        let batch = Arc::new(batch);
+        let stored = match self.persist(batch.clone(), deadline, Purpose::Store).await {
+            Err(Error::Refused) => unstorable::store_the_rest(self, &batch, deadline).await,
+            stored => stored,
+        };
+        match &stored {
+            Ok(answer) => metrics::batch_stored(answer),
+            Err(Error::Conflict) => tracing::warn!("a batch lost against others until its end"),
+            Err(_) => {}
+        }
+        stored
     }
 
-    async fn upsert_in_attempts(&self, batch: &Batch, deadline: Deadline) -> Result<Answer, Error> {
+    /// Attempts until one ends, in a task of its own.
+    async fn persist(
+        &self,
+        batch: Arc<Batch>,
+        deadline: Deadline,
+        purpose: Purpose,
+    ) -> Result<Answer, Error> {
+        let app = self.clone();
+        let attempt = move |number| {
+            let (app, batch) = (app.clone(), batch.clone());
+            async move {
+                if deadline.remaining() < LEAST_TIME {
+                    return Err(Error::late());
+                }
+                if number > 0 {
+                    metrics::batch_retried();
+                }
+                app.attempt(&batch, purpose, number).await
+            }
+        };
+        weir_service::persistently(deadline, TRIES, attempt).await
+    }
+
+    async fn attempt(&self, batch: &Batch, purpose: Purpose, number: u32) -> Result<Answer, Error> {
         let facts = Facts::of(&batch.events, &batch.settings)
             .map_err(|(position, _)| Error::InvalidFields(position))?;
-        for attempt in 0..MAX_ATTEMPTS {
-            if deadline.remaining() < LEAST_TIME {
-                break;
-            }
-            if attempt > 0 {
-                metrics::batch_retried();
-                tokio::time::sleep(BACKOFF * attempt).await;
-            }
-            match self.attempt(batch, &facts, attempt).await {
-                Ok(answer) => {
-                    metrics::batch_stored(&answer);
-                    return Ok(answer);
-                }
-                Err(NotStored::NewAccount) => self.store.anchor(batch.account).await?,
-                Err(NotStored::Conflict) => {}
-                Err(NotStored::Closed) => return Err(Error::Closed),
-                Err(NotStored::Failed(failure)) => return Err(failure.into()),
-                Err(NotStored::Aftermath) => return Err(Error::Internal),
-            }
-        }
-        tracing::warn!("a batch lost against others until its time was up");
-        Err(Error::Unavailable)
-    }
-
-    async fn attempt(
-        &self,
-        batch: &Batch,
-        facts: &Facts<'_>,
-        attempt: u32,
-    ) -> Result<Answer, NotStored> {
-        let now = Utc::now().trunc_subsecs(6);
-        let care = match attempt {
+        let care = match number {
             0 => Care::InSteps,
             1 => Care::AtOnce,
             _ => Care::Heal,
         };
-        let mut client = self.store.client().await?;
-        let transaction = BatchTransaction::begin(&mut client, batch, now);
-        let mut all_receipts = false;
-        loop {
-            let mut snapshot = Snapshot::new(facts, care);
-            let receipts = facts.with_receipts(&batch.settings, all_receipts);
-            let mut keys = snapshot.first_keys();
-            let kept = match care {
-                Care::InSteps => self.store.kept_links(batch.account, facts, &mut keys),
-                Care::AtOnce | Care::Heal => Vec::new(),
-            };
-            let load = transaction.begin_load(facts, kept, keys, &receipts);
-            let (first, receipts) = load.await?;
-            snapshot
-                .add(first.links(), &first.contacts())
-                .inspect_err(|_| self.store.forget_links(batch.account, facts, &first))?;
-            self.store.keep_links(batch.account, facts, &first);
-            snapshot.add_receipts(receipts, all_receipts);
-            let keys = snapshot.other_keys();
-            let more;
-            if !keys.is_empty() {
-                more = transaction.load_more(facts, keys, &snapshot).await?;
-                snapshot.add(more.links(), &more.contacts())?;
+        match self.transact(batch, &facts, purpose, care).await {
+            Ok(answer) => Ok(answer),
+            Err(NotStored::NewAccount) => {
+                self.store.anchor(batch.account).await?;
+                Err(Error::Conflict)
             }
-            let folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
-            if folded.needs_all_receipts {
-                all_receipts = true;
-                continue;
-            }
-            let answer = answer_of(&folded);
-            self.commit(batch, transaction, folded.changes, now).await?;
-            return Ok(answer);
+            // What failed before was not seen; the next attempt tells.
+            Err(NotStored::Conflict | NotStored::Aftermath) => Err(Error::Conflict),
+            Err(NotStored::Closed) => Err(Error::Closed),
+            Err(NotStored::EpochPast(stands)) => Err(Error::EpochPast(stands)),
+            Err(NotStored::IdentifiersChanged) => Err(Error::IdentifiersChanged),
+            Err(NotStored::Refused) => Err(Error::Refused),
+            Err(NotStored::Failed(failure)) => Err(failure.into()),
         }
     }
 
-    async fn commit(
+    async fn transact(
         &self,
         batch: &Batch,
+        facts: &Facts<'_>,
+        purpose: Purpose,
+        care: Care,
+    ) -> Result<Answer, NotStored> {
+        let now = Utc::now().trunc_subsecs(6);
+        let mut client = self.store.client().await?;
+        let transaction = BatchTransaction::begin(&mut client, batch, care, now);
+        let mut snapshot = Snapshot::new(facts, care);
+        let mut keys = snapshot.first_keys();
+        let kept = match care {
+            Care::InSteps => self.store.kept_links(batch.account, facts, &mut keys),
+            Care::AtOnce | Care::Heal => Vec::new(),
+        };
+        // A batch that met another's receipt reads all of them, so that it meets none again.
+        let all_receipts = care != Care::InSteps;
+        let receipts = facts.with_receipts(all_receipts);
+        let load = transaction.begin_load(facts, kept, keys, &receipts);
+        let (first, receipts) = load.await?;
+        snapshot
+            .add(first.links(), &first.contacts())
+            .inspect_err(|_| self.store.forget_links(batch.account, facts, &first))?;
+        self.store.keep_links(batch.account, facts, &first);
+        snapshot.add_receipts(receipts, all_receipts);
+        let keys = snapshot.other_keys();
+        let mut more = None;
+        if !keys.is_empty() {
+            more = Some(transaction.load_more(facts, keys, &snapshot).await?);
+        }
+        if let Some(more) = &more {
+            snapshot.add(more.links(), &more.contacts())?;
+        }
+        let mut folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
+        if folded.needs_all_receipts {
+            // Over the same rows: to look for others now, with contacts locked in two steps,
+            // could be to wait for a batch that waits for this one.
+            let all = facts.with_receipts(true);
+            let all = transaction.receipts(&all).await?;
+            let mut snapshot = snapshot_of(facts, care, &first, more.as_ref())?;
+            snapshot.add_receipts(all, true);
+            folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
+        }
+        let answer = answer_of(&folded);
+        self.write(transaction, folded.changes, batch, purpose, now)
+            .await?;
+        Ok(answer)
+    }
+
+    async fn write(
+        &self,
         transaction: BatchTransaction<'_>,
         changes: Changes<'_>,
+        batch: &Batch,
+        purpose: Purpose,
         now: DateTime<Utc>,
     ) -> Result<(), NotStored> {
+        let account = batch.account;
         if changes.is_empty() {
             // Dropped, it rolls back; there is nothing to keep.
             return Ok(());
@@ -215,11 +305,20 @@ impl App {
         };
         let changes = changes.with_held_links(held.iter().map(held_link).collect());
         let message = Message::of(&changes, now.timestamp_micros());
-        let message = message.map(|message| OutboxRow::new(batch.account, &message));
-        transaction.commit(&changes, message.as_ref()).await?;
-        self.store.keep_changes(batch.account, &changes, now);
+        let message = message.map(|message| OutboxRow::new(account, &message));
+        let handed_over = transaction.write(&changes, message.as_ref()).await?;
+        if purpose == Purpose::Rehearse {
+            return Ok(());
+        }
+        if !changes.kept.is_empty() {
+            let (added, limit) = (changes.kept.len(), batch.kept_removes_limit);
+            let bounded = self.store.bound_kept(&transaction, account, added, limit);
+            metrics::removes_dropped(bounded.await?);
+        }
+        transaction.commit().await?;
+        self.store.keep_changes(account, &changes, now);
         metrics::contacts_written(&changes);
-        if let Some(message) = message {
+        for message in message.into_iter().chain(handed_over) {
             // Where the relay is far behind, it finds the row in the table.
             let _ = self.outbox.try_send(message);
         }
@@ -235,7 +334,18 @@ impl App {
         account: AccountId,
         key: &ContactKey,
     ) -> Result<Option<StoredProfile>, Error> {
-        Ok(self.store.contact(account, key).await?)
+        let found = self.store.contact(account, key).await?;
+        match key {
+            // Here it is not known which fields hold e-mail addresses; those are kept without
+            // case.
+            ContactKey::Identifier(kind, value)
+                if found.is_none() && is_merge_key(kind) && value.contains('@') =>
+            {
+                let folded = ContactKey::Identifier(kind.clone(), value.to_ascii_lowercase());
+                Ok(self.store.contact(account, &folded).await?)
+            }
+            _ => Ok(found),
+        }
     }
 
     /// Contacts by age.
@@ -251,101 +361,35 @@ impl App {
         Ok(self.store.contacts(account, after, limit).await?)
     }
 
-    /// Closes batches and answers what each has stored.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
-    pub async fn close_batches(
-        &self,
-        account: AccountId,
-        batches: &[(NaiveDate, BatchId)],
-    ) -> Result<Vec<i64>, Error> {
-        Ok(self.store.close_batches(account, batches).await?)
-    }
-
-    /// Raises the epoch and answers it, with the sums of what is stored from `day` on.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
-    pub async fn fence_usage(
-        &self,
-        account: AccountId,
-        epoch: i64,
-        day: NaiveDate,
-    ) -> Result<(i64, Vec<(NaiveDate, i64)>), Error> {
-        Ok(self.store.fence_usage(account, epoch, day).await?)
-    }
-
     /// Whether PostgreSQL answers.
     pub async fn is_healthy(&self) -> bool {
         self.store.is_there().await
     }
-
-    /// Accounts with something to tell, the longest waiting first.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
-    pub async fn accounts_with_messages(&self, limit: i64) -> Result<Vec<AccountId>, Error> {
-        let waiting = self.background.accounts_with_messages(limit).await?;
-        metrics::outbox_waits(waiting.first().map(|(_, oldest)| *oldest));
-        Ok(waiting.into_iter().map(|(account, _)| account).collect())
-    }
-
-    /// Hands rows of one account that were written here to `tell`, and drops them when it
-    /// succeeded.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away. What `tell` failed at stays in the table, and is no error here.
-    pub async fn deliver_written<T>(&self, rows: &[OutboxRow], tell: T) -> Result<Delivery, Error>
-    where
-        T: AsyncFnOnce(&[Message<'_>]) -> bool,
-    {
-        if !tell(&messages_of(rows)).await {
-            return Ok(Delivery::Failed);
-        }
-        self.background.delivered(rows).await?;
-        Ok(Delivery::Done)
-    }
-
-    /// Hands up to `limit` rows of an account that nobody told in time to `tell`, and drops
-    /// them when it succeeded.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away. What `tell` failed at stays, and is no error here.
-    pub async fn deliver_left<T>(
-        &self,
-        account: AccountId,
-        limit: i64,
-        tell: T,
-    ) -> Result<Delivery, Error>
-    where
-        T: AsyncFnOnce(&[Message<'_>]) -> bool,
-    {
-        let mut client = self.background.client().await?;
-        let before = Utc::now() - UNDER_WAY;
-        let Some(parcel) = Parcel::claim(&mut client, account, before, limit).await? else {
-            return Ok(Delivery::Nothing);
-        };
-        if !tell(&messages_of(parcel.rows())).await {
-            return Ok(Delivery::Failed);
-        }
-        parcel.delivered().await?;
-        Ok(Delivery::Done)
-    }
 }
 
-fn messages_of(rows: &[OutboxRow]) -> Vec<Message<'_>> {
-    rows.iter().filter_map(OutboxRow::message).collect()
-}
-
-/// What became of a delivery.
+/// What an attempt at a batch is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Delivery {
-    /// There was nothing, or another replica has it.
-    Nothing,
-    Done,
-    /// The receiver is away.
-    Failed,
+enum Purpose {
+    Store,
+    /// To find out whether PostgreSQL would take it; it is rolled back.
+    Rehearse,
+}
+
+/// What was loaded, once more.
+fn snapshot_of<'a>(
+    facts: &'a Facts<'a>,
+    care: Care,
+    first: &'a Rows,
+    more: Option<&'a Rows>,
+) -> Result<Snapshot<'a>, NotStored> {
+    let mut snapshot = Snapshot::new(facts, care);
+    snapshot.first_keys();
+    snapshot.add(first.links(), &first.contacts())?;
+    snapshot.other_keys();
+    if let Some(more) = more {
+        snapshot.add(more.links(), &more.contacts())?;
+    }
+    Ok(snapshot)
 }
 
 /// Reads a stored contact's fields.
@@ -372,8 +416,13 @@ fn answer_of(folded: &domain::Folded<'_>) -> Answer {
         ignored: outcome
             .ignored
             .iter()
-            .map(|ignored| (ignored.field.to_owned(), ignored.reason))
+            .map(|ignored| Ignored {
+                field: ignored.field.to_owned(),
+                reason: ignored.reason,
+                value: ignored.value.to_owned(),
+            })
             .collect(),
+        first_micros: outcome.first_micros,
     });
     Answer {
         outcomes: outcomes.collect(),

@@ -17,13 +17,19 @@ mod message;
 mod model;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod tests;
 
-pub use changes::{Changes, ContactRow, Join, LinkRow};
+pub use changes::{Changes, ContactRow, Join, KeptRow, LinkGone, LinkRow, Remove};
 pub use contact::{InvalidContact, Register, Stamp, StoredContact, read_registers};
 pub use event::{
-    Batch, Event, EventFacts, Facts, KeyId, KeyStrategy, MergeStrategy, Mode, Settings,
+    Batch, Event, EventFacts, Facts, KeyId, KeyStrategy, MembershipMode, MembershipUpdate,
+    MergeStrategy, Mode, Settings,
 };
-pub use fold::{Care, Folded, IgnoredField, Outcome, Snapshot, Status, StoredLink, Unusable, fold};
-pub use key::{ANONYMOUS_ID, Key, USER_ID, is_merge_key, normalise};
+pub use fold::{
+    Care, Folded, IgnoredField, NOBODY, Outcome, Receipt, Snapshot, Status, StoredLink, Unusable,
+    fold,
+};
+pub use key::{ANONYMOUS_ID, Key, USER_ID, is_email, is_merge_key, normalise};
 pub use members::InvalidFields;
-pub use message::{Link, Message};
+pub use message::{Link, Message, Removal};

@@ -11,17 +11,21 @@ use tokio::net::TcpListener;
 use tonic::{Request, Response, Status};
 use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
 use weir_proto::contact::v1::{
-    CloseBatchesRequest, CloseBatchesResponse, FenceUsageRequest, FenceUsageResponse,
-    GetContactRequest, GetContactResponse, ListContactsRequest, ListContactsResponse,
-    UpsertContactsRequest, UpsertContactsResponse, WindowUnits,
+    ChangeUniqueIdentifiersRequest, ChangeUniqueIdentifiersResponse, CloseBatchesRequest,
+    CloseBatchesResponse, FenceUsageRequest, FenceUsageResponse, GetContactRequest,
+    GetContactResponse, GetUniqueIdentifiersRequest, GetUniqueIdentifiersResponse,
+    ListContactsRequest, ListContactsResponse, UpsertContactsRequest, UpsertContactsResponse,
+    WindowUnits,
 };
 use weir_rpc::{Deadline, MAX_MESSAGE, Page, Server, Unary, not_found, page_size};
+use weir_service::Background;
 
-pub use relay::{Peers, relay};
+pub use relay::{Peers, RELAY_BEATS, relay};
 
 use crate::app::{App, profile_of};
 use convert::{
-    account_of, batch_of, closing_of, contact_of, day_of, key_of, page_after, results_of,
+    account_of, batch_of, closing_of, contact_of, day_of, identifiers_of, key_of, page_after,
+    results_of, versioned_of,
 };
 use status::status_of;
 
@@ -31,6 +35,7 @@ use status::status_of;
 /// Where the listener fails.
 pub async fn serve(
     app: App,
+    loops: Background,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> Result<(), tonic::transport::Error> {
@@ -48,8 +53,8 @@ pub async fn serve(
     Server::new("weir.contact.v1.ContactService")
         .service(service)
         .probe(move || {
-            let app = probed.clone();
-            async move { app.is_healthy().await }
+            let (app, loops) = (probed.clone(), loops.clone());
+            async move { loops.is_healthy() && app.is_healthy().await }
         })
         .serve(listener, shutdown)
         .await
@@ -113,26 +118,42 @@ impl ContactService for Contacts {
 
     async fn get_unique_identifiers(
         &self,
-        _request: Request<weir_proto::contact::v1::GetUniqueIdentifiersRequest>,
-    ) -> Result<Response<weir_proto::contact::v1::GetUniqueIdentifiersResponse>, Status> {
-        Err(Status::unimplemented("comes with the next commit"))
+        request: Request<GetUniqueIdentifiersRequest>,
+    ) -> Result<Response<GetUniqueIdentifiersResponse>, Status> {
+        let account = account_of(&request.into_inner().account_id)?;
+        let found = self.app.unique_identifiers(account).await;
+        let found = found.map_err(status_of)?;
+        Ok(Response::new(GetUniqueIdentifiersResponse {
+            identifiers: found.map(versioned_of),
+        }))
     }
 
     async fn change_unique_identifiers(
         &self,
-        _request: Request<weir_proto::contact::v1::ChangeUniqueIdentifiersRequest>,
-    ) -> Result<Response<weir_proto::contact::v1::ChangeUniqueIdentifiersResponse>, Status> {
-        Err(Status::unimplemented("comes with the next commit"))
+        request: Request<ChangeUniqueIdentifiersRequest>,
+    ) -> Result<Response<ChangeUniqueIdentifiersResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_of(&request.account_id)?;
+        let wanted = identifiers_of(request)?;
+        let changed = self
+            .app
+            .change_unique_identifiers(account, wanted, deadline);
+        let changed = changed.await.map_err(status_of)?;
+        Ok(Response::new(ChangeUniqueIdentifiersResponse {
+            identifiers: Some(versioned_of(changed)),
+        }))
     }
 
     async fn close_batches(
         &self,
         request: Request<CloseBatchesRequest>,
     ) -> Result<Response<CloseBatchesResponse>, Status> {
+        let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let account = account_of(&request.account_id)?;
         let batches = closing_of(&request.batches)?;
-        let units = self.app.close_batches(account, &batches).await;
+        let units = self.app.close_batches(account, batches, deadline).await;
         Ok(Response::new(CloseBatchesResponse {
             units: units.map_err(status_of)?,
         }))
@@ -142,11 +163,12 @@ impl ContactService for Contacts {
         &self,
         request: Request<FenceUsageRequest>,
     ) -> Result<Response<FenceUsageResponse>, Status> {
+        let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let account = account_of(&request.account_id)?;
         let day = day_of("from_window", &request.from_window)?;
-        let fenced = self.app.fence_usage(account, request.epoch, day).await;
-        let (epoch, sums) = fenced.map_err(status_of)?;
+        let fenced = self.app.fence_usage(account, request.epoch, day, deadline);
+        let (epoch, sums) = fenced.await.map_err(status_of)?;
         let sums = sums.into_iter().map(|(day, units)| WindowUnits {
             window: day.to_string(),
             units,

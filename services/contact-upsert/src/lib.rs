@@ -17,16 +17,19 @@ mod metrics;
 pub mod store;
 
 use std::future::Future;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use weir_service::Background;
 
 pub use config::Config;
 
 /// Migrates, then serves until `shutdown`, then finishes what was accepted.
 ///
 /// # Errors
-/// When an address or URL can't be used, or the schema can't be brought up to date.
+/// When an address or URL can't be used, the schema can't be brought up to date, or a loop in
+/// the background ended or hung.
 pub async fn serve(
     config: Config,
     listener: TcpListener,
@@ -55,11 +58,30 @@ pub async fn serve(
     let peers = grpc::Peers::connect(&config.activity_url, &config.audience_url)
         .map_err(anyhow::Error::msg)?;
 
-    let relay = tokio::spawn(grpc::relay(app.clone(), peers, written));
-    let purge = tokio::spawn(app::purge_receipts(background));
-    let served = grpc::serve(app, listener, shutdown).await;
+    let loops = Background::new();
+    let relayed = app.clone();
+    loops.spawn("relay", grpc::RELAY_BEATS, |pulse| {
+        grpc::relay(relayed, peers, written, pulse)
+    });
+    loops.spawn("purge", app::PURGE_BEATS, |pulse| {
+        app::purge(background, pulse)
+    });
+    let failed = Arc::new(OnceLock::new());
+    let (failure, watched) = (failed.clone(), loops.clone());
+    let shutdown = async move {
+        tokio::select! {
+            () = shutdown => {}
+            name = watched.failed() => {
+                let _ = failure.set(name);
+            }
+        }
+    };
+    let served = grpc::serve(app, loops.clone(), listener, shutdown).await;
     // Both are safe to stop anywhere: what is not delivered or purged waits in its table.
-    relay.abort();
-    purge.abort();
-    Ok(served?)
+    loops.stop();
+    served?;
+    match failed.get() {
+        Some(name) => anyhow::bail!("the background loop {name} failed"),
+        None => Ok(()),
+    }
 }

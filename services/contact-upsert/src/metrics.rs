@@ -16,10 +16,20 @@ const CONTACTS: &str = "contact.contacts_written";
 const JOINS: &str = "contact.joins";
 /// Batches that lost against another and came again.
 const RETRIES: &str = "contact.batch_retries";
+/// Events that PostgreSQL did not take.
+const UNSTORABLE: &str = "unstorable_events_total";
+/// Removes that were kept for somebody unknown, and whose person became known.
+const REMOVES_HANDED_OVER: &str = "kept_removes_handed_over_total";
+/// Removes that were kept, and had to go as their account had too many.
+const REMOVES_DROPPED: &str = "kept_removes_dropped_total";
 /// How long the oldest message has been waiting.
 const OUTBOX_LAG: &str = "contact.outbox_lag_seconds";
 /// Links and joins that were delivered.
 const DELIVERED: &str = "contact.outbox_delivered";
+/// Rows that were dropped for their age, by table.
+const PURGED: &str = "contact.purged_rows";
+/// Attempts at that that failed, by table.
+const PURGE_FAILURES: &str = "contact.purge_failures";
 /// Deliveries that failed; they come again.
 const UNDELIVERED: &str = "contact.outbox_failures";
 
@@ -32,6 +42,8 @@ pub fn batch_stored(answer: &Answer) {
         Status::NotFunded,
         Status::Refused,
         Status::NotFound,
+        Status::Kept,
+        Status::Unstorable,
     ] {
         let outcomes = answer.outcomes.iter();
         let count = outcomes.filter(|outcome| outcome.status == status).count();
@@ -56,9 +68,24 @@ pub fn contacts_written(changes: &Changes<'_>) {
     counter!(JOINS).increment(changes.joins.len() as u64);
 }
 
+/// Removes that were kept go to audience.
+pub fn removes_handed_over(count: usize) {
+    counter!(REMOVES_HANDED_OVER).increment(count as u64);
+}
+
+/// An account has as many removes as it may have.
+pub fn removes_dropped(count: u64) {
+    counter!(REMOVES_DROPPED).increment(count);
+}
+
 /// A batch begins anew.
 pub fn batch_retried() {
     counter!(RETRIES).increment(1);
+}
+
+/// So many events of a batch can't be stored.
+pub fn unstorable(count: usize) {
+    counter!(UNSTORABLE).increment(count as u64);
 }
 
 /// The oldest message that waits, by its id, which has its time in it.
@@ -76,6 +103,16 @@ pub fn delivered(count: usize) {
     counter!(DELIVERED).increment(count as u64);
 }
 
+/// So many rows were dropped for their age.
+pub fn purged(what: &'static str, rows: u64) {
+    counter!(PURGED, "table" => what).increment(rows);
+}
+
+/// Rows that are too old could not be dropped.
+pub fn purge_failed(what: &'static str) {
+    counter!(PURGE_FAILURES, "table" => what).increment(1);
+}
+
 /// A receiver was away.
 pub fn undelivered() {
     counter!(UNDELIVERED).increment(1);
@@ -89,5 +126,7 @@ fn name(status: Status) -> &'static str {
         Status::NotFunded => "not_funded",
         Status::Refused => "refused",
         Status::NotFound => "not_found",
+        Status::Kept => "kept",
+        Status::Unstorable => "unstorable",
     }
 }

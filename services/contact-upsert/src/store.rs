@@ -5,21 +5,27 @@
 
 mod batch;
 mod contacts;
+mod identifiers;
+mod kept;
 mod links;
 mod outbox;
+mod purge;
 mod usage;
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Object;
 use weir_ids::AccountId;
-use weir_postgres::{Failure, Migration, Pool};
+use weir_postgres::{Client, Failure, Migration, Pool};
 
-use crate::domain::{Changes, Facts, KeyId, StoredLink};
+use crate::domain::{Changes, Facts, KeyId, NOBODY, StoredLink};
+use kept::KeptCounts;
 use links::Links;
 
 pub use batch::{BatchTransaction, NotStored, Rows, held_link};
 pub use contacts::{ContactKey, StoredProfile};
+pub use identifiers::{Changed, UniqueIdentifiers};
 pub use outbox::{OutboxRow, Parcel};
+pub use purge::Aged;
+pub use usage::Fenced;
 
 /// The schema, file by file.
 pub const MIGRATIONS: [Migration; 1] = [Migration {
@@ -33,6 +39,7 @@ pub const MIGRATIONS: [Migration; 1] = [Migration {
 pub struct Store {
     pool: Pool,
     links: Links,
+    kept_counts: KeptCounts,
 }
 
 impl Store {
@@ -41,6 +48,7 @@ impl Store {
         Self {
             pool,
             links: Links::new(kept_links),
+            kept_counts: KeptCounts::default(),
         }
     }
 
@@ -48,7 +56,7 @@ impl Store {
     ///
     /// # Errors
     /// When PostgreSQL is away or all connections stay busy.
-    pub async fn client(&self) -> Result<Object, Failure> {
+    pub async fn client(&self) -> Result<Client, Failure> {
         Ok(self.pool.get().await?)
     }
 
@@ -64,7 +72,8 @@ impl Store {
 
     /// Keeps links that were read, and whose contacts are locked and alive.
     pub fn keep_links(&self, account: AccountId, facts: &Facts<'_>, rows: &Rows) {
-        let links = rows.read_links().map(|(id, link)| (facts.key(id), link));
+        let links = rows.read_links().filter(|(_, link)| link.contact != NOBODY);
+        let links = links.map(|(id, link)| (facts.key(id), link));
         self.links.learn(account, links);
     }
 

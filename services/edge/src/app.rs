@@ -6,25 +6,32 @@
 mod audiences;
 mod batch;
 mod identify;
+mod log;
+mod reserve;
 mod settle;
 mod stages;
 mod track;
+mod usage;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio_util::task::TaskTracker;
+use weir_reasons::Reason;
 use weir_rpc::Deadline;
+use weir_service::Fault;
 
 use crate::clients::{Caller, Cause, Clients, Failure};
 use crate::domain::envelope::Kind;
 use crate::domain::outcome::{Outcome, outcome};
 use crate::domain::split::Unsplittable;
-use crate::domain::stages::{ActivitySaid, ContactSaid, Meter};
 use crate::metrics;
 use audiences::AudienceCache;
 use batch::Batch;
+use log::LogQueue;
 use settle::Settlements;
+pub use usage::Usage;
 
 /// Segment sends 500 at most today; twice that leaves it room.
 pub const MAX_EVENTS: usize = 1_000;
@@ -40,6 +47,7 @@ pub struct App {
     own_namespaces: Arc<[String]>,
     audiences: AudienceCache,
     settlements: Settlements,
+    log: LogQueue,
     background: TaskTracker,
 }
 
@@ -47,19 +55,8 @@ pub struct App {
 pub struct Processed {
     /// In input order, one for each event.
     pub outcomes: Vec<Outcome>,
-    /// Where units were asked for.
+    /// None where nobody could say.
     pub usage: Option<Usage>,
-    /// Whether an event went without a unit that it needed.
-    pub limited: bool,
-}
-
-/// What is left of the limits.
-#[derive(Debug, Clone, Copy)]
-pub struct Usage {
-    pub profile: Meter,
-    pub activity: Meter,
-    /// Until the window ends.
-    pub seconds_left: i64,
 }
 
 /// Why a batch has no outcomes.
@@ -70,6 +67,21 @@ pub enum Error {
     /// Nothing is said of any event; all of them may come again.
     #[error(transparent)]
     Failed(#[from] Failure),
+}
+
+impl Fault for Error {
+    /// What may be tried again was, by then.
+    fn is_conflict(&self) -> bool {
+        false
+    }
+
+    fn late() -> Self {
+        Self::Failed(Failure::late("batch"))
+    }
+
+    fn internal() -> Self {
+        Self::Failed(Failure::internal("batch"))
+    }
 }
 
 /// Why a round of storing ended early.
@@ -95,6 +107,7 @@ impl App {
             own_namespaces: own_namespaces.into(),
             audiences: AudienceCache::new(),
             settlements: Settlements::default(),
+            log: LogQueue::new(),
             background: TaskTracker::new(),
         }
     }
@@ -126,7 +139,8 @@ impl App {
         let large = body.len() > LARGE_BODY;
         let read = move || Batch::read(caller, kind, &body, arrival, deadline, &own);
         let mut batch = if large {
-            tokio::task::spawn_blocking(read)
+            let span = tracing::Span::current();
+            tokio::task::spawn_blocking(move || span.in_scope(read))
                 .await
                 .expect("reading does not panic")?
         } else {
@@ -135,7 +149,17 @@ impl App {
         self.check_audiences(&mut batch).await?;
         self.map(&mut batch).await?;
         self.store(&mut batch).await?;
-        Ok(answer(&batch))
+        let limits = batch.limits();
+        let events = batch.events.iter();
+        let outcomes: Vec<Outcome> = events
+            .map(|event| outcome(&event.progress, &limits))
+            .collect();
+        count(&outcomes);
+        self.log(&batch, &outcomes);
+        Ok(Processed {
+            outcomes,
+            usage: self.usage(&batch).await,
+        })
     }
 
     async fn store(&self, batch: &mut Batch) -> Result<(), Failure> {
@@ -148,40 +172,35 @@ impl App {
             };
             match stopped {
                 Ok(()) => return Ok(()),
-                Err(Stop::Anew(_)) if starts < MAX_STARTS => batch.start_anew(),
+                Err(Stop::Anew(failure)) if starts < MAX_STARTS => {
+                    self.start_anew(batch, &failure).await?;
+                }
                 Err(Stop::Anew(failure) | Stop::Failed(failure)) => return Err(failure),
             }
         }
     }
+
+    /// Prepares what was undone for another start, by what was said of it.
+    async fn start_anew(&self, batch: &mut Batch, failure: &Failure) -> Result<(), Failure> {
+        batch.start_anew();
+        if let Some(epoch) = failure.epoch {
+            batch.ledger_epoch = batch.ledger_epoch.max(epoch);
+        }
+        if failure.reason == Some(Reason::IdentifiersChanged) {
+            batch.refused_identifiers_version = Some(batch.settings.identifiers_version());
+            self.map(batch).await?;
+        }
+        Ok(())
+    }
 }
 
-fn answer(batch: &Batch) -> Processed {
-    let limits = batch.limits();
-    let outcomes: Vec<Outcome> = batch
-        .events
-        .iter()
-        .map(|event| outcome(&event.progress, &limits))
-        .collect();
-    for status in [200, 206, 400, 422, 429, 500] {
-        let count = outcomes.iter().filter(|one| one.status == status).count();
-        if count > 0 {
-            metrics::events(status, count as u64);
-        }
+/// Counts answers, those of one kind in one go.
+fn count(outcomes: &[Outcome]) {
+    let mut counts: BTreeMap<(u16, Option<Reason>), u64> = BTreeMap::new();
+    for outcome in outcomes {
+        *counts.entry((outcome.status, outcome.code)).or_default() += 1;
     }
-    let usage = batch.reservation.as_ref().map(|reservation| Usage {
-        profile: reservation.profile,
-        activity: reservation.activity,
-        // Rounded up: a second early is a second 429.
-        seconds_left: ((reservation.window_end - batch.arrival) / 1_000_000 + 1).max(1),
-    });
-    let limited = batch.events.iter().any(|event| {
-        let progress = &event.progress;
-        progress.contact == Some(ContactSaid::NotFunded)
-            || progress.activity == Some(ActivitySaid::NotFunded)
-    });
-    Processed {
-        outcomes,
-        usage,
-        limited,
+    for ((status, code), count) in counts {
+        metrics::events(status, code, count);
     }
 }

@@ -9,6 +9,7 @@ mod convert;
 mod events;
 mod failure;
 mod hops;
+mod types;
 mod wire;
 
 use tonic_health::pb::HealthCheckRequest;
@@ -19,12 +20,13 @@ use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_rpc::{Channel, Deadline};
 
-pub use convert::{
-    ActivityToRecord, Audience, AudienceRefused, Caller, ContactSettings, ContactToUpsert,
-    Entitlement, EventToMap, LogLine, Reservation, Settlement, SourceKind, UpsertMode, WishToApply,
-};
 pub use failure::{Called, Cause, Failure};
 pub use hops::MAX_SETTLEMENTS;
+pub use types::{
+    ActivityToRecord, Ask, Audience, AudienceRefused, Caller, ContactSettings, ContactToUpsert,
+    Entitlement, EventToMap, MapRequest, Reservation, Settlement, SourceKind, UpsertMode,
+    UpsertedContact, WishToApply,
+};
 
 use crate::config::Addresses;
 

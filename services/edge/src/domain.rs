@@ -2,9 +2,11 @@
 //!
 //! The receive time and new ids come in as arguments; nothing here waits or looks anything up.
 
+pub mod audience;
 pub mod envelope;
 pub mod grants;
 pub mod json;
+pub mod log;
 pub mod outcome;
 pub mod reading;
 pub mod split;

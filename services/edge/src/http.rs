@@ -11,16 +11,18 @@ mod body;
 mod connections;
 mod keys;
 mod problem;
+mod refusal;
 mod routes;
 mod stall;
-mod zstd;
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ::http::{HeaderMap, Request, Response, StatusCode};
+use ::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use weir_rpc::Deadline;
@@ -37,8 +39,13 @@ use routes::Route;
 
 /// Under the client's own 10 s, with time for the answer to travel.
 const DEADLINE: Duration = Duration::from_secs(8);
+/// A body must be here by then, so that its 408 is there in time as well.
+const BODY_TIME: Duration = Duration::from_millis(7_500);
 /// Health is asked of services that answer within this, or not at all.
 const HEALTH: Duration = Duration::from_secs(1);
+
+/// Of all that is served here, for programs.
+const DESCRIPTION: &str = include_str!("../openapi.json");
 
 type Answer = Response<Full<Bytes>>;
 
@@ -51,25 +58,33 @@ struct Front {
 }
 
 impl Front {
-    /// Answers one request, whatever it is.
-    async fn handle(&self, request: Request<Incoming>) -> Answer {
+    /// Answers one request, whatever it is. `unread` is told whether the client may still be
+    /// sending then.
+    async fn handle(&self, request: Request<Incoming>, unread: &AtomicBool) -> Answer {
         let started = Instant::now();
-        let deadline = Deadline::after(DEADLINE);
         let (head, mut body) = request.into_parts();
         let route = routes::find(&head.method, head.uri.path());
         let endpoint = route.as_ref().map_or("none", |route| route.name());
         let answered = match route {
-            Ok(route) => self.take(route, &head.headers, &mut body, deadline).await,
+            Ok(route) => {
+                let taken = self.take(route, &head.headers, &mut body);
+                // Whatever happens in there, its client is answered.
+                let taken = AssertUnwindSafe(taken).catch_unwind();
+                taken.await.unwrap_or_else(|_| {
+                    tracing::error!(endpoint, "a request panicked");
+                    metrics::panicked();
+                    Err(Problem::internal())
+                })
+            }
             Err(problem) => Err(problem),
         };
-        let answer = match answered {
-            Ok(answer) => answer,
-            Err(problem) => {
-                // Closing on a client that still writes may take the answer with it.
-                body::drain(&mut body).await;
-                problem.into_answer()
-            }
-        };
+        let mut answer = answered.unwrap_or_else(Problem::into_answer);
+        if !body::is_over(&head.headers, &mut body).await {
+            // Nobody waits for the rest: the answer goes now, and is the last one.
+            unread.store(true, Ordering::Relaxed);
+            let close = HeaderValue::from_static("close");
+            answer.headers_mut().insert(header::CONNECTION, close);
+        }
         metrics::request(endpoint, answer.status().as_u16(), started.elapsed());
         answer
     }
@@ -79,11 +94,13 @@ impl Front {
         route: Route,
         headers: &HeaderMap,
         body: &mut Incoming,
-        deadline: Deadline,
     ) -> Result<Answer, Problem> {
+        let deadline = Deadline::after(DEADLINE);
+        let body_deadline = Deadline::after(BODY_TIME);
         match route {
             Route::Health => Ok(answer::json(StatusCode::OK, r#"{"status":"ok"}"#)),
             Route::Ready => self.ready().await,
+            Route::Description => Ok(answer::json(StatusCode::OK, DESCRIPTION)),
             Route::Me => {
                 let caller = self.caller(headers, deadline).await?;
                 Ok(answer::me(&caller))
@@ -91,15 +108,16 @@ impl Front {
             Route::Batch(kind) => {
                 let caller = self.caller(headers, deadline).await?;
                 body::check_type(headers)?;
-                batches::take(self, caller, kind, headers, body, deadline).await
+                let deadlines = (body_deadline, deadline);
+                batches::take(self, caller, kind, headers, body, deadlines).await
             }
             Route::CreateAudience | Route::GetAudience => {
                 let caller = self.caller(headers, deadline).await?;
                 body::check_type(headers)?;
                 let _slot = self.admission.enter(&caller.account_id)?;
                 let mut held = self.admission.hold();
-                let body = body::read(headers, body, audiences::MAX_BODY, &mut held, deadline);
-                let body = body.await?;
+                let most = audiences::MAX_BODY;
+                let body = body::read(headers, body, most, &mut held, body_deadline).await?;
                 if let Route::CreateAudience = route {
                     audiences::create(&self.app, &caller, &body, deadline).await
                 } else {
@@ -121,22 +139,20 @@ impl Front {
             .await?;
         match caller.source_kind {
             SourceKind::Actions => Ok(caller),
-            SourceKind::Classic => Err(Problem::unauthorized(
-                "the key belongs to a classic Segment source, not to Segment (Actions)",
-            )),
+            SourceKind::Classic => Err(Problem::classic_key()),
         }
     }
 
     async fn ready(&self) -> Result<Answer, Problem> {
         if self.stopping.load(Ordering::Relaxed) {
-            return Err(Problem::unavailable("stopping"));
+            return Err(Problem::away("stopping"));
         }
         let away = self.app.clients().away(Deadline::after(HEALTH)).await;
         if away.is_empty() {
             Ok(answer::json(StatusCode::OK, r#"{"status":"ready"}"#))
         } else {
             let detail = format!("not serving: {}", away.join(", "));
-            Err(Problem::unavailable(detail))
+            Err(Problem::away(detail))
         }
     }
 }

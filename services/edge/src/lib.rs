@@ -34,6 +34,7 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
+    metrics::describe();
     let clients = clients::Clients::connect(&config.addresses).map_err(anyhow::Error::msg)?;
     let app = Arc::new(app::App::new(clients, config.own_namespaces.clone()));
     tracing::info!(address = ?listener.local_addr().ok(), "listening");

@@ -2,39 +2,71 @@
 
 use std::time::Duration;
 
+use metrics::{counter, describe_counter, describe_histogram, histogram};
 use tonic::Code;
+use weir_reasons::Reason;
 
-/// Requests answered, by `endpoint` and `status`.
-const REQUESTS: &str = "edge.requests";
-/// From the request's head to its answer, by `endpoint`.
+const REQUESTS: &str = "edge.requests_total";
 const DURATION: &str = "edge.request.duration_seconds";
-/// Events answered, by `status`.
-const EVENTS: &str = "edge.events";
-/// Requests turned away before any work, by `reason`.
-const SHED: &str = "edge.shed";
-/// Tries of hops that failed, by `hop` and `code`.
-const HOP_FAILURES: &str = "edge.hop.failures";
-/// Batches left to the quota service's sweeper, because what they stored is not certain.
-const UNSETTLED: &str = "edge.batches.unsettled";
+const EVENTS: &str = "edge.events_total";
+const SHED: &str = "edge.shed_total";
+const HOP_FAILURES: &str = "edge.hop.failures_total";
+const UNSETTLED: &str = "edge.batches.unsettled_total";
+const LOG_LINES_LOST: &str = "edge.log_lines.lost_total";
+const PANICS: &str = "edge.request.panics_total";
+
+/// Says what each of them means.
+pub fn describe() {
+    describe_counter!(REQUESTS, "Requests answered, by endpoint and status.");
+    describe_histogram!(
+        DURATION,
+        "From the request's head to its answer, by endpoint."
+    );
+    describe_counter!(EVENTS, "Events answered, by status and reason code.");
+    describe_counter!(SHED, "Work turned away before it began, by reason.");
+    describe_counter!(
+        HOP_FAILURES,
+        "Tries of calls to services that failed, by hop and gRPC code."
+    );
+    describe_counter!(
+        UNSETTLED,
+        "Batches left to the quota service's sweeper, because what they stored is not certain."
+    );
+    describe_counter!(
+        LOG_LINES_LOST,
+        "Lines that a source's log did not get, because mapping was away or behind."
+    );
+    describe_counter!(PANICS, "Requests that ended by a panic.");
+}
 
 pub fn request(endpoint: &'static str, status: u16, elapsed: Duration) {
     let status = status.to_string();
-    metrics::counter!(REQUESTS, "endpoint" => endpoint, "status" => status).increment(1);
-    metrics::histogram!(DURATION, "endpoint" => endpoint).record(elapsed.as_secs_f64());
+    counter!(REQUESTS, "endpoint" => endpoint, "status" => status).increment(1);
+    histogram!(DURATION, "endpoint" => endpoint).record(elapsed.as_secs_f64());
 }
 
-pub fn events(status: u16, count: u64) {
-    metrics::counter!(EVENTS, "status" => status.to_string()).increment(count);
+/// `code` is none for a plain success.
+pub fn events(status: u16, code: Option<Reason>, count: u64) {
+    let code = code.map_or("OK", Reason::code);
+    counter!(EVENTS, "status" => status.to_string(), "code" => code).increment(count);
 }
 
 pub fn shed(reason: &'static str) {
-    metrics::counter!(SHED, "reason" => reason).increment(1);
+    counter!(SHED, "reason" => reason).increment(1);
 }
 
 pub fn hop_failed(hop: &'static str, code: Code) {
-    metrics::counter!(HOP_FAILURES, "hop" => hop, "code" => format!("{code:?}")).increment(1);
+    counter!(HOP_FAILURES, "hop" => hop, "code" => format!("{code:?}")).increment(1);
 }
 
 pub fn unsettled() {
-    metrics::counter!(UNSETTLED).increment(1);
+    counter!(UNSETTLED).increment(1);
+}
+
+pub fn log_lines_lost(count: u32) {
+    counter!(LOG_LINES_LOST).increment(u64::from(count));
+}
+
+pub fn panicked() {
+    counter!(PANICS).increment(1);
 }

@@ -14,9 +14,12 @@ CREATE TABLE accounts (
     notification_address text NOT NULL,
     unique_identifiers text[] NOT NULL,
     key_strategy smallint NOT NULL,
+    -- Of both: what contact-upsert answered to the last change of them.
+    identifiers_version bigint NOT NULL,
+    -- contact-upsert was asked to change them, and its answer is not stored yet.
+    identifiers_in_doubt boolean NOT NULL,
     -- Grows with every change of anything that the account owns here.
     version bigint NOT NULL,
-    received_events boolean NOT NULL,
     create_time timestamptz NOT NULL
 );
 

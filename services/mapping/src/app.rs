@@ -2,6 +2,7 @@
 
 mod accounts;
 mod batch;
+mod fields;
 mod help;
 mod keys;
 mod mappings;
@@ -14,24 +15,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Timelike, Utc};
-use tokio::task::JoinHandle;
 use weir_postgres::{Failure, Pool};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
+use weir_service::{Background, Fault, Tries};
 
+use crate::clients::{self, Contacts};
 use crate::domain::account::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
-pub use batch::{BatchEvent, Refused};
+pub use batch::BatchEvent;
 pub use help::ListedName;
 pub use mappings::GivenPair;
-use recorder::Recorder;
+use recorder::{Flusher, Recorder};
 pub use snapshots::Snapshots;
 
-/// A transaction that lost against others is tried again this often.
-const MAX_TRIES: usize = 5;
-/// Shutdown waits this long for samples and log lines that are still to be written.
-const FLUSH: Duration = Duration::from_secs(2);
+/// A transaction that lost against others is tried again.
+const TRIES: Tries = Tries {
+    most: 5,
+    pause: Duration::from_millis(2),
+};
 
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
@@ -52,8 +55,24 @@ pub enum Error {
     Store(#[from] Failure),
     #[error(transparent)]
     Rings(#[from] RingsAway),
+    #[error(transparent)]
+    Contacts(#[from] clients::Error),
     #[error("the deadline passed")]
     Late,
+}
+
+impl Fault for Error {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(Failure::Conflict))
+    }
+
+    fn late() -> Self {
+        Self::Late
+    }
+
+    fn internal() -> Self {
+        Self::Store(Failure::Internal)
+    }
 }
 
 /// Whether a change did anything.
@@ -70,23 +89,30 @@ pub struct App {
     pool: Pool,
     rings: Rings,
     secret: KeySecret,
+    contacts: Contacts,
     snapshots: Arc<Snapshots>,
     recorder: Recorder,
 }
 
 impl App {
-    /// The service, and the task that writes samples and log lines; it ends when the last
-    /// `App` is gone.
-    pub fn new(pool: Pool, rings: Rings, secret: KeySecret) -> (Self, Flusher) {
-        let (recorder, task) = recorder::start(pool.clone(), rings.clone());
+    /// The service. Its recorder runs under `background`, and ends when the last `App` is gone.
+    pub fn new(
+        pool: Pool,
+        rings: Rings,
+        secret: KeySecret,
+        contacts: Contacts,
+        background: &Background,
+    ) -> (Self, Flusher) {
+        let (recorder, flusher) = recorder::start(pool.clone(), rings.clone(), background);
         let app = Self {
             snapshots: Arc::new(Snapshots::new(pool.clone())),
             pool,
             rings,
             secret,
+            contacts,
             recorder,
         };
-        (app, Flusher(task))
+        (app, flusher)
     }
 
     /// Whether what this service can't do without is there. Redis is not.
@@ -95,51 +121,22 @@ impl App {
     }
 
     /// Runs `work` in a task of its own, so that a caller who gives up does not take a
-    /// connection with it, and again when it lost against another transaction.
+    /// connection with it, and again where it lost against another transaction.
     pub async fn run<T, F, Fut>(&self, deadline: Deadline, work: F) -> Result<T, Error>
     where
         T: Send + 'static,
         F: Fn(Self) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, Error>> + Send + 'static,
+        Fut: Future<Output = Result<T, Error>> + Send,
     {
         let app = self.clone();
-        let task = tokio::spawn(async move {
-            let mut tries = 1;
-            loop {
-                match work(app.clone()).await {
-                    Err(Error::Store(Failure::Conflict))
-                        if tries < MAX_TRIES && !deadline.passed() =>
-                    {
-                        tries += 1;
-                    }
-                    done => return done,
-                }
-            }
-        });
-        match tokio::time::timeout(deadline.remaining(), task).await {
-            Ok(Ok(done)) => done,
-            Ok(Err(panic)) => {
-                tracing::error!(%panic, "a request's task failed");
-                Err(Error::Store(Failure::Internal))
-            }
-            Err(_) => Err(Error::Late),
-        }
+        let work = weir_service::persistently(deadline, TRIES, move |_| work(app.clone()));
+        tokio::time::timeout(deadline.remaining(), work)
+            .await
+            .unwrap_or(Err(Error::Late))
     }
 
     async fn client(&self) -> Result<store::Connection, Failure> {
         store::connection(&self.pool).await
-    }
-}
-
-/// Waits for what is still to be written.
-pub struct Flusher(JoinHandle<()>);
-
-impl Flusher {
-    /// Call it when every `App` is gone.
-    pub async fn finish(self) {
-        if tokio::time::timeout(FLUSH, self.0).await.is_err() {
-            tracing::warn!("samples or log lines were left unwritten");
-        }
     }
 }
 

@@ -27,6 +27,13 @@ pub struct Config {
     /// With what API keys are hashed; at least 16 characters. Keys are lost when it changes.
     #[arg(long, env = "WEIR_KEY_SECRET", hide_env_values = true, value_parser = key_secret)]
     pub key_secret: KeySecret,
+    /// The contact-upsert service, which holds the copy of the unique identifiers that counts.
+    #[arg(
+        long,
+        env = "WEIR_CONTACT_URL",
+        default_value = "http://127.0.0.1:7002"
+    )]
+    pub contact_url: String,
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,
 }

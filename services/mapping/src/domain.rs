@@ -4,14 +4,13 @@
 
 pub mod account;
 pub mod convert;
-pub mod date;
 pub mod event;
 pub mod field;
+pub mod folded;
 pub mod json;
 pub mod key;
 pub mod log;
 pub mod mapping;
-pub mod number;
 pub mod path;
 pub mod sample;
 pub mod snapshot;

@@ -4,6 +4,7 @@ mod convert;
 mod events;
 mod help;
 mod mappings;
+mod page;
 mod status;
 mod token;
 
@@ -13,13 +14,12 @@ use tonic::{Request, Response, Status};
 use weir_ids::{AccountId, SourceId};
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
 use weir_proto::mapping::v1::*;
-use weir_rpc::{Deadline, MAX_MESSAGE, Page, Unary, page_size};
+use weir_rpc::{Deadline, MAX_MESSAGE, Unary, page_size};
 
 use crate::app::{App, Error};
-use crate::domain::account::AccountSettings;
 use crate::domain::field::Field as DomainField;
-use crate::domain::source::SourceSettings;
 use convert::{change, id};
+use page::Page;
 use status::status;
 
 /// The generated server around [`App`].
@@ -102,20 +102,11 @@ impl MappingService for Service {
 
     async fn put_account(&self, request: Request<PutAccountRequest>) -> Answer<PutAccountResponse> {
         let deadline = Deadline::of(&request);
-        let request = request.into_inner();
-        let identifiers = request.unique_identifiers.map(|ids| ids.field_ids);
-        let settings = AccountSettings::new(
-            &request.name,
-            convert::read_plan(request.plan),
-            &request.notification_address,
-            identifiers.as_deref(),
-            convert::read_key_strategy(request.key_strategy)?,
-        )
-        .map_err(|error| status(error.into()))?;
+        let wanted = convert::read_account_change(request.into_inner())?;
         let (account, changed) = self
             .run(deadline, move |app| {
-                let settings = settings.clone();
-                async move { app.put_account(settings).await }
+                let wanted = wanted.clone();
+                async move { app.put_account(&wanted, deadline).await }
             })
             .await?;
         Ok(Response::new(PutAccountResponse {
@@ -158,10 +149,10 @@ impl MappingService for Service {
                 app.list_accounts(after, limit(size)).await
             })
             .await?;
-        let page = Page::of(found, size, |account| account.account_id.0);
+        let page = Page::of(found, size, convert::account);
         Ok(Response::new(ListAccountsResponse {
-            accounts: page.items.into_iter().map(convert::account).collect(),
-            next_page_token: token::of_id(page.next),
+            accounts: page.items,
+            next_page_token: token::of_id(page.next.map(|account| account.0)),
         }))
     }
 
@@ -169,17 +160,11 @@ impl MappingService for Service {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let account = account_id(&request.account_id)?;
-        let settings = SourceSettings::new(
-            convert::read_source_kind(request.kind)?,
-            &request.name,
-            convert::read_merge_strategy(request.merge_strategy)?,
-            request.existing_only,
-        )
-        .map_err(|error| status(error.into()))?;
+        let wanted = convert::read_source_change(request)?;
         let (source, changed) = self
             .run(deadline, move |app| {
-                let settings = settings.clone();
-                async move { app.put_source(account, settings).await }
+                let wanted = wanted.clone();
+                async move { app.put_source(account, &wanted).await }
             })
             .await?;
         Ok(Response::new(PutSourceResponse {
@@ -216,10 +201,10 @@ impl MappingService for Service {
                 app.list_sources(account, after, limit(size)).await
             })
             .await?;
-        let page = Page::of(found, size, |source| source.source_id.0);
+        let page = Page::of(found, size, convert::source);
         Ok(Response::new(ListSourcesResponse {
-            sources: page.items.into_iter().map(convert::source).collect(),
-            next_page_token: token::of_id(page.next),
+            sources: page.items,
+            next_page_token: token::of_id(page.next.map(|source| source.0)),
         }))
     }
 
@@ -251,9 +236,9 @@ impl MappingService for Service {
                 app.list_keys(account, source, after, limit(size)).await
             })
             .await?;
-        let page = Page::of(found, size, |key| key.key_id);
+        let page = Page::of(found, size, convert::key);
         Ok(Response::new(ListKeysResponse {
-            keys: page.items.into_iter().map(convert::key).collect(),
+            keys: page.items,
             next_page_token: token::of_id(page.next),
         }))
     }
@@ -287,7 +272,7 @@ impl MappingService for Service {
             })
             .await?;
         Ok(Response::new(CreateFieldResponse {
-            field: Some(convert::field(&field)),
+            field: Some(convert::field(field)),
             change: change(changed).into(),
         }))
     }
@@ -297,16 +282,16 @@ impl MappingService for Service {
         let request = request.into_inner();
         let account = account_id(&request.account_id)?;
         let size = page_size(request.page_size)?;
-        let after = token::read_text(&request.page_token)?;
+        let after = token::read_text(&request.page_token)?.unwrap_or_default();
         let fields = self
             .run(deadline, move |app| async move {
                 app.list_fields(account).await
             })
             .await?;
-        let rest = token::rest(fields, &after, |field| field.id.to_string());
-        let page = Page::of(rest, size, |field| field.id.to_string());
+        let key = |field: &DomainField| field.sort_key();
+        let page = Page::of(token::rest(fields, &after, key), size, convert::field);
         Ok(Response::new(ListFieldsResponse {
-            fields: page.items.iter().map(convert::field).collect(),
+            fields: page.items,
             next_page_token: token::of_text(page.next),
         }))
     }

@@ -11,6 +11,7 @@ pub mod config;
 pub mod domain;
 
 mod app;
+mod clients;
 mod grpc;
 mod metrics;
 mod store;
@@ -18,13 +19,16 @@ mod store;
 use std::future::Future;
 
 use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use weir_service::Background;
 
 pub use config::Config;
 
 /// Brings the schema up to date, then serves until `shutdown`.
 ///
 /// # Errors
-/// Where the configuration can't be used, PostgreSQL is away at the start, or the listener fails.
+/// Where the configuration can't be used, PostgreSQL is away at the start, the listener fails,
+/// or a background loop ended.
 pub async fn serve(
     config: Config,
     listener: TcpListener,
@@ -34,16 +38,30 @@ pub async fn serve(
         .map_err(anyhow::Error::msg)?;
     store::migrate(&pool).await?;
     let rings = store::Rings::connect(&config.redis_url)?;
-    let (app, flusher) = app::App::new(pool, rings, config.key_secret);
-    let probed = app.clone();
+    let contacts = clients::Contacts::connect(&config.contact_url).map_err(anyhow::Error::msg)?;
+    let background = Background::new();
+    let (app, flusher) = app::App::new(pool, rings, config.key_secret, contacts, &background);
+    let (probed, loops) = (app.clone(), background.clone());
+    let (broken, broke) = oneshot::channel();
+    let watched = background.clone();
+    let ending = async move {
+        tokio::select! {
+            () = shutdown => {}
+            name = watched.failed() => drop(broken.send(name)),
+        }
+    };
     weir_rpc::Server::new("weir.mapping.v1.MappingService")
         .service(grpc::server(app))
         .probe(move || {
-            let app = probed.clone();
-            async move { app.is_healthy().await }
+            let (app, loops) = (probed.clone(), loops.clone());
+            async move { loops.is_healthy() && app.is_healthy().await }
         })
-        .serve(listener, shutdown)
+        .serve(listener, ending)
         .await?;
     flusher.finish().await;
-    Ok(())
+    background.stop();
+    match broke.await {
+        Ok(name) => anyhow::bail!("the background loop {name} is no more"),
+        Err(_) => Ok(()),
+    }
 }

@@ -21,3 +21,8 @@ pub fn lost_notes(reason: &'static str) -> Counter {
 pub fn snapshot_loads() -> Counter {
     counter!("mapping.snapshot_loads_total")
 }
+
+/// Rows of lists that could not be read, and were left out.
+pub fn unreadable_rows() -> Counter {
+    counter!("mapping.unreadable_rows_total")
+}

@@ -9,6 +9,7 @@ mod activities;
 mod codes;
 mod fields;
 mod keys;
+mod link;
 mod mappings;
 mod rings;
 mod snapshots;
@@ -17,25 +18,28 @@ mod stored;
 
 use std::collections::HashSet;
 
-use deadpool_postgres::{GenericClient, Transaction};
+use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use weir_postgres::{Failure, Migration, Pool};
+use weir_postgres::{Failure, Migration, Pool, Statements};
+
+use crate::metrics;
 
 pub use accounts::{
-    get_account, insert_account, list_accounts, lock_account, note_first_events, raise_version,
-    reserve_name, update_account,
+    LockedAccount, doubt_identifiers, get_account, get_identifiers, insert_account, list_accounts,
+    lock_account, put_identifiers, raise_version, reserve_name, update_account,
 };
 pub use activities::{
-    count_mapped, delete_mapping, find_activity, get_mapping, list_mappings, mapped_names,
-    put_activity, put_mapping,
+    all_mapped_names, count_mapped, delete_mapping, find_activity, get_mapping, list_mappings,
+    mapped_names, put_activity, put_mapping,
 };
-pub use fields::{get_field_named, insert_field, list_fields, types_of};
+pub use fields::{count_fields, get_field_named, insert_field, list_fields, types_of};
 pub use keys::{FoundKey, Key, find_key, insert_key, list_keys, revoke_key};
+pub use link::RingsAway;
 pub use mappings::{
     get_contact_mapping, has_contact_mapping, put_contact_mapping, raise_mapping_version,
 };
-pub use rings::{ListKey, NameSeen, Pending, Rings, RingsAway};
+pub use rings::{ListKey, NameSeen, Pending, Rings};
 pub use snapshots::{load_snapshot, read_version};
 pub use sources::{
     find_source, get_source, insert_source, list_sources, set_status, update_source,
@@ -65,8 +69,8 @@ pub async fn answers(pool: &Pool) -> bool {
 }
 
 /// What every function of this module asks with: a transaction, or a plain connection.
-pub trait Client: GenericClient {}
-impl<C: GenericClient> Client for C {}
+pub trait Client: Statements {}
+impl<C: Statements> Client for C {}
 
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -86,7 +90,7 @@ async fn execute(client: &impl Client, sql: &str, params: Params<'_>) -> Result<
 }
 
 /// One of the pool, until it is dropped.
-pub type Connection = deadpool_postgres::Object;
+pub type Connection = weir_postgres::Client;
 
 /// Waits for a connection.
 ///
@@ -110,6 +114,33 @@ pub async fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Failu
 /// Where it did not commit.
 pub async fn commit(transaction: Transaction<'_>) -> Result<(), Failure> {
     Ok(transaction.commit().await?)
+}
+
+/// An item of a list, by the key that pages go on from. None where its row can't be read: it
+/// is left out of the page, which goes on behind it.
+#[derive(Debug, Clone)]
+pub struct Listed<K, T> {
+    pub key: K,
+    pub item: Option<T>,
+}
+
+/// One unreadable row never fails a page: it is counted, and logged by what could not read it.
+fn listed<K, T>(
+    rows: &[Row],
+    key: impl Fn(&Row) -> K,
+    read: impl Fn(&Row) -> Result<T, Failure>,
+) -> Vec<Listed<K, T>> {
+    let item = |row| {
+        let item = read(row).ok();
+        if item.is_none() {
+            metrics::unreadable_rows().increment(1);
+        }
+        Listed {
+            key: key(row),
+            item,
+        }
+    };
+    rows.iter().map(item).collect()
 }
 
 /// Something in the database that this code can't have written.

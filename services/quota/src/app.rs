@@ -1,13 +1,13 @@
 //! Reserve, settle, tell the usage; rebuild and sweep in their own files.
 
+mod memory;
 mod rebuild;
 mod sweep;
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use weir_ids::{AccountId, BatchId};
 use weir_rpc::Deadline;
 
@@ -15,15 +15,12 @@ use crate::Clock;
 use crate::clients::{self, Ledgers, Plans};
 use crate::domain::{Entitlement, Units, Window};
 use crate::metrics;
-use crate::store::{self, Known, Read, Reservation, Reserved, Store, Wanted};
+use crate::store::{self, Known, Progress, Read, Reservation, Reserved, Store, Wanted};
+
+use memory::Memory;
 
 pub use crate::store::{MAX_SETTLEMENTS, Settlement};
-
-/// An account is noted as active this often at most: the sweeper forgets it an hour after
-/// it was noted last, so it is never forgotten while batches come.
-const NOTE_INTERVAL: TimeDelta = TimeDelta::minutes(10);
-/// The notes of more accounts than this are thrown away and made anew.
-const NOTES_KEPT: usize = 100_000;
+pub use sweep::longest_sweep;
 
 /// Why units were not granted, or usage not told.
 #[derive(Debug, thiserror::Error)]
@@ -40,6 +37,23 @@ pub enum Error {
     /// This replica's day is over for all others.
     #[error("the clock of this replica is days behind")]
     ClockBehind,
+    /// Ours to mend; it is logged already.
+    #[error("an internal error")]
+    Internal,
+}
+
+impl weir_service::Fault for Error {
+    fn is_conflict(&self) -> bool {
+        false
+    }
+
+    fn late() -> Self {
+        Self::Late
+    }
+
+    fn internal() -> Self {
+        Self::Internal
+    }
 }
 
 /// Everything the service does.
@@ -49,8 +63,7 @@ pub struct App {
     plans: Plans,
     clock: Clock,
     lease: Duration,
-    /// When this replica last noted an account as active.
-    noted: Mutex<HashMap<AccountId, DateTime<Utc>>>,
+    memory: Memory,
 }
 
 /// One batch's wish.
@@ -60,6 +73,8 @@ pub struct Ask {
     pub batch: BatchId,
     pub units: Units,
     pub entitlement: Entitlement,
+    /// The epoch that a ledger named when it refused a batch; 0 where none did.
+    pub ledger_epoch: i64,
     /// What earlier batches stored.
     pub settlements: Vec<Settlement>,
 }
@@ -77,7 +92,7 @@ pub struct Grant {
 pub struct Usage {
     pub window: Window,
     pub units: Known,
-    pub limits: Units,
+    pub entitlement: Entitlement,
 }
 
 impl App {
@@ -94,7 +109,7 @@ impl App {
             plans,
             clock,
             lease,
-            noted: Mutex::default(),
+            memory: Memory::default(),
         }
     }
 
@@ -103,18 +118,24 @@ impl App {
     pub async fn reserve(self: &Arc<Self>, ask: Ask, deadline: Deadline) -> Result<Grant, Error> {
         let now = (self.clock)();
         let limits = ask.entitlement.limits();
-        let wanted = Wanted {
+        let named = Progress {
+            epoch: ask.ledger_epoch,
+            grants: 0,
+        };
+        let mut wanted = Wanted {
             batch: ask.batch,
             window: Window::of(now),
             units: ask.units,
             limits,
             lease: self.lease,
+            least: self.memory.progress(ask.account).max(named),
         };
         self.note_active(ask.account, now).await?;
         while !deadline.passed() {
             let reserved = self.store.reserve(ask.account, &wanted, &ask.settlements);
             match reserved.await? {
                 Reserved::Granted(reservation) => {
+                    self.memory.saw(ask.account, reservation.progress);
                     metrics::settles_ignored(
                         ask.settlements.len().saturating_sub(reservation.settled),
                     );
@@ -126,7 +147,10 @@ impl App {
                     });
                 }
                 Reserved::Past => return Err(Error::ClockBehind),
-                Reserved::Stale => self.rebuild(ask.account, wanted.window, deadline).await?,
+                Reserved::Stale => {
+                    let rebuilt = self.rebuild(ask.account, wanted.window, wanted.least, deadline);
+                    wanted.least = rebuilt.await?;
+                }
             }
         }
         Err(Error::Late)
@@ -143,25 +167,31 @@ impl App {
         Ok(())
     }
 
-    /// Units of the present window, and what the plan allows now.
+    /// Units of the present window, and what the plan allows now; mapping is asked for it,
+    /// where the caller does not know.
     pub async fn usage(
         self: &Arc<Self>,
         account: AccountId,
+        entitlement: Option<Entitlement>,
         deadline: Deadline,
     ) -> Result<Usage, Error> {
         let window = Window::of((self.clock)());
-        let limits = self.plans.entitlement(account, deadline).await?.limits();
+        let entitlement = match entitlement {
+            Some(known) => known,
+            None => self.plans.entitlement(account, deadline).await?,
+        };
+        let mut least = self.memory.progress(account);
         while !deadline.passed() {
-            match self.store.read(account, window).await? {
+            match self.store.read(account, window, least).await? {
                 Read::Known(units) => {
                     return Ok(Usage {
                         window,
                         units,
-                        limits,
+                        entitlement,
                     });
                 }
                 Read::Past => return Err(Error::ClockBehind),
-                Read::Stale => self.rebuild(account, window, deadline).await?,
+                Read::Stale => least = self.rebuild(account, window, least, deadline).await?,
             }
         }
         Err(Error::Late)
@@ -170,22 +200,11 @@ impl App {
     /// Sees to it that sweepers know the account, before it has its first lease. Costs a
     /// round trip once in ten minutes.
     async fn note_active(&self, account: AccountId, now: DateTime<Utc>) -> Result<(), Error> {
-        let fresh = |noted: &DateTime<Utc>| (now - *noted).abs() < NOTE_INTERVAL;
-        if self.notes().get(&account).is_some_and(fresh) {
+        if self.memory.is_noted(account, now) {
             return Ok(());
         }
         self.store.note_active(account, now).await?;
-        let mut notes = self.notes();
-        if notes.len() >= NOTES_KEPT {
-            notes.clear();
-        }
-        notes.insert(account, now);
+        self.memory.note(account, now);
         Ok(())
-    }
-
-    fn notes(&self) -> std::sync::MutexGuard<'_, HashMap<AccountId, DateTime<Utc>>> {
-        self.noted
-            .lock()
-            .expect("nothing panics while it holds this lock")
     }
 }

@@ -3,7 +3,7 @@
 mod ledgers;
 mod plans;
 
-pub use ledgers::Ledgers;
+pub use ledgers::{Ledgers, Stands, Sums};
 pub use plans::Plans;
 
 /// Why another service gave no answer.
@@ -18,6 +18,9 @@ pub enum Error {
     /// It answered what can't be: ours to mend.
     #[error("an answer of the {0} service could not be read")]
     Unreadable(&'static str),
+    /// One of them is further behind the other than any rebuild leaves it.
+    #[error("the epochs of the ledgers are too far apart")]
+    LedgersApart,
 }
 
 /// Sorts a status, and logs it: once, here.

@@ -49,8 +49,10 @@ impl QuotaService for Grpc {
         request: Request<GetUsageRequest>,
     ) -> Result<Response<GetUsageResponse>, Status> {
         let deadline = Deadline::of(&request);
-        let account = convert::id(&request.into_inner().account_id, "account_id")?;
-        let usage = self.0.usage(account, deadline).await.map_err(status::of)?;
-        Ok(Response::new(convert::usage(&usage)))
+        let request = request.into_inner();
+        let account = convert::id(&request.account_id, "account_id")?;
+        let known = request.entitlement.as_ref().map(convert::entitled);
+        let usage = self.0.usage(account, known.transpose()?, deadline).await;
+        Ok(Response::new(convert::usage(&usage.map_err(status::of)?)))
     }
 }

@@ -20,11 +20,12 @@ pub mod metrics;
 pub mod store;
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use tokio::net::TcpListener;
+use weir_service::Background;
 
 pub use config::Config;
 
@@ -34,7 +35,7 @@ pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 /// Serves until `shutdown`.
 ///
 /// # Errors
-/// A configuration that can't be used, or a listener that fails.
+/// A configuration that can't be used, a listener that fails, or a loop that ended or hung.
 pub async fn serve(
     config: Config,
     listener: TcpListener,
@@ -59,15 +60,34 @@ pub async fn serve_with_clock(
     let plans = clients::Plans::connect(&config.mapping_url).map_err(anyhow::Error::msg)?;
     let probe = store.clone();
     let app = Arc::new(app::App::new(store, ledgers, plans, clock, config.lease()));
-    let sweeper = tokio::spawn(Arc::clone(&app).sweep_for_ever(config.sweep_interval()));
+    let background = Background::new();
+    let interval = config.sweep_interval();
+    background.spawn("sweep", app::longest_sweep(interval), |pulse| {
+        Arc::clone(&app).sweep_for_ever(interval, pulse)
+    });
+    let (loops, watched) = (background.clone(), background.clone());
+    let failed = Arc::new(OnceLock::new());
+    let failure = Arc::clone(&failed);
+    let shutdown = async move {
+        tokio::select! {
+            () = shutdown => {}
+            name = watched.failed() => {
+                let _ = failure.set(name);
+            }
+        }
+    };
     let served = weir_rpc::Server::new("weir.quota.v1.QuotaService")
         .service(grpc::service(app))
         .probe(move || {
-            let store = probe.clone();
-            async move { store.healthy().await }
+            let (store, loops) = (probe.clone(), loops.clone());
+            async move { loops.is_healthy() && store.healthy().await }
         })
         .serve(listener, shutdown)
         .await;
-    sweeper.abort();
-    served.context("the gRPC server failed")
+    background.stop();
+    served.context("the gRPC server failed")?;
+    match failed.get() {
+        Some(name) => anyhow::bail!("the background loop {name} failed"),
+        None => Ok(()),
+    }
 }

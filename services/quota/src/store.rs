@@ -7,39 +7,36 @@
 //! |---|---|
 //! | `run` | the run id of the Redis process that it was built in |
 //! | `epoch` | the epoch that both ledgers were raised to when it was built |
+//! | `grants` | how many it has made: one that has made fewer than it had was put back |
 //! | `floor` | the oldest window it speaks of; an absent one from there on has no units |
 //! | `DAY:profile.used`, `DAY:profile.reserved`, `DAY:activity.…` | units |
 //! | `lease:BATCH` | a reservation: its window, grants, deadline, and whether it is settled |
+//!
+//! It ends three days after its last grant. Beside it are `weir:{ACCOUNT}:quota:rebuild`, which
+//! ends after four seconds, and `weir:quota:active:SHARD`, the accounts that may have leases: an
+//! account is in it for an hour after its last lease, the whole ends after three days of quiet.
 //!
 //! Each operation is one script and one round trip. All keys of an account carry the same
 //! hash tag, so the same code runs on a cluster.
 
 mod active;
+mod connection;
 mod error;
 mod rebuild;
 mod reservation;
 
-use std::time::Duration;
-
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Script};
+use redis::Script;
 use weir_ids::AccountId;
 
-pub use active::SHARDS;
+pub use active::{ACTIVE_PAGE, SHARDS};
 pub use error::Error;
 pub use rebuild::{Begun, Sum};
 pub use reservation::{
-    Expired, Known, MAX_SETTLEMENTS, Read, Reservation, Reserved, Settlement, Wanted,
+    Expired, Known, MAX_SETTLEMENTS, Progress, Read, Reservation, Reserved, Settlement, Wanted,
 };
 
-/// A script that takes longer is taken for lost: they take microseconds, and the edge gives
-/// a batch 8 s in all.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
-/// Short and few, so that callers are told soon, and a Redis that came back is found soon.
-const RECONNECT_DELAY: Duration = Duration::from_millis(20);
-const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(200);
-const RECONNECT_TRIES: usize = 3;
+use connection::{Connection, Work};
+
 /// How long the state of an account that sends nothing is kept: the windows of yesterday and
 /// today, with room. What is forgotten is rebuilt from the ledgers.
 const STATE_TTL_SECONDS: u64 = 3 * 24 * 3_600;
@@ -47,7 +44,7 @@ const STATE_TTL_SECONDS: u64 = 3 * 24 * 3_600;
 /// The connection, and the scripts that run over it.
 #[derive(Clone)]
 pub struct Store {
-    redis: ConnectionManager,
+    redis: Connection,
     scripts: std::sync::Arc<Scripts>,
 }
 
@@ -59,6 +56,7 @@ struct Scripts {
     begin: Script,
     install: Script,
     abandon: Script,
+    forget: Script,
 }
 
 impl Store {
@@ -67,13 +65,6 @@ impl Store {
     /// # Errors
     /// Where the URL is not one.
     pub fn connect(url: &str) -> Result<Self, redis::RedisError> {
-        let config = ConnectionManagerConfig::new()
-            .set_response_timeout(Some(RESPONSE_TIMEOUT))
-            .set_connection_timeout(Some(CONNECT_TIMEOUT))
-            .set_min_delay(RECONNECT_DELAY)
-            .set_max_delay(RECONNECT_DELAY_MAX)
-            .set_number_of_retries(RECONNECT_TRIES);
-        let redis = ConnectionManager::new_lazy_with_config(Client::open(url)?, config)?;
         let script = |body: &str| {
             Script::new(&format!(
                 "{}{body}",
@@ -81,7 +72,7 @@ impl Store {
             ))
         };
         Ok(Self {
-            redis,
+            redis: Connection::to(url)?,
             scripts: std::sync::Arc::new(Scripts {
                 reserve: script(include_str!("store/scripts/reserve.lua")),
                 settle: script(include_str!("store/scripts/settle.lua")),
@@ -90,29 +81,20 @@ impl Store {
                 begin: script(include_str!("store/scripts/begin.lua")),
                 install: script(include_str!("store/scripts/install.lua")),
                 abandon: script(include_str!("store/scripts/abandon.lua")),
+                forget: script(include_str!("store/scripts/forget.lua")),
             }),
         })
     }
 
-    /// Whether Redis answers.
+    /// Whether Redis answers, within a second.
     pub async fn healthy(&self) -> bool {
-        let mut redis = self.redis.clone();
-        redis::cmd("PING")
-            .query_async::<String>(&mut redis)
-            .await
-            .is_ok()
+        self.redis.answers().await
     }
 
-    /// Runs a prepared script; once more where the connection broke under it. Every script
-    /// may be repeated: batches and rebuilds are recognised by their ids.
+    /// Runs a prepared script. Every script may be repeated: batches and rebuilds are
+    /// recognised by their ids.
     async fn run(&self, call: &redis::ScriptInvocation<'_>) -> Result<Vec<String>, Error> {
-        let mut redis = self.redis.clone();
-        match call.invoke_async::<Vec<String>>(&mut redis).await {
-            Err(error) if error.is_unrecoverable_error() => {
-                Ok(call.invoke_async(&mut redis).await?)
-            }
-            other => Ok(other?),
-        }
+        self.redis.call(Work::Script(call)).await
     }
 }
 

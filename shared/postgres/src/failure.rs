@@ -1,6 +1,7 @@
 //! What an error of the database means to a caller.
 
-use deadpool_postgres::PoolError;
+use crate::PoolError;
+use crate::dial::DialError;
 use tokio_postgres::error::SqlState;
 
 /// Why a transaction did not commit. The text is for callers: it says nothing of the inside.
@@ -51,17 +52,15 @@ impl From<tokio_postgres::Error> for Failure {
 }
 
 impl From<PoolError> for Failure {
+    /// Whatever the reason, there is no connection.
     fn from(error: PoolError) -> Self {
-        match error {
-            PoolError::Backend(error) => match Self::from(error) {
-                Self::Conflict => Self::Conflict,
-                _ => Self::Unavailable,
-            },
-            other => {
-                tracing::warn!(reason = %other, "no connection to the database");
-                Self::Unavailable
-            }
-        }
+        // What PostgreSQL says of a role or a database is ours to know, and has no values.
+        let reason = match &error {
+            PoolError::Backend(DialError::Postgres(error)) => code(error).to_owned(),
+            other => other.to_string(),
+        };
+        tracing::warn!(reason, "no connection to the database");
+        Self::Unavailable
     }
 }
 

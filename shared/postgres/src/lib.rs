@@ -1,6 +1,8 @@
 //! PostgreSQL as every service uses it: a small pool, migrations, and what an error means.
 //!
-//! - [`connect`] makes a pool of few connections (2-4 of them saturate two cores).
+//! - [`connect`] makes a pool of few connections (2-4 of them saturate two cores), each of them
+//!   watched: one that PostgreSQL is silent on, or that its last user left in the middle of
+//!   something, is closed.
 //! - [`migrate`] runs a service's numbered SQL files in its own schema.
 //! - [`Transaction`] begins and commits without round trips of its own.
 //! - [`JsonText`] takes JSON in and out without a cast.
@@ -8,14 +10,19 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod dial;
 mod failure;
 mod json;
+mod link;
 mod migrate;
 mod pool;
+mod statements;
 mod transaction;
 
+pub use dial::DialError;
 pub use failure::{Failure, failure_of};
 pub use json::JsonText;
-pub use migrate::{Migration, migrate};
-pub use pool::{PLAN_BY_KEY, Pool, connect};
+pub use migrate::{MigrateError, Migration, migrate};
+pub use pool::{Client, Connection, Manager, PLAN_BY_KEY, Pool, PoolError, connect};
+pub use statements::Statements;
 pub use transaction::Transaction;

@@ -1,10 +1,40 @@
 //! Runs a service's numbered SQL files, once each, in order.
 //!
 //! Replicas that start together wait for each other at a lock row; advisory locks are not
-//! used, since distributed engines lack them.
+//! used, since distributed engines lack them. Statements go one by one: such engines hand a
+//! string of several on as it is, and their workers refuse it.
+//!
+//! A migration has a connection of its own. An index on a large table takes longer than any
+//! statement of a call may, and is planned without a pool's settings; what it must not do is
+//! wait for a lock while everybody else waits behind it, so it gives up such a wait soon, and
+//! tries again.
+//!
+//! **Invariant:** a file that was applied never changes, and a program never works on a schema
+//! that is newer than itself: both are refused.
 
-use deadpool_postgres::Pool;
+mod script;
+
+use std::time::Duration;
+
+use deadpool_postgres::ClientWrapper;
+use sha2::{Digest, Sha256};
+use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
+use tokio_postgres::{Config, Error};
+
+use crate::dial::{DialError, dial};
+use crate::pool::with_settings;
+use crate::{PLAN_BY_KEY, Pool};
+
+/// How long everybody else may have to wait behind a migration that waits for a lock.
+const LOCK_TIMEOUT: &str = "lock_timeout=2s";
+/// Between two tries for a lock, and how long it is tried.
+const PAUSE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(300);
+/// PostgreSQL is silent while it makes an index.
+const SILENCE: Duration = Duration::from_secs(6 * 3600);
+/// How long making the connection may take.
+const CONNECT: Duration = Duration::from_secs(5);
 
 /// One numbered file.
 #[derive(Debug, Clone, Copy)]
@@ -13,64 +43,131 @@ pub struct Migration {
     pub number: i32,
     /// For the log.
     pub name: &'static str,
-    /// May hold several statements.
+    /// Statements, each ended by a semicolon. They are applied together or not at all.
     pub sql: &'static str,
 }
 
-const PREPARE: &str = "
-    CREATE TABLE IF NOT EXISTS migrations (
+const PREPARE: [&str; 2] = [
+    "CREATE TABLE IF NOT EXISTS migrations (
         number integer PRIMARY KEY,
-        name text NOT NULL
-    );
-    INSERT INTO migrations (number, name) VALUES (0, 'lock row') ON CONFLICT DO NOTHING;";
+        name text NOT NULL,
+        checksum text NOT NULL
+    )",
+    "INSERT INTO migrations (number, name, checksum) VALUES (0, 'lock row', '')
+     ON CONFLICT (number) DO NOTHING",
+];
 
 /// Brings the schema that the pool's role works in up to date.
 ///
 /// # Errors
-/// The first statement that fails; nothing of its file is applied then.
+/// The first statement that fails; nothing of its file is applied then. A file that was
+/// applied and is another one now; a schema that is newer than this program.
 pub async fn migrate(pool: &Pool, migrations: &[Migration]) -> Result<(), MigrateError> {
-    let mut client = pool.get().await?;
-    // Two replicas that create the table in the same instant: one of them is told so by the
-    // catalogue, in one of these ways, and finds the table on its second try.
-    if let Err(error) = client.batch_execute(PREPARE).await {
-        let met = [
-            &SqlState::UNIQUE_VIOLATION,
-            &SqlState::DUPLICATE_OBJECT,
-            &SqlState::DUPLICATE_TABLE,
-        ];
-        if !error.code().is_some_and(|code| met.contains(&code)) {
-            return Err(error.into());
-        }
-        client.batch_execute(PREPARE).await?;
+    let mut client = connection(pool.manager().config()).await?;
+    prepare(&client).await?;
+    let known = migrations.last().map_or(0, |last| last.number);
+    let newest = "SELECT max(number) FROM migrations";
+    let newest: i32 = client.query_one(newest, &[]).await?.get(0);
+    if newest > known {
+        return Err(MigrateError::Newer {
+            found: newest,
+            known,
+        });
     }
     for migration in migrations {
-        let transaction = client.transaction().await?;
-        transaction
-            .execute("SELECT FROM migrations WHERE number = 0 FOR UPDATE", &[])
-            .await?;
-        let done = transaction
-            .query_opt(
-                "SELECT FROM migrations WHERE number = $1",
-                &[&migration.number],
-            )
-            .await?;
-        if done.is_none() {
-            transaction.batch_execute(migration.sql).await?;
-            transaction
-                .execute(
-                    "INSERT INTO migrations (number, name) VALUES ($1, $2)",
-                    &[&migration.number, &migration.name],
-                )
-                .await?;
-            tracing::info!(
-                number = migration.number,
-                name = migration.name,
-                "schema migrated"
-            );
-        }
-        transaction.commit().await?;
+        apply_patiently(&mut client, migration).await?;
     }
     Ok(())
+}
+
+async fn connection(config: &Config) -> Result<ClientWrapper, MigrateError> {
+    let mut settings = vec![LOCK_TIMEOUT.to_owned()];
+    // The role may have them.
+    for setting in PLAN_BY_KEY {
+        settings.push(setting.replace("=off", "=on"));
+    }
+    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
+    let config = with_settings(config, Duration::ZERO, &settings);
+    let dialled = tokio::time::timeout(CONNECT, dial(&config, SILENCE)).await;
+    let (client, _) = dialled.map_err(|_| MigrateError::Silent)??;
+    Ok(client)
+}
+
+/// Two replicas that create the table in the same instant: one of them is told so by the
+/// catalogue, in one of these ways, and finds the table on its second try.
+async fn prepare(client: &ClientWrapper) -> Result<(), Error> {
+    let met = [
+        &SqlState::UNIQUE_VIOLATION,
+        &SqlState::DUPLICATE_OBJECT,
+        &SqlState::DUPLICATE_TABLE,
+    ];
+    for statement in PREPARE {
+        match client.batch_execute(statement).await {
+            Err(error) if error.code().is_some_and(|code| met.contains(&code)) => {
+                client.batch_execute(statement).await?;
+            }
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
+async fn apply_patiently(
+    client: &mut ClientWrapper,
+    migration: &Migration,
+) -> Result<(), MigrateError> {
+    let began = Instant::now();
+    let busy = [
+        SqlState::LOCK_NOT_AVAILABLE,
+        SqlState::T_R_DEADLOCK_DETECTED,
+        SqlState::T_R_SERIALIZATION_FAILURE,
+    ];
+    loop {
+        match apply(client, migration).await {
+            Err(MigrateError::Statement(error))
+                if error.code().is_some_and(|code| busy.contains(code))
+                    && began.elapsed() < PATIENCE =>
+            {
+                tracing::warn!(
+                    number = migration.number,
+                    "a migration waits for other transactions"
+                );
+                tokio::time::sleep(PAUSE).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+async fn apply(client: &mut ClientWrapper, migration: &Migration) -> Result<(), MigrateError> {
+    let Migration { number, name, sql } = *migration;
+    let checksum = checksum(sql);
+    let transaction = client.transaction().await?;
+    let lock = "SELECT FROM migrations WHERE number = 0 FOR UPDATE";
+    transaction.execute(lock, &[]).await?;
+    let done = "SELECT checksum FROM migrations WHERE number = $1";
+    if let Some(row) = transaction.query_opt(done, &[&number]).await? {
+        return if row.get::<_, String>(0) == checksum {
+            Ok(())
+        } else {
+            Err(MigrateError::Changed { number, name })
+        };
+    }
+    for statement in script::statements(sql) {
+        transaction.batch_execute(statement).await?;
+    }
+    let insert = "INSERT INTO migrations (number, name, checksum) VALUES ($1, $2, $3)";
+    transaction
+        .execute(insert, &[&number, &name, &checksum])
+        .await?;
+    transaction.commit().await?;
+    tracing::info!(number, name, "schema migrated");
+    Ok(())
+}
+
+fn checksum(sql: &str) -> String {
+    let digest = Sha256::digest(sql.as_bytes());
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The schema could not be brought up to date.
@@ -78,8 +175,33 @@ pub async fn migrate(pool: &Pool, migrations: &[Migration]) -> Result<(), Migrat
 pub enum MigrateError {
     /// No connection.
     #[error("no connection to the database")]
-    Connection(#[from] deadpool_postgres::PoolError),
+    Connection(#[from] DialError),
+    /// No word from PostgreSQL.
+    #[error("the database does not answer")]
+    Silent,
     /// A statement failed.
     #[error("a migration failed")]
-    Statement(#[from] tokio_postgres::Error),
+    Statement(#[from] Error),
+    /// Another file than the one that was applied.
+    #[error(
+        "migration {number} ({name}) was applied to this database, and has changed since: \
+         what was applied must stay as it is (add a new migration), or the database be made anew"
+    )]
+    Changed {
+        /// The file's number.
+        number: i32,
+        /// The file's name.
+        name: &'static str,
+    },
+    /// A program of another day.
+    #[error(
+        "the database is newer than this program: it is at migration {found}, and the program \
+         knows {known}; start the newer program"
+    )]
+    Newer {
+        /// The latest that was applied.
+        found: i32,
+        /// The latest that is known here.
+        known: i32,
+    },
 }

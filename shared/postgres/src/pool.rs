@@ -1,19 +1,36 @@
 //! The pool of connections.
+//!
+//! **Invariant:** who gets a connection from here gets one that owes nothing and is in no
+//! transaction, whatever became of its last user; and none of which PostgreSQL was silent.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use deadpool_postgres::{Config, ManagerConfig, PoolConfig, RecyclingMethod, Runtime, Timeouts};
-use tokio_postgres::NoTls;
+use deadpool::managed::{self, Metrics, QueueMode, RecycleError, RecycleResult};
+use deadpool_postgres::{ClientWrapper, PoolConfig, Runtime, Timeouts};
+use tokio::time::{Instant, timeout};
+use tokio_postgres::Config;
 
-pub use deadpool_postgres::Pool;
+use crate::dial::{DialError, dial};
+use crate::link::Link;
 
 /// How long a request waits for a free connection before it is told "unavailable":
 /// well under the edge's deadline of 8 s.
 const WAIT: Duration = Duration::from_secs(4);
 /// How long making a connection may take.
 const CONNECT: Duration = Duration::from_secs(2);
-/// No statement of ours takes longer, unless something is wrong.
-const STATEMENT_TIMEOUT: &str = "10s";
+/// No statement of ours takes longer, unless something is wrong. Less than the edge's deadline:
+/// what nobody waits for any more need not be finished.
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(7);
+/// PostgreSQL ends a statement by itself before this: who is still silent is gone.
+const SILENCE: Duration = Duration::from_secs(8);
+/// What the last user of a connection left behind (a ROLLBACK, most likely) is answered within
+/// this, or the connection is closed.
+const SETTLE: Duration = Duration::from_millis(300);
+/// After trouble with another connection, one that was not heard of since is asked first.
+/// With [`SETTLE`] and a new connection it fits into a health probe's second.
+const PING: Duration = Duration::from_millis(300);
 
 /// For a service whose every statement finds rows by their keys. The statistics of a young
 /// table would talk the planner into reading all of it instead, and a prepared plan outlives
@@ -24,36 +41,151 @@ pub const PLAN_BY_KEY: &[&str] = &[
     "enable_mergejoin=off",
 ];
 
+/// A pool; clones are one and the same.
+pub type Pool = managed::Pool<Manager>;
+/// A connection of a pool, which it goes back to when it is dropped.
+pub type Client = managed::Object<Manager>;
+/// Why a pool gave no connection.
+pub type PoolError = managed::PoolError<DialError>;
+
 /// Makes a pool for `url`, of at most `connections`; connects on first use. Each connection
 /// begins with these `settings`, whoever uses it first.
 ///
 /// # Errors
 /// Where the URL is not one.
 pub fn connect(url: &str, connections: usize, settings: &[&str]) -> Result<Pool, String> {
-    let mut config = Config::new();
-    config.url = Some(url.to_owned());
-    config.application_name = Some(application_name());
-    let mut options = format!("-c statement_timeout={STATEMENT_TIMEOUT}");
+    let mut config: Config = url
+        .parse()
+        .map_err(|error| format!("the database URL can't be used: {error}"))?;
+    config.application_name(application_name());
+    let manager = Manager {
+        watched: with_settings(&config, STATEMENT_TIMEOUT, settings),
+        plain: config,
+        trouble: Mutex::default(),
+    };
+    let built = Pool::builder(manager)
+        .config(PoolConfig {
+            max_size: connections.max(1),
+            timeouts: Timeouts {
+                wait: Some(WAIT),
+                create: Some(CONNECT),
+                recycle: Some(SETTLE + PING + PING),
+            },
+            // The one that was used last knows most statements; and where it was left in the
+            // middle of something, the next one to ask finds out.
+            queue_mode: QueueMode::Lifo,
+        })
+        .runtime(Runtime::Tokio1)
+        .build();
+    built.map_err(|error| format!("the pool of connections can't be made: {error}"))
+}
+
+/// Options that the URL has are kept.
+pub(crate) fn with_settings(config: &Config, statements: Duration, settings: &[&str]) -> Config {
+    let mut options = config.get_options().unwrap_or_default().to_owned();
+    options.push_str(&format!(" -c statement_timeout={}", statements.as_millis()));
     for setting in settings {
         options.push_str(" -c ");
         options.push_str(setting);
     }
-    config.options = Some(options);
-    config.manager = Some(ManagerConfig {
-        recycling_method: RecyclingMethod::Fast,
-    });
-    config.pool = Some(PoolConfig {
-        max_size: connections.max(1),
-        timeouts: Timeouts {
-            wait: Some(WAIT),
-            create: Some(CONNECT),
-            recycle: Some(CONNECT),
-        },
-        ..PoolConfig::default()
-    });
+    let mut config = config.clone();
+    config.options(options);
     config
-        .create_pool(Some(Runtime::Tokio1), NoTls)
-        .map_err(|error| format!("the database URL can't be used: {error}"))
+}
+
+/// A connection, as `deadpool_postgres` wraps it, and what is known of it.
+pub struct Connection {
+    client: ClientWrapper,
+    link: Arc<Link>,
+}
+
+impl Deref for Connection {
+    type Target = ClientWrapper;
+
+    fn deref(&self) -> &ClientWrapper {
+        &self.client
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut ClientWrapper {
+        &mut self.client
+    }
+}
+
+/// Makes connections, and judges those that come back.
+pub struct Manager {
+    watched: Config,
+    /// As the URL has it.
+    plain: Config,
+    trouble: Mutex<Trouble>,
+}
+
+/// What happened to other connections.
+#[derive(Debug, Default, Clone, Copy)]
+struct Trouble {
+    /// When one of them was last found to be silent: those that were not heard of since may
+    /// be, too.
+    suspected: Option<Instant>,
+    /// When one of them was last asked for nothing but an answer, and gave none: those that
+    /// were not heard of since are gone, too.
+    certain: Option<Instant>,
+}
+
+impl Manager {
+    /// What the URL says, without the settings of the pool.
+    pub(crate) fn config(&self) -> &Config {
+        &self.plain
+    }
+
+    fn trouble(&self) -> std::sync::MutexGuard<'_, Trouble> {
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether a connection that comes back can be given away again; else why not.
+    async fn judge(&self, connection: &Connection) -> Result<(), &'static str> {
+        let Connection { client, link } = connection;
+        if client.is_closed() {
+            // Whoever ended it, the others may be gone as well.
+            self.trouble().suspected = Some(Instant::now());
+            return Err("it is closed");
+        }
+        if !link.is_settled() && timeout(SETTLE, link.settled()).await.is_err() {
+            self.trouble().suspected = Some(Instant::now());
+            return Err("it is still busy with what nobody waits for");
+        }
+        let trouble = *self.trouble();
+        let heard = link.heard();
+        if trouble.certain.is_some_and(|since| heard < since) {
+            return Err("others are silent");
+        }
+        if trouble.suspected.is_some_and(|since| heard < since) {
+            let asked = Instant::now();
+            if !matches!(timeout(PING, client.simple_query("")).await, Ok(Ok(_))) {
+                self.trouble().certain = Some(asked);
+                return Err("it is silent");
+            }
+        }
+        Ok(())
+    }
+}
+
+impl managed::Manager for Manager {
+    type Type = Connection;
+    type Error = DialError;
+
+    async fn create(&self) -> Result<Connection, DialError> {
+        let (client, link) = dial(&self.watched, SILENCE).await?;
+        Ok(Connection { client, link })
+    }
+
+    async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<DialError> {
+        self.judge(connection).await.map_err(|reason| {
+            tracing::warn!(reason, "a connection to the database is given up");
+            metrics::counter!("database_connections_given_up_total").increment(1);
+            RecycleError::message(reason)
+        })
+    }
 }
 
 /// The binary's name, so that `pg_stat_activity` tells who is connected.

@@ -3,10 +3,12 @@
 use std::pin::Pin;
 use std::sync::{Mutex, PoisonError};
 
-use deadpool_postgres::{Client, ClientWrapper};
+use deadpool_postgres::ClientWrapper;
 use futures_util::FutureExt;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row, Statement};
+
+use crate::Client;
 
 type Answer<'c> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'c>>;
 type Param<'a> = &'a (dyn ToSql + Sync);

@@ -21,6 +21,6 @@ async fn every_connection_has_the_settings_whoever_used_it_first() {
             assert_eq!(shown(name).await, "off");
         }
     }
-    assert_eq!(shown("statement_timeout").await, "10s");
+    assert_eq!(shown("statement_timeout").await, "7s");
     assert_eq!(shown("enable_indexscan").await, "on");
 }

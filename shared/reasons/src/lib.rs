@@ -188,6 +188,14 @@ reasons! {
     // ---- requests and calls ----
     FieldInvalid "FIELD_INVALID" Call false
         "A field of the request is wrong; the violations name it." "Mend the request.";
+    MessageInvalid "MESSAGE_INVALID" Call false
+        "The message can't be read as what the call takes." "Use the protos of this version.";
+    MessageTooLarge "MESSAGE_TOO_LARGE" Call false
+        "The message is larger than 32 MiB." "Send smaller batches.";
+    CallUnsupported "CALL_UNSUPPORTED" Call false
+        "There is no such call, or it does not take messages in this encoding." "See reflection for what there is; send messages uncompressed.";
+    ServiceUnknown "SERVICE_UNKNOWN" Call false
+        "The service that was asked about is not served here." "Ask about the service of this address, or about none.";
     PageTokenInvalid "PAGE_TOKEN_INVALID" Call false
         "The page token is none that was answered before." "Begin with the first page.";
     AccountUnknown "ACCOUNT_UNKNOWN" Call false
@@ -227,7 +235,7 @@ reasons! {
     EpochPast "EPOCH_PAST" Call true
         "The batch was admitted under a past epoch; nothing was stored." "Reserve units for a new batch.";
     EpochImplausible "EPOCH_IMPLAUSIBLE" Call false
-        "The epoch is further ahead than any rebuild can bring it." "Report it.";
+        "The epoch is further ahead than any rebuild can bring it." "Report it to whoever runs the service.";
     ServiceAway "SERVICE_AWAY" Call true
         "Something that is needed is away." "Try again in a second.";
     TooLate "TOO_LATE" Call true

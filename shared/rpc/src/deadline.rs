@@ -19,8 +19,12 @@ impl Deadline {
 
     /// The deadline that came with a call (`grpc-timeout`), else ten seconds.
     pub fn of<T>(request: &Request<T>) -> Self {
-        let timeout = request
-            .metadata()
+        Self::of_headers(request.metadata().as_ref())
+    }
+
+    /// As [`of`](Self::of), before a call is read.
+    pub(crate) fn of_headers(headers: &http::HeaderMap) -> Self {
+        let timeout = headers
             .get("grpc-timeout")
             .and_then(|value| value.to_str().ok())
             .and_then(parse_timeout);
@@ -44,7 +48,7 @@ impl Deadline {
     pub fn request<T>(self, message: T) -> Result<Request<T>, Status> {
         let remaining = self.remaining();
         if remaining.is_zero() {
-            return Err(Status::deadline_exceeded("no time was left for the call"));
+            return Err(crate::late());
         }
         let mut request = Request::new(message);
         request.set_timeout(remaining);
@@ -55,6 +59,9 @@ impl Deadline {
 /// `grpc-timeout` is up to eight digits and a unit.
 fn parse_timeout(text: &str) -> Option<Duration> {
     let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+    if digits.len() > 8 {
+        return None;
+    }
     let count: u64 = digits.parse().ok()?;
     Some(match unit {
         "H" => Duration::from_secs(count.saturating_mul(3_600)),
@@ -88,7 +95,7 @@ mod tests {
 
     #[test]
     fn odd_timeouts_are_no_timeouts() {
-        for text in ["", "S", "5", "5x", "é", "-1S"] {
+        for text in ["", "S", "5", "5x", "é", "-1S", "123456789H"] {
             assert_eq!(parse_timeout(text), None, "{text}");
         }
         assert_eq!(parse_timeout("250m"), Some(Duration::from_millis(250)));

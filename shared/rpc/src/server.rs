@@ -1,24 +1,20 @@
 //! Serving: routes, health, reflection, spans, and a shutdown that drains.
 
+mod guard;
+mod health;
+
 use std::future::Future;
 use std::pin::Pin;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::service::{Routes, RoutesBuilder};
-use tonic_health::ServingStatus;
-use tracing::Instrument;
 
-use crate::trace;
+use guard::Guard;
+use health::Probe;
 
-/// How often a service asks itself whether what it needs is there: a dependency that came
-/// back is noticed well within a second.
-const PROBE_INTERVAL: Duration = Duration::from_millis(300);
-/// More calls than this at once are turned away with RESOURCE_EXHAUSTED: with batches of
-/// hundreds of events they would only wait for the database, and memory would grow.
-const MAX_CALLS: usize = 256;
 /// See `client::WINDOW`.
 const WINDOW: u32 = 4 * 1024 * 1024;
 /// See `client::FRAME`.
@@ -26,8 +22,6 @@ const FRAME: u32 = 1024 * 1024;
 /// After this, calls that are still running at shutdown are dropped; longer than the
 /// edge's deadline of 8 s.
 const DRAIN: Duration = Duration::from_secs(10);
-
-type Probe = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
 
 /// A gRPC server of one service.
 pub struct Server {
@@ -86,16 +80,15 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), tonic::transport::Error> {
         let (reporter, health) = tonic_health::server::health_reporter();
-        let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(weir_proto::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-            .with_service_name(self.name)
-            .with_service_name("grpc.health.v1.Health")
-            .build_v1()
-            .expect("the descriptors that the build made are whole");
-        self.routes.add_service(health).add_service(reflection);
+        self.routes.add_service(health);
+        // The older of both is what many a client still asks for.
+        let whole = "the descriptors that the build made are whole";
+        let reflection = || reflection(self.name);
+        let v1 = reflection().build_v1().expect(whole);
+        let v1alpha = reflection().build_v1alpha().expect(whole);
+        self.routes.add_service(v1).add_service(v1alpha);
 
-        let prober = tokio::spawn(report_health(reporter, self.name, self.probe));
+        let prober = tokio::spawn(health::report(reporter, self.name, self.probe));
         let (stopping, stopped) = tokio::sync::oneshot::channel();
         let serving = tonic::transport::Server::builder()
             .tcp_nodelay(true)
@@ -103,9 +96,7 @@ impl Server {
             .initial_connection_window_size(WINDOW)
             .max_frame_size(FRAME)
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
-            .load_shed(true)
-            .concurrency_limit_per_connection(MAX_CALLS)
-            .layer(tower::layer::layer_fn(Spans))
+            .layer(Guard::layer())
             .add_routes(self.routes.routes())
             .serve_with_incoming_shutdown(
                 // tonic sets TCP_NODELAY on the sockets it accepts itself only.
@@ -127,6 +118,16 @@ impl Server {
     }
 }
 
+fn reflection(name: &'static str) -> tonic_reflection::server::Builder<'static> {
+    tonic_reflection::server::Builder::configure()
+        .register_encoded_file_descriptor_set(weir_proto::FILE_DESCRIPTOR_SET)
+        .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+        .with_service_name(name)
+        .with_service_name("grpc.health.v1.Health")
+        .with_service_name("grpc.reflection.v1.ServerReflection")
+        .with_service_name("grpc.reflection.v1alpha.ServerReflection")
+}
+
 /// Accepts connections that send at once instead of waiting for more.
 struct NoDelay(TcpListenerStream);
 
@@ -142,80 +143,6 @@ impl tokio_stream::Stream for NoDelay {
             let _ = stream.set_nodelay(true);
         }
         polled
-    }
-}
-
-async fn report_health(
-    reporter: tonic_health::server::HealthReporter,
-    name: &'static str,
-    probe: Option<Probe>,
-) {
-    let mut last = None;
-    loop {
-        let healthy = match &probe {
-            Some(probe) => probe().await,
-            None => true,
-        };
-        if last != Some(healthy) {
-            let status = if healthy {
-                ServingStatus::Serving
-            } else {
-                ServingStatus::NotServing
-            };
-            reporter.set_service_status(name, status).await;
-            reporter.set_service_status("", status).await;
-            if last.is_some() || !healthy {
-                tracing::warn!(healthy, "health changed");
-            }
-            last = Some(healthy);
-        }
-        tokio::time::sleep(PROBE_INTERVAL).await;
-    }
-}
-
-/// A span for each call, a child of the caller's, and the call's duration as a metric.
-#[derive(Clone)]
-struct Spans<S>(S);
-
-impl<S, B> tower::Service<http::Request<B>> for Spans<S>
-where
-    S: tower::Service<http::Request<B>, Response = http::Response<Body>>,
-    S::Future: Send + 'static,
-    S::Error: Send + 'static,
-{
-    type Response = S::Response;
-    type Error = S::Error;
-    type Future = Pin<Box<dyn Future<Output = Result<S::Response, S::Error>> + Send>>;
-
-    fn poll_ready(
-        &mut self,
-        context: &mut std::task::Context<'_>,
-    ) -> std::task::Poll<Result<(), S::Error>> {
-        self.0.poll_ready(context)
-    }
-
-    fn call(&mut self, request: http::Request<B>) -> Self::Future {
-        let path = request.uri().path();
-        if !path.starts_with("/weir.") {
-            // Health and reflection, several times a second: not worth a span.
-            return Box::pin(self.0.call(request));
-        }
-        let method = path.rsplit('/').next().unwrap_or_default().to_owned();
-        let span = tracing::info_span!("rpc", method);
-        trace::adopt(&span, request.headers());
-        let started = Instant::now();
-        let inner = self.0.call(request);
-        Box::pin(
-            async move {
-                let response = inner.await;
-                let elapsed = started.elapsed();
-                metrics::histogram!("rpc.server.duration_seconds", "method" => method)
-                    .record(elapsed.as_secs_f64());
-                tracing::debug!(elapsed_ms = elapsed.as_millis(), "answered");
-                response
-            }
-            .instrument(span),
-        )
     }
 }
 

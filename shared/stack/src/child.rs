@@ -219,6 +219,23 @@ pub fn last_lines(log: &Path, count: usize) -> String {
         .collect()
 }
 
+/// Keeps a log in bounds while its process writes it: what is there goes to `NAME.log.1`, and
+/// what is written from now on begins anew. Lines written in the moment between are lost.
+///
+/// # Errors
+/// The files can't be written.
+pub fn rotate(log: &Path, most: u64) -> anyhow::Result<bool> {
+    let long = fs::metadata(log).is_ok_and(|file| file.len() > most);
+    if long {
+        let mut older = log.as_os_str().to_owned();
+        older.push(".1");
+        fs::copy(log, &older).with_context(|| format!("can't keep {}", log.display()))?;
+        // The process appends: it goes on at the new end.
+        OpenOptions::new().write(true).open(log)?.set_len(0)?;
+    }
+    Ok(long)
+}
+
 fn open_log(path: &Path) -> anyhow::Result<fs::File> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).with_context(|| format!("can't create {}", folder.display()))?;
@@ -306,6 +323,38 @@ mod tests {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         assert_eq!(child.stop(Duration::from_millis(100)).await, 128 + 9);
+    }
+
+    #[tokio::test]
+    async fn a_long_log_is_kept_in_bounds_while_it_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "echo first; read -r line < go; echo second; exec sleep 1000";
+        let mut program = shell(
+            folder.path(),
+            &format!("cd {}; {script}", folder.path().display()),
+        );
+        program.log = folder.path().join("long.log");
+        let fifo = folder.path().join("go");
+        assert!(
+            Command::new("mkfifo")
+                .arg(&fifo)
+                .status()
+                .unwrap()
+                .success()
+        );
+        let child = Child::start(&program).unwrap();
+        while !child.last_lines().contains("first") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert!(!rotate(&program.log, 6).unwrap());
+        assert!(rotate(&program.log, 5).unwrap());
+        fs::write(&fifo, "\n").unwrap();
+        while !child.last_lines().contains("second") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        assert_eq!(fs::read_to_string(&program.log).unwrap(), "second\n");
+        let older = folder.path().join("long.log.1");
+        assert_eq!(fs::read_to_string(older).unwrap(), "first\n");
     }
 
     #[tokio::test]

@@ -59,12 +59,12 @@ mod user;
 
 pub use binaries::Binaries;
 pub use install::ensure_installed;
-pub use ports::{PortPlan, free_port};
+pub use ports::{PortPlan, USUAL, free_port};
 pub use postgres::Postgres;
 pub use redis::Redis;
 pub use secrets::Secrets;
 pub use stack::{
-    Report, Reporter, Service, Stack, StackFile, StackOptions, holder, leftovers, until_ended,
-    until_serving,
+    Replica, Report, Reporter, Service, Stack, StackFile, StackOptions, holder, leftovers,
+    until_ended, until_serving,
 };
 pub use test_servers::{TemporaryFolder, TestDatabase, TestServers};

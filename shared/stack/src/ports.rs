@@ -19,11 +19,36 @@ const ATTEMPTS: usize = 2_000;
 /// Handed out by this process already, and perhaps not listened on yet.
 static TAKEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
 
+/// What a stack listens on where nobody says otherwise, in the order of a plan: edge, the five
+/// gRPC services, PostgreSQL and Redis (any port: nobody types theirs), metrics of the six.
+/// A taken one moves on by itself alone, so that the others stay where they are looked for.
+pub const USUAL: [Option<u16>; 14] = [
+    Some(8080),
+    Some(7001),
+    Some(7002),
+    Some(7003),
+    Some(7004),
+    Some(7005),
+    None,
+    None,
+    Some(7100),
+    Some(7101),
+    Some(7102),
+    Some(7103),
+    Some(7104),
+    Some(7105),
+];
+/// So far behind its usual place a port is looked for.
+const NEAR: u16 = 500;
+
 /// Where a stack listens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PortPlan {
-    /// Wherever there is room.
+    /// Wherever there is room: for tests.
     Free,
+    /// Where people expect them: [`USUAL`] as far as they are free, else the next free ones
+    /// behind them; PostgreSQL and Redis wherever there is room. For people.
+    Usual,
     /// From this port on, in a fixed order: edge, mapping, contact-upsert, activity, audience,
     /// quota, PostgreSQL, Redis, then the metrics of the six services in the same order.
     Base(u16),
@@ -37,6 +62,7 @@ impl PortPlan {
     pub fn choose(self, count: u16) -> anyhow::Result<Vec<u16>> {
         match self {
             Self::Free => (0..count).map(|_| free_port()).collect(),
+            Self::Usual => usual(count, is_free),
             Self::Base(base) => {
                 let Some(end) = base.checked_add(count).filter(|_| base >= 1024) else {
                     bail!(
@@ -56,6 +82,28 @@ impl PortPlan {
             }
         }
     }
+}
+
+fn usual(count: u16, is_free: impl Fn(u16) -> bool) -> anyhow::Result<Vec<u16>> {
+    let mut chosen: Vec<u16> = Vec::new();
+    // Two stacks: what one service is moved to is not the usual place of another.
+    let is_others = |port: u16| USUAL.contains(&Some(port));
+    for wanted in USUAL.into_iter().take(usize::from(count)) {
+        let found = match wanted {
+            None => free_port()?,
+            Some(port) if is_free(port) => port,
+            Some(port) => {
+                let mut behind = (port + 1..=port + NEAR)
+                    .filter(|next| !is_others(*next) && !chosen.contains(next));
+                match behind.find(|next| is_free(*next)) {
+                    Some(next) => next,
+                    None => free_port()?,
+                }
+            }
+        };
+        chosen.push(found);
+    }
+    Ok(chosen)
 }
 
 /// A port that nobody listens on, and that this function has not given before.
@@ -98,6 +146,16 @@ mod tests {
             .map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).unwrap())
             .collect();
         assert_eq!(listeners.len(), 14);
+    }
+
+    #[test]
+    fn usual_ports_are_taken_where_they_are_free_and_the_next_free_ones_else() {
+        let all = usual(14, |_| true).unwrap();
+        assert_eq!(all[..6], [8080, 7001, 7002, 7003, 7004, 7005]);
+        let some = usual(14, |port| ![8080, 8081, 7001].contains(&port)).unwrap();
+        assert_eq!(some[..6], [8082, 7006, 7002, 7003, 7004, 7005]);
+        let different: BTreeSet<_> = some.iter().collect();
+        assert_eq!(different.len(), 14);
     }
 
     #[test]

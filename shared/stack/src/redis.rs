@@ -21,7 +21,7 @@ pub struct RedisOptions {
     pub folder: PathBuf,
     /// On the loopback interface.
     pub port: u16,
-    /// Of the user `weir`, the only one.
+    /// Of the default user, the only one.
     pub password: String,
     /// What it says.
     pub log: PathBuf,
@@ -84,7 +84,7 @@ impl Redis {
     /// Connection URL.
     pub fn url(&self) -> String {
         let RedisOptions { port, password, .. } = &self.options;
-        format!("redis://weir:{password}@127.0.0.1:{port}/0")
+        format!("redis://:{password}@127.0.0.1:{port}/0")
     }
 
     /// Stops it nicely: what it was told is on disk.
@@ -166,7 +166,9 @@ pub async fn until_ready(url: &str) -> anyhow::Result<()> {
     }
 }
 
-/// The password stands in a file that only we can read, not on a command line.
+/// The password stands in a file that only we can read, not on a command line. It is the
+/// default user's: Redis replays its append-only file as that one, and refuses every
+/// transaction in it where the user is off.
 fn configuration(options: &RedisOptions) -> String {
     let RedisOptions {
         folder,
@@ -182,8 +184,7 @@ fn configuration(options: &RedisOptions) -> String {
          appendfsync everysec\n\
          save \"\"\n\
          daemonize no\n\
-         user default off\n\
-         user weir on >{password} ~* &* +@all\n",
+         requirepass {password}\n",
         folder.display()
     )
 }

@@ -21,13 +21,14 @@ pub use options::{Report, Reporter, StackOptions};
 pub use service::Service;
 
 use crate::binaries::Binaries;
+use crate::child::Child;
 use crate::secrets::Secrets;
 use crate::test_servers::{TemporaryFolder, is_clash};
 use crate::{postgres, redis};
 use folder::{log_of, prepare};
 use process::Process;
 use service::Addresses;
-use starting::{Started, Starting};
+use starting::{ServicePrograms, Started, Starting, Stores};
 
 /// A port that was free a moment ago may be taken by another stack.
 const START_ATTEMPTS: usize = 3;
@@ -38,14 +39,36 @@ const READY_TIMEOUT: Duration = Duration::from_secs(120);
 #[derive(Debug)]
 pub struct Stack {
     folder: PathBuf,
+    options: StackOptions,
     addresses: Addresses,
     postgres_url: String,
-    redis_url: String,
+    stores: Stores,
     redis_folder: PathBuf,
     processes: Vec<Process>,
     /// Held while we run, so that nobody starts a second stack on the same data.
     _lock: File,
     _temporary: Option<TemporaryFolder>,
+}
+
+/// The six services once more. Dropping it stops them.
+#[derive(Debug)]
+pub struct Replica {
+    addresses: Addresses,
+    processes: Vec<Process>,
+}
+
+impl Replica {
+    /// `http://127.0.0.1:PORT` of a service's gRPC (of the edge: HTTP).
+    pub fn url(&self, service: Service) -> String {
+        self.addresses.url(service)
+    }
+
+    /// Stops it nicely.
+    pub async fn stop(&self) {
+        for process in self.processes.iter().rev() {
+            process.stop().await;
+        }
+    }
 }
 
 impl Stack {
@@ -75,9 +98,10 @@ impl Stack {
         Ok(Self {
             redis_folder: folder.join("redis"),
             folder,
+            options,
             addresses: started.addresses,
             postgres_url: started.postgres_url,
-            redis_url: started.redis_url,
+            stores: started.stores,
             processes: started.processes,
             _lock: lock,
             _temporary: temporary,
@@ -101,7 +125,7 @@ impl Stack {
             match Box::pin(starting.run(&binaries, &programs)).await {
                 Err(error)
                     if is_clash(&error)
-                        && options.ports == crate::PortPlan::Free
+                        && !matches!(options.ports, crate::PortPlan::Base(_))
                         && attempt < START_ATTEMPTS =>
                 {
                     attempt += 1;
@@ -109,6 +133,44 @@ impl Stack {
                 started => return started,
             }
         }
+    }
+
+    /// Starts the six services once more, on the same PostgreSQL and Redis: what a second
+    /// machine would run. Its edge speaks to its own five, and theirs are beside the first ones.
+    ///
+    /// # Errors
+    /// A process can't be started, or does not become ready.
+    pub async fn start_replica(&self) -> anyhow::Result<Replica> {
+        let ports = crate::PortPlan::Free.choose(Addresses::PORTS)?;
+        let addresses = Addresses::new(&ports);
+        let secrets = Secrets::keep(&self.folder)?;
+        let services = ServicePrograms {
+            options: &self.options,
+            folder: &self.folder,
+            addresses: &addresses,
+            secrets: &secrets,
+            stores: &self.stores,
+            programs: &service::find_programs(self.options.binaries.as_deref())?,
+        };
+        let mut processes = Vec::new();
+        for service in Service::ALL {
+            let program = services.program(service, &format!("{}-{}", service.name(), ports[0]));
+            let child = Child::start(&program)?;
+            let reporter = self.options.reporter.clone();
+            let patience = ServicePrograms::PATIENCE;
+            processes.push(Process::supervise(program, child, patience, reporter));
+        }
+        for service in Service::ALL {
+            let url = addresses.url(service);
+            let ready = health::until_ready(service, &url);
+            tokio::time::timeout(READY_TIMEOUT, ready)
+                .await
+                .with_context(|| format!("{} does not become ready", service.name()))??;
+        }
+        Ok(Replica {
+            addresses,
+            processes,
+        })
     }
 
     /// `http://127.0.0.1:PORT` of the edge.
@@ -133,7 +195,7 @@ impl Stack {
 
     /// Connection URL of Redis.
     pub fn redis_url(&self) -> &str {
-        &self.redis_url
+        &self.stores.redis_url
     }
 
     /// Where data, logs and `stack.json` lie.
@@ -222,7 +284,7 @@ impl Stack {
         let ready = async {
             match name {
                 "postgres" => postgres::until_ready(&self.postgres_url).await,
-                "redis" => redis::until_ready(&self.redis_url).await,
+                "redis" => redis::until_ready(&self.stores.redis_url).await,
                 name => {
                     let service = Service::named(name)
                         .with_context(|| format!("there is no process {name:?}"))?;
@@ -250,7 +312,7 @@ impl Stack {
             grpc,
             metrics: by_service(&|service| self.metrics_url(service)),
             postgres: self.postgres_url.clone(),
-            redis: self.redis_url.clone(),
+            redis: self.stores.redis_url.clone(),
             account_id: String::new(),
             source_id: String::new(),
             api_key: String::new(),

@@ -60,6 +60,15 @@ async fn servers_of_ones_own_survive_kill_9_and_forget_when_told() {
         .await
         .unwrap();
     set(&own.redis_url(), "one").await;
+    // What was written together is replayed as a transaction.
+    let mut redis = connection(&own.redis_url()).await;
+    let _: () = redis::pipe()
+        .atomic()
+        .set("together", 1)
+        .set("and this", 2)
+        .query_async(&mut redis)
+        .await
+        .unwrap();
 
     own.postgres.kill9().await;
     own.postgres.start_again().await.unwrap();
@@ -71,6 +80,11 @@ async fn servers_of_ones_own_survive_kill_9_and_forget_when_told() {
     own.redis.stop().await;
     own.redis.start_again().await.unwrap();
     assert_eq!(get(&own.redis_url()).await, Some("one".into()));
+    let mut redis = connection(&own.redis_url()).await;
+    let mut both = redis::cmd("MGET");
+    both.arg("together").arg("and this");
+    let both: Vec<Option<i64>> = both.query_async(&mut redis).await.unwrap();
+    assert_eq!(both, [Some(1), Some(2)]);
     own.redis.stop().await;
     own.redis.wipe().unwrap();
     own.redis.start_again().await.unwrap();

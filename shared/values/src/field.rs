@@ -87,8 +87,8 @@ impl ValueType {
         }
     }
 
-    /// Whether values of it are read by a date format (semantics 2.5).
-    pub fn has_date_format(self) -> bool {
+    /// Whether a mapped row of it needs a format (semantics 2.5).
+    pub fn needs_format(self) -> bool {
         matches!(self, Self::Date | Self::TimeAndDate)
     }
 

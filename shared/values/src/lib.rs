@@ -13,13 +13,18 @@
 //! | time and date | string `"2025-07-10T06:09:00Z"`, UTC, fraction only where there is one (micros) |
 //! | time | string `"23:59:59"` |
 //! | multi select | array of strings, in the order given |
-//! | object | object, compact, as given |
+//! | object | object or array, compact, as given |
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod digits;
 mod field;
+pub mod format;
+mod nobody;
+pub mod number;
+pub mod path;
 mod value;
 
 pub use field::{BUILT_IN_FIELDS, BuiltInField, FieldId, InvalidFieldId, Prefix, ValueType};
+pub use nobody::{has_invisible_inside, is_blank, is_invisible, means_nobody, trimmed_invisible};
 pub use value::{Decimal, NotCanonical, Value, escaped_at, write_text};

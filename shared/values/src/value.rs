@@ -18,7 +18,7 @@ pub enum Value {
     TimeAndDate(DateTime<Utc>),
     Time(NaiveTime),
     MultiSelect(Vec<String>),
-    /// The object's JSON text.
+    /// The JSON text of an object or an array.
     Object(String),
 }
 
@@ -144,7 +144,7 @@ impl Value {
             ValueType::MultiSelect => {
                 Self::MultiSelect(serde_json::from_str(json).map_err(|_| NotCanonical)?)
             }
-            ValueType::Object if json.starts_with('{') => Self::Object(json.to_owned()),
+            ValueType::Object if json.starts_with(['{', '[']) => Self::Object(json.to_owned()),
             ValueType::Object => return Err(NotCanonical),
         })
     }

@@ -55,14 +55,82 @@ fn a_checked_file_carries_what_was_written() {
     let account = &configuration.accounts[0];
     let pairs: Vec<_> = account.sources[0]
         .contact_mapping
-        .iter()
+        .as_ref()
+        .map(|(_, put)| &put.mappings)
+        .into_iter()
+        .flatten()
         .map(|pair| (pair.field_id.as_str(), pair.date_format.as_str()))
         .collect();
     assert_eq!(pairs, [("dtz::b", "DD-MM-YYYY"), ("bol:cm:active", "")]);
     let activity = &account.sources[0].activities[0].put;
-    assert_eq!((activity.retention_days, activity.attributes.len()), (0, 1));
+    assert_eq!(activity.retention_days, None);
+    assert_eq!(activity.attributes.len(), 1);
     assert_eq!(activity.attributes[0].attribute, "count");
     assert_eq!(account.put.unique_identifiers, None);
+}
+
+#[test]
+fn what_the_file_does_not_name_is_not_sent() {
+    let text = "accounts:\n  - name: shop\n    plan: {activity_slots: 3}\n    sources:\n      - name: Segment\n        kind: segment_actions\n        activities:\n          - event: Signed in\n";
+    let configuration = check(&parse(text).unwrap()).unwrap();
+    let account = &configuration.accounts[0];
+    let slots = mapping::Plan {
+        activity_slots: Some(3),
+        ..Default::default()
+    };
+    let expected = mapping::PutAccountRequest {
+        name: "shop".to_owned(),
+        plan: Some(slots),
+        ..Default::default()
+    };
+    assert_eq!(account.put, expected);
+    let source = &account.sources[0];
+    let expected = mapping::PutSourceRequest {
+        kind: mapping::SourceKind::SegmentActions.into(),
+        name: "Segment".to_owned(),
+        ..Default::default()
+    };
+    assert_eq!((&source.put, &source.contact_mapping), (&expected, &None));
+    let expected = mapping::PutActivityMappingRequest {
+        event_name: "Signed in".to_owned(),
+        ..Default::default()
+    };
+    assert_eq!(source.activities[0].put, expected);
+}
+
+#[test]
+fn an_empty_list_takes_away_what_was_there() {
+    let text = source(
+        "        contact_mapping: []\n        activities:\n          - {event: Signed in, attributes: []}\n",
+    );
+    let configuration = check(&parse(&text).unwrap()).unwrap();
+    let source = &configuration.accounts[0].sources[0];
+    let (line, put) = source.contact_mapping.as_ref().unwrap();
+    assert!(put.clear && put.mappings.is_empty());
+    assert_eq!(*line, 10);
+    assert!(source.activities[0].put.clear_attributes);
+}
+
+#[test]
+fn unique_identifiers_of_ones_own_come_after_their_fields() {
+    let text = account(
+        "    key_strategy: next_if_empty\n    unique_identifiers: [Login, 'str::email']\n    fields:\n      - {name: Login, type: text}\n",
+    );
+    let configuration = check(&parse(&text).unwrap()).unwrap();
+    let account = &configuration.accounts[0];
+    assert_eq!(account.put.unique_identifiers, None);
+    assert_eq!(
+        account.put.key_strategy(),
+        mapping::KeyStrategy::Unspecified
+    );
+    let later = account.identify.as_ref().unwrap();
+    let ids = later.unique_identifiers.as_ref().unwrap();
+    assert_eq!(ids.field_ids, ["str:cm:login", "str::email"]);
+    assert_eq!(later.key_strategy(), mapping::KeyStrategy::NextIfEmpty);
+    assert_eq!(
+        (later.plan, later.notification_address.clone()),
+        (None, None)
+    );
 }
 
 #[test]
@@ -161,7 +229,7 @@ fn faults_of_sources_are_found() {
 fn faults_of_mappings_are_found() {
     expect_fault(
         &source("        contact_mapping:\n          - {trait: a..b, field: 'str::email'}<<<\n"),
-        "path",
+        "a key is missing",
     );
     expect_fault(
         &source("        contact_mapping:\n          - {trait: a, field: 'str::nothing'}<<<\n"),

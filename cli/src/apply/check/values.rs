@@ -3,6 +3,8 @@
 use serde_saphyr::Spanned;
 use weir_proto::mapping::v1::{KeyStrategy, MergeStrategy, SourceKind, ValueType as ProtoType};
 use weir_values::ValueType;
+use weir_values::format::Format;
+use weir_values::path::Path;
 
 use crate::apply::schema::Fault;
 
@@ -23,8 +25,6 @@ pub const SOURCE_KINDS: [Choice<SourceKind>; 2] = [
     ("segment_classic", SourceKind::SegmentClassic),
 ];
 /// The limits of the mapping service.
-const MAX_PATH: usize = 200;
-const MAX_PATH_DEPTH: usize = 8;
 const KEY_LENGTH: std::ops::RangeInclusive<usize> = 7..=128;
 const MAX_NUMBER: i64 = 1_000_000_000;
 
@@ -94,75 +94,33 @@ pub fn key(written: &Spanned<String>) -> Result<String, Fault> {
     ))
 }
 
-/// `email`, `address.city`
+/// `email`, `address.city`, `products[].sku`
 pub fn path(written: &Spanned<String>) -> Result<String, Fault> {
-    let path = written.value.trim();
-    let parts = path.split('.').count();
-    if path.split('.').any(str::is_empty) {
-        return Err(Fault::at(
-            written,
-            "a path is words with dots between them, such as address.city",
-        ));
+    match written.value.parse::<Path>() {
+        Ok(path) => Ok(path.to_string()),
+        Err(error) => Err(Fault::at(written, error.to_string())),
     }
-    if path.len() > MAX_PATH || parts > MAX_PATH_DEPTH {
-        let message =
-            format!("a path has at most {MAX_PATH_DEPTH} words and {MAX_PATH} characters");
-        return Err(Fault::at(written, message));
-    }
-    Ok(path.to_owned())
 }
 
 pub fn value_type(written: &Spanned<String>) -> Result<ValueType, Fault> {
     choose(written, &ValueType::NAMES)
 }
 
-/// The date format of a value: needed for dates, wrong elsewhere. `owner` is what is dated.
+/// The format of a value: needed for dates, free for times, wrong elsewhere. `owner` is what
+/// is dated.
 pub fn date_format(
     value_type: ValueType,
     owner: &Spanned<String>,
     written: Option<&Spanned<String>>,
 ) -> Result<String, Fault> {
-    match (value_type.has_date_format(), written) {
-        (false, None) => Ok(String::new()),
-        (false, Some(format)) => Err(Fault::at(
-            format,
-            format!("date_format goes with dates; this is {}", value_type.name()),
-        )),
-        (true, None) => Err(Fault::at(
-            owner,
-            "a date needs a date_format, such as YYYY-MM-DD, ISO 8601 or Unix seconds",
-        )),
-        (true, Some(format)) if is_date_format(&format.value) => Ok(format.value.clone()),
-        (true, Some(format)) => Err(Fault::at(
-            format,
-            format!(
-                "{:?} is no date format: expected ISO 8601, Unix seconds, Unix milliseconds, or \
-                 YYYY, MM and DD, then perhaps HH, mm and ss, with anything but letters between",
-                format.value
-            ),
+    let text = written.map_or("", |written| &written.value);
+    match Format::of(value_type, text) {
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(Fault::at(
+            written.unwrap_or(owner),
+            format!("date_format {text:?}: {error}"),
         )),
     }
-}
-
-/// Year, month and day once each; hours, minutes and seconds at most once, from the left.
-fn is_date_format(text: &str) -> bool {
-    if ["ISO 8601", "Unix seconds", "Unix milliseconds"].contains(&text) {
-        return true;
-    }
-    const TOKENS: [&str; 6] = ["YYYY", "MM", "DD", "HH", "mm", "ss"];
-    let mut counts = [0; 6];
-    let mut rest = text;
-    while let Some(next) = rest.chars().next() {
-        match TOKENS.iter().position(|token| rest.starts_with(token)) {
-            Some(found) => {
-                counts[found] += 1;
-                rest = &rest[TOKENS[found].len()..];
-            }
-            None if next.is_alphanumeric() && !matches!(next, 'T' | 'Z') => return false,
-            None => rest = &rest[next.len_utf8()..],
-        }
-    }
-    counts[..3] == [1, 1, 1] && matches!(counts[3..], [0, 0, 0] | [1, 0, 0] | [1, 1, 0] | [1, 1, 1])
 }
 
 /// The contract's name of a type is ours in capitals.
@@ -174,30 +132,6 @@ pub fn to_proto(value_type: ValueType) -> ProtoType {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn date_formats_are_told_from_other_texts() {
-        for format in [
-            "ISO 8601",
-            "Unix seconds",
-            "DD-MM-YYYY",
-            "YYYY/MM/DD HH:mm",
-            "YYYYMMDDTHHmmssZ",
-        ] {
-            assert!(is_date_format(format), "{format}");
-        }
-        for format in [
-            "",
-            "DD-MM",
-            "DD-MM-YY",
-            "YYYY-MM-DD ss",
-            "YYYY-MM-DD MM",
-            "iso 8601",
-            "hh",
-        ] {
-            assert!(!is_date_format(format), "{format}");
-        }
-    }
 
     #[test]
     fn every_type_is_one_of_the_contract() {

@@ -4,19 +4,20 @@
 //! One replica at a time has an account's sync, for a minute at most; another then goes on
 //! with it. What is applied no longer waits, so there is nothing else to remember. It is
 //! done when nobody waits any more who had left when it began; who was held back within the
-//! last minute is waited for.
+//! last minute is waited for. Accounts where nobody waits are never looked at.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
 use uuid::Uuid;
-use weir_ids::AccountId;
+use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
+use weir_service::Pulse;
 
 use super::App;
-use crate::domain::membership::RE_ENTRY_PAUSE;
 use crate::metrics;
+use crate::store::{Key, Session};
 
 /// Accounts looked up at once.
 const ACCOUNTS: i64 = 100;
@@ -25,20 +26,37 @@ const PAGE: i64 = 500;
 /// A replica that needs longer gives the account back between two pages; one that died
 /// blocks it no longer than this.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
+/// The longest time between two beats beside the interval: a page is a handful of statements,
+/// each of which ends within ten seconds.
+const LONGEST: Duration = Duration::from_secs(60);
+
+/// The longest time that passes between two beats of [`App::sync_for_ever`].
+pub fn longest_sync(interval: Duration) -> Duration {
+    interval + LONGEST
+}
+
+/// What became of a page of those who wait.
+struct Synced {
+    last: Key,
+    applied: usize,
+    /// All who had left when the sync began are where they wish to be.
+    is_done: bool,
+}
 
 impl App {
     /// Syncs again and again. Errors are logged where they arise; the next round tries again.
-    pub async fn sync_for_ever(self: Arc<Self>, interval: Duration) {
+    pub async fn sync_for_ever(self: Arc<Self>, interval: Duration, pulse: Pulse) {
         let mut ticks = tokio::time::interval(interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let _ = self.sync_due().await;
+            pulse.beat();
+            let _ = self.sync_due(&pulse).await;
         }
     }
 
     /// One round over all accounts that are due.
-    async fn sync_due(&self) -> Result<(), Failure> {
+    async fn sync_due(&self, pulse: &Pulse) -> Result<(), Failure> {
         let mut after = AccountId(Uuid::nil());
         loop {
             let session = self.store.session().await?;
@@ -53,52 +71,102 @@ impl App {
             after = *last;
             for account in due {
                 // One account's trouble is not the others'.
-                let _ = self.sync_account(account).await;
+                let _ = self.sync_account(account, pulse).await;
+                pulse.beat();
             }
         }
     }
 
-    async fn sync_account(&self, account: AccountId) -> Result<(), Failure> {
+    async fn sync_account(&self, account: AccountId, pulse: &Pulse) -> Result<(), Failure> {
         let mut session = self.store.session().await?;
         let now = self.now();
         let (today, until) = (now.date_naive(), now + LEASE);
         let Some(claim) = session.claim_sync(account, today, now, until).await? else {
             return Ok(());
         };
-        let mut applied = 0;
-        while self.now() < until {
-            let batch = session.begin(account);
-            batch.share_account().await?;
-            let now = self.now();
-            let mut waiting = batch.lock_waiting(now - RE_ENTRY_PAUSE, PAGE).await?;
-            let found = waiting.len();
-            waiting.retain(|_, membership| membership.catch_up(now));
-            let waiting: Vec<_> = waiting.iter().collect();
-            batch.update_memberships_and_commit(&waiting).await?;
-            applied += waiting.len();
-            if found == 0 {
+        let (mut applied, mut is_done) = (0, true);
+        let mut after = (AudienceId(Uuid::nil()), ContactId(Uuid::nil()));
+        loop {
+            if self.now() >= until {
+                is_done = false;
                 break;
             }
+            let page = self.sync_page(&mut session, account, claim.began, after);
+            let Some(page) = page.await? else {
+                break;
+            };
+            pulse.beat();
+            after = page.last;
+            applied += page.applied;
+            is_done &= page.is_done;
         }
-        self.end_sync(&session, account, claim.began, today, applied)
-            .await
-    }
-
-    async fn end_sync(
-        &self,
-        session: &crate::store::Session,
-        account: AccountId,
-        began: DateTime<Utc>,
-        today: chrono::NaiveDate,
-        applied: usize,
-    ) -> Result<(), Failure> {
         metrics::synced(applied);
-        if session.anyone_waits(account, began).await? {
+        if !is_done {
             return session.release_sync(account).await;
         }
-        session.finish_sync(account, today).await?;
+        self.end_sync(&mut session, account, today).await?;
         metrics::sync_finished();
         tracing::info!(%account, applied, "daily sync done");
         Ok(())
     }
+
+    /// None: nobody comes after `after`.
+    async fn sync_page(
+        &self,
+        session: &mut Session,
+        account: AccountId,
+        began: DateTime<Utc>,
+        after: Key,
+    ) -> Result<Option<Synced>, Failure> {
+        let batch = session.begin(account);
+        batch.share_account().await?;
+        let keys = batch.waiting_after(after, PAGE).await?;
+        let Some(last) = keys.last().copied() else {
+            return Ok(None);
+        };
+        let mut memberships = batch.lock_memberships(&keys).await?;
+        let now = self.now();
+        let (mut past, mut applied) = (Vec::new(), Vec::new());
+        let mut is_done = true;
+        for (key, membership) in keys.iter().zip(&mut memberships) {
+            // Without a membership: its contact was joined into another, which waits itself.
+            let Some(membership) = membership else {
+                past.push(*key);
+                continue;
+            };
+            let waited = membership.waits();
+            if membership.catch_up(now) {
+                past.push(*key);
+                if waited {
+                    applied.push((key, &*membership));
+                }
+            } else {
+                is_done &= membership.left.is_none_or(|left| left > began);
+            }
+        }
+        let synced = Synced {
+            last,
+            applied: applied.len(),
+            is_done,
+        };
+        batch.forget_waiting(&past).await?;
+        batch.put_memberships_and_commit(&applied).await?;
+        Ok(Some(synced))
+    }
+
+    async fn end_sync(
+        &self,
+        session: &mut Session,
+        account: AccountId,
+        today: NaiveDate,
+    ) -> Result<(), Failure> {
+        let batch = session.begin(account);
+        batch.own_account().await?;
+        batch.end_sync_and_commit(tomorrow(today)).await
+    }
+}
+
+/// When what is held back today is due.
+pub(super) fn tomorrow(today: NaiveDate) -> NaiveDate {
+    today.checked_add_days(Days::new(1)).unwrap_or(today)
 }

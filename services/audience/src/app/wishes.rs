@@ -1,6 +1,6 @@
-//! Wishes of a batch, and joins of contacts.
+//! Wishes of a batch.
 
-use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -8,10 +8,11 @@ use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
 use weir_rpc::Deadline;
 
-use super::{App, Error};
+use super::sync::tomorrow;
+use super::{App, Error, TRIES};
 use crate::domain::{Aliases, Decision, Membership, Origin, Wish};
 use crate::metrics;
-use crate::store::{Entry, Key, Session, Stored};
+use crate::store::{Entry, Key};
 
 /// A wish, and whose.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub enum Outcome {
     Decided(Decision),
     /// No such audience, or one that Segment must not touch.
     UnknownAudience,
+    /// The database does not take a value of it.
+    Unstorable,
 }
 
 impl App {
@@ -40,30 +43,49 @@ impl App {
         if wishes.is_empty() {
             return Ok(Vec::new());
         }
-        let wishes = Arc::new(wishes);
-        let outcomes = self
-            .persistently(deadline, move |app| {
-                let wishes = Arc::clone(&wishes);
-                async move { app.apply_once(account, &wishes).await }
-            })
-            .await?;
+        let wishes: Arc<[WishOf]> = wishes.into();
+        let all = 0..wishes.len();
+        let applied = self.apply_some(account, &wishes, all, End::Commit, deadline);
+        let outcomes = match applied.await {
+            Err(Error::Store(Failure::Refused)) => {
+                self.apply_without_faults(account, &wishes, deadline).await
+            }
+            done => done,
+        }?;
         count(&outcomes);
         Ok(outcomes)
+    }
+
+    /// A part of them; again where that lost against another transaction.
+    pub(super) async fn apply_some(
+        self: &Arc<Self>,
+        account: AccountId,
+        wishes: &Arc<[WishOf]>,
+        part: Range<usize>,
+        end: End,
+        deadline: Deadline,
+    ) -> Result<Vec<Outcome>, Error> {
+        let (app, wishes) = (Arc::clone(self), Arc::clone(wishes));
+        weir_service::persistently(deadline, TRIES, move |_| {
+            let (app, wishes, part) = (Arc::clone(&app), Arc::clone(&wishes), part.clone());
+            async move { Ok(app.apply_once(account, &wishes[part], end).await?) }
+        })
+        .await
     }
 
     async fn apply_once(
         &self,
         account: AccountId,
         wishes: &[WishOf],
+        end: End,
     ) -> Result<Vec<Outcome>, Failure> {
         let mut session = self.store.session().await?;
-        self.store.anchor(&session, account, self.now()).await?;
         let batch = session.begin(account);
         let audiences: Vec<AudienceId> = each(wishes.iter().map(|wish| wish.audience));
         let contacts: Vec<ContactId> = each(wishes.iter().map(|wish| wish.contact));
         let Some((aliases, origins)) = batch.open(&contacts, &audiences).await? else {
-            self.store.forget_anchor(account);
-            return Err(Failure::Conflict);
+            // Who never made an audience has none.
+            return Ok(vec![Outcome::UnknownAudience; wishes.len()]);
         };
         let usable = |wish: &&WishOf| origins.get(&wish.audience) == Some(&Origin::SegmentActions);
         let usable_wishes = wishes.iter().filter(usable);
@@ -92,77 +114,30 @@ impl App {
         if !batch.insert_memberships(&new).await? {
             return Err(Failure::Conflict);
         }
-        batch.update_memberships_and_commit(&changed).await?;
+        let waiting = waiting(&changed);
+        batch
+            .note_waiting(&waiting, tomorrow(now.date_naive()))
+            .await?;
+        match end {
+            End::Commit => batch.put_memberships_and_commit(&changed).await?,
+            End::RollBack => batch.put_memberships(&changed).await?,
+        }
         Ok(outcomes)
     }
+}
 
-    /// Takes the news that contacts are now others, and joins their memberships.
-    pub async fn join(
-        self: &Arc<Self>,
-        account: AccountId,
-        joins: Vec<(ContactId, ContactId)>,
-        deadline: Deadline,
-    ) -> Result<(), Error> {
-        if joins.is_empty() {
-            return Ok(());
-        }
-        let joins = Arc::new(joins);
-        self.persistently(deadline, move |app| {
-            let joins = Arc::clone(&joins);
-            async move {
-                let mut session = app.store.session().await?;
-                app.store.anchor(&session, account, app.now()).await?;
-                app.join_once(&mut session, account, &joins).await
-            }
-        })
-        .await
-    }
+/// Whether what was done lasts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    Commit,
+    /// It was only looked whether it can be done.
+    RollBack,
+}
 
-    async fn join_once(
-        &self,
-        session: &mut Session,
-        account: AccountId,
-        joins: &[(ContactId, ContactId)],
-    ) -> Result<(), Failure> {
-        let batch = session.begin(account);
-        if !batch.own_account().await? {
-            self.store.forget_anchor(account);
-            return Err(Failure::Conflict);
-        }
-        let named: BTreeSet<ContactId> = joins.iter().flat_map(|join| [join.0, join.1]).collect();
-        let named: Vec<ContactId> = named.into_iter().collect();
-        let mut aliases = batch.aliases_around(&named).await?;
-        for (joined, survivor) in joins {
-            aliases.join(*joined, *survivor);
-        }
-        let changes: Vec<(ContactId, ContactId)> = aliases.changes().collect();
-        if changes.is_empty() {
-            return Ok(());
-        }
-        batch.store_aliases(&changes).await?;
-        let touched: BTreeSet<ContactId> = changes.iter().flat_map(|one| [one.0, one.1]).collect();
-        let touched: Vec<ContactId> = touched.into_iter().collect();
-        let before = batch.lock_memberships_of(&touched).await?;
-        let gone: Vec<Key> = before
-            .keys()
-            .filter(|key| aliases.resolve(key.1) != key.1)
-            .copied()
-            .collect();
-        if !gone.is_empty() {
-            let mut joined = Stored::new();
-            for ((audience, contact), membership) in before {
-                let key = (audience, aliases.resolve(contact));
-                let both = match joined.remove(&key) {
-                    Some(other) => membership.join(other),
-                    None => membership,
-                };
-                joined.insert(key, both);
-            }
-            batch.delete_memberships(&gone).await?;
-            batch.put_memberships(&joined).await?;
-        }
-        batch.commit().await
-    }
+/// Those that are held back.
+pub(super) fn waiting(changed: &[Entry<'_>]) -> Vec<Key> {
+    let waiting = changed.iter().filter(|(_, membership)| membership.waits());
+    waiting.map(|(key, _)| **key).collect()
 }
 
 fn key_of(wish: &WishOf, aliases: &Aliases) -> Key {
@@ -229,4 +204,5 @@ fn count(outcomes: &[Outcome]) {
     metrics::wished("held_back", of(Outcome::Decided(Decision::HeldBack)));
     metrics::wished("overtaken", of(Outcome::Decided(Decision::Overtaken)));
     metrics::wished("unknown_audience", of(Outcome::UnknownAudience));
+    metrics::wished("unstorable", of(Outcome::Unstorable));
 }

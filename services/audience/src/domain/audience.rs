@@ -19,7 +19,7 @@ pub enum InvalidName {
     Blank,
     #[error("must have at most 150 characters")]
     TooLong,
-    #[error("must not hold control characters")]
+    #[error("must not hold control characters such as line breaks or tabs")]
     Control,
 }
 
@@ -30,7 +30,7 @@ impl Name {
     /// Says what is wrong.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let name = text.trim();
-        if name.is_empty() {
+        if name.chars().all(is_unseen) {
             return Err(InvalidName::Blank);
         }
         if name.chars().count() > MAX_NAME {
@@ -50,6 +50,14 @@ impl Name {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+}
+
+/// What leaves a name blank to whoever reads it: white space, and the characters that only join
+/// or direct others.
+fn is_unseen(c: char) -> bool {
+    c.is_whitespace()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2064}' | '\u{2066}'..='\u{206f}' | '\u{feff}')
 }
 
 impl fmt::Display for Name {
@@ -106,7 +114,21 @@ mod tests {
         );
         assert_ne!(Name::parse("vip"), Name::parse("VIP"));
         assert_eq!(Name::parse(" \t\u{2003}"), Err(InvalidName::Blank));
-        assert_eq!(Name::parse("a\0b"), Err(InvalidName::Control));
+        for blank in ["", "\u{feff}", " \u{200b}\u{200d} ", "\n"] {
+            assert_eq!(Name::parse(blank), Err(InvalidName::Blank), "{blank:?}");
+        }
+        for control in ["a\0b", "a\nb", "a\tb", "a\u{85}b", "a\u{7f}b"] {
+            assert_eq!(
+                Name::parse(control),
+                Err(InvalidName::Control),
+                "{control:?}"
+            );
+        }
+        // A control character at an end is white space, or none.
+        assert_eq!(Name::parse("a\r\n").unwrap().as_str(), "a");
+        assert_eq!(Name::parse("a\u{7}"), Err(InvalidName::Control));
+        // What people write with joiners is a name.
+        assert!(Name::parse("\u{1f468}\u{200d}\u{1f469}").is_ok());
         assert!(Name::parse(&"ä".repeat(150)).is_ok());
         assert_eq!(Name::parse(&"ä".repeat(151)), Err(InvalidName::TooLong));
     }

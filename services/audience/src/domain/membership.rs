@@ -5,7 +5,7 @@ use std::cmp::{Ordering, Reverse};
 use bytestring::ByteString;
 use chrono::{DateTime, TimeDelta, Utc};
 
-/// Who left comes back at the earliest after this long; exactly this long is long enough.
+/// Who left comes back after more than this; exactly this long is not long enough.
 pub const RE_ENTRY_PAUSE: TimeDelta = TimeDelta::seconds(60);
 
 /// In or out. At equal times a remove wins, so it is the greater one.
@@ -42,7 +42,7 @@ pub struct Membership {
 pub enum Decision {
     /// The membership is as wished.
     Applied,
-    /// It stands, but the contact left less than a minute ago.
+    /// It stands, but the contact left a minute ago or less.
     HeldBack,
     /// A newer wish stands.
     Overtaken,
@@ -93,15 +93,15 @@ impl Membership {
         }
     }
 
-    /// Applies the wish that stands, unless the contact left less than a minute ago.
+    /// Applies the wish that stands, unless the contact left a minute ago or less.
     /// Answers whether the membership is now as wished.
     pub fn catch_up(&mut self, now: DateTime<Utc>) -> bool {
-        let wished = self.wish.mode == Mode::Add;
-        if self.member == wished {
+        if !self.waits() {
             return true;
         }
+        let wished = !self.member;
         if wished {
-            if self.left.is_some_and(|left| now - left < RE_ENTRY_PAUSE) {
+            if self.left.is_some_and(|left| now - left <= RE_ENTRY_PAUSE) {
                 return false;
             }
             self.member_since = Some(now);
@@ -111,6 +111,11 @@ impl Membership {
         }
         self.member = wished;
         true
+    }
+
+    /// Whether it is not as wished: the wish is held back.
+    pub fn waits(&self) -> bool {
+        self.member != (self.wish.mode == Mode::Add)
     }
 
     /// Of two contacts that turned out to be one: the newest wish stands, with the membership

@@ -23,6 +23,8 @@ const MAX_WISHES: usize = 1_000;
 const MAX_IDS: usize = 1_000;
 /// As many joins as contact-upsert relays in one call.
 const MAX_JOINS: usize = 10_000;
+/// In bytes; what is longer is cut.
+const MAX_MESSAGE_ID: usize = 1_020;
 
 pub(super) fn id<T: FromStr>(text: &str, field: &str) -> Result<T, Status> {
     text.parse().map_err(|_| invalid(field, "must be a UUID"))
@@ -84,9 +86,14 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap_or_default()
 }
 
-/// PostgreSQL keeps no NUL; ids only break ties here. None where it is no text.
-fn without_nul(bytes: &Bytes) -> Option<ByteString> {
-    let text = ByteString::try_from(bytes.clone()).ok()?;
+/// PostgreSQL keeps no NUL, and nobody needs more of an id than this: ids only break ties here.
+/// None where it is no text.
+fn message_id(bytes: &Bytes) -> Option<ByteString> {
+    let mut text = ByteString::try_from(bytes.clone()).ok()?;
+    if text.len() > MAX_MESSAGE_ID {
+        let end = text.floor_char_boundary(MAX_MESSAGE_ID);
+        text = text[..end].into();
+    }
     Some(if text.contains('\0') {
         text.replace('\0', "\u{fffd}").into()
     } else {
@@ -122,7 +129,7 @@ pub(super) fn wishes(wire: Vec<WireWish>) -> Result<Vec<WishOf>, Status> {
                 wish: Wish {
                     time,
                     mode,
-                    message_id: without_nul(&wish.message_id).ok_or_else(|| {
+                    message_id: message_id(&wish.message_id).ok_or_else(|| {
                         invalid(&format!("wishes[{index}].message_id"), "must be UTF-8")
                     })?,
                 },
@@ -138,6 +145,7 @@ pub(super) fn outcomes(outcomes: &[Outcome]) -> ApplyWishesResponse {
             Outcome::Decided(Decision::HeldBack) => WishStatus::HeldBack,
             Outcome::Decided(Decision::Overtaken) => WishStatus::Overtaken,
             Outcome::UnknownAudience => WishStatus::UnknownAudience,
+            Outcome::Unstorable => WishStatus::Unstorable,
         };
         WishResult {
             status: status.into(),
@@ -163,11 +171,12 @@ pub(super) fn joins(wire: &[ContactJoin]) -> Result<Vec<(ContactId, ContactId)>,
         .collect()
 }
 
-pub(super) fn member((contact, since): (ContactId, DateTime<Utc>)) -> Member {
-    Member {
+/// None where it can't be read; that was counted.
+pub(super) fn member((contact, since): (ContactId, Option<DateTime<Utc>>)) -> Option<Member> {
+    Some(Member {
         contact_id: contact.to_string(),
-        join_time: Some(timestamp(since)),
-    }
+        join_time: Some(timestamp(since?)),
+    })
 }
 
 /// The last contact of the page before; before all others when there was none.
@@ -237,6 +246,14 @@ mod tests {
             assert!(name_of_token(wrong).is_err(), "{wrong}");
         }
         assert!(contact_of_token("next").is_err());
+    }
+
+    #[test]
+    fn message_ids_are_stored_whatever_they_hold() {
+        let of = |text: &str| message_id(&Bytes::copy_from_slice(text.as_bytes()));
+        assert_eq!(&*of("m\0").unwrap(), "m\u{fffd}");
+        assert_eq!(of(&"ä".repeat(100_000)).unwrap().len(), MAX_MESSAGE_ID);
+        assert_eq!(message_id(&Bytes::from_static(b"\xff")), None);
     }
 
     #[test]

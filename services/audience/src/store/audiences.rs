@@ -6,7 +6,7 @@ use tokio_postgres::Row;
 use weir_ids::{AccountId, AudienceId};
 use weir_postgres::Failure;
 
-use super::Session;
+use super::{Listed, Session, read};
 use crate::domain::{Audience, Name, Origin};
 
 const SEGMENT_ACTIONS: &str = "segment_actions";
@@ -36,7 +36,7 @@ impl Session {
             .prepare_cached(
                 "INSERT INTO audiences (account_id, audience_id, name, origin, create_time)
                  SELECT a.account_id, $2, $3, $4, $5 FROM accounts a WHERE a.account_id = $1
-                 ON CONFLICT (account_id, name) DO NOTHING
+                 ON CONFLICT (account_id, name) WHERE name <> '' DO NOTHING
                  RETURNING audience_id",
             )
             .await?;
@@ -63,7 +63,7 @@ impl Session {
             .0
             .prepare_cached(
                 "SELECT audience_id, name, origin, create_time FROM audiences
-                 WHERE account_id = $1 AND name = $2",
+                 WHERE account_id = $1 AND name = $2 AND name <> ''",
             )
             .await?;
         let found = self
@@ -72,7 +72,7 @@ impl Session {
             .await?
             .ok_or(Failure::Conflict)?;
         Ok(Created {
-            audience: audience_of(&found),
+            audience: try_audience_of(&found)?,
             created: false,
         })
     }
@@ -95,10 +95,11 @@ impl Session {
             .0
             .query_opt(&statement, &[&account.0, &audience.0])
             .await?;
-        Ok(found.as_ref().map(audience_of))
+        Ok(found.as_ref().map(try_audience_of).transpose()?)
     }
 
-    /// Up to `limit` audiences whose names come after `after`, by name.
+    /// Up to `limit` audiences whose names come after `after`, by name. One that can't be read
+    /// is none in its place.
     ///
     /// # Errors
     /// Where the database fails.
@@ -107,19 +108,25 @@ impl Session {
         account: AccountId,
         after: &str,
         limit: i64,
-    ) -> Result<Vec<Audience>, Failure> {
+    ) -> Result<Vec<Listed<Name, Audience>>, Failure> {
         let statement = self
             .0
             .prepare_cached(
                 "SELECT audience_id, name, origin, create_time FROM audiences
-                 WHERE account_id = $1 AND name > $2 ORDER BY name LIMIT $3",
+                 WHERE account_id = $1 AND name > $2 AND name <> '' ORDER BY name LIMIT $3",
             )
             .await?;
         let rows = self
             .0
             .query(&statement, &[&account.0, &after, &limit])
             .await?;
-        Ok(rows.iter().map(audience_of).collect())
+        Ok(rows
+            .iter()
+            .map(|row| {
+                let audience = try_audience_of(row);
+                (Name::stored(row.get(1)), read("audience", audience))
+            })
+            .collect())
     }
 
     /// Where these audiences come from; unknown ones are missing.
@@ -140,20 +147,24 @@ impl Session {
 
 pub(super) const ORIGINS: &str = "
     SELECT s.audience_id, s.origin
-    FROM audiences s JOIN unnest($2::uuid[]) u (audience_id) ON u.audience_id = s.audience_id
-    WHERE s.account_id = $1";
+    FROM unnest($2::uuid[]) u (audience_id)
+    CROSS JOIN LATERAL (
+        SELECT audience_id, origin FROM audiences
+        WHERE account_id = $1 AND audience_id = u.audience_id
+        LIMIT 1
+    ) s";
 
 pub(super) fn origin_row(row: &Row) -> (AudienceId, Origin) {
     (AudienceId(row.get(0)), origin_of(row.get(1)))
 }
 
-fn audience_of(row: &Row) -> Audience {
-    Audience {
-        id: AudienceId(row.get(0)),
-        name: Name::stored(row.get(1)),
-        origin: origin_of(row.get(2)),
-        create_time: row.get(3),
-    }
+fn try_audience_of(row: &Row) -> Result<Audience, tokio_postgres::Error> {
+    Ok(Audience {
+        id: AudienceId(row.try_get(0)?),
+        name: Name::stored(row.try_get(1)?),
+        origin: origin_of(row.try_get(2)?),
+        create_time: row.try_get(3)?,
+    })
 }
 
 fn text_of(origin: Origin) -> &'static str {

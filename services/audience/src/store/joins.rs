@@ -6,14 +6,18 @@ use weir_ids::ContactId;
 use weir_postgres::Failure;
 
 use super::Batch;
-use super::memberships::{COLUMNS, Columns, Key, Stored, membership_of};
+use super::memberships::{Key, Stored, columns, membership_of};
 use crate::domain::Aliases;
 
 /// Who these contacts are today.
 pub(super) const ALIASES: &str = "
     SELECT j.contact_id, j.survivor_id
-    FROM contact_joins j JOIN unnest($2::uuid[]) u (id) ON j.contact_id = u.id
-    WHERE j.account_id = $1";
+    FROM unnest($2::uuid[]) u (id)
+    CROSS JOIN LATERAL (
+        SELECT contact_id, survivor_id FROM contact_joins
+        WHERE account_id = $1 AND contact_id = u.id
+        LIMIT 1
+    ) j";
 
 impl Batch<'_> {
     /// Aliases of the contacts, and of everybody else who was joined into the same
@@ -28,13 +32,21 @@ impl Batch<'_> {
                 "WITH ids AS (
                      SELECT u.id FROM unnest($2::uuid[]) u (id)
                      UNION
-                     SELECT j.survivor_id
-                     FROM contact_joins j JOIN unnest($2::uuid[]) u (id) ON j.contact_id = u.id
-                     WHERE j.account_id = $1
+                     SELECT s.survivor_id FROM unnest($2::uuid[]) u (id)
+                     CROSS JOIN LATERAL (
+                         SELECT survivor_id FROM contact_joins
+                         WHERE account_id = $1 AND contact_id = u.id
+                         LIMIT 1
+                     ) s
                  )
                  SELECT j.contact_id, j.survivor_id
-                 FROM contact_joins j JOIN ids ON j.survivor_id = ids.id
-                 WHERE j.account_id = $1",
+                 FROM ids
+                 CROSS JOIN LATERAL (
+                     SELECT contact_id, survivor_id FROM contact_joins
+                     WHERE account_id = $1 AND survivor_id = ids.id
+                       AND survivor_id <> contact_id
+                     OFFSET 0
+                 ) j",
             )
             .await?;
         let rows = self
@@ -67,20 +79,22 @@ impl Batch<'_> {
         Ok(())
     }
 
-    /// Locks and reads all memberships of these contacts.
+    /// Locks and reads all memberships of these contacts; for one who has the account's row.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn lock_memberships_of(&self, contacts: &[ContactId]) -> Result<Stored, Failure> {
         let statement = self
             .transaction
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS}
-                 FROM memberships m JOIN unnest($2::uuid[]) u (contact_id)
-                   ON m.contact_id = u.contact_id
-                 WHERE m.account_id = $1
-                 ORDER BY m.audience_id, m.contact_id
-                 FOR UPDATE OF m"
+            .prepare_cached(concat!(
+                "SELECT ",
+                columns!(),
+                " FROM unnest($2::uuid[]) u (contact_id)
+                 CROSS JOIN LATERAL (
+                     SELECT * FROM memberships
+                     WHERE account_id = $1 AND contact_id = u.contact_id
+                     FOR UPDATE
+                 ) m"
             ))
             .await?;
         let rows = self
@@ -95,49 +109,9 @@ impl Batch<'_> {
     /// # Errors
     /// Where the database fails.
     pub async fn delete_memberships(&self, keys: &[Key]) -> Result<(), Failure> {
-        let statement = self
-            .transaction
-            .prepare_cached(
-                "DELETE FROM memberships m USING unnest($2::uuid[], $3::uuid[])
-                     u (audience_id, contact_id)
-                 WHERE m.account_id = $1 AND m.audience_id = u.audience_id
-                   AND m.contact_id = u.contact_id",
-            )
-            .await?;
-        let audiences: Vec<Uuid> = keys.iter().map(|key| key.0.0).collect();
-        let contacts: Vec<Uuid> = keys.iter().map(|key| key.1.0).collect();
-        self.transaction
-            .execute(&statement, &[&self.account.0, &audiences, &contacts])
-            .await?;
-        Ok(())
-    }
-
-    /// Stores memberships whether they exist or not; for one who has the account's row.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn put_memberships(&self, memberships: &Stored) -> Result<(), Failure> {
-        let statement = self
-            .transaction
-            .prepare_cached(
-                "INSERT INTO memberships (account_id, audience_id, contact_id, member,
-                     member_since_time, left_time, wish_member, wish_time, wish_message_id)
-                 SELECT a.account_id, u.* FROM accounts a CROSS JOIN unnest($2::uuid[], $3::uuid[],
-                     $4::boolean[], $5::timestamptz[], $6::timestamptz[], $7::boolean[],
-                     $8::timestamptz[], $9::text[]) u
-                 WHERE a.account_id = $1
-                 ON CONFLICT (account_id, audience_id, contact_id) DO UPDATE SET
-                     member = excluded.member, member_since_time = excluded.member_since_time,
-                     left_time = excluded.left_time, wish_member = excluded.wish_member,
-                     wish_time = excluded.wish_time, wish_message_id = excluded.wish_message_id",
-            )
-            .await?;
-        let entries: Vec<_> = memberships.iter().collect();
-        let columns = Columns::of(&entries);
-        self.transaction
-            .execute(&statement, &columns.parameters(&self.account.0))
-            .await?;
-        Ok(())
+        let delete = "DELETE FROM memberships
+            WHERE account_id = $1 AND audience_id = $2 AND contact_id = $3";
+        self.execute_each(delete, keys).await
     }
 }
 

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
 
-use super::{Batch, Session};
+use super::{Batch, Listed, Session, read};
 use crate::domain::{Membership, Mode, Wish};
 
 /// Sorted by it, memberships are locked in the same order by everybody.
@@ -22,8 +22,49 @@ pub type Entry<'a> = (&'a Key, &'a Membership);
 pub type Stored = BTreeMap<Key, Membership>;
 
 /// Columns in the order that [`membership_of`] reads.
-pub(super) const COLUMNS: &str = "m.audience_id, m.contact_id, m.member, m.member_since_time,
-    m.left_time, m.wish_member, m.wish_time, m.wish_message_id";
+macro_rules! columns {
+    () => {
+        "m.audience_id, m.contact_id, m.member, m.member_since_time, m.left_time, m.wish_member,
+         m.wish_time, m.wish_message_id"
+    };
+}
+pub(super) use columns;
+
+/// A lock inside keeps the planner from taking the subquery apart.
+pub(super) const LOCK: &str = concat!(
+    "SELECT ",
+    columns!(),
+    " FROM unnest($2::uuid[], $3::uuid[]) u (audience_id, contact_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM memberships
+        WHERE account_id = $1 AND audience_id = u.audience_id AND contact_id = u.contact_id
+        FOR UPDATE
+    ) m"
+);
+
+macro_rules! insert {
+    ($conflict:literal) => {
+        concat!(
+            "INSERT INTO memberships (account_id, audience_id, contact_id, member,
+                member_since_time, left_time, wish_member, wish_time, wish_message_id)
+            SELECT a.account_id, u.* FROM accounts a CROSS JOIN unnest($2::uuid[], $3::uuid[],
+                $4::boolean[], $5::timestamptz[], $6::timestamptz[], $7::boolean[],
+                $8::timestamptz[], $9::text[]) u
+            WHERE a.account_id = $1
+            ON CONFLICT (account_id, audience_id, contact_id) ",
+            $conflict
+        )
+    };
+}
+
+pub(super) const INSERT: &str = insert!("DO NOTHING");
+
+/// Finds a row by its primary key, as no UPDATE with a join is bound to.
+pub(super) const PUT: &str = insert!(
+    "DO UPDATE SET member = excluded.member, member_since_time = excluded.member_since_time,
+        left_time = excluded.left_time, wish_member = excluded.wish_member,
+        wish_time = excluded.wish_time, wish_message_id = excluded.wish_message_id"
+);
 
 impl Batch<'_> {
     /// Locks and reads the memberships of `keys`, which are sorted and each there once; in
@@ -32,19 +73,7 @@ impl Batch<'_> {
     /// # Errors
     /// Where the database fails.
     pub async fn lock_memberships(&self, keys: &[Key]) -> Result<Vec<Option<Membership>>, Failure> {
-        let statement = self
-            .transaction
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS}
-                 FROM unnest($2::uuid[], $3::uuid[]) u (audience_id, contact_id)
-                 CROSS JOIN LATERAL (
-                     SELECT * FROM memberships
-                     WHERE account_id = $1 AND audience_id = u.audience_id
-                       AND contact_id = u.contact_id
-                     FOR UPDATE
-                 ) m"
-            ))
-            .await?;
+        let statement = self.transaction.prepare_cached(LOCK).await?;
         let audiences: Vec<Uuid> = keys.iter().map(|key| key.0.0).collect();
         let contacts: Vec<Uuid> = keys.iter().map(|key| key.1.0).collect();
         let rows = self
@@ -67,18 +96,7 @@ impl Batch<'_> {
         if new.is_empty() {
             return Ok(true);
         }
-        let statement = self
-            .transaction
-            .prepare_cached(
-                "INSERT INTO memberships (account_id, audience_id, contact_id, member,
-                     member_since_time, left_time, wish_member, wish_time, wish_message_id)
-                 SELECT a.account_id, u.* FROM accounts a CROSS JOIN unnest($2::uuid[], $3::uuid[],
-                     $4::boolean[], $5::timestamptz[], $6::timestamptz[], $7::boolean[],
-                     $8::timestamptz[], $9::text[]) u
-                 WHERE a.account_id = $1
-                 ON CONFLICT (account_id, audience_id, contact_id) DO NOTHING",
-            )
-            .await?;
+        let statement = self.transaction.prepare_cached(INSERT).await?;
         let columns = Columns::of(new);
         let inserted = self
             .transaction
@@ -87,29 +105,28 @@ impl Batch<'_> {
         Ok(inserted == new.len() as u64)
     }
 
+    /// Stores memberships that are locked; for one who has the account's row, new ones, too.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn put_memberships(&self, changed: &[Entry<'_>]) -> Result<(), Failure> {
+        let statement = self.transaction.prepare_cached(PUT).await?;
+        let columns = Columns::of(changed);
+        self.transaction
+            .execute(&statement, &columns.parameters(&self.account.0))
+            .await?;
+        Ok(())
+    }
+
     /// Stores memberships that are locked, and commits.
     ///
     /// # Errors
     /// Where the database fails: it may or may not have committed then.
-    pub async fn update_memberships_and_commit(self, changed: &[Entry<'_>]) -> Result<(), Failure> {
+    pub async fn put_memberships_and_commit(self, changed: &[Entry<'_>]) -> Result<(), Failure> {
         if changed.is_empty() {
             return self.commit().await;
         }
-        let statement = self
-            .transaction
-            .prepare_cached(
-                "UPDATE memberships m SET member = u.member,
-                     member_since_time = u.member_since_time, left_time = u.left_time,
-                     wish_member = u.wish_member, wish_time = u.wish_time,
-                     wish_message_id = u.wish_message_id
-                 FROM unnest($2::uuid[], $3::uuid[], $4::boolean[], $5::timestamptz[],
-                     $6::timestamptz[], $7::boolean[], $8::timestamptz[], $9::text[])
-                     u (audience_id, contact_id, member, member_since_time, left_time,
-                        wish_member, wish_time, wish_message_id)
-                 WHERE m.account_id = $1 AND m.audience_id = u.audience_id
-                   AND m.contact_id = u.contact_id",
-            )
-            .await?;
+        let statement = self.transaction.prepare_cached(PUT).await?;
         let columns = Columns::of(changed);
         let account = self.account.0;
         self.transaction
@@ -120,7 +137,8 @@ impl Batch<'_> {
 }
 
 impl Session {
-    /// Up to `limit` members whose contact ids come after `after`, with when they joined.
+    /// Up to `limit` members whose contact ids come after `after`, with when they joined; none
+    /// where that can't be read.
     ///
     /// # Errors
     /// Where the database fails.
@@ -130,7 +148,7 @@ impl Session {
         audience: AudienceId,
         after: ContactId,
         limit: i64,
-    ) -> Result<Vec<(ContactId, DateTime<Utc>)>, Failure> {
+    ) -> Result<Vec<Listed<ContactId, DateTime<Utc>>>, Failure> {
         let statement = self
             .0
             .prepare_cached(
@@ -145,7 +163,7 @@ impl Session {
             .await?;
         Ok(rows
             .iter()
-            .map(|row| (ContactId(row.get(0)), row.get(1)))
+            .map(|row| (ContactId(row.get(0)), read("member", row.try_get(1))))
             .collect())
     }
 }

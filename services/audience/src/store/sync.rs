@@ -1,11 +1,11 @@
-//! The daily sync: who is due, who has it, and who is still to be let in.
+//! The daily sync: who waits, which accounts have any, who has an account's sync.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use weir_ids::AccountId;
+use uuid::Uuid;
+use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
 
-use super::memberships::{COLUMNS, membership_of};
-use super::{Batch, Session, Stored};
+use super::{Batch, Key, Session};
 
 /// A sync that one replica has to itself for a while.
 #[derive(Debug, Clone, Copy)]
@@ -14,8 +14,19 @@ pub struct Claim {
     pub began: DateTime<Utc>,
 }
 
+pub(super) const INSERT_WAITING: &str = "
+    INSERT INTO waiting (account_id, audience_id, contact_id)
+    SELECT a.account_id, u.* FROM accounts a CROSS JOIN unnest($2::uuid[], $3::uuid[]) u
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, audience_id, contact_id) DO NOTHING";
+
+pub(super) const NOTE_WORK: &str = "
+    INSERT INTO sync_work (account_id, due_day)
+    SELECT a.account_id, $2 FROM accounts a WHERE a.account_id = $1
+    ON CONFLICT (account_id) DO NOTHING";
+
 impl Session {
-    /// Up to `limit` accounts whose sync of `today` is due, and which nobody has now.
+    /// Up to `limit` accounts whose sync is due on `today`, and which nobody has now.
     ///
     /// # Errors
     /// Where the database fails.
@@ -29,8 +40,8 @@ impl Session {
         let statement = self
             .0
             .prepare_cached(
-                "SELECT account_id FROM accounts /* every account */
-                 WHERE synced_day < $1 AND (sync_lease_time IS NULL OR sync_lease_time <= $2)
+                "SELECT account_id FROM sync_work /* every account with work */
+                 WHERE due_day <= $1 AND (lease_time IS NULL OR lease_time <= $2)
                    AND account_id > $3
                  ORDER BY account_id LIMIT $4",
             )
@@ -56,11 +67,10 @@ impl Session {
         let statement = self
             .0
             .prepare_cached(
-                "UPDATE accounts SET sync_lease_time = $4,
-                     sync_began_time = COALESCE(sync_began_time, $3)
-                 WHERE account_id = $1 AND synced_day < $2
-                   AND (sync_lease_time IS NULL OR sync_lease_time <= $3)
-                 RETURNING sync_began_time",
+                "UPDATE sync_work SET lease_time = $4, began_time = COALESCE(began_time, $3)
+                 WHERE account_id = $1 AND due_day <= $2
+                   AND (lease_time IS NULL OR lease_time <= $3)
+                 RETURNING began_time",
             )
             .await?;
         let row = self
@@ -77,74 +87,104 @@ impl Session {
     pub async fn release_sync(&self, account: AccountId) -> Result<(), Failure> {
         let statement = self
             .0
-            .prepare_cached("UPDATE accounts SET sync_lease_time = NULL WHERE account_id = $1")
+            .prepare_cached("UPDATE sync_work SET lease_time = NULL WHERE account_id = $1")
             .await?;
         self.0.execute(&statement, &[&account.0]).await?;
         Ok(())
     }
-
-    /// Writes down that the sync of `day` is done.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn finish_sync(&self, account: AccountId, day: NaiveDate) -> Result<(), Failure> {
-        let statement = self
-            .0
-            .prepare_cached(
-                "UPDATE accounts SET synced_day = GREATEST(synced_day, $2),
-                     sync_lease_time = NULL, sync_began_time = NULL
-                 WHERE account_id = $1",
-            )
-            .await?;
-        self.0.execute(&statement, &[&account.0, &day]).await?;
-        Ok(())
-    }
-
-    /// Whether someone who had left by `time` still waits to be let in.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn anyone_waits(
-        &self,
-        account: AccountId,
-        time: DateTime<Utc>,
-    ) -> Result<bool, Failure> {
-        let statement = self
-            .0
-            .prepare_cached(
-                "SELECT EXISTS (SELECT FROM memberships
-                     WHERE account_id = $1 AND member <> wish_member AND left_time <= $2)",
-            )
-            .await?;
-        Ok(self
-            .0
-            .query_one(&statement, &[&account.0, &time])
-            .await?
-            .get(0))
-    }
 }
 
 impl Batch<'_> {
-    /// Locks and reads up to `limit` memberships that are not as wished, of contacts that
-    /// left by `time`.
+    /// Notes memberships that wait from now on, for the sync of `due_day`.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn lock_waiting(&self, time: DateTime<Utc>, limit: i64) -> Result<Stored, Failure> {
+    pub async fn note_waiting(&self, keys: &[Key], due_day: NaiveDate) -> Result<(), Failure> {
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let waiting = self.transaction.prepare_cached(INSERT_WAITING).await?;
+        let work = self.transaction.prepare_cached(NOTE_WORK).await?;
+        let audiences: Vec<Uuid> = keys.iter().map(|key| key.0.0).collect();
+        let contacts: Vec<Uuid> = keys.iter().map(|key| key.1.0).collect();
+        self.transaction
+            .execute(&waiting, &[&self.account.0, &audiences, &contacts])
+            .await?;
+        self.transaction
+            .execute(&work, &[&self.account.0, &due_day])
+            .await?;
+        Ok(())
+    }
+
+    /// Up to `limit` memberships that may wait, after `after`, in the order of locks.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn waiting_after(&self, after: Key, limit: i64) -> Result<Vec<Key>, Failure> {
         let statement = self
             .transaction
-            .prepare_cached(&format!(
-                "SELECT {COLUMNS} FROM memberships m
-                 WHERE m.account_id = $1 AND m.member <> m.wish_member
-                   AND (m.left_time IS NULL OR m.left_time <= $2)
-                 ORDER BY m.audience_id, m.contact_id LIMIT $3
-                 FOR UPDATE"
-            ))
+            .prepare_cached(
+                "SELECT audience_id, contact_id FROM waiting
+                 WHERE account_id = $1 AND (audience_id, contact_id) > ($2, $3)
+                 ORDER BY audience_id, contact_id LIMIT $4",
+            )
             .await?;
+        let (audience, contact) = after;
         let rows = self
             .transaction
-            .query(&statement, &[&self.account.0, &time, &limit])
+            .query(
+                &statement,
+                &[&self.account.0, &audience.0, &contact.0, &limit],
+            )
             .await?;
-        Ok(rows.iter().map(membership_of).collect())
+        Ok(rows
+            .iter()
+            .map(|row| (AudienceId(row.get(0)), ContactId(row.get(1))))
+            .collect())
+    }
+
+    /// These wait no longer.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn forget_waiting(&self, keys: &[Key]) -> Result<(), Failure> {
+        let delete = "DELETE FROM waiting
+            WHERE account_id = $1 AND audience_id = $2 AND contact_id = $3";
+        self.execute_each(delete, keys).await
+    }
+
+    /// Ends the sync: the next one is due on `next` where somebody waits, and none where
+    /// nobody does. For one who has the account's row.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn end_sync_and_commit(self, next: NaiveDate) -> Result<(), Failure> {
+        let waits = self
+            .transaction
+            .prepare_cached("SELECT FROM waiting WHERE account_id = $1 LIMIT 1")
+            .await?;
+        let found = self
+            .transaction
+            .query_opt(&waits, &[&self.account.0])
+            .await?;
+        if found.is_some() {
+            let later = self
+                .transaction
+                .prepare_cached(
+                    "UPDATE sync_work SET due_day = $2, lease_time = NULL, began_time = NULL
+                     WHERE account_id = $1",
+                )
+                .await?;
+            self.transaction
+                .execute(&later, &[&self.account.0, &next])
+                .await?;
+        } else {
+            let done = self
+                .transaction
+                .prepare_cached("DELETE FROM sync_work WHERE account_id = $1")
+                .await?;
+            self.transaction.execute(&done, &[&self.account.0]).await?;
+        }
+        self.commit().await
     }
 }

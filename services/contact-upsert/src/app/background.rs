@@ -2,23 +2,93 @@
 
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
+use weir_ids::AccountId;
+use weir_postgres::Failure;
+use weir_service::Pulse;
 
-use crate::store::Store;
+use crate::metrics;
+use crate::store::{Aged, Store};
 
-/// Segment retries for four hours; anything that comes again after this long is not a retry.
-const RECEIPTS_ARE_KEPT: TimeDelta = TimeDelta::days(30);
-const PURGE_INTERVAL: Duration = Duration::from_secs(600);
-/// A few milliseconds' work a statement.
-const PURGE_SIZE: i64 = 5_000;
+/// What is dropped, and at what age.
+const LIFE_TIMES: [(Aged, TimeDelta); 4] = [
+    // Segment retries for four hours; anything that comes again after this long is no retry.
+    (Aged::Receipts, TimeDelta::days(30)),
+    // A late retry of what was deleted (semantics 3.9).
+    (Aged::Deletions, TimeDelta::days(30)),
+    // A split is possible for so long (semantics 3.10).
+    (Aged::Joins, TimeDelta::days(90)),
+    // Quota asks for today's windows, and yesterday's at their edge; the rest is for people
+    // who ask what was charged last month.
+    (Aged::Usage, TimeDelta::days(35)),
+];
+/// Between two rounds over all accounts. A row lives that much longer at most.
+const ROUND: Duration = Duration::from_secs(1_800);
+/// After a round that failed.
+const RETRY: Duration = Duration::from_secs(60);
+/// Accounts that are read at once.
+const ACCOUNTS: i64 = 500;
+/// A sleep, and a statement that runs into its limit.
+pub const PURGE_BEATS: Duration = Duration::from_secs(60);
 
-/// Drops receipts that are too old to matter; for ever.
-pub async fn purge_receipts(store: Store) {
+/// Drops what is too old to matter; for ever.
+pub async fn purge(store: Store, pulse: Pulse) {
     loop {
-        let before = Utc::now() - RECEIPTS_ARE_KEPT;
-        // A full statement says that there may be more. A failure is logged where it happened;
-        // the next round tries again.
-        while matches!(store.purge_receipts(before, PURGE_SIZE).await, Ok(n) if n > 0) {}
-        tokio::time::sleep(PURGE_INTERVAL).await;
+        let pause = match purge_all(&store, Utc::now(), &pulse).await {
+            Ok(()) => ROUND,
+            Err(_) => RETRY,
+        };
+        let rested = tokio::time::Instant::now() + pause;
+        while tokio::time::Instant::now() < rested {
+            pulse.beat();
+            tokio::time::sleep(PURGE_BEATS / 4).await;
+        }
     }
+}
+
+/// One round. What fails for one account, or of one kind, does not keep the others.
+async fn purge_all(store: &Store, now: DateTime<Utc>, pulse: &Pulse) -> Result<(), Failure> {
+    let mut after = AccountId(Uuid::nil());
+    let mut outcome = Ok(());
+    loop {
+        let accounts = store.accounts(after, ACCOUNTS).await;
+        let accounts = accounts.inspect_err(|failure| failed("accounts", failure))?;
+        let Some(last) = accounts.last() else {
+            return outcome;
+        };
+        after = *last;
+        for account in accounts {
+            for (what, age) in LIFE_TIMES {
+                pulse.beat();
+                let purged = purge_one(store, account, what, now - age, pulse).await;
+                if let Err(failure) = purged {
+                    failed(what.name(), &failure);
+                    outcome = Err(failure);
+                }
+            }
+        }
+    }
+}
+
+async fn purge_one(
+    store: &Store,
+    account: AccountId,
+    what: Aged,
+    before: DateTime<Utc>,
+    pulse: &Pulse,
+) -> Result<(), Failure> {
+    loop {
+        let purged = store.purge(account, what, before).await?;
+        if purged == 0 {
+            return Ok(());
+        }
+        metrics::purged(what.name(), purged);
+        pulse.beat();
+    }
+}
+
+fn failed(what: &'static str, failure: &Failure) {
+    tracing::warn!(what, %failure, "rows that are too old could not be dropped");
+    metrics::purge_failed(what);
 }

@@ -1,10 +1,9 @@
 //! What a fold leaves to be written.
 
-use uuid::Uuid;
-use weir_ids::ContactId;
+use weir_ids::{AudienceId, ContactId};
 
 use super::contact::Stamp;
-use super::fold::StoredLink;
+use super::fold::{Receipt, StoredLink};
 use super::key::{Key, is_merge_key};
 
 /// The difference between what was loaded and what is true now. What did not change is not
@@ -19,9 +18,20 @@ pub struct Changes<'a> {
     /// They had another contact before; their version grows by one.
     pub links_moved: Vec<LinkRow<'a>>,
     /// Values of merge keys that are no longer current.
-    pub links_gone: Vec<Key<'a>>,
+    pub links_gone: Vec<LinkGone<'a>>,
+    /// Ids whose stamp is now that of a merge.
+    pub links_signed: Vec<LinkRow<'a>>,
     pub joins: Vec<Join<'a>>,
-    pub receipts: Vec<(Uuid, ContactId)>,
+    pub receipts: Vec<Receipt>,
+    /// Some of them stand already: their events said nothing new before.
+    pub receipts_again: bool,
+    /// By identifier and audience; with a row for each of the identifiers, which leads to
+    /// nobody.
+    pub kept: Vec<KeptRow<'a>>,
+    /// Those of the new links under which removes are kept: they are to be handed over.
+    pub kept_found: Vec<Key<'a>>,
+    /// Removes that came before their person in this very batch.
+    pub removes: Vec<Remove<'a>>,
     /// Profile units that are charged.
     pub units: i32,
 }
@@ -41,11 +51,38 @@ pub struct ContactRow {
 pub struct LinkRow<'a> {
     pub key: Key<'a>,
     pub contact: ContactId,
+    /// Whose it was, as far as this batch knows; none = nobody's. A row that turns out to be
+    /// another's is not moved.
+    pub from: Option<ContactId>,
     pub version: i64,
     /// Of the event that made the link.
     pub stamp: Stamp<'a>,
     /// When it was linked first, by our clock; none = by this batch.
     pub linked_micros: Option<i64>,
+}
+
+/// An identifier that is nobody's any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LinkGone<'a> {
+    pub key: Key<'a>,
+    /// Whose it was.
+    pub from: ContactId,
+}
+
+/// A remove for somebody who is not known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptRow<'a> {
+    pub key: Key<'a>,
+    pub audience: AudienceId,
+    pub stamp: Stamp<'a>,
+}
+
+/// A remove that was kept, and whose it turned out to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Remove<'a> {
+    pub contact: ContactId,
+    pub audience: AudienceId,
+    pub stamp: Stamp<'a>,
 }
 
 /// One contact went into another.
@@ -63,7 +100,14 @@ impl<'a> Changes<'a> {
         self.contacts_new.is_empty()
             && self.contacts_changed.is_empty()
             && self.contacts_moved.is_empty()
+            && self.receipts.is_empty()
+            && self.kept.is_empty()
             && self.units == 0
+    }
+
+    /// Whether an identifier's row leads to nobody, before or after.
+    pub fn has_marks(&self) -> bool {
+        !self.kept.is_empty() || !self.kept_found.is_empty()
     }
 
     /// The contacts with rows that were joined into others: whatever else points to them has
@@ -80,7 +124,8 @@ impl<'a> Changes<'a> {
         for (key, link) in held {
             let known =
                 |rows: &[LinkRow<'_>]| rows.binary_search_by(|row| row.key.cmp(&key)).is_ok();
-            if known(&self.links_moved) || self.links_gone.binary_search(&key).is_ok() {
+            let gone = self.links_gone.binary_search_by(|row| row.key.cmp(&key));
+            if known(&self.links_moved) || gone.is_ok() {
                 continue;
             }
             // Joins stand in the order in which they happened, so one pass follows a chain.
@@ -94,6 +139,7 @@ impl<'a> Changes<'a> {
             let row = LinkRow {
                 key,
                 contact,
+                from: Some(link.contact),
                 version: link.version + 1,
                 stamp: link.stamp,
                 linked_micros: Some(link.linked_micros),
@@ -104,6 +150,12 @@ impl<'a> Changes<'a> {
             self.links_moved.insert(place, row);
         }
         self
+    }
+
+    /// The contact of a new link.
+    pub fn contact_of(&self, key: &Key<'_>) -> Option<ContactId> {
+        let found = self.links_new.binary_search_by(|row| row.key.cmp(key));
+        found.ok().map(|place| self.links_new[place].contact)
     }
 
     /// What activity has to be told: user ids and anonymous ids that have another contact now.

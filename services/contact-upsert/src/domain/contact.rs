@@ -56,6 +56,25 @@ impl<'a> Register<'a> {
             .is_ge()
     }
 
+    /// What this other contact's word on a field makes of `ours`; none = it stays.
+    pub fn onto(&self, ours: Option<&Self>, precedence: Precedence) -> Option<Self> {
+        let Some(ours) = ours else {
+            return Some(self.clone());
+        };
+        let takes = match precedence {
+            Precedence::Newer => !ours.covers(&self.stamp, self.value),
+            // A cleared field is empty.
+            Precedence::Own => {
+                ours.value.is_none() && (self.value.is_some() || ours.stamp < self.stamp)
+            }
+        };
+        takes.then(|| {
+            let mut taken = self.clone();
+            taken.advance(&ours.stamp);
+            taken
+        })
+    }
+
     /// Under `append`, a value may come in after a newer clearing: the register never goes
     /// back, so that the clearing is still known as done.
     fn advance(&mut self, stamp: &Stamp<'a>) {
@@ -63,6 +82,15 @@ impl<'a> Register<'a> {
             self.stamp.clone_from(stamp);
         }
     }
+}
+
+/// Whose word on a field counts when two contacts become one (semantics 3.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Precedence {
+    /// The newer one.
+    Newer,
+    /// That of the event's contact: only what is empty there is filled.
+    Own,
 }
 
 /// A contact's row.
@@ -221,19 +249,12 @@ impl<'a> Contact<'a> {
         before
     }
 
-    /// Whether it holds no value and no user id: a shell around anonymous ids.
-    pub fn is_anonymous_only(&self) -> bool {
-        !self.has_user_id && self.registers.iter().all(|r| r.value.is_none())
-    }
-
-    /// Takes over what `other` knows: of each field the newer word.
-    pub fn absorb(&mut self, other: &Self) {
+    /// Takes over what `other` knows.
+    pub fn absorb(&mut self, other: &Self, precedence: Precedence) {
         for theirs in &other.registers {
-            let covered = self
-                .register(theirs.field)
-                .is_some_and(|ours| ours.covers(&theirs.stamp, theirs.value));
-            if !covered {
-                self.set(theirs.clone());
+            let ours = self.register(theirs.field);
+            if let Some(taken) = theirs.onto(ours, precedence) {
+                self.set(taken);
             }
         }
         self.has_user_id |= other.has_user_id;

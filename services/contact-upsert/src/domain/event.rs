@@ -3,10 +3,10 @@
 use bytestring::ByteString;
 use chrono::NaiveDate;
 use uuid::Uuid;
-use weir_ids::{AccountId, BatchId};
+use weir_ids::{AccountId, AudienceId, BatchId};
 
 use super::contact::Stamp;
-use super::key::Key;
+use super::key::{Key, is_email};
 use super::members::{InvalidFields, Members};
 
 mod found;
@@ -22,7 +22,11 @@ pub struct Batch {
     pub window: NaiveDate,
     /// Of the reservation.
     pub epoch: i64,
+    /// Of the unique identifiers and key strategy in the settings (semantics 3.2).
+    pub identifiers_version: i64,
     pub settings: Settings,
+    /// Removes that the account may have kept for people who are not known (semantics 4.7).
+    pub kept_removes_limit: i64,
     /// At most a thousand; the boundary sees to it.
     pub events: Vec<Event>,
 }
@@ -32,10 +36,24 @@ pub struct Batch {
 pub struct Settings {
     /// Merge keys in order (semantics 3.2).
     pub unique_identifiers: Vec<String>,
+    /// Those of type e-mail, as far as we are told.
+    pub caseless_identifiers: Vec<String>,
     pub key_strategy: KeyStrategy,
     pub merge_strategy: MergeStrategy,
     /// Never create (semantics 3.4).
     pub existing_only: bool,
+}
+
+impl Settings {
+    /// Whether a unique identifier's values are compared without regard to ASCII case.
+    pub fn is_caseless(&self, field: &str) -> bool {
+        is_email(field) || self.caseless_identifiers.iter().any(|name| name == field)
+    }
+
+    /// What the value of a unique identifier is found by.
+    pub fn key<'a>(&self, field: &'a str, json: &'a str) -> Option<Key<'a>> {
+        Key::merge(field, json, self.is_caseless(field))
+    }
 }
 
 /// Semantics 3.3.
@@ -64,6 +82,20 @@ pub enum Mode {
     Find,
 }
 
+/// What an event wants of an audience (semantics 5.2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MembershipUpdate {
+    pub mode: MembershipMode,
+    pub audience: AudienceId,
+}
+
+/// See [`MembershipUpdate`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MembershipMode {
+    Add,
+    Remove,
+}
+
 /// One event, normalised and mapped.
 #[derive(Debug, Clone)]
 pub struct Event {
@@ -75,12 +107,31 @@ pub struct Event {
     pub fields_json: ByteString,
     pub event_micros: i64,
     pub message_id: ByteString,
-    /// Carries an audience wish.
-    pub has_wish: bool,
-    /// A profile unit was granted.
+    pub update: Option<MembershipUpdate>,
+    /// It came without a timestamp: its time is that of its arrival, and belongs to its first
+    /// one (semantics 5.4).
+    pub undated: bool,
+    /// None of its mapped traits gives a value; there may be nulls (semantics 2.6).
+    pub no_values: bool,
+    /// A profile unit was granted; where it is not needed, a later event has it.
     pub funded: bool,
     /// Stands for the event's endpoint, message id, time and content (semantics 1.4).
     pub key: Uuid,
+}
+
+impl Event {
+    /// Whether it is a track that could at most clear something: where that is nothing, it is
+    /// a plain track, of which contacts learn nothing (semantics 2.6, 4.7).
+    pub fn only_clears(&self) -> bool {
+        self.mode == Mode::Track && self.no_values && self.update.is_none()
+    }
+
+    /// Whether there is nothing in it but a `remove`, which makes no contact: the identifier
+    /// alone does not count (semantics 4.7).
+    pub fn is_bare_remove(&self) -> bool {
+        let removes = |update: MembershipUpdate| update.mode == MembershipMode::Remove;
+        self.update.is_some_and(removes) && (self.no_values || self.mode == Mode::Find)
+    }
 }
 
 /// A key by its place in [`Facts::keys`].
@@ -90,6 +141,7 @@ pub struct KeyId(pub(super) usize);
 /// A batch, read: what the fold works with.
 #[derive(Debug, Clone)]
 pub struct Facts<'a> {
+    pub settings: &'a Settings,
     /// In the order of the batch.
     pub events: Vec<EventFacts<'a>>,
     /// All that the events can be found by, sorted and unique: from here on a key is its
@@ -125,7 +177,11 @@ impl<'a> Facts<'a> {
     ///
     /// # Errors
     /// The position of the first event whose fields are not an object; mapping never sends such.
-    pub fn of(events: &'a [Event], settings: &Settings) -> Result<Self, (usize, InvalidFields)> {
+    pub fn of(events: &'a [Event], settings: &'a Settings) -> Result<Self, (usize, InvalidFields)> {
+        let unique = settings.unique_identifiers.iter();
+        let unique: Vec<_> = unique
+            .map(|name| (name, settings.is_caseless(name)))
+            .collect();
         let mut keys = Found::with_capacity(settings, events.len());
         let mut read = Vec::with_capacity(events.len());
         let mut members = Members::default();
@@ -137,11 +193,11 @@ impl<'a> Facts<'a> {
             if let Some(key) = Key::anonymous(&event.anonymous_id) {
                 keys.add(key, index, KeyOf::Anonymous);
             }
-            for (position, unique) in settings.unique_identifiers.iter().enumerate() {
-                let found = fields.binary_search_by(|(field, _)| (*field).cmp(unique));
+            for (position, (unique, caseless)) in unique.iter().enumerate() {
+                let found = fields.binary_search_by(|(field, _)| (*field).cmp(unique.as_str()));
                 if let Ok(place) = found
                     && let (field, Some(json)) = fields[place]
-                    && let Some(key) = Key::merge(field, json)
+                    && let Some(key) = Key::merge(field, json, *caseless)
                 {
                     let whose = KeyOf::Field { position, place };
                     keys.add(key, index, whose);
@@ -157,6 +213,7 @@ impl<'a> Facts<'a> {
             });
         }
         let mut facts = Self {
+            settings,
             events: read,
             keys: Vec::with_capacity(keys.len()),
         };
@@ -178,11 +235,9 @@ impl<'a> Facts<'a> {
     }
 
     /// The events whose repeats receipts tell; `all` where all are asked for.
-    pub fn with_receipts(&self, settings: &Settings, all: bool) -> Vec<Uuid> {
-        let events = self
-            .events
-            .iter()
-            .filter(|facts| all || facts.needs_receipt(settings));
+    pub fn with_receipts(&self, all: bool) -> Vec<Uuid> {
+        let events = self.events.iter();
+        let events = events.filter(|facts| all || facts.needs_receipt(self.settings));
         let mut keys: Vec<Uuid> = events.map(|facts| facts.event.key).collect();
         keys.sort_unstable();
         keys.dedup();
@@ -211,7 +266,14 @@ impl<'a> Facts<'a> {
     }
 }
 
-impl EventFacts<'_> {
+impl<'a> EventFacts<'a> {
+    /// The same event, as of another moment.
+    pub fn at(&self, micros: i64) -> Self {
+        let mut moved = self.clone();
+        moved.stamp.micros = micros;
+        moved
+    }
+
     /// All that the event can be found by.
     pub fn keys(&self) -> impl Iterator<Item = KeyId> {
         let merge = self.merge_keys.iter().map(|merge| merge.key);
@@ -229,7 +291,8 @@ impl EventFacts<'_> {
     /// or, without a user id that stays, its trace on a contact that it no longer leads to.
     pub fn needs_receipt(&self, settings: &Settings) -> bool {
         self.event.mode != Mode::Identify
-            || self.event.has_wish
+            || self.event.update.is_some()
+            || self.event.undated
             || settings.merge_strategy != MergeStrategy::Overwrite
             || (self.user.is_none() && !self.merge_keys.is_empty())
     }

@@ -1,12 +1,13 @@
 //! The fold: events one after another, over the contacts they concern.
 //!
 //! **Invariant:** a fold of a batch comes to the same as the folds of its events alone, one
-//! after another. An event whose outcome is not `Stored` changes nothing but registers.
+//! after another. An event whose outcome is not `Stored` changes no contact but its registers.
 
 use std::collections::HashMap;
 
 use uuid::Uuid;
 use weir_ids::ContactId;
+use weir_reasons::Reason;
 
 use super::changes::Changes;
 use super::contact::{Contact, InvalidContact, Stamp};
@@ -16,12 +17,16 @@ use super::key::{Key, is_merge_key};
 mod difference;
 mod fields;
 mod joining;
+mod keeping;
+mod links;
 mod matching;
 mod repeats;
 mod snapshot;
 
 use fields::{Effect, Plan};
 use joining::JoinState;
+use keeping::Kept;
+use links::Link;
 use matching::Matches;
 pub use snapshot::{Care, Snapshot, StoredLink};
 
@@ -32,6 +37,8 @@ pub struct Outcome<'a> {
     /// Alive at the end of the batch.
     pub contact: Option<ContactId>,
     pub ignored: Vec<IgnoredField<'a>>,
+    /// Of an event without a timestamp that was judged before: when it came first.
+    pub first_micros: Option<i64>,
 }
 
 /// As in the contract.
@@ -43,14 +50,34 @@ pub enum Status {
     NotFunded,
     Refused,
     NotFound,
+    Kept,
+    /// PostgreSQL does not take a value of it.
+    Unstorable,
 }
 
 /// A field that could not be taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IgnoredField<'a> {
     pub field: &'a str,
-    /// For the person who maps; says what to do, and no value.
-    pub reason: &'static str,
+    pub reason: Reason,
+    /// Canonical JSON; for the source's log alone.
+    pub value: &'a str,
+}
+
+/// The contact of an identifier's row that leads to nobody: under it removes are kept.
+pub const NOBODY: ContactId = ContactId(Uuid::nil());
+
+/// What an event that may leave no other trace is recognised by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Receipt {
+    /// Of the event.
+    pub key: Uuid,
+    /// None = a remove that was kept for somebody unknown.
+    pub contact: Option<ContactId>,
+    /// Else it said nothing new, and only its time is kept.
+    pub is_stored: bool,
+    /// Of an event without a timestamp: when it came first (semantics 5.4).
+    pub first_micros: Option<i64>,
 }
 
 /// The result of a fold.
@@ -90,6 +117,7 @@ pub fn fold<'a>(
             status: draft.status,
             contact: draft.contact.map(|whose| state.live_id(whose)),
             ignored: draft.ignored,
+            first_micros: draft.first_micros,
         })
         .collect();
     let needs_all_receipts = state.needs_all_receipts;
@@ -102,11 +130,11 @@ pub fn fold<'a>(
 }
 
 /// A merge key stands for a contact only as long as it is the field's current value.
-fn is_current(contact: &Contact<'_>, key: &Key<'_>) -> bool {
+fn is_current(settings: &Settings, contact: &Contact<'_>, key: &Key<'_>) -> bool {
     !is_merge_key(key.kind)
         || contact
             .value(key.kind)
-            .and_then(|json| Key::merge(key.kind, json))
+            .and_then(|json| settings.key(key.kind, json))
             .is_some_and(|current| current == *key)
 }
 
@@ -119,61 +147,18 @@ struct State<'a, N> {
     contacts: Vec<Contact<'a>>,
     /// By key; none = nothing is known of it.
     links: Vec<Option<Link<'a>>>,
-    receipts: HashMap<Uuid, Whose>,
-    new_receipts: Vec<(Uuid, usize)>,
+    receipts: HashMap<Uuid, Known>,
+    /// Events whose receipts are to be written.
+    new_receipts: Vec<Uuid>,
+    receipts_again: bool,
+    kept: Kept<'a>,
     joins: Vec<JoinState<'a>>,
     all_receipts: bool,
     needs_all_receipts: bool,
+    /// Units that were granted up to this event and not needed.
+    pool: u32,
     units: i32,
     new_id: N,
-}
-
-/// An identifier: what its row says, and what is true now.
-struct Link<'a> {
-    /// Version and first linking; none = it has no row.
-    stored: Option<StoredAs>,
-    now: Option<LinkedTo<'a>>,
-}
-#[derive(Clone, Copy)]
-struct StoredAs {
-    contact: ContactId,
-    version: i64,
-    linked_micros: i64,
-}
-#[derive(Clone)]
-struct LinkedTo<'a> {
-    contact: usize,
-    stamp: Stamp<'a>,
-}
-
-impl Link<'_> {
-    /// The contact that it leads to now.
-    fn slot(&self) -> Option<usize> {
-        self.now.as_ref().map(|to| to.contact)
-    }
-
-    /// That of a merge key which is a contact's current value and was not loaded: that it has
-    /// a row follows from the contact's having one.
-    fn of_current_key(contact: &Contact<'_>, slot: usize) -> Self {
-        Self {
-            stored: StoredAs::by(contact),
-            now: Some(LinkedTo {
-                contact: slot,
-                stamp: Stamp::new(0, ""),
-            }),
-        }
-    }
-}
-
-impl StoredAs {
-    /// How the row of a contact's merge key that was not loaded stands.
-    fn by(contact: &Contact<'_>) -> Option<Self> {
-        contact.stored.then_some(Self {
-            contact: contact.id,
-            version: 0,
-            linked_micros: 0,
-        })
-    }
 }
 
 /// The contact of an outcome or receipt.
@@ -184,186 +169,196 @@ enum Whose {
     Id(ContactId),
 }
 
+/// An event's receipt, in this batch.
+#[derive(Clone, Copy)]
+struct Known {
+    whose: Option<Whose>,
+    is_stored: bool,
+    first_micros: Option<i64>,
+}
+
 struct Draft<'a> {
     status: Status,
     contact: Option<Whose>,
     ignored: Vec<IgnoredField<'a>>,
+    first_micros: Option<i64>,
+}
+
+impl Draft<'_> {
+    fn of(status: Status, contact: Option<Whose>) -> Self {
+        Self {
+            status,
+            contact,
+            ignored: Vec::new(),
+            first_micros: None,
+        }
+    }
 }
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     fn of(settings: &'a Settings, facts: &'a Facts<'a>, snapshot: Snapshot<'a>, new_id: N) -> Self {
-        let receipts = snapshot.receipts.into_iter();
+        let receipts = snapshot.receipts.into_iter().map(|receipt| {
+            let known = Known {
+                whose: receipt.contact.map(Whose::Id),
+                is_stored: receipt.is_stored,
+                first_micros: receipt.first_micros,
+            };
+            (receipt.key, known)
+        });
         Self {
             settings,
             keys: &facts.keys,
             more_keys: Vec::new(),
             contacts: snapshot.contacts,
             links: snapshot.links,
-            receipts: receipts.map(|(key, id)| (key, Whose::Id(id))).collect(),
+            receipts: receipts.collect(),
             new_receipts: Vec::new(),
+            receipts_again: false,
+            kept: Kept::new(),
             joins: Vec::new(),
             all_receipts: snapshot.all_receipts,
             needs_all_receipts: false,
+            pool: 0,
             units: 0,
             new_id,
         }
     }
 
-    fn step(&mut self, facts: &'a EventFacts<'a>) -> Draft<'a> {
-        let matches = self.matches(facts);
-        let contact = matches.target.map(Whose::Slot);
-        let end = |status| Draft {
-            status,
-            contact,
-            ignored: Vec::new(),
+    fn step(&mut self, facts: &EventFacts<'a>) -> Draft<'a> {
+        self.pool += u32::from(facts.event.funded);
+        let known = self.receipts.get(&facts.event.key).copied();
+        let first_micros = known.and_then(|known| known.first_micros);
+        let draft = match (known, first_micros) {
+            // It is as old as when it came first.
+            (
+                Some(Known {
+                    is_stored: false, ..
+                }),
+                Some(micros),
+            ) => self.judge(&facts.at(micros)),
+            _ => self.judge(facts),
         };
+        Draft {
+            first_micros,
+            ..draft
+        }
+    }
+
+    fn judge(&mut self, facts: &EventFacts<'a>) -> Draft<'a> {
+        let matches = self.matches(facts);
         if let Some(known) = self.repeated(facts) {
-            return Draft {
-                contact: contact.or(Some(known)),
-                ..end(Status::Repeated)
-            };
+            let now = matches.target.map(Whose::Slot);
+            return Draft::of(Status::Repeated, known.map(|known| now.unwrap_or(known)));
         }
-        match (facts.event.mode, matches.target) {
-            (Mode::Find, None) => return end(Status::NotFound),
-            (Mode::Find, Some(_)) if !facts.event.funded => return end(Status::NotFunded),
-            (Mode::Find, Some(slot)) => {
-                self.leave_receipt(facts, slot);
-                return self.charge(end(Status::Stored));
+        match matches.target {
+            Some(slot) => self.judge_known(slot, facts, &matches),
+            None => self.judge_unknown(facts, &matches),
+        }
+    }
+
+    /// Nobody was found: who makes a contact (semantics 2.6, 4.7).
+    fn judge_unknown(&mut self, facts: &EventFacts<'a>, matches: &Matches<'a>) -> Draft<'a> {
+        let event = facts.event;
+        if event.is_bare_remove() {
+            self.keep(facts);
+            return Draft::of(Status::Kept, None);
+        }
+        if event.mode == Mode::Find || event.only_clears() {
+            return Draft::of(Status::NotFound, None);
+        }
+        if self.settings.existing_only {
+            return Draft::of(Status::Refused, None);
+        }
+        if !self.take_unit() {
+            return Draft::of(Status::NotFunded, None);
+        }
+        self.contacts.push(Contact::new((self.new_id)()));
+        let slot = self.contacts.len() - 1;
+        let plans = self.plans(None, facts);
+        self.store(slot, facts, matches, plans)
+    }
+
+    fn judge_known(
+        &mut self,
+        slot: usize,
+        facts: &EventFacts<'a>,
+        matches: &Matches<'a>,
+    ) -> Draft<'a> {
+        let event = facts.event;
+        let end = |status| Draft::of(status, Some(Whose::Slot(slot)));
+        if event.mode == Mode::Find {
+            if !self.take_unit() {
+                return end(Status::NotFunded);
             }
-            (_, None) if self.settings.existing_only => return end(Status::Refused),
-            (Mode::Identify | Mode::Track, _) => {}
+            self.leave_receipt(facts, Some(Whose::Slot(slot)), true);
+            return end(Status::Stored);
         }
-        let plans = self.plans(matches.target, facts);
-        let news = facts.event.mode == Mode::Track
-            || facts.event.has_wish
-            || matches.target.is_none()
+        if event.only_clears() && self.settings.merge_strategy != MergeStrategy::Overwrite {
+            return end(Status::NotFound);
+        }
+        let plans = self.plans(Some(slot), facts);
+        let news = event.mode == Mode::Track
+            || event.update.is_some()
             || !matches.joined.is_empty()
             || self.unlinked(facts)
             || plans
                 .iter()
                 .any(|plan| matches!(plan.effect, Effect::Changes));
-        if let (false, Some(slot)) = (news, matches.target) {
+        if !news {
             let ignored = self.apply(slot, facts, plans);
+            if event.undated {
+                self.leave_receipt(facts, Some(Whose::Slot(slot)), false);
+            }
             return Draft {
                 ignored,
                 ..end(Status::NothingNew)
             };
         }
-        if !facts.event.funded {
+        if !self.take_unit() {
             return end(Status::NotFunded);
         }
-        if matches.target.is_some() && self.may_have_been_partial(facts, &plans) {
+        if self.may_have_been_partial(facts, &plans) {
             self.needs_all_receipts |= !self.all_receipts;
         }
-        let draft = self.store(facts, &matches, plans);
-        self.charge(draft)
-    }
-
-    fn charge(&mut self, draft: Draft<'a>) -> Draft<'a> {
-        self.units += 1;
+        if matches.joined.is_empty() {
+            return self.store(slot, facts, matches, plans);
+        }
+        let others = matches.joined.iter();
+        let survivor = others.fold(slot, |own, other| self.join(own, *other));
+        // What the others knew may be newer than the event.
+        let plans = self.plans(Some(survivor), facts);
+        let draft = self.store(survivor, facts, matches, plans);
+        self.sign(survivor, facts);
         draft
     }
 
-    /// The event is stored: its contact is made or joined, then gets fields and identifiers.
+    /// Units go to events in their order; what one does not need is left for the next
+    /// (semantics 6.4).
+    fn take_unit(&mut self) -> bool {
+        let left = self.pool.checked_sub(1);
+        self.pool = left.unwrap_or(0);
+        self.units += i32::from(left.is_some());
+        left.is_some()
+    }
+
+    /// The event is stored: its contact gets fields and identifiers.
     fn store(
         &mut self,
-        facts: &'a EventFacts<'a>,
-        matches: &Matches,
+        slot: usize,
+        facts: &EventFacts<'a>,
+        matches: &Matches<'a>,
         plans: Vec<Plan>,
     ) -> Draft<'a> {
-        let mut plans = plans;
-        let slot = match matches.target {
-            Some(target) if matches.joined.is_empty() => target,
-            Some(target) => {
-                let survivor = matches
-                    .joined
-                    .iter()
-                    .fold(target, |into, other| self.join(into, *other));
-                // What the others knew may be newer than the event.
-                plans = self.plans(Some(survivor), facts);
-                survivor
-            }
-            None => {
-                self.contacts.push(Contact::new((self.new_id)()));
-                self.contacts.len() - 1
-            }
-        };
         let ignored = self.apply(slot, facts, plans);
         self.link(slot, facts);
-        // Where something was left out, a repeat is not recognised by what is there.
-        let partial = !ignored.is_empty() || matches.left_out;
+        let partial = Self::is_partial(&ignored, matches.left_out);
         if partial || facts.needs_receipt(self.settings) {
-            self.leave_receipt(facts, slot);
+            self.leave_receipt(facts, Some(Whose::Slot(slot)), true);
         }
         Draft {
-            status: Status::Stored,
-            contact: Some(Whose::Slot(slot)),
             ignored,
+            ..Draft::of(Status::Stored, Some(Whose::Slot(slot)))
         }
-    }
-
-    fn leave_receipt(&mut self, facts: &EventFacts<'a>, slot: usize) {
-        self.receipts.insert(facts.event.key, Whose::Slot(slot));
-        self.new_receipts.push((facts.event.key, slot));
-    }
-
-    /// Links those of the event's ids that are nobody's.
-    fn link(&mut self, slot: usize, facts: &'a EventFacts<'a>) {
-        if let Some(key) = facts.user
-            && self.linked(key).is_none()
-        {
-            self.point(key, slot, facts.stamp.clone());
-            if !self.contacts[slot].has_user_id {
-                self.contacts[slot].has_user_id = true;
-                self.contacts[slot].changed = true;
-            }
-        }
-        if let Some(key) = facts.anonymous
-            && self.linked(key).is_none()
-        {
-            self.point(key, slot, facts.stamp.clone());
-        }
-    }
-
-    fn point(&mut self, key: KeyId, contact: usize, stamp: Stamp<'a>) {
-        let link = self.links[key.0].get_or_insert(Link {
-            stored: None,
-            now: None,
-        });
-        link.now = Some(LinkedTo { contact, stamp });
-    }
-
-    fn linked(&self, key: KeyId) -> Option<&LinkedTo<'a>> {
-        self.links[key.0]
-            .as_ref()
-            .and_then(|link| link.now.as_ref())
-    }
-
-    fn key(&self, id: KeyId) -> &Key<'a> {
-        match id.0.checked_sub(self.keys.len()) {
-            None => &self.keys[id.0],
-            Some(more) => &self.more_keys[more],
-        }
-    }
-
-    /// The number of a key that stands in a contact rather than in an event.
-    fn key_id(&mut self, key: Key<'a>) -> KeyId {
-        if let Ok(id) = self.keys.binary_search(&key) {
-            return KeyId(id);
-        }
-        let known = self.more_keys.iter().position(|more| *more == key);
-        let more = known.unwrap_or_else(|| {
-            self.more_keys.push(key);
-            self.links.push(None);
-            self.more_keys.len() - 1
-        });
-        KeyId(self.keys.len() + more)
-    }
-
-    /// Whether one of the event's ids is nobody's.
-    fn unlinked(&self, facts: &EventFacts<'a>) -> bool {
-        let mut ids = facts.user.into_iter().chain(facts.anonymous);
-        ids.any(|key| self.linked(key).is_none())
     }
 
     fn live(&self, mut slot: usize) -> usize {

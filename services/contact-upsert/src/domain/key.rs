@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
+use weir_reasons::Reason;
+
 /// The kind of user ids.
 pub const USER_ID: &str = "u";
 /// The kind of anonymous ids.
 pub const ANONYMOUS_ID: &str = "a";
 
-/// The field whose values are compared without regard to case (semantics 3.2).
+/// An e-mail field that every account has; that others are of this type the settings say.
 const EMAIL: &str = "str::email";
 /// A longer value could not be indexed; text fields hold at most 500 characters, so nothing
 /// that mapping lets pass is lost.
@@ -41,18 +43,28 @@ impl<'a> Key<'a> {
     }
 
     /// What a merge key's value is found by; none when the canonical JSON is not a text that
-    /// can be one.
-    pub fn merge(field: &'a str, json: &'a str) -> Option<Self> {
+    /// can be one. `caseless` of a field whose values are compared without regard to ASCII case.
+    pub fn merge(field: &'a str, json: &'a str, caseless: bool) -> Option<Self> {
         let quoted = json.strip_prefix('"')?.strip_suffix('"')?;
         let text = if quoted.contains('\\') {
             Cow::Owned(serde_json::from_str::<String>(json).ok()?)
         } else {
             Cow::Borrowed(quoted)
         };
-        let value = normalise(field, text);
+        let value = normalise(text, caseless);
         // PostgreSQL's texts hold no NUL.
         let usable = !value.is_empty() && value.len() <= MAX_VALUE_BYTES && !value.contains('\0');
         usable.then_some(Self { kind: field, value })
+    }
+}
+
+/// Why a value, as canonical JSON, is no merge key.
+pub fn why_no_key(json: &str) -> Reason {
+    match serde_json::from_str::<String>(json) {
+        Err(_) => Reason::TextInvalid,
+        Ok(text) if text.len() > MAX_VALUE_BYTES => Reason::TooLong,
+        Ok(text) if text.contains('\0') => Reason::NotStorable,
+        Ok(_) => Reason::TextInvalid,
     }
 }
 
@@ -61,17 +73,17 @@ pub fn is_merge_key(kind: &str) -> bool {
     kind != USER_ID && kind != ANONYMOUS_ID
 }
 
-/// The form in which a merge key's value is compared.
-pub fn normalise<'a>(field: &str, value: Cow<'a, str>) -> Cow<'a, str> {
-    let has_case = || {
-        if value.is_ascii() {
-            return value.bytes().any(|byte| byte.is_ascii_uppercase());
-        }
-        let mut letters = value.chars();
-        letters.any(|c| !c.is_lowercase() && c.is_alphabetic())
-    };
-    if field == EMAIL && has_case() {
-        Cow::Owned(value.to_lowercase())
+/// Whether a field's values are compared without regard to ASCII case, whatever else is known
+/// of it (semantics 3.2).
+pub fn is_email(field: &str) -> bool {
+    field == EMAIL
+}
+
+/// The form in which a merge key's value is compared. Letters beyond ASCII stay as they are:
+/// some of them fold into others that are somebody else's (semantics 2.4b).
+pub fn normalise(value: Cow<'_, str>, caseless: bool) -> Cow<'_, str> {
+    if caseless && value.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(value.to_ascii_lowercase())
     } else {
         value
     }
@@ -82,22 +94,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn e_mail_addresses_are_compared_without_case_and_other_texts_with_it() {
-        let key = |field, json| Key::merge(field, json).map(|key| key.value.into_owned());
+    fn e_mail_addresses_are_compared_without_ascii_case_and_other_texts_with_it() {
+        let key = |json, caseless| Key::merge("str:cm:x", json, caseless).map(|key| key.value);
         assert_eq!(
-            key("str::email", "\"Lana@Example.ORG\"").as_deref(),
-            Some("lana@example.org")
+            key("\"Lana@Example.ORG\"", true).unwrap(),
+            "lana@example.org"
         );
-        assert_eq!(key("str::ei", "\"AbC\"").as_deref(), Some("AbC"));
-        assert_eq!(key("str::ei", r#""a\"b""#).as_deref(), Some("a\"b"));
+        assert_eq!(key("\"AbC\"", false).unwrap(), "AbC");
+        assert_eq!(key(r#""a\"B""#, true).unwrap(), "a\"b");
+    }
+
+    #[test]
+    fn letters_that_only_look_alike_are_others() {
+        for (one, other) in [
+            ("\"\u{212a}ate@x.org\"", "\"kate@x.org\""),
+            ("\"\u{130}@x.org\"", "\"i@x.org\""),
+            ("\"\u{c9}@x.org\"", "\"\u{e9}@x.org\""),
+        ] {
+            let key = |json| Key::merge("str::email", json, true).unwrap();
+            assert_ne!(key(one), key(other), "{one}");
+        }
     }
 
     #[test]
     fn what_is_no_text_is_no_merge_key() {
         for json in ["3", "true", "[\"a\"]", "\"\"", "\"", r#""a\u0000b""#] {
-            assert_eq!(Key::merge("str::ei", json), None, "{json}");
+            assert_eq!(Key::merge("str::ei", json, true), None, "{json}");
         }
         let long = format!("\"{}\"", "x".repeat(MAX_VALUE_BYTES + 1));
-        assert_eq!(Key::merge("str::ei", &long), None);
+        let reasons = [&long, "3", r#""a\u0000b""#].map(why_no_key);
+        let expected = [Reason::TooLong, Reason::TextInvalid, Reason::NotStorable];
+        assert_eq!(reasons, expected);
+        assert_eq!(Key::merge("str::ei", &long, false), None);
     }
 }

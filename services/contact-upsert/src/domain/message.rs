@@ -1,11 +1,11 @@
-//! What other services are told of a batch: links and joins.
+//! What other services are told of a batch: links, joins, and removes that had been kept.
 
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::changes::Changes;
+use super::changes::{Changes, Remove};
 
 /// What one batch did to identifiers and contacts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,7 +15,23 @@ pub struct Message<'a> {
     /// The one that went, the one that stayed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub joins: Vec<(Uuid, Uuid)>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub removals: Vec<Removal<'a>>,
 }
+
+/// A remove that was kept until its person became known (semantics 4.7).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Removal<'a>(
+    /// Contact.
+    pub Uuid,
+    /// Audience.
+    pub Uuid,
+    /// The update's own time, in microseconds.
+    pub i64,
+    /// Message id.
+    #[serde(borrow)]
+    pub Cow<'a, str>,
+);
 
 /// An identifier and its contact. Kept as a list, not an object: there are a thousand a batch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,11 +70,66 @@ impl<'a> Message<'a> {
             .iter()
             .map(|join| (join.joined.0, join.survivor.0))
             .collect();
-        (!links.is_empty() || !joins.is_empty()).then_some(Self { links, joins })
+        let removals = removals_of(&changes.removes);
+        let says = !links.is_empty() || !joins.is_empty() || !removals.is_empty();
+        says.then_some(Self {
+            links,
+            joins,
+            removals,
+        })
+    }
+
+    /// Of removes alone; none when there are none.
+    pub fn of_removes(removes: &'a [Remove<'_>]) -> Option<Self> {
+        (!removes.is_empty()).then(|| Self {
+            links: Vec::new(),
+            joins: Vec::new(),
+            removals: removals_of(removes),
+        })
     }
 
     /// As it is stored.
     pub fn to_json(&self) -> String {
         serde_json::to_string(self).expect("texts and numbers are always JSON")
+    }
+}
+
+fn removals_of<'a>(removes: &'a [Remove<'_>]) -> Vec<Removal<'a>> {
+    let removes = removes.iter();
+    let removals = removes.map(|remove| {
+        Removal(
+            remove.contact.0,
+            remove.audience.0,
+            remove.stamp.micros,
+            Cow::Borrowed(&*remove.stamp.message_id),
+        )
+    });
+    removals.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_ids::{AudienceId, ContactId};
+
+    use super::*;
+    use crate::domain::Stamp;
+
+    #[test]
+    fn a_message_from_before_removes_were_kept_is_read_as_well() {
+        let read: Message<'_> = serde_json::from_str(r#"{"links":[],"joins":[]}"#).unwrap();
+        assert_eq!(read.removals, []);
+    }
+
+    #[test]
+    fn removes_survive_their_row() {
+        let removes = [Remove {
+            contact: ContactId::new(),
+            audience: AudienceId::new(),
+            stamp: Stamp::new(-5, "m\"1"),
+        }];
+        let message = Message::of_removes(&removes).unwrap();
+        let json = message.to_json();
+        assert_eq!(serde_json::from_str::<Message<'_>>(&json).unwrap(), message);
+        assert_eq!(Message::of_removes(&[]), None);
     }
 }

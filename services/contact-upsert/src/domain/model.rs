@@ -3,22 +3,46 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
-use weir_ids::ContactId;
+use weir_ids::{AudienceId, ContactId};
+use weir_reasons::Reason;
 
 use super::{
-    Care, Changes, ContactRow, Event, Facts, Key, KeyId, Settings, Snapshot, Stamp, Status,
-    StoredContact, StoredLink, fold, is_merge_key,
+    ANONYMOUS_ID, Care, Changes, ContactRow, Event, Facts, Key, KeyId, NOBODY, Outcome, Receipt,
+    Remove, Settings, Snapshot, Stamp, Status, StoredContact, StoredLink, USER_ID, fold,
+    is_merge_key,
 };
 
-/// Contacts, identifiers and receipts of one account.
+/// Kind and value.
+type Place = (String, String);
+/// Time and message.
+type Moment = (i64, String);
+
+/// Contacts, identifiers and receipts of one account, and what audience was told of removes.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Tables {
     pub contacts: BTreeMap<ContactId, ContactRow>,
-    pub links: BTreeMap<(String, String), LinkRow>,
-    pub receipts: BTreeMap<Uuid, ContactId>,
+    pub links: BTreeMap<Place, LinkRow>,
+    pub receipts: BTreeMap<Uuid, Receipt>,
+    pub kept: BTreeMap<(Place, AudienceId), Moment>,
+    pub handed_over: Vec<(ContactId, AudienceId, Moment)>,
+    /// The latest of all removes that were ever answered `Kept`.
+    removes: BTreeMap<(Place, AudienceId), Moment>,
     pub units: i64,
     next_id: u128,
 }
+
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Judged {
+    pub status: Status,
+    pub contact: Option<ContactId>,
+    /// Field, reason, canonical JSON.
+    pub ignored: Vec<(String, Reason, String)>,
+    pub first_micros: Option<i64>,
+}
+
+/// A batch met a receipt that it had not looked for.
+struct Met;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct LinkRow {
@@ -28,26 +52,58 @@ pub(super) struct LinkRow {
     message_id: String,
 }
 
+impl Judged {
+    fn of(outcome: &Outcome<'_>) -> Self {
+        let ignored = outcome.ignored.iter();
+        Self {
+            status: outcome.status,
+            contact: outcome.contact,
+            ignored: ignored
+                .map(|field| (field.field.to_owned(), field.reason, field.value.to_owned()))
+                .collect(),
+            first_micros: outcome.first_micros,
+        }
+    }
+}
+
 impl Tables {
     /// One transaction; however the store loads, it must come to the same.
     pub fn run(&mut self, settings: &Settings, events: &[Event]) -> Vec<Status> {
+        let judged = self.judge(settings, events).into_iter();
+        judged.map(|judged| judged.status).collect()
+    }
+
+    /// As [`Self::run`], with all that is answered.
+    pub fn judge(&mut self, settings: &Settings, events: &[Event]) -> Vec<Judged> {
         let facts = Facts::of(events, settings).unwrap();
         let in_steps = self.after(settings, &facts, Care::InSteps);
         assert_eq!(self.after(settings, &facts, Care::AtOnce), in_steps);
-        let (statuses, after) = in_steps;
+        let (judged, after) = in_steps;
         *self = after;
-        statuses
+        judged
     }
 
-    fn after(&self, settings: &Settings, facts: &Facts<'_>, care: Care) -> (Vec<Status>, Self) {
-        let mut all_receipts = false;
+    fn after(&self, settings: &Settings, facts: &Facts<'_>, care: Care) -> (Vec<Judged>, Self) {
+        let attempt = |all| self.attempt(settings, facts, care, all);
+        let after = attempt(false).or_else(|Met| attempt(true));
+        after.ok().expect("who has looked for all meets none")
+    }
+
+    fn attempt(
+        &self,
+        settings: &Settings,
+        facts: &Facts<'_>,
+        care: Care,
+        all: bool,
+    ) -> Result<(Vec<Judged>, Self), Met> {
+        let mut all_receipts = all;
         let (folded, next_id) = loop {
             let mut next_id = self.next_id;
             let new_id = || {
                 next_id += 1;
                 ContactId(Uuid::from_u128(next_id))
             };
-            let snapshot = self.snapshot(settings, facts, care, all_receipts);
+            let snapshot = self.snapshot(facts, care, all_receipts);
             let folded = fold(settings, facts, snapshot, new_id);
             if !folded.needs_all_receipts {
                 break (folded, next_id);
@@ -65,18 +121,19 @@ impl Tables {
             .collect();
         let mut after = self.clone();
         after.next_id = next_id;
-        after.write(&folded.changes.with_held_links(held));
+        after.write(&folded.changes.with_held_links(held))?;
+        after.remember_removes(facts, &statuses);
         for outcome in &folded.outcomes {
             let live = outcome.contact.map(|id| after.contacts[&id].redirect_to);
             assert!(outcome.status == Status::Repeated || live.is_none_or(|to| to.is_none()));
         }
         after.check(settings);
-        (statuses, after)
+        let judged = folded.outcomes.iter().map(Judged::of).collect();
+        Ok((judged, after))
     }
 
     fn snapshot<'a>(
         &'a self,
-        settings: &Settings,
         facts: &'a Facts<'a>,
         care: Care,
         all_receipts: bool,
@@ -86,8 +143,8 @@ impl Tables {
         self.load(&mut snapshot, facts, &keys);
         let keys = snapshot.other_keys();
         self.load(&mut snapshot, facts, &keys);
-        let receipts = facts.with_receipts(settings, all_receipts).into_iter();
-        let receipts = receipts.filter_map(|key| Some((key, *self.receipts.get(&key)?)));
+        let receipts = facts.with_receipts(all_receipts).into_iter();
+        let receipts = receipts.filter_map(|key| self.receipts.get(&key).copied());
         snapshot.add_receipts(receipts.collect(), all_receipts);
         snapshot
     }
@@ -97,12 +154,13 @@ impl Tables {
             .iter()
             .filter_map(|id| {
                 let key = facts.key(*id);
-                let place = (key.kind.to_owned(), key.value.clone().into_owned());
+                let place = place_of(&key);
                 Some((*id, stored_link(self.links.get(&place)?)))
             })
             .collect();
         let contacts = links.iter().map(|(_, link)| link.contact);
-        let contacts: BTreeSet<ContactId> = contacts.filter(|id| !snapshot.knows(*id)).collect();
+        let contacts = contacts.filter(|id| *id != NOBODY && !snapshot.knows(*id));
+        let contacts: BTreeSet<ContactId> = contacts.collect();
         let contacts: Vec<StoredContact<'_>> = contacts
             .iter()
             .map(|id| {
@@ -119,7 +177,7 @@ impl Tables {
         snapshot.add(links, &contacts).unwrap();
     }
 
-    fn write(&mut self, changes: &Changes<'_>) {
+    fn write(&mut self, changes: &Changes<'_>) -> Result<(), Met> {
         for row in &changes.contacts_new {
             assert!(self.contacts.insert(row.id, row.clone()).is_none());
         }
@@ -134,47 +192,130 @@ impl Tables {
                 .registers
                 .clone_from(registers);
         }
-        for key in &changes.links_gone {
-            let place = (key.kind.to_owned(), key.value.clone().into_owned());
-            assert!(self.links.remove(&place).is_some());
+        for row in &changes.links_gone {
+            let place = place_of(&row.key);
+            assert_eq!(self.links.remove(&place).unwrap().contact, row.from);
         }
         for row in &changes.links_moved {
-            let place = (row.key.kind.to_owned(), row.key.value.clone().into_owned());
+            let place = place_of(&row.key);
             let link = self.links.get_mut(&place).unwrap();
             if !is_merge_key(row.key.kind) {
                 assert_eq!(link.version + 1, row.version);
             }
+            assert_eq!(Some(link.contact), row.from);
             link.contact = row.contact;
             link.version += 1;
         }
         for row in &changes.links_new {
-            let place = (row.key.kind.to_owned(), row.key.value.clone().into_owned());
+            let place = place_of(&row.key);
             let link = LinkRow {
                 contact: row.contact,
                 version: row.version,
                 micros: row.stamp.micros,
                 message_id: row.stamp.message_id.clone().into_owned(),
             };
-            assert!(self.links.insert(place, link).is_none());
+            let marked = changes.kept_found.contains(&row.key);
+            let before = self.links.insert(place, link);
+            assert_eq!(before.map(|link| link.contact), marked.then_some(NOBODY));
         }
-        for (key, id) in &changes.receipts {
-            assert!(self.receipts.insert(*key, *id).is_none());
+        for row in &changes.links_signed {
+            let link = self.links.get_mut(&place_of(&row.key)).unwrap();
+            assert_eq!((link.contact, link.version), (row.contact, row.version));
+            (link.micros, link.message_id) = moment_of(&row.stamp);
         }
+        for receipt in &changes.receipts {
+            let before = self.receipts.insert(receipt.key, *receipt);
+            match before {
+                Some(before) if before.is_stored || !changes.receipts_again => return Err(Met),
+                Some(before) => assert_eq!(before.first_micros, receipt.first_micros),
+                None => {}
+            }
+        }
+        self.write_removes(changes);
         self.units += i64::from(changes.units);
+        Ok(())
+    }
+
+    fn write_removes(&mut self, changes: &Changes<'_>) {
+        for row in &changes.kept {
+            let mark = LinkRow {
+                contact: NOBODY,
+                version: 0,
+                micros: 0,
+                message_id: String::new(),
+            };
+            let link = self.links.entry(place_of(&row.key)).or_insert(mark);
+            assert_eq!(link.contact, NOBODY);
+            let kept = self.kept.entry((place_of(&row.key), row.audience));
+            let latest = kept.or_insert_with(|| moment_of(&row.stamp));
+            *latest = moment_of(&row.stamp).max(latest.clone());
+        }
+        for key in &changes.kept_found {
+            let (place, contact) = (place_of(key), changes.contact_of(key).unwrap());
+            let taken = self.kept.extract_if(.., |(of, _), _| *of == place);
+            let taken = taken.map(|((_, audience), moment)| (contact, audience, moment));
+            self.handed_over.extend(taken.collect::<Vec<_>>());
+        }
+        for Remove {
+            contact,
+            audience,
+            stamp,
+        } in &changes.removes
+        {
+            let told = (*contact, *audience, moment_of(stamp));
+            self.handed_over.push(told);
+        }
+    }
+
+    fn remember_removes(&mut self, facts: &Facts<'_>, statuses: &[Status]) {
+        for (event, status) in facts.events.iter().map(|facts| facts.event).zip(statuses) {
+            let (Status::Kept, Some(update)) = (status, event.update) else {
+                continue;
+            };
+            let place = if event.user_id.is_empty() {
+                (ANONYMOUS_ID.to_owned(), event.anonymous_id.to_string())
+            } else {
+                (USER_ID.to_owned(), event.user_id.to_string())
+            };
+            let moment = (event.event_micros, event.message_id.to_string());
+            let latest = self.removes.entry((place, update.audience)).or_default();
+            *latest = moment.max(latest.clone());
+        }
+    }
+
+    /// No remove is forgotten: it is kept as long as its person is unknown, and told once he is
+    /// known.
+    fn check_removes(&self) {
+        for ((place, audience), moment) in &self.removes {
+            let contact = self.links[place].contact;
+            if contact == NOBODY {
+                assert_eq!(self.kept.get(&(place.clone(), *audience)), Some(moment));
+                continue;
+            }
+            let told = self.handed_over.iter().any(|(to, of, told)| {
+                (self.live(*to), of, told) == (self.live(contact), audience, moment)
+            });
+            assert!(told, "{place:?} {moment:?}");
+        }
+        for (place, _) in self.kept.keys() {
+            assert_eq!(self.links[place].contact, NOBODY);
+        }
     }
 
     /// What holds whatever happened (I6).
     fn check(&self, settings: &Settings) {
-        for ((kind, value), link) in &self.links {
+        self.check_removes();
+        let linked = self.links.iter().filter(|(_, l)| l.contact != NOBODY);
+        for ((kind, value), link) in linked {
             let contact = &self.contacts[&link.contact];
             assert_eq!(
                 contact.redirect_to, None,
                 "identifiers point to live contacts"
             );
             if is_merge_key(kind) {
-                assert_eq!(current_key(contact, kind).as_ref(), Some(value));
+                assert_eq!(current_key(settings, contact, kind).as_ref(), Some(value));
             }
-            assert!(kind != super::USER_ID || contact.has_user_id);
+            assert!(kind != USER_ID || contact.has_user_id);
         }
         for contact in self.contacts.values() {
             assert!(
@@ -183,7 +324,7 @@ impl Tables {
             );
             for field in &settings.unique_identifiers {
                 if contact.redirect_to.is_none()
-                    && let Some(value) = current_key(contact, field)
+                    && let Some(value) = current_key(settings, contact, field)
                 {
                     let owner = &self.links[&(field.clone(), value)];
                     assert_eq!(owner.contact, contact.id, "one contact a merge key");
@@ -200,7 +341,22 @@ impl Tables {
             .map(|(k, l)| (k.clone(), l.contact))
             .collect();
         let receipts: Vec<_> = self.receipts.keys().copied().collect();
-        (self.contacts.clone(), links, receipts, self.units)
+        // Who is told when may be another contact of those that became one, and more than
+        // the latest.
+        let mut told = BTreeMap::new();
+        for (contact, audience, moment) in &self.handed_over {
+            let latest: &mut Moment = told.entry((self.live(*contact), *audience)).or_default();
+            *latest = moment.max(latest).clone();
+        }
+        let kept = self.kept.clone();
+        (
+            self.contacts.clone(),
+            links,
+            receipts,
+            kept,
+            told,
+            self.units,
+        )
     }
 
     /// All but the registers: the word of an event that was stored in part may still move one
@@ -221,10 +377,18 @@ impl Tables {
     }
 }
 
-fn current_key(contact: &ContactRow, field: &str) -> Option<String> {
+fn place_of(key: &Key<'_>) -> Place {
+    (key.kind.to_owned(), key.value.clone().into_owned())
+}
+
+fn moment_of(stamp: &Stamp<'_>) -> Moment {
+    (stamp.micros, stamp.message_id.clone().into_owned())
+}
+
+fn current_key(settings: &Settings, contact: &ContactRow, field: &str) -> Option<String> {
     let registers = super::read_registers(&contact.fields, &contact.registers).unwrap();
     let register = registers.into_iter().find(|r| r.field == field)?;
-    let key = Key::merge(field, register.value?)?;
+    let key = settings.key(field, register.value?)?;
     Some(key.value.into_owned())
 }
 

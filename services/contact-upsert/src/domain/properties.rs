@@ -3,10 +3,12 @@
 use bytestring::ByteString;
 use proptest::prelude::*;
 use uuid::Uuid;
-use weir_ids::TimedKey;
+use weir_ids::{AudienceId, TimedKey};
 
 use super::model::Tables;
-use super::{Event, KeyStrategy, MergeStrategy, Mode, Settings, Status};
+use super::{
+    Event, KeyStrategy, MembershipMode, MembershipUpdate, MergeStrategy, Mode, Settings, Status,
+};
 
 fn settings() -> impl Strategy<Value = Settings> {
     let keys = prop_oneof![Just(KeyStrategy::Any), Just(KeyStrategy::NextIfEmpty)];
@@ -25,6 +27,7 @@ fn settings() -> impl Strategy<Value = Settings> {
 fn overwrite(merge_strategy: MergeStrategy) -> Settings {
     Settings {
         unique_identifiers: vec!["str::email".into(), "phn::phone".into()],
+        caseless_identifiers: Vec::new(),
         key_strategy: KeyStrategy::Any,
         merge_strategy,
         existing_only: false,
@@ -57,6 +60,18 @@ fn fields() -> impl Strategy<Value = String> {
         })
 }
 
+fn update() -> impl Strategy<Value = Option<MembershipUpdate>> {
+    let update = |mode, audience| MembershipUpdate {
+        mode,
+        audience: AudienceId(Uuid::from_u128(audience)),
+    };
+    prop_oneof![
+        7 => Just(None),
+        1 => (1..3_u128).prop_map(move |of| Some(update(MembershipMode::Add, of))),
+        2 => (1..3_u128).prop_map(move |of| Some(update(MembershipMode::Remove, of))),
+    ]
+}
+
 /// Few people, few moments, few messages: everything collides.
 fn event() -> impl Strategy<Value = Event> {
     let mode = prop_oneof![
@@ -65,9 +80,9 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Mode::Find),
     ];
     let ids = prop_oneof![(1..=3_u8, 0..=4_u8), (Just(0_u8), 1..=4_u8),];
-    let flags = (prop::bool::weighted(0.1), prop::bool::weighted(0.85));
-    (mode, ids, fields(), 0..8_i64, 0..6_u8, flags).prop_map(
-        |(mode, (user, anonymous), fields, second, message, (has_wish, funded))| {
+    let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.85));
+    (mode, ids, fields(), 0..8_i64, 0..6_u8, update(), flags).prop_map(
+        |(mode, (user, anonymous), fields, second, message, update, (undated, funded))| {
             let id = |letter, n| {
                 if n == 0 {
                     String::new()
@@ -75,32 +90,38 @@ fn event() -> impl Strategy<Value = Event> {
                     format!("{letter}{n}")
                 }
             };
-            let mut event = Event {
+            let fields: ByteString = match mode {
+                Mode::Find => ByteString::new(),
+                Mode::Identify | Mode::Track => fields.into(),
+            };
+            keyed(Event {
                 mode,
                 user_id: id('u', user).into(),
                 anonymous_id: id('a', anonymous).into(),
-                fields_json: if mode == Mode::Find {
-                    ByteString::new()
-                } else {
-                    fields.into()
-                },
+                no_values: !fields.contains(":\""),
+                fields_json: fields,
                 event_micros: second * 1_000_000,
                 message_id: format!("m{message}").into(),
-                has_wish,
+                update,
+                undated,
                 funded,
                 key: Uuid::nil(),
-            };
-            let content = format!(
-                "{:?}",
-                Event {
-                    funded: true,
-                    ..event.clone()
-                }
-            );
-            event.key = TimedKey::new(event.event_micros, &[content.as_bytes()]).0;
-            event
+            })
         },
     )
+}
+
+/// With the key of its content, and of its time where that is its own.
+fn keyed(mut event: Event) -> Event {
+    let micros = if event.undated { 0 } else { event.event_micros };
+    let content = Event {
+        funded: true,
+        event_micros: micros,
+        key: Uuid::nil(),
+        ..event.clone()
+    };
+    event.key = TimedKey::new(micros, &[format!("{content:?}").as_bytes()]).0;
+    event
 }
 
 fn funded(event: Event) -> Event {
@@ -121,11 +142,20 @@ proptest! {
     ) {
         let mut alone = Tables::default();
         let mut singly = Vec::new();
-        for event in &events {
-            singly.extend(alone.run(&settings, std::slice::from_ref(event)));
+        let (first, second) = events.split_at(cut.min(events.len()));
+        for batch in [first, second] {
+            // What an event does not need is the next one's, within a batch.
+            let mut units = 0;
+            for event in batch {
+                units += i64::from(event.funded);
+                let event = Event { funded: units > 0, ..event.clone() };
+                let before = alone.units;
+                singly.extend(alone.run(&settings, std::slice::from_ref(&event)));
+                units -= alone.units - before;
+                prop_assert!(units >= 0);
+            }
         }
         let mut together = Tables::default();
-        let (first, second) = events.split_at(cut.min(events.len()));
         let mut statuses = together.run(&settings, first);
         statuses.extend(together.run(&settings, second));
         prop_assert_eq!(&statuses, &singly);
@@ -138,19 +168,38 @@ proptest! {
     fn what_was_stored_changes_and_costs_nothing_when_it_comes_again(
         settings in settings(),
         events in prop::collection::vec(event().prop_map(funded), 1..30),
+        later in prop::sample::select(vec![0, 1, 60_000_000]),
     ) {
         let mut tables = Tables::default();
         let mut stored = Vec::new();
         for event in &events {
-            if tables.run(&settings, std::slice::from_ref(event)) == [Status::Stored] {
+            let status = tables.run(&settings, std::slice::from_ref(event));
+            if matches!(status[..], [Status::Stored | Status::Kept]) {
                 stored.push(event.clone());
             }
         }
         let before = tables.visible();
-        let statuses = tables.run(&settings, &stored);
+        let again: Vec<Event> = stored
+            .iter()
+            .map(|event| Event {
+                // What has no time of its own comes later.
+                event_micros: event.event_micros + i64::from(event.undated) * later,
+                ..event.clone()
+            })
+            .collect();
+        let statuses = tables.run(&settings, &again);
         for (status, event) in statuses.iter().zip(&stored) {
             // Only an identify that was overtaken in every word leaves no trace.
-            let overtaken = *status == Status::NothingNew && event.mode == Mode::Identify;
+            let newer = |other: &&Event| {
+                other.key != event.key
+                    && (other.event_micros, &other.message_id)
+                        >= (event.event_micros, &event.message_id)
+            };
+            let overtaken = *status == Status::NothingNew
+                && event.mode == Mode::Identify
+                && event.update.is_none()
+                && !event.undated
+                && events.iter().any(|other| newer(&other));
             prop_assert!(*status == Status::Repeated || overtaken, "{status:?} {event:?}");
         }
         prop_assert_eq!(tables.visible(), before);
@@ -200,8 +249,17 @@ proptest! {
         let settings = overwrite(MergeStrategy::Overwrite);
         let one_person: Vec<Event> = events
             .into_iter()
-            .map(|event| Event { user_id: "u1".into(), anonymous_id: ByteString::new(), ..event })
-            .filter(|event| event.mode != Mode::Find)
+            .map(|event| {
+                keyed(Event {
+                    user_id: "u1".into(),
+                    anonymous_id: ByteString::new(),
+                    undated: false,
+                    ..event
+                })
+            })
+            // What makes no contact says nothing where there is none yet.
+            .filter(|event| event.mode != Mode::Find && !event.is_bare_remove())
+            .filter(|event| !event.only_clears())
             .collect();
         prop_assume!(!one_person.is_empty());
         let mut plain = Tables::default();

@@ -9,26 +9,33 @@ use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 use weir_ids::{AccountId, BatchId, ContactId};
 use weir_proto::contact::v1::{
-    BatchKey, Contact, ContactEvent, ContactField, FieldKey, IgnoredField, TextList,
-    UpsertContactsRequest, UpsertMode, UpsertResult, UpsertStatus, Value, get_contact_request,
-    value,
+    BatchKey, ChangeUniqueIdentifiersRequest, Contact, ContactEvent, ContactField, FieldKey,
+    IgnoredField, TextList, UpsertContactsRequest, UpsertMode, UpsertResult, UpsertStatus, Value,
+    VersionedIdentifiers, get_contact_request, value,
 };
-use weir_proto::contact::v1::{KeyStrategy as KeyChoice, MergeStrategy as MergeChoice};
+use weir_proto::contact::v1::{
+    KeyStrategy as KeyChoice, MembershipMode as UpdateMode, MembershipUpdate as Update,
+    MergeStrategy as MergeChoice,
+};
 use weir_rpc::{internal, invalid};
 use weir_values::FieldId;
 
-use crate::app::{Outcome, Profile};
+use crate::app::{Ignored, Outcome, Profile};
 use crate::domain::{
-    ANONYMOUS_ID, Batch, Event, KeyStrategy, MergeStrategy, Mode, Settings, Status as Stored,
-    USER_ID, normalise,
+    ANONYMOUS_ID, Batch, Event, KeyStrategy, MembershipMode, MembershipUpdate, MergeStrategy, Mode,
+    Settings, Status as Stored, USER_ID, is_email, normalise,
 };
-use crate::store::ContactKey;
+use crate::store::{ContactKey, UniqueIdentifiers};
 
 /// The edge takes no more in one request.
 const MAX_EVENTS: usize = 1_000;
 /// Ids of 255 characters.
 const MAX_ID_BYTES: usize = 1_020;
 const MAX_CLOSED: usize = 1_000;
+/// Removes that an account may have kept whose plan we are not told.
+const MAX_KEPT_REMOVES: i64 = 50_000;
+/// Of a value in the source's log (semantics 7.3), in characters.
+const MAX_LOGGED: usize = 120;
 /// Semantics 3.2 has two.
 const MAX_UNIQUE_IDENTIFIERS: usize = 2;
 
@@ -47,23 +54,14 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
     if request.events.len() > MAX_EVENTS {
         return Err(invalid("events", "must be at most 1,000"));
     }
-    let key_strategy = match request.key_strategy() {
-        KeyChoice::Any => KeyStrategy::Any,
-        KeyChoice::NextIfEmpty => KeyStrategy::NextIfEmpty,
-        KeyChoice::Unspecified => return Err(invalid("key_strategy", "must be given")),
-    };
+    let key_strategy = key_strategy_of(request.key_strategy())?;
     let merge_strategy = match request.merge_strategy() {
         MergeChoice::Overwrite => MergeStrategy::Overwrite,
         MergeChoice::Append => MergeStrategy::Append,
         MergeChoice::Ignore => MergeStrategy::Ignore,
         MergeChoice::Unspecified => return Err(invalid("merge_strategy", "must be given")),
     };
-    if request.unique_identifiers.len() > MAX_UNIQUE_IDENTIFIERS {
-        return Err(invalid("unique_identifiers", "must be at most two"));
-    }
-    for field in &request.unique_identifiers {
-        field_of("unique_identifiers", field)?;
-    }
+    check_unique_identifiers(&request.unique_identifiers)?;
     Ok(Batch {
         account: account_of(&request.account_id)?,
         id: request
@@ -72,8 +70,15 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
             .map_err(|_| invalid("batch_id", NOT_AN_ID))?,
         window: day_of("window", &request.window)?,
         epoch: request.epoch,
+        identifiers_version: request.identifiers_version,
+        kept_removes_limit: match request.kept_removes_limit {
+            0 => MAX_KEPT_REMOVES,
+            limit if limit > 0 => limit,
+            _ => return Err(invalid("kept_removes_limit", "must not be negative")),
+        },
         settings: Settings {
             unique_identifiers: request.unique_identifiers,
+            caseless_identifiers: request.caseless_identifiers,
             key_strategy,
             merge_strategy,
             existing_only: request.existing_only,
@@ -89,6 +94,53 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
             })
             .collect::<Result<_, _>>()?,
     })
+}
+
+fn key_strategy_of(choice: KeyChoice) -> Result<KeyStrategy, Status> {
+    match choice {
+        KeyChoice::Any => Ok(KeyStrategy::Any),
+        KeyChoice::NextIfEmpty => Ok(KeyStrategy::NextIfEmpty),
+        KeyChoice::Unspecified => Err(invalid("key_strategy", "must be given")),
+    }
+}
+
+fn check_unique_identifiers(fields: &[String]) -> Result<(), Status> {
+    if fields.len() > MAX_UNIQUE_IDENTIFIERS {
+        return Err(invalid("unique_identifiers", "must be at most two"));
+    }
+    for field in fields {
+        field_of("unique_identifiers", field)?;
+    }
+    match fields {
+        [one, other] if one == other => {
+            Err(invalid("unique_identifiers", "must be different fields"))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(super) fn identifiers_of(
+    request: ChangeUniqueIdentifiersRequest,
+) -> Result<UniqueIdentifiers, Status> {
+    let strategy = key_strategy_of(request.key_strategy())?;
+    check_unique_identifiers(&request.unique_identifiers)?;
+    Ok(UniqueIdentifiers {
+        fields: request.unique_identifiers,
+        strategy,
+        version: 0,
+    })
+}
+
+pub(super) fn versioned_of(identifiers: UniqueIdentifiers) -> VersionedIdentifiers {
+    let strategy = match identifiers.strategy {
+        KeyStrategy::Any => KeyChoice::Any,
+        KeyStrategy::NextIfEmpty => KeyChoice::NextIfEmpty,
+    };
+    VersionedIdentifiers {
+        unique_identifiers: identifiers.fields,
+        key_strategy: strategy.into(),
+        version: identifiers.version,
+    }
 }
 
 type Violation = (&'static str, &'static str);
@@ -115,10 +167,23 @@ fn event_of(event: ContactEvent) -> Result<Event, Violation> {
         fields_json: text("fields_json", event.fields_json)?,
         event_micros,
         message_id: without_nul(text("message_id", event.message_id)?),
-        has_wish: event.membership_update.is_some(),
+        update: event.membership_update.map(update_of).transpose()?,
+        undated: event.undated,
+        no_values: event.no_values,
         funded: event.funded,
         key,
     })
+}
+
+fn update_of(update: Update) -> Result<MembershipUpdate, Violation> {
+    let mode = match update.mode() {
+        UpdateMode::Add => MembershipMode::Add,
+        UpdateMode::Remove => MembershipMode::Remove,
+        UpdateMode::Unspecified => return Err(("membership_update.mode", "must be given")),
+    };
+    let audience = update.audience_id.parse();
+    let audience = audience.map_err(|_| ("membership_update.audience_id", NOT_AN_ID))?;
+    Ok(MembershipUpdate { mode, audience })
 }
 
 fn identifier(field: &'static str, bytes: Bytes) -> Result<ByteString, Violation> {
@@ -147,7 +212,7 @@ fn without_nul(text: ByteString) -> ByteString {
 fn micros_of(time: Timestamp) -> Option<i64> {
     let nanos = u32::try_from(time.nanos).ok()?;
     let time = DateTime::from_timestamp(time.seconds, nanos)?;
-    let years = -62_167_219_200..=253_402_300_799;
+    let years = -62_135_596_800..=253_402_300_799;
     years
         .contains(&time.timestamp())
         .then(|| time.timestamp_micros())
@@ -182,21 +247,27 @@ fn result_of(outcome: Outcome, contact_id: Bytes) -> UpsertResult {
         Stored::NotFunded => UpsertStatus::NotFunded,
         Stored::Refused => UpsertStatus::Refused,
         Stored::NotFound => UpsertStatus::NotFound,
+        Stored::Kept => UpsertStatus::Kept,
+        Stored::Unstorable => UpsertStatus::Unstorable,
     };
     UpsertResult {
-        first_time: None,
+        first_time: outcome
+            .first_micros
+            .and_then(DateTime::from_timestamp_micros)
+            .map(timestamp_of),
         status: status.into(),
         contact_id,
-        ignored_fields: outcome
-            .ignored
-            .into_iter()
-            .map(|(field_id, reason)| IgnoredField {
-                code: String::new(),
-                value: String::new(),
-                field_id,
-                reason: reason.to_owned(),
-            })
-            .collect(),
+        ignored_fields: outcome.ignored.into_iter().map(ignored_of).collect(),
+    }
+}
+
+fn ignored_of(ignored: Ignored) -> IgnoredField {
+    let text = serde_json::from_str::<String>(&ignored.value).unwrap_or(ignored.value);
+    IgnoredField {
+        field_id: ignored.field,
+        reason: ignored.reason.cure().to_owned(),
+        code: ignored.reason.code().to_owned(),
+        value: text.chars().take(MAX_LOGGED).collect(),
     }
 }
 
@@ -224,7 +295,7 @@ pub(super) fn key_of(key: Option<get_contact_request::Key>) -> Result<ContactKey
         Some(Key::Field(FieldKey { field_id, value })) => {
             field_of("field.field_id", &field_id)?;
             let value = usable("field.value", value)?;
-            let value = normalise(&field_id, value.into()).into_owned();
+            let value = normalise(value.into(), is_email(&field_id)).into_owned();
             ContactKey::Identifier(field_id, value)
         }
         None => return Err(invalid("key", "must be given: what to find the contact by")),

@@ -10,6 +10,7 @@ use prost_types::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tonic::{Code, Status};
+use uuid::Uuid;
 use weir_ids::AccountId;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::activity::v1::{
@@ -18,9 +19,10 @@ use weir_proto::activity::v1::{
 use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_rpc::{Channel, Deadline, MAX_MESSAGE};
+use weir_service::Pulse;
 
 use crate::app::{App, Delivery};
-use crate::domain::{Link, Message, USER_ID};
+use crate::domain::{Link, Message, Removal, USER_ID};
 use crate::metrics;
 use crate::store::OutboxRow;
 
@@ -33,10 +35,19 @@ const LAST_BACKOFF: Duration = Duration::from_secs(5);
 const CALL: Duration = Duration::from_secs(8);
 /// Accounts in one round, so that a loud one waits for the others.
 const ACCOUNTS: i64 = 100;
+/// Accounts whose rows could not be read or dropped in one round; then all of the table is
+/// taken to be away.
+const MAX_FAILURES: u32 = 3;
+/// Behind it come all.
+const FIRST_ACCOUNT: AccountId = AccountId(Uuid::nil());
+/// One delivery, of several calls and statements, each at the end of its time.
+pub const RELAY_BEATS: Duration = Duration::from_secs(120);
 /// Batches in one call.
 const MESSAGES: usize = 16;
 /// The contract's limit.
 const MAX_LINKS: usize = 10_000;
+/// As well.
+const MAX_WISHES: usize = 1_000;
 
 /// The services that are told.
 #[derive(Clone)]
@@ -95,9 +106,48 @@ impl Peers {
             let request = Deadline::after(CALL).request(request)?;
             self.audience.join_contacts(request).await?;
         }
+        self.apply_removes(account, messages).await?;
         metrics::delivered(count);
         Ok(())
     }
+
+    /// Removes that were kept until their person became known, at their own times. What
+    /// audience says of each is final: it was overtaken, or its audience is gone.
+    async fn apply_removes(
+        &mut self,
+        account: AccountId,
+        messages: &[Message<'_>],
+    ) -> Result<(), Status> {
+        let removals = messages.iter().flat_map(|message| &message.removals);
+        let wishes: Vec<audience::Wish> = removals.map(wish_of).collect();
+        for wishes in wishes.chunks(MAX_WISHES) {
+            let request = audience::ApplyWishesRequest {
+                account_id: account.to_string(),
+                wishes: wishes.to_vec(),
+            };
+            let request = Deadline::after(CALL).request(request)?;
+            self.audience.apply_wishes(request).await?;
+        }
+        Ok(())
+    }
+}
+
+fn wish_of(removal: &Removal<'_>) -> audience::Wish {
+    let Removal(contact, of, micros, message_id) = removal;
+    audience::Wish {
+        contact_id: contact.to_string().into(),
+        audience_id: of.to_string().into(),
+        mode: audience::WishMode::Remove.into(),
+        wish_time: timestamp_of(*micros),
+        message_id: message_id.to_string().into(),
+    }
+}
+
+fn timestamp_of(micros: i64) -> Option<Timestamp> {
+    DateTime::from_timestamp_micros(micros).map(|time| Timestamp {
+        seconds: time.timestamp(),
+        nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
+    })
 }
 
 fn link_of(link: &Link<'_>) -> IdentifierLink {
@@ -112,85 +162,109 @@ fn link_of(link: &Link<'_>) -> IdentifierLink {
         value: value.to_string().into(),
         contact_id: contact.to_string().into(),
         version: *version,
-        link_time: DateTime::from_timestamp_micros(*linked_micros).map(|time| Timestamp {
-            seconds: time.timestamp(),
-            nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
-        }),
+        link_time: timestamp_of(*linked_micros),
     }
 }
 
 /// Delivers for ever: what batches of this process wrote, as they write it; and what was left
 /// in the table, by a process that ended or while somebody was away, every second. With growing
-/// pauses while a receiver or PostgreSQL is away.
-pub async fn relay(app: App, peers: Peers, mut written: mpsc::Receiver<OutboxRow>) {
-    let mut backoff = FIRST_BACKOFF;
+/// pauses while a receiver is away; while only the table is, what is in memory is told on.
+pub async fn relay(app: App, peers: Peers, mut written: mpsc::Receiver<OutboxRow>, pulse: Pulse) {
+    let (mut receivers, mut table) = (FIRST_BACKOFF, FIRST_BACKOFF);
     let mut poll = tokio::time::interval(POLL);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rows = Vec::new();
+    let mut after = FIRST_ACCOUNT;
     loop {
+        pulse.beat();
         let round = tokio::select! {
-            _ = poll.tick() => tell_left(&app, &peers).await,
+            _ = poll.tick() => tell_left(&app, &peers, &mut after, &pulse).await,
             _ = written.recv_many(&mut rows, MESSAGES) => {
-                tell_written(&app, &peers, std::mem::take(&mut rows)).await
+                tell_written(&app, &peers, std::mem::take(&mut rows), &pulse).await
             }
         };
         match round {
-            Round::Quiet => backoff = FIRST_BACKOFF,
+            Round::Quiet => (receivers, table) = (FIRST_BACKOFF, FIRST_BACKOFF),
             Round::More => {
-                backoff = FIRST_BACKOFF;
+                (receivers, table) = (FIRST_BACKOFF, FIRST_BACKOFF);
                 poll.reset_immediately();
             }
-            Round::Away => {
+            Round::Refused => metrics::undelivered(),
+            Round::TableAway => {
                 metrics::undelivered();
-                tokio::time::sleep(backoff).await;
-                backoff = (backoff * 2).min(LAST_BACKOFF);
-                // What came meanwhile stands in the table, and need not be kept here.
-                while written.try_recv().is_ok() {}
+                poll.reset_after(table);
+                table = (table * 2).min(LAST_BACKOFF);
+            }
+            Round::ReceiversAway => {
+                metrics::undelivered();
+                tokio::time::sleep(receivers).await;
+                receivers = (receivers * 2).min(LAST_BACKOFF);
             }
         }
     }
 }
 
+/// How a round went; where several things happened, the last of these counts.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Round {
     Quiet,
+    /// Some account's messages were, which is for itself.
+    Refused,
+    TableAway,
+    /// There may be more in the table.
     More,
-    Away,
+    ReceiversAway,
 }
 
 /// What batches wrote lately, a call for each account.
-async fn tell_written(app: &App, peers: &Peers, mut rows: Vec<OutboxRow>) -> Round {
+async fn tell_written(app: &App, peers: &Peers, mut rows: Vec<OutboxRow>, pulse: &Pulse) -> Round {
     rows.sort_by_key(OutboxRow::account);
     let mut round = Round::Quiet;
     for rows in rows.chunk_by(|one, next| one.account() == next.account()) {
+        pulse.beat();
         let mut teller = Teller::new(peers, rows[0].account());
         let told = app.deliver_written(rows, async |all| teller.tell(all).await);
         match told.await {
             Ok(Delivery::Done | Delivery::Nothing) => {}
             // What one account's messages fail at must not hold up the others; a receiver
             // that is away is so for all.
-            Ok(Delivery::Failed) if !teller.unreachable => round = Round::Away,
-            Ok(Delivery::Failed) | Err(_) => return Round::Away,
+            Ok(Delivery::Failed) if !teller.unreachable => round = round.max(Round::Refused),
+            Ok(Delivery::Failed) => return Round::ReceiversAway,
+            // They were told, and will be once more.
+            Err(_) => round = round.max(Round::Refused),
         }
     }
     round
 }
 
-/// One delivery for each account for which something was left.
-async fn tell_left(app: &App, peers: &Peers) -> Round {
-    let Ok(accounts) = app.accounts_with_messages(ACCOUNTS).await else {
-        return Round::Away;
+/// One delivery for each of the next accounts for which something was left.
+async fn tell_left(app: &App, peers: &Peers, after: &mut AccountId, pulse: &Pulse) -> Round {
+    let Ok(accounts) = app.accounts_with_messages(*after, ACCOUNTS).await else {
+        return Round::TableAway;
     };
+    let is_full = accounts.len() as i64 >= ACCOUNTS;
+    let last = accounts.last().filter(|_| is_full);
+    *after = last.copied().unwrap_or(FIRST_ACCOUNT);
     let mut round = Round::Quiet;
+    let mut failures = 0;
     for account in accounts {
+        pulse.beat();
         let mut teller = Teller::new(peers, account);
         let limit = MESSAGES as i64;
         let told = app.deliver_left(account, limit, async |all| teller.tell(all).await);
         match told.await {
             Ok(Delivery::Done) => round = round.max(Round::More),
             Ok(Delivery::Nothing) => {}
-            Ok(Delivery::Failed) if !teller.unreachable => round = Round::Away,
-            Ok(Delivery::Failed) | Err(_) => return Round::Away,
+            Ok(Delivery::Failed) if !teller.unreachable => round = round.max(Round::Refused),
+            Ok(Delivery::Failed) => return Round::ReceiversAway,
+            // Where accounts are spread over servers, one of these may be away.
+            Err(_) => {
+                failures += 1;
+                round = round.max(Round::TableAway);
+                if failures == MAX_FAILURES {
+                    return Round::TableAway;
+                }
+            }
         }
     }
     round

@@ -1,8 +1,8 @@
 //! The one table from errors to codes.
 
-use tonic::Status;
+use tonic::{Code, Status};
 use weir_reasons::Reason;
-use weir_rpc::{aborted, internal, invalid, unavailable};
+use weir_rpc::{aborted, internal, invalid, refused, refused_with, unavailable};
 
 use crate::app::Error;
 
@@ -11,13 +11,34 @@ pub(super) fn status_of(error: Error) -> Status {
     match error {
         Error::Closed => aborted(
             Reason::BatchClosed,
-            "the batch was closed or its epoch is past; reserve units for a new one",
+            "the batch was closed; reserve units for a new one",
+        ),
+        Error::EpochPast(stands) => refused_with(
+            Code::Aborted,
+            Reason::EpochPast,
+            "the batch was admitted under a past epoch; reserve units for a new one",
+            "epoch",
+            stands,
+        ),
+        Error::EpochImplausible => refused(
+            Code::InvalidArgument,
+            Reason::EpochImplausible,
+            "epoch: is too far ahead of the one that stands",
+        ),
+        Error::IdentifiersChanged => aborted(
+            Reason::IdentifiersChanged,
+            "the account's unique identifiers changed; map the events anew",
+        ),
+        Error::ContactsExist => refused(
+            Code::FailedPrecondition,
+            Reason::ContactsExist,
+            "unique identifiers and key strategy are fixed once a contact is stored",
         ),
         Error::InvalidFields(position) => invalid(
             &format!("events[{position}].fields_json"),
             "must be a JSON object of field ids and canonical values",
         ),
-        Error::Unavailable => unavailable("the contact store"),
-        Error::Internal => internal(),
+        Error::Unavailable | Error::Conflict => unavailable("the contact store"),
+        Error::Refused | Error::Internal => internal(),
     }
 }

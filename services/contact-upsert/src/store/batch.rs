@@ -4,30 +4,46 @@
 //! by key as they are written. Contacts that are found only after others are locked are not
 //! waited for. Identifiers are read without a lock: whoever changes one holds its contact, and
 //! the fold sees it when that happened in between.
+//!
+//! **Invariant:** what moves or deletes an identifier names the contact that it belongs to, as
+//! far as this batch knows. Where that is no longer so, the batch begins anew.
+//!
+//! **Invariant:** while a batch holds contacts it waits for nothing but keys that it inserts,
+//! in one order of tables and keys: so no two batches wait for each other.
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Client;
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::ContactId;
-use weir_postgres::{Failure, JsonText, Transaction};
+use weir_postgres::{Client, Failure, JsonText, Transaction};
 
 use super::{OutboxRow, micros_of};
 use crate::domain::{
-    Batch, Changes, Facts, Key, KeyId, Snapshot, Stamp, StoredContact, StoredLink, Unusable,
+    Batch, Care, Changes, Facts, Key, KeyId, NOBODY, Receipt, Snapshot, Stamp, StoredContact,
+    StoredLink, Unusable,
 };
 
+mod kept;
 mod sql;
 mod write;
 
 /// Why a batch was not stored.
 #[derive(Debug, thiserror::Error)]
 pub enum NotStored {
-    /// Its epoch is past, or it was closed: nothing of it may be stored any more.
+    /// It was closed, or stored before: nothing of it may be stored any more.
     #[error("the batch may no longer be stored")]
     Closed,
+    /// Its epoch is past; this one stands.
+    #[error("the batch's epoch is past")]
+    EpochPast(i64),
+    /// Its events were mapped under other unique identifiers.
+    #[error("the unique identifiers changed")]
+    IdentifiersChanged,
+    /// PostgreSQL does not take some value of it.
+    #[error("a value can't be stored")]
+    Refused,
     /// Another transaction was faster: the same again.
     #[error("another transaction was faster")]
     Conflict,
@@ -46,6 +62,7 @@ impl From<Failure> for NotStored {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Conflict => Self::Conflict,
+            Failure::Refused => Self::Refused,
             other => Self::Failed(other),
         }
     }
@@ -148,15 +165,17 @@ pub fn held_link(row: &Row) -> (Key<'_>, StoredLink<'_>) {
 pub struct BatchTransaction<'c> {
     transaction: Transaction<'c>,
     batch: &'c Batch,
+    care: Care,
     now: DateTime<Utc>,
 }
 
 impl<'c> BatchTransaction<'c> {
     /// Begins.
-    pub fn begin(client: &'c mut Client, batch: &'c Batch, now: DateTime<Utc>) -> Self {
+    pub fn begin(client: &'c mut Client, batch: &'c Batch, care: Care, now: DateTime<Utc>) -> Self {
         Self {
             transaction: Transaction::begin(client),
             batch,
+            care,
             now,
         }
     }
@@ -165,46 +184,41 @@ impl<'c> BatchTransaction<'c> {
     /// finds the receipts of these events.
     ///
     /// # Errors
-    /// When the batch's epoch is past, the account has no anchor, or PostgreSQL refuses.
+    /// When the batch's epoch or version is past, the account has no anchor, or PostgreSQL
+    /// refuses.
     pub async fn begin_load(
         &self,
         facts: &Facts<'_>,
         kept: Vec<(KeyId, StoredLink<'static>)>,
         sought: Vec<KeyId>,
         events: &[Uuid],
-    ) -> Result<(Rows, Vec<(Uuid, ContactId)>), NotStored> {
+    ) -> Result<(Rows, Vec<Receipt>), NotStored> {
         let account = &self.batch.account.0;
         let whose: [&(dyn ToSql + Sync); 1] = [account];
-        let epoch = self.transaction.prepare_cached(sql::EPOCH).await?;
-        let by_event = self.transaction.prepare_cached(sql::RECEIPTS).await?;
-        let (epoch, links) = tokio::join!(
+        let of_account = self.transaction.prepare_cached(sql::ACCOUNT).await?;
+        // What is prepared is sent at once, in this order.
+        self.transaction.prepare_cached(sql::LOCK_CONTACTS).await?;
+        self.transaction.prepare_cached(sql::RECEIPTS).await?;
+        let (of_account, links) = tokio::join!(
             biased;
-            self.transaction.query_opt(&epoch, &whose),
+            self.transaction.query_opt(&of_account, &whose),
             self.links(facts, &sought),
         );
-        let epoch: i64 = epoch?.ok_or(NotStored::NewAccount)?.get(0);
-        if epoch > self.batch.epoch {
-            return Err(NotStored::Closed);
-        }
+        // Of two errors the first is the cause.
+        let of_account = of_account?.ok_or(NotStored::NewAccount)?;
         let links = links?;
+        self.check_account(of_account.get(0), of_account.get(1))?;
         // Receipts are read behind the locks: whoever stores the same event at the same time
         // holds its contact, so its receipt is seen here instead of colliding at the end.
         let (contacts, receipts) = tokio::join!(
             biased;
             self.lock_contacts(&kept, &links, sql::LOCK_CONTACTS, |_| false),
-            async {
-                if events.is_empty() {
-                    return Ok(Vec::new());
-                }
-                let sought: [&(dyn ToSql + Sync); 2] = [account, &events];
-                self.transaction.query(&by_event, &sought).await
-            }
+            self.receipts(events),
         );
-        let receipts = receipts?
-            .iter()
-            .map(|row| (row.get(0), ContactId(row.get(1))))
-            .collect();
-        let contacts = contacts?;
+        let (contacts, receipts) = (contacts?, receipts?);
+        if self.care == Care::Heal {
+            self.are_still(&links, self.links(facts, &sought).await?)?;
+        }
         let rows = Rows {
             kept,
             sought,
@@ -212,6 +226,51 @@ impl<'c> BatchTransaction<'c> {
             contacts,
         };
         Ok((rows, receipts))
+    }
+
+    fn check_account(&self, epoch: i64, identifiers_version: i64) -> Result<(), NotStored> {
+        if epoch > self.batch.epoch {
+            return Err(NotStored::EpochPast(epoch));
+        }
+        if identifiers_version != self.batch.identifiers_version {
+            return Err(NotStored::IdentifiersChanged);
+        }
+        Ok(())
+    }
+
+    /// Whether links that were read before their contacts were locked are the same behind the
+    /// locks. Only then one that its contact does not bear out is really out of step.
+    fn are_still(&self, before: &[Row], behind: Vec<Row>) -> Result<(), NotStored> {
+        let link = |row: &Row| -> (i64, Uuid, i64) { (row.get(0), row.get(1), row.get(2)) };
+        let mut before: Vec<_> = before.iter().map(link).collect();
+        let mut behind: Vec<_> = behind.iter().map(link).collect();
+        before.sort_unstable();
+        behind.sort_unstable();
+        if before == behind {
+            Ok(())
+        } else {
+            Err(NotStored::Conflict)
+        }
+    }
+
+    /// The receipts of these events.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn receipts(&self, events: &[Uuid]) -> Result<Vec<Receipt>, NotStored> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let by_event = self.transaction.prepare_cached(sql::RECEIPTS).await?;
+        let sought: [&(dyn ToSql + Sync); 2] = [&self.batch.account.0, &events];
+        let receipts = self.transaction.query(&by_event, &sought).await?;
+        let receipts = receipts.iter().map(|row| Receipt {
+            key: row.get(0),
+            contact: row.get::<_, Option<Uuid>>(1).map(ContactId),
+            is_stored: row.get(2),
+            first_micros: row.get::<_, Option<_>>(3).map(micros_of),
+        });
+        Ok(receipts.collect())
     }
 
     /// Finds more keys and locks their contacts. Those that another transaction holds are left
@@ -269,7 +328,8 @@ impl<'c> BatchTransaction<'c> {
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
         let kept = kept.iter().map(|(_, link)| link.contact.0);
         let contacts = kept.chain(links.iter().map(|row| row.get(1)));
-        let mut contacts: Vec<Uuid> = contacts.filter(|id| !known(ContactId(*id))).collect();
+        let contacts = contacts.filter(|id| *id != NOBODY.0 && !known(ContactId(*id)));
+        let mut contacts: Vec<Uuid> = contacts.collect();
         contacts.sort_unstable();
         contacts.dedup();
         if contacts.is_empty() {
@@ -291,17 +351,26 @@ impl<'c> BatchTransaction<'c> {
         Ok(self.transaction.query(&held, &[account, &ids]).await?)
     }
 
-    /// Writes what changed and commits. `message` is for the relay.
+    /// Writes what changed. `message` is for the relay; answers one more, of removes that had
+    /// been kept for somebody who is known now.
     ///
     /// # Errors
     /// [`NotStored::Closed`] when the batch was closed; [`NotStored::Conflict`] when an
     /// identifier or receipt was made by another in the meantime. Nothing is written then.
-    pub async fn commit(
-        self,
+    pub async fn write(
+        &self,
         changes: &Changes<'_>,
         message: Option<&OutboxRow>,
-    ) -> Result<(), NotStored> {
-        self.write(changes, message).await?;
+    ) -> Result<Option<OutboxRow>, NotStored> {
+        self.write_all(changes, message).await?;
+        self.hand_over(changes).await
+    }
+
+    /// Commits what was written.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn commit(self) -> Result<(), NotStored> {
         Ok(self.transaction.commit().await?)
     }
 }

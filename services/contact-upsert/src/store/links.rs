@@ -89,7 +89,8 @@ impl Links {
 
     /// Keeps what was written and committed at `now_micros`.
     pub fn learn_changes(&self, account: AccountId, changes: &Changes<'_>, now_micros: i64) {
-        let entries = changes.announced_links().map(|row| {
+        let rows = changes.announced_links().chain(&changes.links_signed);
+        let entries = rows.map(|row| {
             let kept = Kept {
                 contact: row.contact,
                 version: row.version,
@@ -155,7 +156,9 @@ mod tests {
             fields_json: r#"{"str::email":"lana@x.org"}"#.into(),
             event_micros: micros,
             message_id: "m1".into(),
-            has_wish: false,
+            update: None,
+            undated: false,
+            no_values: false,
             funded: true,
             key: Uuid::nil(),
         }
@@ -165,6 +168,7 @@ mod tests {
     fn ids_are_kept_but_for_events_of_the_moment_that_linked_them() {
         let settings = Settings {
             unique_identifiers: vec!["str::email".into()],
+            caseless_identifiers: Vec::new(),
             key_strategy: KeyStrategy::Any,
             merge_strategy: MergeStrategy::Overwrite,
             existing_only: false,

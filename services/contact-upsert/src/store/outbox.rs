@@ -1,19 +1,30 @@
 //! What other services are to be told, one row a batch.
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::{Client, Transaction};
+use deadpool_postgres::Transaction;
+use futures_util::future::try_join_all;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::AccountId;
-use weir_postgres::Failure;
+use weir_postgres::{Client, Failure};
 
 use super::Store;
 use crate::domain::Message;
 
-/// Sent over several accounts: it finds those with work, oldest first.
+/// Sent over several accounts: those with a row from before a time, and their oldest row, in
+/// the order of the accounts. It steps from one account to the next by the key, so it costs
+/// what there are of accounts with rows, not of rows.
 const WAITING: &str = "
-    SELECT account_id, min(outbox_id::text)::uuid FROM outbox /* every account */
-    GROUP BY account_id ORDER BY 2 LIMIT $1";
+    WITH RECURSIVE waiting AS (
+        (SELECT account_id, outbox_id FROM outbox /* every account */
+         WHERE account_id > $1 ORDER BY account_id, outbox_id LIMIT 1)
+        UNION ALL
+        SELECT next.account_id, next.outbox_id
+        FROM waiting CROSS JOIN LATERAL (
+            SELECT account_id, outbox_id FROM outbox
+            WHERE account_id > waiting.account_id ORDER BY account_id, outbox_id LIMIT 1
+        ) AS next)
+    SELECT account_id, outbox_id FROM waiting WHERE outbox_id < $2 LIMIT $3";
 
 const CLAIM: &str = "
     SELECT outbox_id, payload FROM outbox
@@ -22,15 +33,9 @@ const CLAIM: &str = "
     LIMIT $3
     FOR UPDATE SKIP LOCKED";
 
-const DELETE: &str = "
-    DELETE FROM outbox o USING unnest($2::uuid[]) AS k (outbox_id)
-    WHERE o.account_id = $1 AND o.outbox_id = k.outbox_id";
-
-/// Receipts are dropped by this many a statement, so that none runs long.
-const PURGE: &str = "
-    DELETE FROM receipts /* every account */
-    WHERE (account_id, event_key) IN (
-        SELECT account_id, event_key FROM receipts WHERE receive_time < $1 LIMIT $2)";
+/// One row by its whole key. Some at a time might be planned as a walk over all of the
+/// account's rows, which are many just when somebody was away.
+const DELETE: &str = "DELETE FROM outbox WHERE account_id = $1 AND outbox_id = $2";
 
 /// What one batch left to be told.
 #[derive(Debug)]
@@ -118,17 +123,14 @@ impl<'c> Parcel<'c> {
     /// When PostgreSQL refuses; then it will be told again.
     pub async fn delivered(self) -> Result<(), Failure> {
         let delete = self.transaction.prepare_cached(DELETE).await?;
-        let (account, ids) = keys(&self.rows);
-        let parameters = &[&account as _, &ids as _];
-        self.transaction.execute(&delete, parameters).await?;
+        let deletes = self.rows.iter().map(|row| {
+            let key: [&(dyn ToSql + Sync); 2] = [&row.account.0, &row.id];
+            let (transaction, delete) = (&self.transaction, &delete);
+            async move { transaction.execute(delete, &key).await }
+        });
+        try_join_all(deletes).await?;
         Ok(self.transaction.commit().await?)
     }
-}
-
-/// Of rows of one account.
-fn keys(rows: &[OutboxRow]) -> (Option<Uuid>, Vec<Uuid>) {
-    let account = rows.first().map(|row| row.account.0);
-    (account, rows.iter().map(|row| row.id).collect())
 }
 
 /// No id that is made later is smaller.
@@ -138,17 +140,21 @@ fn first_id_of(time: DateTime<Utc>) -> Uuid {
 }
 
 impl Store {
-    /// Accounts with something to tell, and their oldest row, which has its time in it.
+    /// Up to `limit` accounts behind `after` with something to tell from before a time, and
+    /// their oldest row, which has its time in it.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
     pub async fn accounts_with_messages(
         &self,
+        after: AccountId,
+        before: DateTime<Utc>,
         limit: i64,
     ) -> Result<Vec<(AccountId, Uuid)>, Failure> {
         let client = self.client().await?;
         let waiting = client.prepare_cached(WAITING).await?;
-        let rows = client.query(&waiting, &[&limit]).await?;
+        let parameters = &[&after.0 as _, &first_id_of(before) as _, &limit as _];
+        let rows = client.query(&waiting, parameters).await?;
         let pairs = rows.iter();
         Ok(pairs
             .map(|row| (AccountId(row.get(0)), row.get(1)))
@@ -162,18 +168,12 @@ impl Store {
     pub async fn delivered(&self, rows: &[OutboxRow]) -> Result<(), Failure> {
         let client = self.client().await?;
         let delete = client.prepare_cached(DELETE).await?;
-        let (account, ids) = keys(rows);
-        client.execute(&delete, &[&account, &ids]).await?;
+        let deletes = rows.iter().map(|row| {
+            let key: [&(dyn ToSql + Sync); 2] = [&row.account.0, &row.id];
+            let (client, delete) = (&client, &delete);
+            async move { client.execute(delete, &key).await }
+        });
+        try_join_all(deletes).await?;
         Ok(())
-    }
-
-    /// Drops receipts from before `time`, at most `limit` of them; answers how many there were.
-    ///
-    /// # Errors
-    /// When PostgreSQL refuses.
-    pub async fn purge_receipts(&self, time: DateTime<Utc>, limit: i64) -> Result<u64, Failure> {
-        let client = self.client().await?;
-        let purge = client.prepare_cached(PURGE).await?;
-        Ok(client.execute(&purge, &[&time, &limit]).await?)
     }
 }

@@ -22,13 +22,20 @@ const CLOSE: &str = "
 const UNITS: &str = "
     SELECT s.window_day, s.batch_id, s.units
     FROM unnest($2::date[], $3::uuid[]) AS u (window_day, batch_id)
-    JOIN usage s
-      ON s.account_id = $1 AND s.window_day = u.window_day AND s.batch_id = u.batch_id";
+    CROSS JOIN LATERAL (
+        SELECT * FROM usage
+        WHERE account_id = $1 AND window_day = u.window_day AND batch_id = u.batch_id
+        LIMIT 1
+    ) AS s";
 
 const FENCE: &str = "
     UPDATE accounts SET usage_epoch = GREATEST(usage_epoch, $2)
-    WHERE account_id = $1
+    WHERE account_id = $1 AND usage_epoch + $3 >= $2
     RETURNING usage_epoch";
+
+/// An epoch grows by one a rebuild: one that is this much ahead was never given out, and would
+/// shut out every batch from then on.
+const MAX_EPOCH_STEP: i64 = 1_000_000;
 
 const SUMS: &str = "
     SELECT window_day, sum(units)::bigint
@@ -36,6 +43,15 @@ const SUMS: &str = "
     WHERE account_id = $1 AND window_day >= $2
     GROUP BY window_day
     ORDER BY window_day";
+
+/// What became of a fence.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fenced {
+    /// The epoch that stands now, and the units by day.
+    At(i64, Vec<(NaiveDate, i64)>),
+    /// Refused: the epoch is too far ahead.
+    Implausible,
+}
 
 impl Store {
     /// Makes the account's anchor row, if it is not there.
@@ -95,16 +111,19 @@ impl Store {
         account: AccountId,
         epoch: i64,
         day: NaiveDate,
-    ) -> Result<(i64, Vec<(NaiveDate, i64)>), Failure> {
+    ) -> Result<Fenced, Failure> {
         self.anchor(account).await?;
         let mut client = self.client().await?;
         let transaction = client.transaction().await?;
         let fence = transaction.prepare_cached(FENCE).await?;
         let sums = transaction.prepare_cached(SUMS).await?;
-        let stands = transaction.query_one(&fence, &[&account.0, &epoch]).await?;
+        let parameters = &[&account.0 as _, &epoch as _, &MAX_EPOCH_STEP as _];
+        let Some(stands) = transaction.query_opt(&fence, parameters).await? else {
+            return Ok(Fenced::Implausible);
+        };
         let rows = transaction.query(&sums, &[&account.0, &day]).await?;
         transaction.commit().await?;
         let sums = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-        Ok((stands.get(0), sums))
+        Ok(Fenced::At(stands.get(0), sums))
     }
 }

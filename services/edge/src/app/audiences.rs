@@ -6,12 +6,14 @@ use std::time::Duration;
 use bytestring::ByteString;
 use moka::future::Cache;
 use weir_ids::AudienceId;
+use weir_reasons::Reason;
 
 use super::App;
 use super::batch::{Batch, Content};
 use crate::clients::Failure;
-use crate::domain::envelope::Refusal;
+use crate::domain::envelope::{Refusal, SHOWN};
 use crate::domain::stages::AudienceSaid;
+use crate::domain::text::cut;
 
 /// Audiences are never taken from Segment again once it may touch them, so this only bounds
 /// how long something that can't happen would go unseen.
@@ -39,7 +41,8 @@ impl App {
     pub(super) async fn check_audiences(&self, batch: &mut Batch) -> Result<(), Failure> {
         let mut checks: HashMap<ByteString, AudienceSaid> = HashMap::new();
         for event in &batch.events {
-            if let Content::Good(envelope) = &event.content
+            // An echo is refused for what is wrong with it, as well (semantics 1.5).
+            if let Content::Good(envelope) | Content::Echo(envelope) = &event.content
                 && let Some(wish) = &envelope.wish
             {
                 checks
@@ -53,8 +56,10 @@ impl App {
         let failure = self.ask(batch, &mut checks).await.err();
         let mut others = 0;
         for event in &mut batch.events {
-            let Content::Good(envelope) = &event.content else {
-                continue;
+            let (envelope, is_echo) = match &event.content {
+                Content::Good(envelope) => (envelope, false),
+                Content::Echo(envelope) => (envelope, true),
+                Content::Refused(_) => continue,
             };
             let Some(wish) = &envelope.wish else {
                 others += 1;
@@ -62,12 +67,18 @@ impl App {
             };
             let said = checks[&wish.audience_id];
             event.progress.audience = Some(said);
-            others += usize::from(said != AudienceSaid::Failed);
-            if let AudienceSaid::Unknown | AudienceSaid::OtherOrigin = said {
+            others += usize::from(said != AudienceSaid::Failed || is_echo);
+            let code = match said {
+                AudienceSaid::Unknown => Some(Reason::AudienceUnknown),
+                AudienceSaid::OtherOrigin => Some(Reason::AudienceOtherOrigin),
+                AudienceSaid::Usable | AudienceSaid::Failed => None,
+            };
+            if let Some(code) = code {
                 event.content = Content::Refused(Refusal {
+                    code,
                     path: "audience.id",
                     reason: "no audience that Segment (Actions) may change".into(),
-                    value: wish.audience_id.to_string(),
+                    value: cut(&wish.audience_id, SHOWN),
                     message_id: envelope.message_id.to_string(),
                     event_name: envelope.event_name.to_string(),
                 });

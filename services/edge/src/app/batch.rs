@@ -9,14 +9,16 @@ use uuid::Uuid;
 use weir_rpc::Deadline;
 
 use super::MAX_EVENTS;
-use crate::clients::{Caller, ContactSettings, Entitlement, LogLine, Reservation};
+use crate::clients::{Caller, ContactSettings, Entitlement, Reservation};
 use crate::domain::envelope::{Envelope, Kind, Reader, Reading, Refusal};
-use crate::domain::outcome::{Limits, Progress, Start};
+use crate::domain::outcome::{Limit, Limits, Progress, Start};
 use crate::domain::reading::read_all;
-use crate::domain::split::Unsplittable;
-use crate::domain::stages::{ActivitySaid, Mapped};
+use crate::domain::split::{Unsplittable, without_mark};
+use crate::domain::stages::{ActivitySaid, IgnoredValue, Mapped, Meter};
 
 pub(super) struct Batch {
+    /// Stands for the request in the source's log; a UUID.
+    pub id: String,
     pub caller: Arc<Caller>,
     pub kind: Kind,
     /// Unix time in microseconds.
@@ -26,11 +28,16 @@ pub(super) struct Batch {
     pub body: Bytes,
     pub events: Vec<Event>,
     pub settings: ContactSettings,
-    pub entitlement: Entitlement,
+    /// None until mapping has spoken.
+    pub entitlement: Option<Entitlement>,
     /// The one that counts: of the last start.
     pub reservation: Option<Reservation>,
-    /// For the source's log.
-    pub ignored: Vec<LogLine>,
+    /// Profile and activity units that it used of them, where that is certain.
+    pub spent: (Option<i64>, Option<i64>),
+    /// The epoch that a ledger said stands; 0 where none did.
+    pub ledger_epoch: i64,
+    /// Of the unique identifiers that contact-upsert refused.
+    pub refused_identifiers_version: Option<i64>,
 }
 
 pub(super) struct Event {
@@ -39,13 +46,17 @@ pub(super) struct Event {
     pub progress: Progress,
     pub mapped: Option<Mapped>,
     pub contact_id: ByteString,
+    /// Of an event without a timestamp that was stored before: when it was first received.
+    pub first_time: Option<i64>,
+    /// Values that contact-upsert ignored.
+    pub ignored: Vec<IgnoredValue>,
 }
 
 pub(super) enum Content {
     Good(Envelope),
-    /// Goes to mapping for its sample and log line, and no further.
+    /// Goes to mapping for its sample, and no further.
     Refused(Refusal),
-    Echo,
+    Echo(Envelope),
 }
 
 impl Batch {
@@ -63,33 +74,48 @@ impl Batch {
             own_namespaces,
             fresh_id: || Uuid::new_v4().to_string(),
         };
+        let body = without_mark(body);
         let keep = |span, reading| Event::new(kind, span, reading);
-        let events = read_all(&reader, body, MAX_EVENTS, keep)?;
+        let mut events = read_all(&reader, &body, MAX_EVENTS, keep)?;
+        for (index, event) in events.iter_mut().enumerate() {
+            if let Content::Good(envelope) = &mut event.content {
+                envelope.place(index);
+            }
+        }
         Ok(Self {
+            id: Uuid::new_v4().to_string(),
             caller,
             kind,
             arrival,
             deadline,
-            body: body.clone(),
+            body,
             events,
             settings: ContactSettings::default(),
-            entitlement: Entitlement::default(),
+            entitlement: None,
             reservation: None,
-            ignored: Vec::new(),
+            spent: (None, None),
+            ledger_epoch: 0,
+            refused_identifiers_version: None,
         })
     }
 
-    /// Places of the events that mapping took.
-    pub fn mapped(&self) -> Vec<usize> {
-        let taken = |place: &usize| self.events[*place].mapped.is_some();
+    /// Places of the events that mapping took and `also` holds for.
+    pub fn mapped(&self, also: impl Fn(&Event) -> bool) -> Vec<usize> {
+        let taken = |place: &usize| {
+            let event = &self.events[*place];
+            event.mapped.is_some() && also(event)
+        };
         (0..self.events.len()).filter(taken).collect()
     }
 
     /// Forgets what the stores said, since they undid it.
     pub fn start_anew(&mut self) {
-        self.ignored.clear();
+        self.spent = (None, None);
         for event in &mut self.events {
+            event.first_time = None;
+            event.ignored.clear();
             event.progress.contact = None;
+            event.progress.held_up = None;
             event.progress.activity = None;
             event.progress.applied = None;
             event.contact_id = ByteString::new();
@@ -104,12 +130,20 @@ impl Batch {
     }
 
     pub fn limits(&self) -> Limits {
-        let reservation = self.reservation.as_ref();
-        reservation.map_or_else(Limits::default, |reservation| Limits {
-            profile: reservation.profile.limit,
-            activity: reservation.activity.limit,
+        let Some(reservation) = &self.reservation else {
+            return Limits::default();
+        };
+        let limit = |meter: &Meter, factors| Limit {
+            value: meter.limit,
+            factors,
+            is_in_flight: meter.is_short_for_now(i64::MAX),
+        };
+        let plan = self.entitlement.unwrap_or_default();
+        Limits {
+            profile: limit(&reservation.profile, plan.profile_factors()),
+            activity: limit(&reservation.activity, plan.activity_factors()),
             window_end: reservation.window_end,
-        })
+        }
     }
 }
 
@@ -120,9 +154,12 @@ impl Event {
                 let wish = envelope.wish.as_ref().map(|wish| wish.mode);
                 (Content::Good(envelope), Start::Good, wish)
             }
-            Reading::Echo => (Content::Echo, Start::Echo, None),
+            Reading::Echo(envelope) => {
+                let wish = envelope.wish.as_ref().map(|wish| wish.mode);
+                (Content::Echo(envelope), Start::Echo, wish)
+            }
             Reading::Refused(refusal) => {
-                let start = Start::Refused(refusal.message());
+                let start = Start::Refused(refusal.code, refusal.message());
                 (Content::Refused(refusal), start, None)
             }
         };
@@ -132,14 +169,22 @@ impl Event {
             progress: Progress::new(kind, start, wish),
             mapped: None,
             contact_id: ByteString::new(),
+            first_time: None,
+            ignored: Vec::new(),
         }
+    }
+
+    /// When it counts as having happened: an event without a timestamp keeps the time of its
+    /// first try (semantics 1.4, 5.4).
+    pub fn micros(&self) -> i64 {
+        self.first_time.unwrap_or(self.envelope().micros)
     }
 
     /// The envelope of an event that mapping took.
     pub fn envelope(&self) -> &Envelope {
         match &self.content {
             Content::Good(envelope) => envelope,
-            Content::Refused(_) | Content::Echo => {
+            Content::Refused(_) | Content::Echo(_) => {
                 unreachable!("only good events are mapped, and only mapped ones go on")
             }
         }

@@ -1,16 +1,23 @@
 //! Identifies and member entries: reserve, upsert, wishes.
 
 use super::batch::Batch;
+use super::reserve::Wanted;
 use super::{App, Stop};
 use crate::domain::grants;
 
 impl App {
     pub(super) async fn identify(&self, batch: &mut Batch) -> Result<(), Stop> {
-        let places = batch.mapped();
+        let places = batch.mapped(|event| event.progress.wants_contact());
         if places.is_empty() {
             return Ok(());
         }
-        let reservation = self.reserve(batch, places.len(), 0).await?;
+        let keys = || {
+            places
+                .iter()
+                .map(|place| batch.events[*place].envelope().key)
+        };
+        let wanted = Wanted::of(keys(), std::iter::empty::<()>());
+        let reservation = self.reserve(batch, wanted).await?;
         let keys = places
             .iter()
             .map(|place| batch.events[*place].envelope().key);

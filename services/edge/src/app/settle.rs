@@ -1,4 +1,4 @@
-//! What follows the answer: the batch is settled, and what was ignored is logged.
+//! What follows the answer: the batch is settled.
 //!
 //! A settlement waits a moment for the account's next reservation and goes along with it;
 //! only where none comes it gets a call of its own.
@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use tracing::Instrument;
 use weir_rpc::Deadline;
 
 use super::App;
@@ -79,34 +80,26 @@ impl App {
         activity: Option<i64>,
     ) {
         let caller = batch.caller.clone();
-        let arrival = batch.arrival;
-        let lines = std::mem::take(&mut batch.ignored);
-        let stored = profile.zip(activity);
-        if stored.is_none() {
+        batch.spent = (profile, activity);
+        let Some((profile, activity)) = profile.zip(activity) else {
             metrics::unsettled();
-        }
+            return;
+        };
         if self.background.len() >= MOST {
             metrics::shed("settlement");
             return;
         }
-        if let Some((profile, activity)) = stored {
-            let settlement = Settlement::of(&reservation, profile, activity);
-            self.settlements.add(&caller.account_id, settlement);
-        }
+        let settlement = Settlement::of(&reservation, profile, activity);
+        self.settlements.add(&caller.account_id, settlement);
         let clients = self.clients.clone();
         let settlements = self.settlements.clone();
-        self.background.spawn(async move {
-            if !lines.is_empty() {
-                let deadline = Deadline::after(TIME);
-                let _ = clients.append_log(&caller, arrival, &lines, deadline).await;
-            }
-            if stored.is_some() {
-                tokio::time::sleep(WAIT).await;
-                let batch_id = &reservation.batch_id;
-                let left = settlements.take_with(&caller.account_id, batch_id);
-                send(&clients, &caller.account_id, &left).await;
-            }
-        });
+        let settling = async move {
+            tokio::time::sleep(WAIT).await;
+            let batch_id = &reservation.batch_id;
+            let left = settlements.take_with(&caller.account_id, batch_id);
+            send(&clients, &caller.account_id, &left).await;
+        };
+        self.background.spawn(settling.in_current_span());
     }
 
     /// Sends those that were to go along with a reservation which failed. They get a call of
@@ -114,9 +107,8 @@ impl App {
     pub(super) fn settle_alone(&self, account_id: &str, settlements: Vec<Settlement>) {
         let clients = self.clients.clone();
         let account_id = account_id.to_owned();
-        self.background.spawn(async move {
-            send(&clients, &account_id, &settlements).await;
-        });
+        let settling = async move { send(&clients, &account_id, &settlements).await };
+        self.background.spawn(settling.in_current_span());
     }
 }
 

@@ -1,99 +1,78 @@
 //! The stages that both kinds of batches go through.
 
-use weir_ids::BatchId;
+use weir_reasons::Reason;
 use weir_rpc::Deadline;
 
 use super::App;
-use super::batch::{Batch, Content};
+use super::batch::{Batch, Content, Event};
 use crate::clients::{
-    ContactToUpsert, EventToMap, Failure, LogLine, Reservation, UpsertMode, WishToApply,
+    ContactToUpsert, EventToMap, Failure, MapRequest, Reservation, UpsertMode, UpsertedContact,
+    WishToApply,
 };
 use crate::domain::envelope::Kind;
 use crate::domain::outcome::MappingVerdict;
-use crate::domain::stages::{ActivitySaid, AudienceSaid, ContactSaid, MappingSaid, WishSaid};
-
-/// What mapping's log takes in one call.
-const MAX_LOG_LINES: usize = 1_000;
+use crate::domain::stages::{
+    ActivitySaid, AudienceSaid, ContactSaid, MappingSaid, Traits, WishSaid,
+};
 
 impl App {
-    /// Has the batch mapped; refused events are sent along for samples and log.
+    /// Has the batch mapped; refused events are sent along for their samples.
     pub(super) async fn map(&self, batch: &mut Batch) -> Result<(), Failure> {
         let mut places = Vec::with_capacity(batch.events.len());
         let mut sent = Vec::with_capacity(batch.events.len());
+        // Samples were taken when it was mapped for the first time.
+        let is_first = batch.refused_identifiers_version.is_none();
         for (place, event) in batch.events.iter().enumerate() {
+            let index = u32::try_from(place).unwrap_or(u32::MAX);
             match &event.content {
                 Content::Good(envelope)
                     if event.progress.audience != Some(AudienceSaid::Failed) =>
                 {
-                    sent.push(EventToMap::Good(&event.span, envelope));
+                    sent.push(EventToMap::Good(index, &event.span, envelope));
                 }
-                Content::Refused(refusal) => sent.push(EventToMap::Refused(&event.span, refusal)),
-                Content::Good(_) | Content::Echo => continue,
+                Content::Refused(refusal) if is_first => {
+                    sent.push(EventToMap::Refused(index, &event.span, refusal));
+                }
+                Content::Good(_) | Content::Refused(_) | Content::Echo(_) => continue,
             }
             places.push(place);
         }
         if sent.is_empty() {
             return Ok(());
         }
+        let request = MapRequest {
+            batch_id: &batch.id,
+            kind: batch.kind,
+            arrival: batch.arrival,
+            body: &batch.body,
+            refused_identifiers_version: batch.refused_identifiers_version,
+        };
         let answer = self
             .clients
-            .map_events(
-                &batch.caller,
-                batch.kind,
-                batch.arrival,
-                &batch.body,
-                &sent,
-                batch.deadline,
-            )
+            .map_events(&batch.caller, &request, &sent, batch.deadline)
             .await?;
         drop(sent);
         batch.settings = answer.settings;
-        batch.entitlement = answer.entitlement;
+        batch.entitlement = Some(answer.entitlement);
         for (place, said) in places.into_iter().zip(answer.results) {
             let event = &mut batch.events[place];
             if let Content::Refused(_) = event.content {
                 continue;
             }
+            event.mapped = None;
             event.progress.mapping = match said {
                 None => None,
-                Some(MappingSaid::Rejected(message)) => Some(MappingVerdict::Rejected(message)),
+                Some(MappingSaid::Rejected(code, message)) => {
+                    Some(MappingVerdict::Rejected(code, message))
+                }
                 Some(MappingSaid::Mapped(mapped)) => {
-                    event.progress.has_fields = !matches!(&*mapped.fields_json, "" | "{}");
+                    event.progress.traits = mapped.traits;
                     event.mapped = Some(mapped);
                     Some(MappingVerdict::Mapped)
                 }
             };
         }
         Ok(())
-    }
-
-    /// Reserves units under a new batch id; the account's settlements that wait go along.
-    pub(super) async fn reserve(
-        &self,
-        batch: &mut Batch,
-        profile: usize,
-        activity: usize,
-    ) -> Result<Reservation, Failure> {
-        let units = |count| i64::try_from(count).unwrap_or(i64::MAX);
-        let account_id = &batch.caller.account_id;
-        let settlements = self.settlements.take(account_id);
-        let reserved = self
-            .clients
-            .reserve(
-                account_id,
-                &BatchId::new().to_string(),
-                (units(profile), units(activity)),
-                batch.entitlement,
-                &settlements,
-                batch.deadline,
-            )
-            .await;
-        if reserved.is_err() {
-            self.settle_alone(account_id, settlements);
-        }
-        let reservation = reserved?;
-        batch.reservation = Some(reservation.clone());
-        Ok(reservation)
     }
 
     /// Upserts the contacts of the events at `places`. Answers the profile units that were
@@ -120,7 +99,7 @@ impl App {
                     envelope: event.envelope(),
                     mode,
                     fields_json: &event.mapped().fields_json,
-                    no_values: false,
+                    no_values: event.progress.traits != Traits::Values,
                     funded: *funded,
                 }
             })
@@ -130,7 +109,7 @@ impl App {
             .upsert_contacts(
                 &batch.caller,
                 reservation,
-                &batch.settings,
+                (&batch.settings, batch.entitlement.unwrap_or_default()),
                 &events,
                 deadline,
             )
@@ -139,18 +118,7 @@ impl App {
         let (results, units) = called.answer;
         for (place, result) in places.iter().zip(results) {
             let event = &mut batch.events[*place];
-            event.progress.contact = Some(result.said);
-            event.contact_id = result.contact_id;
-            for (path, reason) in result.ignored {
-                if batch.ignored.len() < MAX_LOG_LINES {
-                    batch.ignored.push(LogLine {
-                        kind: batch.kind,
-                        message_id: event.envelope().message_id.to_string(),
-                        path,
-                        reason,
-                    });
-                }
-            }
+            event.take_contact(result);
         }
         Ok(called.certain.then_some(units))
     }
@@ -170,6 +138,7 @@ impl App {
                 let wish = event.envelope().wish.as_ref()?;
                 Some(WishToApply {
                     envelope: event.envelope(),
+                    micros: event.micros(),
                     mode: wish.mode,
                     audience_id: &wish.audience_id,
                     contact_id: &event.contact_id,
@@ -186,6 +155,20 @@ impl App {
         for (place, said) in places.into_iter().zip(applied) {
             batch.events[place].progress.applied = Some(said);
         }
+    }
+}
+
+impl Event {
+    fn take_contact(&mut self, result: UpsertedContact) {
+        self.progress.contact = Some(result.said);
+        if result.said == ContactSaid::NothingNew {
+            // That a newer event has set a field is nothing to mend.
+            let why = result.ignored.iter().find(|one| one.code != Reason::Stale);
+            self.progress.held_up = why.map(|one| Box::new((one.code, one.field_id.clone())));
+        }
+        self.contact_id = result.contact_id;
+        self.first_time = result.first_time;
+        self.ignored = result.ignored;
     }
 }
 

@@ -1,29 +1,33 @@
 //! Tracks: reserve, probe, upsert, record, wishes (semantics 4.7, 6.4).
 
 use std::collections::HashSet;
+use std::hash::Hash;
 use std::time::Duration;
 
 use weir_rpc::Deadline;
 
 use super::batch::{Batch, Event};
+use super::reserve::Wanted;
 use super::{App, Stop};
 use crate::clients::{ActivityToRecord, Cause, Failure, Reservation};
 use crate::domain::grants;
 use crate::domain::stages::{ActivitySaid, ContactSaid};
 
 /// Kept back from the contact stage, so that a contact service that hangs does not take the
-/// activities with it: they can still be stored as plain ones (206).
+/// plain tracks with it.
 const FOR_ACTIVITIES: Duration = Duration::from_millis(2_500);
 
 impl App {
     pub(super) async fn track(&self, batch: &mut Batch) -> Result<(), Stop> {
-        let mut places = batch.mapped();
-        places.retain(|place| batch.events[*place].mapped().activity.is_some());
+        let places = batch.mapped(|event| event.mapped().activity.is_some());
         if places.is_empty() {
             return Ok(());
         }
-        let wanting = with_contact(batch, &places).len();
-        let reservation = self.reserve(batch, wanting, places.len()).await?;
+        let wanting = with_contact(batch, &places);
+        let contact_keys = wanting.iter().map(|at| batch.events[*at].envelope().key);
+        let activity_keys = places.iter().map(|at| activity_key(&batch.events[*at]));
+        let wanted = Wanted::of(contact_keys, activity_keys);
+        let reservation = self.reserve(batch, wanted).await?;
         let keys = places
             .iter()
             .map(|place| activity_key(&batch.events[*place]));
@@ -71,19 +75,7 @@ impl App {
         if tracks.iter().all(|(_, paid)| *paid) {
             return Ok(());
         }
-        let carried: HashSet<_> = tracks
-            .iter()
-            .filter(|(_, paid)| *paid)
-            .map(|(place, _)| activity_key(&batch.events[*place]))
-            .collect();
-        let asked: Vec<usize> = tracks
-            .iter()
-            .filter(|(place, paid)| {
-                let event = &batch.events[*place];
-                !paid && event.progress.wants_contact() && !carried.contains(&activity_key(event))
-            })
-            .map(|(place, _)| *place)
-            .collect();
+        let asked = unpaid_with_contact(batch, tracks);
         if asked.is_empty() {
             return Ok(());
         }
@@ -117,7 +109,7 @@ impl App {
     }
 
     /// The contacts of tracks with traits or a wish. A failure that is no reason to start
-    /// anew is said to the events alone: their activities go on as plain ones.
+    /// anew is said to these events alone: they come again as a whole, while plain ones go on.
     async fn contacts(
         &self,
         batch: &mut Batch,
@@ -142,8 +134,12 @@ impl App {
             Ok(units) => Ok(units),
             Err(failure) if failure.cause == Cause::Aborted => Err(failure),
             Err(failure) => {
+                let said = match failure.cause {
+                    Cause::Away | Cause::Aborted => ContactSaid::Away,
+                    Cause::Unexpected => ContactSaid::Failed,
+                };
                 for place in places {
-                    batch.events[place].progress.contact = Some(ContactSaid::Failed);
+                    batch.events[place].progress.contact = Some(said);
                 }
                 Ok(failure.undone.then_some(0))
             }
@@ -157,12 +153,10 @@ impl App {
         reservation: &Reservation,
         tracks: &[(usize, bool)],
     ) -> Result<Option<i64>, Failure> {
+        let limits = batch.limits();
         let tracks: Vec<(usize, bool)> = tracks
             .iter()
-            .filter(|(place, _)| {
-                // A late track of somebody who was deleted leaves nothing (semantics 3.9).
-                batch.events[*place].progress.contact != Some(ContactSaid::Deleted)
-            })
+            .filter(|(place, _)| !batch.events[*place].progress.leaves_no_activity(&limits))
             .copied()
             .collect();
         if tracks.is_empty() {
@@ -195,11 +189,30 @@ impl App {
                 Ok(called.certain.then_some(units))
             }
             Err(failure) => {
-                batch.say_activity(&places, ActivitySaid::Failed);
+                let said = match failure.cause {
+                    Cause::Away | Cause::Aborted => ActivitySaid::Away,
+                    Cause::Unexpected => ActivitySaid::Failed,
+                };
+                batch.say_activity(&places, said);
                 Err(failure)
             }
         }
     }
+}
+
+/// Tracks without a unit that would write a contact, and whose activity no paid one carries.
+fn unpaid_with_contact(batch: &Batch, tracks: &[(usize, bool)]) -> Vec<usize> {
+    let carried: HashSet<_> = tracks
+        .iter()
+        .filter(|(_, paid)| *paid)
+        .map(|(place, _)| activity_key(&batch.events[*place]))
+        .collect();
+    let is_asked = |(place, paid): &&(usize, bool)| {
+        let event = &batch.events[*place];
+        !paid && event.progress.wants_contact() && !carried.contains(&activity_key(event))
+    };
+    let asked = tracks.iter().filter(is_asked);
+    asked.map(|(place, _)| *place).collect()
 }
 
 fn with_contact(batch: &Batch, places: &[usize]) -> Vec<usize> {
@@ -207,10 +220,28 @@ fn with_contact(batch: &Batch, places: &[usize]) -> Vec<usize> {
     places.iter().copied().filter(wants).collect()
 }
 
-/// What makes two tracks one activity (semantics 4.5).
-fn activity_key(event: &Event) -> (&str, i64, &str) {
+/// What makes two tracks one activity (semantics 4.5): the name, the message, when, and who. Of
+/// two without a timestamp their content tells.
+fn activity_key(event: &Event) -> impl Eq + Hash {
     let envelope = event.envelope();
-    (&envelope.event_name, envelope.micros, &envelope.message_id)
+    let is_known = !envelope.user_id.is_empty();
+    let who = if is_known {
+        &envelope.user_id
+    } else {
+        &envelope.anonymous_id
+    };
+    let when = if envelope.dated {
+        Ok(envelope.micros)
+    } else {
+        Err(envelope.key)
+    };
+    (
+        &*envelope.event_name,
+        &*envelope.message_id,
+        when,
+        is_known,
+        &**who,
+    )
 }
 
 fn to_record(event: &Event, funded: bool) -> ActivityToRecord<'_> {
@@ -225,6 +256,7 @@ fn to_record(event: &Event, funded: bool) -> ActivityToRecord<'_> {
             .activity
             .as_ref()
             .expect("tracks without an activity were left out"),
+        micros: event.micros(),
         contact_id: if known { &event.contact_id } else { "" },
         funded,
     }

@@ -1,7 +1,5 @@
 //! Domain values ⇄ messages.
 
-use std::ops::Range;
-
 use bytestring::ByteString;
 use prost_types::Timestamp;
 use tonic::Code;
@@ -10,143 +8,16 @@ use weir_proto::audience::v1 as audience;
 use weir_proto::contact::v1 as contact;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::quota::v1 as quota;
+use weir_reasons::Reason;
 
 use super::Failure;
-use crate::domain::envelope::{Envelope, Kind, Refusal, WishMode};
+use super::types::*;
+use crate::domain::envelope::Kind;
+use crate::domain::log::Line;
 use crate::domain::stages::{
-    ActivitySaid, AudienceSaid, ContactSaid, Mapped, MappedActivity, MappingSaid, Meter, WishSaid,
+    ActivitySaid, AudienceSaid, ContactSaid, IgnoredValue, Mapped, MappedActivity, MappingSaid,
+    Meter, Traits, WishSaid,
 };
-
-/// Whose key a request carries.
-#[derive(Debug, Clone)]
-pub struct Caller {
-    pub account_id: String,
-    pub source_id: String,
-    pub source_kind: SourceKind,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SourceKind {
-    Actions,
-    Classic,
-}
-
-pub struct Audience {
-    pub id: String,
-    pub name: String,
-}
-
-/// Why there is no audience.
-pub enum AudienceRefused {
-    /// Blank or too long.
-    Name,
-    Unknown,
-    OtherOrigin,
-    Failed(Failure),
-}
-
-/// What mapping says of the account's contacts; handed on to contact-upsert unread.
-#[derive(Debug, Clone, Default)]
-pub struct ContactSettings(pub(super) mapping::ContactSettings);
-
-/// What mapping says of the account's plan; handed on to quota unread.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Entitlement(pub(super) mapping::Entitlement);
-
-/// An event on its way to mapping; a refused one for its sample and log line alone.
-/// With its place in the body.
-pub enum EventToMap<'a> {
-    Good(&'a Range<usize>, &'a Envelope),
-    Refused(&'a Range<usize>, &'a Refusal),
-}
-
-/// Units that a batch may use.
-#[derive(Debug, Clone)]
-pub struct Reservation {
-    pub batch_id: String,
-    pub window: String,
-    pub epoch: i64,
-    pub profile: Meter,
-    pub activity: Meter,
-    /// Unix time in microseconds.
-    pub window_end: i64,
-}
-
-/// What a batch stored.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settlement {
-    pub batch_id: String,
-    pub window: String,
-    pub epoch: i64,
-    /// Units.
-    pub profile: i64,
-    pub activity: i64,
-}
-
-impl Settlement {
-    /// `profile` and `activity` units, of what was reserved.
-    pub fn of(reservation: &Reservation, profile: i64, activity: i64) -> Self {
-        Self {
-            batch_id: reservation.batch_id.clone(),
-            window: reservation.window.clone(),
-            epoch: reservation.epoch,
-            profile,
-            activity,
-        }
-    }
-}
-
-/// An event on its way to contact-upsert.
-pub struct ContactToUpsert<'a> {
-    pub envelope: &'a Envelope,
-    pub mode: UpsertMode,
-    pub fields_json: &'a str,
-    /// See the contract.
-    pub no_values: bool,
-    pub funded: bool,
-}
-
-/// See the contract of contact-upsert.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum UpsertMode {
-    Identify,
-    Track,
-    Find,
-}
-
-pub struct UpsertedContact {
-    pub said: ContactSaid,
-    /// Empty where there is none.
-    pub contact_id: ByteString,
-    /// Field id and reason, for the source's log.
-    pub ignored: Vec<(String, String)>,
-}
-
-/// A track on its way to activity.
-pub struct ActivityToRecord<'a> {
-    pub envelope: &'a Envelope,
-    pub activity: &'a MappedActivity,
-    /// Empty for a plain track.
-    pub contact_id: &'a str,
-    pub funded: bool,
-}
-
-/// A wish on its way to audience.
-pub struct WishToApply<'a> {
-    pub envelope: &'a Envelope,
-    pub mode: WishMode,
-    pub audience_id: &'a str,
-    pub contact_id: &'a str,
-}
-
-/// A line for the source's log.
-#[derive(Debug, Clone)]
-pub struct LogLine {
-    pub kind: Kind,
-    pub message_id: String,
-    pub path: String,
-    pub reason: String,
-}
 
 /// Nanoseconds are cut to microseconds everywhere, so they are never made.
 pub(super) fn timestamp(micros: i64) -> Timestamp {
@@ -177,6 +48,10 @@ pub(super) fn found(
     called: Result<Option<audience::Audience>, Failure>,
 ) -> Result<Audience, AudienceRefused> {
     match called {
+        // An id may be anybody's; what was not made by Segment can't be touched from there.
+        Ok(Some(audience)) if audience.origin() == audience::Origin::Other => {
+            Err(AudienceRefused::OtherOrigin)
+        }
         Ok(Some(audience)) => Ok(Audience {
             id: audience.audience_id,
             name: audience.name,
@@ -207,9 +82,18 @@ pub(super) fn caller(answer: mapping::AuthenticateResponse) -> Result<Caller, Fa
 pub(super) fn mapping_said(result: mapping::MappedEvent) -> Option<MappingSaid> {
     Some(match result.outcome? {
         mapping::mapped_event::Outcome::Rejection(rejection) => {
-            MappingSaid::Rejected(rejection.message)
+            let code = Reason::of_code(&rejection.code).unwrap_or(Reason::NoMapping);
+            MappingSaid::Rejected(code, rejection.message)
         }
         mapping::mapped_event::Outcome::Mapped(mapped) => MappingSaid::Mapped(Mapped {
+            traits: match mapped.traits() {
+                mapping::MappedTraits::None => Traits::None,
+                mapping::MappedTraits::Values => Traits::Values,
+                mapping::MappedTraits::Clears => Traits::Clears,
+                mapping::MappedTraits::AllIgnored => Traits::AllIgnored,
+                // Nobody may guess whether a contact is to be made.
+                mapping::MappedTraits::Unspecified => return None,
+            },
             fields_json: ByteString::try_from(mapped.fields_json).ok()?,
             activity: match mapped.activity {
                 Some(activity) => Some(MappedActivity {
@@ -244,22 +128,33 @@ pub(super) fn entitlement(of: Entitlement) -> quota::Entitlement {
     }
 }
 
-pub(super) fn reservation(
-    batch_id: &str,
-    answer: quota::ReserveResponse,
-    wanted: (i64, i64),
-) -> Option<Reservation> {
+pub(super) fn reservation(ask: &Ask<'_>, answer: quota::ReserveResponse) -> Option<Reservation> {
     let meter = |meter: quota::Meter, wanted| Meter {
         granted: meter.granted.clamp(0, wanted),
         limit: meter.limit,
         remaining: meter.remaining.max(0),
+        used: meter.used,
     };
     Some(Reservation {
-        batch_id: batch_id.to_owned(),
+        batch_id: ask.batch_id.to_owned(),
         window: answer.window,
         epoch: answer.epoch,
-        profile: meter(answer.profile?, wanted.0),
-        activity: meter(answer.activity?, wanted.1),
+        profile: meter(answer.profile?, ask.profile),
+        activity: meter(answer.activity?, ask.activity),
+        window_end: micros(answer.window_end_time),
+    })
+}
+
+pub(super) fn window_usage(answer: quota::GetUsageResponse) -> Option<WindowUsage> {
+    let meter = |usage: quota::Usage| Meter {
+        granted: 0,
+        limit: usage.limit,
+        remaining: (usage.limit - usage.used - usage.reserved).max(0),
+        used: usage.used,
+    };
+    Some(WindowUsage {
+        profile: meter(answer.profile?),
+        activity: meter(answer.activity?),
         window_end: micros(answer.window_end_time),
     })
 }
@@ -284,22 +179,31 @@ pub(super) fn merge_strategy(settings: &ContactSettings) -> contact::MergeStrate
 pub(super) fn upserted(result: contact::UpsertResult) -> UpsertedContact {
     let said = match result.status() {
         contact::UpsertStatus::Stored => ContactSaid::Stored,
+        // The repeat of a `remove` that was kept.
+        contact::UpsertStatus::Repeated if result.contact_id.is_empty() => ContactSaid::Kept,
         contact::UpsertStatus::Repeated => ContactSaid::Repeated,
         contact::UpsertStatus::NothingNew => ContactSaid::NothingNew,
         contact::UpsertStatus::NotFunded => ContactSaid::NotFunded,
         contact::UpsertStatus::Refused => ContactSaid::Refused,
         contact::UpsertStatus::NotFound => ContactSaid::NotFound,
         contact::UpsertStatus::Deleted => ContactSaid::Deleted,
-        contact::UpsertStatus::Kept
-        | contact::UpsertStatus::Unstorable
-        | contact::UpsertStatus::Unspecified => ContactSaid::Failed,
+        contact::UpsertStatus::Kept => ContactSaid::Kept,
+        contact::UpsertStatus::Unstorable => ContactSaid::Unstorable,
+        contact::UpsertStatus::Unspecified => ContactSaid::Failed,
     };
+    let first_time = result.first_time.map(|time| micros(Some(time)));
     let ignored = result.ignored_fields.into_iter();
     UpsertedContact {
         said,
         contact_id: ByteString::try_from(result.contact_id).unwrap_or_default(),
+        first_time,
         ignored: ignored
-            .map(|field| (field.field_id, field.reason))
+            .map(|field| IgnoredValue {
+                code: Reason::of_code(&field.code).unwrap_or(Reason::IdentifierTaken),
+                field_id: field.field_id,
+                reason: field.reason,
+                value: field.value,
+            })
             .collect(),
     }
 }
@@ -310,9 +214,8 @@ pub(super) fn recorded(result: activity::RecordResult) -> ActivitySaid {
         activity::RecordStatus::Backlogged => ActivitySaid::Backlogged,
         activity::RecordStatus::Repeated => ActivitySaid::Repeated,
         activity::RecordStatus::NotFunded => ActivitySaid::NotFunded,
-        activity::RecordStatus::Unstorable | activity::RecordStatus::Unspecified => {
-            ActivitySaid::Failed
-        }
+        activity::RecordStatus::Unstorable => ActivitySaid::Unstorable,
+        activity::RecordStatus::Unspecified => ActivitySaid::Failed,
     }
 }
 
@@ -322,7 +225,7 @@ pub(super) fn applied(result: audience::WishResult) -> WishSaid {
         audience::WishStatus::HeldBack => WishSaid::HeldBack,
         audience::WishStatus::Overtaken => WishSaid::Overtaken,
         audience::WishStatus::UnknownAudience => WishSaid::UnknownAudience,
-        audience::WishStatus::Unspecified => WishSaid::Failed,
+        audience::WishStatus::Unstorable | audience::WishStatus::Unspecified => WishSaid::Failed,
     }
 }
 
@@ -335,15 +238,21 @@ pub(super) fn checked(check: i32) -> AudienceSaid {
     }
 }
 
-pub(super) fn log_entry(line: &LogLine, arrival: i64) -> mapping::LogEntry {
+pub(super) fn log_entry(line: &Line, batch_id: &str, arrival: i64) -> mapping::LogEntry {
     mapping::LogEntry {
         log_time: Some(timestamp(arrival)),
         kind: kind(line.kind).into(),
         message_id: line.message_id.clone(),
-        path: line.path.clone(),
+        path: line.path.to_owned(),
         reason: line.reason.clone(),
-        value: String::new(),
-        ..mapping::LogEntry::default()
+        value: line.value.clone(),
+        code: line.code.code().to_owned(),
+        status: u32::from(line.status),
+        event_name: line.event_name.clone(),
+        batch_id: batch_id.to_owned(),
+        index: line.index,
+        field_id: line.field_id.clone(),
+        count: line.count,
     }
 }
 

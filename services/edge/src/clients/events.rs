@@ -7,9 +7,8 @@ use std::ops::Range;
 use weir_proto::audience::v1 as audience;
 use weir_proto::contact::v1 as contact;
 
-use super::convert::{
-    ActivityToRecord, ContactToUpsert, EventToMap, UpsertMode, WishToApply, kind, timestamp,
-};
+use super::convert::{kind, timestamp};
+use super::types::{ActivityToRecord, ContactToUpsert, EventToMap, UpsertMode, WishToApply};
 use super::wire::Wire;
 use crate::domain::envelope::{Kind, WishMode};
 
@@ -17,7 +16,7 @@ use crate::domain::envelope::{Kind, WishMode};
 pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<'_>) {
     wire.variant(1, kind(of));
     match event {
-        EventToMap::Good(place, envelope) => {
+        EventToMap::Good(index, place, envelope) => {
             span(wire, 3, envelope.traits.as_ref());
             span(wire, 4, envelope.properties.as_ref());
             span(wire, 5, envelope.location.as_ref());
@@ -28,8 +27,9 @@ pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<
             wire.time(8, timestamp(envelope.micros));
             wire.text(9, &envelope.message_id);
             span(wire, 11, Some(place));
+            wire.number(12, *index);
         }
-        EventToMap::Refused(place, refusal) => {
+        EventToMap::Refused(index, place, refusal) => {
             wire.text(7, &refusal.event_name);
             wire.time(8, timestamp(arrival));
             wire.text(9, &refusal.message_id);
@@ -39,6 +39,7 @@ pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<
                 wire.text(3, &refusal.value);
             });
             span(wire, 11, Some(place));
+            wire.number(12, *index);
         }
     }
 }
@@ -94,7 +95,7 @@ pub(super) fn activity_event(wire: &mut Wire, event: &ActivityToRecord<'_>) {
     wire.text(3, &mapped.attributes_json);
     wire.number(4, mapped.retention_days);
     wire.numbers(5, &mapped.earlier_retention_days);
-    wire.time(6, timestamp(event.envelope.micros));
+    wire.time(6, timestamp(event.micros));
     wire.text(7, &event.envelope.message_id);
     wire.text(8, &event.envelope.user_id);
     wire.text(9, &event.envelope.anonymous_id);
@@ -113,7 +114,7 @@ pub(super) fn wish(wire: &mut Wire, wish: &WishToApply<'_>) {
     wire.text(1, wish.contact_id);
     wire.text(2, wish.audience_id);
     wire.variant(3, mode);
-    wire.time(4, timestamp(wish.envelope.micros));
+    wire.time(4, timestamp(wish.micros));
     wire.text(5, &wish.envelope.message_id);
 }
 

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use tonic::{Code, Request, Response, Status};
+use weir_reasons::Reason;
 use weir_rpc::Deadline;
 
 use crate::metrics;
@@ -36,6 +37,10 @@ pub struct Failure {
     pub cause: Cause,
     /// Whether it is certain that nothing was stored.
     pub undone: bool,
+    /// What the service said, where it said something that this version knows.
+    pub reason: Option<Reason>,
+    /// The epoch that stands, where a ledger refused a past one.
+    pub epoch: Option<i64>,
     pub(super) code: Code,
 }
 
@@ -43,11 +48,27 @@ impl Failure {
     /// A service that answers against its contract.
     pub(super) fn unexpected(hop: &'static str) -> Self {
         tracing::error!(hop, "the answer does not fit the call");
+        Self::internal(hop)
+    }
+
+    /// Ours to mend; it is logged already.
+    pub fn internal(hop: &'static str) -> Self {
+        Self::of(hop, Cause::Unexpected, Code::Internal)
+    }
+
+    /// No time was left.
+    pub fn late(hop: &'static str) -> Self {
+        Self::of(hop, Cause::Away, Code::DeadlineExceeded)
+    }
+
+    fn of(hop: &'static str, cause: Cause, code: Code) -> Self {
         Self {
             hop,
-            cause: Cause::Unexpected,
+            cause,
             undone: false,
-            code: Code::Internal,
+            reason: None,
+            epoch: None,
+            code,
         }
     }
 }
@@ -84,6 +105,8 @@ where
             hop,
             cause: cause(&status),
             undone: certain,
+            reason: weir_rpc::reason_of(&status),
+            epoch: weir_rpc::told(&status, "epoch").and_then(|epoch| epoch.parse().ok()),
             code: status.code(),
         };
         if status.source().is_none() && answers.contains(&status.code()) {
@@ -97,7 +120,9 @@ where
             tokio::time::sleep(pause).await;
             continue;
         }
-        tracing::warn!(hop, code = ?status.code(), reason = status.message(), "a hop failed");
+        // Not its message: what a service says of a call may be about what was in it.
+        let reason = failure.reason.map_or("", Reason::code);
+        tracing::warn!(hop, code = ?status.code(), reason, "a hop failed");
         return Err(failure);
     }
 }

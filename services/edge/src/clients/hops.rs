@@ -13,9 +13,10 @@ use weir_rpc::Deadline;
 use super::convert::{self, *};
 use super::events;
 use super::failure::call;
+use super::types::*;
 use super::wire::Wire;
 use super::{Called, Clients, Failure};
-use crate::domain::envelope::Kind;
+use crate::domain::log::Line;
 use crate::domain::stages::{ActivitySaid, AudienceSaid, MappingSaid, WishSaid};
 
 /// What mapping made of a batch.
@@ -94,27 +95,26 @@ impl Clients {
     pub async fn map_events(
         &self,
         caller: &Caller,
-        kind: Kind,
-        arrival: i64,
-        body: &Bytes,
+        request: &MapRequest<'_>,
         events: &[EventToMap<'_>],
         deadline: Deadline,
     ) -> Result<MapAnswer, Failure> {
         let head = mapping::MapEventsRequest {
             account_id: caller.account_id.clone(),
             source_id: caller.source_id.clone(),
-            receive_time: Some(timestamp(arrival)),
+            receive_time: Some(timestamp(request.arrival)),
             events: Vec::new(),
             body: Bytes::new(),
-            batch_id: String::new(),
-            refused_identifiers_version: None,
+            batch_id: request.batch_id.to_owned(),
+            refused_identifiers_version: request.refused_identifiers_version,
         };
         let mut wire = Wire::after(&head, events.len() * BESIDE);
         for event in events {
             // Without the event itself it is short: one byte takes its length, most often.
+            let (kind, arrival) = (request.kind, request.arrival);
             wire.message(4, |wire| events::event(wire, kind, arrival, event));
         }
-        let message = wire.finish_with(5, body.clone());
+        let message = wire.finish_with(5, request.body.clone());
         let answer: mapping::MapEventsResponse = encoded_hop!(
             self.mapping_events,
             map_events,
@@ -134,40 +134,55 @@ impl Clients {
     pub async fn append_log(
         &self,
         caller: &Caller,
-        arrival: i64,
-        lines: &[LogLine],
+        (batch_id, arrival): (&str, i64),
+        lines: &[Line],
         deadline: Deadline,
     ) -> Result<(), Failure> {
         let message = || mapping::AppendLogRequest {
             account_id: caller.account_id.clone(),
             source_id: caller.source_id.clone(),
-            entries: lines.iter().map(|line| log_entry(line, arrival)).collect(),
+            entries: lines
+                .iter()
+                .map(|line| log_entry(line, batch_id, arrival))
+                .collect(),
         };
         hop!(self.mapping, append_log, deadline, message).map(|_| ())
     }
 
-    /// `wanted`: profile and activity units. The settlements, [`MAX_SETTLEMENTS`] at most, are
-    /// booked before.
+    /// The settlements, [`MAX_SETTLEMENTS`] at most, are booked before.
     pub async fn reserve(
         &self,
         account_id: &str,
-        batch_id: &str,
-        wanted: (i64, i64),
-        entitlement: Entitlement,
+        ask: &Ask<'_>,
         settlements: &[Settlement],
         deadline: Deadline,
     ) -> Result<Reservation, Failure> {
         let message = || quota::ReserveRequest {
             account_id: account_id.to_owned(),
-            batch_id: batch_id.to_owned(),
-            profile_units: wanted.0,
-            activity_units: wanted.1,
-            entitlement: Some(convert::entitlement(entitlement)),
+            batch_id: ask.batch_id.to_owned(),
+            profile_units: ask.profile,
+            activity_units: ask.activity,
+            entitlement: Some(entitlement(ask.entitlement)),
             settlements: convert::settlements(settlements),
-            ledger_epoch: 0,
+            ledger_epoch: ask.ledger_epoch,
         };
         let answer = hop!(self.quota, reserve, deadline, message)?.answer;
-        reservation(batch_id, answer, wanted).ok_or_else(|| Failure::unexpected("reserve"))
+        reservation(ask, answer).ok_or_else(|| Failure::unexpected("reserve"))
+    }
+
+    /// What is left of the account's units, where none are to be reserved.
+    pub async fn usage(
+        &self,
+        account_id: &str,
+        entitlement: Option<Entitlement>,
+        deadline: Deadline,
+    ) -> Result<WindowUsage, Failure> {
+        let message = || quota::GetUsageRequest {
+            account_id: account_id.to_owned(),
+            entitlement: entitlement.map(convert::entitlement),
+        };
+        let answer = hop!(self.quota, get_usage, deadline, message)?.answer;
+        window_usage(answer).ok_or_else(|| Failure::unexpected("get_usage"))
     }
 
     /// [`MAX_SETTLEMENTS`] at most.
@@ -189,7 +204,7 @@ impl Clients {
         &self,
         caller: &Caller,
         reservation: &Reservation,
-        settings: &ContactSettings,
+        (settings, entitlement): (&ContactSettings, Entitlement),
         events: &[ContactToUpsert<'_>],
         deadline: Deadline,
     ) -> Result<Called<(Vec<UpsertedContact>, i64)>, Failure> {
@@ -204,6 +219,8 @@ impl Clients {
             merge_strategy: merge_strategy(settings).into(),
             existing_only: settings.0.existing_only,
             identifiers_version: settings.0.identifiers_version,
+            caseless_identifiers: settings.0.caseless_identifiers.clone(),
+            kept_removes_limit: entitlement.kept_removes(),
             events: Vec::new(),
         };
         let payloads: usize = events.iter().map(|event| event.fields_json.len()).sum();

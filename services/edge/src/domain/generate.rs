@@ -11,6 +11,8 @@ pub fn json() -> impl Strategy<Value = String> {
         any::<f64>().prop_filter_map("finite", |n| n.is_finite().then(|| format!("{n:e}"))),
         any::<String>().prop_map(|text| serde_json::Value::from(text).to_string()),
         Just(r#""\ud83d\ude00 ]}\",[{\\""#.to_owned()),
+        Just(r#""half \ud83d \u0000""#.to_owned()),
+        "-?[1-9][0-9]{0,400}(\\.[0-9]{1,9})?([eE][+-]?[0-9]{1,9})?",
     ];
     leaf.prop_recursive(5, 40, 5, |inner| {
         let space = "[ \n\t]{0,2}";
@@ -53,4 +55,22 @@ pub fn almost_json() -> impl Strategy<Value = String> {
             }
             characters.into_iter().collect()
         })
+}
+
+/// Things that are no events, and mostly no JSON, but have their quotes and brackets in order.
+pub fn poison() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        Just(b"{\"a\":\"\xff\xfe\"}".to_vec()),
+        Just(b"{\"a\":\"\x01\n\"}".to_vec()),
+        Just(br#"{"user_id":"\ud800"}"#.to_vec()),
+        Just(b"{\"a\":nonsense 1e999}".to_vec()),
+        Just(b"{} {} garbage".to_vec()),
+        (1_usize..6_000).prop_map(|n| [b"[".repeat(n), b"]".repeat(n)].concat()),
+        (1_usize..6_000).prop_map(|n| [b"{\"a\":".repeat(n), b"}".repeat(n)].concat()),
+        prop::collection::vec(any::<u8>(), 1..50).prop_map(|mut bytes| {
+            bytes.retain(|byte| !b"\"\\[]{}, \n\r\t".contains(byte));
+            bytes.push(b'x');
+            bytes
+        }),
+    ]
 }

@@ -4,6 +4,12 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
+/// How many units events with these keys can need: one for each that is not another's repeat.
+pub fn needed<K: Eq + Hash>(keys: impl Iterator<Item = K>) -> i64 {
+    let distinct = keys.collect::<HashSet<_>>().len();
+    i64::try_from(distinct).unwrap_or(i64::MAX)
+}
+
 /// For each wanting event, by its key, whether it is funded.
 pub fn assign<K: Eq + Hash>(keys: impl ExactSizeIterator<Item = K>, granted: i64) -> Vec<bool> {
     let granted = usize::try_from(granted).unwrap_or(0);

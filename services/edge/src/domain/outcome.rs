@@ -3,28 +3,39 @@
 //! **Invariant:** total. Whatever was said, or not said, there is an outcome; where it does
 //! not add up it is 500, because silence reads as success.
 
+mod limits;
+
 use std::borrow::Cow;
 
+use weir_reasons::Reason;
+
 use super::envelope::{Kind, WishMode};
-use super::stages::{ActivitySaid, AudienceSaid, ContactSaid, WishSaid};
-use super::time;
+use super::stages::{ActivitySaid, AudienceSaid, ContactSaid, Traits, WishSaid};
+pub use limits::{Limit, Limits};
 
 /// What one event is answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Outcome {
     pub status: u16,
+    /// None for a plain 200.
+    pub code: Option<Reason>,
     /// Empty for a plain 200. Holds no value of the event.
     pub message: Cow<'static, str>,
 }
 
 impl Outcome {
     fn ok() -> Self {
-        Self::new(200, "")
+        Self {
+            status: 200,
+            code: None,
+            message: Cow::Borrowed(""),
+        }
     }
 
-    fn new(status: u16, message: impl Into<Cow<'static, str>>) -> Self {
+    fn new(status: u16, code: Reason, message: impl Into<Cow<'static, str>>) -> Self {
         Self {
             status,
+            code: Some(code),
             message: message.into(),
         }
     }
@@ -35,15 +46,15 @@ impl Outcome {
 pub enum Start {
     Good,
     Echo,
-    /// And what the customer is told.
-    Refused(String),
+    /// Why, and what the customer is told.
+    Refused(Reason, String),
 }
 
 /// What mapping said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MappingVerdict {
     Mapped,
-    Rejected(String),
+    Rejected(Reason, String),
 }
 
 /// How far an event came; `None` is a stage that did not speak.
@@ -54,9 +65,10 @@ pub struct Progress {
     pub wish: Option<WishMode>,
     pub audience: Option<AudienceSaid>,
     pub mapping: Option<MappingVerdict>,
-    /// Whether a mapped trait converted.
-    pub has_fields: bool,
+    pub traits: Traits,
     pub contact: Option<ContactSaid>,
+    /// A value that kept the event from saying anything new: why, and of which field.
+    pub held_up: Option<Box<(Reason, String)>>,
     pub activity: Option<ActivitySaid>,
     pub applied: Option<WishSaid>,
 }
@@ -69,63 +81,85 @@ impl Progress {
             wish,
             audience: None,
             mapping: None,
-            has_fields: false,
+            traits: Traits::None,
             contact: None,
+            held_up: None,
             activity: None,
             applied: None,
         }
     }
 
-    /// Whether a contact belongs to it: always, but to plain tracks (semantics 4.7).
+    /// Whether it goes to the contacts: always, but for plain tracks (semantics 4.7) and
+    /// identifies of which nothing is left (semantics 2.8).
     pub fn wants_contact(&self) -> bool {
-        self.kind != Kind::Track || self.has_fields || self.wish.is_some()
+        let says_something = match self.kind {
+            Kind::Identify | Kind::Member => self.traits != Traits::AllIgnored,
+            Kind::Track => matches!(self.traits, Traits::Values | Traits::Clears),
+        };
+        says_something || self.wish.is_some()
     }
 
     /// Whether it looks for a contact but never makes one (semantics 4.7).
     pub fn only_removes(&self) -> bool {
-        self.kind == Kind::Track && !self.has_fields && self.wish == Some(WishMode::Remove)
+        self.kind == Kind::Track
+            && self.traits != Traits::Values
+            && self.wish == Some(WishMode::Remove)
     }
-}
 
-/// The limits that stood when the batch was admitted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Limits {
-    pub profile: i64,
-    pub activity: i64,
-    /// Unix time in microseconds.
-    pub window_end: i64,
+    /// Whether its activity is left out, since nothing of the event is to be stored, or it is to
+    /// come again as a whole.
+    pub fn leaves_no_activity(&self, limits: &Limits) -> bool {
+        match self.contact {
+            Some(
+                ContactSaid::Deleted
+                | ContactSaid::Unstorable
+                | ContactSaid::Away
+                | ContactSaid::Failed,
+            ) => true,
+            Some(ContactSaid::NotFunded) => limits.profile.is_in_flight,
+            _ => false,
+        }
+    }
 }
 
 const OURS: &str = "an error of ours; send the event again";
 const NOTHING_NEW: &str = "nothing valid or new to update the contact with";
+const NOTHING_VALID: &str = "each of the mapped traits was ignored, since it is not valid for its \
+                             field; the log of the data source says why";
 const REFUSED: &str =
     "no such contact, and the merge settings of this data source allow no new ones";
 const DELETED: &str = "the contact was deleted after this event happened";
 const GONE: &str = "audience.id: the audience does not exist any more";
+const UNSTORABLE: &str = "the database does not take a value of this event";
 
 /// The outcome of one event.
 pub fn outcome(progress: &Progress, limits: &Limits) -> Outcome {
-    match &progress.start {
-        Start::Echo => return Outcome::ok(),
-        Start::Refused(message) => return Outcome::new(400, message.clone()),
-        Start::Good => {}
+    if let Start::Refused(code, message) = &progress.start {
+        return Outcome::new(400, *code, message.clone());
     }
     match progress.audience {
         Some(AudienceSaid::Unknown) => {
-            return Outcome::new(400, "audience.id: no such audience in this account");
+            let message = "audience.id: no such audience in this account";
+            return Outcome::new(400, Reason::AudienceUnknown, message);
         }
         Some(AudienceSaid::OtherOrigin) => {
             let message = "audience.id: this audience was not created by Segment (Actions), \
                            and can't be changed from there";
-            return Outcome::new(400, message);
+            return Outcome::new(400, Reason::AudienceOtherOrigin, message);
         }
-        Some(AudienceSaid::Failed) => return Outcome::new(500, OURS),
-        Some(AudienceSaid::Usable) | None => {}
+        // An echo needs none.
+        Some(AudienceSaid::Failed) if progress.start != Start::Echo => return audiences_away(),
+        Some(AudienceSaid::Failed | AudienceSaid::Usable) | None => {}
+    }
+    if progress.start == Start::Echo {
+        return Outcome::ok();
     }
     match &progress.mapping {
-        Some(MappingVerdict::Rejected(message)) => return Outcome::new(422, message.clone()),
+        Some(MappingVerdict::Rejected(code, message)) => {
+            return Outcome::new(422, *code, message.clone());
+        }
         Some(MappingVerdict::Mapped) => {}
-        None => return Outcome::new(500, OURS),
+        None => return ours(),
     }
     match progress.kind {
         Kind::Identify | Kind::Member => of_identify(progress, limits),
@@ -134,53 +168,87 @@ pub fn outcome(progress: &Progress, limits: &Limits) -> Outcome {
 }
 
 fn of_identify(progress: &Progress, limits: &Limits) -> Outcome {
+    if !progress.wants_contact() {
+        return Outcome::new(422, Reason::NothingValid, NOTHING_VALID);
+    }
     match progress.contact {
         Some(ContactSaid::Stored | ContactSaid::Repeated) => of_wish(progress),
-        Some(ContactSaid::NothingNew) => Outcome::new(422, NOTHING_NEW),
-        Some(ContactSaid::NotFunded) => over("contact profile", limits.profile, limits),
-        Some(ContactSaid::Refused) => Outcome::new(422, REFUSED),
-        Some(ContactSaid::Deleted) => Outcome::new(422, DELETED),
-        Some(ContactSaid::NotFound | ContactSaid::Failed) | None => Outcome::new(500, OURS),
+        Some(ContactSaid::Kept) if progress.wish == Some(WishMode::Remove) => Outcome::ok(),
+        Some(ContactSaid::NothingNew) => nothing_new(progress),
+        Some(ContactSaid::NotFunded) => match profile_limit(limits) {
+            Some(why) => Outcome::new(429, Reason::ProfileLimit, why),
+            None => units_in_flight(),
+        },
+        Some(ContactSaid::Refused) => Outcome::new(422, Reason::ExistingOnly, REFUSED),
+        Some(said) => contact_fault(said).unwrap_or_else(ours),
+        None => ours(),
     }
 }
 
 fn of_track(progress: &Progress, limits: &Limits) -> Outcome {
-    if progress.contact == Some(ContactSaid::Deleted) {
-        return Outcome::new(422, DELETED);
+    if let Some(fault) = progress.contact.and_then(contact_fault) {
+        return fault;
     }
+    let contact_limit = match progress.contact {
+        Some(ContactSaid::NotFunded) => match profile_limit(limits) {
+            Some(why) => Some(why),
+            // Neither is stored: it comes again as a whole.
+            None => return units_in_flight(),
+        },
+        _ => None,
+    };
     match progress.activity {
         Some(ActivitySaid::Stored | ActivitySaid::Backlogged | ActivitySaid::Repeated) => {}
-        Some(ActivitySaid::NotFunded) => return over("activity", limits.activity, limits),
-        Some(ActivitySaid::Failed) | None => return Outcome::new(500, OURS),
+        Some(ActivitySaid::NotFunded) if limits.activity.is_in_flight => return units_in_flight(),
+        Some(ActivitySaid::NotFunded) => {
+            let why = limits.activity.reached("activity", limits.window_end);
+            return Outcome::new(429, Reason::ActivityLimit, why);
+        }
+        Some(ActivitySaid::Unstorable) => {
+            return Outcome::new(400, Reason::Unstorable, UNSTORABLE);
+        }
+        Some(ActivitySaid::Away) => {
+            let message = "activities could not be reached; send the event again";
+            return Outcome::new(500, Reason::ActivitiesAway, message);
+        }
+        Some(ActivitySaid::Failed) | None => return ours(),
+    }
+    if let Some(why) = contact_limit {
+        return partial(Reason::ContactLimit, &why);
     }
     if !progress.wants_contact() {
-        return Outcome::ok();
+        return match progress.traits {
+            Traits::AllIgnored => partial(Reason::ContactNothingValid, NOTHING_VALID),
+            Traits::None | Traits::Values | Traits::Clears => Outcome::ok(),
+        };
     }
     match progress.contact {
         Some(ContactSaid::Stored | ContactSaid::Repeated | ContactSaid::NothingNew) => {
             of_wish(progress)
         }
-        // Nobody to remove, so nothing is left undone.
-        Some(ContactSaid::NotFound) if progress.only_removes() => Outcome::ok(),
-        Some(ContactSaid::NotFunded) => {
-            let why = over("contact profile", limits.profile, limits).message;
-            Outcome::new(
-                206,
-                format!("the activity is stored, the contact is not: {why}"),
-            )
+        // Nobody to remove or to clear a field of, so nothing is left undone.
+        Some(ContactSaid::NotFound | ContactSaid::Kept)
+            if progress.traits != Traits::Values && progress.wish != Some(WishMode::Add) =>
+        {
+            Outcome::ok()
         }
-        Some(ContactSaid::Refused) => Outcome::new(
-            206,
-            format!("the activity is stored, the contact is not: {REFUSED}"),
-        ),
-        // A 206 is final to Segment, and a removal must not get lost: it is sent again.
-        Some(ContactSaid::Failed) if progress.only_removes() => Outcome::new(500, OURS),
-        Some(ContactSaid::Failed) => Outcome::new(
-            206,
-            "the activity is stored, the contact may not be: contacts could not be reached",
-        ),
-        Some(ContactSaid::NotFound | ContactSaid::Deleted) | None => Outcome::new(500, OURS),
+        Some(ContactSaid::Refused) => partial(Reason::ContactExistingOnly, REFUSED),
+        _ => ours(),
     }
+}
+
+/// Where the contact stage ended the event, be it a track or an identify.
+fn contact_fault(said: ContactSaid) -> Option<Outcome> {
+    Some(match said {
+        ContactSaid::Deleted => Outcome::new(422, Reason::ContactDeleted, DELETED),
+        ContactSaid::Unstorable => Outcome::new(400, Reason::Unstorable, UNSTORABLE),
+        ContactSaid::Away => {
+            let message = "contacts could not be reached; send the event again";
+            Outcome::new(500, Reason::ContactsAway, message)
+        }
+        ContactSaid::Failed => ours(),
+        _ => return None,
+    })
 }
 
 fn of_wish(progress: &Progress) -> Outcome {
@@ -189,19 +257,46 @@ fn of_wish(progress: &Progress) -> Outcome {
         | (Some(_), Some(WishSaid::Applied | WishSaid::HeldBack | WishSaid::Overtaken)) => {
             Outcome::ok()
         }
-        (Some(_), Some(WishSaid::UnknownAudience)) => Outcome::new(400, GONE),
-        (Some(_), Some(WishSaid::Failed) | None) => Outcome::new(500, OURS),
+        (Some(_), Some(WishSaid::UnknownAudience)) => {
+            Outcome::new(400, Reason::AudienceUnknown, GONE)
+        }
+        (Some(_), Some(WishSaid::Failed)) => audiences_away(),
+        (Some(_), None) => ours(),
     }
 }
 
-fn over(what: &str, limit: i64, limits: &Limits) -> Outcome {
-    let end = time::shown(limits.window_end);
-    Outcome::new(
-        429,
-        format!(
-            "the limit of {limit} {what} events in 24 hours is reached; the window ends at {end}"
-        ),
-    )
+fn nothing_new(progress: &Progress) -> Outcome {
+    let Some((code, field_id)) = progress.held_up.as_deref() else {
+        return Outcome::new(422, Reason::NothingNew, NOTHING_NEW);
+    };
+    let why = code.meaning();
+    let message = format!("{NOTHING_NEW}; {field_id} was ignored: {why}");
+    Outcome::new(422, *code, message)
+}
+
+fn partial(code: Reason, why: &str) -> Outcome {
+    let message = format!("the activity is stored, the contact is not: {why}");
+    Outcome::new(206, code, message)
+}
+
+fn ours() -> Outcome {
+    Outcome::new(500, Reason::Internal, OURS)
+}
+
+fn audiences_away() -> Outcome {
+    let message = "audiences could not be reached; send the event again";
+    Outcome::new(500, Reason::AudiencesAway, message)
+}
+
+/// The limit is said to be reached only where it is, by what is charged (semantics 6.4a).
+fn profile_limit(limits: &Limits) -> Option<String> {
+    let limit = &limits.profile;
+    (!limit.is_in_flight).then(|| limit.reached("contact profile", limits.window_end))
+}
+
+fn units_in_flight() -> Outcome {
+    let message = "the last free units are reserved by batches under way; send the event again";
+    Outcome::new(500, Reason::UnitsInFlight, message)
 }
 
 #[cfg(test)]

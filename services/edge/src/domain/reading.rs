@@ -14,7 +14,7 @@ use super::split::{Unsplittable, split_beside};
 /// What `keep` makes of each event, by its span in the body and what is read there.
 ///
 /// # Errors
-/// Where the body is not one array of at most `most` elements.
+/// Where the body is not one array of at most `most` elements, and not one object.
 pub fn read_all<T>(
     reader: &Reader<'_>,
     body: &Bytes,
@@ -63,6 +63,15 @@ mod tests {
 
     type Read = Vec<(Range<usize>, Reading)>;
 
+    fn reader(kind: Kind) -> Reader<'static> {
+        Reader {
+            kind,
+            arrival: 0,
+            own_namespaces: &[],
+            fresh_id: || "fresh".into(),
+        }
+    }
+
     /// Split first, and then read one by one.
     fn plainly(reader: &Reader<'_>, body: &Bytes) -> Result<Read, Unsplittable> {
         let read = |span: Range<usize>| (span.clone(), reader.read(&body.slice(span)));
@@ -82,7 +91,7 @@ mod tests {
             1 => generate::almost_json().prop_map(String::into_bytes),
             1 => Just(b"{} {\"user_id\":\"a\"}".to_vec()),
             1 => Just(b"{\"user_id\":\"a\"}}".to_vec()),
-            1 => Just(b"{\"user_id\":\"\xff\"}".to_vec()),
+            1 => generate::poison(),
             1 => Just(Vec::new()),
         ]
     }
@@ -98,14 +107,64 @@ mod tests {
             let end = format!("{space}{end}");
             let body = Bytes::from([b"[", &*events.join(&*comma), end.as_bytes()].concat());
             for kind in [Kind::Identify, Kind::Track] {
-                let reader = Reader {
-                    kind,
-                    arrival: 0,
-                    own_namespaces: &[],
-                    fresh_id: || "fresh".into(),
-                };
+                let reader = reader(kind);
                 let read = read_all(&reader, &body, 8, |span, reading| (span, reading));
                 prop_assert_eq!(read, plainly(&reader, &body));
+            }
+        }
+
+        #[test]
+        fn a_poisoned_event_changes_nothing_for_its_neighbours(
+            count in 1_usize..20,
+            at: prop::sample::Index,
+            poison in generate::poison(),
+            traits in generate::json(),
+        ) {
+            let mut events: Vec<Vec<u8>> = (0..count)
+                .map(|n| {
+                    format!(r#"{{"user_id":"u{n}","event":"e","traits":{{"x":{traits}}}}}"#).into()
+                })
+                .collect();
+            let at = at.index(count);
+            events[at] = poison;
+            let body = Bytes::from([b"[".as_slice(), &events.join(&b','), b"]"].concat());
+            for kind in [Kind::Identify, Kind::Track] {
+                let reader = reader(kind);
+                let read = read_all(&reader, &body, 20, |_, reading| reading).unwrap();
+                prop_assert_eq!(read.len(), count);
+                for (place, reading) in read.into_iter().enumerate() {
+                    match reading {
+                        Reading::Event(read) if place != at => {
+                            prop_assert_eq!(&*read.user_id, format!("u{place}"));
+                        }
+                        Reading::Refused(_) if place == at => {}
+                        other => prop_assert!(false, "{place}: {other:?}"),
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(mut body: Vec<u8>, wrapped: bool) {
+            if wrapped {
+                body.insert(0, b'[');
+                body.push(b']');
+            }
+            let body = Bytes::from(body);
+            for kind in [Kind::Identify, Kind::Member, Kind::Track] {
+                let _ = read_all(&reader(kind), &body, 8, |_, reading| reading);
+            }
+        }
+
+        #[test]
+        fn nearly_json_makes_it_neither_panic_nor_lose_an_event(
+            texts in prop::collection::vec(generate::almost_json(), 1..5),
+        ) {
+            let body = Bytes::from(format!("[{}]", texts.join(",")));
+            for kind in [Kind::Identify, Kind::Member, Kind::Track] {
+                if let Ok(read) = read_all(&reader(kind), &body, 50, |_, reading| reading) {
+                    prop_assert!(!read.is_empty());
+                }
             }
         }
     }

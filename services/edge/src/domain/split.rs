@@ -2,20 +2,25 @@
 //!
 //! Looks at strings and brackets only, so that whatever else is wrong inside an event is
 //! wrong with that event alone (semantics 1.2). Where even these don't add up there is no
-//! telling which event is which, and the body is refused as a whole.
+//! telling which event is which, and the body is refused as a whole. A single object is a
+//! batch of one.
 
 use std::ops::Range;
 
+use bytes::Bytes;
 use weir_values::escaped_at;
+
+/// Some programs write it in front of everything.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// Why a body is not a list of events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum Unsplittable {
-    #[error("the body must be a JSON array of events")]
+    #[error("the body must be a JSON array of events, or one event")]
     NotAnArray,
-    #[error("the brackets or quotes of the array don't match")]
+    #[error("the brackets or quotes of the body don't match")]
     Unbalanced,
-    #[error("something follows the array")]
+    #[error("something follows the events")]
     Trailing,
     #[error("the array has an empty place between its commas")]
     EmptyPlace,
@@ -23,10 +28,20 @@ pub enum Unsplittable {
     TooMany(usize),
 }
 
+/// The body behind its byte order mark, if it has one.
+pub fn without_mark(body: &Bytes) -> Bytes {
+    let length = if body.starts_with(BYTE_ORDER_MARK) {
+        BYTE_ORDER_MARK.len()
+    } else {
+        0
+    };
+    body.slice(length..)
+}
+
 /// The span of each element, without the white space around it.
 ///
 /// # Errors
-/// Where the body is not one array of at most `most` elements.
+/// Where the body is not one array of at most `most` elements, and not one object.
 pub fn split(body: &[u8], most: usize) -> Result<Vec<Range<usize>>, Unsplittable> {
     split_beside(body, most, |_| None)
 }
@@ -42,8 +57,13 @@ pub fn split_beside(
     mut jump: impl FnMut(usize) -> Option<usize>,
 ) -> Result<Vec<Range<usize>>, Unsplittable> {
     let mut at = skip_space(body, 0);
-    if body.get(at) != Some(&b'[') {
-        return Err(Unsplittable::NotAnArray);
+    match body.get(at) {
+        Some(b'[') => {}
+        Some(b'{') => {
+            let end = jump(at).map_or_else(|| object_end(body, at), Ok)?;
+            return nothing_behind(body, end).map(|()| std::iter::once(at..end).collect());
+        }
+        _ => return Err(Unsplittable::NotAnArray),
     }
     at = skip_space(body, at + 1);
     let mut events = Vec::new();
@@ -86,6 +106,26 @@ pub fn split_beside(
             _ => {}
         }
         at += 1;
+    }
+}
+
+/// From an opening brace to behind the one that closes it.
+fn object_end(body: &[u8], start: usize) -> Result<usize, Unsplittable> {
+    let mut open = Vec::new();
+    let mut at = start;
+    loop {
+        let byte = *body.get(at).ok_or(Unsplittable::Unbalanced)?;
+        match byte {
+            b'"' => at = string_end(body, at)?,
+            b'{' => open.push(b'}'),
+            b'[' => open.push(b']'),
+            b'}' | b']' if open.pop() != Some(byte) => return Err(Unsplittable::Unbalanced),
+            _ => {}
+        }
+        at += 1;
+        if open.is_empty() {
+            return Ok(at);
+        }
     }
 }
 
@@ -153,7 +193,14 @@ mod tests {
         use Unsplittable::*;
         for (body, why) in [
             ("", NotAnArray),
-            ("{}", NotAnArray),
+            ("42", NotAnArray),
+            ("\u{feff}[]", NotAnArray),
+            ("{", Unbalanced),
+            ("{\"a\":[}", Unbalanced),
+            ("{\"a\":\"}", Unbalanced),
+            ("{}]", Trailing),
+            ("{} {}", Trailing),
+            ("{}x", Trailing),
             ("\"[]\"", NotAnArray),
             ("[", Unbalanced),
             ("[{}", Unbalanced),
@@ -172,26 +219,29 @@ mod tests {
     }
 
     #[test]
+    fn a_single_object_is_a_batch_of_one() {
+        for object in [
+            "{}",
+            r#"{"a":"}]\"{"}"#,
+            r#"{"a":[{},[]]}"#,
+            "{nonsense \u{1}}",
+        ] {
+            let body = format!(" \n{object}\t");
+            assert_eq!(pieces(body.as_bytes()), Ok(vec![object.into()]), "{object}");
+        }
+    }
+
+    #[test]
+    fn a_byte_order_mark_is_no_part_of_the_body() {
+        for (body, without) in [("\u{feff}[]", "[]"), ("[]", "[]"), ("", "")] {
+            assert_eq!(without_mark(&Bytes::from(body)), without);
+        }
+    }
+
+    #[test]
     fn one_event_too_many_is_refused() {
         assert_eq!(split(b"[1,2,3]", 3).map(|events| events.len()), Ok(3));
         assert_eq!(split(b"[1,2,3,4]", 3), Err(Unsplittable::TooMany(3)));
-    }
-
-    /// Things that are no JSON but have their quotes and brackets in order.
-    fn poison() -> impl Strategy<Value = Vec<u8>> {
-        prop_oneof![
-            Just(b"{\"a\":\"\xff\xfe\"}".to_vec()),
-            Just(b"{\"a\":\"\x01\n\"}".to_vec()),
-            Just(br#"{"a":"\ud800"}"#.to_vec()),
-            Just(b"{\"a\":nonsense 1e999}".to_vec()),
-            Just(b"{} {} garbage".to_vec()),
-            (1_usize..6_000).prop_map(|n| [b"[".repeat(n), b"]".repeat(n)].concat()),
-            prop::collection::vec(any::<u8>(), 1..50).prop_map(|mut bytes| {
-                bytes.retain(|byte| !b"\"\\[]{},".contains(byte) && !is_space(*byte));
-                bytes.push(b'x');
-                bytes
-            }),
-        ]
     }
 
     proptest! {
@@ -208,7 +258,7 @@ mod tests {
         #[test]
         fn a_poisoned_event_leaves_its_neighbours_alone(
             mut values in prop::collection::vec(generate::json().prop_map(String::into_bytes), 1..20),
-            poison in poison(),
+            poison in generate::poison(),
             at: prop::sample::Index,
         ) {
             let at = at.index(values.len());

@@ -1,6 +1,7 @@
 //! What the stages say about one event.
 
 use bytestring::ByteString;
+use weir_reasons::Reason;
 
 /// Whether an audience can be touched from Segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,8 +17,22 @@ pub enum AudienceSaid {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum MappingSaid {
     /// The event ends here (422), and why.
-    Rejected(String),
+    Rejected(Reason, String),
     Mapped(Mapped),
+}
+
+/// What an event says of its contact (semantics 2.6, 2.8, 4.7).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Traits {
+    /// No mapped trait, and no location that gives a value.
+    #[default]
+    None,
+    /// At least one value.
+    Values,
+    /// Nulls that clear fields, and no value.
+    Clears,
+    /// Each of its mapped traits was ignored.
+    AllIgnored,
 }
 
 /// An event's typed values.
@@ -25,6 +40,8 @@ pub enum MappingSaid {
 pub struct Mapped {
     /// A JSON object; empty when no mapped trait converted.
     pub fields_json: ByteString,
+    /// What that comes to.
+    pub traits: Traits,
     /// Of tracks.
     pub activity: Option<MappedActivity>,
 }
@@ -47,9 +64,16 @@ pub enum ContactSaid {
     Refused,
     /// Looked for, not found, and nothing was to be made.
     NotFound,
+    /// Nobody known to be removed from an audience, and nothing else: kept until the person is
+    /// known (semantics 4.7).
+    Kept,
     /// The person was deleted after the event.
     Deleted,
-    /// The stage failed; the contact may or may not be stored.
+    /// The database does not take a value of the event.
+    Unstorable,
+    /// Contacts could not be reached; the contact may or may not be stored.
+    Away,
+    /// The stage made no sense.
     Failed,
 }
 
@@ -59,6 +83,11 @@ pub enum ActivitySaid {
     Backlogged,
     Repeated,
     NotFunded,
+    /// The database does not take a value of the event.
+    Unstorable,
+    /// Activities could not be reached; it may or may not be stored.
+    Away,
+    /// The stage made no sense.
     Failed,
 }
 
@@ -68,14 +97,59 @@ pub enum WishSaid {
     HeldBack,
     Overtaken,
     UnknownAudience,
+    /// Nobody could be asked.
     Failed,
 }
 
+/// A value that a stage ignored while the rest of its event went on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IgnoredValue {
+    pub code: Reason,
+    pub field_id: String,
+    /// For the person who maps.
+    pub reason: String,
+    /// For the source's log and nothing else.
+    pub value: String,
+}
+
 /// One kind of units of a reservation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Meter {
     pub granted: i64,
     pub limit: i64,
     /// Free after this grant.
     pub remaining: i64,
+    /// Charged for good.
+    pub used: i64,
+}
+
+impl Meter {
+    /// Whether nothing but reservations of batches under way stand between this one and the
+    /// `needed` units (semantics 6.4a).
+    pub fn is_short_for_now(&self, needed: i64) -> bool {
+        self.granted < needed && self.used.saturating_add(self.granted) < self.limit
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_reached_by_what_is_charged_and_not_by_what_is_reserved() {
+        let meter = |used, granted| Meter {
+            granted,
+            limit: 10,
+            remaining: 0,
+            used,
+        };
+        assert!(meter(5, 3).is_short_for_now(4));
+        assert!(!meter(5, 3).is_short_for_now(3), "it has what it needs");
+        assert!(!meter(7, 3).is_short_for_now(4), "the limit is reached");
+        assert!(!meter(10, 0).is_short_for_now(1));
+        assert!(
+            !Meter::default().is_short_for_now(1),
+            "a plan without units"
+        );
+    }
 }

@@ -4,21 +4,22 @@ use std::borrow::Cow;
 
 use weir_values::escaped_at;
 
-/// A validated string (quotes included) without its escapes.
-pub fn unescaped(quoted: &str) -> Cow<'_, str> {
+/// A validated string (quotes included) without its escapes; nothing where it holds half of a
+/// surrogate pair, which is no text.
+pub fn unescaped(quoted: &str) -> Option<Cow<'_, str>> {
     let inner = &quoted[1..quoted.len() - 1];
     // In a validated string nothing but a backslash stops before the closing quote.
     if escaped_at(quoted.as_bytes(), 1) == quoted.len() - 1 {
-        return Cow::Borrowed(inner);
+        return Some(Cow::Borrowed(inner));
     }
-    // The walk checked it before; a string that it passed is read here, too.
-    serde_json::from_str(quoted).map_or(Cow::Borrowed(inner), Cow::Owned)
+    serde_json::from_str(quoted).ok().map(Cow::Owned)
 }
 
-/// A string, number or boolean as text; nothing for an object or array.
+/// A string, number or boolean as text; nothing for an object or array, or a string that is
+/// no text.
 pub fn scalar(raw: &str) -> Option<Cow<'_, str>> {
     match raw.as_bytes().first() {
-        Some(b'"') => Some(unescaped(raw)),
+        Some(b'"') => unescaped(raw),
         Some(b'{' | b'[') | None => None,
         Some(_) => Some(Cow::Borrowed(raw)),
     }
@@ -34,14 +35,17 @@ pub fn longer_than(text: &str, most: usize) -> bool {
     text.len() > most && text.chars().nth(most).is_some()
 }
 
-/// Values that clients write where there is nobody (semantics 3.1).
-pub fn means_nobody(identifier: &str) -> bool {
-    const WORDS: [&str; 4] = ["null", "undefined", "none", "anonymous"];
-    identifier == "-1"
-        || identifier.bytes().all(|byte| matches!(byte, b'0' | b'-'))
-        || WORDS
-            .iter()
-            .any(|word| identifier.eq_ignore_ascii_case(word))
+/// A number as people write it: `125,000`.
+pub fn grouped(number: i64) -> String {
+    let digits = number.unsigned_abs().to_string();
+    let mut text = String::from(if number < 0 { "-" } else { "" });
+    for (place, digit) in digits.char_indices() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -51,28 +55,12 @@ mod tests {
     #[test]
     fn scalars_become_text() {
         assert_eq!(scalar(r#""a\u00e9\n""#).unwrap(), "aé\n");
+        assert_eq!(scalar(r#""\ud83d\ude00""#).unwrap(), "😀");
         assert_eq!(scalar("12.50").unwrap(), "12.50");
         assert_eq!(scalar("true").unwrap(), "true");
         assert_eq!(scalar("[1]"), None);
-    }
-
-    #[test]
-    fn nobody_is_nobody_in_any_case() {
-        for nobody in [
-            "null",
-            "UNDEFINED",
-            "None",
-            "anonymous",
-            "-1",
-            "0",
-            "00000000-0000-0000",
-            "-",
-        ] {
-            assert!(means_nobody(nobody), "{nobody}");
-        }
-        for somebody in ["nullable", "1", "-2", "0a", "10"] {
-            assert!(!means_nobody(somebody), "{somebody}");
-        }
+        assert_eq!(scalar(r#""half \ud83d""#), None);
+        assert_eq!(scalar(r#""\ude00\ud83d""#), None);
     }
 
     #[test]
@@ -80,5 +68,19 @@ mod tests {
         assert!(!longer_than("éé", 2));
         assert!(longer_than("ééé", 2));
         assert_eq!(cut("éab", 2), "éa");
+    }
+
+    #[test]
+    fn thousands_are_set_apart() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1_000, "1,000"),
+            (125_000, "125,000"),
+            (-1_234_567, "-1,234,567"),
+            (i64::MIN, "-9,223,372,036,854,775,808"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
     }
 }

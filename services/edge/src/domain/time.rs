@@ -4,19 +4,26 @@
 //! any number of decimals), and Unix time in seconds or milliseconds. Years 1 to 9999.
 
 use chrono::{DateTime, NaiveDate};
+use weir_values::trimmed_invisible;
 
 const MICROS: i64 = 1_000_000;
-/// From here on a number counts milliseconds, else seconds (1e11 s is the year 5138).
-const MILLIS_FROM: i64 = 100_000_000_000;
+/// From 1e11 on, a number of twelve digits, it counts milliseconds, else seconds (1e11 s is the
+/// year 5138).
+const MILLIS_DIGITS: i64 = 12;
 /// 9999-12-31T23:59:59.999999Z and 0001-01-01T00:00:00Z.
 const LATEST: i64 = 253_402_300_799_999_999;
 const EARLIEST: i64 = -62_135_596_800_000_000;
 
+/// Digits of the whole part from which on a text is Unix time; a shorter one might as well be
+/// a year, a month or a day such as 20250710.
+const UNIX_FROM: usize = 9;
+
 /// What a string says.
 pub fn of_text(text: &str) -> Option<i64> {
-    let text = text.trim();
-    // Unix time in quotes; shorter ones might as well be dates such as 20250710.
-    if (9..=16).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit()) {
+    let text = trimmed_invisible(text);
+    let digits = text.strip_prefix('-').unwrap_or(text);
+    let whole = digits.bytes().take_while(u8::is_ascii_digit).count();
+    if whole >= UNIX_FROM || digits[whole..].starts_with(['.', 'e', 'E']) {
         return of_number(text);
     }
     let mut read = Reader(text.as_bytes());
@@ -35,32 +42,58 @@ pub fn of_text(text: &str) -> Option<i64> {
     in_range(micros).filter(|_| read.0.is_empty())
 }
 
-/// What a JSON number says.
+/// What a JSON number says, however many digits it has; below microseconds they are cut off.
 pub fn of_number(text: &str) -> Option<i64> {
-    let (negative, digits) = match text.strip_prefix('-') {
-        Some(digits) => (true, digits),
+    let (negative, number) = match text.strip_prefix('-') {
+        Some(number) => (true, number),
         None => (false, text),
     };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let micros = if text.contains(['e', 'E']) {
-        of_float(digits.parse().ok()?)?
-    } else {
-        let whole: i64 = whole.parse().ok()?;
-        let unit = if whole >= MILLIS_FROM { 1_000 } else { MICROS };
-        whole.checked_mul(unit)? + part_of(fraction.as_bytes(), unit)
+    let (mantissa, exponent) = match number.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent_of(exponent)?),
+        None => (number, 0),
     };
+    let (whole, decimals) = match mantissa.split_once('.') {
+        Some((_, "")) => return None,
+        Some(parts) => parts,
+        None => (mantissa, ""),
+    };
+    let digits = || whole.bytes().chain(decimals.bytes());
+    if whole.is_empty() || !digits().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let zeros = digits().take_while(|digit| *digit == b'0').count();
+    let point = i64::try_from(whole.len()).ok()? - i64::try_from(zeros).ok()?;
+    let micros = micros_of(digits().skip(zeros), point.saturating_add(exponent))?;
     in_range(if negative { -micros } else { micros })
 }
 
-#[allow(clippy::cast_possible_truncation)]
-fn of_float(number: f64) -> Option<i64> {
-    let unit = if number >= MILLIS_FROM as f64 {
-        1_000.0
-    } else {
-        1_000_000.0
-    };
-    let micros = number * unit;
-    (micros <= LATEST as f64).then_some(micros as i64)
+/// `+3` and the like; what is out of all bounds is as far out as can be.
+fn exponent_of(text: &str) -> Option<i64> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    if digits.is_empty() || !digits.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let size = digits.parse().unwrap_or(i64::MAX);
+    Some(if text.starts_with('-') { -size } else { size })
+}
+
+/// The microseconds of `0.digits` times ten to the power of `point`, the first digit being none
+/// of zero.
+fn micros_of(digits: impl Iterator<Item = u8>, point: i64) -> Option<i64> {
+    let mut digits = digits.peekable();
+    if digits.peek().is_none() {
+        return Some(0);
+    }
+    // The fifteen digits of the year 9999 in milliseconds, and no more.
+    if point > 15 {
+        return None;
+    }
+    let shift = if point >= MILLIS_DIGITS { 3 } else { 6 };
+    let places = usize::try_from(point + shift).unwrap_or(0);
+    let digits = digits.chain(std::iter::repeat(b'0')).take(places);
+    digits.into_iter().try_fold(0_i64, |micros, digit| {
+        micros.checked_mul(10)?.checked_add(i64::from(digit - b'0'))
+    })
 }
 
 /// RFC 3339, to the second.
@@ -172,7 +205,11 @@ mod tests {
             "2025-07-10T06:08:60Z",
             " 2025-07-10T06:09:00.0000001Z ",
             "2025-07-10 06:09:00 UTC",
+            "\u{feff}2025-07-10T06:09:00Z\u{200b}",
             "1752127740",
+            "1752127740.000",
+            " 1752127740000.0004 ",
+            "1.75212774e9",
             "1752127740000",
         ] {
             assert_eq!(of_text(text), Some(EXAMPLE), "{text}");
@@ -192,6 +229,11 @@ mod tests {
             "",
             "soon",
             "2025",
+            "1752127740.123.4",
+            "1752127740.",
+            "1752127740,5",
+            "--1752127740",
+            "1752127740-01-01",
             "20250710",
             "10-07-2025",
             "2025-7-10",
@@ -227,7 +269,31 @@ mod tests {
         }
         assert_eq!(of_number("1752127740.1234567"), Some(EXAMPLE + 123_456));
         assert_eq!(of_number("-1.5"), Some(-1_500_000));
-        for text in ["1e300", "99999999999999999999", "1e16", "true"] {
+        assert_eq!(of_text("1752127740.123"), Some(EXAMPLE + 123_000));
+        assert_eq!(of_number("1.752127740123e9"), Some(EXAMPLE + 123_000));
+        assert_eq!(of_number("1.752127740123e+12"), Some(EXAMPLE + 123_000));
+        assert_eq!(of_text("-1.5"), Some(-1_500_000));
+        for zero in ["0", "-0", "0e-99999", "1e-16384", "0e99999999999999999999"] {
+            assert_eq!(of_number(zero), Some(0), "{zero}");
+        }
+        assert_eq!(
+            of_number(&format!("1752127740.{}", "0".repeat(2_000))),
+            Some(EXAMPLE)
+        );
+        assert_eq!(of_number("99999999999"), Some(99_999_999_999_000_000));
+        assert_eq!(of_number("1e11"), Some(100_000_000_000_000));
+        let long = "9".repeat(2_000);
+        for text in [
+            "1e300",
+            "99999999999999999999",
+            "1e16",
+            "true",
+            "1752127740.",
+            ".5",
+            "1752127740e",
+            "1e99999999999999999999",
+            &long,
+        ] {
             assert_eq!(of_number(text), None, "{text}");
         }
     }

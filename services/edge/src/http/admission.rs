@@ -56,11 +56,11 @@ impl Admission {
     pub fn enter(&self, account_id: &str) -> Result<Slot, Problem> {
         let Ok(request) = self.requests.clone().try_acquire_owned() else {
             metrics::shed("requests");
-            return Err(Problem::unavailable("too many requests are in work"));
+            return Err(Problem::overloaded("too many requests are in work"));
         };
         if !self.accounts.enter(account_id) {
             metrics::shed("account_requests");
-            return Err(Problem::unavailable(
+            return Err(Problem::overloaded(
                 "too many requests of this account are in work",
             ));
         }
@@ -131,7 +131,7 @@ impl Hold {
         let more = u32::try_from(more).unwrap_or(u32::MAX);
         let Ok(permit) = self.pieces.clone().try_acquire_many_owned(more) else {
             metrics::shed("bodies");
-            return Err(Problem::unavailable("too many bodies are in memory"));
+            return Err(Problem::overloaded("too many bodies are in memory"));
         };
         match &mut self.held {
             Some(held) => held.merge(permit),

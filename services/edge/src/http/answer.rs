@@ -2,6 +2,7 @@
 
 use ::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
+use weir_reasons::Reason;
 
 use super::Answer;
 use crate::app::{Processed, Usage};
@@ -42,18 +43,22 @@ pub fn batch(kind: Kind, processed: &Processed) -> Answer {
     let mut answer = json(StatusCode::MULTI_STATUS, results(&processed.outcomes));
     if let Some(usage) = &processed.usage {
         let headers = answer.headers_mut();
-        let meters: &[(&str, Meter)] = match kind {
-            Kind::Identify | Kind::Member => &[("profile", usage.profile)],
-            Kind::Track => &[("activity", usage.activity), ("profile", usage.profile)],
-        };
-        let (limit, policy) = rate_limit(meters, usage);
+        let (limit, policy) = rate_limit(&usage.meters(kind), usage);
         headers.insert(RATE_LIMIT, ascii(&limit));
         headers.insert(RATE_LIMIT_POLICY, ascii(&policy));
-        if processed.limited {
+        if processed.outcomes.iter().any(is_limited) {
             headers.insert(header::RETRY_AFTER, usage.seconds_left.into());
         }
     }
     answer
+}
+
+/// Whether a limit was reached for it.
+fn is_limited(outcome: &Outcome) -> bool {
+    matches!(
+        outcome.code,
+        Some(Reason::ProfileLimit | Reason::ActivityLimit | Reason::ContactLimit)
+    )
 }
 
 fn ascii(text: &str) -> HeaderValue {
@@ -108,7 +113,7 @@ fn room_for(outcome: &Outcome) -> usize {
     if outcome.status == 200 {
         32
     } else {
-        2 * (48 + outcome.message.len())
+        2 * (80 + outcome.message.len())
     }
 }
 
@@ -118,6 +123,11 @@ fn write_outcome(body: &mut Vec<u8>, index: usize, outcome: &Outcome) {
     body.extend_from_slice(digits.format(index).as_bytes());
     body.extend_from_slice(b",\"status\":");
     body.extend_from_slice(digits.format(outcome.status).as_bytes());
+    if let Some(code) = outcome.code {
+        body.extend_from_slice(b",\"code\":\"");
+        body.extend_from_slice(code.code().as_bytes());
+        body.push(b'"');
+    }
     if !outcome.message.is_empty() {
         body.extend_from_slice(b",\"message\":");
         serde_json::to_writer(&mut *body, &outcome.message)
@@ -132,12 +142,20 @@ mod tests {
 
     #[test]
     fn errors_are_the_results_that_are_not_200() {
-        let outcome = |status, message: &'static str| Outcome {
+        let outcome = |status, code, message: &'static str| Outcome {
             status,
+            code,
             message: message.into(),
         };
-        let body = results(&[outcome(200, ""), outcome(400, "a \"b\""), outcome(206, "c")]);
-        let bad = r#"{"index":1,"status":400,"message":"a \"b\""},{"index":2,"status":206,"message":"c"}"#;
+        let body = results(&[
+            outcome(200, None, ""),
+            outcome(400, Some(Reason::NotAnObject), "a \"b\""),
+            outcome(206, Some(Reason::ContactLimit), "c"),
+        ]);
+        let bad = concat!(
+            r#"{"index":1,"status":400,"code":"NOT_AN_OBJECT","message":"a \"b\""},"#,
+            r#"{"index":2,"status":206,"code":"CONTACT_LIMIT","message":"c"}"#
+        );
         assert_eq!(
             String::from_utf8(body).unwrap(),
             format!(r#"{{"results":[{{"index":0,"status":200}},{bad}],"errors":[{bad}]}}"#)
@@ -148,9 +166,9 @@ mod tests {
     #[test]
     fn limits_are_structured_fields() {
         let meter = |limit, remaining| Meter {
-            granted: 0,
             limit,
             remaining,
+            ..Meter::default()
         };
         let usage = Usage {
             profile: meter(30, 0),

@@ -19,24 +19,20 @@ pub async fn take(
     kind: Kind,
     headers: &HeaderMap,
     incoming: &mut Incoming,
-    deadline: Deadline,
+    (body_deadline, deadline): (Deadline, Deadline),
 ) -> Result<Answer, Problem> {
     let slot = front.admission.enter(&caller.account_id)?;
     let mut held = front.admission.hold();
     let arrival = chrono::Utc::now().timestamp_micros();
-    let body = body::read(headers, incoming, body::MAX_BATCH, &mut held, deadline).await?;
+    let body = body::read(headers, incoming, body::MAX_BATCH, &mut held, body_deadline).await?;
     let app = front.app.clone();
-    let processing = front.app.background().spawn(async move {
+    let processing = async move {
         let processed = app.process(caller, kind, body, arrival, deadline).await;
         drop((slot, held));
         processed
-    });
-    match processing.await {
-        Ok(Ok(processed)) => Ok(answer::batch(kind, &processed)),
-        Ok(Err(error)) => Err(error.into()),
-        Err(error) => {
-            tracing::error!(panicked = error.is_panic(), "a batch ended early");
-            Err(Problem::internal())
-        }
-    }
+    };
+    // Shutdown waits for it.
+    let processing = front.app.background().track_future(processing);
+    let processed = weir_service::detached(processing).await?;
+    Ok(answer::batch(kind, &processed))
 }

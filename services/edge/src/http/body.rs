@@ -12,14 +12,12 @@ use weir_rpc::Deadline;
 
 use super::admission::Hold;
 use super::problem::Problem;
-use super::zstd;
 
 /// The largest batch, inflated: far above anything Segment sends, since a 413 loses data.
 pub const MAX_BATCH: usize = 16 * 1024 * 1024;
-/// A body that is refused is still read up to here, and for so long, so that its client
-/// gets to see the answer.
-const MAX_DRAINED: usize = 2 * MAX_BATCH;
-const DRAIN_TIME: Duration = Duration::from_secs(2);
+/// A refused body that is no larger than this, and here at once, does not cost its connection.
+const SMALL: u64 = 64 * 1024;
+const AT_ONCE: Duration = Duration::from_millis(5);
 /// Room that is made at once for a body that says how long it is.
 const TRUSTED: usize = 512 * 1024;
 /// A body that comes in one piece of this size is kept as it came. It stands in a buffer that
@@ -62,7 +60,7 @@ pub async fn read(
         let frame = tokio::time::timeout(deadline.remaining(), body.frame()).await;
         match frame.map_err(|_| Problem::timeout())? {
             None => break,
-            Some(Err(_)) => return Err(Problem::bad_request("the body broke off")),
+            Some(Err(_)) => return Err(Problem::broken_body("the body broke off")),
             Some(Ok(frame)) => {
                 if let Ok(chunk) = frame.into_data() {
                     // The whole of a body that said how long it is.
@@ -81,22 +79,18 @@ pub async fn read(
     Ok(bytes)
 }
 
-/// Reads what is left of a refused body and throws it away, within limits.
-pub async fn drain(body: &mut Incoming) {
+/// Whether nothing is left of a refused body. A small one is read to its end, if it is there;
+/// no answer waits for more.
+pub async fn is_over(headers: &HeaderMap, body: &mut Incoming) -> bool {
     if body.is_end_stream() {
-        return;
+        return true;
     }
-    let draining = async {
-        let mut left = MAX_DRAINED;
-        while let Some(Ok(frame)) = body.frame().await {
-            let length = frame.data_ref().map_or(0, Bytes::len);
-            let Some(rest) = left.checked_sub(length) else {
-                return;
-            };
-            left = rest;
-        }
-    };
-    let _ = tokio::time::timeout(DRAIN_TIME, draining).await;
+    let is_small = body.size_hint().upper().is_some_and(|size| size <= SMALL);
+    if !is_small || headers.contains_key(header::EXPECT) {
+        return false;
+    }
+    let reading = async { while let Some(Ok(_)) = body.frame().await {} };
+    tokio::time::timeout(AT_ONCE, reading).await.is_ok() && body.is_end_stream()
 }
 
 fn too_large(most: usize) -> Problem {
@@ -107,8 +101,6 @@ fn too_large(most: usize) -> Problem {
 enum Sink {
     Plain(BytesMut),
     Gzip(Box<MultiGzDecoder<Capped>>),
-    /// Inflated once it is complete.
-    Zstd(BytesMut),
 }
 
 impl Sink {
@@ -124,7 +116,6 @@ impl Sink {
                 bytes: Vec::new(),
                 most: MAX_BATCH,
             })))),
-            Ok("zstd") => Ok(Self::Zstd(BytesMut::new())),
             _ => Err(Problem::content_encoding()),
         }
     }
@@ -136,7 +127,7 @@ impl Sink {
     /// Of a body of at least `length` bytes.
     fn write(&mut self, chunk: &[u8], most: usize, length: usize) -> Result<(), Problem> {
         match self {
-            Self::Plain(bytes) | Self::Zstd(bytes) => {
+            Self::Plain(bytes) => {
                 if bytes.len() + chunk.len() > most {
                     return Err(too_large(most));
                 }
@@ -157,7 +148,7 @@ impl Sink {
 
     fn size(&self) -> usize {
         match self {
-            Self::Plain(bytes) | Self::Zstd(bytes) => bytes.len(),
+            Self::Plain(bytes) => bytes.len(),
             Self::Gzip(decoder) => decoder.get_ref().bytes.len(),
         }
     }
@@ -169,9 +160,6 @@ impl Sink {
                 Ok(capped) => Ok(capped.bytes.into()),
                 Err(error) => Err(inflating(&error, most)),
             },
-            Self::Zstd(bytes) => zstd::inflate(&bytes, most)
-                .map(Bytes::from)
-                .map_err(|error| inflating(&error, most)),
         }
     }
 }
@@ -180,7 +168,7 @@ fn inflating(error: &io::Error, most: usize) -> Problem {
     if error.kind() == io::ErrorKind::StorageFull {
         too_large(most)
     } else {
-        Problem::bad_request("the body can't be inflated")
+        Problem::broken_body("the body can't be inflated")
     }
 }
 

@@ -17,13 +17,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Front;
 use super::admission::Admission;
 use super::keys::Keys;
+use super::refusal::Refusals;
 use super::stall::Stream;
 use crate::app::App;
 use crate::config::Config;
-use crate::metrics;
 
 /// From the connection (or the answer before) to the end of the next request's head.
-const HEAD_TIME: Duration = Duration::from_secs(10);
+const HEAD_TIME: Duration = Duration::from_secs(8);
 /// Segment's heads are some hundred bytes.
 const MAX_HEAD: usize = 32 * 1024;
 /// What shutdown waits for requests under way: their deadline, and their answers' way out.
@@ -32,9 +32,6 @@ const DRAIN_REQUESTS: Duration = Duration::from_secs(10);
 const DRAIN_SETTLEMENTS: Duration = Duration::from_secs(5);
 /// Out of descriptors; there will be some again.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
-
-const BUSY: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nretry-after: 2\r\n\
-    content-length: 0\r\nconnection: close\r\n\r\n";
 
 /// Serves until `shutdown`, then finishes what it accepted.
 pub async fn serve(
@@ -55,22 +52,19 @@ pub async fn serve(
     });
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(config.max_connections));
-    let accept = |stream: TcpStream| match slots.clone().try_acquire_owned() {
+    let refusals = Refusals::new();
+    let accept = async |stream: TcpStream| match slots.clone().try_acquire_owned() {
         Ok(slot) => {
             let connection = connection(front.clone(), stream, graceful.watcher(), slot);
             tokio::spawn(connection);
         }
-        Err(_) => {
-            metrics::shed("connections");
-            // As good as it goes without waiting for the client.
-            let _ = stream.try_write(BUSY);
-        }
+        Err(_) => refusals.refuse(stream).await,
     };
     let mut shutdown = std::pin::pin!(shutdown);
     loop {
         tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => accept(stream),
+                Ok((stream, _)) => accept(stream).await,
                 Err(error) => {
                     tracing::warn!(%error, "can't accept a connection");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -82,7 +76,7 @@ pub async fn serve(
     front.stopping.store(true, Ordering::Relaxed);
     // Connections that the system accepted for us already are clients like any other.
     while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
-        accept(stream);
+        accept(stream).await;
     }
     drop(listener);
     if tokio::time::timeout(DRAIN_REQUESTS, graceful.shutdown())
@@ -108,15 +102,17 @@ async fn connection(
     _slot: OwnedSemaphorePermit,
 ) {
     let _ = stream.set_nodelay(true);
+    let unread = Arc::new(AtomicBool::new(false));
+    let stream = Stream::new(stream, unread.clone());
     let service = service_fn(move |request| {
-        let front = front.clone();
-        async move { Ok::<_, Infallible>(front.handle(request).await) }
+        let (front, unread) = (front.clone(), unread.clone());
+        async move { Ok::<_, Infallible>(front.handle(request, &unread).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIME)
         .max_header_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(Stream::new(stream)), service);
+        .serve_connection(TokioIo::new(stream), service);
     // Clients that break off or time out are nothing to log.
     let _ = watcher.watch(connection).await;
 }

@@ -46,9 +46,7 @@ impl Keys {
         headers: &HeaderMap,
         deadline: Deadline,
     ) -> Result<Arc<Caller>, Problem> {
-        let key = bearer(headers).ok_or_else(|| {
-            Problem::unauthorized("send the data source's API key as `Authorization: Bearer KEY`")
-        })?;
+        let key = bearer(headers).ok_or_else(Problem::no_key)?;
         let hash: [u8; 32] = Sha256::digest(key.as_bytes()).into();
         let ask = async {
             match clients.authenticate(key, deadline).await {
@@ -62,7 +60,7 @@ impl Keys {
             .try_get_with(hash, ask)
             .await
             .map_err(|denied| match *denied {
-                Denied::Bad => Problem::unauthorized("the API key is not known, or was revoked"),
+                Denied::Bad => Problem::bad_key(),
                 Denied::Failed(failure) => failure.into(),
             })
     }

@@ -13,9 +13,55 @@ pub enum Route {
     GetAudience,
     Health,
     Ready,
+    Description,
+}
+
+/// What a path takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Methods {
+    /// And HEAD.
+    Get,
+    Post,
+    Put,
+}
+
+impl Methods {
+    /// As the header of this name has it.
+    pub fn allow(self) -> &'static str {
+        match self {
+            Self::Get => "GET, HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+        }
+    }
+
+    /// For a status line.
+    pub fn phrase(self) -> &'static str {
+        match self {
+            Self::Get => "This path takes GET",
+            Self::Post => "This path takes POST",
+            Self::Put => "This path takes PUT",
+        }
+    }
+
+    fn allows(self, method: &Method) -> bool {
+        self.allow().split(", ").any(|one| one == method.as_str())
+    }
 }
 
 impl Route {
+    const ALL: [Self; 9] = [
+        Self::Me,
+        Self::Batch(Kind::Identify),
+        Self::Batch(Kind::Track),
+        Self::Batch(Kind::Member),
+        Self::CreateAudience,
+        Self::GetAudience,
+        Self::Health,
+        Self::Ready,
+        Self::Description,
+    ];
+
     /// For metrics.
     pub fn name(self) -> &'static str {
         match self {
@@ -27,6 +73,21 @@ impl Route {
             Self::GetAudience => "audiences_get",
             Self::Health => "healthz",
             Self::Ready => "readyz",
+            Self::Description => "openapi",
+        }
+    }
+
+    fn place(self) -> (&'static str, Methods) {
+        match self {
+            Self::Me => ("/v1/me", Methods::Get),
+            Self::Batch(Kind::Identify) => ("/v1/identify", Methods::Post),
+            Self::Batch(Kind::Track) => ("/v1/track", Methods::Post),
+            Self::Batch(Kind::Member) => ("/v1/audiences/members", Methods::Put),
+            Self::CreateAudience => ("/v1/audiences/create", Methods::Post),
+            Self::GetAudience => ("/v1/audiences/get", Methods::Post),
+            Self::Health => ("/healthz", Methods::Get),
+            Self::Ready => ("/readyz", Methods::Get),
+            Self::Description => ("/openapi.json", Methods::Get),
         }
     }
 }
@@ -36,26 +97,25 @@ impl Route {
 /// # Errors
 /// 404 for the path, or 405 for the method.
 pub fn find(method: &Method, path: &str) -> Result<Route, Problem> {
-    let (route, allowed) = match path {
-        "/v1/me" => (Route::Me, "GET, HEAD"),
-        "/v1/identify" => (Route::Batch(Kind::Identify), "POST"),
-        "/v1/track" => (Route::Batch(Kind::Track), "POST"),
-        "/v1/audiences/members" => (Route::Batch(Kind::Member), "PUT"),
-        "/v1/audiences/create" => (Route::CreateAudience, "POST"),
-        "/v1/audiences/get" => (Route::GetAudience, "POST"),
-        "/healthz" => (Route::Health, "GET, HEAD"),
-        "/readyz" => (Route::Ready, "GET, HEAD"),
-        _ => return Err(Problem::not_found("there is nothing at this path")),
-    };
-    if allowed.split(", ").any(|one| one == method.as_str()) {
-        Ok(route)
-    } else {
-        Err(Problem::method_not_allowed(allowed))
+    for route in Route::ALL {
+        let (its_path, methods) = route.place();
+        if its_path == path {
+            return if methods.allows(method) {
+                Ok(route)
+            } else {
+                Err(Problem::method_not_allowed(methods))
+            };
+        }
     }
+    Err(Problem::no_path())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
+    use weir_reasons::{About, Reason};
+
     use super::*;
 
     #[test]
@@ -68,5 +128,54 @@ mod tests {
         assert_eq!(found("HEAD", "/healthz").unwrap(), Route::Health);
         assert!(found("GET", "/v1/identify").is_err());
         assert!(found("POST", "/v1/identify/").is_err());
+    }
+
+    #[test]
+    fn the_description_describes_every_path_and_no_other() {
+        let text = include_str!("../../openapi.json");
+        let description: serde_json::Value = serde_json::from_str(text).unwrap();
+        let paths = description["paths"].as_object().unwrap();
+        let described: BTreeSet<(&str, &str)> = paths
+            .iter()
+            .flat_map(|(path, methods)| {
+                let methods = methods.as_object().unwrap().keys();
+                methods.map(move |method| (path.as_str(), method.as_str()))
+            })
+            .collect();
+        let there: BTreeSet<(&str, &str)> = Route::ALL
+            .into_iter()
+            .map(|route| {
+                let (path, methods) = route.place();
+                let method = match methods {
+                    Methods::Get => "get",
+                    Methods::Post => "post",
+                    Methods::Put => "put",
+                };
+                (path, method)
+            })
+            .collect();
+        assert_eq!(described, there);
+    }
+
+    #[test]
+    fn the_description_knows_every_reason_of_an_event() {
+        let text = include_str!("../../openapi.json");
+        let description: serde_json::Value = serde_json::from_str(text).unwrap();
+        let codes = &description["components"]["schemas"]["Outcome"]["properties"]["code"]["enum"];
+        let described: BTreeSet<Reason> = codes
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|code| Reason::of_code(code.as_str().unwrap()).unwrap())
+            .collect();
+        for reason in Reason::ALL {
+            let is_there = described.contains(reason);
+            match reason.about() {
+                About::Event => assert!(is_there, "{reason}"),
+                About::Call => assert!(!is_there, "{reason}"),
+                // An identify may be refused for a value that was ignored.
+                About::Value => {}
+            }
+        }
     }
 }

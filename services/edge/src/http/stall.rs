@@ -1,7 +1,10 @@
-//! Connections whose client stops taking what is written to it.
+//! Connections whose client stops taking what is written to it, and those that are closed while
+//! it still writes.
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
@@ -11,18 +14,36 @@ use tokio::time::Sleep;
 
 /// Without a single byte taken for this long there is nobody any more.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// Where bytes of the client are left unread, the system resets the connection as soon as it is
+/// closed, and may take the answer with it. So the rest is read and thrown away before, for so
+/// long and up to here.
+const LINGER: Duration = Duration::from_secs(2);
+const MAX_THROWN_AWAY: usize = 32 * 1024 * 1024;
+/// At a time.
+const PIECE: usize = 16 * 1024;
 
-/// A stream that fails when it can't be written to for too long.
+/// A stream that fails when it can't be written to for too long, and that closes so that its
+/// client gets to see the answer.
 pub struct Stream {
     inner: TcpStream,
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Whether the client may still be sending what nobody reads.
+    unread: Arc<AtomicBool>,
+    lingering: Option<Lingering>,
+}
+
+struct Lingering {
+    end: Pin<Box<Sleep>>,
+    left: usize,
 }
 
 impl Stream {
-    pub fn new(inner: TcpStream) -> Self {
+    pub fn new(inner: TcpStream, unread: Arc<AtomicBool>) -> Self {
         Self {
             inner,
             stalled: None,
+            unread,
+            lingering: None,
         }
     }
 
@@ -40,6 +61,26 @@ impl Stream {
             .get_or_insert_with(|| Box::pin(tokio::time::sleep(PATIENCE)));
         ready!(stalled.as_mut().poll(context));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Ready once the client has closed as well, or has had its time.
+    fn poll_linger(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        let Some(lingering) = &mut self.lingering else {
+            return Poll::Ready(());
+        };
+        if lingering.end.as_mut().poll(context).is_ready() {
+            return Poll::Ready(());
+        }
+        let mut piece = [0; PIECE];
+        loop {
+            let mut buffer = ReadBuf::new(&mut piece);
+            let read = ready!(Pin::new(&mut self.inner).poll_read(context, &mut buffer));
+            let length = buffer.filled().len();
+            if read.is_err() || length == 0 || length > lingering.left {
+                return Poll::Ready(());
+            }
+            lingering.left -= length;
+        }
     }
 }
 
@@ -81,26 +122,64 @@ impl AsyncWrite for Stream {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(context)
+        if self.lingering.is_none() {
+            ready!(Pin::new(&mut self.inner).poll_shutdown(context))?;
+            if !self.unread.load(Ordering::Relaxed) {
+                return Poll::Ready(Ok(()));
+            }
+            self.lingering = Some(Lingering {
+                end: Box::pin(tokio::time::sleep(LINGER)),
+                left: MAX_THROWN_AWAY,
+            });
+        }
+        self.poll_linger(context).map(Ok)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     use super::*;
 
-    #[tokio::test]
-    async fn a_client_that_takes_nothing_is_given_up() {
+    async fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let _client = TcpStream::connect(listener.local_addr().unwrap())
+        let client = TcpStream::connect(listener.local_addr().unwrap())
             .await
             .unwrap();
-        let (server, _) = listener.accept().await.unwrap();
-        let mut stream = Stream::new(server);
+        (client, listener.accept().await.unwrap().0)
+    }
+
+    #[tokio::test]
+    async fn a_client_that_takes_nothing_is_given_up() {
+        let (_client, server) = pair().await;
+        let mut stream = Stream::new(server, Arc::default());
         let error = stream.write_all(&vec![0; 64 << 20]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+    }
+
+    #[tokio::test]
+    async fn an_answer_survives_what_the_client_still_sends() {
+        let (mut client, server) = pair().await;
+        let server = tokio::spawn(async move {
+            let mut stream = Stream::new(server, Arc::new(AtomicBool::new(true)));
+            stream.write_all(b"no").await.unwrap();
+            stream.shutdown().await.unwrap();
+        });
+        client.write_all(&vec![0; 8 << 20]).await.unwrap();
+        client.shutdown().await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert_eq!(answer, "no");
+        server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_client_that_never_closes_is_left() {
+        let (_client, server) = pair().await;
+        let mut stream = Stream::new(server, Arc::new(AtomicBool::new(true)));
+        let closing = tokio::time::timeout(2 * LINGER, stream.shutdown());
+        closing.await.unwrap().unwrap();
     }
 }

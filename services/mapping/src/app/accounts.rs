@@ -1,47 +1,170 @@
-//! Accounts and custom fields.
+//! Accounts and their plans.
 
 use weir_ids::AccountId;
 use weir_reasons::Reason;
+use weir_rpc::Deadline;
 
 use super::{App, Change, Error};
-use crate::domain::account::{Account, AccountSettings};
-use crate::domain::field::{self, Field, MAX_CUSTOM_FIELDS};
-use crate::store;
+use crate::clients;
+use crate::domain::account::{Account, AccountChange, AccountSettings, Identifiers};
+use crate::domain::mapping;
+use crate::store::{self, LockedAccount};
+
+/// What a first look at an existing account says of a change.
+enum Look {
+    /// There was no such account.
+    Created,
+    /// The change concerns nobody but us.
+    Ours,
+    /// contact-upsert must be asked: contacts would be told apart in another way.
+    Identifiers(AccountSettings),
+}
 
 impl App {
     /// Creates or changes the account of that name.
-    pub async fn put_account(&self, settings: AccountSettings) -> Result<(Account, Change), Error> {
+    ///
+    /// The unique identifiers are contact-upsert's to change (semantics 3.2). It is asked with
+    /// no lock held, between two transactions; the first one notes that it will be, so that
+    /// after a crash in between the same change, or another one, asks again.
+    pub async fn put_account(
+        &self,
+        change: &AccountChange,
+        deadline: Deadline,
+    ) -> Result<(Account, Change), Error> {
+        let (account_id, look) = self.look_at(change).await?;
+        let answered = match look {
+            Look::Created => {
+                let account = self.get_account(Some(account_id), "").await?;
+                return Ok((account, Change::Created));
+            }
+            Look::Ours => None,
+            Look::Identifiers(wanted) => {
+                Some(self.ask_to_change(account_id, &wanted, deadline).await?)
+            }
+        };
+        self.change_account(account_id, change, answered).await
+    }
+
+    /// Makes the account where there is none; else decides who must be asked.
+    async fn look_at(&self, change: &AccountChange) -> Result<(AccountId, Look), Error> {
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client).await?;
         let new_id = AccountId::new();
-        let account_id = store::reserve_name(&transaction, &settings.name, new_id).await?;
-        let change = if account_id == new_id {
-            let now = super::now();
-            settings.check_types(&std::collections::HashMap::new())?;
-            store::insert_account(&transaction, account_id, &settings, now).await?;
-            Change::Created
+        let account_id = store::reserve_name(&transaction, &change.name, new_id).await?;
+        if account_id == new_id {
+            let new = AccountSettings::new(change.name.clone());
+            let settings = change.applied_to(&new, &[].into())?;
+            store::insert_account(&transaction, account_id, &settings, super::now()).await?;
+            store::commit(transaction).await?;
+            return Ok((account_id, Look::Created));
+        }
+        let locked = locked(&transaction, account_id).await?;
+        let settings = decide(&transaction, account_id, change, &locked).await?;
+        let doubted = locked.identifiers_in_doubt && change.is_about_identifiers();
+        if settings.identifies_like(&locked.settings) && !doubted {
+            return Ok((account_id, Look::Ours));
+        }
+        store::doubt_identifiers(&transaction, account_id).await?;
+        store::commit(transaction).await?;
+        Ok((account_id, Look::Identifiers(settings)))
+    }
+
+    async fn ask_to_change(
+        &self,
+        account_id: AccountId,
+        wanted: &AccountSettings,
+        deadline: Deadline,
+    ) -> Result<Identifiers, Error> {
+        let contacts = &self.contacts;
+        match contacts
+            .change_identifiers(account_id, wanted, deadline)
+            .await
+        {
+            Ok(identifiers) => Ok(identifiers),
+            Err(clients::Error::ContactsExist) => {
+                // Nothing changed there; what stands there is no longer in doubt here.
+                self.adopt_identifiers(account_id, deadline).await?;
+                Err(Error::Precondition(
+                    Reason::ContactsExist,
+                    "the account has contacts: its unique identifiers and key strategy are fixed"
+                        .to_owned(),
+                ))
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn change_account(
+        &self,
+        account_id: AccountId,
+        change: &AccountChange,
+        answered: Option<Identifiers>,
+    ) -> Result<(Account, Change), Error> {
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client).await?;
+        let locked = locked(&transaction, account_id).await?;
+        let mut settings = decide(&transaction, account_id, change, &locked).await?;
+        // Of two changes at once the one counts that contact-upsert took last.
+        let version = match answered {
+            Some(answered) if answered.version >= locked.identifiers_version => {
+                settings.unique_identifiers = answered.unique_identifiers;
+                settings.key_strategy = answered.key_strategy;
+                Some(answered.version)
+            }
+            _ => {
+                settings.unique_identifiers = locked.settings.unique_identifiers.clone();
+                settings.key_strategy = locked.settings.key_strategy;
+                None
+            }
+        };
+        if let Some(version) = version {
+            let identifiers = Identifiers {
+                unique_identifiers: settings.unique_identifiers.clone(),
+                key_strategy: settings.key_strategy,
+                version,
+            };
+            store::put_identifiers(&transaction, account_id, &identifiers).await?;
+        }
+        let changed = if settings == locked.settings {
+            Change::Unchanged
         } else {
-            let locked = store::lock_account(&transaction, account_id)
-                .await?
-                .ok_or(Error::NotFound("account"))?;
-            if locked.received_events && !settings.identifies_like(&locked.settings) {
-                return Err(Error::Precondition(Reason::ContactsExist,
-                    "the account has received events: its unique identifiers and key strategy are fixed".to_owned(),
-                ));
-            }
-            settings.check_types(&store::types_of(&transaction, account_id).await?)?;
-            if settings == locked.settings {
-                Change::Unchanged
-            } else {
-                store::update_account(&transaction, account_id, &settings).await?;
-                Change::Updated
-            }
+            store::update_account(&transaction, account_id, &settings).await?;
+            Change::Updated
         };
         let account = store::get_account(&transaction, Some(account_id), "")
             .await?
             .ok_or(Error::NotFound("account"))?;
         store::commit(transaction).await?;
-        Ok((account, change))
+        Ok((account, changed))
+    }
+
+    /// Stores what contact-upsert says of the account's unique identifiers, unless they were
+    /// changed here meanwhile.
+    pub(super) async fn adopt_identifiers(
+        &self,
+        account_id: AccountId,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let before = {
+            let client = self.client().await?;
+            store::get_identifiers(&client, account_id)
+                .await?
+                .ok_or(Error::NotFound("account"))?
+        };
+        // Never changed there: what the account was made with counts, as version 0.
+        let told = self.contacts.identifiers(account_id, deadline).await?;
+        let told = told.unwrap_or_else(|| Identifiers {
+            version: 0,
+            ..before.clone()
+        });
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client).await?;
+        let locked = locked(&transaction, account_id).await?;
+        if locked.identifiers_version == before.version {
+            store::put_identifiers(&transaction, account_id, &told).await?;
+        }
+        store::commit(transaction).await?;
+        Ok(())
     }
 
     /// By id, or by name where there is no id.
@@ -59,65 +182,36 @@ impl App {
         &self,
         after: Option<AccountId>,
         limit: i64,
-    ) -> Result<Vec<Account>, Error> {
+    ) -> Result<Vec<store::Listed<AccountId, Account>>, Error> {
         let client = self.client().await?;
         Ok(store::list_accounts(&client, after, limit).await?)
     }
+}
 
-    /// Name and type are fixed once made: the same again is a success.
-    pub async fn create_field(
-        &self,
-        account_id: AccountId,
-        field: Field,
-    ) -> Result<(Field, Change), Error> {
-        if Field::is_built_in_name(&field.name) {
-            return Err(Error::AlreadyExists(
-                Reason::FieldExists,
-                format!("there is a built-in field named {}", field.name),
-            ));
-        }
-        let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
-        let locked = store::lock_account(&transaction, account_id)
-            .await?
-            .ok_or(Error::NotFound("account"))?;
-        let same = store::get_field_named(&transaction, account_id, &field).await?;
-        match same.as_slice() {
-            [] => {}
-            [existing] if *existing == field => return Ok((field, Change::Unchanged)),
-            [existing, ..] => {
-                return Err(Error::AlreadyExists(
-                    Reason::FieldExists,
-                    format!(
-                        "there is a field {} named {} of type {}; name and type are fixed",
-                        existing.id,
-                        existing.name,
-                        existing.value_type.name()
-                    ),
-                ));
-            }
-        }
-        if store::list_fields(&transaction, account_id).await?.len() >= MAX_CUSTOM_FIELDS {
-            return Err(Error::Exhausted(
-                Reason::FieldLimit,
-                format!("an account has at most {MAX_CUSTOM_FIELDS} custom fields"),
-            ));
-        }
-        let types = [(field.id.to_string(), field.value_type)].into();
-        locked.settings.check_types(&types)?;
-        store::insert_field(&transaction, account_id, &field).await?;
-        store::raise_version(&transaction, account_id).await?;
-        store::commit(transaction).await?;
-        Ok((field, Change::Created))
-    }
+async fn locked(
+    transaction: &impl store::Client,
+    account_id: AccountId,
+) -> Result<LockedAccount, Error> {
+    let locked = store::lock_account(transaction, account_id).await?;
+    locked.ok_or(Error::NotFound("account"))
+}
 
-    /// Built-in and custom ones, alphabetically.
-    pub async fn list_fields(&self, account_id: AccountId) -> Result<Vec<Field>, Error> {
-        let client = self.client().await?;
-        if store::read_version(&client, account_id).await?.is_none() {
-            return Err(Error::NotFound("account"));
+/// The settings that a change comes to; refused where more activities are mapped than the new
+/// plan has slots.
+async fn decide(
+    transaction: &impl store::Client,
+    account_id: AccountId,
+    change: &AccountChange,
+    locked: &LockedAccount,
+) -> Result<AccountSettings, Error> {
+    let custom = store::types_of(transaction, account_id).await?;
+    let settings = change.applied_to(&locked.settings, &custom)?;
+    let slots = settings.plan.activity_slots;
+    if slots < locked.settings.plan.activity_slots {
+        let names = store::all_mapped_names(transaction, account_id).await?;
+        if let Some(message) = mapping::too_few_slots(slots, &names) {
+            return Err(Error::Precondition(Reason::SlotsInUse, message));
         }
-        let custom = store::list_fields(&client, account_id).await?;
-        Ok(field::all(custom))
     }
+    Ok(settings)
 }

@@ -4,14 +4,16 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use weir_ids::{AccountId, SourceId};
+use weir_rpc::Deadline;
 
-use super::recorder::{First, Note};
+use super::recorder::Note;
 use super::{App, Error};
 use crate::domain::event::{EventKind, Mapper, Outcome, RawEvent};
 use crate::domain::log::LogEntry;
 use crate::domain::sample::{Candidate, pick};
-use crate::domain::snapshot::Snapshot;
+use crate::domain::snapshot::{LOCATION, Snapshot};
 use crate::metrics;
+use crate::store::Pending;
 
 /// An event and what stands around it.
 #[derive(Debug, Clone, Copy)]
@@ -19,15 +21,8 @@ pub struct BatchEvent<'a> {
     pub event: RawEvent<'a>,
     /// All of it, for the sample.
     pub raw: &'a [u8],
-    pub refused: Option<Refused<'a>>,
-}
-
-/// Why the edge refused an event.
-#[derive(Debug, Clone, Copy)]
-pub struct Refused<'a> {
-    pub path: &'a str,
-    pub reason: &'a str,
-    pub value: &'a str,
+    /// By the edge, which logs it along with what it answered: here it is for its sample.
+    pub refused: bool,
 }
 
 impl App {
@@ -40,22 +35,38 @@ impl App {
         self.snapshots.get(account, source).await
     }
 
+    /// As [`snapshot`](Self::snapshot), for a batch that contact-upsert refused since the
+    /// account's unique identifiers are no longer of version `refused`: it is asked anew where
+    /// nothing newer is known here, which also heals what a crash left between both.
+    pub async fn snapshot_after_refusal(
+        &self,
+        account: AccountId,
+        source: SourceId,
+        refused: i64,
+        deadline: Deadline,
+    ) -> Result<Arc<Snapshot>, Error> {
+        let app = self.clone();
+        let mend =
+            weir_service::detached(async move { app.adopt_identifiers(account, deadline).await });
+        self.snapshots
+            .after_refusal(account, source, refused, mend)
+            .await
+    }
+
     /// One outcome for each event, in order. Of a refused event it means nothing.
     pub fn map_events<'s>(
         &self,
         snapshot: &'s Snapshot,
         receive_time: DateTime<Utc>,
+        batch_id: &str,
         events: &[BatchEvent<'_>],
     ) -> Vec<Outcome<'s>> {
-        let mut mapper = Mapper::new(snapshot, receive_time);
+        let mut mapper = Mapper::new(snapshot, receive_time, batch_id);
         let outcomes: Vec<Outcome<'s>> = events
             .iter()
             .map(|batch| match batch.refused {
-                Some(refused) => {
-                    mapper.note(&batch.event, refused.path, refused.reason, refused.value);
-                    Outcome::NoMapping
-                }
-                None => mapper.map(&batch.event),
+                true => Outcome::NoMapping,
+                false => mapper.map(&batch.event),
             })
             .collect();
         let log = mapper.into_log();
@@ -69,7 +80,7 @@ impl App {
             key: (snapshot.source.account_id, snapshot.source.source_id),
             picked: pick(receive_time, candidates),
             log,
-            first: first_of(snapshot, events),
+            is_first_identify: identifies_first(snapshot, events),
         });
         outcomes
     }
@@ -82,27 +93,46 @@ impl App {
         entries: Vec<LogEntry>,
     ) -> Result<(), Error> {
         // Also checks that the source is the account's.
-        self.snapshot(account, source).await?;
-        let pending = crate::store::Pending {
-            log: entries.into_iter().map(LogEntry::bounded).collect(),
-            ..Default::default()
-        };
-        if !pending.log.is_empty() {
+        let snapshot = self.snapshot(account, source).await?;
+        let mut pending = Pending::default();
+        pending.lines.extend(entries.into_iter().map(|mut entry| {
+            if entry.path.is_empty() {
+                entry.path = path_of(&snapshot, &entry);
+            }
+            entry.bounded()
+        }));
+        if !pending.lines.is_empty() {
             self.rings.write(account, source, &pending).await?;
         }
         Ok(())
     }
 }
 
-/// What is new about the source, where anything is. Until the snapshot is looked at again
-/// the next batches say the same; that is known then, and changes nothing.
-fn first_of(snapshot: &Snapshot, events: &[BatchEvent<'_>]) -> Option<First> {
-    let identified = snapshot.waits_for_events()
+/// Where in an event the value of a field stands, under the present mapping: later stages know
+/// the field alone. Empty where nothing fills it (any more).
+fn path_of(snapshot: &Snapshot, entry: &LogEntry) -> String {
+    let Some(contact) = snapshot.contact.as_ref() else {
+        return String::new();
+    };
+    let mut pairs = contact.traits.pairs.iter();
+    if let Some(pair) = pairs.find(|pair| pair.target == entry.field_id) {
+        return format!("traits.{}", pair.path.as_str());
+    }
+    // Of a track it describes the activity (semantics 2.7).
+    let part = LOCATION
+        .into_iter()
+        .find(|(_, field, _)| *field == entry.field_id && entry.kind != EventKind::Track);
+    part.map_or_else(String::new, |(part, _, _)| format!("location.{part}"))
+}
+
+/// Whether the source leaves its first state: only an identify that was not refused does that.
+/// Until the snapshot is looked at again the next batches say the same; that is known then, and
+/// changes nothing.
+fn identifies_first(snapshot: &Snapshot, events: &[BatchEvent<'_>]) -> bool {
+    snapshot.waits_for_events()
         && events
             .iter()
-            .any(|batch| batch.refused.is_none() && batch.event.kind != EventKind::Track);
-    let first = !snapshot.received_events && !events.is_empty();
-    (identified || first).then_some(First { identified })
+            .any(|batch| !batch.refused && batch.event.kind != EventKind::Track)
 }
 
 fn count(events: &[BatchEvent<'_>], outcomes: &[Outcome<'_>], log: &[LogEntry]) {
@@ -110,7 +140,7 @@ fn count(events: &[BatchEvent<'_>], outcomes: &[Outcome<'_>], log: &[LogEntry]) 
     let mut refused = 0;
     for (batch, outcome) in events.iter().zip(outcomes) {
         match outcome {
-            _ if batch.refused.is_some() => refused += 1,
+            _ if batch.refused => refused += 1,
             Outcome::Mapped { .. } => mapped += 1,
             Outcome::NoMapping => no_mapping += 1,
             Outcome::PastRetention(_) => old += 1,
@@ -125,6 +155,5 @@ fn count(events: &[BatchEvent<'_>], outcomes: &[Outcome<'_>], log: &[LogEntry]) 
     for (outcome, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
         metrics::events(outcome).increment(count);
     }
-    let ignored = log.len() - usize::try_from(refused).unwrap_or(0).min(log.len());
-    metrics::ignored_values().increment(ignored as u64);
+    metrics::ignored_values().increment(log.len() as u64);
 }

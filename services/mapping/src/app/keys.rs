@@ -4,6 +4,7 @@ use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
 use weir_reasons::Reason;
 
+use super::sources::missing;
 use super::{App, Change, Error, now};
 use crate::domain::account::Invalid;
 use crate::domain::key::ApiKey;
@@ -76,7 +77,7 @@ impl App {
         source_id: SourceId,
         after: Option<Uuid>,
         limit: i64,
-    ) -> Result<Vec<Key>, Error> {
+    ) -> Result<Vec<store::Listed<Uuid, Key>>, Error> {
         self.get_source(account_id, source_id).await?;
         let client = self.client().await?;
         Ok(store::list_keys(&client, account_id, source_id, after, limit).await?)
@@ -87,7 +88,7 @@ impl App {
         if store::revoke_key(&client, account_id, key_id, now()).await? {
             return Ok(());
         }
-        Err(Error::NotFound("key"))
+        Err(missing(&client, account_id, "key").await?)
     }
 }
 

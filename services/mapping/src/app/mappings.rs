@@ -5,9 +5,11 @@ use weir_reasons::Reason;
 
 use super::{App, Change, Error};
 use crate::domain::mapping::{
-    Activity, ActivityMapping, AttributePair, FieldPair, RawPair, read_contact_mapping,
+    Activity, ActivityMapping, AttributePair, DEFAULT_RETENTION, FieldPair, RawPair, no_free_slot,
+    read_contact_mapping,
 };
-use crate::store;
+use crate::domain::source::Source;
+use crate::store::{self, LockedAccount};
 
 /// A pair of a contact mapping as it comes from outside.
 #[derive(Debug, Clone)]
@@ -18,7 +20,8 @@ pub struct GivenPair {
 }
 
 impl App {
-    /// Replaces the mapping; the same again changes nothing. Answers its version.
+    /// Replaces the mapping (with none: takes it away); the same again changes nothing.
+    /// Answers its version.
     pub async fn put_contact_mapping(
         &self,
         account_id: AccountId,
@@ -27,12 +30,7 @@ impl App {
     ) -> Result<(i64, Change), Error> {
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client).await?;
-        store::lock_account(&transaction, account_id)
-            .await?
-            .ok_or(Error::NotFound("account"))?;
-        let source = store::get_source(&transaction, account_id, source_id)
-            .await?
-            .ok_or(Error::NotFound("source"))?;
+        let (_, source) = lock_source(&transaction, account_id, source_id).await?;
         let custom = store::types_of(&transaction, account_id).await?;
         let raw: Vec<RawPair<'_>> = pairs
             .iter()
@@ -77,36 +75,37 @@ impl App {
     }
 
     /// Creates an activity or changes its retention, and maps this source's properties to
-    /// its attributes. Takes a slot of the plan where no source mapped it before.
+    /// its attributes; what is not given stays. Takes a slot of the plan where no source
+    /// mapped it before.
     pub async fn put_activity_mapping(
         &self,
         account_id: AccountId,
         source_id: SourceId,
         event_name: &str,
-        retention_days: u32,
-        attributes: &[AttributePair],
+        retention_days: Option<u32>,
+        attributes: Option<&[AttributePair]>,
     ) -> Result<(ActivityMapping, i64, Change), Error> {
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client).await?;
-        let account = store::lock_account(&transaction, account_id)
-            .await?
-            .ok_or(Error::NotFound("account"))?;
-        let source = store::get_source(&transaction, account_id, source_id)
-            .await?
-            .ok_or(Error::NotFound("source"))?;
+        let (account, source) = lock_source(&transaction, account_id, source_id).await?;
         let known = store::find_activity(&transaction, account_id, event_name).await?;
         let mut activity = known.clone().unwrap_or_else(|| Activity {
             activity_id: ActivityId::new(),
             event_name: event_name.to_owned(),
-            retention_days,
+            retention_days: retention_days.unwrap_or(DEFAULT_RETENTION),
             earlier_retention_days: Vec::new(),
         });
-        activity.retain(retention_days);
+        if let Some(days) = retention_days {
+            activity.retain(days);
+        }
         let id = activity.activity_id;
         let before = store::get_mapping(&transaction, account_id, source_id, id).await?;
         let mapping = ActivityMapping {
             activity,
-            attributes: attributes.to_vec(),
+            attributes: match attributes {
+                Some(attributes) => attributes.to_vec(),
+                None => before.clone().unwrap_or_default(),
+            },
         };
         if known.as_ref() == Some(&mapping.activity) && before.as_ref() == Some(&mapping.attributes)
         {
@@ -120,9 +119,7 @@ impl App {
             if !is_mapped_elsewhere && others >= slots {
                 return Err(Error::Exhausted(
                     Reason::SlotsUsedUp,
-                    format!(
-                        "the plan has {slots} activities, and all are in use: unmap one, or add more to the plan"
-                    ),
+                    no_free_slot(slots, others),
                 ));
             }
         }
@@ -148,12 +145,7 @@ impl App {
     ) -> Result<(), Error> {
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client).await?;
-        store::lock_account(&transaction, account_id)
-            .await?
-            .ok_or(Error::NotFound("account"))?;
-        store::get_source(&transaction, account_id, source_id)
-            .await?
-            .ok_or(Error::NotFound("source"))?;
+        lock_source(&transaction, account_id, source_id).await?;
         let known = store::find_activity(&transaction, account_id, event_name).await?;
         let Some(activity) = known else {
             return Ok(());
@@ -174,9 +166,24 @@ impl App {
         source_id: SourceId,
         after: &str,
         limit: i64,
-    ) -> Result<Vec<ActivityMapping>, Error> {
+    ) -> Result<Vec<store::Listed<String, ActivityMapping>>, Error> {
         self.get_source(account_id, source_id).await?;
         let client = self.client().await?;
         Ok(store::list_mappings(&client, account_id, source_id, after, limit).await?)
     }
+}
+
+/// Begins a change of what a source maps.
+async fn lock_source(
+    transaction: &impl store::Client,
+    account_id: AccountId,
+    source_id: SourceId,
+) -> Result<(LockedAccount, Source), Error> {
+    let account = store::lock_account(transaction, account_id)
+        .await?
+        .ok_or(Error::NotFound("account"))?;
+    let source = store::get_source(transaction, account_id, source_id)
+        .await?
+        .ok_or(Error::NotFound("source"))?;
+    Ok((account, source))
 }

@@ -1,19 +1,20 @@
-//! Samples, names, log lines and first events, written after the answer.
+//! Samples, names, log lines and first identifies, written after the answer.
 //!
 //! **Invariant:** a batch never waits for this, and what waits is bounded: a full queue
 //! drops, and counts. The task merges what came in meanwhile, so that under load a source
 //! costs one round trip for many batches.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot;
 use weir_ids::{AccountId, SourceId};
 use weir_postgres::{Failure, Pool};
+use weir_service::{Background, Pulse};
 
 use crate::domain::event::EventKind;
-use crate::domain::log::{LogEntry, MAX_LINES};
+use crate::domain::log::LogEntry;
 use crate::domain::sample::{MAX_SAMPLES, Picked, Sample};
 use crate::metrics;
 use crate::store::{self, ListKey, Pending, Rings};
@@ -24,6 +25,14 @@ const QUEUE: usize = 64;
 /// Between two rounds: short enough for a person who waits for a sample, long enough to
 /// merge the batches of a busy source.
 const PAUSE: Duration = Duration::from_millis(20);
+/// Where nothing comes, the loop says this often that it is alive.
+const IDLE: Duration = Duration::from_secs(5);
+/// The longest time for one source: what is written can wait no longer.
+const ROUND: Duration = Duration::from_secs(10);
+/// Between two beats lies the writing for one source, or an idle moment.
+const WITHIN: Duration = Duration::from_secs(30);
+/// Shutdown waits this long for samples and log lines that are still to be written.
+const FLUSH: Duration = Duration::from_secs(2);
 
 type Key = (AccountId, SourceId);
 
@@ -33,15 +42,8 @@ pub struct Note {
     pub key: Key,
     pub picked: Picked,
     pub log: Vec<LogEntry>,
-    /// The account's first events, or the source's first identify.
-    pub first: Option<First>,
-}
-
-/// What a batch is the first of.
-#[derive(Debug, Clone, Copy)]
-pub struct First {
-    /// There is an identify: the source leaves its first state.
-    pub identified: bool,
+    /// The source waits for an identify, and this is one.
+    pub is_first_identify: bool,
 }
 
 /// Where notes go.
@@ -57,30 +59,53 @@ impl Recorder {
     }
 }
 
-/// Starts the task; it ends when the last recorder is gone.
-pub fn start(pool: Pool, rings: Rings) -> (Recorder, JoinHandle<()>) {
-    let (sender, receiver) = mpsc::channel(QUEUE);
-    (
-        Recorder(sender),
-        tokio::spawn(write_all(receiver, pool, rings)),
-    )
+/// Waits for what is still to be written.
+pub struct Flusher(oneshot::Receiver<()>);
+
+impl Flusher {
+    /// Call it when every recorder is gone.
+    pub async fn finish(self) {
+        // The other end is dropped when the loop is through.
+        if tokio::time::timeout(FLUSH, self.0).await.is_err() {
+            tracing::warn!("samples or log lines were left unwritten");
+        }
+    }
 }
 
-async fn write_all(mut notes: Receiver<Note>, pool: Pool, rings: Rings) {
+/// Starts the loop; it ends when the last recorder is gone.
+pub fn start(pool: Pool, rings: Rings, background: &Background) -> (Recorder, Flusher) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    let (through, flushed) = oneshot::channel();
+    background.spawn("recorder", WITHIN, |pulse| async move {
+        write_all(receiver, pool, rings, pulse).await;
+        drop(through);
+    });
+    (Recorder(sender), Flusher(flushed))
+}
+
+async fn write_all(mut notes: Receiver<Note>, pool: Pool, rings: Rings, pulse: Pulse) {
     let mut waiting = Vec::with_capacity(QUEUE);
-    while notes.recv_many(&mut waiting, QUEUE).await > 0 {
+    loop {
+        pulse.beat();
+        match tokio::time::timeout(IDLE, notes.recv_many(&mut waiting, QUEUE)).await {
+            Err(_) => continue,
+            Ok(0) => return,
+            Ok(_) => {}
+        }
         let mut merged: HashMap<Key, Pending> = HashMap::new();
-        let mut firsts: HashMap<Key, First> = HashMap::new();
+        let mut identified = HashSet::new();
         for note in waiting.drain(..) {
-            if let Some(first) = note.first {
-                firsts.entry(note.key).or_insert(first).identified |= first.identified;
+            if note.is_first_identify {
+                identified.insert(note.key);
             }
             merge(merged.entry(note.key).or_default(), note.picked, note.log);
         }
-        for (key, first) in firsts {
-            note_first(&pool, key, first).await;
+        for key in identified {
+            pulse.beat();
+            note_first_identify(&pool, key).await;
         }
         for ((account, source), pending) in merged {
+            pulse.beat();
             if rings.write(account, source, &pending).await.is_err() {
                 metrics::lost_notes("redis").increment(1);
             }
@@ -90,29 +115,23 @@ async fn write_all(mut notes: Receiver<Note>, pool: Pool, rings: Rings) {
 }
 
 /// Repeated by the next batch when it fails: its snapshot still waits for events.
-async fn note_first(pool: &Pool, (account, source): Key, first: First) {
+async fn note_first_identify(pool: &Pool, (account, source): Key) {
     let written = async {
         let mut client = store::connection(pool).await?;
         let transaction = store::begin(&mut client).await?;
         store::lock_account(&transaction, account).await?;
-        let mut changed = store::note_first_events(&transaction, account).await?;
-        if first.identified
-            && let Some(found) = store::get_source(&transaction, account, source).await?
-        {
+        if let Some(found) = store::get_source(&transaction, account, source).await? {
             let mapped = store::has_contact_mapping(&transaction, account, source).await?;
             let status = found.status.after_identify(mapped);
             if status != found.status {
                 store::set_status(&transaction, account, source, status).await?;
-                changed = true;
+                store::raise_version(&transaction, account).await?;
             }
-        }
-        if changed {
-            store::raise_version(&transaction, account).await?;
         }
         store::commit(transaction).await
     };
-    let outcome: Result<(), Failure> = written.await;
-    if outcome.is_err() {
+    let outcome: Result<Result<(), Failure>, _> = tokio::time::timeout(ROUND, written).await;
+    if !matches!(outcome, Ok(Ok(()))) {
         metrics::lost_notes("postgres").increment(1);
     }
 }
@@ -136,10 +155,7 @@ fn merge(pending: &mut Pending, picked: Picked, log: Vec<LogEntry>) {
         let seen = pending.names.entry(name).or_insert(time);
         *seen = time.max(*seen);
     }
-    pending.log.extend(log);
-    if pending.log.len() > MAX_LINES {
-        pending.log.drain(..pending.log.len() - MAX_LINES);
-    }
+    pending.lines.extend(log);
 }
 
 #[cfg(test)]
@@ -171,22 +187,5 @@ mod tests {
             .map(|sample| sample.raw.as_str())
             .collect();
         assert_eq!(raws, ["7", "6", "5", "4", "3"]);
-    }
-
-    #[test]
-    fn the_newest_lines_are_kept() {
-        let line = |number: usize| LogEntry {
-            time: DateTime::UNIX_EPOCH,
-            kind: EventKind::Track,
-            message_id: number.to_string(),
-            path: String::new(),
-            reason: String::new(),
-            value: String::new(),
-        };
-        let mut pending = Pending::default();
-        merge(&mut pending, picked(&[]), (0..400).map(line).collect());
-        merge(&mut pending, picked(&[]), (400..800).map(line).collect());
-        assert_eq!(pending.log.len(), MAX_LINES);
-        assert_eq!(pending.log[0].message_id, "300");
     }
 }

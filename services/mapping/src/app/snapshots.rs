@@ -14,6 +14,7 @@ use weir_ids::{AccountId, SourceId};
 use weir_postgres::{Failure, Pool};
 
 use super::Error;
+use super::sources::missing;
 use crate::domain::snapshot::Snapshot;
 use crate::metrics;
 use crate::store;
@@ -44,6 +45,12 @@ struct Known {
     checked: Instant,
 }
 
+impl Entry {
+    fn store(&self, snapshot: Arc<Snapshot>, checked: Instant) {
+        self.known.store(Arc::new(Known { snapshot, checked }));
+    }
+}
+
 impl Known {
     fn is_fresh(&self) -> bool {
         self.checked.elapsed() < FRESH
@@ -65,19 +72,7 @@ impl Snapshots {
     /// Where there is no such source, or PostgreSQL is away.
     pub async fn get(&self, account: AccountId, source: SourceId) -> Result<Arc<Snapshot>, Error> {
         let key = (account, source);
-        // Unknown sources are not remembered: they may be made in the next moment.
-        let entry = match self.cache.get(&key).await {
-            Some(entry) => entry,
-            None => self
-                .cache
-                .try_get_with(key, async { self.load(key).await.map(Arc::new) })
-                .await
-                .map_err(|error| match *error {
-                    Error::NotFound(what) => Error::NotFound(what),
-                    Error::Store(Failure::Internal) => Error::Store(Failure::Internal),
-                    _ => Error::Store(Failure::Unavailable),
-                })?,
-        };
+        let entry = self.entry(key).await?;
         let known = entry.known.load();
         if known.is_fresh() {
             return Ok(known.snapshot.clone());
@@ -87,8 +82,59 @@ impl Snapshots {
         if known.is_fresh() {
             return Ok(known.snapshot.clone());
         }
-        let snapshot = self.refresh(key, &known.snapshot).await?;
+        // Taken before asking: what changes meanwhile is found half a second later.
+        let checked = Instant::now();
+        let snapshot = if self.version(account).await? == Some(known.snapshot.version) {
+            known.snapshot.clone()
+        } else {
+            self.read(key).await?
+        };
+        entry.store(snapshot.clone(), checked);
         Ok(snapshot)
+    }
+
+    /// A snapshot whose unique identifiers are newer than those that contact-upsert refused
+    /// (semantics 3.2). Where PostgreSQL has none either, `mend` is to bring it some; batches of
+    /// the source wait meanwhile, and find it done.
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get), and of `mend`.
+    pub async fn after_refusal(
+        &self,
+        account: AccountId,
+        source: SourceId,
+        refused: i64,
+        mend: impl Future<Output = Result<(), Error>>,
+    ) -> Result<Arc<Snapshot>, Error> {
+        let key = (account, source);
+        let entry = self.entry(key).await?;
+        let _asking = entry.asking.lock().await;
+        let known = entry.known.load_full();
+        if known.snapshot.identifiers_version > refused {
+            return Ok(known.snapshot.clone());
+        }
+        let checked = Instant::now();
+        let mut snapshot = self.read(key).await?;
+        if snapshot.identifiers_version <= refused {
+            mend.await?;
+            snapshot = self.read(key).await?;
+        }
+        entry.store(snapshot.clone(), checked);
+        Ok(snapshot)
+    }
+
+    /// Unknown sources are not remembered: they may be made in the next moment.
+    async fn entry(&self, key: Key) -> Result<Arc<Entry>, Error> {
+        if let Some(entry) = self.cache.get(&key).await {
+            return Ok(entry);
+        }
+        let loading = async { self.load(key).await.map(Arc::new) };
+        let loaded = self.cache.try_get_with(key, loading).await;
+        loaded.map_err(|error| match *error {
+            Error::NotFound(what) => Error::NotFound(what),
+            Error::Store(Failure::Internal) => Error::Store(Failure::Internal),
+            _ => Error::Store(Failure::Unavailable),
+        })
     }
 
     async fn load(&self, key: Key) -> Result<Entry, Error> {
@@ -100,46 +146,26 @@ impl Snapshots {
         })
     }
 
-    async fn refresh(&self, key: Key, before: &Arc<Snapshot>) -> Result<Arc<Snapshot>, Error> {
-        // Taken before asking: what changes meanwhile is found half a second later.
-        let checked = Instant::now();
+    async fn version(&self, account: AccountId) -> Result<Option<i64>, Error> {
         let pool = self.pool.clone();
-        let account = key.0;
-        let version = in_task(async move {
+        weir_service::detached(async move {
             let client = store::connection(&pool).await?;
-            store::read_version(&client, account).await
+            Ok(store::read_version(&client, account).await?)
         })
-        .await?;
-        let snapshot = if version == Some(before.version) {
-            before.clone()
-        } else {
-            self.read(key).await?
-        };
-        if let Some(entry) = self.cache.get(&key).await {
-            let snapshot = snapshot.clone();
-            entry.known.store(Arc::new(Known { snapshot, checked }));
-        }
-        Ok(snapshot)
+        .await
     }
 
     async fn read(&self, (account, source): Key) -> Result<Arc<Snapshot>, Error> {
         let pool = self.pool.clone();
-        let loaded = in_task(async move {
+        let snapshot = weir_service::detached(async move {
             let client = store::connection(&pool).await?;
-            store::load_snapshot(&client, account, source).await
+            match store::load_snapshot(&client, account, source).await? {
+                Some(snapshot) => Ok(snapshot),
+                None => Err(missing(&client, account, "source").await?),
+            }
         })
         .await?;
         metrics::snapshot_loads().increment(1);
-        loaded.map(Arc::new).ok_or(Error::NotFound("source"))
-    }
-}
-
-/// A query in a task of its own: a caller who gives up must not break a pooled connection.
-async fn in_task<T: Send + 'static>(
-    query: impl Future<Output = Result<T, Failure>> + Send + 'static,
-) -> Result<T, Error> {
-    match tokio::spawn(query).await {
-        Ok(answer) => Ok(answer?),
-        Err(_) => Err(Error::Store(Failure::Internal)),
+        Ok(Arc::new(snapshot))
     }
 }

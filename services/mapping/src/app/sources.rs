@@ -4,7 +4,7 @@ use weir_ids::{AccountId, SourceId};
 use weir_reasons::Reason;
 
 use super::{App, Change, Error, now};
-use crate::domain::source::{Source, SourceKind, SourceSettings, SourceStatus};
+use crate::domain::source::{Source, SourceChange, SourceKind, SourceStatus};
 use crate::store;
 
 impl App {
@@ -12,19 +12,19 @@ impl App {
     pub async fn put_source(
         &self,
         account_id: AccountId,
-        settings: SourceSettings,
+        change: &SourceChange,
     ) -> Result<(Source, Change), Error> {
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client).await?;
         store::lock_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;
-        let found = store::find_source(&transaction, account_id, &settings.name).await?;
-        let Some(mut source) = same_source(found, &settings)? else {
+        let found = store::find_source(&transaction, account_id, &change.name).await?;
+        let Some(mut source) = same_source(found, change)? else {
             let source = Source {
                 account_id,
                 source_id: SourceId::new(),
-                settings,
+                settings: change.to_new()?,
                 status: SourceStatus::WaitingForEvents,
                 mapping_version: 1,
                 create_time: now(),
@@ -34,6 +34,7 @@ impl App {
             store::commit(transaction).await?;
             return Ok((source, Change::Created));
         };
+        let settings = change.applied_to(&source.settings)?;
         if source.settings == settings {
             return Ok((source, Change::Unchanged));
         }
@@ -50,8 +51,10 @@ impl App {
         source_id: SourceId,
     ) -> Result<Source, Error> {
         let client = self.client().await?;
-        let found = store::get_source(&client, account_id, source_id).await?;
-        found.ok_or(Error::NotFound("source"))
+        match store::get_source(&client, account_id, source_id).await? {
+            Some(source) => Ok(source),
+            None => Err(missing(&client, account_id, "source").await?),
+        }
     }
 
     pub async fn list_sources(
@@ -59,7 +62,7 @@ impl App {
         account_id: AccountId,
         after: Option<SourceId>,
         limit: i64,
-    ) -> Result<Vec<Source>, Error> {
+    ) -> Result<Vec<store::Listed<SourceId, Source>>, Error> {
         let client = self.client().await?;
         if store::read_version(&client, account_id).await?.is_none() {
             return Err(Error::NotFound("account"));
@@ -68,20 +71,34 @@ impl App {
     }
 }
 
+/// What to say of something that an account does not have: whether there is such an account.
+pub(super) async fn missing(
+    client: &impl store::Client,
+    account_id: AccountId,
+    what: &'static str,
+) -> Result<Error, Error> {
+    let known = store::read_version(client, account_id).await?.is_some();
+    Ok(Error::NotFound(if known { what } else { "account" }))
+}
+
 /// The source that is meant, of those that have its name or are the account's Segment
 /// (Actions) source.
-fn same_source(found: Vec<Source>, settings: &SourceSettings) -> Result<Option<Source>, Error> {
+fn same_source(found: Vec<Source>, change: &SourceChange) -> Result<Option<Source>, Error> {
     for source in found {
-        let same_name = source.settings.name == settings.name;
-        match (same_name, source.settings.kind == settings.kind) {
+        let same_name = source.settings.name == change.name;
+        // Unsaid, it is that of the source of that name.
+        let same_kind = change
+            .kind
+            .map_or(same_name, |kind| source.settings.kind == kind);
+        match (same_name, same_kind) {
             (true, true) => return Ok(Some(source)),
             (true, false) => {
                 return Err(Error::AlreadyExists(
                     Reason::NameTaken,
-                    format!("there is a source of another kind named {}", settings.name),
+                    format!("there is a source of another kind named {}", change.name),
                 ));
             }
-            (false, true) if settings.kind == SourceKind::SegmentActions => {
+            (false, true) if change.kind == Some(SourceKind::SegmentActions) => {
                 return Err(Error::Precondition(
                     Reason::SecondActionsSource,
                     format!(

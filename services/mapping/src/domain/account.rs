@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use weir_ids::AccountId;
-use weir_values::{BUILT_IN_FIELDS, FieldId, Prefix, ValueType};
+use weir_values::{FieldId, ValueType};
 
 use super::convert::is_email;
+use super::field;
 
 /// Far above any plan, far below an overflow of `contacts × activities × factor`.
 const MAX_CONTACTS: i64 = 1_000_000_000;
@@ -44,10 +45,20 @@ pub struct Plan {
     pub activity_factor: i64,
 }
 
-impl Plan {
-    pub const PROFILE_FACTOR: i64 = 10;
-    pub const ACTIVITY_FACTOR: i64 = 5;
+/// Of a new account, where nothing else is said (semantics 6.1).
+impl Default for Plan {
+    fn default() -> Self {
+        Self {
+            included_contacts: 0,
+            additional_contacts: 0,
+            activity_slots: 0,
+            profile_factor: 10,
+            activity_factor: 5,
+        }
+    }
+}
 
+impl Plan {
     fn check(&self) -> Result<(), Invalid> {
         let bounded = |field: &str, value: i64, max: i64| {
             if (0..=max).contains(&value) {
@@ -88,56 +99,100 @@ pub struct AccountSettings {
 }
 
 impl AccountSettings {
-    /// # Errors
-    /// Names the field that is wrong.
-    pub fn new(
-        name: &str,
-        plan: Plan,
-        notification_address: &str,
-        unique_identifiers: Option<&[String]>,
-        key_strategy: KeyStrategy,
-    ) -> Result<Self, Invalid> {
-        plan.check()?;
-        let notification_address = notification_address.trim();
-        if !notification_address.is_empty() && !is_email(notification_address) {
-            return Err(Invalid::new(
-                "notification_address",
-                "must be an e-mail address, or empty",
-            ));
+    /// Of a new account, before anything is said about it.
+    pub fn new(name: String) -> Self {
+        Self {
+            name,
+            plan: Plan::default(),
+            notification_address: String::new(),
+            unique_identifiers: vec!["str::email".parse().expect("a built-in id is an id")],
+            key_strategy: KeyStrategy::Any,
         }
-        Ok(Self {
-            name: read_name(name)?,
-            plan,
-            notification_address: notification_address.to_owned(),
-            unique_identifiers: match unique_identifiers {
-                None => vec!["str::email".parse().expect("a built-in id is an id")],
-                Some(ids) => read_unique_identifiers(ids)?,
-            },
-            key_strategy,
-        })
     }
 
-    /// Whether contacts would be told apart in another way (fixed once events came in).
+    /// Whether contacts are told apart in the same way.
     pub fn identifies_like(&self, other: &Self) -> bool {
         self.unique_identifiers == other.unique_identifiers
             && self.key_strategy == other.key_strategy
     }
+}
 
-    /// The types of the account's custom fields must agree with their use as unique
-    /// identifiers. A field that does not exist yet may be named before it is made.
+/// What a request says of an account. What it does not say stays as it is.
+#[derive(Debug, Clone, Default)]
+pub struct AccountChange {
+    pub name: String,
+    pub plan: PlanChange,
+    pub notification_address: Option<String>,
+    pub unique_identifiers: Option<Vec<String>>,
+    pub key_strategy: Option<KeyStrategy>,
+}
+
+/// What a request says of a plan.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlanChange {
+    pub included_contacts: Option<i64>,
+    pub additional_contacts: Option<i64>,
+    pub activity_slots: Option<i64>,
+    pub profile_factor: Option<i64>,
+    pub activity_factor: Option<i64>,
+}
+
+impl AccountChange {
+    /// Whether it says how contacts are told apart.
+    pub fn is_about_identifiers(&self) -> bool {
+        self.unique_identifiers.is_some() || self.key_strategy.is_some()
+    }
+
+    /// The settings that come of it, given the account's custom fields.
     ///
     /// # Errors
-    /// Names the field that can't be one.
-    pub fn check_types(&self, custom: &HashMap<String, ValueType>) -> Result<(), Invalid> {
-        for id in &self.unique_identifiers {
-            if let Some(value_type) = custom.get(id.as_str())
-                && !value_type.may_be_unique_identifier()
-            {
-                return Err(unsuitable(id.as_str()));
-            }
-        }
-        Ok(())
+    /// Names the field that is wrong.
+    pub fn applied_to(
+        &self,
+        before: &AccountSettings,
+        custom: &HashMap<String, ValueType>,
+    ) -> Result<AccountSettings, Invalid> {
+        let plan = self.plan.applied_to(before.plan);
+        plan.check()?;
+        let notification_address = match &self.notification_address {
+            Some(address) => read_address(address)?,
+            None => before.notification_address.clone(),
+        };
+        let unique_identifiers = match &self.unique_identifiers {
+            Some(ids) => read_unique_identifiers(ids, custom)?,
+            None => before.unique_identifiers.clone(),
+        };
+        Ok(AccountSettings {
+            name: before.name.clone(),
+            plan,
+            notification_address,
+            unique_identifiers,
+            key_strategy: self.key_strategy.unwrap_or(before.key_strategy),
+        })
     }
+}
+
+impl PlanChange {
+    fn applied_to(self, before: Plan) -> Plan {
+        Plan {
+            included_contacts: self.included_contacts.unwrap_or(before.included_contacts),
+            additional_contacts: self
+                .additional_contacts
+                .unwrap_or(before.additional_contacts),
+            activity_slots: self.activity_slots.unwrap_or(before.activity_slots),
+            profile_factor: self.profile_factor.unwrap_or(before.profile_factor),
+            activity_factor: self.activity_factor.unwrap_or(before.activity_factor),
+        }
+    }
+}
+
+/// What tells contacts apart, as contact-upsert keeps it (semantics 3.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identifiers {
+    pub unique_identifiers: Vec<FieldId>,
+    pub key_strategy: KeyStrategy,
+    /// Grows with each change; 0 where there was none since the account was made.
+    pub version: i64,
 }
 
 /// An account as it stands.
@@ -145,7 +200,6 @@ impl AccountSettings {
 pub struct Account {
     pub account_id: AccountId,
     pub settings: AccountSettings,
-    pub received_events: bool,
     pub create_time: DateTime<Utc>,
     /// Distinct mapped activities.
     pub mapped_activities: i64,
@@ -166,87 +220,153 @@ pub fn read_name(name: &str) -> Result<String, Invalid> {
     Ok(name.to_owned())
 }
 
-fn read_unique_identifiers(ids: &[String]) -> Result<Vec<FieldId>, Invalid> {
-    if ids.len() > MAX_UNIQUE_IDENTIFIERS {
+fn read_address(address: &str) -> Result<String, Invalid> {
+    let address = address.trim();
+    if !address.is_empty() && !is_email(address) {
         return Err(Invalid::new(
-            "unique_identifiers",
-            format!("at most {MAX_UNIQUE_IDENTIFIERS} fields"),
+            "notification_address",
+            "must be an e-mail address, or empty",
         ));
+    }
+    Ok(address.to_owned())
+}
+
+/// Fields of the account that may tell its contacts apart, each once (semantics 3.2).
+fn read_unique_identifiers(
+    ids: &[String],
+    custom: &HashMap<String, ValueType>,
+) -> Result<Vec<FieldId>, Invalid> {
+    let wrong = |why: String| Invalid::new("unique_identifiers", why);
+    if ids.len() > MAX_UNIQUE_IDENTIFIERS {
+        return Err(wrong(format!("at most {MAX_UNIQUE_IDENTIFIERS} fields")));
     }
     let mut read: Vec<FieldId> = Vec::with_capacity(ids.len());
     for text in ids {
-        let id: FieldId = text.parse().map_err(|_| unsuitable(text))?;
-        let suitable = match BUILT_IN_FIELDS.iter().find(|field| field.id == text) {
-            Some(field) => field.value_type.may_be_unique_identifier(),
-            None => text.contains(":cm:") && matches!(id.prefix(), Prefix::Str | Prefix::Phn),
-        };
-        if !suitable || read.contains(&id) {
-            return Err(unsuitable(text));
+        let shown: String = text.chars().take(MAX_NAME).collect();
+        let unknown = || wrong(format!("{shown} is no field of this account"));
+        let value_type = field::type_of(text, custom).ok_or_else(unknown)?;
+        let id: FieldId = text.parse().map_err(|_| unknown())?;
+        if !value_type.may_be_unique_identifier() {
+            let kind = value_type.name();
+            return Err(wrong(format!(
+                "{shown} is of type {kind}: a unique identifier is a text, an email or a phone"
+            )));
+        }
+        if read.contains(&id) {
+            return Err(wrong(format!("{shown} is there twice")));
         }
         read.push(id);
     }
     Ok(read)
 }
 
-fn unsuitable(id: &str) -> Invalid {
-    Invalid::new(
-        "unique_identifiers",
-        format!("{id} is not a text, e-mail or phone field, or is there twice"),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const PLAN: Plan = Plan {
-        included_contacts: 5_000,
-        additional_contacts: 0,
-        activity_slots: 5,
-        profile_factor: 10,
-        activity_factor: 5,
-    };
+    fn demo() -> AccountSettings {
+        AccountSettings::new("Demo".to_owned())
+    }
 
-    fn settings(identifiers: Option<&[&str]>) -> Result<AccountSettings, Invalid> {
-        let ids: Option<Vec<String>> =
-            identifiers.map(|ids| ids.iter().map(|id| (*id).to_owned()).collect());
-        AccountSettings::new(" Demo ", PLAN, "", ids.as_deref(), KeyStrategy::Any)
+    fn identified_by(ids: &[&str]) -> Result<AccountSettings, Invalid> {
+        let change = AccountChange {
+            unique_identifiers: Some(ids.iter().map(|id| (*id).to_owned()).collect()),
+            ..AccountChange::default()
+        };
+        let custom = HashMap::from([
+            ("str:cm:login".to_owned(), ValueType::Text),
+            ("str:cm:colour".to_owned(), ValueType::SingleSelect),
+            ("bol:cm:active".to_owned(), ValueType::Boolean),
+        ]);
+        change.applied_to(&demo(), &custom)
     }
 
     #[test]
     fn email_tells_contacts_apart_unless_something_else_is_said() {
-        let default = settings(None).unwrap();
-        assert_eq!(default.name, "Demo");
-        assert_eq!(default.unique_identifiers[0].as_str(), "str::email");
-        assert!(settings(Some(&[])).unwrap().unique_identifiers.is_empty());
-        assert!(settings(Some(&["phn::phone", "str:cm:login"])).is_ok());
+        assert_eq!(demo().unique_identifiers[0].as_str(), "str::email");
+        assert!(identified_by(&[]).unwrap().unique_identifiers.is_empty());
+        assert!(identified_by(&["phn::phone", "str:cm:login"]).is_ok());
     }
 
     #[test]
-    fn fields_that_tell_nobody_apart_are_refused() {
+    fn fields_that_tell_nobody_apart_are_refused_by_name() {
         for ids in [
+            vec!["str:cm:nope"],
             vec!["dtz::b"],
             vec!["geo::city"],
             vec!["str::unknown"],
             vec!["email"],
             vec!["bol:cm:active"],
+            vec!["str:cm:colour"],
+            vec!["phn::phone", "phn:cm:other"],
             vec!["str::email", "str::email"],
-            vec!["str::email", "phn::phone", "str::ei"],
         ] {
-            assert!(settings(Some(&ids)).is_err(), "{ids:?}");
+            let error = identified_by(&ids).unwrap_err();
+            assert_eq!(error.field, "unique_identifiers");
+            let last = ids.last().unwrap();
+            assert!(error.expected.starts_with(last), "{}", error.expected);
         }
+        assert!(identified_by(&["str::email", "phn::phone", "str::ei"]).is_err());
+    }
+
+    #[test]
+    fn what_is_not_said_stays() {
+        let full = AccountChange {
+            name: "Demo".to_owned(),
+            plan: PlanChange {
+                included_contacts: Some(5_000),
+                additional_contacts: Some(1_000),
+                activity_slots: Some(5),
+                profile_factor: Some(11),
+                activity_factor: Some(6),
+            },
+            notification_address: Some(" owner@example.org ".to_owned()),
+            unique_identifiers: Some(vec!["phn::phone".to_owned()]),
+            key_strategy: Some(KeyStrategy::NextIfEmpty),
+        };
+        let custom = HashMap::new();
+        let settings = full.applied_to(&demo(), &custom).unwrap();
+        let nothing = AccountChange::default();
+        assert_eq!(nothing.applied_to(&settings, &custom).unwrap(), settings);
+        let slots = AccountChange {
+            plan: PlanChange {
+                activity_slots: Some(6),
+                ..PlanChange::default()
+            },
+            notification_address: Some(String::new()),
+            ..AccountChange::default()
+        };
+        let mut expected = settings.clone();
+        expected.plan.activity_slots = 6;
+        expected.notification_address = String::new();
+        assert_eq!(slots.applied_to(&settings, &custom).unwrap(), expected);
     }
 
     #[test]
     fn plans_and_addresses_are_checked() {
-        let plan = Plan {
-            included_contacts: -1,
-            ..PLAN
+        let wrong = |change: AccountChange| {
+            let refused = change.applied_to(&demo(), &HashMap::new());
+            refused.unwrap_err().field
         };
-        let error = AccountSettings::new("a", plan, "", None, KeyStrategy::Any).unwrap_err();
-        assert_eq!(error.field, "plan.included_contacts");
-        let error = AccountSettings::new("a", PLAN, "lana", None, KeyStrategy::Any).unwrap_err();
-        assert_eq!(error.field, "notification_address");
-        assert!(AccountSettings::new(" ", PLAN, "", None, KeyStrategy::Any).is_err());
+        let plan = |plan| AccountChange {
+            plan,
+            ..AccountChange::default()
+        };
+        let contacts = PlanChange {
+            included_contacts: Some(-1),
+            ..PlanChange::default()
+        };
+        assert_eq!(wrong(plan(contacts)), "plan.included_contacts");
+        let slots = PlanChange {
+            activity_slots: Some(MAX_SLOTS + 1),
+            ..PlanChange::default()
+        };
+        assert_eq!(wrong(plan(slots)), "plan.activity_slots");
+        let address = AccountChange {
+            notification_address: Some("lana".to_owned()),
+            ..AccountChange::default()
+        };
+        assert_eq!(wrong(address), "notification_address");
+        assert!(read_name(" ").is_err() && read_name("a\0").is_err());
     }
 }

@@ -1,20 +1,23 @@
 //! One raw JSON value to the canonical form of a type (semantics 2.3, 2.4): strict, total,
 //! and lossless or not at all.
 
+mod failure;
+mod lists;
 mod texts;
 
 use std::borrow::Cow;
 
-use chrono::{DateTime, Utc};
-use weir_values::{Decimal, Value, ValueType};
+use weir_values::format::{DateFormat, Format, Unread, read_time};
+use weir_values::{Decimal, Value, ValueType, is_blank, means_nobody, number};
 
-use super::date::{self, DateFormat};
-use super::json::{self, Kind, NotJson, Raw};
-use super::number;
+use super::json::{self, Kind, Raw};
+pub use failure::Failure;
+pub use lists::LeftOut;
+use lists::{write_choice, write_choices, write_values};
 pub use texts::is_email;
 use texts::{
-    MAX_CHOICES, MAX_EMAIL, MAX_LINK, MAX_LONG_TEXT, MAX_TEXT, write_choices, write_email,
-    write_link, write_phone, write_place, write_text,
+    MAX_LONG_TEXT, MAX_TEXT, write_email, write_key_text, write_link, write_phone, write_place,
+    write_text,
 };
 
 /// Semantics 2.3, in bytes.
@@ -24,33 +27,34 @@ const MAX_OBJECT: usize = 15_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Converter {
     value_type: ValueType,
-    /// There for dates, and for nothing else.
-    date_format: Option<DateFormat>,
+    format: Option<Format>,
+    /// The field is one of the account's unique identifiers (semantics 3.2).
+    tells_apart: bool,
 }
 
-/// Why a value was ignored.
+/// What a value came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// It is not of the type.
-    Mismatch,
-    /// It is of the type, but too long.
-    TooLong,
-    /// It holds NUL, or what is not Unicode text.
-    NotStorable,
-}
-
-impl From<NotJson> for Failure {
-    fn from(_: NotJson) -> Self {
-        Self::NotStorable
-    }
+pub enum Taken {
+    /// Its canonical form was appended.
+    Value,
+    /// A `null`, or an empty list of choices (semantics 2.2, 2.6).
+    Null,
+    /// A blank text, or a list of which nothing is left (semantics 2.2, 2.4a): it is as if it
+    /// was not there.
+    Nothing,
 }
 
 impl Converter {
-    /// `date_format` must be there for dates, and for nothing else.
-    pub fn new(value_type: ValueType, date_format: Option<DateFormat>) -> Option<Self> {
-        (value_type.has_date_format() == date_format.is_some()).then_some(Self {
+    /// Dates need a format, times may have one, and nothing else has.
+    pub fn new(value_type: ValueType, format: Option<Format>) -> Option<Self> {
+        let fits = match &format {
+            Some(format) => format.fits(value_type),
+            None => !value_type.needs_format(),
+        };
+        fits.then_some(Self {
             value_type,
-            date_format,
+            format,
+            tells_apart: false,
         })
     }
 
@@ -58,17 +62,39 @@ impl Converter {
     pub const fn plain(value_type: ValueType) -> Self {
         Self {
             value_type,
-            date_format: None,
+            format: None,
+            tells_apart: false,
         }
     }
 
-    /// Appends the canonical form of `raw`, which is not `null`. On failure `out` may hold
-    /// a part of it: the caller cuts it off.
+    /// Of a field by whose values contacts are told apart, or of any other.
+    #[must_use]
+    pub fn telling_apart(mut self, tells_apart: bool) -> Self {
+        self.tells_apart = tells_apart;
+        self
+    }
+
+    /// Appends the canonical form of `raw`. Where that is not [`Taken::Value`], `out` may hold
+    /// a part of it: the caller cuts it off. What of a list did not convert goes to `left_out`.
     ///
     /// # Errors
     /// Why the value is to be ignored.
-    pub fn convert(&self, raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
+    pub fn convert<'a>(
+        &self,
+        raw: Raw<'a>,
+        out: &mut String,
+        left_out: &mut LeftOut<'a>,
+    ) -> Result<Taken, Failure> {
+        match json::kind(raw)? {
+            Kind::Null => return Ok(Taken::Null),
+            Kind::String if is_blank_text(raw) => return Ok(Taken::Nothing),
+            _ => {}
+        }
+        if self.tells_apart && scalar(raw).is_ok_and(|text| means_nobody(&text)) {
+            return Err(Failure::Blocked);
+        }
         match self.value_type {
+            ValueType::Text if self.tells_apart => write_key_text(raw, MAX_TEXT, out),
             ValueType::Text | ValueType::SingleSelect => write_text(raw, MAX_TEXT, out),
             ValueType::LongText => write_text(raw, MAX_LONG_TEXT, out),
             ValueType::Geo => write_place(raw, out),
@@ -81,74 +107,83 @@ impl Converter {
                 write(Value::Decimal(Decimal { thousandths }), out)
             }
             ValueType::Boolean => write(Value::Boolean(boolean(raw)?), out),
-            // A date that is written with a time is the UTC day of that instant.
-            ValueType::Date => write(Value::Date(self.instant(raw)?.date_naive()), out),
-            ValueType::TimeAndDate => write(Value::TimeAndDate(self.instant(raw)?), out),
-            ValueType::Time => {
-                let text = string(raw)?;
-                let time = date::read_time(&text).ok_or(Failure::Mismatch)?;
-                write(Value::Time(time), out)
+            ValueType::Date => write(Value::Date(self.dated(raw, DateFormat::read_date)?), out),
+            ValueType::TimeAndDate => {
+                let instant = self.dated(raw, DateFormat::read_instant)?;
+                write(Value::TimeAndDate(instant), out)
             }
-            ValueType::MultiSelect => write_choices(raw, out),
+            ValueType::Time => self.write_time(raw, out),
+            ValueType::MultiSelect if json::kind(raw)? == Kind::Array => {
+                let mut choices = Vec::new();
+                json::array(raw, |choice| {
+                    choices.push(choice);
+                    Ok(())
+                })?;
+                return write_choices(&choices, out, left_out);
+            }
+            ValueType::MultiSelect => write_choice(raw, out),
             ValueType::Object => write_object(raw, out),
-        }
+        }?;
+        Ok(Taken::Value)
     }
 
-    /// What a person should do about a failure.
-    pub fn reason(&self, failure: Failure) -> String {
-        match (failure, self.value_type) {
-            (Failure::NotStorable, _) => {
-                "holds what cannot be stored: NUL, text that is not Unicode, or a number out of range".to_owned()
-            }
-            (Failure::TooLong, ValueType::LongText) => format!("longer than {MAX_LONG_TEXT} characters"),
-            (Failure::TooLong, ValueType::Email) => format!("longer than {MAX_EMAIL} characters"),
-            (Failure::TooLong, ValueType::Link) => format!("longer than {MAX_LINK} characters"),
-            (Failure::TooLong, ValueType::Object) => format!("larger than {MAX_OBJECT} bytes"),
-            (Failure::TooLong, ValueType::MultiSelect) => {
-                format!("more than {MAX_CHOICES} choices, or one longer than {MAX_TEXT} characters")
-            }
-            (Failure::TooLong, _) => format!("longer than {MAX_TEXT} characters"),
-            (Failure::Mismatch, _) => self.expectation(),
-        }
-    }
-
-    fn expectation(&self) -> String {
-        let written = |what: &str| match &self.date_format {
-            Some(format) => format!("expected {what} written as {format}"),
-            None => format!("expected {what}"),
-        };
+    /// As [`Self::convert`], for the values that a path with `[]` in it leads to: a multi
+    /// select, or a list for the type object (semantics 2.2).
+    ///
+    /// # Errors
+    /// Why the list is to be ignored.
+    pub fn convert_all<'a>(
+        &self,
+        values: &[Raw<'a>],
+        out: &mut String,
+        left_out: &mut LeftOut<'a>,
+    ) -> Result<Taken, Failure> {
         match self.value_type {
-            ValueType::Text | ValueType::LongText | ValueType::SingleSelect => {
-                "expected a text".to_owned()
-            }
-            ValueType::Geo => "expected the name of a place".to_owned(),
-            ValueType::Email => "expected an e-mail address".to_owned(),
-            ValueType::Phone => {
-                "expected a phone number with its country code, such as +61 2 9876 5432".to_owned()
-            }
-            ValueType::Link => "expected an absolute http or https URL".to_owned(),
-            ValueType::Integer => "expected a whole number of at most 64 bits".to_owned(),
-            ValueType::Decimal | ValueType::Currency => {
-                "expected a number with at most three decimals".to_owned()
-            }
-            ValueType::Boolean => "expected true or false".to_owned(),
-            ValueType::Date => written("a date"),
-            ValueType::TimeAndDate => written("a time and date"),
-            ValueType::Time => "expected a time written as HH:mm or HH:mm:ss".to_owned(),
-            ValueType::MultiSelect => "expected a list of texts".to_owned(),
-            ValueType::Object => "expected an object".to_owned(),
+            ValueType::MultiSelect => write_choices(values, out, left_out),
+            ValueType::Object => write_values(values, out, left_out),
+            _ => Err(Failure::Mismatch),
         }
     }
 
-    fn instant(&self, raw: Raw<'_>) -> Result<DateTime<Utc>, Failure> {
-        let format = self.date_format.as_ref().ok_or(Failure::Mismatch)?;
+    fn dated<T>(
+        &self,
+        raw: Raw<'_>,
+        read: impl Fn(&DateFormat, &str) -> Result<T, Unread>,
+    ) -> Result<T, Failure> {
+        let Some(Format::Date(format)) = &self.format else {
+            return Err(Failure::Mismatch);
+        };
         let text = match json::kind(raw)? {
-            Kind::String => json::text(raw)?,
+            Kind::String => string(raw)?,
             Kind::Number if format.takes_numbers() => token(raw)?,
             _ => return Err(Failure::Mismatch),
         };
-        format.read(&text).ok_or(Failure::Mismatch)
+        read(format, &text).map_err(|unread| match unread {
+            Unread::Mismatch => Failure::Mismatch,
+            Unread::OutOfRange => Failure::OutOfRange,
+        })
     }
+
+    fn write_time(&self, raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
+        let text = string(raw)?;
+        let time = match &self.format {
+            Some(Format::Time(format)) => format.read(&text),
+            _ => read_time(&text),
+        };
+        write(Value::Time(time.ok_or(Failure::Mismatch)?), out)
+    }
+}
+
+/// Whether it is a text in which a person sees nothing.
+fn is_blank_text(raw: Raw<'_>) -> bool {
+    // So most texts begin.
+    if raw
+        .get(1)
+        .is_some_and(|byte| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'\\'))
+    {
+        return false;
+    }
+    json::text(raw).is_ok_and(|text| is_blank(&text))
 }
 
 fn write(value: Value, out: &mut String) -> Result<(), Failure> {
@@ -173,25 +208,31 @@ fn string(raw: Raw<'_>) -> Result<Cow<'_, str>, Failure> {
 
 /// A number or a boolean as it is written.
 fn token(raw: Raw<'_>) -> Result<Cow<'_, str>, Failure> {
-    if json::kind(raw)? == Kind::Number && !json::is_finite(raw) {
-        return Err(Failure::NotStorable);
-    }
     let text = std::str::from_utf8(raw).map_err(|_| Failure::NotStorable)?;
     Ok(Cow::Borrowed(text))
 }
 
+/// A string, or a number or boolean as it is written.
+fn scalar(raw: Raw<'_>) -> Result<Cow<'_, str>, Failure> {
+    match json::kind(raw)? {
+        Kind::String => string(raw),
+        Kind::Number | Kind::Boolean => token(raw),
+        _ => Err(Failure::Mismatch),
+    }
+}
+
 /// A number, or a string that is written as one, in units of `10^-scale`.
 fn numeric(raw: Raw<'_>, scale: u32) -> Result<i64, Failure> {
-    // So short a number is in the range of a double.
     if let Some(number) = number::scaled_short(raw, scale) {
         return Ok(number);
     }
-    let text = match json::kind(raw)? {
-        Kind::Number => token(raw)?,
-        Kind::String => string(raw)?,
-        _ => return Err(Failure::Mismatch),
+    let number = match json::kind(raw)? {
+        // Only numbers have gone through floats (semantics 2.4).
+        Kind::Number => number::scaled_near(&token(raw)?, scale),
+        Kind::String => number::scaled(string(raw)?.trim(), scale),
+        _ => None,
     };
-    number::scaled(text.trim(), scale).ok_or(Failure::Mismatch)
+    number.ok_or(Failure::Mismatch)
 }
 
 fn boolean(raw: Raw<'_>) -> Result<bool, Failure> {
@@ -210,8 +251,9 @@ fn boolean(raw: Raw<'_>) -> Result<bool, Failure> {
     }
 }
 
+/// An object or an array, as it was sent but for the white space between its tokens.
 fn write_object(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
-    if json::kind(raw)? != Kind::Object {
+    if !matches!(json::kind(raw)?, Kind::Object | Kind::Array) {
         return Err(Failure::Mismatch);
     }
     let start = out.len();

@@ -1,13 +1,23 @@
 //! One event under one snapshot: rejected, or its typed values (semantics 2, 4.1-4.4).
 
+mod outcome;
+
 use bytes::BytesMut;
 use bytestring::ByteString;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 
-use super::json::{self, Kind, Raw};
+use weir_reasons::Reason;
+
+use super::convert::{Failure, LeftOut, Taken};
+use super::json::{self, Raw};
 use super::log::{self, LogEntry, MAX_LINES};
 use super::mapping::Activity;
-use super::snapshot::{CompiledActivity, CompiledMapping, ContactMapping, LOCATION, Snapshot};
+use super::snapshot::{
+    Asked, CompiledActivity, CompiledMapping, CompiledPair, ContactMapping, Snapshot,
+};
+
+use outcome::Tally;
+pub use outcome::{MappedActivity, Outcome, Traits};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EventKind {
@@ -20,6 +30,8 @@ pub enum EventKind {
 /// An event as the edge split it: borrowed, and checked for JSON's syntax.
 #[derive(Debug, Clone, Copy)]
 pub struct RawEvent<'a> {
+    /// Its place in the batch, for log lines.
+    pub index: u32,
     pub kind: EventKind,
     /// Objects.
     pub traits: Option<Raw<'a>>,
@@ -28,27 +40,6 @@ pub struct RawEvent<'a> {
     pub event_name: &'a str,
     pub event_time: DateTime<Utc>,
     pub message_id: &'a str,
-}
-
-/// What becomes of an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome<'s> {
-    NoMapping,
-    /// The message says what the activity's retention is.
-    PastRetention(String),
-    Mapped {
-        /// A JSON object of canonical values, `null` to clear; empty when there is nothing.
-        fields_json: ByteString,
-        activity: Option<MappedActivity<'s>>,
-    },
-}
-
-/// A track's activity and its attributes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MappedActivity<'s> {
-    pub activity: &'s Activity,
-    /// A JSON object of canonical values.
-    pub attributes_json: ByteString,
 }
 
 /// Semantics 2.1; the message of the seed.
@@ -62,9 +53,12 @@ const TEXTS: usize = 64 * 1024;
 pub struct Mapper<'s, 'a> {
     snapshot: &'s Snapshot,
     receive_time: DateTime<Utc>,
+    /// Stands for the batch in log lines.
+    batch_id: &'a str,
     /// Reused from event to event.
     found: Vec<Option<Raw<'a>>>,
     written: Vec<bool>,
+    left_out: LeftOut<'a>,
     /// What an event becomes is written here, and handed out as a copy in `texts`.
     out: String,
     /// What was handed out stands side by side here: none has memory of its own.
@@ -75,12 +69,14 @@ pub struct Mapper<'s, 'a> {
 }
 
 impl<'s, 'a> Mapper<'s, 'a> {
-    pub fn new(snapshot: &'s Snapshot, receive_time: DateTime<Utc>) -> Self {
+    pub fn new(snapshot: &'s Snapshot, receive_time: DateTime<Utc>, batch_id: &'a str) -> Self {
         Self {
             snapshot,
             receive_time,
+            batch_id,
             found: Vec::new(),
             written: Vec::new(),
+            left_out: LeftOut::default(),
             out: String::new(),
             texts: BytesMut::with_capacity(TEXTS),
             last: None,
@@ -93,19 +89,6 @@ impl<'s, 'a> Mapper<'s, 'a> {
         self.log
     }
 
-    /// A line that somebody else found, e.g. why the edge refused an event.
-    pub fn note(&mut self, event: &RawEvent<'_>, path: &str, reason: &str, value: &str) {
-        let entry = LogEntry {
-            time: self.receive_time,
-            kind: event.kind,
-            message_id: event.message_id.to_owned(),
-            path: path.to_owned(),
-            reason: reason.to_owned(),
-            value: value.to_owned(),
-        };
-        push(&mut self.log, entry.bounded());
-    }
-
     /// Contact mapping first: without one nothing else is looked at.
     pub fn map(&mut self, event: &RawEvent<'a>) -> Outcome<'s> {
         let snapshot = self.snapshot;
@@ -113,8 +96,10 @@ impl<'s, 'a> Mapper<'s, 'a> {
             return Outcome::NoMapping;
         };
         if event.kind != EventKind::Track {
+            let (fields_json, traits) = self.fields(event, contact, event.location);
             return Outcome::Mapped {
-                fields_json: self.fields(event, contact, event.location),
+                fields_json,
+                traits,
                 activity: None,
             };
         }
@@ -125,9 +110,11 @@ impl<'s, 'a> Mapper<'s, 'a> {
             return Outcome::PastRetention(message);
         }
         let attributes_json = self.attributes(event, &compiled.properties);
+        // A track's location describes the activity, not the contact (semantics 2.7).
+        let (fields_json, traits) = self.fields(event, contact, None);
         Outcome::Mapped {
-            // A track's location describes the activity, not the contact (semantics 2.7).
-            fields_json: self.fields(event, contact, None),
+            fields_json,
+            traits,
             activity: Some(MappedActivity {
                 activity: &compiled.activity,
                 attributes_json,
@@ -151,7 +138,13 @@ impl<'s, 'a> Mapper<'s, 'a> {
             return ByteString::from_static("{}");
         };
         let mut out = self.begin();
-        self.convert(event, "properties", mapping, properties, false, &mut out);
+        // A null is nothing here: there is nothing to clear.
+        self.convert(
+            event,
+            &mapping.of("properties", false),
+            properties,
+            &mut out,
+        );
         out.push('}');
         self.finish(out)
     }
@@ -161,24 +154,26 @@ impl<'s, 'a> Mapper<'s, 'a> {
         event: &RawEvent<'a>,
         contact: &ContactMapping,
         location: Option<Raw<'a>>,
-    ) -> ByteString {
+    ) -> (ByteString, Traits) {
         self.written.clear();
         if event.traits.is_none() && location.is_none() {
-            return ByteString::new();
+            return (ByteString::new(), Traits::None);
         }
         let mut out = self.begin();
+        let mut tally = Tally::default();
         if let Some(traits) = event.traits {
-            self.convert(event, "traits", &contact.traits, traits, true, &mut out);
+            let mapping = contact.traits.of("traits", self.snapshot.nulls_clear());
+            tally = self.convert(event, &mapping, traits, &mut out);
         }
         if let Some(location) = location {
-            self.locate(event, contact, location, &mut out);
+            tally.values += self.locate(event, contact, location, &mut out);
         }
         if out.len() == 1 {
             out.clear();
         } else {
             out.push('}');
         }
-        self.finish(out)
+        (self.finish(out), tally.traits())
     }
 
     fn begin(&mut self) -> String {
@@ -195,25 +190,34 @@ impl<'s, 'a> Mapper<'s, 'a> {
         ByteString::try_from(copy).expect("it is a copy of a text")
     }
 
-    /// Appends what converts; logs what does not. With `nulls`, a null is a value too: it clears.
+    /// Appends what converts; logs what does not.
     fn convert(
         &mut self,
         event: &RawEvent<'a>,
-        root: &str,
-        mapping: &CompiledMapping,
+        asked: &Asked<'_>,
         object: Raw<'a>,
-        nulls: bool,
         out: &mut String,
-    ) {
+    ) -> Tally {
+        let mut tally = Tally::default();
         self.written.clear();
-        self.written.resize(mapping.pairs.len(), false);
-        if mapping.paths.find(object, &mut self.found).is_err() {
-            let line = line(event, self.receive_time, root, "expected an object", object);
-            push(&mut self.log, line);
-            return;
+        self.written.resize(asked.mapping.pairs.len(), false);
+        if json::is_empty_list(object) {
+            // An object of PHP that has nothing in it (semantics 2.6).
+            return tally;
         }
-        for (pair, written) in mapping.pairs.iter().zip(&mut self.written) {
-            let Some(raw) = self.found[pair.slot] else {
+        if asked.mapping.paths.find(object, &mut self.found).is_err() {
+            let about = About {
+                path: asked.root.to_owned(),
+                field_id: "",
+                code: Reason::ObjectInvalid,
+                count: 1,
+            };
+            self.ignore(event, about, "expected an object".to_owned(), object);
+            return tally;
+        }
+        let mut left_out = std::mem::take(&mut self.left_out);
+        for (index, pair) in asked.mapping.pairs.iter().enumerate() {
+            let Some(raw) = self.found[pair.slot].and_then(|found| pair.reach(found)) else {
                 continue;
             };
             let before = out.len();
@@ -221,51 +225,97 @@ impl<'s, 'a> Mapper<'s, 'a> {
                 out.push(',');
             }
             out.push_str(&pair.json_key);
-            if json::kind(raw) == Ok(Kind::Null) {
-                if nulls {
+            let start = out.len();
+            left_out.clear();
+            let taken = pair.convert(raw, out, &mut left_out);
+            match taken {
+                Ok(Taken::Value) => tally.values += 1,
+                Ok(Taken::Null) if asked.nulls_clear => {
+                    out.truncate(start);
                     out.push_str("null");
-                    *written = true;
-                } else {
-                    out.truncate(before);
+                    tally.clears += 1;
                 }
-                continue;
+                _ => out.truncate(before),
             }
-            match pair.converter.convert(raw, out) {
-                Ok(()) => *written = true,
-                Err(failure) => {
-                    out.truncate(before);
-                    let path = format!("{root}.{}", pair.path.as_str());
-                    let reason = pair.converter.reason(failure);
-                    let line = line(event, self.receive_time, &path, &reason, raw);
-                    push(&mut self.log, line);
-                }
+            self.written[index] = out.len() > before;
+            if let Err(failure) = taken {
+                tally.ignored += 1;
+                self.ignore_value(event, asked.root, pair, failure, raw);
+            } else if !left_out.is_empty() {
+                tally.ignored += usize::from(taken == Ok(Taken::Nothing));
+                self.ignore_elements(event, asked.root, pair, &left_out);
             }
+        }
+        self.left_out = left_out;
+        tally
+    }
+
+    fn ignore_value(
+        &mut self,
+        event: &RawEvent<'a>,
+        root: &str,
+        pair: &CompiledPair,
+        failure: Failure,
+        raw: Raw<'a>,
+    ) {
+        let about = About {
+            path: pair.path_within(root),
+            field_id: &pair.target,
+            code: pair.converter.code(failure),
+            count: 1,
+        };
+        self.ignore(event, about, pair.converter.reason(failure), raw);
+    }
+
+    fn ignore_elements(
+        &mut self,
+        event: &RawEvent<'a>,
+        root: &str,
+        pair: &CompiledPair,
+        left_out: &LeftOut<'a>,
+    ) {
+        for element in left_out.elements() {
+            let about = About {
+                path: pair.path_within(root),
+                field_id: &pair.target,
+                code: pair.converter.code(element.failure),
+                count: element.count,
+            };
+            let reason = format!(
+                "left out of the list, element {}: {}",
+                element.position,
+                pair.converter.reason(element.failure)
+            );
+            self.ignore(event, about, reason, element.raw);
         }
     }
 
     /// A mapped trait beats the location, where it was there and converted (semantics 2.7).
+    /// How many values the location gives.
     fn locate(
         &mut self,
         event: &RawEvent<'a>,
         contact: &ContactMapping,
         location: Raw<'a>,
         out: &mut String,
-    ) {
+    ) -> usize {
         let mut parts: [Option<Raw<'a>>; 4] = [None; 4];
         // Not an object: the edge would have said so; nothing is located then.
         let _ = json::object(location, |key, value| {
-            let known = LOCATION.iter().position(|(name, _, _)| {
-                key.len() == name.len() + 2 && &key[1..key.len() - 1] == name.as_bytes()
+            let known = contact.location.iter().position(|part| {
+                key.len() == part.name.len() + 2 && &key[1..key.len() - 1] == part.name.as_bytes()
             });
             if let Some(index) = known {
                 parts[index] = Some(value);
             }
             Ok(())
         });
-        for (index, (name, field, converter)) in LOCATION.iter().enumerate() {
-            let taken =
-                contact.located[index].is_some_and(|pair| self.written.get(pair) == Some(&true));
-            let Some(raw) = parts[index].filter(|raw| !taken && !is_blank(raw)) else {
+        let mut values = 0;
+        for (part, raw) in contact.location.iter().zip(parts) {
+            let beaten = part
+                .pair
+                .is_some_and(|pair| self.written.get(pair) == Some(&true));
+            let Some(raw) = raw.filter(|_| !beaten) else {
                 continue;
             };
             let before = out.len();
@@ -273,27 +323,59 @@ impl<'s, 'a> Mapper<'s, 'a> {
                 out.push(',');
             }
             out.push('"');
-            out.push_str(field);
+            out.push_str(part.field);
             out.push_str("\":");
-            if let Err(failure) = converter.convert(raw, out) {
-                out.truncate(before);
-                let path = format!("location.{name}");
-                let line = line(
-                    event,
-                    self.receive_time,
-                    &path,
-                    &converter.reason(failure),
-                    raw,
-                );
-                push(&mut self.log, line);
+            // The client sends unknown parts as null or as an empty text.
+            match part.converter.convert(raw, out, &mut LeftOut::default()) {
+                Ok(Taken::Value) => values += 1,
+                Ok(Taken::Null | Taken::Nothing) => out.truncate(before),
+                Err(failure) => {
+                    out.truncate(before);
+                    let about = About {
+                        path: format!("location.{}", part.name),
+                        field_id: part.field,
+                        code: part.converter.code(failure),
+                        count: 1,
+                    };
+                    self.ignore(event, about, part.converter.reason(failure), raw);
+                }
             }
         }
+        values
+    }
+
+    /// A source keeps 500 lines: of a batch that has more, later ones would push out the first
+    /// ones at once.
+    fn ignore(&mut self, event: &RawEvent<'_>, about: About<'_>, reason: String, value: Raw<'_>) {
+        if self.log.len() == MAX_LINES {
+            return;
+        }
+        let entry = LogEntry {
+            time: self.receive_time,
+            batch_id: self.batch_id.to_owned(),
+            index: event.index,
+            kind: event.kind,
+            event_name: event.event_name.to_owned(),
+            message_id: event.message_id.to_owned(),
+            // The event itself goes on.
+            status: 0,
+            code: about.code.code().into(),
+            path: about.path,
+            field_id: about.field_id.to_owned(),
+            reason,
+            value: log::excerpt(value),
+            count: about.count,
+        };
+        self.log.push(entry.bounded());
     }
 }
 
-/// The client sends unknown parts of a location as null or as an empty text.
-fn is_blank(raw: Raw<'_>) -> bool {
-    matches!(raw, b"null" | b"\"\"")
+/// What a line is about.
+struct About<'a> {
+    path: String,
+    field_id: &'a str,
+    code: Reason,
+    count: i64,
 }
 
 fn past_retention(
@@ -309,32 +391,6 @@ fn past_retention(
             oldest.to_rfc3339_opts(SecondsFormat::Secs, true),
         )
     })
-}
-
-fn line(
-    event: &RawEvent<'_>,
-    time: DateTime<Utc>,
-    path: &str,
-    reason: &str,
-    raw: Raw<'_>,
-) -> LogEntry {
-    LogEntry {
-        time,
-        kind: event.kind,
-        message_id: event.message_id.to_owned(),
-        path: path.to_owned(),
-        reason: reason.to_owned(),
-        value: log::excerpt(raw),
-    }
-    .bounded()
-}
-
-/// A source keeps 500 lines: of a batch that has more, later ones would push out the first
-/// ones at once.
-fn push(log: &mut Vec<LogEntry>, entry: LogEntry) {
-    if log.len() < MAX_LINES {
-        log.push(entry);
-    }
 }
 
 #[cfg(test)]

@@ -38,6 +38,11 @@ impl Field {
         })
     }
 
+    /// What fields are listed by: the name, in any case, and the id where names are alike.
+    pub fn sort_key(&self) -> String {
+        format!("{}\0{}", self.name.to_lowercase(), self.id)
+    }
+
     /// Whether a built-in field already has that name.
     pub fn is_built_in_name(name: &str) -> bool {
         BUILT_IN_FIELDS
@@ -55,7 +60,7 @@ pub fn all(custom: Vec<Field>) -> Vec<Field> {
         value_type: field.value_type,
         custom: false,
     }));
-    fields.sort_by_cached_key(|field| (field.name.to_lowercase(), field.id.as_str().to_owned()));
+    fields.sort_by_cached_key(Field::sort_key);
     fields
 }
 
@@ -66,6 +71,12 @@ pub fn type_of(id: &str, custom: &HashMap<String, ValueType>) -> Option<ValueTyp
         .find(|field| field.id == id)
         .map(|field| field.value_type)
         .or_else(|| custom.get(id).copied())
+}
+
+/// Those whose values are compared without regard to case: of type e-mail (semantics 3.2).
+pub fn caseless(fields: &[FieldId], custom: &HashMap<String, ValueType>) -> Vec<FieldId> {
+    let is_email = |id: &&FieldId| type_of(id.as_str(), custom) == Some(ValueType::Email);
+    fields.iter().filter(is_email).cloned().collect()
 }
 
 #[cfg(test)]

@@ -125,7 +125,8 @@ pub fn unquoted(plain: &str) -> Option<&str> {
 }
 
 /// Appends `raw` without the whitespace between its tokens, when everything in it is
-/// storable: texts are Unicode without NUL, numbers are in the range of a double.
+/// storable: texts are Unicode without NUL. Numbers stay as they are written, whatever they
+/// are.
 pub fn compact(raw: Raw<'_>, out: &mut String) -> Result<(), NotJson> {
     let mut at = 0;
     while at < raw.len() {
@@ -142,13 +143,7 @@ pub fn compact(raw: Raw<'_>, out: &mut String) -> Result<(), NotJson> {
                 }
                 end
             }
-            _ => {
-                let end = scalar_end(raw, at);
-                if kind(&raw[at..end])? == Kind::Number && !is_finite(&raw[at..end]) {
-                    return Err(NotJson);
-                }
-                end
-            }
+            _ => scalar_end(raw, at),
         };
         out.push_str(std::str::from_utf8(&raw[at..end]).map_err(|_| NotJson)?);
         at = end;
@@ -156,12 +151,9 @@ pub fn compact(raw: Raw<'_>, out: &mut String) -> Result<(), NotJson> {
     Ok(())
 }
 
-/// Whether a number is in the range of a double; `1e999` is not.
-pub fn is_finite(raw: Raw<'_>) -> bool {
-    std::str::from_utf8(raw)
-        .ok()
-        .and_then(|text| text.parse::<f64>().ok())
-        .is_some_and(f64::is_finite)
+/// Whether it is `[]`.
+pub fn is_empty_list(raw: Raw<'_>) -> bool {
+    expect(raw, 0, b'[').is_ok_and(|at| raw.get(at) == Some(&b']'))
 }
 
 fn expect(raw: Raw<'_>, at: usize, byte: u8) -> Result<usize, NotJson> {
@@ -282,7 +274,12 @@ mod tests {
         let mut out = String::new();
         compact(br#"{ "a" : [ 1 , " b " ] }"#, &mut out).unwrap();
         assert_eq!(out, r#"{"a":[1," b "]}"#);
-        for bad in [r#"{"a":1e999}"#, r#"{"a":"\u0000"}"#, r#"{"\ud800":1}"#] {
+        for number in ["1e999", "1e-16384", "0e-99999", "-0.0"] {
+            let mut out = String::new();
+            compact(format!("[ {number} ]").as_bytes(), &mut out).unwrap();
+            assert_eq!(out, format!("[{number}]"));
+        }
+        for bad in [r#"{"a":"\u0000"}"#, r#"{"\ud800":1}"#] {
             assert_eq!(compact(bad.as_bytes(), &mut String::new()), Err(NotJson));
         }
     }

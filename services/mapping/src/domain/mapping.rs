@@ -4,21 +4,25 @@
 use std::collections::{HashMap, HashSet};
 
 use weir_ids::ActivityId;
+use weir_values::format::Format;
+use weir_values::path::Path;
 use weir_values::{FieldId, ValueType};
 
 use super::account::Invalid;
-use super::convert::Converter;
-use super::date::DateFormat;
 use super::field;
-use super::path::Path;
 
 /// Semantics 4.4.
 pub const RETENTIONS: [u32; 5] = [30, 90, 180, 365, 730];
-pub const DEFAULT_RETENTION: u32 = 90;
+/// Nothing is refused as too old that nobody decided about.
+pub const DEFAULT_RETENTION: u32 = 730;
 /// As many as there can be custom fields.
 const MAX_ATTRIBUTES: usize = 200;
 const MAX_ATTRIBUTE_NAME: usize = 150;
 const MAX_EVENT_NAME: usize = 255;
+/// A message names so many activities (a person who unmaps some asks again), with so many
+/// characters each: it travels in a header.
+const MAX_NAMED: usize = 10;
+const MAX_NAMED_CHARS: usize = 60;
 
 /// A pair as it comes from outside.
 #[derive(Debug, Clone, Copy)]
@@ -36,7 +40,7 @@ pub struct FieldPair {
     pub path: Path,
     pub field: FieldId,
     pub value_type: ValueType,
-    pub date_format: Option<DateFormat>,
+    pub date_format: Option<Format>,
 }
 
 /// One pair of an activity mapping; checked.
@@ -45,7 +49,7 @@ pub struct AttributePair {
     pub path: Path,
     pub attribute: String,
     pub value_type: ValueType,
-    pub date_format: Option<DateFormat>,
+    pub date_format: Option<Format>,
 }
 
 /// Reads a contact mapping, given the account's custom fields. At most one pair per field,
@@ -75,7 +79,7 @@ pub fn read_contact_mapping(
             ));
         }
         read.push(FieldPair {
-            path: read_path(pair.path, || at("trait_path"))?,
+            path: read_path(pair.path, value_type, || at("trait_path"))?,
             field: pair.target.parse().map_err(|_| unknown())?,
             value_type,
             date_format: read_format(pair.date_format, value_type, || at("date_format"))?,
@@ -113,7 +117,7 @@ pub fn read_attributes(pairs: &[(RawPair<'_>, ValueType)]) -> Result<Vec<Attribu
             ));
         }
         read.push(AttributePair {
-            path: read_path(pair.path, || at("property_path"))?,
+            path: read_path(pair.path, *value_type, || at("property_path"))?,
             attribute: name.to_owned(),
             value_type: *value_type,
             date_format: read_format(pair.date_format, *value_type, || at("date_format"))?,
@@ -143,47 +147,81 @@ pub fn is_event_name(name: &str) -> bool {
     fits && !name.is_empty() && !name.contains('\0')
 }
 
-/// 0 stands for the default.
-///
 /// # Errors
 /// When it is none of the five.
 pub fn read_retention(days: u32) -> Result<u32, Invalid> {
-    match days {
-        0 => Ok(DEFAULT_RETENTION),
-        days if RETENTIONS.contains(&days) => Ok(days),
-        _ => Err(Invalid::new(
-            "retention_days",
-            "must be 30, 90, 180, 365 or 730",
-        )),
+    if RETENTIONS.contains(&days) {
+        return Ok(days);
+    }
+    Err(Invalid::new(
+        "retention_days",
+        "must be 30, 90, 180, 365 or 730",
+    ))
+}
+
+/// Why a plan can't have so few slots, where it can't: which activities are in the way
+/// (semantics 4.2, 6.7).
+pub fn too_few_slots(slots: i64, mapped: &[String]) -> Option<String> {
+    let free = usize::try_from(slots).unwrap_or(0);
+    let surplus = mapped
+        .len()
+        .checked_sub(free)
+        .filter(|surplus| *surplus > 0)?;
+    let mut names: Vec<String> = mapped
+        .iter()
+        .take(MAX_NAMED)
+        .map(|name| format!("\"{}\"", cut(name, MAX_NAMED_CHARS)))
+        .collect();
+    if mapped.len() > MAX_NAMED {
+        names.push(format!("and {} more", mapped.len() - MAX_NAMED));
+    }
+    Some(format!(
+        "{slots} activity slots are fewer than the {} activities that are mapped; \
+         at least {surplus} of these must be unmapped first: {}",
+        mapped.len(),
+        names.join(", ")
+    ))
+}
+
+fn cut(name: &str, limit: usize) -> String {
+    match name.char_indices().nth(limit) {
+        Some((at, _)) => format!("{}…", &name[..at]),
+        None => name.to_owned(),
     }
 }
 
-fn read_path(text: &str, at: impl FnOnce() -> String) -> Result<Path, Invalid> {
-    text.parse()
-        .map_err(|error: super::path::InvalidPath| Invalid::new(at(), error.to_string()))
+/// Why one more activity can't be mapped (semantics 4.2).
+pub fn no_free_slot(slots: i64, used: i64) -> String {
+    format!(
+        "{used} of the plan's {slots} activity slots are used: each further activity needs one \
+         Activities + add-on, or a mapped one must be unmapped"
+    )
+}
+
+fn read_path(
+    text: &str,
+    value_type: ValueType,
+    at: impl FnOnce() -> String,
+) -> Result<Path, Invalid> {
+    let path = match text.parse::<Path>() {
+        Ok(path) => path,
+        Err(error) => return Err(Invalid::new(at(), error.to_string())),
+    };
+    if path.is_list() && !matches!(value_type, ValueType::MultiSelect | ValueType::Object) {
+        return Err(Invalid::new(
+            at(),
+            "[] gives many values, for a multi select or an object: write [0] for the first one",
+        ));
+    }
+    Ok(path)
 }
 
 fn read_format(
     text: &str,
     value_type: ValueType,
     at: impl FnOnce() -> String,
-) -> Result<Option<DateFormat>, Invalid> {
-    let format = match text {
-        "" => None,
-        text => match text.parse::<DateFormat>() {
-            Ok(format) => Some(format),
-            Err(error) => return Err(Invalid::new(at(), error.to_string())),
-        },
-    };
-    if Converter::new(value_type, format.clone()).is_none() {
-        let expected = if value_type.has_date_format() {
-            "a date or time and date needs one, such as ISO 8601 or DD-MM-YYYY"
-        } else {
-            "only dates and times and dates have one"
-        };
-        return Err(Invalid::new(at(), expected));
-    }
-    Ok(format)
+) -> Result<Option<Format>, Invalid> {
+    Format::of(value_type, text).map_err(|error| Invalid::new(at(), error.to_string()))
 }
 
 /// A named event of an account, and how this source's properties become its attributes.
@@ -267,6 +305,79 @@ mod tests {
         );
     }
 
+    /// Semantics 2.2, 2.5: refused when it is saved, with what to write instead.
+    #[test]
+    fn paths_and_formats_that_cannot_be_meant_are_refused_and_said_why() {
+        let custom = HashMap::from([
+            ("sst:cm:skus".to_owned(), ValueType::MultiSelect),
+            ("obj:cm:skus".to_owned(), ValueType::Object),
+            ("tme:cm:alarm".to_owned(), ValueType::Time),
+        ]);
+        let read = |path, target, date_format| {
+            let pair = RawPair {
+                path,
+                target,
+                date_format,
+            };
+            read_contact_mapping(&[pair], &custom)
+        };
+        for (path, target, format) in [
+            (r#"address["zip code"]"#, "str::postal", ""),
+            ("products[0].sku", "str::first", ""),
+            ("products[].sku", "sst:cm:skus", ""),
+            ("products[].sku", "obj:cm:skus", ""),
+            ("alarm", "tme:cm:alarm", ""),
+            ("alarm", "tme:cm:alarm", "h:mm A"),
+            ("born", "dtz::b", "D MMM YYYY"),
+        ] {
+            assert!(
+                read(path, target, format).is_ok(),
+                "{path} {target} {format}"
+            );
+        }
+        for (path, target, format, field, why) in [
+            ("$.traits.x", "str::first", "", "trait_path", "$ is no key"),
+            (
+                "first name",
+                "str::first",
+                "",
+                "trait_path",
+                r#"["first name"]"#,
+            ),
+            (
+                "products[].sku",
+                "str::first",
+                "",
+                "trait_path",
+                "write [0]",
+            ),
+            (
+                "alarm",
+                "tme:cm:alarm",
+                "DD-MM-YYYY",
+                "date_format",
+                "no token",
+            ),
+            (
+                "born",
+                "dtz::b",
+                "DD.MM.YYYY HH:mm X",
+                "date_format",
+                "\"X\" is no token",
+            ),
+            ("born", "dtz::b", "YYYY-MM-DDTHH:mm", "date_format", "[T]"),
+            ("born", "dtz::b", "", "date_format", "ISO 8601"),
+        ] {
+            let error = read(path, target, format).unwrap_err();
+            assert_eq!(error.field, format!("mappings[0].{field}"), "{path}");
+            assert!(
+                error.expected.contains(why),
+                "{path} {format}: {}",
+                error.expected
+            );
+        }
+    }
+
     #[test]
     fn attributes_are_named_once() {
         let pair = |path, target| {
@@ -282,6 +393,22 @@ mod tests {
         assert!(read_attributes(&[pair("count", "count"), pair("count", "n")]).is_ok());
         let error = read_attributes(&[pair("a", "count"), pair("b", " count ")]).unwrap_err();
         assert_eq!(error.field, "attributes[1].attribute");
+    }
+
+    #[test]
+    fn a_plan_can_not_fall_below_what_is_mapped() {
+        let names = |count: usize| (1..=count).map(|n| format!("Name {n}")).collect::<Vec<_>>();
+        assert_eq!(too_few_slots(2, &names(2)), None);
+        let message = too_few_slots(1, &names(3)).unwrap();
+        assert!(message.contains("at least 2"), "{message}");
+        assert!(
+            message.ends_with("\"Name 1\", \"Name 2\", \"Name 3\""),
+            "{message}"
+        );
+        let message = too_few_slots(0, &names(13)).unwrap();
+        assert!(message.ends_with("\"Name 10\", and 3 more"), "{message}");
+        let long = [String::from("é").repeat(255)];
+        assert!(too_few_slots(0, &long).unwrap().len() < 300);
     }
 
     #[test]
@@ -304,7 +431,7 @@ mod tests {
                 (days, &earlier)
             );
         }
-        assert_eq!(read_retention(0), Ok(90));
-        assert!(read_retention(31).is_err());
+        assert_eq!(read_retention(DEFAULT_RETENTION), Ok(730));
+        assert!(read_retention(31).is_err() && read_retention(0).is_err());
     }
 }

@@ -1,44 +1,89 @@
-//! Paths into objects (`address.city`), and a tree of them that finds all in one walk.
+//! Paths over raw JSON: a tree of their keys that finds all values in one walk, and what
+//! reaches on into arrays.
 
 use std::cmp::Ordering;
 use std::ops::Range;
-use std::str::FromStr;
+
+use weir_values::path::{Path, Step};
 
 use super::json::{self, Kind, NotJson, Raw};
 
-/// Longer or deeper paths are refused when a mapping is saved: traits are not that deep.
-const MAX_LENGTH: usize = 200;
-const MAX_DEPTH: usize = 8;
+/// The keys that a path begins with, and what comes from its first bracket of an array on.
+pub fn split(path: &Path) -> (Vec<&str>, &[Step]) {
+    let keys: Vec<&str> = path
+        .steps()
+        .iter()
+        .map_while(|step| match step {
+            Step::Key(key) => Some(&**key),
+            Step::Element(_) | Step::All => None,
+        })
+        .collect();
+    let rest = &path.steps()[keys.len()..];
+    (keys, rest)
+}
 
-/// A path of one to eight names.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Path(Box<str>);
+/// The value that steps without a [`Step::All`] lead to.
+pub fn reach<'a>(mut raw: Raw<'a>, steps: &[Step]) -> Option<Raw<'a>> {
+    for step in steps {
+        raw = match step {
+            Step::Key(key) => member(raw, key)?,
+            Step::Element(index) => element(raw, *index)?,
+            Step::All => return None,
+        };
+    }
+    Some(raw)
+}
 
-/// A text that is no path.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("expected a path such as email or address.city, at most 200 characters and 8 names long")]
-pub struct InvalidPath;
-
-impl FromStr for Path {
-    type Err = InvalidPath;
-
-    fn from_str(text: &str) -> Result<Self, InvalidPath> {
-        let names = text.split('.');
-        if text.chars().count() > MAX_LENGTH
-            || names.clone().count() > MAX_DEPTH
-            || names.clone().any(|name| name.trim().is_empty())
-            || text.contains('\0')
-        {
-            return Err(InvalidPath);
-        }
-        Ok(Self(text.into()))
+/// Appends all values that steps lead to, in order.
+pub fn reach_all<'a>(raw: Raw<'a>, steps: &[Step], values: &mut Vec<Raw<'a>>) {
+    let all = steps.iter().position(|step| *step == Step::All);
+    let Some(all) = all else {
+        values.extend(reach(raw, steps));
+        return;
+    };
+    let Some(list) = reach(raw, &steps[..all]) else {
+        return;
+    };
+    if json::kind(list) == Ok(Kind::Array) {
+        // What is no JSON after all leads nowhere.
+        let _ = json::array(list, |element| {
+            reach_all(element, &steps[all + 1..], values);
+            Ok(())
+        });
     }
 }
 
-impl Path {
-    pub fn as_str(&self) -> &str {
-        &self.0
+/// The last of a name counts.
+fn member<'a>(object: Raw<'a>, name: &str) -> Option<Raw<'a>> {
+    let mut found = None;
+    if json::kind(object) != Ok(Kind::Object) {
+        return None;
     }
+    json::object(object, |key, value| {
+        if json::text(key).is_ok_and(|key| key == name) {
+            found = Some(value);
+        }
+        Ok(())
+    })
+    .ok()?;
+    found
+}
+
+fn element(list: Raw<'_>, index: usize) -> Option<Raw<'_>> {
+    if json::kind(list) != Ok(Kind::Array) {
+        return None;
+    }
+    let mut at = 0;
+    let mut found = None;
+    json::array(list, |element| {
+        if at == index {
+            found = Some(element);
+        }
+        at += 1;
+        Ok(())
+    })
+    .ok()?;
+    found
 }
 
 /// Paths, arranged so that one walk over an object finds the values of all of them.
@@ -64,16 +109,12 @@ struct Child {
 }
 
 impl PathTree {
-    /// The tree of `paths`, and the slot of each path, in input order.
-    pub fn new(paths: &[&Path]) -> (Self, Vec<usize>) {
-        let split: Vec<Vec<&str>> = paths
-            .iter()
-            .map(|path| path.0.split('.').collect())
-            .collect();
+    /// The tree of `paths`, of a key or more each, and the slot of each path, in input order.
+    pub fn new(paths: &[Vec<&str>]) -> (Self, Vec<usize>) {
         let mut slots = vec![0; paths.len()];
         let all: Vec<usize> = (0..paths.len()).collect();
         let mut next = 0;
-        let tree = Self::build(&split, &all, 0, &mut next, &mut slots);
+        let tree = Self::build(paths, &all, 0, &mut next, &mut slots);
         (tree, slots)
     }
 
@@ -185,7 +226,8 @@ mod tests {
 
     fn find(paths: &[&str], object: &str) -> Vec<Option<String>> {
         let paths: Vec<Path> = paths.iter().map(|path| path.parse().unwrap()).collect();
-        let (tree, slots) = PathTree::new(&paths.iter().collect::<Vec<_>>());
+        let keys: Vec<Vec<&str>> = paths.iter().map(|path| split(path).0).collect();
+        let (tree, slots) = PathTree::new(&keys);
         let mut found = Vec::new();
         tree.find(object.as_bytes(), &mut found).unwrap();
         slots
@@ -238,21 +280,30 @@ mod tests {
         );
     }
 
+    fn check_list(path: &str, object: &str, expected: &[&str]) {
+        let path: Path = path.parse().unwrap();
+        let mut values = Vec::new();
+        reach_all(object.as_bytes(), path.steps(), &mut values);
+        let values: Vec<_> = values
+            .into_iter()
+            .map(|raw| String::from_utf8_lossy(raw).into_owned())
+            .collect();
+        assert_eq!(values, expected, "{path} {object}");
+    }
+
     #[test]
-    fn texts_that_are_no_paths_are_refused() {
-        let long = "a".repeat(201);
-        for text in [
-            "",
-            ".",
-            "a..b",
-            "a.",
-            ".a",
-            " . ",
-            "a.b.c.d.e.f.g.h.i",
-            &long,
-        ] {
-            assert_eq!(text.parse::<Path>(), Err(InvalidPath), "{text}");
-        }
+    fn brackets_reach_into_arrays() {
+        let cart = r#"{"products":[{"sku":"a","sku":"b"}, {"\u0073ku":"c","x y":[1,2]},7,null]}"#;
+        check_list("products[].sku", cart, &[r#""b""#, r#""c""#]);
+        check_list("products[1].sku", cart, &[r#""c""#]);
+        check_list(r#"products[]["x y"][]"#, cart, &["1", "2"]);
+        check_list(r#"products[1]["x y"][1]"#, cart, &["2"]);
+        check_list("products[3]", cart, &["null"]);
+        check_list("products[4]", cart, &[]);
+        check_list("products.sku", cart, &[]);
+        check_list("products[].sku[]", cart, &[]);
+        check_list("products[]", r#"{"products":{"a":1}}"#, &[]);
+        check_list("products[0]", r#"{"products":[ ]}"#, &[]);
     }
 
     proptest! {

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
+use weir_values::path::{Path, Step};
 use weir_values::{FieldId, ValueType};
 
 use super::account::{KeyStrategy, Plan};
-use super::convert::Converter;
+use super::convert::{Converter, Failure, LeftOut, Taken};
+use super::json::{self, Kind, Raw};
 use super::mapping::{Activity, ActivityMapping, AttributePair, FieldPair};
-use super::path::{Path, PathTree};
-use super::source::{Source, SourceStatus};
+use super::path::{self, PathTree};
+use super::source::{MergeStrategy, Source, SourceStatus};
 
 /// The configuration of one source at one version of its account.
 #[derive(Debug)]
@@ -17,11 +19,14 @@ pub struct Snapshot {
     pub version: i64,
     pub source: Source,
     pub unique_identifiers: Vec<FieldId>,
+    /// Those of them that hold e-mail addresses.
+    pub caseless_identifiers: Vec<FieldId>,
     pub key_strategy: KeyStrategy,
+    /// Of both (semantics 3.2).
+    pub identifiers_version: i64,
     pub plan: Plan,
     /// Distinct mapped activities of the account.
     pub mapped_activities: i64,
-    pub received_events: bool,
     /// None saved: everything is rejected (semantics 2.1).
     pub contact: Option<ContactMapping>,
     /// By event name.
@@ -33,41 +38,57 @@ impl Snapshot {
     pub fn waits_for_events(&self) -> bool {
         self.source.status == SourceStatus::WaitingForEvents
     }
+
+    /// Whether a null clears a field; otherwise it is nothing (semantics 2.6).
+    pub fn nulls_clear(&self) -> bool {
+        self.source.settings.merge_strategy == MergeStrategy::Overwrite
+    }
 }
 
 /// A contact mapping, and where `location` goes.
 #[derive(Debug)]
 pub struct ContactMapping {
     pub traits: CompiledMapping,
-    /// For each of [`LOCATION`]: the pair that maps a trait to the same field.
-    pub located: [Option<usize>; 4],
+    pub location: [LocationPart; 4],
 }
 
-/// Where the parts of an event's location go (semantics 2.7).
-pub const LOCATION: [(&str, &str, Converter); 4] = [
-    ("country", "geo::country", Converter::plain(ValueType::Geo)),
-    ("state", "geo::region", Converter::plain(ValueType::Geo)),
-    ("city", "geo::city", Converter::plain(ValueType::Geo)),
-    (
-        "post_code",
-        "str::postal",
-        Converter::plain(ValueType::Text),
-    ),
+/// A part of an event's location, and the field it fills (semantics 2.7).
+#[derive(Debug)]
+pub struct LocationPart {
+    pub name: &'static str,
+    pub field: &'static str,
+    pub converter: Converter,
+    /// The pair that maps a trait to the same field.
+    pub pair: Option<usize>,
+}
+
+/// Where the parts of an event's location go.
+const LOCATION: [(&str, &str, ValueType); 4] = [
+    ("country", "geo::country", ValueType::Geo),
+    ("state", "geo::region", ValueType::Geo),
+    ("city", "geo::city", ValueType::Geo),
+    ("post_code", "str::postal", ValueType::Text),
 ];
 
 impl ContactMapping {
     /// None when there are no pairs: an empty mapping is none.
-    pub fn compile(pairs: Vec<FieldPair>) -> Option<Self> {
+    pub fn compile(pairs: Vec<FieldPair>, unique_identifiers: &[FieldId]) -> Option<Self> {
         if pairs.is_empty() {
             return None;
         }
-        let located = LOCATION
-            .map(|(_, field, _)| pairs.iter().position(|pair| pair.field.as_str() == field));
+        let tells_apart = |id: &str| unique_identifiers.iter().any(|field| field.as_str() == id);
+        let location = LOCATION.map(|(name, field, value_type)| LocationPart {
+            name,
+            field,
+            converter: Converter::plain(value_type).telling_apart(tells_apart(field)),
+            pair: pairs.iter().position(|pair| pair.field.as_str() == field),
+        });
         let traits = CompiledMapping::compile(pairs.into_iter().map(|pair| {
-            let converter = Converter::new(pair.value_type, pair.date_format);
+            let converter = Converter::new(pair.value_type, pair.date_format)
+                .map(|converter| converter.telling_apart(tells_apart(pair.field.as_str())));
             (pair.path, pair.field.to_string(), converter)
         }));
-        Some(Self { traits, located })
+        Some(Self { traits, location })
     }
 }
 
@@ -98,11 +119,36 @@ pub struct CompiledMapping {
     pub pairs: Vec<CompiledPair>,
 }
 
+/// What is asked of one object of an event.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'m> {
+    pub mapping: &'m CompiledMapping,
+    /// The object's name within the event.
+    pub root: &'static str,
+    /// Whether a null is a value, which clears.
+    pub nulls_clear: bool,
+}
+
+impl CompiledMapping {
+    /// This mapping, asked of an object of that name.
+    pub fn of(&self, root: &'static str, nulls_clear: bool) -> Asked<'_> {
+        Asked {
+            mapping: self,
+            root,
+            nulls_clear,
+        }
+    }
+}
+
 #[derive(Debug)]
 pub struct CompiledPair {
     pub path: Path,
-    /// Where the tree puts this path's value.
+    /// Where the tree puts the value that the path's first keys lead to.
     pub slot: usize,
+    /// The steps from there on: none, for most paths.
+    rest: Box<[Step]>,
+    /// The field's id, or the attribute's name.
+    pub target: String,
     /// `"str::email":`, ready to be appended.
     pub json_key: String,
     pub converter: Converter,
@@ -112,19 +158,67 @@ impl CompiledMapping {
     fn compile(pairs: impl Iterator<Item = (Path, String, Option<Converter>)>) -> Self {
         let mut pairs: Vec<CompiledPair> = pairs
             .map(|(path, target, converter)| CompiledPair {
+                rest: path::split(&path).1.into(),
                 path,
                 slot: 0,
                 json_key: json_key(&target),
+                target,
                 converter: converter.expect("a pair has a format if its type asks for one"),
             })
             .collect();
-        let (paths, slots) =
-            PathTree::new(&pairs.iter().map(|pair| &pair.path).collect::<Vec<_>>());
+        let keys: Vec<Vec<&str>> = pairs.iter().map(|pair| path::split(&pair.path).0).collect();
+        let (paths, slots) = PathTree::new(&keys);
         for (pair, slot) in pairs.iter_mut().zip(slots) {
             pair.slot = slot;
         }
         Self { paths, pairs }
     }
+}
+
+impl CompiledPair {
+    /// The path within the event, as log lines name it.
+    pub fn path_within(&self, root: &str) -> String {
+        let path = self.path.as_str();
+        let dot = if path.starts_with('[') { "" } else { "." };
+        format!("{root}{dot}{path}")
+    }
+
+    /// The value of the path, given what its first keys lead to; of a path with `[]` in it
+    /// the list that it goes through first.
+    pub fn reach<'a>(&self, found: Raw<'a>) -> Option<Raw<'a>> {
+        let single = self.rest.iter().position(|step| *step == Step::All);
+        path::reach(found, &self.rest[..single.unwrap_or(self.rest.len())])
+    }
+
+    /// Converts what [`Self::reach`] found.
+    ///
+    /// # Errors
+    /// Why it is ignored.
+    pub fn convert<'a>(
+        &self,
+        raw: Raw<'a>,
+        out: &mut String,
+        left_out: &mut LeftOut<'a>,
+    ) -> Result<Taken, Failure> {
+        let Some(all) = self.rest.iter().position(|step| *step == Step::All) else {
+            return self.converter.convert(raw, out, left_out);
+        };
+        let mut elements = Vec::new();
+        path::reach_all(raw, &[Step::All], &mut elements);
+        let mut values = Vec::new();
+        for element in &elements {
+            path::reach_all(element, &self.rest[all + 1..], &mut values);
+        }
+        // A list of which nothing is led to is not there; an empty one is a null.
+        if values.is_empty() && !(elements.is_empty() && is_list(raw)) {
+            return Ok(Taken::Nothing);
+        }
+        self.converter.convert_all(&values, out, left_out)
+    }
+}
+
+fn is_list(raw: Raw<'_>) -> bool {
+    json::kind(raw) == Ok(Kind::Array)
 }
 
 fn json_key(target: &str) -> String {

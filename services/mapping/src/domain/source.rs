@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use weir_ids::{AccountId, SourceId};
 
-use super::account::{Invalid, read_name};
+use super::account::Invalid;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SourceKind {
@@ -59,24 +59,47 @@ pub struct SourceSettings {
     pub existing_only: bool,
 }
 
-impl SourceSettings {
+/// What a request says of a source. What it does not say stays as it is.
+#[derive(Debug, Clone)]
+pub struct SourceChange {
+    pub kind: Option<SourceKind>,
+    pub name: String,
+    pub merge_strategy: Option<MergeStrategy>,
+    pub existing_only: Option<bool>,
+}
+
+impl SourceChange {
+    /// The settings of a new source.
+    ///
+    /// # Errors
+    /// Names the field that is wrong, or missing.
+    pub fn to_new(&self) -> Result<SourceSettings, Invalid> {
+        let expected = "must be segment_actions or segment_classic";
+        let kind = self.kind.ok_or_else(|| Invalid::new("kind", expected))?;
+        self.applied_to(&SourceSettings {
+            kind,
+            name: self.name.clone(),
+            merge_strategy: MergeStrategy::Overwrite,
+            existing_only: false,
+        })
+    }
+
+    /// The settings that come of it; kind and name are fixed.
+    ///
     /// # Errors
     /// Names the field that is wrong.
-    pub fn new(
-        kind: SourceKind,
-        name: &str,
-        merge_strategy: MergeStrategy,
-        existing_only: bool,
-    ) -> Result<Self, Invalid> {
+    pub fn applied_to(&self, before: &SourceSettings) -> Result<SourceSettings, Invalid> {
+        let merge_strategy = self.merge_strategy.unwrap_or(before.merge_strategy);
+        let existing_only = self.existing_only.unwrap_or(before.existing_only);
         if existing_only && merge_strategy == MergeStrategy::Ignore {
             return Err(Invalid::new(
                 "existing_only",
                 "goes with overwrite or append, not with ignore",
             ));
         }
-        Ok(Self {
-            kind,
-            name: read_name(name)?,
+        Ok(SourceSettings {
+            kind: before.kind,
+            name: before.name.clone(),
             merge_strategy,
             existing_only,
         })
@@ -109,11 +132,54 @@ mod tests {
         assert_eq!(Active.after_mapping(false), WaitingForMapping);
     }
 
+    fn change() -> SourceChange {
+        SourceChange {
+            kind: Some(SourceKind::SegmentActions),
+            name: "Website".to_owned(),
+            merge_strategy: None,
+            existing_only: None,
+        }
+    }
+
     #[test]
     fn ignore_does_not_go_with_existing_only() {
-        let of = |strategy| SourceSettings::new(SourceKind::SegmentActions, "a", strategy, true);
+        let of = |strategy| {
+            let only = SourceChange {
+                merge_strategy: Some(strategy),
+                existing_only: Some(true),
+                ..change()
+            };
+            only.to_new()
+        };
         assert!(of(MergeStrategy::Overwrite).is_ok());
-        assert!(of(MergeStrategy::Append).is_ok());
         assert!(of(MergeStrategy::Ignore).is_err());
+        // Whichever of both comes later.
+        let append = of(MergeStrategy::Append).unwrap();
+        let ignore = SourceChange {
+            merge_strategy: Some(MergeStrategy::Ignore),
+            ..change()
+        };
+        assert_eq!(
+            ignore.applied_to(&append).unwrap_err().field,
+            "existing_only"
+        );
+    }
+
+    #[test]
+    fn what_is_not_said_of_a_source_stays() {
+        let new = change().to_new().unwrap();
+        assert_eq!(new.merge_strategy, MergeStrategy::Overwrite);
+        assert!(!new.existing_only);
+        let append = SourceSettings {
+            merge_strategy: MergeStrategy::Append,
+            existing_only: true,
+            ..new
+        };
+        let silent = SourceChange {
+            kind: None,
+            ..change()
+        };
+        assert_eq!(silent.applied_to(&append).unwrap(), append);
+        assert_eq!(silent.to_new().unwrap_err().field, "kind");
     }
 }

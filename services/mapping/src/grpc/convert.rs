@@ -11,13 +11,13 @@ use weir_rpc::invalid;
 use weir_values::ValueType;
 
 use crate::app::{Change, GivenPair, ListedName};
-use crate::domain::account::{Account, KeyStrategy, Plan};
+use crate::domain::account::{Account, AccountChange, KeyStrategy, PlanChange, read_name};
 use crate::domain::event::EventKind;
 use crate::domain::field::Field;
 use crate::domain::log::LogEntry;
 use crate::domain::mapping::{ActivityMapping, AttributePair, FieldPair, RawPair};
 use crate::domain::sample::Sample;
-use crate::domain::source::{MergeStrategy, Source, SourceKind, SourceStatus};
+use crate::domain::source::{MergeStrategy, Source, SourceChange, SourceKind, SourceStatus};
 use crate::store::Key;
 
 pub fn id<T: FromStr>(text: &str, field: &str) -> Result<T, Status> {
@@ -68,22 +68,39 @@ fn kind(kind: EventKind) -> pb::EventKind {
     }
 }
 
-/// An absent plan is one of nothing.
-pub fn read_plan(plan: Option<pb::Plan>) -> Plan {
-    let plan = plan.unwrap_or_default();
-    Plan {
-        included_contacts: plan.included_contacts,
-        additional_contacts: plan.additional_contacts,
-        activity_slots: plan.activity_slots,
-        profile_factor: plan.profile_factor.unwrap_or(Plan::PROFILE_FACTOR),
-        activity_factor: plan.activity_factor.unwrap_or(Plan::ACTIVITY_FACTOR),
-    }
+pub fn read_account_change(request: pb::PutAccountRequest) -> Result<AccountChange, Status> {
+    let plan = request.plan.unwrap_or_default();
+    let name = read_name(&request.name);
+    Ok(AccountChange {
+        name: name.map_err(|error| invalid(&error.field, &error.expected))?,
+        plan: PlanChange {
+            included_contacts: plan.included_contacts,
+            additional_contacts: plan.additional_contacts,
+            activity_slots: plan.activity_slots,
+            profile_factor: plan.profile_factor,
+            activity_factor: plan.activity_factor,
+        },
+        notification_address: request.notification_address,
+        unique_identifiers: request.unique_identifiers.map(|ids| ids.field_ids),
+        key_strategy: read_key_strategy(request.key_strategy)?,
+    })
 }
 
-pub fn read_key_strategy(strategy: i32) -> Result<KeyStrategy, Status> {
+pub fn read_source_change(request: pb::PutSourceRequest) -> Result<SourceChange, Status> {
+    let name = read_name(&request.name);
+    Ok(SourceChange {
+        kind: read_source_kind(request.kind)?,
+        name: name.map_err(|error| invalid(&error.field, &error.expected))?,
+        merge_strategy: read_merge_strategy(request.merge_strategy)?,
+        existing_only: request.existing_only,
+    })
+}
+
+fn read_key_strategy(strategy: i32) -> Result<Option<KeyStrategy>, Status> {
     match pb::KeyStrategy::try_from(strategy) {
-        Ok(pb::KeyStrategy::Unspecified | pb::KeyStrategy::Any) => Ok(KeyStrategy::Any),
-        Ok(pb::KeyStrategy::NextIfEmpty) => Ok(KeyStrategy::NextIfEmpty),
+        Ok(pb::KeyStrategy::Unspecified) => Ok(None),
+        Ok(pb::KeyStrategy::Any) => Ok(Some(KeyStrategy::Any)),
+        Ok(pb::KeyStrategy::NextIfEmpty) => Ok(Some(KeyStrategy::NextIfEmpty)),
         Err(_) => Err(invalid("key_strategy", "is not known")),
     }
 }
@@ -95,13 +112,12 @@ pub fn key_strategy(strategy: KeyStrategy) -> pb::KeyStrategy {
     }
 }
 
-pub fn read_merge_strategy(strategy: i32) -> Result<MergeStrategy, Status> {
+fn read_merge_strategy(strategy: i32) -> Result<Option<MergeStrategy>, Status> {
     match pb::MergeStrategy::try_from(strategy) {
-        Ok(pb::MergeStrategy::Unspecified | pb::MergeStrategy::Overwrite) => {
-            Ok(MergeStrategy::Overwrite)
-        }
-        Ok(pb::MergeStrategy::Append) => Ok(MergeStrategy::Append),
-        Ok(pb::MergeStrategy::Ignore) => Ok(MergeStrategy::Ignore),
+        Ok(pb::MergeStrategy::Unspecified) => Ok(None),
+        Ok(pb::MergeStrategy::Overwrite) => Ok(Some(MergeStrategy::Overwrite)),
+        Ok(pb::MergeStrategy::Append) => Ok(Some(MergeStrategy::Append)),
+        Ok(pb::MergeStrategy::Ignore) => Ok(Some(MergeStrategy::Ignore)),
         Err(_) => Err(invalid("merge_strategy", "is not known")),
     }
 }
@@ -114,11 +130,12 @@ pub fn merge_strategy(strategy: MergeStrategy) -> pb::MergeStrategy {
     }
 }
 
-pub fn read_source_kind(kind: i32) -> Result<SourceKind, Status> {
+fn read_source_kind(kind: i32) -> Result<Option<SourceKind>, Status> {
     match pb::SourceKind::try_from(kind) {
-        Ok(pb::SourceKind::SegmentActions) => Ok(SourceKind::SegmentActions),
-        Ok(pb::SourceKind::SegmentClassic) => Ok(SourceKind::SegmentClassic),
-        _ => Err(invalid(
+        Ok(pb::SourceKind::Unspecified) => Ok(None),
+        Ok(pb::SourceKind::SegmentActions) => Ok(Some(SourceKind::SegmentActions)),
+        Ok(pb::SourceKind::SegmentClassic) => Ok(Some(SourceKind::SegmentClassic)),
+        Err(_) => Err(invalid(
             "kind",
             "must be segment_actions or segment_classic",
         )),
@@ -173,9 +190,9 @@ pub fn account(account: Account) -> pb::Account {
         account_id: account.account_id.to_string(),
         name: settings.name,
         plan: Some(pb::Plan {
-            included_contacts: settings.plan.included_contacts,
-            additional_contacts: settings.plan.additional_contacts,
-            activity_slots: settings.plan.activity_slots,
+            included_contacts: Some(settings.plan.included_contacts),
+            additional_contacts: Some(settings.plan.additional_contacts),
+            activity_slots: Some(settings.plan.activity_slots),
             profile_factor: Some(settings.plan.profile_factor),
             activity_factor: Some(settings.plan.activity_factor),
         }),
@@ -219,10 +236,10 @@ pub fn key(key: Key) -> pb::Key {
     }
 }
 
-pub fn field(field: &Field) -> pb::Field {
+pub fn field(field: Field) -> pb::Field {
     pb::Field {
         field_id: field.id.to_string(),
-        name: field.name.clone(),
+        name: field.name,
         r#type: value_type(field.value_type).into(),
         custom: field.custom,
     }
@@ -280,11 +297,18 @@ pub fn activity_mapping(mapping: ActivityMapping) -> pb::ActivityMapping {
 pub fn read_log_entry(entry: pb::LogEntry) -> Result<LogEntry, Status> {
     Ok(LogEntry {
         time: read_time(entry.log_time, "entries.log_time")?,
+        batch_id: entry.batch_id,
+        index: entry.index,
         kind: event_kind(entry.kind).ok_or_else(|| invalid("entries.kind", "must be given"))?,
+        event_name: entry.event_name,
         message_id: entry.message_id,
+        status: entry.status,
+        code: entry.code.into(),
         path: entry.path,
+        field_id: entry.field_id,
         reason: entry.reason,
         value: entry.value,
+        count: entry.count,
     })
 }
 
@@ -296,7 +320,13 @@ pub fn log_entry(entry: LogEntry) -> pb::LogEntry {
         path: entry.path,
         reason: entry.reason,
         value: entry.value,
-        ..pb::LogEntry::default()
+        code: entry.code.into_owned(),
+        status: entry.status,
+        event_name: entry.event_name,
+        batch_id: entry.batch_id,
+        index: entry.index,
+        field_id: entry.field_id,
+        count: entry.count,
     }
 }
 
@@ -317,6 +347,6 @@ pub fn event_name(name: ListedName) -> pb::EventName {
     }
 }
 
-fn format(format: Option<&crate::domain::date::DateFormat>) -> String {
+fn format(format: Option<&weir_values::format::Format>) -> String {
     format.map_or_else(String::new, ToString::to_string)
 }

@@ -9,8 +9,8 @@ use weir_rpc::Deadline;
 
 use super::convert;
 use super::status::status;
-use crate::app::{App, BatchEvent, Error, Refused};
-use crate::domain::event::{NO_MAPPING, Outcome, RawEvent};
+use crate::app::{App, BatchEvent, Error};
+use crate::domain::event::{NO_MAPPING, Outcome, RawEvent, Traits};
 use crate::domain::snapshot::Snapshot;
 
 /// As the contract says.
@@ -32,11 +32,20 @@ pub async fn map_events(
         .enumerate()
         .map(|(index, event)| read_event(index, event, &request.body))
         .collect::<Result<Vec<_>, _>>()?;
-    let snapshot = tokio::time::timeout(deadline.remaining(), app.snapshot(account, source))
+    let snapshot = async {
+        match request.refused_identifiers_version {
+            None => app.snapshot(account, source).await,
+            Some(refused) => {
+                app.snapshot_after_refusal(account, source, refused, deadline)
+                    .await
+            }
+        }
+    };
+    let snapshot = tokio::time::timeout(deadline.remaining(), snapshot)
         .await
         .unwrap_or(Err(Error::Late))
         .map_err(status)?;
-    let outcomes = app.map_events(&snapshot, receive_time, &events);
+    let outcomes = app.map_events(&snapshot, receive_time, &request.batch_id, &events);
     let mut ids = IdTexts::default();
     Ok(pb::MapEventsResponse {
         mapping_version: snapshot.source.mapping_version,
@@ -77,6 +86,7 @@ fn read_event<'a>(
     };
     Ok(BatchEvent {
         event: RawEvent {
+            index: event.index,
             kind,
             traits: part(&event.traits, "traits")?,
             properties: part(&event.properties, "properties")?,
@@ -86,11 +96,7 @@ fn read_event<'a>(
             message_id: text(&event.message_id, "message_id")?,
         },
         raw,
-        refused: event.refusal.as_ref().map(|refusal| Refused {
-            path: &refusal.path,
-            reason: &refusal.reason,
-            value: &refusal.value,
-        }),
+        refused: event.refusal.is_some(),
     })
 }
 
@@ -111,6 +117,7 @@ fn mapped_event(outcome: Outcome<'_>, ids: &mut IdTexts) -> pb::MappedEvent {
         Outcome::PastRetention(message) => reject(Reason::PastRetention, message),
         Outcome::Mapped {
             fields_json,
+            traits,
             activity,
         } => mapped_event::Outcome::Mapped(pb::Mapped {
             fields_json: fields_json.into_bytes(),
@@ -120,11 +127,20 @@ fn mapped_event(outcome: Outcome<'_>, ids: &mut IdTexts) -> pb::MappedEvent {
                 retention_days: mapped.activity.retention_days,
                 earlier_retention_days: mapped.activity.earlier_retention_days.clone(),
             }),
-            traits: pb::MappedTraits::Unspecified.into(),
+            traits: mapped_traits(traits).into(),
         }),
     };
     pb::MappedEvent {
         outcome: Some(outcome),
+    }
+}
+
+fn mapped_traits(traits: Traits) -> pb::MappedTraits {
+    match traits {
+        Traits::None => pb::MappedTraits::None,
+        Traits::Values => pb::MappedTraits::Values,
+        Traits::Clears => pb::MappedTraits::Clears,
+        Traits::AllIgnored => pb::MappedTraits::AllIgnored,
     }
 }
 
@@ -159,7 +175,12 @@ fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
         key_strategy: convert::key_strategy(snapshot.key_strategy).into(),
         merge_strategy: convert::merge_strategy(settings.merge_strategy).into(),
         existing_only: settings.existing_only,
-        identifiers_version: 0,
+        identifiers_version: snapshot.identifiers_version,
+        caseless_identifiers: snapshot
+            .caseless_identifiers
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 

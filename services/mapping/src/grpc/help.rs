@@ -1,11 +1,15 @@
 //! What helps the person who maps.
 
 use tonic::{Request, Response};
+use uuid::Uuid;
 use weir_proto::mapping::v1::*;
-use weir_rpc::{Deadline, Page, page_size};
+use weir_rpc::{Deadline, page_size};
 
+use super::page::Page;
 use super::status::status;
 use super::{Answer, Service, convert, owner, token};
+use crate::app::ListedName;
+use crate::domain::log::LogEntry;
 use crate::store::ListKey;
 
 /// As the contract says.
@@ -63,17 +67,20 @@ pub async fn list_event_names(
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
     let size = page_size(request.page_size)?;
-    let after = token::read_text(&request.page_token)?;
+    let after = token::read_text(&request.page_token)?.unwrap_or_default();
     let names = service
         .run(deadline, move |app| {
             let contains = request.contains.clone();
             async move { app.list_names(account, source, &contains).await }
         })
         .await?;
-    let rest = token::rest(names, &after, |name| name.seen.name.clone());
-    let page = Page::of(rest, size, |name| name.seen.name.clone());
+    let key = |name: &ListedName| {
+        let newest_first = token::newest_first(name.seen.last_receive_time);
+        format!("{newest_first}{}", name.seen.name)
+    };
+    let page = Page::of(token::rest(names, &after, key), size, convert::event_name);
     Ok(Response::new(ListEventNamesResponse {
-        names: page.items.into_iter().map(convert::event_name).collect(),
+        names: page.items,
         next_page_token: token::of_text(page.next),
     }))
 }
@@ -86,20 +93,21 @@ pub async fn list_log(
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
     let size = page_size(request.page_size)?;
-    let after = token::read_text(&request.page_token)?;
+    let after = token::read_text(&request.page_token)?.unwrap_or_default();
     let entries = service
         .run(deadline, move |app| async move {
             app.list_log(account, source).await
         })
         .await?;
-    let rest = token::rest(entries, &after, |(id, _)| id.to_string());
-    let page = Page::of(rest, size, |(id, _)| id.to_string());
+    // Of one moment's lines the one that was written last is the newest.
+    let key = |(id, entry): &(Uuid, LogEntry)| {
+        format!("{}{:032x}", token::newest_first(entry.time), !id.as_u128())
+    };
+    let page = Page::of(token::rest(entries, &after, key), size, |(_, entry)| {
+        convert::log_entry(entry)
+    });
     Ok(Response::new(ListLogResponse {
-        entries: page
-            .items
-            .into_iter()
-            .map(|(_, entry)| convert::log_entry(entry))
-            .collect(),
+        entries: page.items,
         next_page_token: token::of_text(page.next),
     }))
 }

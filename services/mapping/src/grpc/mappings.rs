@@ -2,9 +2,10 @@
 
 use tonic::{Request, Response};
 use weir_proto::mapping::v1::*;
-use weir_rpc::{Deadline, Page, page_size};
+use weir_rpc::{Deadline, page_size};
 
 use super::convert::change;
+use super::page::Page;
 use super::status::status;
 use super::{Answer, Service, convert, limit, owner, token};
 use crate::domain::account::Invalid;
@@ -17,6 +18,10 @@ pub async fn put_contact_mapping(
     let deadline = Deadline::of(&request);
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
+    if request.clear != request.mappings.is_empty() {
+        let expected = "at least one, or clear to take the mapping away";
+        return Err(weir_rpc::invalid("mappings", expected));
+    }
     let pairs: Vec<_> = request
         .mappings
         .into_iter()
@@ -61,14 +66,26 @@ pub async fn put_activity_mapping(
     let (account, source) = owner(&request.account_id, &request.source_id)?;
     let refused = |error: Invalid| status(error.into());
     let name = read_event_name(&request.event_name).map_err(refused)?;
-    let retention = read_retention(request.retention_days).map_err(refused)?;
-    let pairs = convert::read_attribute_types(&request.attributes)?;
-    let attributes = read_attributes(&pairs).map_err(refused)?;
+    let retention = request.retention_days.map(read_retention).transpose();
+    let retention = retention.map_err(refused)?;
+    let attributes = match (request.clear_attributes, &request.attributes[..]) {
+        (false, []) => None,
+        (true, []) => Some(Vec::new()),
+        (false, given) => {
+            let pairs = convert::read_attribute_types(given)?;
+            Some(read_attributes(&pairs).map_err(refused)?)
+        }
+        (true, _) => {
+            let expected = "some, or clear_attributes to take them away";
+            return Err(weir_rpc::invalid("attributes", expected));
+        }
+    };
     let (mapping, mapping_version, changed) = service
         .run(deadline, move |app| {
             let (name, attributes) = (name.clone(), attributes.clone());
             async move {
-                app.put_activity_mapping(account, source, &name, retention, &attributes)
+                let attributes = attributes.as_deref();
+                app.put_activity_mapping(account, source, &name, retention, attributes)
                     .await
             }
         })
@@ -115,13 +132,9 @@ pub async fn list_activity_mappings(
             }
         })
         .await?;
-    let page = Page::of(found, size, |mapping| mapping.activity.event_name.clone());
+    let page = Page::of(found, size, convert::activity_mapping);
     Ok(Response::new(ListActivityMappingsResponse {
-        activities: page
-            .items
-            .into_iter()
-            .map(convert::activity_mapping)
-            .collect(),
+        activities: page.items,
         next_page_token: token::of_text(page.next),
     }))
 }

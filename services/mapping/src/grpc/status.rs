@@ -6,6 +6,7 @@ use weir_reasons::Reason;
 use weir_rpc::refused;
 
 use crate::app::Error;
+use crate::clients;
 
 /// What a caller sees of an error.
 pub fn status(error: Error) -> Status {
@@ -26,6 +27,8 @@ pub fn status(error: Error) -> Status {
         }
         Error::Store(Failure::Refused | Failure::Internal) => weir_rpc::internal(),
         Error::Rings(_) => weir_rpc::unavailable("Redis"),
+        Error::Contacts(clients::Error::Unreadable(_)) => weir_rpc::internal(),
+        Error::Contacts(_) => weir_rpc::unavailable("the contact service"),
         Error::Late => weir_rpc::late(),
     }
 }

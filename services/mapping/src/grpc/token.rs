@@ -1,7 +1,10 @@
 //! Page tokens: the key of the last item, in hex, so that nobody builds on what is in it.
 
+use chrono::{DateTime, Utc};
 use tonic::Status;
 use uuid::Uuid;
+
+use crate::store::Listed;
 
 /// Empty on the last page.
 pub fn of_id(next: Option<Uuid>) -> String {
@@ -40,17 +43,23 @@ pub fn read_text(token: &str) -> Result<Option<String>, Status> {
     String::from_utf8(bytes).map(Some).map_err(|_| bad_token())
 }
 
-/// What of a list that is short and changes stands behind the item `after`. Where that one
-/// is gone meanwhile (rotated out), everything behind it is gone too.
-pub fn rest<T>(items: Vec<T>, after: &Option<String>, key: impl Fn(&T) -> String) -> Vec<T> {
-    match after {
-        None => items,
-        Some(after) => items
-            .into_iter()
-            .skip_while(|item| key(item) != *after)
-            .skip(1)
-            .collect(),
-    }
+/// What of a short list stands behind the key `after`, which need not be in it any more; sorted
+/// by `key`.
+pub fn rest<T>(items: Vec<T>, after: &str, key: impl Fn(&T) -> String) -> Vec<Listed<String, T>> {
+    let listed = |item| Listed {
+        key: key(&item),
+        item: Some(item),
+    };
+    let listed = items.into_iter().map(listed);
+    let mut rest: Vec<_> = listed.filter(|item| item.key.as_str() > after).collect();
+    rest.sort_by(|one, other| one.key.cmp(&other.key));
+    rest
+}
+
+/// A time as the beginning of a key that sorts newer ones first.
+pub fn newest_first(time: DateTime<Utc>) -> String {
+    let later = i64::MAX.abs_diff(time.timestamp_micros());
+    format!("{later:020}")
 }
 
 fn bad_token() -> Status {
@@ -78,12 +87,24 @@ mod tests {
     }
 
     #[test]
+    fn newer_times_sort_first() {
+        let keys = [i64::MIN / 2, -1, 0, 1, 1_752_214_140_000_000].map(|micros| {
+            newest_first(DateTime::from_timestamp_micros(micros).unwrap_or_default())
+        });
+        let older_last = keys.iter().rev();
+        assert!(older_last.is_sorted(), "{keys:?}");
+    }
+
+    #[test]
     fn a_page_goes_on_behind_the_last_item() {
-        let items = vec![3, 2, 1];
-        let after = |text: &str| Some(text.to_owned());
-        let key = |item: &i32| item.to_string();
-        assert_eq!(rest(items.clone(), &None, key), [3, 2, 1]);
-        assert_eq!(rest(items.clone(), &after("3"), key), [2, 1]);
-        assert!(rest(items, &after("9"), key).is_empty());
+        let behind = |after: &str| -> Vec<i32> {
+            let listed = rest(vec![3, 5, 1], after, i32::to_string);
+            listed.into_iter().filter_map(|item| item.item).collect()
+        };
+        assert_eq!(behind(""), [1, 3, 5]);
+        assert_eq!(behind("1"), [3, 5]);
+        // Whether that one is still there or not.
+        assert_eq!(behind("2"), [3, 5]);
+        assert!(behind("9").is_empty());
     }
 }

@@ -5,20 +5,23 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_ids::AccountId;
 use weir_postgres::Failure;
+use weir_values::FieldId;
 
 use super::codes::Code;
-use super::{Client, corrupt, execute, row, rows};
-use crate::domain::account::{Account, AccountSettings, KeyStrategy, Plan};
+use super::{Client, Listed, corrupt, execute, listed, row, rows};
+use crate::domain::account::{Account, AccountSettings, Identifiers, KeyStrategy, Plan};
 
 const COLUMNS: &str = "account_id, name, included_contacts, additional_contacts, activity_slots,
     profile_factor, activity_factor, notification_address, unique_identifiers, key_strategy,
-    received_events, create_time";
+    identifiers_version, identifiers_in_doubt, create_time";
 
 /// An account whose row is locked: nothing of its configuration changes meanwhile.
 #[derive(Debug)]
 pub struct LockedAccount {
     pub settings: AccountSettings,
-    pub received_events: bool,
+    pub identifiers_version: i64,
+    /// contact-upsert was asked to change them, and its answer is not stored here.
+    pub identifiers_in_doubt: bool,
 }
 
 /// Takes a name for `account_id`, or answers whose it is.
@@ -51,8 +54,9 @@ pub async fn insert_account(
         client,
         "INSERT INTO accounts (account_id, name, included_contacts, additional_contacts,
             activity_slots, profile_factor, activity_factor, notification_address,
-            unique_identifiers, key_strategy, version, received_events, create_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, false, $11)",
+            unique_identifiers, key_strategy, version, identifiers_version,
+            identifiers_in_doubt, create_time)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, 0, false, $11)",
         &[
             &account_id.0,
             &settings.name,
@@ -62,7 +66,7 @@ pub async fn insert_account(
             &plan.profile_factor,
             &plan.activity_factor,
             &settings.notification_address,
-            &identifiers(settings),
+            &texts(&settings.unique_identifiers),
             &settings.key_strategy.code(),
             &create_time,
         ],
@@ -71,7 +75,7 @@ pub async fn insert_account(
     Ok(())
 }
 
-/// Also raises the version.
+/// Also raises the version. The unique identifiers are not touched.
 pub async fn update_account(
     client: &impl Client,
     account_id: AccountId,
@@ -82,8 +86,7 @@ pub async fn update_account(
         client,
         "UPDATE accounts SET included_contacts = $2, additional_contacts = $3,
             activity_slots = $4, profile_factor = $5, activity_factor = $6,
-            notification_address = $7, unique_identifiers = $8, key_strategy = $9,
-            version = version + 1
+            notification_address = $7, version = version + 1
          WHERE account_id = $1",
         &[
             &account_id.0,
@@ -93,8 +96,6 @@ pub async fn update_account(
             &plan.profile_factor,
             &plan.activity_factor,
             &settings.notification_address,
-            &identifiers(settings),
-            &settings.key_strategy.code(),
         ],
     )
     .await?;
@@ -113,7 +114,8 @@ pub async fn lock_account(
     };
     Ok(Some(LockedAccount {
         settings: read_settings(&row)?,
-        received_events: row.get("received_events"),
+        identifiers_version: row.get("identifiers_version"),
+        identifiers_in_doubt: row.get("identifiers_in_doubt"),
     }))
 }
 
@@ -124,14 +126,51 @@ pub async fn raise_version(client: &impl Client, account_id: AccountId) -> Resul
     Ok(())
 }
 
-/// From now on the account's way to tell contacts apart is fixed. Whether that is news.
-pub async fn note_first_events(
+/// contact-upsert is about to be asked to change the unique identifiers.
+pub async fn doubt_identifiers(client: &impl Client, account_id: AccountId) -> Result<(), Failure> {
+    let update = "UPDATE accounts SET identifiers_in_doubt = true WHERE account_id = $1";
+    execute(client, update, &[&account_id.0]).await?;
+    Ok(())
+}
+
+/// What contact-upsert said; also raises the version.
+pub async fn put_identifiers(
     client: &impl Client,
     account_id: AccountId,
-) -> Result<bool, Failure> {
-    let update = "UPDATE accounts SET received_events = true
-        WHERE account_id = $1 AND NOT received_events";
-    Ok(execute(client, update, &[&account_id.0]).await? > 0)
+    identifiers: &Identifiers,
+) -> Result<(), Failure> {
+    let update = "UPDATE accounts SET unique_identifiers = $2, key_strategy = $3,
+            identifiers_version = $4, identifiers_in_doubt = false, version = version + 1
+        WHERE account_id = $1";
+    execute(
+        client,
+        update,
+        &[
+            &account_id.0,
+            &texts(&identifiers.unique_identifiers),
+            &identifiers.key_strategy.code(),
+            &identifiers.version,
+        ],
+    )
+    .await?;
+    Ok(())
+}
+
+/// What tells the account's contacts apart, as it stands here.
+pub async fn get_identifiers(
+    client: &impl Client,
+    account_id: AccountId,
+) -> Result<Option<Identifiers>, Failure> {
+    let select = "SELECT unique_identifiers, key_strategy, identifiers_version
+        FROM accounts WHERE account_id = $1";
+    let Some(row) = row(client, select, &[&account_id.0]).await? else {
+        return Ok(None);
+    };
+    Ok(Some(Identifiers {
+        unique_identifiers: read_identifiers(&row)?,
+        key_strategy: KeyStrategy::of(row.get("key_strategy"))?,
+        version: row.get("identifiers_version"),
+    }))
 }
 
 /// By id, or by name.
@@ -157,14 +196,15 @@ pub async fn list_accounts(
     client: &impl Client,
     after: Option<AccountId>,
     limit: i64,
-) -> Result<Vec<Account>, Failure> {
+) -> Result<Vec<Listed<AccountId, Account>>, Failure> {
     let after = after.map_or(Uuid::nil(), |id| id.0);
     let select = format!(
         "/* every account */ SELECT {COLUMNS}, {MAPPED} FROM accounts WHERE account_id > $1
          ORDER BY account_id LIMIT $2"
     );
     let found = rows(client, &select, &[&after, &limit]).await?;
-    found.iter().map(read_account).collect()
+    let key = |row: &Row| AccountId(row.get("account_id"));
+    Ok(listed(&found, key, read_account))
 }
 
 const MAPPED: &str = "(SELECT count(DISTINCT m.activity_id) FROM activity_mappings m
@@ -174,24 +214,27 @@ fn read_account(row: &Row) -> Result<Account, Failure> {
     Ok(Account {
         account_id: AccountId(row.get("account_id")),
         settings: read_settings(row)?,
-        received_events: row.get("received_events"),
         create_time: row.get("create_time"),
         mapped_activities: row.get("mapped_activities"),
     })
 }
 
 fn read_settings(row: &Row) -> Result<AccountSettings, Failure> {
-    let identifiers: Vec<String> = row.get("unique_identifiers");
     Ok(AccountSettings {
         name: row.get("name"),
         plan: read_plan(row),
         notification_address: row.get("notification_address"),
-        unique_identifiers: identifiers
-            .iter()
-            .map(|id| id.parse().map_err(|_| corrupt("unique identifier")))
-            .collect::<Result<_, _>>()?,
+        unique_identifiers: read_identifiers(row)?,
         key_strategy: KeyStrategy::of(row.get("key_strategy"))?,
     })
+}
+
+pub(super) fn read_identifiers(row: &Row) -> Result<Vec<FieldId>, Failure> {
+    let identifiers: Vec<&str> = row.get("unique_identifiers");
+    identifiers
+        .iter()
+        .map(|id| id.parse().map_err(|_| corrupt("unique identifier")))
+        .collect()
 }
 
 pub(super) fn read_plan(row: &Row) -> Plan {
@@ -204,10 +247,6 @@ pub(super) fn read_plan(row: &Row) -> Plan {
     }
 }
 
-fn identifiers(settings: &AccountSettings) -> Vec<&str> {
-    settings
-        .unique_identifiers
-        .iter()
-        .map(weir_values::FieldId::as_str)
-        .collect()
+fn texts(identifiers: &[FieldId]) -> Vec<&str> {
+    identifiers.iter().map(FieldId::as_str).collect()
 }

@@ -7,7 +7,7 @@ use weir_ids::{AccountId, ActivityId, SourceId};
 use weir_postgres::Failure;
 
 use super::stored::{StoredAttribute, read_attributes};
-use super::{Client, MappedNames, corrupt, execute, row, rows};
+use super::{Client, Listed, MappedNames, corrupt, execute, listed, row, rows};
 use crate::domain::mapping::{Activity, ActivityMapping, AttributePair};
 
 const COLUMNS: &str = "a.activity_id, a.event_name, a.retention_days, a.earlier_retention_days";
@@ -127,7 +127,7 @@ pub async fn list_mappings(
     source_id: SourceId,
     after: &str,
     limit: i64,
-) -> Result<Vec<ActivityMapping>, Failure> {
+) -> Result<Vec<Listed<String, ActivityMapping>>, Failure> {
     let select = format!(
         "SELECT {COLUMNS}, m.attributes
          FROM activity_mappings m JOIN activities a USING (account_id, activity_id)
@@ -136,15 +136,26 @@ pub async fn list_mappings(
     );
     let params: super::Params<'_> = &[&account_id.0, &source_id.0, &after, &limit];
     let found = rows(client, &select, params).await?;
-    found
-        .iter()
-        .map(|row| {
-            Ok(ActivityMapping {
-                activity: read_activity(row)?,
-                attributes: read_pairs(row, 4)?,
-            })
+    let read = |row: &Row| {
+        Ok(ActivityMapping {
+            activity: read_activity(row)?,
+            attributes: read_pairs(row, 4)?,
         })
-        .collect()
+    };
+    Ok(listed(&found, |row| row.get(1), read))
+}
+
+/// Of all activities of the account that any source maps, by name; at most as many as the plan
+/// has slots.
+pub async fn all_mapped_names(
+    client: &impl Client,
+    account_id: AccountId,
+) -> Result<Vec<String>, Failure> {
+    let select = "SELECT DISTINCT a.event_name
+        FROM activity_mappings m JOIN activities a USING (account_id, activity_id)
+        WHERE m.account_id = $1 ORDER BY a.event_name";
+    let found = rows(client, select, &[&account_id.0]).await?;
+    Ok(found.iter().map(|row| row.get(0)).collect())
 }
 
 /// At most as many as the plan has slots.

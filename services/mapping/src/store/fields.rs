@@ -7,19 +7,28 @@ use weir_ids::AccountId;
 use weir_postgres::Failure;
 use weir_values::ValueType;
 
-use super::{Client, corrupt, execute, rows};
+use super::{Client, corrupt, execute, listed, row, rows};
 use crate::domain::field::Field;
 
 const COLUMNS: &str = "field_id, name, value_type";
 
-/// There are at most 200.
+/// There are at most 200. One that can't be read is left out.
 pub async fn list_fields(
     client: &impl Client,
     account_id: AccountId,
 ) -> Result<Vec<Field>, Failure> {
     let select = format!("SELECT {COLUMNS} FROM fields WHERE account_id = $1 ORDER BY name");
     let found = rows(client, &select, &[&account_id.0]).await?;
-    found.iter().map(read_field).collect()
+    let listed = listed(&found, |_| (), read_field);
+    Ok(listed.into_iter().filter_map(|field| field.item).collect())
+}
+
+/// How many there are, readable or not.
+pub async fn count_fields(client: &impl Client, account_id: AccountId) -> Result<usize, Failure> {
+    let select = "SELECT count(*) FROM fields WHERE account_id = $1";
+    let found = row(client, select, &[&account_id.0]).await?;
+    let count: i64 = found.ok_or_else(|| corrupt("count of fields"))?.get(0);
+    Ok(usize::try_from(count).unwrap_or(0))
 }
 
 /// The types of custom fields, by id.

@@ -6,7 +6,7 @@ use weir_ids::{AccountId, SourceId};
 use weir_postgres::Failure;
 
 use super::codes::Code;
-use super::{Client, execute, row, rows};
+use super::{Client, Listed, execute, listed, row, rows};
 use crate::domain::source::SourceKind;
 
 /// A key as people see it afterwards.
@@ -83,7 +83,7 @@ pub async fn list_keys(
     source_id: SourceId,
     after: Option<Uuid>,
     limit: i64,
-) -> Result<Vec<Key>, Failure> {
+) -> Result<Vec<Listed<Uuid, Key>>, Failure> {
     let after = after.unwrap_or(Uuid::nil());
     let select = "SELECT key_id, hint, create_time, revoke_time FROM source_keys
         WHERE account_id = $1 AND source_id = $2 AND key_id > $3 ORDER BY key_id LIMIT $4";
@@ -93,13 +93,15 @@ pub async fn list_keys(
         &[&account_id.0, &source_id.0, &after, &limit],
     )
     .await?;
-    let read = |row: &tokio_postgres::Row| Key {
-        key_id: row.get(0),
-        hint: row.get(1),
-        create_time: row.get(2),
-        revoke_time: row.get(3),
+    let read = |row: &tokio_postgres::Row| {
+        Ok(Key {
+            key_id: row.get(0),
+            hint: row.get(1),
+            create_time: row.get(2),
+            revoke_time: row.get(3),
+        })
     };
-    Ok(found.iter().map(read).collect())
+    Ok(listed(&found, |row| row.get(0), read))
 }
 
 /// Whether there is such a key. One that was revoked before keeps its time.

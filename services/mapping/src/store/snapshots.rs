@@ -10,12 +10,13 @@ use weir_ids::{AccountId, ActivityId, SourceId};
 use weir_postgres::Failure;
 use weir_values::ValueType;
 
-use super::accounts::read_plan;
+use super::accounts::{read_identifiers, read_plan};
 use super::codes::Code;
 use super::sources::read_source;
 use super::stored::{StoredAttribute, StoredField, read_attributes, read_fields};
 use super::{Client, corrupt, row};
 use crate::domain::account::KeyStrategy;
+use crate::domain::field::caseless;
 use crate::domain::mapping::{Activity, ActivityMapping};
 use crate::domain::snapshot::{CompiledActivity, ContactMapping, Snapshot};
 
@@ -37,7 +38,7 @@ pub async fn load_snapshot(
 ) -> Result<Option<Snapshot>, Failure> {
     let select = "SELECT a.account_id, a.version, a.unique_identifiers, a.key_strategy,
             a.included_contacts, a.additional_contacts, a.activity_slots, a.profile_factor,
-            a.activity_factor, a.received_events,
+            a.activity_factor, a.identifiers_version,
             s.source_id, s.kind, s.name, s.merge_strategy, s.existing_only, s.status,
             s.mapping_version, s.create_time,
             (SELECT c.mapping FROM contact_mappings c
@@ -67,29 +68,29 @@ struct StoredActivity {
 }
 
 fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
-    let identifiers: Vec<String> = row.get("unique_identifiers");
     let contact: Option<Json<Vec<StoredField>>> = row
         .try_get("contact")
         .map_err(|_| corrupt("contact mapping"))?;
     let activities: Option<Json<Vec<StoredActivity>>> = row
         .try_get("activities")
         .map_err(|_| corrupt("activities"))?;
+    let types = custom_types(row)?;
     let pairs = match contact {
-        Some(Json(stored)) => read_fields(stored, &custom_types(row)?)?,
+        Some(Json(stored)) => read_fields(stored, &types)?,
         None => Vec::new(),
     };
+    let unique_identifiers = read_identifiers(row)?;
+    let contact = ContactMapping::compile(pairs, &unique_identifiers);
     Ok(Snapshot {
         version: row.get("version"),
         source: read_source(row)?,
-        unique_identifiers: identifiers
-            .iter()
-            .map(|id| id.parse().map_err(|_| corrupt("unique identifier")))
-            .collect::<Result<_, _>>()?,
+        caseless_identifiers: caseless(&unique_identifiers, &types),
+        unique_identifiers,
         key_strategy: KeyStrategy::of(row.get("key_strategy"))?,
         plan: read_plan(row),
         mapped_activities: row.get("mapped_activities"),
-        received_events: row.get("received_events"),
-        contact: ContactMapping::compile(pairs),
+        identifiers_version: row.get("identifiers_version"),
+        contact,
         activities: activities
             .map_or_else(Vec::new, |Json(activities)| activities)
             .into_iter()

@@ -6,7 +6,7 @@ use weir_ids::{AccountId, SourceId};
 use weir_postgres::Failure;
 
 use super::codes::Code;
-use super::{Client, execute, row, rows};
+use super::{Client, Listed, execute, listed, row, rows};
 use crate::domain::source::{MergeStrategy, Source, SourceKind, SourceSettings, SourceStatus};
 
 const COLUMNS: &str = "account_id, source_id, kind, name, merge_strategy, existing_only, status,
@@ -41,14 +41,15 @@ pub async fn list_sources(
     account_id: AccountId,
     after: Option<SourceId>,
     limit: i64,
-) -> Result<Vec<Source>, Failure> {
+) -> Result<Vec<Listed<SourceId, Source>>, Failure> {
     let after = after.map_or(Uuid::nil(), |id| id.0);
     let select = format!(
         "SELECT {COLUMNS} FROM sources WHERE account_id = $1 AND source_id > $2
          ORDER BY source_id LIMIT $3"
     );
     let found = rows(client, &select, &[&account_id.0, &after, &limit]).await?;
-    found.iter().map(read_source).collect()
+    let key = |row: &Row| SourceId(row.get("source_id"));
+    Ok(listed(&found, key, read_source))
 }
 
 pub async fn insert_source(client: &impl Client, source: &Source) -> Result<(), Failure> {

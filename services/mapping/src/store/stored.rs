@@ -4,9 +4,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use weir_postgres::Failure;
 use weir_values::ValueType;
+use weir_values::format::Format;
 
 use super::corrupt;
-use crate::domain::date::DateFormat;
 use crate::domain::field;
 use crate::domain::mapping::{AttributePair, FieldPair};
 
@@ -56,11 +56,12 @@ pub(super) fn read_fields(
     stored
         .into_iter()
         .map(|pair| {
+            let value_type = field::type_of(&pair.field, custom).ok_or_else(broken)?;
             Ok(FieldPair {
                 path: pair.path.parse().map_err(|_| broken())?,
-                value_type: field::type_of(&pair.field, custom).ok_or_else(broken)?,
+                value_type,
                 field: pair.field.parse().map_err(|_| broken())?,
-                date_format: read_format(pair.format)?,
+                date_format: read_format(value_type, pair.format)?,
             })
         })
         .collect()
@@ -71,18 +72,17 @@ pub(super) fn read_attributes(stored: Vec<StoredAttribute>) -> Result<Vec<Attrib
     stored
         .into_iter()
         .map(|pair| {
+            let value_type = ValueType::named(&pair.r#type).ok_or_else(broken)?;
             Ok(AttributePair {
                 path: pair.path.parse().map_err(|_| broken())?,
                 attribute: pair.attribute,
-                value_type: ValueType::named(&pair.r#type).ok_or_else(broken)?,
-                date_format: read_format(pair.format)?,
+                value_type,
+                date_format: read_format(value_type, pair.format)?,
             })
         })
         .collect()
 }
 
-fn read_format(format: Option<String>) -> Result<Option<DateFormat>, Failure> {
-    format
-        .map(|text| text.parse().map_err(|_| corrupt("date format")))
-        .transpose()
+fn read_format(value_type: ValueType, format: Option<String>) -> Result<Option<Format>, Failure> {
+    Format::of(value_type, &format.unwrap_or_default()).map_err(|_| corrupt("date format"))
 }

@@ -13,6 +13,8 @@ use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::*;
 use weir_stack::{TestDatabase, TestServers};
 
+use crate::contacts::Contacts;
+
 pub type Client = MappingServiceClient<weir_rpc::Channel>;
 
 /// 2025-07-11T06:09:00Z, that of the sample events.
@@ -24,30 +26,40 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub struct Service {
     database: TestDatabase,
     redis_url: String,
+    contact_url: String,
+    pub contacts: Contacts,
     running: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
 }
 
 impl Service {
     pub async fn start() -> (Self, Client) {
-        let servers = TestServers::shared().await;
+        let redis_url = TestServers::shared().await.redis_url();
+        Self::with_redis(&redis_url).await
+    }
+
+    /// With a Redis of one's own, or one that isn't there.
+    pub async fn with_redis(redis_url: &str) -> (Self, Client) {
+        let contacts = Contacts::default();
         let mut service = Self {
-            database: servers.fresh_database().await,
-            redis_url: servers.redis_url(),
+            database: TestServers::shared().await.fresh_database().await,
+            redis_url: redis_url.to_owned(),
+            contact_url: contacts.serve().await,
+            contacts,
             running: Vec::new(),
         };
         let client = service.another().await;
         (service, client)
     }
 
-    /// With a Redis of one's own, or one that isn't there.
-    pub async fn with_redis(redis_url: &str) -> (Self, Client) {
-        let mut service = Self {
-            database: TestServers::shared().await.fresh_database().await,
-            redis_url: redis_url.to_owned(),
-            running: Vec::new(),
-        };
-        let client = service.another().await;
-        (service, client)
+    /// Behind the service's back.
+    pub async fn sql(&self, statements: &str) {
+        let url = &self.database.superuser_url;
+        let connecting = tokio_postgres::connect(url, tokio_postgres::NoTls);
+        let (client, connection) = connecting.await.unwrap();
+        let running = tokio::spawn(connection);
+        client.batch_execute(statements).await.unwrap();
+        drop(client);
+        running.await.unwrap().unwrap();
     }
 
     /// Ends every instance, as a signal would.
@@ -68,6 +80,8 @@ impl Service {
             &self.database.url_for("mapping"),
             "--redis-url",
             &self.redis_url,
+            "--contact-url",
+            &self.contact_url,
             "--key-secret",
             "a secret of the tests",
         ]);
@@ -109,13 +123,11 @@ pub fn account(name: &str) -> PutAccountRequest {
     PutAccountRequest {
         name: name.to_owned(),
         plan: Some(Plan {
-            included_contacts: 5_000,
-            additional_contacts: 0,
-            activity_slots: 2,
-            profile_factor: None,
-            activity_factor: None,
+            included_contacts: Some(5_000),
+            activity_slots: Some(2),
+            ..Default::default()
         }),
-        notification_address: "owner@example.org".to_owned(),
+        notification_address: Some("owner@example.org".to_owned()),
         ..Default::default()
     }
 }
@@ -167,6 +179,7 @@ impl Tenant {
                     date_format: (*format).to_owned(),
                 })
                 .collect(),
+            clear: false,
         }
     }
 
@@ -182,11 +195,12 @@ impl Tenant {
             account_id: self.account_id.clone(),
             source_id: self.source_id.clone(),
             event_name: name.to_owned(),
-            retention_days: 0,
+            retention_days: None,
             attributes: vec![
                 attribute("action", ValueType::Text),
                 attribute("count", ValueType::Integer),
             ],
+            clear_attributes: false,
         }
     }
 

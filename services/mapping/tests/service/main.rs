@@ -3,8 +3,13 @@
 #![allow(clippy::unwrap_used)]
 
 mod configuration;
+mod contacts;
+mod errors;
 mod events;
 mod harness;
 mod help;
+mod identifiers;
 mod keys;
+mod proxy;
+mod rings;
 mod versions;

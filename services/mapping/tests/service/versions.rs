@@ -50,7 +50,7 @@ async fn limits_follow_the_plan_and_the_mapped_activities() {
     call!(client, put_activity_mapping, tenant.activity("Login")).unwrap();
     entitled(5_000, 1).await;
     let mut larger = account("Demo");
-    larger.plan.as_mut().unwrap().additional_contacts = 1_000;
+    larger.plan.as_mut().unwrap().additional_contacts = Some(1_000);
     call!(client, put_account, larger).unwrap();
     entitled(6_000, 1).await;
     let delete = DeleteActivityMappingRequest {
@@ -107,7 +107,7 @@ async fn a_change_of_retention_is_handed_on_with_what_was() {
     tenant.map_contact(&client).await;
     for days in [30, 365] {
         let mut activity = tenant.activity("Login");
-        activity.retention_days = days;
+        activity.retention_days = Some(days);
         call!(client, put_activity_mapping, activity).unwrap();
     }
     let answer = tenant.map(&client, vec![track("Login", "{}")]).await;

@@ -1,13 +1,20 @@
 //! After a loss of Redis's memory: raise the epoch, read the sums, install them.
 //!
+//! A state is lost where there is none, where it is of another life of the server, and where it
+//! was put back to an earlier moment in the same life: its epoch is below the one that a ledger
+//! names (the edge passes on what it was told), or it has made fewer grants than a replica has
+//! seen it make.
+//!
 //! Why this never overruns a limit, whoever else does the same at the same time:
 //!
 //! 1. A batch commits in a ledger only while the ledger's epoch is not above its own. Both
 //!    sides lock the account's row there, so a fence sees every commit before it, and no
 //!    batch of a lower epoch commits after it.
-//! 2. `begin` deletes the state (which counted for nothing). Only then are the ledgers asked
-//!    for the epoch that stands, and the next one is taken. Whatever state was installed
-//!    before was fenced before, so its epoch is lower: no two states share one.
+//! 2. `begin` deletes the state: one that counts for nothing, or at worst one that was good,
+//!    which is no more than another loss. Only then are the ledgers asked for the epochs that
+//!    stand, and the next one is taken. Whatever state was installed before was fenced before,
+//!    so its epoch is lower: no two states share one. One that is put back later is therefore
+//!    below the ledgers, and what it grants can't commit.
 //! 3. So when a rebuild installs, each ledger stood at its epoch when it read the sums, and
 //!    nobody had reserved anything under it: the sums are all that was ever stored, and
 //!    nothing more can be stored under older epochs.
@@ -15,9 +22,10 @@
 //!    of the server. One that was overtaken, or delayed past another loss, installs nothing.
 //!    One that died between fence and install leaves no state, so the next batch rebuilds
 //!    again; the batches that its fence hit fail at commit and are retried.
-//! 5. Of two replicas, the second finds the first one's rebuild and waits for it. A fence of
-//!    an overtaken one that arrives late raises nothing: it asks for the epoch that stands,
-//!    or a lower one. No clock is involved anywhere.
+//! 5. Of two replicas, the second finds the first one's rebuild and waits for it. Where a fence
+//!    finds a higher epoch than it asked for (an overtaken one arrived late, somebody else
+//!    raised it), the next one above that is taken: its sums are read under it, or not at all.
+//!    No clock is involved anywhere.
 //!
 //! A new day needs none of this: from the state's `floor` on, a window that the state does
 //! not have has no units. All that was stored in it before the fence was in the sums, and
@@ -33,7 +41,7 @@ use weir_rpc::Deadline;
 use super::{App, Error};
 use crate::domain::Window;
 use crate::metrics;
-use crate::store::{Begun, Sum};
+use crate::store::{Begun, Progress, Sum};
 
 /// How long the ledgers may take to answer a fence.
 const FENCE_TIME: Duration = Duration::from_secs(2);
@@ -45,83 +53,89 @@ const LOOK_AGAIN: Duration = Duration::from_millis(10);
 /// batches that were admitted just before midnight.
 const WINDOWS_BEFORE: u64 = 2;
 
+/// An epoch that somebody else raised meanwhile is taken up this often.
+const FENCES: usize = 3;
+
 impl App {
-    /// Returns when there may be a state again: look. Runs in a task of its own, so that a
-    /// caller that goes away does not leave others waiting.
+    /// Returns when there may be a state again that has come at least so far; answers how far
+    /// the one to look for must have come. Runs in a task of its own, so that a caller that
+    /// goes away does not leave others waiting.
     pub(super) async fn rebuild(
         self: &Arc<Self>,
         account: AccountId,
         window: Window,
+        least: Progress,
         deadline: Deadline,
-    ) -> Result<(), Error> {
+    ) -> Result<Progress, Error> {
         let app = Arc::clone(self);
-        tokio::spawn(async move { app.rebuild_now(account, window, deadline).await })
-            .await
-            .map_err(|_| Error::Late)?
+        weir_service::detached(
+            async move { app.rebuild_now(account, window, least, deadline).await },
+        )
+        .await
     }
 
     async fn rebuild_now(
         &self,
         account: AccountId,
         window: Window,
+        least: Progress,
         deadline: Deadline,
-    ) -> Result<(), Error> {
+    ) -> Result<Progress, Error> {
         let nonce = Uuid::new_v4();
         while !deadline.passed() {
-            match self.store.begin(account, nonce, PATIENCE).await? {
-                Begun::Valid => return Ok(()),
+            match self.store.begin(account, nonce, PATIENCE, least).await? {
+                Begun::Valid => return Ok(least),
                 Begun::Busy => tokio::time::sleep(LOOK_AGAIN).await,
                 Begun::Begun => {
                     let built = self.fence_and_install(account, nonce, window, deadline);
                     let built = built.await;
-                    if built.is_err() {
+                    if !matches!(built, Ok(Some(_))) {
                         self.store.abandon(account, nonce).await;
                         metrics::rebuilt(false);
                     }
-                    return built;
+                    return Ok(built?.unwrap_or(least));
                 }
             }
         }
         Err(Error::Late)
     }
 
+    /// None: overtaken; the other one's state will do.
     async fn fence_and_install(
         &self,
         account: AccountId,
         nonce: Uuid,
         window: Window,
         deadline: Deadline,
-    ) -> Result<(), Error> {
+    ) -> Result<Option<Progress>, Error> {
         // What Redis forgot, it may have forgotten for the sweepers as well.
         self.store.note_active(account, (self.clock)()).await?;
         let floor = window.earlier(WINDOWS_BEFORE);
         let deadline = Deadline::after(deadline.remaining().min(FENCE_TIME));
-        // A fence that raises nothing tells which epoch stands.
-        let standing = self
-            .ledgers
-            .fence(account, 0, window, deadline)
-            .await?
-            .epoch;
-        let epoch = standing + 1;
-        let fenced = self.ledgers.fence(account, epoch, floor, deadline).await?;
-        if fenced.epoch > epoch {
-            // Overtaken: the other one's state will do.
-            self.store.abandon(account, nonce).await;
-            return Ok(());
-        }
-        let sums: Vec<Sum> = fenced
-            .sums
-            .into_iter()
-            .map(|(window, units)| Sum { window, units })
-            .collect();
-        let installed = self
-            .store
-            .install(account, nonce, epoch, floor, &sums)
-            .await?;
-        if installed {
+        // A fence that raises nothing tells which epochs stand.
+        let mut stands = self.ledgers.stands(account, window, deadline).await?;
+        for _ in 0..FENCES {
+            let epoch = stands.highest() + 1;
+            let raised = self.ledgers.raise(account, stands, epoch, floor, deadline);
+            let (now, sums) = raised.await?;
+            if now.highest() > epoch {
+                stands = now;
+                continue;
+            }
+            let sums: Vec<Sum> = sums
+                .into_iter()
+                .map(|(window, units)| Sum { window, units })
+                .collect();
+            let installed = self.store.install(account, nonce, epoch, floor, &sums);
+            if !installed.await? {
+                return Ok(None);
+            }
+            let progress = Progress { epoch, grants: 0 };
+            self.memory.built(account, progress);
             metrics::rebuilt(true);
             tracing::info!(%account, epoch, windows = sums.len(), "counters rebuilt from the ledgers");
+            return Ok(Some(progress));
         }
-        Ok(())
+        Ok(None)
     }
 }

@@ -11,6 +11,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
 use weir_ids::AccountId;
 use weir_rpc::Deadline;
+use weir_service::Pulse;
 
 use super::{App, Error, MAX_SETTLEMENTS, Settlement};
 use crate::metrics;
@@ -25,28 +26,48 @@ const CLOSE_TIME: Duration = Duration::from_secs(5);
 /// An account without leases that was noted longer ago than this is forgotten.
 const FORGET_AFTER: TimeDelta = TimeDelta::hours(1);
 
+/// The longest time between two beats of the sweeper beside its interval: an account takes a
+/// call to both ledgers, and some to Redis.
+const LONGEST: Duration = Duration::from_secs(30);
+
+/// The longest time that passes between two beats of [`App::sweep_for_ever`].
+pub fn longest_sweep(interval: Duration) -> Duration {
+    interval + LONGEST
+}
+
 impl App {
     /// Sweeps again and again. Errors are logged where they arise; the next sweep tries again.
-    pub async fn sweep_for_ever(self: Arc<Self>, interval: Duration) {
+    pub async fn sweep_for_ever(self: Arc<Self>, interval: Duration, pulse: Pulse) {
         let mut ticks = tokio::time::interval(interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             ticks.tick().await;
-            let _ = self.sweep().await;
+            for shard in 0..store::SHARDS {
+                pulse.beat();
+                // One shard's trouble is not the others': they may lie on other nodes.
+                let _ = self.sweep_shard(shard, &pulse).await;
+            }
         }
     }
 
-    /// Looks once at all accounts that may have leases.
-    async fn sweep(&self) -> Result<(), Error> {
-        for shard in 0..store::SHARDS {
-            let active = self.store.active(shard).await?;
+    /// Looks once at all accounts of a shard that may have leases.
+    async fn sweep_shard(&self, shard: u8, pulse: &Pulse) -> Result<(), Error> {
+        let mut skip = 0;
+        loop {
+            let (active, more) = self.store.active(shard, skip).await?;
             futures_util::stream::iter(active)
                 .for_each_concurrent(SIDE_BY_SIDE, |(account, noted)| async move {
+                    // Nor is one account's trouble.
                     let _ = self.sweep_account(account, noted).await;
+                    pulse.beat();
                 })
                 .await;
+            if !more {
+                return Ok(());
+            }
+            // Those that were forgotten meanwhile let others slip by until the next sweep.
+            skip += store::ACTIVE_PAGE;
         }
-        Ok(())
     }
 
     async fn sweep_account(&self, account: AccountId, noted: DateTime<Utc>) -> Result<(), Error> {

@@ -15,6 +15,10 @@ use crate::domain::{Units, Window};
 
 const CONTACT: &str = "contact-upsert";
 const ACTIVITY: &str = "activity";
+/// A ledger takes no epoch that is further above its own than this.
+const STEP: i64 = 1_000_000;
+/// A ledger that is behind the other by more steps was not left there by any rebuild.
+const STEPS: i64 = 20;
 
 /// Both ledgers; they are always asked together.
 #[derive(Clone)]
@@ -23,13 +27,21 @@ pub struct Ledgers {
     activity: ActivityServiceClient<Channel>,
 }
 
-/// What both ledgers said to a fence.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fenced {
-    /// The higher of the epochs that now stand.
-    pub epoch: i64,
-    pub sums: BTreeMap<Window, Units>,
+/// The epochs of both ledgers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stands {
+    contact: i64,
+    activity: i64,
 }
+
+impl Stands {
+    pub fn highest(self) -> i64 {
+        self.contact.max(self.activity)
+    }
+}
+
+/// What both ledgers hold, by window.
+pub type Sums = BTreeMap<Window, Units>;
 
 impl Ledgers {
     /// Connects on first use.
@@ -46,40 +58,51 @@ impl Ledgers {
         })
     }
 
+    /// The epochs that stand.
+    ///
+    /// # Errors
+    /// Where a ledger is away.
+    pub async fn stands(
+        &self,
+        account: AccountId,
+        from: Window,
+        deadline: Deadline,
+    ) -> Result<Stands, Error> {
+        let (profile, activity) = tokio::join!(
+            self.fence_contact(account, 0, from, deadline),
+            self.fence_activity(account, 0, from, deadline),
+        );
+        Ok(Stands {
+            contact: profile?.epoch,
+            activity: activity?.epoch,
+        })
+    }
+
     /// Raises the account's epoch in both ledgers, and reads what each has stored since
     /// `from`. Both answer, or it is an error.
     ///
     /// # Errors
-    /// Where one of them is away.
-    pub async fn fence(
+    /// Where a ledger is away, or is so far behind the other that no rebuild left it there.
+    pub async fn raise(
         &self,
         account: AccountId,
+        stands: Stands,
         epoch: i64,
         from: Window,
         deadline: Deadline,
-    ) -> Result<Fenced, Error> {
-        let (mut contacts, mut activities) = (self.contact.clone(), self.activity.clone());
-        let profile = async {
-            let request = deadline.request(contact::FenceUsageRequest {
-                account_id: account.to_string(),
-                epoch,
-                from_window: from.to_string(),
-            })?;
-            Ok::<_, Status>(contacts.fence_usage(request).await?.into_inner())
+    ) -> Result<(Stands, Sums), Error> {
+        let (profile, activity) = tokio::join!(
+            climb(stands.contact, epoch, |epoch| self
+                .fence_contact(account, epoch, from, deadline)),
+            climb(stands.activity, epoch, |epoch| self
+                .fence_activity(account, epoch, from, deadline)),
+        );
+        let (profile, activity) = (profile?, activity?);
+        let stands = Stands {
+            contact: profile.epoch,
+            activity: activity.epoch,
         };
-        let activity = async {
-            let request = deadline.request(activity::FenceUsageRequest {
-                account_id: account.to_string(),
-                epoch,
-                from_window: from.to_string(),
-            })?;
-            Ok::<_, Status>(activities.fence_usage(request).await?.into_inner())
-        };
-        let (profile, activity) = tokio::join!(profile, activity);
-        let profile = profile.map_err(|status| failure(CONTACT, &status))?;
-        let activity = activity.map_err(|status| failure(ACTIVITY, &status))?;
-
-        let mut sums = BTreeMap::<Window, Units>::new();
+        let mut sums = Sums::new();
         for sum in profile.sums {
             let window = parse_window(CONTACT, &sum.window)?;
             sums.entry(window).or_default().profile += amount(CONTACT, sum.units)?;
@@ -88,10 +111,49 @@ impl Ledgers {
             let window = parse_window(ACTIVITY, &sum.window)?;
             sums.entry(window).or_default().activity += amount(ACTIVITY, sum.units)?;
         }
-        Ok(Fenced {
-            epoch: profile.epoch.max(activity.epoch),
-            sums,
-        })
+        Ok((stands, sums))
+    }
+
+    async fn fence_contact(
+        &self,
+        account: AccountId,
+        epoch: i64,
+        from: Window,
+        deadline: Deadline,
+    ) -> Result<contact::FenceUsageResponse, Error> {
+        let fenced = async {
+            let request = deadline.request(contact::FenceUsageRequest {
+                account_id: account.to_string(),
+                epoch,
+                from_window: from.to_string(),
+            })?;
+            self.contact.clone().fence_usage(request).await
+        };
+        let fenced: Result<_, Status> = fenced.await;
+        Ok(fenced
+            .map_err(|status| failure(CONTACT, &status))?
+            .into_inner())
+    }
+
+    async fn fence_activity(
+        &self,
+        account: AccountId,
+        epoch: i64,
+        from: Window,
+        deadline: Deadline,
+    ) -> Result<activity::FenceUsageResponse, Error> {
+        let fenced = async {
+            let request = deadline.request(activity::FenceUsageRequest {
+                account_id: account.to_string(),
+                epoch,
+                from_window: from.to_string(),
+            })?;
+            self.activity.clone().fence_usage(request).await
+        };
+        let fenced: Result<_, Status> = fenced.await;
+        Ok(fenced
+            .map_err(|status| failure(ACTIVITY, &status))?
+            .into_inner())
     }
 
     /// Closes batches in both ledgers, and answers what each of them stored, in order.
@@ -147,6 +209,22 @@ impl Ledgers {
             })
             .collect()
     }
+}
+
+/// Raises an epoch in steps that a ledger takes; answers what it said to the last.
+async fn climb<T, F>(stands: i64, epoch: i64, fence: impl Fn(i64) -> F) -> Result<T, Error>
+where
+    F: Future<Output = Result<T, Error>>,
+{
+    let steps = (epoch - stands) / STEP;
+    if steps > STEPS {
+        tracing::error!(stands, epoch, "the epochs of the ledgers are too far apart");
+        return Err(Error::LedgersApart);
+    }
+    for step in 1..=steps {
+        fence(stands + step * STEP).await?;
+    }
+    fence(epoch).await
 }
 
 fn parse_window(service: &'static str, text: &str) -> Result<Window, Error> {

@@ -35,6 +35,44 @@ impl Entitlement {
                 .saturating_mul(self.mapped_activities)),
         }
     }
+
+    /// How the limits come about, for people: `5 × 5,000 × 5 = 125,000`.
+    pub fn formulas(self) -> Formulas {
+        let limits = self.limits();
+        Formulas {
+            profile: product(&[self.profile_factor, self.contacts], limits.profile),
+            activity: product(
+                &[self.activity_factor, self.contacts, self.mapped_activities],
+                limits.activity,
+            ),
+        }
+    }
+}
+
+/// [`Entitlement::formulas`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Formulas {
+    pub profile: String,
+    pub activity: String,
+}
+
+fn product(factors: &[i64], limit: i64) -> String {
+    let factors: Vec<String> = factors.iter().map(|factor| grouped(*factor)).collect();
+    let (factors, limit) = (factors.join(" × "), grouped(limit));
+    format!("{factors} = {limit}")
+}
+
+/// With a comma before each three digits.
+fn grouped(number: i64) -> String {
+    let digits = number.max(0).to_string();
+    let mut text = String::with_capacity(digits.len() * 4 / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 #[cfg(test)]
@@ -62,6 +100,20 @@ mod tests {
         assert_eq!(limits(20_000, 10), (200_000, 1_000_000));
         assert_eq!(limits(5_000, 0), (50_000, 0));
         assert_eq!(limits(0, 5), (0, 0));
+    }
+
+    #[test]
+    fn the_product_is_written_out() {
+        let formulas = plan(5_000, 5).formulas();
+        assert_eq!(formulas.profile, "10 × 5,000 = 50,000");
+        assert_eq!(formulas.activity, "5 × 5,000 × 5 = 125,000");
+        let formulas = plan(20, 0).formulas();
+        assert_eq!(formulas.profile, "10 × 20 = 200");
+        assert_eq!(formulas.activity, "5 × 20 × 0 = 0");
+        assert_eq!(
+            plan(1_234_567, 0).formulas().profile,
+            "10 × 1,234,567 = 12,345,670"
+        );
     }
 
     proptest! {

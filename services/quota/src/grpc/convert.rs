@@ -27,7 +27,11 @@ pub(super) fn ask(request: &ReserveRequest) -> Result<Ask, Status> {
         .entitlement
         .as_ref()
         .ok_or_else(|| weir_rpc::invalid("entitlement", "must be given"))?;
+    if request.ledger_epoch < 0 {
+        return Err(weir_rpc::invalid("ledger_epoch", "must not be negative"));
+    }
     Ok(Ask {
+        ledger_epoch: request.ledger_epoch,
         account: id(&request.account_id, "account_id")?,
         batch: id(&request.batch_id, "batch_id")?,
         units: units(request.profile_units, request.activity_units)
@@ -87,7 +91,7 @@ fn units(profile: i64, activity: i64) -> Result<Units, Violation> {
     Ok(Units { profile, activity })
 }
 
-fn entitled(wire: &WireEntitlement) -> Result<Entitlement, Status> {
+pub(super) fn entitled(wire: &WireEntitlement) -> Result<Entitlement, Status> {
     let counts = [
         (wire.contacts, "entitlement.contacts"),
         (wire.mapped_activities, "entitlement.mapped_activities"),
@@ -117,7 +121,7 @@ pub(super) fn granted(grant: &Grant) -> ReserveResponse {
     };
     ReserveResponse {
         window: reservation.window.to_string(),
-        epoch: reservation.epoch,
+        epoch: reservation.progress.epoch,
         profile: Some(meter(|units| units.profile)),
         activity: Some(meter(|units| units.activity)),
         window_end_time: Some(timestamp(reservation.window.end())),
@@ -126,16 +130,19 @@ pub(super) fn granted(grant: &Grant) -> ReserveResponse {
 }
 
 pub(super) fn usage(usage: &Usage) -> GetUsageResponse {
-    let of_kind = |of: fn(Units) -> i64| WireUsage {
+    let limits = usage.entitlement.limits();
+    let formulas = usage.entitlement.formulas();
+    let of_kind = |of: fn(Units) -> i64, limit_formula| WireUsage {
         used: of(usage.units.used),
         reserved: of(usage.units.reserved),
-        limit: of(usage.limits),
+        limit: of(limits),
+        limit_formula,
     };
     GetUsageResponse {
         window: usage.window.to_string(),
         window_end_time: Some(timestamp(usage.window.end())),
-        profile: Some(of_kind(|units| units.profile)),
-        activity: Some(of_kind(|units| units.activity)),
+        profile: Some(of_kind(|units| units.profile, formulas.profile)),
+        activity: Some(of_kind(|units| units.activity, formulas.activity)),
     }
 }
 

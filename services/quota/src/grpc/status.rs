@@ -20,7 +20,9 @@ pub(super) fn of(error: Error) -> Status {
             tracing::error!("the clock of this replica is days behind that of the others");
             weir_rpc::unavailable("a quota service with the right time")
         }
-        Error::Store(store::Error::Unreadable) | Error::Client(clients::Error::Unreadable(_)) => {
+        Error::Store(store::Error::Unreadable)
+        | Error::Client(clients::Error::Unreadable(_) | clients::Error::LedgersApart)
+        | Error::Internal => {
             tracing::error!(%error, "internal");
             weir_rpc::internal()
         }

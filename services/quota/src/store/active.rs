@@ -3,10 +3,13 @@
 use chrono::{DateTime, Utc};
 use weir_ids::AccountId;
 
-use super::{Error, Store};
+use super::connection::Work;
+use super::{Error, STATE_TTL_SECONDS, Store};
 
 /// Spreads the registry over a cluster's slots.
 pub const SHARDS: u8 = 16;
+/// Accounts read at once: Redis does nothing else meanwhile.
+pub const ACTIVE_PAGE: usize = 1_000;
 
 fn shard_key(shard: u8) -> String {
     format!("weir:quota:active:{shard}")
@@ -22,35 +25,39 @@ impl Store {
     /// # Errors
     /// Where Redis is away.
     pub async fn note_active(&self, account: AccountId, time: DateTime<Utc>) -> Result<(), Error> {
-        let mut redis = self.redis.clone();
-        redis::cmd("ZADD")
-            .arg(shard_key(shard_of(account)))
-            .arg(time.timestamp())
-            .arg(account.to_string())
-            .query_async::<()>(&mut redis)
-            .await?;
-        Ok(())
+        let key = shard_key(shard_of(account));
+        let mut note = redis::pipe();
+        note.zadd(&key, account.to_string(), time.timestamp())
+            .ignore()
+            .cmd("EXPIRE")
+            .arg(&key)
+            .arg(STATE_TTL_SECONDS)
+            .ignore();
+        self.redis.call(Work::Commands(&note)).await
     }
 
-    /// The accounts of one shard, with when they were noted last.
+    /// A page of the accounts of one shard, with when they were noted last: `skip` come before
+    /// it. Answers whether more may follow.
     ///
     /// # Errors
     /// Where Redis is away.
-    pub async fn active(&self, shard: u8) -> Result<Vec<(AccountId, DateTime<Utc>)>, Error> {
-        let mut redis = self.redis.clone();
-        let found: Vec<(String, i64)> = redis::cmd("ZRANGE")
+    pub async fn active(
+        &self,
+        shard: u8,
+        skip: usize,
+    ) -> Result<(Vec<(AccountId, DateTime<Utc>)>, bool), Error> {
+        let mut range = redis::cmd("ZRANGE");
+        range
             .arg(shard_key(shard))
-            .arg(0)
-            .arg(-1)
-            .arg("WITHSCORES")
-            .query_async(&mut redis)
-            .await?;
-        Ok(found
-            .into_iter()
-            .filter_map(|(account, time)| {
-                Some((account.parse().ok()?, DateTime::from_timestamp(time, 0)?))
-            })
-            .collect())
+            .arg(skip)
+            .arg(skip + ACTIVE_PAGE - 1)
+            .arg("WITHSCORES");
+        let found: Vec<(String, i64)> = self.redis.call(Work::Command(&range)).await?;
+        let more = found.len() == ACTIVE_PAGE;
+        let known = found.into_iter().filter_map(|(account, time)| {
+            Some((account.parse().ok()?, DateTime::from_timestamp(time, 0)?))
+        });
+        Ok((known.collect(), more))
     }
 
     /// Forgets an account, unless it was noted after `time`.
@@ -62,18 +69,9 @@ impl Store {
         account: AccountId,
         time: DateTime<Utc>,
     ) -> Result<(), Error> {
-        let mut redis = self.redis.clone();
-        let script = redis::Script::new(
-            "local noted = redis.call('ZSCORE', KEYS[1], ARGV[1]) \
-             if noted and tonumber(noted) <= tonumber(ARGV[2]) then \
-             redis.call('ZREM', KEYS[1], ARGV[1]) end return 0",
-        );
-        script
-            .key(shard_key(shard_of(account)))
-            .arg(account.to_string())
-            .arg(time.timestamp())
-            .invoke_async::<i64>(&mut redis)
-            .await?;
+        let mut call = self.scripts.forget.key(shard_key(shard_of(account)));
+        call.arg(account.to_string()).arg(time.timestamp());
+        self.run(&call).await?;
         Ok(())
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use uuid::Uuid;
 use weir_ids::AccountId;
 
-use super::{Error, STATE_TTL_SECONDS, Store, key};
+use super::{Error, Progress, STATE_TTL_SECONDS, Store, key};
 use crate::domain::{Units, Window};
 
 /// Answer of [`Store::begin`].
@@ -34,7 +34,8 @@ pub struct Sum {
 }
 
 impl Store {
-    /// Begins a rebuild. Others may try when `patience` is over.
+    /// Begins a rebuild, unless there is a state that has come at least so far. Others may try
+    /// when `patience` is over.
     ///
     /// # Errors
     /// Where Redis is away.
@@ -43,11 +44,14 @@ impl Store {
         account: AccountId,
         nonce: Uuid,
         patience: Duration,
+        least: Progress,
     ) -> Result<Begun, Error> {
         let mut call = self.scripts.begin.key(key(account, ""));
         call.key(key(account, ":rebuild"))
             .arg(nonce.simple().to_string())
-            .arg(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX));
+            .arg(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
+            .arg(least.epoch)
+            .arg(least.grants);
         let answer = self.run(&call).await?;
         match answer.first().map(String::as_str) {
             Some("valid") => Ok(Begun::Valid),

@@ -12,6 +12,15 @@ const WINDOWS_KEPT: u64 = 2;
 /// Of one call: a script keeps all others waiting.
 pub const MAX_SETTLEMENTS: usize = 100;
 
+/// How far a state has come: it only ever grows, so that one which is behind was put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Progress {
+    // The order of the fields is the order of progress.
+    pub epoch: i64,
+    /// Grants made in it.
+    pub grants: i64,
+}
+
 /// What a batch asks for.
 #[derive(Debug, Clone, Copy)]
 pub struct Wanted {
@@ -20,6 +29,8 @@ pub struct Wanted {
     pub units: Units,
     pub limits: Units,
     pub lease: Duration,
+    /// A state that has not come as far counts for nothing.
+    pub least: Progress,
 }
 
 /// What a batch stored.
@@ -36,7 +47,8 @@ pub struct Settlement {
 pub struct Reservation {
     /// Of the first call with this batch id.
     pub window: Window,
-    pub epoch: i64,
+    /// Of the state, this grant included.
+    pub progress: Progress,
     pub granted: Units,
     pub used: Units,
     /// This grant included.
@@ -102,7 +114,9 @@ impl Store {
             .arg(wanted.limits.activity)
             .arg(u64::try_from(wanted.lease.as_millis()).unwrap_or(u64::MAX))
             .arg(wanted.window.earlier(WINDOWS_KEPT).to_string())
-            .arg(STATE_TTL_SECONDS);
+            .arg(STATE_TTL_SECONDS)
+            .arg(wanted.least.epoch)
+            .arg(wanted.least.grants);
         for settlement in settlements {
             settlement.write(&mut call);
         }
@@ -110,9 +124,12 @@ impl Store {
         match answer.first().map(String::as_str) {
             Some("stale") => Ok(Reserved::Stale),
             Some("past") => Ok(Reserved::Past),
-            Some("granted") if answer.len() == 11 => Ok(Reserved::Granted(Reservation {
+            Some("granted") if answer.len() == 12 => Ok(Reserved::Granted(Reservation {
                 window: answer[1].parse().map_err(|_| Error::Unreadable)?,
-                epoch: number(&answer[2])?,
+                progress: Progress {
+                    epoch: number(&answer[2])?,
+                    grants: number(&answer[11])?,
+                },
                 granted: Units {
                     profile: number(&answer[3])?,
                     activity: number(&answer[4])?,
@@ -171,13 +188,20 @@ impl Store {
         count(answer.first().ok_or(Error::Unreadable)?)
     }
 
-    /// Units of one window.
+    /// Units of one window, of a state that has come at least so far.
     ///
     /// # Errors
     /// Where Redis is away.
-    pub async fn read(&self, account: AccountId, window: Window) -> Result<Read, Error> {
+    pub async fn read(
+        &self,
+        account: AccountId,
+        window: Window,
+        least: Progress,
+    ) -> Result<Read, Error> {
         let mut call = self.scripts.usage.key(key(account, ""));
-        call.arg(window.to_string());
+        call.arg(window.to_string())
+            .arg(least.epoch)
+            .arg(least.grants);
         let answer = self.run(&call).await?;
         match answer.first().map(String::as_str) {
             Some("stale") => Ok(Read::Stale),

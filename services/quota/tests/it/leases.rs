@@ -51,3 +51,53 @@ async fn another_replica_sweeps_what_a_dead_one_left() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn every_key_ends_by_itself() {
+    let world = World::new().await;
+    let mut client = world.replica().await;
+    let account = world.account(10, 10);
+    reserve(&mut client, &account, 1, 1).await;
+    let mut redis = world.redis().await;
+    let keys: Vec<String> = redis::cmd("KEYS")
+        .arg("weir:*")
+        .query_async(&mut redis)
+        .await
+        .unwrap();
+    // Other tests, on the same Redis, put theirs there by hand.
+    let of = |text: &str| {
+        let found: Vec<&String> = keys.iter().filter(|key| key.contains(text)).collect();
+        assert!(!found.is_empty(), "{text}");
+        found
+    };
+    for key in [of(&account.id), of("weir:quota:active:")].concat() {
+        let left: i64 = redis::cmd("TTL")
+            .arg(key)
+            .query_async(&mut redis)
+            .await
+            .unwrap();
+        // One that ended meanwhile has none either.
+        let ends = left == -2 || (0..=3 * 24 * 3_600).contains(&left);
+        assert!(ends, "{key}: {left}");
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_can_not_be_swept_is_not_the_others_trouble() {
+    let world = World::new().await;
+    let mut client = world.replica_with(50, 20).await;
+    let (broken, well) = (world.account(10, 10), world.account(10, 10));
+    reserve(&mut client, &broken, 5, 5).await;
+    let mut redis = world.redis().await;
+    // Its state is no hash: each script fails on it.
+    redis::pipe()
+        .set(format!("weir:{{{}}}:quota", broken.id), "x")
+        .query_async::<()>(&mut redis)
+        .await
+        .unwrap();
+    reserve(&mut client, &well, 5, 5).await;
+    eventually("the units are back", async || {
+        counted(&mut client.clone(), &well).await == [(0, 0), (0, 0)]
+    })
+    .await;
+}

@@ -1,16 +1,17 @@
 //! Both ledgers and the plans, as small gRPC servers over maps.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 use weir_proto::activity::v1 as activity;
 use weir_proto::activity::v1::activity_service_server::{ActivityService, ActivityServiceServer};
 use weir_proto::contact::v1 as contact;
 use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
+use weir_reasons::Reason;
 
 /// What a store keeps of usage.
 #[derive(Default)]
@@ -26,7 +27,12 @@ pub struct Ledger {
     rows: Arc<Mutex<Rows>>,
     pub away: Arc<AtomicBool>,
     pub raises: Arc<AtomicUsize>,
+    /// The next fence that raises finds that somebody else was faster, by this much.
+    pub faster: Arc<AtomicI64>,
 }
+
+/// As the stores have it: what is further ahead is refused.
+const PLAUSIBLE: i64 = 1_000_000;
 
 impl Ledger {
     /// As a store commits a batch: all or nothing, and only where the batch is not closed and
@@ -61,6 +67,11 @@ impl Ledger {
         rows.epochs.insert(account.to_owned(), epoch);
     }
 
+    pub fn epoch(&self, account: &str) -> i64 {
+        let rows = self.rows.lock().unwrap();
+        rows.epochs.get(account).copied().unwrap_or(0)
+    }
+
     fn close(&self, account: &str, batch: &str, window: &str) -> i64 {
         let key = (account.to_owned(), window.to_owned(), batch.to_owned());
         *self.rows.lock().unwrap().units.entry(key).or_insert(0)
@@ -77,8 +88,15 @@ impl Ledger {
         }
         let mut rows = self.rows.lock().unwrap();
         let standing = rows.epochs.entry(account.to_owned()).or_insert(0);
+        if epoch > *standing + PLAUSIBLE {
+            return Err(weir_rpc::refused(
+                Code::InvalidArgument,
+                Reason::EpochImplausible,
+                "too far ahead",
+            ));
+        }
         if epoch > *standing {
-            *standing = epoch;
+            *standing = epoch + self.faster.swap(0, Ordering::SeqCst);
             self.raises.fetch_add(1, Ordering::SeqCst);
         }
         let standing = *standing;
@@ -98,6 +116,8 @@ pub struct Others {
     pub contact: Ledger,
     pub activity: Ledger,
     pub plans: Arc<Mutex<BTreeMap<String, mapping::Account>>>,
+    /// How often mapping was asked for a plan.
+    pub asked: Arc<AtomicUsize>,
 }
 
 impl Others {
@@ -196,10 +216,11 @@ serve!(ActivityService of activity {
 
 serve!(MappingService of mapping {
     get_account(GetAccountRequest) -> GetAccountResponse = |this, message| {
+        this.asked.fetch_add(1, Ordering::SeqCst);
         let found = this.plans.lock().unwrap().get(&message.account_id).cloned();
         match found {
             Some(account) => Ok(mapping::GetAccountResponse { account: Some(account) }),
-            None => Err(Status::not_found("no such account")),
+            None => Err(weir_rpc::not_found(Reason::AccountUnknown, "account")),
         }
     }
 } never {

@@ -175,18 +175,6 @@ async fn without_both_ledgers_nothing_is_granted_and_with_them_at_once() {
 }
 
 #[tokio::test]
-async fn a_ledger_that_knows_a_higher_epoch_is_raised_above_it() {
-    let world = World::new().await;
-    let mut client = world.replica().await;
-    let account = world.account(10, 10);
-    let ahead = 4_951_000_000_000_000;
-    world.others.activity.raise(&account.id, ahead);
-    let batch = reserve(&mut client, &account, 2, 2).await;
-    assert!(batch.grant.epoch > ahead);
-    assert_eq!(world.store(&account, &batch, 2, 2), (true, true));
-}
-
-#[tokio::test]
 async fn a_rebuild_whose_replica_died_is_taken_over() {
     let world = World::new().await;
     let mut client = world.replica().await;

@@ -3,8 +3,11 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod connections;
+mod epochs;
 mod leases;
 mod ledgers;
 mod loss;
+mod proxy;
 mod reserve;
 mod service;

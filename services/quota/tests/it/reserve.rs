@@ -7,6 +7,7 @@ use uuid::Uuid;
 use weir_proto::quota::v1::{
     Entitlement, GetUsageRequest, ReserveRequest, SettleRequest, Settlement,
 };
+use weir_reasons::Reason;
 
 use crate::service::{TODAY, World, counted, reserve, settle, settlement, try_reserve, usage};
 
@@ -184,11 +185,76 @@ async fn usage_tells_what_the_plan_allows_now() {
     );
     assert_eq!(found.window, TODAY);
 
+    assert_eq!(profile.limit_formula, "10 × 1 = 10");
+    assert_eq!(activity.limit_formula, "20 × 1 × 1 = 20");
+
     let unknown = GetUsageRequest {
         account_id: Uuid::now_v7().to_string(),
+        entitlement: None,
     };
     let error = client.get_usage(unknown).await.unwrap_err();
     assert_eq!(error.code(), Code::NotFound);
+    assert_eq!(weir_rpc::reason_of(&error), Some(Reason::AccountUnknown));
+}
+
+#[tokio::test]
+async fn usage_is_cheap_and_exact_whoever_asks_how_often() {
+    let world = World::new().await;
+    let mut client = world.replica().await;
+    let account = world.account(10, 20);
+    for units in 1..=5 {
+        reserve(&mut client, &account, 1, 2).await;
+        assert_eq!(
+            counted(&mut client, &account).await,
+            [(0, units), (0, 2 * units)]
+        );
+    }
+    assert!(world.others.asked.load(Ordering::SeqCst) < 5);
+
+    // Who knows the plan need not wait for mapping's word.
+    let asked = world.others.asked.load(Ordering::SeqCst);
+    let request = GetUsageRequest {
+        account_id: account.id.clone(),
+        entitlement: Some(Entitlement {
+            contacts: 5_000,
+            mapped_activities: 5,
+            profile_factor: 10,
+            activity_factor: 5,
+        }),
+    };
+    let found = client.get_usage(request).await.unwrap().into_inner();
+    let activity = found.activity.unwrap();
+    assert_eq!((activity.reserved, activity.limit), (10, 125_000));
+    assert_eq!(activity.limit_formula, "5 × 5,000 × 5 = 125,000");
+    assert_eq!(world.others.asked.load(Ordering::SeqCst), asked);
+
+    // Nor need a batch that wants nothing have units.
+    let nothing = reserve(&mut client, &account, 0, 0).await;
+    let meter = nothing.grant.profile.unwrap();
+    assert_eq!((meter.granted, meter.limit, meter.remaining), (0, 10, 5));
+}
+
+#[tokio::test]
+async fn what_is_used_is_what_is_charged_for_good() {
+    let world = World::new().await;
+    let mut client = world.replica().await;
+    let account = world.account(10, 10);
+    let under_way = reserve(&mut client, &account, 9, 0).await;
+    // semantics 6.4a: one of two, but the limit is not reached by what is charged.
+    let second = reserve(&mut client, &account, 2, 0).await;
+    let meter = second.grant.profile.unwrap();
+    assert_eq!((meter.used, meter.granted, meter.remaining), (0, 1, 0));
+    assert!(meter.used + meter.granted < meter.limit);
+
+    settle(&mut client, &account, &under_way, 9, 0).await;
+    let third = reserve(&mut client, &account, 1, 0).await;
+    let meter = third.grant.profile.unwrap();
+    assert_eq!((meter.used, meter.granted, meter.remaining), (9, 0, 0));
+    settle(&mut client, &account, &second, 1, 0).await;
+    let fourth = reserve(&mut client, &account, 1, 0).await;
+    let meter = fourth.grant.profile.unwrap();
+    assert_eq!((meter.used, meter.granted), (10, 0));
+    assert!(meter.used + meter.granted >= meter.limit);
 }
 
 #[tokio::test]

@@ -61,6 +61,16 @@ impl World {
     }
 
     pub async fn replica_with(&self, lease_ms: u64, sweep_ms: u64) -> Client {
+        let address = self.serve(lease_ms, sweep_ms).await;
+        QuotaServiceClient::connect(address).await.unwrap()
+    }
+
+    /// The address of one more replica.
+    pub async fn replica_at(&self) -> String {
+        self.serve(LONG, LONG).await
+    }
+
+    async fn serve(&self, lease_ms: u64, sweep_ms: u64) -> String {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let config = Config::parse_from([
@@ -90,9 +100,7 @@ impl World {
                 .unwrap();
         });
         self.replicas.lock().await.push(stop);
-        QuotaServiceClient::connect(format!("http://{address}"))
-            .await
-            .unwrap()
+        format!("http://{address}")
     }
 
     pub fn set_time(&self, text: &str) {
@@ -111,7 +119,7 @@ impl World {
         let plan = mapping::Account {
             account_id: account.id.clone(),
             plan: Some(mapping::Plan {
-                included_contacts: 1,
+                included_contacts: Some(1),
                 profile_factor: Some(profile),
                 activity_factor: Some(activity),
                 ..mapping::Plan::default()
@@ -199,8 +207,19 @@ pub async fn try_reserve(
     profile: i64,
     activity: i64,
 ) -> Result<Batch, Status> {
+    reserve_above(client, account, batch, (profile, activity), 0).await
+}
+
+/// [`try_reserve`], after a ledger has said that an epoch stands.
+pub async fn reserve_above(
+    client: &mut Client,
+    account: &Account,
+    batch: &str,
+    (profile, activity): (i64, i64),
+    ledger_epoch: i64,
+) -> Result<Batch, Status> {
     let request = ReserveRequest {
-        ledger_epoch: 0,
+        ledger_epoch,
         account_id: account.id.clone(),
         batch_id: batch.to_owned(),
         profile_units: profile,
@@ -250,6 +269,7 @@ pub fn settlement(batch: &Batch, profile: i64, activity: i64) -> Settlement {
 pub async fn usage(client: &mut Client, account: &Account) -> GetUsageResponse {
     let request = GetUsageRequest {
         account_id: account.id.clone(),
+        entitlement: None,
     };
     client.get_usage(request).await.unwrap().into_inner()
 }

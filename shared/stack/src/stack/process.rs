@@ -5,13 +5,17 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::options::{Report, Reporter};
-use crate::child::{Child, Program};
+use crate::child::{Child, Program, rotate};
 
 /// A process that crashed is started again after this, doubled with every crash in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Who ran this long did not crash "in a row".
 const STEADY: Duration = Duration::from_secs(10);
+
+/// A log that is longer is moved aside; two of them are what a process has at most.
+const LONGEST_LOG: u64 = 32 * 1024 * 1024;
+const LOOK_AT_LOG: Duration = Duration::from_secs(5);
 
 /// A handle. Dropping it stops the process.
 #[derive(Debug)]
@@ -124,6 +128,7 @@ impl Keeper {
         let mut since = Instant::now();
         // When to start it again; none: it is meant to be as it is.
         let mut due: Option<Instant> = None;
+        let mut look = tokio::time::interval(LOOK_AT_LOG);
         loop {
             let crash = async {
                 match &self.child {
@@ -138,6 +143,11 @@ impl Keeper {
                 }
             };
             tokio::select! {
+                _ = look.tick() => {
+                    if let Err(error) = rotate(&self.program.log, LONGEST_LOG) {
+                        tracing::warn!("{error:#}");
+                    }
+                }
                 command = commands.recv() => {
                     let Some(command) = command else { return };
                     due = self.obey(command).await.then(Instant::now);

@@ -40,15 +40,23 @@ pub struct Starting<'a> {
 pub struct Started {
     pub addresses: Addresses,
     pub postgres_url: String,
-    pub redis_url: String,
+    pub stores: Stores,
     pub processes: Vec<Process>,
+}
+
+/// Where what is stored lies.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    /// Of each service that owns tables.
+    databases: Vec<(Service, String)>,
+    pub redis_url: String,
 }
 
 impl Starting<'_> {
     /// Starts everything; where that fails, stops what was started.
     pub async fn run(mut self, binaries: &Binaries, programs: &Path) -> anyhow::Result<Started> {
         match Box::pin(self.start(binaries, programs)).await {
-            Ok((postgres_url, redis_url)) => {
+            Ok((postgres_url, stores)) => {
                 let reporter = &self.options.reporter;
                 let processes = self
                     .running
@@ -64,7 +72,7 @@ impl Starting<'_> {
                 Ok(Started {
                     addresses: self.addresses,
                     postgres_url,
-                    redis_url,
+                    stores,
                     processes,
                 })
             }
@@ -81,7 +89,7 @@ impl Starting<'_> {
         &mut self,
         binaries: &Binaries,
         programs: &Path,
-    ) -> anyhow::Result<(String, String)> {
+    ) -> anyhow::Result<(String, Stores)> {
         let begun = Instant::now();
         self.say("starting PostgreSQL");
         let postgres = Box::pin(Postgres::start(
@@ -100,11 +108,11 @@ impl Starting<'_> {
         .await?;
         let created = postgres.create_database(DATABASE).await;
         let postgres_url = postgres.superuser_url(DATABASE);
-        let database_url = |schema: &str| postgres.service_url(schema, DATABASE);
-        let mut environments = Vec::new();
-        for service in Service::ALL {
-            environments.push((service, service.schema().map(database_url)));
-        }
+        let database_url = |service: Service| {
+            let url = postgres.service_url(service.schema()?, DATABASE);
+            Some((service, url))
+        };
+        let databases = Service::ALL.into_iter().filter_map(database_url).collect();
         self.running
             .push((postgres.program().clone(), postgres.into_child()));
         created.context("can't set up the database")?;
@@ -123,15 +131,26 @@ impl Starting<'_> {
             },
         )
         .await?;
-        let redis_url = redis.url();
+        let stores = Stores {
+            databases,
+            redis_url: redis.url(),
+        };
         self.running
             .push((redis.program().clone(), redis.into_child()));
         self.done("Redis is ready", begun);
 
         let begun = Instant::now();
         self.say("starting the services");
-        for (service, database_url) in environments {
-            let program = self.program(service, programs, database_url, &redis_url);
+        let services = ServicePrograms {
+            options: self.options,
+            folder: self.folder,
+            addresses: &self.addresses,
+            secrets: self.secrets,
+            stores: &stores,
+            programs,
+        };
+        for service in Service::ALL {
+            let program = services.program(service, service.name());
             let child = Child::start(&program)?;
             self.running.push((program, child));
         }
@@ -139,42 +158,7 @@ impl Starting<'_> {
             self.wait_for(service).await?;
             self.done(&format!("{} is ready", service.name()), begun);
         }
-        Ok((postgres_url, redis_url))
-    }
-
-    fn program(
-        &self,
-        service: Service,
-        programs: &Path,
-        database_url: Option<String>,
-        redis_url: &str,
-    ) -> Program {
-        let mut environment = self.addresses.environment(service);
-        environment.push(("WEIR_REDIS_URL".into(), redis_url.to_owned()));
-        environment.push(("WEIR_LOG_FORMAT".into(), self.options.log_format.clone()));
-        if let Some(log) = &self.options.log {
-            environment.push(("WEIR_LOG".into(), log.clone()));
-        }
-        if let Some(url) = database_url {
-            environment.push(("WEIR_DATABASE_URL".into(), url));
-        }
-        if service == Service::Mapping {
-            environment.push(("WEIR_KEY_SECRET".into(), self.secrets.key_secret.clone()));
-        }
-        if std::env::var_os(WORKER_THREADS).is_none() {
-            environment.push((WORKER_THREADS.into(), worker_threads().to_string()));
-        }
-        environment.extend(self.options.environment.iter().cloned());
-        environment.push(mark(self.folder));
-        Program {
-            name: service.name().to_owned(),
-            path: programs.join(service.binary()),
-            arguments: Vec::new(),
-            environment,
-            log: log_of(self.folder, service.name()),
-            user: None,
-            signal: "TERM",
-        }
+        Ok((postgres_url, stores))
     }
 
     /// Waits until a service is healthy, or says why it ended instead.
@@ -208,6 +192,53 @@ impl Starting<'_> {
         self.options
             .report(Report::Done(what.to_owned(), begun.elapsed()));
     }
+}
+
+/// What the services' processes are made of.
+pub struct ServicePrograms<'a> {
+    pub options: &'a StackOptions,
+    pub folder: &'a Path,
+    pub addresses: &'a Addresses,
+    pub secrets: &'a Secrets,
+    pub stores: &'a Stores,
+    /// Where the binaries are.
+    pub programs: &'a Path,
+}
+
+impl ServicePrograms<'_> {
+    /// One process, called `name`.
+    pub fn program(&self, service: Service, name: &str) -> Program {
+        let mut environment = self.addresses.environment(service);
+        environment.push(("WEIR_REDIS_URL".into(), self.stores.redis_url.clone()));
+        environment.push(("WEIR_LOG_FORMAT".into(), self.options.log_format.clone()));
+        if let Some(log) = &self.options.log {
+            environment.push(("WEIR_LOG".into(), log.clone()));
+        }
+        let mut databases = self.stores.databases.iter();
+        if let Some((_, url)) = databases.find(|(owner, _)| *owner == service) {
+            environment.push(("WEIR_DATABASE_URL".into(), url.clone()));
+        }
+        if service == Service::Mapping {
+            environment.push(("WEIR_KEY_SECRET".into(), self.secrets.key_secret.clone()));
+        }
+        if std::env::var_os(WORKER_THREADS).is_none() {
+            environment.push((WORKER_THREADS.into(), worker_threads().to_string()));
+        }
+        environment.extend(self.options.environment.iter().cloned());
+        environment.push(mark(self.folder));
+        Program {
+            name: name.to_owned(),
+            path: self.programs.join(service.binary()),
+            arguments: Vec::new(),
+            environment,
+            log: log_of(self.folder, name),
+            user: None,
+            signal: "TERM",
+        }
+    }
+
+    /// How long such a process may take to stop.
+    pub const PATIENCE: Duration = SERVICE_PATIENCE;
 }
 
 /// Six services, PostgreSQL and Redis share this machine. With a thread for each core in every

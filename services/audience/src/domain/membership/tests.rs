@@ -31,16 +31,18 @@ fn gone() -> Membership {
 }
 
 #[test]
-fn who_comes_back_within_a_minute_is_held_back_and_at_a_minute_is_not() {
-    let (held, decision) = take(Some(gone()), wish(Mode::Add, 1), at(59_999));
-    assert_eq!(decision, Decision::HeldBack);
-    assert!(!held.member);
-    assert_eq!(held.wish, wish(Mode::Add, 1));
-
-    let (back, decision) = take(Some(gone()), wish(Mode::Add, 1), at(60_000));
+fn who_comes_back_within_a_minute_is_held_back_the_minute_included() {
+    for millis in [1, 59_999, 60_000] {
+        let (held, decision) = take(Some(gone()), wish(Mode::Add, 1), at(millis));
+        assert_eq!(decision, Decision::HeldBack, "{millis}");
+        assert!(!held.member && held.waits());
+        assert_eq!(held.wish, wish(Mode::Add, 1));
+    }
+    let just_more = at(60_000) + TimeDelta::microseconds(1);
+    let (back, decision) = take(Some(gone()), wish(Mode::Add, 1), just_more);
     assert_eq!(decision, Decision::Applied);
-    assert!(back.member);
-    assert_eq!(back.member_since, Some(at(60_000)));
+    assert!(back.member && !back.waits());
+    assert_eq!(back.member_since, Some(just_more));
 }
 
 #[test]
@@ -57,8 +59,8 @@ fn any_update_after_the_minute_applies_what_was_held_back() {
         assert!(back.member);
     }
     let mut synced = held;
-    assert!(!synced.catch_up(at(59_999)));
-    assert!(synced.catch_up(at(60_000)));
+    assert!(!synced.catch_up(at(60_000)));
+    assert!(synced.catch_up(at(60_001)));
 }
 
 #[test]
@@ -89,6 +91,21 @@ fn at_equal_times_a_remove_wins_and_a_late_add_does_not_beat_it() {
     late.message_id = "z".into();
     let (out, decision) = take(Some(out), late, at(100_000));
     assert_eq!((out.member, decision), (false, Decision::Overtaken));
+}
+
+#[test]
+fn a_remove_that_was_kept_takes_its_place_by_its_time_whenever_it_comes() {
+    // semantics 4.7: it comes with its own time, long after, perhaps more than once.
+    let kept = wish(Mode::Remove, 10);
+    let (out, decision) = take(None, kept.clone(), at(900_000));
+    assert_eq!((out.member, decision), (false, Decision::Applied));
+    let (out, decision) = take(Some(out), wish(Mode::Add, 9), at(900_001));
+    assert_eq!((out.member, decision), (false, Decision::Overtaken));
+    assert!(!Membership::take(Some(out.clone()), kept.clone(), at(900_002)).changed);
+    let (member, decision) = take(Some(out), wish(Mode::Add, 11), at(900_003));
+    assert_eq!((member.member, decision), (true, Decision::Applied));
+    let (member, decision) = take(Some(member), kept, at(900_004));
+    assert_eq!((member.member, decision), (true, Decision::Overtaken));
 }
 
 fn any_wish() -> impl Strategy<Value = Wish> {
@@ -156,7 +173,7 @@ proptest! {
             state = Some(next);
         }
         let mut state = state.unwrap();
-        prop_assert!(state.catch_up(at(now + 60_000)));
+        prop_assert!(state.catch_up(at(now + 60_001)));
         prop_assert_eq!(state.member, state.wish.mode == Mode::Add);
     }
 

@@ -109,6 +109,7 @@ mod tests {
         ) {
             let settings = Settings {
                 unique_identifiers: vec!["str::email".into(), "phn::phone".into()],
+                caseless_identifiers: Vec::new(),
                 key_strategy: KeyStrategy::Any,
                 merge_strategy: MergeStrategy::Overwrite,
                 existing_only: false,

@@ -2,16 +2,46 @@
 
 use weir_ids::ContactId;
 
-use super::{State, Whose};
-use crate::domain::changes::{Changes, ContactRow, LinkRow};
+use super::links::Link;
+use super::{Receipt, State};
+use crate::domain::changes::{Changes, ContactRow, LinkGone, LinkRow};
 use crate::domain::key::is_merge_key;
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
-    pub(super) fn into_changes(self) -> Changes<'a> {
+    pub(super) fn into_changes(mut self) -> Changes<'a> {
+        let (kept, removes) = self.kept_and_found();
         let mut changes = Changes {
             units: self.units,
+            receipts: self.receipts_to_write(),
+            receipts_again: self.receipts_again,
+            kept,
+            removes,
             ..Changes::default()
         };
+        self.differ_in_contacts(&mut changes);
+        self.differ_in_links(&mut changes);
+        changes
+    }
+
+    fn receipts_to_write(&mut self) -> Vec<Receipt> {
+        let mut keys = std::mem::take(&mut self.new_receipts);
+        // Keys come again in several batches at once; one order keeps them from deadlock.
+        keys.sort_unstable();
+        keys.dedup();
+        let keys = keys.into_iter();
+        let receipts = keys.filter_map(|key| {
+            let known = self.receipts.get(&key)?;
+            Some(Receipt {
+                key,
+                contact: known.whose.map(|whose| self.live_id(whose)),
+                is_stored: known.is_stored,
+                first_micros: known.first_micros,
+            })
+        });
+        receipts.collect()
+    }
+
+    fn differ_in_contacts(&self, changes: &mut Changes<'a>) {
         for contact in &self.contacts {
             let row = || ContactRow {
                 id: contact.id,
@@ -29,13 +59,9 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                 changes.contacts_moved.push((contact.id, registers));
             }
         }
-        changes.receipts = self
-            .new_receipts
-            .iter()
-            .map(|(key, slot)| (*key, self.live_id(Whose::Slot(*slot))))
-            .collect();
-        // Keys come again in several batches at once; one order keeps them from deadlock.
-        changes.receipts.sort_unstable();
+    }
+
+    fn differ_in_links(self, changes: &mut Changes<'a>) {
         let Self {
             keys,
             more_keys,
@@ -50,15 +76,37 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         let keys = keys.iter().chain(&more_keys);
         for (key, link) in keys.zip(links) {
             let Some(link) = link else { continue };
-            let to = link.now.map(|to| (contacts[to.contact].id, to.stamp));
-            match (link.stored, to) {
-                (None, Some((contact, stamp))) => changes.links_new.push(LinkRow {
+            let Link {
+                stored,
+                now,
+                marked,
+                signed,
+            } = link;
+            let to = now.map(|to| (contacts[to.contact].id, to.stamp));
+            if let (Some((contact, stamp)), true, Some(stored)) = (&to, signed, stored) {
+                changes.links_signed.push(LinkRow {
                     key: key.clone(),
-                    contact,
-                    version: 1,
-                    stamp,
-                    linked_micros: None,
-                }),
+                    contact: *contact,
+                    from: Some(*contact),
+                    version: stored.version + i64::from(stored.contact != *contact),
+                    stamp: stamp.clone(),
+                    linked_micros: Some(stored.linked_micros),
+                });
+            }
+            match (stored, to) {
+                (None, Some((contact, stamp))) => {
+                    if marked {
+                        changes.kept_found.push(key.clone());
+                    }
+                    changes.links_new.push(LinkRow {
+                        key: key.clone(),
+                        contact,
+                        from: None,
+                        version: 1,
+                        stamp,
+                        linked_micros: None,
+                    });
+                }
                 (Some(stored), Some((contact, stamp))) if stored.contact != contact => {
                     changes.links_moved.push(LinkRow {
                         // The value of a merge key that another contact had before is linked
@@ -67,10 +115,14 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                         version: stored.version + 1,
                         key: key.clone(),
                         contact,
+                        from: Some(stored.contact),
                         stamp,
                     });
                 }
-                (Some(_), None) => changes.links_gone.push(key.clone()),
+                (Some(stored), None) => changes.links_gone.push(LinkGone {
+                    key: key.clone(),
+                    from: stored.contact,
+                }),
                 (Some(_), Some(_)) | (None, None) => {}
             }
         }
@@ -78,7 +130,8 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         changes
             .links_moved
             .sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        changes.links_gone.sort_unstable();
         changes
+            .links_gone
+            .sort_unstable_by(|a, b| a.key.cmp(&b.key));
     }
 }

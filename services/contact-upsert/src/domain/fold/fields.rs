@@ -1,17 +1,13 @@
 //! What an event does to the fields of its contact (semantics 2.6, 3.4, 3.7).
 
 use weir_ids::ContactId;
+use weir_reasons::Reason;
 
 use super::{EventFacts, IgnoredField, MergeStrategy, State};
 use crate::domain::contact::{Place, Register};
 use crate::domain::event::{KeyId, MergeKey};
-use crate::domain::key::Key;
+use crate::domain::key::why_no_key;
 use crate::domain::members::same;
-
-const TAKEN: &str = "belongs to another contact that can't be joined with this one; send it with \
-                     that contact's user_id, or change it there first";
-const NO_KEY: &str = "can't serve as a unique identifier: it must be a text of at most 2,000 bytes \
-                      without NUL characters";
 
 /// What an event's field would do to its contact.
 pub(super) enum Effect {
@@ -19,7 +15,8 @@ pub(super) enum Effect {
     /// A newer word, but the same: the register moves, which is no news.
     Moves,
     Changes,
-    Ignored(&'static str),
+    /// The value of a unique identifier, which is not taken.
+    Ignored(Reason),
 }
 
 /// What is to be done about an event's field: valid until its contact is written to.
@@ -69,24 +66,47 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             MergeStrategy::Append => current.is_some() || value.is_none(),
             MergeStrategy::Ignore => target.is_some() || value.is_none(),
         };
-        if covered {
-            return Effect::Nothing;
-        }
         if same_value(current, value) {
-            return Effect::Moves;
-        }
-        if value.is_some() && self.is_unique(field) {
-            let Some(key) = self.merge_key(facts, field) else {
-                return Effect::Ignored(NO_KEY);
+            return if covered {
+                Effect::Nothing
+            } else {
+                Effect::Moves
             };
-            if self
-                .linked(key)
-                .is_some_and(|to| Some(to.contact) != target)
-            {
-                return Effect::Ignored(TAKEN);
-            }
         }
-        Effect::Changes
+        if let Some(json) = value
+            && self.is_unique(field)
+            && let Some(reason) = self.refusal(target, present, facts, (field, json))
+        {
+            return Effect::Ignored(reason);
+        }
+        if covered {
+            Effect::Nothing
+        } else {
+            Effect::Changes
+        }
+    }
+
+    /// Why the value of a unique identifier, which its contact does not have, says nothing of
+    /// who has it: the log tells of it, as of a conversion that failed (semantics 3.6, 7.3).
+    fn refusal(
+        &self,
+        target: Option<usize>,
+        present: Option<&Register<'a>>,
+        facts: &EventFacts<'a>,
+        (field, json): (&str, &str),
+    ) -> Option<Reason> {
+        let Some(key) = self.merge_key(facts, field) else {
+            return Some(why_no_key(json));
+        };
+        match self.linked(key) {
+            // It is the same but for its case.
+            Some(to) if Some(to.contact) == target => None,
+            _ if present.is_some_and(|register| register.covers(&facts.stamp, Some(json))) => {
+                Some(Reason::Stale)
+            }
+            Some(_) => Some(Reason::IdentifierTaken),
+            None => None,
+        }
     }
 
     /// What the event's value of a unique identifier is found by.
@@ -99,7 +119,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     pub(super) fn apply(
         &mut self,
         slot: usize,
-        facts: &'a EventFacts<'a>,
+        facts: &EventFacts<'a>,
         plans: Vec<Plan>,
     ) -> Vec<IgnoredField<'a>> {
         let mut ignored = Vec::new();
@@ -108,7 +128,11 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         for ((field, value), plan) in facts.fields.iter().zip(plans) {
             match plan.effect {
                 Effect::Nothing => {}
-                Effect::Ignored(reason) => ignored.push(IgnoredField { field, reason }),
+                Effect::Ignored(reason) => ignored.push(IgnoredField {
+                    field,
+                    reason,
+                    value: value.unwrap_or_default(),
+                }),
                 Effect::Moves | Effect::Changes => {
                     let place = plan.place.map(|at| at + come).map_err(|at| at + come);
                     come += usize::from(place.is_err());
@@ -135,7 +159,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         field: &'a str,
         before: Option<&'a str>,
     ) {
-        let gone = before.and_then(|json| Key::merge(field, json));
+        let gone = before.and_then(|json| self.settings.key(field, json));
         let gone = gone.map(|key| self.key_id(key));
         let come = self.merge_key(facts, field);
         if gone == come {

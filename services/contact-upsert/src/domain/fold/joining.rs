@@ -4,8 +4,10 @@
 
 use weir_ids::ContactId;
 
-use super::{Contact, Key, KeyId, Link, State, StoredAs};
+use super::links::Link;
+use super::{Contact, Key, KeyId, MergeStrategy, State};
 use crate::domain::changes::Join;
+use crate::domain::contact::Precedence;
 
 /// A join that happened in this batch.
 pub(super) struct JoinState<'a> {
@@ -25,12 +27,20 @@ impl<'a> JoinState<'a> {
 }
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
-    /// Joins two contacts and answers the one that stays: the older.
-    pub(super) fn join(&mut self, one: usize, other: usize) -> usize {
-        let (survivor, joined) = if self.contacts[one].id < self.contacts[other].id {
-            (one, other)
+    /// Whose word counts where contacts are merged.
+    pub(super) fn precedence(&self) -> Precedence {
+        match self.settings.merge_strategy {
+            MergeStrategy::Overwrite => Precedence::Newer,
+            MergeStrategy::Append | MergeStrategy::Ignore => Precedence::Own,
+        }
+    }
+
+    /// Joins another contact with the event's and answers the one that stays: the older.
+    pub(super) fn join(&mut self, own: usize, other: usize) -> usize {
+        let (survivor, joined) = if self.contacts[own].id < self.contacts[other].id {
+            (own, other)
         } else {
-            (other, one)
+            (other, own)
         };
         self.load_current_keys(survivor);
         self.load_current_keys(joined);
@@ -48,8 +58,12 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         let before: Vec<_> = before.chain(self.current_keys(joined)).collect();
 
         // The joined contact's own registers stay as they are, for a split.
-        let theirs = self.contacts[joined].clone();
-        self.contacts[survivor].absorb(&theirs);
+        let mut merged = self.contacts[own].clone();
+        merged.absorb(&self.contacts[other], self.precedence());
+        let stays = &mut self.contacts[survivor];
+        stays.registers = merged.registers;
+        stays.has_user_id = merged.has_user_id;
+        stays.changed = true;
         self.contacts[joined].joined_into = Some(survivor);
         self.contacts[joined].changed = true;
 
@@ -72,7 +86,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         let mut keys = Vec::new();
         for field in &self.settings.unique_identifiers {
             let value = self.contacts[slot].value(field);
-            if let Some(key) = value.and_then(|json| Key::merge(field, json)) {
+            if let Some(key) = value.and_then(|json| self.settings.key(field, json)) {
                 keys.push(self.key_id(key));
             }
         }
@@ -84,15 +98,6 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         for key in self.current_keys(slot) {
             let contact = &self.contacts[slot];
             self.links[key.0].get_or_insert_with(|| Link::of_current_key(contact, slot));
-        }
-    }
-
-    /// A merge key that is no longer its contact's current value is nobody's.
-    pub(super) fn unlink(&mut self, slot: usize, key: KeyId) {
-        let stored = StoredAs::by(&self.contacts[slot]);
-        let link = self.links[key.0].get_or_insert(Link { stored, now: None });
-        if link.slot() == Some(slot) {
-            link.now = None;
         }
     }
 }

@@ -3,50 +3,52 @@
 use weir_ids::ContactId;
 
 use super::{EventFacts, KeyStrategy, Mode, State};
+use crate::domain::contact::{Contact, Register};
+use crate::domain::event::MergeKey;
+use crate::domain::key::Key;
 
 /// The contacts that an event matches.
-pub(super) struct Matches {
+#[derive(Default)]
+pub(super) struct Matches<'a> {
     /// The first match: the event's contact.
     pub target: Option<usize>,
-    /// Other matches that are to be joined with it.
+    /// Other matches that are to be merged into it, in this order.
     pub joined: Vec<usize>,
     /// Some other match stays what it is.
     pub left_out: bool,
+    /// What the target's unique identifiers are once those others are merged; empty as long
+    /// as there are none.
+    merged: Vec<Option<Register<'a>>>,
 }
 
-#[derive(Clone, Copy)]
-enum FoundBy {
-    MergeKey,
-    AnonymousId,
+impl Matches<'_> {
+    fn has(&self, slot: usize) -> bool {
+        self.target == Some(slot) || self.joined.contains(&slot)
+    }
 }
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     /// Looks the event's identifiers up: user id, merge keys in order, anonymous id.
-    pub(super) fn matches(&self, facts: &EventFacts<'a>) -> Matches {
-        let mut matches = Matches {
-            target: None,
-            joined: Vec::new(),
-            left_out: false,
-        };
+    pub(super) fn matches(&self, facts: &EventFacts<'a>) -> Matches<'a> {
+        let mut matches = Matches::default();
         if let Some(key) = facts.user {
             matches.target = self.linked(key).map(|to| to.contact);
         }
         for merge in &facts.merge_keys {
             if let Some(to) = self.linked(merge.key)
+                && !matches.has(to.contact)
                 && self.key_counts(merge.position, to.contact)
-                && !matches
-                    .target
-                    .is_some_and(|target| self.overtaken(target, facts, merge.field))
+                && !self.loses(&matches, facts, merge)
             {
-                self.found(&mut matches, to.contact, FoundBy::MergeKey);
+                let may_merge = !self.contacts[to.contact].has_user_id;
+                self.found(&mut matches, to.contact, may_merge);
             }
         }
         if let Some(key) = facts.anonymous
             && let Some(to) = self.linked(key)
-            // A shared browser never makes one person of two.
-            && (facts.user.is_none() || !self.contacts[to.contact].has_user_id)
+            && !matches.has(to.contact)
         {
-            self.found(&mut matches, to.contact, FoundBy::AnonymousId);
+            self.found_by_anonymous(&mut matches, facts, to.contact);
         }
         if facts.event.mode == Mode::Find {
             matches.joined.clear();
@@ -64,34 +66,93 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         }
     }
 
-    /// Whether the contact has a newer word on the event's field at this place than the event, which therefore says
-    /// nothing of who has the event's value now. Where repeats are recognised by receipts an
-    /// old word counts all the same: it is heard once.
-    fn overtaken(&self, slot: usize, facts: &EventFacts<'a>, place: usize) -> bool {
-        let (field, value) = facts.fields[place];
-        !facts.needs_receipt(self.settings)
-            && self.contacts[slot]
-                .register_near(field, place)
-                .is_some_and(|register| register.covers(&facts.stamp, value))
+    /// Whether the contact that was found already has a newer word on the field, which is
+    /// another than the event's: then the event says nothing of who has its value now.
+    fn loses(&self, matches: &Matches<'a>, facts: &EventFacts<'a>, merge: &MergeKey) -> bool {
+        let (field, value) = facts.fields[merge.field];
+        let register = matches.target.and_then(|target| {
+            if matches.merged.is_empty() {
+                self.contacts[target].register_near(field, merge.field)
+            } else {
+                matches.merged[merge.position].as_ref()
+            }
+        });
+        register.is_some_and(|register| register.covers(&facts.stamp, value))
     }
 
-    fn found(&self, matches: &mut Matches, slot: usize, by: FoundBy) {
+    /// A shared browser never makes one person of two; a visitor becomes the person who signs
+    /// in, whatever is known of him, unless a unique identifier says that he is another.
+    fn found_by_anonymous(&self, matches: &mut Matches<'a>, facts: &EventFacts<'a>, slot: usize) {
+        let contact = &self.contacts[slot];
+        let contradicts = || self.contradicts_event(contact, facts);
+        match (facts.user, contact.has_user_id) {
+            (Some(_), true) => {}
+            (Some(_), false) if contradicts() => matches.left_out = true,
+            (None, _) if matches.target.is_none() => self.found(matches, slot, false),
+            (_, has_user_id) => {
+                let may_merge =
+                    !has_user_id && !contradicts() && !self.contradicts_target(contact, matches);
+                self.found(matches, slot, may_merge);
+            }
+        }
+    }
+
+    /// Whether the event brings another value of a unique identifier than the contact has.
+    fn contradicts_event(&self, contact: &Contact<'a>, facts: &EventFacts<'a>) -> bool {
+        facts.merge_keys.iter().any(|merge| {
+            let field = &self.settings.unique_identifiers[merge.position];
+            let theirs = self.key_of(field, contact.value(field));
+            theirs.is_some_and(|theirs| theirs != *self.key(merge.key))
+        })
+    }
+
+    /// Whether two contacts have different values of a unique identifier, one of them as it is
+    /// after the merges so far.
+    fn contradicts_target(&self, contact: &Contact<'a>, matches: &Matches<'a>) -> bool {
+        let Some(target) = matches.target else {
+            return false;
+        };
+        let unique = self.settings.unique_identifiers.iter().enumerate();
+        unique.into_iter().any(|(position, field)| {
+            let theirs = self.key_of(field, contact.value(field));
+            theirs.is_some_and(|theirs| {
+                let ours = match matches.merged.get(position) {
+                    None => self.contacts[target].value(field),
+                    Some(merged) => merged.as_ref().and_then(|register| register.value),
+                };
+                self.key_of(field, ours).is_some_and(|ours| ours != theirs)
+            })
+        })
+    }
+
+    fn key_of(&self, field: &'a str, value: Option<&'a str>) -> Option<Key<'a>> {
+        value.and_then(|json| self.settings.key(field, json))
+    }
+
+    /// One more match, which may be merged or not if it is not the first.
+    fn found(&self, matches: &mut Matches<'a>, slot: usize, may_merge: bool) {
         let Some(target) = matches.target else {
             matches.target = Some(slot);
             return;
         };
-        let contact = &self.contacts[slot];
-        let may_join = match by {
-            FoundBy::MergeKey => !contact.has_user_id,
-            FoundBy::AnonymousId => contact.is_anonymous_only(),
-        };
-        if slot == target || matches.joined.contains(&slot) {
+        if !may_merge {
+            matches.left_out = true;
             return;
         }
-        if may_join {
-            matches.joined.push(slot);
-        } else {
-            matches.left_out = true;
-        }
+        let (target, other) = (&self.contacts[target], &self.contacts[slot]);
+        let merged = std::mem::take(&mut matches.merged);
+        let mut merged = merged.into_iter();
+        let unique = self.settings.unique_identifiers.iter();
+        matches.merged = unique
+            .map(|field| {
+                let so_far = merged.next();
+                let ours = so_far.unwrap_or_else(|| target.register(field).cloned());
+                let theirs = other.register(field);
+                theirs
+                    .and_then(|theirs| theirs.onto(ours.as_ref(), self.precedence()))
+                    .or(ours)
+            })
+            .collect();
+        matches.joined.push(slot);
     }
 }

@@ -4,15 +4,20 @@
 //! that is its trace. Everything that may leave none has a receipt.
 
 use weir_ids::ContactId;
+use weir_reasons::Reason;
 
-use super::{Effect, EventFacts, Plan, State, Whose};
+use super::{Effect, EventFacts, IgnoredField, Known, Plan, State, Whose};
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
-    /// The contact on which the event was stored before (semantics 1.4), if it was.
-    pub(super) fn repeated(&mut self, facts: &EventFacts<'a>) -> Option<Whose> {
-        let receipt = self.receipts.get(&facts.event.key).copied();
-        if facts.needs_receipt(self.settings) || receipt.is_some() {
-            return receipt;
+    /// The contact on which the event was stored before (semantics 1.4), if it was; within,
+    /// none where it was a remove that was kept for somebody unknown.
+    pub(super) fn repeated(&mut self, facts: &EventFacts<'a>) -> Option<Option<Whose>> {
+        if let Some(known) = self.receipts.get(&facts.event.key) {
+            // What said nothing new is judged anew, as of its first time.
+            return known.is_stored.then_some(known.whose);
+        }
+        if facts.needs_receipt(self.settings) {
+            return None;
         }
         if self.unlinked(facts) {
             return None;
@@ -36,7 +41,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             self.needs_all_receipts |= !self.all_receipts;
             return None;
         }
-        Some(Whose::Slot(slot))
+        Some(Some(Whose::Slot(slot)))
     }
 
     /// Whether the contact holds a word or an identifier that came by this very event.
@@ -51,6 +56,33 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                 // Hardly ever so: what it is a word on is looked at last.
                 register.stamp == facts.stamp && facts.names(register.field)
             })
+        }
+    }
+
+    /// Whether some of a stored event was left out, so that its repeat would not be recognised
+    /// by what is there. What a newer word overtook is not: it stays overtaken.
+    pub(super) fn is_partial(ignored: &[IgnoredField<'a>], left_out: bool) -> bool {
+        left_out || ignored.iter().any(|field| field.reason != Reason::Stale)
+    }
+
+    /// Keeps in mind that the event was stored, or, where it came without a timestamp, that
+    /// it was judged: its first time stays its time (semantics 5.4).
+    pub(super) fn leave_receipt(
+        &mut self,
+        facts: &EventFacts<'a>,
+        whose: Option<Whose>,
+        is_stored: bool,
+    ) {
+        let known = Known {
+            whose,
+            is_stored,
+            first_micros: facts.event.undated.then_some(facts.stamp.micros),
+        };
+        let before = self.receipts.insert(facts.event.key, known);
+        // The same again needs no writing.
+        if is_stored || before.is_none() {
+            self.new_receipts.push(facts.event.key);
+            self.receipts_again |= before.is_some();
         }
     }
 

@@ -6,10 +6,10 @@
 
 use std::collections::HashMap;
 
-use uuid::Uuid;
 use weir_ids::ContactId;
 
-use super::{Link, LinkedTo, Stamp, StoredAs, Unusable, is_current};
+use super::links::{Link, LinkedTo, StoredAs};
+use super::{NOBODY, Receipt, Stamp, Unusable, is_current};
 use crate::domain::contact::{Contact, StoredContact};
 use crate::domain::event::{EventFacts, Facts, KeyId, MergeKey};
 use crate::domain::key::is_merge_key;
@@ -47,7 +47,7 @@ pub struct Snapshot<'a> {
     /// By key; none = it has no row, or was not asked for.
     pub(super) links: Vec<Option<Link<'a>>>,
     asked: Vec<bool>,
-    pub(super) receipts: Vec<(Uuid, ContactId)>,
+    pub(super) receipts: Vec<Receipt>,
     /// Receipts were looked up for every event, not only for those that need one.
     pub(super) all_receipts: bool,
 }
@@ -99,8 +99,19 @@ impl<'a> Snapshot<'a> {
             self.contacts.push(Contact::read(row, &mut members)?);
         }
         for (key, link) in links {
+            if link.contact == NOBODY {
+                self.links[key.0] = Some(Link {
+                    marked: true,
+                    ..Link::default()
+                });
+                continue;
+            }
             let slot = *self.slots.get(&link.contact).ok_or(Unusable::Stale)?;
-            let stands = is_current(&self.contacts[slot], &self.facts.keys[key.0]);
+            let stands = is_current(
+                self.facts.settings,
+                &self.contacts[slot],
+                &self.facts.keys[key.0],
+            );
             if !stands && self.care != Care::Heal {
                 return Err(Unusable::Stale);
             }
@@ -113,7 +124,11 @@ impl<'a> Snapshot<'a> {
                 contact: slot,
                 stamp: link.stamp,
             });
-            self.links[key.0] = Some(Link { stored, now });
+            self.links[key.0] = Some(Link {
+                stored,
+                now,
+                ..Link::default()
+            });
         }
         Ok(())
     }
@@ -147,7 +162,7 @@ impl<'a> Snapshot<'a> {
         let (field, value) = event.fields[merge.field];
         let register = contact.register_near(field, merge.field);
         register.is_some_and(|register| register.value == value)
-            || is_current(contact, &self.facts.keys[merge.key.0])
+            || is_current(self.facts.settings, contact, &self.facts.keys[merge.key.0])
     }
 
     fn keys_where(&self, wanted: impl Fn(bool) -> bool) -> Vec<KeyId> {
@@ -158,7 +173,7 @@ impl<'a> Snapshot<'a> {
     }
 
     /// Takes the receipts that were found; `all` where they were looked up for every event.
-    pub fn add_receipts(&mut self, receipts: Vec<(Uuid, ContactId)>, all: bool) {
+    pub fn add_receipts(&mut self, receipts: Vec<Receipt>, all: bool) {
         self.receipts = receipts;
         self.all_receipts = all;
     }

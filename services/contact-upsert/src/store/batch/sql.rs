@@ -1,7 +1,8 @@
 //! The statements of a batch.
 
-/// Held shared until the batch is stored: raising the epoch waits for it.
-pub(super) const EPOCH: &str = "SELECT usage_epoch FROM accounts WHERE account_id = $1 FOR SHARE";
+/// Held shared until the batch is stored: raising the epoch or the version waits for it.
+pub(super) const ACCOUNT: &str = "
+    SELECT usage_epoch, identifiers_version FROM accounts WHERE account_id = $1 FOR SHARE";
 
 // The look-ups are LATERAL and can't be flattened (LIMIT, OFFSET 0, FOR UPDATE), so that each
 // key is one probe of the index. As a plain join, a plan made while the table was young reads
@@ -26,7 +27,7 @@ pub(super) const HELD_LINKS: &str = "
     ) AS i";
 
 pub(super) const RECEIPTS: &str = "
-    SELECT r.event_key, r.contact_id
+    SELECT r.event_key, r.contact_id, r.is_stored, r.first_time
     FROM unnest($2::uuid[]) AS k (event_key)
     CROSS JOIN LATERAL (
         SELECT * FROM receipts
@@ -35,28 +36,26 @@ pub(super) const RECEIPTS: &str = "
     ) AS r";
 
 /// Locks in the order of the ids, which are sorted.
-macro_rules! lock_contacts {
-    ($how:literal) => {
-        concat!(
-            "
+pub(super) const LOCK_CONTACTS: &str = "
     SELECT c.contact_id, c.has_user_id, c.fields, c.registers,
            c.redirect_to IS NOT NULL
     FROM unnest($2::uuid[]) AS k (contact_id)
     CROSS JOIN LATERAL (
         SELECT * FROM contacts
         WHERE account_id = $1 AND contact_id = k.contact_id
-        ",
-            $how,
-            "
-    ) AS c"
-        )
-    };
-}
-
-pub(super) const LOCK_CONTACTS: &str = lock_contacts!("FOR UPDATE");
+        FOR UPDATE
+    ) AS c";
 
 /// Those that nobody holds.
-pub(super) const LOCK_FREE_CONTACTS: &str = lock_contacts!("FOR UPDATE SKIP LOCKED");
+pub(super) const LOCK_FREE_CONTACTS: &str = "
+    SELECT c.contact_id, c.has_user_id, c.fields, c.registers,
+           c.redirect_to IS NOT NULL
+    FROM unnest($2::uuid[]) AS k (contact_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM contacts
+        WHERE account_id = $1 AND contact_id = k.contact_id
+        FOR UPDATE SKIP LOCKED
+    ) AS c";
 
 pub(super) const INSERT_CONTACTS: &str = "
     INSERT INTO contacts (account_id, contact_id, has_user_id, fields, registers, redirect_to,
@@ -68,31 +67,60 @@ pub(super) const INSERT_CONTACTS: &str = "
                AS u (contact_id, has_user_id, fields, registers, redirect_to)
     WHERE a.account_id = $1";
 
+// What changes rows names them by a unique key to ON CONFLICT: that is a probe of the key for
+// each row, whatever the planner knows of the table. An UPDATE that is joined with its values
+// may be planned the other way round, every row of the account held against every value; such
+// a plan is made while the table is young, and is kept. The rows are there, and locked.
+
 pub(super) const UPDATE_CONTACTS: &str = "
-    UPDATE contacts c
-    SET has_user_id = u.has_user_id, fields = u.fields, registers = u.registers,
-        redirect_to = u.redirect_to, version = c.version + 1, update_time = $7
-    FROM unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[])
-         AS u (contact_id, has_user_id, fields, registers, redirect_to)
-    WHERE c.account_id = $1 AND c.contact_id = u.contact_id";
+    INSERT INTO contacts AS c (account_id, contact_id, has_user_id, fields, registers,
+                               redirect_to, version, create_time, update_time)
+    SELECT a.account_id, u.contact_id, u.has_user_id, u.fields, u.registers,
+           u.redirect_to, 1, $7, $7
+    FROM accounts a
+    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[])
+               AS u (contact_id, has_user_id, fields, registers, redirect_to)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, contact_id) DO UPDATE
+    SET has_user_id = excluded.has_user_id, fields = excluded.fields,
+        registers = excluded.registers, redirect_to = excluded.redirect_to,
+        version = c.version + 1, update_time = excluded.update_time";
 
+/// Of each row the registers alone; the other values only stand there because they must.
 pub(super) const MOVE_REGISTERS: &str = "
-    UPDATE contacts c
-    SET registers = u.registers, version = c.version + 1
-    FROM unnest($2::uuid[], $3::json[]) AS u (contact_id, registers)
-    WHERE c.account_id = $1 AND c.contact_id = u.contact_id";
+    INSERT INTO contacts AS c (account_id, contact_id, has_user_id, fields, registers,
+                               version, create_time, update_time)
+    SELECT a.account_id, u.contact_id, false, '{}'::json, u.registers, 1, $4, $4
+    FROM accounts a
+    CROSS JOIN unnest($2::uuid[], $3::json[]) AS u (contact_id, registers)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, contact_id) DO UPDATE
+    SET registers = excluded.registers, version = c.version + 1";
 
-pub(super) const DELETE_LINKS: &str = "
-    DELETE FROM identifiers i
-    USING unnest($2::text[], $3::text[]) AS k (kind, value)
-    WHERE i.account_id = $1 AND i.kind = k.kind AND i.value = k.value";
+/// One row by its whole key, if it is still its holder's. IS TRUE keeps the index by contact
+/// out of it.
+pub(super) const DELETE_LINK: &str = "
+    DELETE FROM identifiers
+    WHERE account_id = $1 AND kind = $2 AND value = $3 AND (contact_id = $4) IS TRUE";
 
+/// Moves the rows that still are those of their holders, in the version that is known. A row
+/// that should be there and is not is made.
 pub(super) const MOVE_LINKS: &str = "
-    UPDATE identifiers i
-    SET contact_id = u.contact_id, version = i.version + 1, link_time = u.link_time
-    FROM unnest($2::text[], $3::text[], $4::uuid[], $5::timestamptz[])
-         AS u (kind, value, contact_id, link_time)
-    WHERE i.account_id = $1 AND i.kind = u.kind AND i.value = u.value";
+    INSERT INTO identifiers AS i (account_id, kind, value, contact_id, version, link_time,
+                                  event_time, message_id, moved_from)
+    SELECT a.account_id, u.kind, u.value, u.contact_id, u.version, u.link_time, u.event_time,
+           u.message_id, u.moved_from
+    FROM accounts a
+    CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::timestamptz[],
+                      $7::timestamptz[], $8::text[], $9::uuid[])
+               AS u (kind, value, contact_id, version, link_time, event_time, message_id,
+                     moved_from)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, kind, value) DO UPDATE
+    SET contact_id = excluded.contact_id, version = i.version + 1,
+        link_time = excluded.link_time, moved_from = excluded.moved_from
+    WHERE i.contact_id = excluded.moved_from
+      AND (i.kind NOT IN ('u', 'a') OR i.version = excluded.version - 1)";
 
 pub(super) const INSERT_LINKS: &str = "
     INSERT INTO identifiers (account_id, kind, value, contact_id, version, link_time,
@@ -104,11 +132,88 @@ pub(super) const INSERT_LINKS: &str = "
     WHERE a.account_id = $1";
 
 pub(super) const INSERT_RECEIPTS: &str = "
-    INSERT INTO receipts (account_id, event_key, contact_id, receive_time)
-    SELECT a.account_id, u.event_key, u.contact_id, $4
+    INSERT INTO receipts (account_id, event_key, contact_id, is_stored, first_time, receive_time)
+    SELECT a.account_id, u.event_key, u.contact_id, u.is_stored, u.first_time, $6
     FROM accounts a
-    CROSS JOIN unnest($2::uuid[], $3::uuid[]) AS u (event_key, contact_id)
+    CROSS JOIN unnest($2::uuid[], $3::uuid[], $4::boolean[], $5::timestamptz[])
+               AS u (event_key, contact_id, is_stored, first_time)
     WHERE a.account_id = $1";
+
+/// As that, where some of the events have a receipt as they said nothing new before: its times
+/// stay.
+pub(super) const RENEW_RECEIPTS: &str = "
+    INSERT INTO receipts AS r (account_id, event_key, contact_id, is_stored, first_time,
+                               receive_time)
+    SELECT a.account_id, u.event_key, u.contact_id, u.is_stored, u.first_time, $6
+    FROM accounts a
+    CROSS JOIN unnest($2::uuid[], $3::uuid[], $4::boolean[], $5::timestamptz[])
+               AS u (event_key, contact_id, is_stored, first_time)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, event_key) DO UPDATE
+    SET contact_id = excluded.contact_id, is_stored = excluded.is_stored
+    WHERE NOT r.is_stored";
+
+/// Links, and rows that lead to nobody: under those removes are kept. Only a row that leads to
+/// nobody gives way.
+pub(super) const INSERT_MARKED: &str = "
+    INSERT INTO identifiers AS i (account_id, kind, value, contact_id, version, link_time,
+                                  event_time, message_id)
+    SELECT a.account_id, u.kind, u.value, u.contact_id, u.version, $8, u.event_time,
+           u.message_id
+    FROM accounts a
+    CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::timestamptz[],
+                      $7::text[])
+               AS u (kind, value, contact_id, version, event_time, message_id)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, kind, value) DO UPDATE
+    SET contact_id = excluded.contact_id, version = excluded.version,
+        link_time = excluded.link_time, event_time = excluded.event_time,
+        message_id = excluded.message_id
+    WHERE i.contact_id = '00000000-0000-0000-0000-000000000000'";
+
+/// Of rows whose contacts are locked.
+pub(super) const SIGN_LINKS: &str = "
+    INSERT INTO identifiers AS i (account_id, kind, value, contact_id, version, link_time,
+                                  event_time, message_id)
+    SELECT a.account_id, u.kind, u.value, u.contact_id, 1, u.event_time, u.event_time,
+           u.message_id
+    FROM accounts a
+    CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[])
+               AS u (kind, value, contact_id, event_time, message_id)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, kind, value) DO UPDATE
+    SET event_time = excluded.event_time, message_id = excluded.message_id
+    WHERE i.contact_id = excluded.contact_id";
+
+pub(super) const KEEP_REMOVES: &str = "
+    INSERT INTO kept_removes AS k (account_id, kind, value, audience_id, update_time,
+                                   message_id, keep_until)
+    SELECT a.account_id, u.kind, u.value, u.audience_id, u.update_time, u.message_id, $7
+    FROM accounts a
+    CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[])
+               AS u (kind, value, audience_id, update_time, message_id)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, kind, value, audience_id) DO UPDATE
+    SET update_time = excluded.update_time, message_id = excluded.message_id,
+        keep_until = excluded.keep_until
+    WHERE (k.update_time, k.message_id) < (excluded.update_time, excluded.message_id)";
+
+pub(super) const COUNT_KEPT: &str = "SELECT count(*) FROM kept_removes WHERE account_id = $1";
+
+pub(super) const DROP_KEPT: &str = "
+    DELETE FROM kept_removes
+    WHERE account_id = $1 AND (kind, value, audience_id) IN (
+        SELECT kind, value, audience_id FROM kept_removes
+        WHERE account_id = $1
+        ORDER BY keep_until, update_time
+        LIMIT $2
+        FOR UPDATE SKIP LOCKED)";
+
+/// All that is kept under one identifier.
+pub(super) const TAKE_KEPT: &str = "
+    DELETE FROM kept_removes
+    WHERE account_id = $1 AND kind = $2 AND value = $3
+    RETURNING audience_id, update_time, message_id, keep_until";
 
 pub(super) const INSERT_JOINS: &str = "
     INSERT INTO joins (account_id, joined_id, survivor_id, join_time, identifiers)

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use weir_ids::TimedKey;
 use weir_proto::activity::v1 as activity;
 use weir_proto::mapping::v1 as mapping;
+use weir_reasons::Reason;
 use weir_rpc::PrefixedMessage;
 
 use super::*;
@@ -68,6 +69,7 @@ prop_compose! {
     fn an_envelope()(
         texts in prop::array::uniform4("\\PC{0,150}"),
         micros: i64,
+        dated: bool,
         wish in prop::option::of(("[a-f0-9]{0,36}", any::<bool>())),
         spans in (a_span(), a_span(), a_span()),
         ip in prop::option::of(any::<u32>().prop_map(Ipv4Addr::from)),
@@ -79,7 +81,8 @@ prop_compose! {
             user_id,
             anonymous_id,
             micros,
-            dated: true,
+            dated,
+            ignored: None,
             message_id,
             wish: wish.map(|(audience_id, add)| Wish {
                 mode: if add { WishMode::Add } else { WishMode::Remove },
@@ -105,11 +108,12 @@ proptest! {
         of in a_kind(),
         envelope in an_envelope(),
         place in a_place(),
+        index in 0_u32..1_000,
     ) {
         let read: mapping::Event =
-            read(|wire| event(wire, of, 0, &EventToMap::Good(&place, &envelope)));
+            read(|wire| event(wire, of, 0, &EventToMap::Good(index, &place, &envelope)));
         let plain = mapping::Event {
-            index: 0,
+            index,
             kind: kind(of).into(),
             raw: Bytes::new(),
             traits: plain_span(envelope.traits.as_ref()),
@@ -131,9 +135,11 @@ proptest! {
         place in a_place(),
         texts in prop::array::uniform4("\\PC{0,150}"),
         arrival: i64,
+        index in 0_u32..1_000,
     ) {
         let [reason, value, message_id, event_name] = texts;
         let refusal = Refusal {
+            code: Reason::TimestampUnreadable,
             path: "timestamp",
             reason: reason.into(),
             value,
@@ -141,8 +147,9 @@ proptest! {
             event_name,
         };
         let read: mapping::Event =
-            read(|wire| event(wire, of, arrival, &EventToMap::Refused(&place, &refusal)));
+            read(|wire| event(wire, of, arrival, &EventToMap::Refused(index, &place, &refusal)));
         let plain = mapping::Event {
+            index,
             kind: kind(of).into(),
             place: plain_span(Some(&place)),
             event_name: refusal.event_name.clone().into(),
@@ -203,6 +210,7 @@ proptest! {
         retention_days: u32,
         earlier_retention_days: Vec<u32>,
         funded: bool,
+        micros: i64,
     ) {
         let [activity_id, attributes_json, contact_id] = texts;
         let mapped = MappedActivity {
@@ -214,6 +222,7 @@ proptest! {
         let to_record = ActivityToRecord {
             envelope: &envelope,
             activity: &mapped,
+            micros,
             contact_id: &contact_id,
             funded,
         };
@@ -224,7 +233,7 @@ proptest! {
             attributes_json: mapped.attributes_json.as_bytes().clone(),
             retention_days,
             earlier_retention_days: mapped.earlier_retention_days.clone(),
-            event_time: Some(timestamp(envelope.micros)),
+            event_time: Some(timestamp(micros)),
             message_id: envelope.message_id.clone().into_bytes(),
             user_id: envelope.user_id.clone().into_bytes(),
             anonymous_id: envelope.anonymous_id.clone().into_bytes(),
@@ -240,6 +249,7 @@ proptest! {
     fn wishes_are_as_generated(
         envelope in an_envelope(),
         texts in prop::array::uniform2("[a-f0-9-]{0,36}"),
+        micros: i64,
     ) {
         let [contact_id, audience_id] = texts;
         for (mode, plain_mode) in [
@@ -248,6 +258,7 @@ proptest! {
         ] {
             let to_apply = WishToApply {
                 envelope: &envelope,
+                micros,
                 mode,
                 audience_id: &audience_id,
                 contact_id: &contact_id,
@@ -257,7 +268,7 @@ proptest! {
                 contact_id: contact_id.clone().into(),
                 audience_id: audience_id.clone().into(),
                 mode: plain_mode.into(),
-                wish_time: Some(timestamp(envelope.micros)),
+                wish_time: Some(timestamp(micros)),
                 message_id: envelope.message_id.clone().into_bytes(),
             };
             prop_assert_eq!(read, plain);

@@ -64,13 +64,23 @@ fn identifiers_are_trimmed_text() {
     for (sent, user_id) in [
         (r#"" lana ""#, "lana"),
         ("12", "12"),
-        ("true", "true"),
         (r#""\u006cana""#, "lana"),
         ("null", ""),
         (r#""  ""#, ""),
         (r#""Undefined""#, ""),
         ("0", ""),
         ("-1", ""),
+        ("true", ""),
+        (r#""n/a""#, ""),
+        (r#""[object Object]""#, ""),
+        (r#""0000-00""#, ""),
+        (r#""{{ user.id }}""#, ""),
+        (r#""{% user %}""#, ""),
+        (r#""${user}""#, ""),
+        (r#""{{a}}b""#, "{{a}}b"),
+        (r#""\ufeff lana\u200b""#, "lana"),
+        ("\"\u{202a}lana romeijn\u{a0}\u{ad}\"", "lana romeijn"),
+        ("12.50", "12.50"),
     ] {
         let read = event(
             Kind::Identify,
@@ -94,6 +104,147 @@ fn the_last_of_doubled_keys_counts_however_it_is_written() {
     assert_eq!(read.user_id, "c");
     let raw = br#"{"user_id":"a","user_id":null}"#;
     assert_eq!(refused(Kind::Identify, raw).path, "user_id");
+}
+
+#[test]
+fn an_unusable_user_id_is_refused_whatever_the_anonymous_id() {
+    let long = format!("\"{}\"", "x".repeat(256));
+    for sent in [
+        "\"la\u{200b}na\"",
+        r#""la\ufeffna""#,
+        r#""la\u0000na""#,
+        r#""la\ud83d""#,
+        r#"{"id":1}"#,
+        "[1]",
+        &long,
+        &"9".repeat(2_000),
+    ] {
+        for key in ["user_id", "userId"] {
+            let raw = format!(r#"{{"{key}":{sent},"anonymous_id":"x"}}"#);
+            let refusal = refused(Kind::Identify, raw.as_bytes());
+            assert_eq!(
+                (refusal.code, refusal.path),
+                (Reason::UserIdUnusable, key),
+                "{sent}"
+            );
+
+            let raw = format!(r#"{{"{key}":"u","anonymousId":{sent}}}"#);
+            let read = event(Kind::Identify, &raw);
+            assert_eq!((&*read.user_id, &*read.anonymous_id), ("u", ""), "{sent}");
+            let ignored = read.ignored.unwrap();
+            assert_eq!(ignored.code, Reason::AnonymousIdUnusable, "{sent}");
+            assert_eq!(ignored.path, "anonymousId");
+            assert!(!ignored.value.is_empty());
+        }
+        let alone = refused(
+            Kind::Identify,
+            format!(r#"{{"anonymous_id":{sent}}}"#).as_bytes(),
+        );
+        assert_eq!(
+            (alone.code, alone.path),
+            (Reason::NoIdentifier, "anonymous_id")
+        );
+        let read = event(
+            Kind::Identify,
+            &format!(r#"{{"user_id":"u","message_id":{sent}}}"#),
+        );
+        assert_eq!(read.message_id, "fresh", "{sent}");
+    }
+    let read = event(Kind::Identify, r#"{"user_id":"u","anonymous_id":"null"}"#);
+    assert_eq!(
+        (&*read.anonymous_id, read.ignored),
+        ("", None),
+        "nobody is no fault"
+    );
+}
+
+#[test]
+fn ids_may_be_written_as_segments_documentation_does() {
+    let camel = r#"{"type":"track","userId":"u","anonymousId":"a","messageId":"m","event":"e"}"#;
+    let read = event(Kind::Identify, camel);
+    assert_eq!(
+        (&*read.user_id, &*read.anonymous_id, &*read.message_id),
+        ("u", "a", "m")
+    );
+    let both = event(
+        Kind::Identify,
+        r#"{"user_id":"snake","userId":"camel","anonymousId":"camel","anonymous_id":"snake",
+            "message_id":"snake","messageId":"camel"}"#,
+    );
+    assert_eq!(
+        (&*both.user_id, &*both.anonymous_id, &*both.message_id),
+        ("snake", "snake", "snake")
+    );
+    let null = event(Kind::Identify, r#"{"user_id":null,"userId":"camel"}"#);
+    assert_eq!(null.user_id, "camel", "a null says nothing");
+}
+
+#[test]
+fn what_php_writes_for_an_empty_object_is_one() {
+    let raw =
+        r#"{"user_id":"a","event":"e","traits":[],"properties":[ ],"audience":[],"location":[]}"#;
+    let read = event(Kind::Track, raw);
+    assert_eq!((read.traits, read.properties), (None, None));
+    assert_eq!((read.wish, read.location), (None, None));
+    for (key, code) in [
+        ("traits", Reason::TraitsNotAnObject),
+        ("properties", Reason::PropertiesNotAnObject),
+        ("audience", Reason::AudienceInvalid),
+    ] {
+        let raw = format!(r#"{{"user_id":"a","event":"e","{key}":[1]}}"#);
+        assert_eq!(refused(Kind::Track, raw.as_bytes()).code, code);
+    }
+}
+
+#[test]
+fn a_value_that_can_not_be_kept_is_no_fault_of_its_event() {
+    for value in ["1e999", "1e-16384", r#""Lana \ud83d""#, r#""a\u0000b""#] {
+        let raw = format!(
+            r#"{{"user_id":"a","event":"e","traits":{{"x":{value}}},"properties":{{"x":{value}}},"other":{value}}}"#
+        );
+        let read = event(Kind::Track, &raw);
+        assert!(
+            read.traits.is_some() && read.properties.is_some(),
+            "{value}"
+        );
+    }
+    for (key, code) in [
+        ("event", Reason::EventNameUnusable),
+        ("timestamp", Reason::TimestampUnreadable),
+    ] {
+        for value in [r#""x \ud83d""#, r#""x\u0000""#] {
+            let raw = format!(r#"{{"user_id":"a","event":"e","{key}":{value}}}"#);
+            assert_eq!(refused(Kind::Track, raw.as_bytes()).code, code, "{value}");
+        }
+    }
+}
+
+#[test]
+fn a_name_that_nobody_sees_is_missing() {
+    for name in [r#""""#, r#"" \u200b""#, "null"] {
+        let raw = format!(r#"{{"user_id":"a","event":{name}}}"#);
+        assert_eq!(
+            refused(Kind::Track, raw.as_bytes()).code,
+            Reason::EventNameMissing
+        );
+    }
+    for name in ["{}".to_owned(), format!("\"{}\"", "x".repeat(256))] {
+        let raw = format!(r#"{{"user_id":"a","event":{name}}}"#);
+        assert_eq!(
+            refused(Kind::Track, raw.as_bytes()).code,
+            Reason::EventNameUnusable
+        );
+    }
+}
+
+#[test]
+fn of_events_without_a_time_the_later_in_the_batch_is_later() {
+    let mut undated = event(Kind::Identify, r#"{"user_id":"a"}"#);
+    undated.place(7);
+    assert_eq!(undated.micros, ARRIVAL + 7);
+    let mut dated = event(Kind::Identify, r#"{"user_id":"a","timestamp":1752127740}"#);
+    dated.place(7);
+    assert_eq!(dated.micros, ARRIVAL);
 }
 
 #[test]
@@ -138,19 +289,14 @@ fn refusals_name_the_field_and_keep_values_out_of_the_message() {
             ahead,
         ),
         (
-            r#"{"user_id":"a","event":"e","message_id":[1]}"#.into(),
-            "message_id",
-            "[1]",
-        ),
-        (
             r#"{"user_id":"a","event":"e","traits":"secret"}"#.into(),
             "traits",
             "secret",
         ),
         (
-            r#"{"user_id":"a","event":"e","properties":[]}"#.into(),
+            r#"{"user_id":"a","event":"e","properties":["x"]}"#.into(),
             "properties",
-            "[]",
+            r#"["x"]"#,
         ),
         (
             r#"{"user_id":"a","event":"e","audience":1}"#.into(),
@@ -194,18 +340,23 @@ fn refusals_name_the_field_and_keep_values_out_of_the_message() {
 
 #[test]
 fn what_is_no_event_is_refused_with_the_place() {
-    for (raw, what) in [
-        (b"42".as_slice(), "object"),
-        (b"null", "object"),
-        (b"[]", "object"),
-        (b"\"x\"", "object"),
-        (b"{\"user_id\":\"\xff\"}", "UTF-8"),
-        (b"{\"user_id\":\"a\"} {}", "follows"),
-        (b"nonsense", "expected a value"),
-        (b"", "expected a value"),
+    use Reason::{InvalidJson, InvalidUtf8, NotAnObject, TooDeep};
+    let deep = format!("{{\"a\":{}{}}}", "[".repeat(5_000), "]".repeat(5_000));
+    for (raw, what, code) in [
+        (b"42".as_slice(), "object", NotAnObject),
+        (b"null", "object", NotAnObject),
+        (b"[]", "object", NotAnObject),
+        (b"\"x\"", "object", NotAnObject),
+        (b"{\"user_id\":\"\xff\"}", "UTF-8", InvalidUtf8),
+        (b"{\"user_id\":\"a\x01\"}", "control", InvalidJson),
+        (b"{\"user_id\":\"a\"} {}", "follows", InvalidJson),
+        (b"nonsense", "expected a value", InvalidJson),
+        (b"", "expected a value", InvalidJson),
+        (deep.as_bytes(), "128 levels", TooDeep),
     ] {
         let refusal = refused(Kind::Identify, raw);
         assert!(refusal.message().contains(what), "{}", refusal.message());
+        assert_eq!(refusal.code, code);
     }
 }
 
@@ -253,13 +404,21 @@ fn member_entries_need_a_wish_and_have_no_time() {
 }
 
 #[test]
-fn echoes_of_our_own_are_ignored_whatever_is_in_them() {
+fn echoes_of_our_own_are_ignored_unless_something_is_wrong_with_them() {
+    let echo = br#"{"namespace":" ortto.com ","user_id":"a","event":"e","traits":{}}"#;
+    assert!(matches!(reading(Kind::Track, echo), Reading::Echo(_)));
+    let wrong = br#"{"namespace":"ortto.com","user_id":"a","event":"e","timestamp":"soon"}"#;
     assert_eq!(
-        reading(Kind::Track, br#"{"namespace":"ortto.com"}"#),
-        Reading::Echo
+        refused(Kind::Track, wrong).code,
+        Reason::TimestampUnreadable
     );
     let other = br#"{"namespace":"example.org","user_id":"a","event":"e"}"#;
     assert!(matches!(reading(Kind::Track, other), Reading::Event(_)));
+    let identify = br#"{"namespace":"ortto.com","user_id":"a"}"#;
+    assert!(matches!(
+        reading(Kind::Identify, identify),
+        Reading::Event(_)
+    ));
 }
 
 #[test]

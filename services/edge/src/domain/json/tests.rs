@@ -29,28 +29,11 @@ fn every_fault_is_named() {
         fault("{\"a\":\"\u{1}\"}"),
         "a control character inside a string"
     );
-    assert_eq!(
-        fault(r#"{"a":"\ud800"}"#),
-        "a lone surrogate inside a string"
-    );
-    assert_eq!(
-        fault(r#"{"a":"\ud800A"}"#),
-        "a lone surrogate inside a string"
-    );
-    assert_eq!(
-        fault(r#"{"a":"\udc00\ud800"}"#),
-        "a lone surrogate inside a string"
-    );
-    assert_eq!(
-        fault(r#"{"a\udc00":1}"#),
-        "a lone surrogate inside a string"
-    );
     assert_eq!(fault(r#"{"a":"\q"}"#), "an unknown escape inside a string");
     assert_eq!(
         fault(r#"{"a":"\u12x4"}"#),
         "a \\u escape without four hex digits"
     );
-    assert_eq!(fault(r#"{"a":1e999}"#), "a number that is too large");
     assert_eq!(fault(r#"{"a":012}"#), "a number with a leading zero");
     assert_eq!(fault(r#"{"a":1.}"#), "expected a digit");
     assert_eq!(fault(r#"{"a":}"#), "expected a value");
@@ -63,8 +46,6 @@ fn every_fault_is_named() {
     assert_eq!(fault("{} {}"), "something follows the value");
     assert_eq!(fault("[1]"), "must be a JSON object");
     assert_eq!(fault("1 2"), "something follows the value");
-    let long = format!("{{\"a\":{}}}", "9".repeat(400));
-    assert_eq!(fault(&long), "a number that is too large");
 }
 
 #[test]
@@ -74,14 +55,34 @@ fn a_hundred_and_twenty_eight_levels_are_the_most() {
         format!("{{\"a\":{}{}}}", "[".repeat(inner), "]".repeat(inner))
     };
     assert!(check(&nested(128)).is_ok());
-    assert_eq!(fault(&nested(129)), "nested more than 128 levels deep");
-    assert_eq!(fault(&nested(500_000)), "nested more than 128 levels deep");
+    for levels in [129, 5_000, 500_000] {
+        let fault = check(&nested(levels)).unwrap_err();
+        assert_eq!(fault.reason, Reason::TooDeep, "{levels}");
+    }
 }
 
 #[test]
-fn large_and_odd_numbers_that_floats_hold_are_taken() {
-    for number in ["18446744073709551616", "-0", "1E-999", "1e308", "0.1e+2"] {
-        assert!(check(&format!("{{\"a\":{number}}}")).is_ok(), "{number}");
+fn numbers_of_any_size_and_halves_of_characters_are_no_fault_of_the_event() {
+    let long = "9".repeat(2_000);
+    for value in [
+        "18446744073709551616",
+        "-0",
+        "1E-999",
+        "1e308",
+        "0.1e+2",
+        "1e999",
+        "-1e99999999999999999999",
+        "0e-99999",
+        "1e-16384",
+        &long,
+        &format!("0.{long}"),
+        r#""\ud800""#,
+        r#""\ud800A""#,
+        r#""\udc00\ud800""#,
+        r#""\u0000""#,
+        r#"{"a\udc00":1}"#,
+    ] {
+        assert!(check(&format!("{{\"a\":{value}}}")).is_ok(), "{value}");
     }
 }
 
@@ -89,7 +90,8 @@ proptest! {
     #[test]
     fn it_agrees_with_another_reader(text in generate::almost_json()) {
         let text = format!("{{\"a\":{text}}}");
-        let theirs = serde_json::from_str::<serde_json::Value>(&text).is_ok();
+        // Which looks at the grammar alone, as the walk does.
+        let theirs = serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok();
         prop_assert_eq!(check(&text).is_ok(), theirs, "{}", text);
     }
 }

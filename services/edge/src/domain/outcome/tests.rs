@@ -3,10 +3,26 @@ use proptest::prelude::*;
 use super::*;
 
 const LIMITS: Limits = Limits {
-    profile: 10,
-    activity: 5,
+    profile: Limit {
+        value: 10,
+        factors: (10, 1, None),
+        is_in_flight: false,
+    },
+    activity: Limit {
+        value: 5,
+        factors: (5, 1, Some(1)),
+        is_in_flight: false,
+    },
     window_end: 1_752_192_000_000_000,
 };
+
+/// As [`LIMITS`], where batches under way hold what is left.
+fn in_flight() -> Limits {
+    let mut limits = LIMITS;
+    limits.profile.is_in_flight = true;
+    limits.activity.is_in_flight = true;
+    limits
+}
 
 fn mapped(kind: Kind) -> Progress {
     let mut progress = Progress::new(kind, Start::Good, None);
@@ -18,59 +34,151 @@ fn status(progress: &Progress) -> u16 {
     outcome(progress, &LIMITS).status
 }
 
+fn said(progress: &Progress) -> (u16, Option<Reason>) {
+    let outcome = outcome(progress, &LIMITS);
+    (outcome.status, outcome.code)
+}
+
 #[test]
 fn an_identify_ends_as_its_contact_did() {
-    for (said, expected) in [
-        (Some(ContactSaid::Stored), 200),
-        (Some(ContactSaid::Repeated), 200),
-        (Some(ContactSaid::NothingNew), 422),
-        (Some(ContactSaid::Refused), 422),
-        (Some(ContactSaid::Deleted), 422),
-        (Some(ContactSaid::NotFunded), 429),
-        (Some(ContactSaid::Failed), 500),
-        (Some(ContactSaid::NotFound), 500),
-        (None, 500),
+    for (contact, status, code) in [
+        (Some(ContactSaid::Stored), 200, None),
+        (Some(ContactSaid::Repeated), 200, None),
+        (Some(ContactSaid::NothingNew), 422, Some(Reason::NothingNew)),
+        (Some(ContactSaid::Refused), 422, Some(Reason::ExistingOnly)),
+        (
+            Some(ContactSaid::Deleted),
+            422,
+            Some(Reason::ContactDeleted),
+        ),
+        (Some(ContactSaid::Unstorable), 400, Some(Reason::Unstorable)),
+        (
+            Some(ContactSaid::NotFunded),
+            429,
+            Some(Reason::ProfileLimit),
+        ),
+        (Some(ContactSaid::Away), 500, Some(Reason::ContactsAway)),
+        (Some(ContactSaid::Failed), 500, Some(Reason::Internal)),
+        (Some(ContactSaid::NotFound), 500, Some(Reason::Internal)),
+        (Some(ContactSaid::Kept), 500, Some(Reason::Internal)),
+        (None, 500, Some(Reason::Internal)),
     ] {
         for kind in [Kind::Identify, Kind::Member] {
             let mut progress = mapped(kind);
-            progress.contact = said;
-            assert_eq!(status(&progress), expected, "{said:?}");
+            progress.contact = contact;
+            assert_eq!(said(&progress), (status, code), "{contact:?}");
         }
     }
 }
 
 #[test]
+fn an_identify_of_which_nothing_is_left_is_422_unless_it_has_an_update() {
+    let mut progress = mapped(Kind::Identify);
+    progress.traits = Traits::AllIgnored;
+    assert!(!progress.wants_contact());
+    assert_eq!(said(&progress), (422, Some(Reason::NothingValid)));
+    progress.wish = Some(WishMode::Add);
+    assert!(progress.wants_contact());
+    progress.wish = Some(WishMode::Remove);
+    progress.contact = Some(ContactSaid::Kept);
+    assert_eq!(said(&progress), (200, None));
+}
+
+#[test]
+fn what_kept_an_identify_from_saying_something_new_is_its_reason() {
+    let mut progress = mapped(Kind::Identify);
+    progress.contact = Some(ContactSaid::NothingNew);
+    let taken = (Reason::IdentifierTaken, "str::email".to_owned());
+    progress.held_up = Some(Box::new(taken));
+    let outcome = outcome(&progress, &LIMITS);
+    assert_eq!(
+        (outcome.status, outcome.code),
+        (422, Some(Reason::IdentifierTaken))
+    );
+    assert!(outcome.message.contains("str::email"), "{outcome:?}");
+}
+
+#[test]
 fn a_plain_track_ends_as_its_activity_did() {
-    for (said, expected) in [
-        (Some(ActivitySaid::Stored), 200),
-        (Some(ActivitySaid::Backlogged), 200),
-        (Some(ActivitySaid::Repeated), 200),
-        (Some(ActivitySaid::NotFunded), 429),
-        (Some(ActivitySaid::Failed), 500),
-        (None, 500),
+    for (activity, status, code) in [
+        (Some(ActivitySaid::Stored), 200, None),
+        (Some(ActivitySaid::Backlogged), 200, None),
+        (Some(ActivitySaid::Repeated), 200, None),
+        (
+            Some(ActivitySaid::NotFunded),
+            429,
+            Some(Reason::ActivityLimit),
+        ),
+        (
+            Some(ActivitySaid::Unstorable),
+            400,
+            Some(Reason::Unstorable),
+        ),
+        (Some(ActivitySaid::Away), 500, Some(Reason::ActivitiesAway)),
+        (Some(ActivitySaid::Failed), 500, Some(Reason::Internal)),
+        (None, 500, Some(Reason::Internal)),
     ] {
         let mut progress = mapped(Kind::Track);
-        progress.activity = said;
-        assert_eq!(status(&progress), expected, "{said:?}");
+        progress.activity = activity;
+        assert_eq!(said(&progress), (status, code), "{activity:?}");
     }
 }
 
 #[test]
 fn a_track_with_traits_is_206_where_only_the_activity_is_stored() {
-    for (said, expected) in [
-        (Some(ContactSaid::Stored), 200),
-        (Some(ContactSaid::Repeated), 200),
-        (Some(ContactSaid::NotFunded), 206),
-        (Some(ContactSaid::Refused), 206),
-        (Some(ContactSaid::Failed), 206),
-        (Some(ContactSaid::Deleted), 422),
-        (None, 500),
+    for (contact, status, code) in [
+        (Some(ContactSaid::Stored), 200, None),
+        (Some(ContactSaid::Repeated), 200, None),
+        (Some(ContactSaid::NothingNew), 200, None),
+        (
+            Some(ContactSaid::NotFunded),
+            206,
+            Some(Reason::ContactLimit),
+        ),
+        (
+            Some(ContactSaid::Refused),
+            206,
+            Some(Reason::ContactExistingOnly),
+        ),
+        (Some(ContactSaid::Away), 500, Some(Reason::ContactsAway)),
+        (
+            Some(ContactSaid::Deleted),
+            422,
+            Some(Reason::ContactDeleted),
+        ),
+        (Some(ContactSaid::Unstorable), 400, Some(Reason::Unstorable)),
+        (Some(ContactSaid::Failed), 500, Some(Reason::Internal)),
+        (Some(ContactSaid::NotFound), 500, Some(Reason::Internal)),
+        (None, 500, Some(Reason::Internal)),
     ] {
         let mut progress = mapped(Kind::Track);
-        progress.has_fields = true;
-        progress.contact = said;
+        progress.traits = Traits::Values;
+        progress.contact = contact;
         progress.activity = Some(ActivitySaid::Stored);
-        assert_eq!(status(&progress), expected, "{said:?}");
+        assert_eq!(said(&progress), (status, code), "{contact:?}");
+    }
+}
+
+#[test]
+fn a_track_of_which_no_trait_is_valid_is_stored_as_a_plain_one() {
+    let mut progress = mapped(Kind::Track);
+    progress.traits = Traits::AllIgnored;
+    progress.activity = Some(ActivitySaid::Stored);
+    assert!(!progress.wants_contact());
+    assert_eq!(said(&progress), (206, Some(Reason::ContactNothingValid)));
+    progress.activity = Some(ActivitySaid::NotFunded);
+    assert_eq!(said(&progress), (429, Some(Reason::ActivityLimit)));
+}
+
+#[test]
+fn nulls_clear_what_is_there_and_need_nobody() {
+    let mut progress = mapped(Kind::Track);
+    progress.traits = Traits::Clears;
+    progress.activity = Some(ActivitySaid::Backlogged);
+    assert!(progress.wants_contact());
+    for contact in [ContactSaid::Stored, ContactSaid::NotFound] {
+        progress.contact = Some(contact);
+        assert_eq!(status(&progress), 200, "{contact:?}");
     }
 }
 
@@ -79,9 +187,11 @@ fn a_removal_is_never_lost_and_never_needs_somebody() {
     let mut progress = mapped(Kind::Track);
     progress.wish = Some(WishMode::Remove);
     progress.activity = Some(ActivitySaid::Stored);
-    progress.contact = Some(ContactSaid::NotFound);
-    assert_eq!(status(&progress), 200);
-    progress.contact = Some(ContactSaid::Failed);
+    for contact in [ContactSaid::NotFound, ContactSaid::Kept] {
+        progress.contact = Some(contact);
+        assert_eq!(status(&progress), 200);
+    }
+    progress.contact = Some(ContactSaid::Away);
     assert_eq!(status(&progress), 500);
     progress.contact = Some(ContactSaid::Stored);
     assert_eq!(
@@ -92,18 +202,54 @@ fn a_removal_is_never_lost_and_never_needs_somebody() {
     progress.applied = Some(WishSaid::HeldBack);
     assert_eq!(status(&progress), 200);
     progress.applied = Some(WishSaid::Failed);
-    assert_eq!(status(&progress), 500);
+    assert_eq!(said(&progress), (500, Some(Reason::AudiencesAway)));
 }
 
 #[test]
-fn a_429_says_which_limit_and_until_when() {
+fn a_429_says_which_limit_how_it_comes_about_and_until_when() {
     let mut progress = mapped(Kind::Identify);
     progress.contact = Some(ContactSaid::NotFunded);
     assert_eq!(
         outcome(&progress, &LIMITS).message,
-        "the limit of 10 contact profile events in 24 hours is reached; \
+        "the limit of 10 × 1 = 10 contact profile events in 24 hours is reached; \
          the window ends at 2025-07-11T00:00:00Z"
     );
+}
+
+#[test]
+fn no_limit_is_said_to_be_reached_while_batches_under_way_hold_the_units() {
+    let in_flight = in_flight();
+    for kind in [Kind::Identify, Kind::Member, Kind::Track] {
+        let mut progress = mapped(kind);
+        progress.traits = Traits::Values;
+        progress.contact = Some(ContactSaid::NotFunded);
+        assert!(progress.leaves_no_activity(&in_flight));
+        assert!(!progress.leaves_no_activity(&LIMITS), "a 206 stores it");
+        let outcome = outcome(&progress, &in_flight);
+        assert_eq!(
+            (outcome.status, outcome.code),
+            (500, Some(Reason::UnitsInFlight))
+        );
+    }
+    let mut plain = mapped(Kind::Track);
+    plain.activity = Some(ActivitySaid::NotFunded);
+    let outcome = outcome(&plain, &in_flight);
+    assert_eq!(outcome.code, Some(Reason::UnitsInFlight));
+}
+
+#[test]
+fn an_echo_is_refused_for_its_own_faults_alone() {
+    let mut echo = Progress::new(Kind::Track, Start::Echo, Some(WishMode::Add));
+    for (audience, status) in [
+        (None, 200),
+        (Some(AudienceSaid::Usable), 200),
+        (Some(AudienceSaid::Failed), 200),
+        (Some(AudienceSaid::Unknown), 400),
+        (Some(AudienceSaid::OtherOrigin), 400),
+    ] {
+        echo.audience = audience;
+        assert_eq!(outcome(&echo, &LIMITS).status, status, "{audience:?}");
+    }
 }
 
 fn anything() -> impl Strategy<Value = Progress> {
@@ -116,7 +262,10 @@ fn anything() -> impl Strategy<Value = Progress> {
         ContactSaid::NotFunded,
         ContactSaid::Refused,
         ContactSaid::NotFound,
+        ContactSaid::Kept,
         ContactSaid::Deleted,
+        ContactSaid::Unstorable,
+        ContactSaid::Away,
         ContactSaid::Failed,
     ];
     let activity = [
@@ -124,6 +273,8 @@ fn anything() -> impl Strategy<Value = Progress> {
         ActivitySaid::Backlogged,
         ActivitySaid::Repeated,
         ActivitySaid::NotFunded,
+        ActivitySaid::Unstorable,
+        ActivitySaid::Away,
         ActivitySaid::Failed,
     ];
     let applied = [
@@ -143,33 +294,41 @@ fn anything() -> impl Strategy<Value = Progress> {
         Start::Good,
         Start::Good,
         Start::Echo,
-        Start::Refused("x".into()),
+        Start::Refused(Reason::NotAnObject, "x".into()),
     ];
-    let mapping = [MappingVerdict::Mapped, MappingVerdict::Rejected("x".into())];
+    let mapping = [
+        MappingVerdict::Mapped,
+        MappingVerdict::Rejected(Reason::NoMapping, "x".into()),
+    ];
+    let traits = [
+        Traits::None,
+        Traits::Values,
+        Traits::Clears,
+        Traits::AllIgnored,
+    ];
     (
         select(vec![Kind::Identify, Kind::Member, Kind::Track]),
         select(start.to_vec()),
         of(select(vec![WishMode::Add, WishMode::Remove])),
         of(select(audience.to_vec())),
         of(select(mapping.to_vec())),
-        any::<bool>(),
+        select(traits.to_vec()),
         of(select(contact.to_vec())),
         of(select(activity.to_vec())),
         of(select(applied.to_vec())),
     )
         .prop_map(
-            |(kind, start, wish, audience, mapping, has_fields, contact, activity, applied)| {
-                Progress {
-                    kind,
-                    start,
-                    wish,
-                    audience,
-                    mapping,
-                    has_fields,
-                    contact,
-                    activity,
-                    applied,
-                }
+            |(kind, start, wish, audience, mapping, traits, contact, activity, applied)| Progress {
+                kind,
+                start,
+                wish,
+                audience,
+                mapping,
+                traits,
+                contact,
+                held_up: None,
+                activity,
+                applied,
             },
         )
 }
@@ -178,10 +337,16 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(5_000))]
 
     #[test]
-    fn whatever_was_said_there_is_one_outcome_of_the_table(progress in anything()) {
-        let outcome = outcome(&progress, &LIMITS);
+    fn whatever_was_said_there_is_one_outcome_of_the_table(
+        progress in anything(),
+        flight: bool,
+    ) {
+        let outcome = outcome(&progress, &if flight { in_flight() } else { LIMITS });
         prop_assert!([200, 206, 400, 422, 429, 500].contains(&outcome.status));
         prop_assert_eq!(outcome.status == 200, outcome.message.is_empty());
+        prop_assert_eq!(outcome.status == 200, outcome.code.is_none());
+        let is_retried = [429, 500].contains(&outcome.status);
+        prop_assert!(outcome.code.is_none_or(|code| code.is_retried() == is_retried));
         prop_assert!(outcome.status != 206 || progress.kind == Kind::Track);
     }
 
@@ -194,7 +359,10 @@ proptest! {
                     progress.activity,
                     Some(ActivitySaid::Stored | ActivitySaid::Backlogged | ActivitySaid::Repeated)
                 ),
-                _ => matches!(progress.contact, Some(ContactSaid::Stored | ContactSaid::Repeated)),
+                _ => matches!(
+                    progress.contact,
+                    Some(ContactSaid::Stored | ContactSaid::Repeated | ContactSaid::Kept)
+                ),
             };
             prop_assert!(kept, "{:?}", progress);
         }

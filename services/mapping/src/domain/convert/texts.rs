@@ -1,4 +1,4 @@
-//! Texts of every kind: plain ones, addresses, links, lists of choices.
+//! Texts of every kind: plain ones, addresses, links.
 
 mod phone;
 mod plain;
@@ -7,10 +7,10 @@ use std::borrow::Cow;
 
 use email_address::EmailAddress;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat};
-use weir_values::write_text as write_canonical;
+use weir_values::{has_invisible_inside, trimmed_invisible, write_text as write_canonical};
 
-use super::{Failure, string, token};
-use crate::domain::json::{self, Kind, Raw};
+use super::{Failure, scalar, string};
+use crate::domain::json::{self, Raw};
 
 /// Semantics 2.3.
 pub const MAX_TEXT: usize = 500;
@@ -19,17 +19,10 @@ pub const MAX_LONG_TEXT: usize = 4_000;
 pub const MAX_EMAIL: usize = 254;
 /// What browsers and mail programs still open.
 pub const MAX_LINK: usize = 2_000;
-/// More choices than that are no selection.
-pub const MAX_CHOICES: usize = 200;
 
 /// A string, or a number or boolean as it is written: that loses nothing.
 fn text_of(raw: Raw<'_>, limit: usize) -> Result<Cow<'_, str>, Failure> {
-    let text = match json::kind(raw)? {
-        Kind::String => string(raw)?,
-        Kind::Number | Kind::Boolean => token(raw)?,
-        _ => return Err(Failure::Mismatch),
-    };
-    bounded(text, limit)
+    bounded(scalar(raw)?, limit)
 }
 
 fn bounded(text: Cow<'_, str>, limit: usize) -> Result<Cow<'_, str>, Failure> {
@@ -50,21 +43,31 @@ pub fn write_text(raw: Raw<'_>, limit: usize, out: &mut String) -> Result<(), Fa
     Ok(())
 }
 
+/// A text that tells contacts apart: two that look alike must not be two (semantics 2.4b).
+pub fn write_key_text(raw: Raw<'_>, limit: usize, out: &mut String) -> Result<(), Failure> {
+    let text = scalar(raw)?;
+    let text = bounded(Cow::Borrowed(trimmed_invisible(&text)), limit)?;
+    if has_invisible_inside(&text) {
+        return Err(Failure::Invisible);
+    }
+    write_canonical(&text, out);
+    Ok(())
+}
+
 pub fn write_place(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
     let text = text_of(raw, MAX_TEXT)?;
-    let name = text.trim();
-    if name.is_empty() {
-        return Err(Failure::Mismatch);
-    }
-    write_canonical(name, out);
+    write_canonical(text.trim(), out);
     Ok(())
 }
 
 pub fn write_email(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
     let text = string(raw)?;
-    let address = text.trim();
+    let address = trimmed_invisible(&text);
     if address.len() > MAX_EMAIL {
         return Err(Failure::TooLong);
+    }
+    if has_invisible_inside(address) {
+        return Err(Failure::Invisible);
     }
     if !is_email(address) {
         return Err(Failure::Mismatch);
@@ -88,7 +91,7 @@ fn is_any_email(address: &str) -> bool {
 
 pub fn write_phone(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
     let text = string(raw)?;
-    let text = text.trim();
+    let text = trimmed_invisible(&text);
     // Without a country code it could be anybody's.
     if !text.starts_with('+') || text.len() > MAX_TEXT {
         return Err(Failure::Mismatch);
@@ -116,7 +119,7 @@ fn is_valid(number: &PhoneNumber) -> bool {
 
 pub fn write_link(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
     let text = string(raw)?;
-    let text = bounded(Cow::Borrowed(text.trim()), MAX_LINK)?;
+    let text = bounded(Cow::Borrowed(trimmed_invisible(&text)), MAX_LINK)?;
     if !plain::is_plain_link(&text) && !is_any_link(&text) {
         return Err(Failure::Mismatch);
     }
@@ -131,35 +134,6 @@ fn is_any_link(text: &str) -> bool {
     }
     url::Url::parse(text)
         .is_ok_and(|url| matches!(url.scheme(), "http" | "https") && text.contains("://"))
-}
-
-/// A list of texts; a single text is a list of one.
-pub fn write_choices(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
-    if json::kind(raw)? != Kind::Array {
-        out.push('[');
-        write_text(raw, MAX_TEXT, out)?;
-        out.push(']');
-        return Ok(());
-    }
-    let mut count = 0;
-    let mut failed = None;
-    out.push('[');
-    json::array(raw, |choice| {
-        if failed.is_none() {
-            if count > 0 {
-                out.push(',');
-            }
-            count += 1;
-            failed = write_text(choice, MAX_TEXT, out).err();
-        }
-        Ok(())
-    })?;
-    out.push(']');
-    match failed {
-        Some(failure) => Err(failure),
-        None if count > MAX_CHOICES => Err(Failure::TooLong),
-        None => Ok(()),
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,9 @@ use weir_ids::{AccountId, ActivityId, SourceId};
 use weir_values::{FieldId, Value, ValueType};
 
 use super::*;
+
+mod traits;
+
 use crate::domain::account::{KeyStrategy, Plan};
 use crate::domain::mapping::{ActivityMapping, RawPair, read_attributes, read_contact_mapping};
 use crate::domain::snapshot::CompiledActivity;
@@ -32,8 +35,11 @@ fn snapshot(pairs: &[RawPair<'_>]) -> Snapshot {
     let custom = HashMap::from([
         ("int:cm:score".to_owned(), ValueType::Integer),
         ("obj:cm:extra".to_owned(), ValueType::Object),
+        ("sst:cm:tags".to_owned(), ValueType::MultiSelect),
+        ("obj:cm:skus".to_owned(), ValueType::Object),
     ]);
-    let contact = ContactMapping::compile(read_contact_mapping(pairs, &custom).unwrap());
+    let unique = ["str::email".parse().unwrap()];
+    let contact = ContactMapping::compile(read_contact_mapping(pairs, &custom).unwrap(), &unique);
     let attributes = [
         (pair("count", "count", ""), ValueType::Integer),
         (pair("count", "n \"quoted\"", ""), ValueType::Text),
@@ -53,8 +59,12 @@ fn snapshot(pairs: &[RawPair<'_>]) -> Snapshot {
         source: Source {
             account_id: AccountId::new(),
             source_id: SourceId::new(),
-            settings: SourceSettings::new(SourceKind::SegmentActions, "a", strategy, false)
-                .unwrap(),
+            settings: SourceSettings {
+                kind: SourceKind::SegmentActions,
+                name: "a".to_owned(),
+                merge_strategy: strategy,
+                existing_only: false,
+            },
             status: SourceStatus::Active,
             mapping_version: 1,
             create_time: DateTime::UNIX_EPOCH,
@@ -63,7 +73,7 @@ fn snapshot(pairs: &[RawPair<'_>]) -> Snapshot {
         key_strategy: KeyStrategy::Any,
         plan: PLAN,
         mapped_activities: 1,
-        received_events: true,
+        identifiers_version: 0,
         contact,
         activities: HashMap::from([("Login".to_owned(), activity)]),
     }
@@ -81,6 +91,7 @@ fn default_snapshot() -> Snapshot {
 
 fn event<'a>(kind: EventKind, traits: &'a str, properties: &'a str) -> RawEvent<'a> {
     RawEvent {
+        index: 7,
         kind,
         traits: Some(traits.as_bytes()),
         properties: Some(properties.as_bytes()),
@@ -92,11 +103,12 @@ fn event<'a>(kind: EventKind, traits: &'a str, properties: &'a str) -> RawEvent<
 }
 
 fn map(snapshot: &Snapshot, event: &RawEvent<'_>) -> (String, Option<String>, Vec<LogEntry>) {
-    let mut mapper = Mapper::new(snapshot, DateTime::UNIX_EPOCH);
+    let mut mapper = Mapper::new(snapshot, DateTime::UNIX_EPOCH, "batch");
     match mapper.map(event) {
         Outcome::Mapped {
             fields_json,
             activity,
+            ..
         } => {
             let attributes = activity.map(|activity| activity.attributes_json.to_string());
             (fields_json.to_string(), attributes, mapper.into_log())
@@ -126,17 +138,28 @@ fn an_identify_looks_at_traits_alone() {
         (fields.as_str(), attributes),
         (r#"{"str::email":null}"#, None)
     );
-    assert_eq!(log.len(), 1);
-    assert_eq!(
-        (log[0].path.as_str(), log[0].value.as_str()),
-        ("traits.score", "x")
-    );
+    let line = LogEntry {
+        time: DateTime::UNIX_EPOCH,
+        batch_id: "batch".to_owned(),
+        index: 7,
+        kind: EventKind::Identify,
+        event_name: "Login".to_owned(),
+        message_id: "m".to_owned(),
+        status: 0,
+        code: "INTEGER_INVALID".into(),
+        path: "traits.score".to_owned(),
+        field_id: "int:cm:score".to_owned(),
+        reason: "expected a whole number of at most 64 bits".to_owned(),
+        value: "x".to_owned(),
+        count: 1,
+    };
+    assert_eq!(log, [line]);
 }
 
 #[test]
 fn texts_of_a_batch_are_their_own() {
     let snapshot = default_snapshot();
-    let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH);
+    let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH, "batch");
     // More than is taken at once, several times over.
     let emails = || (0..10_000).map(|number| format!("person.{number}@example.org"));
     let traits: Vec<_> = emails()
@@ -157,7 +180,7 @@ fn texts_of_a_batch_are_their_own() {
 #[test]
 fn a_batch_leaves_no_more_lines_than_a_source_keeps() {
     let snapshot = default_snapshot();
-    let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH);
+    let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH, "batch");
     for _ in 0..1_000 {
         mapper.map(&event(EventKind::Identify, r#"{"score":"x"}"#, "{}"));
     }
@@ -175,6 +198,9 @@ fn any_leaf() -> impl Strategy<Value = String> {
         Just(r#""lana@example.org""#.to_owned()),
         Just(r#"{"b":[1,{"c":"d"}]}"#.to_owned()),
         Just("[true]".to_owned()),
+        Just("1e-16384".to_owned()),
+        Just(r#""  ""#.to_owned()),
+        Just(r#""undefined""#.to_owned()),
     ]
 }
 
@@ -200,10 +226,11 @@ proptest! {
             }).unwrap();
         }
         let last: HashMap<&str, &String> = members.iter().map(|(key, leaf)| (*key, leaf)).collect();
+        let is_blank = |leaf: &str| json::text(leaf.as_bytes()).is_ok_and(|text| weir_values::is_blank(&text));
         let asked = last.iter().filter(|(key, leaf)| match **key {
             "other" => false,
             "a" => leaf.starts_with('{'),
-            _ => true,
+            _ => !is_blank(leaf),
         }).count();
         prop_assert_eq!(count + log.len(), asked);
     }

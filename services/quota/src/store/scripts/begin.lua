@@ -1,5 +1,6 @@
--- KEYS state, rebuild; ARGV nonce, ms until others may try. Answers valid | busy | begun.
-if live(KEYS[1]) then return {'valid'} end
+-- KEYS state, rebuild; ARGV nonce, ms until others may try, the epoch and grants that a state
+-- must have reached. Answers valid | busy | begun.
+if counts(KEYS[1], ARGV[3], ARGV[4]) then return {'valid'} end
 local run = run()
 local mine = ARGV[1] .. ':' .. run
 local other = redis.call('GET', KEYS[2])

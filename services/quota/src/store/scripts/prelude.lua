@@ -9,6 +9,16 @@ local function live(state)
   local built_in = redis.call('HGET', state, 'run')
   return built_in and built_in == run()
 end
+-- Whether the state counts: it is of this life of the server, and not older than the caller
+-- knows it (an epoch that a ledger named, or the grants that it has seen): memory can be put
+-- back to an earlier moment without a new life.
+local function counts(state, epoch, grants)
+  if not live(state) then return false end
+  local found = redis.call('HMGET', state, 'epoch', 'grants')
+  local own_epoch, own_grants = tonumber(found[1]), tonumber(found[2] or '0')
+  epoch, grants = tonumber(epoch), tonumber(grants)
+  return own_epoch > epoch or (own_epoch == epoch and own_grants >= grants)
+end
 -- One clock for all replicas.
 local function now_ms()
   local time = redis.call('TIME')

@@ -1,11 +1,12 @@
 -- KEYS state; ARGV window, batch, wanted profile, wanted activity, profile limit,
 -- activity limit, lease in ms, the oldest window to keep, seconds until the state is forgotten,
--- then what earlier batches stored: what they leave is free for this one.
+-- the epoch and grants that the state must have reached, then what earlier batches stored: what
+-- they leave is free for this one.
 -- Answers stale | past | granted, window, epoch, grants, units, what is left of the lease in ms,
--- how many reservations there were to settle.
+-- how many reservations there were to settle, how many grants the state has made.
 local state, window, batch = KEYS[1], ARGV[1], ARGV[2]
-if not live(state) then return {'stale'} end
-local settled = settle_all(state, 'edge', 10)
+if not counts(state, ARGV[10], ARGV[11]) then return {'stale'} end
+local settled = settle_all(state, 'edge', 12)
 local now = now_ms()
 local profile, activity, left = 0, 0, 0
 local lease = redis.call('HGET', state, 'lease:' .. batch)
@@ -41,8 +42,10 @@ else
   hold('activity', activity)
   redis.call('HSET', state, 'lease:' .. batch,
     string.format('%s %.0f %.0f %.0f open', window, profile, activity, now + left))
+  redis.call('HINCRBY', state, 'grants', 1)
   redis.call('EXPIRE', state, ARGV[9])
 end
 local after = units(state, window)
 return {'granted', window, redis.call('HGET', state, 'epoch'), profile, activity,
-  after[1], after[2], after[3], after[4], left, settled}
+  after[1], after[2], after[3], after[4], left, settled,
+  redis.call('HGET', state, 'grants') or '0'}

@@ -1,0 +1,118 @@
+//! Rows whose time is over go: account by account, a bounded piece a statement.
+//!
+//! Each statement finds its rows at one end of an index by (account, time) or a key that begins
+//! so: an account that has none costs a probe. Replicas may do it at the same time; they meet
+//! in the order of the index, and who comes second finds nothing.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use uuid::Uuid;
+use weir_ids::AccountId;
+use weir_postgres::Failure;
+
+use super::Store;
+
+const ACCOUNTS: &str = "
+    SELECT account_id FROM accounts /* every account */
+    WHERE account_id > $1 ORDER BY account_id LIMIT $2";
+
+/// So many rows a statement, and those of the same moment: some ten milliseconds' work.
+const PIECE: i64 = 5_000;
+
+const RECEIPTS: &str = "
+    DELETE FROM receipts
+    WHERE account_id = $1 AND receive_time < $2 AND receive_time <= COALESCE((
+        SELECT receive_time FROM receipts
+        WHERE account_id = $1 AND receive_time < $2
+        ORDER BY receive_time LIMIT 1 OFFSET $3), $2)";
+
+const DELETIONS: &str = "
+    DELETE FROM deletions
+    WHERE account_id = $1 AND delete_time < $2 AND delete_time <= COALESCE((
+        SELECT delete_time FROM deletions
+        WHERE account_id = $1 AND delete_time < $2
+        ORDER BY delete_time LIMIT 1 OFFSET $3), $2)";
+
+const JOINS: &str = "
+    UPDATE joins SET identifiers = NULL
+    WHERE account_id = $1 AND join_time < $2 AND identifiers IS NOT NULL
+      AND join_time <= COALESCE((
+        SELECT join_time FROM joins
+        WHERE account_id = $1 AND join_time < $2 AND identifiers IS NOT NULL
+        ORDER BY join_time LIMIT 1 OFFSET $3), $2)";
+
+/// Where a piece ends.
+const USAGE_END: &str = "
+    SELECT window_day, batch_id FROM usage
+    WHERE account_id = $1 AND window_day < $2
+    ORDER BY window_day, batch_id LIMIT 1 OFFSET $3";
+
+const USAGE: &str = "
+    DELETE FROM usage
+    WHERE account_id = $1 AND window_day < $2 AND (window_day, batch_id) <= ($3, $4)";
+
+/// What is dropped for its age.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aged {
+    Receipts,
+    /// The snapshots for a split; the rows stay with their contact.
+    Joins,
+    Deletions,
+    Usage,
+}
+
+impl Aged {
+    /// For the log and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Receipts => "receipts",
+            Self::Joins => "joins",
+            Self::Deletions => "deletions",
+            Self::Usage => "usage",
+        }
+    }
+}
+
+impl Store {
+    /// Accounts behind `after`, in order.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn accounts(&self, after: AccountId, limit: i64) -> Result<Vec<AccountId>, Failure> {
+        let client = self.client().await?;
+        let accounts = client.prepare_cached(ACCOUNTS).await?;
+        let rows = client.query(&accounts, &[&after.0, &limit]).await?;
+        Ok(rows.iter().map(|row| AccountId(row.get(0))).collect())
+    }
+
+    /// Drops a piece of what an account has from before `time`; answers how many rows that
+    /// were. None are left once it answers 0.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn purge(
+        &self,
+        account: AccountId,
+        what: Aged,
+        time: DateTime<Utc>,
+    ) -> Result<u64, Failure> {
+        let sql = match what {
+            Aged::Receipts => RECEIPTS,
+            Aged::Joins => JOINS,
+            Aged::Deletions => DELETIONS,
+            Aged::Usage => return self.purge_usage(account, time.date_naive()).await,
+        };
+        let client = self.client().await?;
+        let purge = client.prepare_cached(sql).await?;
+        Ok(client.execute(&purge, &[&account.0, &time, &PIECE]).await?)
+    }
+
+    async fn purge_usage(&self, account: AccountId, day: NaiveDate) -> Result<u64, Failure> {
+        let client = self.client().await?;
+        let end = client.prepare_cached(USAGE_END).await?;
+        let end = client.query_opt(&end, &[&account.0, &day, &PIECE]).await?;
+        let (last_day, last_batch) = end.map_or((day, Uuid::max()), |row| (row.get(0), row.get(1)));
+        let purge = client.prepare_cached(USAGE).await?;
+        let parameters = &[&account.0 as _, &day as _, &last_day as _, &last_batch as _];
+        Ok(client.execute(&purge, parameters).await?)
+    }
+}

@@ -1,0 +1,60 @@
+//! Values that PostgreSQL does not take, and what they cost.
+
+use crate::support::*;
+
+/// Deeper than PostgreSQL reads JSON. Mapping lets nothing pass that is deeper than 128.
+fn bottomless() -> String {
+    let (open, close) = ("[".repeat(50_000), "]".repeat(50_000));
+    format!(r#"{{"obj:cm:x":{open}{close}}}"#)
+}
+
+fn good(n: i64) -> weir_proto::contact::v1::ContactEvent {
+    identify(n, (&format!("u{n}"), "-"), r#"{"str::first":"Lana"}"#)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_cannot_be_stored_costs_its_neighbours_nothing() {
+    let service = Service::start().await;
+    let mut events: Vec<_> = (0..40).map(good).collect();
+    for bad in [0, 17, 18, 39] {
+        events[bad] = identify(bad as i64, ("bad", "-"), &bottomless());
+    }
+    // What a neighbour says of the same person is stored all the same.
+    events[20] = identify(20, ("bad", "-"), r#"{"str::first":"Good"}"#);
+    let answer = service.upsert(events.clone()).await;
+    for (n, status) in statuses(&answer).into_iter().enumerate() {
+        let bad = [0, 17, 18, 39].contains(&n);
+        assert_eq!(status, if bad { Unstorable } else { Stored }, "{n}");
+        assert_eq!(answer.results[n].contact_id.is_empty(), bad);
+    }
+    assert_eq!((answer.units, service.units().await), (36, 36));
+    assert_eq!(fields(&service.user("bad").await)[0].1, "Good");
+
+    let again = service.upsert(events).await;
+    assert_eq!(again.units, 0);
+    assert_eq!(statuses(&again)[17..20], [Unstorable, Unstorable, Repeated]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_one_that_cannot_be_stored_is_answered_so() {
+    let service = Service::start().await;
+    let answer = service
+        .upsert(vec![identify(0, ("u1", "a1"), &bottomless())])
+        .await;
+    assert_eq!((statuses(&answer), answer.units), (vec![Unstorable], 0));
+    let contacts = "SELECT count(*) FROM contacts WHERE account_id = $1";
+    assert_eq!(service.count(contacts).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_too_much_is_refused_the_batch_fails_and_stores_nothing() {
+    let service = Service::start().await;
+    let bad = |n| identify(n, (&format!("u{n}"), "-"), &bottomless());
+    let events = (0..34).map(|n| if n % 2 == 0 { bad(n) } else { good(n) });
+    let error = service
+        .send(service.batch(events.collect()))
+        .await
+        .unwrap_err();
+    assert_eq!(error.code(), tonic::Code::Internal);
+    assert_eq!(service.units().await, 0);
+}

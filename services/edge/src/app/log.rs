@@ -1,0 +1,87 @@
+//! The source's log, told of a batch behind its answer (semantics 7.3).
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tracing::Instrument;
+use weir_rpc::Deadline;
+
+use super::App;
+use super::batch::{Batch, Content};
+use crate::domain::log::{About, Line, Lines};
+use crate::domain::outcome::Outcome;
+use crate::metrics;
+
+/// What mapping takes in one call.
+const MAX_LINES: usize = 1_000;
+/// A log that is this late is of no use to who waits for it.
+const TIME: Duration = Duration::from_secs(5);
+/// Lines on their way at once, of about half a KiB each; more wait only where mapping is away.
+const MOST: usize = 20_000;
+
+/// How many lines may be on their way.
+pub(super) struct LogQueue(Arc<Semaphore>);
+
+impl LogQueue {
+    pub fn new() -> Self {
+        Self(Arc::new(Semaphore::new(MOST)))
+    }
+}
+
+impl App {
+    /// Sends what the log should know of the batch, and does not wait for it.
+    pub(super) fn log(&self, batch: &Batch, outcomes: &[Outcome]) {
+        let lines = lines(batch, outcomes);
+        if lines.is_empty() {
+            return;
+        }
+        let count = u32::try_from(lines.len()).unwrap_or(u32::MAX);
+        let Ok(room) = self.log.0.clone().try_acquire_many_owned(count) else {
+            metrics::log_lines_lost(count);
+            return;
+        };
+        let clients = self.clients.clone();
+        let caller = batch.caller.clone();
+        let (batch_id, arrival) = (batch.id.clone(), batch.arrival);
+        let sending = async move {
+            let deadline = Deadline::after(TIME);
+            for part in lines.chunks(MAX_LINES) {
+                let sent = clients.append_log(&caller, (&batch_id, arrival), part, deadline);
+                if sent.await.is_err() {
+                    metrics::log_lines_lost(u32::try_from(part.len()).unwrap_or(u32::MAX));
+                }
+            }
+            drop(room);
+        };
+        self.background.spawn(sending.in_current_span());
+    }
+}
+
+fn lines(batch: &Batch, outcomes: &[Outcome]) -> Vec<Line> {
+    let mut lines = Lines::default();
+    for (index, (event, outcome)) in batch.events.iter().zip(outcomes).enumerate() {
+        let about = |message_id, event_name| About {
+            kind: batch.kind,
+            index,
+            message_id,
+            event_name,
+        };
+        match &event.content {
+            Content::Good(envelope) => {
+                let about = about(&*envelope.message_id, &*envelope.event_name);
+                lines.answered(about, outcome, None);
+                lines.absent(about, envelope);
+                for value in &event.ignored {
+                    lines.ignored(about, value, outcome);
+                }
+            }
+            Content::Refused(refusal) => {
+                let about = about(&refusal.message_id, &refusal.event_name);
+                lines.answered(about, outcome, Some(refusal));
+            }
+            Content::Echo(_) => {}
+        }
+    }
+    lines.into_lines()
+}

@@ -1,0 +1,246 @@
+//! What of a batch goes into its source's log (semantics 7.3).
+
+use std::collections::HashMap;
+
+use weir_reasons::{About as Subject, Reason};
+
+use super::envelope::{Envelope, Kind, Refusal};
+use super::outcome::Outcome;
+use super::stages::IgnoredValue;
+
+/// The log keeps 500 entries; a batch that is wrong in more ways than this tells no more by more.
+const MOST: usize = 2_000;
+
+/// One line.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    pub kind: Kind,
+    /// The event's place in the batch.
+    pub index: u32,
+    pub message_id: String,
+    /// Of a track.
+    pub event_name: String,
+    /// What the event was answered; 0 where the rest of it went on.
+    pub status: u16,
+    pub code: Reason,
+    /// Within the event; empty where the field alone is known, or the event as a whole is meant.
+    pub path: &'static str,
+    /// The field whose value was ignored.
+    pub field_id: String,
+    /// For the person who maps.
+    pub reason: String,
+    pub value: String,
+    /// How many events it stands for.
+    pub count: i64,
+}
+
+/// Whom a line is about.
+#[derive(Debug, Clone, Copy)]
+pub struct About<'a> {
+    pub kind: Kind,
+    pub index: usize,
+    pub message_id: &'a str,
+    pub event_name: &'a str,
+}
+
+/// The lines of a batch, in the order of its events.
+#[derive(Debug, Default)]
+pub struct Lines {
+    lines: Vec<Line>,
+    /// Where the line of a reason and an event name is that stands for several.
+    folded: HashMap<(Reason, String), usize>,
+}
+
+impl Lines {
+    /// What an event was answered, where that is not 200; `refusal` knows the value at fault.
+    pub fn answered(&mut self, about: About<'_>, outcome: &Outcome, refusal: Option<&Refusal>) {
+        // An identify that merely says nothing new is no trouble; a value that it was refused
+        // for has its line already.
+        let is_told = |code: &Reason| *code != Reason::NothingNew && code.about() == Subject::Event;
+        let Some(code) = outcome.code.filter(is_told) else {
+            return;
+        };
+        let mut line = Line {
+            status: outcome.status,
+            reason: outcome.message.to_string(),
+            ..line(about, code)
+        };
+        if let Some(refusal) = refusal {
+            line.path = refusal.path;
+            line.reason = refusal.reason.to_string();
+            line.value.clone_from(&refusal.value);
+        }
+        if !is_folded(code) {
+            self.push(line);
+            return;
+        }
+        let key = (code, line.event_name.clone());
+        match self.folded.get(&key) {
+            Some(place) => {
+                let count = self.lines[*place].count + 1;
+                self.lines[*place] = Line { count, ..line };
+            }
+            None if self.lines.len() < MOST => {
+                self.folded.insert(key, self.lines.len());
+                self.push(line);
+            }
+            None => {}
+        }
+    }
+
+    /// A value that a stage ignored. `outcome` is the event's: where the value is what it was
+    /// refused for, the line stands for both.
+    pub fn ignored(&mut self, about: About<'_>, value: &IgnoredValue, outcome: &Outcome) {
+        let is_why = outcome.code == Some(value.code);
+        self.push(Line {
+            status: if is_why { outcome.status } else { 0 },
+            field_id: value.field_id.clone(),
+            reason: value.reason.clone(),
+            value: value.value.clone(),
+            ..line(about, value.code)
+        });
+    }
+
+    /// An anonymous id that was taken for absent.
+    pub fn absent(&mut self, about: About<'_>, envelope: &Envelope) {
+        if let Some(ignored) = &envelope.ignored {
+            self.push(Line {
+                path: ignored.path,
+                reason: ignored.reason.to_string(),
+                value: ignored.value.clone(),
+                ..line(about, ignored.code)
+            });
+        }
+    }
+
+    pub fn into_lines(self) -> Vec<Line> {
+        self.lines
+    }
+
+    fn push(&mut self, line: Line) {
+        if self.lines.len() < MOST {
+            self.lines.push(line);
+        }
+    }
+}
+
+/// Ordinary refusals, of which thousands may come at once: they must not push others out.
+fn is_folded(code: Reason) -> bool {
+    matches!(
+        code,
+        Reason::NoMapping | Reason::ProfileLimit | Reason::ActivityLimit
+    )
+}
+
+fn line(about: About<'_>, code: Reason) -> Line {
+    Line {
+        kind: about.kind,
+        index: u32::try_from(about.index).unwrap_or(u32::MAX),
+        message_id: about.message_id.to_owned(),
+        event_name: about.event_name.to_owned(),
+        status: 0,
+        code,
+        path: "",
+        field_id: String::new(),
+        reason: String::new(),
+        value: String::new(),
+        count: 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn about<'a>(index: usize, event_name: &'a str) -> About<'a> {
+        About {
+            kind: Kind::Track,
+            index,
+            message_id: "m",
+            event_name,
+        }
+    }
+
+    fn outcome(status: u16, code: Reason) -> Outcome {
+        Outcome {
+            status,
+            code: Some(code),
+            message: code.meaning().into(),
+        }
+    }
+
+    #[test]
+    fn ordinary_refusals_are_one_line_for_each_reason_and_name() {
+        let mut lines = Lines::default();
+        for index in 0..900 {
+            let name = if index % 3 == 0 { "a" } else { "b" };
+            let code = if index % 2 == 0 {
+                Reason::NoMapping
+            } else {
+                Reason::ActivityLimit
+            };
+            lines.answered(about(index, name), &outcome(422, code), None);
+        }
+        let lines = lines.into_lines();
+        let seen: Vec<_> = lines
+            .iter()
+            .map(|line| (line.code, &*line.event_name, line.count, line.index))
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (Reason::NoMapping, "a", 150, 894),
+                (Reason::ActivityLimit, "b", 300, 899),
+                (Reason::NoMapping, "b", 300, 898),
+                (Reason::ActivityLimit, "a", 150, 897),
+            ],
+            "with the latest as example"
+        );
+    }
+
+    #[test]
+    fn all_else_is_a_line_of_its_own_but_what_is_no_trouble() {
+        let mut lines = Lines::default();
+        let ok = Outcome {
+            status: 200,
+            code: None,
+            message: "".into(),
+        };
+        lines.answered(about(0, ""), &ok, None);
+        lines.answered(about(1, ""), &outcome(422, Reason::NothingNew), None);
+        for index in 2..4 {
+            lines.answered(about(index, ""), &outcome(422, Reason::PastRetention), None);
+        }
+        let seen: Vec<_> = lines.into_lines().iter().map(|line| line.index).collect();
+        assert_eq!(seen, [2, 3]);
+    }
+
+    #[test]
+    fn a_value_that_its_event_was_refused_for_stands_for_both() {
+        let taken = IgnoredValue {
+            code: Reason::IdentifierTaken,
+            field_id: "str::email".into(),
+            reason: "belongs to another contact".into(),
+            value: "a@b.example".into(),
+        };
+        let mut lines = Lines::default();
+        for (index, code) in [Reason::IdentifierTaken, Reason::NothingNew]
+            .into_iter()
+            .enumerate()
+        {
+            lines.ignored(about(index, ""), &taken, &outcome(422, code));
+        }
+        let seen: Vec<_> = lines.into_lines().iter().map(|line| line.status).collect();
+        assert_eq!(seen, [422, 0]);
+    }
+
+    #[test]
+    fn a_batch_has_no_more_lines_than_the_log_can_show() {
+        let mut lines = Lines::default();
+        for index in 0..3 * MOST {
+            let name = format!("name {index}");
+            lines.answered(about(index, &name), &outcome(422, Reason::NoMapping), None);
+        }
+        assert_eq!(lines.into_lines().len(), MOST);
+    }
+}

@@ -1,0 +1,58 @@
+//! Connections beyond the limit: told to come again, so that the answer arrives.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
+
+use super::problem::Problem;
+use super::stall::Stream;
+use crate::metrics;
+
+/// How many are told at once. The next ones wait until it is their turn to be accepted, which is
+/// as well: there is no room for them.
+const AT_ONCE: usize = 1_024;
+/// An answer that is there before its request confuses some clients, so its head is read first;
+/// who does not send it in this time is answered nevertheless.
+const HEAD_TIME: Duration = Duration::from_secs(1);
+/// A head that is longer is not read to its end.
+const MAX_HEAD: usize = 32 * 1024;
+
+/// Those that are being refused.
+pub struct Refusals(Arc<Semaphore>);
+
+impl Refusals {
+    pub fn new() -> Self {
+        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    }
+
+    /// Refuses a connection, in a task of its own as soon as there is room for one.
+    pub async fn refuse(&self, stream: TcpStream) {
+        metrics::shed("connections");
+        let acquired = self.0.clone().acquire_owned().await;
+        let room = acquired.expect("nobody closes the semaphore");
+        tokio::spawn(async move {
+            // Its client may be sending for as long as it likes.
+            let mut stream = Stream::new(stream, Arc::new(AtomicBool::new(true)));
+            let _ = tokio::time::timeout(HEAD_TIME, read_head(&mut stream)).await;
+            let answer = Problem::overloaded("too many connections are open").into_http1();
+            if stream.write_all(&answer).await.is_ok() {
+                let _ = stream.shutdown().await;
+            }
+            drop(room);
+        });
+    }
+}
+
+async fn read_head(stream: &mut Stream) {
+    let mut head = Vec::new();
+    while head.len() < MAX_HEAD && !head.windows(4).any(|end| end == b"\r\n\r\n") {
+        match stream.read_buf(&mut head).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {}
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! What becomes of an event, and what it says of its contact.
+
+use bytestring::ByteString;
+
+use crate::domain::mapping::Activity;
+
+/// What becomes of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome<'s> {
+    NoMapping,
+    /// The message says what the activity's retention is.
+    PastRetention(String),
+    Mapped {
+        /// A JSON object of canonical values, `null` to clear; empty when there is nothing.
+        fields_json: ByteString,
+        traits: Traits,
+        activity: Option<MappedActivity<'s>>,
+    },
+}
+
+/// What an event says of its contact (semantics 2.6, 2.8, 4.7). A track's location describes
+/// the activity, and says nothing here (semantics 2.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Traits {
+    /// No mapped trait, and no location that gives a value.
+    None,
+    /// At least one mapped trait, or the location, gives a value.
+    Values,
+    /// Nulls that clear fields, and no value.
+    Clears,
+    /// There were mapped traits, and each of them was ignored.
+    AllIgnored,
+}
+
+/// What became of the values that a mapping asked for.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tally {
+    pub values: usize,
+    pub clears: usize,
+    pub ignored: usize,
+}
+
+impl Tally {
+    pub fn traits(self) -> Traits {
+        match self {
+            Self { values: 1.., .. } => Traits::Values,
+            Self { clears: 1.., .. } => Traits::Clears,
+            Self { ignored: 1.., .. } => Traits::AllIgnored,
+            _ => Traits::None,
+        }
+    }
+}
+
+/// A track's activity and its attributes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MappedActivity<'s> {
+    pub activity: &'s Activity,
+    /// A JSON object of canonical values.
+    pub attributes_json: ByteString,
+}

@@ -1,0 +1,73 @@
+//! What this replica remembers of accounts. Lost without harm: it saves round trips, and sees
+//! that Redis was put back to an earlier moment.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use chrono::{DateTime, TimeDelta, Utc};
+use weir_ids::AccountId;
+
+use crate::store::Progress;
+
+/// An account is noted as active this often at most: the sweeper forgets it an hour after
+/// it was noted last, so it is never forgotten while batches come.
+const NOTE_INTERVAL: TimeDelta = TimeDelta::minutes(10);
+/// What is remembered of more accounts than this is thrown away, and learnt anew.
+const KEPT: usize = 100_000;
+
+#[derive(Default)]
+pub(super) struct Memory(Mutex<HashMap<AccountId, Known>>);
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Known {
+    /// When this replica last noted the account as active.
+    noted: Option<DateTime<Utc>>,
+    /// How far it has seen the account's state come.
+    progress: Progress,
+}
+
+impl Memory {
+    /// Whether the account was noted as active a short while ago.
+    pub(super) fn is_noted(&self, account: AccountId, now: DateTime<Utc>) -> bool {
+        let known = self.of(account);
+        let is_fresh = |noted: DateTime<Utc>| (now - noted).abs() < NOTE_INTERVAL;
+        known.noted.is_some_and(is_fresh)
+    }
+
+    pub(super) fn note(&self, account: AccountId, now: DateTime<Utc>) {
+        self.change(account, |known| known.noted = Some(now));
+    }
+
+    /// What the account's state must have reached.
+    pub(super) fn progress(&self, account: AccountId) -> Progress {
+        self.of(account).progress
+    }
+
+    /// The state was seen to be so far.
+    pub(super) fn saw(&self, account: AccountId, progress: Progress) {
+        self.change(account, |known| {
+            known.progress = known.progress.max(progress)
+        });
+    }
+
+    /// The state was built anew: this counts, and nothing that was seen before.
+    pub(super) fn built(&self, account: AccountId, progress: Progress) {
+        self.change(account, |known| known.progress = progress);
+    }
+
+    fn of(&self, account: AccountId) -> Known {
+        self.all().get(&account).copied().unwrap_or_default()
+    }
+
+    fn change(&self, account: AccountId, change: impl FnOnce(&mut Known)) {
+        let mut all = self.all();
+        if all.len() >= KEPT && !all.contains_key(&account) {
+            all.clear();
+        }
+        change(all.entry(account).or_default());
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<AccountId, Known>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,155 @@
+//! The connection to Redis: made anew where it broke, and where it fell silent.
+//!
+//! The client library connects again by itself where a connection is closed under it, but tells
+//! whoever used it; and it goes on with one on which nothing is answered any more, or which
+//! could not be made for a reason that Redis itself gave. Here a call is made again over a new
+//! one in each of these cases, within [`CALL_TIME`].
+//!
+//! **Invariant:** whatever is called may be called twice.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use redis::{
+    Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation,
+};
+use tokio::time::Instant;
+
+use super::Error;
+
+/// A script that takes longer is taken for lost: they take microseconds, and the edge gives
+/// a batch 8 s in all.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+/// Short and few, so that callers are told soon, and a Redis that came back is found soon.
+const RECONNECT_DELAY: Duration = Duration::from_millis(20);
+const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(200);
+const RECONNECT_TRIES: usize = 3;
+/// All tries of one call together: one that is not answered, and another over a new connection.
+const CALL_TIME: Duration = Duration::from_millis(2_500);
+/// Connections may be cut faster than calls are answered; then a caller is told.
+const TRIES: u32 = 5;
+/// How long a probe waits: a Redis that is stopped is away, however long it stays so.
+const PROBE_TIME: Duration = Duration::from_secs(1);
+
+/// Clones are one and the same.
+#[derive(Clone)]
+pub(super) struct Connection {
+    client: Client,
+    current: Arc<Mutex<Current>>,
+}
+
+/// What is to be done.
+#[derive(Clone, Copy)]
+pub(super) enum Work<'a> {
+    Command(&'a Cmd),
+    /// One after the other.
+    Commands(&'a Pipeline),
+    Script(&'a ScriptInvocation<'a>),
+}
+
+impl Work<'_> {
+    async fn send<T: FromRedisValue>(self, mut redis: ConnectionManager) -> RedisResult<T> {
+        match self {
+            Self::Command(command) => command.query_async(&mut redis).await,
+            Self::Commands(commands) => commands.query_async(&mut redis).await,
+            Self::Script(script) => script.invoke_async(&mut redis).await,
+        }
+    }
+}
+
+struct Current {
+    /// How many there were before.
+    number: u64,
+    manager: ConnectionManager,
+}
+
+impl Connection {
+    /// Connects on first use.
+    pub(super) fn to(url: &str) -> RedisResult<Self> {
+        let client = Client::open(url)?;
+        let manager = manager(&client)?;
+        let current = Current { number: 0, manager };
+        Ok(Self {
+            client,
+            current: Arc::new(Mutex::new(current)),
+        })
+    }
+
+    /// Does it, and reads the answer.
+    pub(super) async fn call<T: FromRedisValue>(&self, work: Work<'_>) -> Result<T, Error> {
+        self.call_within(CALL_TIME, work).await
+    }
+
+    /// Whether Redis answers.
+    pub(super) async fn answers(&self) -> bool {
+        let ping = redis::cmd("PING");
+        let answer: Result<String, Error> =
+            self.call_within(PROBE_TIME, Work::Command(&ping)).await;
+        answer.is_ok()
+    }
+
+    async fn call_within<T: FromRedisValue>(
+        &self,
+        time: Duration,
+        work: Work<'_>,
+    ) -> Result<T, Error> {
+        let end = Instant::now() + time;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (number, redis) = self.current();
+            let Ok(done) = tokio::time::timeout_at(end, work.send(redis)).await else {
+                self.replace(number);
+                tracing::warn!("Redis does not answer");
+                return Err(Error::Away);
+            };
+            let error = match done {
+                Ok(done) => return Ok(done),
+                Err(error) => error,
+            };
+            // The library replaces a connection that was closed, and no other.
+            if !error.is_unrecoverable_error() && error.kind() != ErrorKind::UnexpectedReturnType {
+                self.replace(number);
+            }
+            if tries == TRIES || !is_of_the_connection(&error) {
+                return Err(error.into());
+            }
+        }
+    }
+
+    fn current(&self) -> (u64, ConnectionManager) {
+        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        (current.number, current.manager.clone())
+    }
+
+    /// Lets go of a connection, unless another has done so.
+    fn replace(&self, number: u64) {
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if current.number != number {
+            return;
+        }
+        if let Ok(manager) = manager(&self.client) {
+            *current = Current {
+                number: number + 1,
+                manager,
+            };
+        }
+    }
+}
+
+fn manager(client: &Client) -> RedisResult<ConnectionManager> {
+    let config = ConnectionManagerConfig::new()
+        .set_response_timeout(Some(RESPONSE_TIMEOUT))
+        .set_connection_timeout(Some(CONNECT_TIMEOUT))
+        .set_min_delay(RECONNECT_DELAY)
+        .set_max_delay(RECONNECT_DELAY_MAX)
+        .set_number_of_retries(RECONNECT_TRIES);
+    ConnectionManager::new_lazy_with_config(client.clone(), config)
+}
+
+/// Whether Redis itself did not say anything.
+fn is_of_the_connection(error: &RedisError) -> bool {
+    error.is_io_error() || error.is_unrecoverable_error()
+}

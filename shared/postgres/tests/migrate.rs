@@ -1,0 +1,142 @@
+//! Migrations, on a real server.
+
+#![allow(clippy::unwrap_used)]
+
+use std::time::Duration;
+
+use weir_postgres::{MigrateError, Migration, Pool, migrate};
+use weir_stack::{TestDatabase, TestServers};
+
+const FIRST: Migration = Migration {
+    number: 1,
+    name: "first",
+    sql: "CREATE TABLE things (number int NOT NULL) PARTITION BY LIST (number);
+          DO $$ BEGIN
+              CREATE TABLE things_one (LIKE things);
+              INSERT INTO things_one VALUES (1);
+          END $$;
+          ALTER TABLE things ATTACH PARTITION things_one FOR VALUES IN (1);",
+};
+const SECOND: Migration = Migration {
+    number: 2,
+    name: "second",
+    sql: "ALTER TABLE things ADD COLUMN name text",
+};
+
+async fn pool() -> (Pool, TestDatabase) {
+    let database = TestServers::shared().await.fresh_database().await;
+    let url = database.url_for("audience");
+    let pool = weir_postgres::connect(&url, 3, weir_postgres::PLAN_BY_KEY).unwrap();
+    (pool, database)
+}
+
+async fn applied(pool: &Pool) -> i32 {
+    let client = pool.get().await.unwrap();
+    let row = client.query_one("SELECT max(number) FROM migrations", &[]);
+    row.await.unwrap().get(0)
+}
+
+#[tokio::test]
+async fn each_file_is_applied_once_whoever_comes_first() {
+    let (pool, _database) = pool().await;
+    let both = [FIRST, SECOND];
+    let (one, two, three) = tokio::join!(
+        migrate(&pool, &both),
+        migrate(&pool, &both),
+        migrate(&pool, &both)
+    );
+    one.and(two).and(three).unwrap();
+    migrate(&pool, &both).await.unwrap();
+    let client = pool.get().await.unwrap();
+    let rows = client.query("SELECT number, name FROM things", &[]).await;
+    assert_eq!(rows.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_file_that_fails_leaves_nothing_behind() {
+    let (pool, _database) = pool().await;
+    let fails = Migration {
+        number: 2,
+        name: "fails",
+        sql: "CREATE TABLE others (); SELECT 1 / 0;",
+    };
+    let failed = migrate(&pool, &[FIRST, fails]).await.unwrap_err();
+    assert!(matches!(failed, MigrateError::Statement(_)), "{failed}");
+    assert_eq!(applied(&pool).await, 1);
+    let client = pool.get().await.unwrap();
+    let row = client.query_one("SELECT to_regclass('others') IS NULL", &[]);
+    assert!(row.await.unwrap().get::<_, bool>(0));
+}
+
+#[tokio::test]
+async fn a_file_that_was_applied_must_not_change() {
+    let (pool, _database) = pool().await;
+    migrate(&pool, &[FIRST]).await.unwrap();
+    let changed = Migration {
+        sql: "CREATE TABLE things (number bigint)",
+        ..FIRST
+    };
+    let refused = migrate(&pool, &[changed, SECOND]).await.unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .starts_with("migration 1 (first) was applied"),
+        "{refused}"
+    );
+    assert_eq!(applied(&pool).await, 1);
+}
+
+#[tokio::test]
+async fn a_schema_that_is_newer_than_the_program_is_left_alone() {
+    let (pool, _database) = pool().await;
+    migrate(&pool, &[FIRST, SECOND]).await.unwrap();
+    let refused = migrate(&pool, &[FIRST]).await.unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .starts_with("the database is newer than this program"),
+        "{refused}"
+    );
+}
+
+#[tokio::test]
+async fn a_migration_waits_for_a_lock_without_keeping_others_out() {
+    let (pool, _database) = pool().await;
+    migrate(&pool, &[FIRST]).await.unwrap();
+    let mut holder = pool.get().await.unwrap();
+    let holding = holder.transaction().await.unwrap();
+    holding.execute("SELECT FROM things", &[]).await.unwrap();
+    let waiting = pool.clone();
+    let waiting = tokio::spawn(async move { migrate(&waiting, &[FIRST, SECOND]).await });
+    // It waits behind the holder, and would make this wait behind it for ever.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let reader = pool.get().await.unwrap();
+    let read = reader.execute("SELECT FROM things", &[]);
+    let read = tokio::time::timeout(Duration::from_secs(4), read).await;
+    assert_eq!(read.expect("nobody waits longer").unwrap(), 1);
+    assert!(!waiting.is_finished());
+    holding.commit().await.unwrap();
+    waiting.await.unwrap().unwrap();
+    assert_eq!(applied(&pool).await, 2);
+}
+
+#[tokio::test]
+async fn a_migration_may_take_longer_than_a_call() {
+    let (pool, _database) = pool().await;
+    let slow = Migration {
+        number: 1,
+        name: "slow",
+        sql: "CREATE TABLE settings AS SELECT name, setting FROM pg_settings;",
+    };
+    migrate(&pool, &[slow]).await.unwrap();
+    let client = pool.get().await.unwrap();
+    let said = "SELECT setting FROM settings WHERE name = $1";
+    for (name, expected) in [
+        ("statement_timeout", "0"),
+        ("enable_seqscan", "on"),
+        ("lock_timeout", "2000"),
+    ] {
+        let row = client.query_one(said, &[&name]).await.unwrap();
+        assert_eq!(row.get::<_, &str>(0), expected, "{name}");
+    }
+}

@@ -1,0 +1,213 @@
+//! PostgreSQL behind a network that goes silent, and callers that go away.
+
+#![allow(clippy::unwrap_used)]
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use weir_postgres::{Failure, Pool, Transaction};
+use weir_stack::{TestDatabase, TestServers};
+
+/// Forwards, until it is told to do so no more for the connections that it has.
+struct Proxy {
+    address: std::net::SocketAddr,
+    forwards: Arc<std::sync::Mutex<Arc<AtomicBool>>>,
+}
+
+impl Proxy {
+    async fn to(server: &str) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let forwards = Arc::new(std::sync::Mutex::new(Arc::new(AtomicBool::new(true))));
+        let (present, server) = (Arc::clone(&forwards), server.to_owned());
+        tokio::spawn(async move {
+            loop {
+                let (near, _) = listener.accept().await.unwrap();
+                let far = TcpStream::connect(&server).await.unwrap();
+                let flag = present.lock().unwrap().clone();
+                let (near_in, near_out) = near.into_split();
+                let (far_in, far_out) = far.into_split();
+                tokio::spawn(forward(near_in, far_out, flag.clone()));
+                tokio::spawn(forward(far_in, near_out, flag));
+            }
+        });
+        Self { address, forwards }
+    }
+
+    /// The connections that there are go silent; new ones are forwarded.
+    fn go_silent(&self) {
+        let mut present = self.forwards.lock().unwrap();
+        present.store(false, Ordering::Relaxed);
+        *present = Arc::new(AtomicBool::new(true));
+    }
+}
+
+async fn forward(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    forwards: Arc<AtomicBool>,
+) {
+    let mut buffer = [0; 4096];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        if forwards.load(Ordering::Relaxed) {
+            to.write_all(&buffer[..read]).await.unwrap();
+        }
+    }
+    if !forwards.load(Ordering::Relaxed) {
+        // Not even its end is heard of.
+        std::future::pending::<()>().await;
+    }
+}
+
+/// `postgres://user:password@host:port/database`, behind a proxy.
+async fn proxied(database: &TestDatabase) -> (Proxy, String) {
+    let url = database.url_for("audience");
+    let (front, back) = url.split_once('@').unwrap();
+    let (server, name) = back.split_once('/').unwrap();
+    let proxy = Proxy::to(server).await;
+    let url = format!("{front}@{}/{name}", proxy.address);
+    (proxy, url)
+}
+
+async fn select(pool: &Pool) -> Result<i32, Failure> {
+    let client = pool.get().await?;
+    Ok(client.query_one("SELECT 1", &[]).await?.get(0))
+}
+
+/// As a health probe asks.
+async fn is_well(pool: &Pool) -> bool {
+    let asked = tokio::time::timeout(Duration::from_secs(1), select(pool)).await;
+    matches!(asked, Ok(Ok(1)))
+}
+
+#[tokio::test]
+async fn connections_that_go_silent_are_replaced() {
+    let database = TestServers::shared().await.fresh_database().await;
+    let (proxy, url) = proxied(&database).await;
+    let pool = weir_postgres::connect(&url, 5, &[]).unwrap();
+    // Four that are not used, and one in the middle of a call.
+    let mut held = Vec::new();
+    for _ in 0..4 {
+        held.push(pool.get().await.unwrap());
+    }
+    let busy = pool.clone();
+    let busy = tokio::spawn(async move {
+        let mut client = busy.get().await?;
+        let transaction = Transaction::begin(&mut client);
+        let one = transaction.prepare_cached("SELECT 1").await?;
+        transaction.query(&one, &[]).await?;
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        transaction.query(&one, &[]).await?;
+        transaction.commit().await.map_err(Failure::from)
+    });
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    drop(held);
+    proxy.go_silent();
+
+    let began = Instant::now();
+    let mut probes = 0;
+    while !is_well(&pool).await {
+        probes += 1;
+        assert!(
+            began.elapsed() < Duration::from_secs(5),
+            "after {probes} probes"
+        );
+    }
+    // All that are left are well.
+    for _ in 0..10 {
+        assert_eq!(select(&pool).await.unwrap(), 1);
+    }
+    // What was under way fails in time, though nobody set it one.
+    let failed = tokio::time::timeout(Duration::from_secs(10), busy).await;
+    assert!(matches!(
+        failed.unwrap().unwrap(),
+        Err(Failure::Unavailable)
+    ));
+    assert!(began.elapsed() > Duration::from_secs(7));
+}
+
+#[tokio::test]
+async fn a_call_that_is_given_up_leaves_no_connection_in_the_middle_of_it() {
+    let database = TestServers::shared().await.fresh_database().await;
+    let pool = weir_postgres::connect(&database.url_for("audience"), 1, &[]).unwrap();
+    let pid = async || {
+        let client = pool.get().await.unwrap();
+        let row = client.query_one("SELECT pg_backend_pid()", &[]).await;
+        row.unwrap().get::<_, i32>(0)
+    };
+    let first = pid().await;
+
+    // What is undone soon is no reason to close it.
+    let mut client = pool.get().await.unwrap();
+    let transaction = Transaction::begin(&mut client);
+    let one = transaction.prepare_cached("SELECT 1").await.unwrap();
+    transaction.query(&one, &[]).await.unwrap();
+    drop(transaction);
+    drop(client);
+    assert_eq!(pid().await, first);
+
+    // Given up within a statement.
+    let client = pool.get().await.unwrap();
+    let slow = client.simple_query("SELECT pg_sleep(5)");
+    let slow = tokio::time::timeout(Duration::from_millis(100), slow).await;
+    assert!(slow.is_err());
+    drop(client);
+    let began = Instant::now();
+    let second = pid().await;
+    assert!(began.elapsed() < Duration::from_secs(2));
+    assert_ne!(second, first);
+
+    // Left within a transaction that nobody ends.
+    let client = pool.get().await.unwrap();
+    client.batch_execute("BEGIN").await.unwrap();
+    drop(client);
+    assert_ne!(pid().await, second);
+}
+
+#[tokio::test]
+async fn a_slow_statement_is_ended_before_its_connection_is_given_up() {
+    let database = TestServers::shared().await.fresh_database().await;
+    let pool = weir_postgres::connect(&database.url_for("audience"), 1, &[]).unwrap();
+    let client = pool.get().await.unwrap();
+    let error = client
+        .simple_query("SELECT pg_sleep(20)")
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.code(),
+        Some(&tokio_postgres::error::SqlState::QUERY_CANCELED)
+    );
+    assert_eq!(client.simple_query("SELECT 1").await.unwrap().len(), 3);
+}
+
+#[tokio::test]
+async fn where_nobody_listens_there_is_no_connection() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let silent = listener.local_addr().unwrap();
+    let url = format!("postgres://somebody:secret@{silent}/nothing");
+    let pool = weir_postgres::connect(&url, 1, &[]).unwrap();
+    // It listens, and says nothing.
+    let began = Instant::now();
+    assert!(matches!(select(&pool).await, Err(Failure::Unavailable)));
+    assert!(began.elapsed() < Duration::from_secs(3));
+    drop(listener);
+    assert!(matches!(select(&pool).await, Err(Failure::Unavailable)));
+}
+
+#[tokio::test]
+async fn of_several_hosts_the_first_that_lets_us_in_is_taken() {
+    let database = TestServers::shared().await.fresh_database().await;
+    let url = database.url_for("audience");
+    let (front, back) = url.split_once('@').unwrap();
+    let nobody = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = nobody.local_addr().unwrap();
+    drop(nobody);
+    let url = |more: &str| format!("{front}@{address},{back}?target_session_attrs={more}");
+    let pool = weir_postgres::connect(&url("read-write"), 1, &[]).unwrap();
+    assert_eq!(select(&pool).await.unwrap(), 1);
+    let pool = weir_postgres::connect(&url("read-only"), 1, &[]).unwrap();
+    assert!(matches!(select(&pool).await, Err(Failure::Unavailable)));
+}

@@ -1,0 +1,67 @@
+//! Health, which follows whether everything that a service needs is there.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+/// How often a service asks itself whether what it needs is there: a dependency that came
+/// back is noticed well within a second.
+const INTERVAL: Duration = Duration::from_millis(300);
+/// What does not answer in this time is not there.
+const LIMIT: Duration = Duration::from_secs(1);
+
+pub(super) type Probe = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+
+/// Asks, and reports, for ever.
+pub(super) async fn report(reporter: HealthReporter, name: &'static str, probe: Option<Probe>) {
+    let mut last = None;
+    loop {
+        let healthy = match &probe {
+            Some(probe) => is_there(probe).await,
+            None => true,
+        };
+        if last != Some(healthy) {
+            let status = if healthy {
+                ServingStatus::Serving
+            } else {
+                ServingStatus::NotServing
+            };
+            reporter.set_service_status(name, status).await;
+            reporter.set_service_status("", status).await;
+            if last.is_some() || !healthy {
+                tracing::warn!(healthy, "health changed");
+            }
+            last = Some(healthy);
+        }
+        tokio::time::sleep(INTERVAL).await;
+    }
+}
+
+/// A probe that panics must not leave the last word standing.
+async fn is_there(probe: &Probe) -> bool {
+    let asked = AssertUnwindSafe(async { probe().await }).catch_unwind();
+    matches!(tokio::time::timeout(LIMIT, asked).await, Ok(Ok(true)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn what_does_not_answer_is_not_there() {
+        fn probe<F: Future<Output = bool> + Send + 'static>(asked: fn() -> F) -> Probe {
+            Box::new(move || Box::pin(asked()))
+        }
+        let began = tokio::time::Instant::now();
+        assert!(is_there(&probe(|| async { true })).await);
+        assert!(!is_there(&probe(|| async { false })).await);
+        assert!(!is_there(&probe(|| async { panic!("for the test") })).await);
+        assert!(!is_there(&probe(std::future::pending)).await);
+        assert!(began.elapsed() < Duration::from_millis(1_100));
+    }
+}

@@ -1,0 +1,61 @@
+//! Patterns, taken to pieces: runs of one letter, which must be tokens, and what stands
+//! between them.
+
+use super::InvalidFormat;
+
+/// Patterns longer than this are nobody's date.
+const MAX_PATTERN: usize = 64;
+
+/// A piece of a pattern.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// Of the same letter each: `YYYY`.
+    Letters(&'a str),
+    /// To be found as it stands; without the brackets where there were some.
+    Literal(&'a str),
+}
+
+/// Takes a pattern to pieces.
+pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, InvalidFormat> {
+    let wrong = |what: &str| Err(InvalidFormat(what.to_owned()));
+    if text.len() > MAX_PATTERN {
+        return wrong("a format is shorter than that");
+    }
+    let mut pieces = Vec::new();
+    let mut rest = text;
+    while let Some(next) = rest.chars().next() {
+        let length = match next {
+            '[' => {
+                let Some(end) = rest.find(']') else {
+                    return wrong(
+                        "[ is never closed: letters that stand for themselves are written as [T]",
+                    );
+                };
+                pieces.push(Piece::Literal(&rest[1..end]));
+                end + 1
+            }
+            ']' => return wrong("] closes nothing"),
+            c if c.is_control() || crate::is_invisible(c) => {
+                return wrong("the format holds a character that nobody sees");
+            }
+            letter if letter.is_alphanumeric() => {
+                let length = rest.len() - rest.trim_start_matches(letter).len();
+                pieces.push(Piece::Letters(&rest[..length]));
+                length
+            }
+            other => {
+                pieces.push(Piece::Literal(&rest[..other.len_utf8()]));
+                other.len_utf8()
+            }
+        };
+        rest = &rest[length..];
+    }
+    Ok(pieces)
+}
+
+/// The refusal of letters that are no token.
+pub fn no_token(letters: &str, tokens: &str) -> InvalidFormat {
+    InvalidFormat(format!(
+        "{letters:?} is no token: the tokens are {tokens}; letters that stand for themselves are written as [{letters}]"
+    ))
+}
