@@ -1,7 +1,7 @@
 //! What can go wrong here, as far as the app tells it apart.
 
-use deadpool_postgres::PoolError;
 use tokio_postgres::error::SqlState;
+use weir_postgres::PoolError;
 
 /// Why a statement or a transaction was not done.
 #[derive(Debug, thiserror::Error)]
