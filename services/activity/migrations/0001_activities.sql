@@ -147,5 +147,7 @@ BEGIN
         LOOP
             EXECUTE format('SELECT create_distributed_table(%L, %L)', name, 'account_id');
         END LOOP;
+        -- Whichever node is the door, it is one table.
+        EXECUTE format('SELECT create_reference_table(%L)', 'housekeeping');
     END IF;
 END $$;

@@ -16,8 +16,11 @@ const WORTH_A_WORD: TimeDelta = TimeDelta::seconds(30);
 #[derive(Clone)]
 pub(super) struct Clock {
     now: fn() -> DateTime<Utc>,
-    read: Arc<Mutex<Option<(DateTime<Utc>, Instant)>>>,
+    read: Arc<Mutex<Option<Reading>>>,
 }
+
+/// What a clock said, and when.
+type Reading = (DateTime<Utc>, Instant);
 
 impl Clock {
     pub fn new(now: fn() -> DateTime<Utc>) -> Self {

@@ -1,12 +1,14 @@
 //! Moving backlog to contacts.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use futures_util::future::try_join_all;
 use uuid::Uuid;
 use weir_ids::{ContactId, TimedKey};
 
 use super::links::Families;
-use super::{Failure, Tx, columns, index};
-use crate::domain::{Counts, Identifier, Kind, Waiting};
+use super::partitions::partition_of;
+use super::{Failure, Param, Tx, columns, index};
+use crate::domain::{Counts, Identifier, Waiting};
 
 pub(super) const LOCK: &str = "
     INSERT INTO attach_locks (account_id, contact_id)
@@ -33,12 +35,14 @@ pub(super) const PAGE: &str = "
     ) p
     ORDER BY p.activity_key, u.n, p.expire_day LIMIT $4";
 
+// `+ 0` keeps it off the index by days, which a planner without statistics takes for as good:
+// it has the days of everybody.
 pub(super) const COUNTS: &str = "
     SELECT u.contact_id, c.day, c.count
     FROM unnest($2::uuid[]) u (contact_id)
     CROSS JOIN LATERAL (
         SELECT c.day, c.count FROM attached_counts c WHERE c.account_id = $1
-            AND c.contact_id = u.contact_id AND c.day BETWEEN $3 AND $4 OFFSET 0
+            AND c.contact_id = u.contact_id AND c.day + 0 BETWEEN $3 AND $4 OFFSET 0
     ) c";
 
 pub(super) const ATTACH: &str = "
@@ -62,11 +66,11 @@ pub(super) const DISCARD: &str = "
     ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING";
 
 // A page holds all rows of its identities up to its last key, and they are locked: the range
-// is the page. The days leave out the partitions that hold nothing of it.
+// is the page. One identity and one partition at a time: with an array of identities, a planner
+// without statistics would rather read all of the account's backlog.
 pub(super) const LEAVE: &str = "
-    DELETE FROM backlog
-    WHERE account_id = $1 AND kind = $2 AND value = ANY ($3::text[]) AND activity_key <= $4
-        AND expire_day BETWEEN $5 AND $6";
+    DELETE FROM $partition
+    WHERE account_id = $1 AND kind = $2 AND value = $3 AND activity_key <= $4";
 
 pub(super) const ADD_COUNTS: &str = "
     INSERT INTO attached_counts (account_id, contact_id, day, count)
@@ -208,32 +212,33 @@ impl Tx<'_> {
     }
 
     async fn leave(&self, linked: &[Linked], page: &[Waiting]) -> Result<(), Failure> {
-        let days = || page.iter().map(|waiting| waiting.expire_day);
-        let last_key = page.iter().map(|waiting| waiting.key.0).max();
-        let (Some(last_key), Some(first), Some(last)) = (last_key, days().min(), days().max())
-        else {
+        let Some(last_key) = page.iter().map(|waiting| waiting.key.0).max() else {
             return Ok(());
         };
-        let mut identities: Vec<usize> = page.iter().map(|waiting| waiting.identity).collect();
-        identities.sort_unstable();
-        identities.dedup();
-        for kind in [Kind::UserId, Kind::AnonymousId] {
-            let values: Vec<&str> = identities
-                .iter()
-                .map(|at| &linked[*at].identifier)
-                .filter(|identifier| identifier.kind == kind)
-                .map(|identifier| &*identifier.value)
-                .collect();
-            if values.is_empty() {
-                continue;
-            }
-            let kind = kind.letter();
-            self.execute(
-                LEAVE,
-                &[&self.account_id.0, &kind, &values, &last_key, &first, &last],
+        let place = |waiting: &Waiting| {
+            (
+                partition_of("backlog", waiting.expire_day),
+                waiting.identity,
             )
-            .await?;
+        };
+        let mut places: Vec<(String, usize)> = page.iter().map(place).collect();
+        places.sort_unstable();
+        places.dedup();
+        let mut left = Vec::with_capacity(places.len());
+        for of_one in places.chunk_by(|(one, _), (next, _)| one == next) {
+            let sql = LEAVE.replace("$partition", &of_one[0].0);
+            let statement = self.prepare(&sql).await?;
+            for (_, identity) in of_one {
+                let Identifier { kind, value } = &linked[*identity].identifier;
+                left.push((statement.clone(), kind.letter(), &**value));
+            }
         }
+        let account = &self.account_id.0;
+        let leaving = left.iter().map(|(statement, kind, value)| async {
+            let params: [Param<'_>; 4] = [account, kind, value, &last_key];
+            self.inner.execute(statement, &params).await
+        });
+        try_join_all(leaving).await?;
         Ok(())
     }
 

@@ -176,6 +176,11 @@ async fn partitions(
     Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
+/// Where a table keeps what expires on `day`.
+pub(super) fn partition_of(table: &str, day: NaiveDate) -> String {
+    name_of(table, day)
+}
+
 fn name_of(table: &str, month: NaiveDate) -> String {
     format!("{table}_{}", month.format("%Y_%m"))
 }
