@@ -49,7 +49,10 @@ pub fn describe() {
         "Attempts to drop rows for their age that failed, by table."
     );
     describe_counter!(UNDELIVERED, "Deliveries that failed; they come again.");
-    describe_counter!(UNREADABLE, "Stored contacts that can't be read; lists leave them out.");
+    describe_counter!(
+        UNREADABLE,
+        "Stored contacts that can't be read; lists leave them out."
+    );
 }
 
 /// A batch is in PostgreSQL.
