@@ -16,4 +16,4 @@ mod running;
 
 pub use account::{Account, Plan};
 pub use answer::Answer;
-pub use running::{Weir, eventually, full_length, journey, journey_alone};
+pub use running::{Weir, eventually, full_length, journey, journey_alone, journey_alone_with};
