@@ -7,6 +7,7 @@ mod reading;
 mod unstorable;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
@@ -31,6 +32,9 @@ const TRIES: Tries = Tries {
     most: 10,
     pause: Duration::from_millis(3),
 };
+/// A key that was there so often without a break was not made by others in the meantime: the
+/// next attempt would have read it.
+const NO_RACE: u32 = 6;
 /// An attempt that begins with less time left than this can't end in time.
 const LEAST_TIME: Duration = Duration::from_millis(20);
 /// Rows that wait for the relay in memory; some megabytes at most. What comes beyond them is
@@ -70,6 +74,9 @@ pub enum Error {
     /// Lost against others; the same again may succeed at once.
     #[error("another transaction was faster")]
     Conflict,
+    /// Some key that the batch would make is there, each time: no race is lost like this.
+    #[error("a key is there already")]
+    Taken,
     /// The fields of the event at this position are no object.
     #[error("the fields of an event can't be read")]
     InvalidFields(usize),
@@ -94,7 +101,7 @@ impl From<Failure> for Error {
 
 impl Fault for Error {
     fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict)
+        matches!(self, Self::Conflict | Self::Taken)
     }
     fn late() -> Self {
         // Nothing was stored.
@@ -190,7 +197,9 @@ impl App {
     pub async fn upsert(&self, batch: Batch, deadline: Deadline) -> Result<Answer, Error> {
         let batch = Arc::new(batch);
         let stored = match self.persist(batch.clone(), deadline, Purpose::Store).await {
-            Err(Error::Refused) => unstorable::store_the_rest(self, &batch, deadline).await,
+            Err(Error::Refused | Error::Taken) => {
+                unstorable::store_the_rest(self, &batch, deadline).await
+            }
             stored => stored,
         };
         match &stored {
@@ -209,8 +218,10 @@ impl App {
         purpose: Purpose,
     ) -> Result<Answer, Error> {
         let app = self.clone();
+        let taken = Arc::new(AtomicU32::new(0));
+        let attempts_taken = taken.clone();
         let attempt = move |number| {
-            let (app, batch) = (app.clone(), batch.clone());
+            let (app, batch, taken) = (app.clone(), batch.clone(), attempts_taken.clone());
             async move {
                 if deadline.remaining() < LEAST_TIME {
                     return Err(Error::late());
@@ -218,10 +229,18 @@ impl App {
                 if number > 0 {
                     metrics::batch_retried();
                 }
-                app.attempt(&batch, purpose, number).await
+                let done = app.attempt(&batch, purpose, number).await;
+                match done {
+                    Err(Error::Taken) => taken.fetch_add(1, Ordering::Relaxed),
+                    _ => taken.swap(0, Ordering::Relaxed),
+                };
+                done
             }
         };
-        weir_service::persistently(deadline, TRIES, attempt).await
+        match weir_service::persistently(deadline, TRIES, attempt).await {
+            Err(Error::Taken) if taken.load(Ordering::Relaxed) < NO_RACE => Err(Error::Conflict),
+            done => done,
+        }
     }
 
     async fn attempt(&self, batch: &Batch, purpose: Purpose, number: u32) -> Result<Answer, Error> {
@@ -240,6 +259,7 @@ impl App {
             }
             // What failed before was not seen; the next attempt tells.
             Err(NotStored::Conflict | NotStored::Aftermath) => Err(Error::Conflict),
+            Err(NotStored::Taken) => Err(Error::Taken),
             Err(NotStored::Closed) => Err(Error::Closed),
             Err(NotStored::EpochPast(stands)) => Err(Error::EpochPast(stands)),
             Err(NotStored::IdentifiersChanged) => Err(Error::IdentifiersChanged),

@@ -139,7 +139,8 @@ impl App {
         let large = body.len() > LARGE_BODY;
         let read = move || Batch::read(caller, kind, &body, arrival, deadline, &own);
         let mut batch = if large {
-            tokio::task::spawn_blocking(read)
+            let span = tracing::Span::current();
+            tokio::task::spawn_blocking(move || span.in_scope(read))
                 .await
                 .expect("reading does not panic")?
         } else {

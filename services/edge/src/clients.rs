@@ -9,6 +9,7 @@ mod convert;
 mod events;
 mod failure;
 mod hops;
+mod types;
 mod wire;
 
 use tonic_health::pb::HealthCheckRequest;
@@ -19,13 +20,13 @@ use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_rpc::{Channel, Deadline};
 
-pub use convert::{
+pub use failure::{Called, Cause, Failure};
+pub use hops::MAX_SETTLEMENTS;
+pub use types::{
     ActivityToRecord, Ask, Audience, AudienceRefused, Caller, ContactSettings, ContactToUpsert,
     Entitlement, EventToMap, MapRequest, Reservation, Settlement, SourceKind, UpsertMode,
     UpsertedContact, WishToApply,
 };
-pub use failure::{Called, Cause, Failure};
-pub use hops::MAX_SETTLEMENTS;
 
 use crate::config::Addresses;
 

@@ -7,9 +7,8 @@ use std::ops::Range;
 use weir_proto::audience::v1 as audience;
 use weir_proto::contact::v1 as contact;
 
-use super::convert::{
-    ActivityToRecord, ContactToUpsert, EventToMap, UpsertMode, WishToApply, kind, timestamp,
-};
+use super::convert::{kind, timestamp};
+use super::types::{ActivityToRecord, ContactToUpsert, EventToMap, UpsertMode, WishToApply};
 use super::wire::Wire;
 use crate::domain::envelope::{Kind, WishMode};
 

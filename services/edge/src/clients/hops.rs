@@ -13,6 +13,7 @@ use weir_rpc::Deadline;
 use super::convert::{self, *};
 use super::events;
 use super::failure::call;
+use super::types::*;
 use super::wire::Wire;
 use super::{Called, Clients, Failure};
 use crate::domain::log::Line;

@@ -61,7 +61,7 @@ pub fn split_beside(
         Some(b'[') => {}
         Some(b'{') => {
             let end = jump(at).map_or_else(|| object_end(body, at), Ok)?;
-            return nothing_behind(body, end).map(|()| vec![at..end]);
+            return nothing_behind(body, end).map(|()| std::iter::once(at..end).collect());
         }
         _ => return Err(Unsplittable::NotAnArray),
     }

@@ -75,18 +75,20 @@ async fn a_short_hiccup_is_not_noticed() {
 }
 
 #[tokio::test]
-async fn contacts_away_leave_the_activities_stored_and_removals_to_come_again() {
+async fn contacts_away_cost_the_tracks_that_need_one_as_a_whole() {
     let edge = Edge::start().await;
     edge.stub.script("upsert_contacts", for_long(away));
     let answer = edge.track(tracks()).await;
-    assert_eq!(answer.statuses(), [200, 206, 206, 500]);
-    assert_eq!(edge.stub.state().activities.len(), 4);
+    assert_eq!(answer.statuses(), [200, 500, 500, 500]);
+    assert_eq!(answer.code(1), "CONTACTS_AWAY");
+    // The others leave nothing, and the plain one is stored.
+    assert_eq!(edge.stub.state().activities.len(), 1);
     // It is not certain what contact-upsert stored: the sweeper will ask it.
     assert_eq!(edge.stub.state().settled, []);
     // Once it is back, a retry completes what was left undone.
     assert_eq!(edge.track(tracks()).await.statuses(), [200; 4]);
     assert_eq!(edge.stub.state().activities.len(), 4);
-    edge.eventually("settled", |stub| stub.state().settled == [(2, 0)])
+    edge.eventually("settled", |stub| stub.state().settled == [(2, 3)])
         .await;
 }
 
@@ -94,7 +96,9 @@ async fn contacts_away_leave_the_activities_stored_and_removals_to_come_again() 
 async fn activities_away_after_the_contacts_are_500_for_each() {
     let edge = Edge::start().await;
     edge.stub.script("record_activities", for_long(away));
-    assert_eq!(edge.track(tracks()).await.statuses(), [500; 4]);
+    let answer = edge.track(tracks()).await;
+    assert_eq!(answer.statuses(), [500; 4]);
+    assert_eq!(answer.code(0), "ACTIVITIES_AWAY");
     assert_eq!(edge.stub.state().wishes, []);
     assert_eq!(edge.track(tracks()).await.statuses(), [200; 4]);
     edge.eventually("settled", |stub| stub.state().settled == [(0, 4)])
@@ -105,7 +109,9 @@ async fn activities_away_after_the_contacts_are_500_for_each() {
 async fn audiences_away_are_500_for_the_events_with_wishes() {
     let edge = Edge::start().await;
     edge.stub.script("check_audiences", for_long(away));
-    assert_eq!(edge.track(tracks()).await.statuses(), [200, 200, 500, 500]);
+    let answer = edge.track(tracks()).await;
+    assert_eq!(answer.statuses(), [200, 200, 500, 500]);
+    assert_eq!(answer.code(2), "AUDIENCES_AWAY");
     edge.stub.script("check_audiences", for_long(away));
     edge.track(json!([tracks()[2]])).await.check_problem(503);
     edge.stub.script("apply_wishes", for_long(away));
@@ -189,7 +195,7 @@ async fn a_service_that_hangs_costs_the_deadline_and_no_more() {
     edge.stub.script("upsert_contacts", [Fault::Hang]);
     let started = std::time::Instant::now();
     let answer = edge.track(tracks()).await;
-    assert_eq!(answer.statuses(), [200, 206, 206, 500]);
+    assert_eq!(answer.statuses(), [200, 500, 500, 500]);
     let elapsed = started.elapsed().as_secs_f64();
     assert!((5.0..8.0).contains(&elapsed), "{elapsed}");
 }

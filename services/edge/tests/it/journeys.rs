@@ -100,7 +100,7 @@ async fn tracks_go_where_they_belong() {
         .map(|one| utf8(&one.contact_id))
         .collect();
     assert_eq!(wished, ["contact of adds"]);
-    // The nameless one is there for its log line.
+    // The nameless one is there for its sample.
     let refused: Vec<_> = state
         .mapped
         .iter()
@@ -274,7 +274,7 @@ async fn what_contact_upsert_decides_is_told() {
     );
     assert_eq!(
         edge.track(json!(events)).await.statuses(),
-        [200, 206, 422, 206, 200]
+        [200, 206, 422, 500, 200]
     );
     let stored: Vec<_> = edge
         .stub
@@ -285,16 +285,7 @@ async fn what_contact_upsert_decides_is_told() {
         .collect();
     assert_eq!(
         stored,
-        ["stale", "stranger", "odd", "key-taken"],
-        "nothing of who was deleted"
-    );
-    edge.eventually("ignored fields are logged", |stub| {
-        stub.state().log.len() == 2
-    })
-    .await;
-    let state = edge.stub.state();
-    assert_eq!(
-        (state.log[0].path.as_str(), state.log[0].value.as_str()),
-        ("str::email", "")
+        ["stale", "stranger", "key-taken"],
+        "nothing of who was deleted, or of what makes no sense"
     );
 }

@@ -2,8 +2,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod connections;
 mod faults;
 mod journeys;
+mod log;
+mod privacy;
+mod readings;
+mod repeats;
 mod requests;
 mod running;
 mod stub;
+mod units;

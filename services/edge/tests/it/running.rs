@@ -9,6 +9,7 @@ use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use weir_edge::Config;
+use weir_reasons::Reason;
 
 use crate::stub::{KEY, Stub};
 
@@ -149,6 +150,20 @@ impl Answer {
         let failed: Vec<&Value> = results.iter().filter(|one| one["status"] != 200).collect();
         let errors: Vec<&Value> = self.json["errors"].as_array().unwrap().iter().collect();
         assert_eq!(failed, errors);
+        for one in results {
+            let code = one["code"].as_str();
+            assert_eq!(code.is_none(), one["status"] == 200, "{one}");
+            assert!(
+                code.is_none_or(|code| Reason::of_code(code).is_some()),
+                "{one}"
+            );
+        }
+        // What is left of the limits stands in every one (semantics 6.6).
+        assert!(
+            self.header("ratelimit").contains("\"profile\";r="),
+            "{self:?}"
+        );
+        assert!(self.header("ratelimit-policy").contains("\"profile\";q="));
         let indexes: Vec<u64> = results
             .iter()
             .map(|one| one["index"].as_u64().unwrap())
@@ -166,6 +181,12 @@ impl Answer {
             .unwrap_or_default()
     }
 
+    pub fn code(&self, index: usize) -> &str {
+        self.json["results"][index]["code"]
+            .as_str()
+            .unwrap_or_default()
+    }
+
     pub fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
@@ -177,5 +198,7 @@ impl Answer {
         assert_eq!(self.header("content-type"), "application/problem+json");
         assert_eq!(self.json["status"], status);
         assert!(self.json["title"].is_string() && self.json["detail"].is_string());
+        let code = self.json["code"].as_str().unwrap();
+        assert!(Reason::of_code(code).is_some(), "{code}");
     }
 }

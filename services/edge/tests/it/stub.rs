@@ -1,23 +1,24 @@
 //! All five services in one server: honest in small, and scripted to fail.
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 
+use prost_types::Timestamp;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status};
+use tonic::{Response, Status};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use weir_proto::activity::v1 as activity;
-use weir_proto::activity::v1::activity_service_server::{ActivityService, ActivityServiceServer};
+use weir_proto::activity::v1::activity_service_server::ActivityServiceServer;
 use weir_proto::audience::v1 as audience;
-use weir_proto::audience::v1::audience_service_server::{AudienceService, AudienceServiceServer};
-use weir_proto::contact::v1 as contact;
-use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
-use weir_proto::mapping::v1 as mapping;
-use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
-use weir_proto::quota::v1 as quota;
-use weir_proto::quota::v1::quota_service_server::{QuotaService, QuotaServiceServer};
+use weir_proto::audience::v1::audience_service_server::AudienceServiceServer;
+use weir_proto::contact::v1::contact_service_server::ContactServiceServer;
+use weir_proto::contact::v1::{ContactEvent, UpsertStatus};
+use weir_proto::mapping::v1::mapping_service_server::MappingServiceServer;
+use weir_proto::mapping::v1::{Event, LogEntry, MapEventsRequest};
+use weir_proto::quota::v1::ReserveRequest;
+use weir_proto::quota::v1::quota_service_server::QuotaServiceServer;
 
 pub const KEY: &str = "pau-key";
 pub const AUDIENCE: &str = "018f3e6a-7c1b-7d2a-9a3e-5b6c7d8e9f00";
@@ -47,12 +48,23 @@ pub struct State {
     /// batch id → granted.
     pub reservations: HashMap<String, (i64, i64)>,
     pub settled: Vec<(i64, i64)>,
-    pub receipts: HashSet<Vec<u8>>,
+    /// By event key: when the event was first received.
+    pub receipts: HashMap<Vec<u8>, Option<Timestamp>>,
     pub contacts: Vec<ContactEvent>,
     pub activities: Vec<activity::ActivityEvent>,
     pub wishes: Vec<audience::Wish>,
     pub mapped: Vec<Event>,
+    /// The requests that mapping and quota got.
+    pub map_requests: Vec<MapEventsRequest>,
+    pub reserve_requests: Vec<ReserveRequest>,
     pub log: Vec<LogEntry>,
+    /// How many lines each call of the log had.
+    pub log_calls: Vec<usize>,
+    /// Of the unique identifiers: what contact-upsert holds, and what mapping believes.
+    pub identifiers_versions: (i64, i64),
+    /// Units that batches under way hold, elsewhere: as many reservations find them.
+    pub held_elsewhere: (i64, i64),
+    pub held_for: usize,
     /// What contact-upsert says to an event of this user.
     pub verdicts: HashMap<String, UpsertStatus>,
     /// What the services had to do for it, in order.
@@ -69,12 +81,18 @@ impl Stub {
             used: (0, 0),
             reservations: HashMap::new(),
             settled: Vec::new(),
-            receipts: HashSet::new(),
+            receipts: HashMap::new(),
             contacts: Vec::new(),
             activities: Vec::new(),
             wishes: Vec::new(),
             mapped: Vec::new(),
+            map_requests: Vec::new(),
+            reserve_requests: Vec::new(),
             log: Vec::new(),
+            log_calls: Vec::new(),
+            identifiers_versions: (0, 0),
+            held_elsewhere: (0, 0),
+            held_for: 0,
             verdicts: HashMap::new(),
             order: Vec::new(),
         }));
@@ -142,441 +160,26 @@ macro_rules! unused {
             #[doc(hidden)]
             fn $method<'life0, 'async_trait>(
                 &'life0 self,
-                _: Request<$request>,
+                _: tonic::Request<$request>,
             ) -> std::pin::Pin<Box<
-                dyn Future<Output = Result<Response<$response>, Status>> + Send + 'async_trait,
+                dyn Future<Output = Result<tonic::Response<$response>, tonic::Status>> + Send + 'async_trait,
             >>
             where
                 'life0: 'async_trait,
                 Self: 'async_trait,
             {
-                Box::pin(async { Err(Status::internal("the edge has no business here")) })
+                Box::pin(async { Err(tonic::Status::internal("the edge has no business here")) })
             }
         )*
     };
 }
 
-use mapping::*;
-
-#[tonic::async_trait]
-impl MappingService for Stub {
-    async fn authenticate(
-        &self,
-        request: Request<AuthenticateRequest>,
-    ) -> Result<Response<AuthenticateResponse>, Status> {
-        self.answer("authenticate", |_| {
-            let kind = match request.get_ref().key.as_str() {
-                KEY => SourceKind::SegmentActions,
-                "classic-key" => SourceKind::SegmentClassic,
-                _ => return Err(Status::unauthenticated("no such key")),
-            };
-            Ok(AuthenticateResponse {
-                account_id: "account".into(),
-                source_id: "source".into(),
-                source_kind: kind.into(),
-            })
-        })
-        .await
-    }
-
-    /// Maps every event; an event named `Unmapped` is rejected.
-    async fn map_events(
-        &self,
-        request: Request<MapEventsRequest>,
-    ) -> Result<Response<MapEventsResponse>, Status> {
-        self.answer("map_events", |state| {
-            let mut request = request.into_inner();
-            for event in &mut request.events {
-                let place = event.place.take().expect("the edge sends the body whole");
-                let start = place.start as usize;
-                event.raw = request.body.slice(start..start + place.length as usize);
-            }
-            let results = request.events.iter().map(|event| {
-                let outcome = if event.event_name == "Unmapped" {
-                    mapped_event::Outcome::Rejection(Rejection {
-                        code: "NO_MAPPING".into(),
-                        message: "No mappings configured".into(),
-                    })
-                } else {
-                    mapped_event::Outcome::Mapped(Mapped {
-                        fields_json: event
-                            .traits
-                            .as_ref()
-                            .map(|_| r#"{"str::first":"x"}"#.into())
-                            .unwrap_or_default(),
-                        activity: (!event.event_name.is_empty()).then(|| MappedActivity {
-                            activity_id: event.event_name.clone(),
-                            attributes_json: "{}".into(),
-                            retention_days: 90,
-                            earlier_retention_days: vec![],
-                        }),
-                        traits: match event.traits {
-                            Some(_) => MappedTraits::Values,
-                            None => MappedTraits::None,
-                        }
-                        .into(),
-                    })
-                };
-                MappedEvent {
-                    outcome: Some(outcome),
-                }
-            });
-            let results = results.collect();
-            state.mapped.extend(request.events);
-            Ok(MapEventsResponse {
-                mapping_version: 1,
-                contact_settings: Some(ContactSettings::default()),
-                entitlement: Some(Entitlement::default()),
-                results,
-            })
-        })
-        .await
-    }
-
-    async fn append_log(
-        &self,
-        request: Request<AppendLogRequest>,
-    ) -> Result<Response<AppendLogResponse>, Status> {
-        self.answer("append_log", |state| {
-            state.log.extend(request.into_inner().entries);
-            Ok(AppendLogResponse {})
-        })
-        .await
-    }
-
-    unused! {
-        put_account(PutAccountRequest) -> PutAccountResponse;
-        get_account(GetAccountRequest) -> GetAccountResponse;
-        list_accounts(ListAccountsRequest) -> ListAccountsResponse;
-        put_source(PutSourceRequest) -> PutSourceResponse;
-        get_source(GetSourceRequest) -> GetSourceResponse;
-        list_sources(ListSourcesRequest) -> ListSourcesResponse;
-        create_key(CreateKeyRequest) -> CreateKeyResponse;
-        list_keys(ListKeysRequest) -> ListKeysResponse;
-        revoke_key(RevokeKeyRequest) -> RevokeKeyResponse;
-        create_field(CreateFieldRequest) -> CreateFieldResponse;
-        list_fields(ListFieldsRequest) -> ListFieldsResponse;
-        put_contact_mapping(PutContactMappingRequest) -> PutContactMappingResponse;
-        get_contact_mapping(GetContactMappingRequest) -> GetContactMappingResponse;
-        put_activity_mapping(PutActivityMappingRequest) -> PutActivityMappingResponse;
-        delete_activity_mapping(DeleteActivityMappingRequest) -> DeleteActivityMappingResponse;
-        list_activity_mappings(ListActivityMappingsRequest) -> ListActivityMappingsResponse;
-        list_samples(ListSamplesRequest) -> ListSamplesResponse;
-        list_event_names(ListEventNamesRequest) -> ListEventNamesResponse;
-        list_log(ListLogRequest) -> ListLogResponse;
-    }
-}
-
-use quota::{
-    GetUsageRequest, GetUsageResponse, ReserveRequest, ReserveResponse, SettleRequest,
-    SettleResponse, Settlement,
-};
-
 pub fn utf8(text: &[u8]) -> &str {
     std::str::from_utf8(text).unwrap()
 }
 
-impl State {
-    fn settle(&mut self, settlement: &Settlement) {
-        let stored = (settlement.profile_units, settlement.activity_units);
-        let granted = self.reservations.remove(&settlement.batch_id).unwrap();
-        assert!(
-            stored.0 <= granted.0 && stored.1 <= granted.1,
-            "{stored:?} of {granted:?}"
-        );
-        self.used = (self.used.0 + stored.0, self.used.1 + stored.1);
-        self.settled.push(stored);
-    }
-}
-
-#[tonic::async_trait]
-impl QuotaService for Stub {
-    async fn reserve(
-        &self,
-        request: Request<ReserveRequest>,
-    ) -> Result<Response<ReserveResponse>, Status> {
-        self.answer("reserve", |state| {
-            let request = request.into_inner();
-            request.settlements.iter().for_each(|one| state.settle(one));
-            let held = state.reservations.values();
-            let held = held.fold(state.used, |sum, one| (sum.0 + one.0, sum.1 + one.1));
-            let profile = request.profile_units.min(state.profile_limit - held.0);
-            let activity = request.activity_units.min(state.activity_limit - held.1);
-            state
-                .reservations
-                .insert(request.batch_id, (profile, activity));
-            let meter = |granted, limit, held| {
-                Some(quota::Meter {
-                    granted,
-                    limit,
-                    remaining: limit - held - granted,
-                    used: held,
-                })
-            };
-            let now = chrono::Utc::now().timestamp();
-            Ok(ReserveResponse {
-                window: "2025-07-10".into(),
-                epoch: 1,
-                profile: meter(profile, state.profile_limit, held.0),
-                activity: meter(activity, state.activity_limit, held.1),
-                window_end_time: Some(prost_types::Timestamp {
-                    seconds: now + 3_600,
-                    nanos: 0,
-                }),
-                lease_expire_time: None,
-            })
-        })
-        .await
-    }
-
-    async fn settle(
-        &self,
-        request: Request<SettleRequest>,
-    ) -> Result<Response<SettleResponse>, Status> {
-        self.answer("settle", |state| {
-            let request = request.into_inner();
-            request.settlements.iter().for_each(|one| state.settle(one));
-            Ok(SettleResponse {})
-        })
-        .await
-    }
-
-    unused! { get_usage(GetUsageRequest) -> GetUsageResponse; }
-}
-
-use contact::{
-    ChangeUniqueIdentifiersRequest, ChangeUniqueIdentifiersResponse, ContactEvent,
-    GetContactRequest, GetContactResponse, GetUniqueIdentifiersRequest,
-    GetUniqueIdentifiersResponse, IgnoredField, ListContactsRequest, ListContactsResponse,
-    UpsertContactsRequest, UpsertContactsResponse, UpsertMode, UpsertResult, UpsertStatus,
-};
-
-impl State {
-    fn upsert(&mut self, event: ContactEvent) -> UpsertStatus {
-        let known = self.contacts.iter().any(|one| one.user_id == event.user_id);
-        if self.receipts.contains(&event.event_key[..]) {
-            UpsertStatus::Repeated
-        } else if let Some(verdict) = self.verdicts.get(utf8(&event.user_id)) {
-            *verdict
-        } else if event.mode() == UpsertMode::Find && !known {
-            UpsertStatus::NotFound
-        } else if !event.funded {
-            UpsertStatus::NotFunded
-        } else {
-            self.receipts.insert(event.event_key.to_vec());
-            self.contacts.push(event);
-            UpsertStatus::Stored
-        }
-    }
-}
-
-#[tonic::async_trait]
-impl ContactService for Stub {
-    async fn upsert_contacts(
-        &self,
-        request: Request<UpsertContactsRequest>,
-    ) -> Result<Response<UpsertContactsResponse>, Status> {
-        self.answer("upsert_contacts", |state| {
-            let mut answer = UpsertContactsResponse::default();
-            for event in request.into_inner().events {
-                let contact_id = format!("contact of {}", utf8(&event.user_id));
-                let taken = event.user_id == "key-taken";
-                let status = state.upsert(event);
-                answer.units += i64::from(status == UpsertStatus::Stored);
-                let mut result = UpsertResult::default();
-                result.set_status(status);
-                if let UpsertStatus::Stored | UpsertStatus::Repeated = status {
-                    result.contact_id = contact_id.into();
-                }
-                if taken {
-                    result.ignored_fields.push(IgnoredField {
-                        field_id: "str::email".into(),
-                        reason: "belongs to another contact".into(),
-                        code: "IDENTIFIER_TAKEN".into(),
-                        value: "a@b.example".into(),
-                    });
-                }
-                answer.results.push(result);
-            }
-            Ok(answer)
-        })
-        .await
-    }
-
-    unused! {
-        get_contact(GetContactRequest) -> GetContactResponse;
-        list_contacts(ListContactsRequest) -> ListContactsResponse;
-        get_unique_identifiers(GetUniqueIdentifiersRequest) -> GetUniqueIdentifiersResponse;
-        change_unique_identifiers(ChangeUniqueIdentifiersRequest) -> ChangeUniqueIdentifiersResponse;
-    }
-
-    async fn close_batches(
-        &self,
-        _: Request<contact::CloseBatchesRequest>,
-    ) -> Result<Response<contact::CloseBatchesResponse>, Status> {
-        Err(Status::internal("the edge has no business here"))
-    }
-
-    async fn fence_usage(
-        &self,
-        _: Request<contact::FenceUsageRequest>,
-    ) -> Result<Response<contact::FenceUsageResponse>, Status> {
-        Err(Status::internal("the edge has no business here"))
-    }
-}
-
-use activity::{
-    GetBacklogRequest, GetBacklogResponse, LinkIdentifiersRequest, LinkIdentifiersResponse,
-    ListActivitiesRequest, ListActivitiesResponse, RecordActivitiesRequest,
-    RecordActivitiesResponse, RecordResult, RecordStatus,
-};
-
-#[tonic::async_trait]
-impl ActivityService for Stub {
-    async fn record_activities(
-        &self,
-        request: Request<RecordActivitiesRequest>,
-    ) -> Result<Response<RecordActivitiesResponse>, Status> {
-        let hop = if request.get_ref().probe_only {
-            "probe"
-        } else {
-            "record_activities"
-        };
-        self.answer(hop, |state| {
-            let request = request.into_inner();
-            let mut answer = RecordActivitiesResponse::default();
-            for event in request.events {
-                let same = |one: &activity::ActivityEvent| {
-                    (&one.activity_id, &one.event_time, &one.message_id)
-                        == (&event.activity_id, &event.event_time, &event.message_id)
-                };
-                let status = if state.activities.iter().any(same) {
-                    RecordStatus::Repeated
-                } else if !event.funded || request.probe_only {
-                    RecordStatus::NotFunded
-                } else {
-                    answer.units += 1;
-                    state.activities.push(event);
-                    RecordStatus::Stored
-                };
-                answer.results.push(RecordResult {
-                    status: status.into(),
-                });
-            }
-            Ok(answer)
-        })
-        .await
-    }
-
-    unused! {
-        link_identifiers(LinkIdentifiersRequest) -> LinkIdentifiersResponse;
-        list_activities(ListActivitiesRequest) -> ListActivitiesResponse;
-        get_backlog(GetBacklogRequest) -> GetBacklogResponse;
-    }
-
-    async fn close_batches(
-        &self,
-        _: Request<activity::CloseBatchesRequest>,
-    ) -> Result<Response<activity::CloseBatchesResponse>, Status> {
-        Err(Status::internal("the edge has no business here"))
-    }
-
-    async fn fence_usage(
-        &self,
-        _: Request<activity::FenceUsageRequest>,
-    ) -> Result<Response<activity::FenceUsageResponse>, Status> {
-        Err(Status::internal("the edge has no business here"))
-    }
-}
-
-use audience::{
-    ApplyWishesRequest, ApplyWishesResponse, Audience, AudienceCheck, CheckAudiencesRequest,
-    CheckAudiencesResponse, CreateAudienceRequest, CreateAudienceResponse, GetAudienceRequest,
-    GetAudienceResponse, JoinContactsRequest, JoinContactsResponse, ListAudiencesRequest,
-    ListAudiencesResponse, ListMembersRequest, ListMembersResponse, WishResult, WishStatus,
-};
-
-#[tonic::async_trait]
-impl AudienceService for Stub {
-    async fn create_audience(
-        &self,
-        request: Request<CreateAudienceRequest>,
-    ) -> Result<Response<CreateAudienceResponse>, Status> {
-        self.answer("create_audience", |_| {
-            let name = request.into_inner().name;
-            match name.as_str() {
-                "" => Err(Status::invalid_argument("name")),
-                "By hand" => Err(Status::failed_precondition("made by hand")),
-                _ => Ok(CreateAudienceResponse {
-                    audience: Some(Audience {
-                        audience_id: AUDIENCE.into(),
-                        name,
-                        ..Default::default()
-                    }),
-                    created: true,
-                }),
-            }
-        })
-        .await
-    }
-
-    async fn get_audience(
-        &self,
-        request: Request<GetAudienceRequest>,
-    ) -> Result<Response<GetAudienceResponse>, Status> {
-        self.answer("get_audience", |_| {
-            match request.into_inner().audience_id.as_str() {
-                AUDIENCE => Ok(GetAudienceResponse {
-                    audience: Some(Audience {
-                        audience_id: AUDIENCE.into(),
-                        name: "Newsletter".into(),
-                        ..Default::default()
-                    }),
-                }),
-                "no-id" => Err(Status::invalid_argument("audience_id")),
-                _ => Err(Status::not_found("no such audience")),
-            }
-        })
-        .await
-    }
-
-    async fn check_audiences(
-        &self,
-        request: Request<CheckAudiencesRequest>,
-    ) -> Result<Response<CheckAudiencesResponse>, Status> {
-        self.answer("check_audiences", |_| {
-            let ids = request.into_inner().audience_ids;
-            let check = |id: &String| match id.as_str() {
-                AUDIENCE => AudienceCheck::Usable.into(),
-                FOREIGN_AUDIENCE => AudienceCheck::OtherOrigin.into(),
-                _ => AudienceCheck::Unknown.into(),
-            };
-            Ok(CheckAudiencesResponse {
-                checks: ids.iter().map(check).collect(),
-            })
-        })
-        .await
-    }
-
-    async fn apply_wishes(
-        &self,
-        request: Request<ApplyWishesRequest>,
-    ) -> Result<Response<ApplyWishesResponse>, Status> {
-        self.answer("apply_wishes", |state| {
-            let wishes = request.into_inner().wishes;
-            let applied = WishResult {
-                status: WishStatus::Applied.into(),
-            };
-            let results = vec![applied; wishes.len()];
-            state.wishes.extend(wishes);
-            Ok(ApplyWishesResponse { results })
-        })
-        .await
-    }
-
-    unused! {
-        list_audiences(ListAudiencesRequest) -> ListAudiencesResponse;
-        join_contacts(JoinContactsRequest) -> JoinContactsResponse;
-        list_members(ListMembersRequest) -> ListMembersResponse;
-    }
-}
+mod activities;
+mod audiences;
+mod contacts;
+mod mappings;
+mod units;

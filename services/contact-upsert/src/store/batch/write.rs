@@ -266,7 +266,7 @@ impl BatchTransaction<'_> {
             Ok(())
         } else {
             // Another copy of an event was stored meanwhile.
-            Err(NotStored::Conflict)
+            Err(NotStored::Taken)
         }
     }
 

@@ -1,0 +1,142 @@
+//! Rows whose time is over, that no partition takes with it: account by account, some at a
+//! time, found by their days and deleted by their keys, so that no table is ever read.
+
+use chrono::NaiveDate;
+use futures_util::future::try_join_all;
+use weir_ids::AccountId;
+
+use super::{Failure, Param, Store};
+
+// Whoever does it for a day does it for all replicas.
+const TURN: &str = "/* every account */
+    UPDATE housekeeping SET day = $1
+    WHERE task = 'forgetting' AND (day IS NULL OR day < $1)";
+
+const ACCOUNTS: &str = "
+    /* every account */
+    SELECT account_id FROM accounts WHERE account_id > $1 ORDER BY account_id LIMIT $2";
+
+/// Rows of a table whose day is past, by an index of the days, and the deletion of one of them
+/// by its full key, told in two texts. What is locked is not waited for: whoever holds it makes
+/// it live on, or the next day finds it.
+pub(super) struct Old {
+    pub find: &'static str,
+    pub delete: &'static str,
+}
+
+pub(super) const USAGE: Old = Old {
+    find: "SELECT window_day::text, batch_id::text FROM usage
+        WHERE account_id = $1 AND window_day < $2 LIMIT $3 FOR UPDATE SKIP LOCKED",
+    delete: "DELETE FROM usage
+        WHERE account_id = $1 AND window_day = $2::text::date AND batch_id = $3::text::uuid",
+};
+
+pub(super) const COUNTS: Old = Old {
+    find: "SELECT contact_id::text, day::text FROM attached_counts
+        WHERE account_id = $1 AND day < $2 LIMIT $3 FOR UPDATE SKIP LOCKED",
+    delete: "DELETE FROM attached_counts
+        WHERE account_id = $1 AND contact_id = $2::text::uuid AND day = $3::text::date",
+};
+
+pub(super) const RECEIPTS: Old = Old {
+    find: "SELECT receipt_key::text, forget_day::text FROM undated_receipts
+        WHERE account_id = $1 AND forget_day < $2 LIMIT $3 FOR UPDATE SKIP LOCKED",
+    delete: "DELETE FROM undated_receipts
+        WHERE account_id = $1 AND receipt_key = $2::text::uuid AND forget_day = $3::text::date",
+};
+
+pub(super) const IDENTITIES: Old = Old {
+    find: "SELECT kind::text, value::text FROM identities
+        WHERE account_id = $1 AND contact_id IS NULL AND forget_day < $2 LIMIT $3 FOR UPDATE SKIP LOCKED",
+    delete: "DELETE FROM identities
+        WHERE account_id = $1 AND kind = $2::text AND value = $3::text",
+};
+
+const ACCOUNTS_A_PAGE: i64 = 500;
+/// Deleted by one transaction: some tens of milliseconds.
+const ROWS: i64 = 1_000;
+
+/// What came before these days is forgotten.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Windows of the ledger.
+    pub usage: NaiveDate,
+    /// Days of which attached backlog is counted.
+    pub counts: NaiveDate,
+    /// Days that rows name themselves.
+    pub named: NaiveDate,
+}
+
+/// Rows that were forgotten.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Of the ledger.
+    pub usage: u64,
+    /// Counts of attached backlog.
+    pub counts: u64,
+    /// Receipts of undated tracks.
+    pub receipts: u64,
+    /// Identifiers of visitors who never said who they are.
+    pub identities: u64,
+}
+
+impl Store {
+    /// Whether it is this replica's turn to forget on `today`.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn takes_turn_to_forget(&self, today: NaiveDate) -> Result<bool, Failure> {
+        let client = self.connection().await?.client;
+        Ok(client.execute(TURN, &[&today]).await? > 0)
+    }
+
+    /// The next accounts after one, in order; none after the last.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn accounts_after(&self, last: AccountId) -> Result<Vec<AccountId>, Failure> {
+        let client = self.connection().await?.client;
+        let rows = client.query(ACCOUNTS, &[&last.0, &ACCOUNTS_A_PAGE]).await?;
+        Ok(rows.iter().map(|row| AccountId(row.get(0))).collect())
+    }
+
+    /// Forgets some of an account's rows, and answers how many; whether there may be more.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn forget(
+        &self,
+        account: AccountId,
+        limits: Limits,
+    ) -> Result<(Forgotten, bool), Failure> {
+        let mut connection = self.connection().await?;
+        let mut deleted = [0; 4];
+        let mut is_more = false;
+        for (deleted, (old, before)) in deleted.iter_mut().zip([
+            (USAGE, limits.usage),
+            (COUNTS, limits.counts),
+            (RECEIPTS, limits.named),
+            (IDENTITIES, limits.named),
+        ]) {
+            let tx = connection.begin(account);
+            let rows = tx.query(old.find, &[&account.0, &before, &ROWS]).await?;
+            let delete = tx.prepare(old.delete).await?;
+            let deleting = rows.iter().map(|row| async {
+                let (one, two): (&str, &str) = (row.get(0), row.get(1));
+                let params: [Param<'_>; 3] = [&account.0, &one, &two];
+                tx.inner.execute(&delete, &params).await
+            });
+            *deleted = try_join_all(deleting).await?.iter().sum();
+            tx.commit().await?;
+            is_more |= i64::try_from(rows.len()).is_ok_and(|rows| rows == ROWS);
+        }
+        let [usage, counts, receipts, identities] = deleted;
+        let forgotten = Forgotten {
+            usage,
+            counts,
+            receipts,
+            identities,
+        };
+        Ok((forgotten, is_more))
+    }
+}

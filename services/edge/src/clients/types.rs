@@ -1,0 +1,197 @@
+//! What the rest of the edge says to the services, and hears from them.
+
+use std::ops::Range;
+
+use bytes::Bytes;
+use bytestring::ByteString;
+use weir_proto::mapping::v1 as mapping;
+
+use super::Failure;
+use crate::domain::envelope::{Envelope, Kind, Refusal, WishMode};
+use crate::domain::stages::{ContactSaid, IgnoredValue, MappedActivity, Meter};
+
+/// Whose key a request carries.
+#[derive(Debug, Clone)]
+pub struct Caller {
+    pub account_id: String,
+    pub source_id: String,
+    pub source_kind: SourceKind,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SourceKind {
+    Actions,
+    Classic,
+}
+
+pub struct Audience {
+    pub id: String,
+    pub name: String,
+}
+
+/// Why there is no audience.
+pub enum AudienceRefused {
+    /// Blank or too long.
+    Name,
+    Unknown,
+    OtherOrigin,
+    Failed(Failure),
+}
+
+/// What mapping says of the account's contacts; handed on to contact-upsert unread.
+#[derive(Debug, Clone, Default)]
+pub struct ContactSettings(pub(super) mapping::ContactSettings);
+
+/// What mapping says of the account's plan; handed on to quota unread.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Entitlement(pub(super) mapping::Entitlement);
+
+impl ContactSettings {
+    /// Of the unique identifiers.
+    pub fn identifiers_version(&self) -> i64 {
+        self.0.identifiers_version
+    }
+}
+
+/// `remove` updates of people who are not known yet, by contact of the plan (semantics 4.7).
+const KEPT_REMOVES: i64 = 10;
+
+impl Entitlement {
+    /// What the limit of profile events is the product of (semantics 6.1).
+    pub fn profile_factors(&self) -> (i64, i64, Option<i64>) {
+        (self.0.profile_factor, self.0.contacts, None)
+    }
+
+    /// What the limit of activity events is the product of.
+    pub fn activity_factors(&self) -> (i64, i64, Option<i64>) {
+        let activities = Some(self.0.mapped_activities);
+        (self.0.activity_factor, self.0.contacts, activities)
+    }
+
+    pub(super) fn kept_removes(&self) -> i64 {
+        self.0.contacts.saturating_mul(KEPT_REMOVES)
+    }
+}
+
+/// What is the same for all events on their way to mapping.
+pub struct MapRequest<'a> {
+    pub batch_id: &'a str,
+    pub kind: Kind,
+    /// Unix time in microseconds.
+    pub arrival: i64,
+    pub body: &'a Bytes,
+    /// Of the unique identifiers that contact-upsert refused.
+    pub refused_identifiers_version: Option<i64>,
+}
+
+/// An event on its way to mapping; a refused one for its sample alone. With its index in the
+/// batch and its place in the body.
+pub enum EventToMap<'a> {
+    Good(u32, &'a Range<usize>, &'a Envelope),
+    Refused(u32, &'a Range<usize>, &'a Refusal),
+}
+
+/// What a batch asks quota for.
+pub struct Ask<'a> {
+    pub batch_id: &'a str,
+    /// Units.
+    pub profile: i64,
+    pub activity: i64,
+    pub entitlement: Entitlement,
+    /// The epoch that a ledger said stands; 0 where none did.
+    pub ledger_epoch: i64,
+}
+
+/// What is left of an account's units in the present window.
+#[derive(Debug, Clone, Copy)]
+pub struct WindowUsage {
+    pub profile: Meter,
+    pub activity: Meter,
+    /// Unix time in microseconds.
+    pub window_end: i64,
+}
+
+/// Units that a batch may use.
+#[derive(Debug, Clone)]
+pub struct Reservation {
+    pub batch_id: String,
+    pub window: String,
+    pub epoch: i64,
+    pub profile: Meter,
+    pub activity: Meter,
+    /// Unix time in microseconds.
+    pub window_end: i64,
+}
+
+/// What a batch stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settlement {
+    pub batch_id: String,
+    pub window: String,
+    pub epoch: i64,
+    /// Units.
+    pub profile: i64,
+    pub activity: i64,
+}
+
+impl Settlement {
+    /// `profile` and `activity` units, of what was reserved.
+    pub fn of(reservation: &Reservation, profile: i64, activity: i64) -> Self {
+        Self {
+            batch_id: reservation.batch_id.clone(),
+            window: reservation.window.clone(),
+            epoch: reservation.epoch,
+            profile,
+            activity,
+        }
+    }
+}
+
+/// An event on its way to contact-upsert.
+pub struct ContactToUpsert<'a> {
+    pub envelope: &'a Envelope,
+    pub mode: UpsertMode,
+    pub fields_json: &'a str,
+    /// See the contract.
+    pub no_values: bool,
+    pub funded: bool,
+}
+
+/// See the contract of contact-upsert.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpsertMode {
+    Identify,
+    Track,
+    Find,
+}
+
+pub struct UpsertedContact {
+    pub said: ContactSaid,
+    /// Empty where there is none.
+    pub contact_id: ByteString,
+    /// Of an undated event that was stored before: when it was first received, as Unix time in
+    /// microseconds.
+    pub first_time: Option<i64>,
+    pub ignored: Vec<IgnoredValue>,
+}
+
+/// A track on its way to activity.
+pub struct ActivityToRecord<'a> {
+    pub envelope: &'a Envelope,
+    pub activity: &'a MappedActivity,
+    /// The envelope's, or that of the event's first try.
+    pub micros: i64,
+    /// Empty for a plain track.
+    pub contact_id: &'a str,
+    pub funded: bool,
+}
+
+/// A wish on its way to audience.
+pub struct WishToApply<'a> {
+    pub envelope: &'a Envelope,
+    /// The envelope's, or that of the event's first try.
+    pub micros: i64,
+    pub mode: WishMode,
+    pub audience_id: &'a str,
+    pub contact_id: &'a str,
+}
