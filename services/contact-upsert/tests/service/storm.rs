@@ -45,7 +45,8 @@ impl Dice {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_storm_on_shared_identifiers_leaves_one_contact_each_charges_right_and_gives_nothing_back() {
+async fn a_storm_on_shared_identifiers_leaves_one_contact_each_charges_right_and_gives_nothing_back()
+ {
     let service = Service::start().await;
     let replica = service.replica().await;
     let mut storm = Vec::new();
