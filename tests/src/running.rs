@@ -30,18 +30,25 @@ static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 /// Runs a journey through the shared system.
 pub fn journey(steps: impl AsyncFnOnce(&'static Weir)) {
     RUNTIME.block_on(async {
-        let weir = SHARED.get_or_init(Weir::start).await;
+        let weir = SHARED
+            .get_or_init(|| Weir::start(StackOptions::temporary()))
+            .await;
         steps(weir).await;
     });
 }
 
 /// Runs a journey through a system of its own, for what breaks or measures the system.
 pub fn journey_alone(steps: impl AsyncFnOnce(&'static Weir)) {
+    journey_alone_with(StackOptions::temporary(), steps);
+}
+
+/// As [`journey_alone`], through a system that is set up otherwise.
+pub fn journey_alone_with(options: StackOptions, steps: impl AsyncFnOnce(&'static Weir)) {
     RUNTIME.block_on(async {
         let _turn = ALONE.lock().await;
         // Leaked so that tasks of the journey may hold it; its processes are stopped below,
         // or die with this one where the journey panics.
-        let weir: &'static Weir = Box::leak(Box::new(Weir::start().await));
+        let weir: &'static Weir = Box::leak(Box::new(Weir::start(options).await));
         steps(weir).await;
         weir.assert_sound().await;
         weir.stack.stop().await;
@@ -85,8 +92,8 @@ pub struct Weir {
 }
 
 impl Weir {
-    async fn start() -> Self {
-        let stack = Stack::start(StackOptions::temporary()).await.unwrap();
+    async fn start(options: StackOptions) -> Self {
+        let stack = Stack::start(options).await.unwrap();
         let postgres = weir_stack::postgres::connect(stack.postgres_url())
             .await
             .unwrap();

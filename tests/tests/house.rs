@@ -43,10 +43,21 @@ fn domains_know_no_transport_storage_clock_or_environment() {
 fn sql_and_redis_stand_in_the_store_alone() {
     let forbidden = [
         "tokio_postgres",
+        "deadpool",
         "redis::",
         "SELECT ",
         "INSERT INTO",
         "DELETE FROM",
+        "UPDATE ",
+        "TRUNCATE ",
+        "ALTER TABLE",
+        "CREATE TABLE",
+        "DROP TABLE",
+        "ATTACH PARTITION",
+        "SET LOCAL",
+        "batch_execute",
+        "simple_query",
+        "prepare_cached",
     ];
     check(
         |service| outside_of(service, &["store", "config", "lib", "main"]),
@@ -61,6 +72,121 @@ fn generated_messages_stop_at_the_wire() {
         |service| outside_of(service, &["grpc", "clients", "lib", "main"]),
         &forbidden,
     );
+}
+
+#[test]
+fn arrows_point_inwards() {
+    let outer = ["crate::app", "crate::grpc", "crate::http", "crate::clients"];
+    check(|service| room(service, "store"), &outer);
+    let outer = [&outer[..], &["crate::store", "crate::metrics"]].concat();
+    check(|service| room(service, "domain"), &outer);
+    let rooms = ["app", "clients"];
+    let outer = ["crate::grpc", "crate::http"];
+    check(
+        |service| rooms.iter().flat_map(|name| room(service, name)).collect(),
+        &outer,
+    );
+}
+
+#[test]
+fn errors_of_calls_are_made_in_one_place() {
+    // `weir_rpc` makes them: each carries a reason (semantics 1.6).
+    let made = [
+        "new",
+        "ok",
+        "cancelled",
+        "unknown",
+        "invalid_argument",
+        "deadline_exceeded",
+        "not_found",
+        "already_exists",
+        "permission_denied",
+        "resource_exhausted",
+        "failed_precondition",
+        "aborted",
+        "out_of_range",
+        "unimplemented",
+        "internal",
+        "unavailable",
+        "data_loss",
+        "unauthenticated",
+        "with_details",
+        "with_error_details",
+    ]
+    .map(|name| format!("Status::{name}("));
+    let forbidden: Vec<&str> = made.iter().map(String::as_str).collect();
+    check(|service| outside_of(service, &[]), &forbidden);
+}
+
+#[test]
+fn only_the_shared_crates_own_tasks_of_calls_and_loops() {
+    // Loops run under `weir_service::Background`, work that outlives its call under `detached`:
+    // a task of one's own loses its span, and its panic. The edge's tasks are of connections.
+    let services = SERVICES.iter().filter(|service| **service != "edge");
+    for service in services {
+        check_files(outside_of(service, &[]), &["tokio::spawn(", "task::spawn("]);
+    }
+}
+
+#[test]
+fn every_metric_is_declared_once_and_explained() {
+    let mut declared = 0;
+    for file in rust_files(&root()) {
+        let path = file.to_string_lossy().into_owned();
+        let is_ours =
+            (path.contains("/services/") || path.contains("/shared/")) && path.contains("/src/");
+        let text = fs::read_to_string(&file).unwrap();
+        if !is_ours
+            || !["counter!(", "gauge!(", "histogram!("]
+                .iter()
+                .any(|m| text.contains(m))
+        {
+            continue;
+        }
+        let text = before_tests(&text);
+        for kind in ["counter", "gauge", "histogram"] {
+            let used = format!("{kind}!(");
+            for behind in text.split(&used[..]).skip(1) {
+                let name = behind.trim_start();
+                let end = name.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                let name = &name[..end.unwrap_or(name.len())];
+                assert!(
+                    !name.is_empty() && name.chars().all(|c| !c.is_ascii_lowercase()),
+                    "{path}: a {kind} without a constant for its name"
+                );
+                let squeezed = text.replace(char::is_whitespace, "");
+                assert!(
+                    squeezed.contains(&format!("describe_{kind}!({name},")),
+                    "{path}: nothing explains {name}"
+                );
+                let value = format!("const {name}: &str = \"");
+                let value = text.split(&value[..]).nth(1).unwrap_or_default();
+                let value = value.split('"').next().unwrap();
+                assert_eq!(
+                    kind == "counter",
+                    value.ends_with("_total"),
+                    "{path}: {name} is a {kind}, and called {value:?}"
+                );
+                declared += 1;
+            }
+        }
+    }
+    assert!(declared > 40, "the rule looked at {declared} metrics only");
+}
+
+#[test]
+fn no_file_is_too_long_to_be_read() {
+    for folder in ["services", "shared", "cli", "bench"] {
+        for file in rust_files(&root().join(folder)) {
+            let lines = fs::read_to_string(&file).unwrap().lines().count();
+            let is_source = file.to_string_lossy().contains("/src/");
+            assert!(
+                !is_source || lines <= 450,
+                "{}: {lines} lines; split it by meaning",
+                file.display()
+            );
+        }
+    }
 }
 
 #[test]
@@ -133,28 +259,42 @@ fn there_is_no_unsafe_no_mod_rs_and_nothing_unfinished() {
 
 /// Fails on the first line of code (not of comments or tests) that holds a forbidden word.
 fn check(files: impl Fn(&str) -> Vec<PathBuf>, forbidden: &[&str]) {
+    let seen: usize = SERVICES
+        .iter()
+        .map(|service| check_files(files(service), forbidden))
+        .sum();
+    assert!(seen > 500, "the rule looked at {seen} lines only");
+}
+
+fn check_files(files: Vec<PathBuf>, forbidden: &[&str]) -> usize {
     let mut seen = 0;
-    for service in SERVICES {
-        for file in files(service) {
-            let text = fs::read_to_string(&file).unwrap();
-            for (number, line) in text.lines().enumerate() {
-                if line.trim_start() == "#[cfg(test)]" || line.trim_start() == "mod tests {" {
-                    break;
-                }
-                let code = line.split("//").next().unwrap_or_default();
-                seen += 1;
-                for word in forbidden {
-                    assert!(
-                        !code.contains(word),
-                        "{}:{}: `{word}` does not belong in this room",
-                        file.display(),
-                        number + 1
-                    );
-                }
+    for file in files {
+        // A module of tests in a file of its own.
+        if file.ends_with("tests.rs") || file.parent().unwrap().ends_with("tests") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        for (number, line) in before_tests(&text).lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            seen += 1;
+            for word in forbidden {
+                assert!(
+                    !code.contains(word),
+                    "{}:{}: `{word}` does not belong in this room",
+                    file.display(),
+                    number + 1
+                );
             }
         }
     }
-    assert!(seen > 500, "the rule looked at {seen} lines only");
+    seen
+}
+
+/// A file's tests are its end.
+fn before_tests(text: &str) -> &str {
+    let ends = ["#[cfg(test)]\nmod tests {", "#[cfg(test)]\nmod tests;"];
+    let end = ends.iter().filter_map(|end| text.find(end)).min();
+    &text[..end.unwrap_or(text.len())]
 }
 
 /// `foo.rs` and everything below `foo/`.

@@ -26,7 +26,7 @@ pub async fn serve(
     background: Background,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
-) -> anyhow::Result<()> {
+) -> Result<(), tonic::transport::Error> {
     let activities = Arc::new(Service { app: app.clone() });
     let service = ActivityServiceServer::from_arc(Arc::clone(&activities))
         .max_decoding_message_size(MAX_MESSAGE)
@@ -50,8 +50,7 @@ pub async fn serve(
             async move { background.is_healthy() && app.is_up().await }
         })
         .serve(listener, shutdown)
-        .await?;
-    Ok(())
+        .await
 }
 
 struct Service {

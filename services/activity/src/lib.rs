@@ -73,21 +73,8 @@ pub async fn serve_at(
     background.spawn("housekeeping", app::WITHIN, |pulse| {
         app::keep_house(app.clone(), pulse)
     });
-    let (tell, mut told) = tokio::sync::oneshot::channel();
-    let watched = background.clone();
-    let end = async move {
-        tokio::select! {
-            () = shutdown => {}
-            name = watched.failed() => {
-                let _ = tell.send(name);
-            }
-        }
-    };
-    let served = grpc::serve(app, background.clone(), listener, end).await;
+    let serve = |end| grpc::serve(app, background.clone(), listener, end);
+    let served = background.serve(shutdown, serve).await;
     background.stop();
-    served?;
-    match told.try_recv() {
-        Ok(name) => anyhow::bail!("the background loop {name} ended or hung"),
-        Err(_) => Ok(()),
-    }
+    Ok(served?)
 }

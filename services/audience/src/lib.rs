@@ -17,7 +17,7 @@ pub mod metrics;
 pub mod store;
 
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -52,6 +52,7 @@ pub async fn serve_with_clock(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
+    metrics::describe();
     let pool = weir_postgres::connect(
         &config.database_url,
         config.database_connections,
@@ -73,29 +74,15 @@ pub async fn serve_with_clock(
     background.spawn("daily sync", app::longest_sync(interval), |pulse| {
         Arc::clone(&app).sync_for_ever(interval, pulse)
     });
-    let (loops, watched) = (background.clone(), background.clone());
-    let failed = Arc::new(OnceLock::new());
-    let failure = Arc::clone(&failed);
-    let shutdown = async move {
-        tokio::select! {
-            () = shutdown => {}
-            name = watched.failed() => {
-                let _ = failure.set(name);
-            }
-        }
-    };
-    let served = weir_rpc::Server::new("weir.audience.v1.AudienceService")
+    let loops = background.clone();
+    let server = weir_rpc::Server::new("weir.audience.v1.AudienceService")
         .service(grpc::service(app))
         .probe(move || {
             let (store, loops) = (probe.clone(), loops.clone());
             async move { loops.is_healthy() && store.healthy().await }
-        })
-        .serve(listener, shutdown)
-        .await;
+        });
+    let served = background.serve(shutdown, |end| server.serve(listener, end));
+    let served = served.await;
     background.stop();
-    served.context("the gRPC server failed")?;
-    match failed.get() {
-        Some(name) => anyhow::bail!("the background loop {name} failed"),
-        None => Ok(()),
-    }
+    Ok(served?)
 }

@@ -1,24 +1,47 @@
-//! What is measured. Nothing is labelled by account.
+//! Names and labels of metrics, declared once. No label names an account.
 
-/// Wishes, by what became of them: `applied`, `held_back`, `overtaken`, `unknown_audience`,
+use metrics::{counter, describe_counter};
+
+/// By what became of them: `applied`, `held_back`, `overtaken`, `unknown_audience`,
 /// `unstorable`.
+const WISHES: &str = "audience.wishes_total";
+const SYNCED: &str = "audience.sync.applied_total";
+const SYNCS: &str = "audience.sync.finished_total";
+/// By `kind`: `audience`, `member`.
+const UNREADABLE: &str = "audience.unreadable_rows_total";
+
+/// Tells what each is, to whoever reads them.
+pub fn describe() {
+    describe_counter!(WISHES, "Wishes, by what became of them.");
+    describe_counter!(
+        SYNCED,
+        "Memberships that the daily sync brought to what is wished."
+    );
+    describe_counter!(SYNCS, "Daily syncs that were finished.");
+    describe_counter!(
+        UNREADABLE,
+        "Stored rows that can't be read, and were left out of a list, by kind."
+    );
+}
+
+/// Wishes were answered.
 pub fn wished(outcome: &'static str, count: usize) {
     if count > 0 {
-        metrics::counter!("audience.wishes", "outcome" => outcome).increment(count as u64);
+        counter!(WISHES, "outcome" => outcome).increment(count as u64);
     }
 }
 
-/// Memberships that the daily sync brought to what is wished.
+/// The daily sync changed memberships.
 pub fn synced(count: usize) {
-    metrics::counter!("audience.sync.applied").increment(count as u64);
+    counter!(SYNCED).increment(count as u64);
 }
 
-/// Daily syncs that were finished.
+/// An account's daily sync is done.
 pub fn sync_finished() {
-    metrics::counter!("audience.sync.finished").increment(1);
+    counter!(SYNCS).increment(1);
 }
 
-/// Stored rows that can't be read, and were left out of a list, by `kind`: `audience`, `member`.
+/// A row was left out of a list.
 pub fn unreadable(kind: &'static str) {
-    metrics::counter!("audience.unreadable_rows", "kind" => kind).increment(1);
+    counter!(UNREADABLE, "kind" => kind).increment(1);
 }

@@ -3,14 +3,17 @@
 mod background;
 mod delivery;
 mod ledger;
+mod reading;
 mod unstorable;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use tokio::sync::mpsc;
-use weir_ids::{AccountId, ContactId};
+use weir_accounts::Accounts;
+use weir_ids::ContactId;
 use weir_postgres::Failure;
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
@@ -19,13 +22,9 @@ use weir_service::{Fault, Tries};
 pub use background::{PURGE_BEATS, purge};
 pub use delivery::Delivery;
 
-use crate::domain::{
-    self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status, is_merge_key,
-};
+use crate::domain::{self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status};
 use crate::metrics;
-use crate::store::{
-    BatchTransaction, ContactKey, NotStored, OutboxRow, Rows, Store, StoredProfile, held_link,
-};
+use crate::store::{BatchTransaction, NotStored, OutboxRow, Rows, Store, StoredProfile, held_link};
 
 /// A batch that loses this often against others is given back to its sender. Losers of one
 /// race come again at different moments.
@@ -33,6 +32,9 @@ const TRIES: Tries = Tries {
     most: 10,
     pause: Duration::from_millis(3),
 };
+/// A key that was there so often without a break was not made by others in the meantime: the
+/// next attempt would have read it.
+const NO_RACE: u32 = 6;
 /// An attempt that begins with less time left than this can't end in time.
 const LEAST_TIME: Duration = Duration::from_millis(20);
 /// Rows that wait for the relay in memory; some megabytes at most. What comes beyond them is
@@ -54,6 +56,15 @@ pub enum Error {
     /// PostgreSQL does not take some value of the batch.
     #[error("a value can't be stored")]
     Refused,
+    /// Nobody is found by that.
+    #[error("no such contact")]
+    ContactUnknown,
+    /// Neither stored here nor known to mapping.
+    #[error("no such account")]
+    AccountUnknown,
+    /// Mapping could not be asked for an account.
+    #[error("mapping is away")]
+    MappingAway,
     /// Further ahead than any rebuild brings an epoch.
     #[error("the epoch is implausible")]
     EpochImplausible,
@@ -63,6 +74,9 @@ pub enum Error {
     /// Lost against others; the same again may succeed at once.
     #[error("another transaction was faster")]
     Conflict,
+    /// Some key that the batch would make is there, each time: no race is lost like this.
+    #[error("a key is there already")]
+    Taken,
     /// The fields of the event at this position are no object.
     #[error("the fields of an event can't be read")]
     InvalidFields(usize),
@@ -87,7 +101,7 @@ impl From<Failure> for Error {
 
 impl Fault for Error {
     fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict)
+        matches!(self, Self::Conflict | Self::Taken)
     }
     fn late() -> Self {
         // Nothing was stored.
@@ -152,6 +166,8 @@ pub struct App {
     store: Store,
     /// The same tables over connections that calls never wait for.
     background: Store,
+    /// Asked for accounts for which there is nothing here.
+    accounts: Accounts,
     /// To the relay: rows of the outbox that were written here.
     outbox: mpsc::Sender<OutboxRow>,
 }
@@ -159,11 +175,16 @@ pub struct App {
 impl App {
     /// Over its tables: `store` for calls, `background` for the relay, which gets what is
     /// to be told from the second.
-    pub fn new(store: Store, background: Store) -> (Self, mpsc::Receiver<OutboxRow>) {
+    pub fn new(
+        store: Store,
+        background: Store,
+        accounts: Accounts,
+    ) -> (Self, mpsc::Receiver<OutboxRow>) {
         let (outbox, written) = mpsc::channel(OUTBOX);
         let app = Self {
             store,
             background,
+            accounts,
             outbox,
         };
         (app, written)
@@ -176,7 +197,9 @@ impl App {
     pub async fn upsert(&self, batch: Batch, deadline: Deadline) -> Result<Answer, Error> {
         let batch = Arc::new(batch);
         let stored = match self.persist(batch.clone(), deadline, Purpose::Store).await {
-            Err(Error::Refused) => unstorable::store_the_rest(self, &batch, deadline).await,
+            Err(Error::Refused | Error::Taken) => {
+                unstorable::store_the_rest(self, &batch, deadline).await
+            }
             stored => stored,
         };
         match &stored {
@@ -195,8 +218,10 @@ impl App {
         purpose: Purpose,
     ) -> Result<Answer, Error> {
         let app = self.clone();
+        let taken = Arc::new(AtomicU32::new(0));
+        let attempts_taken = taken.clone();
         let attempt = move |number| {
-            let (app, batch) = (app.clone(), batch.clone());
+            let (app, batch, taken) = (app.clone(), batch.clone(), attempts_taken.clone());
             async move {
                 if deadline.remaining() < LEAST_TIME {
                     return Err(Error::late());
@@ -204,10 +229,18 @@ impl App {
                 if number > 0 {
                     metrics::batch_retried();
                 }
-                app.attempt(&batch, purpose, number).await
+                let done = app.attempt(&batch, purpose, number).await;
+                match done {
+                    Err(Error::Taken) => taken.fetch_add(1, Ordering::Relaxed),
+                    _ => taken.swap(0, Ordering::Relaxed),
+                };
+                done
             }
         };
-        weir_service::persistently(deadline, TRIES, attempt).await
+        match weir_service::persistently(deadline, TRIES, attempt).await {
+            Err(Error::Taken) if taken.load(Ordering::Relaxed) < NO_RACE => Err(Error::Conflict),
+            done => done,
+        }
     }
 
     async fn attempt(&self, batch: &Batch, purpose: Purpose, number: u32) -> Result<Answer, Error> {
@@ -226,6 +259,7 @@ impl App {
             }
             // What failed before was not seen; the next attempt tells.
             Err(NotStored::Conflict | NotStored::Aftermath) => Err(Error::Conflict),
+            Err(NotStored::Taken) => Err(Error::Taken),
             Err(NotStored::Closed) => Err(Error::Closed),
             Err(NotStored::EpochPast(stands)) => Err(Error::EpochPast(stands)),
             Err(NotStored::IdentifiersChanged) => Err(Error::IdentifiersChanged),
@@ -325,42 +359,6 @@ impl App {
         Ok(())
     }
 
-    /// One contact, or the one that it was joined into.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
-    pub async fn contact(
-        &self,
-        account: AccountId,
-        key: &ContactKey,
-    ) -> Result<Option<StoredProfile>, Error> {
-        let found = self.store.contact(account, key).await?;
-        match key {
-            // Here it is not known which fields hold e-mail addresses; those are kept without
-            // case.
-            ContactKey::Identifier(kind, value)
-                if found.is_none() && is_merge_key(kind) && value.contains('@') =>
-            {
-                let folded = ContactKey::Identifier(kind.clone(), value.to_ascii_lowercase());
-                Ok(self.store.contact(account, &folded).await?)
-            }
-            _ => Ok(found),
-        }
-    }
-
-    /// Contacts by age.
-    ///
-    /// # Errors
-    /// When PostgreSQL is away.
-    pub async fn contacts(
-        &self,
-        account: AccountId,
-        after: Option<ContactId>,
-        limit: usize,
-    ) -> Result<Vec<StoredProfile>, Error> {
-        Ok(self.store.contacts(account, after, limit).await?)
-    }
-
     /// Whether PostgreSQL answers.
     pub async fn is_healthy(&self) -> bool {
         self.store.is_there().await
@@ -392,21 +390,20 @@ fn snapshot_of<'a>(
     Ok(snapshot)
 }
 
-/// Reads a stored contact's fields.
-///
-/// # Errors
-/// Where its row is broken.
-pub fn profile_of(stored: &StoredProfile) -> Result<Profile<'_>, Error> {
+/// Reads a stored contact's fields. Of a row that is broken there are none: it must not keep
+/// others from being read.
+pub fn profile_of(stored: &StoredProfile) -> Profile<'_> {
     let registers = domain::read_registers(&stored.fields, &stored.registers);
-    let registers = registers.map_err(|error| {
-        tracing::error!(%error, "a contact's row is broken");
-        Error::Internal
-    })?;
+    let registers = registers.unwrap_or_else(|error| {
+        tracing::error!(contact = %stored.id, %error, "a contact's row is broken");
+        metrics::unreadable("row");
+        Vec::new()
+    });
     let fields = registers.into_iter().filter(|r| r.value.is_some());
-    Ok(Profile {
+    Profile {
         stored,
         fields: fields.collect(),
-    })
+    }
 }
 
 fn answer_of(folded: &domain::Folded<'_>) -> Answer {

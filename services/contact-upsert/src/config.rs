@@ -38,6 +38,13 @@ pub struct Config {
         value_parser = clap::value_parser!(u32).range(1_000..)
     )]
     pub kept_links: u32,
+    /// The mapping service, which knows whether there is an account.
+    #[arg(
+        long,
+        env = "WEIR_MAPPING_URL",
+        default_value = "http://127.0.0.1:7001"
+    )]
+    pub mapping_url: String,
     /// The activity service, which is told of links and joins.
     #[arg(
         long,

@@ -17,15 +17,15 @@ use weir_proto::contact::v1::{
     ListContactsRequest, ListContactsResponse, UpsertContactsRequest, UpsertContactsResponse,
     WindowUnits,
 };
-use weir_rpc::{Deadline, MAX_MESSAGE, Page, Server, Unary, not_found, page_size};
+use weir_rpc::{Deadline, MAX_MESSAGE, MAX_PAGE_BYTES, Page, Server, Unary, page_size};
 use weir_service::Background;
 
 pub use relay::{Peers, RELAY_BEATS, relay};
 
 use crate::app::{App, profile_of};
 use convert::{
-    account_of, batch_of, closing_of, contact_of, day_of, identifiers_of, key_of, page_after,
-    results_of, versioned_of,
+    account_of, batch_of, closing_of, contact_of, day_of, encoded_len, identifiers_of, key_of,
+    page_after, results_of, versioned_of,
 };
 use status::status_of;
 
@@ -83,15 +83,14 @@ impl ContactService for Contacts {
         &self,
         request: Request<GetContactRequest>,
     ) -> Result<Response<GetContactResponse>, Status> {
+        let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let account = account_of(&request.account_id)?;
         let key = key_of(request.key)?;
-        let found = self.app.contact(account, &key).await.map_err(status_of)?;
-        let stored =
-            found.ok_or_else(|| not_found(weir_reasons::Reason::ContactUnknown, "contact"))?;
-        let profile = profile_of(&stored).map_err(status_of)?;
+        let stored = self.app.contact(account, &key, deadline).await;
+        let stored = stored.map_err(status_of)?;
         Ok(Response::new(GetContactResponse {
-            contact: Some(contact_of(&profile)?),
+            contact: Some(contact_of(&profile_of(&stored))),
         }))
     }
 
@@ -99,20 +98,27 @@ impl ContactService for Contacts {
         &self,
         request: Request<ListContactsRequest>,
     ) -> Result<Response<ListContactsResponse>, Status> {
+        let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let account = account_of(&request.account_id)?;
         let size = page_size(request.page_size)?;
         let after = page_after(&request.page_token)?;
-        let found = self.app.contacts(account, after, size + 1).await;
-        let page = Page::of(found.map_err(status_of)?, size, |stored| stored.id);
-        let contacts = page
-            .items
-            .iter()
-            .map(|stored| contact_of(&profile_of(stored).map_err(status_of)?))
-            .collect::<Result<_, _>>()?;
+        let (mut found, mut bytes) = (Vec::new(), 0);
+        // One more than fits says that there are more.
+        let take = |stored: &_| {
+            let contact = contact_of(&profile_of(stored));
+            bytes += encoded_len(&contact);
+            found.push(contact);
+            bytes <= MAX_PAGE_BYTES
+        };
+        let read = self.app.contacts(account, after, size + 1, deadline, take);
+        read.await.map_err(status_of)?;
+        let page = Page::within(found, size, MAX_PAGE_BYTES, encoded_len, |contact| {
+            contact.contact_id.clone()
+        });
         Ok(Response::new(ListContactsResponse {
-            contacts,
-            next_page_token: page.next.map_or_else(String::new, |id| id.to_string()),
+            contacts: page.items,
+            next_page_token: page.next.unwrap_or_default(),
         }))
     }
 

@@ -17,7 +17,6 @@ mod metrics;
 pub mod store;
 
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -35,6 +34,7 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
+    metrics::describe();
     let connect = |connections| {
         weir_postgres::connect(
             &config.database_url,
@@ -50,10 +50,14 @@ pub async fn serve(
         .context("the schema could not be brought up to date")?;
     // The relay and the purge ask for no links.
     let background = store::Store::new(background, 0);
+    let accounts = weir_accounts::Accounts::connect(&config.mapping_url)
+        .map_err(anyhow::Error::msg)
+        .context("WEIR_MAPPING_URL")?;
     let calls = connect(config.database_connections.into())?;
     let (app, written) = app::App::new(
         store::Store::new(calls, config.kept_links),
         background.clone(),
+        accounts,
     );
     let peers = grpc::Peers::connect(&config.activity_url, &config.audience_url)
         .map_err(anyhow::Error::msg)?;
@@ -66,22 +70,9 @@ pub async fn serve(
     loops.spawn("purge", app::PURGE_BEATS, |pulse| {
         app::purge(background, pulse)
     });
-    let failed = Arc::new(OnceLock::new());
-    let (failure, watched) = (failed.clone(), loops.clone());
-    let shutdown = async move {
-        tokio::select! {
-            () = shutdown => {}
-            name = watched.failed() => {
-                let _ = failure.set(name);
-            }
-        }
-    };
-    let served = grpc::serve(app, loops.clone(), listener, shutdown).await;
+    let serve = |end| grpc::serve(app, loops.clone(), listener, end);
+    let served = loops.serve(shutdown, serve).await;
     // Both are safe to stop anywhere: what is not delivered or purged waits in its table.
     loops.stop();
-    served?;
-    match failed.get() {
-        Some(name) => anyhow::bail!("the background loop {name} failed"),
-        None => Ok(()),
-    }
+    Ok(served?)
 }

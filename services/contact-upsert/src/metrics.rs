@@ -1,37 +1,59 @@
 //! Names and labels of metrics, declared once. No label names an account.
 
-use metrics::{counter, gauge};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
 use uuid::Uuid;
 
 use crate::app::Answer;
 use crate::domain::{Changes, Status};
 
-/// Events by what became of them.
-const EVENTS: &str = "contact.events";
-/// Profile units charged.
-const UNITS: &str = "contact.units";
-/// Rows of contacts, by how they were written.
-const CONTACTS: &str = "contact.contacts_written";
-/// Contacts that were joined into others.
-const JOINS: &str = "contact.joins";
-/// Batches that lost against another and came again.
-const RETRIES: &str = "contact.batch_retries";
-/// Events that PostgreSQL did not take.
+/// By `status`.
+const EVENTS: &str = "contact.events_total";
+const UNITS: &str = "contact.units_total";
+/// By `how`.
+const CONTACTS: &str = "contact.contacts_written_total";
+const JOINS: &str = "contact.joins_total";
+const RETRIES: &str = "contact.batch_retries_total";
 const UNSTORABLE: &str = "unstorable_events_total";
-/// Removes that were kept for somebody unknown, and whose person became known.
 const REMOVES_HANDED_OVER: &str = "kept_removes_handed_over_total";
-/// Removes that were kept, and had to go as their account had too many.
 const REMOVES_DROPPED: &str = "kept_removes_dropped_total";
-/// How long the oldest message has been waiting.
 const OUTBOX_LAG: &str = "contact.outbox_lag_seconds";
-/// Links and joins that were delivered.
-const DELIVERED: &str = "contact.outbox_delivered";
-/// Rows that were dropped for their age, by table.
-const PURGED: &str = "contact.purged_rows";
-/// Attempts at that that failed, by table.
-const PURGE_FAILURES: &str = "contact.purge_failures";
-/// Deliveries that failed; they come again.
-const UNDELIVERED: &str = "contact.outbox_failures";
+const DELIVERED: &str = "contact.outbox_delivered_total";
+/// By `table`.
+const PURGED: &str = "contact.purged_rows_total";
+/// By `table`.
+const PURGE_FAILURES: &str = "contact.purge_failures_total";
+const UNDELIVERED: &str = "contact.outbox_failures_total";
+const UNREADABLE: &str = "contact.unreadable_total";
+
+/// Tells what each is, to whoever reads them.
+pub fn describe() {
+    describe_counter!(EVENTS, "Events by what became of them.");
+    describe_counter!(UNITS, "Profile units charged.");
+    describe_counter!(CONTACTS, "Rows of contacts, by how they were written.");
+    describe_counter!(JOINS, "Contacts that were joined into others.");
+    describe_counter!(RETRIES, "Batches that lost against another and came again.");
+    describe_counter!(UNSTORABLE, "Events with a value that can't be stored.");
+    describe_counter!(
+        REMOVES_HANDED_OVER,
+        "Removes that were kept for somebody unknown, and whose person became known."
+    );
+    describe_counter!(
+        REMOVES_DROPPED,
+        "Removes that were kept, and had to go as their account had too many."
+    );
+    describe_gauge!(OUTBOX_LAG, "How long the oldest message has been waiting.");
+    describe_counter!(DELIVERED, "Links and joins that were delivered.");
+    describe_counter!(PURGED, "Rows that were dropped for their age, by table.");
+    describe_counter!(
+        PURGE_FAILURES,
+        "Attempts to drop rows for their age that failed, by table."
+    );
+    describe_counter!(UNDELIVERED, "Deliveries that failed; they come again.");
+    describe_counter!(
+        UNREADABLE,
+        "Stored contacts that can't be read; lists leave them out."
+    );
+}
 
 /// A batch is in PostgreSQL.
 pub fn batch_stored(answer: &Answer) {
@@ -101,6 +123,11 @@ pub fn outbox_waits(oldest: Option<Uuid>) {
 /// So many links and joins were delivered.
 pub fn delivered(count: usize) {
     counter!(DELIVERED).increment(count as u64);
+}
+
+/// Something that is stored can't be read, and was left out: a `row` or a `value`.
+pub fn unreadable(what: &'static str) {
+    counter!(UNREADABLE, "what" => what).increment(1);
 }
 
 /// So many rows were dropped for their age.

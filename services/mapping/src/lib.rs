@@ -19,7 +19,6 @@ mod store;
 use std::future::Future;
 
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
 use weir_service::Background;
 
 pub use config::Config;
@@ -34,6 +33,7 @@ pub async fn serve(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
+    metrics::describe();
     let pool = weir_postgres::connect(&config.database_url, config.database_connections, &[])
         .map_err(anyhow::Error::msg)?;
     store::migrate(&pool).await?;
@@ -42,26 +42,15 @@ pub async fn serve(
     let background = Background::new();
     let (app, flusher) = app::App::new(pool, rings, config.key_secret, contacts, &background);
     let (probed, loops) = (app.clone(), background.clone());
-    let (broken, broke) = oneshot::channel();
-    let watched = background.clone();
-    let ending = async move {
-        tokio::select! {
-            () = shutdown => {}
-            name = watched.failed() => drop(broken.send(name)),
-        }
-    };
-    weir_rpc::Server::new("weir.mapping.v1.MappingService")
+    let server = weir_rpc::Server::new("weir.mapping.v1.MappingService")
         .service(grpc::server(app))
         .probe(move || {
             let (app, loops) = (probed.clone(), loops.clone());
             async move { loops.is_healthy() && app.is_healthy().await }
-        })
-        .serve(listener, ending)
-        .await?;
+        });
+    let served = background.serve(shutdown, |end| server.serve(listener, end));
+    let served = served.await;
     flusher.finish().await;
     background.stop();
-    match broke.await {
-        Ok(name) => anyhow::bail!("the background loop {name} is no more"),
-        Err(_) => Ok(()),
-    }
+    Ok(served?)
 }

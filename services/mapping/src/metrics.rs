@@ -1,28 +1,55 @@
-//! Names of metrics, declared once. No labels of accounts or sources.
+//! Names and labels of metrics, declared once. No labels of accounts or sources.
 
-use metrics::{Counter, counter};
+use metrics::{Counter, counter, describe_counter};
+
+const EVENTS: &str = "mapping.events_total";
+const IGNORED_VALUES: &str = "mapping.ignored_values_total";
+const LOST_NOTES: &str = "mapping.lost_notes_total";
+const SNAPSHOT_LOADS: &str = "mapping.snapshot_loads_total";
+const UNREADABLE_ROWS: &str = "mapping.unreadable_rows_total";
+
+/// Tells what each is, to whoever reads them.
+pub fn describe() {
+    describe_counter!(
+        EVENTS,
+        "Events, by whether they were mapped, rejected or refused."
+    );
+    describe_counter!(IGNORED_VALUES, "Values that did not convert.");
+    describe_counter!(
+        LOST_NOTES,
+        "Batches whose samples and log lines were dropped, by reason."
+    );
+    describe_counter!(
+        SNAPSHOT_LOADS,
+        "Snapshots that were loaded from PostgreSQL."
+    );
+    describe_counter!(
+        UNREADABLE_ROWS,
+        "Stored rows that can't be read, and were left out of a list."
+    );
+}
 
 /// Events that were mapped, rejected or refused.
 pub fn events(outcome: &'static str) -> Counter {
-    counter!("mapping.events_total", "outcome" => outcome)
+    counter!(EVENTS, "outcome" => outcome)
 }
 
 /// Values that did not convert.
 pub fn ignored_values() -> Counter {
-    counter!("mapping.ignored_values_total")
+    counter!(IGNORED_VALUES)
 }
 
 /// Batches whose samples and log lines were dropped, and why.
 pub fn lost_notes(reason: &'static str) -> Counter {
-    counter!("mapping.lost_notes_total", "reason" => reason)
+    counter!(LOST_NOTES, "reason" => reason)
 }
 
 /// Snapshots that were loaded from PostgreSQL.
 pub fn snapshot_loads() -> Counter {
-    counter!("mapping.snapshot_loads_total")
+    counter!(SNAPSHOT_LOADS)
 }
 
 /// Rows of lists that could not be read, and were left out.
 pub fn unreadable_rows() -> Counter {
-    counter!("mapping.unreadable_rows_total")
+    counter!(UNREADABLE_ROWS)
 }

@@ -20,7 +20,7 @@ pub mod metrics;
 pub mod store;
 
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
@@ -54,6 +54,7 @@ pub async fn serve_with_clock(
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
+    metrics::describe();
     let store = store::Store::connect(&config.redis_url).context("WEIR_REDIS_URL")?;
     let ledgers = clients::Ledgers::connect(&config.contact_url, &config.activity_url)
         .map_err(anyhow::Error::msg)?;
@@ -65,29 +66,15 @@ pub async fn serve_with_clock(
     background.spawn("sweep", app::longest_sweep(interval), |pulse| {
         Arc::clone(&app).sweep_for_ever(interval, pulse)
     });
-    let (loops, watched) = (background.clone(), background.clone());
-    let failed = Arc::new(OnceLock::new());
-    let failure = Arc::clone(&failed);
-    let shutdown = async move {
-        tokio::select! {
-            () = shutdown => {}
-            name = watched.failed() => {
-                let _ = failure.set(name);
-            }
-        }
-    };
-    let served = weir_rpc::Server::new("weir.quota.v1.QuotaService")
+    let loops = background.clone();
+    let server = weir_rpc::Server::new("weir.quota.v1.QuotaService")
         .service(grpc::service(app))
         .probe(move || {
             let (store, loops) = (probe.clone(), loops.clone());
             async move { loops.is_healthy() && store.healthy().await }
-        })
-        .serve(listener, shutdown)
-        .await;
+        });
+    let served = background.serve(shutdown, |end| server.serve(listener, end));
+    let served = served.await;
     background.stop();
-    served.context("the gRPC server failed")?;
-    match failed.get() {
-        Some(name) => anyhow::bail!("the background loop {name} failed"),
-        None => Ok(()),
-    }
+    Ok(served?)
 }

@@ -1,25 +1,48 @@
-//! What is measured. Nothing is labelled by account.
+//! Names and labels of metrics, declared once. No label names an account.
 
-/// Reservations granted in full or in part, by `outcome`: `full`, `partial`.
+use metrics::{counter, describe_counter};
+
+/// By `outcome`: `full`, `partial`.
+const RESERVATIONS: &str = "quota.reservations_total";
+/// By `outcome`: `installed`, `failed`.
+const REBUILDS: &str = "quota.rebuilds_total";
+const LEASES_EXPIRED: &str = "quota.leases_expired_total";
+const SETTLES_IGNORED: &str = "quota.settles_ignored_total";
+
+/// Tells what each is, to whoever reads them.
+pub fn describe() {
+    describe_counter!(RESERVATIONS, "Reservations granted in full or in part.");
+    describe_counter!(REBUILDS, "States rebuilt from the ledgers, by outcome.");
+    describe_counter!(
+        LEASES_EXPIRED,
+        "Reservations that the ledgers had to settle."
+    );
+    describe_counter!(
+        SETTLES_IGNORED,
+        "Settlements that found nothing to settle: repeated, late, or of before a rebuild."
+    );
+}
+
+/// Units were reserved.
 pub fn reserved(full: bool) {
     let outcome = if full { "full" } else { "partial" };
-    metrics::counter!("quota.reservations", "outcome" => outcome).increment(1);
+    counter!(RESERVATIONS, "outcome" => outcome).increment(1);
 }
 
-/// States rebuilt from the ledgers, by `outcome`: `installed`, `failed`.
+/// A state was rebuilt, or could not be.
 pub fn rebuilt(installed: bool) {
     let outcome = if installed { "installed" } else { "failed" };
-    metrics::counter!("quota.rebuilds", "outcome" => outcome).increment(1);
+    counter!(REBUILDS, "outcome" => outcome).increment(1);
 }
 
-/// Reservations that the ledgers had to settle.
+/// Leases ran out.
 pub fn swept(count: usize) {
-    metrics::counter!("quota.leases_expired").increment(count as u64);
+    counter!(LEASES_EXPIRED).increment(count as u64);
 }
 
-/// Settlements that found nothing to settle: repeated, late, or of before a rebuild.
+/// There was nothing to settle.
 pub fn settles_ignored(count: usize) {
     if count > 0 {
-        metrics::counter!("quota.settles_ignored").increment(count as u64);
+        counter!(SETTLES_IGNORED).increment(count as u64);
     }
 }

@@ -32,6 +32,8 @@ const SETTLE: Duration = Duration::from_millis(300);
 /// With [`SETTLE`] and a new connection it fits into a health probe's second.
 const PING: Duration = Duration::from_millis(300);
 
+const GIVEN_UP: &str = "database_connections_given_up_total";
+
 /// For a service whose every statement finds rows by their keys. The statistics of a young
 /// table would talk the planner into reading all of it instead, and a prepared plan outlives
 /// that youth.
@@ -58,6 +60,10 @@ pub fn connect(url: &str, connections: usize, settings: &[&str]) -> Result<Pool,
         .parse()
         .map_err(|error| format!("the database URL can't be used: {error}"))?;
     config.application_name(application_name());
+    metrics::describe_counter!(
+        GIVEN_UP,
+        "Connections to PostgreSQL that were closed: silent, broken, or left in the middle of something."
+    );
     let manager = Manager {
         watched: with_settings(&config, STATEMENT_TIMEOUT, settings),
         plain: config,
@@ -182,7 +188,7 @@ impl managed::Manager for Manager {
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<DialError> {
         self.judge(connection).await.map_err(|reason| {
             tracing::warn!(reason, "a connection to the database is given up");
-            metrics::counter!("database_connections_given_up_total").increment(1);
+            metrics::counter!(GIVEN_UP).increment(1);
             RecycleError::message(reason)
         })
     }

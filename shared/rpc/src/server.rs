@@ -79,6 +79,7 @@ impl Server {
         listener: TcpListener,
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), tonic::transport::Error> {
+        guard::describe();
         let (reporter, health) = tonic_health::server::health_reporter();
         self.routes.add_service(health);
         // The older of both is what many a client still asks for.

@@ -13,10 +13,15 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
+use crate::work;
+
 /// How often the loops are looked at.
 const LOOK: Duration = Duration::from_millis(500);
 /// A loop that hangs may be waiting for a database that is slow: this much later it is not.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// Failures of loops, by `loop`.
+const FAILURES: &str = "background_loop_failures_total";
 
 /// The loops of a process. Clones are one and the same.
 #[derive(Clone)]
@@ -71,6 +76,8 @@ impl Default for Background {
 impl Background {
     /// Without any loop yet.
     pub fn new() -> Self {
+        metrics::describe_counter!(FAILURES, "Background loops that ended or hung.");
+        work::describe();
         Self {
             began: Instant::now(),
             loops: Arc::default(),
@@ -113,7 +120,7 @@ impl Background {
                 && hung != Some(name)
             {
                 tracing::error!(background = name, "a background loop {what}");
-                metrics::counter!("background_loop_failures_total", "loop" => name).increment(1);
+                metrics::counter!(FAILURES, "loop" => name).increment(1);
             }
             hung = trouble.map(|(name, _)| name);
             if let Some((name, _)) = self.trouble(GRACE) {

@@ -6,6 +6,18 @@ use std::time::Duration;
 use tracing::Instrument;
 use weir_rpc::Deadline;
 
+const PANICS: &str = "work_panics_total";
+const RETRIES: &str = "work_retries_total";
+
+/// Tells what each is, to whoever reads them.
+pub(crate) fn describe() {
+    metrics::describe_counter!(PANICS, "Work of calls that ended by a panic.");
+    metrics::describe_counter!(
+        RETRIES,
+        "Work that lost against another transaction and began anew."
+    );
+}
+
 /// An error of a service, as far as trying again goes.
 pub trait Fault: Send + 'static {
     /// Whether the same again may succeed at once: it lost against another transaction.
@@ -40,7 +52,7 @@ where
     let task = tokio::spawn(work.in_current_span());
     task.await.unwrap_or_else(|_panic| {
         // The hook of panics (weir-telemetry) has logged where.
-        metrics::counter!("work_panics_total").increment(1);
+        metrics::counter!(PANICS).increment(1);
         Err(E::internal())
     })
 }
@@ -68,7 +80,7 @@ where
             match in_time.await.unwrap_or_else(|_| Err(E::late())) {
                 Err(error) if error.is_conflict() && number + 1 < tries.most => {
                     number += 1;
-                    metrics::counter!("work_retries_total").increment(1);
+                    metrics::counter!(RETRIES).increment(1);
                     tokio::time::sleep((tries.pause * number).min(deadline.remaining())).await;
                 }
                 done => return done,

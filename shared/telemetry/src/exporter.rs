@@ -11,6 +11,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 
+use crate::process;
+
 /// Histograms keep samples until this runs.
 const UPKEEP: Duration = Duration::from_secs(5);
 /// A scraper that does not send its request in this time is dropped.
@@ -32,7 +34,7 @@ pub(crate) async fn serve(service: &'static str, address: SocketAddr) -> anyhow:
     metrics::set_global_recorder(recorder)
         .map_err(|_| anyhow::anyhow!("a metrics recorder is already there"))?;
     tokio::spawn(keep_up(handle.clone()));
-    tokio::spawn(accept(listener, handle));
+    tokio::spawn(accept(service, listener, handle));
     Ok(())
 }
 
@@ -43,7 +45,7 @@ async fn keep_up(handle: PrometheusHandle) {
     }
 }
 
-async fn accept(listener: TcpListener, handle: PrometheusHandle) {
+async fn accept(service: &'static str, listener: TcpListener, handle: PrometheusHandle) {
     loop {
         let Ok((stream, _)) = listener.accept().await else {
             // Out of descriptors; there will be some again.
@@ -52,23 +54,24 @@ async fn accept(listener: TcpListener, handle: PrometheusHandle) {
         };
         let handle = handle.clone();
         tokio::spawn(async move {
-            let service = service_fn(move |request: http::Request<hyper::body::Incoming>| {
-                let answer = answer(request.uri().path(), &handle);
+            let answering = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+                let answer = answer(request.uri().path(), service, &handle);
                 async move { Ok::<_, Infallible>(answer) }
             });
             let _ = hyper::server::conn::http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(HEADER_TIMEOUT)
-                .serve_connection(TokioIo::new(stream), service)
+                .serve_connection(TokioIo::new(stream), answering)
                 .await;
         });
     }
 }
 
-fn answer(path: &str, handle: &PrometheusHandle) -> http::Response<Full<Bytes>> {
+fn answer(path: &str, service: &str, handle: &PrometheusHandle) -> http::Response<Full<Bytes>> {
     let mut response = http::Response::new(Full::default());
     if path == "/metrics" {
-        *response.body_mut() = Full::from(handle.render());
+        let text = handle.render() + &process::render(service);
+        *response.body_mut() = Full::from(text);
         response.headers_mut().insert(
             http::header::CONTENT_TYPE,
             http::HeaderValue::from_static("text/plain; version=0.0.4"),

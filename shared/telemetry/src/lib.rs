@@ -12,6 +12,7 @@
 
 mod discretion;
 mod exporter;
+mod process;
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;

@@ -10,6 +10,7 @@ mod fuzz;
 mod identity;
 mod lifetimes;
 mod limits;
+mod metrics;
 mod poison;
 mod privacy;
 mod requests;

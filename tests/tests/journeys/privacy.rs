@@ -1,9 +1,9 @@
-//! Values of events and keys are in no log and no metric.
+//! Values of events and keys are in no log and no metric, at no level.
 
 use serde_json::{Value, json};
-use weir_stack::Service;
+use weir_stack::{Service, StackOptions};
 use weir_tests::events::{identify, track, with};
-use weir_tests::{Account, Plan, eventually, journey_alone};
+use weir_tests::{Account, Plan, eventually, journey_alone_with};
 
 const CANARY: &str = "canary7f3a";
 
@@ -33,7 +33,11 @@ fn deed(canary: &str, n: usize) -> Value {
 
 #[test]
 fn values_and_keys_are_in_no_log_and_no_metric() {
-    journey_alone(async |weir| {
+    let options = StackOptions {
+        log: Some("trace".to_owned()),
+        ..StackOptions::temporary()
+    };
+    journey_alone_with(options, async |weir| {
         let account = Account::create(weir, Plan::default()).await;
         let (people, deeds) = (batch(person), batch(deed));
         // All at once, so that batches meet in the database and collide there.

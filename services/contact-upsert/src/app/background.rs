@@ -12,7 +12,7 @@ use crate::metrics;
 use crate::store::{Aged, Store};
 
 /// What is dropped, and at what age.
-const LIFE_TIMES: [(Aged, TimeDelta); 4] = [
+const LIFE_TIMES: [(Aged, TimeDelta); 5] = [
     // Segment retries for four hours; anything that comes again after this long is no retry.
     (Aged::Receipts, TimeDelta::days(30)),
     // A late retry of what was deleted (semantics 3.9).
@@ -22,6 +22,8 @@ const LIFE_TIMES: [(Aged, TimeDelta); 4] = [
     // Quota asks for today's windows, and yesterday's at their edge; the rest is for people
     // who ask what was charged last month.
     (Aged::Usage, TimeDelta::days(35)),
+    // They have the end of their time with them.
+    (Aged::KeptRemoves, TimeDelta::zero()),
 ];
 /// Between two rounds over all accounts. A row lives that much longer at most.
 const ROUND: Duration = Duration::from_secs(1_800);

@@ -1,6 +1,7 @@
 //! The second line of defence: a batch that PostgreSQL refuses for a value loses the events at
 //! fault, and no others. That no value gets this far is for the conversion to see to; here it
-//! is found out by attempts that are rolled back, and counted.
+//! is found out by attempts that are rolled back, and counted. So is an event that would make
+//! what is there already, however often it is tried: its neighbours must not wait for it.
 
 use std::sync::Arc;
 
@@ -30,7 +31,7 @@ pub(super) async fn store_the_rest(
         .collect();
     let stored = app.persist(part_of(batch, &rest), deadline, Purpose::Store);
     let stored = match stored.await {
-        Err(Error::Refused) => {
+        Err(Error::Refused | Error::Taken) => {
             tracing::error!("the database refuses a batch whose events it takes one by one");
             return Err(Error::Internal);
         }
@@ -70,7 +71,7 @@ async fn culprits(app: &App, batch: &Arc<Batch>, deadline: Deadline) -> Result<V
         for half in [one, other] {
             let rehearsed = app.persist(part_of(batch, half), deadline, Purpose::Rehearse);
             match rehearsed.await {
-                Err(Error::Refused) => refused.push(half.to_vec()),
+                Err(Error::Refused | Error::Taken) => refused.push(half.to_vec()),
                 rehearsed => {
                     rehearsed?;
                 }

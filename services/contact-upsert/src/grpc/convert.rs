@@ -1,8 +1,11 @@
 //! Between the wire and the domain.
 
+use std::ops::RangeInclusive;
+
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use chrono::{DateTime, NaiveDate, Utc};
+use prost::Message as _;
 use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
@@ -17,20 +20,23 @@ use weir_proto::contact::v1::{
     KeyStrategy as KeyChoice, MembershipMode as UpdateMode, MembershipUpdate as Update,
     MergeStrategy as MergeChoice,
 };
-use weir_rpc::{internal, invalid};
+use weir_rpc::invalid;
 use weir_values::FieldId;
 
 use crate::app::{Ignored, Outcome, Profile};
 use crate::domain::{
     ANONYMOUS_ID, Batch, Event, KeyStrategy, MembershipMode, MembershipUpdate, MergeStrategy, Mode,
-    Settings, Status as Stored, USER_ID, is_email, normalise,
+    Register, Settings, Status as Stored, USER_ID, is_email, normalise,
 };
+use crate::metrics;
 use crate::store::{ContactKey, UniqueIdentifiers};
 
 /// The edge takes no more in one request.
 const MAX_EVENTS: usize = 1_000;
 /// Ids of 255 characters.
 const MAX_ID_BYTES: usize = 1_020;
+/// 1 to 9999, in seconds: what a timestamp of the contract holds.
+const YEARS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 const MAX_CLOSED: usize = 1_000;
 /// Removes that an account may have kept whose plan we are not told.
 const MAX_KEPT_REMOVES: i64 = 50_000;
@@ -212,8 +218,7 @@ fn without_nul(text: ByteString) -> ByteString {
 fn micros_of(time: Timestamp) -> Option<i64> {
     let nanos = u32::try_from(time.nanos).ok()?;
     let time = DateTime::from_timestamp(time.seconds, nanos)?;
-    let years = -62_135_596_800..=253_402_300_799;
-    years
+    YEARS
         .contains(&time.timestamp())
         .then(|| time.timestamp_micros())
 }
@@ -327,47 +332,52 @@ pub(super) fn closing_of(batches: &[BatchKey]) -> Result<Vec<(NaiveDate, BatchId
     closing.collect()
 }
 
-pub(super) fn contact_of(profile: &Profile<'_>) -> Result<Contact, Status> {
+/// A value that can't be read is left out: it must not keep others from being read.
+pub(super) fn contact_of(profile: &Profile<'_>) -> Contact {
     let stored = profile.stored;
-    let fields = profile
-        .fields
-        .iter()
-        .map(|register| {
-            let json = register.value.unwrap_or("null");
-            Ok(ContactField {
-                field_id: register.field.to_owned(),
-                value: Some(value_of(register.field, json).ok_or_else(internal)?),
-                event_time: DateTime::from_timestamp_micros(register.stamp.micros)
-                    .map(timestamp_of),
-            })
+    let field = |register: &Register<'_>| {
+        let value = value_of(register.field, register.value?);
+        if value.is_none() {
+            tracing::error!(contact = %stored.id, "a stored value is not canonical");
+            metrics::unreadable("value");
+        }
+        Some(ContactField {
+            field_id: register.field.to_owned(),
+            value: Some(value?),
+            event_time: DateTime::from_timestamp_micros(register.stamp.micros).map(timestamp_of),
         })
-        .collect::<Result<_, Status>>()?;
-    Ok(Contact {
+    };
+    Contact {
         contact_id: stored.id.to_string(),
         user_ids: stored.user_ids.clone(),
         anonymous_ids: stored.anonymous_ids.clone(),
-        fields,
+        fields: profile.fields.iter().filter_map(field).collect(),
         create_time: Some(timestamp_of(stored.create_time)),
         update_time: Some(timestamp_of(stored.update_time)),
         joined_contact_ids: stored.joined.iter().map(ToString::to_string).collect(),
-    })
+    }
+}
+
+/// In a list: with its tag and length.
+pub(super) fn encoded_len(contact: &Contact) -> usize {
+    contact.encoded_len() + 6
 }
 
 /// None where the value is not one that the field could hold, which mapping never sends.
 fn value_of(field: &str, json: &str) -> Option<Value> {
     use weir_values::Value as Typed;
     let field: FieldId = field.parse().ok()?;
-    let typed = Typed::from_canonical(&field, json);
-    let kind = match typed
-        .inspect_err(|_| tracing::error!("a stored value is not canonical"))
-        .ok()?
-    {
+    let kind = match Typed::from_canonical(&field, json).ok()? {
         Typed::Text(text) => value::Kind::Text(text),
         Typed::Integer(integer) => value::Kind::Integer(integer),
         Typed::Decimal(decimal) => value::Kind::Decimal(decimal.to_string()),
         Typed::Boolean(boolean) => value::Kind::Boolean(boolean),
         Typed::Date(date) => value::Kind::Date(date.to_string()),
-        Typed::TimeAndDate(instant) => value::Kind::TimeAndDate(timestamp_of(instant)),
+        Typed::TimeAndDate(instant) if YEARS.contains(&instant.timestamp()) => {
+            value::Kind::TimeAndDate(timestamp_of(instant))
+        }
+        // Clients can't write such a timestamp down.
+        Typed::TimeAndDate(_) => return None,
         Typed::Time(time) => value::Kind::Time(time.to_string()),
         Typed::MultiSelect(values) => value::Kind::MultiSelect(TextList { values }),
         Typed::Object(json) => value::Kind::ObjectJson(json),

@@ -2,7 +2,7 @@
 
 use tonic::{Code, Status};
 use weir_reasons::Reason;
-use weir_rpc::{aborted, internal, invalid, refused, refused_with, unavailable};
+use weir_rpc::{aborted, internal, invalid, not_found, refused, refused_with, unavailable};
 
 use crate::app::Error;
 
@@ -38,7 +38,10 @@ pub(super) fn status_of(error: Error) -> Status {
             &format!("events[{position}].fields_json"),
             "must be a JSON object of field ids and canonical values",
         ),
+        Error::ContactUnknown => not_found(Reason::ContactUnknown, "contact"),
+        Error::AccountUnknown => not_found(Reason::AccountUnknown, "account"),
+        Error::MappingAway => unavailable("the mapping service"),
         Error::Unavailable | Error::Conflict => unavailable("the contact store"),
-        Error::Refused | Error::Internal => internal(),
+        Error::Refused | Error::Taken | Error::Internal => internal(),
     }
 }

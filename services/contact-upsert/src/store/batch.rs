@@ -47,6 +47,9 @@ pub enum NotStored {
     /// Another transaction was faster: the same again.
     #[error("another transaction was faster")]
     Conflict,
+    /// A key that it would make is there: made by another meanwhile, or else never to be made.
+    #[error("a key is there already")]
+    Taken,
     /// A statement before it failed, which tells why.
     #[error("the transaction had failed before")]
     Aftermath,
@@ -84,7 +87,7 @@ impl From<tokio_postgres::Error> for NotStored {
     fn from(error: tokio_postgres::Error) -> Self {
         match error.code() {
             // Someone made the same identifier or receipt in the meantime.
-            Some(&SqlState::UNIQUE_VIOLATION) => Self::Conflict,
+            Some(&SqlState::UNIQUE_VIOLATION) => Self::Taken,
             Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => Self::Aftermath,
             _ => Failure::from(error).into(),
         }

@@ -22,7 +22,11 @@ const LIVE: &str = "
         SELECT contact_id, redirect_to FROM contacts WHERE account_id = $1 AND contact_id = $2
         UNION ALL
         SELECT c.contact_id, c.redirect_to
-        FROM chain JOIN contacts c ON c.account_id = $1 AND c.contact_id = chain.redirect_to)
+        FROM chain CROSS JOIN LATERAL (
+            SELECT contact_id, redirect_to FROM contacts
+            WHERE account_id = $1 AND contact_id = chain.redirect_to
+            LIMIT 1
+        ) AS c)
     SELECT contact_id FROM chain WHERE redirect_to IS NULL";
 
 const ONE: &str = "
@@ -36,22 +40,45 @@ const PAGE: &str = "
     ORDER BY contact_id
     LIMIT $3";
 
+/// Of each kind the first few.
 const IDENTIFIERS: &str = "
-    SELECT i.contact_id, i.kind, i.value
+    SELECT k.contact_id, i.kind, i.value
     FROM unnest($2::uuid[]) AS k (contact_id)
-    JOIN identifiers i ON i.account_id = $1 AND i.contact_id = k.contact_id
-    WHERE i.kind IN ('u', 'a')
-    ORDER BY i.contact_id, i.kind, i.value";
+    CROSS JOIN LATERAL (
+        SELECT kind, value, row_number() OVER (PARTITION BY kind ORDER BY value) AS place
+        FROM (
+            SELECT kind, value FROM identifiers
+            WHERE account_id = $1 AND contact_id = k.contact_id
+            OFFSET 0
+        ) AS held
+        WHERE kind IN ('u', 'a')
+    ) AS i
+    WHERE i.place <= $3
+    ORDER BY k.contact_id, i.kind, i.value";
 
 const JOINED: &str = "
-    WITH RECURSIVE joined AS (
-        SELECT j.survivor_id AS contact_id, j.joined_id
-        FROM unnest($2::uuid[]) AS k (contact_id)
-        JOIN joins j ON j.account_id = $1 AND j.survivor_id = k.contact_id
-        UNION ALL
-        SELECT d.contact_id, j.joined_id
-        FROM joined d JOIN joins j ON j.account_id = $1 AND j.survivor_id = d.joined_id)
-    SELECT contact_id, joined_id FROM joined ORDER BY contact_id, joined_id";
+    SELECT k.contact_id, j.joined_id
+    FROM unnest($2::uuid[]) AS k (contact_id)
+    CROSS JOIN LATERAL (
+        WITH RECURSIVE joined AS (
+            SELECT joined_id FROM joins
+            WHERE account_id = $1 AND survivor_id = k.contact_id
+            UNION ALL
+            SELECT next.joined_id
+            FROM joined CROSS JOIN LATERAL (
+                SELECT joined_id FROM joins
+                WHERE account_id = $1 AND survivor_id = joined.joined_id
+                OFFSET 0
+            ) AS next)
+        SELECT joined_id FROM joined LIMIT $3
+    ) AS j
+    ORDER BY k.contact_id, j.joined_id";
+
+const IS_KNOWN: &str = "SELECT EXISTS (SELECT FROM accounts WHERE account_id = $1)";
+
+/// Of a contact's user ids, anonymous ids and joined contacts, each: a shared device collects
+/// anonymous ids without end, and an answer must hold them.
+const MAX_SHOWN: i64 = 1_000;
 
 /// What a contact is asked for by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +102,16 @@ pub struct StoredProfile {
 }
 
 impl Store {
+    /// Whether anything was ever stored for the account.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn knows(&self, account: AccountId) -> Result<bool, Failure> {
+        let client = self.client().await?;
+        let is_known = client.prepare_cached(IS_KNOWN).await?;
+        Ok(client.query_one(&is_known, &[&account.0]).await?.get(0))
+    }
+
     /// One contact; that into which it was joined, where it was.
     ///
     /// # Errors
@@ -159,7 +196,7 @@ async fn profiles(
     let places: HashMap<Uuid, usize> = ids.iter().copied().zip(0..).collect();
     let identifiers = snapshot.prepare_cached(IDENTIFIERS).await?;
     let joined = snapshot.prepare_cached(JOINED).await?;
-    let sought: [&(dyn ToSql + Sync); 2] = [&account.0, &ids];
+    let sought: [&(dyn ToSql + Sync); 3] = [&account.0, &ids, &MAX_SHOWN];
     let (identifiers, joined) = tokio::try_join!(
         snapshot.query(&identifiers, &sought),
         snapshot.query(&joined, &sought),

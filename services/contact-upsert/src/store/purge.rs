@@ -58,6 +58,8 @@ pub enum Aged {
     Joins,
     Deletions,
     Usage,
+    /// Removes for people who did not become known (semantics 4.7).
+    KeptRemoves,
 }
 
 impl Aged {
@@ -68,6 +70,7 @@ impl Aged {
             Self::Joins => "joins",
             Self::Deletions => "deletions",
             Self::Usage => "usage",
+            Self::KeptRemoves => "kept_removes",
         }
     }
 }
@@ -100,6 +103,7 @@ impl Store {
             Aged::Joins => JOINS,
             Aged::Deletions => DELETIONS,
             Aged::Usage => return self.purge_usage(account, time.date_naive()).await,
+            Aged::KeptRemoves => return self.purge_kept(account, time).await,
         };
         let client = self.client().await?;
         let purge = client.prepare_cached(sql).await?;

@@ -181,6 +181,23 @@ async fn a_merge_key_row_that_is_out_of_step_is_mended() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_id_that_leads_nowhere_is_linked_anew() {
+    let service = Service::start().await;
+    service.upsert(vec![identify(0, ("u1", "-"), "")]).await;
+    let client = service.sql().await;
+    let astray = "UPDATE identifiers SET contact_id = gen_random_uuid() WHERE account_id = $1";
+    client.execute(astray, &[&service.account]).await.unwrap();
+    let again = service
+        .replica()
+        .await
+        .upsert(vec![identify(1, ("u1", "-"), r#"{"str::first":"Lana"}"#)])
+        .await;
+    assert_eq!(statuses(&again), [Stored]);
+    let contact = service.user("u1").await;
+    assert_eq!(contact.contact_id, contact_id(&again, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_replica_keeps_in_mind_gives_way_to_a_join_by_another() {
     let service = Service::start().await;
     let other = service.replica().await;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "../../../../tests/src/identifiers.rs"]
 mod identifiers;
 mod identity;
 mod ledger;
@@ -9,6 +10,7 @@ mod outage;
 mod plans;
 mod purge;
 mod races;
+mod reads;
 mod refused;
 mod relay;
 mod removes;

@@ -23,7 +23,11 @@ const LARGE: [&str; 7] = [
 ];
 
 /// They ask whether there is any row at all, or go through all of them in order.
-const IN_ORDER: [&str; 2] = ["SELECT EXISTS (SELECT FROM contacts", "every account"];
+const IN_ORDER: [&str; 3] = [
+    "SELECT EXISTS (SELECT FROM contacts",
+    "every account",
+    "SELECT count(*) FROM kept_removes",
+];
 
 /// Full ones, as large batches are.
 const KEYS: usize = 500;
@@ -61,7 +65,7 @@ fn statements() -> BTreeSet<String> {
 }
 
 /// 40,000 people, as an import leaves them.
-const FILL: [&str; 5] = [
+const FILL: [&str; 6] = [
     "INSERT INTO contacts SELECT $1, md5('c' || n)::uuid, true, '{\"str::first\":\"Lana\"}',
          '[[1,\"m\"]]', NULL, 1, now(), now() FROM generate_series(1, 40000) AS n",
     "INSERT INTO identifiers (account_id, kind, value, contact_id, version, link_time, event_time,
@@ -72,6 +76,8 @@ const FILL: [&str; 5] = [
          'account_id', $1::uuid, 'event_key', gen_random_uuid()))).*
      FROM generate_series(1, 40000) AS n, (SELECT receipts AS r FROM receipts LIMIT 1) AS one",
     "INSERT INTO usage SELECT $1, CURRENT_DATE, gen_random_uuid(), 1
+     FROM generate_series(1, 40000) AS n",
+    "INSERT INTO kept_removes SELECT $1, 'u', 'k' || n, gen_random_uuid(), now(), 'm', now()
      FROM generate_series(1, 40000) AS n",
     "INSERT INTO outbox SELECT $1, gen_random_uuid(), '{}' FROM generate_series(1, 40000) AS n",
 ];

@@ -30,6 +30,12 @@ async fn rows_go_when_their_time_is_over_and_not_before() {
         client.execute(rows, &[&service.account]).await.unwrap();
     }
 
+    service
+        .upsert(vec![find(1, ("u8", "-")), find(1, ("u9", "-"))])
+        .await;
+    let over = "UPDATE kept_removes SET keep_until = now() WHERE account_id = $1 AND value = 'u8'";
+    client.execute(over, &[&service.account]).await.unwrap();
+
     // A round is made when a process starts.
     let _replica = service.replica().await;
     for (what, left) in [
@@ -46,6 +52,9 @@ async fn rows_go_when_their_time_is_over_and_not_before() {
         ("joins WHERE identifiers IS NULL", 1),
         ("joins WHERE join_time < now() - interval '80 days'", 2),
         ("deletions WHERE true", 1),
+        ("kept_removes WHERE true", 1),
+        ("identifiers WHERE value = 'u8'", 0),
+        ("identifiers WHERE value = 'u9'", 1),
     ] {
         let count = format!("SELECT count(*) FROM {what} AND account_id = $1");
         service.until_count(&count, left).await;

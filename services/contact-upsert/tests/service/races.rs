@@ -56,7 +56,7 @@ impl Hand {
 
 impl Service {
     /// Until so many sessions wait for a row that another one holds.
-    async fn until_waiting(&self, sessions: i64) {
+    pub async fn until_waiting(&self, sessions: i64) {
         let client = self.sql().await;
         let waiting = "SELECT count(*) FROM pg_stat_activity
                        WHERE datname = current_database() AND wait_event_type = 'Lock'";

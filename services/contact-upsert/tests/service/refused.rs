@@ -36,6 +36,29 @@ async fn an_event_that_cannot_be_stored_costs_its_neighbours_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_event_that_always_loses_is_no_lost_race_and_costs_its_neighbours_nothing() {
+    let service = Service::start().await;
+    service
+        .upsert(vec![track(0, ("-", "a1"), r#"{"str::first":"V"}"#)])
+        .await;
+    let person = service.upsert(vec![identify(1, ("u1", "-"), "")]).await;
+    // That the two became one stands in a row already, which no merge expects.
+    let person: uuid::Uuid = contact_id(&person, 0).parse().unwrap();
+    let client = service.sql().await;
+    let row = "INSERT INTO joins SELECT account_id, $2, $2, now(), '[]' FROM accounts
+               WHERE account_id = $1";
+    client
+        .execute(row, &[&service.account, &person])
+        .await
+        .unwrap();
+
+    let events = || vec![good(2), identify(3, ("u1", "a1"), ""), good(4)];
+    let answer = service.upsert(events()).await;
+    assert_eq!(statuses(&answer), [Stored, Unstorable, Stored]);
+    assert_eq!((answer.units, service.units().await), (2, 4));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_batch_of_one_that_cannot_be_stored_is_answered_so() {
     let service = Service::start().await;
     let answer = service

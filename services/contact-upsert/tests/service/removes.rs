@@ -118,6 +118,80 @@ async fn no_remove_is_stranded_however_it_meets_the_batch_that_links_its_person(
     assert_eq!(wrong, Vec::<String>::new());
 }
 
+/// Another replica's transaction, by hand.
+async fn hand(service: &Service, statements: &[&str]) -> tokio_postgres::Client {
+    let client = service.sql().await;
+    client.batch_execute("BEGIN").await.unwrap();
+    for statement in statements {
+        client
+            .execute(*statement, &[&service.account])
+            .await
+            .unwrap();
+    }
+    client
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remove_that_waits_for_the_batch_that_links_its_person_finds_it() {
+    let service = Service::start().await;
+    service.upsert(vec![identify(0, ("-", "a1"), "")]).await;
+    let link = "INSERT INTO identifiers SELECT account_id, 'u', 'u1', contact_id, 1, link_time,
+                    event_time, message_id FROM identifiers WHERE account_id = $1";
+    let hand = hand(&service, &[link]).await;
+    let (batch, mut client) = (
+        service.batch(vec![find(1, ("u1", "-"))]),
+        service.client.clone(),
+    );
+    let call = tokio::spawn(async move { client.upsert_contacts(batch).await });
+    service.until_waiting(1).await;
+    hand.batch_execute("COMMIT").await.unwrap();
+    let answer = call.await.unwrap().unwrap().into_inner();
+    assert_eq!(statuses(&answer), [Stored]);
+    assert_eq!(service.count(KEPT).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_waits_for_a_remove_hands_it_over() {
+    let service = Service::start().await;
+    service.upsert(vec![identify(0, ("-", "a1"), "")]).await;
+    let mark = "INSERT INTO identifiers VALUES ($1, 'u', 'u1',
+        '00000000-0000-0000-0000-000000000000', 0, now(), now(), 'm')";
+    let keep = "INSERT INTO kept_removes VALUES ($1, 'u', 'u1', gen_random_uuid(), now(), 'm',
+        now() + interval '30 days')";
+    let first = hand(&service, &[mark, keep]).await;
+    let call = |second| {
+        let batch = service.batch(vec![identify(second, ("u1", "a1"), "")]);
+        let mut client = service.client.clone();
+        tokio::spawn(async move { client.upsert_contacts(batch).await })
+    };
+    let linking = call(1);
+    service.until_waiting(1).await;
+    first.batch_execute("COMMIT").await.unwrap();
+    let answer = linking.await.unwrap().unwrap().into_inner();
+    assert_eq!(statuses(&answer), [Stored]);
+    assert_eq!(service.count(KEPT).await, 0);
+    assert_eq!(service.count(HANDED_OVER).await, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remove_that_is_kept_beside_another_one_meanwhile_is_handed_over_as_well() {
+    let service = Service::start().await;
+    service.upsert(vec![find(0, ("u1", "-"))]).await;
+    let hold = "UPDATE identifiers SET version = version WHERE account_id = $1 AND value = 'u1'";
+    let keep = "INSERT INTO kept_removes VALUES ($1, 'u', 'u1', gen_random_uuid(), now(), 'm',
+        now() + interval '30 days')";
+    let second = hand(&service, &[hold, keep]).await;
+    let batch = service.batch(vec![identify(1, ("u1", "-"), "")]);
+    let mut client = service.client.clone();
+    let linking = tokio::spawn(async move { client.upsert_contacts(batch).await });
+    service.until_waiting(1).await;
+    second.batch_execute("COMMIT").await.unwrap();
+    let answer = linking.await.unwrap().unwrap().into_inner();
+    assert_eq!(statuses(&answer), [Stored]);
+    assert_eq!(service.count(KEPT).await, 0);
+    assert_eq!(service.count(HANDED_OVER).await, 2);
+}
+
 impl Service {
     /// As the edge's caller does.
     async fn patiently(

@@ -138,7 +138,7 @@ where
     let request = deadline.request(message())?;
     match tokio::time::timeout(deadline.remaining(), send(request)).await {
         Ok(answer) => answer.map(Response::into_inner),
-        Err(_) => Err(Status::deadline_exceeded("no answer in time")),
+        Err(_) => Err(weir_rpc::late()),
     }
 }
 

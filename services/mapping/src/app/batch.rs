@@ -11,7 +11,7 @@ use super::{App, Error};
 use crate::domain::event::{EventKind, Mapper, Outcome, RawEvent};
 use crate::domain::log::LogEntry;
 use crate::domain::sample::{Candidate, pick};
-use crate::domain::snapshot::{LOCATION, Snapshot};
+use crate::domain::snapshot::Snapshot;
 use crate::metrics;
 use crate::store::Pending;
 
@@ -116,13 +116,13 @@ fn path_of(snapshot: &Snapshot, entry: &LogEntry) -> String {
     };
     let mut pairs = contact.traits.pairs.iter();
     if let Some(pair) = pairs.find(|pair| pair.target == entry.field_id) {
-        return format!("traits.{}", pair.path.as_str());
+        return pair.path_within("traits");
     }
     // Of a track it describes the activity (semantics 2.7).
-    let part = LOCATION
-        .into_iter()
-        .find(|(_, field, _)| *field == entry.field_id && entry.kind != EventKind::Track);
-    part.map_or_else(String::new, |(part, _, _)| format!("location.{part}"))
+    let mut parts = contact.location.iter();
+    parts
+        .find(|part| part.field == entry.field_id && entry.kind != EventKind::Track)
+        .map_or_else(String::new, |part| format!("location.{}", part.name))
 }
 
 /// Whether the source leaves its first state: only an identify that was not refused does that.

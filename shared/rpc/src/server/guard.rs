@@ -26,6 +26,18 @@ use crate::{Deadline, trace};
 /// hundreds of events they would only wait for the database, and memory would grow.
 const MAX_CALLS: usize = 256;
 
+/// From a call's head to its answer, by `method`.
+const DURATION: &str = "rpc_server_duration_seconds";
+const SHED: &str = "rpc_server_calls_shed_total";
+const PANICS: &str = "rpc_server_panics_total";
+
+/// Tells what each is, to whoever reads them.
+pub(super) fn describe() {
+    metrics::describe_histogram!(DURATION, "Time of a call from its head to its answer.");
+    metrics::describe_counter!(SHED, "Calls turned away because too many were under way.");
+    metrics::describe_counter!(PANICS, "Calls that ended by a panic.");
+}
+
 type Answering<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
 
 /// A service, guarded.
@@ -73,7 +85,7 @@ where
         trace::adopt(&span, request.headers());
         let started = Instant::now();
         let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
-            metrics::counter!("rpc_server_calls_shed_total").increment(1);
+            metrics::counter!(SHED).increment(1);
             let message = "more calls are under way than there is room for";
             let status = refused(Code::ResourceExhausted, Reason::Overloaded, message);
             return Box::pin(std::future::ready(Ok(status.into_http())));
@@ -86,14 +98,13 @@ where
                 Ok(Ok(response)) => response?,
                 Ok(Err(_panic)) => {
                     // The hook of panics has logged where.
-                    metrics::counter!("rpc_server_panics_total").increment(1);
+                    metrics::counter!(PANICS).increment(1);
                     internal().into_http()
                 }
                 Err(_) => late().into_http(),
             };
             let elapsed = started.elapsed();
-            metrics::histogram!("rpc_server_duration_seconds", "method" => method)
-                .record(elapsed.as_secs_f64());
+            metrics::histogram!(DURATION, "method" => method).record(elapsed.as_secs_f64());
             tracing::debug!(elapsed_ms = elapsed.as_millis(), "answered");
             drop(room);
             Ok(with_reason(response))

@@ -22,8 +22,9 @@ pub enum Care {
     InSteps,
     /// Everything at once, so that all contacts are locked in order.
     AtOnce,
-    /// And take a merge key that is not its contact's current value for nobody's, rather than
-    /// for a sign that the contact changed between the two reads.
+    /// And take an identifier that its contact does not bear out, as it has another value or is
+    /// not there, for nobody's, rather than for a sign that the contact changed between the two
+    /// reads.
     Heal,
 }
 
@@ -106,13 +107,11 @@ impl<'a> Snapshot<'a> {
                 });
                 continue;
             }
-            let slot = *self.slots.get(&link.contact).ok_or(Unusable::Stale)?;
-            let stands = is_current(
-                self.facts.settings,
-                &self.contacts[slot],
-                &self.facts.keys[key.0],
-            );
-            if !stands && self.care != Care::Heal {
+            let slot = self.slots.get(&link.contact).copied().filter(|slot| {
+                let contact = &self.contacts[*slot];
+                is_current(self.facts.settings, contact, &self.facts.keys[key.0])
+            });
+            if slot.is_none() && self.care != Care::Heal {
                 return Err(Unusable::Stale);
             }
             let stored = Some(StoredAs {
@@ -120,8 +119,8 @@ impl<'a> Snapshot<'a> {
                 version: link.version,
                 linked_micros: link.linked_micros,
             });
-            let now = stands.then_some(LinkedTo {
-                contact: slot,
+            let now = slot.map(|contact| LinkedTo {
+                contact,
                 stamp: link.stamp,
             });
             self.links[key.0] = Some(Link {

@@ -10,16 +10,15 @@ use futures_util::future::join_all;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::AudienceId;
+use weir_postgres::Transaction;
 
 use super::{BatchTransaction, NotStored, sql};
 use crate::domain::{Changes, Key, Message, NOBODY, Remove, Stamp};
 use crate::metrics;
+use crate::store::kept::KEPT_FOR;
 use crate::store::{OutboxRow, micros_of, time_of};
 
-/// Segment does not retry for longer; who did not become known by then is let go.
-const KEPT_FOR: TimeDelta = TimeDelta::days(30);
-
-impl BatchTransaction<'_> {
+impl<'c> BatchTransaction<'c> {
     /// Inserts links, and the rows that lead to nobody, in one order. Either may be there as
     /// a row that leads to nobody; what is somebody's is left, and the batch begins anew.
     pub(super) async fn insert_links_and_marks(
@@ -80,7 +79,9 @@ impl BatchTransaction<'_> {
         let audiences: Vec<Uuid> = rows.iter().map(|row| row.audience.0).collect();
         let times: Vec<DateTime<Utc>> = rows.iter().map(|row| time_of(row.stamp.micros)).collect();
         let messages: Vec<&str> = rows.iter().map(|row| &*row.stamp.message_id).collect();
-        let until = self.now + KEPT_FOR;
+        // One moment each, so that the oldest are told from the others.
+        let moments = (0..).map(|n| self.now + KEPT_FOR + TimeDelta::microseconds(n));
+        let until: Vec<DateTime<Utc>> = moments.take(rows.len()).collect();
         let insert = self.transaction.prepare_cached(sql::KEEP_REMOVES).await?;
         let parameters = &[
             &self.batch.account.0 as _,
@@ -106,15 +107,9 @@ impl BatchTransaction<'_> {
         Ok(row.map_or(0, |row| row.get(0)))
     }
 
-    /// Drops the oldest of the account's removes; answers how many. Those that another batch
-    /// hands over at this moment are left to it.
-    ///
-    /// # Errors
-    /// When PostgreSQL refuses.
-    pub async fn drop_oldest_kept(&self, count: i64) -> Result<u64, NotStored> {
-        let drop = self.transaction.prepare_cached(sql::DROP_KEPT).await?;
-        let account = &self.batch.account.0;
-        Ok(self.transaction.execute(&drop, &[account, &count]).await?)
+    /// For what is neither read nor written here.
+    pub fn inner(&self) -> &Transaction<'c> {
+        &self.transaction
     }
 
     /// Takes the removes that were kept under the links that this batch has written, and

@@ -188,10 +188,12 @@ pub(super) const SIGN_LINKS: &str = "
 pub(super) const KEEP_REMOVES: &str = "
     INSERT INTO kept_removes AS k (account_id, kind, value, audience_id, update_time,
                                    message_id, keep_until)
-    SELECT a.account_id, u.kind, u.value, u.audience_id, u.update_time, u.message_id, $7
+    SELECT a.account_id, u.kind, u.value, u.audience_id, u.update_time, u.message_id,
+           u.keep_until
     FROM accounts a
-    CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[])
-               AS u (kind, value, audience_id, update_time, message_id)
+    CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[],
+                      $7::timestamptz[])
+               AS u (kind, value, audience_id, update_time, message_id, keep_until)
     WHERE a.account_id = $1
     ON CONFLICT (account_id, kind, value, audience_id) DO UPDATE
     SET update_time = excluded.update_time, message_id = excluded.message_id,
@@ -199,15 +201,6 @@ pub(super) const KEEP_REMOVES: &str = "
     WHERE (k.update_time, k.message_id) < (excluded.update_time, excluded.message_id)";
 
 pub(super) const COUNT_KEPT: &str = "SELECT count(*) FROM kept_removes WHERE account_id = $1";
-
-pub(super) const DROP_KEPT: &str = "
-    DELETE FROM kept_removes
-    WHERE account_id = $1 AND (kind, value, audience_id) IN (
-        SELECT kind, value, audience_id FROM kept_removes
-        WHERE account_id = $1
-        ORDER BY keep_until, update_time
-        LIMIT $2
-        FOR UPDATE SKIP LOCKED)";
 
 /// All that is kept under one identifier.
 pub(super) const TAKE_KEPT: &str = "

@@ -33,16 +33,18 @@ impl BatchTransaction<'_> {
         if !changes.contacts_moved.is_empty() {
             writes.push(Box::pin(self.move_registers(changes)));
         }
+        // New keys before those that move or go. Who makes a key may have to wait for a batch
+        // that changes its row, and so that one must be past making keys itself.
+        if changes.has_marks() {
+            writes.push(Box::pin(self.insert_links_and_marks(changes)));
+        } else if !changes.links_new.is_empty() {
+            writes.push(Box::pin(self.insert_links(changes)));
+        }
         if !changes.links_gone.is_empty() {
             writes.push(Box::pin(self.delete_links(changes)));
         }
         if !changes.links_moved.is_empty() {
             writes.push(Box::pin(self.move_links(changes)));
-        }
-        if changes.has_marks() {
-            writes.push(Box::pin(self.insert_links_and_marks(changes)));
-        } else if !changes.links_new.is_empty() {
-            writes.push(Box::pin(self.insert_links(changes)));
         }
         if !changes.links_signed.is_empty() {
             writes.push(Box::pin(self.sign_links(changes)));
@@ -264,7 +266,7 @@ impl BatchTransaction<'_> {
             Ok(())
         } else {
             // Another copy of an event was stored meanwhile.
-            Err(NotStored::Conflict)
+            Err(NotStored::Taken)
         }
     }
 

@@ -1,0 +1,85 @@
+//! Contacts, read back.
+
+use weir_ids::{AccountId, ContactId};
+use weir_rpc::Deadline;
+
+use super::{App, Error};
+use crate::domain::is_merge_key;
+use crate::store::{ContactKey, StoredProfile};
+
+/// Contacts that are read at once: the largest are of some megabytes.
+const PIECE: usize = 50;
+
+impl App {
+    /// One contact, or the one that it was joined into.
+    ///
+    /// # Errors
+    /// When there is no such contact or account, or PostgreSQL is away.
+    pub async fn contact(
+        &self,
+        account: AccountId,
+        key: &ContactKey,
+        deadline: Deadline,
+    ) -> Result<StoredProfile, Error> {
+        if let Some(found) = self.store.contact(account, key).await? {
+            return Ok(found);
+        }
+        // Here it is not known which fields hold e-mail addresses; those are kept without case.
+        if let ContactKey::Identifier(kind, value) = key
+            && is_merge_key(kind)
+            && value.contains('@')
+        {
+            let folded = ContactKey::Identifier(kind.clone(), value.to_ascii_lowercase());
+            if let Some(found) = self.store.contact(account, &folded).await? {
+                return Ok(found);
+            }
+        }
+        self.must_know(account, deadline).await?;
+        Err(Error::ContactUnknown)
+    }
+
+    /// Contacts by age, up to `wanted` of them, in pieces; `take` says whether it wants more.
+    ///
+    /// # Errors
+    /// When there is no such account, or PostgreSQL is away.
+    pub async fn contacts(
+        &self,
+        account: AccountId,
+        after: Option<ContactId>,
+        wanted: usize,
+        deadline: Deadline,
+        mut take: impl FnMut(&StoredProfile) -> bool,
+    ) -> Result<(), Error> {
+        let (mut after, mut missing) = (after, wanted);
+        while missing > 0 {
+            let limit = missing.min(PIECE);
+            let piece = self.store.contacts(account, after, limit).await?;
+            if piece.is_empty() && missing == wanted {
+                self.must_know(account, deadline).await?;
+            }
+            for stored in &piece {
+                if !take(stored) {
+                    return Ok(());
+                }
+            }
+            if piece.len() < limit {
+                return Ok(());
+            }
+            after = piece.last().map(|stored| stored.id);
+            missing -= piece.len();
+        }
+        Ok(())
+    }
+
+    /// An account for which nothing was ever stored here may be new, or none at all.
+    async fn must_know(&self, account: AccountId, deadline: Deadline) -> Result<(), Error> {
+        if self.store.knows(account).await? {
+            return Ok(());
+        }
+        match self.accounts.exists(account, deadline).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::AccountUnknown),
+            Err(_) => Err(Error::MappingAway),
+        }
+    }
+}

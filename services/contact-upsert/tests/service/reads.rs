@@ -1,0 +1,160 @@
+//! Contacts, read back: bounded, and never failed by one of them.
+
+use tonic::Code;
+use weir_proto::contact::v1::get_contact_request::Key;
+use weir_proto::contact::v1::{ListContactsRequest, ListContactsResponse};
+use weir_reasons::Reason;
+use weir_rpc::reason_of;
+
+use crate::support::*;
+
+/// What a gRPC client takes as it comes.
+const CLIENT_LIMIT: usize = 4 * 1024 * 1024;
+
+impl Service {
+    async fn page(
+        &self,
+        page_size: i32,
+        page_token: &str,
+    ) -> Result<ListContactsResponse, tonic::Status> {
+        let request = ListContactsRequest {
+            account_id: self.account.to_string(),
+            page_size,
+            page_token: page_token.to_owned(),
+        };
+        let client = self.client.clone().max_decoding_message_size(CLIENT_LIMIT);
+        let mut client = client;
+        Ok(client.list_contacts(request).await?.into_inner())
+    }
+
+    /// All pages' sizes and contacts.
+    async fn pages(&self, page_size: i32) -> Vec<Vec<String>> {
+        let (mut pages, mut token) = (Vec::new(), String::new());
+        loop {
+            let page = self.page(page_size, &token).await.unwrap();
+            let contacts = page.contacts.into_iter();
+            pages.push(contacts.map(|contact| contact.contact_id).collect());
+            token = page.next_page_token;
+            if token.is_empty() {
+                return pages;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pages_end_before_they_are_too_large_for_a_client() {
+    let service = Service::start().await;
+    // 15 objects of 15,000 bytes: 225 kB each, so that thirteen fill a page.
+    let object = format!(r#"{{"k":"{}"}}"#, "x".repeat(14_990));
+    let fields: Vec<String> = (0..15)
+        .map(|n| format!(r#""obj:cm:o{n}":{object}"#))
+        .collect();
+    let fields = format!("{{{}}}", fields.join(","));
+    let person = |n: i64| identify(n, (&format!("u{n}"), "-"), &fields);
+    for batch in 0..6 {
+        let events = (0..10).map(|n| person(batch * 10 + n)).collect();
+        let stored = service.upsert(events).await;
+        assert_eq!(statuses(&stored), [Stored; 10]);
+    }
+    let pages = service.pages(1_000).await;
+    assert_eq!(
+        pages.len(),
+        5,
+        "{:?}",
+        pages.iter().map(Vec::len).collect::<Vec<_>>()
+    );
+    assert!(pages.iter().all(|page| page.len() <= 13));
+    let mut listed: Vec<String> = pages.concat();
+    assert!(listed.is_sorted());
+    listed.dedup();
+    assert_eq!(listed.len(), 60);
+    assert_eq!(service.pages(7).await.len(), 9);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_that_collected_ids_without_end_can_be_read() {
+    let service = Service::start().await;
+    let made = service
+        .upsert(vec![identify(0, ("u1", "-"), r#"{"str::first":"Lana"}"#)])
+        .await;
+    let contact: uuid::Uuid = contact_id(&made, 0).parse().unwrap();
+    let ids = "INSERT INTO identifiers (account_id, kind, value, contact_id, version, link_time,
+                                        event_time, message_id)
+               SELECT $1, 'a', repeat('x', 240) || n, $2, 1, now(), now(), 'm'
+               FROM generate_series(1, 30000) AS n";
+    let client = service.sql().await;
+    client
+        .execute(ids, &[&service.account, &contact])
+        .await
+        .unwrap();
+    let found = service.user("u1").await;
+    assert_eq!(
+        (found.user_ids.len(), found.anonymous_ids.len()),
+        (1, 1_000)
+    );
+    assert!(found.anonymous_ids.is_sorted());
+    assert_eq!(service.pages(10).await, [[found.contact_id]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_cannot_be_read_is_left_out_and_fails_nothing_else() {
+    let service = Service::start().await;
+    let fields = r#"{"str::first":"Lana","str::last":"Romeijn"}"#;
+    let events = (0..3).map(|n| identify(n, (&format!("u{n}"), "-"), fields));
+    let made = service.upsert(events.collect()).await;
+    let client = service.sql().await;
+    for (n, broken) in [
+        (
+            0,
+            r#"fields = '{"str::first":12,"str::last":"Romeijn","dtz:cm:t":"0000-01-01T00:00:00Z"}'"#,
+        ),
+        (1, "registers = '[[]]'"),
+    ] {
+        let spoil =
+            format!("UPDATE contacts SET {broken} WHERE account_id = $1 AND contact_id = $2");
+        let contact: uuid::Uuid = contact_id(&made, n).parse().unwrap();
+        client
+            .execute(&spoil, &[&service.account, &contact])
+            .await
+            .unwrap();
+    }
+    let page = service.page(10, "").await.unwrap();
+    let shown: Vec<usize> = page
+        .contacts
+        .iter()
+        .map(|contact| contact.fields.len())
+        .collect();
+    assert_eq!(shown, [1, 0, 2]);
+    assert_eq!(
+        fields_of(&service, "u0").await,
+        [("str::last".into(), "Romeijn".into())]
+    );
+    assert!(fields_of(&service, "u1").await.is_empty());
+}
+
+async fn fields_of(service: &Service, user: &str) -> Vec<(String, String)> {
+    fields(&service.user(user).await)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_without_anything_is_asked_for_and_a_wrong_token_is_refused() {
+    let service = Service::start().await;
+    // Mapping is away, so nobody knows whether there is such an account.
+    let unknown = service.page(10, "").await.unwrap_err();
+    assert_eq!(unknown.code(), Code::Unavailable);
+    let unknown = service.find(Key::UserId("u1".into())).await.unwrap_err();
+    assert_eq!(unknown.code(), Code::Unavailable);
+    // What is stored here is an answer by itself.
+    service.upsert(vec![identify(0, ("u1", "-"), "")]).await;
+    service.user("u1").await;
+    let nobody = service.find(Key::UserId("u2".into())).await.unwrap_err();
+    assert_eq!(reason_of(&nobody), Some(Reason::ContactUnknown));
+    let wrong = service.page(10, "next").await.unwrap_err();
+    assert_eq!(reason_of(&wrong), Some(Reason::PageTokenInvalid));
+    let last = service
+        .page(10, &uuid::Uuid::max().to_string())
+        .await
+        .unwrap();
+    assert!(last.contacts.is_empty() && last.next_page_token.is_empty());
+}
