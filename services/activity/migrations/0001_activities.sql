@@ -1,12 +1,14 @@
 -- What people did, and what waits until it is known who did it.
--- Every key begins with account_id, the distribution column.
+-- Every key begins with account_id, the distribution column. Each table says how long its
+-- rows live; a test lists those that don't.
 
--- One row per account: what inserts anchor on, and what fences late batches.
+-- What inserts anchor on, and what fences late batches.
 CREATE TABLE accounts (
     account_id uuid PRIMARY KEY,
     -- Batches admitted under a lower epoch can't commit (semantics 6.5).
     usage_epoch bigint NOT NULL DEFAULT 0
 );
+COMMENT ON TABLE accounts IS 'Life time: as long as the account. One row each.';
 
 -- The projection identifier -> contact, fed by contact-upsert's outbox. A row without a
 -- contact is an identifier for which something waits (or waited).
@@ -21,8 +23,15 @@ CREATE TABLE identities (
     link_time timestamptz,
     -- Whether the backlog may hold rows of it: links of most identifiers then look for none.
     waiting boolean NOT NULL,
+    -- While it is linked to nobody: the first day on which nothing of it can wait any more.
+    -- Always the first of a month, so that who comes again rarely moves it.
+    forget_day date,
     PRIMARY KEY (account_id, kind, value)
 ) WITH (fillfactor = 80);
+CREATE INDEX identities_to_forget ON identities (account_id, forget_day)
+    WHERE contact_id IS NULL;
+COMMENT ON TABLE identities IS 'Life time: linked, as long as the contact; linked to nobody, '
+    'until the month is over in which the last of its backlog expires (forget_day).';
 
 -- Contacts that were joined into others. Edges, not a closure: their order of arrival does
 -- not matter, and nothing is locked to write them.
@@ -33,14 +42,17 @@ CREATE TABLE contact_joins (
     PRIMARY KEY (account_id, contact_id)
 );
 CREATE INDEX contact_joins_by_survivor ON contact_joins (account_id, survivor_id);
+COMMENT ON TABLE contact_joins IS 'Life time: as long as the contact that survived.';
 
 -- A row without a contact (and without anything else) is what stays of a backlog activity
 -- that was over the cap: its repeat is still recognised.
+-- Attributes are `json`, which keeps a text as it came; `jsonb` would refuse some numbers and
+-- write others out to thousands of digits (semantics 2.4c).
 CREATE TABLE activities (
     account_id uuid NOT NULL,
     -- The last day on which it is shown.
     expire_day date NOT NULL,
-    -- Of activity, time and message id (semantics 4.5).
+    -- Of activity, time, message id and identifier (semantics 4.5).
     activity_key uuid NOT NULL,
     -- As it was when the activity was stored; reads follow contact_joins.
     contact_id uuid,
@@ -48,11 +60,12 @@ CREATE TABLE activities (
     event_name text,
     event_time timestamptz,
     message_id text,
-    attributes jsonb,
+    attributes json,
     receive_time timestamptz,
     PRIMARY KEY (account_id, activity_key, expire_day)
 ) PARTITION BY RANGE (expire_day);
 CREATE INDEX activities_by_contact ON activities (account_id, contact_id, event_time DESC);
+COMMENT ON TABLE activities IS 'Life time: to expire_day; dropped by months.';
 
 CREATE TABLE backlog (
     account_id uuid NOT NULL,
@@ -64,10 +77,24 @@ CREATE TABLE backlog (
     event_name text NOT NULL,
     event_time timestamptz NOT NULL,
     message_id text NOT NULL,
-    attributes jsonb NOT NULL,
+    attributes json NOT NULL,
     receive_time timestamptz NOT NULL,
     PRIMARY KEY (account_id, kind, value, activity_key, expire_day)
 ) PARTITION BY RANGE (expire_day);
+COMMENT ON TABLE backlog IS 'Life time: to expire_day, or until its identifier is linked; '
+    'dropped by months.';
+
+-- Tracks without a timestamp that were stored: by activity, message id and identifier, since
+-- the time is no mark of theirs. Written with the activity; nothing else reads or writes it.
+CREATE TABLE undated_receipts (
+    account_id uuid NOT NULL,
+    receipt_key uuid NOT NULL,
+    forget_day date NOT NULL,
+    PRIMARY KEY (account_id, receipt_key)
+);
+CREATE INDEX undated_receipts_to_forget ON undated_receipts (account_id, forget_day);
+COMMENT ON TABLE undated_receipts IS 'Life time: 30 days from the first receipt, as all '
+    'receipts (forget_day).';
 
 -- How many backlog activities of a day were attached to a contact (semantics 4.9).
 CREATE TABLE attached_counts (
@@ -77,6 +104,9 @@ CREATE TABLE attached_counts (
     count integer NOT NULL,
     PRIMARY KEY (account_id, contact_id, day)
 );
+CREATE INDEX attached_counts_to_forget ON attached_counts (account_id, day);
+COMMENT ON TABLE attached_counts IS 'Life time: 760 days from its day; no backlog is kept '
+    'for so long.';
 
 -- Locked while backlog is attached to a contact, so that two links of it count in turns.
 CREATE TABLE attach_locks (
@@ -84,6 +114,7 @@ CREATE TABLE attach_locks (
     contact_id uuid NOT NULL,
     PRIMARY KEY (account_id, contact_id)
 );
+COMMENT ON TABLE attach_locks IS 'Life time: within the transaction that made it.';
 
 -- The ledger of activity units: one row per batch that stored something, or was closed.
 CREATE TABLE usage (
@@ -93,10 +124,17 @@ CREATE TABLE usage (
     units integer NOT NULL,
     PRIMARY KEY (account_id, window_day, batch_id)
 );
+COMMENT ON TABLE usage IS 'Life time: 35 days from its window.';
 
--- Locked by the replica that makes or drops partitions. Not a tenant's.
-CREATE TABLE housekeeping (task text PRIMARY KEY);
-INSERT INTO housekeeping (task) VALUES ('partitions');
+-- What replicas do in turns. Not a tenant's.
+CREATE TABLE housekeeping (
+    task text PRIMARY KEY,
+    -- partitions: the month before which all may have been dropped.
+    -- forgetting: the last day on which it was done.
+    day date
+);
+INSERT INTO housekeeping (task) VALUES ('partitions'), ('forgetting');
+COMMENT ON TABLE housekeeping IS 'Life time: for ever. One row for each task.';
 
 -- Where the engine distributes tables, it distributes these.
 DO $$
@@ -105,7 +143,7 @@ DECLARE
 BEGIN
     IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
         FOREACH name IN ARRAY ARRAY['accounts', 'identities', 'contact_joins', 'activities',
-            'backlog', 'attached_counts', 'attach_locks', 'usage']
+            'backlog', 'undated_receipts', 'attached_counts', 'attach_locks', 'usage']
         LOOP
             EXECUTE format('SELECT create_distributed_table(%L, %L)', name, 'account_id');
         END LOOP;

@@ -4,28 +4,37 @@
 //! transaction half-way on a pooled connection. A transaction that lost against another is
 //! begun anew, a bounded number of times and within the caller's deadline.
 
+mod clock;
+mod culprits;
 mod housekeeping;
+mod ledger;
 mod link;
+mod reads;
 mod record;
 
-use std::future::Future;
+use std::time::Duration;
 
-use chrono::{DateTime, NaiveDate, Utc};
-use weir_ids::{AccountId, BatchId, ContactId};
-use weir_postgres::Failure;
-use weir_rpc::{Deadline, Page};
+use chrono::{DateTime, Utc};
+use weir_ids::AccountId;
+use weir_rpc::Deadline;
+use weir_service::{Fault, Tries, detached};
 
-use crate::domain::{Identifier, Range};
+use crate::clients::{Accounts, Contacts};
+use crate::domain::Range;
 use crate::metrics;
-use crate::store::{ClosedBatch, Cursor, Store, Stored};
+use crate::store::{ClosedBatch, Failure, Store};
+use clock::Clock;
 
-pub use housekeeping::keep_house;
+pub use housekeeping::{WITHIN, keep_house};
 pub use link::{Attached, Changes};
 pub use record::{Outcome, Recorded};
 
-/// Tries of one transaction. Locks are taken in order, so that a conflict is rare; three in
-/// a row mean that something else is wrong.
-const MAX_TRIES: u32 = 5;
+/// Of one transaction. Locks are taken in order, so that a conflict is rare; many in a row mean
+/// that something else is wrong.
+const TRIES: Tries = Tries {
+    most: 6,
+    pause: Duration::from_millis(3),
+};
 
 /// Why a call did nothing.
 #[derive(Debug, thiserror::Error)]
@@ -33,23 +42,49 @@ pub enum Error {
     /// The quota service closed the batch.
     #[error("the batch was closed")]
     Closed,
-    /// The account's epoch was raised after the batch was admitted.
+    /// The account's epoch was raised after the batch was admitted; it is this one now.
     #[error("the batch's epoch is past")]
-    Fenced,
+    Fenced(i64),
+    /// Nobody who counts by one can have come to this epoch.
+    #[error("the epoch is too far ahead")]
+    Implausible,
+    /// Mapping does not know the account.
+    #[error("no such account")]
+    AccountUnknown,
+    /// contact-upsert does not know the contact.
+    #[error("no such contact")]
+    ContactUnknown,
+    /// A service that had to be asked is away.
+    #[error("{0} is away")]
+    Away(&'static str),
     /// The caller no longer waits.
     #[error("the deadline passed")]
     Late,
     /// Of the database.
     #[error(transparent)]
-    Database(#[from] Failure),
+    Store(#[from] Failure),
 }
 
 impl From<ClosedBatch> for Error {
     fn from(error: ClosedBatch) -> Self {
         match error {
             ClosedBatch::Closed => Self::Closed,
-            ClosedBatch::Failure(failure) => Self::Database(failure),
+            ClosedBatch::Failure(failure) => Self::Store(failure),
         }
+    }
+}
+
+impl Fault for Error {
+    fn is_conflict(&self) -> bool {
+        matches!(self, Self::Store(failure) if failure.is_conflict())
+    }
+
+    fn late() -> Self {
+        Self::Late
+    }
+
+    fn internal() -> Self {
+        Self::Store(Failure::INTERNAL)
     }
 }
 
@@ -57,13 +92,25 @@ impl From<ClosedBatch> for Error {
 #[derive(Clone)]
 pub struct App {
     store: Store,
-    now: fn() -> DateTime<Utc>,
+    clock: Clock,
+    accounts: Accounts,
+    contacts: Contacts,
 }
 
 impl App {
-    /// `now` is the clock.
-    pub fn new(store: Store, now: fn() -> DateTime<Utc>) -> Self {
-        Self { store, now }
+    /// Over its tables, and the services that know the ids it does not; `now` is the clock.
+    pub fn new(
+        store: Store,
+        accounts: Accounts,
+        contacts: Contacts,
+        now: fn() -> DateTime<Utc>,
+    ) -> Self {
+        Self {
+            store,
+            clock: Clock::new(now),
+            accounts,
+            contacts,
+        }
     }
 
     /// Whether the database answers.
@@ -73,183 +120,59 @@ impl App {
 
     /// The days of expiry that can be stored now.
     pub fn range(&self) -> Range {
-        Range::of(self.today())
+        self.clock.range()
     }
 
-    fn today(&self) -> NaiveDate {
-        (self.now)().date_naive()
-    }
-
-    /// Makes the partitions that are needed now; nothing can be stored without.
+    /// Reads the database's clock, and makes the partitions that are needed now.
     ///
     /// # Errors
     /// Of the database.
     pub async fn prepare(&self) -> Result<(), Error> {
-        self.store.sweep_partitions(self.range()).await?;
+        self.clock.learn(self.store.clock().await?);
+        self.store.make_partitions(self.range()).await?;
         Ok(())
     }
 
-    /// A page of what a contact did, newest first, with all that were joined with it.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn list(
+    /// Makes what a transaction missed, so that it can be begun anew: after a long outage, or
+    /// where somebody dropped a month.
+    async fn make_what_is_missing<T>(&self, done: Result<T, Error>) -> Result<T, Error> {
+        if let Err(Error::Store(Failure::MissingPartition)) = done {
+            let made = self.store.make_partitions(self.range()).await?;
+            metrics::partitions_were_missing();
+            tracing::warn!(made, "partitions were missing, and are made now");
+        }
+        done
+    }
+
+    /// That the account is known here, or else to mapping.
+    async fn require_account(
         &self,
         account_id: AccountId,
-        contact_id: ContactId,
-        cursor: Cursor,
-        size: usize,
-    ) -> Result<Page<Stored, Cursor>, Error> {
-        let (store, today) = (self.store.clone(), self.today());
-        detached(async move {
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let store = self.store.clone();
+        let is_here = detached(async move {
             let mut connection = store.connection().await?;
             let tx = connection.begin(account_id);
-            let families = tx.families(&[contact_id]).await?;
-            let found = tx.activities(&families, today, cursor, size + 1).await?;
+            let is_here = tx.has_account().await?;
             tx.commit().await?;
-            Ok(Page::of(found, size, |stored| Cursor {
-                event_time: stored.event_time,
-                key: stored.key,
-            }))
-        })
-        .await
-    }
-
-    /// How much waits for the identifiers, or (with none) in all of the account.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn backlog(
-        &self,
-        account_id: AccountId,
-        identifiers: Vec<Identifier>,
-    ) -> Result<i64, Error> {
-        let (store, today) = (self.store.clone(), self.today());
-        detached(async move {
-            let mut connection = store.connection().await?;
-            let tx = connection.begin(account_id);
-            let mut waiting = 0;
-            if identifiers.is_empty() {
-                waiting = tx.backlog(None, today).await?;
-            }
-            for identifier in &identifiers {
-                waiting += tx.backlog(Some(identifier), today).await?;
-            }
-            tx.commit().await?;
-            Ok(waiting)
-        })
-        .await
-    }
-
-    /// Closes batches and answers what each was charged (semantics 6.5).
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn close(
-        &self,
-        account_id: AccountId,
-        batches: Vec<(NaiveDate, BatchId)>,
-        deadline: Deadline,
-    ) -> Result<Vec<i64>, Error> {
-        let store = self.store.clone();
-        detached(async move {
-            let mut tries = Tries::within(deadline);
-            loop {
-                let closed = close(&store, account_id, &batches).await;
-                if !tries.again(&closed) {
-                    return closed;
-                }
-            }
-        })
-        .await
-    }
-
-    /// Raises the account's epoch, and answers it with the sums of the windows.
-    ///
-    /// # Errors
-    /// See [`Error`].
-    pub async fn fence(
-        &self,
-        account_id: AccountId,
-        epoch: i64,
-        from_window: NaiveDate,
-        deadline: Deadline,
-    ) -> Result<(i64, Vec<(NaiveDate, i64)>), Error> {
-        let store = self.store.clone();
-        detached(async move {
-            let mut tries = Tries::within(deadline);
-            loop {
-                let fenced = fence(&store, account_id, epoch, from_window).await;
-                if !tries.again(&fenced) {
-                    return fenced;
-                }
-            }
-        })
-        .await
-    }
-}
-
-async fn close(
-    store: &Store,
-    account_id: AccountId,
-    batches: &[(NaiveDate, BatchId)],
-) -> Result<Vec<i64>, Error> {
-    let mut connection = store.connection().await?;
-    let tx = connection.begin(account_id);
-    let units = tx.close(batches).await?;
-    tx.commit().await?;
-    Ok(units)
-}
-
-async fn fence(
-    store: &Store,
-    account_id: AccountId,
-    epoch: i64,
-    from_window: NaiveDate,
-) -> Result<(i64, Vec<(NaiveDate, i64)>), Error> {
-    let mut connection = store.connection().await?;
-    let tx = connection.begin(account_id);
-    let fenced = tx.fence(epoch, from_window).await?;
-    tx.commit().await?;
-    Ok(fenced)
-}
-
-/// Counts the tries of one transaction.
-struct Tries {
-    deadline: Deadline,
-    left: u32,
-}
-
-impl Tries {
-    fn within(deadline: Deadline) -> Self {
-        Self {
-            deadline,
-            left: MAX_TRIES,
+            Ok::<_, Error>(is_here)
+        });
+        if is_here.await? {
+            return Ok(());
         }
+        self.ask_for_account(account_id, deadline).await
     }
 
-    /// Whether a transaction that ended like this is worth another try.
-    fn again<T>(&mut self, result: &Result<T, Error>) -> bool {
-        if !matches!(result, Err(Error::Database(Failure::Conflict))) {
-            return false;
-        }
-        metrics::conflict();
-        self.left = self.left.saturating_sub(1);
-        self.left > 0 && !self.deadline.passed()
-    }
-}
-
-/// Runs `work` to its end, whether or not somebody still waits for it.
-async fn detached<T: Send + 'static>(
-    work: impl Future<Output = Result<T, Error>> + Send + 'static,
-) -> Result<T, Error> {
-    use tracing::Instrument;
-    match tokio::spawn(work.in_current_span()).await {
-        Ok(result) => result,
-        Err(error) => {
-            // A panic is a bug of ours; its message went to standard error.
-            tracing::error!(panicked = error.is_panic(), "a call ended early");
-            Err(Error::Database(Failure::Internal))
+    async fn ask_for_account(
+        &self,
+        account_id: AccountId,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        match self.accounts.exists(account_id, deadline).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::AccountUnknown),
+            Err(_) => Err(Error::Away("mapping")),
         }
     }
 }

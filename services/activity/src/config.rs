@@ -16,6 +16,20 @@ pub struct Config {
     /// Connections at most. A batch is one transaction, and few at once saturate PostgreSQL.
     #[arg(long, env = "WEIR_DATABASE_CONNECTIONS", default_value_t = 4)]
     pub database_connections: usize,
+    /// The mapping service, which knows which accounts there are.
+    #[arg(
+        long,
+        env = "WEIR_MAPPING_URL",
+        default_value = "http://127.0.0.1:7001"
+    )]
+    pub mapping_url: String,
+    /// contact-upsert, which knows which contacts there are.
+    #[arg(
+        long,
+        env = "WEIR_CONTACT_URL",
+        default_value = "http://127.0.0.1:7002"
+    )]
+    pub contact_url: String,
     /// Links from ids to contacts that are kept in memory, about 40 bytes each. As many as
     /// ids are active at a time; those that are not kept are looked up.
     #[arg(

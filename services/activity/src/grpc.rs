@@ -16,12 +16,14 @@ use weir_proto::activity::v1::{
     RecordActivitiesResponse,
 };
 use weir_rpc::{Deadline, MAX_MESSAGE, Server, Unary};
+use weir_service::Background;
 
 use crate::app::App;
 
-/// Serves `app` until `shutdown`.
+/// Serves `app` until `shutdown`; healthy while the database answers and all loops live.
 pub async fn serve(
     app: App,
+    background: Background,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
@@ -44,8 +46,8 @@ pub async fn serve(
     Server::new("weir.activity.v1.ActivityService")
         .service(service)
         .probe(move || {
-            let app = app.clone();
-            async move { app.is_up().await }
+            let (app, background) = (app.clone(), background.clone());
+            async move { background.is_healthy() && app.is_up().await }
         })
         .serve(listener, shutdown)
         .await?;
@@ -85,23 +87,28 @@ impl ActivityService for Service {
         &self,
         request: Request<ListActivitiesRequest>,
     ) -> Result<Response<ListActivitiesResponse>, Status> {
+        let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let account_id = convert::account_id(&request.account_id)?;
         let contact_id = convert::id("contact_id", &request.contact_id)?;
         let cursor = convert::cursor(&request.page_token)?;
         let size = weir_rpc::page_size(request.page_size)?;
-        let page = self.app.list(account_id, contact_id, cursor, size).await?;
-        Ok(Response::new(convert::activities(page)))
+        let listed = self
+            .app
+            .list(account_id, contact_id, cursor, size, deadline)
+            .await?;
+        Ok(Response::new(convert::activities(listed)))
     }
 
     async fn get_backlog(
         &self,
         request: Request<GetBacklogRequest>,
     ) -> Result<Response<GetBacklogResponse>, Status> {
+        let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let account_id = convert::account_id(&request.account_id)?;
         let identifiers = convert::identifiers(request)?;
-        let waiting = self.app.backlog(account_id, identifiers).await?;
+        let waiting = self.app.backlog(account_id, identifiers, deadline).await?;
         Ok(Response::new(GetBacklogResponse { waiting }))
     }
 

@@ -9,6 +9,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod app;
+mod clients;
 mod config;
 mod domain;
 mod grpc;
@@ -18,22 +19,42 @@ mod store;
 use std::future::Future;
 
 use anyhow::Context;
-use chrono::Utc;
+use chrono::{DateTime, Utc};
 use tokio::net::TcpListener;
+use weir_service::Background;
 
 use app::App;
+use clients::{Accounts, Contacts};
 pub use config::Config;
 use store::{MIGRATIONS, Store};
 
 /// Migrates the schema, makes the partitions that are needed now, and serves until `shutdown`.
 ///
 /// # Errors
-/// Where the database can't be reached or migrated, or the listener fails.
+/// Where the database can't be reached or migrated, the listener fails, or a background loop
+/// ends or hangs.
 pub async fn serve(
     config: Config,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
 ) -> anyhow::Result<()> {
+    serve_at(config, listener, shutdown, Utc::now).await
+}
+
+/// As [`serve`], by another clock.
+///
+/// # Errors
+/// As [`serve`].
+pub async fn serve_at(
+    config: Config,
+    listener: TcpListener,
+    shutdown: impl Future<Output = ()> + Send + 'static,
+    now: fn() -> DateTime<Utc>,
+) -> anyhow::Result<()> {
+    let accounts = Accounts::connect(&config.mapping_url)
+        .map_err(|error| anyhow::anyhow!("WEIR_MAPPING_URL: {error}"))?;
+    let contacts = Contacts::connect(&config.contact_url)
+        .map_err(|error| anyhow::anyhow!("WEIR_CONTACT_URL: {error}"))?;
     let pool = |connections| {
         weir_postgres::connect(&config.database_url, connections, &store::PLAN_BY_KEY)
             .map_err(|error| anyhow::anyhow!("WEIR_DATABASE_URL: {error}"))
@@ -41,13 +62,32 @@ pub async fn serve(
     weir_postgres::migrate(&pool(1)?, MIGRATIONS)
         .await
         .context("the database can't be prepared (WEIR_DATABASE_URL)")?;
+    metrics::describe();
     let store = Store::new(pool(config.database_connections)?, config.kept_links);
-    let app = App::new(store, Utc::now);
+    let app = App::new(store, accounts, contacts, now);
     app.prepare()
         .await
         .context("the partitions can't be made")?;
-    let housekeeping = tokio::spawn(app::keep_house(app.clone()));
-    let served = grpc::serve(app, listener, shutdown).await;
-    housekeeping.abort();
-    served
+
+    let background = Background::new();
+    background.spawn("housekeeping", app::WITHIN, |pulse| {
+        app::keep_house(app.clone(), pulse)
+    });
+    let (tell, mut told) = tokio::sync::oneshot::channel();
+    let watched = background.clone();
+    let end = async move {
+        tokio::select! {
+            () = shutdown => {}
+            name = watched.failed() => {
+                let _ = tell.send(name);
+            }
+        }
+    };
+    let served = grpc::serve(app, background.clone(), listener, end).await;
+    background.stop();
+    served?;
+    match told.try_recv() {
+        Ok(name) => anyhow::bail!("the background loop {name} ended or hung"),
+        Err(_) => Ok(()),
+    }
 }

@@ -7,16 +7,26 @@
 //! `OFFSET 0` where there may be more) is what the planner can't turn into reading all rows
 //! of an account, which it would like to do while a table is young and has no statistics.
 //!
-//! **Order of locks**: the account's row (shared), identities sorted, attach locks sorted,
-//! activities by key, the usage row. Every transaction takes what it needs in this order; but
-//! activities that need no identity's lock are stored ahead of those that do. Two transactions
-//! can wait for each other only where one event comes under several identifiers at the same
-//! time: PostgreSQL ends one of them, and it begins anew.
+//! **Order of locks**: the account's row (shared); receipts, then activities of settled
+//! identities, each by key; joins, sorted; identities, sorted; attach locks, sorted; receipts,
+//! activities and backlog of locked identities; counts; the usage row. Every transaction takes
+//! what it needs in this order. The rows of an activity belong to one identity (its key says
+//! whose it is), and those behind the identities are touched by nobody without the identity's
+//! lock, so that nobody waits there. One case would break the order: an identity that a batch
+//! took for open and, once it has its lock, finds settled; its activities belong ahead. The
+//! batch begins anew then (`app::record`).
 
 mod attach;
+mod columns;
+mod failure;
+mod forget;
 mod links;
 mod partitions;
+#[cfg(test)]
+mod plans;
+mod raw_time;
 mod reads;
+mod receipts;
 mod record;
 mod settled;
 mod usage;
@@ -24,14 +34,19 @@ mod usage;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use weir_ids::AccountId;
-use weir_postgres::{Failure, Migration, Pool, Transaction};
+use weir_postgres::{Migration, Pool, Transaction};
 
-use crate::domain::{Identifier, Kind, Link};
+use crate::domain::{Identifier, Link};
 use settled::Settled;
 
 pub use attach::{Linked, Moves};
-pub use reads::{Cursor, Stored};
-pub use usage::ClosedBatch;
+pub use failure::Failure;
+pub use forget::{Forgotten, Limits};
+pub use links::Families;
+pub use partitions::Swept;
+pub use raw_time::RawTime;
+pub use reads::{Cursor, Listed};
+pub use usage::{ClosedBatch, Fenced};
 
 /// The schema, in order.
 pub const MIGRATIONS: &[Migration] = &[Migration {
@@ -138,20 +153,12 @@ impl Tx<'_> {
     }
 }
 
-/// The column's value.
-const fn letter(kind: Kind) -> &'static str {
-    match kind {
-        Kind::UserId => "u",
-        Kind::AnonymousId => "a",
-    }
-}
-
 /// Identifiers as the two arrays that statements take.
 fn columns<'a>(
     identifiers: impl Iterator<Item = &'a Identifier>,
 ) -> (Vec<&'static str>, Vec<&'a str>) {
     identifiers
-        .map(|identifier| (letter(identifier.kind), &*identifier.value))
+        .map(|identifier| (identifier.kind.letter(), &*identifier.value))
         .unzip()
 }
 

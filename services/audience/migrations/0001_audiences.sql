@@ -13,9 +13,13 @@ CREATE TABLE audiences (
     -- segment_actions | other
     origin text NOT NULL,
     create_time timestamptz NOT NULL,
-    PRIMARY KEY (account_id, audience_id),
-    UNIQUE (account_id, name)
+    PRIMARY KEY (account_id, audience_id)
 );
+-- Of two indexes that begin with the account, the planner may take the one that serves a look-up
+-- worse, while a table is small: it then reads all of the account. So those beside the primary
+-- key have conditions, which hold for every row, and which only the statements say that are
+-- meant to use them.
+CREATE UNIQUE INDEX audiences_by_name ON audiences (account_id, name) WHERE name <> '';
 
 -- What is, and what is wished; they differ while a re-entry is held back. A contact that is out
 -- is kept as well, so that a late add finds the newer remove: a row lives as long as the contact
@@ -30,10 +34,10 @@ CREATE TABLE memberships (
     left_time timestamptz,
     wish_time timestamptz NOT NULL,
     wish_message_id text NOT NULL,
-    PRIMARY KEY (account_id, audience_id, contact_id)
+    -- Those of one contact lie together: joins look for them.
+    PRIMARY KEY (account_id, contact_id, audience_id)
 ) WITH (fillfactor = 85);
 CREATE INDEX memberships_members ON memberships (account_id, audience_id, contact_id) WHERE member;
-CREATE INDEX memberships_of_contact ON memberships (account_id, contact_id, audience_id);
 
 -- Memberships that may wait to be brought to what is wished. A row is made with the wish that is
 -- held back, and lives until the sync of one of the next days finds that it waits no longer.
@@ -65,7 +69,8 @@ CREATE TABLE contact_joins (
     survivor_id uuid NOT NULL,
     PRIMARY KEY (account_id, contact_id)
 );
-CREATE INDEX contact_joins_of_survivor ON contact_joins (account_id, survivor_id);
+CREATE INDEX contact_joins_of_survivor ON contact_joins (account_id, survivor_id)
+    WHERE survivor_id <> contact_id;
 
 -- Where the engine distributes tables, they go by account.
 DO $$

@@ -17,6 +17,8 @@ mod message;
 mod model;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod tests;
 
 pub use changes::{Changes, ContactRow, Join, KeptRow, LinkGone, LinkRow, Remove};
 pub use contact::{InvalidContact, Register, Stamp, StoredContact, read_registers};

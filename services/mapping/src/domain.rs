@@ -6,6 +6,7 @@ pub mod account;
 pub mod convert;
 pub mod event;
 pub mod field;
+pub mod folded;
 pub mod json;
 pub mod key;
 pub mod log;

@@ -5,8 +5,9 @@
 //! its supervisor starts it anew, and what the loop left undone is in a table.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -30,6 +31,20 @@ struct Watched {
     within: Duration,
     last_beat: Arc<AtomicU64>,
     task: JoinHandle<()>,
+}
+
+/// Resolves when serving should end.
+pub type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Why a service ended that was not told to.
+#[derive(Debug, thiserror::Error)]
+pub enum Ended<E: std::error::Error + 'static> {
+    /// It could not serve.
+    #[error("the server failed")]
+    Serving(#[source] E),
+    /// A loop ended or hung; only a new process helps.
+    #[error("the background loop {0} failed")]
+    Loop(&'static str),
 }
 
 /// A loop's sign of life.
@@ -107,6 +122,35 @@ impl Background {
         }
     }
 
+    /// Serves until `shutdown`, or until a loop fails: then, too, what was accepted is finished.
+    /// The loops still run afterwards.
+    ///
+    /// # Errors
+    /// That of `serve`; [`Ended::Loop`] where a loop failed, so that the process ends.
+    pub async fn serve<F, E>(
+        &self,
+        shutdown: impl Future<Output = ()> + Send + 'static,
+        serve: impl FnOnce(Shutdown) -> F,
+    ) -> Result<(), Ended<E>>
+    where
+        F: Future<Output = Result<(), E>>,
+        E: std::error::Error + 'static,
+    {
+        let watched = self.clone();
+        let failed = Arc::new(OnceLock::new());
+        let failure = Arc::clone(&failed);
+        let until = async move {
+            tokio::select! {
+                () = shutdown => {}
+                name = watched.failed() => {
+                    let _ = failure.set(name);
+                }
+            }
+        };
+        serve(Box::pin(until)).await.map_err(Ended::Serving)?;
+        failed.get().map_or(Ok(()), |name| Err(Ended::Loop(name)))
+    }
+
     /// Ends all loops; each is safe to stop anywhere.
     pub fn stop(&self) {
         for watched in self.loops().drain(..) {
@@ -160,6 +204,23 @@ mod tests {
         let watched = tokio::time::timeout(Duration::from_secs(1), background.failed()).await;
         assert_eq!(watched, Ok("panics"));
         assert!(!background.is_healthy());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_ends_with_its_loops() {
+        let served = async |shutdown: Shutdown| {
+            shutdown.await;
+            Ok::<_, std::io::Error>(())
+        };
+        let background = Background::new();
+        let told = background.serve(std::future::ready(()), served).await;
+        assert!(told.is_ok());
+        background.spawn("ends", WITHIN, |_| async {});
+        let ended = background.serve(std::future::pending(), served).await;
+        assert!(matches!(ended, Err(Ended::Loop("ends"))));
+        let failed = async |_| Err(std::io::Error::other("for the test"));
+        let ended = background.serve(std::future::pending(), failed).await;
+        assert!(matches!(ended, Err(Ended::Serving(_))));
     }
 
     #[tokio::test(start_paused = true)]

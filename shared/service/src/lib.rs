@@ -6,5 +6,5 @@
 mod background;
 mod work;
 
-pub use background::{Background, Pulse};
+pub use background::{Background, Ended, Pulse, Shutdown};
 pub use work::{Fault, Tries, detached, persistently};

@@ -26,8 +26,8 @@ pub struct Tries {
     pub pause: Duration,
 }
 
-/// Runs `work` in a task of its own, under the caller's span: a caller that goes away must not
-/// leave a half-used connection. The one place where a panic of a call is logged.
+/// Runs `work` in a task of its own, under the caller's span: what was begun is not left in the
+/// middle because its caller went away.
 ///
 /// # Errors
 /// That of the work; [`Fault::internal`] where it panicked.
@@ -38,18 +38,19 @@ where
     T: Send + 'static,
 {
     let task = tokio::spawn(work.in_current_span());
-    task.await.unwrap_or_else(|error| {
-        tracing::error!(%error, "a call's work panicked");
+    task.await.unwrap_or_else(|_panic| {
+        // The hook of panics (weir-telemetry) has logged where.
         metrics::counter!("work_panics_total").increment(1);
         Err(E::internal())
     })
 }
 
 /// As [`detached`]; and again, up to `tries` and within the deadline, where it was a conflict.
-/// `work` gets the number of the try, from 0.
+/// `work` gets the number of the try, from 0. At the deadline it is dropped, wherever it is:
+/// the pool closes a connection that is left in the middle of something.
 ///
 /// # Errors
-/// That of the last try; [`Fault::late`] where no time was left for one.
+/// That of the last try; [`Fault::late`] where no time was left: what was done is not known.
 pub async fn persistently<T, E, F, W>(deadline: Deadline, tries: Tries, work: F) -> Result<T, E>
 where
     T: Send + 'static,
@@ -63,7 +64,8 @@ where
             if deadline.passed() {
                 return Err(E::late());
             }
-            match work(number).await {
+            let in_time = tokio::time::timeout(deadline.remaining(), work(number));
+            match in_time.await.unwrap_or_else(|_| Err(E::late())) {
                 Err(error) if error.is_conflict() && number + 1 < tries.most => {
                     number += 1;
                     metrics::counter!("work_retries_total").increment(1);
@@ -129,6 +131,16 @@ mod tests {
         assert_eq!(tried(time, 2).await, (Ok(2), 3));
         assert_eq!(tried(time, 3).await, (Err(Error::Conflict), 3));
         assert_eq!(tried(Duration::ZERO, 0).await, (Err(Error::Late), 0));
+    }
+
+    #[tokio::test]
+    async fn work_ends_at_the_deadline() {
+        let time = Duration::from_millis(50);
+        let hangs = |_| std::future::pending::<Result<(), Error>>();
+        let began = std::time::Instant::now();
+        let done = persistently(Deadline::after(time), TRIES, hangs).await;
+        assert_eq!(done, Err(Error::Late));
+        assert!(began.elapsed() < Duration::from_secs(5));
     }
 
     #[tokio::test]

@@ -1,7 +1,8 @@
 //! Logs, metrics and traces, the same in every service.
 //!
 //! **Invariant:** nothing that goes through here holds personal data or keys: no traits, no
-//! identifiers, no e-mail addresses. Values of events belong in a source's log alone.
+//! identifiers, no e-mail addresses, at any level. Values of events belong in a source's log
+//! alone.
 //!
 //! Logs go to standard error: text for people, JSON when asked. Metrics are served in
 //! Prometheus' format when an address is given. Traces are exported over OTLP when an
@@ -9,6 +10,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod discretion;
 mod exporter;
 
 use std::io::IsTerminal;
@@ -27,7 +29,8 @@ use tracing_subscriber::{EnvFilter, Layer};
 /// What to log where; flatten it into a service's configuration.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
-    /// Which log lines to write, e.g. `info` or `info,weir_edge=debug`.
+    /// Which log lines to write, e.g. `info` or `info,weir_edge=debug`. Of libraries only
+    /// warnings are written, whatever this says: their finer levels show values.
     #[arg(long = "log", env = "WEIR_LOG", default_value = "info")]
     pub log: String,
     /// How log lines look.
@@ -89,10 +92,12 @@ pub async fn start(service: &'static str, options: &Options) -> anyhow::Result<T
         .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer(service)));
     tracing_subscriber::registry()
         .with(filter)
+        .with(discretion::Discretion)
         .with(spans)
         .with(lines)
         .try_init()
         .context("telemetry is started once per process")?;
+    discretion::hook_panics();
     if let Some(address) = options.metrics_listen {
         exporter::serve(service, address)
             .await

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use chrono::NaiveDate;
 use weir_ids::{AccountId, ContactId};
-use weir_postgres::Failure;
 use weir_rpc::Deadline;
+use weir_service::{detached, persistently};
 
-use super::{App, Error, Tries, detached};
+use super::{App, Error, TRIES};
 use crate::domain::{Fate, Link, Waiting, decide_fates, newest_links, whole_milliseconds};
 use crate::metrics;
-use crate::store::{Linked, Moves, Store, Tx};
+use crate::store::{Failure, Families, Linked, Moves, Store, Tx};
 
 /// Rows of the backlog that are held in memory at a time.
 const PAGE: usize = 5_000;
@@ -46,7 +46,6 @@ impl App {
     /// # Errors
     /// See [`Error`]. What was attached before stays so; the call may be repeated.
     pub async fn link(&self, changes: Changes, deadline: Deadline) -> Result<Attached, Error> {
-        let (store, today) = (self.store.clone(), self.today());
         // In one order in every call, so that two of them don't wait for each other.
         let mut joins = changes.joins;
         joins.sort_unstable();
@@ -55,25 +54,34 @@ impl App {
             joins,
             ..changes
         });
+        let app = self.clone();
         detached(async move {
             let mut total = Attached::default();
-            let mut tries = Tries::within(deadline);
             loop {
-                let done = link(&store, &changes, today).await;
-                if tries.again(&done) {
-                    continue;
-                }
-                let (attached, complete) = done?;
+                let (attached, complete) = app.link_some(&changes, deadline).await?;
                 metrics::attached(attached);
                 total.attached += attached.attached;
                 total.discarded += attached.discarded;
                 if complete {
                     return Ok(total);
                 }
-                if deadline.passed() {
-                    return Err(Error::Late);
-                }
-                tries = Tries::within(deadline);
+            }
+        })
+        .await
+    }
+
+    async fn link_some(
+        &self,
+        changes: &Arc<Changes>,
+        deadline: Deadline,
+    ) -> Result<(Attached, bool), Error> {
+        let (app, changes) = (self.clone(), Arc::clone(changes));
+        persistently(deadline, TRIES, move |_| {
+            let (app, changes) = (app.clone(), Arc::clone(&changes));
+            async move {
+                let today = app.clock.earlier_today();
+                let done = link(&app.store, &changes, today).await;
+                app.make_what_is_missing(done).await
             }
         })
         .await
@@ -113,14 +121,22 @@ async fn attach(
     today: NaiveDate,
 ) -> Result<(Attached, bool), Failure> {
     let contacts: Vec<ContactId> = linked.iter().map(|linked| linked.contact_id).collect();
-    let families = tx.families(&contacts).await?;
-    let roots: Vec<ContactId> = contacts.iter().map(|id| families.root(*id)).collect();
-    tx.lock_counts(&roots).await?;
+    let families = tx.lock_counts(&contacts).await?;
+    let done = attach_pages(tx, linked, &families, today).await?;
+    tx.unlock_counts(&families).await?;
+    Ok(done)
+}
 
+async fn attach_pages(
+    tx: &Tx<'_>,
+    linked: &[Linked],
+    families: &Families,
+    today: NaiveDate,
+) -> Result<(Attached, bool), Failure> {
     let mut total = Attached::default();
     let mut limit = PAGE;
     for _ in 0..PAGES_A_TRANSACTION {
-        let mut page = tx.waiting_page(linked, &families, limit).await?;
+        let mut page = tx.waiting_page(linked, families, limit).await?;
         let is_last = page.len() < limit;
         let ready = whole_milliseconds(&page, limit);
         if ready == 0 && !is_last {
@@ -130,7 +146,7 @@ async fn attach(
         }
         page.truncate(ready);
         if let Some((first, last)) = days_of(&page) {
-            let mut counts = tx.counts(&families, first, last).await?;
+            let mut counts = tx.counts(families, first, last).await?;
             let fates = decide_fates(&mut page, &mut counts, today);
             let moves = moves_of(&page, &fates);
             total.attached += count(moves.attach.len());

@@ -3,18 +3,19 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use futures_util::future::{try_join, try_join3};
 use weir_ids::{ContactId, TimedKey};
-use weir_postgres::Failure;
 use weir_rpc::Deadline;
+use weir_service::persistently;
 
-use super::{App, Error, Tries, detached};
+use super::{App, Error, TRIES};
 use crate::domain::{
-    Batch, Event, Identifier, Known, Place, Standing, Verdict, decide, lock_free,
-    needs_activity_lookup, needs_backlog_lookup,
+    Batch, Event, Identifier, Known, Place, Standing, Verdict, decide, first_day_after_month,
+    lock_free, needs_activity_lookup, needs_backlog_lookup,
 };
 use crate::metrics;
-use crate::store::{Store, Tx};
+use crate::store::{Failure, Store, Tx};
 
 /// What became of one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +28,8 @@ pub enum Outcome {
     Repeated,
     /// Was not there before, and had no unit.
     NotFunded,
+    /// Holds what can't be stored; nothing of it is.
+    Unstorable,
 }
 
 impl Outcome {
@@ -44,27 +47,65 @@ pub struct Recorded {
     pub units: i64,
 }
 
+/// How a transaction ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    /// It lasts.
+    Commit,
+    /// It was to see whether it could.
+    Undo,
+}
+
 impl App {
-    /// Stores a batch; all of it or (on an error) nothing.
+    /// Stores a batch; all of it that can be stored or (on an error) nothing.
     ///
     /// # Errors
     /// See [`Error`].
     pub async fn record(&self, batch: Batch, deadline: Deadline) -> Result<Recorded, Error> {
-        let (store, batch) = (self.store.clone(), Arc::new(batch));
-        detached(async move {
-            let mut tries = Tries::within(deadline);
-            loop {
-                let recorded = record(&store, &batch, deadline).await;
-                if !tries.again(&recorded) {
-                    return recorded.inspect(|recorded| metrics::recorded(&recorded.outcomes));
-                }
+        let mut batch = Arc::new(batch);
+        let mut recorded = self.attempts(&batch, Ending::Commit, deadline).await;
+        if let Err(Error::Store(failure)) = &recorded
+            && failure.is_refusal()
+        {
+            batch = Arc::new(self.without_culprits(&batch, deadline).await?);
+            recorded = self.attempts(&batch, Ending::Commit, deadline).await;
+        }
+        let Recorded { outcomes, units } = recorded?;
+        let mut answer = vec![Outcome::Unstorable; batch.asked];
+        for (place, outcome) in batch.places.iter().zip(outcomes) {
+            answer[*place] = outcome;
+        }
+        metrics::recorded(&answer);
+        Ok(Recorded {
+            outcomes: answer,
+            units,
+        })
+    }
+
+    pub(super) async fn attempts(
+        &self,
+        batch: &Arc<Batch>,
+        ending: Ending,
+        deadline: Deadline,
+    ) -> Result<Recorded, Error> {
+        let (app, batch) = (self.clone(), Arc::clone(batch));
+        persistently(deadline, TRIES, move |_| {
+            let (app, batch) = (app.clone(), Arc::clone(&batch));
+            async move {
+                let done = record(&app.store, &batch, ending, deadline).await;
+                app.make_what_is_missing(done).await
             }
         })
         .await
     }
 }
 
-async fn record(store: &Store, batch: &Batch, deadline: Deadline) -> Result<Recorded, Error> {
+async fn record(
+    store: &Store,
+    batch: &Batch,
+    ending: Ending,
+    deadline: Deadline,
+) -> Result<Recorded, Error> {
     let mut connection = store.connection().await?;
     // Whoever waited for a connection until nobody waited for the answer does not store:
     // the batch will come again.
@@ -74,11 +115,16 @@ async fn record(store: &Store, batch: &Batch, deadline: Deadline) -> Result<Reco
     let tx = connection.begin(batch.account_id);
     let (epoch, mut standings) = tx.fence_and_standings(&batch.identities).await?;
     if epoch > batch.epoch {
-        return Err(Error::Fenced);
+        return Err(Error::Fenced(epoch));
     }
     let outcomes = if batch.probe_only {
         let all: Vec<&Event> = batch.events.iter().collect();
-        store_events(&tx, batch, &standings, &all).await?
+        let known = look_up(&tx, batch, &standings, &all).await?;
+        outcomes(
+            &all,
+            &decide(&all, &standings, &known, true),
+            &Stored::default(),
+        )
     } else {
         store_in_two_steps(&tx, batch, &mut standings).await?
     };
@@ -87,16 +133,18 @@ async fn record(store: &Store, batch: &Batch, deadline: Deadline) -> Result<Reco
         .iter()
         .filter(|outcome| outcome.is_charged())
         .count();
-    if units > 0 {
-        let units = i32::try_from(units).map_err(|_| Failure::Internal)?;
-        tx.charge_and_commit(batch.window, batch.batch_id, units)
-            .await?;
-    } else {
-        tx.commit().await?;
+    let charged = i32::try_from(units).map_err(|_| Failure::INTERNAL)?;
+    match ending {
+        Ending::Undo => {}
+        Ending::Commit if charged > 0 => {
+            tx.charge_and_commit(batch.window, batch.batch_id, charged)
+                .await?;
+        }
+        Ending::Commit => tx.commit().await?,
     }
     Ok(Recorded {
         outcomes,
-        units: i64::try_from(units).map_err(|_| Failure::Internal)?,
+        units: charged.into(),
     })
 }
 
@@ -110,22 +158,33 @@ async fn store_in_two_steps(
     batch: &Batch,
     standings: &mut [Standing],
 ) -> Result<Vec<Outcome>, Failure> {
-    let is_first = lock_free(&batch.events, standings);
     let (first, second): (Vec<usize>, Vec<usize>) =
-        (0..batch.events.len()).partition(|at| is_first[*at]);
+        (0..batch.events.len()).partition(|at| lock_free(&batch.events[*at], standings));
     let at = |places: &[usize]| -> Vec<&Event> {
         places.iter().map(|place| &batch.events[*place]).collect()
     };
     let (early, locked) = {
         let events = at(&first);
         let verdicts = verdicts(tx, batch, standings, &events).await?;
+        // Otherwise what is prepared for the first time goes out behind the locks.
+        tx.ready_to_store().await?;
         let storing = write(tx, batch, standings, &events, &verdicts);
         try_join(storing, lock_open(tx, batch, standings)).await?
     };
+    let is_alone = first.is_empty() && locked.len() == 1;
     for (identity, standing) in locked {
+        // Its activities belong ahead of the locks: another batch may hold them, and wait for
+        // a lock that this one holds.
+        if standing.is_settled() && !is_alone {
+            return Err(weir_postgres::Failure::Conflict.into());
+        }
         standings[identity] = standing;
     }
-    let late = store_events(tx, batch, standings, &at(&second)).await?;
+    let late = {
+        let events = at(&second);
+        let verdicts = verdicts(tx, batch, standings, &events).await?;
+        write(tx, batch, standings, &events, &verdicts).await?
+    };
 
     let mut outcomes = vec![Outcome::Repeated; batch.events.len()];
     let places = first.into_iter().chain(second);
@@ -150,34 +209,32 @@ async fn lock_open(
     }
     let will_wait = will_wait(batch);
     let identities: Vec<&Identifier> = open.iter().map(|at| &batch.identities[*at]).collect();
-    let waiting: Vec<bool> = open.iter().map(|at| will_wait[*at]).collect();
-    let locked = tx.lock_identities(&identities, &waiting).await?;
+    let waiting: Vec<bool> = open.iter().map(|at| will_wait[*at].is_some()).collect();
+    let today = batch.receive_time.date_naive();
+    let forget_days: Vec<NaiveDate> = open
+        .iter()
+        .map(|at| first_day_after_month(will_wait[*at].unwrap_or(today)))
+        .collect();
+    let locked = tx
+        .lock_identities(&identities, &waiting, &forget_days)
+        .await?;
     Ok(open.into_iter().zip(locked).collect())
 }
 
-/// Which identities get something into their backlog, if they are new: those of events that
+/// Until when something waits in the backlog of each identity, if it is new: of events that
 /// name no contact.
-fn will_wait(batch: &Batch) -> Vec<bool> {
-    let mut will_wait = vec![false; batch.identities.len()];
+fn will_wait(batch: &Batch) -> Vec<Option<NaiveDate>> {
+    let mut will_wait = vec![None; batch.identities.len()];
     for event in &batch.events {
         if let (Some(at), None, true) = (event.identity, event.contact_id, event.funded) {
-            will_wait[at] = true;
+            will_wait[at] = will_wait[at].max(Some(event.expire_day));
         }
     }
     will_wait
 }
 
-/// Stores what of `events` was not there before and has a unit.
-async fn store_events(
-    tx: &Tx<'_>,
-    batch: &Batch,
-    standings: &[Standing],
-    events: &[&Event],
-) -> Result<Vec<Outcome>, Failure> {
-    let verdicts = verdicts(tx, batch, standings, events).await?;
-    write(tx, batch, standings, events, &verdicts).await
-}
-
+/// What becomes of `events`, but for those that meet their copy when they are stored. Undated
+/// ones leave their receipts here: of two that come at once, the second waits.
 async fn verdicts(
     tx: &Tx<'_>,
     batch: &Batch,
@@ -185,7 +242,25 @@ async fn verdicts(
     events: &[&Event],
 ) -> Result<Vec<Verdict>, Failure> {
     let known = look_up(tx, batch, standings, events).await?;
-    Ok(decide(events, standings, &known, batch.probe_only))
+    let mut verdicts = decide(events, standings, &known, false);
+    let is_new = |verdict: &Verdict| matches!(verdict, Verdict::Store(_));
+    let new = events.iter().zip(&verdicts);
+    let new = new.filter(|(_, verdict)| is_new(verdict));
+    let received = tx
+        .receive(
+            new.map(|(event, _)| *event),
+            batch.receive_time.date_naive(),
+        )
+        .await?;
+    for (event, verdict) in events.iter().zip(&mut verdicts) {
+        if let Some(receipt) = event.receipt
+            && is_new(verdict)
+            && !received.contains(&receipt)
+        {
+            *verdict = Verdict::Repeated;
+        }
+    }
+    Ok(verdicts)
 }
 
 /// Copies that the inserts would not meet by themselves.
@@ -203,15 +278,24 @@ async fn look_up(
     };
     let activities = select(needs_activity_lookup);
     let backlog = select(needs_backlog_lookup);
-    let (activities, backlog) = try_join(
+    let (activities, backlog, receipts) = try_join3(
         tx.copies(&activities),
         tx.copies_in_backlog(&backlog, &batch.identities),
+        tx.received(events),
     )
     .await?;
     Ok(Known {
         activities,
         backlog,
+        receipts,
     })
+}
+
+/// The keys that were stored.
+#[derive(Default)]
+struct Stored {
+    activities: HashSet<TimedKey>,
+    backlog: HashSet<TimedKey>,
 }
 
 /// Stores what the verdicts say; what meets its copy there is a repeat after all.
@@ -235,37 +319,53 @@ async fn write(
     contacts.sort_unstable_by_key(|(event, _)| (event.key, event.expire_day));
     waiting.sort_unstable_by_key(|(event, at)| (*at, event.key, event.expire_day));
 
-    let mut newly: Vec<usize> = waiting.iter().map(|(_, at)| *at).collect();
-    newly.dedup();
-    newly.retain(|at| !standings[*at].waiting);
-    let newly: Vec<&Identifier> = newly.iter().map(|at| &batch.identities[*at]).collect();
+    let newly = newly_waiting(batch, standings, &waiting);
     let waiting: Vec<(&Event, &Identifier)> = waiting
         .into_iter()
         .map(|(event, at)| (event, &batch.identities[at]))
         .collect();
-
-    let (stored, backlogged, ()) = try_join3(
+    let (activities, backlog, ()) = try_join3(
         tx.store_activities(&contacts, batch.receive_time),
         tx.store_backlog(&waiting, batch.receive_time),
         tx.begin_waiting(&newly),
     )
     .await?;
-    Ok(outcomes(events, verdicts, &stored, &backlogged))
+    let stored = Stored {
+        activities,
+        backlog,
+    };
+    Ok(outcomes(events, verdicts, &stored))
 }
 
-fn outcomes(
-    events: &[&Event],
-    verdicts: &[Verdict],
-    stored: &HashSet<TimedKey>,
-    backlogged: &HashSet<TimedKey>,
-) -> Vec<Outcome> {
+/// Identities whose row does not say yet that something of theirs waits, or for so long.
+/// `waiting` is sorted by them.
+fn newly_waiting<'a>(
+    batch: &'a Batch,
+    standings: &[Standing],
+    waiting: &[(&Event, usize)],
+) -> Vec<(&'a Identifier, NaiveDate)> {
+    waiting
+        .chunk_by(|(_, one), (_, next)| one == next)
+        .filter_map(|events| {
+            let at = events.first()?.1;
+            let last = events.iter().map(|(event, _)| event.expire_day).max()?;
+            let forget_day = first_day_after_month(last);
+            let is_new = !standings[at].awaits(forget_day);
+            is_new.then(|| (&batch.identities[at], forget_day))
+        })
+        .collect()
+}
+
+fn outcomes(events: &[&Event], verdicts: &[Verdict], stored: &Stored) -> Vec<Outcome> {
     events
         .iter()
         .zip(verdicts)
         .map(|(event, verdict)| match verdict {
             Verdict::NotFunded => Outcome::NotFunded,
-            Verdict::Store(Place::Contact(_)) if stored.contains(&event.key) => Outcome::Stored,
-            Verdict::Store(Place::Backlog(_)) if backlogged.contains(&event.key) => {
+            Verdict::Store(Place::Contact(_)) if stored.activities.contains(&event.key) => {
+                Outcome::Stored
+            }
+            Verdict::Store(Place::Backlog(_)) if stored.backlog.contains(&event.key) => {
                 Outcome::Backlogged
             }
             Verdict::Repeated | Verdict::Store(_) => Outcome::Repeated,

@@ -46,7 +46,8 @@ pub enum Fate {
 }
 
 /// Brings `page` into the order in which it is attached, decides for each, and adds what
-/// was attached to `counts`. Pages must come oldest first.
+/// was attached to `counts`. Pages must come oldest first. `today` is the earlier day where
+/// clocks differ: nothing is dropped that is still shown somewhere.
 pub fn decide_fates(page: &mut [Waiting], counts: &mut Counts, today: NaiveDate) -> Vec<Fate> {
     page.sort_by(|a, b| {
         (a.event_time, &a.message_id, a.key).cmp(&(b.event_time, &b.message_id, b.key))
@@ -91,7 +92,7 @@ mod tests {
     use weir_ids::ActivityId;
 
     use super::*;
-    use crate::domain::key_of;
+    use crate::domain::{Identifier, Kind, Whose, key_of};
 
     const LINKED: i64 = 1_790_000_000;
 
@@ -105,12 +106,17 @@ mod tests {
         let event_time = base + TimeDelta::minutes(minute.into());
         let message_id = format!("m{message}");
         let link_time = DateTime::from_timestamp(LINKED, 0).unwrap();
+        let device = Identifier {
+            kind: Kind::AnonymousId,
+            value: "device".into(),
+        };
         Waiting {
             identity: 0,
             key: key_of(
                 ActivityId::from(uuid::Uuid::from_u128(1)),
                 event_time,
                 &message_id,
+                Whose::Identifier(&device),
             ),
             expire_day: event_time.date_naive() + chrono::Days::new(90),
             event_time,

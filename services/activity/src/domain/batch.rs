@@ -1,7 +1,7 @@
 //! A batch of tracks as this service sees it.
 
 use bytestring::ByteString;
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use weir_ids::{AccountId, ActivityId, BatchId, ContactId, TimedKey};
 
 /// The edge takes no larger batch.
@@ -16,6 +16,16 @@ pub enum Kind {
     UserId,
 }
 
+impl Kind {
+    /// What is stored of it, and hashed.
+    pub const fn letter(self) -> &'static str {
+        match self {
+            Self::UserId => "u",
+            Self::AnonymousId => "a",
+        }
+    }
+}
+
 /// Something that stands for somebody, normalised by the edge.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Identifier {
@@ -26,7 +36,7 @@ pub struct Identifier {
 }
 
 /// One batch of one account.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Batch {
     /// Whose.
     pub account_id: AccountId,
@@ -38,16 +48,50 @@ pub struct Batch {
     pub epoch: i64,
     /// When the edge received it.
     pub receive_time: DateTime<Utc>,
-    /// In the order in which they were received.
+    /// Those that can be stored, in the order in which they were received.
     pub events: Vec<Event>,
+    /// The index that each of `events` has in the request.
+    pub places: Vec<usize>,
+    /// So many events the request has.
+    pub asked: usize,
     /// Those that `events` refer to, sorted, each once.
     pub identities: Vec<Identifier>,
     /// Look, and store nothing.
     pub probe_only: bool,
 }
 
+impl Batch {
+    /// The batch with none but these of its events (by index, in order).
+    pub fn only(&self, chosen: &[usize]) -> Self {
+        let mut numbers = vec![None; self.identities.len()];
+        for at in chosen.iter().filter_map(|at| self.events[*at].identity) {
+            numbers[at] = Some(0);
+        }
+        let mut identities = Vec::new();
+        for (number, identifier) in numbers.iter_mut().zip(&self.identities) {
+            if number.is_some() {
+                *number = Some(identities.len());
+                identities.push(identifier.clone());
+            }
+        }
+        let event = |at: &usize| {
+            let event = &self.events[*at];
+            Event {
+                identity: event.identity.and_then(|at| numbers[at]),
+                ..event.clone()
+            }
+        };
+        Self {
+            events: chosen.iter().map(event).collect(),
+            places: chosen.iter().map(|at| self.places[*at]).collect(),
+            identities,
+            ..*self
+        }
+    }
+}
+
 /// One track. Its texts are slices of the request.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Event {
     /// Of the definition.
     pub activity_id: ActivityId,
@@ -61,6 +105,8 @@ pub struct Event {
     pub message_id: ByteString,
     /// What a repeat has again.
     pub key: TimedKey,
+    /// What a repeat has again where it brought no timestamp, and so has another key.
+    pub receipt: Option<ReceiptKey>,
     /// The last day on which it is shown.
     pub expire_day: NaiveDate,
     /// Where a copy may be that was stored under an earlier retention.
@@ -73,109 +119,123 @@ pub struct Event {
     pub funded: bool,
 }
 
-/// (activity, time, message id) identify an activity (semantics 4.5).
-pub fn key_of(activity_id: ActivityId, event_time: DateTime<Utc>, message_id: &str) -> TimedKey {
+/// Stands for an activity without its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ReceiptKey(pub TimedKey);
+
+/// Who did it, as the event says: whatever it is resolved to, the event says the same again.
+#[derive(Debug, Clone, Copy)]
+pub enum Whose<'a> {
+    /// The identifier by which it is routed (semantics 4.7).
+    Identifier(&'a Identifier),
+    /// Of an event that brings no identifier, which the edge does not send.
+    Contact(ContactId),
+}
+
+impl Whose<'_> {
+    fn parts(&self) -> [&[u8]; 2] {
+        match self {
+            Self::Identifier(Identifier { kind, value }) => {
+                [kind.letter().as_bytes(), value.as_bytes()]
+            }
+            Self::Contact(contact_id) => [b"c", contact_id.0.as_bytes()],
+        }
+    }
+}
+
+/// (activity, time, message id, identifier) identify an activity (semantics 4.5): the same
+/// message of somebody else is somebody else's activity.
+pub fn key_of(
+    activity_id: ActivityId,
+    event_time: DateTime<Utc>,
+    message_id: &str,
+    whose: Whose<'_>,
+) -> TimedKey {
+    let [kind, value] = whose.parts();
     TimedKey::new(
         event_time.timestamp_micros(),
-        &[activity_id.0.as_bytes(), message_id.as_bytes()],
+        &[activity_id.0.as_bytes(), message_id.as_bytes(), kind, value],
     )
 }
 
-/// The last day on which an activity is shown; none outside of the calendar.
-pub fn last_day(event_time: DateTime<Utc>, retention_days: u32) -> Option<NaiveDate> {
-    event_time
-        .date_naive()
-        .checked_add_days(Days::new(retention_days.into()))
-}
-
-/// The days of expiry for which there are partitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Range {
-    first: NaiveDate,
-    months: u32,
-}
-
-impl Range {
-    /// The longest retention is 730 days, and an event may lie a day ahead: less than 25
-    /// months. One more, so that a service whose housekeeping fails for weeks goes on.
-    const MONTHS_AHEAD: u32 = 26;
-    /// Clocks differ, and a batch may be admitted just before midnight.
-    const GRACE: Days = Days::new(2);
-
-    /// Those that are needed on `today`.
-    pub fn of(today: NaiveDate) -> Self {
-        let first = today
-            .checked_sub_days(Self::GRACE)
-            .and_then(|day| day.with_day(1))
-            .unwrap_or(today);
-        Self {
-            first,
-            months: Self::MONTHS_AHEAD + 2,
-        }
-    }
-
-    /// The first days of the months, in order.
-    pub fn months(self) -> impl Iterator<Item = NaiveDate> {
-        (0..self.months).filter_map(move |n| self.first.checked_add_months(Months::new(n)))
-    }
-
-    /// Whether an activity that expires on `day` can be stored.
-    pub fn holds(self, day: NaiveDate) -> bool {
-        day >= self.first
-            && self
-                .first
-                .checked_add_months(Months::new(self.months))
-                .is_some_and(|end| day < end)
-    }
-
-    /// Whether everything that expires in the month that begins on `month` is past.
-    pub fn is_past(self, month: NaiveDate) -> bool {
-        month < self.first
-    }
+/// (activity, message id, identifier) identify an activity that brought no timestamp: its time
+/// is that of its first receipt (semantics 4.5, 5.4). Where it has no message id either,
+/// `event_key` takes its place.
+pub fn receipt_of(
+    activity_id: ActivityId,
+    message_id: &str,
+    event_key: &[u8],
+    whose: Whose<'_>,
+) -> ReceiptKey {
+    let [kind, value] = whose.parts();
+    let event_key = if message_id.is_empty() {
+        event_key
+    } else {
+        b""
+    };
+    ReceiptKey(TimedKey::new(
+        0,
+        &[
+            activity_id.0.as_bytes(),
+            message_id.as_bytes(),
+            event_key,
+            kind,
+            value,
+        ],
+    ))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn day(text: &str) -> NaiveDate {
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn the_longest_retention_has_a_partition_on_every_day_of_the_year() {
-        for offset in 0..366 {
-            let today = day("2027-01-01") + Days::new(offset);
-            let range = Range::of(today);
-            assert!(range.holds(today + Days::new(731)), "{today}");
-            assert!(range.holds(today - Days::new(1)), "{today}");
-            assert_eq!(range.months().count(), 28);
+    fn of(kind: Kind, value: &str) -> Identifier {
+        Identifier {
+            kind,
+            value: value.into(),
         }
     }
 
     #[test]
-    fn a_month_is_past_two_days_after_its_end() {
-        let november = day("2026-11-01");
-        assert!(!Range::of(day("2026-11-30")).is_past(november));
-        assert!(!Range::of(day("2026-12-02")).is_past(november));
-        assert!(Range::of(day("2026-12-03")).is_past(november));
-    }
-
-    #[test]
-    fn an_activity_is_shown_to_the_end_of_its_retention() {
-        let time: DateTime<Utc> = "2026-11-24T23:59:59Z".parse().unwrap();
-        assert_eq!(last_day(time, 30), Some(day("2026-12-24")));
-        assert_eq!(last_day(DateTime::<Utc>::MAX_UTC, 30), None);
-    }
-
-    #[test]
-    fn the_key_is_made_of_activity_time_and_message() {
+    fn the_key_is_made_of_activity_time_message_and_identifier() {
         let (activity, other) = (ActivityId::new(), ActivityId::new());
         let time: DateTime<Utc> = "2026-11-24T12:00:00.000001Z".parse().unwrap();
         let later = time + chrono::TimeDelta::microseconds(1);
-        assert_eq!(key_of(activity, time, "m"), key_of(activity, time, "m"));
-        assert_ne!(key_of(activity, time, "m"), key_of(other, time, "m"));
-        assert_ne!(key_of(activity, time, "m"), key_of(activity, later, "m"));
-        assert_ne!(key_of(activity, time, "m"), key_of(activity, time, "n"));
+        let (lana, oleg) = (of(Kind::UserId, "lana"), of(Kind::UserId, "oleg"));
+        let device = of(Kind::AnonymousId, "lana");
+        let key = key_of(activity, time, "m", Whose::Identifier(&lana));
+        assert_eq!(key, key_of(activity, time, "m", Whose::Identifier(&lana)));
+        for another in [
+            key_of(other, time, "m", Whose::Identifier(&lana)),
+            key_of(activity, later, "m", Whose::Identifier(&lana)),
+            key_of(activity, time, "n", Whose::Identifier(&lana)),
+            key_of(activity, time, "m", Whose::Identifier(&oleg)),
+            key_of(activity, time, "m", Whose::Identifier(&device)),
+            key_of(activity, time, "m", Whose::Contact(ContactId::new())),
+            key_of(
+                activity,
+                time,
+                "ml",
+                Whose::Identifier(&of(Kind::UserId, "ana")),
+            ),
+        ] {
+            assert_ne!(key, another);
+        }
+    }
+
+    #[test]
+    fn a_receipt_is_known_by_its_message_or_else_by_its_content() {
+        let (activity, lana) = (ActivityId::new(), of(Kind::UserId, "lana"));
+        let receipt = |message, content: &[u8]| {
+            receipt_of(activity, message, content, Whose::Identifier(&lana))
+        };
+        assert_eq!(receipt("m", b"one"), receipt("m", b"other"));
+        assert_ne!(receipt("m", b"one"), receipt("n", b"one"));
+        assert_ne!(receipt("", b"one"), receipt("", b"other"));
+        let oleg = of(Kind::UserId, "oleg");
+        assert_ne!(
+            receipt("m", b"one"),
+            receipt_of(activity, "m", b"one", Whose::Identifier(&oleg))
+        );
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::HashSet;
 
+use chrono::NaiveDate;
 use weir_ids::{ContactId, TimedKey};
 
-use super::batch::Event;
+use super::batch::{Event, ReceiptKey};
 
 /// What is known of an identifier, read while nobody else could change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,6 +14,8 @@ pub struct Standing {
     pub contact_id: Option<ContactId>,
     /// Whether the backlog may hold rows of it.
     pub waiting: bool,
+    /// Of one that is linked to nobody: from this day on its row may be forgotten.
+    pub forget_day: Option<NaiveDate>,
 }
 
 impl Standing {
@@ -20,7 +23,13 @@ impl Standing {
     pub const UNKNOWN: Self = Self {
         contact_id: None,
         waiting: false,
+        forget_day: None,
     };
+
+    /// Whether its row says already that something of it waits until the day before `day`.
+    pub fn awaits(self, day: NaiveDate) -> bool {
+        self.waiting && self.forget_day.is_some_and(|forget_day| forget_day >= day)
+    }
 
     /// Whether its tracks go to a contact and can't be in the backlog: what needs no lock.
     pub fn is_settled(self) -> bool {
@@ -53,16 +62,19 @@ pub enum Verdict {
 pub struct Known {
     /// Keys among the activities.
     pub activities: HashSet<TimedKey>,
-    /// Keys in the backlog, by identity.
-    pub backlog: HashSet<(usize, TimedKey)>,
+    /// Keys in the backlog; they say whose they are.
+    pub backlog: HashSet<TimedKey>,
+    /// Of those that brought no timestamp.
+    pub receipts: HashSet<ReceiptKey>,
 }
 
 impl Known {
     fn holds(&self, event: &Event) -> bool {
         self.activities.contains(&event.key)
+            || self.backlog.contains(&event.key)
             || event
-                .identity
-                .is_some_and(|identity| self.backlog.contains(&(identity, event.key)))
+                .receipt
+                .is_some_and(|receipt| self.receipts.contains(&receipt))
     }
 }
 
@@ -96,16 +108,10 @@ pub fn needs_backlog_lookup(event: &Event, standings: &[Standing]) -> bool {
             || matches!(place(event, standings), Place::Contact(_)))
 }
 
-/// Which events can be stored without a lock: those of no identity or of a settled one.
-/// Of the same events all are stored in the same step, since the order among them counts.
-pub fn lock_free(events: &[Event], standings: &[Standing]) -> Vec<bool> {
-    let free = |event: &Event| event.identity.is_none_or(|at| standings[at].is_settled());
-    let others = events.iter().filter(|event| !free(event));
-    let shared: HashSet<TimedKey> = others.map(|event| event.key).collect();
-    events
-        .iter()
-        .map(|event| free(event) && !shared.contains(&event.key))
-        .collect()
+/// Whether an event can be stored without a lock: of no identity or of a settled one. Of the
+/// same events all are stored in the same step, since they have the same identity.
+pub fn lock_free(event: &Event, standings: &[Standing]) -> bool {
+    event.identity.is_none_or(|at| standings[at].is_settled())
 }
 
 /// Decides for each event, in order. Of two that are the same, the second is a repeat.
@@ -118,15 +124,20 @@ pub fn decide(
     probe_only: bool,
 ) -> Vec<Verdict> {
     let mut seen = HashSet::with_capacity(events.len());
+    let mut seen_undated = HashSet::new();
     events
         .iter()
         .map(|event| {
-            if known.holds(event) || seen.contains(&event.key) {
+            let was_seen = event
+                .receipt
+                .is_some_and(|receipt| seen_undated.contains(&receipt));
+            if known.holds(event) || was_seen || seen.contains(&event.key) {
                 Verdict::Repeated
             } else if !event.funded || probe_only {
                 Verdict::NotFunded
             } else {
                 seen.insert(event.key);
+                seen_undated.extend(event.receipt);
                 Verdict::Store(place(event, standings))
             }
         })
@@ -139,7 +150,14 @@ mod tests {
     use weir_ids::ActivityId;
 
     use super::*;
-    use crate::domain::{key_of, last_day};
+    use crate::domain::{Identifier, Kind, Whose, key_of, last_day, receipt_of};
+
+    fn lana() -> Identifier {
+        Identifier {
+            kind: Kind::UserId,
+            value: "lana".into(),
+        }
+    }
 
     fn event(message_id: &str, funded: bool) -> Event {
         let activity_id = ActivityId::from(uuid::Uuid::from_u128(7));
@@ -150,7 +168,13 @@ mod tests {
             attributes: "{}".into(),
             event_time,
             message_id: message_id.into(),
-            key: key_of(activity_id, event_time, message_id),
+            key: key_of(
+                activity_id,
+                event_time,
+                message_id,
+                Whose::Identifier(&lana()),
+            ),
+            receipt: None,
             expire_day: last_day(event_time, 90).unwrap(),
             earlier_days: Vec::new(),
             contact_id: None,
@@ -162,7 +186,7 @@ mod tests {
     fn linked(contact_id: ContactId) -> Standing {
         Standing {
             contact_id: Some(contact_id),
-            waiting: false,
+            ..Standing::UNKNOWN
         }
     }
 
@@ -177,23 +201,56 @@ mod tests {
     }
 
     #[test]
-    fn same_events_are_stored_in_the_same_step() {
-        let standings = [linked(ContactId::new()), Standing::UNKNOWN];
-        let of = |message_id, identity| Event {
-            identity,
-            ..event(message_id, true)
+    fn only_what_is_settled_needs_no_lock() {
+        let cut_short = Standing {
+            waiting: true,
+            ..linked(ContactId::new())
         };
-        let events = [
-            of("settled", Some(0)),
-            of("shared", Some(0)),
-            of("nobody's", None),
-            of("shared", Some(1)),
-            of("open", Some(1)),
-        ];
-        assert_eq!(
-            lock_free(&events, &standings),
-            [true, false, true, false, false]
-        );
+        let standings = [linked(ContactId::new()), Standing::UNKNOWN, cut_short];
+        let free = |identity| {
+            let event = Event {
+                identity,
+                ..event("m", true)
+            };
+            lock_free(&event, &standings)
+        };
+        assert!(free(Some(0)) && free(None));
+        assert!(!free(Some(1)) && !free(Some(2)));
+    }
+
+    #[test]
+    fn an_undated_event_is_known_by_its_receipt_whenever_it_comes() {
+        let undated = |seconds, funded| {
+            let mut event = event("m", funded);
+            event.event_time += chrono::TimeDelta::seconds(seconds);
+            let whose = lana();
+            let whose = Whose::Identifier(&whose);
+            event.key = key_of(event.activity_id, event.event_time, "m", whose);
+            event.receipt = Some(receipt_of(event.activity_id, "m", b"", whose));
+            event
+        };
+        let events = [undated(0, true), undated(1, true)];
+        let contact = ContactId::new();
+        let store = Verdict::Store(Place::Contact(contact));
+        let mut known = Known::default();
+        let verdicts = decide_all(&events, &[linked(contact)], &known, false);
+        assert_eq!(verdicts, [store, Verdict::Repeated]);
+        known.receipts.extend(events[0].receipt);
+        let verdicts = decide_all(&[undated(9, false)], &[linked(contact)], &known, false);
+        assert_eq!(verdicts, [Verdict::Repeated]);
+    }
+
+    #[test]
+    fn a_row_that_waits_for_long_enough_is_left_alone() {
+        let day = |text: &str| text.parse().unwrap();
+        let standing = Standing {
+            waiting: true,
+            forget_day: Some(day("2027-02-01")),
+            ..Standing::UNKNOWN
+        };
+        assert!(standing.awaits(day("2027-02-01")) && standing.awaits(day("2027-01-01")));
+        assert!(!standing.awaits(day("2027-03-01")));
+        assert!(!Standing::UNKNOWN.awaits(day("2027-01-01")));
     }
 
     #[test]
@@ -221,7 +278,7 @@ mod tests {
         let standings = [Standing::UNKNOWN];
         let events = [event("old", false), event("new", false)];
         let known = Known {
-            backlog: HashSet::from([(0, events[0].key)]),
+            backlog: HashSet::from([events[0].key]),
             ..Known::default()
         };
         assert_eq!(

@@ -3,7 +3,7 @@
 mod event;
 
 use bytestring::ByteString;
-use chrono::{DateTime, NaiveDate, Timelike, Utc};
+use chrono::{DateTime, NaiveDate, NaiveTime, Timelike, Utc};
 use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
@@ -13,11 +13,11 @@ use weir_proto::activity::v1::{
     LinkIdentifiersRequest, ListActivitiesResponse, RecordActivitiesResponse, RecordResult,
     RecordStatus, WindowUnits,
 };
-use weir_rpc::{Page, invalid};
+use weir_rpc::invalid;
 
 use crate::app::{Changes, Outcome, Recorded};
-use crate::domain::{Identifier, Kind, Link};
-use crate::store::{Cursor, Stored};
+use crate::domain::{Identifier, Kind, Link, is_tellable};
+use crate::store::{Cursor, Listed, RawTime};
 
 pub use event::batch;
 
@@ -41,16 +41,22 @@ pub fn account_id(text: &str) -> Result<AccountId, Status> {
 /// A UTC day, `YYYY-MM-DD`.
 pub fn day(field: &str, text: &str) -> Result<NaiveDate, Status> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d")
-        .map_err(|_| invalid(field, "expected a day such as 2026-11-24"))
+        .ok()
+        .filter(|day| is_tellable(day.and_time(NaiveTime::MIN).and_utc()))
+        .ok_or_else(|| invalid(field, "expected a day such as 2026-11-24"))
 }
 
-/// A time, cut to microseconds, which is what is stored.
+/// A time of the years 1 to 9999, cut to microseconds, which is what is stored.
 pub fn time(field: &str, time: Option<Timestamp>) -> Result<DateTime<Utc>, Status> {
-    time.and_then(|time| {
-        let nanos = u32::try_from(time.nanos).ok()?;
-        DateTime::from_timestamp(time.seconds, nanos / 1_000 * 1_000)
-    })
-    .ok_or_else(|| invalid(field, "expected a time"))
+    time.and_then(storable_time)
+        .ok_or_else(|| invalid(field, "expected a time of the years 1 to 9999"))
+}
+
+fn storable_time(time: Timestamp) -> Option<DateTime<Utc>> {
+    let nanos = u32::try_from(time.nanos).ok()?;
+    // A leap second is the second after it.
+    let nanos = nanos.min(999_999_999);
+    DateTime::from_timestamp(time.seconds, nanos / 1_000 * 1_000).filter(|time| is_tellable(*time))
 }
 
 fn timestamp(time: DateTime<Utc>) -> Timestamp {
@@ -60,15 +66,14 @@ fn timestamp(time: DateTime<Utc>) -> Timestamp {
     }
 }
 
-/// NUL is the one character that PostgreSQL does not store.
 fn text(field: &str, text: impl TryInto<ByteString>) -> Result<ByteString, Status> {
-    let text = text
-        .try_into()
-        .map_err(|_| invalid(field, "must be UTF-8"))?;
-    if text.contains('\0') {
-        return Err(invalid(field, "must not contain NUL"));
-    }
-    Ok(text)
+    storable_text(text).ok_or_else(|| invalid(field, "must be UTF-8 without NUL"))
+}
+
+/// NUL is the one character that PostgreSQL does not store.
+fn storable_text(text: impl TryInto<ByteString>) -> Option<ByteString> {
+    let text = text.try_into().ok()?;
+    (!text.contains('\0')).then_some(text)
 }
 
 /// What the outbox brings.
@@ -163,7 +168,7 @@ pub fn cursor(token: &str) -> Result<Cursor, Status> {
         .split_once('.')
         .and_then(|(micros, key)| {
             Some(Cursor {
-                event_time: DateTime::from_timestamp_micros(micros.parse().ok()?)?,
+                event_time: RawTime(micros.parse().ok()?),
                 key: TimedKey(Uuid::try_parse(key).ok()?),
             })
         })
@@ -171,8 +176,7 @@ pub fn cursor(token: &str) -> Result<Cursor, Status> {
 }
 
 fn token(cursor: Cursor) -> String {
-    let micros = cursor.event_time.timestamp_micros();
-    format!("{micros}.{}", cursor.key.0.simple())
+    format!("{}.{}", cursor.event_time.0, cursor.key.0.simple())
 }
 
 /// What became of a batch.
@@ -186,6 +190,7 @@ pub fn recorded(recorded: &Recorded) -> RecordActivitiesResponse {
                 Outcome::Backlogged => RecordStatus::Backlogged,
                 Outcome::Repeated => RecordStatus::Repeated,
                 Outcome::NotFunded => RecordStatus::NotFunded,
+                Outcome::Unstorable => RecordStatus::Unstorable,
             }
             .into(),
         })
@@ -197,9 +202,9 @@ pub fn recorded(recorded: &Recorded) -> RecordActivitiesResponse {
 }
 
 /// A page of a contact's list.
-pub fn activities(page: Page<Stored, Cursor>) -> ListActivitiesResponse {
+pub fn activities(listed: Listed) -> ListActivitiesResponse {
     ListActivitiesResponse {
-        activities: page
+        activities: listed
             .items
             .into_iter()
             .map(|stored| Activity {
@@ -213,7 +218,7 @@ pub fn activities(page: Page<Stored, Cursor>) -> ListActivitiesResponse {
                 expire_day: stored.expire_day.to_string(),
             })
             .collect(),
-        next_page_token: page.next.map(token).unwrap_or_default(),
+        next_page_token: listed.next.map(token).unwrap_or_default(),
     }
 }
 
@@ -238,7 +243,7 @@ mod tests {
     #[test]
     fn a_page_token_leads_back_to_its_place() {
         let cursor_before = Cursor {
-            event_time: DateTime::from_timestamp_micros(1_790_000_000_123_456).unwrap(),
+            event_time: RawTime(790_000_000_123_456),
             key: TimedKey::new(1_790_000_000_123_456, &[b"m"]),
         };
         assert_eq!(cursor(&token(cursor_before)).unwrap(), cursor_before);
@@ -253,6 +258,20 @@ mod tests {
     }
 
     #[test]
+    fn a_day_is_one_of_the_calendar() {
+        assert!(day("window", "2026-11-24").is_ok());
+        for bad in [
+            "",
+            "2026-13-01",
+            "-4714-01-01",
+            "+12026-01-01",
+            "0000-01-01",
+        ] {
+            assert!(day("window", bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
     fn times_are_cut_to_microseconds() {
         let given = Timestamp {
             seconds: 1,
@@ -261,15 +280,19 @@ mod tests {
         let read = time("t", Some(given)).unwrap();
         assert_eq!(timestamp(read).nanos, 999_999_000);
         assert!(time("t", None).is_err());
-        assert!(
-            time(
-                "t",
-                Some(Timestamp {
-                    seconds: i64::MAX,
-                    nanos: -1
-                })
-            )
-            .is_err()
-        );
+        // Before the year 1, after 9999, and what is no time at all.
+        for (seconds, nanos) in [
+            (-62_135_596_801, 0),
+            (253_402_300_800, 0),
+            (i64::MAX, 0),
+            (i64::MIN, 0),
+            (0, -1),
+        ] {
+            assert!(time("t", Some(Timestamp { seconds, nanos })).is_err());
+        }
+        for seconds in [-62_135_596_800, 253_402_300_799] {
+            let given = Timestamp { seconds, nanos: 0 };
+            assert_eq!(timestamp(time("t", Some(given)).unwrap()), given);
+        }
     }
 }

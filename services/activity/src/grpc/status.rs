@@ -1,10 +1,11 @@
 //! The one table from errors to codes.
 
-use tonic::Status;
-use weir_postgres::Failure;
+use tonic::{Code, Status};
+use weir_postgres::Failure as Database;
 use weir_reasons::Reason;
 
 use crate::app::Error;
+use crate::store::Failure;
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
@@ -13,16 +14,30 @@ impl From<Error> for Status {
                 Reason::BatchClosed,
                 "the batch was closed; send its events again",
             ),
-            Error::Fenced => weir_rpc::aborted(
+            Error::Fenced(epoch) => weir_rpc::refused_with(
+                Code::Aborted,
                 Reason::EpochPast,
                 "the batch's epoch is past; send its events again",
+                "epoch",
+                epoch,
             ),
+            Error::Implausible => weir_rpc::refused(
+                Code::InvalidArgument,
+                Reason::EpochImplausible,
+                "epoch: further ahead of the one that stands than any rebuild can bring it",
+            ),
+            Error::AccountUnknown => weir_rpc::not_found(Reason::AccountUnknown, "account"),
+            Error::ContactUnknown => weir_rpc::not_found(Reason::ContactUnknown, "contact"),
+            Error::Away(service) => weir_rpc::unavailable(service),
             Error::Late => weir_rpc::late(),
             // A conflict that outlived all tries is a database that is too busy.
-            Error::Database(Failure::Conflict | Failure::Unavailable) => {
-                weir_rpc::unavailable("the database")
+            Error::Store(
+                Failure::MissingPartition
+                | Failure::Database(Database::Conflict | Database::Unavailable),
+            ) => weir_rpc::unavailable("the database"),
+            Error::Store(Failure::Database(Database::Refused | Database::Internal)) => {
+                weir_rpc::internal()
             }
-            Error::Database(Failure::Refused | Failure::Internal) => weir_rpc::internal(),
         }
     }
 }

@@ -3,13 +3,12 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use uuid::Uuid;
 use weir_ids::{ContactId, TimedKey};
-use weir_postgres::Failure;
 
 use super::links::Families;
-use super::{Tx, columns, index, letter};
+use super::{Failure, Tx, columns, index};
 use crate::domain::{Counts, Identifier, Kind, Waiting};
 
-const LOCK: &str = "
+pub(super) const LOCK: &str = "
     INSERT INTO attach_locks (account_id, contact_id)
     SELECT a.account_id, u.contact_id
     FROM accounts a CROSS JOIN unnest($2::uuid[]) u (contact_id)
@@ -17,9 +16,13 @@ const LOCK: &str = "
     ON CONFLICT (account_id, contact_id)
         DO UPDATE SET contact_id = attach_locks.contact_id WHERE false";
 
+// Whoever inserts the same row waits for this transaction, whether or not it deleted it again.
+pub(super) const UNLOCK: &str =
+    "DELETE FROM attach_locks WHERE account_id = $1 AND contact_id = ANY ($2::uuid[])";
+
 // Each identity's part comes from the primary key in order, so that a page costs a page,
 // whatever waits behind it.
-const PAGE: &str = "
+pub(super) const PAGE: &str = "
     SELECT u.n, p.activity_key, p.expire_day, p.event_time, p.message_id, p.receive_time
     FROM unnest($2::text[], $3::text[]) WITH ORDINALITY u (kind, value, n)
     CROSS JOIN LATERAL (
@@ -30,7 +33,7 @@ const PAGE: &str = "
     ) p
     ORDER BY p.activity_key, u.n, p.expire_day LIMIT $4";
 
-const COUNTS: &str = "
+pub(super) const COUNTS: &str = "
     SELECT u.contact_id, c.day, c.count
     FROM unnest($2::uuid[]) u (contact_id)
     CROSS JOIN LATERAL (
@@ -38,7 +41,7 @@ const COUNTS: &str = "
             AND c.contact_id = u.contact_id AND c.day BETWEEN $3 AND $4 OFFSET 0
     ) c";
 
-const ATTACH: &str = "
+pub(super) const ATTACH: &str = "
     INSERT INTO activities (account_id, expire_day, activity_key, contact_id, activity_id,
         event_name, event_time, message_id, attributes, receive_time)
     SELECT b.account_id, b.expire_day, b.activity_key, u.contact_id, b.activity_id,
@@ -51,7 +54,7 @@ const ATTACH: &str = "
     ) b
     ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING";
 
-const DISCARD: &str = "
+pub(super) const DISCARD: &str = "
     INSERT INTO activities (account_id, expire_day, activity_key)
     SELECT a.account_id, u.expire_day, u.activity_key
     FROM accounts a CROSS JOIN unnest($2::uuid[], $3::date[]) u (activity_key, expire_day)
@@ -60,12 +63,12 @@ const DISCARD: &str = "
 
 // A page holds all rows of its identities up to its last key, and they are locked: the range
 // is the page. The days leave out the partitions that hold nothing of it.
-const LEAVE: &str = "
+pub(super) const LEAVE: &str = "
     DELETE FROM backlog
     WHERE account_id = $1 AND kind = $2 AND value = ANY ($3::text[]) AND activity_key <= $4
         AND expire_day BETWEEN $5 AND $6";
 
-const ADD_COUNTS: &str = "
+pub(super) const ADD_COUNTS: &str = "
     INSERT INTO attached_counts (account_id, contact_id, day, count)
     SELECT a.account_id, u.contact_id, u.day, u.count
     FROM accounts a CROSS JOIN unnest($2::uuid[], $3::date[], $4::integer[])
@@ -75,7 +78,7 @@ const ADD_COUNTS: &str = "
         DO UPDATE SET count = attached_counts.count + excluded.count";
 
 // The rows are there: an upsert finds them by their key, whatever the planner thinks.
-const END_WAITING: &str = "
+pub(super) const END_WAITING: &str = "
     INSERT INTO identities (account_id, kind, value, version, waiting)
     SELECT a.account_id, u.kind, u.value, -1, false
     FROM accounts a CROSS JOIN unnest($2::text[], $3::text[]) u (kind, value)
@@ -105,16 +108,29 @@ pub struct Moves<'a> {
 }
 
 impl Tx<'_> {
-    /// Locks the counts of the families' survivors: whoever attaches to one of them next
-    /// reads what this transaction added.
+    /// Locks the counts of the families: whoever attaches to one of them next reads what this
+    /// transaction added. Answers them as they are then.
+    ///
+    /// # Errors
+    /// Of the database; a conflict where one of them grew meanwhile.
+    pub async fn lock_counts(&self, contacts: &[ContactId]) -> Result<Families, Failure> {
+        let families = self.families(contacts).await?;
+        self.execute(LOCK, &[&self.account_id.0, &sorted(&families)])
+            .await?;
+        if self.families(contacts).await? == families {
+            Ok(families)
+        } else {
+            Err(weir_postgres::Failure::Conflict.into())
+        }
+    }
+
+    /// Leaves no row of the locks; they hold until the end of the transaction all the same.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn lock_counts(&self, roots: &[ContactId]) -> Result<(), Failure> {
-        let mut ids: Vec<Uuid> = roots.iter().map(|contact| contact.0).collect();
-        ids.sort_unstable();
-        ids.dedup();
-        self.execute(LOCK, &[&self.account_id.0, &ids]).await?;
+    pub async fn unlock_counts(&self, families: &Families) -> Result<(), Failure> {
+        self.execute(UNLOCK, &[&self.account_id.0, &sorted(families)])
+            .await?;
         Ok(())
     }
 
@@ -211,7 +227,7 @@ impl Tx<'_> {
             if values.is_empty() {
                 continue;
             }
-            let kind = letter(kind);
+            let kind = kind.letter();
             self.execute(
                 LEAVE,
                 &[&self.account_id.0, &kind, &values, &last_key, &first, &last],
@@ -274,6 +290,12 @@ impl Tx<'_> {
             .await?;
         Ok(())
     }
+}
+
+fn sorted(families: &Families) -> Vec<Uuid> {
+    let mut ids: Vec<Uuid> = families.members().map(|contact| contact.0).collect();
+    ids.sort_unstable();
+    ids
 }
 
 fn identifiers<'a>(

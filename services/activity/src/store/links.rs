@@ -5,12 +5,11 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weir_ids::ContactId;
-use weir_postgres::Failure;
 
-use super::{Linked, Tx, letter};
+use super::{Failure, Linked, Tx};
 use crate::domain::{Identifier, Kind, Link};
 
-const JOIN: &str = "
+pub(super) const JOIN: &str = "
     INSERT INTO contact_joins (account_id, contact_id, survivor_id)
     SELECT a.account_id, u.contact_id, u.survivor_id
     FROM accounts a CROSS JOIN unnest($2::uuid[], $3::uuid[]) u (contact_id, survivor_id)
@@ -18,8 +17,9 @@ const JOIN: &str = "
     ON CONFLICT (account_id, contact_id) DO NOTHING";
 
 // A row that is linked and still waits is one whose attachment was cut short: it is taken
-// up again, whatever the version. Only those that wait are answered.
-const LINK: &str = "
+// up again, whatever the version. Only those that wait are answered. The time stays that of
+// the first link: what was received after it is not under the cap (semantics 4.9).
+pub(super) const LINK: &str = "
     WITH linked AS (
         INSERT INTO identities (account_id, kind, value, contact_id, version, link_time, waiting)
         SELECT a.account_id, u.kind, u.value, u.contact_id, u.version, u.link_time, false
@@ -30,9 +30,8 @@ const LINK: &str = "
             contact_id = CASE WHEN identities.contact_id IS NULL
                 OR identities.version < excluded.version
                 THEN excluded.contact_id ELSE identities.contact_id END,
-            link_time = CASE WHEN identities.contact_id IS NULL
-                OR identities.version < excluded.version
-                THEN excluded.link_time ELSE identities.link_time END,
+            link_time = LEAST(identities.link_time, excluded.link_time),
+            forget_day = NULL,
             version = GREATEST(identities.version, excluded.version)
         WHERE identities.contact_id IS NULL OR identities.version < excluded.version
             OR identities.waiting
@@ -42,7 +41,7 @@ const LINK: &str = "
 
 // From each contact up to the one that survived, and from there down to all that were
 // joined into it. UNION ends the recursion even where the edges made a circle.
-const FAMILIES: &str = "
+pub(super) const FAMILIES: &str = "
     WITH RECURSIVE up (contact_id) AS (
         SELECT unnest($2::uuid[])
         UNION
@@ -65,7 +64,7 @@ const FAMILIES: &str = "
     SELECT root, contact_id FROM family";
 
 /// Contacts with all that were joined with them.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Families {
     roots: HashMap<ContactId, ContactId>,
 }
@@ -74,6 +73,11 @@ impl Families {
     /// The contact that survived.
     pub fn root(&self, contact_id: ContactId) -> ContactId {
         self.roots.get(&contact_id).copied().unwrap_or(contact_id)
+    }
+
+    /// Whether any of them was joined with another.
+    pub fn has_joins(&self) -> bool {
+        self.roots.len() > 1
     }
 
     /// All of all families.
@@ -121,7 +125,7 @@ impl Tx<'_> {
             .iter()
             .map(|row| Linked {
                 identifier: Identifier {
-                    kind: if row.get::<_, &str>(0) == letter(Kind::UserId) {
+                    kind: if row.get::<_, &str>(0) == Kind::UserId.letter() {
                         Kind::UserId
                     } else {
                         Kind::AnonymousId

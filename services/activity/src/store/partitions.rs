@@ -1,39 +1,35 @@
-//! Housekeeping over all accounts: partitions come and go, old ledger rows go.
+//! Partitions come and go, and the database's clock, which has a say in it.
+//!
+//! One statement a call: a distributed engine takes no two at once.
 
-use chrono::NaiveDate;
+use chrono::{DateTime, Months, NaiveDate, Utc};
 use tokio_postgres::error::SqlState;
-use uuid::Uuid;
-use weir_postgres::Failure;
 
-use super::{Connection, Store};
-use crate::domain::Range;
+use super::{Connection, Failure, Store};
+use crate::domain::{Range, may_drop_before};
 
 const TABLES: [&str; 2] = ["activities", "backlog"];
 
 /// DDL that waits longer than this for the writers before it lets them go on, and comes
 /// again with the next round.
-const GIVE_UP: &str = "SET LOCAL lock_timeout = '2s'";
+const GIVE_UP: &str = "SET LOCAL lock_timeout = '500ms'";
+
+const CLOCK: &str = "/* every account */ SELECT clock_timestamp()";
 
 const TURN: &str =
-    "/* every account */ SELECT FROM housekeeping WHERE task = 'partitions' FOR UPDATE";
+    "/* every account */ SELECT day FROM housekeeping WHERE task = 'partitions' FOR UPDATE";
 
+const SEEN: &str = "/* every account */
+    UPDATE housekeeping SET day = GREATEST(day, $1) WHERE task = 'partitions'";
+
+// The statistics' guess at the rows is near enough for a log.
 const PARTITIONS: &str = "
     /* every account */
-    SELECT p.relname::text FROM pg_inherits i
+    SELECT p.relname::text, GREATEST(p.reltuples, 0)::bigint FROM pg_inherits i
     JOIN pg_class p ON p.oid = i.inhrelid
-    WHERE i.inhparent = $1::text::regclass";
+    WHERE i.inhparent = $1::text::regclass ORDER BY p.relname";
 
-const ACCOUNTS: &str = "
-    /* every account */
-    SELECT account_id FROM accounts WHERE account_id > $1 ORDER BY account_id LIMIT $2";
-
-const FORGET_USAGE: &str = "DELETE FROM usage WHERE account_id = $1 AND window_day < $2";
-
-const FORGET_COUNTS: &str = "DELETE FROM attached_counts WHERE account_id = $1 AND day < $2";
-
-const ACCOUNTS_A_PAGE: i64 = 500;
-
-/// What a round of housekeeping did.
+/// What a round did.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Swept {
     /// Partitions made.
@@ -43,118 +39,141 @@ pub struct Swept {
 }
 
 impl Store {
-    /// Makes the partitions that `range` needs and drops those that are past. Replicas that
-    /// do it at once take turns, and the later ones find nothing to do.
+    /// What time it is in the database.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn clock(&self) -> Result<DateTime<Utc>, Failure> {
+        let client = self.connection().await?.client;
+        Ok(client.query_one(CLOCK, &[]).await?.try_get(0)?)
+    }
+
+    /// Makes the partitions that `range` needs. Replicas that do it at once take turns, and
+    /// the later ones find nothing to do. Writers are not blocked: each is made on the side
+    /// and attached.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn make_partitions(&self, range: Range) -> Result<usize, Failure> {
+        let mut connection = self.connection().await?;
+        let transaction = connection.client.transaction().await?;
+        transaction.query_one(TURN, &[]).await?;
+        let mut made = 0;
+        for table in TABLES {
+            let existing = partitions(&transaction, table).await?;
+            for month in range.months() {
+                let partition = name_of(table, month);
+                if existing.iter().any(|(name, _)| *name == partition) {
+                    continue;
+                }
+                make(&transaction, table, &partition, month).await?;
+                made += 1;
+            }
+        }
+        transaction.commit().await?;
+        Ok(made)
+    }
+
+    /// Makes the partitions that `range` needs, and drops those that are past by it, in turns
+    /// with other replicas; no more than a month beyond what was dropped before.
     ///
     /// # Errors
     /// Of the database.
     pub async fn sweep_partitions(&self, range: Range) -> Result<Swept, Failure> {
+        let made = self.make_partitions(range).await?;
         let mut connection = self.connection().await?;
-        let made = make(&mut connection, range).await?;
-        let dropped = drop_past(&mut connection, range).await?;
+        let before = next_horizon(&mut connection, range).await?;
+        let mut dropped = 0;
+        for table in TABLES {
+            for (partition, rows) in past(&connection, table, before).await? {
+                if drop_one(&mut connection, table, &partition).await? {
+                    tracing::warn!(partition, about_rows = rows, "dropped what has expired");
+                    dropped += 1;
+                } else {
+                    tracing::info!(partition, "busy; dropped in a later round");
+                }
+            }
+        }
         Ok(Swept { made, dropped })
     }
-
-    /// Forgets ledger rows of windows before `usage_before` and counts of days before
-    /// `counts_before`.
-    ///
-    /// # Errors
-    /// Of the database.
-    pub async fn forget(
-        &self,
-        usage_before: NaiveDate,
-        counts_before: NaiveDate,
-    ) -> Result<(), Failure> {
-        let client = self.connection().await?.client;
-        let mut last = Uuid::nil();
-        loop {
-            let page = client.query(ACCOUNTS, &[&last, &ACCOUNTS_A_PAGE]).await?;
-            for row in &page {
-                last = row.get(0);
-                client
-                    .execute(FORGET_USAGE, &[&last, &usage_before])
-                    .await?;
-                client
-                    .execute(FORGET_COUNTS, &[&last, &counts_before])
-                    .await?;
-            }
-            if page.is_empty() {
-                return Ok(());
-            }
-        }
-    }
 }
 
-/// Made on the side and attached, which does not block writers.
-async fn make(connection: &mut Connection, range: Range) -> Result<usize, Failure> {
-    let months: Vec<NaiveDate> = range.months().collect();
-    let transaction = connection.client.transaction().await?;
-    transaction.query_one(TURN, &[]).await?;
-    let mut made = 0;
-    for table in TABLES {
-        let existing = partitions(&transaction, table).await?;
-        for month in months.iter().copied() {
-            let partition = name_of(table, month);
-            if existing.contains(&partition) {
-                continue;
-            }
-            let end = month
-                .checked_add_months(chrono::Months::new(1))
-                .ok_or(Failure::Internal)?;
-            transaction
-                .batch_execute(&format!(
-                    "/* every account */
-                     CREATE TABLE {partition} (LIKE {table} INCLUDING ALL);
-                     /* every account */
-                     ALTER TABLE {table} ATTACH PARTITION {partition}
-                         FOR VALUES FROM ('{month}') TO ('{end}');"
-                ))
-                .await?;
-            made += 1;
-        }
+async fn make(
+    transaction: &deadpool_postgres::Transaction<'_>,
+    table: &str,
+    partition: &str,
+    month: NaiveDate,
+) -> Result<(), Failure> {
+    let end = month
+        .checked_add_months(Months::new(1))
+        .ok_or(Failure::INTERNAL)?;
+    for statement in [
+        format!("/* every account */ CREATE TABLE {partition} (LIKE {table} INCLUDING ALL)"),
+        format!(
+            "/* every account */ ALTER TABLE {table} ATTACH PARTITION {partition}
+             FOR VALUES FROM ('{month}') TO ('{end}')"
+        ),
+    ] {
+        transaction.batch_execute(&statement).await?;
     }
+    Ok(())
+}
+
+/// Before which month this pass may drop, noted for the next.
+async fn next_horizon(connection: &mut Connection, range: Range) -> Result<NaiveDate, Failure> {
+    let transaction = connection.client.transaction().await?;
+    let seen = transaction.query_one(TURN, &[]).await?.try_get(0)?;
+    let before = may_drop_before(range, seen);
+    transaction.execute(SEEN, &[&before]).await?;
     transaction.commit().await?;
-    Ok(made)
+    Ok(before)
 }
 
-async fn drop_past(connection: &mut Connection, range: Range) -> Result<usize, Failure> {
+/// The partitions of months before `before`, oldest first, with about how many rows they have.
+async fn past(
+    connection: &Connection,
+    table: &str,
+    before: NaiveDate,
+) -> Result<Vec<(String, i64)>, Failure> {
+    let rows = connection.client.query(PARTITIONS, &[&table]).await?;
+    let partitions = rows.iter().map(|row| (row.get(0), row.get(1)));
+    let is_past = |(name, _): &(String, i64)| month_of(table, name).is_some_and(|m| m < before);
+    Ok(partitions.filter(is_past).collect())
+}
+
+/// Whether it was dropped: not where a writer is in the way, nor where another replica was
+/// first. Each is a transaction of its own, which holds no lock while it waits for another.
+async fn drop_one(
+    connection: &mut Connection,
+    table: &str,
+    partition: &str,
+) -> Result<bool, Failure> {
     let transaction = connection.client.transaction().await?;
     transaction.query_one(TURN, &[]).await?;
+    let existing = partitions(&transaction, table).await?;
+    if !existing.iter().any(|(name, _)| *name == partition) {
+        return Ok(false);
+    }
     transaction.batch_execute(GIVE_UP).await?;
-    let mut dropped = 0;
-    for table in TABLES {
-        for partition in partitions(&transaction, table).await? {
-            if !month_of(table, &partition).is_some_and(|month| range.is_past(month)) {
-                continue;
-            }
-            let done = transaction
-                .batch_execute(&format!(
-                    "/* every account */
-                     ALTER TABLE {table} DETACH PARTITION {partition};
-                     /* every account */
-                     DROP TABLE {partition};"
-                ))
-                .await;
-            match done {
-                Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => {
-                    tracing::info!(partition, "busy; dropped in a later round");
-                    return Ok(0);
-                }
-                done => done?,
-            }
-            dropped += 1;
+    for statement in [
+        format!("/* every account */ ALTER TABLE {table} DETACH PARTITION {partition}"),
+        format!("/* every account */ DROP TABLE {partition}"),
+    ] {
+        match transaction.batch_execute(&statement).await {
+            Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Ok(false),
+            done => done?,
         }
     }
     transaction.commit().await?;
-    Ok(dropped)
+    Ok(true)
 }
 
 async fn partitions(
     transaction: &deadpool_postgres::Transaction<'_>,
     table: &str,
-) -> Result<Vec<String>, Failure> {
+) -> Result<Vec<(String, i64)>, Failure> {
     let rows = transaction.query(PARTITIONS, &[&table]).await?;
-    Ok(rows.iter().map(|row| row.get(0)).collect())
+    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
 }
 
 fn name_of(table: &str, month: NaiveDate) -> String {

@@ -1,39 +1,62 @@
 //! Reading back.
 
 use chrono::{DateTime, NaiveDate, Utc};
+use futures_util::future::try_join;
+use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_ids::{ActivityId, ContactId, TimedKey};
-use weir_postgres::Failure;
+use weir_postgres::JsonText;
 
 use super::links::Families;
-use super::{Tx, letter};
+use super::{Failure, RawTime, Tx};
 use crate::domain::Identifier;
 
-// Each contact's part comes from its index in order; the parts are then merged.
-const LIST: &str = "
-    SELECT p.activity_key, p.activity_id, p.event_name, p.event_time, p.receive_time,
-        p.message_id, p.attributes::text, p.expire_day
-    FROM unnest($2::uuid[]) u (contact_id)
-    CROSS JOIN LATERAL (
-        SELECT * FROM activities t
-        WHERE t.account_id = $1 AND t.contact_id = u.contact_id AND t.expire_day >= $3
-            AND (t.event_time, t.activity_key) < ($4, $5)
-        ORDER BY t.event_time DESC, t.activity_key DESC LIMIT $6
+// Each contact's part comes from its index in order; the parts are then merged. What is larger
+// than a page may be stays in the database, but for a first one that is larger by itself.
+pub(super) const LIST: &str = "
+    SELECT event_time, activity_key, activity_id, event_name, receive_time, message_id,
+        attributes, expire_day, total
+    FROM (
+        SELECT p.*, count(*) OVER () AS total, sum(p.size) OVER (ORDER BY p.event_time DESC,
+            p.activity_key DESC ROWS UNBOUNDED PRECEDING) AS bytes
+        FROM (
+            SELECT p.*, $8 + COALESCE(octet_length(p.event_name), 0)
+                + COALESCE(octet_length(p.message_id), 0)
+                + COALESCE(octet_length(p.attributes::text), 0) AS size
+            FROM unnest($2::uuid[]) u (contact_id)
+            CROSS JOIN LATERAL (
+                SELECT * FROM activities t
+                WHERE t.account_id = $1 AND t.contact_id = u.contact_id AND t.expire_day >= $3
+                    AND (t.event_time, t.activity_key) < ($4, $5)
+                ORDER BY t.event_time DESC, t.activity_key DESC LIMIT $6
+            ) p
+            ORDER BY p.event_time DESC, p.activity_key DESC LIMIT $6
+        ) p
     ) p
-    ORDER BY p.event_time DESC, p.activity_key DESC LIMIT $6";
+    WHERE bytes <= $7 OR bytes = size
+    ORDER BY event_time DESC, activity_key DESC";
 
 const BACKLOG_OF_ACCOUNT: &str =
     "SELECT count(*) FROM backlog WHERE account_id = $1 AND expire_day >= $2";
 
-const BACKLOG_OF_IDENTITY: &str = "
+pub(super) const BACKLOG_OF_IDENTITY: &str = "
     SELECT count(*) FROM backlog
     WHERE account_id = $1 AND expire_day >= $2 AND kind = $3 AND value = $4";
+
+const HAS_ACCOUNT: &str = "SELECT FROM accounts WHERE account_id = $1";
+
+pub(super) const HAS_ACTIVITY: &str =
+    "SELECT FROM activities WHERE account_id = $1 AND contact_id = $2 LIMIT 1";
+
+/// What an activity takes in an answer beside its name, message id and attributes: two ids, two
+/// times, a day, and the tags. At most.
+const BESIDE: i32 = 160;
 
 /// A place in a contact's list, newest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cursor {
     /// Of the last activity that was shown.
-    pub event_time: DateTime<Utc>,
+    pub event_time: RawTime,
     /// Tells those of the same time apart.
     pub key: TimedKey,
 }
@@ -41,13 +64,10 @@ pub struct Cursor {
 impl Cursor {
     /// Before everything.
     pub const START: Self = Self {
-        event_time: DateTime::from_timestamp(LATEST, 0).expect("within the calendar"),
+        event_time: RawTime::INFINITY,
         key: TimedKey(Uuid::max()),
     };
 }
-
-/// The end of the year 9999.
-const LATEST: i64 = 253_402_300_799;
 
 /// An activity as it is stored.
 #[derive(Debug)]
@@ -70,9 +90,22 @@ pub struct Stored {
     pub expire_day: NaiveDate,
 }
 
+/// A part of a contact's list.
+#[derive(Debug)]
+pub struct Listed {
+    /// Those that can be read.
+    pub items: Vec<Stored>,
+    /// Where the next part begins; none where this is the last.
+    pub next: Option<Cursor>,
+    /// So many could not be read, and are left out.
+    pub unreadable: usize,
+    /// Whether nothing is there at all.
+    pub is_empty: bool,
+}
+
 impl Tx<'_> {
-    /// The next `limit` activities of the family's contacts after `cursor`, newest first,
-    /// without those that expired before `today`.
+    /// The next activities of the family's contacts after `cursor`, newest first, `size` at most
+    /// and of `max_bytes`, without those that expired before `today`.
     ///
     /// # Errors
     /// Of the database.
@@ -81,14 +114,16 @@ impl Tx<'_> {
         families: &Families,
         today: NaiveDate,
         cursor: Cursor,
-        limit: usize,
-    ) -> Result<Vec<Stored>, Failure> {
+        size: usize,
+        max_bytes: usize,
+    ) -> Result<Listed, Failure> {
         let members: Vec<Uuid> = families
             .members()
             .map(|ContactId(contact)| contact)
             .collect();
-        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-        let rows = self
+        let limit = i64::try_from(size + 1).unwrap_or(i64::MAX);
+        let max_bytes = i64::try_from(max_bytes).unwrap_or(i64::MAX);
+        let mut rows = self
             .query(
                 LIST,
                 &[
@@ -98,22 +133,46 @@ impl Tx<'_> {
                     &cursor.event_time,
                     &cursor.key.0,
                     &limit,
+                    &max_bytes,
+                    &BESIDE,
                 ],
             )
             .await?;
-        Ok(rows
-            .iter()
-            .map(|row| Stored {
-                key: TimedKey(row.get(0)),
-                activity_id: ActivityId(row.get(1)),
-                event_name: row.get(2),
-                event_time: row.get(3),
-                receive_time: row.get(4),
-                message_id: row.get(5),
-                attributes: row.get(6),
-                expire_day: row.get(7),
-            })
-            .collect())
+        let found = rows.first().map_or(0, |row| row.get::<_, i64>(8));
+        rows.truncate(size);
+        let is_last = i64::try_from(rows.len()).is_ok_and(|shown| shown >= found);
+        let place = |row: &Row| Cursor {
+            event_time: row.get(0),
+            key: TimedKey(row.get(1)),
+        };
+        let items: Vec<Stored> = rows.iter().filter_map(read).collect();
+        Ok(Listed {
+            unreadable: rows.len() - items.len(),
+            items,
+            next: rows.last().filter(|_| !is_last).map(place),
+            is_empty: rows.is_empty(),
+        })
+    }
+
+    /// Whether there is such an account here, and anything of the contact.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn knows(&self, contact: ContactId) -> Result<(bool, bool), Failure> {
+        let account = &self.account_id.0;
+        let params: [super::Param<'_>; 2] = [account, &contact.0];
+        let activity = self.query(HAS_ACTIVITY, &params);
+        let (has_account, activity) = try_join(self.has_account(), activity).await?;
+        Ok((has_account, !activity.is_empty()))
+    }
+
+    /// Whether there is such an account here.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn has_account(&self) -> Result<bool, Failure> {
+        let rows = self.query(HAS_ACCOUNT, &[&self.account_id.0]).await?;
+        Ok(!rows.is_empty())
     }
 
     /// How much waits for `identifier`, or for all of the account's.
@@ -131,11 +190,26 @@ impl Tx<'_> {
             Some(Identifier { kind, value }) => {
                 self.query(
                     BACKLOG_OF_IDENTITY,
-                    &[account, &today, &letter(*kind), &&**value],
+                    &[account, &today, &kind.letter(), &&**value],
                 )
                 .await?
             }
         };
         Ok(rows.first().map_or(0, |row| row.get(0)))
     }
+}
+
+/// The row, unless something in it can't be read or told.
+fn read(row: &Row) -> Option<Stored> {
+    let time = |column: usize| row.try_get::<_, RawTime>(column).ok()?.time();
+    Some(Stored {
+        event_time: time(0)?,
+        key: TimedKey(row.get(1)),
+        activity_id: ActivityId(row.try_get(2).ok()?),
+        event_name: row.try_get(3).ok()?,
+        receive_time: time(4)?,
+        message_id: row.try_get(5).ok()?,
+        attributes: row.try_get::<_, JsonText<'_>>(6).ok()?.0.to_owned(),
+        expire_day: row.try_get(7).ok()?,
+    })
 }

@@ -7,34 +7,35 @@ use futures_util::future::try_join;
 use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_ids::{ContactId, TimedKey};
-use weir_postgres::{Failure, JsonText};
 
-use super::{Tx, columns, index};
+use super::columns::Columns;
+use super::{Failure, Param, Tx, columns, index};
 use crate::domain::{Event, Identifier, Standing};
 
-const FENCE: &str = "SELECT usage_epoch FROM accounts WHERE account_id = $1 FOR SHARE";
+pub(super) const FENCE: &str = "SELECT usage_epoch FROM accounts WHERE account_id = $1 FOR SHARE";
 
-const ANCHOR: &str = "INSERT INTO accounts (account_id) VALUES ($1) ON CONFLICT DO NOTHING";
+pub(super) const ANCHOR: &str =
+    "INSERT INTO accounts (account_id) VALUES ($1) ON CONFLICT DO NOTHING";
 
-const STANDINGS: &str = "
-    SELECT u.n, i.contact_id, i.waiting
+pub(super) const STANDINGS: &str = "
+    SELECT u.n, i.contact_id, i.waiting, i.forget_day
     FROM unnest($2::text[], $3::text[]) WITH ORDINALITY u (kind, value, n)
     CROSS JOIN LATERAL (
-        SELECT i.contact_id, i.waiting FROM identities i
+        SELECT i.contact_id, i.waiting, i.forget_day FROM identities i
         WHERE i.account_id = $1 AND i.kind = u.kind AND i.value = u.value LIMIT 1
     ) i";
 
 // The update never happens, but the row is locked for it: inserts what is absent and locks
 // what is there, both in the order of the arrays.
-const LOCK: &str = "
-    INSERT INTO identities (account_id, kind, value, version, waiting)
-    SELECT a.account_id, u.kind, u.value, -1, u.waiting
-    FROM accounts a CROSS JOIN unnest($2::text[], $3::text[], $4::boolean[])
-        u (kind, value, waiting)
+pub(super) const LOCK: &str = "
+    INSERT INTO identities (account_id, kind, value, version, waiting, forget_day)
+    SELECT a.account_id, u.kind, u.value, -1, u.waiting, u.forget_day
+    FROM accounts a CROSS JOIN unnest($2::text[], $3::text[], $4::boolean[], $5::date[])
+        u (kind, value, waiting, forget_day)
     WHERE a.account_id = $1
     ON CONFLICT (account_id, kind, value) DO UPDATE SET waiting = identities.waiting WHERE false";
 
-const COPIES: &str = "
+pub(super) const COPIES: &str = "
     SELECT u.activity_key
     FROM unnest($2::uuid[], $3::date[]) u (activity_key, expire_day)
     CROSS JOIN LATERAL (
@@ -42,24 +43,24 @@ const COPIES: &str = "
             AND c.activity_key = u.activity_key AND c.expire_day = u.expire_day LIMIT 1
     ) c";
 
-const COPIES_IN_BACKLOG: &str = "
-    SELECT u.n
+pub(super) const COPIES_IN_BACKLOG: &str = "
+    SELECT u.activity_key
     FROM unnest($2::text[], $3::text[], $4::uuid[], $5::date[])
-        WITH ORDINALITY u (kind, value, activity_key, expire_day, n)
+        u (kind, value, activity_key, expire_day)
     CROSS JOIN LATERAL (
         SELECT FROM backlog b WHERE b.account_id = $1 AND b.kind = u.kind AND b.value = u.value
             AND b.activity_key = u.activity_key AND b.expire_day = u.expire_day LIMIT 1
     ) b";
 
 // What was stored comes back as one array: a row for each key would cost both sides more.
-const STORE: &str = "
+pub(super) const STORE: &str = "
     WITH stored AS (
         INSERT INTO activities (account_id, expire_day, activity_key, contact_id, activity_id,
             event_name, event_time, message_id, attributes, receive_time)
         SELECT a.account_id, u.expire_day, u.activity_key, u.contact_id, u.activity_id,
             u.event_name, u.event_time, u.message_id, u.attributes, $10
         FROM accounts a CROSS JOIN unnest($2::date[], $3::uuid[], $4::uuid[], $5::uuid[],
-            $6::text[], $7::timestamptz[], $8::text[], $9::jsonb[]) u (expire_day, activity_key,
+            $6::text[], $7::timestamptz[], $8::text[], $9::json[]) u (expire_day, activity_key,
             contact_id, activity_id, event_name, event_time, message_id, attributes)
         WHERE a.account_id = $1
         ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING
@@ -67,14 +68,14 @@ const STORE: &str = "
     )
     SELECT COALESCE(array_agg(activity_key), ARRAY[]::uuid[]) FROM stored";
 
-const WAIT: &str = "
+pub(super) const WAIT: &str = "
     WITH stored AS (
         INSERT INTO backlog (account_id, expire_day, activity_key, kind, value, activity_id,
             event_name, event_time, message_id, attributes, receive_time)
         SELECT a.account_id, u.expire_day, u.activity_key, u.kind, u.value, u.activity_id,
             u.event_name, u.event_time, u.message_id, u.attributes, $11
         FROM accounts a CROSS JOIN unnest($2::date[], $3::uuid[], $4::text[], $5::text[],
-            $6::uuid[], $7::text[], $8::timestamptz[], $9::text[], $10::jsonb[]) u (expire_day,
+            $6::uuid[], $7::text[], $8::timestamptz[], $9::text[], $10::json[]) u (expire_day,
             activity_key, kind, value, activity_id, event_name, event_time, message_id, attributes)
         WHERE a.account_id = $1
         ON CONFLICT (account_id, kind, value, activity_key, expire_day) DO NOTHING
@@ -83,12 +84,14 @@ const WAIT: &str = "
     SELECT COALESCE(array_agg(activity_key), ARRAY[]::uuid[]) FROM stored";
 
 // The rows are there: an upsert finds them by their key, whatever the planner thinks.
-const BEGIN_WAITING: &str = "
-    INSERT INTO identities (account_id, kind, value, version, waiting)
-    SELECT a.account_id, u.kind, u.value, -1, true
-    FROM accounts a CROSS JOIN unnest($2::text[], $3::text[]) u (kind, value)
+pub(super) const BEGIN_WAITING: &str = "
+    INSERT INTO identities (account_id, kind, value, version, waiting, forget_day)
+    SELECT a.account_id, u.kind, u.value, -1, true, u.forget_day
+    FROM accounts a CROSS JOIN unnest($2::text[], $3::text[], $4::date[])
+        u (kind, value, forget_day)
     WHERE a.account_id = $1
-    ON CONFLICT (account_id, kind, value) DO UPDATE SET waiting = true";
+    ON CONFLICT (account_id, kind, value) DO UPDATE SET waiting = true,
+        forget_day = GREATEST(identities.forget_day, excluded.forget_day)";
 
 impl Tx<'_> {
     /// The account's epoch, which can't be raised until the transaction ends, and what is
@@ -105,7 +108,7 @@ impl Tx<'_> {
             return Ok((epoch, standings));
         }
         self.ensure_account().await?;
-        let epoch = self.epoch().await?.ok_or(Failure::Internal)?;
+        let epoch = self.epoch().await?.ok_or(Failure::INTERNAL)?;
         Ok((epoch, standings))
     }
 
@@ -139,10 +142,7 @@ impl Tx<'_> {
             .query(STANDINGS, &[&self.account_id.0, &kinds, &values])
             .await?;
         for row in rows {
-            standings[open[index(&row, 0)]] = Standing {
-                contact_id: row.get::<_, Option<Uuid>>(1).map(ContactId),
-                waiting: row.get(2),
-            };
+            standings[open[index(&row, 0)]] = standing_of(&row);
         }
         let read = open.iter().map(|at| (&identities[*at], standings[*at]));
         self.settled.learn(self.account_id, read);
@@ -150,20 +150,23 @@ impl Tx<'_> {
     }
 
     /// Makes the rows of those that have none, and locks all, in their order (sorted). Then
-    /// what is read stays true until the transaction ends. `waiting` is what new rows get,
-    /// so that what is put into the backlog of a new identity need not say so again.
+    /// what is read stays true until the transaction ends. `waiting` and `forget_days` are what
+    /// new rows get, so that what is put into the backlog of a new identity need not say so
+    /// again.
     ///
     /// # Errors
-    /// Of the database; `Conflict` where two transactions wait for each other.
+    /// Of the database.
     pub async fn lock_identities(
         &self,
         identities: &[&Identifier],
         waiting: &[bool],
+        forget_days: &[NaiveDate],
     ) -> Result<Vec<Standing>, Failure> {
         let (kinds, values) = columns(identities.iter().copied());
         // Prepared first, so that the two go out in this order, in one round trip.
         let (lock, read) = (self.prepare(LOCK).await?, self.prepare(STANDINGS).await?);
-        let params: [super::Param<'_>; 4] = [&self.account_id.0, &kinds, &values, &waiting];
+        let account = &self.account_id.0;
+        let params: [Param<'_>; 5] = [account, &kinds, &values, &waiting, &forget_days];
         let (_, rows) = try_join(
             self.inner.execute(&lock, &params),
             self.inner.query(&read, &params[..3]),
@@ -171,10 +174,7 @@ impl Tx<'_> {
         .await?;
         let mut standings = vec![Standing::UNKNOWN; identities.len()];
         for row in rows {
-            standings[index(&row, 0)] = Standing {
-                contact_id: row.get::<_, Option<Uuid>>(1).map(ContactId),
-                waiting: row.get(2),
-            };
+            standings[index(&row, 0)] = standing_of(&row);
         }
         Ok(standings)
     }
@@ -205,7 +205,7 @@ impl Tx<'_> {
         &self,
         events: &[&Event],
         identities: &[Identifier],
-    ) -> Result<HashSet<(usize, TimedKey)>, Failure> {
+    ) -> Result<HashSet<TimedKey>, Failure> {
         let wanted: Vec<(usize, TimedKey, NaiveDate)> = events
             .iter()
             .filter_map(|event| event.identity.map(|at| (event, at)))
@@ -223,13 +223,16 @@ impl Tx<'_> {
                 &[&self.account_id.0, &kinds, &values, &keys, &days],
             )
             .await?;
-        Ok(rows
-            .iter()
-            .map(|row| {
-                let (at, key, _) = wanted[index(row, 0)];
-                (at, key)
-            })
-            .collect())
+        Ok(rows.iter().map(|row| TimedKey(row.get(0))).collect())
+    }
+
+    /// So that [`store_activities`](Self::store_activities) goes out at once.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn ready_to_store(&self) -> Result<(), Failure> {
+        self.prepare(STORE).await?;
+        Ok(())
     }
 
     /// Stores `events` on their contacts; answers the keys of those that were not there.
@@ -302,18 +305,32 @@ impl Tx<'_> {
         Ok(keys_in(&rows))
     }
 
-    /// Notes that the backlog now holds rows of `identities`, which must be locked.
+    /// Notes that the backlog now holds rows of `identities`, which must be locked, and from
+    /// which day on it does no more.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn begin_waiting(&self, identities: &[&Identifier]) -> Result<(), Failure> {
+    pub async fn begin_waiting(
+        &self,
+        identities: &[(&Identifier, NaiveDate)],
+    ) -> Result<(), Failure> {
         if identities.is_empty() {
             return Ok(());
         }
-        let (kinds, values) = columns(identities.iter().copied());
-        self.execute(BEGIN_WAITING, &[&self.account_id.0, &kinds, &values])
+        let (kinds, values) = columns(identities.iter().map(|(identifier, _)| *identifier));
+        let days: Vec<NaiveDate> = identities.iter().map(|(_, day)| *day).collect();
+        let account = &self.account_id.0;
+        self.execute(BEGIN_WAITING, &[account, &kinds, &values, &days])
             .await?;
         Ok(())
+    }
+}
+
+fn standing_of(row: &Row) -> Standing {
+    Standing {
+        contact_id: row.get::<_, Option<Uuid>>(1).map(ContactId),
+        waiting: row.get(2),
+        forget_day: row.get(3),
     }
 }
 
@@ -326,41 +343,4 @@ fn keys_in(rows: &[Row]) -> HashSet<TimedKey> {
 /// Under which days of expiry a copy may be.
 fn days_of(event: &Event) -> impl Iterator<Item = NaiveDate> {
     std::iter::once(event.expire_day).chain(event.earlier_days.iter().copied())
-}
-
-/// The payload as arrays that borrow from the events.
-#[derive(Default)]
-struct Columns<'a> {
-    expire_days: Vec<NaiveDate>,
-    keys: Vec<Uuid>,
-    activity_ids: Vec<Uuid>,
-    event_names: Vec<&'a str>,
-    event_times: Vec<DateTime<Utc>>,
-    message_ids: Vec<&'a str>,
-    attributes: Vec<JsonText<'a>>,
-}
-
-impl<'a> Columns<'a> {
-    fn of(events: impl ExactSizeIterator<Item = &'a Event>) -> Self {
-        let count = events.len();
-        let mut columns = Self {
-            expire_days: Vec::with_capacity(count),
-            keys: Vec::with_capacity(count),
-            activity_ids: Vec::with_capacity(count),
-            event_names: Vec::with_capacity(count),
-            event_times: Vec::with_capacity(count),
-            message_ids: Vec::with_capacity(count),
-            attributes: Vec::with_capacity(count),
-        };
-        for event in events {
-            columns.expire_days.push(event.expire_day);
-            columns.keys.push(event.key.0);
-            columns.activity_ids.push(event.activity_id.0);
-            columns.event_names.push(&event.event_name);
-            columns.event_times.push(event.event_time);
-            columns.message_ids.push(&event.message_id);
-            columns.attributes.push(JsonText(&event.attributes));
-        }
-        columns
-    }
 }

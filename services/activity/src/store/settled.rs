@@ -10,7 +10,6 @@ use std::sync::Arc;
 use uuid::Uuid;
 use weir_ids::{AccountId, ContactId, Fingerprint, Recent, fingerprint};
 
-use super::letter;
 use crate::domain::{Identifier, Link, Standing};
 
 /// Shared by all connections of a process.
@@ -27,7 +26,7 @@ impl Settled {
         let keys: Vec<Fingerprint> = identifiers.iter().map(|one| key(account, one)).collect();
         let standing = |[high, low]: [u64; 2]| Standing {
             contact_id: Some(ContactId(Uuid::from_u64_pair(high, low))),
-            waiting: false,
+            ..Standing::UNKNOWN
         };
         let kept = self.0.get_all(&keys).into_iter();
         kept.map(|kept| kept.map(standing)).collect()
@@ -66,7 +65,7 @@ fn entry(
 }
 
 fn key(account: AccountId, identifier: &Identifier) -> Fingerprint {
-    let kind = letter(identifier.kind).as_bytes();
+    let kind = identifier.kind.letter().as_bytes();
     fingerprint(&[account.0.as_bytes(), kind, identifier.value.as_bytes()])
 }
 
@@ -85,6 +84,7 @@ mod tests {
         let waits = Standing {
             contact_id: Some(ContactId::new()),
             waiting: true,
+            forget_day: None,
         };
         let learn = |standing| settled.learn(account, [(&lana, standing)].into_iter());
         let get = |account, one: &Identifier| settled.get(account, std::slice::from_ref(one))[0];

@@ -7,21 +7,20 @@ use futures_util::future::try_join;
 use tokio_postgres::error::SqlState;
 use uuid::Uuid;
 use weir_ids::BatchId;
-use weir_postgres::Failure;
 
-use super::{Param, Tx};
+use super::{Failure, Param, Tx};
 
-const CHARGE: &str =
+pub(super) const CHARGE: &str =
     "INSERT INTO usage (account_id, window_day, batch_id, units) VALUES ($1, $2, $3, $4)";
 
-const CLOSE: &str = "
+pub(super) const CLOSE: &str = "
     INSERT INTO usage (account_id, window_day, batch_id, units)
     SELECT a.account_id, u.window_day, u.batch_id, 0
     FROM accounts a CROSS JOIN unnest($2::date[], $3::uuid[]) u (window_day, batch_id)
     WHERE a.account_id = $1
     ON CONFLICT (account_id, window_day, batch_id) DO NOTHING";
 
-const UNITS: &str = "
+pub(super) const UNITS: &str = "
     SELECT u.window_day, u.batch_id, g.units
     FROM unnest($2::date[], $3::uuid[]) u (window_day, batch_id)
     CROSS JOIN LATERAL (
@@ -29,13 +28,26 @@ const UNITS: &str = "
             AND g.window_day = u.window_day AND g.batch_id = u.batch_id LIMIT 1
     ) g";
 
-const RAISE: &str = "
-    UPDATE accounts SET usage_epoch = GREATEST(usage_epoch, $2)
-    WHERE account_id = $1 RETURNING usage_epoch";
+pub(super) const RAISE: &str = "
+    UPDATE accounts SET usage_epoch = GREATEST(usage_epoch, $2::bigint)
+    WHERE account_id = $1 AND $2::bigint - $3::bigint <= usage_epoch RETURNING usage_epoch";
 
-const SUMS: &str = "
+pub(super) const SUMS: &str = "
     SELECT window_day, sum(units)::bigint FROM usage
     WHERE account_id = $1 AND window_day >= $2 GROUP BY window_day ORDER BY window_day";
+
+/// A rebuild raises the epoch by one. What is further ahead than this is no rebuild's: it would
+/// shut out every batch for good.
+const EPOCHS_AHEAD: i64 = 1_000_000;
+
+/// What a fence did.
+#[derive(Debug)]
+pub enum Fenced {
+    /// The epoch that stands, and what was charged by windows.
+    Stands(i64, Vec<(NaiveDate, i64)>),
+    /// Nothing: the epoch is too far ahead.
+    Implausible,
+}
 
 /// The batch's usage row is there already: it was closed.
 #[derive(Debug)]
@@ -100,7 +112,7 @@ impl Tx<'_> {
         batches
             .iter()
             .map(|batch| {
-                let units = units.get(batch).copied().ok_or(Failure::Internal)?;
+                let units = units.get(batch).copied().ok_or(Failure::INTERNAL)?;
                 Ok(i64::from(units))
             })
             .collect()
@@ -111,21 +123,20 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn fence(
-        &self,
-        epoch: i64,
-        from_window: NaiveDate,
-    ) -> Result<(i64, Vec<(NaiveDate, i64)>), Failure> {
+    pub async fn fence(&self, epoch: i64, from_window: NaiveDate) -> Result<Fenced, Failure> {
         self.ensure_account().await?;
-        let rows = self.query(RAISE, &[&self.account_id.0, &epoch]).await?;
-        let epoch = rows
-            .first()
-            .map(|row| row.get(0))
-            .ok_or(Failure::Internal)?;
+        let epoch = epoch.max(0);
+        let rows = self
+            .query(RAISE, &[&self.account_id.0, &epoch, &EPOCHS_AHEAD])
+            .await?;
+        let Some(row) = rows.first() else {
+            return Ok(Fenced::Implausible);
+        };
+        let epoch = row.get(0);
         let rows = self
             .query(SUMS, &[&self.account_id.0, &from_window])
             .await?;
         let sums = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-        Ok((epoch, sums))
+        Ok(Fenced::Stands(epoch, sums))
     }
 }

@@ -1,5 +1,6 @@
 //! The service in this process, and short words for what tests say to it.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
@@ -12,7 +13,11 @@ use weir_proto::activity::v1::*;
 use weir_stack::{TestDatabase, TestServers};
 use weir_telemetry::{LogFormat, Options};
 
-pub use weir_proto::activity::v1::RecordStatus::{Backlogged, NotFunded, Repeated, Stored};
+use crate::others::Others;
+
+pub use weir_proto::activity::v1::RecordStatus::{
+    Backlogged, NotFunded, Repeated, Stored, Unstorable,
+};
 
 /// Every test's definition of an activity.
 pub const ACTIVITY: Uuid = Uuid::from_u128(0xac71);
@@ -21,8 +26,11 @@ pub const ACTIVITY: Uuid = Uuid::from_u128(0xac71);
 #[derive(Clone)]
 pub struct Weir {
     pub client: ActivityServiceClient<weir_rpc::Channel>,
+    pub url: String,
     pub account: Uuid,
     pub database: TestDatabase,
+    /// Mapping and contact-upsert, as far as they are asked.
+    pub others: Arc<Others>,
 }
 
 /// A fresh database with one instance on it.
@@ -33,12 +41,24 @@ pub async fn start() -> Weir {
 
 /// Another instance on a database.
 pub async fn instance(database: TestDatabase, account: Uuid) -> Weir {
+    instance_at(database, account, Utc::now).await
+}
+
+/// One by another clock.
+pub async fn instance_at(
+    database: TestDatabase,
+    account: Uuid,
+    now: fn() -> DateTime<Utc>,
+) -> Weir {
+    let others = Others::start().await;
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let config = Config {
         listen: address,
         database_url: database.url_for("activity"),
         database_connections: 4,
+        mapping_url: others.url.clone(),
+        contact_url: others.url.clone(),
         kept_links: 1_000,
         telemetry: Options {
             log: "warn".to_owned(),
@@ -48,16 +68,19 @@ pub async fn instance(database: TestDatabase, account: Uuid) -> Weir {
         },
     };
     tokio::spawn(async move {
-        weir_activity::serve(config, listener, std::future::pending())
+        weir_activity::serve_at(config, listener, std::future::pending(), now)
             .await
             .expect("the service runs");
     });
-    let channel = weir_rpc::connect(&format!("http://{address}")).unwrap();
+    let url = format!("http://{address}");
+    let channel = weir_rpc::connect(&url).unwrap();
     Weir {
         client: ActivityServiceClient::new(channel)
             .max_decoding_message_size(weir_rpc::MAX_MESSAGE),
+        url,
         account,
         database,
+        others,
     }
 }
 
@@ -107,6 +130,14 @@ pub fn of_contact(contact: Uuid, message_id: &str) -> ActivityEvent {
     }
 }
 
+/// Of a contact that contact-upsert named for the event's identifier.
+pub fn named(contact: Uuid, event: ActivityEvent) -> ActivityEvent {
+    ActivityEvent {
+        contact_id: contact.to_string().into(),
+        ..event
+    }
+}
+
 pub fn unfunded(event: ActivityEvent) -> ActivityEvent {
     ActivityEvent {
         funded: false,
@@ -148,6 +179,13 @@ impl Weir {
             account: Uuid::now_v7(),
             ..self.clone()
         }
+    }
+
+    /// Behind the scenes, as the superuser.
+    pub async fn sql(&self) -> tokio_postgres::Client {
+        weir_stack::postgres::connect(&self.database.superuser_url)
+            .await
+            .unwrap()
     }
 
     pub fn request(&self, events: Vec<ActivityEvent>) -> RecordActivitiesRequest {

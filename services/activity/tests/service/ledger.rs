@@ -1,6 +1,8 @@
 //! Units: charged once, in the transaction that stores, and never after a close or a fence.
 
 use uuid::Uuid;
+use weir_proto::activity::v1::FenceUsageRequest;
+use weir_reasons::Reason;
 
 use crate::harness::*;
 
@@ -12,6 +14,7 @@ async fn a_closed_batch_can_t_be_stored_any_more() {
     assert_eq!(weir.close(&[batch]).await, [0]);
     let error = weir.send(request).await.unwrap_err();
     assert_eq!(error.code(), tonic::Code::Aborted);
+    assert_eq!(weir_rpc::reason_of(&error), Some(Reason::BatchClosed));
     assert_eq!((weir.usage().await, weir.backlog().await), (0, 0));
     // Its events come again in another batch.
     assert_eq!(weir.record(vec![of_user("lana", "m")]).await, [Backlogged]);
@@ -47,6 +50,8 @@ async fn a_batch_of_a_past_epoch_can_t_be_stored() {
     request.epoch = 6;
     let error = weir.send(request.clone()).await.unwrap_err();
     assert_eq!(error.code(), tonic::Code::Aborted);
+    assert_eq!(weir_rpc::reason_of(&error), Some(Reason::EpochPast));
+    assert_eq!(weir_rpc::told(&error, "epoch").as_deref(), Some("7"));
     request.epoch = 7;
     assert_eq!(weir.send(request).await.unwrap().0, [Backlogged]);
     assert_eq!(weir.usage().await, 2);
@@ -70,4 +75,22 @@ async fn a_batch_that_is_sent_again_after_its_commit_is_not_charged_again() {
     let (statuses, units) = weir.send(request).await.unwrap();
     assert_eq!((statuses, units), (vec![Repeated, Repeated], 0));
     assert_eq!(weir.usage().await, 2);
+}
+
+#[tokio::test]
+async fn an_epoch_that_no_rebuild_can_have_come_to_shuts_nobody_out() {
+    let weir = start().await;
+    weir.fence(40).await;
+    for epoch in [1_000_041, i64::MAX] {
+        let request = FenceUsageRequest {
+            account_id: weir.account.to_string(),
+            epoch,
+            from_window: window(),
+        };
+        let error = weir.client.clone().fence_usage(request).await.unwrap_err();
+        assert_eq!(error.code(), tonic::Code::InvalidArgument);
+        assert_eq!(weir_rpc::reason_of(&error), Some(Reason::EpochImplausible));
+    }
+    assert_eq!(weir.fence(i64::MIN).await.epoch, 40);
+    assert_eq!(weir.fence(1_000_040).await.epoch, 1_000_040);
 }

@@ -2,10 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod access;
 mod backlog;
+mod clocks;
 mod harness;
+mod identity;
 mod ledger;
+mod lifetimes;
 mod listing;
+mod others;
 mod outage;
 mod recording;
 mod storm;
+mod values;

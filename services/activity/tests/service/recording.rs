@@ -106,7 +106,7 @@ async fn without_a_unit_only_repeats_pass() {
             unfunded(of_user("nobody", "old2")),
             unfunded(of_user("lana", "new")),
             unfunded(of_user("nobody", "new2")),
-            unfunded(of_contact(lana, "old")),
+            unfunded(named(lana, of_user("lana", "old"))),
         ])
         .await;
     assert_eq!(
@@ -122,13 +122,13 @@ async fn a_probe_looks_and_stores_nothing() {
     let weir = start().await;
     weir.record(vec![
         of_user("nobody", "old"),
-        of_contact(Uuid::now_v7(), "old2"),
+        named(Uuid::now_v7(), of_user("somebody", "old2")),
     ])
     .await;
     let mut probe = weir.request(vec![
         of_user("nobody", "old"),
         of_user("nobody", "new"),
-        unfunded(track_of("old2")),
+        unfunded(of_user("somebody", "old2")),
     ]);
     probe.probe_only = true;
     let (statuses, units) = weir.send(probe).await.unwrap();
@@ -137,22 +137,16 @@ async fn a_probe_looks_and_stores_nothing() {
     assert_eq!(weir.backlog().await, 1);
 }
 
-fn track_of(message_id: &str) -> weir_proto::activity::v1::ActivityEvent {
-    of_user("somebody", message_id)
-}
-
 #[tokio::test]
 async fn a_track_that_waits_is_a_repeat_when_its_contact_is_named_later() {
     let weir = start().await;
     let lana = Uuid::now_v7();
     // The contact was refused first (206): the activity went as a plain track.
     assert_eq!(weir.record(vec![of_user("lana", "m")]).await, [Backlogged]);
-    let mut again = of_user("lana", "m");
-    again.contact_id = lana.to_string().into();
+    let again = named(lana, of_user("lana", "m"));
     assert_eq!(weir.record(vec![again]).await, [Repeated]);
     // And the other way round.
-    let mut first = of_user("oleg", "n");
-    first.contact_id = Uuid::now_v7().to_string().into();
+    let first = named(Uuid::now_v7(), of_user("oleg", "n"));
     assert_eq!(weir.record(vec![first]).await, [Stored]);
     assert_eq!(weir.record(vec![of_user("oleg", "n")]).await, [Repeated]);
     assert_eq!(weir.usage().await, 2);

@@ -71,6 +71,73 @@ async fn links_that_race_with_tracks_strand_and_double_nothing() {
     }
     let sent = i64::try_from(ROUNDS * USERS * TRACKS).unwrap();
     assert_eq!(second.usage().await, sent);
+    assert_eq!(deadlocks(&first).await, 0);
+}
+
+/// As PostgreSQL counted them. A connection tells its counts when it has been idle for a
+/// second, or ends: this ends them.
+async fn deadlocks(weir: &Weir) -> i64 {
+    let sql = weir.sql().await;
+    let mine = "FROM pg_stat_activity
+        WHERE datname = current_database() AND pid <> pg_backend_pid()";
+    let end = format!("SELECT count(pg_terminate_backend(pid, 10000)) {mine}");
+    sql.query_one(&end, &[]).await.unwrap();
+    let counted = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
+    sql.query_one(counted, &[]).await.unwrap().get(0)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn batches_links_and_joins_in_any_mixture_never_wait_in_a_circle() {
+    let first = start().await;
+    let second = instance(first.database.clone(), first.account).await;
+    let contacts: Vec<Uuid> = (0..10).map(|_| Uuid::now_v7()).collect();
+    let mut tasks = Vec::new();
+    for sender in 0..8_usize {
+        let weir = if sender % 2 == 0 { &first } else { &second }.clone();
+        let contacts = contacts.clone();
+        tasks.push(tokio::spawn(async move {
+            let mut charged = 0;
+            for round in 0..12_usize {
+                // Each goes through the same events in an order of its own, some of them
+                // routed, some with a contact that was named, some without a timestamp.
+                let step = [7, 11, 13, 17][sender % 4];
+                let events = (0..60).map(|n| {
+                    let n = (n * step + sender) % 60;
+                    let event = of_user(&format!("r{round}u{}", n % 10), &format!("{round}-{n}"));
+                    let undated = n % 5 == 0;
+                    let event = weir_proto::activity::v1::ActivityEvent { undated, ..event };
+                    if n % 3 == 0 {
+                        named(contacts[n % 10], event)
+                    } else {
+                        event
+                    }
+                });
+                let events: Vec<_> = events.collect();
+                for part in events.chunks(30) {
+                    let statuses = weir.record(part.to_vec()).await;
+                    charged += statuses.iter().filter(|one| **one != Repeated).count();
+                }
+                let link = |n: usize| {
+                    let user = (n * step + sender) % 10;
+                    user_link(&format!("r{round}u{user}"), contacts[user], 1)
+                };
+                let joins = [(contacts[1 + sender], contacts[sender])];
+                weir.change((0..5).map(link).collect(), &joins).await;
+            }
+            charged
+        }));
+    }
+    let mut charged = 0;
+    for task in tasks {
+        charged += task.await.unwrap();
+    }
+    assert_eq!(charged, 12 * 60);
+    assert_eq!(first.usage().await, 12 * 60);
+    assert_eq!(first.backlog().await, 0, "nothing is stranded");
+    let locks = "SELECT count(*) FROM activity.attach_locks";
+    let locks = first.sql().await.query_one(locks, &[]).await.unwrap();
+    assert_eq!(locks.get::<_, i64>(0), 0);
+    assert_eq!(deadlocks(&first).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -36,7 +36,7 @@ impl Session {
             .prepare_cached(
                 "INSERT INTO audiences (account_id, audience_id, name, origin, create_time)
                  SELECT a.account_id, $2, $3, $4, $5 FROM accounts a WHERE a.account_id = $1
-                 ON CONFLICT (account_id, name) DO NOTHING
+                 ON CONFLICT (account_id, name) WHERE name <> '' DO NOTHING
                  RETURNING audience_id",
             )
             .await?;
@@ -63,7 +63,7 @@ impl Session {
             .0
             .prepare_cached(
                 "SELECT audience_id, name, origin, create_time FROM audiences
-                 WHERE account_id = $1 AND name = $2",
+                 WHERE account_id = $1 AND name = $2 AND name <> ''",
             )
             .await?;
         let found = self
@@ -113,7 +113,7 @@ impl Session {
             .0
             .prepare_cached(
                 "SELECT audience_id, name, origin, create_time FROM audiences
-                 WHERE account_id = $1 AND name > $2 ORDER BY name LIMIT $3",
+                 WHERE account_id = $1 AND name > $2 AND name <> '' ORDER BY name LIMIT $3",
             )
             .await?;
         let rows = self

@@ -44,6 +44,7 @@ impl Batch<'_> {
                  CROSS JOIN LATERAL (
                      SELECT contact_id, survivor_id FROM contact_joins
                      WHERE account_id = $1 AND survivor_id = ids.id
+                       AND survivor_id <> contact_id
                      OFFSET 0
                  ) j",
             )

@@ -1,5 +1,7 @@
 //! Making and finding audiences (semantics 5.1).
 
+use std::sync::atomic::Ordering;
+
 use tonic::Code;
 use uuid::Uuid;
 use weir_proto::audience::v1::{
@@ -7,8 +9,10 @@ use weir_proto::audience::v1::{
     ListAudiencesRequest, ListMembersRequest, Origin,
 };
 
-use crate::service::{World, add, apply, audience, create};
+use crate::service::{Client, World, add, apply, audience, contacts, create, members};
 use weir_proto::audience::v1::WishStatus;
+use weir_reasons::Reason;
+use weir_rpc::reason_of;
 
 #[tokio::test]
 async fn the_same_name_is_the_same_audience_and_case_counts() {
@@ -47,13 +51,16 @@ async fn replicas_that_make_the_same_audience_at_once_make_one() {
 }
 
 #[tokio::test]
-async fn blank_and_over_long_names_are_refused() {
+async fn a_name_that_is_none_is_told_why() {
     let (_world, mut client) = World::with_one().await;
-    for name in [
-        String::new(),
-        " \u{a0}".to_owned(),
-        "x".repeat(151),
-        "a\0".to_owned(),
+    for (name, wrong) in [
+        (String::new(), "blank"),
+        (" \u{a0}".to_owned(), "blank"),
+        ("\u{feff}".to_owned(), "blank"),
+        ("x".repeat(151), "150 characters"),
+        ("a\0".to_owned(), "control characters"),
+        ("a\nb".to_owned(), "control characters"),
+        ("a\tb".to_owned(), "control characters"),
     ] {
         let request = CreateAudienceRequest {
             account_id: Uuid::now_v7().to_string(),
@@ -62,7 +69,12 @@ async fn blank_and_over_long_names_are_refused() {
         };
         let error = client.create_audience(request).await.unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument);
-        assert!(error.message().starts_with("name: "), "{}", error.message());
+        assert_eq!(reason_of(&error), Some(Reason::FieldInvalid));
+        let message = error.message();
+        assert!(
+            message.starts_with("name: ") && message.contains(wrong),
+            "{message}"
+        );
     }
 }
 
@@ -80,6 +92,7 @@ async fn an_audience_made_by_hand_is_not_segments() {
     request.origin = Origin::SegmentActions.into();
     let error = client.create_audience(request).await.unwrap_err();
     assert_eq!(error.code(), Code::FailedPrecondition);
+    assert_eq!(reason_of(&error), Some(Reason::AudienceNameTaken));
 
     let segments = create(&mut client, &account, "Segment's").await;
     let request = CheckAudiencesRequest {
@@ -177,4 +190,122 @@ async fn another_account_sees_nothing() {
     };
     let found = client.list_audiences(list).await.unwrap().into_inner();
     assert!(found.audiences.is_empty());
+}
+
+/// Every RPC that names an account, for one that mapping does not know: what each answers.
+async fn refusals(client: &mut Client, account: &str, id: &str) -> Vec<tonic::Status> {
+    let account_id = account.to_owned();
+    let audience_id = id.to_owned();
+    let create = CreateAudienceRequest {
+        account_id: account_id.clone(),
+        name: "VIP".to_owned(),
+        origin: Origin::SegmentActions.into(),
+    };
+    let get = GetAudienceRequest {
+        account_id: account_id.clone(),
+        audience_id: audience_id.clone(),
+    };
+    let list = ListAudiencesRequest {
+        account_id: account_id.clone(),
+        page_size: 0,
+        page_token: String::new(),
+    };
+    let members = ListMembersRequest {
+        account_id,
+        audience_id,
+        page_size: 0,
+        page_token: String::new(),
+    };
+    vec![
+        client.create_audience(create).await.unwrap_err(),
+        client.get_audience(get).await.unwrap_err(),
+        client.list_audiences(list).await.unwrap_err(),
+        client.list_members(members).await.unwrap_err(),
+    ]
+}
+
+#[tokio::test]
+async fn an_account_that_nobody_knows_is_told_so_and_leaves_nothing_behind() {
+    let (world, mut client) = World::with_one().await;
+    let (_, mine) = audience(&mut client, "Mine").await;
+    let stranger = Uuid::now_v7().to_string();
+    let unknown = world.mapping.clone();
+    unknown.unknown.lock().unwrap().insert(stranger.clone());
+    for id in [mine.as_str(), "no id"] {
+        for error in refusals(&mut client, &stranger, id).await {
+            assert_eq!(error.code(), Code::NotFound);
+            assert_eq!(reason_of(&error), Some(Reason::AccountUnknown));
+        }
+    }
+    let sql = "SELECT (SELECT count(*) FROM audience.accounts)
+        + (SELECT count(*) FROM audience.audiences)";
+    let database = world.database().await;
+    let rows: i64 = database.query_one(sql, &[]).await.unwrap().get(0);
+    assert_eq!(rows, 2);
+}
+
+#[tokio::test]
+async fn while_mapping_is_away_accounts_that_have_audiences_are_served_and_others_not_refused() {
+    let (world, mut client) = World::with_one().await;
+    let (account, first) = audience(&mut client, "First").await;
+    world.mapping.away.store(true, Ordering::SeqCst);
+    assert_eq!(create(&mut client, &account, "First").await, first);
+    create(&mut client, &account, "Second").await;
+    // Nor does a replica that was just started need mapping for it.
+    let mut fresh = world.replica(86_400_000).await;
+    create(&mut fresh, &account, "Third").await;
+    let other = Uuid::now_v7().to_string();
+    for error in refusals(&mut client, &other, &first).await {
+        assert_eq!(error.code(), Code::Unavailable);
+        assert_eq!(reason_of(&error), Some(Reason::ServiceAway));
+    }
+    world.mapping.away.store(false, Ordering::SeqCst);
+    create(&mut client, &other, "First").await;
+}
+
+#[tokio::test]
+async fn a_row_that_can_not_be_read_costs_no_page() {
+    let (world, mut client) = World::with_one().await;
+    let (account, first) = audience(&mut client, "First").await;
+    create(&mut client, &account, "Second").await;
+    let contacts: [Uuid; 3] = contacts();
+    let wishes = contacts.iter().map(|one| add(*one, &first, 1)).collect();
+    apply(&mut client, &account, wishes).await;
+    let database = world.database().await;
+    let broken = format!(
+        "UPDATE audience.audiences SET create_time = 'infinity' WHERE name = 'Second';
+         UPDATE audience.memberships SET member_since_time = NULL WHERE contact_id = '{}'",
+        contacts[1]
+    );
+    database.batch_execute(&broken).await.unwrap();
+    let found = members(&mut client, &account, &first).await;
+    assert_eq!(found, [contacts[0], contacts[2]]);
+    for page_size in [0, 1] {
+        let list = ListAudiencesRequest {
+            account_id: account.clone(),
+            page_size,
+            page_token: String::new(),
+        };
+        let page = client.list_audiences(list).await.unwrap().into_inner();
+        let names: Vec<_> = page.audiences.iter().map(|one| one.name.as_str()).collect();
+        assert_eq!(names, ["First"]);
+    }
+}
+
+#[tokio::test]
+async fn a_page_of_the_longest_names_is_one_that_any_client_takes() {
+    let (_world, mut client) = World::with_one().await;
+    let account = Uuid::now_v7().to_string();
+    for index in 0..1_000_u32 {
+        let name = format!("{index:04}{}", "\u{1f468}".repeat(146));
+        create(&mut client, &account, &name).await;
+    }
+    let list = ListAudiencesRequest {
+        account_id: account,
+        page_size: 1_000,
+        page_token: String::new(),
+    };
+    let page = client.list_audiences(list).await.unwrap().into_inner();
+    assert_eq!(page.audiences.len(), 1_000);
+    assert!(prost::Message::encoded_len(&page) < 3 * 1024 * 1024);
 }

@@ -2,30 +2,10 @@
 
 use uuid::Uuid;
 use weir_proto::audience::v1::WishStatus::{Applied, HeldBack, Overtaken};
-use weir_proto::audience::v1::{ContactJoin, JoinContactsRequest};
 
-use crate::service::{Client, World, add, apply, audience, create, members, remove};
-
-async fn join(client: &mut Client, account: &str, joins: &[(Uuid, Uuid)]) {
-    let request = JoinContactsRequest {
-        account_id: account.to_owned(),
-        joins: joins
-            .iter()
-            .map(|(contact, survivor)| ContactJoin {
-                contact_id: contact.to_string(),
-                survivor_id: survivor.to_string(),
-            })
-            .collect(),
-    };
-    client.join_contacts(request).await.unwrap();
-}
-
-/// Older ids first.
-fn contacts<const N: usize>() -> [Uuid; N] {
-    let mut ids = std::array::from_fn(|_| Uuid::now_v7());
-    ids.sort();
-    ids
-}
+use crate::service::{
+    World, add, apply, audience, contacts, create, eventually, join, members, remove,
+};
 
 #[tokio::test]
 async fn memberships_are_joined_and_the_newest_wish_stands() {
@@ -104,4 +84,55 @@ async fn joins_and_wishes_at_the_same_time_strand_nobody() {
         task.await.unwrap();
     }
     assert_eq!(members(&mut client, &account, &vip).await, contacts[..10]);
+}
+
+#[tokio::test]
+async fn a_remove_that_was_kept_finds_its_place_under_whoever_the_contact_is_by_then() {
+    let (_world, mut client) = World::with_one().await;
+    let (account, vip) = audience(&mut client, "VIP").await;
+    let [old, young] = contacts();
+    apply(&mut client, &account, vec![add(old, &vip, 5)]).await;
+    join(&mut client, &account, &[(young, old)]).await;
+    // semantics 4.7: with their own times, in any order, perhaps again.
+    for (wishes, expected) in [
+        (vec![remove(young, &vip, 4)], [Overtaken].as_slice()),
+        (vec![remove(young, &vip, 6)], &[Applied]),
+        (
+            vec![remove(young, &vip, 6), add(young, &vip, 5)],
+            &[Applied, Overtaken],
+        ),
+    ] {
+        assert_eq!(apply(&mut client, &account, wishes).await, expected);
+    }
+    assert!(members(&mut client, &account, &vip).await.is_empty());
+}
+
+#[tokio::test]
+async fn who_waits_goes_on_waiting_under_the_survivor() {
+    let world = World::new().await;
+    let mut client = world.replica(20).await;
+    let (account, vip) = audience(&mut client, "VIP").await;
+    let [old, young] = contacts();
+    let wishes = vec![
+        add(young, &vip, 1),
+        remove(young, &vip, 2),
+        add(young, &vip, 3),
+    ];
+    let statuses = apply(&mut client, &account, wishes).await;
+    assert_eq!(statuses, [Applied, Applied, HeldBack]);
+    join(&mut client, &account, &[(young, old)]).await;
+    assert!(members(&mut client, &account, &vip).await.is_empty());
+    world.set_time("2026-11-25T00:00:00Z");
+    eventually("the survivor is a member", async || {
+        members(&mut client.clone(), &account, &vip).await == [old]
+    })
+    .await;
+    // Nothing is left to look at.
+    let database = world.database().await;
+    eventually("nobody waits", async || {
+        let sql = "SELECT (SELECT count(*) FROM audience.waiting)
+            + (SELECT count(*) FROM audience.sync_work)";
+        database.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) == 0
+    })
+    .await;
 }

@@ -4,6 +4,9 @@
 
 mod audiences;
 mod joins;
+mod mapping;
+mod plans;
 mod service;
+mod storm;
 mod sync;
 mod wishes;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use clap::Parser;
@@ -11,10 +12,12 @@ use uuid::Uuid;
 use weir_audience::Config;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::audience::v1::{
-    ApplyWishesRequest, CreateAudienceRequest, ListMembersRequest, Origin, Wish, WishMode,
-    WishStatus,
+    ApplyWishesRequest, ContactJoin, CreateAudienceRequest, JoinContactsRequest,
+    ListMembersRequest, Origin, Wish, WishMode, WishStatus,
 };
 use weir_stack::{TestDatabase, TestServers};
+
+use crate::mapping::Mapping;
 
 pub type Client = AudienceServiceClient<Channel>;
 
@@ -24,13 +27,18 @@ pub const START: i64 = 1_795_514_400_000;
 /// A database, a clock, and any number of replicas.
 pub struct World {
     pub database: TestDatabase,
+    pub mapping: Arc<Mapping>,
+    mapping_url: String,
     clock: Arc<AtomicI64>,
     replicas: tokio::sync::Mutex<Vec<oneshot::Sender<()>>>,
 }
 
 impl World {
     pub async fn new() -> Self {
+        let mapping = Arc::new(Mapping::default());
         Self {
+            mapping_url: mapping.serve().await,
+            mapping,
             database: TestServers::shared().await.fresh_database().await,
             clock: Arc::new(AtomicI64::new(START)),
             replicas: tokio::sync::Mutex::default(),
@@ -52,6 +60,8 @@ impl World {
             "weir-audience",
             "--database-url",
             &self.database.url_for("audience"),
+            "--mapping-url",
+            &self.mapping_url,
             "--sync-ms",
             &sync_ms.to_string(),
         ]);
@@ -127,6 +137,27 @@ pub fn remove(contact: Uuid, audience: &str, time: i64) -> Wish {
     wish(contact, audience, WishMode::Remove, time)
 }
 
+pub async fn join(client: &mut Client, account: &str, joins: &[(Uuid, Uuid)]) {
+    let request = JoinContactsRequest {
+        account_id: account.to_owned(),
+        joins: joins
+            .iter()
+            .map(|(contact, survivor)| ContactJoin {
+                contact_id: contact.to_string(),
+                survivor_id: survivor.to_string(),
+            })
+            .collect(),
+    };
+    client.join_contacts(request).await.unwrap();
+}
+
+/// Older ids first.
+pub fn contacts<const N: usize>() -> [Uuid; N] {
+    let mut ids = std::array::from_fn(|_| Uuid::now_v7());
+    ids.sort();
+    ids
+}
+
 pub async fn apply(client: &mut Client, account: &str, wishes: Vec<Wish>) -> Vec<WishStatus> {
     let request = ApplyWishesRequest {
         account_id: account.to_owned(),
@@ -161,5 +192,14 @@ pub async fn members(client: &mut Client, account: &str, audience: &str) -> Vec<
             return found;
         }
         token = page.next_page_token;
+    }
+}
+
+/// Looks until it is so; a sync runs in the background.
+pub async fn eventually(what: &str, mut probe: impl AsyncFnMut() -> bool) {
+    let began = Instant::now();
+    while !probe().await {
+        assert!(began.elapsed() < Duration::from_secs(20), "never: {what}");
+        tokio::task::yield_now().await;
     }
 }

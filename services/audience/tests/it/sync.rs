@@ -1,20 +1,9 @@
 //! The daily sync (semantics 5.3).
 
-use std::time::{Duration, Instant};
-
 use uuid::Uuid;
 use weir_proto::audience::v1::WishStatus::HeldBack;
 
-use crate::service::{Client, World, add, apply, audience, members, remove};
-
-/// Looks until it is so; a sync runs in the background.
-async fn eventually(what: &str, mut probe: impl AsyncFnMut() -> bool) {
-    let began = Instant::now();
-    while !probe().await {
-        assert!(began.elapsed() < Duration::from_secs(20), "never: {what}");
-        tokio::task::yield_now().await;
-    }
-}
+use crate::service::{Client, World, add, apply, audience, eventually, members, remove};
 
 async fn hold_back(client: &mut Client, account: &str, vip: &str, contacts: &[Uuid]) {
     for (make, time) in [(add as fn(Uuid, &str, i64) -> _, 1), (remove, 2), (add, 3)] {
@@ -45,10 +34,10 @@ async fn the_next_day_brings_everyone_to_their_last_wish() {
     })
     .await;
     let database = world.database().await;
-    eventually("the day is written down", async || {
-        let sql = "SELECT synced_day::text FROM audience.accounts";
-        let row = database.query_one(sql, &[]).await.unwrap();
-        row.get::<_, String>(0) == "2026-11-25"
+    eventually("nothing is left to do", async || {
+        let sql = "SELECT (SELECT count(*) FROM audience.waiting)
+            + (SELECT count(*) FROM audience.sync_work)";
+        database.query_one(sql, &[]).await.unwrap().get::<_, i64>(0) == 0
     })
     .await;
 }
@@ -64,12 +53,14 @@ async fn who_left_just_before_midnight_still_waits_a_minute() {
     world.set_time("2026-11-25T00:00:01Z");
     let database = world.database().await;
     eventually("the sync has begun", async || {
-        let sql = "SELECT sync_began_time IS NOT NULL FROM audience.accounts";
+        let sql = "SELECT began_time IS NOT NULL FROM audience.sync_work";
         database.query_one(sql, &[]).await.unwrap().get(0)
     })
     .await;
     assert!(members(&mut client, &account, &vip).await.is_empty());
     world.set_time("2026-11-25T00:00:50Z");
+    // The minute is over with the next second alone.
+    world.advance(1);
     eventually("the contact is a member", async || {
         members(&mut client.clone(), &account, &vip).await == [contact]
     })
@@ -86,8 +77,8 @@ async fn a_sync_that_died_is_gone_on_with_when_its_lease_is_over() {
     let database = world.database().await;
     database
         .execute(
-            "UPDATE audience.accounts SET sync_lease_time = '2026-11-25T00:01:00Z',
-                 sync_began_time = '2026-11-25T00:00:00Z'",
+            "UPDATE audience.sync_work SET lease_time = '2026-11-25T00:01:00Z',
+                 began_time = '2026-11-25T00:00:00Z'",
             &[],
         )
         .await
@@ -95,6 +86,31 @@ async fn a_sync_that_died_is_gone_on_with_when_its_lease_is_over() {
     world.set_time("2026-11-25T00:00:59Z");
     assert!(members(&mut client, &account, &vip).await.is_empty());
     world.set_time("2026-11-25T00:01:00Z");
+    eventually("the contact is a member", async || {
+        members(&mut client.clone(), &account, &vip).await == [contact]
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_is_held_back_after_the_days_sync_comes_in_with_the_next_one() {
+    let world = World::new().await;
+    let mut client = world.replica(20).await;
+    let (account, vip) = audience(&mut client, "VIP").await;
+    let contact = Uuid::now_v7();
+    world.set_time("2026-11-25T00:00:01Z");
+    hold_back(&mut client, &account, &vip, &[contact]).await;
+    let database = world.database().await;
+    let due = "SELECT due_day::text FROM audience.sync_work";
+    let row = database.query_one(due, &[]).await.unwrap();
+    assert_eq!(row.get::<_, String>(0), "2026-11-26");
+    // Accounts where nobody waits are not looked at.
+    let other = audience(&mut client, "Other").await.0;
+    apply(&mut client, &other, Vec::new()).await;
+    let rows = database.query(due, &[]).await.unwrap();
+    assert_eq!(rows.len(), 1);
+
+    world.set_time("2026-11-26T00:00:00Z");
     eventually("the contact is a member", async || {
         members(&mut client.clone(), &account, &vip).await == [contact]
     })

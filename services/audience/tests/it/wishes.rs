@@ -2,8 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use tonic::Code;
 use uuid::Uuid;
-use weir_proto::audience::v1::WishStatus::{Applied, HeldBack, Overtaken};
+use weir_proto::audience::v1::ApplyWishesRequest;
+use weir_proto::audience::v1::WishStatus::{
+    Applied, HeldBack, Overtaken, UnknownAudience, Unstorable,
+};
 
 use crate::service::{World, add, apply, audience, create, members, remove};
 
@@ -24,7 +28,7 @@ async fn who_comes_back_within_a_minute_is_held_back_until_the_minute_is_over() 
         [Applied; 2]
     );
 
-    world.advance(59_999);
+    world.advance(60_000);
     let again = vec![add(early, &vip, 3)];
     assert_eq!(
         apply(&mut client, &account, again.clone()).await,
@@ -127,7 +131,7 @@ async fn two_replicas_agree_on_the_newest_wish() {
         assert_eq!(task.await.unwrap().len(), 60);
     }
     // After the minute any update applies what was held back.
-    world.advance(60_000);
+    world.advance(60_001);
     let mut old = Vec::new();
     for contact in &contacts {
         old.extend([remove(*contact, &first, -1), remove(*contact, &second, -1)]);
@@ -146,8 +150,6 @@ async fn two_replicas_agree_on_the_newest_wish() {
 
 #[tokio::test]
 async fn requests_that_cannot_be_read_say_where() {
-    use tonic::Code;
-    use weir_proto::audience::v1::ApplyWishesRequest;
     let (_world, mut client) = World::with_one().await;
     let (account, vip) = audience(&mut client, "VIP").await;
     let good = add(Uuid::now_v7(), &vip, 0);
@@ -177,4 +179,64 @@ async fn requests_that_cannot_be_read_say_where() {
     let error = client.apply_wishes(request).await.unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);
     assert!(members(&mut client, &account, &vip).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_wish_whose_value_the_database_does_not_take_costs_itself_alone() {
+    let (world, mut client) = World::with_one().await;
+    let (account, vip) = audience(&mut client, "VIP").await;
+    let mut contacts: Vec<Uuid> = (0..300).map(|_| Uuid::now_v7()).collect();
+    contacts.sort();
+    // No value is known that does this, so a trigger stands in for one.
+    let faulty = [3, 4, 150, 299];
+    let list: Vec<String> = faulty
+        .iter()
+        .map(|at| format!("'{}'", contacts[*at]))
+        .collect();
+    let trigger = format!(
+        "CREATE FUNCTION audience.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN RAISE EXCEPTION 'out of range' USING ERRCODE = '22003'; END $$;
+         CREATE TRIGGER refuse BEFORE INSERT ON audience.memberships FOR EACH ROW
+         WHEN (NEW.contact_id IN ({})) EXECUTE FUNCTION audience.refuse();",
+        list.join(", ")
+    );
+    world
+        .database()
+        .await
+        .batch_execute(&trigger)
+        .await
+        .unwrap();
+    for _again in 0..2 {
+        let mut wishes: Vec<_> = contacts.iter().map(|one| add(*one, &vip, 1)).collect();
+        wishes.push(add(contacts[0], "none", 1));
+        let statuses = apply(&mut client, &account, wishes).await;
+        for (at, status) in statuses.into_iter().enumerate() {
+            let expected = match at {
+                300 => UnknownAudience,
+                at if faulty.contains(&at) => Unstorable,
+                _ => Applied,
+            };
+            assert_eq!(status, expected, "{at}");
+        }
+    }
+    let alone = apply(&mut client, &account, vec![add(contacts[3], &vip, 2)]).await;
+    assert_eq!(alone, [Unstorable]);
+    let expected: Vec<Uuid> = (0..300)
+        .filter(|at| !faulty.contains(at))
+        .map(|at| contacts[at])
+        .collect();
+    assert_eq!(members(&mut client, &account, &vip).await, expected);
+}
+
+#[tokio::test]
+async fn wishes_for_an_account_without_audiences_leave_nothing_behind() {
+    let (world, mut client) = World::with_one().await;
+    let account = Uuid::now_v7().to_string();
+    let wishes = vec![add(Uuid::now_v7(), &Uuid::now_v7().to_string(), 1)];
+    let statuses = apply(&mut client, &account, wishes).await;
+    assert_eq!(statuses, [UnknownAudience]);
+    let sql = "SELECT count(*) FROM audience.accounts";
+    let database = world.database().await;
+    let rows: i64 = database.query_one(sql, &[]).await.unwrap().get(0);
+    assert_eq!(rows, 0);
 }

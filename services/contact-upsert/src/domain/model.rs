@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use uuid::Uuid;
 use weir_ids::{AudienceId, ContactId};
+use weir_reasons::Reason;
 
 use super::{
-    ANONYMOUS_ID, Care, Changes, ContactRow, Event, Facts, Key, KeyId, NOBODY, Receipt, Remove,
-    Settings, Snapshot, Stamp, Status, StoredContact, StoredLink, USER_ID, fold, is_merge_key,
+    ANONYMOUS_ID, Care, Changes, ContactRow, Event, Facts, Key, KeyId, NOBODY, Outcome, Receipt,
+    Remove, Settings, Snapshot, Stamp, Status, StoredContact, StoredLink, USER_ID, fold,
+    is_merge_key,
 };
 
 /// Kind and value.
@@ -29,6 +31,16 @@ pub(super) struct Tables {
     next_id: u128,
 }
 
+/// What became of one event.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Judged {
+    pub status: Status,
+    pub contact: Option<ContactId>,
+    /// Field, reason, canonical JSON.
+    pub ignored: Vec<(String, Reason, String)>,
+    pub first_micros: Option<i64>,
+}
+
 /// A batch met a receipt that it had not looked for.
 struct Met;
 
@@ -40,18 +52,38 @@ pub(super) struct LinkRow {
     message_id: String,
 }
 
+impl Judged {
+    fn of(outcome: &Outcome<'_>) -> Self {
+        let ignored = outcome.ignored.iter();
+        Self {
+            status: outcome.status,
+            contact: outcome.contact,
+            ignored: ignored
+                .map(|field| (field.field.to_owned(), field.reason, field.value.to_owned()))
+                .collect(),
+            first_micros: outcome.first_micros,
+        }
+    }
+}
+
 impl Tables {
     /// One transaction; however the store loads, it must come to the same.
     pub fn run(&mut self, settings: &Settings, events: &[Event]) -> Vec<Status> {
+        let judged = self.judge(settings, events).into_iter();
+        judged.map(|judged| judged.status).collect()
+    }
+
+    /// As [`Self::run`], with all that is answered.
+    pub fn judge(&mut self, settings: &Settings, events: &[Event]) -> Vec<Judged> {
         let facts = Facts::of(events, settings).unwrap();
         let in_steps = self.after(settings, &facts, Care::InSteps);
         assert_eq!(self.after(settings, &facts, Care::AtOnce), in_steps);
-        let (statuses, after) = in_steps;
+        let (judged, after) = in_steps;
         *self = after;
-        statuses
+        judged
     }
 
-    fn after(&self, settings: &Settings, facts: &Facts<'_>, care: Care) -> (Vec<Status>, Self) {
+    fn after(&self, settings: &Settings, facts: &Facts<'_>, care: Care) -> (Vec<Judged>, Self) {
         let attempt = |all| self.attempt(settings, facts, care, all);
         let after = attempt(false).or_else(|Met| attempt(true));
         after.ok().expect("who has looked for all meets none")
@@ -63,7 +95,7 @@ impl Tables {
         facts: &Facts<'_>,
         care: Care,
         all: bool,
-    ) -> Result<(Vec<Status>, Self), Met> {
+    ) -> Result<(Vec<Judged>, Self), Met> {
         let mut all_receipts = all;
         let (folded, next_id) = loop {
             let mut next_id = self.next_id;
@@ -96,7 +128,8 @@ impl Tables {
             assert!(outcome.status == Status::Repeated || live.is_none_or(|to| to.is_none()));
         }
         after.check(settings);
-        Ok((statuses, after))
+        let judged = folded.outcomes.iter().map(Judged::of).collect();
+        Ok((judged, after))
     }
 
     fn snapshot<'a>(

@@ -11,6 +11,8 @@ mod purge;
 mod races;
 mod refused;
 mod relay;
+mod removes;
 mod storm;
 mod support;
+mod undated;
 mod upsert;

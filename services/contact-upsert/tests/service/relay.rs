@@ -27,6 +27,8 @@ struct Told {
     links: HashMap<String, (String, i64)>,
     joins: Vec<(String, String)>,
     audience_joins: Vec<(String, String)>,
+    /// Contact, second, message.
+    removes: Vec<(String, i64, String)>,
     refused: usize,
 }
 
@@ -158,9 +160,19 @@ impl AudienceService for Recorder {
     }
     async fn apply_wishes(
         &self,
-        _: Request<audience::ApplyWishesRequest>,
+        request: Request<audience::ApplyWishesRequest>,
     ) -> Result<Response<audience::ApplyWishesResponse>, Status> {
-        Err(Status::unimplemented(""))
+        let wishes = request.into_inner().wishes;
+        self.answer(|told| {
+            for wish in wishes {
+                assert_eq!(wish.mode(), audience::WishMode::Remove);
+                assert_eq!(text(&wish.audience_id), AUDIENCE);
+                let second = wish.wish_time.unwrap().seconds - FIRST_SECOND;
+                let contact = text(&wish.contact_id);
+                told.removes.push((contact, second, text(&wish.message_id)));
+            }
+        })?;
+        Ok(Response::new(Default::default()))
     }
     async fn list_members(
         &self,
@@ -207,6 +219,37 @@ async fn links_and_joins_are_told_and_then_forgotten() {
         "merge keys are nobody else's business"
     );
     service.until_the_outbox_is_empty().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn removes_that_were_kept_are_told_with_their_own_time() {
+    let (recorder, url) = Recorder::start().await;
+    let database = TestServers::shared().await.fresh_database().await;
+    let service = Service::start_in(database, &url, &url).await;
+    let kept = service
+        .upsert(vec![find(5, ("u1", "-")), find(3, ("u1", "-"))])
+        .await;
+    assert_eq!((statuses(&kept), kept.units), (vec![Kept; 2], 0));
+    // One comes by in the batch that makes its person known.
+    let known = service
+        .upsert(vec![
+            identify(7, ("u1", "-"), ""),
+            find(8, ("-", "a2")),
+            identify(9, ("u2", "a2"), ""),
+        ])
+        .await;
+    assert_eq!(statuses(&known), [Stored, Kept, Stored]);
+    let told = recorder.until(|told| told.removes.len() == 2).await;
+    let mut removes = told.removes;
+    removes.sort_by_key(|(_, second, _)| *second);
+    let expected = [
+        (contact_id(&known, 0), 5, "m5".to_owned()),
+        (contact_id(&known, 2), 8, "m8".to_owned()),
+    ];
+    assert_eq!(removes, expected);
+    service.until_the_outbox_is_empty().await;
+    let kept = "SELECT count(*) FROM kept_removes WHERE account_id = $1";
+    assert_eq!(service.count(kept).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

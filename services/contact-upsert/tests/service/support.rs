@@ -15,9 +15,14 @@ use weir_proto::contact::v1::{
 };
 use weir_stack::{TestDatabase, TestServers};
 
-pub use UpsertStatus::{NotFound, NotFunded, NothingNew, Refused, Repeated, Stored, Unstorable};
+pub use UpsertStatus::{Kept, NotFunded, NothingNew, Refused, Repeated, Stored, Unstorable};
 
 pub const WINDOW: &str = "2025-07-10";
+
+/// Of the day in whose seconds events happen.
+pub const FIRST_SECOND: i64 = 1_752_127_200;
+
+pub const AUDIENCE: &str = "018f3e6a-7c1b-7d2a-9a3e-5b6c7d8e9f00";
 
 /// Nobody listens there: a service must get along without its peers.
 const NOBODY: &str = "http://127.0.0.1:1";
@@ -162,7 +167,7 @@ pub fn identify(second: i64, ids: (&str, &str), fields: &str) -> ContactEvent {
         anonymous_id: or_none(ids.1),
         fields_json: fields.to_owned().into(),
         event_time: Some(Timestamp {
-            seconds: 1_752_127_200 + second,
+            seconds: FIRST_SECOND + second,
             nanos: 0,
         }),
         message_id: format!("m{second}").into(),
@@ -171,6 +176,15 @@ pub fn identify(second: i64, ids: (&str, &str), fields: &str) -> ContactEvent {
         no_values: false,
         funded: true,
         event_key: Vec::new().into(),
+    })
+}
+
+/// The same, arrived at that second without a time of its own.
+pub fn undated(second: i64, ids: (&str, &str), fields: &str) -> ContactEvent {
+    keyed(ContactEvent {
+        message_id: "m".into(),
+        undated: true,
+        ..identify(second, ids, fields)
     })
 }
 
@@ -188,7 +202,7 @@ pub fn find(second: i64, ids: (&str, &str)) -> ContactEvent {
         mode: UpsertMode::Find.into(),
         membership_update: Some(weir_proto::contact::v1::MembershipUpdate {
             mode: weir_proto::contact::v1::MembershipMode::Remove.into(),
-            audience_id: "018f3e6a-7c1b-7d2a-9a3e-5b6c7d8e9f00".into(),
+            audience_id: AUDIENCE.into(),
         }),
         ..identify(second, ids, "")
     })
@@ -207,7 +221,10 @@ pub fn keyed(mut event: ContactEvent) -> ContactEvent {
         "{}|{:?}|{:?}|{:?}|{:?}",
         event.mode, event.user_id, event.anonymous_id, event.fields_json, event.message_id
     );
-    let micros = event.event_time.map_or(0, |time| time.seconds * 1_000_000);
+    let micros = match event.event_time {
+        Some(time) if !event.undated => time.seconds * 1_000_000,
+        _ => 0,
+    };
     let key = TimedKey::new(micros, &[content.as_bytes()]);
     event.event_key = key.0.as_bytes().to_vec().into();
     event

@@ -110,10 +110,10 @@ async fn tracks_wishes_and_other_strategies_are_recognised_by_receipts() {
         ]
     };
     let first = service.upsert(events()).await;
-    assert_eq!(statuses(&first), [Stored, Stored, Stored, NotFound]);
+    assert_eq!(statuses(&first), [Stored, Stored, Stored, Kept]);
     assert_eq!(first.units, 3);
     let again = service.upsert(events()).await;
-    assert_eq!(statuses(&again), [Repeated, Repeated, Repeated, NotFound]);
+    assert_eq!(statuses(&again), [Repeated; 4]);
     assert_eq!(again.units, 0);
 
     let append = |second, name: &str| {

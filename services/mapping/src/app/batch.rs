@@ -11,8 +11,9 @@ use super::{App, Error};
 use crate::domain::event::{EventKind, Mapper, Outcome, RawEvent};
 use crate::domain::log::LogEntry;
 use crate::domain::sample::{Candidate, pick};
-use crate::domain::snapshot::Snapshot;
+use crate::domain::snapshot::{LOCATION, Snapshot};
 use crate::metrics;
+use crate::store::Pending;
 
 /// An event and what stands around it.
 #[derive(Debug, Clone, Copy)]
@@ -92,16 +93,36 @@ impl App {
         entries: Vec<LogEntry>,
     ) -> Result<(), Error> {
         // Also checks that the source is the account's.
-        self.snapshot(account, source).await?;
-        let pending = crate::store::Pending {
-            log: entries.into_iter().map(LogEntry::bounded).collect(),
-            ..Default::default()
-        };
-        if !pending.log.is_empty() {
+        let snapshot = self.snapshot(account, source).await?;
+        let mut pending = Pending::default();
+        pending.lines.extend(entries.into_iter().map(|mut entry| {
+            if entry.path.is_empty() {
+                entry.path = path_of(&snapshot, &entry);
+            }
+            entry.bounded()
+        }));
+        if !pending.lines.is_empty() {
             self.rings.write(account, source, &pending).await?;
         }
         Ok(())
     }
+}
+
+/// Where in an event the value of a field stands, under the present mapping: later stages know
+/// the field alone. Empty where nothing fills it (any more).
+fn path_of(snapshot: &Snapshot, entry: &LogEntry) -> String {
+    let Some(contact) = snapshot.contact.as_ref() else {
+        return String::new();
+    };
+    let mut pairs = contact.traits.pairs.iter();
+    if let Some(pair) = pairs.find(|pair| pair.target == entry.field_id) {
+        return format!("traits.{}", pair.path.as_str());
+    }
+    // Of a track it describes the activity (semantics 2.7).
+    let part = LOCATION
+        .into_iter()
+        .find(|(_, field, _)| *field == entry.field_id && entry.kind != EventKind::Track);
+    part.map_or_else(String::new, |(part, _, _)| format!("location.{part}"))
 }
 
 /// Whether the source leaves its first state: only an identify that was not refused does that.

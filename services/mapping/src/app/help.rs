@@ -27,7 +27,7 @@ impl App {
         Ok(self.rings.samples(account_id, source_id, list).await?)
     }
 
-    /// Newest first; those that contain `contains`, ignoring case.
+    /// Those that contain `contains`, in any case (semantics 7.9); in no order.
     pub async fn list_names(
         &self,
         account_id: AccountId,
@@ -37,11 +37,11 @@ impl App {
         self.get_source(account_id, source_id).await?;
         let client = self.client().await?;
         let mapped = store::mapped_names(&client, account_id, source_id).await?;
-        let contains = contains.to_lowercase();
+        let contains = caseless(contains);
         let names = self.rings.names(account_id, source_id).await?;
         Ok(names
             .into_iter()
-            .filter(|seen| seen.name.to_lowercase().contains(&contains))
+            .filter(|seen| caseless(&seen.name).contains(&contains))
             .map(|seen| ListedName {
                 mapped: mapped.contains(&seen.name),
                 seen,
@@ -49,7 +49,7 @@ impl App {
             .collect())
     }
 
-    /// Newest first.
+    /// In no order.
     pub async fn list_log(
         &self,
         account_id: AccountId,
@@ -57,5 +57,33 @@ impl App {
     ) -> Result<Vec<(Uuid, LogEntry)>, Error> {
         self.get_source(account_id, source_id).await?;
         Ok(self.rings.log(account_id, source_id).await?)
+    }
+}
+
+/// Letter by letter, so that a part of a name is found whatever stands around it: the small
+/// form of a sigma depends on that.
+fn caseless(text: &str) -> String {
+    let upper = text.chars().flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_part_is_found_in_any_case() {
+        let found = |name: &str, part: &str| caseless(name).contains(&caseless(part));
+        for (name, part) in [
+            ("Sign-in button clicked", "IN BUTT"),
+            ("ΟΔΟΣ ΜΟΥ", "οδος"),
+            ("Οδοσήμανση", "ΟΔΟΣ"),
+            ("Straße", "STRASSE"),
+            ("ÉTÉ", "été"),
+            ("Anything", ""),
+        ] {
+            assert!(found(name, part), "{name} {part}");
+        }
+        assert!(!found("Login", "logout"));
     }
 }

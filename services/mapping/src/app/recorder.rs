@@ -14,7 +14,7 @@ use weir_postgres::{Failure, Pool};
 use weir_service::{Background, Pulse};
 
 use crate::domain::event::EventKind;
-use crate::domain::log::{LogEntry, MAX_LINES};
+use crate::domain::log::LogEntry;
 use crate::domain::sample::{MAX_SAMPLES, Picked, Sample};
 use crate::metrics;
 use crate::store::{self, ListKey, Pending, Rings};
@@ -155,10 +155,7 @@ fn merge(pending: &mut Pending, picked: Picked, log: Vec<LogEntry>) {
         let seen = pending.names.entry(name).or_insert(time);
         *seen = time.max(*seen);
     }
-    pending.log.extend(log);
-    if pending.log.len() > MAX_LINES {
-        pending.log.drain(..pending.log.len() - MAX_LINES);
-    }
+    pending.lines.extend(log);
 }
 
 #[cfg(test)]
@@ -190,29 +187,5 @@ mod tests {
             .map(|sample| sample.raw.as_str())
             .collect();
         assert_eq!(raws, ["7", "6", "5", "4", "3"]);
-    }
-
-    #[test]
-    fn the_newest_lines_are_kept() {
-        let line = |number: usize| LogEntry {
-            time: DateTime::UNIX_EPOCH,
-            batch_id: String::new(),
-            index: 0,
-            kind: EventKind::Track,
-            event_name: String::new(),
-            message_id: number.to_string(),
-            status: 0,
-            code: "".into(),
-            path: String::new(),
-            field_id: String::new(),
-            reason: String::new(),
-            value: String::new(),
-            count: 1,
-        };
-        let mut pending = Pending::default();
-        merge(&mut pending, picked(&[]), (0..400).map(line).collect());
-        merge(&mut pending, picked(&[]), (400..800).map(line).collect());
-        assert_eq!(pending.log.len(), MAX_LINES);
-        assert_eq!(pending.log[0].message_id, "300");
     }
 }

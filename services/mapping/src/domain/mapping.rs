@@ -305,6 +305,79 @@ mod tests {
         );
     }
 
+    /// Semantics 2.2, 2.5: refused when it is saved, with what to write instead.
+    #[test]
+    fn paths_and_formats_that_cannot_be_meant_are_refused_and_said_why() {
+        let custom = HashMap::from([
+            ("sst:cm:skus".to_owned(), ValueType::MultiSelect),
+            ("obj:cm:skus".to_owned(), ValueType::Object),
+            ("tme:cm:alarm".to_owned(), ValueType::Time),
+        ]);
+        let read = |path, target, date_format| {
+            let pair = RawPair {
+                path,
+                target,
+                date_format,
+            };
+            read_contact_mapping(&[pair], &custom)
+        };
+        for (path, target, format) in [
+            (r#"address["zip code"]"#, "str::postal", ""),
+            ("products[0].sku", "str::first", ""),
+            ("products[].sku", "sst:cm:skus", ""),
+            ("products[].sku", "obj:cm:skus", ""),
+            ("alarm", "tme:cm:alarm", ""),
+            ("alarm", "tme:cm:alarm", "h:mm A"),
+            ("born", "dtz::b", "D MMM YYYY"),
+        ] {
+            assert!(
+                read(path, target, format).is_ok(),
+                "{path} {target} {format}"
+            );
+        }
+        for (path, target, format, field, why) in [
+            ("$.traits.x", "str::first", "", "trait_path", "$ is no key"),
+            (
+                "first name",
+                "str::first",
+                "",
+                "trait_path",
+                r#"["first name"]"#,
+            ),
+            (
+                "products[].sku",
+                "str::first",
+                "",
+                "trait_path",
+                "write [0]",
+            ),
+            (
+                "alarm",
+                "tme:cm:alarm",
+                "DD-MM-YYYY",
+                "date_format",
+                "no token",
+            ),
+            (
+                "born",
+                "dtz::b",
+                "DD.MM.YYYY HH:mm X",
+                "date_format",
+                "\"X\" is no token",
+            ),
+            ("born", "dtz::b", "YYYY-MM-DDTHH:mm", "date_format", "[T]"),
+            ("born", "dtz::b", "", "date_format", "ISO 8601"),
+        ] {
+            let error = read(path, target, format).unwrap_err();
+            assert_eq!(error.field, format!("mappings[0].{field}"), "{path}");
+            assert!(
+                error.expected.contains(why),
+                "{path} {format}: {}",
+                error.expected
+            );
+        }
+    }
+
     #[test]
     fn attributes_are_named_once() {
         let pair = |path, target| {

@@ -63,7 +63,7 @@ pub struct LocationPart {
 }
 
 /// Where the parts of an event's location go.
-const LOCATION: [(&str, &str, ValueType); 4] = [
+pub const LOCATION: [(&str, &str, ValueType); 4] = [
     ("country", "geo::country", ValueType::Geo),
     ("state", "geo::region", ValueType::Geo),
     ("city", "geo::city", ValueType::Geo),

@@ -1,44 +1,38 @@
 //! Rings in Redis: the last samples, event names and log lines of each source.
 //!
-//! Their loss harms nobody: they help the person who maps. Keys are hash-tagged by
-//! account, so that all of one source lie in one slot of a cluster.
+//! Their loss harms nobody: they help the person who maps. **Invariant:** at every moment, and
+//! whatever breaks off in between, a source has at most 500 event names, samples of these alone,
+//! and 500 lines of either kind: all that a write changes, it changes in one script. Every key
+//! has a time to live, and those of one account lie in one slot of a cluster.
+
+mod stored;
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{AsyncCommands, Pipeline, RedisError};
-use serde::{Deserialize, Serialize};
+use redis::Script;
+use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
 
-use crate::domain::event::EventKind;
+use super::link::{Link, RingsAway};
+use crate::domain::folded::{Lines, MAX_FOLDED};
 use crate::domain::log::{LogEntry, MAX_LINES};
 use crate::domain::sample::{MAX_NAMES, MAX_SAMPLES, Sample};
+use crate::metrics;
+use stored::{StoredEntry, StoredSample};
 
-/// Nothing here is worth waiting longer for.
-const TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Redis is away. Why is in the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("Redis is away")]
-pub struct RingsAway;
-
-impl From<RedisError> for RingsAway {
-    fn from(error: RedisError) -> Self {
-        tracing::warn!(kind = ?error.kind(), "Redis is away");
-        Self
-    }
-}
-
-impl From<serde_json::Error> for RingsAway {
-    fn from(_: serde_json::Error) -> Self {
-        tracing::error!("an entry in Redis can't be read");
-        Self
-    }
-}
+/// What a source left behind is forgotten when it was silent for so long: longer than a month,
+/// so that what happens monthly is there when it is looked for.
+const TIME_TO_LIVE: Duration = Duration::from_hours(35 * 24);
+/// A write that is sent again comes within seconds; a source has a few a second.
+const MAX_WRITES: usize = 64;
+/// Redis does nothing else while it runs a script: what is larger goes in several.
+const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
+/// Of a hash of an event's name, in hex.
+const DIGEST: usize = 32;
 
 /// Which list a sample belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -52,9 +46,9 @@ pub enum ListKey {
 pub struct Pending {
     /// Of each list at most the newest five, newest first.
     pub samples: HashMap<ListKey, Vec<Sample>>,
+    /// Those of all tracks among the samples, and more.
     pub names: HashMap<String, DateTime<Utc>>,
-    /// Oldest first.
-    pub log: Vec<LogEntry>,
+    pub lines: Lines,
 }
 
 /// An event name that a source received.
@@ -64,9 +58,9 @@ pub struct NameSeen {
     pub last_receive_time: DateTime<Utc>,
 }
 
-/// The connection, which comes back by itself.
+/// The rings of all sources.
 #[derive(Clone)]
-pub struct Rings(ConnectionManager);
+pub struct Rings(Link);
 
 impl Rings {
     /// Connects on first use.
@@ -74,17 +68,10 @@ impl Rings {
     /// # Errors
     /// Where `url` is not one.
     pub fn connect(url: &str) -> anyhow::Result<Self> {
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(1)
-            .set_connection_timeout(Some(TIMEOUT))
-            .set_response_timeout(Some(TIMEOUT));
-        let client = redis::Client::open(url)?;
-        Ok(Self(ConnectionManager::new_lazy_with_config(
-            client, config,
-        )?))
+        Ok(Self(Link::new(url)?))
     }
 
-    /// Writes everything that waits for one source, in one round trip.
+    /// Writes everything that waits for one source: most times in one round trip.
     pub async fn write(
         &self,
         account: AccountId,
@@ -92,42 +79,29 @@ impl Rings {
         pending: &Pending,
     ) -> Result<(), RingsAway> {
         let keys = Keys { account, source };
-        let mut pipeline = redis::pipe();
-        for (list, samples) in &pending.samples {
-            write_samples(&mut pipeline, &keys.samples(list), samples)?;
-        }
-        if !pending.log.is_empty() {
-            write_log(&mut pipeline, &keys.log(), &pending.log)?;
-        }
-        let mut connection = self.0.clone();
-        if pending.names.is_empty() {
-            return Ok(pipeline.query_async(&mut connection).await?);
-        }
-        let scored: Vec<(i64, &String)> = pending
-            .names
-            .iter()
-            .map(|(name, time)| (time.timestamp_micros(), name))
-            .collect();
-        pipeline.zadd_multiple(keys.names(), &scored).ignore();
-        pipeline.zcard(keys.names());
-        let (count,): (usize,) = pipeline.query_async(&mut connection).await?;
-        if count > MAX_NAMES {
-            self.forget_oldest(&keys, count - MAX_NAMES).await?;
-        }
-        Ok(())
-    }
-
-    /// Names that fall out of the ring take their samples with them.
-    async fn forget_oldest(&self, keys: &Keys, count: usize) -> Result<(), RingsAway> {
-        let mut connection = self.0.clone();
-        let count = isize::try_from(count).unwrap_or(isize::MAX);
-        let popped: Vec<(String, f64)> = connection.zpopmin(keys.names(), count).await?;
-        let lists: Vec<String> = popped
-            .into_iter()
-            .map(|(name, _)| keys.samples(&ListKey::Tracks(name)))
-            .collect();
-        if !lists.is_empty() {
-            let _: usize = connection.del(lists).await?;
+        let script = Script::new(include_str!("rings/write.lua"));
+        for operations in chunks(operations(pending)) {
+            let mut invocation = script.key(keys.of("writes"));
+            for key in [
+                keys.names(),
+                keys.samples(&ListKey::Identifies),
+                keys.log(),
+                keys.folded(),
+                keys.counts(),
+                keys.of("folded:order"),
+            ] {
+                invocation.key(key);
+            }
+            invocation.arg(Uuid::now_v7().as_bytes());
+            invocation.arg(TIME_TO_LIVE.as_secs());
+            for limit in [MAX_WRITES, MAX_SAMPLES, MAX_NAMES, MAX_LINES, MAX_FOLDED] {
+                invocation.arg(limit);
+            }
+            invocation.arg(keys.tracks());
+            for argument in operations {
+                invocation.arg(argument);
+            }
+            let _: i64 = self.0.ask(&invocation).await?;
         }
         Ok(())
     }
@@ -140,76 +114,150 @@ impl Rings {
         list: &ListKey,
     ) -> Result<Vec<Sample>, RingsAway> {
         let keys = Keys { account, source };
-        let mut connection = self.0.clone();
-        let stored: Vec<String> = connection.lrange(keys.samples(list), 0, -1).await?;
-        stored
-            .iter()
-            .map(|json| Ok(serde_json::from_str::<StoredSample>(json)?.into()))
-            .collect()
+        let mut asked = redis::pipe();
+        asked.lrange(keys.samples(list), 0, -1);
+        let (stored,): (Vec<Vec<u8>>,) = self.0.ask(&asked).await?;
+        let read = |json: &Vec<u8>| readable::<StoredSample>(json).map(Sample::from);
+        Ok(stored.iter().filter_map(read).collect())
     }
 
-    /// Newest first.
+    /// In no order.
     pub async fn names(
         &self,
         account: AccountId,
         source: SourceId,
     ) -> Result<Vec<NameSeen>, RingsAway> {
         let keys = Keys { account, source };
-        let mut connection = self.0.clone();
-        let found: Vec<(String, i64)> =
-            connection.zrevrange_withscores(keys.names(), 0, -1).await?;
-        let read = |(name, micros)| NameSeen {
-            name,
+        let mut asked = redis::pipe();
+        asked.zrange_withscores(keys.names(), 0, -1);
+        let (found,): (Vec<(String, i64)>,) = self.0.ask(&asked).await?;
+        let read = |(member, micros): (String, i64)| NameSeen {
+            name: member.get(DIGEST..).unwrap_or_default().to_owned(),
             last_receive_time: DateTime::from_timestamp_micros(micros).unwrap_or_default(),
         };
         Ok(found.into_iter().map(read).collect())
     }
 
-    /// Newest first, each with the id that pages are counted by.
+    /// Of both kinds, in no order; each with an id, which grows from line to line.
     pub async fn log(
         &self,
         account: AccountId,
         source: SourceId,
     ) -> Result<Vec<(Uuid, LogEntry)>, RingsAway> {
         let keys = Keys { account, source };
-        let mut connection = self.0.clone();
-        let stored: Vec<String> = connection.lrange(keys.log(), 0, -1).await?;
-        stored
-            .iter()
-            .map(|json| {
-                let entry: StoredEntry = serde_json::from_str(json)?;
-                Ok((entry.id, entry.into()))
-            })
-            .collect()
+        let mut asked = redis::pipe();
+        asked.lrange(keys.log(), 0, -1);
+        asked.hgetall(keys.folded()).hgetall(keys.counts());
+        type Found = (
+            Vec<Vec<u8>>,
+            HashMap<Vec<u8>, Vec<u8>>,
+            HashMap<Vec<u8>, i64>,
+        );
+        let (own, folded, counts): Found = self.0.ask(&asked).await?;
+        let own = own.iter().filter_map(|json| readable(json));
+        let folded = folded.iter().filter_map(|(key, json)| {
+            let mut entry: StoredEntry = readable(json)?;
+            entry.count = counts.get(key).copied().unwrap_or(entry.count);
+            Some(entry)
+        });
+        let read = |entry: StoredEntry| (entry.id, entry.into());
+        Ok(own.chain(folded).map(read).collect())
     }
 }
 
-fn write_samples(
-    pipeline: &mut Pipeline,
-    key: &str,
-    samples: &[Sample],
-) -> Result<(), serde_json::Error> {
-    // The head of the list is the newest.
-    for sample in samples.iter().rev() {
-        pipeline.lpush(key, serde_json::to_string(&StoredSample::from(sample))?);
-        pipeline.ignore();
+/// One that can't be read is left out.
+fn readable<T: DeserializeOwned>(json: &[u8]) -> Option<T> {
+    let read = serde_json::from_slice(json).ok();
+    if read.is_none() {
+        tracing::error!("an entry in Redis can't be read");
+        metrics::unreadable_rows().increment(1);
     }
-    pipeline.ltrim(key, 0, MAX_SAMPLES as isize - 1).ignore();
-    Ok(())
+    read
 }
 
-fn write_log(
-    pipeline: &mut Pipeline,
-    key: &str,
-    entries: &[LogEntry],
-) -> Result<(), serde_json::Error> {
-    let stored: Vec<String> = entries
-        .iter()
-        .map(|entry| serde_json::to_string(&StoredEntry::from(entry)))
-        .collect::<Result<_, _>>()?;
-    pipeline.lpush(key, stored).ignore();
-    pipeline.ltrim(key, 0, MAX_LINES as isize - 1).ignore();
-    Ok(())
+/// An operation of the script and its arguments.
+type Operation = Vec<Vec<u8>>;
+
+fn operations(pending: &Pending) -> Vec<Operation> {
+    let mut operations = Vec::new();
+    if let Some(samples) = pending.samples.get(&ListKey::Identifies) {
+        let mut operation = vec![b"identifies".to_vec(), number(samples.len())];
+        operation.extend(oldest_first(samples));
+        operations.push(operation);
+    }
+    // Older ones would fall out at once.
+    let mut names: Vec<(&String, &DateTime<Utc>)> = pending.names.iter().collect();
+    names.sort_unstable_by_key(|(_, time)| std::cmp::Reverse(**time));
+    names.truncate(MAX_NAMES);
+    for (name, time) in names {
+        let list = ListKey::Tracks(name.clone());
+        let samples = pending.samples.get(&list).map_or(&[][..], Vec::as_slice);
+        let mut operation = vec![
+            b"name".to_vec(),
+            number(time.timestamp_micros()),
+            format!("{}{name}", digest(name)).into_bytes(),
+            number(samples.len()),
+        ];
+        operation.extend(oldest_first(samples));
+        operations.push(operation);
+    }
+    if !pending.lines.own.is_empty() {
+        let mut operation = vec![b"lines".to_vec(), number(pending.lines.own.len())];
+        operation.extend(pending.lines.own.iter().map(line));
+        operations.push(operation);
+    }
+    for (key, entry) in &pending.lines.folded {
+        operations.push(vec![
+            b"folded".to_vec(),
+            number(entry.time.timestamp_micros()),
+            key.clone().into_bytes(),
+            number(entry.count),
+            line(entry),
+        ]);
+    }
+    operations
+}
+
+/// The arguments of one script each; an operation is never torn apart.
+fn chunks(operations: Vec<Operation>) -> Vec<Operation> {
+    let mut chunks: Vec<Operation> = Vec::new();
+    let mut bytes = 0;
+    for operation in operations {
+        let size: usize = operation.iter().map(Vec::len).sum();
+        bytes += size;
+        match chunks.last_mut() {
+            Some(chunk) if bytes <= MAX_SCRIPT_BYTES => chunk.extend(operation),
+            _ => {
+                chunks.push(operation);
+                bytes = size;
+            }
+        }
+    }
+    chunks
+}
+
+fn oldest_first(samples: &[Sample]) -> impl Iterator<Item = Vec<u8>> {
+    let json = |sample| json(&StoredSample::from(sample));
+    samples.iter().rev().map(json)
+}
+
+fn line(entry: &LogEntry) -> Vec<u8> {
+    json(&StoredEntry::from(entry))
+}
+
+fn json(stored: &impl serde::Serialize) -> Vec<u8> {
+    serde_json::to_vec(stored).expect("texts and numbers are always JSON")
+}
+
+fn number(number: impl ToString) -> Vec<u8> {
+    number.to_string().into_bytes()
+}
+
+/// Event names may be long, and hold anything: keys end with a hash of them.
+fn digest(name: &str) -> String {
+    let digest = Sha256::digest(name.as_bytes());
+    let hex = digest[..DIGEST / 2].iter();
+    hex.map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The one place that makes keys.
@@ -223,143 +271,73 @@ impl Keys {
         format!("weir:{{{}}}:{}:{what}", self.account, self.source)
     }
 
-    /// Event names are hashed: they may be long, and hold anything.
     fn samples(&self, list: &ListKey) -> String {
         match list {
             ListKey::Identifies => self.of("samples:identify"),
-            ListKey::Tracks(name) => {
-                let digest = Sha256::digest(name.as_bytes());
-                let hex: String = digest[..16]
-                    .iter()
-                    .map(|byte| format!("{byte:02x}"))
-                    .collect();
-                self.of(&format!("samples:track:{hex}"))
-            }
+            ListKey::Tracks(name) => format!("{}{}", self.tracks(), digest(name)),
         }
     }
 
+    fn tracks(&self) -> String {
+        self.of("samples:track:")
+    }
+
+    /// A sorted set of digests, each with its name behind it, by the last receive time.
     fn names(&self) -> String {
-        self.of("names")
+        self.of("event_names")
     }
 
     fn log(&self) -> String {
         self.of("log")
     }
-}
 
-#[derive(Serialize, Deserialize)]
-struct StoredSample {
-    micros: i64,
-    kind: StoredKind,
-    event: String,
-    raw: String,
-}
+    fn folded(&self) -> String {
+        self.of("folded")
+    }
 
-#[derive(Serialize, Deserialize)]
-struct StoredEntry {
-    id: Uuid,
-    micros: i64,
-    batch_id: String,
-    index: u32,
-    kind: StoredKind,
-    event: String,
-    message_id: String,
-    status: u32,
-    code: String,
-    path: String,
-    field: String,
-    reason: String,
-    value: String,
-    count: i64,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum StoredKind {
-    Identify,
-    Track,
-    Member,
-}
-
-impl From<EventKind> for StoredKind {
-    fn from(kind: EventKind) -> Self {
-        match kind {
-            EventKind::Identify => Self::Identify,
-            EventKind::Track => Self::Track,
-            EventKind::Member => Self::Member,
-        }
+    fn counts(&self) -> String {
+        self.of("folded:counts")
     }
 }
 
-impl From<StoredKind> for EventKind {
-    fn from(kind: StoredKind) -> Self {
-        match kind {
-            StoredKind::Identify => Self::Identify,
-            StoredKind::Track => Self::Track,
-            StoredKind::Member => Self::Member,
-        }
-    }
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-impl From<&Sample> for StoredSample {
-    fn from(sample: &Sample) -> Self {
-        Self {
-            micros: sample.receive_time.timestamp_micros(),
-            kind: sample.kind.into(),
-            event: sample.event_name.clone(),
-            raw: sample.raw.clone(),
-        }
+    #[test]
+    fn a_chunk_ends_before_its_bytes_do_and_an_operation_stays_whole() {
+        let operation = |size: usize| vec![b"name".to_vec(), vec![b'x'; size]];
+        let sizes = [
+            10,
+            MAX_SCRIPT_BYTES - 100,
+            200,
+            300,
+            2 * MAX_SCRIPT_BYTES,
+            5,
+        ];
+        let chunks = chunks(sizes.into_iter().map(operation).collect());
+        let lengths: Vec<Vec<usize>> = chunks
+            .iter()
+            .map(|chunk| chunk.iter().skip(1).step_by(2).map(Vec::len).collect())
+            .collect();
+        let expected: [&[usize]; 4] = [
+            &[10, MAX_SCRIPT_BYTES - 100],
+            &[200, 300],
+            &[2 * MAX_SCRIPT_BYTES],
+            &[5],
+        ];
+        assert_eq!(lengths, expected);
     }
-}
 
-impl From<StoredSample> for Sample {
-    fn from(stored: StoredSample) -> Self {
-        Self {
-            receive_time: DateTime::from_timestamp_micros(stored.micros).unwrap_or_default(),
-            kind: stored.kind.into(),
-            event_name: stored.event,
-            raw: stored.raw,
-        }
-    }
-}
-
-impl From<&LogEntry> for StoredEntry {
-    fn from(entry: &LogEntry) -> Self {
-        Self {
-            id: Uuid::now_v7(),
-            micros: entry.time.timestamp_micros(),
-            batch_id: entry.batch_id.clone(),
-            index: entry.index,
-            kind: entry.kind.into(),
-            event: entry.event_name.clone(),
-            message_id: entry.message_id.clone(),
-            status: entry.status,
-            code: entry.code.to_string(),
-            path: entry.path.clone(),
-            field: entry.field_id.clone(),
-            reason: entry.reason.clone(),
-            value: entry.value.clone(),
-            count: entry.count,
-        }
-    }
-}
-
-impl From<StoredEntry> for LogEntry {
-    fn from(stored: StoredEntry) -> Self {
-        Self {
-            time: DateTime::from_timestamp_micros(stored.micros).unwrap_or_default(),
-            batch_id: stored.batch_id,
-            index: stored.index,
-            kind: stored.kind.into(),
-            event_name: stored.event,
-            message_id: stored.message_id,
-            status: stored.status,
-            code: stored.code.into(),
-            path: stored.path,
-            field_id: stored.field,
-            reason: stored.reason,
-            value: stored.value,
-            count: stored.count,
-        }
+    #[test]
+    fn only_the_newest_names_are_written() {
+        let time = |number: i64| DateTime::from_timestamp_micros(number).unwrap();
+        let pending = Pending {
+            names: (0..600).map(|n| (format!("{n}"), time(n))).collect(),
+            ..Pending::default()
+        };
+        let operations = operations(&pending);
+        assert_eq!(operations.len(), MAX_NAMES);
+        assert!(operations[499][2].ends_with(b"100"));
     }
 }

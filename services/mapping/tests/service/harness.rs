@@ -51,6 +51,17 @@ impl Service {
         (service, client)
     }
 
+    /// Behind the service's back.
+    pub async fn sql(&self, statements: &str) {
+        let url = &self.database.superuser_url;
+        let connecting = tokio_postgres::connect(url, tokio_postgres::NoTls);
+        let (client, connection) = connecting.await.unwrap();
+        let running = tokio::spawn(connection);
+        client.batch_execute(statements).await.unwrap();
+        drop(client);
+        running.await.unwrap().unwrap();
+    }
+
     /// Ends every instance, as a signal would.
     pub async fn stop(&mut self) {
         for (stop, serving) in self.running.drain(..) {

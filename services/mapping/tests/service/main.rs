@@ -4,9 +4,12 @@
 
 mod configuration;
 mod contacts;
+mod errors;
 mod events;
 mod harness;
 mod help;
 mod identifiers;
 mod keys;
+mod proxy;
+mod rings;
 mod versions;

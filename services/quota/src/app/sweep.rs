@@ -28,7 +28,7 @@ const FORGET_AFTER: TimeDelta = TimeDelta::hours(1);
 
 /// The longest time between two beats of the sweeper beside its interval: an account takes a
 /// call to both ledgers, and some to Redis.
-const LONGEST: Duration = Duration::from_secs(20);
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// The longest time that passes between two beats of [`App::sweep_for_ever`].
 pub fn longest_sweep(interval: Duration) -> Duration {

@@ -96,7 +96,9 @@ impl Connection {
         work: Work<'_>,
     ) -> Result<T, Error> {
         let end = Instant::now() + time;
-        for last in (0..TRIES).rev().map(|left| left == 0) {
+        let mut tries = 0;
+        loop {
+            tries += 1;
             let (number, redis) = self.current();
             let Ok(done) = tokio::time::timeout_at(end, work.send(redis)).await else {
                 self.replace(number);
@@ -111,11 +113,10 @@ impl Connection {
             if !error.is_unrecoverable_error() && error.kind() != ErrorKind::UnexpectedReturnType {
                 self.replace(number);
             }
-            if last || !is_of_the_connection(&error) {
+            if tries == TRIES || !is_of_the_connection(&error) {
                 return Err(error.into());
             }
         }
-        unreachable!("the last try answers")
     }
 
     fn current(&self) -> (u64, ConnectionManager) {

@@ -2,36 +2,55 @@
 
 use bytestring::ByteString;
 use tonic::Status;
-use weir_ids::ActivityId;
+use weir_ids::{ActivityId, ContactId};
 use weir_proto::activity::v1::{ActivityEvent, RecordActivitiesRequest};
 use weir_rpc::invalid;
 
-use super::{account_id, day, id, text, time};
-use crate::domain::{Batch, Event, Identifier, Kind, MAX_EVENTS, Range, key_of, last_day};
+use super::{account_id, day, id, storable_text, storable_time, time};
+use crate::domain::{
+    Batch, Event, Identifier, Kind, MAX_EVENTS, Range, Whose, key_of, last_day, receipt_of,
+};
 
 /// More earlier retentions than there are classes can't be.
 const MAX_EARLIER: usize = 16;
+/// Four bytes for each of 255 characters: longer ones are no identifiers (semantics 3.1), and
+/// do not fit into an index.
+const MAX_IDENTIFIER: usize = 4 * 255;
 
-/// Takes a batch apart. The edge and mapping checked its events; what is refused here is a
-/// caller's mistake, and the whole request fails with it.
+/// What is wrong with an event.
+enum Wrong {
+    /// A value that can't be stored: the event is refused, and no other.
+    Value,
+    /// A caller's mistake: the request fails.
+    Call(Status),
+}
+
+impl From<Status> for Wrong {
+    fn from(status: Status) -> Self {
+        Self::Call(status)
+    }
+}
+
+/// Takes a batch apart. The edge and mapping checked its events; what is wrong with their
+/// values all the same costs its event alone, what no edge would send fails the request.
 pub fn batch(request: RecordActivitiesRequest, range: Range) -> Result<Batch, Status> {
-    if request.events.len() > MAX_EVENTS {
+    let asked = request.events.len();
+    if asked > MAX_EVENTS {
         return Err(invalid("events", "at most 1,000"));
     }
-    let mut routes: Vec<(Identifier, usize)> = Vec::with_capacity(request.events.len());
-    let mut events = Vec::with_capacity(request.events.len());
-    for (at, mut message) in request.events.into_iter().enumerate() {
-        match route(&mut message)? {
-            Some(identifier) => routes.push((identifier, at)),
-            None if message.contact_id.is_empty() => {
-                return Err(invalid(
-                    "events",
-                    "each needs a contact_id, a user_id or an anonymous_id",
-                ));
+    let mut routes: Vec<(Identifier, usize)> = Vec::with_capacity(asked);
+    let mut events = Vec::with_capacity(asked);
+    let mut places = Vec::with_capacity(asked);
+    for (place, message) in request.events.into_iter().enumerate() {
+        match event(message, range) {
+            Ok((event, identifier)) => {
+                routes.extend(identifier.map(|identifier| (identifier, events.len())));
+                events.push(event);
+                places.push(place);
             }
-            None => {}
+            Err(Wrong::Value) => {}
+            Err(Wrong::Call(status)) => return Err(status),
         }
-        events.push(event(message, range)?);
     }
     Ok(Batch {
         account_id: account_id(&request.account_id)?,
@@ -41,23 +60,26 @@ pub fn batch(request: RecordActivitiesRequest, range: Range) -> Result<Batch, St
         receive_time: time("receive_time", request.receive_time)?,
         identities: number(routes, &mut events),
         events,
+        places,
+        asked,
         probe_only: request.probe_only,
     })
 }
 
 /// The user id, else the anonymous id (semantics 4.7).
-fn route(message: &mut ActivityEvent) -> Result<Option<Identifier>, Status> {
-    let (kind, field, value) = if message.user_id.is_empty() {
+fn route(message: &mut ActivityEvent) -> Result<Option<Identifier>, Wrong> {
+    let (kind, value) = if message.user_id.is_empty() {
         let value = std::mem::take(&mut message.anonymous_id);
-        (Kind::AnonymousId, "events.anonymous_id", value)
+        (Kind::AnonymousId, value)
     } else {
-        let value = std::mem::take(&mut message.user_id);
-        (Kind::UserId, "events.user_id", value)
+        (Kind::UserId, std::mem::take(&mut message.user_id))
     };
     if value.is_empty() {
         return Ok(None);
     }
-    let value = text(field, value)?;
+    let value = storable_text(value)
+        .filter(|value| value.len() <= MAX_IDENTIFIER)
+        .ok_or(Wrong::Value)?;
     Ok(Some(Identifier { kind, value }))
 }
 
@@ -74,21 +96,26 @@ fn number(mut routes: Vec<(Identifier, usize)>, events: &mut [Event]) -> Vec<Ide
     identities
 }
 
-fn event(message: ActivityEvent, range: Range) -> Result<Event, Status> {
+/// The event, and by whom it is routed.
+fn event(mut message: ActivityEvent, range: Range) -> Result<(Event, Option<Identifier>), Wrong> {
     let activity_id: ActivityId = id("events.activity_id", &message.activity_id)?;
-    let event_time = time("events.event_time", message.event_time)?;
-    let message_id = text("events.message_id", message.message_id)?;
+    let contact_id: Option<ContactId> = if message.contact_id.is_empty() {
+        None
+    } else {
+        Some(id("events.contact_id", &message.contact_id)?)
+    };
+    if message.earlier_retention_days.len() > MAX_EARLIER {
+        return Err(invalid("events.earlier_retention_days", "at most 16").into());
+    }
+    let event_time = message
+        .event_time
+        .ok_or_else(|| invalid("events.event_time", "expected a time"))?;
+    let identifier = route(&mut message)?;
+    let event_time = storable_time(event_time).ok_or(Wrong::Value)?;
+    let message_id = storable_text(message.message_id).ok_or(Wrong::Value)?;
     let expire_day = last_day(event_time, message.retention_days)
         .filter(|day| range.holds(*day))
-        .ok_or_else(|| {
-            invalid(
-                "events.event_time",
-                "outside of the retention of the activity",
-            )
-        })?;
-    if message.earlier_retention_days.len() > MAX_EARLIER {
-        return Err(invalid("events.earlier_retention_days", "at most 16"));
-    }
+        .ok_or(Wrong::Value)?;
     let mut earlier_days: Vec<_> = message
         .earlier_retention_days
         .iter()
@@ -96,19 +123,29 @@ fn event(message: ActivityEvent, range: Range) -> Result<Event, Status> {
         .filter(|day| *day != expire_day)
         .collect();
     earlier_days.dedup();
-    let contact_id = if message.contact_id.is_empty() {
-        None
-    } else {
-        Some(id("events.contact_id", &message.contact_id)?)
+
+    let whose = match (&identifier, contact_id) {
+        (Some(identifier), _) => Whose::Identifier(identifier),
+        (None, Some(contact_id)) => Whose::Contact(contact_id),
+        (None, None) => {
+            return Err(invalid(
+                "events",
+                "each needs a contact_id, a user_id or an anonymous_id",
+            )
+            .into());
+        }
     };
-    Ok(Event {
-        key: key_of(activity_id, event_time, &message_id),
+    let event = Event {
+        key: key_of(activity_id, event_time, &message_id, whose),
+        receipt: message
+            .undated
+            .then(|| receipt_of(activity_id, &message_id, &message.event_key, whose)),
         activity_id,
-        event_name: text("events.event_name", message.event_name)?,
+        event_name: storable_text(message.event_name).ok_or(Wrong::Value)?,
         attributes: if message.attributes_json.is_empty() {
             ByteString::from_static("{}")
         } else {
-            text("events.attributes_json", message.attributes_json)?
+            storable_text(message.attributes_json).ok_or(Wrong::Value)?
         },
         event_time,
         message_id,
@@ -117,7 +154,8 @@ fn event(message: ActivityEvent, range: Range) -> Result<Event, Status> {
         contact_id,
         identity: None,
         funded: message.funded,
-    })
+    };
+    Ok((event, identifier))
 }
 
 #[cfg(test)]
@@ -162,7 +200,8 @@ mod tests {
     }
 
     fn range() -> Range {
-        Range::of("2026-11-24".parse::<NaiveDate>().unwrap())
+        let today = "2026-11-24".parse::<NaiveDate>().unwrap();
+        Range::of(today, today)
     }
 
     #[test]
@@ -191,19 +230,64 @@ mod tests {
         assert_eq!(refused(&|event| event.user_id.clear()), invalid);
         assert_eq!(refused(&|event| event.activity_id.clear()), invalid);
         assert_eq!(refused(&|event| event.contact_id = "x".into()), invalid);
-        assert_eq!(refused(&|event| event.message_id = "m\0".into()), invalid);
-        let not_utf8 = Bytes::from_static(b"m\xff");
-        assert_eq!(
-            refused(&|event| event.message_id = not_utf8.clone()),
-            invalid
-        );
         assert_eq!(refused(&|event| event.event_time = None), invalid);
-        assert_eq!(refused(&|event| event.retention_days = 7_300), invalid);
         assert_eq!(
             batch(request(vec![message("u", ""); 1_001]), range())
                 .unwrap_err()
                 .code(),
             invalid
         );
+    }
+
+    #[test]
+    fn a_value_that_can_t_be_stored_costs_its_event_alone() {
+        let not_utf8 = Bytes::from_static(b"m\xff");
+        let bad: [&dyn Fn(&mut ActivityEvent); 9] = [
+            &|event| event.message_id = "m\0".into(),
+            &|event| event.message_id = not_utf8.clone(),
+            &|event| event.event_name = "na\0me".into(),
+            &|event| event.attributes_json = "{\"a\":\"\0\"}".into(),
+            &|event| event.user_id = "u\0".into(),
+            &|event| event.user_id = "u".repeat(1_021).into(),
+            &|event| event.event_time = Some(seconds(-62_135_596_801)),
+            &|event| event.event_time = Some(seconds(i64::MAX)),
+            &|event| event.retention_days = 7_300,
+        ];
+        for (number, change) in bad.into_iter().enumerate() {
+            let mut event = message("u", "");
+            change(&mut event);
+            let events = vec![message("u", ""), event, message("v", "")];
+            let batch = batch(request(events), range()).unwrap();
+            assert_eq!((batch.asked, batch.places), (3, vec![0, 2]), "{number}");
+            let routes: Vec<_> = batch.events.iter().map(|event| event.identity).collect();
+            assert_eq!(routes, [Some(0), Some(1)], "{number}");
+        }
+    }
+
+    fn seconds(seconds: i64) -> Timestamp {
+        Timestamp { seconds, nanos: 0 }
+    }
+
+    #[test]
+    fn a_part_of_a_batch_has_the_identities_of_its_events() {
+        let events = vec![message("u2", ""), message("", "a1"), message("u1", "")];
+        let batch = batch(request(events), range()).unwrap();
+        let part = batch.only(&[0, 2]);
+        let values: Vec<_> = part.identities.iter().map(|one| &one.value).collect();
+        assert_eq!(values, ["u1", "u2"]);
+        let routes: Vec<_> = part.events.iter().map(|event| event.identity).collect();
+        assert_eq!((routes, part.places), (vec![Some(1), Some(0)], vec![0, 2]));
+        assert_eq!(part.asked, 3);
+    }
+
+    #[test]
+    fn the_same_message_of_an_identifier_is_the_same_activity_named_or_not() {
+        let mut named = message("u", "a");
+        named.contact_id = Uuid::from_u128(9).to_string().into();
+        let events = vec![message("u", ""), named, message("", "u"), message("v", "")];
+        let batch = batch(request(events), range()).unwrap();
+        let keys: Vec<_> = batch.events.iter().map(|event| event.key).collect();
+        assert_eq!(keys[0], keys[1]);
+        assert!(keys[0] != keys[2] && keys[0] != keys[3] && keys[2] != keys[3]);
     }
 }

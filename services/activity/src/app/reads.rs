@@ -1,0 +1,97 @@
+//! Reading back, for people and programs.
+
+use weir_ids::{AccountId, ContactId};
+use weir_rpc::{Deadline, MAX_PAGE_BYTES};
+use weir_service::detached;
+
+use super::{App, Error};
+use crate::domain::Identifier;
+use crate::metrics;
+use crate::store::{Cursor, Listed};
+
+impl App {
+    /// A page of what a contact did, newest first, with all that were joined with it.
+    ///
+    /// # Errors
+    /// See [`Error`]; the contact is unknown only where contact-upsert says so, since word of
+    /// a new one may be under way.
+    pub async fn list(
+        &self,
+        account_id: AccountId,
+        contact_id: ContactId,
+        cursor: Cursor,
+        size: usize,
+        deadline: Deadline,
+    ) -> Result<Listed, Error> {
+        let (store, today) = (self.store.clone(), self.clock.today());
+        let (listed, has_account, has_contact) = detached(async move {
+            let mut connection = store.connection().await?;
+            let tx = connection.begin(account_id);
+            let families = tx.families(&[contact_id]).await?;
+            let listed = tx
+                .activities(&families, today, cursor, size, MAX_PAGE_BYTES)
+                .await?;
+            let (has_account, has_activity) = if listed.is_empty && cursor == Cursor::START {
+                tx.knows(contact_id).await?
+            } else {
+                (true, true)
+            };
+            tx.commit().await?;
+            Ok::<_, Error>((listed, has_account, has_activity || families.has_joins()))
+        })
+        .await?;
+        if listed.unreadable > 0 {
+            metrics::unreadable(listed.unreadable);
+            tracing::error!(rows = listed.unreadable, "activities can't be read");
+        }
+        if !has_account {
+            self.ask_for_account(account_id, deadline).await?;
+        }
+        if !has_contact {
+            self.ask_for_contact(account_id, contact_id, deadline)
+                .await?;
+        }
+        Ok(listed)
+    }
+
+    async fn ask_for_contact(
+        &self,
+        account_id: AccountId,
+        contact_id: ContactId,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        match self.contacts.exists(account_id, contact_id, deadline).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Error::ContactUnknown),
+            Err(_) => Err(Error::Away("contact-upsert")),
+        }
+    }
+
+    /// How much waits for the identifiers, or (with none) in all of the account.
+    ///
+    /// # Errors
+    /// See [`Error`].
+    pub async fn backlog(
+        &self,
+        account_id: AccountId,
+        identifiers: Vec<Identifier>,
+        deadline: Deadline,
+    ) -> Result<i64, Error> {
+        self.require_account(account_id, deadline).await?;
+        let (store, today) = (self.store.clone(), self.clock.today());
+        detached(async move {
+            let mut connection = store.connection().await?;
+            let tx = connection.begin(account_id);
+            let mut waiting = 0;
+            if identifiers.is_empty() {
+                waiting = tx.backlog(None, today).await?;
+            }
+            for identifier in &identifiers {
+                waiting += tx.backlog(Some(identifier), today).await?;
+            }
+            tx.commit().await?;
+            Ok(waiting)
+        })
+        .await
+    }
+}

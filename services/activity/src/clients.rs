@@ -1,0 +1,58 @@
+//! The other services, asked where an id is not known here; never on the way of a batch.
+
+use tonic::Code;
+use weir_ids::{AccountId, ContactId};
+use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
+use weir_proto::contact::v1::{GetContactRequest, get_contact_request};
+use weir_rpc::{Channel, Deadline};
+
+pub use weir_accounts::Accounts;
+
+/// contact-upsert could not be asked, or did not answer in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Away;
+
+/// Asks contact-upsert for contacts.
+#[derive(Clone)]
+pub struct Contacts(ContactServiceClient<Channel>);
+
+impl Contacts {
+    /// Connects on first use.
+    ///
+    /// # Errors
+    /// Where the URL is not one.
+    pub fn connect(url: &str) -> Result<Self, String> {
+        let client = ContactServiceClient::new(weir_rpc::connect(url)?);
+        // A contact may be larger than the usual limit.
+        Ok(Self(
+            client.max_decoding_message_size(weir_rpc::MAX_MESSAGE),
+        ))
+    }
+
+    /// Whether the account has such a contact, or had it before it was joined into another.
+    ///
+    /// # Errors
+    /// Where contact-upsert is away.
+    pub async fn exists(
+        &self,
+        account: AccountId,
+        contact: ContactId,
+        deadline: Deadline,
+    ) -> Result<bool, Away> {
+        let request = deadline.request(GetContactRequest {
+            account_id: account.to_string(),
+            key: Some(get_contact_request::Key::ContactId(contact.to_string())),
+        });
+        let Ok(request) = request else {
+            return Err(Away);
+        };
+        match self.0.clone().get_contact(request).await {
+            Ok(_) => Ok(true),
+            Err(status) if status.code() == Code::NotFound => Ok(false),
+            Err(status) => {
+                tracing::warn!(code = ?status.code(), "contact-upsert could not be asked");
+                Err(Away)
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Ids that nobody knows.
+
+use tonic::{Code, Status};
+use uuid::Uuid;
+use weir_proto::activity::v1::{
+    CloseBatchesRequest, FenceUsageRequest, GetBacklogRequest, ListActivitiesRequest,
+};
+use weir_reasons::Reason;
+
+use crate::harness::*;
+
+impl Weir {
+    async fn try_list(&self, contact: Uuid) -> Result<usize, Status> {
+        let request = ListActivitiesRequest {
+            account_id: self.account.to_string(),
+            contact_id: contact.to_string(),
+            page_size: 0,
+            page_token: String::new(),
+        };
+        let answer = self.client.clone().list_activities(request).await?;
+        Ok(answer.into_inner().activities.len())
+    }
+
+    async fn try_backlog(&self) -> Result<i64, Status> {
+        let request = GetBacklogRequest {
+            account_id: self.account.to_string(),
+            ..GetBacklogRequest::default()
+        };
+        let answer = self.client.clone().get_backlog(request).await?;
+        Ok(answer.into_inner().waiting)
+    }
+
+    async fn try_fence(&self) -> Result<i64, Status> {
+        let request = FenceUsageRequest {
+            account_id: self.account.to_string(),
+            epoch: 1,
+            from_window: window(),
+        };
+        let answer = self.client.clone().fence_usage(request).await?;
+        Ok(answer.into_inner().epoch)
+    }
+
+    async fn try_close(&self) -> Result<Vec<i64>, Status> {
+        let request = CloseBatchesRequest {
+            account_id: self.account.to_string(),
+            batches: Vec::new(),
+        };
+        let answer = self.client.clone().close_batches(request).await?;
+        Ok(answer.into_inner().units)
+    }
+}
+
+fn refused<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, Option<Reason>) {
+    let status = answer.unwrap_err();
+    (status.code(), weir_rpc::reason_of(&status))
+}
+
+#[tokio::test]
+async fn an_account_that_nobody_knows_is_said_to_be_unknown() {
+    let weir = start().await;
+    let unknown = weir.other_account();
+    let no_accounts = &weir.others.no_accounts;
+    no_accounts.lock().unwrap().insert(unknown.account);
+    let expected = (Code::NotFound, Some(Reason::AccountUnknown));
+    assert_eq!(refused(unknown.try_list(Uuid::now_v7()).await), expected);
+    assert_eq!(refused(unknown.try_backlog().await), expected);
+    assert_eq!(refused(unknown.try_fence().await), expected);
+    assert_eq!(refused(unknown.try_close().await), expected);
+    // Asking left nothing that would make it known.
+    assert_eq!(refused(unknown.try_backlog().await), expected);
+
+    // One that mapping knows, and that has nothing here yet.
+    let fresh = weir.other_account();
+    assert_eq!(fresh.try_backlog().await.unwrap(), 0);
+    assert_eq!(fresh.try_list(Uuid::now_v7()).await.unwrap(), 0);
+    // One that is known here is known, whatever mapping says.
+    weir.record(vec![of_user("lana", "m")]).await;
+    no_accounts.lock().unwrap().insert(weir.account);
+    assert_eq!(weir.try_backlog().await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_contact_that_nobody_knows_is_said_to_be_unknown() {
+    let weir = start().await;
+    let [lana, oleg, other, late] = [(); 4].map(|()| Uuid::now_v7());
+    weir.record(vec![of_contact(lana, "m")]).await;
+    weir.change(Vec::new(), &[(other, oleg)]).await;
+    let theirs = weir.other_account();
+    theirs.record(vec![of_user("somebody", "m")]).await;
+    for account in [weir.account, theirs.account] {
+        let unknown = [lana, oleg, other].map(|contact| (account, contact));
+        weir.others.no_contacts.lock().unwrap().extend(unknown);
+    }
+    // What is known here is not asked for.
+    for (contact, activities) in [(lana, 1), (oleg, 0), (other, 0)] {
+        assert_eq!(weir.try_list(contact).await.unwrap(), activities);
+    }
+    // A contact of which no word has come yet: contact-upsert knows it.
+    assert_eq!(weir.try_list(late).await.unwrap(), 0);
+    let unknown = (Code::NotFound, Some(Reason::ContactUnknown));
+    for contact in [lana, oleg, other] {
+        assert_eq!(refused(theirs.try_list(contact).await), unknown);
+    }
+}
+
+#[tokio::test]
+async fn while_the_others_are_away_nobody_is_said_to_be_unknown() {
+    let weir = start().await;
+    let are_away = &weir.others.are_away;
+    are_away.store(true, std::sync::atomic::Ordering::Relaxed);
+    let away = (Code::Unavailable, Some(Reason::ServiceAway));
+    assert_eq!(refused(weir.try_backlog().await), away);
+    assert_eq!(refused(weir.try_list(Uuid::now_v7()).await), away);
+    // Batches ask nobody.
+    let lana = Uuid::now_v7();
+    assert_eq!(weir.record(vec![of_contact(lana, "m")]).await, [Stored]);
+    assert_eq!(refused(weir.try_list(Uuid::now_v7()).await), away);
+    assert_eq!(weir.try_list(lana).await.unwrap(), 1);
+    let expected = weir.others.asked.load(std::sync::atomic::Ordering::Relaxed);
+    weir.link(vec![user_link("lana", lana, 1)]).await;
+    assert_eq!(weir.record(vec![of_user("lana", "n")]).await, [Stored]);
+    assert_eq!(weir.usage().await, 2);
+    let asked = weir.others.asked.load(std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(asked, expected);
+}

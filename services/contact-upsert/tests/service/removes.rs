@@ -1,0 +1,134 @@
+//! Removes for people who are not known yet (semantics 4.7).
+
+use std::collections::HashSet;
+
+use crate::identifiers::check_identifiers;
+use crate::support::*;
+
+const KEPT: &str = "SELECT count(*) FROM kept_removes WHERE account_id = $1";
+const HANDED_OVER: &str = "SELECT count(*) FROM outbox,
+    json_array_elements(payload::json->'removals') AS removal WHERE account_id = $1";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remove_makes_nobody_known_and_is_free() {
+    let service = Service::start().await;
+    let mut member = undated(1, ("u1", "a1"), "");
+    member.membership_update = find(1, ("-", "a")).membership_update;
+    member.no_values = true;
+    let member = unfunded(keyed(member));
+    let mut batch = service.batch(vec![member.clone(), unfunded(find(2, ("-", "a2")))]);
+    batch.existing_only = true;
+    let kept = service.send(batch.clone()).await.unwrap();
+    assert_eq!((statuses(&kept), kept.units), (vec![Kept; 2], 0));
+    batch.batch_id = uuid::Uuid::now_v7().to_string();
+    let again = service.send(batch).await.unwrap();
+    assert_eq!((statuses(&again), again.units), (vec![Repeated; 2], 0));
+    assert!(again.results[0].contact_id.is_empty());
+    assert!(again.results[0].first_time.is_some());
+    assert_eq!(service.count(KEPT).await, 2);
+    let nobody = service
+        .find(weir_proto::contact::v1::get_contact_request::Key::UserId(
+            "u1".into(),
+        ))
+        .await;
+    assert_eq!(nobody.unwrap_err().code(), tonic::Code::NotFound);
+
+    // Who is known later is not known by the anonymous id beside the user id.
+    service.upsert(vec![identify(3, ("-", "a1"), "")]).await;
+    assert_eq!(service.count(KEPT).await, 2);
+    service.upsert(vec![identify(4, ("u1", "-"), "")]).await;
+    assert_eq!(service.count(KEPT).await, 1);
+    assert_eq!(service.count(HANDED_OVER).await, 1);
+    let again = service.upsert(vec![member]).await;
+    assert_eq!((statuses(&again), again.units), (vec![Repeated], 0));
+    let wrong = check_identifiers(&service.database.superuser_url).await;
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_keeps_as_many_as_it_may_and_the_oldest_go() {
+    let service = Service::start().await;
+    let send = async |people: std::ops::Range<i64>| {
+        let finds = people.map(|n| find(n, (&format!("u{n}"), "-")));
+        let mut batch = service.batch(finds.collect());
+        batch.kept_removes_limit = 10;
+        service.send(batch).await.unwrap()
+    };
+    send(0..4).await;
+    send(4..8).await;
+    assert_eq!(service.count(KEPT).await, 8);
+    send(8..14).await;
+    let client = service.sql().await;
+    let left = client
+        .query(
+            "SELECT value FROM kept_removes WHERE account_id = $1",
+            &[&service.account],
+        )
+        .await
+        .unwrap();
+    let left: HashSet<String> = left.iter().map(|row| row.get(0)).collect();
+    assert_eq!(left, (4..14).map(|n| format!("u{n}")).collect());
+    // Who comes after its remove was dropped is linked all the same.
+    service
+        .upsert(vec![
+            identify(20, ("u0", "-"), ""),
+            identify(20, ("u9", "-"), ""),
+        ])
+        .await;
+    assert_eq!(service.count(HANDED_OVER).await, 1);
+    assert_eq!(service.user("u0").await.user_ids, ["u0"]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn no_remove_is_stranded_however_it_meets_the_batch_that_links_its_person() {
+    let service = Service::start().await;
+    let replica = service.replica().await;
+    let people = || (0..120_i64).collect::<Vec<_>>();
+    let chunks = |people: Vec<i64>, size: usize| {
+        let chunks: Vec<Vec<i64>> = people.chunks(size).map(<[i64]>::to_vec).collect();
+        chunks
+    };
+    let removes = async {
+        let mut kept = Vec::new();
+        for chunk in chunks(people(), 3) {
+            let finds = chunk.iter().map(|n| find(*n, (&format!("u{n}"), "-")));
+            let answer = service.patiently(finds.collect()).await;
+            let statuses = statuses(&answer).into_iter().zip(&chunk);
+            kept.extend(
+                statuses
+                    .filter(|(status, _)| *status == Kept)
+                    .map(|(_, n)| *n),
+            );
+        }
+        kept
+    };
+    let links = async {
+        for chunk in chunks(people(), 4) {
+            // The other way round, within a batch.
+            let known = chunk.iter().rev();
+            let known = known.map(|n| identify(1_000 + n, (&format!("u{n}"), "-"), ""));
+            replica.patiently(known.collect()).await;
+        }
+    };
+    let (kept, ()) = tokio::join!(removes, links);
+    // Some met their person, some did not.
+    assert_eq!(service.count(KEPT).await, 0);
+    assert_eq!(service.count(HANDED_OVER).await, kept.len() as i64);
+    let wrong = check_identifiers(&service.database.superuser_url).await;
+    assert_eq!(wrong, Vec::<String>::new());
+}
+
+impl Service {
+    /// As the edge's caller does.
+    async fn patiently(
+        &self,
+        events: Vec<weir_proto::contact::v1::ContactEvent>,
+    ) -> weir_proto::contact::v1::UpsertContactsResponse {
+        loop {
+            match self.send(self.batch(events.clone())).await {
+                Ok(answer) => return answer,
+                Err(status) => assert_eq!(status.code(), tonic::Code::Unavailable, "{status}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The connection to Redis.
+//!
+//! **Invariant:** a connection that failed once is never used again, and the next call makes a
+//! new one at once: what the person who maps asks for first after an outage is there. So a call
+//! may be made more often than once; writes carry an id by which Redis knows them again.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, Pipeline, RedisError, RedisResult};
+use redis::{ErrorKind, ScriptInvocation};
+use tokio::sync::Mutex;
+
+/// Nothing here is worth waiting longer for.
+const TIMEOUT: Duration = Duration::from_secs(2);
+/// One that does not answer in this time has gone silent: another one may answer.
+const SILENCE: Duration = Duration::from_millis(800);
+/// The first one included.
+const MAX_TRIES: u32 = 5;
+/// Before the second; each further one waits twice as long.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Redis is away. Why is in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Redis is away")]
+pub struct RingsAway;
+
+/// Clones are one and the same.
+#[derive(Clone)]
+pub(super) struct Link {
+    client: Client,
+    current: Arc<Mutex<Current>>,
+}
+
+#[derive(Default)]
+struct Current {
+    connection: Option<MultiplexedConnection>,
+    /// How many there were: who finds one broken must not throw away the next.
+    number: u64,
+}
+
+/// Something to send.
+pub(super) trait Command {
+    fn send<T: FromRedisValue + Send + Sync>(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> impl Future<Output = RedisResult<T>> + Send;
+}
+
+impl Command for Pipeline {
+    async fn send<T: FromRedisValue + Send + Sync>(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> RedisResult<T> {
+        self.query_async(connection).await
+    }
+}
+
+impl Command for ScriptInvocation<'_> {
+    async fn send<T: FromRedisValue + Send + Sync>(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> RedisResult<T> {
+        self.invoke_async(connection).await
+    }
+}
+
+impl Link {
+    /// Connects on first use.
+    pub fn new(url: &str) -> RedisResult<Self> {
+        Ok(Self {
+            client: Client::open(url)?,
+            current: Arc::default(),
+        })
+    }
+
+    /// Sends a command until it is answered, or long enough.
+    pub async fn ask<T: FromRedisValue + Send + Sync>(
+        &self,
+        command: &(impl Command + Sync),
+    ) -> Result<T, RingsAway> {
+        let asking = async {
+            let mut number = 1;
+            loop {
+                match self.ask_once(command).await {
+                    Err(error) if number < MAX_TRIES && is_of_the_way(&error) => {
+                        tokio::time::sleep(PAUSE * 2_u32.pow(number - 1)).await;
+                        number += 1;
+                    }
+                    answer => return answer,
+                }
+            }
+        };
+        match tokio::time::timeout(TIMEOUT, asking).await {
+            Ok(Ok(answer)) => Ok(answer),
+            Ok(Err(error)) => {
+                tracing::warn!(kind = ?error.kind(), code = error.code(), "Redis is away");
+                Err(RingsAway)
+            }
+            Err(_) => {
+                tracing::warn!("Redis is silent");
+                Err(RingsAway)
+            }
+        }
+    }
+
+    async fn ask_once<T: FromRedisValue + Send + Sync>(
+        &self,
+        command: &(impl Command + Sync),
+    ) -> RedisResult<T> {
+        let (mut connection, number) = self.connection().await?;
+        let answer = command.send(&mut connection).await;
+        if answer.as_ref().is_err_and(is_of_the_way) {
+            let mut current = self.current.lock().await;
+            if current.number == number {
+                current.connection = None;
+            }
+        }
+        answer
+    }
+
+    async fn connection(&self) -> RedisResult<(MultiplexedConnection, u64)> {
+        let mut current = self.current.lock().await;
+        if let Some(connection) = &current.connection {
+            return Ok((connection.clone(), current.number));
+        }
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(SILENCE))
+            .set_response_timeout(Some(SILENCE));
+        let connection = self
+            .client
+            .get_multiplexed_async_connection_with_config(&config)
+            .await?;
+        current.number += 1;
+        current.connection = Some(connection.clone());
+        Ok((connection, current.number))
+    }
+}
+
+/// Whether another connection may bring what this one did not; what Redis itself says, it says
+/// again. One that starts says that it is loading.
+fn is_of_the_way(error: &RedisError) -> bool {
+    !matches!(error.kind(), ErrorKind::Server(_)) || error.code() == Some("LOADING")
+}

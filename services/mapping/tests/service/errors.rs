@@ -1,0 +1,165 @@
+//! Errors: what is not there is NOT_FOUND in every call, and each error says its reason.
+
+use tonic::{Code, Status};
+use weir_proto::mapping::v1::*;
+use weir_reasons::Reason;
+use weir_rpc::reason_of;
+
+use crate::call;
+use crate::harness::*;
+
+/// Every call that names a source.
+async fn of_a_source(client: &Client, tenant: &Tenant) -> Vec<(&'static str, Status)> {
+    let (account_id, source_id) = (tenant.account_id.clone(), tenant.source_id.clone());
+    macro_rules! refused {
+        ($($method:ident($request:expr);)*) => {
+            vec![$((
+                stringify!($method),
+                call!(client, $method, $request).map(|_| ()).expect_err(stringify!($method)),
+            )),*]
+        };
+    }
+    refused! {
+        map_events(tenant.batch(vec![]));
+        map_events(MapEventsRequest {
+            refused_identifiers_version: Some(0),
+            ..tenant.batch(vec![])
+        });
+        append_log(AppendLogRequest {
+            account_id: account_id.clone(), source_id: source_id.clone(), entries: vec![],
+        });
+        get_source(tenant.source_request());
+        create_key(CreateKeyRequest {
+            account_id: account_id.clone(), source_id: source_id.clone(), ..Default::default()
+        });
+        list_keys(ListKeysRequest {
+            account_id: account_id.clone(), source_id: source_id.clone(), ..Default::default()
+        });
+        put_contact_mapping(tenant.contact_mapping(&[("name", "str::name", "")]));
+        get_contact_mapping(GetContactMappingRequest {
+            account_id: account_id.clone(), source_id: source_id.clone(),
+        });
+        put_activity_mapping(tenant.activity("a"));
+        delete_activity_mapping(DeleteActivityMappingRequest {
+            account_id: account_id.clone(), source_id: source_id.clone(),
+            event_name: "a".to_owned(),
+        });
+        list_activity_mappings(ListActivityMappingsRequest {
+            account_id: account_id.clone(), source_id: source_id.clone(), ..Default::default()
+        });
+        list_samples(tenant.samples_request(""));
+        list_event_names(ListEventNamesRequest {
+            account_id: account_id.clone(), source_id: source_id.clone(), ..Default::default()
+        });
+        list_log(tenant.log_request());
+    }
+}
+
+/// Every call that names an account, and no source.
+async fn of_an_account(client: &Client, account_id: &str) -> Vec<(&'static str, Status)> {
+    let account_id = account_id.to_owned();
+    let get = GetAccountRequest {
+        account_id: account_id.clone(),
+        name: String::new(),
+    };
+    let source = PutSourceRequest {
+        account_id: account_id.clone(),
+        kind: SourceKind::SegmentActions.into(),
+        name: "Website".to_owned(),
+        ..Default::default()
+    };
+    let sources = ListSourcesRequest {
+        account_id: account_id.clone(),
+        ..Default::default()
+    };
+    let revoke = RevokeKeyRequest {
+        account_id: account_id.clone(),
+        key_id: uuid::Uuid::now_v7().to_string(),
+    };
+    let create = CreateFieldRequest {
+        account_id: account_id.clone(),
+        name: "Email".to_owned(),
+        r#type: ValueType::Text.into(),
+    };
+    let fields = ListFieldsRequest {
+        account_id,
+        ..Default::default()
+    };
+    let failed = |method, answer: Result<(), Status>| (method, answer.expect_err(method));
+    vec![
+        failed("get", call!(client, get_account, get).map(|_| ())),
+        failed("source", call!(client, put_source, source).map(|_| ())),
+        failed("sources", call!(client, list_sources, sources).map(|_| ())),
+        failed("revoke", call!(client, revoke_key, revoke).map(|_| ())),
+        failed("field", call!(client, create_field, create).map(|_| ())),
+        failed("fields", call!(client, list_fields, fields).map(|_| ())),
+    ]
+}
+
+#[tokio::test]
+async fn an_unknown_account_or_source_is_not_found_in_every_call() {
+    let (_service, client) = Service::start().await;
+    let ours = tenant(&client, "Ours").await;
+    let theirs = tenant(&client, "Theirs").await;
+    let nobody = Tenant {
+        account_id: uuid::Uuid::now_v7().to_string(),
+        source_id: theirs.source_id.clone(),
+    };
+    // Another account's source looks like none.
+    let mixed = Tenant {
+        account_id: ours.account_id.clone(),
+        source_id: theirs.source_id.clone(),
+    };
+    let unknown_account = [
+        of_a_source(&client, &nobody).await,
+        of_an_account(&client, &nobody.account_id).await,
+    ];
+    for (method, status) in unknown_account.concat() {
+        assert_eq!(status.code(), Code::NotFound, "{method}");
+        let reason = reason_of(&status);
+        assert_eq!(reason, Some(Reason::AccountUnknown), "{method}");
+    }
+    for (method, status) in of_a_source(&client, &mixed).await {
+        assert_eq!(status.code(), Code::NotFound, "{method}");
+        let reason = reason_of(&status);
+        assert_eq!(reason, Some(Reason::SourceUnknown), "{method}");
+    }
+    let revoke = RevokeKeyRequest {
+        account_id: ours.account_id,
+        key_id: uuid::Uuid::now_v7().to_string(),
+    };
+    let status = call!(client, revoke_key, revoke).unwrap_err();
+    assert_eq!(reason_of(&status), Some(Reason::KeyUnknown));
+}
+
+#[tokio::test]
+async fn page_tokens_of_others_are_refused_in_one_wording() {
+    let (_service, client) = Service::start().await;
+    let tenant = tenant(&client, "Demo").await;
+    let (account_id, source_id) = (tenant.account_id.clone(), tenant.source_id.clone());
+    let (page_size, page_token) = (10, "nonsense".to_owned());
+    macro_rules! refused {
+        ($($method:ident $request:ident { $($field:ident),* };)*) => {
+            [$(call!(client, $method, $request {
+                $($field: $field.clone(),)*
+                page_size,
+                page_token: page_token.clone(),
+                ..Default::default()
+            }).map(|_| ()).expect_err(stringify!($method))),*]
+        };
+    }
+    let refused = refused! {
+        list_accounts ListAccountsRequest {};
+        list_sources ListSourcesRequest { account_id };
+        list_keys ListKeysRequest { account_id, source_id };
+        list_fields ListFieldsRequest { account_id };
+        list_activity_mappings ListActivityMappingsRequest { account_id, source_id };
+        list_event_names ListEventNamesRequest { account_id, source_id };
+        list_log ListLogRequest { account_id, source_id };
+    };
+    for status in &refused {
+        assert_eq!(status.code(), Code::InvalidArgument);
+        assert_eq!(reason_of(status), Some(Reason::PageTokenInvalid));
+        assert_eq!(status.message(), refused[0].message());
+    }
+}
