@@ -14,8 +14,8 @@ const CONTACTS: &str = "contact.contacts_written_total";
 const JOINS: &str = "contact.joins_total";
 const RETRIES: &str = "contact.batch_retries_total";
 const UNSTORABLE: &str = "unstorable_events_total";
-const REMOVES_HANDED_OVER: &str = "kept_removes_handed_over_total";
-const REMOVES_DROPPED: &str = "kept_removes_dropped_total";
+const REMOVES_HANDED_OVER: &str = "contact.kept_removes_handed_over_total";
+const REMOVES_DROPPED: &str = "contact.kept_removes_dropped_total";
 const OUTBOX_LAG: &str = "contact.outbox_lag_seconds";
 const DELIVERED: &str = "contact.outbox_delivered_total";
 /// By `table`.
