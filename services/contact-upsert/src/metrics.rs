@@ -14,8 +14,8 @@ const CONTACTS: &str = "contact.contacts_written_total";
 const JOINS: &str = "contact.joins_total";
 const RETRIES: &str = "contact.batch_retries_total";
 const UNSTORABLE: &str = "unstorable_events_total";
-const REMOVES_HANDED_OVER: &str = "kept_removes_handed_over_total";
-const REMOVES_DROPPED: &str = "kept_removes_dropped_total";
+const REMOVES_HANDED_OVER: &str = "contact.kept_removes_handed_over_total";
+const REMOVES_DROPPED: &str = "contact.kept_removes_dropped_total";
 const OUTBOX_LAG: &str = "contact.outbox_lag_seconds";
 const DELIVERED: &str = "contact.outbox_delivered_total";
 /// By `table`.
@@ -49,7 +49,10 @@ pub fn describe() {
         "Attempts to drop rows for their age that failed, by table."
     );
     describe_counter!(UNDELIVERED, "Deliveries that failed; they come again.");
-    describe_counter!(UNREADABLE, "Stored contacts that can't be read; lists leave them out.");
+    describe_counter!(
+        UNREADABLE,
+        "Stored contacts that can't be read; lists leave them out."
+    );
 }
 
 /// A batch is in PostgreSQL.

@@ -154,7 +154,7 @@ impl Tables {
             .iter()
             .filter_map(|id| {
                 let key = facts.key(*id);
-                let place = place_of(&key);
+                let place = place_of(key);
                 Some((*id, stored_link(self.links.get(&place)?)))
             })
             .collect();

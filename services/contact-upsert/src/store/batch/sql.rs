@@ -157,19 +157,20 @@ pub(super) const RENEW_RECEIPTS: &str = "
 /// nobody gives way.
 pub(super) const INSERT_MARKED: &str = "
     INSERT INTO identifiers AS i (account_id, kind, value, contact_id, version, link_time,
-                                  event_time, message_id)
+                                  event_time, message_id, moved_from)
     SELECT a.account_id, u.kind, u.value, u.contact_id, u.version, $8, u.event_time,
-           u.message_id
+           u.message_id, u.moved_from
     FROM accounts a
     CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::timestamptz[],
-                      $7::text[])
-               AS u (kind, value, contact_id, version, event_time, message_id)
+                      $7::text[], $9::uuid[])
+               AS u (kind, value, contact_id, version, event_time, message_id, moved_from)
     WHERE a.account_id = $1
     ON CONFLICT (account_id, kind, value) DO UPDATE
     SET contact_id = excluded.contact_id, version = excluded.version,
         link_time = excluded.link_time, event_time = excluded.event_time,
-        message_id = excluded.message_id
-    WHERE i.contact_id = '00000000-0000-0000-0000-000000000000'";
+        message_id = excluded.message_id, moved_from = NULL
+    WHERE i.contact_id = '00000000-0000-0000-0000-000000000000'
+      AND i.contact_id IN (excluded.contact_id, excluded.moved_from)";
 
 /// Of rows whose contacts are locked.
 pub(super) const SIGN_LINKS: &str = "
