@@ -47,7 +47,10 @@ impl App {
     ) -> Result<Arc<Snapshot>, Error> {
         let app = self.clone();
         // It is rare, and large: ordinary batches do not carry it.
-        let mend = Box::pin(async move { app.adopt_identifiers(account, deadline).await });
+        let mend = Box::pin(async move {
+            let adopted = app.adopt_identifiers(account, deadline).await;
+            adopted.map(drop)
+        });
         let mend = weir_service::detached(mend);
         self.snapshots
             .after_refusal(account, source, refused, mend)
