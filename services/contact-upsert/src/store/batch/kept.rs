@@ -20,7 +20,8 @@ use crate::store::{OutboxRow, micros_of, time_of};
 
 impl<'c> BatchTransaction<'c> {
     /// Inserts links, and the rows that lead to nobody, in one order. Either may be there as
-    /// a row that leads to nobody; what is somebody's is left, and the batch begins anew.
+    /// a row that leads to nobody; what is somebody's is left, and the batch begins anew. So it
+    /// does where such a row was made under a link meanwhile: its removes are not known of.
     pub(super) async fn insert_links_and_marks(
         &self,
         changes: &Changes<'_>,
@@ -30,18 +31,21 @@ impl<'c> BatchTransaction<'c> {
             contact: Uuid,
             version: i64,
             stamp: &'b Stamp<'b>,
+            takes: bool,
         }
         let links = changes.links_new.iter().map(|row| Row {
             key: &row.key,
             contact: row.contact.0,
             version: row.version,
             stamp: &row.stamp,
+            takes: changes.kept_found.binary_search(&row.key).is_ok(),
         });
         let marks = changes.kept.iter().map(|row| Row {
             key: &row.key,
             contact: NOBODY.0,
             version: 0,
             stamp: &row.stamp,
+            takes: true,
         });
         let mut rows: Vec<Row<'_>> = links.chain(marks).collect();
         rows.sort_by_key(|row| row.key);
@@ -52,6 +56,8 @@ impl<'c> BatchTransaction<'c> {
         let versions: Vec<i64> = rows.iter().map(|row| row.version).collect();
         let times: Vec<DateTime<Utc>> = rows.iter().map(|row| time_of(row.stamp.micros)).collect();
         let messages: Vec<&str> = rows.iter().map(|row| &*row.stamp.message_id).collect();
+        let from = rows.iter().map(|row| row.takes.then_some(NOBODY.0));
+        let from: Vec<Option<Uuid>> = from.collect();
         let insert = self.transaction.prepare_cached(sql::INSERT_MARKED).await?;
         let parameters = &[
             &self.batch.account.0 as _,
@@ -61,6 +67,7 @@ impl<'c> BatchTransaction<'c> {
             &versions as _,
             &times as _,
             &messages as _,
+            &from as _,
             &self.now as _,
         ];
         let inserted = self.transaction.execute(&insert, parameters).await?;
