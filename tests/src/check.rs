@@ -18,6 +18,7 @@ const CHECKS: &[(&str, &str)] = &[
          LEFT JOIN contact.contacts c
            ON c.account_id = p.account_id AND c.contact_id = p.contact_id
          WHERE i.kind IN ('u', 'a')
+           AND i.contact_id <> '00000000-0000-0000-0000-000000000000'
            AND (p.contact_id IS NULL
              OR coalesce(c.redirect_to, c.contact_id) IS DISTINCT FROM i.contact_id
                 AND NOT EXISTS (SELECT FROM activity.contact_joins j
@@ -26,7 +27,8 @@ const CHECKS: &[(&str, &str)] = &[
     (
         "no track is stranded in the backlog (semantics 4.10)",
         "SELECT b.account_id || ' ' || b.kind FROM activity.backlog b
-         JOIN contact.identifiers i USING (account_id, kind, value)",
+         JOIN contact.identifiers i USING (account_id, kind, value)
+         WHERE i.contact_id <> '00000000-0000-0000-0000-000000000000'",
     ),
 ];
 

@@ -29,6 +29,8 @@ const LIFE_TIMES: [(Aged, TimeDelta); 5] = [
 const ROUND: Duration = Duration::from_secs(1_800);
 /// After a round that failed.
 const RETRY: Duration = Duration::from_secs(60);
+/// By more than this, somebody should look at it.
+const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
 /// Accounts that are read at once.
 const ACCOUNTS: i64 = 500;
 /// A sleep, and a statement that runs into its limit.
@@ -37,7 +39,7 @@ pub const PURGE_BEATS: Duration = Duration::from_secs(60);
 /// Drops what is too old to matter; for ever.
 pub async fn purge(store: Store, pulse: Pulse) {
     loop {
-        let pause = match purge_all(&store, Utc::now(), &pulse).await {
+        let pause = match purge_once(&store, Utc::now(), &pulse).await {
             Ok(()) => ROUND,
             Err(_) => RETRY,
         };
@@ -47,6 +49,17 @@ pub async fn purge(store: Store, pulse: Pulse) {
             tokio::time::sleep(PURGE_BEATS / 4).await;
         }
     }
+}
+
+/// A round at `now`, as this process has it. A clock that is ahead must not drop what is still
+/// of use, so the earlier of ours and PostgreSQL's counts.
+async fn purge_once(store: &Store, now: DateTime<Utc>, pulse: &Pulse) -> Result<(), Failure> {
+    let clock = store.clock().await;
+    let clock = clock.inspect_err(|failure| failed("clock", failure))?;
+    if (now - clock).abs() > CLOCKS_DIFFER {
+        tracing::warn!(ours = %now, theirs = %clock, "this clock and PostgreSQL's differ");
+    }
+    purge_all(store, now.min(clock), pulse).await
 }
 
 /// One round. What fails for one account, or of one kind, does not keep the others.
@@ -93,4 +106,42 @@ async fn purge_one(
 fn failed(what: &'static str, failure: &Failure) {
     tracing::warn!(what, %failure, "rows that are too old could not be dropped");
     metrics::purge_failed(what);
+}
+
+#[cfg(test)]
+mod tests {
+    use weir_stack::TestServers;
+
+    use super::*;
+    use crate::store::MIGRATIONS;
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_clock_that_is_ahead_drops_no_more_than_one_that_is_right() {
+        let database = TestServers::shared().await.fresh_database().await;
+        let pool = weir_postgres::connect(&database.url_for("contact"), 2, &[]).unwrap();
+        weir_postgres::migrate(&pool, &MIGRATIONS).await.unwrap();
+        let store = Store::new(pool, 0);
+        let account = AccountId::new();
+        store.anchor(account).await.unwrap();
+        let client = store.client().await.unwrap();
+        let rows = "INSERT INTO usage SELECT $1, CURRENT_DATE - days, gen_random_uuid(), 1
+                    FROM unnest(ARRAY[0, 1, 34, 36]) AS days";
+        client.execute(rows, &[&account.0]).await.unwrap();
+        let count = "SELECT count(*) FROM usage WHERE account_id = $1";
+        let background = weir_service::Background::new();
+        let (pulse, pulses) = std::sync::mpsc::channel();
+        background.spawn("for the test", PURGE_BEATS, |beats| {
+            pulse.send(beats).unwrap();
+            std::future::ready(())
+        });
+        let pulse = pulses.recv().unwrap();
+
+        let ahead = Utc::now() + TimeDelta::days(100);
+        purge_once(&store, ahead, &pulse).await.unwrap();
+        let left: i64 = client.query_one(count, &[&account.0]).await.unwrap().get(0);
+        assert_eq!(left, 3);
+        purge_once(&store, Utc::now(), &pulse).await.unwrap();
+        let left: i64 = client.query_one(count, &[&account.0]).await.unwrap().get(0);
+        assert_eq!(left, 3);
+    }
 }

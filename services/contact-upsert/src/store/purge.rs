@@ -11,6 +11,8 @@ use weir_postgres::Failure;
 
 use super::Store;
 
+const CLOCK: &str = "SELECT now()";
+
 const ACCOUNTS: &str = "
     SELECT account_id FROM accounts /* every account */
     WHERE account_id > $1 ORDER BY account_id LIMIT $2";
@@ -76,6 +78,16 @@ impl Aged {
 }
 
 impl Store {
+    /// What PostgreSQL takes the time to be.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn clock(&self) -> Result<DateTime<Utc>, Failure> {
+        let client = self.client().await?;
+        let clock = client.prepare_cached(CLOCK).await?;
+        Ok(client.query_one(&clock, &[]).await?.get(0))
+    }
+
     /// Accounts behind `after`, in order.
     ///
     /// # Errors

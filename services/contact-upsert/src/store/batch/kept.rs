@@ -5,6 +5,8 @@
 //! very row: so one of both is first, and the other sees it. Only behind that are the removes
 //! read, and handed over.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::join_all;
 use tokio_postgres::types::ToSql;
@@ -21,7 +23,8 @@ use crate::store::{OutboxRow, micros_of, time_of};
 impl<'c> BatchTransaction<'c> {
     /// Inserts links, and the rows that lead to nobody, in one order. Either may be there as
     /// a row that leads to nobody; what is somebody's is left, and the batch begins anew. So it
-    /// does where such a row was made under a link meanwhile: its removes are not known of.
+    /// does where a link meets such a row that this batch has not read: what is kept under it
+    /// would not be handed over.
     pub(super) async fn insert_links_and_marks(
         &self,
         changes: &Changes<'_>,
@@ -31,21 +34,22 @@ impl<'c> BatchTransaction<'c> {
             contact: Uuid,
             version: i64,
             stamp: &'b Stamp<'b>,
-            takes: bool,
+            moved_from: Option<Uuid>,
         }
+        let found: HashSet<&Key<'_>> = changes.kept_found.iter().collect();
         let links = changes.links_new.iter().map(|row| Row {
             key: &row.key,
             contact: row.contact.0,
             version: row.version,
             stamp: &row.stamp,
-            takes: changes.kept_found.binary_search(&row.key).is_ok(),
+            moved_from: found.contains(&row.key).then_some(NOBODY.0),
         });
         let marks = changes.kept.iter().map(|row| Row {
             key: &row.key,
             contact: NOBODY.0,
             version: 0,
             stamp: &row.stamp,
-            takes: true,
+            moved_from: None,
         });
         let mut rows: Vec<Row<'_>> = links.chain(marks).collect();
         rows.sort_by_key(|row| row.key);
@@ -56,8 +60,7 @@ impl<'c> BatchTransaction<'c> {
         let versions: Vec<i64> = rows.iter().map(|row| row.version).collect();
         let times: Vec<DateTime<Utc>> = rows.iter().map(|row| time_of(row.stamp.micros)).collect();
         let messages: Vec<&str> = rows.iter().map(|row| &*row.stamp.message_id).collect();
-        let from = rows.iter().map(|row| row.takes.then_some(NOBODY.0));
-        let from: Vec<Option<Uuid>> = from.collect();
+        let moved_from: Vec<Option<Uuid>> = rows.iter().map(|row| row.moved_from).collect();
         let insert = self.transaction.prepare_cached(sql::INSERT_MARKED).await?;
         let parameters = &[
             &self.batch.account.0 as _,
@@ -67,8 +70,8 @@ impl<'c> BatchTransaction<'c> {
             &versions as _,
             &times as _,
             &messages as _,
-            &from as _,
             &self.now as _,
+            &moved_from as _,
         ];
         let inserted = self.transaction.execute(&insert, parameters).await?;
         if inserted == kinds.len() as u64 {

@@ -153,24 +153,24 @@ pub(super) const RENEW_RECEIPTS: &str = "
     SET contact_id = excluded.contact_id, is_stored = excluded.is_stored
     WHERE NOT r.is_stored";
 
-/// Links, and rows that lead to nobody: under those removes are kept. A row gives way where it
-/// leads to nobody and the batch knows of it, or keeps removes there itself.
+/// Links, and rows that lead to nobody: under those removes are kept. Only a row that leads to
+/// nobody gives way.
 pub(super) const INSERT_MARKED: &str = "
     INSERT INTO identifiers AS i (account_id, kind, value, contact_id, version, link_time,
                                   event_time, message_id, moved_from)
-    SELECT a.account_id, u.kind, u.value, u.contact_id, u.version, $9, u.event_time,
+    SELECT a.account_id, u.kind, u.value, u.contact_id, u.version, $8, u.event_time,
            u.message_id, u.moved_from
     FROM accounts a
     CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::timestamptz[],
-                      $7::text[], $8::uuid[])
+                      $7::text[], $9::uuid[])
                AS u (kind, value, contact_id, version, event_time, message_id, moved_from)
     WHERE a.account_id = $1
     ON CONFLICT (account_id, kind, value) DO UPDATE
     SET contact_id = excluded.contact_id, version = excluded.version,
         link_time = excluded.link_time, event_time = excluded.event_time,
-        message_id = excluded.message_id
+        message_id = excluded.message_id, moved_from = NULL
     WHERE i.contact_id = '00000000-0000-0000-0000-000000000000'
-      AND i.contact_id = excluded.moved_from";
+      AND i.contact_id IN (excluded.contact_id, excluded.moved_from)";
 
 /// Of rows whose contacts are locked.
 pub(super) const SIGN_LINKS: &str = "
