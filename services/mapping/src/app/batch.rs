@@ -57,13 +57,15 @@ impl App {
             .await
     }
 
-    /// One outcome for each event, in order. Of a refused event it means nothing.
+    /// One outcome for each event, in order. Of a refused event it means nothing. Events that
+    /// are mapped `again` left their samples and lines the first time.
     pub fn map_events<'s>(
         &self,
         snapshot: &'s Snapshot,
         receive_time: DateTime<Utc>,
         batch_id: &str,
         events: &[BatchEvent<'_>],
+        again: bool,
     ) -> Vec<Outcome<'s>> {
         let mut mapper = Mapper::new(snapshot, receive_time, batch_id);
         let outcomes: Vec<Outcome<'s>> = events
@@ -73,6 +75,9 @@ impl App {
                 false => mapper.map(&batch.event),
             })
             .collect();
+        if again {
+            return outcomes;
+        }
         let log = mapper.into_log();
         count(events, &outcomes, &log);
         let candidates = events.iter().map(|batch| Candidate {
