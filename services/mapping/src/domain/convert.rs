@@ -257,7 +257,7 @@ fn write_object(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
         return Err(Failure::Mismatch);
     }
     let start = out.len();
-    json::compact(raw, out)?;
+    json::compact(raw, MAX_OBJECT, out)?;
     if out.len() - start > MAX_OBJECT {
         return Err(Failure::TooLong);
     }

@@ -81,7 +81,7 @@ pub fn write_values<'a>(
     left_out: &mut LeftOut<'a>,
 ) -> Result<Taken, Failure> {
     let start = out.len();
-    let one = |raw: Raw<'_>, out: &mut String| Ok(json::compact(raw, out)?);
+    let one = |raw: Raw<'_>, out: &mut String| Ok(json::compact(raw, MAX_OBJECT, out)?);
     let count = write_list(values, one, out, left_out);
     if out.len() - start > MAX_OBJECT {
         return Err(Failure::TooLong);
