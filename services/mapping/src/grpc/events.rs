@@ -143,6 +143,7 @@ fn mapped_traits(traits: Traits) -> pb::MappedTraits {
         Traits::None => pb::MappedTraits::None,
         Traits::Values => pb::MappedTraits::Values,
         Traits::Clears => pb::MappedTraits::Clears,
+        Traits::ClearsRestIgnored => pb::MappedTraits::ClearsRestIgnored,
         Traits::AllIgnored => pb::MappedTraits::AllIgnored,
     }
 }

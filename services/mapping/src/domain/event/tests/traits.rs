@@ -97,11 +97,47 @@ fn a_null_clears_under_overwrite_and_is_nothing_otherwise() {
             r#"{"obj:cm:skus":null}"#,
             Traits::None,
         );
+        // A blank text is as if it was not there, and not ignored.
         check(
-            r#"{"score":"x","email":null}"#,
+            r#"{"email":null,"firstName":" ","tags":[""]}"#,
             r#"{"str::email":null}"#,
-            Traits::AllIgnored,
+            Traits::None,
         );
+    }
+}
+
+/// Semantics 2.8: where there is no contact a null is nothing, and each mapped trait was
+/// ignored.
+#[test]
+fn nulls_beside_ignored_values_are_told_apart() {
+    for strategy in STRATEGIES {
+        let (cleared, expected) = match strategy {
+            MergeStrategy::Overwrite => (true, Traits::ClearsRestIgnored),
+            _ => (false, Traits::AllIgnored),
+        };
+        for (traits, fields) in [
+            (
+                r#"{"score":"x","email":null}"#,
+                r#"{"str::email":null}"#,
+            ),
+            (
+                r#"{"email":"undefined","tags":[]}"#,
+                r#"{"sst:cm:tags":null}"#,
+            ),
+            (
+                r#"{"firstName":null,"tags":[null,{}],"score":""}"#,
+                r#"{"str::first":null}"#,
+            ),
+        ] {
+            for kind in [EventKind::Identify, EventKind::Member, EventKind::Track] {
+                let said = said(&under(strategy), &event(kind, traits, "{}"));
+                let fields = if cleared { fields } else { "" };
+                assert_eq!((said.0.as_str(), said.1), (fields, expected), "{traits}");
+            }
+        }
+        let valued = r#"{"score":"x","email":null,"firstName":"Lana"}"#;
+        let said = said(&under(strategy), &event(EventKind::Identify, valued, "{}"));
+        assert_eq!(said.1, Traits::Values);
     }
 }
 
@@ -156,6 +192,31 @@ fn a_location_gives_values_where_no_trait_does() {
         ("", Traits::None),
     );
     check(Identify, Overwrite, "{}", "{}", ("", Traits::None));
+    // A null of a location clears nothing, and what of it is unreadable is no mapped trait.
+    check(
+        Identify,
+        Overwrite,
+        "{}",
+        r#"{"city":null,"country":""}"#,
+        ("", Traits::None),
+    );
+    check(
+        Identify,
+        Overwrite,
+        r#"{"email":null}"#,
+        r#"{"city":{},"country":null}"#,
+        (r#"{"str::email":null}"#, Traits::Clears),
+    );
+    check(
+        Identify,
+        Overwrite,
+        r#"{"email":null,"score":"x"}"#,
+        utrecht,
+        (
+            r#"{"str::email":null,"geo::city":"Utrecht"}"#,
+            Traits::Values,
+        ),
+    );
     check(Track, Overwrite, "{}", utrecht, ("", Traits::None));
     check(
         Track,
