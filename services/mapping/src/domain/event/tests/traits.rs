@@ -116,10 +116,7 @@ fn nulls_beside_ignored_values_are_told_apart() {
             _ => (false, Traits::AllIgnored),
         };
         for (traits, fields) in [
-            (
-                r#"{"score":"x","email":null}"#,
-                r#"{"str::email":null}"#,
-            ),
+            (r#"{"score":"x","email":null}"#, r#"{"str::email":null}"#),
             (
                 r#"{"email":"undefined","tags":[]}"#,
                 r#"{"sst:cm:tags":null}"#,
@@ -281,8 +278,35 @@ fn a_path_with_brackets_gives_a_list() {
     let products = r#"{"products":[{"sku":"a","n":1},{"n":2},{"sku":{ "b" : 1e400 }}]}"#;
     check(products, r#"{"obj:cm:skus":["a",{"b":1e400}]}"#);
     check(r#"{"products":[{"n":1}]}"#, "");
+    check(r#"{"products":[]}"#, r#"{"obj:cm:skus":null}"#);
     check(r#"{"products":{"sku":"a"}}"#, "");
-    check(r#"{"products":null}"#, "");
+    check(r#"{"products":[null]}"#, "");
+    check(r#"{"products":null}"#, r#"{"obj:cm:skus":null}"#);
+}
+
+/// The place is that in the list as it was sent, whatever of it the path leads to.
+#[test]
+fn what_is_left_out_of_a_list_is_found_by_its_place() {
+    let mut snapshot = under(MergeStrategy::Overwrite);
+    let pairs = [
+        pair("tags", "sst:cm:tags", ""),
+        pair("orders[].items[].sku", "obj:cm:skus", ""),
+    ];
+    snapshot.contact = super::snapshot(&pairs).contact;
+    let places = |traits: &str| {
+        let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH, "batch");
+        mapper.map(&event(EventKind::Identify, traits, "{}"));
+        let lines = mapper.into_log().into_iter();
+        lines.map(|line| line.reason).collect::<Vec<_>>()
+    };
+    let at = |place: usize| format!("left out of the list, element {place}: is null");
+    assert_eq!(places(r#"{"tags":["","a"," ",null]}"#), [at(3)]);
+    assert_eq!(
+        places(
+            r#"{"orders":[{},7,{"items":[{"n":1},{"sku":"a"},{"sku":null}]},{"items":null},{"items":[{"sku":null}]}]}"#
+        ),
+        [at(2), at(4)]
+    );
 }
 
 /// Semantics 2.4c: no number, half of a character or name of a key costs a neighbour.
