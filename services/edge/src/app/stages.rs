@@ -100,6 +100,7 @@ impl App {
                     mode,
                     fields_json: &event.mapped().fields_json,
                     no_values: event.progress.traits != Traits::Values,
+                    never_creates: event.progress.never_creates(),
                     funded: *funded,
                 }
             })

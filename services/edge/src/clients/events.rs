@@ -85,6 +85,7 @@ pub(super) fn contact_event(wire: &mut Wire, event: &ContactToUpsert<'_>) {
     }
     wire.flag(11, !event.envelope.dated);
     wire.flag(12, event.no_values);
+    wire.flag(13, event.never_creates);
 }
 
 /// An `activity.ActivityEvent`.

@@ -154,6 +154,8 @@ pub struct ContactToUpsert<'a> {
     pub fields_json: &'a str,
     /// See the contract.
     pub no_values: bool,
+    /// See the contract.
+    pub never_creates: bool,
     pub funded: bool,
 }
 

@@ -169,7 +169,7 @@ proptest! {
     fn contacts_are_as_generated(
         envelope in an_envelope(),
         fields_json in "\\PC{0,300}",
-        funded: bool,
+        (funded, no_values, never_creates) in any::<(bool, bool, bool)>(),
     ) {
         for (mode, plain_mode) in [
             (UpsertMode::Identify, contact::UpsertMode::Identify),
@@ -181,7 +181,8 @@ proptest! {
                     envelope: &envelope,
                     mode,
                     fields_json: &fields_json,
-                    no_values: true,
+                    no_values,
+                    never_creates,
                     funded,
                 };
                 contact_event(wire, &event);
@@ -195,7 +196,8 @@ proptest! {
                 message_id: envelope.message_id.clone().into_bytes(),
                 membership_update: envelope.wish.as_ref().map(update),
                 undated: !envelope.dated,
-                no_values: true,
+                no_values,
+                never_creates,
                 funded,
                 event_key: Bytes::copy_from_slice(envelope.key.0.as_bytes()),
             };

@@ -6,14 +6,17 @@ use weir_proto::mapping::v1::*;
 
 use super::{KEY, Stub};
 
-/// Traits with `ignored` in them are worth nothing, those with `cleared` are nulls.
+/// Traits with `ignored` in them are worth nothing, those with `cleared` are nulls; with both
+/// there is nothing else.
 fn traits(event: &Event) -> MappedTraits {
     let Some(span) = &event.traits else {
         return MappedTraits::None;
     };
     let (start, length) = (span.start as usize, span.length as usize);
     let text = String::from_utf8_lossy(&event.raw[start..start + length]);
-    if text.contains("ignored") {
+    if text.contains("ignored") && text.contains("cleared") {
+        MappedTraits::ClearsRestIgnored
+    } else if text.contains("ignored") {
         MappedTraits::AllIgnored
     } else if text.contains("cleared") {
         MappedTraits::Clears
@@ -73,7 +76,9 @@ impl MappingService for Stub {
                     mapped_event::Outcome::Mapped(Mapped {
                         fields_json: match traits(event) {
                             MappedTraits::Values => r#"{"str::first":"x"}"#.into(),
-                            MappedTraits::Clears => r#"{"str::first":null}"#.into(),
+                            MappedTraits::Clears | MappedTraits::ClearsRestIgnored => {
+                                r#"{"str::first":null}"#.into()
+                            }
                             _ => Default::default(),
                         },
                         activity: (!event.event_name.is_empty()).then(|| MappedActivity {
