@@ -122,6 +122,35 @@ async fn ordinary_refusals_of_a_batch_are_one_line_for_each_name() {
 }
 
 #[tokio::test]
+async fn events_of_which_nothing_is_valid_do_not_push_out_why() {
+    let edge = Edge::start().await;
+    let events: Vec<Value> = (0..500)
+        .map(|n| json!({"user_id": format!("u{n}"), "event": "e", "traits": {"x": "ignored"}}))
+        .collect();
+    let answer = edge.identify(json!(events)).await;
+    assert_eq!(answer.statuses(), [422; 500]);
+    edge.eventually("a line is there", |stub| !stub.state().log.is_empty())
+        .await;
+    let answer = edge.track(json!(events)).await;
+    assert_eq!(answer.statuses(), [206; 500]);
+    edge.eventually("the lines are there", |stub| stub.state().log.len() >= 2)
+        .await;
+    let state = edge.stub.state();
+    let seen: Vec<_> = state
+        .log
+        .iter()
+        .map(|line| (&*line.code, &*line.event_name, line.count, line.index))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("NOTHING_VALID", "", 500, 499),
+            ("CONTACT_NOTHING_VALID", "e", 500, 499),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn a_batch_that_is_wrong_in_a_thousand_ways_goes_in_calls_of_a_thousand_lines() {
     let edge = Edge::start().await;
     let events: Vec<Value> = (0..1_000)
