@@ -226,7 +226,8 @@ pub(super) fn applied(result: audience::WishResult) -> WishSaid {
         audience::WishStatus::HeldBack => WishSaid::HeldBack,
         audience::WishStatus::Overtaken => WishSaid::Overtaken,
         audience::WishStatus::UnknownAudience => WishSaid::UnknownAudience,
-        audience::WishStatus::Unstorable | audience::WishStatus::Unspecified => WishSaid::Failed,
+        audience::WishStatus::Unstorable => WishSaid::Unstorable,
+        audience::WishStatus::Unspecified => WishSaid::Failed,
     }
 }
 

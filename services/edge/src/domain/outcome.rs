@@ -279,6 +279,7 @@ fn of_wish(progress: &Progress) -> Outcome {
         (Some(_), Some(WishSaid::UnknownAudience)) => {
             Outcome::new(400, Reason::AudienceUnknown, GONE)
         }
+        (Some(_), Some(WishSaid::Unstorable)) => Outcome::new(400, Reason::Unstorable, UNSTORABLE),
         (Some(_), Some(WishSaid::Failed)) => audiences_away(),
         (Some(_), None) => ours(),
     }

@@ -100,6 +100,8 @@ pub enum WishSaid {
     HeldBack,
     Overtaken,
     UnknownAudience,
+    /// The database does not take a value of it.
+    Unstorable,
     /// Nobody could be asked.
     Failed,
 }

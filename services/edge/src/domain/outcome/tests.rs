@@ -241,6 +241,8 @@ fn a_removal_is_never_lost_and_never_needs_somebody() {
     assert_eq!(status(&progress), 200);
     progress.applied = Some(WishSaid::Failed);
     assert_eq!(said(&progress), (500, Some(Reason::AudiencesAway)));
+    progress.applied = Some(WishSaid::Unstorable);
+    assert_eq!(said(&progress), (400, Some(Reason::Unstorable)));
 }
 
 #[test]
@@ -320,6 +322,7 @@ fn anything() -> impl Strategy<Value = Progress> {
         WishSaid::HeldBack,
         WishSaid::Overtaken,
         WishSaid::UnknownAudience,
+        WishSaid::Unstorable,
         WishSaid::Failed,
     ];
     let audience = [
