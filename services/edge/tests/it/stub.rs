@@ -118,7 +118,11 @@ impl Stub {
     pub async fn serve(self, listener: TcpListener) {
         const MAX: usize = 64 * 1024 * 1024;
         let health = HealthService::from_health_reporter(self.health.clone());
-        let health = HealthServer::new(health);
+        let state = self.clone();
+        let health = HealthServer::with_interceptor(health, move |request| {
+            *state.state().calls.entry("health").or_default() += 1;
+            Ok(request)
+        });
         tonic::transport::Server::builder()
             .add_service(health)
             .add_service(MappingServiceServer::new(self.clone()).max_decoding_message_size(MAX))
