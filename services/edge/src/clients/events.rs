@@ -25,7 +25,7 @@ pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<
             }
             wire.text(7, &envelope.event_name);
             wire.time(8, timestamp(envelope.micros));
-            wire.text(9, &envelope.message_id);
+            wire.text(9, envelope.sent_message_id());
             span(wire, 11, Some(place));
             wire.number(12, *index);
         }

@@ -170,3 +170,42 @@ async fn a_batch_that_is_wrong_in_a_thousand_ways_goes_in_calls_of_a_thousand_li
     .await;
     assert_eq!(edge.stub.state().log_calls, [1_000, 1_000]);
 }
+
+#[tokio::test]
+async fn what_is_too_old_is_told_with_its_time() {
+    let edge = Edge::start().await;
+    let answer = edge
+        .track(json!([
+            {"user_id": "u", "event": "e"},
+            {"user_id": "u", "event": "Old", "timestamp": "2001-07-10 06:09"},
+        ]))
+        .await;
+    assert_eq!(answer.statuses(), [200, 422]);
+    edge.eventually("the line is there", |stub| !stub.state().log.is_empty())
+        .await;
+    let line = edge.stub.state().log[0].clone();
+    let seen = (line.index, &*line.code, &*line.path, &*line.value);
+    let sent = "2001-07-10 06:09";
+    assert_eq!(seen, (1, "PAST_RETENTION", "timestamp", sent));
+    assert_eq!((line.status, &*line.reason), (422, "older than 90 days"));
+}
+
+#[tokio::test]
+async fn an_event_without_a_message_id_has_none_in_the_log_either() {
+    let edge = Edge::start().await;
+    let answer = edge
+        .track(json!([
+            {"user_id": "u", "event": "Unmapped"},
+            {"user_id": "u", "event": "Unmapped2", "anonymous_id": [1], "message_id": " "},
+            {"user_id": "u", "event": "e", "timestamp": "soon"},
+        ]))
+        .await;
+    assert_eq!(answer.statuses(), [422, 200, 400]);
+    edge.eventually("the lines are there", |stub| stub.state().log.len() == 3)
+        .await;
+    let state = edge.stub.state();
+    assert!(state.log.iter().all(|line| line.message_id.is_empty()));
+    assert!(state.mapped.iter().all(|event| event.message_id.is_empty()));
+    let stored = &state.activities[0].message_id;
+    assert!(!stored.is_empty(), "what is stored has one all the same");
+}

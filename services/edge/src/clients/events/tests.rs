@@ -70,6 +70,7 @@ prop_compose! {
         texts in prop::array::uniform4("\\PC{0,150}"),
         micros: i64,
         dated: bool,
+        is_nameless: bool,
         wish in prop::option::of(("[a-f0-9]{0,36}", any::<bool>())),
         spans in (a_span(), a_span(), a_span()),
         ip in prop::option::of(any::<u32>().prop_map(Ipv4Addr::from)),
@@ -83,7 +84,9 @@ prop_compose! {
             micros,
             dated,
             ignored: None,
+            timestamp: None,
             message_id,
+            is_nameless,
             wish: wish.map(|(audience_id, add)| Wish {
                 mode: if add { WishMode::Add } else { WishMode::Remove },
                 audience_id: audience_id.into(),
@@ -122,7 +125,7 @@ proptest! {
             ip: envelope.ip.map(|ip| ip.to_string()).unwrap_or_default().into(),
             event_name: envelope.event_name.clone().into_bytes(),
             event_time: Some(timestamp(envelope.micros)),
-            message_id: envelope.message_id.clone().into_bytes(),
+            message_id: envelope.sent_message_id().to_owned().into(),
             refusal: None,
             place: plain_span(Some(&place)),
         };

@@ -46,7 +46,7 @@ impl MappingService for Stub {
         .await
     }
 
-    /// Maps every event; an event named `Unmapped` is rejected.
+    /// Maps every event; events named `Unmapped` and `Old` are rejected.
     async fn map_events(
         &self,
         request: Request<MapEventsRequest>,
@@ -71,6 +71,11 @@ impl MappingService for Stub {
                     mapped_event::Outcome::Rejection(Rejection {
                         code: "NO_MAPPING".into(),
                         message: "No mappings configured".into(),
+                    })
+                } else if event.event_name == "Old" {
+                    mapped_event::Outcome::Rejection(Rejection {
+                        code: "PAST_RETENTION".into(),
+                        message: "older than 90 days".into(),
                     })
                 } else {
                     mapped_event::Outcome::Mapped(Mapped {
