@@ -62,7 +62,8 @@ impl App {
 
 fn lines(batch: &Batch, outcomes: &[Outcome]) -> Vec<Line> {
     let mut lines = Lines::default();
-    for (index, (event, outcome)) in batch.events.iter().zip(outcomes).enumerate() {
+    for (place, (event, outcome)) in batch.events.iter().zip(outcomes).enumerate() {
+        let index = batch.first + place;
         let about = |message_id, event_name| About {
             kind: batch.kind,
             index,

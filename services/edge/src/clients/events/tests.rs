@@ -114,7 +114,7 @@ proptest! {
         index in 0_u32..1_000,
     ) {
         let read: mapping::Event =
-            read(|wire| event(wire, of, 0, &EventToMap::Good(index, &place, &envelope)));
+            read(|wire| event(wire, of, 0, &EventToMap::Good(index, place.clone(), &envelope)));
         let plain = mapping::Event {
             index,
             kind: kind(of).into(),
@@ -150,7 +150,7 @@ proptest! {
             event_name,
         };
         let read: mapping::Event =
-            read(|wire| event(wire, of, arrival, &EventToMap::Refused(index, &place, &refusal)));
+            read(|wire| event(wire, of, arrival, &EventToMap::Refused(index, place.clone(), &refusal)));
         let plain = mapping::Event {
             index,
             kind: kind(of).into(),

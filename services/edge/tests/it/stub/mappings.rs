@@ -58,6 +58,9 @@ impl MappingService for Stub {
                 body: Default::default(),
                 ..request.clone()
             });
+            let size = (request.events.len(), request.body.len());
+            state.map_sizes.push(size);
+            let long = "x".repeat(state.value_length);
             if request.refused_identifiers_version == Some(state.identifiers_versions.1) {
                 state.identifiers_versions.1 = state.identifiers_versions.0;
             }
@@ -80,7 +83,7 @@ impl MappingService for Stub {
                 } else {
                     mapped_event::Outcome::Mapped(Mapped {
                         fields_json: match traits(event) {
-                            MappedTraits::Values => r#"{"str::first":"x"}"#.into(),
+                            MappedTraits::Values => format!(r#"{{"str::first":"x{long}"}}"#).into(),
                             MappedTraits::Clears | MappedTraits::ClearsRestIgnored => {
                                 r#"{"str::first":null}"#.into()
                             }
@@ -88,7 +91,10 @@ impl MappingService for Stub {
                         },
                         activity: (!event.event_name.is_empty()).then(|| MappedActivity {
                             activity_id: event.event_name.clone(),
-                            attributes_json: "{}".into(),
+                            attributes_json: match &*long {
+                                "" => "{}".into(),
+                                long => format!(r#"{{"a":"{long}"}}"#).into(),
+                            },
                             retention_days: 90,
                             earlier_retention_days: vec![],
                         }),
