@@ -12,8 +12,9 @@ pub type Channel = InterceptedService<tonic::transport::Channel, Propagate>;
 
 /// A service that does not answer the handshake in this time is away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// Finds peers that vanished without a word.
-const KEEP_ALIVE: Duration = Duration::from_secs(10);
+/// Finds peers that vanished without a word: both together are less than the edge's deadline
+/// of 8 s.
+const KEEP_ALIVE: Duration = Duration::from_secs(4);
 const KEEP_ALIVE_TIMEOUT: Duration = Duration::from_secs(3);
 /// A batch of 16 MiB must not wait for window updates of the default 64 KiB.
 const WINDOW: u32 = 4 * 1024 * 1024;

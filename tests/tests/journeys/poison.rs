@@ -22,9 +22,6 @@ fn poisons() -> Vec<(&'static str, Vec<u8>)> {
         ("an overlong encoding", with_trait(b"\"\xc0\xaf\"")),
         ("a raw control byte", with_trait(b"\"a\x01b\"")),
         ("a raw newline in a string", with_trait(b"\"a\nb\"")),
-        ("a lone surrogate", with_trait(br#""\ud800""#)),
-        ("a lone low surrogate", with_trait(br#""\udc00x""#)),
-        ("a number beyond floats", with_trait(b"1e999")),
         ("5,000 levels", with_trait(&deep(5_000))),
         ("129 levels", with_trait(&deep(129))),
         ("a bad escape", with_trait(br#""\q""#)),
@@ -46,6 +43,18 @@ fn poisons() -> Vec<(&'static str, Vec<u8>)> {
         (
             "an object as identifier",
             br#"{"user_id":{"a":1},"message_id":"m"}"#.to_vec(),
+        ),
+        (
+            "an invisible character inside the identifier",
+            "{\"user_id\":\"a\u{200b}b\",\"anonymous_id\":\"x\"}".into(),
+        ),
+        (
+            "half a character in the timestamp",
+            br#"{"user_id":"p","timestamp":"\ud800"}"#.to_vec(),
+        ),
+        (
+            "the year 0",
+            br#"{"user_id":"p","timestamp":"0000-01-01T00:00:00Z"}"#.to_vec(),
         ),
         ("a number", b"42".to_vec()),
         ("a string", b"\"x\"".to_vec()),
@@ -101,6 +110,19 @@ fn oddities() -> Vec<(&'static str, String)> {
             event(
                 "b",
                 r#""traits":{"firstName":"x","big":18446744073709551616}"#,
+            ),
+        ),
+        (
+            "a number beyond floats, and half of a character",
+            event(
+                "f",
+                r#""traits":{"firstName":"x","q":1e999,"h":"\ud800","lastName":"\udc00"}"#,
+            ),
+        ),
+        (
+            "invisible characters around the identifier",
+            format!(
+                "{{\"user_id\":\"\u{feff}i\u{200b}\",\"timestamp\":\"{now}\",\"traits\":{{\"firstName\":\"x\"}}}}"
             ),
         ),
         (
@@ -203,5 +225,6 @@ fn refused_events_are_in_the_log_with_their_reason() {
             ),
             ("timestamp", "in-the-log", "soon")
         );
+        assert_eq!((line.status, &*line.code), (400, "TIMESTAMP_UNREADABLE"));
     });
 }

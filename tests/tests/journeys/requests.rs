@@ -8,14 +8,15 @@ fn check_problem(answer: &Answer, status: u16) {
     assert_eq!(answer.header("content-type"), "application/problem+json");
     assert_eq!(answer.json["status"], status);
     assert!(answer.json["title"].is_string() && answer.json["detail"].is_string());
+    assert!(answer.json["code"].is_string());
 }
 
 #[test]
-fn a_body_that_is_no_array_is_400() {
+fn a_body_that_is_neither_an_array_nor_an_object_is_400() {
     journey(async |weir| {
         let account = Account::create(weir, Plan::default()).await;
         for body in [
-            "", "x", "{}", "\"[]\"", "[", "[{}", "[{}]]", "[{}] x", "[{},]", "[,{}]", "null",
+            "", "x", "{", "{}{}", "\"[]\"", "[", "[{}", "[{}]]", "[{}] x", "[{},]", "[,{}]", "null",
         ] {
             for path in ["/v1/identify", "/v1/track"] {
                 let answer = account.post(path, body).await;

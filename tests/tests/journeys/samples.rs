@@ -60,6 +60,37 @@ fn the_samples_of_the_documentation_are_stored_as_it_says() {
     });
 }
 
+/// The three samples, character for character.
+const IDENTIFY: &str = r#"{ "type": "identify", "userId": "lana.romeijn.myonlinestore-studio", "anonymousId": "507f191e810c19729de860ea", "timestamp": "2025-07-10T06:09:00Z", "messageId":"3e9a7f45-1f5d-4a52-9c9e-80eb08c2cf7e", "traits": { "firstName": "Lana", "lastName": "Romeijn", "email": "lana.romeijn@example.org", "birthday": "28-07-1980", "active": true } }"#;
+const TRACK: &str = r#"{ "type": "track", "userId": "lana.romeijn.myonlinestore-studio", "event": "Sign-in button clicked", "timestamp": "2025-07-11T06:09:00Z", "messageId":"a5cbd0b6-38e6-4c98-bf95-9f1b3d3949f1", "properties": { "action": "sign-in-button-clicked", "count": 3 } }"#;
+const TRACK_WITH_TRAITS: &str = r#"{ "type": "track", "userId": "lana.romeijn.myonlinestore-studio", "event": "Sign-in button clicked", "timestamp": "2025-07-11T06:09:00Z", "messageId": "a5cbd0b6-38e6-4c98-bf95-9f1b3d3949f1", "properties": { "action": "sign-in-button-clicked", "count": 3 }, "traits": { "firstName": "Lana", "lastName": "Romeijn", "email": "lana.romeijn@example.org", "birthday": "28-07-1980", "active": true } }"#;
+
+#[test]
+fn the_samples_are_taken_as_they_stand_there() {
+    journey(async |weir| {
+        let account = Account::create(weir, Plan::default()).await;
+        for _ in 0..2 {
+            let answer = account.post("/v1/identify", IDENTIFY).await;
+            assert_eq!(answer.statuses(), [200]);
+            for sample in [TRACK, TRACK_WITH_TRAITS] {
+                assert_eq!(account.post("/v1/track", sample).await.statuses(), [200]);
+            }
+        }
+        let lana = account
+            .contact("lana.romeijn.myonlinestore-studio")
+            .await
+            .unwrap();
+        assert_eq!(lana.anonymous_ids, ["507f191e810c19729de860ea"]);
+        let activities = eventually("the activity is on its contact", async || {
+            let found = account.activities(&lana.contact_id, 100).await;
+            (!found.is_empty()).then_some(found)
+        })
+        .await;
+        assert_eq!(activities.len(), 1, "the two tracks are one activity");
+        assert_eq!(account.usage().await, (2, 1));
+    });
+}
+
 #[test]
 fn a_contact_is_found_by_each_of_its_identifiers() {
     journey(async |weir| {

@@ -47,6 +47,10 @@ pub struct Recorded {
     pub units: i64,
 }
 
+/// So many times a batch begins anew rather than leave the order of locks. Each time more of its
+/// identities are settled; where links come faster than that, it takes its chance.
+const TRIES_IN_ORDER: u32 = 3;
+
 /// How a transaction ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
@@ -89,10 +93,11 @@ impl App {
         deadline: Deadline,
     ) -> Result<Recorded, Error> {
         let (app, batch) = (self.clone(), Arc::clone(batch));
-        persistently(deadline, TRIES, move |_| {
+        persistently(deadline, TRIES, move |number| {
             let (app, batch) = (app.clone(), Arc::clone(&batch));
             async move {
-                let done = record(&app.store, &batch, ending, deadline).await;
+                let keeps_order = number < TRIES_IN_ORDER;
+                let done = record(&app.store, &batch, ending, keeps_order, deadline).await;
                 app.make_what_is_missing(done).await
             }
         })
@@ -104,6 +109,7 @@ async fn record(
     store: &Store,
     batch: &Batch,
     ending: Ending,
+    keeps_order: bool,
     deadline: Deadline,
 ) -> Result<Recorded, Error> {
     let mut connection = store.connection().await?;
@@ -126,7 +132,7 @@ async fn record(
             &Stored::default(),
         )
     } else {
-        store_in_two_steps(&tx, batch, &mut standings).await?
+        store_in_two_steps(&tx, batch, &mut standings, keeps_order).await?
     };
 
     let units = outcomes
@@ -157,6 +163,7 @@ async fn store_in_two_steps(
     tx: &Tx<'_>,
     batch: &Batch,
     standings: &mut [Standing],
+    keeps_order: bool,
 ) -> Result<Vec<Outcome>, Failure> {
     let (first, second): (Vec<usize>, Vec<usize>) =
         (0..batch.events.len()).partition(|at| lock_free(&batch.events[*at], standings));
@@ -175,7 +182,7 @@ async fn store_in_two_steps(
     for (identity, standing) in locked {
         // Its activities belong ahead of the locks: another batch may hold them, and wait for
         // a lock that this one holds.
-        if standing.is_settled() && !is_alone {
+        if keeps_order && standing.is_settled() && !is_alone {
             return Err(weir_postgres::Failure::Conflict.into());
         }
         standings[identity] = standing;

@@ -123,17 +123,24 @@ async fn partitions_are_made_ahead_and_dropped_when_they_are_past() {
         instance(weir.database.clone(), weir.account)
     );
     assert_eq!((one.backlog().await, two.backlog().await), (1, 1));
+    let gone = "SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_2020\\_01'";
+    while database
+        .query_one(gone, &[])
+        .await
+        .unwrap()
+        .get::<_, i64>(0)
+        > 0
+    {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     for table in ["activities", "backlog"] {
         let rows = database
             .query(
-                "SELECT c.relname::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-                 WHERE i.inhparent = $1::text::regclass ORDER BY 1",
+                "SELECT FROM pg_inherits WHERE inhparent = $1::text::regclass",
                 &[&format!("activity.{table}")],
             )
             .await
             .unwrap();
-        let names: Vec<String> = rows.iter().map(|row| row.get(0)).collect();
-        assert_eq!(names.len(), 28);
-        assert!(!names.contains(&format!("{table}_2020_01")));
+        assert_eq!(rows.len(), 28);
     }
 }

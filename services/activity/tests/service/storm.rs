@@ -141,6 +141,37 @@ async fn batches_links_and_joins_in_any_mixture_never_wait_in_a_circle() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_batch_whose_identity_is_linked_while_it_waits_for_it_waits_in_no_circle() {
+    let first = start().await;
+    let second = instance(first.database.clone(), first.account).await;
+    for round in 0..15 {
+        // Locked in this order; the second is linked while batches of both are under way.
+        let (open, linked) = (format!("{round} a"), format!("{round} b"));
+        let backlog = (0..300).map(|n| of_user(&linked, &format!("{n}")));
+        first.record(backlog.collect()).await;
+        let mut tasks = Vec::new();
+        for sender in 0..8 {
+            let weir = if sender % 2 == 0 { &first } else { &second }.clone();
+            let (open, linked) = (open.clone(), linked.clone());
+            tasks.push(tokio::spawn(async move {
+                for batch in 0..6 {
+                    let of_linked = (0..20).map(|n| of_user(&linked, &format!("{batch}-{n}")));
+                    let own = of_user(&open, &format!("{sender}-{batch}"));
+                    weir.record(of_linked.chain([own]).collect()).await;
+                }
+            }));
+        }
+        let contact = Uuid::now_v7();
+        first.link(vec![user_link(&linked, contact, 1)]).await;
+        for task in tasks {
+            task.await.unwrap();
+        }
+    }
+    assert_eq!(first.usage().await, 15 * (300 + 6 * 20 + 8 * 6));
+    assert_eq!(deadlocks(&first).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn links_of_one_contact_that_race_never_exceed_the_cap() {
     let first = start().await;
     let second = instance(first.database.clone(), first.account).await;

@@ -1,7 +1,9 @@
-//! Identifies and member entries: reserve, upsert, wishes.
+//! Identifies and member entries: reserve, upsert, updates.
+
+use weir_ids::TimedKey;
 
 use super::batch::Batch;
-use super::reserve::Wanted;
+use super::reserve::Units;
 use super::{App, Stop};
 use crate::domain::grants;
 
@@ -11,17 +13,14 @@ impl App {
         if places.is_empty() {
             return Ok(());
         }
-        let keys = || {
-            places
-                .iter()
-                .map(|place| batch.events[*place].envelope().key)
+        let units = |profile| Units {
+            profile,
+            activity: 0,
         };
-        let wanted = Wanted::of(keys(), std::iter::empty::<()>());
-        let reservation = self.reserve(batch, wanted).await?;
-        let keys = places
-            .iter()
-            .map(|place| batch.events[*place].envelope().key);
-        let funded = grants::assign(keys, reservation.profile.granted);
+        let wanted = units(grants::count(places.len()));
+        let needed = |batch: &Batch| units(grants::needed(keys(batch, &places)));
+        let reservation = self.reserve(batch, wanted, needed).await?;
+        let funded = grants::assign(keys(batch, &places), reservation.profile.granted);
         let deadline = batch.deadline;
         let upserted = self
             .upsert(batch, &reservation, &places, &funded, deadline)
@@ -38,4 +37,9 @@ impl App {
             }
         }
     }
+}
+
+/// What tells repeats.
+fn keys(batch: &Batch, places: &[usize]) -> impl ExactSizeIterator<Item = TimedKey> {
+    places.iter().map(|at| batch.events[*at].envelope().key)
 }

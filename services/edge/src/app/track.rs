@@ -7,7 +7,7 @@ use std::time::Duration;
 use weir_rpc::Deadline;
 
 use super::batch::{Batch, Event};
-use super::reserve::Wanted;
+use super::reserve::Units;
 use super::{App, Stop};
 use crate::clients::{ActivityToRecord, Cause, Failure, Reservation};
 use crate::domain::grants;
@@ -24,20 +24,22 @@ impl App {
             return Ok(());
         }
         let wanting = with_contact(batch, &places);
-        let contact_keys = wanting.iter().map(|at| batch.events[*at].envelope().key);
-        let activity_keys = places.iter().map(|at| activity_key(&batch.events[*at]));
-        let wanted = Wanted::of(contact_keys, activity_keys);
-        let reservation = self.reserve(batch, wanted).await?;
-        let keys = places
-            .iter()
-            .map(|place| activity_key(&batch.events[*place]));
-        let paid = grants::assign(keys, reservation.activity.granted);
-        let mut tracks: Vec<(usize, bool)> = places.into_iter().zip(paid).collect();
-        let unpaid = self.drop_unpaid(batch, &reservation, &mut tracks).await;
-        if let Err(failure) = unpaid {
-            self.settle(batch, reservation, Some(0), Some(0));
-            return Err(failure.into());
-        }
+        let wanted = Units {
+            profile: grants::count(wanting.len()),
+            activity: grants::count(places.len()),
+        };
+        let needed = |batch: &Batch| Units {
+            profile: grants::needed(wanting.iter().map(|at| batch.events[*at].envelope().key)),
+            activity: needed(batch, &places),
+        };
+        let reservation = self.reserve(batch, wanted, needed).await?;
+        let tracks = match self.pay(batch, &reservation, places).await {
+            Ok(tracks) => tracks,
+            Err(failure) => {
+                self.settle(batch, reservation, Some(0), Some(0));
+                return Err(failure.into());
+            }
+        };
 
         let profile_units = match self.contacts(batch, &reservation, &tracks).await {
             Ok(units) => units,
@@ -64,48 +66,64 @@ impl App {
         Ok(())
     }
 
-    /// Tracks without an activity unit write no contact, unless they are repeats, which are
-    /// free. So those that would write one are looked up first.
-    async fn drop_unpaid(
+    /// Which tracks go on, and whether their unit is paid. Where there are not enough units the
+    /// tracks are looked up first: repeats need none, so that theirs go to later ones (semantics
+    /// 6.4), and who is left without one ends here, before it writes a contact.
+    async fn pay(
         &self,
         batch: &mut Batch,
         reservation: &Reservation,
-        tracks: &mut Vec<(usize, bool)>,
-    ) -> Result<(), Failure> {
-        if tracks.iter().all(|(_, paid)| *paid) {
-            return Ok(());
+        places: Vec<usize>,
+    ) -> Result<Vec<(usize, bool)>, Failure> {
+        let granted = reservation.activity.granted;
+        if granted >= grants::count(places.len()) || granted >= needed(batch, &places) {
+            let paid = assign(batch, &places, granted);
+            return Ok(places.into_iter().zip(paid).collect());
         }
-        let asked = unpaid_with_contact(batch, tracks);
-        if asked.is_empty() {
-            return Ok(());
-        }
-        let events: Vec<_> = asked
+        let said = self.probe(batch, reservation, &places).await?;
+        let is_known = |(_, said): &(usize, ActivitySaid)| *said == ActivitySaid::Repeated;
+        let (known, new): (Vec<_>, Vec<_>) = places.into_iter().zip(said).partition(is_known);
+        let new: Vec<usize> = new.into_iter().map(|(place, _)| place).collect();
+        let paid = assign(batch, &new, granted);
+        let carried: HashSet<_> = new
+            .iter()
+            .zip(&paid)
+            .filter(|(_, paid)| **paid)
+            .map(|(place, _)| activity_key(&batch.events[*place]))
+            .collect();
+        // One that a paid one carries will be its repeat.
+        let (on, dropped): (Vec<_>, Vec<_>) = new
+            .iter()
+            .copied()
+            .zip(paid)
+            .partition(|(place, _)| carried.contains(&activity_key(&batch.events[*place])));
+        drop(carried);
+        let dropped: Vec<usize> = dropped.into_iter().map(|(place, _)| place).collect();
+        batch.say_activity(&dropped, ActivitySaid::NotFunded);
+        let known = known.into_iter().map(|(place, _)| (place, false));
+        let mut tracks: Vec<(usize, bool)> = known.chain(on).collect();
+        tracks.sort_unstable();
+        Ok(tracks)
+    }
+
+    /// Looks the tracks up, and stores nothing.
+    async fn probe(
+        &self,
+        batch: &Batch,
+        reservation: &Reservation,
+        places: &[usize],
+    ) -> Result<Vec<ActivitySaid>, Failure> {
+        let events: Vec<_> = places
             .iter()
             .map(|place| to_record(&batch.events[*place], false))
             .collect();
         let account_id = &batch.caller.account_id;
-        let (said, _) = self
+        let (arrival, deadline) = (batch.arrival, batch.deadline);
+        let called = self
             .clients
-            .record_activities(
-                account_id,
-                reservation,
-                batch.arrival,
-                &events,
-                true,
-                batch.deadline,
-            )
-            .await?
-            .answer;
-        drop(events);
-        let mut dropped = HashSet::new();
-        for (place, said) in asked.into_iter().zip(said) {
-            if said != ActivitySaid::Repeated {
-                batch.events[place].progress.activity = Some(said);
-                dropped.insert(place);
-            }
-        }
-        tracks.retain(|(place, _)| !dropped.contains(place));
-        Ok(())
+            .record_activities(account_id, reservation, arrival, &events, true, deadline)
+            .await?;
+        Ok(called.answer.0)
     }
 
     /// The contacts of tracks with traits or a wish. A failure that is no reason to start
@@ -200,19 +218,14 @@ impl App {
     }
 }
 
-/// Tracks without a unit that would write a contact, and whose activity no paid one carries.
-fn unpaid_with_contact(batch: &Batch, tracks: &[(usize, bool)]) -> Vec<usize> {
-    let carried: HashSet<_> = tracks
-        .iter()
-        .filter(|(_, paid)| *paid)
-        .map(|(place, _)| activity_key(&batch.events[*place]))
-        .collect();
-    let is_asked = |(place, paid): &&(usize, bool)| {
-        let event = &batch.events[*place];
-        !paid && event.progress.wants_contact() && !carried.contains(&activity_key(event))
-    };
-    let asked = tracks.iter().filter(is_asked);
-    asked.map(|(place, _)| *place).collect()
+/// How many units these tracks can need.
+fn needed(batch: &Batch, places: &[usize]) -> i64 {
+    grants::needed(places.iter().map(|at| activity_key(&batch.events[*at])))
+}
+
+fn assign(batch: &Batch, places: &[usize], granted: i64) -> Vec<bool> {
+    let keys = places.iter().map(|at| activity_key(&batch.events[*at]));
+    grants::assign(keys, granted)
 }
 
 fn with_contact(batch: &Batch, places: &[usize]) -> Vec<usize> {

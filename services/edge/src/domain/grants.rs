@@ -4,10 +4,14 @@
 use std::collections::HashSet;
 use std::hash::Hash;
 
+/// So many events, as units.
+pub fn count(events: usize) -> i64 {
+    i64::try_from(events).unwrap_or(i64::MAX)
+}
+
 /// How many units events with these keys can need: one for each that is not another's repeat.
 pub fn needed<K: Eq + Hash>(keys: impl Iterator<Item = K>) -> i64 {
-    let distinct = keys.collect::<HashSet<_>>().len();
-    i64::try_from(distinct).unwrap_or(i64::MAX)
+    count(keys.collect::<HashSet<_>>().len())
 }
 
 /// For each wanting event, by its key, whether it is funded.

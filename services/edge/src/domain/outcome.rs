@@ -99,10 +99,11 @@ impl Progress {
         says_something || self.wish.is_some()
     }
 
-    /// Whether it looks for a contact but never makes one (semantics 4.7).
+    /// Whether it looks for a contact, and neither makes nor changes one (semantics 4.7). Nulls
+    /// change the one that is there.
     pub fn only_removes(&self) -> bool {
         self.kind == Kind::Track
-            && self.traits != Traits::Values
+            && matches!(self.traits, Traits::None | Traits::AllIgnored)
             && self.wish == Some(WishMode::Remove)
     }
 

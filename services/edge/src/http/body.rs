@@ -6,6 +6,7 @@ use std::time::Duration;
 use ::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
 use flate2::write::MultiGzDecoder;
+use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
 use weir_rpc::Deadline;
@@ -85,9 +86,14 @@ pub async fn is_over(headers: &HeaderMap, body: &mut Incoming) -> bool {
     if body.is_end_stream() {
         return true;
     }
-    let is_small = body.size_hint().upper().is_some_and(|size| size <= SMALL);
-    if !is_small || headers.contains_key(header::EXPECT) {
+    // To look for more would ask a client for it that waits to be asked.
+    if headers.contains_key(header::EXPECT) {
         return false;
+    }
+    let is_small = body.size_hint().upper().is_some_and(|size| size <= SMALL);
+    if !is_small {
+        // One that does not say how long it is ends behind its last piece.
+        return matches!(body.frame().now_or_never(), Some(None));
     }
     let reading = async { while let Some(Ok(_)) = body.frame().await {} };
     tokio::time::timeout(AT_ONCE, reading).await.is_ok() && body.is_end_stream()

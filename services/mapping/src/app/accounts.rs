@@ -173,6 +173,10 @@ impl App {
         account_id: Option<AccountId>,
         name: &str,
     ) -> Result<Account, Error> {
+        // No account has such a name, and PostgreSQL would not even take it.
+        if name.contains('\0') {
+            return Err(Error::NotFound("account"));
+        }
         let client = self.client().await?;
         let found = store::get_account(&client, account_id, name).await?;
         found.ok_or(Error::NotFound("account"))

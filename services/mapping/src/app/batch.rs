@@ -46,8 +46,9 @@ impl App {
         deadline: Deadline,
     ) -> Result<Arc<Snapshot>, Error> {
         let app = self.clone();
-        let mend =
-            weir_service::detached(async move { app.adopt_identifiers(account, deadline).await });
+        // It is rare, and large: ordinary batches do not carry it.
+        let mend = Box::pin(async move { app.adopt_identifiers(account, deadline).await });
+        let mend = weir_service::detached(mend);
         self.snapshots
             .after_refusal(account, source, refused, mend)
             .await

@@ -40,7 +40,7 @@ impl Field {
 
     /// What fields are listed by: the name, in any case, and the id where names are alike.
     pub fn sort_key(&self) -> String {
-        format!("{}\0{}", self.name.to_lowercase(), self.id)
+        format!("{}\u{1}{}", self.name.to_lowercase(), self.id)
     }
 
     /// Whether a built-in field already has that name.

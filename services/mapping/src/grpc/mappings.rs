@@ -104,7 +104,7 @@ pub async fn delete_activity_mapping(
     let deadline = Deadline::of(&request);
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
-    let name = request.event_name.trim().to_owned();
+    let name = read_event_name(&request.event_name).map_err(|error| status(error.into()))?;
     service
         .run(deadline, move |app| {
             let name = name.clone();

@@ -40,7 +40,10 @@ pub fn read_text(token: &str) -> Result<Option<String>, Status> {
         .map(|at| u8::from_str_radix(&token[at..at + 2], 16))
         .collect::<Result<Vec<u8>, _>>()
         .map_err(|_| bad_token())?;
-    String::from_utf8(bytes).map(Some).map_err(|_| bad_token())
+    // PostgreSQL takes no NUL, and no key of ours has one.
+    let text = String::from_utf8(bytes).ok();
+    let text = text.filter(|text| !text.contains('\0'));
+    text.map(Some).ok_or_else(bad_token)
 }
 
 /// What of a short list stands behind the key `after`, which need not be in it any more; sorted
@@ -78,7 +81,7 @@ mod tests {
         }
         assert_eq!(of_text(None), "");
         assert_eq!(read_text("").unwrap(), None);
-        for token in ["x", "0", "zz", "ff", "+1"] {
+        for token in ["x", "0", "zz", "ff", "+1", "00"] {
             assert!(read_text(token).is_err(), "{token}");
         }
         assert!(read_id("x").is_err());

@@ -8,6 +8,7 @@
 mod stored;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -60,7 +61,10 @@ pub struct NameSeen {
 
 /// The rings of all sources.
 #[derive(Clone)]
-pub struct Rings(Link);
+pub struct Rings {
+    link: Link,
+    writing: Arc<Script>,
+}
 
 impl Rings {
     /// Connects on first use.
@@ -68,7 +72,10 @@ impl Rings {
     /// # Errors
     /// Where `url` is not one.
     pub fn connect(url: &str) -> anyhow::Result<Self> {
-        Ok(Self(Link::new(url)?))
+        Ok(Self {
+            link: Link::new(url)?,
+            writing: Arc::new(Script::new(include_str!("rings/write.lua"))),
+        })
     }
 
     /// Writes everything that waits for one source: most times in one round trip.
@@ -79,9 +86,8 @@ impl Rings {
         pending: &Pending,
     ) -> Result<(), RingsAway> {
         let keys = Keys { account, source };
-        let script = Script::new(include_str!("rings/write.lua"));
         for operations in chunks(operations(pending)) {
-            let mut invocation = script.key(keys.of("writes"));
+            let mut invocation = self.writing.key(keys.of("writes"));
             for key in [
                 keys.names(),
                 keys.samples(&ListKey::Identifies),
@@ -101,7 +107,7 @@ impl Rings {
             for argument in operations {
                 invocation.arg(argument);
             }
-            let _: i64 = self.0.ask(&invocation).await?;
+            let _: i64 = self.link.ask(&invocation).await?;
         }
         Ok(())
     }
@@ -116,7 +122,7 @@ impl Rings {
         let keys = Keys { account, source };
         let mut asked = redis::pipe();
         asked.lrange(keys.samples(list), 0, -1);
-        let (stored,): (Vec<Vec<u8>>,) = self.0.ask(&asked).await?;
+        let (stored,): (Vec<Vec<u8>>,) = self.link.ask(&asked).await?;
         let read = |json: &Vec<u8>| readable::<StoredSample>(json).map(Sample::from);
         Ok(stored.iter().filter_map(read).collect())
     }
@@ -130,7 +136,7 @@ impl Rings {
         let keys = Keys { account, source };
         let mut asked = redis::pipe();
         asked.zrange_withscores(keys.names(), 0, -1);
-        let (found,): (Vec<(String, i64)>,) = self.0.ask(&asked).await?;
+        let (found,): (Vec<(String, i64)>,) = self.link.ask(&asked).await?;
         let read = |(member, micros): (String, i64)| NameSeen {
             name: member.get(DIGEST..).unwrap_or_default().to_owned(),
             last_receive_time: DateTime::from_timestamp_micros(micros).unwrap_or_default(),
@@ -153,7 +159,7 @@ impl Rings {
             HashMap<Vec<u8>, Vec<u8>>,
             HashMap<Vec<u8>, i64>,
         );
-        let (own, folded, counts): Found = self.0.ask(&asked).await?;
+        let (own, folded, counts): Found = self.link.ask(&asked).await?;
         let own = own.iter().filter_map(|json| readable(json));
         let folded = folded.iter().filter_map(|(key, json)| {
             let mut entry: StoredEntry = readable(json)?;

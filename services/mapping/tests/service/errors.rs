@@ -132,19 +132,116 @@ async fn an_unknown_account_or_source_is_not_found_in_every_call() {
     assert_eq!(reason_of(&status), Some(Reason::KeyUnknown));
 }
 
+/// PostgreSQL takes no NUL: no text of a request may be the first to show it one.
+#[tokio::test]
+async fn a_nul_in_a_text_is_the_callers_fault_and_not_ours() {
+    let (_service, client) = Service::start().await;
+    let tenant = tenant(&client, "Demo").await;
+    let (account_id, source_id) = (tenant.account_id.clone(), tenant.source_id.clone());
+    let nul = || "a\0b".to_owned();
+    macro_rules! codes {
+        ($($method:ident($request:expr);)*) => {
+            [$((
+                stringify!($method),
+                call!(client, $method, $request).map(|_| ()).expect_err(stringify!($method)).code(),
+            )),*]
+        };
+    }
+    let attribute = |path: String, name: String, format: String| PutActivityMappingRequest {
+        attributes: vec![AttributeMapping {
+            property_path: path,
+            attribute: name,
+            r#type: ValueType::Date.into(),
+            date_format: format,
+        }],
+        ..tenant.activity("Login")
+    };
+    let iso = || "ISO 8601".to_owned();
+    let codes = codes! {
+        authenticate(AuthenticateRequest { key: "pau-\0-0123456789".to_owned() });
+        put_account(PutAccountRequest { name: nul(), ..Default::default() });
+        put_account(PutAccountRequest {
+            name: "Demo".to_owned(),
+            notification_address: Some("a\0@example.org".to_owned()),
+            ..Default::default()
+        });
+        put_account(PutAccountRequest {
+            name: "Demo".to_owned(),
+            unique_identifiers: Some(UniqueIdentifiers { field_ids: vec![nul()] }),
+            ..Default::default()
+        });
+        get_account(GetAccountRequest { account_id: String::new(), name: nul() });
+        put_source(PutSourceRequest {
+            account_id: account_id.clone(),
+            kind: SourceKind::SegmentClassic.into(),
+            name: nul(),
+            ..Default::default()
+        });
+        create_key(CreateKeyRequest {
+            account_id: account_id.clone(), source_id: source_id.clone(),
+            key: "pau-\0-0123456789".to_owned(), region: String::new(),
+        });
+        create_key(CreateKeyRequest {
+            account_id: account_id.clone(), source_id: source_id.clone(),
+            key: String::new(), region: nul(),
+        });
+        create_field(CreateFieldRequest {
+            account_id: account_id.clone(), name: nul(), r#type: ValueType::Text.into(),
+        });
+        put_contact_mapping(tenant.contact_mapping(&[("a\0b", "str::name", "")]));
+        put_contact_mapping(tenant.contact_mapping(&[("[\"a\0b\"]", "str::name", "")]));
+        put_contact_mapping(tenant.contact_mapping(&[("name", "str::\0", "")]));
+        put_contact_mapping(tenant.contact_mapping(&[("born", "dtz::b", "YYYY-MM-DD[\0]")]));
+        put_activity_mapping(tenant.activity("a\0b"));
+        put_activity_mapping(attribute(nul(), "name".to_owned(), iso()));
+        put_activity_mapping(attribute("path".to_owned(), nul(), iso()));
+        put_activity_mapping(attribute("path".to_owned(), "name".to_owned(), nul()));
+        delete_activity_mapping(DeleteActivityMappingRequest {
+            account_id: account_id.clone(), source_id: source_id.clone(), event_name: nul(),
+        });
+        list_activity_mappings(ListActivityMappingsRequest {
+            account_id: account_id.clone(), source_id: source_id.clone(),
+            page_size: 0, page_token: "00".to_owned(),
+        });
+    };
+    for (number, (method, code)) in codes.into_iter().enumerate() {
+        let expected = match method {
+            "authenticate" => Code::Unauthenticated,
+            "get_account" => Code::NotFound,
+            _ => Code::InvalidArgument,
+        };
+        assert_eq!(code, expected, "{number}: {method}");
+    }
+    // What only Redis sees may hold anything.
+    let append = AppendLogRequest {
+        account_id,
+        source_id,
+        entries: vec![LogEntry {
+            log_time: Some(time(NOW)),
+            kind: EventKind::Track.into(),
+            event_name: nul(),
+            value: nul(),
+            code: "NO_MAPPING".to_owned(),
+            ..LogEntry::default()
+        }],
+    };
+    call!(client, append_log, append).unwrap();
+    assert_eq!(tenant.log(&client, 1).await[0].value, nul());
+    call!(client, list_samples, tenant.samples_request("a\0b")).unwrap();
+}
+
 #[tokio::test]
 async fn page_tokens_of_others_are_refused_in_one_wording() {
     let (_service, client) = Service::start().await;
     let tenant = tenant(&client, "Demo").await;
     let (account_id, source_id) = (tenant.account_id.clone(), tenant.source_id.clone());
-    let (page_size, page_token) = (10, "nonsense".to_owned());
+    let (page_size, page_token, contains) = (10, "nonsense".to_owned(), String::new());
     macro_rules! refused {
         ($($method:ident $request:ident { $($field:ident),* };)*) => {
             [$(call!(client, $method, $request {
                 $($field: $field.clone(),)*
                 page_size,
                 page_token: page_token.clone(),
-                ..Default::default()
             }).map(|_| ()).expect_err(stringify!($method))),*]
         };
     }
@@ -154,7 +251,7 @@ async fn page_tokens_of_others_are_refused_in_one_wording() {
         list_keys ListKeysRequest { account_id, source_id };
         list_fields ListFieldsRequest { account_id };
         list_activity_mappings ListActivityMappingsRequest { account_id, source_id };
-        list_event_names ListEventNamesRequest { account_id, source_id };
+        list_event_names ListEventNamesRequest { account_id, source_id, contains };
         list_log ListLogRequest { account_id, source_id };
     };
     for status in &refused {

@@ -10,6 +10,8 @@ mod harness;
 mod help;
 mod identifiers;
 mod keys;
+mod lists;
 mod proxy;
+mod puts;
 mod rings;
 mod versions;

@@ -21,6 +21,13 @@ pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, InvalidFormat> {
     if text.len() > MAX_PATTERN {
         return wrong("a format is shorter than that");
     }
+    // In brackets, too: nothing that is sent looks like it.
+    if text
+        .chars()
+        .any(|c| c.is_control() || crate::is_invisible(c))
+    {
+        return wrong("the format holds a character that nobody sees");
+    }
     let mut pieces = Vec::new();
     let mut rest = text;
     while let Some(next) = rest.chars().next() {
@@ -35,9 +42,6 @@ pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, InvalidFormat> {
                 end + 1
             }
             ']' => return wrong("] closes nothing"),
-            c if c.is_control() || crate::is_invisible(c) => {
-                return wrong("the format holds a character that nobody sees");
-            }
             letter if letter.is_alphanumeric() => {
                 let length = rest.len() - rest.trim_start_matches(letter).len();
                 pieces.push(Piece::Letters(&rest[..length]));

@@ -309,6 +309,7 @@ fn patterns_that_cannot_be_meant_are_refused_and_said_why() {
         ("YYYY-MM-DD[", "never closed"),
         ("YYYY]-MM-DD", "closes nothing"),
         ("YYYY-MM-DD\u{200b}", "nobody sees"),
+        ("YYYY-MM-DD[\0]", "nobody sees"),
         (&"YYYY-MM-DD ".repeat(6), "shorter"),
     ] {
         let error = text.parse::<DateFormat>().expect_err(text).to_string();

@@ -180,6 +180,13 @@ fn nulls_clear_what_is_there_and_need_nobody() {
         progress.contact = Some(contact);
         assert_eq!(status(&progress), 200, "{contact:?}");
     }
+    progress.wish = Some(WishMode::Remove);
+    assert!(
+        !progress.only_removes(),
+        "somebody's field is to be cleared"
+    );
+    progress.contact = Some(ContactSaid::Kept);
+    assert_eq!(status(&progress), 200);
 }
 
 #[test]
