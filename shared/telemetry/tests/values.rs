@@ -101,8 +101,7 @@ async fn inner() {
     let span = tracing::info_span!(target: "weir_test", "carried");
     tracing::Instrument::instrument(carry(&address), span).await;
     let panicked = tokio::spawn(async {
-        let value: Result<(), &str> = Err(CANARY);
-        value.expect("a panic whose message has a value");
+        panic!("a panic whose message has a value: {CANARY}");
     });
     panicked.await.unwrap_err();
     tracing::trace!(target: "weir_test", "this is ours");

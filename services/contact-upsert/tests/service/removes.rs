@@ -174,6 +174,32 @@ async fn a_batch_that_waits_for_a_remove_hands_it_over() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_remove_that_is_kept_after_the_linking_batch_has_looked_is_handed_over() {
+    let service = Service::start().await;
+    service
+        .upsert(vec![identify(0, ("u0", "-"), ""), find(0, ("u1", "-"))])
+        .await;
+    let lock = "SELECT FROM contacts WHERE account_id = $1 FOR UPDATE";
+    let hand = hand(&service, &[lock]).await;
+    let batch = service.batch(vec![
+        identify(1, ("u0", "-"), r#"{"str::first":"Lana"}"#),
+        identify(1, ("u1", "-"), ""),
+        identify(1, ("u2", "-"), ""),
+    ]);
+    let mut client = service.client.clone();
+    let linking = tokio::spawn(async move { client.upsert_contacts(batch).await });
+    // It knows who is who, and waits for the first of them.
+    service.until_waiting(1).await;
+    let kept = service.upsert(vec![find(2, ("u2", "-"))]).await;
+    assert_eq!(statuses(&kept), [Kept]);
+    hand.batch_execute("COMMIT").await.unwrap();
+    let answer = linking.await.unwrap().unwrap().into_inner();
+    assert_eq!(statuses(&answer), [Stored; 3]);
+    assert_eq!(service.count(KEPT).await, 0);
+    assert_eq!(service.count(HANDED_OVER).await, 2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_remove_that_is_kept_beside_another_one_meanwhile_is_handed_over_as_well() {
     let service = Service::start().await;
     service.upsert(vec![find(0, ("u1", "-"))]).await;

@@ -83,7 +83,12 @@ impl App {
             Ok(identifiers) => Ok(identifiers),
             Err(clients::Error::ContactsExist) => {
                 // Nothing changed there; what stands there is no longer in doubt here.
-                self.adopt_identifiers(account_id, deadline).await?;
+                let stands = self.adopt_identifiers(account_id, deadline).await?;
+                if (&stands.unique_identifiers, stands.key_strategy)
+                    == (&wanted.unique_identifiers, wanted.key_strategy)
+                {
+                    return Ok(stands);
+                }
                 Err(Error::Precondition(
                     Reason::ContactsExist,
                     "the account has contacts: its unique identifiers and key strategy are fixed"
@@ -139,12 +144,12 @@ impl App {
     }
 
     /// Stores what contact-upsert says of the account's unique identifiers, unless they were
-    /// changed here meanwhile.
+    /// changed here meanwhile. Answers what stands then.
     pub(super) async fn adopt_identifiers(
         &self,
         account_id: AccountId,
         deadline: Deadline,
-    ) -> Result<(), Error> {
+    ) -> Result<Identifiers, Error> {
         let before = {
             let client = self.client().await?;
             store::get_identifiers(&client, account_id)
@@ -160,11 +165,18 @@ impl App {
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client).await?;
         let locked = locked(&transaction, account_id).await?;
-        if locked.identifiers_version == before.version {
+        let stands = if locked.identifiers_version == before.version {
             store::put_identifiers(&transaction, account_id, &told).await?;
-        }
+            told
+        } else {
+            Identifiers {
+                unique_identifiers: locked.settings.unique_identifiers,
+                key_strategy: locked.settings.key_strategy,
+                version: locked.identifiers_version,
+            }
+        };
         store::commit(transaction).await?;
-        Ok(())
+        Ok(stands)
     }
 
     /// By id, or by name where there is no id.

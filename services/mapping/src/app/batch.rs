@@ -47,20 +47,25 @@ impl App {
     ) -> Result<Arc<Snapshot>, Error> {
         let app = self.clone();
         // It is rare, and large: ordinary batches do not carry it.
-        let mend = Box::pin(async move { app.adopt_identifiers(account, deadline).await });
+        let mend = Box::pin(async move {
+            let adopted = app.adopt_identifiers(account, deadline).await;
+            adopted.map(drop)
+        });
         let mend = weir_service::detached(mend);
         self.snapshots
             .after_refusal(account, source, refused, mend)
             .await
     }
 
-    /// One outcome for each event, in order. Of a refused event it means nothing.
+    /// One outcome for each event, in order. Of a refused event it means nothing. Events that
+    /// are mapped `again` left their samples and lines the first time.
     pub fn map_events<'s>(
         &self,
         snapshot: &'s Snapshot,
         receive_time: DateTime<Utc>,
         batch_id: &str,
         events: &[BatchEvent<'_>],
+        again: bool,
     ) -> Vec<Outcome<'s>> {
         let mut mapper = Mapper::new(snapshot, receive_time, batch_id);
         let outcomes: Vec<Outcome<'s>> = events
@@ -70,6 +75,9 @@ impl App {
                 false => mapper.map(&batch.event),
             })
             .collect();
+        if again {
+            return outcomes;
+        }
         let log = mapper.into_log();
         count(events, &outcomes, &log);
         let candidates = events.iter().map(|batch| Candidate {

@@ -45,7 +45,13 @@ pub async fn map_events(
         .await
         .unwrap_or(Err(Error::Late))
         .map_err(status)?;
-    let outcomes = app.map_events(&snapshot, receive_time, &request.batch_id, &events);
+    let outcomes = app.map_events(
+        &snapshot,
+        receive_time,
+        &request.batch_id,
+        &events,
+        request.refused_identifiers_version.is_some(),
+    );
     let mut ids = IdTexts::default();
     Ok(pb::MapEventsResponse {
         mapping_version: snapshot.source.mapping_version,

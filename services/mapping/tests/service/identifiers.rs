@@ -190,6 +190,20 @@ async fn after_an_answer_that_was_lost_the_last_word_counts() {
 }
 
 #[tokio::test]
+async fn a_question_that_was_lost_leaves_what_stands_free_to_be_said_again() {
+    let (service, client) = Service::start().await;
+    let tenant = tenant(&client, "Demo").await;
+    service.contacts.set_away(true);
+    call!(client, put_account, identified_by(&["phn::phone"])).unwrap_err();
+    service.contacts.set_away(false);
+    service.contacts.store_contact(&tenant.account_id);
+    let email = call!(client, put_account, identified_by(&["str::email"])).unwrap();
+    assert_eq!(email.change(), ChangeKind::Unchanged);
+    let error = call!(client, put_account, identified_by(&["phn::phone"])).unwrap_err();
+    assert_eq!(reason_of(&error), Some(Reason::ContactsExist));
+}
+
+#[tokio::test]
 async fn a_replica_whose_copy_is_old_looks_again_where_a_batch_was_refused() {
     let (mut service, client) = Service::start().await;
     let other = service.another().await;

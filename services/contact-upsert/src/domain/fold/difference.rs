@@ -127,6 +127,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             }
         }
         changes.links_new.sort_unstable_by(|a, b| a.key.cmp(&b.key));
+        changes.kept_found.sort_unstable();
         changes
             .links_moved
             .sort_unstable_by(|a, b| a.key.cmp(&b.key));
