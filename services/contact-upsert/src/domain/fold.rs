@@ -256,14 +256,14 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         }
     }
 
-    /// Nobody was found: who makes a contact (semantics 2.6, 4.7).
+    /// Nobody was found: who makes a contact (semantics 2.6, 2.8, 4.7).
     fn judge_unknown(&mut self, facts: &EventFacts<'a>, matches: &Matches<'a>) -> Draft<'a> {
         let event = facts.event;
         if event.is_bare_remove() {
             self.keep(facts);
             return Draft::of(Status::Kept, None);
         }
-        if event.mode == Mode::Find || event.only_clears() {
+        if event.makes_no_contact() {
             return Draft::of(Status::NotFound, None);
         }
         if self.settings.existing_only {

@@ -44,6 +44,7 @@ fn identify(second: i64, (user, anonymous): (&str, &str), fields: &str) -> Event
         update: None,
         undated: false,
         no_values: !fields.contains(":\""),
+        never_creates: false,
         funded: true,
         key: Uuid::nil(),
     })

@@ -176,6 +176,7 @@ fn event_of(event: ContactEvent) -> Result<Event, Violation> {
         update: event.membership_update.map(update_of).transpose()?,
         undated: event.undated,
         no_values: event.no_values,
+        never_creates: event.never_creates,
         funded: event.funded,
         key,
     })

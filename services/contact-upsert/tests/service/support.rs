@@ -175,6 +175,7 @@ pub fn identify(second: i64, ids: (&str, &str), fields: &str) -> ContactEvent {
         membership_update: None,
         undated: false,
         no_values: false,
+        never_creates: false,
         funded: true,
         event_key: Vec::new().into(),
     })
