@@ -229,7 +229,7 @@ impl App {
                 if number > 0 {
                     metrics::batch_retried();
                 }
-                let done = app.attempt(&batch, purpose, number).await;
+                let done = app.attempt(&batch, purpose, number, deadline).await;
                 match done {
                     Err(Error::Taken) => taken.fetch_add(1, Ordering::Relaxed),
                     _ => taken.swap(0, Ordering::Relaxed),
@@ -243,7 +243,13 @@ impl App {
         }
     }
 
-    async fn attempt(&self, batch: &Batch, purpose: Purpose, number: u32) -> Result<Answer, Error> {
+    async fn attempt(
+        &self,
+        batch: &Batch,
+        purpose: Purpose,
+        number: u32,
+        deadline: Deadline,
+    ) -> Result<Answer, Error> {
         let facts = Facts::of(&batch.events, &batch.settings)
             .map_err(|(position, _)| Error::InvalidFields(position))?;
         let care = match number {
@@ -254,6 +260,7 @@ impl App {
         match self.transact(batch, &facts, purpose, care).await {
             Ok(answer) => Ok(answer),
             Err(NotStored::NewAccount) => {
+                self.must_exist(batch.account, deadline).await?;
                 self.store.anchor(batch.account).await?;
                 Err(Error::Conflict)
             }

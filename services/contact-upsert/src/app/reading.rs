@@ -72,10 +72,23 @@ impl App {
     }
 
     /// An account for which nothing was ever stored here may be new, or none at all.
-    async fn must_know(&self, account: AccountId, deadline: Deadline) -> Result<(), Error> {
+    pub(super) async fn must_know(
+        &self,
+        account: AccountId,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
         if self.store.knows(account).await? {
             return Ok(());
         }
+        self.must_exist(account, deadline).await
+    }
+
+    /// As mapping says: what is written for an account makes it known here ever after.
+    pub(super) async fn must_exist(
+        &self,
+        account: AccountId,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
         match self.accounts.exists(account, deadline).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::AccountUnknown),
