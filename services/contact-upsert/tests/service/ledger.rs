@@ -130,7 +130,7 @@ async fn a_past_epoch_is_told_the_one_that_stands_and_an_absurd_one_is_refused()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unique_identifiers_change_until_the_first_contact_and_each_change_has_a_version() {
-    let service = Service::start().await;
+    let mut service = Service::start().await;
     assert_eq!(service.stands().await.unwrap(), None);
     let phone = || ["phn::phone", "str::email"];
     let changed = service.change(&phone(), KeyStrategy::Any).await.unwrap();
@@ -173,10 +173,30 @@ async fn unique_identifiers_change_until_the_first_contact_and_each_change_has_a
     for wrong in [
         &["email"][..],
         &["str::email"; 2],
-        &["str::a", "str::b", "str::c"],
+        &["str::ei", "str::email", "phn::phone"],
+        &["int:cm:x"],
+        &["txt:cm:x"],
+        &["geo::city"],
+        &["dtz::b"],
+        &["str::email", "obj:cm:x"],
+        // Of no account.
+        &["str::nobody"],
+        &["phn::email"],
+        &["str:cm:"],
+        &[""],
     ] {
         let error = service.change(wrong, KeyStrategy::Any).await.unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument, "{wrong:?}");
+        assert!(error.message().contains("unique_identifiers"), "{error}");
+        // Nor are events stored under them.
+        let mut batch = service.batch(vec![identify(2, ("u2", "-"), LANA)]);
+        batch.unique_identifiers = wrong.iter().map(|field| (*field).to_owned()).collect();
+        let error = service.send(batch).await.unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument, "{wrong:?}");
+    }
+    service.account = uuid::Uuid::now_v7();
+    for right in [&["phn:cm:mobile", "str:cm:x"][..], &["str::ei"], &[]] {
+        service.change(right, KeyStrategy::Any).await.unwrap();
     }
 }
 
