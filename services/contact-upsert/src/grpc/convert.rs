@@ -78,9 +78,9 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
         epoch: request.epoch,
         identifiers_version: request.identifiers_version,
         kept_removes_limit: match request.kept_removes_limit {
-            0 => MAX_KEPT_REMOVES,
-            limit if limit > 0 => limit,
-            _ => return Err(invalid("kept_removes_limit", "must not be negative")),
+            None => MAX_KEPT_REMOVES,
+            Some(limit) if limit >= 0 => limit,
+            Some(_) => return Err(invalid("kept_removes_limit", "must not be negative")),
         },
         settings: Settings {
             unique_identifiers: request.unique_identifiers,

@@ -96,7 +96,7 @@ impl Service {
         UpsertContactsRequest {
             identifiers_version: 0,
             caseless_identifiers: Vec::new(),
-            kept_removes_limit: 0,
+            kept_removes_limit: None,
             account_id: self.account.to_string(),
             batch_id: Uuid::now_v7().to_string(),
             window: WINDOW.to_owned(),

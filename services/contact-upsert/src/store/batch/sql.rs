@@ -186,6 +186,7 @@ pub(super) const SIGN_LINKS: &str = "
     SET event_time = excluded.event_time, message_id = excluded.message_id
     WHERE i.contact_id = excluded.contact_id";
 
+/// The latest stays; one whose time is over is none any more, purged or not.
 pub(super) const KEEP_REMOVES: &str = "
     INSERT INTO kept_removes AS k (account_id, kind, value, audience_id, update_time,
                                    message_id, keep_until)
@@ -199,7 +200,8 @@ pub(super) const KEEP_REMOVES: &str = "
     ON CONFLICT (account_id, kind, value, audience_id) DO UPDATE
     SET update_time = excluded.update_time, message_id = excluded.message_id,
         keep_until = excluded.keep_until
-    WHERE (k.update_time, k.message_id) < (excluded.update_time, excluded.message_id)";
+    WHERE (k.update_time, k.message_id) < (excluded.update_time, excluded.message_id)
+       OR k.keep_until <= $8";
 
 pub(super) const COUNT_KEPT: &str = "SELECT count(*) FROM kept_removes WHERE account_id = $1";
 
