@@ -24,7 +24,9 @@ pub use delivery::Delivery;
 
 use crate::domain::{self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status};
 use crate::metrics;
-use crate::store::{BatchTransaction, NotStored, OutboxRow, Rows, Store, StoredProfile, held_link};
+use crate::store::{
+    BatchTransaction, NotStored, OutboxRow, Rows, Store, StoredProfile, held_link, keep_caseless,
+};
 
 /// A batch that loses this often against others is given back to its sender. Losers of one
 /// race come again at different moments.
@@ -322,6 +324,12 @@ impl App {
         let answer = answer_of(&folded);
         self.write(transaction, folded.changes, batch, purpose, now)
             .await?;
+        if first.caseless_differ() {
+            let fields: Vec<&str> = batch.settings.told_caseless().collect();
+            let kept = keep_caseless(&client, batch.account, &fields).await;
+            // The batch is stored; the next one says it as well.
+            let _ = kept.inspect_err(|failure| tracing::warn!(%failure, "caseless identifiers"));
+        }
         Ok(answer)
     }
 

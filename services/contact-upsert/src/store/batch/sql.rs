@@ -2,7 +2,8 @@
 
 /// Held shared until the batch is stored: raising the epoch or the version waits for it.
 pub(super) const ACCOUNT: &str = "
-    SELECT usage_epoch, identifiers_version FROM accounts WHERE account_id = $1 FOR SHARE";
+    SELECT usage_epoch, identifiers_version, caseless_identifiers
+    FROM accounts WHERE account_id = $1 FOR SHARE";
 
 // The look-ups are LATERAL and can't be flattened (LIMIT, OFFSET 0, FOR UPDATE), so that each
 // key is one probe of the index. As a plain join, a plan made while the table was young reads
