@@ -22,7 +22,9 @@ use weir_service::{Fault, Tries};
 pub use background::{PURGE_BEATS, purge};
 pub use delivery::Delivery;
 
-use crate::domain::{self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status};
+use crate::domain::{
+    self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status, Unreadable,
+};
 use crate::metrics;
 use crate::store::{
     BatchTransaction, NotStored, OutboxRow, Rows, Store, StoredProfile, held_link, keep_caseless,
@@ -58,6 +60,9 @@ pub enum Error {
     /// PostgreSQL does not take some value of the batch.
     #[error("a value can't be stored")]
     Refused,
+    /// Some of the events lead to contacts whose rows are broken.
+    #[error("contacts can't be read")]
+    Unreadable(Unreadable),
     /// Nobody is found by that.
     #[error("no such contact")]
     ContactUnknown,
@@ -98,6 +103,13 @@ impl From<Failure> for Error {
             Failure::Refused => Self::Refused,
             Failure::Internal => Self::Internal,
         }
+    }
+}
+
+impl Error {
+    /// Whether some events of the batch are at fault, which the others must not suffer for.
+    fn is_of_events(&self) -> bool {
+        matches!(self, Self::Refused | Self::Taken | Self::Unreadable(_))
     }
 }
 
@@ -192,15 +204,15 @@ impl App {
         (app, written)
     }
 
-    /// Stores one batch in one transaction, but for events that PostgreSQL does not take.
+    /// Stores one batch in one transaction, but for events that can't be stored.
     ///
     /// # Errors
     /// See [`Error`]; nothing of the batch is stored then.
     pub async fn upsert(&self, batch: Batch, deadline: Deadline) -> Result<Answer, Error> {
         let batch = Arc::new(batch);
         let stored = match self.persist(batch.clone(), deadline, Purpose::Store).await {
-            Err(Error::Refused | Error::Taken) => {
-                unstorable::store_the_rest(self, &batch, deadline).await
+            Err(refusal) if refusal.is_of_events() => {
+                unstorable::store_the_rest(self, &batch, refusal, deadline).await
             }
             stored => stored,
         };
@@ -273,6 +285,7 @@ impl App {
             Err(NotStored::EpochPast(stands)) => Err(Error::EpochPast(stands)),
             Err(NotStored::IdentifiersChanged) => Err(Error::IdentifiersChanged),
             Err(NotStored::Refused) => Err(Error::Refused),
+            Err(NotStored::Unreadable(contacts)) => Err(Error::Unreadable(contacts)),
             Err(NotStored::Failed(failure)) => Err(failure.into()),
         }
     }

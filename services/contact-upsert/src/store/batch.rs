@@ -22,7 +22,7 @@ use weir_postgres::{Client, Failure, JsonText, Transaction};
 use super::{OutboxRow, micros_of};
 use crate::domain::{
     Batch, Care, Changes, Facts, Key, KeyId, NOBODY, Receipt, Snapshot, Stamp, StoredContact,
-    StoredLink, Unusable,
+    StoredLink, Unreadable, Unusable,
 };
 
 mod kept;
@@ -44,6 +44,9 @@ pub enum NotStored {
     /// PostgreSQL does not take some value of it.
     #[error("a value can't be stored")]
     Refused,
+    /// Some of its events lead to contacts whose rows are broken.
+    #[error("contacts can't be read")]
+    Unreadable(Unreadable),
     /// Another transaction was faster: the same again.
     #[error("another transaction was faster")]
     Conflict,
@@ -75,10 +78,7 @@ impl From<Unusable> for NotStored {
     fn from(unusable: Unusable) -> Self {
         match unusable {
             Unusable::Stale => Self::Conflict,
-            Unusable::Invalid(error) => {
-                tracing::error!(%error, "a contact's row is broken");
-                Self::Failed(Failure::Internal)
-            }
+            Unusable::Unreadable(contacts) => Self::Unreadable(contacts),
         }
     }
 }

@@ -147,6 +147,12 @@ fn unpadded_numbers_names_of_months_fractions_and_zones_have_tokens() {
         "1980-04-07T00:00:00Z",
     );
     good("DD[]MM[]YYYY", "28071980", "1980-07-28T00:00:00Z");
+    good("[ ]MMM[  ]D YYYY", " Jul  4 1980", "1980-07-04T00:00:00Z");
+    good(
+        "MMM\u{202f}D YYYY",
+        "Jul\u{202f}4 1980",
+        "1980-07-04T00:00:00Z",
+    );
 }
 
 #[test]
@@ -209,8 +215,18 @@ fn what_databases_and_languages_write_is_read() {
             "Thu, 10 Jul 2025",
             "Fri, 10 Jul 2025 06:09:00 +0000",
             "Sat, 31 Dec 2016 23:59:60 +0000",
+            "10 Jul 25 06:09:00 +0000",
+            "Thu, 10 Jul 25 06:09:00 +0000",
+            "Thu,10 Jul 25 06:09:00 GMT",
+            " Thu,  10  Jul  25 06:09:00 +0000",
+            "28 Jul 80 00:00:00 +1000",
+            "10 Jul 125 06:09:00 +0000",
+            "10 Jul 02025 06:09:00 +0000",
+            "10 Jul 25 06:09:00 +0000 (Thu, 10 Jul 2025)",
         ],
     );
+    mail("Thu,10 Jul 2025 06:09:00 GMT", "2025-07-10T06:09:00Z");
+    mail("10 Jul 0080 06:09:00 +0000", "0080-07-10T06:09:00Z");
 }
 
 #[test]
@@ -309,6 +325,16 @@ fn patterns_that_cannot_be_meant_are_refused_and_said_why() {
         ("YYYY-MM-DD[", "never closed"),
         ("YYYY]-MM-DD", "closes nothing"),
         ("YYYY-MM-DD\u{200b}", "nobody sees"),
+        (" DD-MM-YYYY", "begins or ends with white space"),
+        ("DD-MM-YYYY ", "begins or ends with white space"),
+        ("DD-MM-YYYY HH:mm\u{a0}", "begins or ends with white space"),
+        ("\u{3000}DD-MM-YYYY", "begins or ends with white space"),
+        ("ISO 8601 ", "begins or ends with white space"),
+        (" ", "begins or ends with white space"),
+        ("DD-MM-YYYY\t", "nobody sees"),
+        ("DD-MM-YYYY\n", "nobody sees"),
+        ("DD-MM-YYYY  HH:mm", "white space twice"),
+        ("DD-MM-YYYY \u{a0}HH:mm", "white space twice"),
         ("YYYY-MM-DD[\0]", "nobody sees"),
         (&"YYYY-MM-DD ".repeat(6), "shorter"),
     ] {
@@ -364,6 +390,9 @@ fn formats_of_times_that_cannot_be_meant_are_refused_and_said_why() {
         ("HH:mm a", "\"a\" is no token"),
         ("YYYY HH:mm", "\"YYYY\" is no token"),
         ("HHhmm", "one hour"),
+        (" HH:mm", "begins or ends with white space"),
+        ("h:mm A ", "begins or ends with white space"),
+        ("h:mm  A", "white space twice"),
         ("ISO 8601", "\"I\" is no token"),
     ] {
         let error = text.parse::<TimeFormat>().expect_err(text).to_string();
