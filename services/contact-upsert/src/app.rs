@@ -26,7 +26,9 @@ use crate::domain::{
     self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status, Unreadable,
 };
 use crate::metrics;
-use crate::store::{BatchTransaction, NotStored, OutboxRow, Rows, Store, StoredProfile, held_link};
+use crate::store::{
+    BatchTransaction, NotStored, OutboxRow, Rows, Store, StoredProfile, held_link, keep_caseless,
+};
 
 /// A batch that loses this often against others is given back to its sender. Losers of one
 /// race come again at different moments.
@@ -241,7 +243,7 @@ impl App {
                 if number > 0 {
                     metrics::batch_retried();
                 }
-                let done = app.attempt(&batch, purpose, number).await;
+                let done = app.attempt(&batch, purpose, number, deadline).await;
                 match done {
                     Err(Error::Taken) => taken.fetch_add(1, Ordering::Relaxed),
                     _ => taken.swap(0, Ordering::Relaxed),
@@ -255,7 +257,13 @@ impl App {
         }
     }
 
-    async fn attempt(&self, batch: &Batch, purpose: Purpose, number: u32) -> Result<Answer, Error> {
+    async fn attempt(
+        &self,
+        batch: &Batch,
+        purpose: Purpose,
+        number: u32,
+        deadline: Deadline,
+    ) -> Result<Answer, Error> {
         let facts = Facts::of(&batch.events, &batch.settings)
             .map_err(|(position, _)| Error::InvalidFields(position))?;
         let care = match number {
@@ -266,6 +274,7 @@ impl App {
         match self.transact(batch, &facts, purpose, care).await {
             Ok(answer) => Ok(answer),
             Err(NotStored::NewAccount) => {
+                self.must_exist(batch.account, deadline).await?;
                 self.store.anchor(batch.account).await?;
                 Err(Error::Conflict)
             }
@@ -328,6 +337,12 @@ impl App {
         let answer = answer_of(&folded);
         self.write(transaction, folded.changes, batch, purpose, now)
             .await?;
+        if first.caseless_differ() {
+            let fields: Vec<&str> = batch.settings.told_caseless().collect();
+            let kept = keep_caseless(&client, batch.account, &fields).await;
+            // The batch is stored; the next one says it as well.
+            let _ = kept.inspect_err(|failure| tracing::warn!(%failure, "caseless identifiers"));
+        }
         Ok(answer)
     }
 

@@ -126,8 +126,9 @@ impl ContactService for Contacts {
         &self,
         request: Request<GetUniqueIdentifiersRequest>,
     ) -> Result<Response<GetUniqueIdentifiersResponse>, Status> {
+        let deadline = Deadline::of(&request);
         let account = account_of(&request.into_inner().account_id)?;
-        let found = self.app.unique_identifiers(account).await;
+        let found = self.app.unique_identifiers(account, deadline).await;
         let found = found.map_err(status_of)?;
         Ok(Response::new(GetUniqueIdentifiersResponse {
             identifiers: found.map(versioned_of),

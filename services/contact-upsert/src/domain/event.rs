@@ -50,6 +50,12 @@ impl Settings {
         is_email(field) || self.caseless_identifiers.iter().any(|name| name == field)
     }
 
+    /// Those of which nobody knows it who is not told.
+    pub fn told_caseless(&self) -> impl Iterator<Item = &str> {
+        let unique = self.unique_identifiers.iter().map(String::as_str);
+        unique.filter(|field| !is_email(field) && self.is_caseless(field))
+    }
+
     /// What the value of a unique identifier is found by.
     pub fn key<'a>(&self, field: &'a str, json: &'a str) -> Option<Key<'a>> {
         Key::merge(field, json, self.is_caseless(field))

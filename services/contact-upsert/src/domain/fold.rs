@@ -357,9 +357,10 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         matches: &Matches<'a>,
         plans: Vec<Plan>,
     ) -> Draft<'a> {
+        let left_out = matches.left_out || plans.iter().any(|plan| plan.outdone);
         let ignored = self.apply(slot, facts, plans);
         self.link(slot, facts);
-        let partial = Self::is_partial(&ignored, matches.left_out);
+        let partial = Self::is_partial(&ignored, left_out);
         if partial || facts.needs_receipt(self.settings) {
             self.leave_receipt(facts, Some(Whose::Slot(slot)), true);
         }

@@ -12,6 +12,7 @@ use super::{
 
 mod identity;
 mod removes;
+mod repeats;
 mod undated;
 mod units;
 

@@ -19,7 +19,7 @@ use weir_proto::contact::v1::{
     MergeStrategy as MergeChoice,
 };
 use weir_rpc::invalid;
-use weir_values::FieldId;
+use weir_values::{BUILT_IN_FIELDS, FieldId, Prefix};
 
 use crate::app::{Ignored, Outcome};
 use crate::domain::{
@@ -75,9 +75,9 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
         epoch: request.epoch,
         identifiers_version: request.identifiers_version,
         kept_removes_limit: match request.kept_removes_limit {
-            0 => MAX_KEPT_REMOVES,
-            limit if limit > 0 => limit,
-            _ => return Err(invalid("kept_removes_limit", "must not be negative")),
+            None => MAX_KEPT_REMOVES,
+            Some(limit) if limit >= 0 => limit,
+            Some(_) => return Err(invalid("kept_removes_limit", "must not be negative")),
         },
         settings: Settings {
             unique_identifiers: request.unique_identifiers,
@@ -111,14 +111,30 @@ fn check_unique_identifiers(fields: &[String]) -> Result<(), Status> {
     if fields.len() > MAX_UNIQUE_IDENTIFIERS {
         return Err(invalid("unique_identifiers", "must be at most two"));
     }
-    for field in fields {
-        field_of("unique_identifiers", field)?;
-    }
-    match fields {
-        [one, other] if one == other => {
-            Err(invalid("unique_identifiers", "must be different fields"))
+    for (position, field) in fields.iter().enumerate() {
+        let name = format!("unique_identifiers[{position}]");
+        if !may_tell_contacts_apart(&field_of(&name, field)?) {
+            return Err(invalid(
+                &name,
+                "must be a field that is a text, an email or a phone",
+            ));
         }
-        _ => Ok(()),
+        if fields[..position].contains(field) {
+            return Err(invalid(&name, "must not be there twice"));
+        }
+    }
+    Ok(())
+}
+
+/// As far as an id tells: which custom fields there are is for mapping to know.
+fn may_tell_contacts_apart(field: &FieldId) -> bool {
+    let built_in = BUILT_IN_FIELDS
+        .iter()
+        .find(|known| known.id == field.as_str());
+    match (built_in, field.as_str().split_once("::")) {
+        (Some(known), _) => known.value_type.may_be_unique_identifier(),
+        (None, Some(_)) => false,
+        (None, None) => matches!(field.prefix(), Prefix::Str | Prefix::Phn),
     }
 }
 

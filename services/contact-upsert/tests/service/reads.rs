@@ -1,8 +1,10 @@
 //! Contacts, read back: bounded, and never failed by one of them.
 
+use std::sync::atomic::Ordering;
+
 use tonic::Code;
 use weir_proto::contact::v1::get_contact_request::Key;
-use weir_proto::contact::v1::{ListContactsRequest, ListContactsResponse};
+use weir_proto::contact::v1::{FieldKey, ListContactsRequest, ListContactsResponse};
 use weir_reasons::Reason;
 use weir_rpc::reason_of;
 
@@ -238,12 +240,15 @@ async fn fields_of(service: &Service, user: &str) -> Vec<(String, String)> {
 async fn an_account_without_anything_is_asked_for_and_a_wrong_token_is_refused() {
     let service = Service::start().await;
     // Mapping is away, so nobody knows whether there is such an account.
+    service.mapping.away.store(true, Ordering::SeqCst);
     let unknown = service.page(10, "").await.unwrap_err();
     assert_eq!(unknown.code(), Code::Unavailable);
     let unknown = service.find(Key::UserId("u1".into())).await.unwrap_err();
     assert_eq!(unknown.code(), Code::Unavailable);
     // What is stored here is an answer by itself.
+    service.mapping.away.store(false, Ordering::SeqCst);
     service.upsert(vec![identify(0, ("u1", "-"), "")]).await;
+    service.mapping.away.store(true, Ordering::SeqCst);
     service.user("u1").await;
     let nobody = service.find(Key::UserId("u2".into())).await.unwrap_err();
     assert_eq!(reason_of(&nobody), Some(Reason::ContactUnknown));
@@ -254,4 +259,49 @@ async fn an_account_without_anything_is_asked_for_and_a_wrong_token_is_refused()
         .await
         .unwrap();
     assert!(last.contacts.is_empty() && last.next_page_token.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_is_found_without_case_by_fields_of_type_e_mail_alone() {
+    let service = Service::start().await;
+    let caseless = "SELECT cardinality(caseless_identifiers)::bigint FROM accounts
+                    WHERE account_id = $1";
+    let fields = r#"{"str:cm:code":"a@b","str:cm:mail":"Lana@x.org"}"#;
+    let mut batch = service.batch(vec![identify(0, ("u1", "-"), fields)]);
+    batch.unique_identifiers = vec!["str:cm:code".into(), "str:cm:mail".into()];
+    batch.caseless_identifiers = vec!["str:cm:mail".into()];
+    service.send(batch.clone()).await.unwrap();
+    assert_eq!(service.count(caseless).await, 1);
+    let find = async |field: &str, value: &str| {
+        let key = Key::Field(FieldKey {
+            field_id: field.into(),
+            value: value.into(),
+        });
+        service.find(key).await.map(|contact| contact.contact_id)
+    };
+    let contact = service.user("u1").await.contact_id;
+    for (field, value) in [
+        ("str:cm:mail", "lana@x.org"),
+        ("str:cm:mail", "LANA@X.org"),
+        ("str:cm:code", "a@b"),
+    ] {
+        assert_eq!(find(field, value).await.unwrap(), contact, "{value}");
+    }
+    for (field, value) in [("str:cm:code", "A@b"), ("str:cm:mail", "l@x.org")] {
+        let nobody = find(field, value).await.unwrap_err();
+        assert_eq!(reason_of(&nobody), Some(Reason::ContactUnknown), "{value}");
+    }
+
+    // The account's fields as they are now; what stands in the row already is not written.
+    let row = "SELECT xmin::text::bigint FROM accounts WHERE account_id = $1";
+    batch.batch_id = uuid::Uuid::now_v7().to_string();
+    let before = service.count(row).await;
+    service.send(batch.clone()).await.unwrap();
+    assert_eq!(service.count(row).await, before);
+    batch.batch_id = uuid::Uuid::now_v7().to_string();
+    batch.caseless_identifiers = vec!["str:cm:code".into()];
+    batch.events = vec![identify(1, ("u2", "-"), r#"{"str:cm:code":"C@d"}"#)];
+    service.send(batch).await.unwrap();
+    assert!(find("str:cm:code", "C@D").await.is_ok());
+    assert!(find("str:cm:mail", "LANA@X.org").await.is_err());
 }
