@@ -78,8 +78,8 @@ impl Write {
             }
             Self::Receipts => {
                 "INSERT INTO raw_contact.receipts (account_id, event_key, contact_id,
-                     receive_time)
-                 SELECT $1, u.event_key, u.contact_id, $4
+                     is_stored, receive_time)
+                 SELECT $1, u.event_key, u.contact_id, true, $4
                  FROM unnest($2::uuid[], $3::uuid[]) AS u(event_key, contact_id)
                  ON CONFLICT DO NOTHING"
             }
@@ -92,7 +92,7 @@ impl Write {
                      contact_id, activity_id, event_name, event_time, message_id, attributes,
                      receive_time)
                  SELECT $1, u.expire_day, u.activity_key, u.contact_id, $2, $3, u.event_time,
-                     u.message_id, u.attributes::jsonb, $10
+                     u.message_id, u.attributes::json, $10
                  FROM unnest($4::date[], $5::uuid[], $6::uuid[], $7::timestamptz[], $8::text[],
                      $9::text[])
                      AS u(expire_day, activity_key, contact_id, event_time, message_id, attributes)
@@ -109,7 +109,7 @@ impl Write {
                      activity_key, activity_id, event_name, event_time, message_id, attributes,
                      receive_time)
                  SELECT $1, u.expire_day, 'u', u.value, u.activity_key, $2, $3, u.event_time,
-                     u.message_id, u.attributes::jsonb, $10
+                     u.message_id, u.attributes::json, $10
                  FROM unnest($4::date[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[],
                      $9::text[])
                      AS u(expire_day, activity_key, value, event_time, message_id, attributes)
@@ -125,7 +125,7 @@ impl Write {
                  SELECT $1, $2, u.contact_id, true, true, $6, u.wish_time, u.message_id
                  FROM unnest($3::uuid[], $4::timestamptz[], $5::text[])
                      AS u(contact_id, wish_time, message_id)
-                 ON CONFLICT (account_id, audience_id, contact_id) DO UPDATE
+                 ON CONFLICT (account_id, contact_id, audience_id) DO UPDATE
                  SET wish_time = excluded.wish_time, wish_message_id = excluded.wish_message_id"
             }
             Self::LinkedIdentities => {

@@ -159,4 +159,13 @@ async fn what_the_database_does_not_take_is_400_for_its_event_alone() {
     assert_eq!(answer.statuses(), [200, 400, 400]);
     let state = edge.stub.state();
     assert_eq!(state.activities.len(), 1, "a 400 leaves no activity");
+    drop(state);
+    let update = json!({"mode": "add", "id": AUDIENCE});
+    let event = |user: &str| json!({"user_id": user, "event": "e", "audience": update});
+    let events = json!([event("a"), event("unstorable-update")]);
+    for path in ["/v1/identify", "/v1/track", "/v1/audiences/members"] {
+        let answer = edge.post(path, events.to_string()).await;
+        assert_eq!(answer.statuses(), [200, 400], "{path}");
+        assert_eq!(answer.code(1), "UNSTORABLE");
+    }
 }

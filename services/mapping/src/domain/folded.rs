@@ -67,7 +67,14 @@ impl Lines {
 
 /// None for an entry that has a line of its own.
 fn folds_into(entry: &LogEntry) -> Option<String> {
-    let folds = entry.status == TOO_MANY || entry.code == Reason::NoMapping.code();
+    // The last two say that there are lines of values which say why: they must not push them out.
+    let folded = [
+        Reason::NoMapping,
+        Reason::NothingValid,
+        Reason::ContactNothingValid,
+    ];
+    let folds =
+        entry.status == TOO_MANY || folded.iter().any(|reason| reason.code() == entry.code);
     let hour = entry.time.timestamp().div_euclid(HOUR);
     folds.then(|| format!("{hour} {} {}", entry.code, entry.event_name))
 }

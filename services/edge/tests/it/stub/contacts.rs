@@ -31,6 +31,8 @@ impl State {
         } else if !known && removes && event.no_values {
             self.receipts.insert(event.event_key.to_vec(), None);
             UpsertStatus::Kept
+        } else if !known && event.never_creates {
+            UpsertStatus::NotFound
         } else if !known && event.no_values && event.mode() == UpsertMode::Track {
             match event.membership_update {
                 Some(_) => self.store(event),
