@@ -144,6 +144,14 @@ pub fn identifiers(request: GetBacklogRequest) -> Result<Vec<Identifier>, Status
     .collect()
 }
 
+/// A number that counts something.
+pub fn not_negative(field: &str, number: i64) -> Result<(), Status> {
+    if number < 0 {
+        return Err(invalid(field, "must not be negative"));
+    }
+    Ok(())
+}
+
 /// Batches by window and id.
 pub fn batches(keys: &[BatchKey]) -> Result<Vec<(NaiveDate, BatchId)>, Status> {
     if keys.len() > MAX_BATCHES {
