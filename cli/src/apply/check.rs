@@ -55,7 +55,7 @@ impl Checker {
         let types: BTreeMap<String, ValueType> = fields
             .iter()
             .filter_map(|(field, value_type)| {
-                let id = FieldId::custom(*value_type, &field.name)?;
+                let id = FieldId::custom(*value_type, &field.name).ok()?;
                 Some((id.as_str().to_owned(), *value_type))
             })
             .collect();
@@ -116,8 +116,8 @@ impl Checker {
             let Some(value_type) = self.taken(value_type(&field.value_type)) else {
                 continue;
             };
-            if FieldId::custom(value_type, &name).is_none() {
-                let message = "the name of a field needs a letter or a digit";
+            if let Err(error) = FieldId::custom(value_type, &name) {
+                let message = format!("the name of a field {error}");
                 self.faults.push(Fault::at(&field.name, message));
             }
             let checked_field = Field {
@@ -395,7 +395,7 @@ fn field(
         return Ok((id.to_owned(), *value_type));
     }
     let by_name = custom.iter().find(|(known, value_type)| {
-        FieldId::custom(**value_type, id).is_some_and(|id| id.as_str() == *known)
+        FieldId::custom(**value_type, id).is_ok_and(|id| id.as_str() == *known)
     });
     if let Some((known, value_type)) = by_name.filter(|_| !id.contains(':')) {
         return Ok((known.clone(), *value_type));

@@ -5,12 +5,15 @@
 -- so that raising the epoch waits for them.
 -- It also holds what tells the account's contacts apart, under a version: a batch that was
 -- mapped under another one is not stored. Absent as long as nobody changed it here.
+-- `caseless_identifiers` are those that are compared without case besides `str::email`, as the
+-- batches say: whoever looks for a contact does not bring it along.
 CREATE TABLE accounts (
     account_id uuid PRIMARY KEY,
     usage_epoch bigint NOT NULL DEFAULT 0,
     identifiers_version bigint NOT NULL DEFAULT 0,
     unique_identifiers text[],
-    key_strategy text
+    key_strategy text,
+    caseless_identifiers text[] NOT NULL DEFAULT '{}'
 );
 
 -- `fields` holds the current values by field id. `registers` holds what ordered them: a list

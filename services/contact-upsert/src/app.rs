@@ -22,9 +22,13 @@ use weir_service::{Fault, Tries};
 pub use background::{PURGE_BEATS, purge};
 pub use delivery::Delivery;
 
-use crate::domain::{self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status};
+use crate::domain::{
+    self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status, Unreadable,
+};
 use crate::metrics;
-use crate::store::{BatchTransaction, NotStored, OutboxRow, Rows, Store, StoredProfile, held_link};
+use crate::store::{
+    BatchTransaction, NotStored, OutboxRow, Rows, Store, StoredProfile, held_link, keep_caseless,
+};
 
 /// A batch that loses this often against others is given back to its sender. Losers of one
 /// race come again at different moments.
@@ -56,6 +60,9 @@ pub enum Error {
     /// PostgreSQL does not take some value of the batch.
     #[error("a value can't be stored")]
     Refused,
+    /// Some of the events lead to contacts whose rows are broken.
+    #[error("contacts can't be read")]
+    Unreadable(Unreadable),
     /// Nobody is found by that.
     #[error("no such contact")]
     ContactUnknown,
@@ -96,6 +103,13 @@ impl From<Failure> for Error {
             Failure::Refused => Self::Refused,
             Failure::Internal => Self::Internal,
         }
+    }
+}
+
+impl Error {
+    /// Whether some events of the batch are at fault, which the others must not suffer for.
+    fn is_of_events(&self) -> bool {
+        matches!(self, Self::Refused | Self::Taken | Self::Unreadable(_))
     }
 }
 
@@ -190,15 +204,15 @@ impl App {
         (app, written)
     }
 
-    /// Stores one batch in one transaction, but for events that PostgreSQL does not take.
+    /// Stores one batch in one transaction, but for events that can't be stored.
     ///
     /// # Errors
     /// See [`Error`]; nothing of the batch is stored then.
     pub async fn upsert(&self, batch: Batch, deadline: Deadline) -> Result<Answer, Error> {
         let batch = Arc::new(batch);
         let stored = match self.persist(batch.clone(), deadline, Purpose::Store).await {
-            Err(Error::Refused | Error::Taken) => {
-                unstorable::store_the_rest(self, &batch, deadline).await
+            Err(refusal) if refusal.is_of_events() => {
+                unstorable::store_the_rest(self, &batch, refusal, deadline).await
             }
             stored => stored,
         };
@@ -229,7 +243,7 @@ impl App {
                 if number > 0 {
                     metrics::batch_retried();
                 }
-                let done = app.attempt(&batch, purpose, number).await;
+                let done = app.attempt(&batch, purpose, number, deadline).await;
                 match done {
                     Err(Error::Taken) => taken.fetch_add(1, Ordering::Relaxed),
                     _ => taken.swap(0, Ordering::Relaxed),
@@ -243,7 +257,13 @@ impl App {
         }
     }
 
-    async fn attempt(&self, batch: &Batch, purpose: Purpose, number: u32) -> Result<Answer, Error> {
+    async fn attempt(
+        &self,
+        batch: &Batch,
+        purpose: Purpose,
+        number: u32,
+        deadline: Deadline,
+    ) -> Result<Answer, Error> {
         let facts = Facts::of(&batch.events, &batch.settings)
             .map_err(|(position, _)| Error::InvalidFields(position))?;
         let care = match number {
@@ -254,6 +274,7 @@ impl App {
         match self.transact(batch, &facts, purpose, care).await {
             Ok(answer) => Ok(answer),
             Err(NotStored::NewAccount) => {
+                self.must_exist(batch.account, deadline).await?;
                 self.store.anchor(batch.account).await?;
                 Err(Error::Conflict)
             }
@@ -264,6 +285,7 @@ impl App {
             Err(NotStored::EpochPast(stands)) => Err(Error::EpochPast(stands)),
             Err(NotStored::IdentifiersChanged) => Err(Error::IdentifiersChanged),
             Err(NotStored::Refused) => Err(Error::Refused),
+            Err(NotStored::Unreadable(contacts)) => Err(Error::Unreadable(contacts)),
             Err(NotStored::Failed(failure)) => Err(failure.into()),
         }
     }
@@ -315,6 +337,12 @@ impl App {
         let answer = answer_of(&folded);
         self.write(transaction, folded.changes, batch, purpose, now)
             .await?;
+        if first.caseless_differ() {
+            let fields: Vec<&str> = batch.settings.told_caseless().collect();
+            let kept = keep_caseless(&client, batch.account, &fields).await;
+            // The batch is stored; the next one says it as well.
+            let _ = kept.inspect_err(|failure| tracing::warn!(%failure, "caseless identifiers"));
+        }
         Ok(answer)
     }
 

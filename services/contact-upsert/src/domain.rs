@@ -27,8 +27,8 @@ pub use event::{
     MergeStrategy, Mode, Settings,
 };
 pub use fold::{
-    Care, Folded, IgnoredField, NOBODY, Outcome, Receipt, Snapshot, Status, StoredLink, Unusable,
-    fold,
+    Care, Folded, IgnoredField, NOBODY, Outcome, Receipt, Snapshot, Status, StoredLink, Unreadable,
+    Unusable, fold,
 };
 pub use key::{ANONYMOUS_ID, Key, USER_ID, is_email, is_merge_key, normalise};
 pub use members::InvalidFields;

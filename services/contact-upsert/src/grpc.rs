@@ -1,6 +1,7 @@
 //! The contract, spoken: the service, and what it tells its peers. prost and tonic stop here.
 
 mod convert;
+mod profile;
 mod relay;
 mod status;
 
@@ -23,10 +24,8 @@ use weir_service::Background;
 pub use relay::{Peers, RELAY_BEATS, relay};
 
 use crate::app::{App, profile_of};
-use convert::{
-    account_of, batch_of, closing_of, contact_of, day_of, encoded_len, identifiers_of, key_of,
-    page_after, results_of, versioned_of,
-};
+use convert::{account_of, batch_of, closing_of, day_of, identifiers_of, results_of, versioned_of};
+use profile::{contact_of, encoded_len, key_of, page_after};
 use status::status_of;
 
 /// Serves until `shutdown`.
@@ -104,12 +103,13 @@ impl ContactService for Contacts {
         let size = page_size(request.page_size)?;
         let after = page_after(&request.page_token)?;
         let (mut found, mut bytes) = (Vec::new(), 0);
-        // One more than fits says that there are more.
+        // One more than fits says that there are more; also behind one that is too large for
+        // a page, and comes alone.
         let take = |stored: &_| {
             let contact = contact_of(&profile_of(stored));
             bytes += encoded_len(&contact);
             found.push(contact);
-            bytes <= MAX_PAGE_BYTES
+            bytes <= MAX_PAGE_BYTES || found.len() == 1
         };
         let read = self.app.contacts(account, after, size + 1, deadline, take);
         read.await.map_err(status_of)?;
@@ -126,8 +126,9 @@ impl ContactService for Contacts {
         &self,
         request: Request<GetUniqueIdentifiersRequest>,
     ) -> Result<Response<GetUniqueIdentifiersResponse>, Status> {
+        let deadline = Deadline::of(&request);
         let account = account_of(&request.into_inner().account_id)?;
-        let found = self.app.unique_identifiers(account).await;
+        let found = self.app.unique_identifiers(account, deadline).await;
         let found = found.map_err(status_of)?;
         Ok(Response::new(GetUniqueIdentifiersResponse {
             identifiers: found.map(versioned_of),

@@ -32,7 +32,10 @@ pub fn describe() {
     describe_counter!(CONTACTS, "Rows of contacts, by how they were written.");
     describe_counter!(JOINS, "Contacts that were joined into others.");
     describe_counter!(RETRIES, "Batches that lost against another and came again.");
-    describe_counter!(UNSTORABLE, "Events with a value that can't be stored.");
+    describe_counter!(
+        UNSTORABLE,
+        "Events with a value that can't be stored, or of a contact that can't be read."
+    );
     describe_counter!(
         REMOVES_HANDED_OVER,
         "Removes that were kept for somebody unknown, and whose person became known."
@@ -51,7 +54,7 @@ pub fn describe() {
     describe_counter!(UNDELIVERED, "Deliveries that failed; they come again.");
     describe_counter!(
         UNREADABLE,
-        "Stored contacts that can't be read; lists leave them out."
+        "Rows and values of contacts that can't be read: lists leave them out, batches their events."
     );
 }
 

@@ -22,7 +22,7 @@ use links::Links;
 
 pub use batch::{BatchTransaction, NotStored, Rows, held_link};
 pub use contacts::{ContactKey, StoredProfile};
-pub use identifiers::{Changed, UniqueIdentifiers};
+pub use identifiers::{Changed, UniqueIdentifiers, keep_caseless};
 pub use outbox::{OutboxRow, Parcel};
 pub use purge::Aged;
 pub use usage::Fenced;

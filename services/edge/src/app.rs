@@ -1,19 +1,20 @@
 //! Drives one batch through the services: the only place that orders effects.
 //!
-//! Each hop is one call for the whole batch. A batch that began runs to its end and is
+//! Each hop is one call for the whole batch, or for a part of it where a message would be too
+//! large. A batch that began runs to its end and is
 //! settled, whether or not somebody still waits for the answer.
 
 mod audiences;
 mod batch;
 mod identify;
 mod log;
+mod parts;
 mod reserve;
 mod settle;
 mod stages;
 mod track;
 mod usage;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -24,13 +25,13 @@ use weir_service::Fault;
 
 use crate::clients::{Caller, Cause, Clients, Failure};
 use crate::domain::envelope::Kind;
-use crate::domain::outcome::{Outcome, outcome};
+use crate::domain::outcome::Outcome;
 use crate::domain::split::Unsplittable;
-use crate::metrics;
 use audiences::AudienceCache;
 use batch::Batch;
 use log::LogQueue;
 use settle::Settlements;
+use usage::LastUsage;
 pub use usage::Usage;
 
 /// Segment sends 500 at most today; twice that leaves it room.
@@ -46,6 +47,7 @@ pub struct App {
     clients: Clients,
     own_namespaces: Arc<[String]>,
     audiences: AudienceCache,
+    last_usage: LastUsage,
     settlements: Settlements,
     log: LogQueue,
     background: TaskTracker,
@@ -106,6 +108,7 @@ impl App {
             clients,
             own_namespaces: own_namespaces.into(),
             audiences: AudienceCache::new(),
+            last_usage: LastUsage::new(),
             settlements: Settlements::default(),
             log: LogQueue::new(),
             background: TaskTracker::new(),
@@ -147,19 +150,7 @@ impl App {
             read()?
         };
         self.check_audiences(&mut batch).await?;
-        self.map(&mut batch).await?;
-        self.store(&mut batch).await?;
-        let limits = batch.limits();
-        let events = batch.events.iter();
-        let outcomes: Vec<Outcome> = events
-            .map(|event| outcome(&event.progress, &limits))
-            .collect();
-        count(&outcomes);
-        self.log(&batch, &outcomes);
-        Ok(Processed {
-            outcomes,
-            usage: self.usage(&batch).await,
-        })
+        Ok(self.drive(batch).await?)
     }
 
     async fn store(&self, batch: &mut Batch) -> Result<(), Failure> {
@@ -191,16 +182,5 @@ impl App {
             self.map(batch).await?;
         }
         Ok(())
-    }
-}
-
-/// Counts answers, those of one kind in one go.
-fn count(outcomes: &[Outcome]) {
-    let mut counts: BTreeMap<(u16, Option<Reason>), u64> = BTreeMap::new();
-    for outcome in outcomes {
-        *counts.entry((outcome.status, outcome.code)).or_default() += 1;
-    }
-    for ((status, code), count) in counts {
-        metrics::events(status, code, count);
     }
 }

@@ -11,6 +11,7 @@ mod body;
 mod connections;
 mod keys;
 mod problem;
+mod readiness;
 mod refusal;
 mod routes;
 mod stall;
@@ -35,14 +36,13 @@ use crate::metrics;
 use admission::Admission;
 use keys::Keys;
 use problem::Problem;
+use readiness::Readiness;
 use routes::Route;
 
 /// Under the client's own 10 s, with time for the answer to travel.
 const DEADLINE: Duration = Duration::from_secs(8);
 /// A body must be here by then, so that its 408 is there in time as well.
 const BODY_TIME: Duration = Duration::from_millis(7_500);
-/// Health is asked of services that answer within this, or not at all.
-const HEALTH: Duration = Duration::from_secs(1);
 
 /// Of all that is served here, for programs.
 const DESCRIPTION: &str = include_str!("../openapi.json");
@@ -54,6 +54,7 @@ struct Front {
     app: Arc<App>,
     keys: Keys,
     admission: Admission,
+    readiness: Readiness,
     stopping: AtomicBool,
 }
 
@@ -147,7 +148,7 @@ impl Front {
         if self.stopping.load(Ordering::Relaxed) {
             return Err(Problem::away("stopping"));
         }
-        let away = self.app.clients().away(Deadline::after(HEALTH)).await;
+        let away = self.readiness.away(self.app.clients()).await;
         if away.is_empty() {
             Ok(answer::json(StatusCode::OK, r#"{"status":"ready"}"#))
         } else {

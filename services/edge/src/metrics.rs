@@ -12,6 +12,7 @@ const EVENTS: &str = "edge.events_total";
 const SHED: &str = "edge.shed_total";
 const HOP_FAILURES: &str = "edge.hop.failures_total";
 const UNSETTLED: &str = "edge.batches.unsettled_total";
+const PARTED: &str = "edge.batches.parted_total";
 const LOG_LINES_LOST: &str = "edge.log_lines.lost_total";
 const PANICS: &str = "edge.request.panics_total";
 
@@ -31,6 +32,10 @@ pub fn describe() {
     describe_counter!(
         UNSETTLED,
         "Batches left to the quota service's sweeper, because what they stored is not certain."
+    );
+    describe_counter!(
+        PARTED,
+        "Times that a batch was halved, because a message with all of it would be too large."
     );
     describe_counter!(
         LOG_LINES_LOST,
@@ -61,6 +66,10 @@ pub fn hop_failed(hop: &'static str, code: Code) {
 
 pub fn unsettled() {
     counter!(UNSETTLED).increment(1);
+}
+
+pub fn parted() {
+    counter!(PARTED).increment(1);
 }
 
 pub fn log_lines_lost(count: u32) {

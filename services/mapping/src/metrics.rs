@@ -5,6 +5,7 @@ use metrics::{Counter, counter, describe_counter};
 const EVENTS: &str = "mapping.events_total";
 const IGNORED_VALUES: &str = "mapping.ignored_values_total";
 const LOST_NOTES: &str = "mapping.lost_notes_total";
+const OUTGROWN_BATCHES: &str = "mapping.outgrown_batches_total";
 const SNAPSHOT_LOADS: &str = "mapping.snapshot_loads_total";
 const UNREADABLE_ROWS: &str = "mapping.unreadable_rows_total";
 
@@ -18,6 +19,10 @@ pub fn describe() {
     describe_counter!(
         LOST_NOTES,
         "Batches whose samples and log lines were dropped, by reason."
+    );
+    describe_counter!(
+        OUTGROWN_BATCHES,
+        "Batches that came to more values than an answer holds."
     );
     describe_counter!(
         SNAPSHOT_LOADS,
@@ -42,6 +47,11 @@ pub fn ignored_values() -> Counter {
 /// Batches whose samples and log lines were dropped, and why.
 pub fn lost_notes(reason: &'static str) -> Counter {
     counter!(LOST_NOTES, "reason" => reason)
+}
+
+/// Batches that came to more values than an answer holds.
+pub fn outgrown_batches() -> Counter {
+    counter!(OUTGROWN_BATCHES)
 }
 
 /// Snapshots that were loaded from PostgreSQL.

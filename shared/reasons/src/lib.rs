@@ -192,6 +192,8 @@ reasons! {
         "The message can't be read as what the call takes." "Use the protos of this version.";
     MessageTooLarge "MESSAGE_TOO_LARGE" Call false
         "The message is larger than 32 MiB." "Send smaller batches.";
+    AnswerTooLarge "ANSWER_TOO_LARGE" Call true
+        "The answer would be larger than a message may be." "Send fewer events at once.";
     CallUnsupported "CALL_UNSUPPORTED" Call false
         "There is no such call, or it does not take messages in this encoding." "See reflection for what there is; send messages uncompressed.";
     ServiceUnknown "SERVICE_UNKNOWN" Call false

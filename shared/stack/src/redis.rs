@@ -84,7 +84,8 @@ impl Redis {
     /// Connection URL.
     pub fn url(&self) -> String {
         let RedisOptions { port, password, .. } = &self.options;
-        format!("redis://:{password}@127.0.0.1:{port}/0")
+        // With the user: redis-cli takes a URL without one for a user of no name.
+        format!("redis://default:{password}@127.0.0.1:{port}/0")
     }
 
     /// Stops it nicely: what it was told is on disk.

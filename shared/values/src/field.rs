@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+/// The longest id, in bytes.
+const MAX_ID: usize = 200;
+
 /// The type of a field or attribute.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ValueType {
@@ -127,18 +130,40 @@ pub struct FieldId(Box<str>);
 #[error("not a field id: expected one such as str::email or bol:cm:active")]
 pub struct InvalidFieldId;
 
+/// Why a name gives no id; says what would.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoFieldId {
+    #[error(
+        "must have at least one letter or digit, such as a-z or 0-9: the id of the field is made of them"
+    )]
+    Empty,
+    #[error(
+        "is too long: the id of the field, which is made of it, has at most {MAX_ID} bytes (one for each of a-z and 0-9, two to four for other letters)"
+    )]
+    TooLong,
+}
+
 impl FieldId {
-    /// The id of a custom field: its type's prefix and its name in kebab case. None when
-    /// nothing of the name is left.
-    pub fn custom(value_type: ValueType, name: &str) -> Option<Self> {
-        let kebab = name
+    /// The id of a custom field: its type's prefix and its name in kebab case.
+    ///
+    /// # Errors
+    /// When nothing of the name is left, or too much.
+    pub fn custom(value_type: ValueType, name: &str) -> Result<Self, NoFieldId> {
+        // Small letters first: that of one letter (the Turkish capital I) is two characters, and
+        // the second is no letter.
+        let name = name.to_lowercase();
+        let words: Vec<&str> = name
             .split(|c: char| !c.is_alphanumeric())
             .filter(|word| !word.is_empty())
-            .map(str::to_lowercase)
-            .collect::<Vec<_>>()
-            .join("-");
-        (!kebab.is_empty())
-            .then(|| Self(format!("{}:cm:{kebab}", value_type.prefix().as_str()).into()))
+            .collect();
+        if words.is_empty() {
+            return Err(NoFieldId::Empty);
+        }
+        let id = format!("{}:cm:{}", value_type.prefix().as_str(), words.join("-"));
+        if id.len() > MAX_ID {
+            return Err(NoFieldId::TooLong);
+        }
+        Ok(Self(id.into()))
     }
 
     /// What stands in front.
@@ -163,7 +188,7 @@ impl FromStr for FieldId {
             .or_else(|| rest.strip_prefix("cm:"))
             .ok_or(InvalidFieldId)?;
         let plain = |c: char| c.is_alphanumeric() || c == '-' || c == '_';
-        if name.is_empty() || text.len() > 200 || !name.chars().all(plain) {
+        if name.is_empty() || text.len() > MAX_ID || !name.chars().all(plain) {
             return Err(InvalidFieldId);
         }
         Ok(Self(text.into()))
@@ -228,7 +253,29 @@ mod tests {
         let id = FieldId::custom(ValueType::Boolean, " Is Active? (new)").unwrap();
         assert_eq!(id.as_str(), "bol:cm:is-active-new");
         assert_eq!(id.as_str().parse(), Ok(id));
-        assert_eq!(FieldId::custom(ValueType::Text, " ?! "), None);
+    }
+
+    /// Letters of every script are letters.
+    #[test]
+    fn a_custom_id_can_be_read_again_or_its_name_is_refused() {
+        let of = |name: &str| FieldId::custom(ValueType::Text, name);
+        for (name, id) in [
+            ("名名", "str:cm:名名"),
+            ("İstanbul", "str:cm:i-stanbul"),
+            ("STRAẞE 7", "str:cm:straße-7"),
+            ("-1-", "str:cm:1"),
+        ] {
+            let made = of(name).unwrap();
+            assert_eq!(made.as_str(), id);
+            assert_eq!(id.parse(), Ok(made));
+        }
+        for name in ["", " ?! ", "\u{200b}", "😀", "---"] {
+            assert_eq!(of(name), Err(NoFieldId::Empty), "{name}");
+        }
+        assert!(of(&"x".repeat(193)).is_ok());
+        for name in ["x".repeat(194), "名".repeat(65)] {
+            assert_eq!(of(&name), Err(NoFieldId::TooLong), "{name}");
+        }
     }
 
     #[test]

@@ -25,6 +25,8 @@ pub mod number;
 pub mod path;
 mod value;
 
-pub use field::{BUILT_IN_FIELDS, BuiltInField, FieldId, InvalidFieldId, Prefix, ValueType};
+pub use field::{
+    BUILT_IN_FIELDS, BuiltInField, FieldId, InvalidFieldId, NoFieldId, Prefix, ValueType,
+};
 pub use nobody::{has_invisible_inside, is_blank, is_invisible, means_nobody, trimmed_invisible};
 pub use value::{Decimal, NotCanonical, Value, escaped_at, write_text};

@@ -180,7 +180,7 @@ pub fn cursor(token: &str) -> Result<Cursor, Status> {
                 key: TimedKey(Uuid::try_parse(key).ok()?),
             })
         })
-        .ok_or_else(|| invalid("page_token", "expected one that this list gave out"))
+        .ok_or_else(weir_rpc::unknown_page)
 }
 
 fn token(cursor: Cursor) -> String {

@@ -12,13 +12,14 @@ impl App {
     /// Closes batches and answers what each has stored.
     ///
     /// # Errors
-    /// When PostgreSQL is away.
+    /// When there is no such account, or PostgreSQL is away.
     pub async fn close_batches(
         &self,
         account: AccountId,
         batches: Vec<(NaiveDate, BatchId)>,
         deadline: Deadline,
     ) -> Result<Vec<i64>, Error> {
+        self.must_know(account, deadline).await?;
         let store = self.store.clone();
         let close = move |_| {
             let (store, batches) = (store.clone(), batches.clone());
@@ -30,7 +31,7 @@ impl App {
     /// Raises the epoch and answers it, with the sums of what is stored from `day` on.
     ///
     /// # Errors
-    /// When the epoch is too far ahead, or PostgreSQL is away.
+    /// When there is no such account, the epoch is too far ahead, or PostgreSQL is away.
     pub async fn fence_usage(
         &self,
         account: AccountId,
@@ -38,6 +39,7 @@ impl App {
         day: NaiveDate,
         deadline: Deadline,
     ) -> Result<(i64, Vec<(NaiveDate, i64)>), Error> {
+        self.must_know(account, deadline).await?;
         let store = self.store.clone();
         let fence = move |_| {
             let store = store.clone();
@@ -54,24 +56,30 @@ impl App {
     /// The unique identifiers that stand; none where they were never changed here.
     ///
     /// # Errors
-    /// When PostgreSQL is away.
+    /// When there is no such account, or PostgreSQL is away.
     pub async fn unique_identifiers(
         &self,
         account: AccountId,
+        deadline: Deadline,
     ) -> Result<Option<UniqueIdentifiers>, Error> {
-        Ok(self.store.unique_identifiers(account).await?)
+        let found = self.store.unique_identifiers(account).await?;
+        if found.is_none() {
+            self.must_know(account, deadline).await?;
+        }
+        Ok(found)
     }
 
     /// Changes them, as long as the account has no contact (semantics 3.2).
     ///
     /// # Errors
-    /// When it has one, or PostgreSQL is away.
+    /// When it has one, there is no such account, or PostgreSQL is away.
     pub async fn change_unique_identifiers(
         &self,
         account: AccountId,
         wanted: UniqueIdentifiers,
         deadline: Deadline,
     ) -> Result<UniqueIdentifiers, Error> {
+        self.must_know(account, deadline).await?;
         let store = self.store.clone();
         let change = move |_| {
             let (store, wanted) = (store.clone(), wanted.clone());

@@ -1,10 +1,12 @@
 //! Contacts, read back.
 
+use std::borrow::Cow;
+
 use weir_ids::{AccountId, ContactId};
 use weir_rpc::Deadline;
 
 use super::{App, Error};
-use crate::domain::is_merge_key;
+use crate::domain::{is_merge_key, normalise};
 use crate::store::{ContactKey, StoredProfile};
 
 /// Contacts that are read at once: the largest are of some megabytes.
@@ -24,12 +26,13 @@ impl App {
         if let Some(found) = self.store.contact(account, key).await? {
             return Ok(found);
         }
-        // Here it is not known which fields hold e-mail addresses; those are kept without case.
+        // E-mail addresses are kept without case, whichever field of that type holds them.
         if let ContactKey::Identifier(kind, value) = key
             && is_merge_key(kind)
-            && value.contains('@')
+            && let Cow::Owned(folded) = normalise(value.into(), true)
+            && self.store.is_caseless(account, kind).await?
         {
-            let folded = ContactKey::Identifier(kind.clone(), value.to_ascii_lowercase());
+            let folded = ContactKey::Identifier(kind.clone(), folded);
             if let Some(found) = self.store.contact(account, &folded).await? {
                 return Ok(found);
             }
@@ -72,10 +75,23 @@ impl App {
     }
 
     /// An account for which nothing was ever stored here may be new, or none at all.
-    async fn must_know(&self, account: AccountId, deadline: Deadline) -> Result<(), Error> {
+    pub(super) async fn must_know(
+        &self,
+        account: AccountId,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
         if self.store.knows(account).await? {
             return Ok(());
         }
+        self.must_exist(account, deadline).await
+    }
+
+    /// As mapping says: what is written for an account makes it known here ever after.
+    pub(super) async fn must_exist(
+        &self,
+        account: AccountId,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
         match self.accounts.exists(account, deadline).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(Error::AccountUnknown),

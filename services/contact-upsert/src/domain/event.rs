@@ -50,6 +50,12 @@ impl Settings {
         is_email(field) || self.caseless_identifiers.iter().any(|name| name == field)
     }
 
+    /// Those of which nobody knows it who is not told.
+    pub fn told_caseless(&self) -> impl Iterator<Item = &str> {
+        let unique = self.unique_identifiers.iter().map(String::as_str);
+        unique.filter(|field| !is_email(field) && self.is_caseless(field))
+    }
+
     /// What the value of a unique identifier is found by.
     pub fn key<'a>(&self, field: &'a str, json: &'a str) -> Option<Key<'a>> {
         Key::merge(field, json, self.is_caseless(field))
@@ -113,6 +119,9 @@ pub struct Event {
     pub undated: bool,
     /// None of its mapped traits gives a value; there may be nulls (semantics 2.6).
     pub no_values: bool,
+    /// It brings nothing that would make a contact of its own: each of its traits was ignored,
+    /// but for nulls (semantics 2.8).
+    pub never_creates: bool,
     /// A profile unit was granted; where it is not needed, a later event has it.
     pub funded: bool,
     /// Stands for the event's endpoint, message id, time and content (semantics 1.4).
@@ -124,6 +133,14 @@ impl Event {
     /// a plain track, of which contacts learn nothing (semantics 2.6, 4.7).
     pub fn only_clears(&self) -> bool {
         self.mode == Mode::Track && self.no_values && self.update.is_none()
+    }
+
+    /// Whether it says nothing where there is no contact, and asks for none (semantics 2.6, 2.8).
+    pub fn makes_no_contact(&self) -> bool {
+        let adds = |update: MembershipUpdate| update.mode == MembershipMode::Add;
+        self.mode == Mode::Find
+            || self.only_clears()
+            || (self.never_creates && !self.update.is_some_and(adds))
     }
 
     /// Whether there is nothing in it but a `remove`, which makes no contact: the identifier

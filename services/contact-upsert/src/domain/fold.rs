@@ -10,7 +10,7 @@ use weir_ids::ContactId;
 use weir_reasons::Reason;
 
 use super::changes::Changes;
-use super::contact::{Contact, InvalidContact, Stamp};
+use super::contact::{Contact, Stamp};
 use super::event::{EventFacts, Facts, KeyId, KeyStrategy, MergeStrategy, Mode, Settings};
 use super::key::{Key, is_merge_key};
 
@@ -51,7 +51,7 @@ pub enum Status {
     Refused,
     NotFound,
     Kept,
-    /// PostgreSQL does not take a value of it.
+    /// PostgreSQL does not take a value of it, or its contact can't be read.
     Unstorable,
 }
 
@@ -91,15 +91,23 @@ pub struct Folded<'a> {
 }
 
 /// Why a snapshot can't be folded over.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
     /// Identifiers were read before their contacts were locked, and moved in between: load
     /// again.
     #[error("the snapshot is out of date")]
     Stale,
-    /// A row is broken.
-    #[error(transparent)]
-    Invalid(#[from] InvalidContact),
+    /// Rows are broken.
+    #[error("contacts can't be read")]
+    Unreadable(Unreadable),
+}
+
+/// Contacts whose rows are not as we write them, and the positions of the events that lead to
+/// them: there is no saying what those events would change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unreadable {
+    pub contacts: Vec<ContactId>,
+    pub events: Vec<usize>,
 }
 
 /// Folds the events over what was loaded for them. `new_id` makes ids that grow.
@@ -256,14 +264,14 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         }
     }
 
-    /// Nobody was found: who makes a contact (semantics 2.6, 4.7).
+    /// Nobody was found: who makes a contact (semantics 2.6, 2.8, 4.7).
     fn judge_unknown(&mut self, facts: &EventFacts<'a>, matches: &Matches<'a>) -> Draft<'a> {
         let event = facts.event;
         if event.is_bare_remove() {
             self.keep(facts);
             return Draft::of(Status::Kept, None);
         }
-        if event.mode == Mode::Find || event.only_clears() {
+        if event.makes_no_contact() {
             return Draft::of(Status::NotFound, None);
         }
         if self.settings.existing_only {
@@ -349,9 +357,10 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         matches: &Matches<'a>,
         plans: Vec<Plan>,
     ) -> Draft<'a> {
+        let left_out = matches.left_out || plans.iter().any(|plan| plan.outdone);
         let ignored = self.apply(slot, facts, plans);
         self.link(slot, facts);
-        let partial = Self::is_partial(&ignored, matches.left_out);
+        let partial = Self::is_partial(&ignored, left_out);
         if partial || facts.needs_receipt(self.settings) {
             self.leave_receipt(facts, Some(Whose::Slot(slot)), true);
         }

@@ -132,6 +132,13 @@ impl Tables {
         Ok((judged, after))
     }
 
+    /// Whether a batch is judged by receipts that it would not have looked for.
+    pub fn looks_up_receipts(&self, settings: &Settings, events: &[Event]) -> bool {
+        let facts = Facts::of(events, settings).unwrap();
+        let snapshot = self.snapshot(&facts, Care::InSteps, false);
+        fold(settings, &facts, snapshot, ContactId::new).needs_all_receipts
+    }
+
     fn snapshot<'a>(
         &'a self,
         facts: &'a Facts<'a>,

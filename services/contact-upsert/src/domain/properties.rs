@@ -80,9 +80,14 @@ fn event() -> impl Strategy<Value = Event> {
         1 => Just(Mode::Find),
     ];
     let ids = prop_oneof![(1..=3_u8, 0..=4_u8), (Just(0_u8), 1..=4_u8),];
-    let flags = (prop::bool::weighted(0.2), prop::bool::weighted(0.85));
+    let flags = (
+        prop::bool::weighted(0.2),
+        prop::bool::weighted(0.85),
+        prop::bool::weighted(0.5),
+    );
     (mode, ids, fields(), 0..8_i64, 0..6_u8, update(), flags).prop_map(
-        |(mode, (user, anonymous), fields, second, message, update, (undated, funded))| {
+        |(mode, (user, anonymous), fields, second, message, update, flags)| {
+            let (undated, funded, all_ignored) = flags;
             let id = |letter, n| {
                 if n == 0 {
                     String::new()
@@ -94,11 +99,13 @@ fn event() -> impl Strategy<Value = Event> {
                 Mode::Find => ByteString::new(),
                 Mode::Identify | Mode::Track => fields.into(),
             };
+            let no_values = !fields.contains(":\"");
             keyed(Event {
                 mode,
                 user_id: id('u', user).into(),
                 anonymous_id: id('a', anonymous).into(),
-                no_values: !fields.contains(":\""),
+                no_values,
+                never_creates: all_ignored && no_values && mode == Mode::Identify,
                 fields_json: fields,
                 event_micros: second * 1_000_000,
                 message_id: format!("m{message}").into(),
@@ -258,8 +265,7 @@ proptest! {
                 })
             })
             // What makes no contact says nothing where there is none yet.
-            .filter(|event| event.mode != Mode::Find && !event.is_bare_remove())
-            .filter(|event| !event.only_clears())
+            .filter(|event| !event.makes_no_contact() && !event.is_bare_remove())
             .collect();
         prop_assume!(!one_person.is_empty());
         let mut plain = Tables::default();

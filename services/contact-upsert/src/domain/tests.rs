@@ -12,6 +12,7 @@ use super::{
 
 mod identity;
 mod removes;
+mod repeats;
 mod undated;
 mod units;
 
@@ -44,6 +45,7 @@ fn identify(second: i64, (user, anonymous): (&str, &str), fields: &str) -> Event
         update: None,
         undated: false,
         no_values: !fields.contains(":\""),
+        never_creates: false,
         funded: true,
         key: Uuid::nil(),
     })

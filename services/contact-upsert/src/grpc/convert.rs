@@ -5,38 +5,35 @@ use std::ops::RangeInclusive;
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
 use chrono::{DateTime, NaiveDate, Utc};
-use prost::Message as _;
 use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
-use weir_ids::{AccountId, BatchId, ContactId};
+use weir_ids::{AccountId, BatchId};
 use weir_proto::contact::v1::{
-    BatchKey, ChangeUniqueIdentifiersRequest, Contact, ContactEvent, ContactField, FieldKey,
-    IgnoredField, TextList, UpsertContactsRequest, UpsertMode, UpsertResult, UpsertStatus, Value,
-    VersionedIdentifiers, get_contact_request, value,
+    BatchKey, ChangeUniqueIdentifiersRequest, ContactEvent, IgnoredField, UpsertContactsRequest,
+    UpsertMode, UpsertResult, UpsertStatus, VersionedIdentifiers,
 };
 use weir_proto::contact::v1::{
     KeyStrategy as KeyChoice, MembershipMode as UpdateMode, MembershipUpdate as Update,
     MergeStrategy as MergeChoice,
 };
 use weir_rpc::invalid;
-use weir_values::FieldId;
+use weir_values::{BUILT_IN_FIELDS, FieldId, Prefix};
 
-use crate::app::{Ignored, Outcome, Profile};
+use crate::app::{Ignored, Outcome};
 use crate::domain::{
-    ANONYMOUS_ID, Batch, Event, KeyStrategy, MembershipMode, MembershipUpdate, MergeStrategy, Mode,
-    Register, Settings, Status as Stored, USER_ID, is_email, normalise,
+    Batch, Event, KeyStrategy, MembershipMode, MembershipUpdate, MergeStrategy, Mode, Settings,
+    Status as Stored,
 };
-use crate::metrics;
-use crate::store::{ContactKey, UniqueIdentifiers};
+use crate::store::UniqueIdentifiers;
 
 /// The edge takes no more in one request.
 const MAX_EVENTS: usize = 1_000;
 /// Ids of 255 characters.
 const MAX_ID_BYTES: usize = 1_020;
 /// 1 to 9999, in seconds: what a timestamp of the contract holds.
-const YEARS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
+pub(super) const YEARS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 const MAX_CLOSED: usize = 1_000;
 /// Removes that an account may have kept whose plan we are not told.
 const MAX_KEPT_REMOVES: i64 = 50_000;
@@ -54,7 +51,7 @@ pub(super) fn day_of(field: &str, text: &str) -> Result<NaiveDate, Status> {
         .map_err(|_| invalid(field, "must be a day, YYYY-MM-DD"))
 }
 
-const NOT_AN_ID: &str = "must be a UUID";
+pub(super) const NOT_AN_ID: &str = "must be a UUID";
 
 pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> {
     if request.events.len() > MAX_EVENTS {
@@ -78,9 +75,9 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
         epoch: request.epoch,
         identifiers_version: request.identifiers_version,
         kept_removes_limit: match request.kept_removes_limit {
-            0 => MAX_KEPT_REMOVES,
-            limit if limit > 0 => limit,
-            _ => return Err(invalid("kept_removes_limit", "must not be negative")),
+            None => MAX_KEPT_REMOVES,
+            Some(limit) if limit >= 0 => limit,
+            Some(_) => return Err(invalid("kept_removes_limit", "must not be negative")),
         },
         settings: Settings {
             unique_identifiers: request.unique_identifiers,
@@ -114,14 +111,30 @@ fn check_unique_identifiers(fields: &[String]) -> Result<(), Status> {
     if fields.len() > MAX_UNIQUE_IDENTIFIERS {
         return Err(invalid("unique_identifiers", "must be at most two"));
     }
-    for field in fields {
-        field_of("unique_identifiers", field)?;
-    }
-    match fields {
-        [one, other] if one == other => {
-            Err(invalid("unique_identifiers", "must be different fields"))
+    for (position, field) in fields.iter().enumerate() {
+        let name = format!("unique_identifiers[{position}]");
+        if !may_tell_contacts_apart(&field_of(&name, field)?) {
+            return Err(invalid(
+                &name,
+                "must be a field that is a text, an email or a phone",
+            ));
         }
-        _ => Ok(()),
+        if fields[..position].contains(field) {
+            return Err(invalid(&name, "must not be there twice"));
+        }
+    }
+    Ok(())
+}
+
+/// As far as an id tells: which custom fields there are is for mapping to know.
+fn may_tell_contacts_apart(field: &FieldId) -> bool {
+    let built_in = BUILT_IN_FIELDS
+        .iter()
+        .find(|known| known.id == field.as_str());
+    match (built_in, field.as_str().split_once("::")) {
+        (Some(known), _) => known.value_type.may_be_unique_identifier(),
+        (None, Some(_)) => false,
+        (None, None) => matches!(field.prefix(), Prefix::Str | Prefix::Phn),
     }
 }
 
@@ -176,6 +189,7 @@ fn event_of(event: ContactEvent) -> Result<Event, Violation> {
         update: event.membership_update.map(update_of).transpose()?,
         undated: event.undated,
         no_values: event.no_values,
+        never_creates: event.never_creates,
         funded: event.funded,
         key,
     })
@@ -223,7 +237,7 @@ fn micros_of(time: Timestamp) -> Option<i64> {
         .then(|| time.timestamp_micros())
 }
 
-fn timestamp_of(time: DateTime<Utc>) -> Timestamp {
+pub(super) fn timestamp_of(time: DateTime<Utc>) -> Timestamp {
     Timestamp {
         seconds: time.timestamp(),
         nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
@@ -268,56 +282,18 @@ fn result_of(outcome: Outcome, contact_id: Bytes) -> UpsertResult {
 
 fn ignored_of(ignored: Ignored) -> IgnoredField {
     let text = serde_json::from_str::<String>(&ignored.value).unwrap_or(ignored.value);
+    let reason = ignored.reason;
     IgnoredField {
         field_id: ignored.field,
-        reason: ignored.reason.cure().to_owned(),
-        code: ignored.reason.code().to_owned(),
+        reason: format!("{} {}", reason.meaning(), reason.cure()),
+        code: reason.code().to_owned(),
         value: text.chars().take(MAX_LOGGED).collect(),
     }
 }
 
-fn field_of(name: &str, text: &str) -> Result<FieldId, Status> {
+pub(super) fn field_of(name: &str, text: &str) -> Result<FieldId, Status> {
     text.parse()
         .map_err(|_| invalid(name, "must be field ids such as str::email"))
-}
-
-pub(super) fn key_of(key: Option<get_contact_request::Key>) -> Result<ContactKey, Status> {
-    use get_contact_request::Key;
-    let usable = |name, text: String| {
-        if text.is_empty() || text.contains('\0') {
-            return Err(invalid(name, "must not be empty or hold NUL"));
-        }
-        Ok(text)
-    };
-    Ok(match key {
-        Some(Key::ContactId(text)) => {
-            ContactKey::Id(text.parse().map_err(|_| invalid("contact_id", NOT_AN_ID))?)
-        }
-        Some(Key::UserId(id)) => ContactKey::Identifier(USER_ID.to_owned(), usable("user_id", id)?),
-        Some(Key::AnonymousId(id)) => {
-            ContactKey::Identifier(ANONYMOUS_ID.to_owned(), usable("anonymous_id", id)?)
-        }
-        Some(Key::Field(FieldKey { field_id, value })) => {
-            field_of("field.field_id", &field_id)?;
-            let value = usable("field.value", value)?;
-            let value = normalise(value.into(), is_email(&field_id)).into_owned();
-            ContactKey::Identifier(field_id, value)
-        }
-        None => return Err(invalid("key", "must be given: what to find the contact by")),
-    })
-}
-
-pub(super) fn page_after(token: &str) -> Result<Option<ContactId>, Status> {
-    if token.is_empty() {
-        return Ok(None);
-    }
-    let id = token.parse();
-    id.map(Some).map_err(|_| {
-        invalid(
-            "page_token",
-            "must be the next_page_token of another answer",
-        )
-    })
 }
 
 pub(super) fn closing_of(batches: &[BatchKey]) -> Result<Vec<(NaiveDate, BatchId)>, Status> {
@@ -330,59 +306,6 @@ pub(super) fn closing_of(batches: &[BatchKey]) -> Result<Vec<(NaiveDate, BatchId
         Ok((day_of("batches.window", &batch.window)?, id))
     });
     closing.collect()
-}
-
-/// A value that can't be read is left out: it must not keep others from being read.
-pub(super) fn contact_of(profile: &Profile<'_>) -> Contact {
-    let stored = profile.stored;
-    let field = |register: &Register<'_>| {
-        let value = value_of(register.field, register.value?);
-        if value.is_none() {
-            tracing::error!(contact = %stored.id, "a stored value is not canonical");
-            metrics::unreadable("value");
-        }
-        Some(ContactField {
-            field_id: register.field.to_owned(),
-            value: Some(value?),
-            event_time: DateTime::from_timestamp_micros(register.stamp.micros).map(timestamp_of),
-        })
-    };
-    Contact {
-        contact_id: stored.id.to_string(),
-        user_ids: stored.user_ids.clone(),
-        anonymous_ids: stored.anonymous_ids.clone(),
-        fields: profile.fields.iter().filter_map(field).collect(),
-        create_time: Some(timestamp_of(stored.create_time)),
-        update_time: Some(timestamp_of(stored.update_time)),
-        joined_contact_ids: stored.joined.iter().map(ToString::to_string).collect(),
-    }
-}
-
-/// In a list: with its tag and length.
-pub(super) fn encoded_len(contact: &Contact) -> usize {
-    contact.encoded_len() + 6
-}
-
-/// None where the value is not one that the field could hold, which mapping never sends.
-fn value_of(field: &str, json: &str) -> Option<Value> {
-    use weir_values::Value as Typed;
-    let field: FieldId = field.parse().ok()?;
-    let kind = match Typed::from_canonical(&field, json).ok()? {
-        Typed::Text(text) => value::Kind::Text(text),
-        Typed::Integer(integer) => value::Kind::Integer(integer),
-        Typed::Decimal(decimal) => value::Kind::Decimal(decimal.to_string()),
-        Typed::Boolean(boolean) => value::Kind::Boolean(boolean),
-        Typed::Date(date) => value::Kind::Date(date.to_string()),
-        Typed::TimeAndDate(instant) if YEARS.contains(&instant.timestamp()) => {
-            value::Kind::TimeAndDate(timestamp_of(instant))
-        }
-        // Clients can't write such a timestamp down.
-        Typed::TimeAndDate(_) => return None,
-        Typed::Time(time) => value::Kind::Time(time.to_string()),
-        Typed::MultiSelect(values) => value::Kind::MultiSelect(TextList { values }),
-        Typed::Object(json) => value::Kind::ObjectJson(json),
-    };
-    Some(Value { kind: Some(kind) })
 }
 
 #[cfg(test)]
@@ -399,14 +322,18 @@ mod tests {
     }
 
     #[test]
-    fn e_mail_addresses_are_looked_up_without_case() {
-        let key = get_contact_request::Key::Field(FieldKey {
-            field_id: "str::email".into(),
-            value: "Lana@Example.org".into(),
-        });
-        assert_eq!(
-            key_of(Some(key)).unwrap(),
-            ContactKey::Identifier("str::email".into(), "lana@example.org".into())
-        );
+    fn a_field_that_is_ignored_comes_with_what_is_wrong_and_what_to_do() {
+        use weir_reasons::Reason;
+        for reason in [Reason::IdentifierTaken, Reason::Stale, Reason::TooLong] {
+            let ignored = ignored_of(Ignored {
+                field: "str::email".into(),
+                reason,
+                value: "\"lana@x.org\"".into(),
+            });
+            let texts = (ignored.code.as_str(), ignored.value.as_str());
+            assert_eq!(texts, (reason.code(), "lana@x.org"));
+            let said = ignored.reason.strip_prefix(reason.meaning()).unwrap();
+            assert_eq!(said, format!(" {}", reason.cure()));
+        }
     }
 }

@@ -42,6 +42,6 @@ pub(super) fn status_of(error: Error) -> Status {
         Error::AccountUnknown => not_found(Reason::AccountUnknown, "account"),
         Error::MappingAway => unavailable("the mapping service"),
         Error::Unavailable | Error::Conflict => unavailable("the contact store"),
-        Error::Refused | Error::Taken | Error::Internal => internal(),
+        Error::Refused | Error::Taken | Error::Unreadable(_) | Error::Internal => internal(),
     }
 }

@@ -22,7 +22,7 @@ use weir_postgres::{Client, Failure, JsonText, Transaction};
 use super::{OutboxRow, micros_of};
 use crate::domain::{
     Batch, Care, Changes, Facts, Key, KeyId, NOBODY, Receipt, Snapshot, Stamp, StoredContact,
-    StoredLink, Unusable,
+    StoredLink, Unreadable, Unusable,
 };
 
 mod kept;
@@ -44,6 +44,9 @@ pub enum NotStored {
     /// PostgreSQL does not take some value of it.
     #[error("a value can't be stored")]
     Refused,
+    /// Some of its events lead to contacts whose rows are broken.
+    #[error("contacts can't be read")]
+    Unreadable(Unreadable),
     /// Another transaction was faster: the same again.
     #[error("another transaction was faster")]
     Conflict,
@@ -75,10 +78,7 @@ impl From<Unusable> for NotStored {
     fn from(unusable: Unusable) -> Self {
         match unusable {
             Unusable::Stale => Self::Conflict,
-            Unusable::Invalid(error) => {
-                tracing::error!(%error, "a contact's row is broken");
-                Self::Failed(Failure::Internal)
-            }
+            Unusable::Unreadable(contacts) => Self::Unreadable(contacts),
         }
     }
 }
@@ -96,6 +96,9 @@ impl From<tokio_postgres::Error> for NotStored {
 
 /// Rows of some keys and of the contacts that they lead to; the domain's view borrows from them.
 pub struct Rows {
+    /// Which identifiers are compared without case is written down otherwise than the batch
+    /// has it.
+    caseless_differ: bool,
     /// Links that need not be read.
     kept: Vec<(KeyId, StoredLink<'static>)>,
     sought: Vec<KeyId>,
@@ -113,6 +116,11 @@ impl Rows {
     /// Identifiers as the fold takes them.
     pub fn links(&self) -> Vec<(KeyId, StoredLink<'_>)> {
         self.kept.iter().cloned().chain(self.read_links()).collect()
+    }
+
+    /// Whether it is to be written down which identifiers are compared without case.
+    pub fn caseless_differ(&self) -> bool {
+        self.caseless_differ
     }
 
     /// Those that were not read.
@@ -222,7 +230,9 @@ impl<'c> BatchTransaction<'c> {
         if self.care == Care::Heal {
             self.are_still(&links, self.links(facts, &sought).await?)?;
         }
+        let stand: Vec<&str> = of_account.get(2);
         let rows = Rows {
+            caseless_differ: !self.batch.settings.told_caseless().eq(stand),
             kept,
             sought,
             links,
@@ -297,6 +307,7 @@ impl<'c> BatchTransaction<'c> {
             .lock_contacts(&[], &links, lock, |contact| known.knows(contact))
             .await?;
         Ok(Rows {
+            caseless_differ: false,
             kept: Vec::new(),
             sought,
             links,

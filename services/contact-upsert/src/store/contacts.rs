@@ -16,11 +16,12 @@ use crate::domain::{ANONYMOUS_ID, USER_ID};
 const BY_IDENTIFIER: &str = "
     SELECT contact_id FROM identifiers WHERE account_id = $1 AND kind = $2 AND value = $3";
 
-/// Where the redirects of a contact end.
+/// Where the redirects of a contact end; nowhere, where they go in a circle, which we do not
+/// write.
 const LIVE: &str = "
     WITH RECURSIVE chain AS (
         SELECT contact_id, redirect_to FROM contacts WHERE account_id = $1 AND contact_id = $2
-        UNION ALL
+        UNION
         SELECT c.contact_id, c.redirect_to
         FROM chain CROSS JOIN LATERAL (
             SELECT contact_id, redirect_to FROM contacts
@@ -40,45 +41,55 @@ const PAGE: &str = "
     ORDER BY contact_id
     LIMIT $3";
 
-/// Of each kind the first few.
+/// Of each kind the newest few, and how many there are.
 const IDENTIFIERS: &str = "
-    SELECT k.contact_id, i.kind, i.value
+    SELECT k.contact_id, i.kind, i.value, i.held
     FROM unnest($2::uuid[]) AS k (contact_id)
     CROSS JOIN LATERAL (
-        SELECT kind, value, row_number() OVER (PARTITION BY kind ORDER BY value) AS place
+        SELECT kind, value,
+               count(*) OVER (PARTITION BY kind) AS held,
+               row_number() OVER newest AS place,
+               sum(octet_length(value) + 4) OVER newest AS bytes
         FROM (
-            SELECT kind, value FROM identifiers
+            SELECT kind, value, link_time FROM identifiers
             WHERE account_id = $1 AND contact_id = k.contact_id
             OFFSET 0
         ) AS held
         WHERE kind IN ('u', 'a')
+        WINDOW newest AS (
+            PARTITION BY kind ORDER BY link_time DESC, value ROWS UNBOUNDED PRECEDING)
     ) AS i
-    WHERE i.place <= $3
-    ORDER BY k.contact_id, i.kind, i.value";
+    WHERE i.place <= $3 AND i.bytes <= $4
+    ORDER BY k.contact_id, i.kind, i.place";
 
+/// As well. A row that leads back to one before, which we do not write, ends there.
 const JOINED: &str = "
-    SELECT k.contact_id, j.joined_id
+    SELECT k.contact_id, j.joined_id, j.held
     FROM unnest($2::uuid[]) AS k (contact_id)
     CROSS JOIN LATERAL (
         WITH RECURSIVE joined AS (
             SELECT joined_id FROM joins
             WHERE account_id = $1 AND survivor_id = k.contact_id
-            UNION ALL
+            UNION
             SELECT next.joined_id
             FROM joined CROSS JOIN LATERAL (
                 SELECT joined_id FROM joins
                 WHERE account_id = $1 AND survivor_id = joined.joined_id
                 OFFSET 0
             ) AS next)
-        SELECT joined_id FROM joined LIMIT $3
+        SELECT joined_id, count(*) OVER () AS held FROM joined
+        ORDER BY joined_id DESC
+        LIMIT $3
     ) AS j
-    ORDER BY k.contact_id, j.joined_id";
+    ORDER BY k.contact_id, j.joined_id DESC";
 
 const IS_KNOWN: &str = "SELECT EXISTS (SELECT FROM accounts WHERE account_id = $1)";
 
 /// Of a contact's user ids, anonymous ids and joined contacts, each: a shared device collects
 /// anonymous ids without end, and an answer must hold them.
 const MAX_SHOWN: i64 = 1_000;
+/// Of its user ids and of its anonymous ids, each with what is around it in a message.
+const MAX_SHOWN_BYTES: i64 = 128 * 1024;
 
 /// What a contact is asked for by.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,9 +107,15 @@ pub struct StoredProfile {
     pub registers: String,
     pub create_time: DateTime<Utc>,
     pub update_time: DateTime<Utc>,
+    /// The newest, newest first.
     pub user_ids: Vec<String>,
+    pub user_id_count: i64,
+    /// As well.
     pub anonymous_ids: Vec<String>,
+    pub anonymous_id_count: i64,
+    /// As well, by when they were made.
     pub joined: Vec<ContactId>,
+    pub joined_count: i64,
 }
 
 impl Store {
@@ -188,30 +205,36 @@ async fn profiles(
             create_time: row.get(3),
             update_time: row.get(4),
             user_ids: Vec::new(),
+            user_id_count: 0,
             anonymous_ids: Vec::new(),
+            anonymous_id_count: 0,
             joined: Vec::new(),
+            joined_count: 0,
         })
         .collect();
     let ids: Vec<Uuid> = profiles.iter().map(|profile| profile.id.0).collect();
     let places: HashMap<Uuid, usize> = ids.iter().copied().zip(0..).collect();
     let identifiers = snapshot.prepare_cached(IDENTIFIERS).await?;
     let joined = snapshot.prepare_cached(JOINED).await?;
-    let sought: [&(dyn ToSql + Sync); 3] = [&account.0, &ids, &MAX_SHOWN];
+    let of_ids: [&(dyn ToSql + Sync); 4] = [&account.0, &ids, &MAX_SHOWN, &MAX_SHOWN_BYTES];
     let (identifiers, joined) = tokio::try_join!(
-        snapshot.query(&identifiers, &sought),
-        snapshot.query(&joined, &sought),
+        snapshot.query(&identifiers, &of_ids),
+        snapshot.query(&joined, &of_ids[..3]),
     )?;
     for row in identifiers {
         let profile = &mut profiles[places[&row.get::<_, Uuid>(0)]];
-        match row.get(1) {
-            USER_ID => profile.user_ids.push(row.get(2)),
-            ANONYMOUS_ID => profile.anonymous_ids.push(row.get(2)),
-            _ => {}
-        }
+        let (shown, count) = match row.get(1) {
+            USER_ID => (&mut profile.user_ids, &mut profile.user_id_count),
+            ANONYMOUS_ID => (&mut profile.anonymous_ids, &mut profile.anonymous_id_count),
+            _ => continue,
+        };
+        shown.push(row.get(2));
+        *count = row.get(3);
     }
     for row in joined {
         let profile = &mut profiles[places[&row.get::<_, Uuid>(0)]];
         profile.joined.push(ContactId(row.get(1)));
+        profile.joined_count = row.get(2);
     }
     Ok(profiles)
 }

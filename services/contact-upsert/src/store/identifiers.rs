@@ -2,7 +2,7 @@
 
 use tokio_postgres::Row;
 use weir_ids::AccountId;
-use weir_postgres::Failure;
+use weir_postgres::{Client, Failure};
 
 use super::Store;
 use crate::domain::KeyStrategy;
@@ -24,6 +24,14 @@ const CHANGE: &str = "
     SET unique_identifiers = $2, key_strategy = $3, identifiers_version = identifiers_version + 1
     WHERE account_id = $1
     RETURNING identifiers_version";
+
+const CASELESS: &str = "
+    SELECT $2 = ANY (caseless_identifiers) FROM accounts WHERE account_id = $1";
+
+/// Of many batches that would, the first.
+const KEEP_CASELESS: &str = "
+    UPDATE accounts SET caseless_identifiers = $2
+    WHERE account_id = $1 AND caseless_identifiers <> $2";
 
 const ANY: &str = "any";
 const NEXT_IF_EMPTY: &str = "next_if_empty";
@@ -76,6 +84,17 @@ impl Store {
         Ok(row.as_ref().and_then(UniqueIdentifiers::of))
     }
 
+    /// Whether values of this field are compared without case, as the account's batches said.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn is_caseless(&self, account: AccountId, field: &str) -> Result<bool, Failure> {
+        let client = self.client().await?;
+        let caseless = client.prepare_cached(CASELESS).await?;
+        let row = client.query_opt(&caseless, &[&account.0, &field]).await?;
+        Ok(row.is_some_and(|row| row.get(0)))
+    }
+
     /// Sets them under the next version, unless they stand already.
     ///
     /// # Errors
@@ -114,4 +133,19 @@ impl Store {
             ..wanted
         }))
     }
+}
+
+/// Writes down which identifiers are compared without case. Not within a batch: it waits for
+/// those that hold the row.
+///
+/// # Errors
+/// When PostgreSQL refuses.
+pub async fn keep_caseless(
+    client: &Client,
+    account: AccountId,
+    fields: &[&str],
+) -> Result<(), Failure> {
+    let keep = client.prepare_cached(KEEP_CASELESS).await?;
+    client.execute(&keep, &[&account.0, &fields]).await?;
+    Ok(())
 }

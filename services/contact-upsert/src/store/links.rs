@@ -159,6 +159,7 @@ mod tests {
             update: None,
             undated: false,
             no_values: false,
+            never_creates: false,
             funded: true,
             key: Uuid::nil(),
         }

@@ -56,7 +56,7 @@ async fn a_person_without_user_id_is_joined_and_everything_that_led_there_leads_
     let contact = service.user("u1").await;
     assert_eq!(contact.contact_id, older);
     assert_eq!(contact.joined_contact_ids, std::slice::from_ref(&younger));
-    assert_eq!(contact.anonymous_ids, ["a1", "a2", "a3"]);
+    assert_eq!(contact.anonymous_ids, ["a3", "a1", "a2"]);
     assert_eq!(fields(&contact).len(), 3);
     // Redirects are followed, and the one that went keeps what it knew.
     let followed = service.find(Key::ContactId(younger.clone())).await.unwrap();

@@ -1,9 +1,11 @@
 //! What stands in the account's row: the epoch of its units, and what tells its contacts apart.
 
+use std::sync::atomic::Ordering;
+
 use tonic::Code;
 use weir_proto::contact::v1::{
-    ChangeUniqueIdentifiersRequest, FenceUsageRequest, GetUniqueIdentifiersRequest, KeyStrategy,
-    VersionedIdentifiers,
+    BatchKey, ChangeUniqueIdentifiersRequest, CloseBatchesRequest, FenceUsageRequest,
+    GetUniqueIdentifiersRequest, KeyStrategy, VersionedIdentifiers,
 };
 use weir_reasons::Reason;
 use weir_rpc::{reason_of, told};
@@ -41,13 +43,70 @@ impl Service {
         Ok(answer.into_inner().identifiers.unwrap())
     }
 
-    async fn stands(&self) -> Option<VersionedIdentifiers> {
+    async fn stands(&self) -> Result<Option<VersionedIdentifiers>, tonic::Status> {
         let request = GetUniqueIdentifiersRequest {
             account_id: self.account.to_string(),
         };
-        let answer = self.client.clone().get_unique_identifiers(request).await;
-        answer.unwrap().into_inner().identifiers
+        let answer = self.client.clone().get_unique_identifiers(request).await?;
+        Ok(answer.into_inner().identifiers)
     }
+
+    async fn close(&self) -> Result<Vec<i64>, tonic::Status> {
+        let batch = BatchKey {
+            batch_id: uuid::Uuid::now_v7().to_string(),
+            window: WINDOW.to_owned(),
+        };
+        let request = CloseBatchesRequest {
+            account_id: self.account.to_string(),
+            batches: vec![batch],
+        };
+        let answer = self.client.clone().close_batches(request).await?;
+        Ok(answer.into_inner().units)
+    }
+
+    /// What each call answers that would write for an account, or say that nothing stands.
+    async fn refusals(&self) -> [Option<tonic::Status>; 5] {
+        let batch = self.batch(vec![identify(0, ("u1", "-"), LANA)]);
+        [
+            self.stands().await.err(),
+            self.change(&["phn::phone"], KeyStrategy::Any).await.err(),
+            self.close().await.err(),
+            self.fence(1).await.err(),
+            self.send(batch).await.err(),
+        ]
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_does_not_exist_is_refused_and_leaves_nothing() {
+    let service = Service::start().await;
+    let mapping = &service.mapping;
+    let anchors = "SELECT count(*) FROM accounts WHERE account_id = $1";
+    let unknown = service.account.to_string();
+    mapping.unknown.lock().unwrap().insert(unknown.clone());
+    for refused in service.refusals().await {
+        let refused = refused.unwrap();
+        assert_eq!(refused.code(), Code::NotFound, "{refused}");
+        assert_eq!(reason_of(&refused), Some(Reason::AccountUnknown));
+    }
+    mapping.away.store(true, Ordering::SeqCst);
+    for refused in service.refusals().await {
+        assert_eq!(refused.unwrap().code(), Code::Unavailable);
+    }
+    assert_eq!(service.count(anchors).await, 0);
+
+    // Once it is made, it is there, and known here from then on.
+    mapping.away.store(false, Ordering::SeqCst);
+    mapping.unknown.lock().unwrap().clear();
+    assert_eq!(service.stands().await.unwrap(), None);
+    assert_eq!(service.count(anchors).await, 0);
+    assert_eq!(service.close().await.unwrap(), [0]);
+    mapping.unknown.lock().unwrap().insert(unknown);
+    mapping.away.store(true, Ordering::SeqCst);
+    let [.., changed, closed, fenced, stored] = service.refusals().await;
+    assert!(changed.is_none() && closed.is_none() && fenced.is_none());
+    // Known, but of the epoch before.
+    assert_eq!(reason_of(&stored.unwrap()), Some(Reason::EpochPast));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -71,14 +130,14 @@ async fn a_past_epoch_is_told_the_one_that_stands_and_an_absurd_one_is_refused()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn unique_identifiers_change_until_the_first_contact_and_each_change_has_a_version() {
-    let service = Service::start().await;
-    assert_eq!(service.stands().await, None);
+    let mut service = Service::start().await;
+    assert_eq!(service.stands().await.unwrap(), None);
     let phone = || ["phn::phone", "str::email"];
     let changed = service.change(&phone(), KeyStrategy::Any).await.unwrap();
     assert_eq!(changed.version, 1);
     let again = service.change(&phone(), KeyStrategy::Any).await.unwrap();
     assert_eq!(again, changed);
-    assert_eq!(service.stands().await, Some(changed));
+    assert_eq!(service.stands().await.unwrap(), Some(changed));
     let other = service.change(&phone(), KeyStrategy::NextIfEmpty).await;
     assert_eq!(other.unwrap().version, 2);
     let none = service.change(&[], KeyStrategy::Any).await.unwrap();
@@ -114,10 +173,30 @@ async fn unique_identifiers_change_until_the_first_contact_and_each_change_has_a
     for wrong in [
         &["email"][..],
         &["str::email"; 2],
-        &["str::a", "str::b", "str::c"],
+        &["str::ei", "str::email", "phn::phone"],
+        &["int:cm:x"],
+        &["txt:cm:x"],
+        &["geo::city"],
+        &["dtz::b"],
+        &["str::email", "obj:cm:x"],
+        // Of no account.
+        &["str::nobody"],
+        &["phn::email"],
+        &["str:cm:"],
+        &[""],
     ] {
         let error = service.change(wrong, KeyStrategy::Any).await.unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument, "{wrong:?}");
+        assert!(error.message().contains("unique_identifiers"), "{error}");
+        // Nor are events stored under them.
+        let mut batch = service.batch(vec![identify(2, ("u2", "-"), LANA)]);
+        batch.unique_identifiers = wrong.iter().map(|field| (*field).to_owned()).collect();
+        let error = service.send(batch).await.unwrap_err();
+        assert_eq!(error.code(), Code::InvalidArgument, "{wrong:?}");
+    }
+    service.account = uuid::Uuid::now_v7();
+    for right in [&["phn:cm:mobile", "str:cm:x"][..], &["str::ei"], &[]] {
+        service.change(right, KeyStrategy::Any).await.unwrap();
     }
 }
 

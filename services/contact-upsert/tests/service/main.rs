@@ -6,6 +6,7 @@
 mod identifiers;
 mod identity;
 mod ledger;
+mod mapping;
 mod outage;
 mod plans;
 mod purge;

@@ -183,6 +183,9 @@ fn look_at(plan: &Value, faults: &mut Vec<String>) {
             faults.push(format!("{node} of {table} by {condition}"));
         }
     }
+    if condition.contains("(kind = ") && !condition.contains("(value = ") {
+        faults.push(format!("{node} of all of a kind: {condition}"));
+    }
     for below in plan["Plans"].as_array().into_iter().flatten() {
         look_at(below, faults);
     }

@@ -1,8 +1,10 @@
 //! Contacts, read back: bounded, and never failed by one of them.
 
+use std::sync::atomic::Ordering;
+
 use tonic::Code;
 use weir_proto::contact::v1::get_contact_request::Key;
-use weir_proto::contact::v1::{ListContactsRequest, ListContactsResponse};
+use weir_proto::contact::v1::{FieldKey, ListContactsRequest, ListContactsResponse};
 use weir_reasons::Reason;
 use weir_rpc::reason_of;
 
@@ -89,12 +91,109 @@ async fn a_contact_that_collected_ids_without_end_can_be_read() {
         .await
         .unwrap();
     let found = service.user("u1").await;
-    assert_eq!(
-        (found.user_ids.len(), found.anonymous_ids.len()),
-        (1, 1_000)
-    );
-    assert!(found.anonymous_ids.is_sorted());
+    assert_eq!((found.user_ids.len(), found.user_id_count), (1, 1));
+    // Each is of 241 to 245 bytes: fewer than a thousand are 128 KiB.
+    let shown = found.anonymous_ids.len();
+    assert!((500..550).contains(&shown), "{shown}");
+    assert_eq!(found.anonymous_id_count, 30_000);
     assert_eq!(service.pages(10).await, [[found.contact_id]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_ids_that_were_linked_last_are_shown_newest_first() {
+    let service = Service::start().await;
+    let made = service.upsert(vec![identify(0, ("u1", "-"), "")]).await;
+    let contact: uuid::Uuid = contact_id(&made, 0).parse().unwrap();
+    let client = service.sql().await;
+    for statement in [
+        "INSERT INTO identifiers (account_id, kind, value, contact_id, version, link_time,
+                                  event_time, message_id)
+         SELECT $1, 'a', 'a' || n % 7 || '-' || n, $2, 1, now() + n * interval '1 second', now(),
+                'm'
+         FROM generate_series(1, 1500) AS n",
+        "INSERT INTO joins SELECT $1, lpad(to_hex(n), 32, '0')::uuid, $2, now(), '[]'
+         FROM generate_series(1, 1200) AS n",
+        // It was joined into itself, by its row.
+        "INSERT INTO joins VALUES ($1, $2, $2, now(), '[]')",
+    ] {
+        client
+            .execute(statement, &[&service.account, &contact])
+            .await
+            .unwrap();
+    }
+    let found = service.user("u1").await;
+    let newest = (501..=1_500).rev().map(|n| format!("a{}-{n}", n % 7));
+    assert_eq!(found.anonymous_ids, newest.collect::<Vec<_>>());
+    assert_eq!(found.anonymous_id_count, 1_500);
+    assert_eq!((found.user_ids.len(), found.user_id_count), (1, 1));
+    assert_eq!(found.joined_contact_ids.len(), 1_000);
+    assert!(found.joined_contact_ids.is_sorted_by(|a, b| a > b));
+    assert_eq!(found.joined_contact_count, 1_201);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_largest_contact_there_can_be_is_read_by_a_client_as_it_comes() {
+    let service = Service::start().await;
+    let object = format!(r#"{{"k":"{}"}}"#, "x".repeat(14_990));
+    let choices = vec![format!("\"{}\"", "\u{1f600}".repeat(500)); 200].join(",");
+    let fields = (0..200).map(|n| format!(r#""obj:cm:{n:0>193}":{object}"#));
+    let lists = (0..2).map(|n| format!(r#""sst:cm:l{n}":[{choices}]"#));
+    let fields: Vec<String> = fields.chain(lists).collect();
+    let fields = format!("{{{}}}", fields.join(","));
+    let made = service
+        .upsert(vec![identify(0, ("u1", "-"), &fields)])
+        .await;
+    let contact: uuid::Uuid = contact_id(&made, 0).parse().unwrap();
+    let client = service.sql().await;
+    for statement in [
+        // Of 255 characters, each of four bytes.
+        "INSERT INTO identifiers (account_id, kind, value, contact_id, version, link_time,
+                                  event_time, message_id)
+         SELECT $1, kind, n || repeat(chr(128512), 254), $2, 1, now(), now(), 'm'
+         FROM generate_series(1, 1000) AS n, unnest(ARRAY['u', 'a']) AS kind",
+        "INSERT INTO joins SELECT $1, gen_random_uuid(), $2, now(), '[]'
+         FROM generate_series(1, 1000)",
+    ] {
+        client
+            .execute(statement, &[&service.account, &contact])
+            .await
+            .unwrap();
+    }
+    service.upsert(vec![identify(1, ("u2", "-"), "")]).await;
+    let found = service.user("u1").await;
+    assert_eq!((found.fields.len(), found.left_out_field_count), (201, 1));
+    assert_eq!(
+        (found.user_id_count, found.anonymous_id_count),
+        (1_001, 1_000)
+    );
+    assert!(found.user_ids.len() > 100 && found.anonymous_ids.len() > 100);
+    assert_eq!(found.joined_contact_ids.len(), 1_000);
+    // It fills more than a page, which is not the end of the list.
+    let pages = service.pages(10).await;
+    assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_is_found_by_what_is_written_otherwise_than_it_is_stored() {
+    let service = Service::start().await;
+    let fields = r#"{"phn::phone":"+61298765432","str::email":"Lana@x.org"}"#;
+    let mut batch = service.batch(vec![identify(0, ("u1", "-"), fields)]);
+    batch.unique_identifiers.push("phn::phone".to_owned());
+    service.send(batch).await.unwrap();
+    let field = |field_id: &str, value: &str| {
+        Key::Field(weir_proto::contact::v1::FieldKey {
+            field_id: field_id.to_owned(),
+            value: value.to_owned(),
+        })
+    };
+    for key in [
+        field("phn::phone", " +61 (2) 9876-5432"),
+        field("str::email", "\u{feff}LANA@x.org "),
+        Key::UserId("u1\u{200b} ".into()),
+    ] {
+        let found = service.find(key.clone()).await;
+        assert_eq!(found.unwrap().user_ids, ["u1"], "{key:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -141,12 +240,15 @@ async fn fields_of(service: &Service, user: &str) -> Vec<(String, String)> {
 async fn an_account_without_anything_is_asked_for_and_a_wrong_token_is_refused() {
     let service = Service::start().await;
     // Mapping is away, so nobody knows whether there is such an account.
+    service.mapping.away.store(true, Ordering::SeqCst);
     let unknown = service.page(10, "").await.unwrap_err();
     assert_eq!(unknown.code(), Code::Unavailable);
     let unknown = service.find(Key::UserId("u1".into())).await.unwrap_err();
     assert_eq!(unknown.code(), Code::Unavailable);
     // What is stored here is an answer by itself.
+    service.mapping.away.store(false, Ordering::SeqCst);
     service.upsert(vec![identify(0, ("u1", "-"), "")]).await;
+    service.mapping.away.store(true, Ordering::SeqCst);
     service.user("u1").await;
     let nobody = service.find(Key::UserId("u2".into())).await.unwrap_err();
     assert_eq!(reason_of(&nobody), Some(Reason::ContactUnknown));
@@ -157,4 +259,49 @@ async fn an_account_without_anything_is_asked_for_and_a_wrong_token_is_refused()
         .await
         .unwrap();
     assert!(last.contacts.is_empty() && last.next_page_token.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_is_found_without_case_by_fields_of_type_e_mail_alone() {
+    let service = Service::start().await;
+    let caseless = "SELECT cardinality(caseless_identifiers)::bigint FROM accounts
+                    WHERE account_id = $1";
+    let fields = r#"{"str:cm:code":"a@b","str:cm:mail":"Lana@x.org"}"#;
+    let mut batch = service.batch(vec![identify(0, ("u1", "-"), fields)]);
+    batch.unique_identifiers = vec!["str:cm:code".into(), "str:cm:mail".into()];
+    batch.caseless_identifiers = vec!["str:cm:mail".into()];
+    service.send(batch.clone()).await.unwrap();
+    assert_eq!(service.count(caseless).await, 1);
+    let find = async |field: &str, value: &str| {
+        let key = Key::Field(FieldKey {
+            field_id: field.into(),
+            value: value.into(),
+        });
+        service.find(key).await.map(|contact| contact.contact_id)
+    };
+    let contact = service.user("u1").await.contact_id;
+    for (field, value) in [
+        ("str:cm:mail", "lana@x.org"),
+        ("str:cm:mail", "LANA@X.org"),
+        ("str:cm:code", "a@b"),
+    ] {
+        assert_eq!(find(field, value).await.unwrap(), contact, "{value}");
+    }
+    for (field, value) in [("str:cm:code", "A@b"), ("str:cm:mail", "l@x.org")] {
+        let nobody = find(field, value).await.unwrap_err();
+        assert_eq!(reason_of(&nobody), Some(Reason::ContactUnknown), "{value}");
+    }
+
+    // The account's fields as they are now; what stands in the row already is not written.
+    let row = "SELECT xmin::text::bigint FROM accounts WHERE account_id = $1";
+    batch.batch_id = uuid::Uuid::now_v7().to_string();
+    let before = service.count(row).await;
+    service.send(batch.clone()).await.unwrap();
+    assert_eq!(service.count(row).await, before);
+    batch.batch_id = uuid::Uuid::now_v7().to_string();
+    batch.caseless_identifiers = vec!["str:cm:code".into()];
+    batch.events = vec![identify(1, ("u2", "-"), r#"{"str:cm:code":"C@d"}"#)];
+    service.send(batch).await.unwrap();
+    assert!(find("str:cm:code", "C@D").await.is_ok());
+    assert!(find("str:cm:mail", "LANA@X.org").await.is_err());
 }

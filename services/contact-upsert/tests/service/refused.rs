@@ -1,4 +1,4 @@
-//! Values that PostgreSQL does not take, and what they cost.
+//! Values that PostgreSQL does not take, contacts that can't be read, and what they cost.
 
 use crate::support::*;
 
@@ -80,4 +80,64 @@ async fn where_too_much_is_refused_the_batch_fails_and_stores_nothing() {
         .unwrap_err();
     assert_eq!(error.code(), tonic::Code::Internal);
     assert_eq!(service.units().await, 0);
+}
+
+/// By somebody's hand.
+async fn spoil(service: &Service, contact: &str, broken: &str) {
+    let client = service.sql().await;
+    let spoil = format!("UPDATE contacts SET {broken} WHERE account_id = $1 AND contact_id = $2");
+    let contact: uuid::Uuid = contact.parse().unwrap();
+    let spoilt = client
+        .execute(&spoil, &[&service.account, &contact])
+        .await
+        .unwrap();
+    assert_eq!(spoilt, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_that_cannot_be_read_costs_the_events_of_others_nothing() {
+    let service = Service::start().await;
+    let known = [
+        identify(0, ("u1", "a1"), r#"{"str::email":"broken@x.org"}"#),
+        identify(0, ("u2", "-"), ""),
+        identify(0, ("u3", "-"), ""),
+    ];
+    let made = service.upsert(known.to_vec()).await;
+    spoil(&service, &contact_id(&made, 0), "fields = '[1]'").await;
+    spoil(&service, &contact_id(&made, 1), "registers = '{\"x\":7}'").await;
+
+    // More than a few, by each of the identifiers, and one that is refused besides.
+    let mut events: Vec<_> = (10..60).map(good).collect();
+    let mail = r#"{"str::email":"Broken@x.org"}"#;
+    let mut bad = Vec::new();
+    for at in (0..40).step_by(2) {
+        events[at] = match at % 5 {
+            0 => identify(60 + at as i64, ("u1", "-"), r#"{"str::first":"L"}"#),
+            1 => identify(60 + at as i64, ("-", "a1"), ""),
+            2 => track(60 + at as i64, ("u3", "-"), mail),
+            3 => find(60 + at as i64, ("u1", "-")),
+            _ => identify(60 + at as i64, ("u2", "a9"), ""),
+        };
+        bad.push(at);
+    }
+    events[41] = identify(200, ("u3", "-"), &bottomless());
+    bad.push(41);
+    let good = 50 - bad.len() as i64;
+    let answer = service.upsert(events.clone()).await;
+    for (n, status) in statuses(&answer).into_iter().enumerate() {
+        let expected = if bad.contains(&n) { Unstorable } else { Stored };
+        assert_eq!(status, expected, "{n}");
+        assert_eq!(answer.results[n].contact_id.is_empty(), bad.contains(&n));
+    }
+    assert_eq!((answer.units, service.units().await), (good, 3 + good));
+
+    // Nothing was remembered of them: once the row is mended they are stored.
+    let first = events[0].clone();
+    let alone = service.upsert(vec![first.clone()]).await;
+    assert_eq!((statuses(&alone), alone.units), (vec![Unstorable], 0));
+    let mended = r#"fields = '{"str::email":"broken@x.org"}'"#;
+    spoil(&service, &contact_id(&made, 0), mended).await;
+    let again = service.upsert(vec![first]).await;
+    assert_eq!((statuses(&again), again.units), (vec![Stored], 1));
+    assert_eq!(contact_id(&again, 0), contact_id(&made, 0));
 }

@@ -51,23 +51,15 @@ async fn an_account_keeps_as_many_as_it_may_and_the_oldest_go() {
     let send = async |people: std::ops::Range<i64>| {
         let finds = people.map(|n| find(n, (&format!("u{n}"), "-")));
         let mut batch = service.batch(finds.collect());
-        batch.kept_removes_limit = 10;
+        batch.kept_removes_limit = Some(10);
         service.send(batch).await.unwrap()
     };
     send(0..4).await;
     send(4..8).await;
     assert_eq!(service.count(KEPT).await, 8);
     send(8..14).await;
-    let client = service.sql().await;
-    let left = client
-        .query(
-            "SELECT value FROM kept_removes WHERE account_id = $1",
-            &[&service.account],
-        )
-        .await
-        .unwrap();
-    let left: HashSet<String> = left.iter().map(|row| row.get(0)).collect();
-    assert_eq!(left, (4..14).map(|n| format!("u{n}")).collect());
+    let latest = (4..14).map(|n| format!("u{n}"));
+    assert_eq!(service.kept().await, latest.collect());
     // Who comes after its remove was dropped is linked all the same.
     service
         .upsert(vec![
@@ -77,6 +69,60 @@ async fn an_account_keeps_as_many_as_it_may_and_the_oldest_go() {
         .await;
     assert_eq!(service.count(HANDED_OVER).await, 1);
     assert_eq!(service.user("u0").await.user_ids, ["u0"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_oldest_removes_of_one_batch_go_first_whatever_their_people_are_called() {
+    let service = Service::start().await;
+    // Neither the order of the ids nor that of the events is the order of their times.
+    let seconds = (0..25).map(|n| (n * 7) % 25);
+    let finds = seconds.map(|second| find(second, (&format!("b{second}"), "-")));
+    let mut batch = service.batch(finds.collect());
+    batch.kept_removes_limit = Some(10);
+    let kept = service.send(batch).await.unwrap();
+    assert_eq!(statuses(&kept), [Kept; 25]);
+    let latest = (15..25).map(|n| format!("b{n}"));
+    assert_eq!(service.kept().await, latest.collect());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_that_may_keep_none_keeps_none_and_less_than_none_is_refused() {
+    let service = Service::start().await;
+    let mut batch = service.batch(vec![find(1, ("u1", "-"))]);
+    service.send(batch.clone()).await.unwrap();
+    assert_eq!(service.count(KEPT).await, 1);
+    batch.batch_id = uuid::Uuid::now_v7().to_string();
+    batch.kept_removes_limit = Some(0);
+    batch.events = vec![find(2, ("u2", "-"))];
+    assert_eq!(
+        statuses(&service.send(batch.clone()).await.unwrap()),
+        [Kept]
+    );
+    assert_eq!(service.count(KEPT).await, 0);
+    let wrong = check_identifiers(&service.database.superuser_url).await;
+    assert_eq!(wrong, Vec::<String>::new());
+    batch.kept_removes_limit = Some(-1);
+    let refused = service.send(batch).await.unwrap_err();
+    assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remove_whose_time_is_over_gives_way_to_an_earlier_one_before_it_is_purged() {
+    let service = Service::start().await;
+    service.upsert(vec![find(9, ("u1", "-"))]).await;
+    let earlier = "SELECT count(*) FROM kept_removes
+                   WHERE account_id = $1 AND message_id = 'm5' AND keep_until > now()";
+    service.upsert(vec![find(4, ("u1", "-"))]).await;
+    assert_eq!(service.count(KEPT).await, 1);
+    let client = service.sql().await;
+    let over = "UPDATE kept_removes SET keep_until = now() - interval '1 second'
+                WHERE account_id = $1 AND message_id = 'm9'";
+    let overdue = client.execute(over, &[&service.account]).await.unwrap();
+    assert_eq!(overdue, 1);
+    service.upsert(vec![find(5, ("u1", "-"))]).await;
+    assert_eq!(service.count(earlier).await, 1);
+    service.upsert(vec![identify(10, ("u1", "-"), "")]).await;
+    assert_eq!(service.count(HANDED_OVER).await, 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -219,6 +265,14 @@ async fn a_remove_that_is_kept_beside_another_one_meanwhile_is_handed_over_as_we
 }
 
 impl Service {
+    /// Under which ids removes are kept.
+    async fn kept(&self) -> HashSet<String> {
+        let values = "SELECT value FROM kept_removes WHERE account_id = $1";
+        let client = self.sql().await;
+        let rows = client.query(values, &[&self.account]).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
     /// As the edge's caller does.
     async fn patiently(
         &self,

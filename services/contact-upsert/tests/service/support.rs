@@ -1,5 +1,7 @@
 //! A service in this process, and short ways to speak to it.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use clap::Parser;
 use prost_types::Timestamp;
@@ -14,6 +16,8 @@ use weir_proto::contact::v1::{
     UpsertContactsResponse, UpsertMode, UpsertStatus, get_contact_request, value,
 };
 use weir_stack::{TestDatabase, TestServers};
+
+use crate::mapping::Mapping;
 
 pub use UpsertStatus::{Kept, NotFunded, NothingNew, Refused, Repeated, Stored, Unstorable};
 
@@ -32,6 +36,7 @@ pub struct Service {
     pub client: ContactServiceClient<weir_rpc::Channel>,
     pub database: TestDatabase,
     pub account: Uuid,
+    pub mapping: Arc<Mapping>,
     task: JoinHandle<()>,
 }
 
@@ -56,6 +61,7 @@ impl Service {
     }
 
     pub async fn start_in(database: TestDatabase, activity: &str, audience: &str) -> Self {
+        let mapping = Arc::new(Mapping::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let config = Config::try_parse_from([
@@ -64,6 +70,8 @@ impl Service {
             &database.url_for("contact"),
             "--activity-url",
             activity,
+            "--mapping-url",
+            &mapping.serve().await,
             "--audience-url",
             audience,
         ])
@@ -78,6 +86,7 @@ impl Service {
             client: ContactServiceClient::new(channel),
             database,
             account: Uuid::now_v7(),
+            mapping,
             task,
         }
     }
@@ -87,7 +96,7 @@ impl Service {
         UpsertContactsRequest {
             identifiers_version: 0,
             caseless_identifiers: Vec::new(),
-            kept_removes_limit: 0,
+            kept_removes_limit: None,
             account_id: self.account.to_string(),
             batch_id: Uuid::now_v7().to_string(),
             window: WINDOW.to_owned(),
@@ -175,6 +184,7 @@ pub fn identify(second: i64, ids: (&str, &str), fields: &str) -> ContactEvent {
         membership_update: None,
         undated: false,
         no_values: false,
+        never_creates: false,
         funded: true,
         event_key: Vec::new().into(),
     })

@@ -11,10 +11,13 @@ use weir_rpc::Deadline;
 use super::MAX_EVENTS;
 use crate::clients::{Caller, ContactSettings, Entitlement, Reservation};
 use crate::domain::envelope::{Envelope, Kind, Reader, Reading, Refusal};
-use crate::domain::outcome::{Limit, Limits, Progress, Start};
+use crate::domain::outcome::{Limit, Limits, Outcome, Progress, Start, outcome};
 use crate::domain::reading::read_all;
 use crate::domain::split::{Unsplittable, without_mark};
 use crate::domain::stages::{ActivitySaid, IgnoredValue, Mapped, Meter};
+
+/// More than the stores are sent of an event beside its texts, in bytes.
+const BESIDE: usize = 512;
 
 pub(super) struct Batch {
     /// Stands for the request in the source's log; a UUID.
@@ -26,7 +29,11 @@ pub(super) struct Batch {
     pub deadline: Deadline,
     /// As it came: the events are where their spans are.
     pub body: Bytes,
+    /// Where in the request its first event stands: not in front, in a later part of one.
+    pub first: usize,
     pub events: Vec<Event>,
+    /// Whether mapping has spoken of its events.
+    pub is_mapped: bool,
     pub settings: ContactSettings,
     /// None until mapping has spoken.
     pub entitlement: Option<Entitlement>,
@@ -89,7 +96,9 @@ impl Batch {
             arrival,
             deadline,
             body,
+            first: 0,
             events,
+            is_mapped: false,
             settings: ContactSettings::default(),
             entitlement: None,
             reservation: None,
@@ -106,6 +115,43 @@ impl Batch {
             event.mapped.is_some() && also(event)
         };
         (0..self.events.len()).filter(taken).collect()
+    }
+
+    /// Takes out the later half of its events, as a part of its own. Nothing of any is stored.
+    pub fn split(&mut self) -> Self {
+        let at = self.events.len().div_ceil(2);
+        self.reservation = None;
+        Self {
+            id: self.id.clone(),
+            caller: self.caller.clone(),
+            body: self.body.clone(),
+            first: self.first + at,
+            events: self.events.split_off(at),
+            settings: self.settings.clone(),
+            reservation: None,
+            ..*self
+        }
+    }
+
+    /// Where in the body its events are.
+    pub fn span(&self) -> Range<usize> {
+        match (self.events.first(), self.events.last()) {
+            (Some(first), Some(last)) => first.span.start..last.span.end,
+            _ => 0..0,
+        }
+    }
+
+    /// About how many bytes its events come to on their way to the stores.
+    pub fn size(&self) -> usize {
+        self.events.iter().map(Event::size).sum()
+    }
+
+    pub fn outcomes(&self) -> Vec<Outcome> {
+        let limits = self.limits();
+        let events = self.events.iter();
+        events
+            .map(|event| outcome(&event.progress, &limits))
+            .collect()
     }
 
     /// Forgets what the stores said, since they undid it.
@@ -172,6 +218,22 @@ impl Event {
             first_time: None,
             ignored: Vec::new(),
         }
+    }
+
+    fn size(&self) -> usize {
+        let (Some(mapped), Content::Good(envelope)) = (&self.mapped, &self.content) else {
+            return 0;
+        };
+        let activity = mapped.activity.as_ref();
+        let texts = [
+            &mapped.fields_json,
+            &envelope.user_id,
+            &envelope.anonymous_id,
+            &envelope.message_id,
+            &envelope.event_name,
+        ];
+        let texts: usize = texts.iter().map(|text| text.len()).sum();
+        texts + activity.map_or(0, |activity| activity.attributes_json.len()) + BESIDE
     }
 
     /// When it counts as having happened: an event without a timestamp keeps the time of its

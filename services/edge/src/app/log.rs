@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tracing::Instrument;
+use weir_reasons::Reason;
 use weir_rpc::Deadline;
 
 use super::App;
-use super::batch::{Batch, Content};
+use super::batch::{Batch, Content, Event};
+use crate::domain::envelope::{Envelope, Refusal};
 use crate::domain::log::{About, Line, Lines};
 use crate::domain::outcome::Outcome;
 use crate::metrics;
@@ -60,7 +62,8 @@ impl App {
 
 fn lines(batch: &Batch, outcomes: &[Outcome]) -> Vec<Line> {
     let mut lines = Lines::default();
-    for (index, (event, outcome)) in batch.events.iter().zip(outcomes).enumerate() {
+    for (place, (event, outcome)) in batch.events.iter().zip(outcomes).enumerate() {
+        let index = batch.first + place;
         let about = |message_id, event_name| About {
             kind: batch.kind,
             index,
@@ -69,8 +72,9 @@ fn lines(batch: &Batch, outcomes: &[Outcome]) -> Vec<Line> {
         };
         match &event.content {
             Content::Good(envelope) => {
-                let about = about(&*envelope.message_id, &*envelope.event_name);
-                lines.answered(about, outcome, None);
+                let about = about(envelope.sent_message_id(), &*envelope.event_name);
+                let late = past_retention(batch, event, envelope, outcome);
+                lines.answered(about, outcome, late.as_ref());
                 lines.absent(about, envelope);
                 for value in &event.ignored {
                     lines.ignored(about, value, outcome);
@@ -84,4 +88,18 @@ fn lines(batch: &Batch, outcomes: &[Outcome]) -> Vec<Line> {
         }
     }
     lines.into_lines()
+}
+
+/// What is at fault of an event that is too old for its activity: mapping only says that it is.
+fn past_retention(
+    batch: &Batch,
+    event: &Event,
+    envelope: &Envelope,
+    outcome: &Outcome,
+) -> Option<Refusal> {
+    if outcome.code != Some(Reason::PastRetention) {
+        return None;
+    }
+    let text = str::from_utf8(batch.body.get(event.span.clone())?).ok()?;
+    Some(envelope.past_retention(text, outcome.message.clone()))
 }

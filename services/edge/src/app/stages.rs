@@ -18,33 +18,37 @@ use crate::domain::stages::{
 impl App {
     /// Has the batch mapped; refused events are sent along for their samples.
     pub(super) async fn map(&self, batch: &mut Batch) -> Result<(), Failure> {
+        batch.is_mapped = false;
+        let whole = batch.span();
         let mut places = Vec::with_capacity(batch.events.len());
         let mut sent = Vec::with_capacity(batch.events.len());
         // Samples were taken when it was mapped for the first time.
         let is_first = batch.refused_identifiers_version.is_none();
         for (place, event) in batch.events.iter().enumerate() {
-            let index = u32::try_from(place).unwrap_or(u32::MAX);
+            let index = u32::try_from(batch.first + place).unwrap_or(u32::MAX);
+            let span = event.span.start - whole.start..event.span.end - whole.start;
             match &event.content {
                 Content::Good(envelope)
                     if event.progress.audience != Some(AudienceSaid::Failed) =>
                 {
-                    sent.push(EventToMap::Good(index, &event.span, envelope));
+                    sent.push(EventToMap::Good(index, span, envelope));
                 }
                 Content::Refused(refusal) if is_first => {
-                    sent.push(EventToMap::Refused(index, &event.span, refusal));
+                    sent.push(EventToMap::Refused(index, span, refusal));
                 }
                 Content::Good(_) | Content::Refused(_) | Content::Echo(_) => continue,
             }
             places.push(place);
         }
         if sent.is_empty() {
+            batch.is_mapped = true;
             return Ok(());
         }
         let request = MapRequest {
             batch_id: &batch.id,
             kind: batch.kind,
             arrival: batch.arrival,
-            body: &batch.body,
+            body: batch.body.slice(whole),
             refused_identifiers_version: batch.refused_identifiers_version,
         };
         let answer = self
@@ -52,6 +56,7 @@ impl App {
             .map_events(&batch.caller, &request, &sent, batch.deadline)
             .await?;
         drop(sent);
+        batch.is_mapped = true;
         batch.settings = answer.settings;
         batch.entitlement = Some(answer.entitlement);
         for (place, said) in places.into_iter().zip(answer.results) {
@@ -100,6 +105,7 @@ impl App {
                     mode,
                     fields_json: &event.mapped().fields_json,
                     no_values: event.progress.traits != Traits::Values,
+                    never_creates: event.progress.never_creates(),
                     funded: *funded,
                 }
             })

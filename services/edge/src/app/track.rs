@@ -233,8 +233,8 @@ fn with_contact(batch: &Batch, places: &[usize]) -> Vec<usize> {
     places.iter().copied().filter(wants).collect()
 }
 
-/// What makes two tracks one activity (semantics 4.5): the name, the message, when, and who. Of
-/// two without a timestamp their content tells.
+/// What makes two tracks one activity (semantics 4.5): the name, the message, when, and who. Two
+/// without a timestamp happened when the first was received.
 fn activity_key(event: &Event) -> impl Eq + Hash {
     let envelope = event.envelope();
     let is_known = !envelope.user_id.is_empty();
@@ -243,11 +243,7 @@ fn activity_key(event: &Event) -> impl Eq + Hash {
     } else {
         &envelope.anonymous_id
     };
-    let when = if envelope.dated {
-        Ok(envelope.micros)
-    } else {
-        Err(envelope.key)
-    };
+    let when = envelope.dated.then_some(envelope.micros);
     (
         &*envelope.event_name,
         &*envelope.message_id,

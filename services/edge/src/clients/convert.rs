@@ -91,6 +91,7 @@ pub(super) fn mapping_said(result: mapping::MappedEvent) -> Option<MappingSaid> 
                 mapping::MappedTraits::Values => Traits::Values,
                 mapping::MappedTraits::Clears => Traits::Clears,
                 mapping::MappedTraits::AllIgnored => Traits::AllIgnored,
+                mapping::MappedTraits::ClearsRestIgnored => Traits::ClearsRestIgnored,
                 // Nobody may guess whether a contact is to be made.
                 mapping::MappedTraits::Unspecified => return None,
             },
@@ -225,7 +226,8 @@ pub(super) fn applied(result: audience::WishResult) -> WishSaid {
         audience::WishStatus::HeldBack => WishSaid::HeldBack,
         audience::WishStatus::Overtaken => WishSaid::Overtaken,
         audience::WishStatus::UnknownAudience => WishSaid::UnknownAudience,
-        audience::WishStatus::Unstorable | audience::WishStatus::Unspecified => WishSaid::Failed,
+        audience::WishStatus::Unstorable => WishSaid::Unstorable,
+        audience::WishStatus::Unspecified => WishSaid::Failed,
     }
 }
 

@@ -25,7 +25,7 @@ pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<
             }
             wire.text(7, &envelope.event_name);
             wire.time(8, timestamp(envelope.micros));
-            wire.text(9, &envelope.message_id);
+            wire.text(9, envelope.sent_message_id());
             span(wire, 11, Some(place));
             wire.number(12, *index);
         }
@@ -85,6 +85,7 @@ pub(super) fn contact_event(wire: &mut Wire, event: &ContactToUpsert<'_>) {
     }
     wire.flag(11, !event.envelope.dated);
     wire.flag(12, event.no_values);
+    wire.flag(13, event.never_creates);
 }
 
 /// An `activity.ActivityEvent`.

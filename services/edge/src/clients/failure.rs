@@ -61,6 +61,12 @@ impl Failure {
         Self::of(hop, Cause::Away, Code::DeadlineExceeded)
     }
 
+    /// Whether the answer is larger than a message may be; to fewer events it is smaller.
+    pub fn is_outgrown(&self) -> bool {
+        // The service sees it coming, or this side refuses to read it.
+        self.reason == Some(Reason::AnswerTooLarge) || self.code == Code::OutOfRange
+    }
+
     fn of(hop: &'static str, cause: Cause, code: Code) -> Self {
         Self {
             hop,

@@ -220,7 +220,7 @@ impl Clients {
             existing_only: settings.0.existing_only,
             identifiers_version: settings.0.identifiers_version,
             caseless_identifiers: settings.0.caseless_identifiers.clone(),
-            kept_removes_limit: entitlement.kept_removes(),
+            kept_removes_limit: Some(entitlement.kept_removes()),
             events: Vec::new(),
         };
         let payloads: usize = events.iter().map(|event| event.fields_json.len()).sum();

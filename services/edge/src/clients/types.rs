@@ -79,16 +79,16 @@ pub struct MapRequest<'a> {
     pub kind: Kind,
     /// Unix time in microseconds.
     pub arrival: i64,
-    pub body: &'a Bytes,
+    pub body: Bytes,
     /// Of the unique identifiers that contact-upsert refused.
     pub refused_identifiers_version: Option<i64>,
 }
 
 /// An event on its way to mapping; a refused one for its sample alone. With its index in the
-/// batch and its place in the body.
+/// request and its place in the body.
 pub enum EventToMap<'a> {
-    Good(u32, &'a Range<usize>, &'a Envelope),
-    Refused(u32, &'a Range<usize>, &'a Refusal),
+    Good(u32, Range<usize>, &'a Envelope),
+    Refused(u32, Range<usize>, &'a Refusal),
 }
 
 /// What a batch asks quota for.
@@ -154,6 +154,8 @@ pub struct ContactToUpsert<'a> {
     pub fields_json: &'a str,
     /// See the contract.
     pub no_values: bool,
+    /// See the contract.
+    pub never_creates: bool,
     pub funded: bool,
 }
 

@@ -16,7 +16,7 @@ use weir_ids::TimedKey;
 use weir_reasons::Reason;
 
 use super::json::{self, Fault};
-use super::text::cut;
+use super::text::{cut, scalar};
 use event::Event;
 use members::Members;
 
@@ -56,8 +56,10 @@ pub struct Envelope {
     pub micros: i64,
     /// Whether the event brought a timestamp.
     pub dated: bool,
-    /// The event's, or else a fresh one.
+    /// The event's, or else a fresh one (see [`Self::sent_message_id`]).
     pub message_id: ByteString,
+    /// The event came without a message id that can be used.
+    pub is_nameless: bool,
     /// Stands for endpoint, message, timestamp and content (semantics 1.4). An event without
     /// a timestamp has the same key whenever it arrives.
     pub key: TimedKey,
@@ -68,6 +70,8 @@ pub struct Envelope {
     pub properties: Option<Range<usize>>,
     pub location: Option<Range<usize>>,
     pub ip: Option<Ipv4Addr>,
+    /// Of a timestamp, as it was sent.
+    pub timestamp: Option<Range<usize>>,
     /// An anonymous id that can't be used and is taken for absent; for the source's log.
     pub ignored: Option<Box<Refusal>>,
 }
@@ -79,6 +83,26 @@ impl Envelope {
         if !self.dated {
             let index = i64::try_from(index).unwrap_or(i64::MAX);
             self.micros = self.micros.saturating_add(index);
+        }
+    }
+
+    /// What the customer knows the event by; empty where it came without an id. A fresh one
+    /// means nothing to people.
+    pub fn sent_message_id(&self) -> &str {
+        if self.is_nameless {
+            ""
+        } else {
+            &self.message_id
+        }
+    }
+
+    /// As [`Refusal`] for what mapping found to be too old. `event` is the text of this one.
+    pub fn past_retention(&self, event: &str, reason: Cow<'static, str>) -> Refusal {
+        let raw = self.timestamp.clone().and_then(|span| event.get(span));
+        let sent = raw.and_then(scalar).unwrap_or_default();
+        Refusal {
+            value: cut(&sent, SHOWN),
+            ..Refusal::new(Reason::PastRetention, "timestamp", reason)
         }
     }
 }

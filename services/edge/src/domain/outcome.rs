@@ -94,7 +94,10 @@ impl Progress {
     pub fn wants_contact(&self) -> bool {
         let says_something = match self.kind {
             Kind::Identify | Kind::Member => self.traits != Traits::AllIgnored,
-            Kind::Track => matches!(self.traits, Traits::Values | Traits::Clears),
+            Kind::Track => matches!(
+                self.traits,
+                Traits::Values | Traits::Clears | Traits::ClearsRestIgnored
+            ),
         };
         says_something || self.wish.is_some()
     }
@@ -105,6 +108,12 @@ impl Progress {
         self.kind == Kind::Track
             && matches!(self.traits, Traits::None | Traits::AllIgnored)
             && self.wish == Some(WishMode::Remove)
+    }
+
+    /// Whether it makes no contact even of a new identifier: a null beside ignored traits is
+    /// nothing where there is nobody (semantics 2.6, 2.8).
+    pub fn never_creates(&self) -> bool {
+        self.kind != Kind::Track && self.traits == Traits::ClearsRestIgnored && self.wish.is_none()
     }
 
     /// Whether its activity is left out, since nothing of the event is to be stored, or it is to
@@ -175,6 +184,9 @@ fn of_identify(progress: &Progress, limits: &Limits) -> Outcome {
     match progress.contact {
         Some(ContactSaid::Stored | ContactSaid::Repeated) => of_wish(progress),
         Some(ContactSaid::Kept) if progress.wish == Some(WishMode::Remove) => Outcome::ok(),
+        Some(ContactSaid::NotFound) if progress.never_creates() => {
+            Outcome::new(422, Reason::NothingValid, NOTHING_VALID)
+        }
         Some(ContactSaid::NothingNew) => nothing_new(progress),
         Some(ContactSaid::NotFunded) => match profile_limit(limits) {
             Some(why) => Outcome::new(429, Reason::ProfileLimit, why),
@@ -220,12 +232,18 @@ fn of_track(progress: &Progress, limits: &Limits) -> Outcome {
     if !progress.wants_contact() {
         return match progress.traits {
             Traits::AllIgnored => partial(Reason::ContactNothingValid, NOTHING_VALID),
-            Traits::None | Traits::Values | Traits::Clears => Outcome::ok(),
+            _ => Outcome::ok(),
         };
     }
     match progress.contact {
         Some(ContactSaid::Stored | ContactSaid::Repeated | ContactSaid::NothingNew) => {
             of_wish(progress)
+        }
+        // Without the nulls, nothing but ignored traits.
+        Some(ContactSaid::NotFound)
+            if progress.traits == Traits::ClearsRestIgnored && progress.wish.is_none() =>
+        {
+            partial(Reason::ContactNothingValid, NOTHING_VALID)
         }
         // Nobody to remove or to clear a field of, so nothing is left undone.
         Some(ContactSaid::NotFound | ContactSaid::Kept)
@@ -261,6 +279,7 @@ fn of_wish(progress: &Progress) -> Outcome {
         (Some(_), Some(WishSaid::UnknownAudience)) => {
             Outcome::new(400, Reason::AudienceUnknown, GONE)
         }
+        (Some(_), Some(WishSaid::Unstorable)) => Outcome::new(400, Reason::Unstorable, UNSTORABLE),
         (Some(_), Some(WishSaid::Failed)) => audiences_away(),
         (Some(_), None) => ours(),
     }

@@ -33,6 +33,9 @@ pub enum Traits {
     Clears,
     /// Each of its mapped traits was ignored.
     AllIgnored,
+    /// Nulls, and besides them nothing but ignored traits: as clears where there is a contact,
+    /// as all ignored where there is none.
+    ClearsRestIgnored,
 }
 
 /// An event's typed values.
@@ -97,6 +100,8 @@ pub enum WishSaid {
     HeldBack,
     Overtaken,
     UnknownAudience,
+    /// The database does not take a value of it.
+    Unstorable,
     /// Nobody could be asked.
     Failed,
 }

@@ -17,6 +17,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::Front;
 use super::admission::Admission;
 use super::keys::Keys;
+use super::readiness::Readiness;
 use super::refusal::Refusals;
 use super::stall::Stream;
 use crate::app::App;
@@ -48,6 +49,7 @@ pub async fn serve(
             config.max_account_requests,
             config.max_bodies_mib * 1024 * 1024,
         ),
+        readiness: Readiness::default(),
         stopping: AtomicBool::new(false),
     });
     let graceful = GracefulShutdown::new();

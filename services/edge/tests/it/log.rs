@@ -122,6 +122,35 @@ async fn ordinary_refusals_of_a_batch_are_one_line_for_each_name() {
 }
 
 #[tokio::test]
+async fn events_of_which_nothing_is_valid_do_not_push_out_why() {
+    let edge = Edge::start().await;
+    let events: Vec<Value> = (0..500)
+        .map(|n| json!({"user_id": format!("u{n}"), "event": "e", "traits": {"x": "ignored"}}))
+        .collect();
+    let answer = edge.identify(json!(events)).await;
+    assert_eq!(answer.statuses(), [422; 500]);
+    edge.eventually("a line is there", |stub| !stub.state().log.is_empty())
+        .await;
+    let answer = edge.track(json!(events)).await;
+    assert_eq!(answer.statuses(), [206; 500]);
+    edge.eventually("the lines are there", |stub| stub.state().log.len() >= 2)
+        .await;
+    let state = edge.stub.state();
+    let seen: Vec<_> = state
+        .log
+        .iter()
+        .map(|line| (&*line.code, &*line.event_name, line.count, line.index))
+        .collect();
+    assert_eq!(
+        seen,
+        [
+            ("NOTHING_VALID", "", 500, 499),
+            ("CONTACT_NOTHING_VALID", "e", 500, 499),
+        ]
+    );
+}
+
+#[tokio::test]
 async fn a_batch_that_is_wrong_in_a_thousand_ways_goes_in_calls_of_a_thousand_lines() {
     let edge = Edge::start().await;
     let events: Vec<Value> = (0..1_000)
@@ -140,4 +169,43 @@ async fn a_batch_that_is_wrong_in_a_thousand_ways_goes_in_calls_of_a_thousand_li
     })
     .await;
     assert_eq!(edge.stub.state().log_calls, [1_000, 1_000]);
+}
+
+#[tokio::test]
+async fn what_is_too_old_is_told_with_its_time() {
+    let edge = Edge::start().await;
+    let answer = edge
+        .track(json!([
+            {"user_id": "u", "event": "e"},
+            {"user_id": "u", "event": "Old", "timestamp": "2001-07-10 06:09"},
+        ]))
+        .await;
+    assert_eq!(answer.statuses(), [200, 422]);
+    edge.eventually("the line is there", |stub| !stub.state().log.is_empty())
+        .await;
+    let line = edge.stub.state().log[0].clone();
+    let seen = (line.index, &*line.code, &*line.path, &*line.value);
+    let sent = "2001-07-10 06:09";
+    assert_eq!(seen, (1, "PAST_RETENTION", "timestamp", sent));
+    assert_eq!((line.status, &*line.reason), (422, "older than 90 days"));
+}
+
+#[tokio::test]
+async fn an_event_without_a_message_id_has_none_in_the_log_either() {
+    let edge = Edge::start().await;
+    let answer = edge
+        .track(json!([
+            {"user_id": "u", "event": "Unmapped"},
+            {"user_id": "u", "event": "Unmapped2", "anonymous_id": [1], "message_id": " "},
+            {"user_id": "u", "event": "e", "timestamp": "soon"},
+        ]))
+        .await;
+    assert_eq!(answer.statuses(), [422, 200, 400]);
+    edge.eventually("the lines are there", |stub| stub.state().log.len() == 3)
+        .await;
+    let state = edge.stub.state();
+    assert!(state.log.iter().all(|line| line.message_id.is_empty()));
+    assert!(state.mapped.iter().all(|event| event.message_id.is_empty()));
+    let stored = &state.activities[0].message_id;
+    assert!(!stored.is_empty(), "what is stored has one all the same");
 }

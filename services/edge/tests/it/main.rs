@@ -6,6 +6,7 @@ mod connections;
 mod faults;
 mod journeys;
 mod log;
+mod parts;
 mod privacy;
 mod readings;
 mod repeats;

@@ -172,3 +172,66 @@ async fn what_mapping_made_of_the_traits_decides_what_becomes_of_the_event() {
         .collect();
     assert_eq!(plain, ["", "contact of t1", "", ""]);
 }
+
+#[tokio::test]
+async fn nulls_beside_ignored_traits_need_a_contact_that_is_there() {
+    let edge = Edge::start().await;
+    let event = |user: &str, traits: &[&str], mode: &str| {
+        let traits: Value = traits.iter().map(|said| json!([said, said])).collect();
+        let mut event = json!({"user_id": user, "event": "e", "traits": {"x": traits}});
+        if !mode.is_empty() {
+            event["audience"] = json!({"mode": mode, "id": AUDIENCE});
+        }
+        event
+    };
+    let both = ["cleared", "ignored"];
+    assert_eq!(
+        edge.identify(json!([event("known", &[], "")]))
+            .await
+            .statuses(),
+        [200]
+    );
+    let answer = edge
+        .identify(json!([
+            event("i0", &both, ""),
+            event("known", &both, ""),
+            event("i2", &both, "add"),
+            event("i3", &both, "remove"),
+        ]))
+        .await;
+    assert_eq!(answer.statuses(), [422, 200, 200, 200]);
+    assert_eq!(answer.code(0), "NOTHING_VALID");
+    let answer = edge
+        .track(json!([
+            event("t0", &both, ""),
+            event("known", &both, ""),
+            event("t2", &both, "add"),
+            event("t3", &both, "remove"),
+        ]))
+        .await;
+    assert_eq!(answer.statuses(), [206, 200, 200, 200]);
+    assert_eq!(answer.code(0), "CONTACT_NOTHING_VALID");
+    assert_eq!(edge.settled().await, [(1, 0), (2, 0), (2, 4)]);
+    let state = edge.stub.state();
+    let made: Vec<_> = state
+        .contacts
+        .iter()
+        .map(|one| (utf8(&one.user_id), one.no_values, one.never_creates))
+        .collect();
+    assert_eq!(
+        made,
+        [
+            ("known", false, false),
+            ("known", true, true),
+            ("i2", true, false),
+            ("known", true, false),
+            ("t2", true, false),
+        ]
+    );
+    let plain: Vec<_> = state
+        .activities
+        .iter()
+        .map(|one| utf8(&one.contact_id))
+        .collect();
+    assert_eq!(plain, ["", "contact of known", "contact of t2", ""]);
+}

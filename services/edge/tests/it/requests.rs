@@ -1,6 +1,7 @@
 //! Requests that are refused as a whole, and how the edge behaves as an HTTP server.
 
 use std::io::Write;
+use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -192,10 +193,32 @@ async fn it_is_ready_when_all_services_are() {
     health
         .set_service_status("", ServingStatus::NotServing)
         .await;
-    let answer = edge.send("GET", "/readyz", &[], "").await;
+    let (started, mut probes) = (Instant::now(), 0);
+    let answer = loop {
+        probes += 1;
+        let answer = edge.send("GET", "/readyz", &[], "").await;
+        if answer.status != 200 {
+            break answer;
+        }
+        assert!(started.elapsed() < Duration::from_secs(5));
+    };
     answer.check_problem(503);
     assert!(answer.json["detail"].as_str().unwrap().contains("quota"));
     assert_eq!(edge.send("GET", "/healthz", &[], "").await.status, 200);
+    let asked = edge.stub.count("health");
+    assert_eq!(asked, 2 * 5, "each of them twice, for {probes} probes");
+}
+
+#[tokio::test]
+async fn many_probes_ask_the_services_once() {
+    let edge = Edge::start().await;
+    let probe = || edge.send("GET", "/readyz", &[], "");
+    let started = Instant::now();
+    let answers = futures_util::future::join_all((0..100).map(|_| probe())).await;
+    assert!(answers.iter().all(|answer| answer.status == 200));
+    let asked = edge.stub.count("health");
+    let most = 5 * (1 + started.elapsed().as_millis() as usize / 300);
+    assert!((5..=most).contains(&asked), "{asked} of {most}");
 }
 
 #[tokio::test]

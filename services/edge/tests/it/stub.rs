@@ -31,6 +31,8 @@ pub enum Fault {
     WorkAndSay(Status),
     /// Never answers.
     Hang,
+    /// Does its work: it is a later call that ends otherwise.
+    None,
 }
 
 #[derive(Clone)]
@@ -56,6 +58,10 @@ pub struct State {
     pub mapped: Vec<Event>,
     /// The requests that mapping and quota got.
     pub map_requests: Vec<MapEventsRequest>,
+    /// How many events, and bytes of the body, mapping got with them.
+    pub map_sizes: Vec<(usize, usize)>,
+    /// How long the values of an event are, and its attributes: 0 where that does not matter.
+    pub value_length: usize,
     pub reserve_requests: Vec<ReserveRequest>,
     pub log: Vec<LogEntry>,
     /// How many lines each call of the log had.
@@ -87,6 +93,8 @@ impl Stub {
             wishes: Vec::new(),
             mapped: Vec::new(),
             map_requests: Vec::new(),
+            map_sizes: Vec::new(),
+            value_length: 0,
             reserve_requests: Vec::new(),
             log: Vec::new(),
             log_calls: Vec::new(),
@@ -116,9 +124,13 @@ impl Stub {
     }
 
     pub async fn serve(self, listener: TcpListener) {
-        const MAX: usize = 64 * 1024 * 1024;
+        const MAX: usize = weir_rpc::MAX_MESSAGE;
         let health = HealthService::from_health_reporter(self.health.clone());
-        let health = HealthServer::new(health);
+        let state = self.clone();
+        let health = HealthServer::with_interceptor(health, move |request| {
+            *state.state().calls.entry("health").or_default() += 1;
+            Ok(request)
+        });
         tonic::transport::Server::builder()
             .add_service(health)
             .add_service(MappingServiceServer::new(self.clone()).max_decoding_message_size(MAX))
@@ -143,7 +155,7 @@ impl Stub {
             state.faults.get_mut(hop).and_then(VecDeque::pop_front)
         };
         match fault {
-            None => work(&mut self.state()).map(Response::new),
+            None | Some(Fault::None) => work(&mut self.state()).map(Response::new),
             Some(Fault::Say(status)) => Err(status),
             Some(Fault::WorkAndSay(status)) => {
                 work(&mut self.state())?;

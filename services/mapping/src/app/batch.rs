@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use weir_ids::{AccountId, SourceId};
+use weir_reasons::Reason;
 use weir_rpc::Deadline;
 
 use super::recorder::Note;
 use super::{App, Error};
-use crate::domain::event::{EventKind, Mapper, Outcome, RawEvent};
+use crate::domain::event::{EventKind, MAX_BATCH_TEXT, Mapper, Outcome, RawEvent};
 use crate::domain::log::LogEntry;
 use crate::domain::sample::{Candidate, pick};
 use crate::domain::snapshot::Snapshot;
@@ -59,6 +60,10 @@ impl App {
 
     /// One outcome for each event, in order. Of a refused event it means nothing. Events that
     /// are mapped `again` left their samples and lines the first time.
+    ///
+    /// # Errors
+    /// Where the answer would outgrow a message: then nothing is left behind, and the batch
+    /// comes again in parts.
     pub fn map_events<'s>(
         &self,
         snapshot: &'s Snapshot,
@@ -66,17 +71,24 @@ impl App {
         batch_id: &str,
         events: &[BatchEvent<'_>],
         again: bool,
-    ) -> Vec<Outcome<'s>> {
+    ) -> Result<Vec<Outcome<'s>>, Error> {
         let mut mapper = Mapper::new(snapshot, receive_time, batch_id);
-        let outcomes: Vec<Outcome<'s>> = events
-            .iter()
-            .map(|batch| match batch.refused {
+        let mut outcomes = Vec::with_capacity(events.len());
+        for batch in events {
+            outcomes.push(match batch.refused {
                 true => Outcome::NoMapping,
                 false => mapper.map(&batch.event),
-            })
-            .collect();
+            });
+            if mapper.is_outgrown() {
+                metrics::outgrown_batches().increment(1);
+                return Err(Error::Exhausted(
+                    Reason::AnswerTooLarge,
+                    format!("the values of these events come to more than {MAX_BATCH_TEXT} bytes"),
+                ));
+            }
+        }
         if again {
-            return outcomes;
+            return Ok(outcomes);
         }
         let log = mapper.into_log();
         count(events, &outcomes, &log);
@@ -91,7 +103,7 @@ impl App {
             log,
             is_first_identify: identifies_first(snapshot, events),
         });
-        outcomes
+        Ok(outcomes)
     }
 
     /// Appends lines that later stages found.

@@ -11,6 +11,7 @@ use weir_values::format::{DateFormat, Format, Unread, read_time};
 use weir_values::{Decimal, Value, ValueType, is_blank, means_nobody, number};
 
 use super::json::{self, Kind, Raw};
+use super::path::Listed;
 pub use failure::Failure;
 pub use lists::LeftOut;
 use lists::{write_choice, write_choices, write_values};
@@ -116,7 +117,10 @@ impl Converter {
             ValueType::MultiSelect if json::kind(raw)? == Kind::Array => {
                 let mut choices = Vec::new();
                 json::array(raw, |choice| {
-                    choices.push(choice);
+                    choices.push(Listed {
+                        raw: choice,
+                        position: choices.len(),
+                    });
                     Ok(())
                 })?;
                 return write_choices(&choices, out, left_out);
@@ -134,7 +138,7 @@ impl Converter {
     /// Why the list is to be ignored.
     pub fn convert_all<'a>(
         &self,
-        values: &[Raw<'a>],
+        values: &[Listed<'a>],
         out: &mut String,
         left_out: &mut LeftOut<'a>,
     ) -> Result<Taken, Failure> {
@@ -257,7 +261,7 @@ fn write_object(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
         return Err(Failure::Mismatch);
     }
     let start = out.len();
-    json::compact(raw, out)?;
+    json::compact(raw, MAX_OBJECT, out)?;
     if out.len() - start > MAX_OBJECT {
         return Err(Failure::TooLong);
     }

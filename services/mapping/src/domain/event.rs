@@ -47,6 +47,14 @@ pub const NO_MAPPING: &str = "No mappings configured";
 
 /// Room for texts of a batch, in bytes, taken at once.
 const TEXTS: usize = 64 * 1024;
+/// The values of a batch, in bytes: with what stands around them, and with what later stages
+/// add, they fit into a message of 32 MiB.
+pub const MAX_BATCH_TEXT: usize = 24 * 1024 * 1024;
+/// What the values of one object may come to, in bytes: a path that leads to very many fields
+/// multiplies what was sent. 200 objects of the longest kind are less.
+const MAX_EVENT_TEXT: usize = 4 * 1024 * 1024;
+// Fields and attributes: an event alone always fits.
+const _: () = assert!(2 * MAX_EVENT_TEXT < MAX_BATCH_TEXT);
 
 /// Maps the events of one batch, one after the other, and collects log lines.
 #[derive(Debug)]
@@ -63,6 +71,8 @@ pub struct Mapper<'s, 'a> {
     out: String,
     /// What was handed out stands side by side here: none has memory of its own.
     texts: BytesMut,
+    /// How many bytes were handed out.
+    produced: usize,
     /// The activity of the last track: most tracks of a batch have the same.
     last: Option<(&'a str, &'s CompiledActivity)>,
     log: Vec<LogEntry>,
@@ -79,6 +89,7 @@ impl<'s, 'a> Mapper<'s, 'a> {
             left_out: LeftOut::default(),
             out: String::new(),
             texts: BytesMut::with_capacity(TEXTS),
+            produced: 0,
             last: None,
             log: Vec::new(),
         }
@@ -87,6 +98,11 @@ impl<'s, 'a> Mapper<'s, 'a> {
     /// The lines of the batch, oldest first; at most as many as a source keeps.
     pub fn into_log(self) -> Vec<LogEntry> {
         self.log
+    }
+
+    /// Whether the batch has come to more than an answer may hold.
+    pub fn is_outgrown(&self) -> bool {
+        self.produced > MAX_BATCH_TEXT
     }
 
     /// Contact mapping first: without one nothing else is looked at.
@@ -185,6 +201,7 @@ impl<'s, 'a> Mapper<'s, 'a> {
 
     fn finish(&mut self, out: String) -> ByteString {
         self.texts.extend_from_slice(out.as_bytes());
+        self.produced += out.len();
         self.out = out;
         let copy = self.texts.split().freeze();
         ByteString::try_from(copy).expect("it is a copy of a text")
@@ -227,7 +244,10 @@ impl<'s, 'a> Mapper<'s, 'a> {
             out.push_str(&pair.json_key);
             let start = out.len();
             left_out.clear();
-            let taken = pair.convert(raw, out, &mut left_out);
+            let mut taken = pair.convert(raw, out, &mut left_out);
+            if out.len() > MAX_EVENT_TEXT {
+                taken = taken.and(Err(Failure::EventTooLong));
+            }
             match taken {
                 Ok(Taken::Value) => tally.values += 1,
                 Ok(Taken::Null) if asked.nulls_clear => {

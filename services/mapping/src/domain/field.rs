@@ -8,8 +8,6 @@ use super::account::{Invalid, read_name};
 
 /// Semantics 2.3.
 pub const MAX_CUSTOM_FIELDS: usize = 200;
-/// Of a whole id, as `FieldId` reads it.
-const MAX_ID: usize = 200;
 
 /// A field of a contact.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +26,7 @@ impl Field {
     pub fn custom(name: &str, value_type: ValueType) -> Result<Self, Invalid> {
         let name = read_name(name)?;
         let id = FieldId::custom(value_type, &name)
-            .filter(|id| id.as_str().len() <= MAX_ID)
-            .ok_or_else(|| Invalid::new("name", "must have letters or digits"))?;
+            .map_err(|error| Invalid::new("name", error.to_string()))?;
         Ok(Self {
             id,
             name,
@@ -98,8 +95,18 @@ mod tests {
 
     #[test]
     fn a_name_must_leave_an_id() {
-        assert!(Field::custom("?!", ValueType::Text).is_err());
-        assert!(Field::custom(&"ü".repeat(120), ValueType::Text).is_err());
+        for (name, why) in [
+            ("?!", "at least one letter or digit, such as a-z or 0-9"),
+            ("。。", "at least one letter or digit, such as a-z or 0-9"),
+            (&"ü".repeat(120), "too long"),
+            (&"名".repeat(100), "too long"),
+        ] {
+            let error = Field::custom(name, ValueType::Text).unwrap_err();
+            assert_eq!(error.field, "name");
+            assert!(error.expected.contains(why), "{name}: {error}");
+        }
+        let field = Field::custom("名名", ValueType::Text).unwrap();
+        assert_eq!(field.id.as_str(), "str:cm:名名");
         let field = Field::custom(" Is Active ", ValueType::Boolean).unwrap();
         assert_eq!(field.id.as_str(), "bol:cm:is-active");
         assert_eq!(field.name, "Is Active");

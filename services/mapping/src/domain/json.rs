@@ -126,10 +126,11 @@ pub fn unquoted(plain: &str) -> Option<&str> {
 
 /// Appends `raw` without the whitespace between its tokens, when everything in it is
 /// storable: texts are Unicode without NUL. Numbers stay as they are written, whatever they
-/// are.
-pub fn compact(raw: Raw<'_>, out: &mut String) -> Result<(), NotJson> {
+/// are. Ends early, behind the first token that goes beyond `limit` bytes.
+pub fn compact(raw: Raw<'_>, limit: usize, out: &mut String) -> Result<(), NotJson> {
     let mut at = 0;
-    while at < raw.len() {
+    let longest = out.len() + limit;
+    while at < raw.len() && out.len() <= longest {
         let end = match raw[at] {
             b' ' | b'\t' | b'\n' | b'\r' => {
                 at += 1;
@@ -272,16 +273,22 @@ mod tests {
     #[test]
     fn compacting_refuses_what_cannot_be_stored() {
         let mut out = String::new();
-        compact(br#"{ "a" : [ 1 , " b " ] }"#, &mut out).unwrap();
+        compact(br#"{ "a" : [ 1 , " b " ] }"#, 100, &mut out).unwrap();
         assert_eq!(out, r#"{"a":[1," b "]}"#);
         for number in ["1e999", "1e-16384", "0e-99999", "-0.0"] {
             let mut out = String::new();
-            compact(format!("[ {number} ]").as_bytes(), &mut out).unwrap();
+            compact(format!("[ {number} ]").as_bytes(), 100, &mut out).unwrap();
             assert_eq!(out, format!("[{number}]"));
         }
         for bad in [r#"{"a":"\u0000"}"#, r#"{"\ud800":1}"#] {
-            assert_eq!(compact(bad.as_bytes(), &mut String::new()), Err(NotJson));
+            assert_eq!(
+                compact(bad.as_bytes(), 100, &mut String::new()),
+                Err(NotJson)
+            );
         }
+        let mut out = "before".to_owned();
+        compact(b"[1, 22, 333, 4444]", 5, &mut out).unwrap();
+        assert_eq!(out, "before[1,22,");
     }
 
     fn any_json() -> impl Strategy<Value = serde_json::Value> {
@@ -315,7 +322,7 @@ mod tests {
             }
             if !pretty.contains("\\u0000") {
                 let mut out = String::new();
-                compact(pretty.as_bytes(), &mut out).unwrap();
+                compact(pretty.as_bytes(), usize::MAX / 2, &mut out).unwrap();
                 prop_assert_eq!(out, value.to_string());
             }
         }
@@ -340,7 +347,7 @@ mod tests {
         ) {
             let _ = object(&bytes, |_, _| Ok(()));
             let _ = array(&bytes, |_| Ok(()));
-            let _ = compact(&bytes, &mut String::new());
+            let _ = compact(&bytes, 32, &mut String::new());
             let _ = text(&bytes);
             let _ = plain(&bytes).map(unquoted);
         }

@@ -34,22 +34,62 @@ pub fn reach<'a>(mut raw: Raw<'a>, steps: &[Step]) -> Option<Raw<'a>> {
     Some(raw)
 }
 
-/// Appends all values that steps lead to, in order.
-pub fn reach_all<'a>(raw: Raw<'a>, steps: &[Step], values: &mut Vec<Raw<'a>>) {
-    let all = steps.iter().position(|step| *step == Step::All);
-    let Some(all) = all else {
-        values.extend(reach(raw, steps));
-        return;
-    };
-    let Some(list) = reach(raw, &steps[..all]) else {
-        return;
-    };
-    if json::kind(list) == Ok(Kind::Array) {
-        // What is no JSON after all leads nowhere.
-        let _ = json::array(list, |element| {
-            reach_all(element, &steps[all + 1..], values);
-            Ok(())
-        });
+/// A value that a path with `[]` in it leads to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Listed<'a> {
+    pub raw: Raw<'a>,
+    /// In the list as it was sent; of lists within lists, in the outermost one.
+    pub position: usize,
+}
+
+/// What a path with `[]` in it leads to.
+#[derive(Debug, Default)]
+pub struct Reached<'a> {
+    /// In order.
+    pub values: Vec<Listed<'a>>,
+    /// It came to a list that has no elements; a null is one.
+    to_empty: bool,
+    /// It ended before a value somewhere.
+    astray: bool,
+}
+
+/// All values that steps lead to, of which the first is [`Step::All`].
+pub fn reach_all<'a>(list: Raw<'a>, steps: &[Step]) -> Reached<'a> {
+    let mut reached = Reached::default();
+    reached.walk_list(list, &steps[1..], None);
+    reached
+}
+
+impl<'a> Reached<'a> {
+    /// Whether there were lists, and nothing in any of them.
+    pub fn is_empty_list(&self) -> bool {
+        self.values.is_empty() && self.to_empty && !self.astray
+    }
+
+    fn walk_list(&mut self, list: Raw<'a>, steps: &[Step], outer: Option<usize>) {
+        match json::kind(list) {
+            Ok(Kind::Null) => self.to_empty = true,
+            Ok(Kind::Array) => {
+                let mut at = 0;
+                // What is no JSON after all leads nowhere.
+                let _ = json::array(list, |element| {
+                    self.walk(element, steps, outer.unwrap_or(at));
+                    at += 1;
+                    Ok(())
+                });
+                self.to_empty |= at == 0;
+            }
+            _ => self.astray = true,
+        }
+    }
+
+    fn walk(&mut self, raw: Raw<'a>, steps: &[Step], position: usize) {
+        let all = steps.iter().position(|step| *step == Step::All);
+        match (reach(raw, &steps[..all.unwrap_or(steps.len())]), all) {
+            (None, _) => self.astray = true,
+            (Some(raw), None) => self.values.push(Listed { raw, position }),
+            (Some(list), Some(all)) => self.walk_list(list, &steps[all + 1..], Some(position)),
+        }
     }
 }
 
@@ -280,30 +320,77 @@ mod tests {
         );
     }
 
-    fn check_list(path: &str, object: &str, expected: &[&str]) {
+    fn check_list(path: &str, object: &str, expected: &[(usize, &str)], is_empty: bool) {
         let path: Path = path.parse().unwrap();
-        let mut values = Vec::new();
-        reach_all(object.as_bytes(), path.steps(), &mut values);
-        let values: Vec<_> = values
-            .into_iter()
-            .map(|raw| String::from_utf8_lossy(raw).into_owned())
+        let all = path.steps().iter().position(|step| *step == Step::All);
+        let (head, tail) = path.steps().split_at(all.unwrap());
+        let list = reach(object.as_bytes(), head).unwrap();
+        let reached = reach_all(list, tail);
+        let values: Vec<_> = reached
+            .values
+            .iter()
+            .map(|listed| (listed.position, String::from_utf8_lossy(listed.raw)))
             .collect();
+        let values: Vec<_> = values.iter().map(|(at, text)| (*at, &**text)).collect();
         assert_eq!(values, expected, "{path} {object}");
+        assert_eq!(reached.is_empty_list(), is_empty, "{path} {object}");
     }
 
     #[test]
     fn brackets_reach_into_arrays() {
-        let cart = r#"{"products":[{"sku":"a","sku":"b"}, {"\u0073ku":"c","x y":[1,2]},7,null]}"#;
-        check_list("products[].sku", cart, &[r#""b""#, r#""c""#]);
-        check_list("products[1].sku", cart, &[r#""c""#]);
-        check_list(r#"products[]["x y"][]"#, cart, &["1", "2"]);
-        check_list(r#"products[1]["x y"][1]"#, cart, &["2"]);
-        check_list("products[3]", cart, &["null"]);
-        check_list("products[4]", cart, &[]);
-        check_list("products.sku", cart, &[]);
-        check_list("products[].sku[]", cart, &[]);
-        check_list("products[]", r#"{"products":{"a":1}}"#, &[]);
-        check_list("products[0]", r#"{"products":[ ]}"#, &[]);
+        let one = |path: &str| {
+            let path: Path = path.parse().unwrap();
+            let cart =
+                r#"{"products":[{"sku":"a","sku":"b"}, {"\u0073ku":"c","x y":[1,2]},7,null]}"#;
+            reach(cart.as_bytes(), path.steps()).map(|raw| std::str::from_utf8(raw).unwrap())
+        };
+        assert_eq!(one("products[0].sku"), Some(r#""b""#));
+        assert_eq!(one("products[1].sku"), Some(r#""c""#));
+        assert_eq!(one(r#"products[1]["x y"][1]"#), Some("2"));
+        assert_eq!(one("products[3]"), Some("null"));
+        assert_eq!(one("products[4]"), None);
+        assert_eq!(one("products.sku"), None);
+        assert_eq!(one("products[]"), None);
+    }
+
+    /// Each with its place in the outermost list as it was sent.
+    #[test]
+    fn empty_brackets_reach_all_elements() {
+        let cart = r#"{"products":[{"n":1},{"sku":"a","sku":"b"}, {"\u0073ku":"c","x y":[1,2]},7,null,{"sku":null}]}"#;
+        check_list(
+            "products[].sku",
+            cart,
+            &[(1, r#""b""#), (2, r#""c""#), (5, "null")],
+            false,
+        );
+        check_list(r#"products[]["x y"][]"#, cart, &[(2, "1"), (2, "2")], false);
+        check_list(
+            r#"products[2]["x y"][]"#,
+            cart,
+            &[(0, "1"), (1, "2")],
+            false,
+        );
+        check_list("products[].sku[]", cart, &[], false);
+        check_list("products[]", r#"{"products":{"a":1}}"#, &[], false);
+    }
+
+    #[test]
+    fn a_list_without_elements_is_told_from_one_that_leads_nowhere() {
+        for (path, object, is_empty) in [
+            ("a[].b", r#"{"a":[ ]}"#, true),
+            ("a[].b", r#"{"a":null}"#, true),
+            ("a[]", r#"{"a":null}"#, true),
+            ("a[].b", r#"{"a":[{"c":1}]}"#, false),
+            ("a[].b", r#"{"a":[null]}"#, false),
+            ("a[].b", r#"{"a":"x"}"#, false),
+            ("a[].b[]", r#"{"a":[]}"#, true),
+            ("a[].b[]", r#"{"a":[{"b":[]},{"b":null}]}"#, true),
+            ("a[].b[].c", r#"{"a":[{"b":[]}]}"#, true),
+            ("a[].b[]", r#"{"a":[{"b":[]},{}]}"#, false),
+            ("a[].b[].c", r#"{"a":[{"b":[]},{"b":[{}]}]}"#, false),
+        ] {
+            check_list(path, object, &[], is_empty);
+        }
     }
 
     proptest! {

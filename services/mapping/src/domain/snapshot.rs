@@ -7,7 +7,7 @@ use weir_values::{FieldId, ValueType};
 
 use super::account::{KeyStrategy, Plan};
 use super::convert::{Converter, Failure, LeftOut, Taken};
-use super::json::{self, Kind, Raw};
+use super::json::Raw;
 use super::mapping::{Activity, ActivityMapping, AttributePair, FieldPair};
 use super::path::{self, PathTree};
 use super::source::{MergeStrategy, Source, SourceStatus};
@@ -203,22 +203,13 @@ impl CompiledPair {
         let Some(all) = self.rest.iter().position(|step| *step == Step::All) else {
             return self.converter.convert(raw, out, left_out);
         };
-        let mut elements = Vec::new();
-        path::reach_all(raw, &[Step::All], &mut elements);
-        let mut values = Vec::new();
-        for element in &elements {
-            path::reach_all(element, &self.rest[all + 1..], &mut values);
-        }
+        let reached = path::reach_all(raw, &self.rest[all..]);
         // A list of which nothing is led to is not there; an empty one is a null.
-        if values.is_empty() && !(elements.is_empty() && is_list(raw)) {
+        if reached.values.is_empty() && !reached.is_empty_list() {
             return Ok(Taken::Nothing);
         }
-        self.converter.convert_all(&values, out, left_out)
+        self.converter.convert_all(&reached.values, out, left_out)
     }
-}
-
-fn is_list(raw: Raw<'_>) -> bool {
-    json::kind(raw) == Ok(Kind::Array)
 }
 
 fn json_key(target: &str) -> String {

@@ -45,13 +45,10 @@ pub async fn map_events(
         .await
         .unwrap_or(Err(Error::Late))
         .map_err(status)?;
-    let outcomes = app.map_events(
-        &snapshot,
-        receive_time,
-        &request.batch_id,
-        &events,
-        request.refused_identifiers_version.is_some(),
-    );
+    let again = request.refused_identifiers_version.is_some();
+    let outcomes = app
+        .map_events(&snapshot, receive_time, &request.batch_id, &events, again)
+        .map_err(status)?;
     let mut ids = IdTexts::default();
     Ok(pb::MapEventsResponse {
         mapping_version: snapshot.source.mapping_version,
@@ -146,6 +143,7 @@ fn mapped_traits(traits: Traits) -> pb::MappedTraits {
         Traits::None => pb::MappedTraits::None,
         Traits::Values => pb::MappedTraits::Values,
         Traits::Clears => pb::MappedTraits::Clears,
+        Traits::ClearsRestIgnored => pb::MappedTraits::ClearsRestIgnored,
         Traits::AllIgnored => pb::MappedTraits::AllIgnored,
     }
 }

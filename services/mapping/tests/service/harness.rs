@@ -96,7 +96,7 @@ impl Service {
         });
         self.running.push((stop, serving));
         let channel = weir_rpc::connect(&format!("http://{address}")).unwrap();
-        MappingServiceClient::new(channel)
+        MappingServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
     }
 }
 

@@ -11,6 +11,7 @@ mod help;
 mod identifiers;
 mod keys;
 mod lists;
+mod outgrown;
 mod proxy;
 mod puts;
 mod rings;

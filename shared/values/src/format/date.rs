@@ -378,7 +378,7 @@ fn read_sql(text: &str) -> Option<Written> {
 }
 
 fn read_rfc_2822(text: &str) -> Option<Written> {
-    if text.len() > MAX_RFC_2822 {
+    if text.len() > MAX_RFC_2822 || !has_year_of_four_digits(text) {
         return None;
     }
     let instant = DateTime::parse_from_rfc2822(text).ok()?;
@@ -389,6 +389,17 @@ fn read_rfc_2822(text: &str) -> Option<Written> {
         time: written.time(),
         east: instant.offset().local_minus_utc(),
     })
+}
+
+/// Of a date of a mail: chrono guesses the century of shorter ones.
+fn has_year_of_four_digits(text: &str) -> bool {
+    let is_digit = |c: char| c.is_ascii_digit();
+    let date = match text.trim_start().starts_with(is_digit) {
+        true => text,
+        false => text.split_once(',').map_or("", |(_weekday, date)| date),
+    };
+    let year = date.split_whitespace().nth(2).unwrap_or("");
+    year.len() == 4 && year.chars().all(is_digit)
 }
 
 /// A count of units, each of `10^scale` microseconds; what is finer is cut off.

@@ -28,8 +28,14 @@ pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, InvalidFormat> {
     {
         return wrong("the format holds a character that nobody sees");
     }
+    if text.starts_with(char::is_whitespace) || text.ends_with(char::is_whitespace) {
+        return wrong(
+            "the format begins or ends with white space: take it away, or write [ ] where it is sent",
+        );
+    }
     let mut pieces = Vec::new();
     let mut rest = text;
+    let mut after_space = false;
     while let Some(next) = rest.chars().next() {
         let length = match next {
             '[' => {
@@ -47,11 +53,17 @@ pub fn pieces(text: &str) -> Result<Vec<Piece<'_>>, InvalidFormat> {
                 pieces.push(Piece::Letters(&rest[..length]));
                 length
             }
+            space if space.is_whitespace() && after_space => {
+                return wrong(
+                    "the format has white space twice in a row: once is enough, or write [  ] where both are sent",
+                );
+            }
             other => {
                 pieces.push(Piece::Literal(&rest[..other.len_utf8()]));
                 other.len_utf8()
             }
         };
+        after_space = next.is_whitespace();
         rest = &rest[length..];
     }
     Ok(pieces)

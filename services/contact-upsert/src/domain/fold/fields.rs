@@ -23,6 +23,9 @@ pub(super) enum Effect {
 pub(super) struct Plan {
     place: Place,
     pub effect: Effect,
+    /// The same message says something else here, which stands: so the event's content is
+    /// another (semantics 1.4), unless it was outdone so when it was stored.
+    pub outdone: bool,
 }
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
@@ -34,9 +37,16 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     }
 
     pub(super) fn plans(&self, target: Option<usize>, facts: &EventFacts<'a>) -> Vec<Plan> {
-        let plan = |(field, value), place: Place, present| Plan {
-            place,
-            effect: self.effect(target, present, facts, field, value),
+        let plan = |(field, value), place: Place, present: Option<&Register<'a>>| {
+            let effect = self.effect(target, present, facts, field, value);
+            Plan {
+                place,
+                outdone: matches!(effect, Effect::Nothing | Effect::Ignored(_))
+                    && present.is_some_and(|register| {
+                        register.stamp == facts.stamp && !same_value(register.value, value)
+                    }),
+                effect,
+            }
         };
         let Some(slot) = target else {
             let fields = facts.fields.iter();

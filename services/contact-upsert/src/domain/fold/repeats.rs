@@ -1,7 +1,8 @@
 //! Which events were stored before (semantics 1.4).
 //!
 //! An identify under `overwrite` leaves its time and message id on what it wrote or linked;
-//! that is its trace. Everything that may leave none has a receipt.
+//! that is its trace. Everything that may leave none has a receipt; so has what was outdone
+//! in part by the same message with other content, which left the same trace.
 
 use weir_ids::ContactId;
 use weir_reasons::Reason;
@@ -30,7 +31,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         let mut unsure = false;
         for ((field, _), plan) in facts.fields.iter().zip(self.plans(Some(slot), facts)) {
             match plan.effect {
-                Effect::Nothing | Effect::Ignored(_) => {}
+                Effect::Nothing | Effect::Ignored(_) => unsure |= plan.outdone,
                 // A merge key may have been another's when the event was stored; that left a
                 // receipt. Anything else is the same message with other content.
                 Effect::Changes | Effect::Moves if self.is_unique(field) => unsure = true,

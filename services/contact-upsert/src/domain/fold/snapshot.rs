@@ -4,12 +4,12 @@
 //! contact's current value, which says all that its row would. So such keys are looked up in
 //! a second step, and only those that the contacts of the first one did not answer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use weir_ids::ContactId;
 
 use super::links::{Link, LinkedTo, StoredAs};
-use super::{NOBODY, Receipt, Stamp, Unusable, is_current};
+use super::{NOBODY, Receipt, Stamp, Unreadable, Unusable, is_current};
 use crate::domain::contact::{Contact, StoredContact};
 use crate::domain::event::{EventFacts, Facts, KeyId, MergeKey};
 use crate::domain::key::is_merge_key;
@@ -95,9 +95,18 @@ impl<'a> Snapshot<'a> {
             .reserve(contacts.len() + self.facts.events.len());
         self.slots.reserve(contacts.len());
         let mut members = Members::default();
+        let mut unreadable = Vec::new();
         for row in contacts.iter().filter(|row| !row.redirected) {
-            self.slots.insert(row.id, self.contacts.len());
-            self.contacts.push(Contact::read(row, &mut members)?);
+            match Contact::read(row, &mut members) {
+                Ok(contact) => {
+                    self.slots.insert(row.id, self.contacts.len());
+                    self.contacts.push(contact);
+                }
+                Err(_) => unreadable.push(row.id),
+            }
+        }
+        if !unreadable.is_empty() {
+            return Err(self.unreadable(unreadable, &links));
         }
         for (key, link) in links {
             if link.contact == NOBODY {
@@ -130,6 +139,21 @@ impl<'a> Snapshot<'a> {
             });
         }
         Ok(())
+    }
+
+    /// Whoever leads to these contacts is told apart only where all links were read, and at
+    /// once: one that was kept in mind may lead elsewhere by now.
+    fn unreadable(&self, contacts: Vec<ContactId>, links: &[(KeyId, StoredLink<'_>)]) -> Unusable {
+        if self.care == Care::InSteps {
+            return Unusable::Stale;
+        }
+        let broken: HashSet<ContactId> = contacts.iter().copied().collect();
+        let leading = links.iter().filter(|(_, to)| broken.contains(&to.contact));
+        let leading: HashSet<usize> = leading.map(|(key, _)| key.0).collect();
+        let events = self.facts.events.iter().enumerate();
+        let events = events.filter(|(_, event)| event.keys().any(|key| leading.contains(&key.0)));
+        let events = events.map(|(position, _)| position).collect();
+        Unusable::Unreadable(Unreadable { contacts, events })
     }
 
     /// The keys that are still unknown, in order; with their rows and contacts the snapshot

@@ -106,6 +106,78 @@ fn a_null_makes_no_contact_of_a_track_and_prevents_none_of_an_identify() {
     }
 }
 
+fn ignored(event: Event) -> Event {
+    keyed(Event {
+        never_creates: true,
+        ..event
+    })
+}
+
+#[test]
+fn an_identify_whose_traits_were_all_ignored_makes_no_contact() {
+    let existing_only = Settings {
+        existing_only: true,
+        ..overwrite()
+    };
+    let null = r#"{"str::first":null}"#;
+    for settings in [overwrite(), existing_only] {
+        for event in [
+            identify(1, ("u1", "a1"), null),
+            identify(1, ("-", "a1"), ""),
+            undated(1, ("u1", "-"), null),
+        ] {
+            let mut tables = Tables::default();
+            let judged = tables.one(&settings, ignored(event.clone()));
+            assert_eq!((judged.status, judged.contact), (Status::NotFound, None));
+            assert_eq!(tables, Tables::default());
+            // It left no trace: the same without the flag is no repeat.
+            let status = tables.one(&overwrite(), event).status;
+            assert_eq!(status, Status::Stored);
+        }
+    }
+}
+
+#[test]
+fn an_identify_whose_traits_were_all_ignored_is_as_any_other_of_somebody_known() {
+    let mut tables = Tables::default();
+    tables.all([identify(0, ("u1", "-"), r#"{"str::first":"Lana"}"#)]);
+    let linking = ignored(identify(1, ("u1", "a1"), r#"{"str::first":null}"#));
+    assert_eq!(tables.all([linking.clone()]), [Status::Stored]);
+    assert_eq!(tables.visitor("a1"), tables.user("u1"));
+    assert_eq!(tables.value(tables.user("u1"), "str::first"), None);
+    let again = ignored(identify(2, ("u1", "a1"), ""));
+    assert_eq!(
+        tables.all([linking, again]),
+        [Status::Repeated, Status::NothingNew]
+    );
+    assert_eq!(tables.units, 2);
+    // Within a batch as well, and only behind the event that makes the person known.
+    let batch = [
+        ignored(identify(3, ("u2", "a2"), "")),
+        identify(4, ("u2", "-"), ""),
+        ignored(identify(5, ("u2", "a2"), "")),
+    ];
+    let statuses = tables.run(&overwrite(), &batch);
+    assert_eq!(statuses, [Status::NotFound, Status::Stored, Status::Stored]);
+}
+
+#[test]
+fn a_membership_update_of_an_identify_whose_traits_were_all_ignored_counts() {
+    let mut tables = Tables::default();
+    let removing = ignored(removing(identify(1, ("u1", "-"), "")));
+    assert_eq!(tables.all([removing]), [Status::Kept]);
+    assert!(tables.contacts.is_empty());
+    let adding = Event {
+        update: Some(MembershipUpdate {
+            mode: MembershipMode::Add,
+            audience: AUDIENCE,
+        }),
+        ..identify(2, ("u1", "-"), "")
+    };
+    assert_eq!(tables.all([ignored(adding)]), [Status::Stored]);
+    assert!(tables.user("u1").is_some());
+}
+
 #[test]
 fn an_add_makes_a_contact_without_traits() {
     let mut tables = Tables::default();

@@ -89,9 +89,13 @@ impl<'c> BatchTransaction<'c> {
         let audiences: Vec<Uuid> = rows.iter().map(|row| row.audience.0).collect();
         let times: Vec<DateTime<Utc>> = rows.iter().map(|row| time_of(row.stamp.micros)).collect();
         let messages: Vec<&str> = rows.iter().map(|row| &*row.stamp.message_id).collect();
-        // One moment each, so that the oldest are told from the others.
-        let moments = (0..).map(|n| self.now + KEPT_FOR + TimeDelta::microseconds(n));
-        let until: Vec<DateTime<Utc>> = moments.take(rows.len()).collect();
+        // One moment each, so that the oldest are told from the others: as they happened.
+        let mut by_age: Vec<usize> = (0..rows.len()).collect();
+        by_age.sort_by_key(|at| &rows[*at].stamp);
+        let mut until = vec![self.now + KEPT_FOR; rows.len()];
+        for (at, micros) in by_age.into_iter().zip(0..) {
+            until[at] += TimeDelta::microseconds(micros);
+        }
         let insert = self.transaction.prepare_cached(sql::KEEP_REMOVES).await?;
         let parameters = &[
             &self.batch.account.0 as _,
@@ -101,6 +105,7 @@ impl<'c> BatchTransaction<'c> {
             &times as _,
             &messages as _,
             &until as _,
+            &self.now as _,
         ];
         self.transaction.execute(&insert, parameters).await?;
         Ok(())

@@ -2,7 +2,8 @@
 
 /// Held shared until the batch is stored: raising the epoch or the version waits for it.
 pub(super) const ACCOUNT: &str = "
-    SELECT usage_epoch, identifiers_version FROM accounts WHERE account_id = $1 FOR SHARE";
+    SELECT usage_epoch, identifiers_version, caseless_identifiers
+    FROM accounts WHERE account_id = $1 FOR SHARE";
 
 // The look-ups are LATERAL and can't be flattened (LIMIT, OFFSET 0, FOR UPDATE), so that each
 // key is one probe of the index. As a plain join, a plan made while the table was young reads
@@ -186,6 +187,7 @@ pub(super) const SIGN_LINKS: &str = "
     SET event_time = excluded.event_time, message_id = excluded.message_id
     WHERE i.contact_id = excluded.contact_id";
 
+/// The latest stays; one whose time is over is none any more, purged or not.
 pub(super) const KEEP_REMOVES: &str = "
     INSERT INTO kept_removes AS k (account_id, kind, value, audience_id, update_time,
                                    message_id, keep_until)
@@ -199,7 +201,8 @@ pub(super) const KEEP_REMOVES: &str = "
     ON CONFLICT (account_id, kind, value, audience_id) DO UPDATE
     SET update_time = excluded.update_time, message_id = excluded.message_id,
         keep_until = excluded.keep_until
-    WHERE (k.update_time, k.message_id) < (excluded.update_time, excluded.message_id)";
+    WHERE (k.update_time, k.message_id) < (excluded.update_time, excluded.message_id)
+       OR k.keep_until <= $8";
 
 pub(super) const COUNT_KEPT: &str = "SELECT count(*) FROM kept_removes WHERE account_id = $1";
 

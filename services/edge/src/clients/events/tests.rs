@@ -70,6 +70,7 @@ prop_compose! {
         texts in prop::array::uniform4("\\PC{0,150}"),
         micros: i64,
         dated: bool,
+        is_nameless: bool,
         wish in prop::option::of(("[a-f0-9]{0,36}", any::<bool>())),
         spans in (a_span(), a_span(), a_span()),
         ip in prop::option::of(any::<u32>().prop_map(Ipv4Addr::from)),
@@ -83,7 +84,9 @@ prop_compose! {
             micros,
             dated,
             ignored: None,
+            timestamp: None,
             message_id,
+            is_nameless,
             wish: wish.map(|(audience_id, add)| Wish {
                 mode: if add { WishMode::Add } else { WishMode::Remove },
                 audience_id: audience_id.into(),
@@ -111,7 +114,7 @@ proptest! {
         index in 0_u32..1_000,
     ) {
         let read: mapping::Event =
-            read(|wire| event(wire, of, 0, &EventToMap::Good(index, &place, &envelope)));
+            read(|wire| event(wire, of, 0, &EventToMap::Good(index, place.clone(), &envelope)));
         let plain = mapping::Event {
             index,
             kind: kind(of).into(),
@@ -122,7 +125,7 @@ proptest! {
             ip: envelope.ip.map(|ip| ip.to_string()).unwrap_or_default().into(),
             event_name: envelope.event_name.clone().into_bytes(),
             event_time: Some(timestamp(envelope.micros)),
-            message_id: envelope.message_id.clone().into_bytes(),
+            message_id: envelope.sent_message_id().to_owned().into(),
             refusal: None,
             place: plain_span(Some(&place)),
         };
@@ -147,7 +150,7 @@ proptest! {
             event_name,
         };
         let read: mapping::Event =
-            read(|wire| event(wire, of, arrival, &EventToMap::Refused(index, &place, &refusal)));
+            read(|wire| event(wire, of, arrival, &EventToMap::Refused(index, place.clone(), &refusal)));
         let plain = mapping::Event {
             index,
             kind: kind(of).into(),
@@ -169,7 +172,7 @@ proptest! {
     fn contacts_are_as_generated(
         envelope in an_envelope(),
         fields_json in "\\PC{0,300}",
-        funded: bool,
+        (funded, no_values, never_creates) in any::<(bool, bool, bool)>(),
     ) {
         for (mode, plain_mode) in [
             (UpsertMode::Identify, contact::UpsertMode::Identify),
@@ -181,7 +184,8 @@ proptest! {
                     envelope: &envelope,
                     mode,
                     fields_json: &fields_json,
-                    no_values: true,
+                    no_values,
+                    never_creates,
                     funded,
                 };
                 contact_event(wire, &event);
@@ -195,7 +199,8 @@ proptest! {
                 message_id: envelope.message_id.clone().into_bytes(),
                 membership_update: envelope.wish.as_ref().map(update),
                 undated: !envelope.dated,
-                no_values: true,
+                no_values,
+                never_creates,
                 funded,
                 event_key: Bytes::copy_from_slice(envelope.key.0.as_bytes()),
             };

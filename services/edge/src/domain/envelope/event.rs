@@ -40,6 +40,15 @@ enum Id {
 }
 
 impl Id {
+    /// Blank, or a word for nobody (semantics 3.1).
+    fn is_nobody(&self) -> bool {
+        match self {
+            Self::Absent => true,
+            Self::Text(text) => means_nobody(text),
+            Self::Unusable(_) => false,
+        }
+    }
+
     fn text(self) -> Option<ByteString> {
         match self {
             Self::Text(text) => Some(text),
@@ -96,6 +105,7 @@ impl<'a> Event<'a> {
         }
         // An id that can't be used is as good as none.
         let message_id = self.id(&self.message_id().slot).text();
+        let is_nameless = message_id.is_none();
         let message_id = message_id.unwrap_or_else(|| (reader.fresh_id)().into());
         let members = &self.members;
         Ok(Envelope {
@@ -105,6 +115,7 @@ impl<'a> Event<'a> {
             micros: own_time.unwrap_or(reader.arrival),
             dated: own_time.is_some(),
             message_id,
+            is_nameless,
             wish,
             event_name,
             traits: self.object(Reason::TraitsNotAnObject, "traits", &members.traits)?,
@@ -120,6 +131,7 @@ impl<'a> Event<'a> {
             ip: self
                 .value(&members.ip)
                 .and_then(|raw| scalar(raw)?.trim().parse().ok()),
+            timestamp: members.timestamp.clone().filter(|_| own_time.is_some()),
             ignored: ignored.map(Box::new),
         })
     }
@@ -130,10 +142,12 @@ impl<'a> Event<'a> {
         let user = self.spelled(
             ("user_id", &members.user_id),
             ("userId", &members.camel_user_id),
+            Id::is_nobody,
         );
         let anonymous = self.spelled(
             ("anonymous_id", &members.anonymous_id),
             ("anonymousId", &members.camel_anonymous_id),
+            Id::is_nobody,
         );
         let user_id = match self.id(&user.slot) {
             // Its event must not go to whoever holds the anonymous id (semantics 2.4b).
@@ -172,6 +186,8 @@ impl<'a> Event<'a> {
         self.spelled(
             ("message_id", &members.message_id),
             ("messageId", &members.camel_message_id),
+            // One that can't be used is a missing one (semantics 2.4b).
+            |id| !matches!(id, Id::Text(_)),
         )
     }
 
@@ -197,10 +213,17 @@ impl<'a> Event<'a> {
         TimedKey::new(own_time.unwrap_or(0), &parts)
     }
 
-    /// A member under the one of its two names that counts: the second only where the first
-    /// says nothing.
-    fn spelled(&self, first: (&'static str, &Slot), second: (&'static str, &Slot)) -> Field {
-        let is_second = self.value(first.1).is_none() && self.value(second.1).is_some();
+    /// A member under the one of its two names that counts: the second where the first is
+    /// absent, or as good as that while it is not.
+    fn spelled(
+        &self,
+        first: (&'static str, &Slot),
+        second: (&'static str, &Slot),
+        is_absent: fn(&Id) -> bool,
+    ) -> Field {
+        let is_absent = |slot| is_absent(&self.id(slot));
+        let is_second = self.value(second.1).is_some()
+            && (self.value(first.1).is_none() || is_absent(first.1) && !is_absent(second.1));
         let (path, slot) = if is_second { second } else { first };
         Field {
             path,

@@ -1,5 +1,7 @@
 use super::*;
 
+mod ids;
+
 const ARRIVAL: i64 = 1_752_127_740_000_000;
 
 fn reading(kind: Kind, raw: &[u8]) -> Reading {
@@ -107,76 +109,21 @@ fn the_last_of_doubled_keys_counts_however_it_is_written() {
 }
 
 #[test]
-fn an_unusable_user_id_is_refused_whatever_the_anonymous_id() {
-    let long = format!("\"{}\"", "x".repeat(256));
-    for sent in [
-        "\"la\u{200b}na\"",
-        r#""la\ufeffna""#,
-        r#""la\u0000na""#,
-        r#""la\ud83d""#,
-        r#"{"id":1}"#,
-        "[1]",
-        &long,
-        &"9".repeat(2_000),
+fn what_is_too_old_is_told_as_it_was_sent() {
+    for (sent, shown) in [
+        (r#""2001-01-01 00:00""#, "2001-01-01 00:00"),
+        (r#""2001-01-01\u005400:00:00Z""#, "2001-01-01T00:00:00Z"),
+        ("978307200", "978307200"),
     ] {
-        for key in ["user_id", "userId"] {
-            let raw = format!(r#"{{"{key}":{sent},"anonymous_id":"x"}}"#);
-            let refusal = refused(Kind::Identify, raw.as_bytes());
-            assert_eq!(
-                (refusal.code, refusal.path),
-                (Reason::UserIdUnusable, key),
-                "{sent}"
-            );
-
-            let raw = format!(r#"{{"{key}":"u","anonymousId":{sent}}}"#);
-            let read = event(Kind::Identify, &raw);
-            assert_eq!((&*read.user_id, &*read.anonymous_id), ("u", ""), "{sent}");
-            let ignored = read.ignored.unwrap();
-            assert_eq!(ignored.code, Reason::AnonymousIdUnusable, "{sent}");
-            assert_eq!(ignored.path, "anonymousId");
-            assert!(!ignored.value.is_empty());
-        }
-        let alone = refused(
-            Kind::Identify,
-            format!(r#"{{"anonymous_id":{sent}}}"#).as_bytes(),
-        );
-        assert_eq!(
-            (alone.code, alone.path),
-            (Reason::NoIdentifier, "anonymous_id")
-        );
-        let read = event(
-            Kind::Identify,
-            &format!(r#"{{"user_id":"u","message_id":{sent}}}"#),
-        );
-        assert_eq!(read.message_id, "fresh", "{sent}");
+        let raw = format!(r#"{{"user_id":"u","event":"e","timestamp":{sent}}}"#);
+        let refusal = event(Kind::Track, &raw).past_retention(&raw, "too old".into());
+        assert_eq!(refusal.code, Reason::PastRetention);
+        assert_eq!((refusal.path, &*refusal.value), ("timestamp", shown));
     }
-    let read = event(Kind::Identify, r#"{"user_id":"u","anonymous_id":"null"}"#);
-    assert_eq!(
-        (&*read.anonymous_id, read.ignored),
-        ("", None),
-        "nobody is no fault"
-    );
-}
-
-#[test]
-fn ids_may_be_written_as_segments_documentation_does() {
-    let camel = r#"{"type":"track","userId":"u","anonymousId":"a","messageId":"m","event":"e"}"#;
-    let read = event(Kind::Identify, camel);
-    assert_eq!(
-        (&*read.user_id, &*read.anonymous_id, &*read.message_id),
-        ("u", "a", "m")
-    );
-    let both = event(
-        Kind::Identify,
-        r#"{"user_id":"snake","userId":"camel","anonymousId":"camel","anonymous_id":"snake",
-            "message_id":"snake","messageId":"camel"}"#,
-    );
-    assert_eq!(
-        (&*both.user_id, &*both.anonymous_id, &*both.message_id),
-        ("snake", "snake", "snake")
-    );
-    let null = event(Kind::Identify, r#"{"user_id":null,"userId":"camel"}"#);
-    assert_eq!(null.user_id, "camel", "a null says nothing");
+    let long = format!("978307200.{}", "0".repeat(2_000));
+    let raw = format!(r#"{{"user_id":"u","event":"e","timestamp":{long}}}"#);
+    let refusal = event(Kind::Track, &raw).past_retention(&raw, "too old".into());
+    assert_eq!(refusal.value, long[..SHOWN]);
 }
 
 #[test]

@@ -190,6 +190,37 @@ fn nulls_clear_what_is_there_and_need_nobody() {
 }
 
 #[test]
+fn a_null_beside_ignored_traits_clears_what_is_there_and_is_nothing_to_nobody() {
+    use ContactSaid::{Kept, NotFound, Stored};
+    let nothing_valid = (422, Some(Reason::NothingValid));
+    let partial = (206, Some(Reason::ContactNothingValid));
+    let ok = (200, None);
+    let (identify, track) = (Kind::Identify, Kind::Track);
+    for (kind, wish, contact, expected) in [
+        (identify, None, NotFound, nothing_valid),
+        (Kind::Member, None, NotFound, nothing_valid),
+        (identify, None, Stored, ok),
+        (identify, Some(WishMode::Add), Stored, ok),
+        (identify, Some(WishMode::Remove), Kept, ok),
+        (track, None, NotFound, partial),
+        (track, None, Stored, ok),
+        (track, Some(WishMode::Add), Stored, ok),
+        (track, Some(WishMode::Remove), Kept, ok),
+    ] {
+        let mut progress = mapped(kind);
+        progress.traits = Traits::ClearsRestIgnored;
+        progress.wish = wish;
+        progress.contact = Some(contact);
+        progress.applied = wish.map(|_| WishSaid::Applied);
+        progress.activity = Some(ActivitySaid::Stored);
+        assert!(progress.wants_contact() && !progress.only_removes());
+        let never = kind != Kind::Track && wish.is_none();
+        assert_eq!(progress.never_creates(), never, "{kind:?} {wish:?}");
+        assert_eq!(said(&progress), expected, "{kind:?} {wish:?} {contact:?}");
+    }
+}
+
+#[test]
 fn a_removal_is_never_lost_and_never_needs_somebody() {
     let mut progress = mapped(Kind::Track);
     progress.wish = Some(WishMode::Remove);
@@ -210,6 +241,8 @@ fn a_removal_is_never_lost_and_never_needs_somebody() {
     assert_eq!(status(&progress), 200);
     progress.applied = Some(WishSaid::Failed);
     assert_eq!(said(&progress), (500, Some(Reason::AudiencesAway)));
+    progress.applied = Some(WishSaid::Unstorable);
+    assert_eq!(said(&progress), (400, Some(Reason::Unstorable)));
 }
 
 #[test]
@@ -289,6 +322,7 @@ fn anything() -> impl Strategy<Value = Progress> {
         WishSaid::HeldBack,
         WishSaid::Overtaken,
         WishSaid::UnknownAudience,
+        WishSaid::Unstorable,
         WishSaid::Failed,
     ];
     let audience = [
@@ -312,6 +346,7 @@ fn anything() -> impl Strategy<Value = Progress> {
         Traits::Values,
         Traits::Clears,
         Traits::AllIgnored,
+        Traits::ClearsRestIgnored,
     ];
     (
         select(vec![Kind::Identify, Kind::Member, Kind::Track]),

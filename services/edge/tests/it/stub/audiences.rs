@@ -9,7 +9,7 @@ use weir_proto::audience::v1::{
     ListAudiencesResponse, ListMembersRequest, ListMembersResponse, Origin, WishResult, WishStatus,
 };
 
-use super::{AUDIENCE, FOREIGN_AUDIENCE, Stub};
+use super::{AUDIENCE, FOREIGN_AUDIENCE, Stub, utf8};
 
 #[tonic::async_trait]
 impl AudienceService for Stub {
@@ -87,10 +87,13 @@ impl AudienceService for Stub {
     ) -> Result<Response<ApplyWishesResponse>, Status> {
         self.answer("apply_wishes", |state| {
             let wishes = request.into_inner().wishes;
-            let applied = WishResult {
-                status: WishStatus::Applied.into(),
-            };
-            let results = vec![applied; wishes.len()];
+            let results = wishes.iter().map(|wish| WishResult {
+                status: match utf8(&wish.contact_id) {
+                    "contact of unstorable-update" => WishStatus::Unstorable.into(),
+                    _ => WishStatus::Applied.into(),
+                },
+            });
+            let results = results.collect();
             state.wishes.extend(wishes);
             Ok(ApplyWishesResponse { results })
         })

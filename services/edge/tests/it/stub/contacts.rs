@@ -31,6 +31,8 @@ impl State {
         } else if !known && removes && event.no_values {
             self.receipts.insert(event.event_key.to_vec(), None);
             UpsertStatus::Kept
+        } else if !known && event.never_creates {
+            UpsertStatus::NotFound
         } else if !known && event.no_values && event.mode() == UpsertMode::Track {
             match event.membership_update {
                 Some(_) => self.store(event),
@@ -79,7 +81,8 @@ impl ContactService for Stub {
         self.answer("upsert_contacts", |state| {
             let request = request.into_inner();
             assert_eq!(request.caseless_identifiers, ["str:cm:mail"]);
-            assert_eq!(request.kept_removes_limit, state.profile_limit / 10 * 10);
+            let kept_removes = state.profile_limit / 10 * 10;
+            assert_eq!(request.kept_removes_limit, Some(kept_removes));
             if request.identifiers_version != state.identifiers_versions.0 {
                 let (code, reason) = (Code::Aborted, Reason::IdentifiersChanged);
                 return Err(weir_rpc::refused(code, reason, "map the events anew"));

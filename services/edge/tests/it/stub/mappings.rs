@@ -6,14 +6,17 @@ use weir_proto::mapping::v1::*;
 
 use super::{KEY, Stub};
 
-/// Traits with `ignored` in them are worth nothing, those with `cleared` are nulls.
+/// Traits with `ignored` in them are worth nothing, those with `cleared` are nulls; with both
+/// there is nothing else.
 fn traits(event: &Event) -> MappedTraits {
     let Some(span) = &event.traits else {
         return MappedTraits::None;
     };
     let (start, length) = (span.start as usize, span.length as usize);
     let text = String::from_utf8_lossy(&event.raw[start..start + length]);
-    if text.contains("ignored") {
+    if text.contains("ignored") && text.contains("cleared") {
+        MappedTraits::ClearsRestIgnored
+    } else if text.contains("ignored") {
         MappedTraits::AllIgnored
     } else if text.contains("cleared") {
         MappedTraits::Clears
@@ -43,7 +46,7 @@ impl MappingService for Stub {
         .await
     }
 
-    /// Maps every event; an event named `Unmapped` is rejected.
+    /// Maps every event; events named `Unmapped` and `Old` are rejected.
     async fn map_events(
         &self,
         request: Request<MapEventsRequest>,
@@ -55,6 +58,9 @@ impl MappingService for Stub {
                 body: Default::default(),
                 ..request.clone()
             });
+            let size = (request.events.len(), request.body.len());
+            state.map_sizes.push(size);
+            let long = "x".repeat(state.value_length);
             if request.refused_identifiers_version == Some(state.identifiers_versions.1) {
                 state.identifiers_versions.1 = state.identifiers_versions.0;
             }
@@ -69,16 +75,26 @@ impl MappingService for Stub {
                         code: "NO_MAPPING".into(),
                         message: "No mappings configured".into(),
                     })
+                } else if event.event_name == "Old" {
+                    mapped_event::Outcome::Rejection(Rejection {
+                        code: "PAST_RETENTION".into(),
+                        message: "older than 90 days".into(),
+                    })
                 } else {
                     mapped_event::Outcome::Mapped(Mapped {
                         fields_json: match traits(event) {
-                            MappedTraits::Values => r#"{"str::first":"x"}"#.into(),
-                            MappedTraits::Clears => r#"{"str::first":null}"#.into(),
+                            MappedTraits::Values => format!(r#"{{"str::first":"x{long}"}}"#).into(),
+                            MappedTraits::Clears | MappedTraits::ClearsRestIgnored => {
+                                r#"{"str::first":null}"#.into()
+                            }
                             _ => Default::default(),
                         },
                         activity: (!event.event_name.is_empty()).then(|| MappedActivity {
                             activity_id: event.event_name.clone(),
-                            attributes_json: "{}".into(),
+                            attributes_json: match &*long {
+                                "" => "{}".into(),
+                                long => format!(r#"{{"a":"{long}"}}"#).into(),
+                            },
                             retention_days: 90,
                             earlier_retention_days: vec![],
                         }),

@@ -15,6 +15,8 @@ pub enum Failure {
     Mismatch,
     /// It is of the type, but too long.
     TooLong,
+    /// It is in order, but the event's values as a whole are too long with it.
+    EventTooLong,
     /// It holds NUL, or what is not Unicode text.
     NotStorable,
     /// It is a date that lies outside of the years 1 to 9999.
@@ -38,7 +40,7 @@ impl Converter {
     pub fn code(&self, failure: Failure) -> Reason {
         match failure {
             Failure::NotStorable => Reason::NotStorable,
-            Failure::TooLong => Reason::TooLong,
+            Failure::TooLong | Failure::EventTooLong => Reason::TooLong,
             Failure::OutOfRange => Reason::DateOutOfRange,
             Failure::Invisible => Reason::InvisibleCharacters,
             Failure::Blocked => Reason::ValueBlocked,
@@ -75,6 +77,9 @@ impl Converter {
             Failure::Blocked => "means nobody, and can't tell contacts apart".to_owned(),
             Failure::NullElement => "is null".to_owned(),
             Failure::TooLong => self.limit(),
+            Failure::EventTooLong => {
+                "the values of the event come to more than 4 MiB with this one".to_owned()
+            }
             Failure::Mismatch => self.expectation(),
         }
     }

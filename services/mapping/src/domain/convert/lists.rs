@@ -3,6 +3,7 @@
 use super::texts::{MAX_TEXT, write_text};
 use super::{Failure, MAX_OBJECT, Taken, is_blank_text};
 use crate::domain::json::{self, Kind, Raw};
+use crate::domain::path::Listed;
 
 /// More choices than that are no selection.
 pub const MAX_CHOICES: usize = 200;
@@ -19,6 +20,7 @@ pub struct LeftOut<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeftElement<'a> {
     pub raw: Raw<'a>,
+    /// In the list as it was sent (see [`Listed`]).
     pub position: usize,
     pub failure: Failure,
     /// How many this one stands for.
@@ -38,11 +40,11 @@ impl<'a> LeftOut<'a> {
         &self.elements
     }
 
-    fn push(&mut self, raw: Raw<'a>, position: usize, failure: Failure) {
+    fn push(&mut self, element: &Listed<'a>, failure: Failure) {
         if self.elements.len() < MAX_LEFT_OUT {
             self.elements.push(LeftElement {
-                raw,
-                position,
+                raw: element.raw,
+                position: element.position,
                 failure,
                 count: 1,
             });
@@ -62,71 +64,64 @@ pub fn write_choice(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
 
 /// A list of texts.
 pub fn write_choices<'a>(
-    choices: &[Raw<'a>],
+    choices: &[Listed<'a>],
     out: &mut String,
     left_out: &mut LeftOut<'a>,
 ) -> Result<Taken, Failure> {
     let one = |raw: Raw<'_>, out: &mut String| write_text(raw, MAX_TEXT, out);
-    let count = write_list(choices, one, out, left_out);
-    if count > MAX_CHOICES {
-        return Err(Failure::TooLong);
-    }
-    Ok(taken(choices, count))
+    write_list(choices, one, |count, _| count <= MAX_CHOICES, out, left_out)
 }
 
 /// A list of values of any kind, as they were sent.
 pub fn write_values<'a>(
-    values: &[Raw<'a>],
+    values: &[Listed<'a>],
+    out: &mut String,
+    left_out: &mut LeftOut<'a>,
+) -> Result<Taken, Failure> {
+    let one = |raw: Raw<'_>, out: &mut String| Ok(json::compact(raw, MAX_OBJECT, out)?);
+    write_list(values, one, |_, bytes| bytes <= MAX_OBJECT, out, left_out)
+}
+
+/// An empty list is a null; one of which nothing is left touches nothing. Ends with the
+/// element that makes the list too long by its count, or by its bytes.
+fn write_list<'a>(
+    elements: &[Listed<'a>],
+    write_one: impl Fn(Raw<'a>, &mut String) -> Result<(), Failure>,
+    fits: impl Fn(usize, usize) -> bool,
     out: &mut String,
     left_out: &mut LeftOut<'a>,
 ) -> Result<Taken, Failure> {
     let start = out.len();
-    let one = |raw: Raw<'_>, out: &mut String| Ok(json::compact(raw, out)?);
-    let count = write_list(values, one, out, left_out);
-    if out.len() - start > MAX_OBJECT {
-        return Err(Failure::TooLong);
-    }
-    Ok(taken(values, count))
-}
-
-/// An empty list is a null; one of which nothing is left touches nothing.
-fn taken(elements: &[Raw<'_>], count: usize) -> Taken {
-    match (elements.is_empty(), count) {
-        (true, _) => Taken::Null,
-        (false, 0) => Taken::Nothing,
-        (false, _) => Taken::Value,
-    }
-}
-
-/// How many elements were written.
-fn write_list<'a>(
-    elements: &[Raw<'a>],
-    write_one: impl Fn(Raw<'a>, &mut String) -> Result<(), Failure>,
-    out: &mut String,
-    left_out: &mut LeftOut<'a>,
-) -> usize {
     let mut count = 0;
     out.push('[');
-    for (position, raw) in elements.iter().enumerate() {
-        if is_blank_text(raw) {
+    for element in elements {
+        if is_blank_text(element.raw) {
             continue;
         }
         let before = out.len();
         if count > 0 {
             out.push(',');
         }
-        let written = match json::kind(raw) {
+        let written = match json::kind(element.raw) {
             Ok(Kind::Null) => Err(Failure::NullElement),
-            _ => write_one(raw, out),
+            _ => write_one(element.raw, out),
         };
         match written {
             Ok(()) => count += 1,
             Err(failure) => {
                 out.truncate(before);
-                left_out.push(raw, position, failure);
+                left_out.push(element, failure);
             }
+        }
+        // The bracket that closes it counts as well.
+        if !fits(count, out.len() + 1 - start) {
+            return Err(Failure::TooLong);
         }
     }
     out.push(']');
-    count
+    Ok(match (elements.is_empty(), count) {
+        (true, _) => Taken::Null,
+        (false, 0) => Taken::Nothing,
+        (false, _) => Taken::Value,
+    })
 }

@@ -26,8 +26,11 @@ pub enum Traits {
     None,
     /// At least one mapped trait, or the location, gives a value.
     Values,
-    /// Nulls that clear fields, and no value.
+    /// Nulls that clear fields, and no value; nothing was ignored.
     Clears,
+    /// Nulls that clear fields, and besides them nothing but ignored ones: as `Clears` where
+    /// there is a contact, as `AllIgnored` where there is none (a null is nothing then).
+    ClearsRestIgnored,
     /// There were mapped traits, and each of them was ignored.
     AllIgnored,
 }
@@ -44,6 +47,11 @@ impl Tally {
     pub fn traits(self) -> Traits {
         match self {
             Self { values: 1.., .. } => Traits::Values,
+            Self {
+                clears: 1..,
+                ignored: 1..,
+                ..
+            } => Traits::ClearsRestIgnored,
             Self { clears: 1.., .. } => Traits::Clears,
             Self { ignored: 1.., .. } => Traits::AllIgnored,
             _ => Traits::None,

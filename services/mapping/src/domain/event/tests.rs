@@ -188,6 +188,42 @@ fn a_batch_leaves_no_more_lines_than_a_source_keeps() {
     assert_eq!(mapper.into_log().len(), MAX_LINES);
 }
 
+/// One path may lead to very many fields, which multiplies what was sent.
+#[test]
+fn the_values_of_one_event_are_bounded_and_what_follows_is_ignored() {
+    let mut snapshot = default_snapshot();
+    let names: Vec<String> = (0..200).map(|number| format!("tags {number}")).collect();
+    let attributes: Vec<_> = names
+        .iter()
+        .map(|name| (pair("tags", name, ""), ValueType::MultiSelect))
+        .collect();
+    let login = snapshot.activities.remove("Login").unwrap();
+    let mapping = ActivityMapping {
+        activity: login.activity,
+        attributes: read_attributes(&attributes).unwrap(),
+    };
+    let login = CompiledActivity::compile(mapping);
+    snapshot.activities.insert("Login".to_owned(), login);
+    let tags = vec![format!("\"{}\"", "x".repeat(500)); 200].join(",");
+    let properties = format!("{{\"tags\":[{tags}]}}");
+    let track = event(EventKind::Track, "{}", &properties);
+    let (_, attributes, log) = map(&snapshot, &track);
+    let length = attributes.unwrap().len();
+    assert!(length <= MAX_EVENT_TEXT + 1, "{length}");
+    let kept = MAX_EVENT_TEXT / (tags.len() + 20);
+    assert_eq!(log.len(), 200 - kept);
+    assert!(log[0].code == "TOO_LONG" && log[0].reason.contains("4 MiB"));
+
+    let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH, "batch");
+    let fitting = MAX_BATCH_TEXT / length;
+    for _ in 0..fitting {
+        mapper.map(&track);
+        assert!(!mapper.is_outgrown());
+    }
+    mapper.map(&track);
+    assert!(mapper.is_outgrown());
+}
+
 fn any_leaf() -> impl Strategy<Value = String> {
     prop_oneof![
         any::<i64>().prop_map(|number| number.to_string()),

@@ -125,11 +125,15 @@ proptest! {
     /// A path with `[]` leads to many values.
     #[test]
     fn any_values_are_a_list(values in prop::collection::vec(any_json(), 0..6)) {
-        let raws: Vec<Raw<'_>> = values.iter().map(|value| value.as_bytes()).collect();
-        let length: usize = raws.iter().map(|raw| raw.len() + 3).sum();
+        let listed: Vec<Listed<'_>> = values
+            .iter()
+            .enumerate()
+            .map(|(position, value)| Listed { raw: value.as_bytes(), position })
+            .collect();
+        let length: usize = values.iter().map(|value| value.len() + 3).sum();
         for value_type in [ValueType::MultiSelect, ValueType::Object] {
             let (mut out, mut left_out) = (String::new(), LeftOut::default());
-            let taken = converter(value_type).convert_all(&raws, &mut out, &mut left_out);
+            let taken = converter(value_type).convert_all(&listed, &mut out, &mut left_out);
             if taken == Ok(Taken::Value) {
                 prop_assert!(out.len() <= length + LONGER);
                 prop_assert!(Value::of_type(value_type, &out).is_ok(), "{}", out);

@@ -97,11 +97,44 @@ fn a_null_clears_under_overwrite_and_is_nothing_otherwise() {
             r#"{"obj:cm:skus":null}"#,
             Traits::None,
         );
+        // A blank text is as if it was not there, and not ignored.
         check(
-            r#"{"score":"x","email":null}"#,
+            r#"{"email":null,"firstName":" ","tags":[""]}"#,
             r#"{"str::email":null}"#,
-            Traits::AllIgnored,
+            Traits::None,
         );
+    }
+}
+
+/// Semantics 2.8: where there is no contact a null is nothing, and each mapped trait was
+/// ignored.
+#[test]
+fn nulls_beside_ignored_values_are_told_apart() {
+    for strategy in STRATEGIES {
+        let (cleared, expected) = match strategy {
+            MergeStrategy::Overwrite => (true, Traits::ClearsRestIgnored),
+            _ => (false, Traits::AllIgnored),
+        };
+        for (traits, fields) in [
+            (r#"{"score":"x","email":null}"#, r#"{"str::email":null}"#),
+            (
+                r#"{"email":"undefined","tags":[]}"#,
+                r#"{"sst:cm:tags":null}"#,
+            ),
+            (
+                r#"{"firstName":null,"tags":[null,{}],"score":""}"#,
+                r#"{"str::first":null}"#,
+            ),
+        ] {
+            for kind in [EventKind::Identify, EventKind::Member, EventKind::Track] {
+                let said = said(&under(strategy), &event(kind, traits, "{}"));
+                let fields = if cleared { fields } else { "" };
+                assert_eq!((said.0.as_str(), said.1), (fields, expected), "{traits}");
+            }
+        }
+        let valued = r#"{"score":"x","email":null,"firstName":"Lana"}"#;
+        let said = said(&under(strategy), &event(EventKind::Identify, valued, "{}"));
+        assert_eq!(said.1, Traits::Values);
     }
 }
 
@@ -156,6 +189,31 @@ fn a_location_gives_values_where_no_trait_does() {
         ("", Traits::None),
     );
     check(Identify, Overwrite, "{}", "{}", ("", Traits::None));
+    // A null of a location clears nothing, and what of it is unreadable is no mapped trait.
+    check(
+        Identify,
+        Overwrite,
+        "{}",
+        r#"{"city":null,"country":""}"#,
+        ("", Traits::None),
+    );
+    check(
+        Identify,
+        Overwrite,
+        r#"{"email":null}"#,
+        r#"{"city":{},"country":null}"#,
+        (r#"{"str::email":null}"#, Traits::Clears),
+    );
+    check(
+        Identify,
+        Overwrite,
+        r#"{"email":null,"score":"x"}"#,
+        utrecht,
+        (
+            r#"{"str::email":null,"geo::city":"Utrecht"}"#,
+            Traits::Values,
+        ),
+    );
     check(Track, Overwrite, "{}", utrecht, ("", Traits::None));
     check(
         Track,
@@ -220,8 +278,35 @@ fn a_path_with_brackets_gives_a_list() {
     let products = r#"{"products":[{"sku":"a","n":1},{"n":2},{"sku":{ "b" : 1e400 }}]}"#;
     check(products, r#"{"obj:cm:skus":["a",{"b":1e400}]}"#);
     check(r#"{"products":[{"n":1}]}"#, "");
+    check(r#"{"products":[]}"#, r#"{"obj:cm:skus":null}"#);
     check(r#"{"products":{"sku":"a"}}"#, "");
-    check(r#"{"products":null}"#, "");
+    check(r#"{"products":[null]}"#, "");
+    check(r#"{"products":null}"#, r#"{"obj:cm:skus":null}"#);
+}
+
+/// The place is that in the list as it was sent, whatever of it the path leads to.
+#[test]
+fn what_is_left_out_of_a_list_is_found_by_its_place() {
+    let mut snapshot = under(MergeStrategy::Overwrite);
+    let pairs = [
+        pair("tags", "sst:cm:tags", ""),
+        pair("orders[].items[].sku", "obj:cm:skus", ""),
+    ];
+    snapshot.contact = super::snapshot(&pairs).contact;
+    let places = |traits: &str| {
+        let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH, "batch");
+        mapper.map(&event(EventKind::Identify, traits, "{}"));
+        let lines = mapper.into_log().into_iter();
+        lines.map(|line| line.reason).collect::<Vec<_>>()
+    };
+    let at = |place: usize| format!("left out of the list, element {place}: is null");
+    assert_eq!(places(r#"{"tags":["","a"," ",null]}"#), [at(3)]);
+    assert_eq!(
+        places(
+            r#"{"orders":[{},7,{"items":[{"n":1},{"sku":"a"},{"sku":null}]},{"items":null},{"items":[{"sku":null}]}]}"#
+        ),
+        [at(2), at(4)]
+    );
 }
 
 /// Semantics 2.4c: no number, half of a character or name of a key costs a neighbour.
