@@ -32,9 +32,11 @@ pub(super) const RAISE: &str = "
     UPDATE accounts SET usage_epoch = GREATEST(usage_epoch, $2::bigint)
     WHERE account_id = $1 AND $2::bigint - $3::bigint <= usage_epoch RETURNING usage_epoch";
 
+// Windows in which batches were closed only are left out: they would make the answer long.
 pub(super) const SUMS: &str = "
     SELECT window_day, sum(units)::bigint FROM usage
-    WHERE account_id = $1 AND window_day >= $2 GROUP BY window_day ORDER BY window_day";
+    WHERE account_id = $1 AND window_day >= $2 AND units <> 0
+    GROUP BY window_day ORDER BY window_day";
 
 /// A rebuild raises the epoch by one. What is further ahead than this is no rebuild's: it would
 /// shut out every batch for good.

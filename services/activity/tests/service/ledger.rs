@@ -64,7 +64,7 @@ async fn an_account_that_nobody_has_seen_can_be_fenced_and_closed() {
     assert_eq!((fenced.epoch, fenced.sums), (9, Vec::new()));
     let other = weir.other_account();
     assert_eq!(other.close(&[new_batch_id()]).await, [0]);
-    assert_eq!(other.usage().await, 0);
+    assert_eq!(other.fence(0).await.sums, []);
 }
 
 #[tokio::test]
