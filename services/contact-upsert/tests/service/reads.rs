@@ -181,7 +181,7 @@ async fn a_contact_is_found_by_what_is_written_otherwise_than_it_is_stored() {
     batch.unique_identifiers.push("phn::phone".to_owned());
     service.send(batch).await.unwrap();
     let field = |field_id: &str, value: &str| {
-        Key::Field(weir_proto::contact::v1::FieldKey {
+        Key::Field(FieldKey {
             field_id: field_id.to_owned(),
             value: value.to_owned(),
         })
