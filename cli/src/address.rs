@@ -9,6 +9,7 @@ use weir_stack::{Service, StackFile};
 
 use crate::arguments::AddressOptions;
 use crate::failure::Failure;
+use crate::folder::hint;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// No method of ours takes longer.
@@ -46,9 +47,10 @@ impl Addresses {
             let folder = &options.data.folder;
             let file = StackFile::read(folder)?.ok_or_else(|| {
                 anyhow!(
-                    "Weir is not running on {}; start it with `./weir up --detach`, or say where \
-                     it is with --address",
-                    folder.display()
+                    "Weir is not running on {}; start it with `{}`, or say where it is with \
+                     --address",
+                    folder.display(),
+                    hint("up --detach", folder)
                 )
             })?;
             addresses.by_service = file.grpc;

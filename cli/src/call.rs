@@ -57,7 +57,7 @@ pub async fn run(options: &CallOptions) -> Result<(), Failure> {
 fn read_method(text: &str) -> Result<(Service, &str), Failure> {
     let (service, method) = text.trim_matches('/').split_once('/').ok_or_else(|| {
         Failure::Input(format!(
-            "{text:?} is not SERVICE/METHOD; `./weir call --list` shows what there is"
+            "{text:?} is not SERVICE/METHOD; with --list instead it shows what there is"
         ))
     })?;
     let service = read_service(service)?;

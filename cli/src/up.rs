@@ -26,6 +26,14 @@ pub async fn run(options: UpOptions) -> Result<(), Failure> {
     if options.detach {
         return detach::run(&options, &folder).await;
     }
+    if let Some(pid) = holder(&folder) {
+        return Err(anyhow!(
+            "Weir is running on {} already (process {pid}); `{}` stops it",
+            folder.display(),
+            hint("down", &folder)
+        )
+        .into());
+    }
     let mut stop = Stop::listen()?;
     let begun = Instant::now();
     let starting = Box::pin(start(&options, &folder, begun));

@@ -12,12 +12,13 @@ mod link;
 mod reads;
 mod record;
 
+use std::future::Future;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use weir_ids::AccountId;
 use weir_rpc::Deadline;
-use weir_service::{Fault, Tries, detached};
+use weir_service::{Fault, Tries, detached, persistently};
 
 use crate::clients::{Accounts, Contacts};
 use crate::domain::Range;
@@ -51,6 +52,9 @@ pub enum Error {
     /// Mapping does not know the account.
     #[error("no such account")]
     AccountUnknown,
+    /// The account has no row here: mapping is to be asked whether there is one.
+    #[error("the account has no row")]
+    NoRow,
     /// contact-upsert does not know the contact.
     #[error("no such contact")]
     ContactUnknown,
@@ -162,6 +166,37 @@ impl App {
             return Ok(());
         }
         self.ask_for_account(account_id, deadline).await
+    }
+
+    /// Does it; where that finds no row of the account, the row is made and it is done again,
+    /// if mapping knows the account. So an account that is nobody's leaves no row that would
+    /// make it known afterwards, and one that has a row costs nothing more.
+    async fn with_row<T, F>(
+        &self,
+        account_id: AccountId,
+        deadline: Deadline,
+        attempt: impl Fn() -> F,
+    ) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let done = attempt().await;
+        if !matches!(done, Err(Error::NoRow)) {
+            return done;
+        }
+        self.ask_for_account(account_id, deadline).await?;
+        let store = self.store.clone();
+        persistently(deadline, TRIES, move |_| {
+            let store = store.clone();
+            async move {
+                let mut connection = store.connection().await?;
+                let tx = connection.begin(account_id);
+                tx.ensure_account().await?;
+                Ok::<_, Error>(tx.commit().await?)
+            }
+        })
+        .await?;
+        attempt().await
     }
 
     async fn ask_for_account(

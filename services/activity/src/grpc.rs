@@ -131,6 +131,7 @@ impl ActivityService for Service {
         let request = request.into_inner();
         let account_id = convert::account_id(&request.account_id)?;
         let from_window = convert::day("from_window", &request.from_window)?;
+        convert::not_negative("epoch", request.epoch)?;
         let (epoch, sums) = self
             .app
             .fence(account_id, request.epoch, from_window, deadline)

@@ -163,9 +163,14 @@ impl App {
         &self,
         account: AccountId,
         audiences: &[AudienceId],
+        deadline: Deadline,
     ) -> Result<Vec<Usable>, Error> {
         let session = self.store.session().await?;
         let origins = session.origins(account, audiences).await?;
+        drop(session);
+        if origins.is_empty() {
+            self.account_is_known(account, deadline).await?;
+        }
         let of = |id| Usable::of(origins.get(id).copied());
         Ok(audiences.iter().map(of).collect())
     }

@@ -97,11 +97,13 @@ impl AudienceService for Grpc {
         &self,
         request: Request<CheckAudiencesRequest>,
     ) -> Result<Response<CheckAudiencesResponse>, Status> {
+        let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let account = convert::id(&request.account_id, "account_id")?;
         let audiences = convert::checked_ids(&request.audience_ids)?;
         let known: Vec<_> = audiences.iter().flatten().copied().collect();
-        let checks = self.0.check(account, &known).await.map_err(status::of)?;
+        let checks = self.0.check(account, &known, deadline).await;
+        let checks = checks.map_err(status::of)?;
         Ok(Response::new(convert::checks(&audiences, checks)))
     }
 

@@ -31,6 +31,7 @@ use audiences::AudienceCache;
 use batch::Batch;
 use log::LogQueue;
 use settle::Settlements;
+use usage::LastUsage;
 pub use usage::Usage;
 
 /// Segment sends 500 at most today; twice that leaves it room.
@@ -46,6 +47,7 @@ pub struct App {
     clients: Clients,
     own_namespaces: Arc<[String]>,
     audiences: AudienceCache,
+    last_usage: LastUsage,
     settlements: Settlements,
     log: LogQueue,
     background: TaskTracker,
@@ -106,6 +108,7 @@ impl App {
             clients,
             own_namespaces: own_namespaces.into(),
             audiences: AudienceCache::new(),
+            last_usage: LastUsage::new(),
             settlements: Settlements::default(),
             log: LogQueue::new(),
             background: TaskTracker::new(),

@@ -12,7 +12,7 @@ use weir_ids::{AccountId, BatchId};
 use weir_rpc::Deadline;
 
 use crate::Clock;
-use crate::clients::{self, Ledgers, Plans};
+use crate::clients::{self, Accounts, Ledgers, Plans};
 use crate::domain::{Entitlement, Units, Window};
 use crate::metrics;
 use crate::store::{self, Known, Progress, Read, Reservation, Reserved, Store, Wanted};
@@ -56,11 +56,17 @@ impl weir_service::Fault for Error {
     }
 }
 
+/// The other services, as far as they are asked.
+pub struct Others {
+    pub ledgers: Ledgers,
+    pub plans: Plans,
+    pub accounts: Accounts,
+}
+
 /// Everything the service does.
 pub struct App {
     store: Store,
-    ledgers: Ledgers,
-    plans: Plans,
+    others: Others,
     clock: Clock,
     lease: Duration,
     memory: Memory,
@@ -96,17 +102,10 @@ pub struct Usage {
 }
 
 impl App {
-    pub fn new(
-        store: Store,
-        ledgers: Ledgers,
-        plans: Plans,
-        clock: Clock,
-        lease: Duration,
-    ) -> Self {
+    pub fn new(store: Store, others: Others, clock: Clock, lease: Duration) -> Self {
         Self {
             store,
-            ledgers,
-            plans,
+            others,
             clock,
             lease,
             memory: Memory::default(),
@@ -130,10 +129,20 @@ impl App {
             lease: self.lease,
             least: self.memory.progress(ask.account).max(named),
         };
-        self.note_active(ask.account, now).await?;
+        self.note_active(ask.account, now, deadline).await?;
+        let mut is_renewed = false;
         while !deadline.passed() {
             let reserved = self.store.reserve(ask.account, &wanted, &ask.settlements);
-            match reserved.await? {
+            let reserved = match reserved.await {
+                Err(store::Error::Unreadable) if !is_renewed => {
+                    is_renewed = true;
+                    let renewed = self.renew(ask.account, wanted.window, deadline);
+                    wanted.least = renewed.await?;
+                    continue;
+                }
+                reserved => reserved?,
+            };
+            match reserved {
                 Reserved::Granted(reservation) => {
                     self.memory.saw(ask.account, reservation.progress);
                     metrics::settles_ignored(
@@ -158,11 +167,23 @@ impl App {
 
     /// Takes the edge's word for what batches stored.
     pub async fn settle(
-        &self,
+        self: &Arc<Self>,
         account: AccountId,
         settlements: &[Settlement],
+        deadline: Deadline,
     ) -> Result<(), Error> {
-        let settled = self.store.settle(account, settlements).await?;
+        let settled = match self.store.settle(account, settlements).await {
+            Err(store::Error::Unreadable) => {
+                // What the ledgers hold of the batches is in the new state.
+                let window = Window::of((self.clock)());
+                self.renew(account, window, deadline).await?;
+                return Ok(());
+            }
+            settled => settled?,
+        };
+        if settled == 0 {
+            self.account_is_known(account, deadline).await?;
+        }
         metrics::settles_ignored(settlements.len().saturating_sub(settled));
         Ok(())
     }
@@ -178,11 +199,20 @@ impl App {
         let window = Window::of((self.clock)());
         let entitlement = match entitlement {
             Some(known) => known,
-            None => self.plans.entitlement(account, deadline).await?,
+            None => self.others.plans.entitlement(account, deadline).await?,
         };
         let mut least = self.memory.progress(account);
+        let mut is_renewed = false;
         while !deadline.passed() {
-            match self.store.read(account, window, least).await? {
+            let read = match self.store.read(account, window, least).await {
+                Err(store::Error::Unreadable) if !is_renewed => {
+                    is_renewed = true;
+                    least = self.renew(account, window, deadline).await?;
+                    continue;
+                }
+                read => read?,
+            };
+            match read {
                 Read::Known(units) => {
                     return Ok(Usage {
                         window,
@@ -191,20 +221,42 @@ impl App {
                     });
                 }
                 Read::Past => return Err(Error::ClockBehind),
-                Read::Stale => least = self.rebuild(account, window, least, deadline).await?,
+                Read::Stale => {
+                    self.account_is_known(account, deadline).await?;
+                    least = self.rebuild(account, window, least, deadline).await?;
+                }
             }
         }
         Err(Error::Late)
     }
 
-    /// Sees to it that sweepers know the account, before it has its first lease. Costs a
-    /// round trip once in ten minutes.
-    async fn note_active(&self, account: AccountId, now: DateTime<Utc>) -> Result<(), Error> {
+    /// Sees to it that sweepers know the account, before it has its first lease, and that there
+    /// is such an account. Costs a round trip or two once in ten minutes.
+    async fn note_active(
+        &self,
+        account: AccountId,
+        now: DateTime<Utc>,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
         if self.memory.is_noted(account, now) {
             return Ok(());
         }
+        self.account_is_known(account, deadline).await?;
         self.store.note_active(account, now).await?;
         self.memory.note(account, now);
         Ok(())
+    }
+
+    /// That there is such an account: one that has a state was known when that was built;
+    /// mapping is asked for all others. So nothing is ever kept of an account that is nobody's.
+    async fn account_is_known(&self, account: AccountId, deadline: Deadline) -> Result<(), Error> {
+        if self.store.has_state(account).await? {
+            return Ok(());
+        }
+        match self.others.accounts.exists(account, deadline).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(clients::Error::UnknownAccount.into()),
+            Err(_) => Err(clients::Error::Away("mapping").into()),
+        }
     }
 }

@@ -5,6 +5,9 @@ mod plans;
 
 pub use ledgers::{Ledgers, Stands, Sums};
 pub use plans::Plans;
+pub use weir_accounts::Accounts;
+
+use weir_reasons::Reason;
 
 /// Why another service gave no answer.
 #[derive(Debug, thiserror::Error)]
@@ -18,13 +21,17 @@ pub enum Error {
     /// It answered what can't be: ours to mend.
     #[error("an answer of the {0} service could not be read")]
     Unreadable(&'static str),
-    /// One of them is further behind the other than any rebuild leaves it.
-    #[error("the epochs of the ledgers are too far apart")]
+    /// One of them is still below the other's epoch: it was brought nearer, and the next call
+    /// goes on.
+    #[error("the epochs of the ledgers are far apart")]
     LedgersApart,
 }
 
 /// Sorts a status, and logs it: once, here.
 fn failure(service: &'static str, status: &tonic::Status) -> Error {
+    if weir_rpc::reason_of(status) == Some(Reason::AccountUnknown) {
+        return Error::UnknownAccount;
+    }
     tracing::warn!(service, code = ?status.code(), message = status.message(), "no answer");
     Error::Away(service)
 }

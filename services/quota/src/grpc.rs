@@ -38,8 +38,9 @@ impl QuotaService for Grpc {
         &self,
         request: Request<SettleRequest>,
     ) -> Result<Response<SettleResponse>, Status> {
+        let deadline = Deadline::of(&request);
         let (account, settlements) = convert::settled(&request.into_inner())?;
-        let settled = self.0.settle(account, &settlements).await;
+        let settled = self.0.settle(account, &settlements, deadline).await;
         settled.map_err(status::of)?;
         Ok(Response::new(SettleResponse {}))
     }

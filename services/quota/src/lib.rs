@@ -59,8 +59,14 @@ pub async fn serve_with_clock(
     let ledgers = clients::Ledgers::connect(&config.contact_url, &config.activity_url)
         .map_err(anyhow::Error::msg)?;
     let plans = clients::Plans::connect(&config.mapping_url).map_err(anyhow::Error::msg)?;
+    let accounts = clients::Accounts::connect(&config.mapping_url).map_err(anyhow::Error::msg)?;
+    let others = app::Others {
+        ledgers,
+        plans,
+        accounts,
+    };
     let probe = store.clone();
-    let app = Arc::new(app::App::new(store, ledgers, plans, clock, config.lease()));
+    let app = Arc::new(app::App::new(store, others, clock, config.lease()));
     let background = Background::new();
     let interval = config.sweep_interval();
     background.spawn("sweep", app::longest_sweep(interval), |pulse| {

@@ -56,6 +56,8 @@ struct Scripts {
     begin: Script,
     install: Script,
     abandon: Script,
+    note: Script,
+    active: Script,
     forget: Script,
 }
 
@@ -81,6 +83,8 @@ impl Store {
                 begin: script(include_str!("store/scripts/begin.lua")),
                 install: script(include_str!("store/scripts/install.lua")),
                 abandon: script(include_str!("store/scripts/abandon.lua")),
+                note: script(include_str!("store/scripts/note.lua")),
+                active: script(include_str!("store/scripts/active.lua")),
                 forget: script(include_str!("store/scripts/forget.lua")),
             }),
         })

@@ -55,6 +55,14 @@ pub fn invalid(field: &str, description: &str) -> Status {
     )
 }
 
+/// A page token that no list gave out.
+pub fn unknown_page() -> Status {
+    invalid(
+        "page_token",
+        "must be the next_page_token of another answer",
+    )
+}
+
 /// There is no such thing (or it is another account's, which looks the same).
 pub fn not_found(reason: Reason, kind: &str) -> Status {
     refused(Code::NotFound, reason, format!("no such {kind}"))

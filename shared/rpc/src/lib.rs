@@ -15,7 +15,7 @@ pub use client::{Channel, connect};
 pub use deadline::Deadline;
 pub use error::{
     aborted, internal, invalid, late, not_found, reason_of, refused, refused_with, told,
-    unavailable,
+    unavailable, unknown_page,
 };
 pub use page::{MAX_PAGE_BYTES, Page, page_size};
 pub use server::{Server, shutdown_signal};

@@ -14,9 +14,9 @@ use crate::metrics;
 use crate::store::{Failure, Limits};
 
 /// How often the loop shows that it lives, and reads the database's clock.
-const TICK: Duration = Duration::from_secs(30);
+const TICK: Duration = Duration::from_secs(10);
 /// A tick and the longest that a round takes between two beats.
-pub const WITHIN: Duration = Duration::from_secs(150);
+pub const WITHIN: Duration = Duration::from_secs(60);
 /// Partitions are made months ahead, and expired ones are not shown anyway: an hour is soon.
 const INTERVAL: Duration = Duration::from_secs(3_600);
 /// A round that failed comes again sooner.

@@ -55,10 +55,13 @@ impl App {
             ..changes
         });
         let app = self.clone();
+        let account_id = changes.account_id;
         detached(async move {
             let mut total = Attached::default();
             loop {
-                let (attached, complete) = app.link_some(&changes, deadline).await?;
+                let attempt = || app.link_some(&changes, deadline);
+                let done = app.with_row(account_id, deadline, attempt).await;
+                let (attached, complete) = done?;
                 metrics::attached(attached);
                 total.attached += attached.attached;
                 total.discarded += attached.discarded;
@@ -96,7 +99,9 @@ async fn link(
 ) -> Result<(Attached, bool), Error> {
     let mut connection = store.connection().await?;
     let tx = connection.begin(changes.account_id);
-    tx.ensure_account().await?;
+    if !tx.has_account().await? {
+        return Err(Error::NoRow);
+    }
     if !changes.joins.is_empty() {
         tx.join_contacts(&changes.joins).await?;
     }

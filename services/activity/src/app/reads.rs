@@ -31,7 +31,7 @@ impl App {
             let listed = tx
                 .activities(&families, today, cursor, size, MAX_PAGE_BYTES)
                 .await?;
-            let (has_account, has_activity) = if listed.is_empty && cursor == Cursor::START {
+            let (has_account, has_activity) = if listed.is_empty {
                 tx.knows(contact_id).await?
             } else {
                 (true, true)

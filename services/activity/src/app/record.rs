@@ -92,6 +92,16 @@ impl App {
         ending: Ending,
         deadline: Deadline,
     ) -> Result<Recorded, Error> {
+        let attempt = || self.attempts_on_row(batch, ending, deadline);
+        self.with_row(batch.account_id, deadline, attempt).await
+    }
+
+    async fn attempts_on_row(
+        &self,
+        batch: &Arc<Batch>,
+        ending: Ending,
+        deadline: Deadline,
+    ) -> Result<Recorded, Error> {
         let (app, batch) = (self.clone(), Arc::clone(batch));
         persistently(deadline, TRIES, move |number| {
             let (app, batch) = (app.clone(), Arc::clone(&batch));
@@ -120,6 +130,7 @@ async fn record(
     }
     let tx = connection.begin(batch.account_id);
     let (epoch, mut standings) = tx.fence_and_standings(&batch.identities).await?;
+    let epoch = epoch.ok_or(Error::NoRow)?;
     if epoch > batch.epoch {
         return Err(Error::Fenced(epoch));
     }

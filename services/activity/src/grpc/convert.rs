@@ -144,6 +144,14 @@ pub fn identifiers(request: GetBacklogRequest) -> Result<Vec<Identifier>, Status
     .collect()
 }
 
+/// A number that counts something.
+pub fn not_negative(field: &str, number: i64) -> Result<(), Status> {
+    if number < 0 {
+        return Err(invalid(field, "must not be negative"));
+    }
+    Ok(())
+}
+
 /// Batches by window and id.
 pub fn batches(keys: &[BatchKey]) -> Result<Vec<(NaiveDate, BatchId)>, Status> {
     if keys.len() > MAX_BATCHES {
@@ -172,7 +180,7 @@ pub fn cursor(token: &str) -> Result<Cursor, Status> {
                 key: TimedKey(Uuid::try_parse(key).ok()?),
             })
         })
-        .ok_or_else(|| invalid("page_token", "expected one that this list gave out"))
+        .ok_or_else(weir_rpc::unknown_page)
 }
 
 fn token(cursor: Cursor) -> String {

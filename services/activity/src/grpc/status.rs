@@ -31,6 +31,8 @@ impl From<Error> for Status {
             Error::Away(service) => weir_rpc::unavailable(service),
             Error::Late => weir_rpc::late(),
             // A conflict that outlived all tries is a database that is too busy.
+            // Nor does a row go that was just made, but where the database was put back.
+            Error::NoRow => weir_rpc::unavailable("the database"),
             Error::Store(
                 Failure::MissingPartition
                 | Failure::Database(Database::Conflict | Database::Unavailable),

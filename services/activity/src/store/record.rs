@@ -94,22 +94,16 @@ pub(super) const BEGIN_WAITING: &str = "
         forget_day = GREATEST(identities.forget_day, excluded.forget_day)";
 
 impl Tx<'_> {
-    /// The account's epoch, which can't be raised until the transaction ends, and what is
-    /// known of `identities`. Makes the account's row where it is missing.
+    /// The account's epoch, which can't be raised until the transaction ends (none where the
+    /// account has no row), and what is known of `identities`.
     ///
     /// # Errors
     /// Of the database.
     pub async fn fence_and_standings(
         &self,
         identities: &[Identifier],
-    ) -> Result<(i64, Vec<Standing>), Failure> {
-        let (epoch, standings) = try_join(self.epoch(), self.standings(identities)).await?;
-        if let Some(epoch) = epoch {
-            return Ok((epoch, standings));
-        }
-        self.ensure_account().await?;
-        let epoch = self.epoch().await?.ok_or(Failure::INTERNAL)?;
-        Ok((epoch, standings))
+    ) -> Result<(Option<i64>, Vec<Standing>), Failure> {
+        try_join(self.epoch(), self.standings(identities)).await
     }
 
     async fn epoch(&self) -> Result<Option<i64>, Failure> {

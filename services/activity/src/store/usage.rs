@@ -125,7 +125,6 @@ impl Tx<'_> {
     /// Of the database.
     pub async fn fence(&self, epoch: i64, from_window: NaiveDate) -> Result<Fenced, Failure> {
         self.ensure_account().await?;
-        let epoch = epoch.max(0);
         let rows = self
             .query(RAISE, &[&self.account_id.0, &epoch, &EPOCHS_AHEAD])
             .await?;

@@ -3,7 +3,8 @@
 use tonic::{Code, Status};
 use uuid::Uuid;
 use weir_proto::activity::v1::{
-    CloseBatchesRequest, FenceUsageRequest, GetBacklogRequest, ListActivitiesRequest,
+    CloseBatchesRequest, ContactJoin, FenceUsageRequest, GetBacklogRequest, IdentifierLink,
+    LinkIdentifiersRequest, ListActivitiesRequest, RecordActivitiesRequest,
 };
 use weir_reasons::Reason;
 
@@ -28,6 +29,29 @@ impl Weir {
         };
         let answer = self.client.clone().get_backlog(request).await?;
         Ok(answer.into_inner().waiting)
+    }
+
+    async fn try_link(&self, links: Vec<IdentifierLink>) -> Result<i64, Status> {
+        let request = LinkIdentifiersRequest {
+            account_id: self.account.to_string(),
+            links,
+            joins: Vec::new(),
+        };
+        let answer = self.client.clone().link_identifiers(request).await?;
+        Ok(answer.into_inner().attached)
+    }
+
+    async fn try_join(&self) -> Result<i64, Status> {
+        let request = LinkIdentifiersRequest {
+            account_id: self.account.to_string(),
+            links: Vec::new(),
+            joins: vec![ContactJoin {
+                contact_id: Uuid::now_v7().to_string(),
+                survivor_id: Uuid::now_v7().to_string(),
+            }],
+        };
+        let answer = self.client.clone().link_identifiers(request).await?;
+        Ok(answer.into_inner().attached)
     }
 
     async fn try_fence(&self) -> Result<i64, Status> {
@@ -56,7 +80,7 @@ fn refused<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, Option<Reaso
 }
 
 #[tokio::test]
-async fn an_account_that_nobody_knows_is_said_to_be_unknown() {
+async fn an_account_that_nobody_knows_is_said_to_be_unknown_and_stays_so() {
     let weir = start().await;
     let unknown = weir.other_account();
     let no_accounts = &weir.others.no_accounts;
@@ -66,8 +90,26 @@ async fn an_account_that_nobody_knows_is_said_to_be_unknown() {
     assert_eq!(refused(unknown.try_backlog().await), expected);
     assert_eq!(refused(unknown.try_fence().await), expected);
     assert_eq!(refused(unknown.try_close().await), expected);
+    assert_eq!(refused(unknown.try_link(Vec::new()).await), expected);
+    let link = user_link("lana", Uuid::now_v7(), 1);
+    assert_eq!(refused(unknown.try_link(vec![link]).await), expected);
+    assert_eq!(refused(unknown.try_join().await), expected);
+    for events in [Vec::new(), vec![of_user("lana", "m")]] {
+        for probe_only in [false, true] {
+            let request = RecordActivitiesRequest {
+                probe_only,
+                ..unknown.request(events.clone())
+            };
+            assert_eq!(refused(unknown.send(request).await), expected);
+        }
+    }
     // Asking left nothing that would make it known.
     assert_eq!(refused(unknown.try_backlog().await), expected);
+    let rows = "SELECT (SELECT count(*) FROM activity.accounts WHERE account_id = $1)
+        + (SELECT count(*) FROM activity.identities WHERE account_id = $1)";
+    let sql = weir.sql().await;
+    let row = sql.query_one(rows, &[&unknown.account]).await.unwrap();
+    assert_eq!(row.get::<_, i64>(0), 0);
 
     // One that mapping knows, and that has nothing here yet.
     let fresh = weir.other_account();
@@ -111,8 +153,20 @@ async fn while_the_others_are_away_nobody_is_said_to_be_unknown() {
     let away = (Code::Unavailable, Some(Reason::ServiceAway));
     assert_eq!(refused(weir.try_backlog().await), away);
     assert_eq!(refused(weir.try_list(Uuid::now_v7()).await), away);
-    // Batches ask nobody.
+    // The first batch of an account has to ask, as the first of its links.
     let lana = Uuid::now_v7();
+    let first = weir.request(vec![of_contact(lana, "m")]);
+    assert_eq!(refused(weir.send(first.clone()).await), away);
+    let link = vec![user_link("lana", lana, 1)];
+    assert_eq!(refused(weir.try_link(link).await), away);
+    are_away.store(false, std::sync::atomic::Ordering::Relaxed);
+    let probe = RecordActivitiesRequest {
+        probe_only: true,
+        ..first
+    };
+    assert_eq!(weir.send(probe).await.unwrap().0, [NotFunded]);
+    are_away.store(true, std::sync::atomic::Ordering::Relaxed);
+    // All others ask nobody.
     assert_eq!(weir.record(vec![of_contact(lana, "m")]).await, [Stored]);
     assert_eq!(refused(weir.try_list(Uuid::now_v7()).await), away);
     assert_eq!(weir.try_list(lana).await.unwrap(), 1);

@@ -81,7 +81,12 @@ async fn a_batch_that_is_sent_again_after_its_commit_is_not_charged_again() {
 async fn an_epoch_that_no_rebuild_can_have_come_to_shuts_nobody_out() {
     let weir = start().await;
     weir.fence(40).await;
-    for epoch in [1_000_041, i64::MAX] {
+    for (epoch, reason) in [
+        (1_000_041, Reason::EpochImplausible),
+        (i64::MAX, Reason::EpochImplausible),
+        (-1, Reason::FieldInvalid),
+        (i64::MIN, Reason::FieldInvalid),
+    ] {
         let request = FenceUsageRequest {
             account_id: weir.account.to_string(),
             epoch,
@@ -89,8 +94,8 @@ async fn an_epoch_that_no_rebuild_can_have_come_to_shuts_nobody_out() {
         };
         let error = weir.client.clone().fence_usage(request).await.unwrap_err();
         assert_eq!(error.code(), tonic::Code::InvalidArgument);
-        assert_eq!(weir_rpc::reason_of(&error), Some(Reason::EpochImplausible));
+        assert_eq!(weir_rpc::reason_of(&error), Some(reason));
     }
-    assert_eq!(weir.fence(i64::MIN).await.epoch, 40);
+    assert_eq!(weir.fence(0).await.epoch, 40);
     assert_eq!(weir.fence(1_000_040).await.epoch, 1_000_040);
 }

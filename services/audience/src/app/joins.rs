@@ -20,6 +20,7 @@ impl App {
         joins: Vec<(ContactId, ContactId)>,
         deadline: Deadline,
     ) -> Result<(), Error> {
+        self.account_is_known(account, deadline).await?;
         if joins.is_empty() {
             return Ok(());
         }

@@ -213,7 +213,7 @@ pub(super) fn name_of_token(token: &str) -> Result<String, Status> {
 }
 
 fn wrong_token() -> Status {
-    invalid("page_token", "must be one that the list gave")
+    weir_rpc::unknown_page()
 }
 
 /// To the microsecond, as it is stored.

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use tonic::Code;
 use uuid::Uuid;
 use weir_proto::audience::v1::{
-    AudienceCheck, CheckAudiencesRequest, CreateAudienceRequest, GetAudienceRequest,
-    ListAudiencesRequest, ListMembersRequest, Origin,
+    AudienceCheck, CheckAudiencesRequest, ContactJoin, CreateAudienceRequest, GetAudienceRequest,
+    JoinContactsRequest, ListAudiencesRequest, ListMembersRequest, Origin,
 };
 
 use crate::service::{Client, World, add, apply, audience, contacts, create, members};
@@ -211,12 +211,30 @@ async fn refusals(client: &mut Client, account: &str, id: &str) -> Vec<tonic::St
         page_token: String::new(),
     };
     let members = ListMembersRequest {
-        account_id,
-        audience_id,
+        account_id: account_id.clone(),
+        audience_id: audience_id.clone(),
         page_size: 0,
         page_token: String::new(),
     };
+    let check = |audience_ids| CheckAudiencesRequest {
+        account_id: account_id.clone(),
+        audience_ids,
+    };
+    let join = |joins| JoinContactsRequest {
+        account_id: account_id.clone(),
+        joins,
+    };
+    let one = ContactJoin {
+        contact_id: Uuid::now_v7().to_string(),
+        survivor_id: Uuid::now_v7().to_string(),
+    };
+    let (check_none, check_one) = (check(Vec::new()), check(vec![audience_id]));
+    let (join_none, join_one) = (join(Vec::new()), join(vec![one]));
     vec![
+        client.check_audiences(check_none).await.unwrap_err(),
+        client.check_audiences(check_one).await.unwrap_err(),
+        client.join_contacts(join_none).await.unwrap_err(),
+        client.join_contacts(join_one).await.unwrap_err(),
         client.create_audience(create).await.unwrap_err(),
         client.get_audience(get).await.unwrap_err(),
         client.list_audiences(list).await.unwrap_err(),
@@ -237,6 +255,9 @@ async fn an_account_that_nobody_knows_is_told_so_and_leaves_nothing_behind() {
             assert_eq!(reason_of(&error), Some(Reason::AccountUnknown));
         }
     }
+    let wishes = vec![add(Uuid::now_v7(), &mine, 1)];
+    let statuses = apply(&mut client, &stranger, wishes).await;
+    assert_eq!(statuses, [WishStatus::UnknownAudience]);
     let sql = "SELECT (SELECT count(*) FROM audience.accounts)
         + (SELECT count(*) FROM audience.audiences)";
     let database = world.database().await;

@@ -78,12 +78,7 @@ pub(super) fn page_after(token: &str) -> Result<Option<ContactId>, Status> {
         return Ok(None);
     }
     let id = token.parse();
-    id.map(Some).map_err(|_| {
-        invalid(
-            "page_token",
-            "must be the next_page_token of another answer",
-        )
-    })
+    id.map(Some).map_err(|_| weir_rpc::unknown_page())
 }
 
 /// A value that can't be read is left out: it must not keep others from being read. So is one

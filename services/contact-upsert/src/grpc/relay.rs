@@ -41,7 +41,7 @@ const MAX_FAILURES: u32 = 3;
 /// Behind it come all.
 const FIRST_ACCOUNT: AccountId = AccountId(Uuid::nil());
 /// One delivery, of several calls and statements, each at the end of its time.
-pub const RELAY_BEATS: Duration = Duration::from_secs(120);
+pub const RELAY_BEATS: Duration = Duration::from_secs(60);
 /// Batches in one call.
 const MESSAGES: usize = 16;
 /// The contract's limit.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use moka::sync::Cache;
 use weir_rpc::Deadline;
 
 use super::App;
@@ -11,6 +12,32 @@ use crate::domain::stages::Meter;
 
 /// Nobody's answer waits longer for this, which is a help and no more.
 const TIME: Duration = Duration::from_millis(250);
+
+/// Where quota is away, what was known last is told for so long.
+const REMEMBERED: Duration = Duration::from_secs(600);
+/// About 200 bytes each.
+const ACCOUNTS: u64 = 10_000;
+
+/// What was left of the limits of accounts that were asked for lately.
+pub(super) struct LastUsage(Cache<String, Left>);
+
+/// What is left, until when; Unix time in microseconds.
+#[derive(Debug, Clone, Copy)]
+struct Left {
+    profile: Meter,
+    activity: Meter,
+    window_end: i64,
+}
+
+impl LastUsage {
+    pub(super) fn new() -> Self {
+        let cache = Cache::builder()
+            .max_capacity(ACCOUNTS)
+            .time_to_live(REMEMBERED)
+            .build();
+        Self(cache)
+    }
+}
 
 /// What is left of the limits.
 #[derive(Debug, Clone, Copy)]
@@ -22,34 +49,46 @@ pub struct Usage {
 }
 
 impl App {
-    /// By charge and reservation, after what this batch really used; where it reserved nothing
-    /// quota is asked.
+    /// By charge and reservation, after what this batch really used. Where it reserved nothing
+    /// quota is asked, and where that is away it is what was known last.
     pub(super) async fn usage(&self, batch: &Batch) -> Option<Usage> {
-        let (profile, activity, window_end) = match &batch.reservation {
-            Some(reservation) => {
-                let (profile, activity) = batch.spent;
-                let left = |meter: &Meter, spent: Option<i64>| Meter {
-                    // What it gives back is free.
-                    remaining: meter.remaining + spent.map_or(0, |spent| meter.granted - spent),
-                    ..*meter
-                };
-                let profile = left(&reservation.profile, profile);
-                let activity = left(&reservation.activity, activity);
-                (profile, activity, reservation.window_end)
+        let account_id = &batch.caller.account_id;
+        let left = match self.left(batch).await {
+            Some(left) => {
+                self.last_usage.0.insert(account_id.clone(), left);
+                left
             }
-            None => {
-                let deadline = Deadline::after(TIME.min(batch.deadline.remaining()));
-                let account_id = &batch.caller.account_id;
-                let asked = self.clients.usage(account_id, batch.entitlement, deadline);
-                let usage = asked.await.ok()?;
-                (usage.profile, usage.activity, usage.window_end)
-            }
+            None => self.last_usage.0.get(account_id)?,
         };
-        Some(Usage {
-            profile,
-            activity,
+        (left.window_end > batch.arrival).then(|| Usage {
+            profile: left.profile,
+            activity: left.activity,
             // Rounded up: a second early is a second 429.
-            seconds_left: ((window_end - batch.arrival) / 1_000_000 + 1).max(1),
+            seconds_left: (left.window_end - batch.arrival) / 1_000_000 + 1,
+        })
+    }
+
+    async fn left(&self, batch: &Batch) -> Option<Left> {
+        let Some(reservation) = &batch.reservation else {
+            let deadline = Deadline::after(TIME.min(batch.deadline.remaining()));
+            let account_id = &batch.caller.account_id;
+            let asked = self.clients.usage(account_id, batch.entitlement, deadline);
+            let usage = asked.await.ok()?;
+            return Some(Left {
+                profile: usage.profile,
+                activity: usage.activity,
+                window_end: usage.window_end,
+            });
+        };
+        let left = |meter: &Meter, spent: Option<i64>| Meter {
+            // What it gives back is free.
+            remaining: meter.remaining + spent.map_or(0, |spent| meter.granted - spent),
+            ..*meter
+        };
+        Some(Left {
+            profile: left(&reservation.profile, batch.spent.0),
+            activity: left(&reservation.activity, batch.spent.1),
+            window_end: reservation.window_end,
         })
     }
 }

@@ -73,8 +73,7 @@ fn folds_into(entry: &LogEntry) -> Option<String> {
         Reason::NothingValid,
         Reason::ContactNothingValid,
     ];
-    let folds =
-        entry.status == TOO_MANY || folded.iter().any(|reason| reason.code() == entry.code);
+    let folds = entry.status == TOO_MANY || folded.iter().any(|reason| reason.code() == entry.code);
     let hour = entry.time.timestamp().div_euclid(HOUR);
     folds.then(|| format!("{hour} {} {}", entry.code, entry.event_name))
 }

@@ -66,7 +66,7 @@ pub fn newest_first(time: DateTime<Utc>) -> String {
 }
 
 fn bad_token() -> Status {
-    weir_rpc::invalid("page_token", "must be one that was answered before")
+    weir_rpc::unknown_page()
 }
 
 #[cfg(test)]

@@ -74,18 +74,34 @@ impl App {
         .await
     }
 
+    /// As [`Self::rebuild`], of a state that a script failed on, so that it counts for nothing
+    /// whatever it says of itself: somebody else wrote to Redis.
+    pub(super) async fn renew(
+        self: &Arc<Self>,
+        account: AccountId,
+        window: Window,
+        deadline: Deadline,
+    ) -> Result<Progress, Error> {
+        tracing::error!(%account, "the state in Redis can't be worked with; it is built anew");
+        let renewed = self.rebuild(account, window, Progress::BEYOND_ALL, deadline);
+        renewed.await
+    }
+
     async fn rebuild_now(
         &self,
         account: AccountId,
         window: Window,
-        least: Progress,
+        mut least: Progress,
         deadline: Deadline,
     ) -> Result<Progress, Error> {
         let nonce = Uuid::new_v4();
         while !deadline.passed() {
             match self.store.begin(account, nonce, PATIENCE, least).await? {
                 Begun::Valid => return Ok(least),
-                Begun::Busy => tokio::time::sleep(LOOK_AGAIN).await,
+                Begun::Busy => {
+                    least = self.once_others_build(account, least);
+                    tokio::time::sleep(LOOK_AGAIN).await;
+                }
                 Begun::Begun => {
                     let built = self.fence_and_install(account, nonce, window, deadline);
                     let built = built.await;
@@ -93,11 +109,20 @@ impl App {
                         self.store.abandon(account, nonce).await;
                         metrics::rebuilt(false);
                     }
-                    return Ok(built?.unwrap_or(least));
+                    return Ok(built?.unwrap_or_else(|| self.once_others_build(account, least)));
                 }
             }
         }
         Err(Error::Late)
+    }
+
+    /// Whoever builds a state now deletes one that can't be worked with: theirs counts.
+    fn once_others_build(&self, account: AccountId, least: Progress) -> Progress {
+        if least == Progress::BEYOND_ALL {
+            self.memory.progress(account)
+        } else {
+            least
+        }
     }
 
     /// None: overtaken; the other one's state will do.
@@ -108,15 +133,18 @@ impl App {
         window: Window,
         deadline: Deadline,
     ) -> Result<Option<Progress>, Error> {
-        // What Redis forgot, it may have forgotten for the sweepers as well.
-        self.store.note_active(account, (self.clock)()).await?;
         let floor = window.earlier(WINDOWS_BEFORE);
         let deadline = Deadline::after(deadline.remaining().min(FENCE_TIME));
         // A fence that raises nothing tells which epochs stand.
-        let mut stands = self.ledgers.stands(account, window, deadline).await?;
+        let stands = self.others.ledgers.stands(account, window, deadline);
+        let mut stands = stands.await?;
+        // What Redis forgot, it may have forgotten for the sweepers as well. Only now: the
+        // ledgers may know no such account.
+        self.store.note_active(account, (self.clock)()).await?;
         for _ in 0..FENCES {
             let epoch = stands.highest() + 1;
-            let raised = self.ledgers.raise(account, stands, epoch, floor, deadline);
+            let ledgers = &self.others.ledgers;
+            let raised = ledgers.raise(account, stands, epoch, floor, deadline);
             let (now, sums) = raised.await?;
             if now.highest() > epoch {
                 stands = now;

@@ -14,6 +14,7 @@ use weir_rpc::Deadline;
 use weir_service::Pulse;
 
 use super::{App, Error, MAX_SETTLEMENTS, Settlement};
+use crate::domain::Window;
 use crate::metrics;
 use crate::store;
 
@@ -51,14 +52,20 @@ impl App {
     }
 
     /// Looks once at all accounts of a shard that may have leases.
-    async fn sweep_shard(&self, shard: u8, pulse: &Pulse) -> Result<(), Error> {
+    async fn sweep_shard(self: &Arc<Self>, shard: u8, pulse: &Pulse) -> Result<(), Error> {
         let mut skip = 0;
         loop {
             let (active, more) = self.store.active(shard, skip).await?;
             futures_util::stream::iter(active)
                 .for_each_concurrent(SIDE_BY_SIDE, |(account, noted)| async move {
                     // Nor is one account's trouble.
-                    let _ = self.sweep_account(account, noted).await;
+                    if let Err(Error::Store(store::Error::Unreadable)) =
+                        self.sweep_account(account, noted).await
+                    {
+                        let window = Window::of((self.clock)());
+                        let deadline = Deadline::after(CLOSE_TIME);
+                        let _ = self.renew(account, window, deadline).await;
+                    }
                     pulse.beat();
                 })
                 .await;
@@ -80,6 +87,7 @@ impl App {
         }
         let deadline = Deadline::after(CLOSE_TIME);
         let stored = self
+            .others
             .ledgers
             .close(account, &expired.batches, deadline)
             .await?;

@@ -17,8 +17,6 @@ const CONTACT: &str = "contact-upsert";
 const ACTIVITY: &str = "activity";
 /// A ledger takes no epoch that is further above its own than this.
 const STEP: i64 = 1_000_000;
-/// A ledger that is behind the other by more steps was not left there by any rebuild.
-const STEPS: i64 = 20;
 
 /// Both ledgers; they are always asked together.
 #[derive(Clone)]
@@ -73,8 +71,8 @@ impl Ledgers {
             self.fence_activity(account, 0, from, deadline),
         );
         Ok(Stands {
-            contact: profile?.epoch,
-            activity: activity?.epoch,
+            contact: amount(CONTACT, profile?.epoch)?,
+            activity: amount(ACTIVITY, activity?.epoch)?,
         })
     }
 
@@ -82,7 +80,8 @@ impl Ledgers {
     /// `from`. Both answer, or it is an error.
     ///
     /// # Errors
-    /// Where a ledger is away, or is so far behind the other that no rebuild left it there.
+    /// Where a ledger is away, or so far behind the other that the time was over before it had
+    /// caught up.
     pub async fn raise(
         &self,
         account: AccountId,
@@ -92,15 +91,15 @@ impl Ledgers {
         deadline: Deadline,
     ) -> Result<(Stands, Sums), Error> {
         let (profile, activity) = tokio::join!(
-            climb(stands.contact, epoch, |epoch| self
+            climb(stands.contact, epoch, deadline, |epoch| self
                 .fence_contact(account, epoch, from, deadline)),
-            climb(stands.activity, epoch, |epoch| self
+            climb(stands.activity, epoch, deadline, |epoch| self
                 .fence_activity(account, epoch, from, deadline)),
         );
         let (profile, activity) = (profile?, activity?);
         let stands = Stands {
-            contact: profile.epoch,
-            activity: activity.epoch,
+            contact: amount(CONTACT, profile.epoch)?,
+            activity: amount(ACTIVITY, activity.epoch)?,
         };
         let mut sums = Sums::new();
         for sum in profile.sums {
@@ -211,18 +210,26 @@ impl Ledgers {
     }
 }
 
-/// Raises an epoch in steps that a ledger takes; answers what it said to the last.
-async fn climb<T, F>(stands: i64, epoch: i64, fence: impl Fn(i64) -> F) -> Result<T, Error>
+/// Raises an epoch in steps that a ledger takes; answers what it said to the last. Each step
+/// lasts: where the time is over first, the next call begins where this one ended.
+async fn climb<T, F>(
+    stands: i64,
+    epoch: i64,
+    deadline: Deadline,
+    fence: impl Fn(i64) -> F,
+) -> Result<T, Error>
 where
     F: Future<Output = Result<T, Error>>,
 {
-    let steps = (epoch - stands) / STEP;
-    if steps > STEPS {
-        tracing::error!(stands, epoch, "the epochs of the ledgers are too far apart");
-        return Err(Error::LedgersApart);
-    }
-    for step in 1..=steps {
-        fence(stands + step * STEP).await?;
+    let mut reached = stands;
+    while epoch - reached > STEP {
+        reached += STEP;
+        let fenced = fence(reached).await;
+        if deadline.passed() {
+            tracing::warn!(reached, epoch, "the epochs of the ledgers are far apart");
+            return Err(Error::LedgersApart);
+        }
+        fenced?;
     }
     fence(epoch).await
 }
@@ -231,9 +238,10 @@ fn parse_window(service: &'static str, text: &str) -> Result<Window, Error> {
     text.parse().map_err(|_| Error::Unreadable(service))
 }
 
-fn amount(service: &'static str, units: i64) -> Result<i64, Error> {
-    if (0..=crate::domain::limit::MAX_UNITS).contains(&units) {
-        Ok(units)
+/// Units, or an epoch: as large as scripts can count.
+fn amount(service: &'static str, number: i64) -> Result<i64, Error> {
+    if (0..=crate::domain::limit::MAX_UNITS).contains(&number) {
+        Ok(number)
     } else {
         Err(Error::Unreadable(service))
     }

@@ -12,6 +12,9 @@ pub(super) fn of(error: Error) -> Status {
         Error::Client(clients::Error::Away(service)) => {
             weir_rpc::unavailable(&format!("the {service} service"))
         }
+        Error::Client(clients::Error::LedgersApart) => {
+            weir_rpc::unavailable("a ledger that has caught up with the other")
+        }
         Error::Client(clients::Error::UnknownAccount) => {
             weir_rpc::not_found(Reason::AccountUnknown, "account")
         }
@@ -21,7 +24,7 @@ pub(super) fn of(error: Error) -> Status {
             weir_rpc::unavailable("a quota service with the right time")
         }
         Error::Store(store::Error::Unreadable)
-        | Error::Client(clients::Error::Unreadable(_) | clients::Error::LedgersApart)
+        | Error::Client(clients::Error::Unreadable(_))
         | Error::Internal => {
             tracing::error!(%error, "internal");
             weir_rpc::internal()

@@ -26,14 +26,12 @@ impl Store {
     /// Where Redis is away.
     pub async fn note_active(&self, account: AccountId, time: DateTime<Utc>) -> Result<(), Error> {
         let key = shard_key(shard_of(account));
-        let mut note = redis::pipe();
-        note.zadd(&key, account.to_string(), time.timestamp())
-            .ignore()
-            .cmd("EXPIRE")
-            .arg(&key)
-            .arg(STATE_TTL_SECONDS)
-            .ignore();
-        self.redis.call(Work::Commands(&note)).await
+        let mut call = self.scripts.note.key(key);
+        call.arg(account.to_string())
+            .arg(time.timestamp())
+            .arg(STATE_TTL_SECONDS);
+        self.run(&call).await?;
+        Ok(())
     }
 
     /// A page of the accounts of one shard, with when they were noted last: `skip` come before
@@ -46,13 +44,9 @@ impl Store {
         shard: u8,
         skip: usize,
     ) -> Result<(Vec<(AccountId, DateTime<Utc>)>, bool), Error> {
-        let mut range = redis::cmd("ZRANGE");
-        range
-            .arg(shard_key(shard))
-            .arg(skip)
-            .arg(skip + ACTIVE_PAGE - 1)
-            .arg("WITHSCORES");
-        let found: Vec<(String, i64)> = self.redis.call(Work::Command(&range)).await?;
+        let mut call = self.scripts.active.key(shard_key(shard));
+        call.arg(skip).arg(skip + ACTIVE_PAGE - 1);
+        let found: Vec<(String, i64)> = self.redis.call(Work::Script(&call)).await?;
         let more = found.len() == ACTIVE_PAGE;
         let known = found.into_iter().filter_map(|(account, time)| {
             Some((account.parse().ok()?, DateTime::from_timestamp(time, 0)?))

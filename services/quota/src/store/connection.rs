@@ -11,9 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{
-    Client, Cmd, ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation,
-};
+use redis::{Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
 use tokio::time::Instant;
 
 use super::Error;
@@ -44,8 +42,6 @@ pub(super) struct Connection {
 #[derive(Clone, Copy)]
 pub(super) enum Work<'a> {
     Command(&'a Cmd),
-    /// One after the other.
-    Commands(&'a Pipeline),
     Script(&'a ScriptInvocation<'a>),
 }
 
@@ -53,7 +49,6 @@ impl Work<'_> {
     async fn send<T: FromRedisValue>(self, mut redis: ConnectionManager) -> RedisResult<T> {
         match self {
             Self::Command(command) => command.query_async(&mut redis).await,
-            Self::Commands(commands) => commands.query_async(&mut redis).await,
             Self::Script(script) => script.invoke_async(&mut redis).await,
         }
     }

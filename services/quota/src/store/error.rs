@@ -6,7 +6,8 @@ pub enum Error {
     /// It is away, starting, or full; the same again may succeed.
     #[error("Redis is away")]
     Away,
-    /// It answered what its script can't answer: ours to mend.
+    /// A script failed, or answered what it can't answer: what it worked on is not what scripts
+    /// make, or it is ours to mend.
     #[error("an answer of Redis could not be read")]
     Unreadable,
 }
@@ -17,7 +18,7 @@ impl From<redis::RedisError> for Error {
         if matches!(
             error.kind(),
             redis::ErrorKind::UnexpectedReturnType | redis::ErrorKind::Parse
-        ) || error.code() == Some("ERR")
+        ) || matches!(error.code(), Some("ERR" | "WRONGTYPE"))
         {
             tracing::error!(%error, "a script failed");
             Self::Unreadable

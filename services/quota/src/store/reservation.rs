@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use weir_ids::{AccountId, BatchId};
 
+use super::connection::Work;
 use super::{Error, STATE_TTL_SECONDS, Store, key};
 use crate::domain::{Units, Window};
 
@@ -19,6 +20,14 @@ pub struct Progress {
     pub epoch: i64,
     /// Grants made in it.
     pub grants: i64,
+}
+
+impl Progress {
+    /// So far no state has come.
+    pub const BEYOND_ALL: Self = Self {
+        epoch: i64::MAX,
+        grants: 0,
+    };
 }
 
 /// What a batch asks for.
@@ -94,6 +103,16 @@ pub struct Expired {
 }
 
 impl Store {
+    /// Whether the account has a state, of whatever worth.
+    ///
+    /// # Errors
+    /// Where Redis is away.
+    pub async fn has_state(&self, account: AccountId) -> Result<bool, Error> {
+        let mut exists = redis::cmd("EXISTS");
+        exists.arg(key(account, ""));
+        self.redis.call(Work::Command(&exists)).await
+    }
+
     /// Takes the edge's word for what earlier batches stored, then grants; or finds the grant
     /// that the batch has already. All in one atomic step.
     ///

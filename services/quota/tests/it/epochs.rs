@@ -1,8 +1,11 @@
 //! Redis put back to an earlier moment, and ledgers whose epochs are not quota's.
 
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
+use tonic::Code;
 use uuid::Uuid;
+use weir_proto::quota::v1::ReserveRequest;
 
 use crate::service::{
     Account, Batch, Client, TODAY, World, counted, reserve, reserve_above, settle, try_reserve,
@@ -174,9 +177,21 @@ async fn a_ledger_that_knows_a_higher_epoch_is_raised_above_it() {
     let world = World::new().await;
     let mut client = world.replica().await;
     // The other ledger takes no more than a million at once.
-    for ahead in [1, 999_999, 1_000_000, 3_500_000] {
+    for (ahead, of_contact) in [
+        (1, false),
+        (999_999, false),
+        (1_000_000, true),
+        (3_500_000, false),
+        (25_000_000, true),
+    ] {
         let account = world.account(10, 10);
-        world.others.activity.raise(&account.id, ahead);
+        let others = &world.others;
+        let ledger = if of_contact {
+            &others.contact
+        } else {
+            &others.activity
+        };
+        ledger.raise(&account.id, ahead);
         let batch = reserve(&mut client, &account, 2, 2).await;
         assert_eq!(batch.grant.epoch, ahead + 1);
         assert_eq!(world.store(&account, &batch, 2, 2), (true, true));
@@ -184,7 +199,47 @@ async fn a_ledger_that_knows_a_higher_epoch_is_raised_above_it() {
 }
 
 #[tokio::test]
-async fn ledgers_that_no_rebuild_left_so_far_apart_are_told_at_once() {
+async fn ledgers_that_are_too_far_apart_for_one_call_come_together_over_several() {
+    let world = World::new().await;
+    let mut client = world.replica().await;
+    let account = world.account(10, 10);
+    // As many calls to one of them, each of which it took, leave it there.
+    let ahead = 3_000_000_000;
+    world.others.contact.raise(&account.id, ahead);
+    let (mut tries, mut reached) = (0, 0);
+    let batch = loop {
+        let mut request = tonic::Request::new(ReserveRequest {
+            account_id: account.id.clone(),
+            batch_id: Uuid::now_v7().to_string(),
+            profile_units: 2,
+            activity_units: 2,
+            entitlement: Some(account.entitlement()),
+            settlements: Vec::new(),
+            ledger_epoch: 0,
+        });
+        request.set_timeout(Duration::from_millis(300));
+        match client.reserve(request).await {
+            Ok(granted) => break granted.into_inner(),
+            Err(error) => {
+                let code = error.code();
+                // The client's own clock may be faster.
+                let codes = [Code::Unavailable, Code::DeadlineExceeded, Code::Cancelled];
+                assert!(codes.contains(&code), "{error}");
+            }
+        }
+        tries += 1;
+        let now = world.others.activity.epoch(&account.id);
+        assert!(now >= reached && tries < 300, "{tries} {now}");
+        reached = now;
+    };
+    assert!(tries > 1, "{tries}");
+    assert!(batch.epoch > ahead);
+    assert_eq!(world.others.contact.epoch(&account.id), batch.epoch);
+    assert_eq!(world.others.activity.epoch(&account.id), batch.epoch);
+}
+
+#[tokio::test]
+async fn an_epoch_that_scripts_can_not_count_is_told_at_once() {
     let world = World::new().await;
     let mut client = world.replica().await;
     let account = world.account(10, 10);
@@ -194,7 +249,7 @@ async fn ledgers_that_no_rebuild_left_so_far_apart_are_told_at_once() {
         .raise(&account.id, 4_951_000_000_000_000);
     let batch = Uuid::now_v7().to_string();
     let error = try_reserve(&mut client, &account, &batch, 1, 1).await;
-    assert_eq!(error.err().unwrap().code(), tonic::Code::Internal);
+    assert_eq!(error.err().unwrap().code(), Code::Internal);
 }
 
 #[tokio::test]

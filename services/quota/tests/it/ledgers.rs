@@ -1,6 +1,6 @@
 //! Both ledgers and the plans, as small gRPC servers over maps.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -26,6 +26,8 @@ struct Rows {
 pub struct Ledger {
     rows: Arc<Mutex<Rows>>,
     pub away: Arc<AtomicBool>,
+    /// Accounts that it says are nobody's.
+    pub unknown: Arc<Mutex<BTreeSet<String>>>,
     pub raises: Arc<AtomicUsize>,
     /// The next fence that raises finds that somebody else was faster, by this much.
     pub faster: Arc<AtomicI64>,
@@ -86,6 +88,9 @@ impl Ledger {
         if self.away.load(Ordering::SeqCst) {
             return Err(Status::unavailable("the database is away"));
         }
+        if self.unknown.lock().unwrap().contains(account) {
+            return Err(weir_rpc::not_found(Reason::AccountUnknown, "account"));
+        }
         let mut rows = self.rows.lock().unwrap();
         let standing = rows.epochs.entry(account.to_owned()).or_insert(0);
         if epoch > *standing + PLAUSIBLE {
@@ -118,6 +123,7 @@ pub struct Others {
     pub plans: Arc<Mutex<BTreeMap<String, mapping::Account>>>,
     /// How often mapping was asked for a plan.
     pub asked: Arc<AtomicUsize>,
+    pub mapping_is_away: Arc<AtomicBool>,
 }
 
 impl Others {
@@ -217,6 +223,9 @@ serve!(ActivityService of activity {
 serve!(MappingService of mapping {
     get_account(GetAccountRequest) -> GetAccountResponse = |this, message| {
         this.asked.fetch_add(1, Ordering::SeqCst);
+        if this.mapping_is_away.load(Ordering::SeqCst) {
+            return Err(weir_rpc::unavailable("the database"));
+        }
         let found = this.plans.lock().unwrap().get(&message.account_id).cloned();
         match found {
             Some(account) => Ok(mapping::GetAccountResponse { account: Some(account) }),

@@ -11,3 +11,5 @@ mod loss;
 mod proxy;
 mod reserve;
 mod service;
+mod tampered;
+mod unknown;

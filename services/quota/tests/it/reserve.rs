@@ -263,7 +263,7 @@ async fn requests_that_cannot_be_read_say_where() {
     let mut client = world.replica().await;
     let good = ReserveRequest {
         ledger_epoch: 0,
-        account_id: Uuid::now_v7().to_string(),
+        account_id: world.account(1, 1).id,
         batch_id: Uuid::now_v7().to_string(),
         profile_units: 1,
         activity_units: 1,

@@ -39,7 +39,7 @@ pub fn prepare(folder: &Path) -> anyhow::Result<File> {
                 std::thread::sleep(POLL);
             }
             Err(TryLockError::WouldBlock) => bail!(
-                "Weir is running on {} already; `./weir down` stops it",
+                "Weir is running on {} already (`./weir status` and `./weir down` take its --data)",
                 folder.display()
             ),
             Err(TryLockError::Error(error)) => {

@@ -3,7 +3,7 @@
 if counts(KEYS[1], ARGV[3], ARGV[4]) then return {'valid'} end
 local run = run()
 local mine = ARGV[1] .. ':' .. run
-local other = redis.call('GET', KEYS[2])
+local other = rebuild_at(KEYS[2])
 if other and other ~= mine and string.match(other, ':(%x+)$') == run then return {'busy'} end
 redis.call('DEL', KEYS[1])
 redis.call('SET', KEYS[2], mine, 'PX', ARGV[2])

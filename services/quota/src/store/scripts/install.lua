@@ -2,7 +2,7 @@
 -- forgotten, then window, profile units, activity units of each window.
 -- Answers 1, or 0 when this rebuild is not the one that stands in this life of the server.
 local run = run()
-if redis.call('GET', KEYS[2]) ~= ARGV[1] .. ':' .. run then return {0} end
+if rebuild_at(KEYS[2]) ~= ARGV[1] .. ':' .. run then return {0} end
 redis.call('DEL', KEYS[1], KEYS[2])
 redis.call('HSET', KEYS[1], 'run', run, 'epoch', ARGV[2], 'floor', ARGV[3])
 for i = 5, #ARGV, 3 do

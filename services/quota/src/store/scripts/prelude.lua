@@ -1,13 +1,23 @@
 -- Shared by all scripts. Numbers are at most 2^52, so Lua's doubles hold them exactly.
 
--- Whether the state was built in this life of the server. A server that was started anew may
--- have lost the last second of its log, so what it remembers counts for nothing.
 local function run()
   return string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 end
+-- Whether a key holds what it is there for: somebody else may have written to it.
+local function is_a(key, kind)
+  return redis.call('TYPE', key).ok == kind
+end
+-- The rebuild that stands, if one does.
+local function rebuild_at(key)
+  return is_a(key, 'string') and redis.call('GET', key)
+end
+-- Whether the state was built in this life of the server. A server that was started anew may
+-- have lost the last second of its log, so what it remembers counts for nothing.
 local function live(state)
-  local built_in = redis.call('HGET', state, 'run')
-  return built_in and built_in == run()
+  local found = redis.pcall('HMGET', state, 'run', 'epoch', 'floor')
+  -- Something else is at its place, or a part of it is gone.
+  if found.err or not (found[1] and tonumber(found[2] or '') and found[3]) then return false end
+  return found[1] == run()
 end
 -- Whether the state counts: it is of this life of the server, and not older than the caller
 -- knows it (an epoch that a ledger named, or the grants that it has seen): memory can be put
@@ -16,6 +26,7 @@ local function counts(state, epoch, grants)
   if not live(state) then return false end
   local found = redis.call('HMGET', state, 'epoch', 'grants')
   local own_epoch, own_grants = tonumber(found[1]), tonumber(found[2] or '0')
+  if not own_grants then return false end
   epoch, grants = tonumber(epoch), tonumber(grants)
   return own_epoch > epoch or (own_epoch == epoch and own_grants >= grants)
 end
@@ -33,7 +44,13 @@ end
 local function units(state, window)
   local found = redis.call('HMGET', state, window .. ':profile.used', window .. ':profile.reserved',
     window .. ':activity.used', window .. ':activity.reserved')
-  for i = 1, 4 do found[i] = tonumber(found[i] or '0') end
+  for i = 1, 4 do
+    local number = tonumber(found[i] or '0')
+    if not (number and number >= 0 and number <= 2 ^ 52 and number % 1 == 0) then
+      error('these are no units')
+    end
+    found[i] = number
+  end
   return found
 end
 -- Books what a batch stored, and frees the rest of its grant. `who` is edge | ledgers.
