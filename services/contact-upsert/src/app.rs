@@ -21,6 +21,7 @@ use weir_service::{Fault, Tries};
 
 pub use background::{PURGE_BEATS, purge};
 pub use delivery::Delivery;
+pub use reading::profile_of;
 
 use crate::domain::{
     self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status, Unreadable,
@@ -416,22 +417,6 @@ fn snapshot_of<'a>(
         snapshot.add(more.links(), &more.contacts())?;
     }
     Ok(snapshot)
-}
-
-/// Reads a stored contact's fields. Of a row that is broken there are none: it must not keep
-/// others from being read.
-pub fn profile_of(stored: &StoredProfile) -> Profile<'_> {
-    let registers = domain::read_registers(&stored.fields, &stored.registers);
-    let registers = registers.unwrap_or_else(|error| {
-        tracing::error!(contact = %stored.id, %error, "a contact's row is broken");
-        metrics::unreadable("row");
-        Vec::new()
-    });
-    let fields = registers.into_iter().filter(|r| r.value.is_some());
-    Profile {
-        stored,
-        fields: fields.collect(),
-    }
 }
 
 fn answer_of(folded: &domain::Folded<'_>) -> Answer {

@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use weir_ids::{AccountId, ContactId};
 use weir_rpc::Deadline;
 
-use super::{App, Error};
-use crate::domain::{is_merge_key, normalise};
+use super::{App, Error, Profile};
+use crate::domain::{is_merge_key, normalise, read_registers};
+use crate::metrics;
 use crate::store::{ContactKey, StoredProfile};
 
 /// Contacts that are read at once: the largest are of some megabytes.
@@ -97,5 +98,21 @@ impl App {
             Ok(false) => Err(Error::AccountUnknown),
             Err(_) => Err(Error::MappingAway),
         }
+    }
+}
+
+/// Reads a stored contact's fields. Of a row that is broken there are none: it must not keep
+/// others from being read.
+pub fn profile_of(stored: &StoredProfile) -> Profile<'_> {
+    let registers = read_registers(&stored.fields, &stored.registers);
+    let registers = registers.unwrap_or_else(|error| {
+        tracing::error!(contact = %stored.id, %error, "a contact's row is broken");
+        metrics::unreadable("row");
+        Vec::new()
+    });
+    let fields = registers.into_iter().filter(|r| r.value.is_some());
+    Profile {
+        stored,
+        fields: fields.collect(),
     }
 }
