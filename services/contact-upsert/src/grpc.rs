@@ -174,6 +174,9 @@ impl ContactService for Contacts {
         let request = request.into_inner();
         let account = account_of(&request.account_id)?;
         let day = day_of("from_window", &request.from_window)?;
+        if request.epoch < 0 {
+            return Err(weir_rpc::invalid("epoch", "must not be negative"));
+        }
         let fenced = self.app.fence_usage(account, request.epoch, day, deadline);
         let (epoch, sums) = fenced.await.map_err(status_of)?;
         let sums = sums.into_iter().map(|(day, units)| WindowUnits {

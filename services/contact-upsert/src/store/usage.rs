@@ -40,7 +40,7 @@ const MAX_EPOCH_STEP: i64 = 1_000_000;
 const SUMS: &str = "
     SELECT window_day, sum(units)::bigint
     FROM usage
-    WHERE account_id = $1 AND window_day >= $2
+    WHERE account_id = $1 AND window_day >= $2 AND units <> 0
     GROUP BY window_day
     ORDER BY window_day";
 

@@ -124,7 +124,8 @@ async fn a_past_epoch_is_told_the_one_that_stands_and_an_absurd_one_is_refused()
         assert_eq!(refused.code(), Code::InvalidArgument);
         assert_eq!(reason_of(&refused), Some(Reason::EpochImplausible));
     }
-    assert_eq!(service.fence(i64::MIN).await.unwrap(), 1_000_000);
+    let negative = service.fence(-1).await.unwrap_err();
+    assert_eq!(reason_of(&negative), Some(Reason::FieldInvalid));
     assert_eq!(service.fence(2_000_000).await.unwrap(), 2_000_000);
 }
 
