@@ -244,7 +244,11 @@ proptest! {
             anonymous_id: envelope.anonymous_id.clone().into_bytes(),
             contact_id: contact_id.clone().into(),
             funded,
-            event_key: Bytes::copy_from_slice(envelope.key.0.as_bytes()),
+            event_key: if envelope.dated {
+                Bytes::new()
+            } else {
+                Bytes::copy_from_slice(envelope.key.0.as_bytes())
+            },
             undated: !envelope.dated,
         };
         prop_assert_eq!(read, plain);
