@@ -8,11 +8,11 @@
 //! of an account, which it would like to do while a table is young and has no statistics.
 //!
 //! **Order of locks**: the account's row (shared); receipts, then activities of settled
-//! identities, each by key; joins, sorted; identities, sorted; attach locks, sorted; receipts,
-//! activities and backlog of locked identities; counts; the usage row. Every transaction takes
-//! what it needs in this order. The rows of an activity belong to one identity (its key says
-//! whose it is), and those behind the identities are touched by nobody without the identity's
-//! lock, so that nobody waits there. One case would break the order: an identity that a batch
+//! identifiers, each by key; merges, sorted; identifiers, sorted; attach locks, sorted; receipts,
+//! activities and backlog of locked identifiers; counts; the usage row. Every transaction takes
+//! what it needs in this order. The rows of an activity belong to one identifier (its key says
+//! whose it is), and those behind the identifiers are touched by nobody without the identifier's
+//! lock, so that nobody waits there. One case would break the order: an identifier that a batch
 //! took for open and, once it has its lock, finds settled; its activities belong ahead. The
 //! batch begins anew then (`app::record`).
 

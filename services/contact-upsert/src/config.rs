@@ -45,14 +45,14 @@ pub struct Config {
         default_value = "http://127.0.0.1:7001"
     )]
     pub mapping_url: String,
-    /// The activity service, which is told of links and joins.
+    /// The activity service, which is told of links and merges.
     #[arg(
         long,
         env = "WEIR_ACTIVITY_URL",
         default_value = "http://127.0.0.1:7003"
     )]
     pub activity_url: String,
-    /// The audience service, which is told of joins.
+    /// The audience service, which is told of merges.
     #[arg(
         long,
         env = "WEIR_AUDIENCE_URL",

@@ -70,7 +70,7 @@ id!(
     SourceId
 );
 id!(
-    /// A person; the oldest id survives a join, so the order is that of age.
+    /// A person; the oldest id survives a merge, so the order is that of age.
     ContactId
 );
 id!(

@@ -1,4 +1,4 @@
-//! Links and joins come in; backlog goes to its contact (semantics 4.9, 4.10).
+//! Links and merges come in; backlog goes to its contact (semantics 4.9, 4.10).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ pub struct Changes {
     /// In any order; versions decide.
     pub links: Vec<Link>,
     /// (The contact that goes, the one that stays.)
-    pub joins: Vec<(ContactId, ContactId)>,
+    pub merges: Vec<(ContactId, ContactId)>,
 }
 
 /// What was done about the backlog.
@@ -41,17 +41,17 @@ pub struct Attached {
 }
 
 impl App {
-    /// Notes joins, then links, and attaches the backlog of what is linked.
+    /// Notes merges, then links, and attaches the backlog of what is linked.
     ///
     /// # Errors
     /// See [`Error`]. What was attached before stays so; the call may be repeated.
     pub async fn link(&self, changes: Changes, deadline: Deadline) -> Result<Attached, Error> {
         // In one order in every call, so that two of them don't wait for each other.
-        let mut joins = changes.joins;
-        joins.sort_unstable();
+        let mut merges = changes.merges;
+        merges.sort_unstable();
         let changes = Arc::new(Changes {
             links: newest_links(changes.links),
-            joins,
+            merges,
             ..changes
         });
         let app = self.clone();
@@ -102,8 +102,8 @@ async fn link(
     if !tx.has_account().await? {
         return Err(Error::NoRow);
     }
-    if !changes.joins.is_empty() {
-        tx.join_contacts(&changes.joins).await?;
+    if !changes.merges.is_empty() {
+        tx.merge_contacts(&changes.merges).await?;
     }
     let mut done = (Attached::default(), true);
     if !changes.links.is_empty() {

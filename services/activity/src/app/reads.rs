@@ -10,7 +10,7 @@ use crate::metrics;
 use crate::store::{Cursor, Listed};
 
 impl App {
-    /// A page of what a contact did, newest first, with all that were joined with it.
+    /// A page of what a contact did, newest first, with all that were merged with it.
     ///
     /// # Errors
     /// See [`Error`]; the contact is unknown only where contact-upsert says so, since word of
@@ -37,7 +37,7 @@ impl App {
                 (true, true)
             };
             tx.commit().await?;
-            Ok::<_, Error>((listed, has_account, has_activity || families.has_joins()))
+            Ok::<_, Error>((listed, has_account, has_activity || families.has_merges()))
         })
         .await?;
         if listed.unreadable > 0 {

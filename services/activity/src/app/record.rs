@@ -48,7 +48,7 @@ pub struct Recorded {
 }
 
 /// So many times a batch begins anew rather than leave the order of locks. Each time more of its
-/// identities are settled; where links come faster than that, it takes its chance.
+/// identifiers are settled; where links come faster than that, it takes its chance.
 const TRIES_IN_ORDER: u32 = 3;
 
 /// How a transaction ends.
@@ -129,7 +129,7 @@ async fn record(
         return Err(Error::Late);
     }
     let tx = connection.begin(batch.account_id);
-    let (epoch, mut standings) = tx.fence_and_standings(&batch.identities).await?;
+    let (epoch, mut standings) = tx.fence_and_standings(&batch.identifiers).await?;
     let epoch = epoch.ok_or(Error::NoRow)?;
     if epoch > batch.epoch {
         return Err(Error::Fenced(epoch));
@@ -190,13 +190,13 @@ async fn store_in_two_steps(
         try_join(storing, lock_open(tx, batch, standings)).await?
     };
     let is_alone = first.is_empty() && locked.len() == 1;
-    for (identity, standing) in locked {
+    for (identifier, standing) in locked {
         // Its activities belong ahead of the locks: another batch may hold them, and wait for
         // a lock that this one holds.
         if keeps_order && standing.is_settled() && !is_alone {
             return Err(weir_postgres::Failure::Conflict.into());
         }
-        standings[identity] = standing;
+        standings[identifier] = standing;
     }
     let late = {
         let events = at(&second);
@@ -212,7 +212,7 @@ async fn store_in_two_steps(
     Ok(outcomes)
 }
 
-/// Locks the identities that are not settled, and reads them again: whatever links them
+/// Locks the identifiers that are not settled, and reads them again: whatever links them
 /// now either came before and is seen, or waits and finds what is stored (semantics 4.10).
 async fn lock_open(
     tx: &Tx<'_>,
@@ -226,7 +226,7 @@ async fn lock_open(
         return Ok(Vec::new());
     }
     let will_wait = will_wait(batch);
-    let identities: Vec<&Identifier> = open.iter().map(|at| &batch.identities[*at]).collect();
+    let identifiers: Vec<&Identifier> = open.iter().map(|at| &batch.identifiers[*at]).collect();
     let waiting: Vec<bool> = open.iter().map(|at| will_wait[*at].is_some()).collect();
     let today = batch.receive_time.date_naive();
     let forget_days: Vec<NaiveDate> = open
@@ -234,17 +234,17 @@ async fn lock_open(
         .map(|at| first_day_after_month(will_wait[*at].unwrap_or(today)))
         .collect();
     let locked = tx
-        .lock_identities(&identities, &waiting, &forget_days)
+        .lock_identifiers(&identifiers, &waiting, &forget_days)
         .await?;
     Ok(open.into_iter().zip(locked).collect())
 }
 
-/// Until when something waits in the backlog of each identity, if it is new: of events that
+/// Until when something waits in the backlog of each identifier, if it is new: of events that
 /// name no contact.
 fn will_wait(batch: &Batch) -> Vec<Option<NaiveDate>> {
-    let mut will_wait = vec![None; batch.identities.len()];
+    let mut will_wait = vec![None; batch.identifiers.len()];
     for event in &batch.events {
-        if let (Some(at), None, true) = (event.identity, event.contact_id, event.funded) {
+        if let (Some(at), None, true) = (event.identifier, event.contact_id, event.funded) {
             will_wait[at] = will_wait[at].max(Some(event.expire_day));
         }
     }
@@ -298,7 +298,7 @@ async fn look_up(
     let backlog = select(needs_backlog_lookup);
     let (activities, backlog, receipts) = try_join3(
         tx.copies(&activities),
-        tx.copies_in_backlog(&backlog, &batch.identities),
+        tx.copies_in_backlog(&backlog, &batch.identifiers),
         tx.received(events),
     )
     .await?;
@@ -340,7 +340,7 @@ async fn write(
     let newly = newly_waiting(batch, standings, &waiting);
     let waiting: Vec<(&Event, &Identifier)> = waiting
         .into_iter()
-        .map(|(event, at)| (event, &batch.identities[at]))
+        .map(|(event, at)| (event, &batch.identifiers[at]))
         .collect();
     let (activities, backlog, ()) = try_join3(
         tx.store_activities(&contacts, batch.receive_time),
@@ -355,7 +355,7 @@ async fn write(
     Ok(outcomes(events, verdicts, &stored))
 }
 
-/// Identities whose row does not say yet that something of theirs waits, or for so long.
+/// Identifiers whose row does not say yet that something of theirs waits, or for so long.
 /// `waiting` is sorted by them.
 fn newly_waiting<'a>(
     batch: &'a Batch,
@@ -369,7 +369,7 @@ fn newly_waiting<'a>(
             let last = events.iter().map(|(event, _)| event.expire_day).max()?;
             let forget_day = first_day_after_month(last);
             let is_new = !standings[at].awaits(forget_day);
-            is_new.then(|| (&batch.identities[at], forget_day))
+            is_new.then(|| (&batch.identifiers[at], forget_day))
         })
         .collect()
 }

@@ -8,14 +8,14 @@ use weir_ids::{ContactId, TimedKey};
 /// Activities of the backlog that a contact gets for one UTC day, all activities together.
 pub const CAP_PER_DAY: u32 = 50;
 
-/// How many were attached: by the contact that survived all joins, and the day of the activity.
+/// How many were attached: by the contact that survived all merges, and the day of the activity.
 pub type Counts = HashMap<(ContactId, NaiveDate), u32>;
 
 /// One activity that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     /// Its place in the backlog: whose (an index), key, day.
-    pub identity: usize,
+    pub identifier: usize,
     /// See `key_of`.
     pub key: TimedKey,
     /// The last day on which it is shown.
@@ -26,7 +26,7 @@ pub struct Waiting {
     pub message_id: String,
     /// When the edge received it.
     pub receive_time: DateTime<Utc>,
-    /// The contact whose count it goes to, after all joins.
+    /// The contact whose count it goes to, after all merges.
     pub contact_id: ContactId,
     /// Since when the identifier is linked.
     pub link_time: DateTime<Utc>,
@@ -111,7 +111,7 @@ mod tests {
             value: "device".into(),
         };
         Waiting {
-            identity: 0,
+            identifier: 0,
             key: key_of(
                 ActivityId::from(uuid::Uuid::from_u128(1)),
                 event_time,

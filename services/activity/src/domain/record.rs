@@ -42,7 +42,7 @@ impl Standing {
 pub enum Place {
     /// Onto a contact.
     Contact(ContactId),
-    /// Waits for this identity (an index into the batch's) to be linked.
+    /// Waits for this identifier (an index into the batch's) to be linked.
     Backlog(usize),
 }
 
@@ -78,17 +78,17 @@ impl Known {
     }
 }
 
-/// The contact that was named, else the one that the identity is linked to, else the backlog.
+/// The contact that was named, else the one that the identifier is linked to, else the backlog.
 pub fn place(event: &Event, standings: &[Standing]) -> Place {
-    let identity = || {
+    let identifier = || {
         event
-            .identity
-            .expect("an event without a contact has an identity; the boundary checks it")
+            .identifier
+            .expect("an event without a contact has an identifier; the boundary checks it")
     };
     event
         .contact_id
-        .or_else(|| event.identity.and_then(|at| standings[at].contact_id))
-        .map_or_else(|| Place::Backlog(identity()), Place::Contact)
+        .or_else(|| event.identifier.and_then(|at| standings[at].contact_id))
+        .map_or_else(|| Place::Backlog(identifier()), Place::Contact)
 }
 
 /// Whether the activities must be asked for a copy. What is stored there and funded finds
@@ -99,19 +99,19 @@ pub fn needs_activity_lookup(event: &Event, standings: &[Standing]) -> bool {
         || matches!(place(event, standings), Place::Backlog(_))
 }
 
-/// Whether the backlog of the event's identity must be asked for a copy.
+/// Whether the backlog of the event's identifier must be asked for a copy.
 pub fn needs_backlog_lookup(event: &Event, standings: &[Standing]) -> bool {
-    let waiting = event.identity.is_some_and(|at| standings[at].waiting);
+    let waiting = event.identifier.is_some_and(|at| standings[at].waiting);
     waiting
         && (!event.funded
             || !event.earlier_days.is_empty()
             || matches!(place(event, standings), Place::Contact(_)))
 }
 
-/// Whether an event can be stored without a lock: of no identity or of a settled one. Of the
-/// same events all are stored in the same step, since they have the same identity.
+/// Whether an event can be stored without a lock: of no identifier or of a settled one. Of the
+/// same events all are stored in the same step, since they have the same identifier.
 pub fn lock_free(event: &Event, standings: &[Standing]) -> bool {
-    event.identity.is_none_or(|at| standings[at].is_settled())
+    event.identifier.is_none_or(|at| standings[at].is_settled())
 }
 
 /// Decides for each event, in order. Of two that are the same, the second is a repeat.
@@ -178,7 +178,7 @@ mod tests {
             expire_day: last_day(event_time, 90).unwrap(),
             earlier_days: Vec::new(),
             contact_id: None,
-            identity: Some(0),
+            identifier: Some(0),
             funded,
         }
     }
@@ -207,9 +207,9 @@ mod tests {
             ..linked(ContactId::new())
         };
         let standings = [linked(ContactId::new()), Standing::UNKNOWN, cut_short];
-        let free = |identity| {
+        let free = |identifier| {
             let event = Event {
-                identity,
+                identifier,
                 ..event("m", true)
             };
             lock_free(&event, &standings)
@@ -254,14 +254,14 @@ mod tests {
     }
 
     #[test]
-    fn a_named_contact_beats_the_identity() {
+    fn a_named_contact_beats_the_identifier() {
         let (named, other) = (ContactId::new(), ContactId::new());
         let mut event = event("m", true);
         assert_eq!(place(&event, &[Standing::UNKNOWN]), Place::Backlog(0));
         assert_eq!(place(&event, &[linked(other)]), Place::Contact(other));
         event.contact_id = Some(named);
         assert_eq!(place(&event, &[linked(other)]), Place::Contact(named));
-        event.identity = None;
+        event.identifier = None;
         assert_eq!(place(&event, &[]), Place::Contact(named));
     }
 

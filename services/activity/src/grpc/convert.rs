@@ -21,7 +21,7 @@ use crate::store::{Cursor, Listed, RawTime};
 
 pub use event::batch;
 
-/// Of links, and of joins, in one call.
+/// Of links, and of merges, in one call.
 const MAX_CHANGES: usize = 10_000;
 /// Of batches that are closed in one call.
 const MAX_BATCHES: usize = 1_000;
@@ -81,17 +81,17 @@ pub fn changes(request: LinkIdentifiersRequest) -> Result<Changes, Status> {
     if request.links.len() > MAX_CHANGES {
         return Err(invalid("links", "at most 10,000"));
     }
-    if request.joins.len() > MAX_CHANGES {
-        return Err(invalid("joins", "at most 10,000"));
+    if request.merges.len() > MAX_CHANGES {
+        return Err(invalid("merges", "at most 10,000"));
     }
-    let joins = request
-        .joins
+    let merges = request
+        .merges
         .iter()
-        .map(|join| {
-            let gone = id("joins.contact_id", &join.contact_id)?;
-            let stays = id("joins.survivor_id", &join.survivor_id)?;
+        .map(|merge| {
+            let gone = id("merges.contact_id", &merge.contact_id)?;
+            let stays = id("merges.survivor_id", &merge.survivor_id)?;
             if gone == stays {
-                return Err(invalid("joins.survivor_id", "must be another contact"));
+                return Err(invalid("merges.survivor_id", "must be another contact"));
             }
             Ok((gone, stays))
         })
@@ -103,7 +103,7 @@ pub fn changes(request: LinkIdentifiersRequest) -> Result<Changes, Status> {
             .into_iter()
             .map(link)
             .collect::<Result<_, Status>>()?,
-        joins,
+        merges,
     })
 }
 

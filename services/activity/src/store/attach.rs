@@ -22,7 +22,7 @@ pub(super) const LOCK: &str = "
 pub(super) const UNLOCK: &str =
     "DELETE FROM attach_locks WHERE account_id = $1 AND contact_id = ANY ($2::uuid[])";
 
-// Each identity's part comes from the primary key in order, so that a page costs a page,
+// Each identifier's part comes from the primary key in order, so that a page costs a page,
 // whatever waits behind it.
 pub(super) const PAGE: &str = "
     SELECT u.n, p.activity_key, p.expire_day, p.event_time, p.message_id, p.receive_time
@@ -65,8 +65,8 @@ pub(super) const DISCARD: &str = "
     WHERE a.account_id = $1
     ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING";
 
-// A page holds all rows of its identities up to its last key, and they are locked: the range
-// is the page. One identity and one partition at a time: with an array of identities, a planner
+// A page holds all rows of its identifiers up to its last key, and they are locked: the range
+// is the page. One identifier and one partition at a time: with an array of identifiers, a planner
 // without statistics would rather read all of the account's backlog.
 pub(super) const LEAVE: &str = "
     DELETE FROM $partition
@@ -83,7 +83,7 @@ pub(super) const ADD_COUNTS: &str = "
 
 // The rows are there: an upsert finds them by their key, whatever the planner thinks.
 pub(super) const END_WAITING: &str = "
-    INSERT INTO identities (account_id, kind, value, version, waiting)
+    INSERT INTO identifiers (account_id, kind, value, version, waiting)
     SELECT a.account_id, u.kind, u.value, -1, false
     FROM accounts a CROSS JOIN unnest($2::text[], $3::text[]) u (kind, value)
     WHERE a.account_id = $1
@@ -103,7 +103,7 @@ pub struct Linked {
 /// What a page's decisions come down to.
 #[derive(Debug, Default)]
 pub struct Moves<'a> {
-    /// To the contact of their identity.
+    /// To the contact of their identifier.
     pub attach: Vec<&'a Waiting>,
     /// Only their keys stay.
     pub discard: Vec<&'a Waiting>,
@@ -157,16 +157,16 @@ impl Tx<'_> {
         Ok(rows
             .iter()
             .map(|row| {
-                let identity = index(row, 0);
+                let identifier = index(row, 0);
                 Waiting {
-                    identity,
+                    identifier,
                     key: TimedKey(row.get(1)),
                     expire_day: row.get(2),
                     event_time: row.get(3),
                     message_id: row.get(4),
                     receive_time: row.get(5),
-                    contact_id: families.root(linked[identity].contact_id),
-                    link_time: linked[identity].link_time,
+                    contact_id: families.root(linked[identifier].contact_id),
+                    link_time: linked[identifier].link_time,
                 }
             })
             .collect())
@@ -218,7 +218,7 @@ impl Tx<'_> {
         let place = |waiting: &Waiting| {
             (
                 partition_of("backlog", waiting.expire_day),
-                waiting.identity,
+                waiting.identifier,
             )
         };
         let mut places: Vec<(String, usize)> = page.iter().map(place).collect();
@@ -228,8 +228,8 @@ impl Tx<'_> {
         for of_one in places.chunk_by(|(one, _), (next, _)| one == next) {
             let sql = LEAVE.replace("$partition", &of_one[0].0);
             let statement = self.prepare(&sql).await?;
-            for (_, identity) in of_one {
-                let Identifier { kind, value } = &linked[*identity].identifier;
+            for (_, identifier) in of_one {
+                let Identifier { kind, value } = &linked[*identifier].identifier;
                 left.push((statement.clone(), kind.letter(), &**value));
             }
         }
@@ -250,7 +250,7 @@ impl Tx<'_> {
         let (keys, days) = keys_and_days(rows.iter().copied());
         let contacts: Vec<Uuid> = rows
             .iter()
-            .map(|waiting| linked[waiting.identity].contact_id.0)
+            .map(|waiting| linked[waiting.identifier].contact_id.0)
             .collect();
         self.execute(
             ATTACH,
@@ -307,7 +307,7 @@ fn identifiers<'a>(
     linked: &'a [Linked],
     rows: impl Iterator<Item = &'a Waiting>,
 ) -> impl Iterator<Item = &'a Identifier> {
-    rows.map(|waiting| &linked[waiting.identity].identifier)
+    rows.map(|waiting| &linked[waiting.identifier].identifier)
 }
 
 fn keys_and_days<'a>(rows: impl Iterator<Item = &'a Waiting>) -> (Vec<Uuid>, Vec<NaiveDate>) {

@@ -45,10 +45,10 @@ pub(super) const RECEIPTS: Old = Old {
         WHERE account_id = $1 AND receipt_key = $2::text::uuid AND forget_day = $3::text::date",
 };
 
-pub(super) const IDENTITIES: Old = Old {
-    find: "SELECT kind::text, value::text FROM identities
+pub(super) const IDENTIFIERS: Old = Old {
+    find: "SELECT kind::text, value::text FROM identifiers
         WHERE account_id = $1 AND contact_id IS NULL AND forget_day < $2 LIMIT $3 FOR UPDATE SKIP LOCKED",
-    delete: "DELETE FROM identities
+    delete: "DELETE FROM identifiers
         WHERE account_id = $1 AND kind = $2::text AND value = $3::text",
 };
 
@@ -77,7 +77,7 @@ pub struct Forgotten {
     /// Receipts of undated tracks.
     pub receipts: u64,
     /// Identifiers of visitors who never said who they are.
-    pub identities: u64,
+    pub identifiers: u64,
 }
 
 impl Store {
@@ -116,7 +116,7 @@ impl Store {
             (USAGE, limits.usage),
             (COUNTS, limits.counts),
             (RECEIPTS, limits.named),
-            (IDENTITIES, limits.named),
+            (IDENTIFIERS, limits.named),
         ]) {
             let tx = connection.begin(account);
             let rows = tx.query(old.find, &[&account.0, &before, &ROWS]).await?;
@@ -130,12 +130,12 @@ impl Store {
             tx.commit().await?;
             is_more |= i64::try_from(rows.len()).is_ok_and(|rows| rows == ROWS);
         }
-        let [usage, counts, receipts, identities] = deleted;
+        let [usage, counts, receipts, identifiers] = deleted;
         let forgotten = Forgotten {
             usage,
             counts,
             receipts,
-            identities,
+            identifiers,
         };
         Ok((forgotten, is_more))
     }

@@ -9,8 +9,8 @@ use weir_ids::ContactId;
 use super::{Failure, Linked, Tx};
 use crate::domain::{Identifier, Kind, Link};
 
-pub(super) const JOIN: &str = "
-    INSERT INTO contact_joins (account_id, contact_id, survivor_id)
+pub(super) const MERGE: &str = "
+    INSERT INTO contact_merges (account_id, contact_id, survivor_id)
     SELECT a.account_id, u.contact_id, u.survivor_id
     FROM accounts a CROSS JOIN unnest($2::uuid[], $3::uuid[]) u (contact_id, survivor_id)
     WHERE a.account_id = $1
@@ -21,49 +21,49 @@ pub(super) const JOIN: &str = "
 // the first link: what was received after it is not under the cap (semantics 4.9).
 pub(super) const LINK: &str = "
     WITH linked AS (
-        INSERT INTO identities (account_id, kind, value, contact_id, version, link_time, waiting)
+        INSERT INTO identifiers (account_id, kind, value, contact_id, version, link_time, waiting)
         SELECT a.account_id, u.kind, u.value, u.contact_id, u.version, u.link_time, false
         FROM accounts a CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[],
             $6::timestamptz[]) u (kind, value, contact_id, version, link_time)
         WHERE a.account_id = $1
         ON CONFLICT (account_id, kind, value) DO UPDATE SET
-            contact_id = CASE WHEN identities.contact_id IS NULL
-                OR identities.version < excluded.version
-                THEN excluded.contact_id ELSE identities.contact_id END,
-            link_time = LEAST(identities.link_time, excluded.link_time),
+            contact_id = CASE WHEN identifiers.contact_id IS NULL
+                OR identifiers.version < excluded.version
+                THEN excluded.contact_id ELSE identifiers.contact_id END,
+            link_time = LEAST(identifiers.link_time, excluded.link_time),
             forget_day = NULL,
-            version = GREATEST(identities.version, excluded.version)
-        WHERE identities.contact_id IS NULL OR identities.version < excluded.version
-            OR identities.waiting
+            version = GREATEST(identifiers.version, excluded.version)
+        WHERE identifiers.contact_id IS NULL OR identifiers.version < excluded.version
+            OR identifiers.waiting
         RETURNING kind, value, contact_id, link_time, waiting
     )
     SELECT kind, value, contact_id, link_time FROM linked WHERE waiting";
 
 // From each contact up to the one that survived, and from there down to all that were
-// joined into it. UNION ends the recursion even where the edges made a circle.
+// merged into it. UNION ends the recursion even where the edges made a circle.
 pub(super) const FAMILIES: &str = "
     WITH RECURSIVE up (contact_id) AS (
         SELECT unnest($2::uuid[])
         UNION
         SELECT j.survivor_id FROM up CROSS JOIN LATERAL (
-            SELECT j.survivor_id FROM contact_joins j
+            SELECT j.survivor_id FROM contact_merges j
             WHERE j.account_id = $1 AND j.contact_id = up.contact_id LIMIT 1
         ) j
     ), family (root, contact_id) AS (
         SELECT up.contact_id, up.contact_id FROM up LEFT JOIN LATERAL (
-            SELECT j.survivor_id FROM contact_joins j
+            SELECT j.survivor_id FROM contact_merges j
             WHERE j.account_id = $1 AND j.contact_id = up.contact_id LIMIT 1
         ) j ON true
         WHERE j.survivor_id IS NULL
         UNION
         SELECT family.root, j.contact_id FROM family CROSS JOIN LATERAL (
-            SELECT j.contact_id FROM contact_joins j
+            SELECT j.contact_id FROM contact_merges j
             WHERE j.account_id = $1 AND j.survivor_id = family.contact_id OFFSET 0
         ) j
     )
     SELECT root, contact_id FROM family";
 
-/// Contacts with all that were joined with them.
+/// Contacts with all that were merged with them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Families {
     roots: HashMap<ContactId, ContactId>,
@@ -75,8 +75,8 @@ impl Families {
         self.roots.get(&contact_id).copied().unwrap_or(contact_id)
     }
 
-    /// Whether any of them was joined with another.
-    pub fn has_joins(&self) -> bool {
+    /// Whether any of them was merged with another.
+    pub fn has_merges(&self) -> bool {
         self.roots.len() > 1
     }
 
@@ -87,14 +87,14 @@ impl Families {
 }
 
 impl Tx<'_> {
-    /// Notes contacts that were joined: (the one that goes, the one that stays).
+    /// Notes contacts that were merged: (the one that goes, the one that stays).
     ///
     /// # Errors
     /// Of the database.
-    pub async fn join_contacts(&self, joins: &[(ContactId, ContactId)]) -> Result<(), Failure> {
+    pub async fn merge_contacts(&self, merges: &[(ContactId, ContactId)]) -> Result<(), Failure> {
         let (gone, stays): (Vec<Uuid>, Vec<Uuid>) =
-            joins.iter().map(|(gone, stays)| (gone.0, stays.0)).unzip();
-        self.execute(JOIN, &[&self.account_id.0, &gone, &stays])
+            merges.iter().map(|(gone, stays)| (gone.0, stays.0)).unzip();
+        self.execute(MERGE, &[&self.account_id.0, &gone, &stays])
             .await?;
         Ok(())
     }

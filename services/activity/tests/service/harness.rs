@@ -226,13 +226,13 @@ impl Weir {
         self.change(links, &[]).await
     }
 
-    pub async fn change(&self, links: Vec<IdentifierLink>, joins: &[(Uuid, Uuid)]) -> (i64, i64) {
+    pub async fn change(&self, links: Vec<IdentifierLink>, merges: &[(Uuid, Uuid)]) -> (i64, i64) {
         let request = LinkIdentifiersRequest {
             account_id: self.account.to_string(),
             links,
-            joins: joins
+            merges: merges
                 .iter()
-                .map(|(gone, stays)| ContactJoin {
+                .map(|(gone, stays)| ContactMerge {
                     contact_id: gone.to_string(),
                     survivor_id: stays.to_string(),
                 })

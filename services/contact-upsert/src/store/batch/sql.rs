@@ -69,7 +69,7 @@ pub(super) const INSERT_CONTACTS: &str = "
     WHERE a.account_id = $1";
 
 // What changes rows names them by a unique key to ON CONFLICT: that is a probe of the key for
-// each row, whatever the planner knows of the table. An UPDATE that is joined with its values
+// each row, whatever the planner knows of the table. An UPDATE that is merged with its values
 // may be planned the other way round, every row of the account held against every value; such
 // a plan is made while the table is young, and is kept. The rows are there, and locked.
 
@@ -213,11 +213,11 @@ pub(super) const TAKE_KEPT: &str = "
     RETURNING audience_id, update_time, message_id, keep_until";
 
 pub(super) const INSERT_JOINS: &str = "
-    INSERT INTO joins (account_id, joined_id, survivor_id, join_time, identifiers)
-    SELECT a.account_id, u.joined_id, u.survivor_id, $5, u.identifiers::json
+    INSERT INTO merges (account_id, merged_id, survivor_id, merge_time, identifiers)
+    SELECT a.account_id, u.merged_id, u.survivor_id, $5, u.identifiers::json
     FROM accounts a
     CROSS JOIN unnest($2::uuid[], $3::uuid[], $4::text[])
-               AS u (joined_id, survivor_id, identifiers)
+               AS u (merged_id, survivor_id, identifiers)
     WHERE a.account_id = $1";
 
 pub(super) const INSERT_USAGE: &str = "
