@@ -85,7 +85,7 @@ const HOT: &[(&str, &str, &str)] = &[
     ),
     (
         "waiting_of",
-        reads::BACKLOG_OF_IDENTITY,
+        reads::BACKLOG_OF_IDENTIFIER,
         "account old_day kind value",
     ),
     ("has_activity", reads::HAS_ACTIVITY, "account contact"),
