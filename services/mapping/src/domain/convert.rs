@@ -7,6 +7,7 @@ mod texts;
 
 use std::borrow::Cow;
 
+use weir_json::{Kind, Raw};
 use weir_values::format::{DateFormat, Format, Unread, read_time};
 use weir_values::{Decimal, Value, ValueType, is_blank, means_nobody, number};
 
@@ -16,10 +17,9 @@ pub use lists::LeftOut;
 use lists::{write_choice, write_choices, write_values};
 pub use texts::is_email;
 use texts::{
-    MAX_LONG_TEXT, MAX_TEXT, write_email, write_key_text, write_link, write_phone, write_place,
+    MAX_LONG_TEXT, MAX_TEXT, write_email, write_geo, write_key_text, write_link, write_phone,
     write_text,
 };
-use weir_json::{Kind, Raw};
 
 /// Semantics 2.3, in bytes.
 const MAX_OBJECT: usize = 15_000;
@@ -98,7 +98,7 @@ impl Converter {
             ValueType::Text if self.tells_apart => write_key_text(raw, MAX_TEXT, out),
             ValueType::Text | ValueType::SingleSelect => write_text(raw, MAX_TEXT, out),
             ValueType::LongText => write_text(raw, MAX_LONG_TEXT, out),
-            ValueType::Geo => write_place(raw, out),
+            ValueType::Geo => write_geo(raw, out),
             ValueType::Email => write_email(raw, out),
             ValueType::Phone => write_phone(raw, out),
             ValueType::Link => write_link(raw, out),

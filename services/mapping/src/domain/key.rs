@@ -6,7 +6,7 @@ use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
-use super::account::Invalid;
+use super::invalid::Invalid;
 
 const MIN_LENGTH: usize = 7;
 const MAX_LENGTH: usize = 128;

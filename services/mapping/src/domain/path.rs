@@ -4,9 +4,8 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use weir_values::path::{Path, Step};
-
 use weir_json::{Kind, NotJson, Raw};
+use weir_values::path::{Path, Step};
 
 /// The keys that a path begins with, and what comes from its first bracket of an array on.
 pub fn split(path: &Path) -> (Vec<&str>, &[Step]) {
@@ -353,7 +352,7 @@ mod tests {
         assert_eq!(one("products[]"), None);
     }
 
-    /// Each with its place in the outermost list as it was sent.
+    /// Each with its index in the outermost list as it was sent.
     #[test]
     fn empty_brackets_reach_all_elements() {
         let cart = r#"{"products":[{"n":1},{"sku":"a","sku":"b"}, {"\u0073ku":"c","x y":[1,2]},7,null,{"sku":null}]}"#;

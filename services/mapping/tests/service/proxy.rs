@@ -16,8 +16,8 @@ pub struct Proxy {
 impl Proxy {
     /// A way to the server of this URL, and the URL of that way.
     pub async fn to(url: &str) -> (Self, String) {
-        let (credentials, place) = url.rsplit_once('@').unwrap();
-        let (server, database) = place.split_once('/').unwrap();
+        let (credentials, address) = url.rsplit_once('@').unwrap();
+        let (server, database) = address.split_once('/').unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let proxy = Self {
             cuts: Arc::new(watch::Sender::new(0)),

@@ -1,16 +1,17 @@
 //! Lists: what of them does not convert is left out, the rest is kept (semantics 2.2).
 
+use weir_json::{Kind, Raw};
+
 use super::texts::{MAX_TEXT, write_text};
 use super::{Failure, MAX_OBJECT, Taken, is_blank_text};
 use crate::domain::path::Listed;
-use weir_json::{Kind, Raw};
 
 /// More choices than that are no selection.
 pub const MAX_CHOICES: usize = 200;
 /// Elements of one list that have a log line each; what is left out beyond is counted.
 const MAX_LEFT_OUT: usize = 10;
 
-/// The elements of one list that were left out, by their place in it. What follows the first
+/// The elements of one list that were left out, by their index in it. What follows the first
 /// ten is counted along with the last of them: one value must not fill the log.
 #[derive(Debug, Default)]
 pub struct LeftOut<'a> {
