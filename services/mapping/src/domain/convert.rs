@@ -11,7 +11,7 @@ use weir_json::{Kind, Raw};
 use weir_values::format::{DateFormat, Format, Unread, read_time};
 use weir_values::{Decimal, Value, ValueType, is_blank, means_nobody, number};
 
-use super::path::Listed;
+use super::path::Element;
 pub use failure::Failure;
 pub use lists::LeftOut;
 use lists::{write_choice, write_choices, write_values};
@@ -117,9 +117,9 @@ impl Converter {
             ValueType::MultiSelect if weir_json::kind(raw)? == Kind::Array => {
                 let mut choices = Vec::new();
                 weir_json::array(raw, |choice| {
-                    choices.push(Listed {
+                    choices.push(Element {
                         raw: choice,
-                        position: choices.len(),
+                        index: choices.len(),
                     });
                     Ok(())
                 })?;
@@ -138,7 +138,7 @@ impl Converter {
     /// Why the list is to be ignored.
     pub fn convert_all<'a>(
         &self,
-        values: &[Listed<'a>],
+        values: &[Element<'a>],
         out: &mut String,
         left_out: &mut LeftOut<'a>,
     ) -> Result<Taken, Failure> {

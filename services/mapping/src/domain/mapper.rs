@@ -280,7 +280,7 @@ impl<'s, 'a> Mapper<'s, 'a> {
             };
             let reason = format!(
                 "left out of the list, element {}: {}",
-                element.position,
+                element.index,
                 pair.converter.reason(element.failure)
             );
             self.ignore(event, about, reason, element.raw);
