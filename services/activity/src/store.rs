@@ -46,14 +46,17 @@ pub use links::Families;
 pub use partitions::Swept;
 pub use raw_time::RawTime;
 pub use reads::{Cursor, Listed};
-pub use usage::{ClosedBatch, Fenced};
+pub use usage::ClosedBatch;
 
 /// The schema, in order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "activities",
-    sql: include_str!("../migrations/0001_activities.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "activities",
+        sql: include_str!("../migrations/0001_activities.sql"),
+    },
+    weir_ledger::migration(2),
+];
 
 /// Every statement here finds rows by their keys. The statistics of a young table would talk
 /// the planner into reading all of it instead, and a prepared plan outlives that youth.

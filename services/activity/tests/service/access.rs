@@ -3,9 +3,10 @@
 use tonic::{Code, Status};
 use uuid::Uuid;
 use weir_proto::activity::v1::{
-    CloseBatchesRequest, ContactMerge, FenceUsageRequest, GetBacklogRequest, IdentifierLink,
-    LinkIdentifiersRequest, ListActivitiesRequest, RecordActivitiesRequest,
+    ContactMerge, GetBacklogRequest, IdentifierLink, LinkIdentifiersRequest, ListActivitiesRequest,
+    RecordActivitiesRequest,
 };
+use weir_proto::ledger::v1::{CloseBatchesRequest, FenceUsageRequest};
 use weir_reasons::Reason;
 
 use crate::harness::*;
@@ -60,7 +61,7 @@ impl Weir {
             epoch: 1,
             from_window: window(),
         };
-        let answer = self.client.clone().fence_usage(request).await?;
+        let answer = self.ledger.clone().fence_usage(request).await?;
         Ok(answer.into_inner().epoch)
     }
 
@@ -69,7 +70,7 @@ impl Weir {
             account_id: self.account.to_string(),
             batches: Vec::new(),
         };
-        let answer = self.client.clone().close_batches(request).await?;
+        let answer = self.ledger.clone().close_batches(request).await?;
         Ok(answer.into_inner().units)
     }
 }

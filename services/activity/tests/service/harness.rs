@@ -10,6 +10,10 @@ use uuid::Uuid;
 use weir_activity::Config;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::activity::v1::*;
+use weir_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
+use weir_proto::ledger::v1::{
+    BatchKey, CloseBatchesRequest, FenceUsageRequest, FenceUsageResponse,
+};
 use weir_stack::{TestDatabase, TestServers};
 use weir_telemetry::{LogFormat, Options};
 
@@ -26,6 +30,7 @@ pub const ACTIVITY: Uuid = Uuid::from_u128(0xac71);
 #[derive(Clone)]
 pub struct Weir {
     pub client: ActivityServiceClient<weir_rpc::Channel>,
+    pub ledger: LedgerServiceClient<weir_rpc::Channel>,
     pub url: String,
     pub account: Uuid,
     pub database: TestDatabase,
@@ -75,6 +80,7 @@ pub async fn instance_at(
     let url = format!("http://{address}");
     let channel = weir_rpc::connect(&url).unwrap();
     Weir {
+        ledger: LedgerServiceClient::new(channel.clone()),
         client: ActivityServiceClient::new(channel)
             .max_decoding_message_size(weir_rpc::MAX_MESSAGE),
         url,
@@ -297,7 +303,7 @@ impl Weir {
             epoch,
             from_window: window(),
         };
-        let response = self.client.clone().fence_usage(request).await;
+        let response = self.ledger.clone().fence_usage(request).await;
         response.unwrap().into_inner()
     }
 
@@ -317,7 +323,7 @@ impl Weir {
                 })
                 .collect(),
         };
-        let response = self.client.clone().close_batches(request).await;
+        let response = self.ledger.clone().close_batches(request).await;
         response.unwrap().into_inner().units
     }
 }

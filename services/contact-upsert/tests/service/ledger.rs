@@ -4,9 +4,9 @@ use std::sync::atomic::Ordering;
 
 use tonic::Code;
 use weir_proto::contact::v1::{
-    BatchKey, ChangeUniqueIdentifiersRequest, CloseBatchesRequest, FenceUsageRequest,
-    GetUniqueIdentifiersRequest, KeyStrategy, VersionedIdentifiers,
+    ChangeUniqueIdentifiersRequest, GetUniqueIdentifiersRequest, KeyStrategy, VersionedIdentifiers,
 };
+use weir_proto::ledger::v1::{BatchKey, CloseBatchesRequest, FenceUsageRequest};
 use weir_reasons::Reason;
 use weir_rpc::{reason_of, told};
 
@@ -21,7 +21,7 @@ impl Service {
             epoch,
             from_window: WINDOW.to_owned(),
         };
-        let answer = self.client.clone().fence_usage(request).await?;
+        let answer = self.ledger.clone().fence_usage(request).await?;
         Ok(answer.into_inner().epoch)
     }
 
@@ -60,7 +60,7 @@ impl Service {
             account_id: self.account.to_string(),
             batches: vec![batch],
         };
-        let answer = self.client.clone().close_batches(request).await?;
+        let answer = self.ledger.clone().close_batches(request).await?;
         Ok(answer.into_inner().units)
     }
 

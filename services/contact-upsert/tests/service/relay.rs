@@ -108,18 +108,6 @@ impl ActivityService for Recorder {
     ) -> Result<Response<activity::GetBacklogResponse>, Status> {
         Err(Status::unimplemented(""))
     }
-    async fn close_batches(
-        &self,
-        _: Request<activity::CloseBatchesRequest>,
-    ) -> Result<Response<activity::CloseBatchesResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn fence_usage(
-        &self,
-        _: Request<activity::FenceUsageRequest>,
-    ) -> Result<Response<activity::FenceUsageResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
 }
 
 #[tonic::async_trait]

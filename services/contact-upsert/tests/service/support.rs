@@ -15,6 +15,7 @@ use weir_proto::contact::v1::{
     Contact, ContactEvent, GetContactRequest, KeyStrategy, MergeStrategy, UpsertContactsRequest,
     UpsertContactsResponse, UpsertMode, UpsertStatus, get_contact_request, value,
 };
+use weir_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use weir_stack::{TestDatabase, TestServers};
 
 use crate::mapping::Mapping;
@@ -34,6 +35,7 @@ const NOBODY: &str = "http://127.0.0.1:1";
 
 pub struct Service {
     pub client: ContactServiceClient<weir_rpc::Channel>,
+    pub ledger: LedgerServiceClient<weir_rpc::Channel>,
     pub database: TestDatabase,
     pub account: Uuid,
     pub mapping: Arc<Mapping>,
@@ -83,7 +85,8 @@ impl Service {
         });
         let channel = weir_rpc::connect(&format!("http://{address}")).unwrap();
         Self {
-            client: ContactServiceClient::new(channel),
+            client: ContactServiceClient::new(channel.clone()),
+            ledger: LedgerServiceClient::new(channel),
             database,
             account: Uuid::now_v7(),
             mapping,

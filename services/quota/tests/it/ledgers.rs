@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+use tonic::service::Routes;
 use tonic::{Code, Request, Response, Status};
-use weir_proto::activity::v1 as activity;
-use weir_proto::activity::v1::activity_service_server::{ActivityService, ActivityServiceServer};
-use weir_proto::contact::v1 as contact;
-use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
+use weir_proto::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
+use weir_proto::ledger::v1::{
+    BatchKey, CloseBatchesRequest, CloseBatchesResponse, FenceUsageRequest, FenceUsageResponse,
+    WindowUnits,
+};
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
 use weir_reasons::Reason;
@@ -115,7 +117,7 @@ impl Ledger {
     }
 }
 
-/// The two ledgers and the plans, served at one address.
+/// The two ledgers and the plans.
 #[derive(Clone, Default)]
 pub struct Others {
     pub contact: Ledger,
@@ -126,24 +128,37 @@ pub struct Others {
     pub mapping_is_away: Arc<AtomicBool>,
 }
 
+/// Where they are served.
+pub struct Urls {
+    pub contact: String,
+    pub activity: String,
+    pub mapping: String,
+}
+
 impl Others {
     /// Serves all three, until the test ends.
-    pub async fn serve(&self) -> String {
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let routes = tonic::service::Routes::new(ContactServiceServer::new(self.clone()))
-            .add_service(ActivityServiceServer::new(self.clone()))
-            .add_service(MappingServiceServer::new(self.clone()));
-        tokio::spawn(async move {
-            let incoming = tonic::transport::server::TcpIncoming::from(listener);
-            tonic::transport::Server::builder()
-                .add_routes(routes)
-                .serve_with_incoming(incoming)
-                .await
-                .unwrap();
-        });
-        format!("http://{address}")
+    pub async fn serve(&self) -> Urls {
+        let ledger = |ledger: &Ledger| Routes::new(LedgerServiceServer::new(ledger.clone()));
+        Urls {
+            contact: serve(ledger(&self.contact)).await,
+            activity: serve(ledger(&self.activity)).await,
+            mapping: serve(Routes::new(MappingServiceServer::new(self.clone()))).await,
+        }
     }
+}
+
+async fn serve(routes: Routes) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let incoming = tonic::transport::server::TcpIncoming::from(listener);
+        tonic::transport::Server::builder()
+            .add_routes(routes)
+            .serve_with_incoming(incoming)
+            .await
+            .unwrap();
+    });
+    format!("http://{address}")
 }
 
 /// A gRPC service of which only some calls are ever made.
@@ -173,52 +188,30 @@ macro_rules! serve {
     };
 }
 
-serve!(ContactService of contact {
-    close_batches(CloseBatchesRequest) -> CloseBatchesResponse = |this, message| {
-        let close = |key: &contact::BatchKey| {
-            this.contact.close(&message.account_id, &key.batch_id, &key.window)
-        };
-        Ok(contact::CloseBatchesResponse { units: message.batches.iter().map(close).collect() })
+#[tonic::async_trait]
+impl LedgerService for Ledger {
+    async fn close_batches(
+        &self,
+        request: Request<CloseBatchesRequest>,
+    ) -> Result<Response<CloseBatchesResponse>, Status> {
+        let request = request.into_inner();
+        let close = |key: &BatchKey| self.close(&request.account_id, &key.batch_id, &key.window);
+        let units = request.batches.iter().map(close).collect();
+        Ok(Response::new(CloseBatchesResponse { units }))
     }
-    fence_usage(FenceUsageRequest) -> FenceUsageResponse = |this, message| {
-        let (epoch, sums) =
-            this.contact.fence(&message.account_id, message.epoch, &message.from_window)?;
-        let sums = sums
-            .into_iter()
-            .map(|(window, units)| contact::WindowUnits { window, units })
-            .collect();
-        Ok(contact::FenceUsageResponse { epoch, sums })
-    }
-} never {
-    upsert_contacts(UpsertContactsRequest) -> UpsertContactsResponse
-    get_contact(GetContactRequest) -> GetContactResponse
-    list_contacts(ListContactsRequest) -> ListContactsResponse
-    get_unique_identifiers(GetUniqueIdentifiersRequest) -> GetUniqueIdentifiersResponse
-    change_unique_identifiers(ChangeUniqueIdentifiersRequest) -> ChangeUniqueIdentifiersResponse
-});
 
-serve!(ActivityService of activity {
-    close_batches(CloseBatchesRequest) -> CloseBatchesResponse = |this, message| {
-        let close = |key: &activity::BatchKey| {
-            this.activity.close(&message.account_id, &key.batch_id, &key.window)
-        };
-        Ok(activity::CloseBatchesResponse { units: message.batches.iter().map(close).collect() })
+    async fn fence_usage(
+        &self,
+        request: Request<FenceUsageRequest>,
+    ) -> Result<Response<FenceUsageResponse>, Status> {
+        let request = request.into_inner();
+        let (epoch, sums) = self.fence(&request.account_id, request.epoch, &request.from_window)?;
+        let sums = sums.into_iter();
+        let sums = sums.map(|(window, units)| WindowUnits { window, units });
+        let sums = sums.collect();
+        Ok(Response::new(FenceUsageResponse { epoch, sums }))
     }
-    fence_usage(FenceUsageRequest) -> FenceUsageResponse = |this, message| {
-        let (epoch, sums) =
-            this.activity.fence(&message.account_id, message.epoch, &message.from_window)?;
-        let sums = sums
-            .into_iter()
-            .map(|(window, units)| activity::WindowUnits { window, units })
-            .collect();
-        Ok(activity::FenceUsageResponse { epoch, sums })
-    }
-} never {
-    record_activities(RecordActivitiesRequest) -> RecordActivitiesResponse
-    link_identifiers(LinkIdentifiersRequest) -> LinkIdentifiersResponse
-    list_activities(ListActivitiesRequest) -> ListActivitiesResponse
-    get_backlog(GetBacklogRequest) -> GetBacklogResponse
-});
+}
 
 serve!(MappingService of mapping {
     get_account(GetAccountRequest) -> GetAccountResponse = |this, message| {

@@ -19,7 +19,7 @@ use weir_proto::quota::v1::{
 use weir_quota::Config;
 use weir_stack::TestServers;
 
-use crate::ledgers::Others;
+use crate::ledgers::{Others, Urls};
 
 pub type Client = QuotaServiceClient<Channel>;
 
@@ -32,7 +32,7 @@ pub const LONG: u64 = 600_000;
 pub struct World {
     pub redis_url: String,
     pub others: Others,
-    others_url: String,
+    urls: Urls,
     clock: Arc<AtomicI64>,
     replicas: Mutex<Vec<oneshot::Sender<()>>>,
 }
@@ -49,7 +49,7 @@ impl World {
         let start: DateTime<Utc> = START.parse().unwrap();
         Self {
             redis_url,
-            others_url: others.serve().await,
+            urls: others.serve().await,
             others,
             clock: Arc::new(AtomicI64::new(start.timestamp_millis())),
             replicas: Mutex::default(),
@@ -78,11 +78,11 @@ impl World {
             "--redis-url",
             &self.redis_url,
             "--mapping-url",
-            &self.others_url,
+            &self.urls.mapping,
             "--contact-url",
-            &self.others_url,
+            &self.urls.contact,
             "--activity-url",
-            &self.others_url,
+            &self.urls.activity,
             "--lease-ms",
             &lease_ms.to_string(),
             "--sweep-ms",

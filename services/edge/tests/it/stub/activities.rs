@@ -69,18 +69,4 @@ impl ActivityService for Stub {
         list_activities(ListActivitiesRequest) -> ListActivitiesResponse;
         get_backlog(GetBacklogRequest) -> GetBacklogResponse;
     }
-
-    async fn close_batches(
-        &self,
-        _: Request<activity::CloseBatchesRequest>,
-    ) -> Result<Response<activity::CloseBatchesResponse>, Status> {
-        Err(Status::internal("the edge has no business here"))
-    }
-
-    async fn fence_usage(
-        &self,
-        _: Request<activity::FenceUsageRequest>,
-    ) -> Result<Response<activity::FenceUsageResponse>, Status> {
-        Err(Status::internal("the edge has no business here"))
-    }
 }

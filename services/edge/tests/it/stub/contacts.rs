@@ -104,18 +104,4 @@ impl ContactService for Stub {
         get_unique_identifiers(GetUniqueIdentifiersRequest) -> GetUniqueIdentifiersResponse;
         change_unique_identifiers(ChangeUniqueIdentifiersRequest) -> ChangeUniqueIdentifiersResponse;
     }
-
-    async fn close_batches(
-        &self,
-        _: Request<contact::CloseBatchesRequest>,
-    ) -> Result<Response<contact::CloseBatchesResponse>, Status> {
-        Err(Status::internal("the edge has no business here"))
-    }
-
-    async fn fence_usage(
-        &self,
-        _: Request<contact::FenceUsageRequest>,
-    ) -> Result<Response<contact::FenceUsageResponse>, Status> {
-        Err(Status::internal("the edge has no business here"))
-    }
 }
