@@ -65,7 +65,7 @@ pub async fn serve_at(
     metrics::describe();
     let calls = pool(config.database_connections)?;
     let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
-    let store = Store::new(calls, config.kept_links);
+    let store = Store::new(calls, config.link_cache_entries);
     let app = App::new(store, accounts, contacts, now);
     app.prepare()
         .await

@@ -56,7 +56,7 @@ pub async fn serve(
     let calls = connect(config.database_connections.into())?;
     let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
     let (app, written) = app::App::new(
-        store::Store::new(calls, config.kept_links),
+        store::Store::new(calls, config.link_cache_entries),
         background.clone(),
         accounts,
     );

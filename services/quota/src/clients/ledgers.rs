@@ -48,7 +48,7 @@ impl Ledgers {
     /// # Errors
     /// Where an address is not one.
     pub fn connect(services: &[(&'static str, UnitKind, &str)]) -> Result<Self, String> {
-        let ledger = |&(service, kind, url): &(_, _, &str)| {
+        let ledger = |&(service, kind, url): &(_, _, &str)| -> Result<_, String> {
             let client = LedgerServiceClient::new(weir_rpc::connect(url)?);
             Ok(Ledger {
                 service,
@@ -56,7 +56,8 @@ impl Ledgers {
                 client: client.max_decoding_message_size(weir_rpc::MAX_MESSAGE),
             })
         };
-        Ok(Self(services.iter().map(ledger).collect::<Result<_, _>>()?))
+        let ledgers: Result<_, _> = services.iter().map(ledger).collect();
+        Ok(Self(ledgers?))
     }
 
     /// The epochs that stand.
