@@ -29,4 +29,4 @@ pub use field::{
     BUILT_IN_FIELDS, BuiltInField, FieldId, InvalidFieldId, NoFieldId, Prefix, ValueType,
 };
 pub use nobody::{has_invisible_inside, is_blank, is_invisible, means_nobody, trimmed_invisible};
-pub use value::{Decimal, NotCanonical, Value, escaped_at, write_text};
+pub use value::{Decimal, NotCanonical, Value};

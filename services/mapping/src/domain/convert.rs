@@ -10,7 +10,6 @@ use std::borrow::Cow;
 use weir_values::format::{DateFormat, Format, Unread, read_time};
 use weir_values::{Decimal, Value, ValueType, is_blank, means_nobody, number};
 
-use super::json::{self, Kind, Raw};
 use super::path::Listed;
 pub use failure::Failure;
 pub use lists::LeftOut;
@@ -20,6 +19,7 @@ use texts::{
     MAX_LONG_TEXT, MAX_TEXT, write_email, write_key_text, write_link, write_phone, write_place,
     write_text,
 };
+use weir_json::{Kind, Raw};
 
 /// Semantics 2.3, in bytes.
 const MAX_OBJECT: usize = 15_000;
@@ -86,7 +86,7 @@ impl Converter {
         out: &mut String,
         left_out: &mut LeftOut<'a>,
     ) -> Result<Taken, Failure> {
-        match json::kind(raw)? {
+        match weir_json::kind(raw)? {
             Kind::Null => return Ok(Taken::Null),
             Kind::String if is_blank_text(raw) => return Ok(Taken::Nothing),
             _ => {}
@@ -114,9 +114,9 @@ impl Converter {
                 write(Value::TimeAndDate(instant), out)
             }
             ValueType::Time => self.write_time(raw, out),
-            ValueType::MultiSelect if json::kind(raw)? == Kind::Array => {
+            ValueType::MultiSelect if weir_json::kind(raw)? == Kind::Array => {
                 let mut choices = Vec::new();
-                json::array(raw, |choice| {
+                weir_json::array(raw, |choice| {
                     choices.push(Listed {
                         raw: choice,
                         position: choices.len(),
@@ -157,7 +157,7 @@ impl Converter {
         let Some(Format::Date(format)) = &self.format else {
             return Err(Failure::Mismatch);
         };
-        let text = match json::kind(raw)? {
+        let text = match weir_json::kind(raw)? {
             Kind::String => string(raw)?,
             Kind::Number if format.takes_numbers() => token(raw)?,
             _ => return Err(Failure::Mismatch),
@@ -187,7 +187,7 @@ fn is_blank_text(raw: Raw<'_>) -> bool {
     {
         return false;
     }
-    json::text(raw).is_ok_and(|text| is_blank(&text))
+    weir_json::text(raw).is_ok_and(|text| is_blank(&text))
 }
 
 fn write(value: Value, out: &mut String) -> Result<(), Failure> {
@@ -197,17 +197,14 @@ fn write(value: Value, out: &mut String) -> Result<(), Failure> {
 
 /// A string without NUL, and nothing else.
 fn string(raw: Raw<'_>) -> Result<Cow<'_, str>, Failure> {
-    if let Some(inner) = json::plain(raw).and_then(json::unquoted) {
-        return Ok(Cow::Borrowed(inner));
-    }
-    if json::kind(raw)? != Kind::String {
+    if weir_json::kind(raw)? != Kind::String {
         return Err(Failure::Mismatch);
     }
-    let text = json::text(raw)?;
-    if text.contains('\0') {
-        return Err(Failure::NotStorable);
+    match weir_json::text(raw)? {
+        // Bare control characters are no JSON: a NUL can only come of an escape.
+        Cow::Owned(text) if text.contains('\0') => Err(Failure::NotStorable),
+        text => Ok(text),
     }
-    Ok(text)
 }
 
 /// A number or a boolean as it is written.
@@ -218,7 +215,7 @@ fn token(raw: Raw<'_>) -> Result<Cow<'_, str>, Failure> {
 
 /// A string, or a number or boolean as it is written.
 fn scalar(raw: Raw<'_>) -> Result<Cow<'_, str>, Failure> {
-    match json::kind(raw)? {
+    match weir_json::kind(raw)? {
         Kind::String => string(raw),
         Kind::Number | Kind::Boolean => token(raw),
         _ => Err(Failure::Mismatch),
@@ -230,7 +227,7 @@ fn numeric(raw: Raw<'_>, scale: u32) -> Result<i64, Failure> {
     if let Some(number) = number::scaled_short(raw, scale) {
         return Ok(number);
     }
-    let number = match json::kind(raw)? {
+    let number = match weir_json::kind(raw)? {
         // Only numbers have gone through floats (semantics 2.4).
         Kind::Number => number::scaled_near(&token(raw)?, scale),
         Kind::String => number::scaled(string(raw)?.trim(), scale),
@@ -257,11 +254,11 @@ fn boolean(raw: Raw<'_>) -> Result<bool, Failure> {
 
 /// An object or an array, as it was sent but for the white space between its tokens.
 fn write_object(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
-    if !matches!(json::kind(raw)?, Kind::Object | Kind::Array) {
+    if !matches!(weir_json::kind(raw)?, Kind::Object | Kind::Array) {
         return Err(Failure::Mismatch);
     }
     let start = out.len();
-    json::compact(raw, MAX_OBJECT, out)?;
+    weir_json::compact(raw, MAX_OBJECT, out)?;
     if out.len() - start > MAX_OBJECT {
         return Err(Failure::TooLong);
     }

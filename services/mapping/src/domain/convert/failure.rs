@@ -6,7 +6,7 @@ use weir_values::ValueType;
 use super::lists::MAX_CHOICES;
 use super::texts::{MAX_EMAIL, MAX_LINK, MAX_LONG_TEXT, MAX_TEXT};
 use super::{Converter, MAX_OBJECT};
-use crate::domain::json::NotJson;
+use weir_json::NotJson;
 
 /// Why a value, or an element of a list, was ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,17 +1,17 @@
-//! A validating walk over JSON text: spans instead of trees, a bit stack instead of recursion.
-//!
-//! What passes is JSON as RFC 8259 has it, of at most [`MAX_DEPTH`] levels: with numbers of any
-//! size, and with halves of surrogate pairs, since these are the trouble of one value and not
-//! of its event (semantics 1.2, 2.4b, 2.4c).
+//! A validating walk over text that nobody checked: spans instead of trees, a bit stack instead
+//! of recursion.
 
 use std::ops::Range;
 
 use weir_reasons::Reason;
-use weir_values::escaped_at;
+
+use crate::text::escaped_at;
+use crate::trusted::behind_space;
 
 /// Levels of an event, its own object being the first. Semantics 1.2; also the width of the
 /// bit stack.
 pub const MAX_DEPTH: u32 = 128;
+
 /// What is wrong with a text, and at which byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
@@ -109,9 +109,7 @@ impl<'a> Walk<'a> {
     }
 
     fn space(&mut self) {
-        while let Some(b' ' | b'\n' | b'\r' | b'\t') = self.peek() {
-            self.at += 1;
-        }
+        self.at = behind_space(self.bytes, self.at);
     }
 
     fn end(&mut self) -> Result<(), Fault> {

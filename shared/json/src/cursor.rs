@@ -1,4 +1,6 @@
-//! A text that is read from its front.
+//! A text that is read from its front: digits, words, days, times of day, zones.
+
+use chrono::NaiveDate;
 
 /// What is left of it.
 pub struct Cursor<'a>(pub &'a str);
@@ -28,6 +30,12 @@ impl Cursor<'_> {
         Some(())
     }
 
+    /// One of these characters.
+    pub fn one_of(&mut self, characters: &[char]) -> Option<()> {
+        self.0 = self.0.strip_prefix(characters)?;
+        Some(())
+    }
+
     /// In any ASCII case.
     pub fn word(&mut self, word: &str) -> Option<()> {
         let (head, rest) = self.0.split_at_checked(word.len())?;
@@ -38,17 +46,39 @@ impl Cursor<'_> {
         self.0.is_empty().then_some(())
     }
 
-    /// One to nine digits of a second; what is finer than a microsecond is cut off.
-    pub fn micros(&mut self) -> Option<u32> {
+    /// `2025-07-10`, if it is on the calendar.
+    pub fn day(&mut self) -> Option<NaiveDate> {
+        let year = self.digits(4)?;
+        self.literal("-")?;
+        let month = self.digits(2)?;
+        self.literal("-")?;
+        let day = self.digits(2)?;
+        NaiveDate::from_ymd_opt(year.try_into().ok()?, month, day)
+    }
+
+    /// `06:09`: an hour and a minute, whether they are on a clock or not.
+    pub fn minutes(&mut self) -> Option<(u32, u32)> {
+        let hour = self.digits(2)?;
+        self.literal(":")?;
+        Some((hour, self.digits(2)?))
+    }
+
+    /// `00`, `00.123`: a second and its microseconds. After one of `points` stand one to `most`
+    /// digits, of which what is finer than a microsecond is cut off.
+    pub fn seconds(&mut self, points: &[char], most: usize) -> Option<(u32, u32)> {
+        let second = self.digits(2)?;
+        if self.one_of(points).is_none() {
+            return Some((second, 0));
+        }
         let length = self.0.bytes().take_while(u8::is_ascii_digit).count();
-        if !(1..=9).contains(&length) {
+        if length == 0 || length > most {
             return None;
         }
         let (digits, rest) = self.0.split_at(length);
         self.0 = rest;
-        let zeros = std::iter::repeat(b'0');
-        let micros = digits.bytes().chain(zeros).take(6);
-        Some(micros.fold(0, |micros, digit| micros * 10 + u32::from(digit - b'0')))
+        let digits = digits.bytes().chain(std::iter::repeat(b'0')).take(6);
+        let micros = digits.fold(0, |micros, digit| micros * 10 + u32::from(digit - b'0'));
+        Some((second, micros))
     }
 
     /// As [`Self::offset`], or `UTC`, or `GMT`.
