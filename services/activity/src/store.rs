@@ -66,10 +66,10 @@ pub struct Store {
 impl Store {
     /// Connects on first use. The pool must be this store's alone. Of so many identifiers
     /// it keeps in mind whose they are.
-    pub fn new(pool: Pool, kept_links: u32) -> Self {
+    pub fn new(pool: Pool, link_cache_entries: u32) -> Self {
         Self {
             pool,
-            settled: Settled::new(kept_links),
+            settled: Settled::new(link_cache_entries),
         }
     }
 

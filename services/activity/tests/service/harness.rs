@@ -59,7 +59,7 @@ pub async fn instance_at(
         database_connections: 4,
         mapping_url: others.url.clone(),
         contact_url: others.url.clone(),
-        kept_links: 1_000,
+        link_cache_entries: 1_000,
         telemetry: Options {
             log: "warn".to_owned(),
             log_format: LogFormat::Text,
