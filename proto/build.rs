@@ -11,7 +11,7 @@ use protox::prost::Message;
 const PER_EVENT: [&str; 8] = [
     "weir.activity.v1.ActivityEvent",
     "weir.activity.v1.IdentifierLink",
-    "weir.audience.v1.Wish",
+    "weir.audience.v1.MembershipUpdate",
     "weir.contact.v1.ContactEvent",
     "weir.contact.v1.UpsertResult",
     "weir.mapping.v1.Event",

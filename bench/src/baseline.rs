@@ -127,7 +127,7 @@ mod tests {
         );
         assert_eq!(rows["contact.receipts"], with(Effect::ContactActivity));
         assert_eq!(rows["contact.outbox"], 0);
-        assert!(rows["activity.identities"] > 2 * new);
+        assert!(rows["activity.identifiers"] > 2 * new);
         assert!(rows["audience.memberships"] > 0);
     }
 }

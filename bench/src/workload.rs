@@ -59,7 +59,7 @@ pub enum Endpoint {
 pub enum Shape {
     Identify,
     Track,
-    /// With traits and an `add` wish.
+    /// With traits and an `add` membership update.
     TrackWithContact,
 }
 
@@ -74,7 +74,7 @@ pub enum Effect {
     Activity,
     /// Waits for its contact.
     Backlog,
-    /// A changed contact, an activity and a wish.
+    /// A changed contact, an activity and a membership update.
     ContactActivity,
     /// Was sent before.
     Repeat,

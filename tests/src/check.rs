@@ -14,14 +14,14 @@ const CHECKS: &[(&str, &str)] = &[
     (
         "activity knows whose the ids are",
         "SELECT i.account_id || ' ' || i.kind FROM contact.identifiers i
-         LEFT JOIN activity.identities p USING (account_id, kind, value)
+         LEFT JOIN activity.identifiers p USING (account_id, kind, value)
          LEFT JOIN contact.contacts c
            ON c.account_id = p.account_id AND c.contact_id = p.contact_id
          WHERE i.kind IN ('u', 'a')
            AND i.contact_id <> '00000000-0000-0000-0000-000000000000'
            AND (p.contact_id IS NULL
              OR coalesce(c.redirect_to, c.contact_id) IS DISTINCT FROM i.contact_id
-                AND NOT EXISTS (SELECT FROM activity.contact_joins j
+                AND NOT EXISTS (SELECT FROM activity.contact_merges j
                     WHERE j.account_id = p.account_id AND j.contact_id = p.contact_id))",
     ),
     (

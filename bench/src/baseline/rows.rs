@@ -63,7 +63,7 @@ impl Renderer<'_> {
         let new = having(batch, &[Effect::NewContact]);
         let changed = having(batch, &[Effect::ChangedContact, Effect::ContactActivity]);
         let unchanged = having(batch, &[Effect::UnchangedContact]);
-        let wished = having(batch, &[Effect::ContactActivity]);
+        let asked = having(batch, &[Effect::ContactActivity]);
         let id = account.account_id;
         let mut writes = Transaction::new();
         if !new.is_empty() {
@@ -109,13 +109,13 @@ impl Renderer<'_> {
                 ],
             ));
         }
-        if !wished.is_empty() {
+        if !asked.is_empty() {
             writes.push((
                 Write::Receipts,
                 vec![
                     Box::new(id),
-                    column(&wished, |event| self.event_key(event)),
-                    column(&wished, |event| self.contact_id(event)),
+                    column(&asked, |event| self.event_key(event)),
+                    column(&asked, |event| self.contact_id(event)),
                     Box::new(self.receive_time),
                 ],
             ));
@@ -175,7 +175,7 @@ impl Renderer<'_> {
                 .collect();
             let people: Vec<String> = people.into_iter().collect();
             writes.push((
-                Write::WaitingIdentities,
+                Write::WaitingIdentifiers,
                 vec![Box::new(id), Box::new(people)],
             ));
             let values = column(&unknown, |event| self.person(event).user_id());
@@ -212,8 +212,8 @@ impl Renderer<'_> {
     }
 
     fn audience(&self, account: &Account, batch: &Batch) -> Transaction {
-        let wished = having(batch, &[Effect::ContactActivity]);
-        if wished.is_empty() {
+        let asked = having(batch, &[Effect::ContactActivity]);
+        if asked.is_empty() {
             return Transaction::new();
         }
         vec![(
@@ -221,9 +221,9 @@ impl Renderer<'_> {
             vec![
                 Box::new(account.account_id),
                 Box::new(account.audience_id),
-                column(&wished, |event| self.contact_id(event)),
-                column(&wished, event_time),
-                column(&wished, |event| event.message_id(self.seed)),
+                column(&asked, |event| self.contact_id(event)),
+                column(&asked, event_time),
+                column(&asked, |event| event.message_id(self.seed)),
                 Box::new(self.receive_time),
             ],
         )]
@@ -247,7 +247,7 @@ impl Renderer<'_> {
         let values: Vec<String> = links.into_iter().map(|link| link.1).collect();
         vec![
             (
-                Write::LinkedIdentities,
+                Write::LinkedIdentifiers,
                 vec![
                     Box::new(account.account_id),
                     Box::new(kinds),

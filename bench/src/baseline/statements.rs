@@ -11,11 +11,11 @@ pub enum Write {
     Receipts,
     ProfileUsage,
     Activities,
-    WaitingIdentities,
+    WaitingIdentifiers,
     Backlog,
     ActivityUsage,
     Memberships,
-    LinkedIdentities,
+    LinkedIdentifiers,
     SentOutbox,
 }
 
@@ -29,11 +29,11 @@ impl Write {
         Self::Receipts,
         Self::ProfileUsage,
         Self::Activities,
-        Self::WaitingIdentities,
+        Self::WaitingIdentifiers,
         Self::Backlog,
         Self::ActivityUsage,
         Self::Memberships,
-        Self::LinkedIdentities,
+        Self::LinkedIdentifiers,
         Self::SentOutbox,
     ];
 
@@ -98,8 +98,8 @@ impl Write {
                      AS u(expire_day, activity_key, contact_id, event_time, message_id, attributes)
                  ON CONFLICT DO NOTHING"
             }
-            Self::WaitingIdentities => {
-                "INSERT INTO raw_activity.identities (account_id, kind, value, contact_id,
+            Self::WaitingIdentifiers => {
+                "INSERT INTO raw_activity.identifiers (account_id, kind, value, contact_id,
                      version, link_time, waiting)
                  SELECT $1, 'u', u.value, NULL, -1, NULL, true FROM unnest($2::text[]) AS u(value)
                  ON CONFLICT DO NOTHING"
@@ -121,15 +121,15 @@ impl Write {
             }
             Self::Memberships => {
                 "INSERT INTO raw_audience.memberships AS m (account_id, audience_id, contact_id,
-                     member, wish_member, member_since_time, wish_time, wish_message_id)
-                 SELECT $1, $2, u.contact_id, true, true, $6, u.wish_time, u.message_id
+                     member, asked_member, member_since_time, update_time, update_message_id)
+                 SELECT $1, $2, u.contact_id, true, true, $6, u.update_time, u.message_id
                  FROM unnest($3::uuid[], $4::timestamptz[], $5::text[])
-                     AS u(contact_id, wish_time, message_id)
+                     AS u(contact_id, update_time, message_id)
                  ON CONFLICT (account_id, contact_id, audience_id) DO UPDATE
-                 SET wish_time = excluded.wish_time, wish_message_id = excluded.wish_message_id"
+                 SET update_time = excluded.update_time, update_message_id = excluded.update_message_id"
             }
-            Self::LinkedIdentities => {
-                "INSERT INTO raw_activity.identities AS i (account_id, kind, value, contact_id,
+            Self::LinkedIdentifiers => {
+                "INSERT INTO raw_activity.identifiers AS i (account_id, kind, value, contact_id,
                      version, link_time, waiting)
                  SELECT $1, u.kind, u.value, u.contact_id, 1, $5, false
                  FROM unnest($2::text[], $3::text[], $4::uuid[]) AS u(kind, value, contact_id)

@@ -129,11 +129,11 @@ mod tests {
 
     #[test]
     fn a_copy_keeps_storage_settings() {
-        let mut identities = table("identities");
-        identities.settings = Some("fillfactor=80".into());
+        let mut identifiers = table("identifiers");
+        identifiers.settings = Some("fillfactor=80".into());
         assert_eq!(
-            identities.statement(),
-            "CREATE TABLE raw_activity.identities (LIKE activity.identities INCLUDING ALL) \
+            identifiers.statement(),
+            "CREATE TABLE raw_activity.identifiers (LIKE activity.identifiers INCLUDING ALL) \
              WITH (fillfactor=80)"
         );
     }

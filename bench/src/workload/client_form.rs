@@ -14,7 +14,7 @@ pub const EVENT_NAME: &str = "Order Completed";
 
 const CATEGORIES: [&str; 5] = ["shoes", "garden", "books", "outdoor", "kitchen"];
 
-/// The body of one request; `audience_id` is where wishes go.
+/// The body of one request; `audience_id` is where membership updates go.
 pub fn body(seed: u64, batch: &Batch, audience_id: &str) -> Bytes {
     let mut json = String::with_capacity(batch.events.len() * 640);
     json.push('[');
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn only_tracks_with_contacts_bring_traits_and_a_wish() {
+    fn only_tracks_with_contacts_bring_traits_and_a_membership_update() {
         let plain = events(Recipe::TrackKnown);
         assert!(plain.iter().all(|event| event["traits"].is_null()));
         let full = events(Recipe::TrackWithContact);

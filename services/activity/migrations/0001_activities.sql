@@ -12,7 +12,7 @@ COMMENT ON TABLE accounts IS 'Life time: as long as the account. One row each.';
 
 -- The projection identifier -> contact, fed by contact-upsert's outbox. A row without a
 -- contact is an identifier for which something waits (or waited).
-CREATE TABLE identities (
+CREATE TABLE identifiers (
     account_id uuid NOT NULL,
     -- 'u' user id, 'a' anonymous id. Identifiers are compared as bytes, never by a language.
     kind text COLLATE "C" NOT NULL,
@@ -28,21 +28,21 @@ CREATE TABLE identities (
     forget_day date,
     PRIMARY KEY (account_id, kind, value)
 ) WITH (fillfactor = 80);
-CREATE INDEX identities_to_forget ON identities (account_id, forget_day)
+CREATE INDEX identifiers_to_forget ON identifiers (account_id, forget_day)
     WHERE contact_id IS NULL;
-COMMENT ON TABLE identities IS 'Life time: linked, as long as the contact; linked to nobody, '
+COMMENT ON TABLE identifiers IS 'Life time: linked, as long as the contact; linked to nobody, '
     'until the month is over in which the last of its backlog expires (forget_day).';
 
--- Contacts that were joined into others. Edges, not a closure: their order of arrival does
+-- Contacts that were merged into others. Edges, not a closure: their order of arrival does
 -- not matter, and nothing is locked to write them.
-CREATE TABLE contact_joins (
+CREATE TABLE contact_merges (
     account_id uuid NOT NULL,
     contact_id uuid NOT NULL,
     survivor_id uuid NOT NULL,
     PRIMARY KEY (account_id, contact_id)
 );
-CREATE INDEX contact_joins_by_survivor ON contact_joins (account_id, survivor_id);
-COMMENT ON TABLE contact_joins IS 'Life time: as long as the contact that survived.';
+CREATE INDEX contact_merges_by_survivor ON contact_merges (account_id, survivor_id);
+COMMENT ON TABLE contact_merges IS 'Life time: as long as the contact that survived.';
 
 -- A row without a contact (and without anything else) is what stays of a backlog activity
 -- that was over the cap: its repeat is still recognised.
@@ -54,7 +54,7 @@ CREATE TABLE activities (
     expire_day date NOT NULL,
     -- Of activity, time, message id and identifier (semantics 4.5).
     activity_key uuid NOT NULL,
-    -- As it was when the activity was stored; reads follow contact_joins.
+    -- As it was when the activity was stored; reads follow contact_merges.
     contact_id uuid,
     activity_id uuid,
     event_name text,
@@ -142,7 +142,7 @@ DECLARE
     name text;
 BEGIN
     IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
-        FOREACH name IN ARRAY ARRAY['accounts', 'identities', 'contact_joins', 'activities',
+        FOREACH name IN ARRAY ARRAY['accounts', 'identifiers', 'contact_merges', 'activities',
             'backlog', 'undated_receipts', 'attached_counts', 'attach_locks', 'usage']
         LOOP
             EXECUTE format('SELECT create_distributed_table(%L, %L)', name, 'account_id');

@@ -29,7 +29,7 @@ impl Contacts {
         ))
     }
 
-    /// Whether the account has such a contact, or had it before it was joined into another.
+    /// Whether the account has such a contact, or had it before it was merged into another.
     ///
     /// # Errors
     /// Where contact-upsert is away.

@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::app::{Attached, Outcome};
+use crate::domain::{Attached, Outcome};
 use crate::store::{Forgotten, Swept};
 
 /// Events by `outcome`.
@@ -95,7 +95,7 @@ pub fn forgotten(forgotten: Forgotten) {
         ("usage", forgotten.usage),
         ("attached_counts", forgotten.counts),
         ("undated_receipts", forgotten.receipts),
-        ("identities", forgotten.identities),
+        ("identifiers", forgotten.identifiers),
     ] {
         metrics::counter!(FORGOTTEN, "table" => table).increment(rows);
     }

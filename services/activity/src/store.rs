@@ -8,11 +8,11 @@
 //! of an account, which it would like to do while a table is young and has no statistics.
 //!
 //! **Order of locks**: the account's row (shared); receipts, then activities of settled
-//! identities, each by key; joins, sorted; identities, sorted; attach locks, sorted; receipts,
-//! activities and backlog of locked identities; counts; the usage row. Every transaction takes
-//! what it needs in this order. The rows of an activity belong to one identity (its key says
-//! whose it is), and those behind the identities are touched by nobody without the identity's
-//! lock, so that nobody waits there. One case would break the order: an identity that a batch
+//! identifiers, each by key; merges, sorted; identifiers, sorted; attach locks, sorted; receipts,
+//! activities and backlog of locked identifiers; counts; the usage row. Every transaction takes
+//! what it needs in this order. The rows of an activity belong to one identifier (its key says
+//! whose it is), and those behind the identifiers are touched by nobody without the identifier's
+//! lock, so that nobody waits there. One case would break the order: an identifier that a batch
 //! took for open and, once it has its lock, finds settled; its activities belong ahead. The
 //! batch begins anew then (`app::record`).
 
@@ -39,13 +39,10 @@ use weir_postgres::{Migration, Pool, Transaction};
 use crate::domain::{Identifier, Link};
 use settled::Settled;
 
-pub use attach::{Linked, Moves};
 pub use failure::Failure;
 pub use forget::{Forgotten, Limits};
-pub use links::Families;
+pub use links::{Families, Linked};
 pub use partitions::Swept;
-pub use raw_time::RawTime;
-pub use reads::{Cursor, Listed};
 pub use usage::{ClosedBatch, Fenced};
 
 /// The schema, in order.
@@ -69,10 +66,10 @@ pub struct Store {
 impl Store {
     /// Connects on first use. The pool must be this store's alone. Of so many identifiers
     /// it keeps in mind whose they are.
-    pub fn new(pool: Pool, kept_links: u32) -> Self {
+    pub fn new(pool: Pool, link_cache_entries: u32) -> Self {
         Self {
             pool,
-            settled: Settled::new(kept_links),
+            settled: Settled::new(link_cache_entries),
         }
     }
 
@@ -154,7 +151,7 @@ impl Tx<'_> {
 }
 
 /// Identifiers as the two arrays that statements take.
-fn columns<'a>(
+fn kinds_and_values<'a>(
     identifiers: impl Iterator<Item = &'a Identifier>,
 ) -> (Vec<&'static str>, Vec<&'a str>) {
     identifiers
@@ -162,8 +159,8 @@ fn columns<'a>(
         .unzip()
 }
 
-/// The index that an array's element has in Rust; `WITH ORDINALITY` counts from 1.
-fn index(row: &Row, column: usize) -> usize {
-    let ordinality: i64 = row.get(column);
+/// The index in Rust of the array's element that a row is of; `WITH ORDINALITY` counts from 1.
+fn index_of(row: &Row) -> usize {
+    let ordinality: i64 = row.get("n");
     usize::try_from(ordinality - 1).expect("ordinality counts from one")
 }

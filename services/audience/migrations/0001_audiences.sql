@@ -1,4 +1,4 @@
--- The anchor of everything of an account: batches share its row, joins of contacts and the end
+-- The anchor of everything of an account: batches share its row, merges of contacts and the end
 -- of a sync have it to themselves. Lives as long as the account.
 CREATE TABLE accounts (
     account_id uuid PRIMARY KEY
@@ -21,7 +21,7 @@ CREATE TABLE audiences (
 -- meant to use them.
 CREATE UNIQUE INDEX audiences_by_name ON audiences (account_id, name) WHERE name <> '';
 
--- What is, and what is wished; they differ while a re-entry is held back. A contact that is out
+-- What is, and what is asked for; they differ while a re-entry is held back. A contact that is out
 -- is kept as well, so that a late add finds the newer remove: a row lives as long as the contact
 -- and the audience, one for each pair at most.
 CREATE TABLE memberships (
@@ -29,18 +29,19 @@ CREATE TABLE memberships (
     audience_id uuid NOT NULL,
     contact_id uuid NOT NULL,
     member boolean NOT NULL,
-    wish_member boolean NOT NULL,
+    asked_member boolean NOT NULL,
     member_since_time timestamptz,
     left_time timestamptz,
-    wish_time timestamptz NOT NULL,
-    wish_message_id text NOT NULL,
-    -- Those of one contact lie together: joins look for them.
+    update_time timestamptz NOT NULL,
+    update_message_id text NOT NULL,
+    -- Those of one contact lie together: merges look for them.
     PRIMARY KEY (account_id, contact_id, audience_id)
 ) WITH (fillfactor = 85);
 CREATE INDEX memberships_members ON memberships (account_id, audience_id, contact_id) WHERE member;
 
--- Memberships that may wait to be brought to what is wished. A row is made with the wish that is
--- held back, and lives until the sync of one of the next days finds that it waits no longer.
+-- Memberships that may wait to be brought to what is asked for. A row is made with the update
+-- that is held back, and lives until the sync of one of the next days finds that it waits no
+-- longer.
 CREATE TABLE waiting (
     account_id uuid NOT NULL,
     audience_id uuid NOT NULL,
@@ -61,15 +62,15 @@ CREATE TABLE sync_work (
 );
 CREATE INDEX sync_work_due ON sync_work (due_day, account_id);
 
--- Contacts that were joined into others. `survivor_id` is never itself in `contact_id`. Live as
--- long as the account, so that a wish which was long under way finds the survivor.
-CREATE TABLE contact_joins (
+-- Contacts that were merged into others. `survivor_id` is never itself in `contact_id`. Live as
+-- long as the account, so that an update which was long under way finds the survivor.
+CREATE TABLE contact_merges (
     account_id uuid NOT NULL,
     contact_id uuid NOT NULL,
     survivor_id uuid NOT NULL,
     PRIMARY KEY (account_id, contact_id)
 );
-CREATE INDEX contact_joins_of_survivor ON contact_joins (account_id, survivor_id)
+CREATE INDEX contact_merges_of_survivor ON contact_merges (account_id, survivor_id)
     WHERE survivor_id <> contact_id;
 
 -- Where the engine distributes tables, they go by account.
@@ -79,7 +80,7 @@ BEGIN
         PERFORM create_distributed_table('accounts', 'account_id');
         PERFORM create_distributed_table('audiences', 'account_id', colocate_with => 'accounts');
         PERFORM create_distributed_table('memberships', 'account_id', colocate_with => 'accounts');
-        PERFORM create_distributed_table('contact_joins', 'account_id', colocate_with => 'accounts');
+        PERFORM create_distributed_table('contact_merges', 'account_id', colocate_with => 'accounts');
         PERFORM create_distributed_table('waiting', 'account_id', colocate_with => 'accounts');
         PERFORM create_distributed_table('sync_work', 'account_id', colocate_with => 'accounts');
     END IF;

@@ -1,9 +1,9 @@
 //! Load, decide, commit; the daily sync in its own file.
 
 mod fault;
-mod joins;
+mod merges;
 mod sync;
-mod wishes;
+mod updates;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::domain::{Audience, Name, Origin, Usable};
 use crate::store::{Created, Listed, Store};
 
 pub use sync::longest_sync;
-pub use wishes::{Outcome, WishOf};
+pub use updates::{Outcome, UpdateOf};
 
 /// A transaction that lost is tried again this often, while there is time.
 const TRIES: Tries = Tries {

@@ -6,4 +6,4 @@ pub mod membership;
 
 pub use alias::Aliases;
 pub use audience::{Audience, Name, Origin, Usable};
-pub use membership::{Decision, Membership, Mode, Wish};
+pub use membership::{Decision, Membership, MembershipUpdate, Mode};

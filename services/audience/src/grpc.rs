@@ -9,10 +9,10 @@ use tonic::{Request, Response, Status};
 use weir_ids::ContactId;
 use weir_proto::audience::v1::audience_service_server::{AudienceService, AudienceServiceServer};
 use weir_proto::audience::v1::{
-    ApplyWishesRequest, ApplyWishesResponse, CheckAudiencesRequest, CheckAudiencesResponse,
-    CreateAudienceRequest, CreateAudienceResponse, GetAudienceRequest, GetAudienceResponse,
-    JoinContactsRequest, JoinContactsResponse, ListAudiencesRequest, ListAudiencesResponse,
-    ListMembersRequest, ListMembersResponse,
+    ApplyMembershipUpdatesRequest, ApplyMembershipUpdatesResponse, CheckAudiencesRequest,
+    CheckAudiencesResponse, CreateAudienceRequest, CreateAudienceResponse, GetAudienceRequest,
+    GetAudienceResponse, ListAudiencesRequest, ListAudiencesResponse, ListMembersRequest,
+    ListMembersResponse, MergeContactsRequest, MergeContactsResponse,
 };
 use weir_rpc::{Deadline, Unary, page_size};
 
@@ -25,9 +25,12 @@ pub fn service(app: Arc<App>) -> Unary<AudienceServiceServer<impl AudienceServic
     let grpc = Arc::new(Grpc(app));
     let server = AudienceServiceServer::from_arc(Arc::clone(&grpc))
         .max_decoding_message_size(weir_rpc::MAX_MESSAGE);
-    Unary::new(server, &grpc, "ApplyWishes", |grpc, request| async move {
-        grpc.apply_wishes(request).await
-    })
+    Unary::new(
+        server,
+        &grpc,
+        "ApplyMembershipUpdates",
+        |grpc, request| async move { grpc.apply_membership_updates(request).await },
+    )
 }
 
 struct Grpc(Arc<App>);
@@ -107,35 +110,35 @@ impl AudienceService for Grpc {
         Ok(Response::new(convert::checks(&audiences, checks)))
     }
 
-    async fn apply_wishes(
+    async fn apply_membership_updates(
         &self,
-        request: Request<ApplyWishesRequest>,
-    ) -> Result<Response<ApplyWishesResponse>, Status> {
+        request: Request<ApplyMembershipUpdatesRequest>,
+    ) -> Result<Response<ApplyMembershipUpdatesResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let account = convert::id(&request.account_id, "account_id")?;
-        let wishes = convert::wishes(request.wishes)?;
+        let updates = convert::updates(request.updates)?;
         let outcomes = self
             .0
-            .apply(account, wishes, deadline)
+            .apply(account, updates, deadline)
             .await
             .map_err(status::of)?;
         Ok(Response::new(convert::outcomes(&outcomes)))
     }
 
-    async fn join_contacts(
+    async fn merge_contacts(
         &self,
-        request: Request<JoinContactsRequest>,
-    ) -> Result<Response<JoinContactsResponse>, Status> {
+        request: Request<MergeContactsRequest>,
+    ) -> Result<Response<MergeContactsResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let account = convert::id(&request.account_id, "account_id")?;
-        let joins = convert::joins(&request.joins)?;
+        let merges = convert::merges(&request.merges)?;
         self.0
-            .join(account, joins, deadline)
+            .merge(account, merges, deadline)
             .await
             .map_err(status::of)?;
-        Ok(Response::new(JoinContactsResponse {}))
+        Ok(Response::new(MergeContactsResponse {}))
     }
 
     async fn list_members(

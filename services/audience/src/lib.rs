@@ -1,10 +1,10 @@
 //! The audience service: audiences of an account, and which contacts belong to them (semantics 5).
 //!
-//! Events bring wishes; the newest one stands, whatever the order of arrival. A contact that
-//! left comes back at the earliest a minute later: a wish that comes sooner is kept, and the
+//! Events bring updates; the newest one stands, whatever the order of arrival. A contact that
+//! left comes back at the earliest a minute later: an update that comes sooner is kept, and the
 //! daily sync, or any later update, applies it.
 //!
-//! Reading order: [`domain`] (wishes, joins, names), [`app`] (load, decide, commit; the sync),
+//! Reading order: [`domain`] (updates, merges, names), [`app`] (load, decide, commit; the sync),
 //! [`store`] (PostgreSQL), [`grpc`].
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]

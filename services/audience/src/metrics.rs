@@ -4,7 +4,7 @@ use metrics::{counter, describe_counter};
 
 /// By what became of them: `applied`, `held_back`, `overtaken`, `unknown_audience`,
 /// `unstorable`.
-const WISHES: &str = "audience.wishes_total";
+const WISHES: &str = "audience.membership_updates_total";
 const SYNCED: &str = "audience.sync.applied_total";
 const SYNCS: &str = "audience.sync.finished_total";
 /// By `kind`: `audience`, `member`.
@@ -12,10 +12,10 @@ const UNREADABLE: &str = "audience.unreadable_rows_total";
 
 /// Tells what each is, to whoever reads them.
 pub fn describe() {
-    describe_counter!(WISHES, "Wishes, by what became of them.");
+    describe_counter!(WISHES, "MembershipUpdates, by what became of them.");
     describe_counter!(
         SYNCED,
-        "Memberships that the daily sync brought to what is wished."
+        "Memberships that the daily sync brought to what is asked."
     );
     describe_counter!(SYNCS, "Daily syncs that were finished.");
     describe_counter!(
@@ -24,8 +24,8 @@ pub fn describe() {
     );
 }
 
-/// Wishes were answered.
-pub fn wished(outcome: &'static str, count: usize) {
+/// Updates were answered.
+pub fn asked(outcome: &'static str, count: usize) {
     if count > 0 {
         counter!(WISHES, "outcome" => outcome).increment(count as u64);
     }

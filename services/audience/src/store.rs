@@ -9,12 +9,12 @@
 //!
 //! Locks are taken in one order by all: the account's row, then existing memberships by
 //! (audience, contact), then new ones by the same, then who waits, then the account's row of
-//! the sync. Joins of contacts, and the end of a sync, take the account's row for themselves, so
-//! that no membership appears under an id while it is joined away, and nobody waits unseen.
+//! the sync. Merges of contacts, and the end of a sync, take the account's row for themselves, so
+//! that no membership appears under an id while it is merged away, and nobody waits unseen.
 
 mod audiences;
-mod joins;
 mod memberships;
+mod merges;
 mod sync;
 
 use std::collections::{HashMap, HashSet};
@@ -51,7 +51,7 @@ const AT_ONCE: usize = 500;
 /// The statements that every batch runs, with the tables whose rows they reach.
 pub const HOT: &[(&str, &str)] = &[
     ("share the account", SHARE_ACCOUNT),
-    ("who contacts are today", joins::ALIASES),
+    ("who contacts are today", merges::ALIASES),
     ("origins of audiences", audiences::ORIGINS),
     ("lock memberships", memberships::LOCK),
     ("insert memberships", memberships::INSERT),
@@ -182,7 +182,7 @@ impl Session {
 }
 
 impl Batch<'_> {
-    /// Keeps joins of contacts out until the end, but not other batches. `false`: there is
+    /// Keeps merges of contacts out until the end, but not other batches. `false`: there is
     /// no such account.
     ///
     /// # Errors
@@ -202,7 +202,7 @@ impl Batch<'_> {
         audiences: &[AudienceId],
     ) -> Result<Option<(Aliases, HashMap<AudienceId, Origin>)>, Failure> {
         let share = self.transaction.prepare_cached(SHARE_ACCOUNT).await?;
-        let aliases = self.transaction.prepare_cached(joins::ALIASES).await?;
+        let aliases = self.transaction.prepare_cached(merges::ALIASES).await?;
         let origins = self.transaction.prepare_cached(audiences::ORIGINS).await?;
         let contacts: Vec<Uuid> = contacts.iter().map(|id| id.0).collect();
         let audiences: Vec<Uuid> = audiences.iter().map(|id| id.0).collect();
@@ -217,7 +217,7 @@ impl Batch<'_> {
         )?;
         Ok(found.map(|_| {
             (
-                Aliases::new(aliases.iter().map(joins::alias_of)),
+                Aliases::new(aliases.iter().map(merges::alias_of)),
                 origins.iter().map(audiences::origin_row).collect(),
             )
         }))

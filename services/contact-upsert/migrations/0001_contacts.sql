@@ -34,8 +34,8 @@ CREATE TABLE contacts (
     PRIMARY KEY (account_id, contact_id)
 ) WITH (fillfactor = 80);
 
--- `kind` is `u` for user ids, `a` for anonymous ids, else the field id of a merge key, which
--- stands here with its current value only. `event_time` and `message_id` are those of the
+-- `kind` is `u` for user ids, `a` for anonymous ids, else the field id of a unique identifier,
+-- which stands here with its current value only. `event_time` and `message_id` are those of the
 -- event that made the link. `version` grows whenever the identifier changes its contact, and
 -- `moved_from` is the one that it had before: who moves it says whose it is, and moves nothing
 -- else. Where removes are kept for somebody unknown, the contact is all zeros: nobody.
@@ -85,18 +85,18 @@ CREATE TABLE kept_removes (
 );
 CREATE INDEX kept_removes_by_time ON kept_removes (account_id, keep_until);
 
--- Who was joined into whom, as long as the contact is there; `identifiers` is what a split
--- needs to undo it, and is kept for 90 days. The joined contact's own row keeps its fields.
-CREATE TABLE joins (
+-- Who was merged into whom, as long as the contact is there; `identifiers` is what a split
+-- needs to undo it, and is kept for 90 days. The merged contact's own row keeps its fields.
+CREATE TABLE merges (
     account_id uuid NOT NULL,
-    joined_id uuid NOT NULL,
+    merged_id uuid NOT NULL,
     survivor_id uuid NOT NULL,
-    join_time timestamptz NOT NULL,
+    merge_time timestamptz NOT NULL,
     identifiers json,
-    PRIMARY KEY (account_id, joined_id)
+    PRIMARY KEY (account_id, merged_id)
 );
-CREATE INDEX joins_by_survivor ON joins (account_id, survivor_id);
-CREATE INDEX joins_by_time ON joins (account_id, join_time) WHERE identifiers IS NOT NULL;
+CREATE INDEX merges_by_survivor ON merges (account_id, survivor_id);
+CREATE INDEX merges_by_time ON merges (account_id, merge_time) WHERE identifiers IS NOT NULL;
 
 -- Hashes of identifiers of deleted people, so that late retries do not bring them back; kept
 -- for 30 days.
@@ -118,7 +118,7 @@ CREATE TABLE usage (
     PRIMARY KEY (account_id, window_day, batch_id)
 );
 
--- One row a batch: which identifiers got linked, and which contacts were joined.
+-- One row a batch: which identifiers got linked, and which contacts were merged.
 CREATE TABLE outbox (
     account_id uuid NOT NULL,
     outbox_id uuid NOT NULL,
@@ -133,7 +133,7 @@ DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
         PERFORM create_distributed_table(name, 'account_id')
-        FROM unnest(ARRAY['accounts', 'contacts', 'identifiers', 'receipts', 'kept_removes', 'joins',
+        FROM unnest(ARRAY['accounts', 'contacts', 'identifiers', 'receipts', 'kept_removes', 'merges',
                           'deletions', 'usage', 'outbox']) AS name;
     END IF;
 END

@@ -360,11 +360,11 @@ impl App {
             // Dropped, it rolls back; there is nothing to keep.
             return Ok(());
         }
-        let joined = changes.joined_contacts();
-        let held = if joined.is_empty() {
+        let merged = changes.merged_contacts();
+        let held = if merged.is_empty() {
             Vec::new()
         } else {
-            transaction.held_links(&joined).await?
+            transaction.held_links(&merged).await?
         };
         let changes = changes.with_held_links(held.iter().map(held_link).collect());
         let message = Message::of(&changes, now.timestamp_micros());

@@ -33,11 +33,11 @@ pub struct Config {
     /// ids are active at a time; those that are not kept are looked up.
     #[arg(
         long,
-        env = "WEIR_KEPT_LINKS",
+        env = "WEIR_LINK_CACHE_ENTRIES",
         default_value_t = 1_000_000,
         value_parser = clap::value_parser!(u32).range(1_000..)
     )]
-    pub kept_links: u32,
+    pub link_cache_entries: u32,
     /// The mapping service, which knows whether there is an account.
     #[arg(
         long,
@@ -45,14 +45,14 @@ pub struct Config {
         default_value = "http://127.0.0.1:7001"
     )]
     pub mapping_url: String,
-    /// The activity service, which is told of links and joins.
+    /// The activity service, which is told of links and merges.
     #[arg(
         long,
         env = "WEIR_ACTIVITY_URL",
         default_value = "http://127.0.0.1:7003"
     )]
     pub activity_url: String,
-    /// The audience service, which is told of joins.
+    /// The audience service, which is told of merges.
     #[arg(
         long,
         env = "WEIR_AUDIENCE_URL",

@@ -20,7 +20,7 @@ mod properties;
 #[cfg(test)]
 mod tests;
 
-pub use changes::{Changes, ContactRow, Join, KeptRow, LinkGone, LinkRow, Remove};
+pub use changes::{Changes, ContactRow, KeptRow, LinkGone, LinkRow, Merge, Remove};
 pub use contact::{InvalidContact, Register, Stamp, StoredContact, read_registers};
 pub use event::{
     Batch, Event, EventFacts, Facts, KeyId, KeyStrategy, MembershipMode, MembershipUpdate,
@@ -30,6 +30,6 @@ pub use fold::{
     Care, Folded, IgnoredField, NOBODY, Outcome, Receipt, Snapshot, Status, StoredLink, Unreadable,
     Unusable, fold,
 };
-pub use key::{ANONYMOUS_ID, Key, USER_ID, is_email, is_merge_key, normalise};
+pub use key::{ANONYMOUS_ID, Key, USER_ID, is_email, is_unique_key, normalise};
 pub use members::InvalidFields;
 pub use message::{Link, Message, Removal};

@@ -11,7 +11,7 @@ const EVENTS: &str = "contact.events_total";
 const UNITS: &str = "contact.units_total";
 /// By `how`.
 const CONTACTS: &str = "contact.contacts_written_total";
-const JOINS: &str = "contact.joins_total";
+const JOINS: &str = "contact.merges_total";
 const RETRIES: &str = "contact.batch_retries_total";
 const UNSTORABLE: &str = "unstorable_events_total";
 const REMOVES_HANDED_OVER: &str = "contact.kept_removes_handed_over_total";
@@ -30,7 +30,7 @@ pub fn describe() {
     describe_counter!(EVENTS, "Events by what became of them.");
     describe_counter!(UNITS, "Profile units charged.");
     describe_counter!(CONTACTS, "Rows of contacts, by how they were written.");
-    describe_counter!(JOINS, "Contacts that were joined into others.");
+    describe_counter!(JOINS, "Contacts that were merged into others.");
     describe_counter!(RETRIES, "Batches that lost against another and came again.");
     describe_counter!(
         UNSTORABLE,
@@ -45,7 +45,7 @@ pub fn describe() {
         "Removes that were kept, and had to go as their account had too many."
     );
     describe_gauge!(OUTBOX_LAG, "How long the oldest message has been waiting.");
-    describe_counter!(DELIVERED, "Links and joins that were delivered.");
+    describe_counter!(DELIVERED, "Links and merges that were delivered.");
     describe_counter!(PURGED, "Rows that were dropped for their age, by table.");
     describe_counter!(
         PURGE_FAILURES,
@@ -90,7 +90,7 @@ pub fn contacts_written(changes: &Changes<'_>) {
             counter!(CONTACTS, "how" => how).increment(count as u64);
         }
     }
-    counter!(JOINS).increment(changes.joins.len() as u64);
+    counter!(JOINS).increment(changes.merges.len() as u64);
 }
 
 /// Removes that were kept go to audience.
@@ -123,7 +123,7 @@ pub fn outbox_waits(oldest: Option<Uuid>) {
     gauge!(OUTBOX_LAG).set(written.map_or(0.0, |written| (now - written).max(0.0)));
 }
 
-/// So many links and joins were delivered.
+/// So many links and merges were delivered.
 pub fn delivered(count: usize) {
     counter!(DELIVERED).increment(count as u64);
 }

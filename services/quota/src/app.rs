@@ -72,7 +72,7 @@ pub struct App {
     memory: Memory,
 }
 
-/// One batch's wish.
+/// One batch's membership update.
 #[derive(Debug, Clone)]
 pub struct Ask {
     pub account: AccountId,

@@ -49,9 +49,9 @@ fn members_come_and_go_and_do_not_come_back_at_once() {
     journey(async |weir| {
         let account = Account::create(weir, Plan::default()).await;
         let id = audience(&account, "Newsletter").await;
-        let wish = |mode: &str| json!({"audience": {"mode": mode, "id": id}});
+        let update = |mode: &str| json!({"audience": {"mode": mode, "id": id}});
 
-        let add = with(identify("m", json!({"firstName": "M"})), wish("add"));
+        let add = with(identify("m", json!({"firstName": "M"})), update("add"));
         let add = with(add, json!({"timestamp": ago(30)}));
         assert_eq!(
             account.identify(slice::from_ref(&add)).await.statuses(),
@@ -63,7 +63,7 @@ fn members_come_and_go_and_do_not_come_back_at_once() {
             slice::from_ref(&contact.contact_id)
         );
 
-        let remove = with(track("m"), wish("remove"));
+        let remove = with(track("m"), update("remove"));
         let remove = with(remove, json!({"timestamp": ago(20)}));
         assert_eq!(account.track(&[remove]).await.statuses(), [200]);
         assert!(account.members(&id).await.is_empty());
@@ -81,7 +81,7 @@ fn members_come_and_go_and_do_not_come_back_at_once() {
 }
 
 #[test]
-fn member_entries_are_identifies_with_a_wish() {
+fn member_entries_are_identifies_with_a_membership_update() {
     journey(async |weir| {
         let account = Account::create(weir, Plan::default()).await;
         let id = audience(&account, "Imported").await;
@@ -102,13 +102,13 @@ fn member_entries_are_identifies_with_a_wish() {
 }
 
 #[test]
-fn a_wish_for_an_unknown_audience_is_400_and_stores_nothing() {
+fn a_membership_update_for_an_unknown_audience_is_400_and_stores_nothing() {
     journey(async |weir| {
         let account = Account::create(weir, Plan::default()).await;
-        let wish = json!({"audience": {"mode": "add", "id": uuid::Uuid::new_v4().to_string()}});
-        let batch = [with(track("a"), wish.clone()), track("a")];
+        let update = json!({"audience": {"mode": "add", "id": uuid::Uuid::new_v4().to_string()}});
+        let batch = [with(track("a"), update.clone()), track("a")];
         assert_eq!(account.track(&batch).await.statuses(), [400, 200]);
-        let identify = with(identify("a", json!({"firstName": "A"})), wish);
+        let identify = with(identify("a", json!({"firstName": "A"})), update);
         assert_eq!(account.identify(&[identify]).await.statuses(), [400]);
         assert_eq!(account.contact("a").await, None);
         assert_eq!(account.usage().await, (0, 1));
@@ -116,7 +116,7 @@ fn a_wish_for_an_unknown_audience_is_400_and_stores_nothing() {
 }
 
 #[test]
-fn a_remove_wish_never_makes_a_contact() {
+fn a_remove_membership_update_never_makes_a_contact() {
     journey(async |weir| {
         let account = Account::create(weir, Plan::default()).await;
         let id = audience(&account, "Leavers").await;

@@ -1,4 +1,4 @@
-//! Who is it: identifiers, joins, and the backlog of people who are not known yet.
+//! Who is it: identifiers, merges, and the backlog of people who are not known yet.
 
 use serde_json::{Value, json};
 use weir_tests::events::{ago, identify, track, with};
@@ -69,7 +69,7 @@ fn of_100_activities_of_one_day_the_oldest_50_are_attached() {
 }
 
 #[test]
-fn an_anonymous_contact_is_joined_with_the_known_one() {
+fn an_anonymous_contact_is_merged_with_the_known_one() {
     journey(async |weir| {
         let account = Account::create(weir, Plan::default()).await;
         let anonymous = json!({

@@ -1,6 +1,5 @@
-//! Links and joins come in; backlog goes to its contact (semantics 4.9, 4.10).
+//! Links and merges come in; backlog goes to its contact (semantics 4.9, 4.10).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -9,9 +8,11 @@ use weir_rpc::Deadline;
 use weir_service::{detached, persistently};
 
 use super::{App, Error, TRIES};
-use crate::domain::{Fate, Link, Waiting, decide_fates, newest_links, whole_milliseconds};
+use crate::domain::{
+    Attached, Link, Moves, days_of, decide_fates, newest_links, whole_milliseconds,
+};
 use crate::metrics;
-use crate::store::{Failure, Families, Linked, Moves, Store, Tx};
+use crate::store::{Failure, Families, Linked, Store, Tx};
 
 /// Rows of the backlog that are held in memory at a time.
 const PAGE: usize = 5_000;
@@ -28,30 +29,21 @@ pub struct Changes {
     /// In any order; versions decide.
     pub links: Vec<Link>,
     /// (The contact that goes, the one that stays.)
-    pub joins: Vec<(ContactId, ContactId)>,
-}
-
-/// What was done about the backlog.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Attached {
-    /// Went to contacts.
-    pub attached: i64,
-    /// Was over the cap.
-    pub discarded: i64,
+    pub merges: Vec<(ContactId, ContactId)>,
 }
 
 impl App {
-    /// Notes joins, then links, and attaches the backlog of what is linked.
+    /// Notes merges, then links, and attaches the backlog of what is linked.
     ///
     /// # Errors
     /// See [`Error`]. What was attached before stays so; the call may be repeated.
     pub async fn link(&self, changes: Changes, deadline: Deadline) -> Result<Attached, Error> {
         // In one order in every call, so that two of them don't wait for each other.
-        let mut joins = changes.joins;
-        joins.sort_unstable();
+        let mut merges = changes.merges;
+        merges.sort_unstable();
         let changes = Arc::new(Changes {
             links: newest_links(changes.links),
-            joins,
+            merges,
             ..changes
         });
         let app = self.clone();
@@ -63,8 +55,7 @@ impl App {
                 let done = app.with_row(account_id, deadline, attempt).await;
                 let (attached, complete) = done?;
                 metrics::attached(attached);
-                total.attached += attached.attached;
-                total.discarded += attached.discarded;
+                total += attached;
                 if complete {
                     return Ok(total);
                 }
@@ -102,8 +93,8 @@ async fn link(
     if !tx.has_account().await? {
         return Err(Error::NoRow);
     }
-    if !changes.joins.is_empty() {
-        tx.join_contacts(&changes.joins).await?;
+    if !changes.merges.is_empty() {
+        tx.merge_contacts(&changes.merges).await?;
     }
     let mut done = (Attached::default(), true);
     if !changes.links.is_empty() {
@@ -153,9 +144,8 @@ async fn attach_pages(
         if let Some((first, last)) = days_of(&page) {
             let mut counts = tx.counts(families, first, last).await?;
             let fates = decide_fates(&mut page, &mut counts, today);
-            let moves = moves_of(&page, &fates);
-            total.attached += count(moves.attach.len());
-            total.discarded += count(moves.discard.len());
+            let moves = Moves::of(&page, &fates);
+            total += moves.attached();
             tx.move_page(linked, &page, &moves).await?;
         }
         if is_last {
@@ -164,38 +154,4 @@ async fn attach_pages(
         }
     }
     Ok((total, false))
-}
-
-fn days_of(page: &[Waiting]) -> Option<(NaiveDate, NaiveDate)> {
-    let days = || page.iter().map(|waiting| waiting.event_time.date_naive());
-    Some((days().min()?, days().max()?))
-}
-
-fn moves_of<'a>(page: &'a [Waiting], fates: &[Fate]) -> Moves<'a> {
-    let mut moves = Moves::default();
-    let mut added: HashMap<(ContactId, NaiveDate), u32> = HashMap::new();
-    for (waiting, fate) in page.iter().zip(fates) {
-        match fate {
-            Fate::Attached => {
-                let day = waiting.event_time.date_naive();
-                *added.entry((waiting.contact_id, day)).or_default() += 1;
-                moves.attach.push(waiting);
-            }
-            Fate::Exempt => moves.attach.push(waiting),
-            Fate::Discarded => moves.discard.push(waiting),
-            Fate::Dropped => {}
-        }
-    }
-    moves.attach.sort_unstable_by_key(|waiting| waiting.key);
-    moves.discard.sort_unstable_by_key(|waiting| waiting.key);
-    moves.counts = added
-        .into_iter()
-        .map(|((contact_id, day), count)| (contact_id, day, count))
-        .collect();
-    moves.counts.sort_unstable();
-    moves
-}
-
-fn count(rows: usize) -> i64 {
-    i64::try_from(rows).unwrap_or(i64::MAX)
 }

@@ -1,42 +1,20 @@
 //! A batch of tracks, in one transaction (semantics 4.5-4.8, 6.2-6.5).
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 use futures_util::future::{try_join, try_join3};
-use weir_ids::{ContactId, TimedKey};
+use weir_ids::ContactId;
 use weir_rpc::Deadline;
 use weir_service::persistently;
 
 use super::{App, Error, TRIES};
 use crate::domain::{
-    Batch, Event, Identifier, Known, Place, Standing, Verdict, decide, first_day_after_month,
-    lock_free, needs_activity_lookup, needs_backlog_lookup,
+    Batch, Destination, Event, Identifier, Known, Outcome, Standing, Stored, Verdict, decide,
+    first_day_after_month, lock_free, needs_activity_lookup, needs_backlog_lookup, outcomes,
 };
 use crate::metrics;
 use crate::store::{Failure, Store, Tx};
-
-/// What became of one event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// On a contact; one unit.
-    Stored,
-    /// In the backlog; one unit.
-    Backlogged,
-    /// Was there before.
-    Repeated,
-    /// Was not there before, and had no unit.
-    NotFunded,
-    /// Holds what can't be stored; nothing of it is.
-    Unstorable,
-}
-
-impl Outcome {
-    fn is_charged(self) -> bool {
-        matches!(self, Self::Stored | Self::Backlogged)
-    }
-}
 
 /// What became of a batch.
 #[derive(Debug)]
@@ -48,7 +26,7 @@ pub struct Recorded {
 }
 
 /// So many times a batch begins anew rather than leave the order of locks. Each time more of its
-/// identities are settled; where links come faster than that, it takes its chance.
+/// identifiers are settled; where links come faster than that, it takes its chance.
 const TRIES_IN_ORDER: u32 = 3;
 
 /// How a transaction ends.
@@ -68,16 +46,14 @@ impl App {
     pub async fn record(&self, batch: Batch, deadline: Deadline) -> Result<Recorded, Error> {
         let mut batch = Arc::new(batch);
         let mut recorded = self.attempts(&batch, Ending::Commit, deadline).await;
-        if let Err(Error::Store(failure)) = &recorded
-            && failure.is_refusal()
-        {
+        if let Err(Error::Store(weir_postgres::Failure::Refused)) = recorded {
             batch = Arc::new(self.without_culprits(&batch, deadline).await?);
             recorded = self.attempts(&batch, Ending::Commit, deadline).await;
         }
         let Recorded { outcomes, units } = recorded?;
         let mut answer = vec![Outcome::Unstorable; batch.asked];
-        for (place, outcome) in batch.places.iter().zip(outcomes) {
-            answer[*place] = outcome;
+        for (index, outcome) in batch.indices.iter().zip(outcomes) {
+            answer[*index] = outcome;
         }
         metrics::recorded(&answer);
         Ok(Recorded {
@@ -129,7 +105,7 @@ async fn record(
         return Err(Error::Late);
     }
     let tx = connection.begin(batch.account_id);
-    let (epoch, mut standings) = tx.fence_and_standings(&batch.identities).await?;
+    let (epoch, mut standings) = tx.fence_and_standings(&batch.identifiers).await?;
     let epoch = epoch.ok_or(Error::NoRow)?;
     if epoch > batch.epoch {
         return Err(Error::Fenced(epoch));
@@ -178,11 +154,11 @@ async fn store_in_two_steps(
 ) -> Result<Vec<Outcome>, Failure> {
     let (first, second): (Vec<usize>, Vec<usize>) =
         (0..batch.events.len()).partition(|at| lock_free(&batch.events[*at], standings));
-    let at = |places: &[usize]| -> Vec<&Event> {
-        places.iter().map(|place| &batch.events[*place]).collect()
+    let events_at = |indices: &[usize]| -> Vec<&Event> {
+        indices.iter().map(|at| &batch.events[*at]).collect()
     };
     let (early, locked) = {
-        let events = at(&first);
+        let events = events_at(&first);
         let verdicts = verdicts(tx, batch, standings, &events).await?;
         // Otherwise what is prepared for the first time goes out behind the locks.
         tx.ready_to_store().await?;
@@ -190,29 +166,29 @@ async fn store_in_two_steps(
         try_join(storing, lock_open(tx, batch, standings)).await?
     };
     let is_alone = first.is_empty() && locked.len() == 1;
-    for (identity, standing) in locked {
+    for (identifier, standing) in locked {
         // Its activities belong ahead of the locks: another batch may hold them, and wait for
         // a lock that this one holds.
         if keeps_order && standing.is_settled() && !is_alone {
             return Err(weir_postgres::Failure::Conflict.into());
         }
-        standings[identity] = standing;
+        standings[identifier] = standing;
     }
     let late = {
-        let events = at(&second);
+        let events = events_at(&second);
         let verdicts = verdicts(tx, batch, standings, &events).await?;
         write(tx, batch, standings, &events, &verdicts).await?
     };
 
     let mut outcomes = vec![Outcome::Repeated; batch.events.len()];
-    let places = first.into_iter().chain(second);
-    for (place, outcome) in places.zip(early.into_iter().chain(late)) {
-        outcomes[place] = outcome;
+    let indices = first.into_iter().chain(second);
+    for (at, outcome) in indices.zip(early.into_iter().chain(late)) {
+        outcomes[at] = outcome;
     }
     Ok(outcomes)
 }
 
-/// Locks the identities that are not settled, and reads them again: whatever links them
+/// Locks the identifiers that are not settled, and reads them again: whatever links them
 /// now either came before and is seen, or waits and finds what is stored (semantics 4.10).
 async fn lock_open(
     tx: &Tx<'_>,
@@ -226,7 +202,7 @@ async fn lock_open(
         return Ok(Vec::new());
     }
     let will_wait = will_wait(batch);
-    let identities: Vec<&Identifier> = open.iter().map(|at| &batch.identities[*at]).collect();
+    let identifiers: Vec<&Identifier> = open.iter().map(|at| &batch.identifiers[*at]).collect();
     let waiting: Vec<bool> = open.iter().map(|at| will_wait[*at].is_some()).collect();
     let today = batch.receive_time.date_naive();
     let forget_days: Vec<NaiveDate> = open
@@ -234,17 +210,17 @@ async fn lock_open(
         .map(|at| first_day_after_month(will_wait[*at].unwrap_or(today)))
         .collect();
     let locked = tx
-        .lock_identities(&identities, &waiting, &forget_days)
+        .lock_identifiers(&identifiers, &waiting, &forget_days)
         .await?;
     Ok(open.into_iter().zip(locked).collect())
 }
 
-/// Until when something waits in the backlog of each identity, if it is new: of events that
+/// Until when something waits in the backlog of each identifier, if it is new: of events that
 /// name no contact.
 fn will_wait(batch: &Batch) -> Vec<Option<NaiveDate>> {
-    let mut will_wait = vec![None; batch.identities.len()];
+    let mut will_wait = vec![None; batch.identifiers.len()];
     for event in &batch.events {
-        if let (Some(at), None, true) = (event.identity, event.contact_id, event.funded) {
+        if let (Some(at), None, true) = (event.identifier, event.contact_id, event.funded) {
             will_wait[at] = will_wait[at].max(Some(event.expire_day));
         }
     }
@@ -298,7 +274,7 @@ async fn look_up(
     let backlog = select(needs_backlog_lookup);
     let (activities, backlog, receipts) = try_join3(
         tx.copies(&activities),
-        tx.copies_in_backlog(&backlog, &batch.identities),
+        tx.copies_in_backlog(&backlog, &batch.identifiers),
         tx.received(events),
     )
     .await?;
@@ -307,13 +283,6 @@ async fn look_up(
         backlog,
         receipts,
     })
-}
-
-/// The keys that were stored.
-#[derive(Default)]
-struct Stored {
-    activities: HashSet<TimedKey>,
-    backlog: HashSet<TimedKey>,
 }
 
 /// Stores what the verdicts say; what meets its copy there is a repeat after all.
@@ -328,8 +297,8 @@ async fn write(
     let mut waiting: Vec<(&Event, usize)> = Vec::new();
     for (event, verdict) in events.iter().zip(verdicts) {
         match verdict {
-            Verdict::Store(Place::Contact(contact_id)) => contacts.push((event, *contact_id)),
-            Verdict::Store(Place::Backlog(at)) => waiting.push((event, *at)),
+            Verdict::Store(Destination::Contact(contact_id)) => contacts.push((event, *contact_id)),
+            Verdict::Store(Destination::Backlog(at)) => waiting.push((event, *at)),
             Verdict::Repeated | Verdict::NotFunded => {}
         }
     }
@@ -340,7 +309,7 @@ async fn write(
     let newly = newly_waiting(batch, standings, &waiting);
     let waiting: Vec<(&Event, &Identifier)> = waiting
         .into_iter()
-        .map(|(event, at)| (event, &batch.identities[at]))
+        .map(|(event, at)| (event, &batch.identifiers[at]))
         .collect();
     let (activities, backlog, ()) = try_join3(
         tx.store_activities(&contacts, batch.receive_time),
@@ -355,7 +324,7 @@ async fn write(
     Ok(outcomes(events, verdicts, &stored))
 }
 
-/// Identities whose row does not say yet that something of theirs waits, or for so long.
+/// Identifiers whose row does not say yet that something of theirs waits, or for so long.
 /// `waiting` is sorted by them.
 fn newly_waiting<'a>(
     batch: &'a Batch,
@@ -369,24 +338,7 @@ fn newly_waiting<'a>(
             let last = events.iter().map(|(event, _)| event.expire_day).max()?;
             let forget_day = first_day_after_month(last);
             let is_new = !standings[at].awaits(forget_day);
-            is_new.then(|| (&batch.identities[at], forget_day))
-        })
-        .collect()
-}
-
-fn outcomes(events: &[&Event], verdicts: &[Verdict], stored: &Stored) -> Vec<Outcome> {
-    events
-        .iter()
-        .zip(verdicts)
-        .map(|(event, verdict)| match verdict {
-            Verdict::NotFunded => Outcome::NotFunded,
-            Verdict::Store(Place::Contact(_)) if stored.activities.contains(&event.key) => {
-                Outcome::Stored
-            }
-            Verdict::Store(Place::Backlog(_)) if stored.backlog.contains(&event.key) => {
-                Outcome::Backlogged
-            }
-            Verdict::Repeated | Verdict::Store(_) => Outcome::Repeated,
+            is_new.then(|| (&batch.identifiers[at], forget_day))
         })
         .collect()
 }

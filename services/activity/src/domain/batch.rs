@@ -51,11 +51,11 @@ pub struct Batch {
     /// Those that can be stored, in the order in which they were received.
     pub events: Vec<Event>,
     /// The index that each of `events` has in the request.
-    pub places: Vec<usize>,
+    pub indices: Vec<usize>,
     /// So many events the request has.
     pub asked: usize,
     /// Those that `events` refer to, sorted, each once.
-    pub identities: Vec<Identifier>,
+    pub identifiers: Vec<Identifier>,
     /// Look, and store nothing.
     pub probe_only: bool,
 }
@@ -63,28 +63,28 @@ pub struct Batch {
 impl Batch {
     /// The batch with none but these of its events (by index, in order).
     pub fn only(&self, chosen: &[usize]) -> Self {
-        let mut numbers = vec![None; self.identities.len()];
-        for at in chosen.iter().filter_map(|at| self.events[*at].identity) {
+        let mut numbers = vec![None; self.identifiers.len()];
+        for at in chosen.iter().filter_map(|at| self.events[*at].identifier) {
             numbers[at] = Some(0);
         }
-        let mut identities = Vec::new();
-        for (number, identifier) in numbers.iter_mut().zip(&self.identities) {
+        let mut identifiers = Vec::new();
+        for (number, identifier) in numbers.iter_mut().zip(&self.identifiers) {
             if number.is_some() {
-                *number = Some(identities.len());
-                identities.push(identifier.clone());
+                *number = Some(identifiers.len());
+                identifiers.push(identifier.clone());
             }
         }
         let event = |at: &usize| {
             let event = &self.events[*at];
             Event {
-                identity: event.identity.and_then(|at| numbers[at]),
+                identifier: event.identifier.and_then(|at| numbers[at]),
                 ..event.clone()
             }
         };
         Self {
             events: chosen.iter().map(event).collect(),
-            places: chosen.iter().map(|at| self.places[*at]).collect(),
-            identities,
+            indices: chosen.iter().map(|at| self.indices[*at]).collect(),
+            identifiers,
             ..*self
         }
     }
@@ -113,8 +113,8 @@ pub struct Event {
     pub earlier_days: Vec<NaiveDate>,
     /// The contact that contact-upsert named.
     pub contact_id: Option<ContactId>,
-    /// Index into the batch's identities: by whom it is routed when no contact is named.
-    pub identity: Option<usize>,
+    /// Index into the batch's identifiers: by whom it is routed when no contact is named.
+    pub identifier: Option<usize>,
     /// An activity unit was granted.
     pub funded: bool,
 }

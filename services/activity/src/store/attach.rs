@@ -1,14 +1,14 @@
 //! Moving backlog to contacts.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 use weir_ids::{ContactId, TimedKey};
 
-use super::links::Families;
+use super::links::{Families, Linked};
 use super::partitions::partition_of;
-use super::{Failure, Param, Tx, columns, index};
-use crate::domain::{Counts, Identifier, Waiting};
+use super::{Failure, Param, Tx, index_of, kinds_and_values};
+use crate::domain::{Counts, Identifier, Moves, Waiting};
 
 pub(super) const LOCK: &str = "
     INSERT INTO attach_locks (account_id, contact_id)
@@ -22,7 +22,7 @@ pub(super) const LOCK: &str = "
 pub(super) const UNLOCK: &str =
     "DELETE FROM attach_locks WHERE account_id = $1 AND contact_id = ANY ($2::uuid[])";
 
-// Each identity's part comes from the primary key in order, so that a page costs a page,
+// Each identifier's part comes from the primary key in order, so that a page costs a page,
 // whatever waits behind it.
 pub(super) const PAGE: &str = "
     SELECT u.n, p.activity_key, p.expire_day, p.event_time, p.message_id, p.receive_time
@@ -65,8 +65,8 @@ pub(super) const DISCARD: &str = "
     WHERE a.account_id = $1
     ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING";
 
-// A page holds all rows of its identities up to its last key, and they are locked: the range
-// is the page. One identity and one partition at a time: with an array of identities, a planner
+// A page holds all rows of its identifiers up to its last key, and they are locked: the range
+// is the page. One identifier and one partition at a time: with an array of identifiers, a planner
 // without statistics would rather read all of the account's backlog.
 pub(super) const LEAVE: &str = "
     DELETE FROM $partition
@@ -83,33 +83,11 @@ pub(super) const ADD_COUNTS: &str = "
 
 // The rows are there: an upsert finds them by their key, whatever the planner thinks.
 pub(super) const END_WAITING: &str = "
-    INSERT INTO identities (account_id, kind, value, version, waiting)
+    INSERT INTO identifiers (account_id, kind, value, version, waiting)
     SELECT a.account_id, u.kind, u.value, -1, false
     FROM accounts a CROSS JOIN unnest($2::text[], $3::text[]) u (kind, value)
     WHERE a.account_id = $1
     ON CONFLICT (account_id, kind, value) DO UPDATE SET waiting = false";
-
-/// An identifier that is linked, locked, and may have backlog.
-#[derive(Debug)]
-pub struct Linked {
-    /// Whose backlog.
-    pub identifier: Identifier,
-    /// To whom it goes.
-    pub contact_id: ContactId,
-    /// Since when.
-    pub link_time: DateTime<Utc>,
-}
-
-/// What a page's decisions come down to.
-#[derive(Debug, Default)]
-pub struct Moves<'a> {
-    /// To the contact of their identity.
-    pub attach: Vec<&'a Waiting>,
-    /// Only their keys stay.
-    pub discard: Vec<&'a Waiting>,
-    /// What was attached under the cap: contact, day, how many.
-    pub counts: Vec<(ContactId, NaiveDate, u32)>,
-}
 
 impl Tx<'_> {
     /// Locks the counts of the families: whoever attaches to one of them next reads what this
@@ -149,7 +127,7 @@ impl Tx<'_> {
         families: &Families,
         limit: usize,
     ) -> Result<Vec<Waiting>, Failure> {
-        let (kinds, values) = columns(linked.iter().map(|linked| &linked.identifier));
+        let (kinds, values) = kinds_and_values(linked.iter().map(|linked| &linked.identifier));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self
             .query(PAGE, &[&self.account_id.0, &kinds, &values, &limit])
@@ -157,16 +135,16 @@ impl Tx<'_> {
         Ok(rows
             .iter()
             .map(|row| {
-                let identity = index(row, 0);
+                let identifier = index_of(row);
                 Waiting {
-                    identity,
-                    key: TimedKey(row.get(1)),
-                    expire_day: row.get(2),
-                    event_time: row.get(3),
-                    message_id: row.get(4),
-                    receive_time: row.get(5),
-                    contact_id: families.root(linked[identity].contact_id),
-                    link_time: linked[identity].link_time,
+                    identifier,
+                    key: TimedKey(row.get("activity_key")),
+                    expire_day: row.get("expire_day"),
+                    event_time: row.get("event_time"),
+                    message_id: row.get("message_id"),
+                    receive_time: row.get("receive_time"),
+                    contact_id: families.root(linked[identifier].contact_id),
+                    link_time: linked[identifier].link_time,
                 }
             })
             .collect())
@@ -188,9 +166,9 @@ impl Tx<'_> {
             .await?;
         let mut counts = Counts::new();
         for row in rows {
-            let root = families.root(ContactId(row.get(0)));
-            let count = u32::try_from(row.get::<_, i32>(2)).unwrap_or_default();
-            *counts.entry((root, row.get(1))).or_default() += count;
+            let root = families.root(ContactId(row.get("contact_id")));
+            let count = u32::try_from(row.get::<_, i32>("count")).unwrap_or_default();
+            *counts.entry((root, row.get("day"))).or_default() += count;
         }
         Ok(counts)
     }
@@ -215,21 +193,17 @@ impl Tx<'_> {
         let Some(last_key) = page.iter().map(|waiting| waiting.key.0).max() else {
             return Ok(());
         };
-        let place = |waiting: &Waiting| {
-            (
-                partition_of("backlog", waiting.expire_day),
-                waiting.identity,
-            )
-        };
-        let mut places: Vec<(String, usize)> = page.iter().map(place).collect();
-        places.sort_unstable();
-        places.dedup();
-        let mut left = Vec::with_capacity(places.len());
-        for of_one in places.chunk_by(|(one, _), (next, _)| one == next) {
+        let partition = |waiting: &Waiting| partition_of("backlog", waiting.expire_day);
+        let parts = page.iter().map(|one| (partition(one), one.identifier));
+        let mut parts: Vec<(String, usize)> = parts.collect();
+        parts.sort_unstable();
+        parts.dedup();
+        let mut left = Vec::with_capacity(parts.len());
+        for of_one in parts.chunk_by(|(one, _), (next, _)| one == next) {
             let sql = LEAVE.replace("$partition", &of_one[0].0);
             let statement = self.prepare(&sql).await?;
-            for (_, identity) in of_one {
-                let Identifier { kind, value } = &linked[*identity].identifier;
+            for (_, identifier) in of_one {
+                let Identifier { kind, value } = &linked[*identifier].identifier;
                 left.push((statement.clone(), kind.letter(), &**value));
             }
         }
@@ -246,11 +220,11 @@ impl Tx<'_> {
         if rows.is_empty() {
             return Ok(());
         }
-        let (kinds, values) = columns(identifiers(linked, rows.iter().copied()));
+        let (kinds, values) = kinds_and_values(identifiers(linked, rows.iter().copied()));
         let (keys, days) = keys_and_days(rows.iter().copied());
         let contacts: Vec<Uuid> = rows
             .iter()
-            .map(|waiting| linked[waiting.identity].contact_id.0)
+            .map(|waiting| linked[waiting.identifier].contact_id.0)
             .collect();
         self.execute(
             ATTACH,
@@ -290,7 +264,7 @@ impl Tx<'_> {
     /// # Errors
     /// Of the database.
     pub async fn end_waiting(&self, linked: &[Linked]) -> Result<(), Failure> {
-        let (kinds, values) = columns(linked.iter().map(|linked| &linked.identifier));
+        let (kinds, values) = kinds_and_values(linked.iter().map(|linked| &linked.identifier));
         self.execute(END_WAITING, &[&self.account_id.0, &kinds, &values])
             .await?;
         Ok(())
@@ -307,7 +281,7 @@ fn identifiers<'a>(
     linked: &'a [Linked],
     rows: impl Iterator<Item = &'a Waiting>,
 ) -> impl Iterator<Item = &'a Identifier> {
-    rows.map(|waiting| &linked[waiting.identity].identifier)
+    rows.map(|waiting| &linked[waiting.identifier].identifier)
 }
 
 fn keys_and_days<'a>(rows: impl Iterator<Item = &'a Waiting>) -> (Vec<Uuid>, Vec<NaiveDate>) {

@@ -6,11 +6,11 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weir_ids::ContactId;
 
-use super::{Failure, Linked, Tx};
+use super::{Failure, Tx};
 use crate::domain::{Identifier, Kind, Link};
 
-pub(super) const JOIN: &str = "
-    INSERT INTO contact_joins (account_id, contact_id, survivor_id)
+pub(super) const MERGE: &str = "
+    INSERT INTO contact_merges (account_id, contact_id, survivor_id)
     SELECT a.account_id, u.contact_id, u.survivor_id
     FROM accounts a CROSS JOIN unnest($2::uuid[], $3::uuid[]) u (contact_id, survivor_id)
     WHERE a.account_id = $1
@@ -21,49 +21,60 @@ pub(super) const JOIN: &str = "
 // the first link: what was received after it is not under the cap (semantics 4.9).
 pub(super) const LINK: &str = "
     WITH linked AS (
-        INSERT INTO identities (account_id, kind, value, contact_id, version, link_time, waiting)
+        INSERT INTO identifiers (account_id, kind, value, contact_id, version, link_time, waiting)
         SELECT a.account_id, u.kind, u.value, u.contact_id, u.version, u.link_time, false
         FROM accounts a CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[],
             $6::timestamptz[]) u (kind, value, contact_id, version, link_time)
         WHERE a.account_id = $1
         ON CONFLICT (account_id, kind, value) DO UPDATE SET
-            contact_id = CASE WHEN identities.contact_id IS NULL
-                OR identities.version < excluded.version
-                THEN excluded.contact_id ELSE identities.contact_id END,
-            link_time = LEAST(identities.link_time, excluded.link_time),
+            contact_id = CASE WHEN identifiers.contact_id IS NULL
+                OR identifiers.version < excluded.version
+                THEN excluded.contact_id ELSE identifiers.contact_id END,
+            link_time = LEAST(identifiers.link_time, excluded.link_time),
             forget_day = NULL,
-            version = GREATEST(identities.version, excluded.version)
-        WHERE identities.contact_id IS NULL OR identities.version < excluded.version
-            OR identities.waiting
+            version = GREATEST(identifiers.version, excluded.version)
+        WHERE identifiers.contact_id IS NULL OR identifiers.version < excluded.version
+            OR identifiers.waiting
         RETURNING kind, value, contact_id, link_time, waiting
     )
     SELECT kind, value, contact_id, link_time FROM linked WHERE waiting";
 
 // From each contact up to the one that survived, and from there down to all that were
-// joined into it. UNION ends the recursion even where the edges made a circle.
+// merged into it. UNION ends the recursion even where the edges made a circle.
 pub(super) const FAMILIES: &str = "
     WITH RECURSIVE up (contact_id) AS (
         SELECT unnest($2::uuid[])
         UNION
-        SELECT j.survivor_id FROM up CROSS JOIN LATERAL (
-            SELECT j.survivor_id FROM contact_joins j
-            WHERE j.account_id = $1 AND j.contact_id = up.contact_id LIMIT 1
-        ) j
+        SELECT m.survivor_id FROM up CROSS JOIN LATERAL (
+            SELECT m.survivor_id FROM contact_merges m
+            WHERE m.account_id = $1 AND m.contact_id = up.contact_id LIMIT 1
+        ) m
     ), family (root, contact_id) AS (
         SELECT up.contact_id, up.contact_id FROM up LEFT JOIN LATERAL (
-            SELECT j.survivor_id FROM contact_joins j
-            WHERE j.account_id = $1 AND j.contact_id = up.contact_id LIMIT 1
-        ) j ON true
-        WHERE j.survivor_id IS NULL
+            SELECT m.survivor_id FROM contact_merges m
+            WHERE m.account_id = $1 AND m.contact_id = up.contact_id LIMIT 1
+        ) m ON true
+        WHERE m.survivor_id IS NULL
         UNION
-        SELECT family.root, j.contact_id FROM family CROSS JOIN LATERAL (
-            SELECT j.contact_id FROM contact_joins j
-            WHERE j.account_id = $1 AND j.survivor_id = family.contact_id OFFSET 0
-        ) j
+        SELECT family.root, m.contact_id FROM family CROSS JOIN LATERAL (
+            SELECT m.contact_id FROM contact_merges m
+            WHERE m.account_id = $1 AND m.survivor_id = family.contact_id OFFSET 0
+        ) m
     )
     SELECT root, contact_id FROM family";
 
-/// Contacts with all that were joined with them.
+/// An identifier that is linked, locked, and may have backlog.
+#[derive(Debug)]
+pub struct Linked {
+    /// Whose backlog.
+    pub identifier: Identifier,
+    /// To whom it goes.
+    pub contact_id: ContactId,
+    /// Since when.
+    pub link_time: DateTime<Utc>,
+}
+
+/// Contacts with all that were merged with them.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Families {
     roots: HashMap<ContactId, ContactId>,
@@ -75,8 +86,8 @@ impl Families {
         self.roots.get(&contact_id).copied().unwrap_or(contact_id)
     }
 
-    /// Whether any of them was joined with another.
-    pub fn has_joins(&self) -> bool {
+    /// Whether any of them was merged with another.
+    pub fn has_merges(&self) -> bool {
         self.roots.len() > 1
     }
 
@@ -87,14 +98,14 @@ impl Families {
 }
 
 impl Tx<'_> {
-    /// Notes contacts that were joined: (the one that goes, the one that stays).
+    /// Notes contacts that were merged: (the one that goes, the one that stays).
     ///
     /// # Errors
     /// Of the database.
-    pub async fn join_contacts(&self, joins: &[(ContactId, ContactId)]) -> Result<(), Failure> {
+    pub async fn merge_contacts(&self, merges: &[(ContactId, ContactId)]) -> Result<(), Failure> {
         let (gone, stays): (Vec<Uuid>, Vec<Uuid>) =
-            joins.iter().map(|(gone, stays)| (gone.0, stays.0)).unzip();
-        self.execute(JOIN, &[&self.account_id.0, &gone, &stays])
+            merges.iter().map(|(gone, stays)| (gone.0, stays.0)).unzip();
+        self.execute(MERGE, &[&self.account_id.0, &gone, &stays])
             .await?;
         Ok(())
     }
@@ -104,7 +115,7 @@ impl Tx<'_> {
     /// # Errors
     /// Of the database.
     pub async fn link(&self, links: &[Link]) -> Result<Vec<Linked>, Failure> {
-        let (kinds, values) = super::columns(links.iter().map(|link| &link.identifier));
+        let (kinds, values) = super::kinds_and_values(links.iter().map(|link| &link.identifier));
         let contacts: Vec<Uuid> = links.iter().map(|link| link.contact_id.0).collect();
         let versions: Vec<i64> = links.iter().map(|link| link.version).collect();
         let times: Vec<DateTime<Utc>> = links.iter().map(|link| link.link_time).collect();
@@ -125,15 +136,15 @@ impl Tx<'_> {
             .iter()
             .map(|row| Linked {
                 identifier: Identifier {
-                    kind: if row.get::<_, &str>(0) == Kind::UserId.letter() {
+                    kind: if row.get::<_, &str>("kind") == Kind::UserId.letter() {
                         Kind::UserId
                     } else {
                         Kind::AnonymousId
                     },
-                    value: row.get::<_, String>(1).into(),
+                    value: row.get::<_, String>("value").into(),
                 },
-                contact_id: ContactId(row.get(2)),
-                link_time: row.get(3),
+                contact_id: ContactId(row.get("contact_id")),
+                link_time: row.get("link_time"),
             })
             .collect())
     }
@@ -152,7 +163,7 @@ impl Tx<'_> {
             .extend(contacts.iter().map(|contact| (*contact, *contact)));
         families.roots.extend(
             rows.iter()
-                .map(|row| (ContactId(row.get(1)), ContactId(row.get(0)))),
+                .map(|row| (ContactId(row.get("contact_id")), ContactId(row.get("root")))),
         );
         Ok(families)
     }

@@ -54,7 +54,7 @@ const HOT: &[(&str, &str, &str)] = &[
     ("units", usage::UNITS, "account old_days keys"),
     ("raise", usage::RAISE, "account one one"),
     ("sums", usage::SUMS, "account day"),
-    ("join", links::JOIN, "account keys contacts"),
+    ("merge", links::MERGE, "account keys contacts"),
     (
         "link",
         links::LINK,
@@ -85,7 +85,7 @@ const HOT: &[(&str, &str, &str)] = &[
     ),
     (
         "waiting_of",
-        reads::BACKLOG_OF_IDENTITY,
+        reads::BACKLOG_OF_IDENTIFIER,
         "account old_day kind value",
     ),
     ("has_activity", reads::HAS_ACTIVITY, "account contact"),
@@ -101,8 +101,8 @@ const HOT: &[(&str, &str, &str)] = &[
         "account older_day fifty",
     ),
     (
-        "find_identities",
-        forget::IDENTITIES.find,
+        "find_identifiers",
+        forget::IDENTIFIERS.find,
         "account older_day fifty",
     ),
     ("forget_usage", forget::USAGE.delete, "account old_day key"),
@@ -113,8 +113,8 @@ const HOT: &[(&str, &str, &str)] = &[
         "account key day",
     ),
     (
-        "forget_identities",
-        forget::IDENTITIES.delete,
+        "forget_identifiers",
+        forget::IDENTIFIERS.delete,
         "account kind value",
     ),
 ];
@@ -153,7 +153,7 @@ const WORDS: &[(&str, &str)] = &[
 const FILL: &str = "
     INSERT INTO accounts SELECT md5('account')::uuid;
     INSERT INTO accounts SELECT md5('other' || n)::uuid FROM generate_series(1, 2000) n;
-    INSERT INTO identities (account_id, kind, value, contact_id, version, waiting, forget_day)
+    INSERT INTO identifiers (account_id, kind, value, contact_id, version, waiting, forget_day)
         SELECT md5('account')::uuid, 'a', 'v' || n, NULL, -1, true, current_date + 10 - n % 330
         FROM generate_series(1, $ROWS) n;
     INSERT INTO activities (account_id, expire_day, activity_key, contact_id, event_time)
@@ -162,7 +162,7 @@ const FILL: &str = "
     INSERT INTO backlog SELECT md5('account')::uuid, current_date + n % 300, 'a', 'v' || n % 400,
             md5('k' || n)::uuid, md5('k')::uuid, 'name', now(), 'message', '{}', now()
         FROM generate_series(1, $ROWS) n;
-    INSERT INTO contact_joins SELECT md5('account')::uuid, md5('j' || n)::uuid,
+    INSERT INTO contact_merges SELECT md5('account')::uuid, md5('j' || n)::uuid,
             md5('c' || n % 2000)::uuid FROM generate_series(1, $ROWS) n;
     INSERT INTO undated_receipts SELECT md5('account')::uuid, md5('k' || n)::uuid,
             current_date - n % 330 FROM generate_series(1, $ROWS) n;
@@ -256,8 +256,8 @@ async fn every_statement_reaches_rows_by_their_key_whatever_the_statistics_say()
     let client = pool.get().await.unwrap();
     // The statistics stay as they are: nobody looks at the tables in between.
     for table in [
-        "identities",
-        "contact_joins",
+        "identifiers",
+        "contact_merges",
         "undated_receipts",
         "attached_counts",
         "usage",

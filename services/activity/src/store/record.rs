@@ -9,7 +9,7 @@ use uuid::Uuid;
 use weir_ids::{ContactId, TimedKey};
 
 use super::columns::Columns;
-use super::{Failure, Param, Tx, columns, index};
+use super::{Failure, Param, Tx, index_of, kinds_and_values};
 use crate::domain::{Event, Identifier, Standing};
 
 pub(super) const FENCE: &str = "SELECT usage_epoch FROM accounts WHERE account_id = $1 FOR SHARE";
@@ -21,19 +21,19 @@ pub(super) const STANDINGS: &str = "
     SELECT u.n, i.contact_id, i.waiting, i.forget_day
     FROM unnest($2::text[], $3::text[]) WITH ORDINALITY u (kind, value, n)
     CROSS JOIN LATERAL (
-        SELECT i.contact_id, i.waiting, i.forget_day FROM identities i
+        SELECT i.contact_id, i.waiting, i.forget_day FROM identifiers i
         WHERE i.account_id = $1 AND i.kind = u.kind AND i.value = u.value LIMIT 1
     ) i";
 
 // The update never happens, but the row is locked for it: inserts what is absent and locks
 // what is there, both in the order of the arrays.
 pub(super) const LOCK: &str = "
-    INSERT INTO identities (account_id, kind, value, version, waiting, forget_day)
+    INSERT INTO identifiers (account_id, kind, value, version, waiting, forget_day)
     SELECT a.account_id, u.kind, u.value, -1, u.waiting, u.forget_day
     FROM accounts a CROSS JOIN unnest($2::text[], $3::text[], $4::boolean[], $5::date[])
         u (kind, value, waiting, forget_day)
     WHERE a.account_id = $1
-    ON CONFLICT (account_id, kind, value) DO UPDATE SET waiting = identities.waiting WHERE false";
+    ON CONFLICT (account_id, kind, value) DO UPDATE SET waiting = identifiers.waiting WHERE false";
 
 pub(super) const COPIES: &str = "
     SELECT u.activity_key
@@ -66,7 +66,7 @@ pub(super) const STORE: &str = "
         ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING
         RETURNING activity_key
     )
-    SELECT COALESCE(array_agg(activity_key), ARRAY[]::uuid[]) FROM stored";
+    SELECT COALESCE(array_agg(activity_key), ARRAY[]::uuid[]) AS keys FROM stored";
 
 pub(super) const WAIT: &str = "
     WITH stored AS (
@@ -81,34 +81,34 @@ pub(super) const WAIT: &str = "
         ON CONFLICT (account_id, kind, value, activity_key, expire_day) DO NOTHING
         RETURNING activity_key
     )
-    SELECT COALESCE(array_agg(activity_key), ARRAY[]::uuid[]) FROM stored";
+    SELECT COALESCE(array_agg(activity_key), ARRAY[]::uuid[]) AS keys FROM stored";
 
 // The rows are there: an upsert finds them by their key, whatever the planner thinks.
 pub(super) const BEGIN_WAITING: &str = "
-    INSERT INTO identities (account_id, kind, value, version, waiting, forget_day)
+    INSERT INTO identifiers (account_id, kind, value, version, waiting, forget_day)
     SELECT a.account_id, u.kind, u.value, -1, true, u.forget_day
     FROM accounts a CROSS JOIN unnest($2::text[], $3::text[], $4::date[])
         u (kind, value, forget_day)
     WHERE a.account_id = $1
     ON CONFLICT (account_id, kind, value) DO UPDATE SET waiting = true,
-        forget_day = GREATEST(identities.forget_day, excluded.forget_day)";
+        forget_day = GREATEST(identifiers.forget_day, excluded.forget_day)";
 
 impl Tx<'_> {
     /// The account's epoch, which can't be raised until the transaction ends (none where the
-    /// account has no row), and what is known of `identities`.
+    /// account has no row), and what is known of `identifiers`.
     ///
     /// # Errors
     /// Of the database.
     pub async fn fence_and_standings(
         &self,
-        identities: &[Identifier],
+        identifiers: &[Identifier],
     ) -> Result<(Option<i64>, Vec<Standing>), Failure> {
-        try_join(self.epoch(), self.standings(identities)).await
+        try_join(self.epoch(), self.standings(identifiers)).await
     }
 
     async fn epoch(&self) -> Result<Option<i64>, Failure> {
         let rows = self.query(FENCE, &[&self.account_id.0]).await?;
-        Ok(rows.first().map(|row| row.get(0)))
+        Ok(rows.first().map(|row| row.get("usage_epoch")))
     }
 
     /// Makes the account's row where it is missing: without it, inserts insert nothing.
@@ -120,9 +120,9 @@ impl Tx<'_> {
         Ok(())
     }
 
-    /// What is known of `identities`, in their order.
-    async fn standings(&self, identities: &[Identifier]) -> Result<Vec<Standing>, Failure> {
-        let known = self.settled.get(self.account_id, identities);
+    /// What is known of `identifiers`, in their order.
+    async fn standings(&self, identifiers: &[Identifier]) -> Result<Vec<Standing>, Failure> {
+        let known = self.settled.get(self.account_id, identifiers);
         let open: Vec<usize> = (0..known.len()).filter(|at| known[*at].is_none()).collect();
         let mut standings: Vec<Standing> = known
             .into_iter()
@@ -131,32 +131,32 @@ impl Tx<'_> {
         if open.is_empty() {
             return Ok(standings);
         }
-        let (kinds, values) = columns(open.iter().map(|at| &identities[*at]));
+        let (kinds, values) = kinds_and_values(open.iter().map(|at| &identifiers[*at]));
         let rows = self
             .query(STANDINGS, &[&self.account_id.0, &kinds, &values])
             .await?;
         for row in rows {
-            standings[open[index(&row, 0)]] = standing_of(&row);
+            standings[open[index_of(&row)]] = standing_of(&row);
         }
-        let read = open.iter().map(|at| (&identities[*at], standings[*at]));
+        let read = open.iter().map(|at| (&identifiers[*at], standings[*at]));
         self.settled.learn(self.account_id, read);
         Ok(standings)
     }
 
     /// Makes the rows of those that have none, and locks all, in their order (sorted). Then
     /// what is read stays true until the transaction ends. `waiting` and `forget_days` are what
-    /// new rows get, so that what is put into the backlog of a new identity need not say so
+    /// new rows get, so that what is put into the backlog of a new identifier need not say so
     /// again.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn lock_identities(
+    pub async fn lock_identifiers(
         &self,
-        identities: &[&Identifier],
+        identifiers: &[&Identifier],
         waiting: &[bool],
         forget_days: &[NaiveDate],
     ) -> Result<Vec<Standing>, Failure> {
-        let (kinds, values) = columns(identities.iter().copied());
+        let (kinds, values) = kinds_and_values(identifiers.iter().copied());
         // Prepared first, so that the two go out in this order, in one round trip.
         let (lock, read) = (self.prepare(LOCK).await?, self.prepare(STANDINGS).await?);
         let account = &self.account_id.0;
@@ -166,9 +166,9 @@ impl Tx<'_> {
             self.inner.query(&read, &params[..3]),
         )
         .await?;
-        let mut standings = vec![Standing::UNKNOWN; identities.len()];
+        let mut standings = vec![Standing::UNKNOWN; identifiers.len()];
         for row in rows {
-            standings[index(&row, 0)] = standing_of(&row);
+            standings[index_of(&row)] = standing_of(&row);
         }
         Ok(standings)
     }
@@ -188,27 +188,30 @@ impl Tx<'_> {
         let rows = self
             .query(COPIES, &[&self.account_id.0, &keys, &days])
             .await?;
-        Ok(rows.iter().map(|row| TimedKey(row.get(0))).collect())
+        Ok(rows
+            .iter()
+            .map(|row| TimedKey(row.get("activity_key")))
+            .collect())
     }
 
-    /// Which of `events` have a copy in the backlog of their identity.
+    /// Which of `events` have a copy in the backlog of their identifier.
     ///
     /// # Errors
     /// Of the database.
     pub async fn copies_in_backlog(
         &self,
         events: &[&Event],
-        identities: &[Identifier],
+        identifiers: &[Identifier],
     ) -> Result<HashSet<TimedKey>, Failure> {
         let wanted: Vec<(usize, TimedKey, NaiveDate)> = events
             .iter()
-            .filter_map(|event| event.identity.map(|at| (event, at)))
+            .filter_map(|event| event.identifier.map(|at| (event, at)))
             .flat_map(|(event, at)| days_of(event).map(move |day| (at, event.key, day)))
             .collect();
         if wanted.is_empty() {
             return Ok(HashSet::new());
         }
-        let (kinds, values) = columns(wanted.iter().map(|(at, ..)| &identities[*at]));
+        let (kinds, values) = kinds_and_values(wanted.iter().map(|(at, ..)| &identifiers[*at]));
         let (keys, days): (Vec<Uuid>, Vec<NaiveDate>) =
             wanted.iter().map(|(_, key, day)| (key.0, *day)).unzip();
         let rows = self
@@ -217,7 +220,10 @@ impl Tx<'_> {
                 &[&self.account_id.0, &kinds, &values, &keys, &days],
             )
             .await?;
-        Ok(rows.iter().map(|row| TimedKey(row.get(0))).collect())
+        Ok(rows
+            .iter()
+            .map(|row| TimedKey(row.get("activity_key")))
+            .collect())
     }
 
     /// So that [`store_activities`](Self::store_activities) goes out at once.
@@ -263,7 +269,7 @@ impl Tx<'_> {
         Ok(keys_in(&rows))
     }
 
-    /// Puts `events` into the backlog of their identities, which must be locked; answers
+    /// Puts `events` into the backlog of their identifiers, which must be locked; answers
     /// the keys of those that were not there.
     ///
     /// # Errors
@@ -277,7 +283,7 @@ impl Tx<'_> {
             return Ok(HashSet::new());
         }
         let payload = Columns::of(events.iter().map(|(event, _)| *event));
-        let (kinds, values) = columns(events.iter().map(|(_, identifier)| *identifier));
+        let (kinds, values) = kinds_and_values(events.iter().map(|(_, identifier)| *identifier));
         let rows = self
             .query(
                 WAIT,
@@ -299,20 +305,21 @@ impl Tx<'_> {
         Ok(keys_in(&rows))
     }
 
-    /// Notes that the backlog now holds rows of `identities`, which must be locked, and from
+    /// Notes that the backlog now holds rows of `identifiers`, which must be locked, and from
     /// which day on it does no more.
     ///
     /// # Errors
     /// Of the database.
     pub async fn begin_waiting(
         &self,
-        identities: &[(&Identifier, NaiveDate)],
+        identifiers: &[(&Identifier, NaiveDate)],
     ) -> Result<(), Failure> {
-        if identities.is_empty() {
+        if identifiers.is_empty() {
             return Ok(());
         }
-        let (kinds, values) = columns(identities.iter().map(|(identifier, _)| *identifier));
-        let days: Vec<NaiveDate> = identities.iter().map(|(_, day)| *day).collect();
+        let (kinds, values) =
+            kinds_and_values(identifiers.iter().map(|(identifier, _)| *identifier));
+        let days: Vec<NaiveDate> = identifiers.iter().map(|(_, day)| *day).collect();
         let account = &self.account_id.0;
         self.execute(BEGIN_WAITING, &[account, &kinds, &values, &days])
             .await?;
@@ -322,15 +329,15 @@ impl Tx<'_> {
 
 fn standing_of(row: &Row) -> Standing {
     Standing {
-        contact_id: row.get::<_, Option<Uuid>>(1).map(ContactId),
-        waiting: row.get(2),
-        forget_day: row.get(3),
+        contact_id: row.get::<_, Option<Uuid>>("contact_id").map(ContactId),
+        waiting: row.get("waiting"),
+        forget_day: row.get("forget_day"),
     }
 }
 
 /// The keys in the array that is the only column of the only row.
 fn keys_in(rows: &[Row]) -> HashSet<TimedKey> {
-    let keys = rows.iter().flat_map(|row| row.get::<_, Vec<Uuid>>(0));
+    let keys = rows.iter().flat_map(|row| row.get::<_, Vec<Uuid>>("keys"));
     keys.map(TimedKey).collect()
 }
 

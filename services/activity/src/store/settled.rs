@@ -1,14 +1,15 @@
 //! Identifiers whose contact is known for good.
 //!
 //! Once an identifier is linked and its backlog is attached, its tracks go to its contact for
-//! ever: a join leaves an edge that readers follow, and stored activities keep the id they
+//! ever: a merge leaves an edge that readers follow, and stored activities keep the id they
 //! have. So this answer may be kept, by any replica, without asking again. Whoever is active
 //! sends many tracks within minutes, and each would cost a probe of the index.
 
 use std::sync::Arc;
 
 use uuid::Uuid;
-use weir_ids::{AccountId, ContactId, Fingerprint, Recent, fingerprint};
+use weir_cache::Recent;
+use weir_ids::{AccountId, ContactId, Fingerprint, fingerprint};
 
 use crate::domain::{Identifier, Link, Standing};
 
@@ -47,7 +48,7 @@ impl Settled {
 
     /// Keeps what was linked and has no backlog any more, but for what is kept already: word
     /// of an older link may come after that of a newer one. Where the newer one is not known
-    /// here, the older contact does as well: it was joined into the newer.
+    /// here, the older contact does as well: it was merged into the newer.
     pub fn learn_links(&self, account: AccountId, links: &[Link]) {
         let links = links.iter();
         let links = links.map(|link| entry(account, &link.identifier, link.contact_id));

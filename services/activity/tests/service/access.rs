@@ -3,7 +3,7 @@
 use tonic::{Code, Status};
 use uuid::Uuid;
 use weir_proto::activity::v1::{
-    CloseBatchesRequest, ContactJoin, FenceUsageRequest, GetBacklogRequest, IdentifierLink,
+    CloseBatchesRequest, ContactMerge, FenceUsageRequest, GetBacklogRequest, IdentifierLink,
     LinkIdentifiersRequest, ListActivitiesRequest, RecordActivitiesRequest,
 };
 use weir_reasons::Reason;
@@ -35,7 +35,7 @@ impl Weir {
         let request = LinkIdentifiersRequest {
             account_id: self.account.to_string(),
             links,
-            joins: Vec::new(),
+            merges: Vec::new(),
         };
         let answer = self.client.clone().link_identifiers(request).await?;
         Ok(answer.into_inner().attached)
@@ -45,7 +45,7 @@ impl Weir {
         let request = LinkIdentifiersRequest {
             account_id: self.account.to_string(),
             links: Vec::new(),
-            joins: vec![ContactJoin {
+            merges: vec![ContactMerge {
                 contact_id: Uuid::now_v7().to_string(),
                 survivor_id: Uuid::now_v7().to_string(),
             }],
@@ -106,7 +106,7 @@ async fn an_account_that_nobody_knows_is_said_to_be_unknown_and_stays_so() {
     // Asking left nothing that would make it known.
     assert_eq!(refused(unknown.try_backlog().await), expected);
     let rows = "SELECT (SELECT count(*) FROM activity.accounts WHERE account_id = $1)
-        + (SELECT count(*) FROM activity.identities WHERE account_id = $1)";
+        + (SELECT count(*) FROM activity.identifiers WHERE account_id = $1)";
     let sql = weir.sql().await;
     let row = sql.query_one(rows, &[&unknown.account]).await.unwrap();
     assert_eq!(row.get::<_, i64>(0), 0);

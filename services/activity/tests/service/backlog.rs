@@ -68,7 +68,7 @@ async fn of_a_hundred_of_one_day_the_first_fifty_are_attached() {
 }
 
 #[tokio::test]
-async fn the_counts_of_all_links_and_of_joined_contacts_add_up() {
+async fn the_counts_of_all_links_and_of_merged_contacts_add_up() {
     let weir = start().await;
     let (older, newer) = (Uuid::now_v7(), Uuid::now_v7());
     weir.record(tracks("u1", "a", noon(), 40)).await;
@@ -77,10 +77,10 @@ async fn the_counts_of_all_links_and_of_joined_contacts_add_up() {
     assert_eq!(weir.link(vec![user_link("u1", older, 1)]).await, (40, 0));
     assert_eq!(weir.link(vec![user_link("u2", newer, 1)]).await, (40, 0));
     // What is attached stays, but there is no room for more.
-    let joined = weir
+    let merged = weir
         .change(vec![user_link("u3", newer, 1)], &[(newer, older)])
         .await;
-    assert_eq!(joined, (0, 40));
+    assert_eq!(merged, (0, 40));
     assert_eq!(weir.list(older).await.len(), 80);
     weir.record(tracks("u4", "d", noon(), 40)).await;
     weir.record(tracks("u5", "e", noon() - TimeDelta::days(1), 40))
@@ -160,7 +160,7 @@ async fn an_attachment_that_was_cut_short_is_taken_up_by_the_next_delivery() {
     let changed = database
         .unwrap()
         .execute(
-            "UPDATE activity.identities SET contact_id = $1, version = 1, link_time = $2",
+            "UPDATE activity.identifiers SET contact_id = $1, version = 1, link_time = $2",
             &[&lana, &(noon() + TimeDelta::hours(1))],
         )
         .await;

@@ -59,7 +59,7 @@ pub async fn instance_at(
         database_connections: 4,
         mapping_url: others.url.clone(),
         contact_url: others.url.clone(),
-        kept_links: 1_000,
+        link_cache_entries: 1_000,
         telemetry: Options {
             log: "warn".to_owned(),
             log_format: LogFormat::Text,
@@ -226,13 +226,13 @@ impl Weir {
         self.change(links, &[]).await
     }
 
-    pub async fn change(&self, links: Vec<IdentifierLink>, joins: &[(Uuid, Uuid)]) -> (i64, i64) {
+    pub async fn change(&self, links: Vec<IdentifierLink>, merges: &[(Uuid, Uuid)]) -> (i64, i64) {
         let request = LinkIdentifiersRequest {
             account_id: self.account.to_string(),
             links,
-            joins: joins
+            merges: merges
                 .iter()
-                .map(|(gone, stays)| ContactJoin {
+                .map(|(gone, stays)| ContactMerge {
                     contact_id: gone.to_string(),
                     survivor_id: stays.to_string(),
                 })

@@ -67,7 +67,12 @@ async fn what_has_outlived_its_time_is_forgotten_and_nothing_else() {
               FROM generate_series(1, 4500) n"
             .to_owned(),
     };
-    let tables = ["usage", "attached_counts", "undated_receipts", "identities"];
+    let tables = [
+        "usage",
+        "attached_counts",
+        "undated_receipts",
+        "identifiers",
+    ];
     let mut kept = Vec::new();
     for table in tables {
         kept.push(count(&weir, table).await);
@@ -113,7 +118,7 @@ async fn an_identifier_is_remembered_for_as_long_as_the_last_of_its_backlog() {
     };
     let sql = weir.sql().await;
     let forget_day = async || -> NaiveDate {
-        let row = "SELECT forget_day FROM activity.identities WHERE value = 'waits'";
+        let row = "SELECT forget_day FROM activity.identifiers WHERE value = 'waits'";
         sql.query_one(row, &[]).await.unwrap().get(0)
     };
     let after = |days| first_of_next_month(noon().date_naive() + Days::new(days));

@@ -61,7 +61,7 @@ async fn a_page_token_of_somewhere_else_is_refused() {
 }
 
 #[tokio::test]
-async fn joined_contacts_have_one_list_whatever_the_order_of_the_joins() {
+async fn merged_contacts_have_one_list_whatever_the_order_of_the_merges() {
     let weir = start().await;
     let [a, b, c, d] = [(); 4].map(|()| Uuid::now_v7());
     for (contact, message) in [(a, "a"), (b, "b"), (c, "c"), (d, "d")] {

@@ -6,7 +6,7 @@ mod access;
 mod backlog;
 mod clocks;
 mod harness;
-mod identity;
+mod identifier;
 mod ledger;
 mod lifetimes;
 mod listing;

@@ -1,4 +1,4 @@
-//! Tracks, links and joins race on two instances.
+//! Tracks, links and merges race on two instances.
 
 use std::collections::BTreeMap;
 
@@ -87,7 +87,7 @@ async fn deadlocks(weir: &Weir) -> i64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn batches_links_and_joins_in_any_mixture_never_wait_in_a_circle() {
+async fn batches_links_and_merges_in_any_mixture_never_wait_in_a_circle() {
     let first = start().await;
     let second = instance(first.database.clone(), first.account).await;
     let contacts: Vec<Uuid> = (0..10).map(|_| Uuid::now_v7()).collect();
@@ -121,8 +121,8 @@ async fn batches_links_and_joins_in_any_mixture_never_wait_in_a_circle() {
                     let user = (n * step + sender) % 10;
                     user_link(&format!("r{round}u{user}"), contacts[user], 1)
                 };
-                let joins = [(contacts[1 + sender], contacts[sender])];
-                weir.change((0..5).map(link).collect(), &joins).await;
+                let merges = [(contacts[1 + sender], contacts[sender])];
+                weir.change((0..5).map(link).collect(), &merges).await;
             }
             charged
         }));
@@ -141,7 +141,7 @@ async fn batches_links_and_joins_in_any_mixture_never_wait_in_a_circle() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_batch_whose_identity_is_linked_while_it_waits_for_it_waits_in_no_circle() {
+async fn a_batch_whose_identifier_is_linked_while_it_waits_for_it_waits_in_no_circle() {
     let first = start().await;
     let second = instance(first.database.clone(), first.account).await;
     for round in 0..15 {

@@ -1,5 +1,5 @@
 //! The second line behind values that are checked where they come in: where PostgreSQL does not
-//! take one all the same, the wish at fault is found and refused, and the others are applied.
+//! take one all the same, the update at fault is found and refused, and the others are applied.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,20 +8,20 @@ use weir_ids::AccountId;
 use weir_postgres::Failure;
 use weir_rpc::Deadline;
 
-use super::wishes::End;
-use super::{App, Error, Outcome, WishOf};
+use super::updates::End;
+use super::{App, Error, Outcome, UpdateOf};
 
 impl App {
-    /// Finds the wishes at fault by halves, in attempts that are rolled back; then applies the
+    /// Finds the updates at fault by halves, in attempts that are rolled back; then applies the
     /// rest in one transaction.
     pub(super) async fn apply_without_faults(
         self: &Arc<Self>,
         account: AccountId,
-        wishes: &Arc<[WishOf]>,
+        updates: &Arc<[UpdateOf]>,
         deadline: Deadline,
     ) -> Result<Vec<Outcome>, Error> {
-        let mut good = vec![true; wishes.len()];
-        let (half, all) = (wishes.len().div_ceil(2), wishes.len());
+        let mut good = vec![true; updates.len()];
+        let (half, all) = (updates.len().div_ceil(2), updates.len());
         // The whole was refused already.
         let mut suspects: Vec<Range<usize>> = vec![0..half, half..all];
         if all == 1 {
@@ -29,7 +29,7 @@ impl App {
             good[0] = false;
         }
         while let Some(part) = suspects.pop() {
-            let attempt = self.apply_some(account, wishes, part.clone(), End::RollBack, deadline);
+            let attempt = self.apply_some(account, updates, part.clone(), End::RollBack, deadline);
             match attempt.await {
                 Ok(_) => {}
                 Err(Error::Store(Failure::Refused)) if part.len() == 1 => good[part.start] = false,
@@ -41,14 +41,14 @@ impl App {
             }
         }
         tracing::error!(
-            wishes = good.iter().filter(|good| !**good).count(),
-            "the database does not take values of wishes"
+            updates = good.iter().filter(|good| !**good).count(),
+            "the database does not take values of updates"
         );
-        let rest: Arc<[WishOf]> = wishes
+        let rest: Arc<[UpdateOf]> = updates
             .iter()
             .zip(&good)
             .filter(|(_, good)| **good)
-            .map(|(wish, _)| wish.clone())
+            .map(|(update, _)| update.clone())
             .collect();
         let applied = if rest.is_empty() {
             Vec::new()

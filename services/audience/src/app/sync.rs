@@ -1,5 +1,5 @@
 //! The daily sync (semantics 5.3): once per account and UTC day, those who were held back
-//! get what they last wished.
+//! get what they last asked for.
 //!
 //! One replica at a time has an account's sync, for a minute at most; another then goes on
 //! with it. What is applied no longer waits, so there is nothing else to remember. It is
@@ -39,7 +39,7 @@ pub fn longest_sync(interval: Duration) -> Duration {
 struct Synced {
     last: Key,
     applied: usize,
-    /// All who had left when the sync began are where they wish to be.
+    /// All who had left when the sync began are where they were asked to be.
     is_done: bool,
 }
 
@@ -129,7 +129,7 @@ impl App {
         let (mut past, mut applied) = (Vec::new(), Vec::new());
         let mut is_done = true;
         for (key, membership) in keys.iter().zip(&mut memberships) {
-            // Without a membership: its contact was joined into another, which waits itself.
+            // Without a membership: its contact was merged into another, which waits itself.
             let Some(membership) = membership else {
                 past.push(*key);
                 continue;

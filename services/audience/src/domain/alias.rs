@@ -1,6 +1,6 @@
-//! Contacts that were joined into others, as far as they were told of here.
+//! Contacts that were merged into others, as far as they were told of here.
 //!
-//! News of joins arrives in any order and more than once. **Invariant:** a survivor is never
+//! News of merges arrives in any order and more than once. **Invariant:** a survivor is never
 //! itself an alias, so following one step is enough.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,17 +28,17 @@ impl Aliases {
         self.survivors.get(&contact).copied().unwrap_or(contact)
     }
 
-    /// Takes the news that `joined` is now `survivor`.
+    /// Takes the news that `merged` is now `survivor`.
     ///
-    /// Where `joined` is already known as somebody else, both of them are one with `survivor`
+    /// Where `merged` is already known as somebody else, both of them are one with `survivor`
     /// (some news is still on its way), and the older id survives, as everywhere (semantics 3.6).
-    pub fn join(&mut self, joined: ContactId, survivor: ContactId) {
-        let (known_as, survivor) = (self.resolve(joined), self.resolve(survivor));
+    pub fn merge(&mut self, merged: ContactId, survivor: ContactId) {
+        let (known_as, survivor) = (self.resolve(merged), self.resolve(survivor));
         if known_as == survivor {
             return;
         }
-        let (goes, stays) = if known_as == joined {
-            (joined, survivor)
+        let (goes, stays) = if known_as == merged {
+            (merged, survivor)
         } else {
             (known_as.max(survivor), known_as.min(survivor))
         };
@@ -74,11 +74,11 @@ mod tests {
     #[test]
     fn news_that_arrives_backwards_ends_the_same() {
         let mut forwards = Aliases::default();
-        forwards.join(contact(3), contact(2));
-        forwards.join(contact(2), contact(1));
+        forwards.merge(contact(3), contact(2));
+        forwards.merge(contact(2), contact(1));
         let mut backwards = Aliases::default();
-        backwards.join(contact(2), contact(1));
-        backwards.join(contact(3), contact(2));
+        backwards.merge(contact(2), contact(1));
+        backwards.merge(contact(3), contact(2));
         for of in 1..=3 {
             assert_eq!(forwards.resolve(contact(of)), contact(1));
             assert_eq!(backwards.resolve(contact(of)), contact(1));
@@ -87,29 +87,29 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_order_and_repetition_of_joins_ends_the_same(
-            joins in prop::collection::vec((1..12_u128, 0..11_u128), 0..20),
+        fn any_order_and_repetition_of_merges_ends_the_same(
+            merges in prop::collection::vec((1..12_u128, 0..11_u128), 0..20),
             seed in any::<u64>(),
         ) {
             // The older id survives.
-            let joins: Vec<_> = joins
+            let merges: Vec<_> = merges
                 .into_iter()
-                .filter(|(joined, survivor)| survivor < joined)
-                .map(|(joined, survivor)| (contact(joined), contact(survivor)))
+                .filter(|(merged, survivor)| survivor < merged)
+                .map(|(merged, survivor)| (contact(merged), contact(survivor)))
                 .collect();
-            let mut shuffled = joins.clone();
-            shuffled.sort_by_key(|(joined, survivor)| {
-                (joined.0.as_u128() as u64 * 31 + survivor.0.as_u128() as u64).wrapping_mul(seed | 1)
+            let mut shuffled = merges.clone();
+            shuffled.sort_by_key(|(merged, survivor)| {
+                (merged.0.as_u128() as u64 * 31 + survivor.0.as_u128() as u64).wrapping_mul(seed | 1)
             });
-            shuffled.extend(joins.iter().take(4));
+            shuffled.extend(merges.iter().take(4));
             let run = |list: &[(ContactId, ContactId)]| {
                 let mut aliases = Aliases::default();
-                for (joined, survivor) in list {
-                    aliases.join(*joined, *survivor);
+                for (merged, survivor) in list {
+                    aliases.merge(*merged, *survivor);
                 }
                 aliases
             };
-            let (one, other) = (run(&joins), run(&shuffled));
+            let (one, other) = (run(&merges), run(&shuffled));
             for number in 0..12 {
                 let survivor = one.resolve(contact(number));
                 prop_assert_eq!(survivor, other.resolve(contact(number)));

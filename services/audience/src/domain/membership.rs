@@ -1,4 +1,4 @@
-//! Wishes, and what becomes of them (semantics 5.2-5.5).
+//! Membership updates, and what becomes of them (semantics 5.2-5.5).
 
 use std::cmp::{Ordering, Reverse};
 
@@ -15,10 +15,10 @@ pub enum Mode {
     Remove,
 }
 
-/// What an event wishes. The greatest wish stands, whatever the order of arrival.
+/// What an event asks for. The greatest one stands, whatever the order of arrival.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Wish {
-    // The order of the fields is the order of wishes.
+pub struct MembershipUpdate {
+    // The order of the fields is the order of updates.
     pub time: DateTime<Utc>,
     pub mode: Mode,
     pub message_id: ByteString,
@@ -33,22 +33,22 @@ pub struct Membership {
     pub member_since: Option<DateTime<Utc>>,
     /// When it left last, by the clock of this service; none if it never did.
     pub left: Option<DateTime<Utc>>,
-    /// The wish that stands.
-    pub wish: Wish,
+    /// The update that stands.
+    pub update: MembershipUpdate,
 }
 
-/// What became of a wish.
+/// What became of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// The membership is as wished.
+    /// The membership is as asked for.
     Applied,
     /// It stands, but the contact left a minute ago or less.
     HeldBack,
-    /// A newer wish stands.
+    /// A newer update stands.
     Overtaken,
 }
 
-/// A membership after a wish.
+/// A membership after an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Taken {
     pub membership: Membership,
@@ -58,15 +58,15 @@ pub struct Taken {
 }
 
 impl Membership {
-    /// Takes one more wish, and applies the one that then stands, if it may be applied.
-    /// A wish that is known already changes nothing but that: so a repeat after the pause
+    /// Takes one more update, and applies the one that then stands, if it may be applied.
+    /// An update that is known already changes nothing but that: so a repeat after the pause
     /// applies what was held back.
-    pub fn take(before: Option<Self>, wish: Wish, now: DateTime<Utc>) -> Taken {
+    pub fn take(before: Option<Self>, update: MembershipUpdate, now: DateTime<Utc>) -> Taken {
         let (mut membership, order) = match before {
             Some(mut known) => {
-                let order = wish.cmp(&known.wish);
+                let order = update.cmp(&known.update);
                 if order.is_gt() {
-                    known.wish = wish;
+                    known.update = update;
                 }
                 (known, order)
             }
@@ -75,7 +75,7 @@ impl Membership {
                     member: false,
                     member_since: None,
                     left: None,
-                    wish,
+                    update,
                 };
                 (new, Ordering::Greater)
             }
@@ -93,14 +93,14 @@ impl Membership {
         }
     }
 
-    /// Applies the wish that stands, unless the contact left a minute ago or less.
-    /// Answers whether the membership is now as wished.
+    /// Applies the update that stands, unless the contact left a minute ago or less.
+    /// Answers whether the membership is now as asked for.
     pub fn catch_up(&mut self, now: DateTime<Utc>) -> bool {
         if !self.waits() {
             return true;
         }
-        let wished = !self.member;
-        if wished {
+        let asked = !self.member;
+        if asked {
             if self.left.is_some_and(|left| now - left <= RE_ENTRY_PAUSE) {
                 return false;
             }
@@ -109,22 +109,22 @@ impl Membership {
             self.member_since = None;
             self.left = Some(now);
         }
-        self.member = wished;
+        self.member = asked;
         true
     }
 
-    /// Whether it is not as wished: the wish is held back.
+    /// Whether it is not as asked for: the update is held back.
     pub fn waits(&self) -> bool {
-        self.member != (self.wish.mode == Mode::Add)
+        self.member != (self.update.mode == Mode::Add)
     }
 
-    /// Of two contacts that turned out to be one: the newest wish stands, with the membership
+    /// Of two contacts that turned out to be one: the newest update stands, with the membership
     /// that it led to; the pause runs from the last time that either left. The order in which
-    /// contacts are joined does not matter.
+    /// contacts are merged does not matter.
     #[must_use]
-    pub fn join(self, other: Self) -> Self {
+    pub fn merge(self, other: Self) -> Self {
         let left = self.left.max(other.left);
-        let rank = |one: &Self| (one.wish.clone(), one.member, Reverse(one.member_since));
+        let rank = |one: &Self| (one.update.clone(), one.member, Reverse(one.member_since));
         let mut newest = if rank(&self) >= rank(&other) {
             self
         } else {

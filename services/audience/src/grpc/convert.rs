@@ -5,23 +5,25 @@ use std::str::FromStr;
 use bytes::Bytes;
 use bytestring::ByteString;
 use chrono::{DateTime, SubsecRound, Utc};
+use data_encoding::HEXLOWER;
 use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 use weir_ids::{AudienceId, ContactId};
 use weir_proto::audience::v1::{
-    ApplyWishesResponse, Audience as WireAudience, AudienceCheck, CheckAudiencesResponse,
-    ContactJoin, Member, Origin as WireOrigin, Wish as WireWish, WishMode, WishResult, WishStatus,
+    ApplyMembershipUpdatesResponse, Audience as WireAudience, AudienceCheck,
+    CheckAudiencesResponse, ContactMerge, Member, MembershipUpdate as WireUpdate,
+    MembershipUpdateMode, MembershipUpdateResult, MembershipUpdateStatus, Origin as WireOrigin,
 };
 use weir_rpc::invalid;
 
-use crate::app::{Outcome, WishOf};
-use crate::domain::{Audience, Decision, Mode, Name, Origin, Usable, Wish};
+use crate::app::{Outcome, UpdateOf};
+use crate::domain::{Audience, Decision, MembershipUpdate, Mode, Name, Origin, Usable};
 
 /// As many events as a batch has.
 const MAX_WISHES: usize = 1_000;
 const MAX_IDS: usize = 1_000;
-/// As many joins as contact-upsert relays in one call.
+/// As many merges as contact-upsert relays in one call.
 const MAX_JOINS: usize = 10_000;
 /// In bytes; what is longer is cut.
 const MAX_MESSAGE_ID: usize = 1_020;
@@ -101,36 +103,35 @@ fn message_id(bytes: &Bytes) -> Option<ByteString> {
     })
 }
 
-pub(super) fn wishes(wire: Vec<WireWish>) -> Result<Vec<WishOf>, Status> {
+pub(super) fn updates(wire: Vec<WireUpdate>) -> Result<Vec<UpdateOf>, Status> {
     if wire.len() > MAX_WISHES {
-        return Err(invalid("wishes", "must have at most 1000 entries"));
+        return Err(invalid("updates", "must have at most 1000 entries"));
     }
     wire.into_iter()
         .enumerate()
-        .map(|(index, wish)| {
-            let mode = match wish.mode() {
-                WishMode::Add => Mode::Add,
-                WishMode::Remove => Mode::Remove,
-                WishMode::Unspecified => {
-                    let field = format!("wishes[{index}].mode");
+        .map(|(index, update)| {
+            let mode = match update.mode() {
+                MembershipUpdateMode::Add => Mode::Add,
+                MembershipUpdateMode::Remove => Mode::Remove,
+                MembershipUpdateMode::Unspecified => {
+                    let field = format!("updates[{index}].mode");
                     return Err(invalid(&field, "must be given"));
                 }
             };
-            let time = wish
-                .wish_time
-                .and_then(time_of)
-                .ok_or_else(|| invalid(&format!("wishes[{index}].wish_time"), "must be a time"))?;
-            Ok(WishOf {
-                contact: indexed(text(&wish.contact_id), "wishes", index, "contact_id")?,
+            let time = update.update_time.and_then(time_of).ok_or_else(|| {
+                invalid(&format!("updates[{index}].update_time"), "must be a time")
+            })?;
+            Ok(UpdateOf {
+                contact: indexed(text(&update.contact_id), "updates", index, "contact_id")?,
                 // A text that is no id is the id of no audience: an outcome, not an error.
-                audience: text(&wish.audience_id)
+                audience: text(&update.audience_id)
                     .parse()
                     .unwrap_or(AudienceId(Uuid::nil())),
-                wish: Wish {
+                update: MembershipUpdate {
                     time,
                     mode,
-                    message_id: message_id(&wish.message_id).ok_or_else(|| {
-                        invalid(&format!("wishes[{index}].message_id"), "must be UTF-8")
+                    message_id: message_id(&update.message_id).ok_or_else(|| {
+                        invalid(&format!("updates[{index}].message_id"), "must be UTF-8")
                     })?,
                 },
             })
@@ -138,34 +139,34 @@ pub(super) fn wishes(wire: Vec<WireWish>) -> Result<Vec<WishOf>, Status> {
         .collect()
 }
 
-pub(super) fn outcomes(outcomes: &[Outcome]) -> ApplyWishesResponse {
+pub(super) fn outcomes(outcomes: &[Outcome]) -> ApplyMembershipUpdatesResponse {
     let of = |outcome: &Outcome| {
         let status = match outcome {
-            Outcome::Decided(Decision::Applied) => WishStatus::Applied,
-            Outcome::Decided(Decision::HeldBack) => WishStatus::HeldBack,
-            Outcome::Decided(Decision::Overtaken) => WishStatus::Overtaken,
-            Outcome::UnknownAudience => WishStatus::UnknownAudience,
-            Outcome::Unstorable => WishStatus::Unstorable,
+            Outcome::Decided(Decision::Applied) => MembershipUpdateStatus::Applied,
+            Outcome::Decided(Decision::HeldBack) => MembershipUpdateStatus::HeldBack,
+            Outcome::Decided(Decision::Overtaken) => MembershipUpdateStatus::Overtaken,
+            Outcome::UnknownAudience => MembershipUpdateStatus::UnknownAudience,
+            Outcome::Unstorable => MembershipUpdateStatus::Unstorable,
         };
-        WishResult {
+        MembershipUpdateResult {
             status: status.into(),
         }
     };
-    ApplyWishesResponse {
+    ApplyMembershipUpdatesResponse {
         results: outcomes.iter().map(of).collect(),
     }
 }
 
-pub(super) fn joins(wire: &[ContactJoin]) -> Result<Vec<(ContactId, ContactId)>, Status> {
+pub(super) fn merges(wire: &[ContactMerge]) -> Result<Vec<(ContactId, ContactId)>, Status> {
     if wire.len() > MAX_JOINS {
-        return Err(invalid("joins", "must have at most 10000 entries"));
+        return Err(invalid("merges", "must have at most 10000 entries"));
     }
     wire.iter()
         .enumerate()
-        .map(|(index, join)| {
+        .map(|(index, merge)| {
             Ok((
-                indexed(&join.contact_id, "joins", index, "contact_id")?,
-                indexed(&join.survivor_id, "joins", index, "survivor_id")?,
+                indexed(&merge.contact_id, "merges", index, "contact_id")?,
+                indexed(&merge.survivor_id, "merges", index, "survivor_id")?,
             ))
         })
         .collect()
@@ -189,24 +190,11 @@ pub(super) fn contact_of_token(token: &str) -> Result<ContactId, Status> {
 
 /// The last name of the page before, in hexadecimal digits.
 pub(super) fn token_of_name(name: &Name) -> String {
-    name.as_str()
-        .bytes()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    HEXLOWER.encode(name.as_str().as_bytes())
 }
 
 pub(super) fn name_of_token(token: &str) -> Result<String, Status> {
-    let digits = token.as_bytes();
-    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return Err(wrong_token());
-    }
-    let bytes: Option<Vec<u8>> = digits
-        .chunks_exact(2)
-        .map(|pair| {
-            let text = std::str::from_utf8(pair).ok()?;
-            u8::from_str_radix(text, 16).ok()
-        })
-        .collect();
+    let bytes = HEXLOWER.decode(token.as_bytes()).ok();
     let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     name.filter(|name| !name.contains('\0'))
         .ok_or_else(wrong_token)

@@ -10,7 +10,7 @@ use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
 
 use super::{Batch, Listed, Session, read};
-use crate::domain::{Membership, Mode, Wish};
+use crate::domain::{Membership, MembershipUpdate, Mode};
 
 /// Sorted by it, memberships are locked in the same order by everybody.
 pub type Key = (AudienceId, ContactId);
@@ -24,8 +24,8 @@ pub type Stored = BTreeMap<Key, Membership>;
 /// Columns in the order that [`membership_of`] reads.
 macro_rules! columns {
     () => {
-        "m.audience_id, m.contact_id, m.member, m.member_since_time, m.left_time, m.wish_member,
-         m.wish_time, m.wish_message_id"
+        "m.audience_id, m.contact_id, m.member, m.member_since_time, m.left_time, m.asked_member,
+         m.update_time, m.update_message_id"
     };
 }
 pub(super) use columns;
@@ -46,7 +46,7 @@ macro_rules! insert {
     ($conflict:literal) => {
         concat!(
             "INSERT INTO memberships (account_id, audience_id, contact_id, member,
-                member_since_time, left_time, wish_member, wish_time, wish_message_id)
+                member_since_time, left_time, asked_member, update_time, update_message_id)
             SELECT a.account_id, u.* FROM accounts a CROSS JOIN unnest($2::uuid[], $3::uuid[],
                 $4::boolean[], $5::timestamptz[], $6::timestamptz[], $7::boolean[],
                 $8::timestamptz[], $9::text[]) u
@@ -62,8 +62,8 @@ pub(super) const INSERT: &str = insert!("DO NOTHING");
 /// Finds a row by its primary key, as no UPDATE with a join is bound to.
 pub(super) const PUT: &str = insert!(
     "DO UPDATE SET member = excluded.member, member_since_time = excluded.member_since_time,
-        left_time = excluded.left_time, wish_member = excluded.wish_member,
-        wish_time = excluded.wish_time, wish_message_id = excluded.wish_message_id"
+        left_time = excluded.left_time, asked_member = excluded.asked_member,
+        update_time = excluded.update_time, update_message_id = excluded.update_message_id"
 );
 
 impl Batch<'_> {
@@ -137,8 +137,8 @@ impl Batch<'_> {
 }
 
 impl Session {
-    /// Up to `limit` members whose contact ids come after `after`, with when they joined; none
-    /// where that can't be read.
+    /// Up to `limit` members whose contact ids come after `after`, with the time since when they
+    /// belong to it; none where that can't be read.
     ///
     /// # Errors
     /// Where the database fails.
@@ -175,9 +175,9 @@ pub(super) struct Columns<'a> {
     member: Vec<bool>,
     since: Vec<Option<DateTime<Utc>>>,
     left: Vec<Option<DateTime<Utc>>>,
-    wish_member: Vec<bool>,
-    wish_time: Vec<DateTime<Utc>>,
-    wish_message_id: Vec<&'a str>,
+    asked_member: Vec<bool>,
+    update_time: Vec<DateTime<Utc>>,
+    update_message_id: Vec<&'a str>,
 }
 
 impl<'a> Columns<'a> {
@@ -190,9 +190,9 @@ impl<'a> Columns<'a> {
             member: all().map(|one| one.member).collect(),
             since: all().map(|one| one.member_since).collect(),
             left: all().map(|one| one.left).collect(),
-            wish_member: all().map(|one| one.wish.mode == Mode::Add).collect(),
-            wish_time: all().map(|one| one.wish.time).collect(),
-            wish_message_id: all().map(|one| &*one.wish.message_id).collect(),
+            asked_member: all().map(|one| one.update.mode == Mode::Add).collect(),
+            update_time: all().map(|one| one.update.time).collect(),
+            update_message_id: all().map(|one| &*one.update.message_id).collect(),
         }
     }
 
@@ -207,9 +207,9 @@ impl<'a> Columns<'a> {
             &self.member,
             &self.since,
             &self.left,
-            &self.wish_member,
-            &self.wish_time,
-            &self.wish_message_id,
+            &self.asked_member,
+            &self.update_time,
+            &self.update_message_id,
         ]
     }
 }
@@ -221,7 +221,7 @@ pub(super) fn membership_of(row: &Row) -> (Key, Membership) {
         member: row.get(2),
         member_since: row.get(3),
         left: row.get(4),
-        wish: Wish {
+        update: MembershipUpdate {
             time: row.get(6),
             mode,
             message_id: ByteString::from(row.get::<_, &str>(7)),

@@ -5,12 +5,12 @@ use std::sync::atomic::Ordering;
 use tonic::Code;
 use uuid::Uuid;
 use weir_proto::audience::v1::{
-    AudienceCheck, CheckAudiencesRequest, ContactJoin, CreateAudienceRequest, GetAudienceRequest,
-    JoinContactsRequest, ListAudiencesRequest, ListMembersRequest, Origin,
+    AudienceCheck, CheckAudiencesRequest, ContactMerge, CreateAudienceRequest, GetAudienceRequest,
+    ListAudiencesRequest, ListMembersRequest, MergeContactsRequest, Origin,
 };
 
 use crate::service::{Client, World, add, apply, audience, contacts, create, members};
-use weir_proto::audience::v1::WishStatus;
+use weir_proto::audience::v1::MembershipUpdateStatus;
 use weir_reasons::Reason;
 use weir_rpc::reason_of;
 
@@ -111,18 +111,18 @@ async fn an_audience_made_by_hand_is_not_segments() {
     assert_eq!(checks, [Unknown, OtherOrigin, Usable, Unknown, Usable]);
 
     let contact = Uuid::now_v7();
-    let wishes = vec![
+    let updates = vec![
         add(contact, &by_hand, 0),
         add(contact, &segments, 0),
         add(contact, "no id", 0),
     ];
-    let statuses = apply(&mut client, &account, wishes).await;
+    let statuses = apply(&mut client, &account, updates).await;
     assert_eq!(
         statuses,
         [
-            WishStatus::UnknownAudience,
-            WishStatus::Applied,
-            WishStatus::UnknownAudience
+            MembershipUpdateStatus::UnknownAudience,
+            MembershipUpdateStatus::Applied,
+            MembershipUpdateStatus::UnknownAudience
         ]
     );
 }
@@ -168,7 +168,7 @@ async fn another_account_sees_nothing() {
 
     let stranger = Uuid::now_v7().to_string();
     let statuses = apply(&mut client, &stranger, vec![add(contact, &mine, 1)]).await;
-    assert_eq!(statuses, [WishStatus::UnknownAudience]);
+    assert_eq!(statuses, [MembershipUpdateStatus::UnknownAudience]);
     let get = GetAudienceRequest {
         account_id: stranger.clone(),
         audience_id: mine.clone(),
@@ -220,21 +220,21 @@ async fn refusals(client: &mut Client, account: &str, id: &str) -> Vec<tonic::St
         account_id: account_id.clone(),
         audience_ids,
     };
-    let join = |joins| JoinContactsRequest {
+    let merge = |merges| MergeContactsRequest {
         account_id: account_id.clone(),
-        joins,
+        merges,
     };
-    let one = ContactJoin {
+    let one = ContactMerge {
         contact_id: Uuid::now_v7().to_string(),
         survivor_id: Uuid::now_v7().to_string(),
     };
     let (check_none, check_one) = (check(Vec::new()), check(vec![audience_id]));
-    let (join_none, join_one) = (join(Vec::new()), join(vec![one]));
+    let (merge_none, merge_one) = (merge(Vec::new()), merge(vec![one]));
     vec![
         client.check_audiences(check_none).await.unwrap_err(),
         client.check_audiences(check_one).await.unwrap_err(),
-        client.join_contacts(join_none).await.unwrap_err(),
-        client.join_contacts(join_one).await.unwrap_err(),
+        client.merge_contacts(merge_none).await.unwrap_err(),
+        client.merge_contacts(merge_one).await.unwrap_err(),
         client.create_audience(create).await.unwrap_err(),
         client.get_audience(get).await.unwrap_err(),
         client.list_audiences(list).await.unwrap_err(),
@@ -255,9 +255,9 @@ async fn an_account_that_nobody_knows_is_told_so_and_leaves_nothing_behind() {
             assert_eq!(reason_of(&error), Some(Reason::AccountUnknown));
         }
     }
-    let wishes = vec![add(Uuid::now_v7(), &mine, 1)];
-    let statuses = apply(&mut client, &stranger, wishes).await;
-    assert_eq!(statuses, [WishStatus::UnknownAudience]);
+    let updates = vec![add(Uuid::now_v7(), &mine, 1)];
+    let statuses = apply(&mut client, &stranger, updates).await;
+    assert_eq!(statuses, [MembershipUpdateStatus::UnknownAudience]);
     let sql = "SELECT (SELECT count(*) FROM audience.accounts)
         + (SELECT count(*) FROM audience.audiences)";
     let database = world.database().await;
@@ -290,8 +290,8 @@ async fn a_row_that_can_not_be_read_costs_no_page() {
     let (account, first) = audience(&mut client, "First").await;
     create(&mut client, &account, "Second").await;
     let contacts: [Uuid; 3] = contacts();
-    let wishes = contacts.iter().map(|one| add(*one, &first, 1)).collect();
-    apply(&mut client, &account, wishes).await;
+    let updates = contacts.iter().map(|one| add(*one, &first, 1)).collect();
+    apply(&mut client, &account, updates).await;
     let database = world.database().await;
     let broken = format!(
         "UPDATE audience.audiences SET create_time = 'infinity' WHERE name = 'Second';

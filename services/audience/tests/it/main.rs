@@ -3,10 +3,10 @@
 #![allow(clippy::unwrap_used)]
 
 mod audiences;
-mod joins;
 mod mapping;
+mod merges;
 mod plans;
 mod service;
 mod storm;
 mod sync;
-mod wishes;
+mod updates;

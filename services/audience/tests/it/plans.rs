@@ -6,7 +6,7 @@ use weir_audience::store::HOT;
 
 use crate::service::{World, audience};
 
-/// Contacts of the account, all of them in one audience and joined: as many as make a plan that
+/// Contacts of the account, all of them in one audience and merged: as many as make a plan that
 /// reads an account's rows one that is felt.
 const CONTACTS: usize = 20_000;
 /// In a batch.
@@ -17,7 +17,7 @@ fn key_of(table: &str) -> &'static [&'static str] {
     match table {
         "accounts" => &["account_id"],
         "audiences" => &["account_id", "audience_id"],
-        "contact_joins" => &["account_id", "contact_id"],
+        "contact_merges" => &["account_id", "contact_id"],
         "memberships" => &["account_id", "audience_id", "contact_id"],
         other => panic!("{other} is no table that a batch looks into"),
     }
@@ -27,7 +27,7 @@ fn key_of(table: &str) -> &'static [&'static str] {
 const FULL_KEYS: [&str; 4] = [
     "accounts_pkey",
     "audiences_pkey",
-    "contact_joins_pkey",
+    "contact_merges_pkey",
     "memberships_pkey",
 ];
 
@@ -126,7 +126,7 @@ async fn hot_statements_go_by_full_keys_whatever_the_statistics_say() {
         "accounts",
         "audiences",
         "memberships",
-        "contact_joins",
+        "contact_merges",
         "waiting",
         "sync_work",
     ] {
@@ -167,10 +167,10 @@ async fn hot_statements_go_by_full_keys_whatever_the_statistics_say() {
         .execute(memberships, &[&account, &vip, &contacts])
         .await
         .unwrap();
-    let joins = "INSERT INTO contact_joins SELECT $1, u.id, $2 FROM unnest($3::uuid[]) u (id)";
+    let merges = "INSERT INTO contact_merges SELECT $1, u.id, $2 FROM unnest($3::uuid[]) u (id)";
     let survivor = Uuid::now_v7();
     database
-        .execute(joins, &[&account, &survivor, &contacts])
+        .execute(merges, &[&account, &survivor, &contacts])
         .await
         .unwrap();
     check_all(&database, &arguments).await;

@@ -12,8 +12,8 @@ use uuid::Uuid;
 use weir_audience::Config;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::audience::v1::{
-    ApplyWishesRequest, ContactJoin, CreateAudienceRequest, JoinContactsRequest,
-    ListMembersRequest, Origin, Wish, WishMode, WishStatus,
+    ApplyMembershipUpdatesRequest, ContactMerge, CreateAudienceRequest, ListMembersRequest,
+    MembershipUpdate, MembershipUpdateMode, MembershipUpdateStatus, MergeContactsRequest, Origin,
 };
 use weir_stack::{TestDatabase, TestServers};
 
@@ -116,12 +116,17 @@ pub async fn create(client: &mut Client, account: &str, name: &str) -> String {
 }
 
 /// `time` is in milliseconds after the start of the test's clock.
-pub fn wish(contact: Uuid, audience: &str, mode: WishMode, time: i64) -> Wish {
-    Wish {
+pub fn update(
+    contact: Uuid,
+    audience: &str,
+    mode: MembershipUpdateMode,
+    time: i64,
+) -> MembershipUpdate {
+    MembershipUpdate {
         contact_id: contact.to_string().into(),
         audience_id: audience.to_owned().into(),
         mode: mode.into(),
-        wish_time: Some(prost_types::Timestamp {
+        update_time: Some(prost_types::Timestamp {
             seconds: (START + time).div_euclid(1_000),
             nanos: i32::try_from((START + time).rem_euclid(1_000) * 1_000_000).unwrap(),
         }),
@@ -129,26 +134,26 @@ pub fn wish(contact: Uuid, audience: &str, mode: WishMode, time: i64) -> Wish {
     }
 }
 
-pub fn add(contact: Uuid, audience: &str, time: i64) -> Wish {
-    wish(contact, audience, WishMode::Add, time)
+pub fn add(contact: Uuid, audience: &str, time: i64) -> MembershipUpdate {
+    update(contact, audience, MembershipUpdateMode::Add, time)
 }
 
-pub fn remove(contact: Uuid, audience: &str, time: i64) -> Wish {
-    wish(contact, audience, WishMode::Remove, time)
+pub fn remove(contact: Uuid, audience: &str, time: i64) -> MembershipUpdate {
+    update(contact, audience, MembershipUpdateMode::Remove, time)
 }
 
-pub async fn join(client: &mut Client, account: &str, joins: &[(Uuid, Uuid)]) {
-    let request = JoinContactsRequest {
+pub async fn merge(client: &mut Client, account: &str, merges: &[(Uuid, Uuid)]) {
+    let request = MergeContactsRequest {
         account_id: account.to_owned(),
-        joins: joins
+        merges: merges
             .iter()
-            .map(|(contact, survivor)| ContactJoin {
+            .map(|(contact, survivor)| ContactMerge {
                 contact_id: contact.to_string(),
                 survivor_id: survivor.to_string(),
             })
             .collect(),
     };
-    client.join_contacts(request).await.unwrap();
+    client.merge_contacts(request).await.unwrap();
 }
 
 /// Older ids first.
@@ -158,12 +163,20 @@ pub fn contacts<const N: usize>() -> [Uuid; N] {
     ids
 }
 
-pub async fn apply(client: &mut Client, account: &str, wishes: Vec<Wish>) -> Vec<WishStatus> {
-    let request = ApplyWishesRequest {
+pub async fn apply(
+    client: &mut Client,
+    account: &str,
+    updates: Vec<MembershipUpdate>,
+) -> Vec<MembershipUpdateStatus> {
+    let request = ApplyMembershipUpdatesRequest {
         account_id: account.to_owned(),
-        wishes,
+        updates,
     };
-    let answer = client.apply_wishes(request).await.unwrap().into_inner();
+    let answer = client
+        .apply_membership_updates(request)
+        .await
+        .unwrap()
+        .into_inner();
     answer
         .results
         .iter()

@@ -2,7 +2,7 @@
 
 use uuid::Uuid;
 
-use crate::service::{World, add, apply, audience, create, eventually, join, remove};
+use crate::service::{World, add, apply, audience, create, eventually, merge, remove};
 
 const ROUNDS: usize = 60;
 
@@ -12,7 +12,7 @@ fn scattered(round: usize, index: usize) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn wishes_joins_and_syncs_on_two_replicas_never_deadlock() {
+async fn membership_updates_merges_and_syncs_on_two_replicas_never_deadlock() {
     let world = World::new().await;
     let clients = [world.replica(10).await, world.replica(10).await];
     let mut client = clients[0].clone();
@@ -27,17 +27,17 @@ async fn wishes_joins_and_syncs_on_two_replicas_never_deadlock() {
         let contacts = contacts.clone();
         tasks.push(tokio::spawn(async move {
             if round % 12 == 11 {
-                let joined = 79 - round / 12;
-                join(
+                let merged = 79 - round / 12;
+                merge(
                     &mut client,
                     &account,
-                    &[(contacts[joined], contacts[round / 12])],
+                    &[(contacts[merged], contacts[round / 12])],
                 )
                 .await;
                 return;
             }
             // Some contacts twice, in any order, old and new ones.
-            let wishes = (0..60).map(|index| {
+            let updates = (0..60).map(|index| {
                 let chance = scattered(round, index);
                 let make = if chance.is_multiple_of(3) {
                     remove
@@ -51,7 +51,7 @@ async fn wishes_joins_and_syncs_on_two_replicas_never_deadlock() {
                 )
             });
             assert_eq!(
-                apply(&mut client, &account, wishes.collect()).await.len(),
+                apply(&mut client, &account, updates.collect()).await.len(),
                 60
             );
         }));

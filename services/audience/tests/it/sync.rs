@@ -1,14 +1,14 @@
 //! The daily sync (semantics 5.3).
 
 use uuid::Uuid;
-use weir_proto::audience::v1::WishStatus::HeldBack;
+use weir_proto::audience::v1::MembershipUpdateStatus::HeldBack;
 
 use crate::service::{Client, World, add, apply, audience, eventually, members, remove};
 
 async fn hold_back(client: &mut Client, account: &str, vip: &str, contacts: &[Uuid]) {
     for (make, time) in [(add as fn(Uuid, &str, i64) -> _, 1), (remove, 2), (add, 3)] {
-        let wishes = contacts.iter().map(|one| make(*one, vip, time)).collect();
-        let statuses = apply(client, account, wishes).await;
+        let updates = contacts.iter().map(|one| make(*one, vip, time)).collect();
+        let statuses = apply(client, account, updates).await;
         if time == 3 {
             assert_eq!(statuses, vec![HeldBack; contacts.len()]);
         }
@@ -16,7 +16,7 @@ async fn hold_back(client: &mut Client, account: &str, vip: &str, contacts: &[Uu
 }
 
 #[tokio::test]
-async fn the_next_day_brings_everyone_to_their_last_wish() {
+async fn the_next_day_brings_everyone_to_their_last_membership_update() {
     let world = World::new().await;
     let mut client = world.replica(20).await;
     let _other = world.replica(20).await;

@@ -18,7 +18,7 @@ const LIFE_TIMES: [(Aged, TimeDelta); 5] = [
     // A late retry of what was deleted (semantics 3.9).
     (Aged::Deletions, TimeDelta::days(30)),
     // A split is possible for so long (semantics 3.10).
-    (Aged::Joins, TimeDelta::days(90)),
+    (Aged::Merges, TimeDelta::days(90)),
     // Quota asks for today's windows, and yesterday's at their edge; the rest is for people
     // who ask what was charged last month.
     (Aged::Usage, TimeDelta::days(35)),

@@ -6,7 +6,7 @@ use weir_ids::{AccountId, ContactId};
 use weir_rpc::Deadline;
 
 use super::{App, Error, Profile};
-use crate::domain::{is_merge_key, normalise, read_registers};
+use crate::domain::{is_unique_key, normalise, read_registers};
 use crate::metrics;
 use crate::store::{ContactKey, StoredProfile};
 
@@ -14,7 +14,7 @@ use crate::store::{ContactKey, StoredProfile};
 const PIECE: usize = 50;
 
 impl App {
-    /// One contact, or the one that it was joined into.
+    /// One contact, or the one that it was merged into.
     ///
     /// # Errors
     /// When there is no such contact or account, or PostgreSQL is away.
@@ -29,7 +29,7 @@ impl App {
         }
         // E-mail addresses are kept without case, whichever field of that type holds them.
         if let ContactKey::Identifier(kind, value) = key
-            && is_merge_key(kind)
+            && is_unique_key(kind)
             && let Cow::Owned(folded) = normalise(value.into(), true)
             && self.store.is_caseless(account, kind).await?
         {

@@ -4,7 +4,7 @@ use weir_ids::{AudienceId, ContactId};
 
 use super::contact::Stamp;
 use super::fold::{Receipt, StoredLink};
-use super::key::{Key, is_merge_key};
+use super::key::{Key, is_unique_key};
 
 /// The difference between what was loaded and what is true now. What did not change is not
 /// in it; rows are in the order in which they are to be locked.
@@ -17,11 +17,11 @@ pub struct Changes<'a> {
     pub links_new: Vec<LinkRow<'a>>,
     /// They had another contact before; their version grows by one.
     pub links_moved: Vec<LinkRow<'a>>,
-    /// Values of merge keys that are no longer current.
+    /// Values of unique identifiers that are no longer current.
     pub links_gone: Vec<LinkGone<'a>>,
     /// Ids whose stamp is now that of a merge.
     pub links_signed: Vec<LinkRow<'a>>,
-    pub joins: Vec<Join<'a>>,
+    pub merges: Vec<Merge<'a>>,
     pub receipts: Vec<Receipt>,
     /// Some of them stand already: their events said nothing new before.
     pub receipts_again: bool,
@@ -87,10 +87,10 @@ pub struct Remove<'a> {
 
 /// One contact went into another.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Join<'a> {
-    pub joined: ContactId,
+pub struct Merge<'a> {
+    pub merged: ContactId,
     pub survivor: ContactId,
-    /// What the joined one was found by.
+    /// What the merged one was found by.
     pub identifiers: Vec<Key<'a>>,
 }
 
@@ -110,15 +110,15 @@ impl<'a> Changes<'a> {
         !self.kept.is_empty() || !self.kept_found.is_empty()
     }
 
-    /// The contacts with rows that were joined into others: whatever else points to them has
+    /// The contacts with rows that were merged into others: whatever else points to them has
     /// to be loaded and given to [`Changes::with_held_links`].
-    pub fn joined_contacts(&self) -> Vec<ContactId> {
+    pub fn merged_contacts(&self) -> Vec<ContactId> {
         let created = |id| self.contacts_new.iter().any(|row| row.id == id);
-        let joined = self.joins.iter().map(|join| join.joined);
-        joined.filter(|id| !created(*id)).collect()
+        let merged = self.merges.iter().map(|merge| merge.merged);
+        merged.filter(|id| !created(*id)).collect()
     }
 
-    /// Repoints the identifiers that joined contacts held besides those of the batch's events.
+    /// Repoints the identifiers that merged contacts held besides those of the batch's events.
     #[must_use]
     pub fn with_held_links(mut self, held: Vec<(Key<'a>, StoredLink<'a>)>) -> Self {
         for (key, link) in held {
@@ -128,12 +128,12 @@ impl<'a> Changes<'a> {
             if known(&self.links_moved) || gone.is_ok() {
                 continue;
             }
-            // Joins stand in the order in which they happened, so one pass follows a chain.
+            // Merges stand in the order in which they happened, so one pass follows a chain.
             let mut contact = link.contact;
-            for join in &mut self.joins {
-                if join.joined == contact {
-                    join.identifiers.push(key.clone());
-                    contact = join.survivor;
+            for merge in &mut self.merges {
+                if merge.merged == contact {
+                    merge.identifiers.push(key.clone());
+                    contact = merge.survivor;
                 }
             }
             let row = LinkRow {
@@ -161,6 +161,6 @@ impl<'a> Changes<'a> {
     /// What activity has to be told: user ids and anonymous ids that have another contact now.
     pub fn announced_links(&self) -> impl Iterator<Item = &LinkRow<'a>> {
         let rows = self.links_new.iter().chain(&self.links_moved);
-        rows.filter(|row| !is_merge_key(row.key.kind))
+        rows.filter(|row| !is_unique_key(row.key.kind))
     }
 }

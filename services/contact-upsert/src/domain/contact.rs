@@ -100,7 +100,7 @@ pub struct StoredContact<'a> {
     pub has_user_id: bool,
     pub fields: &'a str,
     pub registers: &'a str,
-    /// It was joined into another.
+    /// It was merged into another.
     pub redirected: bool,
 }
 
@@ -119,8 +119,8 @@ pub(super) struct Contact<'a> {
     pub has_user_id: bool,
     /// By field id.
     pub registers: Vec<Register<'a>>,
-    /// The position of the contact that it was joined into.
-    pub joined_into: Option<usize>,
+    /// The position of the contact that it was merged into.
+    pub merged_into: Option<usize>,
     /// It has a row.
     pub stored: bool,
     /// Something else than registers is to be written.
@@ -136,7 +136,7 @@ impl<'a> Contact<'a> {
             id,
             has_user_id: false,
             registers: Vec::new(),
-            joined_into: None,
+            merged_into: None,
             stored: false,
             changed: true,
             moved: false,

@@ -34,7 +34,7 @@ pub struct Batch {
 /// How contacts of the account are told apart, and how the source may change them.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Merge keys in order (semantics 3.2).
+    /// Unique identifiers in order (semantics 3.2).
     pub unique_identifiers: Vec<String>,
     /// Those of type e-mail, as far as we are told.
     pub caseless_identifiers: Vec<String>,
@@ -58,7 +58,7 @@ impl Settings {
 
     /// What the value of a unique identifier is found by.
     pub fn key<'a>(&self, field: &'a str, json: &'a str) -> Option<Key<'a>> {
-        Key::merge(field, json, self.is_caseless(field))
+        Key::unique(field, json, self.is_caseless(field))
     }
 }
 
@@ -176,12 +176,12 @@ pub struct EventFacts<'a> {
     /// By field id; none = clear.
     pub fields: Vec<(&'a str, Option<&'a str>)>,
     /// What the event can be found by besides, in the order of the unique identifiers.
-    pub merge_keys: Vec<MergeKey>,
+    pub unique_keys: Vec<UniqueKey>,
 }
 
 /// What an event can be found by: the value of a unique identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MergeKey {
+pub struct UniqueKey {
     /// Among the unique identifiers.
     pub position: usize,
     /// Among the event's fields.
@@ -214,7 +214,7 @@ impl<'a> Facts<'a> {
                 let found = fields.binary_search_by(|(field, _)| (*field).cmp(unique.as_str()));
                 if let Ok(place) = found
                     && let (field, Some(json)) = fields[place]
-                    && let Some(key) = Key::merge(field, json, *caseless)
+                    && let Some(key) = Key::unique(field, json, *caseless)
                 {
                     let whose = KeyOf::Field { position, place };
                     keys.add(key, index, whose);
@@ -226,7 +226,7 @@ impl<'a> Facts<'a> {
                 user: None,
                 anonymous: None,
                 fields,
-                merge_keys: Vec::new(),
+                unique_keys: Vec::new(),
             });
         }
         let mut facts = Self {
@@ -272,12 +272,12 @@ impl<'a> Facts<'a> {
             KeyOf::User => event.user = Some(id),
             KeyOf::Anonymous => event.anonymous = Some(id),
             KeyOf::Field { position, place } => {
-                event.merge_keys.push(MergeKey {
+                event.unique_keys.push(UniqueKey {
                     position,
                     field: place,
                     key: id,
                 });
-                event.merge_keys.sort_unstable();
+                event.unique_keys.sort_unstable();
             }
         }
     }
@@ -293,8 +293,8 @@ impl<'a> EventFacts<'a> {
 
     /// All that the event can be found by.
     pub fn keys(&self) -> impl Iterator<Item = KeyId> {
-        let merge = self.merge_keys.iter().map(|merge| merge.key);
-        self.user.into_iter().chain(self.anonymous).chain(merge)
+        let unique = self.unique_keys.iter().map(|unique| unique.key);
+        self.user.into_iter().chain(self.anonymous).chain(unique)
     }
 
     /// Whether it has a word on the field.
@@ -311,7 +311,7 @@ impl<'a> EventFacts<'a> {
             || self.event.update.is_some()
             || self.event.undated
             || settings.merge_strategy != MergeStrategy::Overwrite
-            || (self.user.is_none() && !self.merge_keys.is_empty())
+            || (self.user.is_none() && !self.unique_keys.is_empty())
     }
 }
 

@@ -12,22 +12,22 @@ use weir_reasons::Reason;
 use super::changes::Changes;
 use super::contact::{Contact, Stamp};
 use super::event::{EventFacts, Facts, KeyId, KeyStrategy, MergeStrategy, Mode, Settings};
-use super::key::{Key, is_merge_key};
+use super::key::{Key, is_unique_key};
 
 mod difference;
 mod fields;
-mod joining;
 mod keeping;
 mod links;
 mod matching;
+mod merging;
 mod repeats;
 mod snapshot;
 
 use fields::{Effect, Plan};
-use joining::JoinState;
 use keeping::Kept;
 use links::Link;
 use matching::Matches;
+use merging::MergeState;
 pub use snapshot::{Care, Snapshot, StoredLink};
 
 /// What became of one event.
@@ -137,9 +137,9 @@ pub fn fold<'a>(
     }
 }
 
-/// A merge key stands for a contact only as long as it is the field's current value.
+/// A unique identifier stands for a contact only as long as it is the field's current value.
 fn is_current(settings: &Settings, contact: &Contact<'_>, key: &Key<'_>) -> bool {
-    !is_merge_key(key.kind)
+    !is_unique_key(key.kind)
         || contact
             .value(key.kind)
             .and_then(|json| settings.key(key.kind, json))
@@ -160,7 +160,7 @@ struct State<'a, N> {
     new_receipts: Vec<Uuid>,
     receipts_again: bool,
     kept: Kept<'a>,
-    joins: Vec<JoinState<'a>>,
+    merges: Vec<MergeState<'a>>,
     all_receipts: bool,
     needs_all_receipts: bool,
     /// Units that were granted up to this event and not needed.
@@ -223,7 +223,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             new_receipts: Vec::new(),
             receipts_again: false,
             kept: Kept::new(),
-            joins: Vec::new(),
+            merges: Vec::new(),
             all_receipts: snapshot.all_receipts,
             needs_all_receipts: false,
             pool: 0,
@@ -307,7 +307,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         let plans = self.plans(Some(slot), facts);
         let news = event.mode == Mode::Track
             || event.update.is_some()
-            || !matches.joined.is_empty()
+            || !matches.others.is_empty()
             || self.unlinked(facts)
             || plans
                 .iter()
@@ -328,11 +328,11 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         if self.may_have_been_partial(facts, &plans) {
             self.needs_all_receipts |= !self.all_receipts;
         }
-        if matches.joined.is_empty() {
+        if matches.others.is_empty() {
             return self.store(slot, facts, matches, plans);
         }
-        let others = matches.joined.iter();
-        let survivor = others.fold(slot, |own, other| self.join(own, *other));
+        let others = matches.others.iter();
+        let survivor = others.fold(slot, |own, other| self.merge(own, *other));
         // What the others knew may be newer than the event.
         let plans = self.plans(Some(survivor), facts);
         let draft = self.store(survivor, facts, matches, plans);
@@ -371,7 +371,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     }
 
     fn live(&self, mut slot: usize) -> usize {
-        while let Some(into) = self.contacts[slot].joined_into {
+        while let Some(into) = self.contacts[slot].merged_into {
             slot = into;
         }
         slot

@@ -18,7 +18,7 @@ const MAX_VALUE_BYTES: usize = 2_000;
 /// One identifier of an account. Ordered as rows are locked.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Key<'a> {
-    /// [`USER_ID`], [`ANONYMOUS_ID`], or the field id of a merge key.
+    /// [`USER_ID`], [`ANONYMOUS_ID`], or the field id of a unique identifier.
     pub kind: &'a str,
     /// Normalised.
     pub value: Cow<'a, str>,
@@ -42,9 +42,9 @@ impl<'a> Key<'a> {
         })
     }
 
-    /// What a merge key's value is found by; none when the canonical JSON is not a text that
-    /// can be one. `caseless` of a field whose values are compared without regard to ASCII case.
-    pub fn merge(field: &'a str, json: &'a str, caseless: bool) -> Option<Self> {
+    /// What a unique identifier's value is found by; none when the canonical JSON is not a text
+    /// that can be one. `caseless` of a field whose values are compared without regard to ASCII case.
+    pub fn unique(field: &'a str, json: &'a str, caseless: bool) -> Option<Self> {
         let quoted = json.strip_prefix('"')?.strip_suffix('"')?;
         let text = if quoted.contains('\\') {
             Cow::Owned(serde_json::from_str::<String>(json).ok()?)
@@ -58,7 +58,7 @@ impl<'a> Key<'a> {
     }
 }
 
-/// Why a value, as canonical JSON, is no merge key.
+/// Why a value, as canonical JSON, is no unique identifier.
 pub fn why_no_key(json: &str) -> Reason {
     match serde_json::from_str::<String>(json) {
         Err(_) => Reason::TextInvalid,
@@ -69,7 +69,7 @@ pub fn why_no_key(json: &str) -> Reason {
 }
 
 /// Whether a kind names a field.
-pub fn is_merge_key(kind: &str) -> bool {
+pub fn is_unique_key(kind: &str) -> bool {
     kind != USER_ID && kind != ANONYMOUS_ID
 }
 
@@ -79,8 +79,8 @@ pub fn is_email(field: &str) -> bool {
     field == EMAIL
 }
 
-/// The form in which a merge key's value is compared. Letters beyond ASCII stay as they are:
-/// some of them fold into others that are somebody else's (semantics 2.4b).
+/// The form in which a unique identifier's value is compared. Letters beyond ASCII stay as they
+/// are: some of them fold into others that are somebody else's (semantics 2.4b).
 pub fn normalise(value: Cow<'_, str>, caseless: bool) -> Cow<'_, str> {
     if caseless && value.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(value.to_ascii_lowercase())
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn e_mail_addresses_are_compared_without_ascii_case_and_other_texts_with_it() {
-        let key = |json, caseless| Key::merge("str:cm:x", json, caseless).map(|key| key.value);
+        let key = |json, caseless| Key::unique("str:cm:x", json, caseless).map(|key| key.value);
         assert_eq!(
             key("\"Lana@Example.ORG\"", true).unwrap(),
             "lana@example.org"
@@ -111,20 +111,20 @@ mod tests {
             ("\"\u{130}@x.org\"", "\"i@x.org\""),
             ("\"\u{c9}@x.org\"", "\"\u{e9}@x.org\""),
         ] {
-            let key = |json| Key::merge("str::email", json, true).unwrap();
+            let key = |json| Key::unique("str::email", json, true).unwrap();
             assert_ne!(key(one), key(other), "{one}");
         }
     }
 
     #[test]
-    fn what_is_no_text_is_no_merge_key() {
+    fn what_is_no_text_is_no_unique_identifier() {
         for json in ["3", "true", "[\"a\"]", "\"\"", "\"", r#""a\u0000b""#] {
-            assert_eq!(Key::merge("str::ei", json, true), None, "{json}");
+            assert_eq!(Key::unique("str::ei", json, true), None, "{json}");
         }
         let long = format!("\"{}\"", "x".repeat(MAX_VALUE_BYTES + 1));
         let reasons = [&long, "3", r#""a\u0000b""#].map(why_no_key);
         let expected = [Reason::TooLong, Reason::TextInvalid, Reason::NotStorable];
         assert_eq!(reasons, expected);
-        assert_eq!(Key::merge("str::ei", &long, false), None);
+        assert_eq!(Key::unique("str::ei", &long, false), None);
     }
 }

@@ -1,4 +1,4 @@
-//! What other services are told of a batch: links, joins, and removes that had been kept.
+//! What other services are told of a batch: links, merges, and removes that had been kept.
 
 use std::borrow::Cow;
 
@@ -14,7 +14,7 @@ pub struct Message<'a> {
     pub links: Vec<Link<'a>>,
     /// The one that went, the one that stayed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub joins: Vec<(Uuid, Uuid)>,
+    pub merges: Vec<(Uuid, Uuid)>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<Removal<'a>>,
 }
@@ -65,16 +65,16 @@ impl<'a> Message<'a> {
                 )
             })
             .collect();
-        let joins: Vec<_> = changes
-            .joins
+        let merges: Vec<_> = changes
+            .merges
             .iter()
-            .map(|join| (join.joined.0, join.survivor.0))
+            .map(|merge| (merge.merged.0, merge.survivor.0))
             .collect();
         let removals = removals_of(&changes.removes);
-        let says = !links.is_empty() || !joins.is_empty() || !removals.is_empty();
+        let says = !links.is_empty() || !merges.is_empty() || !removals.is_empty();
         says.then_some(Self {
             links,
-            joins,
+            merges,
             removals,
         })
     }
@@ -83,7 +83,7 @@ impl<'a> Message<'a> {
     pub fn of_removes(removes: &'a [Remove<'_>]) -> Option<Self> {
         (!removes.is_empty()).then(|| Self {
             links: Vec::new(),
-            joins: Vec::new(),
+            merges: Vec::new(),
             removals: removals_of(removes),
         })
     }
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_message_from_before_removes_were_kept_is_read_as_well() {
-        let read: Message<'_> = serde_json::from_str(r#"{"links":[],"joins":[]}"#).unwrap();
+        let read: Message<'_> = serde_json::from_str(r#"{"links":[],"merges":[]}"#).unwrap();
         assert_eq!(read.removals, []);
     }
 

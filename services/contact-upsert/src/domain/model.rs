@@ -9,7 +9,7 @@ use weir_reasons::Reason;
 use super::{
     ANONYMOUS_ID, Care, Changes, ContactRow, Event, Facts, Key, KeyId, NOBODY, Outcome, Receipt,
     Remove, Settings, Snapshot, Stamp, Status, StoredContact, StoredLink, USER_ID, fold,
-    is_merge_key,
+    is_unique_key,
 };
 
 /// Kind and value.
@@ -112,11 +112,11 @@ impl Tables {
             all_receipts = true;
         };
         let statuses: Vec<Status> = folded.outcomes.iter().map(|o| o.status).collect();
-        let joined = folded.changes.joined_contacts();
+        let merged = folded.changes.merged_contacts();
         let held = self
             .links
             .iter()
-            .filter(|(_, row)| joined.contains(&row.contact))
+            .filter(|(_, row)| merged.contains(&row.contact))
             .map(|((kind, value), row)| (key_of(kind, value), stored_link(row)))
             .collect();
         let mut after = self.clone();
@@ -190,7 +190,7 @@ impl Tables {
         }
         for row in &changes.contacts_changed {
             let before = self.contacts.insert(row.id, row.clone()).unwrap();
-            assert_eq!(before.redirect_to, None, "a joined contact is at rest");
+            assert_eq!(before.redirect_to, None, "a merged contact is at rest");
         }
         for (id, registers) in &changes.contacts_moved {
             self.contacts
@@ -206,7 +206,7 @@ impl Tables {
         for row in &changes.links_moved {
             let place = place_of(&row.key);
             let link = self.links.get_mut(&place).unwrap();
-            if !is_merge_key(row.key.kind) {
+            if !is_unique_key(row.key.kind) {
                 assert_eq!(link.version + 1, row.version);
             }
             assert_eq!(Some(link.contact), row.from);
@@ -319,7 +319,7 @@ impl Tables {
                 contact.redirect_to, None,
                 "identifiers point to live contacts"
             );
-            if is_merge_key(kind) {
+            if is_unique_key(kind) {
                 assert_eq!(current_key(settings, contact, kind).as_ref(), Some(value));
             }
             assert!(kind != USER_ID || contact.has_user_id);
@@ -334,7 +334,7 @@ impl Tables {
                     && let Some(value) = current_key(settings, contact, field)
                 {
                     let owner = &self.links[&(field.clone(), value)];
-                    assert_eq!(owner.contact, contact.id, "one contact a merge key");
+                    assert_eq!(owner.contact, contact.id, "one contact a unique identifier");
                 }
             }
         }

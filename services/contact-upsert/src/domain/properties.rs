@@ -228,7 +228,7 @@ proptest! {
     }
 
     #[test]
-    fn two_people_with_user_ids_are_never_joined(
+    fn two_people_with_user_ids_are_never_merged(
         settings in settings(),
         events in prop::collection::vec(event(), 1..40),
     ) {

@@ -2,7 +2,7 @@
 //!
 //! **Invariant:** a contact is answered in less than the 4 MiB that a gRPC client takes as it
 //! comes, whatever it holds. Its fields are [`MAX_FIELDS_BYTES`] at most; its ids of either kind
-//! 128 KiB; a thousand joined contacts 38 kB; all else, and what is around it, less than 1 kB:
+//! 128 KiB; a thousand merged contacts 38 kB; all else, and what is around it, less than 1 kB:
 //! 3.8 MB. The fields of 200 long texts and twelve built-in ones are 3.3 MB, so nothing but lists
 //! of hundreds of long choices is ever left out.
 
@@ -106,10 +106,10 @@ pub(super) fn contact_of(profile: &Profile<'_>) -> Contact {
         fields,
         create_time: Some(timestamp_of(stored.create_time)),
         update_time: Some(timestamp_of(stored.update_time)),
-        joined_contact_ids: stored.joined.iter().map(ToString::to_string).collect(),
+        merged_contact_ids: stored.merged.iter().map(ToString::to_string).collect(),
         user_id_count: stored.user_id_count,
         anonymous_id_count: stored.anonymous_id_count,
-        joined_contact_count: stored.joined_count,
+        merged_contact_count: stored.merged_count,
         left_out_field_count: i64::try_from(left_out).unwrap_or(i64::MAX),
     }
 }
@@ -214,8 +214,8 @@ mod tests {
             user_id_count: 0,
             anonymous_ids: Vec::new(),
             anonymous_id_count: 0,
-            joined: Vec::new(),
-            joined_count: 0,
+            merged: Vec::new(),
+            merged_count: 0,
         }
     }
 

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use weir_ids::AccountId;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::activity::v1::{
-    ContactJoin, IdentifierKind, IdentifierLink, LinkIdentifiersRequest,
+    ContactMerge, IdentifierKind, IdentifierLink, LinkIdentifiersRequest,
 };
 use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
@@ -72,11 +72,11 @@ impl Peers {
 
     /// Tells both. Links first: an activity that waits for its contact is seen sooner.
     async fn tell(&mut self, account: AccountId, messages: &[Message<'_>]) -> Result<(), Status> {
-        let joins: Vec<_> = messages.iter().flat_map(|m| &m.joins).copied().collect();
+        let merges: Vec<_> = messages.iter().flat_map(|m| &m.merges).copied().collect();
         let links = || messages.iter().flat_map(|message| &message.links);
-        let count = links().count() + joins.len();
+        let count = links().count() + merges.len();
         let mut links = links().map(link_of);
-        let mut joined = joins.iter().map(|(contact, survivor)| ContactJoin {
+        let mut merged = merges.iter().map(|(contact, survivor)| ContactMerge {
             contact_id: contact.to_string(),
             survivor_id: survivor.to_string(),
         });
@@ -84,27 +84,27 @@ impl Peers {
             let request = LinkIdentifiersRequest {
                 account_id: account.to_string(),
                 links: links.by_ref().take(MAX_LINKS).collect(),
-                joins: joined.by_ref().take(MAX_LINKS).collect(),
+                merges: merged.by_ref().take(MAX_LINKS).collect(),
             };
-            if request.links.is_empty() && request.joins.is_empty() {
+            if request.links.is_empty() && request.merges.is_empty() {
                 break;
             }
             let request = Deadline::after(CALL).request(request)?;
             self.activity.link_identifiers(request).await?;
         }
-        for joins in joins.chunks(MAX_LINKS) {
-            let joins = joins
+        for merges in merges.chunks(MAX_LINKS) {
+            let merges = merges
                 .iter()
-                .map(|(contact, survivor)| audience::ContactJoin {
+                .map(|(contact, survivor)| audience::ContactMerge {
                     contact_id: contact.to_string(),
                     survivor_id: survivor.to_string(),
                 });
-            let request = audience::JoinContactsRequest {
+            let request = audience::MergeContactsRequest {
                 account_id: account.to_string(),
-                joins: joins.collect(),
+                merges: merges.collect(),
             };
             let request = Deadline::after(CALL).request(request)?;
-            self.audience.join_contacts(request).await?;
+            self.audience.merge_contacts(request).await?;
         }
         self.apply_removes(account, messages).await?;
         metrics::delivered(count);
@@ -119,26 +119,26 @@ impl Peers {
         messages: &[Message<'_>],
     ) -> Result<(), Status> {
         let removals = messages.iter().flat_map(|message| &message.removals);
-        let wishes: Vec<audience::Wish> = removals.map(wish_of).collect();
-        for wishes in wishes.chunks(MAX_WISHES) {
-            let request = audience::ApplyWishesRequest {
+        let updates: Vec<audience::MembershipUpdate> = removals.map(update_of).collect();
+        for updates in updates.chunks(MAX_WISHES) {
+            let request = audience::ApplyMembershipUpdatesRequest {
                 account_id: account.to_string(),
-                wishes: wishes.to_vec(),
+                updates: updates.to_vec(),
             };
             let request = Deadline::after(CALL).request(request)?;
-            self.audience.apply_wishes(request).await?;
+            self.audience.apply_membership_updates(request).await?;
         }
         Ok(())
     }
 }
 
-fn wish_of(removal: &Removal<'_>) -> audience::Wish {
+fn update_of(removal: &Removal<'_>) -> audience::MembershipUpdate {
     let Removal(contact, of, micros, message_id) = removal;
-    audience::Wish {
+    audience::MembershipUpdate {
         contact_id: contact.to_string().into(),
         audience_id: of.to_string().into(),
-        mode: audience::WishMode::Remove.into(),
-        wish_time: timestamp_of(*micros),
+        mode: audience::MembershipUpdateMode::Remove.into(),
+        update_time: timestamp_of(*micros),
         message_id: message_id.to_string().into(),
     }
 }

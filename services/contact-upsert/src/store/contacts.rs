@@ -64,28 +64,28 @@ const IDENTIFIERS: &str = "
 
 /// As well. A row that leads back to one before, which we do not write, ends there.
 const JOINED: &str = "
-    SELECT k.contact_id, j.joined_id, j.held
+    SELECT k.contact_id, j.merged_id, j.held
     FROM unnest($2::uuid[]) AS k (contact_id)
     CROSS JOIN LATERAL (
-        WITH RECURSIVE joined AS (
-            SELECT joined_id FROM joins
+        WITH RECURSIVE merged AS (
+            SELECT merged_id FROM merges
             WHERE account_id = $1 AND survivor_id = k.contact_id
             UNION
-            SELECT next.joined_id
-            FROM joined CROSS JOIN LATERAL (
-                SELECT joined_id FROM joins
-                WHERE account_id = $1 AND survivor_id = joined.joined_id
+            SELECT next.merged_id
+            FROM merged CROSS JOIN LATERAL (
+                SELECT merged_id FROM merges
+                WHERE account_id = $1 AND survivor_id = merged.merged_id
                 OFFSET 0
             ) AS next)
-        SELECT joined_id, count(*) OVER () AS held FROM joined
-        ORDER BY joined_id DESC
+        SELECT merged_id, count(*) OVER () AS held FROM merged
+        ORDER BY merged_id DESC
         LIMIT $3
     ) AS j
-    ORDER BY k.contact_id, j.joined_id DESC";
+    ORDER BY k.contact_id, j.merged_id DESC";
 
 const IS_KNOWN: &str = "SELECT EXISTS (SELECT FROM accounts WHERE account_id = $1)";
 
-/// Of a contact's user ids, anonymous ids and joined contacts, each: a shared device collects
+/// Of a contact's user ids, anonymous ids and merged contacts, each: a shared device collects
 /// anonymous ids without end, and an answer must hold them.
 const MAX_SHOWN: i64 = 1_000;
 /// Of its user ids and of its anonymous ids, each with what is around it in a message.
@@ -114,8 +114,8 @@ pub struct StoredProfile {
     pub anonymous_ids: Vec<String>,
     pub anonymous_id_count: i64,
     /// As well, by when they were made.
-    pub joined: Vec<ContactId>,
-    pub joined_count: i64,
+    pub merged: Vec<ContactId>,
+    pub merged_count: i64,
 }
 
 impl Store {
@@ -129,7 +129,7 @@ impl Store {
         Ok(client.query_one(&is_known, &[&account.0]).await?.get(0))
     }
 
-    /// One contact; that into which it was joined, where it was.
+    /// One contact; that into which it was merged, where it was.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
@@ -190,7 +190,7 @@ impl Store {
     }
 }
 
-/// Completes rows of contacts with their identifiers and joins.
+/// Completes rows of contacts with their identifiers and merges.
 async fn profiles(
     snapshot: &Transaction<'_>,
     account: AccountId,
@@ -208,18 +208,18 @@ async fn profiles(
             user_id_count: 0,
             anonymous_ids: Vec::new(),
             anonymous_id_count: 0,
-            joined: Vec::new(),
-            joined_count: 0,
+            merged: Vec::new(),
+            merged_count: 0,
         })
         .collect();
     let ids: Vec<Uuid> = profiles.iter().map(|profile| profile.id.0).collect();
     let places: HashMap<Uuid, usize> = ids.iter().copied().zip(0..).collect();
     let identifiers = snapshot.prepare_cached(IDENTIFIERS).await?;
-    let joined = snapshot.prepare_cached(JOINED).await?;
+    let merged = snapshot.prepare_cached(JOINED).await?;
     let of_ids: [&(dyn ToSql + Sync); 4] = [&account.0, &ids, &MAX_SHOWN, &MAX_SHOWN_BYTES];
-    let (identifiers, joined) = tokio::try_join!(
+    let (identifiers, merged) = tokio::try_join!(
         snapshot.query(&identifiers, &of_ids),
-        snapshot.query(&joined, &of_ids[..3]),
+        snapshot.query(&merged, &of_ids[..3]),
     )?;
     for row in identifiers {
         let profile = &mut profiles[places[&row.get::<_, Uuid>(0)]];
@@ -231,10 +231,10 @@ async fn profiles(
         shown.push(row.get(2));
         *count = row.get(3);
     }
-    for row in joined {
+    for row in merged {
         let profile = &mut profiles[places[&row.get::<_, Uuid>(0)]];
-        profile.joined.push(ContactId(row.get(1)));
-        profile.joined_count = row.get(2);
+        profile.merged.push(ContactId(row.get(1)));
+        profile.merged_count = row.get(2);
     }
     Ok(profiles)
 }

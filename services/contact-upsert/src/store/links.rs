@@ -1,6 +1,6 @@
 //! Links that were read before.
 //!
-//! A user id or anonymous id moves to another contact in one way only: its contact is joined
+//! A user id or anonymous id moves to another contact in one way only: its contact is merged
 //! into that one, and says so itself from then on. So a link that is kept here is as good as
 //! one that is read, once its contact is locked and found alive; the fold looks at that in
 //! any case, and an attempt that finds otherwise is followed by one that reads everything.
@@ -10,9 +10,10 @@
 use std::sync::Arc;
 
 use uuid::Uuid;
-use weir_ids::{AccountId, ContactId, Fingerprint, Recent, fingerprint};
+use weir_cache::Recent;
+use weir_ids::{AccountId, ContactId, Fingerprint, fingerprint};
 
-use crate::domain::{Changes, Facts, Key, KeyId, Stamp, StoredLink, is_merge_key};
+use crate::domain::{Changes, Facts, Key, KeyId, Stamp, StoredLink, is_unique_key};
 
 /// Shared by all connections of a process.
 #[derive(Clone)]
@@ -42,14 +43,14 @@ impl Links {
     ) -> Vec<(KeyId, StoredLink<'static>)> {
         let ids = || sought.iter().map(|id| (*id, facts.key(*id)));
         let prints: Vec<Fingerprint> = ids()
-            .filter(|(_, key)| !is_merge_key(key.kind))
+            .filter(|(_, key)| !is_unique_key(key.kind))
             .map(|(_, key)| print(account, key))
             .collect();
         let mut found = self.0.get_all(&prints).into_iter();
         let moments = facts.moments();
         let mut kept = Vec::with_capacity(prints.len());
         sought.retain(|id| {
-            if is_merge_key(facts.key(*id).kind) {
+            if is_unique_key(facts.key(*id).kind) {
                 return true;
             }
             match found.next().flatten().map(Kept::of_words) {
@@ -69,7 +70,7 @@ impl Links {
         account: AccountId,
         links: impl Iterator<Item = (&'a Key<'a>, StoredLink<'a>)>,
     ) {
-        let links = links.filter(|(key, _)| !is_merge_key(key.kind));
+        let links = links.filter(|(key, _)| !is_unique_key(key.kind));
         let entries = links.map(|(key, link)| {
             let kept = Kept {
                 contact: link.contact,

@@ -35,12 +35,12 @@ const DELETIONS: &str = "
         ORDER BY delete_time LIMIT 1 OFFSET $3), $2)";
 
 const JOINS: &str = "
-    UPDATE joins SET identifiers = NULL
-    WHERE account_id = $1 AND join_time < $2 AND identifiers IS NOT NULL
-      AND join_time <= COALESCE((
-        SELECT join_time FROM joins
-        WHERE account_id = $1 AND join_time < $2 AND identifiers IS NOT NULL
-        ORDER BY join_time LIMIT 1 OFFSET $3), $2)";
+    UPDATE merges SET identifiers = NULL
+    WHERE account_id = $1 AND merge_time < $2 AND identifiers IS NOT NULL
+      AND merge_time <= COALESCE((
+        SELECT merge_time FROM merges
+        WHERE account_id = $1 AND merge_time < $2 AND identifiers IS NOT NULL
+        ORDER BY merge_time LIMIT 1 OFFSET $3), $2)";
 
 /// Where a piece ends.
 const USAGE_END: &str = "
@@ -57,7 +57,7 @@ const USAGE: &str = "
 pub enum Aged {
     Receipts,
     /// The snapshots for a split; the rows stay with their contact.
-    Joins,
+    Merges,
     Deletions,
     Usage,
     /// Removes for people who did not become known (semantics 4.7).
@@ -69,7 +69,7 @@ impl Aged {
     pub fn name(self) -> &'static str {
         match self {
             Self::Receipts => "receipts",
-            Self::Joins => "joins",
+            Self::Merges => "merges",
             Self::Deletions => "deletions",
             Self::Usage => "usage",
             Self::KeptRemoves => "kept_removes",
@@ -112,7 +112,7 @@ impl Store {
     ) -> Result<u64, Failure> {
         let sql = match what {
             Aged::Receipts => RECEIPTS,
-            Aged::Joins => JOINS,
+            Aged::Merges => JOINS,
             Aged::Deletions => DELETIONS,
             Aged::Usage => return self.purge_usage(account, time.date_naive()).await,
             Aged::KeptRemoves => return self.purge_kept(account, time).await,

@@ -18,9 +18,9 @@ async fn an_unknown_visitor_becomes_a_known_person() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_person_without_user_id_is_joined_and_everything_that_led_there_leads_on() {
+async fn a_person_without_user_id_is_merged_and_everything_that_led_there_leads_on() {
     let service = Service::start().await;
-    // Three identifiers, of which only the e-mail will be in the joining event.
+    // Three identifiers, of which only the e-mail will be in the merging event.
     let older = service
         .upsert(vec![
             identify(
@@ -42,7 +42,7 @@ async fn a_person_without_user_id_is_joined_and_everything_that_led_there_leads_
     let (older, younger) = (ids(&older), ids(&younger));
     assert_ne!(older, younger);
 
-    let joined = service
+    let merged = service
         .upsert(vec![identify(
             3,
             ("u1", "-"),
@@ -50,12 +50,12 @@ async fn a_person_without_user_id_is_joined_and_everything_that_led_there_leads_
         )])
         .await;
     assert_eq!(
-        (statuses(&joined), ids(&joined)),
+        (statuses(&merged), ids(&merged)),
         (vec![Stored], older.clone())
     );
     let contact = service.user("u1").await;
     assert_eq!(contact.contact_id, older);
-    assert_eq!(contact.joined_contact_ids, std::slice::from_ref(&younger));
+    assert_eq!(contact.merged_contact_ids, std::slice::from_ref(&younger));
     assert_eq!(contact.anonymous_ids, ["a3", "a1", "a2"]);
     assert_eq!(fields(&contact).len(), 3);
     // Redirects are followed, and the one that went keeps what it knew.
@@ -65,7 +65,7 @@ async fn a_person_without_user_id_is_joined_and_everything_that_led_there_leads_
     let row = kept
         .query_one(
             "SELECT c.fields::text, j.identifiers::text FROM contacts c
-             JOIN joins j ON j.account_id = $1 AND j.joined_id = c.contact_id
+             JOIN merges j ON j.account_id = $1 AND j.merged_id = c.contact_id
              WHERE c.account_id = $1 AND c.contact_id = $2",
             &[&service.account, &younger.parse::<uuid::Uuid>().unwrap()],
         )
@@ -76,7 +76,7 @@ async fn a_person_without_user_id_is_joined_and_everything_that_led_there_leads_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_people_are_never_joined_and_the_value_is_reported() {
+async fn two_people_are_never_merged_and_the_value_is_reported() {
     let service = Service::start().await;
     let answer = service
         .upsert(vec![
@@ -128,7 +128,7 @@ async fn two_people_are_never_joined_and_the_value_is_reported() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_merge_key_row_stands_for_the_current_value_only() {
+async fn a_unique_key_row_stands_for_the_current_value_only() {
     let service = Service::start().await;
     service
         .upsert(vec![identify(
@@ -155,7 +155,7 @@ async fn a_merge_key_row_stands_for_the_current_value_only() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_merge_key_row_that_is_out_of_step_is_mended() {
+async fn a_unique_key_row_that_is_out_of_step_is_mended() {
     let service = Service::start().await;
     service
         .upsert(vec![identify(0, ("u1", "-"), r#"{"str::first":"Lana"}"#)])
@@ -198,7 +198,7 @@ async fn an_id_that_leads_nowhere_is_linked_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_replica_keeps_in_mind_gives_way_to_a_join_by_another() {
+async fn what_a_replica_keeps_in_mind_gives_way_to_a_merge_by_another() {
     let service = Service::start().await;
     let other = service.replica().await;
     let older = service.upsert(vec![identify(0, ("-", "a1"), "")]).await;
@@ -212,10 +212,10 @@ async fn what_a_replica_keeps_in_mind_gives_way_to_a_join_by_another() {
             track(3, ("u1", "-"), r#"{"str::last":"Romeijn"}"#),
         ])
         .await;
-    let joined = service.upsert(vec![identify(4, ("u1", "a1"), "")]).await;
+    let merged = service.upsert(vec![identify(4, ("u1", "a1"), "")]).await;
     let (older, known) = (&older.results[0].contact_id, &known.results[0].contact_id);
     assert_ne!(older, known);
-    assert_eq!(&joined.results[0].contact_id, older);
+    assert_eq!(&merged.results[0].contact_id, older);
 
     let later = other
         .upsert(vec![

@@ -16,7 +16,7 @@ const LARGE: [&str; 7] = [
     "contacts",
     "identifiers",
     "receipts",
-    "joins",
+    "merges",
     "usage",
     "outbox",
     "kept_removes",

@@ -111,10 +111,10 @@ async fn the_ids_that_were_linked_last_are_shown_newest_first() {
          SELECT $1, 'a', 'a' || n % 7 || '-' || n, $2, 1, now() + n * interval '1 second', now(),
                 'm'
          FROM generate_series(1, 1500) AS n",
-        "INSERT INTO joins SELECT $1, lpad(to_hex(n), 32, '0')::uuid, $2, now(), '[]'
+        "INSERT INTO merges SELECT $1, lpad(to_hex(n), 32, '0')::uuid, $2, now(), '[]'
          FROM generate_series(1, 1200) AS n",
-        // It was joined into itself, by its row.
-        "INSERT INTO joins VALUES ($1, $2, $2, now(), '[]')",
+        // It was merged into itself, by its row.
+        "INSERT INTO merges VALUES ($1, $2, $2, now(), '[]')",
     ] {
         client
             .execute(statement, &[&service.account, &contact])
@@ -126,9 +126,9 @@ async fn the_ids_that_were_linked_last_are_shown_newest_first() {
     assert_eq!(found.anonymous_ids, newest.collect::<Vec<_>>());
     assert_eq!(found.anonymous_id_count, 1_500);
     assert_eq!((found.user_ids.len(), found.user_id_count), (1, 1));
-    assert_eq!(found.joined_contact_ids.len(), 1_000);
-    assert!(found.joined_contact_ids.is_sorted_by(|a, b| a > b));
-    assert_eq!(found.joined_contact_count, 1_201);
+    assert_eq!(found.merged_contact_ids.len(), 1_000);
+    assert!(found.merged_contact_ids.is_sorted_by(|a, b| a > b));
+    assert_eq!(found.merged_contact_count, 1_201);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -151,7 +151,7 @@ async fn the_largest_contact_there_can_be_is_read_by_a_client_as_it_comes() {
                                   event_time, message_id)
          SELECT $1, kind, n || repeat(chr(128512), 254), $2, 1, now(), now(), 'm'
          FROM generate_series(1, 1000) AS n, unnest(ARRAY['u', 'a']) AS kind",
-        "INSERT INTO joins SELECT $1, gen_random_uuid(), $2, now(), '[]'
+        "INSERT INTO merges SELECT $1, gen_random_uuid(), $2, now(), '[]'
          FROM generate_series(1, 1000)",
     ] {
         client
@@ -167,7 +167,7 @@ async fn the_largest_contact_there_can_be_is_read_by_a_client_as_it_comes() {
         (1_001, 1_000)
     );
     assert!(found.user_ids.len() > 100 && found.anonymous_ids.len() > 100);
-    assert_eq!(found.joined_contact_ids.len(), 1_000);
+    assert_eq!(found.merged_contact_ids.len(), 1_000);
     // It fills more than a page, which is not the end of the list.
     let pages = service.pages(10).await;
     assert_eq!(pages.iter().map(Vec::len).collect::<Vec<_>>(), [1, 1]);

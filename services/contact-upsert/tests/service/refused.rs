@@ -45,7 +45,7 @@ async fn an_event_that_always_loses_is_no_lost_race_and_costs_its_neighbours_not
     // That the two became one stands in a row already, which no merge expects.
     let person: uuid::Uuid = contact_id(&person, 0).parse().unwrap();
     let client = service.sql().await;
-    let row = "INSERT INTO joins SELECT account_id, $2, $2, now(), '[]' FROM accounts
+    let row = "INSERT INTO merges SELECT account_id, $2, $2, now(), '[]' FROM accounts
                WHERE account_id = $1";
     client
         .execute(row, &[&service.account, &person])

@@ -25,8 +25,8 @@ struct Recorder {
 struct Told {
     /// Newest contact and version by identifier.
     links: HashMap<String, (String, i64)>,
-    joins: Vec<(String, String)>,
-    audience_joins: Vec<(String, String)>,
+    merges: Vec<(String, String)>,
+    audience_merges: Vec<(String, String)>,
     /// Contact, second, message.
     removes: Vec<(String, i64, String)>,
     refused: usize,
@@ -83,9 +83,9 @@ impl ActivityService for Recorder {
                     *known = (text(&link.contact_id), link.version);
                 }
             }
-            let joins = request.joins.into_iter();
-            told.joins
-                .extend(joins.map(|join| (join.contact_id, join.survivor_id)));
+            let merges = request.merges.into_iter();
+            told.merges
+                .extend(merges.map(|merge| (merge.contact_id, merge.survivor_id)));
         })?;
         Ok(Response::new(Default::default()))
     }
@@ -124,13 +124,13 @@ impl ActivityService for Recorder {
 
 #[tonic::async_trait]
 impl AudienceService for Recorder {
-    async fn join_contacts(
+    async fn merge_contacts(
         &self,
-        request: Request<audience::JoinContactsRequest>,
-    ) -> Result<Response<audience::JoinContactsResponse>, Status> {
-        let joins = request.into_inner().joins.into_iter();
-        let joins = joins.map(|join| (join.contact_id, join.survivor_id));
-        self.answer(|told| told.audience_joins.extend(joins))?;
+        request: Request<audience::MergeContactsRequest>,
+    ) -> Result<Response<audience::MergeContactsResponse>, Status> {
+        let merges = request.into_inner().merges.into_iter();
+        let merges = merges.map(|merge| (merge.contact_id, merge.survivor_id));
+        self.answer(|told| told.audience_merges.extend(merges))?;
         Ok(Response::new(Default::default()))
     }
 
@@ -158,18 +158,19 @@ impl AudienceService for Recorder {
     ) -> Result<Response<audience::CheckAudiencesResponse>, Status> {
         Err(Status::unimplemented(""))
     }
-    async fn apply_wishes(
+    async fn apply_membership_updates(
         &self,
-        request: Request<audience::ApplyWishesRequest>,
-    ) -> Result<Response<audience::ApplyWishesResponse>, Status> {
-        let wishes = request.into_inner().wishes;
+        request: Request<audience::ApplyMembershipUpdatesRequest>,
+    ) -> Result<Response<audience::ApplyMembershipUpdatesResponse>, Status> {
+        let updates = request.into_inner().updates;
         self.answer(|told| {
-            for wish in wishes {
-                assert_eq!(wish.mode(), audience::WishMode::Remove);
-                assert_eq!(text(&wish.audience_id), AUDIENCE);
-                let second = wish.wish_time.unwrap().seconds - FIRST_SECOND;
-                let contact = text(&wish.contact_id);
-                told.removes.push((contact, second, text(&wish.message_id)));
+            for update in updates {
+                assert_eq!(update.mode(), audience::MembershipUpdateMode::Remove);
+                assert_eq!(text(&update.audience_id), AUDIENCE);
+                let second = update.update_time.unwrap().seconds - FIRST_SECOND;
+                let contact = text(&update.contact_id);
+                told.removes
+                    .push((contact, second, text(&update.message_id)));
             }
         })?;
         Ok(Response::new(Default::default()))
@@ -183,7 +184,7 @@ impl AudienceService for Recorder {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn links_and_joins_are_told_and_then_forgotten() {
+async fn links_and_merges_are_told_and_then_forgotten() {
     let (recorder, url) = Recorder::start().await;
     let database = TestServers::shared().await.fresh_database().await;
     let service = Service::start_in(database, &url, &url).await;
@@ -204,11 +205,13 @@ async fn links_and_joins_are_told_and_then_forgotten() {
         )])
         .await;
 
-    let told = recorder.until(|told| !told.audience_joins.is_empty()).await;
-    let join = (younger.clone(), older.clone());
+    let told = recorder
+        .until(|told| !told.audience_merges.is_empty())
+        .await;
+    let merge = (younger.clone(), older.clone());
     assert_eq!(
-        (&told.joins, &told.audience_joins),
-        (&vec![join.clone()], &vec![join])
+        (&told.merges, &told.audience_merges),
+        (&vec![merge.clone()], &vec![merge])
     );
     assert_eq!(told.links["a1"], (older.clone(), 1));
     for moved in ["u1", "a2"] {
@@ -216,7 +219,7 @@ async fn links_and_joins_are_told_and_then_forgotten() {
     }
     assert!(
         !told.links.contains_key("lana@x.org"),
-        "merge keys are nobody else's business"
+        "unique identifiers are nobody else's business"
     );
     service.until_the_outbox_is_empty().await;
 }

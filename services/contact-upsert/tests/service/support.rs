@@ -207,7 +207,7 @@ pub fn track(second: i64, ids: (&str, &str), fields: &str) -> ContactEvent {
     })
 }
 
-/// A track with a `remove` wish and no traits.
+/// A track with a `remove` membership update and no traits.
 pub fn find(second: i64, ids: (&str, &str)) -> ContactEvent {
     keyed(ContactEvent {
         mode: UpsertMode::Find.into(),

@@ -94,18 +94,18 @@ async fn a_limit_in_the_middle_of_a_batch_parts_it_in_two() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tracks_wishes_and_other_strategies_are_recognised_by_receipts() {
+async fn tracks_membership_updates_and_other_strategies_are_recognised_by_receipts() {
     let service = Service::start().await;
     service
         .upsert(vec![identify(0, ("u1", "-"), r#"{"str::first":"Lana"}"#)])
         .await;
     let events = || {
-        let mut wish = identify(3, ("u1", "-"), "");
-        wish.membership_update = find(3, ("u1", "-")).membership_update;
+        let mut update = identify(3, ("u1", "-"), "");
+        update.membership_update = find(3, ("u1", "-")).membership_update;
         vec![
             track(1, ("u1", "-"), r#"{"str::first":"Lana"}"#),
             find(2, ("u1", "-")),
-            keyed(wish),
+            keyed(update),
             find(4, ("stranger", "-")),
         ]
     };

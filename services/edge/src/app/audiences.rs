@@ -36,17 +36,17 @@ impl AudienceCache {
 }
 
 impl App {
-    /// Says of each wish whether its audience can be touched. Where nobody could be asked,
-    /// those events fail and the others go on, or the batch fails where there are no others.
+    /// Says of each membership update whether its audience can be touched. Where nobody could be
+    /// asked, those events fail and the others go on, or the batch fails where there are no others.
     pub(super) async fn check_audiences(&self, batch: &mut Batch) -> Result<(), Failure> {
         let mut checks: HashMap<ByteString, AudienceSaid> = HashMap::new();
         for event in &batch.events {
             // An echo is refused for what is wrong with it, as well (semantics 1.5).
             if let Content::Good(envelope) | Content::Echo(envelope) = &event.content
-                && let Some(wish) = &envelope.wish
+                && let Some(update) = &envelope.update
             {
                 checks
-                    .entry(wish.audience_id.clone())
+                    .entry(update.audience_id.clone())
                     .or_insert(AudienceSaid::Failed);
             }
         }
@@ -61,11 +61,11 @@ impl App {
                 Content::Echo(envelope) => (envelope, true),
                 Content::Refused(_) => continue,
             };
-            let Some(wish) = &envelope.wish else {
+            let Some(update) = &envelope.update else {
                 others += 1;
                 continue;
             };
-            let said = checks[&wish.audience_id];
+            let said = checks[&update.audience_id];
             event.progress.audience = Some(said);
             others += usize::from(said != AudienceSaid::Failed || is_echo);
             let code = match said {
@@ -78,7 +78,7 @@ impl App {
                     code,
                     path: "audience.id",
                     reason: "no audience that Segment (Actions) may change".into(),
-                    value: cut(&wish.audience_id, SHOWN),
+                    value: cut(&update.audience_id, SHOWN),
                     message_id: envelope.message_id.to_string(),
                     event_name: envelope.event_name.to_string(),
                 });

@@ -195,14 +195,14 @@ impl Batch {
 
 impl Event {
     fn new(kind: Kind, span: Range<usize>, reading: Reading) -> Self {
-        let (content, start, wish) = match reading {
+        let (content, start, update) = match reading {
             Reading::Event(envelope) => {
-                let wish = envelope.wish.as_ref().map(|wish| wish.mode);
-                (Content::Good(envelope), Start::Good, wish)
+                let update = envelope.update.as_ref().map(|update| update.mode);
+                (Content::Good(envelope), Start::Good, update)
             }
             Reading::Echo(envelope) => {
-                let wish = envelope.wish.as_ref().map(|wish| wish.mode);
-                (Content::Echo(envelope), Start::Echo, wish)
+                let update = envelope.update.as_ref().map(|update| update.mode);
+                (Content::Echo(envelope), Start::Echo, update)
             }
             Reading::Refused(refusal) => {
                 let start = Start::Refused(refusal.code, refusal.message());
@@ -212,7 +212,7 @@ impl Event {
         Self {
             span,
             content,
-            progress: Progress::new(kind, start, wish),
+            progress: Progress::new(kind, start, update),
             mapped: None,
             contact_id: ByteString::new(),
             first_time: None,

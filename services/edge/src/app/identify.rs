@@ -28,7 +28,7 @@ impl App {
         match upserted {
             Ok(units) => {
                 self.settle(batch, reservation, units, Some(0));
-                self.apply_wishes(batch).await;
+                self.apply_membership_updates(batch).await;
                 Ok(())
             }
             Err(failure) => {

@@ -6,13 +6,13 @@ use weir_rpc::Deadline;
 use super::App;
 use super::batch::{Batch, Content, Event};
 use crate::clients::{
-    ContactToUpsert, EventToMap, Failure, MapRequest, Reservation, UpsertMode, UpsertedContact,
-    WishToApply,
+    ContactToUpsert, EventToMap, Failure, MapRequest, Reservation, UpdateToApply, UpsertMode,
+    UpsertedContact,
 };
 use crate::domain::envelope::Kind;
 use crate::domain::outcome::MappingVerdict;
 use crate::domain::stages::{
-    ActivitySaid, AudienceSaid, ContactSaid, MappingSaid, Traits, WishSaid,
+    ActivitySaid, AudienceSaid, ContactSaid, MappingSaid, Traits, UpdateSaid,
 };
 
 impl App {
@@ -129,24 +129,24 @@ impl App {
         Ok(called.certain.then_some(units))
     }
 
-    /// Applies the wishes of the events whose stores took them.
-    pub(super) async fn apply_wishes(&self, batch: &mut Batch) {
+    /// Applies the membership updates of the events whose stores took them.
+    pub(super) async fn apply_membership_updates(&self, batch: &mut Batch) {
         let places: Vec<usize> = (0..batch.events.len())
             .filter(|place| is_due(batch, *place))
             .collect();
         if places.is_empty() {
             return;
         }
-        let wishes: Vec<WishToApply<'_>> = places
+        let updates: Vec<UpdateToApply<'_>> = places
             .iter()
             .filter_map(|place| {
                 let event = &batch.events[*place];
-                let wish = event.envelope().wish.as_ref()?;
-                Some(WishToApply {
+                let update = event.envelope().update.as_ref()?;
+                Some(UpdateToApply {
                     envelope: event.envelope(),
                     micros: event.micros(),
-                    mode: wish.mode,
-                    audience_id: &wish.audience_id,
+                    mode: update.mode,
+                    audience_id: &update.audience_id,
                     contact_id: &event.contact_id,
                 })
             })
@@ -154,10 +154,10 @@ impl App {
         let account_id = &batch.caller.account_id;
         let applied = self
             .clients
-            .apply_wishes(account_id, &wishes, batch.deadline)
+            .apply_membership_updates(account_id, &updates, batch.deadline)
             .await
-            .unwrap_or_else(|_| vec![WishSaid::Failed; places.len()]);
-        drop(wishes);
+            .unwrap_or_else(|_| vec![UpdateSaid::Failed; places.len()]);
+        drop(updates);
         for (place, said) in places.into_iter().zip(applied) {
             batch.events[place].progress.applied = Some(said);
         }
@@ -178,7 +178,7 @@ impl Event {
     }
 }
 
-/// A wish whose event is stored and whose contact is known.
+/// A membership update whose event is stored and whose contact is known.
 fn is_due(batch: &Batch, place: usize) -> bool {
     let event = &batch.events[place];
     let progress = &event.progress;
@@ -192,5 +192,5 @@ fn is_due(batch: &Batch, place: usize) -> bool {
             progress.activity,
             Some(ActivitySaid::Stored | ActivitySaid::Backlogged | ActivitySaid::Repeated)
         );
-    progress.wish.is_some() && contact && activity && !event.contact_id.is_empty()
+    progress.update.is_some() && contact && activity && !event.contact_id.is_empty()
 }

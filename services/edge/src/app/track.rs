@@ -1,4 +1,4 @@
-//! Tracks: reserve, probe, upsert, record, wishes (semantics 4.7, 6.4).
+//! Tracks: reserve, probe, upsert, record, membership updates (semantics 4.7, 6.4).
 
 use std::collections::HashSet;
 use std::hash::Hash;
@@ -62,7 +62,7 @@ impl App {
             }
         };
         self.settle(batch, reservation, profile_units, activity_units);
-        self.apply_wishes(batch).await;
+        self.apply_membership_updates(batch).await;
         Ok(())
     }
 
@@ -126,8 +126,8 @@ impl App {
         Ok(called.answer.0)
     }
 
-    /// The contacts of tracks with traits or a wish. A failure that is no reason to start
-    /// anew is said to these events alone: they come again as a whole, while plain ones go on.
+    /// The contacts of tracks with traits or a membership update. A failure that is no reason to
+    /// start anew is said to these events alone: they come again as a whole, while plain ones go on.
     async fn contacts(
         &self,
         batch: &mut Batch,

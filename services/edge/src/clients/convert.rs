@@ -16,7 +16,7 @@ use crate::domain::envelope::Kind;
 use crate::domain::log::Line;
 use crate::domain::stages::{
     ActivitySaid, AudienceSaid, ContactSaid, IgnoredValue, Mapped, MappedActivity, MappingSaid,
-    Meter, Traits, WishSaid,
+    Meter, Traits, UpdateSaid,
 };
 
 /// Nanoseconds are cut to microseconds everywhere, so they are never made.
@@ -220,14 +220,14 @@ pub(super) fn recorded(result: activity::RecordResult) -> ActivitySaid {
     }
 }
 
-pub(super) fn applied(result: audience::WishResult) -> WishSaid {
+pub(super) fn applied(result: audience::MembershipUpdateResult) -> UpdateSaid {
     match result.status() {
-        audience::WishStatus::Applied => WishSaid::Applied,
-        audience::WishStatus::HeldBack => WishSaid::HeldBack,
-        audience::WishStatus::Overtaken => WishSaid::Overtaken,
-        audience::WishStatus::UnknownAudience => WishSaid::UnknownAudience,
-        audience::WishStatus::Unstorable => WishSaid::Unstorable,
-        audience::WishStatus::Unspecified => WishSaid::Failed,
+        audience::MembershipUpdateStatus::Applied => UpdateSaid::Applied,
+        audience::MembershipUpdateStatus::HeldBack => UpdateSaid::HeldBack,
+        audience::MembershipUpdateStatus::Overtaken => UpdateSaid::Overtaken,
+        audience::MembershipUpdateStatus::UnknownAudience => UpdateSaid::UnknownAudience,
+        audience::MembershipUpdateStatus::Unstorable => UpdateSaid::Unstorable,
+        audience::MembershipUpdateStatus::Unspecified => UpdateSaid::Failed,
     }
 }
 

@@ -8,9 +8,9 @@ use weir_proto::audience::v1 as audience;
 use weir_proto::contact::v1 as contact;
 
 use super::convert::{kind, timestamp};
-use super::types::{ActivityToRecord, ContactToUpsert, EventToMap, UpsertMode, WishToApply};
+use super::types::{ActivityToRecord, ContactToUpsert, EventToMap, UpdateToApply, UpsertMode};
 use super::wire::Wire;
-use crate::domain::envelope::{Kind, WishMode};
+use crate::domain::envelope::{Kind, MembershipUpdateMode};
 
 /// A `mapping.Event`.
 pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<'_>) {
@@ -71,16 +71,16 @@ pub(super) fn contact_event(wire: &mut Wire, event: &ContactToUpsert<'_>) {
     wire.text(6, &event.envelope.message_id);
     wire.flag(8, event.funded);
     wire.bytes(9, event.envelope.key.0.as_bytes());
-    if let Some(wish) = &event.envelope.wish {
+    if let Some(update) = &event.envelope.update {
         wire.message(10, |wire| {
             wire.variant(
                 1,
-                match wish.mode {
-                    WishMode::Add => contact::MembershipMode::Add,
-                    WishMode::Remove => contact::MembershipMode::Remove,
+                match update.mode {
+                    MembershipUpdateMode::Add => contact::MembershipMode::Add,
+                    MembershipUpdateMode::Remove => contact::MembershipMode::Remove,
                 },
             );
-            wire.text(2, &wish.audience_id);
+            wire.text(2, &update.audience_id);
         });
     }
     wire.flag(11, !event.envelope.dated);
@@ -109,17 +109,17 @@ pub(super) fn activity_event(wire: &mut Wire, event: &ActivityToRecord<'_>) {
     wire.flag(13, !event.envelope.dated);
 }
 
-/// An `audience.Wish`.
-pub(super) fn wish(wire: &mut Wire, wish: &WishToApply<'_>) {
-    let mode = match wish.mode {
-        WishMode::Add => audience::WishMode::Add,
-        WishMode::Remove => audience::WishMode::Remove,
+/// An `audience.MembershipUpdate`.
+pub(super) fn update(wire: &mut Wire, update: &UpdateToApply<'_>) {
+    let mode = match update.mode {
+        MembershipUpdateMode::Add => audience::MembershipUpdateMode::Add,
+        MembershipUpdateMode::Remove => audience::MembershipUpdateMode::Remove,
     };
-    wire.text(1, wish.contact_id);
-    wire.text(2, wish.audience_id);
+    wire.text(1, update.contact_id);
+    wire.text(2, update.audience_id);
     wire.variant(3, mode);
-    wire.time(4, timestamp(wish.micros));
-    wire.text(5, &wish.envelope.message_id);
+    wire.time(4, timestamp(update.micros));
+    wire.text(5, &update.envelope.message_id);
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use super::types::*;
 use super::wire::Wire;
 use super::{Called, Clients, Failure};
 use crate::domain::log::Line;
-use crate::domain::stages::{ActivitySaid, AudienceSaid, MappingSaid, WishSaid};
+use crate::domain::stages::{ActivitySaid, AudienceSaid, MappingSaid, UpdateSaid};
 
 /// What mapping made of a batch.
 pub struct MapAnswer {
@@ -291,30 +291,30 @@ impl Clients {
         })
     }
 
-    pub async fn apply_wishes(
+    pub async fn apply_membership_updates(
         &self,
         account_id: &str,
-        wishes: &[WishToApply<'_>],
+        updates: &[UpdateToApply<'_>],
         deadline: Deadline,
-    ) -> Result<Vec<WishSaid>, Failure> {
-        let head = audience::ApplyWishesRequest {
+    ) -> Result<Vec<UpdateSaid>, Failure> {
+        let head = audience::ApplyMembershipUpdatesRequest {
             account_id: account_id.to_owned(),
-            wishes: Vec::new(),
+            updates: Vec::new(),
         };
-        let mut wire = Wire::after(&head, wishes.len() * BESIDE);
-        for wish in wishes {
-            wire.message(2, |wire| events::wish(wire, wish));
+        let mut wire = Wire::after(&head, updates.len() * BESIDE);
+        for update in updates {
+            wire.message(2, |wire| events::update(wire, update));
         }
         let message = wire.finish();
-        let called: Called<audience::ApplyWishesResponse> = encoded_hop!(
+        let called: Called<audience::ApplyMembershipUpdatesResponse> = encoded_hop!(
             self.audience_events,
-            apply_wishes,
-            "/weir.audience.v1.AudienceService/ApplyWishes",
+            apply_membership_updates,
+            "/weir.audience.v1.AudienceService/ApplyMembershipUpdates",
             deadline,
             message
         )?;
         let results = called.answer.results;
-        let results = same_length("apply_wishes", wishes.len(), results)?;
+        let results = same_length("apply_membership_updates", updates.len(), results)?;
         Ok(results.into_iter().map(applied).collect())
     }
 

@@ -7,7 +7,7 @@ use bytestring::ByteString;
 use weir_proto::mapping::v1 as mapping;
 
 use super::Failure;
-use crate::domain::envelope::{Envelope, Kind, Refusal, WishMode};
+use crate::domain::envelope::{Envelope, Kind, MembershipUpdateMode, Refusal};
 use crate::domain::stages::{ContactSaid, IgnoredValue, MappedActivity, Meter};
 
 /// Whose key a request carries.
@@ -188,12 +188,12 @@ pub struct ActivityToRecord<'a> {
     pub funded: bool,
 }
 
-/// A wish on its way to audience.
-pub struct WishToApply<'a> {
+/// A membership update on its way to audience.
+pub struct UpdateToApply<'a> {
     pub envelope: &'a Envelope,
     /// The envelope's, or that of the event's first try.
     pub micros: i64,
-    pub mode: WishMode,
+    pub mode: MembershipUpdateMode,
     pub audience_id: &'a str,
     pub contact_id: &'a str,
 }

@@ -33,15 +33,15 @@ pub enum Kind {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WishMode {
+pub enum MembershipUpdateMode {
     Add,
     Remove,
 }
 
 /// What an event wants of an audience.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Wish {
-    pub mode: WishMode,
+pub struct MembershipUpdate {
+    pub mode: MembershipUpdateMode,
     pub audience_id: ByteString,
 }
 
@@ -63,7 +63,7 @@ pub struct Envelope {
     /// Stands for endpoint, message, timestamp and content (semantics 1.4). An event without
     /// a timestamp has the same key whenever it arrives.
     pub key: TimedKey,
-    pub wish: Option<Wish>,
+    pub update: Option<MembershipUpdate>,
     /// Of a track; else empty.
     pub event_name: ByteString,
     pub traits: Option<Range<usize>>,

@@ -9,8 +9,8 @@ use std::borrow::Cow;
 
 use weir_reasons::Reason;
 
-use super::envelope::{Kind, WishMode};
-use super::stages::{ActivitySaid, AudienceSaid, ContactSaid, Traits, WishSaid};
+use super::envelope::{Kind, MembershipUpdateMode};
+use super::stages::{ActivitySaid, AudienceSaid, ContactSaid, Traits, UpdateSaid};
 pub use limits::{Limit, Limits};
 
 /// What one event is answered.
@@ -62,7 +62,7 @@ pub enum MappingVerdict {
 pub struct Progress {
     pub kind: Kind,
     pub start: Start,
-    pub wish: Option<WishMode>,
+    pub update: Option<MembershipUpdateMode>,
     pub audience: Option<AudienceSaid>,
     pub mapping: Option<MappingVerdict>,
     pub traits: Traits,
@@ -70,15 +70,15 @@ pub struct Progress {
     /// A value that kept the event from saying anything new: why, and of which field.
     pub held_up: Option<Box<(Reason, String)>>,
     pub activity: Option<ActivitySaid>,
-    pub applied: Option<WishSaid>,
+    pub applied: Option<UpdateSaid>,
 }
 
 impl Progress {
-    pub fn new(kind: Kind, start: Start, wish: Option<WishMode>) -> Self {
+    pub fn new(kind: Kind, start: Start, update: Option<MembershipUpdateMode>) -> Self {
         Self {
             kind,
             start,
-            wish,
+            update,
             audience: None,
             mapping: None,
             traits: Traits::None,
@@ -99,7 +99,7 @@ impl Progress {
                 Traits::Values | Traits::Clears | Traits::ClearsRestIgnored
             ),
         };
-        says_something || self.wish.is_some()
+        says_something || self.update.is_some()
     }
 
     /// Whether it looks for a contact, and neither makes nor changes one (semantics 4.7). Nulls
@@ -107,13 +107,15 @@ impl Progress {
     pub fn only_removes(&self) -> bool {
         self.kind == Kind::Track
             && matches!(self.traits, Traits::None | Traits::AllIgnored)
-            && self.wish == Some(WishMode::Remove)
+            && self.update == Some(MembershipUpdateMode::Remove)
     }
 
     /// Whether it makes no contact even of a new identifier: a null beside ignored traits is
     /// nothing where there is nobody (semantics 2.6, 2.8).
     pub fn never_creates(&self) -> bool {
-        self.kind != Kind::Track && self.traits == Traits::ClearsRestIgnored && self.wish.is_none()
+        self.kind != Kind::Track
+            && self.traits == Traits::ClearsRestIgnored
+            && self.update.is_none()
     }
 
     /// Whether its activity is left out, since nothing of the event is to be stored, or it is to
@@ -182,8 +184,10 @@ fn of_identify(progress: &Progress, limits: &Limits) -> Outcome {
         return Outcome::new(422, Reason::NothingValid, NOTHING_VALID);
     }
     match progress.contact {
-        Some(ContactSaid::Stored | ContactSaid::Repeated) => of_wish(progress),
-        Some(ContactSaid::Kept) if progress.wish == Some(WishMode::Remove) => Outcome::ok(),
+        Some(ContactSaid::Stored | ContactSaid::Repeated) => of_update(progress),
+        Some(ContactSaid::Kept) if progress.update == Some(MembershipUpdateMode::Remove) => {
+            Outcome::ok()
+        }
         Some(ContactSaid::NotFound) if progress.never_creates() => {
             Outcome::new(422, Reason::NothingValid, NOTHING_VALID)
         }
@@ -237,17 +241,18 @@ fn of_track(progress: &Progress, limits: &Limits) -> Outcome {
     }
     match progress.contact {
         Some(ContactSaid::Stored | ContactSaid::Repeated | ContactSaid::NothingNew) => {
-            of_wish(progress)
+            of_update(progress)
         }
         // Without the nulls, nothing but ignored traits.
         Some(ContactSaid::NotFound)
-            if progress.traits == Traits::ClearsRestIgnored && progress.wish.is_none() =>
+            if progress.traits == Traits::ClearsRestIgnored && progress.update.is_none() =>
         {
             partial(Reason::ContactNothingValid, NOTHING_VALID)
         }
         // Nobody to remove or to clear a field of, so nothing is left undone.
         Some(ContactSaid::NotFound | ContactSaid::Kept)
-            if progress.traits != Traits::Values && progress.wish != Some(WishMode::Add) =>
+            if progress.traits != Traits::Values
+                && progress.update != Some(MembershipUpdateMode::Add) =>
         {
             Outcome::ok()
         }
@@ -270,17 +275,19 @@ fn contact_fault(said: ContactSaid) -> Option<Outcome> {
     })
 }
 
-fn of_wish(progress: &Progress) -> Outcome {
-    match (progress.wish, progress.applied) {
+fn of_update(progress: &Progress) -> Outcome {
+    match (progress.update, progress.applied) {
         (None, _)
-        | (Some(_), Some(WishSaid::Applied | WishSaid::HeldBack | WishSaid::Overtaken)) => {
+        | (Some(_), Some(UpdateSaid::Applied | UpdateSaid::HeldBack | UpdateSaid::Overtaken)) => {
             Outcome::ok()
         }
-        (Some(_), Some(WishSaid::UnknownAudience)) => {
+        (Some(_), Some(UpdateSaid::UnknownAudience)) => {
             Outcome::new(400, Reason::AudienceUnknown, GONE)
         }
-        (Some(_), Some(WishSaid::Unstorable)) => Outcome::new(400, Reason::Unstorable, UNSTORABLE),
-        (Some(_), Some(WishSaid::Failed)) => audiences_away(),
+        (Some(_), Some(UpdateSaid::Unstorable)) => {
+            Outcome::new(400, Reason::Unstorable, UNSTORABLE)
+        }
+        (Some(_), Some(UpdateSaid::Failed)) => audiences_away(),
         (Some(_), None) => ours(),
     }
 }

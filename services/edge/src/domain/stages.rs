@@ -95,7 +95,7 @@ pub enum ActivitySaid {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum WishSaid {
+pub enum UpdateSaid {
     Applied,
     HeldBack,
     Overtaken,

@@ -99,14 +99,14 @@ async fn activities_away_after_the_contacts_are_500_for_each() {
     let answer = edge.track(tracks()).await;
     assert_eq!(answer.statuses(), [500; 4]);
     assert_eq!(answer.code(0), "ACTIVITIES_AWAY");
-    assert_eq!(edge.stub.state().wishes, []);
+    assert_eq!(edge.stub.state().updates, []);
     assert_eq!(edge.track(tracks()).await.statuses(), [200; 4]);
     edge.eventually("settled", |stub| stub.state().settled == [(0, 4)])
         .await;
 }
 
 #[tokio::test]
-async fn audiences_away_are_500_for_the_events_with_wishes() {
+async fn audiences_away_are_500_for_the_events_with_membership_updates() {
     let edge = Edge::start().await;
     edge.stub.script("check_audiences", for_long(away));
     let answer = edge.track(tracks()).await;
@@ -114,10 +114,10 @@ async fn audiences_away_are_500_for_the_events_with_wishes() {
     assert_eq!(answer.code(2), "AUDIENCES_AWAY");
     edge.stub.script("check_audiences", for_long(away));
     edge.track(json!([tracks()[2]])).await.check_problem(503);
-    edge.stub.script("apply_wishes", for_long(away));
+    edge.stub.script("apply_membership_updates", for_long(away));
     assert_eq!(edge.track(tracks()).await.statuses(), [200, 200, 500, 200]);
     assert_eq!(edge.track(tracks()).await.statuses(), [200; 4]);
-    assert_eq!(edge.stub.state().wishes.len(), 1);
+    assert_eq!(edge.stub.state().updates.len(), 1);
 }
 
 #[tokio::test]
@@ -221,6 +221,6 @@ async fn a_client_that_hangs_up_leaves_no_batch_half_done() {
         stub.state().settled == [(2, 4)]
     })
     .await;
-    assert_eq!(edge.stub.state().wishes.len(), 1);
+    assert_eq!(edge.stub.state().updates.len(), 1);
     edge.stop().await;
 }

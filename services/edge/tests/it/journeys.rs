@@ -52,7 +52,7 @@ async fn settlements_go_along_with_the_next_reservation() {
 #[tokio::test]
 async fn tracks_go_where_they_belong() {
     let edge = Edge::start().await;
-    let wish = |mode: &str| json!({"mode": mode, "id": AUDIENCE});
+    let update = |mode: &str| json!({"mode": mode, "id": AUDIENCE});
     let track = |user: &str| json!({"user_id": user, "event": "e", "message_id": user});
     let with = |user: &str, key: &str, value: serde_json::Value| {
         let mut event = track(user);
@@ -62,8 +62,8 @@ async fn tracks_go_where_they_belong() {
     let events = json!([
         track("plain"),
         with("traits", "traits", json!({"a": 1})),
-        with("adds", "audience", wish("add")),
-        with("removes", "audience", wish("remove")),
+        with("adds", "audience", update("add")),
+        with("removes", "audience", update("remove")),
         with("echo", "namespace", json!("ortto.com")),
         {"user_id": "unmapped", "event": "Unmapped"},
         {"user_id": "nameless"},
@@ -94,12 +94,12 @@ async fn tracks_go_where_they_belong() {
         ("removes", ""),
     ];
     assert_eq!(routed, expected);
-    let wished: Vec<_> = state
-        .wishes
+    let asked: Vec<_> = state
+        .updates
         .iter()
         .map(|one| utf8(&one.contact_id))
         .collect();
-    assert_eq!(wished, ["contact of adds"]);
+    assert_eq!(asked, ["contact of adds"]);
     // The nameless one is there for its sample.
     let refused: Vec<_> = state
         .mapped
@@ -175,9 +175,9 @@ async fn member_entries_without_a_time_are_still_recognised_when_they_come_again
     }
     assert_eq!(edge.settled().await, [(1, 0), (0, 0)]);
     assert_eq!(
-        edge.stub.state().wishes.len(),
+        edge.stub.state().updates.len(),
         2,
-        "a retry applies the wish again"
+        "a retry applies the update again"
     );
 }
 

@@ -101,7 +101,7 @@ async fn so_it_is_with_the_attributes_of_tracks() {
         .collect();
     let expected: Vec<_> = expected.iter().map(|(id, to)| (&**id, &**to)).collect();
     assert_eq!(stored, expected);
-    assert_eq!(state.wishes.len(), 12, "each of the six in both");
+    assert_eq!(state.updates.len(), 12, "each of the six in both");
 }
 
 #[tokio::test]

@@ -164,7 +164,7 @@ async fn what_mapping_made_of_the_traits_decides_what_becomes_of_the_event() {
     assert_eq!(made, ["i1", "i3", "i5", "t1"]);
     let no_values: Vec<_> = state.contacts.iter().map(|one| one.no_values).collect();
     assert_eq!(no_values, [true; 4]);
-    assert_eq!(state.wishes.len(), 2, "what is kept is contact-upsert's");
+    assert_eq!(state.updates.len(), 2, "what is kept is contact-upsert's");
     let plain: Vec<_> = state
         .activities
         .iter()

@@ -27,10 +27,11 @@ async fn a_late_retry_of_an_update_without_a_time_keeps_the_time_of_its_first_tr
     }
     let state = edge.stub.state();
     let times: Vec<_> = state
-        .wishes
+        .updates
         .iter()
-        .map(|wish| {
-            wish.wish_time
+        .map(|update| {
+            update
+                .update_time
                 .map(|time| (time.seconds, time.nanos))
                 .unwrap()
         })
@@ -57,17 +58,17 @@ async fn of_events_without_a_time_the_later_in_a_batch_is_later() {
         let time = time.unwrap();
         time.seconds * 1_000_000 + i64::from(time.nanos / 1_000)
     };
-    let wished: Vec<i64> = state
-        .wishes
+    let asked: Vec<i64> = state
+        .updates
         .iter()
-        .map(|one| micros(one.wish_time))
+        .map(|one| micros(one.update_time))
         .collect();
     let stored: Vec<i64> = state
         .contacts
         .iter()
         .map(|one| micros(one.event_time))
         .collect();
-    assert_eq!(wished, stored);
+    assert_eq!(asked, stored);
     assert_eq!(stored, [stored[0], stored[0] + 1, stored[0] + 2]);
     assert!(state.contacts.iter().all(|one| one.undated));
     let update = state.contacts[1].membership_update.as_ref().unwrap();

@@ -54,7 +54,7 @@ pub struct State {
     pub receipts: HashMap<Vec<u8>, Option<Timestamp>>,
     pub contacts: Vec<ContactEvent>,
     pub activities: Vec<activity::ActivityEvent>,
-    pub wishes: Vec<audience::Wish>,
+    pub updates: Vec<audience::MembershipUpdate>,
     pub mapped: Vec<Event>,
     /// The requests that mapping and quota got.
     pub map_requests: Vec<MapEventsRequest>,
@@ -90,7 +90,7 @@ impl Stub {
             receipts: HashMap::new(),
             contacts: Vec::new(),
             activities: Vec::new(),
-            wishes: Vec::new(),
+            updates: Vec::new(),
             mapped: Vec::new(),
             map_requests: Vec::new(),
             map_sizes: Vec::new(),

@@ -40,13 +40,13 @@ pub fn batch(request: RecordActivitiesRequest, range: Range) -> Result<Batch, St
     }
     let mut routes: Vec<(Identifier, usize)> = Vec::with_capacity(asked);
     let mut events = Vec::with_capacity(asked);
-    let mut places = Vec::with_capacity(asked);
-    for (place, message) in request.events.into_iter().enumerate() {
+    let mut indices = Vec::with_capacity(asked);
+    for (index, message) in request.events.into_iter().enumerate() {
         match event(message, range) {
             Ok((event, identifier)) => {
                 routes.extend(identifier.map(|identifier| (identifier, events.len())));
                 events.push(event);
-                places.push(place);
+                indices.push(index);
             }
             Err(Wrong::Value) => {}
             Err(Wrong::Call(status)) => return Err(status),
@@ -58,9 +58,9 @@ pub fn batch(request: RecordActivitiesRequest, range: Range) -> Result<Batch, St
         window: day("window", &request.window)?,
         epoch: request.epoch,
         receive_time: time("receive_time", request.receive_time)?,
-        identities: number(routes, &mut events),
+        identifiers: number(routes, &mut events),
         events,
-        places,
+        indices,
         asked,
         probe_only: request.probe_only,
     })
@@ -86,14 +86,14 @@ fn route(message: &mut ActivityEvent) -> Result<Option<Identifier>, Wrong> {
 /// Sorts the identifiers, each once, and tells the events which one is theirs.
 fn number(mut routes: Vec<(Identifier, usize)>, events: &mut [Event]) -> Vec<Identifier> {
     routes.sort_unstable();
-    let mut identities: Vec<Identifier> = Vec::with_capacity(routes.len());
+    let mut identifiers: Vec<Identifier> = Vec::with_capacity(routes.len());
     for (identifier, at) in routes {
-        if identities.last() != Some(&identifier) {
-            identities.push(identifier);
+        if identifiers.last() != Some(&identifier) {
+            identifiers.push(identifier);
         }
-        events[at].identity = Some(identities.len() - 1);
+        events[at].identifier = Some(identifiers.len() - 1);
     }
-    identities
+    identifiers
 }
 
 /// The event, and by whom it is routed.
@@ -152,7 +152,7 @@ fn event(mut message: ActivityEvent, range: Range) -> Result<(Event, Option<Iden
         expire_day,
         earlier_days,
         contact_id,
-        identity: None,
+        identifier: None,
         funded: message.funded,
     };
     Ok((event, identifier))
@@ -205,7 +205,7 @@ mod tests {
     }
 
     #[test]
-    fn identities_are_sorted_and_each_is_there_once() {
+    fn identifiers_are_sorted_and_each_is_there_once() {
         let events = vec![
             message("u2", "a1"),
             message("", "a1"),
@@ -213,9 +213,9 @@ mod tests {
             message("u2", ""),
         ];
         let batch = batch(request(events), range()).unwrap();
-        let values: Vec<_> = batch.identities.iter().map(|one| &one.value).collect();
+        let values: Vec<_> = batch.identifiers.iter().map(|one| &one.value).collect();
         assert_eq!(values, ["a1", "u1", "u2"]);
-        let routes: Vec<_> = batch.events.iter().map(|event| event.identity).collect();
+        let routes: Vec<_> = batch.events.iter().map(|event| event.identifier).collect();
         assert_eq!(routes, [Some(2), Some(0), Some(1), Some(2)]);
     }
 
@@ -258,8 +258,8 @@ mod tests {
             change(&mut event);
             let events = vec![message("u", ""), event, message("v", "")];
             let batch = batch(request(events), range()).unwrap();
-            assert_eq!((batch.asked, batch.places), (3, vec![0, 2]), "{number}");
-            let routes: Vec<_> = batch.events.iter().map(|event| event.identity).collect();
+            assert_eq!((batch.asked, batch.indices), (3, vec![0, 2]), "{number}");
+            let routes: Vec<_> = batch.events.iter().map(|event| event.identifier).collect();
             assert_eq!(routes, [Some(0), Some(1)], "{number}");
         }
     }
@@ -269,14 +269,14 @@ mod tests {
     }
 
     #[test]
-    fn a_part_of_a_batch_has_the_identities_of_its_events() {
+    fn a_part_of_a_batch_has_the_identifiers_of_its_events() {
         let events = vec![message("u2", ""), message("", "a1"), message("u1", "")];
         let batch = batch(request(events), range()).unwrap();
         let part = batch.only(&[0, 2]);
-        let values: Vec<_> = part.identities.iter().map(|one| &one.value).collect();
+        let values: Vec<_> = part.identifiers.iter().map(|one| &one.value).collect();
         assert_eq!(values, ["u1", "u2"]);
-        let routes: Vec<_> = part.events.iter().map(|event| event.identity).collect();
-        assert_eq!((routes, part.places), (vec![Some(1), Some(0)], vec![0, 2]));
+        let routes: Vec<_> = part.events.iter().map(|event| event.identifier).collect();
+        assert_eq!((routes, part.indices), (vec![Some(1), Some(0)], vec![0, 2]));
         assert_eq!(part.asked, 3);
     }
 

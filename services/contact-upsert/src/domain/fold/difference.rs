@@ -5,7 +5,7 @@ use weir_ids::ContactId;
 use super::links::Link;
 use super::{Receipt, State};
 use crate::domain::changes::{Changes, ContactRow, LinkGone, LinkRow};
-use crate::domain::key::is_merge_key;
+use crate::domain::key::is_unique_key;
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     pub(super) fn into_changes(mut self) -> Changes<'a> {
@@ -48,7 +48,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                 has_user_id: contact.has_user_id,
                 fields: contact.fields_json(),
                 registers: contact.registers_json(),
-                redirect_to: contact.joined_into.map(|slot| self.contacts[slot].id),
+                redirect_to: contact.merged_into.map(|slot| self.contacts[slot].id),
             };
             if !contact.stored {
                 changes.contacts_new.push(row());
@@ -67,11 +67,11 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             more_keys,
             contacts,
             links,
-            joins,
+            merges,
             ..
         } = self;
-        let joins = joins.into_iter();
-        changes.joins = joins.map(|join| join.of(&contacts)).collect();
+        let merges = merges.into_iter();
+        changes.merges = merges.map(|merge| merge.of(&contacts)).collect();
         // By key but for the few that no event named.
         let keys = keys.iter().chain(&more_keys);
         for (key, link) in keys.zip(links) {
@@ -109,9 +109,9 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                 }
                 (Some(stored), Some((contact, stamp))) if stored.contact != contact => {
                     changes.links_moved.push(LinkRow {
-                        // The value of a merge key that another contact had before is linked
-                        // anew; an id that moves with a join stays linked all the time.
-                        linked_micros: (!is_merge_key(key.kind)).then_some(stored.linked_micros),
+                        // The value of a unique identifier that another contact had before is
+                        // linked anew; an id that moves with a merge stays linked all the time.
+                        linked_micros: (!is_unique_key(key.kind)).then_some(stored.linked_micros),
                         version: stored.version + 1,
                         key: key.clone(),
                         contact,

@@ -5,7 +5,7 @@ use weir_reasons::Reason;
 
 use super::{EventFacts, IgnoredField, MergeStrategy, State};
 use crate::domain::contact::{Place, Register};
-use crate::domain::event::{KeyId, MergeKey};
+use crate::domain::event::{KeyId, UniqueKey};
 use crate::domain::key::why_no_key;
 use crate::domain::members::same;
 
@@ -105,7 +105,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         facts: &EventFacts<'a>,
         (field, json): (&str, &str),
     ) -> Option<Reason> {
-        let Some(key) = self.merge_key(facts, field) else {
+        let Some(key) = self.unique_key(facts, field) else {
             return Some(why_no_key(json));
         };
         match self.linked(key) {
@@ -120,9 +120,14 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     }
 
     /// What the event's value of a unique identifier is found by.
-    fn merge_key(&self, facts: &EventFacts<'a>, field: &str) -> Option<KeyId> {
-        let named = |merge: &&MergeKey| self.settings.unique_identifiers[merge.position] == field;
-        facts.merge_keys.iter().find(named).map(|merge| merge.key)
+    fn unique_key(&self, facts: &EventFacts<'a>, field: &str) -> Option<KeyId> {
+        let named =
+            |unique: &&UniqueKey| self.settings.unique_identifiers[unique.position] == field;
+        facts
+            .unique_keys
+            .iter()
+            .find(named)
+            .map(|unique| unique.key)
     }
 
     /// Writes the event's fields, as they are planned.
@@ -161,7 +166,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         ignored
     }
 
-    /// A merge key stands with its current value only.
+    /// A unique identifier stands with its current value only.
     fn relink(
         &mut self,
         slot: usize,
@@ -171,7 +176,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     ) {
         let gone = before.and_then(|json| self.settings.key(field, json));
         let gone = gone.map(|key| self.key_id(key));
-        let come = self.merge_key(facts, field);
+        let come = self.unique_key(facts, field);
         if gone == come {
             return;
         }

@@ -39,8 +39,8 @@ impl Link<'_> {
         self.now.as_ref().map(|to| to.contact)
     }
 
-    /// That of a merge key which is a contact's current value and was not loaded: that it has
-    /// a row follows from the contact's having one.
+    /// That of a unique identifier which is a contact's current value and was not loaded: that it
+    /// has a row follows from the contact's having one.
     pub fn of_current_key(contact: &Contact<'_>, slot: usize) -> Self {
         Self {
             stored: StoredAs::by(contact),
@@ -54,7 +54,7 @@ impl Link<'_> {
 }
 
 impl StoredAs {
-    /// How the row of a contact's merge key that was not loaded stands.
+    /// How the row of a contact's unique identifier that was not loaded stands.
     pub fn by(contact: &Contact<'_>) -> Option<Self> {
         contact.stored.then_some(Self {
             contact: contact.id,
@@ -138,7 +138,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         ids.any(|key| self.linked(key).is_none())
     }
 
-    /// A merge key that is no longer its contact's current value is nobody's.
+    /// A unique identifier that is no longer its contact's current value is nobody's.
     pub(super) fn unlink(&mut self, slot: usize, key: KeyId) {
         let stored = StoredAs::by(&self.contacts[slot]);
         let link = self.links[key.0].get_or_insert_with(|| Link {

@@ -4,7 +4,7 @@ use weir_ids::ContactId;
 
 use super::{EventFacts, KeyStrategy, Mode, State};
 use crate::domain::contact::{Contact, Register};
-use crate::domain::event::MergeKey;
+use crate::domain::event::UniqueKey;
 use crate::domain::key::Key;
 
 /// The contacts that an event matches.
@@ -13,7 +13,7 @@ pub(super) struct Matches<'a> {
     /// The first match: the event's contact.
     pub target: Option<usize>,
     /// Other matches that are to be merged into it, in this order.
-    pub joined: Vec<usize>,
+    pub others: Vec<usize>,
     /// Some other match stays what it is.
     pub left_out: bool,
     /// What the target's unique identifiers are once those others are merged; empty as long
@@ -23,22 +23,22 @@ pub(super) struct Matches<'a> {
 
 impl Matches<'_> {
     fn has(&self, slot: usize) -> bool {
-        self.target == Some(slot) || self.joined.contains(&slot)
+        self.target == Some(slot) || self.others.contains(&slot)
     }
 }
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
-    /// Looks the event's identifiers up: user id, merge keys in order, anonymous id.
+    /// Looks the event's identifiers up: user id, unique identifiers in order, anonymous id.
     pub(super) fn matches(&self, facts: &EventFacts<'a>) -> Matches<'a> {
         let mut matches = Matches::default();
         if let Some(key) = facts.user {
             matches.target = self.linked(key).map(|to| to.contact);
         }
-        for merge in &facts.merge_keys {
-            if let Some(to) = self.linked(merge.key)
+        for unique in &facts.unique_keys {
+            if let Some(to) = self.linked(unique.key)
                 && !matches.has(to.contact)
-                && self.key_counts(merge.position, to.contact)
-                && !self.loses(&matches, facts, merge)
+                && self.key_counts(unique.position, to.contact)
+                && !self.loses(&matches, facts, unique)
             {
                 let may_merge = !self.contacts[to.contact].has_user_id;
                 self.found(&mut matches, to.contact, may_merge);
@@ -51,7 +51,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             self.found_by_anonymous(&mut matches, facts, to.contact);
         }
         if facts.event.mode == Mode::Find {
-            matches.joined.clear();
+            matches.others.clear();
         }
         matches
     }
@@ -68,13 +68,13 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
 
     /// Whether the contact that was found already has a newer word on the field, which is
     /// another than the event's: then the event says nothing of who has its value now.
-    fn loses(&self, matches: &Matches<'a>, facts: &EventFacts<'a>, merge: &MergeKey) -> bool {
-        let (field, value) = facts.fields[merge.field];
+    fn loses(&self, matches: &Matches<'a>, facts: &EventFacts<'a>, unique: &UniqueKey) -> bool {
+        let (field, value) = facts.fields[unique.field];
         let register = matches.target.and_then(|target| {
             if matches.merged.is_empty() {
-                self.contacts[target].register_near(field, merge.field)
+                self.contacts[target].register_near(field, unique.field)
             } else {
-                matches.merged[merge.position].as_ref()
+                matches.merged[unique.position].as_ref()
             }
         });
         register.is_some_and(|register| register.covers(&facts.stamp, value))
@@ -99,10 +99,10 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
 
     /// Whether the event brings another value of a unique identifier than the contact has.
     fn contradicts_event(&self, contact: &Contact<'a>, facts: &EventFacts<'a>) -> bool {
-        facts.merge_keys.iter().any(|merge| {
-            let field = &self.settings.unique_identifiers[merge.position];
+        facts.unique_keys.iter().any(|unique| {
+            let field = &self.settings.unique_identifiers[unique.position];
             let theirs = self.key_of(field, contact.value(field));
-            theirs.is_some_and(|theirs| theirs != *self.key(merge.key))
+            theirs.is_some_and(|theirs| theirs != *self.key(unique.key))
         })
     }
 
@@ -153,6 +153,6 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                     .or(ours)
             })
             .collect();
-        matches.joined.push(slot);
+        matches.others.push(slot);
     }
 }

@@ -1,7 +1,7 @@
 //! What is known of a batch's events before they are folded, loaded in as few steps as it takes.
 //!
-//! Most events name a user, and bring nothing of theirs that is new: then a merge key is its
-//! contact's current value, which says all that its row would. So such keys are looked up in
+//! Most events name a user, and bring nothing of theirs that is new: then a unique identifier is
+//! its contact's current value, which says all that its row would. So such keys are looked up in
 //! a second step, and only those that the contacts of the first one did not answer.
 
 use std::collections::{HashMap, HashSet};
@@ -11,14 +11,14 @@ use weir_ids::ContactId;
 use super::links::{Link, LinkedTo, StoredAs};
 use super::{NOBODY, Receipt, Stamp, Unreadable, Unusable, is_current};
 use crate::domain::contact::{Contact, StoredContact};
-use crate::domain::event::{EventFacts, Facts, KeyId, MergeKey};
-use crate::domain::key::is_merge_key;
+use crate::domain::event::{EventFacts, Facts, KeyId, UniqueKey};
+use crate::domain::key::is_unique_key;
 use crate::domain::members::Members;
 
 /// How careful a load has to be: each attempt at a batch more than the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Care {
-    /// Leave merge keys of known users for later.
+    /// Leave unique identifiers of known users for later.
     InSteps,
     /// Everything at once, so that all contacts are locked in order.
     AtOnce,
@@ -74,7 +74,7 @@ impl<'a> Snapshot<'a> {
         for event in &self.facts.events {
             let waits = self.care == Care::InSteps && event.user.is_some();
             for key in event.keys() {
-                let is_field = is_merge_key(self.facts.keys[key.0].kind);
+                let is_field = is_unique_key(self.facts.keys[key.0].kind);
                 self.asked[key.0] |= !(waits && is_field);
             }
         }
@@ -163,10 +163,10 @@ impl<'a> Snapshot<'a> {
             let owner = event
                 .user
                 .and_then(|key| self.links[key.0].as_ref()?.slot());
-            for merge in &event.merge_keys {
-                let id = merge.key.0;
+            for unique in &event.unique_keys {
+                let id = unique.key.0;
                 if let (Some(slot), false) = (owner, self.asked[id])
-                    && self.is_current(slot, event, merge)
+                    && self.is_current(slot, event, unique)
                 {
                     self.links[id] = Some(Link::of_current_key(&self.contacts[slot], slot));
                     self.asked[id] = true;
@@ -180,12 +180,12 @@ impl<'a> Snapshot<'a> {
 
     /// As the function of that name; where contact and event write the value alike, its key
     /// is the same as well.
-    fn is_current(&self, slot: usize, event: &EventFacts<'_>, merge: &MergeKey) -> bool {
+    fn is_current(&self, slot: usize, event: &EventFacts<'_>, unique: &UniqueKey) -> bool {
         let contact = &self.contacts[slot];
-        let (field, value) = event.fields[merge.field];
-        let register = contact.register_near(field, merge.field);
+        let (field, value) = event.fields[unique.field];
+        let register = contact.register_near(field, unique.field);
         register.is_some_and(|register| register.value == value)
-            || is_current(self.facts.settings, contact, &self.facts.keys[merge.key.0])
+            || is_current(self.facts.settings, contact, &self.facts.keys[unique.key.0])
     }
 
     fn keys_where(&self, wanted: impl Fn(bool) -> bool) -> Vec<KeyId> {

@@ -213,11 +213,11 @@ pub(super) const TAKE_KEPT: &str = "
     RETURNING audience_id, update_time, message_id, keep_until";
 
 pub(super) const INSERT_JOINS: &str = "
-    INSERT INTO joins (account_id, joined_id, survivor_id, join_time, identifiers)
-    SELECT a.account_id, u.joined_id, u.survivor_id, $5, u.identifiers::json
+    INSERT INTO merges (account_id, merged_id, survivor_id, merge_time, identifiers)
+    SELECT a.account_id, u.merged_id, u.survivor_id, $5, u.identifiers::json
     FROM accounts a
     CROSS JOIN unnest($2::uuid[], $3::uuid[], $4::text[])
-               AS u (joined_id, survivor_id, identifiers)
+               AS u (merged_id, survivor_id, identifiers)
     WHERE a.account_id = $1";
 
 pub(super) const INSERT_USAGE: &str = "

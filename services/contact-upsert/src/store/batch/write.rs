@@ -55,8 +55,8 @@ impl BatchTransaction<'_> {
         if !changes.kept.is_empty() {
             writes.push(Box::pin(self.keep_removes(changes)));
         }
-        if !changes.joins.is_empty() {
-            writes.push(Box::pin(self.insert_joins(changes)));
+        if !changes.merges.is_empty() {
+            writes.push(Box::pin(self.insert_merges(changes)));
         }
         if let Some(message) = message {
             writes.push(Box::pin(self.insert_message(message)));
@@ -89,7 +89,7 @@ impl BatchTransaction<'_> {
             (!changes.links_signed.is_empty(), sql::SIGN_LINKS),
             (!changes.receipts.is_empty(), receipts_sql(changes)),
             (!changes.kept.is_empty(), sql::KEEP_REMOVES),
-            (!changes.joins.is_empty(), sql::INSERT_JOINS),
+            (!changes.merges.is_empty(), sql::INSERT_JOINS),
             (message.is_some(), sql::INSERT_MESSAGE),
         ] {
             if needed {
@@ -294,14 +294,18 @@ impl BatchTransaction<'_> {
         }
     }
 
-    async fn insert_joins(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
-        let joined: Vec<Uuid> = changes.joins.iter().map(|join| join.joined.0).collect();
-        let survivors: Vec<Uuid> = changes.joins.iter().map(|join| join.survivor.0).collect();
-        let identifiers: Vec<String> = changes
-            .joins
+    async fn insert_merges(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
+        let merged: Vec<Uuid> = changes.merges.iter().map(|merge| merge.merged.0).collect();
+        let survivors: Vec<Uuid> = changes
+            .merges
             .iter()
-            .map(|join| {
-                let keys: Vec<(&str, &str)> = join
+            .map(|merge| merge.survivor.0)
+            .collect();
+        let identifiers: Vec<String> = changes
+            .merges
+            .iter()
+            .map(|merge| {
+                let keys: Vec<(&str, &str)> = merge
                     .identifiers
                     .iter()
                     .map(|key| (key.kind, &*key.value))
@@ -312,13 +316,13 @@ impl BatchTransaction<'_> {
         let insert = self.transaction.prepare_cached(sql::INSERT_JOINS).await?;
         let parameters = &[
             &self.batch.account.0 as _,
-            &joined as _,
+            &merged as _,
             &survivors as _,
             &identifiers as _,
             &self.now as _,
         ];
         let inserted = self.transaction.execute(&insert, parameters).await?;
-        self.expect(inserted, joined.len())
+        self.expect(inserted, merged.len())
     }
 
     pub(super) async fn insert_message(&self, message: &OutboxRow) -> Result<(), NotStored> {

@@ -15,7 +15,7 @@ use weir_reasons::Reason;
 use weir_rpc::PrefixedMessage;
 
 use super::*;
-use crate::domain::envelope::{Envelope, Refusal, Wish};
+use crate::domain::envelope::{Envelope, MembershipUpdate, Refusal};
 use crate::domain::stages::MappedActivity;
 
 /// What `write` wrote, read as a generated message.
@@ -46,14 +46,14 @@ fn plain_span(range: Option<&Range<usize>>) -> Option<mapping::Span> {
     })
 }
 
-fn update(wish: &Wish) -> contact::MembershipUpdate {
-    let mode = match wish.mode {
-        WishMode::Add => contact::MembershipMode::Add,
-        WishMode::Remove => contact::MembershipMode::Remove,
+fn as_generated(update: &MembershipUpdate) -> contact::MembershipUpdate {
+    let mode = match update.mode {
+        MembershipUpdateMode::Add => contact::MembershipMode::Add,
+        MembershipUpdateMode::Remove => contact::MembershipMode::Remove,
     };
     contact::MembershipUpdate {
         mode: mode.into(),
-        audience_id: wish.audience_id.to_string(),
+        audience_id: update.audience_id.to_string(),
     }
 }
 
@@ -71,7 +71,7 @@ prop_compose! {
         micros: i64,
         dated: bool,
         is_nameless: bool,
-        wish in prop::option::of(("[a-f0-9]{0,36}", any::<bool>())),
+        update in prop::option::of(("[a-f0-9]{0,36}", any::<bool>())),
         spans in (a_span(), a_span(), a_span()),
         ip in prop::option::of(any::<u32>().prop_map(Ipv4Addr::from)),
         key: [u8; 16],
@@ -87,8 +87,8 @@ prop_compose! {
             timestamp: None,
             message_id,
             is_nameless,
-            wish: wish.map(|(audience_id, add)| Wish {
-                mode: if add { WishMode::Add } else { WishMode::Remove },
+            update: update.map(|(audience_id, add)| MembershipUpdate {
+                mode: if add { MembershipUpdateMode::Add } else { MembershipUpdateMode::Remove },
                 audience_id: audience_id.into(),
             }),
             key: TimedKey(Uuid::from_bytes(key)),
@@ -197,7 +197,7 @@ proptest! {
                 fields_json: fields_json.clone().into(),
                 event_time: Some(timestamp(envelope.micros)),
                 message_id: envelope.message_id.clone().into_bytes(),
-                membership_update: envelope.wish.as_ref().map(update),
+                membership_update: envelope.update.as_ref().map(as_generated),
                 undated: !envelope.dated,
                 no_values,
                 never_creates,
@@ -255,29 +255,29 @@ proptest! {
     }
 
     #[test]
-    fn wishes_are_as_generated(
+    fn updates_are_as_generated(
         envelope in an_envelope(),
         texts in prop::array::uniform2("[a-f0-9-]{0,36}"),
         micros: i64,
     ) {
         let [contact_id, audience_id] = texts;
         for (mode, plain_mode) in [
-            (WishMode::Add, audience::WishMode::Add),
-            (WishMode::Remove, audience::WishMode::Remove),
+            (MembershipUpdateMode::Add, audience::MembershipUpdateMode::Add),
+            (MembershipUpdateMode::Remove, audience::MembershipUpdateMode::Remove),
         ] {
-            let to_apply = WishToApply {
+            let to_apply = UpdateToApply {
                 envelope: &envelope,
                 micros,
                 mode,
                 audience_id: &audience_id,
                 contact_id: &contact_id,
             };
-            let read: audience::Wish = read(|wire| wish(wire, &to_apply));
-            let plain = audience::Wish {
+            let read: audience::MembershipUpdate = read(|wire| update(wire, &to_apply));
+            let plain = audience::MembershipUpdate {
                 contact_id: contact_id.clone().into(),
                 audience_id: audience_id.clone().into(),
                 mode: plain_mode.into(),
-                wish_time: Some(timestamp(micros)),
+                update_time: Some(timestamp(micros)),
                 message_id: envelope.message_id.clone().into_bytes(),
             };
             prop_assert_eq!(read, plain);
@@ -287,16 +287,20 @@ proptest! {
 
 #[test]
 fn what_is_written_goes_behind_the_head() {
-    let head = audience::ApplyWishesRequest {
+    let head = audience::ApplyMembershipUpdatesRequest {
         account_id: "a".to_owned(),
-        wishes: Vec::new(),
+        updates: Vec::new(),
     };
     let mut wire = Wire::after(&head, 0);
     for id in ["x", ""] {
         wire.message(2, |wire| wire.text(1, id));
     }
-    let read: audience::ApplyWishesRequest = message_in(&pieces(wire.finish()));
-    let ids: Vec<_> = read.wishes.iter().map(|wish| &*wish.contact_id).collect();
+    let read: audience::ApplyMembershipUpdatesRequest = message_in(&pieces(wire.finish()));
+    let ids: Vec<_> = read
+        .updates
+        .iter()
+        .map(|update| &*update.contact_id)
+        .collect();
     assert_eq!((&*read.account_id, ids), ("a", vec![&b"x"[..], b""]));
 }
 
@@ -319,17 +323,17 @@ fn the_last_field_is_part_of_the_message_and_not_copied() {
 fn a_wrong_guess_of_a_length_changes_nothing() {
     for length in [0, 1, 127, 128, 16_383, 16_384, 70_000] {
         let id = "x".repeat(length);
-        let head = audience::ApplyWishesRequest::default();
+        let head = audience::ApplyMembershipUpdatesRequest::default();
         let mut wire = Wire::after(&head, 0);
         for guess in [0, 127, 128, 16_384, 1 << 30] {
             wire.message_of_about(2, guess, |wire| wire.text(1, &id));
         }
-        let wish = audience::Wish {
+        let update = audience::MembershipUpdate {
             contact_id: id.into(),
             ..Default::default()
         };
-        let plain = audience::ApplyWishesRequest {
-            wishes: vec![wish; 5],
+        let plain = audience::ApplyMembershipUpdatesRequest {
+            updates: vec![update; 5],
             ..head
         };
         let written = pieces(wire.finish()).concat();

@@ -9,7 +9,9 @@ use weir_reasons::Reason;
 use weir_values::{has_invisible_inside, is_blank, means_nobody, trimmed_invisible};
 
 use super::members::{Members, Slot};
-use super::{Envelope, Kind, Reader, Reading, Refusal, SHOWN, Wish, WishMode};
+use super::{
+    Envelope, Kind, MembershipUpdate, MembershipUpdateMode, Reader, Reading, Refusal, SHOWN,
+};
 use crate::domain::text::{cut, longer_than, scalar, unescaped};
 use crate::domain::{json, time};
 
@@ -97,8 +99,8 @@ impl<'a> Event<'a> {
             Kind::Member => None,
             Kind::Identify | Kind::Track => self.time(reader.arrival)?,
         };
-        let wish = self.wish()?;
-        if reader.kind == Kind::Member && wish.is_none() {
+        let update = self.update()?;
+        if reader.kind == Kind::Member && update.is_none() {
             let reason = "missing; send {\"mode\": \"add\" or \"remove\", \"id\": …}";
             let slot = &self.members.audience;
             return Err(self.refusal(Reason::AudienceInvalid, "audience", reason, slot));
@@ -116,7 +118,7 @@ impl<'a> Event<'a> {
             dated: own_time.is_some(),
             message_id,
             is_nameless,
-            wish,
+            update,
             event_name,
             traits: self.object(Reason::TraitsNotAnObject, "traits", &members.traits)?,
             properties: self.object(
@@ -341,8 +343,9 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// `{mode, id}`; both absent is no wish, as the client sends it where there is no audience.
-    fn wish(&self) -> Result<Option<Wish>, Refusal> {
+    /// `{mode, id}`; both absent is no membership update, as the client sends it where there is no
+    /// audience.
+    fn update(&self) -> Result<Option<MembershipUpdate>, Refusal> {
         let slot = &self.members.audience;
         let Some(span) = self.object(Reason::AudienceInvalid, "audience", slot)? else {
             return Ok(None);
@@ -367,8 +370,8 @@ impl<'a> Event<'a> {
             return Ok(None);
         }
         let mode = match wanted.and_then(scalar).as_deref() {
-            Some("add") => WishMode::Add,
-            Some("remove") => WishMode::Remove,
+            Some("add") => MembershipUpdateMode::Add,
+            Some("remove") => MembershipUpdateMode::Remove,
             _ => {
                 let reason = "must be add or remove";
                 let code = Reason::AudienceModeInvalid;
@@ -379,7 +382,7 @@ impl<'a> Event<'a> {
             let reason = "missing; send the id of an audience";
             self.refusal(Reason::AudienceInvalid, "audience.id", reason, &id)
         })?;
-        Ok(Some(Wish { mode, audience_id }))
+        Ok(Some(MembershipUpdate { mode, audience_id }))
     }
 
     fn is_echo(&self, own_namespaces: &[String]) -> bool {

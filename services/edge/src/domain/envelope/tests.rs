@@ -46,7 +46,7 @@ fn the_documentations_identify_is_read() {
         (ARRIVAL, true, "3e9a")
     );
     assert_eq!(
-        (read.ip, read.wish, read.properties),
+        (read.ip, read.update, read.properties),
         (Some(Ipv4Addr::new(10, 0, 0, 1)), None, None)
     );
 }
@@ -132,7 +132,7 @@ fn what_php_writes_for_an_empty_object_is_one() {
         r#"{"user_id":"a","event":"e","traits":[],"properties":[ ],"audience":[],"location":[]}"#;
     let read = event(Kind::Track, raw);
     assert_eq!((read.traits, read.properties), (None, None));
-    assert_eq!((read.wish, read.location), (None, None));
+    assert_eq!((read.update, read.location), (None, None));
     for (key, code) in [
         ("traits", Reason::TraitsNotAnObject),
         ("properties", Reason::PropertiesNotAnObject),
@@ -318,29 +318,29 @@ fn a_refused_event_is_still_known_by_its_message_and_name() {
 }
 
 #[test]
-fn wishes_are_read() {
-    let wish = |audience: &str| {
+fn updates_are_read() {
+    let update = |audience: &str| {
         event(
             Kind::Identify,
             &format!(r#"{{"user_id":"a","audience":{audience}}}"#),
         )
-        .wish
+        .update
     };
     for none in ["null", "{}", r#"{"mode":null,"id":null}"#] {
-        assert_eq!(wish(none), None, "{none}");
+        assert_eq!(update(none), None, "{none}");
     }
-    let expected = Wish {
-        mode: WishMode::Remove,
+    let expected = MembershipUpdate {
+        mode: MembershipUpdateMode::Remove,
         audience_id: "x".into(),
     };
     assert_eq!(
-        wish(r#"{"id":"y","mode":"remove","id":"x"}"#),
+        update(r#"{"id":"y","mode":"remove","id":"x"}"#),
         Some(expected)
     );
 }
 
 #[test]
-fn member_entries_need_a_wish_and_have_no_time() {
+fn member_entries_need_a_membership_update_and_have_no_time() {
     let raw = r#"{"user_id":"a","timestamp":"soon","audience":{"mode":"add","id":"x"}}"#;
     let read = event(Kind::Member, raw);
     assert_eq!((read.micros, read.dated), (ARRIVAL, false));

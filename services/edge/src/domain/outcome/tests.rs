@@ -77,9 +77,9 @@ fn an_identify_of_which_nothing_is_left_is_422_unless_it_has_an_update() {
     progress.traits = Traits::AllIgnored;
     assert!(!progress.wants_contact());
     assert_eq!(said(&progress), (422, Some(Reason::NothingValid)));
-    progress.wish = Some(WishMode::Add);
+    progress.update = Some(MembershipUpdateMode::Add);
     assert!(progress.wants_contact());
-    progress.wish = Some(WishMode::Remove);
+    progress.update = Some(MembershipUpdateMode::Remove);
     progress.contact = Some(ContactSaid::Kept);
     assert_eq!(said(&progress), (200, None));
 }
@@ -180,7 +180,7 @@ fn nulls_clear_what_is_there_and_need_nobody() {
         progress.contact = Some(contact);
         assert_eq!(status(&progress), 200, "{contact:?}");
     }
-    progress.wish = Some(WishMode::Remove);
+    progress.update = Some(MembershipUpdateMode::Remove);
     assert!(
         !progress.only_removes(),
         "somebody's field is to be cleared"
@@ -196,34 +196,34 @@ fn a_null_beside_ignored_traits_clears_what_is_there_and_is_nothing_to_nobody() 
     let partial = (206, Some(Reason::ContactNothingValid));
     let ok = (200, None);
     let (identify, track) = (Kind::Identify, Kind::Track);
-    for (kind, wish, contact, expected) in [
+    for (kind, update, contact, expected) in [
         (identify, None, NotFound, nothing_valid),
         (Kind::Member, None, NotFound, nothing_valid),
         (identify, None, Stored, ok),
-        (identify, Some(WishMode::Add), Stored, ok),
-        (identify, Some(WishMode::Remove), Kept, ok),
+        (identify, Some(MembershipUpdateMode::Add), Stored, ok),
+        (identify, Some(MembershipUpdateMode::Remove), Kept, ok),
         (track, None, NotFound, partial),
         (track, None, Stored, ok),
-        (track, Some(WishMode::Add), Stored, ok),
-        (track, Some(WishMode::Remove), Kept, ok),
+        (track, Some(MembershipUpdateMode::Add), Stored, ok),
+        (track, Some(MembershipUpdateMode::Remove), Kept, ok),
     ] {
         let mut progress = mapped(kind);
         progress.traits = Traits::ClearsRestIgnored;
-        progress.wish = wish;
+        progress.update = update;
         progress.contact = Some(contact);
-        progress.applied = wish.map(|_| WishSaid::Applied);
+        progress.applied = update.map(|_| UpdateSaid::Applied);
         progress.activity = Some(ActivitySaid::Stored);
         assert!(progress.wants_contact() && !progress.only_removes());
-        let never = kind != Kind::Track && wish.is_none();
-        assert_eq!(progress.never_creates(), never, "{kind:?} {wish:?}");
-        assert_eq!(said(&progress), expected, "{kind:?} {wish:?} {contact:?}");
+        let never = kind != Kind::Track && update.is_none();
+        assert_eq!(progress.never_creates(), never, "{kind:?} {update:?}");
+        assert_eq!(said(&progress), expected, "{kind:?} {update:?} {contact:?}");
     }
 }
 
 #[test]
 fn a_removal_is_never_lost_and_never_needs_somebody() {
     let mut progress = mapped(Kind::Track);
-    progress.wish = Some(WishMode::Remove);
+    progress.update = Some(MembershipUpdateMode::Remove);
     progress.activity = Some(ActivitySaid::Stored);
     for contact in [ContactSaid::NotFound, ContactSaid::Kept] {
         progress.contact = Some(contact);
@@ -235,13 +235,13 @@ fn a_removal_is_never_lost_and_never_needs_somebody() {
     assert_eq!(
         status(&progress),
         500,
-        "nobody said that the wish was applied"
+        "nobody said that the update was applied"
     );
-    progress.applied = Some(WishSaid::HeldBack);
+    progress.applied = Some(UpdateSaid::HeldBack);
     assert_eq!(status(&progress), 200);
-    progress.applied = Some(WishSaid::Failed);
+    progress.applied = Some(UpdateSaid::Failed);
     assert_eq!(said(&progress), (500, Some(Reason::AudiencesAway)));
-    progress.applied = Some(WishSaid::Unstorable);
+    progress.applied = Some(UpdateSaid::Unstorable);
     assert_eq!(said(&progress), (400, Some(Reason::Unstorable)));
 }
 
@@ -279,7 +279,7 @@ fn no_limit_is_said_to_be_reached_while_batches_under_way_hold_the_units() {
 
 #[test]
 fn an_echo_is_refused_for_its_own_faults_alone() {
-    let mut echo = Progress::new(Kind::Track, Start::Echo, Some(WishMode::Add));
+    let mut echo = Progress::new(Kind::Track, Start::Echo, Some(MembershipUpdateMode::Add));
     for (audience, status) in [
         (None, 200),
         (Some(AudienceSaid::Usable), 200),
@@ -318,12 +318,12 @@ fn anything() -> impl Strategy<Value = Progress> {
         ActivitySaid::Failed,
     ];
     let applied = [
-        WishSaid::Applied,
-        WishSaid::HeldBack,
-        WishSaid::Overtaken,
-        WishSaid::UnknownAudience,
-        WishSaid::Unstorable,
-        WishSaid::Failed,
+        UpdateSaid::Applied,
+        UpdateSaid::HeldBack,
+        UpdateSaid::Overtaken,
+        UpdateSaid::UnknownAudience,
+        UpdateSaid::Unstorable,
+        UpdateSaid::Failed,
     ];
     let audience = [
         AudienceSaid::Usable,
@@ -351,7 +351,10 @@ fn anything() -> impl Strategy<Value = Progress> {
     (
         select(vec![Kind::Identify, Kind::Member, Kind::Track]),
         select(start.to_vec()),
-        of(select(vec![WishMode::Add, WishMode::Remove])),
+        of(select(vec![
+            MembershipUpdateMode::Add,
+            MembershipUpdateMode::Remove,
+        ])),
         of(select(audience.to_vec())),
         of(select(mapping.to_vec())),
         select(traits.to_vec()),
@@ -360,17 +363,19 @@ fn anything() -> impl Strategy<Value = Progress> {
         of(select(applied.to_vec())),
     )
         .prop_map(
-            |(kind, start, wish, audience, mapping, traits, contact, activity, applied)| Progress {
-                kind,
-                start,
-                wish,
-                audience,
-                mapping,
-                traits,
-                contact,
-                held_up: None,
-                activity,
-                applied,
+            |(kind, start, update, audience, mapping, traits, contact, activity, applied)| {
+                Progress {
+                    kind,
+                    start,
+                    update,
+                    audience,
+                    mapping,
+                    traits,
+                    contact,
+                    held_up: None,
+                    activity,
+                    applied,
+                }
             },
         )
 }

@@ -3,10 +3,11 @@
 use tonic::{Request, Response, Status};
 use weir_proto::audience::v1::audience_service_server::AudienceService;
 use weir_proto::audience::v1::{
-    ApplyWishesRequest, ApplyWishesResponse, Audience, AudienceCheck, CheckAudiencesRequest,
-    CheckAudiencesResponse, CreateAudienceRequest, CreateAudienceResponse, GetAudienceRequest,
-    GetAudienceResponse, JoinContactsRequest, JoinContactsResponse, ListAudiencesRequest,
-    ListAudiencesResponse, ListMembersRequest, ListMembersResponse, Origin, WishResult, WishStatus,
+    ApplyMembershipUpdatesRequest, ApplyMembershipUpdatesResponse, Audience, AudienceCheck,
+    CheckAudiencesRequest, CheckAudiencesResponse, CreateAudienceRequest, CreateAudienceResponse,
+    GetAudienceRequest, GetAudienceResponse, ListAudiencesRequest, ListAudiencesResponse,
+    ListMembersRequest, ListMembersResponse, MembershipUpdateResult, MembershipUpdateStatus,
+    MergeContactsRequest, MergeContactsResponse, Origin,
 };
 
 use super::{AUDIENCE, FOREIGN_AUDIENCE, Stub, utf8};
@@ -81,28 +82,28 @@ impl AudienceService for Stub {
         .await
     }
 
-    async fn apply_wishes(
+    async fn apply_membership_updates(
         &self,
-        request: Request<ApplyWishesRequest>,
-    ) -> Result<Response<ApplyWishesResponse>, Status> {
-        self.answer("apply_wishes", |state| {
-            let wishes = request.into_inner().wishes;
-            let results = wishes.iter().map(|wish| WishResult {
-                status: match utf8(&wish.contact_id) {
-                    "contact of unstorable-update" => WishStatus::Unstorable.into(),
-                    _ => WishStatus::Applied.into(),
+        request: Request<ApplyMembershipUpdatesRequest>,
+    ) -> Result<Response<ApplyMembershipUpdatesResponse>, Status> {
+        self.answer("apply_membership_updates", |state| {
+            let updates = request.into_inner().updates;
+            let results = updates.iter().map(|update| MembershipUpdateResult {
+                status: match utf8(&update.contact_id) {
+                    "contact of unstorable-update" => MembershipUpdateStatus::Unstorable.into(),
+                    _ => MembershipUpdateStatus::Applied.into(),
                 },
             });
             let results = results.collect();
-            state.wishes.extend(wishes);
-            Ok(ApplyWishesResponse { results })
+            state.updates.extend(updates);
+            Ok(ApplyMembershipUpdatesResponse { results })
         })
         .await
     }
 
     unused! {
         list_audiences(ListAudiencesRequest) -> ListAudiencesResponse;
-        join_contacts(JoinContactsRequest) -> JoinContactsResponse;
+        merge_contacts(MergeContactsRequest) -> MergeContactsResponse;
         list_members(ListMembersRequest) -> ListMembersResponse;
     }
 }

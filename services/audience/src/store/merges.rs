@@ -1,4 +1,4 @@
-//! Aliases of contacts, and what moves when contacts are joined.
+//! Aliases of contacts, and what moves when contacts are merged.
 
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -14,14 +14,14 @@ pub(super) const ALIASES: &str = "
     SELECT j.contact_id, j.survivor_id
     FROM unnest($2::uuid[]) u (id)
     CROSS JOIN LATERAL (
-        SELECT contact_id, survivor_id FROM contact_joins
+        SELECT contact_id, survivor_id FROM contact_merges
         WHERE account_id = $1 AND contact_id = u.id
         LIMIT 1
     ) j";
 
 impl Batch<'_> {
-    /// Aliases of the contacts, and of everybody else who was joined into the same
-    /// survivors: all that joining these contacts can change.
+    /// Aliases of the contacts, and of everybody else who was merged into the same
+    /// survivors: all that merging these contacts can change.
     ///
     /// # Errors
     /// Where the database fails.
@@ -34,7 +34,7 @@ impl Batch<'_> {
                      UNION
                      SELECT s.survivor_id FROM unnest($2::uuid[]) u (id)
                      CROSS JOIN LATERAL (
-                         SELECT survivor_id FROM contact_joins
+                         SELECT survivor_id FROM contact_merges
                          WHERE account_id = $1 AND contact_id = u.id
                          LIMIT 1
                      ) s
@@ -42,7 +42,7 @@ impl Batch<'_> {
                  SELECT j.contact_id, j.survivor_id
                  FROM ids
                  CROSS JOIN LATERAL (
-                     SELECT contact_id, survivor_id FROM contact_joins
+                     SELECT contact_id, survivor_id FROM contact_merges
                      WHERE account_id = $1 AND survivor_id = ids.id
                        AND survivor_id <> contact_id
                      OFFSET 0
@@ -64,7 +64,7 @@ impl Batch<'_> {
         let statement = self
             .transaction
             .prepare_cached(
-                "INSERT INTO contact_joins (account_id, contact_id, survivor_id)
+                "INSERT INTO contact_merges (account_id, contact_id, survivor_id)
                  SELECT a.account_id, u.* FROM accounts a CROSS JOIN unnest($2::uuid[], $3::uuid[]) u
                  WHERE a.account_id = $1
                  ON CONFLICT (account_id, contact_id)

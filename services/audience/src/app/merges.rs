@@ -1,4 +1,4 @@
-//! Joins of contacts (semantics 5.5).
+//! Merges of contacts (semantics 5.5).
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,34 +8,34 @@ use weir_postgres::Failure;
 use weir_rpc::Deadline;
 
 use super::sync::tomorrow;
-use super::wishes::waiting;
+use super::updates::waiting;
 use super::{App, Error, TRIES};
 use crate::store::{Entry, Key, Stored};
 
 impl App {
-    /// Takes the news that contacts are now others, and joins their memberships.
-    pub async fn join(
+    /// Takes the news that contacts are now others, and merges their memberships.
+    pub async fn merge(
         self: &Arc<Self>,
         account: AccountId,
-        joins: Vec<(ContactId, ContactId)>,
+        merges: Vec<(ContactId, ContactId)>,
         deadline: Deadline,
     ) -> Result<(), Error> {
         self.account_is_known(account, deadline).await?;
-        if joins.is_empty() {
+        if merges.is_empty() {
             return Ok(());
         }
-        let (app, joins) = (Arc::clone(self), Arc::new(joins));
+        let (app, merges) = (Arc::clone(self), Arc::new(merges));
         weir_service::persistently(deadline, TRIES, move |_| {
-            let (app, joins) = (Arc::clone(&app), Arc::clone(&joins));
-            async move { Ok(app.join_once(account, &joins).await?) }
+            let (app, merges) = (Arc::clone(&app), Arc::clone(&merges));
+            async move { Ok(app.merge_once(account, &merges).await?) }
         })
         .await
     }
 
-    async fn join_once(
+    async fn merge_once(
         &self,
         account: AccountId,
-        joins: &[(ContactId, ContactId)],
+        merges: &[(ContactId, ContactId)],
     ) -> Result<(), Failure> {
         let mut session = self.store.session().await?;
         self.store.anchor(&session, account).await?;
@@ -44,11 +44,12 @@ impl App {
             self.store.forget_anchor(account);
             return Err(Failure::Conflict);
         }
-        let named: BTreeSet<ContactId> = joins.iter().flat_map(|join| [join.0, join.1]).collect();
+        let named: BTreeSet<ContactId> =
+            merges.iter().flat_map(|merge| [merge.0, merge.1]).collect();
         let named: Vec<ContactId> = named.into_iter().collect();
         let mut aliases = batch.aliases_around(&named).await?;
-        for (joined, survivor) in joins {
-            aliases.join(*joined, *survivor);
+        for (merged, survivor) in merges {
+            aliases.merge(*merged, *survivor);
         }
         let changes: Vec<(ContactId, ContactId)> = aliases.changes().collect();
         if changes.is_empty() {
@@ -64,21 +65,21 @@ impl App {
             .copied()
             .collect();
         if !gone.is_empty() {
-            let mut joined = Stored::new();
+            let mut merged = Stored::new();
             for ((audience, contact), membership) in before {
                 let key = (audience, aliases.resolve(contact));
-                let both = match joined.remove(&key) {
-                    Some(other) => membership.join(other),
+                let both = match merged.remove(&key) {
+                    Some(other) => membership.merge(other),
                     None => membership,
                 };
-                joined.insert(key, both);
+                merged.insert(key, both);
             }
-            let joined: Vec<Entry<'_>> = joined.iter().collect();
+            let merged: Vec<Entry<'_>> = merged.iter().collect();
             batch.delete_memberships(&gone).await?;
-            batch.put_memberships(&joined).await?;
-            // What waits under a joined contact goes on waiting under the survivor.
+            batch.put_memberships(&merged).await?;
+            // What waits under a merged contact goes on waiting under the survivor.
             let due = tomorrow(self.now().date_naive());
-            batch.note_waiting(&waiting(&joined), due).await?;
+            batch.note_waiting(&waiting(&merged), due).await?;
         }
         batch.commit().await
     }

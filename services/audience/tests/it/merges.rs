@@ -1,27 +1,27 @@
 //! Contacts that turned out to be one (semantics 5.5).
 
 use uuid::Uuid;
-use weir_proto::audience::v1::WishStatus::{Applied, HeldBack, Overtaken};
+use weir_proto::audience::v1::MembershipUpdateStatus::{Applied, HeldBack, Overtaken};
 
 use crate::service::{
-    World, add, apply, audience, contacts, create, eventually, join, members, remove,
+    World, add, apply, audience, contacts, create, eventually, members, merge, remove,
 };
 
 #[tokio::test]
-async fn memberships_are_joined_and_the_newest_wish_stands() {
+async fn memberships_are_merged_and_the_newest_membership_update_stands() {
     let (_world, mut client) = World::with_one().await;
     let (account, first) = audience(&mut client, "First").await;
     let second = create(&mut client, &account, "Second").await;
     let [old, young] = contacts();
-    let wishes = vec![
+    let updates = vec![
         add(old, &first, 1),
         add(young, &first, 2),
         remove(young, &first, 3),
         add(young, &second, 1),
     ];
-    apply(&mut client, &account, wishes).await;
+    apply(&mut client, &account, updates).await;
     for _ in 0..2 {
-        join(&mut client, &account, &[(young, old)]).await;
+        merge(&mut client, &account, &[(young, old)]).await;
         assert!(members(&mut client, &account, &first).await.is_empty());
         assert_eq!(members(&mut client, &account, &second).await, [old]);
     }
@@ -31,12 +31,12 @@ async fn memberships_are_joined_and_the_newest_wish_stands() {
 }
 
 #[tokio::test]
-async fn wishes_of_a_joined_contact_go_to_the_survivor_whatever_arrives_first() {
+async fn membership_updates_of_a_merged_contact_go_to_the_survivor_whatever_arrives_first() {
     let (_world, mut client) = World::with_one().await;
     let (account, vip) = audience(&mut client, "VIP").await;
     let [a, b, c] = contacts();
-    join(&mut client, &account, &[(b, a)]).await;
-    join(&mut client, &account, &[(c, b)]).await;
+    merge(&mut client, &account, &[(b, a)]).await;
+    merge(&mut client, &account, &[(c, b)]).await;
     let statuses = apply(
         &mut client,
         &account,
@@ -48,12 +48,12 @@ async fn wishes_of_a_joined_contact_go_to_the_survivor_whatever_arrives_first() 
 
     let [d, e, f] = contacts();
     apply(&mut client, &account, vec![add(f, &vip, 1)]).await;
-    join(&mut client, &account, &[(f, e), (e, d), (f, d), (f, e)]).await;
+    merge(&mut client, &account, &[(f, e), (e, d), (f, d), (f, e)]).await;
     assert_eq!(members(&mut client, &account, &vip).await, [a, d]);
 }
 
 #[tokio::test]
-async fn joins_and_wishes_at_the_same_time_strand_nobody() {
+async fn merges_and_membership_updates_at_the_same_time_strand_nobody() {
     let world = World::new().await;
     let clients = [
         world.replica(86_400_000).await,
@@ -68,15 +68,15 @@ async fn joins_and_wishes_at_the_same_time_strand_nobody() {
         let contacts = contacts.clone();
         tasks.push(tokio::spawn(async move {
             if round % 2 == 0 {
-                // Ten survivors in the end, by chains of joins.
-                let joins: Vec<_> = (10..40)
+                // Ten survivors in the end, by chains of merges.
+                let merges: Vec<_> = (10..40)
                     .filter(|index| index % 10 == round / 2)
                     .map(|index| (contacts[index], contacts[index - 10]))
                     .collect();
-                join(&mut client, &account, &joins).await;
+                merge(&mut client, &account, &merges).await;
             } else {
-                let wishes = contacts.iter().map(|one| add(*one, &vip, round as i64));
-                apply(&mut client, &account, wishes.collect()).await;
+                let updates = contacts.iter().map(|one| add(*one, &vip, round as i64));
+                apply(&mut client, &account, updates.collect()).await;
             }
         }));
     }
@@ -92,9 +92,9 @@ async fn a_remove_that_was_kept_finds_its_place_under_whoever_the_contact_is_by_
     let (account, vip) = audience(&mut client, "VIP").await;
     let [old, young] = contacts();
     apply(&mut client, &account, vec![add(old, &vip, 5)]).await;
-    join(&mut client, &account, &[(young, old)]).await;
+    merge(&mut client, &account, &[(young, old)]).await;
     // semantics 4.7: with their own times, in any order, perhaps again.
-    for (wishes, expected) in [
+    for (updates, expected) in [
         (vec![remove(young, &vip, 4)], [Overtaken].as_slice()),
         (vec![remove(young, &vip, 6)], &[Applied]),
         (
@@ -102,7 +102,7 @@ async fn a_remove_that_was_kept_finds_its_place_under_whoever_the_contact_is_by_
             &[Applied, Overtaken],
         ),
     ] {
-        assert_eq!(apply(&mut client, &account, wishes).await, expected);
+        assert_eq!(apply(&mut client, &account, updates).await, expected);
     }
     assert!(members(&mut client, &account, &vip).await.is_empty());
 }
@@ -113,14 +113,14 @@ async fn who_waits_goes_on_waiting_under_the_survivor() {
     let mut client = world.replica(20).await;
     let (account, vip) = audience(&mut client, "VIP").await;
     let [old, young] = contacts();
-    let wishes = vec![
+    let updates = vec![
         add(young, &vip, 1),
         remove(young, &vip, 2),
         add(young, &vip, 3),
     ];
-    let statuses = apply(&mut client, &account, wishes).await;
+    let statuses = apply(&mut client, &account, updates).await;
     assert_eq!(statuses, [Applied, Applied, HeldBack]);
-    join(&mut client, &account, &[(young, old)]).await;
+    merge(&mut client, &account, &[(young, old)]).await;
     assert!(members(&mut client, &account, &vip).await.is_empty());
     world.set_time("2026-11-25T00:00:00Z");
     eventually("the survivor is a member", async || {

@@ -6,20 +6,20 @@ use weir_ids::ContactId;
 
 use super::links::Link;
 use super::{Contact, Key, KeyId, MergeStrategy, State};
-use crate::domain::changes::Join;
+use crate::domain::changes::Merge;
 use crate::domain::contact::Precedence;
 
-/// A join that happened in this batch.
-pub(super) struct JoinState<'a> {
-    joined: usize,
+/// A merge that happened in this batch.
+pub(super) struct MergeState<'a> {
+    merged: usize,
     survivor: usize,
     identifiers: Vec<Key<'a>>,
 }
 
-impl<'a> JoinState<'a> {
-    pub(super) fn of(self, contacts: &[Contact<'a>]) -> Join<'a> {
-        Join {
-            joined: contacts[self.joined].id,
+impl<'a> MergeState<'a> {
+    pub(super) fn of(self, contacts: &[Contact<'a>]) -> Merge<'a> {
+        Merge {
+            merged: contacts[self.merged].id,
             survivor: contacts[self.survivor].id,
             identifiers: self.identifiers,
         }
@@ -35,18 +35,18 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         }
     }
 
-    /// Joins another contact with the event's and answers the one that stays: the older.
-    pub(super) fn join(&mut self, own: usize, other: usize) -> usize {
-        let (survivor, joined) = if self.contacts[own].id < self.contacts[other].id {
+    /// Merges another contact with the event's and answers the one that stays: the older.
+    pub(super) fn merge(&mut self, own: usize, other: usize) -> usize {
+        let (survivor, merged) = if self.contacts[own].id < self.contacts[other].id {
             (own, other)
         } else {
             (other, own)
         };
         self.load_current_keys(survivor);
-        self.load_current_keys(joined);
+        self.load_current_keys(merged);
         let mut identifiers = Vec::new();
         for id in (0..self.links.len()).map(KeyId) {
-            if self.linked(id).is_some_and(|to| to.contact == joined) {
+            if self.linked(id).is_some_and(|to| to.contact == merged) {
                 identifiers.push(self.key(id).clone());
                 if let Some(Link { now: Some(to), .. }) = &mut self.links[id.0] {
                     to.contact = survivor;
@@ -55,17 +55,17 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         }
         identifiers.sort_unstable();
         let before = self.current_keys(survivor).into_iter();
-        let before: Vec<_> = before.chain(self.current_keys(joined)).collect();
+        let before: Vec<_> = before.chain(self.current_keys(merged)).collect();
 
-        // The joined contact's own registers stay as they are, for a split.
-        let mut merged = self.contacts[own].clone();
-        merged.absorb(&self.contacts[other], self.precedence());
+        // The merged contact's own registers stay as they are, for a split.
+        let mut whole = self.contacts[own].clone();
+        whole.absorb(&self.contacts[other], self.precedence());
         let stays = &mut self.contacts[survivor];
-        stays.registers = merged.registers;
-        stays.has_user_id = merged.has_user_id;
+        stays.registers = whole.registers;
+        stays.has_user_id = whole.has_user_id;
         stays.changed = true;
-        self.contacts[joined].joined_into = Some(survivor);
-        self.contacts[joined].changed = true;
+        self.contacts[merged].merged_into = Some(survivor);
+        self.contacts[merged].changed = true;
 
         let after = self.current_keys(survivor);
         for key in before {
@@ -73,15 +73,15 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                 self.unlink(survivor, key);
             }
         }
-        self.joins.push(JoinState {
-            joined,
+        self.merges.push(MergeState {
+            merged,
             survivor,
             identifiers,
         });
         survivor
     }
 
-    /// The merge keys of a contact's current values.
+    /// The unique identifiers of a contact's current values.
     fn current_keys(&mut self, slot: usize) -> Vec<KeyId> {
         let mut keys = Vec::new();
         for field in &self.settings.unique_identifiers {
@@ -93,7 +93,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         keys
     }
 
-    /// A contact's merge keys need not be among the identifiers of the batch's events.
+    /// A contact's unique identifiers need not be among the identifiers of the batch's events.
     fn load_current_keys(&mut self, slot: usize) {
         for key in self.current_keys(slot) {
             let contact = &self.contacts[slot];

@@ -1,11 +1,11 @@
-//! Wishes (semantics 5.2-5.4).
+//! Updates (semantics 5.2-5.4).
 
 use std::collections::BTreeMap;
 
 use tonic::Code;
 use uuid::Uuid;
-use weir_proto::audience::v1::ApplyWishesRequest;
-use weir_proto::audience::v1::WishStatus::{
+use weir_proto::audience::v1::ApplyMembershipUpdatesRequest;
+use weir_proto::audience::v1::MembershipUpdateStatus::{
     Applied, HeldBack, Overtaken, UnknownAudience, Unstorable,
 };
 
@@ -46,11 +46,11 @@ async fn who_comes_back_within_a_minute_is_held_back_until_the_minute_is_over() 
 }
 
 #[tokio::test]
-async fn within_a_batch_wishes_are_applied_in_order() {
+async fn within_a_batch_membership_updates_are_applied_in_order() {
     let (_world, mut client) = World::with_one().await;
     let (account, vip) = audience(&mut client, "VIP").await;
     let (one, two) = (Uuid::now_v7(), Uuid::now_v7());
-    let wishes = vec![
+    let updates = vec![
         add(one, &vip, 5),
         remove(one, &vip, 4),
         remove(two, &vip, 5),
@@ -59,7 +59,7 @@ async fn within_a_batch_wishes_are_applied_in_order() {
         add(one, &vip, 7),
     ];
     assert_eq!(
-        apply(&mut client, &account, wishes).await,
+        apply(&mut client, &account, updates).await,
         [Applied, Overtaken, Applied, Overtaken, Applied, HeldBack]
     );
     assert!(members(&mut client, &account, &vip).await.is_empty());
@@ -71,9 +71,9 @@ async fn a_repeated_batch_changes_nothing() {
     let (account, vip) = audience(&mut client, "VIP").await;
     let mut contacts: Vec<Uuid> = (0..500).map(|_| Uuid::now_v7()).collect();
     contacts.sort();
-    let wishes: Vec<_> = contacts.iter().map(|one| add(*one, &vip, 1)).collect();
+    let updates: Vec<_> = contacts.iter().map(|one| add(*one, &vip, 1)).collect();
     assert_eq!(
-        apply(&mut client, &account, wishes.clone()).await,
+        apply(&mut client, &account, updates.clone()).await,
         vec![Applied; 500]
     );
     let database = world.database().await;
@@ -81,7 +81,7 @@ async fn a_repeated_batch_changes_nothing() {
         "SELECT string_agg(xmin::text, ',' ORDER BY contact_id) FROM audience.memberships";
     let before: String = database.query_one(versions, &[]).await.unwrap().get(0);
     assert_eq!(
-        apply(&mut client, &account, wishes).await,
+        apply(&mut client, &account, updates).await,
         vec![Applied; 500]
     );
     let after: String = database.query_one(versions, &[]).await.unwrap().get(0);
@@ -90,7 +90,7 @@ async fn a_repeated_batch_changes_nothing() {
 }
 
 #[tokio::test]
-async fn two_replicas_agree_on_the_newest_wish() {
+async fn two_replicas_agree_on_the_newest_update() {
     let world = World::new().await;
     let clients = [
         world.replica(86_400_000).await,
@@ -105,7 +105,7 @@ async fn two_replicas_agree_on_the_newest_wish() {
     let mut newest = BTreeMap::new();
     let mut tasks = Vec::new();
     for round in 0..24_usize {
-        let mut wishes = Vec::new();
+        let mut updates = Vec::new();
         for (index, contact) in contacts.iter().enumerate() {
             for vip in [&first, &second] {
                 let time = ((round * 7 + index * 5) % 24) as i64;
@@ -114,17 +114,17 @@ async fn two_replicas_agree_on_the_newest_wish() {
                 } else {
                     remove
                 };
-                wishes.push(make(*contact, vip, time));
+                updates.push(make(*contact, vip, time));
                 newest.insert((vip.clone(), *contact), (23 + index) % 2 == 0);
             }
         }
         // Different orders invite deadlocks.
         if round % 2 == 0 {
-            wishes.reverse();
+            updates.reverse();
         }
         let (mut client, account) = (clients[round % 2].clone(), account.clone());
         tasks.push(tokio::spawn(async move {
-            apply(&mut client, &account, wishes).await
+            apply(&mut client, &account, updates).await
         }));
     }
     for task in tasks {
@@ -154,35 +154,35 @@ async fn requests_that_cannot_be_read_say_where() {
     let (account, vip) = audience(&mut client, "VIP").await;
     let good = add(Uuid::now_v7(), &vip, 0);
     let mut no_time = good.clone();
-    no_time.wish_time = None;
+    no_time.update_time = None;
     let mut no_contact = good.clone();
     no_contact.contact_id = "lana".into();
     let mut no_mode = good.clone();
     no_mode.mode = 0;
     for (wrong, field) in [
-        (no_time, "wishes[1].wish_time"),
-        (no_contact, "wishes[1].contact_id"),
-        (no_mode, "wishes[1].mode"),
+        (no_time, "updates[1].update_time"),
+        (no_contact, "updates[1].contact_id"),
+        (no_mode, "updates[1].mode"),
     ] {
-        let request = ApplyWishesRequest {
+        let request = ApplyMembershipUpdatesRequest {
             account_id: account.clone(),
-            wishes: vec![good.clone(), wrong],
+            updates: vec![good.clone(), wrong],
         };
-        let error = client.apply_wishes(request).await.unwrap_err();
+        let error = client.apply_membership_updates(request).await.unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument);
         assert!(error.message().starts_with(field), "{}", error.message());
     }
-    let request = ApplyWishesRequest {
+    let request = ApplyMembershipUpdatesRequest {
         account_id: account.clone(),
-        wishes: vec![good; 1_001],
+        updates: vec![good; 1_001],
     };
-    let error = client.apply_wishes(request).await.unwrap_err();
+    let error = client.apply_membership_updates(request).await.unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);
     assert!(members(&mut client, &account, &vip).await.is_empty());
 }
 
 #[tokio::test]
-async fn a_wish_whose_value_the_database_does_not_take_costs_itself_alone() {
+async fn a_membership_update_whose_value_the_database_does_not_take_costs_itself_alone() {
     let (world, mut client) = World::with_one().await;
     let (account, vip) = audience(&mut client, "VIP").await;
     let mut contacts: Vec<Uuid> = (0..300).map(|_| Uuid::now_v7()).collect();
@@ -207,9 +207,9 @@ async fn a_wish_whose_value_the_database_does_not_take_costs_itself_alone() {
         .await
         .unwrap();
     for _again in 0..2 {
-        let mut wishes: Vec<_> = contacts.iter().map(|one| add(*one, &vip, 1)).collect();
-        wishes.push(add(contacts[0], "none", 1));
-        let statuses = apply(&mut client, &account, wishes).await;
+        let mut updates: Vec<_> = contacts.iter().map(|one| add(*one, &vip, 1)).collect();
+        updates.push(add(contacts[0], "none", 1));
+        let statuses = apply(&mut client, &account, updates).await;
         for (at, status) in statuses.into_iter().enumerate() {
             let expected = match at {
                 300 => UnknownAudience,
@@ -229,11 +229,11 @@ async fn a_wish_whose_value_the_database_does_not_take_costs_itself_alone() {
 }
 
 #[tokio::test]
-async fn wishes_for_an_account_without_audiences_leave_nothing_behind() {
+async fn membership_updates_for_an_account_without_audiences_leave_nothing_behind() {
     let (world, mut client) = World::with_one().await;
     let account = Uuid::now_v7().to_string();
-    let wishes = vec![add(Uuid::now_v7(), &Uuid::now_v7().to_string(), 1)];
-    let statuses = apply(&mut client, &account, wishes).await;
+    let updates = vec![add(Uuid::now_v7(), &Uuid::now_v7().to_string(), 1)];
+    let statuses = apply(&mut client, &account, updates).await;
     assert_eq!(statuses, [UnknownAudience]);
     let sql = "SELECT count(*) FROM audience.accounts";
     let database = world.database().await;

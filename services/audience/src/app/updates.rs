@@ -1,4 +1,4 @@
-//! Wishes of a batch.
+//! Membership updates of a batch (semantics 5.2-5.4).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,16 +10,16 @@ use weir_rpc::Deadline;
 
 use super::sync::tomorrow;
 use super::{App, Error, TRIES};
-use crate::domain::{Aliases, Decision, Membership, Origin, Wish};
+use crate::domain::{Aliases, Decision, Membership, MembershipUpdate, Origin};
 use crate::metrics;
 use crate::store::{Entry, Key};
 
-/// A wish, and whose.
+/// An update, and whose.
 #[derive(Debug, Clone)]
-pub struct WishOf {
+pub struct UpdateOf {
     pub contact: ContactId,
     pub audience: AudienceId,
-    pub wish: Wish,
+    pub update: MembershipUpdate,
 }
 
 /// What became of one of them.
@@ -33,22 +33,22 @@ pub enum Outcome {
 }
 
 impl App {
-    /// Applies the wishes in order, all in one transaction.
+    /// Applies the updates in order, all in one transaction.
     pub async fn apply(
         self: &Arc<Self>,
         account: AccountId,
-        wishes: Vec<WishOf>,
+        updates: Vec<UpdateOf>,
         deadline: Deadline,
     ) -> Result<Vec<Outcome>, Error> {
-        if wishes.is_empty() {
+        if updates.is_empty() {
             return Ok(Vec::new());
         }
-        let wishes: Arc<[WishOf]> = wishes.into();
-        let all = 0..wishes.len();
-        let applied = self.apply_some(account, &wishes, all, End::Commit, deadline);
+        let updates: Arc<[UpdateOf]> = updates.into();
+        let all = 0..updates.len();
+        let applied = self.apply_some(account, &updates, all, End::Commit, deadline);
         let outcomes = match applied.await {
             Err(Error::Store(Failure::Refused)) => {
-                self.apply_without_faults(account, &wishes, deadline).await
+                self.apply_without_faults(account, &updates, deadline).await
             }
             done => done,
         }?;
@@ -60,15 +60,15 @@ impl App {
     pub(super) async fn apply_some(
         self: &Arc<Self>,
         account: AccountId,
-        wishes: &Arc<[WishOf]>,
+        updates: &Arc<[UpdateOf]>,
         part: Range<usize>,
         end: End,
         deadline: Deadline,
     ) -> Result<Vec<Outcome>, Error> {
-        let (app, wishes) = (Arc::clone(self), Arc::clone(wishes));
+        let (app, updates) = (Arc::clone(self), Arc::clone(updates));
         weir_service::persistently(deadline, TRIES, move |_| {
-            let (app, wishes, part) = (Arc::clone(&app), Arc::clone(&wishes), part.clone());
-            async move { Ok(app.apply_once(account, &wishes[part], end).await?) }
+            let (app, updates, part) = (Arc::clone(&app), Arc::clone(&updates), part.clone());
+            async move { Ok(app.apply_once(account, &updates[part], end).await?) }
         })
         .await
     }
@@ -76,31 +76,32 @@ impl App {
     async fn apply_once(
         &self,
         account: AccountId,
-        wishes: &[WishOf],
+        updates: &[UpdateOf],
         end: End,
     ) -> Result<Vec<Outcome>, Failure> {
         let mut session = self.store.session().await?;
         let batch = session.begin(account);
-        let audiences: Vec<AudienceId> = each(wishes.iter().map(|wish| wish.audience));
-        let contacts: Vec<ContactId> = each(wishes.iter().map(|wish| wish.contact));
+        let audiences: Vec<AudienceId> = each(updates.iter().map(|update| update.audience));
+        let contacts: Vec<ContactId> = each(updates.iter().map(|update| update.contact));
         let Some((aliases, origins)) = batch.open(&contacts, &audiences).await? else {
             // Who never made an audience has none.
-            return Ok(vec![Outcome::UnknownAudience; wishes.len()]);
+            return Ok(vec![Outcome::UnknownAudience; updates.len()]);
         };
-        let usable = |wish: &&WishOf| origins.get(&wish.audience) == Some(&Origin::SegmentActions);
-        let usable_wishes = wishes.iter().filter(usable);
-        let keys: Vec<Key> = each(usable_wishes.map(|wish| key_of(wish, &aliases)));
+        let usable =
+            |update: &&UpdateOf| origins.get(&update.audience) == Some(&Origin::SegmentActions);
+        let usable_updates = updates.iter().filter(usable);
+        let keys: Vec<Key> = each(usable_updates.map(|update| key_of(update, &aliases)));
         let stored = batch.lock_memberships(&keys).await?;
 
         // After the locks, so that one who waited for them decides by what is now.
         let now = self.now();
         let mut standings = Standings::of(keys, stored);
-        let outcomes = wishes
+        let outcomes = updates
             .iter()
-            .map(|wish| {
-                if usable(&wish) {
-                    let key = key_of(wish, &aliases);
-                    Outcome::Decided(standings.take(&key, wish.wish.clone(), now))
+            .map(|update| {
+                if usable(&update) {
+                    let key = key_of(update, &aliases);
+                    Outcome::Decided(standings.take(&key, update.update.clone(), now))
                 } else {
                     Outcome::UnknownAudience
                 }
@@ -140,8 +141,8 @@ pub(super) fn waiting(changed: &[Entry<'_>]) -> Vec<Key> {
     waiting.map(|(key, _)| **key).collect()
 }
 
-fn key_of(wish: &WishOf, aliases: &Aliases) -> Key {
-    (wish.audience, aliases.resolve(wish.contact))
+fn key_of(update: &UpdateOf, aliases: &Aliases) -> Key {
+    (update.audience, aliases.resolve(update.contact))
 }
 
 /// In order, each once.
@@ -152,7 +153,7 @@ fn each<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
     each
 }
 
-/// Memberships while wishes are taken to them, by their keys, which are sorted.
+/// Memberships while updates are applied to them, by their keys, which are sorted.
 struct Standings(Vec<(Key, Standing)>);
 
 struct Standing {
@@ -172,11 +173,11 @@ impl Standings {
         Self(standings.map(|(key, one)| (key, standing(one))).collect())
     }
 
-    fn take(&mut self, key: &Key, wish: Wish, now: DateTime<Utc>) -> Decision {
+    fn take(&mut self, key: &Key, update: MembershipUpdate, now: DateTime<Utc>) -> Decision {
         let place = self.0.binary_search_by_key(key, |(key, _)| *key);
-        let place = place.expect("the keys are those of the wishes");
+        let place = place.expect("the keys are those of the updates");
         let (_, standing) = &mut self.0[place];
-        let taken = Membership::take(standing.membership.take(), wish, now);
+        let taken = Membership::take(standing.membership.take(), update, now);
         standing.membership = Some(taken.membership);
         standing.changed |= taken.changed;
         taken.decision
@@ -200,9 +201,9 @@ impl Standings {
 
 fn count(outcomes: &[Outcome]) {
     let of = |wanted: Outcome| outcomes.iter().filter(|one| **one == wanted).count();
-    metrics::wished("applied", of(Outcome::Decided(Decision::Applied)));
-    metrics::wished("held_back", of(Outcome::Decided(Decision::HeldBack)));
-    metrics::wished("overtaken", of(Outcome::Decided(Decision::Overtaken)));
-    metrics::wished("unknown_audience", of(Outcome::UnknownAudience));
-    metrics::wished("unstorable", of(Outcome::Unstorable));
+    metrics::asked("applied", of(Outcome::Decided(Decision::Applied)));
+    metrics::asked("held_back", of(Outcome::Decided(Decision::HeldBack)));
+    metrics::asked("overtaken", of(Outcome::Decided(Decision::Overtaken)));
+    metrics::asked("unknown_audience", of(Outcome::UnknownAudience));
+    metrics::asked("unstorable", of(Outcome::Unstorable));
 }
