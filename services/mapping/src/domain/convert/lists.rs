@@ -1,7 +1,8 @@
 //! Lists: what of them does not convert is left out, the rest is kept (semantics 2.2).
 
 use super::texts::{MAX_TEXT, write_text};
-use super::{Failure, MAX_OBJECT, Taken, is_blank_text};
+use super::types::MAX_OBJECT;
+use super::{Failure, Taken, is_blank_text};
 use crate::domain::path::Listed;
 use weir_json::{Kind, Raw};
 
