@@ -5,7 +5,7 @@ use weir_proto::contact::v1::{
     BatchKey, CloseBatchesRequest, FenceUsageRequest, ListContactsRequest, MergeStrategy,
 };
 
-use crate::support::*;
+use crate::harness::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_identify_is_stored_read_back_and_recognised_when_it_comes_again() {
