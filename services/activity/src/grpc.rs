@@ -92,11 +92,11 @@ impl ActivityService for Service {
         let contact_id = convert::id("contact_id", &request.contact_id)?;
         let cursor = convert::cursor(&request.page_token)?;
         let size = weir_rpc::page_size(request.page_size)?;
-        let listed = self
+        let page = self
             .app
             .list(account_id, contact_id, cursor, size, deadline)
             .await?;
-        Ok(Response::new(convert::activities(listed)))
+        Ok(Response::new(convert::activities(page)))
     }
 
     async fn get_backlog(

@@ -63,7 +63,10 @@ pub async fn serve_at(
         .await
         .context("the database can't be prepared (WEIR_DATABASE_URL)")?;
     metrics::describe();
-    let store = Store::new(pool(config.database_connections)?, config.kept_links);
+    let store = Store::new(
+        pool(config.database_connections)?,
+        config.link_cache_entries,
+    );
     let app = App::new(store, accounts, contacts, now);
     app.prepare()
         .await

@@ -34,8 +34,8 @@ CREATE TABLE contacts (
     PRIMARY KEY (account_id, contact_id)
 ) WITH (fillfactor = 80);
 
--- `kind` is `u` for user ids, `a` for anonymous ids, else the field id of a unique identifier, which
--- stands here with its current value only. `event_time` and `message_id` are those of the
+-- `kind` is `u` for user ids, `a` for anonymous ids, else the field id of a unique identifier,
+-- which stands here with its current value only. `event_time` and `message_id` are those of the
 -- event that made the link. `version` grows whenever the identifier changes its contact, and
 -- `moved_from` is the one that it had before: who moves it says whose it is, and moves nothing
 -- else. Where removes are kept for somebody unknown, the contact is all zeros: nobody.

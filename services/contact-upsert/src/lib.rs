@@ -55,7 +55,7 @@ pub async fn serve(
         .context("WEIR_MAPPING_URL")?;
     let calls = connect(config.database_connections.into())?;
     let (app, written) = app::App::new(
-        store::Store::new(calls, config.kept_links),
+        store::Store::new(calls, config.link_cache_entries),
         background.clone(),
         accounts,
     );

@@ -44,10 +44,10 @@ pub struct Store {
 
 impl Store {
     /// Over a pool whose role works in the service's schema. Keeps so many links in mind.
-    pub fn new(pool: Pool, kept_links: u32) -> Self {
+    pub fn new(pool: Pool, link_cache_entries: u32) -> Self {
         Self {
             pool,
-            links: Links::new(kept_links),
+            links: Links::new(link_cache_entries),
             kept_counts: KeptCounts::default(),
         }
     }

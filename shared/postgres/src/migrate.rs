@@ -16,6 +16,7 @@ mod script;
 
 use std::time::Duration;
 
+use data_encoding::HEXLOWER;
 use deadpool_postgres::ClientWrapper;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
@@ -166,8 +167,7 @@ async fn apply(client: &mut ClientWrapper, migration: &Migration) -> Result<(), 
 }
 
 fn checksum(sql: &str) -> String {
-    let digest = Sha256::digest(sql.as_bytes());
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&Sha256::digest(sql.as_bytes()))
 }
 
 /// The schema could not be brought up to date.

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use anyhow::Context;
+use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
 /// What only this stack knows.
@@ -83,8 +84,7 @@ pub fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
 /// # Errors
 /// The system has no random bytes for us.
 pub fn text() -> anyhow::Result<String> {
-    let bytes = random::<24>()?;
-    Ok(bytes.iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(HEXLOWER.encode(&random::<24>()?))
 }
 
 /// A random number.

@@ -1,4 +1,4 @@
-//! Paths into traits and properties, as a mapping is written (semantics 2.2): keys merged by
+//! Paths into traits and properties, as a mapping is written (semantics 2.2): keys joined by
 //! dots (`address.city`), `["any key"]` for a key with dots or spaces, `[0]` for one element
 //! of an array and `[]` for all of them (`products[].sku`).
 

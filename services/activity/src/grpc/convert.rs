@@ -9,15 +9,14 @@ use tonic::Status;
 use uuid::Uuid;
 use weir_ids::{AccountId, BatchId, TimedKey};
 use weir_proto::activity::v1::{
-    Activity, BatchKey, FenceUsageResponse, GetBacklogRequest, IdentifierKind, IdentifierLink,
-    LinkIdentifiersRequest, ListActivitiesResponse, RecordActivitiesResponse, RecordResult,
-    RecordStatus, WindowUnits,
+    Activity as WireActivity, BatchKey, FenceUsageResponse, GetBacklogRequest, IdentifierKind,
+    IdentifierLink, LinkIdentifiersRequest, ListActivitiesResponse, RecordActivitiesResponse,
+    RecordResult, RecordStatus, WindowUnits,
 };
-use weir_rpc::invalid;
+use weir_rpc::{Page, invalid};
 
-use crate::app::{Changes, Outcome, Recorded};
-use crate::domain::{Identifier, Kind, Link, is_tellable};
-use crate::store::{Cursor, Listed, RawTime};
+use crate::app::{Changes, Recorded};
+use crate::domain::{Activity, Cursor, Identifier, Kind, Link, Outcome, RawTime, is_tellable};
 
 pub use event::batch;
 
@@ -210,23 +209,23 @@ pub fn recorded(recorded: &Recorded) -> RecordActivitiesResponse {
 }
 
 /// A page of a contact's list.
-pub fn activities(listed: Listed) -> ListActivitiesResponse {
+pub fn activities(page: Page<Activity, Cursor>) -> ListActivitiesResponse {
     ListActivitiesResponse {
-        activities: listed
+        activities: page
             .items
             .into_iter()
-            .map(|stored| Activity {
-                activity_record_id: stored.key.0.simple().to_string(),
-                activity_id: stored.activity_id.to_string(),
-                event_name: stored.event_name,
-                event_time: Some(timestamp(stored.event_time)),
-                receive_time: Some(timestamp(stored.receive_time)),
-                message_id: stored.message_id,
-                attributes_json: stored.attributes,
-                expire_day: stored.expire_day.to_string(),
+            .map(|activity| WireActivity {
+                activity_record_id: activity.key.0.simple().to_string(),
+                activity_id: activity.activity_id.to_string(),
+                event_name: activity.event_name,
+                event_time: Some(timestamp(activity.event_time)),
+                receive_time: Some(timestamp(activity.receive_time)),
+                message_id: activity.message_id,
+                attributes_json: activity.attributes,
+                expire_day: activity.expire_day.to_string(),
             })
             .collect(),
-        next_page_token: listed.next.map(token).unwrap_or_default(),
+        next_page_token: page.next.map(token).unwrap_or_default(),
     }
 }
 
@@ -249,7 +248,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_token_leads_back_to_its_place() {
+    fn a_page_token_leads_back_to_its_cursor() {
         let cursor_before = Cursor {
             event_time: RawTime(790_000_000_123_456),
             key: TimedKey::new(1_790_000_000_123_456, &[b"m"]),

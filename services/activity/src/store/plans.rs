@@ -85,7 +85,7 @@ const HOT: &[(&str, &str, &str)] = &[
     ),
     (
         "waiting_of",
-        reads::BACKLOG_OF_IDENTITY,
+        reads::BACKLOG_OF_IDENTIFIER,
         "account old_day kind value",
     ),
     ("has_activity", reads::HAS_ACTIVITY, "account contact"),
@@ -176,7 +176,7 @@ fn rows_read(node: &Value) -> f64 {
     let number = |name: &str| node[name].as_f64().unwrap_or(0.0);
     let loops = number("Actual Loops");
     let thrown = number("Rows Removed by Filter")
-        + number("Rows Removed by Merge Filter")
+        + number("Rows Removed by Join Filter")
         + number("Rows Removed by Index Recheck");
     let read = if node["Relation Name"].is_string() {
         number("Actual Rows")

@@ -58,7 +58,7 @@ pub async fn instance_at(
         &others.url,
         "--contact-url",
         &others.url,
-        "--kept-links",
+        "--link-cache-entries",
         "1000",
     ]);
     let serve = |listener, shutdown| weir_activity::serve_at(config, listener, shutdown, now);

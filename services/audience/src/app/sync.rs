@@ -39,7 +39,7 @@ pub fn longest_sync(interval: Duration) -> Duration {
 struct Synced {
     last: Key,
     applied: usize,
-    /// All who had left when the sync began are where they update to be.
+    /// All who had left when the sync began are where they were asked to be.
     is_done: bool,
 }
 

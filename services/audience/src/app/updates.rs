@@ -1,4 +1,4 @@
-//! Updates of a batch.
+//! Membership updates of a batch (semantics 5.2-5.4).
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -153,7 +153,7 @@ fn each<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
     each
 }
 
-/// Memberships while updates are taken to them, by their keys, which are sorted.
+/// Memberships while updates are applied to them, by their keys, which are sorted.
 struct Standings(Vec<(Key, Standing)>);
 
 struct Standing {

@@ -1,4 +1,4 @@
-//! Updates, and what becomes of them (semantics 5.2-5.5).
+//! Membership updates, and what becomes of them (semantics 5.2-5.5).
 
 use std::cmp::{Ordering, Reverse};
 
@@ -15,7 +15,7 @@ pub enum Mode {
     Remove,
 }
 
-/// What an event updates. The greatest update stands, whatever the order of arrival.
+/// What an event asks for. The greatest one stands, whatever the order of arrival.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct MembershipUpdate {
     // The order of the fields is the order of updates.

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use bytes::Bytes;
 use bytestring::ByteString;
 use chrono::{DateTime, SubsecRound, Utc};
+use data_encoding::HEXLOWER;
 use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
@@ -189,24 +190,11 @@ pub(super) fn contact_of_token(token: &str) -> Result<ContactId, Status> {
 
 /// The last name of the page before, in hexadecimal digits.
 pub(super) fn token_of_name(name: &Name) -> String {
-    name.as_str()
-        .bytes()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    HEXLOWER.encode(name.as_str().as_bytes())
 }
 
 pub(super) fn name_of_token(token: &str) -> Result<String, Status> {
-    let digits = token.as_bytes();
-    if !digits.len().is_multiple_of(2) || !digits.iter().all(u8::is_ascii_hexdigit) {
-        return Err(wrong_token());
-    }
-    let bytes: Option<Vec<u8>> = digits
-        .chunks_exact(2)
-        .map(|pair| {
-            let text = std::str::from_utf8(pair).ok()?;
-            u8::from_str_radix(text, 16).ok()
-        })
-        .collect();
+    let bytes = HEXLOWER.decode(token.as_bytes()).ok();
     let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
     name.filter(|name| !name.contains('\0'))
         .ok_or_else(wrong_token)

@@ -59,7 +59,7 @@ macro_rules! insert {
 
 pub(super) const INSERT: &str = insert!("DO NOTHING");
 
-/// Finds a row by its primary key, as no UPDATE with a merge is bound to.
+/// Finds a row by its primary key, as no UPDATE with a join is bound to.
 pub(super) const PUT: &str = insert!(
     "DO UPDATE SET member = excluded.member, member_since_time = excluded.member_since_time,
         left_time = excluded.left_time, asked_member = excluded.asked_member,
@@ -137,8 +137,8 @@ impl Batch<'_> {
 }
 
 impl Session {
-    /// Up to `limit` members whose contact ids come after `after`, with when they merged; none
-    /// where that can't be read.
+    /// Up to `limit` members whose contact ids come after `after`, with the time since when they
+    /// belong to it; none where that can't be read.
     ///
     /// # Errors
     /// Where the database fails.

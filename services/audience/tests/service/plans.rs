@@ -45,7 +45,7 @@ fn check(name: &str, node: &Value) {
         let index = node["Index Name"].as_str().unwrap_or_default();
         assert!(FULL_KEYS.contains(&index), "{name}: {index}");
     }
-    assert!(node["Merge Filter"].is_null(), "{name}: {node:#}");
+    assert!(node["Join Filter"].is_null(), "{name}: {node:#}");
     for child in node["Plans"].as_array().into_iter().flatten() {
         check(name, child);
     }

@@ -42,8 +42,8 @@ impl<'a> Key<'a> {
         })
     }
 
-    /// What a unique identifier's value is found by; none when the canonical JSON is not a text that
-    /// can be one. `caseless` of a field whose values are compared without regard to ASCII case.
+    /// What a unique identifier's value is found by; none when the canonical JSON is not a text
+    /// that can be one. `caseless` of a field whose values are compared without regard to ASCII case.
     pub fn unique(field: &'a str, json: &'a str, caseless: bool) -> Option<Self> {
         let quoted = json.strip_prefix('"')?.strip_suffix('"')?;
         let text = if quoted.contains('\\') {
@@ -79,8 +79,8 @@ pub fn is_email(field: &str) -> bool {
     field == EMAIL
 }
 
-/// The form in which a unique identifier's value is compared. Letters beyond ASCII stay as they are:
-/// some of them fold into others that are somebody else's (semantics 2.4b).
+/// The form in which a unique identifier's value is compared. Letters beyond ASCII stay as they
+/// are: some of them fold into others that are somebody else's (semantics 2.4b).
 pub fn normalise(value: Cow<'_, str>, caseless: bool) -> Cow<'_, str> {
     if caseless && value.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(value.to_ascii_lowercase())
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_no_unique_key() {
+    fn what_is_no_text_is_no_unique_identifier() {
         for json in ["3", "true", "[\"a\"]", "\"\"", "\"", r#""a\u0000b""#] {
             assert_eq!(Key::unique("str::ei", json, true), None, "{json}");
         }

@@ -170,8 +170,8 @@ fn look_at(plan: &Value, faults: &mut Vec<String>) {
     let text = |name: &str| plan[name].as_str().unwrap_or_default().to_owned();
     let (node, table, condition) = (text("Node Type"), text("Relation Name"), text("Index Cond"));
     let of_bitmap = node == "Bitmap Index Scan";
-    if plan.get("Merge Filter").is_some() {
-        faults.push(format!("{node} with the filter {}", text("Merge Filter")));
+    if plan.get("Join Filter").is_some() {
+        faults.push(format!("{node} with the filter {}", text("Join Filter")));
     }
     if LARGE.contains(&table.as_str()) || of_bitmap {
         if node == "Seq Scan" {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
@@ -76,7 +77,8 @@ impl ApiKey {
         if region.len() != 2 || !region.bytes().all(|byte| byte.is_ascii_lowercase()) {
             return Err(Invalid::new("region", "must be two lower-case letters"));
         }
-        Ok(Self(format!("p{region}-{}", base64url(&random))))
+        let random = BASE64URL_NOPAD.encode(&random);
+        Ok(Self(format!("p{region}-{random}")))
     }
 
     /// The first characters, to tell keys apart; never more than a third of it.
@@ -88,22 +90,6 @@ impl ApiKey {
     pub fn reveal(self) -> String {
         self.0
     }
-}
-
-/// Without padding.
-fn base64url(bytes: &[u8]) -> String {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::with_capacity(bytes.len() * 4 / 3 + 1);
-    for chunk in bytes.chunks(3) {
-        let bits = chunk.iter().enumerate().fold(0_u32, |bits, (index, byte)| {
-            bits | u32::from(*byte) << (16 - 8 * index)
-        });
-        for index in 0..=chunk.len() {
-            let sextet = bits >> (18 - 6 * index) & 63;
-            text.push(char::from(ALPHABET[sextet as usize]));
-        }
-    }
-    text
 }
 
 #[cfg(test)]

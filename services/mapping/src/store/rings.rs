@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use data_encoding::HEXLOWER;
 use redis::Script;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
@@ -262,8 +263,7 @@ fn number(number: impl ToString) -> Vec<u8> {
 /// Event names may be long, and hold anything: keys end with a hash of them.
 fn digest(name: &str) -> String {
     let digest = Sha256::digest(name.as_bytes());
-    let hex = digest[..DIGEST / 2].iter();
-    hex.map(|byte| format!("{byte:02x}")).collect()
+    HEXLOWER.encode(&digest[..DIGEST / 2])
 }
 
 /// The one place that makes keys.

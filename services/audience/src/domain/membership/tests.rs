@@ -137,13 +137,13 @@ fn any_membership() -> impl Strategy<Value = Membership> {
 
 proptest! {
     #[test]
-    fn any_order_of_membership_updates_ends_with_the_same_membership_update_and_membership(
+    fn any_order_of_updates_ends_with_the_same_update_and_membership(
         updates in prop::collection::vec(any_update(), 1..12),
         seed in any::<u64>(),
     ) {
         let mut shuffled = updates.clone();
         // A cheap permutation, and some repeats.
-        shuffled.sort_by_key(|update| (update.time.timestamp_millis() as u64).wrapping_mul(seed | 1));
+        shuffled.sort_by_key(|one| (one.time.timestamp_millis() as u64).wrapping_mul(seed | 1));
         shuffled.extend(updates.iter().take(3).cloned());
         let run = |list: &[MembershipUpdate]| {
             let mut state = None;

@@ -343,7 +343,8 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// `{mode, id}`; both absent is no membership update, as the client sends it where there is no audience.
+    /// `{mode, id}`; both absent is no membership update, as the client sends it where there is no
+    /// audience.
     fn update(&self) -> Result<Option<MembershipUpdate>, Refusal> {
         let slot = &self.members.audience;
         let Some(span) = self.object(Reason::AudienceInvalid, "audience", slot)? else {

@@ -1,15 +1,17 @@
-//! What was looked up lately, kept in memory under fingerprints.
+//! What was looked up lately, kept in memory under fingerprints: so many values, and no more.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 use std::hint::black_box;
 use std::sync::{Mutex, MutexGuard};
 
-use crate::Fingerprint;
+use weir_ids::Fingerprint;
 
 /// Values of a set; also the bits of a number that stands for some of them.
 const WAYS: usize = 32;
 
-/// Values of `WORDS` numbers each by fingerprint, up to so many; a new one beyond takes the
-/// place of any other.
+/// Values of `WORDS` numbers each by fingerprint, up to so many; a new one beyond
+/// replaces any other.
 ///
 /// Made for batches, and for more values than a processor's caches hold, where all that
 /// counts is how many lines of memory a look-up touches, and how many of them the processor
@@ -25,7 +27,7 @@ struct Sets<const WORDS: usize> {
     entries: Vec<(Fingerprint, [u64; WORDS])>,
 }
 
-/// Of each entry of a set some bits that are not zero; zero = the place is free. One line.
+/// Of each entry of a set some bits that are not zero; zero = the entry is free. One line.
 #[derive(Clone)]
 #[repr(align(64))]
 struct Marks([u16; WAYS]);
@@ -51,7 +53,7 @@ impl<const WORDS: usize> Recent<WORDS> {
             .collect()
     }
 
-    /// Keeps these, in the place of what was kept under the same keys.
+    /// Keeps these, instead of what was kept under the same keys.
     pub fn insert_all(&self, entries: &[(Fingerprint, [u64; WORDS])]) {
         self.put_all(entries, |kept, value| *kept = value);
     }
@@ -72,7 +74,7 @@ impl<const WORDS: usize> Recent<WORDS> {
         black_box(lines.fold(0, |seen, alike| seen | alike));
         for (key, value) in entries {
             match sets.find(key, sets.alike(key)) {
-                Some(place) => again(&mut sets.entries[place].1, *value),
+                Some(index) => again(&mut sets.entries[index].1, *value),
                 None => sets.insert(*key, *value),
             }
         }
@@ -82,8 +84,8 @@ impl<const WORDS: usize> Recent<WORDS> {
     pub fn remove_all(&self, keys: &[Fingerprint]) {
         let mut sets = self.sets();
         for key in keys {
-            if let Some(place) = sets.find(key, sets.alike(key)) {
-                sets.marks[place / WAYS].0[place % WAYS] = FREE;
+            if let Some(index) = sets.find(key, sets.alike(key)) {
+                sets.marks[index / WAYS].0[index % WAYS] = FREE;
             }
         }
     }
@@ -102,13 +104,13 @@ impl<const WORDS: usize> Sets<WORDS> {
         self.marks[self.set_of(key)].alike(mark_of(key))
     }
 
-    /// The place of a key that may be where these bits say.
+    /// The index of the entry of a key that may be where these bits say.
     #[inline]
     fn find(&self, key: &Fingerprint, mut alike: u32) -> Option<usize> {
         while alike != 0 {
-            let place = self.set_of(key) * WAYS + alike.trailing_zeros() as usize;
-            if self.entries[place].0 == *key {
-                return Some(place);
+            let index = self.set_of(key) * WAYS + alike.trailing_zeros() as usize;
+            if self.entries[index].0 == *key {
+                return Some(index);
             }
             alike &= alike - 1;
         }
@@ -156,7 +158,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::fingerprint;
+    use weir_ids::fingerprint;
 
     fn key(number: u32) -> Fingerprint {
         fingerprint(&[&number.to_be_bytes()])
@@ -247,7 +249,7 @@ mod tests {
 
     #[test]
     fn all_is_kept_while_there_is_room_and_no_more_than_there_is_room_for() {
-        // Four fifths of the room, of which one in a hundred finds its place taken.
+        // Four fifths of the room, of which one in a hundred finds its set full.
         let few = kept(10_000, 8_000);
         assert!(few >= 7_850, "{few}");
         let full = kept(10_000, 100_000);
