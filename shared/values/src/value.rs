@@ -5,7 +5,7 @@ use std::fmt;
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use weir_json::write_text;
 
-use crate::{FieldId, Prefix, ValueType, digits};
+use crate::{FieldId, Form, Prefix, ValueType, digits};
 
 /// A value of a field or attribute.
 #[derive(Debug, Clone, PartialEq)]
@@ -98,18 +98,18 @@ impl Value {
     /// Where `json` is not what the field could hold.
     pub fn from_canonical(field: &FieldId, json: &str) -> Result<Self, NotCanonical> {
         let text = || serde_json::from_str::<String>(json).map_err(|_| NotCanonical);
-        let value_type = match field.prefix() {
-            Prefix::Str | Prefix::Txt | Prefix::Phn | Prefix::Geo => ValueType::Text,
-            Prefix::Int if json.starts_with('"') => ValueType::Decimal,
-            Prefix::Int => ValueType::Integer,
-            Prefix::Bol => ValueType::Boolean,
-            Prefix::Dtz if text()?.len() == "1980-07-28".len() => ValueType::Date,
-            Prefix::Dtz => ValueType::TimeAndDate,
-            Prefix::Tme => ValueType::Time,
-            Prefix::Obj => ValueType::Object,
-            Prefix::Sst => ValueType::MultiSelect,
+        let form = match field.prefix() {
+            Prefix::Str | Prefix::Txt | Prefix::Phn | Prefix::Geo => Form::Text,
+            Prefix::Int if json.starts_with('"') => Form::Decimal,
+            Prefix::Int => Form::Integer,
+            Prefix::Bol => Form::Boolean,
+            Prefix::Dtz if text()?.len() == "1980-07-28".len() => Form::Date,
+            Prefix::Dtz => Form::Instant,
+            Prefix::Tme => Form::Time,
+            Prefix::Obj => Form::Object,
+            Prefix::Sst => Form::Texts,
         };
-        Self::of_type(value_type, json)
+        Self::of_form(form, json)
     }
 
     /// Reads the canonical form of a value of that type.
@@ -117,36 +117,30 @@ impl Value {
     /// # Errors
     /// Where `json` is not the type's canonical form.
     pub fn of_type(value_type: ValueType, json: &str) -> Result<Self, NotCanonical> {
+        Self::of_form(value_type.form(), json)
+    }
+
+    fn of_form(form: Form, json: &str) -> Result<Self, NotCanonical> {
         let text = || serde_json::from_str::<String>(json).map_err(|_| NotCanonical);
-        Ok(match value_type {
-            ValueType::Text
-            | ValueType::LongText
-            | ValueType::Email
-            | ValueType::Phone
-            | ValueType::Link
-            | ValueType::SingleSelect
-            | ValueType::Geo => Self::Text(text()?),
-            ValueType::Integer => Self::Integer(json.parse().map_err(|_| NotCanonical)?),
-            ValueType::Decimal | ValueType::Currency => {
-                Self::Decimal(Decimal::parse(&text()?).ok_or(NotCanonical)?)
-            }
-            ValueType::Boolean => Self::Boolean(json.parse().map_err(|_| NotCanonical)?),
-            ValueType::Date => Self::Date(
+        Ok(match form {
+            Form::Text => Self::Text(text()?),
+            Form::Integer => Self::Integer(json.parse().map_err(|_| NotCanonical)?),
+            Form::Decimal => Self::Decimal(Decimal::parse(&text()?).ok_or(NotCanonical)?),
+            Form::Boolean => Self::Boolean(json.parse().map_err(|_| NotCanonical)?),
+            Form::Date => Self::Date(
                 NaiveDate::parse_from_str(&text()?, "%Y-%m-%d").map_err(|_| NotCanonical)?,
             ),
-            ValueType::TimeAndDate => Self::TimeAndDate(
+            Form::Instant => Self::TimeAndDate(
                 DateTime::parse_from_rfc3339(&text()?)
                     .map_err(|_| NotCanonical)?
                     .to_utc(),
             ),
-            ValueType::Time => Self::Time(
+            Form::Time => Self::Time(
                 NaiveTime::parse_from_str(&text()?, "%H:%M:%S").map_err(|_| NotCanonical)?,
             ),
-            ValueType::MultiSelect => {
-                Self::MultiSelect(serde_json::from_str(json).map_err(|_| NotCanonical)?)
-            }
-            ValueType::Object if json.starts_with(['{', '[']) => Self::Object(json.to_owned()),
-            ValueType::Object => return Err(NotCanonical),
+            Form::Texts => Self::MultiSelect(serde_json::from_str(json).map_err(|_| NotCanonical)?),
+            Form::Object if json.starts_with(['{', '[']) => Self::Object(json.to_owned()),
+            Form::Object => return Err(NotCanonical),
         })
     }
 }

@@ -4,18 +4,25 @@
 mod failure;
 mod lists;
 mod texts;
+mod types;
 
 use std::borrow::Cow;
 
 use weir_json::{Kind, Raw};
+<<<<<<< HEAD
 use weir_values::format::{DateFormat, Format, Unread, read_time};
 use weir_values::{Decimal, Value, ValueType, is_blank, means_nobody, number};
+=======
+use weir_values::format::Format;
+use weir_values::{ValueType, is_blank, means_nobody};
+>>>>>>> main
 
 use super::path::Element;
 pub use failure::Failure;
 pub use lists::LeftOut;
-use lists::{write_choice, write_choices, write_values};
+use lists::{write_choices, write_values};
 pub use texts::is_email;
+<<<<<<< HEAD
 use texts::{
     MAX_LONG_TEXT, MAX_TEXT, write_email, write_geo, write_key_text, write_link, write_phone,
     write_text,
@@ -23,6 +30,8 @@ use texts::{
 
 /// Semantics 2.3, in bytes.
 const MAX_OBJECT: usize = 15_000;
+=======
+>>>>>>> main
 
 /// Converts values to one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,6 +103,7 @@ impl Converter {
         if self.tells_apart && scalar(raw).is_ok_and(|text| means_nobody(&text)) {
             return Err(Failure::Blocked);
         }
+<<<<<<< HEAD
         match self.value_type {
             ValueType::Text if self.tells_apart => write_key_text(raw, MAX_TEXT, out),
             ValueType::Text | ValueType::SingleSelect => write_text(raw, MAX_TEXT, out),
@@ -129,6 +139,9 @@ impl Converter {
             ValueType::Object => write_object(raw, out),
         }?;
         Ok(Taken::Value)
+=======
+        self.write(raw, out, left_out)
+>>>>>>> main
     }
 
     /// As [`Self::convert`], for the values that a path with `[]` in it leads to: a multi
@@ -148,34 +161,6 @@ impl Converter {
             _ => Err(Failure::Mismatch),
         }
     }
-
-    fn dated<T>(
-        &self,
-        raw: Raw<'_>,
-        read: impl Fn(&DateFormat, &str) -> Result<T, Unread>,
-    ) -> Result<T, Failure> {
-        let Some(Format::Date(format)) = &self.format else {
-            return Err(Failure::Mismatch);
-        };
-        let text = match weir_json::kind(raw)? {
-            Kind::String => string(raw)?,
-            Kind::Number if format.takes_numbers() => token(raw)?,
-            _ => return Err(Failure::Mismatch),
-        };
-        read(format, &text).map_err(|unread| match unread {
-            Unread::Mismatch => Failure::Mismatch,
-            Unread::OutOfRange => Failure::OutOfRange,
-        })
-    }
-
-    fn write_time(&self, raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
-        let text = string(raw)?;
-        let time = match &self.format {
-            Some(Format::Time(format)) => format.read(&text),
-            _ => read_time(&text),
-        };
-        write(Value::Time(time.ok_or(Failure::Mismatch)?), out)
-    }
 }
 
 /// Whether it is a text in which a person sees nothing.
@@ -188,11 +173,6 @@ fn is_blank_text(raw: Raw<'_>) -> bool {
         return false;
     }
     weir_json::text(raw).is_ok_and(|text| is_blank(&text))
-}
-
-fn write(value: Value, out: &mut String) -> Result<(), Failure> {
-    value.write_canonical(out);
-    Ok(())
 }
 
 /// A string without NUL, and nothing else.
@@ -220,49 +200,6 @@ fn scalar(raw: Raw<'_>) -> Result<Cow<'_, str>, Failure> {
         Kind::Number | Kind::Boolean => token(raw),
         _ => Err(Failure::Mismatch),
     }
-}
-
-/// A number, or a string that is written as one, in units of `10^-scale`.
-fn numeric(raw: Raw<'_>, scale: u32) -> Result<i64, Failure> {
-    if let Some(number) = number::scaled_short(raw, scale) {
-        return Ok(number);
-    }
-    let number = match weir_json::kind(raw)? {
-        // Only numbers have gone through floats (semantics 2.4).
-        Kind::Number => number::scaled_near(&token(raw)?, scale),
-        Kind::String => number::scaled(string(raw)?.trim(), scale),
-        _ => None,
-    };
-    number.ok_or(Failure::Mismatch)
-}
-
-fn boolean(raw: Raw<'_>) -> Result<bool, Failure> {
-    match raw {
-        b"true" => return Ok(true),
-        b"false" => return Ok(false),
-        _ => {}
-    }
-    let text = string(raw)?;
-    if text.eq_ignore_ascii_case("true") {
-        Ok(true)
-    } else if text.eq_ignore_ascii_case("false") {
-        Ok(false)
-    } else {
-        Err(Failure::Mismatch)
-    }
-}
-
-/// An object or an array, as it was sent but for the white space between its tokens.
-fn write_object(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
-    if !matches!(weir_json::kind(raw)?, Kind::Object | Kind::Array) {
-        return Err(Failure::Mismatch);
-    }
-    let start = out.len();
-    weir_json::compact(raw, MAX_OBJECT, out)?;
-    if out.len() - start > MAX_OBJECT {
-        return Err(Failure::TooLong);
-    }
-    Ok(())
 }
 
 #[cfg(test)]
