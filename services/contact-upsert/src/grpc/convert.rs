@@ -1,5 +1,6 @@
 //! Between the wire and the domain.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use bytes::{Bytes, BytesMut};
@@ -10,6 +11,7 @@ use tonic::Status;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
 use weir_ids::AccountId;
+use weir_json::unescaped;
 use weir_proto::contact::v1::{
     ChangeUniqueIdentifiersRequest, ContactEvent, IgnoredField, UpsertContactsRequest, UpsertMode,
     UpsertResult, UpsertStatus, VersionedIdentifiers,
@@ -280,7 +282,7 @@ fn result_of(outcome: Outcome, contact_id: Bytes) -> UpsertResult {
 }
 
 fn ignored_of(ignored: Ignored) -> IgnoredField {
-    let text = serde_json::from_str::<String>(&ignored.value).unwrap_or(ignored.value);
+    let text = unescaped(&ignored.value).unwrap_or(Cow::Borrowed(&ignored.value));
     let reason = ignored.reason;
     IgnoredField {
         field_id: ignored.field,

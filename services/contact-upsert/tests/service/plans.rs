@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::support::*;
+use crate::harness::*;
 
 /// Tables with a row for each contact, event or batch.
 const LARGE: [&str; 7] = [

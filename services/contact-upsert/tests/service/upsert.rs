@@ -4,7 +4,7 @@ use weir_proto::contact::v1::get_contact_request::Key;
 use weir_proto::contact::v1::{ListContactsRequest, MergeStrategy};
 use weir_proto::ledger::v1::{BatchKey, CloseBatchesRequest, FenceUsageRequest};
 
-use crate::support::*;
+use crate::harness::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_identify_is_stored_read_back_and_recognised_when_it_comes_again() {
