@@ -14,6 +14,7 @@ use weir_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use weir_proto::ledger::v1::{
     BatchKey, CloseBatchesRequest, FenceUsageRequest, FenceUsageResponse,
 };
+use weir_proto::settings::v1::ContactMerge;
 use weir_stack::{TestDatabase, TestServers};
 use weir_testkit::{Others, Running};
 

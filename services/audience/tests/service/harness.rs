@@ -10,9 +10,10 @@ use uuid::Uuid;
 use weir_audience::Config;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::audience::v1::{
-    ApplyMembershipUpdatesRequest, ContactMerge, CreateAudienceRequest, ListMembersRequest,
-    MembershipUpdate, MembershipUpdateMode, MembershipUpdateStatus, MergeContactsRequest, Origin,
+    ApplyMembershipUpdatesRequest, CreateAudienceRequest, ListMembersRequest, MembershipUpdate,
+    MembershipUpdateMode, MembershipUpdateStatus, MergeContactsRequest, Origin,
 };
+use weir_proto::settings::v1::ContactMerge;
 use weir_stack::{TestDatabase, TestServers};
 use weir_testkit::{Others, Running};
 
