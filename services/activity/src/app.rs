@@ -9,7 +9,7 @@ mod culprits;
 mod housekeeping;
 mod ledger;
 mod link;
-mod reads;
+mod reading;
 mod record;
 
 use std::future::Future;

@@ -11,7 +11,7 @@ use weir_stack::TestServers;
 
 use super::partitions::partition_of;
 use super::{
-    MIGRATIONS, PLAN_BY_KEY, Store, attach, forget, links, reads, receipts, record, usage,
+    MIGRATIONS, PLAN_BY_KEY, Store, attach, forget, links, reading, receipts, record, usage,
 };
 use crate::domain::Range;
 
@@ -80,15 +80,15 @@ const HOT: &[(&str, &str, &str)] = &[
     ("end_waiting", attach::END_WAITING, "account kinds values"),
     (
         "list",
-        reads::LIST,
+        reading::LIST,
         "account contacts old_day time last_key fifty million one",
     ),
     (
         "waiting_of",
-        reads::BACKLOG_OF_IDENTIFIER,
+        reading::BACKLOG_OF_IDENTIFIER,
         "account old_day kind value",
     ),
-    ("has_activity", reads::HAS_ACTIVITY, "account contact"),
+    ("has_activity", reading::HAS_ACTIVITY, "account contact"),
     ("find_usage", forget::USAGE.find, "account older_day fifty"),
     (
         "find_counts",

@@ -8,7 +8,7 @@ use weir_ids::AccountId;
 use weir_postgres::Failure;
 use weir_rpc::Deadline;
 
-use super::updates::End;
+use super::updates::Ending;
 use super::{App, Error};
 use crate::domain::{MembershipUpdate, Outcome};
 
@@ -30,7 +30,7 @@ impl App {
             good[0] = false;
         }
         while let Some(part) = suspects.pop() {
-            let attempt = self.apply_some(account, updates, part.clone(), End::RollBack, deadline);
+            let attempt = self.apply_some(account, updates, part.clone(), Ending::Undo, deadline);
             match attempt.await {
                 Ok(_) => {}
                 Err(Error::Store(Failure::Refused)) if part.len() == 1 => good[part.start] = false,
@@ -54,7 +54,7 @@ impl App {
         let applied = if rest.is_empty() {
             Vec::new()
         } else {
-            self.apply_some(account, &rest, 0..rest.len(), End::Commit, deadline)
+            self.apply_some(account, &rest, 0..rest.len(), Ending::Commit, deadline)
                 .await?
         };
         let mut applied = applied.into_iter();
