@@ -1,7 +1,7 @@
 //! Load, decide, commit: the only place that orders effects.
 
 mod audiences;
-mod fault;
+mod culprits;
 mod merges;
 mod sync;
 mod updates;

@@ -30,7 +30,8 @@ impl App {
         let applied = self.apply_some(account, &updates, all, Ending::Commit, deadline);
         let outcomes = match applied.await {
             Err(Error::Store(Failure::Refused)) => {
-                self.apply_without_faults(account, &updates, deadline).await
+                self.apply_without_culprits(account, &updates, deadline)
+                    .await
             }
             done => done,
         }?;
