@@ -16,8 +16,8 @@ use weir_rpc::{Deadline, Page};
 use weir_service::{Fault, Tries};
 
 use crate::Clock;
-use crate::domain::{Audience, Name, Origin, Usable};
-use crate::store::{Created, Listed, Store};
+use crate::domain::{Audience, Listed, Name, Origin, Usable};
+use crate::store::{Created, Store};
 
 pub use sync::longest_sync;
 pub use updates::{Outcome, UpdateOf};

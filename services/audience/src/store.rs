@@ -78,9 +78,6 @@ pub struct Batch<'a> {
     transaction: Transaction<'a>,
 }
 
-/// A row of a list: its key, and what it says, where that can be read.
-pub type Listed<K, T> = (K, Option<T>);
-
 /// A row that can't be read must not cost the others of its page: it is left out, and counted.
 fn read<T>(kind: &'static str, row: Result<T, tokio_postgres::Error>) -> Option<T> {
     row.inspect_err(|_| {

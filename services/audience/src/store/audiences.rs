@@ -6,8 +6,8 @@ use tokio_postgres::Row;
 use weir_ids::{AccountId, AudienceId};
 use weir_postgres::Failure;
 
-use super::{Listed, Session, read};
-use crate::domain::{Audience, Name, Origin};
+use super::{Session, read};
+use crate::domain::{Audience, Listed, Name, Origin};
 
 const SEGMENT_ACTIONS: &str = "segment_actions";
 const OTHER: &str = "other";

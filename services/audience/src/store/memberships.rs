@@ -9,8 +9,8 @@ use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
 
-use super::{Batch, Listed, Session, read};
-use crate::domain::{Membership, MembershipUpdate, Mode};
+use super::{Batch, Session, read};
+use crate::domain::{Listed, Membership, MembershipUpdate, Mode};
 
 /// Sorted by it, memberships are locked in the same order by everybody.
 pub type Key = (AudienceId, ContactId);

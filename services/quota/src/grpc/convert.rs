@@ -11,8 +11,8 @@ use weir_proto::quota::v1::{
     SettleRequest, Settlement as WireSettlement, Usage as WireUsage,
 };
 
-use crate::app::{Ask, Grant, MAX_SETTLEMENTS, Settlement, Usage};
-use crate::domain::{Entitlement, Units, Window};
+use crate::app::{Ask, Grant, Usage};
+use crate::domain::{Entitlement, MAX_SETTLEMENTS, Settlement, Units, Window};
 
 /// A batch has 1,000 events at most, each of which costs one unit of a kind.
 const MAX_WANTED: i64 = 1_000;
