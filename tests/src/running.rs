@@ -1,7 +1,7 @@
 //! The running system that journeys go through.
 
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::runtime::Runtime;
@@ -15,11 +15,6 @@ use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_stack::{Service, Stack, StackOptions};
 
 use crate::answer::Answer;
-
-/// How long something that happens by itself may take: a lease of 30 s that runs out and is
-/// swept is the longest of all.
-const PATIENCE: Duration = Duration::from_secs(90);
-const POLL: Duration = Duration::from_millis(50);
 
 /// All tests share one runtime: the processes' supervisors live in it.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
@@ -53,18 +48,6 @@ pub fn journey_alone_with(options: StackOptions, steps: impl AsyncFnOnce(&'stati
         weir.assert_sound().await;
         weir.stack.stop().await;
     });
-}
-
-/// Waits until `attempt` answers something. Panics with `what` when it never does.
-pub async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = attempt().await {
-            return found;
-        }
-        assert!(started.elapsed() < PATIENCE, "never happened: {what}");
-        tokio::time::sleep(POLL).await;
-    }
 }
 
 /// How long a storm or a fuzzing lasts: as given, or under `./weir test long` at full length.

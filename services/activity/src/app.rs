@@ -7,7 +7,6 @@
 mod clock;
 mod culprits;
 mod housekeeping;
-mod ledger;
 mod link;
 mod reads;
 mod record;
@@ -46,9 +45,6 @@ pub enum Error {
     /// The account's epoch was raised after the batch was admitted; it is this one now.
     #[error("the batch's epoch is past")]
     Fenced(i64),
-    /// Nobody who counts by one can have come to this epoch.
-    #[error("the epoch is too far ahead")]
-    Implausible,
     /// Mapping does not know the account.
     #[error("no such account")]
     AccountUnknown,

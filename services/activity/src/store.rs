@@ -43,14 +43,17 @@ pub use failure::Failure;
 pub use forget::{Forgotten, Limits};
 pub use links::{Families, Linked};
 pub use partitions::Swept;
-pub use usage::{ClosedBatch, Fenced};
+pub use usage::ClosedBatch;
 
 /// The schema, in order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "activities",
-    sql: include_str!("../migrations/0001_activities.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "activities",
+        sql: include_str!("../migrations/0001_activities.sql"),
+    },
+    weir_ledger::migration(2),
+];
 
 /// Every statement here finds rows by their keys. The statistics of a young table would talk
 /// the planner into reading all of it instead, and a prepared plan outlives that youth.

@@ -10,7 +10,6 @@ mod kept;
 mod links;
 mod outbox;
 mod purge;
-mod usage;
 
 use chrono::{DateTime, Utc};
 use weir_ids::AccountId;
@@ -25,14 +24,16 @@ pub use contacts::{ContactKey, StoredProfile};
 pub use identifiers::{Changed, UniqueIdentifiers, keep_caseless};
 pub use outbox::{OutboxRow, Parcel};
 pub use purge::Aged;
-pub use usage::Fenced;
 
 /// The schema, file by file.
-pub const MIGRATIONS: [Migration; 1] = [Migration {
-    number: 1,
-    name: "contacts",
-    sql: include_str!("../migrations/0001_contacts.sql"),
-}];
+pub const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        number: 1,
+        name: "contacts",
+        sql: include_str!("../migrations/0001_contacts.sql"),
+    },
+    weir_ledger::migration(2),
+];
 
 /// The service's tables.
 #[derive(Clone)]

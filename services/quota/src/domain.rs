@@ -4,6 +4,6 @@ pub mod limit;
 pub mod settlement;
 pub mod window;
 
-pub use limit::{Entitlement, Units};
+pub use limit::{Entitlement, UnitKind, Units};
 pub use settlement::{MAX_SETTLEMENTS, Settlement};
 pub use window::Window;

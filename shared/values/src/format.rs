@@ -4,7 +4,6 @@
 //! The shape is checked digit by digit before the calendar is asked: chrono alone takes
 //! `28-07-80` for the year 80, and days without their zero.
 
-mod cursor;
 mod date;
 mod pattern;
 mod time;

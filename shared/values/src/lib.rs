@@ -20,4 +20,4 @@ pub use field::{
     BUILT_IN_FIELDS, BuiltInField, FieldId, Form, InvalidFieldId, NoFieldId, Prefix, ValueType,
 };
 pub use nobody::{has_invisible_inside, is_blank, is_invisible, means_nobody, trimmed_invisible};
-pub use value::{Decimal, NotCanonical, Value, escaped_at, write_text};
+pub use value::{Decimal, NotCanonical, Value};

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use weir_json::write_text;
 
 use crate::{FieldId, Form, Prefix, ValueType, digits};
 
@@ -151,45 +152,6 @@ fn quoted(json: &mut String, write: impl FnOnce(&mut String)) {
     json.push('"');
 }
 
-/// Appends a text in canonical form, without a copy where nothing in it is escaped.
-pub fn write_text(text: &str, json: &mut String) {
-    if escaped_at(text.as_bytes(), 0) < text.len() {
-        let quoted = serde_json::to_string(text).expect("a string is always JSON");
-        json.push_str(&quoted);
-        return;
-    }
-    quoted(json, |json| json.push_str(text));
-}
-
-/// The first byte from `at` that does not stand for itself inside a JSON string: a quote, a
-/// backslash or a control character; the length where there is none. Eight bytes at a time.
-#[inline]
-pub fn escaped_at(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES << 7;
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = zero(word ^ (ONES * u64::from(b'"')));
-        let backslash = zero(word ^ (ONES * u64::from(b'\\')));
-        let control = word.wrapping_sub(ONES * u64::from(b' ')) & !word;
-        // Borrows make false hits only above a true one, and the lowest hit is taken.
-        let hits = (quote | backslash | control) & HIGHS;
-        if hits != 0 {
-            return at + (hits.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    let rest = bytes.get(at..).unwrap_or_default();
-    rest.iter()
-        .position(is_escaped)
-        .map_or(bytes.len(), |length| at + length)
-}
-
-fn is_escaped(byte: &u8) -> bool {
-    matches!(byte, b'"' | b'\\' | 0..=0x1f)
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -277,22 +239,6 @@ mod tests {
             let value = Value::Text(text);
             let field: FieldId = "str::first".parse().unwrap();
             prop_assert_eq!(Value::from_canonical(&field, &value.to_canonical()), Ok(value));
-        }
-
-        #[test]
-        fn what_is_escaped_is_found_as_byte_by_byte(
-            bytes in prop::collection::vec(prop_oneof![
-                4 => any::<u8>(),
-                8 => b'a'..=b'z',
-                1 => Just(b'"'),
-                1 => Just(b'\\'),
-                1 => 0x1e_u8..0x22,
-            ], 0..40),
-            from in 0_usize..40,
-        ) {
-            let from = from.min(bytes.len());
-            let slow = bytes[from..].iter().position(is_escaped);
-            prop_assert_eq!(escaped_at(&bytes, from), slow.map_or(bytes.len(), |at| from + at));
         }
     }
 }

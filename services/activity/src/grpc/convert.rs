@@ -7,11 +7,11 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Timelike, Utc};
 use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
-use weir_ids::{AccountId, BatchId, TimedKey};
+use weir_ids::{AccountId, TimedKey};
 use weir_proto::activity::v1::{
-    Activity as WireActivity, BatchKey, FenceUsageResponse, GetBacklogRequest, IdentifierKind,
-    IdentifierLink, LinkIdentifiersRequest, ListActivitiesResponse, RecordActivitiesResponse,
-    RecordResult, RecordStatus, WindowUnits,
+    Activity as WireActivity, GetBacklogRequest, IdentifierKind, IdentifierLink,
+    LinkIdentifiersRequest, ListActivitiesResponse, RecordActivitiesResponse, RecordResult,
+    RecordStatus,
 };
 use weir_rpc::{Page, invalid};
 
@@ -22,8 +22,6 @@ pub use event::batch;
 
 /// Of links, and of merges, in one call.
 const MAX_CHANGES: usize = 10_000;
-/// Of batches that are closed in one call.
-const MAX_BATCHES: usize = 1_000;
 
 /// An id of any kind.
 pub fn id<T: From<Uuid>>(field: &str, text: impl AsRef<[u8]>) -> Result<T, Status> {
@@ -143,29 +141,6 @@ pub fn identifiers(request: GetBacklogRequest) -> Result<Vec<Identifier>, Status
     .collect()
 }
 
-/// A number that counts something.
-pub fn not_negative(field: &str, number: i64) -> Result<(), Status> {
-    if number < 0 {
-        return Err(invalid(field, "must not be negative"));
-    }
-    Ok(())
-}
-
-/// Batches by window and id.
-pub fn batches(keys: &[BatchKey]) -> Result<Vec<(NaiveDate, BatchId)>, Status> {
-    if keys.len() > MAX_BATCHES {
-        return Err(invalid("batches", "at most 1,000"));
-    }
-    keys.iter()
-        .map(|key| {
-            Ok((
-                day("batches.window", &key.window)?,
-                id("batches.batch_id", &key.batch_id)?,
-            ))
-        })
-        .collect()
-}
-
 /// Where a page begins; at the newest without a token.
 pub fn cursor(token: &str) -> Result<Cursor, Status> {
     if token.is_empty() {
@@ -226,20 +201,6 @@ pub fn activities(page: Page<Activity, Cursor>) -> ListActivitiesResponse {
             })
             .collect(),
         next_page_token: page.next.map(token).unwrap_or_default(),
-    }
-}
-
-/// The ledger's word.
-pub fn fenced(epoch: i64, sums: Vec<(NaiveDate, i64)>) -> FenceUsageResponse {
-    FenceUsageResponse {
-        epoch,
-        sums: sums
-            .into_iter()
-            .map(|(window, units)| WindowUnits {
-                window: window.to_string(),
-                units,
-            })
-            .collect(),
     }
 }
 

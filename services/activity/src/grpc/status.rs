@@ -20,11 +20,6 @@ impl From<Error> for Status {
                 "epoch",
                 epoch,
             ),
-            Error::Implausible => weir_rpc::refused(
-                Code::InvalidArgument,
-                Reason::EpochImplausible,
-                "epoch: further ahead of the one that stands than any rebuild can bring it",
-            ),
             Error::AccountUnknown => weir_rpc::not_found(Reason::AccountUnknown, "account"),
             Error::ContactUnknown => weir_rpc::not_found(Reason::ContactUnknown, "contact"),
             Error::Away(service) => weir_rpc::unavailable(service),

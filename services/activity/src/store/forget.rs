@@ -24,13 +24,6 @@ pub(super) struct Old {
     pub delete: &'static str,
 }
 
-pub(super) const USAGE: Old = Old {
-    find: "SELECT window_day::text AS one, batch_id::text AS two FROM usage
-        WHERE account_id = $1 AND window_day < $2 LIMIT $3 FOR UPDATE SKIP LOCKED",
-    delete: "DELETE FROM usage
-        WHERE account_id = $1 AND window_day = $2::text::date AND batch_id = $3::text::uuid",
-};
-
 pub(super) const COUNTS: Old = Old {
     find: "SELECT contact_id::text AS one, day::text AS two FROM attached_counts
         WHERE account_id = $1 AND day < $2 LIMIT $3 FOR UPDATE SKIP LOCKED",
@@ -114,10 +107,10 @@ impl Store {
         limits: Limits,
     ) -> Result<(Forgotten, bool), Failure> {
         let mut connection = self.connection().await?;
-        let mut deleted = [0; 4];
-        let mut is_more = false;
+        let usage = weir_ledger::purge(&connection.client, account, limits.usage).await?;
+        let mut deleted = [0; 3];
+        let mut is_more = usage > 0;
         for (deleted, (old, before)) in deleted.iter_mut().zip([
-            (USAGE, limits.usage),
             (COUNTS, limits.counts),
             (RECEIPTS, limits.named),
             (IDENTIFIERS, limits.named),
@@ -134,7 +127,7 @@ impl Store {
             tx.commit().await?;
             is_more |= i64::try_from(rows.len()).is_ok_and(|rows| rows == ROWS);
         }
-        let [usage, counts, receipts, identifiers] = deleted;
+        let [counts, receipts, identifiers] = deleted;
         let forgotten = Forgotten {
             usage,
             counts,

@@ -14,9 +14,6 @@ use crate::domain::{Event, Identifier, Standing};
 
 pub(super) const FENCE: &str = "SELECT usage_epoch FROM accounts WHERE account_id = $1 FOR SHARE";
 
-pub(super) const ANCHOR: &str =
-    "INSERT INTO accounts (account_id) VALUES ($1) ON CONFLICT DO NOTHING";
-
 pub(super) const STANDINGS: &str = "
     SELECT u.n, i.contact_id, i.waiting, i.forget_day
     FROM unnest($2::text[], $3::text[]) WITH ORDINALITY u (kind, value, n)
@@ -116,8 +113,7 @@ impl Tx<'_> {
     /// # Errors
     /// Of the database.
     pub async fn ensure_account(&self) -> Result<(), Failure> {
-        self.execute(ANCHOR, &[&self.account_id.0]).await?;
-        Ok(())
+        Ok(weir_ledger::anchor(&self.inner, self.account_id).await?)
     }
 
     /// What is known of `identifiers`, in their order.

@@ -83,6 +83,14 @@ pub struct Audience {
     pub create_time: DateTime<Utc>,
 }
 
+/// An audience that was asked for by name.
+#[derive(Debug, Clone)]
+pub struct Created {
+    pub audience: Audience,
+    /// `false`: it was there.
+    pub created: bool,
+}
+
 /// Whether Segment may touch an audience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usable {

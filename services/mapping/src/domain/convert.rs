@@ -8,10 +8,10 @@ mod types;
 
 use std::borrow::Cow;
 
+use weir_json::{Kind, Raw};
 use weir_values::format::Format;
 use weir_values::{ValueType, is_blank, means_nobody};
 
-use super::json::{self, Kind, Raw};
 use super::path::Listed;
 pub use failure::Failure;
 pub use lists::LeftOut;
@@ -80,7 +80,7 @@ impl Converter {
         out: &mut String,
         left_out: &mut LeftOut<'a>,
     ) -> Result<Taken, Failure> {
-        match json::kind(raw)? {
+        match weir_json::kind(raw)? {
             Kind::Null => return Ok(Taken::Null),
             Kind::String if is_blank_text(raw) => return Ok(Taken::Nothing),
             _ => {}
@@ -119,22 +119,19 @@ fn is_blank_text(raw: Raw<'_>) -> bool {
     {
         return false;
     }
-    json::text(raw).is_ok_and(|text| is_blank(&text))
+    weir_json::text(raw).is_ok_and(|text| is_blank(&text))
 }
 
 /// A string without NUL, and nothing else.
 fn string(raw: Raw<'_>) -> Result<Cow<'_, str>, Failure> {
-    if let Some(inner) = json::plain(raw).and_then(json::unquoted) {
-        return Ok(Cow::Borrowed(inner));
-    }
-    if json::kind(raw)? != Kind::String {
+    if weir_json::kind(raw)? != Kind::String {
         return Err(Failure::Mismatch);
     }
-    let text = json::text(raw)?;
-    if text.contains('\0') {
-        return Err(Failure::NotStorable);
+    match weir_json::text(raw)? {
+        // Bare control characters are no JSON: a NUL can only come of an escape.
+        Cow::Owned(text) if text.contains('\0') => Err(Failure::NotStorable),
+        text => Ok(text),
     }
-    Ok(text)
 }
 
 /// A number or a boolean as it is written.
@@ -145,7 +142,7 @@ fn token(raw: Raw<'_>) -> Result<Cow<'_, str>, Failure> {
 
 /// A string, or a number or boolean as it is written.
 fn scalar(raw: Raw<'_>) -> Result<Cow<'_, str>, Failure> {
-    match json::kind(raw)? {
+    match weir_json::kind(raw)? {
         Kind::String => string(raw),
         Kind::Number | Kind::Boolean => token(raw),
         _ => Err(Failure::Mismatch),

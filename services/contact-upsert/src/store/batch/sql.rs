@@ -220,12 +220,6 @@ pub(super) const INSERT_JOINS: &str = "
                AS u (merged_id, survivor_id, identifiers)
     WHERE a.account_id = $1";
 
-pub(super) const INSERT_USAGE: &str = "
-    INSERT INTO usage (account_id, window_day, batch_id, units)
-    SELECT a.account_id, $2::date, $3::uuid, $4::integer
-    FROM accounts a
-    WHERE a.account_id = $1";
-
 pub(super) const INSERT_MESSAGE: &str = "
     INSERT INTO outbox (account_id, outbox_id, payload)
     SELECT a.account_id, $2::uuid, $3::text

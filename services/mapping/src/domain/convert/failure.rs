@@ -3,7 +3,7 @@
 use weir_reasons::Reason;
 
 use super::Converter;
-use crate::domain::json::NotJson;
+use weir_json::NotJson;
 
 /// Why a value, or an element of a list, was ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! What each type takes, what it is kept as, and what is said of a value that it does not take
 //! (semantics 2.3, 2.4). A new type has its arms and its examples here.
 
+use weir_json::{Kind, Raw};
 use weir_reasons::Reason;
 use weir_values::format::{DateFormat, Format, Unread, read_time};
 use weir_values::{Decimal, Value, ValueType, number};
@@ -11,7 +12,6 @@ use super::texts::{
     write_phone, write_place, write_text,
 };
 use super::{Converter, Failure, Taken, string, token};
-use crate::domain::json::{self, Kind, Raw};
 use crate::domain::path::Listed;
 
 /// Semantics 2.3, in bytes.
@@ -45,9 +45,9 @@ impl Converter {
                 write(Value::TimeAndDate(instant), out)
             }
             ValueType::Time => self.write_time(raw, out),
-            ValueType::MultiSelect if json::kind(raw)? == Kind::Array => {
+            ValueType::MultiSelect if weir_json::kind(raw)? == Kind::Array => {
                 let mut choices = Vec::new();
-                json::array(raw, |choice| {
+                weir_json::array(raw, |choice| {
                     choices.push(Listed {
                         raw: choice,
                         position: choices.len(),
@@ -115,7 +115,7 @@ impl Converter {
         let Some(Format::Date(format)) = &self.format else {
             return Err(Failure::Mismatch);
         };
-        let text = match json::kind(raw)? {
+        let text = match weir_json::kind(raw)? {
             Kind::String => string(raw)?,
             Kind::Number if format.takes_numbers() => token(raw)?,
             _ => return Err(Failure::Mismatch),
@@ -146,7 +146,7 @@ fn numeric(raw: Raw<'_>, scale: u32) -> Result<i64, Failure> {
     if let Some(number) = number::scaled_short(raw, scale) {
         return Ok(number);
     }
-    let number = match json::kind(raw)? {
+    let number = match weir_json::kind(raw)? {
         // Only numbers have gone through floats (semantics 2.4).
         Kind::Number => number::scaled_near(&token(raw)?, scale),
         Kind::String => number::scaled(string(raw)?.trim(), scale),
@@ -173,11 +173,11 @@ fn boolean(raw: Raw<'_>) -> Result<bool, Failure> {
 
 /// An object or an array, as it was sent but for the white space between its tokens.
 fn write_object(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
-    if !matches!(json::kind(raw)?, Kind::Object | Kind::Array) {
+    if !matches!(weir_json::kind(raw)?, Kind::Object | Kind::Array) {
         return Err(Failure::Mismatch);
     }
     let start = out.len();
-    json::compact(raw, MAX_OBJECT, out)?;
+    weir_json::compact(raw, MAX_OBJECT, out)?;
     if out.len() - start > MAX_OBJECT {
         return Err(Failure::TooLong);
     }
