@@ -15,13 +15,8 @@ use weir_rpc::{Deadline, MAX_PAGE_BYTES, Page};
 use weir_service::{Fault, Tries, persistently};
 
 use crate::Clock;
-<<<<<<< HEAD
-use crate::domain::{Audience, Listed, Name, Origin, Usable};
-use crate::store::{Created, Store};
-=======
 use crate::domain::{Audience, Created, Member, Name, Origin, Usable};
 use crate::store::{Listed, Store};
->>>>>>> main
 
 pub use sync::longest_sync;
 

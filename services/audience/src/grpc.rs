@@ -17,11 +17,7 @@ use weir_proto::audience::v1::{
 use weir_rpc::{Deadline, Unary, page_size};
 
 use crate::app::App;
-<<<<<<< HEAD
-use crate::domain::{Listed, Name};
-=======
 use crate::domain::Name;
->>>>>>> main
 
 /// The service, ready to be added to a server.
 pub fn service(app: Arc<App>) -> Unary<AudienceServiceServer<impl AudienceService>> {

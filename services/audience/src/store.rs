@@ -61,8 +61,6 @@ pub struct Tx<'a> {
     account: AccountId,
 }
 
-<<<<<<< HEAD
-=======
 /// A row of a list: its key, and what it says, where that can be read.
 pub type Listed<K, T> = (K, Option<T>);
 
@@ -177,7 +175,6 @@ fn key_of(row: &Row) -> Key {
     (AudienceId(audience), ContactId(contact))
 }
 
->>>>>>> main
 /// A row that can't be read must not cost the others of its page: it is left out, and counted.
 fn read<T>(kind: &'static str, row: Result<T, tokio_postgres::Error>) -> Option<T> {
     row.inspect_err(|_| {

@@ -7,13 +7,8 @@ use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId};
 use weir_postgres::Failure;
 
-<<<<<<< HEAD
-use super::{Session, read};
-use crate::domain::{Audience, Listed, Name, Origin};
-=======
 use super::{Connection, Listed, read};
 use crate::domain::{Audience, Created, Name, Origin};
->>>>>>> main
 
 const SEGMENT_ACTIONS: &str = "segment_actions";
 const OTHER: &str = "other";

@@ -7,31 +7,8 @@ use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
 
-<<<<<<< HEAD
-use super::{Batch, Session, read};
-use crate::domain::{Listed, Membership, MembershipUpdate, Mode};
-
-/// Sorted by it, memberships are locked in the same order by everybody.
-pub type Key = (AudienceId, ContactId);
-
-/// A membership and whose it is.
-pub type Entry<'a> = (&'a Key, &'a Membership);
-
-/// Memberships by key.
-pub type Stored = BTreeMap<Key, Membership>;
-
-/// Columns in the order that [`membership_of`] reads.
-macro_rules! columns {
-    () => {
-        "m.audience_id, m.contact_id, m.member, m.member_since_time, m.left_time, m.asked_member,
-         m.update_time, m.update_message_id"
-    };
-}
-pub(super) use columns;
-=======
 use super::{Connection, Listed, Param, Tx, columns_of, key_of, read};
 use crate::domain::{Entry, Key, Member, Membership, Mode, Update};
->>>>>>> main
 
 /// A lock inside keeps the planner from taking the subquery apart.
 pub(super) const LOCK: &str = "
