@@ -12,8 +12,8 @@ use weir_proto::quota::v1::{
 };
 use weir_proto::settings::v1::Entitlement as WireEntitlement;
 
-use crate::app::{Ask, Grant, MAX_SETTLEMENTS, Settlement, Usage};
-use crate::domain::{Entitlement, Units, Window};
+use crate::app::{Ask, Grant, Usage};
+use crate::domain::{Entitlement, MAX_SETTLEMENTS, Settlement, Units, Window};
 
 /// A batch has 1,000 events at most, each of which costs one unit of a kind.
 const MAX_WANTED: i64 = 1_000;

@@ -10,6 +10,7 @@ use weir_reasons::Reason;
 
 use crate::harness::{TODAY, World, counted, reserve, settle, settlement, try_reserve, usage};
 
+/// Semantics 6.3, 6.5.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_batches_on_two_replicas_get_exactly_the_limit() {
     let world = World::new().await;
@@ -106,6 +107,7 @@ async fn what_earlier_batches_leave_is_free_for_the_one_that_brings_their_settle
     }
 }
 
+/// Semantics 6.7.
 #[tokio::test]
 async fn limits_follow_the_plan_both_ways() {
     let world = World::new().await;
