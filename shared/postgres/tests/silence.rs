@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use weir_postgres::{Failure, Pool, Transaction};
-use weir_stack::{TestDatabase, TestServers};
+use weir_servers::{TestDatabase, TestServers};
 
 /// Forwards, until it is told to do so no more for the connections that it has.
 struct Proxy {

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use chrono::{Days, Utc};
 use serde_json::Value;
 use tokio_postgres::SimpleQueryMessage;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 
 use super::partitions::partition_of;
 use super::{

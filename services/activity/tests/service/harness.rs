@@ -10,7 +10,7 @@ use uuid::Uuid;
 use weir_activity::Config;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::activity::v1::*;
-use weir_stack::{TestDatabase, TestServers};
+use weir_servers::{TestDatabase, TestServers};
 use weir_telemetry::{LogFormat, Options};
 
 use crate::others::Others;
@@ -183,7 +183,7 @@ impl Weir {
 
     /// Behind the scenes, as the superuser.
     pub async fn sql(&self) -> tokio_postgres::Client {
-        weir_stack::postgres::connect(&self.database.superuser_url)
+        weir_servers::postgres::connect(&self.database.superuser_url)
             .await
             .unwrap()
     }

@@ -15,7 +15,7 @@ use weir_proto::audience::v1::{
     ApplyMembershipUpdatesRequest, ContactMerge, CreateAudienceRequest, ListMembersRequest,
     MembershipUpdate, MembershipUpdateMode, MembershipUpdateStatus, MergeContactsRequest, Origin,
 };
-use weir_stack::{TestDatabase, TestServers};
+use weir_servers::{TestDatabase, TestServers};
 
 use crate::mapping::Mapping;
 
@@ -92,7 +92,7 @@ impl World {
     }
 
     pub async fn database(&self) -> tokio_postgres::Client {
-        weir_stack::postgres::connect(&self.database.superuser_url)
+        weir_servers::postgres::connect(&self.database.superuser_url)
             .await
             .unwrap()
     }

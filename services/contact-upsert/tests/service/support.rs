@@ -15,7 +15,7 @@ use weir_proto::contact::v1::{
     Contact, ContactEvent, GetContactRequest, KeyStrategy, MergeStrategy, UpsertContactsRequest,
     UpsertContactsResponse, UpsertMode, UpsertStatus, get_contact_request, value,
 };
-use weir_stack::{TestDatabase, TestServers};
+use weir_servers::{TestDatabase, TestServers};
 
 use crate::mapping::Mapping;
 

@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 use weir_mapping::Config;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::*;
-use weir_stack::{TestDatabase, TestServers};
+use weir_servers::{TestDatabase, TestServers};
 
 use crate::contacts::Contacts;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tonic::Code;
 use uuid::Uuid;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 
 use crate::service::{
     Account, Client, TODAY, World, counted, eventually, reserve, settle, try_reserve,

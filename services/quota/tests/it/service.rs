@@ -17,7 +17,7 @@ use weir_proto::quota::v1::{
     Settlement,
 };
 use weir_quota::Config;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 
 use crate::ledgers::Others;
 

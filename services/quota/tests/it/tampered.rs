@@ -1,6 +1,6 @@
 //! Keys of quota's in Redis that hold what quota never puts there.
 
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 
 use crate::service::{
     Account, Client, LONG, TODAY, World, counted, eventually, reserve, settle, settlement,

@@ -8,7 +8,7 @@ use weir_proto::quota::v1::{
     Entitlement, GetUsageRequest, ReserveRequest, SettleRequest, Settlement,
 };
 use weir_reasons::Reason;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 
 use crate::service::{Client, TODAY, World, reserve, settle};
 
