@@ -21,8 +21,10 @@ const PER_EVENT: [&str; 8] = [
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=weir");
-    let files = ["mapping", "contact", "activity", "audience", "quota"]
-        .map(|service| format!("weir/{service}/v1/{service}.proto"));
+    let packages = [
+        "mapping", "contact", "activity", "audience", "quota", "ledger",
+    ];
+    let files = packages.map(|package| format!("weir/{package}/v1/{package}.proto"));
     let mut descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("weir.bin"), descriptors.encode_to_vec())?;

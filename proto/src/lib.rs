@@ -30,6 +30,11 @@ pub mod quota {
         tonic::include_proto!("weir.quota.v1");
     }
 }
+pub mod ledger {
+    pub mod v1 {
+        tonic::include_proto!("weir.ledger.v1");
+    }
+}
 
 /// All files of all services, encoded as a `FileDescriptorSet`; for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/weir.bin"));

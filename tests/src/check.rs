@@ -35,7 +35,7 @@ const CHECKS: &[(&str, &str)] = &[
 impl Weir {
     /// Whatever breaks what must hold. To be asked when the outbox is empty.
     pub async fn faults(&self) -> Vec<String> {
-        let mut faults = crate::check_identifiers(self.stack.postgres_url()).await;
+        let mut faults = weir_testkit::check_identifiers(self.stack.postgres_url()).await;
         for (promise, query) in CHECKS {
             let limited = format!("SELECT * FROM ({query}) AS found LIMIT 5");
             for row in self.query(&limited).await {
@@ -49,7 +49,7 @@ impl Weir {
     pub async fn assert_sound(&self) {
         crate::eventually("links are relayed", async || {
             let waiting = self.query("SELECT 'row' FROM contact.outbox LIMIT 1");
-            waiting.await.is_empty().then_some(())
+            waiting.await.is_empty()
         })
         .await;
         let faults = self.faults().await;

@@ -6,26 +6,17 @@
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use weir_proto::mapping::v1::ValueType;
 
-/// Traits and properties that the fuzzed account maps, one of each type.
-pub const MAPPED: &[(&str, &str)] = &[
-    ("text", "text"),
-    ("longText", "long_text"),
-    ("email", "email"),
-    ("phone", "phone"),
-    ("link", "link"),
-    ("integer", "integer"),
-    ("decimal", "decimal"),
-    ("currency", "currency"),
-    ("boolean", "boolean"),
-    ("date", "date"),
-    ("instant", "time_and_date"),
-    ("time", "time"),
-    ("select", "single_select"),
-    ("choices", "multi_select"),
-    ("object", "object"),
-    ("place", "geo"),
-];
+/// Traits and properties that the fuzzed account maps, one of each type and called by it.
+pub fn mapped() -> impl Iterator<Item = (String, ValueType)> {
+    let types = (1..).map_while(|number| ValueType::try_from(number).ok());
+    types.map(|value_type| {
+        let name = value_type.as_str_name();
+        let name = name.strip_prefix("VALUE_TYPE_").unwrap_or(name);
+        (name.to_lowercase(), value_type)
+    })
+}
 
 const NUMBERS: &[&str] = &[
     "0",
@@ -179,8 +170,8 @@ fn key() -> impl Strategy<Value = String> {
 }
 
 /// An object over the mapped names.
-fn mapped() -> impl Strategy<Value = String> {
-    let names: Vec<&str> = MAPPED.iter().map(|(name, _)| *name).collect();
+fn object() -> impl Strategy<Value = String> {
+    let names: Vec<String> = mapped().map(|(name, _)| name).collect();
     let member = (prop::sample::select(names), value());
     prop_oneof![
         8 => prop::collection::vec(member, 0..8).prop_map(|all| {
@@ -232,8 +223,8 @@ fn event() -> impl Strategy<Value = String> {
             0.5,
             prop_oneof![3 => Just("\"2026-07-10T06:09:00Z\"".to_owned()), 1 => scalar()],
         ),
-        member("traits", 0.8, mapped()),
-        member("properties", 0.8, mapped()),
+        member("traits", 0.8, object()),
+        member("properties", 0.8, object()),
         member("location", 0.2, value()),
         member("ip", 0.1, value()),
         member("audience", 0.1, value()),

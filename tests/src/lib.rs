@@ -12,10 +12,9 @@ mod answer;
 mod check;
 pub mod events;
 pub mod fuzz;
-mod identifiers;
 mod running;
 
 pub use account::{Account, Plan};
 pub use answer::Answer;
-pub use identifiers::check_identifiers;
-pub use running::{Weir, eventually, full_length, journey, journey_alone, journey_alone_with};
+pub use running::{Weir, full_length, journey, journey_alone, journey_alone_with};
+pub use weir_testkit::eventually;

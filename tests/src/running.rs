@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::sync::LazyLock;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Request, header};
@@ -21,10 +21,6 @@ use weir_stack::{Service, Stack, StackOptions};
 
 use crate::answer::Answer;
 
-/// How long something that happens by itself may take: a lease of 30 s that runs out and is
-/// swept is the longest of all.
-const PATIENCE: Duration = Duration::from_secs(90);
-const POLL: Duration = Duration::from_millis(50);
 /// How long an answer of the edge may take.
 const ANSWER: Duration = Duration::from_secs(20);
 
@@ -62,18 +58,6 @@ pub fn journey_alone_with(options: StackOptions, steps: impl AsyncFnOnce(&'stati
         weir.assert_sound().await;
         weir.stack.stop().await;
     });
-}
-
-/// Waits until `attempt` answers something. Panics with `what` when it never does.
-pub async fn eventually<T>(what: &str, mut attempt: impl AsyncFnMut() -> Option<T>) -> T {
-    let started = Instant::now();
-    loop {
-        if let Some(found) = attempt().await {
-            return found;
-        }
-        assert!(started.elapsed() < PATIENCE, "never happened: {what}");
-        tokio::time::sleep(POLL).await;
-    }
 }
 
 /// How long a storm or a fuzzing lasts: as given, or under `./weir test long` at full length.

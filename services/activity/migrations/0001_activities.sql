@@ -116,16 +116,6 @@ CREATE TABLE attach_locks (
 );
 COMMENT ON TABLE attach_locks IS 'Life time: within the transaction that made it.';
 
--- The ledger of activity units: one row per batch that stored something, or was closed.
-CREATE TABLE usage (
-    account_id uuid NOT NULL,
-    window_day date NOT NULL,
-    batch_id uuid NOT NULL,
-    units integer NOT NULL,
-    PRIMARY KEY (account_id, window_day, batch_id)
-);
-COMMENT ON TABLE usage IS 'Life time: 35 days from its window.';
-
 -- What replicas do in turns. Not a tenant's.
 CREATE TABLE housekeeping (
     task text PRIMARY KEY,
@@ -143,7 +133,7 @@ DECLARE
 BEGIN
     IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
         FOREACH name IN ARRAY ARRAY['accounts', 'identifiers', 'contact_merges', 'activities',
-            'backlog', 'undated_receipts', 'attached_counts', 'attach_locks', 'usage']
+            'backlog', 'undated_receipts', 'attached_counts', 'attach_locks']
         LOOP
             EXECUTE format('SELECT create_distributed_table(%L, %L)', name, 'account_id');
         END LOOP;

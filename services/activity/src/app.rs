@@ -7,7 +7,6 @@
 mod clock;
 mod culprits;
 mod housekeeping;
-mod ledger;
 mod link;
 mod reads;
 mod record;
@@ -27,8 +26,8 @@ use crate::store::{ClosedBatch, Failure, Store};
 use clock::Clock;
 
 pub use housekeeping::{WITHIN, keep_house};
-pub use link::{Attached, Changes};
-pub use record::{Outcome, Recorded};
+pub use link::Changes;
+pub use record::Recorded;
 
 /// Of one transaction. Locks are taken in order, so that a conflict is rare; many in a row mean
 /// that something else is wrong.
@@ -46,9 +45,6 @@ pub enum Error {
     /// The account's epoch was raised after the batch was admitted; it is this one now.
     #[error("the batch's epoch is past")]
     Fenced(i64),
-    /// Nobody who counts by one can have come to this epoch.
-    #[error("the epoch is too far ahead")]
-    Implausible,
     /// Mapping does not know the account.
     #[error("no such account")]
     AccountUnknown,
@@ -64,23 +60,38 @@ pub enum Error {
     /// The caller no longer waits.
     #[error("the deadline passed")]
     Late,
+    /// There is no partition for a day of expiry: to be made, then the same succeeds.
+    #[error("a partition is missing")]
+    MissingPartition,
     /// Of the database.
     #[error(transparent)]
-    Store(#[from] Failure),
+    Store(#[from] weir_postgres::Failure),
+}
+
+impl From<Failure> for Error {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::MissingPartition => Self::MissingPartition,
+            Failure::Database(failure) => Self::Store(failure),
+        }
+    }
 }
 
 impl From<ClosedBatch> for Error {
     fn from(error: ClosedBatch) -> Self {
         match error {
             ClosedBatch::Closed => Self::Closed,
-            ClosedBatch::Failure(failure) => Self::Store(failure),
+            ClosedBatch::Failure(failure) => failure.into(),
         }
     }
 }
 
 impl Fault for Error {
     fn is_conflict(&self) -> bool {
-        matches!(self, Self::Store(failure) if failure.is_conflict())
+        matches!(
+            self,
+            Self::MissingPartition | Self::Store(weir_postgres::Failure::Conflict)
+        )
     }
 
     fn late() -> Self {
@@ -88,7 +99,7 @@ impl Fault for Error {
     }
 
     fn internal() -> Self {
-        Self::Store(Failure::INTERNAL)
+        Self::Store(weir_postgres::Failure::Internal)
     }
 }
 
@@ -140,7 +151,7 @@ impl App {
     /// Makes what a transaction missed, so that it can be begun anew: after a long outage, or
     /// where somebody dropped a month.
     async fn make_what_is_missing<T>(&self, done: Result<T, Error>) -> Result<T, Error> {
-        if let Err(Error::Store(Failure::MissingPartition)) = done {
+        if let Err(Error::MissingPartition) = done {
             let made = self.store.make_partitions(self.range()).await?;
             metrics::partitions_were_missing();
             tracing::warn!(made, "partitions were missing, and are made now");

@@ -34,11 +34,11 @@ pub struct Config {
     /// ids are active at a time; those that are not kept are looked up.
     #[arg(
         long,
-        env = "WEIR_KEPT_LINKS",
+        env = "WEIR_LINK_CACHE_ENTRIES",
         default_value_t = 1_000_000,
         value_parser = clap::value_parser!(u32).range(1_000..)
     )]
-    pub kept_links: u32,
+    pub link_cache_entries: u32,
     /// Logs, metrics and traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

@@ -7,15 +7,18 @@ mod batch;
 mod calendar;
 mod culprits;
 mod link;
+mod listing;
 mod record;
 
-pub use attach::{Counts, Fate, Waiting, decide_fates, whole_milliseconds};
+pub use attach::{Attached, Counts, Moves, Waiting, days_of, decide_fates, whole_milliseconds};
 pub use batch::{
     Batch, Event, Identifier, Kind, MAX_EVENTS, ReceiptKey, Whose, key_of, receipt_of,
 };
 pub use calendar::{Range, first_day_after_month, is_tellable, last_day, may_drop_before};
 pub use culprits::Suspects;
 pub use link::{Link, newest_links};
+pub use listing::{Activity, Cursor, RawTime};
 pub use record::{
-    Known, Place, Standing, Verdict, decide, lock_free, needs_activity_lookup, needs_backlog_lookup,
+    Destination, Known, Outcome, Standing, Stored, Verdict, decide, lock_free,
+    needs_activity_lookup, needs_backlog_lookup, outcomes,
 };

@@ -8,9 +8,9 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status};
+use weir_ledger::Ledger;
 use weir_proto::activity::v1::activity_service_server::{ActivityService, ActivityServiceServer};
 use weir_proto::activity::v1::{
-    CloseBatchesRequest, CloseBatchesResponse, FenceUsageRequest, FenceUsageResponse,
     GetBacklogRequest, GetBacklogResponse, LinkIdentifiersRequest, LinkIdentifiersResponse,
     ListActivitiesRequest, ListActivitiesResponse, RecordActivitiesRequest,
     RecordActivitiesResponse,
@@ -23,6 +23,7 @@ use crate::app::App;
 /// Serves `app` until `shutdown`; healthy while the database answers and all loops live.
 pub async fn serve(
     app: App,
+    ledger: Ledger,
     background: Background,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
@@ -45,6 +46,7 @@ pub async fn serve(
     );
     Server::new("weir.activity.v1.ActivityService")
         .service(service)
+        .service(ledger.service())
         .probe(move || {
             let (app, background) = (app.clone(), background.clone());
             async move { background.is_healthy() && app.is_up().await }
@@ -92,11 +94,11 @@ impl ActivityService for Service {
         let contact_id = convert::id("contact_id", &request.contact_id)?;
         let cursor = convert::cursor(&request.page_token)?;
         let size = weir_rpc::page_size(request.page_size)?;
-        let listed = self
+        let page = self
             .app
             .list(account_id, contact_id, cursor, size, deadline)
             .await?;
-        Ok(Response::new(convert::activities(listed)))
+        Ok(Response::new(convert::activities(page)))
     }
 
     async fn get_backlog(
@@ -109,33 +111,5 @@ impl ActivityService for Service {
         let identifiers = convert::identifiers(request)?;
         let waiting = self.app.backlog(account_id, identifiers, deadline).await?;
         Ok(Response::new(GetBacklogResponse { waiting }))
-    }
-
-    async fn close_batches(
-        &self,
-        request: Request<CloseBatchesRequest>,
-    ) -> Result<Response<CloseBatchesResponse>, Status> {
-        let deadline = Deadline::of(&request);
-        let request = request.into_inner();
-        let account_id = convert::account_id(&request.account_id)?;
-        let batches = convert::batches(&request.batches)?;
-        let units = self.app.close(account_id, batches, deadline).await?;
-        Ok(Response::new(CloseBatchesResponse { units }))
-    }
-
-    async fn fence_usage(
-        &self,
-        request: Request<FenceUsageRequest>,
-    ) -> Result<Response<FenceUsageResponse>, Status> {
-        let deadline = Deadline::of(&request);
-        let request = request.into_inner();
-        let account_id = convert::account_id(&request.account_id)?;
-        let from_window = convert::day("from_window", &request.from_window)?;
-        convert::not_negative("epoch", request.epoch)?;
-        let (epoch, sums) = self
-            .app
-            .fence(account_id, request.epoch, from_window, deadline)
-            .await?;
-        Ok(Response::new(convert::fenced(epoch, sums)))
     }
 }

@@ -63,7 +63,9 @@ pub async fn serve_at(
         .await
         .context("the database can't be prepared (WEIR_DATABASE_URL)")?;
     metrics::describe();
-    let store = Store::new(pool(config.database_connections)?, config.kept_links);
+    let calls = pool(config.database_connections)?;
+    let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
+    let store = Store::new(calls, config.link_cache_entries);
     let app = App::new(store, accounts, contacts, now);
     app.prepare()
         .await
@@ -73,7 +75,7 @@ pub async fn serve_at(
     background.spawn("housekeeping", app::WITHIN, |pulse| {
         app::keep_house(app.clone(), pulse)
     });
-    let serve = |end| grpc::serve(app, background.clone(), listener, end);
+    let serve = |end| grpc::serve(app, ledger, background.clone(), listener, end);
     let served = background.serve(shutdown, serve).await;
     background.stop();
     Ok(served?)

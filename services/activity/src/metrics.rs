@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 
-use crate::app::{Attached, Outcome};
+use crate::domain::{Attached, Outcome};
 use crate::store::{Forgotten, Swept};
 
 /// Events by `outcome`.

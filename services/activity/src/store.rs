@@ -39,21 +39,21 @@ use weir_postgres::{Migration, Pool, Transaction};
 use crate::domain::{Identifier, Link};
 use settled::Settled;
 
-pub use attach::{Linked, Moves};
 pub use failure::Failure;
 pub use forget::{Forgotten, Limits};
-pub use links::Families;
+pub use links::{Families, Linked};
 pub use partitions::Swept;
-pub use raw_time::RawTime;
-pub use reads::{Cursor, Listed};
-pub use usage::{ClosedBatch, Fenced};
+pub use usage::ClosedBatch;
 
 /// The schema, in order.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "activities",
-    sql: include_str!("../migrations/0001_activities.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "activities",
+        sql: include_str!("../migrations/0001_activities.sql"),
+    },
+    weir_ledger::migration(2),
+];
 
 /// Every statement here finds rows by their keys. The statistics of a young table would talk
 /// the planner into reading all of it instead, and a prepared plan outlives that youth.
@@ -69,10 +69,10 @@ pub struct Store {
 impl Store {
     /// Connects on first use. The pool must be this store's alone. Of so many identifiers
     /// it keeps in mind whose they are.
-    pub fn new(pool: Pool, kept_links: u32) -> Self {
+    pub fn new(pool: Pool, link_cache_entries: u32) -> Self {
         Self {
             pool,
-            settled: Settled::new(kept_links),
+            settled: Settled::new(link_cache_entries),
         }
     }
 
@@ -154,7 +154,7 @@ impl Tx<'_> {
 }
 
 /// Identifiers as the two arrays that statements take.
-fn columns<'a>(
+fn kinds_and_values<'a>(
     identifiers: impl Iterator<Item = &'a Identifier>,
 ) -> (Vec<&'static str>, Vec<&'a str>) {
     identifiers
@@ -162,8 +162,8 @@ fn columns<'a>(
         .unzip()
 }
 
-/// The index that an array's element has in Rust; `WITH ORDINALITY` counts from 1.
-fn index(row: &Row, column: usize) -> usize {
-    let ordinality: i64 = row.get(column);
+/// The index in Rust of the array's element that a row is of; `WITH ORDINALITY` counts from 1.
+fn index_of(row: &Row) -> usize {
+    let ordinality: i64 = row.get("n");
     usize::try_from(ordinality - 1).expect("ordinality counts from one")
 }

@@ -39,8 +39,9 @@ CREATE TABLE memberships (
 ) WITH (fillfactor = 85);
 CREATE INDEX memberships_members ON memberships (account_id, audience_id, contact_id) WHERE member;
 
--- Memberships that may wait to be brought to what is asked for. A row is made with the update that is
--- held back, and lives until the sync of one of the next days finds that it waits no longer.
+-- Memberships that may wait to be brought to what is asked for. A row is made with the update
+-- that is held back, and lives until the sync of one of the next days finds that it waits no
+-- longer.
 CREATE TABLE waiting (
     account_id uuid NOT NULL,
     audience_id uuid NOT NULL,

@@ -5,22 +5,20 @@ mod merges;
 mod sync;
 mod updates;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use weir_accounts::Accounts;
 use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
-use weir_rpc::{Deadline, Page};
-use weir_service::{Fault, Tries};
+use weir_rpc::{Deadline, MAX_PAGE_BYTES, Page};
+use weir_service::{Fault, Tries, persistently};
 
 use crate::Clock;
-use crate::domain::{Audience, Name, Origin, Usable};
-use crate::store::{Created, Listed, Store};
+use crate::domain::{Audience, Created, Member, Name, Origin, Usable};
+use crate::store::{Listed, Store};
 
 pub use sync::longest_sync;
-pub use updates::{Outcome, UpdateOf};
 
 /// A transaction that lost is tried again this often, while there is time.
 const TRIES: Tries = Tries {
@@ -36,12 +34,12 @@ pub enum Error {
     #[error("no time was left")]
     Late,
     #[error("no such account")]
-    UnknownAccount,
+    AccountUnknown,
     /// Mapping, which owns accounts, could not be asked for one.
     #[error(transparent)]
-    Accounts(#[from] weir_accounts::Away),
+    MappingAway(#[from] weir_accounts::Away),
     #[error("no such audience")]
-    UnknownAudience,
+    AudienceUnknown,
     /// The name belongs to an audience that the caller must not touch.
     #[error("the name belongs to an audience of another origin")]
     OtherOrigin,
@@ -61,7 +59,8 @@ impl Fault for Error {
     }
 }
 
-/// Everything the service does.
+/// The service behind its wire.
+#[derive(Clone)]
 pub struct App {
     store: Store,
     accounts: Accounts,
@@ -83,23 +82,23 @@ impl App {
     }
 
     /// Finds the audience of that name, or makes it.
-    pub async fn create(
-        self: &Arc<Self>,
+    pub async fn create_audience(
+        &self,
         account: AccountId,
         name: Name,
         origin: Origin,
         deadline: Deadline,
     ) -> Result<Created, Error> {
-        self.account_is_known(account, deadline).await?;
+        self.require_account(account, deadline).await?;
         let wanted = Audience {
             id: AudienceId::new(),
             name,
             origin,
             create_time: self.now(),
         };
-        let app = Arc::clone(self);
-        let created = weir_service::persistently(deadline, TRIES, move |_| {
-            let (app, wanted) = (Arc::clone(&app), wanted.clone());
+        let app = self.clone();
+        let created = persistently(deadline, TRIES, move |_| {
+            let (app, wanted) = (app.clone(), wanted.clone());
             async move { app.create_once(account, &wanted).await }
         })
         .await?;
@@ -111,95 +110,105 @@ impl App {
     }
 
     async fn create_once(&self, account: AccountId, wanted: &Audience) -> Result<Created, Error> {
-        let session = self.store.session().await?;
-        self.store.anchor(&session, account).await?;
-        let created = session.get_or_create(account, wanted).await;
+        let connection = self.store.connection().await?;
+        self.store.ensure_account(&connection, account).await?;
+        let created = connection.get_or_create(account, wanted).await;
         if matches!(created, Err(Failure::Conflict)) {
-            self.store.forget_anchor(account);
+            self.store.forget_account(account);
         }
         Ok(created?)
     }
 
     /// None for an id that is none.
-    pub async fn audience(
+    pub async fn get_audience(
         &self,
         account: AccountId,
         audience: Option<AudienceId>,
         deadline: Deadline,
     ) -> Result<Audience, Error> {
         if let Some(id) = audience {
-            let session = self.store.session().await?;
-            if let Some(found) = session.audience(account, id).await? {
+            let connection = self.store.connection().await?;
+            if let Some(found) = connection.audience(account, id).await? {
                 return Ok(found);
             }
         }
-        self.account_is_known(account, deadline).await?;
-        Err(Error::UnknownAudience)
+        self.require_account(account, deadline).await?;
+        Err(Error::AudienceUnknown)
     }
 
     /// By name, those after `after`.
-    pub async fn audiences(
+    pub async fn list_audiences(
         &self,
         account: AccountId,
         after: &str,
         size: usize,
         deadline: Deadline,
-    ) -> Result<Page<Listed<Name, Audience>, Name>, Error> {
-        self.account_is_known(account, deadline).await?;
-        let session = self.store.session().await?;
-        let found = session.audiences_after(account, after, more(size)).await?;
+    ) -> Result<Page<Audience, Name>, Error> {
+        self.require_account(account, deadline).await?;
+        let connection = self.store.connection().await?;
+        let found = connection
+            .audiences_after(account, after, more(size))
+            .await?;
         let bytes = |(name, _): &Listed<Name, Audience>| name.as_str().len() + ROW_BYTES;
-        Ok(Page::within(
-            found,
-            size,
-            weir_rpc::MAX_PAGE_BYTES,
-            bytes,
-            |(name, _)| name.clone(),
-        ))
+        let name = |(name, _): &Listed<Name, Audience>| name.clone();
+        let page = Page::within(found, size, MAX_PAGE_BYTES, bytes, name);
+        Ok(readable(page))
     }
 
     /// Which of these Segment may touch, in order.
-    pub async fn check(
+    pub async fn check_audiences(
         &self,
         account: AccountId,
         audiences: &[AudienceId],
         deadline: Deadline,
     ) -> Result<Vec<Usable>, Error> {
-        let session = self.store.session().await?;
-        let origins = session.origins(account, audiences).await?;
-        drop(session);
+        let connection = self.store.connection().await?;
+        let origins = connection.origins(account, audiences).await?;
+        drop(connection);
         if origins.is_empty() {
-            self.account_is_known(account, deadline).await?;
+            self.require_account(account, deadline).await?;
         }
         let of = |id| Usable::of(origins.get(id).copied());
         Ok(audiences.iter().map(of).collect())
     }
 
     /// By contact id, those after `after`. None for an id that is none.
-    pub async fn members(
+    pub async fn list_members(
         &self,
         account: AccountId,
         audience: Option<AudienceId>,
         after: ContactId,
         size: usize,
         deadline: Deadline,
-    ) -> Result<Page<Listed<ContactId, DateTime<Utc>>, ContactId>, Error> {
-        let audience = self.audience(account, audience, deadline).await?.id;
-        let session = self.store.session().await?;
-        let found = session
+    ) -> Result<Page<Member, ContactId>, Error> {
+        let audience = self.get_audience(account, audience, deadline).await?.id;
+        let connection = self.store.connection().await?;
+        let found = connection
             .members_after(account, audience, after, more(size))
             .await?;
-        Ok(Page::of(found, size, |(contact, _)| *contact))
+        Ok(readable(Page::of(found, size, |(contact, _)| *contact)))
     }
 
     /// That there is such an account: one that has a row here was known to mapping, which is
     /// asked for all others.
-    async fn account_is_known(&self, account: AccountId, deadline: Deadline) -> Result<(), Error> {
-        if self.store.is_anchored(account).await? || self.accounts.exists(account, deadline).await?
+    async fn require_account(&self, account: AccountId, deadline: Deadline) -> Result<(), Error> {
+        if self.store.has_account(account).await? || self.accounts.exists(account, deadline).await?
         {
             return Ok(());
         }
-        Err(Error::UnknownAccount)
+        Err(Error::AccountUnknown)
+    }
+}
+
+/// The page without the rows that can't be read, which were counted.
+fn readable<K, T>(page: Page<Listed<K, T>, K>) -> Page<T, K> {
+    Page {
+        items: page
+            .items
+            .into_iter()
+            .filter_map(|(_, item)| item)
+            .collect(),
+        next: page.next,
     }
 }
 

@@ -1,9 +1,11 @@
 //! The rules of audiences (semantics 5). Pure: time is an argument.
 
-pub mod alias;
-pub mod audience;
-pub mod membership;
+mod alias;
+mod audience;
+mod membership;
+mod standings;
 
 pub use alias::Aliases;
-pub use audience::{Audience, Name, Origin, Usable};
-pub use membership::{Decision, Membership, MembershipUpdate, Mode};
+pub use audience::{Audience, Created, Name, Origin, Usable};
+pub use membership::{Decision, Member, Membership, MembershipUpdate, Mode, Outcome, Update};
+pub use standings::{Entry, Key, Memberships, Standings, tomorrow, waiting};

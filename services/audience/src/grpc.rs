@@ -18,7 +18,6 @@ use weir_rpc::{Deadline, Unary, page_size};
 
 use crate::app::App;
 use crate::domain::Name;
-use crate::store::Listed;
 
 /// The service, ready to be added to a server.
 pub fn service(app: Arc<App>) -> Unary<AudienceServiceServer<impl AudienceService>> {
@@ -49,7 +48,7 @@ impl AudienceService for Grpc {
             .map_err(|wrong| weir_rpc::invalid("name", &wrong.to_string()))?;
         let created = self
             .0
-            .create(account, name, origin, deadline)
+            .create_audience(account, name, origin, deadline)
             .await
             .map_err(status::of)?;
         Ok(Response::new(CreateAudienceResponse {
@@ -67,7 +66,7 @@ impl AudienceService for Grpc {
         let account = convert::id(&request.account_id, "account_id")?;
         // A text that is no id is the id of no audience.
         let audience = request.audience_id.parse().ok();
-        let found = self.0.audience(account, audience, deadline).await;
+        let found = self.0.get_audience(account, audience, deadline).await;
         Ok(Response::new(GetAudienceResponse {
             audience: Some(convert::audience(found.map_err(status::of)?)),
         }))
@@ -84,11 +83,11 @@ impl AudienceService for Grpc {
         let after = convert::name_of_token(&request.page_token)?;
         let page = self
             .0
-            .audiences(account, &after, size, deadline)
+            .list_audiences(account, &after, size, deadline)
             .await
             .map_err(status::of)?;
         Ok(Response::new(ListAudiencesResponse {
-            audiences: readable(page.items).map(convert::audience).collect(),
+            audiences: page.items.into_iter().map(convert::audience).collect(),
             next_page_token: page
                 .next
                 .map(|name| convert::token_of_name(&name))
@@ -105,7 +104,7 @@ impl AudienceService for Grpc {
         let account = convert::id(&request.account_id, "account_id")?;
         let audiences = convert::checked_ids(&request.audience_ids)?;
         let known: Vec<_> = audiences.iter().flatten().copied().collect();
-        let checks = self.0.check(account, &known, deadline).await;
+        let checks = self.0.check_audiences(account, &known, deadline).await;
         let checks = checks.map_err(status::of)?;
         Ok(Response::new(convert::checks(&audiences, checks)))
     }
@@ -120,7 +119,7 @@ impl AudienceService for Grpc {
         let updates = convert::updates(request.updates)?;
         let outcomes = self
             .0
-            .apply(account, updates, deadline)
+            .apply_membership_updates(account, updates, deadline)
             .await
             .map_err(status::of)?;
         Ok(Response::new(convert::outcomes(&outcomes)))
@@ -135,7 +134,7 @@ impl AudienceService for Grpc {
         let account = convert::id(&request.account_id, "account_id")?;
         let merges = convert::merges(&request.merges)?;
         self.0
-            .merge(account, merges, deadline)
+            .merge_contacts(account, merges, deadline)
             .await
             .map_err(status::of)?;
         Ok(Response::new(MergeContactsResponse {}))
@@ -153,20 +152,15 @@ impl AudienceService for Grpc {
         let after: ContactId = convert::contact_of_token(&request.page_token)?;
         let page = self
             .0
-            .members(account, audience, after, size, deadline)
+            .list_members(account, audience, after, size, deadline)
             .await
             .map_err(status::of)?;
         Ok(Response::new(ListMembersResponse {
-            members: page.items.into_iter().filter_map(convert::member).collect(),
+            members: page.items.into_iter().map(convert::member).collect(),
             next_page_token: page
                 .next
                 .map(|contact| contact.to_string())
                 .unwrap_or_default(),
         }))
     }
-}
-
-/// Without the rows that can't be read, which were counted.
-fn readable<K, T>(items: Vec<Listed<K, T>>) -> impl Iterator<Item = T> {
-    items.into_iter().filter_map(|(_, item)| item)
 }

@@ -79,7 +79,7 @@ pub async fn serve_with_clock(
         .service(grpc::service(app))
         .probe(move || {
             let (store, loops) = (probe.clone(), loops.clone());
-            async move { loops.is_healthy() && store.healthy().await }
+            async move { loops.is_healthy() && store.is_up().await }
         });
     let served = background.serve(shutdown, |end| server.serve(listener, end));
     let served = served.await;

@@ -2,9 +2,11 @@
 
 use metrics::{counter, describe_counter};
 
+use crate::domain::{Decision, Outcome};
+
 /// By what became of them: `applied`, `held_back`, `overtaken`, `unknown_audience`,
 /// `unstorable`.
-const WISHES: &str = "audience.membership_updates_total";
+const UPDATES: &str = "audience.membership_updates_total";
 const SYNCED: &str = "audience.sync.applied_total";
 const SYNCS: &str = "audience.sync.finished_total";
 /// By `kind`: `audience`, `member`.
@@ -12,7 +14,7 @@ const UNREADABLE: &str = "audience.unreadable_rows_total";
 
 /// Tells what each is, to whoever reads them.
 pub fn describe() {
-    describe_counter!(WISHES, "MembershipUpdates, by what became of them.");
+    describe_counter!(UPDATES, "Membership updates, by what became of them.");
     describe_counter!(
         SYNCED,
         "Memberships that the daily sync brought to what is asked."
@@ -25,9 +27,19 @@ pub fn describe() {
 }
 
 /// Updates were answered.
-pub fn asked(outcome: &'static str, count: usize) {
-    if count > 0 {
-        counter!(WISHES, "outcome" => outcome).increment(count as u64);
+pub fn applied(outcomes: &[Outcome]) {
+    let labels = [
+        (Outcome::Decided(Decision::Applied), "applied"),
+        (Outcome::Decided(Decision::HeldBack), "held_back"),
+        (Outcome::Decided(Decision::Overtaken), "overtaken"),
+        (Outcome::UnknownAudience, "unknown_audience"),
+        (Outcome::Unstorable, "unstorable"),
+    ];
+    for (outcome, label) in labels {
+        let count = outcomes.iter().filter(|one| **one == outcome).count() as u64;
+        if count > 0 {
+            counter!(UPDATES, "outcome" => label).increment(count);
+        }
     }
 }
 

@@ -12,26 +12,26 @@
 //! the sync. Merges of contacts, and the end of a sync, take the account's row for themselves, so
 //! that no membership appears under an id while it is merged away, and nobody waits unseen.
 
+mod accounts;
 mod audiences;
+mod batch;
 mod memberships;
 mod merges;
 mod sync;
 
-use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::{Client, Failure, Migration, Pool, Transaction};
 
-use crate::domain::{Aliases, Origin};
+use crate::domain::Key;
 use crate::metrics;
+use accounts::KnownAccounts;
 
-pub use audiences::Created;
-pub use memberships::{Entry, Key, Stored};
-pub use sync::Claim;
+pub use batch::HOT;
 
 /// In order; never changed once they were released.
 pub const MIGRATIONS: &[Migration] = &[Migration {
@@ -42,67 +42,44 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
 
 /// How long a probe waits: a database that is stopped is away, however long it stays so.
 const PROBE_TIME: Duration = Duration::from_secs(1);
-/// Accounts whose anchor row is known to be there; beyond this many they are forgotten and
-/// looked up again.
-const ANCHORS_KEPT: usize = 100_000;
 /// Statements that are sent before the first is answered.
 const AT_ONCE: usize = 500;
 
-/// The statements that every batch runs, with the tables whose rows they reach.
-pub const HOT: &[(&str, &str)] = &[
-    ("share the account", SHARE_ACCOUNT),
-    ("who contacts are today", merges::ALIASES),
-    ("origins of audiences", audiences::ORIGINS),
-    ("lock memberships", memberships::LOCK),
-    ("insert memberships", memberships::INSERT),
-    ("put memberships", memberships::PUT),
-    ("insert who waits", sync::INSERT_WAITING),
-    ("note work for the sync", sync::NOTE_WORK),
-];
-
-const SHARE_ACCOUNT: &str = "SELECT FROM accounts WHERE account_id = $1 FOR KEY SHARE";
-
-/// The pool, and what need not be asked again.
+/// The tables, behind a pool of connections.
 #[derive(Clone)]
 pub struct Store {
     pool: Pool,
-    anchored: Arc<Mutex<HashSet<AccountId>>>,
+    known: KnownAccounts,
 }
 
-/// A connection of one's own.
-pub struct Session(Client);
+/// One connection.
+pub struct Connection(Client);
 
-/// A transaction of one account. Dropped, it is rolled back.
-pub struct Batch<'a> {
+/// A transaction of one account. Dropped without a commit, it is undone.
+pub struct Tx<'a> {
+    inner: Transaction<'a>,
     account: AccountId,
-    transaction: Transaction<'a>,
 }
 
 /// A row of a list: its key, and what it says, where that can be read.
 pub type Listed<K, T> = (K, Option<T>);
 
-/// A row that can't be read must not cost the others of its page: it is left out, and counted.
-fn read<T>(kind: &'static str, row: Result<T, tokio_postgres::Error>) -> Option<T> {
-    row.inspect_err(|_| {
-        metrics::unreadable(kind);
-        tracing::error!(kind, "a stored row can't be read");
-    })
-    .ok()
-}
+type Param<'a> = &'a (dyn ToSql + Sync);
 
 impl Store {
+    /// Connects on first use.
     pub fn new(pool: Pool) -> Self {
         Self {
             pool,
-            anchored: Arc::default(),
+            known: KnownAccounts::default(),
         }
     }
 
     /// Whether PostgreSQL answers, within a second.
-    pub async fn healthy(&self) -> bool {
+    pub async fn is_up(&self) -> bool {
         let probe = async {
-            match self.pool.get().await {
-                Ok(client) => client.simple_query("").await.is_ok(),
+            match self.connection().await {
+                Ok(connection) => connection.0.simple_query("").await.is_ok(),
                 Err(_) => false,
             }
         };
@@ -111,154 +88,98 @@ impl Store {
             .unwrap_or(false)
     }
 
-    /// Takes a connection.
+    /// A connection of one's own.
     ///
     /// # Errors
     /// Where there is none to be had.
-    pub async fn session(&self) -> Result<Session, Failure> {
-        Ok(Session(self.pool.get().await?))
-    }
-
-    /// Sees to it that the account's anchor row is there. For accounts that mapping knows.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn anchor(&self, session: &Session, account: AccountId) -> Result<(), Failure> {
-        if self.anchors().contains(&account) {
-            return Ok(());
-        }
-        let insert = "INSERT INTO accounts (account_id) VALUES ($1)
-            ON CONFLICT (account_id) DO NOTHING";
-        let statement = session.0.prepare_cached(insert).await?;
-        session.0.execute(&statement, &[&account.0]).await?;
-        self.remember_anchor(account);
-        Ok(())
-    }
-
-    /// Whether the account's anchor row is there.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn is_anchored(&self, account: AccountId) -> Result<bool, Failure> {
-        if self.anchors().contains(&account) {
-            return Ok(true);
-        }
-        let session = self.session().await?;
-        let select = "SELECT FROM accounts WHERE account_id = $1";
-        let statement = session.0.prepare_cached(select).await?;
-        let found = session.0.query_opt(&statement, &[&account.0]).await?;
-        if found.is_some() {
-            self.remember_anchor(account);
-        }
-        Ok(found.is_some())
-    }
-
-    fn remember_anchor(&self, account: AccountId) {
-        let mut anchors = self.anchors();
-        if anchors.len() >= ANCHORS_KEPT {
-            anchors.clear();
-        }
-        anchors.insert(account);
-    }
-
-    /// An anchor that was known is gone (the database was set back): look again.
-    pub fn forget_anchor(&self, account: AccountId) {
-        self.anchors().remove(&account);
-    }
-
-    fn anchors(&self) -> std::sync::MutexGuard<'_, HashSet<AccountId>> {
-        self.anchored.lock().unwrap_or_else(PoisonError::into_inner)
+    pub async fn connection(&self) -> Result<Connection, Failure> {
+        Ok(Connection(self.pool.get().await?))
     }
 }
 
-impl Session {
+impl Connection {
     /// Begins a transaction of one account.
-    pub fn begin(&mut self, account: AccountId) -> Batch<'_> {
-        Batch {
+    pub fn begin(&mut self, account: AccountId) -> Tx<'_> {
+        Tx {
+            inner: Transaction::begin(&mut self.0),
             account,
-            transaction: Transaction::begin(&mut self.0),
         }
+    }
+
+    async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
+        let statement = self.0.prepare_cached(sql).await?;
+        Ok(self.0.query(&statement, params).await?)
+    }
+
+    async fn query_opt(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>, Failure> {
+        let statement = self.0.prepare_cached(sql).await?;
+        Ok(self.0.query_opt(&statement, params).await?)
+    }
+
+    async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, Failure> {
+        let statement = self.0.prepare_cached(sql).await?;
+        Ok(self.0.execute(&statement, params).await?)
     }
 }
 
-impl Batch<'_> {
-    /// Keeps merges of contacts out until the end, but not other batches. `false`: there is
-    /// no such account.
+impl Tx<'_> {
+    /// Makes it last.
     ///
     /// # Errors
-    /// Where the database fails.
-    pub async fn share_account(&self) -> Result<bool, Failure> {
-        self.lock(SHARE_ACCOUNT).await
+    /// Where the database fails: it may or may not have committed then.
+    pub async fn commit(self) -> Result<(), Failure> {
+        Ok(self.inner.commit().await?)
     }
 
-    /// [`Self::share_account`], then who the contacts are today and where the audiences come
-    /// from; in one round trip. None: there is no such account.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn open(
-        &self,
-        contacts: &[ContactId],
-        audiences: &[AudienceId],
-    ) -> Result<Option<(Aliases, HashMap<AudienceId, Origin>)>, Failure> {
-        let share = self.transaction.prepare_cached(SHARE_ACCOUNT).await?;
-        let aliases = self.transaction.prepare_cached(merges::ALIASES).await?;
-        let origins = self.transaction.prepare_cached(audiences::ORIGINS).await?;
-        let contacts: Vec<Uuid> = contacts.iter().map(|id| id.0).collect();
-        let audiences: Vec<Uuid> = audiences.iter().map(|id| id.0).collect();
-        let account: &(dyn ToSql + Sync) = &self.account.0;
-        let (one, two, three) = ([account], [account, &contacts], [account, &audiences]);
-        // Sent in this order, so the database runs them in it: aliases are read under the lock.
-        let (found, aliases, origins) = tokio::try_join!(
-            biased;
-            self.transaction.query_opt(&share, &one),
-            self.transaction.query(&aliases, &two),
-            self.transaction.query(&origins, &three),
-        )?;
-        Ok(found.map(|_| {
-            (
-                Aliases::new(aliases.iter().map(merges::alias_of)),
-                origins.iter().map(audiences::origin_row).collect(),
-            )
-        }))
+    async fn prepare(&self, sql: &str) -> Result<Statement, Failure> {
+        Ok(self.inner.prepare_cached(sql).await?)
     }
 
-    /// Keeps everybody else out until the end. `false`: there is no such account.
-    ///
-    /// # Errors
-    /// Where the database fails.
-    pub async fn own_account(&self) -> Result<bool, Failure> {
-        self.lock("SELECT FROM accounts WHERE account_id = $1 FOR UPDATE")
-            .await
+    async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
+        let statement = self.prepare(sql).await?;
+        Ok(self.inner.query(&statement, params).await?)
     }
 
-    async fn lock(&self, sql: &str) -> Result<bool, Failure> {
-        let statement = self.transaction.prepare_cached(sql).await?;
-        let found = self
-            .transaction
-            .query_opt(&statement, &[&self.account.0])
-            .await?;
-        Ok(found.is_some())
+    async fn query_opt(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>, Failure> {
+        let statement = self.prepare(sql).await?;
+        Ok(self.inner.query_opt(&statement, params).await?)
+    }
+
+    async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, Failure> {
+        let statement = self.prepare(sql).await?;
+        Ok(self.inner.execute(&statement, params).await?)
     }
 
     /// Runs a statement once for each key, all sent at once: each finds its row by its key.
     async fn execute_each(&self, sql: &str, keys: &[Key]) -> Result<(), Failure> {
-        let statement = self.transaction.prepare_cached(sql).await?;
+        let statement = self.prepare(sql).await?;
         for keys in keys.chunks(AT_ONCE) {
             let each = keys.iter().map(|(audience, contact)| async {
-                let key: [&(dyn ToSql + Sync); 3] = [&self.account.0, &audience.0, &contact.0];
-                self.transaction.execute(&statement, &key).await
+                let key: [Param<'_>; 3] = [&self.account.0, &audience.0, &contact.0];
+                self.inner.execute(&statement, &key).await
             });
             futures_util::future::try_join_all(each).await?;
         }
         Ok(())
     }
+}
 
-    /// Commits.
-    ///
-    /// # Errors
-    /// Where the database fails: it may or may not have committed then.
-    pub async fn commit(self) -> Result<(), Failure> {
-        Ok(self.transaction.commit().await?)
-    }
+/// Keys as the two arrays that statements take.
+fn columns_of<'a>(keys: impl Iterator<Item = &'a Key>) -> (Vec<Uuid>, Vec<Uuid>) {
+    keys.map(|(audience, contact)| (audience.0, contact.0))
+        .unzip()
+}
+
+fn key_of(row: &Row) -> Key {
+    let (audience, contact) = (row.get("audience_id"), row.get("contact_id"));
+    (AudienceId(audience), ContactId(contact))
+}
+
+/// A row that can't be read must not cost the others of its page: it is left out, and counted.
+fn read<T>(kind: &'static str, row: Result<T, tokio_postgres::Error>) -> Option<T> {
+    row.inspect_err(|_| {
+        metrics::unreadable(kind);
+        tracing::error!(kind, "a stored row can't be read");
+    })
+    .ok()
 }

@@ -34,8 +34,8 @@ CREATE TABLE contacts (
     PRIMARY KEY (account_id, contact_id)
 ) WITH (fillfactor = 80);
 
--- `kind` is `u` for user ids, `a` for anonymous ids, else the field id of a unique identifier, which
--- stands here with its current value only. `event_time` and `message_id` are those of the
+-- `kind` is `u` for user ids, `a` for anonymous ids, else the field id of a unique identifier,
+-- which stands here with its current value only. `event_time` and `message_id` are those of the
 -- event that made the link. `version` grows whenever the identifier changes its contact, and
 -- `moved_from` is the one that it had before: who moves it says whose it is, and moves nothing
 -- else. Where removes are kept for somebody unknown, the contact is all zeros: nobody.
@@ -108,16 +108,6 @@ CREATE TABLE deletions (
 );
 CREATE INDEX deletions_by_time ON deletions (account_id, delete_time);
 
--- Profile units that a batch stored. A row of zero units closes a batch that never came.
--- Kept for 35 days: nobody asks for a window that is older.
-CREATE TABLE usage (
-    account_id uuid NOT NULL,
-    window_day date NOT NULL,
-    batch_id uuid NOT NULL,
-    units integer NOT NULL,
-    PRIMARY KEY (account_id, window_day, batch_id)
-);
-
 -- One row a batch: which identifiers got linked, and which contacts were merged.
 CREATE TABLE outbox (
     account_id uuid NOT NULL,
@@ -134,7 +124,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
         PERFORM create_distributed_table(name, 'account_id')
         FROM unnest(ARRAY['accounts', 'contacts', 'identifiers', 'receipts', 'kept_removes', 'merges',
-                          'deletions', 'usage', 'outbox']) AS name;
+                          'deletions', 'outbox']) AS name;
     END IF;
 END
 $$;

@@ -2,7 +2,7 @@
 
 mod background;
 mod delivery;
-mod ledger;
+mod identifiers;
 mod reading;
 mod unstorable;
 
@@ -73,9 +73,6 @@ pub enum Error {
     /// Mapping could not be asked for an account.
     #[error("mapping is away")]
     MappingAway,
-    /// Further ahead than any rebuild brings an epoch.
-    #[error("the epoch is implausible")]
-    EpochImplausible,
     /// Unique identifiers are fixed once a contact is stored.
     #[error("contacts exist")]
     ContactsExist,

@@ -17,6 +17,7 @@ mod message;
 mod model;
 #[cfg(test)]
 mod properties;
+mod same;
 #[cfg(test)]
 mod tests;
 

@@ -10,13 +10,12 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use tonic::{Request, Response, Status};
+use weir_ledger::Ledger;
 use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
 use weir_proto::contact::v1::{
-    ChangeUniqueIdentifiersRequest, ChangeUniqueIdentifiersResponse, CloseBatchesRequest,
-    CloseBatchesResponse, FenceUsageRequest, FenceUsageResponse, GetContactRequest,
+    ChangeUniqueIdentifiersRequest, ChangeUniqueIdentifiersResponse, GetContactRequest,
     GetContactResponse, GetUniqueIdentifiersRequest, GetUniqueIdentifiersResponse,
     ListContactsRequest, ListContactsResponse, UpsertContactsRequest, UpsertContactsResponse,
-    WindowUnits,
 };
 use weir_rpc::{Deadline, MAX_MESSAGE, MAX_PAGE_BYTES, Page, Server, Unary, page_size};
 use weir_service::Background;
@@ -24,7 +23,7 @@ use weir_service::Background;
 pub use relay::{Peers, RELAY_BEATS, relay};
 
 use crate::app::{App, profile_of};
-use convert::{account_of, batch_of, closing_of, day_of, identifiers_of, results_of, versioned_of};
+use convert::{account_of, batch_of, identifiers_of, results_of, versioned_of};
 use profile::{contact_of, encoded_len, key_of, page_after};
 use status::status_of;
 
@@ -34,6 +33,7 @@ use status::status_of;
 /// Where the listener fails.
 pub async fn serve(
     app: App,
+    ledger: Ledger,
     loops: Background,
     listener: TcpListener,
     shutdown: impl Future<Output = ()> + Send + 'static,
@@ -51,6 +51,7 @@ pub async fn serve(
     );
     Server::new("weir.contact.v1.ContactService")
         .service(service)
+        .service(ledger.service())
         .probe(move || {
             let (app, loops) = (probed.clone(), loops.clone());
             async move { loops.is_healthy() && app.is_healthy().await }
@@ -149,43 +150,6 @@ impl ContactService for Contacts {
         let changed = changed.await.map_err(status_of)?;
         Ok(Response::new(ChangeUniqueIdentifiersResponse {
             identifiers: Some(versioned_of(changed)),
-        }))
-    }
-
-    async fn close_batches(
-        &self,
-        request: Request<CloseBatchesRequest>,
-    ) -> Result<Response<CloseBatchesResponse>, Status> {
-        let deadline = Deadline::of(&request);
-        let request = request.into_inner();
-        let account = account_of(&request.account_id)?;
-        let batches = closing_of(&request.batches)?;
-        let units = self.app.close_batches(account, batches, deadline).await;
-        Ok(Response::new(CloseBatchesResponse {
-            units: units.map_err(status_of)?,
-        }))
-    }
-
-    async fn fence_usage(
-        &self,
-        request: Request<FenceUsageRequest>,
-    ) -> Result<Response<FenceUsageResponse>, Status> {
-        let deadline = Deadline::of(&request);
-        let request = request.into_inner();
-        let account = account_of(&request.account_id)?;
-        let day = day_of("from_window", &request.from_window)?;
-        if request.epoch < 0 {
-            return Err(weir_rpc::invalid("epoch", "must not be negative"));
-        }
-        let fenced = self.app.fence_usage(account, request.epoch, day, deadline);
-        let (epoch, sums) = fenced.await.map_err(status_of)?;
-        let sums = sums.into_iter().map(|(day, units)| WindowUnits {
-            window: day.to_string(),
-            units,
-        });
-        Ok(Response::new(FenceUsageResponse {
-            epoch,
-            sums: sums.collect(),
         }))
     }
 }

@@ -54,8 +54,9 @@ pub async fn serve(
         .map_err(anyhow::Error::msg)
         .context("WEIR_MAPPING_URL")?;
     let calls = connect(config.database_connections.into())?;
+    let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
     let (app, written) = app::App::new(
-        store::Store::new(calls, config.kept_links),
+        store::Store::new(calls, config.link_cache_entries),
         background.clone(),
         accounts,
     );
@@ -70,7 +71,7 @@ pub async fn serve(
     loops.spawn("purge", app::PURGE_BEATS, |pulse| {
         app::purge(background, pulse)
     });
-    let serve = |end| grpc::serve(app, loops.clone(), listener, end);
+    let serve = |end| grpc::serve(app, ledger, loops.clone(), listener, end);
     let served = loops.serve(shutdown, serve).await;
     // Both are safe to stop anywhere: what is not delivered or purged waits in its table.
     loops.stop();

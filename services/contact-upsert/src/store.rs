@@ -10,7 +10,6 @@ mod kept;
 mod links;
 mod outbox;
 mod purge;
-mod usage;
 
 use chrono::{DateTime, Utc};
 use weir_ids::AccountId;
@@ -25,14 +24,16 @@ pub use contacts::{ContactKey, StoredProfile};
 pub use identifiers::{Changed, UniqueIdentifiers, keep_caseless};
 pub use outbox::{OutboxRow, Parcel};
 pub use purge::Aged;
-pub use usage::Fenced;
 
 /// The schema, file by file.
-pub const MIGRATIONS: [Migration; 1] = [Migration {
-    number: 1,
-    name: "contacts",
-    sql: include_str!("../migrations/0001_contacts.sql"),
-}];
+pub const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        number: 1,
+        name: "contacts",
+        sql: include_str!("../migrations/0001_contacts.sql"),
+    },
+    weir_ledger::migration(2),
+];
 
 /// The service's tables.
 #[derive(Clone)]
@@ -44,10 +45,10 @@ pub struct Store {
 
 impl Store {
     /// Over a pool whose role works in the service's schema. Keeps so many links in mind.
-    pub fn new(pool: Pool, kept_links: u32) -> Self {
+    pub fn new(pool: Pool, link_cache_entries: u32) -> Self {
         Self {
             pool,
-            links: Links::new(kept_links),
+            links: Links::new(link_cache_entries),
             kept_counts: KeptCounts::default(),
         }
     }

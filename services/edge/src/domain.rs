@@ -5,7 +5,6 @@
 pub mod audience;
 pub mod envelope;
 pub mod grants;
-pub mod json;
 pub mod log;
 pub mod outcome;
 pub mod reading;
@@ -13,6 +12,3 @@ pub mod split;
 pub mod stages;
 pub mod text;
 pub mod time;
-
-#[cfg(test)]
-mod generate;

@@ -7,7 +7,6 @@ pub mod convert;
 pub mod event;
 pub mod field;
 pub mod folded;
-pub mod json;
 pub mod key;
 pub mod log;
 pub mod mapping;

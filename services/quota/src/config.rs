@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::domain::UnitKind;
+
 /// Grants units of the rate limits to batches.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(version)]
@@ -50,6 +52,14 @@ pub struct Config {
 }
 
 impl Config {
+    /// The services that charge units, with the kind that each charges, and their addresses.
+    pub fn ledgers(&self) -> [(&'static str, UnitKind, &str); 2] {
+        [
+            ("contact-upsert", UnitKind::Profile, &self.contact_url),
+            ("activity", UnitKind::Activity, &self.activity_url),
+        ]
+    }
+
     /// See `lease_ms`.
     pub fn lease(&self) -> Duration {
         Duration::from_millis(self.lease_ms)

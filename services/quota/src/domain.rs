@@ -3,5 +3,5 @@
 pub mod limit;
 pub mod window;
 
-pub use limit::{Entitlement, Units};
+pub use limit::{Entitlement, UnitKind, Units};
 pub use window::Window;

@@ -56,8 +56,7 @@ pub async fn serve_with_clock(
 ) -> anyhow::Result<()> {
     metrics::describe();
     let store = store::Store::connect(&config.redis_url).context("WEIR_REDIS_URL")?;
-    let ledgers = clients::Ledgers::connect(&config.contact_url, &config.activity_url)
-        .map_err(anyhow::Error::msg)?;
+    let ledgers = clients::Ledgers::connect(&config.ledgers()).map_err(anyhow::Error::msg)?;
     let plans = clients::Plans::connect(&config.mapping_url).map_err(anyhow::Error::msg)?;
     let accounts = clients::Accounts::connect(&config.mapping_url).map_err(anyhow::Error::msg)?;
     let others = app::Others {

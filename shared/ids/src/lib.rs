@@ -4,16 +4,12 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-mod recent;
-
 use std::fmt;
 use std::str::FromStr;
 use std::sync::LazyLock;
 
 use uuid::Uuid;
 use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
-
-pub use recent::Recent;
 
 /// A text that is not a UUID where an id was expected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

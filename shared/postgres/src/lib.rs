@@ -7,6 +7,11 @@
 //! - [`Transaction`] begins and commits without round trips of its own.
 //! - [`JsonText`] takes JSON in and out without a cast.
 //! - [`Failure`] tells what to do about an error: try again, answer "unavailable", or report a bug.
+//!
+//! Rows are read by name, `row.get("contact_id")`, so that a statement and its reader can't
+//! drift apart: a number would go on to find some other column. Some 20 ns each, which no batch
+//! notices. A name that is not there is a bug of ours, and panics: whoever serves the call logs
+//! it and answers "internal".
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

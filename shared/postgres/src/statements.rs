@@ -77,3 +77,8 @@ statements!(
     Transaction<'_>,
     tokio_postgres::Transaction<'_>
 );
+statements!(
+    crate::Transaction<'_>,
+    crate::Transaction<'_>,
+    crate::Transaction<'_>
+);

@@ -2,74 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use weir_postgres::{Failure, Pool, Transaction};
 use weir_servers::{TestDatabase, TestServers};
+use weir_testkit::Proxy;
 
-/// Forwards, until it is told to do so no more for the connections that it has.
-struct Proxy {
-    address: std::net::SocketAddr,
-    forwards: Arc<std::sync::Mutex<Arc<AtomicBool>>>,
-}
-
-impl Proxy {
-    async fn to(server: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let forwards = Arc::new(std::sync::Mutex::new(Arc::new(AtomicBool::new(true))));
-        let (present, server) = (Arc::clone(&forwards), server.to_owned());
-        tokio::spawn(async move {
-            loop {
-                let (near, _) = listener.accept().await.unwrap();
-                let far = TcpStream::connect(&server).await.unwrap();
-                let flag = present.lock().unwrap().clone();
-                let (near_in, near_out) = near.into_split();
-                let (far_in, far_out) = far.into_split();
-                tokio::spawn(forward(near_in, far_out, flag.clone()));
-                tokio::spawn(forward(far_in, near_out, flag));
-            }
-        });
-        Self { address, forwards }
-    }
-
-    /// The connections that there are go silent; new ones are forwarded.
-    fn go_silent(&self) {
-        let mut present = self.forwards.lock().unwrap();
-        present.store(false, Ordering::Relaxed);
-        *present = Arc::new(AtomicBool::new(true));
-    }
-}
-
-async fn forward(
-    mut from: impl AsyncRead + Unpin,
-    mut to: impl AsyncWrite + Unpin,
-    forwards: Arc<AtomicBool>,
-) {
-    let mut buffer = [0; 4096];
-    while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        if forwards.load(Ordering::Relaxed) {
-            to.write_all(&buffer[..read]).await.unwrap();
-        }
-    }
-    if !forwards.load(Ordering::Relaxed) {
-        // Not even its end is heard of.
-        std::future::pending::<()>().await;
-    }
-}
-
-/// `postgres://user:password@host:port/database`, behind a proxy.
-async fn proxied(database: &TestDatabase) -> (Proxy, String) {
-    let url = database.url_for("audience");
-    let (front, back) = url.split_once('@').unwrap();
-    let (server, name) = back.split_once('/').unwrap();
-    let proxy = Proxy::to(server).await;
-    let url = format!("{front}@{}/{name}", proxy.address);
-    (proxy, url)
+/// A database behind a network.
+async fn proxied(database: &TestDatabase) -> Proxy {
+    Proxy::to(&database.url_for("audience")).await
 }
 
 async fn select(pool: &Pool) -> Result<i32, Failure> {
@@ -86,8 +28,8 @@ async fn is_well(pool: &Pool) -> bool {
 #[tokio::test]
 async fn connections_that_go_silent_are_replaced() {
     let database = TestServers::shared().await.fresh_database().await;
-    let (proxy, url) = proxied(&database).await;
-    let pool = weir_postgres::connect(&url, 5, &[]).unwrap();
+    let proxy = proxied(&database).await;
+    let pool = weir_postgres::connect(&proxy.url, 5, &[]).unwrap();
     // Four that are not used, and one in the middle of a call.
     let mut held = Vec::new();
     for _ in 0..4 {
@@ -105,7 +47,7 @@ async fn connections_that_go_silent_are_replaced() {
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
     drop(held);
-    proxy.go_silent();
+    proxy.silence();
 
     let began = Instant::now();
     let mut probes = 0;

@@ -23,18 +23,19 @@ const FRAME: u32 = 1024 * 1024;
 /// edge's deadline of 8 s.
 const DRAIN: Duration = Duration::from_secs(10);
 
-/// A gRPC server of one service.
+/// The gRPC server of a process.
 pub struct Server {
-    name: &'static str,
+    /// Full proto names, for health and reflection.
+    names: Vec<&'static str>,
     routes: RoutesBuilder,
     probe: Option<Probe>,
 }
 
 impl Server {
-    /// `name` is the full proto name (`weir.quota.v1.QuotaService`), for health checks.
+    /// `name` is the full proto name (`weir.quota.v1.QuotaService`) of its own service.
     pub fn new(name: &'static str) -> Self {
         Self {
-            name,
+            names: vec![name],
             routes: Routes::builder(),
             probe: None,
         }
@@ -55,6 +56,9 @@ impl Server {
             + 'static,
         S::Future: Send + 'static,
     {
+        if !self.names.contains(&S::NAME) {
+            self.names.push(S::NAME);
+        }
         self.routes.add_service(service);
         self
     }
@@ -84,12 +88,12 @@ impl Server {
         self.routes.add_service(health);
         // The older of both is what many a client still asks for.
         let whole = "the descriptors that the build made are whole";
-        let reflection = || reflection(self.name);
+        let reflection = || reflection(&self.names);
         let v1 = reflection().build_v1().expect(whole);
         let v1alpha = reflection().build_v1alpha().expect(whole);
         self.routes.add_service(v1).add_service(v1alpha);
 
-        let prober = tokio::spawn(health::report(reporter, self.name, self.probe));
+        let prober = tokio::spawn(health::report(reporter, self.names, self.probe));
         let (stopping, stopped) = tokio::sync::oneshot::channel();
         let serving = tonic::transport::Server::builder()
             .tcp_nodelay(true)
@@ -119,16 +123,18 @@ impl Server {
     }
 }
 
-fn reflection(name: &'static str) -> tonic_reflection::server::Builder<'static> {
-    tonic_reflection::server::Builder::configure()
+fn reflection(names: &[&'static str]) -> tonic_reflection::server::Builder<'static> {
+    let builder = tonic_reflection::server::Builder::configure()
         .register_encoded_file_descriptor_set(weir_proto::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_reflection::pb::v1::FILE_DESCRIPTOR_SET)
         .register_encoded_file_descriptor_set(tonic_reflection::pb::v1alpha::FILE_DESCRIPTOR_SET)
-        .with_service_name(name)
         .with_service_name("grpc.health.v1.Health")
         .with_service_name("grpc.reflection.v1.ServerReflection")
-        .with_service_name("grpc.reflection.v1alpha.ServerReflection")
+        .with_service_name("grpc.reflection.v1alpha.ServerReflection");
+    names
+        .iter()
+        .fold(builder, |builder, name| builder.with_service_name(*name))
 }
 
 /// Accepts connections that send at once instead of waiting for more.

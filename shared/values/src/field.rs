@@ -6,66 +6,90 @@ use std::str::FromStr;
 /// The longest id, in bytes.
 const MAX_ID: usize = 200;
 
-/// The type of a field or attribute.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum ValueType {
+macro_rules! value_types {
+    ($($(#[$doc:meta])* $variant:ident $name:literal $prefix:ident $form:ident,)*) => {
+        /// The type of a field or attribute.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum ValueType { $($(#[$doc])* $variant),* }
+
+        impl ValueType {
+            /// All types, with the names that configuration uses.
+            pub const NAMES: [(&'static str, Self); [$($name),*].len()] =
+                [$(($name, Self::$variant)),*];
+
+            /// The name that configuration uses, e.g. `time_and_date`. In capitals, behind
+            /// `VALUE_TYPE_`, it is the name in the protos.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name),* }
+            }
+
+            /// The prefix of the ids of fields of this type.
+            pub fn prefix(self) -> Prefix {
+                match self { $(Self::$variant => Prefix::$prefix),* }
+            }
+
+            /// What its values look like.
+            pub fn form(self) -> Form {
+                match self { $(Self::$variant => Form::$form),* }
+            }
+        }
+    };
+}
+
+// Everything that a type is to those who do not convert values. The rest of it is how values
+// become it: `services/mapping/src/domain/convert/types.rs`.
+value_types! {
     /// At most 500 characters.
-    Text,
+    Text "text" Str Text,
     /// At most 4,000 characters.
-    LongText,
-    Email,
+    LongText "long_text" Txt Text,
+    Email "email" Str Text,
     /// Stored as E.164.
-    Phone,
+    Phone "phone" Phn Text,
     /// An absolute http or https URL.
-    Link,
-    Integer,
+    Link "link" Str Text,
+    Integer "integer" Int Integer,
     /// Exact, three decimals.
-    Decimal,
+    Decimal "decimal" Int Decimal,
     /// As decimal.
-    Currency,
-    Boolean,
-    Date,
+    Currency "currency" Int Decimal,
+    Boolean "boolean" Bol Boolean,
+    Date "date" Dtz Date,
     /// An instant, UTC.
-    TimeAndDate,
-    Time,
-    SingleSelect,
-    MultiSelect,
+    TimeAndDate "time_and_date" Dtz Instant,
+    Time "time" Tme Time,
+    SingleSelect "single_select" Str Text,
+    MultiSelect "multi_select" Sst Texts,
     /// JSON of at most 15,000 bytes.
-    Object,
+    Object "object" Obj Object,
     /// One name: a country, region or city.
-    Geo,
+    Geo "geo" Geo Text,
+}
+
+/// The canonical forms of values, as JSON; several types may have the same.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A string, with the escapes that JSON demands and no other.
+    Text,
+    /// A number, no fraction or exponent.
+    Integer,
+    /// A string: `"12.5"`, at most three decimals, no trailing zeros, no `-0`.
+    Decimal,
+    /// `true` or `false`.
+    Boolean,
+    /// `"1980-07-28"`
+    Date,
+    /// `"2025-07-10T06:09:00Z"`, UTC, fraction only where there is one (micros).
+    Instant,
+    /// `"23:59:59"`
+    Time,
+    /// An array of strings, in the order given.
+    Texts,
+    /// An object or array, compact, as given.
+    Object,
 }
 
 impl ValueType {
-    /// All types, with the names that configuration uses.
-    pub const NAMES: [(&'static str, Self); 16] = [
-        ("text", Self::Text),
-        ("long_text", Self::LongText),
-        ("email", Self::Email),
-        ("phone", Self::Phone),
-        ("link", Self::Link),
-        ("integer", Self::Integer),
-        ("decimal", Self::Decimal),
-        ("currency", Self::Currency),
-        ("boolean", Self::Boolean),
-        ("date", Self::Date),
-        ("time_and_date", Self::TimeAndDate),
-        ("time", Self::Time),
-        ("single_select", Self::SingleSelect),
-        ("multi_select", Self::MultiSelect),
-        ("object", Self::Object),
-        ("geo", Self::Geo),
-    ];
-
-    /// The name that configuration uses, e.g. `time_and_date`.
-    pub fn name(self) -> &'static str {
-        Self::NAMES
-            .iter()
-            .find(|(_, value_type)| *value_type == self)
-            .map(|(name, _)| *name)
-            .expect("NAMES lists every type")
-    }
-
     /// The type of that name.
     pub fn named(name: &str) -> Option<Self> {
         Self::NAMES
@@ -74,25 +98,9 @@ impl ValueType {
             .map(|(_, value_type)| *value_type)
     }
 
-    /// The prefix of the ids of fields of this type.
-    pub fn prefix(self) -> Prefix {
-        match self {
-            Self::Text | Self::Email | Self::SingleSelect | Self::Link => Prefix::Str,
-            Self::LongText => Prefix::Txt,
-            Self::Integer | Self::Decimal | Self::Currency => Prefix::Int,
-            Self::Boolean => Prefix::Bol,
-            Self::Date | Self::TimeAndDate => Prefix::Dtz,
-            Self::Time => Prefix::Tme,
-            Self::Phone => Prefix::Phn,
-            Self::Geo => Prefix::Geo,
-            Self::Object => Prefix::Obj,
-            Self::MultiSelect => Prefix::Sst,
-        }
-    }
-
     /// Whether a mapped row of it needs a format (semantics 2.5).
     pub fn needs_format(self) -> bool {
-        matches!(self, Self::Date | Self::TimeAndDate)
+        matches!(self.form(), Form::Date | Form::Instant)
     }
 
     /// Whether a field of it may tell contacts apart (semantics 3.2).

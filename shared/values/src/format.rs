@@ -4,14 +4,13 @@
 //! The shape is checked digit by digit before the calendar is asked: chrono alone takes
 //! `28-07-80` for the year 80, and days without their zero.
 
-mod cursor;
 mod date;
 mod pattern;
 mod time;
 
 use std::fmt;
 
-use crate::ValueType;
+use crate::{Form, ValueType};
 pub use date::DateFormat;
 pub use time::{TimeFormat, read_time};
 
@@ -45,15 +44,15 @@ impl Format {
     /// # Errors
     /// What is wrong with it.
     pub fn of(value_type: ValueType, text: &str) -> Result<Option<Self>, InvalidFormat> {
-        match (value_type, text) {
-            (ValueType::Date | ValueType::TimeAndDate, "") => Err(InvalidFormat(
+        match (value_type.form(), text) {
+            (Form::Date | Form::Instant, "") => Err(InvalidFormat(
                 "a date needs a format, such as ISO 8601 or DD-MM-YYYY".to_owned(),
             )),
-            (ValueType::Date | ValueType::TimeAndDate, text) => {
+            (Form::Date | Form::Instant, text) => {
                 text.parse().map(|format| Some(Self::Date(format)))
             }
             (_, "") => Ok(None),
-            (ValueType::Time, text) => text.parse().map(|format| Some(Self::Time(format))),
+            (Form::Time, text) => text.parse().map(|format| Some(Self::Time(format))),
             _ => Err(InvalidFormat(format!(
                 "only dates and times have a format; this is {}",
                 value_type.name()
@@ -64,8 +63,8 @@ impl Format {
     /// Whether rows of that type may have this format.
     pub fn fits(&self, value_type: ValueType) -> bool {
         match self {
-            Self::Date(_) => matches!(value_type, ValueType::Date | ValueType::TimeAndDate),
-            Self::Time(_) => value_type == ValueType::Time,
+            Self::Date(_) => value_type.needs_format(),
+            Self::Time(_) => value_type.form() == Form::Time,
         }
     }
 }

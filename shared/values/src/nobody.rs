@@ -1,7 +1,8 @@
 //! Texts that tell persons apart, or only look as if they did: what is cut off at their ends,
 //! what makes them unusable, and which of them name nobody (semantics 2.4b, 3.1).
 //!
-//! One place, because who reads ids, who converts merge keys and who compares them must agree.
+//! One place, because who reads ids, who converts unique identifiers and who compares them must
+//! agree.
 
 /// Words that stand where a value was never filled in; in any ASCII case.
 const WORDS: [&str; 16] = [

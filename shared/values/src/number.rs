@@ -64,6 +64,14 @@ pub fn floored(text: &str, scale: u32) -> Result<Option<i64>, NotANumber> {
     Ok(floor)
 }
 
+/// The multiple of `10^-scale` that is left of a number when what is finer is cut off; nothing
+/// where the text is no number, or out of the range of an i64.
+pub fn cut(text: &str, scale: u32) -> Option<i64> {
+    let number = Number::read(text).ok()?;
+    let (whole, _) = number.parts(scale)?;
+    number.signed(whole)
+}
+
 /// What [`scaled`] reads, of the form that most numbers have: up to eighteen digits, without
 /// an exponent. Nothing where the number is not of that form, or has more than `scale` decimals.
 pub fn scaled_short(text: &[u8], scale: u32) -> Option<i64> {

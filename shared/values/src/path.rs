@@ -1,4 +1,4 @@
-//! Paths into traits and properties, as a mapping is written (semantics 2.2): keys merged by
+//! Paths into traits and properties, as a mapping is written (semantics 2.2): keys joined by
 //! dots (`address.city`), `["any key"]` for a key with dots or spaces, `[0]` for one element
 //! of an array and `[]` for all of them (`products[].sku`).
 
@@ -144,7 +144,7 @@ fn is_plain(c: char) -> bool {
 
 fn quoted(key: &str) -> String {
     let mut quoted = String::new();
-    crate::write_text(key, &mut quoted);
+    weir_json::write_text(key, &mut quoted);
     quoted
 }
 
@@ -158,9 +158,9 @@ fn read_bracket(rest: &str) -> Result<(Step, &str), InvalidPath> {
     };
     let inner = &rest[1..];
     if inner.starts_with('"') {
-        let length = quoted_length(inner).ok_or_else(wrong)?;
-        let (text, behind) = inner.split_at(length);
-        let key: String = serde_json::from_str(text).map_err(|_| wrong())?;
+        let end = weir_json::behind_string(inner.as_bytes(), 0).map_err(|_| wrong())?;
+        let (quoted, behind) = inner.split_at(end);
+        let key = weir_json::unescaped(quoted).ok_or_else(wrong)?;
         if key.is_empty() || key.contains('\0') {
             return Err(InvalidPath(
                 "a key must not be empty, or hold NUL".to_owned(),
@@ -182,20 +182,6 @@ fn read_bracket(rest: &str) -> Result<(Step, &str), InvalidPath> {
         )));
     }
     Ok((Step::Element(index), behind))
-}
-
-/// The length of the JSON string that a text begins with, quotes and all.
-fn quoted_length(text: &str) -> Option<usize> {
-    let bytes = text.as_bytes();
-    let mut at = 1;
-    loop {
-        at = crate::escaped_at(bytes, at);
-        match bytes.get(at)? {
-            b'"' => return Some(at + 1),
-            b'\\' => at += 2,
-            _ => return None,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,9 @@
 use std::fmt;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use weir_json::write_text;
 
-use crate::{FieldId, Prefix, ValueType, digits};
+use crate::{FieldId, Form, Prefix, ValueType, digits};
 
 /// A value of a field or attribute.
 #[derive(Debug, Clone, PartialEq)]
@@ -97,18 +98,18 @@ impl Value {
     /// Where `json` is not what the field could hold.
     pub fn from_canonical(field: &FieldId, json: &str) -> Result<Self, NotCanonical> {
         let text = || serde_json::from_str::<String>(json).map_err(|_| NotCanonical);
-        let value_type = match field.prefix() {
-            Prefix::Str | Prefix::Txt | Prefix::Phn | Prefix::Geo => ValueType::Text,
-            Prefix::Int if json.starts_with('"') => ValueType::Decimal,
-            Prefix::Int => ValueType::Integer,
-            Prefix::Bol => ValueType::Boolean,
-            Prefix::Dtz if text()?.len() == "1980-07-28".len() => ValueType::Date,
-            Prefix::Dtz => ValueType::TimeAndDate,
-            Prefix::Tme => ValueType::Time,
-            Prefix::Obj => ValueType::Object,
-            Prefix::Sst => ValueType::MultiSelect,
+        let form = match field.prefix() {
+            Prefix::Str | Prefix::Txt | Prefix::Phn | Prefix::Geo => Form::Text,
+            Prefix::Int if json.starts_with('"') => Form::Decimal,
+            Prefix::Int => Form::Integer,
+            Prefix::Bol => Form::Boolean,
+            Prefix::Dtz if text()?.len() == "1980-07-28".len() => Form::Date,
+            Prefix::Dtz => Form::Instant,
+            Prefix::Tme => Form::Time,
+            Prefix::Obj => Form::Object,
+            Prefix::Sst => Form::Texts,
         };
-        Self::of_type(value_type, json)
+        Self::of_form(form, json)
     }
 
     /// Reads the canonical form of a value of that type.
@@ -116,36 +117,30 @@ impl Value {
     /// # Errors
     /// Where `json` is not the type's canonical form.
     pub fn of_type(value_type: ValueType, json: &str) -> Result<Self, NotCanonical> {
+        Self::of_form(value_type.form(), json)
+    }
+
+    fn of_form(form: Form, json: &str) -> Result<Self, NotCanonical> {
         let text = || serde_json::from_str::<String>(json).map_err(|_| NotCanonical);
-        Ok(match value_type {
-            ValueType::Text
-            | ValueType::LongText
-            | ValueType::Email
-            | ValueType::Phone
-            | ValueType::Link
-            | ValueType::SingleSelect
-            | ValueType::Geo => Self::Text(text()?),
-            ValueType::Integer => Self::Integer(json.parse().map_err(|_| NotCanonical)?),
-            ValueType::Decimal | ValueType::Currency => {
-                Self::Decimal(Decimal::parse(&text()?).ok_or(NotCanonical)?)
-            }
-            ValueType::Boolean => Self::Boolean(json.parse().map_err(|_| NotCanonical)?),
-            ValueType::Date => Self::Date(
+        Ok(match form {
+            Form::Text => Self::Text(text()?),
+            Form::Integer => Self::Integer(json.parse().map_err(|_| NotCanonical)?),
+            Form::Decimal => Self::Decimal(Decimal::parse(&text()?).ok_or(NotCanonical)?),
+            Form::Boolean => Self::Boolean(json.parse().map_err(|_| NotCanonical)?),
+            Form::Date => Self::Date(
                 NaiveDate::parse_from_str(&text()?, "%Y-%m-%d").map_err(|_| NotCanonical)?,
             ),
-            ValueType::TimeAndDate => Self::TimeAndDate(
+            Form::Instant => Self::TimeAndDate(
                 DateTime::parse_from_rfc3339(&text()?)
                     .map_err(|_| NotCanonical)?
                     .to_utc(),
             ),
-            ValueType::Time => Self::Time(
+            Form::Time => Self::Time(
                 NaiveTime::parse_from_str(&text()?, "%H:%M:%S").map_err(|_| NotCanonical)?,
             ),
-            ValueType::MultiSelect => {
-                Self::MultiSelect(serde_json::from_str(json).map_err(|_| NotCanonical)?)
-            }
-            ValueType::Object if json.starts_with(['{', '[']) => Self::Object(json.to_owned()),
-            ValueType::Object => return Err(NotCanonical),
+            Form::Texts => Self::MultiSelect(serde_json::from_str(json).map_err(|_| NotCanonical)?),
+            Form::Object if json.starts_with(['{', '[']) => Self::Object(json.to_owned()),
+            Form::Object => return Err(NotCanonical),
         })
     }
 }
@@ -155,45 +150,6 @@ fn quoted(json: &mut String, write: impl FnOnce(&mut String)) {
     json.push('"');
     write(json);
     json.push('"');
-}
-
-/// Appends a text in canonical form, without a copy where nothing in it is escaped.
-pub fn write_text(text: &str, json: &mut String) {
-    if escaped_at(text.as_bytes(), 0) < text.len() {
-        let quoted = serde_json::to_string(text).expect("a string is always JSON");
-        json.push_str(&quoted);
-        return;
-    }
-    quoted(json, |json| json.push_str(text));
-}
-
-/// The first byte from `at` that does not stand for itself inside a JSON string: a quote, a
-/// backslash or a control character; the length where there is none. Eight bytes at a time.
-#[inline]
-pub fn escaped_at(bytes: &[u8], mut at: usize) -> usize {
-    const ONES: u64 = u64::MAX / 255;
-    const HIGHS: u64 = ONES << 7;
-    let zero = |word: u64| word.wrapping_sub(ONES) & !word;
-    while let Some(chunk) = bytes.get(at..).and_then(<[u8]>::first_chunk::<8>) {
-        let word = u64::from_le_bytes(*chunk);
-        let quote = zero(word ^ (ONES * u64::from(b'"')));
-        let backslash = zero(word ^ (ONES * u64::from(b'\\')));
-        let control = word.wrapping_sub(ONES * u64::from(b' ')) & !word;
-        // Borrows make false hits only above a true one, and the lowest hit is taken.
-        let hits = (quote | backslash | control) & HIGHS;
-        if hits != 0 {
-            return at + (hits.trailing_zeros() / 8) as usize;
-        }
-        at += 8;
-    }
-    let rest = bytes.get(at..).unwrap_or_default();
-    rest.iter()
-        .position(is_escaped)
-        .map_or(bytes.len(), |length| at + length)
-}
-
-fn is_escaped(byte: &u8) -> bool {
-    matches!(byte, b'"' | b'\\' | 0..=0x1f)
 }
 
 #[cfg(test)]
@@ -283,22 +239,6 @@ mod tests {
             let value = Value::Text(text);
             let field: FieldId = "str::first".parse().unwrap();
             prop_assert_eq!(Value::from_canonical(&field, &value.to_canonical()), Ok(value));
-        }
-
-        #[test]
-        fn what_is_escaped_is_found_as_byte_by_byte(
-            bytes in prop::collection::vec(prop_oneof![
-                4 => any::<u8>(),
-                8 => b'a'..=b'z',
-                1 => Just(b'"'),
-                1 => Just(b'\\'),
-                1 => 0x1e_u8..0x22,
-            ], 0..40),
-            from in 0_usize..40,
-        ) {
-            let from = from.min(bytes.len());
-            let slow = bytes[from..].iter().position(is_escaped);
-            prop_assert_eq!(escaped_at(&bytes, from), slow.map_or(bytes.len(), |at| from + at));
         }
     }
 }

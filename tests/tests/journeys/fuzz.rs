@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use weir_proto::mapping::v1 as mapping;
 use weir_tests::events::now;
-use weir_tests::fuzz::{Fuzz, MAPPED};
+use weir_tests::fuzz::{Fuzz, mapped};
 use weir_tests::{Account, Plan, full_length, journey_alone};
 
 /// The same events in every run; those of a long one begin the same.
@@ -29,44 +29,38 @@ async fn account(weir: &'static weir_tests::Weir) -> Account {
     )
     .await;
     let mut client = weir.mapping();
-    let value_type = |name: &str| {
-        let name = format!("VALUE_TYPE_{}", name.to_uppercase());
-        mapping::ValueType::from_str_name(&name).unwrap()
-    };
-    let format = |name: &str| match name {
-        "date" => "DD-MM-YYYY",
-        "time_and_date" => "ISO 8601",
+    let format = |value_type| match value_type {
+        mapping::ValueType::Date => "DD-MM-YYYY",
+        mapping::ValueType::TimeAndDate => "ISO 8601",
         _ => "",
     };
     let mut rows = Vec::new();
-    for (path, type_name) in MAPPED {
+    for (path, value_type) in mapped() {
         let field = mapping::CreateFieldRequest {
             account_id: account.account_id.clone(),
             name: format!("Fuzzed {path}"),
-            r#type: value_type(type_name).into(),
+            r#type: value_type.into(),
         };
         let field = client.create_field(field).await.unwrap().into_inner();
-        let email = *path == "email";
+        // The unique identifier is among what is fuzzed.
+        let email = value_type == mapping::ValueType::Email;
         rows.push(mapping::FieldMapping {
-            trait_path: (*path).into(),
-            // The unique identifier is among what is fuzzed.
+            trait_path: path,
             field_id: if email {
                 "str::email".into()
             } else {
                 field.field.unwrap().field_id
             },
-            date_format: format(type_name).into(),
+            date_format: format(value_type).into(),
         });
     }
     account.put_contact_mapping(rows).await;
-    let attributes = MAPPED
-        .iter()
-        .map(|(path, type_name)| mapping::AttributeMapping {
-            property_path: (*path).into(),
-            attribute: (*path).into(),
-            r#type: value_type(type_name).into(),
-            date_format: format(type_name).into(),
-        });
+    let attributes = mapped().map(|(path, value_type)| mapping::AttributeMapping {
+        property_path: path.clone(),
+        attribute: path,
+        r#type: value_type.into(),
+        date_format: format(value_type).into(),
+    });
     account
         .put_activity_mapping("Fuzzed", 730, attributes.collect())
         .await;

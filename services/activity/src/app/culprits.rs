@@ -3,12 +3,12 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use weir_postgres::Failure;
 use weir_rpc::Deadline;
 
 use super::record::Ending;
 use super::{App, Error};
 use crate::domain::{Batch, Suspects};
-use crate::store::Failure;
 
 impl App {
     /// The batch without the events that PostgreSQL does not take, found by attempts that are
@@ -29,7 +29,7 @@ impl App {
                 }
             }
             if suspects.are_too_many() {
-                return Err(Failure::INTERNAL.into());
+                return Err(Failure::Internal.into());
             }
         }
         let culprits = suspects.found();
@@ -38,7 +38,7 @@ impl App {
             .filter(|at| culprits.binary_search(at).is_err())
             .collect();
         if culprits.is_empty() {
-            return Err(Failure::INTERNAL.into());
+            return Err(Failure::Internal.into());
         }
         Ok(batch.only(&rest))
     }
@@ -53,7 +53,7 @@ impl App {
         let part = Arc::new(batch.only(&chosen));
         match self.attempts(&part, Ending::Undo, deadline).await {
             Ok(_) => Ok(false),
-            Err(Error::Store(failure)) if failure.is_refusal() => Ok(true),
+            Err(Error::Store(Failure::Refused)) => Ok(true),
             Err(error) => Err(error),
         }
     }

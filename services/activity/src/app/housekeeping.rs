@@ -21,8 +21,6 @@ pub const WITHIN: Duration = Duration::from_secs(60);
 const INTERVAL: Duration = Duration::from_secs(3_600);
 /// A round that failed comes again sooner.
 const AGAIN: Duration = Duration::from_secs(300);
-/// Long after the last batch of a window could be closed or counted.
-const USAGE_DAYS: Days = Days::new(35);
 /// Longer than any backlog is kept (730 days, and a day ahead).
 const COUNTS_DAYS: Days = Days::new(760);
 /// More accounts than this in a row are not at fault: the database is.
@@ -70,7 +68,7 @@ async fn forget(app: &App, pulse: &Pulse) -> Result<(), Failure> {
         return Ok(());
     }
     let limits = Limits {
-        usage: today - USAGE_DAYS,
+        usage: today - weir_ledger::KEPT,
         counts: today - COUNTS_DAYS,
         named: today,
     };

@@ -1,6 +1,5 @@
 //! Links and merges come in; backlog goes to its contact (semantics 4.9, 4.10).
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -9,9 +8,11 @@ use weir_rpc::Deadline;
 use weir_service::{detached, persistently};
 
 use super::{App, Error, TRIES};
-use crate::domain::{Fate, Link, Waiting, decide_fates, newest_links, whole_milliseconds};
+use crate::domain::{
+    Attached, Link, Moves, days_of, decide_fates, newest_links, whole_milliseconds,
+};
 use crate::metrics;
-use crate::store::{Failure, Families, Linked, Moves, Store, Tx};
+use crate::store::{Failure, Families, Linked, Store, Tx};
 
 /// Rows of the backlog that are held in memory at a time.
 const PAGE: usize = 5_000;
@@ -29,15 +30,6 @@ pub struct Changes {
     pub links: Vec<Link>,
     /// (The contact that goes, the one that stays.)
     pub merges: Vec<(ContactId, ContactId)>,
-}
-
-/// What was done about the backlog.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Attached {
-    /// Went to contacts.
-    pub attached: i64,
-    /// Was over the cap.
-    pub discarded: i64,
 }
 
 impl App {
@@ -63,8 +55,7 @@ impl App {
                 let done = app.with_row(account_id, deadline, attempt).await;
                 let (attached, complete) = done?;
                 metrics::attached(attached);
-                total.attached += attached.attached;
-                total.discarded += attached.discarded;
+                total += attached;
                 if complete {
                     return Ok(total);
                 }
@@ -153,9 +144,8 @@ async fn attach_pages(
         if let Some((first, last)) = days_of(&page) {
             let mut counts = tx.counts(families, first, last).await?;
             let fates = decide_fates(&mut page, &mut counts, today);
-            let moves = moves_of(&page, &fates);
-            total.attached += count(moves.attach.len());
-            total.discarded += count(moves.discard.len());
+            let moves = Moves::of(&page, &fates);
+            total += moves.attached();
             tx.move_page(linked, &page, &moves).await?;
         }
         if is_last {
@@ -164,38 +154,4 @@ async fn attach_pages(
         }
     }
     Ok((total, false))
-}
-
-fn days_of(page: &[Waiting]) -> Option<(NaiveDate, NaiveDate)> {
-    let days = || page.iter().map(|waiting| waiting.event_time.date_naive());
-    Some((days().min()?, days().max()?))
-}
-
-fn moves_of<'a>(page: &'a [Waiting], fates: &[Fate]) -> Moves<'a> {
-    let mut moves = Moves::default();
-    let mut added: HashMap<(ContactId, NaiveDate), u32> = HashMap::new();
-    for (waiting, fate) in page.iter().zip(fates) {
-        match fate {
-            Fate::Attached => {
-                let day = waiting.event_time.date_naive();
-                *added.entry((waiting.contact_id, day)).or_default() += 1;
-                moves.attach.push(waiting);
-            }
-            Fate::Exempt => moves.attach.push(waiting),
-            Fate::Discarded => moves.discard.push(waiting),
-            Fate::Dropped => {}
-        }
-    }
-    moves.attach.sort_unstable_by_key(|waiting| waiting.key);
-    moves.discard.sort_unstable_by_key(|waiting| waiting.key);
-    moves.counts = added
-        .into_iter()
-        .map(|((contact_id, day), count)| (contact_id, day, count))
-        .collect();
-    moves.counts.sort_unstable();
-    moves
-}
-
-fn count(rows: usize) -> i64 {
-    i64::try_from(rows).unwrap_or(i64::MAX)
 }

@@ -1,13 +1,12 @@
 //! Reading back, for people and programs.
 
 use weir_ids::{AccountId, ContactId};
-use weir_rpc::{Deadline, MAX_PAGE_BYTES};
+use weir_rpc::{Deadline, MAX_PAGE_BYTES, Page};
 use weir_service::detached;
 
 use super::{App, Error};
-use crate::domain::Identifier;
+use crate::domain::{Activity, Cursor, Identifier};
 use crate::metrics;
-use crate::store::{Cursor, Listed};
 
 impl App {
     /// A page of what a contact did, newest first, with all that were merged with it.
@@ -22,7 +21,7 @@ impl App {
         cursor: Cursor,
         size: usize,
         deadline: Deadline,
-    ) -> Result<Listed, Error> {
+    ) -> Result<Page<Activity, Cursor>, Error> {
         let (store, today) = (self.store.clone(), self.clock.today());
         let (listed, has_account, has_contact) = detached(async move {
             let mut connection = store.connection().await?;
@@ -51,7 +50,10 @@ impl App {
             self.ask_for_contact(account_id, contact_id, deadline)
                 .await?;
         }
-        Ok(listed)
+        Ok(Page {
+            items: listed.items,
+            next: listed.next,
+        })
     }
 
     async fn ask_for_contact(

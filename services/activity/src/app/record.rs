@@ -1,42 +1,20 @@
 //! A batch of tracks, in one transaction (semantics 4.5-4.8, 6.2-6.5).
 
-use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
 use futures_util::future::{try_join, try_join3};
-use weir_ids::{ContactId, TimedKey};
+use weir_ids::ContactId;
 use weir_rpc::Deadline;
 use weir_service::persistently;
 
 use super::{App, Error, TRIES};
 use crate::domain::{
-    Batch, Event, Identifier, Known, Place, Standing, Verdict, decide, first_day_after_month,
-    lock_free, needs_activity_lookup, needs_backlog_lookup,
+    Batch, Destination, Event, Identifier, Known, Outcome, Standing, Stored, Verdict, decide,
+    first_day_after_month, lock_free, needs_activity_lookup, needs_backlog_lookup, outcomes,
 };
 use crate::metrics;
 use crate::store::{Failure, Store, Tx};
-
-/// What became of one event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Outcome {
-    /// On a contact; one unit.
-    Stored,
-    /// In the backlog; one unit.
-    Backlogged,
-    /// Was there before.
-    Repeated,
-    /// Was not there before, and had no unit.
-    NotFunded,
-    /// Holds what can't be stored; nothing of it is.
-    Unstorable,
-}
-
-impl Outcome {
-    fn is_charged(self) -> bool {
-        matches!(self, Self::Stored | Self::Backlogged)
-    }
-}
 
 /// What became of a batch.
 #[derive(Debug)]
@@ -68,16 +46,14 @@ impl App {
     pub async fn record(&self, batch: Batch, deadline: Deadline) -> Result<Recorded, Error> {
         let mut batch = Arc::new(batch);
         let mut recorded = self.attempts(&batch, Ending::Commit, deadline).await;
-        if let Err(Error::Store(failure)) = &recorded
-            && failure.is_refusal()
-        {
+        if let Err(Error::Store(weir_postgres::Failure::Refused)) = recorded {
             batch = Arc::new(self.without_culprits(&batch, deadline).await?);
             recorded = self.attempts(&batch, Ending::Commit, deadline).await;
         }
         let Recorded { outcomes, units } = recorded?;
         let mut answer = vec![Outcome::Unstorable; batch.asked];
-        for (place, outcome) in batch.places.iter().zip(outcomes) {
-            answer[*place] = outcome;
+        for (index, outcome) in batch.indices.iter().zip(outcomes) {
+            answer[*index] = outcome;
         }
         metrics::recorded(&answer);
         Ok(Recorded {
@@ -178,11 +154,11 @@ async fn store_in_two_steps(
 ) -> Result<Vec<Outcome>, Failure> {
     let (first, second): (Vec<usize>, Vec<usize>) =
         (0..batch.events.len()).partition(|at| lock_free(&batch.events[*at], standings));
-    let at = |places: &[usize]| -> Vec<&Event> {
-        places.iter().map(|place| &batch.events[*place]).collect()
+    let events_at = |indices: &[usize]| -> Vec<&Event> {
+        indices.iter().map(|at| &batch.events[*at]).collect()
     };
     let (early, locked) = {
-        let events = at(&first);
+        let events = events_at(&first);
         let verdicts = verdicts(tx, batch, standings, &events).await?;
         // Otherwise what is prepared for the first time goes out behind the locks.
         tx.ready_to_store().await?;
@@ -199,15 +175,15 @@ async fn store_in_two_steps(
         standings[identifier] = standing;
     }
     let late = {
-        let events = at(&second);
+        let events = events_at(&second);
         let verdicts = verdicts(tx, batch, standings, &events).await?;
         write(tx, batch, standings, &events, &verdicts).await?
     };
 
     let mut outcomes = vec![Outcome::Repeated; batch.events.len()];
-    let places = first.into_iter().chain(second);
-    for (place, outcome) in places.zip(early.into_iter().chain(late)) {
-        outcomes[place] = outcome;
+    let indices = first.into_iter().chain(second);
+    for (at, outcome) in indices.zip(early.into_iter().chain(late)) {
+        outcomes[at] = outcome;
     }
     Ok(outcomes)
 }
@@ -309,13 +285,6 @@ async fn look_up(
     })
 }
 
-/// The keys that were stored.
-#[derive(Default)]
-struct Stored {
-    activities: HashSet<TimedKey>,
-    backlog: HashSet<TimedKey>,
-}
-
 /// Stores what the verdicts say; what meets its copy there is a repeat after all.
 async fn write(
     tx: &Tx<'_>,
@@ -328,8 +297,8 @@ async fn write(
     let mut waiting: Vec<(&Event, usize)> = Vec::new();
     for (event, verdict) in events.iter().zip(verdicts) {
         match verdict {
-            Verdict::Store(Place::Contact(contact_id)) => contacts.push((event, *contact_id)),
-            Verdict::Store(Place::Backlog(at)) => waiting.push((event, *at)),
+            Verdict::Store(Destination::Contact(contact_id)) => contacts.push((event, *contact_id)),
+            Verdict::Store(Destination::Backlog(at)) => waiting.push((event, *at)),
             Verdict::Repeated | Verdict::NotFunded => {}
         }
     }
@@ -370,23 +339,6 @@ fn newly_waiting<'a>(
             let forget_day = first_day_after_month(last);
             let is_new = !standings[at].awaits(forget_day);
             is_new.then(|| (&batch.identifiers[at], forget_day))
-        })
-        .collect()
-}
-
-fn outcomes(events: &[&Event], verdicts: &[Verdict], stored: &Stored) -> Vec<Outcome> {
-    events
-        .iter()
-        .zip(verdicts)
-        .map(|(event, verdict)| match verdict {
-            Verdict::NotFunded => Outcome::NotFunded,
-            Verdict::Store(Place::Contact(_)) if stored.activities.contains(&event.key) => {
-                Outcome::Stored
-            }
-            Verdict::Store(Place::Backlog(_)) if stored.backlog.contains(&event.key) => {
-                Outcome::Backlogged
-            }
-            Verdict::Repeated | Verdict::Store(_) => Outcome::Repeated,
         })
         .collect()
 }

@@ -1,6 +1,7 @@
 //! What becomes of the backlog of an identifier that was linked (semantics 4.9).
 
 use std::collections::{HashMap, HashSet};
+use std::ops::AddAssign;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use weir_ids::{ContactId, TimedKey};
@@ -14,7 +15,7 @@ pub type Counts = HashMap<(ContactId, NaiveDate), u32>;
 /// One activity that waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
-    /// Its place in the backlog: whose (an index), key, day.
+    /// Whose backlog it is in: an index into the identifiers that were linked.
     pub identifier: usize,
     /// See `key_of`.
     pub key: TimedKey,
@@ -83,6 +84,76 @@ pub fn whole_milliseconds(found: &[Waiting], limit: usize) -> usize {
     found.last().map_or(0, |last| {
         found.partition_point(|waiting| millisecond(waiting) < millisecond(last))
     })
+}
+
+/// The first and the last UTC day of a page's activities.
+pub fn days_of(page: &[Waiting]) -> Option<(NaiveDate, NaiveDate)> {
+    let days = || page.iter().map(|waiting| waiting.event_time.date_naive());
+    Some((days().min()?, days().max()?))
+}
+
+/// What a page's decisions come down to.
+#[derive(Debug, Default)]
+pub struct Moves<'a> {
+    /// To the contact of their identifier.
+    pub attach: Vec<&'a Waiting>,
+    /// Only their keys stay.
+    pub discard: Vec<&'a Waiting>,
+    /// What was attached under the cap: contact, day, how many.
+    pub counts: Vec<(ContactId, NaiveDate, u32)>,
+}
+
+impl<'a> Moves<'a> {
+    /// Of a page and what was decided of it, in the order in which rows are written.
+    pub fn of(page: &'a [Waiting], fates: &[Fate]) -> Self {
+        let mut moves = Self::default();
+        let mut added: HashMap<(ContactId, NaiveDate), u32> = HashMap::new();
+        for (waiting, fate) in page.iter().zip(fates) {
+            match fate {
+                Fate::Attached => {
+                    let day = waiting.event_time.date_naive();
+                    *added.entry((waiting.contact_id, day)).or_default() += 1;
+                    moves.attach.push(waiting);
+                }
+                Fate::Exempt => moves.attach.push(waiting),
+                Fate::Discarded => moves.discard.push(waiting),
+                Fate::Dropped => {}
+            }
+        }
+        moves.attach.sort_unstable_by_key(|waiting| waiting.key);
+        moves.discard.sort_unstable_by_key(|waiting| waiting.key);
+        moves.counts = added
+            .into_iter()
+            .map(|((contact_id, day), count)| (contact_id, day, count))
+            .collect();
+        moves.counts.sort_unstable();
+        moves
+    }
+
+    /// How many rows that is.
+    pub fn attached(&self) -> Attached {
+        let count = |rows: &[&Waiting]| i64::try_from(rows.len()).unwrap_or(i64::MAX);
+        Attached {
+            attached: count(&self.attach),
+            discarded: count(&self.discard),
+        }
+    }
+}
+
+/// What was done about the backlog.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Attached {
+    /// Went to contacts.
+    pub attached: i64,
+    /// Was over the cap.
+    pub discarded: i64,
+}
+
+impl AddAssign for Attached {
+    fn add_assign(&mut self, more: Self) {
+        self.attached += more.attached;
+        self.discarded += more.discarded;
+    }
 }
 
 #[cfg(test)]

@@ -51,7 +51,7 @@ pub struct Batch {
     /// Those that can be stored, in the order in which they were received.
     pub events: Vec<Event>,
     /// The index that each of `events` has in the request.
-    pub places: Vec<usize>,
+    pub indices: Vec<usize>,
     /// So many events the request has.
     pub asked: usize,
     /// Those that `events` refer to, sorted, each once.
@@ -83,7 +83,7 @@ impl Batch {
         };
         Self {
             events: chosen.iter().map(event).collect(),
-            places: chosen.iter().map(|at| self.places[*at]).collect(),
+            indices: chosen.iter().map(|at| self.indices[*at]).collect(),
             identifiers,
             ..*self
         }

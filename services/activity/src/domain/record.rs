@@ -39,7 +39,7 @@ impl Standing {
 
 /// Where an activity goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
+pub enum Destination {
     /// Onto a contact.
     Contact(ContactId),
     /// Waits for this identifier (an index into the batch's) to be linked.
@@ -54,7 +54,7 @@ pub enum Verdict {
     /// Not stored before, and no unit for it.
     NotFunded,
     /// To be stored there.
-    Store(Place),
+    Store(Destination),
 }
 
 /// Copies that were found.
@@ -79,7 +79,7 @@ impl Known {
 }
 
 /// The contact that was named, else the one that the identifier is linked to, else the backlog.
-pub fn place(event: &Event, standings: &[Standing]) -> Place {
+pub fn destination(event: &Event, standings: &[Standing]) -> Destination {
     let identifier = || {
         event
             .identifier
@@ -88,7 +88,7 @@ pub fn place(event: &Event, standings: &[Standing]) -> Place {
     event
         .contact_id
         .or_else(|| event.identifier.and_then(|at| standings[at].contact_id))
-        .map_or_else(|| Place::Backlog(identifier()), Place::Contact)
+        .map_or_else(|| Destination::Backlog(identifier()), Destination::Contact)
 }
 
 /// Whether the activities must be asked for a copy. What is stored there and funded finds
@@ -96,7 +96,7 @@ pub fn place(event: &Event, standings: &[Standing]) -> Place {
 pub fn needs_activity_lookup(event: &Event, standings: &[Standing]) -> bool {
     !event.funded
         || !event.earlier_days.is_empty()
-        || matches!(place(event, standings), Place::Backlog(_))
+        || matches!(destination(event, standings), Destination::Backlog(_))
 }
 
 /// Whether the backlog of the event's identifier must be asked for a copy.
@@ -105,7 +105,7 @@ pub fn needs_backlog_lookup(event: &Event, standings: &[Standing]) -> bool {
     waiting
         && (!event.funded
             || !event.earlier_days.is_empty()
-            || matches!(place(event, standings), Place::Contact(_)))
+            || matches!(destination(event, standings), Destination::Contact(_)))
 }
 
 /// Whether an event can be stored without a lock: of no identifier or of a settled one. Of the
@@ -138,8 +138,58 @@ pub fn decide(
             } else {
                 seen.insert(event.key);
                 seen_undated.extend(event.receipt);
-                Verdict::Store(place(event, standings))
+                Verdict::Store(destination(event, standings))
             }
+        })
+        .collect()
+}
+
+/// What became of one event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// On a contact; one unit.
+    Stored,
+    /// In the backlog; one unit.
+    Backlogged,
+    /// Was there before.
+    Repeated,
+    /// Was not there before, and had no unit.
+    NotFunded,
+    /// Holds what can't be stored; nothing of it is.
+    Unstorable,
+}
+
+impl Outcome {
+    /// Whether it costs a unit.
+    pub fn is_charged(self) -> bool {
+        matches!(self, Self::Stored | Self::Backlogged)
+    }
+}
+
+/// The keys that were stored.
+#[derive(Debug, Default)]
+pub struct Stored {
+    /// Among the activities.
+    pub activities: HashSet<TimedKey>,
+    /// In the backlog.
+    pub backlog: HashSet<TimedKey>,
+}
+
+/// What became of `events` in the end: what was to be stored, and met its copy there, is a
+/// repeat after all.
+pub fn outcomes(events: &[&Event], verdicts: &[Verdict], stored: &Stored) -> Vec<Outcome> {
+    events
+        .iter()
+        .zip(verdicts)
+        .map(|(event, verdict)| match verdict {
+            Verdict::NotFunded => Outcome::NotFunded,
+            Verdict::Store(Destination::Contact(_)) if stored.activities.contains(&event.key) => {
+                Outcome::Stored
+            }
+            Verdict::Store(Destination::Backlog(_)) if stored.backlog.contains(&event.key) => {
+                Outcome::Backlogged
+            }
+            Verdict::Repeated | Verdict::Store(_) => Outcome::Repeated,
         })
         .collect()
 }
@@ -231,7 +281,7 @@ mod tests {
         };
         let events = [undated(0, true), undated(1, true)];
         let contact = ContactId::new();
-        let store = Verdict::Store(Place::Contact(contact));
+        let store = Verdict::Store(Destination::Contact(contact));
         let mut known = Known::default();
         let verdicts = decide_all(&events, &[linked(contact)], &known, false);
         assert_eq!(verdicts, [store, Verdict::Repeated]);
@@ -257,12 +307,21 @@ mod tests {
     fn a_named_contact_beats_the_identifier() {
         let (named, other) = (ContactId::new(), ContactId::new());
         let mut event = event("m", true);
-        assert_eq!(place(&event, &[Standing::UNKNOWN]), Place::Backlog(0));
-        assert_eq!(place(&event, &[linked(other)]), Place::Contact(other));
+        assert_eq!(
+            destination(&event, &[Standing::UNKNOWN]),
+            Destination::Backlog(0)
+        );
+        assert_eq!(
+            destination(&event, &[linked(other)]),
+            Destination::Contact(other)
+        );
         event.contact_id = Some(named);
-        assert_eq!(place(&event, &[linked(other)]), Place::Contact(named));
+        assert_eq!(
+            destination(&event, &[linked(other)]),
+            Destination::Contact(named)
+        );
         event.identifier = None;
-        assert_eq!(place(&event, &[]), Place::Contact(named));
+        assert_eq!(destination(&event, &[]), Destination::Contact(named));
     }
 
     #[test]
@@ -294,7 +353,7 @@ mod tests {
         assert_eq!(
             decide_all(&events, &[linked(contact)], &Known::default(), false),
             [
-                Verdict::Store(Place::Contact(contact)),
+                Verdict::Store(Destination::Contact(contact)),
                 Verdict::Repeated,
                 Verdict::Repeated
             ]

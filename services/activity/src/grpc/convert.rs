@@ -7,24 +7,21 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Timelike, Utc};
 use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
-use weir_ids::{AccountId, BatchId, TimedKey};
+use weir_ids::{AccountId, TimedKey};
 use weir_proto::activity::v1::{
-    Activity, BatchKey, FenceUsageResponse, GetBacklogRequest, IdentifierKind, IdentifierLink,
+    Activity as WireActivity, GetBacklogRequest, IdentifierKind, IdentifierLink,
     LinkIdentifiersRequest, ListActivitiesResponse, RecordActivitiesResponse, RecordResult,
-    RecordStatus, WindowUnits,
+    RecordStatus,
 };
-use weir_rpc::invalid;
+use weir_rpc::{Page, invalid};
 
-use crate::app::{Changes, Outcome, Recorded};
-use crate::domain::{Identifier, Kind, Link, is_tellable};
-use crate::store::{Cursor, Listed, RawTime};
+use crate::app::{Changes, Recorded};
+use crate::domain::{Activity, Cursor, Identifier, Kind, Link, Outcome, RawTime, is_tellable};
 
 pub use event::batch;
 
 /// Of links, and of merges, in one call.
 const MAX_CHANGES: usize = 10_000;
-/// Of batches that are closed in one call.
-const MAX_BATCHES: usize = 1_000;
 
 /// An id of any kind.
 pub fn id<T: From<Uuid>>(field: &str, text: impl AsRef<[u8]>) -> Result<T, Status> {
@@ -144,29 +141,6 @@ pub fn identifiers(request: GetBacklogRequest) -> Result<Vec<Identifier>, Status
     .collect()
 }
 
-/// A number that counts something.
-pub fn not_negative(field: &str, number: i64) -> Result<(), Status> {
-    if number < 0 {
-        return Err(invalid(field, "must not be negative"));
-    }
-    Ok(())
-}
-
-/// Batches by window and id.
-pub fn batches(keys: &[BatchKey]) -> Result<Vec<(NaiveDate, BatchId)>, Status> {
-    if keys.len() > MAX_BATCHES {
-        return Err(invalid("batches", "at most 1,000"));
-    }
-    keys.iter()
-        .map(|key| {
-            Ok((
-                day("batches.window", &key.window)?,
-                id("batches.batch_id", &key.batch_id)?,
-            ))
-        })
-        .collect()
-}
-
 /// Where a page begins; at the newest without a token.
 pub fn cursor(token: &str) -> Result<Cursor, Status> {
     if token.is_empty() {
@@ -210,37 +184,23 @@ pub fn recorded(recorded: &Recorded) -> RecordActivitiesResponse {
 }
 
 /// A page of a contact's list.
-pub fn activities(listed: Listed) -> ListActivitiesResponse {
+pub fn activities(page: Page<Activity, Cursor>) -> ListActivitiesResponse {
     ListActivitiesResponse {
-        activities: listed
+        activities: page
             .items
             .into_iter()
-            .map(|stored| Activity {
-                activity_record_id: stored.key.0.simple().to_string(),
-                activity_id: stored.activity_id.to_string(),
-                event_name: stored.event_name,
-                event_time: Some(timestamp(stored.event_time)),
-                receive_time: Some(timestamp(stored.receive_time)),
-                message_id: stored.message_id,
-                attributes_json: stored.attributes,
-                expire_day: stored.expire_day.to_string(),
+            .map(|activity| WireActivity {
+                activity_record_id: activity.key.0.simple().to_string(),
+                activity_id: activity.activity_id.to_string(),
+                event_name: activity.event_name,
+                event_time: Some(timestamp(activity.event_time)),
+                receive_time: Some(timestamp(activity.receive_time)),
+                message_id: activity.message_id,
+                attributes_json: activity.attributes,
+                expire_day: activity.expire_day.to_string(),
             })
             .collect(),
-        next_page_token: listed.next.map(token).unwrap_or_default(),
-    }
-}
-
-/// The ledger's word.
-pub fn fenced(epoch: i64, sums: Vec<(NaiveDate, i64)>) -> FenceUsageResponse {
-    FenceUsageResponse {
-        epoch,
-        sums: sums
-            .into_iter()
-            .map(|(window, units)| WindowUnits {
-                window: window.to_string(),
-                units,
-            })
-            .collect(),
+        next_page_token: page.next.map(token).unwrap_or_default(),
     }
 }
 
@@ -249,7 +209,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_page_token_leads_back_to_its_place() {
+    fn a_page_token_leads_back_to_its_cursor() {
         let cursor_before = Cursor {
             event_time: RawTime(790_000_000_123_456),
             key: TimedKey::new(1_790_000_000_123_456, &[b"m"]),

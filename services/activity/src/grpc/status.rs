@@ -1,11 +1,10 @@
 //! The one table from errors to codes.
 
 use tonic::{Code, Status};
-use weir_postgres::Failure as Database;
+use weir_postgres::Failure;
 use weir_reasons::Reason;
 
 use crate::app::Error;
-use crate::store::Failure;
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
@@ -21,25 +20,18 @@ impl From<Error> for Status {
                 "epoch",
                 epoch,
             ),
-            Error::Implausible => weir_rpc::refused(
-                Code::InvalidArgument,
-                Reason::EpochImplausible,
-                "epoch: further ahead of the one that stands than any rebuild can bring it",
-            ),
             Error::AccountUnknown => weir_rpc::not_found(Reason::AccountUnknown, "account"),
             Error::ContactUnknown => weir_rpc::not_found(Reason::ContactUnknown, "contact"),
             Error::Away(service) => weir_rpc::unavailable(service),
             Error::Late => weir_rpc::late(),
             // A conflict that outlived all tries is a database that is too busy.
             // Nor does a row go that was just made, but where the database was put back.
-            Error::NoRow => weir_rpc::unavailable("the database"),
-            Error::Store(
-                Failure::MissingPartition
-                | Failure::Database(Database::Conflict | Database::Unavailable),
-            ) => weir_rpc::unavailable("the database"),
-            Error::Store(Failure::Database(Database::Refused | Database::Internal)) => {
-                weir_rpc::internal()
+            Error::NoRow
+            | Error::MissingPartition
+            | Error::Store(Failure::Conflict | Failure::Unavailable) => {
+                weir_rpc::unavailable("the database")
             }
+            Error::Store(Failure::Refused | Failure::Internal) => weir_rpc::internal(),
         }
     }
 }

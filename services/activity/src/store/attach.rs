@@ -1,14 +1,14 @@
 //! Moving backlog to contacts.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use futures_util::future::try_join_all;
 use uuid::Uuid;
 use weir_ids::{ContactId, TimedKey};
 
-use super::links::Families;
+use super::links::{Families, Linked};
 use super::partitions::partition_of;
-use super::{Failure, Param, Tx, columns, index};
-use crate::domain::{Counts, Identifier, Waiting};
+use super::{Failure, Param, Tx, index_of, kinds_and_values};
+use crate::domain::{Counts, Identifier, Moves, Waiting};
 
 pub(super) const LOCK: &str = "
     INSERT INTO attach_locks (account_id, contact_id)
@@ -89,28 +89,6 @@ pub(super) const END_WAITING: &str = "
     WHERE a.account_id = $1
     ON CONFLICT (account_id, kind, value) DO UPDATE SET waiting = false";
 
-/// An identifier that is linked, locked, and may have backlog.
-#[derive(Debug)]
-pub struct Linked {
-    /// Whose backlog.
-    pub identifier: Identifier,
-    /// To whom it goes.
-    pub contact_id: ContactId,
-    /// Since when.
-    pub link_time: DateTime<Utc>,
-}
-
-/// What a page's decisions come down to.
-#[derive(Debug, Default)]
-pub struct Moves<'a> {
-    /// To the contact of their identifier.
-    pub attach: Vec<&'a Waiting>,
-    /// Only their keys stay.
-    pub discard: Vec<&'a Waiting>,
-    /// What was attached under the cap: contact, day, how many.
-    pub counts: Vec<(ContactId, NaiveDate, u32)>,
-}
-
 impl Tx<'_> {
     /// Locks the counts of the families: whoever attaches to one of them next reads what this
     /// transaction added. Answers them as they are then.
@@ -149,7 +127,7 @@ impl Tx<'_> {
         families: &Families,
         limit: usize,
     ) -> Result<Vec<Waiting>, Failure> {
-        let (kinds, values) = columns(linked.iter().map(|linked| &linked.identifier));
+        let (kinds, values) = kinds_and_values(linked.iter().map(|linked| &linked.identifier));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self
             .query(PAGE, &[&self.account_id.0, &kinds, &values, &limit])
@@ -157,14 +135,14 @@ impl Tx<'_> {
         Ok(rows
             .iter()
             .map(|row| {
-                let identifier = index(row, 0);
+                let identifier = index_of(row);
                 Waiting {
                     identifier,
-                    key: TimedKey(row.get(1)),
-                    expire_day: row.get(2),
-                    event_time: row.get(3),
-                    message_id: row.get(4),
-                    receive_time: row.get(5),
+                    key: TimedKey(row.get("activity_key")),
+                    expire_day: row.get("expire_day"),
+                    event_time: row.get("event_time"),
+                    message_id: row.get("message_id"),
+                    receive_time: row.get("receive_time"),
                     contact_id: families.root(linked[identifier].contact_id),
                     link_time: linked[identifier].link_time,
                 }
@@ -188,9 +166,9 @@ impl Tx<'_> {
             .await?;
         let mut counts = Counts::new();
         for row in rows {
-            let root = families.root(ContactId(row.get(0)));
-            let count = u32::try_from(row.get::<_, i32>(2)).unwrap_or_default();
-            *counts.entry((root, row.get(1))).or_default() += count;
+            let root = families.root(ContactId(row.get("contact_id")));
+            let count = u32::try_from(row.get::<_, i32>("count")).unwrap_or_default();
+            *counts.entry((root, row.get("day"))).or_default() += count;
         }
         Ok(counts)
     }
@@ -215,17 +193,13 @@ impl Tx<'_> {
         let Some(last_key) = page.iter().map(|waiting| waiting.key.0).max() else {
             return Ok(());
         };
-        let place = |waiting: &Waiting| {
-            (
-                partition_of("backlog", waiting.expire_day),
-                waiting.identifier,
-            )
-        };
-        let mut places: Vec<(String, usize)> = page.iter().map(place).collect();
-        places.sort_unstable();
-        places.dedup();
-        let mut left = Vec::with_capacity(places.len());
-        for of_one in places.chunk_by(|(one, _), (next, _)| one == next) {
+        let partition = |waiting: &Waiting| partition_of("backlog", waiting.expire_day);
+        let parts = page.iter().map(|one| (partition(one), one.identifier));
+        let mut parts: Vec<(String, usize)> = parts.collect();
+        parts.sort_unstable();
+        parts.dedup();
+        let mut left = Vec::with_capacity(parts.len());
+        for of_one in parts.chunk_by(|(one, _), (next, _)| one == next) {
             let sql = LEAVE.replace("$partition", &of_one[0].0);
             let statement = self.prepare(&sql).await?;
             for (_, identifier) in of_one {
@@ -246,7 +220,7 @@ impl Tx<'_> {
         if rows.is_empty() {
             return Ok(());
         }
-        let (kinds, values) = columns(identifiers(linked, rows.iter().copied()));
+        let (kinds, values) = kinds_and_values(identifiers(linked, rows.iter().copied()));
         let (keys, days) = keys_and_days(rows.iter().copied());
         let contacts: Vec<Uuid> = rows
             .iter()
@@ -290,7 +264,7 @@ impl Tx<'_> {
     /// # Errors
     /// Of the database.
     pub async fn end_waiting(&self, linked: &[Linked]) -> Result<(), Failure> {
-        let (kinds, values) = columns(linked.iter().map(|linked| &linked.identifier));
+        let (kinds, values) = kinds_and_values(linked.iter().map(|linked| &linked.identifier));
         self.execute(END_WAITING, &[&self.account_id.0, &kinds, &values])
             .await?;
         Ok(())

@@ -17,19 +17,6 @@ pub enum Failure {
 impl Failure {
     /// A bug of ours.
     pub const INTERNAL: Self = Self::Database(weir_postgres::Failure::Internal);
-
-    /// Whether the same again may succeed at once.
-    pub fn is_conflict(&self) -> bool {
-        matches!(
-            self,
-            Self::MissingPartition | Self::Database(weir_postgres::Failure::Conflict)
-        )
-    }
-
-    /// Whether PostgreSQL does not take a value.
-    pub fn is_refusal(&self) -> bool {
-        matches!(self, Self::Database(weir_postgres::Failure::Refused))
-    }
 }
 
 impl From<tokio_postgres::Error> for Failure {

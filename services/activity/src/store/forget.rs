@@ -17,37 +17,31 @@ const ACCOUNTS: &str = "
     SELECT account_id FROM accounts WHERE account_id > $1 ORDER BY account_id LIMIT $2";
 
 /// Rows of a table whose day is past, by an index of the days, and the deletion of one of them
-/// by its full key, told in two texts. What is locked is not waited for: whoever holds it makes
+/// by its full key, told in two texts (`one`, `two`). What is locked is not waited for: whoever holds it makes
 /// it live on, or the next day finds it.
 pub(super) struct Old {
     pub find: &'static str,
     pub delete: &'static str,
 }
 
-pub(super) const USAGE: Old = Old {
-    find: "SELECT window_day::text, batch_id::text FROM usage
-        WHERE account_id = $1 AND window_day < $2 LIMIT $3 FOR UPDATE SKIP LOCKED",
-    delete: "DELETE FROM usage
-        WHERE account_id = $1 AND window_day = $2::text::date AND batch_id = $3::text::uuid",
-};
-
 pub(super) const COUNTS: Old = Old {
-    find: "SELECT contact_id::text, day::text FROM attached_counts
+    find: "SELECT contact_id::text AS one, day::text AS two FROM attached_counts
         WHERE account_id = $1 AND day < $2 LIMIT $3 FOR UPDATE SKIP LOCKED",
     delete: "DELETE FROM attached_counts
         WHERE account_id = $1 AND contact_id = $2::text::uuid AND day = $3::text::date",
 };
 
 pub(super) const RECEIPTS: Old = Old {
-    find: "SELECT receipt_key::text, forget_day::text FROM undated_receipts
+    find: "SELECT receipt_key::text AS one, forget_day::text AS two FROM undated_receipts
         WHERE account_id = $1 AND forget_day < $2 LIMIT $3 FOR UPDATE SKIP LOCKED",
     delete: "DELETE FROM undated_receipts
         WHERE account_id = $1 AND receipt_key = $2::text::uuid AND forget_day = $3::text::date",
 };
 
 pub(super) const IDENTIFIERS: Old = Old {
-    find: "SELECT kind::text, value::text FROM identifiers
-        WHERE account_id = $1 AND contact_id IS NULL AND forget_day < $2 LIMIT $3 FOR UPDATE SKIP LOCKED",
+    find: "SELECT kind::text AS one, value::text AS two FROM identifiers
+        WHERE account_id = $1 AND contact_id IS NULL AND forget_day < $2
+        LIMIT $3 FOR UPDATE SKIP LOCKED",
     delete: "DELETE FROM identifiers
         WHERE account_id = $1 AND kind = $2::text AND value = $3::text",
 };
@@ -97,7 +91,10 @@ impl Store {
     pub async fn accounts_after(&self, last: AccountId) -> Result<Vec<AccountId>, Failure> {
         let client = self.connection().await?.client;
         let rows = client.query(ACCOUNTS, &[&last.0, &ACCOUNTS_A_PAGE]).await?;
-        Ok(rows.iter().map(|row| AccountId(row.get(0))).collect())
+        Ok(rows
+            .iter()
+            .map(|row| AccountId(row.get("account_id")))
+            .collect())
     }
 
     /// Forgets some of an account's rows, and answers how many; whether there may be more.
@@ -110,10 +107,10 @@ impl Store {
         limits: Limits,
     ) -> Result<(Forgotten, bool), Failure> {
         let mut connection = self.connection().await?;
-        let mut deleted = [0; 4];
-        let mut is_more = false;
+        let usage = weir_ledger::purge(&connection.client, account, limits.usage).await?;
+        let mut deleted = [0; 3];
+        let mut is_more = usage > 0;
         for (deleted, (old, before)) in deleted.iter_mut().zip([
-            (USAGE, limits.usage),
             (COUNTS, limits.counts),
             (RECEIPTS, limits.named),
             (IDENTIFIERS, limits.named),
@@ -122,7 +119,7 @@ impl Store {
             let rows = tx.query(old.find, &[&account.0, &before, &ROWS]).await?;
             let delete = tx.prepare(old.delete).await?;
             let deleting = rows.iter().map(|row| async {
-                let (one, two): (&str, &str) = (row.get(0), row.get(1));
+                let (one, two): (&str, &str) = (row.get("one"), row.get("two"));
                 let params: [Param<'_>; 3] = [&account.0, &one, &two];
                 tx.inner.execute(&delete, &params).await
             });
@@ -130,7 +127,7 @@ impl Store {
             tx.commit().await?;
             is_more |= i64::try_from(rows.len()).is_ok_and(|rows| rows == ROWS);
         }
-        let [usage, counts, receipts, identifiers] = deleted;
+        let [counts, receipts, identifiers] = deleted;
         let forgotten = Forgotten {
             usage,
             counts,

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weir_ids::ContactId;
 
-use super::{Failure, Linked, Tx};
+use super::{Failure, Tx};
 use crate::domain::{Identifier, Kind, Link};
 
 pub(super) const MERGE: &str = "
@@ -45,23 +45,34 @@ pub(super) const FAMILIES: &str = "
     WITH RECURSIVE up (contact_id) AS (
         SELECT unnest($2::uuid[])
         UNION
-        SELECT j.survivor_id FROM up CROSS JOIN LATERAL (
-            SELECT j.survivor_id FROM contact_merges j
-            WHERE j.account_id = $1 AND j.contact_id = up.contact_id LIMIT 1
-        ) j
+        SELECT m.survivor_id FROM up CROSS JOIN LATERAL (
+            SELECT m.survivor_id FROM contact_merges m
+            WHERE m.account_id = $1 AND m.contact_id = up.contact_id LIMIT 1
+        ) m
     ), family (root, contact_id) AS (
         SELECT up.contact_id, up.contact_id FROM up LEFT JOIN LATERAL (
-            SELECT j.survivor_id FROM contact_merges j
-            WHERE j.account_id = $1 AND j.contact_id = up.contact_id LIMIT 1
-        ) j ON true
-        WHERE j.survivor_id IS NULL
+            SELECT m.survivor_id FROM contact_merges m
+            WHERE m.account_id = $1 AND m.contact_id = up.contact_id LIMIT 1
+        ) m ON true
+        WHERE m.survivor_id IS NULL
         UNION
-        SELECT family.root, j.contact_id FROM family CROSS JOIN LATERAL (
-            SELECT j.contact_id FROM contact_merges j
-            WHERE j.account_id = $1 AND j.survivor_id = family.contact_id OFFSET 0
-        ) j
+        SELECT family.root, m.contact_id FROM family CROSS JOIN LATERAL (
+            SELECT m.contact_id FROM contact_merges m
+            WHERE m.account_id = $1 AND m.survivor_id = family.contact_id OFFSET 0
+        ) m
     )
     SELECT root, contact_id FROM family";
+
+/// An identifier that is linked, locked, and may have backlog.
+#[derive(Debug)]
+pub struct Linked {
+    /// Whose backlog.
+    pub identifier: Identifier,
+    /// To whom it goes.
+    pub contact_id: ContactId,
+    /// Since when.
+    pub link_time: DateTime<Utc>,
+}
 
 /// Contacts with all that were merged with them.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -104,7 +115,7 @@ impl Tx<'_> {
     /// # Errors
     /// Of the database.
     pub async fn link(&self, links: &[Link]) -> Result<Vec<Linked>, Failure> {
-        let (kinds, values) = super::columns(links.iter().map(|link| &link.identifier));
+        let (kinds, values) = super::kinds_and_values(links.iter().map(|link| &link.identifier));
         let contacts: Vec<Uuid> = links.iter().map(|link| link.contact_id.0).collect();
         let versions: Vec<i64> = links.iter().map(|link| link.version).collect();
         let times: Vec<DateTime<Utc>> = links.iter().map(|link| link.link_time).collect();
@@ -125,15 +136,15 @@ impl Tx<'_> {
             .iter()
             .map(|row| Linked {
                 identifier: Identifier {
-                    kind: if row.get::<_, &str>(0) == Kind::UserId.letter() {
+                    kind: if row.get::<_, &str>("kind") == Kind::UserId.letter() {
                         Kind::UserId
                     } else {
                         Kind::AnonymousId
                     },
-                    value: row.get::<_, String>(1).into(),
+                    value: row.get::<_, String>("value").into(),
                 },
-                contact_id: ContactId(row.get(2)),
-                link_time: row.get(3),
+                contact_id: ContactId(row.get("contact_id")),
+                link_time: row.get("link_time"),
             })
             .collect())
     }
@@ -152,7 +163,7 @@ impl Tx<'_> {
             .extend(contacts.iter().map(|contact| (*contact, *contact)));
         families.roots.extend(
             rows.iter()
-                .map(|row| (ContactId(row.get(1)), ContactId(row.get(0)))),
+                .map(|row| (ContactId(row.get("contact_id")), ContactId(row.get("root")))),
         );
         Ok(families)
     }

@@ -3,6 +3,7 @@
 //! One statement a call: a distributed engine takes no two at once.
 
 use chrono::{DateTime, Months, NaiveDate, Utc};
+use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
 use super::{Connection, Failure, Store};
@@ -14,7 +15,7 @@ const TABLES: [&str; 2] = ["activities", "backlog"];
 /// again with the next round.
 const GIVE_UP: &str = "SET LOCAL lock_timeout = '500ms'";
 
-const CLOCK: &str = "/* every account */ SELECT clock_timestamp()";
+const CLOCK: &str = "/* every account */ SELECT clock_timestamp() AS now";
 
 const TURN: &str =
     "/* every account */ SELECT day FROM housekeeping WHERE task = 'partitions' FOR UPDATE";
@@ -25,7 +26,8 @@ const SEEN: &str = "/* every account */
 // The statistics' guess at the rows is near enough for a log.
 const PARTITIONS: &str = "
     /* every account */
-    SELECT p.relname::text, GREATEST(p.reltuples, 0)::bigint FROM pg_inherits i
+    SELECT p.relname::text AS name, GREATEST(p.reltuples, 0)::bigint AS about_rows
+    FROM pg_inherits i
     JOIN pg_class p ON p.oid = i.inhrelid
     WHERE i.inhparent = $1::text::regclass ORDER BY p.relname";
 
@@ -45,7 +47,7 @@ impl Store {
     /// Of the database.
     pub async fn clock(&self) -> Result<DateTime<Utc>, Failure> {
         let client = self.connection().await?.client;
-        Ok(client.query_one(CLOCK, &[]).await?.try_get(0)?)
+        Ok(client.query_one(CLOCK, &[]).await?.try_get("now")?)
     }
 
     /// Makes the partitions that `range` needs. Replicas that do it at once take turns, and
@@ -56,21 +58,21 @@ impl Store {
     /// Of the database.
     pub async fn make_partitions(&self, range: Range) -> Result<usize, Failure> {
         let mut connection = self.connection().await?;
-        let transaction = connection.client.transaction().await?;
-        transaction.query_one(TURN, &[]).await?;
+        let tx = connection.client.transaction().await?;
+        tx.query_one(TURN, &[]).await?;
         let mut made = 0;
         for table in TABLES {
-            let existing = partitions(&transaction, table).await?;
+            let existing = partitions(&tx, table).await?;
             for month in range.months() {
-                let partition = name_of(table, month);
+                let partition = partition_of(table, month);
                 if existing.iter().any(|(name, _)| *name == partition) {
                     continue;
                 }
-                make(&transaction, table, &partition, month).await?;
+                make(&tx, table, &partition, month).await?;
                 made += 1;
             }
         }
-        transaction.commit().await?;
+        tx.commit().await?;
         Ok(made)
     }
 
@@ -99,7 +101,7 @@ impl Store {
 }
 
 async fn make(
-    transaction: &deadpool_postgres::Transaction<'_>,
+    tx: &deadpool_postgres::Transaction<'_>,
     table: &str,
     partition: &str,
     month: NaiveDate,
@@ -114,18 +116,18 @@ async fn make(
              FOR VALUES FROM ('{month}') TO ('{end}')"
         ),
     ] {
-        transaction.batch_execute(&statement).await?;
+        tx.batch_execute(&statement).await?;
     }
     Ok(())
 }
 
 /// Before which month this pass may drop, noted for the next.
 async fn next_horizon(connection: &mut Connection, range: Range) -> Result<NaiveDate, Failure> {
-    let transaction = connection.client.transaction().await?;
-    let seen = transaction.query_one(TURN, &[]).await?.try_get(0)?;
+    let tx = connection.client.transaction().await?;
+    let seen = tx.query_one(TURN, &[]).await?.try_get("day")?;
     let before = may_drop_before(range, seen);
-    transaction.execute(SEEN, &[&before]).await?;
-    transaction.commit().await?;
+    tx.execute(SEEN, &[&before]).await?;
+    tx.commit().await?;
     Ok(before)
 }
 
@@ -136,9 +138,8 @@ async fn past(
     before: NaiveDate,
 ) -> Result<Vec<(String, i64)>, Failure> {
     let rows = connection.client.query(PARTITIONS, &[&table]).await?;
-    let partitions = rows.iter().map(|row| (row.get(0), row.get(1)));
     let is_past = |(name, _): &(String, i64)| month_of(table, name).is_some_and(|m| m < before);
-    Ok(partitions.filter(is_past).collect())
+    Ok(rows.iter().map(partition).filter(is_past).collect())
 }
 
 /// Whether it was dropped: not where a writer is in the way, nor where another replica was
@@ -148,41 +149,42 @@ async fn drop_one(
     table: &str,
     partition: &str,
 ) -> Result<bool, Failure> {
-    let transaction = connection.client.transaction().await?;
-    transaction.query_one(TURN, &[]).await?;
-    let existing = partitions(&transaction, table).await?;
+    let tx = connection.client.transaction().await?;
+    tx.query_one(TURN, &[]).await?;
+    let existing = partitions(&tx, table).await?;
     if !existing.iter().any(|(name, _)| *name == partition) {
         return Ok(false);
     }
-    transaction.batch_execute(GIVE_UP).await?;
+    tx.batch_execute(GIVE_UP).await?;
     for statement in [
         format!("/* every account */ ALTER TABLE {table} DETACH PARTITION {partition}"),
         format!("/* every account */ DROP TABLE {partition}"),
     ] {
-        match transaction.batch_execute(&statement).await {
+        match tx.batch_execute(&statement).await {
             Err(error) if error.code() == Some(&SqlState::LOCK_NOT_AVAILABLE) => return Ok(false),
             done => done?,
         }
     }
-    transaction.commit().await?;
+    tx.commit().await?;
     Ok(true)
 }
 
 async fn partitions(
-    transaction: &deadpool_postgres::Transaction<'_>,
+    tx: &deadpool_postgres::Transaction<'_>,
     table: &str,
 ) -> Result<Vec<(String, i64)>, Failure> {
-    let rows = transaction.query(PARTITIONS, &[&table]).await?;
-    Ok(rows.iter().map(|row| (row.get(0), row.get(1))).collect())
+    let rows = tx.query(PARTITIONS, &[&table]).await?;
+    Ok(rows.iter().map(partition).collect())
+}
+
+/// Its name, and about how many rows it has.
+fn partition(row: &Row) -> (String, i64) {
+    (row.get("name"), row.get("about_rows"))
 }
 
 /// Where a table keeps what expires on `day`.
 pub(super) fn partition_of(table: &str, day: NaiveDate) -> String {
-    name_of(table, day)
-}
-
-fn name_of(table: &str, month: NaiveDate) -> String {
-    format!("{table}_{}", month.format("%Y_%m"))
+    format!("{table}_{}", day.format("%Y_%m"))
 }
 
 fn month_of(table: &str, partition: &str) -> Option<NaiveDate> {
@@ -197,7 +199,7 @@ mod tests {
     #[test]
     fn a_partition_is_named_after_its_month() {
         let month: NaiveDate = "2026-02-01".parse().unwrap();
-        assert_eq!(name_of("backlog", month), "backlog_2026_02");
+        assert_eq!(partition_of("backlog", month), "backlog_2026_02");
         assert_eq!(month_of("backlog", "backlog_2026_02"), Some(month));
         assert_eq!(month_of("backlog", "backlog_old"), None);
         assert_eq!(month_of("backlog", "activities_2026_02"), None);

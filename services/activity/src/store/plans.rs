@@ -7,12 +7,11 @@ use std::fmt::Write as _;
 use chrono::{Days, Utc};
 use serde_json::Value;
 use tokio_postgres::SimpleQueryMessage;
+use weir_ledger::sql;
 use weir_servers::TestServers;
 
 use super::partitions::partition_of;
-use super::{
-    MIGRATIONS, PLAN_BY_KEY, Store, attach, forget, links, reads, receipts, record, usage,
-};
+use super::{MIGRATIONS, PLAN_BY_KEY, Store, attach, forget, links, reads, receipts, record};
 use crate::domain::Range;
 
 /// Rows of each table, all of one account.
@@ -23,7 +22,7 @@ const MAX_READ: f64 = 4_000.0;
 /// Each statement with its arguments, in words of `WORDS`.
 const HOT: &[(&str, &str, &str)] = &[
     ("fence", record::FENCE, "account"),
-    ("anchor", record::ANCHOR, "account"),
+    ("anchor", sql::ANCHOR, "account"),
     ("standings", record::STANDINGS, "account kinds values"),
     ("lock", record::LOCK, "account kinds values flags days"),
     ("copies", record::COPIES, "account keys days"),
@@ -49,11 +48,11 @@ const HOT: &[(&str, &str, &str)] = &[
     ),
     ("received", receipts::RECEIVED, "account keys"),
     ("receive", receipts::RECEIVE, "account keys day"),
-    ("charge", usage::CHARGE, "account old_day key one"),
-    ("close", usage::CLOSE, "account old_days keys"),
-    ("units", usage::UNITS, "account old_days keys"),
-    ("raise", usage::RAISE, "account one one"),
-    ("sums", usage::SUMS, "account day"),
+    ("charge", sql::CHARGE, "account old_day key one"),
+    ("close", sql::CLOSE, "account old_days keys"),
+    ("units", sql::UNITS, "account old_days keys"),
+    ("raise", sql::RAISE, "account one one"),
+    ("sums", sql::SUMS, "account day"),
     ("merge", links::MERGE, "account keys contacts"),
     (
         "link",
@@ -85,11 +84,11 @@ const HOT: &[(&str, &str, &str)] = &[
     ),
     (
         "waiting_of",
-        reads::BACKLOG_OF_IDENTITY,
+        reads::BACKLOG_OF_IDENTIFIER,
         "account old_day kind value",
     ),
     ("has_activity", reads::HAS_ACTIVITY, "account contact"),
-    ("find_usage", forget::USAGE.find, "account older_day fifty"),
+    ("purge_end", sql::PURGE_END, "account older_day fifty"),
     (
         "find_counts",
         forget::COUNTS.find,
@@ -105,7 +104,7 @@ const HOT: &[(&str, &str, &str)] = &[
         forget::IDENTIFIERS.find,
         "account older_day fifty",
     ),
-    ("forget_usage", forget::USAGE.delete, "account old_day key"),
+    ("purge", sql::PURGE, "account older_day older_day key"),
     ("forget_counts", forget::COUNTS.delete, "account key day"),
     (
         "forget_receipts",
@@ -176,7 +175,7 @@ fn rows_read(node: &Value) -> f64 {
     let number = |name: &str| node[name].as_f64().unwrap_or(0.0);
     let loops = number("Actual Loops");
     let thrown = number("Rows Removed by Filter")
-        + number("Rows Removed by Merge Filter")
+        + number("Rows Removed by Join Filter")
         + number("Rows Removed by Index Recheck");
     let read = if node["Relation Name"].is_string() {
         number("Actual Rows")

@@ -1,6 +1,6 @@
 //! Reading back.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use futures_util::future::try_join;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -8,8 +8,8 @@ use weir_ids::{ActivityId, ContactId, TimedKey};
 use weir_postgres::JsonText;
 
 use super::links::Families;
-use super::{Failure, RawTime, Tx};
-use crate::domain::Identifier;
+use super::{Failure, Param, Tx};
+use crate::domain::{Activity, Cursor, Identifier, RawTime};
 
 // Each contact's part comes from its index in order; the parts are then merged. What is larger
 // than a page may be stays in the database, but for a first one that is larger by itself.
@@ -37,10 +37,10 @@ pub(super) const LIST: &str = "
     ORDER BY event_time DESC, activity_key DESC";
 
 const BACKLOG_OF_ACCOUNT: &str =
-    "SELECT count(*) FROM backlog WHERE account_id = $1 AND expire_day >= $2";
+    "SELECT count(*) AS waiting FROM backlog WHERE account_id = $1 AND expire_day >= $2";
 
-pub(super) const BACKLOG_OF_IDENTITY: &str = "
-    SELECT count(*) FROM backlog
+pub(super) const BACKLOG_OF_IDENTIFIER: &str = "
+    SELECT count(*) AS waiting FROM backlog
     WHERE account_id = $1 AND expire_day >= $2 AND kind = $3 AND value = $4";
 
 const HAS_ACCOUNT: &str = "SELECT FROM accounts WHERE account_id = $1";
@@ -52,49 +52,11 @@ pub(super) const HAS_ACTIVITY: &str =
 /// times, a day, and the tags. At most.
 const BESIDE: i32 = 160;
 
-/// A place in a contact's list, newest first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Cursor {
-    /// Of the last activity that was shown.
-    pub event_time: RawTime,
-    /// Tells those of the same time apart.
-    pub key: TimedKey,
-}
-
-impl Cursor {
-    /// Before everything.
-    pub const START: Self = Self {
-        event_time: RawTime::INFINITY,
-        key: TimedKey(Uuid::max()),
-    };
-}
-
-/// An activity as it is stored.
-#[derive(Debug)]
-pub struct Stored {
-    /// Unique in the account.
-    pub key: TimedKey,
-    /// Of the definition.
-    pub activity_id: ActivityId,
-    /// As it was mapped.
-    pub event_name: String,
-    /// At microseconds.
-    pub event_time: DateTime<Utc>,
-    /// When the edge received it.
-    pub receive_time: DateTime<Utc>,
-    /// The sender's.
-    pub message_id: String,
-    /// A JSON object of canonical values.
-    pub attributes: String,
-    /// The last day on which it is shown.
-    pub expire_day: NaiveDate,
-}
-
 /// A part of a contact's list.
 #[derive(Debug)]
 pub struct Listed {
     /// Those that can be read.
-    pub items: Vec<Stored>,
+    pub items: Vec<Activity>,
     /// Where the next part begins; none where this is the last.
     pub next: Option<Cursor>,
     /// So many could not be read, and are left out.
@@ -138,18 +100,18 @@ impl Tx<'_> {
                 ],
             )
             .await?;
-        let found = rows.first().map_or(0, |row| row.get::<_, i64>(8));
+        let found = rows.first().map_or(0, |row| row.get::<_, i64>("total"));
         rows.truncate(size);
         let is_last = i64::try_from(rows.len()).is_ok_and(|shown| shown >= found);
-        let place = |row: &Row| Cursor {
-            event_time: row.get(0),
-            key: TimedKey(row.get(1)),
+        let cursor_at = |row: &Row| Cursor {
+            event_time: row.get("event_time"),
+            key: TimedKey(row.get("activity_key")),
         };
-        let items: Vec<Stored> = rows.iter().filter_map(read).collect();
+        let items: Vec<Activity> = rows.iter().filter_map(read).collect();
         Ok(Listed {
             unreadable: rows.len() - items.len(),
             items,
-            next: rows.last().filter(|_| !is_last).map(place),
+            next: rows.last().filter(|_| !is_last).map(cursor_at),
             is_empty: rows.is_empty(),
         })
     }
@@ -160,7 +122,7 @@ impl Tx<'_> {
     /// Of the database.
     pub async fn knows(&self, contact: ContactId) -> Result<(bool, bool), Failure> {
         let account = &self.account_id.0;
-        let params: [super::Param<'_>; 2] = [account, &contact.0];
+        let params: [Param<'_>; 2] = [account, &contact.0];
         let activity = self.query(HAS_ACTIVITY, &params);
         let (has_account, activity) = try_join(self.has_account(), activity).await?;
         Ok((has_account, !activity.is_empty()))
@@ -189,27 +151,31 @@ impl Tx<'_> {
             None => self.query(BACKLOG_OF_ACCOUNT, &[account, &today]).await?,
             Some(Identifier { kind, value }) => {
                 self.query(
-                    BACKLOG_OF_IDENTITY,
+                    BACKLOG_OF_IDENTIFIER,
                     &[account, &today, &kind.letter(), &&**value],
                 )
                 .await?
             }
         };
-        Ok(rows.first().map_or(0, |row| row.get(0)))
+        Ok(rows.first().map_or(0, |row| row.get("waiting")))
     }
 }
 
 /// The row, unless something in it can't be read or told.
-fn read(row: &Row) -> Option<Stored> {
-    let time = |column: usize| row.try_get::<_, RawTime>(column).ok()?.time();
-    Some(Stored {
-        event_time: time(0)?,
-        key: TimedKey(row.get(1)),
-        activity_id: ActivityId(row.try_get(2).ok()?),
-        event_name: row.try_get(3).ok()?,
-        receive_time: time(4)?,
-        message_id: row.try_get(5).ok()?,
-        attributes: row.try_get::<_, JsonText<'_>>(6).ok()?.0.to_owned(),
-        expire_day: row.try_get(7).ok()?,
+fn read(row: &Row) -> Option<Activity> {
+    let time = |column: &str| row.try_get::<_, RawTime>(column).ok()?.time();
+    Some(Activity {
+        event_time: time("event_time")?,
+        key: TimedKey(row.get("activity_key")),
+        activity_id: ActivityId(row.try_get("activity_id").ok()?),
+        event_name: row.try_get("event_name").ok()?,
+        receive_time: time("receive_time")?,
+        message_id: row.try_get("message_id").ok()?,
+        attributes: row
+            .try_get::<_, JsonText<'_>>("attributes")
+            .ok()?
+            .0
+            .to_owned(),
+        expire_day: row.try_get("expire_day").ok()?,
     })
 }

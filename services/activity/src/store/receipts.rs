@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use chrono::{Days, NaiveDate};
+use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_ids::TimedKey;
 
@@ -39,8 +40,7 @@ impl Tx<'_> {
             return Ok(HashSet::new());
         }
         let rows = self.query(RECEIVED, &[&self.account_id.0, &keys]).await?;
-        let key = |row: &tokio_postgres::Row| ReceiptKey(TimedKey(row.get(0)));
-        Ok(rows.iter().map(key).collect())
+        Ok(rows.iter().map(receipt_of).collect())
     }
 
     /// Leaves receipts of those of `events` that have no timestamp of their own; answers those
@@ -62,9 +62,12 @@ impl Tx<'_> {
         let rows = self
             .query(RECEIVE, &[&self.account_id.0, &keys, &forget_day])
             .await?;
-        let key = |row: &tokio_postgres::Row| ReceiptKey(TimedKey(row.get(0)));
-        Ok(rows.iter().map(key).collect())
+        Ok(rows.iter().map(receipt_of).collect())
     }
+}
+
+fn receipt_of(row: &Row) -> ReceiptKey {
+    ReceiptKey(TimedKey(row.get("receipt_key")))
 }
 
 fn receipts<'a>(events: impl Iterator<Item = &'a Event>) -> impl Iterator<Item = Uuid> {

@@ -9,13 +9,10 @@ use uuid::Uuid;
 use weir_ids::{ContactId, TimedKey};
 
 use super::columns::Columns;
-use super::{Failure, Param, Tx, columns, index};
+use super::{Failure, Param, Tx, index_of, kinds_and_values};
 use crate::domain::{Event, Identifier, Standing};
 
 pub(super) const FENCE: &str = "SELECT usage_epoch FROM accounts WHERE account_id = $1 FOR SHARE";
-
-pub(super) const ANCHOR: &str =
-    "INSERT INTO accounts (account_id) VALUES ($1) ON CONFLICT DO NOTHING";
 
 pub(super) const STANDINGS: &str = "
     SELECT u.n, i.contact_id, i.waiting, i.forget_day
@@ -66,7 +63,7 @@ pub(super) const STORE: &str = "
         ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING
         RETURNING activity_key
     )
-    SELECT COALESCE(array_agg(activity_key), ARRAY[]::uuid[]) FROM stored";
+    SELECT COALESCE(array_agg(activity_key), ARRAY[]::uuid[]) AS keys FROM stored";
 
 pub(super) const WAIT: &str = "
     WITH stored AS (
@@ -81,7 +78,7 @@ pub(super) const WAIT: &str = "
         ON CONFLICT (account_id, kind, value, activity_key, expire_day) DO NOTHING
         RETURNING activity_key
     )
-    SELECT COALESCE(array_agg(activity_key), ARRAY[]::uuid[]) FROM stored";
+    SELECT COALESCE(array_agg(activity_key), ARRAY[]::uuid[]) AS keys FROM stored";
 
 // The rows are there: an upsert finds them by their key, whatever the planner thinks.
 pub(super) const BEGIN_WAITING: &str = "
@@ -108,7 +105,7 @@ impl Tx<'_> {
 
     async fn epoch(&self) -> Result<Option<i64>, Failure> {
         let rows = self.query(FENCE, &[&self.account_id.0]).await?;
-        Ok(rows.first().map(|row| row.get(0)))
+        Ok(rows.first().map(|row| row.get("usage_epoch")))
     }
 
     /// Makes the account's row where it is missing: without it, inserts insert nothing.
@@ -116,8 +113,7 @@ impl Tx<'_> {
     /// # Errors
     /// Of the database.
     pub async fn ensure_account(&self) -> Result<(), Failure> {
-        self.execute(ANCHOR, &[&self.account_id.0]).await?;
-        Ok(())
+        Ok(weir_ledger::anchor(&self.inner, self.account_id).await?)
     }
 
     /// What is known of `identifiers`, in their order.
@@ -131,12 +127,12 @@ impl Tx<'_> {
         if open.is_empty() {
             return Ok(standings);
         }
-        let (kinds, values) = columns(open.iter().map(|at| &identifiers[*at]));
+        let (kinds, values) = kinds_and_values(open.iter().map(|at| &identifiers[*at]));
         let rows = self
             .query(STANDINGS, &[&self.account_id.0, &kinds, &values])
             .await?;
         for row in rows {
-            standings[open[index(&row, 0)]] = standing_of(&row);
+            standings[open[index_of(&row)]] = standing_of(&row);
         }
         let read = open.iter().map(|at| (&identifiers[*at], standings[*at]));
         self.settled.learn(self.account_id, read);
@@ -156,7 +152,7 @@ impl Tx<'_> {
         waiting: &[bool],
         forget_days: &[NaiveDate],
     ) -> Result<Vec<Standing>, Failure> {
-        let (kinds, values) = columns(identifiers.iter().copied());
+        let (kinds, values) = kinds_and_values(identifiers.iter().copied());
         // Prepared first, so that the two go out in this order, in one round trip.
         let (lock, read) = (self.prepare(LOCK).await?, self.prepare(STANDINGS).await?);
         let account = &self.account_id.0;
@@ -168,7 +164,7 @@ impl Tx<'_> {
         .await?;
         let mut standings = vec![Standing::UNKNOWN; identifiers.len()];
         for row in rows {
-            standings[index(&row, 0)] = standing_of(&row);
+            standings[index_of(&row)] = standing_of(&row);
         }
         Ok(standings)
     }
@@ -188,7 +184,10 @@ impl Tx<'_> {
         let rows = self
             .query(COPIES, &[&self.account_id.0, &keys, &days])
             .await?;
-        Ok(rows.iter().map(|row| TimedKey(row.get(0))).collect())
+        Ok(rows
+            .iter()
+            .map(|row| TimedKey(row.get("activity_key")))
+            .collect())
     }
 
     /// Which of `events` have a copy in the backlog of their identifier.
@@ -208,7 +207,7 @@ impl Tx<'_> {
         if wanted.is_empty() {
             return Ok(HashSet::new());
         }
-        let (kinds, values) = columns(wanted.iter().map(|(at, ..)| &identifiers[*at]));
+        let (kinds, values) = kinds_and_values(wanted.iter().map(|(at, ..)| &identifiers[*at]));
         let (keys, days): (Vec<Uuid>, Vec<NaiveDate>) =
             wanted.iter().map(|(_, key, day)| (key.0, *day)).unzip();
         let rows = self
@@ -217,7 +216,10 @@ impl Tx<'_> {
                 &[&self.account_id.0, &kinds, &values, &keys, &days],
             )
             .await?;
-        Ok(rows.iter().map(|row| TimedKey(row.get(0))).collect())
+        Ok(rows
+            .iter()
+            .map(|row| TimedKey(row.get("activity_key")))
+            .collect())
     }
 
     /// So that [`store_activities`](Self::store_activities) goes out at once.
@@ -277,7 +279,7 @@ impl Tx<'_> {
             return Ok(HashSet::new());
         }
         let payload = Columns::of(events.iter().map(|(event, _)| *event));
-        let (kinds, values) = columns(events.iter().map(|(_, identifier)| *identifier));
+        let (kinds, values) = kinds_and_values(events.iter().map(|(_, identifier)| *identifier));
         let rows = self
             .query(
                 WAIT,
@@ -311,7 +313,8 @@ impl Tx<'_> {
         if identifiers.is_empty() {
             return Ok(());
         }
-        let (kinds, values) = columns(identifiers.iter().map(|(identifier, _)| *identifier));
+        let (kinds, values) =
+            kinds_and_values(identifiers.iter().map(|(identifier, _)| *identifier));
         let days: Vec<NaiveDate> = identifiers.iter().map(|(_, day)| *day).collect();
         let account = &self.account_id.0;
         self.execute(BEGIN_WAITING, &[account, &kinds, &values, &days])
@@ -322,15 +325,15 @@ impl Tx<'_> {
 
 fn standing_of(row: &Row) -> Standing {
     Standing {
-        contact_id: row.get::<_, Option<Uuid>>(1).map(ContactId),
-        waiting: row.get(2),
-        forget_day: row.get(3),
+        contact_id: row.get::<_, Option<Uuid>>("contact_id").map(ContactId),
+        waiting: row.get("waiting"),
+        forget_day: row.get("forget_day"),
     }
 }
 
 /// The keys in the array that is the only column of the only row.
 fn keys_in(rows: &[Row]) -> HashSet<TimedKey> {
-    let keys = rows.iter().flat_map(|row| row.get::<_, Vec<Uuid>>(0));
+    let keys = rows.iter().flat_map(|row| row.get::<_, Vec<Uuid>>("keys"));
     keys.map(TimedKey).collect()
 }
 

@@ -8,7 +8,8 @@
 use std::sync::Arc;
 
 use uuid::Uuid;
-use weir_ids::{AccountId, ContactId, Fingerprint, Recent, fingerprint};
+use weir_cache::Recent;
+use weir_ids::{AccountId, ContactId, Fingerprint, fingerprint};
 
 use crate::domain::{Identifier, Link, Standing};
 

@@ -3,9 +3,10 @@
 use tonic::{Code, Status};
 use uuid::Uuid;
 use weir_proto::activity::v1::{
-    CloseBatchesRequest, ContactMerge, FenceUsageRequest, GetBacklogRequest, IdentifierLink,
-    LinkIdentifiersRequest, ListActivitiesRequest, RecordActivitiesRequest,
+    ContactMerge, GetBacklogRequest, IdentifierLink, LinkIdentifiersRequest, ListActivitiesRequest,
+    RecordActivitiesRequest,
 };
+use weir_proto::ledger::v1::{CloseBatchesRequest, FenceUsageRequest};
 use weir_reasons::Reason;
 
 use crate::harness::*;
@@ -60,7 +61,7 @@ impl Weir {
             epoch: 1,
             from_window: window(),
         };
-        let answer = self.client.clone().fence_usage(request).await?;
+        let answer = self.ledger.clone().fence_usage(request).await?;
         Ok(answer.into_inner().epoch)
     }
 
@@ -69,7 +70,7 @@ impl Weir {
             account_id: self.account.to_string(),
             batches: Vec::new(),
         };
-        let answer = self.client.clone().close_batches(request).await?;
+        let answer = self.ledger.clone().close_batches(request).await?;
         Ok(answer.into_inner().units)
     }
 }
@@ -83,8 +84,7 @@ fn refused<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, Option<Reaso
 async fn an_account_that_nobody_knows_is_said_to_be_unknown_and_stays_so() {
     let weir = start().await;
     let unknown = weir.other_account();
-    let no_accounts = &weir.others.no_accounts;
-    no_accounts.lock().unwrap().insert(unknown.account);
+    weir.others.set_account(unknown.account, false);
     let expected = (Code::NotFound, Some(Reason::AccountUnknown));
     assert_eq!(refused(unknown.try_list(Uuid::now_v7()).await), expected);
     assert_eq!(refused(unknown.try_backlog().await), expected);
@@ -117,7 +117,7 @@ async fn an_account_that_nobody_knows_is_said_to_be_unknown_and_stays_so() {
     assert_eq!(fresh.try_list(Uuid::now_v7()).await.unwrap(), 0);
     // One that is known here is known, whatever mapping says.
     weir.record(vec![of_user("lana", "m")]).await;
-    no_accounts.lock().unwrap().insert(weir.account);
+    weir.others.set_account(weir.account, false);
     assert_eq!(weir.try_backlog().await.unwrap(), 1);
 }
 
@@ -130,8 +130,7 @@ async fn a_contact_that_nobody_knows_is_said_to_be_unknown() {
     let theirs = weir.other_account();
     theirs.record(vec![of_user("somebody", "m")]).await;
     for account in [weir.account, theirs.account] {
-        let unknown = [lana, oleg, other].map(|contact| (account, contact));
-        weir.others.no_contacts.lock().unwrap().extend(unknown);
+        weir.others.take_contacts(account, &[lana, oleg, other]);
     }
     // What is known here is not asked for.
     for (contact, activities) in [(lana, 1), (oleg, 0), (other, 0)] {
@@ -148,8 +147,7 @@ async fn a_contact_that_nobody_knows_is_said_to_be_unknown() {
 #[tokio::test]
 async fn while_the_others_are_away_nobody_is_said_to_be_unknown() {
     let weir = start().await;
-    let are_away = &weir.others.are_away;
-    are_away.store(true, std::sync::atomic::Ordering::Relaxed);
+    weir.others.set_away(true);
     let away = (Code::Unavailable, Some(Reason::ServiceAway));
     assert_eq!(refused(weir.try_backlog().await), away);
     assert_eq!(refused(weir.try_list(Uuid::now_v7()).await), away);
@@ -159,21 +157,21 @@ async fn while_the_others_are_away_nobody_is_said_to_be_unknown() {
     assert_eq!(refused(weir.send(first.clone()).await), away);
     let link = vec![user_link("lana", lana, 1)];
     assert_eq!(refused(weir.try_link(link).await), away);
-    are_away.store(false, std::sync::atomic::Ordering::Relaxed);
+    weir.others.set_away(false);
     let probe = RecordActivitiesRequest {
         probe_only: true,
         ..first
     };
     assert_eq!(weir.send(probe).await.unwrap().0, [NotFunded]);
-    are_away.store(true, std::sync::atomic::Ordering::Relaxed);
+    weir.others.set_away(true);
     // All others ask nobody.
     assert_eq!(weir.record(vec![of_contact(lana, "m")]).await, [Stored]);
     assert_eq!(refused(weir.try_list(Uuid::now_v7()).await), away);
     assert_eq!(weir.try_list(lana).await.unwrap(), 1);
-    let expected = weir.others.asked.load(std::sync::atomic::Ordering::Relaxed);
+    let expected = weir.others.asked();
     weir.link(vec![user_link("lana", lana, 1)]).await;
     assert_eq!(weir.record(vec![of_user("lana", "n")]).await, [Stored]);
     assert_eq!(weir.usage().await, 2);
-    let asked = weir.others.asked.load(std::sync::atomic::Ordering::Relaxed);
+    let asked = weir.others.asked();
     assert_eq!(asked, expected);
 }

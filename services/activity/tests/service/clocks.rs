@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 use uuid::Uuid;
+use weir_testkit::eventually;
 
 use crate::harness::*;
 
@@ -38,9 +39,10 @@ async fn swept(weir: &Weir) {
     weir.record(Vec::new()).await;
     let sql = weir.sql().await;
     let last = "SELECT count(*) FROM activity.housekeeping WHERE day IS NOT NULL";
-    while sql.query_one(last, &[]).await.unwrap().get::<_, i64>(0) < 2 {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    eventually("both tasks are done", async || {
+        sql.query_one(last, &[]).await.unwrap().get::<_, i64>(0) >= 2
+    })
+    .await;
 }
 
 async fn forget_that_it_was_done(weir: &Weir) {

@@ -4,16 +4,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use chrono::{DateTime, Utc};
+use clap::Parser;
 use prost_types::Timestamp;
-use tokio::net::TcpListener;
 use uuid::Uuid;
 use weir_activity::Config;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::activity::v1::*;
+use weir_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
+use weir_proto::ledger::v1::{
+    BatchKey, CloseBatchesRequest, FenceUsageRequest, FenceUsageResponse,
+};
 use weir_servers::{TestDatabase, TestServers};
-use weir_telemetry::{LogFormat, Options};
-
-use crate::others::Others;
+use weir_testkit::{Others, Running};
 
 pub use weir_proto::activity::v1::RecordStatus::{
     Backlogged, NotFunded, Repeated, Stored, Unstorable,
@@ -26,11 +28,13 @@ pub const ACTIVITY: Uuid = Uuid::from_u128(0xac71);
 #[derive(Clone)]
 pub struct Weir {
     pub client: ActivityServiceClient<weir_rpc::Channel>,
+    pub ledger: LedgerServiceClient<weir_rpc::Channel>,
     pub url: String,
     pub account: Uuid,
     pub database: TestDatabase,
     /// Mapping and contact-upsert, as far as they are asked.
     pub others: Arc<Others>,
+    _running: Arc<Running>,
 }
 
 /// A fresh database with one instance on it.
@@ -51,36 +55,29 @@ pub async fn instance_at(
     now: fn() -> DateTime<Utc>,
 ) -> Weir {
     let others = Others::start().await;
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    let config = Config {
-        listen: address,
-        database_url: database.url_for("activity"),
-        database_connections: 4,
-        mapping_url: others.url.clone(),
-        contact_url: others.url.clone(),
-        kept_links: 1_000,
-        telemetry: Options {
-            log: "warn".to_owned(),
-            log_format: LogFormat::Text,
-            metrics_listen: None,
-            otlp_endpoint: None,
-        },
-    };
-    tokio::spawn(async move {
-        weir_activity::serve_at(config, listener, std::future::pending(), now)
-            .await
-            .expect("the service runs");
-    });
-    let url = format!("http://{address}");
-    let channel = weir_rpc::connect(&url).unwrap();
+    let config = Config::parse_from([
+        "weir-activity",
+        "--database-url",
+        &database.url_for("activity"),
+        "--mapping-url",
+        &others.url,
+        "--contact-url",
+        &others.url,
+        "--link-cache-entries",
+        "1000",
+    ]);
+    let serve = |listener, shutdown| weir_activity::serve_at(config, listener, shutdown, now);
+    let running = Running::start(serve).await;
+    let channel = weir_rpc::connect(&running.url()).unwrap();
     Weir {
+        ledger: LedgerServiceClient::new(channel.clone()),
         client: ActivityServiceClient::new(channel)
             .max_decoding_message_size(weir_rpc::MAX_MESSAGE),
-        url,
+        url: running.url(),
         account,
         database,
         others,
+        _running: Arc::new(running),
     }
 }
 
@@ -297,7 +294,7 @@ impl Weir {
             epoch,
             from_window: window(),
         };
-        let response = self.client.clone().fence_usage(request).await;
+        let response = self.ledger.clone().fence_usage(request).await;
         response.unwrap().into_inner()
     }
 
@@ -317,7 +314,7 @@ impl Weir {
                 })
                 .collect(),
         };
-        let response = self.client.clone().close_batches(request).await;
+        let response = self.ledger.clone().close_batches(request).await;
         response.unwrap().into_inner().units
     }
 }

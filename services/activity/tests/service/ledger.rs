@@ -1,7 +1,7 @@
 //! Units: charged once, in the transaction that stores, and never after a close or a fence.
 
 use uuid::Uuid;
-use weir_proto::activity::v1::FenceUsageRequest;
+use weir_proto::ledger::v1::FenceUsageRequest;
 use weir_reasons::Reason;
 
 use crate::harness::*;
@@ -92,7 +92,7 @@ async fn an_epoch_that_no_rebuild_can_have_come_to_shuts_nobody_out() {
             epoch,
             from_window: window(),
         };
-        let error = weir.client.clone().fence_usage(request).await.unwrap_err();
+        let error = weir.ledger.clone().fence_usage(request).await.unwrap_err();
         assert_eq!(error.code(), tonic::Code::InvalidArgument);
         assert_eq!(weir_rpc::reason_of(&error), Some(reason));
     }

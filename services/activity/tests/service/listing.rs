@@ -2,6 +2,7 @@
 
 use chrono::{Days, TimeDelta};
 use uuid::Uuid;
+use weir_testkit::eventually;
 
 use crate::harness::*;
 
@@ -124,15 +125,11 @@ async fn partitions_are_made_ahead_and_dropped_when_they_are_past() {
     );
     assert_eq!((one.backlog().await, two.backlog().await), (1, 1));
     let gone = "SELECT count(*) FROM pg_class WHERE relname LIKE '%\\_2020\\_01'";
-    while database
-        .query_one(gone, &[])
-        .await
-        .unwrap()
-        .get::<_, i64>(0)
-        > 0
-    {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
+    eventually("what is past is dropped", async || {
+        let left = database.query_one(gone, &[]).await.unwrap();
+        left.get::<_, i64>(0) == 0
+    })
+    .await;
     for table in ["activities", "backlog"] {
         let rows = database
             .query(

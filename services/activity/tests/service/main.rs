@@ -10,7 +10,6 @@ mod identifier;
 mod ledger;
 mod lifetimes;
 mod listing;
-mod others;
 mod outage;
 mod recording;
 mod storm;

@@ -9,15 +9,16 @@ use weir_postgres::Failure;
 use weir_rpc::Deadline;
 
 use super::updates::End;
-use super::{App, Error, Outcome, UpdateOf};
+use super::{App, Error};
+use crate::domain::{MembershipUpdate, Outcome};
 
 impl App {
     /// Finds the updates at fault by halves, in attempts that are rolled back; then applies the
     /// rest in one transaction.
     pub(super) async fn apply_without_faults(
-        self: &Arc<Self>,
+        &self,
         account: AccountId,
-        updates: &Arc<[UpdateOf]>,
+        updates: &Arc<[MembershipUpdate]>,
         deadline: Deadline,
     ) -> Result<Vec<Outcome>, Error> {
         let mut good = vec![true; updates.len()];
@@ -44,7 +45,7 @@ impl App {
             updates = good.iter().filter(|good| !**good).count(),
             "the database does not take values of updates"
         );
-        let rest: Arc<[UpdateOf]> = updates
+        let rest: Arc<[MembershipUpdate]> = updates
             .iter()
             .zip(&good)
             .filter(|(_, good)| **good)

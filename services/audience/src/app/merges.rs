@@ -6,27 +6,26 @@ use std::sync::Arc;
 use weir_ids::{AccountId, ContactId};
 use weir_postgres::Failure;
 use weir_rpc::Deadline;
+use weir_service::persistently;
 
-use super::sync::tomorrow;
-use super::updates::waiting;
 use super::{App, Error, TRIES};
-use crate::store::{Entry, Key, Stored};
+use crate::domain::{Entry, Key, Memberships, tomorrow, waiting};
 
 impl App {
     /// Takes the news that contacts are now others, and merges their memberships.
-    pub async fn merge(
-        self: &Arc<Self>,
+    pub async fn merge_contacts(
+        &self,
         account: AccountId,
         merges: Vec<(ContactId, ContactId)>,
         deadline: Deadline,
     ) -> Result<(), Error> {
-        self.account_is_known(account, deadline).await?;
+        self.require_account(account, deadline).await?;
         if merges.is_empty() {
             return Ok(());
         }
-        let (app, merges) = (Arc::clone(self), Arc::new(merges));
-        weir_service::persistently(deadline, TRIES, move |_| {
-            let (app, merges) = (Arc::clone(&app), Arc::clone(&merges));
+        let (app, merges) = (self.clone(), Arc::new(merges));
+        persistently(deadline, TRIES, move |_| {
+            let (app, merges) = (app.clone(), Arc::clone(&merges));
             async move { Ok(app.merge_once(account, &merges).await?) }
         })
         .await
@@ -37,17 +36,17 @@ impl App {
         account: AccountId,
         merges: &[(ContactId, ContactId)],
     ) -> Result<(), Failure> {
-        let mut session = self.store.session().await?;
-        self.store.anchor(&session, account).await?;
-        let batch = session.begin(account);
-        if !batch.own_account().await? {
-            self.store.forget_anchor(account);
+        let mut connection = self.store.connection().await?;
+        self.store.ensure_account(&connection, account).await?;
+        let tx = connection.begin(account);
+        if !tx.own_account().await? {
+            self.store.forget_account(account);
             return Err(Failure::Conflict);
         }
         let named: BTreeSet<ContactId> =
             merges.iter().flat_map(|merge| [merge.0, merge.1]).collect();
         let named: Vec<ContactId> = named.into_iter().collect();
-        let mut aliases = batch.aliases_around(&named).await?;
+        let mut aliases = tx.aliases_around(&named).await?;
         for (merged, survivor) in merges {
             aliases.merge(*merged, *survivor);
         }
@@ -55,17 +54,17 @@ impl App {
         if changes.is_empty() {
             return Ok(());
         }
-        batch.store_aliases(&changes).await?;
+        tx.store_aliases(&changes).await?;
         let touched: BTreeSet<ContactId> = changes.iter().flat_map(|one| [one.0, one.1]).collect();
         let touched: Vec<ContactId> = touched.into_iter().collect();
-        let before = batch.lock_memberships_of(&touched).await?;
+        let before = tx.lock_memberships_of(&touched).await?;
         let gone: Vec<Key> = before
             .keys()
             .filter(|key| aliases.resolve(key.1) != key.1)
             .copied()
             .collect();
         if !gone.is_empty() {
-            let mut merged = Stored::new();
+            let mut merged = Memberships::new();
             for ((audience, contact), membership) in before {
                 let key = (audience, aliases.resolve(contact));
                 let both = match merged.remove(&key) {
@@ -75,12 +74,12 @@ impl App {
                 merged.insert(key, both);
             }
             let merged: Vec<Entry<'_>> = merged.iter().collect();
-            batch.delete_memberships(&gone).await?;
-            batch.put_memberships(&merged).await?;
+            tx.delete_memberships(&gone).await?;
+            tx.put_memberships(&merged).await?;
             // What waits under a merged contact goes on waiting under the survivor.
             let due = tomorrow(self.now().date_naive());
-            batch.note_waiting(&waiting(&merged), due).await?;
+            tx.note_waiting(&waiting(&merged), due).await?;
         }
-        batch.commit().await
+        tx.commit().await
     }
 }

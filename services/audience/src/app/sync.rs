@@ -9,15 +9,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
 use weir_service::Pulse;
 
 use super::App;
+use crate::domain::{Key, tomorrow};
 use crate::metrics;
-use crate::store::{Key, Session};
+use crate::store::Connection;
 
 /// Accounts looked up at once.
 const ACCOUNTS: i64 = 100;
@@ -39,7 +40,7 @@ pub fn longest_sync(interval: Duration) -> Duration {
 struct Synced {
     last: Key,
     applied: usize,
-    /// All who had left when the sync began are where they update to be.
+    /// All who had left when the sync began are where they were asked to be.
     is_done: bool,
 }
 
@@ -59,12 +60,12 @@ impl App {
     async fn sync_due(&self, pulse: &Pulse) -> Result<(), Failure> {
         let mut after = AccountId(Uuid::nil());
         loop {
-            let session = self.store.session().await?;
+            let connection = self.store.connection().await?;
             let now = self.now();
-            let due = session
+            let due = connection
                 .accounts_due(now.date_naive(), now, after, ACCOUNTS)
                 .await?;
-            drop(session);
+            drop(connection);
             let Some(last) = due.last() else {
                 return Ok(());
             };
@@ -78,10 +79,10 @@ impl App {
     }
 
     async fn sync_account(&self, account: AccountId, pulse: &Pulse) -> Result<(), Failure> {
-        let mut session = self.store.session().await?;
+        let mut connection = self.store.connection().await?;
         let now = self.now();
         let (today, until) = (now.date_naive(), now + LEASE);
-        let Some(claim) = session.claim_sync(account, today, now, until).await? else {
+        let Some(claim) = connection.claim_sync(account, today, now, until).await? else {
             return Ok(());
         };
         let (mut applied, mut is_done) = (0, true);
@@ -91,7 +92,7 @@ impl App {
                 is_done = false;
                 break;
             }
-            let page = self.sync_page(&mut session, account, claim.began, after);
+            let page = self.sync_page(&mut connection, account, claim.began, after);
             let Some(page) = page.await? else {
                 break;
             };
@@ -102,9 +103,9 @@ impl App {
         }
         metrics::synced(applied);
         if !is_done {
-            return session.release_sync(account).await;
+            return connection.release_sync(account).await;
         }
-        self.end_sync(&mut session, account, today).await?;
+        self.end_sync(&mut connection, account, today).await?;
         metrics::sync_finished();
         tracing::info!(%account, applied, "daily sync done");
         Ok(())
@@ -113,18 +114,18 @@ impl App {
     /// None: nobody comes after `after`.
     async fn sync_page(
         &self,
-        session: &mut Session,
+        connection: &mut Connection,
         account: AccountId,
         began: DateTime<Utc>,
         after: Key,
     ) -> Result<Option<Synced>, Failure> {
-        let batch = session.begin(account);
-        batch.share_account().await?;
-        let keys = batch.waiting_after(after, PAGE).await?;
+        let tx = connection.begin(account);
+        tx.share_account().await?;
+        let keys = tx.waiting_after(after, PAGE).await?;
         let Some(last) = keys.last().copied() else {
             return Ok(None);
         };
-        let mut memberships = batch.lock_memberships(&keys).await?;
+        let mut memberships = tx.lock_memberships(&keys).await?;
         let now = self.now();
         let (mut past, mut applied) = (Vec::new(), Vec::new());
         let mut is_done = true;
@@ -149,24 +150,19 @@ impl App {
             applied: applied.len(),
             is_done,
         };
-        batch.forget_waiting(&past).await?;
-        batch.put_memberships_and_commit(&applied).await?;
+        tx.forget_waiting(&past).await?;
+        tx.put_memberships_and_commit(&applied).await?;
         Ok(Some(synced))
     }
 
     async fn end_sync(
         &self,
-        session: &mut Session,
+        connection: &mut Connection,
         account: AccountId,
         today: NaiveDate,
     ) -> Result<(), Failure> {
-        let batch = session.begin(account);
-        batch.own_account().await?;
-        batch.end_sync_and_commit(tomorrow(today)).await
+        let tx = connection.begin(account);
+        tx.own_account().await?;
+        tx.end_sync_and_commit(tomorrow(today)).await
     }
-}
-
-/// When what is held back today is due.
-pub(super) fn tomorrow(today: NaiveDate) -> NaiveDate {
-    today.checked_add_days(Days::new(1)).unwrap_or(today)
 }

@@ -83,6 +83,14 @@ pub struct Audience {
     pub create_time: DateTime<Utc>,
 }
 
+/// An audience that was asked for by name.
+#[derive(Debug, Clone)]
+pub struct Created {
+    pub audience: Audience,
+    /// `false`: it was there.
+    pub created: bool,
+}
+
 /// Whether Segment may touch an audience.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usable {
@@ -127,7 +135,7 @@ mod tests {
         // A control character at an end is white space, or none.
         assert_eq!(Name::parse("a\r\n").unwrap().as_str(), "a");
         assert_eq!(Name::parse("a\u{7}"), Err(InvalidName::Control));
-        // What people write with mergers is a name.
+        // What people write with joiners is a name.
         assert!(Name::parse("\u{1f468}\u{200d}\u{1f469}").is_ok());
         assert!(Name::parse(&"ä".repeat(150)).is_ok());
         assert_eq!(Name::parse(&"ä".repeat(151)), Err(InvalidName::TooLong));

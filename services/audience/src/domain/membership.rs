@@ -1,9 +1,10 @@
-//! Updates, and what becomes of them (semantics 5.2-5.5).
+//! Membership updates, and what becomes of them (semantics 5.2-5.5).
 
 use std::cmp::{Ordering, Reverse};
 
 use bytestring::ByteString;
 use chrono::{DateTime, TimeDelta, Utc};
+use weir_ids::{AudienceId, ContactId};
 
 /// Who left comes back after more than this; exactly this long is not long enough.
 pub const RE_ENTRY_PAUSE: TimeDelta = TimeDelta::seconds(60);
@@ -15,13 +16,21 @@ pub enum Mode {
     Remove,
 }
 
-/// What an event updates. The greatest update stands, whatever the order of arrival.
+/// What an event asks for. The greatest one stands, whatever the order of arrival.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct MembershipUpdate {
+pub struct Update {
     // The order of the fields is the order of updates.
     pub time: DateTime<Utc>,
     pub mode: Mode,
     pub message_id: ByteString,
+}
+
+/// An update, and of which membership.
+#[derive(Debug, Clone)]
+pub struct MembershipUpdate {
+    pub contact: ContactId,
+    pub audience: AudienceId,
+    pub update: Update,
 }
 
 /// A contact's relation to an audience.
@@ -34,7 +43,15 @@ pub struct Membership {
     /// When it left last, by the clock of this service; none if it never did.
     pub left: Option<DateTime<Utc>>,
     /// The update that stands.
-    pub update: MembershipUpdate,
+    pub update: Update,
+}
+
+/// Whoever belongs to an audience.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Member {
+    pub contact: ContactId,
+    /// By the clock of this service.
+    pub since: DateTime<Utc>,
 }
 
 /// What became of an update.
@@ -46,6 +63,16 @@ pub enum Decision {
     HeldBack,
     /// A newer update stands.
     Overtaken,
+}
+
+/// What is answered to an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Decided(Decision),
+    /// No such audience, or one that Segment must not touch.
+    UnknownAudience,
+    /// The database does not take a value of it.
+    Unstorable,
 }
 
 /// A membership after an update.
@@ -61,7 +88,7 @@ impl Membership {
     /// Takes one more update, and applies the one that then stands, if it may be applied.
     /// An update that is known already changes nothing but that: so a repeat after the pause
     /// applies what was held back.
-    pub fn take(before: Option<Self>, update: MembershipUpdate, now: DateTime<Utc>) -> Taken {
+    pub fn take(before: Option<Self>, update: Update, now: DateTime<Utc>) -> Taken {
         let (mut membership, order) = match before {
             Some(mut known) => {
                 let order = update.cmp(&known.update);

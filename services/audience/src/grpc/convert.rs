@@ -12,19 +12,20 @@ use uuid::Uuid;
 use weir_ids::{AudienceId, ContactId};
 use weir_proto::audience::v1::{
     ApplyMembershipUpdatesResponse, Audience as WireAudience, AudienceCheck,
-    CheckAudiencesResponse, ContactMerge, Member, MembershipUpdate as WireUpdate,
+    CheckAudiencesResponse, ContactMerge, Member as WireMember, MembershipUpdate as WireUpdate,
     MembershipUpdateMode, MembershipUpdateResult, MembershipUpdateStatus, Origin as WireOrigin,
 };
 use weir_rpc::invalid;
 
-use crate::app::{Outcome, UpdateOf};
-use crate::domain::{Audience, Decision, MembershipUpdate, Mode, Name, Origin, Usable};
+use crate::domain::{
+    Audience, Decision, Member, MembershipUpdate, Mode, Name, Origin, Outcome, Update, Usable,
+};
 
 /// As many events as a batch has.
-const MAX_WISHES: usize = 1_000;
+const MAX_UPDATES: usize = 1_000;
 const MAX_IDS: usize = 1_000;
 /// As many merges as contact-upsert relays in one call.
-const MAX_JOINS: usize = 10_000;
+const MAX_MERGES: usize = 10_000;
 /// In bytes; what is longer is cut.
 const MAX_MESSAGE_ID: usize = 1_020;
 
@@ -103,8 +104,8 @@ fn message_id(bytes: &Bytes) -> Option<ByteString> {
     })
 }
 
-pub(super) fn updates(wire: Vec<WireUpdate>) -> Result<Vec<UpdateOf>, Status> {
-    if wire.len() > MAX_WISHES {
+pub(super) fn updates(wire: Vec<WireUpdate>) -> Result<Vec<MembershipUpdate>, Status> {
+    if wire.len() > MAX_UPDATES {
         return Err(invalid("updates", "must have at most 1000 entries"));
     }
     wire.into_iter()
@@ -121,13 +122,13 @@ pub(super) fn updates(wire: Vec<WireUpdate>) -> Result<Vec<UpdateOf>, Status> {
             let time = update.update_time.and_then(time_of).ok_or_else(|| {
                 invalid(&format!("updates[{index}].update_time"), "must be a time")
             })?;
-            Ok(UpdateOf {
+            Ok(MembershipUpdate {
                 contact: indexed(text(&update.contact_id), "updates", index, "contact_id")?,
                 // A text that is no id is the id of no audience: an outcome, not an error.
                 audience: text(&update.audience_id)
                     .parse()
                     .unwrap_or(AudienceId(Uuid::nil())),
-                update: MembershipUpdate {
+                update: Update {
                     time,
                     mode,
                     message_id: message_id(&update.message_id).ok_or_else(|| {
@@ -158,7 +159,7 @@ pub(super) fn outcomes(outcomes: &[Outcome]) -> ApplyMembershipUpdatesResponse {
 }
 
 pub(super) fn merges(wire: &[ContactMerge]) -> Result<Vec<(ContactId, ContactId)>, Status> {
-    if wire.len() > MAX_JOINS {
+    if wire.len() > MAX_MERGES {
         return Err(invalid("merges", "must have at most 10000 entries"));
     }
     wire.iter()
@@ -172,12 +173,11 @@ pub(super) fn merges(wire: &[ContactMerge]) -> Result<Vec<(ContactId, ContactId)
         .collect()
 }
 
-/// None where it can't be read; that was counted.
-pub(super) fn member((contact, since): (ContactId, Option<DateTime<Utc>>)) -> Option<Member> {
-    Some(Member {
-        contact_id: contact.to_string(),
-        join_time: Some(timestamp(since?)),
-    })
+pub(super) fn member(member: Member) -> WireMember {
+    WireMember {
+        contact_id: member.contact.to_string(),
+        join_time: Some(timestamp(member.since)),
+    }
 }
 
 /// The last contact of the page before; before all others when there was none.

@@ -12,10 +12,10 @@ pub(super) fn of(error: Error) -> Status {
             weir_rpc::unavailable("the database (of the audience service)")
         }
         Error::Store(Failure::Refused | Failure::Internal) => weir_rpc::internal(),
-        Error::UnknownAccount => weir_rpc::not_found(Reason::AccountUnknown, "account"),
-        Error::Accounts(weir_accounts::Away) => weir_rpc::unavailable("the mapping service"),
+        Error::AccountUnknown => weir_rpc::not_found(Reason::AccountUnknown, "account"),
+        Error::MappingAway(weir_accounts::Away) => weir_rpc::unavailable("the mapping service"),
         Error::Late => weir_rpc::late(),
-        Error::UnknownAudience => weir_rpc::not_found(Reason::AudienceNotFound, "audience"),
+        Error::AudienceUnknown => weir_rpc::not_found(Reason::AudienceNotFound, "audience"),
         Error::OtherOrigin => weir_rpc::refused(
             Code::FailedPrecondition,
             Reason::AudienceNameTaken,

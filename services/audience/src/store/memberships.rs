@@ -1,7 +1,5 @@
 //! Memberships: locked, decided upon, written back; by the batch.
 
-use std::collections::BTreeMap;
-
 use bytestring::ByteString;
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
@@ -9,38 +7,18 @@ use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
 
-use super::{Batch, Listed, Session, read};
-use crate::domain::{Membership, MembershipUpdate, Mode};
-
-/// Sorted by it, memberships are locked in the same order by everybody.
-pub type Key = (AudienceId, ContactId);
-
-/// A membership and whose it is.
-pub type Entry<'a> = (&'a Key, &'a Membership);
-
-/// Memberships by key.
-pub type Stored = BTreeMap<Key, Membership>;
-
-/// Columns in the order that [`membership_of`] reads.
-macro_rules! columns {
-    () => {
-        "m.audience_id, m.contact_id, m.member, m.member_since_time, m.left_time, m.asked_member,
-         m.update_time, m.update_message_id"
-    };
-}
-pub(super) use columns;
+use super::{Connection, Listed, Param, Tx, columns_of, key_of, read};
+use crate::domain::{Entry, Key, Member, Membership, Mode, Update};
 
 /// A lock inside keeps the planner from taking the subquery apart.
-pub(super) const LOCK: &str = concat!(
-    "SELECT ",
-    columns!(),
-    " FROM unnest($2::uuid[], $3::uuid[]) u (audience_id, contact_id)
+pub(super) const LOCK: &str = "
+    SELECT m.*
+    FROM unnest($2::uuid[], $3::uuid[]) u (audience_id, contact_id)
     CROSS JOIN LATERAL (
         SELECT * FROM memberships
         WHERE account_id = $1 AND audience_id = u.audience_id AND contact_id = u.contact_id
         FOR UPDATE
-    ) m"
-);
+    ) m";
 
 macro_rules! insert {
     ($conflict:literal) => {
@@ -59,31 +37,28 @@ macro_rules! insert {
 
 pub(super) const INSERT: &str = insert!("DO NOTHING");
 
-/// Finds a row by its primary key, as no UPDATE with a merge is bound to.
+/// Finds a row by its primary key, as no UPDATE with a join is bound to.
 pub(super) const PUT: &str = insert!(
     "DO UPDATE SET member = excluded.member, member_since_time = excluded.member_since_time,
         left_time = excluded.left_time, asked_member = excluded.asked_member,
         update_time = excluded.update_time, update_message_id = excluded.update_message_id"
 );
 
-impl Batch<'_> {
+impl Tx<'_> {
     /// Locks and reads the memberships of `keys`, which are sorted and each there once; in
     /// their order, none where there is no membership.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn lock_memberships(&self, keys: &[Key]) -> Result<Vec<Option<Membership>>, Failure> {
-        let statement = self.transaction.prepare_cached(LOCK).await?;
-        let audiences: Vec<Uuid> = keys.iter().map(|key| key.0.0).collect();
-        let contacts: Vec<Uuid> = keys.iter().map(|key| key.1.0).collect();
+        let (audiences, contacts) = columns_of(keys.iter());
         let rows = self
-            .transaction
-            .query(&statement, &[&self.account.0, &audiences, &contacts])
+            .query(LOCK, &[&self.account.0, &audiences, &contacts])
             .await?;
         let mut memberships = vec![None; keys.len()];
         for (key, membership) in rows.iter().map(membership_of) {
-            let place = keys.binary_search(&key).map_err(|_| Failure::Internal)?;
-            memberships[place] = Some(membership);
+            let index = keys.binary_search(&key).map_err(|_| Failure::Internal)?;
+            memberships[index] = Some(membership);
         }
         Ok(memberships)
     }
@@ -96,11 +71,9 @@ impl Batch<'_> {
         if new.is_empty() {
             return Ok(true);
         }
-        let statement = self.transaction.prepare_cached(INSERT).await?;
         let columns = Columns::of(new);
         let inserted = self
-            .transaction
-            .execute(&statement, &columns.parameters(&self.account.0))
+            .execute(INSERT, &columns.parameters(&self.account.0))
             .await?;
         Ok(inserted == new.len() as u64)
     }
@@ -110,10 +83,8 @@ impl Batch<'_> {
     /// # Errors
     /// Where the database fails.
     pub async fn put_memberships(&self, changed: &[Entry<'_>]) -> Result<(), Failure> {
-        let statement = self.transaction.prepare_cached(PUT).await?;
         let columns = Columns::of(changed);
-        self.transaction
-            .execute(&statement, &columns.parameters(&self.account.0))
+        self.execute(PUT, &columns.parameters(&self.account.0))
             .await?;
         Ok(())
     }
@@ -126,19 +97,19 @@ impl Batch<'_> {
         if changed.is_empty() {
             return self.commit().await;
         }
-        let statement = self.transaction.prepare_cached(PUT).await?;
+        let statement = self.prepare(PUT).await?;
         let columns = Columns::of(changed);
         let account = self.account.0;
-        self.transaction
+        self.inner
             .commit_with(&statement, &columns.parameters(&account))
             .await?;
         Ok(())
     }
 }
 
-impl Session {
-    /// Up to `limit` members whose contact ids come after `after`, with when they merged; none
-    /// where that can't be read.
+impl Connection {
+    /// Up to `limit` members whose contact ids come after `after`, with the time since when they
+    /// belong to it; none where that can't be read.
     ///
     /// # Errors
     /// Where the database fails.
@@ -148,30 +119,28 @@ impl Session {
         audience: AudienceId,
         after: ContactId,
         limit: i64,
-    ) -> Result<Vec<Listed<ContactId, DateTime<Utc>>>, Failure> {
-        let statement = self
-            .0
-            .prepare_cached(
-                "SELECT contact_id, member_since_time FROM memberships
-                 WHERE account_id = $1 AND audience_id = $2 AND contact_id > $3 AND member
-                 ORDER BY contact_id LIMIT $4",
-            )
-            .await?;
+    ) -> Result<Vec<Listed<ContactId, Member>>, Failure> {
+        let select = "
+            SELECT contact_id, member_since_time FROM memberships
+            WHERE account_id = $1 AND audience_id = $2 AND contact_id > $3 AND member
+            ORDER BY contact_id LIMIT $4";
         let rows = self
-            .0
-            .query(&statement, &[&account.0, &audience.0, &after.0, &limit])
+            .query(select, &[&account.0, &audience.0, &after.0, &limit])
             .await?;
-        Ok(rows
-            .iter()
-            .map(|row| (ContactId(row.get(0)), read("member", row.try_get(1))))
-            .collect())
+        let listed = |row: &Row| {
+            let contact = ContactId(row.get("contact_id"));
+            let since = row.try_get("member_since_time");
+            let member = since.map(|since| Member { contact, since });
+            (contact, read("member", member))
+        };
+        Ok(rows.iter().map(listed).collect())
     }
 }
 
 /// Memberships as arrays, one for each column.
-pub(super) struct Columns<'a> {
-    audience: Vec<Uuid>,
-    contact: Vec<Uuid>,
+struct Columns<'a> {
+    audiences: Vec<Uuid>,
+    contacts: Vec<Uuid>,
     member: Vec<bool>,
     since: Vec<Option<DateTime<Utc>>>,
     left: Vec<Option<DateTime<Utc>>>,
@@ -181,12 +150,12 @@ pub(super) struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    pub(super) fn of(entries: &[Entry<'a>]) -> Self {
-        let keys = || entries.iter().map(|(key, _)| key);
+    fn of(entries: &[Entry<'a>]) -> Self {
+        let (audiences, contacts) = columns_of(entries.iter().map(|(key, _)| *key));
         let all = || entries.iter().map(|(_, membership)| membership);
         Self {
-            audience: keys().map(|key| key.0.0).collect(),
-            contact: keys().map(|key| key.1.0).collect(),
+            audiences,
+            contacts,
             member: all().map(|one| one.member).collect(),
             since: all().map(|one| one.member_since).collect(),
             left: all().map(|one| one.left).collect(),
@@ -196,14 +165,11 @@ impl<'a> Columns<'a> {
         }
     }
 
-    pub(super) fn parameters<'b>(
-        &'b self,
-        account: &'b Uuid,
-    ) -> [&'b (dyn tokio_postgres::types::ToSql + Sync); 9] {
+    fn parameters<'b>(&'b self, account: &'b Uuid) -> [Param<'b>; 9] {
         [
             account,
-            &self.audience,
-            &self.contact,
+            &self.audiences,
+            &self.contacts,
             &self.member,
             &self.since,
             &self.left,
@@ -215,17 +181,20 @@ impl<'a> Columns<'a> {
 }
 
 pub(super) fn membership_of(row: &Row) -> (Key, Membership) {
-    let key = (AudienceId(row.get(0)), ContactId(row.get(1)));
-    let mode = if row.get(5) { Mode::Add } else { Mode::Remove };
+    let asks_to_be_in: bool = row.get("asked_member");
     let membership = Membership {
-        member: row.get(2),
-        member_since: row.get(3),
-        left: row.get(4),
-        update: MembershipUpdate {
-            time: row.get(6),
-            mode,
-            message_id: ByteString::from(row.get::<_, &str>(7)),
+        member: row.get("member"),
+        member_since: row.get("member_since_time"),
+        left: row.get("left_time"),
+        update: Update {
+            time: row.get("update_time"),
+            mode: if asks_to_be_in {
+                Mode::Add
+            } else {
+                Mode::Remove
+            },
+            message_id: ByteString::from(row.get::<_, &str>("update_message_id")),
         },
     };
-    (key, membership)
+    (key_of(row), membership)
 }

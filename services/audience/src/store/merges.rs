@@ -5,53 +5,63 @@ use uuid::Uuid;
 use weir_ids::ContactId;
 use weir_postgres::Failure;
 
-use super::Batch;
-use super::memberships::{Key, Stored, columns, membership_of};
-use crate::domain::Aliases;
+use super::Tx;
+use super::memberships::membership_of;
+use crate::domain::{Aliases, Key, Memberships};
 
 /// Who these contacts are today.
 pub(super) const ALIASES: &str = "
-    SELECT j.contact_id, j.survivor_id
+    SELECT m.contact_id, m.survivor_id
     FROM unnest($2::uuid[]) u (id)
     CROSS JOIN LATERAL (
         SELECT contact_id, survivor_id FROM contact_merges
         WHERE account_id = $1 AND contact_id = u.id
         LIMIT 1
-    ) j";
+    ) m";
 
-impl Batch<'_> {
+const ALIASES_AROUND: &str = "
+    WITH ids AS (
+        SELECT u.id FROM unnest($2::uuid[]) u (id)
+        UNION
+        SELECT s.survivor_id FROM unnest($2::uuid[]) u (id)
+        CROSS JOIN LATERAL (
+            SELECT survivor_id FROM contact_merges
+            WHERE account_id = $1 AND contact_id = u.id
+            LIMIT 1
+        ) s
+    )
+    SELECT m.contact_id, m.survivor_id
+    FROM ids
+    CROSS JOIN LATERAL (
+        SELECT contact_id, survivor_id FROM contact_merges
+        WHERE account_id = $1 AND survivor_id = ids.id AND survivor_id <> contact_id
+        OFFSET 0
+    ) m";
+
+const STORE_ALIASES: &str = "
+    INSERT INTO contact_merges (account_id, contact_id, survivor_id)
+    SELECT a.account_id, u.* FROM accounts a CROSS JOIN unnest($2::uuid[], $3::uuid[]) u
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, contact_id) DO UPDATE SET survivor_id = excluded.survivor_id";
+
+const LOCK_OF_CONTACTS: &str = "
+    SELECT m.*
+    FROM unnest($2::uuid[]) u (contact_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM memberships
+        WHERE account_id = $1 AND contact_id = u.contact_id
+        FOR UPDATE
+    ) m";
+
+impl Tx<'_> {
     /// Aliases of the contacts, and of everybody else who was merged into the same
     /// survivors: all that merging these contacts can change.
     ///
     /// # Errors
     /// Where the database fails.
     pub async fn aliases_around(&self, contacts: &[ContactId]) -> Result<Aliases, Failure> {
-        let statement = self
-            .transaction
-            .prepare_cached(
-                "WITH ids AS (
-                     SELECT u.id FROM unnest($2::uuid[]) u (id)
-                     UNION
-                     SELECT s.survivor_id FROM unnest($2::uuid[]) u (id)
-                     CROSS JOIN LATERAL (
-                         SELECT survivor_id FROM contact_merges
-                         WHERE account_id = $1 AND contact_id = u.id
-                         LIMIT 1
-                     ) s
-                 )
-                 SELECT j.contact_id, j.survivor_id
-                 FROM ids
-                 CROSS JOIN LATERAL (
-                     SELECT contact_id, survivor_id FROM contact_merges
-                     WHERE account_id = $1 AND survivor_id = ids.id
-                       AND survivor_id <> contact_id
-                     OFFSET 0
-                 ) j",
-            )
-            .await?;
         let rows = self
-            .transaction
-            .query(&statement, &[&self.account.0, &raw(contacts)])
+            .query(ALIASES_AROUND, &[&self.account.0, &raw(contacts)])
             .await?;
         Ok(Aliases::new(rows.iter().map(alias_of)))
     }
@@ -61,20 +71,11 @@ impl Batch<'_> {
     /// # Errors
     /// Where the database fails.
     pub async fn store_aliases(&self, aliases: &[(ContactId, ContactId)]) -> Result<(), Failure> {
-        let statement = self
-            .transaction
-            .prepare_cached(
-                "INSERT INTO contact_merges (account_id, contact_id, survivor_id)
-                 SELECT a.account_id, u.* FROM accounts a CROSS JOIN unnest($2::uuid[], $3::uuid[]) u
-                 WHERE a.account_id = $1
-                 ON CONFLICT (account_id, contact_id)
-                     DO UPDATE SET survivor_id = excluded.survivor_id",
-            )
-            .await?;
-        let contacts: Vec<Uuid> = aliases.iter().map(|alias| alias.0.0).collect();
-        let survivors: Vec<Uuid> = aliases.iter().map(|alias| alias.1.0).collect();
-        self.transaction
-            .execute(&statement, &[&self.account.0, &contacts, &survivors])
+        let (contacts, survivors): (Vec<Uuid>, Vec<Uuid>) = aliases
+            .iter()
+            .map(|(contact, survivor)| (contact.0, survivor.0))
+            .unzip();
+        self.execute(STORE_ALIASES, &[&self.account.0, &contacts, &survivors])
             .await?;
         Ok(())
     }
@@ -83,23 +84,12 @@ impl Batch<'_> {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn lock_memberships_of(&self, contacts: &[ContactId]) -> Result<Stored, Failure> {
-        let statement = self
-            .transaction
-            .prepare_cached(concat!(
-                "SELECT ",
-                columns!(),
-                " FROM unnest($2::uuid[]) u (contact_id)
-                 CROSS JOIN LATERAL (
-                     SELECT * FROM memberships
-                     WHERE account_id = $1 AND contact_id = u.contact_id
-                     FOR UPDATE
-                 ) m"
-            ))
-            .await?;
+    pub async fn lock_memberships_of(
+        &self,
+        contacts: &[ContactId],
+    ) -> Result<Memberships, Failure> {
         let rows = self
-            .transaction
-            .query(&statement, &[&self.account.0, &raw(contacts)])
+            .query(LOCK_OF_CONTACTS, &[&self.account.0, &raw(contacts)])
             .await?;
         Ok(rows.iter().map(membership_of).collect())
     }
@@ -120,5 +110,6 @@ fn raw(contacts: &[ContactId]) -> Vec<Uuid> {
 }
 
 pub(super) fn alias_of(row: &Row) -> (ContactId, ContactId) {
-    (ContactId(row.get(0)), ContactId(row.get(1)))
+    let (contact, survivor) = (row.get("contact_id"), row.get("survivor_id"));
+    (ContactId(contact), ContactId(survivor))
 }

@@ -1,11 +1,12 @@
 //! The daily sync: who waits, which accounts have any, who has an account's sync.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use uuid::Uuid;
-use weir_ids::{AccountId, AudienceId, ContactId};
+use tokio_postgres::Row;
+use weir_ids::AccountId;
 use weir_postgres::Failure;
 
-use super::{Batch, Key, Session};
+use super::{Connection, Tx, columns_of, key_of};
+use crate::domain::Key;
 
 /// A sync that one replica has to itself for a while.
 #[derive(Debug, Clone, Copy)]
@@ -25,7 +26,7 @@ pub(super) const NOTE_WORK: &str = "
     SELECT a.account_id, $2 FROM accounts a WHERE a.account_id = $1
     ON CONFLICT (account_id) DO NOTHING";
 
-impl Session {
+impl Connection {
     /// Up to `limit` accounts whose sync is due on `today`, and which nobody has now.
     ///
     /// # Errors
@@ -37,20 +38,15 @@ impl Session {
         after: AccountId,
         limit: i64,
     ) -> Result<Vec<AccountId>, Failure> {
-        let statement = self
-            .0
-            .prepare_cached(
-                "SELECT account_id FROM sync_work /* every account with work */
-                 WHERE due_day <= $1 AND (lease_time IS NULL OR lease_time <= $2)
-                   AND account_id > $3
-                 ORDER BY account_id LIMIT $4",
-            )
-            .await?;
+        let select = "
+            SELECT account_id FROM sync_work /* every account with work */
+            WHERE due_day <= $1 AND (lease_time IS NULL OR lease_time <= $2) AND account_id > $3
+            ORDER BY account_id LIMIT $4";
         let rows = self
-            .0
-            .query(&statement, &[&today, &now, &after.0, &limit])
+            .query(select, &[&today, &now, &after.0, &limit])
             .await?;
-        Ok(rows.iter().map(|row| AccountId(row.get(0))).collect())
+        let account = |row: &Row| AccountId(row.get("account_id"));
+        Ok(rows.iter().map(account).collect())
     }
 
     /// Takes the sync until `until`, unless another has it or it is done.
@@ -64,20 +60,17 @@ impl Session {
         now: DateTime<Utc>,
         until: DateTime<Utc>,
     ) -> Result<Option<Claim>, Failure> {
-        let statement = self
-            .0
-            .prepare_cached(
-                "UPDATE sync_work SET lease_time = $4, began_time = COALESCE(began_time, $3)
-                 WHERE account_id = $1 AND due_day <= $2
-                   AND (lease_time IS NULL OR lease_time <= $3)
-                 RETURNING began_time",
-            )
-            .await?;
+        let claim = "
+            UPDATE sync_work SET lease_time = $4, began_time = COALESCE(began_time, $3)
+            WHERE account_id = $1 AND due_day <= $2
+                AND (lease_time IS NULL OR lease_time <= $3)
+            RETURNING began_time";
         let row = self
-            .0
-            .query_opt(&statement, &[&account.0, &today, &now, &until])
+            .query_opt(claim, &[&account.0, &today, &now, &until])
             .await?;
-        Ok(row.map(|row| Claim { began: row.get(0) }))
+        Ok(row.map(|row| Claim {
+            began: row.get("began_time"),
+        }))
     }
 
     /// Gives the sync back unfinished: somebody goes on with it later.
@@ -85,16 +78,13 @@ impl Session {
     /// # Errors
     /// Where the database fails.
     pub async fn release_sync(&self, account: AccountId) -> Result<(), Failure> {
-        let statement = self
-            .0
-            .prepare_cached("UPDATE sync_work SET lease_time = NULL WHERE account_id = $1")
-            .await?;
-        self.0.execute(&statement, &[&account.0]).await?;
+        let release = "UPDATE sync_work SET lease_time = NULL WHERE account_id = $1";
+        self.execute(release, &[&account.0]).await?;
         Ok(())
     }
 }
 
-impl Batch<'_> {
+impl Tx<'_> {
     /// Notes memberships that wait from now on, for the sync of `due_day`.
     ///
     /// # Errors
@@ -103,15 +93,10 @@ impl Batch<'_> {
         if keys.is_empty() {
             return Ok(());
         }
-        let waiting = self.transaction.prepare_cached(INSERT_WAITING).await?;
-        let work = self.transaction.prepare_cached(NOTE_WORK).await?;
-        let audiences: Vec<Uuid> = keys.iter().map(|key| key.0.0).collect();
-        let contacts: Vec<Uuid> = keys.iter().map(|key| key.1.0).collect();
-        self.transaction
-            .execute(&waiting, &[&self.account.0, &audiences, &contacts])
+        let (audiences, contacts) = columns_of(keys.iter());
+        self.execute(INSERT_WAITING, &[&self.account.0, &audiences, &contacts])
             .await?;
-        self.transaction
-            .execute(&work, &[&self.account.0, &due_day])
+        self.execute(NOTE_WORK, &[&self.account.0, &due_day])
             .await?;
         Ok(())
     }
@@ -121,26 +106,15 @@ impl Batch<'_> {
     /// # Errors
     /// Where the database fails.
     pub async fn waiting_after(&self, after: Key, limit: i64) -> Result<Vec<Key>, Failure> {
-        let statement = self
-            .transaction
-            .prepare_cached(
-                "SELECT audience_id, contact_id FROM waiting
-                 WHERE account_id = $1 AND (audience_id, contact_id) > ($2, $3)
-                 ORDER BY audience_id, contact_id LIMIT $4",
-            )
-            .await?;
+        let select = "
+            SELECT audience_id, contact_id FROM waiting
+            WHERE account_id = $1 AND (audience_id, contact_id) > ($2, $3)
+            ORDER BY audience_id, contact_id LIMIT $4";
         let (audience, contact) = after;
         let rows = self
-            .transaction
-            .query(
-                &statement,
-                &[&self.account.0, &audience.0, &contact.0, &limit],
-            )
+            .query(select, &[&self.account.0, &audience.0, &contact.0, &limit])
             .await?;
-        Ok(rows
-            .iter()
-            .map(|row| (AudienceId(row.get(0)), ContactId(row.get(1))))
-            .collect())
+        Ok(rows.iter().map(key_of).collect())
     }
 
     /// These wait no longer.
@@ -159,31 +133,16 @@ impl Batch<'_> {
     /// # Errors
     /// Where the database fails.
     pub async fn end_sync_and_commit(self, next: NaiveDate) -> Result<(), Failure> {
-        let waits = self
-            .transaction
-            .prepare_cached("SELECT FROM waiting WHERE account_id = $1 LIMIT 1")
-            .await?;
-        let found = self
-            .transaction
-            .query_opt(&waits, &[&self.account.0])
-            .await?;
-        if found.is_some() {
-            let later = self
-                .transaction
-                .prepare_cached(
-                    "UPDATE sync_work SET due_day = $2, lease_time = NULL, began_time = NULL
-                     WHERE account_id = $1",
-                )
-                .await?;
-            self.transaction
-                .execute(&later, &[&self.account.0, &next])
-                .await?;
+        let waits = "SELECT FROM waiting WHERE account_id = $1 LIMIT 1";
+        let account = &self.account.0;
+        if self.query_opt(waits, &[account]).await?.is_some() {
+            let later = "
+                UPDATE sync_work SET due_day = $2, lease_time = NULL, began_time = NULL
+                WHERE account_id = $1";
+            self.execute(later, &[account, &next]).await?;
         } else {
-            let done = self
-                .transaction
-                .prepare_cached("DELETE FROM sync_work WHERE account_id = $1")
-                .await?;
-            self.transaction.execute(&done, &[&self.account.0]).await?;
+            let done = "DELETE FROM sync_work WHERE account_id = $1";
+            self.execute(done, &[account]).await?;
         }
         self.commit().await
     }

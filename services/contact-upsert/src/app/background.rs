@@ -19,9 +19,7 @@ const LIFE_TIMES: [(Aged, TimeDelta); 5] = [
     (Aged::Deletions, TimeDelta::days(30)),
     // A split is possible for so long (semantics 3.10).
     (Aged::Merges, TimeDelta::days(90)),
-    // Quota asks for today's windows, and yesterday's at their edge; the rest is for people
-    // who ask what was charged last month.
-    (Aged::Usage, TimeDelta::days(35)),
+    (Aged::Usage, weir_ledger::KEPT),
     // They have the end of their time with them.
     (Aged::KeptRemoves, TimeDelta::zero()),
 ];

@@ -5,7 +5,8 @@ use std::borrow::Cow;
 use weir_ids::ContactId;
 use weir_values::Value;
 
-use super::members::{Members, same};
+use super::members::Members;
+use super::same::same;
 
 mod row;
 
@@ -361,7 +362,7 @@ impl<'b, 'a> Group<'b, 'a> {
         json.push('[');
         Value::Integer(self.stamp.micros).write_canonical(json);
         json.push(',');
-        weir_values::write_text(&self.stamp.message_id, json);
+        weir_json::write_text(&self.stamp.message_id, json);
     }
 }
 

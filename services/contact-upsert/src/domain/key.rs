@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use weir_json::unescaped;
 use weir_reasons::Reason;
 
 /// The kind of user ids.
@@ -42,16 +43,10 @@ impl<'a> Key<'a> {
         })
     }
 
-    /// What a unique identifier's value is found by; none when the canonical JSON is not a text that
-    /// can be one. `caseless` of a field whose values are compared without regard to ASCII case.
+    /// What a unique identifier's value is found by; none when the canonical JSON is not a text
+    /// that can be one. `caseless` of a field whose values are compared without regard to ASCII case.
     pub fn unique(field: &'a str, json: &'a str, caseless: bool) -> Option<Self> {
-        let quoted = json.strip_prefix('"')?.strip_suffix('"')?;
-        let text = if quoted.contains('\\') {
-            Cow::Owned(serde_json::from_str::<String>(json).ok()?)
-        } else {
-            Cow::Borrowed(quoted)
-        };
-        let value = normalise(text, caseless);
+        let value = normalise(unescaped(json)?, caseless);
         // PostgreSQL's texts hold no NUL.
         let usable = !value.is_empty() && value.len() <= MAX_VALUE_BYTES && !value.contains('\0');
         usable.then_some(Self { kind: field, value })
@@ -60,11 +55,10 @@ impl<'a> Key<'a> {
 
 /// Why a value, as canonical JSON, is no unique identifier.
 pub fn why_no_key(json: &str) -> Reason {
-    match serde_json::from_str::<String>(json) {
-        Err(_) => Reason::TextInvalid,
-        Ok(text) if text.len() > MAX_VALUE_BYTES => Reason::TooLong,
-        Ok(text) if text.contains('\0') => Reason::NotStorable,
-        Ok(_) => Reason::TextInvalid,
+    match unescaped(json) {
+        Some(text) if text.len() > MAX_VALUE_BYTES => Reason::TooLong,
+        Some(text) if text.contains('\0') => Reason::NotStorable,
+        Some(_) | None => Reason::TextInvalid,
     }
 }
 
@@ -79,8 +73,8 @@ pub fn is_email(field: &str) -> bool {
     field == EMAIL
 }
 
-/// The form in which a unique identifier's value is compared. Letters beyond ASCII stay as they are:
-/// some of them fold into others that are somebody else's (semantics 2.4b).
+/// The form in which a unique identifier's value is compared. Letters beyond ASCII stay as they
+/// are: some of them fold into others that are somebody else's (semantics 2.4b).
 pub fn normalise(value: Cow<'_, str>, caseless: bool) -> Cow<'_, str> {
     if caseless && value.bytes().any(|byte| byte.is_ascii_uppercase()) {
         Cow::Owned(value.to_ascii_lowercase())
@@ -117,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_text_is_no_unique_key() {
+    fn what_is_no_text_is_no_unique_identifier() {
         for json in ["3", "true", "[\"a\"]", "\"\"", "\"", r#""a\u0000b""#] {
             assert_eq!(Key::unique("str::ei", json, true), None, "{json}");
         }

@@ -1,5 +1,6 @@
 //! Between the wire and the domain.
 
+use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use bytes::{Bytes, BytesMut};
@@ -9,10 +10,11 @@ use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
-use weir_ids::{AccountId, BatchId};
+use weir_ids::AccountId;
+use weir_json::unescaped;
 use weir_proto::contact::v1::{
-    BatchKey, ChangeUniqueIdentifiersRequest, ContactEvent, IgnoredField, UpsertContactsRequest,
-    UpsertMode, UpsertResult, UpsertStatus, VersionedIdentifiers,
+    ChangeUniqueIdentifiersRequest, ContactEvent, IgnoredField, UpsertContactsRequest, UpsertMode,
+    UpsertResult, UpsertStatus, VersionedIdentifiers,
 };
 use weir_proto::contact::v1::{
     KeyStrategy as KeyChoice, MembershipMode as UpdateMode, MembershipUpdate as Update,
@@ -34,7 +36,6 @@ const MAX_EVENTS: usize = 1_000;
 const MAX_ID_BYTES: usize = 1_020;
 /// 1 to 9999, in seconds: what a timestamp of the contract holds.
 pub(super) const YEARS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
-const MAX_CLOSED: usize = 1_000;
 /// Removes that an account may have kept whose plan we are not told.
 const MAX_KEPT_REMOVES: i64 = 50_000;
 /// Of a value in the source's log (semantics 7.3), in characters.
@@ -46,7 +47,7 @@ pub(super) fn account_of(text: &str) -> Result<AccountId, Status> {
     text.parse().map_err(|_| invalid("account_id", NOT_AN_ID))
 }
 
-pub(super) fn day_of(field: &str, text: &str) -> Result<NaiveDate, Status> {
+fn day_of(field: &str, text: &str) -> Result<NaiveDate, Status> {
     NaiveDate::parse_from_str(text, "%Y-%m-%d")
         .map_err(|_| invalid(field, "must be a day, YYYY-MM-DD"))
 }
@@ -281,7 +282,7 @@ fn result_of(outcome: Outcome, contact_id: Bytes) -> UpsertResult {
 }
 
 fn ignored_of(ignored: Ignored) -> IgnoredField {
-    let text = serde_json::from_str::<String>(&ignored.value).unwrap_or(ignored.value);
+    let text = unescaped(&ignored.value).unwrap_or(Cow::Borrowed(&ignored.value));
     let reason = ignored.reason;
     IgnoredField {
         field_id: ignored.field,
@@ -294,18 +295,6 @@ fn ignored_of(ignored: Ignored) -> IgnoredField {
 pub(super) fn field_of(name: &str, text: &str) -> Result<FieldId, Status> {
     text.parse()
         .map_err(|_| invalid(name, "must be field ids such as str::email"))
-}
-
-pub(super) fn closing_of(batches: &[BatchKey]) -> Result<Vec<(NaiveDate, BatchId)>, Status> {
-    if batches.len() > MAX_CLOSED {
-        return Err(invalid("batches", "must be at most 1,000"));
-    }
-    let closing = batches.iter().map(|batch| {
-        let id = batch.batch_id.parse();
-        let id = id.map_err(|_| invalid("batches.batch_id", NOT_AN_ID))?;
-        Ok((day_of("batches.window", &batch.window)?, id))
-    });
-    closing.collect()
 }
 
 #[cfg(test)]

@@ -20,11 +20,6 @@ pub(super) fn status_of(error: Error) -> Status {
             "epoch",
             stands,
         ),
-        Error::EpochImplausible => refused(
-            Code::InvalidArgument,
-            Reason::EpochImplausible,
-            "epoch: is too far ahead of the one that stands",
-        ),
         Error::IdentifiersChanged => aborted(
             Reason::IdentifiersChanged,
             "the account's unique identifiers changed; map the events anew",

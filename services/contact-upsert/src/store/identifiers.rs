@@ -70,6 +70,15 @@ impl UniqueIdentifiers {
 }
 
 impl Store {
+    /// Makes the account's row, if it is not there.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn anchor(&self, account: AccountId) -> Result<(), Failure> {
+        let client = self.client().await?;
+        weir_ledger::anchor(&client, account).await
+    }
+
     /// Those that stand.
     ///
     /// # Errors

@@ -4,8 +4,7 @@
 //! so: an account that has none costs a probe. Replicas may do it at the same time; they meet
 //! in the order of the index, and who comes second finds nothing.
 
-use chrono::{DateTime, NaiveDate, Utc};
-use uuid::Uuid;
+use chrono::{DateTime, Utc};
 use weir_ids::AccountId;
 use weir_postgres::Failure;
 
@@ -41,16 +40,6 @@ const JOINS: &str = "
         SELECT merge_time FROM merges
         WHERE account_id = $1 AND merge_time < $2 AND identifiers IS NOT NULL
         ORDER BY merge_time LIMIT 1 OFFSET $3), $2)";
-
-/// Where a piece ends.
-const USAGE_END: &str = "
-    SELECT window_day, batch_id FROM usage
-    WHERE account_id = $1 AND window_day < $2
-    ORDER BY window_day, batch_id LIMIT 1 OFFSET $3";
-
-const USAGE: &str = "
-    DELETE FROM usage
-    WHERE account_id = $1 AND window_day < $2 AND (window_day, batch_id) <= ($3, $4)";
 
 /// What is dropped for its age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -114,21 +103,14 @@ impl Store {
             Aged::Receipts => RECEIPTS,
             Aged::Merges => JOINS,
             Aged::Deletions => DELETIONS,
-            Aged::Usage => return self.purge_usage(account, time.date_naive()).await,
+            Aged::Usage => {
+                let client = self.client().await?;
+                return weir_ledger::purge(&client, account, time.date_naive()).await;
+            }
             Aged::KeptRemoves => return self.purge_kept(account, time).await,
         };
         let client = self.client().await?;
         let purge = client.prepare_cached(sql).await?;
         Ok(client.execute(&purge, &[&account.0, &time, &PIECE]).await?)
-    }
-
-    async fn purge_usage(&self, account: AccountId, day: NaiveDate) -> Result<u64, Failure> {
-        let client = self.client().await?;
-        let end = client.prepare_cached(USAGE_END).await?;
-        let end = client.query_opt(&end, &[&account.0, &day, &PIECE]).await?;
-        let (last_day, last_batch) = end.map_or((day, Uuid::max()), |row| (row.get(0), row.get(1)));
-        let purge = client.prepare_cached(USAGE).await?;
-        let parameters = &[&account.0 as _, &day as _, &last_day as _, &last_batch as _];
-        Ok(client.execute(&purge, parameters).await?)
     }
 }

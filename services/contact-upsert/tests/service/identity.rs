@@ -2,7 +2,7 @@
 
 use weir_proto::contact::v1::get_contact_request::Key;
 
-use crate::support::*;
+use crate::harness::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unknown_visitor_becomes_a_known_person() {

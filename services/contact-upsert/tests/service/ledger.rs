@@ -1,16 +1,14 @@
 //! What stands in the account's row: the epoch of its units, and what tells its contacts apart.
 
-use std::sync::atomic::Ordering;
-
 use tonic::Code;
 use weir_proto::contact::v1::{
-    BatchKey, ChangeUniqueIdentifiersRequest, CloseBatchesRequest, FenceUsageRequest,
-    GetUniqueIdentifiersRequest, KeyStrategy, VersionedIdentifiers,
+    ChangeUniqueIdentifiersRequest, GetUniqueIdentifiersRequest, KeyStrategy, VersionedIdentifiers,
 };
+use weir_proto::ledger::v1::{BatchKey, CloseBatchesRequest, FenceUsageRequest};
 use weir_reasons::Reason;
 use weir_rpc::{reason_of, told};
 
-use crate::support::*;
+use crate::harness::*;
 
 const LANA: &str = r#"{"str::first":"Lana"}"#;
 
@@ -21,7 +19,7 @@ impl Service {
             epoch,
             from_window: WINDOW.to_owned(),
         };
-        let answer = self.client.clone().fence_usage(request).await?;
+        let answer = self.ledger.clone().fence_usage(request).await?;
         Ok(answer.into_inner().epoch)
     }
 
@@ -60,7 +58,7 @@ impl Service {
             account_id: self.account.to_string(),
             batches: vec![batch],
         };
-        let answer = self.client.clone().close_batches(request).await?;
+        let answer = self.ledger.clone().close_batches(request).await?;
         Ok(answer.into_inner().units)
     }
 
@@ -80,29 +78,28 @@ impl Service {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_account_that_does_not_exist_is_refused_and_leaves_nothing() {
     let service = Service::start().await;
-    let mapping = &service.mapping;
+    let others = &service.others;
     let anchors = "SELECT count(*) FROM accounts WHERE account_id = $1";
-    let unknown = service.account.to_string();
-    mapping.unknown.lock().unwrap().insert(unknown.clone());
+    others.set_account(service.account, false);
     for refused in service.refusals().await {
         let refused = refused.unwrap();
         assert_eq!(refused.code(), Code::NotFound, "{refused}");
         assert_eq!(reason_of(&refused), Some(Reason::AccountUnknown));
     }
-    mapping.away.store(true, Ordering::SeqCst);
+    others.set_away(true);
     for refused in service.refusals().await {
         assert_eq!(refused.unwrap().code(), Code::Unavailable);
     }
     assert_eq!(service.count(anchors).await, 0);
 
     // Once it is made, it is there, and known here from then on.
-    mapping.away.store(false, Ordering::SeqCst);
-    mapping.unknown.lock().unwrap().clear();
+    others.set_away(false);
+    others.set_account(service.account, true);
     assert_eq!(service.stands().await.unwrap(), None);
     assert_eq!(service.count(anchors).await, 0);
     assert_eq!(service.close().await.unwrap(), [0]);
-    mapping.unknown.lock().unwrap().insert(unknown);
-    mapping.away.store(true, Ordering::SeqCst);
+    others.set_account(service.account, false);
+    others.set_away(true);
     let [.., changed, closed, fenced, stored] = service.refusals().await;
     assert!(changed.is_none() && closed.is_none() && fenced.is_none());
     // Known, but of the epoch before.

@@ -2,11 +2,9 @@
 
 #![allow(clippy::unwrap_used)]
 
-#[path = "../../../../tests/src/identifiers.rs"]
-mod identifiers;
+mod harness;
 mod identity;
 mod ledger;
-mod mapping;
 mod outage;
 mod plans;
 mod purge;
@@ -16,6 +14,5 @@ mod refused;
 mod relay;
 mod removes;
 mod storm;
-mod support;
 mod undated;
 mod upsert;

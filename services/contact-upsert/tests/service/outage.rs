@@ -3,7 +3,7 @@
 use tonic::Code;
 use weir_servers::TestServers;
 
-use crate::support::*;
+use crate::harness::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_postgresql_batches_are_refused_and_taken_once_it_is_back() {

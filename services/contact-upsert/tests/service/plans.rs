@@ -9,7 +9,7 @@ use serde_json::Value;
 use tokio_postgres::Client;
 use uuid::Uuid;
 
-use crate::support::*;
+use crate::harness::*;
 
 /// Tables with a row for each contact, event or batch.
 const LARGE: [&str; 7] = [
@@ -32,9 +32,13 @@ const IN_ORDER: [&str; 3] = [
 /// Full ones, as large batches are.
 const KEYS: usize = 500;
 
-/// The statements of the store, as its sources have them: constants without an escape.
+/// The statements of the store and of the ledger, as their sources have them: constants without
+/// an escape.
 fn statements() -> BTreeSet<String> {
-    let mut folders = vec![concat!(env!("CARGO_MANIFEST_DIR"), "/src/store").into()];
+    let mut folders = vec![
+        concat!(env!("CARGO_MANIFEST_DIR"), "/src/store").into(),
+        concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/ledger/src").into(),
+    ];
     let mut statements = BTreeSet::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir::<PathBuf>(folder).unwrap() {
@@ -170,8 +174,8 @@ fn look_at(plan: &Value, faults: &mut Vec<String>) {
     let text = |name: &str| plan[name].as_str().unwrap_or_default().to_owned();
     let (node, table, condition) = (text("Node Type"), text("Relation Name"), text("Index Cond"));
     let of_bitmap = node == "Bitmap Index Scan";
-    if plan.get("Merge Filter").is_some() {
-        faults.push(format!("{node} with the filter {}", text("Merge Filter")));
+    if plan.get("Join Filter").is_some() {
+        faults.push(format!("{node} with the filter {}", text("Join Filter")));
     }
     if LARGE.contains(&table.as_str()) || of_bitmap {
         if node == "Seq Scan" {

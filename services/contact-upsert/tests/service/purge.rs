@@ -1,6 +1,8 @@
 //! What goes when its time is over.
 
-use crate::support::*;
+use weir_testkit::eventually;
+
+use crate::harness::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_go_when_their_time_is_over_and_not_before() {
@@ -64,16 +66,10 @@ async fn rows_go_when_their_time_is_over_and_not_before() {
 impl Service {
     async fn until_count(&self, query: &str, count: i64) {
         let client = self.sql().await;
-        let patience = tokio::time::Instant::now() + std::time::Duration::from_secs(20);
-        loop {
+        eventually(&format!("{count} of {query}"), async || {
             let row = client.query_one(query, &[&self.account]).await.unwrap();
-            let found: i64 = row.get(0);
-            if found == count {
-                return;
-            }
-            let late = tokio::time::Instant::now() > patience;
-            assert!(!late, "{query}: {found} instead of {count}");
-            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-        }
+            row.get::<_, i64>(0) == count
+        })
+        .await;
     }
 }

@@ -5,9 +5,9 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_proto::contact::v1::get_contact_request::Key;
 use weir_proto::contact::v1::{ContactEvent, FieldKey, UpsertContactsResponse};
+use weir_testkit::{check_identifiers, eventually};
 
-use crate::identifiers::check_identifiers;
-use crate::support::*;
+use crate::harness::*;
 
 const EMAIL: &str = r#"{"str::email":"p0@x.org"}"#;
 
@@ -65,21 +65,15 @@ impl Service {
 
     /// As above; false where something else happened first.
     async fn until_waiting_or(&self, sessions: i64, else_if: impl Fn() -> bool) -> bool {
-        let begun = std::time::Instant::now();
         let client = self.sql().await;
         let waiting = "SELECT count(*) FROM pg_stat_activity
                        WHERE datname = current_database() AND wait_event_type = 'Lock'";
-        loop {
+        eventually("somebody waits", async || {
             let rows = client.query_one(waiting, &[]).await.unwrap();
-            if rows.get::<_, i64>(0) == sessions {
-                return true;
-            }
-            if else_if() {
-                return false;
-            }
-            assert!(begun.elapsed().as_secs() < 60, "nobody waits");
-            tokio::task::yield_now().await;
-        }
+            let waits = rows.get::<_, i64>(0) == sessions;
+            (waits || else_if()).then_some(waits)
+        })
+        .await
     }
 
     async fn person(&self, second: i64, user: &str, fields: &str) -> Uuid {

@@ -1,14 +1,12 @@
 //! Contacts, read back: bounded, and never failed by one of them.
 
-use std::sync::atomic::Ordering;
-
 use tonic::Code;
 use weir_proto::contact::v1::get_contact_request::Key;
 use weir_proto::contact::v1::{FieldKey, ListContactsRequest, ListContactsResponse};
 use weir_reasons::Reason;
 use weir_rpc::reason_of;
 
-use crate::support::*;
+use crate::harness::*;
 
 /// What a gRPC client takes as it comes.
 const CLIENT_LIMIT: usize = 4 * 1024 * 1024;
@@ -240,15 +238,15 @@ async fn fields_of(service: &Service, user: &str) -> Vec<(String, String)> {
 async fn an_account_without_anything_is_asked_for_and_a_wrong_token_is_refused() {
     let service = Service::start().await;
     // Mapping is away, so nobody knows whether there is such an account.
-    service.mapping.away.store(true, Ordering::SeqCst);
+    service.others.set_away(true);
     let unknown = service.page(10, "").await.unwrap_err();
     assert_eq!(unknown.code(), Code::Unavailable);
     let unknown = service.find(Key::UserId("u1".into())).await.unwrap_err();
     assert_eq!(unknown.code(), Code::Unavailable);
     // What is stored here is an answer by itself.
-    service.mapping.away.store(false, Ordering::SeqCst);
+    service.others.set_away(false);
     service.upsert(vec![identify(0, ("u1", "-"), "")]).await;
-    service.mapping.away.store(true, Ordering::SeqCst);
+    service.others.set_away(true);
     service.user("u1").await;
     let nobody = service.find(Key::UserId("u2".into())).await.unwrap_err();
     assert_eq!(reason_of(&nobody), Some(Reason::ContactUnknown));

@@ -1,6 +1,6 @@
 //! Values that PostgreSQL does not take, contacts that can't be read, and what they cost.
 
-use crate::support::*;
+use crate::harness::*;
 
 /// Deeper than PostgreSQL reads JSON. Mapping lets nothing pass that is deeper than 128.
 fn bottomless() -> String {

@@ -11,8 +11,9 @@ use weir_proto::activity::v1::activity_service_server::{ActivityService, Activit
 use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_server::{AudienceService, AudienceServiceServer};
 use weir_servers::TestServers;
+use weir_testkit::eventually;
 
-use crate::support::*;
+use crate::harness::*;
 
 /// Remembers what it is told; refuses as long as it is said to.
 #[derive(Clone)]
@@ -106,18 +107,6 @@ impl ActivityService for Recorder {
         &self,
         _: Request<activity::GetBacklogRequest>,
     ) -> Result<Response<activity::GetBacklogResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn close_batches(
-        &self,
-        _: Request<activity::CloseBatchesRequest>,
-    ) -> Result<Response<activity::CloseBatchesResponse>, Status> {
-        Err(Status::unimplemented(""))
-    }
-    async fn fence_usage(
-        &self,
-        _: Request<activity::FenceUsageRequest>,
-    ) -> Result<Response<activity::FenceUsageResponse>, Status> {
         Err(Status::unimplemented(""))
     }
 }
@@ -299,12 +288,10 @@ impl Service {
     async fn until_the_outbox_is_empty(&self) {
         let client = self.sql().await;
         let waiting = "SELECT count(*) FROM outbox WHERE account_id = $1";
-        loop {
-            let rows = client.query_one(waiting, &[&self.account]).await.unwrap();
-            if rows.get::<_, i64>(0) == 0 {
-                return;
-            }
-            tokio::task::yield_now().await;
-        }
+        eventually("the outbox is empty", async || {
+            let rows = client.query_one(waiting, &[&self.account]).await;
+            rows.unwrap().get::<_, i64>(0) == 0
+        })
+        .await;
     }
 }

@@ -1,9 +1,9 @@
 //! Removes for people who are not known yet (semantics 4.7).
 
 use std::collections::HashSet;
+use weir_testkit::check_identifiers;
 
-use crate::identifiers::check_identifiers;
-use crate::support::*;
+use crate::harness::*;
 
 const KEPT: &str = "SELECT count(*) FROM kept_removes WHERE account_id = $1";
 const HANDED_OVER: &str = "SELECT count(*) FROM outbox,

@@ -3,9 +3,9 @@
 use std::collections::HashSet;
 
 use weir_proto::contact::v1::ContactEvent;
+use weir_testkit::check_identifiers;
 
-use crate::identifiers::check_identifiers;
-use crate::support::*;
+use crate::harness::*;
 
 /// A small generator: the same storm each time, as far as the scheduler lets it.
 struct Dice(u64);

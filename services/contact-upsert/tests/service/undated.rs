@@ -2,7 +2,7 @@
 
 use weir_proto::contact::v1::UpsertContactsResponse;
 
-use crate::support::*;
+use crate::harness::*;
 
 fn first_second(answer: &UpsertContactsResponse) -> Option<i64> {
     let time = answer.results[0].first_time?;

@@ -1,11 +1,10 @@
 //! What an event does, and what it costs.
 
 use weir_proto::contact::v1::get_contact_request::Key;
-use weir_proto::contact::v1::{
-    BatchKey, CloseBatchesRequest, FenceUsageRequest, ListContactsRequest, MergeStrategy,
-};
+use weir_proto::contact::v1::{ListContactsRequest, MergeStrategy};
+use weir_proto::ledger::v1::{BatchKey, CloseBatchesRequest, FenceUsageRequest};
 
-use crate::support::*;
+use crate::harness::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_identify_is_stored_read_back_and_recognised_when_it_comes_again() {
@@ -158,7 +157,7 @@ async fn a_closed_batch_and_a_past_epoch_store_nothing() {
             window: WINDOW.to_owned(),
         }],
     };
-    let mut client = service.client.clone();
+    let mut client = service.ledger.clone();
     let closed = client.close_batches(close(&batch.batch_id)).await.unwrap();
     assert_eq!(closed.into_inner().units, [0]);
     let error = service.send(batch).await.unwrap_err();

@@ -36,8 +36,8 @@ impl AudienceCache {
 }
 
 impl App {
-    /// Says of each membership update whether its audience can be touched. Where nobody could be asked,
-    /// those events fail and the others go on, or the batch fails where there are no others.
+    /// Says of each membership update whether its audience can be touched. Where nobody could be
+    /// asked, those events fail and the others go on, or the batch fails where there are no others.
     pub(super) async fn check_audiences(&self, batch: &mut Batch) -> Result<(), Failure> {
         let mut checks: HashMap<ByteString, AudienceSaid> = HashMap::new();
         for event in &batch.events {

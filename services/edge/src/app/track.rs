@@ -126,8 +126,8 @@ impl App {
         Ok(called.answer.0)
     }
 
-    /// The contacts of tracks with traits or a membership update. A failure that is no reason to start
-    /// anew is said to these events alone: they come again as a whole, while plain ones go on.
+    /// The contacts of tracks with traits or a membership update. A failure that is no reason to
+    /// start anew is said to these events alone: they come again as a whole, while plain ones go on.
     async fn contacts(
         &self,
         batch: &mut Batch,

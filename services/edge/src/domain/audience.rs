@@ -1,10 +1,10 @@
 //! What is sent to the audience endpoints (semantics 5.1).
 
-use super::json;
-use super::split::without_mark;
-use super::text::{longer_than, unescaped};
-
 use bytes::Bytes;
+use weir_json::unescaped;
+
+use super::split::without_mark;
+use super::text::longer_than;
 
 /// Characters of a name.
 const MAX_NAME: usize = 150;
@@ -34,7 +34,7 @@ pub fn text_member(body: &Bytes, key: &str) -> Option<String> {
     let body = without_mark(body);
     let text = std::str::from_utf8(&body).ok()?;
     let mut found = None;
-    json::members(text, |name, span| {
+    weir_json::members(text, |name, span| {
         if unescaped(name).as_deref() == Some(key) {
             found = Some(&text[span]);
         }

@@ -13,9 +13,9 @@ use std::ops::Range;
 use bytes::Bytes;
 use bytestring::ByteString;
 use weir_ids::TimedKey;
+use weir_json::Fault;
 use weir_reasons::Reason;
 
-use super::json::{self, Fault};
 use super::text::{cut, scalar};
 use event::Event;
 use members::Members;
@@ -178,7 +178,7 @@ impl Reader<'_> {
             }
         };
         let mut members = Members::default();
-        if let Err(fault) = json::members(&whole, |key, span| members.put(key, span)) {
+        if let Err(fault) = weir_json::members(&whole, |key, span| members.put(key, span)) {
             return Reading::Refused(broken(&whole, fault));
         }
         Event::new(&whole, &whole, members).read(self)
@@ -189,7 +189,7 @@ impl Reader<'_> {
     pub fn read_in_front(&self, body: &ByteString, start: usize) -> Option<(usize, Reading)> {
         let rest = body.get(start..)?;
         let mut members = Members::default();
-        let length = json::members_in_front(rest, |key, span| members.put(key, span))?;
+        let length = weir_json::members_in_front(rest, |key, span| members.put(key, span))?;
         let event = Event::new(body, &rest[..length], members);
         Some((start + length, event.read(self)))
     }

@@ -1,7 +1,4 @@
 //! A whole body → its events, looked at once where it can be.
-//!
-//! What an event is, `split` and `envelope` say; this only spares one of them the way over
-//! bytes that the other went over.
 
 use std::ops::Range;
 
@@ -9,7 +6,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 
 use super::envelope::{Reader, Reading};
-use super::split::{Unsplittable, split_beside};
+use super::split::{Unsplittable, split};
 
 /// What `keep` makes of each event, by its span in the body and what is read there.
 ///
@@ -22,44 +19,21 @@ pub fn read_all<T>(
     keep: impl Fn(Range<usize>, Reading) -> T,
 ) -> Result<Vec<T>, Unsplittable> {
     let text = ByteString::try_from(body.clone()).ok();
-    // In the order of the body, as are the spans.
-    let (mut ahead, mut kept) = (Vec::new(), Vec::new());
-    let spans = split_beside(body, most, |start| {
-        let text = text.as_ref()?;
-        let (end, reading) = reader.read_in_front(text, start)?;
-        if ahead.is_empty() {
-            // Others are about as long as the first.
-            let about = ((text.len() - start) / (end - start) + 1).min(most);
-            ahead.reserve(about);
-            kept.reserve(about);
-        }
-        ahead.push(start..end);
-        kept.push(keep(start..end, reading));
-        Some(end)
-    })?;
-    if ahead == spans {
-        return Ok(kept);
-    }
-    // Something is no JSON object, or follows one: then the event is more than what was read.
-    let mut ahead = ahead.into_iter().zip(kept).peekable();
-    let read = |span: Range<usize>| {
-        let known = ahead.next_if(|(read, _)| read.start == span.start);
-        match known {
-            Some((read, kept)) if read == span => kept,
-            _ => keep(span.clone(), reader.read(&body.slice(span))),
-        }
+    let ahead = |start| {
+        let (end, reading) = reader.read_in_front(text.as_ref()?, start)?;
+        Some((end, keep(start..end, reading)))
     };
-    Ok(spans.into_iter().map(read).collect())
+    let alone = |span: Range<usize>| keep(span.clone(), reader.read(&body.slice(span)));
+    split(body, most, ahead, alone)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use weir_json::generate;
 
     use super::*;
     use crate::domain::envelope::Kind;
-    use crate::domain::generate;
-    use crate::domain::split::split;
 
     type Read = Vec<(Range<usize>, Reading)>;
 
@@ -75,7 +49,7 @@ mod tests {
     /// Split first, and then read one by one.
     fn plainly(reader: &Reader<'_>, body: &Bytes) -> Result<Read, Unsplittable> {
         let read = |span: Range<usize>| (span.clone(), reader.read(&body.slice(span)));
-        Ok(split(body, 8)?.into_iter().map(read).collect())
+        split(body, 8, |_| None, read)
     }
 
     fn event() -> impl Strategy<Value = Vec<u8>> {
@@ -132,13 +106,13 @@ mod tests {
                 let reader = reader(kind);
                 let read = read_all(&reader, &body, 20, |_, reading| reading).unwrap();
                 prop_assert_eq!(read.len(), count);
-                for (place, reading) in read.into_iter().enumerate() {
+                for (index, reading) in read.into_iter().enumerate() {
                     match reading {
-                        Reading::Event(read) if place != at => {
-                            prop_assert_eq!(&*read.user_id, format!("u{place}"));
+                        Reading::Event(read) if index != at => {
+                            prop_assert_eq!(&*read.user_id, format!("u{index}"));
                         }
-                        Reading::Refused(_) if place == at => {}
-                        other => prop_assert!(false, "{place}: {other:?}"),
+                        Reading::Refused(_) if index == at => {}
+                        other => prop_assert!(false, "{index}: {other:?}"),
                     }
                 }
             }

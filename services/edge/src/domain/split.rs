@@ -1,14 +1,14 @@
-//! Body bytes → events, as spans.
+//! Body bytes → events, each read on its own.
 //!
-//! Looks at strings and brackets only, so that whatever else is wrong inside an event is
-//! wrong with that event alone (semantics 1.2). Where even these don't add up there is no
-//! telling which event is which, and the body is refused as a whole. A single object is a
+//! Where an event ends that is no JSON, quotes and brackets tell, so that whatever else is wrong
+//! inside it is wrong with that event alone (semantics 1.2). Where even these don't add up there
+//! is no telling which event is which, and the body is refused as a whole. A single object is a
 //! batch of one.
 
 use std::ops::Range;
 
 use bytes::Bytes;
-use weir_values::escaped_at;
+use weir_json::{behind_space, behind_value};
 
 /// Some programs write it in front of everything.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -23,7 +23,7 @@ pub enum Unsplittable {
     #[error("something follows the events")]
     Trailing,
     #[error("the array has an empty place between its commas")]
-    EmptyPlace,
+    EmptyElement,
     #[error("the array has more than the {0} events that are taken at once")]
     TooMany(usize),
 }
@@ -38,149 +38,98 @@ pub fn without_mark(body: &Bytes) -> Bytes {
     body.slice(length..)
 }
 
-/// The span of each element, without the white space around it.
+/// What the elements of a body are read as.
+///
+/// `ahead` gets where one starts, and may read the JSON value there and say where it ends, so
+/// that no byte is looked at twice. What it does not take, or what something follows, goes to
+/// `alone`: the element's span, without the white space around it.
 ///
 /// # Errors
 /// Where the body is not one array of at most `most` elements, and not one object.
-pub fn split(body: &[u8], most: usize) -> Result<Vec<Range<usize>>, Unsplittable> {
-    split_beside(body, most, |_| None)
-}
-
-/// As [`split`], beside a reader: `jump` gets where each element starts, and may answer where
-/// the JSON value that starts there ends, so that it is not looked at twice.
-///
-/// # Errors
-/// As [`split`].
-pub fn split_beside(
+pub fn split<T>(
     body: &[u8],
     most: usize,
-    mut jump: impl FnMut(usize) -> Option<usize>,
-) -> Result<Vec<Range<usize>>, Unsplittable> {
-    let mut at = skip_space(body, 0);
-    match body.get(at) {
-        Some(b'[') => {}
+    mut ahead: impl FnMut(usize) -> Option<(usize, T)>,
+    mut alone: impl FnMut(Range<usize>) -> T,
+) -> Result<Vec<T>, Unsplittable> {
+    let start = behind_space(body, 0);
+    let mut at = match body.get(start) {
+        Some(b'[') => behind_space(body, start + 1),
         Some(b'{') => {
-            let end = jump(at).map_or_else(|| object_end(body, at), Ok)?;
-            return nothing_behind(body, end).map(|()| std::iter::once(at..end).collect());
+            let (end, event) = match ahead(start) {
+                Some(read) => read,
+                None => {
+                    let end = behind_value(body, start).map_err(|_| Unsplittable::Unbalanced)?;
+                    (end, alone(start..end))
+                }
+            };
+            return nothing_behind(body, end, vec![event]);
         }
         _ => return Err(Unsplittable::NotAnArray),
-    }
-    at = skip_space(body, at + 1);
+    };
     let mut events = Vec::new();
     if body.get(at) == Some(&b']') {
-        return nothing_behind(body, at + 1).map(|()| events);
+        return nothing_behind(body, at + 1, events);
     }
-    // The brackets that must close what is open inside the event.
-    let mut open = Vec::new();
-    let mut start = at;
-    at = jump(at).unwrap_or(at);
     loop {
-        let byte = *body.get(at).ok_or(Unsplittable::Unbalanced)?;
-        match byte {
-            b'"' => at = string_end(body, at)?,
-            b'{' => open.push(b'}'),
-            b'[' => open.push(b']'),
-            b',' | b']' if open.is_empty() => {
-                let event = trimmed(body, start..at);
-                if event.is_empty() {
-                    return Err(Unsplittable::EmptyPlace);
-                }
-                if events.len() == most {
-                    return Err(Unsplittable::TooMany(most));
-                }
-                if events.is_empty() {
-                    // Others are about as long as the first.
-                    events.reserve((body.len() / event.len() + 1).min(most));
-                }
-                events.push(event);
-                start = at + 1;
-                if byte == b']' {
-                    return nothing_behind(body, start).map(|()| events);
-                }
-                // Behind the white space stands the element, if there is one.
-                let next = skip_space(body, start);
-                at = jump(next).unwrap_or(next);
-                continue;
+        let is_whole = |(end, _): &(usize, T)| matches!(body.get(*end), Some(b',' | b']'));
+        let read = ahead(at).map(|(end, event)| (behind_space(body, end), event));
+        let (end, event) = match read.filter(is_whole) {
+            Some(read) => read,
+            None => {
+                let end = element_end(body, at)?;
+                let is_not_space = |byte: &u8| !b" \n\r\t".contains(byte);
+                let last = body[at..end].iter().rposition(is_not_space);
+                let last = at + last.ok_or(Unsplittable::EmptyElement)?;
+                (end, alone(at..last + 1))
             }
-            b'}' | b']' if open.pop() != Some(byte) => return Err(Unsplittable::Unbalanced),
-            _ => {}
+        };
+        if events.len() == most {
+            return Err(Unsplittable::TooMany(most));
         }
-        at += 1;
+        if events.is_empty() {
+            // Others are about as long as the first.
+            events.reserve((body.len() / (end - at) + 1).min(most));
+        }
+        events.push(event);
+        if body[end] == b']' {
+            return nothing_behind(body, end + 1, events);
+        }
+        at = behind_space(body, end + 1);
     }
 }
 
-/// From an opening brace to behind the one that closes it.
-fn object_end(body: &[u8], start: usize) -> Result<usize, Unsplittable> {
-    let mut open = Vec::new();
-    let mut at = start;
+/// The comma or bracket behind the element of an array that starts at `at`.
+fn element_end(body: &[u8], mut at: usize) -> Result<usize, Unsplittable> {
     loop {
-        let byte = *body.get(at).ok_or(Unsplittable::Unbalanced)?;
-        match byte {
-            b'"' => at = string_end(body, at)?,
-            b'{' => open.push(b'}'),
-            b'[' => open.push(b']'),
-            b'}' | b']' if open.pop() != Some(byte) => return Err(Unsplittable::Unbalanced),
-            _ => {}
-        }
-        at += 1;
-        if open.is_empty() {
-            return Ok(at);
-        }
-    }
-}
-
-/// From the opening quote to the closing one.
-fn string_end(body: &[u8], start: usize) -> Result<usize, Unsplittable> {
-    let mut at = start + 1;
-    loop {
-        at = escaped_at(body, at);
         match body.get(at) {
-            Some(b'"') => return Ok(at),
-            Some(b'\\') => at += 2,
-            // A control byte: the event's own trouble.
+            Some(b',' | b']') => return Ok(at),
+            Some(b'"' | b'{' | b'[') => {
+                at = behind_value(body, at).map_err(|_| Unsplittable::Unbalanced)?;
+            }
+            Some(b'}') | None => return Err(Unsplittable::Unbalanced),
             Some(_) => at += 1,
-            None => return Err(Unsplittable::Unbalanced),
         }
     }
 }
 
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\n' | b'\r' | b'\t')
-}
-
-fn skip_space(body: &[u8], mut at: usize) -> usize {
-    while body.get(at).is_some_and(|byte| is_space(*byte)) {
-        at += 1;
-    }
-    at
-}
-
-fn nothing_behind(body: &[u8], at: usize) -> Result<(), Unsplittable> {
-    if skip_space(body, at) == body.len() {
-        Ok(())
+fn nothing_behind<T>(body: &[u8], at: usize, events: Vec<T>) -> Result<Vec<T>, Unsplittable> {
+    if behind_space(body, at) == body.len() {
+        Ok(events)
     } else {
         Err(Unsplittable::Trailing)
     }
 }
 
-fn trimmed(body: &[u8], mut span: Range<usize>) -> Range<usize> {
-    span.start = skip_space(body, span.start).min(span.end);
-    while span.end > span.start && is_space(body[span.end - 1]) {
-        span.end -= 1;
-    }
-    span
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
+    use weir_json::generate;
 
     use super::*;
-    use crate::domain::generate;
 
     fn pieces(body: &[u8]) -> Result<Vec<Vec<u8>>, Unsplittable> {
-        let spans = split(body, 1_000)?;
-        Ok(spans.into_iter().map(|span| body[span].to_vec()).collect())
+        split(body, 1_000, |_| None, |span| body[span].to_vec())
     }
 
     #[test]
@@ -210,9 +159,9 @@ mod tests {
             ("[\"x\\", Unbalanced),
             ("[{}]]", Trailing),
             ("[{}] x", Trailing),
-            ("[{},]", EmptyPlace),
-            ("[,{}]", EmptyPlace),
-            ("[{},,{}]", EmptyPlace),
+            ("[{},]", EmptyElement),
+            ("[,{}]", EmptyElement),
+            ("[{},,{}]", EmptyElement),
         ] {
             assert_eq!(pieces(body.as_bytes()), Err(why), "{body}");
         }
@@ -240,8 +189,9 @@ mod tests {
 
     #[test]
     fn one_event_too_many_is_refused() {
-        assert_eq!(split(b"[1,2,3]", 3).map(|events| events.len()), Ok(3));
-        assert_eq!(split(b"[1,2,3,4]", 3), Err(Unsplittable::TooMany(3)));
+        let count = |body| split(body, 3, |_| None, |_| ()).map(|events| events.len());
+        assert_eq!(count(b"[1,2,3]"), Ok(3));
+        assert_eq!(count(b"[1,2,3,4]"), Err(Unsplittable::TooMany(3)));
     }
 
     proptest! {
@@ -269,7 +219,7 @@ mod tests {
 
         #[test]
         fn nothing_makes_it_panic(body: Vec<u8>) {
-            let _ = split(&body, 10);
+            let _ = split(&body, 10, |_| None, |_| ());
         }
     }
 }

@@ -4,25 +4,19 @@
 mod failure;
 mod lists;
 mod texts;
+mod types;
 
 use std::borrow::Cow;
 
-use weir_values::format::{DateFormat, Format, Unread, read_time};
-use weir_values::{Decimal, Value, ValueType, is_blank, means_nobody, number};
+use weir_json::{Kind, Raw};
+use weir_values::format::Format;
+use weir_values::{ValueType, is_blank, means_nobody};
 
-use super::json::{self, Kind, Raw};
 use super::path::Listed;
 pub use failure::Failure;
 pub use lists::LeftOut;
-use lists::{write_choice, write_choices, write_values};
+use lists::{write_choices, write_values};
 pub use texts::is_email;
-use texts::{
-    MAX_LONG_TEXT, MAX_TEXT, write_email, write_key_text, write_link, write_phone, write_place,
-    write_text,
-};
-
-/// Semantics 2.3, in bytes.
-const MAX_OBJECT: usize = 15_000;
 
 /// Converts values to one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,7 +80,7 @@ impl Converter {
         out: &mut String,
         left_out: &mut LeftOut<'a>,
     ) -> Result<Taken, Failure> {
-        match json::kind(raw)? {
+        match weir_json::kind(raw)? {
             Kind::Null => return Ok(Taken::Null),
             Kind::String if is_blank_text(raw) => return Ok(Taken::Nothing),
             _ => {}
@@ -94,41 +88,7 @@ impl Converter {
         if self.tells_apart && scalar(raw).is_ok_and(|text| means_nobody(&text)) {
             return Err(Failure::Blocked);
         }
-        match self.value_type {
-            ValueType::Text if self.tells_apart => write_key_text(raw, MAX_TEXT, out),
-            ValueType::Text | ValueType::SingleSelect => write_text(raw, MAX_TEXT, out),
-            ValueType::LongText => write_text(raw, MAX_LONG_TEXT, out),
-            ValueType::Geo => write_place(raw, out),
-            ValueType::Email => write_email(raw, out),
-            ValueType::Phone => write_phone(raw, out),
-            ValueType::Link => write_link(raw, out),
-            ValueType::Integer => write(Value::Integer(numeric(raw, 0)?), out),
-            ValueType::Decimal | ValueType::Currency => {
-                let thousandths = numeric(raw, 3)?;
-                write(Value::Decimal(Decimal { thousandths }), out)
-            }
-            ValueType::Boolean => write(Value::Boolean(boolean(raw)?), out),
-            ValueType::Date => write(Value::Date(self.dated(raw, DateFormat::read_date)?), out),
-            ValueType::TimeAndDate => {
-                let instant = self.dated(raw, DateFormat::read_instant)?;
-                write(Value::TimeAndDate(instant), out)
-            }
-            ValueType::Time => self.write_time(raw, out),
-            ValueType::MultiSelect if json::kind(raw)? == Kind::Array => {
-                let mut choices = Vec::new();
-                json::array(raw, |choice| {
-                    choices.push(Listed {
-                        raw: choice,
-                        position: choices.len(),
-                    });
-                    Ok(())
-                })?;
-                return write_choices(&choices, out, left_out);
-            }
-            ValueType::MultiSelect => write_choice(raw, out),
-            ValueType::Object => write_object(raw, out),
-        }?;
-        Ok(Taken::Value)
+        self.write(raw, out, left_out)
     }
 
     /// As [`Self::convert`], for the values that a path with `[]` in it leads to: a multi
@@ -148,34 +108,6 @@ impl Converter {
             _ => Err(Failure::Mismatch),
         }
     }
-
-    fn dated<T>(
-        &self,
-        raw: Raw<'_>,
-        read: impl Fn(&DateFormat, &str) -> Result<T, Unread>,
-    ) -> Result<T, Failure> {
-        let Some(Format::Date(format)) = &self.format else {
-            return Err(Failure::Mismatch);
-        };
-        let text = match json::kind(raw)? {
-            Kind::String => string(raw)?,
-            Kind::Number if format.takes_numbers() => token(raw)?,
-            _ => return Err(Failure::Mismatch),
-        };
-        read(format, &text).map_err(|unread| match unread {
-            Unread::Mismatch => Failure::Mismatch,
-            Unread::OutOfRange => Failure::OutOfRange,
-        })
-    }
-
-    fn write_time(&self, raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
-        let text = string(raw)?;
-        let time = match &self.format {
-            Some(Format::Time(format)) => format.read(&text),
-            _ => read_time(&text),
-        };
-        write(Value::Time(time.ok_or(Failure::Mismatch)?), out)
-    }
 }
 
 /// Whether it is a text in which a person sees nothing.
@@ -187,27 +119,19 @@ fn is_blank_text(raw: Raw<'_>) -> bool {
     {
         return false;
     }
-    json::text(raw).is_ok_and(|text| is_blank(&text))
-}
-
-fn write(value: Value, out: &mut String) -> Result<(), Failure> {
-    value.write_canonical(out);
-    Ok(())
+    weir_json::text(raw).is_ok_and(|text| is_blank(&text))
 }
 
 /// A string without NUL, and nothing else.
 fn string(raw: Raw<'_>) -> Result<Cow<'_, str>, Failure> {
-    if let Some(inner) = json::plain(raw).and_then(json::unquoted) {
-        return Ok(Cow::Borrowed(inner));
-    }
-    if json::kind(raw)? != Kind::String {
+    if weir_json::kind(raw)? != Kind::String {
         return Err(Failure::Mismatch);
     }
-    let text = json::text(raw)?;
-    if text.contains('\0') {
-        return Err(Failure::NotStorable);
+    match weir_json::text(raw)? {
+        // Bare control characters are no JSON: a NUL can only come of an escape.
+        Cow::Owned(text) if text.contains('\0') => Err(Failure::NotStorable),
+        text => Ok(text),
     }
-    Ok(text)
 }
 
 /// A number or a boolean as it is written.
@@ -218,54 +142,11 @@ fn token(raw: Raw<'_>) -> Result<Cow<'_, str>, Failure> {
 
 /// A string, or a number or boolean as it is written.
 fn scalar(raw: Raw<'_>) -> Result<Cow<'_, str>, Failure> {
-    match json::kind(raw)? {
+    match weir_json::kind(raw)? {
         Kind::String => string(raw),
         Kind::Number | Kind::Boolean => token(raw),
         _ => Err(Failure::Mismatch),
     }
-}
-
-/// A number, or a string that is written as one, in units of `10^-scale`.
-fn numeric(raw: Raw<'_>, scale: u32) -> Result<i64, Failure> {
-    if let Some(number) = number::scaled_short(raw, scale) {
-        return Ok(number);
-    }
-    let number = match json::kind(raw)? {
-        // Only numbers have gone through floats (semantics 2.4).
-        Kind::Number => number::scaled_near(&token(raw)?, scale),
-        Kind::String => number::scaled(string(raw)?.trim(), scale),
-        _ => None,
-    };
-    number.ok_or(Failure::Mismatch)
-}
-
-fn boolean(raw: Raw<'_>) -> Result<bool, Failure> {
-    match raw {
-        b"true" => return Ok(true),
-        b"false" => return Ok(false),
-        _ => {}
-    }
-    let text = string(raw)?;
-    if text.eq_ignore_ascii_case("true") {
-        Ok(true)
-    } else if text.eq_ignore_ascii_case("false") {
-        Ok(false)
-    } else {
-        Err(Failure::Mismatch)
-    }
-}
-
-/// An object or an array, as it was sent but for the white space between its tokens.
-fn write_object(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
-    if !matches!(json::kind(raw)?, Kind::Object | Kind::Array) {
-        return Err(Failure::Mismatch);
-    }
-    let start = out.len();
-    json::compact(raw, MAX_OBJECT, out)?;
-    if out.len() - start > MAX_OBJECT {
-        return Err(Failure::TooLong);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

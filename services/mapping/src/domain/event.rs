@@ -9,12 +9,12 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use weir_reasons::Reason;
 
 use super::convert::{Failure, LeftOut, Taken};
-use super::json::{self, Raw};
 use super::log::{self, LogEntry, MAX_LINES};
 use super::mapping::Activity;
 use super::snapshot::{
     Asked, CompiledActivity, CompiledMapping, CompiledPair, ContactMapping, Snapshot,
 };
+use weir_json::Raw;
 
 use outcome::Tally;
 pub use outcome::{MappedActivity, Outcome, Traits};
@@ -218,7 +218,7 @@ impl<'s, 'a> Mapper<'s, 'a> {
         let mut tally = Tally::default();
         self.written.clear();
         self.written.resize(asked.mapping.pairs.len(), false);
-        if json::is_empty_list(object) {
+        if weir_json::is_empty_list(object) {
             // An object of PHP that has nothing in it (semantics 2.6).
             return tally;
         }
@@ -321,7 +321,7 @@ impl<'s, 'a> Mapper<'s, 'a> {
     ) -> usize {
         let mut parts: [Option<Raw<'a>>; 4] = [None; 4];
         // Not an object: the edge would have said so; nothing is located then.
-        let _ = json::object(location, |key, value| {
+        let _ = weir_json::object(location, |key, value| {
             let known = contact.location.iter().position(|part| {
                 key.len() == part.name.len() + 2 && &key[1..key.len() - 1] == part.name.as_bytes()
             });

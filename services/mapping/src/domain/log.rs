@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use chrono::{DateTime, Utc};
 
 use super::event::EventKind;
-use super::json::{self, Raw};
+use weir_json::Raw;
 
 /// How many lines a source keeps.
 pub const MAX_LINES: usize = 500;
@@ -72,7 +72,7 @@ impl LogEntry {
 pub fn excerpt(raw: Raw<'_>) -> String {
     // Four bytes are the longest character, six the longest escape.
     let head = &raw[..raw.len().min(MAX_VALUE * 6 + 8)];
-    match json::text(raw) {
+    match weir_json::text(raw) {
         Ok(text) => cut(&text, MAX_VALUE),
         Err(_) => cut(&String::from_utf8_lossy(head), MAX_VALUE),
     }

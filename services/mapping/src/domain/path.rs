@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use weir_values::path::{Path, Step};
 
-use super::json::{self, Kind, NotJson, Raw};
+use weir_json::{Kind, NotJson, Raw};
 
 /// The keys that a path begins with, and what comes from its first bracket of an array on.
 pub fn split(path: &Path) -> (Vec<&str>, &[Step]) {
@@ -67,12 +67,12 @@ impl<'a> Reached<'a> {
     }
 
     fn walk_list(&mut self, list: Raw<'a>, steps: &[Step], outer: Option<usize>) {
-        match json::kind(list) {
+        match weir_json::kind(list) {
             Ok(Kind::Null) => self.to_empty = true,
             Ok(Kind::Array) => {
                 let mut at = 0;
                 // What is no JSON after all leads nowhere.
-                let _ = json::array(list, |element| {
+                let _ = weir_json::array(list, |element| {
                     self.walk(element, steps, outer.unwrap_or(at));
                     at += 1;
                     Ok(())
@@ -96,11 +96,11 @@ impl<'a> Reached<'a> {
 /// The last of a name counts.
 fn member<'a>(object: Raw<'a>, name: &str) -> Option<Raw<'a>> {
     let mut found = None;
-    if json::kind(object) != Ok(Kind::Object) {
+    if weir_json::kind(object) != Ok(Kind::Object) {
         return None;
     }
-    json::object(object, |key, value| {
-        if json::text(key).is_ok_and(|key| key == name) {
+    weir_json::object(object, |key, value| {
+        if weir_json::text(key).is_ok_and(|key| key == name) {
             found = Some(value);
         }
         Ok(())
@@ -110,12 +110,12 @@ fn member<'a>(object: Raw<'a>, name: &str) -> Option<Raw<'a>> {
 }
 
 fn element(list: Raw<'_>, index: usize) -> Option<Raw<'_>> {
-    if json::kind(list) != Ok(Kind::Array) {
+    if weir_json::kind(list) != Ok(Kind::Array) {
         return None;
     }
     let mut at = 0;
     let mut found = None;
-    json::array(list, |element| {
+    weir_json::array(list, |element| {
         if at == index {
             found = Some(element);
         }
@@ -211,7 +211,7 @@ impl PathTree {
     }
 
     fn walk<'a>(&self, object: Raw<'a>, found: &mut [Option<Raw<'a>>]) -> Result<(), NotJson> {
-        json::object(object, |key, value| {
+        weir_json::object(object, |key, value| {
             let Some(child) = self.child(key) else {
                 return Ok(());
             };
@@ -219,7 +219,7 @@ impl PathTree {
             if let Some(slot) = child.leaf {
                 found[slot] = Some(value);
             }
-            if !child.below.children.is_empty() && json::kind(value)? == Kind::Object {
+            if !child.below.children.is_empty() && weir_json::kind(value)? == Kind::Object {
                 child.below.walk(value, found)?;
             }
             Ok(())
@@ -238,7 +238,7 @@ impl PathTree {
         };
         let inner = key.get(1..key.len() - 1)?;
         if inner.contains(&b'\\') {
-            search(json::text(key).ok()?.as_bytes())
+            search(weir_json::text(key).ok()?.as_bytes())
         } else {
             search(inner)
         }

@@ -7,10 +7,10 @@ use weir_values::{FieldId, ValueType};
 
 use super::account::{KeyStrategy, Plan};
 use super::convert::{Converter, Failure, LeftOut, Taken};
-use super::json::Raw;
 use super::mapping::{Activity, ActivityMapping, AttributePair, FieldPair};
 use super::path::{self, PathTree};
 use super::source::{MergeStrategy, Source, SourceStatus};
+use weir_json::Raw;
 
 /// The configuration of one source at one version of its account.
 #[derive(Debug)]

@@ -149,39 +149,20 @@ pub fn source_kind(kind: SourceKind) -> pb::SourceKind {
     }
 }
 
-const VALUE_TYPES: [(pb::ValueType, ValueType); 16] = [
-    (pb::ValueType::Text, ValueType::Text),
-    (pb::ValueType::LongText, ValueType::LongText),
-    (pb::ValueType::Email, ValueType::Email),
-    (pb::ValueType::Phone, ValueType::Phone),
-    (pb::ValueType::Link, ValueType::Link),
-    (pb::ValueType::Integer, ValueType::Integer),
-    (pb::ValueType::Decimal, ValueType::Decimal),
-    (pb::ValueType::Currency, ValueType::Currency),
-    (pb::ValueType::Boolean, ValueType::Boolean),
-    (pb::ValueType::Date, ValueType::Date),
-    (pb::ValueType::TimeAndDate, ValueType::TimeAndDate),
-    (pb::ValueType::Time, ValueType::Time),
-    (pb::ValueType::SingleSelect, ValueType::SingleSelect),
-    (pb::ValueType::MultiSelect, ValueType::MultiSelect),
-    (pb::ValueType::Object, ValueType::Object),
-    (pb::ValueType::Geo, ValueType::Geo),
-];
+/// The contract's name of a type is ours in capitals.
+const VALUE_TYPE: &str = "VALUE_TYPE_";
 
 pub fn read_value_type(value_type: i32, field: &str) -> Result<ValueType, Status> {
-    VALUE_TYPES
-        .into_iter()
-        .find(|(message, _)| *message as i32 == value_type)
-        .map(|(_, value_type)| value_type)
+    pb::ValueType::try_from(value_type)
+        .ok()
+        .and_then(|message| message.as_str_name().strip_prefix(VALUE_TYPE))
+        .and_then(|name| ValueType::named(&name.to_ascii_lowercase()))
         .ok_or_else(|| invalid(field, "must be one of the value types"))
 }
 
 fn value_type(value_type: ValueType) -> pb::ValueType {
-    VALUE_TYPES
-        .into_iter()
-        .find(|(_, known)| *known == value_type)
-        .map(|(message, _)| message)
-        .expect("VALUE_TYPES lists every type")
+    let name = format!("{VALUE_TYPE}{}", value_type.name().to_ascii_uppercase());
+    pb::ValueType::from_str_name(&name).expect("a test holds that the contract names every type")
 }
 
 pub fn account(account: Account) -> pb::Account {
@@ -349,4 +330,22 @@ pub fn event_name(name: ListedName) -> pb::EventName {
 
 fn format(format: Option<&weir_values::format::Format>) -> String {
     format.map_or_else(String::new, ToString::to_string)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_contract_names_every_type_and_no_other() {
+        for (_, known) in ValueType::NAMES {
+            assert_eq!(
+                read_value_type(value_type(known).into(), "type").unwrap(),
+                known
+            );
+        }
+        for number in [0, i32::try_from(ValueType::NAMES.len()).unwrap() + 1] {
+            assert!(read_value_type(number, "type").is_err(), "{number}");
+        }
+    }
 }

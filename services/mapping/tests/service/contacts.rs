@@ -130,20 +130,6 @@ impl ContactService for Contacts {
     ) -> Result<Response<ListContactsResponse>, Status> {
         Err(nobody_asks())
     }
-
-    async fn close_batches(
-        &self,
-        _: Request<CloseBatchesRequest>,
-    ) -> Result<Response<CloseBatchesResponse>, Status> {
-        Err(nobody_asks())
-    }
-
-    async fn fence_usage(
-        &self,
-        _: Request<FenceUsageRequest>,
-    ) -> Result<Response<FenceUsageResponse>, Status> {
-        Err(nobody_asks())
-    }
 }
 
 fn nobody_asks() -> Status {

@@ -4,6 +4,8 @@ use tonic::Code;
 use weir_proto::mapping::v1::*;
 
 use crate::call;
+use weir_testkit::eventually;
+
 use crate::harness::*;
 
 const LANA: &str = r#"{"user_id":"lana.romeijn.myonlinestore-studio","traits":{"firstName":"Lana","lastName":"Romeijn","email":"lana.romeijn@example.org","birthday":"28-07-1980","active":true}}"#;
@@ -121,7 +123,7 @@ async fn without_a_contact_mapping_everything_is_rejected_and_sampled() {
         assert_eq!(rejected(result).code, "NO_MAPPING");
         assert_eq!(rejected(result).message, "No mappings configured");
     }
-    let samples = until(|| async {
+    let samples = eventually("both samples are there", async || {
         let found = call!(client, list_samples, tenant.samples_request(""))
             .unwrap()
             .samples;
@@ -262,10 +264,10 @@ async fn a_refused_event_leaves_its_sample_alone() {
         .await;
     assert_eq!(answer.results.len(), 2);
     mapped(&answer.results[1]);
-    until(|| async {
+    eventually("both samples are there", async || {
         let request = tenant.samples_request("");
         let samples = call!(client, list_samples, request).unwrap().samples;
-        (samples.len() == 2).then_some(())
+        samples.len() == 2
     })
     .await;
     // The edge appends the line, with what it answered.

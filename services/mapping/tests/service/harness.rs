@@ -1,17 +1,12 @@
 //! An instance of the service, or several over the same data, and short forms of its calls.
 
-use std::net::SocketAddr;
-use std::time::Duration;
-
 use clap::Parser;
 use prost_types::Timestamp;
-use tokio::net::TcpListener;
-use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
 use weir_mapping::Config;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::*;
 use weir_servers::{TestDatabase, TestServers};
+use weir_testkit::{Running, eventually};
 
 use crate::contacts::Contacts;
 
@@ -19,8 +14,6 @@ pub type Client = MappingServiceClient<weir_rpc::Channel>;
 
 /// 2025-07-11T06:09:00Z, that of the sample events.
 pub const NOW: i64 = 1_752_214_140;
-/// Longer than any change may take.
-const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One database, and as many instances as are asked for.
 pub struct Service {
@@ -28,7 +21,7 @@ pub struct Service {
     redis_url: String,
     contact_url: String,
     pub contacts: Contacts,
-    running: Vec<(oneshot::Sender<()>, JoinHandle<()>)>,
+    running: Vec<Running>,
 }
 
 impl Service {
@@ -64,16 +57,13 @@ impl Service {
 
     /// Ends every instance, as a signal would.
     pub async fn stop(&mut self) {
-        for (stop, serving) in self.running.drain(..) {
-            stop.send(()).unwrap();
-            serving.await.unwrap();
+        for running in self.running.drain(..) {
+            running.stop().await;
         }
     }
 
     /// Another instance over the same data.
     pub async fn another(&mut self) -> Client {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address: SocketAddr = listener.local_addr().unwrap();
         let config = Config::parse_from([
             "weir-mapping",
             "--database-url",
@@ -85,17 +75,10 @@ impl Service {
             "--key-secret",
             "a secret of the tests",
         ]);
-        let (stop, stopped) = oneshot::channel();
-        let serving = tokio::spawn(async move {
-            let stopped = async {
-                let _ = stopped.await;
-            };
-            weir_mapping::serve(config, listener, stopped)
-                .await
-                .unwrap();
-        });
-        self.running.push((stop, serving));
-        let channel = weir_rpc::connect(&format!("http://{address}")).unwrap();
+        let serve = |listener, shutdown| weir_mapping::serve(config, listener, shutdown);
+        let running = Running::start(serve).await;
+        let channel = weir_rpc::connect(&running.url()).unwrap();
+        self.running.push(running);
         MappingServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
     }
 }
@@ -244,7 +227,7 @@ impl Tenant {
 
     /// The log, once it has `count` entries.
     pub async fn log(&self, client: &Client, count: usize) -> Vec<LogEntry> {
-        until(|| async {
+        eventually("the log has its lines", async || {
             let entries = call!(client, list_log, self.log_request()).unwrap().entries;
             (entries.len() >= count).then_some(entries)
         })
@@ -303,24 +286,4 @@ pub fn rejected(event: &MappedEvent) -> &Rejection {
         mapped_event::Outcome::Rejection(rejection) => rejection,
         mapped_event::Outcome::Mapped(mapped) => panic!("{mapped:?}"),
     }
-}
-
-/// Asks until there is an answer.
-pub async fn until<T, F, Fut>(ask: F) -> T
-where
-    F: Fn() -> Fut,
-    Fut: Future<Output = Option<T>>,
-{
-    let asking = async {
-        let mut ticks = tokio::time::interval(Duration::from_millis(10));
-        loop {
-            ticks.tick().await;
-            if let Some(answer) = ask().await {
-                return answer;
-            }
-        }
-    };
-    tokio::time::timeout(PATIENCE, asking)
-        .await
-        .expect("what was waited for did not happen")
 }

@@ -4,6 +4,8 @@ use tonic::Code;
 use weir_proto::mapping::v1::*;
 
 use crate::call;
+use weir_testkit::eventually;
+
 use crate::harness::*;
 
 fn entry(number: usize) -> LogEntry {
@@ -82,11 +84,11 @@ async fn the_last_five_samples_of_each_list_are_kept_whole() {
         .map(|number| format!(r#"{{"number":{number},"é":"\u00e9"}}"#))
         .collect();
     for list in ["", "Login", "Logout"] {
-        until(|| async {
+        eventually("all samples are there", async || {
             let request = tenant.samples_request(list);
             let found = call!(client, list_samples, request).unwrap().samples;
             let raws: Vec<&str> = found.iter().map(|sample| sample.raw.as_str()).collect();
-            (raws == expected).then_some(())
+            raws == expected
         })
         .await;
     }
@@ -123,9 +125,9 @@ async fn the_last_500_names_are_kept_searched_and_paged() {
         let client = client.clone();
         async move { call!(client, list_event_names, request).unwrap() }
     };
-    until(|| async {
+    eventually("the names are there", async || {
         let found = list("name 599", String::new()).await.names;
-        (found.len() == 1 && found[0].mapped).then_some(())
+        found.len() == 1 && found[0].mapped
     })
     .await;
     let first = list("", String::new()).await;
@@ -304,9 +306,9 @@ async fn a_line_is_kept_in_full_and_its_path_is_that_of_the_present_mapping() {
     // The mapping takes effect within a second.
     let version = call!(client, get_source, tenant.source_request()).unwrap();
     let version = version.source.unwrap().mapping_version;
-    until(|| async {
+    eventually("the mapping takes effect", async || {
         let answer = tenant.map(&client, vec![]).await;
-        (answer.mapping_version == version).then_some(())
+        answer.mapping_version == version
     })
     .await;
     call!(client, append_log, request).unwrap();

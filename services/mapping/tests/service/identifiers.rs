@@ -7,6 +7,8 @@ use weir_reasons::Reason;
 use weir_rpc::reason_of;
 
 use crate::call;
+use weir_testkit::eventually;
+
 use crate::harness::*;
 
 fn identified_by(ids: &[&str]) -> PutAccountRequest {
@@ -87,9 +89,9 @@ async fn they_can_change_after_events_came_and_not_once_a_contact_is_stored() {
     let phone = identified_by(&["phn::phone"]);
     let changed = call!(client, put_account, phone.clone()).unwrap();
     assert_eq!(changed.change(), ChangeKind::Updated);
-    until(|| async {
+    eventually("the change takes effect", async || {
         let now = settings(&client, tenant.batch(vec![])).await;
-        (now == (vec!["phn::phone".to_owned()], 1)).then_some(())
+        now == (vec!["phn::phone".to_owned()], 1)
     })
     .await;
     let again = call!(client, put_account, phone).unwrap();
@@ -182,9 +184,9 @@ async fn after_an_answer_that_was_lost_the_last_word_counts() {
     // It looks like no change here, but is one there.
     let email = call!(client, put_account, identified_by(&["str::email"])).unwrap();
     assert_eq!(email.change(), ChangeKind::Unchanged);
-    until(|| async {
+    eventually("the change takes effect", async || {
         let now = settings(&client, tenant.batch(vec![])).await;
-        (now == (vec!["str::email".to_owned()], 2)).then_some(())
+        now == (vec!["str::email".to_owned()], 2)
     })
     .await;
 }

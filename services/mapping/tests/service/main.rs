@@ -12,7 +12,6 @@ mod identifiers;
 mod keys;
 mod lists;
 mod outgrown;
-mod proxy;
 mod puts;
 mod rings;
 mod versions;

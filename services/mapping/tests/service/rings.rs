@@ -11,8 +11,9 @@ use weir_proto::mapping::v1::*;
 use weir_servers::TestServers;
 
 use crate::call;
+use weir_testkit::{Proxy, eventually};
+
 use crate::harness::*;
-use crate::proxy::Proxy;
 
 /// A way to Redis of the test's own.
 struct Redis(MultiplexedConnection);
@@ -95,10 +96,10 @@ async fn two_replicas_never_keep_more_than_500_names_and_their_samples() {
     };
     flood(&tenant, &clients, 50).await;
     // The last batch is there: whatever waited before it is, too.
-    until(|| async {
+    eventually("the last sample is there", async || {
         let request = tenant.samples_request("Name 19999");
         let found = call!(client, list_samples, request).unwrap();
-        (!found.samples.is_empty()).then_some(())
+        !found.samples.is_empty()
     })
     .await;
     done.store(true, Ordering::Relaxed);
@@ -119,8 +120,8 @@ async fn two_replicas_never_keep_more_than_500_names_and_their_samples() {
 #[tokio::test]
 async fn connections_cut_while_names_arrive_leave_nothing_behind_and_come_back_at_once() {
     let url = TestServers::shared().await.redis_url();
-    let (proxy, url) = Proxy::to(&url).await;
-    let (_service, client) = Service::with_redis(&url).await;
+    let proxy = Proxy::to(&url).await;
+    let (_service, client) = Service::with_redis(&proxy.url).await;
     let tenant = tenant(&client, "Demo").await;
     let cutting = proxy.cut_every(Duration::from_millis(30));
     for round in 0..60 {
@@ -147,8 +148,8 @@ async fn connections_cut_while_names_arrive_leave_nothing_behind_and_come_back_a
 #[tokio::test]
 async fn lines_that_are_sent_while_connections_break_are_there_once() {
     let url = TestServers::shared().await.redis_url();
-    let (proxy, url) = Proxy::to(&url).await;
-    let (_service, client) = Service::with_redis(&url).await;
+    let proxy = Proxy::to(&url).await;
+    let (_service, client) = Service::with_redis(&proxy.url).await;
     let tenant = tenant(&client, "Demo").await;
     let cutting = proxy.cut_every(Duration::from_millis(15));
     let mut sent = 0;

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 use weir_proto::mapping::v1::*;
 
 use crate::call;
+use weir_testkit::eventually;
+
 use crate::harness::*;
 
 #[tokio::test]
@@ -22,9 +24,9 @@ async fn a_saved_mapping_takes_effect_on_another_instance_within_a_second() {
     rejected(&before.results[0]);
     let saved = tenant.map_contact(&client).await;
     let since = Instant::now();
-    until(|| async {
+    eventually("the mapping takes effect", async || {
         let answer = tenant.map(&other, lana()).await;
-        (answer.mapping_version == saved.mapping_version).then_some(())
+        answer.mapping_version == saved.mapping_version
     })
     .await;
     let took = since.elapsed();
@@ -38,10 +40,10 @@ async fn limits_follow_the_plan_and_the_mapped_activities() {
     let entitled = |contacts, activities| {
         let (client, tenant) = (client.clone(), tenant.clone());
         async move {
-            until(|| async {
+            eventually("the entitlement follows", async || {
                 let answer = tenant.map(&client, vec![]).await.entitlement.unwrap();
                 let now = (answer.contacts, answer.mapped_activities);
-                (now == (contacts, activities)).then_some(())
+                now == (contacts, activities)
             })
             .await;
         }
@@ -71,7 +73,7 @@ async fn the_status_of_a_source_follows_its_first_identify_and_its_mapping() {
         source.source.unwrap().status()
     };
     let becomes = |expected| async move {
-        until(|| async { (status().await == expected).then_some(()) }).await;
+        eventually("the status follows", async || status().await == expected).await;
     };
     assert_eq!(status().await, SourceStatus::WaitingForEvents);
     tenant.map(&client, vec![track("Login", "{}")]).await;
@@ -97,7 +99,10 @@ async fn a_source_that_was_mapped_beforehand_is_active_with_its_first_identify()
     tenant
         .map(&client, vec![event(EventKind::Identify, "{}")])
         .await;
-    until(|| async { (status().await == SourceStatus::Active).then_some(()) }).await;
+    eventually("the status follows", async || {
+        status().await == SourceStatus::Active
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -144,7 +144,7 @@ impl App {
         for _ in 0..FENCES {
             let epoch = stands.highest() + 1;
             let ledgers = &self.others.ledgers;
-            let raised = ledgers.raise(account, stands, epoch, floor, deadline);
+            let raised = ledgers.raise(account, &stands, epoch, floor, deadline);
             let (now, sums) = raised.await?;
             if now.highest() > epoch {
                 stands = now;

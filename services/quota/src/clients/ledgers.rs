@@ -1,59 +1,63 @@
-//! Contact-upsert, the ledger of profile units, and activity, that of activity units.
+//! The ledgers of what was stored: each holds units of one kind.
 
 use std::collections::BTreeMap;
 
-use tonic::Status;
+use futures_util::future::join_all;
 use weir_ids::{AccountId, BatchId};
-use weir_proto::activity::v1 as activity;
-use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
-use weir_proto::contact::v1 as contact;
-use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
+use weir_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
+use weir_proto::ledger::v1::{
+    BatchKey, CloseBatchesRequest, FenceUsageRequest, FenceUsageResponse,
+};
 use weir_rpc::{Channel, Deadline};
 
 use super::{Error, failure};
-use crate::domain::{Units, Window};
+use crate::domain::{UnitKind, Units, Window};
 
-const CONTACT: &str = "contact-upsert";
-const ACTIVITY: &str = "activity";
 /// A ledger takes no epoch that is further above its own than this.
 const STEP: i64 = 1_000_000;
 
-/// Both ledgers; they are always asked together.
+/// All of them; they are always asked together, and all answer, or it is an error.
 #[derive(Clone)]
-pub struct Ledgers {
-    contact: ContactServiceClient<Channel>,
-    activity: ActivityServiceClient<Channel>,
+pub struct Ledgers(Vec<Ledger>);
+
+#[derive(Clone)]
+struct Ledger {
+    /// For the log and errors.
+    service: &'static str,
+    kind: UnitKind,
+    client: LedgerServiceClient<Channel>,
 }
 
-/// The epochs of both ledgers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stands {
-    contact: i64,
-    activity: i64,
-}
+/// The epochs of the ledgers, in their order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stands(Vec<i64>);
 
 impl Stands {
-    pub fn highest(self) -> i64 {
-        self.contact.max(self.activity)
+    pub fn highest(&self) -> i64 {
+        self.0.iter().copied().max().unwrap_or_default()
     }
 }
 
-/// What both ledgers hold, by window.
+/// What the ledgers hold, by window.
 pub type Sums = BTreeMap<Window, Units>;
 
 impl Ledgers {
-    /// Connects on first use.
+    /// Connects on first use. A list of services, the kind of units that each charges, and its
+    /// address.
     ///
     /// # Errors
     /// Where an address is not one.
-    pub fn connect(contact_url: &str, activity_url: &str) -> Result<Self, String> {
-        let limit = weir_rpc::MAX_MESSAGE;
-        Ok(Self {
-            contact: ContactServiceClient::new(weir_rpc::connect(contact_url)?)
-                .max_decoding_message_size(limit),
-            activity: ActivityServiceClient::new(weir_rpc::connect(activity_url)?)
-                .max_decoding_message_size(limit),
-        })
+    pub fn connect(services: &[(&'static str, UnitKind, &str)]) -> Result<Self, String> {
+        let ledger = |&(service, kind, url): &(_, _, &str)| -> Result<_, String> {
+            let client = LedgerServiceClient::new(weir_rpc::connect(url)?);
+            Ok(Ledger {
+                service,
+                kind,
+                client: client.max_decoding_message_size(weir_rpc::MAX_MESSAGE),
+            })
+        };
+        let ledgers: Result<_, _> = services.iter().map(ledger).collect();
+        Ok(Self(ledgers?))
     }
 
     /// The epochs that stand.
@@ -66,96 +70,48 @@ impl Ledgers {
         from: Window,
         deadline: Deadline,
     ) -> Result<Stands, Error> {
-        let (profile, activity) = tokio::join!(
-            self.fence_contact(account, 0, from, deadline),
-            self.fence_activity(account, 0, from, deadline),
-        );
-        Ok(Stands {
-            contact: amount(CONTACT, profile?.epoch)?,
-            activity: amount(ACTIVITY, activity?.epoch)?,
-        })
+        let asked = self.0.iter().map(|ledger| async move {
+            let fenced = ledger.fence(account, 0, from, deadline).await?;
+            ledger.amount(fenced.epoch)
+        });
+        let stands: Result<_, Error> = join_all(asked).await.into_iter().collect();
+        Ok(Stands(stands?))
     }
 
-    /// Raises the account's epoch in both ledgers, and reads what each has stored since
-    /// `from`. Both answer, or it is an error.
+    /// Raises the account's epoch in all ledgers, and reads what each has stored since `from`.
     ///
     /// # Errors
-    /// Where a ledger is away, or so far behind the other that the time was over before it had
+    /// Where a ledger is away, or so far behind the others that the time was over before it had
     /// caught up.
     pub async fn raise(
         &self,
         account: AccountId,
-        stands: Stands,
+        stands: &Stands,
         epoch: i64,
         from: Window,
         deadline: Deadline,
     ) -> Result<(Stands, Sums), Error> {
-        let (profile, activity) = tokio::join!(
-            climb(stands.contact, epoch, deadline, |epoch| self
-                .fence_contact(account, epoch, from, deadline)),
-            climb(stands.activity, epoch, deadline, |epoch| self
-                .fence_activity(account, epoch, from, deadline)),
-        );
-        let (profile, activity) = (profile?, activity?);
-        let stands = Stands {
-            contact: amount(CONTACT, profile.epoch)?,
-            activity: amount(ACTIVITY, activity.epoch)?,
-        };
-        let mut sums = Sums::new();
-        for sum in profile.sums {
-            let window = parse_window(CONTACT, &sum.window)?;
-            sums.entry(window).or_default().profile += amount(CONTACT, sum.units)?;
+        let raised = self.0.iter().zip(&stands.0).map(|(ledger, stands)| {
+            climb(*stands, epoch, deadline, move |epoch| {
+                ledger.fence(account, epoch, from, deadline)
+            })
+        });
+        let raised: Result<Vec<FenceUsageResponse>, Error> =
+            join_all(raised).await.into_iter().collect();
+        let (mut stands, mut sums) = (Vec::new(), Sums::new());
+        for (ledger, raised) in self.0.iter().zip(raised?) {
+            stands.push(ledger.amount(raised.epoch)?);
+            for sum in raised.sums {
+                let window = sum.window.parse();
+                let window = window.map_err(|_| Error::Unreadable(ledger.service))?;
+                let units = sums.entry(window).or_default();
+                *units.of_mut(ledger.kind) += ledger.amount(sum.units)?;
+            }
         }
-        for sum in activity.sums {
-            let window = parse_window(ACTIVITY, &sum.window)?;
-            sums.entry(window).or_default().activity += amount(ACTIVITY, sum.units)?;
-        }
-        Ok((stands, sums))
+        Ok((Stands(stands), sums))
     }
 
-    async fn fence_contact(
-        &self,
-        account: AccountId,
-        epoch: i64,
-        from: Window,
-        deadline: Deadline,
-    ) -> Result<contact::FenceUsageResponse, Error> {
-        let fenced = async {
-            let request = deadline.request(contact::FenceUsageRequest {
-                account_id: account.to_string(),
-                epoch,
-                from_window: from.to_string(),
-            })?;
-            self.contact.clone().fence_usage(request).await
-        };
-        let fenced: Result<_, Status> = fenced.await;
-        Ok(fenced
-            .map_err(|status| failure(CONTACT, &status))?
-            .into_inner())
-    }
-
-    async fn fence_activity(
-        &self,
-        account: AccountId,
-        epoch: i64,
-        from: Window,
-        deadline: Deadline,
-    ) -> Result<activity::FenceUsageResponse, Error> {
-        let fenced = async {
-            let request = deadline.request(activity::FenceUsageRequest {
-                account_id: account.to_string(),
-                epoch,
-                from_window: from.to_string(),
-            })?;
-            self.activity.clone().fence_usage(request).await
-        };
-        let fenced: Result<_, Status> = fenced.await;
-        Ok(fenced
-            .map_err(|status| failure(ACTIVITY, &status))?
-            .into_inner())
-    }
-
-    /// Closes batches in both ledgers, and answers what each of them stored, in order.
+    /// Closes batches in all ledgers, and answers what each of them stored, in order.
     ///
     /// # Errors
     /// Where one of them is away.
@@ -165,48 +121,69 @@ impl Ledgers {
         batches: &[(BatchId, Window)],
         deadline: Deadline,
     ) -> Result<Vec<Units>, Error> {
-        let (mut contacts, mut activities) = (self.contact.clone(), self.activity.clone());
-        let profile = async {
-            let batches = batches.iter().map(|(batch, window)| contact::BatchKey {
-                batch_id: batch.to_string(),
-                window: window.to_string(),
-            });
-            let request = deadline.request(contact::CloseBatchesRequest {
-                account_id: account.to_string(),
-                batches: batches.collect(),
-            })?;
-            Ok::<_, Status>(contacts.close_batches(request).await?.into_inner().units)
-        };
-        let activity = async {
-            let batches = batches.iter().map(|(batch, window)| activity::BatchKey {
-                batch_id: batch.to_string(),
-                window: window.to_string(),
-            });
-            let request = deadline.request(activity::CloseBatchesRequest {
-                account_id: account.to_string(),
-                batches: batches.collect(),
-            })?;
-            Ok::<_, Status>(activities.close_batches(request).await?.into_inner().units)
-        };
-        let (profile, activity) = tokio::join!(profile, activity);
-        let profile = profile.map_err(|status| failure(CONTACT, &status))?;
-        let activity = activity.map_err(|status| failure(ACTIVITY, &status))?;
-        if profile.len() != batches.len() {
-            return Err(Error::Unreadable(CONTACT));
+        let closed = self.0.iter();
+        let closed = closed.map(|ledger| ledger.close(account, batches, deadline));
+        let closed: Result<Vec<Vec<i64>>, Error> = join_all(closed).await.into_iter().collect();
+        let mut stored = vec![Units::default(); batches.len()];
+        for (ledger, closed) in self.0.iter().zip(closed?) {
+            for (stored, units) in stored.iter_mut().zip(closed) {
+                *stored.of_mut(ledger.kind) += units;
+            }
         }
-        if activity.len() != batches.len() {
-            return Err(Error::Unreadable(ACTIVITY));
+        Ok(stored)
+    }
+}
+
+impl Ledger {
+    async fn fence(
+        &self,
+        account: AccountId,
+        epoch: i64,
+        from: Window,
+        deadline: Deadline,
+    ) -> Result<FenceUsageResponse, Error> {
+        let request = deadline.request(FenceUsageRequest {
+            account_id: account.to_string(),
+            epoch,
+            from_window: from.to_string(),
+        });
+        let request = request.map_err(|status| failure(self.service, &status))?;
+        let fenced = self.client.clone().fence_usage(request).await;
+        let fenced = fenced.map_err(|status| failure(self.service, &status))?;
+        Ok(fenced.into_inner())
+    }
+
+    async fn close(
+        &self,
+        account: AccountId,
+        batches: &[(BatchId, Window)],
+        deadline: Deadline,
+    ) -> Result<Vec<i64>, Error> {
+        let keys = batches.iter().map(|(batch, window)| BatchKey {
+            batch_id: batch.to_string(),
+            window: window.to_string(),
+        });
+        let request = deadline.request(CloseBatchesRequest {
+            account_id: account.to_string(),
+            batches: keys.collect(),
+        });
+        let request = request.map_err(|status| failure(self.service, &status))?;
+        let closed = self.client.clone().close_batches(request).await;
+        let closed = closed.map_err(|status| failure(self.service, &status))?;
+        let units = closed.into_inner().units;
+        if units.len() != batches.len() {
+            return Err(Error::Unreadable(self.service));
         }
-        profile
-            .into_iter()
-            .zip(activity)
-            .map(|(profile, activity)| {
-                Ok(Units {
-                    profile: amount(CONTACT, profile)?,
-                    activity: amount(ACTIVITY, activity)?,
-                })
-            })
-            .collect()
+        units.into_iter().map(|units| self.amount(units)).collect()
+    }
+
+    /// Units, or an epoch: as large as scripts can count.
+    fn amount(&self, number: i64) -> Result<i64, Error> {
+        if (0..=crate::domain::limit::MAX_UNITS).contains(&number) {
+            Ok(number)
+        } else {
+            Err(Error::Unreadable(self.service))
+        }
     }
 }
 
@@ -232,17 +209,4 @@ where
         fenced?;
     }
     fence(epoch).await
-}
-
-fn parse_window(service: &'static str, text: &str) -> Result<Window, Error> {
-    text.parse().map_err(|_| Error::Unreadable(service))
-}
-
-/// Units, or an epoch: as large as scripts can count.
-fn amount(service: &'static str, number: i64) -> Result<i64, Error> {
-    if (0..=crate::domain::limit::MAX_UNITS).contains(&number) {
-        Ok(number)
-    } else {
-        Err(Error::Unreadable(service))
-    }
 }

@@ -10,6 +10,23 @@ pub struct Units {
     pub activity: i64,
 }
 
+/// What units are charged for; each store charges one kind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UnitKind {
+    Profile,
+    Activity,
+}
+
+impl Units {
+    /// Those of one kind.
+    pub fn of_mut(&mut self, kind: UnitKind) -> &mut i64 {
+        match kind {
+            UnitKind::Profile => &mut self.profile,
+            UnitKind::Activity => &mut self.activity,
+        }
+    }
+}
+
 /// What the limits are made of. Nothing in it is negative.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Entitlement {

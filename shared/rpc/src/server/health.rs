@@ -18,7 +18,11 @@ const LIMIT: Duration = Duration::from_secs(1);
 pub(super) type Probe = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
 
 /// Asks, and reports, for ever.
-pub(super) async fn report(reporter: HealthReporter, name: &'static str, probe: Option<Probe>) {
+pub(super) async fn report(
+    reporter: HealthReporter,
+    names: Vec<&'static str>,
+    probe: Option<Probe>,
+) {
     let mut last = None;
     loop {
         let healthy = match &probe {
@@ -31,8 +35,9 @@ pub(super) async fn report(reporter: HealthReporter, name: &'static str, probe: 
             } else {
                 ServingStatus::NotServing
             };
-            reporter.set_service_status(name, status).await;
-            reporter.set_service_status("", status).await;
+            for name in names.iter().copied().chain([""]) {
+                reporter.set_service_status(name, status).await;
+            }
             if last.is_some() || !healthy {
                 tracing::warn!(healthy, "health changed");
             }

@@ -4,8 +4,8 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, Timelike, Utc};
+use weir_json::Cursor;
 
-use super::cursor::Cursor;
 use super::pattern::{Piece, no_token, pieces};
 use super::{InvalidFormat, Unread};
 use crate::number;
@@ -19,6 +19,8 @@ const PRESETS: &str = "ISO 8601, RFC 2822, Unix seconds, Unix milliseconds";
 const TOKENS: &str = "YYYY, MM, M, MMM, DD, D, HH, H, mm, ss, SSS and Z";
 /// The longest date of a mail is shorter.
 const MAX_RFC_2822: usize = 64;
+/// Digits of a second's fraction: nobody's clock is finer than nanoseconds.
+const MAX_FRACTION: usize = 9;
 const NANOS_PER_SECOND: u32 = 1_000_000_000;
 
 const MONTHS: [&str; 12] = [
@@ -308,64 +310,33 @@ fn month_name(cursor: &mut Cursor<'_>) -> Option<u32> {
         .find_map(|(month, name)| cursor.word(name).map(|()| month))
 }
 
-fn read_day(cursor: &mut Cursor<'_>) -> Option<NaiveDate> {
-    let year = cursor.digits(4)?;
-    cursor.literal("-")?;
-    let month = cursor.digits(2)?;
-    cursor.literal("-")?;
-    let day = cursor.digits(2)?;
-    NaiveDate::from_ymd_opt(year.try_into().ok()?, month, day)
-}
-
 fn read_iso(text: &str) -> Option<Written> {
     let mut cursor = Cursor(text);
-    let date = read_day(&mut cursor)?;
-    let midnight = Written {
-        date,
-        time: NaiveTime::MIN,
-        east: 0,
-    };
-    if cursor.end().is_some() {
-        return Some(midnight);
-    }
-    cursor.literal("T")?;
-    let hour = cursor.digits(2)?;
-    cursor.literal(":")?;
-    let minute = cursor.digits(2)?;
-    let (mut second, mut micros) = (0, 0);
-    if cursor.literal(":").is_some() {
-        second = cursor.digits(2)?;
-        if cursor
-            .literal(".")
-            .or_else(|| cursor.literal(","))
-            .is_some()
-        {
-            micros = cursor.micros()?;
+    let date = cursor.day()?;
+    let (mut time, mut east) = (NaiveTime::MIN, 0);
+    if cursor.end().is_none() {
+        cursor.literal("T")?;
+        let (hour, minute) = cursor.minutes()?;
+        let (second, micros) = match cursor.literal(":") {
+            Some(()) => cursor.seconds(&['.', ','], MAX_FRACTION)?,
+            None => (0, 0),
+        };
+        time = NaiveTime::from_hms_micro_opt(hour, minute, second, micros)?;
+        if cursor.end().is_none() {
+            east = cursor.offset()?;
         }
     }
-    let time = NaiveTime::from_hms_micro_opt(hour, minute, second, micros)?;
-    let east = if cursor.0.is_empty() {
-        0
-    } else {
-        cursor.offset()?
-    };
     cursor.end()?;
     Some(Written { date, time, east })
 }
 
 fn read_sql(text: &str) -> Option<Written> {
     let mut cursor = Cursor(text);
-    let date = read_day(&mut cursor)?;
+    let date = cursor.day()?;
     cursor.literal(" ")?;
-    let hour = cursor.digits(2)?;
+    let (hour, minute) = cursor.minutes()?;
     cursor.literal(":")?;
-    let minute = cursor.digits(2)?;
-    cursor.literal(":")?;
-    let second = cursor.digits(2)?;
-    let micros = match cursor.literal(".") {
-        Some(()) => cursor.micros()?,
-        None => 0,
-    };
+    let (second, micros) = cursor.seconds(&['.'], MAX_FRACTION)?;
     let time = NaiveTime::from_hms_micro_opt(hour, minute, second, micros)?;
     let mut east = 0;
     if cursor.end().is_none() {

@@ -4,9 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use chrono::NaiveTime;
+use weir_json::Cursor;
 
 use super::InvalidFormat;
-use super::cursor::Cursor;
 use super::pattern::{Piece, no_token, pieces};
 
 const TOKENS: &str = "HH, H, hh, h, mm, ss and A";
@@ -149,9 +149,7 @@ fn is_afternoon(cursor: &mut Cursor<'_>) -> Option<bool> {
 /// Reads a time of day where no format was chosen: `HH:mm` or `HH:mm:ss`.
 pub fn read_time(text: &str) -> Option<NaiveTime> {
     let mut cursor = Cursor(text);
-    let hour = cursor.digits(2)?;
-    cursor.literal(":")?;
-    let minute = cursor.digits(2)?;
+    let (hour, minute) = cursor.minutes()?;
     let second = match cursor.literal(":") {
         Some(()) => cursor.digits(2)?,
         None => 0,

@@ -40,13 +40,13 @@ pub fn batch(request: RecordActivitiesRequest, range: Range) -> Result<Batch, St
     }
     let mut routes: Vec<(Identifier, usize)> = Vec::with_capacity(asked);
     let mut events = Vec::with_capacity(asked);
-    let mut places = Vec::with_capacity(asked);
-    for (place, message) in request.events.into_iter().enumerate() {
+    let mut indices = Vec::with_capacity(asked);
+    for (index, message) in request.events.into_iter().enumerate() {
         match event(message, range) {
             Ok((event, identifier)) => {
                 routes.extend(identifier.map(|identifier| (identifier, events.len())));
                 events.push(event);
-                places.push(place);
+                indices.push(index);
             }
             Err(Wrong::Value) => {}
             Err(Wrong::Call(status)) => return Err(status),
@@ -60,7 +60,7 @@ pub fn batch(request: RecordActivitiesRequest, range: Range) -> Result<Batch, St
         receive_time: time("receive_time", request.receive_time)?,
         identifiers: number(routes, &mut events),
         events,
-        places,
+        indices,
         asked,
         probe_only: request.probe_only,
     })
@@ -258,7 +258,7 @@ mod tests {
             change(&mut event);
             let events = vec![message("u", ""), event, message("v", "")];
             let batch = batch(request(events), range()).unwrap();
-            assert_eq!((batch.asked, batch.places), (3, vec![0, 2]), "{number}");
+            assert_eq!((batch.asked, batch.indices), (3, vec![0, 2]), "{number}");
             let routes: Vec<_> = batch.events.iter().map(|event| event.identifier).collect();
             assert_eq!(routes, [Some(0), Some(1)], "{number}");
         }
@@ -276,7 +276,7 @@ mod tests {
         let values: Vec<_> = part.identifiers.iter().map(|one| &one.value).collect();
         assert_eq!(values, ["u1", "u2"]);
         let routes: Vec<_> = part.events.iter().map(|event| event.identifier).collect();
-        assert_eq!((routes, part.places), (vec![Some(1), Some(0)], vec![0, 2]));
+        assert_eq!((routes, part.indices), (vec![Some(1), Some(0)], vec![0, 2]));
         assert_eq!(part.asked, 3);
     }
 

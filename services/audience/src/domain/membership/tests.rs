@@ -6,8 +6,8 @@ fn at(millis: i64) -> DateTime<Utc> {
     DateTime::from_timestamp_millis(1_780_000_000_000 + millis).unwrap()
 }
 
-fn update(mode: Mode, millis: i64) -> MembershipUpdate {
-    MembershipUpdate {
+fn update(mode: Mode, millis: i64) -> Update {
+    Update {
         time: at(millis),
         mode,
         message_id: format!("m{millis}").into(),
@@ -15,11 +15,7 @@ fn update(mode: Mode, millis: i64) -> MembershipUpdate {
 }
 
 /// That it says truly whether it changed is checked every time.
-fn take(
-    before: Option<Membership>,
-    update: MembershipUpdate,
-    now: DateTime<Utc>,
-) -> (Membership, Decision) {
+fn take(before: Option<Membership>, update: Update, now: DateTime<Utc>) -> (Membership, Decision) {
     let taken = Membership::take(before.clone(), update, now);
     assert_eq!(taken.changed, before.as_ref() != Some(&taken.membership));
     (taken.membership, taken.decision)
@@ -112,8 +108,8 @@ fn a_remove_that_was_kept_takes_its_place_by_its_time_whenever_it_comes() {
     assert_eq!((member.member, decision), (true, Decision::Overtaken));
 }
 
-fn any_update() -> impl Strategy<Value = MembershipUpdate> {
-    (any::<bool>(), 0..20_i64, 0..3_u8).prop_map(|(add, time, message)| MembershipUpdate {
+fn any_update() -> impl Strategy<Value = Update> {
+    (any::<bool>(), 0..20_i64, 0..3_u8).prop_map(|(add, time, message)| Update {
         time: at(time),
         mode: if add { Mode::Add } else { Mode::Remove },
         message_id: message.to_string().into(),
@@ -137,15 +133,15 @@ fn any_membership() -> impl Strategy<Value = Membership> {
 
 proptest! {
     #[test]
-    fn any_order_of_membership_updates_ends_with_the_same_membership_update_and_membership(
+    fn any_order_of_updates_ends_with_the_same_update_and_membership(
         updates in prop::collection::vec(any_update(), 1..12),
         seed in any::<u64>(),
     ) {
         let mut shuffled = updates.clone();
         // A cheap permutation, and some repeats.
-        shuffled.sort_by_key(|update| (update.time.timestamp_millis() as u64).wrapping_mul(seed | 1));
+        shuffled.sort_by_key(|one| (one.time.timestamp_millis() as u64).wrapping_mul(seed | 1));
         shuffled.extend(updates.iter().take(3).cloned());
-        let run = |list: &[MembershipUpdate]| {
+        let run = |list: &[Update]| {
             let mut state = None;
             // Each comes more than a minute after the one before, so none is held back.
             for (index, update) in (0_i64..).zip(list) {

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 
 use serde::Deserialize;
+use weir_json::unescaped;
 
 use super::{InvalidContact, Register, Stamp};
-use crate::domain::members::{Members, Scan};
+use crate::domain::members::Members;
 
 /// Reads a contact's row: its registers, by field id.
 ///
@@ -33,15 +34,15 @@ pub(super) fn registers_of<'a>(
 
 /// The stamp of all values, where there is but one and it is plain: so it is with most contacts.
 fn only_stamp(registers: &str) -> Option<Stamp<'_>> {
-    let mut scan = Scan::new(registers);
-    scan.pass(b'[')?;
-    scan.pass(b'[')?;
-    let micros = scan.integer()?.parse().ok()?;
-    scan.pass(b',')?;
-    let message_id = scan.plain_text()?;
-    scan.pass(b']')?;
-    scan.pass(b']')?;
-    scan.is_at_end().then(|| Stamp::new(micros, message_id))
+    let stamp = registers.strip_prefix("[[")?.strip_suffix("]]")?;
+    let (micros, message_id) = stamp.split_once(',')?;
+    // What else `parse` takes is no JSON: `+1`, `007`.
+    let begins = |digits: &str| digits.starts_with(|digit| matches!(digit, '1'..='9'));
+    let is_plain = begins(micros.strip_prefix('-').unwrap_or(micros));
+    Some(Stamp {
+        micros: micros.parse().ok().filter(|_| is_plain)?,
+        message_id: unescaped(message_id)?,
+    })
 }
 
 /// Registers of values that one event wrote.

@@ -109,8 +109,8 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                 }
                 (Some(stored), Some((contact, stamp))) if stored.contact != contact => {
                     changes.links_moved.push(LinkRow {
-                        // The value of a unique identifier that another contact had before is linked
-                        // anew; an id that moves with a merge stays linked all the time.
+                        // The value of a unique identifier that another contact had before is
+                        // linked anew; an id that moves with a merge stays linked all the time.
                         linked_micros: (!is_unique_key(key.kind)).then_some(stored.linked_micros),
                         version: stored.version + 1,
                         key: key.clone(),

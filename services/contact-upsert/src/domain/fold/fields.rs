@@ -7,7 +7,7 @@ use super::{EventFacts, IgnoredField, MergeStrategy, State};
 use crate::domain::contact::{Place, Register};
 use crate::domain::event::{KeyId, UniqueKey};
 use crate::domain::key::why_no_key;
-use crate::domain::members::same;
+use crate::domain::same::same;
 
 /// What an event's field would do to its contact.
 pub(super) enum Effect {

@@ -39,8 +39,8 @@ impl Link<'_> {
         self.now.as_ref().map(|to| to.contact)
     }
 
-    /// That of a unique identifier which is a contact's current value and was not loaded: that it has
-    /// a row follows from the contact's having one.
+    /// That of a unique identifier which is a contact's current value and was not loaded: that it
+    /// has a row follows from the contact's having one.
     pub fn of_current_key(contact: &Contact<'_>, slot: usize) -> Self {
         Self {
             stored: StoredAs::by(contact),

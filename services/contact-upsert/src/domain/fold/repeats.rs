@@ -32,8 +32,8 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         for ((field, _), plan) in facts.fields.iter().zip(self.plans(Some(slot), facts)) {
             match plan.effect {
                 Effect::Nothing | Effect::Ignored(_) => unsure |= plan.outdone,
-                // A unique identifier may have been another's when the event was stored; that left a
-                // receipt. Anything else is the same message with other content.
+                // A unique identifier may have been another's when the event was stored; that left
+                // a receipt. Anything else is the same message with other content.
                 Effect::Changes | Effect::Moves if self.is_unique(field) => unsure = true,
                 Effect::Changes | Effect::Moves => return None,
             }
@@ -87,8 +87,8 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         }
     }
 
-    /// Whether all that is new about an event is a unique identifier or a merge. Either may have been
-    /// left out when the event was stored, and be possible now; that left a receipt.
+    /// Whether all that is new about an event is a unique identifier or a merge. Either may have
+    /// been left out when the event was stored, and be possible now; that left a receipt.
     pub(super) fn may_have_been_partial(&self, facts: &EventFacts<'a>, plans: &[Plan]) -> bool {
         let fresh = |((field, _), plan): (&(&str, _), &Plan)| {
             matches!(plan.effect, Effect::Changes | Effect::Moves) && !self.is_unique(field)

@@ -1,7 +1,7 @@
 //! What is known of a batch's events before they are folded, loaded in as few steps as it takes.
 //!
-//! Most events name a user, and bring nothing of theirs that is new: then a unique identifier is its
-//! contact's current value, which says all that its row would. So such keys are looked up in
+//! Most events name a user, and bring nothing of theirs that is new: then a unique identifier is
+//! its contact's current value, which says all that its row would. So such keys are looked up in
 //! a second step, and only those that the contacts of the first one did not answer.
 
 use std::collections::{HashMap, HashSet};

@@ -69,7 +69,7 @@ pub(super) const INSERT_CONTACTS: &str = "
     WHERE a.account_id = $1";
 
 // What changes rows names them by a unique key to ON CONFLICT: that is a probe of the key for
-// each row, whatever the planner knows of the table. An UPDATE that is merged with its values
+// each row, whatever the planner knows of the table. An UPDATE that is joined with its values
 // may be planned the other way round, every row of the account held against every value; such
 // a plan is made while the table is young, and is kept. The rows are there, and locked.
 
@@ -218,12 +218,6 @@ pub(super) const INSERT_JOINS: &str = "
     FROM accounts a
     CROSS JOIN unnest($2::uuid[], $3::uuid[], $4::text[])
                AS u (merged_id, survivor_id, identifiers)
-    WHERE a.account_id = $1";
-
-pub(super) const INSERT_USAGE: &str = "
-    INSERT INTO usage (account_id, window_day, batch_id, units)
-    SELECT a.account_id, $2::date, $3::uuid, $4::integer
-    FROM accounts a
     WHERE a.account_id = $1";
 
 pub(super) const INSERT_MESSAGE: &str = "

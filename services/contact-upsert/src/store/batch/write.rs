@@ -5,6 +5,7 @@ use futures_util::future::{BoxFuture, join_all};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
+use weir_ledger::sql::CHARGE;
 use weir_postgres::{Failure, JsonText};
 
 use super::{BatchTransaction, NotStored, sql};
@@ -78,7 +79,7 @@ impl BatchTransaction<'_> {
         message: Option<&OutboxRow>,
     ) -> Result<(), NotStored> {
         for (needed, sql) in [
-            (changes.units > 0, sql::INSERT_USAGE),
+            (changes.units > 0, CHARGE),
             (!changes.contacts_new.is_empty(), sql::INSERT_CONTACTS),
             (!changes.contacts_changed.is_empty(), sql::UPDATE_CONTACTS),
             (!changes.contacts_moved.is_empty(), sql::MOVE_REGISTERS),
@@ -101,7 +102,7 @@ impl BatchTransaction<'_> {
 
     async fn insert_usage(&self, units: i32) -> Result<(), NotStored> {
         let batch = self.batch;
-        let insert = self.transaction.prepare_cached(sql::INSERT_USAGE).await?;
+        let insert = self.transaction.prepare_cached(CHARGE).await?;
         let parameters = &[
             &batch.account.0 as _,
             &batch.window as _,

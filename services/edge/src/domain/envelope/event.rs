@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use bytestring::ByteString;
 use weir_ids::TimedKey;
+use weir_json::unescaped;
 use weir_reasons::Reason;
 use weir_values::{has_invisible_inside, is_blank, means_nobody, trimmed_invisible};
 
@@ -12,8 +13,8 @@ use super::members::{Members, Slot};
 use super::{
     Envelope, Kind, MembershipUpdate, MembershipUpdateMode, Reader, Reading, Refusal, SHOWN,
 };
-use crate::domain::text::{cut, longer_than, scalar, unescaped};
-use crate::domain::{json, time};
+use crate::domain::text::{cut, longer_than, scalar};
+use crate::domain::time;
 
 /// Longer ids and names can't be used (semantics 3.1); what is longer is no id but an accident.
 const MAX_ID: usize = 255;
@@ -343,7 +344,8 @@ impl<'a> Event<'a> {
         }
     }
 
-    /// `{mode, id}`; both absent is no membership update, as the client sends it where there is no audience.
+    /// `{mode, id}`; both absent is no membership update, as the client sends it where there is no
+    /// audience.
     fn update(&self) -> Result<Option<MembershipUpdate>, Refusal> {
         let slot = &self.members.audience;
         let Some(span) = self.object(Reason::AudienceInvalid, "audience", slot)? else {
@@ -352,7 +354,7 @@ impl<'a> Event<'a> {
         let (mut mode, mut id) = (None, None);
         let audience = &self.text[span.clone()];
         let inside = |inner: Range<usize>| Some(inner.start + span.start..inner.end + span.start);
-        json::members(audience, |key, inner| match unescaped(key).as_deref() {
+        weir_json::members(audience, |key, inner| match unescaped(key).as_deref() {
             Some("mode") => mode = inside(inner),
             Some("id") => id = inside(inner),
             _ => {}

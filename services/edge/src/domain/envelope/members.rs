@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::domain::text::unescaped;
+use weir_json::unescaped;
 
 /// The span of a member's value.
 pub type Slot = Option<Range<usize>>;

@@ -1,9 +1,10 @@
 //! Lists: what of them does not convert is left out, the rest is kept (semantics 2.2).
 
 use super::texts::{MAX_TEXT, write_text};
-use super::{Failure, MAX_OBJECT, Taken, is_blank_text};
-use crate::domain::json::{self, Kind, Raw};
+use super::types::MAX_OBJECT;
+use super::{Failure, Taken, is_blank_text};
 use crate::domain::path::Listed;
+use weir_json::{Kind, Raw};
 
 /// More choices than that are no selection.
 pub const MAX_CHOICES: usize = 200;
@@ -78,7 +79,7 @@ pub fn write_values<'a>(
     out: &mut String,
     left_out: &mut LeftOut<'a>,
 ) -> Result<Taken, Failure> {
-    let one = |raw: Raw<'_>, out: &mut String| Ok(json::compact(raw, MAX_OBJECT, out)?);
+    let one = |raw: Raw<'_>, out: &mut String| Ok(weir_json::compact(raw, MAX_OBJECT, out)?);
     write_list(values, one, |_, bytes| bytes <= MAX_OBJECT, out, left_out)
 }
 
@@ -102,7 +103,7 @@ fn write_list<'a>(
         if count > 0 {
             out.push(',');
         }
-        let written = match json::kind(element.raw) {
+        let written = match weir_json::kind(element.raw) {
             Ok(Kind::Null) => Err(Failure::NullElement),
             _ => write_one(element.raw, out),
         };

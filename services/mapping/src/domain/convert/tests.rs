@@ -1,6 +1,7 @@
 //! What converts, and to what (semantics 2.3, 2.4).
 
 use proptest::prelude::*;
+use weir_values::Value;
 
 use super::*;
 

@@ -7,10 +7,10 @@ use std::borrow::Cow;
 
 use email_address::EmailAddress;
 use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat};
-use weir_values::{has_invisible_inside, trimmed_invisible, write_text as write_canonical};
+use weir_json::{Raw, write_text as write_canonical};
+use weir_values::{has_invisible_inside, trimmed_invisible};
 
 use super::{Failure, scalar, string};
-use crate::domain::json::{self, Raw};
 
 /// Semantics 2.3.
 pub const MAX_TEXT: usize = 500;
@@ -35,7 +35,7 @@ fn bounded(text: Cow<'_, str>, limit: usize) -> Result<Cow<'_, str>, Failure> {
 
 pub fn write_text(raw: Raw<'_>, limit: usize, out: &mut String) -> Result<(), Failure> {
     // Most texts are short, and canonical as they stand. Bytes are never fewer than characters.
-    if let Some(quoted) = json::plain(raw).filter(|quoted| quoted.len() - 2 <= limit) {
+    if let Some(quoted) = weir_json::plain(raw).filter(|quoted| quoted.len() - 2 <= limit) {
         out.push_str(quoted);
         return Ok(());
     }

@@ -254,8 +254,8 @@ proptest! {
         let (fields, _, log) = map(&snapshot, &event(EventKind::Identify, &traits, "{}"));
         let mut count = 0;
         if !fields.is_empty() {
-            json::object(fields.as_bytes(), |key, value| {
-                let id: FieldId = json::text(key)?.parse().unwrap();
+            weir_json::object(fields.as_bytes(), |key, value| {
+                let id: FieldId = weir_json::text(key)?.parse().unwrap();
                 let value = std::str::from_utf8(value).unwrap();
                 assert!(value == "null" || Value::from_canonical(&id, value).is_ok(), "{id} {value}");
                 count += 1;
@@ -263,7 +263,7 @@ proptest! {
             }).unwrap();
         }
         let last: HashMap<&str, &String> = members.iter().map(|(key, leaf)| (*key, leaf)).collect();
-        let is_blank = |leaf: &str| json::text(leaf.as_bytes()).is_ok_and(|text| weir_values::is_blank(&text));
+        let is_blank = |leaf: &str| weir_json::text(leaf.as_bytes()).is_ok_and(|text| weir_values::is_blank(&text));
         let asked = last.iter().filter(|(key, leaf)| match **key {
             "other" => false,
             "a" => leaf.starts_with('{'),

@@ -1,0 +1,195 @@
+//! The service in this process, with a clock that the test sets.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex};
+
+use chrono::{DateTime, Utc};
+use clap::Parser;
+use tonic::transport::Channel;
+use uuid::Uuid;
+use weir_audience::Config;
+use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
+use weir_proto::audience::v1::{
+    ApplyMembershipUpdatesRequest, ContactMerge, CreateAudienceRequest, ListMembersRequest,
+    MembershipUpdate, MembershipUpdateMode, MembershipUpdateStatus, MergeContactsRequest, Origin,
+};
+use weir_servers::{TestDatabase, TestServers};
+use weir_testkit::{Others, Running};
+
+pub type Client = AudienceServiceClient<Channel>;
+
+/// 2026-11-24T10:00:00Z, in milliseconds.
+pub const START: i64 = 1_795_514_400_000;
+
+/// A database, a clock, and any number of replicas.
+pub struct World {
+    pub database: TestDatabase,
+    pub others: Arc<Others>,
+    clock: Arc<AtomicI64>,
+    replicas: Mutex<Vec<Running>>,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        Self {
+            others: Others::start().await,
+            database: TestServers::shared().await.fresh_database().await,
+            clock: Arc::new(AtomicI64::new(START)),
+            replicas: Mutex::default(),
+        }
+    }
+
+    /// A world with one replica that does not sync by itself within a test's time.
+    pub async fn with_one() -> (Self, Client) {
+        let world = Self::new().await;
+        let client = world.replica(86_400_000).await;
+        (world, client)
+    }
+
+    /// Starts one more, which looks for syncs that are due every `sync_ms`.
+    pub async fn replica(&self, sync_ms: u64) -> Client {
+        let config = Config::parse_from([
+            "weir-audience",
+            "--database-url",
+            &self.database.url_for("audience"),
+            "--mapping-url",
+            &self.others.url,
+            "--sync-ms",
+            &sync_ms.to_string(),
+        ]);
+        let clock = Arc::clone(&self.clock);
+        let now = move || DateTime::from_timestamp_millis(clock.load(Ordering::SeqCst)).unwrap();
+        let serve = |listener, shutdown| {
+            weir_audience::serve_with_clock(config, Arc::new(now), listener, shutdown)
+        };
+        let running = Running::start(serve).await;
+        let client = AudienceServiceClient::connect(running.url()).await;
+        self.replicas.lock().unwrap().push(running);
+        client.unwrap()
+    }
+
+    pub fn advance(&self, millis: i64) {
+        self.clock.fetch_add(millis, Ordering::SeqCst);
+    }
+
+    pub fn set_time(&self, text: &str) {
+        let time: DateTime<Utc> = text.parse().unwrap();
+        self.clock.store(time.timestamp_millis(), Ordering::SeqCst);
+    }
+
+    pub async fn database(&self) -> tokio_postgres::Client {
+        weir_servers::postgres::connect(&self.database.superuser_url)
+            .await
+            .unwrap()
+    }
+}
+
+/// An account of its own, and an audience in it.
+pub async fn audience(client: &mut Client, name: &str) -> (String, String) {
+    let account = Uuid::now_v7().to_string();
+    let audience = create(client, &account, name).await;
+    (account, audience)
+}
+
+pub async fn create(client: &mut Client, account: &str, name: &str) -> String {
+    let request = CreateAudienceRequest {
+        account_id: account.to_owned(),
+        name: name.to_owned(),
+        origin: Origin::SegmentActions.into(),
+    };
+    let created = client.create_audience(request).await.unwrap().into_inner();
+    created.audience.unwrap().audience_id
+}
+
+/// `time` is in milliseconds after the start of the test's clock.
+pub fn update(
+    contact: Uuid,
+    audience: &str,
+    mode: MembershipUpdateMode,
+    time: i64,
+) -> MembershipUpdate {
+    MembershipUpdate {
+        contact_id: contact.to_string().into(),
+        audience_id: audience.to_owned().into(),
+        mode: mode.into(),
+        update_time: Some(prost_types::Timestamp {
+            seconds: (START + time).div_euclid(1_000),
+            nanos: i32::try_from((START + time).rem_euclid(1_000) * 1_000_000).unwrap(),
+        }),
+        message_id: format!("message {time}").into(),
+    }
+}
+
+pub fn add(contact: Uuid, audience: &str, time: i64) -> MembershipUpdate {
+    update(contact, audience, MembershipUpdateMode::Add, time)
+}
+
+pub fn remove(contact: Uuid, audience: &str, time: i64) -> MembershipUpdate {
+    update(contact, audience, MembershipUpdateMode::Remove, time)
+}
+
+pub async fn merge(client: &mut Client, account: &str, merges: &[(Uuid, Uuid)]) {
+    let request = MergeContactsRequest {
+        account_id: account.to_owned(),
+        merges: merges
+            .iter()
+            .map(|(contact, survivor)| ContactMerge {
+                contact_id: contact.to_string(),
+                survivor_id: survivor.to_string(),
+            })
+            .collect(),
+    };
+    client.merge_contacts(request).await.unwrap();
+}
+
+/// Older ids first.
+pub fn contacts<const N: usize>() -> [Uuid; N] {
+    let mut ids = std::array::from_fn(|_| Uuid::now_v7());
+    ids.sort();
+    ids
+}
+
+pub async fn apply(
+    client: &mut Client,
+    account: &str,
+    updates: Vec<MembershipUpdate>,
+) -> Vec<MembershipUpdateStatus> {
+    let request = ApplyMembershipUpdatesRequest {
+        account_id: account.to_owned(),
+        updates,
+    };
+    let answer = client
+        .apply_membership_updates(request)
+        .await
+        .unwrap()
+        .into_inner();
+    answer
+        .results
+        .iter()
+        .map(|result| result.status())
+        .collect()
+}
+
+/// All of them, over as many pages as it takes.
+pub async fn members(client: &mut Client, account: &str, audience: &str) -> Vec<Uuid> {
+    let (mut found, mut token) = (Vec::new(), String::new());
+    loop {
+        let request = ListMembersRequest {
+            account_id: account.to_owned(),
+            audience_id: audience.to_owned(),
+            page_size: 7,
+            page_token: token,
+        };
+        let page = client.list_members(request).await.unwrap().into_inner();
+        assert!(page.members.len() <= 7);
+        found.extend(
+            page.members
+                .iter()
+                .map(|member| member.contact_id.parse::<Uuid>().unwrap()),
+        );
+        if page.next_page_token.is_empty() {
+            return found;
+        }
+        token = page.next_page_token;
+    }
+}

@@ -1,0 +1,11 @@
+//! The audience service over real gRPC, against a real PostgreSQL.
+
+#![allow(clippy::unwrap_used)]
+
+mod audiences;
+mod harness;
+mod merges;
+mod plans;
+mod storm;
+mod sync;
+mod updates;

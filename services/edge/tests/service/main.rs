@@ -1,0 +1,16 @@
+//! The edge over real HTTP and real gRPC, with services whose answers the tests choose.
+
+#![allow(clippy::unwrap_used)]
+
+mod connections;
+mod faults;
+mod harness;
+mod journeys;
+mod log;
+mod parts;
+mod privacy;
+mod readings;
+mod repeats;
+mod requests;
+mod stub;
+mod units;

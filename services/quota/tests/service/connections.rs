@@ -1,0 +1,104 @@
+//! Connections to Redis that are cut, that fall silent, that nobody answers.
+
+use std::time::{Duration, Instant};
+
+use tonic::transport::Channel;
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_client::HealthClient;
+use uuid::Uuid;
+use weir_servers::TestServers;
+use weir_servers::child::signal;
+use weir_testkit::{Proxy, eventually};
+
+use crate::harness::{World, counted, reserve, settle, try_reserve};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connections_that_are_cut_every_30_ms_cost_no_call() {
+    let proxy = Proxy::to(&TestServers::shared().await.redis_url()).await;
+    let world = World::on(proxy.url.clone()).await;
+    let mut client = world.replica().await;
+    let account = world.account(100_000, 100_000);
+    let began = Instant::now();
+    let (mut batches, mut cut) = (0, Instant::now());
+    while began.elapsed() < Duration::from_secs(2) {
+        if cut.elapsed() >= Duration::from_millis(30) {
+            proxy.cut();
+            cut = Instant::now();
+        }
+        let batch = reserve(&mut client, &account, 3, 2).await;
+        assert_eq!(world.store(&account, &batch, 3, 2), (true, true));
+        settle(&mut client, &account, &batch, 3, 2).await;
+        batches += 1;
+    }
+    assert!(batches > 50, "{batches}");
+    // Each was counted once, however often it was sent.
+    let units = counted(&mut client, &account).await;
+    assert_eq!(units, [(3 * batches, 0), (2 * batches, 0)]);
+}
+
+#[tokio::test]
+async fn a_connection_that_falls_silent_is_replaced_within_one_call() {
+    let proxy = Proxy::to(&TestServers::shared().await.redis_url()).await;
+    let world = World::on(proxy.url.clone()).await;
+    let mut client = world.replica().await;
+    let account = world.account(10, 10);
+    reserve(&mut client, &account, 1, 1).await;
+    proxy.silence();
+    let began = Instant::now();
+    reserve(&mut client, &account, 1, 1).await;
+    assert!(
+        began.elapsed() < Duration::from_millis(2_500),
+        "{:?}",
+        began.elapsed()
+    );
+    let began = Instant::now();
+    reserve(&mut client, &account, 1, 1).await;
+    assert!(
+        began.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        began.elapsed()
+    );
+}
+
+#[tokio::test]
+async fn a_redis_that_was_away_serves_the_first_call_after_it() {
+    let mut servers = TestServers::start().await.unwrap();
+    let world = World::on(servers.redis_url()).await;
+    let mut client = world.replica().await;
+    let account = world.account(10, 10);
+    reserve(&mut client, &account, 1, 1).await;
+    servers.redis.kill9().await;
+    for _ in 0..5 {
+        let batch = Uuid::now_v7().to_string();
+        let error = try_reserve(&mut client, &account, &batch, 1, 1).await;
+        assert_eq!(error.err().unwrap().code(), tonic::Code::Unavailable);
+    }
+    servers.redis.start_again().await.unwrap();
+    assert_eq!(
+        reserve(&mut client, &account, 10, 10).await.granted(),
+        (10, 10)
+    );
+}
+
+#[tokio::test]
+async fn health_follows_a_redis_that_was_stopped_and_goes_on() {
+    let servers = TestServers::start().await.unwrap();
+    let world = World::on(servers.redis_url()).await;
+    let address = world.replica_at().await;
+    let channel = Channel::from_shared(address).unwrap().connect().await;
+    let health = HealthClient::new(channel.unwrap());
+    let serves = async || {
+        let request = HealthCheckRequest::default();
+        let answer = health.clone().check(request).await.unwrap().into_inner();
+        answer.status() == ServingStatus::Serving
+    };
+    eventually("healthy", serves).await;
+    signal("STOP", servers.redis.child().pid());
+    let began = Instant::now();
+    eventually("unhealthy", async || !serves().await).await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_millis(2_500), "{took:?}");
+    signal("CONT", servers.redis.child().pid());
+    eventually("healthy again", serves).await;
+}

@@ -1,0 +1,250 @@
+//! Both ledgers and the plans, as small gRPC servers over maps.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tonic::service::Routes;
+use tonic::{Code, Request, Response, Status};
+use weir_proto::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
+use weir_proto::ledger::v1::{
+    BatchKey, CloseBatchesRequest, CloseBatchesResponse, FenceUsageRequest, FenceUsageResponse,
+    WindowUnits,
+};
+use weir_proto::mapping::v1 as mapping;
+use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
+use weir_reasons::Reason;
+
+/// What a store keeps of usage.
+#[derive(Default)]
+struct Rows {
+    epochs: BTreeMap<String, i64>,
+    /// By account, window, batch.
+    units: BTreeMap<(String, String, String), i64>,
+}
+
+/// One ledger.
+#[derive(Clone, Default)]
+pub struct Ledger {
+    rows: Arc<Mutex<Rows>>,
+    pub away: Arc<AtomicBool>,
+    /// Accounts that it says are nobody's.
+    pub unknown: Arc<Mutex<BTreeSet<String>>>,
+    pub raises: Arc<AtomicUsize>,
+    /// The next fence that raises finds that somebody else was faster, by this much.
+    pub faster: Arc<AtomicI64>,
+}
+
+/// As the stores have it: what is further ahead is refused.
+const PLAUSIBLE: i64 = 1_000_000;
+
+impl Ledger {
+    /// As a store commits a batch: all or nothing, and only where the batch is not closed and
+    /// its epoch is not past.
+    pub fn commit(&self, account: &str, window: &str, batch: &str, epoch: i64, units: i64) -> bool {
+        let mut rows = self.rows.lock().unwrap();
+        if rows.epochs.get(account).copied().unwrap_or(0) > epoch {
+            return false;
+        }
+        if units == 0 {
+            return true;
+        }
+        let key = (account.to_owned(), window.to_owned(), batch.to_owned());
+        if rows.units.contains_key(&key) {
+            return false;
+        }
+        rows.units.insert(key, units);
+        true
+    }
+
+    pub fn sum(&self, account: &str, window: &str) -> i64 {
+        let rows = self.rows.lock().unwrap();
+        rows.units
+            .iter()
+            .filter(|((of, day, _), _)| of == account && day == window)
+            .map(|(_, units)| units)
+            .sum()
+    }
+
+    pub fn raise(&self, account: &str, epoch: i64) {
+        let mut rows = self.rows.lock().unwrap();
+        rows.epochs.insert(account.to_owned(), epoch);
+    }
+
+    pub fn epoch(&self, account: &str) -> i64 {
+        let rows = self.rows.lock().unwrap();
+        rows.epochs.get(account).copied().unwrap_or(0)
+    }
+
+    fn close(&self, account: &str, batch: &str, window: &str) -> i64 {
+        let key = (account.to_owned(), window.to_owned(), batch.to_owned());
+        *self.rows.lock().unwrap().units.entry(key).or_insert(0)
+    }
+
+    fn fence(
+        &self,
+        account: &str,
+        epoch: i64,
+        from: &str,
+    ) -> Result<(i64, BTreeMap<String, i64>), Status> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("the database is away"));
+        }
+        if self.unknown.lock().unwrap().contains(account) {
+            return Err(weir_rpc::not_found(Reason::AccountUnknown, "account"));
+        }
+        let mut rows = self.rows.lock().unwrap();
+        let standing = rows.epochs.entry(account.to_owned()).or_insert(0);
+        if epoch > *standing + PLAUSIBLE {
+            return Err(weir_rpc::refused(
+                Code::InvalidArgument,
+                Reason::EpochImplausible,
+                "too far ahead",
+            ));
+        }
+        if epoch > *standing {
+            *standing = epoch + self.faster.swap(0, Ordering::SeqCst);
+            self.raises.fetch_add(1, Ordering::SeqCst);
+        }
+        let standing = *standing;
+        let mut sums = BTreeMap::new();
+        for ((of, window, _), units) in &rows.units {
+            if of == account && window.as_str() >= from {
+                *sums.entry(window.clone()).or_insert(0) += units;
+            }
+        }
+        Ok((standing, sums))
+    }
+}
+
+/// The two ledgers and the plans.
+#[derive(Clone, Default)]
+pub struct Others {
+    pub contact: Ledger,
+    pub activity: Ledger,
+    pub plans: Arc<Mutex<BTreeMap<String, mapping::Account>>>,
+    /// How often mapping was asked for a plan.
+    pub asked: Arc<AtomicUsize>,
+    pub mapping_is_away: Arc<AtomicBool>,
+}
+
+/// Where they are served.
+pub struct Urls {
+    pub contact: String,
+    pub activity: String,
+    pub mapping: String,
+}
+
+impl Others {
+    /// Serves all three, until the test ends.
+    pub async fn serve(&self) -> Urls {
+        let ledger = |ledger: &Ledger| Routes::new(LedgerServiceServer::new(ledger.clone()));
+        Urls {
+            contact: serve(ledger(&self.contact)).await,
+            activity: serve(ledger(&self.activity)).await,
+            mapping: serve(Routes::new(MappingServiceServer::new(self.clone()))).await,
+        }
+    }
+}
+
+async fn serve(routes: Routes) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let incoming = tonic::transport::server::TcpIncoming::from(listener);
+        tonic::transport::Server::builder()
+            .add_routes(routes)
+            .serve_with_incoming(incoming)
+            .await
+            .unwrap();
+    });
+    format!("http://{address}")
+}
+
+/// A gRPC service of which only some calls are ever made.
+macro_rules! serve {
+    ($trait:ident of $package:ident {
+        $($called:ident($request:ident) -> $response:ident = |$this:ident, $message:ident| $body:block)*
+    } never {
+        $($unused:ident($unused_request:ident) -> $unused_response:ident)*
+    }) => {
+        #[tonic::async_trait]
+        impl $trait for Others {
+            $(async fn $called(
+                &self,
+                request: Request<$package::$request>,
+            ) -> Result<Response<$package::$response>, Status> {
+                let ($this, $message) = (self, request.into_inner());
+                let answer: Result<$package::$response, Status> = $body;
+                answer.map(Response::new)
+            })*
+            $(async fn $unused(
+                &self,
+                _: Request<$package::$unused_request>,
+            ) -> Result<Response<$package::$unused_response>, Status> {
+                Err(Status::unimplemented("not of a ledger"))
+            })*
+        }
+    };
+}
+
+#[tonic::async_trait]
+impl LedgerService for Ledger {
+    async fn close_batches(
+        &self,
+        request: Request<CloseBatchesRequest>,
+    ) -> Result<Response<CloseBatchesResponse>, Status> {
+        let request = request.into_inner();
+        let close = |key: &BatchKey| self.close(&request.account_id, &key.batch_id, &key.window);
+        let units = request.batches.iter().map(close).collect();
+        Ok(Response::new(CloseBatchesResponse { units }))
+    }
+
+    async fn fence_usage(
+        &self,
+        request: Request<FenceUsageRequest>,
+    ) -> Result<Response<FenceUsageResponse>, Status> {
+        let request = request.into_inner();
+        let (epoch, sums) = self.fence(&request.account_id, request.epoch, &request.from_window)?;
+        let sums = sums.into_iter();
+        let sums = sums.map(|(window, units)| WindowUnits { window, units });
+        let sums = sums.collect();
+        Ok(Response::new(FenceUsageResponse { epoch, sums }))
+    }
+}
+
+serve!(MappingService of mapping {
+    get_account(GetAccountRequest) -> GetAccountResponse = |this, message| {
+        this.asked.fetch_add(1, Ordering::SeqCst);
+        if this.mapping_is_away.load(Ordering::SeqCst) {
+            return Err(weir_rpc::unavailable("the database"));
+        }
+        let found = this.plans.lock().unwrap().get(&message.account_id).cloned();
+        match found {
+            Some(account) => Ok(mapping::GetAccountResponse { account: Some(account) }),
+            None => Err(weir_rpc::not_found(Reason::AccountUnknown, "account")),
+        }
+    }
+} never {
+    authenticate(AuthenticateRequest) -> AuthenticateResponse
+    map_events(MapEventsRequest) -> MapEventsResponse
+    append_log(AppendLogRequest) -> AppendLogResponse
+    put_account(PutAccountRequest) -> PutAccountResponse
+    list_accounts(ListAccountsRequest) -> ListAccountsResponse
+    put_source(PutSourceRequest) -> PutSourceResponse
+    get_source(GetSourceRequest) -> GetSourceResponse
+    list_sources(ListSourcesRequest) -> ListSourcesResponse
+    create_key(CreateKeyRequest) -> CreateKeyResponse
+    list_keys(ListKeysRequest) -> ListKeysResponse
+    revoke_key(RevokeKeyRequest) -> RevokeKeyResponse
+    create_field(CreateFieldRequest) -> CreateFieldResponse
+    list_fields(ListFieldsRequest) -> ListFieldsResponse
+    put_contact_mapping(PutContactMappingRequest) -> PutContactMappingResponse
+    get_contact_mapping(GetContactMappingRequest) -> GetContactMappingResponse
+    put_activity_mapping(PutActivityMappingRequest) -> PutActivityMappingResponse
+    delete_activity_mapping(DeleteActivityMappingRequest) -> DeleteActivityMappingResponse
+    list_activity_mappings(ListActivityMappingsRequest) -> ListActivityMappingsResponse
+    list_samples(ListSamplesRequest) -> ListSamplesResponse
+    list_event_names(ListEventNamesRequest) -> ListEventNamesResponse
+    list_log(ListLogRequest) -> ListLogResponse
+});

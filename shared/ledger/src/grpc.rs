@@ -1,0 +1,127 @@
+//! `weir.ledger.v1.LedgerService` over a [`Ledger`].
+
+use chrono::{Datelike, NaiveDate};
+use tonic::{Code, Request, Response, Status};
+use weir_ids::AccountId;
+use weir_postgres::Failure;
+use weir_proto::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
+use weir_proto::ledger::v1::{
+    BatchKey, CloseBatchesRequest, CloseBatchesResponse, FenceUsageRequest, FenceUsageResponse,
+    WindowUnits,
+};
+use weir_reasons::Reason;
+use weir_rpc::{Deadline, MAX_MESSAGE, invalid};
+
+use crate::{Error, Key, Ledger};
+
+/// In one call.
+const MAX_BATCHES: usize = 1_000;
+const NOT_AN_ID: &str = "expected an id (a UUID)";
+
+impl Ledger {
+    /// To be added to the service's server.
+    pub fn service(self) -> LedgerServiceServer<impl LedgerService> {
+        LedgerServiceServer::new(self).max_decoding_message_size(MAX_MESSAGE)
+    }
+}
+
+#[tonic::async_trait]
+impl LedgerService for Ledger {
+    async fn close_batches(
+        &self,
+        request: Request<CloseBatchesRequest>,
+    ) -> Result<Response<CloseBatchesResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_of(&request.account_id)?;
+        if request.batches.len() > MAX_BATCHES {
+            return Err(invalid("batches", "at most 1,000"));
+        }
+        let batches = request.batches.iter().map(key_of);
+        let batches = batches.collect::<Result<_, _>>()?;
+        let units = self.close(account, batches, deadline).await?;
+        Ok(Response::new(CloseBatchesResponse { units }))
+    }
+
+    async fn fence_usage(
+        &self,
+        request: Request<FenceUsageRequest>,
+    ) -> Result<Response<FenceUsageResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = account_of(&request.account_id)?;
+        let from_window = day_of("from_window", &request.from_window)?;
+        if request.epoch < 0 {
+            return Err(invalid("epoch", "must not be negative"));
+        }
+        let (epoch, sums) = self
+            .fence(account, request.epoch, from_window, deadline)
+            .await?;
+        let sums = sums.into_iter().map(|(window, units)| WindowUnits {
+            window: window.to_string(),
+            units,
+        });
+        Ok(Response::new(FenceUsageResponse {
+            epoch,
+            sums: sums.collect(),
+        }))
+    }
+}
+
+fn account_of(text: &str) -> Result<AccountId, Status> {
+    text.parse().map_err(|_| invalid("account_id", NOT_AN_ID))
+}
+
+fn key_of(key: &BatchKey) -> Result<Key, Status> {
+    let batch = key.batch_id.parse();
+    let batch = batch.map_err(|_| invalid("batches.batch_id", NOT_AN_ID))?;
+    Ok((day_of("batches.window", &key.window)?, batch))
+}
+
+/// A UTC day of the years 1 to 9999.
+fn day_of(field: &str, text: &str) -> Result<NaiveDate, Status> {
+    NaiveDate::parse_from_str(text, "%Y-%m-%d")
+        .ok()
+        .filter(|day| (1..=9999).contains(&day.year()))
+        .ok_or_else(|| invalid(field, "expected a day such as 2026-11-24"))
+}
+
+/// The one table from errors to codes.
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Implausible => weir_rpc::refused(
+                Code::InvalidArgument,
+                Reason::EpochImplausible,
+                "epoch: further ahead of the one that stands than any rebuild can bring it",
+            ),
+            Error::AccountUnknown => weir_rpc::not_found(Reason::AccountUnknown, "account"),
+            Error::MappingAway => weir_rpc::unavailable("the mapping service"),
+            Error::Late => weir_rpc::late(),
+            // A conflict that outlived all tries is a database that is too busy.
+            Error::Database(Failure::Conflict | Failure::Unavailable) => {
+                weir_rpc::unavailable("the database")
+            }
+            Error::Database(Failure::Refused | Failure::Internal) => weir_rpc::internal(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_window_is_a_day_of_the_calendar() {
+        assert!(day_of("window", "2026-11-24").is_ok());
+        for bad in [
+            "",
+            "2026-13-01",
+            "-4714-01-01",
+            "+12026-01-01",
+            "0000-01-01",
+        ] {
+            assert!(day_of("window", bad).is_err(), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The statements, for the services that run some of them, and whose tests look at the plans of
+//! all. Each begins with `account_id`, and finds its rows by their key.
+
+/// The batch's usage row: account, window, batch, units.
+pub const CHARGE: &str =
+    "INSERT INTO usage (account_id, window_day, batch_id, units) VALUES ($1, $2, $3, $4)";
+
+/// Makes the account's row where it is missing. The loser of a race must not fail.
+pub const ANCHOR: &str = "INSERT INTO accounts (account_id) VALUES ($1) ON CONFLICT DO NOTHING";
+
+pub(crate) const HAS_ACCOUNT: &str = "SELECT FROM accounts WHERE account_id = $1";
+
+pub const CLOSE: &str = "
+    INSERT INTO usage (account_id, window_day, batch_id, units)
+    SELECT a.account_id, u.window_day, u.batch_id, 0
+    FROM accounts a CROSS JOIN unnest($2::date[], $3::uuid[]) u (window_day, batch_id)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, window_day, batch_id) DO NOTHING";
+
+pub const UNITS: &str = "
+    SELECT u.window_day, u.batch_id, g.units
+    FROM unnest($2::date[], $3::uuid[]) u (window_day, batch_id)
+    CROSS JOIN LATERAL (
+        SELECT g.units FROM usage g WHERE g.account_id = $1
+            AND g.window_day = u.window_day AND g.batch_id = u.batch_id LIMIT 1
+    ) g";
+
+pub const RAISE: &str = "
+    UPDATE accounts SET usage_epoch = GREATEST(usage_epoch, $2::bigint)
+    WHERE account_id = $1 AND $2::bigint - $3::bigint <= usage_epoch RETURNING usage_epoch";
+
+// Windows in which batches were closed only are left out: they would make the answer long.
+pub const SUMS: &str = "
+    SELECT window_day, sum(units)::bigint AS units FROM usage
+    WHERE account_id = $1 AND window_day >= $2 AND units <> 0
+    GROUP BY window_day ORDER BY window_day";
+
+/// Where a piece that is purged ends.
+pub const PURGE_END: &str = "
+    SELECT window_day, batch_id FROM usage
+    WHERE account_id = $1 AND window_day < $2
+    ORDER BY window_day, batch_id LIMIT 1 OFFSET $3";
+
+pub const PURGE: &str = "
+    DELETE FROM usage
+    WHERE account_id = $1 AND window_day < $2 AND (window_day, batch_id) <= ($3, $4)";

@@ -1,0 +1,124 @@
+//! The ledger in PostgreSQL.
+
+use std::collections::HashMap;
+
+use chrono::NaiveDate;
+use futures_util::future::try_join;
+use uuid::Uuid;
+use weir_ids::{AccountId, BatchId};
+use weir_postgres::{Failure, Pool, Statements, Transaction};
+
+use crate::{Fenced, Key, sql};
+
+/// A rebuild raises the epoch by one. What is further ahead than this is no rebuild's: it would
+/// shut out every batch for good.
+const EPOCHS_AHEAD: i64 = 1_000_000;
+/// Purged by one statement: some ten milliseconds' work.
+const PIECE: i64 = 5_000;
+
+/// Makes the account's row where it is missing: without it, inserts insert nothing.
+///
+/// # Errors
+/// When PostgreSQL refuses.
+pub async fn anchor(on: &impl Statements, account: AccountId) -> Result<(), Failure> {
+    let insert = on.prepare_cached(sql::ANCHOR).await?;
+    on.execute(&insert, &[&account.0]).await?;
+    Ok(())
+}
+
+/// Drops a piece of the account's rows of windows before this one; answers how many that were.
+/// None are left once it answers 0. Found at one end of the key: an account that has none costs
+/// a probe. Replicas that do it at the same time meet in the order of the key, and who comes
+/// second finds nothing.
+///
+/// # Errors
+/// When PostgreSQL refuses.
+pub async fn purge(
+    on: &impl Statements,
+    account: AccountId,
+    before: NaiveDate,
+) -> Result<u64, Failure> {
+    let end = on.prepare_cached(sql::PURGE_END).await?;
+    let end = on.query_opt(&end, &[&account.0, &before, &PIECE]).await?;
+    let (day, batch) = end.map_or((before, Uuid::max()), |row| {
+        (row.get("window_day"), row.get("batch_id"))
+    });
+    let purge = on.prepare_cached(sql::PURGE).await?;
+    Ok(on
+        .execute(&purge, &[&account.0, &before, &day, &batch])
+        .await?)
+}
+
+pub(crate) async fn has_account(pool: &Pool, account: AccountId) -> Result<bool, Failure> {
+    let client = pool.get().await?;
+    let has = client.prepare_cached(sql::HAS_ACCOUNT).await?;
+    Ok(client.query_opt(&has, &[&account.0]).await?.is_some())
+}
+
+/// Closes batches that have no usage row, and answers what each was charged. Waits for those
+/// that are just being written.
+pub(crate) async fn close(
+    pool: &Pool,
+    account: AccountId,
+    batches: &[Key],
+) -> Result<Vec<i64>, Failure> {
+    let mut client = pool.get().await?;
+    let tx = Transaction::begin(&mut client);
+    anchor(&tx, account).await?;
+    // One order for all, so that two sweepers do not wait for each other in a circle.
+    let mut sorted = batches.to_vec();
+    sorted.sort_unstable();
+    sorted.dedup();
+    let (days, ids): (Vec<NaiveDate>, Vec<Uuid>) =
+        sorted.iter().map(|(day, batch)| (*day, batch.0)).unzip();
+    let close = tx.prepare_cached(sql::CLOSE).await?;
+    let units = tx.prepare_cached(sql::UNITS).await?;
+    // The second statement sees what others had stored before the first could.
+    let (_, rows) = try_join(
+        tx.execute(&close, &[&account.0, &days, &ids]),
+        tx.query(&units, &[&account.0, &days, &ids]),
+    )
+    .await?;
+    tx.commit().await?;
+    let units: HashMap<Key, i32> = rows
+        .iter()
+        .map(|row| {
+            let key = (row.get("window_day"), BatchId(row.get("batch_id")));
+            (key, row.get("units"))
+        })
+        .collect();
+    let units_of = |batch| {
+        let units = units.get(batch).copied().map(i64::from);
+        units.ok_or(Failure::Internal)
+    };
+    batches.iter().map(units_of).collect()
+}
+
+/// Raises the account's epoch, never lowers it, then sums what was charged: what was admitted
+/// under a lower epoch is in the sums, or will never be stored. None: the epoch is too far ahead,
+/// and nothing was done.
+pub(crate) async fn fence(
+    pool: &Pool,
+    account: AccountId,
+    epoch: i64,
+    from_window: NaiveDate,
+) -> Result<Option<Fenced>, Failure> {
+    let mut client = pool.get().await?;
+    let tx = Transaction::begin(&mut client);
+    anchor(&tx, account).await?;
+    let raise = tx.prepare_cached(sql::RAISE).await?;
+    let raised = tx
+        .query_opt(&raise, &[&account.0, &epoch, &EPOCHS_AHEAD])
+        .await?;
+    let Some(stands) = raised else {
+        return Ok(None);
+    };
+    // Behind the lock: it sees all that was waited for.
+    let sums = tx.prepare_cached(sql::SUMS).await?;
+    let sums = tx.query(&sums, &[&account.0, &from_window]).await?;
+    tx.commit().await?;
+    let sums = sums
+        .iter()
+        .map(|row| (row.get("window_day"), row.get("units")));
+    Ok(Some((stands.get("usage_epoch"), sums.collect())))
+}

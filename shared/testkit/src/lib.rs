@@ -1,0 +1,16 @@
+//! What the tests of several crates need: a service in this process, the services that it
+//! asks, a network that breaks, and patience. Only ever a dev-dependency.
+
+#![allow(clippy::unwrap_used)]
+
+mod identifiers;
+mod others;
+mod patience;
+mod proxy;
+mod running;
+
+pub use identifiers::check_identifiers;
+pub use others::Others;
+pub use patience::{Answer, eventually};
+pub use proxy::{Cutting, Proxy};
+pub use running::Running;

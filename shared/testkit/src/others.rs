@@ -1,0 +1,160 @@
+//! Mapping and contact-upsert, as far as other services ask them.
+
+use std::collections::HashSet;
+use std::convert::Infallible;
+use std::future::{Ready, ready};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+
+use tokio::net::TcpListener;
+use tonic::body::Body;
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+use weir_proto::contact::v1::{
+    Contact, GetContactRequest, GetContactResponse, get_contact_request,
+};
+use weir_proto::mapping::v1::{Account, GetAccountRequest, GetAccountResponse};
+use weir_reasons::Reason;
+use weir_rpc::{Server, Unary};
+
+/// Both at one address. They know every account and every contact but those that a test takes
+/// away.
+pub struct Others {
+    /// `http://host:port`.
+    pub url: String,
+    no_accounts: Mutex<HashSet<Uuid>>,
+    no_contacts: Mutex<HashSet<(Uuid, Uuid)>>,
+    are_away: AtomicBool,
+    asked: AtomicU32,
+}
+
+impl Others {
+    /// Serves them until the test ends.
+    ///
+    /// # Panics
+    /// There is no port.
+    pub async fn start() -> Arc<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let others = Arc::new(Self {
+            url: format!("http://{}", listener.local_addr().unwrap()),
+            no_accounts: Mutex::default(),
+            no_contacts: Mutex::default(),
+            are_away: AtomicBool::new(false),
+            asked: AtomicU32::new(0),
+        });
+        let account = |others: Arc<Self>, request| ready(others.account(request));
+        let contact = |others: Arc<Self>, request| ready(others.contact(request));
+        let server = Server::new("weir.mapping.v1.MappingService")
+            .service(Unary::new(Mapping, &others, "GetAccount", account))
+            .service(Unary::new(ContactUpsert, &others, "GetContact", contact));
+        tokio::spawn(server.serve(listener, std::future::pending()));
+        others
+    }
+
+    /// Whether there is such an account, from now on.
+    ///
+    /// # Panics
+    /// A test panicked while it changed them.
+    pub fn set_account(&self, account: Uuid, is_there: bool) {
+        let mut unknown = self.no_accounts.lock().unwrap();
+        if is_there {
+            unknown.remove(&account);
+        } else {
+            unknown.insert(account);
+        }
+    }
+
+    /// From now on the account has no such contacts.
+    ///
+    /// # Panics
+    /// A test panicked while it changed them.
+    pub fn take_contacts(&self, account: Uuid, contacts: &[Uuid]) {
+        let taken = contacts.iter().map(|contact| (account, *contact));
+        self.no_contacts.lock().unwrap().extend(taken);
+    }
+
+    /// Whether they answer nothing but UNAVAILABLE, from now on.
+    pub fn set_away(&self, are_away: bool) {
+        self.are_away.store(are_away, Ordering::SeqCst);
+    }
+
+    /// How often they were asked.
+    pub fn asked(&self) -> u32 {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn account(
+        &self,
+        request: Request<GetAccountRequest>,
+    ) -> Result<Response<GetAccountResponse>, Status> {
+        let id = request.into_inner().account_id;
+        self.answer()?;
+        let unknown = self.no_accounts.lock().unwrap();
+        if unknown.contains(&id.parse().unwrap()) {
+            return Err(weir_rpc::not_found(Reason::AccountUnknown, "account"));
+        }
+        let account = Some(Account {
+            account_id: id,
+            ..Account::default()
+        });
+        Ok(Response::new(GetAccountResponse { account }))
+    }
+
+    fn contact(
+        &self,
+        request: Request<GetContactRequest>,
+    ) -> Result<Response<GetContactResponse>, Status> {
+        let request = request.into_inner();
+        self.answer()?;
+        let Some(get_contact_request::Key::ContactId(id)) = request.key else {
+            return Err(Status::unimplemented("asked for by its id only"));
+        };
+        let key = (request.account_id.parse().unwrap(), id.parse().unwrap());
+        if self.no_contacts.lock().unwrap().contains(&key) {
+            return Err(weir_rpc::not_found(Reason::ContactUnknown, "contact"));
+        }
+        let contact = Some(Contact {
+            contact_id: id,
+            ..Contact::default()
+        });
+        Ok(Response::new(GetContactResponse { contact }))
+    }
+
+    fn answer(&self) -> Result<(), Status> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        if self.are_away.load(Ordering::SeqCst) {
+            return Err(weir_rpc::unavailable("something that is needed"));
+        }
+        Ok(())
+    }
+}
+
+/// Their other methods.
+macro_rules! unasked {
+    ($name:ident, $service:literal) => {
+        #[derive(Clone)]
+        struct $name;
+
+        impl tonic::server::NamedService for $name {
+            const NAME: &'static str = $service;
+        }
+
+        impl tower::Service<http::Request<Body>> for $name {
+            type Response = http::Response<Body>;
+            type Error = Infallible;
+            type Future = Ready<Result<Self::Response, Infallible>>;
+
+            fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+                Poll::Ready(Ok(()))
+            }
+
+            fn call(&mut self, _: http::Request<Body>) -> Self::Future {
+                ready(Ok(Status::unimplemented("not asked here").into_http()))
+            }
+        }
+    };
+}
+
+unasked!(Mapping, "weir.mapping.v1.MappingService");
+unasked!(ContactUpsert, "weir.contact.v1.ContactService");
