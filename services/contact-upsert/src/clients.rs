@@ -5,13 +5,13 @@ use std::time::Duration;
 use chrono::DateTime;
 use prost_types::Timestamp;
 use tonic::{Code, Status};
+use uuid::Uuid;
 use weir_ids::AccountId;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
-use weir_proto::activity::v1::{
-    ContactMerge, IdentifierKind, IdentifierLink, LinkIdentifiersRequest,
-};
+use weir_proto::activity::v1::{IdentifierKind, IdentifierLink, LinkIdentifiersRequest};
 use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
+use weir_proto::settings::v1::ContactMerge;
 use weir_rpc::{Channel, Deadline, MAX_MESSAGE};
 
 use crate::domain::{Link, Message, Removal, USER_ID};
@@ -82,10 +82,7 @@ impl Peers {
         let merges: Vec<_> = messages.iter().flat_map(|m| &m.merges).copied().collect();
         let links = messages.iter().flat_map(|message| &message.links);
         let mut links = links.map(link_of);
-        let mut merged = merges.iter().map(|(contact, survivor)| ContactMerge {
-            contact_id: contact.to_string(),
-            survivor_id: survivor.to_string(),
-        });
+        let mut merged = merges.iter().map(merge_of);
         loop {
             let request = LinkIdentifiersRequest {
                 account_id: account.to_string(),
@@ -99,12 +96,7 @@ impl Peers {
             self.activity.link_identifiers(request).await?;
         }
         for merges in merges.chunks(MAX_LINKS) {
-            let merges = merges
-                .iter()
-                .map(|(contact, survivor)| audience::ContactMerge {
-                    contact_id: contact.to_string(),
-                    survivor_id: survivor.to_string(),
-                });
+            let merges = merges.iter().map(merge_of);
             let request = audience::MergeContactsRequest {
                 account_id: account.to_string(),
                 merges: merges.collect(),
@@ -144,6 +136,13 @@ fn update_of(removal: &Removal<'_>) -> audience::MembershipUpdate {
         mode: audience::MembershipUpdateMode::Remove.into(),
         update_time: timestamp_of(*micros),
         message_id: message_id.to_string().into(),
+    }
+}
+
+fn merge_of((contact, survivor): &(Uuid, Uuid)) -> ContactMerge {
+    ContactMerge {
+        contact_id: contact.to_string(),
+        survivor_id: survivor.to_string(),
     }
 }
 
