@@ -158,7 +158,7 @@ async fn an_attachment_that_was_cut_short_is_taken_up_by_the_next_delivery() {
     weir.record(vec![of_user("lana", "m1"), of_user("lana", "m2")])
         .await;
     // As a process leaves it that dies between two transactions of a long attachment.
-    let database = weir_stack::postgres::connect(&weir.database.superuser_url).await;
+    let database = weir_servers::postgres::connect(&weir.database.superuser_url).await;
     let changed = database
         .unwrap()
         .execute(

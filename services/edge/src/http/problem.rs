@@ -10,7 +10,7 @@ use serde::Serialize;
 use weir_reasons::Reason;
 
 use super::Answer;
-use super::routes::Methods;
+use super::methods::Methods;
 use crate::app;
 use crate::clients::{Cause, Failure};
 use crate::domain::audience::NameFault;

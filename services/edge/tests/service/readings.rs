@@ -96,8 +96,8 @@ async fn a_byte_order_mark_and_a_time_as_text_are_taken() {
     let state = edge.stub.state();
     let time = state.contacts[0].event_time.unwrap();
     assert_eq!((time.seconds, time.nanos), (1_752_127_740, 123_000_000));
-    let place = &state.mapped[0].raw[..];
-    assert!(place.starts_with(b"{") && place.ends_with(b"}"));
+    let raw = &state.mapped[0].raw[..];
+    assert!(raw.starts_with(b"{") && raw.ends_with(b"}"));
 }
 
 /// Semantics 1.5, 4.6.

@@ -3,6 +3,7 @@
 use tonic::Code;
 use tonic_types::StatusExt;
 use weir_proto::mapping::v1::*;
+use weir_proto::settings::v1::MergeStrategy;
 use weir_reasons::Reason;
 use weir_rpc::reason_of;
 

@@ -374,7 +374,7 @@ async fn what_can_not_be_read_costs_itself_alone() {
     let (_service, client) = Service::start().await;
     let tenant = tenant(&client, "Demo").await;
     append(&client, &tenant, 0..3).await;
-    let url = weir_stack::TestServers::shared().await.redis_url();
+    let url = weir_servers::TestServers::shared().await.redis_url();
     let redis = redis::Client::open(url).unwrap();
     let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
     let key = format!("weir:{{{}}}:{}:log", tenant.account_id, tenant.source_id);

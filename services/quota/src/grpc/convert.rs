@@ -7,9 +7,10 @@ use prost_types::Timestamp;
 use tonic::Status;
 use weir_ids::AccountId;
 use weir_proto::quota::v1::{
-    Entitlement as WireEntitlement, GetUsageResponse, Meter, ReserveRequest, ReserveResponse,
-    SettleRequest, Settlement as WireSettlement, Usage as WireUsage,
+    GetUsageResponse, Meter, ReserveRequest, ReserveResponse, SettleRequest,
+    Settlement as WireSettlement, Usage as WireUsage,
 };
+use weir_proto::settings::v1::Entitlement as WireEntitlement;
 
 use crate::app::{Ask, Grant, Usage};
 use crate::domain::{Entitlement, MAX_SETTLEMENTS, Settlement, Units, Window};

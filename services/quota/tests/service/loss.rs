@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tonic::Code;
 use uuid::Uuid;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 use weir_testkit::eventually;
 
 use crate::harness::{Account, Client, TODAY, World, counted, reserve, settle, try_reserve};

@@ -4,9 +4,8 @@ use std::sync::atomic::Ordering;
 
 use tonic::Code;
 use uuid::Uuid;
-use weir_proto::quota::v1::{
-    Entitlement, GetUsageRequest, ReserveRequest, SettleRequest, Settlement,
-};
+use weir_proto::quota::v1::{GetUsageRequest, ReserveRequest, SettleRequest, Settlement};
+use weir_proto::settings::v1::Entitlement;
 use weir_reasons::Reason;
 
 use crate::harness::{TODAY, World, counted, reserve, settle, settlement, try_reserve, usage};
