@@ -9,29 +9,17 @@ mod types;
 use std::borrow::Cow;
 
 use weir_json::{Kind, Raw};
-<<<<<<< HEAD
-use weir_values::format::{DateFormat, Format, Unread, read_time};
-use weir_values::{Decimal, Value, ValueType, is_blank, means_nobody, number};
-=======
 use weir_values::format::Format;
 use weir_values::{ValueType, is_blank, means_nobody};
->>>>>>> main
 
 use super::path::Element;
 pub use failure::Failure;
 pub use lists::LeftOut;
 use lists::{write_choices, write_values};
 pub use texts::is_email;
-<<<<<<< HEAD
-use texts::{
-    MAX_LONG_TEXT, MAX_TEXT, write_email, write_geo, write_key_text, write_link, write_phone,
-    write_text,
-};
 
 /// Semantics 2.3, in bytes.
 const MAX_OBJECT: usize = 15_000;
-=======
->>>>>>> main
 
 /// Converts values to one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -103,45 +91,7 @@ impl Converter {
         if self.tells_apart && scalar(raw).is_ok_and(|text| means_nobody(&text)) {
             return Err(Failure::Blocked);
         }
-<<<<<<< HEAD
-        match self.value_type {
-            ValueType::Text if self.tells_apart => write_key_text(raw, MAX_TEXT, out),
-            ValueType::Text | ValueType::SingleSelect => write_text(raw, MAX_TEXT, out),
-            ValueType::LongText => write_text(raw, MAX_LONG_TEXT, out),
-            ValueType::Geo => write_geo(raw, out),
-            ValueType::Email => write_email(raw, out),
-            ValueType::Phone => write_phone(raw, out),
-            ValueType::Link => write_link(raw, out),
-            ValueType::Integer => write(Value::Integer(numeric(raw, 0)?), out),
-            ValueType::Decimal | ValueType::Currency => {
-                let thousandths = numeric(raw, 3)?;
-                write(Value::Decimal(Decimal { thousandths }), out)
-            }
-            ValueType::Boolean => write(Value::Boolean(boolean(raw)?), out),
-            ValueType::Date => write(Value::Date(self.dated(raw, DateFormat::read_date)?), out),
-            ValueType::TimeAndDate => {
-                let instant = self.dated(raw, DateFormat::read_instant)?;
-                write(Value::TimeAndDate(instant), out)
-            }
-            ValueType::Time => self.write_time(raw, out),
-            ValueType::MultiSelect if weir_json::kind(raw)? == Kind::Array => {
-                let mut choices = Vec::new();
-                weir_json::array(raw, |choice| {
-                    choices.push(Element {
-                        raw: choice,
-                        index: choices.len(),
-                    });
-                    Ok(())
-                })?;
-                return write_choices(&choices, out, left_out);
-            }
-            ValueType::MultiSelect => write_choice(raw, out),
-            ValueType::Object => write_object(raw, out),
-        }?;
-        Ok(Taken::Value)
-=======
         self.write(raw, out, left_out)
->>>>>>> main
     }
 
     /// As [`Self::convert`], for the values that a path with `[]` in it leads to: a multi

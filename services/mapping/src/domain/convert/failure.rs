@@ -3,14 +3,7 @@
 use weir_json::NotJson;
 use weir_reasons::Reason;
 
-<<<<<<< HEAD
-use super::lists::MAX_CHOICES;
-use super::texts::{MAX_EMAIL, MAX_LINK, MAX_LONG_TEXT, MAX_TEXT};
-use super::{Converter, MAX_OBJECT};
-=======
 use super::Converter;
-use weir_json::NotJson;
->>>>>>> main
 
 /// Why a value, or an element of a list, was ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,15 +3,8 @@
 use weir_json::{Kind, Raw};
 
 use super::texts::{MAX_TEXT, write_text};
-<<<<<<< HEAD
 use super::{Failure, MAX_OBJECT, Taken, is_blank_text};
 use crate::domain::path::Element;
-=======
-use super::types::MAX_OBJECT;
-use super::{Failure, Taken, is_blank_text};
-use crate::domain::path::Listed;
-use weir_json::{Kind, Raw};
->>>>>>> main
 
 /// More choices than that are no selection.
 pub const MAX_CHOICES: usize = 200;
