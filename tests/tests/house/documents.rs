@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
-use crate::sources::{before_tests, root, rust_files};
+use crate::sources::{Broken, before_tests, files_of, root, rust_files};
 
 /// `docs/semantics.md` is what Weir does. Each rule stands in the code that keeps it and in a
 /// test that would see it broken, by its number: whoever changes a rule finds both.
@@ -170,4 +170,29 @@ fn every_crate_opens_with_a_page() {
             assert!(page.count() >= 2, "{}: what is it for?", file.display());
         }
     }
+}
+
+/// Whoever calls a service reads in its proto what it is for, and of each call whether it may be
+/// repeated, its limits and its errors.
+#[test]
+fn every_service_and_rpc_is_explained() {
+    let mut calls = 0;
+    let mut broken = Broken::default();
+    for file in files_of(&root().join("proto/weir"), "proto") {
+        let text = fs::read_to_string(&file).unwrap();
+        let lines: Vec<&str> = text.lines().map(str::trim_start).collect();
+        for (number, pair) in lines.windows(2).enumerate() {
+            let is_call = pair[1].starts_with("rpc ");
+            calls += usize::from(is_call);
+            if (is_call || pair[1].starts_with("service ")) && !pair[0].starts_with("//") {
+                broken.at(
+                    &file,
+                    number + 2,
+                    "idempotent? limits? errors? who may retry?",
+                );
+            }
+        }
+    }
+    broken.assert_none();
+    assert!(calls > 35, "the rule looked at {calls} calls only");
 }

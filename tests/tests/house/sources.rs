@@ -75,6 +75,11 @@ pub fn outside_of(service: &str, rooms: &[&str]) -> Vec<PathBuf> {
 }
 
 pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    files_of(folder, "rs")
+}
+
+/// All below it whose names end so, but for what is built or hidden.
+pub fn files_of(folder: &Path, extension: &str) -> Vec<PathBuf> {
     let mut found = Vec::new();
     let Ok(entries) = fs::read_dir(folder) else {
         return found;
@@ -84,9 +89,9 @@ pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         if path.is_dir() {
             if name != "target" && !name.starts_with('.') {
-                found.extend(rust_files(&path));
+                found.extend(files_of(&path, extension));
             }
-        } else if name.ends_with(".rs") {
+        } else if path.extension().is_some_and(|of| of == extension) {
             found.push(path);
         }
     }
