@@ -1,4 +1,4 @@
-//! The rules: what a plan allows, and which day a batch belongs to. Pure.
+//! The rules: what a plan allows, what a batch is granted, and which day it belongs to. Pure.
 
 pub mod limit;
 pub mod reservation;

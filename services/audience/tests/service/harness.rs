@@ -14,7 +14,7 @@ use weir_proto::audience::v1::{
     MembershipUpdateMode, MembershipUpdateStatus, MergeContactsRequest, Origin,
 };
 use weir_proto::settings::v1::ContactMerge;
-use weir_stack::{TestDatabase, TestServers};
+use weir_servers::{TestDatabase, TestServers};
 use weir_testkit::{Others, Running};
 
 pub type Client = AudienceServiceClient<Channel>;
@@ -79,7 +79,7 @@ impl World {
     }
 
     pub async fn database(&self) -> tokio_postgres::Client {
-        weir_stack::postgres::connect(&self.database.superuser_url)
+        weir_servers::postgres::connect(&self.database.superuser_url)
             .await
             .unwrap()
     }

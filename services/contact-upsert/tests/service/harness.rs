@@ -15,7 +15,7 @@ use weir_proto::contact::v1::{
 };
 use weir_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use weir_proto::settings::v1::{KeyStrategy, MergeStrategy};
-use weir_stack::{TestDatabase, TestServers};
+use weir_servers::{TestDatabase, TestServers};
 use weir_testkit::{Others, Running};
 
 pub use UpsertStatus::{Kept, NotFunded, NothingNew, Refused, Repeated, Stored, Unstorable};

@@ -361,7 +361,7 @@ impl Clients {
     }
 }
 
-/// Results belong to events by their place; with another number of them they belong to none.
+/// Results belong to events by their index; with another number of them they belong to none.
 fn same_length<T>(hop: &'static str, sent: usize, results: Vec<T>) -> Result<Vec<T>, Failure> {
     if results.len() == sent {
         Ok(results)

@@ -86,7 +86,7 @@ pub struct MapRequest<'a> {
 }
 
 /// An event on its way to mapping; a refused one for its sample alone. With its index in the
-/// request and its place in the body.
+/// request and its span in the body.
 pub enum EventToMap<'a> {
     Good(u32, Range<usize>, &'a Envelope),
     Refused(u32, Range<usize>, &'a Refusal),

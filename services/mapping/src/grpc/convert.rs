@@ -12,14 +12,15 @@ use weir_rpc::invalid;
 use weir_values::ValueType;
 
 use crate::app::{Change, GivenPair, ListedName};
-use crate::domain::account::{Account, AccountChange, KeyStrategy, PlanChange, read_name};
+use crate::domain::account::{Account, AccountChange, KeyStrategy, PlanChange};
 use crate::domain::event::EventKind;
 use crate::domain::field::Field;
+use crate::domain::invalid::read_name;
+use crate::domain::key::Key;
 use crate::domain::log::LogEntry;
 use crate::domain::mapping::{ActivityMapping, AttributePair, FieldPair, RawPair};
 use crate::domain::sample::Sample;
 use crate::domain::source::{MergeStrategy, Source, SourceChange, SourceKind, SourceStatus};
-use crate::store::Key;
 
 pub fn id<T: FromStr>(text: &str, field: &str) -> Result<T, Status> {
     text.parse().map_err(|_| invalid(field, "must be a UUID"))

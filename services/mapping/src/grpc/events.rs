@@ -11,7 +11,8 @@ use weir_rpc::Deadline;
 use super::convert;
 use super::status::status;
 use crate::app::{App, BatchEvent, Error};
-use crate::domain::event::{NO_MAPPING, Outcome, RawEvent, Traits};
+use crate::domain::event::RawEvent;
+use crate::domain::mapper::{NO_MAPPING, Outcome, Traits};
 use crate::domain::snapshot::Snapshot;
 
 /// As the contract says.
@@ -69,10 +70,10 @@ fn read_event<'a>(
 ) -> Result<BatchEvent<'a>, Status> {
     let wrong =
         |field: &str, what: &str| weir_rpc::invalid(&format!("events[{index}].{field}"), what);
-    let raw = match &event.place {
+    let raw = match &event.span {
         None => &event.raw[..],
-        Some(place) => part_of(body, place)
-            .ok_or_else(|| wrong("place", "must lie within the request's body"))?,
+        Some(span) => part_of(body, span)
+            .ok_or_else(|| wrong("span", "must lie within the request's body"))?,
     };
     let part = |span: &Option<pb::Span>, field: &str| match span {
         None => Ok(None),

@@ -8,7 +8,7 @@ use super::convert::change;
 use super::page::Page;
 use super::status::status;
 use super::{Answer, Service, convert, limit, owner, token};
-use crate::domain::account::Invalid;
+use crate::domain::invalid::Invalid;
 use crate::domain::mapping::{read_attributes, read_event_name, read_retention};
 
 pub async fn put_contact_mapping(

@@ -15,7 +15,7 @@ use weir_proto::quota::v1::{
 };
 use weir_proto::settings::v1::Entitlement;
 use weir_quota::Config;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 use weir_testkit::Running;
 
 use crate::ledgers::{Others, Urls};

@@ -7,7 +7,7 @@ use uuid::Uuid;
 use weir_proto::quota::v1::{GetUsageRequest, ReserveRequest, SettleRequest, Settlement};
 use weir_proto::settings::v1::Entitlement;
 use weir_reasons::Reason;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 
 use crate::harness::{Client, TODAY, World, reserve, settle};
 
