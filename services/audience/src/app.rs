@@ -1,6 +1,7 @@
-//! Load, decide, commit; the daily sync in its own file.
+//! Load, decide, commit: the only place that orders effects.
 
-mod fault;
+mod audiences;
+mod culprits;
 mod merges;
 mod sync;
 mod updates;
@@ -9,14 +10,13 @@ use std::time::Duration;
 
 use chrono::{DateTime, SubsecRound, Utc};
 use weir_accounts::Accounts;
-use weir_ids::{AccountId, AudienceId, ContactId};
+use weir_ids::AccountId;
 use weir_postgres::Failure;
-use weir_rpc::{Deadline, MAX_PAGE_BYTES, Page};
-use weir_service::{Fault, Tries, persistently};
+use weir_rpc::Deadline;
+use weir_service::{Fault, Tries};
 
 use crate::Clock;
-use crate::domain::{Audience, Created, Member, Name, Origin, Usable};
-use crate::store::{Listed, Store};
+use crate::store::Store;
 
 pub use sync::longest_sync;
 
@@ -81,114 +81,6 @@ impl App {
         (self.clock)().trunc_subsecs(6)
     }
 
-    /// Finds the audience of that name, or makes it.
-    pub async fn create_audience(
-        &self,
-        account: AccountId,
-        name: Name,
-        origin: Origin,
-        deadline: Deadline,
-    ) -> Result<Created, Error> {
-        self.require_account(account, deadline).await?;
-        let wanted = Audience {
-            id: AudienceId::new(),
-            name,
-            origin,
-            create_time: self.now(),
-        };
-        let app = self.clone();
-        let created = persistently(deadline, TRIES, move |_| {
-            let (app, wanted) = (app.clone(), wanted.clone());
-            async move { app.create_once(account, &wanted).await }
-        })
-        .await?;
-        if created.audience.origin == origin {
-            Ok(created)
-        } else {
-            Err(Error::OtherOrigin)
-        }
-    }
-
-    async fn create_once(&self, account: AccountId, wanted: &Audience) -> Result<Created, Error> {
-        let connection = self.store.connection().await?;
-        self.store.ensure_account(&connection, account).await?;
-        let created = connection.get_or_create(account, wanted).await;
-        if matches!(created, Err(Failure::Conflict)) {
-            self.store.forget_account(account);
-        }
-        Ok(created?)
-    }
-
-    /// None for an id that is none.
-    pub async fn get_audience(
-        &self,
-        account: AccountId,
-        audience: Option<AudienceId>,
-        deadline: Deadline,
-    ) -> Result<Audience, Error> {
-        if let Some(id) = audience {
-            let connection = self.store.connection().await?;
-            if let Some(found) = connection.audience(account, id).await? {
-                return Ok(found);
-            }
-        }
-        self.require_account(account, deadline).await?;
-        Err(Error::AudienceUnknown)
-    }
-
-    /// By name, those after `after`.
-    pub async fn list_audiences(
-        &self,
-        account: AccountId,
-        after: &str,
-        size: usize,
-        deadline: Deadline,
-    ) -> Result<Page<Audience, Name>, Error> {
-        self.require_account(account, deadline).await?;
-        let connection = self.store.connection().await?;
-        let found = connection
-            .audiences_after(account, after, more(size))
-            .await?;
-        let bytes = |(name, _): &Listed<Name, Audience>| name.as_str().len() + ROW_BYTES;
-        let name = |(name, _): &Listed<Name, Audience>| name.clone();
-        let page = Page::within(found, size, MAX_PAGE_BYTES, bytes, name);
-        Ok(readable(page))
-    }
-
-    /// Which of these Segment may touch, in order.
-    pub async fn check_audiences(
-        &self,
-        account: AccountId,
-        audiences: &[AudienceId],
-        deadline: Deadline,
-    ) -> Result<Vec<Usable>, Error> {
-        let connection = self.store.connection().await?;
-        let origins = connection.origins(account, audiences).await?;
-        drop(connection);
-        if origins.is_empty() {
-            self.require_account(account, deadline).await?;
-        }
-        let of = |id| Usable::of(origins.get(id).copied());
-        Ok(audiences.iter().map(of).collect())
-    }
-
-    /// By contact id, those after `after`. None for an id that is none.
-    pub async fn list_members(
-        &self,
-        account: AccountId,
-        audience: Option<AudienceId>,
-        after: ContactId,
-        size: usize,
-        deadline: Deadline,
-    ) -> Result<Page<Member, ContactId>, Error> {
-        let audience = self.get_audience(account, audience, deadline).await?.id;
-        let connection = self.store.connection().await?;
-        let found = connection
-            .members_after(account, audience, after, more(size))
-            .await?;
-        Ok(readable(Page::of(found, size, |(contact, _)| *contact)))
-    }
-
     /// That there is such an account: one that has a row here was known to mapping, which is
     /// asked for all others.
     async fn require_account(&self, account: AccountId, deadline: Deadline) -> Result<(), Error> {
@@ -198,24 +90,4 @@ impl App {
         }
         Err(Error::AccountUnknown)
     }
-}
-
-/// The page without the rows that can't be read, which were counted.
-fn readable<K, T>(page: Page<Listed<K, T>, K>) -> Page<T, K> {
-    Page {
-        items: page
-            .items
-            .into_iter()
-            .filter_map(|(_, item)| item)
-            .collect(),
-        next: page.next,
-    }
-}
-
-/// What a listed audience has beside its name: an id, an origin, a time.
-const ROW_BYTES: usize = 80;
-
-/// One more than the page, to see whether another follows.
-fn more(size: usize) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX - 1) + 1
 }

@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::domain::Name;
 
 /// The service, ready to be added to a server.
-pub fn service(app: Arc<App>) -> Unary<AudienceServiceServer<impl AudienceService>> {
+pub fn service(app: App) -> Unary<AudienceServiceServer<impl AudienceService>> {
     let grpc = Arc::new(Grpc(app));
     let server = AudienceServiceServer::from_arc(Arc::clone(&grpc))
         .max_decoding_message_size(weir_rpc::MAX_MESSAGE);
@@ -32,7 +32,7 @@ pub fn service(app: Arc<App>) -> Unary<AudienceServiceServer<impl AudienceServic
     )
 }
 
-struct Grpc(Arc<App>);
+struct Grpc(App);
 
 #[tonic::async_trait]
 impl AudienceService for Grpc {

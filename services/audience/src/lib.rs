@@ -4,16 +4,16 @@
 //! left comes back at the earliest a minute later: an update that comes sooner is kept, and the
 //! daily sync, or any later update, applies it.
 //!
-//! Reading order: [`domain`] (updates, merges, names), [`app`] (load, decide, commit; the sync),
-//! [`store`] (PostgreSQL), [`grpc`].
+//! Reading order: `domain` (updates, merges, names), `app` (load, decide, commit; the sync),
+//! `store` (PostgreSQL), `grpc`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod app;
+mod app;
 pub mod config;
-pub mod domain;
-pub mod grpc;
-pub mod metrics;
+mod domain;
+mod grpc;
+mod metrics;
 pub mod store;
 
 use std::future::Future;
@@ -68,11 +68,11 @@ pub async fn serve_with_clock(
     let accounts = weir_accounts::Accounts::connect(&config.mapping_url)
         .map_err(anyhow::Error::msg)
         .context("WEIR_MAPPING_URL")?;
-    let app = Arc::new(app::App::new(store, accounts, clock));
+    let app = app::App::new(store, accounts, clock);
     let background = Background::new();
     let interval = config.sync_interval();
     background.spawn("daily sync", app::longest_sync(interval), |pulse| {
-        Arc::clone(&app).sync_for_ever(interval, pulse)
+        app.clone().sync_for_ever(interval, pulse)
     });
     let loops = background.clone();
     let server = weir_rpc::Server::new("weir.audience.v1.AudienceService")

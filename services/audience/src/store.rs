@@ -15,6 +15,7 @@
 mod accounts;
 mod audiences;
 mod batch;
+mod known;
 mod memberships;
 mod merges;
 mod sync;
@@ -25,11 +26,11 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId, ContactId};
-use weir_postgres::{Client, Failure, Migration, Pool, Transaction};
+use weir_postgres::{Client, Failure, Migration, Pool};
 
 use crate::domain::Key;
 use crate::metrics;
-use accounts::KnownAccounts;
+use known::KnownAccounts;
 
 pub use batch::HOT;
 
@@ -57,7 +58,7 @@ pub struct Connection(Client);
 
 /// A transaction of one account. Dropped without a commit, it is undone.
 pub struct Tx<'a> {
-    inner: Transaction<'a>,
+    inner: weir_postgres::Tx<'a>,
     account: AccountId,
 }
 
@@ -101,7 +102,7 @@ impl Connection {
     /// Begins a transaction of one account.
     pub fn begin(&mut self, account: AccountId) -> Tx<'_> {
         Tx {
-            inner: Transaction::begin(&mut self.0),
+            inner: weir_postgres::Tx::begin(&mut self.0),
             account,
         }
     }

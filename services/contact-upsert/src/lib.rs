@@ -5,11 +5,12 @@
 //! Answers are per event; a batch as a whole either is stored or is not.
 //!
 //! In reading order: [`domain`] holds the rules, [`app`] orders load, fold and commit,
-//! [`store`] knows PostgreSQL, [`grpc`] speaks the contract and runs the relay.
+//! [`store`] knows PostgreSQL, [`clients`] the services that are told, [`grpc`] speaks the contract.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod app;
+mod clients;
 pub mod config;
 pub mod domain;
 pub mod grpc;
@@ -60,13 +61,13 @@ pub async fn serve(
         background.clone(),
         accounts,
     );
-    let peers = grpc::Peers::connect(&config.activity_url, &config.audience_url)
+    let peers = clients::Peers::connect(&config.activity_url, &config.audience_url)
         .map_err(anyhow::Error::msg)?;
 
     let loops = Background::new();
     let relayed = app.clone();
-    loops.spawn("relay", grpc::RELAY_BEATS, |pulse| {
-        grpc::relay(relayed, peers, written, pulse)
+    loops.spawn("relay", app::RELAY_BEATS, |pulse| {
+        app::relay(relayed, peers, written, pulse)
     });
     loops.spawn("purge", app::PURGE_BEATS, |pulse| {
         app::purge(background, pulse)

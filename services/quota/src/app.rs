@@ -13,13 +13,12 @@ use weir_rpc::Deadline;
 
 use crate::Clock;
 use crate::clients::{self, Accounts, Ledgers, Plans};
-use crate::domain::{Entitlement, Units, Window};
+use crate::domain::{Entitlement, Known, Progress, Reservation, Settlement, Units, Wanted, Window};
 use crate::metrics;
-use crate::store::{self, Known, Progress, Read, Reservation, Reserved, Store, Wanted};
+use crate::store::{self, Read, Reserved, Store};
 
 use memory::Memory;
 
-pub use crate::store::{MAX_SETTLEMENTS, Settlement};
 pub use sweep::longest_sweep;
 
 /// Why units were not granted, or usage not told.
@@ -72,7 +71,7 @@ pub struct App {
     memory: Memory,
 }
 
-/// One batch's membership update.
+/// What one batch asks for.
 #[derive(Debug, Clone)]
 pub struct Ask {
     pub account: AccountId,

@@ -19,9 +19,8 @@ use weir_values::{FieldId, Prefix, trimmed_invisible};
 
 use super::convert::{NOT_AN_ID, YEARS, field_of, timestamp_of};
 use crate::app::Profile;
-use crate::domain::{ANONYMOUS_ID, Register, USER_ID, is_email, normalise};
+use crate::domain::{ANONYMOUS_ID, ContactKey, Register, USER_ID, is_email, normalise};
 use crate::metrics;
-use crate::store::ContactKey;
 
 /// Of a contact's fields together, encoded.
 const MAX_FIELDS_BYTES: usize = 3_500_000;
@@ -157,8 +156,7 @@ fn value_of(field: &str, json: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::Stamp;
-    use crate::store::StoredProfile;
+    use crate::domain::{Stamp, StoredProfile};
 
     fn looked_up(field: &str, value: &str) -> ContactKey {
         let key = get_contact_request::Key::Field(FieldKey {

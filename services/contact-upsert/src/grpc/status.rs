@@ -29,8 +29,8 @@ pub(super) fn status_of(error: Error) -> Status {
             Reason::ContactsExist,
             "unique identifiers and key strategy are fixed once a contact is stored",
         ),
-        Error::InvalidFields(position) => invalid(
-            &format!("events[{position}].fields_json"),
+        Error::InvalidFields(index) => invalid(
+            &format!("events[{index}].fields_json"),
             "must be a JSON object of field ids and canonical values",
         ),
         Error::ContactUnknown => not_found(Reason::ContactUnknown, "contact"),

@@ -162,7 +162,7 @@ impl Clients {
             batch_id: ask.batch_id.to_owned(),
             profile_units: ask.profile,
             activity_units: ask.activity,
-            entitlement: Some(entitlement(ask.entitlement)),
+            entitlement: Some(ask.entitlement.0),
             settlements: convert::settlements(settlements),
             ledger_epoch: ask.ledger_epoch,
         };
@@ -179,7 +179,7 @@ impl Clients {
     ) -> Result<WindowUsage, Failure> {
         let message = || quota::GetUsageRequest {
             account_id: account_id.to_owned(),
-            entitlement: entitlement.map(convert::entitlement),
+            entitlement: entitlement.map(|known| known.0),
         };
         let answer = hop!(self.quota, get_usage, deadline, message)?.answer;
         window_usage(answer).ok_or_else(|| Failure::unexpected("get_usage"))
@@ -215,8 +215,8 @@ impl Clients {
             epoch: reservation.epoch,
             source_id: caller.source_id.clone(),
             unique_identifiers: settings.0.unique_identifiers.clone(),
-            key_strategy: key_strategy(settings).into(),
-            merge_strategy: merge_strategy(settings).into(),
+            key_strategy: settings.0.key_strategy,
+            merge_strategy: settings.0.merge_strategy,
             existing_only: settings.0.existing_only,
             identifiers_version: settings.0.identifiers_version,
             caseless_identifiers: settings.0.caseless_identifiers.clone(),

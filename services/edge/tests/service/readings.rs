@@ -100,6 +100,7 @@ async fn a_byte_order_mark_and_a_time_as_text_are_taken() {
     assert!(raw.starts_with(b"{") && raw.ends_with(b"}"));
 }
 
+/// Semantics 1.5, 4.6.
 #[tokio::test]
 async fn what_is_wrong_is_said_before_an_echo_and_an_echo_before_a_mapping() {
     let edge = Edge::start().await;

@@ -7,6 +7,7 @@ use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 use weir_proto::mapping::v1 as pb;
+use weir_proto::settings::v1 as settings;
 use weir_rpc::invalid;
 use weir_values::ValueType;
 
@@ -98,36 +99,36 @@ pub fn read_source_change(request: pb::PutSourceRequest) -> Result<SourceChange,
 }
 
 fn read_key_strategy(strategy: i32) -> Result<Option<KeyStrategy>, Status> {
-    match pb::KeyStrategy::try_from(strategy) {
-        Ok(pb::KeyStrategy::Unspecified) => Ok(None),
-        Ok(pb::KeyStrategy::Any) => Ok(Some(KeyStrategy::Any)),
-        Ok(pb::KeyStrategy::NextIfEmpty) => Ok(Some(KeyStrategy::NextIfEmpty)),
+    match settings::KeyStrategy::try_from(strategy) {
+        Ok(settings::KeyStrategy::Unspecified) => Ok(None),
+        Ok(settings::KeyStrategy::Any) => Ok(Some(KeyStrategy::Any)),
+        Ok(settings::KeyStrategy::NextIfEmpty) => Ok(Some(KeyStrategy::NextIfEmpty)),
         Err(_) => Err(invalid("key_strategy", "is not known")),
     }
 }
 
-pub fn key_strategy(strategy: KeyStrategy) -> pb::KeyStrategy {
+pub fn key_strategy(strategy: KeyStrategy) -> settings::KeyStrategy {
     match strategy {
-        KeyStrategy::Any => pb::KeyStrategy::Any,
-        KeyStrategy::NextIfEmpty => pb::KeyStrategy::NextIfEmpty,
+        KeyStrategy::Any => settings::KeyStrategy::Any,
+        KeyStrategy::NextIfEmpty => settings::KeyStrategy::NextIfEmpty,
     }
 }
 
 fn read_merge_strategy(strategy: i32) -> Result<Option<MergeStrategy>, Status> {
-    match pb::MergeStrategy::try_from(strategy) {
-        Ok(pb::MergeStrategy::Unspecified) => Ok(None),
-        Ok(pb::MergeStrategy::Overwrite) => Ok(Some(MergeStrategy::Overwrite)),
-        Ok(pb::MergeStrategy::Append) => Ok(Some(MergeStrategy::Append)),
-        Ok(pb::MergeStrategy::Ignore) => Ok(Some(MergeStrategy::Ignore)),
+    match settings::MergeStrategy::try_from(strategy) {
+        Ok(settings::MergeStrategy::Unspecified) => Ok(None),
+        Ok(settings::MergeStrategy::Overwrite) => Ok(Some(MergeStrategy::Overwrite)),
+        Ok(settings::MergeStrategy::Append) => Ok(Some(MergeStrategy::Append)),
+        Ok(settings::MergeStrategy::Ignore) => Ok(Some(MergeStrategy::Ignore)),
         Err(_) => Err(invalid("merge_strategy", "is not known")),
     }
 }
 
-pub fn merge_strategy(strategy: MergeStrategy) -> pb::MergeStrategy {
+pub fn merge_strategy(strategy: MergeStrategy) -> settings::MergeStrategy {
     match strategy {
-        MergeStrategy::Overwrite => pb::MergeStrategy::Overwrite,
-        MergeStrategy::Append => pb::MergeStrategy::Append,
-        MergeStrategy::Ignore => pb::MergeStrategy::Ignore,
+        MergeStrategy::Overwrite => settings::MergeStrategy::Overwrite,
+        MergeStrategy::Append => settings::MergeStrategy::Append,
+        MergeStrategy::Ignore => settings::MergeStrategy::Ignore,
     }
 }
 

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use tonic::Status;
 use weir_ids::ActivityId;
 use weir_proto::mapping::v1::{self as pb, mapped_event};
+use weir_proto::settings::v1::Entitlement;
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
 
@@ -189,9 +190,9 @@ fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
     }
 }
 
-fn entitlement(snapshot: &Snapshot) -> pb::Entitlement {
+fn entitlement(snapshot: &Snapshot) -> Entitlement {
     let plan = &snapshot.plan;
-    pb::Entitlement {
+    Entitlement {
         contacts: plan.included_contacts + plan.additional_contacts,
         mapped_activities: snapshot.mapped_activities,
         profile_factor: plan.profile_factor,

@@ -2,6 +2,7 @@
 
 use tonic::Code;
 use weir_proto::mapping::v1::*;
+use weir_proto::settings::v1::{KeyStrategy, MergeStrategy};
 
 use crate::call;
 use weir_testkit::eventually;
@@ -103,6 +104,7 @@ async fn a_date_in_another_format_is_ignored_and_logged() {
     assert_eq!(log[0].kind(), EventKind::Identify);
 }
 
+/// Semantics 2.1.
 #[tokio::test]
 async fn without_a_contact_mapping_everything_is_rejected_and_sampled() {
     let (_service, client) = Service::start().await;
@@ -137,6 +139,7 @@ async fn without_a_contact_mapping_everything_is_rejected_and_sampled() {
     assert_eq!(samples[0].raw, SIGN_IN);
 }
 
+/// Semantics 4.1, 4.4.
 #[tokio::test]
 async fn unmapped_and_expired_tracks_are_rejected_alone() {
     let (_service, client) = Service::start().await;

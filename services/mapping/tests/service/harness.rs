@@ -5,7 +5,7 @@ use prost_types::Timestamp;
 use weir_mapping::Config;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::*;
-use weir_stack::{TestDatabase, TestServers};
+use weir_servers::{TestDatabase, TestServers};
 use weir_testkit::{Running, eventually};
 
 use crate::contacts::Contacts;

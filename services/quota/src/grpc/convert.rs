@@ -7,12 +7,13 @@ use prost_types::Timestamp;
 use tonic::Status;
 use weir_ids::AccountId;
 use weir_proto::quota::v1::{
-    Entitlement as WireEntitlement, GetUsageResponse, Meter, ReserveRequest, ReserveResponse,
-    SettleRequest, Settlement as WireSettlement, Usage as WireUsage,
+    GetUsageResponse, Meter, ReserveRequest, ReserveResponse, SettleRequest,
+    Settlement as WireSettlement, Usage as WireUsage,
 };
+use weir_proto::settings::v1::Entitlement as WireEntitlement;
 
-use crate::app::{Ask, Grant, MAX_SETTLEMENTS, Settlement, Usage};
-use crate::domain::{Entitlement, Units, Window};
+use crate::app::{Ask, Grant, Usage};
+use crate::domain::{Entitlement, MAX_SETTLEMENTS, Settlement, Units, Window};
 
 /// A batch has 1,000 events at most, each of which costs one unit of a kind.
 const MAX_WANTED: i64 = 1_000;
@@ -56,9 +57,9 @@ fn settlements(wire: &[WireSettlement]) -> Result<Vec<Settlement>, Status> {
     }
     let settlements = wire.iter().enumerate();
     settlements
-        .map(|(place, one)| {
+        .map(|(index, one)| {
             settlement(one).map_err(|(field, reason)| {
-                weir_rpc::invalid(&format!("settlements[{place}].{field}"), reason)
+                weir_rpc::invalid(&format!("settlements[{index}].{field}"), reason)
             })
         })
         .collect()

@@ -3,6 +3,7 @@
 use tonic::{Request, Response, Status};
 use weir_proto::mapping::v1::mapping_service_server::MappingService;
 use weir_proto::mapping::v1::*;
+use weir_proto::settings::v1::Entitlement;
 
 use super::{KEY, Stub};
 
