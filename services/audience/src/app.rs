@@ -7,22 +7,21 @@ mod updates;
 
 use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use weir_accounts::Accounts;
 use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
-use weir_rpc::{Deadline, MAX_PAGE_BYTES, Page};
-use weir_service::{Fault, Tries, persistently};
+use weir_rpc::Deadline;
+use weir_service::{Clock, Fault, Policy, retry};
 
-use crate::Clock;
 use crate::domain::{Audience, Created, Member, Name, Origin, Usable};
 use crate::store::{Listed, Store};
 
 pub use sync::longest_sync;
 
 /// A transaction that lost is tried again this often, while there is time.
-const TRIES: Tries = Tries {
-    most: 8,
+const POLICY: Policy = Policy {
+    tries: 8,
     pause: Duration::from_millis(2),
 };
 
@@ -76,9 +75,13 @@ impl App {
         }
     }
 
-    /// As precise as PostgreSQL keeps it, so that what is read is what was written.
     fn now(&self) -> DateTime<Utc> {
-        (self.clock)().trunc_subsecs(6)
+        self.clock.now()
+    }
+
+    /// Whether the database answers.
+    pub async fn is_up(&self) -> bool {
+        self.store.is_up().await
     }
 
     /// Finds the audience of that name, or makes it.
@@ -97,7 +100,7 @@ impl App {
             create_time: self.now(),
         };
         let app = self.clone();
-        let created = persistently(deadline, TRIES, move |_| {
+        let created = retry(deadline, POLICY, move |_| {
             let (app, wanted) = (app.clone(), wanted.clone());
             async move { app.create_once(account, &wanted).await }
         })
@@ -136,23 +139,17 @@ impl App {
         Err(Error::AudienceUnknown)
     }
 
-    /// By name, those after `after`.
+    /// By name, up to `limit` of those after `after`.
     pub async fn list_audiences(
         &self,
         account: AccountId,
         after: &str,
-        size: usize,
+        limit: i64,
         deadline: Deadline,
-    ) -> Result<Page<Audience, Name>, Error> {
+    ) -> Result<Vec<Listed<Name, Audience>>, Error> {
         self.require_account(account, deadline).await?;
         let connection = self.store.connection().await?;
-        let found = connection
-            .audiences_after(account, after, more(size))
-            .await?;
-        let bytes = |(name, _): &Listed<Name, Audience>| name.as_str().len() + ROW_BYTES;
-        let name = |(name, _): &Listed<Name, Audience>| name.clone();
-        let page = Page::within(found, size, MAX_PAGE_BYTES, bytes, name);
-        Ok(readable(page))
+        Ok(connection.audiences_after(account, after, limit).await?)
     }
 
     /// Which of these Segment may touch, in order.
@@ -172,21 +169,19 @@ impl App {
         Ok(audiences.iter().map(of).collect())
     }
 
-    /// By contact id, those after `after`. None for an id that is none.
+    /// By contact id, up to `limit` of those after `after`. None for an id that is none.
     pub async fn list_members(
         &self,
         account: AccountId,
         audience: Option<AudienceId>,
         after: ContactId,
-        size: usize,
+        limit: i64,
         deadline: Deadline,
-    ) -> Result<Page<Member, ContactId>, Error> {
+    ) -> Result<Vec<Listed<ContactId, Member>>, Error> {
         let audience = self.get_audience(account, audience, deadline).await?.id;
         let connection = self.store.connection().await?;
-        let found = connection
-            .members_after(account, audience, after, more(size))
-            .await?;
-        Ok(readable(Page::of(found, size, |(contact, _)| *contact)))
+        let found = connection.members_after(account, audience, after, limit);
+        Ok(found.await?)
     }
 
     /// That there is such an account: one that has a row here was known to mapping, which is
@@ -198,24 +193,4 @@ impl App {
         }
         Err(Error::AccountUnknown)
     }
-}
-
-/// The page without the rows that can't be read, which were counted.
-fn readable<K, T>(page: Page<Listed<K, T>, K>) -> Page<T, K> {
-    Page {
-        items: page
-            .items
-            .into_iter()
-            .filter_map(|(_, item)| item)
-            .collect(),
-        next: page.next,
-    }
-}
-
-/// What a listed audience has beside its name: an id, an origin, a time.
-const ROW_BYTES: usize = 80;
-
-/// One more than the page, to see whether another follows.
-fn more(size: usize) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX - 1) + 1
 }

@@ -1,7 +1,6 @@
 //! contact-upsert: everybody is his user id.
 
 use tonic::{Code, Request, Response, Status};
-use weir_proto::contact::v1 as contact;
 use weir_proto::contact::v1::contact_service_server::ContactService;
 use weir_proto::contact::v1::{
     ChangeUniqueIdentifiersRequest, ChangeUniqueIdentifiersResponse, ContactEvent,
