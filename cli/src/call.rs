@@ -9,6 +9,7 @@ use std::io::Read;
 use anyhow::{Context, anyhow};
 use prost_reflect::{
     DeserializeOptions, DynamicMessage, MessageDescriptor, MethodDescriptor, SerializeOptions,
+    ServiceDescriptor,
 };
 use tonic::Code;
 use tonic_types::StatusExt;
@@ -28,14 +29,11 @@ pub async fn run(options: &CallOptions) -> Result<(), Failure> {
     let addresses = Addresses::read(&options.addresses)?;
     let channel = addresses.connect(service).await?;
     let described = reflection::describe(channel.clone(), service).await?;
-    let method = described
-        .methods()
+    let methods = || described.iter().flat_map(ServiceDescriptor::methods);
+    let method = methods()
         .find(|found| found.name() == name)
         .ok_or_else(|| {
-            let known: Vec<_> = described
-                .methods()
-                .map(|found| found.name().to_owned())
-                .collect();
+            let known: Vec<_> = methods().map(|found| found.name().to_owned()).collect();
             Failure::Input(format!(
                 "{} has no method {name:?}; it has {}",
                 service.name(),

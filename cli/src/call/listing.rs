@@ -23,13 +23,17 @@ pub async fn run(options: &CallOptions) -> Result<(), Failure> {
     for service in services {
         let channel = addresses.connect(service).await?;
         let described = reflection::describe(channel, service).await?;
+        let names: Vec<&str> = described
+            .iter()
+            .map(|described| described.full_name())
+            .collect();
         say!(
             "{} ({}, {})",
             service.name(),
-            described.full_name(),
+            names.join(", "),
             addresses.of(service)?
         );
-        for method in described.methods() {
+        for method in described.iter().flat_map(|described| described.methods()) {
             say!(
                 "  {}/{} {}",
                 service.name(),

@@ -13,20 +13,30 @@ use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
 use weir_stack::Service;
 
-/// The description of a service, with all types that it needs.
+/// What our gRPC services begin with; others are those of every server.
+const OURS: &str = "weir.";
+
+/// The description of the gRPC services of a process, its own first, with all types that they
+/// need.
 ///
 /// # Errors
 /// The service does not answer, or not with what it should.
-pub async fn describe(channel: Channel, service: Service) -> anyhow::Result<ServiceDescriptor> {
-    let name = service
+pub async fn describe(
+    channel: Channel,
+    service: Service,
+) -> anyhow::Result<Vec<ServiceDescriptor>> {
+    let own = service
         .grpc_name()
         .context("only gRPC services are described")?;
     let mut client = ServerReflectionClient::new(channel);
+    let mut names = list(&mut client).await?;
+    names.sort_by_key(|name| (name != own, name.clone()));
     let mut files: BTreeMap<String, FileDescriptorProto> = BTreeMap::new();
-    let mut wanted = vec![MessageRequest::FileContainingSymbol(name.to_owned())];
+    let wanted = names.iter().cloned();
+    let mut wanted: Vec<_> = wanted.map(MessageRequest::FileContainingSymbol).collect();
     let mut asked = BTreeSet::new();
     while let Some(request) = wanted.pop() {
-        for file in ask(&mut client, request).await? {
+        for file in files_of(ask(&mut client, request).await?)? {
             for dependency in &file.dependency {
                 if asked.insert(dependency.clone()) {
                     wanted.push(MessageRequest::FileByFilename(dependency.clone()));
@@ -40,14 +50,37 @@ pub async fn describe(channel: Channel, service: Service) -> anyhow::Result<Serv
     };
     let pool = DescriptorPool::from_file_descriptor_set(set)
         .context("what the service says of itself does not fit together")?;
-    pool.get_service_by_name(name)
-        .with_context(|| format!("{} does not know {name}", service.name()))
+    let described = |name: &String| {
+        pool.get_service_by_name(name)
+            .with_context(|| format!("{} does not know {name}", service.name()))
+    };
+    names.iter().map(described).collect()
+}
+
+async fn list(client: &mut ServerReflectionClient<Channel>) -> anyhow::Result<Vec<String>> {
+    match ask(client, MessageRequest::ListServices(String::new())).await? {
+        MessageResponse::ListServicesResponse(listed) => {
+            let names = listed.service.into_iter().map(|service| service.name);
+            Ok(names.filter(|name| name.starts_with(OURS)).collect())
+        }
+        _ => bail!("reflection: no list"),
+    }
+}
+
+fn files_of(answer: MessageResponse) -> anyhow::Result<Vec<FileDescriptorProto>> {
+    let MessageResponse::FileDescriptorResponse(found) = answer else {
+        bail!("reflection: no description");
+    };
+    let files = found.file_descriptor_proto.iter();
+    files
+        .map(|bytes| FileDescriptorProto::decode(bytes.as_slice()).context("a damaged description"))
+        .collect()
 }
 
 async fn ask(
     client: &mut ServerReflectionClient<Channel>,
     request: MessageRequest,
-) -> anyhow::Result<Vec<FileDescriptorProto>> {
+) -> anyhow::Result<MessageResponse> {
     let request = ServerReflectionRequest {
         host: String::new(),
         message_request: Some(request),
@@ -63,14 +96,8 @@ async fn ask(
         .map_err(|status| anyhow!("reflection: {}", super::describe_status(&status)))?
         .and_then(|answer| answer.message_response);
     match answer {
-        Some(MessageResponse::FileDescriptorResponse(found)) => found
-            .file_descriptor_proto
-            .iter()
-            .map(|bytes| {
-                FileDescriptorProto::decode(bytes.as_slice()).context("a damaged description")
-            })
-            .collect(),
         Some(MessageResponse::ErrorResponse(error)) => bail!("reflection: {}", error.error_message),
-        _ => bail!("reflection: no answer"),
+        Some(answer) => Ok(answer),
+        None => bail!("reflection: no answer"),
     }
 }

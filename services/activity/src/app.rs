@@ -8,7 +8,7 @@ mod clock;
 mod culprits;
 mod housekeeping;
 mod link;
-mod reads;
+mod reading;
 mod record;
 
 use std::future::Future;

@@ -5,7 +5,6 @@
 mod attach;
 mod batch;
 mod calendar;
-mod culprits;
 mod link;
 mod listing;
 mod record;
@@ -15,7 +14,6 @@ pub use batch::{
     Batch, Event, Identifier, Kind, MAX_EVENTS, ReceiptKey, Whose, key_of, receipt_of,
 };
 pub use calendar::{Range, first_day_after_month, last_day, may_drop_before};
-pub use culprits::Suspects;
 pub use link::{Link, newest_links};
 pub use listing::{Activity, Cursor, RawTime};
 pub use record::{

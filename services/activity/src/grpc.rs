@@ -58,7 +58,7 @@ impl ActivityService for Service {
     ) -> Result<Response<RecordActivitiesResponse>, Status> {
         let deadline = Deadline::of(&request);
         let batch = convert::batch(request.into_inner(), self.app.range())?;
-        let recorded = self.app.record(batch, deadline).await?;
+        let recorded = self.app.record_activities(batch, deadline).await?;
         Ok(Response::new(convert::recorded(&recorded)))
     }
 
@@ -68,7 +68,7 @@ impl ActivityService for Service {
     ) -> Result<Response<LinkIdentifiersResponse>, Status> {
         let deadline = Deadline::of(&request);
         let changes = convert::changes(request.into_inner())?;
-        let attached = self.app.link(changes, deadline).await?;
+        let attached = self.app.link_identifiers(changes, deadline).await?;
         Ok(Response::new(LinkIdentifiersResponse {
             attached: attached.attached,
             discarded: attached.discarded,
@@ -87,7 +87,7 @@ impl ActivityService for Service {
         let size = page_size(request.page_size)?;
         let page = self
             .app
-            .list(account_id, contact_id, start, size, deadline)
+            .list_activities(account_id, contact_id, start, size, deadline)
             .await?;
         Ok(Response::new(convert::activities(page)))
     }
@@ -100,7 +100,10 @@ impl ActivityService for Service {
         let request = request.into_inner();
         let account_id = id("account_id", &request.account_id)?;
         let identifiers = convert::identifiers(request)?;
-        let waiting = self.app.backlog(account_id, identifiers, deadline).await?;
+        let waiting = self
+            .app
+            .get_backlog(account_id, identifiers, deadline)
+            .await?;
         Ok(Response::new(GetBacklogResponse { waiting }))
     }
 }

@@ -25,7 +25,7 @@ mod partitions;
 #[cfg(test)]
 mod plans;
 mod raw_time;
-mod reads;
+mod reading;
 mod receipts;
 mod record;
 mod settled;

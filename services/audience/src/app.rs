@@ -1,6 +1,7 @@
-//! Load, decide, commit; the daily sync in its own file.
+//! Load, decide, commit: the only place that orders effects.
 
-mod fault;
+mod audiences;
+mod culprits;
 mod merges;
 mod sync;
 mod updates;
@@ -9,13 +10,12 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use weir_accounts::Accounts;
-use weir_ids::{AccountId, AudienceId, ContactId};
+use weir_ids::AccountId;
 use weir_postgres::Failure;
 use weir_rpc::Deadline;
-use weir_service::{Clock, Fault, Policy, retry};
+use weir_service::{Clock, Fault, Policy};
 
-use crate::domain::{Audience, Created, Member, Name, Origin, Usable};
-use crate::store::{Listed, Store};
+use crate::store::Store;
 
 pub use sync::longest_sync;
 
@@ -82,106 +82,6 @@ impl App {
     /// Whether the database answers.
     pub async fn is_up(&self) -> bool {
         self.store.is_up().await
-    }
-
-    /// Finds the audience of that name, or makes it.
-    pub async fn create_audience(
-        &self,
-        account: AccountId,
-        name: Name,
-        origin: Origin,
-        deadline: Deadline,
-    ) -> Result<Created, Error> {
-        self.require_account(account, deadline).await?;
-        let wanted = Audience {
-            id: AudienceId::new(),
-            name,
-            origin,
-            create_time: self.now(),
-        };
-        let app = self.clone();
-        let created = retry(deadline, POLICY, move |_| {
-            let (app, wanted) = (app.clone(), wanted.clone());
-            async move { app.create_once(account, &wanted).await }
-        })
-        .await?;
-        if created.audience.origin == origin {
-            Ok(created)
-        } else {
-            Err(Error::OtherOrigin)
-        }
-    }
-
-    async fn create_once(&self, account: AccountId, wanted: &Audience) -> Result<Created, Error> {
-        let connection = self.store.connection().await?;
-        self.store.ensure_account(&connection, account).await?;
-        let created = connection.get_or_create(account, wanted).await;
-        if matches!(created, Err(Failure::Conflict)) {
-            self.store.forget_account(account);
-        }
-        Ok(created?)
-    }
-
-    /// None for an id that is none.
-    pub async fn get_audience(
-        &self,
-        account: AccountId,
-        audience: Option<AudienceId>,
-        deadline: Deadline,
-    ) -> Result<Audience, Error> {
-        if let Some(id) = audience {
-            let connection = self.store.connection().await?;
-            if let Some(found) = connection.audience(account, id).await? {
-                return Ok(found);
-            }
-        }
-        self.require_account(account, deadline).await?;
-        Err(Error::AudienceUnknown)
-    }
-
-    /// By name, up to `limit` of those after `after`.
-    pub async fn list_audiences(
-        &self,
-        account: AccountId,
-        after: &str,
-        limit: i64,
-        deadline: Deadline,
-    ) -> Result<Vec<Listed<Name, Audience>>, Error> {
-        self.require_account(account, deadline).await?;
-        let connection = self.store.connection().await?;
-        Ok(connection.audiences_after(account, after, limit).await?)
-    }
-
-    /// Which of these Segment may touch, in order.
-    pub async fn check_audiences(
-        &self,
-        account: AccountId,
-        audiences: &[AudienceId],
-        deadline: Deadline,
-    ) -> Result<Vec<Usable>, Error> {
-        let connection = self.store.connection().await?;
-        let origins = connection.origins(account, audiences).await?;
-        drop(connection);
-        if origins.is_empty() {
-            self.require_account(account, deadline).await?;
-        }
-        let of = |id| Usable::of(origins.get(id).copied());
-        Ok(audiences.iter().map(of).collect())
-    }
-
-    /// By contact id, up to `limit` of those after `after`. None for an id that is none.
-    pub async fn list_members(
-        &self,
-        account: AccountId,
-        audience: Option<AudienceId>,
-        after: ContactId,
-        limit: i64,
-        deadline: Deadline,
-    ) -> Result<Vec<Listed<ContactId, Member>>, Error> {
-        let audience = self.get_audience(account, audience, deadline).await?.id;
-        let connection = self.store.connection().await?;
-        let found = connection.members_after(account, audience, after, limit);
-        Ok(found.await?)
     }
 
     /// That there is such an account: one that has a row here was known to mapping, which is

@@ -22,8 +22,8 @@ use crate::app::App;
 use crate::domain::Name;
 
 /// Serves `app`; healthy while the database answers.
-pub fn server(app: Arc<App>) -> Server {
-    let grpc = Arc::new(Grpc(Arc::clone(&app)));
+pub fn server(app: App) -> Server {
+    let grpc = Arc::new(Grpc(app.clone()));
     let server = AudienceServiceServer::from_arc(Arc::clone(&grpc))
         .max_decoding_message_size(weir_rpc::MAX_MESSAGE);
     let service = Unary::new(
@@ -35,12 +35,12 @@ pub fn server(app: Arc<App>) -> Server {
     Server::new("weir.audience.v1.AudienceService")
         .service(service)
         .probe(move || {
-            let app = Arc::clone(&app);
+            let app = app.clone();
             async move { app.is_up().await }
         })
 }
 
-struct Grpc(Arc<App>);
+struct Grpc(App);
 
 #[tonic::async_trait]
 impl AudienceService for Grpc {

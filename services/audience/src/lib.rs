@@ -4,19 +4,17 @@
 //! left comes back at the earliest a minute later: an update that comes sooner is kept, and the
 //! daily sync, or any later update, applies it.
 //!
-//! Reading order: [`domain`] (updates, merges, names), [`app`] (load, decide, commit; the sync),
-//! [`store`] (PostgreSQL), [`grpc`].
+//! Reading order: `domain` (updates, merges, names), `app` (load, decide, commit; the sync),
+//! `store` (PostgreSQL), `grpc`.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod app;
+mod app;
 pub mod config;
-pub mod domain;
-pub mod grpc;
-pub mod metrics;
+mod domain;
+mod grpc;
+mod metrics;
 pub mod store;
-
-use std::sync::Arc;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
@@ -44,11 +42,11 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .context("the schema can't be brought up to date")?;
         let accounts =
             weir_accounts::Accounts::connect(&config.mapping_url).context("WEIR_MAPPING_URL")?;
-        let app = Arc::new(app::App::new(store::Store::new(pool), accounts, clock));
+        let app = app::App::new(store::Store::new(pool), accounts, clock);
         let background = Background::new();
         let interval = config.sync_interval;
         background.spawn("daily sync", app::longest_sync(interval), |pulse| {
-            Arc::clone(&app).sync_for_ever(interval, pulse)
+            app.clone().sync_for_ever(interval, pulse)
         });
         background
             .serve(grpc::server(app), listener, shutdown)

@@ -15,6 +15,7 @@
 mod accounts;
 mod audiences;
 mod batch;
+mod known;
 mod memberships;
 mod merges;
 mod sync;
@@ -29,7 +30,7 @@ use weir_postgres::{Client, Failure, Migration, Pool, Transaction};
 
 use crate::domain::Key;
 use crate::metrics;
-use accounts::KnownAccounts;
+use known::KnownAccounts;
 
 pub use batch::HOT;
 

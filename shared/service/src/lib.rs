@@ -1,10 +1,12 @@
 //! What every service is made of besides its rules: a process around it, a clock, work that
-//! outlives its caller, tries of it, and loops that must not end unseen.
+//! outlives its caller, tries of it, the search for what the database refuses, and loops that
+//! must not end unseen.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod background;
 mod clock;
+mod culprits;
 mod retry;
 mod run;
 
@@ -12,6 +14,7 @@ use std::pin::Pin;
 
 pub use background::{Background, Pulse};
 pub use clock::Clock;
+pub use culprits::{MAX_CULPRITS, culprits};
 pub use retry::{Fault, Policy, detached, retry};
 pub use run::{millis, run};
 

@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use weir_postgres::Failure;
 use weir_rpc::Deadline;
+use weir_service::{MAX_CULPRITS, culprits};
 
 use super::record::Ending;
 use super::{App, Error};
-use crate::domain::{Batch, Suspects};
+use crate::domain::Batch;
 
 impl App {
     /// The batch without the events that PostgreSQL does not take, found by attempts that are
@@ -21,40 +22,17 @@ impl App {
         batch: &Batch,
         deadline: Deadline,
     ) -> Result<Batch, Error> {
-        let mut suspects = Suspects::of(batch.events.len());
-        while let Some(parts) = suspects.next() {
-            for part in parts {
-                if self.is_refused(batch, part.clone(), deadline).await? {
-                    suspects.refused(part);
-                }
+        let is_refused = async |part: Range<usize>| {
+            let part = Arc::new(batch.only(&part.collect::<Vec<_>>()));
+            match self.attempts(&part, Ending::Undo, deadline).await {
+                Err(Error::Store(Failure::Refused)) => Ok(true),
+                attempted => attempted.map(|_| false),
             }
-            if suspects.are_too_many() {
-                return Err(Failure::Internal.into());
-            }
-        }
-        let culprits = suspects.found();
-        tracing::error!(events = culprits.len(), "the database does not take events");
+        };
+        let culprits = culprits(batch.events.len(), MAX_CULPRITS, is_refused).await?;
         let rest: Vec<usize> = (0..batch.events.len())
-            .filter(|at| culprits.binary_search(at).is_err())
+            .filter(|index| culprits.binary_search(index).is_err())
             .collect();
-        if culprits.is_empty() {
-            return Err(Failure::Internal.into());
-        }
         Ok(batch.only(&rest))
-    }
-
-    async fn is_refused(
-        &self,
-        batch: &Batch,
-        part: Range<usize>,
-        deadline: Deadline,
-    ) -> Result<bool, Error> {
-        let chosen: Vec<usize> = part.collect();
-        let part = Arc::new(batch.only(&chosen));
-        match self.attempts(&part, Ending::Undo, deadline).await {
-            Ok(_) => Ok(false),
-            Err(Error::Store(Failure::Refused)) => Ok(true),
-            Err(error) => Err(error),
-        }
     }
 }

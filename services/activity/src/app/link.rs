@@ -37,7 +37,11 @@ impl App {
     ///
     /// # Errors
     /// See [`Error`]. What was attached before stays so; the call may be repeated.
-    pub async fn link(&self, changes: Changes, deadline: Deadline) -> Result<Attached, Error> {
+    pub async fn link_identifiers(
+        &self,
+        changes: Changes,
+        deadline: Deadline,
+    ) -> Result<Attached, Error> {
         // In one order in every call, so that two of them don't wait for each other.
         let mut merges = changes.merges;
         merges.sort_unstable();

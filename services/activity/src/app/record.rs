@@ -43,7 +43,11 @@ impl App {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn record(&self, batch: Batch, deadline: Deadline) -> Result<Recorded, Error> {
+    pub async fn record_activities(
+        &self,
+        batch: Batch,
+        deadline: Deadline,
+    ) -> Result<Recorded, Error> {
         let mut batch = Arc::new(batch);
         let mut recorded = self.attempts(&batch, Ending::Commit, deadline).await;
         if let Err(Error::Store(weir_postgres::Failure::Refused)) = recorded {

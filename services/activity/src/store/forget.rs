@@ -17,8 +17,8 @@ const ACCOUNTS: &str = "
     SELECT account_id FROM accounts WHERE account_id > $1 ORDER BY account_id LIMIT $2";
 
 /// Rows of a table whose day is past, by an index of the days, and the deletion of one of them
-/// by its full key, told in two texts (`one`, `two`). What is locked is not waited for: whoever holds it makes
-/// it live on, or the next day finds it.
+/// by its full key, told in two texts (`one`, `two`). What is locked is not waited for: whoever
+/// holds it makes it live on, or the next day finds it.
 pub(super) struct Old {
     pub find: &'static str,
     pub delete: &'static str,

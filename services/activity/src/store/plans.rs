@@ -8,10 +8,10 @@ use chrono::{Days, Utc};
 use serde_json::Value;
 use tokio_postgres::SimpleQueryMessage;
 use weir_ledger::sql;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 
 use super::partitions::partition_of;
-use super::{MIGRATIONS, PLAN_BY_KEY, Store, attach, forget, links, reads, receipts, record};
+use super::{MIGRATIONS, PLAN_BY_KEY, Store, attach, forget, links, reading, receipts, record};
 use crate::domain::Range;
 
 /// Rows of each table, all of one account.
@@ -79,15 +79,15 @@ const HOT: &[(&str, &str, &str)] = &[
     ("end_waiting", attach::END_WAITING, "account kinds values"),
     (
         "list",
-        reads::LIST,
+        reading::LIST,
         "account contacts old_day time last_key fifty million one",
     ),
     (
         "waiting_of",
-        reads::BACKLOG_OF_IDENTIFIER,
+        reading::BACKLOG_OF_IDENTIFIER,
         "account old_day kind value",
     ),
-    ("has_activity", reads::HAS_ACTIVITY, "account contact"),
+    ("has_activity", reading::HAS_ACTIVITY, "account contact"),
     ("purge_end", sql::PURGE_END, "account older_day fifty"),
     (
         "find_counts",
@@ -161,7 +161,7 @@ const FILL: &str = "
     INSERT INTO backlog SELECT md5('account')::uuid, current_date + n % 300, 'a', 'v' || n % 400,
             md5('k' || n)::uuid, md5('k')::uuid, 'name', now(), 'message', '{}', now()
         FROM generate_series(1, $ROWS) n;
-    INSERT INTO contact_merges SELECT md5('account')::uuid, md5('j' || n)::uuid,
+    INSERT INTO contact_merges SELECT md5('account')::uuid, md5('m' || n)::uuid,
             md5('c' || n % 2000)::uuid FROM generate_series(1, $ROWS) n;
     INSERT INTO undated_receipts SELECT md5('account')::uuid, md5('k' || n)::uuid,
             current_date - n % 330 FROM generate_series(1, $ROWS) n;

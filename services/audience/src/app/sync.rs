@@ -6,7 +6,6 @@
 //! done when nobody waits any more who had left when it began; who was held back within the
 //! last minute is waited for. Accounts where nobody waits are never looked at.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
@@ -46,7 +45,7 @@ struct Synced {
 
 impl App {
     /// Syncs again and again. Errors are logged where they arise; the next round tries again.
-    pub async fn sync_for_ever(self: Arc<Self>, interval: Duration, pulse: Pulse) {
+    pub async fn sync_for_ever(self, interval: Duration, pulse: Pulse) {
         let mut ticks = tokio::time::interval(interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {

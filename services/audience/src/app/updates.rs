@@ -27,10 +27,11 @@ impl App {
         }
         let updates: Arc<[MembershipUpdate]> = updates.into();
         let all = 0..updates.len();
-        let applied = self.apply_some(account, &updates, all, End::Commit, deadline);
+        let applied = self.apply_some(account, &updates, all, Ending::Commit, deadline);
         let outcomes = match applied.await {
             Err(Error::Store(Failure::Refused)) => {
-                self.apply_without_faults(account, &updates, deadline).await
+                self.apply_without_culprits(account, &updates, deadline)
+                    .await
             }
             done => done,
         }?;
@@ -44,13 +45,13 @@ impl App {
         account: AccountId,
         updates: &Arc<[MembershipUpdate]>,
         part: Range<usize>,
-        end: End,
+        ending: Ending,
         deadline: Deadline,
     ) -> Result<Vec<Outcome>, Error> {
         let (app, updates) = (self.clone(), Arc::clone(updates));
         retry(deadline, POLICY, move |_| {
             let (app, updates, part) = (app.clone(), Arc::clone(&updates), part.clone());
-            async move { Ok(app.apply_once(account, &updates[part], end).await?) }
+            async move { Ok(app.apply_once(account, &updates[part], ending).await?) }
         })
         .await
     }
@@ -59,7 +60,7 @@ impl App {
         &self,
         account: AccountId,
         updates: &[MembershipUpdate],
-        end: End,
+        ending: Ending,
     ) -> Result<Vec<Outcome>, Failure> {
         let mut connection = self.store.connection().await?;
         let tx = connection.begin(account);
@@ -101,20 +102,21 @@ impl App {
         let waiting = waiting(&changed);
         tx.note_waiting(&waiting, tomorrow(now.date_naive()))
             .await?;
-        match end {
-            End::Commit => tx.put_memberships_and_commit(&changed).await?,
-            End::RollBack => tx.put_memberships(&changed).await?,
+        match ending {
+            Ending::Commit => tx.put_memberships_and_commit(&changed).await?,
+            Ending::Undo => tx.put_memberships(&changed).await?,
         }
         Ok(outcomes)
     }
 }
 
-/// Whether what was done lasts.
+/// How a transaction ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum End {
+pub(super) enum Ending {
+    /// It lasts.
     Commit,
-    /// It was only looked whether it can be done.
-    RollBack,
+    /// It was to see whether it could.
+    Undo,
 }
 
 fn key_of(update: &MembershipUpdate, aliases: &Aliases) -> Key {

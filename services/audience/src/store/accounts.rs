@@ -1,36 +1,11 @@
 //! The row of an account: everything of it is anchored on it, and locks begin with it.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-
 use weir_ids::AccountId;
 use weir_postgres::Failure;
 
 use super::{Connection, Store, Tx};
 
-/// Accounts whose row is known to be there; beyond this many they are forgotten and looked up
-/// again.
-const KEPT: usize = 100_000;
-
 pub(super) const SHARE: &str = "SELECT FROM accounts WHERE account_id = $1 FOR KEY SHARE";
-
-/// What need not be asked again, shared by all connections of a process.
-#[derive(Clone, Default)]
-pub(super) struct KnownAccounts(Arc<Mutex<HashSet<AccountId>>>);
-
-impl KnownAccounts {
-    fn lock(&self) -> MutexGuard<'_, HashSet<AccountId>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn insert(&self, account: AccountId) {
-        let mut known = self.lock();
-        if known.len() >= KEPT {
-            known.clear();
-        }
-        known.insert(account);
-    }
-}
 
 impl Store {
     /// Sees to it that the account's row is there. For accounts that mapping knows.
@@ -42,7 +17,7 @@ impl Store {
         connection: &Connection,
         account: AccountId,
     ) -> Result<(), Failure> {
-        if !self.known.lock().contains(&account) {
+        if !self.known.contains(account) {
             let insert = "INSERT INTO accounts (account_id) VALUES ($1)
                 ON CONFLICT (account_id) DO NOTHING";
             connection.execute(insert, &[&account.0]).await?;
@@ -56,7 +31,7 @@ impl Store {
     /// # Errors
     /// Where the database fails.
     pub async fn has_account(&self, account: AccountId) -> Result<bool, Failure> {
-        if self.known.lock().contains(&account) {
+        if self.known.contains(account) {
             return Ok(true);
         }
         let connection = self.connection().await?;
@@ -70,7 +45,7 @@ impl Store {
 
     /// A row that was known is gone (the database was set back): look again.
     pub fn forget_account(&self, account: AccountId) {
-        self.known.lock().remove(&account);
+        self.known.forget(account);
     }
 }
 

@@ -7,7 +7,7 @@ use weir_testkit::eventually;
 use crate::harness::{World, add, apply, audience, contacts, create, members, merge, remove};
 
 #[tokio::test]
-async fn memberships_are_merged_and_the_newest_membership_update_stands() {
+async fn memberships_are_merged_and_the_newest_update_stands() {
     let (_world, mut client) = World::with_one().await;
     let (account, first) = audience(&mut client, "First").await;
     let second = create(&mut client, &account, "Second").await;

@@ -17,7 +17,7 @@ async fn hold_back(client: &mut Client, account: &str, vip: &str, contacts: &[Uu
 }
 
 #[tokio::test]
-async fn the_next_day_brings_everyone_to_their_last_membership_update() {
+async fn the_next_day_brings_everyone_to_their_last_update() {
     let world = World::new().await;
     let mut client = world.replica(20).await;
     let _other = world.replica(20).await;

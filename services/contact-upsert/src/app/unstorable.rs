@@ -7,16 +7,16 @@
 //! that lead to a contact whose row is broken are known as soon as it is read, however many.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::sync::Arc;
 
 use weir_rpc::Deadline;
+use weir_service::{MAX_CULPRITS, culprits};
 
 use super::{Answer, App, Error, Outcome, Purpose};
 use crate::domain::{Batch, Status, Unreadable};
 use crate::metrics;
 
-/// More than this in one batch is trouble of another kind: the batch fails as a whole.
-const MAX_CULPRITS: usize = 16;
 /// Broken contacts, then refused values; once more where something changed meanwhile.
 const MAX_ROUNDS: usize = 4;
 
@@ -28,22 +28,18 @@ pub(super) async fn store_the_rest(
     deadline: Deadline,
 ) -> Result<Answer, Error> {
     let mut refusal = refusal;
-    let mut culprits = BTreeSet::new();
+    let mut faulty = BTreeSet::new();
     for _ in 0..MAX_ROUNDS {
-        let rest = all_but(batch, &culprits);
+        let rest = all_but(batch, &faulty);
         let found = match refusal {
             Error::Unreadable(contacts) => unreadable(&contacts, &rest),
-            _ => refused(app, batch, rest, deadline).await?,
+            _ => refused(app, batch, &rest, deadline).await?,
         };
-        if found.is_empty() {
-            tracing::error!("a batch is refused, but none of its events");
-            return Err(Error::Internal);
-        }
-        culprits.extend(found);
-        let rest = part_of(batch, &all_but(batch, &culprits));
+        faulty.extend(found);
+        let rest = part_of(batch, &all_but(batch, &faulty));
         match app.persist(rest, deadline, Purpose::Store).await {
             Err(again) if again.is_of_events() => refusal = again,
-            stored => return Ok(with_culprits(batch, &culprits, stored?)),
+            stored => return Ok(with_faulty(batch, &faulty, stored?)),
         }
     }
     tracing::error!("a batch is refused again and again, for other events each time");
@@ -51,11 +47,11 @@ pub(super) async fn store_the_rest(
 }
 
 /// The answer to the whole batch.
-fn with_culprits(batch: &Batch, culprits: &BTreeSet<usize>, of_rest: Answer) -> Answer {
-    metrics::unstorable(culprits.len());
+fn with_faulty(batch: &Batch, faulty: &BTreeSet<usize>, of_rest: Answer) -> Answer {
+    metrics::unstorable(faulty.len());
     let mut of_rest_outcomes = of_rest.outcomes.into_iter();
-    let outcomes = (0..batch.events.len()).map(|position| {
-        if culprits.contains(&position) {
+    let outcomes = (0..batch.events.len()).map(|index| {
+        if faulty.contains(&index) {
             Outcome::of(Status::Unstorable)
         } else {
             let outcome = of_rest_outcomes.next();
@@ -68,55 +64,40 @@ fn with_culprits(batch: &Batch, culprits: &BTreeSet<usize>, of_rest: Answer) -> 
     }
 }
 
-/// The positions of the events that lead to broken contacts, which were found among these.
+/// The indices of the events that lead to broken contacts, which were found among these.
 fn unreadable(found: &Unreadable, among: &[usize]) -> Vec<usize> {
     for contact in &found.contacts {
         tracing::error!(%contact, "a contact's row is broken; its events can't be stored");
         metrics::unreadable("row");
     }
-    found.events.iter().map(|at| among[*at]).collect()
+    found.events.iter().map(|index| among[*index]).collect()
 }
 
-/// The positions of the events, among these, that are refused, each by itself.
+/// The indices of the events, among these, that are refused, each by itself.
 async fn refused(
     app: &App,
-    batch: &Arc<Batch>,
-    among: Vec<usize>,
+    batch: &Batch,
+    among: &[usize],
     deadline: Deadline,
 ) -> Result<Vec<usize>, Error> {
-    let mut culprits = Vec::new();
-    // Parts that hold at least one.
-    let mut refused: Vec<Vec<usize>> = vec![among];
-    while let Some(part) = refused.pop() {
-        if let [culprit] = part[..] {
-            culprits.push(culprit);
-            if culprits.len() > MAX_CULPRITS {
-                tracing::error!("the database refuses too many events of a batch");
-                return Err(Error::Internal);
-            }
-            continue;
+    let is_refused = async |part: Range<usize>| {
+        let part = part_of(batch, &among[part]);
+        match app.persist(part, deadline, Purpose::Rehearse).await {
+            Err(error) if error.is_of_events() => Ok(true),
+            rehearsed => rehearsed.map(|_| false),
         }
-        let (one, other) = part.split_at(part.len() / 2);
-        for half in [one, other] {
-            let rehearsed = app.persist(part_of(batch, half), deadline, Purpose::Rehearse);
-            match rehearsed.await {
-                Err(error) if error.is_of_events() => refused.push(half.to_vec()),
-                rehearsed => {
-                    rehearsed?;
-                }
-            }
-        }
-    }
-    Ok(culprits)
+    };
+    let found = culprits(among.len(), MAX_CULPRITS, is_refused).await?;
+    Ok(found.into_iter().map(|index| among[index]).collect())
 }
 
-fn all_but(batch: &Batch, culprits: &BTreeSet<usize>) -> Vec<usize> {
-    let positions = 0..batch.events.len();
-    positions.filter(|at| !culprits.contains(at)).collect()
+fn all_but(batch: &Batch, faulty: &BTreeSet<usize>) -> Vec<usize> {
+    let all = 0..batch.events.len();
+    all.filter(|index| !faulty.contains(index)).collect()
 }
 
-fn part_of(batch: &Batch, positions: &[usize]) -> Arc<Batch> {
-    let events = positions.iter().map(|at| batch.events[*at].clone());
+fn part_of(batch: &Batch, indices: &[usize]) -> Arc<Batch> {
+    let events = indices.iter().map(|index| batch.events[*index].clone());
     Arc::new(Batch {
         events: events.collect(),
         settings: batch.settings.clone(),

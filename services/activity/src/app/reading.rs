@@ -14,7 +14,7 @@ impl App {
     /// # Errors
     /// See [`Error`]; the contact is unknown only where contact-upsert says so, since word of
     /// a new one may be under way.
-    pub async fn list(
+    pub async fn list_activities(
         &self,
         account_id: AccountId,
         contact_id: ContactId,
@@ -73,7 +73,7 @@ impl App {
     ///
     /// # Errors
     /// See [`Error`].
-    pub async fn backlog(
+    pub async fn get_backlog(
         &self,
         account_id: AccountId,
         identifiers: Vec<Identifier>,
