@@ -14,16 +14,15 @@ mod record;
 use std::future::Future;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use weir_ids::AccountId;
 use weir_rpc::Deadline;
-use weir_service::{Fault, Tries, detached, persistently};
+use weir_service::{Clock, Fault, Policy, detached, retry};
 
 use crate::clients::{Accounts, Contacts};
 use crate::domain::Range;
 use crate::metrics;
 use crate::store::{ClosedBatch, Failure, Store};
-use clock::Clock;
+use clock::Clocks;
 
 pub use housekeeping::{WITHIN, keep_house};
 pub use link::Changes;
@@ -31,8 +30,8 @@ pub use record::Recorded;
 
 /// Of one transaction. Locks are taken in order, so that a conflict is rare; many in a row mean
 /// that something else is wrong.
-const TRIES: Tries = Tries {
-    most: 6,
+const POLICY: Policy = Policy {
+    tries: 6,
     pause: Duration::from_millis(3),
 };
 
@@ -107,22 +106,17 @@ impl Fault for Error {
 #[derive(Clone)]
 pub struct App {
     store: Store,
-    clock: Clock,
+    clocks: Clocks,
     accounts: Accounts,
     contacts: Contacts,
 }
 
 impl App {
-    /// Over its tables, and the services that know the ids it does not; `now` is the clock.
-    pub fn new(
-        store: Store,
-        accounts: Accounts,
-        contacts: Contacts,
-        now: fn() -> DateTime<Utc>,
-    ) -> Self {
+    /// Over its tables, and the services that know the ids it does not.
+    pub fn new(store: Store, accounts: Accounts, contacts: Contacts, clock: Clock) -> Self {
         Self {
             store,
-            clock: Clock::new(now),
+            clocks: Clocks::new(clock),
             accounts,
             contacts,
         }
@@ -135,7 +129,7 @@ impl App {
 
     /// The days of expiry that can be stored now.
     pub fn range(&self) -> Range {
-        self.clock.range()
+        self.clocks.range()
     }
 
     /// Reads the database's clock, and makes the partitions that are needed now.
@@ -143,7 +137,7 @@ impl App {
     /// # Errors
     /// Of the database.
     pub async fn prepare(&self) -> Result<(), Error> {
-        self.clock.learn(self.store.clock().await?);
+        self.clocks.learn(self.store.clock().await?);
         self.store.make_partitions(self.range()).await?;
         Ok(())
     }
@@ -197,7 +191,7 @@ impl App {
         }
         self.ask_for_account(account_id, deadline).await?;
         let store = self.store.clone();
-        persistently(deadline, TRIES, move |_| {
+        retry(deadline, POLICY, move |_| {
             let store = store.clone();
             async move {
                 let mut connection = store.connection().await?;

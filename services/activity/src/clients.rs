@@ -4,7 +4,7 @@ use tonic::Code;
 use weir_ids::{AccountId, ContactId};
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::contact::v1::{GetContactRequest, get_contact_request};
-use weir_rpc::{Channel, Deadline};
+use weir_rpc::{Channel, Deadline, NotAnAddress};
 
 pub use weir_accounts::Accounts;
 
@@ -21,7 +21,7 @@ impl Contacts {
     ///
     /// # Errors
     /// Where the URL is not one.
-    pub fn connect(url: &str) -> Result<Self, String> {
+    pub fn connect(url: &str) -> Result<Self, NotAnAddress> {
         let client = ContactServiceClient::new(weir_rpc::connect(url)?);
         // A contact may be larger than the usual limit.
         Ok(Self(

@@ -32,7 +32,7 @@ pub async fn keep_house(app: App, pulse: Pulse) {
     loop {
         pulse.beat();
         let read = app.store.clock().await;
-        let is_read = told("clock", read.map(|theirs| app.clock.learn(theirs)));
+        let is_read = told("clock", read.map(|theirs| app.clocks.learn(theirs)));
         if is_read && due <= Instant::now() {
             let swept = told("partitions", sweep(&app).await);
             pulse.beat();
@@ -63,7 +63,7 @@ async fn sweep(app: &App) -> Result<(), Failure> {
 
 /// Once a day, by one replica, account by account: one that fails keeps no other waiting.
 async fn forget(app: &App, pulse: &Pulse) -> Result<(), Failure> {
-    let today = app.clock.earlier_today();
+    let today = app.clocks.earlier_today();
     if !app.store.takes_turn_to_forget(today).await? {
         return Ok(());
     }

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use weir_ids::{AccountId, ContactId};
 use weir_rpc::Deadline;
-use weir_service::{detached, persistently};
+use weir_service::{detached, retry};
 
-use super::{App, Error, TRIES};
+use super::{App, Error, POLICY};
 use crate::domain::{
     Attached, Link, Moves, days_of, decide_fates, newest_links, whole_milliseconds,
 };
@@ -74,10 +74,10 @@ impl App {
         deadline: Deadline,
     ) -> Result<(Attached, bool), Error> {
         let (app, changes) = (self.clone(), Arc::clone(changes));
-        persistently(deadline, TRIES, move |_| {
+        retry(deadline, POLICY, move |_| {
             let (app, changes) = (app.clone(), Arc::clone(&changes));
             async move {
-                let today = app.clock.earlier_today();
+                let today = app.clocks.earlier_today();
                 let done = link(&app.store, &changes, today).await;
                 app.make_what_is_missing(done).await
             }

@@ -6,9 +6,9 @@ use chrono::NaiveDate;
 use futures_util::future::{try_join, try_join3};
 use weir_ids::ContactId;
 use weir_rpc::Deadline;
-use weir_service::persistently;
+use weir_service::retry;
 
-use super::{App, Error, TRIES};
+use super::{App, Error, POLICY};
 use crate::domain::{
     Batch, Destination, Event, Identifier, Known, Outcome, Standing, Stored, Verdict, decide,
     first_day_after_month, lock_free, needs_activity_lookup, needs_backlog_lookup, outcomes,
@@ -27,7 +27,7 @@ pub struct Recorded {
 
 /// So many times a batch begins anew rather than leave the order of locks. Each time more of its
 /// identifiers are settled; where links come faster than that, it takes its chance.
-const TRIES_IN_ORDER: u32 = 3;
+const POLICY_IN_ORDER: u32 = 3;
 
 /// How a transaction ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -83,10 +83,10 @@ impl App {
         deadline: Deadline,
     ) -> Result<Recorded, Error> {
         let (app, batch) = (self.clone(), Arc::clone(batch));
-        persistently(deadline, TRIES, move |number| {
+        retry(deadline, POLICY, move |number| {
             let (app, batch) = (app.clone(), Arc::clone(&batch));
             async move {
-                let keeps_order = number < TRIES_IN_ORDER;
+                let keeps_order = number < POLICY_IN_ORDER;
                 let done = record(&app.store, &batch, ending, keeps_order, deadline).await;
                 app.make_what_is_missing(done).await
             }

@@ -14,6 +14,7 @@ use weir_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use weir_proto::ledger::v1::{
     BatchKey, CloseBatchesRequest, FenceUsageRequest, FenceUsageResponse,
 };
+use weir_service::Clock;
 use weir_stack::{TestDatabase, TestServers};
 use weir_testkit::{Others, Running};
 
@@ -45,15 +46,11 @@ pub async fn start() -> Weir {
 
 /// Another instance on a database.
 pub async fn instance(database: TestDatabase, account: Uuid) -> Weir {
-    instance_at(database, account, Utc::now).await
+    instance_at(database, account, Clock::system()).await
 }
 
 /// One by another clock.
-pub async fn instance_at(
-    database: TestDatabase,
-    account: Uuid,
-    now: fn() -> DateTime<Utc>,
-) -> Weir {
+pub async fn instance_at(database: TestDatabase, account: Uuid, clock: Clock) -> Weir {
     let others = Others::start().await;
     let config = Config::parse_from([
         "weir-activity",
@@ -66,7 +63,7 @@ pub async fn instance_at(
         "--link-cache-entries",
         "1000",
     ]);
-    let serve = |listener, shutdown| weir_activity::serve_at(config, listener, shutdown, now);
+    let serve = |listener, shutdown| weir_activity::serve(config, clock, listener, shutdown);
     let running = Running::start(serve).await;
     let channel = weir_rpc::connect(&running.url()).unwrap();
     Weir {

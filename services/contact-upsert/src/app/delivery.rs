@@ -1,6 +1,6 @@
 //! Handing what was written to those who tell it.
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use weir_ids::AccountId;
 
 use super::{App, Error};
@@ -23,12 +23,13 @@ impl App {
         after: AccountId,
         limit: i64,
     ) -> Result<Vec<AccountId>, Error> {
-        let before = Utc::now() - UNDER_WAY;
+        let before = self.clock.now() - UNDER_WAY;
         let waiting = self
             .background
             .accounts_with_messages(after, before, limit)
             .await?;
-        metrics::outbox_waits(waiting.iter().map(|(_, oldest)| *oldest).min());
+        let oldest = waiting.iter().map(|(_, oldest)| *oldest).min();
+        metrics::outbox_waits(oldest, self.clock.now());
         Ok(waiting.into_iter().map(|(account, _)| account).collect())
     }
 
@@ -63,7 +64,7 @@ impl App {
         T: AsyncFnOnce(&[Message<'_>]) -> bool,
     {
         let mut client = self.background.client().await?;
-        let before = Utc::now() - UNDER_WAY;
+        let before = self.clock.now() - UNDER_WAY;
         let Some(parcel) = Parcel::claim(&mut client, account, before, limit).await? else {
             return Ok(Delivery::Nothing);
         };

@@ -5,8 +5,6 @@
 
 use std::time::Duration;
 
-use chrono::DateTime;
-use prost_types::Timestamp;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use tonic::{Code, Status};
@@ -18,7 +16,8 @@ use weir_proto::activity::v1::{
 };
 use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
-use weir_rpc::{Channel, Deadline, MAX_MESSAGE};
+use weir_rpc::wire::timestamp_of;
+use weir_rpc::{Channel, Deadline, MAX_MESSAGE, NotAnAddress};
 use weir_service::Pulse;
 
 use crate::app::{App, Delivery};
@@ -61,7 +60,7 @@ impl Peers {
     ///
     /// # Errors
     /// Where a URL is not one.
-    pub fn connect(activity: &str, audience: &str) -> Result<Self, String> {
+    pub fn connect(activity: &str, audience: &str) -> Result<Self, NotAnAddress> {
         Ok(Self {
             activity: ActivityServiceClient::new(weir_rpc::connect(activity)?)
                 .max_encoding_message_size(MAX_MESSAGE),
@@ -138,16 +137,9 @@ fn update_of(removal: &Removal<'_>) -> audience::MembershipUpdate {
         contact_id: contact.to_string().into(),
         audience_id: of.to_string().into(),
         mode: audience::MembershipUpdateMode::Remove.into(),
-        update_time: timestamp_of(*micros),
+        update_time: Some(timestamp_of(*micros)),
         message_id: message_id.to_string().into(),
     }
-}
-
-fn timestamp_of(micros: i64) -> Option<Timestamp> {
-    DateTime::from_timestamp_micros(micros).map(|time| Timestamp {
-        seconds: time.timestamp(),
-        nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
-    })
 }
 
 fn link_of(link: &Link<'_>) -> IdentifierLink {
@@ -162,7 +154,7 @@ fn link_of(link: &Link<'_>) -> IdentifierLink {
         value: value.to_string().into(),
         contact_id: contact.to_string().into(),
         version: *version,
-        link_time: timestamp_of(*linked_micros),
+        link_time: Some(timestamp_of(*linked_micros)),
     }
 }
 

@@ -14,6 +14,7 @@ use weir_proto::contact::v1::{
     UpsertContactsResponse, UpsertMode, UpsertStatus, get_contact_request, value,
 };
 use weir_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
+use weir_service::Clock;
 use weir_stack::{TestDatabase, TestServers};
 use weir_testkit::{Others, Running};
 
@@ -67,7 +68,9 @@ impl Service {
             audience,
         ])
         .unwrap();
-        let serve = |listener, shutdown| weir_contact_upsert::serve(config, listener, shutdown);
+        let serve = |listener, shutdown| {
+            weir_contact_upsert::serve(config, Clock::system(), listener, shutdown)
+        };
         let running = Running::start(serve).await;
         let channel = weir_rpc::connect(&running.url()).unwrap();
         Self {

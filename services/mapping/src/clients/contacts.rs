@@ -6,7 +6,7 @@ use weir_ids::AccountId;
 use weir_proto::contact::v1 as pb;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_reasons::Reason;
-use weir_rpc::{Channel, Deadline, reason_of};
+use weir_rpc::{Channel, Deadline, NotAnAddress, reason_of};
 
 use super::Error;
 use crate::domain::account::{AccountSettings, Identifiers, KeyStrategy};
@@ -22,7 +22,7 @@ impl Contacts {
     ///
     /// # Errors
     /// Where the address is not one.
-    pub fn connect(url: &str) -> Result<Self, String> {
+    pub fn connect(url: &str) -> Result<Self, NotAnAddress> {
         Ok(Self(ContactServiceClient::new(weir_rpc::connect(url)?)))
     }
 

@@ -5,6 +5,7 @@ use prost_types::Timestamp;
 use weir_mapping::Config;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::*;
+use weir_service::Clock;
 use weir_stack::{TestDatabase, TestServers};
 use weir_testkit::{Running, eventually};
 
@@ -75,7 +76,8 @@ impl Service {
             "--key-secret",
             "a secret of the tests",
         ]);
-        let serve = |listener, shutdown| weir_mapping::serve(config, listener, shutdown);
+        let serve =
+            |listener, shutdown| weir_mapping::serve(config, Clock::system(), listener, shutdown);
         let running = Running::start(serve).await;
         let channel = weir_rpc::connect(&running.url()).unwrap();
         self.running.push(running);
