@@ -4,7 +4,7 @@ WORKDIR /src
 COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --locked --profile dist --workspace --bins \
+    cargo build --locked --profile dist --bins \
     && mkdir /out \
     && for binary in weir weir-edge weir-mapping weir-contact-upsert weir-activity weir-audience weir-quota; do \
          cp "target/dist/$binary" /out/; \

@@ -22,7 +22,7 @@ const PER_EVENT: [&str; 8] = [
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=weir");
     let packages = [
-        "mapping", "contact", "activity", "audience", "quota", "ledger",
+        "mapping", "contact", "activity", "audience", "quota", "ledger", "settings",
     ];
     let files = packages.map(|package| format!("weir/{package}/v1/{package}.proto"));
     let mut descriptors = protox::compile(files, ["."])?;

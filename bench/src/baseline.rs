@@ -25,7 +25,7 @@ mod tests {
     use http::HeaderValue;
     use tokio_postgres::Client;
     use uuid::Uuid;
-    use weir_stack::TestServers;
+    use weir_servers::TestServers;
 
     use super::rows::Renderer;
     use super::tables;
@@ -100,7 +100,7 @@ mod tests {
     async fn every_recipe_writes_the_rows_of_its_effects() {
         let database = TestServers::shared().await.fresh_database().await;
         let url = &database.superuser_url;
-        let admin = weir_stack::postgres::connect(url).await.unwrap();
+        let admin = weir_servers::postgres::connect(url).await.unwrap();
         migrate(&admin).await.unwrap();
         tables::copy(&admin).await.unwrap();
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
-use clap::{Args, ValueEnum};
+use clap::{Parser, ValueEnum};
 
 use crate::workload::Recipe;
 
@@ -11,7 +11,8 @@ use crate::workload::Recipe;
 const CONTACTS_PER_EVENT_UNDER_WAY: u64 = 4;
 
 /// Measures Weir against the raw cost of storing the same rows.
-#[derive(Debug, Clone, Args)]
+#[derive(Debug, Clone, Parser)]
+#[command(name = "weir-bench", bin_name = "./weir bench")]
 pub struct Options {
     /// What to measure; everything but `growth` and `soak` when nothing is named
     #[arg(value_enum)]
@@ -191,19 +192,10 @@ impl Scenario {
 
 #[cfg(test)]
 mod tests {
-    use clap::Parser;
-
     use super::*;
 
-    #[derive(Parser)]
-    struct Command {
-        #[command(flatten)]
-        options: Options,
-    }
-
     fn parse(arguments: &[&str]) -> std::result::Result<Options, clap::Error> {
-        let arguments = ["bench"].iter().chain(arguments);
-        Command::try_parse_from(arguments).map(|command| command.options)
+        Options::try_parse_from(["bench"].iter().chain(arguments))
     }
 
     #[test]

@@ -1,6 +1,8 @@
 //! `bench soak`: the mixed workload for minutes, below saturation, and whether anything grows
 //! that must not: memory, connections, the outbox, Redis, dead rows.
 
+mod verdict;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,10 +18,11 @@ use crate::drive::{Done, Load, Pace, Worker, drive};
 use crate::http::{Client, Job};
 use crate::options::Options;
 use crate::process::Processes;
-use crate::report::soak::{Verdict, verdicts};
 use crate::screen::{progress, thousands};
 use crate::statistics::percentile;
 use crate::workload::Recipe;
+pub use verdict::Sample;
+use verdict::{Verdict, verdicts};
 
 /// Of saturation: a soak is about time, not about load.
 const SHARE_OF_SATURATION: f64 = 0.7;
@@ -27,24 +30,6 @@ const SHARE_OF_SATURATION: f64 = 0.7;
 const PROBE: u64 = 40_000;
 const INTERVAL: Duration = Duration::from_secs(5);
 const MIB: f64 = 1_048_576.0;
-
-/// What is read every few seconds.
-#[derive(Debug, Clone, Default, Serialize)]
-pub struct Sample {
-    pub seconds: f64,
-    /// Events answered so far.
-    pub events: u64,
-    /// Resident memory by process, in MiB.
-    pub memory: BTreeMap<String, f64>,
-    /// Connections to PostgreSQL by role.
-    pub connections: BTreeMap<String, f64>,
-    pub outbox_rows: f64,
-    pub redis_mib: f64,
-    pub redis_keys: f64,
-    /// Dead rows by table, as a share of all its rows.
-    pub dead: BTreeMap<String, f64>,
-    pub database_mib: f64,
-}
 
 /// A soak with its verdict.
 #[derive(Debug, Clone, Serialize)]

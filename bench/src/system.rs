@@ -69,7 +69,7 @@ impl System {
             }
         });
         let stack = Stack::start(options).await?;
-        let admin = weir_stack::postgres::connect(stack.postgres_url()).await?;
+        let admin = weir_servers::postgres::connect(stack.postgres_url()).await?;
         let edge = stack.edge_url();
         let edge = edge.trim_start_matches("http://").parse()?;
         let extension = "SELECT FROM pg_extension WHERE extname = 'pg_stat_statements'";
@@ -250,7 +250,7 @@ impl System {
     /// Shows the ends of all logs that have something in them.
     pub fn show_logs(&self) {
         for name in self.stack.names() {
-            let lines = weir_stack::child::last_lines(&self.stack.log(name), LOG_LINES);
+            let lines = weir_servers::child::last_lines(&self.stack.log(name), LOG_LINES);
             if !lines.is_empty() {
                 screen::progress(format!("---- {name} said:\n{lines}"));
             }

@@ -1,5 +1,6 @@
 //! What can be written behind `./weir`.
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -33,7 +34,7 @@ pub enum Command {
     Test(TestOptions),
     /// Check everything: format, lints, and all tests.
     Check,
-    Bench(weir_bench::Options),
+    Bench(BenchOptions),
 }
 
 /// Start PostgreSQL, Redis and the six services, and stay until Ctrl-C.
@@ -134,6 +135,15 @@ pub struct TestOptions {
     pub filter: Option<String>,
 }
 
+/// Measure Weir against the raw cost of storing the same rows.
+#[derive(Debug, Args)]
+#[command(disable_help_flag = true)]
+pub struct BenchOptions {
+    /// What to measure, and how; `./weir bench --help` lists it.
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+    pub arguments: Vec<OsString>,
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -168,5 +178,14 @@ mod tests {
         assert_eq!(options.json, "{}");
         assert!(Cli::try_parse_from(["weir", "call"]).is_err());
         assert!(Cli::try_parse_from(["weir", "call", "--list"]).is_ok());
+    }
+
+    #[test]
+    fn the_measuring_program_reads_its_own_options() {
+        let cli = Cli::try_parse_from(["weir", "bench", "mixed", "--help", "--batch", "9"]);
+        let Command::Bench(options) = cli.unwrap().command else {
+            panic!("another command")
+        };
+        assert_eq!(options.arguments, ["mixed", "--help", "--batch", "9"]);
     }
 }

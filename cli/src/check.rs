@@ -28,5 +28,5 @@ pub fn run() -> Result<ExitCode, Failure> {
     if !suite::cargo(&lints)?.success() {
         return Err(anyhow!("there are warnings; see above").into());
     }
-    suite::run(&TestOptions { filter: None })
+    suite::run(&TestOptions { filter: None }, &["--workspace"])
 }

@@ -3,7 +3,8 @@
 use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
-use weir_stack::{child, holder, until_ended};
+use weir_servers::child;
+use weir_stack::{holder, until_ended};
 
 use crate::arguments::DataOptions;
 use crate::failure::Failure;

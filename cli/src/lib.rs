@@ -7,6 +7,7 @@
 mod address;
 mod apply;
 mod arguments;
+mod bench;
 mod call;
 mod check;
 mod down;
@@ -50,12 +51,9 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Logs(options) => logs::run(&options).await?,
         Command::Apply(options) => apply::run(&options).await?,
         Command::Call(options) => call::run(&options).await?,
-        Command::Test(options) => return suite::run(&options),
+        Command::Test(options) => return suite::run(&options, &[]),
         Command::Check => return check::run(),
-        Command::Bench(options) => {
-            weir_stack::ensure_installed(|what| output::say!("{what} …"))?;
-            weir_bench::run(options).await?;
-        }
+        Command::Bench(options) => return Err(bench::run(&options)),
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -3,14 +3,14 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use weir_stack::{Service, StackFile, holder, until_serving};
+use weir_stack::{Service, StackFile, holder, until_ready};
 
 use crate::arguments::DataOptions;
 use crate::failure::Failure;
 use crate::output::say;
 use crate::table;
 
-/// Who does not say SERVING in this time is not well.
+/// Who does not say that it is ready in this time is not well.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 pub async fn run(options: &DataOptions) -> Result<ExitCode, Failure> {
@@ -26,15 +26,8 @@ pub async fn run(options: &DataOptions) -> Result<ExitCode, Failure> {
     for service in Service::ALL {
         let name = service.name();
         let url = file.grpc.get(name).unwrap_or(&file.edge);
-        let healthy = match service.grpc_name() {
-            Some(grpc_name) => {
-                let serving = tokio::time::timeout(PATIENCE, until_serving(url, grpc_name)).await;
-                matches!(serving, Ok(Ok(())))
-            }
-            None => reqwest::get(format!("{url}/readyz"))
-                .await
-                .is_ok_and(|answer| answer.status().is_success()),
-        };
+        let ready = tokio::time::timeout(PATIENCE, until_ready(service, url)).await;
+        let healthy = matches!(ready, Ok(Ok(())));
         well &= healthy;
         let state = if healthy { "healthy" } else { "NOT HEALTHY" };
         rows.push(vec![name.to_owned(), state.to_owned(), url.clone()]);

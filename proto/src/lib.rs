@@ -35,6 +35,11 @@ pub mod ledger {
         tonic::include_proto!("weir.ledger.v1");
     }
 }
+pub mod settings {
+    pub mod v1 {
+        tonic::include_proto!("weir.settings.v1");
+    }
+}
 
 /// All files of all services, encoded as a `FileDescriptorSet`; for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/weir.bin"));

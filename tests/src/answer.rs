@@ -7,7 +7,7 @@ use serde_json::Value;
 pub struct Answer {
     /// Of the request as a whole.
     pub status: u16,
-    pub headers: reqwest::header::HeaderMap,
+    pub headers: http::HeaderMap,
     /// Null where the body is not JSON.
     pub json: Value,
 }

@@ -1,9 +1,14 @@
 //! The running system that journeys go through.
 
+use std::error::Error;
 use std::sync::LazyLock;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
 use tonic::transport::{Channel, Endpoint};
@@ -15,6 +20,11 @@ use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_stack::{Service, Stack, StackOptions};
 
 use crate::answer::Answer;
+
+/// How long an answer of the edge may take.
+const ANSWER: Duration = Duration::from_secs(20);
+
+const JSON: (&str, &str) = ("content-type", "application/json");
 
 /// All tests share one runtime: the processes' supervisors live in it.
 static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| Runtime::new().unwrap());
@@ -59,25 +69,17 @@ pub fn full_length(short: Duration, full: Duration) -> Duration {
     }
 }
 
-async fn read(response: reqwest::Response) -> Result<Answer, reqwest::Error> {
-    Ok(Answer {
-        status: response.status().as_u16(),
-        headers: response.headers().clone(),
-        json: serde_json::from_slice(&response.bytes().await?).unwrap_or_default(),
-    })
-}
-
 /// A running system.
 pub struct Weir {
     pub stack: Stack,
-    http: reqwest::Client,
+    http: Client<HttpConnector, Full<Bytes>>,
     postgres: tokio_postgres::Client,
 }
 
 impl Weir {
     async fn start(options: StackOptions) -> Self {
         let stack = Stack::start(options).await.unwrap();
-        let postgres = weir_stack::postgres::connect(stack.postgres_url())
+        let postgres = weir_servers::postgres::connect(stack.postgres_url())
             .await
             .unwrap();
         let extension = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";
@@ -85,25 +87,16 @@ impl Weir {
         Self {
             stack,
             // A connection per request, as Segment does it.
-            http: reqwest::Client::builder()
+            http: Client::builder(TokioExecutor::new())
                 .pool_max_idle_per_host(0)
-                .timeout(Duration::from_secs(20))
-                .build()
-                .unwrap(),
+                .build_http(),
             postgres,
         }
     }
 
     /// Sends one request to the edge as the client does.
     pub async fn send(&self, method: &str, path: &str, key: Option<&str>, body: Bytes) -> Answer {
-        self.send_as(
-            method,
-            path,
-            key,
-            body,
-            &[("content-type", "application/json")],
-        )
-        .await
+        self.send_as(method, path, key, body, &[JSON]).await
     }
 
     /// As [`Weir::send`], with headers of one's own.
@@ -115,7 +108,8 @@ impl Weir {
         body: Bytes,
         headers: &[(&str, &str)],
     ) -> Answer {
-        self.exchange(method, path, key, body, headers)
+        let url = format!("{}{path}", self.stack.edge_url());
+        self.exchange(method, &url, key, body, headers)
             .await
             .unwrap()
     }
@@ -128,41 +122,50 @@ impl Weir {
         key: Option<&str>,
         body: Bytes,
     ) -> Option<Answer> {
-        self.exchange(
-            method,
-            path,
-            key,
-            body,
-            &[("content-type", "application/json")],
-        )
-        .await
-        .ok()
+        let url = format!("{}{path}", self.stack.edge_url());
+        self.exchange(method, &url, key, body, &[JSON]).await.ok()
     }
 
     async fn exchange(
         &self,
         method: &str,
-        path: &str,
+        url: &str,
         key: Option<&str>,
         body: Bytes,
         headers: &[(&str, &str)],
-    ) -> Result<Answer, reqwest::Error> {
-        let url = format!("{}{path}", self.stack.edge_url());
-        let mut request = self.http.request(method.parse().unwrap(), url).body(body);
+    ) -> Result<Answer, Box<dyn Error + Send + Sync>> {
+        let mut request = Request::builder().method(method).uri(url);
         if let Some(key) = key {
-            request = request.bearer_auth(key);
+            request = request.header(header::AUTHORIZATION, format!("Bearer {key}"));
         }
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        read(request.send().await?).await
+        let request = request.body(Full::from(body))?;
+        tokio::time::timeout(ANSWER, async {
+            let (head, body) = self.http.request(request).await?.into_parts();
+            let body = body.collect().await?.to_bytes();
+            Ok(Answer {
+                status: head.status.as_u16(),
+                headers: head.headers,
+                json: serde_json::from_slice(&body).unwrap_or_default(),
+            })
+        })
+        .await?
     }
 
     /// Posts events to a URL of one's own.
     pub async fn post_to(&self, url: &str, key: &str, body: Vec<u8>) -> Answer {
-        let request = self.http.post(url).body(body).bearer_auth(key);
-        let sent = request.header("content-type", "application/json").send();
-        read(sent.await.unwrap()).await.unwrap()
+        let sent = self.exchange("POST", url, Some(key), body.into(), &[JSON]);
+        sent.await.unwrap()
+    }
+
+    /// What a service tells whoever collects metrics.
+    pub async fn metrics(&self, service: Service) -> String {
+        let url = self.stack.metrics_url(service).parse().unwrap();
+        let body = self.http.get(url).await.unwrap().into_body();
+        let body = body.collect().await.unwrap().to_bytes();
+        String::from_utf8(body.into()).unwrap()
     }
 
     fn channel(&self, service: Service) -> Channel {
@@ -201,16 +204,7 @@ impl Weir {
     pub async fn grpc_calls(&self) -> i64 {
         let mut calls = 0;
         for service in Service::ALL {
-            let url = self.stack.metrics_url(service);
-            let text = self
-                .http
-                .get(url)
-                .send()
-                .await
-                .unwrap()
-                .text()
-                .await
-                .unwrap();
+            let text = self.metrics(service).await;
             let counts = text.lines().filter_map(|line| {
                 let rest = line.strip_prefix("rpc_server_duration_seconds_count")?;
                 rest.rsplit(' ').next()?.parse::<i64>().ok()
@@ -249,7 +243,7 @@ impl Weir {
     /// The first column of what a query finds, as text. Over a connection of its own: the
     /// server may have been killed meanwhile.
     pub async fn query(&self, sql: &str) -> Vec<String> {
-        let postgres = weir_stack::postgres::connect(self.stack.postgres_url());
+        let postgres = weir_servers::postgres::connect(self.stack.postgres_url());
         let rows = postgres.await.unwrap().query(sql, &[]).await.unwrap();
         rows.iter().map(|row| row.get(0)).collect()
     }

@@ -25,7 +25,7 @@ impl Writer {
     /// # Errors
     /// Where PostgreSQL refuses a statement.
     pub async fn connect(url: &str) -> Result<Self> {
-        let client = weir_stack::postgres::connect(url).await?;
+        let client = weir_servers::postgres::connect(url).await?;
         let mut statements = BTreeMap::new();
         for write in Write::ALL {
             let statement = client

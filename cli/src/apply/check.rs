@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_saphyr::Spanned;
 use weir_proto::mapping::v1 as mapping;
+use weir_proto::settings::v1::MergeStrategy;
 use weir_values::{BUILT_IN_FIELDS, FieldId, ValueType};
 
 use super::model::{Account, Activity, Audience, Configuration, Field, Source};
@@ -216,7 +217,7 @@ impl Checker {
         let merge = merge.unwrap_or_default();
         let existing_only = source.existing_only.as_ref();
         if let Some(flag) = existing_only.filter(|flag| flag.value)
-            && merge == mapping::MergeStrategy::Ignore
+            && merge == MergeStrategy::Ignore
         {
             let message = "existing_only goes with overwrite and append, not with ignore";
             self.faults.push(Fault::at(flag, message));

@@ -3,6 +3,11 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use bytes::Bytes;
+use http::{Request, header};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use weir_proto::mapping::v1::SourceKind;
@@ -98,10 +103,7 @@ pub async fn run(edge: &str, accounts: &Accounts) -> anyhow::Result<String> {
             "  nothing: the file gives no key for the Segment source of the account that samples go to\n".into(),
         );
     }
-    let client = reqwest::Client::builder()
-        .timeout(TIMEOUT)
-        .no_proxy()
-        .build()?;
+    let client = Client::builder(TokioExecutor::new()).build_http();
     let mut rows = Vec::new();
     for batch in batches(accounts) {
         rows.extend(send(&client, edge, &batch).await?);
@@ -113,23 +115,27 @@ pub async fn run(edge: &str, accounts: &Accounts) -> anyhow::Result<String> {
 }
 
 async fn send(
-    client: &reqwest::Client,
+    client: &Client<HttpConnector, Full<Bytes>>,
     edge: &str,
     batch: &Batch<'_>,
 ) -> anyhow::Result<Vec<Vec<String>>> {
     let events: Vec<&Value> = batch.events.iter().map(|(_, event)| event).collect();
     let path = batch.path;
-    let response = client
-        .post(format!("{edge}{path}"))
-        .bearer_auth(batch.key)
-        .json(&events)
-        .send()
+    let request = Request::post(format!("{edge}{path}"))
+        .header(header::AUTHORIZATION, format!("Bearer {}", batch.key))
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Full::from(serde_json::to_vec(&events)?))?;
+    let exchange = async {
+        let response = client.request(request).await?;
+        let status = response.status().as_u16();
+        anyhow::Ok((status, response.into_body().collect().await?.to_bytes()))
+    };
+    let (whole, body) = tokio::time::timeout(TIMEOUT, exchange)
         .await
+        .map_err(anyhow::Error::from)
+        .flatten()
         .with_context(|| format!("the edge does not answer to {path}"))?;
-    let whole = response.status().as_u16();
-    let answer: Answer = response
-        .json()
-        .await
+    let answer: Answer = serde_json::from_slice(&body)
         .with_context(|| format!("the edge's answer to {path} is not what it should be"))?;
     let row = |what: &str, status: u16, message: &str| {
         let message: String = message.chars().take(MESSAGE).collect();

@@ -7,7 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
-use weir_stack::{StackFile, child, holder};
+use weir_servers::child;
+use weir_stack::{StackFile, holder};
 
 use super::Stop;
 use crate::arguments::UpOptions;

@@ -10,6 +10,7 @@ mod batches;
 mod body;
 mod connections;
 mod keys;
+mod methods;
 mod problem;
 mod readiness;
 mod refusal;

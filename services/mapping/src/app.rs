@@ -21,7 +21,7 @@ use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy};
 
 use crate::clients::{self, Contacts};
-use crate::domain::account::Invalid;
+use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
 pub use batch::BatchEvent;

@@ -34,12 +34,12 @@ pub use activities::{
     mapped_names, put_activity, put_mapping,
 };
 pub use fields::{count_fields, get_field_named, insert_field, list_fields, types_of};
-pub use keys::{FoundKey, Key, find_key, insert_key, list_keys, revoke_key};
+pub use keys::{find_key, insert_key, list_keys, revoke_key};
 pub use link::RingsAway;
 pub use mappings::{
     get_contact_mapping, has_contact_mapping, put_contact_mapping, raise_mapping_version,
 };
-pub use rings::{ListKey, NameSeen, Pending, Rings};
+pub use rings::{Pending, Rings};
 pub use snapshots::{load_snapshot, read_version};
 pub use sources::{
     find_source, get_source, insert_source, list_sources, set_status, update_source,

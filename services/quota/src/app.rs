@@ -13,13 +13,12 @@ use weir_rpc::Deadline;
 use weir_service::Clock;
 
 use crate::clients::{self, Accounts, Ledgers, Plans};
-use crate::domain::{Entitlement, Units, Window};
+use crate::domain::{Entitlement, Settlement, Units, Window};
 use crate::metrics;
 use crate::store::{self, Known, Progress, Read, Reservation, Reserved, Store, Wanted};
 
 use memory::Memory;
 
-pub use crate::store::{MAX_SETTLEMENTS, Settlement};
 pub use sweep::longest_sweep;
 
 /// Why units were not granted, or usage not told.

@@ -31,9 +31,7 @@ use weir_ids::AccountId;
 pub use active::{ACTIVE_PAGE, SHARDS};
 pub use error::Error;
 pub use rebuild::{Begun, Sum};
-pub use reservation::{
-    Expired, Known, MAX_SETTLEMENTS, Progress, Read, Reservation, Reserved, Settlement, Wanted,
-};
+pub use reservation::{Expired, Known, Progress, Read, Reservation, Reserved, Wanted};
 
 use connection::{Connection, Work};
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use weir_postgres::{Failure, JsonText, failure_of};
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 
 #[tokio::test]
 async fn a_value_that_is_not_taken_is_told_from_a_fault_of_ours() {

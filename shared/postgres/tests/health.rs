@@ -10,7 +10,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use weir_rpc::{Channel, Server};
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 
 const NAME: &str = "weir.audience.v1.AudienceService";
 

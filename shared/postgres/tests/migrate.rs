@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use weir_postgres::{MigrateError, Migration, Pool, migrate};
-use weir_stack::{TestDatabase, TestServers};
+use weir_servers::{TestDatabase, TestServers};
 
 const FIRST: Migration = Migration {
     number: 1,

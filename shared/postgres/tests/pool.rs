@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 
 #[tokio::test]
 async fn every_connection_has_the_settings_whoever_used_it_first() {

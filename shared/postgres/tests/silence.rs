@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
 use weir_postgres::{Failure, Pool, Transaction};
-use weir_stack::{TestDatabase, TestServers};
+use weir_servers::{TestDatabase, TestServers};
 use weir_testkit::Proxy;
 
 /// A database behind a network.

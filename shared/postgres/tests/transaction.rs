@@ -4,7 +4,7 @@
 
 use tokio_postgres::error::SqlState;
 use weir_postgres::{Pool, Transaction};
-use weir_stack::{TestDatabase, TestServers};
+use weir_servers::{TestDatabase, TestServers};
 
 async fn pool() -> (Pool, TestDatabase) {
     let database = TestServers::shared().await.fresh_database().await;

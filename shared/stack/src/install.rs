@@ -4,9 +4,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail};
-
-use crate::binaries::Binaries;
-use crate::user::is_root;
+use weir_servers::Binaries;
+use weir_servers::user::is_root;
 
 /// Weir runs servers of its own: those that the packages would start by themselves, and the
 /// cluster that Debian makes on installation, are only in the way. So both are told off while

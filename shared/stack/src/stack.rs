@@ -13,18 +13,16 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use weir_servers::child::Child;
+use weir_servers::secrets::Secrets;
+use weir_servers::{Binaries, TemporaryFolder, is_clash, postgres, redis};
 
 pub use file::StackFile;
 pub use folder::{holder, leftovers, until_ended};
-pub use health::until_serving;
+pub use health::until_ready;
 pub use options::{Report, Reporter, StackOptions};
 pub use service::Service;
 
-use crate::binaries::Binaries;
-use crate::child::Child;
-use crate::secrets::Secrets;
-use crate::test_servers::{TemporaryFolder, is_clash};
-use crate::{postgres, redis};
 use folder::{log_of, prepare};
 use process::Process;
 use service::Addresses;
@@ -162,7 +160,7 @@ impl Stack {
         }
         for service in Service::ALL {
             let url = addresses.url(service);
-            let ready = health::until_ready(service, &url);
+            let ready = until_ready(service, &url);
             tokio::time::timeout(READY_TIMEOUT, ready)
                 .await
                 .with_context(|| format!("{} does not become ready", service.name()))??;
@@ -288,7 +286,7 @@ impl Stack {
                 name => {
                     let service = Service::named(name)
                         .with_context(|| format!("there is no process {name:?}"))?;
-                    health::until_ready(service, &self.addresses.url(service)).await
+                    until_ready(service, &self.addresses.url(service)).await
                 }
             }
         };

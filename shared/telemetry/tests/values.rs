@@ -16,7 +16,7 @@ use tonic::Status;
 use tonic::body::Body;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 use weir_telemetry::{LogFormat, Options};
 
 const CANARY: &str = "canary-7f3a";

@@ -91,9 +91,9 @@ fn time_text(time: NaiveTime) -> [u8; 8] {
     text
 }
 
-/// Fills a place with the digits of a number, and zeros in front.
-fn put(place: &mut [u8], mut number: u64) {
-    for byte in place.iter_mut().rev() {
+/// Fills bytes with the digits of a number, and zeros in front.
+fn put(bytes: &mut [u8], mut number: u64) {
+    for byte in bytes.iter_mut().rev() {
         *byte = b'0' + (number % 10) as u8;
         number /= 10;
     }

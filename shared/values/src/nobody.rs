@@ -24,7 +24,7 @@ const WORDS: [&str; 16] = [
     "[object object]",
 ];
 
-/// How a place to be filled in begins and ends.
+/// How templates begin and end.
 const TEMPLATES: [(&str, &str); 3] = [("{{", "}}"), ("{%", "%}"), ("${", "}")];
 
 /// Unicode's category Cf, by code point.

@@ -138,12 +138,12 @@ impl Number {
             is_cut: false,
             is_huge: false,
         };
-        number.place(whole, fraction, exponent);
+        number.set(whole, fraction, exponent);
         Ok(number)
     }
 
     /// Puts the digits where they belong.
-    fn place(&mut self, whole: &str, fraction: &str, exponent: i64) {
+    fn set(&mut self, whole: &str, fraction: &str, exponent: i64) {
         let digits = || whole.bytes().chain(fraction.bytes());
         let zeros = digits().take_while(|digit| *digit == b'0').count();
         let significant = digits().skip(zeros);

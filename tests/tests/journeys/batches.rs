@@ -58,6 +58,7 @@ fn a_mixed_batch_of_500_answers_each_event_for_itself() {
     });
 }
 
+/// Semantics 6.2.
 #[test]
 fn every_status_can_be_had() {
     journey(async |weir| {
@@ -147,6 +148,7 @@ fn activities_are_listed_newest_first_whatever_the_size_of_a_page() {
     });
 }
 
+/// Semantics 4.6.
 #[test]
 fn events_of_our_own_namespace_are_answered_and_ignored() {
     journey(async |weir| {

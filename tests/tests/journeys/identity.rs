@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use weir_tests::events::{ago, identify, track, with};
 use weir_tests::{Account, Plan, eventually, journey};
 
+/// Semantics 4.8, 4.9.
 #[test]
 fn tracks_of_an_unknown_user_are_attached_by_the_identify() {
     journey(async |weir| {

@@ -11,6 +11,7 @@ const SMALL: Plan = Plan {
     activity_slots: 5,
 };
 
+/// Semantics 6.1, 6.7.
 #[test]
 fn a_limit_reached_in_the_middle_of_a_batch_stops_there() {
     journey(async |weir| {

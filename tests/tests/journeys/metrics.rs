@@ -17,8 +17,7 @@ fn every_metric_is_named_and_explained_as_prometheus_wants_it() {
         account.identify(&[person]).await;
         account.track(&[track("metrics")]).await;
         for service in Service::ALL {
-            let text = reqwest::get(weir.stack.metrics_url(service)).await.unwrap();
-            let text = text.text().await.unwrap();
+            let text = weir.metrics(service).await;
             let findings = findings(&text);
             assert!(findings.is_empty(), "{service:?}: {findings:#?}\n{text}");
             for name in [

@@ -105,6 +105,7 @@ async fn send(
     sent
 }
 
+/// Semantics 3.8.
 #[test]
 fn colliding_people_on_two_replicas_leave_one_holder_of_everything() {
     journey_alone(async |weir| {

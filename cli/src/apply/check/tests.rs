@@ -1,6 +1,7 @@
 //! Faults are found, all of them, and in the right line.
 
 use proptest::prelude::*;
+use weir_proto::settings::v1::KeyStrategy;
 
 use super::*;
 use crate::apply::schema::parse;
@@ -119,14 +120,11 @@ fn unique_identifiers_of_ones_own_come_after_their_fields() {
     let configuration = check(&parse(&text).unwrap()).unwrap();
     let account = &configuration.accounts[0];
     assert_eq!(account.put.unique_identifiers, None);
-    assert_eq!(
-        account.put.key_strategy(),
-        mapping::KeyStrategy::Unspecified
-    );
+    assert_eq!(account.put.key_strategy(), KeyStrategy::Unspecified);
     let later = account.identify.as_ref().unwrap();
     let ids = later.unique_identifiers.as_ref().unwrap();
     assert_eq!(ids.field_ids, ["str:cm:login", "str::email"]);
-    assert_eq!(later.key_strategy(), mapping::KeyStrategy::NextIfEmpty);
+    assert_eq!(later.key_strategy(), KeyStrategy::NextIfEmpty);
     assert_eq!(
         (later.plan, later.notification_address.clone()),
         (None, None)

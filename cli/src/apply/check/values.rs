@@ -1,7 +1,8 @@
 //! Checks of single values.
 
 use serde_saphyr::Spanned;
-use weir_proto::mapping::v1::{KeyStrategy, MergeStrategy, SourceKind, ValueType as ProtoType};
+use weir_proto::mapping::v1::{SourceKind, ValueType as ProtoType};
+use weir_proto::settings::v1::{KeyStrategy, MergeStrategy};
 use weir_values::ValueType;
 use weir_values::format::Format;
 use weir_values::path::Path;

@@ -8,7 +8,7 @@ use chrono::{Days, Utc};
 use serde_json::Value;
 use tokio_postgres::SimpleQueryMessage;
 use weir_ledger::sql;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 
 use super::partitions::partition_of;
 use super::{MIGRATIONS, PLAN_BY_KEY, Store, attach, forget, links, reading, receipts, record};

@@ -3,10 +3,11 @@
 use tonic::{Code, Status};
 use uuid::Uuid;
 use weir_proto::activity::v1::{
-    ContactMerge, GetBacklogRequest, IdentifierLink, LinkIdentifiersRequest, ListActivitiesRequest,
+    GetBacklogRequest, IdentifierLink, LinkIdentifiersRequest, ListActivitiesRequest,
     RecordActivitiesRequest,
 };
 use weir_proto::ledger::v1::{CloseBatchesRequest, FenceUsageRequest};
+use weir_proto::settings::v1::ContactMerge;
 use weir_reasons::Reason;
 
 use crate::harness::*;

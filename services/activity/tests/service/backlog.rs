@@ -43,6 +43,7 @@ async fn an_identify_brings_the_backlog_to_its_contact() {
     assert_eq!(weir.usage().await, 3);
 }
 
+/// Semantics 4.9.
 #[tokio::test]
 async fn of_a_hundred_of_one_day_the_first_fifty_are_attached() {
     let weir = start().await;
@@ -103,6 +104,7 @@ async fn two_identifiers_of_one_call_share_the_fifty_oldest_first() {
     assert_eq!((last_of("a"), last_of("b")), (15, 35));
 }
 
+/// Semantics 4.9.
 #[tokio::test]
 async fn what_came_after_the_link_is_never_under_the_cap() {
     let weir = start().await;
@@ -156,7 +158,7 @@ async fn an_attachment_that_was_cut_short_is_taken_up_by_the_next_delivery() {
     weir.record(vec![of_user("lana", "m1"), of_user("lana", "m2")])
         .await;
     // As a process leaves it that dies between two transactions of a long attachment.
-    let database = weir_stack::postgres::connect(&weir.database.superuser_url).await;
+    let database = weir_servers::postgres::connect(&weir.database.superuser_url).await;
     let changed = database
         .unwrap()
         .execute(

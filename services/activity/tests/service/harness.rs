@@ -14,8 +14,9 @@ use weir_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use weir_proto::ledger::v1::{
     BatchKey, CloseBatchesRequest, FenceUsageRequest, FenceUsageResponse,
 };
+use weir_proto::settings::v1::ContactMerge;
+use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
-use weir_stack::{TestDatabase, TestServers};
 use weir_testkit::{Others, Running};
 
 pub use weir_proto::activity::v1::RecordStatus::{
@@ -177,7 +178,7 @@ impl Weir {
 
     /// Behind the scenes, as the superuser.
     pub async fn sql(&self) -> tokio_postgres::Client {
-        weir_stack::postgres::connect(&self.database.superuser_url)
+        weir_servers::postgres::connect(&self.database.superuser_url)
             .await
             .unwrap()
     }

@@ -105,7 +105,7 @@ async fn what_expired_is_never_shown() {
 async fn partitions_are_made_ahead_and_dropped_when_they_are_past() {
     let weir = start().await;
     weir.record(vec![of_user("lana", "m")]).await;
-    let database = weir_stack::postgres::connect(&weir.database.superuser_url)
+    let database = weir_servers::postgres::connect(&weir.database.superuser_url)
         .await
         .unwrap();
     database

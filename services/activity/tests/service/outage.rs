@@ -1,7 +1,7 @@
 //! PostgreSQL goes away and comes back.
 
 use uuid::Uuid;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 
 use crate::harness::*;
 

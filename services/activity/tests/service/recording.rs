@@ -30,7 +30,7 @@ async fn who_was_linked_just_now_is_not_looked_up() {
     weir.record(vec![of_user("waited", "m0")]).await;
     let links = vec![user_link("lana", lana, 1), user_link("waited", lana, 1)];
     assert_eq!(weir.link(links).await, (1, 0));
-    let database = weir_stack::postgres::connect(&weir.database.superuser_url);
+    let database = weir_servers::postgres::connect(&weir.database.superuser_url);
     let gone = "DELETE FROM activity.identifiers";
     assert_eq!(database.await.unwrap().execute(gone, &[]).await.unwrap(), 2);
     let events = vec![of_user("lana", "m1"), of_user("waited", "m2")];

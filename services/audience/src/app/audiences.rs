@@ -65,7 +65,7 @@ impl App {
         Err(Error::AudienceUnknown)
     }
 
-    /// By name, up to `limit` of those after `after`.
+    /// By name, up to `limit` of those after `after`; none for rows that can't be read.
     pub async fn list_audiences(
         &self,
         account: AccountId,

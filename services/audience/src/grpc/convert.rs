@@ -7,9 +7,10 @@ use uuid::Uuid;
 use weir_ids::{AudienceId, ContactId};
 use weir_proto::audience::v1::{
     ApplyMembershipUpdatesResponse, Audience as WireAudience, AudienceCheck,
-    CheckAudiencesResponse, ContactMerge, Member as WireMember, MembershipUpdate as WireUpdate,
+    CheckAudiencesResponse, Member as WireMember, MembershipUpdate as WireUpdate,
     MembershipUpdateMode, MembershipUpdateResult, MembershipUpdateStatus, Origin as WireOrigin,
 };
+use weir_proto::settings::v1::ContactMerge;
 use weir_rpc::invalid;
 use weir_rpc::wire::{NOT_A_TIME, NOT_AN_ID, read_id, read_time, timestamp};
 

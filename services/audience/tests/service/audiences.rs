@@ -3,9 +3,10 @@
 use tonic::Code;
 use uuid::Uuid;
 use weir_proto::audience::v1::{
-    AudienceCheck, CheckAudiencesRequest, ContactMerge, CreateAudienceRequest, GetAudienceRequest,
+    AudienceCheck, CheckAudiencesRequest, CreateAudienceRequest, GetAudienceRequest,
     ListAudiencesRequest, ListMembersRequest, MergeContactsRequest, Origin,
 };
+use weir_proto::settings::v1::ContactMerge;
 
 use crate::harness::{Client, World, add, apply, audience, contacts, create, members};
 use weir_proto::audience::v1::MembershipUpdateStatus;

@@ -8,10 +8,11 @@ use uuid::Uuid;
 use weir_audience::Config;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::audience::v1::{
-    ApplyMembershipUpdatesRequest, ContactMerge, CreateAudienceRequest, ListMembersRequest,
-    MembershipUpdate, MembershipUpdateMode, MembershipUpdateStatus, MergeContactsRequest, Origin,
+    ApplyMembershipUpdatesRequest, CreateAudienceRequest, ListMembersRequest, MembershipUpdate,
+    MembershipUpdateMode, MembershipUpdateStatus, MergeContactsRequest, Origin,
 };
-use weir_stack::{TestDatabase, TestServers};
+use weir_proto::settings::v1::ContactMerge;
+use weir_servers::{TestDatabase, TestServers};
 use weir_testkit::{Others, Running, TestClock};
 
 pub type Client = AudienceServiceClient<Channel>;
@@ -64,7 +65,7 @@ impl World {
     }
 
     pub async fn database(&self) -> tokio_postgres::Client {
-        weir_stack::postgres::connect(&self.database.superuser_url)
+        weir_servers::postgres::connect(&self.database.superuser_url)
             .await
             .unwrap()
     }

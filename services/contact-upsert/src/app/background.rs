@@ -108,7 +108,7 @@ fn failed(what: &'static str, failure: &Failure) {
 
 #[cfg(test)]
 mod tests {
-    use weir_stack::TestServers;
+    use weir_servers::TestServers;
 
     use super::*;
     use crate::store::MIGRATIONS;

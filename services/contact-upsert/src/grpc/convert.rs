@@ -13,10 +13,8 @@ use weir_proto::contact::v1::{
     ChangeUniqueIdentifiersRequest, ContactEvent, IgnoredField, UpsertContactsRequest, UpsertMode,
     UpsertResult, UpsertStatus, VersionedIdentifiers,
 };
-use weir_proto::contact::v1::{
-    KeyStrategy as KeyChoice, MembershipMode as UpdateMode, MembershipUpdate as Update,
-    MergeStrategy as MergeChoice,
-};
+use weir_proto::contact::v1::{MembershipMode as UpdateMode, MembershipUpdate as Update};
+use weir_proto::settings::v1::{KeyStrategy as KeyChoice, MergeStrategy as MergeChoice};
 use weir_rpc::invalid;
 use weir_rpc::wire::{NOT_A_TIME, NOT_AN_ID, day, id, read_id, read_time, timestamp};
 use weir_values::{BUILT_IN_FIELDS, FieldId, Prefix};

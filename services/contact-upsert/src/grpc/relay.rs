@@ -11,11 +11,10 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 use weir_ids::AccountId;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
-use weir_proto::activity::v1::{
-    ContactMerge, IdentifierKind, IdentifierLink, LinkIdentifiersRequest,
-};
+use weir_proto::activity::v1::{IdentifierKind, IdentifierLink, LinkIdentifiersRequest};
 use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
+use weir_proto::settings::v1::ContactMerge;
 use weir_rpc::wire::timestamp_of;
 use weir_rpc::{Channel, Deadline, MAX_MESSAGE, NotAnAddress};
 use weir_service::Pulse;
@@ -92,12 +91,10 @@ impl Peers {
             self.activity.link_identifiers(request).await?;
         }
         for merges in merges.chunks(MAX_LINKS) {
-            let merges = merges
-                .iter()
-                .map(|(contact, survivor)| audience::ContactMerge {
-                    contact_id: contact.to_string(),
-                    survivor_id: survivor.to_string(),
-                });
+            let merges = merges.iter().map(|(contact, survivor)| ContactMerge {
+                contact_id: contact.to_string(),
+                survivor_id: survivor.to_string(),
+            });
             let request = audience::MergeContactsRequest {
                 account_id: account.to_string(),
                 merges: merges.collect(),

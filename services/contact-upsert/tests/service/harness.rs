@@ -10,12 +10,13 @@ use weir_contact_upsert::Config;
 use weir_ids::TimedKey;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::contact::v1::{
-    Contact, ContactEvent, GetContactRequest, KeyStrategy, MergeStrategy, UpsertContactsRequest,
-    UpsertContactsResponse, UpsertMode, UpsertStatus, get_contact_request, value,
+    Contact, ContactEvent, GetContactRequest, UpsertContactsRequest, UpsertContactsResponse,
+    UpsertMode, UpsertStatus, get_contact_request, value,
 };
 use weir_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
+use weir_proto::settings::v1::{KeyStrategy, MergeStrategy};
+use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
-use weir_stack::{TestDatabase, TestServers};
 use weir_testkit::{Others, Running};
 
 pub use UpsertStatus::{Kept, NotFunded, NothingNew, Refused, Repeated, Stored, Unstorable};

@@ -2,9 +2,10 @@
 
 use tonic::Code;
 use weir_proto::contact::v1::{
-    ChangeUniqueIdentifiersRequest, GetUniqueIdentifiersRequest, KeyStrategy, VersionedIdentifiers,
+    ChangeUniqueIdentifiersRequest, GetUniqueIdentifiersRequest, VersionedIdentifiers,
 };
 use weir_proto::ledger::v1::{BatchKey, CloseBatchesRequest, FenceUsageRequest};
+use weir_proto::settings::v1::KeyStrategy;
 use weir_reasons::Reason;
 use weir_rpc::{reason_of, told};
 

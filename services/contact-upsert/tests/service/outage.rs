@@ -1,7 +1,7 @@
 //! PostgreSQL away.
 
 use tonic::Code;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 
 use crate::harness::*;
 

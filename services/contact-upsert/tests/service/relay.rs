@@ -10,7 +10,7 @@ use weir_proto::activity::v1 as activity;
 use weir_proto::activity::v1::activity_service_server::{ActivityService, ActivityServiceServer};
 use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_server::{AudienceService, AudienceServiceServer};
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 use weir_testkit::eventually;
 
 use crate::harness::*;

@@ -104,7 +104,7 @@ async fn a_storm_on_shared_identifiers_leaves_one_contact_each_charges_right_and
 impl Service {
     /// Batches that waited for each other, as PostgreSQL counts them.
     async fn deadlocks(&self) -> i64 {
-        let client = weir_stack::postgres::connect(&self.database.superuser_url).await;
+        let client = weir_servers::postgres::connect(&self.database.superuser_url).await;
         let count = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
         client.unwrap().query_one(count, &[]).await.unwrap().get(0)
     }

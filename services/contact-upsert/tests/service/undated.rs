@@ -54,7 +54,7 @@ async fn nothing_new_keeps_its_first_time_and_takes_it_along() {
         .await;
     let append = |second| {
         let mut batch = service.batch(vec![event(second)]);
-        batch.merge_strategy = weir_proto::contact::v1::MergeStrategy::Append.into();
+        batch.merge_strategy = weir_proto::settings::v1::MergeStrategy::Append.into();
         batch
     };
     let stored = service.send(append(5)).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_receipt_that_was_not_looked_for_is_no_lost_race() {
     let event = || identify(1, ("u2", "a2"), fields);
     // Of what it says, this strategy takes the anonymous id alone.
     let mut batch = service.batch(vec![event()]);
-    batch.merge_strategy = weir_proto::contact::v1::MergeStrategy::Append.into();
+    batch.merge_strategy = weir_proto::settings::v1::MergeStrategy::Append.into();
     let stored = service.send(batch).await.unwrap();
     assert_eq!(statuses(&stored), [Stored]);
     let ignored = &stored.results[0].ignored_fields[0];

@@ -1,8 +1,9 @@
 //! What an event does, and what it costs.
 
+use weir_proto::contact::v1::ListContactsRequest;
 use weir_proto::contact::v1::get_contact_request::Key;
-use weir_proto::contact::v1::{ListContactsRequest, MergeStrategy};
 use weir_proto::ledger::v1::{BatchKey, CloseBatchesRequest, FenceUsageRequest};
+use weir_proto::settings::v1::MergeStrategy;
 
 use crate::harness::*;
 

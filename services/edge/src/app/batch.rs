@@ -86,7 +86,7 @@ impl Batch {
         let mut events = read_all(&reader, &body, MAX_EVENTS, keep)?;
         for (index, event) in events.iter_mut().enumerate() {
             if let Content::Good(envelope) = &mut event.content {
-                envelope.place(index);
+                envelope.set_index(index);
             }
         }
         Ok(Self {
@@ -108,10 +108,10 @@ impl Batch {
         })
     }
 
-    /// Places of the events that mapping took and `also` holds for.
+    /// Indexes of the events that mapping took and `also` holds for.
     pub fn mapped(&self, also: impl Fn(&Event) -> bool) -> Vec<usize> {
-        let taken = |place: &usize| {
-            let event = &self.events[*place];
+        let taken = |index: &usize| {
+            let event = &self.events[*index];
             event.mapped.is_some() && also(event)
         };
         (0..self.events.len()).filter(taken).collect()
@@ -169,9 +169,9 @@ impl Batch {
     }
 
     /// Says the same of the activity of several events.
-    pub fn say_activity(&mut self, places: &[usize], said: ActivitySaid) {
-        for place in places {
-            self.events[*place].progress.activity = Some(said);
+    pub fn say_activity(&mut self, indexes: &[usize], said: ActivitySaid) {
+        for index in indexes {
+            self.events[*index].progress.activity = Some(said);
         }
     }
 

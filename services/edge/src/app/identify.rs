@@ -9,21 +9,21 @@ use crate::domain::grants;
 
 impl App {
     pub(super) async fn identify(&self, batch: &mut Batch) -> Result<(), Stop> {
-        let places = batch.mapped(|event| event.progress.wants_contact());
-        if places.is_empty() {
+        let indexes = batch.mapped(|event| event.progress.wants_contact());
+        if indexes.is_empty() {
             return Ok(());
         }
         let units = |profile| Units {
             profile,
             activity: 0,
         };
-        let wanted = units(grants::count(places.len()));
-        let needed = |batch: &Batch| units(grants::needed(keys(batch, &places)));
+        let wanted = units(grants::count(indexes.len()));
+        let needed = |batch: &Batch| units(grants::needed(keys(batch, &indexes)));
         let reservation = self.reserve(batch, wanted, needed).await?;
-        let funded = grants::assign(keys(batch, &places), reservation.profile.granted);
+        let funded = grants::assign(keys(batch, &indexes), reservation.profile.granted);
         let deadline = batch.deadline;
         let upserted = self
-            .upsert(batch, &reservation, &places, &funded, deadline)
+            .upsert(batch, &reservation, &indexes, &funded, deadline)
             .await;
         match upserted {
             Ok(units) => {
@@ -40,6 +40,6 @@ impl App {
 }
 
 /// What tells repeats.
-fn keys(batch: &Batch, places: &[usize]) -> impl ExactSizeIterator<Item = TimedKey> {
-    places.iter().map(|at| batch.events[*at].envelope().key)
+fn keys(batch: &Batch, indexes: &[usize]) -> impl ExactSizeIterator<Item = TimedKey> {
+    indexes.iter().map(|at| batch.events[*at].envelope().key)
 }

@@ -62,8 +62,7 @@ impl App {
 
 fn lines(batch: &Batch, outcomes: &[Outcome]) -> Vec<Line> {
     let mut lines = Lines::default();
-    for (place, (event, outcome)) in batch.events.iter().zip(outcomes).enumerate() {
-        let index = batch.first + place;
+    for (index, (event, outcome)) in (batch.first..).zip(batch.events.iter().zip(outcomes)) {
         let about = |message_id, event_name| About {
             kind: batch.kind,
             index,

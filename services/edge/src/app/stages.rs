@@ -20,25 +20,25 @@ impl App {
     pub(super) async fn map(&self, batch: &mut Batch) -> Result<(), Failure> {
         batch.is_mapped = false;
         let whole = batch.span();
-        let mut places = Vec::with_capacity(batch.events.len());
+        let mut indexes = Vec::with_capacity(batch.events.len());
         let mut sent = Vec::with_capacity(batch.events.len());
         // Samples were taken when it was mapped for the first time.
         let is_first = batch.refused_identifiers_version.is_none();
-        for (place, event) in batch.events.iter().enumerate() {
-            let index = u32::try_from(batch.first + place).unwrap_or(u32::MAX);
+        for (index, event) in batch.events.iter().enumerate() {
+            let in_request = u32::try_from(batch.first + index).unwrap_or(u32::MAX);
             let span = event.span.start - whole.start..event.span.end - whole.start;
             match &event.content {
                 Content::Good(envelope)
                     if event.progress.audience != Some(AudienceSaid::Failed) =>
                 {
-                    sent.push(EventToMap::Good(index, span, envelope));
+                    sent.push(EventToMap::Good(in_request, span, envelope));
                 }
                 Content::Refused(refusal) if is_first => {
-                    sent.push(EventToMap::Refused(index, span, refusal));
+                    sent.push(EventToMap::Refused(in_request, span, refusal));
                 }
                 Content::Good(_) | Content::Refused(_) | Content::Echo(_) => continue,
             }
-            places.push(place);
+            indexes.push(index);
         }
         if sent.is_empty() {
             batch.is_mapped = true;
@@ -59,8 +59,8 @@ impl App {
         batch.is_mapped = true;
         batch.settings = answer.settings;
         batch.entitlement = Some(answer.entitlement);
-        for (place, said) in places.into_iter().zip(answer.results) {
-            let event = &mut batch.events[place];
+        for (index, said) in indexes.into_iter().zip(answer.results) {
+            let event = &mut batch.events[index];
             if let Content::Refused(_) = event.content {
                 continue;
             }
@@ -80,21 +80,21 @@ impl App {
         Ok(())
     }
 
-    /// Upserts the contacts of the events at `places`. Answers the profile units that were
+    /// Upserts the contacts of the events at `indexes`. Answers the profile units that were
     /// charged, where that is certain.
     pub(super) async fn upsert(
         &self,
         batch: &mut Batch,
         reservation: &Reservation,
-        places: &[usize],
+        indexes: &[usize],
         funded: &[bool],
         deadline: Deadline,
     ) -> Result<Option<i64>, Failure> {
-        let events: Vec<ContactToUpsert<'_>> = places
+        let events: Vec<ContactToUpsert<'_>> = indexes
             .iter()
             .zip(funded)
-            .map(|(place, funded)| {
-                let event = &batch.events[*place];
+            .map(|(index, funded)| {
+                let event = &batch.events[*index];
                 let mode = match batch.kind {
                     Kind::Identify | Kind::Member => UpsertMode::Identify,
                     Kind::Track if event.progress.only_removes() => UpsertMode::Find,
@@ -122,8 +122,8 @@ impl App {
             .await?;
         drop(events);
         let (results, units) = called.answer;
-        for (place, result) in places.iter().zip(results) {
-            let event = &mut batch.events[*place];
+        for (index, result) in indexes.iter().zip(results) {
+            let event = &mut batch.events[*index];
             event.take_contact(result);
         }
         Ok(called.certain.then_some(units))
@@ -131,16 +131,16 @@ impl App {
 
     /// Applies the membership updates of the events whose stores took them.
     pub(super) async fn apply_membership_updates(&self, batch: &mut Batch) {
-        let places: Vec<usize> = (0..batch.events.len())
-            .filter(|place| is_due(batch, *place))
+        let indexes: Vec<usize> = (0..batch.events.len())
+            .filter(|index| is_due(batch, *index))
             .collect();
-        if places.is_empty() {
+        if indexes.is_empty() {
             return;
         }
-        let updates: Vec<UpdateToApply<'_>> = places
+        let updates: Vec<UpdateToApply<'_>> = indexes
             .iter()
-            .filter_map(|place| {
-                let event = &batch.events[*place];
+            .filter_map(|index| {
+                let event = &batch.events[*index];
                 let update = event.envelope().update.as_ref()?;
                 Some(UpdateToApply {
                     envelope: event.envelope(),
@@ -156,10 +156,10 @@ impl App {
             .clients
             .apply_membership_updates(account_id, &updates, batch.deadline)
             .await
-            .unwrap_or_else(|_| vec![UpdateSaid::Failed; places.len()]);
+            .unwrap_or_else(|_| vec![UpdateSaid::Failed; indexes.len()]);
         drop(updates);
-        for (place, said) in places.into_iter().zip(applied) {
-            batch.events[place].progress.applied = Some(said);
+        for (index, said) in indexes.into_iter().zip(applied) {
+            batch.events[index].progress.applied = Some(said);
         }
     }
 }
@@ -179,8 +179,8 @@ impl Event {
 }
 
 /// A membership update whose event is stored and whose contact is known.
-fn is_due(batch: &Batch, place: usize) -> bool {
-    let event = &batch.events[place];
+fn is_due(batch: &Batch, index: usize) -> bool {
+    let event = &batch.events[index];
     let progress = &event.progress;
     let contact = match progress.contact {
         Some(ContactSaid::Stored | ContactSaid::Repeated) => true,

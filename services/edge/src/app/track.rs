@@ -19,21 +19,21 @@ const FOR_ACTIVITIES: Duration = Duration::from_millis(2_500);
 
 impl App {
     pub(super) async fn track(&self, batch: &mut Batch) -> Result<(), Stop> {
-        let places = batch.mapped(|event| event.mapped().activity.is_some());
-        if places.is_empty() {
+        let indexes = batch.mapped(|event| event.mapped().activity.is_some());
+        if indexes.is_empty() {
             return Ok(());
         }
-        let wanting = with_contact(batch, &places);
+        let wanting = with_contact(batch, &indexes);
         let wanted = Units {
             profile: grants::count(wanting.len()),
-            activity: grants::count(places.len()),
+            activity: grants::count(indexes.len()),
         };
         let needed = |batch: &Batch| Units {
             profile: grants::needed(wanting.iter().map(|at| batch.events[*at].envelope().key)),
-            activity: needed(batch, &places),
+            activity: needed(batch, &indexes),
         };
         let reservation = self.reserve(batch, wanted, needed).await?;
-        let tracks = match self.pay(batch, &reservation, places).await {
+        let tracks = match self.pay(batch, &reservation, indexes).await {
             Ok(tracks) => tracks,
             Err(failure) => {
                 self.settle(batch, reservation, Some(0), Some(0));
@@ -73,34 +73,34 @@ impl App {
         &self,
         batch: &mut Batch,
         reservation: &Reservation,
-        places: Vec<usize>,
+        indexes: Vec<usize>,
     ) -> Result<Vec<(usize, bool)>, Failure> {
         let granted = reservation.activity.granted;
-        if granted >= grants::count(places.len()) || granted >= needed(batch, &places) {
-            let paid = assign(batch, &places, granted);
-            return Ok(places.into_iter().zip(paid).collect());
+        if granted >= grants::count(indexes.len()) || granted >= needed(batch, &indexes) {
+            let paid = assign(batch, &indexes, granted);
+            return Ok(indexes.into_iter().zip(paid).collect());
         }
-        let said = self.probe(batch, reservation, &places).await?;
+        let said = self.probe(batch, reservation, &indexes).await?;
         let is_known = |(_, said): &(usize, ActivitySaid)| *said == ActivitySaid::Repeated;
-        let (known, new): (Vec<_>, Vec<_>) = places.into_iter().zip(said).partition(is_known);
-        let new: Vec<usize> = new.into_iter().map(|(place, _)| place).collect();
+        let (known, new): (Vec<_>, Vec<_>) = indexes.into_iter().zip(said).partition(is_known);
+        let new: Vec<usize> = new.into_iter().map(|(index, _)| index).collect();
         let paid = assign(batch, &new, granted);
         let carried: HashSet<_> = new
             .iter()
             .zip(&paid)
             .filter(|(_, paid)| **paid)
-            .map(|(place, _)| activity_key(&batch.events[*place]))
+            .map(|(index, _)| activity_key(&batch.events[*index]))
             .collect();
         // One that a paid one carries will be its repeat.
         let (on, dropped): (Vec<_>, Vec<_>) = new
             .iter()
             .copied()
             .zip(paid)
-            .partition(|(place, _)| carried.contains(&activity_key(&batch.events[*place])));
+            .partition(|(index, _)| carried.contains(&activity_key(&batch.events[*index])));
         drop(carried);
-        let dropped: Vec<usize> = dropped.into_iter().map(|(place, _)| place).collect();
+        let dropped: Vec<usize> = dropped.into_iter().map(|(index, _)| index).collect();
         batch.say_activity(&dropped, ActivitySaid::NotFunded);
-        let known = known.into_iter().map(|(place, _)| (place, false));
+        let known = known.into_iter().map(|(index, _)| (index, false));
         let mut tracks: Vec<(usize, bool)> = known.chain(on).collect();
         tracks.sort_unstable();
         Ok(tracks)
@@ -111,11 +111,11 @@ impl App {
         &self,
         batch: &Batch,
         reservation: &Reservation,
-        places: &[usize],
+        indexes: &[usize],
     ) -> Result<Vec<ActivitySaid>, Failure> {
-        let events: Vec<_> = places
+        let events: Vec<_> = indexes
             .iter()
-            .map(|place| to_record(&batch.events[*place], false))
+            .map(|index| to_record(&batch.events[*index], false))
             .collect();
         let account_id = &batch.caller.account_id;
         let (arrival, deadline) = (batch.arrival, batch.deadline);
@@ -134,19 +134,19 @@ impl App {
         reservation: &Reservation,
         tracks: &[(usize, bool)],
     ) -> Result<Option<i64>, Failure> {
-        let places: Vec<usize> = tracks.iter().map(|(place, _)| *place).collect();
-        let places = with_contact(batch, &places);
-        if places.is_empty() {
+        let indexes: Vec<usize> = tracks.iter().map(|(index, _)| *index).collect();
+        let indexes = with_contact(batch, &indexes);
+        if indexes.is_empty() {
             return Ok(Some(0));
         }
-        let keys = places
+        let keys = indexes
             .iter()
-            .map(|place| batch.events[*place].envelope().key);
+            .map(|index| batch.events[*index].envelope().key);
         let funded = grants::assign(keys, reservation.profile.granted);
         let time = batch.deadline.remaining().saturating_sub(FOR_ACTIVITIES);
         let deadline = Deadline::after(time);
         match self
-            .upsert(batch, reservation, &places, &funded, deadline)
+            .upsert(batch, reservation, &indexes, &funded, deadline)
             .await
         {
             Ok(units) => Ok(units),
@@ -156,8 +156,8 @@ impl App {
                     Cause::Away | Cause::Aborted => ContactSaid::Away,
                     Cause::Unexpected => ContactSaid::Failed,
                 };
-                for place in places {
-                    batch.events[place].progress.contact = Some(said);
+                for index in indexes {
+                    batch.events[index].progress.contact = Some(said);
                 }
                 Ok(failure.undone.then_some(0))
             }
@@ -174,7 +174,7 @@ impl App {
         let limits = batch.limits();
         let tracks: Vec<(usize, bool)> = tracks
             .iter()
-            .filter(|(place, _)| !batch.events[*place].progress.leaves_no_activity(&limits))
+            .filter(|(index, _)| !batch.events[*index].progress.leaves_no_activity(&limits))
             .copied()
             .collect();
         if tracks.is_empty() {
@@ -182,7 +182,7 @@ impl App {
         }
         let events: Vec<_> = tracks
             .iter()
-            .map(|(place, paid)| to_record(&batch.events[*place], *paid))
+            .map(|(index, paid)| to_record(&batch.events[*index], *paid))
             .collect();
         let account_id = &batch.caller.account_id;
         let called = self
@@ -197,12 +197,12 @@ impl App {
             )
             .await;
         drop(events);
-        let places: Vec<usize> = tracks.into_iter().map(|(place, _)| place).collect();
+        let indexes: Vec<usize> = tracks.into_iter().map(|(index, _)| index).collect();
         match called {
             Ok(called) => {
                 let (said, units) = called.answer;
-                for (place, said) in places.into_iter().zip(said) {
-                    batch.events[place].progress.activity = Some(said);
+                for (index, said) in indexes.into_iter().zip(said) {
+                    batch.events[index].progress.activity = Some(said);
                 }
                 Ok(called.certain.then_some(units))
             }
@@ -211,7 +211,7 @@ impl App {
                     Cause::Away | Cause::Aborted => ActivitySaid::Away,
                     Cause::Unexpected => ActivitySaid::Failed,
                 };
-                batch.say_activity(&places, said);
+                batch.say_activity(&indexes, said);
                 Err(failure)
             }
         }
@@ -219,18 +219,18 @@ impl App {
 }
 
 /// How many units these tracks can need.
-fn needed(batch: &Batch, places: &[usize]) -> i64 {
-    grants::needed(places.iter().map(|at| activity_key(&batch.events[*at])))
+fn needed(batch: &Batch, indexes: &[usize]) -> i64 {
+    grants::needed(indexes.iter().map(|at| activity_key(&batch.events[*at])))
 }
 
-fn assign(batch: &Batch, places: &[usize], granted: i64) -> Vec<bool> {
-    let keys = places.iter().map(|at| activity_key(&batch.events[*at]));
+fn assign(batch: &Batch, indexes: &[usize], granted: i64) -> Vec<bool> {
+    let keys = indexes.iter().map(|at| activity_key(&batch.events[*at]));
     grants::assign(keys, granted)
 }
 
-fn with_contact(batch: &Batch, places: &[usize]) -> Vec<usize> {
-    let wants = |place: &usize| batch.events[*place].progress.wants_contact();
-    places.iter().copied().filter(wants).collect()
+fn with_contact(batch: &Batch, indexes: &[usize]) -> Vec<usize> {
+    let wants = |index: &usize| batch.events[*index].progress.wants_contact();
+    indexes.iter().copied().filter(wants).collect()
 }
 
 /// What makes two tracks one activity (semantics 4.5): the name, the message, when, and who. Two

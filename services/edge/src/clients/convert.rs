@@ -112,15 +112,6 @@ pub(super) fn settlements(all: &[Settlement]) -> Vec<quota::Settlement> {
     all.iter().map(settlement).collect()
 }
 
-pub(super) fn entitlement(of: Entitlement) -> quota::Entitlement {
-    quota::Entitlement {
-        contacts: of.0.contacts,
-        mapped_activities: of.0.mapped_activities,
-        profile_factor: of.0.profile_factor,
-        activity_factor: of.0.activity_factor,
-    }
-}
-
 pub(super) fn reservation(ask: &Ask<'_>, answer: quota::ReserveResponse) -> Option<Reservation> {
     let meter = |meter: quota::Meter, wanted| Meter {
         granted: meter.granted.clamp(0, wanted),
@@ -150,23 +141,6 @@ pub(super) fn window_usage(answer: quota::GetUsageResponse) -> Option<WindowUsag
         activity: meter(answer.activity?),
         window_end: micros(answer.window_end_time),
     })
-}
-
-pub(super) fn key_strategy(settings: &ContactSettings) -> contact::KeyStrategy {
-    match settings.0.key_strategy() {
-        mapping::KeyStrategy::Unspecified => contact::KeyStrategy::Unspecified,
-        mapping::KeyStrategy::Any => contact::KeyStrategy::Any,
-        mapping::KeyStrategy::NextIfEmpty => contact::KeyStrategy::NextIfEmpty,
-    }
-}
-
-pub(super) fn merge_strategy(settings: &ContactSettings) -> contact::MergeStrategy {
-    match settings.0.merge_strategy() {
-        mapping::MergeStrategy::Unspecified => contact::MergeStrategy::Unspecified,
-        mapping::MergeStrategy::Overwrite => contact::MergeStrategy::Overwrite,
-        mapping::MergeStrategy::Append => contact::MergeStrategy::Append,
-        mapping::MergeStrategy::Ignore => contact::MergeStrategy::Ignore,
-    }
 }
 
 pub(super) fn upserted(result: contact::UpsertResult) -> UpsertedContact {

@@ -17,7 +17,7 @@ use crate::domain::envelope::{Kind, MembershipUpdateMode};
 pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<'_>) {
     wire.variant(1, kind(of));
     match event {
-        EventToMap::Good(index, place, envelope) => {
+        EventToMap::Good(index, whole, envelope) => {
             span(wire, 3, envelope.traits.as_ref());
             span(wire, 4, envelope.properties.as_ref());
             span(wire, 5, envelope.location.as_ref());
@@ -27,10 +27,10 @@ pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<
             wire.text(7, &envelope.event_name);
             wire.time(8, timestamp_of(envelope.micros));
             wire.text(9, envelope.sent_message_id());
-            span(wire, 11, Some(place));
+            span(wire, 11, Some(whole));
             wire.number(12, *index);
         }
-        EventToMap::Refused(index, place, refusal) => {
+        EventToMap::Refused(index, whole, refusal) => {
             wire.text(7, &refusal.event_name);
             wire.time(8, timestamp_of(arrival));
             wire.text(9, &refusal.message_id);
@@ -39,7 +39,7 @@ pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<
                 wire.text(2, &refusal.reason);
                 wire.text(3, &refusal.value);
             });
-            span(wire, 11, Some(place));
+            span(wire, 11, Some(whole));
             wire.number(12, *index);
         }
     }

@@ -21,7 +21,7 @@ const POLICY: Policy = Policy {
 /// What a failed call means for the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Cause {
-    /// The service, or something it needs, can't serve in time; later it may.
+    /// The service, or something it needs, can't serve in time; later it may (semantics 1.3).
     Away,
     /// The whole call was undone: start anew under another batch id.
     Aborted,

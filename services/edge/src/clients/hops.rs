@@ -163,7 +163,7 @@ impl Clients {
             batch_id: ask.batch_id.to_owned(),
             profile_units: ask.profile,
             activity_units: ask.activity,
-            entitlement: Some(entitlement(ask.entitlement)),
+            entitlement: Some(ask.entitlement.0),
             settlements: convert::settlements(settlements),
             ledger_epoch: ask.ledger_epoch,
         };
@@ -180,7 +180,7 @@ impl Clients {
     ) -> Result<WindowUsage, Failure> {
         let message = || quota::GetUsageRequest {
             account_id: account_id.to_owned(),
-            entitlement: entitlement.map(convert::entitlement),
+            entitlement: entitlement.map(|known| known.0),
         };
         let answer = hop!(self.quota, get_usage, deadline, message)?.answer;
         window_usage(answer).ok_or_else(|| Failure::unexpected("get_usage"))
@@ -216,8 +216,8 @@ impl Clients {
             epoch: reservation.epoch,
             source_id: caller.source_id.clone(),
             unique_identifiers: settings.0.unique_identifiers.clone(),
-            key_strategy: key_strategy(settings).into(),
-            merge_strategy: merge_strategy(settings).into(),
+            key_strategy: settings.0.key_strategy,
+            merge_strategy: settings.0.merge_strategy,
             existing_only: settings.0.existing_only,
             identifiers_version: settings.0.identifiers_version,
             caseless_identifiers: settings.0.caseless_identifiers.clone(),
@@ -362,7 +362,7 @@ impl Clients {
     }
 }
 
-/// Results belong to events by their place; with another number of them they belong to none.
+/// Results belong to events by their index; with another number of them they belong to none.
 fn same_length<T>(hop: &'static str, sent: usize, results: Vec<T>) -> Result<Vec<T>, Failure> {
     if results.len() == sent {
         Ok(results)

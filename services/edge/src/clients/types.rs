@@ -5,6 +5,7 @@ use std::ops::Range;
 use bytes::Bytes;
 use bytestring::ByteString;
 use weir_proto::mapping::v1 as mapping;
+use weir_proto::settings::v1 as settings;
 
 use super::Failure;
 use crate::domain::envelope::{Envelope, Kind, MembershipUpdateMode, Refusal};
@@ -44,7 +45,7 @@ pub struct ContactSettings(pub(super) mapping::ContactSettings);
 
 /// What mapping says of the account's plan; handed on to quota unread.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Entitlement(pub(super) mapping::Entitlement);
+pub struct Entitlement(pub(super) settings::Entitlement);
 
 impl ContactSettings {
     /// Of the unique identifiers.
@@ -85,7 +86,7 @@ pub struct MapRequest<'a> {
 }
 
 /// An event on its way to mapping; a refused one for its sample alone. With its index in the
-/// request and its place in the body.
+/// request and its span in the body.
 pub enum EventToMap<'a> {
     Good(u32, Range<usize>, &'a Envelope),
     Refused(u32, Range<usize>, &'a Refusal),

@@ -81,8 +81,8 @@ impl Wire {
     pub fn address(&mut self, field: u32, address: Ipv4Addr) {
         let mut digits = itoa::Buffer::new();
         self.message(field, |wire| {
-            for (place, octet) in address.octets().into_iter().enumerate() {
-                if place > 0 {
+            for (index, octet) in address.octets().into_iter().enumerate() {
+                if index > 0 {
                     wire.0.push(b'.');
                 }
                 wire.0.extend_from_slice(digits.format(octet).as_bytes());
@@ -147,9 +147,9 @@ fn varint_width(value: usize) -> usize {
     bits.max(1).div_ceil(7) as usize
 }
 
-/// Writes a number into a place of its width.
-fn fill_varint(place: &mut [u8], mut value: usize) {
-    let Some((last, others)) = place.split_last_mut() else {
+/// Writes a number into bytes that are as many as it needs.
+fn fill_varint(bytes: &mut [u8], mut value: usize) {
+    let Some((last, others)) = bytes.split_last_mut() else {
         return;
     };
     for byte in others {

@@ -52,7 +52,7 @@ pub struct Envelope {
     /// Normalised; empty when absent. One of the two is there.
     pub user_id: ByteString,
     pub anonymous_id: ByteString,
-    /// Unix time in microseconds: the event's, or else of its arrival (see [`Self::place`]).
+    /// Unix time in microseconds: the event's, or else of its arrival (see [`Self::set_index`]).
     pub micros: i64,
     /// Whether the event brought a timestamp.
     pub dated: bool,
@@ -79,7 +79,7 @@ pub struct Envelope {
 impl Envelope {
     /// Says which event of its batch it is: of those without a timestamp the later one counts
     /// as later (semantics 5.4).
-    pub fn place(&mut self, index: usize) {
+    pub fn set_index(&mut self, index: usize) {
         if !self.dated {
             let index = i64::try_from(index).unwrap_or(i64::MAX);
             self.micros = self.micros.saturating_add(index);

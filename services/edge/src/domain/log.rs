@@ -15,7 +15,7 @@ const MOST: usize = 2_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Line {
     pub kind: Kind,
-    /// The event's place in the batch.
+    /// The event's index in the request.
     pub index: u32,
     pub message_id: String,
     /// Of a track.
@@ -76,9 +76,9 @@ impl Lines {
         }
         let key = (code, line.event_name.clone());
         match self.folded.get(&key) {
-            Some(place) => {
-                let count = self.lines[*place].count + 1;
-                self.lines[*place] = Line { count, ..line };
+            Some(index) => {
+                let count = self.lines[*index].count + 1;
+                self.lines[*index] = Line { count, ..line };
             }
             None if self.lines.len() < MOST => {
                 self.folded.insert(key, self.lines.len());

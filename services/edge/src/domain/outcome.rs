@@ -1,7 +1,7 @@
 //! The fold of what every stage said about an event into its one outcome (semantics 1).
 //!
 //! **Invariant:** total. Whatever was said, or not said, there is an outcome; where it does
-//! not add up it is 500, because silence reads as success.
+//! not add up it is 500, because silence reads as success (semantics 1.1).
 
 mod limits;
 

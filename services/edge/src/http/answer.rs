@@ -98,8 +98,8 @@ fn results(outcomes: &[Outcome]) -> Vec<u8> {
         }
     }
     body.extend_from_slice(b"],\"errors\":[");
-    for (place, written) in failed.into_iter().enumerate() {
-        if place > 0 {
+    for (index, written) in failed.into_iter().enumerate() {
+        if index > 0 {
             body.push(b',');
         }
         body.extend_from_within(written);

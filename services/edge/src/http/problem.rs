@@ -10,7 +10,7 @@ use serde::Serialize;
 use weir_reasons::Reason;
 
 use super::Answer;
-use super::routes::Methods;
+use super::methods::Methods;
 use crate::app;
 use crate::clients::{Cause, Failure};
 use crate::domain::audience::NameFault;
@@ -186,7 +186,7 @@ impl Problem {
         Self::new(status, Reason::Internal, phrase, detail)
     }
 
-    /// Something that is needed is away.
+    /// Something that is needed is away (semantics 1.3).
     pub fn away(detail: impl Into<Cow<'static, str>>) -> Self {
         let phrase = "Not available for a moment; send the request again";
         Self::unavailable(Reason::ServiceAway, phrase, detail)

@@ -2,6 +2,7 @@
 
 use ::http::Method;
 
+use super::methods::Methods;
 use super::problem::Problem;
 use crate::domain::envelope::Kind;
 
@@ -14,39 +15,6 @@ pub enum Route {
     Health,
     Ready,
     Description,
-}
-
-/// What a path takes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Methods {
-    /// And HEAD.
-    Get,
-    Post,
-    Put,
-}
-
-impl Methods {
-    /// As the header of this name has it.
-    pub fn allow(self) -> &'static str {
-        match self {
-            Self::Get => "GET, HEAD",
-            Self::Post => "POST",
-            Self::Put => "PUT",
-        }
-    }
-
-    /// For a status line.
-    pub fn phrase(self) -> &'static str {
-        match self {
-            Self::Get => "This path takes GET",
-            Self::Post => "This path takes POST",
-            Self::Put => "This path takes PUT",
-        }
-    }
-
-    fn allows(self, method: &Method) -> bool {
-        self.allow().split(", ").any(|one| one == method.as_str())
-    }
 }
 
 impl Route {
@@ -77,7 +45,7 @@ impl Route {
         }
     }
 
-    fn place(self) -> (&'static str, Methods) {
+    fn path(self) -> (&'static str, Methods) {
         match self {
             Self::Me => ("/v1/me", Methods::Get),
             Self::Batch(Kind::Identify) => ("/v1/identify", Methods::Post),
@@ -98,7 +66,7 @@ impl Route {
 /// 404 for the path, or 405 for the method.
 pub fn find(method: &Method, path: &str) -> Result<Route, Problem> {
     for route in Route::ALL {
-        let (its_path, methods) = route.place();
+        let (its_path, methods) = route.path();
         if its_path == path {
             return if methods.allows(method) {
                 Ok(route)
@@ -145,7 +113,7 @@ mod tests {
         let there: BTreeSet<(&str, &str)> = Route::ALL
             .into_iter()
             .map(|route| {
-                let (path, methods) = route.place();
+                let (path, methods) = route.path();
                 let method = match methods {
                     Methods::Get => "get",
                     Methods::Post => "post",

@@ -25,6 +25,7 @@ async fn exchange(edge: &Edge, request: &[u8]) -> String {
     answer
 }
 
+/// Semantics 1.8.
 #[tokio::test]
 async fn the_status_line_says_what_to_do() {
     let edge = Edge::start().await;

@@ -33,6 +33,7 @@ fn tracks() -> Value {
     ])
 }
 
+/// Semantics 1.3.
 #[tokio::test]
 async fn a_service_that_is_away_before_anything_is_stored_is_503_and_never_4xx() {
     for hop in ["authenticate", "map_events", "reserve", "upsert_contacts"] {

@@ -1,8 +1,15 @@
 //! An edge in front of a stub, both on ports of their own.
 
+use std::convert::Infallible;
 use std::net::SocketAddr;
 
+use bytes::Bytes;
 use clap::Parser;
+use http::{HeaderMap, Request};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use weir_edge::Config;
@@ -12,17 +19,19 @@ use weir_testkit::Running;
 
 use crate::stub::{KEY, Stub};
 
+pub type Body = BoxBody<Bytes, Infallible>;
+
 pub struct Edge {
     pub stub: Stub,
     pub address: SocketAddr,
-    http: reqwest::Client,
+    http: Client<HttpConnector, Body>,
     running: Running,
 }
 
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
-    pub headers: reqwest::header::HeaderMap,
+    pub headers: HeaderMap,
     pub json: Value,
 }
 
@@ -55,10 +64,9 @@ impl Edge {
         Self {
             stub,
             address: running.address,
-            http: reqwest::Client::builder()
+            http: Client::builder(TokioExecutor::new())
                 .pool_max_idle_per_host(0)
-                .build()
-                .unwrap(),
+                .build_http(),
             running,
         }
     }
@@ -78,22 +86,39 @@ impl Edge {
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
-        body: impl Into<reqwest::Body>,
+        body: impl Into<Bytes>,
+    ) -> Answer {
+        let body = Full::new(body.into()).boxed();
+        self.exchange(method, path, headers, body).await
+    }
+
+    async fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Body,
     ) -> Answer {
         let url = format!("http://{}{path}", self.address);
-        let mut request = self.http.request(method.parse().unwrap(), url).body(body);
+        let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        let response = request.send().await.unwrap();
+        let response = self.http.request(request.body(body).unwrap());
+        let (head, body) = response.await.unwrap().into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
         Answer {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            json: serde_json::from_slice(&response.bytes().await.unwrap()).unwrap_or_default(),
+            status: head.status.as_u16(),
+            headers: head.headers,
+            json: serde_json::from_slice(&body).unwrap_or_default(),
         }
     }
 
-    pub async fn post(&self, path: &str, body: impl Into<reqwest::Body>) -> Answer {
+    pub async fn post(&self, path: &str, body: impl Into<Bytes>) -> Answer {
+        self.post_body(path, Full::new(body.into()).boxed()).await
+    }
+
+    pub async fn post_body(&self, path: &str, body: Body) -> Answer {
         let method = if path.ends_with("members") {
             "PUT"
         } else {
@@ -104,7 +129,7 @@ impl Edge {
             ("authorization", authorization.as_str()),
             ("content-type", "application/json"),
         ];
-        self.send(method, path, &headers, body).await
+        self.exchange(method, path, &headers, body).await
     }
 
     pub async fn identify(&self, events: Value) -> Answer {

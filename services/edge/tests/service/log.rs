@@ -6,6 +6,7 @@ use weir_proto::mapping::v1::EventKind;
 
 use crate::harness::Edge;
 
+/// Semantics 7.3.
 #[tokio::test]
 async fn every_trouble_is_a_line_with_its_place_and_reason() {
     let edge = Edge::start().await;

@@ -96,10 +96,11 @@ async fn a_byte_order_mark_and_a_time_as_text_are_taken() {
     let state = edge.stub.state();
     let time = state.contacts[0].event_time.unwrap();
     assert_eq!((time.seconds, time.nanos), (1_752_127_740, 123_000_000));
-    let place = &state.mapped[0].raw[..];
-    assert!(place.starts_with(b"{") && place.ends_with(b"}"));
+    let raw = &state.mapped[0].raw[..];
+    assert!(raw.starts_with(b"{") && raw.ends_with(b"}"));
 }
 
+/// Semantics 1.5, 4.6.
 #[tokio::test]
 async fn what_is_wrong_is_said_before_an_echo_and_an_echo_before_a_mapping() {
     let edge = Edge::start().await;

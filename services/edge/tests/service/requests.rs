@@ -3,6 +3,9 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+use http_body_util::{BodyExt, StreamBody};
+use hyper::body::Frame;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tonic_health::ServingStatus;
@@ -44,11 +47,10 @@ async fn large_batches_and_bodies_are_413_and_the_answer_arrives() {
     let chunks = large
         .into_bytes()
         .chunks(1 << 20)
-        .map(<[u8]>::to_vec)
+        .map(|chunk| Ok(Frame::data(Bytes::copy_from_slice(chunk))))
         .collect::<Vec<_>>();
-    let chunks = futures_util::stream::iter(chunks.into_iter().map(Ok::<_, std::io::Error>));
-    let unknown_length = reqwest::Body::wrap_stream(chunks);
-    edge.post("/v1/track", unknown_length)
+    let unknown_length = StreamBody::new(futures_util::stream::iter(chunks));
+    edge.post_body("/v1/track", unknown_length.boxed())
         .await
         .check_problem(413);
 }

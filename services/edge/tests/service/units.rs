@@ -13,6 +13,7 @@ fn people(count: usize) -> Value {
         .collect()
 }
 
+/// Semantics 6.1.
 #[tokio::test]
 async fn a_limit_that_is_reached_is_told_as_a_product() {
     let edge = Edge::start().await;

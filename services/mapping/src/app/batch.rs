@@ -9,8 +9,9 @@ use weir_rpc::Deadline;
 
 use super::recorder::Note;
 use super::{App, Error};
-use crate::domain::event::{EventKind, MAX_BATCH_TEXT, Mapper, Outcome, RawEvent};
+use crate::domain::event::{EventKind, RawEvent};
 use crate::domain::log::LogEntry;
+use crate::domain::mapper::{MAX_BATCH_TEXT, Mapper, Outcome};
 use crate::domain::sample::{Candidate, pick};
 use crate::domain::snapshot::Snapshot;
 use crate::metrics;

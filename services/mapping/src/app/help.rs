@@ -5,8 +5,8 @@ use weir_ids::{AccountId, SourceId};
 
 use super::{App, Error};
 use crate::domain::log::LogEntry;
-use crate::domain::sample::Sample;
-use crate::store::{self, ListKey, NameSeen};
+use crate::domain::sample::{ListKey, NameSeen, Sample};
+use crate::store;
 
 /// An event name, and whether this source maps it.
 #[derive(Debug, Clone)]

@@ -6,9 +6,9 @@ use weir_reasons::Reason;
 
 use super::sources::missing;
 use super::{App, Change, Error};
-use crate::domain::account::Invalid;
-use crate::domain::key::ApiKey;
-use crate::store::{self, FoundKey, Key};
+use crate::domain::invalid::Invalid;
+use crate::domain::key::{ApiKey, FoundKey, Key};
+use crate::store;
 
 impl App {
     /// Whose key it is.

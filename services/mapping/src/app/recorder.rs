@@ -15,9 +15,9 @@ use weir_service::{Background, Pulse};
 
 use crate::domain::event::EventKind;
 use crate::domain::log::LogEntry;
-use crate::domain::sample::{MAX_SAMPLES, Picked, Sample};
+use crate::domain::sample::{ListKey, MAX_SAMPLES, Picked, Sample};
 use crate::metrics;
-use crate::store::{self, ListKey, Pending, Rings};
+use crate::store::{self, Pending, Rings};
 
 /// Batches that may wait; half a megabyte each at most (`sample::MAX_BATCH_BYTES`), a few
 /// kilobytes most of the time.

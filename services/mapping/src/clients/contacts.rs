@@ -5,6 +5,7 @@ use tonic::Status;
 use weir_ids::AccountId;
 use weir_proto::contact::v1 as pb;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
+use weir_proto::settings::v1 as settings;
 use weir_reasons::Reason;
 use weir_rpc::{Channel, Deadline, NotAnAddress, reason_of};
 
@@ -87,9 +88,9 @@ fn failure(status: Status) -> Error {
 fn read(stored: pb::VersionedIdentifiers) -> Result<Identifiers, Error> {
     let unreadable = Error::Unreadable(CONTACT);
     let key_strategy = match stored.key_strategy() {
-        pb::KeyStrategy::Any => KeyStrategy::Any,
-        pb::KeyStrategy::NextIfEmpty => KeyStrategy::NextIfEmpty,
-        pb::KeyStrategy::Unspecified => return Err(unreadable),
+        settings::KeyStrategy::Any => KeyStrategy::Any,
+        settings::KeyStrategy::NextIfEmpty => KeyStrategy::NextIfEmpty,
+        settings::KeyStrategy::Unspecified => return Err(unreadable),
     };
     let ids = stored.unique_identifiers.iter();
     Ok(Identifiers {
@@ -101,9 +102,9 @@ fn read(stored: pb::VersionedIdentifiers) -> Result<Identifiers, Error> {
     })
 }
 
-fn key_strategy(strategy: KeyStrategy) -> pb::KeyStrategy {
+fn key_strategy(strategy: KeyStrategy) -> settings::KeyStrategy {
     match strategy {
-        KeyStrategy::Any => pb::KeyStrategy::Any,
-        KeyStrategy::NextIfEmpty => pb::KeyStrategy::NextIfEmpty,
+        KeyStrategy::Any => settings::KeyStrategy::Any,
+        KeyStrategy::NextIfEmpty => settings::KeyStrategy::NextIfEmpty,
     }
 }

@@ -8,6 +8,7 @@ use weir_values::{FieldId, ValueType};
 
 use super::convert::is_email;
 use super::field;
+use super::invalid::{Invalid, MAX_NAME};
 
 /// Far above any plan, far below an overflow of `contacts × activities × factor`.
 const MAX_CONTACTS: i64 = 1_000_000_000;
@@ -15,26 +16,6 @@ const MAX_SLOTS: i64 = 10_000;
 const MAX_FACTOR: i64 = 1_000;
 /// Semantics 3.2.
 const MAX_UNIQUE_IDENTIFIERS: usize = 2;
-/// Of names that people give to things.
-pub const MAX_NAME: usize = 150;
-
-/// A value that was refused: the field of the request, and what would be right.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{field}: {expected}")]
-pub struct Invalid {
-    pub field: String,
-    pub expected: String,
-}
-
-impl Invalid {
-    pub fn new(field: impl Into<String>, expected: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            expected: expected.into(),
-        }
-    }
-}
-
 /// What the account pays for (semantics 0, 6.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Plan {
@@ -205,21 +186,6 @@ pub struct Account {
     pub mapped_activities: i64,
 }
 
-/// Trims a name and checks its length.
-///
-/// # Errors
-/// When nothing is left, or too much.
-pub fn read_name(name: &str) -> Result<String, Invalid> {
-    let name = name.trim();
-    if name.is_empty() || name.chars().count() > MAX_NAME || name.contains('\0') {
-        return Err(Invalid::new(
-            "name",
-            format!("must have 1 to {MAX_NAME} characters"),
-        ));
-    }
-    Ok(name.to_owned())
-}
-
 fn read_address(address: &str) -> Result<String, Invalid> {
     let address = address.trim();
     if !address.is_empty() && !is_email(address) {
@@ -367,6 +333,5 @@ mod tests {
             ..AccountChange::default()
         };
         assert_eq!(wrong(address), "notification_address");
-        assert!(read_name(" ").is_err() && read_name("a\0").is_err());
     }
 }

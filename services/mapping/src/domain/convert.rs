@@ -12,11 +12,14 @@ use weir_json::{Kind, Raw};
 use weir_values::format::Format;
 use weir_values::{ValueType, is_blank, means_nobody};
 
-use super::path::Listed;
+use super::path::Element;
 pub use failure::Failure;
 pub use lists::LeftOut;
 use lists::{write_choices, write_values};
 pub use texts::is_email;
+
+/// Semantics 2.3, in bytes.
+const MAX_OBJECT: usize = 15_000;
 
 /// Converts values to one type.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +101,7 @@ impl Converter {
     /// Why the list is to be ignored.
     pub fn convert_all<'a>(
         &self,
-        values: &[Listed<'a>],
+        values: &[Element<'a>],
         out: &mut String,
         left_out: &mut LeftOut<'a>,
     ) -> Result<Taken, Failure> {

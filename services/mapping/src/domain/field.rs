@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use weir_values::{BUILT_IN_FIELDS, FieldId, ValueType};
 
-use super::account::{Invalid, read_name};
+use super::invalid::{Invalid, read_name};
 
 /// Semantics 2.3.
 pub const MAX_CUSTOM_FIELDS: usize = 200;

@@ -2,11 +2,15 @@
 
 use std::fmt;
 
+use chrono::{DateTime, Utc};
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
+use uuid::Uuid;
+use weir_ids::{AccountId, SourceId};
 
-use super::account::Invalid;
+use super::invalid::Invalid;
+use super::source::SourceKind;
 
 const MIN_LENGTH: usize = 7;
 const MAX_LENGTH: usize = 128;
@@ -90,6 +94,24 @@ impl ApiKey {
     pub fn reveal(self) -> String {
         self.0
     }
+}
+
+/// A key as people see it afterwards.
+#[derive(Debug, Clone)]
+pub struct Key {
+    pub key_id: Uuid,
+    pub hint: String,
+    pub create_time: DateTime<Utc>,
+    pub revoke_time: Option<DateTime<Utc>>,
+}
+
+/// Whose a key is.
+#[derive(Debug, Clone)]
+pub struct FoundKey {
+    pub key: Key,
+    pub account_id: AccountId,
+    pub source_id: SourceId,
+    pub source_kind: SourceKind,
 }
 
 #[cfg(test)]

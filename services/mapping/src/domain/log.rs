@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 
 use chrono::{DateTime, Utc};
+use weir_json::Raw;
 
 use super::event::EventKind;
-use weir_json::Raw;
 
 /// How many lines a source keeps.
 pub const MAX_LINES: usize = 500;
@@ -22,7 +22,7 @@ const MAX_CODE: usize = 64;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogEntry {
     pub time: DateTime<Utc>,
-    /// The request the event came with, and the event's place in it.
+    /// The request the event came with, and its index there.
     pub batch_id: String,
     pub index: u32,
     pub kind: EventKind,

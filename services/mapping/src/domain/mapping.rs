@@ -8,8 +8,8 @@ use weir_values::format::Format;
 use weir_values::path::Path;
 use weir_values::{FieldId, ValueType};
 
-use super::account::Invalid;
 use super::field;
+use super::invalid::Invalid;
 
 /// Semantics 4.4.
 pub const RETENTIONS: [u32; 5] = [30, 90, 180, 365, 730];

@@ -4,9 +4,8 @@
 use std::cmp::Ordering;
 use std::ops::Range;
 
-use weir_values::path::{Path, Step};
-
 use weir_json::{Kind, NotJson, Raw};
+use weir_values::path::{Path, Step};
 
 /// The keys that a path begins with, and what comes from its first bracket of an array on.
 pub fn split(path: &Path) -> (Vec<&str>, &[Step]) {
@@ -36,17 +35,17 @@ pub fn reach<'a>(mut raw: Raw<'a>, steps: &[Step]) -> Option<Raw<'a>> {
 
 /// A value that a path with `[]` in it leads to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Listed<'a> {
+pub struct Element<'a> {
     pub raw: Raw<'a>,
     /// In the list as it was sent; of lists within lists, in the outermost one.
-    pub position: usize,
+    pub index: usize,
 }
 
 /// What a path with `[]` in it leads to.
 #[derive(Debug, Default)]
 pub struct Reached<'a> {
     /// In order.
-    pub values: Vec<Listed<'a>>,
+    pub values: Vec<Element<'a>>,
     /// It came to a list that has no elements; a null is one.
     to_empty: bool,
     /// It ended before a value somewhere.
@@ -83,12 +82,12 @@ impl<'a> Reached<'a> {
         }
     }
 
-    fn walk(&mut self, raw: Raw<'a>, steps: &[Step], position: usize) {
+    fn walk(&mut self, raw: Raw<'a>, steps: &[Step], index: usize) {
         let all = steps.iter().position(|step| *step == Step::All);
         match (reach(raw, &steps[..all.unwrap_or(steps.len())]), all) {
             (None, _) => self.astray = true,
-            (Some(raw), None) => self.values.push(Listed { raw, position }),
-            (Some(list), Some(all)) => self.walk_list(list, &steps[all + 1..], Some(position)),
+            (Some(raw), None) => self.values.push(Element { raw, index }),
+            (Some(list), Some(all)) => self.walk_list(list, &steps[all + 1..], Some(index)),
         }
     }
 }
@@ -329,7 +328,7 @@ mod tests {
         let values: Vec<_> = reached
             .values
             .iter()
-            .map(|listed| (listed.position, String::from_utf8_lossy(listed.raw)))
+            .map(|listed| (listed.index, String::from_utf8_lossy(listed.raw)))
             .collect();
         let values: Vec<_> = values.iter().map(|(at, text)| (*at, &**text)).collect();
         assert_eq!(values, expected, "{path} {object}");
@@ -353,7 +352,7 @@ mod tests {
         assert_eq!(one("products[]"), None);
     }
 
-    /// Each with its place in the outermost list as it was sent.
+    /// Each with its index in the outermost list as it was sent.
     #[test]
     fn empty_brackets_reach_all_elements() {
         let cart = r#"{"products":[{"n":1},{"sku":"a","sku":"b"}, {"\u0073ku":"c","x y":[1,2]},7,null,{"sku":null}]}"#;

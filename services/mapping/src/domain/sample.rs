@@ -26,6 +26,20 @@ pub struct Sample {
     pub raw: String,
 }
 
+/// Which list a sample belongs to.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum ListKey {
+    Identifies,
+    Tracks(String),
+}
+
+/// An event name that a source received.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NameSeen {
+    pub name: String,
+    pub last_receive_time: DateTime<Utc>,
+}
+
 /// What a batch shows of itself.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Picked {

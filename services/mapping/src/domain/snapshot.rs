@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use weir_json::Raw;
 use weir_values::path::{Path, Step};
 use weir_values::{FieldId, ValueType};
 
@@ -10,7 +11,6 @@ use super::convert::{Converter, Failure, LeftOut, Taken};
 use super::mapping::{Activity, ActivityMapping, AttributePair, FieldPair};
 use super::path::{self, PathTree};
 use super::source::{MergeStrategy, Source, SourceStatus};
-use weir_json::Raw;
 
 /// The configuration of one source at one version of its account.
 #[derive(Debug)]

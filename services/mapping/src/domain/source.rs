@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use weir_ids::{AccountId, SourceId};
 
-use super::account::Invalid;
+use super::invalid::Invalid;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SourceKind {

@@ -2,19 +2,21 @@
 
 use tonic::Status;
 use weir_proto::mapping::v1 as pb;
+use weir_proto::settings::v1 as settings;
 use weir_rpc::invalid;
 use weir_rpc::wire::{time, timestamp};
 use weir_values::ValueType;
 
 use crate::app::{Change, GivenPair, ListedName};
-use crate::domain::account::{Account, AccountChange, KeyStrategy, PlanChange, read_name};
+use crate::domain::account::{Account, AccountChange, KeyStrategy, PlanChange};
 use crate::domain::event::EventKind;
 use crate::domain::field::Field;
+use crate::domain::invalid::read_name;
+use crate::domain::key::Key;
 use crate::domain::log::LogEntry;
 use crate::domain::mapping::{ActivityMapping, AttributePair, FieldPair, RawPair};
 use crate::domain::sample::Sample;
 use crate::domain::source::{MergeStrategy, Source, SourceChange, SourceKind, SourceStatus};
-use crate::store::Key;
 
 pub fn change(change: Change) -> pb::ChangeKind {
     match change {
@@ -70,36 +72,36 @@ pub fn read_source_change(request: pb::PutSourceRequest) -> Result<SourceChange,
 }
 
 fn read_key_strategy(strategy: i32) -> Result<Option<KeyStrategy>, Status> {
-    match pb::KeyStrategy::try_from(strategy) {
-        Ok(pb::KeyStrategy::Unspecified) => Ok(None),
-        Ok(pb::KeyStrategy::Any) => Ok(Some(KeyStrategy::Any)),
-        Ok(pb::KeyStrategy::NextIfEmpty) => Ok(Some(KeyStrategy::NextIfEmpty)),
+    match settings::KeyStrategy::try_from(strategy) {
+        Ok(settings::KeyStrategy::Unspecified) => Ok(None),
+        Ok(settings::KeyStrategy::Any) => Ok(Some(KeyStrategy::Any)),
+        Ok(settings::KeyStrategy::NextIfEmpty) => Ok(Some(KeyStrategy::NextIfEmpty)),
         Err(_) => Err(invalid("key_strategy", "is not known")),
     }
 }
 
-pub fn key_strategy(strategy: KeyStrategy) -> pb::KeyStrategy {
+pub fn key_strategy(strategy: KeyStrategy) -> settings::KeyStrategy {
     match strategy {
-        KeyStrategy::Any => pb::KeyStrategy::Any,
-        KeyStrategy::NextIfEmpty => pb::KeyStrategy::NextIfEmpty,
+        KeyStrategy::Any => settings::KeyStrategy::Any,
+        KeyStrategy::NextIfEmpty => settings::KeyStrategy::NextIfEmpty,
     }
 }
 
 fn read_merge_strategy(strategy: i32) -> Result<Option<MergeStrategy>, Status> {
-    match pb::MergeStrategy::try_from(strategy) {
-        Ok(pb::MergeStrategy::Unspecified) => Ok(None),
-        Ok(pb::MergeStrategy::Overwrite) => Ok(Some(MergeStrategy::Overwrite)),
-        Ok(pb::MergeStrategy::Append) => Ok(Some(MergeStrategy::Append)),
-        Ok(pb::MergeStrategy::Ignore) => Ok(Some(MergeStrategy::Ignore)),
+    match settings::MergeStrategy::try_from(strategy) {
+        Ok(settings::MergeStrategy::Unspecified) => Ok(None),
+        Ok(settings::MergeStrategy::Overwrite) => Ok(Some(MergeStrategy::Overwrite)),
+        Ok(settings::MergeStrategy::Append) => Ok(Some(MergeStrategy::Append)),
+        Ok(settings::MergeStrategy::Ignore) => Ok(Some(MergeStrategy::Ignore)),
         Err(_) => Err(invalid("merge_strategy", "is not known")),
     }
 }
 
-pub fn merge_strategy(strategy: MergeStrategy) -> pb::MergeStrategy {
+pub fn merge_strategy(strategy: MergeStrategy) -> settings::MergeStrategy {
     match strategy {
-        MergeStrategy::Overwrite => pb::MergeStrategy::Overwrite,
-        MergeStrategy::Append => pb::MergeStrategy::Append,
-        MergeStrategy::Ignore => pb::MergeStrategy::Ignore,
+        MergeStrategy::Overwrite => settings::MergeStrategy::Overwrite,
+        MergeStrategy::Append => settings::MergeStrategy::Append,
+        MergeStrategy::Ignore => settings::MergeStrategy::Ignore,
     }
 }
 

@@ -4,12 +4,14 @@ use bytes::Bytes;
 use tonic::Status;
 use weir_ids::ActivityId;
 use weir_proto::mapping::v1::{self as pb, mapped_event};
+use weir_proto::settings::v1::Entitlement;
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
 
 use super::convert;
 use crate::app::{App, BatchEvent, Error};
-use crate::domain::event::{NO_MAPPING, Outcome, RawEvent, Traits};
+use crate::domain::event::RawEvent;
+use crate::domain::mapper::{NO_MAPPING, Outcome, Traits};
 use crate::domain::snapshot::Snapshot;
 
 /// As the contract says.
@@ -64,10 +66,10 @@ fn read_event<'a>(
 ) -> Result<BatchEvent<'a>, Status> {
     let wrong =
         |field: &str, what: &str| weir_rpc::invalid(&format!("events[{index}].{field}"), what);
-    let raw = match &event.place {
+    let raw = match &event.span {
         None => &event.raw[..],
-        Some(place) => part_of(body, place)
-            .ok_or_else(|| wrong("place", "must lie within the request's body"))?,
+        Some(span) => part_of(body, span)
+            .ok_or_else(|| wrong("span", "must lie within the request's body"))?,
     };
     let part = |span: &Option<pb::Span>, field: &str| match span {
         None => Ok(None),
@@ -184,9 +186,9 @@ fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
     }
 }
 
-fn entitlement(snapshot: &Snapshot) -> pb::Entitlement {
+fn entitlement(snapshot: &Snapshot) -> Entitlement {
     let plan = &snapshot.plan;
-    pb::Entitlement {
+    Entitlement {
         contacts: plan.included_contacts + plan.additional_contacts,
         mapped_activities: snapshot.mapped_activities,
         profile_factor: plan.profile_factor,

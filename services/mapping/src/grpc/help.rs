@@ -8,7 +8,7 @@ use weir_rpc::{Deadline, Page, page_size, page_start};
 use super::{Answer, Service, convert, owner, token};
 use crate::app::ListedName;
 use crate::domain::log::LogEntry;
-use crate::store::ListKey;
+use crate::domain::sample::ListKey;
 
 /// As the contract says.
 const MAX_LOG_ENTRIES: usize = 1_000;

@@ -40,7 +40,7 @@ pub async fn reserve_name(
 async fn find_name(client: &impl Client, name: &str) -> Result<Option<AccountId>, Failure> {
     let select = "/* every account */ SELECT account_id FROM account_names WHERE name = $1";
     let found = row(client, select, &[&name]).await?;
-    Ok(found.map(|row| AccountId(row.get(0))))
+    Ok(found.map(|row| AccountId(row.get("account_id"))))
 }
 
 pub async fn insert_account(

@@ -68,7 +68,7 @@ pub async fn get_mapping(
     let Some(row) = row(client, select, params).await? else {
         return Ok(None);
     };
-    read_pairs(&row, 0).map(Some)
+    read_pairs(&row).map(Some)
 }
 
 pub async fn put_mapping(
@@ -112,11 +112,11 @@ pub async fn count_mapped(
     account_id: AccountId,
     except: Option<ActivityId>,
 ) -> Result<i64, Failure> {
-    let select = "SELECT count(DISTINCT activity_id) FROM activity_mappings
+    let select = "SELECT count(DISTINCT activity_id) AS mapped FROM activity_mappings
         WHERE account_id = $1 AND activity_id <> $2";
     let except = except.map_or(Uuid::nil(), |id| id.0);
     let row = row(client, select, &[&account_id.0, &except]).await?;
-    row.map(|row| row.get(0))
+    row.map(|row| row.get("mapped"))
         .ok_or_else(|| corrupt("count of activities"))
 }
 
@@ -139,10 +139,10 @@ pub async fn list_mappings(
     let read = |row: &Row| {
         Ok(ActivityMapping {
             activity: read_activity(row)?,
-            attributes: read_pairs(row, 4)?,
+            attributes: read_pairs(row)?,
         })
     };
-    Ok(listed(&found, |row| row.get(1), read))
+    Ok(listed(&found, |row| row.get("event_name"), read))
 }
 
 /// Of all activities of the account that any source maps, by name; at most as many as the plan
@@ -155,7 +155,7 @@ pub async fn all_mapped_names(
         FROM activity_mappings m JOIN activities a USING (account_id, activity_id)
         WHERE m.account_id = $1 ORDER BY a.event_name";
     let found = rows(client, select, &[&account_id.0]).await?;
-    Ok(found.iter().map(|row| row.get(0)).collect())
+    Ok(found.iter().map(|row| row.get("event_name")).collect())
 }
 
 /// At most as many as the plan has slots.
@@ -168,23 +168,23 @@ pub async fn mapped_names(
         FROM activity_mappings m JOIN activities a USING (account_id, activity_id)
         WHERE m.account_id = $1 AND m.source_id = $2";
     let found = rows(client, select, &[&account_id.0, &source_id.0]).await?;
-    Ok(found.iter().map(|row| row.get(0)).collect())
+    Ok(found.iter().map(|row| row.get("event_name")).collect())
 }
 
 fn read_activity(row: &Row) -> Result<Activity, Failure> {
     let days = |days: i32| u32::try_from(days).map_err(|_| corrupt("retention"));
-    let earlier: Vec<i32> = row.get(3);
+    let earlier: Vec<i32> = row.get("earlier_retention_days");
     Ok(Activity {
-        activity_id: ActivityId(row.get(0)),
-        event_name: row.get(1),
-        retention_days: days(row.get(2))?,
+        activity_id: ActivityId(row.get("activity_id")),
+        event_name: row.get("event_name"),
+        retention_days: days(row.get("retention_days"))?,
         earlier_retention_days: earlier.into_iter().map(days).collect::<Result<_, _>>()?,
     })
 }
 
-fn read_pairs(row: &Row, index: usize) -> Result<Vec<AttributePair>, Failure> {
+fn read_pairs(row: &Row) -> Result<Vec<AttributePair>, Failure> {
     let Json(stored): Json<Vec<StoredAttribute>> = row
-        .try_get(index)
+        .try_get("attributes")
         .map_err(|_| corrupt("activity mapping"))?;
     read_attributes(stored)
 }

@@ -25,9 +25,11 @@ pub async fn list_fields(
 
 /// How many there are, readable or not.
 pub async fn count_fields(client: &impl Client, account_id: AccountId) -> Result<usize, Failure> {
-    let select = "SELECT count(*) FROM fields WHERE account_id = $1";
+    let select = "SELECT count(*) AS count FROM fields WHERE account_id = $1";
     let found = row(client, select, &[&account_id.0]).await?;
-    let count: i64 = found.ok_or_else(|| corrupt("count of fields"))?.get(0);
+    let count: i64 = found
+        .ok_or_else(|| corrupt("count of fields"))?
+        .get("count");
     Ok(usize::try_from(count).unwrap_or(0))
 }
 
@@ -79,11 +81,11 @@ pub async fn insert_field(
 }
 
 fn read_field(row: &Row) -> Result<Field, Failure> {
-    let id: &str = row.get(0);
-    let value_type: &str = row.get(2);
+    let id: &str = row.get("field_id");
+    let value_type: &str = row.get("value_type");
     Ok(Field {
         id: id.parse().map_err(|_| corrupt("field id"))?,
-        name: row.get(1),
+        name: row.get("name"),
         value_type: ValueType::named(value_type).ok_or_else(|| corrupt("type of a field"))?,
         custom: true,
     })

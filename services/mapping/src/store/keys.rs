@@ -1,31 +1,15 @@
 //! API keys, by their keyed hash.
 
 use chrono::{DateTime, Utc};
+use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
 use weir_postgres::Failure;
 
 use super::codes::Code;
 use super::{Client, Listed, execute, listed, row, rows};
+use crate::domain::key::{FoundKey, Key};
 use crate::domain::source::SourceKind;
-
-/// A key as people see it afterwards.
-#[derive(Debug, Clone)]
-pub struct Key {
-    pub key_id: Uuid,
-    pub hint: String,
-    pub create_time: DateTime<Utc>,
-    pub revoke_time: Option<DateTime<Utc>>,
-}
-
-/// Whose a key is.
-#[derive(Debug, Clone)]
-pub struct FoundKey {
-    pub key: Key,
-    pub account_id: AccountId,
-    pub source_id: SourceId,
-    pub source_kind: SourceKind,
-}
 
 pub async fn find_key(
     client: &impl Client,
@@ -39,15 +23,10 @@ pub async fn find_key(
         return Ok(None);
     };
     Ok(Some(FoundKey {
-        key: Key {
-            key_id: row.get(0),
-            hint: row.get(1),
-            create_time: row.get(2),
-            revoke_time: row.get(3),
-        },
-        account_id: AccountId(row.get(4)),
-        source_id: SourceId(row.get(5)),
-        source_kind: SourceKind::of(row.get(6))?,
+        key: read_key(&row),
+        account_id: AccountId(row.get("account_id")),
+        source_id: SourceId(row.get("source_id")),
+        source_kind: SourceKind::of(row.get("kind"))?,
     }))
 }
 
@@ -93,15 +72,11 @@ pub async fn list_keys(
         &[&account_id.0, &source_id.0, &after, &limit],
     )
     .await?;
-    let read = |row: &tokio_postgres::Row| {
-        Ok(Key {
-            key_id: row.get(0),
-            hint: row.get(1),
-            create_time: row.get(2),
-            revoke_time: row.get(3),
-        })
-    };
-    Ok(listed(&found, |row| row.get(0), read))
+    Ok(listed(
+        &found,
+        |row| row.get("key_id"),
+        |row| Ok(read_key(row)),
+    ))
 }
 
 /// Whether there is such a key. One that was revoked before keeps its time.
@@ -115,4 +90,13 @@ pub async fn revoke_key(
         WHERE account_id = $1 AND key_id = $2";
     let updated = execute(client, update, &[&account_id.0, &key_id, &revoke_time]).await?;
     Ok(updated > 0)
+}
+
+fn read_key(row: &Row) -> Key {
+    Key {
+        key_id: row.get("key_id"),
+        hint: row.get("hint"),
+        create_time: row.get("create_time"),
+        revoke_time: row.get("revoke_time"),
+    }
 }

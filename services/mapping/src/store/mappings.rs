@@ -22,8 +22,9 @@ pub async fn get_contact_mapping(
     let Some(row) = row(client, select, &[&account_id.0, &source_id.0]).await? else {
         return Ok(Vec::new());
     };
-    let Json(stored): Json<Vec<StoredField>> =
-        row.try_get(0).map_err(|_| corrupt("contact mapping"))?;
+    let Json(stored): Json<Vec<StoredField>> = row
+        .try_get("mapping")
+        .map_err(|_| corrupt("contact mapping"))?;
     read_fields(stored, custom)
 }
 
@@ -67,6 +68,6 @@ pub async fn raise_mapping_version(
     let update = "UPDATE sources SET mapping_version = mapping_version + 1
         WHERE account_id = $1 AND source_id = $2 RETURNING mapping_version";
     let row = row(client, update, &[&account_id.0, &source_id.0]).await?;
-    row.map(|row| row.get(0))
+    row.map(|row| row.get("mapping_version"))
         .ok_or_else(|| corrupt("source that was just read"))
 }

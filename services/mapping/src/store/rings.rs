@@ -22,7 +22,7 @@ use weir_ids::{AccountId, SourceId};
 use super::link::{Link, RingsAway};
 use crate::domain::folded::{Lines, MAX_FOLDED};
 use crate::domain::log::{LogEntry, MAX_LINES};
-use crate::domain::sample::{MAX_NAMES, MAX_SAMPLES, Sample};
+use crate::domain::sample::{ListKey, MAX_NAMES, MAX_SAMPLES, NameSeen, Sample};
 use crate::metrics;
 use stored::{StoredEntry, StoredSample};
 
@@ -36,13 +36,6 @@ const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
 /// Of a hash of an event's name, in hex.
 const DIGEST: usize = 32;
 
-/// Which list a sample belongs to.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ListKey {
-    Identifies,
-    Tracks(String),
-}
-
 /// What waits to be written for one source.
 #[derive(Debug, Default)]
 pub struct Pending {
@@ -51,13 +44,6 @@ pub struct Pending {
     /// Those of all tracks among the samples, and more.
     pub names: HashMap<String, DateTime<Utc>>,
     pub lines: Lines,
-}
-
-/// An event name that a source received.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NameSeen {
-    pub name: String,
-    pub last_receive_time: DateTime<Utc>,
 }
 
 /// The rings of all sources.

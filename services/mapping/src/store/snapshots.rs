@@ -27,7 +27,7 @@ pub async fn read_version(
 ) -> Result<Option<i64>, Failure> {
     let select = "SELECT version FROM accounts WHERE account_id = $1";
     let row = row(client, select, &[&account_id.0]).await?;
-    Ok(row.map(|row| row.get(0)))
+    Ok(row.map(|row| row.get("version")))
 }
 
 /// None when the account has no such source.

@@ -3,6 +3,7 @@
 use tonic::Code;
 use tonic_types::StatusExt;
 use weir_proto::mapping::v1::*;
+use weir_proto::settings::v1::MergeStrategy;
 use weir_reasons::Reason;
 use weir_rpc::reason_of;
 
@@ -127,6 +128,7 @@ async fn concurrent_puts_of_one_account_make_one() {
     assert_eq!((ids.len(), created), (1, 1));
 }
 
+/// Semantics 4.2.
 #[tokio::test]
 async fn activities_take_slots_and_free_them() {
     let (_service, client) = Service::start().await;

@@ -2,6 +2,7 @@
 
 use tonic::Code;
 use weir_proto::mapping::v1::*;
+use weir_proto::settings::v1::{KeyStrategy, MergeStrategy};
 
 use crate::call;
 use weir_testkit::eventually;
@@ -16,7 +17,7 @@ fn text(bytes: &[u8]) -> &str {
 }
 
 #[tokio::test]
-async fn the_samples_of_the_seed_become_typed_values() {
+async fn segments_own_samples_become_typed_values() {
     let (_service, client) = Service::start().await;
     let tenant = tenant(&client, "Demo").await;
     tenant.map_contact(&client).await;
@@ -65,16 +66,16 @@ async fn events_may_stand_in_the_body_of_the_request() {
     let whole = event(EventKind::Identify, LANA);
     let plain = tenant.map(&client, vec![whole.clone()]).await;
     let body = format!("[{{}},{LANA}]");
-    let mut request = tenant.batch(vec![placed(whole, 4, LANA.len())]);
+    let mut request = tenant.batch(vec![spanned(whole, 4, LANA.len())]);
     request.body = body.into();
     let answer = call!(client, map_events, request).unwrap();
     assert_eq!(answer, plain);
 }
 
-fn placed(event: Event, start: u32, length: usize) -> Event {
+fn spanned(event: Event, start: u32, length: usize) -> Event {
     Event {
         raw: Default::default(),
-        place: Some(Span {
+        span: Some(Span {
             start,
             length: u32::try_from(length).unwrap(),
         }),
@@ -103,6 +104,7 @@ async fn a_date_in_another_format_is_ignored_and_logged() {
     assert_eq!(log[0].kind(), EventKind::Identify);
 }
 
+/// Semantics 2.1.
 #[tokio::test]
 async fn without_a_contact_mapping_everything_is_rejected_and_sampled() {
     let (_service, client) = Service::start().await;
@@ -137,6 +139,7 @@ async fn without_a_contact_mapping_everything_is_rejected_and_sampled() {
     assert_eq!(samples[0].raw, SIGN_IN);
 }
 
+/// Semantics 4.1, 4.4.
 #[tokio::test]
 async fn unmapped_and_expired_tracks_are_rejected_alone() {
     let (_service, client) = Service::start().await;
@@ -293,7 +296,7 @@ async fn wrong_requests_are_refused_whole() {
         refused(tenant.batch(vec![outside])).await,
         Code::InvalidArgument
     );
-    let mut outside = tenant.batch(vec![placed(event(EventKind::Identify, "{}"), 1, 2)]);
+    let mut outside = tenant.batch(vec![spanned(event(EventKind::Identify, "{}"), 1, 2)]);
     outside.body = "{}".into();
     assert_eq!(refused(outside).await, Code::InvalidArgument);
     let unspecified = event(EventKind::Unspecified, "{}");

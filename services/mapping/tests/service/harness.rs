@@ -5,8 +5,8 @@ use prost_types::Timestamp;
 use weir_mapping::Config;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::*;
+use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
-use weir_stack::{TestDatabase, TestServers};
 use weir_testkit::{Running, eventually};
 
 use crate::contacts::Contacts;
@@ -134,7 +134,7 @@ pub async fn tenant(client: &Client, name: &str) -> Tenant {
 }
 
 impl Tenant {
-    /// The mapping of the seed's identify sample.
+    /// The mapping of Segment's own sample of an identify.
     pub async fn map_contact(&self, client: &Client) -> PutContactMappingResponse {
         let field = CreateFieldRequest {
             account_id: self.account_id.clone(),
@@ -168,7 +168,7 @@ impl Tenant {
         }
     }
 
-    /// An activity with the attributes of the seed's track sample.
+    /// An activity with the attributes of Segment's own sample of a track.
     pub fn activity(&self, name: &str) -> PutActivityMappingRequest {
         let attribute = |name: &str, value_type: ValueType| AttributeMapping {
             property_path: name.to_owned(),

@@ -62,6 +62,7 @@ async fn the_log_keeps_the_last_500_and_is_paged_newest_first() {
     assert_eq!(entries[0].value.chars().count(), 120);
 }
 
+/// Semantics 7.1.
 #[tokio::test]
 async fn the_last_five_samples_of_each_list_are_kept_whole() {
     let (_service, client) = Service::start().await;
@@ -101,6 +102,7 @@ async fn the_last_five_samples_of_each_list_are_kept_whole() {
     );
 }
 
+/// Semantics 4.1, 7.9.
 #[tokio::test]
 async fn the_last_500_names_are_kept_searched_and_paged() {
     let (_service, client) = Service::start().await;
@@ -372,7 +374,7 @@ async fn what_can_not_be_read_costs_itself_alone() {
     let (_service, client) = Service::start().await;
     let tenant = tenant(&client, "Demo").await;
     append(&client, &tenant, 0..3).await;
-    let url = weir_stack::TestServers::shared().await.redis_url();
+    let url = weir_servers::TestServers::shared().await.redis_url();
     let redis = redis::Client::open(url).unwrap();
     let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
     let key = format!("weir:{{{}}}:{}:log", tenant.account_id, tenant.source_id);

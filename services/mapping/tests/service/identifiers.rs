@@ -3,6 +3,7 @@
 
 use tonic::Code;
 use weir_proto::mapping::v1::*;
+use weir_proto::settings::v1::KeyStrategy;
 use weir_reasons::Reason;
 use weir_rpc::reason_of;
 

@@ -45,9 +45,9 @@ async fn pages_of_activities_end_before_a_client_refuses_them() {
     call!(client, put_account, larger).unwrap();
     let long = "\u{10348}".repeat(120);
     for number in 0..30 {
-        let attribute = |place: usize| AttributeMapping {
-            property_path: format!("{place}{long}"),
-            attribute: format!("{place}{long}"),
+        let attribute = |index: usize| AttributeMapping {
+            property_path: format!("{index}{long}"),
+            attribute: format!("{index}{long}"),
             r#type: ValueType::Text.into(),
             date_format: String::new(),
         };

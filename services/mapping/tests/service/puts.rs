@@ -2,6 +2,7 @@
 
 use tonic::Code;
 use weir_proto::mapping::v1::*;
+use weir_proto::settings::v1::{KeyStrategy, MergeStrategy};
 
 use crate::call;
 use crate::harness::*;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 use weir_proto::mapping::v1::*;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 
 use crate::call;
 use weir_testkit::{Proxy, eventually};

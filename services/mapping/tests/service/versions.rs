@@ -9,6 +9,7 @@ use weir_testkit::eventually;
 
 use crate::harness::*;
 
+/// Semantics 7.4.
 #[tokio::test]
 async fn a_saved_mapping_takes_effect_on_another_instance_within_a_second() {
     let (mut service, client) = Service::start().await;
@@ -105,6 +106,7 @@ async fn a_source_that_was_mapped_beforehand_is_active_with_its_first_identify()
     .await;
 }
 
+/// Semantics 4.4.
 #[tokio::test]
 async fn a_change_of_retention_is_handed_on_with_what_was() {
     let (_service, client) = Service::start().await;

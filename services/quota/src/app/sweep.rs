@@ -13,8 +13,8 @@ use weir_ids::AccountId;
 use weir_rpc::Deadline;
 use weir_service::Pulse;
 
-use super::{App, Error, MAX_SETTLEMENTS, Settlement};
-use crate::domain::Window;
+use super::{App, Error};
+use crate::domain::{MAX_SETTLEMENTS, Settlement, Window};
 use crate::metrics;
 use crate::store;
 

@@ -3,13 +3,14 @@
 use tonic::Status;
 use weir_ids::AccountId;
 use weir_proto::quota::v1::{
-    Entitlement as WireEntitlement, GetUsageResponse, Meter, ReserveRequest, ReserveResponse,
-    SettleRequest, Settlement as WireSettlement, Usage as WireUsage,
+    GetUsageResponse, Meter, ReserveRequest, ReserveResponse, SettleRequest,
+    Settlement as WireSettlement, Usage as WireUsage,
 };
+use weir_proto::settings::v1::Entitlement as WireEntitlement;
 use weir_rpc::wire::{NOT_AN_ID, id, read_id, timestamp};
 
-use crate::app::{Ask, Grant, MAX_SETTLEMENTS, Settlement, Usage};
-use crate::domain::{Entitlement, Units, Window};
+use crate::app::{Ask, Grant, Usage};
+use crate::domain::{Entitlement, MAX_SETTLEMENTS, Settlement, Units, Window};
 
 /// A batch has 1,000 events at most, each of which costs one unit of a kind.
 const MAX_WANTED: i64 = 1_000;

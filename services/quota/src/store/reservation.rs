@@ -6,12 +6,10 @@ use weir_ids::{AccountId, BatchId};
 
 use super::connection::Work;
 use super::{Error, STATE_TTL_SECONDS, Store, key};
-use crate::domain::{Units, Window};
+use crate::domain::{Settlement, Units, Window};
 
 /// The state keeps this window, the one before, and one more for clocks that differ.
 const WINDOWS_KEPT: u64 = 2;
-/// Of one call: a script keeps all others waiting.
-pub const MAX_SETTLEMENTS: usize = 100;
 
 /// How far a state has come: it only ever grows, so that one which is behind was put back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -40,15 +38,6 @@ pub struct Wanted {
     pub lease: Duration,
     /// A state that has not come as far counts for nothing.
     pub least: Progress,
-}
-
-/// What a batch stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Settlement {
-    pub batch: BatchId,
-    /// Of its reservation.
-    pub epoch: i64,
-    pub stored: Units,
 }
 
 /// What it got.
@@ -137,7 +126,7 @@ impl Store {
             .arg(wanted.least.epoch)
             .arg(wanted.least.grants);
         for settlement in settlements {
-            settlement.write(&mut call);
+            write(settlement, &mut call);
         }
         let answer = self.run(&call).await?;
         match answer.first().map(String::as_str) {
@@ -201,7 +190,7 @@ impl Store {
         let mut call = self.scripts.settle.key(key(account, ""));
         call.arg(who);
         for settlement in settlements {
-            settlement.write(&mut call);
+            write(settlement, &mut call);
         }
         let answer = self.run(&call).await?;
         count(answer.first().ok_or(Error::Unreadable)?)
@@ -266,14 +255,12 @@ impl Store {
     }
 }
 
-impl Settlement {
-    /// As the scripts take it.
-    fn write(&self, call: &mut redis::ScriptInvocation<'_>) {
-        call.arg(self.batch.to_string())
-            .arg(self.epoch)
-            .arg(self.stored.profile)
-            .arg(self.stored.activity);
-    }
+/// As the scripts take it.
+fn write(settlement: &Settlement, call: &mut redis::ScriptInvocation<'_>) {
+    call.arg(settlement.batch.to_string())
+        .arg(settlement.epoch)
+        .arg(settlement.stored.profile)
+        .arg(settlement.stored.activity);
 }
 
 fn count(text: &str) -> Result<usize, Error> {

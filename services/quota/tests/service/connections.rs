@@ -7,8 +7,8 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use uuid::Uuid;
-use weir_stack::TestServers;
-use weir_stack::child::signal;
+use weir_servers::TestServers;
+use weir_servers::child::signal;
 use weir_testkit::{Proxy, eventually};
 
 use crate::harness::{World, counted, reserve, settle, try_reserve};

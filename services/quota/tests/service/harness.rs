@@ -9,11 +9,11 @@ use uuid::Uuid;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_proto::quota::v1::{
-    Entitlement, GetUsageRequest, GetUsageResponse, ReserveRequest, ReserveResponse, SettleRequest,
-    Settlement,
+    GetUsageRequest, GetUsageResponse, ReserveRequest, ReserveResponse, SettleRequest, Settlement,
 };
+use weir_proto::settings::v1::Entitlement;
 use weir_quota::Config;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 use weir_testkit::{Running, TestClock};
 
 use crate::ledgers::{Others, Urls};

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use tonic::Code;
 use uuid::Uuid;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 use weir_testkit::eventually;
 
 use crate::harness::{Account, Client, TODAY, World, counted, reserve, settle, try_reserve};
@@ -38,6 +38,7 @@ async fn drain(world: &World, client: &mut Client, account: &Account, settles: b
     }
 }
 
+/// Semantics 6.5.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_limit_is_overrun_while_redis_is_emptied_again_and_again() {
     let servers = TestServers::start().await.unwrap();

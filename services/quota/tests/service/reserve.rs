@@ -4,13 +4,13 @@ use std::sync::atomic::Ordering;
 
 use tonic::Code;
 use uuid::Uuid;
-use weir_proto::quota::v1::{
-    Entitlement, GetUsageRequest, ReserveRequest, SettleRequest, Settlement,
-};
+use weir_proto::quota::v1::{GetUsageRequest, ReserveRequest, SettleRequest, Settlement};
+use weir_proto::settings::v1::Entitlement;
 use weir_reasons::Reason;
 
 use crate::harness::{TODAY, World, counted, reserve, settle, settlement, try_reserve, usage};
 
+/// Semantics 6.3, 6.5.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn many_batches_on_two_replicas_get_exactly_the_limit() {
     let world = World::new().await;
@@ -107,6 +107,7 @@ async fn what_earlier_batches_leave_is_free_for_the_one_that_brings_their_settle
     }
 }
 
+/// Semantics 6.7.
 #[tokio::test]
 async fn limits_follow_the_plan_both_ways() {
     let world = World::new().await;

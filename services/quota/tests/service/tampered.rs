@@ -1,6 +1,6 @@
 //! Keys of quota's in Redis that hold what quota never puts there.
 
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 use weir_testkit::eventually;
 
 use crate::harness::{Account, Client, LONG, TODAY, World, counted, reserve, settle, settlement};

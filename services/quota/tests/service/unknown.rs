@@ -4,11 +4,10 @@ use std::sync::atomic::Ordering;
 
 use tonic::{Code, Status};
 use uuid::Uuid;
-use weir_proto::quota::v1::{
-    Entitlement, GetUsageRequest, ReserveRequest, SettleRequest, Settlement,
-};
+use weir_proto::quota::v1::{GetUsageRequest, ReserveRequest, SettleRequest, Settlement};
+use weir_proto::settings::v1::Entitlement;
 use weir_reasons::Reason;
-use weir_stack::TestServers;
+use weir_servers::TestServers;
 
 use crate::harness::{Client, TODAY, World, reserve, settle};
 

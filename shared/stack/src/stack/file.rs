@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
 
-use crate::secrets::write_private;
+use weir_servers::secrets::write_private;
 
 /// Addresses, and the demo account. Readable by the owner alone: it holds passwords.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

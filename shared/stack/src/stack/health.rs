@@ -37,7 +37,7 @@ pub async fn until_ready(service: Service, url: &str) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// `url` is not one.
-pub async fn until_serving(url: &str, name: &str) -> anyhow::Result<()> {
+async fn until_serving(url: &str, name: &str) -> anyhow::Result<()> {
     let endpoint = Endpoint::from_shared(url.to_owned())
         .with_context(|| format!("{url} is not an address"))?
         .connect_timeout(ANSWER)

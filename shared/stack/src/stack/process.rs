@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, oneshot, watch};
+use weir_servers::child::{Child, Program, rotate};
 
 use super::options::{Report, Reporter};
-use crate::child::{Child, Program, rotate};
 
 /// A process that crashed is started again after this, doubled with every crash in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);

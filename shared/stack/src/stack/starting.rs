@@ -5,6 +5,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use weir_servers::Binaries;
+use weir_servers::child::{Child, Program};
+use weir_servers::postgres::{DATABASE, Postgres, PostgresOptions};
+use weir_servers::redis::{Redis, RedisOptions};
+use weir_servers::secrets::Secrets;
 
 use super::READY_TIMEOUT;
 use super::folder::{log_of, mark};
@@ -12,11 +17,6 @@ use super::health;
 use super::options::{Report, StackOptions};
 use super::process::Process;
 use super::service::{Addresses, Service};
-use crate::binaries::Binaries;
-use crate::child::{Child, Program};
-use crate::postgres::{DATABASE, Postgres, PostgresOptions};
-use crate::redis::{Redis, RedisOptions};
-use crate::secrets::Secrets;
 
 /// Longer than a service needs to finish what it accepted (10 s).
 const SERVICE_PATIENCE: Duration = Duration::from_secs(15);

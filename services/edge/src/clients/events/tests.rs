@@ -58,10 +58,10 @@ fn as_generated(update: &MembershipUpdate) -> contact::MembershipUpdate {
 }
 
 fn a_span() -> impl Strategy<Value = Option<Range<usize>>> {
-    prop::option::of(a_place())
+    prop::option::of(a_range())
 }
 
-fn a_place() -> impl Strategy<Value = Range<usize>> {
+fn a_range() -> impl Strategy<Value = Range<usize>> {
     (0_usize..70_000, 0_usize..70_000).prop_map(|(a, b)| a.min(b)..a.max(b))
 }
 
@@ -110,11 +110,11 @@ proptest! {
     fn events_for_mapping_are_as_generated(
         of in a_kind(),
         envelope in an_envelope(),
-        place in a_place(),
+        whole in a_range(),
         index in 0_u32..1_000,
     ) {
         let read: mapping::Event =
-            read(|wire| event(wire, of, 0, &EventToMap::Good(index, place.clone(), &envelope)));
+            read(|wire| event(wire, of, 0, &EventToMap::Good(index, whole.clone(), &envelope)));
         let plain = mapping::Event {
             index,
             kind: kind(of).into(),
@@ -127,7 +127,7 @@ proptest! {
             event_time: Some(timestamp_of(envelope.micros)),
             message_id: envelope.sent_message_id().to_owned().into(),
             refusal: None,
-            place: plain_span(Some(&place)),
+            span: plain_span(Some(&whole)),
         };
         prop_assert_eq!(read, plain);
     }
@@ -135,7 +135,7 @@ proptest! {
     #[test]
     fn refused_events_for_mapping_are_as_generated(
         of in a_kind(),
-        place in a_place(),
+        whole in a_range(),
         texts in prop::array::uniform4("\\PC{0,150}"),
         arrival: i64,
         index in 0_u32..1_000,
@@ -150,11 +150,11 @@ proptest! {
             event_name,
         };
         let read: mapping::Event =
-            read(|wire| event(wire, of, arrival, &EventToMap::Refused(index, place.clone(), &refusal)));
+            read(|wire| event(wire, of, arrival, &EventToMap::Refused(index, whole.clone(), &refusal)));
         let plain = mapping::Event {
             index,
             kind: kind(of).into(),
-            place: plain_span(Some(&place)),
+            span: plain_span(Some(&whole)),
             event_name: refusal.event_name.clone().into(),
             event_time: Some(timestamp_of(arrival)),
             message_id: refusal.message_id.clone().into(),

@@ -187,10 +187,10 @@ fn a_name_that_nobody_sees_is_missing() {
 #[test]
 fn of_events_without_a_time_the_later_in_the_batch_is_later() {
     let mut undated = event(Kind::Identify, r#"{"user_id":"a"}"#);
-    undated.place(7);
+    undated.set_index(7);
     assert_eq!(undated.micros, ARRIVAL + 7);
     let mut dated = event(Kind::Identify, r#"{"user_id":"a","timestamp":1752127740}"#);
-    dated.place(7);
+    dated.set_index(7);
     assert_eq!(dated.micros, ARRIVAL);
 }
 

@@ -383,6 +383,7 @@ fn anything() -> impl Strategy<Value = Progress> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(5_000))]
 
+    /// Semantics 1.1.
     #[test]
     fn whatever_was_said_there_is_one_outcome_of_the_table(
         progress in anything(),

@@ -3,6 +3,7 @@
 use tonic::{Request, Response, Status};
 use weir_proto::mapping::v1::mapping_service_server::MappingService;
 use weir_proto::mapping::v1::*;
+use weir_proto::settings::v1::Entitlement;
 
 use super::{KEY, Stub};
 
@@ -65,9 +66,9 @@ impl MappingService for Stub {
                 state.identifiers_versions.1 = state.identifiers_versions.0;
             }
             for event in &mut request.events {
-                let place = event.place.take().expect("the edge sends the body whole");
-                let start = place.start as usize;
-                event.raw = request.body.slice(start..start + place.length as usize);
+                let span = event.span.take().expect("the edge sends the body whole");
+                let start = span.start as usize;
+                event.raw = request.body.slice(start..start + span.length as usize);
             }
             let results = request.events.iter().map(|event| {
                 let outcome = if event.event_name == "Unmapped" {

@@ -1,9 +1,9 @@
 //! Why a value is ignored: as a reason code, and in words.
 
+use weir_json::NotJson;
 use weir_reasons::Reason;
 
 use super::Converter;
-use weir_json::NotJson;
 
 /// Why a value, or an element of a list, was ignored.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,17 +1,17 @@
 //! Lists: what of them does not convert is left out, the rest is kept (semantics 2.2).
 
-use super::texts::{MAX_TEXT, write_text};
-use super::types::MAX_OBJECT;
-use super::{Failure, Taken, is_blank_text};
-use crate::domain::path::Listed;
 use weir_json::{Kind, Raw};
+
+use super::texts::{MAX_TEXT, write_text};
+use super::{Failure, MAX_OBJECT, Taken, is_blank_text};
+use crate::domain::path::Element;
 
 /// More choices than that are no selection.
 pub const MAX_CHOICES: usize = 200;
 /// Elements of one list that have a log line each; what is left out beyond is counted.
 const MAX_LEFT_OUT: usize = 10;
 
-/// The elements of one list that were left out, by their place in it. What follows the first
+/// The elements of one list that were left out, by their index in it. What follows the first
 /// ten is counted along with the last of them: one value must not fill the log.
 #[derive(Debug, Default)]
 pub struct LeftOut<'a> {
@@ -21,8 +21,8 @@ pub struct LeftOut<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LeftElement<'a> {
     pub raw: Raw<'a>,
-    /// In the list as it was sent (see [`Listed`]).
-    pub position: usize,
+    /// In the list as it was sent (see [`Element`]).
+    pub index: usize,
     pub failure: Failure,
     /// How many this one stands for.
     pub count: i64,
@@ -41,11 +41,11 @@ impl<'a> LeftOut<'a> {
         &self.elements
     }
 
-    fn push(&mut self, element: &Listed<'a>, failure: Failure) {
+    fn push(&mut self, element: &Element<'a>, failure: Failure) {
         if self.elements.len() < MAX_LEFT_OUT {
             self.elements.push(LeftElement {
                 raw: element.raw,
-                position: element.position,
+                index: element.index,
                 failure,
                 count: 1,
             });
@@ -65,7 +65,7 @@ pub fn write_choice(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
 
 /// A list of texts.
 pub fn write_choices<'a>(
-    choices: &[Listed<'a>],
+    choices: &[Element<'a>],
     out: &mut String,
     left_out: &mut LeftOut<'a>,
 ) -> Result<Taken, Failure> {
@@ -75,7 +75,7 @@ pub fn write_choices<'a>(
 
 /// A list of values of any kind, as they were sent.
 pub fn write_values<'a>(
-    values: &[Listed<'a>],
+    values: &[Element<'a>],
     out: &mut String,
     left_out: &mut LeftOut<'a>,
 ) -> Result<Taken, Failure> {
@@ -86,7 +86,7 @@ pub fn write_values<'a>(
 /// An empty list is a null; one of which nothing is left touches nothing. Ends with the
 /// element that makes the list too long by its count, or by its bytes.
 fn write_list<'a>(
-    elements: &[Listed<'a>],
+    elements: &[Element<'a>],
     write_one: impl Fn(Raw<'a>, &mut String) -> Result<(), Failure>,
     fits: impl Fn(usize, usize) -> bool,
     out: &mut String,

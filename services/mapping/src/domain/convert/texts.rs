@@ -54,7 +54,7 @@ pub fn write_key_text(raw: Raw<'_>, limit: usize, out: &mut String) -> Result<()
     Ok(())
 }
 
-pub fn write_place(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
+pub fn write_geo(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
     let text = text_of(raw, MAX_TEXT)?;
     write_canonical(text.trim(), out);
     Ok(())

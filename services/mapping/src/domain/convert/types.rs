@@ -8,14 +8,11 @@ use weir_values::{Decimal, Value, ValueType, number};
 
 use super::lists::{LeftOut, MAX_CHOICES, write_choice, write_choices};
 use super::texts::{
-    MAX_EMAIL, MAX_LINK, MAX_LONG_TEXT, MAX_TEXT, write_email, write_key_text, write_link,
-    write_phone, write_place, write_text,
+    MAX_EMAIL, MAX_LINK, MAX_LONG_TEXT, MAX_TEXT, write_email, write_geo, write_key_text,
+    write_link, write_phone, write_text,
 };
-use super::{Converter, Failure, Taken, string, token};
-use crate::domain::path::Listed;
-
-/// Semantics 2.3, in bytes.
-pub const MAX_OBJECT: usize = 15_000;
+use super::{Converter, Failure, MAX_OBJECT, Taken, string, token};
+use crate::domain::path::Element;
 
 impl Converter {
     /// Appends the canonical form of what is neither null nor blank.
@@ -29,7 +26,7 @@ impl Converter {
             ValueType::Text if self.tells_apart => write_key_text(raw, MAX_TEXT, out),
             ValueType::Text | ValueType::SingleSelect => write_text(raw, MAX_TEXT, out),
             ValueType::LongText => write_text(raw, MAX_LONG_TEXT, out),
-            ValueType::Geo => write_place(raw, out),
+            ValueType::Geo => write_geo(raw, out),
             ValueType::Email => write_email(raw, out),
             ValueType::Phone => write_phone(raw, out),
             ValueType::Link => write_link(raw, out),
@@ -48,9 +45,9 @@ impl Converter {
             ValueType::MultiSelect if weir_json::kind(raw)? == Kind::Array => {
                 let mut choices = Vec::new();
                 weir_json::array(raw, |choice| {
-                    choices.push(Listed {
+                    choices.push(Element {
                         raw: choice,
-                        position: choices.len(),
+                        index: choices.len(),
                     });
                     Ok(())
                 })?;

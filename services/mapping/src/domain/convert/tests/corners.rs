@@ -125,10 +125,10 @@ proptest! {
     /// A path with `[]` leads to many values.
     #[test]
     fn any_values_are_a_list(values in prop::collection::vec(any_json(), 0..6)) {
-        let listed: Vec<Listed<'_>> = values
+        let listed: Vec<Element<'_>> = values
             .iter()
             .enumerate()
-            .map(|(position, value)| Listed { raw: value.as_bytes(), position })
+            .map(|(index, value)| Element { raw: value.as_bytes(), index })
             .collect();
         let length: usize = values.iter().map(|value| value.len() + 3).sum();
         for value_type in [ValueType::MultiSelect, ValueType::Object] {

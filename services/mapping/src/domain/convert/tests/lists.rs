@@ -11,7 +11,7 @@ fn list(
     let taken = converter(value_type).convert(raw.as_bytes(), &mut out, &mut left_out);
     let elements = left_out.elements().iter();
     let left = elements
-        .map(|element| (element.position, element.failure))
+        .map(|element| (element.index, element.failure))
         .collect();
     (taken, out, left)
 }

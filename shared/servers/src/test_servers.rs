@@ -1,11 +1,7 @@
 //! PostgreSQL and Redis for the tests of a service; see the crate's page.
 
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::Context;
 use tokio::sync::OnceCell;
 
 use crate::binaries::Binaries;
@@ -13,6 +9,7 @@ use crate::ports::free_port;
 use crate::postgres::{Postgres, PostgresOptions};
 use crate::redis::{Redis, RedisOptions};
 use crate::secrets::Secrets;
+use crate::temporary::TemporaryFolder;
 
 /// A port that was free a moment ago may be taken by another test run.
 const START_ATTEMPTS: usize = 3;
@@ -158,60 +155,4 @@ pub fn is_clash(error: &anyhow::Error) -> bool {
     ]
     .iter()
     .any(|said| text.contains(said))
-}
-
-/// A folder under the system's temporary one that vanishes with us, however we end: a
-/// static is never dropped, and a killed test drops nothing.
-#[derive(Debug)]
-pub struct TemporaryFolder {
-    path: PathBuf,
-    _janitor: std::process::ChildStdin,
-}
-
-/// Waits for the end of its input, then for PostgreSQL to be gone, then cleans up.
-const JANITOR: &str = r#"
-read -r _
-waited=0
-while [ -e "$1/postgres/postmaster.pid" ] && [ "$waited" -lt 300 ]; do
-    sleep 0.1
-    waited=$((waited + 1))
-done
-rm -rf "$1"
-"#;
-
-impl TemporaryFolder {
-    /// Makes one.
-    ///
-    /// # Errors
-    /// The disk is full or closed to us.
-    pub fn create() -> anyhow::Result<Self> {
-        use std::os::unix::process::CommandExt;
-        let folder = tempfile::Builder::new()
-            .prefix("weir-")
-            .tempdir()
-            .context("can't create a temporary folder")?;
-        std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(0o711))?;
-        let mut janitor = Command::new("/bin/sh")
-            .args(["-c", JANITOR, "weir-janitor"])
-            .arg(folder.path())
-            .current_dir("/")
-            .process_group(0)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("can't start a shell")?;
-        let leash = janitor.stdin.take().context("a shell without an input")?;
-        // Collected when it ends, so that no zombie stays.
-        std::thread::spawn(move || janitor.wait());
-        Ok(Self {
-            path: folder.keep(),
-            _janitor: leash,
-        })
-    }
-
-    /// Where it is.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
 }

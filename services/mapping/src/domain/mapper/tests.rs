@@ -118,6 +118,7 @@ fn map(snapshot: &Snapshot, event: &RawEvent<'_>) -> (String, Option<String>, Ve
     }
 }
 
+/// Semantics 4.3.
 #[test]
 fn one_property_may_become_two_attributes_and_null_becomes_none() {
     let snapshot = default_snapshot();

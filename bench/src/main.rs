@@ -34,21 +34,33 @@ mod turn;
 mod workload;
 
 use std::fs;
+use std::process::ExitCode;
 
 use anyhow::{Context, Result};
 use chrono::{DateTime, Utc};
+use clap::Parser;
 use serde::Serialize;
 
-pub use options::{Options, Scenario};
+use options::{Options, Scenario};
 use report::{ScenarioReport, bars, table};
 use screen::{progress, result};
 
-/// Measures what was asked for, prints it, and writes it as JSON.
-///
-/// # Errors
-/// Options that don't fit together, an unexpected answer, a system that does not start, or a file that can't be written. A bar
-/// that is missed is no error: it is printed.
-pub async fn run(options: Options) -> Result<()> {
+#[tokio::main]
+async fn main() -> ExitCode {
+    let options = Options::parse();
+    match Box::pin(run(options)).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            progress(format!("weir: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Measures what was asked for, prints it, and writes it as JSON. A bar that is missed is no
+/// error: it is printed.
+async fn run(options: Options) -> Result<()> {
+    weir_stack::ensure_installed(|what| progress(format!("{what} …")))?;
     let begun = Utc::now();
     let asked = if options.scenarios.is_empty() {
         &Scenario::USUAL[..]

@@ -284,7 +284,7 @@ fn a_path_with_brackets_gives_a_list() {
     check(r#"{"products":null}"#, r#"{"obj:cm:skus":null}"#);
 }
 
-/// The place is that in the list as it was sent, whatever of it the path leads to.
+/// The index is that in the list as it was sent, whatever of it the path leads to.
 #[test]
 fn what_is_left_out_of_a_list_is_found_by_its_place() {
     let mut snapshot = under(MergeStrategy::Overwrite);
@@ -293,16 +293,16 @@ fn what_is_left_out_of_a_list_is_found_by_its_place() {
         pair("orders[].items[].sku", "obj:cm:skus", ""),
     ];
     snapshot.contact = super::snapshot(&pairs).contact;
-    let places = |traits: &str| {
+    let indexes = |traits: &str| {
         let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH, "batch");
         mapper.map(&event(EventKind::Identify, traits, "{}"));
         let lines = mapper.into_log().into_iter();
         lines.map(|line| line.reason).collect::<Vec<_>>()
     };
-    let at = |place: usize| format!("left out of the list, element {place}: is null");
-    assert_eq!(places(r#"{"tags":["","a"," ",null]}"#), [at(3)]);
+    let at = |index: usize| format!("left out of the list, element {index}: is null");
+    assert_eq!(indexes(r#"{"tags":["","a"," ",null]}"#), [at(3)]);
     assert_eq!(
-        places(
+        indexes(
             r#"{"orders":[{},7,{"items":[{"n":1},{"sku":"a"},{"sku":null}]},{"items":null},{"items":[{"sku":null}]}]}"#
         ),
         [at(2), at(4)]

@@ -15,6 +15,8 @@ use crate::user::{self, User};
 
 /// Roles and schemas of the services.
 pub const ROLES: &str = include_str!("../sql/roles.sql");
+/// What PostgreSQL is set to wherever it runs.
+const SETTINGS: &str = include_str!("../postgresql.conf");
 /// The services that own tables, as their schemas are called.
 pub const SCHEMAS: [&str; 4] = ["mapping", "contact", "activity", "audience"];
 /// The database of a stack.
@@ -259,21 +261,13 @@ fn shared_buffers() -> u64 {
 const PRELOAD: &str = "shared_preload_libraries=pg_stat_statements";
 
 fn program(binaries: &Binaries, options: &PostgresOptions, user: Option<User>) -> Program {
-    let mut settings = vec![
-        "listen_addresses=127.0.0.1".to_owned(),
+    let everywhere = SETTINGS.lines().filter(|line| !line.starts_with('#'));
+    let mut settings: Vec<String> = everywhere.map(|line| line.replace(" = ", "=")).collect();
+    settings.extend([
+        "listen_addresses=127.0.0.1".into(),
         format!("port={}", options.port),
         "unix_socket_directories=".into(),
-        "max_connections=100".into(),
-        "max_wal_size=4GB".into(),
-        // SSDs, and tables that fit into memory.
-        "random_page_cost=1.1".into(),
-        // Compiling costs more than our short statements take.
-        "jit=off".into(),
-        // An error's detail quotes values of the row: identifiers, which no log may hold.
-        "log_error_verbosity=terse".into(),
-        "log_timezone=UTC".into(),
-        "timezone=UTC".into(),
-    ];
+    ]);
     if options.durable {
         settings.extend([
             "fsync=on".into(),

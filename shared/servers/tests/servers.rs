@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use weir_stack::{TestServers, child, postgres};
+use weir_servers::{TestServers, child, postgres};
 
 #[tokio::test]
 async fn every_test_has_a_database_of_its_own() {
