@@ -15,13 +15,14 @@ use std::future::Future;
 use std::time::Duration;
 
 use weir_ids::AccountId;
+use weir_postgres::Failure;
 use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy, detached, retry};
 
 use crate::clients::{Accounts, Contacts};
 use crate::domain::Range;
 use crate::metrics;
-use crate::store::{ClosedBatch, Failure, Store};
+use crate::store::{NotDone, Store};
 use clock::Clocks;
 
 pub use housekeeping::{WITHIN, keep_house};
@@ -43,7 +44,7 @@ pub enum Error {
     Closed,
     /// The account's epoch was raised after the batch was admitted; it is this one now.
     #[error("the batch's epoch is past")]
-    Fenced(i64),
+    EpochPast(i64),
     /// Mapping does not know the account.
     #[error("no such account")]
     AccountUnknown,
@@ -64,23 +65,15 @@ pub enum Error {
     MissingPartition,
     /// Of the database.
     #[error(transparent)]
-    Store(#[from] weir_postgres::Failure),
+    Store(#[from] Failure),
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::MissingPartition => Self::MissingPartition,
-            Failure::Database(failure) => Self::Store(failure),
-        }
-    }
-}
-
-impl From<ClosedBatch> for Error {
-    fn from(error: ClosedBatch) -> Self {
-        match error {
-            ClosedBatch::Closed => Self::Closed,
-            ClosedBatch::Failure(failure) => failure.into(),
+impl From<NotDone> for Error {
+    fn from(not_done: NotDone) -> Self {
+        match not_done {
+            NotDone::MissingPartition => Self::MissingPartition,
+            NotDone::Closed => Self::Closed,
+            NotDone::Failed(failure) => Self::Store(failure),
         }
     }
 }
@@ -89,7 +82,7 @@ impl Fault for Error {
     fn is_conflict(&self) -> bool {
         matches!(
             self,
-            Self::MissingPartition | Self::Store(weir_postgres::Failure::Conflict)
+            Self::MissingPartition | Self::Store(Failure::Conflict)
         )
     }
 
@@ -98,7 +91,7 @@ impl Fault for Error {
     }
 
     fn internal() -> Self {
-        Self::Store(weir_postgres::Failure::Internal)
+        Self::Store(Failure::Internal)
     }
 }
 

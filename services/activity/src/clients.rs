@@ -10,7 +10,7 @@ pub use weir_accounts::Accounts;
 
 /// contact-upsert could not be asked, or did not answer in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Away;
+pub struct ContactsAway;
 
 /// Asks contact-upsert for contacts.
 #[derive(Clone)]
@@ -38,20 +38,20 @@ impl Contacts {
         account: AccountId,
         contact: ContactId,
         deadline: Deadline,
-    ) -> Result<bool, Away> {
+    ) -> Result<bool, ContactsAway> {
         let request = deadline.request(GetContactRequest {
             account_id: account.to_string(),
             key: Some(get_contact_request::Key::ContactId(contact.to_string())),
         });
         let Ok(request) = request else {
-            return Err(Away);
+            return Err(ContactsAway);
         };
         match self.0.clone().get_contact(request).await {
             Ok(_) => Ok(true),
             Err(status) if status.code() == Code::NotFound => Ok(false),
             Err(status) => {
                 tracing::warn!(code = ?status.code(), "contact-upsert could not be asked");
-                Err(Away)
+                Err(ContactsAway)
             }
         }
     }

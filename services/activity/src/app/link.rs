@@ -12,7 +12,7 @@ use crate::domain::{
     Attached, Link, Moves, days_of, decide_fates, newest_links, whole_milliseconds,
 };
 use crate::metrics;
-use crate::store::{Failure, Families, Linked, Store, Tx};
+use crate::store::{Families, Linked, NotDone, Store, Tx};
 
 /// Rows of the backlog that are held in memory at a time.
 const PAGE: usize = 5_000;
@@ -28,7 +28,7 @@ pub struct Changes {
     pub account_id: AccountId,
     /// In any order; versions decide.
     pub links: Vec<Link>,
-    /// (The contact that goes, the one that stays.)
+    /// (The merged contact, the survivor.)
     pub merges: Vec<(ContactId, ContactId)>,
 }
 
@@ -119,7 +119,7 @@ async fn attach(
     tx: &Tx<'_>,
     linked: &[Linked],
     today: NaiveDate,
-) -> Result<(Attached, bool), Failure> {
+) -> Result<(Attached, bool), NotDone> {
     let contacts: Vec<ContactId> = linked.iter().map(|linked| linked.contact_id).collect();
     let families = tx.lock_counts(&contacts).await?;
     let done = attach_pages(tx, linked, &families, today).await?;
@@ -132,7 +132,7 @@ async fn attach_pages(
     linked: &[Linked],
     families: &Families,
     today: NaiveDate,
-) -> Result<(Attached, bool), Failure> {
+) -> Result<(Attached, bool), NotDone> {
     let mut total = Attached::default();
     let mut limit = PAGE;
     for _ in 0..PAGES_A_TRANSACTION {

@@ -42,12 +42,12 @@ pub fn changes(request: LinkIdentifiersRequest) -> Result<Changes, Status> {
         .merges
         .iter()
         .map(|merge| {
-            let gone = id("merges.contact_id", &merge.contact_id)?;
-            let stays = id("merges.survivor_id", &merge.survivor_id)?;
-            if gone == stays {
+            let merged = id("merges.contact_id", &merge.contact_id)?;
+            let survivor = id("merges.survivor_id", &merge.survivor_id)?;
+            if merged == survivor {
                 return Err(invalid("merges.survivor_id", "must be another contact"));
             }
-            Ok((gone, stays))
+            Ok((merged, survivor))
         })
         .collect::<Result<_, Status>>()?;
     Ok(Changes {

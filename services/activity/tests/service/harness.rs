@@ -227,9 +227,9 @@ impl Weir {
             links,
             merges: merges
                 .iter()
-                .map(|(gone, stays)| ContactMerge {
-                    contact_id: gone.to_string(),
-                    survivor_id: stays.to_string(),
+                .map(|(merged, survivor)| ContactMerge {
+                    contact_id: merged.to_string(),
+                    survivor_id: survivor.to_string(),
                 })
                 .collect(),
         };

@@ -21,7 +21,7 @@ impl From<Error> for Status {
                 Code::FailedPrecondition,
                 Reason::AudienceNameTaken,
                 "an audience of this name was made by hand or by another integration; \
-             choose another name",
+                 choose another name",
             ),
         }
     }
