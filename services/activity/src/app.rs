@@ -14,16 +14,16 @@ mod record;
 use std::future::Future;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use weir_ids::AccountId;
+use weir_postgres::Failure;
 use weir_rpc::Deadline;
-use weir_service::{Fault, Tries, detached, persistently};
+use weir_service::{Clock, Fault, Policy, detached, retry};
 
 use crate::clients::{Accounts, Contacts};
 use crate::domain::Range;
 use crate::metrics;
-use crate::store::{ClosedBatch, Failure, Store};
-use clock::Clock;
+use crate::store::{NotDone, Store};
+use clock::Clocks;
 
 pub use housekeeping::{WITHIN, keep_house};
 pub use link::Changes;
@@ -31,8 +31,8 @@ pub use record::Recorded;
 
 /// Of one transaction. Locks are taken in order, so that a conflict is rare; many in a row mean
 /// that something else is wrong.
-const TRIES: Tries = Tries {
-    most: 6,
+const POLICY: Policy = Policy {
+    tries: 6,
     pause: Duration::from_millis(3),
 };
 
@@ -44,7 +44,7 @@ pub enum Error {
     Closed,
     /// The account's epoch was raised after the batch was admitted; it is this one now.
     #[error("the batch's epoch is past")]
-    Fenced(i64),
+    EpochPast(i64),
     /// Mapping does not know the account.
     #[error("no such account")]
     AccountUnknown,
@@ -65,23 +65,15 @@ pub enum Error {
     MissingPartition,
     /// Of the database.
     #[error(transparent)]
-    Store(#[from] weir_postgres::Failure),
+    Store(#[from] Failure),
 }
 
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::MissingPartition => Self::MissingPartition,
-            Failure::Database(failure) => Self::Store(failure),
-        }
-    }
-}
-
-impl From<ClosedBatch> for Error {
-    fn from(error: ClosedBatch) -> Self {
-        match error {
-            ClosedBatch::Closed => Self::Closed,
-            ClosedBatch::Failure(failure) => failure.into(),
+impl From<NotDone> for Error {
+    fn from(not_done: NotDone) -> Self {
+        match not_done {
+            NotDone::MissingPartition => Self::MissingPartition,
+            NotDone::Closed => Self::Closed,
+            NotDone::Failed(failure) => Self::Store(failure),
         }
     }
 }
@@ -90,7 +82,7 @@ impl Fault for Error {
     fn is_conflict(&self) -> bool {
         matches!(
             self,
-            Self::MissingPartition | Self::Store(weir_postgres::Failure::Conflict)
+            Self::MissingPartition | Self::Store(Failure::Conflict)
         )
     }
 
@@ -99,7 +91,7 @@ impl Fault for Error {
     }
 
     fn internal() -> Self {
-        Self::Store(weir_postgres::Failure::Internal)
+        Self::Store(Failure::Internal)
     }
 }
 
@@ -107,22 +99,17 @@ impl Fault for Error {
 #[derive(Clone)]
 pub struct App {
     store: Store,
-    clock: Clock,
+    clocks: Clocks,
     accounts: Accounts,
     contacts: Contacts,
 }
 
 impl App {
-    /// Over its tables, and the services that know the ids it does not; `now` is the clock.
-    pub fn new(
-        store: Store,
-        accounts: Accounts,
-        contacts: Contacts,
-        now: fn() -> DateTime<Utc>,
-    ) -> Self {
+    /// Over its tables, and the services that know the ids it does not.
+    pub fn new(store: Store, accounts: Accounts, contacts: Contacts, clock: Clock) -> Self {
         Self {
             store,
-            clock: Clock::new(now),
+            clocks: Clocks::new(clock),
             accounts,
             contacts,
         }
@@ -135,7 +122,7 @@ impl App {
 
     /// The days of expiry that can be stored now.
     pub fn range(&self) -> Range {
-        self.clock.range()
+        self.clocks.range()
     }
 
     /// Reads the database's clock, and makes the partitions that are needed now.
@@ -143,7 +130,7 @@ impl App {
     /// # Errors
     /// Of the database.
     pub async fn prepare(&self) -> Result<(), Error> {
-        self.clock.learn(self.store.clock().await?);
+        self.clocks.learn(self.store.clock().await?);
         self.store.make_partitions(self.range()).await?;
         Ok(())
     }
@@ -197,7 +184,7 @@ impl App {
         }
         self.ask_for_account(account_id, deadline).await?;
         let store = self.store.clone();
-        persistently(deadline, TRIES, move |_| {
+        retry(deadline, POLICY, move |_| {
             let store = store.clone();
             async move {
                 let mut connection = store.connection().await?;

@@ -4,13 +4,13 @@ use tonic::Code;
 use weir_ids::{AccountId, ContactId};
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::contact::v1::{GetContactRequest, get_contact_request};
-use weir_rpc::{Channel, Deadline};
+use weir_rpc::{Channel, Deadline, NotAnAddress};
 
 pub use weir_accounts::Accounts;
 
 /// contact-upsert could not be asked, or did not answer in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Away;
+pub struct ContactsAway;
 
 /// Asks contact-upsert for contacts.
 #[derive(Clone)]
@@ -21,7 +21,7 @@ impl Contacts {
     ///
     /// # Errors
     /// Where the URL is not one.
-    pub fn connect(url: &str) -> Result<Self, String> {
+    pub fn connect(url: &str) -> Result<Self, NotAnAddress> {
         let client = ContactServiceClient::new(weir_rpc::connect(url)?);
         // A contact may be larger than the usual limit.
         Ok(Self(
@@ -38,20 +38,20 @@ impl Contacts {
         account: AccountId,
         contact: ContactId,
         deadline: Deadline,
-    ) -> Result<bool, Away> {
+    ) -> Result<bool, ContactsAway> {
         let request = deadline.request(GetContactRequest {
             account_id: account.to_string(),
             key: Some(get_contact_request::Key::ContactId(contact.to_string())),
         });
         let Ok(request) = request else {
-            return Err(Away);
+            return Err(ContactsAway);
         };
         match self.0.clone().get_contact(request).await {
             Ok(_) => Ok(true),
             Err(status) if status.code() == Code::NotFound => Ok(false),
             Err(status) => {
                 tracing::warn!(code = ?status.code(), "contact-upsert could not be asked");
-                Err(Away)
+                Err(ContactsAway)
             }
         }
     }

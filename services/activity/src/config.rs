@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 /// Stores activities, and the backlog of those whose contact is not known yet.
-#[derive(Clone, clap::Parser)]
+#[derive(Debug, Clone, clap::Parser)]
 #[command(name = "weir-activity", version)]
 pub struct Config {
     /// Where to serve gRPC.
@@ -14,8 +14,13 @@ pub struct Config {
     #[arg(long, env = "WEIR_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
     /// Connections at most. A batch is one transaction, and few at once saturate PostgreSQL.
-    #[arg(long, env = "WEIR_DATABASE_CONNECTIONS", default_value_t = 4)]
-    pub database_connections: usize,
+    #[arg(
+        long,
+        env = "WEIR_DATABASE_CONNECTIONS",
+        default_value_t = 4,
+        value_parser = clap::value_parser!(u16).range(1..=100)
+    )]
+    pub database_connections: u16,
     /// The mapping service, which knows which accounts there are.
     #[arg(
         long,
@@ -39,7 +44,7 @@ pub struct Config {
         value_parser = clap::value_parser!(u32).range(1_000..)
     )]
     pub link_cache_entries: u32,
-    /// Logs, metrics and traces.
+    /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,
 }

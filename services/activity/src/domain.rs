@@ -13,7 +13,7 @@ pub use attach::{Attached, Counts, Moves, Waiting, days_of, decide_fates, whole_
 pub use batch::{
     Batch, Event, Identifier, Kind, MAX_EVENTS, ReceiptKey, Whose, key_of, receipt_of,
 };
-pub use calendar::{Range, first_day_after_month, is_tellable, last_day, may_drop_before};
+pub use calendar::{Range, first_day_after_month, last_day, may_drop_before};
 pub use link::{Link, newest_links};
 pub use listing::{Activity, Cursor, RawTime};
 pub use record::{

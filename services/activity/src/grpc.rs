@@ -3,10 +3,8 @@
 mod convert;
 mod status;
 
-use std::future::Future;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tonic::{Request, Response, Status};
 use weir_ledger::Ledger;
 use weir_proto::activity::v1::activity_service_server::{ActivityService, ActivityServiceServer};
@@ -15,19 +13,14 @@ use weir_proto::activity::v1::{
     ListActivitiesRequest, ListActivitiesResponse, RecordActivitiesRequest,
     RecordActivitiesResponse,
 };
-use weir_rpc::{Deadline, MAX_MESSAGE, Server, Unary};
-use weir_service::Background;
+use weir_rpc::wire::id;
+use weir_rpc::{Deadline, MAX_MESSAGE, Server, Unary, page_size, page_start};
 
 use crate::app::App;
+use crate::domain::Cursor;
 
-/// Serves `app` until `shutdown`; healthy while the database answers and all loops live.
-pub async fn serve(
-    app: App,
-    ledger: Ledger,
-    background: Background,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), tonic::transport::Error> {
+/// Serves `app`; healthy while the database answers.
+pub fn server(app: App, ledger: Ledger) -> Server {
     let activities = Arc::new(Service { app: app.clone() });
     let service = ActivityServiceServer::from_arc(Arc::clone(&activities))
         .max_decoding_message_size(MAX_MESSAGE)
@@ -48,11 +41,9 @@ pub async fn serve(
         .service(service)
         .service(ledger.service())
         .probe(move || {
-            let (app, background) = (app.clone(), background.clone());
-            async move { background.is_healthy() && app.is_up().await }
+            let app = app.clone();
+            async move { app.is_up().await }
         })
-        .serve(listener, shutdown)
-        .await
 }
 
 struct Service {
@@ -90,13 +81,13 @@ impl ActivityService for Service {
     ) -> Result<Response<ListActivitiesResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account_id = convert::account_id(&request.account_id)?;
-        let contact_id = convert::id("contact_id", &request.contact_id)?;
-        let cursor = convert::cursor(&request.page_token)?;
-        let size = weir_rpc::page_size(request.page_size)?;
+        let account_id = id("account_id", &request.account_id)?;
+        let contact_id = id("contact_id", &request.contact_id)?;
+        let start = page_start(&request.page_token)?.unwrap_or(Cursor::START);
+        let size = page_size(request.page_size)?;
         let page = self
             .app
-            .list_activities(account_id, contact_id, cursor, size, deadline)
+            .list_activities(account_id, contact_id, start, size, deadline)
             .await?;
         Ok(Response::new(convert::activities(page)))
     }
@@ -107,7 +98,7 @@ impl ActivityService for Service {
     ) -> Result<Response<GetBacklogResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account_id = convert::account_id(&request.account_id)?;
+        let account_id = id("account_id", &request.account_id)?;
         let identifiers = convert::identifiers(request)?;
         let waiting = self
             .app

@@ -10,18 +10,15 @@
 
 mod app;
 mod clients;
-mod config;
+pub mod config;
 mod domain;
 mod grpc;
 mod metrics;
 mod store;
 
-use std::future::Future;
-
 use anyhow::Context;
-use chrono::{DateTime, Utc};
 use tokio::net::TcpListener;
-use weir_service::Background;
+use weir_service::{Background, Clock, Serving, Shutdown};
 
 use app::App;
 use clients::{Accounts, Contacts};
@@ -33,50 +30,32 @@ use store::{MIGRATIONS, Store};
 /// # Errors
 /// Where the database can't be reached or migrated, the listener fails, or a background loop
 /// ends or hangs.
-pub async fn serve(
-    config: Config,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> anyhow::Result<()> {
-    serve_at(config, listener, shutdown, Utc::now).await
-}
-
-/// As [`serve`], by another clock.
-///
-/// # Errors
-/// As [`serve`].
-pub async fn serve_at(
-    config: Config,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-    now: fn() -> DateTime<Utc>,
-) -> anyhow::Result<()> {
-    let accounts = Accounts::connect(&config.mapping_url)
-        .map_err(|error| anyhow::anyhow!("WEIR_MAPPING_URL: {error}"))?;
-    let contacts = Contacts::connect(&config.contact_url)
-        .map_err(|error| anyhow::anyhow!("WEIR_CONTACT_URL: {error}"))?;
-    let pool = |connections| {
-        weir_postgres::connect(&config.database_url, connections, &store::PLAN_BY_KEY)
-            .map_err(|error| anyhow::anyhow!("WEIR_DATABASE_URL: {error}"))
-    };
-    weir_postgres::migrate(&pool(1)?, MIGRATIONS)
-        .await
-        .context("the database can't be prepared (WEIR_DATABASE_URL)")?;
-    metrics::describe();
-    let calls = pool(config.database_connections)?;
-    let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
-    let store = Store::new(calls, config.link_cache_entries);
-    let app = App::new(store, accounts, contacts, now);
-    app.prepare()
-        .await
-        .context("the partitions can't be made")?;
-
-    let background = Background::new();
-    background.spawn("housekeeping", app::WITHIN, |pulse| {
-        app::keep_house(app.clone(), pulse)
-    });
-    let serve = |end| grpc::serve(app, ledger, background.clone(), listener, end);
-    let served = background.serve(shutdown, serve).await;
-    background.stop();
-    Ok(served?)
+pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
+    Box::pin(async move {
+        metrics::describe();
+        let accounts = Accounts::connect(&config.mapping_url).context("WEIR_MAPPING_URL")?;
+        let contacts = Contacts::connect(&config.contact_url).context("WEIR_CONTACT_URL")?;
+        let pool = |connections| {
+            weir_postgres::connect(&config.database_url, connections, &store::PLAN_BY_KEY)
+                .map_err(anyhow::Error::msg)
+                .context("WEIR_DATABASE_URL")
+        };
+        weir_postgres::migrate(&pool(1)?, MIGRATIONS)
+            .await
+            .context("the schema can't be brought up to date")?;
+        let calls = pool(config.database_connections.into())?;
+        let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
+        let store = Store::new(calls, config.link_cache_entries);
+        let app = App::new(store, accounts, contacts, clock);
+        app.prepare()
+            .await
+            .context("the partitions can't be made")?;
+        let background = Background::new();
+        background.spawn("housekeeping", app::WITHIN, |pulse| {
+            app::keep_house(app.clone(), pulse)
+        });
+        background
+            .serve(grpc::server(app, ledger), listener, shutdown)
+            .await
+    })
 }

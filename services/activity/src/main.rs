@@ -1,22 +1,8 @@
-//! The activity service's process.
+//! The process of the activity service.
 
-use anyhow::Context;
-use clap::Parser;
-use tokio::net::TcpListener;
-use weir_activity::Config;
+use weir_activity::{Config, serve};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let config = Config::parse();
-    let telemetry = weir_telemetry::start("weir-activity", &config.telemetry).await?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("WEIR_LISTEN: can't listen on {}", config.listen))?;
-    tracing::info!(listen = %config.listen, "serving");
-    let served = weir_activity::serve(config, listener, weir_rpc::shutdown_signal()).await;
-    telemetry.shutdown().await;
-    served
+fn main() -> anyhow::Result<()> {
+    let process = |config: &Config| (config.listen, config.telemetry.clone());
+    weir_service::run("weir-activity", process, serve)
 }

@@ -18,9 +18,9 @@
 
 mod attach;
 mod columns;
-mod failure;
 mod forget;
 mod links;
+mod not_done;
 mod partitions;
 #[cfg(test)]
 mod plans;
@@ -39,11 +39,10 @@ use weir_postgres::{Migration, Pool};
 use crate::domain::{Identifier, Link};
 use settled::Settled;
 
-pub use failure::Failure;
 pub use forget::{Forgotten, Limits};
 pub use links::{Families, Linked};
+pub use not_done::NotDone;
 pub use partitions::Swept;
-pub use usage::ClosedBatch;
 
 /// The schema, in order.
 pub const MIGRATIONS: &[Migration] = &[
@@ -80,7 +79,7 @@ impl Store {
     ///
     /// # Errors
     /// UNAVAILABLE when none is free or can be made in time.
-    pub async fn connection(&self) -> Result<Connection, Failure> {
+    pub async fn connection(&self) -> Result<Connection, NotDone> {
         let client = self.pool.get().await?;
         Ok(Connection {
             client,
@@ -134,20 +133,20 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// Of the database; then nothing is stored, or (when the connection broke) it is not known.
-    pub async fn commit(self) -> Result<(), Failure> {
+    pub async fn commit(self) -> Result<(), NotDone> {
         Ok(self.inner.commit().await?)
     }
 
-    async fn prepare(&self, sql: &str) -> Result<Statement, Failure> {
+    async fn prepare(&self, sql: &str) -> Result<Statement, NotDone> {
         Ok(self.inner.prepare_cached(sql).await?)
     }
 
-    async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
+    async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, NotDone> {
         let statement = self.prepare(sql).await?;
         Ok(self.inner.query(&statement, params).await?)
     }
 
-    async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, Failure> {
+    async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, NotDone> {
         let statement = self.prepare(sql).await?;
         Ok(self.inner.execute(&statement, params).await?)
     }

@@ -8,21 +8,20 @@ mod updates;
 
 use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use weir_accounts::Accounts;
 use weir_ids::AccountId;
 use weir_postgres::Failure;
 use weir_rpc::Deadline;
-use weir_service::{Fault, Tries};
+use weir_service::{Clock, Fault, Policy};
 
-use crate::Clock;
 use crate::store::Store;
 
 pub use sync::longest_sync;
 
 /// A transaction that lost is tried again this often, while there is time.
-const TRIES: Tries = Tries {
-    most: 8,
+const POLICY: Policy = Policy {
+    tries: 8,
     pause: Duration::from_millis(2),
 };
 
@@ -76,9 +75,13 @@ impl App {
         }
     }
 
-    /// As precise as PostgreSQL keeps it, so that what is read is what was written.
     fn now(&self) -> DateTime<Utc> {
-        (self.clock)().trunc_subsecs(6)
+        self.clock.now()
+    }
+
+    /// Whether the database answers.
+    pub async fn is_up(&self) -> bool {
+        self.store.is_up().await
     }
 
     /// That there is such an account: one that has a row here was known to mapping, which is

@@ -6,6 +6,7 @@ mod status;
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
+use uuid::Uuid;
 use weir_ids::ContactId;
 use weir_proto::audience::v1::audience_service_server::{AudienceService, AudienceServiceServer};
 use weir_proto::audience::v1::{
@@ -14,22 +15,29 @@ use weir_proto::audience::v1::{
     GetAudienceResponse, ListAudiencesRequest, ListAudiencesResponse, ListMembersRequest,
     ListMembersResponse, MergeContactsRequest, MergeContactsResponse,
 };
-use weir_rpc::{Deadline, Unary, page_size};
+use weir_rpc::wire::id;
+use weir_rpc::{Deadline, Page, Server, Unary, page_limit, page_size, page_start};
 
 use crate::app::App;
 use crate::domain::Name;
 
-/// The service, ready to be added to a server.
-pub fn service(app: App) -> Unary<AudienceServiceServer<impl AudienceService>> {
-    let grpc = Arc::new(Grpc(app));
+/// Serves `app`; healthy while the database answers.
+pub fn server(app: App) -> Server {
+    let grpc = Arc::new(Grpc(app.clone()));
     let server = AudienceServiceServer::from_arc(Arc::clone(&grpc))
         .max_decoding_message_size(weir_rpc::MAX_MESSAGE);
-    Unary::new(
+    let service = Unary::new(
         server,
         &grpc,
         "ApplyMembershipUpdates",
         |grpc, request| async move { grpc.apply_membership_updates(request).await },
-    )
+    );
+    Server::new("weir.audience.v1.AudienceService")
+        .service(service)
+        .probe(move || {
+            let app = app.clone();
+            async move { app.is_up().await }
+        })
 }
 
 struct Grpc(App);
@@ -42,15 +50,14 @@ impl AudienceService for Grpc {
     ) -> Result<Response<CreateAudienceResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = convert::id(&request.account_id, "account_id")?;
+        let account = id("account_id", &request.account_id)?;
         let origin = convert::origin(request.origin)?;
         let name = Name::parse(&request.name)
             .map_err(|wrong| weir_rpc::invalid("name", &wrong.to_string()))?;
         let created = self
             .0
             .create_audience(account, name, origin, deadline)
-            .await
-            .map_err(status::of)?;
+            .await?;
         Ok(Response::new(CreateAudienceResponse {
             audience: Some(convert::audience(created.audience)),
             created: created.created,
@@ -63,12 +70,12 @@ impl AudienceService for Grpc {
     ) -> Result<Response<GetAudienceResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = convert::id(&request.account_id, "account_id")?;
+        let account = id("account_id", &request.account_id)?;
         // A text that is no id is the id of no audience.
         let audience = request.audience_id.parse().ok();
         let found = self.0.get_audience(account, audience, deadline).await;
         Ok(Response::new(GetAudienceResponse {
-            audience: Some(convert::audience(found.map_err(status::of)?)),
+            audience: Some(convert::audience(found?)),
         }))
     }
 
@@ -78,20 +85,17 @@ impl AudienceService for Grpc {
     ) -> Result<Response<ListAudiencesResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = convert::id(&request.account_id, "account_id")?;
+        let account = id("account_id", &request.account_id)?;
         let size = page_size(request.page_size)?;
-        let after = convert::name_of_token(&request.page_token)?;
-        let page = self
+        let after: String = page_start(&request.page_token)?.unwrap_or_default();
+        let found = self
             .0
-            .list_audiences(account, &after, size, deadline)
-            .await
-            .map_err(status::of)?;
+            .list_audiences(account, &after, page_limit(size), deadline)
+            .await?;
+        let page = Page::of(found, size, convert::audience);
         Ok(Response::new(ListAudiencesResponse {
-            audiences: page.items.into_iter().map(convert::audience).collect(),
-            next_page_token: page
-                .next
-                .map(|name| convert::token_of_name(&name))
-                .unwrap_or_default(),
+            next_page_token: page.next_token(),
+            audiences: page.items,
         }))
     }
 
@@ -101,11 +105,10 @@ impl AudienceService for Grpc {
     ) -> Result<Response<CheckAudiencesResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = convert::id(&request.account_id, "account_id")?;
+        let account = id("account_id", &request.account_id)?;
         let audiences = convert::checked_ids(&request.audience_ids)?;
         let known: Vec<_> = audiences.iter().flatten().copied().collect();
-        let checks = self.0.check_audiences(account, &known, deadline).await;
-        let checks = checks.map_err(status::of)?;
+        let checks = self.0.check_audiences(account, &known, deadline).await?;
         Ok(Response::new(convert::checks(&audiences, checks)))
     }
 
@@ -115,13 +118,12 @@ impl AudienceService for Grpc {
     ) -> Result<Response<ApplyMembershipUpdatesResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = convert::id(&request.account_id, "account_id")?;
+        let account = id("account_id", &request.account_id)?;
         let updates = convert::updates(request.updates)?;
         let outcomes = self
             .0
             .apply_membership_updates(account, updates, deadline)
-            .await
-            .map_err(status::of)?;
+            .await?;
         Ok(Response::new(convert::outcomes(&outcomes)))
     }
 
@@ -131,12 +133,9 @@ impl AudienceService for Grpc {
     ) -> Result<Response<MergeContactsResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = convert::id(&request.account_id, "account_id")?;
+        let account = id("account_id", &request.account_id)?;
         let merges = convert::merges(&request.merges)?;
-        self.0
-            .merge_contacts(account, merges, deadline)
-            .await
-            .map_err(status::of)?;
+        self.0.merge_contacts(account, merges, deadline).await?;
         Ok(Response::new(MergeContactsResponse {}))
     }
 
@@ -146,21 +145,18 @@ impl AudienceService for Grpc {
     ) -> Result<Response<ListMembersResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = convert::id(&request.account_id, "account_id")?;
+        let account = id("account_id", &request.account_id)?;
         let audience = request.audience_id.parse().ok();
         let size = page_size(request.page_size)?;
-        let after: ContactId = convert::contact_of_token(&request.page_token)?;
-        let page = self
+        let after = page_start(&request.page_token)?.unwrap_or(ContactId(Uuid::nil()));
+        let found = self
             .0
-            .list_members(account, audience, after, size, deadline)
-            .await
-            .map_err(status::of)?;
+            .list_members(account, audience, after, page_limit(size), deadline)
+            .await?;
+        let page = Page::of(found, size, convert::member);
         Ok(Response::new(ListMembersResponse {
-            members: page.items.into_iter().map(convert::member).collect(),
-            next_page_token: page
-                .next
-                .map(|contact| contact.to_string())
-                .unwrap_or_default(),
+            next_page_token: page.next_token(),
+            members: page.items,
         }))
     }
 }

@@ -1,19 +1,8 @@
-//! `weir-audience`: see the library.
+//! The process of the audience service.
 
-use anyhow::Context;
-use clap::Parser;
+use weir_audience::{Config, serve};
 
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let config = weir_audience::Config::parse();
-    let telemetry = weir_telemetry::start("weir-audience", &config.telemetry).await?;
-    let listener = tokio::net::TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("WEIR_LISTEN: can't listen on {}", config.listen))?;
-    let served = weir_audience::serve(config, listener, weir_rpc::shutdown_signal()).await;
-    telemetry.shutdown().await;
-    served
+fn main() -> anyhow::Result<()> {
+    let process = |config: &Config| (config.listen, config.telemetry.clone());
+    weir_service::run("weir-audience", process, serve)
 }

@@ -10,14 +10,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, SubsecRound, Utc};
+use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use weir_accounts::Accounts;
 use weir_ids::ContactId;
 use weir_postgres::Failure;
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
-use weir_service::{Fault, Tries};
+use weir_service::{Clock, Fault, Policy};
 
 pub use background::{PURGE_BEATS, purge};
 pub use reading::{Profile, profile_of};
@@ -29,8 +29,8 @@ use crate::store::{BatchTx, NotStored, OutboxRow, Rows, Store, keep_caseless};
 
 /// A batch that loses this often against others is given back to its sender. Losers of one
 /// race come again at different moments.
-const TRIES: Tries = Tries {
-    most: 10,
+const POLICY: Policy = Policy {
+    tries: 10,
     pause: Duration::from_millis(3),
 };
 /// A key that was there so often without a break was not made by others in the meantime: the
@@ -168,6 +168,7 @@ pub struct App {
     background: Store,
     /// Asked for accounts for which there is nothing here.
     accounts: Accounts,
+    clock: Clock,
     /// To the relay: rows of the outbox that were written here.
     outbox: mpsc::Sender<OutboxRow>,
 }
@@ -179,12 +180,14 @@ impl App {
         store: Store,
         background: Store,
         accounts: Accounts,
+        clock: Clock,
     ) -> (Self, mpsc::Receiver<OutboxRow>) {
         let (outbox, written) = mpsc::channel(OUTBOX);
         let app = Self {
             store,
             background,
             accounts,
+            clock,
             outbox,
         };
         (app, written)
@@ -240,7 +243,7 @@ impl App {
                 done
             }
         };
-        match weir_service::persistently(deadline, TRIES, attempt).await {
+        match weir_service::retry(deadline, POLICY, attempt).await {
             Err(Error::Taken) if taken.load(Ordering::Relaxed) < NO_RACE => Err(Error::Conflict),
             done => done,
         }
@@ -286,7 +289,7 @@ impl App {
         purpose: Purpose,
         care: Care,
     ) -> Result<Upserted, NotStored> {
-        let now = Utc::now().trunc_subsecs(6);
+        let now = self.clock.now();
         let mut client = self.store.client().await?;
         let tx = BatchTx::begin(&self.store, &mut client, batch, care, now);
         let mut snapshot = Snapshot::new(facts, care);

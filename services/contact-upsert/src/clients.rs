@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use chrono::DateTime;
-use prost_types::Timestamp;
 use tonic::{Code, Status};
 use uuid::Uuid;
 use weir_ids::AccountId;
@@ -12,7 +10,8 @@ use weir_proto::activity::v1::{IdentifierKind, IdentifierLink, LinkIdentifiersRe
 use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::settings::v1::ContactMerge;
-use weir_rpc::{Channel, Deadline, MAX_MESSAGE};
+use weir_rpc::wire::timestamp_of;
+use weir_rpc::{Channel, Deadline, MAX_MESSAGE, NotAnAddress};
 
 use crate::domain::{Link, Message, Removal, USER_ID};
 
@@ -46,7 +45,7 @@ impl Peers {
     ///
     /// # Errors
     /// Where a URL is not one.
-    pub fn connect(activity: &str, audience: &str) -> Result<Self, String> {
+    pub fn connect(activity: &str, audience: &str) -> Result<Self, NotAnAddress> {
         Ok(Self {
             activity: ActivityServiceClient::new(weir_rpc::connect(activity)?)
                 .max_encoding_message_size(MAX_MESSAGE),
@@ -134,7 +133,7 @@ fn update_of(removal: &Removal<'_>) -> audience::MembershipUpdate {
         contact_id: contact.to_string().into(),
         audience_id: of.to_string().into(),
         mode: audience::MembershipUpdateMode::Remove.into(),
-        update_time: timestamp_of(*micros),
+        update_time: Some(timestamp_of(*micros)),
         message_id: message_id.to_string().into(),
     }
 }
@@ -144,13 +143,6 @@ fn merge_of((contact, survivor): &(Uuid, Uuid)) -> ContactMerge {
         contact_id: contact.to_string(),
         survivor_id: survivor.to_string(),
     }
-}
-
-fn timestamp_of(micros: i64) -> Option<Timestamp> {
-    DateTime::from_timestamp_micros(micros).map(|time| Timestamp {
-        seconds: time.timestamp(),
-        nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
-    })
 }
 
 fn link_of(link: &Link<'_>) -> IdentifierLink {
@@ -165,6 +157,6 @@ fn link_of(link: &Link<'_>) -> IdentifierLink {
         value: value.to_string().into(),
         contact_id: contact.to_string().into(),
         version: *version,
-        link_time: timestamp_of(*linked_micros),
+        link_time: Some(timestamp_of(*linked_micros)),
     }
 }

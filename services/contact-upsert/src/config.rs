@@ -2,13 +2,9 @@
 
 use std::net::SocketAddr;
 
-/// How the service runs. Flags and environment variables say the same.
+/// Knows who it is, and what is known of them.
 #[derive(Debug, Clone, clap::Parser)]
-#[command(
-    name = "weir-contact-upsert",
-    version,
-    about = "Who is it, and what is known of them"
-)]
+#[command(name = "weir-contact-upsert", version)]
 pub struct Config {
     /// Where to serve gRPC. Loopback, unless someone decides otherwise.
     #[arg(long, env = "WEIR_LISTEN", default_value = "127.0.0.1:7002")]

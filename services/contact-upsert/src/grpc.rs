@@ -4,10 +4,9 @@ mod convert;
 mod profile;
 mod status;
 
-use std::future::Future;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use prost::Message as _;
 use tonic::{Request, Response, Status};
 use weir_ledger::Ledger;
 use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
@@ -16,27 +15,16 @@ use weir_proto::contact::v1::{
     GetContactResponse, GetUniqueIdentifiersRequest, GetUniqueIdentifiersResponse,
     ListContactsRequest, ListContactsResponse, UpsertContactsRequest, UpsertContactsResponse,
 };
-use weir_rpc::{Deadline, MAX_MESSAGE, MAX_PAGE_BYTES, Page, Server, Unary, page_size};
-use weir_service::Background;
+use weir_rpc::wire::id;
+use weir_rpc::{Deadline, MAX_MESSAGE, MAX_PAGE_BYTES, Page, Server, Unary, page_size, page_start};
 
 use crate::app::{App, profile_of};
-use convert::{account_of, batch_of, identifiers_of, results_of, versioned_of};
-use profile::{contact_of, encoded_len, key_of, page_after};
-use status::status_of;
+use convert::{batch_of, identifiers_of, results_of, versioned_of};
+use profile::{contact_of, key_of};
 
-/// Serves until `shutdown`.
-///
-/// # Errors
-/// Where the listener fails.
-pub async fn serve(
-    app: App,
-    ledger: Ledger,
-    loops: Background,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> Result<(), tonic::transport::Error> {
-    let probed = app.clone();
-    let contacts = Arc::new(Contacts { app });
+/// Serves `app`; healthy while the database answers.
+pub fn server(app: App, ledger: Ledger) -> Server {
+    let contacts = Arc::new(Contacts { app: app.clone() });
     let service = ContactServiceServer::from_arc(Arc::clone(&contacts))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
@@ -50,11 +38,9 @@ pub async fn serve(
         .service(service)
         .service(ledger.service())
         .probe(move || {
-            let (app, loops) = (probed.clone(), loops.clone());
-            async move { loops.is_healthy() && app.is_healthy().await }
+            let app = app.clone();
+            async move { app.is_healthy().await }
         })
-        .serve(listener, shutdown)
-        .await
 }
 
 struct Contacts {
@@ -69,7 +55,7 @@ impl ContactService for Contacts {
     ) -> Result<Response<UpsertContactsResponse>, Status> {
         let deadline = Deadline::of(&request);
         let batch = batch_of(request.into_inner())?;
-        let answer = self.app.upsert(batch, deadline).await.map_err(status_of)?;
+        let answer = self.app.upsert(batch, deadline).await?;
         Ok(Response::new(UpsertContactsResponse {
             results: results_of(answer.outcomes),
             units: answer.units,
@@ -82,10 +68,10 @@ impl ContactService for Contacts {
     ) -> Result<Response<GetContactResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = account_of(&request.account_id)?;
+        let account = id("account_id", &request.account_id)?;
         let key = key_of(request.key)?;
         let stored = self.app.contact(account, &key, deadline).await;
-        let stored = stored.map_err(status_of)?;
+        let stored = stored?;
         Ok(Response::new(GetContactResponse {
             contact: Some(contact_of(&profile_of(&stored))),
         }))
@@ -97,26 +83,24 @@ impl ContactService for Contacts {
     ) -> Result<Response<ListContactsResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = account_of(&request.account_id)?;
+        let account = id("account_id", &request.account_id)?;
         let size = page_size(request.page_size)?;
-        let after = page_after(&request.page_token)?;
+        let after = page_start(&request.page_token)?;
         let (mut found, mut bytes) = (Vec::new(), 0);
         // One more than fits says that there are more; also behind one that is too large for
         // a page, and comes alone.
         let take = |stored: &_| {
             let contact = contact_of(&profile_of(stored));
-            bytes += encoded_len(&contact);
-            found.push(contact);
+            bytes += contact.encoded_len();
+            found.push((stored.id, Some(contact)));
             bytes <= MAX_PAGE_BYTES || found.len() == 1
         };
         let read = self.app.contacts(account, after, size + 1, deadline, take);
-        read.await.map_err(status_of)?;
-        let page = Page::within(found, size, MAX_PAGE_BYTES, encoded_len, |contact| {
-            contact.contact_id.clone()
-        });
+        read.await?;
+        let page = Page::of(found, size, |contact| contact);
         Ok(Response::new(ListContactsResponse {
+            next_page_token: page.next_token(),
             contacts: page.items,
-            next_page_token: page.next.unwrap_or_default(),
         }))
     }
 
@@ -125,9 +109,9 @@ impl ContactService for Contacts {
         request: Request<GetUniqueIdentifiersRequest>,
     ) -> Result<Response<GetUniqueIdentifiersResponse>, Status> {
         let deadline = Deadline::of(&request);
-        let account = account_of(&request.into_inner().account_id)?;
+        let account = id("account_id", request.into_inner().account_id)?;
         let found = self.app.unique_identifiers(account, deadline).await;
-        let found = found.map_err(status_of)?;
+        let found = found?;
         Ok(Response::new(GetUniqueIdentifiersResponse {
             identifiers: found.map(versioned_of),
         }))
@@ -139,12 +123,12 @@ impl ContactService for Contacts {
     ) -> Result<Response<ChangeUniqueIdentifiersResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = account_of(&request.account_id)?;
+        let account = id("account_id", &request.account_id)?;
         let wanted = identifiers_of(request)?;
         let changed = self
             .app
             .change_unique_identifiers(account, wanted, deadline);
-        let changed = changed.await.map_err(status_of)?;
+        let changed = changed.await?;
         Ok(Response::new(ChangeUniqueIdentifiersResponse {
             identifiers: Some(versioned_of(changed)),
         }))

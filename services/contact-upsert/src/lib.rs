@@ -17,11 +17,9 @@ pub mod grpc;
 mod metrics;
 pub mod store;
 
-use std::future::Future;
-
 use anyhow::Context;
 use tokio::net::TcpListener;
-use weir_service::Background;
+use weir_service::{Background, Clock, Serving, Shutdown};
 
 pub use config::Config;
 
@@ -30,51 +28,41 @@ pub use config::Config;
 /// # Errors
 /// When an address or URL can't be used, the schema can't be brought up to date, or a loop in
 /// the background ended or hung.
-pub async fn serve(
-    config: Config,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> anyhow::Result<()> {
-    metrics::describe();
-    let connect = |connections| {
-        weir_postgres::connect(
-            &config.database_url,
-            connections,
-            weir_postgres::PLAN_BY_KEY,
-        )
-        .map_err(anyhow::Error::msg)
-        .context("WEIR_DATABASE_URL")
-    };
-    let background = connect(config::BACKGROUND_CONNECTIONS)?;
-    weir_postgres::migrate(&background, &store::MIGRATIONS)
-        .await
-        .context("the schema could not be brought up to date")?;
-    // The relay and the purge ask for no links.
-    let background = store::Store::new(background, 0);
-    let accounts = weir_accounts::Accounts::connect(&config.mapping_url)
-        .map_err(anyhow::Error::msg)
-        .context("WEIR_MAPPING_URL")?;
-    let calls = connect(config.database_connections.into())?;
-    let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
-    let (app, written) = app::App::new(
-        store::Store::new(calls, config.link_cache_entries),
-        background.clone(),
-        accounts,
-    );
-    let peers = clients::Peers::connect(&config.activity_url, &config.audience_url)
-        .map_err(anyhow::Error::msg)?;
+pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
+    Box::pin(async move {
+        metrics::describe();
+        let connect = |connections| {
+            weir_postgres::connect(
+                &config.database_url,
+                connections,
+                weir_postgres::PLAN_BY_KEY,
+            )
+            .map_err(anyhow::Error::msg)
+            .context("WEIR_DATABASE_URL")
+        };
+        let beside = connect(config::BACKGROUND_CONNECTIONS)?;
+        weir_postgres::migrate(&beside, &store::MIGRATIONS)
+            .await
+            .context("the schema can't be brought up to date")?;
+        // The relay and the purge ask for no links.
+        let beside = store::Store::new(beside, 0);
+        let accounts =
+            weir_accounts::Accounts::connect(&config.mapping_url).context("WEIR_MAPPING_URL")?;
+        let peers = clients::Peers::connect(&config.activity_url, &config.audience_url)?;
+        let calls = connect(config.database_connections.into())?;
+        let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
+        let calls = store::Store::new(calls, config.link_cache_entries);
+        let (app, written) = app::App::new(calls, beside.clone(), accounts, clock.clone());
 
-    let loops = Background::new();
-    let relayed = app.clone();
-    loops.spawn("relay", app::RELAY_BEATS, |pulse| {
-        app::relay(relayed, peers, written, pulse)
-    });
-    loops.spawn("purge", app::PURGE_BEATS, |pulse| {
-        app::purge(background, pulse)
-    });
-    let serve = |end| grpc::serve(app, ledger, loops.clone(), listener, end);
-    let served = loops.serve(shutdown, serve).await;
-    // Both are safe to stop anywhere: what is not delivered or purged waits in its table.
-    loops.stop();
-    Ok(served?)
+        let background = Background::new();
+        background.spawn("relay", app::RELAY_BEATS, |pulse| {
+            app::relay(app.clone(), peers, written, pulse)
+        });
+        background.spawn("purge", app::PURGE_BEATS, |pulse| {
+            app::purge(beside, clock, pulse)
+        });
+        background
+            .serve(grpc::server(app, ledger), listener, shutdown)
+            .await
+    })
 }

@@ -1,5 +1,6 @@
 //! Names and labels of metrics, declared once. No label names an account.
 
+use chrono::{DateTime, Utc};
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use uuid::Uuid;
 
@@ -112,12 +113,12 @@ pub fn unstorable(count: usize) {
 }
 
 /// The oldest message that waits, by its id, which has its time in it.
-pub fn outbox_waits(oldest: Option<Uuid>) {
+pub fn outbox_waits(oldest: Option<Uuid>, now: DateTime<Utc>) {
     let written = oldest.and_then(|id| id.get_timestamp()).map(|time| {
         let (seconds, nanos) = time.to_unix();
         seconds as f64 + f64::from(nanos) / 1e9
     });
-    let now = chrono::Utc::now().timestamp_micros() as f64 / 1e6;
+    let now = now.timestamp_micros() as f64 / 1e6;
     gauge!(OUTBOX_LAG).set(written.map_or(0.0, |written| (now - written).max(0.0)));
 }
 

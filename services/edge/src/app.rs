@@ -21,7 +21,7 @@ use bytes::Bytes;
 use tokio_util::task::TaskTracker;
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
-use weir_service::Fault;
+use weir_service::{Clock, Fault};
 
 use crate::clients::{Caller, Cause, Clients, Failure};
 use crate::domain::envelope::Kind;
@@ -45,6 +45,7 @@ const LARGE_BODY: usize = 512 * 1024;
 /// What the batches of one process share.
 pub struct App {
     clients: Clients,
+    clock: Clock,
     own_namespaces: Arc<[String]>,
     audiences: AudienceCache,
     last_usage: LastUsage,
@@ -103,9 +104,10 @@ impl From<Failure> for Stop {
 }
 
 impl App {
-    pub fn new(clients: Clients, own_namespaces: Vec<String>) -> Self {
+    pub fn new(clients: Clients, own_namespaces: Vec<String>, clock: Clock) -> Self {
         Self {
             clients,
+            clock,
             own_namespaces: own_namespaces.into(),
             audiences: AudienceCache::new(),
             last_usage: LastUsage::new(),
@@ -113,6 +115,11 @@ impl App {
             log: LogQueue::new(),
             background: TaskTracker::new(),
         }
+    }
+
+    /// The present moment, in Unix microseconds.
+    pub fn now(&self) -> i64 {
+        self.clock.now().timestamp_micros()
     }
 
     pub fn clients(&self) -> &Clients {

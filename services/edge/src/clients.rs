@@ -18,7 +18,7 @@ use tonic_health::pb::health_client::HealthClient;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
-use weir_rpc::{Channel, Deadline};
+use weir_rpc::{Channel, Deadline, NotAnAddress};
 
 pub use failure::{Called, Cause, Failure};
 pub use hops::MAX_SETTLEMENTS;
@@ -49,7 +49,7 @@ impl Clients {
     ///
     /// # Errors
     /// Where an address is not one.
-    pub fn connect(addresses: &Addresses) -> Result<Self, String> {
+    pub fn connect(addresses: &Addresses) -> Result<Self, NotAnAddress> {
         const MAX: usize = weir_rpc::MAX_MESSAGE;
         let mapping = weir_rpc::connect(&addresses.mapping)?;
         let contact = weir_rpc::connect(&addresses.contact)?;

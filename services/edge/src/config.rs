@@ -9,6 +9,7 @@ pub struct Config {
     /// Where to listen for HTTP/1.1.
     #[arg(long, env = "WEIR_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// The services behind it.
     #[command(flatten)]
     pub addresses: Addresses,
     /// Namespaces of our own: tracks that carry one are echoes, answered 200 and ignored.
@@ -32,6 +33,7 @@ pub struct Config {
     /// MiB of bodies in memory at once, all requests together; at least one body's 16.
     #[arg(long, env = "WEIR_MAX_BODIES_MIB", default_value_t = 96)]
     pub max_bodies_mib: usize,
+    /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,
 }

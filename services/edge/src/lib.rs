@@ -18,10 +18,10 @@ mod clients;
 mod http;
 mod metrics;
 
-use std::future::Future;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use weir_service::{Clock, Serving, Shutdown};
 
 pub use config::Config;
 
@@ -29,15 +29,12 @@ pub use config::Config;
 ///
 /// # Errors
 /// Where an address of a service is not one.
-pub async fn serve(
-    config: Config,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> anyhow::Result<()> {
-    metrics::describe();
-    let clients = clients::Clients::connect(&config.addresses).map_err(anyhow::Error::msg)?;
-    let app = Arc::new(app::App::new(clients, config.own_namespaces.clone()));
-    tracing::info!(address = ?listener.local_addr().ok(), "listening");
-    http::serve(&config, app, listener, shutdown).await;
-    Ok(())
+pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
+    Box::pin(async move {
+        metrics::describe();
+        let clients = clients::Clients::connect(&config.addresses)?;
+        let app = app::App::new(clients, config.own_namespaces.clone(), clock);
+        http::serve(&config, Arc::new(app), listener, shutdown).await;
+        Ok(())
+    })
 }

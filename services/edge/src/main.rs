@@ -1,21 +1,8 @@
-//! The process: configuration, telemetry, a listener, and `weir_edge::serve`.
+//! The process of the edge.
 
-use anyhow::Context;
-use clap::Parser;
-use tokio::net::TcpListener;
+use weir_edge::{Config, serve};
 
-// Batches are many small allocations that live as long as their request.
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
-
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
-    let config = weir_edge::Config::parse();
-    let telemetry = weir_telemetry::start("weir-edge", &config.telemetry).await?;
-    let listener = TcpListener::bind(config.listen)
-        .await
-        .with_context(|| format!("WEIR_LISTEN: can't listen on {}", config.listen))?;
-    let served = weir_edge::serve(config, listener, weir_rpc::shutdown_signal()).await;
-    telemetry.shutdown().await;
-    served
+fn main() -> anyhow::Result<()> {
+    let process = |config: &Config| (config.listen, config.telemetry.clone());
+    weir_service::run("weir-edge", process, serve)
 }

@@ -14,11 +14,11 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Timelike, Utc};
+use chrono::{DateTime, Utc};
 use weir_postgres::{Failure, Pool};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
-use weir_service::{Background, Fault, Tries};
+use weir_service::{Clock, Fault, Policy};
 
 use crate::clients::{self, Contacts};
 use crate::domain::invalid::Invalid;
@@ -27,12 +27,12 @@ use crate::store::{self, Rings, RingsAway};
 pub use batch::BatchEvent;
 pub use help::ListedName;
 pub use mappings::GivenPair;
-use recorder::{Flusher, Recorder};
+pub use recorder::{Recorder, start as start_recorder};
 pub use snapshots::Snapshots;
 
 /// A transaction that lost against others is tried again.
-const TRIES: Tries = Tries {
-    most: 5,
+const POLICY: Policy = Policy {
+    tries: 5,
     pause: Duration::from_millis(2),
 };
 
@@ -92,27 +92,31 @@ pub struct App {
     contacts: Contacts,
     snapshots: Arc<Snapshots>,
     recorder: Recorder,
+    clock: Clock,
+}
+
+/// What the service is made of.
+pub struct Parts {
+    pub pool: Pool,
+    pub rings: Rings,
+    pub secret: KeySecret,
+    pub contacts: Contacts,
+    /// It ends when the last `App` is gone.
+    pub recorder: Recorder,
+    pub clock: Clock,
 }
 
 impl App {
-    /// The service. Its recorder runs under `background`, and ends when the last `App` is gone.
-    pub fn new(
-        pool: Pool,
-        rings: Rings,
-        secret: KeySecret,
-        contacts: Contacts,
-        background: &Background,
-    ) -> (Self, Flusher) {
-        let (recorder, flusher) = recorder::start(pool.clone(), rings.clone(), background);
-        let app = Self {
-            snapshots: Arc::new(Snapshots::new(pool.clone())),
-            pool,
-            rings,
-            secret,
-            contacts,
-            recorder,
-        };
-        (app, flusher)
+    pub fn new(parts: Parts) -> Self {
+        Self {
+            snapshots: Arc::new(Snapshots::new(parts.pool.clone())),
+            pool: parts.pool,
+            rings: parts.rings,
+            secret: parts.secret,
+            contacts: parts.contacts,
+            recorder: parts.recorder,
+            clock: parts.clock,
+        }
     }
 
     /// Whether what this service can't do without is there. Redis is not.
@@ -129,20 +133,14 @@ impl App {
         Fut: Future<Output = Result<T, Error>> + Send,
     {
         let app = self.clone();
-        let work = weir_service::persistently(deadline, TRIES, move |_| work(app.clone()));
-        tokio::time::timeout(deadline.remaining(), work)
-            .await
-            .unwrap_or(Err(Error::Late))
+        weir_service::retry(deadline, POLICY, move |_| work(app.clone())).await
+    }
+
+    fn now(&self) -> DateTime<Utc> {
+        self.clock.now()
     }
 
     async fn client(&self) -> Result<store::Connection, Failure> {
         store::connection(&self.pool).await
     }
-}
-
-/// The present moment, as precise as it is stored.
-fn now() -> DateTime<Utc> {
-    let now = Utc::now();
-    now.with_nanosecond(now.nanosecond() / 1_000 * 1_000)
-        .unwrap_or(now)
 }

@@ -1,16 +1,12 @@
-//! What the environment says.
+//! Every environment name and default, with its reason.
 
 use std::net::SocketAddr;
 
 use crate::domain::key::KeySecret;
 
-/// Read from flags or from the environment; `--help` shows all.
+/// Configuration of accounts, and the conversion of raw events into typed values.
 #[derive(Debug, Clone, clap::Parser)]
-#[command(
-    name = "weir-mapping",
-    version,
-    about = "Configuration of accounts, and the conversion of raw events into typed values"
-)]
+#[command(name = "weir-mapping", version)]
 pub struct Config {
     /// Where to serve gRPC.
     #[arg(long, env = "WEIR_LISTEN", default_value = "127.0.0.1:7001")]
@@ -19,8 +15,13 @@ pub struct Config {
     #[arg(long, env = "WEIR_DATABASE_URL", hide_env_values = true)]
     pub database_url: String,
     /// Connections to PostgreSQL, at most. A batch needs none but twice a second and source.
-    #[arg(long, env = "WEIR_DATABASE_CONNECTIONS", default_value_t = 4)]
-    pub database_connections: usize,
+    #[arg(
+        long,
+        env = "WEIR_DATABASE_CONNECTIONS",
+        default_value_t = 4,
+        value_parser = clap::value_parser!(u16).range(1..=100)
+    )]
+    pub database_connections: u16,
     /// Holds samples, event names and log lines.
     #[arg(long, env = "WEIR_REDIS_URL", hide_env_values = true)]
     pub redis_url: String,
@@ -34,6 +35,7 @@ pub struct Config {
         default_value = "http://127.0.0.1:7002"
     )]
     pub contact_url: String,
+    /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,
 }

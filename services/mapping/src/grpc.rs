@@ -4,7 +4,6 @@ mod convert;
 mod events;
 mod help;
 mod mappings;
-mod page;
 mod status;
 mod token;
 
@@ -14,30 +13,35 @@ use tonic::{Request, Response, Status};
 use weir_ids::{AccountId, SourceId};
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
 use weir_proto::mapping::v1::*;
-use weir_rpc::{Deadline, MAX_MESSAGE, Unary, page_size};
+use weir_rpc::wire::id;
+use weir_rpc::{Deadline, MAX_MESSAGE, Page, Server, Unary, page_limit, page_size, page_start};
 
 use crate::app::{App, Error};
 use crate::domain::field::Field as DomainField;
-use convert::{change, id};
-use page::Page;
-use status::status;
+use convert::change;
 
-/// The generated server around [`App`].
-pub fn server(app: App) -> Unary<MappingServiceServer<Service>> {
-    let service = Arc::new(Service { app });
+/// Serves `app`; healthy while what it can't do without is there.
+pub fn server(app: App) -> Server {
+    let service = Arc::new(Service { app: app.clone() });
     let server = MappingServiceServer::from_arc(Arc::clone(&service))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
-    Unary::new(
+    let server = Unary::new(
         server,
         &service,
         "MapEvents",
         |service, request| async move { service.map_events(request).await },
-    )
+    );
+    Server::new("weir.mapping.v1.MappingService")
+        .service(server)
+        .probe(move || {
+            let app = app.clone();
+            async move { app.is_healthy().await }
+        })
 }
 
 /// Implements the contract.
-pub struct Service {
+struct Service {
     app: App,
 }
 
@@ -51,21 +55,16 @@ impl Service {
         F: Fn(App) -> Fut + Send + 'static,
         Fut: Future<Output = Result<T, Error>> + Send + 'static,
     {
-        self.app.run(deadline, work).await.map_err(status)
+        Ok(self.app.run(deadline, work).await?)
     }
 }
 
-/// How many rows to ask for: one more than the page, which tells whether more follow.
-fn limit(size: usize) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX - 1) + 1
-}
-
 fn account_id(text: &str) -> Result<AccountId, Status> {
-    id(text, "account_id")
+    id("account_id", text)
 }
 
 fn owner(account: &str, source: &str) -> Result<(AccountId, SourceId), Status> {
-    Ok((account_id(account)?, id(source, "source_id")?))
+    Ok((account_id(account)?, id("source_id", source)?))
 }
 
 #[tonic::async_trait]
@@ -143,16 +142,16 @@ impl MappingService for Service {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let size = page_size(request.page_size)?;
-        let after = token::read_id(&request.page_token)?.map(AccountId);
+        let after = page_start(&request.page_token)?;
         let found = self
             .run(deadline, move |app| async move {
-                app.list_accounts(after, limit(size)).await
+                app.list_accounts(after, page_limit(size)).await
             })
             .await?;
         let page = Page::of(found, size, convert::account);
         Ok(Response::new(ListAccountsResponse {
+            next_page_token: page.next_token(),
             accounts: page.items,
-            next_page_token: token::of_id(page.next.map(|account| account.0)),
         }))
     }
 
@@ -195,16 +194,16 @@ impl MappingService for Service {
         let request = request.into_inner();
         let account = account_id(&request.account_id)?;
         let size = page_size(request.page_size)?;
-        let after = token::read_id(&request.page_token)?.map(SourceId);
+        let after = page_start(&request.page_token)?;
         let found = self
             .run(deadline, move |app| async move {
-                app.list_sources(account, after, limit(size)).await
+                app.list_sources(account, after, page_limit(size)).await
             })
             .await?;
         let page = Page::of(found, size, convert::source);
         Ok(Response::new(ListSourcesResponse {
+            next_page_token: page.next_token(),
             sources: page.items,
-            next_page_token: token::of_id(page.next.map(|source| source.0)),
         }))
     }
 
@@ -230,16 +229,17 @@ impl MappingService for Service {
         let request = request.into_inner();
         let (account, source) = owner(&request.account_id, &request.source_id)?;
         let size = page_size(request.page_size)?;
-        let after = token::read_id(&request.page_token)?;
+        let after = page_start(&request.page_token)?;
         let found = self
             .run(deadline, move |app| async move {
-                app.list_keys(account, source, after, limit(size)).await
+                app.list_keys(account, source, after, page_limit(size))
+                    .await
             })
             .await?;
         let page = Page::of(found, size, convert::key);
         Ok(Response::new(ListKeysResponse {
+            next_page_token: page.next_token(),
             keys: page.items,
-            next_page_token: token::of_id(page.next),
         }))
     }
 
@@ -247,7 +247,7 @@ impl MappingService for Service {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let account = account_id(&request.account_id)?;
-        let key = convert::uuid(&request.key_id, "key_id")?;
+        let key = id("key_id", &request.key_id)?;
         self.run(deadline, move |app| async move {
             app.revoke_key(account, key).await
         })
@@ -263,8 +263,7 @@ impl MappingService for Service {
         let request = request.into_inner();
         let account = account_id(&request.account_id)?;
         let value_type = convert::read_value_type(request.r#type, "type")?;
-        let field =
-            DomainField::custom(&request.name, value_type).map_err(|error| status(error.into()))?;
+        let field = DomainField::custom(&request.name, value_type).map_err(Error::from)?;
         let (field, changed) = self
             .run(deadline, move |app| {
                 let field = field.clone();
@@ -282,7 +281,7 @@ impl MappingService for Service {
         let request = request.into_inner();
         let account = account_id(&request.account_id)?;
         let size = page_size(request.page_size)?;
-        let after = token::read_text(&request.page_token)?.unwrap_or_default();
+        let after = page_start::<String>(&request.page_token)?.unwrap_or_default();
         let fields = self
             .run(deadline, move |app| async move {
                 app.list_fields(account).await
@@ -291,8 +290,8 @@ impl MappingService for Service {
         let key = |field: &DomainField| field.sort_key();
         let page = Page::of(token::rest(fields, &after, key), size, convert::field);
         Ok(Response::new(ListFieldsResponse {
+            next_page_token: page.next_token(),
             fields: page.items,
-            next_page_token: token::of_text(page.next),
         }))
     }
 

@@ -16,10 +16,9 @@ mod grpc;
 mod metrics;
 mod store;
 
-use std::future::Future;
-
+use anyhow::Context;
 use tokio::net::TcpListener;
-use weir_service::Background;
+use weir_service::{Background, Clock, Serving, Shutdown};
 
 pub use config::Config;
 
@@ -28,29 +27,34 @@ pub use config::Config;
 /// # Errors
 /// Where the configuration can't be used, PostgreSQL is away at the start, the listener fails,
 /// or a background loop ended.
-pub async fn serve(
-    config: Config,
-    listener: TcpListener,
-    shutdown: impl Future<Output = ()> + Send + 'static,
-) -> anyhow::Result<()> {
-    metrics::describe();
-    let pool = weir_postgres::connect(&config.database_url, config.database_connections, &[])
-        .map_err(anyhow::Error::msg)?;
-    store::migrate(&pool).await?;
-    let rings = store::Rings::connect(&config.redis_url)?;
-    let contacts = clients::Contacts::connect(&config.contact_url).map_err(anyhow::Error::msg)?;
-    let background = Background::new();
-    let (app, flusher) = app::App::new(pool, rings, config.key_secret, contacts, &background);
-    let (probed, loops) = (app.clone(), background.clone());
-    let server = weir_rpc::Server::new("weir.mapping.v1.MappingService")
-        .service(grpc::server(app))
-        .probe(move || {
-            let (app, loops) = (probed.clone(), loops.clone());
-            async move { loops.is_healthy() && app.is_healthy().await }
-        });
-    let served = background.serve(shutdown, |end| server.serve(listener, end));
-    let served = served.await;
-    flusher.finish().await;
-    background.stop();
-    Ok(served?)
+pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
+    Box::pin(async move {
+        metrics::describe();
+        let pool = weir_postgres::connect(
+            &config.database_url,
+            config.database_connections.into(),
+            &[],
+        )
+        .map_err(anyhow::Error::msg)
+        .context("WEIR_DATABASE_URL")?;
+        store::migrate(&pool)
+            .await
+            .context("the schema can't be brought up to date")?;
+        let rings = store::Rings::connect(&config.redis_url).context("WEIR_REDIS_URL")?;
+        let contacts = clients::Contacts::connect(&config.contact_url)?;
+        let background = Background::new();
+        let (recorder, flusher) = app::start_recorder(&pool, &rings, &background);
+        let parts = app::Parts {
+            pool,
+            rings,
+            secret: config.key_secret,
+            contacts,
+            recorder,
+            clock,
+        };
+        let server = grpc::server(app::App::new(parts));
+        let served = background.serve(server, listener, shutdown).await;
+        flusher.finish().await;
+        served
+    })
 }

@@ -118,11 +118,7 @@ pub async fn commit(transaction: Transaction<'_>) -> Result<(), Failure> {
 
 /// An item of a list, by the key that pages go on from. None where its row can't be read: it
 /// is left out of the page, which goes on behind it.
-#[derive(Debug, Clone)]
-pub struct Listed<K, T> {
-    pub key: K,
-    pub item: Option<T>,
-}
+pub type Listed<K, T> = (K, Option<T>);
 
 /// One unreadable row never fails a page: it is counted, and logged by what could not read it.
 fn listed<K, T>(
@@ -135,10 +131,7 @@ fn listed<K, T>(
         if item.is_none() {
             metrics::unreadable_rows().increment(1);
         }
-        Listed {
-            key: key(row),
-            item,
-        }
+        (key(row), item)
     };
     rows.iter().map(item).collect()
 }

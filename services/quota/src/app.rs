@@ -10,8 +10,8 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use weir_ids::{AccountId, BatchId};
 use weir_rpc::Deadline;
+use weir_service::Clock;
 
-use crate::Clock;
 use crate::clients::{self, Accounts, Ledgers, Plans};
 use crate::domain::{Entitlement, Known, Progress, Reservation, Settlement, Units, Wanted, Window};
 use crate::metrics;
@@ -111,10 +111,15 @@ impl App {
         }
     }
 
+    /// Whether Redis answers.
+    pub async fn is_healthy(&self) -> bool {
+        self.store.healthy().await
+    }
+
     /// Grants what is free, up to what is asked for. One round trip to Redis, except where
     /// the account's state must be rebuilt first.
     pub async fn reserve(self: &Arc<Self>, ask: Ask, deadline: Deadline) -> Result<Grant, Error> {
-        let now = (self.clock)();
+        let now = self.clock.now();
         let limits = ask.entitlement.limits();
         let named = Progress {
             epoch: ask.ledger_epoch,
@@ -174,7 +179,7 @@ impl App {
         let settled = match self.store.settle(account, settlements).await {
             Err(store::Error::Unreadable) => {
                 // What the ledgers hold of the batches is in the new state.
-                let window = Window::of((self.clock)());
+                let window = Window::of(self.clock.now());
                 self.renew(account, window, deadline).await?;
                 return Ok(());
             }
@@ -195,7 +200,7 @@ impl App {
         entitlement: Option<Entitlement>,
         deadline: Deadline,
     ) -> Result<Usage, Error> {
-        let window = Window::of((self.clock)());
+        let window = Window::of(self.clock.now());
         let entitlement = match entitlement {
             Some(known) => known,
             None => self.others.plans.entitlement(account, deadline).await?,

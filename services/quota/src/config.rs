@@ -1,4 +1,4 @@
-//! Every environment name and default of the quota service.
+//! Every environment name and default, with its reason.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use crate::domain::UnitKind;
 
 /// Grants units of the rate limits to batches.
 #[derive(Debug, Clone, clap::Parser)]
-#[command(version)]
+#[command(name = "weir-quota", version)]
 pub struct Config {
     /// Where to serve gRPC.
     #[arg(long, env = "WEIR_LISTEN", default_value = "127.0.0.1:7005")]
@@ -38,14 +38,12 @@ pub struct Config {
     pub activity_url: String,
     /// How long a batch may take from its reservation to its settling, in milliseconds.
     /// Longer than the edge's deadline of 8 s, or batches that are still alive are closed.
-    #[arg(long, env = "WEIR_QUOTA_LEASE_MS", default_value_t = 30_000,
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
-    pub lease_ms: u64,
+    #[arg(long = "lease-ms", env = "WEIR_QUOTA_LEASE_MS", default_value = "30000", value_parser = weir_service::millis)]
+    pub lease: Duration,
     /// How often leases that ran out are looked for, in milliseconds. Until then their units
     /// are missing, so not long.
-    #[arg(long, env = "WEIR_QUOTA_SWEEP_MS", default_value_t = 5_000,
-          value_parser = clap::value_parser!(u64).range(1..=3_600_000))]
-    pub sweep_ms: u64,
+    #[arg(long = "sweep-ms", env = "WEIR_QUOTA_SWEEP_MS", default_value = "5000", value_parser = weir_service::millis)]
+    pub sweep_interval: Duration,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,
@@ -58,15 +56,5 @@ impl Config {
             ("contact-upsert", UnitKind::Profile, &self.contact_url),
             ("activity", UnitKind::Activity, &self.activity_url),
         ]
-    }
-
-    /// See `lease_ms`.
-    pub fn lease(&self) -> Duration {
-        Duration::from_millis(self.lease_ms)
-    }
-
-    /// See `sweep_ms`.
-    pub fn sweep_interval(&self) -> Duration {
-        Duration::from_millis(self.sweep_ms)
     }
 }

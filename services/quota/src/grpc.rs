@@ -11,13 +11,21 @@ use weir_proto::quota::v1::{
     GetUsageRequest, GetUsageResponse, ReserveRequest, ReserveResponse, SettleRequest,
     SettleResponse,
 };
-use weir_rpc::Deadline;
+use weir_rpc::wire::id;
+use weir_rpc::{Deadline, Server};
 
 use crate::app::App;
 
-/// The service, ready to be added to a server.
-pub fn service(app: Arc<App>) -> QuotaServiceServer<impl QuotaService> {
-    QuotaServiceServer::new(Grpc(app)).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
+/// Serves `app`; healthy while Redis answers.
+pub fn server(app: Arc<App>) -> Server {
+    let service = QuotaServiceServer::new(Grpc(Arc::clone(&app)))
+        .max_decoding_message_size(weir_rpc::MAX_MESSAGE);
+    Server::new("weir.quota.v1.QuotaService")
+        .service(service)
+        .probe(move || {
+            let app = Arc::clone(&app);
+            async move { app.is_healthy().await }
+        })
 }
 
 struct Grpc(Arc<App>);
@@ -30,7 +38,7 @@ impl QuotaService for Grpc {
     ) -> Result<Response<ReserveResponse>, Status> {
         let deadline = Deadline::of(&request);
         let ask = convert::ask(&request.into_inner())?;
-        let grant = self.0.reserve(ask, deadline).await.map_err(status::of)?;
+        let grant = self.0.reserve(ask, deadline).await?;
         Ok(Response::new(convert::granted(&grant)))
     }
 
@@ -40,8 +48,7 @@ impl QuotaService for Grpc {
     ) -> Result<Response<SettleResponse>, Status> {
         let deadline = Deadline::of(&request);
         let (account, settlements) = convert::settled(&request.into_inner())?;
-        let settled = self.0.settle(account, &settlements, deadline).await;
-        settled.map_err(status::of)?;
+        self.0.settle(account, &settlements, deadline).await?;
         Ok(Response::new(SettleResponse {}))
     }
 
@@ -51,9 +58,9 @@ impl QuotaService for Grpc {
     ) -> Result<Response<GetUsageResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = convert::id(&request.account_id, "account_id")?;
+        let account = id("account_id", &request.account_id)?;
         let known = request.entitlement.as_ref().map(convert::entitled);
         let usage = self.0.usage(account, known.transpose()?, deadline).await;
-        Ok(Response::new(convert::usage(&usage.map_err(status::of)?)))
+        Ok(Response::new(convert::usage(&usage?)))
     }
 }

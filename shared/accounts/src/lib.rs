@@ -13,7 +13,7 @@ use tonic::Code;
 use weir_ids::AccountId;
 use weir_proto::mapping::v1::GetAccountRequest;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
-use weir_rpc::{Channel, Deadline};
+use weir_rpc::{Channel, Deadline, NotAnAddress};
 
 /// How long an account is taken to be there without asking again.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -37,7 +37,7 @@ impl Accounts {
     ///
     /// # Errors
     /// Where the URL is not one.
-    pub fn connect(mapping_url: &str) -> Result<Self, String> {
+    pub fn connect(mapping_url: &str) -> Result<Self, NotAnAddress> {
         Ok(Self {
             mapping: MappingServiceClient::new(weir_rpc::connect(mapping_url)?),
             known: Cache::builder()

@@ -1,8 +1,6 @@
 //! `weir.ledger.v1.LedgerService` over a [`Ledger`].
 
-use chrono::{Datelike, NaiveDate};
 use tonic::{Code, Request, Response, Status};
-use weir_ids::AccountId;
 use weir_postgres::Failure;
 use weir_proto::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
 use weir_proto::ledger::v1::{
@@ -10,13 +8,13 @@ use weir_proto::ledger::v1::{
     WindowUnits,
 };
 use weir_reasons::Reason;
+use weir_rpc::wire::{day, id};
 use weir_rpc::{Deadline, MAX_MESSAGE, invalid};
 
 use crate::{Error, Key, Ledger};
 
 /// In one call.
 const MAX_BATCHES: usize = 1_000;
-const NOT_AN_ID: &str = "expected an id (a UUID)";
 
 impl Ledger {
     /// To be added to the service's server.
@@ -33,7 +31,7 @@ impl LedgerService for Ledger {
     ) -> Result<Response<CloseBatchesResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = account_of(&request.account_id)?;
+        let account = id("account_id", &request.account_id)?;
         if request.batches.len() > MAX_BATCHES {
             return Err(invalid("batches", "at most 1,000"));
         }
@@ -49,8 +47,8 @@ impl LedgerService for Ledger {
     ) -> Result<Response<FenceUsageResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = account_of(&request.account_id)?;
-        let from_window = day_of("from_window", &request.from_window)?;
+        let account = id("account_id", &request.account_id)?;
+        let from_window = day("from_window", &request.from_window)?;
         if request.epoch < 0 {
             return Err(invalid("epoch", "must not be negative"));
         }
@@ -68,22 +66,11 @@ impl LedgerService for Ledger {
     }
 }
 
-fn account_of(text: &str) -> Result<AccountId, Status> {
-    text.parse().map_err(|_| invalid("account_id", NOT_AN_ID))
-}
-
 fn key_of(key: &BatchKey) -> Result<Key, Status> {
-    let batch = key.batch_id.parse();
-    let batch = batch.map_err(|_| invalid("batches.batch_id", NOT_AN_ID))?;
-    Ok((day_of("batches.window", &key.window)?, batch))
-}
-
-/// A UTC day of the years 1 to 9999.
-fn day_of(field: &str, text: &str) -> Result<NaiveDate, Status> {
-    NaiveDate::parse_from_str(text, "%Y-%m-%d")
-        .ok()
-        .filter(|day| (1..=9999).contains(&day.year()))
-        .ok_or_else(|| invalid(field, "expected a day such as 2026-11-24"))
+    Ok((
+        day("batches.window", &key.window)?,
+        id("batches.batch_id", &key.batch_id)?,
+    ))
 }
 
 /// The one table from errors to codes.
@@ -103,25 +90,6 @@ impl From<Error> for Status {
                 weir_rpc::unavailable("the database")
             }
             Error::Database(Failure::Refused | Failure::Internal) => weir_rpc::internal(),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_window_is_a_day_of_the_calendar() {
-        assert!(day_of("window", "2026-11-24").is_ok());
-        for bad in [
-            "",
-            "2026-13-01",
-            "-4714-01-01",
-            "+12026-01-01",
-            "0000-01-01",
-        ] {
-            assert!(day_of("window", bad).is_err(), "{bad}");
         }
     }
 }

@@ -25,7 +25,7 @@ use weir_accounts::Accounts;
 use weir_ids::{AccountId, BatchId};
 use weir_postgres::{Failure, Migration, Pool};
 use weir_rpc::Deadline;
-use weir_service::{Fault, Tries, persistently};
+use weir_service::{Fault, Policy, retry};
 
 pub use store::{anchor, purge};
 
@@ -34,8 +34,8 @@ pub use store::{anchor, purge};
 pub const KEPT: TimeDelta = TimeDelta::days(35);
 
 /// Closing meets batches that are just being stored; one that loses to them begins anew.
-const TRIES: Tries = Tries {
-    most: 6,
+const POLICY: Policy = Policy {
+    tries: 6,
     pause: Duration::from_millis(3),
 };
 
@@ -109,7 +109,7 @@ impl Ledger {
     ) -> Result<Vec<i64>, Error> {
         self.require_account(account, deadline).await?;
         let (pool, batches) = (self.pool.clone(), Arc::new(batches));
-        persistently(deadline, TRIES, move |_| {
+        retry(deadline, POLICY, move |_| {
             let (pool, batches) = (pool.clone(), Arc::clone(&batches));
             async move { Ok(store::close(&pool, account, &batches).await?) }
         })
@@ -126,7 +126,7 @@ impl Ledger {
     ) -> Result<Fenced, Error> {
         self.require_account(account, deadline).await?;
         let pool = self.pool.clone();
-        persistently(deadline, TRIES, move |_| {
+        retry(deadline, POLICY, move |_| {
             let pool = pool.clone();
             async move {
                 let fenced = store::fence(&pool, account, epoch, from_window).await?;

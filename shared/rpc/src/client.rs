@@ -22,13 +22,24 @@ const WINDOW: u32 = 4 * 1024 * 1024;
 /// events is a dozen writes and more, each with a read and a wake-up on this side.
 const FRAME: u32 = 1024 * 1024;
 
+/// Nothing that could be connected to.
+#[derive(Debug, thiserror::Error)]
+#[error("{url} is not a gRPC address (http://host:port)")]
+pub struct NotAnAddress {
+    url: String,
+    source: tonic::transport::Error,
+}
+
 /// Connects to `url` (`http://host:port`) on first use, and again whenever the peer comes back.
 ///
 /// # Errors
 /// Where the URL is not one.
-pub fn connect(url: &str) -> Result<Channel, String> {
+pub fn connect(url: &str) -> Result<Channel, NotAnAddress> {
     let endpoint = Endpoint::from_shared(url.to_owned())
-        .map_err(|error| format!("{url} is not a gRPC address (http://host:port): {error}"))?
+        .map_err(|source| NotAnAddress {
+            url: url.to_owned(),
+            source,
+        })?
         .connect_timeout(CONNECT_TIMEOUT)
         .tcp_nodelay(true)
         .http2_keep_alive_interval(KEEP_ALIVE)

@@ -14,15 +14,16 @@ mod page;
 mod server;
 mod trace;
 mod unary;
+pub mod wire;
 
-pub use client::{Channel, connect};
+pub use client::{Channel, NotAnAddress, connect};
 pub use deadline::Deadline;
 pub use error::{
     aborted, internal, invalid, late, not_found, reason_of, refused, refused_with, told,
     unavailable, unknown_page,
 };
-pub use page::{MAX_PAGE_BYTES, Page, page_size};
-pub use server::{Server, shutdown_signal};
+pub use page::{MAX_PAGE_BYTES, Page, page_limit, page_size, page_start};
+pub use server::Server;
 pub use unary::{PrefixedMessage, Unary, call};
 
 /// The largest message in either direction: a batch is at most 16 MiB of JSON (the edge's

@@ -1,5 +1,14 @@
-//! Pagination, the same for every list.
+//! Pagination, the same for every list: bounded by count and by bytes, and continued by the key
+//! of the last item.
+//!
+//! **Invariant:** a page is smaller than what a gRPC client as it comes takes (4 MiB), and a row
+//! that can't be read costs its page nothing but itself.
 
+use std::fmt::Display;
+use std::str::FromStr;
+
+use data_encoding::{HEXLOWER, HEXLOWER_PERMISSIVE};
+use prost::Message;
 use tonic::Status;
 
 use crate::invalid;
@@ -7,8 +16,7 @@ use crate::invalid;
 const DEFAULT_SIZE: u16 = 100;
 const MAX_SIZE: u16 = 1_000;
 
-/// A page has no more bytes than this, its items encoded: a gRPC client as it comes takes
-/// messages of 4 MiB, and they hold a little more than the items.
+/// A page has no more bytes than this, its items encoded: what is around them is little.
 pub const MAX_PAGE_BYTES: usize = 3 * 1024 * 1024;
 
 /// The page's size: 100 when none is given, 1,000 at most.
@@ -25,6 +33,27 @@ pub fn page_size(requested: i32) -> Result<usize, Status> {
     }
 }
 
+/// How many rows to ask for: one more than the page, which tells whether more follow.
+pub fn page_limit(size: usize) -> i64 {
+    i64::try_from(size).unwrap_or(i64::MAX - 1) + 1
+}
+
+/// Where a page begins: the key of the last item before it; none for the first page.
+///
+/// # Errors
+/// INVALID_ARGUMENT when no list gave out the token.
+pub fn page_start<K: FromStr>(token: &str) -> Result<Option<K>, Status> {
+    if token.is_empty() {
+        return Ok(None);
+    }
+    let bytes = HEXLOWER_PERMISSIVE.decode(token.as_bytes()).ok();
+    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    // PostgreSQL takes no NUL, and no key of ours has one.
+    let text = text.filter(|text| !text.contains('\0'));
+    let key = text.and_then(|text| text.parse().ok());
+    key.map(Some).ok_or_else(crate::unknown_page)
+}
+
 /// One page of a list, and the key of its last item where more follow.
 #[derive(Debug, Clone)]
 pub struct Page<T, K> {
@@ -34,35 +63,39 @@ pub struct Page<T, K> {
     pub next: Option<K>,
 }
 
-impl<T, K> Page<T, K> {
-    /// Makes a page of what a query for `size + 1` rows found.
-    pub fn of(mut found: Vec<T>, size: usize, key: impl Fn(&T) -> K) -> Self {
-        let more = found.len() > size;
-        found.truncate(size);
-        let next = if more { found.last().map(key) } else { None };
-        Self { items: found, next }
+impl<T, K: Display> Page<T, K> {
+    /// The key in hex, so that nobody builds on what is in it; empty on the last page.
+    pub fn next_token(&self) -> String {
+        let token = |key: &K| HEXLOWER.encode(key.to_string().as_bytes());
+        self.next.as_ref().map_or_else(String::new, token)
     }
+}
 
-    /// As [`of`](Self::of), with at most `max_bytes` of items where each has `size_of`: a
-    /// shorter page, and a key. An item that is larger than that comes alone, so that whoever
-    /// reads on gets past it.
-    pub fn within(
-        mut found: Vec<T>,
+impl<T: Message, K> Page<T, K> {
+    /// Makes a page of what a query for [`page_limit`] rows found: each by its key, and none
+    /// where a row can't be read. It has at least one item, however large, so that whoever reads
+    /// on gets past it.
+    pub fn of<R>(
+        found: impl IntoIterator<Item = (K, Option<R>)>,
         size: usize,
-        max_bytes: usize,
-        size_of: impl Fn(&T) -> usize,
-        key: impl Fn(&T) -> K,
+        message: impl Fn(R) -> T,
     ) -> Self {
-        let mut bytes = 0_usize;
-        let fitting = found.iter().take_while(|item| {
-            bytes = bytes.saturating_add(size_of(item));
-            bytes <= max_bytes
-        });
-        let size = fitting.count().max(1).min(size);
-        let more = found.len() > size;
-        found.truncate(size);
-        let next = if more { found.last().map(key) } else { None };
-        Self { items: found, next }
+        let mut page = Self {
+            items: Vec::new(),
+            next: None,
+        };
+        let (mut bytes, mut last) = (0_usize, None);
+        for (number, (key, row)) in found.into_iter().enumerate() {
+            let item = row.map(&message);
+            bytes += item.as_ref().map_or(0, Message::encoded_len);
+            if number == size || (bytes > MAX_PAGE_BYTES && !page.items.is_empty()) {
+                page.next = last;
+                break;
+            }
+            page.items.extend(item);
+            last = Some(key);
+        }
+        page
     }
 }
 
@@ -70,29 +103,52 @@ impl<T, K> Page<T, K> {
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_last_page_names_no_next_one() {
-        let page = Page::of(vec![1, 2, 3], 2, |n| *n);
-        assert_eq!((page.items, page.next), (vec![1, 2], Some(2)));
-        let page = Page::of(vec![1, 2], 2, |n| *n);
-        assert_eq!((page.items, page.next), (vec![1, 2], None));
+    fn page(lengths: &[Option<usize>], size: usize) -> (Vec<usize>, Option<usize>) {
+        let found = lengths.iter().copied().enumerate();
+        let page = Page::of(found, size, |length| "x".repeat(length));
+        (page.items.iter().map(String::len).collect(), page.next)
     }
 
     #[test]
-    fn a_page_ends_before_it_is_too_large() {
-        let page = |found: &[usize], size| {
-            let page = Page::within(found.to_vec(), size, 10, |bytes| *bytes, |bytes| *bytes);
-            (page.items, page.next)
-        };
-        assert_eq!(page(&[4, 6, 1], 2), (vec![4, 6], Some(6)));
-        assert_eq!(page(&[4, 7, 1], 2), (vec![4], Some(4)));
-        assert_eq!(page(&[4, 6], 2), (vec![4, 6], None));
-        assert_eq!(page(&[4, 6], 1), (vec![4], Some(4)));
-        assert_eq!(page(&[], 2), (vec![], None));
-        // One that is too large by itself is no end of the list.
-        assert_eq!(page(&[11, 1], 2), (vec![11], Some(11)));
-        assert_eq!(page(&[usize::MAX], 2), (vec![usize::MAX], None));
-        assert_eq!(page(&[1, usize::MAX], 2), (vec![1], Some(1)));
+    fn a_page_ends_at_its_size_and_the_last_one_names_no_next() {
+        let three = [Some(3), Some(2), Some(1)];
+        assert_eq!(page(&three, 2), (vec![3, 2], Some(1)));
+        assert_eq!(page(&three, 3), (vec![3, 2, 1], None));
+        assert_eq!(page(&[], 3), (vec![], None));
+    }
+
+    #[test]
+    fn a_page_ends_before_its_bytes_do_and_has_at_least_one_item() {
+        let half = MAX_PAGE_BYTES / 2;
+        let items = [Some(half), Some(half - 100), Some(half)];
+        assert_eq!(page(&items, 10), (vec![half, half - 100], Some(1)));
+        let items = [Some(MAX_PAGE_BYTES + 1), Some(1)];
+        assert_eq!(page(&items, 10), (vec![MAX_PAGE_BYTES + 1], Some(0)));
+    }
+
+    #[test]
+    fn a_row_that_can_not_be_read_costs_the_page_nothing_but_itself() {
+        let items = [None, Some(3), None, Some(1)];
+        assert_eq!(page(&items, 3), (vec![3], Some(2)));
+        assert_eq!(page(&items, 4), (vec![3, 1], None));
+        assert_eq!(page(&[None, None], 1), (vec![], Some(0)));
+    }
+
+    #[test]
+    fn tokens_survive_and_others_are_refused() {
+        for text in ["a", "Sign-in é", "str::first"] {
+            let page = Page::<(), _> {
+                items: vec![],
+                next: Some(text.to_owned()),
+            };
+            let start = page_start::<String>(&page.next_token()).unwrap();
+            assert_eq!(start.as_deref(), Some(text));
+        }
+        assert_eq!(page_start::<String>("").unwrap(), None);
+        for token in ["x", "0", "zz", "ff", "+1", "00", "é"] {
+            assert!(page_start::<String>(token).is_err(), "{token}");
+        }
+        assert!(page_start::<u32>("61").is_err());
     }
 
     #[test]
@@ -101,5 +157,6 @@ mod tests {
         assert_eq!(page_size(7).unwrap(), 7);
         assert_eq!(page_size(i32::MAX).unwrap(), 1_000);
         assert!(page_size(-1).is_err());
+        assert_eq!(page_limit(7), 8);
     }
 }

@@ -28,7 +28,7 @@ pub struct Server {
     /// Full proto names, for health and reflection.
     names: Vec<&'static str>,
     routes: RoutesBuilder,
-    probe: Option<Probe>,
+    probes: Vec<Probe>,
 }
 
 impl Server {
@@ -37,7 +37,7 @@ impl Server {
         Self {
             names: vec![name],
             routes: Routes::builder(),
-            probe: None,
+            probes: Vec::new(),
         }
     }
 
@@ -63,14 +63,14 @@ impl Server {
         self
     }
 
-    /// Health follows `probe`: whether everything this service needs is there.
+    /// Health follows `probe`, and all others: whether everything this service needs is there.
     #[must_use]
     pub fn probe<F, Fut>(mut self, probe: F) -> Self
     where
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = bool> + Send + 'static,
     {
-        self.probe = Some(Box::new(move || Box::pin(probe())));
+        self.probes.push(Box::new(move || Box::pin(probe())));
         self
     }
 
@@ -93,7 +93,7 @@ impl Server {
         let v1alpha = reflection().build_v1alpha().expect(whole);
         self.routes.add_service(v1).add_service(v1alpha);
 
-        let prober = tokio::spawn(health::report(reporter, self.names, self.probe));
+        let prober = tokio::spawn(health::report(reporter, self.names, self.probes));
         let (stopping, stopped) = tokio::sync::oneshot::channel();
         let serving = tonic::transport::Server::builder()
             .tcp_nodelay(true)
@@ -153,15 +153,4 @@ impl tokio_stream::Stream for NoDelay {
         }
         polled
     }
-}
-
-/// Resolves on SIGTERM or Ctrl-C.
-pub async fn shutdown_signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).expect("the runtime can listen to signals");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    tracing::info!("stopping");
 }

@@ -4,16 +4,18 @@
 //! [beat](Pulse::beat) in its time makes the process unhealthy at once, and ends it soon after:
 //! its supervisor starts it anew, and what the loop left undone is in a table.
 
-use std::future::Future;
-use std::pin::Pin;
+use std::future::{Future, ready};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use anyhow::Context;
+use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use weir_rpc::Server;
 
-use crate::work;
+use crate::{Serving, Shutdown, retry};
 
 /// How often the loops are looked at.
 const LOOK: Duration = Duration::from_millis(500);
@@ -23,9 +25,11 @@ const GRACE: Duration = Duration::from_secs(20);
 /// Failures of loops, by `loop`.
 const FAILURES: &str = "background_loop_failures_total";
 
-/// The loops of a process. Clones are one and the same.
+/// The loops of a process. They end when it is dropped; each is safe to stop anywhere.
+pub struct Background(Loops);
+
 #[derive(Clone)]
-pub struct Background {
+struct Loops {
     began: Instant,
     loops: Arc<Mutex<Vec<Watched>>>,
 }
@@ -38,25 +42,21 @@ struct Watched {
     task: JoinHandle<()>,
 }
 
-/// Resolves when serving should end.
-pub type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// Why a service ended that was not told to.
-#[derive(Debug, thiserror::Error)]
-pub enum Ended<E: std::error::Error + 'static> {
-    /// It could not serve.
-    #[error("the server failed")]
-    Serving(#[source] E),
-    /// A loop ended or hung; only a new process helps.
-    #[error("the background loop {0} failed")]
-    Loop(&'static str),
-}
-
 /// A loop's sign of life.
 #[derive(Clone)]
 pub struct Pulse {
     began: Instant,
     last_beat: Arc<AtomicU64>,
+}
+
+/// One that nobody looks at, for tests.
+impl Default for Pulse {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            last_beat: Arc::default(),
+        }
+    }
 }
 
 impl Pulse {
@@ -77,11 +77,11 @@ impl Background {
     /// Without any loop yet.
     pub fn new() -> Self {
         metrics::describe_counter!(FAILURES, "Background loops that ended or hung.");
-        work::describe();
-        Self {
+        retry::describe();
+        Self(Loops {
             began: Instant::now(),
             loops: Arc::default(),
-        }
+        })
     }
 
     /// Starts a loop. `within` is the longest time that may pass between two beats: its pause
@@ -91,7 +91,7 @@ impl Background {
         W: Future<Output = ()> + Send + 'static,
     {
         let pulse = Pulse {
-            began: self.began,
+            began: self.0.began,
             last_beat: Arc::default(),
         };
         pulse.beat();
@@ -101,17 +101,57 @@ impl Background {
             last_beat: pulse.last_beat.clone(),
             task: tokio::spawn(work(pulse)),
         };
-        self.loops().push(watched);
+        self.0.all().push(watched);
     }
 
-    /// Whether all loops are alive.
-    pub fn is_healthy(&self) -> bool {
-        self.trouble(Duration::ZERO).is_none()
+    /// Serves until `shutdown`, or until a loop fails: then, too, what was accepted is finished.
+    /// Healthy while all loops live, and by what the server's own probes say. The loops still
+    /// run afterwards.
+    ///
+    /// # Errors
+    /// Where the server failed, or a loop did: only a new process helps then.
+    pub fn serve(&self, server: Server, listener: TcpListener, shutdown: Shutdown) -> Serving {
+        let loops = self.0.clone();
+        let server = server.probe(move || ready(loops.trouble(Duration::ZERO).is_none()));
+        let (until, failed) = self.until(shutdown);
+        Box::pin(async move {
+            let served = server.serve(listener, until).await;
+            served.context("the server failed")?;
+            match failed.get() {
+                Some(name) => Err(anyhow::anyhow!("the background loop {name} failed")),
+                None => Ok(()),
+            }
+        })
     }
 
+    /// When to end, and the loop that is why.
+    fn until(&self, shutdown: Shutdown) -> (Shutdown, Arc<OnceLock<&'static str>>) {
+        let (loops, failed) = (self.0.clone(), Arc::new(OnceLock::new()));
+        let failure = Arc::clone(&failed);
+        let until = Box::pin(async move {
+            tokio::select! {
+                () = shutdown => {}
+                name = loops.failed() => {
+                    let _ = failure.set(name);
+                }
+            }
+        });
+        (until, failed)
+    }
+}
+
+impl Drop for Background {
+    fn drop(&mut self) {
+        for watched in self.0.all().drain(..) {
+            watched.task.abort();
+        }
+    }
+}
+
+impl Loops {
     /// Resolves when a loop has ended, or has hung for so long that only a new process helps;
     /// answers its name. Never, where all is well.
-    pub async fn failed(&self) -> &'static str {
+    async fn failed(&self) -> &'static str {
         let mut hung = None;
         loop {
             tokio::time::sleep(LOOK).await;
@@ -129,45 +169,9 @@ impl Background {
         }
     }
 
-    /// Serves until `shutdown`, or until a loop fails: then, too, what was accepted is finished.
-    /// The loops still run afterwards.
-    ///
-    /// # Errors
-    /// That of `serve`; [`Ended::Loop`] where a loop failed, so that the process ends.
-    pub async fn serve<F, E>(
-        &self,
-        shutdown: impl Future<Output = ()> + Send + 'static,
-        serve: impl FnOnce(Shutdown) -> F,
-    ) -> Result<(), Ended<E>>
-    where
-        F: Future<Output = Result<(), E>>,
-        E: std::error::Error + 'static,
-    {
-        let watched = self.clone();
-        let failed = Arc::new(OnceLock::new());
-        let failure = Arc::clone(&failed);
-        let until = async move {
-            tokio::select! {
-                () = shutdown => {}
-                name = watched.failed() => {
-                    let _ = failure.set(name);
-                }
-            }
-        };
-        serve(Box::pin(until)).await.map_err(Ended::Serving)?;
-        failed.get().map_or(Ok(()), |name| Err(Ended::Loop(name)))
-    }
-
-    /// Ends all loops; each is safe to stop anywhere.
-    pub fn stop(&self) {
-        for watched in self.loops().drain(..) {
-            watched.task.abort();
-        }
-    }
-
     fn trouble(&self, grace: Duration) -> Option<(&'static str, &'static str)> {
         let now = millis(self.began.elapsed());
-        self.loops().iter().find_map(|watched| {
+        self.all().iter().find_map(|watched| {
             if watched.task.is_finished() {
                 return Some((watched.name, "ended"));
             }
@@ -176,7 +180,7 @@ impl Background {
         })
     }
 
-    fn loops(&self) -> std::sync::MutexGuard<'_, Vec<Watched>> {
+    fn all(&self) -> std::sync::MutexGuard<'_, Vec<Watched>> {
         self.loops.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -191,6 +195,10 @@ mod tests {
 
     const WITHIN: Duration = Duration::from_secs(2);
 
+    fn is_healthy(background: &Background) -> bool {
+        background.0.trouble(Duration::ZERO).is_none()
+    }
+
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_beats_is_well() {
         let background = Background::new();
@@ -200,34 +208,41 @@ mod tests {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }
         });
-        let watched = tokio::time::timeout(Duration::from_secs(300), background.failed()).await;
-        assert!(watched.is_err() && background.is_healthy());
+        let watched = tokio::time::timeout(Duration::from_secs(300), background.0.failed()).await;
+        assert!(watched.is_err() && is_healthy(&background));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_loop_that_panics_is_seen_at_once_and_ends_the_process() {
         let background = Background::new();
         background.spawn("panics", WITHIN, |_| async { panic!("for the test") });
-        let watched = tokio::time::timeout(Duration::from_secs(1), background.failed()).await;
+        let watched = tokio::time::timeout(Duration::from_secs(1), background.0.failed()).await;
         assert_eq!(watched, Ok("panics"));
-        assert!(!background.is_healthy());
+        assert!(!is_healthy(&background));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_server_ends_with_its_loops() {
-        let served = async |shutdown: Shutdown| {
-            shutdown.await;
-            Ok::<_, std::io::Error>(())
-        };
         let background = Background::new();
-        let told = background.serve(std::future::ready(()), served).await;
-        assert!(told.is_ok());
+        let (until, failed) = background.until(Box::pin(ready(())));
+        until.await;
+        assert_eq!(failed.get(), None);
         background.spawn("ends", WITHIN, |_| async {});
-        let ended = background.serve(std::future::pending(), served).await;
-        assert!(matches!(ended, Err(Ended::Loop("ends"))));
-        let failed = async |_| Err(std::io::Error::other("for the test"));
-        let ended = background.serve(std::future::pending(), failed).await;
-        assert!(matches!(ended, Err(Ended::Serving(_))));
+        let (until, failed) = background.until(Box::pin(std::future::pending()));
+        until.await;
+        assert_eq!(failed.get(), Some(&"ends"));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn loops_end_with_the_background() {
+        let background = Background::new();
+        let (held, dropped) = tokio::sync::oneshot::channel::<()>();
+        background.spawn("waits", WITHIN, |_| async {
+            let _held = held;
+            std::future::pending().await
+        });
+        drop(background);
+        assert!(dropped.await.is_err());
     }
 
     #[tokio::test(start_paused = true)]
@@ -235,8 +250,8 @@ mod tests {
         let background = Background::new();
         background.spawn("hangs", WITHIN, |_| std::future::pending());
         tokio::time::sleep(WITHIN + Duration::from_secs(1)).await;
-        assert!(!background.is_healthy());
-        let watched = tokio::time::timeout(Duration::from_secs(60), background.failed()).await;
+        assert!(!is_healthy(&background));
+        let watched = tokio::time::timeout(Duration::from_secs(60), background.0.failed()).await;
         assert_eq!(watched, Ok("hangs"));
     }
 }

@@ -1,12 +1,31 @@
-//! What every service is made of besides its rules: work that outlives its caller, tries of
-//! it, the search for what the database refuses, and loops that must not end unseen.
+//! What every service is made of besides its rules: a process around it, a clock, work that
+//! outlives its caller, tries of it, the search for what the database refuses, and loops that
+//! must not end unseen.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod background;
+mod clock;
 mod culprits;
-mod work;
+mod retry;
+mod run;
 
-pub use background::{Background, Ended, Pulse, Shutdown};
+use std::pin::Pin;
+
+pub use background::{Background, Pulse};
+pub use clock::Clock;
 pub use culprits::{MAX_CULPRITS, culprits};
-pub use work::{Fault, Tries, detached, persistently};
+pub use retry::{Fault, Policy, detached, retry};
+pub use run::{millis, run};
+
+/// Resolves when serving should end.
+pub type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// A service that serves until it is told to end, or can't go on. In a box, so that nothing of
+/// a service is compiled once more in its binary.
+pub type Serving = Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>>;
+
+/// Batches are many small allocations that live as long as their request. It is the allocator of
+/// whatever is linked with this crate.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;

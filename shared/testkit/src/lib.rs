@@ -3,12 +3,14 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod clock;
 mod identifiers;
 mod others;
 mod patience;
 mod proxy;
 mod running;
 
+pub use clock::TestClock;
 pub use identifiers::check_identifiers;
 pub use others::Others;
 pub use patience::{Answer, eventually};

@@ -5,6 +5,8 @@ use std::time::Instant;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 
+use weir_service::Clock;
+
 use crate::domain::Range;
 use crate::metrics;
 
@@ -14,25 +16,25 @@ const WORTH_A_WORD: TimeDelta = TimeDelta::seconds(30);
 /// Our clock, and the database's as it was read last and has gone on since: when ours is set
 /// to another day, theirs is not.
 #[derive(Clone)]
-pub(super) struct Clock {
-    now: fn() -> DateTime<Utc>,
+pub(super) struct Clocks {
+    ours: Clock,
     read: Arc<Mutex<Option<Reading>>>,
 }
 
 /// What a clock said, and when.
 type Reading = (DateTime<Utc>, Instant);
 
-impl Clock {
-    pub fn new(now: fn() -> DateTime<Utc>) -> Self {
+impl Clocks {
+    pub fn new(ours: Clock) -> Self {
         Self {
-            now,
+            ours,
             read: Arc::default(),
         }
     }
 
     /// The database's clock says `theirs`.
     pub fn learn(&self, theirs: DateTime<Utc>) {
-        let ahead = theirs - (self.now)();
+        let ahead = theirs - self.ours.now();
         if ahead.abs() > WORTH_A_WORD {
             let seconds = ahead.num_seconds();
             tracing::warn!(seconds, "the database's clock is ahead of ours by so much");
@@ -49,12 +51,12 @@ impl Clock {
 
     /// By the clock that is behind: what is dropped or forgotten must be past by both.
     pub fn earlier_today(&self) -> NaiveDate {
-        (self.now)().min(self.theirs()).date_naive()
+        self.ours.now().min(self.theirs()).date_naive()
     }
 
     /// The days of expiry that can be stored, by either clock.
     pub fn range(&self) -> Range {
-        let ours = (self.now)();
+        let ours = self.ours.now();
         let theirs = self.theirs();
         Range::of(ours.min(theirs).date_naive(), ours.max(theirs).date_naive())
     }
@@ -65,7 +67,7 @@ impl Clock {
             let since = TimeDelta::from_std(at.elapsed()).ok()?;
             theirs.checked_add_signed(since)
         });
-        now.unwrap_or_else(self.now)
+        now.unwrap_or_else(|| self.ours.now())
     }
 }
 
@@ -81,7 +83,7 @@ mod tests {
 
     #[test]
     fn what_is_past_is_past_by_both_clocks() {
-        let clock = Clock::new(noon);
+        let clock = Clocks::new(Clock::of(noon));
         let today = noon().date_naive();
         assert_eq!((clock.today(), clock.earlier_today()), (today, today));
         for days in [Days::new(100), Days::new(0)] {

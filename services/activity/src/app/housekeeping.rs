@@ -11,7 +11,7 @@ use weir_service::Pulse;
 
 use super::App;
 use crate::metrics;
-use crate::store::{Failure, Limits};
+use crate::store::{Limits, NotDone};
 
 /// How often the loop shows that it lives, and reads the database's clock.
 const TICK: Duration = Duration::from_secs(10);
@@ -32,7 +32,7 @@ pub async fn keep_house(app: App, pulse: Pulse) {
     loop {
         pulse.beat();
         let read = app.store.clock().await;
-        let is_read = told("clock", read.map(|theirs| app.clock.learn(theirs)));
+        let is_read = told("clock", read.map(|theirs| app.clocks.learn(theirs)));
         if is_read && due <= Instant::now() {
             let swept = told("partitions", sweep(&app).await);
             pulse.beat();
@@ -44,7 +44,7 @@ pub async fn keep_house(app: App, pulse: Pulse) {
     }
 }
 
-fn told(task: &'static str, done: Result<(), Failure>) -> bool {
+fn told(task: &'static str, done: Result<(), NotDone>) -> bool {
     if let Err(failure) = &done {
         metrics::housekeeping_failed(task);
         tracing::warn!(task, %failure, "housekeeping comes again in minutes");
@@ -52,7 +52,7 @@ fn told(task: &'static str, done: Result<(), Failure>) -> bool {
     done.is_ok()
 }
 
-async fn sweep(app: &App) -> Result<(), Failure> {
+async fn sweep(app: &App) -> Result<(), NotDone> {
     let swept = app.store.sweep_partitions(app.range()).await?;
     metrics::swept(swept);
     if swept.made + swept.dropped > 0 {
@@ -62,8 +62,8 @@ async fn sweep(app: &App) -> Result<(), Failure> {
 }
 
 /// Once a day, by one replica, account by account: one that fails keeps no other waiting.
-async fn forget(app: &App, pulse: &Pulse) -> Result<(), Failure> {
-    let today = app.clock.earlier_today();
+async fn forget(app: &App, pulse: &Pulse) -> Result<(), NotDone> {
+    let today = app.clocks.earlier_today();
     if !app.store.takes_turn_to_forget(today).await? {
         return Ok(());
     }
@@ -99,7 +99,7 @@ async fn forget_of(
     account: AccountId,
     limits: Limits,
     pulse: &Pulse,
-) -> Result<(), Failure> {
+) -> Result<(), NotDone> {
     loop {
         pulse.beat();
         let (forgotten, is_more) = app.store.forget(account, limits).await?;

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use weir_ids::{AccountId, ContactId};
 use weir_rpc::Deadline;
-use weir_service::{detached, persistently};
+use weir_service::{detached, retry};
 
-use super::{App, Error, TRIES};
+use super::{App, Error, POLICY};
 use crate::domain::{
     Attached, Link, Moves, days_of, decide_fates, newest_links, whole_milliseconds,
 };
 use crate::metrics;
-use crate::store::{Failure, Families, Linked, Store, Tx};
+use crate::store::{Families, Linked, NotDone, Store, Tx};
 
 /// Rows of the backlog that are held in memory at a time.
 const PAGE: usize = 5_000;
@@ -28,7 +28,7 @@ pub struct Changes {
     pub account_id: AccountId,
     /// In any order; versions decide.
     pub links: Vec<Link>,
-    /// (The contact that goes, the one that stays.)
+    /// (The merged contact, the survivor.)
     pub merges: Vec<(ContactId, ContactId)>,
 }
 
@@ -74,10 +74,10 @@ impl App {
         deadline: Deadline,
     ) -> Result<(Attached, bool), Error> {
         let (app, changes) = (self.clone(), Arc::clone(changes));
-        persistently(deadline, TRIES, move |_| {
+        retry(deadline, POLICY, move |_| {
             let (app, changes) = (app.clone(), Arc::clone(&changes));
             async move {
-                let today = app.clock.earlier_today();
+                let today = app.clocks.earlier_today();
                 let done = link(&app.store, &changes, today).await;
                 app.make_what_is_missing(done).await
             }
@@ -119,7 +119,7 @@ async fn attach(
     tx: &Tx<'_>,
     linked: &[Linked],
     today: NaiveDate,
-) -> Result<(Attached, bool), Failure> {
+) -> Result<(Attached, bool), NotDone> {
     let contacts: Vec<ContactId> = linked.iter().map(|linked| linked.contact_id).collect();
     let families = tx.lock_counts(&contacts).await?;
     let done = attach_pages(tx, linked, &families, today).await?;
@@ -132,7 +132,7 @@ async fn attach_pages(
     linked: &[Linked],
     families: &Families,
     today: NaiveDate,
-) -> Result<(Attached, bool), Failure> {
+) -> Result<(Attached, bool), NotDone> {
     let mut total = Attached::default();
     let mut limit = PAGE;
     for _ in 0..PAGES_A_TRANSACTION {

@@ -22,7 +22,7 @@ impl App {
         size: usize,
         deadline: Deadline,
     ) -> Result<Page<Activity, Cursor>, Error> {
-        let (store, today) = (self.store.clone(), self.clock.today());
+        let (store, today) = (self.store.clone(), self.clocks.today());
         let (listed, has_account, has_contact) = detached(async move {
             let mut connection = store.connection().await?;
             let tx = connection.begin(account_id);
@@ -80,7 +80,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<i64, Error> {
         self.require_account(account_id, deadline).await?;
-        let (store, today) = (self.store.clone(), self.clock.today());
+        let (store, today) = (self.store.clone(), self.clocks.today());
         detached(async move {
             let mut connection = store.connection().await?;
             let tx = connection.begin(account_id);

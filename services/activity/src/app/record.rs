@@ -5,16 +5,17 @@ use std::sync::Arc;
 use chrono::NaiveDate;
 use futures_util::future::{try_join, try_join3};
 use weir_ids::ContactId;
+use weir_postgres::Failure;
 use weir_rpc::Deadline;
-use weir_service::persistently;
+use weir_service::retry;
 
-use super::{App, Error, TRIES};
+use super::{App, Error, POLICY};
 use crate::domain::{
     Batch, Destination, Event, Identifier, Known, Outcome, Standing, Stored, Verdict, decide,
     first_day_after_month, lock_free, needs_activity_lookup, needs_backlog_lookup, outcomes,
 };
 use crate::metrics;
-use crate::store::{Failure, Store, Tx};
+use crate::store::{NotDone, Store, Tx};
 
 /// What became of a batch.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ impl App {
     ) -> Result<Recorded, Error> {
         let mut batch = Arc::new(batch);
         let mut recorded = self.attempts(&batch, Ending::Commit, deadline).await;
-        if let Err(Error::Store(weir_postgres::Failure::Refused)) = recorded {
+        if let Err(Error::Store(Failure::Refused)) = recorded {
             batch = Arc::new(self.without_culprits(&batch, deadline).await?);
             recorded = self.attempts(&batch, Ending::Commit, deadline).await;
         }
@@ -83,7 +84,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<Recorded, Error> {
         let (app, batch) = (self.clone(), Arc::clone(batch));
-        persistently(deadline, TRIES, move |number| {
+        retry(deadline, POLICY, move |number| {
             let (app, batch) = (app.clone(), Arc::clone(&batch));
             async move {
                 let keeps_order = number < TRIES_IN_ORDER;
@@ -112,7 +113,7 @@ async fn record(
     let (epoch, mut standings) = tx.fence_and_standings(&batch.identifiers).await?;
     let epoch = epoch.ok_or(Error::NoRow)?;
     if epoch > batch.epoch {
-        return Err(Error::Fenced(epoch));
+        return Err(Error::EpochPast(epoch));
     }
     let outcomes = if batch.probe_only {
         let all: Vec<&Event> = batch.events.iter().collect();
@@ -130,7 +131,7 @@ async fn record(
         .iter()
         .filter(|outcome| outcome.is_charged())
         .count();
-    let charged = i32::try_from(units).map_err(|_| Failure::INTERNAL)?;
+    let charged = i32::try_from(units).map_err(|_| Failure::Internal)?;
     match ending {
         Ending::Undo => {}
         Ending::Commit if charged > 0 => {
@@ -155,7 +156,7 @@ async fn store_in_two_steps(
     batch: &Batch,
     standings: &mut [Standing],
     keeps_order: bool,
-) -> Result<Vec<Outcome>, Failure> {
+) -> Result<Vec<Outcome>, NotDone> {
     let (first, second): (Vec<usize>, Vec<usize>) =
         (0..batch.events.len()).partition(|at| lock_free(&batch.events[*at], standings));
     let events_at = |indices: &[usize]| -> Vec<&Event> {
@@ -174,7 +175,7 @@ async fn store_in_two_steps(
         // Its activities belong ahead of the locks: another batch may hold them, and wait for
         // a lock that this one holds.
         if keeps_order && standing.is_settled() && !is_alone {
-            return Err(weir_postgres::Failure::Conflict.into());
+            return Err(Failure::Conflict.into());
         }
         standings[identifier] = standing;
     }
@@ -198,7 +199,7 @@ async fn lock_open(
     tx: &Tx<'_>,
     batch: &Batch,
     standings: &[Standing],
-) -> Result<Vec<(usize, Standing)>, Failure> {
+) -> Result<Vec<(usize, Standing)>, NotDone> {
     let open: Vec<usize> = (0..standings.len())
         .filter(|at| !standings[*at].is_settled())
         .collect();
@@ -238,7 +239,7 @@ async fn verdicts(
     batch: &Batch,
     standings: &[Standing],
     events: &[&Event],
-) -> Result<Vec<Verdict>, Failure> {
+) -> Result<Vec<Verdict>, NotDone> {
     let known = look_up(tx, batch, standings, events).await?;
     let mut verdicts = decide(events, standings, &known, false);
     let is_new = |verdict: &Verdict| matches!(verdict, Verdict::Store(_));
@@ -267,7 +268,7 @@ async fn look_up(
     batch: &Batch,
     standings: &[Standing],
     events: &[&Event],
-) -> Result<Known, Failure> {
+) -> Result<Known, NotDone> {
     let select = |needed: fn(&Event, &[Standing]) -> bool| -> Vec<&Event> {
         let events = events.iter().copied();
         events
@@ -296,7 +297,7 @@ async fn write(
     standings: &[Standing],
     events: &[&Event],
     verdicts: &[Verdict],
-) -> Result<Vec<Outcome>, Failure> {
+) -> Result<Vec<Outcome>, NotDone> {
     let mut contacts: Vec<(&Event, ContactId)> = Vec::new();
     let mut waiting: Vec<(&Event, usize)> = Vec::new();
     for (event, verdict) in events.iter().zip(verdicts) {

@@ -1,5 +1,8 @@
 //! What a list of a contact's activities shows, and where its pages begin.
 
+use std::fmt;
+use std::str::FromStr;
+
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use uuid::Uuid;
 use weir_ids::{ActivityId, TimedKey};
@@ -43,6 +46,29 @@ impl Cursor {
     };
 }
 
+/// As page tokens have it.
+impl fmt::Display for Cursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.event_time.0, self.key.0.simple())
+    }
+}
+
+/// It is no text of a cursor.
+#[derive(Debug)]
+pub struct NoCursor;
+
+impl FromStr for Cursor {
+    type Err = NoCursor;
+
+    fn from_str(text: &str) -> Result<Self, NoCursor> {
+        let (time, key) = text.split_once('.').ok_or(NoCursor)?;
+        Ok(Self {
+            event_time: RawTime(time.parse().map_err(|_| NoCursor)?),
+            key: TimedKey(Uuid::try_parse(key).map_err(|_| NoCursor)?),
+        })
+    }
+}
+
 /// An activity as it is shown.
 #[derive(Debug)]
 pub struct Activity {
@@ -71,6 +97,18 @@ mod tests {
     fn of(text: &str) -> RawTime {
         let time: DateTime<Utc> = text.parse().unwrap();
         RawTime(time.timestamp_micros() - EPOCH)
+    }
+
+    #[test]
+    fn a_cursor_survives_its_text() {
+        let cursor = Cursor {
+            event_time: RawTime(790_000_000_123_456),
+            key: TimedKey::new(1_790_000_000_123_456, &[b"m"]),
+        };
+        assert_eq!(cursor.to_string().parse::<Cursor>().unwrap(), cursor);
+        for bad in ["", "x", ".", "12", "12.x", "9223372036854775807.0", "1.2.3"] {
+            assert!(bad.parse::<Cursor>().is_err(), "{bad}");
+        }
     }
 
     #[test]

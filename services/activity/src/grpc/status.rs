@@ -13,7 +13,7 @@ impl From<Error> for Status {
                 Reason::BatchClosed,
                 "the batch was closed; send its events again",
             ),
-            Error::Fenced(epoch) => weir_rpc::refused_with(
+            Error::EpochPast(epoch) => weir_rpc::refused_with(
                 Code::Aborted,
                 Reason::EpochPast,
                 "the batch's epoch is past; send its events again",

@@ -7,7 +7,7 @@ use weir_ids::{ContactId, TimedKey};
 
 use super::links::{Families, Linked};
 use super::partitions::partition_of;
-use super::{Failure, Param, Tx, index_of, kinds_and_values};
+use super::{NotDone, Param, Tx, index_of, kinds_and_values};
 use crate::domain::{Counts, Identifier, Moves, Waiting};
 
 pub(super) const LOCK: &str = "
@@ -95,7 +95,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// Of the database; a conflict where one of them grew meanwhile.
-    pub async fn lock_counts(&self, contacts: &[ContactId]) -> Result<Families, Failure> {
+    pub async fn lock_counts(&self, contacts: &[ContactId]) -> Result<Families, NotDone> {
         let families = self.families(contacts).await?;
         self.execute(LOCK, &[&self.account_id.0, &sorted(&families)])
             .await?;
@@ -110,7 +110,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn unlock_counts(&self, families: &Families) -> Result<(), Failure> {
+    pub async fn unlock_counts(&self, families: &Families) -> Result<(), NotDone> {
         self.execute(UNLOCK, &[&self.account_id.0, &sorted(families)])
             .await?;
         Ok(())
@@ -126,7 +126,7 @@ impl Tx<'_> {
         linked: &[Linked],
         families: &Families,
         limit: usize,
-    ) -> Result<Vec<Waiting>, Failure> {
+    ) -> Result<Vec<Waiting>, NotDone> {
         let (kinds, values) = kinds_and_values(linked.iter().map(|linked| &linked.identifier));
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
         let rows = self
@@ -159,7 +159,7 @@ impl Tx<'_> {
         families: &Families,
         first: NaiveDate,
         last: NaiveDate,
-    ) -> Result<Counts, Failure> {
+    ) -> Result<Counts, NotDone> {
         let members: Vec<Uuid> = families.members().map(|contact| contact.0).collect();
         let rows = self
             .query(COUNTS, &[&self.account_id.0, &members, &first, &last])
@@ -182,14 +182,14 @@ impl Tx<'_> {
         linked: &[Linked],
         page: &[Waiting],
         moves: &Moves<'_>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), NotDone> {
         self.attach(linked, &moves.attach).await?;
         self.discard(&moves.discard).await?;
         self.add_counts(&moves.counts).await?;
         self.leave(linked, page).await
     }
 
-    async fn leave(&self, linked: &[Linked], page: &[Waiting]) -> Result<(), Failure> {
+    async fn leave(&self, linked: &[Linked], page: &[Waiting]) -> Result<(), NotDone> {
         let Some(last_key) = page.iter().map(|waiting| waiting.key.0).max() else {
             return Ok(());
         };
@@ -216,7 +216,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    async fn attach(&self, linked: &[Linked], rows: &[&Waiting]) -> Result<(), Failure> {
+    async fn attach(&self, linked: &[Linked], rows: &[&Waiting]) -> Result<(), NotDone> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -234,7 +234,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    async fn discard(&self, rows: &[&Waiting]) -> Result<(), Failure> {
+    async fn discard(&self, rows: &[&Waiting]) -> Result<(), NotDone> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -244,7 +244,7 @@ impl Tx<'_> {
         Ok(())
     }
 
-    async fn add_counts(&self, counts: &[(ContactId, NaiveDate, u32)]) -> Result<(), Failure> {
+    async fn add_counts(&self, counts: &[(ContactId, NaiveDate, u32)]) -> Result<(), NotDone> {
         if counts.is_empty() {
             return Ok(());
         }
@@ -263,7 +263,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn end_waiting(&self, linked: &[Linked]) -> Result<(), Failure> {
+    pub async fn end_waiting(&self, linked: &[Linked]) -> Result<(), NotDone> {
         let (kinds, values) = kinds_and_values(linked.iter().map(|linked| &linked.identifier));
         self.execute(END_WAITING, &[&self.account_id.0, &kinds, &values])
             .await?;

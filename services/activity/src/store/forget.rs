@@ -5,7 +5,7 @@ use chrono::NaiveDate;
 use futures_util::future::try_join_all;
 use weir_ids::AccountId;
 
-use super::{Failure, Param, Store};
+use super::{NotDone, Param, Store};
 
 // Whoever does it for a day does it for all replicas.
 const TURN: &str = "/* every account */
@@ -79,7 +79,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn takes_turn_to_forget(&self, today: NaiveDate) -> Result<bool, Failure> {
+    pub async fn takes_turn_to_forget(&self, today: NaiveDate) -> Result<bool, NotDone> {
         let client = self.connection().await?.client;
         Ok(client.execute(TURN, &[&today]).await? > 0)
     }
@@ -88,7 +88,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn accounts_after(&self, last: AccountId) -> Result<Vec<AccountId>, Failure> {
+    pub async fn accounts_after(&self, last: AccountId) -> Result<Vec<AccountId>, NotDone> {
         let client = self.connection().await?.client;
         let rows = client.query(ACCOUNTS, &[&last.0, &ACCOUNTS_A_PAGE]).await?;
         Ok(rows
@@ -105,7 +105,7 @@ impl Store {
         &self,
         account: AccountId,
         limits: Limits,
-    ) -> Result<(Forgotten, bool), Failure> {
+    ) -> Result<(Forgotten, bool), NotDone> {
         let mut connection = self.connection().await?;
         let usage = weir_ledger::purge(&connection.client, account, limits.usage).await?;
         let mut deleted = [0; 3];

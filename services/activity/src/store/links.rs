@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weir_ids::ContactId;
 
-use super::{Failure, Tx};
+use super::{NotDone, Tx};
 use crate::domain::{Identifier, Kind, Link};
 
 pub(super) const MERGE: &str = "
@@ -98,14 +98,16 @@ impl Families {
 }
 
 impl Tx<'_> {
-    /// Notes contacts that were merged: (the one that goes, the one that stays).
+    /// Notes contacts that were merged: (the merged one, the survivor).
     ///
     /// # Errors
     /// Of the database.
-    pub async fn merge_contacts(&self, merges: &[(ContactId, ContactId)]) -> Result<(), Failure> {
-        let (gone, stays): (Vec<Uuid>, Vec<Uuid>) =
-            merges.iter().map(|(gone, stays)| (gone.0, stays.0)).unzip();
-        self.execute(MERGE, &[&self.account_id.0, &gone, &stays])
+    pub async fn merge_contacts(&self, merges: &[(ContactId, ContactId)]) -> Result<(), NotDone> {
+        let (merged, survivors): (Vec<Uuid>, Vec<Uuid>) = merges
+            .iter()
+            .map(|(merged, survivor)| (merged.0, survivor.0))
+            .unzip();
+        self.execute(MERGE, &[&self.account_id.0, &merged, &survivors])
             .await?;
         Ok(())
     }
@@ -114,7 +116,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn link(&self, links: &[Link]) -> Result<Vec<Linked>, Failure> {
+    pub async fn link(&self, links: &[Link]) -> Result<Vec<Linked>, NotDone> {
         let (kinds, values) = super::kinds_and_values(links.iter().map(|link| &link.identifier));
         let contacts: Vec<Uuid> = links.iter().map(|link| link.contact_id.0).collect();
         let versions: Vec<i64> = links.iter().map(|link| link.version).collect();
@@ -153,7 +155,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn families(&self, contacts: &[ContactId]) -> Result<Families, Failure> {
+    pub async fn families(&self, contacts: &[ContactId]) -> Result<Families, NotDone> {
         let ids: Vec<Uuid> = contacts.iter().map(|contact| contact.0).collect();
         let rows = self.query(FAMILIES, &[&self.account_id.0, &ids]).await?;
         let mut families = Families::default();

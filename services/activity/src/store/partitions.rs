@@ -6,7 +6,7 @@ use chrono::{DateTime, Months, NaiveDate, Utc};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 
-use super::{Connection, Failure, Store};
+use super::{Connection, NotDone, Store};
 use crate::domain::{Range, may_drop_before};
 
 const TABLES: [&str; 2] = ["activities", "backlog"];
@@ -45,7 +45,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn clock(&self) -> Result<DateTime<Utc>, Failure> {
+    pub async fn clock(&self) -> Result<DateTime<Utc>, NotDone> {
         let client = self.connection().await?.client;
         Ok(client.query_one(CLOCK, &[]).await?.try_get("now")?)
     }
@@ -56,7 +56,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn make_partitions(&self, range: Range) -> Result<usize, Failure> {
+    pub async fn make_partitions(&self, range: Range) -> Result<usize, NotDone> {
         let mut connection = self.connection().await?;
         let tx = connection.client.transaction().await?;
         tx.query_one(TURN, &[]).await?;
@@ -81,7 +81,7 @@ impl Store {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn sweep_partitions(&self, range: Range) -> Result<Swept, Failure> {
+    pub async fn sweep_partitions(&self, range: Range) -> Result<Swept, NotDone> {
         let made = self.make_partitions(range).await?;
         let mut connection = self.connection().await?;
         let before = next_horizon(&mut connection, range).await?;
@@ -105,10 +105,10 @@ async fn make(
     table: &str,
     partition: &str,
     month: NaiveDate,
-) -> Result<(), Failure> {
+) -> Result<(), NotDone> {
     let end = month
         .checked_add_months(Months::new(1))
-        .ok_or(Failure::INTERNAL)?;
+        .ok_or(weir_postgres::Failure::Internal)?;
     for statement in [
         format!("/* every account */ CREATE TABLE {partition} (LIKE {table} INCLUDING ALL)"),
         format!(
@@ -122,7 +122,7 @@ async fn make(
 }
 
 /// Before which month this pass may drop, noted for the next.
-async fn next_horizon(connection: &mut Connection, range: Range) -> Result<NaiveDate, Failure> {
+async fn next_horizon(connection: &mut Connection, range: Range) -> Result<NaiveDate, NotDone> {
     let tx = connection.client.transaction().await?;
     let seen = tx.query_one(TURN, &[]).await?.try_get("day")?;
     let before = may_drop_before(range, seen);
@@ -136,7 +136,7 @@ async fn past(
     connection: &Connection,
     table: &str,
     before: NaiveDate,
-) -> Result<Vec<(String, i64)>, Failure> {
+) -> Result<Vec<(String, i64)>, NotDone> {
     let rows = connection.client.query(PARTITIONS, &[&table]).await?;
     let is_past = |(name, _): &(String, i64)| month_of(table, name).is_some_and(|m| m < before);
     Ok(rows.iter().map(partition).filter(is_past).collect())
@@ -148,7 +148,7 @@ async fn drop_one(
     connection: &mut Connection,
     table: &str,
     partition: &str,
-) -> Result<bool, Failure> {
+) -> Result<bool, NotDone> {
     let tx = connection.client.transaction().await?;
     tx.query_one(TURN, &[]).await?;
     let existing = partitions(&tx, table).await?;
@@ -172,7 +172,7 @@ async fn drop_one(
 async fn partitions(
     tx: &deadpool_postgres::Transaction<'_>,
     table: &str,
-) -> Result<Vec<(String, i64)>, Failure> {
+) -> Result<Vec<(String, i64)>, NotDone> {
     let rows = tx.query(PARTITIONS, &[&table]).await?;
     Ok(rows.iter().map(partition).collect())
 }

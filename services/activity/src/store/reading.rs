@@ -8,7 +8,7 @@ use weir_ids::{ActivityId, ContactId, TimedKey};
 use weir_postgres::JsonText;
 
 use super::links::Families;
-use super::{Failure, Param, Tx};
+use super::{NotDone, Param, Tx};
 use crate::domain::{Activity, Cursor, Identifier, RawTime};
 
 // Each contact's part comes from its index in order; the parts are then merged. What is larger
@@ -78,7 +78,7 @@ impl Tx<'_> {
         cursor: Cursor,
         size: usize,
         max_bytes: usize,
-    ) -> Result<Listed, Failure> {
+    ) -> Result<Listed, NotDone> {
         let members: Vec<Uuid> = families
             .members()
             .map(|ContactId(contact)| contact)
@@ -120,7 +120,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn knows(&self, contact: ContactId) -> Result<(bool, bool), Failure> {
+    pub async fn knows(&self, contact: ContactId) -> Result<(bool, bool), NotDone> {
         let account = &self.account_id.0;
         let params: [Param<'_>; 2] = [account, &contact.0];
         let activity = self.query(HAS_ACTIVITY, &params);
@@ -132,7 +132,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn has_account(&self) -> Result<bool, Failure> {
+    pub async fn has_account(&self) -> Result<bool, NotDone> {
         let rows = self.query(HAS_ACCOUNT, &[&self.account_id.0]).await?;
         Ok(!rows.is_empty())
     }
@@ -145,7 +145,7 @@ impl Tx<'_> {
         &self,
         identifier: Option<&Identifier>,
         today: NaiveDate,
-    ) -> Result<i64, Failure> {
+    ) -> Result<i64, NotDone> {
         let account = &self.account_id.0;
         let rows = match identifier {
             None => self.query(BACKLOG_OF_ACCOUNT, &[account, &today]).await?,

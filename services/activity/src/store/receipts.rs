@@ -7,7 +7,7 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_ids::TimedKey;
 
-use super::{Failure, Tx};
+use super::{NotDone, Tx};
 use crate::domain::{Event, ReceiptKey};
 
 pub(super) const RECEIVED: &str = "
@@ -34,7 +34,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn received(&self, events: &[&Event]) -> Result<HashSet<ReceiptKey>, Failure> {
+    pub async fn received(&self, events: &[&Event]) -> Result<HashSet<ReceiptKey>, NotDone> {
         let keys: Vec<Uuid> = receipts(events.iter().copied()).collect();
         if keys.is_empty() {
             return Ok(HashSet::new());
@@ -52,7 +52,7 @@ impl Tx<'_> {
         &self,
         events: impl Iterator<Item = &Event>,
         today: NaiveDate,
-    ) -> Result<HashSet<ReceiptKey>, Failure> {
+    ) -> Result<HashSet<ReceiptKey>, NotDone> {
         let mut keys: Vec<Uuid> = receipts(events).collect();
         if keys.is_empty() {
             return Ok(HashSet::new());

@@ -9,7 +9,7 @@ use uuid::Uuid;
 use weir_ids::{ContactId, TimedKey};
 
 use super::columns::Columns;
-use super::{Failure, Param, Tx, index_of, kinds_and_values};
+use super::{NotDone, Param, Tx, index_of, kinds_and_values};
 use crate::domain::{Event, Identifier, Standing};
 
 pub(super) const FENCE: &str = "SELECT usage_epoch FROM accounts WHERE account_id = $1 FOR SHARE";
@@ -99,11 +99,11 @@ impl Tx<'_> {
     pub async fn fence_and_standings(
         &self,
         identifiers: &[Identifier],
-    ) -> Result<(Option<i64>, Vec<Standing>), Failure> {
+    ) -> Result<(Option<i64>, Vec<Standing>), NotDone> {
         try_join(self.epoch(), self.standings(identifiers)).await
     }
 
-    async fn epoch(&self) -> Result<Option<i64>, Failure> {
+    async fn epoch(&self) -> Result<Option<i64>, NotDone> {
         let rows = self.query(FENCE, &[&self.account_id.0]).await?;
         Ok(rows.first().map(|row| row.get("usage_epoch")))
     }
@@ -112,12 +112,12 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn ensure_account(&self) -> Result<(), Failure> {
+    pub async fn ensure_account(&self) -> Result<(), NotDone> {
         Ok(weir_ledger::anchor(&self.inner, self.account_id).await?)
     }
 
     /// What is known of `identifiers`, in their order.
-    async fn standings(&self, identifiers: &[Identifier]) -> Result<Vec<Standing>, Failure> {
+    async fn standings(&self, identifiers: &[Identifier]) -> Result<Vec<Standing>, NotDone> {
         let known = self.settled.get(self.account_id, identifiers);
         let open: Vec<usize> = (0..known.len()).filter(|at| known[*at].is_none()).collect();
         let mut standings: Vec<Standing> = known
@@ -151,7 +151,7 @@ impl Tx<'_> {
         identifiers: &[&Identifier],
         waiting: &[bool],
         forget_days: &[NaiveDate],
-    ) -> Result<Vec<Standing>, Failure> {
+    ) -> Result<Vec<Standing>, NotDone> {
         let (kinds, values) = kinds_and_values(identifiers.iter().copied());
         // Prepared first, so that the two go out in this order, in one round trip.
         let (lock, read) = (self.prepare(LOCK).await?, self.prepare(STANDINGS).await?);
@@ -173,7 +173,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn copies(&self, events: &[&Event]) -> Result<HashSet<TimedKey>, Failure> {
+    pub async fn copies(&self, events: &[&Event]) -> Result<HashSet<TimedKey>, NotDone> {
         if events.is_empty() {
             return Ok(HashSet::new());
         }
@@ -198,7 +198,7 @@ impl Tx<'_> {
         &self,
         events: &[&Event],
         identifiers: &[Identifier],
-    ) -> Result<HashSet<TimedKey>, Failure> {
+    ) -> Result<HashSet<TimedKey>, NotDone> {
         let wanted: Vec<(usize, TimedKey, NaiveDate)> = events
             .iter()
             .filter_map(|event| event.identifier.map(|at| (event, at)))
@@ -226,7 +226,7 @@ impl Tx<'_> {
     ///
     /// # Errors
     /// Of the database.
-    pub async fn ready_to_store(&self) -> Result<(), Failure> {
+    pub async fn ready_to_store(&self) -> Result<(), NotDone> {
         self.prepare(STORE).await?;
         Ok(())
     }
@@ -239,7 +239,7 @@ impl Tx<'_> {
         &self,
         events: &[(&Event, ContactId)],
         receive_time: DateTime<Utc>,
-    ) -> Result<HashSet<TimedKey>, Failure> {
+    ) -> Result<HashSet<TimedKey>, NotDone> {
         if events.is_empty() {
             return Ok(HashSet::new());
         }
@@ -274,7 +274,7 @@ impl Tx<'_> {
         &self,
         events: &[(&Event, &Identifier)],
         receive_time: DateTime<Utc>,
-    ) -> Result<HashSet<TimedKey>, Failure> {
+    ) -> Result<HashSet<TimedKey>, NotDone> {
         if events.is_empty() {
             return Ok(HashSet::new());
         }
@@ -309,7 +309,7 @@ impl Tx<'_> {
     pub async fn begin_waiting(
         &self,
         identifiers: &[(&Identifier, NaiveDate)],
-    ) -> Result<(), Failure> {
+    ) -> Result<(), NotDone> {
         if identifiers.is_empty() {
             return Ok(());
         }

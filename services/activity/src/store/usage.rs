@@ -5,42 +5,25 @@ use tokio_postgres::error::SqlState;
 use weir_ids::BatchId;
 use weir_ledger::sql::CHARGE;
 
-use super::{Failure, Param, Tx};
-
-/// The batch's usage row is there already: it was closed.
-#[derive(Debug)]
-pub enum ClosedBatch {
-    /// So nothing of it may be stored any more.
-    Closed,
-    /// Something else went wrong.
-    Failure(Failure),
-}
-
-impl From<Failure> for ClosedBatch {
-    fn from(failure: Failure) -> Self {
-        Self::Failure(failure)
-    }
-}
+use super::{NotDone, Param, Tx};
 
 impl Tx<'_> {
     /// Writes the batch's usage row, and makes all of it last.
     ///
     /// # Errors
-    /// `Closed` where the quota service closed the batch first; then nothing lasts.
+    /// [`NotDone::Closed`] where the quota service closed the batch first; then nothing lasts.
     pub async fn charge_and_commit(
         self,
         window: NaiveDate,
         batch_id: BatchId,
         units: i32,
-    ) -> Result<(), ClosedBatch> {
+    ) -> Result<(), NotDone> {
         let statement = self.prepare(CHARGE).await?;
         let params: [Param<'_>; 4] = [&self.account_id.0, &window, &batch_id.0, &units];
         match self.inner.commit_with(&statement, &params).await {
             Ok(_) => Ok(()),
-            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
-                Err(ClosedBatch::Closed)
-            }
-            Err(error) => Err(Failure::from(error).into()),
+            Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => Err(NotDone::Closed),
+            Err(error) => Err(error.into()),
         }
     }
 }

@@ -2,20 +2,21 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
+use chrono::{Datelike, Days, Months, NaiveDate, Utc};
 use uuid::Uuid;
+use weir_service::Clock;
 use weir_testkit::eventually;
 
 use crate::harness::*;
 
 const DAYS: Days = Days::new(100);
 
-fn ahead() -> DateTime<Utc> {
-    Utc::now() + DAYS
+fn ahead() -> Clock {
+    Clock::of(|| Utc::now() + DAYS)
 }
 
-fn behind() -> DateTime<Utc> {
-    Utc::now() - DAYS
+fn behind() -> Clock {
+    Clock::of(|| Utc::now() - DAYS)
 }
 
 async fn partitions(weir: &Weir) -> BTreeSet<String> {
@@ -70,7 +71,7 @@ async fn a_replica_whose_clock_is_wrong_drops_and_refuses_nothing() {
     let before = partitions(&right).await;
 
     let mut number = 0;
-    for clock in [ahead, behind] {
+    for clock in [ahead(), behind()] {
         forget_that_it_was_done(&right).await;
         let wrong = instance_at(right.database.clone(), right.account, clock).await;
         swept(&wrong).await;
@@ -95,7 +96,7 @@ async fn a_replica_whose_clock_is_wrong_drops_and_refuses_nothing() {
     assert_eq!(right.messages(lana).await.len(), 17);
     // A wrong clock attaches what the right ones still show, and forgets no charge.
     let contact = Uuid::now_v7();
-    let wrong = instance_at(right.database.clone(), right.account, ahead).await;
+    let wrong = instance_at(right.database.clone(), right.account, ahead()).await;
     let links = vec![
         user_link("oleg", contact, 1),
         user_link("nobody", contact, 1),

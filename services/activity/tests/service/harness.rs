@@ -16,6 +16,7 @@ use weir_proto::ledger::v1::{
 };
 use weir_proto::settings::v1::ContactMerge;
 use weir_servers::{TestDatabase, TestServers};
+use weir_service::Clock;
 use weir_testkit::{Others, Running};
 
 pub use weir_proto::activity::v1::RecordStatus::{
@@ -46,15 +47,11 @@ pub async fn start() -> Weir {
 
 /// Another instance on a database.
 pub async fn instance(database: TestDatabase, account: Uuid) -> Weir {
-    instance_at(database, account, Utc::now).await
+    instance_at(database, account, Clock::system()).await
 }
 
 /// One by another clock.
-pub async fn instance_at(
-    database: TestDatabase,
-    account: Uuid,
-    now: fn() -> DateTime<Utc>,
-) -> Weir {
+pub async fn instance_at(database: TestDatabase, account: Uuid, clock: Clock) -> Weir {
     let others = Others::start().await;
     let config = Config::parse_from([
         "weir-activity",
@@ -67,7 +64,7 @@ pub async fn instance_at(
         "--link-cache-entries",
         "1000",
     ]);
-    let serve = |listener, shutdown| weir_activity::serve_at(config, listener, shutdown, now);
+    let serve = |listener, shutdown| weir_activity::serve(config, clock, listener, shutdown);
     let running = Running::start(serve).await;
     let channel = weir_rpc::connect(&running.url()).unwrap();
     Weir {
@@ -230,9 +227,9 @@ impl Weir {
             links,
             merges: merges
                 .iter()
-                .map(|(gone, stays)| ContactMerge {
-                    contact_id: gone.to_string(),
-                    survivor_id: stays.to_string(),
+                .map(|(merged, survivor)| ContactMerge {
+                    contact_id: merged.to_string(),
+                    survivor_id: survivor.to_string(),
                 })
                 .collect(),
         };

@@ -2,15 +2,12 @@
 
 use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
-use weir_rpc::{Deadline, MAX_PAGE_BYTES, Page};
-use weir_service::persistently;
+use weir_rpc::Deadline;
+use weir_service::retry;
 
-use super::{App, Error, TRIES};
+use super::{App, Error, POLICY};
 use crate::domain::{Audience, Created, Member, Name, Origin, Usable};
 use crate::store::Listed;
-
-/// What a listed audience has beside its name: an id, an origin, a time.
-const ROW_BYTES: usize = 80;
 
 impl App {
     /// Finds the audience of that name, or makes it.
@@ -29,7 +26,7 @@ impl App {
             create_time: self.now(),
         };
         let app = self.clone();
-        let created = persistently(deadline, TRIES, move |_| {
+        let created = retry(deadline, POLICY, move |_| {
             let (app, wanted) = (app.clone(), wanted.clone());
             async move { app.create_once(account, &wanted).await }
         })
@@ -68,23 +65,17 @@ impl App {
         Err(Error::AudienceUnknown)
     }
 
-    /// By name, those after `after`.
+    /// By name, up to `limit` of those after `after`; none for rows that can't be read.
     pub async fn list_audiences(
         &self,
         account: AccountId,
         after: &str,
-        size: usize,
+        limit: i64,
         deadline: Deadline,
-    ) -> Result<Page<Audience, Name>, Error> {
+    ) -> Result<Vec<Listed<Name, Audience>>, Error> {
         self.require_account(account, deadline).await?;
         let connection = self.store.connection().await?;
-        let found = connection
-            .audiences_after(account, after, more(size))
-            .await?;
-        let bytes = |(name, _): &Listed<Name, Audience>| name.as_str().len() + ROW_BYTES;
-        let name = |(name, _): &Listed<Name, Audience>| name.clone();
-        let page = Page::within(found, size, MAX_PAGE_BYTES, bytes, name);
-        Ok(readable(page))
+        Ok(connection.audiences_after(account, after, limit).await?)
     }
 
     /// Which of these Segment may touch, in order.
@@ -104,37 +95,18 @@ impl App {
         Ok(audiences.iter().map(of).collect())
     }
 
-    /// By contact id, those after `after`. None for an id that is none.
+    /// By contact id, up to `limit` of those after `after`. None for an id that is none.
     pub async fn list_members(
         &self,
         account: AccountId,
         audience: Option<AudienceId>,
         after: ContactId,
-        size: usize,
+        limit: i64,
         deadline: Deadline,
-    ) -> Result<Page<Member, ContactId>, Error> {
+    ) -> Result<Vec<Listed<ContactId, Member>>, Error> {
         let audience = self.get_audience(account, audience, deadline).await?.id;
         let connection = self.store.connection().await?;
-        let found = connection
-            .members_after(account, audience, after, more(size))
-            .await?;
-        Ok(readable(Page::of(found, size, |(contact, _)| *contact)))
+        let found = connection.members_after(account, audience, after, limit);
+        Ok(found.await?)
     }
-}
-
-/// The page without the rows that can't be read, which were counted.
-fn readable<K, T>(page: Page<Listed<K, T>, K>) -> Page<T, K> {
-    Page {
-        items: page
-            .items
-            .into_iter()
-            .filter_map(|(_, item)| item)
-            .collect(),
-        next: page.next,
-    }
-}
-
-/// One more than the page, to see whether another follows.
-fn more(size: usize) -> i64 {
-    i64::try_from(size).unwrap_or(i64::MAX - 1) + 1
 }

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use weir_ids::{AccountId, ContactId};
 use weir_postgres::Failure;
 use weir_rpc::Deadline;
-use weir_service::persistently;
+use weir_service::retry;
 
-use super::{App, Error, TRIES};
+use super::{App, Error, POLICY};
 use crate::domain::{Entry, Key, Memberships, tomorrow, waiting};
 
 impl App {
@@ -24,7 +24,7 @@ impl App {
             return Ok(());
         }
         let (app, merges) = (self.clone(), Arc::new(merges));
-        persistently(deadline, TRIES, move |_| {
+        retry(deadline, POLICY, move |_| {
             let (app, merges) = (app.clone(), Arc::clone(&merges));
             async move { Ok(app.merge_once(account, &merges).await?) }
         })

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
 use weir_rpc::Deadline;
-use weir_service::persistently;
+use weir_service::retry;
 
-use super::{App, Error, TRIES};
+use super::{App, Error, POLICY};
 use crate::domain::{
     Aliases, Key, MembershipUpdate, Origin, Outcome, Standings, tomorrow, waiting,
 };
@@ -49,7 +49,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<Vec<Outcome>, Error> {
         let (app, updates) = (self.clone(), Arc::clone(updates));
-        persistently(deadline, TRIES, move |_| {
+        retry(deadline, POLICY, move |_| {
             let (app, updates, part) = (app.clone(), Arc::clone(&updates), part.clone());
             async move { Ok(app.apply_once(account, &updates[part], ending).await?) }
         })

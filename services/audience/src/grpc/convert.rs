@@ -1,12 +1,7 @@
 //! From messages to types that can't be wrong, and back.
 
-use std::str::FromStr;
-
 use bytes::Bytes;
 use bytestring::ByteString;
-use chrono::{DateTime, SubsecRound, Utc};
-use data_encoding::HEXLOWER;
-use prost_types::Timestamp;
 use tonic::Status;
 use uuid::Uuid;
 use weir_ids::{AudienceId, ContactId};
@@ -17,9 +12,10 @@ use weir_proto::audience::v1::{
 };
 use weir_proto::settings::v1::ContactMerge;
 use weir_rpc::invalid;
+use weir_rpc::wire::{NOT_A_TIME, NOT_AN_ID, read_id, read_time, timestamp};
 
 use crate::domain::{
-    Audience, Decision, Member, MembershipUpdate, Mode, Name, Origin, Outcome, Update, Usable,
+    Audience, Decision, Member, MembershipUpdate, Mode, Origin, Outcome, Update, Usable,
 };
 
 /// As many events as a batch has.
@@ -30,13 +26,8 @@ const MAX_MERGES: usize = 10_000;
 /// In bytes; what is longer is cut.
 const MAX_MESSAGE_ID: usize = 1_020;
 
-pub(super) fn id<T: FromStr>(text: &str, field: &str) -> Result<T, Status> {
-    text.parse().map_err(|_| invalid(field, "must be a UUID"))
-}
-
-fn indexed<T: FromStr>(text: &str, list: &str, index: usize, field: &str) -> Result<T, Status> {
-    text.parse()
-        .map_err(|_| invalid(&format!("{list}[{index}].{field}"), "must be a UUID"))
+fn indexed<T: From<Uuid>>(text: &[u8], list: &str, index: usize, field: &str) -> Result<T, Status> {
+    read_id(text).ok_or_else(|| invalid(&format!("{list}[{index}].{field}"), NOT_AN_ID))
 }
 
 pub(super) fn origin(wire: i32) -> Result<Origin, Status> {
@@ -65,7 +56,7 @@ pub(super) fn checked_ids(texts: &[String]) -> Result<Vec<Option<AudienceId>>, S
     if texts.len() > MAX_IDS {
         return Err(invalid("audience_ids", "must have at most 1000 entries"));
     }
-    Ok(texts.iter().map(|text| text.parse().ok()).collect())
+    Ok(texts.iter().map(read_id).collect())
 }
 
 /// `checks` are those of the ids that are ids.
@@ -83,11 +74,6 @@ pub(super) fn checks(ids: &[Option<AudienceId>], checks: Vec<Usable>) -> CheckAu
     CheckAudiencesResponse {
         checks: ids.iter().map(of).collect(),
     }
-}
-
-/// What is no text is no id either.
-fn text(bytes: &[u8]) -> &str {
-    std::str::from_utf8(bytes).unwrap_or_default()
 }
 
 /// PostgreSQL keeps no NUL, and nobody needs more of an id than this: ids only break ties here.
@@ -120,15 +106,14 @@ pub(super) fn updates(wire: Vec<WireUpdate>) -> Result<Vec<MembershipUpdate>, St
                     return Err(invalid(&field, "must be given"));
                 }
             };
-            let time = update.update_time.and_then(time_of).ok_or_else(|| {
-                invalid(&format!("updates[{index}].update_time"), "must be a time")
-            })?;
+            let time = update
+                .update_time
+                .and_then(read_time)
+                .ok_or_else(|| invalid(&format!("updates[{index}].update_time"), NOT_A_TIME))?;
             Ok(MembershipUpdate {
-                contact: indexed(text(&update.contact_id), "updates", index, "contact_id")?,
+                contact: indexed(&update.contact_id, "updates", index, "contact_id")?,
                 // A text that is no id is the id of no audience: an outcome, not an error.
-                audience: text(&update.audience_id)
-                    .parse()
-                    .unwrap_or(AudienceId(Uuid::nil())),
+                audience: read_id(&update.audience_id).unwrap_or(AudienceId(Uuid::nil())),
                 update: Update {
                     time,
                     mode,
@@ -167,8 +152,8 @@ pub(super) fn merges(wire: &[ContactMerge]) -> Result<Vec<(ContactId, ContactId)
         .enumerate()
         .map(|(index, merge)| {
             Ok((
-                indexed(&merge.contact_id, "merges", index, "contact_id")?,
-                indexed(&merge.survivor_id, "merges", index, "survivor_id")?,
+                indexed(merge.contact_id.as_bytes(), "merges", index, "contact_id")?,
+                indexed(merge.survivor_id.as_bytes(), "merges", index, "survivor_id")?,
             ))
         })
         .collect()
@@ -181,61 +166,9 @@ pub(super) fn member(member: Member) -> WireMember {
     }
 }
 
-/// The last contact of the page before; before all others when there was none.
-pub(super) fn contact_of_token(token: &str) -> Result<ContactId, Status> {
-    if token.is_empty() {
-        return Ok(ContactId(Uuid::nil()));
-    }
-    token.parse().map_err(|_| wrong_token())
-}
-
-/// The last name of the page before, in hexadecimal digits.
-pub(super) fn token_of_name(name: &Name) -> String {
-    HEXLOWER.encode(name.as_str().as_bytes())
-}
-
-pub(super) fn name_of_token(token: &str) -> Result<String, Status> {
-    let bytes = HEXLOWER.decode(token.as_bytes()).ok();
-    let name = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
-    name.filter(|name| !name.contains('\0'))
-        .ok_or_else(wrong_token)
-}
-
-fn wrong_token() -> Status {
-    weir_rpc::unknown_page()
-}
-
-/// To the microsecond, as it is stored.
-fn time_of(wire: Timestamp) -> Option<DateTime<Utc>> {
-    let nanos = u32::try_from(wire.nanos).ok()?;
-    let time = DateTime::from_timestamp(wire.seconds, nanos)?.trunc_subsecs(6);
-    // PostgreSQL's times begin in 4713 BC, and nothing real lies outside of these years.
-    let year = chrono::Datelike::year(&time);
-    (-1..=10_000).contains(&year).then_some(time)
-}
-
-fn timestamp(time: DateTime<Utc>) -> Timestamp {
-    Timestamp {
-        seconds: time.timestamp(),
-        nanos: i32::try_from(time.timestamp_subsec_micros() * 1_000)
-            .expect("under a thousand million nanoseconds"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn tokens_name_what_the_page_ended_with_and_others_are_refused() {
-        let name = Name::parse("Neue Kunden – größte").unwrap();
-        assert_eq!(name_of_token(&token_of_name(&name)).unwrap(), name.as_str());
-        assert_eq!(name_of_token("").unwrap(), "");
-        for wrong in ["f", "zz", "ff", "+1", "00", "é"] {
-            assert!(name_of_token(wrong).is_err(), "{wrong}");
-        }
-        assert!(contact_of_token("next").is_err());
-    }
 
     #[test]
     fn message_ids_are_stored_whatever_they_hold() {
@@ -243,13 +176,5 @@ mod tests {
         assert_eq!(&*of("m\0").unwrap(), "m\u{fffd}");
         assert_eq!(of(&"ä".repeat(100_000)).unwrap().len(), MAX_MESSAGE_ID);
         assert_eq!(message_id(&Bytes::from_static(b"\xff")), None);
-    }
-
-    #[test]
-    fn times_that_are_none_are_refused() {
-        let of = |seconds, nanos| time_of(Timestamp { seconds, nanos });
-        assert_eq!(of(0, -1), None);
-        assert_eq!(of(i64::MAX, 0), None);
-        assert_eq!(of(1, 1_999).unwrap().timestamp_subsec_nanos(), 1_000);
     }
 }

@@ -1,9 +1,7 @@
 //! The service in this process, with a clock that the test sets.
 
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex};
 
-use chrono::{DateTime, Utc};
 use clap::Parser;
 use tonic::transport::Channel;
 use uuid::Uuid;
@@ -15,7 +13,7 @@ use weir_proto::audience::v1::{
 };
 use weir_proto::settings::v1::ContactMerge;
 use weir_servers::{TestDatabase, TestServers};
-use weir_testkit::{Others, Running};
+use weir_testkit::{Others, Running, TestClock};
 
 pub type Client = AudienceServiceClient<Channel>;
 
@@ -26,7 +24,7 @@ pub const START: i64 = 1_795_514_400_000;
 pub struct World {
     pub database: TestDatabase,
     pub others: Arc<Others>,
-    clock: Arc<AtomicI64>,
+    pub clock: TestClock,
     replicas: Mutex<Vec<Running>>,
 }
 
@@ -35,7 +33,7 @@ impl World {
         Self {
             others: Others::start().await,
             database: TestServers::shared().await.fresh_database().await,
-            clock: Arc::new(AtomicI64::new(START)),
+            clock: TestClock::at("2026-11-24T10:00:00Z"),
             replicas: Mutex::default(),
         }
     }
@@ -58,24 +56,12 @@ impl World {
             "--sync-ms",
             &sync_ms.to_string(),
         ]);
-        let clock = Arc::clone(&self.clock);
-        let now = move || DateTime::from_timestamp_millis(clock.load(Ordering::SeqCst)).unwrap();
-        let serve = |listener, shutdown| {
-            weir_audience::serve_with_clock(config, Arc::new(now), listener, shutdown)
-        };
+        let clock = self.clock.clock();
+        let serve = |listener, shutdown| weir_audience::serve(config, clock, listener, shutdown);
         let running = Running::start(serve).await;
         let client = AudienceServiceClient::connect(running.url()).await;
         self.replicas.lock().unwrap().push(running);
         client.unwrap()
-    }
-
-    pub fn advance(&self, millis: i64) {
-        self.clock.fetch_add(millis, Ordering::SeqCst);
-    }
-
-    pub fn set_time(&self, text: &str) {
-        let time: DateTime<Utc> = text.parse().unwrap();
-        self.clock.store(time.timestamp_millis(), Ordering::SeqCst);
     }
 
     pub async fn database(&self) -> tokio_postgres::Client {

@@ -121,7 +121,7 @@ async fn who_waits_goes_on_waiting_under_the_survivor() {
     assert_eq!(statuses, [Applied, Applied, HeldBack]);
     merge(&mut client, &account, &[(young, old)]).await;
     assert!(members(&mut client, &account, &vip).await.is_empty());
-    world.set_time("2026-11-25T00:00:00Z");
+    world.clock.set("2026-11-25T00:00:00Z");
     eventually("the survivor is a member", async || {
         members(&mut client.clone(), &account, &vip).await == [old]
     })

@@ -58,7 +58,7 @@ async fn membership_updates_merges_and_syncs_on_two_replicas_never_deadlock() {
         }));
         // A day goes by now and then: the sync is due among all that.
         if round % 20 == 19 {
-            world.advance(24 * 3_600_000);
+            world.clock.advance(24 * 3_600_000);
         }
     }
     for task in tasks {

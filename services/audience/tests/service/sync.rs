@@ -26,10 +26,10 @@ async fn the_next_day_brings_everyone_to_their_last_update() {
     contacts.sort();
     hold_back(&mut client, &account, &vip, &contacts).await;
     // Of the same day no sync is due.
-    world.advance(3_600_000);
+    world.clock.advance(3_600_000);
     assert!(members(&mut client, &account, &vip).await.is_empty());
 
-    world.set_time("2026-11-25T00:00:00Z");
+    world.clock.set("2026-11-25T00:00:00Z");
     eventually("all are members", async || {
         members(&mut client.clone(), &account, &vip).await == contacts
     })
@@ -48,10 +48,10 @@ async fn who_left_just_before_midnight_still_waits_a_minute() {
     let world = World::new().await;
     let mut client = world.replica(20).await;
     let (account, vip) = audience(&mut client, "VIP").await;
-    world.set_time("2026-11-24T23:59:50Z");
+    world.clock.set("2026-11-24T23:59:50Z");
     let contact = Uuid::now_v7();
     hold_back(&mut client, &account, &vip, &[contact]).await;
-    world.set_time("2026-11-25T00:00:01Z");
+    world.clock.set("2026-11-25T00:00:01Z");
     let database = world.database().await;
     eventually("the sync has begun", async || {
         let sql = "SELECT began_time IS NOT NULL FROM audience.sync_work";
@@ -63,9 +63,9 @@ async fn who_left_just_before_midnight_still_waits_a_minute() {
     })
     .await;
     assert!(members(&mut client, &account, &vip).await.is_empty());
-    world.set_time("2026-11-25T00:00:50Z");
+    world.clock.set("2026-11-25T00:00:50Z");
     // The minute is over with the next second alone.
-    world.advance(1);
+    world.clock.advance(1);
     eventually("the contact is a member", async || {
         members(&mut client.clone(), &account, &vip).await == [contact]
     })
@@ -88,9 +88,9 @@ async fn a_sync_that_died_is_gone_on_with_when_its_lease_is_over() {
         )
         .await
         .unwrap();
-    world.set_time("2026-11-25T00:00:59Z");
+    world.clock.set("2026-11-25T00:00:59Z");
     assert!(members(&mut client, &account, &vip).await.is_empty());
-    world.set_time("2026-11-25T00:01:00Z");
+    world.clock.set("2026-11-25T00:01:00Z");
     eventually("the contact is a member", async || {
         members(&mut client.clone(), &account, &vip).await == [contact]
     })
@@ -103,7 +103,7 @@ async fn who_is_held_back_after_the_days_sync_comes_in_with_the_next_one() {
     let mut client = world.replica(20).await;
     let (account, vip) = audience(&mut client, "VIP").await;
     let contact = Uuid::now_v7();
-    world.set_time("2026-11-25T00:00:01Z");
+    world.clock.set("2026-11-25T00:00:01Z");
     hold_back(&mut client, &account, &vip, &[contact]).await;
     let database = world.database().await;
     let due = "SELECT due_day::text FROM audience.sync_work";
@@ -115,7 +115,7 @@ async fn who_is_held_back_after_the_days_sync_comes_in_with_the_next_one() {
     let rows = database.query(due, &[]).await.unwrap();
     assert_eq!(rows.len(), 1);
 
-    world.set_time("2026-11-26T00:00:00Z");
+    world.clock.set("2026-11-26T00:00:00Z");
     eventually("the contact is a member", async || {
         members(&mut client.clone(), &account, &vip).await == [contact]
     })

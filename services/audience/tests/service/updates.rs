@@ -28,14 +28,14 @@ async fn who_comes_back_within_a_minute_is_held_back_until_the_minute_is_over() 
         [Applied; 2]
     );
 
-    world.advance(60_000);
+    world.clock.advance(60_000);
     let again = vec![add(early, &vip, 3)];
     assert_eq!(
         apply(&mut client, &account, again.clone()).await,
         [HeldBack]
     );
     assert!(members(&mut client, &account, &vip).await.is_empty());
-    world.advance(1);
+    world.clock.advance(1);
     let statuses = apply(&mut client, &account, vec![add(late, &vip, 3)]).await;
     assert_eq!(statuses, [Applied]);
     assert_eq!(members(&mut client, &account, &vip).await, [late]);
@@ -131,7 +131,7 @@ async fn two_replicas_agree_on_the_newest_update() {
         assert_eq!(task.await.unwrap().len(), 60);
     }
     // After the minute any update applies what was held back.
-    world.advance(60_001);
+    world.clock.advance(60_001);
     let mut old = Vec::new();
     for contact in &contacts {
         old.extend([remove(*contact, &first, -1), remove(*contact, &second, -1)]);

@@ -6,7 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 use weir_ids::AccountId;
 use weir_postgres::Failure;
-use weir_service::Pulse;
+use weir_service::{Clock, Pulse};
 
 use crate::metrics;
 use crate::store::{Aged, Store};
@@ -35,9 +35,9 @@ const ACCOUNTS: i64 = 500;
 pub const PURGE_BEATS: Duration = Duration::from_secs(60);
 
 /// Drops what is too old to matter; for ever.
-pub async fn purge(store: Store, pulse: Pulse) {
+pub async fn purge(store: Store, clock: Clock, pulse: Pulse) {
     loop {
-        let pause = match purge_once(&store, Utc::now(), &pulse).await {
+        let pause = match purge_once(&store, clock.now(), &pulse).await {
             Ok(()) => ROUND,
             Err(_) => RETRY,
         };
@@ -126,14 +126,7 @@ mod tests {
                     FROM unnest(ARRAY[0, 1, 34, 36]) AS days";
         client.execute(rows, &[&account.0]).await.unwrap();
         let count = "SELECT count(*) FROM usage WHERE account_id = $1";
-        let background = weir_service::Background::new();
-        let (pulse, pulses) = std::sync::mpsc::channel();
-        background.spawn("for the test", PURGE_BEATS, |beats| {
-            pulse.send(beats).unwrap();
-            std::future::ready(())
-        });
-        let pulse = pulses.recv().unwrap();
-
+        let pulse = Pulse::default();
         let ahead = Utc::now() + TimeDelta::days(100);
         purge_once(&store, ahead, &pulse).await.unwrap();
         let left: i64 = client.query_one(count, &[&account.0]).await.unwrap().get(0);

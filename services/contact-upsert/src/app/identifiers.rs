@@ -3,7 +3,7 @@
 use weir_ids::AccountId;
 use weir_rpc::Deadline;
 
-use super::{App, Error, TRIES};
+use super::{App, Error, POLICY};
 use crate::domain::UniqueIdentifiers;
 use crate::store::Changed;
 
@@ -45,6 +45,6 @@ impl App {
                 }
             }
         };
-        weir_service::persistently(deadline, TRIES, change).await
+        weir_service::retry(deadline, POLICY, change).await
     }
 }

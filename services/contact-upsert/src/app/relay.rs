@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
@@ -148,12 +148,13 @@ impl App {
         after: AccountId,
         limit: i64,
     ) -> Result<Vec<AccountId>, Error> {
-        let before = Utc::now() - UNDER_WAY;
+        let before = self.clock.now() - UNDER_WAY;
         let waiting = self
             .background
             .accounts_with_messages(after, before, limit)
             .await?;
-        metrics::outbox_waits(waiting.iter().map(|(_, oldest)| *oldest).min());
+        let oldest = waiting.iter().map(|(_, oldest)| *oldest).min();
+        metrics::outbox_waits(oldest, self.clock.now());
         Ok(waiting.into_iter().map(|(account, _)| account).collect())
     }
 
@@ -181,7 +182,7 @@ impl App {
         limit: i64,
     ) -> Result<Delivery, Error> {
         let mut client = self.background.client().await?;
-        let before = Utc::now() - UNDER_WAY;
+        let before = self.clock.now() - UNDER_WAY;
         let Some(parcel) = Parcel::claim(&mut client, account, before, limit).await? else {
             return Ok(Delivery::Nothing);
         };

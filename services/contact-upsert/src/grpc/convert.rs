@@ -1,16 +1,13 @@
 //! Between the wire and the domain.
 
 use std::borrow::Cow;
-use std::ops::RangeInclusive;
 
 use bytes::{Bytes, BytesMut};
 use bytestring::ByteString;
-use chrono::{DateTime, NaiveDate, Utc};
-use prost_types::Timestamp;
+use chrono::DateTime;
 use tonic::Status;
 use uuid::Uuid;
 use uuid::fmt::Hyphenated;
-use weir_ids::AccountId;
 use weir_json::unescaped;
 use weir_proto::contact::v1::{
     ChangeUniqueIdentifiersRequest, ContactEvent, IgnoredField, UpsertContactsRequest, UpsertMode,
@@ -19,6 +16,7 @@ use weir_proto::contact::v1::{
 use weir_proto::contact::v1::{MembershipMode as UpdateMode, MembershipUpdate as Update};
 use weir_proto::settings::v1::{KeyStrategy as KeyChoice, MergeStrategy as MergeChoice};
 use weir_rpc::invalid;
+use weir_rpc::wire::{NOT_A_TIME, NOT_AN_ID, day, id, read_id, read_time, timestamp};
 use weir_values::{BUILT_IN_FIELDS, FieldId, Prefix};
 
 use crate::app::{Ignored, Outcome};
@@ -31,25 +29,12 @@ use crate::domain::{
 const MAX_EVENTS: usize = 1_000;
 /// Ids of 255 characters.
 const MAX_ID_BYTES: usize = 1_020;
-/// 1 to 9999, in seconds: what a timestamp of the contract holds.
-pub(super) const YEARS: RangeInclusive<i64> = -62_135_596_800..=253_402_300_799;
 /// Removes that an account may have kept whose plan we are not told.
 const MAX_KEPT_REMOVES: i64 = 50_000;
 /// Of a value in the source's log (semantics 7.3), in characters.
 const MAX_LOGGED: usize = 120;
 /// Semantics 3.2 has two.
 const MAX_UNIQUE_IDENTIFIERS: usize = 2;
-
-pub(super) fn account_of(text: &str) -> Result<AccountId, Status> {
-    text.parse().map_err(|_| invalid("account_id", NOT_AN_ID))
-}
-
-fn day_of(field: &str, text: &str) -> Result<NaiveDate, Status> {
-    NaiveDate::parse_from_str(text, "%Y-%m-%d")
-        .map_err(|_| invalid(field, "must be a day, YYYY-MM-DD"))
-}
-
-pub(super) const NOT_AN_ID: &str = "must be a UUID";
 
 pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> {
     if request.events.len() > MAX_EVENTS {
@@ -64,12 +49,9 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
     };
     check_unique_identifiers(&request.unique_identifiers)?;
     Ok(Batch {
-        account: account_of(&request.account_id)?,
-        id: request
-            .batch_id
-            .parse()
-            .map_err(|_| invalid("batch_id", NOT_AN_ID))?,
-        window: day_of("window", &request.window)?,
+        account: id("account_id", &request.account_id)?,
+        id: id("batch_id", &request.batch_id)?,
+        window: day("window", &request.window)?,
         epoch: request.epoch,
         identifiers_version: request.identifiers_version,
         kept_removes_limit: match request.kept_removes_limit {
@@ -175,13 +157,13 @@ fn event_of(event: ContactEvent) -> Result<Event, Violation> {
     }
     let key = Uuid::from_slice(&event.event_key).map_err(|_| ("event_key", "must be 16 bytes"))?;
     let time = event.event_time.ok_or(("event_time", "must be given"))?;
-    let event_micros = micros_of(time).ok_or(("event_time", "must be of the years 1 to 9999"))?;
+    let event_time = read_time(time).ok_or(("event_time", NOT_A_TIME))?;
     Ok(Event {
         mode,
         user_id,
         anonymous_id,
         fields_json: text("fields_json", event.fields_json)?,
-        event_micros,
+        event_micros: event_time.timestamp_micros(),
         message_id: without_nul(text("message_id", event.message_id)?),
         update: event.membership_update.map(update_of).transpose()?,
         undated: event.undated,
@@ -198,8 +180,8 @@ fn update_of(update: Update) -> Result<MembershipUpdate, Violation> {
         UpdateMode::Remove => MembershipMode::Remove,
         UpdateMode::Unspecified => return Err(("membership_update.mode", "must be given")),
     };
-    let audience = update.audience_id.parse();
-    let audience = audience.map_err(|_| ("membership_update.audience_id", NOT_AN_ID))?;
+    let audience = read_id(&update.audience_id);
+    let audience = audience.ok_or(("membership_update.audience_id", NOT_AN_ID))?;
     Ok(MembershipUpdate { mode, audience })
 }
 
@@ -222,22 +204,6 @@ fn without_nul(text: ByteString) -> ByteString {
         text.replace('\0', "\u{fffd}").into()
     } else {
         text
-    }
-}
-
-/// Nanoseconds are cut off: PostgreSQL keeps microseconds.
-fn micros_of(time: Timestamp) -> Option<i64> {
-    let nanos = u32::try_from(time.nanos).ok()?;
-    let time = DateTime::from_timestamp(time.seconds, nanos)?;
-    YEARS
-        .contains(&time.timestamp())
-        .then(|| time.timestamp_micros())
-}
-
-pub(super) fn timestamp_of(time: DateTime<Utc>) -> Timestamp {
-    Timestamp {
-        seconds: time.timestamp(),
-        nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
     }
 }
 
@@ -270,7 +236,7 @@ fn result_of(outcome: Outcome, contact_id: Bytes) -> UpsertResult {
         first_time: outcome
             .first_micros
             .and_then(DateTime::from_timestamp_micros)
-            .map(timestamp_of),
+            .map(timestamp),
         status: status.into(),
         contact_id,
         ignored_fields: outcome.ignored.into_iter().map(ignored_of).collect(),
@@ -296,15 +262,6 @@ pub(super) fn field_of(name: &str, text: &str) -> Result<FieldId, Status> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_are_cut_to_microseconds() {
-        let time = |seconds, nanos| Timestamp { seconds, nanos };
-        assert_eq!(micros_of(time(1, 1_999)), Some(1_000_001));
-        assert_eq!(micros_of(time(-1, 0)), Some(-1_000_000));
-        assert_eq!(micros_of(time(i64::MAX, 0)), None);
-        assert_eq!(micros_of(time(0, -1)), None);
-    }
 
     #[test]
     fn a_field_that_is_ignored_comes_with_what_is_wrong_and_what_to_do() {

@@ -6,18 +6,17 @@
 //! 3.8 MB. The fields of 200 long texts and twelve built-in ones are 3.3 MB, so nothing but lists
 //! of hundreds of long choices is ever left out.
 
-use chrono::{DateTime, Utc};
+use chrono::DateTime;
 use prost::Message as _;
-use prost_types::Timestamp;
 use tonic::Status;
-use weir_ids::ContactId;
 use weir_proto::contact::v1::{
     Contact, ContactField, FieldKey, TextList, Value, get_contact_request, value,
 };
 use weir_rpc::invalid;
+use weir_rpc::wire::{id, tellable, timestamp};
 use weir_values::{FieldId, Prefix, trimmed_invisible};
 
-use super::convert::{NOT_AN_ID, YEARS, field_of, timestamp_of};
+use super::convert::field_of;
 use crate::app::Profile;
 use crate::domain::{ANONYMOUS_ID, ContactKey, Register, USER_ID, is_email, normalise};
 use crate::metrics;
@@ -38,14 +37,12 @@ pub(super) fn key_of(key: Option<get_contact_request::Key>) -> Result<ContactKey
         Ok(text.to_owned())
     };
     Ok(match key {
-        Some(Key::ContactId(text)) => {
-            ContactKey::Id(text.parse().map_err(|_| invalid("contact_id", NOT_AN_ID))?)
+        Some(Key::ContactId(text)) => ContactKey::Id(id("contact_id", text)?),
+        Some(Key::UserId(user)) => {
+            ContactKey::Identifier(USER_ID.to_owned(), usable("user_id", &user)?)
         }
-        Some(Key::UserId(id)) => {
-            ContactKey::Identifier(USER_ID.to_owned(), usable("user_id", &id)?)
-        }
-        Some(Key::AnonymousId(id)) => {
-            ContactKey::Identifier(ANONYMOUS_ID.to_owned(), usable("anonymous_id", &id)?)
+        Some(Key::AnonymousId(device)) => {
+            ContactKey::Identifier(ANONYMOUS_ID.to_owned(), usable("anonymous_id", &device)?)
         }
         Some(Key::Field(FieldKey { field_id, value })) => {
             let field = field_of("field.field_id", &field_id)?;
@@ -72,14 +69,6 @@ fn phone(text: String) -> String {
     }
 }
 
-pub(super) fn page_after(token: &str) -> Result<Option<ContactId>, Status> {
-    if token.is_empty() {
-        return Ok(None);
-    }
-    let id = token.parse();
-    id.map(Some).map_err(|_| weir_rpc::unknown_page())
-}
-
 /// A value that can't be read is left out: it must not keep others from being read. So is one
 /// that would make the contact too large.
 pub(super) fn contact_of(profile: &Profile<'_>) -> Contact {
@@ -103,8 +92,8 @@ pub(super) fn contact_of(profile: &Profile<'_>) -> Contact {
         user_ids: stored.user_ids.clone(),
         anonymous_ids: stored.anonymous_ids.clone(),
         fields,
-        create_time: Some(timestamp_of(stored.create_time)),
-        update_time: Some(timestamp_of(stored.update_time)),
+        create_time: Some(timestamp(stored.create_time)),
+        update_time: Some(timestamp(stored.update_time)),
         merged_contact_ids: stored.merged.iter().map(ToString::to_string).collect(),
         user_id_count: stored.user_id_count,
         anonymous_id_count: stored.anonymous_id_count,
@@ -113,26 +102,14 @@ pub(super) fn contact_of(profile: &Profile<'_>) -> Contact {
     }
 }
 
-/// In a list.
-pub(super) fn encoded_len(contact: &Contact) -> usize {
-    contact.encoded_len() + AROUND
-}
-
 /// None of a cleared one, and of one whose value can't be read.
 fn field_shown(register: &Register<'_>) -> Option<ContactField> {
     let time = DateTime::from_timestamp_micros(register.stamp.micros);
     Some(ContactField {
         field_id: register.field.to_owned(),
         value: Some(value_of(register.field, register.value?)?),
-        event_time: time.and_then(writable),
+        event_time: time.and_then(tellable),
     })
-}
-
-/// Clients can't write other times down.
-fn writable(time: DateTime<Utc>) -> Option<Timestamp> {
-    YEARS
-        .contains(&time.timestamp())
-        .then(|| timestamp_of(time))
 }
 
 /// None where the value is not one that the field could hold, which mapping never sends.
@@ -145,7 +122,7 @@ fn value_of(field: &str, json: &str) -> Option<Value> {
         Typed::Decimal(decimal) => value::Kind::Decimal(decimal.to_string()),
         Typed::Boolean(boolean) => value::Kind::Boolean(boolean),
         Typed::Date(date) => value::Kind::Date(date.to_string()),
-        Typed::TimeAndDate(instant) => value::Kind::TimeAndDate(writable(instant)?),
+        Typed::TimeAndDate(instant) => value::Kind::TimeAndDate(tellable(instant)?),
         Typed::Time(time) => value::Kind::Time(time.to_string()),
         Typed::MultiSelect(values) => value::Kind::MultiSelect(TextList { values }),
         Typed::Object(json) => value::Kind::ObjectJson(json),
@@ -155,6 +132,8 @@ fn value_of(field: &str, json: &str) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
+    use weir_ids::ContactId;
+
     use super::*;
     use crate::domain::{Stamp, StoredProfile};
 
@@ -206,8 +185,8 @@ mod tests {
             id: ContactId::new(),
             fields: String::new(),
             registers: String::new(),
-            create_time: Utc::now(),
-            update_time: Utc::now(),
+            create_time: DateTime::UNIX_EPOCH,
+            update_time: DateTime::UNIX_EPOCH,
             user_ids: Vec::new(),
             user_id_count: 0,
             anonymous_ids: Vec::new(),

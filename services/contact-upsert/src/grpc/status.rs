@@ -6,37 +6,38 @@ use weir_rpc::{aborted, internal, invalid, not_found, refused, refused_with, una
 
 use crate::app::Error;
 
-/// What a caller is told.
-pub(super) fn status_of(error: Error) -> Status {
-    match error {
-        Error::Closed => aborted(
-            Reason::BatchClosed,
-            "the batch was closed; reserve units for a new one",
-        ),
-        Error::EpochPast(stands) => refused_with(
-            Code::Aborted,
-            Reason::EpochPast,
-            "the batch was admitted under a past epoch; reserve units for a new one",
-            "epoch",
-            stands,
-        ),
-        Error::IdentifiersChanged => aborted(
-            Reason::IdentifiersChanged,
-            "the account's unique identifiers changed; map the events anew",
-        ),
-        Error::ContactsExist => refused(
-            Code::FailedPrecondition,
-            Reason::ContactsExist,
-            "unique identifiers and key strategy are fixed once a contact is stored",
-        ),
-        Error::InvalidFields(index) => invalid(
-            &format!("events[{index}].fields_json"),
-            "must be a JSON object of field ids and canonical values",
-        ),
-        Error::ContactUnknown => not_found(Reason::ContactUnknown, "contact"),
-        Error::AccountUnknown => not_found(Reason::AccountUnknown, "account"),
-        Error::MappingAway => unavailable("the mapping service"),
-        Error::Unavailable | Error::Conflict => unavailable("the contact store"),
-        Error::Refused | Error::Taken | Error::Unreadable(_) | Error::Internal => internal(),
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Closed => aborted(
+                Reason::BatchClosed,
+                "the batch was closed; reserve units for a new one",
+            ),
+            Error::EpochPast(stands) => refused_with(
+                Code::Aborted,
+                Reason::EpochPast,
+                "the batch was admitted under a past epoch; reserve units for a new one",
+                "epoch",
+                stands,
+            ),
+            Error::IdentifiersChanged => aborted(
+                Reason::IdentifiersChanged,
+                "the account's unique identifiers changed; map the events anew",
+            ),
+            Error::ContactsExist => refused(
+                Code::FailedPrecondition,
+                Reason::ContactsExist,
+                "unique identifiers and key strategy are fixed once a contact is stored",
+            ),
+            Error::InvalidFields(index) => invalid(
+                &format!("events[{index}].fields_json"),
+                "must be a JSON object of field ids and canonical values",
+            ),
+            Error::ContactUnknown => not_found(Reason::ContactUnknown, "contact"),
+            Error::AccountUnknown => not_found(Reason::AccountUnknown, "account"),
+            Error::MappingAway => unavailable("the mapping service"),
+            Error::Unavailable | Error::Conflict => unavailable("the contact store"),
+            Error::Refused | Error::Taken | Error::Unreadable(_) | Error::Internal => internal(),
+        }
     }
 }

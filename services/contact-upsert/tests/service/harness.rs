@@ -16,6 +16,7 @@ use weir_proto::contact::v1::{
 use weir_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use weir_proto::settings::v1::{KeyStrategy, MergeStrategy};
 use weir_servers::{TestDatabase, TestServers};
+use weir_service::Clock;
 use weir_testkit::{Others, Running};
 
 pub use UpsertStatus::{Kept, NotFunded, NothingNew, Refused, Repeated, Stored, Unstorable};
@@ -68,7 +69,9 @@ impl Service {
             audience,
         ])
         .unwrap();
-        let serve = |listener, shutdown| weir_contact_upsert::serve(config, listener, shutdown);
+        let serve = |listener, shutdown| {
+            weir_contact_upsert::serve(config, Clock::system(), listener, shutdown)
+        };
         let running = Running::start(serve).await;
         let channel = weir_rpc::connect(&running.url()).unwrap();
         Self {

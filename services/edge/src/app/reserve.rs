@@ -3,18 +3,18 @@
 use std::time::Duration;
 
 use weir_ids::BatchId;
+use weir_service::Policy;
 
 use super::App;
 use super::batch::Batch;
 use crate::clients::{Ask, Failure, Reservation, Settlement};
 
-/// Pauses before asking again, where reservations of batches under way alone stand between this
-/// one and its units: most batches are done within them.
-const PAUSES: [Duration; 3] = [
-    Duration::from_millis(60),
-    Duration::from_millis(100),
-    Duration::from_millis(140),
-];
+/// Where reservations of batches under way alone stand between this one and its units: most
+/// batches are done within the pauses.
+const POLICY: Policy = Policy {
+    tries: 4,
+    pause: Duration::from_millis(50),
+};
 
 /// Units of both kinds.
 #[derive(Debug, Clone, Copy)]
@@ -34,7 +34,7 @@ impl App {
         wanted: Units,
         needed: impl Fn(&Batch) -> Units,
     ) -> Result<Reservation, Failure> {
-        let mut pauses = PAUSES.into_iter();
+        let mut tried = 0;
         loop {
             let reservation = self.reserve_once(batch, wanted).await?;
             let (profile, activity) = (&reservation.profile, &reservation.activity);
@@ -43,9 +43,9 @@ impl App {
             };
             if is_short_for_now(wanted)
                 && is_short_for_now(needed(batch))
-                && let Some(pause) = pauses.next()
-                && pause < batch.deadline.remaining()
+                && let Some(pause) = POLICY.pause(tried + 1, batch.deadline)
             {
+                tried += 1;
                 let unused = Settlement::of(&reservation, 0, 0);
                 self.settle_alone(&batch.caller.account_id, vec![unused]);
                 tokio::time::sleep(pause).await;

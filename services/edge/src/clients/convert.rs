@@ -9,6 +9,7 @@ use weir_proto::contact::v1 as contact;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::quota::v1 as quota;
 use weir_reasons::Reason;
+use weir_rpc::wire::timestamp_of;
 
 use super::Failure;
 use super::types::*;
@@ -18,15 +19,6 @@ use crate::domain::stages::{
     ActivitySaid, AudienceSaid, ContactSaid, IgnoredValue, Mapped, MappedActivity, MappingSaid,
     Meter, Traits, UpdateSaid,
 };
-
-/// Nanoseconds are cut to microseconds everywhere, so they are never made.
-pub(super) fn timestamp(micros: i64) -> Timestamp {
-    let nanos = micros.rem_euclid(1_000_000) * 1_000;
-    Timestamp {
-        seconds: micros.div_euclid(1_000_000),
-        nanos: i32::try_from(nanos).expect("less than a second of nanoseconds fits"),
-    }
-}
 
 pub(super) fn micros(timestamp: Option<Timestamp>) -> i64 {
     timestamp.map_or(0, |timestamp| {
@@ -216,7 +208,7 @@ pub(super) fn checked(check: i32) -> AudienceSaid {
 
 pub(super) fn log_entry(line: &Line, batch_id: &str, arrival: i64) -> mapping::LogEntry {
     mapping::LogEntry {
-        log_time: Some(timestamp(arrival)),
+        log_time: Some(timestamp_of(arrival)),
         kind: kind(line.kind).into(),
         message_id: line.message_id.clone(),
         path: line.path.to_owned(),
@@ -246,7 +238,7 @@ mod tests {
             1_752_127_740_123_456,
             -62_135_596_800_000_000,
         ] {
-            let sent = timestamp(time);
+            let sent = timestamp_of(time);
             assert!((0..1_000_000_000).contains(&sent.nanos));
             assert_eq!(micros(Some(sent)), time);
         }

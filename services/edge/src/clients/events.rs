@@ -6,8 +6,9 @@ use std::ops::Range;
 
 use weir_proto::audience::v1 as audience;
 use weir_proto::contact::v1 as contact;
+use weir_rpc::wire::timestamp_of;
 
-use super::convert::{kind, timestamp};
+use super::convert::kind;
 use super::types::{ActivityToRecord, ContactToUpsert, EventToMap, UpdateToApply, UpsertMode};
 use super::wire::Wire;
 use crate::domain::envelope::{Kind, MembershipUpdateMode};
@@ -24,14 +25,14 @@ pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<
                 wire.address(6, ip);
             }
             wire.text(7, &envelope.event_name);
-            wire.time(8, timestamp(envelope.micros));
+            wire.time(8, timestamp_of(envelope.micros));
             wire.text(9, envelope.sent_message_id());
             span(wire, 11, Some(whole));
             wire.number(12, *index);
         }
         EventToMap::Refused(index, whole, refusal) => {
             wire.text(7, &refusal.event_name);
-            wire.time(8, timestamp(arrival));
+            wire.time(8, timestamp_of(arrival));
             wire.text(9, &refusal.message_id);
             wire.message(10, |wire| {
                 wire.text(1, refusal.path);
@@ -67,7 +68,7 @@ pub(super) fn contact_event(wire: &mut Wire, event: &ContactToUpsert<'_>) {
     wire.text(2, &event.envelope.user_id);
     wire.text(3, &event.envelope.anonymous_id);
     wire.text(4, event.fields_json);
-    wire.time(5, timestamp(event.envelope.micros));
+    wire.time(5, timestamp_of(event.envelope.micros));
     wire.text(6, &event.envelope.message_id);
     wire.flag(8, event.funded);
     wire.bytes(9, event.envelope.key.0.as_bytes());
@@ -96,7 +97,7 @@ pub(super) fn activity_event(wire: &mut Wire, event: &ActivityToRecord<'_>) {
     wire.text(3, &mapped.attributes_json);
     wire.number(4, mapped.retention_days);
     wire.numbers(5, &mapped.earlier_retention_days);
-    wire.time(6, timestamp(event.micros));
+    wire.time(6, timestamp_of(event.micros));
     wire.text(7, &event.envelope.message_id);
     wire.text(8, &event.envelope.user_id);
     wire.text(9, &event.envelope.anonymous_id);
@@ -118,7 +119,7 @@ pub(super) fn update(wire: &mut Wire, update: &UpdateToApply<'_>) {
     wire.text(1, update.contact_id);
     wire.text(2, update.audience_id);
     wire.variant(3, mode);
-    wire.time(4, timestamp(update.micros));
+    wire.time(4, timestamp_of(update.micros));
     wire.text(5, &update.envelope.message_id);
 }
 

@@ -7,16 +7,16 @@ use std::time::Duration;
 use tonic::{Code, Request, Response, Status};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
+use weir_service::Policy;
 
 use crate::metrics;
 
-/// Pauses before the tries after the first. A service that was restarted is back within
-/// them; one that is away for longer is not worth the caller's time.
-const PAUSES: [Duration; 3] = [
-    Duration::from_millis(50),
-    Duration::from_millis(200),
-    Duration::from_millis(500),
-];
+/// A service that was restarted is back within these tries; one that is away for longer is not
+/// worth the caller's time.
+const POLICY: Policy = Policy {
+    tries: 4,
+    pause: Duration::from_millis(125),
+};
 
 /// What a failed call means for the batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +100,7 @@ where
     F: Future<Output = Result<Response<T>, Status>>,
 {
     let mut certain = true;
-    let mut pauses = PAUSES.into_iter();
+    let mut tried = 0;
     loop {
         let status = match attempt(deadline, &message, &send).await {
             Ok(answer) => return Ok(Called { answer, certain }),
@@ -119,11 +119,8 @@ where
             return Err(failure);
         }
         metrics::hop_failed(hop, status.code());
-        if is_transient(&status)
-            && let Some(pause) = pauses.next()
-            && pause < deadline.remaining()
-        {
-            tokio::time::sleep(pause).await;
+        tried += 1;
+        if is_transient(&status) && POLICY.again(tried, deadline).await {
             continue;
         }
         // Not its message: what a service says of a call may be about what was in it.

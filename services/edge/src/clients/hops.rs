@@ -9,6 +9,7 @@ use weir_proto::contact::v1 as contact;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::quota::v1 as quota;
 use weir_rpc::Deadline;
+use weir_rpc::wire::timestamp_of;
 
 use super::convert::{self, *};
 use super::events;
@@ -102,7 +103,7 @@ impl Clients {
         let head = mapping::MapEventsRequest {
             account_id: caller.account_id.clone(),
             source_id: caller.source_id.clone(),
-            receive_time: Some(timestamp(request.arrival)),
+            receive_time: Some(timestamp_of(request.arrival)),
             events: Vec::new(),
             body: Bytes::new(),
             batch_id: request.batch_id.to_owned(),
@@ -262,7 +263,7 @@ impl Clients {
             batch_id: reservation.batch_id.clone(),
             window: reservation.window.clone(),
             epoch: reservation.epoch,
-            receive_time: Some(timestamp(arrival)),
+            receive_time: Some(timestamp_of(arrival)),
             events: Vec::new(),
             probe_only: probe,
         };

@@ -23,7 +23,7 @@ pub async fn take(
 ) -> Result<Answer, Problem> {
     let slot = front.admission.enter(&caller.account_id)?;
     let mut held = front.admission.hold();
-    let arrival = chrono::Utc::now().timestamp_micros();
+    let arrival = front.app.now();
     let body = body::read(headers, incoming, body::MAX_BATCH, &mut held, body_deadline).await?;
     let app = front.app.clone();
     let processing = async move {

@@ -14,6 +14,7 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use weir_edge::Config;
 use weir_reasons::Reason;
+use weir_service::Clock;
 use weir_testkit::Running;
 
 use crate::stub::{KEY, Stub};
@@ -57,7 +58,8 @@ impl Edge {
         }
         all.extend(arguments);
         let config = Config::try_parse_from(all).unwrap();
-        let serve = |listener, shutdown| weir_edge::serve(config, listener, shutdown);
+        let serve =
+            |listener, shutdown| weir_edge::serve(config, Clock::system(), listener, shutdown);
         let running = Running::start(serve).await;
         Self {
             stub,

@@ -54,7 +54,7 @@ impl App {
         if account_id == new_id {
             let new = AccountSettings::new(change.name.clone());
             let settings = change.applied_to(&new, &[].into())?;
-            store::insert_account(&transaction, account_id, &settings, super::now()).await?;
+            store::insert_account(&transaction, account_id, &settings, self.now()).await?;
             store::commit(transaction).await?;
             return Ok((account_id, Look::Created));
         }

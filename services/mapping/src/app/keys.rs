@@ -5,7 +5,7 @@ use weir_ids::{AccountId, SourceId};
 use weir_reasons::Reason;
 
 use super::sources::missing;
-use super::{App, Change, Error, now};
+use super::{App, Change, Error};
 use crate::domain::invalid::Invalid;
 use crate::domain::key::{ApiKey, FoundKey, Key};
 use crate::store;
@@ -39,7 +39,7 @@ impl App {
         let key = Key {
             key_id: Uuid::now_v7(),
             hint: api_key.hint().to_owned(),
-            create_time: now(),
+            create_time: self.now(),
             revoke_time: None,
         };
         // Also checks that the source is the account's.
@@ -85,7 +85,7 @@ impl App {
 
     pub async fn revoke_key(&self, account_id: AccountId, key_id: Uuid) -> Result<(), Error> {
         let client = self.client().await?;
-        if store::revoke_key(&client, account_id, key_id, now()).await? {
+        if store::revoke_key(&client, account_id, key_id, self.now()).await? {
             return Ok(());
         }
         Err(missing(&client, account_id, "key").await?)

@@ -73,9 +73,10 @@ impl Flusher {
 }
 
 /// Starts the loop; it ends when the last recorder is gone.
-pub fn start(pool: Pool, rings: Rings, background: &Background) -> (Recorder, Flusher) {
+pub fn start(pool: &Pool, rings: &Rings, background: &Background) -> (Recorder, Flusher) {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let (through, flushed) = oneshot::channel();
+    let (pool, rings) = (pool.clone(), rings.clone());
     background.spawn("recorder", WITHIN, |pulse| async move {
         write_all(receiver, pool, rings, pulse).await;
         drop(through);

@@ -3,7 +3,7 @@
 use weir_ids::{AccountId, SourceId};
 use weir_reasons::Reason;
 
-use super::{App, Change, Error, now};
+use super::{App, Change, Error};
 use crate::domain::source::{Source, SourceChange, SourceKind, SourceStatus};
 use crate::store;
 
@@ -27,7 +27,7 @@ impl App {
                 settings: change.to_new()?,
                 status: SourceStatus::WaitingForEvents,
                 mapping_version: 1,
-                create_time: now(),
+                create_time: self.now(),
             };
             store::insert_source(&transaction, &source).await?;
             store::raise_version(&transaction, account_id).await?;

@@ -1,14 +1,10 @@
 //! Messages to values of the domain, and back.
 
-use std::str::FromStr;
-
-use chrono::{DateTime, Utc};
-use prost_types::Timestamp;
 use tonic::Status;
-use uuid::Uuid;
 use weir_proto::mapping::v1 as pb;
 use weir_proto::settings::v1 as settings;
 use weir_rpc::invalid;
+use weir_rpc::wire::{time, timestamp};
 use weir_values::ValueType;
 
 use crate::app::{Change, GivenPair, ListedName};
@@ -21,29 +17,6 @@ use crate::domain::log::LogEntry;
 use crate::domain::mapping::{ActivityMapping, AttributePair, FieldPair, RawPair};
 use crate::domain::sample::Sample;
 use crate::domain::source::{MergeStrategy, Source, SourceChange, SourceKind, SourceStatus};
-
-pub fn id<T: FromStr>(text: &str, field: &str) -> Result<T, Status> {
-    text.parse().map_err(|_| invalid(field, "must be a UUID"))
-}
-
-pub fn uuid(text: &str, field: &str) -> Result<Uuid, Status> {
-    id(text, field)
-}
-
-/// Cut to microseconds, as times are stored.
-pub fn read_time(time: Option<Timestamp>, field: &str) -> Result<DateTime<Utc>, Status> {
-    let wrong = || invalid(field, "must be a time");
-    let time = time.ok_or_else(wrong)?;
-    let nanos = u32::try_from(time.nanos).map_err(|_| wrong())?;
-    DateTime::from_timestamp(time.seconds, nanos / 1_000 * 1_000).ok_or_else(wrong)
-}
-
-fn time(time: DateTime<Utc>) -> Timestamp {
-    Timestamp {
-        seconds: time.timestamp(),
-        nanos: i32::try_from(time.timestamp_subsec_nanos()).unwrap_or(0),
-    }
-}
 
 pub fn change(change: Change) -> pb::ChangeKind {
     match change {
@@ -187,7 +160,7 @@ pub fn account(account: Account) -> pb::Account {
             .collect(),
         key_strategy: key_strategy(settings.key_strategy).into(),
         mapped_activities: account.mapped_activities,
-        create_time: Some(time(account.create_time)),
+        create_time: Some(timestamp(account.create_time)),
     }
 }
 
@@ -206,7 +179,7 @@ pub fn source(source: Source) -> pb::Source {
         merge_strategy: merge_strategy(source.settings.merge_strategy).into(),
         existing_only: source.settings.existing_only,
         mapping_version: source.mapping_version,
-        create_time: Some(time(source.create_time)),
+        create_time: Some(timestamp(source.create_time)),
     }
 }
 
@@ -214,8 +187,8 @@ pub fn key(key: Key) -> pb::Key {
     pb::Key {
         key_id: key.key_id.to_string(),
         hint: key.hint,
-        create_time: Some(time(key.create_time)),
-        revoke_time: key.revoke_time.map(time),
+        create_time: Some(timestamp(key.create_time)),
+        revoke_time: key.revoke_time.map(timestamp),
     }
 }
 
@@ -279,7 +252,7 @@ pub fn activity_mapping(mapping: ActivityMapping) -> pb::ActivityMapping {
 
 pub fn read_log_entry(entry: pb::LogEntry) -> Result<LogEntry, Status> {
     Ok(LogEntry {
-        time: read_time(entry.log_time, "entries.log_time")?,
+        time: time("entries.log_time", entry.log_time)?,
         batch_id: entry.batch_id,
         index: entry.index,
         kind: event_kind(entry.kind).ok_or_else(|| invalid("entries.kind", "must be given"))?,
@@ -297,7 +270,7 @@ pub fn read_log_entry(entry: pb::LogEntry) -> Result<LogEntry, Status> {
 
 pub fn log_entry(entry: LogEntry) -> pb::LogEntry {
     pb::LogEntry {
-        log_time: Some(time(entry.time)),
+        log_time: Some(timestamp(entry.time)),
         kind: kind(entry.kind).into(),
         message_id: entry.message_id,
         path: entry.path,
@@ -315,7 +288,7 @@ pub fn log_entry(entry: LogEntry) -> pb::LogEntry {
 
 pub fn sample(sample: Sample) -> pb::Sample {
     pb::Sample {
-        receive_time: Some(time(sample.receive_time)),
+        receive_time: Some(timestamp(sample.receive_time)),
         kind: kind(sample.kind).into(),
         event_name: sample.event_name,
         raw: sample.raw,
@@ -325,7 +298,7 @@ pub fn sample(sample: Sample) -> pb::Sample {
 pub fn event_name(name: ListedName) -> pb::EventName {
     pb::EventName {
         name: name.seen.name,
-        last_receive_time: Some(time(name.seen.last_receive_time)),
+        last_receive_time: Some(timestamp(name.seen.last_receive_time)),
         mapped: name.mapped,
     }
 }

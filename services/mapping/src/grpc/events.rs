@@ -9,7 +9,6 @@ use weir_reasons::Reason;
 use weir_rpc::Deadline;
 
 use super::convert;
-use super::status::status;
 use crate::app::{App, BatchEvent, Error};
 use crate::domain::event::RawEvent;
 use crate::domain::mapper::{NO_MAPPING, Outcome, Traits};
@@ -24,7 +23,7 @@ pub async fn map_events(
     request: &pb::MapEventsRequest,
 ) -> Result<pb::MapEventsResponse, Status> {
     let (account, source) = super::owner(&request.account_id, &request.source_id)?;
-    let receive_time = convert::read_time(request.receive_time, "receive_time")?;
+    let receive_time = weir_rpc::wire::time("receive_time", request.receive_time)?;
     if request.events.len() > MAX_EVENTS {
         return Err(weir_rpc::invalid("events", "at most 1,000"));
     }
@@ -45,12 +44,9 @@ pub async fn map_events(
     };
     let snapshot = tokio::time::timeout(deadline.remaining(), snapshot)
         .await
-        .unwrap_or(Err(Error::Late))
-        .map_err(status)?;
+        .unwrap_or(Err(Error::Late))?;
     let again = request.refused_identifiers_version.is_some();
-    let outcomes = app
-        .map_events(&snapshot, receive_time, &request.batch_id, &events, again)
-        .map_err(status)?;
+    let outcomes = app.map_events(&snapshot, receive_time, &request.batch_id, &events, again)?;
     let mut ids = IdTexts::default();
     Ok(pb::MapEventsResponse {
         mapping_version: snapshot.source.mapping_version,
@@ -87,7 +83,7 @@ fn read_event<'a>(
     // A refused event's time may be what was wrong with it.
     let event_time = match (&event.refusal, event.event_time) {
         (Some(_), None) => chrono::DateTime::UNIX_EPOCH,
-        (_, time) => convert::read_time(time, "events.event_time")?,
+        (_, time) => weir_rpc::wire::time("events.event_time", time)?,
     };
     Ok(BatchEvent {
         event: RawEvent {

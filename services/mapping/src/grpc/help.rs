@@ -3,10 +3,8 @@
 use tonic::{Request, Response};
 use uuid::Uuid;
 use weir_proto::mapping::v1::*;
-use weir_rpc::{Deadline, page_size};
+use weir_rpc::{Deadline, Page, page_size, page_start};
 
-use super::page::Page;
-use super::status::status;
 use super::{Answer, Service, convert, owner, token};
 use crate::app::ListedName;
 use crate::domain::log::LogEntry;
@@ -29,11 +27,7 @@ pub async fn append_log(
         .into_iter()
         .map(convert::read_log_entry)
         .collect::<Result<_, _>>()?;
-    service
-        .app
-        .append_log(account, source, entries)
-        .await
-        .map_err(status)?;
+    service.app.append_log(account, source, entries).await?;
     Ok(Response::new(AppendLogResponse {}))
 }
 
@@ -67,7 +61,7 @@ pub async fn list_event_names(
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
     let size = page_size(request.page_size)?;
-    let after = token::read_text(&request.page_token)?.unwrap_or_default();
+    let after = page_start::<String>(&request.page_token)?.unwrap_or_default();
     let names = service
         .run(deadline, move |app| {
             let contains = request.contains.clone();
@@ -80,8 +74,8 @@ pub async fn list_event_names(
     };
     let page = Page::of(token::rest(names, &after, key), size, convert::event_name);
     Ok(Response::new(ListEventNamesResponse {
+        next_page_token: page.next_token(),
         names: page.items,
-        next_page_token: token::of_text(page.next),
     }))
 }
 
@@ -93,7 +87,7 @@ pub async fn list_log(
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
     let size = page_size(request.page_size)?;
-    let after = token::read_text(&request.page_token)?.unwrap_or_default();
+    let after = page_start::<String>(&request.page_token)?.unwrap_or_default();
     let entries = service
         .run(deadline, move |app| async move {
             app.list_log(account, source).await
@@ -107,7 +101,7 @@ pub async fn list_log(
         convert::log_entry(entry)
     });
     Ok(Response::new(ListLogResponse {
+        next_page_token: page.next_token(),
         entries: page.items,
-        next_page_token: token::of_text(page.next),
     }))
 }

@@ -2,13 +2,11 @@
 
 use tonic::{Request, Response};
 use weir_proto::mapping::v1::*;
-use weir_rpc::{Deadline, page_size};
+use weir_rpc::{Deadline, Page, page_limit, page_size, page_start};
 
 use super::convert::change;
-use super::page::Page;
-use super::status::status;
-use super::{Answer, Service, convert, limit, owner, token};
-use crate::domain::invalid::Invalid;
+use super::{Answer, Service, convert, owner};
+use crate::app::Error;
 use crate::domain::mapping::{read_attributes, read_event_name, read_retention};
 
 pub async fn put_contact_mapping(
@@ -64,7 +62,7 @@ pub async fn put_activity_mapping(
     let deadline = Deadline::of(&request);
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
-    let refused = |error: Invalid| status(error.into());
+    let refused = Error::from;
     let name = read_event_name(&request.event_name).map_err(refused)?;
     let retention = request.retention_days.map(read_retention).transpose();
     let retention = retention.map_err(refused)?;
@@ -104,7 +102,7 @@ pub async fn delete_activity_mapping(
     let deadline = Deadline::of(&request);
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
-    let name = read_event_name(&request.event_name).map_err(|error| status(error.into()))?;
+    let name = read_event_name(&request.event_name).map_err(Error::from)?;
     service
         .run(deadline, move |app| {
             let name = name.clone();
@@ -122,19 +120,19 @@ pub async fn list_activity_mappings(
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
     let size = page_size(request.page_size)?;
-    let after = token::read_text(&request.page_token)?.unwrap_or_default();
+    let after = page_start::<String>(&request.page_token)?.unwrap_or_default();
     let found = service
         .run(deadline, move |app| {
             let after = after.clone();
             async move {
-                app.list_activity_mappings(account, source, &after, limit(size))
+                app.list_activity_mappings(account, source, &after, page_limit(size))
                     .await
             }
         })
         .await?;
     let page = Page::of(found, size, convert::activity_mapping);
     Ok(Response::new(ListActivityMappingsResponse {
+        next_page_token: page.next_token(),
         activities: page.items,
-        next_page_token: token::of_text(page.next),
     }))
 }

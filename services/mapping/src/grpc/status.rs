@@ -8,28 +8,31 @@ use weir_rpc::refused;
 use crate::app::Error;
 use crate::clients;
 
-/// What a caller sees of an error.
-pub fn status(error: Error) -> Status {
-    match error {
-        Error::Invalid(invalid) => weir_rpc::invalid(&invalid.field, &invalid.expected),
-        Error::NotFound(kind) => weir_rpc::not_found(unknown(kind), kind),
-        Error::AlreadyExists(reason, message) => refused(Code::AlreadyExists, reason, message),
-        Error::Precondition(reason, message) => refused(Code::FailedPrecondition, reason, message),
-        Error::Exhausted(reason, message) => refused(Code::ResourceExhausted, reason, message),
-        Error::UnknownKey => refused(
-            Code::Unauthenticated,
-            Reason::KeyUnknown,
-            "the key is not known, or was revoked",
-        ),
-        // Tried again as often as it makes sense: the caller may, later.
-        Error::Store(Failure::Conflict | Failure::Unavailable) => {
-            weir_rpc::unavailable("the database")
+impl From<Error> for Status {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Invalid(invalid) => weir_rpc::invalid(&invalid.field, &invalid.expected),
+            Error::NotFound(kind) => weir_rpc::not_found(unknown(kind), kind),
+            Error::AlreadyExists(reason, message) => refused(Code::AlreadyExists, reason, message),
+            Error::Precondition(reason, message) => {
+                refused(Code::FailedPrecondition, reason, message)
+            }
+            Error::Exhausted(reason, message) => refused(Code::ResourceExhausted, reason, message),
+            Error::UnknownKey => refused(
+                Code::Unauthenticated,
+                Reason::KeyUnknown,
+                "the key is not known, or was revoked",
+            ),
+            // Tried again as often as it makes sense: the caller may, later.
+            Error::Store(Failure::Conflict | Failure::Unavailable) => {
+                weir_rpc::unavailable("the database")
+            }
+            Error::Store(Failure::Refused | Failure::Internal) => weir_rpc::internal(),
+            Error::Rings(_) => weir_rpc::unavailable("Redis"),
+            Error::Contacts(clients::Error::Unreadable(_)) => weir_rpc::internal(),
+            Error::Contacts(_) => weir_rpc::unavailable("the contact service"),
+            Error::Late => weir_rpc::late(),
         }
-        Error::Store(Failure::Refused | Failure::Internal) => weir_rpc::internal(),
-        Error::Rings(_) => weir_rpc::unavailable("Redis"),
-        Error::Contacts(clients::Error::Unreadable(_)) => weir_rpc::internal(),
-        Error::Contacts(_) => weir_rpc::unavailable("the contact service"),
-        Error::Late => weir_rpc::late(),
     }
 }
 

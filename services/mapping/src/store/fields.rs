@@ -20,7 +20,7 @@ pub async fn list_fields(
     let select = format!("SELECT {COLUMNS} FROM fields WHERE account_id = $1 ORDER BY name");
     let found = rows(client, &select, &[&account_id.0]).await?;
     let listed = listed(&found, |_| (), read_field);
-    Ok(listed.into_iter().filter_map(|field| field.item).collect())
+    Ok(listed.into_iter().filter_map(|(_, field)| field).collect())
 }
 
 /// How many there are, readable or not.

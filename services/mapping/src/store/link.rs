@@ -12,15 +12,17 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, FromRedisValue, Pipeline, RedisError, RedisResult};
 use redis::{ErrorKind, ScriptInvocation};
 use tokio::sync::Mutex;
+use weir_rpc::Deadline;
+use weir_service::Policy;
 
 /// Nothing here is worth waiting longer for.
 const TIMEOUT: Duration = Duration::from_secs(2);
 /// One that does not answer in this time has gone silent: another one may answer.
 const SILENCE: Duration = Duration::from_millis(800);
-/// The first one included.
-const MAX_TRIES: u32 = 5;
-/// Before the second; each further one waits twice as long.
-const PAUSE: Duration = Duration::from_millis(5);
+const POLICY: Policy = Policy {
+    tries: 5,
+    pause: Duration::from_millis(8),
+};
 
 /// Redis is away. Why is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -81,15 +83,15 @@ impl Link {
         &self,
         command: &(impl Command + Sync),
     ) -> Result<T, RingsAway> {
+        let deadline = Deadline::after(TIMEOUT);
         let asking = async {
-            let mut number = 1;
+            let mut tried = 0;
             loop {
-                match self.ask_once(command).await {
-                    Err(error) if number < MAX_TRIES && is_of_the_way(&error) => {
-                        tokio::time::sleep(PAUSE * 2_u32.pow(number - 1)).await;
-                        number += 1;
-                    }
-                    answer => return answer,
+                let answer = self.ask_once(command).await;
+                tried += 1;
+                let lost = answer.as_ref().is_err_and(is_of_the_way);
+                if !lost || !POLICY.again(tried, deadline).await {
+                    return answer;
                 }
             }
         };

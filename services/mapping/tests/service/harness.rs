@@ -6,6 +6,7 @@ use weir_mapping::Config;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::*;
 use weir_servers::{TestDatabase, TestServers};
+use weir_service::Clock;
 use weir_testkit::{Running, eventually};
 
 use crate::contacts::Contacts;
@@ -75,7 +76,8 @@ impl Service {
             "--key-secret",
             "a secret of the tests",
         ]);
-        let serve = |listener, shutdown| weir_mapping::serve(config, listener, shutdown);
+        let serve =
+            |listener, shutdown| weir_mapping::serve(config, Clock::system(), listener, shutdown);
         let running = Running::start(serve).await;
         let channel = weir_rpc::connect(&running.url()).unwrap();
         self.running.push(running);

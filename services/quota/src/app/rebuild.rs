@@ -140,7 +140,7 @@ impl App {
         let mut stands = stands.await?;
         // What Redis forgot, it may have forgotten for the sweepers as well. Only now: the
         // ledgers may know no such account.
-        self.store.note_active(account, (self.clock)()).await?;
+        self.store.note_active(account, self.clock.now()).await?;
         for _ in 0..FENCES {
             let epoch = stands.highest() + 1;
             let ledgers = &self.others.ledgers;

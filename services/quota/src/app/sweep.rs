@@ -62,7 +62,7 @@ impl App {
                     if let Err(Error::Store(store::Error::Unreadable)) =
                         self.sweep_account(account, noted).await
                     {
-                        let window = Window::of((self.clock)());
+                        let window = Window::of(self.clock.now());
                         let deadline = Deadline::after(CLOSE_TIME);
                         let _ = self.renew(account, window, deadline).await;
                     }
@@ -79,7 +79,7 @@ impl App {
 
     async fn sweep_account(&self, account: AccountId, noted: DateTime<Utc>) -> Result<(), Error> {
         let expired = self.store.expired(account, BATCHES).await?;
-        if expired.standing == 0 && (self.clock)() - noted > FORGET_AFTER {
+        if expired.standing == 0 && self.clock.now() - noted > FORGET_AFTER {
             self.store.forget_active(account, noted).await?;
         }
         if expired.batches.is_empty() {

@@ -1,9 +1,5 @@
 //! From messages to types that can't be wrong, and back.
 
-use std::str::FromStr;
-
-use chrono::{DateTime, Utc};
-use prost_types::Timestamp;
 use tonic::Status;
 use weir_ids::AccountId;
 use weir_proto::quota::v1::{
@@ -11,17 +7,13 @@ use weir_proto::quota::v1::{
     Settlement as WireSettlement, Usage as WireUsage,
 };
 use weir_proto::settings::v1::Entitlement as WireEntitlement;
+use weir_rpc::wire::{NOT_AN_ID, id, read_id, timestamp};
 
 use crate::app::{Ask, Grant, Usage};
 use crate::domain::{Entitlement, MAX_SETTLEMENTS, Settlement, Units, Window};
 
 /// A batch has 1,000 events at most, each of which costs one unit of a kind.
 const MAX_WANTED: i64 = 1_000;
-
-pub(super) fn id<T: FromStr>(text: &str, field: &str) -> Result<T, Status> {
-    text.parse()
-        .map_err(|_| weir_rpc::invalid(field, NOT_AN_ID))
-}
 
 pub(super) fn ask(request: &ReserveRequest) -> Result<Ask, Status> {
     let entitlement = request
@@ -33,8 +25,8 @@ pub(super) fn ask(request: &ReserveRequest) -> Result<Ask, Status> {
     }
     Ok(Ask {
         ledger_epoch: request.ledger_epoch,
-        account: id(&request.account_id, "account_id")?,
-        batch: id(&request.batch_id, "batch_id")?,
+        account: id("account_id", &request.account_id)?,
+        batch: id("batch_id", &request.batch_id)?,
         units: units(request.profile_units, request.activity_units)
             .map_err(|(field, reason)| weir_rpc::invalid(field, reason))?,
         entitlement: entitled(entitlement)?,
@@ -46,7 +38,7 @@ pub(super) fn settled(request: &SettleRequest) -> Result<(AccountId, Vec<Settlem
     if request.settlements.is_empty() {
         return Err(weir_rpc::invalid("settlements", "must be given"));
     }
-    let account = id(&request.account_id, "account_id")?;
+    let account = id("account_id", &request.account_id)?;
     Ok((account, settlements(&request.settlements)?))
 }
 
@@ -68,8 +60,6 @@ fn settlements(wire: &[WireSettlement]) -> Result<Vec<Settlement>, Status> {
 /// A field, and what is wrong with it.
 type Violation = (&'static str, &'static str);
 
-const NOT_AN_ID: &str = "must be a UUID";
-
 fn settlement(wire: &WireSettlement) -> Result<Settlement, Violation> {
     // The reservation knows its window; a settlement that names none that can be is still wrong.
     let _: Window = wire
@@ -77,7 +67,7 @@ fn settlement(wire: &WireSettlement) -> Result<Settlement, Violation> {
         .parse()
         .map_err(|_| ("window", "must be a day, YYYY-MM-DD"))?;
     Ok(Settlement {
-        batch: wire.batch_id.parse().map_err(|_| ("batch_id", NOT_AN_ID))?,
+        batch: read_id(&wire.batch_id).ok_or(("batch_id", NOT_AN_ID))?,
         epoch: wire.epoch,
         stored: units(wire.profile_units, wire.activity_units)?,
     })
@@ -144,13 +134,5 @@ pub(super) fn usage(usage: &Usage) -> GetUsageResponse {
         window_end_time: Some(timestamp(usage.window.end())),
         profile: Some(of_kind(|units| units.profile, formulas.profile)),
         activity: Some(of_kind(|units| units.activity, formulas.activity)),
-    }
-}
-
-fn timestamp(time: DateTime<Utc>) -> Timestamp {
-    Timestamp {
-        seconds: time.timestamp(),
-        nanos: i32::try_from(time.timestamp_subsec_micros() * 1_000)
-            .expect("under a thousand million nanoseconds"),
     }
 }

@@ -1,9 +1,7 @@
 //! The service in this process, and batches that go through it.
 
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 
-use chrono::{DateTime, Utc};
 use clap::Parser;
 use tonic::Status;
 use tonic::transport::Channel;
@@ -16,7 +14,7 @@ use weir_proto::quota::v1::{
 use weir_proto::settings::v1::Entitlement;
 use weir_quota::Config;
 use weir_servers::TestServers;
-use weir_testkit::Running;
+use weir_testkit::{Running, TestClock};
 
 use crate::ledgers::{Others, Urls};
 
@@ -32,7 +30,7 @@ pub struct World {
     pub redis_url: String,
     pub others: Others,
     urls: Urls,
-    clock: Arc<AtomicI64>,
+    pub clock: TestClock,
     replicas: Mutex<Vec<Running>>,
 }
 
@@ -45,12 +43,11 @@ impl World {
     /// On a Redis of the test's own.
     pub async fn on(redis_url: String) -> Self {
         let others = Others::default();
-        let start: DateTime<Utc> = START.parse().unwrap();
         Self {
             redis_url,
             urls: others.serve().await,
             others,
-            clock: Arc::new(AtomicI64::new(start.timestamp_millis())),
+            clock: TestClock::at(START),
             replicas: Mutex::default(),
         }
     }
@@ -85,20 +82,12 @@ impl World {
             "--sweep-ms",
             &sweep_ms.to_string(),
         ]);
-        let clock = Arc::clone(&self.clock);
-        let now = move || DateTime::from_timestamp_millis(clock.load(Ordering::SeqCst)).unwrap();
-        let serve = |listener, shutdown| {
-            weir_quota::serve_with_clock(config, Arc::new(now), listener, shutdown)
-        };
+        let clock = self.clock.clock();
+        let serve = |listener, shutdown| weir_quota::serve(config, clock, listener, shutdown);
         let running = Running::start(serve).await;
         let url = running.url();
         self.replicas.lock().unwrap().push(running);
         url
-    }
-
-    pub fn set_time(&self, text: &str) {
-        let time: DateTime<Utc> = text.parse().unwrap();
-        self.clock.store(time.timestamp_millis(), Ordering::SeqCst);
     }
 
     /// An account whose limits are `profile` and `activity`.

@@ -130,12 +130,12 @@ async fn a_new_day_begins_at_midnight_without_disturbing_batches_of_the_old_one(
     let world = World::new().await;
     let mut client = world.replica().await;
     let account = world.account(10, 10);
-    world.set_time("2026-11-24T23:59:59.999Z");
+    world.clock.set("2026-11-24T23:59:59.999Z");
     let old = reserve(&mut client, &account, 10, 10).await;
     assert_eq!(old.grant.window, TODAY);
     assert_eq!(old.grant.window_end_time.unwrap().seconds, 1_795_564_800);
 
-    world.set_time("2026-11-25T00:00:00Z");
+    world.clock.set("2026-11-25T00:00:00Z");
     let new = reserve(&mut client, &account, 10, 3).await;
     assert_eq!(
         (new.grant.window.as_str(), new.granted()),
@@ -146,12 +146,12 @@ async fn a_new_day_begins_at_midnight_without_disturbing_batches_of_the_old_one(
     settle(&mut client, &account, &old, 10, 10).await;
     assert_eq!(counted(&mut client, &account).await, [(0, 10), (0, 3)]);
     // A replica whose clock is a little behind finds the old day full.
-    world.set_time("2026-11-24T23:59:59Z");
+    world.clock.set("2026-11-24T23:59:59Z");
     assert_eq!(counted(&mut client, &account).await, [(10, 0), (10, 0)]);
     assert_eq!(world.others.activity.raises.load(Ordering::SeqCst), 1);
 
     // Days later the old one is forgotten, and what is known stays right.
-    world.set_time("2026-11-28T12:00:00Z");
+    world.clock.set("2026-11-28T12:00:00Z");
     assert_eq!(reserve(&mut client, &account, 4, 0).await.granted(), (4, 0));
     let mut redis = world.redis().await;
     let fields: Vec<String> = redis::cmd("HKEYS")
@@ -163,7 +163,7 @@ async fn a_new_day_begins_at_midnight_without_disturbing_batches_of_the_old_one(
         !fields.iter().any(|field| field.starts_with(TODAY)),
         "{fields:?}"
     );
-    world.set_time("2026-11-24T12:00:00Z");
+    world.clock.set("2026-11-24T12:00:00Z");
     let batch = Uuid::now_v7().to_string();
     let error = try_reserve(&mut client, &account, &batch, 1, 1).await;
     assert_eq!(error.err().unwrap().code(), Code::Unavailable);

@@ -18,17 +18,13 @@ const LIMIT: Duration = Duration::from_secs(1);
 pub(super) type Probe = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
 
 /// Asks, and reports, for ever.
-pub(super) async fn report(
-    reporter: HealthReporter,
-    names: Vec<&'static str>,
-    probe: Option<Probe>,
-) {
+pub(super) async fn report(reporter: HealthReporter, names: Vec<&'static str>, probes: Vec<Probe>) {
     let mut last = None;
     loop {
-        let healthy = match &probe {
-            Some(probe) => is_there(probe).await,
-            None => true,
-        };
+        let mut healthy = true;
+        for probe in &probes {
+            healthy &= is_there(probe).await;
+        }
         if last != Some(healthy) {
             let status = if healthy {
                 ServingStatus::Serving

@@ -5,8 +5,9 @@ use tonic::Status;
 use weir_ids::{ActivityId, ContactId};
 use weir_proto::activity::v1::{ActivityEvent, RecordActivitiesRequest};
 use weir_rpc::invalid;
+use weir_rpc::wire::{day, id, read_time, time};
 
-use super::{account_id, day, id, storable_text, storable_time, time};
+use super::storable_text;
 use crate::domain::{
     Batch, Event, Identifier, Kind, MAX_EVENTS, Range, Whose, key_of, last_day, receipt_of,
 };
@@ -53,7 +54,7 @@ pub fn batch(request: RecordActivitiesRequest, range: Range) -> Result<Batch, St
         }
     }
     Ok(Batch {
-        account_id: account_id(&request.account_id)?,
+        account_id: id("account_id", &request.account_id)?,
         batch_id: id("batch_id", &request.batch_id)?,
         window: day("window", &request.window)?,
         epoch: request.epoch,
@@ -111,7 +112,7 @@ fn event(mut message: ActivityEvent, range: Range) -> Result<(Event, Option<Iden
         .event_time
         .ok_or_else(|| invalid("events.event_time", "expected a time"))?;
     let identifier = route(&mut message)?;
-    let event_time = storable_time(event_time).ok_or(Wrong::Value)?;
+    let event_time = read_time(event_time).ok_or(Wrong::Value)?;
     let message_id = storable_text(message.message_id).ok_or(Wrong::Value)?;
     let expire_day = last_day(event_time, message.retention_days)
         .filter(|day| range.holds(*day))

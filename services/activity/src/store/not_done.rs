@@ -1,36 +1,34 @@
 //! What can go wrong here, as far as the app tells it apart.
 
 use tokio_postgres::error::SqlState;
-use weir_postgres::PoolError;
+use weir_postgres::{Failure, PoolError};
 
 /// Why a statement or a transaction was not done.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum NotDone {
     /// There is no partition for a day of expiry: to be made, then the same succeeds.
     #[error("a partition is missing")]
     MissingPartition,
+    /// The batch's usage row is there already: nothing of it may be stored any more.
+    #[error("the batch was closed")]
+    Closed,
     /// As for everybody.
     #[error(transparent)]
-    Database(#[from] weir_postgres::Failure),
+    Failed(#[from] Failure),
 }
 
-impl Failure {
-    /// A bug of ours.
-    pub const INTERNAL: Self = Self::Database(weir_postgres::Failure::Internal);
-}
-
-impl From<tokio_postgres::Error> for Failure {
+impl From<tokio_postgres::Error> for NotDone {
     fn from(error: tokio_postgres::Error) -> Self {
         // No table has a check of its own: what is violated is the bounds of the partitions.
         if error.code() == Some(&SqlState::CHECK_VIOLATION) {
             return Self::MissingPartition;
         }
-        Self::Database(error.into())
+        Self::Failed(error.into())
     }
 }
 
-impl From<PoolError> for Failure {
+impl From<PoolError> for NotDone {
     fn from(error: PoolError) -> Self {
-        Self::Database(error.into())
+        Self::Failed(error.into())
     }
 }

@@ -28,14 +28,32 @@ pub trait Fault: Send + 'static {
     fn internal() -> Self;
 }
 
-/// How often, and with what pause in between.
+/// How often something is tried, and with what pauses in between.
 #[derive(Debug, Clone, Copy)]
-pub struct Tries {
+pub struct Policy {
     /// The first one included.
-    pub most: u32,
-    /// Before the second; each further one waits that much longer, so that the losers of one
-    /// race come again at different moments.
+    pub tries: u32,
+    /// Before the second try; each further one waits that much longer, so that the losers of
+    /// one race come again at different moments.
     pub pause: Duration,
+}
+
+impl Policy {
+    /// How long to wait before the next try, where one is left after so many, and its pause
+    /// ends within the deadline.
+    pub fn pause(self, tried: u32, deadline: Deadline) -> Option<Duration> {
+        let pause = self.pause * tried;
+        (tried < self.tries && pause < deadline.remaining()).then_some(pause)
+    }
+
+    /// Waits for it; whether there is one.
+    pub async fn again(self, tried: u32, deadline: Deadline) -> bool {
+        let Some(pause) = self.pause(tried, deadline) else {
+            return false;
+        };
+        tokio::time::sleep(pause).await;
+        true
+    }
 }
 
 /// Runs `work` in a task of its own, under the caller's span: what was begun is not left in the
@@ -57,13 +75,13 @@ where
     })
 }
 
-/// As [`detached`]; and again, up to `tries` and within the deadline, where it was a conflict.
+/// As [`detached`]; and again, by the policy and within the deadline, where it was a conflict.
 /// `work` gets the number of the try, from 0. At the deadline it is dropped, wherever it is:
 /// the pool closes a connection that is left in the middle of something.
 ///
 /// # Errors
 /// That of the last try; [`Fault::late`] where no time was left: what was done is not known.
-pub async fn persistently<T, E, F, W>(deadline: Deadline, tries: Tries, work: F) -> Result<T, E>
+pub async fn retry<T, E, F, W>(deadline: Deadline, policy: Policy, work: F) -> Result<T, E>
 where
     T: Send + 'static,
     E: Fault,
@@ -71,20 +89,19 @@ where
     W: Future<Output = Result<T, E>> + Send,
 {
     detached(async move {
-        let mut number = 0;
+        let mut tried = 0;
         loop {
             if deadline.passed() {
                 return Err(E::late());
             }
-            let in_time = tokio::time::timeout(deadline.remaining(), work(number));
-            match in_time.await.unwrap_or_else(|_| Err(E::late())) {
-                Err(error) if error.is_conflict() && number + 1 < tries.most => {
-                    number += 1;
-                    metrics::counter!(RETRIES).increment(1);
-                    tokio::time::sleep((tries.pause * number).min(deadline.remaining())).await;
-                }
-                done => return done,
+            let in_time = tokio::time::timeout(deadline.remaining(), work(tried));
+            let done = in_time.await.unwrap_or_else(|_| Err(E::late()));
+            tried += 1;
+            let lost = done.as_ref().is_err_and(E::is_conflict);
+            if !lost || !policy.again(tried, deadline).await {
+                return done;
             }
+            metrics::counter!(RETRIES).increment(1);
         }
     })
     .await
@@ -116,15 +133,15 @@ mod tests {
         }
     }
 
-    const TRIES: Tries = Tries {
-        most: 3,
+    const POLICY: Policy = Policy {
+        tries: 3,
         pause: Duration::from_millis(1),
     };
 
     async fn tried(time: Duration, succeeds_at: u32) -> (Result<u32, Error>, u32) {
         let count = Arc::new(AtomicU32::new(0));
         let counted = count.clone();
-        let done = persistently(Deadline::after(time), TRIES, move |number| {
+        let done = retry(Deadline::after(time), POLICY, move |number| {
             counted.fetch_add(1, Ordering::Relaxed);
             let done = if number == succeeds_at {
                 Ok(number)
@@ -150,7 +167,7 @@ mod tests {
         let time = Duration::from_millis(50);
         let hangs = |_| std::future::pending::<Result<(), Error>>();
         let began = std::time::Instant::now();
-        let done = persistently(Deadline::after(time), TRIES, hangs).await;
+        let done = retry(Deadline::after(time), POLICY, hangs).await;
         assert_eq!(done, Err(Error::Late));
         assert!(began.elapsed() < Duration::from_secs(5));
     }

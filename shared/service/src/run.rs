@@ -1,0 +1,64 @@
+//! The process of a service: configuration, telemetry, a listener, a signal to end.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use weir_telemetry::Options;
+
+use crate::{Clock, Serving, Shutdown};
+
+/// Runs a service until SIGTERM or Ctrl-C, or until it fails. `process` says where the service
+/// listens, and what is logged.
+///
+/// # Errors
+/// A configuration that can't be used, or what `serve` failed at.
+pub fn run<C: clap::Parser + 'static>(
+    name: &'static str,
+    process: impl FnOnce(&C) -> (SocketAddr, Options),
+    serve: fn(C, Clock, TcpListener, Shutdown) -> Serving,
+) -> anyhow::Result<()> {
+    let config = C::parse();
+    let (listen, telemetry) = process(&config);
+    let serve = move |listener| serve(config, Clock::system(), listener, Box::pin(signalled()));
+    let runtime = tokio::runtime::Runtime::new().context("the runtime can't be started")?;
+    runtime.block_on(within_process(name, listen, telemetry, Box::new(serve)))
+}
+
+async fn within_process(
+    name: &'static str,
+    listen: SocketAddr,
+    telemetry: Options,
+    serve: Box<dyn FnOnce(TcpListener) -> Serving>,
+) -> anyhow::Result<()> {
+    let telemetry = weir_telemetry::start(name, &telemetry).await?;
+    let listener = TcpListener::bind(listen)
+        .await
+        .with_context(|| format!("WEIR_LISTEN: can't listen on {listen}"))?;
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    let served = serve(listener).await;
+    telemetry.shutdown().await;
+    served
+}
+
+async fn signalled() {
+    let mut terminate = signal(SignalKind::terminate()).expect("the runtime can listen to signals");
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = tokio::signal::ctrl_c() => {}
+    }
+    tracing::info!("stopping");
+}
+
+/// Reads a duration of a configuration.
+///
+/// # Errors
+/// Where it is no number of milliseconds, or none up to a day.
+pub fn millis(text: &str) -> Result<Duration, String> {
+    match text.parse() {
+        Ok(millis @ 1..=86_400_000) => Ok(Duration::from_millis(millis)),
+        _ => Err("must be milliseconds, from 1 to 86400000 (a day)".to_owned()),
+    }
+}
