@@ -77,8 +77,11 @@ fn demo_account(account: &AppliedAccount) -> DemoAccount {
 struct Batch<'a> {
     key: &'a str,
     path: &'static str,
-    events: Vec<(&'static str, Value)>,
+    events: Events,
 }
+
+/// Each with what it is.
+type Events = Vec<(&'static str, Value)>;
 
 /// What a request may be answered.
 #[derive(Debug, Deserialize)]
@@ -163,25 +166,38 @@ async fn send(
         .collect())
 }
 
+fn identify(key: &str, events: Events) -> Batch<'_> {
+    let path = "/v1/identify";
+    Batch { key, path, events }
+}
+
+fn track(key: &str, events: Events) -> Batch<'_> {
+    let path = "/v1/track";
+    Batch { key, path, events }
+}
+
 fn batches(accounts: &Accounts) -> Vec<Batch<'_>> {
+    let mut batches = of_samples(accounts);
+    batches.extend(of_faults(&accounts.samples.key));
+    batches.extend(of_limits(accounts));
+    let wrong_key = "pau-a-key-that-nobody-has";
+    batches.push(identify(
+        wrong_key,
+        vec![("request with a wrong key", sample_identify())],
+    ));
+    batches
+}
+
+/// The samples of Segment's documentation, and an audience.
+fn of_samples(accounts: &Accounts) -> Vec<Batch<'_>> {
     let key = accounts.samples.key.as_str();
-    let identify = |events| Batch {
-        key,
-        path: "/v1/identify",
-        events,
-    };
-    let track = |events| Batch {
-        key,
-        path: "/v1/track",
-        events,
-    };
     let mut batches = vec![
-        identify(vec![("sample 1: identify", sample_identify())]),
-        track(vec![("sample 2: track", sample_track())]),
-        track(vec![(
-            "sample 3: track with traits",
-            sample_track_with_traits(),
-        )]),
+        identify(key, vec![("sample 1: identify", sample_identify())]),
+        track(key, vec![("sample 2: track", sample_track())]),
+        track(
+            key,
+            vec![("sample 3: track with traits", sample_track_with_traits())],
+        ),
     ];
     if let Some(audience_id) = &accounts.audience_id {
         let member = with(
@@ -191,79 +207,86 @@ fn batches(accounts: &Accounts) -> Vec<Batch<'_>> {
                 "audience": {"mode": "add", "id": audience_id},
             }),
         );
-        batches.push(identify(vec![("identify with an audience", member)]));
+        batches.push(identify(key, vec![("identify with an audience", member)]));
     }
-    batches.push(identify(vec![
-        ("identify sent once more", sample_identify()),
-        (
-            "identify that says nothing new",
-            with(
-                sample_identify(),
-                &json!({
-                    "message_id": "demo-nothing-new", "timestamp": "2025-07-09T06:09:00Z",
-                }),
-            ),
-        ),
-        (
-            "identify of nobody",
-            json!({
-                "message_id": "demo-nobody", "timestamp": "2025-07-10T06:09:00Z",
-                "traits": {"firstName": "Nobody"},
-            }),
-        ),
-    ]));
-    batches.push(track(vec![
-        (
-            "track with an unreadable time",
-            with(
-                sample_track(),
-                &json!({
-                    "message_id": "demo-time", "timestamp": "yesterday",
-                }),
-            ),
-        ),
-        (
-            "track that nobody mapped",
-            with(
-                sample_track(),
-                &json!({
-                    "message_id": "demo-unmapped", "event": "Page scrolled",
-                }),
-            ),
-        ),
-        (
-            "track that is too old",
-            with(
-                sample_track(),
-                &json!({
-                    "message_id": "demo-old", "event": "Checkout started",
-                }),
-            ),
-        ),
-    ]));
-    if let Some(limited) = accounts
-        .limited
-        .as_ref()
-        .filter(|limited| !limited.key.is_empty())
-    {
-        let key = limited.key.as_str();
-        batches.push(Batch {
-            key,
-            path: "/v1/identify",
-            events: vec![("identify over the limit", sample_identify())],
-        });
-        batches.push(Batch {
-            key,
-            path: "/v1/track",
-            events: vec![("track whose traits are over it", sample_track_with_traits())],
-        });
-    }
-    batches.push(Batch {
-        key: "pau-a-key-that-nobody-has",
-        path: "/v1/identify",
-        events: vec![("request with a wrong key", sample_identify())],
-    });
     batches
+}
+
+/// What is taken and changes nothing, and what is refused: one of each kind.
+fn of_faults(key: &str) -> [Batch<'_>; 2] {
+    let identifies = identify(
+        key,
+        vec![
+            ("identify sent once more", sample_identify()),
+            (
+                "identify that says nothing new",
+                with(
+                    sample_identify(),
+                    &json!({
+                        "message_id": "demo-nothing-new", "timestamp": "2025-07-09T06:09:00Z",
+                    }),
+                ),
+            ),
+            (
+                "identify of nobody",
+                json!({
+                    "message_id": "demo-nobody", "timestamp": "2025-07-10T06:09:00Z",
+                    "traits": {"firstName": "Nobody"},
+                }),
+            ),
+        ],
+    );
+    let tracks = track(
+        key,
+        vec![
+            (
+                "track with an unreadable time",
+                with(
+                    sample_track(),
+                    &json!({
+                        "message_id": "demo-time", "timestamp": "yesterday",
+                    }),
+                ),
+            ),
+            (
+                "track that nobody mapped",
+                with(
+                    sample_track(),
+                    &json!({
+                        "message_id": "demo-unmapped", "event": "Page scrolled",
+                    }),
+                ),
+            ),
+            (
+                "track that is too old",
+                with(
+                    sample_track(),
+                    &json!({
+                        "message_id": "demo-old", "event": "Checkout started",
+                    }),
+                ),
+            ),
+        ],
+    );
+    [identifies, tracks]
+}
+
+/// Of an account whose limits are reached.
+fn of_limits(accounts: &Accounts) -> Vec<Batch<'_>> {
+    let limited = accounts.limited.as_ref();
+    let Some(limited) = limited.filter(|limited| !limited.key.is_empty()) else {
+        return Vec::new();
+    };
+    vec![
+        identify(
+            &limited.key,
+            vec![("identify over the limit", sample_identify())],
+        ),
+        track(
+            &limited.key,
+            vec![("track whose traits are over it", sample_track_with_traits())],
+        ),
+    ]
 }
 
 fn with(mut event: Value, changes: &Value) -> Value {

@@ -34,7 +34,7 @@ mod usage;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use weir_ids::AccountId;
-use weir_postgres::{Migration, Pool, Transaction};
+use weir_postgres::{Migration, Pool};
 
 use crate::domain::{Identifier, Link};
 use settled::Settled;
@@ -113,7 +113,7 @@ impl Connection {
     /// Begins a transaction of one account. Dropped without a commit, it is undone.
     pub fn begin(&mut self, account_id: AccountId) -> Tx<'_> {
         Tx {
-            inner: Transaction::begin(&mut self.client),
+            inner: weir_postgres::Tx::begin(&mut self.client),
             account_id,
             settled: &self.settled,
         }
@@ -122,7 +122,7 @@ impl Connection {
 
 /// A transaction of one account.
 pub struct Tx<'a> {
-    inner: Transaction<'a>,
+    inner: weir_postgres::Tx<'a>,
     account_id: AccountId,
     settled: &'a Settled,
 }

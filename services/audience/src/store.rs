@@ -26,7 +26,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId, ContactId};
-use weir_postgres::{Client, Failure, Migration, Pool, Transaction};
+use weir_postgres::{Client, Failure, Migration, Pool};
 
 use crate::domain::Key;
 use crate::metrics;
@@ -58,7 +58,7 @@ pub struct Connection(Client);
 
 /// A transaction of one account. Dropped without a commit, it is undone.
 pub struct Tx<'a> {
-    inner: Transaction<'a>,
+    inner: weir_postgres::Tx<'a>,
     account: AccountId,
 }
 
@@ -102,7 +102,7 @@ impl Connection {
     /// Begins a transaction of one account.
     pub fn begin(&mut self, account: AccountId) -> Tx<'_> {
         Tx {
-            inner: Transaction::begin(&mut self.0),
+            inner: weir_postgres::Tx::begin(&mut self.0),
             account,
         }
     }

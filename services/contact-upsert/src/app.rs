@@ -1,9 +1,9 @@
 //! Load, decide, commit: the only place that orders effects.
 
 mod background;
-mod delivery;
 mod identifiers;
 mod reading;
+mod relay;
 mod unstorable;
 
 use std::sync::Arc;
@@ -20,16 +20,12 @@ use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy};
 
 pub use background::{PURGE_BEATS, purge};
-pub use delivery::Delivery;
-pub use reading::profile_of;
+pub use reading::{Profile, profile_of};
+pub use relay::{RELAY_BEATS, relay};
 
-use crate::domain::{
-    self, Batch, Care, Changes, Facts, Message, Register, Snapshot, Status, Unreadable,
-};
+use crate::domain::{self, Batch, Care, Changes, Facts, Message, Snapshot, Status, Unreadable};
 use crate::metrics;
-use crate::store::{
-    BatchTransaction, NotStored, OutboxRow, Rows, Store, StoredProfile, held_link, keep_caseless,
-};
+use crate::store::{BatchTx, NotStored, OutboxRow, Rows, Store, keep_caseless};
 
 /// A batch that loses this often against others is given back to its sender. Losers of one
 /// race come again at different moments.
@@ -82,7 +78,7 @@ pub enum Error {
     /// Some key that the batch would make is there, each time: no race is lost like this.
     #[error("a key is there already")]
     Taken,
-    /// The fields of the event at this position are no object.
+    /// The fields of the event at this index are no object.
     #[error("the fields of an event can't be read")]
     InvalidFields(usize),
     /// Nothing was stored; the same may succeed later.
@@ -126,7 +122,7 @@ impl Fault for Error {
 
 /// What became of a batch.
 #[derive(Debug, Clone)]
-pub struct Answer {
+pub struct Upserted {
     /// In the order of the events.
     pub outcomes: Vec<Outcome>,
     /// Units that were charged.
@@ -162,14 +158,6 @@ impl Outcome {
             first_micros: None,
         }
     }
-}
-
-/// A contact, read back.
-#[derive(Debug)]
-pub struct Profile<'a> {
-    pub stored: &'a StoredProfile,
-    /// By field id; cleared ones are left out.
-    pub fields: Vec<Register<'a>>,
 }
 
 /// The service behind its RPCs.
@@ -209,7 +197,7 @@ impl App {
     ///
     /// # Errors
     /// See [`Error`]; nothing of the batch is stored then.
-    pub async fn upsert(&self, batch: Batch, deadline: Deadline) -> Result<Answer, Error> {
+    pub async fn upsert(&self, batch: Batch, deadline: Deadline) -> Result<Upserted, Error> {
         let batch = Arc::new(batch);
         let stored = match self.persist(batch.clone(), deadline, Purpose::Store).await {
             Err(refusal) if refusal.is_of_events() => {
@@ -218,7 +206,10 @@ impl App {
             stored => stored,
         };
         match &stored {
-            Ok(answer) => metrics::batch_stored(answer),
+            Ok(answer) => {
+                let statuses = answer.outcomes.iter().map(|outcome| outcome.status);
+                metrics::batch_stored(&statuses.collect::<Vec<_>>(), answer.units);
+            }
             Err(Error::Conflict) => tracing::warn!("a batch lost against others until its end"),
             Err(_) => {}
         }
@@ -231,7 +222,7 @@ impl App {
         batch: Arc<Batch>,
         deadline: Deadline,
         purpose: Purpose,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Upserted, Error> {
         let app = self.clone();
         let taken = Arc::new(AtomicU32::new(0));
         let attempts_taken = taken.clone();
@@ -264,9 +255,9 @@ impl App {
         purpose: Purpose,
         number: u32,
         deadline: Deadline,
-    ) -> Result<Answer, Error> {
+    ) -> Result<Upserted, Error> {
         let facts = Facts::of(&batch.events, &batch.settings)
-            .map_err(|(position, _)| Error::InvalidFields(position))?;
+            .map_err(|(index, _)| Error::InvalidFields(index))?;
         let care = match number {
             0 => Care::InSteps,
             1 => Care::AtOnce,
@@ -297,30 +288,22 @@ impl App {
         facts: &Facts<'_>,
         purpose: Purpose,
         care: Care,
-    ) -> Result<Answer, NotStored> {
+    ) -> Result<Upserted, NotStored> {
         let now = self.clock.now();
         let mut client = self.store.client().await?;
-        let transaction = BatchTransaction::begin(&mut client, batch, care, now);
+        let tx = BatchTx::begin(&self.store, &mut client, batch, care, now);
         let mut snapshot = Snapshot::new(facts, care);
-        let mut keys = snapshot.first_keys();
-        let kept = match care {
-            Care::InSteps => self.store.kept_links(batch.account, facts, &mut keys),
-            Care::AtOnce | Care::Heal => Vec::new(),
-        };
+        let keys = snapshot.first_keys();
         // A batch that met another's receipt reads all of them, so that it meets none again.
         let all_receipts = care != Care::InSteps;
         let receipts = facts.with_receipts(all_receipts);
-        let load = transaction.begin_load(facts, kept, keys, &receipts);
-        let (first, receipts) = load.await?;
-        snapshot
-            .add(first.links(), &first.contacts())
-            .inspect_err(|_| self.store.forget_links(batch.account, facts, &first))?;
-        self.store.keep_links(batch.account, facts, &first);
+        let (first, receipts) = tx.begin_load(facts, keys, &receipts).await?;
+        tx.add_first(&mut snapshot, facts, &first)?;
         snapshot.add_receipts(receipts, all_receipts);
         let keys = snapshot.other_keys();
         let mut more = None;
         if !keys.is_empty() {
-            more = Some(transaction.load_more(facts, keys, &snapshot).await?);
+            more = Some(tx.load_more(facts, keys, &snapshot).await?);
         }
         if let Some(more) = &more {
             snapshot.add(more.links(), &more.contacts())?;
@@ -330,14 +313,13 @@ impl App {
             // Over the same rows: to look for others now, with contacts locked in two steps,
             // could be to wait for a batch that waits for this one.
             let all = facts.with_receipts(true);
-            let all = transaction.receipts(&all).await?;
+            let all = tx.receipts(&all).await?;
             let mut snapshot = snapshot_of(facts, care, &first, more.as_ref())?;
             snapshot.add_receipts(all, true);
             folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
         }
         let answer = answer_of(&folded);
-        self.write(transaction, folded.changes, batch, purpose, now)
-            .await?;
+        self.write(tx, folded.changes, batch, purpose, now).await?;
         if first.caseless_differ() {
             let fields: Vec<&str> = batch.settings.told_caseless().collect();
             let kept = keep_caseless(&client, batch.account, &fields).await;
@@ -349,37 +331,25 @@ impl App {
 
     async fn write(
         &self,
-        transaction: BatchTransaction<'_>,
+        tx: BatchTx<'_>,
         changes: Changes<'_>,
         batch: &Batch,
         purpose: Purpose,
         now: DateTime<Utc>,
     ) -> Result<(), NotStored> {
-        let account = batch.account;
         if changes.is_empty() {
             // Dropped, it rolls back; there is nothing to keep.
             return Ok(());
         }
-        let merged = changes.merged_contacts();
-        let held = if merged.is_empty() {
-            Vec::new()
-        } else {
-            transaction.held_links(&merged).await?
-        };
-        let changes = changes.with_held_links(held.iter().map(held_link).collect());
+        let held = tx.held_links(&changes.merged_contacts()).await?;
+        let changes = changes.with_held_links(held.links());
         let message = Message::of(&changes, now.timestamp_micros());
-        let message = message.map(|message| OutboxRow::new(account, &message));
-        let handed_over = transaction.write(&changes, message.as_ref()).await?;
+        let message = message.map(|message| OutboxRow::new(batch.account, &message));
+        let handed_over = tx.write(&changes, message.as_ref()).await?;
         if purpose == Purpose::Rehearse {
             return Ok(());
         }
-        if !changes.kept.is_empty() {
-            let (added, limit) = (changes.kept.len(), batch.kept_removes_limit);
-            let bounded = self.store.bound_kept(&transaction, account, added, limit);
-            metrics::removes_dropped(bounded.await?);
-        }
-        transaction.commit().await?;
-        self.store.keep_changes(account, &changes, now);
+        metrics::removes_dropped(tx.commit(&changes).await?);
         metrics::contacts_written(&changes);
         for message in message.into_iter().chain(handed_over) {
             // Where the relay is far behind, it finds the row in the table.
@@ -419,7 +389,7 @@ fn snapshot_of<'a>(
     Ok(snapshot)
 }
 
-fn answer_of(folded: &domain::Folded<'_>) -> Answer {
+fn answer_of(folded: &domain::Folded<'_>) -> Upserted {
     let outcomes = folded.outcomes.iter().map(|outcome| Outcome {
         status: outcome.status,
         contact: outcome.contact,
@@ -434,7 +404,7 @@ fn answer_of(folded: &domain::Folded<'_>) -> Answer {
             .collect(),
         first_micros: outcome.first_micros,
     });
-    Answer {
+    Upserted {
         outcomes: outcomes.collect(),
         units: folded.changes.units.into(),
     }

@@ -15,9 +15,11 @@ mod members;
 mod message;
 #[cfg(test)]
 mod model;
+mod profile;
 #[cfg(test)]
 mod properties;
 mod same;
+mod stored;
 #[cfg(test)]
 mod tests;
 
@@ -25,12 +27,11 @@ pub use changes::{Changes, ContactRow, KeptRow, LinkGone, LinkRow, Merge, Remove
 pub use contact::{InvalidContact, Register, Stamp, StoredContact, read_registers};
 pub use event::{
     Batch, Event, EventFacts, Facts, KeyId, KeyStrategy, MembershipMode, MembershipUpdate,
-    MergeStrategy, Mode, Settings,
+    MergeStrategy, Mode, Settings, UniqueIdentifiers,
 };
-pub use fold::{
-    Care, Folded, IgnoredField, NOBODY, Outcome, Receipt, Snapshot, Status, StoredLink, Unreadable,
-    Unusable, fold,
-};
+pub use fold::{Care, Folded, IgnoredField, Outcome, Snapshot, Status, Unreadable, Unusable, fold};
 pub use key::{ANONYMOUS_ID, Key, USER_ID, is_email, is_unique_key, normalise};
 pub use members::InvalidFields;
 pub use message::{Link, Message, Removal};
+pub use profile::{ContactKey, StoredProfile};
+pub use stored::{NOBODY, Receipt, StoredLink};

@@ -2,7 +2,6 @@
 
 mod convert;
 mod profile;
-mod relay;
 mod status;
 
 use std::sync::Arc;
@@ -18,8 +17,6 @@ use weir_proto::contact::v1::{
 };
 use weir_rpc::wire::id;
 use weir_rpc::{Deadline, MAX_MESSAGE, MAX_PAGE_BYTES, Page, Server, Unary, page_size, page_start};
-
-pub use relay::{Peers, RELAY_BEATS, relay};
 
 use crate::app::{App, profile_of};
 use convert::{batch_of, identifiers_of, results_of, versioned_of};

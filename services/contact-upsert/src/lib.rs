@@ -5,11 +5,12 @@
 //! Answers are per event; a batch as a whole either is stored or is not.
 //!
 //! In reading order: [`domain`] holds the rules, [`app`] orders load, fold and commit,
-//! [`store`] knows PostgreSQL, [`grpc`] speaks the contract and runs the relay.
+//! [`store`] knows PostgreSQL, [`clients`] the services that are told, [`grpc`] speaks the contract.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod app;
+mod clients;
 pub mod config;
 pub mod domain;
 pub mod grpc;
@@ -47,15 +48,15 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let beside = store::Store::new(beside, 0);
         let accounts =
             weir_accounts::Accounts::connect(&config.mapping_url).context("WEIR_MAPPING_URL")?;
-        let peers = grpc::Peers::connect(&config.activity_url, &config.audience_url)?;
+        let peers = clients::Peers::connect(&config.activity_url, &config.audience_url)?;
         let calls = connect(config.database_connections.into())?;
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
         let calls = store::Store::new(calls, config.link_cache_entries);
         let (app, written) = app::App::new(calls, beside.clone(), accounts, clock.clone());
 
         let background = Background::new();
-        background.spawn("relay", grpc::RELAY_BEATS, |pulse| {
-            grpc::relay(app.clone(), peers, written, pulse)
+        background.spawn("relay", app::RELAY_BEATS, |pulse| {
+            app::relay(app.clone(), peers, written, pulse)
         });
         background.spawn("purge", app::PURGE_BEATS, |pulse| {
             app::purge(beside, clock, pulse)

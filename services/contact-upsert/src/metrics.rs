@@ -4,7 +4,6 @@ use chrono::{DateTime, Utc};
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 use uuid::Uuid;
 
-use crate::app::Answer;
 use crate::domain::{Changes, Status};
 
 /// By `status`.
@@ -12,7 +11,7 @@ const EVENTS: &str = "contact.events_total";
 const UNITS: &str = "contact.units_total";
 /// By `how`.
 const CONTACTS: &str = "contact.contacts_written_total";
-const JOINS: &str = "contact.merges_total";
+const MERGES: &str = "contact.merges_total";
 const RETRIES: &str = "contact.batch_retries_total";
 const UNSTORABLE: &str = "unstorable_events_total";
 const REMOVES_HANDED_OVER: &str = "contact.kept_removes_handed_over_total";
@@ -31,7 +30,7 @@ pub fn describe() {
     describe_counter!(EVENTS, "Events by what became of them.");
     describe_counter!(UNITS, "Profile units charged.");
     describe_counter!(CONTACTS, "Rows of contacts, by how they were written.");
-    describe_counter!(JOINS, "Contacts that were merged into others.");
+    describe_counter!(MERGES, "Contacts that were merged into others.");
     describe_counter!(RETRIES, "Batches that lost against another and came again.");
     describe_counter!(
         UNSTORABLE,
@@ -60,7 +59,7 @@ pub fn describe() {
 }
 
 /// A batch is in PostgreSQL.
-pub fn batch_stored(answer: &Answer) {
+pub fn batch_stored(statuses: &[Status], units: i64) {
     for status in [
         Status::Stored,
         Status::Repeated,
@@ -71,13 +70,12 @@ pub fn batch_stored(answer: &Answer) {
         Status::Kept,
         Status::Unstorable,
     ] {
-        let outcomes = answer.outcomes.iter();
-        let count = outcomes.filter(|outcome| outcome.status == status).count();
+        let count = statuses.iter().filter(|one| **one == status).count();
         if count > 0 {
             counter!(EVENTS, "status" => name(status)).increment(count as u64);
         }
     }
-    counter!(UNITS).increment(u64::try_from(answer.units).unwrap_or(0));
+    counter!(UNITS).increment(u64::try_from(units).unwrap_or(0));
 }
 
 /// Contacts were written.
@@ -91,7 +89,7 @@ pub fn contacts_written(changes: &Changes<'_>) {
             counter!(CONTACTS, "how" => how).increment(count as u64);
         }
     }
-    counter!(JOINS).increment(changes.merges.len() as u64);
+    counter!(MERGES).increment(changes.merges.len() as u64);
 }
 
 /// Removes that were kept go to audience.

@@ -12,16 +12,13 @@ mod outbox;
 mod purge;
 
 use chrono::{DateTime, Utc};
-use weir_ids::AccountId;
 use weir_postgres::{Client, Failure, Migration, Pool};
 
-use crate::domain::{Changes, Facts, KeyId, NOBODY, StoredLink};
 use kept::KeptCounts;
 use links::Links;
 
-pub use batch::{BatchTransaction, NotStored, Rows, held_link};
-pub use contacts::{ContactKey, StoredProfile};
-pub use identifiers::{Changed, UniqueIdentifiers, keep_caseless};
+pub use batch::{BatchTx, NotStored, Rows};
+pub use identifiers::{Changed, keep_caseless};
 pub use outbox::{OutboxRow, Parcel};
 pub use purge::Aged;
 
@@ -44,7 +41,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Over a pool whose role works in the service's schema. Keeps so many links in mind.
+    /// Over a pool whose role works in the service's schema. Its cache of links has so many entries.
     pub fn new(pool: Pool, link_cache_entries: u32) -> Self {
         Self {
             pool,
@@ -59,34 +56,6 @@ impl Store {
     /// When PostgreSQL is away or all connections stay busy.
     pub async fn client(&self) -> Result<Client, Failure> {
         Ok(self.pool.get().await?)
-    }
-
-    /// Links of `sought` that were read before; the others stay in it.
-    pub fn kept_links(
-        &self,
-        account: AccountId,
-        facts: &Facts<'_>,
-        sought: &mut Vec<KeyId>,
-    ) -> Vec<(KeyId, StoredLink<'static>)> {
-        self.links.take(account, facts, sought)
-    }
-
-    /// Keeps links that were read, and whose contacts are locked and alive.
-    pub fn keep_links(&self, account: AccountId, facts: &Facts<'_>, rows: &Rows) {
-        let links = rows.read_links().filter(|(_, link)| link.contact != NOBODY);
-        let links = links.map(|(id, link)| (facts.key(id), link));
-        self.links.learn(account, links);
-    }
-
-    /// Forgets the links that were kept and not read: one of them was out of date.
-    pub fn forget_links(&self, account: AccountId, facts: &Facts<'_>, rows: &Rows) {
-        let keys = rows.kept().map(|id| facts.key(id));
-        self.links.forget(account, keys);
-    }
-
-    /// Keeps links that were committed at `now`.
-    pub fn keep_changes(&self, account: AccountId, changes: &Changes<'_>, now: DateTime<Utc>) {
-        self.links.learn_changes(account, changes, micros_of(now));
     }
 
     /// Whether PostgreSQL answers.

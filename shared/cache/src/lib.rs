@@ -1,4 +1,7 @@
 //! What was looked up lately, kept in memory under fingerprints: so many values, and no more.
+//!
+//! contact-upsert and activity keep the links of identifiers in it (decision 6). What is in here
+//! may be stale at any time: whoever goes by it finds out when it locks what it leads to.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

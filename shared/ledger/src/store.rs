@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use futures_util::future::try_join;
 use uuid::Uuid;
 use weir_ids::{AccountId, BatchId};
-use weir_postgres::{Failure, Pool, Statements, Transaction};
+use weir_postgres::{Failure, Pool, Statements, Tx};
 
 use crate::{Fenced, Key, sql};
 
@@ -63,7 +63,7 @@ pub(crate) async fn close(
     batches: &[Key],
 ) -> Result<Vec<i64>, Failure> {
     let mut client = pool.get().await?;
-    let tx = Transaction::begin(&mut client);
+    let tx = Tx::begin(&mut client);
     anchor(&tx, account).await?;
     // One order for all, so that two sweepers do not wait for each other in a circle.
     let mut sorted = batches.to_vec();
@@ -104,7 +104,7 @@ pub(crate) async fn fence(
     from_window: NaiveDate,
 ) -> Result<Option<Fenced>, Failure> {
     let mut client = pool.get().await?;
-    let tx = Transaction::begin(&mut client);
+    let tx = Tx::begin(&mut client);
     anchor(&tx, account).await?;
     let raise = tx.prepare_cached(sql::RAISE).await?;
     let raised = tx

@@ -4,7 +4,7 @@
 //!   watched: one that PostgreSQL is silent on, or that its last user left in the middle of
 //!   something, is closed.
 //! - [`migrate`] runs a service's numbered SQL files in its own schema.
-//! - [`Transaction`] begins and commits without round trips of its own.
+//! - [`Tx`] begins and commits without round trips of its own.
 //! - [`JsonText`] takes JSON in and out without a cast.
 //! - [`Failure`] tells what to do about an error: try again, answer "unavailable", or report a bug.
 //!
@@ -30,4 +30,4 @@ pub use json::JsonText;
 pub use migrate::{MigrateError, Migration, migrate};
 pub use pool::{Client, Connection, Manager, PLAN_BY_KEY, Pool, PoolError, connect};
 pub use statements::Statements;
-pub use transaction::Transaction;
+pub use transaction::Tx;

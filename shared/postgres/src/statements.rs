@@ -77,8 +77,4 @@ statements!(
     Transaction<'_>,
     tokio_postgres::Transaction<'_>
 );
-statements!(
-    crate::Transaction<'_>,
-    crate::Transaction<'_>,
-    crate::Transaction<'_>
-);
+statements!(crate::Tx<'_>, crate::Tx<'_>, crate::Tx<'_>);

@@ -10,20 +10,20 @@ use tokio_postgres::{Error, Row, Statement};
 
 use crate::Client;
 
-type Answer<'c> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'c>>;
+type Reply<'c> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'c>>;
 type Param<'a> = &'a (dyn ToSql + Sync);
 
 /// A transaction whose BEGIN goes along with its first statements, and whose COMMIT can go
 /// along with its last: the client library waits for both. Dropped without a commit, it is
 /// rolled back.
-pub struct Transaction<'c> {
+pub struct Tx<'c> {
     client: &'c ClientWrapper,
     /// What BEGIN is answered, until that is known.
-    begun: Mutex<Option<Answer<'c>>>,
+    begun: Mutex<Option<Reply<'c>>>,
     open: bool,
 }
 
-impl<'c> Transaction<'c> {
+impl<'c> Tx<'c> {
     /// Sends BEGIN. Where that fails, so does whatever is asked first.
     pub fn begin(client: &'c mut Client) -> Self {
         let client: &ClientWrapper = client;
@@ -122,7 +122,7 @@ impl<'c> Transaction<'c> {
     }
 }
 
-impl Drop for Transaction<'_> {
+impl Drop for Tx<'_> {
     fn drop(&mut self) {
         if self.open {
             drop(send(self.client, "ROLLBACK"));
@@ -131,8 +131,8 @@ impl Drop for Transaction<'_> {
 }
 
 /// Sends a command at once; what is awaited is the answer.
-fn send<'c>(client: &'c ClientWrapper, command: &'static str) -> Answer<'c> {
-    let mut answer: Answer<'c> = Box::pin(client.batch_execute(command));
+fn send<'c>(client: &'c ClientWrapper, command: &'static str) -> Reply<'c> {
+    let mut answer: Reply<'c> = Box::pin(client.batch_execute(command));
     match (&mut answer).now_or_never() {
         Some(failed) => Box::pin(std::future::ready(failed)),
         None => answer,

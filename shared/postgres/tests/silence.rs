@@ -5,7 +5,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use weir_postgres::{Failure, Pool, Transaction};
+use weir_postgres::{Failure, Pool, Tx};
 use weir_servers::{TestDatabase, TestServers};
 use weir_testkit::Proxy;
 
@@ -38,12 +38,12 @@ async fn connections_that_go_silent_are_replaced() {
     let busy = pool.clone();
     let busy = tokio::spawn(async move {
         let mut client = busy.get().await?;
-        let transaction = Transaction::begin(&mut client);
-        let one = transaction.prepare_cached("SELECT 1").await?;
-        transaction.query(&one, &[]).await?;
+        let tx = Tx::begin(&mut client);
+        let one = tx.prepare_cached("SELECT 1").await?;
+        tx.query(&one, &[]).await?;
         tokio::time::sleep(Duration::from_millis(300)).await;
-        transaction.query(&one, &[]).await?;
-        transaction.commit().await.map_err(Failure::from)
+        tx.query(&one, &[]).await?;
+        tx.commit().await.map_err(Failure::from)
     });
     tokio::time::sleep(Duration::from_millis(100)).await;
     drop(held);
@@ -84,10 +84,10 @@ async fn a_call_that_is_given_up_leaves_no_connection_in_the_middle_of_it() {
 
     // What is undone soon is no reason to close it.
     let mut client = pool.get().await.unwrap();
-    let transaction = Transaction::begin(&mut client);
-    let one = transaction.prepare_cached("SELECT 1").await.unwrap();
-    transaction.query(&one, &[]).await.unwrap();
-    drop(transaction);
+    let tx = Tx::begin(&mut client);
+    let one = tx.prepare_cached("SELECT 1").await.unwrap();
+    tx.query(&one, &[]).await.unwrap();
+    drop(tx);
     drop(client);
     assert_eq!(pid().await, first);
 

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use tokio_postgres::error::SqlState;
-use weir_postgres::{Pool, Transaction};
+use weir_postgres::{Pool, Tx};
 use weir_servers::{TestDatabase, TestServers};
 
 async fn pool() -> (Pool, TestDatabase) {
@@ -27,20 +27,14 @@ async fn kept(pool: &Pool) -> Vec<i32> {
 
 const INSERT: &str = "INSERT INTO audience.kept SELECT unnest($1::int[])";
 
-async fn insert(
-    transaction: &Transaction<'_>,
-    numbers: &[i32],
-) -> Result<u64, tokio_postgres::Error> {
-    let insert = transaction.prepare_cached(INSERT).await?;
-    transaction.execute(&insert, &[&numbers]).await
+async fn insert(tx: &Tx<'_>, numbers: &[i32]) -> Result<u64, tokio_postgres::Error> {
+    let insert = tx.prepare_cached(INSERT).await?;
+    tx.execute(&insert, &[&numbers]).await
 }
 
-async fn insert_and_commit(
-    transaction: Transaction<'_>,
-    numbers: &[i32],
-) -> Result<u64, tokio_postgres::Error> {
-    let insert = transaction.prepare_cached(INSERT).await?;
-    transaction.commit_with(&insert, &[&numbers]).await
+async fn insert_and_commit(tx: Tx<'_>, numbers: &[i32]) -> Result<u64, tokio_postgres::Error> {
+    let insert = tx.prepare_cached(INSERT).await?;
+    tx.commit_with(&insert, &[&numbers]).await
 }
 
 #[tokio::test]
@@ -48,21 +42,21 @@ async fn what_is_committed_lasts_and_nothing_else() {
     let (pool, _database) = pool().await;
     let mut client = pool.get().await.unwrap();
 
-    let transaction = Transaction::begin(&mut client);
-    assert_eq!(insert(&transaction, &[1]).await.unwrap(), 1);
-    transaction.commit().await.unwrap();
+    let tx = Tx::begin(&mut client);
+    assert_eq!(insert(&tx, &[1]).await.unwrap(), 1);
+    tx.commit().await.unwrap();
 
-    let transaction = Transaction::begin(&mut client);
-    assert_eq!(insert(&transaction, &[2, 3]).await.unwrap(), 2);
-    drop(transaction);
+    let tx = Tx::begin(&mut client);
+    assert_eq!(insert(&tx, &[2, 3]).await.unwrap(), 2);
+    drop(tx);
 
-    let transaction = Transaction::begin(&mut client);
-    insert(&transaction, &[4]).await.unwrap();
-    assert_eq!(insert_and_commit(transaction, &[5, 6]).await.unwrap(), 2);
+    let tx = Tx::begin(&mut client);
+    insert(&tx, &[4]).await.unwrap();
+    assert_eq!(insert_and_commit(tx, &[5, 6]).await.unwrap(), 2);
 
     // Nothing was asked of it.
-    drop(Transaction::begin(&mut client));
-    Transaction::begin(&mut client).commit().await.unwrap();
+    drop(Tx::begin(&mut client));
+    Tx::begin(&mut client).commit().await.unwrap();
     drop(client);
     assert_eq!(kept(&pool).await, [1, 4, 5, 6]);
 }
@@ -71,25 +65,25 @@ async fn what_is_committed_lasts_and_nothing_else() {
 async fn a_statement_that_fails_takes_the_others_with_it() {
     let (pool, _database) = pool().await;
     let mut client = pool.get().await.unwrap();
-    insert_and_commit(Transaction::begin(&mut client), &[1])
+    insert_and_commit(Tx::begin(&mut client), &[1])
         .await
         .unwrap();
 
-    let transaction = Transaction::begin(&mut client);
-    insert(&transaction, &[2]).await.unwrap();
-    let error = insert_and_commit(transaction, &[1]).await.unwrap_err();
+    let tx = Tx::begin(&mut client);
+    insert(&tx, &[2]).await.unwrap();
+    let error = insert_and_commit(tx, &[1]).await.unwrap_err();
     assert_eq!(error.code(), Some(&SqlState::UNIQUE_VIOLATION));
 
-    let transaction = Transaction::begin(&mut client);
-    insert(&transaction, &[3]).await.unwrap();
-    insert(&transaction, &[1]).await.unwrap_err();
-    drop(transaction);
+    let tx = Tx::begin(&mut client);
+    insert(&tx, &[3]).await.unwrap();
+    insert(&tx, &[1]).await.unwrap_err();
+    drop(tx);
 
     // What can't be sent at all must not be left out of what is committed.
-    let transaction = Transaction::begin(&mut client);
-    insert(&transaction, &[4]).await.unwrap();
-    let statement = transaction.prepare_cached(INSERT).await.unwrap();
-    let error = transaction.commit_with(&statement, &[&"no list"]).await;
+    let tx = Tx::begin(&mut client);
+    insert(&tx, &[4]).await.unwrap();
+    let statement = tx.prepare_cached(INSERT).await.unwrap();
+    let error = tx.commit_with(&statement, &[&"no list"]).await;
     assert!(error.unwrap_err().code().is_none());
     drop(client);
     assert_eq!(kept(&pool).await, [1]);
@@ -99,10 +93,10 @@ async fn a_statement_that_fails_takes_the_others_with_it() {
 async fn statements_that_are_sent_at_once_are_in_the_transaction() {
     let (pool, _database) = pool().await;
     let mut client = pool.get().await.unwrap();
-    let transaction = Transaction::begin(&mut client);
-    let (one, two) = tokio::join!(insert(&transaction, &[1]), insert(&transaction, &[2]));
+    let tx = Tx::begin(&mut client);
+    let (one, two) = tokio::join!(insert(&tx, &[1]), insert(&tx, &[2]));
     assert_eq!((one.unwrap(), two.unwrap()), (1, 1));
-    drop(transaction);
+    drop(tx);
     drop(client);
     assert!(kept(&pool).await.is_empty());
 }
@@ -122,10 +116,10 @@ async fn without_a_connection_nothing_is_said_to_be_done() {
         .execute("SELECT pg_terminate_backend($1)", &[&backend])
         .await
         .unwrap();
-    let transaction = Transaction::begin(&mut client);
-    insert(&transaction, &[1]).await.unwrap_err();
-    drop(transaction);
-    Transaction::begin(&mut client).commit().await.unwrap_err();
+    let tx = Tx::begin(&mut client);
+    insert(&tx, &[1]).await.unwrap_err();
+    drop(tx);
+    Tx::begin(&mut client).commit().await.unwrap_err();
     drop(client);
     assert!(kept(&pool).await.is_empty());
 }

@@ -1,5 +1,9 @@
 //! gRPC as every service speaks it: serving with health and reflection, connecting,
 //! deadlines that travel, and errors that say what to do.
+//!
+//! **Invariant:** every error of a call is made here and carries a reason of the registry
+//! (semantics 1.6), so that a caller never has to read a message. A call without a deadline gets
+//! one; a page of a list has no more bytes than a client takes that was never told otherwise.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

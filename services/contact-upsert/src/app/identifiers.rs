@@ -4,7 +4,8 @@ use weir_ids::AccountId;
 use weir_rpc::Deadline;
 
 use super::{App, Error, POLICY};
-use crate::store::{Changed, UniqueIdentifiers};
+use crate::domain::UniqueIdentifiers;
+use crate::store::Changed;
 
 impl App {
     /// The unique identifiers that stand; none where they were never changed here.

@@ -5,13 +5,22 @@ use std::borrow::Cow;
 use weir_ids::{AccountId, ContactId};
 use weir_rpc::Deadline;
 
-use super::{App, Error, Profile};
-use crate::domain::{is_unique_key, normalise, read_registers};
+use super::{App, Error};
+use crate::domain::{
+    ContactKey, Register, StoredProfile, is_unique_key, normalise, read_registers,
+};
 use crate::metrics;
-use crate::store::{ContactKey, StoredProfile};
 
 /// Contacts that are read at once: the largest are of some megabytes.
 const PIECE: usize = 50;
+
+/// A contact, read back.
+#[derive(Debug)]
+pub struct Profile<'a> {
+    pub stored: &'a StoredProfile,
+    /// By field id; cleared ones are left out.
+    pub fields: Vec<Register<'a>>,
+}
 
 impl App {
     /// One contact, or the one that it was merged into.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use weir_rpc::Deadline;
 use weir_service::{MAX_CULPRITS, culprits};
 
-use super::{Answer, App, Error, Outcome, Purpose};
+use super::{App, Error, Outcome, Purpose, Upserted};
 use crate::domain::{Batch, Status, Unreadable};
 use crate::metrics;
 
@@ -26,7 +26,7 @@ pub(super) async fn store_the_rest(
     batch: &Arc<Batch>,
     refusal: Error,
     deadline: Deadline,
-) -> Result<Answer, Error> {
+) -> Result<Upserted, Error> {
     let mut refusal = refusal;
     let mut faulty = BTreeSet::new();
     for _ in 0..MAX_ROUNDS {
@@ -47,7 +47,7 @@ pub(super) async fn store_the_rest(
 }
 
 /// The answer to the whole batch.
-fn with_faulty(batch: &Batch, faulty: &BTreeSet<usize>, of_rest: Answer) -> Answer {
+fn with_faulty(batch: &Batch, faulty: &BTreeSet<usize>, of_rest: Upserted) -> Upserted {
     metrics::unstorable(faulty.len());
     let mut of_rest_outcomes = of_rest.outcomes.into_iter();
     let outcomes = (0..batch.events.len()).map(|index| {
@@ -58,7 +58,7 @@ fn with_faulty(batch: &Batch, faulty: &BTreeSet<usize>, of_rest: Answer) -> Answ
             outcome.expect("each of the rest has its outcome")
         }
     });
-    Answer {
+    Upserted {
         outcomes: outcomes.collect(),
         units: of_rest.units,
     }

@@ -3,8 +3,8 @@
 use weir_ids::{AudienceId, ContactId};
 
 use super::contact::Stamp;
-use super::fold::{Receipt, StoredLink};
 use super::key::{Key, is_unique_key};
+use super::stored::{Receipt, StoredLink};
 
 /// The difference between what was loaded and what is true now. What did not change is not
 /// in it; rows are in the order in which they are to be locked.
@@ -144,10 +144,10 @@ impl<'a> Changes<'a> {
                 stamp: link.stamp,
                 linked_micros: Some(link.linked_micros),
             };
-            let place = self
+            let index = self
                 .links_moved
                 .partition_point(|other| other.key < row.key);
-            self.links_moved.insert(place, row);
+            self.links_moved.insert(index, row);
         }
         self
     }
@@ -155,7 +155,7 @@ impl<'a> Changes<'a> {
     /// The contact of a new link.
     pub fn contact_of(&self, key: &Key<'_>) -> Option<ContactId> {
         let found = self.links_new.binary_search_by(|row| row.key.cmp(key));
-        found.ok().map(|place| self.links_new[place].contact)
+        found.ok().map(|index| self.links_new[index].contact)
     }
 
     /// What activity has to be told: user ids and anonymous ids that have another contact now.

@@ -111,7 +111,7 @@ pub struct StoredContact<'a> {
 pub struct InvalidContact;
 
 /// Where a field's register is, or else where it would come, as a binary search has it.
-pub(super) type Place = Result<usize, usize>;
+pub(super) type Found = Result<usize, usize>;
 
 /// A contact in memory.
 #[derive(Debug, Clone)]
@@ -120,7 +120,7 @@ pub(super) struct Contact<'a> {
     pub has_user_id: bool,
     /// By field id.
     pub registers: Vec<Register<'a>>,
-    /// The position of the contact that it was merged into.
+    /// The index of the contact that it was merged into.
     pub merged_into: Option<usize>,
     /// It has a row.
     pub stored: bool,
@@ -165,10 +165,10 @@ impl<'a> Contact<'a> {
     }
 
     /// Where the registers of fields are, which are in order: one walk over both lists.
-    pub fn places_of<'b>(
+    pub fn find_all<'b>(
         &'b self,
         fields: impl Iterator<Item = &'b str>,
-    ) -> impl Iterator<Item = Place> {
+    ) -> impl Iterator<Item = Found> {
         let mut at = 0;
         fields.map(move |field| {
             while let Some(register) = self.registers.get(at) {
@@ -184,7 +184,7 @@ impl<'a> Contact<'a> {
         })
     }
 
-    /// As [`Self::register`], of a field that is likely to be at this place.
+    /// As [`Self::register`], of a field that is likely to be at this index.
     pub fn register_near(&self, field: &str, likely: usize) -> Option<&Register<'a>> {
         let there = self.registers.get(likely);
         let there = there.filter(|register| same(register.field.as_bytes(), field.as_bytes()));
@@ -214,23 +214,23 @@ impl<'a> Contact<'a> {
         self.moved = true;
     }
 
-    /// Takes a newer word that says the same as the one in this place.
+    /// Takes a newer word that says the same as the one at this index.
     pub fn confirm(&mut self, at: usize, stamp: &Stamp<'a>) {
         self.registers[at].advance(stamp);
         self.moved = true;
     }
 
-    /// Writes a register in its place, which the caller has decided to be newer; answers the
-    /// value before.
+    /// Writes a register where it was found, or is missing; the caller has decided that it is
+    /// newer. Answers the value before.
     pub fn write(
         &mut self,
-        place: Place,
+        found: Found,
         field: &'a str,
         value: Option<&'a str>,
         stamp: &Stamp<'a>,
     ) -> Option<&'a str> {
         self.moved = true;
-        let before = match place {
+        let before = match found {
             Ok(at) => {
                 self.registers[at].advance(stamp);
                 std::mem::replace(&mut self.registers[at].value, value)

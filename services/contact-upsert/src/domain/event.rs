@@ -69,6 +69,15 @@ pub enum KeyStrategy {
     NextIfEmpty,
 }
 
+/// Unique identifiers and key strategy under a version.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UniqueIdentifiers {
+    /// Field ids, in order.
+    pub fields: Vec<String>,
+    pub strategy: KeyStrategy,
+    pub version: i64,
+}
+
 /// Semantics 3.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MergeStrategy {
@@ -151,7 +160,7 @@ impl Event {
     }
 }
 
-/// A key by its place in [`Facts::keys`].
+/// A key by its index in [`Facts::keys`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct KeyId(pub(super) usize);
 
@@ -183,7 +192,7 @@ pub struct EventFacts<'a> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UniqueKey {
     /// Among the unique identifiers.
-    pub position: usize,
+    pub rank: usize,
     /// Among the event's fields.
     pub field: usize,
     pub key: KeyId,
@@ -193,7 +202,7 @@ impl<'a> Facts<'a> {
     /// Reads a batch's events.
     ///
     /// # Errors
-    /// The position of the first event whose fields are not an object; mapping never sends such.
+    /// The index of the first event whose fields are not an object; mapping never sends such.
     pub fn of(events: &'a [Event], settings: &'a Settings) -> Result<Self, (usize, InvalidFields)> {
         let unique = settings.unique_identifiers.iter();
         let unique: Vec<_> = unique
@@ -210,13 +219,13 @@ impl<'a> Facts<'a> {
             if let Some(key) = Key::anonymous(&event.anonymous_id) {
                 keys.add(key, index, KeyOf::Anonymous);
             }
-            for (position, (unique, caseless)) in unique.iter().enumerate() {
+            for (rank, (unique, caseless)) in unique.iter().enumerate() {
                 let found = fields.binary_search_by(|(field, _)| (*field).cmp(unique.as_str()));
-                if let Ok(place) = found
-                    && let (field, Some(json)) = fields[place]
-                    && let Some(key) = Key::unique(field, json, *caseless)
+                if let Ok(field) = found
+                    && let (name, Some(json)) = fields[field]
+                    && let Some(key) = Key::unique(name, json, *caseless)
                 {
-                    let whose = KeyOf::Field { position, place };
+                    let whose = KeyOf::Field { rank, field };
                     keys.add(key, index, whose);
                 }
             }
@@ -271,12 +280,9 @@ impl<'a> Facts<'a> {
         match whose {
             KeyOf::User => event.user = Some(id),
             KeyOf::Anonymous => event.anonymous = Some(id),
-            KeyOf::Field { position, place } => {
-                event.unique_keys.push(UniqueKey {
-                    position,
-                    field: place,
-                    key: id,
-                });
+            KeyOf::Field { rank, field } => {
+                let key = id;
+                event.unique_keys.push(UniqueKey { rank, field, key });
                 event.unique_keys.sort_unstable();
             }
         }

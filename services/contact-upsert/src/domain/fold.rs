@@ -10,7 +10,7 @@ use weir_ids::ContactId;
 use weir_reasons::Reason;
 
 use super::changes::Changes;
-use super::contact::{Contact, Stamp};
+use super::contact::Contact;
 use super::event::{EventFacts, Facts, KeyId, KeyStrategy, MergeStrategy, Mode, Settings};
 use super::key::{Key, is_unique_key};
 
@@ -28,7 +28,7 @@ use keeping::Kept;
 use links::Link;
 use matching::Matches;
 use merging::MergeState;
-pub use snapshot::{Care, Snapshot, StoredLink};
+pub use snapshot::{Care, Snapshot};
 
 /// What became of one event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,22 +64,6 @@ pub struct IgnoredField<'a> {
     pub value: &'a str,
 }
 
-/// The contact of an identifier's row that leads to nobody: under it removes are kept.
-pub const NOBODY: ContactId = ContactId(Uuid::nil());
-
-/// What an event that may leave no other trace is recognised by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Receipt {
-    /// Of the event.
-    pub key: Uuid,
-    /// None = a remove that was kept for somebody unknown.
-    pub contact: Option<ContactId>,
-    /// Else it said nothing new, and only its time is kept.
-    pub is_stored: bool,
-    /// Of an event without a timestamp: when it came first (semantics 5.4).
-    pub first_micros: Option<i64>,
-}
-
 /// The result of a fold.
 #[derive(Debug, Clone)]
 pub struct Folded<'a> {
@@ -102,7 +86,7 @@ pub enum Unusable {
     Unreadable(Unreadable),
 }
 
-/// Contacts whose rows are not as we write them, and the positions of the events that lead to
+/// Contacts whose rows are not as we write them, and the indices of the events that lead to
 /// them: there is no saying what those events would change.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {

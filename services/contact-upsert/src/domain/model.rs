@@ -13,7 +13,7 @@ use super::{
 };
 
 /// Kind and value.
-type Place = (String, String);
+type Identifier = (String, String);
 /// Time and message.
 type Moment = (i64, String);
 
@@ -21,12 +21,12 @@ type Moment = (i64, String);
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Tables {
     pub contacts: BTreeMap<ContactId, ContactRow>,
-    pub links: BTreeMap<Place, LinkRow>,
+    pub links: BTreeMap<Identifier, LinkRow>,
     pub receipts: BTreeMap<Uuid, Receipt>,
-    pub kept: BTreeMap<(Place, AudienceId), Moment>,
+    pub kept: BTreeMap<(Identifier, AudienceId), Moment>,
     pub handed_over: Vec<(ContactId, AudienceId, Moment)>,
     /// The latest of all removes that were ever answered `Kept`.
-    removes: BTreeMap<(Place, AudienceId), Moment>,
+    removes: BTreeMap<(Identifier, AudienceId), Moment>,
     pub units: i64,
     next_id: u128,
 }
@@ -161,8 +161,8 @@ impl Tables {
             .iter()
             .filter_map(|id| {
                 let key = facts.key(*id);
-                let place = place_of(key);
-                Some((*id, stored_link(self.links.get(&place)?)))
+                let identifier = identifier_of(key);
+                Some((*id, stored_link(self.links.get(&identifier)?)))
             })
             .collect();
         let contacts = links.iter().map(|(_, link)| link.contact);
@@ -200,12 +200,12 @@ impl Tables {
                 .clone_from(registers);
         }
         for row in &changes.links_gone {
-            let place = place_of(&row.key);
-            assert_eq!(self.links.remove(&place).unwrap().contact, row.from);
+            let identifier = identifier_of(&row.key);
+            assert_eq!(self.links.remove(&identifier).unwrap().contact, row.from);
         }
         for row in &changes.links_moved {
-            let place = place_of(&row.key);
-            let link = self.links.get_mut(&place).unwrap();
+            let identifier = identifier_of(&row.key);
+            let link = self.links.get_mut(&identifier).unwrap();
             if !is_unique_key(row.key.kind) {
                 assert_eq!(link.version + 1, row.version);
             }
@@ -214,7 +214,7 @@ impl Tables {
             link.version += 1;
         }
         for row in &changes.links_new {
-            let place = place_of(&row.key);
+            let identifier = identifier_of(&row.key);
             let link = LinkRow {
                 contact: row.contact,
                 version: row.version,
@@ -222,11 +222,11 @@ impl Tables {
                 message_id: row.stamp.message_id.clone().into_owned(),
             };
             let marked = changes.kept_found.contains(&row.key);
-            let before = self.links.insert(place, link);
+            let before = self.links.insert(identifier, link);
             assert_eq!(before.map(|link| link.contact), marked.then_some(NOBODY));
         }
         for row in &changes.links_signed {
-            let link = self.links.get_mut(&place_of(&row.key)).unwrap();
+            let link = self.links.get_mut(&identifier_of(&row.key)).unwrap();
             assert_eq!((link.contact, link.version), (row.contact, row.version));
             (link.micros, link.message_id) = moment_of(&row.stamp);
         }
@@ -251,15 +251,15 @@ impl Tables {
                 micros: 0,
                 message_id: String::new(),
             };
-            let link = self.links.entry(place_of(&row.key)).or_insert(mark);
+            let link = self.links.entry(identifier_of(&row.key)).or_insert(mark);
             assert_eq!(link.contact, NOBODY);
-            let kept = self.kept.entry((place_of(&row.key), row.audience));
+            let kept = self.kept.entry((identifier_of(&row.key), row.audience));
             let latest = kept.or_insert_with(|| moment_of(&row.stamp));
             *latest = moment_of(&row.stamp).max(latest.clone());
         }
         for key in &changes.kept_found {
-            let (place, contact) = (place_of(key), changes.contact_of(key).unwrap());
-            let taken = self.kept.extract_if(.., |(of, _), _| *of == place);
+            let (identifier, contact) = (identifier_of(key), changes.contact_of(key).unwrap());
+            let taken = self.kept.extract_if(.., |(of, _), _| *of == identifier);
             let taken = taken.map(|((_, audience), moment)| (contact, audience, moment));
             self.handed_over.extend(taken.collect::<Vec<_>>());
         }
@@ -279,13 +279,16 @@ impl Tables {
             let (Status::Kept, Some(update)) = (status, event.update) else {
                 continue;
             };
-            let place = if event.user_id.is_empty() {
+            let identifier = if event.user_id.is_empty() {
                 (ANONYMOUS_ID.to_owned(), event.anonymous_id.to_string())
             } else {
                 (USER_ID.to_owned(), event.user_id.to_string())
             };
             let moment = (event.event_micros, event.message_id.to_string());
-            let latest = self.removes.entry((place, update.audience)).or_default();
+            let latest = self
+                .removes
+                .entry((identifier, update.audience))
+                .or_default();
             *latest = moment.max(latest.clone());
         }
     }
@@ -293,19 +296,22 @@ impl Tables {
     /// No remove is forgotten: it is kept as long as its person is unknown, and told once he is
     /// known.
     fn check_removes(&self) {
-        for ((place, audience), moment) in &self.removes {
-            let contact = self.links[place].contact;
+        for ((identifier, audience), moment) in &self.removes {
+            let contact = self.links[identifier].contact;
             if contact == NOBODY {
-                assert_eq!(self.kept.get(&(place.clone(), *audience)), Some(moment));
+                assert_eq!(
+                    self.kept.get(&(identifier.clone(), *audience)),
+                    Some(moment)
+                );
                 continue;
             }
             let told = self.handed_over.iter().any(|(to, of, told)| {
                 (self.live(*to), of, told) == (self.live(contact), audience, moment)
             });
-            assert!(told, "{place:?} {moment:?}");
+            assert!(told, "{identifier:?} {moment:?}");
         }
-        for (place, _) in self.kept.keys() {
-            assert_eq!(self.links[place].contact, NOBODY);
+        for (identifier, _) in self.kept.keys() {
+            assert_eq!(self.links[identifier].contact, NOBODY);
         }
     }
 
@@ -384,7 +390,7 @@ impl Tables {
     }
 }
 
-fn place_of(key: &Key<'_>) -> Place {
+fn identifier_of(key: &Key<'_>) -> Identifier {
     (key.kind.to_owned(), key.value.clone().into_owned())
 }
 

@@ -22,9 +22,8 @@ use weir_values::{BUILT_IN_FIELDS, FieldId, Prefix};
 use crate::app::{Ignored, Outcome};
 use crate::domain::{
     Batch, Event, KeyStrategy, MembershipMode, MembershipUpdate, MergeStrategy, Mode, Settings,
-    Status as Stored,
+    Status as Stored, UniqueIdentifiers,
 };
-use crate::store::UniqueIdentifiers;
 
 /// The edge takes no more in one request.
 const MAX_EVENTS: usize = 1_000;
@@ -71,10 +70,9 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
             .events
             .into_iter()
             .enumerate()
-            .map(|(position, event)| {
-                event_of(event).map_err(|(field, reason)| {
-                    invalid(&format!("events[{position}].{field}"), reason)
-                })
+            .map(|(index, event)| {
+                event_of(event)
+                    .map_err(|(field, reason)| invalid(&format!("events[{index}].{field}"), reason))
             })
             .collect::<Result<_, _>>()?,
     })
@@ -92,15 +90,15 @@ fn check_unique_identifiers(fields: &[String]) -> Result<(), Status> {
     if fields.len() > MAX_UNIQUE_IDENTIFIERS {
         return Err(invalid("unique_identifiers", "must be at most two"));
     }
-    for (position, field) in fields.iter().enumerate() {
-        let name = format!("unique_identifiers[{position}]");
+    for (index, field) in fields.iter().enumerate() {
+        let name = format!("unique_identifiers[{index}]");
         if !may_tell_contacts_apart(&field_of(&name, field)?) {
             return Err(invalid(
                 &name,
                 "must be a field that is a text, an email or a phone",
             ));
         }
-        if fields[..position].contains(field) {
+        if fields[..index].contains(field) {
             return Err(invalid(&name, "must not be there twice"));
         }
     }

@@ -18,9 +18,8 @@ use weir_values::{FieldId, Prefix, trimmed_invisible};
 
 use super::convert::field_of;
 use crate::app::Profile;
-use crate::domain::{ANONYMOUS_ID, Register, USER_ID, is_email, normalise};
+use crate::domain::{ANONYMOUS_ID, ContactKey, Register, USER_ID, is_email, normalise};
 use crate::metrics;
-use crate::store::ContactKey;
 
 /// Of a contact's fields together, encoded.
 const MAX_FIELDS_BYTES: usize = 3_500_000;
@@ -136,8 +135,7 @@ mod tests {
     use weir_ids::ContactId;
 
     use super::*;
-    use crate::domain::Stamp;
-    use crate::store::StoredProfile;
+    use crate::domain::{Stamp, StoredProfile};
 
     fn looked_up(field: &str, value: &str) -> ContactKey {
         let key = get_contact_request::Key::Field(FieldKey {

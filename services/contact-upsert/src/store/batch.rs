@@ -17,9 +17,9 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::ContactId;
-use weir_postgres::{Client, Failure, JsonText, Transaction};
+use weir_postgres::{Client, Failure, JsonText, Tx};
 
-use super::{OutboxRow, micros_of};
+use super::{OutboxRow, Store, micros_of};
 use crate::domain::{
     Batch, Care, Changes, Facts, Key, KeyId, NOBODY, Receipt, Snapshot, Stamp, StoredContact,
     StoredLink, Unreadable, Unusable,
@@ -100,7 +100,7 @@ pub struct Rows {
     /// has it.
     caseless_differ: bool,
     /// Links that need not be read.
-    kept: Vec<(KeyId, StoredLink<'static>)>,
+    cached: Vec<(KeyId, StoredLink<'static>)>,
     sought: Vec<KeyId>,
     links: Vec<Row>,
     contacts: Vec<Row>,
@@ -115,7 +115,11 @@ impl Rows {
 
     /// Identifiers as the fold takes them.
     pub fn links(&self) -> Vec<(KeyId, StoredLink<'_>)> {
-        self.kept.iter().cloned().chain(self.read_links()).collect()
+        self.cached
+            .iter()
+            .cloned()
+            .chain(self.read_links())
+            .collect()
     }
 
     /// Whether it is to be written down which identifiers are compared without case.
@@ -123,76 +127,85 @@ impl Rows {
         self.caseless_differ
     }
 
-    /// Those that were not read.
-    pub fn kept(&self) -> impl Iterator<Item = KeyId> {
-        self.kept.iter().map(|(id, _)| *id)
-    }
-
     /// Those that were read.
-    pub fn read_links(&self) -> impl Iterator<Item = (KeyId, StoredLink<'_>)> {
+    fn read_links(&self) -> impl Iterator<Item = (KeyId, StoredLink<'_>)> {
         let key = |row: &Row| {
-            let ordinal: i64 = row.get(0);
+            let ordinal: i64 = row.get("ordinal");
             // PostgreSQL counts from one.
             let index = usize::try_from(ordinal - 1).expect("it is one of those that were sent");
             self.sought[index]
         };
         let links = self.links.iter();
-        links.map(move |row| (key(row), stored_link(row, 1)))
+        links.map(move |row| (key(row), stored_link(row)))
     }
 }
 
 impl<'a> From<&'a Row> for StoredContact<'a> {
     fn from(row: &'a Row) -> Self {
         Self {
-            id: ContactId(row.get(0)),
-            has_user_id: row.get(1),
-            fields: row.get::<_, JsonText<'_>>(2).0,
-            registers: row.get::<_, JsonText<'_>>(3).0,
-            redirected: row.get(4),
+            id: ContactId(row.get("contact_id")),
+            has_user_id: row.get("has_user_id"),
+            fields: row.get::<_, JsonText<'_>>("fields").0,
+            registers: row.get::<_, JsonText<'_>>("registers").0,
+            redirected: row.get("redirected"),
         }
     }
 }
 
-/// The link in the columns from `first` on.
-fn stored_link(row: &Row, first: usize) -> StoredLink<'_> {
+fn stored_link(row: &Row) -> StoredLink<'_> {
+    let event_micros = micros_of(row.get("event_time"));
     StoredLink {
-        contact: ContactId(row.get(first)),
-        version: row.get(first + 1),
-        linked_micros: micros_of(row.get(first + 2)),
-        stamp: Stamp::new(micros_of(row.get(first + 3)), row.get(first + 4)),
+        contact: ContactId(row.get("contact_id")),
+        version: row.get("version"),
+        linked_micros: micros_of(row.get("link_time")),
+        stamp: Stamp::new(event_micros, row.get("message_id")),
     }
 }
 
-/// A row of [`BatchTransaction::held_links`].
-pub fn held_link(row: &Row) -> (Key<'_>, StoredLink<'_>) {
-    let key = Key {
-        kind: row.get(0),
-        value: row.get::<_, &str>(1).into(),
-    };
-    (key, stored_link(row, 2))
+/// Identifiers of contacts that are locked; the domain's view borrows from them.
+pub struct HeldLinks(Vec<Row>);
+
+impl HeldLinks {
+    /// As [`Changes::with_held_links`] takes them.
+    pub fn links(&self) -> Vec<(Key<'_>, StoredLink<'_>)> {
+        let key = |row| Key {
+            kind: Row::get(row, "kind"),
+            value: Row::get::<_, &str>(row, "value").into(),
+        };
+        let links = self.0.iter();
+        links.map(|row| (key(row), stored_link(row))).collect()
+    }
 }
 
 /// One batch under way. Dropped without `commit`, nothing of it was.
-pub struct BatchTransaction<'c> {
-    transaction: Transaction<'c>,
+pub struct BatchTx<'c> {
+    store: &'c Store,
+    tx: Tx<'c>,
     batch: &'c Batch,
     care: Care,
     now: DateTime<Utc>,
 }
 
-impl<'c> BatchTransaction<'c> {
+impl<'c> BatchTx<'c> {
     /// Begins.
-    pub fn begin(client: &'c mut Client, batch: &'c Batch, care: Care, now: DateTime<Utc>) -> Self {
+    pub fn begin(
+        store: &'c Store,
+        client: &'c mut Client,
+        batch: &'c Batch,
+        care: Care,
+        now: DateTime<Utc>,
+    ) -> Self {
         Self {
-            transaction: Transaction::begin(client),
+            store,
+            tx: Tx::begin(client),
             batch,
             care,
             now,
         }
     }
 
-    /// Finds these keys and locks their contacts, and those of `kept` links, in order; and
-    /// finds the receipts of these events.
+    /// Finds these keys, some of them in the cache of links, and locks their contacts in order;
+    /// and finds the receipts of these events.
     ///
     /// # Errors
     /// When the batch's epoch or version is past, the account has no anchor, or PostgreSQL
@@ -200,40 +213,49 @@ impl<'c> BatchTransaction<'c> {
     pub async fn begin_load(
         &self,
         facts: &Facts<'_>,
-        kept: Vec<(KeyId, StoredLink<'static>)>,
-        sought: Vec<KeyId>,
+        mut sought: Vec<KeyId>,
         events: &[Uuid],
     ) -> Result<(Rows, Vec<Receipt>), NotStored> {
+        let cached = match self.care {
+            Care::InSteps => self
+                .store
+                .links
+                .take(self.batch.account, facts, &mut sought),
+            Care::AtOnce | Care::Heal => Vec::new(),
+        };
         let account = &self.batch.account.0;
         let whose: [&(dyn ToSql + Sync); 1] = [account];
-        let of_account = self.transaction.prepare_cached(sql::ACCOUNT).await?;
+        let of_account = self.tx.prepare_cached(sql::ACCOUNT).await?;
         // What is prepared is sent at once, in this order.
-        self.transaction.prepare_cached(sql::LOCK_CONTACTS).await?;
-        self.transaction.prepare_cached(sql::RECEIPTS).await?;
+        self.tx.prepare_cached(sql::LOCK_CONTACTS).await?;
+        self.tx.prepare_cached(sql::RECEIPTS).await?;
         let (of_account, links) = tokio::join!(
             biased;
-            self.transaction.query_opt(&of_account, &whose),
+            self.tx.query_opt(&of_account, &whose),
             self.links(facts, &sought),
         );
         // Of two errors the first is the cause.
         let of_account = of_account?.ok_or(NotStored::NewAccount)?;
         let links = links?;
-        self.check_account(of_account.get(0), of_account.get(1))?;
+        self.check_account(
+            of_account.get("usage_epoch"),
+            of_account.get("identifiers_version"),
+        )?;
         // Receipts are read behind the locks: whoever stores the same event at the same time
         // holds its contact, so its receipt is seen here instead of colliding at the end.
         let (contacts, receipts) = tokio::join!(
             biased;
-            self.lock_contacts(&kept, &links, sql::LOCK_CONTACTS, |_| false),
+            self.lock_contacts(&cached, &links, sql::LOCK_CONTACTS, |_| false),
             self.receipts(events),
         );
         let (contacts, receipts) = (contacts?, receipts?);
         if self.care == Care::Heal {
             self.are_still(&links, self.links(facts, &sought).await?)?;
         }
-        let stand: Vec<&str> = of_account.get(2);
+        let stand: Vec<&str> = of_account.get("caseless_identifiers");
         let rows = Rows {
             caseless_differ: !self.batch.settings.told_caseless().eq(stand),
-            kept,
+            cached,
             sought,
             links,
             contacts,
@@ -254,7 +276,13 @@ impl<'c> BatchTransaction<'c> {
     /// Whether links that were read before their contacts were locked are the same behind the
     /// locks. Only then one that its contact does not bear out is really out of step.
     fn are_still(&self, before: &[Row], behind: Vec<Row>) -> Result<(), NotStored> {
-        let link = |row: &Row| -> (i64, Uuid, i64) { (row.get(0), row.get(1), row.get(2)) };
+        let link = |row: &Row| -> (i64, Uuid, i64) {
+            (
+                row.get("ordinal"),
+                row.get("contact_id"),
+                row.get("version"),
+            )
+        };
         let mut before: Vec<_> = before.iter().map(link).collect();
         let mut behind: Vec<_> = behind.iter().map(link).collect();
         before.sort_unstable();
@@ -266,6 +294,31 @@ impl<'c> BatchTransaction<'c> {
         }
     }
 
+    /// Gives the snapshot what was loaded first. Links that were read stay in the cache, as
+    /// their contacts are locked and alive; where it was out of date, those that came out of it
+    /// leave it.
+    ///
+    /// # Errors
+    /// Where the rows are not of one moment, or can't be read.
+    pub fn add_first<'a>(
+        &self,
+        snapshot: &mut Snapshot<'a>,
+        facts: &Facts<'_>,
+        first: &'a Rows,
+    ) -> Result<(), NotStored> {
+        let (links, account) = (&self.store.links, self.batch.account);
+        if let Err(unusable) = snapshot.add(first.links(), &first.contacts()) {
+            let cached = first.cached.iter();
+            links.forget(account, cached.map(|(id, _)| facts.key(*id)));
+            return Err(unusable.into());
+        }
+        let read = first
+            .read_links()
+            .filter(|(_, link)| link.contact != NOBODY);
+        links.learn(account, read.map(|(id, link)| (facts.key(id), link)));
+        Ok(())
+    }
+
     /// The receipts of these events.
     ///
     /// # Errors
@@ -274,14 +327,14 @@ impl<'c> BatchTransaction<'c> {
         if events.is_empty() {
             return Ok(Vec::new());
         }
-        let by_event = self.transaction.prepare_cached(sql::RECEIPTS).await?;
+        let by_event = self.tx.prepare_cached(sql::RECEIPTS).await?;
         let sought: [&(dyn ToSql + Sync); 2] = [&self.batch.account.0, &events];
-        let receipts = self.transaction.query(&by_event, &sought).await?;
+        let receipts = self.tx.query(&by_event, &sought).await?;
         let receipts = receipts.iter().map(|row| Receipt {
-            key: row.get(0),
-            contact: row.get::<_, Option<Uuid>>(1).map(ContactId),
-            is_stored: row.get(2),
-            first_micros: row.get::<_, Option<_>>(3).map(micros_of),
+            key: row.get("event_key"),
+            contact: row.get::<_, Option<Uuid>>("contact_id").map(ContactId),
+            is_stored: row.get("is_stored"),
+            first_micros: row.get::<_, Option<_>>("first_time").map(micros_of),
         });
         Ok(receipts.collect())
     }
@@ -308,7 +361,7 @@ impl<'c> BatchTransaction<'c> {
             .await?;
         Ok(Rows {
             caseless_differ: false,
-            kept: Vec::new(),
+            cached: Vec::new(),
             sought,
             links,
             contacts,
@@ -328,20 +381,20 @@ impl<'c> BatchTransaction<'c> {
             .map(|id| facts.key(*id))
             .map(|key| (key.kind, &*key.value))
             .unzip();
-        let by_key = self.transaction.prepare_cached(sql::LINKS).await?;
+        let by_key = self.tx.prepare_cached(sql::LINKS).await?;
         let sought: [&(dyn ToSql + Sync); 3] = [&self.batch.account.0, &kinds, &values];
-        self.transaction.query(&by_key, &sought).await
+        self.tx.query(&by_key, &sought).await
     }
 
     async fn lock_contacts(
         &self,
-        kept: &[(KeyId, StoredLink<'_>)],
+        cached: &[(KeyId, StoredLink<'_>)],
         links: &[Row],
         sql: &str,
         known: impl Fn(ContactId) -> bool,
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
-        let kept = kept.iter().map(|(_, link)| link.contact.0);
-        let contacts = kept.chain(links.iter().map(|row| row.get(1)));
+        let cached = cached.iter().map(|(_, link)| link.contact.0);
+        let contacts = cached.chain(links.iter().map(|row| row.get("contact_id")));
         let contacts = contacts.filter(|id| *id != NOBODY.0 && !known(ContactId(*id)));
         let mut contacts: Vec<Uuid> = contacts.collect();
         contacts.sort_unstable();
@@ -349,20 +402,23 @@ impl<'c> BatchTransaction<'c> {
         if contacts.is_empty() {
             return Ok(Vec::new());
         }
-        let lock = self.transaction.prepare_cached(sql).await?;
+        let lock = self.tx.prepare_cached(sql).await?;
         let sought: [&(dyn ToSql + Sync); 2] = [&self.batch.account.0, &contacts];
-        self.transaction.query(&lock, &sought).await
+        self.tx.query(&lock, &sought).await
     }
 
     /// Every identifier of these contacts, which are locked.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
-    pub async fn held_links(&self, contacts: &[ContactId]) -> Result<Vec<Row>, NotStored> {
+    pub async fn held_links(&self, contacts: &[ContactId]) -> Result<HeldLinks, NotStored> {
+        if contacts.is_empty() {
+            return Ok(HeldLinks(Vec::new()));
+        }
         let ids: Vec<Uuid> = contacts.iter().map(|id| id.0).collect();
-        let held = self.transaction.prepare_cached(sql::HELD_LINKS).await?;
+        let held = self.tx.prepare_cached(sql::HELD_LINKS).await?;
         let account = &self.batch.account.0;
-        Ok(self.transaction.query(&held, &[account, &ids]).await?)
+        Ok(HeldLinks(self.tx.query(&held, &[account, &ids]).await?))
     }
 
     /// Writes what changed. `message` is for the relay; answers one more, of removes that had
@@ -380,11 +436,27 @@ impl<'c> BatchTransaction<'c> {
         self.hand_over(changes).await
     }
 
-    /// Commits what was written.
+    /// Commits what was written: the account's oldest removes beyond its limit go with it.
+    /// Answers how many those were.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
-    pub async fn commit(self) -> Result<(), NotStored> {
-        Ok(self.transaction.commit().await?)
+    pub async fn commit(self, changes: &Changes<'_>) -> Result<u64, NotStored> {
+        let mut dropped = 0;
+        if !changes.kept.is_empty() {
+            dropped = self.bound_kept(changes.kept.len()).await?;
+        }
+        let Self {
+            store,
+            tx,
+            batch,
+            now,
+            ..
+        } = self;
+        tx.commit().await?;
+        store
+            .links
+            .learn_changes(batch.account, changes, micros_of(now));
+        Ok(dropped)
     }
 }

@@ -2,16 +2,14 @@
 
 use std::collections::HashMap;
 
-use chrono::{DateTime, Utc};
-use deadpool_postgres::Transaction;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{IsolationLevel, Row};
 use uuid::Uuid;
 use weir_ids::{AccountId, ContactId};
-use weir_postgres::Failure;
+use weir_postgres::{Failure, Statements};
 
 use super::Store;
-use crate::domain::{ANONYMOUS_ID, USER_ID};
+use crate::domain::{ANONYMOUS_ID, ContactKey, StoredProfile, USER_ID};
 
 const BY_IDENTIFIER: &str = "
     SELECT contact_id FROM identifiers WHERE account_id = $1 AND kind = $2 AND value = $3";
@@ -48,7 +46,7 @@ const IDENTIFIERS: &str = "
     CROSS JOIN LATERAL (
         SELECT kind, value,
                count(*) OVER (PARTITION BY kind) AS held,
-               row_number() OVER newest AS place,
+               row_number() OVER newest AS rank,
                sum(octet_length(value) + 4) OVER newest AS bytes
         FROM (
             SELECT kind, value, link_time FROM identifiers
@@ -59,11 +57,11 @@ const IDENTIFIERS: &str = "
         WINDOW newest AS (
             PARTITION BY kind ORDER BY link_time DESC, value ROWS UNBOUNDED PRECEDING)
     ) AS i
-    WHERE i.place <= $3 AND i.bytes <= $4
-    ORDER BY k.contact_id, i.kind, i.place";
+    WHERE i.rank <= $3 AND i.bytes <= $4
+    ORDER BY k.contact_id, i.kind, i.rank";
 
 /// As well. A row that leads back to one before, which we do not write, ends there.
-const JOINED: &str = "
+const MERGED: &str = "
     SELECT k.contact_id, j.merged_id, j.held
     FROM unnest($2::uuid[]) AS k (contact_id)
     CROSS JOIN LATERAL (
@@ -83,40 +81,13 @@ const JOINED: &str = "
     ) AS j
     ORDER BY k.contact_id, j.merged_id DESC";
 
-const IS_KNOWN: &str = "SELECT EXISTS (SELECT FROM accounts WHERE account_id = $1)";
+const IS_KNOWN: &str = "SELECT FROM accounts WHERE account_id = $1";
 
 /// Of a contact's user ids, anonymous ids and merged contacts, each: a shared device collects
 /// anonymous ids without end, and an answer must hold them.
 const MAX_SHOWN: i64 = 1_000;
 /// Of its user ids and of its anonymous ids, each with what is around it in a message.
 const MAX_SHOWN_BYTES: i64 = 128 * 1024;
-
-/// What a contact is asked for by.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ContactKey {
-    Id(ContactId),
-    /// Kind as in `domain::Key`, and the normalised value.
-    Identifier(String, String),
-}
-
-/// A live contact as it is stored, with what points to it.
-#[derive(Debug, Clone)]
-pub struct StoredProfile {
-    pub id: ContactId,
-    pub fields: String,
-    pub registers: String,
-    pub create_time: DateTime<Utc>,
-    pub update_time: DateTime<Utc>,
-    /// The newest, newest first.
-    pub user_ids: Vec<String>,
-    pub user_id_count: i64,
-    /// As well.
-    pub anonymous_ids: Vec<String>,
-    pub anonymous_id_count: i64,
-    /// As well, by when they were made.
-    pub merged: Vec<ContactId>,
-    pub merged_count: i64,
-}
 
 impl Store {
     /// Whether anything was ever stored for the account.
@@ -126,7 +97,7 @@ impl Store {
     pub async fn knows(&self, account: AccountId) -> Result<bool, Failure> {
         let client = self.client().await?;
         let is_known = client.prepare_cached(IS_KNOWN).await?;
-        Ok(client.query_one(&is_known, &[&account.0]).await?.get(0))
+        Ok(client.query_opt(&is_known, &[&account.0]).await?.is_some())
     }
 
     /// One contact; that into which it was merged, where it was.
@@ -160,7 +131,7 @@ impl Store {
         };
         let one = snapshot.prepare_cached(ONE).await?;
         let rows = snapshot
-            .query(&one, &[&account.0, &found.get::<_, Uuid>(0)])
+            .query(&one, &[&account.0, &found.get::<_, Uuid>("contact_id")])
             .await?;
         Ok(profiles(&snapshot, account, rows).await?.pop())
     }
@@ -192,18 +163,18 @@ impl Store {
 
 /// Completes rows of contacts with their identifiers and merges.
 async fn profiles(
-    snapshot: &Transaction<'_>,
+    snapshot: &impl Statements,
     account: AccountId,
     rows: Vec<Row>,
 ) -> Result<Vec<StoredProfile>, Failure> {
     let mut profiles: Vec<StoredProfile> = rows
         .iter()
         .map(|row| StoredProfile {
-            id: ContactId(row.get(0)),
-            fields: row.get(1),
-            registers: row.get(2),
-            create_time: row.get(3),
-            update_time: row.get(4),
+            id: ContactId(row.get("contact_id")),
+            fields: row.get("fields"),
+            registers: row.get("registers"),
+            create_time: row.get("create_time"),
+            update_time: row.get("update_time"),
             user_ids: Vec::new(),
             user_id_count: 0,
             anonymous_ids: Vec::new(),
@@ -213,28 +184,28 @@ async fn profiles(
         })
         .collect();
     let ids: Vec<Uuid> = profiles.iter().map(|profile| profile.id.0).collect();
-    let places: HashMap<Uuid, usize> = ids.iter().copied().zip(0..).collect();
+    let indices: HashMap<Uuid, usize> = ids.iter().copied().zip(0..).collect();
     let identifiers = snapshot.prepare_cached(IDENTIFIERS).await?;
-    let merged = snapshot.prepare_cached(JOINED).await?;
+    let merged = snapshot.prepare_cached(MERGED).await?;
     let of_ids: [&(dyn ToSql + Sync); 4] = [&account.0, &ids, &MAX_SHOWN, &MAX_SHOWN_BYTES];
     let (identifiers, merged) = tokio::try_join!(
         snapshot.query(&identifiers, &of_ids),
         snapshot.query(&merged, &of_ids[..3]),
     )?;
     for row in identifiers {
-        let profile = &mut profiles[places[&row.get::<_, Uuid>(0)]];
-        let (shown, count) = match row.get(1) {
+        let profile = &mut profiles[indices[&row.get::<_, Uuid>("contact_id")]];
+        let (shown, count) = match row.get("kind") {
             USER_ID => (&mut profile.user_ids, &mut profile.user_id_count),
             ANONYMOUS_ID => (&mut profile.anonymous_ids, &mut profile.anonymous_id_count),
             _ => continue,
         };
-        shown.push(row.get(2));
-        *count = row.get(3);
+        shown.push(row.get("value"));
+        *count = row.get("held");
     }
     for row in merged {
-        let profile = &mut profiles[places[&row.get::<_, Uuid>(0)]];
-        profile.merged.push(ContactId(row.get(1)));
-        profile.merged_count = row.get(2);
+        let profile = &mut profiles[indices[&row.get::<_, Uuid>("contact_id")]];
+        profile.merged.push(ContactId(row.get("merged_id")));
+        profile.merged_count = row.get("held");
     }
     Ok(profiles)
 }

@@ -5,7 +5,7 @@ use weir_ids::AccountId;
 use weir_postgres::{Client, Failure};
 
 use super::Store;
-use crate::domain::KeyStrategy;
+use crate::domain::{KeyStrategy, UniqueIdentifiers};
 
 const READ: &str = "
     SELECT unique_identifiers, key_strategy, identifiers_version
@@ -17,7 +17,8 @@ const LOCK: &str = "
     FROM accounts WHERE account_id = $1 FOR UPDATE";
 
 /// Redirects count: they were contacts.
-const HAS_CONTACTS: &str = "SELECT EXISTS (SELECT FROM contacts WHERE account_id = $1)";
+const HAS_CONTACTS: &str =
+    "SELECT EXISTS (SELECT FROM contacts WHERE account_id = $1) AS has_contacts";
 
 const CHANGE: &str = "
     UPDATE accounts
@@ -26,7 +27,7 @@ const CHANGE: &str = "
     RETURNING identifiers_version";
 
 const CASELESS: &str = "
-    SELECT $2 = ANY (caseless_identifiers) FROM accounts WHERE account_id = $1";
+    SELECT $2 = ANY (caseless_identifiers) AS is_caseless FROM accounts WHERE account_id = $1";
 
 /// Of many batches that would, the first.
 const KEEP_CASELESS: &str = "
@@ -35,15 +36,6 @@ const KEEP_CASELESS: &str = "
 
 const ANY: &str = "any";
 const NEXT_IF_EMPTY: &str = "next_if_empty";
-
-/// Unique identifiers and key strategy under a version.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct UniqueIdentifiers {
-    /// Field ids, in order.
-    pub fields: Vec<String>,
-    pub strategy: KeyStrategy,
-    pub version: i64,
-}
 
 /// What became of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,19 +46,17 @@ pub enum Changed {
     ContactsExist,
 }
 
-impl UniqueIdentifiers {
-    /// None where they were never changed.
-    fn of(row: &Row) -> Option<Self> {
-        let strategy: Option<&str> = row.get(1);
-        Some(Self {
-            fields: row.get::<_, Option<_>>(0)?,
-            strategy: match strategy? {
-                NEXT_IF_EMPTY => KeyStrategy::NextIfEmpty,
-                _ => KeyStrategy::Any,
-            },
-            version: row.get(2),
-        })
-    }
+/// None where they were never changed.
+fn unique_identifiers(row: &Row) -> Option<UniqueIdentifiers> {
+    let strategy: Option<&str> = row.get("key_strategy");
+    Some(UniqueIdentifiers {
+        fields: row.get::<_, Option<_>>("unique_identifiers")?,
+        strategy: match strategy? {
+            NEXT_IF_EMPTY => KeyStrategy::NextIfEmpty,
+            _ => KeyStrategy::Any,
+        },
+        version: row.get("identifiers_version"),
+    })
 }
 
 impl Store {
@@ -90,7 +80,7 @@ impl Store {
         let client = self.client().await?;
         let read = client.prepare_cached(READ).await?;
         let row = client.query_opt(&read, &[&account.0]).await?;
-        Ok(row.as_ref().and_then(UniqueIdentifiers::of))
+        Ok(row.as_ref().and_then(unique_identifiers))
     }
 
     /// Whether values of this field are compared without case, as the account's batches said.
@@ -101,7 +91,7 @@ impl Store {
         let client = self.client().await?;
         let caseless = client.prepare_cached(CASELESS).await?;
         let row = client.query_opt(&caseless, &[&account.0, &field]).await?;
-        Ok(row.is_some_and(|row| row.get(0)))
+        Ok(row.is_some_and(|row| row.get("is_caseless")))
     }
 
     /// Sets them under the next version, unless they stand already.
@@ -115,30 +105,30 @@ impl Store {
     ) -> Result<Changed, Failure> {
         self.anchor(account).await?;
         let mut client = self.client().await?;
-        let transaction = client.transaction().await?;
-        let lock = transaction.prepare_cached(LOCK).await?;
-        let row = transaction.query_one(&lock, &[&account.0]).await?;
-        if let Some(stand) = UniqueIdentifiers::of(&row)
+        let tx = client.transaction().await?;
+        let lock = tx.prepare_cached(LOCK).await?;
+        let row = tx.query_one(&lock, &[&account.0]).await?;
+        if let Some(stand) = unique_identifiers(&row)
             && (&stand.fields, stand.strategy) == (&wanted.fields, wanted.strategy)
         {
             return Ok(Changed::To(stand));
         }
         // A statement of its own, behind the lock: it sees what the batches before had stored.
-        let has_contacts = transaction.prepare_cached(HAS_CONTACTS).await?;
-        let found = transaction.query_one(&has_contacts, &[&account.0]).await?;
-        if found.get(0) {
+        let has_contacts = tx.prepare_cached(HAS_CONTACTS).await?;
+        let found = tx.query_one(&has_contacts, &[&account.0]).await?;
+        if found.get("has_contacts") {
             return Ok(Changed::ContactsExist);
         }
         let strategy = match wanted.strategy {
             KeyStrategy::Any => ANY,
             KeyStrategy::NextIfEmpty => NEXT_IF_EMPTY,
         };
-        let change = transaction.prepare_cached(CHANGE).await?;
+        let change = tx.prepare_cached(CHANGE).await?;
         let parameters = &[&account.0 as _, &wanted.fields as _, &strategy as _];
-        let changed = transaction.query_one(&change, parameters).await?;
-        transaction.commit().await?;
+        let changed = tx.query_one(&change, parameters).await?;
+        tx.commit().await?;
         Ok(Changed::To(UniqueIdentifiers {
-            version: changed.get(0),
+            version: changed.get("identifiers_version"),
             ..wanted
         }))
     }

@@ -1,4 +1,4 @@
-//! Links that were read before.
+//! The cache of links: what was read before.
 //!
 //! A user id or anonymous id moves to another contact in one way only: its contact is merged
 //! into that one, and says so itself from then on. So a link that is kept here is as good as
@@ -29,8 +29,8 @@ struct Kept {
 }
 
 impl Links {
-    pub fn new(kept: u32) -> Self {
-        Self(Arc::new(Recent::new(kept as usize)))
+    pub fn new(entries: u32) -> Self {
+        Self(Arc::new(Recent::new(entries as usize)))
     }
 
     /// Those of `sought` that are kept; the others stay in it. Which message made a link is

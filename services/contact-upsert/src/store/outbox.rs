@@ -1,12 +1,12 @@
 //! What other services are to be told, one row a batch.
 
 use chrono::{DateTime, Utc};
-use deadpool_postgres::Transaction;
 use futures_util::future::try_join_all;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::AccountId;
-use weir_postgres::{Client, Failure};
+use weir_postgres::{Client, Failure, Tx};
 
 use super::Store;
 use crate::domain::Message;
@@ -78,7 +78,7 @@ impl OutboxRow {
 
 /// Rows of one account, claimed until it is dropped.
 pub struct Parcel<'c> {
-    transaction: Transaction<'c>,
+    tx: Tx<'c>,
     rows: Vec<OutboxRow>,
 }
 
@@ -94,21 +94,21 @@ impl<'c> Parcel<'c> {
         before: DateTime<Utc>,
         limit: i64,
     ) -> Result<Option<Self>, Failure> {
-        let transaction = client.transaction().await?;
-        let claim = transaction.prepare_cached(CLAIM).await?;
+        let tx = Tx::begin(client);
+        let claim = tx.prepare_cached(CLAIM).await?;
         let parameters = &[&account.0 as _, &first_id_of(before) as _, &limit as _];
-        let rows = transaction.query(&claim, parameters).await?;
+        let rows = tx.query(&claim, parameters).await?;
         if rows.is_empty() {
             return Ok(None);
         }
         let rows = rows.iter().map(|row| OutboxRow {
             account,
-            id: row.get(0),
-            payload: row.get(1),
+            id: row.get("outbox_id"),
+            payload: row.get("payload"),
         });
         Ok(Some(Self {
             rows: rows.collect(),
-            transaction,
+            tx,
         }))
     }
 
@@ -122,14 +122,14 @@ impl<'c> Parcel<'c> {
     /// # Errors
     /// When PostgreSQL refuses; then it will be told again.
     pub async fn delivered(self) -> Result<(), Failure> {
-        let delete = self.transaction.prepare_cached(DELETE).await?;
+        let delete = self.tx.prepare_cached(DELETE).await?;
         let deletes = self.rows.iter().map(|row| {
             let key: [&(dyn ToSql + Sync); 2] = [&row.account.0, &row.id];
-            let (transaction, delete) = (&self.transaction, &delete);
-            async move { transaction.execute(delete, &key).await }
+            let (tx, delete) = (&self.tx, &delete);
+            async move { tx.execute(delete, &key).await }
         });
         try_join_all(deletes).await?;
-        Ok(self.transaction.commit().await?)
+        Ok(self.tx.commit().await?)
     }
 }
 
@@ -155,10 +155,8 @@ impl Store {
         let waiting = client.prepare_cached(WAITING).await?;
         let parameters = &[&after.0 as _, &first_id_of(before) as _, &limit as _];
         let rows = client.query(&waiting, parameters).await?;
-        let pairs = rows.iter();
-        Ok(pairs
-            .map(|row| (AccountId(row.get(0)), row.get(1)))
-            .collect())
+        let waiting = |row: &Row| (AccountId(row.get("account_id")), row.get("outbox_id"));
+        Ok(rows.iter().map(waiting).collect())
     }
 
     /// Rows of one account were told: they go.

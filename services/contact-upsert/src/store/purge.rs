@@ -6,11 +6,11 @@
 
 use chrono::{DateTime, Utc};
 use weir_ids::AccountId;
-use weir_postgres::Failure;
+use weir_postgres::{Failure, Tx};
 
-use super::Store;
+use super::{Store, kept};
 
-const CLOCK: &str = "SELECT now()";
+const CLOCK: &str = "SELECT now() AS now";
 
 const ACCOUNTS: &str = "
     SELECT account_id FROM accounts /* every account */
@@ -33,7 +33,7 @@ const DELETIONS: &str = "
         WHERE account_id = $1 AND delete_time < $2
         ORDER BY delete_time LIMIT 1 OFFSET $3), $2)";
 
-const JOINS: &str = "
+const MERGES: &str = "
     UPDATE merges SET identifiers = NULL
     WHERE account_id = $1 AND merge_time < $2 AND identifiers IS NOT NULL
       AND merge_time <= COALESCE((
@@ -74,7 +74,7 @@ impl Store {
     pub async fn clock(&self) -> Result<DateTime<Utc>, Failure> {
         let client = self.client().await?;
         let clock = client.prepare_cached(CLOCK).await?;
-        Ok(client.query_one(&clock, &[]).await?.get(0))
+        Ok(client.query_one(&clock, &[]).await?.get("now"))
     }
 
     /// Accounts behind `after`, in order.
@@ -85,7 +85,10 @@ impl Store {
         let client = self.client().await?;
         let accounts = client.prepare_cached(ACCOUNTS).await?;
         let rows = client.query(&accounts, &[&after.0, &limit]).await?;
-        Ok(rows.iter().map(|row| AccountId(row.get(0))).collect())
+        Ok(rows
+            .iter()
+            .map(|row| AccountId(row.get("account_id")))
+            .collect())
     }
 
     /// Drops a piece of what an account has from before `time`; answers how many rows that
@@ -101,13 +104,19 @@ impl Store {
     ) -> Result<u64, Failure> {
         let sql = match what {
             Aged::Receipts => RECEIPTS,
-            Aged::Merges => JOINS,
+            Aged::Merges => MERGES,
             Aged::Deletions => DELETIONS,
             Aged::Usage => {
                 let client = self.client().await?;
                 return weir_ledger::purge(&client, account, time.date_naive()).await;
             }
-            Aged::KeptRemoves => return self.purge_kept(account, time).await,
+            Aged::KeptRemoves => {
+                let mut client = self.client().await?;
+                let tx = Tx::begin(&mut client);
+                let dropped = kept::drop_oldest(&tx, account, time, kept::PIECE).await?;
+                tx.commit().await?;
+                return Ok(dropped);
+            }
         };
         let client = self.client().await?;
         let purge = client.prepare_cached(sql).await?;

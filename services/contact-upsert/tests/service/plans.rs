@@ -26,7 +26,7 @@ const LARGE: [&str; 7] = [
 const IN_ORDER: [&str; 3] = [
     "SELECT EXISTS (SELECT FROM contacts",
     "every account",
-    "SELECT count(*) FROM kept_removes",
+    "SELECT count(*) AS rows FROM kept_removes",
 ];
 
 /// Full ones, as large batches are.

@@ -212,10 +212,17 @@ async fn a_nul_in_a_text_is_the_callers_fault_and_not_ours() {
         };
         assert_eq!(code, expected, "{number}: {method}");
     }
-    // What only Redis sees may hold anything.
+}
+
+/// What only Redis sees may hold anything.
+#[tokio::test]
+async fn a_nul_in_a_line_of_the_log_or_the_name_of_a_sample_is_taken() {
+    let (_service, client) = Service::start().await;
+    let tenant = tenant(&client, "Demo").await;
+    let nul = || "a\0b".to_owned();
     let append = AppendLogRequest {
-        account_id,
-        source_id,
+        account_id: tenant.account_id.clone(),
+        source_id: tenant.source_id.clone(),
         entries: vec![LogEntry {
             log_time: Some(time(NOW)),
             kind: EventKind::Track.into(),

@@ -276,64 +276,31 @@ async fn requests_that_cannot_be_read_say_where() {
         window: TODAY.into(),
         ..Settlement::default()
     };
-    let wrong = [
+    let unreadable = Settlement {
+        window: "today".into(),
+        ..settlement.clone()
+    };
+    type Change = Box<dyn Fn(&mut ReserveRequest)>;
+    let many = vec![settlement.clone(); 101];
+    let second = vec![settlement, unreadable];
+    let wrong: [(Change, &str); 7] = [
+        (Box::new(|of| of.account_id = "x".into()), "account_id"),
+        (Box::new(|of| of.batch_id = String::new()), "batch_id"),
+        (Box::new(|of| of.profile_units = -1), "profile_units"),
+        (Box::new(|of| of.activity_units = 1_001), "activity_units"),
+        (Box::new(|of| of.entitlement = None), "entitlement"),
         (
-            ReserveRequest {
-                account_id: "x".into(),
-                ..good.clone()
-            },
-            "account_id",
-        ),
-        (
-            ReserveRequest {
-                batch_id: String::new(),
-                ..good.clone()
-            },
-            "batch_id",
-        ),
-        (
-            ReserveRequest {
-                profile_units: -1,
-                ..good.clone()
-            },
-            "profile_units",
-        ),
-        (
-            ReserveRequest {
-                activity_units: 1_001,
-                ..good.clone()
-            },
-            "activity_units",
-        ),
-        (
-            ReserveRequest {
-                entitlement: None,
-                ..good.clone()
-            },
-            "entitlement",
-        ),
-        (
-            ReserveRequest {
-                settlements: vec![settlement.clone(); 101],
-                ..good.clone()
-            },
+            Box::new(move |of| of.settlements = many.clone()),
             "settlements: must be at most 100",
         ),
         (
-            ReserveRequest {
-                settlements: vec![
-                    settlement.clone(),
-                    Settlement {
-                        window: "today".into(),
-                        ..settlement.clone()
-                    },
-                ],
-                ..good.clone()
-            },
+            Box::new(move |of| of.settlements = second.clone()),
             "settlements[1].window",
         ),
     ];
-    for (request, field) in wrong {
+    for (change, field) in wrong {
+        let mut request = good.clone();
+        change(&mut request);
         let error = client.reserve(request).await.unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument);
         assert!(error.message().starts_with(field), "{}", error.message());

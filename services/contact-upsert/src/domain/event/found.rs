@@ -10,17 +10,17 @@ use crate::domain::key::{ANONYMOUS_ID, USER_ID};
 pub(super) enum KeyOf {
     User,
     Anonymous,
-    /// A unique identifier, and its place among the event's fields.
+    /// A unique identifier: its rank among those, and its index among the event's fields.
     Field {
-        position: usize,
-        place: usize,
+        rank: usize,
+        field: usize,
     },
 }
 
-/// Keys as they are found, each with the position of its event.
+/// Keys as they are found, each with the index of its event.
 pub(super) struct Found<'a> {
     keys: Vec<(Key<'a>, usize, KeyOf)>,
-    /// Lead and position of each.
+    /// Lead and index of each.
     order: Vec<(u128, usize)>,
     user_rank: u8,
     anonymous_rank: u8,
@@ -53,7 +53,7 @@ impl<'a> Found<'a> {
         let rank = match whose {
             KeyOf::User => self.user_rank,
             KeyOf::Anonymous => self.anonymous_rank,
-            KeyOf::Field { position, .. } => self.field_ranks[position],
+            KeyOf::Field { rank, .. } => self.field_ranks[rank],
         };
         self.order.push((lead(rank, &key.value), self.keys.len()));
         self.keys.push((key, event, whose));
@@ -67,8 +67,8 @@ impl<'a> Found<'a> {
             leads.then_with(|| keys[one.1].0.cmp(&keys[other.1].0))
         });
         let mut before = None;
-        for (lead, position) in self.order {
-            let (key, event, whose) = &mut self.keys[position];
+        for (lead, index) in self.order {
+            let (key, event, whose) = &mut self.keys[index];
             let taken = Key {
                 kind: key.kind,
                 value: std::mem::replace(&mut key.value, Cow::Borrowed("")),
@@ -121,7 +121,7 @@ mod tests {
                     0 => (USER_ID, KeyOf::User),
                     1 => (ANONYMOUS_ID, KeyOf::Anonymous),
                     more => {
-                        let whose = KeyOf::Field { position: more - 2, place: 0 };
+                        let whose = KeyOf::Field { rank: more - 2, field: 0 };
                         (settings.unique_identifiers[more - 2].as_str(), whose)
                     }
                 };

@@ -2,10 +2,11 @@
 
 use weir_ids::ContactId;
 
+use super::State;
 use super::links::Link;
-use super::{Receipt, State};
 use crate::domain::changes::{Changes, ContactRow, LinkGone, LinkRow};
 use crate::domain::key::is_unique_key;
+use crate::domain::stored::Receipt;
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     pub(super) fn into_changes(mut self) -> Changes<'a> {

@@ -4,7 +4,7 @@ use weir_ids::ContactId;
 use weir_reasons::Reason;
 
 use super::{EventFacts, IgnoredField, MergeStrategy, State};
-use crate::domain::contact::{Place, Register};
+use crate::domain::contact::{Found, Register};
 use crate::domain::event::{KeyId, UniqueKey};
 use crate::domain::key::why_no_key;
 use crate::domain::same::same;
@@ -21,7 +21,7 @@ pub(super) enum Effect {
 
 /// What is to be done about an event's field: valid until its contact is written to.
 pub(super) struct Plan {
-    place: Place,
+    found: Found,
     pub effect: Effect,
     /// The same message says something else here, which stands: so the event's content is
     /// another (semantics 1.4), unless it was outdone so when it was stored.
@@ -37,10 +37,10 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     }
 
     pub(super) fn plans(&self, target: Option<usize>, facts: &EventFacts<'a>) -> Vec<Plan> {
-        let plan = |(field, value), place: Place, present: Option<&Register<'a>>| {
+        let plan = |(field, value), found: Found, present: Option<&Register<'a>>| {
             let effect = self.effect(target, present, facts, field, value);
             Plan {
-                place,
+                found,
                 outdone: matches!(effect, Effect::Nothing | Effect::Ignored(_))
                     && present.is_some_and(|register| {
                         register.stamp == facts.stamp && !same_value(register.value, value)
@@ -53,10 +53,10 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             return fields.map(|field| plan(*field, Err(0), None)).collect();
         };
         let contact = &self.contacts[slot];
-        let places = contact.places_of(facts.fields.iter().map(|(field, _)| *field));
-        let fields = facts.fields.iter().zip(places);
+        let found = contact.find_all(facts.fields.iter().map(|(field, _)| *field));
+        let fields = facts.fields.iter().zip(found);
         fields
-            .map(|(field, place)| plan(*field, place, place.ok().map(|at| &contact.registers[at])))
+            .map(|(field, found)| plan(*field, found, found.ok().map(|at| &contact.registers[at])))
             .collect()
     }
 
@@ -121,8 +121,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
 
     /// What the event's value of a unique identifier is found by.
     fn unique_key(&self, facts: &EventFacts<'a>, field: &str) -> Option<KeyId> {
-        let named =
-            |unique: &&UniqueKey| self.settings.unique_identifiers[unique.position] == field;
+        let named = |unique: &&UniqueKey| self.settings.unique_identifiers[unique.rank] == field;
         facts
             .unique_keys
             .iter()
@@ -149,14 +148,14 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                     value: value.unwrap_or_default(),
                 }),
                 Effect::Moves | Effect::Changes => {
-                    let place = plan.place.map(|at| at + come).map_err(|at| at + come);
-                    come += usize::from(place.is_err());
+                    let found = plan.found.map(|at| at + come).map_err(|at| at + come);
+                    come += usize::from(found.is_err());
                     let contact = &mut self.contacts[slot];
-                    if let (Effect::Moves, Ok(at)) = (&plan.effect, place) {
+                    if let (Effect::Moves, Ok(at)) = (&plan.effect, found) {
                         contact.confirm(at, &facts.stamp);
                         continue;
                     }
-                    let before = contact.write(place, field, *value, &facts.stamp);
+                    let before = contact.write(found, field, *value, &facts.stamp);
                     if before != *value && self.is_unique(field) {
                         self.relink(slot, facts, field, before);
                     }

@@ -37,7 +37,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         for unique in &facts.unique_keys {
             if let Some(to) = self.linked(unique.key)
                 && !matches.has(to.contact)
-                && self.key_counts(unique.position, to.contact)
+                && self.key_counts(unique.rank, to.contact)
                 && !self.loses(&matches, facts, unique)
             {
                 let may_merge = !self.contacts[to.contact].has_user_id;
@@ -57,10 +57,10 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     }
 
     /// Under `next_if_empty` the second key counts only against contacts without the first.
-    fn key_counts(&self, position: usize, slot: usize) -> bool {
+    fn key_counts(&self, rank: usize, slot: usize) -> bool {
         match self.settings.key_strategy {
             KeyStrategy::Any => true,
-            KeyStrategy::NextIfEmpty => self.settings.unique_identifiers[..position]
+            KeyStrategy::NextIfEmpty => self.settings.unique_identifiers[..rank]
                 .iter()
                 .all(|earlier| self.contacts[slot].value(earlier).is_none()),
         }
@@ -74,7 +74,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             if matches.merged.is_empty() {
                 self.contacts[target].register_near(field, unique.field)
             } else {
-                matches.merged[unique.position].as_ref()
+                matches.merged[unique.rank].as_ref()
             }
         });
         register.is_some_and(|register| register.covers(&facts.stamp, value))
@@ -100,7 +100,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     /// Whether the event brings another value of a unique identifier than the contact has.
     fn contradicts_event(&self, contact: &Contact<'a>, facts: &EventFacts<'a>) -> bool {
         facts.unique_keys.iter().any(|unique| {
-            let field = &self.settings.unique_identifiers[unique.position];
+            let field = &self.settings.unique_identifiers[unique.rank];
             let theirs = self.key_of(field, contact.value(field));
             theirs.is_some_and(|theirs| theirs != *self.key(unique.key))
         })
@@ -113,10 +113,10 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             return false;
         };
         let unique = self.settings.unique_identifiers.iter().enumerate();
-        unique.into_iter().any(|(position, field)| {
+        unique.into_iter().any(|(rank, field)| {
             let theirs = self.key_of(field, contact.value(field));
             theirs.is_some_and(|theirs| {
-                let ours = match matches.merged.get(position) {
+                let ours = match matches.merged.get(rank) {
                     None => self.contacts[target].value(field),
                     Some(merged) => merged.as_ref().and_then(|register| register.value),
                 };

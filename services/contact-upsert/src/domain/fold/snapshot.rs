@@ -9,11 +9,12 @@ use std::collections::{HashMap, HashSet};
 use weir_ids::ContactId;
 
 use super::links::{Link, LinkedTo, StoredAs};
-use super::{NOBODY, Receipt, Stamp, Unreadable, Unusable, is_current};
+use super::{Unreadable, Unusable, is_current};
 use crate::domain::contact::{Contact, StoredContact};
 use crate::domain::event::{EventFacts, Facts, KeyId, UniqueKey};
 use crate::domain::key::is_unique_key;
 use crate::domain::members::Members;
+use crate::domain::stored::{NOBODY, Receipt, StoredLink};
 
 /// How careful a load has to be: each attempt at a batch more than the one before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,16 +27,6 @@ pub enum Care {
     /// not there, for nobody's, rather than for a sign that the contact changed between the two
     /// reads.
     Heal,
-}
-
-/// An identifier's row.
-#[derive(Debug, Clone)]
-pub struct StoredLink<'a> {
-    pub contact: ContactId,
-    pub version: i64,
-    pub stamp: Stamp<'a>,
-    /// When it was linked, by our clock.
-    pub linked_micros: i64,
 }
 
 /// What was loaded for a batch.
@@ -152,7 +143,7 @@ impl<'a> Snapshot<'a> {
         let leading: HashSet<usize> = leading.map(|(key, _)| key.0).collect();
         let events = self.facts.events.iter().enumerate();
         let events = events.filter(|(_, event)| event.keys().any(|key| leading.contains(&key.0)));
-        let events = events.map(|(position, _)| position).collect();
+        let events = events.map(|(index, _)| index).collect();
         Unusable::Unreadable(Unreadable { contacts, events })
     }
 

@@ -12,119 +12,70 @@ use futures_util::future::join_all;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::AudienceId;
-use weir_postgres::Transaction;
 
-use super::{BatchTransaction, NotStored, sql};
-use crate::domain::{Changes, Key, Message, NOBODY, Remove, Stamp};
+use super::write::Columns;
+use super::{BatchTx, NotStored, sql};
+use crate::domain::{Changes, Key, LinkRow, Message, NOBODY, Remove, Stamp};
 use crate::metrics;
-use crate::store::kept::KEPT_FOR;
-use crate::store::{OutboxRow, micros_of, time_of};
+use crate::store::kept::{self, KEPT_FOR};
+use crate::store::{OutboxRow, micros_of};
 
-impl<'c> BatchTransaction<'c> {
+impl BatchTx<'_> {
     /// Inserts links, and the rows that lead to nobody, in one order. Either may be there as
     /// a row that leads to nobody; what is somebody's is left, and the batch begins anew. So it
     /// does where a link meets such a row that this batch has not read: what is kept under it
     /// would not be handed over.
-    pub(super) async fn insert_links_and_marks(
-        &self,
-        changes: &Changes<'_>,
-    ) -> Result<(), NotStored> {
-        struct Row<'b> {
-            key: &'b Key<'b>,
-            contact: Uuid,
-            version: i64,
-            stamp: &'b Stamp<'b>,
-            moved_from: Option<Uuid>,
-        }
+    pub(super) async fn insert_marked(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
         let found: HashSet<&Key<'_>> = changes.kept_found.iter().collect();
-        let links = changes.links_new.iter().map(|row| Row {
-            key: &row.key,
-            contact: row.contact.0,
-            version: row.version,
-            stamp: &row.stamp,
-            moved_from: found.contains(&row.key).then_some(NOBODY.0),
+        let links = changes.links_new.iter().cloned().map(|row| LinkRow {
+            from: found.contains(&row.key).then_some(NOBODY),
+            ..row
         });
-        let marks = changes.kept.iter().map(|row| Row {
-            key: &row.key,
-            contact: NOBODY.0,
+        let marks = changes.kept.iter().map(|row| LinkRow {
+            key: row.key.clone(),
+            contact: NOBODY,
+            from: None,
             version: 0,
-            stamp: &row.stamp,
-            moved_from: None,
+            stamp: row.stamp.clone(),
+            linked_micros: None,
         });
-        let mut rows: Vec<Row<'_>> = links.chain(marks).collect();
-        rows.sort_by_key(|row| row.key);
-        rows.dedup_by_key(|row| row.key);
-        let kinds: Vec<&str> = rows.iter().map(|row| row.key.kind).collect();
-        let values: Vec<&str> = rows.iter().map(|row| &*row.key.value).collect();
-        let contacts: Vec<Uuid> = rows.iter().map(|row| row.contact).collect();
-        let versions: Vec<i64> = rows.iter().map(|row| row.version).collect();
-        let times: Vec<DateTime<Utc>> = rows.iter().map(|row| time_of(row.stamp.micros)).collect();
-        let messages: Vec<&str> = rows.iter().map(|row| &*row.stamp.message_id).collect();
-        let moved_from: Vec<Option<Uuid>> = rows.iter().map(|row| row.moved_from).collect();
-        let insert = self.transaction.prepare_cached(sql::INSERT_MARKED).await?;
-        let parameters = &[
-            &self.batch.account.0 as _,
-            &kinds as _,
-            &values as _,
-            &contacts as _,
-            &versions as _,
-            &times as _,
-            &messages as _,
-            &self.now as _,
-            &moved_from as _,
-        ];
-        let inserted = self.transaction.execute(&insert, parameters).await?;
-        if inserted == kinds.len() as u64 {
-            Ok(())
-        } else {
-            Err(NotStored::Conflict)
-        }
+        let mut rows: Vec<LinkRow<'_>> = links.chain(marks).collect();
+        rows.sort_by(|one, other| one.key.cmp(&other.key));
+        rows.dedup_by(|next, row| next.key == row.key);
+        self.move_links(sql::INSERT_MARKED, &rows).await
     }
 
     /// Behind those rows, the removes themselves; the latest of each stays.
     pub(super) async fn keep_removes(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
         let rows = &changes.kept;
-        let kinds: Vec<&str> = rows.iter().map(|row| row.key.kind).collect();
-        let values: Vec<&str> = rows.iter().map(|row| &*row.key.value).collect();
+        let columns = Columns::of(rows.iter().map(|row| (&row.key, &row.stamp)));
         let audiences: Vec<Uuid> = rows.iter().map(|row| row.audience.0).collect();
-        let times: Vec<DateTime<Utc>> = rows.iter().map(|row| time_of(row.stamp.micros)).collect();
-        let messages: Vec<&str> = rows.iter().map(|row| &*row.stamp.message_id).collect();
         // One moment each, so that the oldest are told from the others: as they happened.
         let mut by_age: Vec<usize> = (0..rows.len()).collect();
-        by_age.sort_by_key(|at| &rows[*at].stamp);
+        by_age.sort_by_key(|index| &rows[*index].stamp);
         let mut until = vec![self.now + KEPT_FOR; rows.len()];
-        for (at, micros) in by_age.into_iter().zip(0..) {
-            until[at] += TimeDelta::microseconds(micros);
+        for (index, micros) in by_age.into_iter().zip(0..) {
+            until[index] += TimeDelta::microseconds(micros);
         }
-        let insert = self.transaction.prepare_cached(sql::KEEP_REMOVES).await?;
         let parameters = &[
             &self.batch.account.0 as _,
-            &kinds as _,
-            &values as _,
+            &columns.kinds as _,
+            &columns.values as _,
             &audiences as _,
-            &times as _,
-            &messages as _,
+            &columns.times as _,
+            &columns.messages as _,
             &until as _,
             &self.now as _,
         ];
-        self.transaction.execute(&insert, parameters).await?;
+        self.run(sql::KEEP_REMOVES, parameters).await?;
         Ok(())
     }
 
-    /// How many removes the account has kept, those of this batch among them.
-    ///
-    /// # Errors
-    /// When PostgreSQL refuses.
-    pub async fn count_kept(&self) -> Result<i64, NotStored> {
-        let count = self.transaction.prepare_cached(sql::COUNT_KEPT).await?;
-        let account = &self.batch.account.0;
-        let row = self.transaction.query_opt(&count, &[account]).await?;
-        Ok(row.map_or(0, |row| row.get(0)))
-    }
-
-    /// For what is neither read nor written here.
-    pub fn inner(&self) -> &Transaction<'c> {
-        &self.transaction
+    /// Keeps the account within its limit, after this batch has kept so many removes.
+    pub(super) async fn bound_kept(&self, added: usize) -> Result<u64, NotStored> {
+        let (account, limit) = (self.batch.account, self.batch.kept_removes_limit);
+        let counts = &self.store.kept_counts;
+        Ok(kept::bound(&self.tx, counts, account, added, limit).await?)
     }
 
     /// Takes the removes that were kept under the links that this batch has written, and
@@ -136,13 +87,13 @@ impl<'c> BatchTransaction<'c> {
         if changes.kept_found.is_empty() {
             return Ok(None);
         }
-        let take = self.transaction.prepare_cached(sql::TAKE_KEPT).await?;
+        let take = self.tx.prepare_cached(sql::TAKE_KEPT).await?;
         let account = &self.batch.account.0;
         // Row by row, as links are deleted: so that none of it reads the whole account.
         let taken = join_all(changes.kept_found.iter().map(async |key| {
             let value = &*key.value;
             let sought: [&(dyn ToSql + Sync); 3] = [account, &key.kind, &value];
-            self.transaction.query(&take, &sought).await
+            self.tx.query(&take, &sought).await
         }));
         let mut rows = Vec::with_capacity(changes.kept_found.len());
         for (key, taken) in changes.kept_found.iter().zip(taken.await) {
@@ -151,13 +102,13 @@ impl<'c> BatchTransaction<'c> {
             rows.extend(taken?.into_iter().map(|row| (contact, row)));
         }
         let in_time = rows.iter().filter(|(_, row)| {
-            let until: DateTime<Utc> = row.get(3);
+            let until: DateTime<Utc> = row.get("keep_until");
             until > self.now
         });
         let removes = in_time.map(|(contact, row)| Remove {
             contact: *contact,
-            audience: AudienceId(row.get(0)),
-            stamp: Stamp::new(micros_of(row.get(1)), row.get(2)),
+            audience: AudienceId(row.get("audience_id")),
+            stamp: Stamp::new(micros_of(row.get("update_time")), row.get("message_id")),
         });
         let removes: Vec<Remove<'_>> = removes.collect();
         metrics::removes_handed_over(removes.len());
@@ -165,7 +116,7 @@ impl<'c> BatchTransaction<'c> {
             return Ok(None);
         };
         let message = OutboxRow::new(self.batch.account, &message);
-        self.transaction.prepare_cached(sql::INSERT_MESSAGE).await?;
+        self.tx.prepare_cached(sql::INSERT_MESSAGE).await?;
         self.insert_message(&message).await?;
         Ok(Some(message))
     }

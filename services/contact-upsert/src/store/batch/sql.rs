@@ -39,7 +39,7 @@ pub(super) const RECEIPTS: &str = "
 /// Locks in the order of the ids, which are sorted.
 pub(super) const LOCK_CONTACTS: &str = "
     SELECT c.contact_id, c.has_user_id, c.fields, c.registers,
-           c.redirect_to IS NOT NULL
+           c.redirect_to IS NOT NULL AS redirected
     FROM unnest($2::uuid[]) AS k (contact_id)
     CROSS JOIN LATERAL (
         SELECT * FROM contacts
@@ -50,7 +50,7 @@ pub(super) const LOCK_CONTACTS: &str = "
 /// Those that nobody holds.
 pub(super) const LOCK_FREE_CONTACTS: &str = "
     SELECT c.contact_id, c.has_user_id, c.fields, c.registers,
-           c.redirect_to IS NOT NULL
+           c.redirect_to IS NOT NULL AS redirected
     FROM unnest($2::uuid[]) AS k (contact_id)
     CROSS JOIN LATERAL (
         SELECT * FROM contacts
@@ -159,12 +159,13 @@ pub(super) const RENEW_RECEIPTS: &str = "
 pub(super) const INSERT_MARKED: &str = "
     INSERT INTO identifiers AS i (account_id, kind, value, contact_id, version, link_time,
                                   event_time, message_id, moved_from)
-    SELECT a.account_id, u.kind, u.value, u.contact_id, u.version, $8, u.event_time,
+    SELECT a.account_id, u.kind, u.value, u.contact_id, u.version, u.link_time, u.event_time,
            u.message_id, u.moved_from
     FROM accounts a
     CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::bigint[], $6::timestamptz[],
-                      $7::text[], $9::uuid[])
-               AS u (kind, value, contact_id, version, event_time, message_id, moved_from)
+                      $7::timestamptz[], $8::text[], $9::uuid[])
+               AS u (kind, value, contact_id, version, link_time, event_time, message_id,
+                     moved_from)
     WHERE a.account_id = $1
     ON CONFLICT (account_id, kind, value) DO UPDATE
     SET contact_id = excluded.contact_id, version = excluded.version,
@@ -177,7 +178,7 @@ pub(super) const INSERT_MARKED: &str = "
 pub(super) const SIGN_LINKS: &str = "
     INSERT INTO identifiers AS i (account_id, kind, value, contact_id, version, link_time,
                                   event_time, message_id)
-    SELECT a.account_id, u.kind, u.value, u.contact_id, 1, u.event_time, u.event_time,
+    SELECT a.account_id, u.kind, u.value, u.contact_id, 1, $7, u.event_time,
            u.message_id
     FROM accounts a
     CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[])
@@ -204,15 +205,13 @@ pub(super) const KEEP_REMOVES: &str = "
     WHERE (k.update_time, k.message_id) < (excluded.update_time, excluded.message_id)
        OR k.keep_until <= $8";
 
-pub(super) const COUNT_KEPT: &str = "SELECT count(*) FROM kept_removes WHERE account_id = $1";
-
 /// All that is kept under one identifier.
 pub(super) const TAKE_KEPT: &str = "
     DELETE FROM kept_removes
     WHERE account_id = $1 AND kind = $2 AND value = $3
     RETURNING audience_id, update_time, message_id, keep_until";
 
-pub(super) const INSERT_JOINS: &str = "
+pub(super) const INSERT_MERGES: &str = "
     INSERT INTO merges (account_id, merged_id, survivor_id, merge_time, identifiers)
     SELECT a.account_id, u.merged_id, u.survivor_id, $5, u.identifiers::json
     FROM accounts a

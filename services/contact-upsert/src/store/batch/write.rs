@@ -8,59 +8,25 @@ use uuid::Uuid;
 use weir_ledger::sql::CHARGE;
 use weir_postgres::{Failure, JsonText};
 
-use super::{BatchTransaction, NotStored, sql};
-use crate::domain::{Care, Changes, ContactRow};
+use super::{BatchTx, NotStored, sql};
+use crate::domain::{Care, Changes, ContactRow, Key, LinkRow, Stamp};
 use crate::store::{OutboxRow, time_of};
 
-impl BatchTransaction<'_> {
+type Write<'a> = BoxFuture<'a, Result<(), NotStored>>;
+
+impl BatchTx<'_> {
     pub(super) async fn write_all(
         &self,
         changes: &Changes<'_>,
         message: Option<&OutboxRow>,
     ) -> Result<(), NotStored> {
-        self.prepare_writes(changes, message).await?;
-        let mut writes: Vec<BoxFuture<'_, Result<(), NotStored>>> = Vec::new();
-        if changes.units > 0 {
-            writes.push(Box::pin(self.insert_usage(changes.units)));
-        }
-        if !changes.contacts_new.is_empty() {
-            let rows = &changes.contacts_new;
-            writes.push(Box::pin(self.write_contacts(sql::INSERT_CONTACTS, rows)));
-        }
-        if !changes.contacts_changed.is_empty() {
-            let rows = &changes.contacts_changed;
-            writes.push(Box::pin(self.write_contacts(sql::UPDATE_CONTACTS, rows)));
-        }
-        if !changes.contacts_moved.is_empty() {
-            writes.push(Box::pin(self.move_registers(changes)));
-        }
-        // New keys before those that move or go. Who makes a key may have to wait for a batch
-        // that changes its row, and so that one must be past making keys itself.
-        if changes.has_marks() {
-            writes.push(Box::pin(self.insert_links_and_marks(changes)));
-        } else if !changes.links_new.is_empty() {
-            writes.push(Box::pin(self.insert_links(changes)));
-        }
-        if !changes.links_gone.is_empty() {
-            writes.push(Box::pin(self.delete_links(changes)));
-        }
-        if !changes.links_moved.is_empty() {
-            writes.push(Box::pin(self.move_links(changes)));
-        }
-        if !changes.links_signed.is_empty() {
-            writes.push(Box::pin(self.sign_links(changes)));
-        }
-        if !changes.receipts.is_empty() {
-            writes.push(Box::pin(self.insert_receipts(changes)));
-        }
-        if !changes.kept.is_empty() {
-            writes.push(Box::pin(self.keep_removes(changes)));
-        }
-        if !changes.merges.is_empty() {
-            writes.push(Box::pin(self.insert_merges(changes)));
-        }
-        if let Some(message) = message {
-            writes.push(Box::pin(self.insert_message(message)));
+        let writes = self.writes(changes, message).into_iter();
+        let (statements, writes): (Vec<&str>, Vec<Write<'_>>) = writes.unzip();
+        // Each statement is sent as soon as it is prepared. On a connection that knows only some
+        // of them yet, those would overtake the others, and rows be locked in another order than
+        // on every other connection.
+        for sql in statements {
+            self.tx.prepare_cached(sql).await?;
         }
         let failures = join_all(writes).await.into_iter().filter_map(Result::err);
         let cause = failures.reduce(|first, next| match first {
@@ -70,52 +36,88 @@ impl BatchTransaction<'_> {
         cause.map_or(Ok(()), Err)
     }
 
-    /// Each statement is sent as soon as it is prepared. On a connection that knows only some
-    /// of them yet, those would overtake the others, and rows be locked in another order than
-    /// on every other connection.
-    async fn prepare_writes(
-        &self,
-        changes: &Changes<'_>,
-        message: Option<&OutboxRow>,
-    ) -> Result<(), NotStored> {
-        for (needed, sql) in [
-            (changes.units > 0, CHARGE),
-            (!changes.contacts_new.is_empty(), sql::INSERT_CONTACTS),
-            (!changes.contacts_changed.is_empty(), sql::UPDATE_CONTACTS),
-            (!changes.contacts_moved.is_empty(), sql::MOVE_REGISTERS),
-            (!changes.links_gone.is_empty(), sql::DELETE_LINK),
-            (!changes.links_moved.is_empty(), sql::MOVE_LINKS),
-            (changes.has_marks(), sql::INSERT_MARKED),
-            (!changes.links_new.is_empty(), sql::INSERT_LINKS),
-            (!changes.links_signed.is_empty(), sql::SIGN_LINKS),
-            (!changes.receipts.is_empty(), receipts_sql(changes)),
-            (!changes.kept.is_empty(), sql::KEEP_REMOVES),
-            (!changes.merges.is_empty(), sql::INSERT_JOINS),
-            (message.is_some(), sql::INSERT_MESSAGE),
+    /// What is to be done, by its statement, in the order in which it is sent.
+    fn writes<'a>(
+        &'a self,
+        changes: &'a Changes<'_>,
+        message: Option<&'a OutboxRow>,
+    ) -> Vec<(&'static str, Write<'a>)> {
+        let mut writes: Vec<(&'static str, Write<'a>)> = Vec::new();
+        if changes.units > 0 {
+            writes.push((CHARGE, Box::pin(self.insert_usage(changes.units))));
+        }
+        for (sql, rows) in [
+            (sql::INSERT_CONTACTS, &changes.contacts_new),
+            (sql::UPDATE_CONTACTS, &changes.contacts_changed),
         ] {
-            if needed {
-                self.transaction.prepare_cached(sql).await?;
+            if !rows.is_empty() {
+                writes.push((sql, Box::pin(self.write_contacts(sql, rows))));
             }
         }
-        Ok(())
+        if !changes.contacts_moved.is_empty() {
+            writes.push((sql::MOVE_REGISTERS, Box::pin(self.move_registers(changes))));
+        }
+        // New keys before those that move or go. Who makes a key may have to wait for a batch
+        // that changes its row, and so that one must be past making keys itself.
+        if changes.has_marks() {
+            writes.push((sql::INSERT_MARKED, Box::pin(self.insert_marked(changes))));
+        } else if !changes.links_new.is_empty() {
+            writes.push((sql::INSERT_LINKS, Box::pin(self.insert_links(changes))));
+        }
+        if !changes.links_gone.is_empty() {
+            writes.push((sql::DELETE_LINK, Box::pin(self.delete_links(changes))));
+        }
+        if !changes.links_moved.is_empty() {
+            let moved = self.move_links(sql::MOVE_LINKS, &changes.links_moved);
+            writes.push((sql::MOVE_LINKS, Box::pin(moved)));
+        }
+        if !changes.links_signed.is_empty() {
+            writes.push((sql::SIGN_LINKS, Box::pin(self.sign_links(changes))));
+        }
+        if !changes.receipts.is_empty() {
+            let sql = if changes.receipts_again {
+                sql::RENEW_RECEIPTS
+            } else {
+                sql::INSERT_RECEIPTS
+            };
+            writes.push((sql, Box::pin(self.insert_receipts(sql, changes))));
+        }
+        if !changes.kept.is_empty() {
+            writes.push((sql::KEEP_REMOVES, Box::pin(self.keep_removes(changes))));
+        }
+        if !changes.merges.is_empty() {
+            writes.push((sql::INSERT_MERGES, Box::pin(self.insert_merges(changes))));
+        }
+        if let Some(message) = message {
+            writes.push((sql::INSERT_MESSAGE, Box::pin(self.insert_message(message))));
+        }
+        writes
+    }
+
+    /// Runs a statement; answers the number of rows that it wrote.
+    pub(super) async fn run(
+        &self,
+        sql: &str,
+        parameters: &[&(dyn ToSql + Sync)],
+    ) -> Result<u64, tokio_postgres::Error> {
+        let statement = self.tx.prepare_cached(sql).await?;
+        self.tx.execute(&statement, parameters).await
     }
 
     async fn insert_usage(&self, units: i32) -> Result<(), NotStored> {
         let batch = self.batch;
-        let insert = self.transaction.prepare_cached(CHARGE).await?;
         let parameters = &[
             &batch.account.0 as _,
             &batch.window as _,
             &batch.id.0 as _,
             &units as _,
         ];
-        let inserted = self.transaction.execute(&insert, parameters).await;
-        match inserted {
+        match self.run(CHARGE, parameters).await {
             // Closed, or stored already by a call that nobody waited for.
             Err(error) if error.code() == Some(&SqlState::UNIQUE_VIOLATION) => {
                 Err(NotStored::Closed)
             }
-            other => self.expect(other?, 1),
+            inserted => all_of(1, inserted?),
         }
     }
 
@@ -128,7 +130,6 @@ impl BatchTransaction<'_> {
         let registers: Vec<JsonText<'_>> = registers.collect();
         let redirects = rows.iter().map(|row| row.redirect_to.map(|id| id.0));
         let redirects: Vec<Option<Uuid>> = redirects.collect();
-        let write = self.transaction.prepare_cached(sql).await?;
         let parameters = &[
             &self.batch.account.0 as _,
             &ids as _,
@@ -138,37 +139,34 @@ impl BatchTransaction<'_> {
             &redirects as _,
             &self.now as _,
         ];
-        let written = self.transaction.execute(&write, parameters).await?;
-        self.expect(written, ids.len())
+        all_of(rows.len(), self.run(sql, parameters).await?)
     }
 
     async fn move_registers(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
         let rows = &changes.contacts_moved;
         let ids: Vec<Uuid> = rows.iter().map(|(id, _)| id.0).collect();
         let registers: Vec<JsonText<'_>> = rows.iter().map(|(_, json)| JsonText(json)).collect();
-        let update = self.transaction.prepare_cached(sql::MOVE_REGISTERS).await?;
         let parameters = &[
             &self.batch.account.0 as _,
             &ids as _,
             &registers as _,
             &self.now as _,
         ];
-        let updated = self.transaction.execute(&update, parameters).await?;
-        self.expect(updated, ids.len())
+        all_of(rows.len(), self.run(sql::MOVE_REGISTERS, parameters).await?)
     }
 
     /// Row by row, all sent at once: a statement that takes them together can't be kept from
     /// reading the whole account (see `sql`). There are as many as contacts whose address
     /// changed.
     async fn delete_links(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
-        let delete = self.transaction.prepare_cached(sql::DELETE_LINK).await?;
+        let delete = self.tx.prepare_cached(sql::DELETE_LINK).await?;
         let account = &self.batch.account.0;
         let rows = &changes.links_gone;
         let deletes = rows.iter().map(async |row| {
             let value = &*row.key.value;
             let parameters: [&(dyn ToSql + Sync); 4] =
                 [account, &row.key.kind, &value, &row.from.0];
-            self.transaction.execute(&delete, &parameters).await
+            self.tx.execute(&delete, &parameters).await
         });
         let mut deleted = 0;
         for done in join_all(deletes).await {
@@ -186,74 +184,75 @@ impl BatchTransaction<'_> {
         Ok(())
     }
 
-    async fn move_links(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
-        let rows = &changes.links_moved;
-        let kinds: Vec<&str> = rows.iter().map(|row| row.key.kind).collect();
-        let values: Vec<&str> = rows.iter().map(|row| &*row.key.value).collect();
+    async fn insert_links(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
+        let rows = &changes.links_new;
+        all_of(rows.len(), self.write_links(sql::INSERT_LINKS, rows).await?)
+    }
+
+    async fn sign_links(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
+        let rows = &changes.links_signed;
+        let signed = self.write_links(sql::SIGN_LINKS, rows).await?;
+        all_or(rows.len(), signed, NotStored::Conflict)
+    }
+
+    /// Inserts or signs links: both statements take the same parameters.
+    async fn write_links(
+        &self,
+        sql: &str,
+        rows: &[LinkRow<'_>],
+    ) -> Result<u64, tokio_postgres::Error> {
+        let columns = Columns::of(rows.iter().map(|row| (&row.key, &row.stamp)));
+        let contacts: Vec<Uuid> = rows.iter().map(|row| row.contact.0).collect();
+        let parameters = &[
+            &self.batch.account.0 as _,
+            &columns.kinds as _,
+            &columns.values as _,
+            &contacts as _,
+            &columns.times as _,
+            &columns.messages as _,
+            &self.now as _,
+        ];
+        self.run(sql, parameters).await
+    }
+
+    /// Moves links, or inserts them where they may meet a row that gives way: both statements
+    /// take the same parameters. A row that is another's by now was read before its holder was
+    /// locked.
+    pub(super) async fn move_links(
+        &self,
+        sql: &str,
+        rows: &[LinkRow<'_>],
+    ) -> Result<(), NotStored> {
+        let columns = Columns::of(rows.iter().map(|row| (&row.key, &row.stamp)));
         let contacts: Vec<Uuid> = rows.iter().map(|row| row.contact.0).collect();
         let versions: Vec<i64> = rows.iter().map(|row| row.version).collect();
         let linked = rows.iter().map(|row| row.linked_micros);
         let linked = linked.map(|micros| micros.map_or(self.now, time_of));
         let linked: Vec<DateTime<Utc>> = linked.collect();
-        let times: Vec<DateTime<Utc>> = rows.iter().map(|row| time_of(row.stamp.micros)).collect();
-        let messages: Vec<&str> = rows.iter().map(|row| &*row.stamp.message_id).collect();
         let holders: Vec<Option<Uuid>> = rows.iter().map(|row| row.from.map(|id| id.0)).collect();
-        let update = self.transaction.prepare_cached(sql::MOVE_LINKS).await?;
         let parameters = &[
             &self.batch.account.0 as _,
-            &kinds as _,
-            &values as _,
+            &columns.kinds as _,
+            &columns.values as _,
             &contacts as _,
             &versions as _,
             &linked as _,
-            &times as _,
-            &messages as _,
+            &columns.times as _,
+            &columns.messages as _,
             &holders as _,
         ];
-        let moved = self.transaction.execute(&update, parameters).await?;
-        // Another's by now: it was read before its holder was locked.
-        if moved == kinds.len() as u64 {
-            Ok(())
-        } else {
-            Err(NotStored::Conflict)
-        }
+        let moved = self.run(sql, parameters).await?;
+        all_or(rows.len(), moved, NotStored::Conflict)
     }
 
-    async fn insert_links(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
-        let rows = &changes.links_new;
-        let kinds: Vec<&str> = rows.iter().map(|row| row.key.kind).collect();
-        let values: Vec<&str> = rows.iter().map(|row| &*row.key.value).collect();
-        let contacts: Vec<Uuid> = rows.iter().map(|row| row.contact.0).collect();
-        let times: Vec<DateTime<Utc>> = rows.iter().map(|row| time_of(row.stamp.micros)).collect();
-        let messages: Vec<&str> = rows.iter().map(|row| &*row.stamp.message_id).collect();
-        let insert = self.transaction.prepare_cached(sql::INSERT_LINKS).await?;
-        let parameters = &[
-            &self.batch.account.0 as _,
-            &kinds as _,
-            &values as _,
-            &contacts as _,
-            &times as _,
-            &messages as _,
-            &self.now as _,
-        ];
-        let inserted = self.transaction.execute(&insert, parameters).await?;
-        self.expect(inserted, kinds.len())
-    }
-
-    async fn insert_receipts(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
+    async fn insert_receipts(&self, sql: &str, changes: &Changes<'_>) -> Result<(), NotStored> {
         let rows = &changes.receipts;
         let keys: Vec<Uuid> = rows.iter().map(|row| row.key).collect();
         let contacts: Vec<Option<Uuid>> =
             rows.iter().map(|row| row.contact.map(|id| id.0)).collect();
         let stored: Vec<bool> = rows.iter().map(|row| row.is_stored).collect();
-        let times: Vec<Option<DateTime<Utc>>> = rows
-            .iter()
-            .map(|row| row.first_micros.map(time_of))
-            .collect();
-        let insert = self
-            .transaction
-            .prepare_cached(receipts_sql(changes))
-            .await?;
+        let times = rows.iter().map(|row| row.first_micros.map(time_of));
+        let times: Vec<Option<DateTime<Utc>>> = times.collect();
         let parameters = &[
             &self.batch.account.0 as _,
             &keys as _,
@@ -262,59 +261,21 @@ impl BatchTransaction<'_> {
             &times as _,
             &self.now as _,
         ];
-        let inserted = self.transaction.execute(&insert, parameters).await?;
-        if inserted == keys.len() as u64 {
-            Ok(())
-        } else {
-            // Another copy of an event was stored meanwhile.
-            Err(NotStored::Taken)
-        }
-    }
-
-    async fn sign_links(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
-        let rows = &changes.links_signed;
-        let kinds: Vec<&str> = rows.iter().map(|row| row.key.kind).collect();
-        let values: Vec<&str> = rows.iter().map(|row| &*row.key.value).collect();
-        let contacts: Vec<Uuid> = rows.iter().map(|row| row.contact.0).collect();
-        let times: Vec<DateTime<Utc>> = rows.iter().map(|row| time_of(row.stamp.micros)).collect();
-        let messages: Vec<&str> = rows.iter().map(|row| &*row.stamp.message_id).collect();
-        let update = self.transaction.prepare_cached(sql::SIGN_LINKS).await?;
-        let parameters = &[
-            &self.batch.account.0 as _,
-            &kinds as _,
-            &values as _,
-            &contacts as _,
-            &times as _,
-            &messages as _,
-        ];
-        let signed = self.transaction.execute(&update, parameters).await?;
-        if signed == kinds.len() as u64 {
-            Ok(())
-        } else {
-            Err(NotStored::Conflict)
-        }
+        // Where it is less, another copy of an event was stored meanwhile.
+        let inserted = self.run(sql, parameters).await?;
+        all_or(rows.len(), inserted, NotStored::Taken)
     }
 
     async fn insert_merges(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
-        let merged: Vec<Uuid> = changes.merges.iter().map(|merge| merge.merged.0).collect();
-        let survivors: Vec<Uuid> = changes
-            .merges
-            .iter()
-            .map(|merge| merge.survivor.0)
-            .collect();
-        let identifiers: Vec<String> = changes
-            .merges
-            .iter()
-            .map(|merge| {
-                let keys: Vec<(&str, &str)> = merge
-                    .identifiers
-                    .iter()
-                    .map(|key| (key.kind, &*key.value))
-                    .collect();
-                serde_json::to_string(&keys).expect("pairs of texts are always JSON")
-            })
-            .collect();
-        let insert = self.transaction.prepare_cached(sql::INSERT_JOINS).await?;
+        let rows = &changes.merges;
+        let merged: Vec<Uuid> = rows.iter().map(|merge| merge.merged.0).collect();
+        let survivors: Vec<Uuid> = rows.iter().map(|merge| merge.survivor.0).collect();
+        let identifiers = rows.iter().map(|merge| {
+            let keys = merge.identifiers.iter();
+            let keys: Vec<(&str, &str)> = keys.map(|key| (key.kind, &*key.value)).collect();
+            serde_json::to_string(&keys).expect("pairs of texts are always JSON")
+        });
+        let identifiers: Vec<String> = identifiers.collect();
         let parameters = &[
             &self.batch.account.0 as _,
             &merged as _,
@@ -322,35 +283,50 @@ impl BatchTransaction<'_> {
             &identifiers as _,
             &self.now as _,
         ];
-        let inserted = self.transaction.execute(&insert, parameters).await?;
-        self.expect(inserted, merged.len())
+        all_of(rows.len(), self.run(sql::INSERT_MERGES, parameters).await?)
     }
 
     pub(super) async fn insert_message(&self, message: &OutboxRow) -> Result<(), NotStored> {
-        let insert = self.transaction.prepare_cached(sql::INSERT_MESSAGE).await?;
-        let parameters = message.parameters();
-        let inserted = self.transaction.execute(&insert, &parameters).await?;
-        self.expect(inserted, 1)
-    }
-
-    /// Rows that are locked, or inserted through an anchor that is, can't be fewer.
-    fn expect(&self, rows: u64, expected: usize) -> Result<(), NotStored> {
-        if rows == expected as u64 {
-            return Ok(());
-        }
-        tracing::error!(
-            rows,
-            expected,
-            "a write touched another number of rows than it had to"
-        );
-        Err(NotStored::Failed(Failure::Internal))
+        let inserted = self.run(sql::INSERT_MESSAGE, &message.parameters()).await?;
+        all_of(1, inserted)
     }
 }
 
-fn receipts_sql(changes: &Changes<'_>) -> &'static str {
-    if changes.receipts_again {
-        sql::RENEW_RECEIPTS
-    } else {
-        sql::INSERT_RECEIPTS
+/// What all rows that belong to an identifier have, column by column.
+pub(super) struct Columns<'r> {
+    pub kinds: Vec<&'r str>,
+    pub values: Vec<&'r str>,
+    pub times: Vec<DateTime<Utc>>,
+    pub messages: Vec<&'r str>,
+}
+
+impl<'r> Columns<'r> {
+    pub(super) fn of(rows: impl Iterator<Item = (&'r Key<'r>, &'r Stamp<'r>)> + Clone) -> Self {
+        let stamps = rows.clone().map(|(_, stamp)| stamp);
+        Self {
+            kinds: rows.clone().map(|(key, _)| key.kind).collect(),
+            values: rows.map(|(key, _)| &*key.value).collect(),
+            times: stamps.clone().map(|stamp| time_of(stamp.micros)).collect(),
+            messages: stamps.map(|stamp| &*stamp.message_id).collect(),
+        }
     }
+}
+
+fn all_or(expected: usize, written: u64, otherwise: NotStored) -> Result<(), NotStored> {
+    if written == expected as u64 {
+        Ok(())
+    } else {
+        Err(otherwise)
+    }
+}
+
+/// Rows that are locked, or inserted through an anchor that is, can't be fewer.
+fn all_of(expected: usize, written: u64) -> Result<(), NotStored> {
+    all_or(expected, written, NotStored::Failed(Failure::Internal)).inspect_err(|_| {
+        tracing::error!(
+            written,
+            expected,
+            "a write touched another number of rows than it had to"
+        );
+    })
 }

@@ -292,45 +292,49 @@ fn an_echo_is_refused_for_its_own_faults_alone() {
     }
 }
 
+const CONTACT: [ContactSaid; 11] = [
+    ContactSaid::Stored,
+    ContactSaid::Repeated,
+    ContactSaid::NothingNew,
+    ContactSaid::NotFunded,
+    ContactSaid::Refused,
+    ContactSaid::NotFound,
+    ContactSaid::Kept,
+    ContactSaid::Deleted,
+    ContactSaid::Unstorable,
+    ContactSaid::Away,
+    ContactSaid::Failed,
+];
+
+const ACTIVITY: [ActivitySaid; 7] = [
+    ActivitySaid::Stored,
+    ActivitySaid::Backlogged,
+    ActivitySaid::Repeated,
+    ActivitySaid::NotFunded,
+    ActivitySaid::Unstorable,
+    ActivitySaid::Away,
+    ActivitySaid::Failed,
+];
+
+const APPLIED: [UpdateSaid; 6] = [
+    UpdateSaid::Applied,
+    UpdateSaid::HeldBack,
+    UpdateSaid::Overtaken,
+    UpdateSaid::UnknownAudience,
+    UpdateSaid::Unstorable,
+    UpdateSaid::Failed,
+];
+
+const AUDIENCE: [AudienceSaid; 4] = [
+    AudienceSaid::Usable,
+    AudienceSaid::Unknown,
+    AudienceSaid::OtherOrigin,
+    AudienceSaid::Failed,
+];
+
 fn anything() -> impl Strategy<Value = Progress> {
     use prop::option::of;
     use prop::sample::select;
-    let contact = [
-        ContactSaid::Stored,
-        ContactSaid::Repeated,
-        ContactSaid::NothingNew,
-        ContactSaid::NotFunded,
-        ContactSaid::Refused,
-        ContactSaid::NotFound,
-        ContactSaid::Kept,
-        ContactSaid::Deleted,
-        ContactSaid::Unstorable,
-        ContactSaid::Away,
-        ContactSaid::Failed,
-    ];
-    let activity = [
-        ActivitySaid::Stored,
-        ActivitySaid::Backlogged,
-        ActivitySaid::Repeated,
-        ActivitySaid::NotFunded,
-        ActivitySaid::Unstorable,
-        ActivitySaid::Away,
-        ActivitySaid::Failed,
-    ];
-    let applied = [
-        UpdateSaid::Applied,
-        UpdateSaid::HeldBack,
-        UpdateSaid::Overtaken,
-        UpdateSaid::UnknownAudience,
-        UpdateSaid::Unstorable,
-        UpdateSaid::Failed,
-    ];
-    let audience = [
-        AudienceSaid::Usable,
-        AudienceSaid::Unknown,
-        AudienceSaid::OtherOrigin,
-        AudienceSaid::Failed,
-    ];
     let start = [
         Start::Good,
         Start::Good,
@@ -355,12 +359,12 @@ fn anything() -> impl Strategy<Value = Progress> {
             MembershipUpdateMode::Add,
             MembershipUpdateMode::Remove,
         ])),
-        of(select(audience.to_vec())),
+        of(select(AUDIENCE.to_vec())),
         of(select(mapping.to_vec())),
         select(traits.to_vec()),
-        of(select(contact.to_vec())),
-        of(select(activity.to_vec())),
-        of(select(applied.to_vec())),
+        of(select(CONTACT.to_vec())),
+        of(select(ACTIVITY.to_vec())),
+        of(select(APPLIED.to_vec())),
     )
         .prop_map(
             |(kind, start, update, audience, mapping, traits, contact, activity, applied)| {

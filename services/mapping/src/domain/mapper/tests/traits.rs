@@ -138,20 +138,27 @@ fn nulls_beside_ignored_values_are_told_apart() {
     }
 }
 
+const UTRECHT: &str = r#"{"city":"Utrecht","country":null,"state":" ","post_code":""}"#;
+
+fn check_location(
+    (kind, strategy): (EventKind, MergeStrategy),
+    traits: &str,
+    location: &str,
+    expected: (&str, Traits),
+) {
+    let located = RawEvent {
+        location: Some(location.as_bytes()),
+        ..event(kind, traits, "{}")
+    };
+    let (fields, came_to, _) = said(&under(strategy), &located);
+    assert_eq!((fields.as_str(), came_to), expected, "{traits} {location}");
+}
+
 /// Semantics 2.7: it is the contact's on an identify, and the activity's on a track.
 #[test]
 fn a_location_gives_values_where_no_trait_does() {
-    let check = |kind, strategy, traits: &str, location: &str, expected: (&str, Traits)| {
-        let located = RawEvent {
-            location: Some(location.as_bytes()),
-            ..event(kind, traits, "{}")
-        };
-        let (fields, came_to, _) = said(&under(strategy), &located);
-        assert_eq!((fields.as_str(), came_to), expected, "{traits} {location}");
-    };
-    use EventKind::{Identify, Member, Track};
+    use EventKind::{Identify, Member};
     use MergeStrategy::{Append, Overwrite};
-    let utrecht = r#"{"city":"Utrecht","country":null,"state":" ","post_code":""}"#;
     let located = (r#"{"geo::city":"Utrecht"}"#, Traits::Values);
     for kind in [Identify, Member] {
         for traits in [
@@ -160,66 +167,66 @@ fn a_location_gives_values_where_no_trait_does() {
             r#"{"address":{"city":" "}}"#,
             "[]",
         ] {
-            check(kind, Overwrite, traits, utrecht, located);
-            check(kind, Append, traits, utrecht, located);
+            check_location((kind, Overwrite), traits, UTRECHT, located);
+            check_location((kind, Append), traits, UTRECHT, located);
         }
     }
     let amsterdam = r#"{"address":{"city":"Amsterdam"}}"#;
-    check(
-        Identify,
-        Overwrite,
+    check_location(
+        (Identify, Overwrite),
         amsterdam,
-        utrecht,
+        UTRECHT,
         (r#"{"geo::city":"Amsterdam"}"#, Traits::Values),
     );
     let cleared = r#"{"address":{"city":null}}"#;
-    check(
-        Identify,
-        Overwrite,
+    check_location(
+        (Identify, Overwrite),
         cleared,
-        utrecht,
+        UTRECHT,
         (r#"{"geo::city":null}"#, Traits::Clears),
     );
-    check(Identify, Append, cleared, utrecht, located);
-    check(
-        Identify,
-        Overwrite,
+    check_location((Identify, Append), cleared, UTRECHT, located);
+    check_location(
+        (Identify, Overwrite),
         "{}",
         r#"{"city":{},"country":null}"#,
         ("", Traits::None),
     );
-    check(Identify, Overwrite, "{}", "{}", ("", Traits::None));
+    check_location((Identify, Overwrite), "{}", "{}", ("", Traits::None));
+}
+
+/// Semantics 2.7.
+#[test]
+fn a_null_of_a_location_clears_nothing_and_a_tracks_location_is_not_the_contacts() {
+    use EventKind::{Identify, Track};
+    use MergeStrategy::Overwrite;
     // A null of a location clears nothing, and what of it is unreadable is no mapped trait.
-    check(
-        Identify,
-        Overwrite,
+    check_location(
+        (Identify, Overwrite),
         "{}",
         r#"{"city":null,"country":""}"#,
         ("", Traits::None),
     );
-    check(
-        Identify,
-        Overwrite,
+    check_location(
+        (Identify, Overwrite),
         r#"{"email":null}"#,
         r#"{"city":{},"country":null}"#,
         (r#"{"str::email":null}"#, Traits::Clears),
     );
-    check(
-        Identify,
-        Overwrite,
+    check_location(
+        (Identify, Overwrite),
         r#"{"email":null,"score":"x"}"#,
-        utrecht,
+        UTRECHT,
         (
             r#"{"str::email":null,"geo::city":"Utrecht"}"#,
             Traits::Values,
         ),
     );
-    check(Track, Overwrite, "{}", utrecht, ("", Traits::None));
-    check(
-        Track,
-        Overwrite,
+    check_location((Track, Overwrite), "{}", UTRECHT, ("", Traits::None));
+    check_location(
+        (Track, Overwrite),
         r#"{"score":"x"}"#,
-        utrecht,
+        UTRECHT,
         ("", Traits::AllIgnored),
     );
 }

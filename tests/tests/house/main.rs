@@ -1,0 +1,10 @@
+//! The rules of the house, as tests: which room may know what, how long things get, what is
+//! cited where. They read the sources as text; a rule that is broken names the file and the line.
+
+#![allow(clippy::unwrap_used)]
+
+mod documents;
+mod metrics;
+mod rooms;
+mod sizes;
+mod sources;
