@@ -13,9 +13,9 @@ use weir_rpc::Deadline;
 use weir_service::Clock;
 
 use crate::clients::{self, Accounts, Ledgers, Plans};
-use crate::domain::{Entitlement, Settlement, Units, Window};
+use crate::domain::{Entitlement, Known, Progress, Reservation, Settlement, Units, Wanted, Window};
 use crate::metrics;
-use crate::store::{self, Known, Progress, Read, Reservation, Reserved, Store, Wanted};
+use crate::store::{self, Read, Reserved, Store};
 
 use memory::Memory;
 
@@ -71,7 +71,7 @@ pub struct App {
     memory: Memory,
 }
 
-/// One batch's membership update.
+/// What one batch asks for.
 #[derive(Debug, Clone)]
 pub struct Ask {
     pub account: AccountId,

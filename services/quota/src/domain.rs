@@ -1,9 +1,9 @@
-//! The rules: what a plan allows, and which day a batch belongs to. Pure.
+//! The rules: what a plan allows, what a batch is granted, and which day it belongs to. Pure.
 
 pub mod limit;
-pub mod settlement;
+pub mod reservation;
 pub mod window;
 
 pub use limit::{Entitlement, UnitKind, Units};
-pub use settlement::{MAX_SETTLEMENTS, Settlement};
+pub use reservation::{Known, MAX_SETTLEMENTS, Progress, Reservation, Settlement, Wanted};
 pub use window::Window;

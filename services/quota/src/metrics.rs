@@ -3,11 +3,11 @@
 use metrics::{counter, describe_counter};
 
 /// By `outcome`: `full`, `partial`.
-const RESERVATIONS: &str = "quota.reservations_total";
+const RESERVATIONS: &str = "quota_reservations_total";
 /// By `outcome`: `installed`, `failed`.
-const REBUILDS: &str = "quota.rebuilds_total";
-const LEASES_EXPIRED: &str = "quota.leases_expired_total";
-const SETTLES_IGNORED: &str = "quota.settles_ignored_total";
+const REBUILDS: &str = "quota_rebuilds_total";
+const LEASES_EXPIRED: &str = "quota_leases_expired_total";
+const SETTLES_IGNORED: &str = "quota_settles_ignored_total";
 
 /// Tells what each is, to whoever reads them.
 pub fn describe() {

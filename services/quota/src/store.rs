@@ -31,7 +31,7 @@ use weir_ids::AccountId;
 pub use active::{ACTIVE_PAGE, SHARDS};
 pub use error::Error;
 pub use rebuild::{Begun, Sum};
-pub use reservation::{Expired, Known, Progress, Read, Reservation, Reserved, Wanted};
+pub use reservation::{Expired, Read, Reserved};
 
 use connection::{Connection, Work};
 

@@ -17,17 +17,19 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::ContactId;
-use weir_postgres::{Client, Failure, JsonText, Tx};
+use weir_postgres::{Client, Failure, Tx};
 
 use super::{OutboxRow, Store, micros_of};
 use crate::domain::{
-    Batch, Care, Changes, Facts, Key, KeyId, NOBODY, Receipt, Snapshot, Stamp, StoredContact,
-    StoredLink, Unreadable, Unusable,
+    Batch, Care, Changes, Facts, KeyId, NOBODY, Receipt, Snapshot, StoredLink, Unreadable, Unusable,
 };
 
 mod kept;
+mod rows;
 mod sql;
 mod write;
+
+pub use rows::{HeldLinks, Rows};
 
 /// Why a batch was not stored.
 #[derive(Debug, thiserror::Error)]
@@ -91,89 +93,6 @@ impl From<tokio_postgres::Error> for NotStored {
             Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => Self::Aftermath,
             _ => Failure::from(error).into(),
         }
-    }
-}
-
-/// Rows of some keys and of the contacts that they lead to; the domain's view borrows from them.
-pub struct Rows {
-    /// Which identifiers are compared without case is written down otherwise than the batch
-    /// has it.
-    caseless_differ: bool,
-    /// Links that need not be read.
-    cached: Vec<(KeyId, StoredLink<'static>)>,
-    sought: Vec<KeyId>,
-    links: Vec<Row>,
-    contacts: Vec<Row>,
-}
-
-impl Rows {
-    /// Contacts as the fold takes them.
-    pub fn contacts(&self) -> Vec<StoredContact<'_>> {
-        let contact = |row| StoredContact::from(row);
-        self.contacts.iter().map(contact).collect()
-    }
-
-    /// Identifiers as the fold takes them.
-    pub fn links(&self) -> Vec<(KeyId, StoredLink<'_>)> {
-        self.cached
-            .iter()
-            .cloned()
-            .chain(self.read_links())
-            .collect()
-    }
-
-    /// Whether it is to be written down which identifiers are compared without case.
-    pub fn caseless_differ(&self) -> bool {
-        self.caseless_differ
-    }
-
-    /// Those that were read.
-    fn read_links(&self) -> impl Iterator<Item = (KeyId, StoredLink<'_>)> {
-        let key = |row: &Row| {
-            let ordinal: i64 = row.get("ordinal");
-            // PostgreSQL counts from one.
-            let index = usize::try_from(ordinal - 1).expect("it is one of those that were sent");
-            self.sought[index]
-        };
-        let links = self.links.iter();
-        links.map(move |row| (key(row), stored_link(row)))
-    }
-}
-
-impl<'a> From<&'a Row> for StoredContact<'a> {
-    fn from(row: &'a Row) -> Self {
-        Self {
-            id: ContactId(row.get("contact_id")),
-            has_user_id: row.get("has_user_id"),
-            fields: row.get::<_, JsonText<'_>>("fields").0,
-            registers: row.get::<_, JsonText<'_>>("registers").0,
-            redirected: row.get("redirected"),
-        }
-    }
-}
-
-fn stored_link(row: &Row) -> StoredLink<'_> {
-    let event_micros = micros_of(row.get("event_time"));
-    StoredLink {
-        contact: ContactId(row.get("contact_id")),
-        version: row.get("version"),
-        linked_micros: micros_of(row.get("link_time")),
-        stamp: Stamp::new(event_micros, row.get("message_id")),
-    }
-}
-
-/// Identifiers of contacts that are locked; the domain's view borrows from them.
-pub struct HeldLinks(Vec<Row>);
-
-impl HeldLinks {
-    /// As [`Changes::with_held_links`] takes them.
-    pub fn links(&self) -> Vec<(Key<'_>, StoredLink<'_>)> {
-        let key = |row| Key {
-            kind: Row::get(row, "kind"),
-            value: Row::get::<_, &str>(row, "value").into(),
-        };
-        let links = self.0.iter();
-        links.map(|row| (key(row), stored_link(row))).collect()
     }
 }
 

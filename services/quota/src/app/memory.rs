@@ -7,7 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::{DateTime, TimeDelta, Utc};
 use weir_ids::AccountId;
 
-use crate::store::Progress;
+use crate::domain::Progress;
 
 /// An account is noted as active this often at most: the sweeper forgets it an hour after
 /// it was noted last, so it is never forgotten while batches come.

@@ -39,9 +39,9 @@ use weir_ids::AccountId;
 use weir_rpc::Deadline;
 
 use super::{App, Error};
-use crate::domain::Window;
+use crate::domain::{Progress, Window};
 use crate::metrics;
-use crate::store::{Begun, Progress, Sum};
+use crate::store::{Begun, Sum};
 
 /// How long the ledgers may take to answer a fence.
 const FENCE_TIME: Duration = Duration::from_secs(2);

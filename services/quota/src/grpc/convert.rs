@@ -49,9 +49,9 @@ fn settlements(wire: &[WireSettlement]) -> Result<Vec<Settlement>, Status> {
     }
     let settlements = wire.iter().enumerate();
     settlements
-        .map(|(place, one)| {
+        .map(|(index, one)| {
             settlement(one).map_err(|(field, reason)| {
-                weir_rpc::invalid(&format!("settlements[{place}].{field}"), reason)
+                weir_rpc::invalid(&format!("settlements[{index}].{field}"), reason)
             })
         })
         .collect()

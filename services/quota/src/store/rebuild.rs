@@ -12,8 +12,8 @@ use std::time::Duration;
 use uuid::Uuid;
 use weir_ids::AccountId;
 
-use super::{Error, Progress, STATE_TTL_SECONDS, Store, key};
-use crate::domain::{Units, Window};
+use super::{Error, STATE_TTL_SECONDS, Store, key};
+use crate::domain::{Progress, Units, Window};
 
 /// Answer of [`Store::begin`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,57 +6,10 @@ use weir_ids::{AccountId, BatchId};
 
 use super::connection::Work;
 use super::{Error, STATE_TTL_SECONDS, Store, key};
-use crate::domain::{Settlement, Units, Window};
+use crate::domain::{Known, Progress, Reservation, Settlement, Units, Wanted, Window};
 
 /// The state keeps this window, the one before, and one more for clocks that differ.
 const WINDOWS_KEPT: u64 = 2;
-
-/// How far a state has come: it only ever grows, so that one which is behind was put back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub struct Progress {
-    // The order of the fields is the order of progress.
-    pub epoch: i64,
-    /// Grants made in it.
-    pub grants: i64,
-}
-
-impl Progress {
-    /// So far no state has come.
-    pub const BEYOND_ALL: Self = Self {
-        epoch: i64::MAX,
-        grants: 0,
-    };
-}
-
-/// What a batch asks for.
-#[derive(Debug, Clone, Copy)]
-pub struct Wanted {
-    pub batch: BatchId,
-    pub window: Window,
-    pub units: Units,
-    pub limits: Units,
-    pub lease: Duration,
-    /// A state that has not come as far counts for nothing.
-    pub least: Progress,
-}
-
-/// What it got.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Reservation {
-    /// Of the first call with this batch id.
-    pub window: Window,
-    /// Of the state, this grant included.
-    pub progress: Progress,
-    pub granted: Units,
-    pub used: Units,
-    /// This grant included.
-    pub reserved: Units,
-    /// What is left of the lease.
-    pub lease: Duration,
-    /// How many of the settlements that came along found a reservation.
-    pub settled: usize,
-}
-
 /// Answer of [`Store::reserve`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Reserved {
@@ -65,13 +18,6 @@ pub enum Reserved {
     Stale,
     /// The window is over for everybody else: this replica's clock is days behind.
     Past,
-}
-
-/// Units of a window.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Known {
-    pub used: Units,
-    pub reserved: Units,
 }
 
 /// Answer of [`Store::read`].
@@ -129,29 +75,34 @@ impl Store {
             write(settlement, &mut call);
         }
         let answer = self.run(&call).await?;
-        match answer.first().map(String::as_str) {
-            Some("stale") => Ok(Reserved::Stale),
-            Some("past") => Ok(Reserved::Past),
-            Some("granted") if answer.len() == 12 => Ok(Reserved::Granted(Reservation {
-                window: answer[1].parse().map_err(|_| Error::Unreadable)?,
+        match answer.as_slice() {
+            [stale] if stale == "stale" => Ok(Reserved::Stale),
+            [past] if past == "past" => Ok(Reserved::Past),
+            // In the order of the script's answer.
+            [
+                granted,
+                window,
+                epoch,
+                profile_granted,
+                activity_granted,
+                profile_used,
+                profile_reserved,
+                activity_used,
+                activity_reserved,
+                lease_ms,
+                settled,
+                grants,
+            ] if granted == "granted" => Ok(Reserved::Granted(Reservation {
+                window: window.parse().map_err(|_| Error::Unreadable)?,
                 progress: Progress {
-                    epoch: number(&answer[2])?,
-                    grants: number(&answer[11])?,
+                    epoch: number(epoch)?,
+                    grants: number(grants)?,
                 },
-                granted: Units {
-                    profile: number(&answer[3])?,
-                    activity: number(&answer[4])?,
-                },
-                used: Units {
-                    profile: number(&answer[5])?,
-                    activity: number(&answer[7])?,
-                },
-                reserved: Units {
-                    profile: number(&answer[6])?,
-                    activity: number(&answer[8])?,
-                },
-                lease: Duration::from_millis(number(&answer[9])?.try_into().unwrap_or(0)),
-                settled: count(&answer[10])?,
+                granted: units(profile_granted, activity_granted)?,
+                used: units(profile_used, activity_used)?,
+                reserved: units(profile_reserved, activity_reserved)?,
+                lease: Duration::from_millis(number(lease_ms)?.try_into().unwrap_or(0)),
+                settled: count(settled)?,
             })),
             _ => Err(Error::Unreadable),
         }
@@ -211,18 +162,18 @@ impl Store {
             .arg(least.epoch)
             .arg(least.grants);
         let answer = self.run(&call).await?;
-        match answer.first().map(String::as_str) {
-            Some("stale") => Ok(Read::Stale),
-            Some("past") => Ok(Read::Past),
-            Some("known") if answer.len() == 5 => Ok(Read::Known(Known {
-                used: Units {
-                    profile: number(&answer[1])?,
-                    activity: number(&answer[3])?,
-                },
-                reserved: Units {
-                    profile: number(&answer[2])?,
-                    activity: number(&answer[4])?,
-                },
+        match answer.as_slice() {
+            [stale] if stale == "stale" => Ok(Read::Stale),
+            [past] if past == "past" => Ok(Read::Past),
+            [
+                known,
+                profile_used,
+                profile_reserved,
+                activity_used,
+                activity_reserved,
+            ] if known == "known" => Ok(Read::Known(Known {
+                used: units(profile_used, activity_used)?,
+                reserved: units(profile_reserved, activity_reserved)?,
             })),
             _ => Err(Error::Unreadable),
         }
@@ -240,10 +191,13 @@ impl Store {
             return Err(Error::Unreadable);
         };
         let batches = batches
-            .chunks_exact(2)
+            .chunks(2)
             .map(|pair| {
-                let batch = pair[0].parse().map_err(|_| Error::Unreadable)?;
-                let window = pair[1].parse().map_err(|_| Error::Unreadable)?;
+                let [batch, window] = pair else {
+                    return Err(Error::Unreadable);
+                };
+                let batch = batch.parse().map_err(|_| Error::Unreadable)?;
+                let window = window.parse().map_err(|_| Error::Unreadable)?;
                 Ok((batch, window))
             })
             .collect::<Result<_, Error>>()?;
@@ -261,6 +215,13 @@ fn write(settlement: &Settlement, call: &mut redis::ScriptInvocation<'_>) {
         .arg(settlement.epoch)
         .arg(settlement.stored.profile)
         .arg(settlement.stored.activity);
+}
+
+fn units(profile: &str, activity: &str) -> Result<Units, Error> {
+    Ok(Units {
+        profile: number(profile)?,
+        activity: number(activity)?,
+    })
 }
 
 fn count(text: &str) -> Result<usize, Error> {
