@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::store::Listed;
+use crate::domain::Listed;
 
 /// What of a short list stands behind the key `after`, which need not be in it any more; sorted
 /// by `key`.
