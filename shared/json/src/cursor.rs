@@ -7,6 +7,7 @@ pub struct Cursor<'a>(pub &'a str);
 
 impl Cursor<'_> {
     /// Exactly `count` ASCII digits.
+    #[inline]
     pub fn digits(&mut self, count: usize) -> Option<u32> {
         let (digits, rest) = self.0.split_at_checked(count)?;
         let mut number = 0;
@@ -25,15 +26,17 @@ impl Cursor<'_> {
         self.digits(2).or_else(|| self.digits(1))
     }
 
+    #[inline]
     pub fn literal(&mut self, literal: &str) -> Option<()> {
         self.0 = self.0.strip_prefix(literal)?;
         Some(())
     }
 
-    /// One of these characters.
-    pub fn one_of(&mut self, characters: &[char]) -> Option<()> {
-        self.0 = self.0.strip_prefix(characters)?;
-        Some(())
+    /// One of these ASCII characters.
+    #[inline]
+    pub fn one_of(&mut self, characters: &[u8]) -> Option<()> {
+        let first = self.0.bytes().next()?;
+        characters.contains(&first).then(|| self.0 = &self.0[1..])
     }
 
     /// In any ASCII case.
@@ -42,11 +45,13 @@ impl Cursor<'_> {
         head.eq_ignore_ascii_case(word).then(|| self.0 = rest)
     }
 
+    #[inline]
     pub fn end(&self) -> Option<()> {
         self.0.is_empty().then_some(())
     }
 
     /// `2025-07-10`, if it is on the calendar.
+    #[inline]
     pub fn day(&mut self) -> Option<NaiveDate> {
         let year = self.digits(4)?;
         self.literal("-")?;
@@ -57,6 +62,7 @@ impl Cursor<'_> {
     }
 
     /// `06:09`: an hour and a minute, whether they are on a clock or not.
+    #[inline]
     pub fn minutes(&mut self) -> Option<(u32, u32)> {
         let hour = self.digits(2)?;
         self.literal(":")?;
@@ -65,7 +71,8 @@ impl Cursor<'_> {
 
     /// `00`, `00.123`: a second and its microseconds. After one of `points` stand one to `most`
     /// digits, of which what is finer than a microsecond is cut off.
-    pub fn seconds(&mut self, points: &[char], most: usize) -> Option<(u32, u32)> {
+    #[inline]
+    pub fn seconds(&mut self, points: &[u8], most: usize) -> Option<(u32, u32)> {
         let second = self.digits(2)?;
         if self.one_of(points).is_none() {
             return Some((second, 0));
@@ -88,6 +95,7 @@ impl Cursor<'_> {
     }
 
     /// `Z`, `+10`, `+1000` or `+10:00`: in seconds east of UTC.
+    #[inline]
     pub fn offset(&mut self) -> Option<i32> {
         if self.literal("Z").is_some() {
             return Some(0);

@@ -6,6 +6,7 @@ use crate::{NotJson, Raw};
 
 /// A string (quotes included) without its escapes, borrowed where it has none; nothing where it
 /// is no text: half of a surrogate pair, a bare control character.
+#[inline]
 pub fn unescaped(quoted: &str) -> Option<Cow<'_, str>> {
     match inside(quoted.as_bytes()) {
         Some(inside) => quoted.get(inside).map(Cow::Borrowed),
@@ -20,18 +21,21 @@ pub fn unescaped(quoted: &str) -> Option<Cow<'_, str>> {
 ///
 /// # Errors
 /// Where it is no text, as bytes that are not UTF-8 are none.
+#[inline]
 pub fn text(raw: Raw<'_>) -> Result<Cow<'_, str>, NotJson> {
     let quoted = std::str::from_utf8(raw).ok();
     quoted.and_then(unescaped).ok_or(NotJson)
 }
 
 /// A string, quotes and all, in which every character stands for itself: none is escaped.
+#[inline]
 pub fn plain(raw: Raw<'_>) -> Option<&str> {
     inside(raw)?;
     std::str::from_utf8(raw).ok()
 }
 
 /// What stands between the quotes of a string in which nothing is escaped.
+#[inline]
 fn inside(raw: Raw<'_>) -> Option<std::ops::Range<usize>> {
     let last = raw.len().checked_sub(1)?;
     let is_plain = raw[0] == b'"' && raw[last] == b'"' && escaped_at(raw, 1) == last;

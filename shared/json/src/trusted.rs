@@ -23,6 +23,7 @@ pub enum Kind {
 }
 
 /// The kind of `raw`.
+#[inline]
 pub fn kind(raw: Raw<'_>) -> Result<Kind, NotJson> {
     match raw.first() {
         Some(b'{') => Ok(Kind::Object),
@@ -124,6 +125,7 @@ fn expect(raw: Raw<'_>, at: usize, byte: u8) -> Result<usize, NotJson> {
 }
 
 /// The first byte from `at` that is not white space.
+#[inline]
 pub fn behind_space(raw: Raw<'_>, mut at: usize) -> usize {
     while matches!(raw.get(at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
         at += 1;
@@ -135,6 +137,7 @@ pub fn behind_space(raw: Raw<'_>, mut at: usize) -> usize {
 ///
 /// # Errors
 /// Where none begins there, or its quotes and brackets don't match.
+#[inline]
 pub fn behind_value(raw: Raw<'_>, at: usize) -> Result<usize, NotJson> {
     match raw.get(at) {
         Some(b'"') => behind_string(raw, at),
@@ -148,6 +151,7 @@ pub fn behind_value(raw: Raw<'_>, at: usize) -> Result<usize, NotJson> {
 ///
 /// # Errors
 /// Where it has no end.
+#[inline]
 pub fn behind_string(raw: Raw<'_>, at: usize) -> Result<usize, NotJson> {
     let mut at = at + 1;
     loop {
@@ -163,9 +167,9 @@ pub fn behind_string(raw: Raw<'_>, at: usize) -> Result<usize, NotJson> {
 }
 
 /// Behind the bracket that closes the one at `at`. Levels are bits, not calls: depth costs
-/// nothing, and up to 128 levels no memory either.
+/// nothing, and up to 64 levels no memory either.
 fn behind_brackets(raw: Raw<'_>, mut at: usize) -> Result<usize, NotJson> {
-    let (mut depth, mut objects, mut outer) = (0_usize, 0_u128, Vec::new());
+    let (mut depth, mut objects, mut outer) = (0_usize, 0_u64, Vec::new());
     loop {
         let byte = *raw.get(at).ok_or(NotJson)?;
         match byte {
@@ -174,11 +178,11 @@ fn behind_brackets(raw: Raw<'_>, mut at: usize) -> Result<usize, NotJson> {
                 continue;
             }
             b'{' | b'[' => {
-                if depth > 0 && depth.is_multiple_of(128) {
+                if depth > 0 && depth.is_multiple_of(64) {
                     outer.push(objects);
                 }
                 depth += 1;
-                objects = objects << 1 | u128::from(byte == b'{');
+                objects = objects << 1 | u64::from(byte == b'{');
             }
             b'}' | b']' => {
                 if (objects & 1 == 1) != (byte == b'}') {
@@ -189,7 +193,7 @@ fn behind_brackets(raw: Raw<'_>, mut at: usize) -> Result<usize, NotJson> {
                 if depth == 0 {
                     return Ok(at + 1);
                 }
-                if depth.is_multiple_of(128) {
+                if depth.is_multiple_of(64) {
                     objects = outer.pop().unwrap_or_default();
                 }
             }

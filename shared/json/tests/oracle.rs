@@ -29,6 +29,10 @@ fn config() -> ProptestConfig {
 fn input() -> impl Strategy<Value = String> {
     let value = prop_oneof![
         3 => almost_json(),
+        // Numbers, strings and words, of which each may be wrong in every part.
+        2 => "-?[0-9]{0,3}(\\.[0-9]{0,2})?([eE][+-]?[0-9]{0,2})?",
+        2 => "\"(\\\\[\"\\\\/bfnrtxu]|\\\\u[0-9a-fA-Fg]{3,4}|[a\u{1f}\u{7f}é]){0,4}\"",
+        1 => " ?(nul|null|true|True|tru|false|falsee| )[\t\u{b}]?",
         1 => "[]\\[{}\":,\\\\u0d8efalstrn1.+ \n\u{1}é-]{0,40}",
     ];
     let key = prop_oneof![

@@ -67,6 +67,9 @@ pub fn floored(text: &str, scale: u32) -> Result<Option<i64>, NotANumber> {
 /// The multiple of `10^-scale` that is left of a number when what is finer is cut off; nothing
 /// where the text is no number, or out of the range of an i64.
 pub fn cut(text: &str, scale: u32) -> Option<i64> {
+    if let Some(number) = scaled_short(text.as_bytes(), scale) {
+        return Some(number);
+    }
     let number = Number::read(text).ok()?;
     let (whole, _) = number.parts(scale)?;
     number.signed(whole)

@@ -37,7 +37,7 @@ pub fn of_text(text: &str) -> Option<i64> {
         .and_utc()
         .timestamp_micros();
     if cursor.end().is_none() {
-        cursor.one_of(&['T', 't', ' '])?;
+        cursor.one_of(b"Tt ")?;
         micros += time_of_day(&mut cursor)? - zone(&mut cursor)?;
     }
     cursor.end()?;
@@ -48,7 +48,7 @@ pub fn of_text(text: &str) -> Option<i64> {
 fn time_of_day(cursor: &mut Cursor<'_>) -> Option<i64> {
     let (hour, minute) = cursor.minutes()?;
     let (second, micros) = match cursor.literal(":") {
-        Some(()) => cursor.seconds(&['.', ','], usize::MAX)?,
+        Some(()) => cursor.seconds(b".,", usize::MAX)?,
         None => (0, 0),
     };
     let seconds = hour * 3_600 + minute * 60 + second;

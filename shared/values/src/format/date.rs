@@ -318,7 +318,7 @@ fn read_iso(text: &str) -> Option<Written> {
         cursor.literal("T")?;
         let (hour, minute) = cursor.minutes()?;
         let (second, micros) = match cursor.literal(":") {
-            Some(()) => cursor.seconds(&['.', ','], MAX_FRACTION)?,
+            Some(()) => cursor.seconds(b".,", MAX_FRACTION)?,
             None => (0, 0),
         };
         time = NaiveTime::from_hms_micro_opt(hour, minute, second, micros)?;
@@ -336,7 +336,7 @@ fn read_sql(text: &str) -> Option<Written> {
     cursor.literal(" ")?;
     let (hour, minute) = cursor.minutes()?;
     cursor.literal(":")?;
-    let (second, micros) = cursor.seconds(&['.'], MAX_FRACTION)?;
+    let (second, micros) = cursor.seconds(b".", MAX_FRACTION)?;
     let time = NaiveTime::from_hms_micro_opt(hour, minute, second, micros)?;
     let mut east = 0;
     if cursor.end().is_none() {
