@@ -13,6 +13,10 @@
 //! what was answered has reached every table.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![expect(
+    clippy::disallowed_methods,
+    reason = "it is a client: it lives in the machine's time, and its baseline makes ids of its own"
+)]
 
 mod baseline;
 mod bed;

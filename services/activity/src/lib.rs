@@ -37,7 +37,6 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let contacts = Contacts::connect(&config.contact_url).context("WEIR_CONTACT_URL")?;
         let pool = |connections| {
             weir_postgres::connect(&config.database_url, connections, &store::PLAN_BY_KEY)
-                .map_err(anyhow::Error::msg)
                 .context("WEIR_DATABASE_URL")
         };
         weir_postgres::migrate(&pool(1)?, MIGRATIONS)

@@ -3,7 +3,6 @@
 use chrono::TimeDelta;
 
 use crate::domain::{Attached, Outcome};
-use crate::store::{Forgotten, Swept};
 
 /// Events by `outcome`.
 const EVENTS: &str = "activity.events_total";
@@ -79,9 +78,9 @@ pub fn unreadable(rows: usize) {
 }
 
 /// A round over the partitions is done.
-pub fn swept(swept: Swept) {
-    metrics::counter!(PARTITIONS, "what" => "made").increment(swept.made as u64);
-    metrics::counter!(PARTITIONS, "what" => "dropped").increment(swept.dropped as u64);
+pub fn swept(made: usize, dropped: usize) {
+    metrics::counter!(PARTITIONS, "what" => "made").increment(made as u64);
+    metrics::counter!(PARTITIONS, "what" => "dropped").increment(dropped as u64);
 }
 
 /// A transaction met a partition that was missing.
@@ -89,14 +88,9 @@ pub fn partitions_were_missing() {
     metrics::counter!(MISSING).increment(1);
 }
 
-/// Rows' time was over.
-pub fn forgotten(forgotten: Forgotten) {
-    for (table, rows) in [
-        ("usage", forgotten.usage),
-        ("attached_counts", forgotten.counts),
-        ("undated_receipts", forgotten.receipts),
-        ("identifiers", forgotten.identifiers),
-    ] {
+/// Rows' time was over, so many of each table.
+pub fn forgotten(rows: [(&'static str, u64); 4]) {
+    for (table, rows) in rows {
         metrics::counter!(FORGOTTEN, "table" => table).increment(rows);
     }
 }

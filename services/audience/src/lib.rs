@@ -35,7 +35,6 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             config.database_connections.into(),
             weir_postgres::PLAN_BY_KEY,
         )
-        .map_err(anyhow::Error::msg)
         .context("WEIR_DATABASE_URL")?;
         weir_postgres::migrate(&pool, store::MIGRATIONS)
             .await

@@ -37,7 +37,6 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
                 connections,
                 weir_postgres::PLAN_BY_KEY,
             )
-            .map_err(anyhow::Error::msg)
             .context("WEIR_DATABASE_URL")
         };
         let beside = connect(config::BACKGROUND_CONNECTIONS)?;

@@ -72,8 +72,8 @@ impl Front {
                 let taken = self.take(route, &head.headers, &mut body);
                 // Whatever happens in there, its client is answered.
                 let taken = AssertUnwindSafe(taken).catch_unwind();
-                taken.await.unwrap_or_else(|_| {
-                    tracing::error!(endpoint, "a request panicked");
+                taken.await.unwrap_or_else(|_panic| {
+                    // The hook of panics has logged where.
                     metrics::panicked();
                     Err(Problem::internal())
                 })

@@ -16,3 +16,7 @@ pub mod path;
 pub mod sample;
 pub mod snapshot;
 pub mod source;
+
+/// An item of a list, by the key that pages go on from. None where its row can't be read: it
+/// is left out of the page, which goes on behind it.
+pub type Listed<K, T> = (K, Option<T>);

@@ -35,7 +35,6 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             config.database_connections.into(),
             &[],
         )
-        .map_err(anyhow::Error::msg)
         .context("WEIR_DATABASE_URL")?;
         store::migrate(&pool)
             .await

@@ -23,6 +23,7 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use weir_postgres::{Failure, Migration, Pool, Statements};
 
+use crate::domain::Listed;
 use crate::metrics;
 
 pub use accounts::{
@@ -115,10 +116,6 @@ pub async fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Failu
 pub async fn commit(transaction: Transaction<'_>) -> Result<(), Failure> {
     Ok(transaction.commit().await?)
 }
-
-/// An item of a list, by the key that pages go on from. None where its row can't be read: it
-/// is left out of the page, which goes on behind it.
-pub type Listed<K, T> = (K, Option<T>);
 
 /// One unreadable row never fails a page: it is counted, and logged by what could not read it.
 fn listed<K, T>(

@@ -24,6 +24,7 @@ macro_rules! id {
 
         impl $name {
             /// A new id, ordered by time.
+            #[expect(clippy::disallowed_methods, reason = "the one place that makes ids")]
             pub fn new() -> Self {
                 Self(Uuid::now_v7())
             }
@@ -110,6 +111,7 @@ pub type Fingerprint = [u8; 16];
 /// would take too much room. Every process has a seed of its own, so that nobody can prepare
 /// two lists with the same.
 pub fn fingerprint(parts: &[&[u8]]) -> Fingerprint {
+    #[expect(clippy::disallowed_methods, reason = "a seed, once for each process")]
     static SEED: LazyLock<u64> =
         LazyLock::new(|| getrandom::u64().expect("the system has random numbers"));
     hash(*SEED, &[], parts).to_be_bytes()

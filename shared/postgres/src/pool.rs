@@ -55,10 +55,12 @@ pub type PoolError = managed::PoolError<DialError>;
 ///
 /// # Errors
 /// Where the URL is not one.
-pub fn connect(url: &str, connections: usize, settings: &[&str]) -> Result<Pool, String> {
-    let mut config: Config = url
-        .parse()
-        .map_err(|error| format!("the database URL can't be used: {error}"))?;
+pub fn connect(
+    url: &str,
+    connections: usize,
+    settings: &[&str],
+) -> Result<Pool, tokio_postgres::Error> {
+    let mut config: Config = url.parse()?;
     config.application_name(application_name());
     metrics::describe_counter!(
         GIVEN_UP,
@@ -69,7 +71,7 @@ pub fn connect(url: &str, connections: usize, settings: &[&str]) -> Result<Pool,
         plain: config,
         trouble: Mutex::default(),
     };
-    let built = Pool::builder(manager)
+    Ok(Pool::builder(manager)
         .config(PoolConfig {
             max_size: connections.max(1),
             timeouts: Timeouts {
@@ -82,8 +84,8 @@ pub fn connect(url: &str, connections: usize, settings: &[&str]) -> Result<Pool,
             queue_mode: QueueMode::Lifo,
         })
         .runtime(Runtime::Tokio1)
-        .build();
-    built.map_err(|error| format!("the pool of connections can't be made: {error}"))
+        .build()
+        .expect("all that a pool with timeouts needs is a runtime"))
 }
 
 /// Options that the URL has are kept.

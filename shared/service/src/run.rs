@@ -62,3 +62,17 @@ pub fn millis(text: &str) -> Result<Duration, String> {
         _ => Err("must be milliseconds, from 1 to 86400000 (a day)".to_owned()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_milliseconds_of_a_day_at_most() {
+        assert_eq!(millis("30000"), Ok(Duration::from_secs(30)));
+        assert_eq!(millis("86400000"), Ok(Duration::from_secs(86_400)));
+        for wrong in ["", "0", "-1", "30s", "86400001", "99999999999999999999"] {
+            assert!(millis(wrong).is_err(), "{wrong}");
+        }
+    }
+}

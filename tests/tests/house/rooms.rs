@@ -145,8 +145,10 @@ fn arrows_point_inwards() {
         ("store", &["store", "domain", "metrics"]),
         ("clients", &["clients", "domain", "metrics"]),
         ("app", &["app", "store", "clients", "domain", "metrics"]),
+        ("grpc", &["grpc", "app", "domain", "metrics"]),
         // The edge has no store; its HTTP side and its clients share what is asked and answered.
         ("http", &["http", "app", "clients", "domain", "metrics"]),
+        ("metrics", &["metrics", "domain"]),
     ];
     for (name, knows) in known {
         let others = all.iter().filter(|other| !knows.contains(other));

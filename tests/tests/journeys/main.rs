@@ -1,6 +1,6 @@
 //! Journeys through the six real processes, PostgreSQL and Redis.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod audiences;
 mod batches;

@@ -54,7 +54,7 @@ fn told(task: &'static str, done: Result<(), NotDone>) -> bool {
 
 async fn sweep(app: &App) -> Result<(), NotDone> {
     let swept = app.store.sweep_partitions(app.range()).await?;
-    metrics::swept(swept);
+    metrics::swept(swept.made, swept.dropped);
     if swept.made + swept.dropped > 0 {
         tracing::info!(made = swept.made, dropped = swept.dropped, "partitions");
     }
@@ -103,7 +103,7 @@ async fn forget_of(
     loop {
         pulse.beat();
         let (forgotten, is_more) = app.store.forget(account, limits).await?;
-        metrics::forgotten(forgotten);
+        metrics::forgotten(forgotten.by_table());
         if !is_more {
             return Ok(());
         }

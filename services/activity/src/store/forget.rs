@@ -74,6 +74,18 @@ pub struct Forgotten {
     pub identifiers: u64,
 }
 
+impl Forgotten {
+    /// As tables are called.
+    pub fn by_table(self) -> [(&'static str, u64); 4] {
+        [
+            ("usage", self.usage),
+            ("attached_counts", self.counts),
+            ("undated_receipts", self.receipts),
+            ("identifiers", self.identifiers),
+        ]
+    }
+}
+
 impl Store {
     /// Whether it is this replica's turn to forget on `today`.
     ///

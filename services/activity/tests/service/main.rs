@@ -1,6 +1,6 @@
 //! The service over gRPC, on a real PostgreSQL.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod access;
 mod backlog;

@@ -1,6 +1,6 @@
 //! The audience service over real gRPC, against a real PostgreSQL.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod audiences;
 mod harness;

@@ -1,6 +1,6 @@
 //! The service against real PostgreSQL, over real gRPC.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod harness;
 mod identity;

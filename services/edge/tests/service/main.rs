@@ -1,6 +1,6 @@
 //! The edge over real HTTP and real gRPC, with services whose answers the tests choose.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod connections;
 mod faults;

@@ -6,6 +6,7 @@ use weir_rpc::Deadline;
 
 use super::{App, Change, Error};
 use crate::clients;
+use crate::domain::Listed;
 use crate::domain::account::{Account, AccountChange, AccountSettings, Identifiers};
 use crate::domain::mapping;
 use crate::store::{self, LockedAccount};
@@ -198,7 +199,7 @@ impl App {
         &self,
         after: Option<AccountId>,
         limit: i64,
-    ) -> Result<Vec<store::Listed<AccountId, Account>>, Error> {
+    ) -> Result<Vec<Listed<AccountId, Account>>, Error> {
         let client = self.client().await?;
         Ok(store::list_accounts(&client, after, limit).await?)
     }

@@ -6,6 +6,7 @@ use weir_reasons::Reason;
 
 use super::sources::missing;
 use super::{App, Change, Error};
+use crate::domain::Listed;
 use crate::domain::invalid::Invalid;
 use crate::domain::key::{ApiKey, FoundKey, Key};
 use crate::store;
@@ -77,7 +78,7 @@ impl App {
         source_id: SourceId,
         after: Option<Uuid>,
         limit: i64,
-    ) -> Result<Vec<store::Listed<Uuid, Key>>, Error> {
+    ) -> Result<Vec<Listed<Uuid, Key>>, Error> {
         self.get_source(account_id, source_id).await?;
         let client = self.client().await?;
         Ok(store::list_keys(&client, account_id, source_id, after, limit).await?)
@@ -92,6 +93,7 @@ impl App {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "the one place that makes keys")]
 fn random() -> Result<[u8; 32], Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)

@@ -4,6 +4,7 @@ use weir_ids::{AccountId, ActivityId, SourceId};
 use weir_reasons::Reason;
 
 use super::{App, Change, Error};
+use crate::domain::Listed;
 use crate::domain::mapping::{
     Activity, ActivityMapping, AttributePair, DEFAULT_RETENTION, FieldPair, RawPair, no_free_slot,
     read_contact_mapping,
@@ -166,7 +167,7 @@ impl App {
         source_id: SourceId,
         after: &str,
         limit: i64,
-    ) -> Result<Vec<store::Listed<String, ActivityMapping>>, Error> {
+    ) -> Result<Vec<Listed<String, ActivityMapping>>, Error> {
         self.get_source(account_id, source_id).await?;
         let client = self.client().await?;
         Ok(store::list_mappings(&client, account_id, source_id, after, limit).await?)

@@ -4,6 +4,7 @@ use weir_ids::{AccountId, SourceId};
 use weir_reasons::Reason;
 
 use super::{App, Change, Error};
+use crate::domain::Listed;
 use crate::domain::source::{Source, SourceChange, SourceKind, SourceStatus};
 use crate::store;
 
@@ -62,7 +63,7 @@ impl App {
         account_id: AccountId,
         after: Option<SourceId>,
         limit: i64,
-    ) -> Result<Vec<store::Listed<SourceId, Source>>, Error> {
+    ) -> Result<Vec<Listed<SourceId, Source>>, Error> {
         let client = self.client().await?;
         if store::read_version(&client, account_id).await?.is_none() {
             return Err(Error::NotFound("account"));

@@ -2,9 +2,11 @@
 
 use chrono::{DateTime, Utc};
 
+use crate::domain::Listed;
+
 /// What of a short list stands behind the key `after`, which need not be in it any more; sorted
 /// by `key`.
-pub fn rest<T>(items: Vec<T>, after: &str, key: impl Fn(&T) -> String) -> Vec<(String, Option<T>)> {
+pub fn rest<T>(items: Vec<T>, after: &str, key: impl Fn(&T) -> String) -> Vec<Listed<String, T>> {
     let listed = items.into_iter().map(|item| (key(&item), Some(item)));
     let mut rest: Vec<_> = listed.filter(|(key, _)| key.as_str() > after).collect();
     rest.sort_by(|(one, _), (other, _)| one.cmp(other));

@@ -8,7 +8,8 @@ use weir_postgres::Failure;
 use weir_values::FieldId;
 
 use super::codes::Code;
-use super::{Client, Listed, corrupt, execute, listed, row, rows};
+use super::{Client, corrupt, execute, listed, row, rows};
+use crate::domain::Listed;
 use crate::domain::account::{Account, AccountSettings, Identifiers, KeyStrategy, Plan};
 
 const COLUMNS: &str = "account_id, name, included_contacts, additional_contacts, activity_slots,

@@ -7,7 +7,8 @@ use weir_ids::{AccountId, ActivityId, SourceId};
 use weir_postgres::Failure;
 
 use super::stored::{StoredAttribute, read_attributes};
-use super::{Client, Listed, MappedNames, corrupt, execute, listed, row, rows};
+use super::{Client, MappedNames, corrupt, execute, listed, row, rows};
+use crate::domain::Listed;
 use crate::domain::mapping::{Activity, ActivityMapping, AttributePair};
 
 const COLUMNS: &str = "a.activity_id, a.event_name, a.retention_days, a.earlier_retention_days";

@@ -7,7 +7,8 @@ use weir_ids::{AccountId, SourceId};
 use weir_postgres::Failure;
 
 use super::codes::Code;
-use super::{Client, Listed, execute, listed, row, rows};
+use super::{Client, execute, listed, row, rows};
+use crate::domain::Listed;
 use crate::domain::key::{FoundKey, Key};
 use crate::domain::source::SourceKind;
 

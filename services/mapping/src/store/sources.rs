@@ -6,7 +6,8 @@ use weir_ids::{AccountId, SourceId};
 use weir_postgres::Failure;
 
 use super::codes::Code;
-use super::{Client, Listed, execute, listed, row, rows};
+use super::{Client, execute, listed, row, rows};
+use crate::domain::Listed;
 use crate::domain::source::{MergeStrategy, Source, SourceKind, SourceSettings, SourceStatus};
 
 const COLUMNS: &str = "account_id, source_id, kind, name, merge_strategy, existing_only, status,

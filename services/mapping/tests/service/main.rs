@@ -1,6 +1,6 @@
 //! The service over gRPC, on a real PostgreSQL and a real Redis.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod configuration;
 mod contacts;

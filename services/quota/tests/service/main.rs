@@ -1,7 +1,7 @@
 //! The quota service over real gRPC, against a real Redis. The ledgers are small servers
 //! that keep usage rows in memory, by the rules that the stores keep them by.
 
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod connections;
 mod epochs;
