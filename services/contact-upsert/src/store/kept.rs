@@ -146,6 +146,7 @@ pub(super) async fn bound(
     account: AccountId,
     added: usize,
     limit: i64,
+    now: DateTime<Utc>,
 ) -> Result<u64, tokio_postgres::Error> {
     let added = i64::try_from(added).unwrap_or(i64::MAX);
     if !counts.is_near(account, added, limit) {
@@ -157,7 +158,7 @@ pub(super) async fn bound(
     let beyond = (rows - limit).max(0);
     let mut dropped = 0;
     if beyond > 0 {
-        let all = Utc::now() + KEPT_FOR * 2;
+        let all = now + KEPT_FOR * 2;
         dropped = drop_oldest(tx, account, all, beyond).await?;
     }
     counts.counted(account, rows - i64::try_from(dropped).unwrap_or(0));
