@@ -75,7 +75,7 @@ async fn run(options: Options) -> Result<()> {
     };
     options.check(asked)?;
     let mut reports = Vec::new();
-    for scenario in asked {
+    for scenario in asked.iter().copied() {
         match scenario {
             Scenario::Growth => {
                 let report = Box::pin(growth::run(&options)).await.context("growth")?;
@@ -89,15 +89,15 @@ async fn run(options: Options) -> Result<()> {
                 let chart = soak::report::chart(&report);
                 save(&options, "soak", "svg", begun, chart.as_bytes())?;
             }
-            Scenario::BatchSizes | Scenario::Fair => {
+            scenario if scenario.is_study() => {
                 let name = scenario.name();
-                let study = Box::pin(study::run(*scenario, &options)).await;
+                let study = Box::pin(study::run(scenario, &options)).await;
                 let study = study.with_context(|| name.clone())?;
                 result(study.text());
                 write(&options, &name, begun, &study)?;
             }
             scenario => {
-                let report = Box::pin(scenario::run(*scenario, &options)).await;
+                let report = Box::pin(scenario::run(scenario, &options)).await;
                 reports.push(report.with_context(|| scenario.name())?);
             }
         }

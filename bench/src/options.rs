@@ -18,7 +18,7 @@ pub struct Options {
     #[arg(value_enum)]
     pub scenarios: Vec<Scenario>,
 
-    /// Events of each measured turn; of `batch-sizes` at most so many
+    /// Events of each measured turn; of `batch-sizes` and `hotspot` at most so many
     #[arg(long, default_value_t = 60_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub events: u64,
 
@@ -148,6 +148,8 @@ pub enum Scenario {
     BatchSizes,
     /// A quiet account beside a loud one
     Fair,
+    /// Most of an account's events are about a few of its contacts
+    Hotspot,
     /// Cost per event as contacts, accounts and activities grow
     Growth,
     /// Memory, connections, outbox, Redis and bloat over time
@@ -167,9 +169,14 @@ impl Scenario {
         Self::Single,
     ];
 
+    /// Whether it holds cases against each other, not against a baseline.
+    pub fn is_study(self) -> bool {
+        matches!(self, Self::BatchSizes | Self::Fair | Self::Hotspot)
+    }
+
     /// Whether none of the contacts may be in two batches at once.
     fn needs_contacts_apart(self) -> bool {
-        Self::USUAL.contains(&self) || self == Self::Soak
+        !self.is_study() && self != Self::Growth
     }
 
     /// As on the command line.
@@ -192,6 +199,7 @@ impl Scenario {
             Self::Mixed | Self::Soak => Recipe::Mixed,
             Self::Single => Recipe::Alternating,
             Self::BatchSizes | Self::Fair => Recipe::Crowded,
+            Self::Hotspot => Recipe::Hotspot,
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod batch_sizes;
 mod fair;
+mod hotspot;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
@@ -38,6 +39,7 @@ pub async fn run(scenario: Scenario, options: &Options) -> Result<Study> {
     match scenario {
         Scenario::BatchSizes => batch_sizes::run(options).await,
         Scenario::Fair => fair::run(options).await,
+        Scenario::Hotspot => hotspot::run(options).await,
         other => bail!("{} is no study", other.name()),
     }
 }

@@ -21,6 +21,8 @@ const DRAIN_POLL: Duration = Duration::from_millis(10);
 /// Background work of the services beside the outbox ends within this time after an answer:
 /// settling, samples.
 const QUIET: Duration = Duration::from_millis(300);
+/// PostgreSQL's sessions tell what they counted within ten seconds.
+const STATISTICS_DELAY: Duration = Duration::from_secs(11);
 /// The end of a log that is shown when a run fails.
 const LOG_LINES: usize = 15;
 
@@ -167,6 +169,17 @@ impl System {
     /// A statement fails.
     pub async fn wal_bytes(&self) -> Result<i64> {
         let sql = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint";
+        Ok(self.admin.query_one(sql, &[]).await?.get(0))
+    }
+
+    /// Transactions that waited for each other in a circle, since the start. A session that is
+    /// idle tells its own only after a while.
+    ///
+    /// # Errors
+    /// A statement fails.
+    pub async fn deadlocks(&self) -> Result<i64> {
+        tokio::time::sleep(STATISTICS_DELAY).await;
+        let sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
         Ok(self.admin.query_one(sql, &[]).await?.get(0))
     }
 
