@@ -1,6 +1,6 @@
 //! Channels to other services, each to all replicas of one.
 //!
-//! A call goes to the replica with the fewest calls under way. A replica is left out while its
+//! A call goes to the next in turn of the replicas with few calls under way. A replica is left out while its
 //! connection or its calls fail, or its health says that it can't serve, and probed back with
 //! growing pauses; where all are left out, one is tried all the same. What was surely not
 //! begun (never sent, or refused unread) is sent to another; what may have been is not: its
