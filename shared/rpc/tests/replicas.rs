@@ -296,9 +296,9 @@ async fn a_replica_of_another_service_is_left_out() {
     // The first calls as well, before anything is known of either.
     assert!(load(&channel, "call", 200, 8).await.is_empty());
     let mut generated = QuotaServiceClient::new(channel.clone());
-    for _ in 0..20 {
+    for n in 0..20 {
         let request = ReserveRequest {
-            batch_id: uuid::Uuid::new_v4().to_string(),
+            batch_id: format!("generated-{n}"),
             ..Default::default()
         };
         generated.reserve(request).await.unwrap();

@@ -13,12 +13,6 @@ pub(super) enum Rank {
     Other,
 }
 
-impl Rank {
-    pub fn is_left_out(self) -> bool {
-        self >= Self::Failing
-    }
-}
-
 /// The next in turn of those of the best rank that have about as few calls under way as the
 /// idlest. That one alone would have most of the work as soon as it is a little faster; up to
 /// half more than it has, the others have their turn. `replicas` are ranks and numbers of calls

@@ -169,6 +169,14 @@ impl Replica {
         self.marked.notify_one();
     }
 
+    /// A call reached it before a probe did.
+    pub fn was_reached(&self) {
+        let (unreached, relaxed) = (Cause::Connection as u8, Ordering::Relaxed);
+        let _ = self
+            .state
+            .compare_exchange(unreached, WELL, relaxed, relaxed);
+    }
+
     fn put(&self, cause: Cause) {
         if self.state.swap(cause as u8, Ordering::Relaxed) == cause as u8 {
             return;

@@ -10,7 +10,7 @@ use tonic::body::Body;
 use tonic::transport::Error;
 use tower::Service;
 
-use super::choice::choose;
+use super::choice::{Rank, choose};
 use super::message::Message;
 use super::replica::{Cause, Replica};
 use super::verdict::Verdict;
@@ -37,6 +37,7 @@ impl Channel {
         // Each once, and one of them twice: a connection that was closed is made anew.
         for left in (0..=replicas.len()).rev() {
             let replica = &replicas[chosen];
+            let was_left_out = replica.standing().0 == Rank::Failing;
             let sent = attempt(replica, &head, body).await;
             let verdict = Verdict::of(&sent);
             if replicas.len() > 1 {
@@ -55,12 +56,15 @@ impl Channel {
                     for index in unknown {
                         replicas[index].leave_out(Cause::Older);
                     }
+                    if was_left_out && verdict == Verdict::Answered {
+                        replica.was_reached();
+                    }
                     return sent;
                 }
             }
             let other = choose(replicas.len(), turn, |index| {
                 let standing = replicas[index].standing();
-                (!standing.0.is_left_out() && !tried.contains(&index)).then_some(standing)
+                (standing.0 != Rank::Other && !tried.contains(&index)).then_some(standing)
             });
             let again = other.or((verdict == Verdict::Unbegun).then_some(chosen));
             let next = again.filter(|_| left > 0 && !deadline.passed());
