@@ -18,6 +18,9 @@ const PORT_ORDER: [Service; 6] = [
 /// There are no more edges than this, on one socket: one serves while the other is restarted.
 const EDGES: u16 = 2;
 
+/// No balancer looks at an edge here, so nobody needs time to see that it is not ready.
+const DRAIN: &str = "200ms";
+
 /// One process of a service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Instance {
@@ -151,6 +154,9 @@ impl Addresses {
                 let urls: Vec<_> = self.instances(other).map(|one| self.url(one)).collect();
                 environment.push((variable.to_owned(), urls.join(",")));
             }
+        }
+        if instance.service == Service::Edge {
+            environment.push(("WEIR_DRAIN".to_owned(), DRAIN.to_owned()));
         }
         environment
     }
