@@ -1,6 +1,7 @@
 //! The test bed of one scenario: a fresh system, its accounts, and the same workload for both
 //! sides. Every scenario starts from nothing, so that none depends on what ran before.
 
+use std::num::NonZeroU16;
 use std::ops::Range;
 
 use anyhow::Result;
@@ -61,12 +62,21 @@ impl Bed {
     /// # Errors
     /// What does not start.
     pub async fn start(options: &Options, accounts: u64, with_baseline: bool) -> Result<Self> {
-        let system = System::start(options.binaries.clone(), true);
+        let system = System::start(options.binaries.clone(), true, NonZeroU16::MIN);
         let sides: &[Side] = match with_baseline {
             true => &[Side::System, Side::Baseline],
             false => &[Side::System],
         };
         Self::of(system, options, accounts, sides).await
+    }
+
+    /// The same for the system alone, with so many replicas of each service.
+    ///
+    /// # Errors
+    /// What does not start.
+    pub async fn start_replicas(options: &Options, replicas: NonZeroU16) -> Result<Self> {
+        let system = System::start(options.binaries.clone(), true, replicas);
+        Self::of(system, options, options.accounts, &[Side::System]).await
     }
 
     /// The same for one side, and without checkpoints (see [`System::start`]).
@@ -78,7 +88,7 @@ impl Bed {
         accounts: u64,
         side: Side,
     ) -> Result<Self> {
-        let system = System::start(options.binaries.clone(), false);
+        let system = System::start(options.binaries.clone(), false, NonZeroU16::MIN);
         let sides: &[Side] = match side {
             Side::System => &[Side::System],
             Side::Baseline => &[Side::Baseline],

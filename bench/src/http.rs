@@ -117,6 +117,26 @@ async fn connect(edge: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
     Ok(sender)
 }
 
+/// The text that is at an address.
+///
+/// # Errors
+/// Where nothing listens there, or it does not answer 200.
+pub async fn get(url: &str) -> Result<String> {
+    let address = url.trim_start_matches("http://");
+    let (host, path) = address.split_once('/').context("no path")?;
+    let request = Request::get(format!("/{path}"))
+        .header(header::HOST, host)
+        .body(Full::default())?;
+    let response = connect(host.parse()?).await?.send_request(request).await?;
+    ensure!(
+        response.status().is_success(),
+        "{url} answered {}",
+        response.status()
+    );
+    let body = response.into_body().collect().await?.to_bytes();
+    Ok(String::from_utf8(body.to_vec())?)
+}
+
 fn pause(headers: &HeaderMap) -> Duration {
     let seconds = headers.get(header::RETRY_AFTER);
     let seconds = seconds.and_then(|value| value.to_str().ok()?.parse().ok());

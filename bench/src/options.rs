@@ -150,6 +150,8 @@ pub enum Scenario {
     Fair,
     /// Most of an account's events are about a few of its contacts
     Hotspot,
+    /// How two processes of each service share the work
+    Replicas,
     /// Cost per event as contacts, accounts and activities grow
     Growth,
     /// Memory, connections, outbox, Redis and bloat over time
@@ -171,12 +173,16 @@ impl Scenario {
 
     /// Whether it holds cases against each other, not against a baseline.
     pub fn is_study(self) -> bool {
-        matches!(self, Self::BatchSizes | Self::Fair | Self::Hotspot)
+        matches!(
+            self,
+            Self::BatchSizes | Self::Fair | Self::Hotspot | Self::Replicas
+        )
     }
 
     /// Whether none of the contacts may be in two batches at once.
     fn needs_contacts_apart(self) -> bool {
-        !self.is_study() && self != Self::Growth
+        let contested = self.is_study() && self != Self::Replicas;
+        !contested && self != Self::Growth
     }
 
     /// As on the command line.
@@ -196,7 +202,7 @@ impl Scenario {
             Self::TrackKnown => Recipe::TrackKnown,
             Self::TrackUnknown => Recipe::TrackUnknown,
             Self::TrackWithTraitsAndAudience => Recipe::TrackWithContact,
-            Self::Mixed | Self::Soak => Recipe::Mixed,
+            Self::Mixed | Self::Replicas | Self::Soak => Recipe::Mixed,
             Self::Single => Recipe::Alternating,
             Self::BatchSizes | Self::Fair => Recipe::Crowded,
             Self::Hotspot => Recipe::Hotspot,

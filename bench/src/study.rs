@@ -3,6 +3,7 @@
 mod batch_sizes;
 mod fair;
 mod hotspot;
+mod replicas;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
@@ -40,6 +41,7 @@ pub async fn run(scenario: Scenario, options: &Options) -> Result<Study> {
         Scenario::BatchSizes => batch_sizes::run(options).await,
         Scenario::Fair => fair::run(options).await,
         Scenario::Hotspot => hotspot::run(options).await,
+        Scenario::Replicas => replicas::run(options).await,
         other => bail!("{} is no study", other.name()),
     }
 }
