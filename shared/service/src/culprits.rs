@@ -24,7 +24,7 @@ where
     F: Future<Output = Result<bool, E>>,
 {
     // Each of these parts holds at least one.
-    let (mut refused, mut found) = (vec![0..items], Vec::new());
+    let (mut refused, mut found) = (Vec::from([0..items]), Vec::new());
     while let Some(part) = refused.pop() {
         if part.len() < 2 {
             found.extend(part);
