@@ -144,9 +144,9 @@ pub(super) async fn bound(
     tx: &Tx<'_>,
     counts: &KeptCounts,
     account: AccountId,
+    now: DateTime<Utc>,
     added: usize,
     limit: i64,
-    now: DateTime<Utc>,
 ) -> Result<u64, tokio_postgres::Error> {
     let added = i64::try_from(added).unwrap_or(i64::MAX);
     if !counts.is_near(account, added, limit) {
