@@ -22,9 +22,19 @@ pub fn run<C: clap::Parser + 'static>(
 ) -> anyhow::Result<()> {
     let config = C::parse();
     let (listen, telemetry) = process(&config);
-    let serve = move |listener| serve(config, Clock::system(), listener, Box::pin(signalled()));
+    let serve = move |listener| serve(config, Clock::system(), listener, signalled());
+    within_runtime(name, listen, telemetry, Box::new(serve))
+}
+
+/// Of no service's own type: compiled here, once for all of their binaries.
+fn within_runtime(
+    name: &'static str,
+    listen: SocketAddr,
+    telemetry: Options,
+    serve: Box<dyn FnOnce(TcpListener) -> Serving>,
+) -> anyhow::Result<()> {
     let runtime = tokio::runtime::Runtime::new().context("the runtime can't be started")?;
-    runtime.block_on(within_process(name, listen, telemetry, Box::new(serve)))
+    runtime.block_on(within_process(name, listen, telemetry, serve))
 }
 
 async fn within_process(
@@ -43,13 +53,16 @@ async fn within_process(
     served
 }
 
-async fn signalled() {
-    let mut terminate = signal(SignalKind::terminate()).expect("the runtime can listen to signals");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    tracing::info!("stopping");
+fn signalled() -> Shutdown {
+    Box::pin(async {
+        let terminate = signal(SignalKind::terminate());
+        let mut terminate = terminate.expect("the runtime can listen to signals");
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        tracing::info!("stopping");
+    })
 }
 
 /// Reads a duration of a configuration.
