@@ -33,8 +33,8 @@ use store::{MIGRATIONS, Store};
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
         metrics::describe();
-        let accounts = Accounts::connect(&config.mapping_url).context("WEIR_MAPPING_URL")?;
-        let contacts = Contacts::connect(&config.contact_url).context("WEIR_CONTACT_URL")?;
+        let accounts = Accounts::connect(&config.mapping_url)?;
+        let contacts = Contacts::connect(&config.contact_url)?;
         let pool = |connections| {
             weir_postgres::connect(&config.database_url, connections, &store::PLAN_BY_KEY)
                 .context("WEIR_DATABASE_URL")

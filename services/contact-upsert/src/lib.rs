@@ -47,8 +47,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let (rest, aged) = (sole("outbox"), sole("purge"));
         // The relay and the purge ask for no links.
         let beside = store::Store::new(beside, 0);
-        let accounts =
-            weir_accounts::Accounts::connect(&config.mapping_url).context("WEIR_MAPPING_URL")?;
+        let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
         let peers = clients::Peers::connect(&config.activity_url, &config.audience_url)?;
         let calls = connect(config.database_connections.into())?;
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());

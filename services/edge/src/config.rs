@@ -38,7 +38,7 @@ pub struct Config {
     pub telemetry: weir_telemetry::Options,
 }
 
-/// Where the services are (`http://host:port`).
+/// Where the services are (`http://host:port`; all replicas, with commas in between).
 #[derive(Debug, Clone, clap::Args)]
 pub struct Addresses {
     #[arg(
