@@ -1,6 +1,7 @@
 //! Every environment name and default, with its reason.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The front door of Weir: takes batches of events over HTTP and answers for every one.
 #[derive(Debug, Clone, clap::Parser)]
@@ -33,6 +34,10 @@ pub struct Config {
     /// MiB of bodies in memory at once, all requests together; at least one body's 16.
     #[arg(long, env = "WEIR_MAX_BODIES_MIB", default_value_t = 96)]
     pub max_bodies_mib: usize,
+    /// For how long it goes on serving once it was told to stop (`5s`, `500ms`): not ready any
+    /// more, so that whoever chooses among edges turns to others.
+    #[arg(long, env = "WEIR_DRAIN", default_value = "5s", value_parser = weir_service::duration)]
+    pub drain: Duration,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

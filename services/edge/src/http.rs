@@ -8,9 +8,11 @@ mod answer;
 mod audiences;
 mod batches;
 mod body;
+mod connection;
 mod connections;
 mod keys;
 mod methods;
+mod places;
 mod problem;
 mod readiness;
 mod refusal;
@@ -81,9 +83,10 @@ impl Front {
             Err(problem) => Err(problem),
         };
         let mut answer = answered.unwrap_or_else(Problem::into_answer);
-        if !body::is_over(&head.headers, &mut body).await {
-            // Nobody waits for the rest: the answer goes now, and is the last one.
-            unread.store(true, Ordering::Relaxed);
+        let is_over = body::is_over(&head.headers, &mut body).await;
+        // Where there is a rest nobody waits for it: the answer goes now.
+        unread.store(!is_over, Ordering::Relaxed);
+        if !is_over || self.stopping.load(Ordering::Relaxed) {
             let close = HeaderValue::from_static("close");
             answer.headers_mut().insert(header::CONNECTION, close);
         }

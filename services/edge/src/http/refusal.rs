@@ -1,7 +1,7 @@
 //! Connections beyond the limit: told to come again, so that the answer arrives.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -35,15 +35,20 @@ impl Refusals {
         let acquired = self.0.clone().acquire_owned().await;
         let room = acquired.expect("nobody closes the semaphore");
         tokio::spawn(async move {
-            // Its client may be sending for as long as it likes.
-            let mut stream = Stream::new(stream, Arc::new(AtomicBool::new(true)));
+            let mut stream = Stream::new(stream, Arc::default());
             let _ = tokio::time::timeout(HEAD_TIME, read_head(&mut stream)).await;
-            let answer = Problem::overloaded("too many connections are open").into_http1();
-            if stream.write_all(&answer).await.is_ok() {
-                let _ = stream.shutdown().await;
-            }
+            answer(stream, Problem::overloaded("too many connections are open")).await;
             drop(room);
         });
+    }
+}
+
+/// The last word on a connection of which nothing more is read.
+pub async fn answer(mut stream: Stream, problem: Problem) {
+    // Its client may be sending for as long as it likes.
+    stream.signs().unread.store(true, Ordering::Relaxed);
+    if stream.write_all(&problem.into_http1()).await.is_ok() {
+        let _ = stream.shutdown().await;
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod connections;
+mod drain;
 mod faults;
 mod harness;
 mod journeys;

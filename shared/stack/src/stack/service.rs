@@ -99,6 +99,9 @@ const PORT_ORDER: [Service; 6] = [
     Service::Quota,
 ];
 
+/// No balancer looks at an edge here, so nobody needs time to see that it is not ready.
+const DRAIN: &str = "200ms";
+
 /// Where everything of a stack listens.
 #[derive(Debug, Clone)]
 pub struct Addresses {
@@ -153,6 +156,9 @@ impl Addresses {
             if let Some(variable) = other.url_variable() {
                 environment.push((variable.to_owned(), self.url(other)));
             }
+        }
+        if service == Service::Edge {
+            environment.push(("WEIR_DRAIN".to_owned(), DRAIN.to_owned()));
         }
         environment
     }
