@@ -14,6 +14,7 @@ use tokio::net::TcpListener;
 use tonic::body::Body;
 use tonic::{Code, Status};
 use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::{v1, v1alpha};
 use weir_proto::quota::v1::{ReserveRequest, SettleRequest};
@@ -21,6 +22,8 @@ use weir_reasons::Reason;
 use weir_rpc::{Channel, Deadline, PrefixedMessage, Server, call, connect, reason_of};
 
 const NAME: &str = "weir.quota.v1.QuotaService";
+/// Served beside it.
+const BESIDE: &str = "weir.ledger.v1.LedgerService";
 
 /// Does whatever a method's name says.
 #[derive(Clone)]
@@ -60,10 +63,31 @@ impl tower::Service<Request<Body>> for Odd {
     }
 }
 
+#[derive(Clone)]
+struct Beside(Odd);
+
+impl tonic::server::NamedService for Beside {
+    const NAME: &'static str = BESIDE;
+}
+
+impl tower::Service<Request<Body>> for Beside {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = <Odd as tower::Service<Request<Body>>>::Future;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        self.0.call(request)
+    }
+}
+
 async fn serve() -> (Channel, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = Server::new(NAME).service(Odd);
+    let server = Server::new(NAME).service(Odd).service(Beside(Odd));
     tokio::spawn(server.serve(listener, std::future::pending()));
     (connect(&format!("http://{address}")).unwrap(), address)
 }
@@ -192,6 +216,25 @@ async fn a_message_of_nonsense_is_told_from_a_fault_of_ours() {
 }
 
 #[tokio::test]
+async fn all_services_of_a_process_have_its_health() {
+    let (channel, _) = serve().await;
+    let health = |service: &str| {
+        let mut client = HealthClient::new(channel.clone());
+        let service = service.to_owned();
+        async move { client.check(HealthCheckRequest { service }).await }
+    };
+    // Until the first probe the process is taken to be well, and its services are not known; they
+    // become so in order.
+    while health(BESIDE).await.is_err() {
+        tokio::task::yield_now().await;
+    }
+    for service in [NAME, BESIDE, ""] {
+        let status = health(service).await.unwrap().into_inner().status();
+        assert_eq!(status, ServingStatus::Serving, "{service}");
+    }
+}
+
+#[tokio::test]
 async fn reflection_speaks_both_versions() {
     let (channel, _) = serve().await;
     let list = v1::server_reflection_request::MessageRequest::ListServices(String::new());
@@ -215,6 +258,7 @@ async fn reflection_speaks_both_versions() {
     for listed in [listed, format!("{:?}", answer.unwrap())] {
         for name in [
             NAME,
+            BESIDE,
             "grpc.health.v1.Health",
             "grpc.reflection.v1.ServerReflection",
             "grpc.reflection.v1alpha.ServerReflection",

@@ -127,11 +127,12 @@ mod tests {
         client.execute(rows, &[&account.0]).await.unwrap();
         let count = "SELECT count(*) FROM usage WHERE account_id = $1";
         let pulse = Pulse::default();
-        let ahead = Utc::now() + TimeDelta::days(100);
+        let now = Clock::system().now();
+        let ahead = now + TimeDelta::days(100);
         purge_once(&store, ahead, &pulse).await.unwrap();
         let left: i64 = client.query_one(count, &[&account.0]).await.unwrap().get(0);
         assert_eq!(left, 3);
-        purge_once(&store, Utc::now(), &pulse).await.unwrap();
+        purge_once(&store, now, &pulse).await.unwrap();
         let left: i64 = client.query_one(count, &[&account.0]).await.unwrap().get(0);
         assert_eq!(left, 3);
     }

@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use uuid::Uuid;
 use weir_rpc::Deadline;
 
 use super::MAX_EVENTS;
@@ -79,7 +78,7 @@ impl Batch {
             kind,
             arrival,
             own_namespaces,
-            fresh_id: || Uuid::new_v4().to_string(),
+            fresh_id: || weir_ids::random().to_string(),
         };
         let body = without_mark(body);
         let keep = |span, reading| Event::new(kind, span, reading);
@@ -90,7 +89,7 @@ impl Batch {
             }
         }
         Ok(Self {
-            id: Uuid::new_v4().to_string(),
+            id: weir_ids::random().to_string(),
             caller,
             kind,
             arrival,

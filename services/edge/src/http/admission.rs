@@ -24,7 +24,7 @@ struct Accounts {
     counts: Mutex<HashMap<String, usize>>,
 }
 
-/// A place among the requests in work; given back when dropped.
+/// A slot among the requests in work; given back when dropped.
 pub struct Slot {
     _request: OwnedSemaphorePermit,
     accounts: Arc<Accounts>,
@@ -49,7 +49,7 @@ impl Admission {
         }
     }
 
-    /// A place for a request of this account.
+    /// A slot for a request of this account.
     ///
     /// # Errors
     /// 503 when there is none.

@@ -94,7 +94,7 @@ impl App {
         mut least: Progress,
         deadline: Deadline,
     ) -> Result<Progress, Error> {
-        let nonce = Uuid::new_v4();
+        let nonce = weir_ids::random();
         while !deadline.passed() {
             match self.store.begin(account, nonce, PATIENCE, least).await? {
                 Begun::Valid => return Ok(least),
