@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod admission;
 mod connections;
 mod drain;
 mod faults;
