@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use weir_telemetry::Options;
@@ -21,6 +22,7 @@ pub fn run<C: clap::Parser + 'static>(
     serve: fn(C, Clock, TcpListener, Shutdown) -> Serving,
 ) -> anyhow::Result<()> {
     let config = C::parse();
+    open_many_files();
     let (listen, telemetry) = process(&config);
     let serve = move |listener| serve(config, Clock::system(), listener, Box::pin(signalled()));
     let runtime = tokio::runtime::Runtime::new().context("the runtime can't be started")?;
@@ -41,6 +43,17 @@ async fn within_process(
     let served = serve(listener).await;
     telemetry.shutdown().await;
     served
+}
+
+/// Sockets are files, of which a shell lets its programs have 1,024: here all that they may ask
+/// for. Where it is refused it stays as it is.
+fn open_many_files() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let wanted = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    let _ = setrlimit(Resource::Nofile, wanted);
 }
 
 async fn signalled() {
@@ -92,6 +105,13 @@ mod tests {
         for wrong in ["", "0", "-1", "30s", "86400001", "99999999999999999999"] {
             assert!(millis(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_process_may_open_as_many_files_as_it_can() {
+        open_many_files();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
     }
 
     #[test]

@@ -161,11 +161,16 @@ impl Hold {
         Ok(())
     }
 
-    /// Makes it hold `bytes`, which are in memory, whether or not there is room.
-    pub fn put(&mut self, bytes: usize) {
-        let more = bytes.div_ceil(PIECE);
-        self.shares().put(&self.caller.account_id, more);
-        self.pieces += more;
+    /// Makes it hold `bytes` and no more. They are in memory, whether or not there is room.
+    pub fn set(&mut self, bytes: usize) {
+        let pieces = bytes.div_ceil(PIECE);
+        let mut shares = self.memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let account_id = &self.caller.account_id;
+        match pieces.checked_sub(self.pieces) {
+            Some(more) => shares.put(account_id, more),
+            None => shares.give_back(account_id, self.pieces - pieces),
+        }
+        self.pieces = pieces;
     }
 
     fn shares(&self) -> MutexGuard<'_, Shares> {
@@ -228,9 +233,9 @@ mod tests {
         second.grow(4 * PIECE).unwrap();
         // An answer is in memory, whether or not it may be.
         let mut answer = admission.hold(caller("loud"));
-        answer.put(9 * PIECE);
+        answer.set(9 * PIECE);
         assert!(admission.hold(caller("other")).grow(1).is_err());
-        drop(answer);
+        answer.set(1);
         admission.hold(caller("other")).grow(1).unwrap();
     }
 }

@@ -42,7 +42,7 @@ pub fn audience(audience: &Audience) -> Answer {
 /// 207, with an outcome for each event. `held` has its memory until the client took it.
 pub fn batch(kind: Kind, processed: &Processed, mut held: Hold) -> Answer {
     let body = results(&processed.outcomes);
-    held.put(body.len());
+    held.set(body.len());
     let body = Bytes::from_owner(Kept { body, _held: held });
     let mut answer = json(StatusCode::MULTI_STATUS, body);
     if let Some(usage) = &processed.usage {

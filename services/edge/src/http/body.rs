@@ -20,10 +20,11 @@ pub const MAX_BATCH: usize = 16 * 1024 * 1024;
 /// A refused body that is no larger than this, and here at once, does not cost its connection.
 const SMALL: u64 = 64 * 1024;
 const AT_ONCE: Duration = Duration::from_millis(5);
-/// Room that is made at once for a body that says how long it is, at most, and for one that does
-/// not.
+/// Room that is made at once for a body that says how long it is.
 const TRUSTED: usize = 512 * 1024;
-const UNSAID: usize = 64 * 1024;
+/// What a connection reads ahead, about: no body takes less while it is read. So bodies alone
+/// can't take all of the connections either: of 96 MiB, 3,072.
+const READ_AHEAD: usize = 32 * 1024;
 /// A body that comes in one piece of this size is kept as it came. It stands in a buffer that
 /// may be larger, but not by much; a smaller one is copied out of there.
 const KEPT: usize = 128 * 1024;
@@ -70,8 +71,8 @@ impl Announced {
         deadline: Deadline,
     ) -> Result<Bytes, Problem> {
         let begun = Instant::now();
-        // What the connection reads ahead is part of it.
-        held.grow(self.length.unwrap_or(UNSAID).min(TRUSTED))?;
+        let length = self.length.unwrap_or(READ_AHEAD);
+        held.grow(length.clamp(READ_AHEAD, TRUSTED))?;
         let mut sink = Sink::new(&self);
         let mut arrived = 0;
         loop {
@@ -85,7 +86,7 @@ impl Announced {
                         arrived += chunk.len();
                         let is_whole = self.length == Some(chunk.len());
                         if is_whole && chunk.len() >= KEPT && !self.is_gzip {
-                            held.grow(chunk.len())?;
+                            held.set(chunk.len());
                             return Ok(chunk);
                         }
                         sink.write(&chunk, &self)?;
@@ -95,7 +96,7 @@ impl Announced {
             }
         }
         let bytes = sink.finish(self.most)?;
-        held.grow(bytes.len())?;
+        held.set(bytes.len());
         Ok(bytes)
     }
 }

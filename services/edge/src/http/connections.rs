@@ -25,8 +25,10 @@ use crate::config::Config;
 const DRAIN_REQUESTS: Duration = Duration::from_secs(10);
 /// And then for their settlements.
 const DRAIN_SETTLEMENTS: Duration = Duration::from_secs(5);
-/// Out of descriptors; there will be some again.
+/// Out of descriptors; there will be some again, since so many of those who wait for a head
+/// are sent away.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const ROOM_AT_ONCE: usize = 32;
 
 /// Takes connections in.
 struct Door {
@@ -58,11 +60,12 @@ pub async fn serve(
         readiness: Readiness::default(),
         stopping: AtomicBool::new(false),
     });
+    let open = TaskTracker::new();
     let door = Door {
         front: front.clone(),
         places: Arc::new(Places::new(config.max_connections)),
-        refusals: Refusals::new(),
-        open: TaskTracker::new(),
+        refusals: Refusals::new(open.clone()),
+        open,
         ending: CancellationToken::new(),
     };
     door.accept_until(&listener, shutdown).await;
@@ -101,8 +104,9 @@ impl Door {
                     Ok((stream, _)) => self.take(stream).await,
                     Err(error) => {
                         tracing::warn!(%error, "can't accept a connection");
-                        // Where there are no descriptors, there will be one.
-                        self.places.make_room();
+                        for _ in 0..ROOM_AT_ONCE {
+                            self.places.make_room();
+                        }
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 },

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use super::problem::Problem;
 use super::stall::Stream;
@@ -22,19 +23,26 @@ const HEAD_TIME: Duration = Duration::from_secs(1);
 const MAX_HEAD: usize = 32 * 1024;
 
 /// Those that are being refused.
-pub struct Refusals(Arc<Semaphore>);
+pub struct Refusals {
+    room: Arc<Semaphore>,
+    open: TaskTracker,
+}
 
 impl Refusals {
-    pub fn new() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    /// They are among the `open` connections.
+    pub fn new(open: TaskTracker) -> Self {
+        Self {
+            room: Arc::new(Semaphore::new(AT_ONCE)),
+            open,
+        }
     }
 
     /// Refuses a connection, in a task of its own as soon as there is room for one.
     pub async fn refuse(&self, stream: TcpStream) {
         metrics::shed("connections");
-        let acquired = self.0.clone().acquire_owned().await;
+        let acquired = self.room.clone().acquire_owned().await;
         let room = acquired.expect("nobody closes the semaphore");
-        tokio::spawn(async move {
+        self.open.spawn(async move {
             let mut stream = Stream::new(stream, Arc::default());
             let _ = tokio::time::timeout(HEAD_TIME, read_head(&mut stream)).await;
             answer(stream, Problem::overloaded("too many connections are open")).await;

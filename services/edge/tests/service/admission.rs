@@ -139,6 +139,22 @@ async fn large_bodies_that_are_held_leave_room_for_another_account() {
 }
 
 #[tokio::test]
+async fn slow_heads_refuse_nobody() {
+    let edge = Edge::start_with(&["--max-connections", "100"]).await;
+    let mut slow = Vec::new();
+    for index in 0..300 {
+        let mut client = TcpStream::connect(edge.address).await.unwrap();
+        let _ = client.write_all(b"POST /v1/track HTTP/1.1\r\nhost: ").await;
+        slow.push(client);
+        if index % 10 == 0 {
+            let answer = of_another_account(&edge, BODY).await;
+            assert_eq!(answer.statuses(), [200], "{index}");
+        }
+    }
+    Sending(slow.swap_remove(0)).check(503).await;
+}
+
+#[tokio::test]
 async fn slow_bodies_take_no_slot() {
     let arguments = ["--max-requests", "4", "--max-account-requests", "2"];
     let edge = Edge::start_with(&arguments).await;

@@ -195,3 +195,22 @@ async fn an_edge_that_shares_its_socket_leaves_nobody_without_an_answer() {
     let (answered, ()) = tokio::join!(asking, restart);
     assert!(answered.iter().all(|count| *count > 0), "{answered:?}");
 }
+
+#[tokio::test]
+async fn who_is_refused_is_told_so_by_an_edge_that_stops_too() {
+    let edge = Edge::start_with(&["--max-connections", "1"]).await;
+    let mut working = connect(edge.address).await;
+    working.write_all(head().as_bytes()).await.unwrap();
+    edge.eventually("the request is being read", |stub| {
+        stub.count("authenticate") == 1
+    })
+    .await;
+    let refused = connect(edge.address).await;
+    let stopping = tokio::spawn(edge.stop());
+    let answer = rest(refused).await;
+    assert!(answer.starts_with("HTTP/1.1 503 "), "{answer}");
+    working.write_all(BODY.as_bytes()).await.unwrap();
+    let answer = rest(working).await;
+    assert!(answer.starts_with("HTTP/1.1 207 "), "{answer}");
+    stopping.await.unwrap();
+}
