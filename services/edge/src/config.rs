@@ -1,6 +1,7 @@
 //! Every environment name and default, with its reason.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 /// The front door of Weir: takes batches of events over HTTP and answers for every one.
 #[derive(Debug, Clone, clap::Parser)]
@@ -30,9 +31,14 @@ pub struct Config {
     /// Of these, how many may be one account's, so that a loud one leaves room for the others.
     #[arg(long, env = "WEIR_MAX_ACCOUNT_REQUESTS", default_value_t = 64)]
     pub max_account_requests: usize,
-    /// MiB of bodies in memory at once, all requests together; at least one body's 16.
+    /// MiB of bodies and answers in memory at once. None of the accounts may hold more than is
+    /// left to all others: one alone gets a half. At least 32, for a body of 16.
     #[arg(long, env = "WEIR_MAX_BODIES_MIB", default_value_t = 96)]
     pub max_bodies_mib: usize,
+    /// For how long it goes on serving once it was told to stop (`5s`, `500ms`): not ready any
+    /// more, so that whoever chooses among edges turns to others.
+    #[arg(long, env = "WEIR_DRAIN", default_value = "5s", value_parser = weir_service::duration)]
+    pub drain: Duration,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

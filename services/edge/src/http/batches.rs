@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use ::http::HeaderMap;
 use hyper::body::Incoming;
 use weir_rpc::Deadline;
 
+use super::body::Announced;
 use super::problem::Problem;
-use super::{Answer, Front, answer, body};
+use super::{Answer, Front, answer};
 use crate::clients::Caller;
 use crate::domain::envelope::Kind;
 
@@ -17,14 +17,16 @@ pub async fn take(
     front: &Front,
     caller: Arc<Caller>,
     kind: Kind,
-    headers: &HeaderMap,
+    announced: Announced,
     incoming: &mut Incoming,
     (body_deadline, deadline): (Deadline, Deadline),
 ) -> Result<Answer, Problem> {
-    let slot = front.admission.enter(&caller.account_id)?;
-    let mut held = front.admission.hold();
+    front.admission.look(&caller.account_id)?;
+    let mut held = front.admission.hold(caller.clone());
+    let answered = front.admission.hold(caller.clone());
     let arrival = front.app.now();
-    let body = body::read(headers, incoming, body::MAX_BATCH, &mut held, body_deadline).await?;
+    let body = announced.read(incoming, &mut held, body_deadline).await?;
+    let slot = front.admission.enter(&caller.account_id)?;
     let app = front.app.clone();
     let processing = async move {
         let processed = app.process(caller, kind, body, arrival, deadline).await;
@@ -34,5 +36,5 @@ pub async fn take(
     // Shutdown waits for it.
     let processing = front.app.background().track_future(processing);
     let processed = weir_service::detached(processing).await?;
-    Ok(answer::batch(kind, &processed))
+    Ok(answer::batch(kind, &processed, answered))
 }
