@@ -121,15 +121,10 @@ async fn run(options: Options) -> Result<()> {
 
 fn print(options: &Options, reports: &[ScenarioReport]) {
     let Some(first) = reports.first() else { return };
-    let settings: Vec<String> = first
-        .settings
-        .iter()
-        .map(|(name, value)| format!("{name}={value}"))
-        .collect();
     result(format!(
-        "\nPostgreSQL: {}\nseed {}, batches of {}, {} connections, {} accounts, {} rounds; \
+        "\n{}\nseed {}, batches of {}, {} connections, {} accounts, {} rounds; \
          medians of turns in A B A B\n",
-        settings.join(" "),
+        first.settings(),
         options.seed,
         options.batch,
         options.connections,

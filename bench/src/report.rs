@@ -57,6 +57,15 @@ impl ScenarioReport {
         }
     }
 
+    /// PostgreSQL's settings in one line.
+    pub fn settings(&self) -> String {
+        let settings = self.settings.iter();
+        let settings: Vec<String> = settings
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect();
+        format!("PostgreSQL: {}", settings.join(" "))
+    }
+
     /// Events per second of the system.
     pub fn rate(&self) -> f64 {
         median_of(&self.system, Turn::events_per_second)

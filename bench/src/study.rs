@@ -24,10 +24,12 @@ pub struct Study {
 }
 
 impl Study {
-    /// The figures of all cases, and the bars.
+    /// The figures of all cases, with what they depend on, and the bars.
     pub fn text(&self) -> String {
+        let settings = self.cases.first().map(ScenarioReport::settings);
+        let settings = settings.unwrap_or_default();
         let (speed, cost) = (table::speed(&self.cases), table::cost(&self.cases));
-        format!("{speed}\n{cost}\n{}", text(&self.bars))
+        format!("\n{settings}\n\n{speed}\n{cost}\n{}", text(&self.bars))
     }
 }
 
