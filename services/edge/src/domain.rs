@@ -8,6 +8,7 @@ pub mod grants;
 pub mod log;
 pub mod outcome;
 pub mod reading;
+pub mod schedule;
 pub mod split;
 pub mod stages;
 pub mod text;

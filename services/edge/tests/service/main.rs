@@ -13,4 +13,5 @@ mod readings;
 mod repeats;
 mod requests;
 mod stub;
+mod together;
 mod units;
