@@ -29,6 +29,9 @@ pub const FULL: Size = Size {
     bytes: 4 * 1024 * 1024,
 };
 
+/// What a batch costs whatever its size, in events: 2.5 ms of processor time against 20 µs.
+const ONE_BATCH: usize = 125;
+
 /// Since any moment that stays the same.
 pub type Moment = Duration;
 
@@ -63,9 +66,9 @@ impl Size {
         self.events >= FULL.events / 2 || self.bytes >= FULL.bytes / 2
     }
 
-    /// In events of ordinary size.
+    /// What a batch of this size costs, in events of ordinary size.
     fn cost(self) -> i64 {
-        let cost = self.events.max(self.bytes / 1024).max(1);
+        let cost = ONE_BATCH + self.events.max(self.bytes / 1024);
         i64::try_from(cost).unwrap_or(i64::MAX)
     }
 }

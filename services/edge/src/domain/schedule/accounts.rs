@@ -4,10 +4,11 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::pace::Queued;
-use super::{Entry, FULL, Limits, Moment, Queue, QueueKey, Size};
+use super::{Entry, Limits, Moment, Queue, QueueKey, Size};
 
-/// What an account may use up in a round: a full batch of ordinary events.
-const QUANTUM: i64 = FULL.events as i64;
+/// What an account may use up in a round, in events: as little as can be, so that turns alternate
+/// even where batches are small. Rounds in which nobody gets ahead are counted, not gone through.
+const QUANTUM: i64 = 1;
 
 #[derive(Debug)]
 pub(super) struct Accounts<T> {
@@ -88,13 +89,15 @@ impl<T> Accounts<T> {
     /// The account whose turn it is, among those of which one more batch may begin.
     pub fn turn(&mut self, limits: &Limits) -> Option<&mut Account<T>> {
         // Rounds until the first that may begin has credit: none where it has some.
-        let ready = self.ring.iter().filter_map(|id| {
+        let ready = self.ring.iter().enumerate().filter_map(|(at, id)| {
             let account = &self.all[id];
             let is_ready = account.may_begin(limits);
-            is_ready.then(|| (account.rounds_to_credit(), id))
+            is_ready.then(|| (account.rounds_to_credit(), at))
         });
-        let (rounds, id) = ready.min_by_key(|(rounds, _)| *rounds)?;
-        let id = id.clone();
+        let (rounds, at) = ready.min_by_key(|(rounds, _)| *rounds)?;
+        // Others have theirs before its next one.
+        let id = self.ring.remove(at)?;
+        self.ring.push_back(id.clone());
         if rounds > 0 {
             self.end_rounds(rounds);
         }
@@ -104,21 +107,13 @@ impl<T> Accounts<T> {
     /// Everybody gets a quantum for each round; who has nothing under way, and no debt, is
     /// forgotten.
     fn end_rounds(&mut self, rounds: i64) {
-        let all = &mut self.all;
-        self.ring.retain(|id| {
-            let Some(account) = all.get_mut(id) else {
-                return false;
-            };
-            if account.is_idle() && account.credit > 0 {
-                all.remove(id);
-                return false;
-            }
-            let credit = account
-                .credit
-                .saturating_add(rounds.saturating_mul(QUANTUM));
-            account.credit = credit.min(QUANTUM);
-            true
+        self.all.retain(|_, account| {
+            let is_over = account.is_idle() && account.credit > 0;
+            let more = rounds.saturating_mul(QUANTUM);
+            account.credit = account.credit.saturating_add(more).min(QUANTUM);
+            !is_over
         });
+        self.ring.retain(|id| self.all.contains_key(id));
     }
 
     pub fn ended(&mut self, account_id: &str, size: Size) {
