@@ -101,3 +101,31 @@ async fn ask(
         None => bail!("reflection: no answer"),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn all_our_services_of_a_process_are_described_its_own_first() {
+        let reflection = tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(weir_proto::FILE_DESCRIPTOR_SET)
+            .with_service_name("grpc.reflection.v1.ServerReflection")
+            .with_service_name("weir.activity.v1.ActivityService")
+            .with_service_name("weir.contact.v1.ContactService")
+            .build_v1()
+            .unwrap();
+        let incoming = tonic::transport::server::TcpIncoming::bind("127.0.0.1:0".parse().unwrap());
+        let incoming = incoming.unwrap();
+        let address = incoming.local_addr().unwrap();
+        let server = tonic::transport::Server::builder().add_service(reflection);
+        tokio::spawn(server.serve_with_incoming(incoming));
+        let channel = Channel::from_shared(format!("http://{address}")).unwrap();
+        let described = describe(channel.connect_lazy(), Service::ContactUpsert).await;
+        let described = described.unwrap();
+        let names: Vec<&str> = described.iter().map(ServiceDescriptor::full_name).collect();
+        let contact = "weir.contact.v1.ContactService";
+        assert_eq!(names, [contact, "weir.activity.v1.ActivityService"]);
+        assert!(described[0].methods().any(|one| one.name() == "GetContact"));
+    }
+}

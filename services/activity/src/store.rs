@@ -39,10 +39,9 @@ use weir_postgres::{Migration, Pool};
 use crate::domain::{Identifier, Link};
 use settled::Settled;
 
-pub use forget::{Forgotten, Limits};
+pub use forget::Limits;
 pub use links::{Families, Linked};
 pub use not_done::NotDone;
-pub use partitions::Swept;
 
 /// The schema, in order.
 pub const MIGRATIONS: &[Migration] = &[

@@ -1,6 +1,7 @@
 //! Every environment name and default, with its reason.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::domain::schedule::{Limits, Size};
 
@@ -25,16 +26,21 @@ pub struct Config {
     /// Connections at once; more are told to come again. An idle one costs a few KiB.
     #[arg(long, env = "WEIR_MAX_CONNECTIONS", default_value_t = 4_096)]
     pub max_connections: usize,
-    /// Requests in work at once; more are told to come again. With batches of hundreds of
-    /// events PostgreSQL is busy with a few dozen; the others would wait into their deadline.
+    /// Calls to create and get audiences in work at once; more are told to come again. Events
+    /// wait for their turn instead (see below).
     #[arg(long, env = "WEIR_MAX_REQUESTS", default_value_t = 128)]
     pub max_requests: usize,
     /// Of these, how many may be one account's, so that a loud one leaves room for the others.
     #[arg(long, env = "WEIR_MAX_ACCOUNT_REQUESTS", default_value_t = 64)]
     pub max_account_requests: usize,
-    /// MiB of bodies in memory at once, all requests together; at least one body's 16.
+    /// MiB of bodies and answers in memory at once. None of the accounts may hold more than is
+    /// left to all others: one alone gets a half. At least 32, for a body of 16.
     #[arg(long, env = "WEIR_MAX_BODIES_MIB", default_value_t = 96)]
     pub max_bodies_mib: usize,
+    /// For how long it goes on serving once it was told to stop (`5s`, `500ms`): not ready any
+    /// more, so that whoever chooses among edges turns to others.
+    #[arg(long, env = "WEIR_DRAIN", default_value = "5s", value_parser = weir_service::duration)]
+    pub drain: Duration,
     /// How much goes on at once, and waits.
     #[command(flatten)]
     pub queues: Queues,
@@ -80,7 +86,7 @@ impl Queues {
     }
 }
 
-/// Where the services are (`http://host:port`).
+/// Where the services are (`http://host:port`; all replicas, with commas in between).
 #[derive(Debug, Clone, clap::Args)]
 pub struct Addresses {
     #[arg(

@@ -16,6 +16,18 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_128_with_seed};
 #[error("not an id: expected a UUID such as 018f3e6a-7c1b-7d2a-9a3e-5b6c7d8e9f00")]
 pub struct InvalidId;
 
+/// An id of what has no type of its own, ordered by time.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes ids")]
+pub fn fresh() -> Uuid {
+    Uuid::now_v7()
+}
+
+/// One that says nothing of its time, and that nobody can guess.
+#[expect(clippy::disallowed_methods, reason = "the one place that makes ids")]
+pub fn random() -> Uuid {
+    Uuid::new_v4()
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -24,9 +36,8 @@ macro_rules! id {
 
         impl $name {
             /// A new id, ordered by time.
-            #[expect(clippy::disallowed_methods, reason = "the one place that makes ids")]
             pub fn new() -> Self {
-                Self(Uuid::now_v7())
+                Self(fresh())
             }
         }
 

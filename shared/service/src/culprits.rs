@@ -24,7 +24,8 @@ where
     F: Future<Output = Result<bool, E>>,
 {
     // Each of these parts holds at least one.
-    let (mut refused, mut found) = (vec![0..items], Vec::new());
+    let mut refused: Vec<Range<usize>> = std::iter::once(0..items).collect();
+    let mut found = Vec::new();
     while let Some(part) = refused.pop() {
         if part.len() < 2 {
             found.extend(part);

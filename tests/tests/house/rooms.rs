@@ -22,6 +22,8 @@ fn domains_know_no_transport_storage_clock_or_environment() {
         "Utc::now",
         "Uuid::now_v7",
         "Uuid::new_v4",
+        "weir_ids::fresh",
+        "weir_ids::random",
         "std::fs",
         "std::net::Tcp",
     ];

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use chrono::{Days, Utc};
+use chrono::Days;
 use serde_json::Value;
 use tokio_postgres::SimpleQueryMessage;
 use weir_ledger::sql;
@@ -243,7 +243,7 @@ async fn every_statement_reaches_rows_by_their_key_whatever_the_statistics_say()
     let url = database.url_for("activity");
     let pool = weir_postgres::connect(&url, 4, &PLAN_BY_KEY).unwrap();
     weir_postgres::migrate(&pool, MIGRATIONS).await.unwrap();
-    let today = Utc::now().date_naive();
+    let today = weir_service::Clock::system().now().date_naive();
     let range = Range::of(today - Days::new(1), today);
     Store::new(pool.clone(), 1_000)
         .make_partitions(range)

@@ -144,6 +144,7 @@ pub(super) async fn bound(
     tx: &Tx<'_>,
     counts: &KeptCounts,
     account: AccountId,
+    now: DateTime<Utc>,
     added: usize,
     limit: i64,
 ) -> Result<u64, tokio_postgres::Error> {
@@ -157,7 +158,7 @@ pub(super) async fn bound(
     let beyond = (rows - limit).max(0);
     let mut dropped = 0;
     if beyond > 0 {
-        let all = Utc::now() + KEPT_FOR * 2;
+        let all = now + KEPT_FOR * 2;
         dropped = drop_oldest(tx, account, all, beyond).await?;
     }
     counts.counted(account, rows - i64::try_from(dropped).unwrap_or(0));

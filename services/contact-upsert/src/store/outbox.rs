@@ -51,7 +51,7 @@ impl OutboxRow {
     pub fn new(account: AccountId, message: &Message<'_>) -> Self {
         Self {
             account,
-            id: Uuid::now_v7(),
+            id: weir_ids::fresh(),
             payload: message.to_json(),
         }
     }

@@ -4,8 +4,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use uuid::Uuid;
-use weir_ids::BatchId;
 use weir_rpc::Deadline;
 
 use super::batch::Event;
@@ -82,7 +80,7 @@ impl Read {
             kind: incoming.kind,
             arrival: incoming.arrival,
             own_namespaces,
-            fresh_id: || Uuid::new_v4().to_string(),
+            fresh_id: || weir_ids::random().to_string(),
         };
         let body = without_mark(&incoming.body);
         let keep = |span, reading| Event::new(incoming.kind, span, reading);
@@ -99,7 +97,7 @@ impl Read {
         };
         let request = Request {
             origin: Origin {
-                batch_id: BatchId::new().to_string().into(),
+                batch_id: weir_ids::random().to_string().into(),
                 arrival: incoming.arrival,
             },
             deadline: incoming.deadline,

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use ::http::HeaderMap;
 use hyper::body::Incoming;
 use weir_rpc::Deadline;
 
+use super::body::Announced;
 use super::problem::Problem;
-use super::{Answer, Front, answer, body};
+use super::{Answer, Front, answer};
 use crate::app;
 use crate::clients::Caller;
 use crate::domain::envelope::Kind;
@@ -18,14 +18,15 @@ pub async fn take(
     front: &Front,
     caller: Arc<Caller>,
     kind: Kind,
-    headers: &HeaderMap,
+    announced: Announced,
     incoming: &mut Incoming,
     (body_deadline, deadline): (Deadline, Deadline),
 ) -> Result<Answer, Problem> {
     front.app.has_room(&caller.account_id)?;
-    let mut held = front.admission.hold();
+    let mut held = front.admission.hold(caller.clone());
+    let answered = front.admission.hold(caller.clone());
     let arrival = front.app.now();
-    let body = body::read(headers, incoming, body::MAX_BATCH, &mut held, body_deadline).await?;
+    let body = announced.read(incoming, &mut held, body_deadline).await?;
     let incoming = app::Incoming {
         caller,
         kind,
@@ -35,5 +36,5 @@ pub async fn take(
         held: Box::new(held),
     };
     let processed = front.app.process(incoming).await?;
-    Ok(answer::batch(kind, &processed))
+    Ok(answer::batch(kind, &processed, answered))
 }

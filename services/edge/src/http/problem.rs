@@ -142,6 +142,14 @@ impl Problem {
         Self::new(status, Reason::BodyTooSlow, phrase, detail)
     }
 
+    /// As [`Self::timeout`], of a head.
+    pub fn slow_head() -> Self {
+        let phrase = "The request did not arrive in time; send it again";
+        let detail = "the head of the request did not arrive in time; send it again";
+        let status = StatusCode::REQUEST_TIMEOUT;
+        Self::new(status, Reason::BodyTooSlow, phrase, detail)
+    }
+
     pub fn no_audience() -> Self {
         let phrase = "No such audience; associate the audience again";
         let status = StatusCode::NOT_FOUND;
@@ -298,6 +306,7 @@ mod tests {
             Problem::classic_key(),
             Problem::no_path(),
             Problem::timeout(),
+            Problem::slow_head(),
             Problem::no_audience(),
             Problem::foreign_audience(),
             Problem::too_large("x"),

@@ -38,7 +38,7 @@ impl App {
         };
         let hash = self.secret.hash(&api_key);
         let key = Key {
-            key_id: Uuid::now_v7(),
+            key_id: weir_ids::fresh(),
             hint: api_key.hint().to_owned(),
             create_time: self.now(),
             revoke_time: None,

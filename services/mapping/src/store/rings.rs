@@ -85,7 +85,7 @@ impl Rings {
             ] {
                 invocation.key(key);
             }
-            invocation.arg(Uuid::now_v7().as_bytes());
+            invocation.arg(weir_ids::fresh().as_bytes());
             invocation.arg(TIME_TO_LIVE.as_secs());
             for limit in [MAX_WRITES, MAX_SAMPLES, MAX_NAMES, MAX_LINES, MAX_FOLDED] {
                 invocation.arg(limit);

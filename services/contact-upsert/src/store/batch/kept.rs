@@ -75,7 +75,7 @@ impl BatchTx<'_> {
     pub(super) async fn bound_kept(&self, added: usize) -> Result<u64, NotStored> {
         let (account, limit) = (self.batch.account, self.batch.kept_removes_limit);
         let counts = &self.store.kept_counts;
-        Ok(kept::bound(&self.tx, counts, account, added, limit).await?)
+        Ok(kept::bound(&self.tx, counts, account, self.now, added, limit).await?)
     }
 
     /// Takes the removes that were kept under the links that this batch has written, and

@@ -87,7 +87,7 @@ impl From<StoredSample> for Sample {
 impl From<&LogEntry> for StoredEntry {
     fn from(entry: &LogEntry) -> Self {
         Self {
-            id: Uuid::now_v7(),
+            id: weir_ids::fresh(),
             micros: entry.time.timestamp_micros(),
             batch_id: entry.batch_id.clone(),
             index: entry.index,

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// The elements that were left out: their place, and why.
+/// The elements that were left out: their index, and why.
 fn list(
     value_type: ValueType,
     raw: &str,
