@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use weir_telemetry::Options;
@@ -21,6 +22,7 @@ pub fn run<C: clap::Parser + 'static>(
     serve: fn(C, Clock, TcpListener, Shutdown) -> Serving,
 ) -> anyhow::Result<()> {
     let config = C::parse();
+    open_many_files();
     let (listen, telemetry) = process(&config);
     let serve = move |listener| serve(config, Clock::system(), listener, signalled());
     within_runtime(name, listen, telemetry, Box::new(serve))
@@ -33,24 +35,50 @@ fn within_runtime(
     telemetry: Options,
     serve: Box<dyn FnOnce(TcpListener) -> Serving>,
 ) -> anyhow::Result<()> {
+    let given = given().context("LISTEN_FDS")?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime can't be started")?;
-    runtime.block_on(within_process(name, listen, telemetry, serve))
+    runtime.block_on(within_process(name, listen, given, telemetry, serve))
 }
 
 async fn within_process(
     name: &'static str,
     listen: SocketAddr,
+    given: Option<std::net::TcpListener>,
     telemetry: Options,
     serve: Box<dyn FnOnce(TcpListener) -> Serving>,
 ) -> anyhow::Result<()> {
     let telemetry = weir_telemetry::start(name, &telemetry).await?;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("WEIR_LISTEN: can't listen on {listen}"))?;
+    let listener = match given {
+        Some(given) => TcpListener::from_std(given).context("LISTEN_FDS")?,
+        None => TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("WEIR_LISTEN: can't listen on {listen}"))?,
+    };
     tracing::info!(address = %listener.local_addr()?, "listening");
     let served = serve(listener).await;
     telemetry.shutdown().await;
     served
+}
+
+/// A socket that whoever started us listens on already (`LISTEN_FDS`), instead of `WEIR_LISTEN`:
+/// it outlives this process, and others may share it.
+fn given() -> std::io::Result<Option<std::net::TcpListener>> {
+    let given = listenfd::ListenFd::from_env().take_tcp_listener(0)?;
+    if let Some(given) = &given {
+        given.set_nonblocking(true)?;
+    }
+    Ok(given)
+}
+
+/// Sockets are files, of which a shell lets its programs have 1,024: here all that they may ask
+/// for. Where it is refused it stays as it is.
+fn open_many_files() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let wanted = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    let _ = setrlimit(Resource::Nofile, wanted);
 }
 
 fn signalled() -> Shutdown {
@@ -76,6 +104,24 @@ pub fn millis(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads a duration that may be none, and says its unit; without one it is milliseconds.
+///
+/// # Errors
+/// Where it is no number of seconds or milliseconds, or more than a day.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1),
+        None => text
+            .strip_suffix('s')
+            .map_or((text, 1), |number| (number, 1_000)),
+    };
+    let number: Option<u64> = number.trim().parse().ok();
+    match number.and_then(|number| number.checked_mul(unit)) {
+        Some(millis @ 0..=86_400_000) => Ok(Duration::from_millis(millis)),
+        _ => Err("must be seconds or milliseconds (5s, 500ms), a day at most".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -86,6 +132,32 @@ mod tests {
         assert_eq!(millis("86400000"), Ok(Duration::from_secs(86_400)));
         for wrong in ["", "0", "-1", "30s", "86400001", "99999999999999999999"] {
             assert!(millis(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_process_may_open_as_many_files_as_it_can() {
+        open_many_files();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
+    }
+
+    #[test]
+    fn durations_may_say_their_unit() {
+        for (text, millis) in [("5s", 5_000), ("200ms", 200), ("200", 200), ("0", 0)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for wrong in [
+            "",
+            "s",
+            "ms",
+            "-1s",
+            "1.5s",
+            "5m",
+            "86401s",
+            "99999999999999999999s",
+        ] {
+            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 }
