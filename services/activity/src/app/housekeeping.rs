@@ -37,7 +37,8 @@ pub async fn keep_house(app: App, mut sole: Sole, pulse: Pulse) {
         let is_read = told("clock", &read.map(|theirs| app.clocks.learn(theirs)));
         let is_due = due <= Instant::now();
         // One that failed leaves it to others meanwhile.
-        if is_read && (is_due || is_done) && sole.is_mine().await && is_due {
+        let is_mine = is_read && (is_due || is_done) && sole.is_mine().await;
+        if is_mine && is_due {
             let swept = told("partitions", &sweep(&app).await);
             pulse.beat();
             let forgotten = told("forgetting", &forget(&app, &pulse).await);

@@ -44,7 +44,8 @@ pub async fn purge(store: Store, clock: Clock, mut sole: Sole, pulse: Pulse) {
         pulse.beat();
         let is_due = due <= Instant::now();
         // One that failed leaves it to others meanwhile.
-        if (is_due || !has_failed) && sole.is_mine().await && is_due {
+        let is_mine = (is_due || !has_failed) && sole.is_mine().await;
+        if is_mine && is_due {
             has_failed = purge_once(&store, clock.now(), &pulse).await.is_err();
             due = Instant::now() + if has_failed { RETRY } else { ROUND };
             if has_failed {
