@@ -26,8 +26,8 @@ pub struct Config {
     /// Connections at once; more are told to come again. An idle one costs a few KiB.
     #[arg(long, env = "WEIR_MAX_CONNECTIONS", default_value_t = 4_096)]
     pub max_connections: usize,
-    /// Requests in work at once; more are told to come again. With batches of hundreds of
-    /// events PostgreSQL is busy with a few dozen; the others would wait into their deadline.
+    /// Calls to create and get audiences in work at once; more are told to come again. Events
+    /// wait for their turn instead (see below).
     #[arg(long, env = "WEIR_MAX_REQUESTS", default_value_t = 128)]
     pub max_requests: usize,
     /// Of these, how many may be one account's, so that a loud one leaves room for the others.
