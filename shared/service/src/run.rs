@@ -22,11 +22,21 @@ pub fn run<C: clap::Parser + 'static>(
     serve: fn(C, Clock, TcpListener, Shutdown) -> Serving,
 ) -> anyhow::Result<()> {
     let config = C::parse();
-    open_many_files();
     let (listen, telemetry) = process(&config);
-    let serve = move |listener| serve(config, Clock::system(), listener, Box::pin(signalled()));
+    let serve = move |listener| serve(config, Clock::system(), listener, signalled());
+    within_runtime(name, listen, telemetry, Box::new(serve))
+}
+
+/// Of no service's own type: compiled here, once for all of their binaries.
+fn within_runtime(
+    name: &'static str,
+    listen: SocketAddr,
+    telemetry: Options,
+    serve: Box<dyn FnOnce(TcpListener) -> Serving>,
+) -> anyhow::Result<()> {
+    open_many_files();
     let runtime = tokio::runtime::Runtime::new().context("the runtime can't be started")?;
-    runtime.block_on(within_process(name, listen, telemetry, Box::new(serve)))
+    runtime.block_on(within_process(name, listen, telemetry, serve))
 }
 
 async fn within_process(
@@ -56,13 +66,16 @@ fn open_many_files() {
     let _ = setrlimit(Resource::Nofile, wanted);
 }
 
-async fn signalled() {
-    let mut terminate = signal(SignalKind::terminate()).expect("the runtime can listen to signals");
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = tokio::signal::ctrl_c() => {}
-    }
-    tracing::info!("stopping");
+fn signalled() -> Shutdown {
+    Box::pin(async {
+        let terminate = signal(SignalKind::terminate());
+        let mut terminate = terminate.expect("the runtime can listen to signals");
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = tokio::signal::ctrl_c() => {}
+        }
+        tracing::info!("stopping");
+    })
 }
 
 /// Reads a duration of a configuration.
