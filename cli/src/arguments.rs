@@ -17,6 +17,8 @@ pub struct Cli {
     pub command: Command,
 }
 
+/// On one machine more of them only share its cores among more processes.
+const MOST_REPLICAS: i64 = 8;
 /// 14 ports fit behind it.
 const LAST_BASE: i64 = 65_522;
 
@@ -26,6 +28,8 @@ pub enum Command {
     Up(UpOptions),
     /// Stop what `up` started, in order; data are kept.
     Down(DataOptions),
+    /// Restart all services, one process after another: with `up --replicas 2` nobody notices.
+    Restart(DataOptions),
     /// Show whether Weir runs, and which services are healthy (exit code 1 unless all are).
     Status(DataOptions),
     Logs(LogsOptions),
@@ -47,8 +51,13 @@ pub struct UpOptions {
     /// Return when everything runs; `./weir down` stops it.
     #[arg(long)]
     pub detach: bool,
+    /// Start so many processes of each service, and two edges on one socket where it is more
+    /// than one; each listens on ports of its own (`./weir status`).
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=MOST_REPLICAS))]
+    pub replicas: u16,
     /// Listen on BASE and the 13 ports behind it, instead of on 8080 (edge), 7001 to 7005 (gRPC)
-    /// and 7100 to 7105 (metrics) or, where one of those is taken, on the next free one.
+    /// and 7100 to 7105 (metrics) or, where one of those is taken, on the next free one. Each
+    /// further replica takes ten more, and the second edge one.
     #[arg(long, value_name = "BASE", value_parser = clap::value_parser!(u16).range(1024..=LAST_BASE))]
     pub ports: Option<u16>,
     /// We are what `--detach` started: Ctrl-C does not reach us.
@@ -69,8 +78,8 @@ pub struct DataOptions {
 /// Show what the processes wrote.
 #[derive(Debug, Args)]
 pub struct LogsOptions {
-    /// edge, mapping, contact-upsert, activity, audience, quota, postgres, redis, or up
-    /// (what a detached `up` printed); all when absent.
+    /// edge, mapping, contact-upsert, activity, audience, quota (all replicas, or one of them:
+    /// quota-2), postgres, redis, or up (what a detached `up` printed); all when absent.
     pub service: Option<String>,
     /// Go on as more is written, until Ctrl-C.
     #[arg(short, long)]
@@ -166,6 +175,14 @@ mod tests {
             let read = Cli::try_parse_from(["weir", "up", "--ports", base]);
             assert_eq!(read.is_ok(), good, "{base}");
             assert!(read.err().is_none_or(|error| error.exit_code() == 2));
+        }
+    }
+
+    #[test]
+    fn replicas_are_one_to_eight() {
+        for (count, good) in [("1", true), ("8", true), ("0", false), ("9", false)] {
+            let read = Cli::try_parse_from(["weir", "up", "--replicas", count]);
+            assert_eq!(read.is_ok(), good, "{count}");
         }
     }
 

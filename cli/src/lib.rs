@@ -15,6 +15,7 @@ mod failure;
 mod folder;
 mod logs;
 mod output;
+mod restart;
 mod status;
 mod suite;
 mod table;
@@ -47,6 +48,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Up(options) => up::run(options).await?,
         Command::Down(options) => down::run(&options).await?,
+        Command::Restart(options) => restart::run(&options).await?,
         Command::Status(options) => return status::run(&options).await,
         Command::Logs(options) => logs::run(&options).await?,
         Command::Apply(options) => apply::run(&options).await?,

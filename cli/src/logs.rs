@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context;
+use weir_stack::Instance;
 
 use crate::arguments::LogsOptions;
 use crate::failure::Failure;
@@ -26,7 +27,14 @@ pub async fn run(options: &LogsOptions) -> Result<(), Failure> {
                 wanted
             };
             let known: Vec<_> = all.iter().map(|(name, _)| name.clone()).collect();
-            let found: Vec<_> = all.into_iter().filter(|(name, _)| name == wanted).collect();
+            let is_replica = |name: &str| {
+                let service = Instance::named(name).map(|one| one.service.name());
+                service == Some(wanted)
+            };
+            let found = all.into_iter();
+            let found: Vec<_> = found
+                .filter(|(name, _)| name == wanted || is_replica(name))
+                .collect();
             if found.is_empty() {
                 return Err(Failure::Input(format!(
                     "there is no log of {wanted:?}; there are {}",
@@ -121,7 +129,7 @@ impl Log {
         let mut write = || -> io::Result<()> {
             for line in text.lines() {
                 if self.prefixed {
-                    writeln!(output, "{:<15}{line}", self.name)?;
+                    writeln!(output, "{:<17}{line}", self.name)?;
                 } else {
                     writeln!(output, "{line}")?;
                 }

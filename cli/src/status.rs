@@ -1,9 +1,10 @@
 //! `status`: what runs, and whether it is healthy.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use weir_stack::{Service, StackFile, holder, until_ready};
+use weir_stack::{Instance, StackFile, holder, until_ready};
 
 use crate::arguments::DataOptions;
 use crate::failure::Failure;
@@ -23,14 +24,20 @@ pub async fn run(options: &DataOptions) -> Result<ExitCode, Failure> {
     say!("Weir runs on {} (process {pid}).", folder.display());
     let mut well = true;
     let mut rows = Vec::new();
-    for service in Service::ALL {
-        let name = service.name();
-        let url = file.grpc.get(name).unwrap_or(&file.edge);
-        let ready = tokio::time::timeout(PATIENCE, until_ready(service, url)).await;
+    let known = file.processes.iter();
+    let known = known.filter_map(|(name, listens)| Some((Instance::named(name)?, listens)));
+    let known: BTreeMap<_, _> = known.collect();
+    for (instance, listens) in known {
+        let ready = until_ready(instance.service, listens);
+        let ready = tokio::time::timeout(PATIENCE, ready).await;
         let healthy = matches!(ready, Ok(Ok(())));
         well &= healthy;
         let state = if healthy { "healthy" } else { "NOT HEALTHY" };
-        rows.push(vec![name.to_owned(), state.to_owned(), url.clone()]);
+        rows.push(vec![
+            instance.name(),
+            state.to_owned(),
+            listens.address.clone(),
+        ]);
     }
     say!(
         "{}",

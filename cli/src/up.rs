@@ -3,6 +3,8 @@
 mod demo;
 mod detach;
 
+use std::convert::Infallible;
+use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,7 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use weir_stack::{
-    PortPlan, Report, Reporter, Service, Stack, StackFile, StackOptions, USUAL, holder, until_ended,
+    Instance, PortPlan, Report, Reporter, Service, Stack, StackFile, StackOptions, USUAL, holder,
+    until_ended,
 };
 
 use crate::address::Addresses;
@@ -35,6 +38,7 @@ pub async fn run(options: UpOptions) -> Result<(), Failure> {
         .into());
     }
     let mut stop = Stop::listen()?;
+    let restart = signal(SignalKind::user_defined1()).map_err(anyhow::Error::from)?;
     let begun = Instant::now();
     let starting = Box::pin(start(&options, &folder, begun));
     let started = tokio::select! {
@@ -49,7 +53,10 @@ pub async fn run(options: UpOptions) -> Result<(), Failure> {
         }
     };
     let stack = started?;
-    stop.asked().await;
+    tokio::select! {
+        () = stop.asked() => {}
+        never = restarts(&stack, restart) => match never {},
+    }
     say!("stopping … (Ctrl-C again: at once)");
     let stopping = Instant::now();
     tokio::select! {
@@ -62,6 +69,28 @@ pub async fn run(options: UpOptions) -> Result<(), Failure> {
         }
     }
     Ok(())
+}
+
+/// Restarts the services whenever `restart` asks for it, and tells it in `stack.json`.
+async fn restarts(stack: &Stack, mut asked: Signal) -> Infallible {
+    loop {
+        if asked.recv().await.is_none() {
+            std::future::pending::<()>().await;
+        }
+        let failure = stack.restart_services().await.err();
+        let failure = failure.map_or_else(String::new, |error| format!("{error:#}"));
+        let file = StackFile::read(stack.folder()).and_then(|file| {
+            let mut file = file.context("stack.json is gone")?;
+            file.restarts += 1;
+            file.restart_failure = failure.clone();
+            file.write(stack.folder())
+        });
+        for error in [file.err().map(|error| format!("{error:#}")), Some(failure)] {
+            if let Some(error) = error.filter(|error| !error.is_empty()) {
+                say!("{error}");
+            }
+        }
+    }
 }
 
 /// Ctrl-C, or `down`.
@@ -93,6 +122,7 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
     weir_stack::ensure_installed(|what| say!("{what} …"))?;
     let stack = Stack::start(StackOptions {
         ports: options.ports.map_or(PortPlan::Usual, PortPlan::Base),
+        replicas: NonZeroU16::new(options.replicas).unwrap_or(NonZeroU16::MIN),
         reporter: reporter(begun, folder.to_owned()),
         ..StackOptions::new(folder)
     })
@@ -153,6 +183,14 @@ fn endpoints(stack: &Stack, file: &StackFile, usual: bool) {
             let moved = elsewhere(url, place + 1);
             say!("  {name:<15} {url} (gRPC){moved}");
         }
+    }
+    let first = |name: &String| Service::named(name).is_some();
+    for (name, listens) in file.processes.iter().filter(|(name, _)| !first(name)) {
+        let what = match Instance::named(name).map(|one| one.service) {
+            Some(Service::Edge) => "on the same socket",
+            _ => "(gRPC)",
+        };
+        say!("  {name:<16} {} {what}", listens.address);
     }
     say!(
         "  PostgreSQL      127.0.0.1:{}, Redis 127.0.0.1:{}",

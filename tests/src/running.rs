@@ -162,7 +162,11 @@ impl Weir {
 
     /// What a service tells whoever collects metrics.
     pub async fn metrics(&self, service: Service) -> String {
-        let url = self.stack.metrics_url(service).parse().unwrap();
+        self.metrics_at(&self.stack.metrics_url(service)).await
+    }
+
+    async fn metrics_at(&self, url: &str) -> String {
+        let url = url.parse().unwrap();
         let body = self.http.get(url).await.unwrap().into_body();
         let body = body.collect().await.unwrap().to_bytes();
         String::from_utf8(body.into()).unwrap()
@@ -204,12 +208,21 @@ impl Weir {
     pub async fn grpc_calls(&self) -> i64 {
         let mut calls = 0;
         for service in Service::ALL {
-            let text = self.metrics(service).await;
+            calls += self.calls_of(service).await.iter().sum::<i64>();
+        }
+        calls
+    }
+
+    /// How many calls each replica of a service answered so far.
+    pub async fn calls_of(&self, service: Service) -> Vec<i64> {
+        let mut calls = Vec::new();
+        for (_, listens) in self.stack.instances(service) {
+            let text = self.metrics_at(&listens.metrics).await;
             let counts = text.lines().filter_map(|line| {
                 let rest = line.strip_prefix("rpc_server_duration_seconds_count")?;
                 rest.rsplit(' ').next()?.parse::<i64>().ok()
             });
-            calls += counts.sum::<i64>();
+            calls.push(counts.sum());
         }
         calls
     }

@@ -86,6 +86,7 @@ fn spawn(options: &UpOptions, folder: &Path, log: File) -> anyhow::Result<Child>
         .arg(own)
         .args(["up", "--in-background", "--data"])
         .arg(folder);
+    command.arg("--replicas").arg(options.replicas.to_string());
     if let Some(base) = options.ports {
         command.arg("--ports").arg(base.to_string());
     }

@@ -4,7 +4,7 @@ use tonic::Code;
 use weir_ids::{AccountId, ContactId};
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::contact::v1::{GetContactRequest, get_contact_request};
-use weir_rpc::{Channel, Deadline, NotAnAddress};
+use weir_rpc::{Channel, Deadline, NotAnAddress, Peer};
 
 pub use weir_accounts::Accounts;
 
@@ -22,7 +22,7 @@ impl Contacts {
     /// # Errors
     /// Where the URL is not one.
     pub fn connect(url: &str) -> Result<Self, NotAnAddress> {
-        let client = ContactServiceClient::new(weir_rpc::connect(url)?);
+        let client = ContactServiceClient::new(Peer::CONTACT.connect(url)?);
         // A contact may be larger than the usual limit.
         Ok(Self(
             client.max_decoding_message_size(weir_rpc::MAX_MESSAGE),

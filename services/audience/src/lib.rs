@@ -39,8 +39,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         weir_postgres::migrate(&pool, store::MIGRATIONS)
             .await
             .context("the schema can't be brought up to date")?;
-        let accounts =
-            weir_accounts::Accounts::connect(&config.mapping_url).context("WEIR_MAPPING_URL")?;
+        let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
         let app = app::App::new(store::Store::new(pool), accounts, clock);
         let background = Background::new();
         let interval = config.sync_interval;

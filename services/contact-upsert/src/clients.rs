@@ -11,7 +11,7 @@ use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::settings::v1::ContactMerge;
 use weir_rpc::wire::timestamp_of;
-use weir_rpc::{Channel, Deadline, MAX_MESSAGE, NotAnAddress};
+use weir_rpc::{Channel, Deadline, MAX_MESSAGE, NotAnAddress, Peer};
 
 use crate::domain::{Link, Message, Removal, USER_ID};
 
@@ -47,9 +47,9 @@ impl Peers {
     /// Where a URL is not one.
     pub fn connect(activity: &str, audience: &str) -> Result<Self, NotAnAddress> {
         Ok(Self {
-            activity: ActivityServiceClient::new(weir_rpc::connect(activity)?)
+            activity: ActivityServiceClient::new(Peer::ACTIVITY.connect(activity)?)
                 .max_encoding_message_size(MAX_MESSAGE),
-            audience: AudienceServiceClient::new(weir_rpc::connect(audience)?)
+            audience: AudienceServiceClient::new(Peer::AUDIENCE.connect(audience)?)
                 .max_encoding_message_size(MAX_MESSAGE),
         })
     }

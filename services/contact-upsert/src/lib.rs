@@ -43,10 +43,11 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         weir_postgres::migrate(&beside, &store::MIGRATIONS)
             .await
             .context("the schema can't be brought up to date")?;
+        let sole = |job| weir_postgres::Sole::new(&beside, job);
+        let (rest, aged) = (sole("outbox"), sole("purge"));
         // The relay and the purge ask for no links.
         let beside = store::Store::new(beside, 0);
-        let accounts =
-            weir_accounts::Accounts::connect(&config.mapping_url).context("WEIR_MAPPING_URL")?;
+        let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
         let peers = clients::Peers::connect(&config.activity_url, &config.audience_url)?;
         let calls = connect(config.database_connections.into())?;
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
@@ -55,10 +56,10 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
 
         let background = Background::new();
         background.spawn("relay", app::RELAY_BEATS, |pulse| {
-            app::relay(app.clone(), peers, written, pulse)
+            app::relay(app.clone(), peers, written, rest, pulse)
         });
         background.spawn("purge", app::PURGE_BEATS, |pulse| {
-            app::purge(beside, clock, pulse)
+            app::purge(beside, clock, aged, pulse)
         });
         background
             .serve(grpc::server(app, ledger), listener, shutdown)

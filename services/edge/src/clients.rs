@@ -18,14 +18,14 @@ use tonic_health::pb::health_client::HealthClient;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
-use weir_rpc::{Channel, Deadline, NotAnAddress};
+use weir_rpc::{Channel, Deadline, NotAnAddress, Peer};
 
 pub use failure::{Called, Cause, Failure};
 pub use hops::MAX_SETTLEMENTS;
 pub use types::{
     ActivityToRecord, Ask, Audience, AudienceRefused, Caller, ContactSettings, ContactToUpsert,
-    Entitlement, EventToMap, MapRequest, Reservation, Settlement, SourceKind, UpdateToApply,
-    UpsertMode, UpsertedContact,
+    Entitlement, EventToMap, MapRequest, RequestToMap, Reservation, Settlement, SourceKind,
+    UpdateToApply, UpsertMode, UpsertedContact,
 };
 
 use crate::config::Addresses;
@@ -51,11 +51,11 @@ impl Clients {
     /// Where an address is not one.
     pub fn connect(addresses: &Addresses) -> Result<Self, NotAnAddress> {
         const MAX: usize = weir_rpc::MAX_MESSAGE;
-        let mapping = weir_rpc::connect(&addresses.mapping)?;
-        let contact = weir_rpc::connect(&addresses.contact)?;
-        let activity = weir_rpc::connect(&addresses.activity)?;
-        let audience = weir_rpc::connect(&addresses.audience)?;
-        let quota = weir_rpc::connect(&addresses.quota)?;
+        let mapping = Peer::MAPPING.connect(&addresses.mapping)?;
+        let contact = Peer::CONTACT.connect(&addresses.contact)?;
+        let activity = Peer::ACTIVITY.connect(&addresses.activity)?;
+        let audience = Peer::AUDIENCE.connect(&addresses.audience)?;
+        let quota = Peer::QUOTA.connect(&addresses.quota)?;
         let health = [
             ("mapping", HealthClient::new(mapping.clone())),
             ("contact-upsert", HealthClient::new(contact.clone())),

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use weir_rpc::Peer;
+
 use crate::domain::UnitKind;
 
 /// Grants units of the rate limits to batches.
@@ -51,10 +53,11 @@ pub struct Config {
 
 impl Config {
     /// The services that charge units, with the kind that each charges, and their addresses.
-    pub fn ledgers(&self) -> [(&'static str, UnitKind, &str); 2] {
+    pub fn ledgers(&self) -> [(&'static str, UnitKind, Peer, &str); 2] {
+        let (contact, activity) = (&self.contact_url, &self.activity_url);
         [
-            ("contact-upsert", UnitKind::Profile, &self.contact_url),
-            ("activity", UnitKind::Activity, &self.activity_url),
+            ("contact-upsert", UnitKind::Profile, Peer::CONTACT, contact),
+            ("activity", UnitKind::Activity, Peer::ACTIVITY, activity),
         ]
     }
 }

@@ -13,7 +13,7 @@ use tonic::Code;
 use weir_ids::AccountId;
 use weir_proto::mapping::v1::GetAccountRequest;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
-use weir_rpc::{Channel, Deadline, NotAnAddress};
+use weir_rpc::{Channel, Deadline, NotAnAddress, Peer};
 
 /// How long an account is taken to be there without asking again.
 const REMEMBERED: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ impl Accounts {
     /// Where the URL is not one.
     pub fn connect(mapping_url: &str) -> Result<Self, NotAnAddress> {
         Ok(Self {
-            mapping: MappingServiceClient::new(weir_rpc::connect(mapping_url)?),
+            mapping: MappingServiceClient::new(Peer::MAPPING.connect(mapping_url)?),
             known: Cache::builder()
                 .max_capacity(MOST)
                 .time_to_live(REMEMBERED)

@@ -16,7 +16,7 @@ mod trace;
 mod unary;
 pub mod wire;
 
-pub use client::{Channel, NotAnAddress, connect};
+pub use client::{Channel, NotAnAddress, Peer, connect};
 pub use deadline::Deadline;
 pub use error::{
     aborted, internal, invalid, late, not_found, reason_of, refused, refused_with, told,

@@ -4,6 +4,7 @@ mod guard;
 mod health;
 
 use std::future::Future;
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -13,12 +14,16 @@ use tonic::body::Body;
 use tonic::service::{Routes, RoutesBuilder};
 
 use guard::Guard;
-use health::Probe;
+use health::{Health, Probe};
 
 /// See `client::WINDOW`.
 const WINDOW: u32 = 4 * 1024 * 1024;
 /// See `client::FRAME`.
 const FRAME: u32 = 1024 * 1024;
+/// How old a connection gets before it is closed, once its calls are answered, and up to a
+/// quarter more, so that replicas do not do it all at once: whoever reaches them through a
+/// balancer of connections finds new replicas within this.
+const CONNECTION_AGE: Duration = Duration::from_secs(240);
 /// After this, calls that are still running at shutdown are dropped; longer than the
 /// edge's deadline of 8 s.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -29,6 +34,7 @@ pub struct Server {
     names: Vec<&'static str>,
     routes: RoutesBuilder,
     probes: Vec<Probe>,
+    connection_age: Duration,
 }
 
 impl Server {
@@ -38,6 +44,7 @@ impl Server {
             names: vec![name],
             routes: Routes::builder(),
             probes: Vec::new(),
+            connection_age: CONNECTION_AGE,
         }
     }
 
@@ -74,7 +81,14 @@ impl Server {
         self
     }
 
-    /// Serves until `shutdown`, then finishes what it accepted.
+    /// Connections are told to go after this, and up to a quarter more.
+    #[must_use]
+    pub fn connection_age(mut self, age: Duration) -> Self {
+        self.connection_age = age;
+        self
+    }
+
+    /// Serves until `shutdown`; then says that it does not, finishes what it accepted, and ends.
     ///
     /// # Errors
     /// Where the listener fails.
@@ -93,7 +107,7 @@ impl Server {
         let v1alpha = reflection().build_v1alpha().expect(whole);
         self.routes.add_service(v1).add_service(v1alpha);
 
-        let prober = tokio::spawn(health::report(reporter, self.names, self.probes));
+        let health = Health::start(reporter, self.names, self.probes).await;
         let (stopping, stopped) = tokio::sync::oneshot::channel();
         let serving = tonic::transport::Server::builder()
             .tcp_nodelay(true)
@@ -101,6 +115,8 @@ impl Server {
             .initial_connection_window_size(WINDOW)
             .max_frame_size(FRAME)
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
+            // With a grace of tonic's the connection would be cut at its end, untold.
+            .max_connection_age(varied(self.connection_age))
             .layer(Guard::layer())
             .add_routes(self.routes.routes())
             .serve_with_incoming_shutdown(
@@ -108,19 +124,25 @@ impl Server {
                 NoDelay(TcpListenerStream::new(listener)),
                 async {
                     shutdown.await;
-                    let _ = stopping.send(());
+                    let _ = stopping.send(health.stop().await);
                 },
             );
-        let served = tokio::select! {
+        tokio::select! {
             served = serving => served,
             () = async {
-                let _ = stopped.await;
+                if let Ok(health) = stopped.await {
+                    health.forget().await;
+                }
                 tokio::time::sleep(DRAIN).await;
             } => Ok(()),
-        };
-        prober.abort();
-        served
+        }
     }
+}
+
+/// Up to a quarter more, another part of it in each process.
+fn varied(age: Duration) -> Duration {
+    let any = RandomState::new().build_hasher().finish();
+    age + age * u32::from(any as u8) / 4 / u32::from(u8::MAX)
 }
 
 fn reflection(names: &[&'static str]) -> tonic_reflection::server::Builder<'static> {

@@ -1,14 +1,13 @@
 //! The trace context in gRPC metadata.
 
 use opentelemetry::propagation::{Extractor, Injector};
-use tonic::metadata::{MetadataKey, MetadataMap};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// Writes the present span's context, where there is one that is traced.
-pub(crate) fn inject(metadata: &mut MetadataMap) {
+pub(crate) fn inject(headers: &mut http::HeaderMap) {
     let context = tracing::Span::current().context();
     opentelemetry::global::get_text_map_propagator(|propagator| {
-        propagator.inject_context(&context, &mut Carrier(metadata));
+        propagator.inject_context(&context, &mut Carrier(headers));
     });
 }
 
@@ -21,11 +20,11 @@ pub(crate) fn adopt(span: &tracing::Span, headers: &http::HeaderMap) {
     let _ = span.set_parent(parent);
 }
 
-struct Carrier<'a>(&'a mut MetadataMap);
+struct Carrier<'a>(&'a mut http::HeaderMap);
 
 impl Injector for Carrier<'_> {
     fn set(&mut self, key: &str, value: String) {
-        if let (Ok(key), Ok(value)) = (MetadataKey::from_bytes(key.as_bytes()), value.parse()) {
+        if let (Ok(key), Ok(value)) = (key.parse::<http::HeaderName>(), value.parse()) {
             self.0.insert(key, value);
         }
     }

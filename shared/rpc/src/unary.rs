@@ -9,7 +9,7 @@ mod arrival;
 mod prefixed;
 
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -22,7 +22,8 @@ use tonic::server::NamedService;
 use tonic::{Code, Request, Response, Status};
 use tower::Service;
 
-use crate::Channel;
+use crate::client::Message;
+use crate::{Channel, trace};
 use arrival::Arrival;
 use prefixed::Answer;
 pub use prefixed::PrefixedMessage;
@@ -135,22 +136,18 @@ pub async fn call<A>(
 where
     A: prost::Message + Default,
 {
-    let mut channel = channel.clone();
-    poll_fn(|context| channel.poll_ready(context))
-        .await
-        .map_err(|error| Status::from_error(error.into()))?;
-    let (metadata, extensions, message) = request.into_parts();
-    let mut request = http::Request::new(Body::new(message));
-    *request.method_mut() = http::Method::POST;
-    *request.version_mut() = Version::HTTP_2;
-    *request.uri_mut() = http::Uri::from_static(path);
-    *request.headers_mut() = metadata.into_headers();
+    let (metadata, _, message) = request.into_parts();
+    let (mut head, ()) = http::Request::new(()).into_parts();
+    head.method = http::Method::POST;
+    head.version = Version::HTTP_2;
+    head.uri = http::Uri::from_static(path);
+    head.headers = metadata.into_headers();
+    trace::inject(&mut head.headers);
     let trailers = HeaderValue::from_static("trailers");
-    request.headers_mut().insert(TE, trailers);
-    request.headers_mut().insert(CONTENT_TYPE, GRPC);
-    *request.extensions_mut() = extensions;
+    head.headers.insert(TE, trailers);
+    head.headers.insert(CONTENT_TYPE, GRPC);
     let response = channel
-        .call(request)
+        .send(head, Message::Whole(message))
         .await
         .map_err(|error| Status::from_error(error.into()))?;
 

@@ -12,14 +12,17 @@
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
 use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::{Context, bail};
+use command_fds::{CommandFdExt, FdMapping};
 use tokio::sync::watch;
 
 use crate::user::User;
@@ -31,20 +34,20 @@ use crate::user::User;
 /// killed, so that nothing ever stays behind.
 const WATCHDOG: &str = r#"
 signal=$1; shift
-exec 3<&0 </dev/null
-"$@" >&2 3<&- &
+exec 9<&0 </dev/null
+"$@" >&2 9<&- &
 child=$!
 echo "$child"
 exec >&2
 (
-    read -r _ <&3
+    read -r _ <&9
     for pause in 1 4 25; do
         kill -"$signal" "$child"
         sleep "$pause"
     done
     kill -KILL "$child"
-) 2>/dev/null &
-exec 3<&-
+) 2>/dev/null 3<&- &
+exec 9<&- 3<&-
 wait "$child"
 status=$?
 trap '' TERM
@@ -69,6 +72,9 @@ pub struct Program {
     pub user: Option<User>,
     /// What stops it nicely: `TERM`, `INT`.
     pub signal: &'static str,
+    /// A socket that we listen on for it, as file 3 (`LISTEN_FDS`): it stays open whatever
+    /// becomes of the process, and several may accept from it.
+    pub socket: Option<Arc<TcpListener>>,
 }
 
 /// A process that is running or has ended.
@@ -105,7 +111,18 @@ impl Child {
             .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
-            .stderr(log);
+            .stderr(log)
+            .env_remove("LISTEN_PID")
+            .env_remove("LISTEN_FDS");
+        if let Some(socket) = &program.socket {
+            let parent_fd = OwnedFd::from(socket.try_clone().context("can't share a socket")?);
+            let child_fd = 3;
+            let mapping = FdMapping {
+                parent_fd,
+                child_fd,
+            };
+            command.fd_mappings(vec![mapping])?.env("LISTEN_FDS", "1");
+        }
         if let Some(user) = &program.user {
             command.uid(user.uid).gid(user.gid);
         }
@@ -261,6 +278,7 @@ mod tests {
             log: folder.join("test.log"),
             user: None,
             signal: "TERM",
+            socket: None,
         }
     }
 

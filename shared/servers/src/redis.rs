@@ -55,6 +55,7 @@ impl Redis {
             log: options.log.clone(),
             user: None,
             signal: "TERM",
+            socket: None,
         };
         let child = Child::start(&program)?;
         let redis = Self {

@@ -35,24 +35,39 @@ fn within_runtime(
     serve: Box<dyn FnOnce(TcpListener) -> Serving>,
 ) -> anyhow::Result<()> {
     open_many_files();
+    let given = given().context("LISTEN_FDS")?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime can't be started")?;
-    runtime.block_on(within_process(name, listen, telemetry, serve))
+    runtime.block_on(within_process(name, listen, given, telemetry, serve))
 }
 
 async fn within_process(
     name: &'static str,
     listen: SocketAddr,
+    given: Option<std::net::TcpListener>,
     telemetry: Options,
     serve: Box<dyn FnOnce(TcpListener) -> Serving>,
 ) -> anyhow::Result<()> {
     let telemetry = weir_telemetry::start(name, &telemetry).await?;
-    let listener = TcpListener::bind(listen)
-        .await
-        .with_context(|| format!("WEIR_LISTEN: can't listen on {listen}"))?;
+    let listener = match given {
+        Some(given) => TcpListener::from_std(given).context("LISTEN_FDS")?,
+        None => TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("WEIR_LISTEN: can't listen on {listen}"))?,
+    };
     tracing::info!(address = %listener.local_addr()?, "listening");
     let served = serve(listener).await;
     telemetry.shutdown().await;
     served
+}
+
+/// A socket that whoever started us listens on already (`LISTEN_FDS`), instead of `WEIR_LISTEN`:
+/// it outlives this process, and others may share it.
+fn given() -> std::io::Result<Option<std::net::TcpListener>> {
+    let given = listenfd::ListenFd::from_env().take_tcp_listener(0)?;
+    if let Some(given) = &given {
+        given.set_nonblocking(true)?;
+    }
+    Ok(given)
 }
 
 /// Sockets are files, of which a shell lets its programs have 1,024: here all that they may ask

@@ -1,5 +1,6 @@
 //! The whole of Weir on one machine: PostgreSQL, Redis and six processes.
 
+mod addresses;
 mod file;
 mod folder;
 mod health;
@@ -10,23 +11,23 @@ mod starting;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use weir_servers::child::Child;
 use weir_servers::secrets::Secrets;
 use weir_servers::{Binaries, TemporaryFolder, is_clash, postgres, redis};
 
-pub use file::StackFile;
+pub use addresses::Instance;
+pub use file::{Listens, StackFile};
 pub use folder::{holder, leftovers, until_ended};
 pub use health::until_ready;
 pub use options::{Report, Reporter, StackOptions};
 pub use service::Service;
 
+use addresses::Addresses;
 use folder::{log_of, prepare};
 use process::Process;
-use service::Addresses;
-use starting::{ServicePrograms, Started, Starting, Stores};
+use starting::{Started, Starting, Stores};
 
 /// A port that was free a moment ago may be taken by another stack.
 const START_ATTEMPTS: usize = 3;
@@ -46,27 +47,6 @@ pub struct Stack {
     /// Held while we run, so that nobody starts a second stack on the same data.
     _lock: File,
     _temporary: Option<TemporaryFolder>,
-}
-
-/// The six services once more. Dropping it stops them.
-#[derive(Debug)]
-pub struct Replica {
-    addresses: Addresses,
-    processes: Vec<Process>,
-}
-
-impl Replica {
-    /// `http://127.0.0.1:PORT` of a service's gRPC (of the edge: HTTP).
-    pub fn url(&self, service: Service) -> String {
-        self.addresses.url(service)
-    }
-
-    /// Stops it nicely.
-    pub async fn stop(&self) {
-        for process in self.processes.iter().rev() {
-            process.stop().await;
-        }
-    }
 }
 
 impl Stack {
@@ -112,11 +92,11 @@ impl Stack {
         let secrets = Secrets::keep(folder)?;
         let mut attempt = 1;
         loop {
-            let ports = options.ports.choose(Addresses::PORTS)?;
+            let ports = options.ports.choose(Addresses::ports(options.replicas))?;
             let starting = Starting {
                 options,
                 folder,
-                addresses: Addresses::new(&ports),
+                addresses: Addresses::new(&ports, options.replicas),
                 secrets: &secrets,
                 running: Vec::new(),
             };
@@ -133,57 +113,28 @@ impl Stack {
         }
     }
 
-    /// Starts the six services once more, on the same PostgreSQL and Redis: what a second
-    /// machine would run. Its edge speaks to its own five, and theirs are beside the first ones.
-    ///
-    /// # Errors
-    /// A process can't be started, or does not become ready.
-    pub async fn start_replica(&self) -> anyhow::Result<Replica> {
-        let ports = crate::PortPlan::Free.choose(Addresses::PORTS)?;
-        let addresses = Addresses::new(&ports);
-        let secrets = Secrets::keep(&self.folder)?;
-        let services = ServicePrograms {
-            options: &self.options,
-            folder: &self.folder,
-            addresses: &addresses,
-            secrets: &secrets,
-            stores: &self.stores,
-            programs: &service::find_programs(self.options.binaries.as_deref())?,
-        };
-        let mut processes = Vec::new();
-        for service in Service::ALL {
-            let program = services.program(service, &format!("{}-{}", service.name(), ports[0]));
-            let child = Child::start(&program)?;
-            let reporter = self.options.reporter.clone();
-            let patience = ServicePrograms::PATIENCE;
-            processes.push(Process::supervise(program, child, patience, reporter));
-        }
-        for service in Service::ALL {
-            let url = addresses.url(service);
-            let ready = until_ready(service, &url);
-            tokio::time::timeout(READY_TIMEOUT, ready)
-                .await
-                .with_context(|| format!("{} does not become ready", service.name()))??;
-        }
-        Ok(Replica {
-            addresses,
-            processes,
-        })
-    }
-
     /// `http://127.0.0.1:PORT` of the edge.
     pub fn edge_url(&self) -> String {
-        self.addresses.url(Service::Edge)
+        self.url(Service::Edge)
     }
 
-    /// `http://127.0.0.1:PORT` of a service's gRPC (of the edge: HTTP).
+    /// `http://127.0.0.1:PORT` of a service's gRPC (of the edge: HTTP); of several replicas the
+    /// first.
     pub fn url(&self, service: Service) -> String {
-        self.addresses.url(service)
+        self.addresses.url(Instance::first(service))
     }
 
-    /// `http://127.0.0.1:PORT/metrics` of a service.
+    /// `http://127.0.0.1:PORT/metrics` of a service; of several replicas the first.
     pub fn metrics_url(&self, service: Service) -> String {
-        self.addresses.metrics_url(service)
+        self.addresses.metrics_url(Instance::first(service))
+    }
+
+    /// All processes of a service, and where they listen.
+    pub fn instances(&self, service: Service) -> Vec<(Instance, Listens)> {
+        let instances = self.addresses.instances(service);
+        instances
+            .map(|one| (one, self.addresses.listens(one)))
+            .collect()
     }
 
     /// Connection URL of PostgreSQL's superuser, in the services' database.
@@ -264,6 +215,24 @@ impl Stack {
         self.start_process(name).await
     }
 
+    /// Restarts all processes of all services, one after another: the next one is stopped when
+    /// the last is ready. With several replicas nobody notices.
+    ///
+    /// # Errors
+    /// One does not come up; those after it still run as they were.
+    pub async fn restart_services(&self) -> anyhow::Result<()> {
+        for instance in self.addresses.all() {
+            let name = instance.name();
+            let begun = Instant::now();
+            self.options
+                .report(Report::Begins(format!("restarting {name}")));
+            self.restart(&name).await?;
+            let done = Report::Done(format!("{name} is ready"), begun.elapsed());
+            self.options.report(done);
+        }
+        Ok(())
+    }
+
     /// Restarts Redis with nothing in it, as after the loss of its disk.
     ///
     /// # Errors
@@ -284,9 +253,11 @@ impl Stack {
                 "postgres" => postgres::until_ready(&self.postgres_url).await,
                 "redis" => redis::until_ready(&self.stores.redis_url).await,
                 name => {
-                    let service = Service::named(name)
+                    let instance = Instance::named(name)
+                        .filter(|instance| self.addresses.all().any(|one| one == *instance))
                         .with_context(|| format!("there is no process {name:?}"))?;
-                    until_ready(service, &self.addresses.url(service)).await
+                    let listens = self.addresses.listens(instance);
+                    until_ready(instance.service, &listens).await
                 }
             }
         };
@@ -309,6 +280,13 @@ impl Stack {
             edge: self.edge_url(),
             grpc,
             metrics: by_service(&|service| self.metrics_url(service)),
+            processes: self
+                .addresses
+                .all()
+                .map(|one| (one.name(), self.addresses.listens(one)))
+                .collect(),
+            restarts: 0,
+            restart_failure: String::new(),
             postgres: self.postgres_url.clone(),
             redis: self.stores.redis_url.clone(),
             account_id: String::new(),
@@ -322,12 +300,12 @@ impl Stack {
     /// services; then Redis and PostgreSQL.
     pub async fn stop(&self) {
         StackFile::remove(&self.folder);
-        let edge = [Service::Edge.name()];
-        let stores = ["redis", "postgres"];
-        self.stop_all(|name| edge.contains(&name)).await;
-        self.stop_all(|name| !edge.contains(&name) && !stores.contains(&name))
+        let service = |name: &str| Some(Instance::named(name)?.service);
+        self.stop_all(|name| service(name) == Some(Service::Edge))
             .await;
-        self.stop_all(|name| stores.contains(&name)).await;
+        self.stop_all(|name| service(name).is_some_and(|one| one != Service::Edge))
+            .await;
+        self.stop_all(|name| service(name).is_none()).await;
     }
 
     async fn stop_all(&self, which: impl Fn(&str) -> bool) {

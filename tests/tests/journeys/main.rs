@@ -13,6 +13,7 @@ mod limits;
 mod metrics;
 mod poison;
 mod privacy;
+mod replicas;
 mod requests;
 mod samples;
 mod storms;

@@ -1,19 +1,20 @@
 //! People who share e-mail addresses and browsers, on two replicas of everything at once.
 
+use std::num::NonZeroU16;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use proptest::prelude::RngExt;
 use proptest::test_runner::{RngAlgorithm, TestRng};
 use serde_json::{Value, json};
-use weir_stack::Service;
+use weir_stack::StackOptions;
 use weir_tests::events::{ago, track, with};
-use weir_tests::{Account, Plan, full_length, journey_alone};
+use weir_tests::{Account, Plan, full_length, journey_alone_with};
 
 /// In `./weir test`, and under `./weir test long`.
 const SHORT: Duration = Duration::from_secs(20);
 const FULL: Duration = Duration::from_secs(600);
-/// At once, half of them to each replica.
+/// At once.
 const SENDERS: usize = 8;
 /// So few that most batches collide.
 const PEOPLE: usize = 24;
@@ -108,8 +109,8 @@ async fn send(
 /// Semantics 3.8.
 #[test]
 fn colliding_people_on_two_replicas_leave_one_holder_of_everything() {
-    journey_alone(async |weir| {
-        let replica = weir.stack.start_replica().await.unwrap();
+    let two = StackOptions::temporary().replicas(NonZeroU16::new(2).unwrap());
+    journey_alone_with(two, async |weir| {
         let account = Account::create(
             weir,
             Plan {
@@ -119,11 +120,11 @@ fn colliding_people_on_two_replicas_leave_one_holder_of_everything() {
         )
         .await;
         let audience = account.audience("Storm").await;
-        let edges = [weir.stack.edge_url(), replica.url(Service::Edge)];
+        let edge = weir.stack.edge_url();
         let until = Instant::now() + full_length(SHORT, FULL);
         let total = AtomicUsize::new(0);
         let senders = (0..SENDERS).map(async |sender| {
-            let sent = send(&account, &edges[sender % 2], sender, &audience, until).await;
+            let sent = send(&account, &edge, sender, &audience, until).await;
             total.fetch_add(sent, Ordering::Relaxed);
         });
         futures_util::future::join_all(senders).await;
@@ -138,6 +139,5 @@ fn colliding_people_on_two_replicas_leave_one_holder_of_everything() {
             weir.query(&stored("activity")).await,
             [activity.to_string()]
         );
-        replica.stop().await;
     });
 }

@@ -7,7 +7,7 @@ use weir_proto::contact::v1 as pb;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::settings::v1 as settings;
 use weir_reasons::Reason;
-use weir_rpc::{Channel, Deadline, NotAnAddress, reason_of};
+use weir_rpc::{Channel, Deadline, NotAnAddress, Peer, reason_of};
 
 use super::Error;
 use crate::domain::account::{AccountSettings, Identifiers, KeyStrategy};
@@ -24,7 +24,7 @@ impl Contacts {
     /// # Errors
     /// Where the address is not one.
     pub fn connect(url: &str) -> Result<Self, NotAnAddress> {
-        Ok(Self(ContactServiceClient::new(weir_rpc::connect(url)?)))
+        Ok(Self(ContactServiceClient::new(Peer::CONTACT.connect(url)?)))
     }
 
     /// Those that stand; none where they were never changed since the account was made.

@@ -8,7 +8,7 @@ use weir_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use weir_proto::ledger::v1::{
     BatchKey, CloseBatchesRequest, FenceUsageRequest, FenceUsageResponse,
 };
-use weir_rpc::{Channel, Deadline, NotAnAddress};
+use weir_rpc::{Channel, Deadline, NotAnAddress, Peer};
 
 use super::{Error, failure};
 use crate::domain::{UnitKind, Units, Window};
@@ -47,9 +47,11 @@ impl Ledgers {
     ///
     /// # Errors
     /// Where an address is not one.
-    pub fn connect(services: &[(&'static str, UnitKind, &str)]) -> Result<Self, NotAnAddress> {
-        let ledger = |&(service, kind, url): &(_, _, &str)| -> Result<_, NotAnAddress> {
-            let client = LedgerServiceClient::new(weir_rpc::connect(url)?);
+    pub fn connect(
+        services: &[(&'static str, UnitKind, Peer, &str)],
+    ) -> Result<Self, NotAnAddress> {
+        let ledger = |&(service, kind, peer, url): &(_, _, Peer, &str)| {
+            let client = LedgerServiceClient::new(peer.connect(url)?);
             Ok(Ledger {
                 service,
                 kind,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use weir_ids::AccountId;
 use weir_proto::mapping::v1::GetAccountRequest;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
-use weir_rpc::{Channel, Deadline, NotAnAddress};
+use weir_rpc::{Channel, Deadline, NotAnAddress, Peer};
 
 use super::{Error, failure};
 use crate::domain::Entitlement;
@@ -37,7 +37,7 @@ impl Plans {
     /// Where the address is not one.
     pub fn connect(url: &str) -> Result<Self, NotAnAddress> {
         Ok(Self {
-            mapping: MappingServiceClient::new(weir_rpc::connect(url)?),
+            mapping: MappingServiceClient::new(Peer::MAPPING.connect(url)?),
             kept: Arc::default(),
         })
     }

@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::FutureExt;
+use tokio_util::task::AbortOnDropHandle;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
@@ -17,8 +18,71 @@ const LIMIT: Duration = Duration::from_secs(1);
 
 pub(super) type Probe = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
 
+/// What is told of a server's health, by the names of its services.
+pub(super) struct Health {
+    reporter: HealthReporter,
+    names: Vec<&'static str>,
+    asking: AbortOnDropHandle<()>,
+}
+
+/// Of a server that stops.
+pub(super) struct Stopped {
+    reporter: HealthReporter,
+    names: Vec<&'static str>,
+}
+
+impl Health {
+    /// Asks, and reports, until it is stopped. Before the first answer it is not healthy.
+    pub async fn start(
+        reporter: HealthReporter,
+        names: Vec<&'static str>,
+        probes: Vec<Probe>,
+    ) -> Self {
+        let names: Vec<_> = names.into_iter().chain([""]).collect();
+        tell(&reporter, &names, probes.is_empty()).await;
+        let asking = tokio::spawn(report(reporter.clone(), names.clone(), probes));
+        Self {
+            reporter,
+            names,
+            asking: AbortOnDropHandle::new(asking),
+        }
+    }
+
+    /// Nothing is healthy from now on, so that nobody begins anything here.
+    pub async fn stop(self) -> Stopped {
+        self.asking.abort();
+        // Else it might still tell the last thing it found.
+        let _ = self.asking.await;
+        tell(&self.reporter, &self.names, false).await;
+        Stopped {
+            reporter: self.reporter,
+            names: self.names,
+        }
+    }
+}
+
+impl Stopped {
+    /// Ends the streams of those who watch, who would be waited for.
+    pub async fn forget(mut self) {
+        for name in self.names {
+            self.reporter.clear_service_status(name).await;
+        }
+    }
+}
+
+async fn tell(reporter: &HealthReporter, names: &[&'static str], healthy: bool) {
+    let status = if healthy {
+        ServingStatus::Serving
+    } else {
+        ServingStatus::NotServing
+    };
+    for name in names {
+        reporter.set_service_status(name, status).await;
+    }
+}
+
 /// Asks, and reports, for ever.
-pub(super) async fn report(reporter: HealthReporter, names: Vec<&'static str>, probes: Vec<Probe>) {
+async fn report(reporter: HealthReporter, names: Vec<&'static str>, probes: Vec<Probe>) {
     let mut last = None;
     loop {
         let mut healthy = true;
@@ -26,14 +90,7 @@ pub(super) async fn report(reporter: HealthReporter, names: Vec<&'static str>, p
             healthy &= is_there(probe).await;
         }
         if last != Some(healthy) {
-            let status = if healthy {
-                ServingStatus::Serving
-            } else {
-                ServingStatus::NotServing
-            };
-            for name in names.iter().copied().chain([""]) {
-                reporter.set_service_status(name, status).await;
-            }
+            tell(&reporter, &names, healthy).await;
             if last.is_some() || !healthy {
                 tracing::warn!(healthy, "health changed");
             }

@@ -43,6 +43,12 @@ impl PrefixedMessage {
         }
     }
 
+    /// With its head in front, as another made it.
+    pub(crate) fn encoded(start: Bytes) -> Self {
+        let end = Bytes::new();
+        Self { start, end }
+    }
+
     fn next(&mut self) -> Option<Bytes> {
         [&mut self.start, &mut self.end]
             .into_iter()

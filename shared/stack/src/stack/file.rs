@@ -14,14 +14,20 @@ use weir_servers::secrets::write_private;
 pub struct StackFile {
     /// `http://127.0.0.1:PORT`
     pub edge: String,
-    /// gRPC addresses by service.
+    /// gRPC addresses by service; of several replicas the first.
     pub grpc: BTreeMap<String, String>,
     /// Connection URL of the superuser.
     pub postgres: String,
     /// Connection URL.
     pub redis: String,
-    /// Addresses of `/metrics` by service.
+    /// Addresses of `/metrics` by service; of several replicas the first.
     pub metrics: BTreeMap<String, String>,
+    /// Every process of a service by its name: `quota`, `quota-2`.
+    pub processes: BTreeMap<String, Listens>,
+    /// How often all of them were restarted, one after another.
+    pub restarts: u32,
+    /// What the last time failed at; empty where it did not.
+    pub restart_failure: String,
     /// Of the demo account.
     pub account_id: String,
     /// Of the demo account's Segment (Actions) source.
@@ -30,6 +36,15 @@ pub struct StackFile {
     pub api_key: String,
     /// Of the process that runs the stack.
     pub pid: u32,
+}
+
+/// Where one process listens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listens {
+    /// gRPC; of an edge HTTP, which all edges share.
+    pub address: String,
+    /// `/metrics`
+    pub metrics: String,
 }
 
 impl StackFile {
@@ -83,6 +98,15 @@ mod tests {
             postgres: String::new(),
             redis: String::new(),
             metrics: BTreeMap::new(),
+            processes: BTreeMap::from([(
+                "quota".into(),
+                Listens {
+                    address: "http://127.0.0.1:2".into(),
+                    metrics: "http://127.0.0.1:3/metrics".into(),
+                },
+            )]),
+            restarts: 1,
+            restart_failure: String::new(),
             account_id: "a".into(),
             source_id: "s".into(),
             api_key: "k".into(),

@@ -10,23 +10,26 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 
+use super::file::Listens;
 use super::service::Service;
 
 const POLL: Duration = Duration::from_millis(20);
 /// One question; a service that is busy starting is asked again.
 const ANSWER: Duration = Duration::from_secs(2);
 
-/// Waits until a service is ready at `url`; forever, if need be.
+/// Waits until a process of a service is ready; forever, if need be.
 ///
 /// # Errors
-/// `url` is not one.
-pub async fn until_ready(service: Service, url: &str) -> anyhow::Result<()> {
+/// Its address is none.
+pub async fn until_ready(service: Service, listens: &Listens) -> anyhow::Result<()> {
     match service.grpc_name() {
-        Some(name) => until_serving(url, name).await,
+        Some(name) => until_serving(&listens.address, name).await,
         None => {
-            let address = url.trim_start_matches("http://").to_owned();
-            while !answers_ready(&address).await {
-                tokio::time::sleep(POLL).await;
+            // Any edge may answer at the address that they share; at the other one it is this.
+            for url in [&listens.metrics, &format!("{}/readyz", listens.address)] {
+                while !is_answered_well(url).await {
+                    tokio::time::sleep(POLL).await;
+                }
             }
             Ok(())
         }
@@ -57,12 +60,14 @@ async fn until_serving(url: &str, name: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Whether `GET /readyz` is answered 200.
-async fn answers_ready(address: &str) -> bool {
+/// Whether a GET is answered 200.
+async fn is_answered_well(url: &str) -> bool {
+    let url = url.trim_start_matches("http://");
+    let (address, path) = url.split_once('/').unwrap_or((url, ""));
     let ask = async {
         let mut stream = TcpStream::connect(address).await?;
         let request =
-            format!("GET /readyz HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+            format!("GET /{path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
         stream.write_all(request.as_bytes()).await?;
         let mut head = [0; 12];
         stream.read_exact(&mut head).await?;

@@ -1,5 +1,6 @@
 //! How a stack is set up.
 
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub struct StackOptions {
     pub folder: Option<PathBuf>,
     /// Where everything listens.
     pub ports: PortPlan,
+    /// How many processes of each service; two edges where it is more than one.
+    pub replicas: NonZeroU16,
     /// Where the services' binaries are; none: beside the running one.
     pub binaries: Option<PathBuf>,
     /// Whether a commit survives a power cut.
@@ -60,6 +63,7 @@ impl StackOptions {
         Self {
             folder: None,
             ports: PortPlan::Free,
+            replicas: NonZeroU16::MIN,
             binaries: None,
             durable: true,
             log: None,
@@ -68,6 +72,13 @@ impl StackOptions {
             environment: Vec::new(),
             reporter: Arc::new(|_| {}),
         }
+    }
+
+    /// With so many processes of each service.
+    #[must_use]
+    pub fn replicas(mut self, replicas: NonZeroU16) -> Self {
+        self.replicas = replicas;
+        self
     }
 
     /// Adds to the environment of all services.

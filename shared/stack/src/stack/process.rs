@@ -9,7 +9,8 @@ use super::options::{Report, Reporter};
 
 /// A process that crashed is started again after this, doubled with every crash in a row.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// The edge tries a call again within 750 ms: who starts at all is back for one of its tries.
+const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 /// Who ran this long did not crash "in a row".
 const STEADY: Duration = Duration::from_secs(10);
 

@@ -1,4 +1,4 @@
-//! The six services: names, binaries, addresses, environment.
+//! The six services: names and binaries.
 
 use std::path::{Path, PathBuf};
 
@@ -77,7 +77,7 @@ impl Service {
     }
 
     /// Where the others look for its address.
-    fn url_variable(self) -> Option<&'static str> {
+    pub fn url_variable(self) -> Option<&'static str> {
         match self {
             Self::Mapping => Some("WEIR_MAPPING_URL"),
             Self::ContactUpsert => Some("WEIR_CONTACT_URL"),
@@ -87,88 +87,6 @@ impl Service {
             Self::Edge => None,
         }
     }
-}
-
-/// The order of a fixed port plan, which starts with what people look for first.
-const PORT_ORDER: [Service; 6] = [
-    Service::Edge,
-    Service::Mapping,
-    Service::ContactUpsert,
-    Service::Activity,
-    Service::Audience,
-    Service::Quota,
-];
-
-/// No balancer looks at an edge here, so nobody needs time to see that it is not ready.
-const DRAIN: &str = "200ms";
-
-/// Where everything of a stack listens.
-#[derive(Debug, Clone)]
-pub struct Addresses {
-    services: [u16; 6],
-    metrics: [u16; 6],
-    /// PostgreSQL's port.
-    pub postgres: u16,
-    /// Redis' port.
-    pub redis: u16,
-}
-
-impl Addresses {
-    /// So many ports are needed.
-    pub const PORTS: u16 = 14;
-
-    /// From `PORTS` ports in the order of a fixed plan.
-    pub fn new(ports: &[u16]) -> Self {
-        let six = |from: usize| std::array::from_fn(|n| ports[from + n]);
-        Self {
-            services: six(0),
-            metrics: six(8),
-            postgres: ports[6],
-            redis: ports[7],
-        }
-    }
-
-    /// `http://127.0.0.1:PORT`
-    pub fn url(&self, service: Service) -> String {
-        format!("http://127.0.0.1:{}", self.services[position(service)])
-    }
-
-    /// `http://127.0.0.1:PORT/metrics`
-    pub fn metrics_url(&self, service: Service) -> String {
-        format!(
-            "http://127.0.0.1:{}/metrics",
-            self.metrics[position(service)]
-        )
-    }
-
-    /// What a service needs to know of addresses.
-    pub fn environment(&self, service: Service) -> Vec<(String, String)> {
-        let here = |port: u16| format!("127.0.0.1:{port}");
-        let position = position(service);
-        let mut environment = vec![
-            ("WEIR_LISTEN".to_owned(), here(self.services[position])),
-            (
-                "WEIR_METRICS_LISTEN".to_owned(),
-                here(self.metrics[position]),
-            ),
-        ];
-        for other in Service::ALL {
-            if let Some(variable) = other.url_variable() {
-                environment.push((variable.to_owned(), self.url(other)));
-            }
-        }
-        if service == Service::Edge {
-            environment.push(("WEIR_DRAIN".to_owned(), DRAIN.to_owned()));
-        }
-        environment
-    }
-}
-
-fn position(service: Service) -> usize {
-    PORT_ORDER
-        .iter()
-        .position(|other| *other == service)
-        .expect("the order holds all services")
 }
 
 /// The folder with the services' binaries: the given one, or the running program's.
@@ -211,22 +129,6 @@ mod tests {
         }
         assert_eq!(Service::named("contact"), Some(Service::ContactUpsert));
         assert_eq!(Service::named("postgres"), None);
-    }
-
-    #[test]
-    fn a_service_is_told_where_it_and_the_others_listen() {
-        let ports: Vec<u16> = (9000..9000 + Addresses::PORTS).collect();
-        let addresses = Addresses::new(&ports);
-        let environment = addresses.environment(Service::ContactUpsert);
-        let value = |name: &str| {
-            let found = environment.iter().find(|(key, _)| key == name);
-            found.map(|(_, value)| value.as_str())
-        };
-        assert_eq!(addresses.url(Service::Edge), "http://127.0.0.1:9000");
-        assert_eq!(value("WEIR_LISTEN"), Some("127.0.0.1:9002"));
-        assert_eq!(value("WEIR_METRICS_LISTEN"), Some("127.0.0.1:9010"));
-        assert_eq!(value("WEIR_QUOTA_URL"), Some("http://127.0.0.1:9005"));
-        assert_eq!((addresses.postgres, addresses.redis), (9006, 9007));
     }
 
     #[test]

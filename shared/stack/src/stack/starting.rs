@@ -1,10 +1,14 @@
 //! Starting a stack: stores first, then the services, then waiting for all of them.
 
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use socket2::{Domain, Socket, Type};
 use weir_servers::Binaries;
 use weir_servers::child::{Child, Program};
 use weir_servers::postgres::{DATABASE, Postgres, PostgresOptions};
@@ -12,12 +16,15 @@ use weir_servers::redis::{Redis, RedisOptions};
 use weir_servers::secrets::Secrets;
 
 use super::READY_TIMEOUT;
+use super::addresses::{Addresses, Instance};
 use super::folder::{log_of, mark};
 use super::health;
 use super::options::{Report, StackOptions};
 use super::process::Process;
-use super::service::{Addresses, Service};
+use super::service::Service;
 
+/// What one replica of each service, and people beside them, need of PostgreSQL.
+const CONNECTIONS: u32 = 100;
 /// Longer than a service needs to finish what it accepted (10 s).
 const SERVICE_PATIENCE: Duration = Duration::from_secs(15);
 /// A fast shutdown of PostgreSQL writes a checkpoint.
@@ -62,7 +69,7 @@ impl Starting<'_> {
                     .running
                     .into_iter()
                     .map(|(program, child)| {
-                        let patience = match Service::named(&program.name) {
+                        let patience = match Instance::named(&program.name) {
                             Some(_) => SERVICE_PATIENCE,
                             None => STORE_PATIENCE,
                         };
@@ -101,7 +108,7 @@ impl Starting<'_> {
                 services_password: self.secrets.services.clone(),
                 log: log_of(self.folder, "postgres"),
                 durable: self.options.durable,
-                settings: self.options.postgres_settings.clone(),
+                settings: self.postgres_settings(),
                 environment: vec![mark(self.folder)],
             },
         ))
@@ -141,7 +148,9 @@ impl Starting<'_> {
 
         let begun = Instant::now();
         self.say("starting the services");
+        let socket = listen(self.addresses.edge_port())?;
         let services = ServicePrograms {
+            socket: Arc::new(socket),
             options: self.options,
             folder: self.folder,
             addresses: &self.addresses,
@@ -149,29 +158,42 @@ impl Starting<'_> {
             stores: &stores,
             programs,
         };
-        for service in Service::ALL {
-            let program = services.program(service, service.name());
+        let instances: Vec<_> = self.addresses.all().collect();
+        for instance in &instances {
+            let program = services.program(*instance);
             let child = Child::start(&program)?;
             self.running.push((program, child));
         }
-        for service in Service::ALL {
-            self.wait_for(service).await?;
-            self.done(&format!("{} is ready", service.name()), begun);
+        for instance in instances {
+            self.wait_for(instance).await?;
+            self.done(&format!("{} is ready", instance.name()), begun);
         }
         Ok((postgres_url, stores))
     }
 
+    /// Every replica has connections of its own.
+    fn postgres_settings(&self) -> Vec<String> {
+        let replicas = self.options.replicas.get();
+        let mut settings = self.options.postgres_settings.clone();
+        if replicas > 1 {
+            let connections = u32::from(replicas) * CONNECTIONS;
+            settings.push(format!("max_connections={connections}"));
+        }
+        settings
+    }
+
     /// Waits until a service is healthy, or says why it ended instead.
-    async fn wait_for(&self, service: Service) -> anyhow::Result<()> {
-        let name = service.name();
+    async fn wait_for(&self, instance: Instance) -> anyhow::Result<()> {
+        let name = instance.name();
         let (_, child) = self
             .running
             .iter()
             .find(|(program, _)| program.name == name)
             .expect("all services were started above");
-        let url = self.addresses.url(service);
+        let listens = self.addresses.listens(instance);
+        let ready = health::until_ready(instance.service, &listens);
         tokio::select! {
-            ready = tokio::time::timeout(READY_TIMEOUT, health::until_ready(service, &url)) => {
+            ready = tokio::time::timeout(READY_TIMEOUT, ready) => {
                 ready.with_context(|| format!(
                     "{name} does not become ready; its log ends with\n{}",
                     child.last_lines()
@@ -194,8 +216,25 @@ impl Starting<'_> {
     }
 }
 
+/// Listens for the edges, which come and go.
+fn listen(port: u16) -> anyhow::Result<TcpListener> {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
+    socket.set_reuse_address(true)?;
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let listening = || -> io::Result<()> {
+        socket.bind(&address.into())?;
+        // As many as all edges together may have open: whoever comes while none accepts waits.
+        socket.listen(4_096)
+    };
+    // The words by which a port that was taken meanwhile is known.
+    listening().with_context(|| format!("can't listen on {address}"))?;
+    Ok(socket.into())
+}
+
 /// What the services' processes are made of.
 pub struct ServicePrograms<'a> {
+    /// The edges'.
+    pub socket: Arc<TcpListener>,
     pub options: &'a StackOptions,
     pub folder: &'a Path,
     pub addresses: &'a Addresses,
@@ -206,9 +245,10 @@ pub struct ServicePrograms<'a> {
 }
 
 impl ServicePrograms<'_> {
-    /// One process, called `name`.
-    pub fn program(&self, service: Service, name: &str) -> Program {
-        let mut environment = self.addresses.environment(service);
+    /// One process.
+    pub fn program(&self, instance: Instance) -> Program {
+        let (service, name) = (instance.service, instance.name());
+        let mut environment = self.addresses.environment(instance);
         environment.push(("WEIR_REDIS_URL".into(), self.stores.redis_url.clone()));
         environment.push(("WEIR_LOG_FORMAT".into(), self.options.log_format.clone()));
         if let Some(log) = &self.options.log {
@@ -227,18 +267,16 @@ impl ServicePrograms<'_> {
         environment.extend(self.options.environment.iter().cloned());
         environment.push(mark(self.folder));
         Program {
-            name: name.to_owned(),
             path: self.programs.join(service.binary()),
             arguments: Vec::new(),
             environment,
-            log: log_of(self.folder, name),
+            log: log_of(self.folder, &name),
+            name,
             user: None,
             signal: "TERM",
+            socket: (service == Service::Edge).then(|| Arc::clone(&self.socket)),
         }
     }
-
-    /// How long such a process may take to stop.
-    pub const PATIENCE: Duration = SERVICE_PATIENCE;
 }
 
 /// Six services, PostgreSQL and Redis share this machine. With a thread for each core in every
