@@ -43,6 +43,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .await
             .context("the schema can't be brought up to date")?;
         let calls = pool(config.database_connections.into())?;
+        let sole = weir_postgres::Sole::new(&calls, "housekeeping");
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
         let store = Store::new(calls, config.link_cache_entries);
         let app = App::new(store, accounts, contacts, clock);
@@ -51,7 +52,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .context("the partitions can't be made")?;
         let background = Background::new();
         background.spawn("housekeeping", app::WITHIN, |pulse| {
-            app::keep_house(app.clone(), pulse)
+            app::keep_house(app.clone(), sole, pulse)
         });
         background
             .serve(grpc::server(app, ledger), listener, shutdown)

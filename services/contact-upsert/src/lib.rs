@@ -43,6 +43,8 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         weir_postgres::migrate(&beside, &store::MIGRATIONS)
             .await
             .context("the schema can't be brought up to date")?;
+        let sole = |job| weir_postgres::Sole::new(&beside, job);
+        let (rest, aged) = (sole("outbox"), sole("purge"));
         // The relay and the purge ask for no links.
         let beside = store::Store::new(beside, 0);
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
@@ -54,10 +56,10 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
 
         let background = Background::new();
         background.spawn("relay", app::RELAY_BEATS, |pulse| {
-            app::relay(app.clone(), peers, written, pulse)
+            app::relay(app.clone(), peers, written, rest, pulse)
         });
         background.spawn("purge", app::PURGE_BEATS, |pulse| {
-            app::purge(beside, clock, pulse)
+            app::purge(beside, clock, aged, pulse)
         });
         background
             .serve(grpc::server(app, ledger), listener, shutdown)

@@ -3,11 +3,15 @@
 //! The receive time and new ids come in as arguments; nothing here waits or looks anything up.
 
 pub mod audience;
+pub mod crowd;
 pub mod envelope;
 pub mod grants;
 pub mod log;
 pub mod outcome;
+pub mod pace;
 pub mod reading;
+pub mod schedule;
+pub mod shares;
 pub mod split;
 pub mod stages;
 pub mod text;

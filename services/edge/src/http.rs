@@ -1,16 +1,18 @@
 //! HTTP/1.1: connections, and what becomes of a request.
 //!
-//! A request goes through route, key, content type, admission and body, in this order, and
-//! the first that refuses it answers with a problem (RFC 9457).
+//! A request goes through route, key, what is said of its body, admission, and the body itself,
+//! in this order, and the first that refuses it answers with a problem (RFC 9457).
 
 mod admission;
 mod answer;
 mod audiences;
 mod batches;
 mod body;
+mod connection;
 mod connections;
 mod keys;
 mod methods;
+mod places;
 mod problem;
 mod readiness;
 mod refusal;
@@ -35,6 +37,7 @@ use crate::app::App;
 use crate::clients::{Caller, SourceKind};
 use crate::metrics;
 use admission::Admission;
+use body::Announced;
 use keys::Keys;
 use problem::Problem;
 use readiness::Readiness;
@@ -81,9 +84,10 @@ impl Front {
             Err(problem) => Err(problem),
         };
         let mut answer = answered.unwrap_or_else(Problem::into_answer);
-        if !body::is_over(&head.headers, &mut body).await {
-            // Nobody waits for the rest: the answer goes now, and is the last one.
-            unread.store(true, Ordering::Relaxed);
+        let is_over = body::is_over(&head.headers, &mut body).await;
+        // Where there is a rest nobody waits for it: the answer goes now.
+        unread.store(!is_over, Ordering::Relaxed);
+        if !is_over || self.stopping.load(Ordering::Relaxed) {
             let close = HeaderValue::from_static("close");
             answer.headers_mut().insert(header::CONNECTION, close);
         }
@@ -109,17 +113,17 @@ impl Front {
             }
             Route::Batch(kind) => {
                 let caller = self.caller(headers, deadline).await?;
-                body::check_type(headers)?;
+                let announced = Announced::of(headers, body, body::MAX_BATCH)?;
                 let deadlines = (body_deadline, deadline);
-                batches::take(self, caller, kind, headers, body, deadlines).await
+                batches::take(self, caller, kind, announced, body, deadlines).await
             }
             Route::CreateAudience | Route::GetAudience => {
                 let caller = self.caller(headers, deadline).await?;
-                body::check_type(headers)?;
+                let announced = Announced::of(headers, body, audiences::MAX_BODY)?;
+                self.admission.look(&caller.account_id)?;
+                let mut held = self.admission.hold(caller.clone());
+                let body = announced.read(body, &mut held, body_deadline).await?;
                 let _slot = self.admission.enter(&caller.account_id)?;
-                let mut held = self.admission.hold();
-                let most = audiences::MAX_BODY;
-                let body = body::read(headers, body, most, &mut held, body_deadline).await?;
                 if let Route::CreateAudience = route {
                     audiences::create(&self.app, &caller, &body, deadline).await
                 } else {

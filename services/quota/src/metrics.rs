@@ -1,6 +1,6 @@
 //! Names and labels of metrics, declared once. No label names an account.
 
-use metrics::{counter, describe_counter};
+use metrics::{counter, describe_counter, describe_gauge, gauge};
 
 /// By `outcome`: `full`, `partial`.
 const RESERVATIONS: &str = "quota_reservations_total";
@@ -8,6 +8,10 @@ const RESERVATIONS: &str = "quota_reservations_total";
 const REBUILDS: &str = "quota_rebuilds_total";
 const LEASES_EXPIRED: &str = "quota_leases_expired_total";
 const SETTLES_IGNORED: &str = "quota_settles_ignored_total";
+/// By `what`: `account`, `shard`.
+const SWEEP_FAILURES: &str = "quota_sweep_failures_total";
+/// By `job`; as for jobs that PostgreSQL's locks keep to one replica.
+const JOBS_HERE: &str = "background_jobs_here";
 
 /// Tells what each is, to whoever reads them.
 pub fn describe() {
@@ -21,6 +25,11 @@ pub fn describe() {
         SETTLES_IGNORED,
         "Settlements that found nothing to settle: repeated, late, or of before a rebuild."
     );
+    describe_counter!(
+        SWEEP_FAILURES,
+        "Accounts, and lists of accounts, that could not be swept; the next round tries again."
+    );
+    describe_gauge!(JOBS_HERE, "Whether this replica does the job, by job.");
 }
 
 /// Units were reserved.
@@ -38,6 +47,16 @@ pub fn rebuilt(installed: bool) {
 /// Leases ran out.
 pub fn swept(count: usize) {
     counter!(LEASES_EXPIRED).increment(count as u64);
+}
+
+/// An `account` or a `shard` could not be swept.
+pub fn sweep_failed(what: &'static str) {
+    counter!(SWEEP_FAILURES, "what" => what).increment(1);
+}
+
+/// Whether this replica is the one that sweeps.
+pub fn sweeps_here(is_here: bool) {
+    gauge!(JOBS_HERE, "job" => "sweep").set(if is_here { 1.0 } else { 0.0 });
 }
 
 /// There was nothing to settle.

@@ -12,9 +12,14 @@
 //! | `DAY:profile.used`, `DAY:profile.reserved`, `DAY:activity.…` | units |
 //! | `lease:BATCH` | a reservation: its window, grants, deadline, and whether it is settled |
 //!
-//! It ends three days after its last grant. Beside it are `weir:{ACCOUNT}:quota:rebuild`, which
-//! ends after four seconds, and `weir:quota:active:SHARD`, the accounts that may have leases: an
-//! account is in it for an hour after its last lease, the whole ends after three days of quiet.
+//! It ends three days after its last grant. Beside it are
+//! - `weir:{ACCOUNT}:quota:leases`: the leases in the order of their deadlines, and the epoch of
+//!   the state that they are of. It says where to look, not what stands: where it is lost or
+//!   another state's, it is made anew from the hash. Ends with the hash.
+//! - `weir:{ACCOUNT}:quota:rebuild`: ends after four seconds.
+//! - `weir:quota:active:SHARD`: the accounts that may have leases. An account is in it for an
+//!   hour after its last lease, the whole ends after three days of quiet.
+//! - `weir:quota:sweeper`: the process that sweeps; ends six seconds after it said so last.
 //!
 //! Each operation is one script and one round trip. All keys of an account carry the same
 //! hash tag, so the same code runs on a cluster.
@@ -24,6 +29,7 @@ mod connection;
 mod error;
 mod rebuild;
 mod reservation;
+mod sweeper;
 
 use redis::Script;
 use weir_ids::AccountId;
@@ -32,12 +38,15 @@ pub use active::{ACTIVE_PAGE, SHARDS};
 pub use error::Error;
 pub use rebuild::{Begun, Sum};
 pub use reservation::{Expired, Read, Reserved};
+pub use sweeper::SWEEPER_LEASE;
 
 use connection::{Connection, Work};
 
 /// How long the state of an account that sends nothing is kept: the windows of yesterday and
 /// today, with room. What is forgotten is rebuilt from the ledgers.
 const STATE_TTL_SECONDS: u64 = 3 * 24 * 3_600;
+/// Of the account's key with the leases by deadline.
+const LEASES: &str = ":leases";
 
 /// The connection, and the scripts that run over it.
 #[derive(Clone)]
@@ -57,6 +66,8 @@ struct Scripts {
     note: Script,
     active: Script,
     forget: Script,
+    sweeper: Script,
+    leave: Script,
 }
 
 impl Store {
@@ -84,6 +95,8 @@ impl Store {
                 note: script(include_str!("store/scripts/note.lua")),
                 active: script(include_str!("store/scripts/active.lua")),
                 forget: script(include_str!("store/scripts/forget.lua")),
+                sweeper: script(include_str!("store/scripts/sweeper.lua")),
+                leave: script(include_str!("store/scripts/leave.lua")),
             }),
         })
     }

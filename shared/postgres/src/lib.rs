@@ -6,6 +6,7 @@
 //! - [`migrate`] runs a service's numbered SQL files in its own schema.
 //! - [`Tx`] begins and commits without round trips of its own.
 //! - [`JsonText`] takes JSON in and out without a cast.
+//! - [`Sole`] keeps a job in the background to one replica at a time.
 //! - [`Failure`] tells what to do about an error: try again, answer "unavailable", or report a bug.
 //!
 //! Rows are read by name, `row.get("contact_id")`, so that a statement and its reader can't
@@ -21,6 +22,7 @@ mod json;
 mod link;
 mod migrate;
 mod pool;
+mod sole;
 mod statements;
 mod transaction;
 
@@ -29,5 +31,6 @@ pub use failure::{Failure, failure_of};
 pub use json::JsonText;
 pub use migrate::{MigrateError, Migration, migrate};
 pub use pool::{Client, Connection, Manager, PLAN_BY_KEY, Pool, PoolError, connect};
+pub use sole::Sole;
 pub use statements::Statements;
 pub use transaction::Tx;

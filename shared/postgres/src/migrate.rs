@@ -1,7 +1,7 @@
 //! Runs a service's numbered SQL files, once each, in order.
 //!
 //! Replicas that start together wait for each other at a lock row; advisory locks are not
-//! used, since distributed engines lack them. Statements go one by one: such engines hand a
+//! used, since some distributed engines lack them, and this must not happen twice. Statements go one by one: such engines hand a
 //! string of several on as it is, and their workers refuse it.
 //!
 //! A migration has a connection of its own. An index on a large table takes longer than any

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Context;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use weir_telemetry::Options;
@@ -21,6 +22,7 @@ pub fn run<C: clap::Parser + 'static>(
     serve: fn(C, Clock, TcpListener, Shutdown) -> Serving,
 ) -> anyhow::Result<()> {
     let config = C::parse();
+    open_many_files();
     let (listen, telemetry) = process(&config);
     let serve = move |listener| serve(config, Clock::system(), listener, signalled());
     within_runtime(name, listen, telemetry, Box::new(serve))
@@ -68,6 +70,17 @@ fn given() -> std::io::Result<Option<std::net::TcpListener>> {
     Ok(given)
 }
 
+/// Sockets are files, of which a shell lets its programs have 1,024: here all that they may ask
+/// for. Where it is refused it stays as it is.
+fn open_many_files() {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let wanted = Rlimit {
+        current: maximum,
+        maximum,
+    };
+    let _ = setrlimit(Resource::Nofile, wanted);
+}
+
 fn signalled() -> Shutdown {
     Box::pin(async {
         let terminate = signal(SignalKind::terminate());
@@ -91,6 +104,24 @@ pub fn millis(text: &str) -> Result<Duration, String> {
     }
 }
 
+/// Reads a duration that may be none, and says its unit; without one it is milliseconds.
+///
+/// # Errors
+/// Where it is no number of seconds or milliseconds, or more than a day.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let (number, unit) = match text.strip_suffix("ms") {
+        Some(number) => (number, 1),
+        None => text
+            .strip_suffix('s')
+            .map_or((text, 1), |number| (number, 1_000)),
+    };
+    let number: Option<u64> = number.trim().parse().ok();
+    match number.and_then(|number| number.checked_mul(unit)) {
+        Some(millis @ 0..=86_400_000) => Ok(Duration::from_millis(millis)),
+        _ => Err("must be seconds or milliseconds (5s, 500ms), a day at most".to_owned()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +132,32 @@ mod tests {
         assert_eq!(millis("86400000"), Ok(Duration::from_secs(86_400)));
         for wrong in ["", "0", "-1", "30s", "86400001", "99999999999999999999"] {
             assert!(millis(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_process_may_open_as_many_files_as_it_can() {
+        open_many_files();
+        let limit = getrlimit(Resource::Nofile);
+        assert_eq!(limit.current, limit.maximum);
+    }
+
+    #[test]
+    fn durations_may_say_their_unit() {
+        for (text, millis) in [("5s", 5_000), ("200ms", 200), ("200", 200), ("0", 0)] {
+            assert_eq!(duration(text), Ok(Duration::from_millis(millis)), "{text}");
+        }
+        for wrong in [
+            "",
+            "s",
+            "ms",
+            "-1s",
+            "1.5s",
+            "5m",
+            "86401s",
+            "99999999999999999999s",
+        ] {
+            assert!(duration(wrong).is_err(), "{wrong}");
         }
     }
 }

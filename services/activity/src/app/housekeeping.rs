@@ -7,14 +7,16 @@ use chrono::Days;
 use tokio::time::Instant;
 use uuid::Uuid;
 use weir_ids::AccountId;
+use weir_postgres::Sole;
 use weir_service::Pulse;
 
 use super::App;
 use crate::metrics;
 use crate::store::{Limits, NotDone};
 
-/// How often the loop shows that it lives, and reads the database's clock.
-const TICK: Duration = Duration::from_secs(10);
+/// How often the loop shows that it lives, reads the database's clock, and looks whether it is
+/// this replica's turn.
+const TICK: Duration = Duration::from_secs(3);
 /// A tick and the longest that a round takes between two beats.
 pub const WITHIN: Duration = Duration::from_secs(60);
 /// Partitions are made months ahead, and expired ones are not shown anyway: an hour is soon.
@@ -26,26 +28,31 @@ const COUNTS_DAYS: Days = Days::new(760);
 /// More accounts than this in a row are not at fault: the database is.
 const FAILED_ACCOUNTS: u32 = 10;
 
-/// Runs until it is dropped. Any number of replicas may run it at once.
-pub async fn keep_house(app: App, pulse: Pulse) {
-    let mut due = Instant::now();
+/// Runs until it is dropped. Every replica reads the clock; one of them does the rest.
+pub async fn keep_house(app: App, mut sole: Sole, pulse: Pulse) {
+    let (mut due, mut is_done) = (Instant::now(), true);
     loop {
         pulse.beat();
         let read = app.store.clock().await;
-        let is_read = told("clock", read.map(|theirs| app.clocks.learn(theirs)));
-        if is_read && due <= Instant::now() {
-            let swept = told("partitions", sweep(&app).await);
+        let is_read = told("clock", &read.map(|theirs| app.clocks.learn(theirs)));
+        let is_due = due <= Instant::now();
+        // One that failed leaves it to others meanwhile.
+        if is_read && (is_due || is_done) && sole.is_mine().await && is_due {
+            let swept = told("partitions", &sweep(&app).await);
             pulse.beat();
-            let forgotten = told("forgetting", forget(&app, &pulse).await);
-            let is_done = swept && forgotten;
+            let forgotten = told("forgetting", &forget(&app, &pulse).await);
+            is_done = swept && forgotten;
             due = Instant::now() + if is_done { INTERVAL } else { AGAIN };
+            if !is_done {
+                sole.give_up();
+            }
         }
         tokio::time::sleep(TICK).await;
     }
 }
 
-fn told(task: &'static str, done: Result<(), NotDone>) -> bool {
-    if let Err(failure) = &done {
+fn told(task: &'static str, done: &Result<(), NotDone>) -> bool {
+    if let Err(failure) = done {
         metrics::housekeeping_failed(task);
         tracing::warn!(task, %failure, "housekeeping comes again in minutes");
     }
@@ -61,10 +68,11 @@ async fn sweep(app: &App) -> Result<(), NotDone> {
     Ok(())
 }
 
-/// Once a day, by one replica, account by account: one that fails keeps no other waiting.
+/// Once a day, account by account: one that fails keeps no other waiting, and comes again with
+/// the next round. What a replica that died left undone, another does.
 async fn forget(app: &App, pulse: &Pulse) -> Result<(), NotDone> {
     let today = app.clocks.earlier_today();
-    if !app.store.takes_turn_to_forget(today).await? {
+    if app.store.has_forgotten(today).await? {
         return Ok(());
     }
     let limits = Limits {
@@ -73,23 +81,25 @@ async fn forget(app: &App, pulse: &Pulse) -> Result<(), NotDone> {
         named: today,
     };
     let (mut last, mut failed_in_a_row) = (AccountId(Uuid::nil()), 0);
+    let mut outcome = Ok(());
     loop {
         let accounts = app.store.accounts_after(last).await?;
         for account in &accounts {
             last = *account;
-            match forget_of(app, *account, limits, pulse).await {
-                Ok(()) => failed_in_a_row = 0,
-                Err(failure) => {
-                    failed_in_a_row += 1;
-                    if failed_in_a_row == FAILED_ACCOUNTS {
-                        return Err(failure);
-                    }
-                    told("forgetting", Err(failure));
-                }
+            let forgotten = forget_of(app, *account, limits, pulse).await;
+            if told("forgetting", &forgotten) {
+                failed_in_a_row = 0;
+                continue;
             }
+            failed_in_a_row += 1;
+            if failed_in_a_row == FAILED_ACCOUNTS {
+                return forgotten;
+            }
+            outcome = forgotten;
         }
         if accounts.is_empty() {
-            return Ok(());
+            outcome?;
+            return app.store.note_forgotten(today).await;
         }
     }
 }

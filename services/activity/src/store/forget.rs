@@ -7,10 +7,12 @@ use weir_ids::AccountId;
 
 use super::{NotDone, Param, Store};
 
-// Whoever does it for a day does it for all replicas.
-const TURN: &str = "/* every account */
-    UPDATE housekeeping SET day = $1
-    WHERE task = 'forgetting' AND (day IS NULL OR day < $1)";
+// Whoever did it for a day did it for all replicas.
+const FORGOTTEN: &str = "/* every account */
+    SELECT day >= $1 AS is_done FROM housekeeping WHERE task = 'forgetting'";
+
+const NOTE: &str = "/* every account */
+    UPDATE housekeeping SET day = GREATEST(day, $1) WHERE task = 'forgetting'";
 
 const ACCOUNTS: &str = "
     /* every account */
@@ -87,13 +89,24 @@ impl Forgotten {
 }
 
 impl Store {
-    /// Whether it is this replica's turn to forget on `today`.
+    /// Whether all was forgotten that was to be on `today`.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn takes_turn_to_forget(&self, today: NaiveDate) -> Result<bool, NotDone> {
+    pub async fn has_forgotten(&self, today: NaiveDate) -> Result<bool, NotDone> {
         let client = self.connection().await?.client;
-        Ok(client.execute(TURN, &[&today]).await? > 0)
+        let row = client.query_one(FORGOTTEN, &[&today]).await?;
+        Ok(row.get::<_, Option<bool>>("is_done").unwrap_or(false))
+    }
+
+    /// All was.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn note_forgotten(&self, today: NaiveDate) -> Result<(), NotDone> {
+        let client = self.connection().await?.client;
+        client.execute(NOTE, &[&today]).await?;
+        Ok(())
     }
 
     /// The next accounts after one, in order; none after the last.

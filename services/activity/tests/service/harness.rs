@@ -36,7 +36,14 @@ pub struct Weir {
     pub database: TestDatabase,
     /// Mapping and contact-upsert, as far as they are asked.
     pub others: Arc<Others>,
-    _running: Arc<Running>,
+    running: Arc<Running>,
+}
+
+impl Weir {
+    /// Ends it, so that another one keeps house; there must be no clone of it.
+    pub async fn stop(self) {
+        Arc::into_inner(self.running).unwrap().stop().await;
+    }
 }
 
 /// A fresh database with one instance on it.
@@ -75,7 +82,7 @@ pub async fn instance_at(database: TestDatabase, account: Uuid, clock: Clock) ->
         account,
         database,
         others,
-        _running: Arc::new(running),
+        running: Arc::new(running),
     }
 }
 

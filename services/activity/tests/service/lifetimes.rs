@@ -96,8 +96,10 @@ async fn what_has_outlived_its_time_is_forgotten_and_nothing_else() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     sql.execute(undo, &[]).await.unwrap();
-    let again = instance(weir.database.clone(), weir.account).await;
-    again.record(Vec::new()).await;
+    let (database, account) = (weir.database.clone(), weir.account);
+    weir.stop().await;
+    let weir = instance(database, account).await;
+    weir.record(Vec::new()).await;
     for (table, kept) in tables.into_iter().zip(kept) {
         while count(&weir, table).await > kept {
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::time::Instant;
 use uuid::Uuid;
 use weir_ids::AccountId;
-use weir_postgres::Failure;
+use weir_postgres::{Failure, Sole};
 use weir_service::{Clock, Pulse};
 
 use crate::metrics;
@@ -31,21 +32,26 @@ const RETRY: Duration = Duration::from_secs(60);
 const CLOCKS_DIFFER: TimeDelta = TimeDelta::minutes(5);
 /// Accounts that are read at once.
 const ACCOUNTS: i64 = 500;
+/// How often a replica looks whether it is its turn.
+const LOOK: Duration = Duration::from_secs(3);
 /// A sleep, and a statement that runs into its limit.
 pub const PURGE_BEATS: Duration = Duration::from_secs(60);
 
-/// Drops what is too old to matter; for ever.
-pub async fn purge(store: Store, clock: Clock, pulse: Pulse) {
+/// Drops what is too old to matter; for ever, in the replica whose turn it is.
+pub async fn purge(store: Store, clock: Clock, mut sole: Sole, pulse: Pulse) {
+    let (mut due, mut has_failed) = (Instant::now(), false);
     loop {
-        let pause = match purge_once(&store, clock.now(), &pulse).await {
-            Ok(()) => ROUND,
-            Err(_) => RETRY,
-        };
-        let rested = tokio::time::Instant::now() + pause;
-        while tokio::time::Instant::now() < rested {
-            pulse.beat();
-            tokio::time::sleep(PURGE_BEATS / 4).await;
+        pulse.beat();
+        let is_due = due <= Instant::now();
+        // One that failed leaves it to others meanwhile.
+        if (is_due || !has_failed) && sole.is_mine().await && is_due {
+            has_failed = purge_once(&store, clock.now(), &pulse).await.is_err();
+            due = Instant::now() + if has_failed { RETRY } else { ROUND };
+            if has_failed {
+                sole.give_up();
+            }
         }
+        tokio::time::sleep(LOOK).await;
     }
 }
 

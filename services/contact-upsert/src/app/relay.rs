@@ -1,7 +1,8 @@
 //! The relay: tells activity and audience what happened to identifiers and contacts.
 //!
 //! At least once, any number of replicas, in any order: receivers go by versions. A message
-//! is dropped after both have taken it.
+//! is dropped after both have taken it. Each replica tells what it wrote itself; what was left in
+//! the table is looked for by one of them.
 
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
 use weir_ids::AccountId;
+use weir_postgres::Sole;
 use weir_service::Pulse;
 
 use super::{App, Error};
@@ -39,9 +41,16 @@ pub const RELAY_BEATS: Duration = Duration::from_secs(60);
 const MESSAGES: usize = 16;
 
 /// Delivers for ever: what batches of this process wrote, as they write it; and what was left
-/// in the table, by a process that ended or while somebody was away, every second. With growing
-/// pauses while a receiver is away; while only the table is, what is in memory is told on.
-pub async fn relay(app: App, peers: Peers, mut written: mpsc::Receiver<OutboxRow>, pulse: Pulse) {
+/// in the table, by a process that ended or while somebody was away, every second, in the replica
+/// whose turn that is. With growing pauses while a receiver is away, in which others have their
+/// turn; while only the table is, what is in memory is told on.
+pub async fn relay(
+    app: App,
+    peers: Peers,
+    mut written: mpsc::Receiver<OutboxRow>,
+    mut sole: Sole,
+    pulse: Pulse,
+) {
     let (mut receivers, mut table) = (FIRST_BACKOFF, FIRST_BACKOFF);
     let mut poll = tokio::time::interval(POLL);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -50,7 +59,12 @@ pub async fn relay(app: App, peers: Peers, mut written: mpsc::Receiver<OutboxRow
     loop {
         pulse.beat();
         let round = tokio::select! {
-            _ = poll.tick() => tell_left(&app, &peers, &mut after, &pulse).await,
+            _ = poll.tick() => if sole.is_mine().await {
+                tell_left(&app, &peers, &mut after, &pulse).await
+            } else {
+                metrics::outbox_waits(None, app.clock.now());
+                Round::Quiet
+            },
             _ = written.recv_many(&mut rows, MESSAGES) => {
                 tell_written(&app, &peers, std::mem::take(&mut rows), &pulse).await
             }
@@ -64,11 +78,13 @@ pub async fn relay(app: App, peers: Peers, mut written: mpsc::Receiver<OutboxRow
             Round::Refused => metrics::undelivered(),
             Round::TableAway => {
                 metrics::undelivered();
+                sole.give_up();
                 poll.reset_after(table);
                 table = (table * 2).min(LAST_BACKOFF);
             }
             Round::ReceiversAway => {
                 metrics::undelivered();
+                sole.give_up();
                 tokio::time::sleep(receivers).await;
                 receivers = (receivers * 2).min(LAST_BACKOFF);
             }

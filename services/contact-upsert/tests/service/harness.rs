@@ -38,7 +38,7 @@ pub struct Service {
     pub database: TestDatabase,
     pub account: Uuid,
     pub others: Arc<Others>,
-    _running: Running,
+    running: Running,
 }
 
 impl Service {
@@ -80,8 +80,13 @@ impl Service {
             database,
             account: Uuid::now_v7(),
             others,
-            _running: running,
+            running,
         }
+    }
+
+    /// Tells it to end, so that another does what one at a time does.
+    pub fn begin_stop(&mut self) {
+        self.running.begin_stop();
     }
 
     /// A batch of the default settings.

@@ -6,7 +6,7 @@ use crate::harness::*;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_go_when_their_time_is_over_and_not_before() {
-    let service = Service::start().await;
+    let mut service = Service::start().await;
     service
         .upsert(vec![track(0, ("u1", "-"), r#"{"str::first":"Lana"}"#)])
         .await;
@@ -38,7 +38,8 @@ async fn rows_go_when_their_time_is_over_and_not_before() {
     let over = "UPDATE kept_removes SET keep_until = now() WHERE account_id = $1 AND value = 'u8'";
     client.execute(over, &[&service.account]).await.unwrap();
 
-    // A round is made when a process starts.
+    // A round is made when a process takes over, and by no other.
+    service.begin_stop();
     let _replica = service.replica().await;
     for (what, left) in [
         (

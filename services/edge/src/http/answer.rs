@@ -5,6 +5,7 @@ use bytes::Bytes;
 use weir_reasons::Reason;
 
 use super::Answer;
+use super::admission::Hold;
 use crate::app::{Processed, Usage};
 use crate::clients::{Audience, Caller};
 use crate::domain::envelope::Kind;
@@ -38,9 +39,12 @@ pub fn audience(audience: &Audience) -> Answer {
     json(StatusCode::OK, body.to_string())
 }
 
-/// 207, with an outcome for each event.
-pub fn batch(kind: Kind, processed: &Processed) -> Answer {
-    let mut answer = json(StatusCode::MULTI_STATUS, results(&processed.outcomes));
+/// 207, with an outcome for each event. `held` has its memory until the client took it.
+pub fn batch(kind: Kind, processed: &Processed, mut held: Hold) -> Answer {
+    let body = results(&processed.outcomes);
+    held.set(body.len());
+    let body = Bytes::from_owner(Kept { body, _held: held });
+    let mut answer = json(StatusCode::MULTI_STATUS, body);
     if let Some(usage) = &processed.usage {
         let headers = answer.headers_mut();
         let (limit, policy) = rate_limit(&usage.meters(kind), usage);
@@ -51,6 +55,18 @@ pub fn batch(kind: Kind, processed: &Processed) -> Answer {
         }
     }
     answer
+}
+
+/// A body, and its memory.
+struct Kept {
+    body: Vec<u8>,
+    _held: Hold,
+}
+
+impl AsRef<[u8]> for Kept {
+    fn as_ref(&self) -> &[u8] {
+        &self.body
+    }
 }
 
 /// Whether a limit was reached for it.

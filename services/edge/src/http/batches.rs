@@ -2,37 +2,39 @@
 
 use std::sync::Arc;
 
-use ::http::HeaderMap;
 use hyper::body::Incoming;
 use weir_rpc::Deadline;
 
+use super::body::Announced;
 use super::problem::Problem;
-use super::{Answer, Front, answer, body};
+use super::{Answer, Front, answer};
+use crate::app;
 use crate::clients::Caller;
 use crate::domain::envelope::Kind;
 
-/// Reads one batch and takes it through the stages, in a task of its own: a client that
-/// hangs up leaves no batch half done.
+/// Reads one request and has it go through the stages. A client that hangs up leaves nothing
+/// half done: what has begun, or waits for its turn, does not depend on it.
 pub async fn take(
     front: &Front,
     caller: Arc<Caller>,
     kind: Kind,
-    headers: &HeaderMap,
+    announced: Announced,
     incoming: &mut Incoming,
     (body_deadline, deadline): (Deadline, Deadline),
 ) -> Result<Answer, Problem> {
-    let slot = front.admission.enter(&caller.account_id)?;
-    let mut held = front.admission.hold();
+    front.app.has_room(&caller.account_id)?;
+    let mut held = front.admission.hold(caller.clone());
+    let answered = front.admission.hold(caller.clone());
     let arrival = front.app.now();
-    let body = body::read(headers, incoming, body::MAX_BATCH, &mut held, body_deadline).await?;
-    let app = front.app.clone();
-    let processing = async move {
-        let processed = app.process(caller, kind, body, arrival, deadline).await;
-        drop((slot, held));
-        processed
+    let body = announced.read(incoming, &mut held, body_deadline).await?;
+    let incoming = app::Incoming {
+        caller,
+        kind,
+        body,
+        arrival,
+        deadline,
+        held: Box::new(held),
     };
-    // Shutdown waits for it.
-    let processing = front.app.background().track_future(processing);
-    let processed = weir_service::detached(processing).await?;
-    Ok(answer::batch(kind, &processed))
+    let processed = front.app.process(incoming).await?;
+    Ok(answer::batch(kind, &processed, answered))
 }

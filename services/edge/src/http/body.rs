@@ -1,7 +1,7 @@
 //! Reading bodies: bounded in size (also once inflated), in memory and in time.
 
 use std::io::{self, Write};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
@@ -13,6 +13,7 @@ use weir_rpc::Deadline;
 
 use super::admission::Hold;
 use super::problem::Problem;
+use crate::domain::pace;
 
 /// The largest batch, inflated: far above anything Segment sends, since a 413 loses data.
 pub const MAX_BATCH: usize = 16 * 1024 * 1024;
@@ -21,13 +22,86 @@ const SMALL: u64 = 64 * 1024;
 const AT_ONCE: Duration = Duration::from_millis(5);
 /// Room that is made at once for a body that says how long it is.
 const TRUSTED: usize = 512 * 1024;
+/// What a connection reads ahead, about: no body takes less while it is read. So bodies alone
+/// can't take all of the connections either: of 96 MiB, 3,072.
+const READ_AHEAD: usize = 32 * 1024;
 /// A body that comes in one piece of this size is kept as it came. It stands in a buffer that
 /// may be larger, but not by much; a smaller one is copied out of there.
 const KEPT: usize = 128 * 1024;
 
-/// # Errors
-/// 415 for a content type that is there and is not JSON.
-pub fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
+/// What the head of a request says of its body.
+pub struct Announced {
+    is_gzip: bool,
+    /// In bytes, as it comes over the line, where that is said.
+    length: Option<usize>,
+    /// Of bytes, once inflated.
+    most: usize,
+}
+
+impl Announced {
+    /// A body of at most `most` bytes.
+    ///
+    /// # Errors
+    /// 415 for a content type that is there and is not JSON, or for an encoding other than gzip;
+    /// 413 for what is too long.
+    pub fn of(headers: &HeaderMap, body: &Incoming, most: usize) -> Result<Self, Problem> {
+        check_type(headers)?;
+        let is_gzip = is_gzip(headers)?;
+        let said = body.size_hint().exact();
+        let length = said.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        if length.is_some_and(|length| length > most) {
+            return Err(too_large(most));
+        }
+        Ok(Self {
+            is_gzip,
+            length,
+            most,
+        })
+    }
+
+    /// The whole body, inflated.
+    ///
+    /// # Errors
+    /// 408 where it does not come, or too slowly; 413 or 503; 400 where it breaks off or can't
+    /// be inflated.
+    pub async fn read(
+        self,
+        body: &mut Incoming,
+        held: &mut Hold,
+        deadline: Deadline,
+    ) -> Result<Bytes, Problem> {
+        let begun = Instant::now();
+        let length = self.length.unwrap_or(READ_AHEAD);
+        held.grow(length.clamp(READ_AHEAD, TRUSTED))?;
+        let mut sink = Sink::new(&self);
+        let mut arrived = 0;
+        loop {
+            let time = pace::due(arrived).saturating_sub(begun.elapsed());
+            let frame = tokio::time::timeout(time.min(deadline.remaining()), body.frame()).await;
+            match frame.map_err(|_| Problem::timeout())? {
+                None => break,
+                Some(Err(_)) => return Err(Problem::broken_body("the body broke off")),
+                Some(Ok(frame)) => {
+                    if let Ok(chunk) = frame.into_data() {
+                        arrived += chunk.len();
+                        let is_whole = self.length == Some(chunk.len());
+                        if is_whole && chunk.len() >= KEPT && !self.is_gzip {
+                            held.set(chunk.len());
+                            return Ok(chunk);
+                        }
+                        sink.write(&chunk, &self)?;
+                        held.grow(sink.size())?;
+                    }
+                }
+            }
+        }
+        let bytes = sink.finish(self.most)?;
+        held.set(bytes.len());
+        Ok(bytes)
+    }
+}
+
+fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     let Some(value) = headers.get(header::CONTENT_TYPE) else {
         return Ok(());
     };
@@ -40,44 +114,15 @@ pub fn check_type(headers: &HeaderMap) -> Result<(), Problem> {
     }
 }
 
-/// The whole body, inflated, of at most `most` bytes.
-///
-/// # Errors
-/// 408, 413, 415 or 503; 400 where it breaks off or can't be inflated.
-pub async fn read(
-    headers: &HeaderMap,
-    body: &mut Incoming,
-    most: usize,
-    held: &mut Hold,
-    deadline: Deadline,
-) -> Result<Bytes, Problem> {
-    let mut sink = Sink::of(headers)?;
-    let length = body.size_hint().lower();
-    if length > most as u64 {
-        return Err(too_large(most));
+fn is_gzip(headers: &HeaderMap) -> Result<bool, Problem> {
+    let encoding = headers.get(header::CONTENT_ENCODING);
+    let encoding = encoding.map_or(Ok(""), |value| value.to_str());
+    let encoding = encoding.map(|name| name.trim().to_ascii_lowercase());
+    match encoding.as_deref() {
+        Ok("" | "identity") => Ok(false),
+        Ok("gzip" | "x-gzip") => Ok(true),
+        _ => Err(Problem::content_encoding()),
     }
-    let length = usize::try_from(length).unwrap_or(most);
-    loop {
-        let frame = tokio::time::timeout(deadline.remaining(), body.frame()).await;
-        match frame.map_err(|_| Problem::timeout())? {
-            None => break,
-            Some(Err(_)) => return Err(Problem::broken_body("the body broke off")),
-            Some(Ok(frame)) => {
-                if let Ok(chunk) = frame.into_data() {
-                    // The whole of a body that said how long it is.
-                    if chunk.len() == length && length >= KEPT && sink.is_plain() {
-                        held.grow(length)?;
-                        return Ok(chunk);
-                    }
-                    sink.write(&chunk, most, length)?;
-                    held.grow(sink.size())?;
-                }
-            }
-        }
-    }
-    let bytes = sink.finish(most)?;
-    held.grow(bytes.len())?;
-    Ok(bytes)
 }
 
 /// Whether nothing is left of a refused body. A small one is read to its end, if it is there;
@@ -110,45 +155,32 @@ enum Sink {
 }
 
 impl Sink {
-    fn of(headers: &HeaderMap) -> Result<Self, Problem> {
-        let encoding = headers.get(header::CONTENT_ENCODING);
-        let encoding = encoding.map_or(Ok(""), |value| value.to_str());
-        match encoding
-            .map(|name| name.trim().to_ascii_lowercase())
-            .as_deref()
-        {
-            Ok("" | "identity") => Ok(Self::Plain(BytesMut::new())),
-            Ok("gzip" | "x-gzip") => Ok(Self::Gzip(Box::new(MultiGzDecoder::new(Capped {
+    fn new(announced: &Announced) -> Self {
+        if announced.is_gzip {
+            Self::Gzip(Box::new(MultiGzDecoder::new(Capped {
                 bytes: Vec::new(),
-                most: MAX_BATCH,
-            })))),
-            _ => Err(Problem::content_encoding()),
+                most: announced.most,
+            })))
+        } else {
+            Self::Plain(BytesMut::new())
         }
     }
 
-    fn is_plain(&self) -> bool {
-        matches!(self, Self::Plain(_))
-    }
-
-    /// Of a body of at least `length` bytes.
-    fn write(&mut self, chunk: &[u8], most: usize, length: usize) -> Result<(), Problem> {
+    fn write(&mut self, chunk: &[u8], announced: &Announced) -> Result<(), Problem> {
         match self {
             Self::Plain(bytes) => {
-                if bytes.len() + chunk.len() > most {
-                    return Err(too_large(most));
+                if bytes.len() + chunk.len() > announced.most {
+                    return Err(too_large(announced.most));
                 }
                 if bytes.is_empty() {
-                    bytes.reserve(length.min(TRUSTED));
+                    bytes.reserve(announced.length.unwrap_or(0).min(TRUSTED));
                 }
                 bytes.extend_from_slice(chunk);
                 Ok(())
             }
-            Self::Gzip(decoder) => {
-                decoder.get_mut().most = most;
-                decoder
-                    .write_all(chunk)
-                    .map_err(|error| inflating(&error, most))
-            }
+            Self::Gzip(decoder) => decoder
+                .write_all(chunk)
+                .map_err(|error| inflating(&error, announced.most)),
         }
     }
 

@@ -1,40 +1,48 @@
-//! Connections: bounded in number, cut when slow, drained at shutdown.
+//! Connections: bounded in number, drained at shutdown.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
-use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::Front;
 use super::admission::Admission;
+use super::connection;
 use super::keys::Keys;
+use super::places::Places;
 use super::readiness::Readiness;
 use super::refusal::Refusals;
-use super::stall::Stream;
 use crate::app::App;
 use crate::config::Config;
 
-/// From the connection (or the answer before) to the end of the next request's head.
-const HEAD_TIME: Duration = Duration::from_secs(8);
-/// Segment's heads are some hundred bytes.
-const MAX_HEAD: usize = 32 * 1024;
-/// What shutdown waits for requests under way: their deadline, and their answers' way out.
+/// What the end of the drain waits for requests under way: the rest of their heads, or their
+/// deadline, and their answers' way out.
 const DRAIN_REQUESTS: Duration = Duration::from_secs(10);
 /// And then for their settlements.
 const DRAIN_SETTLEMENTS: Duration = Duration::from_secs(5);
-/// Out of descriptors; there will be some again.
+/// Out of descriptors; there will be some again, since so many of those who wait for a head
+/// are sent away.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+const ROOM_AT_ONCE: usize = 32;
 
-/// Serves until `shutdown`, then finishes what it accepted.
+/// Takes connections in.
+struct Door {
+    front: Arc<Front>,
+    places: Arc<Places>,
+    refusals: Refusals,
+    open: TaskTracker,
+    /// The drain is over: who is open still is answered, and closed.
+    ending: CancellationToken,
+}
+
+/// Serves until `shutdown` and, for as long as the drain lasts, goes on: whoever chooses among
+/// edges needs a moment to see that this one is not ready any more. Then finishes what it
+/// accepted.
 pub async fn serve(
     config: &Config,
     app: Arc<App>,
@@ -52,36 +60,26 @@ pub async fn serve(
         readiness: Readiness::default(),
         stopping: AtomicBool::new(false),
     });
-    let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(config.max_connections));
-    let refusals = Refusals::new();
-    let accept = async |stream: TcpStream| match slots.clone().try_acquire_owned() {
-        Ok(slot) => {
-            let connection = connection(front.clone(), stream, graceful.watcher(), slot);
-            tokio::spawn(connection);
-        }
-        Err(_) => refusals.refuse(stream).await,
+    let open = TaskTracker::new();
+    let door = Door {
+        front: front.clone(),
+        places: Arc::new(Places::new(config.max_connections)),
+        refusals: Refusals::new(open.clone()),
+        open,
+        ending: CancellationToken::new(),
     };
-    let mut shutdown = std::pin::pin!(shutdown);
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => accept(stream).await,
-                Err(error) => {
-                    tracing::warn!(%error, "can't accept a connection");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
-                }
-            },
-            () = &mut shutdown => break,
-        }
-    }
+    door.accept_until(&listener, shutdown).await;
     front.stopping.store(true, Ordering::Relaxed);
+    door.accept_until(&listener, tokio::time::sleep(config.drain))
+        .await;
     // Connections that the system accepted for us already are clients like any other.
     while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
-        accept(stream).await;
+        door.take(stream).await;
     }
     drop(listener);
-    if tokio::time::timeout(DRAIN_REQUESTS, graceful.shutdown())
+    door.ending.cancel();
+    door.open.close();
+    if tokio::time::timeout(DRAIN_REQUESTS, door.open.wait())
         .await
         .is_err()
     {
@@ -97,24 +95,34 @@ pub async fn serve(
     }
 }
 
-async fn connection(
-    front: Arc<Front>,
-    stream: TcpStream,
-    watcher: Watcher,
-    _slot: OwnedSemaphorePermit,
-) {
-    let _ = stream.set_nodelay(true);
-    let unread = Arc::new(AtomicBool::new(false));
-    let stream = Stream::new(stream, unread.clone());
-    let service = service_fn(move |request| {
-        let (front, unread) = (front.clone(), unread.clone());
-        async move { Ok::<_, Infallible>(front.handle(request, &unread).await) }
-    });
-    let connection = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
-        .max_header_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    // Clients that break off or time out are nothing to log.
-    let _ = watcher.watch(connection).await;
+impl Door {
+    async fn accept_until(&self, listener: &TcpListener, end: impl Future<Output = ()>) {
+        let mut end = std::pin::pin!(end);
+        loop {
+            tokio::select! {
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => self.take(stream).await,
+                    Err(error) => {
+                        tracing::warn!(%error, "can't accept a connection");
+                        for _ in 0..ROOM_AT_ONCE {
+                            self.places.make_room();
+                        }
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
+                },
+                () = &mut end => break,
+            }
+        }
+    }
+
+    async fn take(&self, stream: TcpStream) {
+        match self.places.enter() {
+            Some(place) => {
+                let (front, ending) = (self.front.clone(), self.ending.clone());
+                let serving = connection::serve(front, stream, place, ending);
+                self.open.spawn(serving);
+            }
+            None => self.refusals.refuse(stream).await,
+        }
+    }
 }

@@ -18,8 +18,17 @@ const MOST: u64 = 20_000;
 /// Keys have at most 128 characters; what is longer is not worth asking for.
 const LONGEST: usize = 256;
 
-/// Good keys. The keys themselves are not kept, only their SHA-256.
-pub struct Keys(Cache<[u8; 32], Arc<Caller>>);
+/// A key that is created is good after this at most.
+const REFUSED: Duration = Duration::from_secs(3);
+
+type Hash = [u8; 32];
+
+/// Good keys and refused ones, apart: who tries many pushes out no good one. The keys themselves
+/// are not kept, only their SHA-256.
+pub struct Keys {
+    good: Cache<Hash, Arc<Caller>>,
+    refused: Cache<Hash, ()>,
+}
 
 #[derive(Debug, Clone, Copy)]
 enum Denied {
@@ -29,11 +38,12 @@ enum Denied {
 
 impl Keys {
     pub fn new() -> Self {
-        let cache = Cache::builder()
-            .max_capacity(MOST)
-            .time_to_live(REMEMBERED)
-            .build();
-        Self(cache)
+        let good = Cache::builder().time_to_live(REMEMBERED);
+        let refused = Cache::builder().time_to_live(REFUSED);
+        Self {
+            good: good.max_capacity(MOST).build(),
+            refused: refused.max_capacity(MOST).build(),
+        }
     }
 
     /// Whose key the request carries.
@@ -47,16 +57,22 @@ impl Keys {
         deadline: Deadline,
     ) -> Result<Arc<Caller>, Problem> {
         let key = bearer(headers).ok_or_else(Problem::no_key)?;
-        let hash: [u8; 32] = Sha256::digest(key.as_bytes()).into();
+        let hash: Hash = Sha256::digest(key.as_bytes()).into();
         let ask = async {
+            if self.refused.contains_key(&hash) {
+                return Err(Denied::Bad);
+            }
             match clients.authenticate(key, deadline).await {
                 Ok(Some(caller)) => Ok(Arc::new(caller)),
-                Ok(None) => Err(Denied::Bad),
+                Ok(None) => {
+                    self.refused.insert(hash, ()).await;
+                    Err(Denied::Bad)
+                }
                 Err(failure) => Err(Denied::Failed(failure)),
             }
         };
         // Many at once ask once.
-        self.0
+        self.good
             .try_get_with(hash, ask)
             .await
             .map_err(|denied| match *denied {

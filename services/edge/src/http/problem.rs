@@ -142,6 +142,14 @@ impl Problem {
         Self::new(status, Reason::BodyTooSlow, phrase, detail)
     }
 
+    /// As [`Self::timeout`], of a head.
+    pub fn slow_head() -> Self {
+        let phrase = "The request did not arrive in time; send it again";
+        let detail = "the head of the request did not arrive in time; send it again";
+        let status = StatusCode::REQUEST_TIMEOUT;
+        Self::new(status, Reason::BodyTooSlow, phrase, detail)
+    }
+
     pub fn no_audience() -> Self {
         let phrase = "No such audience; associate the audience again";
         let status = StatusCode::NOT_FOUND;
@@ -264,12 +272,20 @@ impl From<Failure> for Problem {
 
 impl From<app::Error> for Problem {
     fn from(error: app::Error) -> Self {
+        use crate::domain::schedule::Full;
         use crate::domain::split::Unsplittable;
         match error {
             app::Error::Unsplittable(why @ Unsplittable::TooMany(_)) => {
                 Self::too_large(why.to_string())
             }
             app::Error::Unsplittable(why) => Self::no_events(why.to_string()),
+            app::Error::Full(Full::All) => Self::overloaded("too many events wait"),
+            app::Error::Full(Full::Account) => {
+                Self::overloaded("too many events of this account wait")
+            }
+            app::Error::Full(Full::Late) => {
+                Self::overloaded("what waits takes longer than this request has time")
+            }
             app::Error::Failed(failure) => failure.into(),
         }
     }
@@ -290,6 +306,7 @@ mod tests {
             Problem::classic_key(),
             Problem::no_path(),
             Problem::timeout(),
+            Problem::slow_head(),
             Problem::no_audience(),
             Problem::foreign_audience(),
             Problem::too_large("x"),

@@ -1,12 +1,13 @@
 //! Connections beyond the limit: told to come again, so that the answer arrives.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
 
 use super::problem::Problem;
 use super::stall::Stream;
@@ -22,28 +23,40 @@ const HEAD_TIME: Duration = Duration::from_secs(1);
 const MAX_HEAD: usize = 32 * 1024;
 
 /// Those that are being refused.
-pub struct Refusals(Arc<Semaphore>);
+pub struct Refusals {
+    room: Arc<Semaphore>,
+    open: TaskTracker,
+}
 
 impl Refusals {
-    pub fn new() -> Self {
-        Self(Arc::new(Semaphore::new(AT_ONCE)))
+    /// They are among the `open` connections.
+    pub fn new(open: TaskTracker) -> Self {
+        Self {
+            room: Arc::new(Semaphore::new(AT_ONCE)),
+            open,
+        }
     }
 
     /// Refuses a connection, in a task of its own as soon as there is room for one.
     pub async fn refuse(&self, stream: TcpStream) {
         metrics::shed("connections");
-        let acquired = self.0.clone().acquire_owned().await;
+        let acquired = self.room.clone().acquire_owned().await;
         let room = acquired.expect("nobody closes the semaphore");
-        tokio::spawn(async move {
-            // Its client may be sending for as long as it likes.
-            let mut stream = Stream::new(stream, Arc::new(AtomicBool::new(true)));
+        self.open.spawn(async move {
+            let mut stream = Stream::new(stream, Arc::default());
             let _ = tokio::time::timeout(HEAD_TIME, read_head(&mut stream)).await;
-            let answer = Problem::overloaded("too many connections are open").into_http1();
-            if stream.write_all(&answer).await.is_ok() {
-                let _ = stream.shutdown().await;
-            }
+            answer(stream, Problem::overloaded("too many connections are open")).await;
             drop(room);
         });
+    }
+}
+
+/// The last word on a connection of which nothing more is read.
+pub async fn answer(mut stream: Stream, problem: Problem) {
+    // Its client may be sending for as long as it likes.
+    stream.signs().unread.store(true, Ordering::Relaxed);
+    if stream.write_all(&problem.into_http1()).await.is_ok() {
+        let _ = stream.shutdown().await;
     }
 }
 

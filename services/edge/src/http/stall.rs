@@ -22,13 +22,21 @@ const MAX_THROWN_AWAY: usize = 32 * 1024 * 1024;
 /// At a time.
 const PIECE: usize = 16 * 1024;
 
+/// What a stream and those who use it tell each other.
+#[derive(Default)]
+pub struct Signs {
+    /// Whether the client may still be sending what nobody reads.
+    pub unread: AtomicBool,
+    /// Whether something came since it was last set to false.
+    pub begun: AtomicBool,
+}
+
 /// A stream that fails when it can't be written to for too long, and that closes so that its
 /// client gets to see the answer.
 pub struct Stream {
     inner: TcpStream,
     stalled: Option<Pin<Box<Sleep>>>,
-    /// Whether the client may still be sending what nobody reads.
-    unread: Arc<AtomicBool>,
+    signs: Arc<Signs>,
     lingering: Option<Lingering>,
 }
 
@@ -38,13 +46,17 @@ struct Lingering {
 }
 
 impl Stream {
-    pub fn new(inner: TcpStream, unread: Arc<AtomicBool>) -> Self {
+    pub fn new(inner: TcpStream, signs: Arc<Signs>) -> Self {
         Self {
             inner,
             stalled: None,
-            unread,
+            signs,
             lingering: None,
         }
+    }
+
+    pub fn signs(&self) -> &Signs {
+        &self.signs
     }
 
     fn patient<T>(
@@ -90,7 +102,12 @@ impl AsyncRead for Stream {
         context: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(context, buffer)
+        let before = buffer.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(context, buffer);
+        if buffer.filled().len() > before {
+            self.signs.begun.store(true, Ordering::Relaxed);
+        }
+        polled
     }
 }
 
@@ -124,7 +141,7 @@ impl AsyncWrite for Stream {
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.lingering.is_none() {
             ready!(Pin::new(&mut self.inner).poll_shutdown(context))?;
-            if !self.unread.load(Ordering::Relaxed) {
+            if !self.signs.unread.load(Ordering::Relaxed) {
                 return Poll::Ready(Ok(()));
             }
             self.lingering = Some(Lingering {
@@ -151,6 +168,12 @@ mod tests {
         (client, listener.accept().await.unwrap().0)
     }
 
+    fn unread(server: TcpStream) -> Stream {
+        let stream = Stream::new(server, Arc::default());
+        stream.signs().unread.store(true, Ordering::Relaxed);
+        stream
+    }
+
     #[tokio::test]
     async fn a_client_that_takes_nothing_is_given_up() {
         let (_client, server) = pair().await;
@@ -163,7 +186,7 @@ mod tests {
     async fn an_answer_survives_what_the_client_still_sends() {
         let (mut client, server) = pair().await;
         let server = tokio::spawn(async move {
-            let mut stream = Stream::new(server, Arc::new(AtomicBool::new(true)));
+            let mut stream = unread(server);
             stream.write_all(b"no").await.unwrap();
             stream.shutdown().await.unwrap();
         });
@@ -178,7 +201,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_never_closes_is_left() {
         let (_client, server) = pair().await;
-        let mut stream = Stream::new(server, Arc::new(AtomicBool::new(true)));
+        let mut stream = unread(server);
         let closing = tokio::time::timeout(2 * LINGER, stream.shutdown());
         closing.await.unwrap().unwrap();
     }

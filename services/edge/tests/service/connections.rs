@@ -6,7 +6,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::harness::Edge;
-use crate::stub::{FOREIGN_AUDIENCE, KEY};
+use crate::stub::{FOREIGN_AUDIENCE, KEY, Stub};
 
 /// A head of so many bytes of body.
 fn head(method_and_path: &str, key: &str, length: usize) -> String {
@@ -167,14 +167,20 @@ async fn a_body_that_stalls_or_drips_is_408_within_eight_seconds() {
     }
 }
 
+/// One whose request is at work for as long as its body takes.
+async fn at_work(edge: &Edge) -> TcpStream {
+    let mut client = TcpStream::connect(edge.address).await.unwrap();
+    let begun = head("POST /v1/track", KEY, 1_000) + "[";
+    client.write_all(begun.as_bytes()).await.unwrap();
+    let asked = |stub: &Stub| stub.count("authenticate") > 0;
+    edge.eventually("the request is being read", asked).await;
+    client
+}
+
 #[tokio::test]
 async fn connections_over_the_limit_are_all_told_to_come_again() {
     let edge = Edge::start_with(&["--max-connections", "1"]).await;
-    let mut held = TcpStream::connect(edge.address).await.unwrap();
-    held.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
-        .await
-        .unwrap();
-    held.read_exact(&mut [0; 12]).await.unwrap();
+    let _held = at_work(&edge).await;
     let body = vec![b' '; 300_000];
     let mut request = head("POST /v1/track", KEY, body.len()).into_bytes();
     request.extend_from_slice(&body);
@@ -192,8 +198,64 @@ async fn connections_over_the_limit_are_all_told_to_come_again() {
 }
 
 #[tokio::test]
+async fn who_waits_longest_for_a_head_makes_room_for_newcomers() {
+    let edge = Edge::start_with(&["--max-connections", "3"]).await;
+    let mut working = at_work(&edge).await;
+    let mut slow = Vec::new();
+    for begun in [
+        "",
+        "POST /v1/tr",
+        "POST /v1/identify HTTP/1.1\r\nhost: x\r\n",
+    ] {
+        let mut client = TcpStream::connect(edge.address).await.unwrap();
+        client.write_all(begun.as_bytes()).await.unwrap();
+        slow.push(client);
+    }
+    for _ in 0..2 {
+        let request = "GET /healthz HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+        let answer = exchange(&edge, request.as_bytes()).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+    }
+    // The last of them has its place still, and is served once its head is there.
+    let mut last = slow.pop().unwrap();
+    last.write_all(b"connection: close\r\n\r\n").await.unwrap();
+    for (mut client, status) in slow.into_iter().zip([503, 503]).chain([(last, 401)]) {
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.starts_with(&format!("HTTP/1.1 {status} ")),
+            "{answer}"
+        );
+    }
+    let rest = [b' '; 998];
+    working
+        .write_all(&[&rest[..], b"]"].concat())
+        .await
+        .unwrap();
+    let mut answer = [0; 12];
+    working.read_exact(&mut answer).await.unwrap();
+    assert_eq!(&answer, b"HTTP/1.1 207");
+}
+
+#[tokio::test]
+async fn a_slow_head_is_told_so_and_an_idle_connection_is_closed() {
+    let edge = Edge::start().await;
+    let wait = async |begun: &str| {
+        let mut client = TcpStream::connect(edge.address).await.unwrap();
+        client.write_all(begun.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        client.read_to_string(&mut answer).await.unwrap();
+        answer
+    };
+    let (slow, silent) = tokio::join!(wait("POST /v1/track HTTP/1.1\r\nhost"), wait(""));
+    assert!(slow.starts_with("HTTP/1.1 408 "), "{slow}");
+    assert!(slow.contains("connection: close"), "{slow}");
+    assert_eq!(silent, "");
+}
+
+#[tokio::test]
 async fn requests_over_the_limit_are_told_so_whatever_they_send() {
-    let edge = Edge::start_with(&["--max-account-requests", "0"]).await;
+    let edge = Edge::start_with(&["--max-queued-events", "0"]).await;
     let body = vec![b' '; 2 << 20];
     let mut request = head("POST /v1/track", KEY, body.len()).into_bytes();
     request.extend_from_slice(&body);

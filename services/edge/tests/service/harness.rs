@@ -35,29 +35,37 @@ pub struct Answer {
     pub json: Value,
 }
 
+/// A stub, and the configuration of an edge in front of it.
+pub async fn config(arguments: &[&str]) -> (Stub, Config) {
+    let stub = Stub::new();
+    let services = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", services.local_addr().unwrap());
+    tokio::spawn(stub.clone().serve(services));
+    let mut all = vec!["weir-edge"];
+    if !arguments.contains(&"--drain") {
+        all.extend(["--drain", "0"]);
+    }
+    for name in ["mapping", "contact", "activity", "audience", "quota"] {
+        all.push(match name {
+            "mapping" => "--mapping-url",
+            "contact" => "--contact-url",
+            "activity" => "--activity-url",
+            "audience" => "--audience-url",
+            _ => "--quota-url",
+        });
+        all.push(&url);
+    }
+    all.extend(arguments);
+    (stub, Config::try_parse_from(all).unwrap())
+}
+
 impl Edge {
     pub async fn start() -> Self {
         Self::start_with(&[]).await
     }
 
     pub async fn start_with(arguments: &[&str]) -> Self {
-        let stub = Stub::new();
-        let services = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}", services.local_addr().unwrap());
-        tokio::spawn(stub.clone().serve(services));
-        let mut all = vec!["weir-edge"];
-        for name in ["mapping", "contact", "activity", "audience", "quota"] {
-            all.push(match name {
-                "mapping" => "--mapping-url",
-                "contact" => "--contact-url",
-                "activity" => "--activity-url",
-                "audience" => "--audience-url",
-                _ => "--quota-url",
-            });
-            all.push(&url);
-        }
-        all.extend(arguments);
-        let config = Config::try_parse_from(all).unwrap();
+        let (stub, config) = config(arguments).await;
         let serve =
             |listener, shutdown| weir_edge::serve(config, Clock::system(), listener, shutdown);
         let running = Running::start(serve).await;

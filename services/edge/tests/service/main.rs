@@ -2,7 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod admission;
 mod connections;
+mod drain;
 mod faults;
 mod harness;
 mod journeys;
@@ -13,4 +15,5 @@ mod readings;
 mod repeats;
 mod requests;
 mod stub;
+mod together;
 mod units;

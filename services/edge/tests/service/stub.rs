@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use prost_types::Timestamp;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Response, Status};
 use tonic_health::pb::health_server::HealthServer;
@@ -21,6 +22,8 @@ use weir_proto::quota::v1::ReserveRequest;
 use weir_proto::quota::v1::quota_service_server::QuotaServiceServer;
 
 pub const KEY: &str = "pau-key";
+/// Of another account.
+pub const OTHER_KEY: &str = "pau-other";
 pub const AUDIENCE: &str = "018f3e6a-7c1b-7d2a-9a3e-5b6c7d8e9f00";
 pub const FOREIGN_AUDIENCE: &str = "018f3e6a-7c1b-7d2a-9a3e-5b6c7d8e9f01";
 
@@ -31,6 +34,8 @@ pub enum Fault {
     WorkAndSay(Status),
     /// Never answers.
     Hang,
+    /// Does its work once it is told to.
+    Hold(Arc<Notify>),
     /// Does its work: it is a later call that ends otherwise.
     None,
 }
@@ -44,6 +49,8 @@ pub struct Stub {
 pub struct State {
     faults: HashMap<&'static str, VecDeque<Fault>>,
     pub calls: HashMap<&'static str, usize>,
+    /// By API key.
+    pub accounts: HashMap<String, &'static str>,
     pub profile_limit: i64,
     pub activity_limit: i64,
     pub used: (i64, i64),
@@ -82,6 +89,13 @@ impl Stub {
         let state = Arc::new(Mutex::new(State {
             faults: HashMap::new(),
             calls: HashMap::new(),
+            accounts: [
+                (KEY, "account"),
+                ("classic-key", "account"),
+                (OTHER_KEY, "other"),
+            ]
+            .map(|(key, account)| (key.to_owned(), account))
+            .into(),
             profile_limit: 1_000_000,
             activity_limit: 1_000_000,
             used: (0, 0),
@@ -162,6 +176,10 @@ impl Stub {
                 Err(status)
             }
             Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Hold(told)) => {
+                told.notified().await;
+                work(&mut self.state()).map(Response::new)
+            }
         }
     }
 }

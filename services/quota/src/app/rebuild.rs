@@ -27,6 +27,10 @@
 //!    raised it), the next one above that is taken: its sums are read under it, or not at all.
 //!    No clock is involved anywhere.
 //!
+//! The leases by deadline, a key beside the state, are no part of it: nothing is granted or
+//! refused by them. They say where a sweeper looks, and `begin` and `install` delete them with
+//! the state. Where they are lost alone, the sweeper makes them anew from the state.
+//!
 //! A new day needs none of this: from the state's `floor` on, a window that the state does
 //! not have has no units. All that was stored in it before the fence was in the sums, and
 //! everything after was reserved in this very hash, which is there whole or not at all.

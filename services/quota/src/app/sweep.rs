@@ -1,14 +1,19 @@
 //! Settles reservations whose lease ran out, by the ledgers' word.
 //!
-//! Every replica sweeps, side by side: closing is idempotent, and the first to settle wins.
-//! A batch is closed in both ledgers before its units are freed, so that one that is still
-//! on its way can't commit any more.
+//! One replica sweeps at a time: the others stand by, and one of them goes on within seconds
+//! where it dies, or could not do it all. That two might do so at once is no harm: closing is
+//! idempotent, and the first to settle wins. A batch is closed in both ledgers before its units
+//! are freed, so that one that is still on its way can't commit any more.
+//!
+//! What fails is counted and passed over, and comes again with the next round.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::StreamExt;
+use tokio::time::Instant;
+use uuid::Uuid;
 use weir_ids::AccountId;
 use weir_rpc::Deadline;
 use weir_service::Pulse;
@@ -16,10 +21,13 @@ use weir_service::Pulse;
 use super::{App, Error};
 use crate::domain::{MAX_SETTLEMENTS, Settlement, Window};
 use crate::metrics;
-use crate::store;
+use crate::store::{self, Expired};
 
-/// Of one account in one go; the ledgers take 1,000 at most.
+/// Of one account in one go; the ledgers take 1,000 at most, and a script keeps all others
+/// waiting.
 const BATCHES: usize = 500;
+/// How often the replica that sweeps says that it is there, and the others look.
+const LOOK: Duration = Duration::from_secs(2);
 /// Accounts looked at side by side: Redis answers each in microseconds.
 const SIDE_BY_SIDE: usize = 8;
 /// A ledger that takes longer is asked again at the next sweep.
@@ -37,60 +45,128 @@ pub fn longest_sweep(interval: Duration) -> Duration {
 }
 
 impl App {
-    /// Sweeps again and again. Errors are logged where they arise; the next sweep tries again.
+    /// Sweeps again and again, while no other replica does.
     pub async fn sweep_for_ever(self: Arc<Self>, interval: Duration, pulse: Pulse) {
-        let mut ticks = tokio::time::interval(interval);
+        let process = Uuid::new_v4();
+        let mut ticks = tokio::time::interval(interval.min(LOOK));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let (mut due, mut has_left) = (Instant::now(), false);
         loop {
             ticks.tick().await;
-            for shard in 0..store::SHARDS {
-                pulse.beat();
-                // One shard's trouble is not the others': they may lie on other nodes.
-                let _ = self.sweep_shard(shard, &pulse).await;
+            pulse.beat();
+            let is_due = due <= Instant::now();
+            if has_left && !is_due {
+                continue;
+            }
+            has_left = false;
+            let is_sweeper = self.store.is_sweeper(process).await.unwrap_or(false);
+            metrics::sweeps_here(is_sweeper);
+            if !(is_sweeper && is_due) {
+                continue;
+            }
+            due = Instant::now() + interval;
+            tokio::select! {
+                is_done = self.sweep(&pulse) => has_left = !is_done,
+                () = self.until_another_sweeps(process) => {}
+            }
+            if has_left {
+                // The trouble may be this replica's alone.
+                self.store.leave_sweeping(process).await;
+                metrics::sweeps_here(false);
             }
         }
     }
 
-    /// Looks once at all accounts of a shard that may have leases.
-    async fn sweep_shard(self: &Arc<Self>, shard: u8, pulse: &Pulse) -> Result<(), Error> {
-        let mut skip = 0;
+    /// Says in between that this replica is the one; returns where it no longer is.
+    async fn until_another_sweeps(&self, process: Uuid) {
         loop {
-            let (active, more) = self.store.active(shard, skip).await?;
-            futures_util::stream::iter(active)
-                .for_each_concurrent(SIDE_BY_SIDE, |(account, noted)| async move {
-                    // Nor is one account's trouble.
-                    if let Err(Error::Store(store::Error::Unreadable)) =
-                        self.sweep_account(account, noted).await
-                    {
-                        let window = Window::of(self.clock.now());
-                        let deadline = Deadline::after(CLOSE_TIME);
-                        let _ = self.renew(account, window, deadline).await;
-                    }
-                    pulse.beat();
-                })
-                .await;
+            tokio::time::sleep(LOOK).await;
+            if let Ok(false) = self.store.is_sweeper(process).await {
+                return;
+            }
+        }
+    }
+
+    /// One round: whether nothing failed.
+    async fn sweep(self: &Arc<Self>, pulse: &Pulse) -> bool {
+        let mut is_done = true;
+        for shard in 0..store::SHARDS {
+            pulse.beat();
+            // One shard's trouble is not the others': they may lie on other nodes.
+            is_done &= self.sweep_shard(shard, pulse).await;
+        }
+        is_done
+    }
+
+    /// Looks once at all accounts of a shard that may have leases: whether nothing failed.
+    async fn sweep_shard(self: &Arc<Self>, shard: u8, pulse: &Pulse) -> bool {
+        let (mut skip, mut is_done) = (0, true);
+        loop {
+            let Ok((active, more)) = self.store.active(shard, skip).await else {
+                metrics::sweep_failed("shard");
+                return false;
+            };
+            let swept = futures_util::stream::iter(active)
+                .map(|(account, noted)| self.sweep_or_renew(account, noted, pulse))
+                .buffer_unordered(SIDE_BY_SIDE);
+            // Nor is one account's trouble.
+            is_done &= swept.fold(true, async |all, one| all & one).await;
             if !more {
-                return Ok(());
+                return is_done;
             }
             // Those that were forgotten meanwhile let others slip by until the next sweep.
             skip += store::ACTIVE_PAGE;
         }
     }
 
-    async fn sweep_account(&self, account: AccountId, noted: DateTime<Utc>) -> Result<(), Error> {
-        let expired = self.store.expired(account, BATCHES).await?;
-        if expired.standing == 0 && self.clock.now() - noted > FORGET_AFTER {
-            self.store.forget_active(account, noted).await?;
+    /// Whether the account is swept, or as good as: all leases of a state that is built anew
+    /// are closed by that.
+    async fn sweep_or_renew(
+        self: &Arc<Self>,
+        account: AccountId,
+        noted: DateTime<Utc>,
+        pulse: &Pulse,
+    ) -> bool {
+        let mut swept = self.sweep_account(account, noted, pulse).await;
+        if let Err(Error::Store(store::Error::Unreadable)) = swept {
+            let window = Window::of(self.clock.now());
+            let renewed = self.renew(account, window, Deadline::after(CLOSE_TIME));
+            swept = renewed.await.map(|_| ());
         }
-        if expired.batches.is_empty() {
-            return Ok(());
+        pulse.beat();
+        if let Err(error) = &swept {
+            metrics::sweep_failed("account");
+            tracing::warn!(%account, %error, "leases that ran out could not be settled");
         }
+        swept.is_ok()
+    }
+
+    async fn sweep_account(
+        &self,
+        account: AccountId,
+        noted: DateTime<Utc>,
+        pulse: &Pulse,
+    ) -> Result<(), Error> {
+        loop {
+            let expired = self.store.expired(account, BATCHES).await?;
+            if expired.standing == 0 && self.clock.now() - noted > FORGET_AFTER {
+                self.store.forget_active(account, noted).await?;
+            }
+            let is_settled =
+                expired.batches.is_empty() || self.settle_expired(account, &expired).await?;
+            pulse.beat();
+            // What another has settled meanwhile is looked at in the next round.
+            if !(expired.more && is_settled) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Whether there was anything left to settle.
+    async fn settle_expired(&self, account: AccountId, expired: &Expired) -> Result<bool, Error> {
         let deadline = Deadline::after(CLOSE_TIME);
-        let stored = self
-            .others
-            .ledgers
-            .close(account, &expired.batches, deadline)
-            .await?;
+        let ledgers = &self.others.ledgers;
+        let stored = ledgers.close(account, &expired.batches, deadline).await?;
         let batches = expired.batches.iter().zip(stored);
         let settlements: Vec<Settlement> = batches
             .map(|((batch, _), stored)| Settlement {
@@ -99,11 +175,12 @@ impl App {
                 stored,
             })
             .collect();
+        let mut settled = 0;
         for settlements in settlements.chunks(MAX_SETTLEMENTS) {
-            self.store.settle_by_ledgers(account, settlements).await?;
+            settled += self.store.settle_by_ledgers(account, settlements).await?;
         }
-        metrics::swept(expired.batches.len());
-        tracing::info!(%account, batches = expired.batches.len(), "leases ran out; settled by the ledgers");
-        Ok(())
+        metrics::swept(settled);
+        tracing::info!(%account, settled, "leases ran out; settled by the ledgers");
+        Ok(settled > 0)
     }
 }

@@ -3,7 +3,8 @@
 //! The client library connects again by itself where a connection is closed under it, but tells
 //! whoever used it; and it goes on with one on which nothing is answered any more, or which
 //! could not be made for a reason that Redis itself gave. Here a call is made again over a new
-//! one in each of these cases, within [`CALL_TIME`].
+//! one in each of these cases, within [`CALL_TIME`]; and a Redis that is still reading its log is
+//! waited for as long.
 //!
 //! **Invariant:** whatever is called may be called twice.
 
@@ -28,6 +29,8 @@ const RECONNECT_TRIES: usize = 3;
 const CALL_TIME: Duration = Duration::from_millis(2_500);
 /// Connections may be cut faster than calls are answered; then a caller is told.
 const TRIES: u32 = 5;
+/// How often one looks whether a Redis has read its log.
+const LOADING_PAUSE: Duration = Duration::from_millis(50);
 /// How long a probe waits: a Redis that is stopped is away, however long it stays so.
 const PROBE_TIME: Duration = Duration::from_secs(1);
 
@@ -93,7 +96,6 @@ impl Connection {
         let end = Instant::now() + time;
         let mut tries = 0;
         loop {
-            tries += 1;
             let (number, redis) = self.current();
             let Ok(done) = tokio::time::timeout_at(end, work.send(redis)).await else {
                 self.replace(number);
@@ -108,6 +110,11 @@ impl Connection {
             if !error.is_unrecoverable_error() && error.kind() != ErrorKind::UnexpectedReturnType {
                 self.replace(number);
             }
+            if is_loading(&error) && Instant::now() + LOADING_PAUSE < end {
+                tokio::time::sleep(LOADING_PAUSE).await;
+                continue;
+            }
+            tries += 1;
             if tries == TRIES || !is_of_the_connection(&error) {
                 return Err(error.into());
             }
@@ -142,6 +149,11 @@ fn manager(client: &Client) -> RedisResult<ConnectionManager> {
         .set_max_delay(RECONNECT_DELAY_MAX)
         .set_number_of_retries(RECONNECT_TRIES);
     ConnectionManager::new_lazy_with_config(client.clone(), config)
+}
+
+/// Whether Redis answers, and is not ready yet.
+fn is_loading(error: &RedisError) -> bool {
+    error.code() == Some("LOADING")
 }
 
 /// Whether Redis itself did not say anything.

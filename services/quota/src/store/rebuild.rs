@@ -12,7 +12,7 @@ use std::time::Duration;
 use uuid::Uuid;
 use weir_ids::AccountId;
 
-use super::{Error, STATE_TTL_SECONDS, Store, key};
+use super::{Error, LEASES, STATE_TTL_SECONDS, Store, key};
 use crate::domain::{Progress, Units, Window};
 
 /// Answer of [`Store::begin`].
@@ -47,7 +47,8 @@ impl Store {
         least: Progress,
     ) -> Result<Begun, Error> {
         let mut call = self.scripts.begin.key(key(account, ""));
-        call.key(key(account, ":rebuild"))
+        call.key(key(account, LEASES))
+            .key(key(account, ":rebuild"))
             .arg(nonce.simple().to_string())
             .arg(u64::try_from(patience.as_millis()).unwrap_or(u64::MAX))
             .arg(least.epoch)
@@ -74,7 +75,8 @@ impl Store {
         sums: &[Sum],
     ) -> Result<bool, Error> {
         let mut call = self.scripts.install.key(key(account, ""));
-        call.key(key(account, ":rebuild"))
+        call.key(key(account, LEASES))
+            .key(key(account, ":rebuild"))
             .arg(nonce.simple().to_string())
             .arg(epoch)
             .arg(floor.to_string())

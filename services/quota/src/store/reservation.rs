@@ -5,7 +5,7 @@ use std::time::Duration;
 use weir_ids::{AccountId, BatchId};
 
 use super::connection::Work;
-use super::{Error, STATE_TTL_SECONDS, Store, key};
+use super::{Error, LEASES, STATE_TTL_SECONDS, Store, key};
 use crate::domain::{Known, Progress, Reservation, Settlement, Units, Wanted, Window};
 
 /// The state keeps this window, the one before, and one more for clocks that differ.
@@ -34,6 +34,8 @@ pub struct Expired {
     /// How many leases stand in all, settled ones included.
     pub standing: usize,
     pub epoch: i64,
+    /// Others may have run out as well.
+    pub more: bool,
     pub batches: Vec<(BatchId, Window)>,
 }
 
@@ -60,7 +62,8 @@ impl Store {
         settlements: &[Settlement],
     ) -> Result<Reserved, Error> {
         let mut call = self.scripts.reserve.key(key(account, ""));
-        call.arg(wanted.window.to_string())
+        call.key(key(account, LEASES))
+            .arg(wanted.window.to_string())
             .arg(wanted.batch.to_string())
             .arg(wanted.units.profile)
             .arg(wanted.units.activity)
@@ -139,7 +142,7 @@ impl Store {
         settlements: &[Settlement],
     ) -> Result<usize, Error> {
         let mut call = self.scripts.settle.key(key(account, ""));
-        call.arg(who);
+        call.key(key(account, LEASES)).arg(who);
         for settlement in settlements {
             write(settlement, &mut call);
         }
@@ -179,15 +182,17 @@ impl Store {
         }
     }
 
-    /// Up to `most` leases that ran out unsettled. Forgets those that were settled in time.
+    /// Looks at up to `most` leases that are past, the oldest first: answers those that ran out
+    /// unsettled, and forgets those that were settled in time. Costs as much as there are of
+    /// these, however many stand.
     ///
     /// # Errors
     /// Where Redis is away.
     pub async fn expired(&self, account: AccountId, most: usize) -> Result<Expired, Error> {
         let mut call = self.scripts.expired.key(key(account, ""));
-        call.arg(most);
+        call.key(key(account, LEASES)).arg(most);
         let answer = self.run(&call).await?;
-        let [standing, epoch, batches @ ..] = answer.as_slice() else {
+        let [standing, epoch, more, batches @ ..] = answer.as_slice() else {
             return Err(Error::Unreadable);
         };
         let batches = batches
@@ -204,6 +209,7 @@ impl Store {
         Ok(Expired {
             standing: count(standing)?,
             epoch: number(epoch)?,
+            more: more == "1",
             batches,
         })
     }

@@ -81,6 +81,46 @@ async fn a_redis_that_was_away_serves_the_first_call_after_it() {
     );
 }
 
+/// Of four thousand lines, each of which takes it some time; every thousandth it says so.
+#[tokio::test]
+async fn a_redis_that_reads_its_log_is_waited_for() {
+    let mut servers = TestServers::start().await.unwrap();
+    let world = World::on(servers.redis_url()).await;
+    let mut client = world.replica().await;
+    let account = world.account(10, 10);
+    let batch = reserve(&mut client, &account, 1, 1).await;
+    assert_eq!(world.store(&account, &batch, 1, 1), (true, true));
+    let mut redis = world.redis().await;
+    let mut log = redis::pipe();
+    for n in 0..4_200 {
+        log.cmd("SET").arg("log").arg(n).ignore();
+    }
+    log.cmd("CONFIG").arg("SET").arg("key-load-delay").arg(20);
+    log.ignore().cmd("CONFIG").arg("REWRITE").ignore();
+    log.query_async::<()>(&mut redis).await.unwrap();
+    servers.redis.stop().await;
+
+    let url = world.redis_url.clone();
+    let reserved = async {
+        loop {
+            let client = redis::Client::open(url.as_str()).unwrap();
+            let said = async {
+                let mut redis = client.get_multiplexed_async_connection().await?;
+                redis::cmd("PING").query_async::<()>(&mut redis).await
+            };
+            match said.await {
+                Err(error) if error.code() == Some("LOADING") => break,
+                Err(_) => tokio::time::sleep(Duration::from_millis(2)).await,
+                Ok(()) => panic!("it was there before anybody saw it read its log"),
+            }
+        }
+        reserve(&mut client, &account, 10, 10).await.granted()
+    };
+    let (started, granted) = tokio::join!(servers.redis.start_again(), reserved);
+    started.unwrap();
+    assert_eq!(granted, (9, 9));
+}
+
 #[tokio::test]
 async fn health_follows_a_redis_that_was_stopped_and_goes_on() {
     let servers = TestServers::start().await.unwrap();

@@ -1,6 +1,7 @@
 //! The service in this process, and batches that go through it.
 
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::Parser;
 use tonic::Status;
@@ -40,6 +41,16 @@ impl World {
         Self::on(TestServers::shared().await.redis_url()).await
     }
 
+    /// For a test of sweeping, which one replica does of all on a Redis: the others' are not
+    /// on this one's.
+    pub async fn alone() -> Self {
+        static USED: AtomicUsize = AtomicUsize::new(0);
+        let number = USED.fetch_add(1, Ordering::Relaxed) + 1;
+        let shared = TestServers::shared().await.redis_url();
+        let (server, _) = shared.rsplit_once('/').unwrap();
+        Self::on(format!("{server}/{number}")).await
+    }
+
     /// On a Redis of the test's own.
     pub async fn on(redis_url: String) -> Self {
         let others = Others::default();
@@ -59,6 +70,12 @@ impl World {
     pub async fn replica_with(&self, lease_ms: u64, sweep_ms: u64) -> Client {
         let url = self.serve(lease_ms, sweep_ms).await;
         QuotaServiceClient::connect(url).await.unwrap()
+    }
+
+    /// Ends the replica that was started first.
+    pub async fn stop_first(&self) {
+        let first = self.replicas.lock().unwrap().remove(0);
+        first.stop().await;
     }
 
     /// The URL of one more replica.

@@ -76,6 +76,16 @@ impl Ledger {
         rows.epochs.get(account).copied().unwrap_or(0)
     }
 
+    fn serves(&self, account: &str) -> Result<(), Status> {
+        if self.away.load(Ordering::SeqCst) {
+            return Err(Status::unavailable("the database is away"));
+        }
+        if self.unknown.lock().unwrap().contains(account) {
+            return Err(weir_rpc::not_found(Reason::AccountUnknown, "account"));
+        }
+        Ok(())
+    }
+
     fn close(&self, account: &str, batch: &str, window: &str) -> i64 {
         let key = (account.to_owned(), window.to_owned(), batch.to_owned());
         *self.rows.lock().unwrap().units.entry(key).or_insert(0)
@@ -87,12 +97,7 @@ impl Ledger {
         epoch: i64,
         from: &str,
     ) -> Result<(i64, BTreeMap<String, i64>), Status> {
-        if self.away.load(Ordering::SeqCst) {
-            return Err(Status::unavailable("the database is away"));
-        }
-        if self.unknown.lock().unwrap().contains(account) {
-            return Err(weir_rpc::not_found(Reason::AccountUnknown, "account"));
-        }
+        self.serves(account)?;
         let mut rows = self.rows.lock().unwrap();
         let standing = rows.epochs.entry(account.to_owned()).or_insert(0);
         if epoch > *standing + PLAUSIBLE {
@@ -195,6 +200,7 @@ impl LedgerService for Ledger {
         request: Request<CloseBatchesRequest>,
     ) -> Result<Response<CloseBatchesResponse>, Status> {
         let request = request.into_inner();
+        self.serves(&request.account_id)?;
         let close = |key: &BatchKey| self.close(&request.account_id, &key.batch_id, &key.window);
         let units = request.batches.iter().map(close).collect();
         Ok(Response::new(CloseBatchesResponse { units }))

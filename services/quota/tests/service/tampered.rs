@@ -3,7 +3,7 @@
 use weir_servers::TestServers;
 use weir_testkit::eventually;
 
-use crate::harness::{Account, Client, LONG, TODAY, World, counted, reserve, settle, settlement};
+use crate::harness::{Account, Client, TODAY, World, counted, reserve, settle, settlement};
 use weir_proto::quota::v1::SettleRequest;
 
 fn state_of(account: &Account) -> String {
@@ -66,21 +66,48 @@ async fn a_key_that_is_something_else_is_built_anew() {
 }
 
 #[tokio::test]
-async fn a_registry_that_is_something_else_is_begun_anew_and_leases_are_swept() {
+async fn a_registry_or_sweeper_that_is_something_else_is_begun_anew_and_leases_are_swept() {
     let servers = TestServers::start().await.unwrap();
-    let world = World::on(servers.redis_url()).await;
     for kind in ["string", "list", "set", "hash"] {
+        let world = World::on(servers.redis_url()).await;
+        replace(&world, "weir:quota:sweeper", kind).await;
         for shard in 0..16 {
             replace(&world, &format!("weir:quota:active:{shard}"), kind).await;
         }
-        let mut client = world.replica_with(50, LONG).await;
+        let mut client = world.replica_with(50, 20).await;
         let account = world.account(10, 10);
         reserve(&mut client, &account, 10, 10).await;
-        let sweeper = world.replica_with(LONG, 20).await;
         eventually("the units are back", async || {
-            counted(&mut sweeper.clone(), &account).await == [(0, 0), (0, 0)]
+            counted(&mut client.clone(), &account).await == [(0, 0), (0, 0)]
         })
         .await;
+    }
+}
+
+/// Its place is taken by something else, it is emptied, or another state's.
+#[tokio::test]
+async fn an_index_of_leases_that_was_lost_is_made_anew_from_the_state() {
+    let world = World::alone().await;
+    let mut client = world.replica_with(300, 20).await;
+    for kind in ["gone", "string", "list", "zset", "hash"] {
+        let account = world.account(10, 10);
+        let stored = reserve(&mut client, &account, 4, 4).await;
+        assert_eq!(world.store(&account, &stored, 3, 2), (true, true));
+        let lost = reserve(&mut client, &account, 5, 5).await;
+        let leases = format!("{}:leases", state_of(&account));
+        match kind {
+            "gone" => run(&world, &["DEL", &leases]).await,
+            kind => replace(&world, &leases, kind).await,
+        }
+        eventually("the units are back", async || {
+            counted(&mut client.clone(), &account).await == [(3, 0), (2, 0)]
+        })
+        .await;
+        assert_eq!(world.store(&account, &lost, 5, 5), (false, false), "{kind}");
+        let rest = reserve(&mut client, &account, 10, 10).await;
+        assert_eq!(rest.granted(), (7, 8), "{kind}");
+        // Nothing had to be built anew for it.
+        assert_eq!(rest.grant.epoch, stored.grant.epoch, "{kind}");
     }
 }
 
@@ -133,8 +160,8 @@ async fn a_state_that_no_script_can_work_with_is_built_anew() {
 
 #[tokio::test]
 async fn a_lease_that_can_not_be_read_holds_no_units_for_ever() {
-    let world = World::new().await;
-    let mut client = world.replica_with(LONG, 20).await;
+    let world = World::alone().await;
+    let mut client = world.replica_with(500, 20).await;
     let account = world.account(10, 10);
     let open = reserve(&mut client, &account, 10, 10).await;
     let lease = format!("lease:{}", open.id);

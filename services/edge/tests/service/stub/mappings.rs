@@ -5,7 +5,7 @@ use weir_proto::mapping::v1::mapping_service_server::MappingService;
 use weir_proto::mapping::v1::*;
 use weir_proto::settings::v1::Entitlement;
 
-use super::{KEY, Stub};
+use super::Stub;
 
 /// Traits with `ignored` in them are worth nothing, those with `cleared` are nulls; with both
 /// there is nothing else.
@@ -32,14 +32,17 @@ impl MappingService for Stub {
         &self,
         request: Request<AuthenticateRequest>,
     ) -> Result<Response<AuthenticateResponse>, Status> {
-        self.answer("authenticate", |_| {
-            let kind = match request.get_ref().key.as_str() {
-                KEY => SourceKind::SegmentActions,
+        self.answer("authenticate", |state| {
+            let key = request.get_ref().key.as_str();
+            let Some(account) = state.accounts.get(key) else {
+                return Err(Status::unauthenticated("no such key"));
+            };
+            let kind = match key {
                 "classic-key" => SourceKind::SegmentClassic,
-                _ => return Err(Status::unauthenticated("no such key")),
+                _ => SourceKind::SegmentActions,
             };
             Ok(AuthenticateResponse {
-                account_id: "account".into(),
+                account_id: (*account).into(),
                 source_id: "source".into(),
                 source_kind: kind.into(),
             })

@@ -41,6 +41,29 @@ local function parse_lease(text)
     string.match(text, '^(%S+) (%d+) (%d+) (%d+) (%a+)$')
   return window, tonumber(profile), tonumber(activity), tonumber(deadline), status
 end
+-- The leases by their deadlines, so that those that ran out are found without reading the others.
+-- Only the state says what stands: this says where to look. It carries the epoch of its state,
+-- below all deadlines; one that does not is another state's, or was lost, and is made anew.
+local MARK = ''
+local function mark(leases, epoch)
+  redis.call('ZADD', leases, 0 - tonumber(epoch), MARK)
+end
+local function index(state, leases, epoch)
+  local marked = redis.pcall('ZSCORE', leases, MARK)
+  if marked and not marked.err and tonumber(marked) == 0 - tonumber(epoch) then return end
+  redis.call('DEL', leases)
+  mark(leases, epoch)
+  local all = redis.call('HGETALL', state)
+  for i = 1, #all, 2 do
+    local batch = string.match(all[i], '^lease:(.+)$')
+    if batch then
+      local _, _, _, deadline = parse_lease(all[i + 1])
+      redis.call('ZADD', leases, deadline or 0, batch)
+    end
+  end
+  local left = redis.call('PTTL', state)
+  if left > 0 then redis.call('PEXPIRE', leases, left) end
+end
 local function units(state, window)
   local found = redis.call('HMGET', state, window .. ':profile.used', window .. ':profile.reserved',
     window .. ':activity.used', window .. ':activity.reserved')
@@ -55,7 +78,7 @@ local function units(state, window)
 end
 -- Books what a batch stored, and frees the rest of its grant. `who` is edge | ledgers.
 -- Answers whether there was a reservation to settle.
-local function settle(state, who, batch, epoch, stored_profile, stored_activity)
+local function settle(state, leases, who, batch, epoch, stored_profile, stored_activity)
   if redis.call('HGET', state, 'epoch') ~= epoch then return false end
   local field = 'lease:' .. batch
   local lease = redis.call('HGET', state, field)
@@ -80,15 +103,16 @@ local function settle(state, who, batch, epoch, stored_profile, stored_activity)
       string.format('%s %.0f %.0f %.0f settled', window, profile, activity, deadline))
   else
     redis.call('HDEL', state, field)
+    redis.call('ZREM', leases, batch)
   end
   return true
 end
 -- The same for batch, epoch, profile units, activity units, again and again, from the
 -- `first` argument on. Answers how many there were to settle.
-local function settle_all(state, who, first)
+local function settle_all(state, leases, who, first)
   local settled = 0
   for i = first, #ARGV, 4 do
-    if settle(state, who, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) then
+    if settle(state, leases, who, ARGV[i], ARGV[i + 1], ARGV[i + 2], ARGV[i + 3]) then
       settled = settled + 1
     end
   end

@@ -1,12 +1,12 @@
--- KEYS state; ARGV window, batch, wanted profile, wanted activity, profile limit,
+-- KEYS state, leases; ARGV window, batch, wanted profile, wanted activity, profile limit,
 -- activity limit, lease in ms, the oldest window to keep, seconds until the state is forgotten,
 -- the epoch and grants that the state must have reached, then what earlier batches stored: what
 -- they leave is free for this one.
 -- Answers stale | past | granted, window, epoch, grants, units, what is left of the lease in ms,
 -- how many reservations there were to settle, how many grants the state has made.
-local state, window, batch = KEYS[1], ARGV[1], ARGV[2]
+local state, leases, window, batch = KEYS[1], KEYS[2], ARGV[1], ARGV[2]
 if not counts(state, ARGV[10], ARGV[11]) then return {'stale'} end
-local settled = settle_all(state, 'edge', 12)
+local settled = settle_all(state, leases, 'edge', 12)
 local now = now_ms()
 local profile, activity, left = 0, 0, 0
 local lease = redis.call('HGET', state, 'lease:' .. batch)
@@ -34,6 +34,7 @@ else
   profile = math.max(0, math.min(tonumber(ARGV[3]), tonumber(ARGV[5]) - before[1] - before[2]))
   activity = math.max(0, math.min(tonumber(ARGV[4]), tonumber(ARGV[6]) - before[3] - before[4]))
   left = tonumber(ARGV[7])
+  redis.call('ZADD', leases, now + left, batch)
   local function hold(kind, granted)
     if granted == 0 then return end
     redis.call('HINCRBY', state, window .. ':' .. kind .. '.reserved', string.format('%.0f', granted))
@@ -44,6 +45,7 @@ else
     string.format('%s %.0f %.0f %.0f open', window, profile, activity, now + left))
   redis.call('HINCRBY', state, 'grants', 1)
   redis.call('EXPIRE', state, ARGV[9])
+  redis.call('EXPIRE', leases, ARGV[9])
 end
 local after = units(state, window)
 return {'granted', window, redis.call('HGET', state, 'epoch'), profile, activity,
