@@ -38,13 +38,15 @@ mod tests {
 
     /// The tables of the services, by their own migrations.
     async fn migrate(admin: &Client) -> Result<()> {
-        let services = Path::new(env!("CARGO_MANIFEST_DIR")).join("../services");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         for (folder, schema) in [
-            ("contact-upsert", "contact"),
-            ("activity", "activity"),
-            ("audience", "audience"),
+            ("services/contact-upsert", "contact"),
+            ("shared/ledger", "contact"),
+            ("services/activity", "activity"),
+            ("shared/ledger", "activity"),
+            ("services/audience", "audience"),
         ] {
-            let entries = std::fs::read_dir(services.join(folder).join("migrations"))?;
+            let entries = std::fs::read_dir(root.join(folder).join("migrations"))?;
             let mut files: Vec<_> = entries.map(|entry| entry.unwrap().path()).collect();
             files.sort();
             admin

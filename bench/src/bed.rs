@@ -1,6 +1,9 @@
 //! The test bed of one scenario: a fresh system, its accounts, and the same workload for both
 //! sides. Every scenario starts from nothing, so that none depends on what ran before.
 
+use std::num::NonZeroU16;
+use std::ops::Range;
+
 use anyhow::Result;
 use chrono::{Duration, Utc};
 use weir_stack::Service;
@@ -9,8 +12,9 @@ use crate::baseline::rows::{self, Renderer};
 use crate::baseline::tables;
 use crate::baseline::writer::Writer;
 use crate::drive::{Pace, drive};
-use crate::http::{self, Client};
+use crate::http::{self, Client, Manner};
 use crate::options::Options;
+use crate::plan::Plan;
 use crate::screen::{Meter, progress, thousands};
 use crate::setup::{self, Account};
 use crate::system::System;
@@ -45,7 +49,7 @@ pub struct Bed {
     pub accounts: Vec<Account>,
     seed: u64,
     batch: u64,
-    connections: usize,
+    connections: u64,
     sides: &'static [Side],
     /// The same events for either side.
     system_workload: Workload,
@@ -58,12 +62,21 @@ impl Bed {
     /// # Errors
     /// What does not start.
     pub async fn start(options: &Options, accounts: u64, with_baseline: bool) -> Result<Self> {
-        let system = System::start(options.binaries.clone(), true);
+        let system = System::start(options.binaries.clone(), true, NonZeroU16::MIN);
         let sides: &[Side] = match with_baseline {
             true => &[Side::System, Side::Baseline],
             false => &[Side::System],
         };
         Self::of(system, options, accounts, sides).await
+    }
+
+    /// The same for the system alone, with so many replicas of each service.
+    ///
+    /// # Errors
+    /// What does not start.
+    pub async fn start_replicas(options: &Options, replicas: NonZeroU16) -> Result<Self> {
+        let system = System::start(options.binaries.clone(), true, replicas);
+        Self::of(system, options, options.accounts, &[Side::System]).await
     }
 
     /// The same for one side, and without checkpoints (see [`System::start`]).
@@ -75,7 +88,7 @@ impl Bed {
         accounts: u64,
         side: Side,
     ) -> Result<Self> {
-        let system = System::start(options.binaries.clone(), false);
+        let system = System::start(options.binaries.clone(), false, NonZeroU16::MIN);
         let sides: &[Side] = match side {
             Side::System => &[Side::System],
             Side::Baseline => &[Side::Baseline],
@@ -108,7 +121,7 @@ impl Bed {
             accounts,
             seed: options.seed,
             batch: options.batch,
-            connections: usize::try_from(options.connections)?,
+            connections: options.connections,
             sides,
             baseline_workload: workload.clone(),
             system_workload: workload,
@@ -131,7 +144,8 @@ impl Bed {
             let mut done = 0;
             while done < events {
                 let chunk = (events - done).min(CHUNK);
-                let batches = self.batches(*side, recipe, chunk, self.batch);
+                let batch = self.batch;
+                let batches = self.workload(*side).batches(recipe, chunk, batch);
                 self.drive(*side, batches).await?;
                 done += chunk;
                 meter.at(done);
@@ -146,7 +160,8 @@ impl Bed {
     async fn drive(&self, side: Side, batches: Vec<Batch>) -> Result<()> {
         match side {
             Side::System => {
-                let (clients, jobs) = (self.clients(self.connections).await?, self.jobs(batches));
+                let clients = self.clients(self.connections, Manner::Strict).await?;
+                let jobs = self.jobs(batches);
                 drive(clients, jobs.into_iter(), Pace::Saturate).await?;
             }
             Side::Baseline => {
@@ -157,46 +172,39 @@ impl Bed {
         Ok(())
     }
 
-    /// One measured turn of one side. At a pace there are more connections than the pace
-    /// needs, so that a slow answer does not hold back the next request.
+    /// One measured turn of one side.
     ///
     /// # Errors
     /// An unexpected answer.
-    pub async fn turn(
-        &mut self,
-        side: Side,
-        recipe: Recipe,
-        events: u64,
-        batch: u64,
-        pace: Pace,
-    ) -> Result<Turn> {
-        let connections = match pace {
-            Pace::Saturate => self.connections,
-            Pace::JobsPerSecond(_) => self.connections * 4,
-        };
-        let batches = self.batches(side, recipe, events, batch);
+    pub async fn turn(&mut self, side: Side, plan: Plan) -> Result<Turn> {
+        let Plan {
+            recipe,
+            events,
+            batch,
+            connections,
+            pace,
+            manner,
+        } = plan;
+        let batches = self.workload(side).batches(recipe, events, batch);
         match side {
             Side::System => {
-                let (clients, jobs) = (self.clients(connections).await?, self.jobs(batches));
+                let clients = self.clients(connections, manner).await?;
+                let jobs = self.jobs(batches).into_iter();
                 measure(&self.system, clients, jobs, pace).await
             }
             Side::Baseline => {
-                let (writers, rows) = (self.writers(connections).await?, self.rows(&batches));
+                let writers = self.writers(connections).await?;
+                let rows = self.rows(&batches).into_iter();
                 measure(&self.system, writers, rows, pace).await
             }
         }
     }
 
-    fn batches(&mut self, side: Side, recipe: Recipe, events: u64, batch: u64) -> Vec<Batch> {
-        let workload = match side {
+    fn workload(&mut self, side: Side) -> &mut Workload {
+        match side {
             Side::System => &mut self.system_workload,
             Side::Baseline => &mut self.baseline_workload,
-        };
-        let full = (0..events / batch).map(|_| batch);
-        let rest = events % batch;
-        full.chain((rest > 0).then_some(rest))
-            .map(|size| workload.batch(recipe, usize::try_from(size).expect("a batch is small")))
-            .collect()
+        }
     }
 
     /// Stops the system. Where the measurement failed, shows first what the services said of
@@ -220,17 +228,18 @@ impl Bed {
         }
     }
 
-    /// Requests of this recipe, made while they are sent: more than fit into memory. The
-    /// workload goes on from here in them alone.
+    /// Requests to some of the accounts without an end, made while they are sent: more than
+    /// fit into memory. For these accounts the workload goes on from here in them alone.
     pub fn stream(
         &self,
+        accounts: Range<usize>,
         recipe: Recipe,
-        count: usize,
+        batch: u64,
     ) -> impl Iterator<Item = http::Job> + Send + 'static {
-        let (seed, accounts) = (self.seed, self.accounts.clone());
-        let size = usize::try_from(self.batch).expect("a batch is small");
-        let mut workload = self.system_workload.clone();
-        (0..count).map(move |_| {
+        let size = usize::try_from(batch).expect("a batch is small");
+        let mut workload = self.system_workload.of_accounts(accounts.clone());
+        let (seed, accounts) = (self.seed, self.accounts[accounts].to_vec());
+        std::iter::repeat_with(move || {
             let batch = workload.batch(recipe, size);
             http::Job::new(seed, batch, &accounts)
         })
@@ -256,15 +265,11 @@ impl Bed {
     ///
     /// # Errors
     /// Where nothing listens there.
-    pub async fn clients(&self, count: usize) -> Result<Vec<Client>> {
-        let mut clients = Vec::with_capacity(count);
-        for _ in 0..count {
-            clients.push(Client::connect(self.system.edge).await?);
-        }
-        Ok(clients)
+    pub async fn clients(&self, count: u64, manner: Manner) -> Result<Vec<Client>> {
+        Client::connect_all(self.system.edge, count, manner).await
     }
 
-    async fn writers(&self, count: usize) -> Result<Vec<Writer>> {
+    async fn writers(&self, count: u64) -> Result<Vec<Writer>> {
         Writer::connect_all(self.system.postgres_url(), count).await
     }
 }

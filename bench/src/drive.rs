@@ -25,6 +25,16 @@ pub struct Done {
     pub statuses: BTreeMap<u16, u64>,
 }
 
+impl Done {
+    /// With these statuses as well.
+    pub fn with(mut self, statuses: BTreeMap<u16, u64>) -> Self {
+        for (status, count) in statuses {
+            *self.statuses.entry(status).or_default() += count;
+        }
+        self
+    }
+}
+
 /// When jobs start.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pace {

@@ -2,37 +2,25 @@
 //! what the same rows cost the baseline: what grows on both sides is PostgreSQL's tables
 //! outgrowing the processor's caches.
 
+pub mod point;
+
 use anyhow::{Context, Result};
-use serde::Serialize;
 
 use crate::bed::{Bed, Side};
-use crate::drive::Pace;
 use crate::options::Options;
+use crate::plan::Plan;
 use crate::process::LOAD;
 use crate::screen::{progress, thousands};
 use crate::statistics::micros_per;
 use crate::turn::Turn;
 use crate::workload::Recipe;
+use point::Point;
 
 /// What is measured at each size.
 const KNOWN: [(&str, Recipe); 2] = [
     ("identify-known-changed", Recipe::IdentifyChanged),
     ("track-known", Recipe::TrackKnown),
 ];
-
-/// The cost at one size.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Point {
-    /// What grows.
-    pub of: &'static str,
-    pub size: u64,
-    pub scenario: &'static str,
-    pub events_per_second: f64,
-    /// CPU time of everything but the load generator.
-    pub micros_per_event: f64,
-    /// The same of the baseline; none where it did not run.
-    pub raw_micros_per_event: Option<f64>,
-}
 
 /// Measures along all three.
 ///
@@ -162,10 +150,10 @@ async fn point(
     recipe: Recipe,
 ) -> Result<Point> {
     let side = side_of(bed)?;
-    let (batch, pace) = (options.batch, Pace::Saturate);
-    let warm_up = batch * options.connections * 2;
-    bed.turn(side, recipe, warm_up, batch, pace).await?;
-    let turn = bed.turn(side, recipe, options.events, batch, pace).await?;
+    let plan = Plan::usual(options, recipe);
+    let events = plan.batch * plan.connections * 2;
+    bed.turn(side, Plan { events, ..plan }).await?;
+    let turn = bed.turn(side, plan).await?;
     let point = Point {
         of,
         size,

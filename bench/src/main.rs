@@ -7,7 +7,7 @@
 //! CPU time by process, memory, latencies and write-ahead log are read around each turn.
 //!
 //! [`workload`] makes the events; [`bed`] holds a system and both sides' workload;
-//! [`scenario`], [`growth`] and [`soak`] measure; [`report`] judges.
+//! [`scenario`], [`study`], [`growth`] and [`soak`] measure; [`report`] judges.
 //!
 //! **Invariant:** nothing hides behind the clock: it stops when everything is answered *and*
 //! what was answered has reached every table.
@@ -25,6 +25,7 @@ mod drive;
 mod growth;
 mod http;
 mod options;
+mod plan;
 mod process;
 mod random;
 mod report;
@@ -33,6 +34,7 @@ mod screen;
 mod setup;
 mod soak;
 mod statistics;
+mod study;
 mod system;
 mod turn;
 mod workload;
@@ -73,22 +75,29 @@ async fn run(options: Options) -> Result<()> {
     };
     options.check(asked)?;
     let mut reports = Vec::new();
-    for scenario in asked {
+    for scenario in asked.iter().copied() {
         match scenario {
             Scenario::Growth => {
                 let report = Box::pin(growth::run(&options)).await.context("growth")?;
-                result(report::growth::text(&report));
+                result(growth::point::text(&report));
                 write(&options, "growth", begun, &report)?;
             }
             Scenario::Soak => {
                 let report = Box::pin(soak::run(&options)).await.context("soak")?;
-                result(report::soak::text(&report));
+                result(soak::report::text(&report));
                 write(&options, "soak", begun, &report)?;
-                let chart = report::soak::chart(&report);
+                let chart = soak::report::chart(&report);
                 save(&options, "soak", "svg", begun, chart.as_bytes())?;
             }
+            scenario if scenario.is_study() => {
+                let name = scenario.name();
+                let study = Box::pin(study::run(scenario, &options)).await;
+                let study = study.with_context(|| name.clone())?;
+                result(study.text());
+                write(&options, &name, begun, &study)?;
+            }
             scenario => {
-                let report = Box::pin(scenario::run(*scenario, &options)).await;
+                let report = Box::pin(scenario::run(scenario, &options)).await;
                 reports.push(report.with_context(|| scenario.name())?);
             }
         }

@@ -14,15 +14,15 @@ const CONTACTS_PER_EVENT_UNDER_WAY: u64 = 4;
 #[derive(Debug, Clone, Parser)]
 #[command(name = "weir-bench", bin_name = "./weir bench")]
 pub struct Options {
-    /// What to measure; everything but `growth` and `soak` when nothing is named
+    /// What to measure; those that have a baseline when nothing is named
     #[arg(value_enum)]
     pub scenarios: Vec<Scenario>,
 
-    /// Events of each measured turn
+    /// Events of each measured turn; of `batch-sizes` and `hotspot` at most so many
     #[arg(long, default_value_t = 60_000, value_parser = clap::value_parser!(u64).range(1..))]
     pub events: u64,
 
-    /// Length of each measured turn instead, by the rate of the warm-up
+    /// Length of each measured turn instead, by the rate of the warm-up; of each part of `fair`
     #[arg(long, value_name = "S", conflicts_with = "events")]
     pub seconds: Option<u64>,
 
@@ -103,7 +103,7 @@ impl Options {
     /// There are not; names the option.
     pub fn check(&self, asked: &[Scenario]) -> Result<()> {
         let growth = asked.contains(&Scenario::Growth);
-        let others = asked.iter().any(|asked| *asked != Scenario::Growth);
+        let others = asked.iter().any(|asked| asked.needs_contacts_apart());
         let smallest = self.growth_contacts.iter().min().copied();
         let most_accounts = self.growth_accounts.iter().max();
         let in_all = most_accounts.map(|accounts| accounts * self.growth_contacts_each);
@@ -142,11 +142,16 @@ pub enum Scenario {
     TrackWithTraitsAndAudience,
     /// 60 % tracks, 40 % identifies; 5 % of them invalid, 10 % repeats
     Mixed,
-    /// The same at 70 % of its saturation: how latencies are when there is room
-    #[value(name = "mixed-at-70")]
-    MixedAt70,
     /// One event per request at a fixed rate
     Single,
+    /// Requests of 1 to 500 events over 8 to 256 connections, to 1 and 32 accounts
+    BatchSizes,
+    /// A quiet account beside a loud one
+    Fair,
+    /// Most of an account's events are about a few of its contacts
+    Hotspot,
+    /// How two processes of each service share the work
+    Replicas,
     /// Cost per event as contacts, accounts and activities grow
     Growth,
     /// Memory, connections, outbox, Redis and bloat over time
@@ -155,7 +160,7 @@ pub enum Scenario {
 
 impl Scenario {
     /// Those that run when nothing is named.
-    pub const USUAL: [Self; 9] = [
+    pub const USUAL: [Self; 8] = [
         Self::IdentifyNew,
         Self::IdentifyKnownUnchanged,
         Self::IdentifyKnownChanged,
@@ -163,9 +168,22 @@ impl Scenario {
         Self::TrackUnknown,
         Self::TrackWithTraitsAndAudience,
         Self::Mixed,
-        Self::MixedAt70,
         Self::Single,
     ];
+
+    /// Whether it holds cases against each other, not against a baseline.
+    pub fn is_study(self) -> bool {
+        matches!(
+            self,
+            Self::BatchSizes | Self::Fair | Self::Hotspot | Self::Replicas
+        )
+    }
+
+    /// Whether none of the contacts may be in two batches at once.
+    fn needs_contacts_apart(self) -> bool {
+        let contested = self.is_study() && self != Self::Replicas;
+        !contested && self != Self::Growth
+    }
 
     /// As on the command line.
     pub fn name(self) -> String {
@@ -184,8 +202,10 @@ impl Scenario {
             Self::TrackKnown => Recipe::TrackKnown,
             Self::TrackUnknown => Recipe::TrackUnknown,
             Self::TrackWithTraitsAndAudience => Recipe::TrackWithContact,
-            Self::Mixed | Self::MixedAt70 | Self::Soak => Recipe::Mixed,
+            Self::Mixed | Self::Replicas | Self::Soak => Recipe::Mixed,
             Self::Single => Recipe::Alternating,
+            Self::BatchSizes | Self::Fair => Recipe::Crowded,
+            Self::Hotspot => Recipe::Hotspot,
         }
     }
 }
@@ -200,8 +220,8 @@ mod tests {
 
     #[test]
     fn scenarios_are_named_as_in_the_documentation() {
-        let options = parse(&["identify-new", "mixed-at-70", "--batch", "1000"]).unwrap();
-        let scenarios = [Scenario::IdentifyNew, Scenario::MixedAt70];
+        let options = parse(&["identify-new", "batch-sizes", "--batch", "1000"]).unwrap();
+        let scenarios = [Scenario::IdentifyNew, Scenario::BatchSizes];
         assert_eq!(options.scenarios, scenarios);
         for scenario in Scenario::USUAL {
             assert_eq!(parse(&[&scenario.name()]).unwrap().scenarios, [scenario]);

@@ -17,7 +17,8 @@ pub const REDIS: &str = "redis";
 /// The processes of a run by name; PostgreSQL stands for all of its cluster's.
 #[derive(Debug, Clone)]
 pub struct Processes {
-    pub services: BTreeMap<String, u32>,
+    /// A service stands for all of its replicas.
+    pub services: Vec<(String, u32)>,
     pub postgres: u32,
     pub redis: u32,
 }
@@ -33,7 +34,7 @@ impl Processes {
     pub fn cpu(&self) -> Result<ByProcess<Duration>> {
         let mut cpu = ByProcess::new();
         for (name, pid) in &self.services {
-            cpu.insert(name.clone(), read_stat(*pid)?.own);
+            *cpu.entry(name.clone()).or_default() += read_stat(*pid)?.own;
         }
         cpu.insert(REDIS.into(), read_stat(self.redis)?.own);
         cpu.insert(LOAD.into(), read_stat(std::process::id())?.own);
@@ -68,10 +69,11 @@ impl Processes {
     /// # Errors
     /// Where one of the processes is gone.
     pub fn services_memory(&self) -> Result<ByProcess<u64>> {
-        self.services
-            .iter()
-            .map(|(name, pid)| Ok((name.clone(), read_kib(*pid, "status", "VmRSS:")?)))
-            .collect()
+        let mut memory = ByProcess::new();
+        for (name, pid) in &self.services {
+            *memory.entry(name.clone()).or_default() += read_kib(*pid, "status", "VmRSS:")?;
+        }
+        Ok(memory)
     }
 
     /// Whether `name` is one of the services.

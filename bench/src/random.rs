@@ -24,6 +24,29 @@ impl Random {
     pub fn below(&mut self, bound: u64) -> u64 {
         self.bits() % bound
     }
+
+    /// A number in `0..bound` by Zipf's law with the exponent 2: the first comes in six of ten
+    /// cases, the second in a quarter of these, the third in a ninth, and so on.
+    ///
+    /// # Panics
+    /// With a bound of zero.
+    pub fn zipf(&mut self, bound: u64) -> u64 {
+        assert!(bound > 0, "nobody to draw from");
+        loop {
+            // 1/u is at least x in 1/x of the cases, so its whole part is x in 1/x(x+1) of
+            // them; of these, (x+1)/2x are kept.
+            let rank = (1.0 / self.share()).floor();
+            let is_kept = self.share() <= f64::midpoint(1.0, 1.0 / rank);
+            if rank <= bound as f64 && is_kept {
+                return rank as u64 - 1;
+            }
+        }
+    }
+
+    /// Above 0, at most 1.
+    fn share(&mut self) -> f64 {
+        ((self.bits() >> 11) + 1) as f64 / (1_u64 << 53) as f64
+    }
 }
 
 const GOLDEN: u64 = 0x9E37_79B9_7F4A_7C15;
@@ -87,6 +110,20 @@ mod tests {
         };
         assert_eq!(numbers(7), numbers(7));
         assert_ne!(numbers(7), numbers(8));
+    }
+
+    #[test]
+    fn zipf_draws_a_number_as_often_as_its_square_says() {
+        let mut random = Random::new(7);
+        let mut drawn = [0_u32; 10];
+        for _ in 0..100_000 {
+            drawn[usize::try_from(random.zipf(10)).unwrap()] += 1;
+        }
+        for (rank, times) in (1_u32..).zip(drawn) {
+            let expected = f64::from(drawn[0]) / f64::from(rank * rank);
+            let difference = (f64::from(times) - expected).abs();
+            assert!(difference < 4.0 * expected.sqrt() + 20.0, "{rank}: {times}");
+        }
     }
 
     #[test]

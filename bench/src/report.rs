@@ -1,11 +1,10 @@
 //! What was measured, and its figures: medians of rates, sums of costs.
 
 pub mod bars;
-pub mod growth;
-pub mod soak;
 pub mod table;
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
 use serde::Serialize;
 
@@ -24,6 +23,8 @@ pub struct ScenarioReport {
     pub settings: BTreeMap<String, String>,
     pub system: Vec<Turn>,
     pub baseline: Vec<Turn>,
+    /// The system's at 70 % of its saturation; none where it was not measured.
+    pub below_saturation: Vec<Turn>,
     /// Rows of each table at the end.
     pub rows: Vec<RowCount>,
 }
@@ -44,6 +45,7 @@ impl ScenarioReport {
             settings,
             system: Vec::new(),
             baseline: Vec::new(),
+            below_saturation: Vec::new(),
             rows: Vec::new(),
         }
     }
@@ -58,6 +60,13 @@ impl ScenarioReport {
     /// Events per second of the system.
     pub fn rate(&self) -> f64 {
         median_of(&self.system, Turn::events_per_second)
+    }
+
+    /// The same as each of the machine's cores has it, which do all the rest as well; none at
+    /// a pace.
+    pub fn rate_per_core(&self) -> Option<f64> {
+        let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        (!self.paced).then(|| self.rate() / cores as f64)
     }
 
     /// Events per second of the baseline; zero without one.
@@ -81,6 +90,13 @@ impl ScenarioReport {
         median_of(&self.system, |turn| turn.p99_ms)
     }
 
+    /// The middle and the slowest hundredth at 70 % of saturation; none without it.
+    pub fn below_saturation_ms(&self) -> Option<(f64, f64)> {
+        let turns = &self.below_saturation;
+        let p50_ms = median_of(turns, |turn| turn.p50_ms);
+        (!turns.is_empty()).then(|| (p50_ms, median_of(turns, |turn| turn.p99_ms)))
+    }
+
     /// CPU time of a process, in microseconds per event.
     pub fn cpu_micros(&self, process: &str) -> f64 {
         cpu_micros(&self.system, |name| name == process)
@@ -97,6 +113,11 @@ impl ScenarioReport {
             .iter()
             .map(|process| self.cpu_micros(process))
             .sum()
+    }
+
+    /// CPU time of all that is not the load: services, PostgreSQL, Redis.
+    pub fn whole_cpu_micros(&self) -> f64 {
+        cpu_micros(&self.system, |name| name != process::LOAD)
     }
 
     /// CPU time that the baseline's PostgreSQL took.
@@ -202,10 +223,20 @@ pub mod tests {
     }
 
     #[test]
+    fn latencies_at_70_percent_are_medians_of_their_own() {
+        let mut report = report("mixed", &[1.0], &[]);
+        assert_eq!(report.below_saturation_ms(), None);
+        report.below_saturation = vec![turn(1.0)];
+        report.below_saturation[0].p50_ms = 4.0;
+        assert_eq!(report.below_saturation_ms(), Some((4.0, 30.0)));
+    }
+
+    #[test]
     fn costs_are_per_event_and_by_process() {
         let report = report("track-known", &[1.0, 1.0], &[1.0]);
         assert_eq!(report.cpu_micros("edge"), 1.0);
         assert_eq!(report.services_cpu_micros(), 3.0);
+        assert_eq!(report.whole_cpu_micros(), 4.0);
         assert_eq!(report.front_cpu_micros(), 2.0);
         assert_eq!(report.wal_per_event(), (500.0, 500.0));
         assert_eq!(report.services_memory_mib(), 2.0);

@@ -6,15 +6,13 @@ use crate::baseline::tables;
 use crate::bed::{Bed, Side};
 use crate::drive::Pace;
 use crate::options::{Options, Scenario};
+use crate::plan::Plan;
 use crate::report::{RowCount, ScenarioReport, bars};
-use crate::screen::{progress, thousands};
-use crate::turn::Turn;
+use crate::screen::progress;
 use crate::workload::Recipe;
 
 /// The part of a turn that goes ahead of the measured ones, unmeasured.
 const WARM_UP: u64 = 4;
-/// Where `mixed-at-70` runs.
-const SHARE_OF_SATURATION: f64 = 0.7;
 /// Of single-event requests there are few, so that a turn at 200 a second ends.
 const SINGLE_SECONDS: f64 = 15.0;
 
@@ -24,9 +22,7 @@ const SINGLE_SECONDS: f64 = 15.0;
 /// An unexpected answer, or a system that does not start.
 pub async fn run(scenario: Scenario, options: &Options) -> Result<ScenarioReport> {
     progress(format!("{}:", scenario.name()));
-    // How latencies are with room left is a matter of the system alone.
-    let with_baseline = !options.no_baseline && scenario != Scenario::MixedAt70;
-    let mut bed = Bed::start(options, options.accounts, with_baseline).await?;
+    let mut bed = Bed::start(options, options.accounts, !options.no_baseline).await?;
     let outcome = Box::pin(measure(scenario, options, &mut bed)).await;
     bed.finish(outcome).await
 }
@@ -39,57 +35,53 @@ async fn measure(scenario: Scenario, options: &Options, bed: &mut Bed) -> Result
             .await?;
     }
     let plan = plan(scenario, options, bed).await?;
-    let mut report = ScenarioReport::new(scenario.name(), plan.pace != Pace::Saturate, settings);
+    let paced = plan.pace != Pace::Saturate;
+    let mut report = ScenarioReport::new(scenario.name(), paced, settings);
     for round in 1..=options.rounds {
         for side in bed.sides() {
-            let turn = bed
-                .turn(*side, recipe, plan.events, plan.batch, plan.pace)
-                .await?;
-            say(*side, round, options.rounds, &turn);
+            let turn = bed.turn(*side, plan).await?;
+            let (name, rounds) = (side.name(), options.rounds);
+            progress(format!("  {name:>4} {round}/{rounds}: {}", turn.line()));
             report.add(*side, turn);
         }
     }
     if bed.sides().contains(&Side::Baseline) {
         report.rows = row_counts(bed).await?;
     }
+    // How latencies are with room left is a matter of the system alone.
+    if !paced {
+        let plan = plan.below_saturation(report.rate());
+        for round in 1..=options.rounds {
+            let turn = bed.turn(Side::System, plan).await?;
+            progress(format!(
+                "  at 70 % {round}/{}: {}",
+                options.rounds,
+                turn.line()
+            ));
+            report.below_saturation.push(turn);
+        }
+    }
     Ok(report)
-}
-
-/// How the turns of a scenario are.
-struct Plan {
-    events: u64,
-    batch: u64,
-    pace: Pace,
 }
 
 /// Warms up, and sizes the turns by it where that was asked for.
 async fn plan(scenario: Scenario, options: &Options, bed: &mut Bed) -> Result<Plan> {
-    let recipe = scenario.recipe();
+    let usual = Plan::usual(options, scenario.recipe());
     if scenario == Scenario::Single {
         let seconds = options.seconds.map_or(SINGLE_SECONDS, |all| all as f64);
-        let pace = Pace::JobsPerSecond(options.rate);
+        let plan = Plan { batch: 1, ..usual }.at(options.rate);
+        let events = options.rate as u64 * 2;
         for side in bed.sides() {
-            bed.turn(*side, recipe, options.rate as u64 * 2, 1, pace)
-                .await?;
+            bed.turn(*side, Plan { events, ..plan }).await?;
         }
-        return Ok(Plan {
-            events: (options.rate * seconds) as u64,
-            batch: 1,
-            pace,
-        });
+        let events = (options.rate * seconds) as u64;
+        return Ok(Plan { events, ..plan });
     }
-    let batch = options.batch;
-    let warm_up = (options.events / WARM_UP).max(batch * options.connections);
+    let events = (usual.events / WARM_UP).max(usual.batch * usual.connections);
     let mut rate = 0.0;
     for side in bed.sides() {
-        let turn = bed
-            .turn(*side, recipe, warm_up, batch, Pace::Saturate)
-            .await?;
-        progress(format!(
-            "  {:>4} warm-up: {} events/s",
-            side.name(),
-            thousands(turn.events_per_second() as u64)
-        ));
+        let turn = bed.turn(*side, Plan { events, ..usual }).await?;
+        progress(format!("  {:>4} warm-up: {}", side.name(), turn.line()));
         if *side == Side::System {
             rate = turn.events_per_second();
         }
@@ -97,39 +89,7 @@ async fn plan(scenario: Scenario, options: &Options, bed: &mut Bed) -> Result<Pl
     let events = options
         .seconds
         .map_or(options.events, |seconds| (rate * seconds as f64) as u64);
-    if scenario != Scenario::MixedAt70 {
-        return Ok(Plan {
-            events,
-            batch,
-            pace: Pace::Saturate,
-        });
-    }
-    // The warm-up is short and cold: saturation is measured for itself.
-    let saturated = bed
-        .turn(Side::System, recipe, events, batch, Pace::Saturate)
-        .await?
-        .events_per_second();
-    progress(format!(
-        "  saturated at {} events/s",
-        thousands(saturated as u64)
-    ));
-    Ok(Plan {
-        events,
-        batch,
-        pace: Pace::JobsPerSecond(saturated * SHARE_OF_SATURATION / batch as f64),
-    })
-}
-
-fn say(side: Side, round: u64, rounds: u64, turn: &Turn) {
-    progress(format!(
-        "  {:>4} {round}/{rounds}: {} events in {:.1} s, {} events/s, p50 {:.1} ms, p99 {:.1} ms",
-        side.name(),
-        thousands(turn.events),
-        turn.seconds,
-        thousands(turn.events_per_second() as u64),
-        turn.p50_ms,
-        turn.p99_ms,
-    ));
+    Ok(Plan { events, ..usual })
 }
 
 /// Both sides' tables side by side: whether the baseline wrote what the system wrote.

@@ -1,48 +1,33 @@
 //! `bench soak`: the mixed workload for minutes, below saturation, and whether anything grows
 //! that must not: memory, connections, the outbox, Redis, dead rows.
 
+pub mod report;
 mod verdict;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use serde::Serialize;
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use crate::bed::{Bed, Side};
-use crate::drive::{Done, Load, Pace, Worker, drive};
+use crate::drive::{Done, Load, Worker, drive};
 use crate::http::{Client, Job};
 use crate::options::Options;
+use crate::plan::{Plan, SHARE_OF_SATURATION};
 use crate::process::Processes;
 use crate::screen::{progress, thousands};
 use crate::statistics::percentile;
 use crate::workload::Recipe;
-pub use verdict::Sample;
-use verdict::{Verdict, verdicts};
+use report::SoakReport;
+use verdict::{Sample, verdicts};
 
-/// Of saturation: a soak is about time, not about load.
-const SHARE_OF_SATURATION: f64 = 0.7;
 /// Events by which saturation is measured.
 const PROBE: u64 = 40_000;
 const INTERVAL: Duration = Duration::from_secs(5);
 const MIB: f64 = 1_048_576.0;
-
-/// A soak with its verdict.
-#[derive(Debug, Clone, Serialize)]
-pub struct SoakReport {
-    pub rate: f64,
-    pub saturation: f64,
-    pub events: u64,
-    pub statuses: BTreeMap<u16, u64>,
-    pub p50_ms: f64,
-    pub p99_ms: f64,
-    pub samples: Vec<Sample>,
-    pub verdicts: Vec<Verdict>,
-}
 
 /// Runs the soak.
 ///
@@ -58,16 +43,11 @@ pub async fn run(options: &Options) -> Result<SoakReport> {
 async fn soak(options: &Options, bed: &mut Bed) -> Result<SoakReport> {
     bed.load("loading contacts", Recipe::IdentifyNew, options.contacts)
         .await?;
-    let saturation = bed
-        .turn(
-            Side::System,
-            Recipe::Mixed,
-            PROBE,
-            options.batch,
-            Pace::Saturate,
-        )
-        .await?
-        .events_per_second();
+    let probe = Plan {
+        events: PROBE,
+        ..Plan::usual(options, Recipe::Mixed)
+    };
+    let saturation = bed.turn(Side::System, probe).await?.events_per_second();
     let rate = saturation * SHARE_OF_SATURATION;
     let seconds = options.minutes * 60.0;
     progress(format!(
@@ -75,18 +55,12 @@ async fn soak(options: &Options, bed: &mut Bed) -> Result<SoakReport> {
         thousands(rate as u64),
         thousands(saturation as u64)
     ));
-    let batches_per_second = rate / options.batch as f64;
+    let plan = probe.below_saturation(saturation);
     let answered = Arc::new(AtomicU64::new(0));
-    let clients = counting(bed, options, &answered).await?;
-    let jobs = bed.stream(
-        Recipe::Mixed,
-        (batches_per_second * seconds).ceil() as usize,
-    );
-    let load = tokio::spawn(drive(
-        clients,
-        jobs,
-        Pace::JobsPerSecond(batches_per_second),
-    ));
+    let clients = counting(bed, plan, &answered).await?;
+    let batches = (rate * seconds / plan.batch as f64).ceil() as usize;
+    let jobs = bed.stream(0..bed.accounts.len(), plan.recipe, plan.batch);
+    let load = tokio::spawn(drive(clients, jobs.take(batches), plan.pace));
     let (samples, mut load) = watch(bed, &answered, load).await?;
     bed.system.drained().await?;
     let millis = |time: Duration| time.as_secs_f64() * 1e3;
@@ -197,15 +171,8 @@ impl Worker for Counting {
     }
 }
 
-/// More connections than the pace needs, so that a slow answer does not hold back the next.
-async fn counting(
-    bed: &Bed,
-    options: &Options,
-    answered: &Arc<AtomicU64>,
-) -> Result<Vec<Counting>> {
-    let clients = bed
-        .clients(usize::try_from(options.connections)? * 4)
-        .await?;
+async fn counting(bed: &Bed, plan: Plan, answered: &Arc<AtomicU64>) -> Result<Vec<Counting>> {
+    let clients = bed.clients(plan.connections, plan.manner).await?;
     let counting = clients.into_iter().map(|client| Counting {
         client,
         answered: Arc::clone(answered),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use tokio::time::Instant;
 use tokio_postgres::Client;
 use weir_stack::{Report, Service, Stack, StackOptions};
 
+use crate::http;
 use crate::process::Processes;
 use crate::screen;
 
@@ -21,6 +23,8 @@ const DRAIN_POLL: Duration = Duration::from_millis(10);
 /// Background work of the services beside the outbox ends within this time after an answer:
 /// settling, samples.
 const QUIET: Duration = Duration::from_millis(300);
+/// PostgreSQL's sessions tell what they counted within ten seconds.
+const STATISTICS_DELAY: Duration = Duration::from_secs(11);
 /// The end of a log that is shown when a run fails.
 const LOG_LINES: usize = 15;
 
@@ -47,7 +51,8 @@ pub struct System {
 }
 
 impl System {
-    /// Starts a stack; `binaries` is where the services' programs are, else beside our own.
+    /// Starts a stack; `binaries` is where the services' programs are, else beside our own, and
+    /// `replicas` how many processes each of them has.
     ///
     /// Without `checkpoints` there are none: the first touch of a page after a checkpoint logs
     /// all of it. In life a large table pays that once for many events; a turn that is short
@@ -55,8 +60,12 @@ impl System {
     ///
     /// # Errors
     /// What is missing or does not start.
-    pub async fn start(binaries: Option<PathBuf>, checkpoints: bool) -> Result<Self> {
-        let mut options = StackOptions::temporary();
+    pub async fn start(
+        binaries: Option<PathBuf>,
+        checkpoints: bool,
+        replicas: NonZeroU16,
+    ) -> Result<Self> {
+        let mut options = StackOptions::temporary().replicas(replicas);
         options.binaries = binaries;
         options.log = Some("warn".into());
         if !checkpoints {
@@ -97,6 +106,24 @@ impl System {
     /// Connection URL of Redis.
     pub fn redis_url(&self) -> &str {
         self.stack.redis_url()
+    }
+
+    /// Calls that each process of a service answered so far; of the edge requests.
+    ///
+    /// # Errors
+    /// One does not tell its metrics.
+    pub async fn calls(&self, service: Service) -> Result<Vec<f64>> {
+        let metric = match service {
+            Service::Edge => "edge_requests_total",
+            _ => "rpc_server_duration_seconds_count",
+        };
+        let mut calls = Vec::new();
+        for (instance, listens) in self.stack.instances(service) {
+            let metrics = http::get(&listens.metrics).await;
+            let metrics = metrics.with_context(|| format!("the metrics of {}", instance.name()))?;
+            calls.push(sum(&metrics, metric));
+        }
+        Ok(calls)
     }
 
     /// PostgreSQL's settings as it says them itself.
@@ -167,6 +194,17 @@ impl System {
     /// A statement fails.
     pub async fn wal_bytes(&self) -> Result<i64> {
         let sql = "SELECT (pg_current_wal_insert_lsn() - '0/0')::bigint";
+        Ok(self.admin.query_one(sql, &[]).await?.get(0))
+    }
+
+    /// Transactions that waited for each other in a circle, since the start. A session that is
+    /// idle tells its own only after a while.
+    ///
+    /// # Errors
+    /// A statement fails.
+    pub async fn deadlocks(&self) -> Result<i64> {
+        tokio::time::sleep(STATISTICS_DELAY).await;
+        let sql = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()";
         Ok(self.admin.query_one(sql, &[]).await?.get(0))
     }
 
@@ -288,19 +326,49 @@ pub struct StatementTime {
     pub wal_bytes: i64,
 }
 
+/// The values of a metric in Prometheus' text, over all its labels.
+fn sum(metrics: &str, metric: &str) -> f64 {
+    let values = metrics.lines().filter_map(|line| {
+        let rest = line.strip_prefix(metric)?;
+        let is_whole_name = rest.starts_with(['{', ' ']);
+        let (_, value) = rest.rsplit_once(' ').filter(|_| is_whole_name)?;
+        value.parse::<f64>().ok()
+    });
+    values.sum()
+}
+
 fn processes(stack: &Stack) -> Result<Processes> {
     let pid = |name: &str| {
         stack
             .pid(name)?
             .with_context(|| format!("{name} does not run"))
     };
-    let mut services = BTreeMap::new();
+    let mut services = Vec::new();
     for service in Service::ALL {
-        services.insert(service.name().to_owned(), pid(service.name())?);
+        for (instance, _) in stack.instances(service) {
+            services.push((service.name().to_owned(), pid(&instance.name())?));
+        }
     }
     Ok(Processes {
         services,
         postgres: pid("postgres")?,
         redis: pid("redis")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_is_summed_over_its_labels() {
+        let metrics = "# TYPE calls_count counter\n\
+                       calls_count{method=\"Put Contacts\"} 3\n\
+                       calls_count{method=\"Read\"} 4\n\
+                       calls_count_total 9\n\
+                       other 5\n";
+        assert_eq!(sum(metrics, "calls_count"), 7.0);
+        assert_eq!(sum(metrics, "other"), 5.0);
+        assert_eq!(sum(metrics, "none"), 0.0);
+    }
 }

@@ -8,8 +8,9 @@ use anyhow::Result;
 use serde::Serialize;
 use tokio::time::Instant;
 
-use crate::drive::{Pace, Worker, drive};
+use crate::drive::{Load, Pace, Worker, drive};
 use crate::process::{ByProcess, Processes, difference};
+use crate::screen::thousands;
 use crate::statistics::percentile;
 use crate::system::{StatementTime, System};
 
@@ -32,8 +33,37 @@ pub struct Turn {
 }
 
 impl Turn {
+    /// Of a load alone, without what it cost.
+    pub fn of(mut load: Load, seconds: f64) -> Self {
+        let mut millis = |percent| percentile(&mut load.latencies, percent).as_secs_f64() * 1e3;
+        Self {
+            events: load.events,
+            seconds,
+            p50_ms: millis(50.0),
+            p99_ms: millis(99.0),
+            max_ms: millis(100.0),
+            statuses: load.statuses,
+            cpu: ByProcess::new(),
+            memory: ByProcess::new(),
+            wal_bytes: 0,
+            statements: Vec::new(),
+        }
+    }
+
     pub fn events_per_second(&self) -> f64 {
         self.events as f64 / self.seconds
+    }
+
+    /// A line of it, for those who watch.
+    pub fn line(&self) -> String {
+        format!(
+            "{} events in {:.1} s, {} events/s, p50 {:.1} ms, p99 {:.1} ms",
+            thousands(self.events),
+            self.seconds,
+            thousands(self.events_per_second() as u64),
+            self.p50_ms,
+            self.p99_ms,
+        )
     }
 }
 
@@ -44,7 +74,7 @@ impl Turn {
 pub async fn measure<W: Worker>(
     system: &System,
     workers: Vec<W>,
-    jobs: Vec<W::Job>,
+    jobs: impl Iterator<Item = W::Job> + Send + 'static,
     pace: Pace,
 ) -> Result<Turn> {
     system.forget_statements().await?;
@@ -53,25 +83,19 @@ pub async fn measure<W: Worker>(
     let cpu_before = system.processes.cpu()?;
     let started = Instant::now();
 
-    let mut load = drive(workers, jobs.into_iter(), pace).await?;
+    let load = drive(workers, jobs, pace).await?;
     system.drained().await?;
 
     let seconds = started.elapsed().as_secs_f64();
     system.quiet().await;
     let cpu = difference(&cpu_before, &system.processes.cpu()?);
     let wal_bytes = system.wal_bytes().await? - wal_before;
-    let millis = |time: Duration| time.as_secs_f64() * 1e3;
     Ok(Turn {
-        events: load.events,
-        seconds,
-        statuses: load.statuses,
-        p50_ms: millis(percentile(&mut load.latencies, 50.0)),
-        p99_ms: millis(percentile(&mut load.latencies, 99.0)),
-        max_ms: millis(percentile(&mut load.latencies, 100.0)),
         cpu,
         memory: watch.stop(&system.processes)?,
         wal_bytes,
         statements: system.statements().await?,
+        ..Turn::of(load, seconds)
     })
 }
 

@@ -8,6 +8,7 @@ pub mod client_form;
 pub mod person;
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use uuid::Uuid;
 
@@ -26,11 +27,15 @@ pub enum Recipe {
     Mixed,
     /// Tracks of known contacts and changed identifies in turns.
     Alternating,
+    /// The same over so many connections that a contact may be in several batches at once.
+    Crowded,
+    /// The same with few contacts in most of the events: Zipf's law, exponent 2.
+    Hotspot,
 }
 
 impl Recipe {
     #[cfg(test)]
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::IdentifyNew,
         Self::IdentifyUnchanged,
         Self::IdentifyChanged,
@@ -39,11 +44,18 @@ impl Recipe {
         Self::TrackWithContact,
         Self::Mixed,
         Self::Alternating,
+        Self::Crowded,
+        Self::Hotspot,
     ];
 
     /// Whether the accounts need contacts beforehand.
     pub fn needs_contacts(self) -> bool {
         !matches!(self, Self::IdentifyNew | Self::TrackUnknown)
+    }
+
+    /// Whether tracks and identifies take turns.
+    fn alternates(self) -> bool {
+        matches!(self, Self::Alternating | Self::Crowded | Self::Hotspot)
     }
 }
 
@@ -68,6 +80,8 @@ pub enum Shape {
 pub enum Effect {
     NewContact,
     ChangedContact,
+    /// The same, unless a newer event of the same contact was stored first.
+    ContestedContact,
     /// Nothing new in it, but newer: the registers move.
     UnchangedContact,
     /// Stored on a known contact.
@@ -101,6 +115,7 @@ impl Event {
             Effect::UnchangedContact => status == 422,
             Effect::Invalid => status == 400,
             // An identify whose every word was overtaken meanwhile may say so.
+            Effect::ContestedContact => status == 200 || status == 422,
             Effect::Repeat if self.shape == Shape::Identify => status == 200 || status == 422,
             _ => status == 200,
         }
@@ -187,12 +202,32 @@ impl Workload {
         }
     }
 
+    /// The same for some of the accounts alone, which are its first ones from now on.
+    pub fn of_accounts(&self, accounts: Range<usize>) -> Self {
+        Self {
+            accounts: self.accounts[accounts].to_vec(),
+            batches: 0,
+            ..self.clone()
+        }
+    }
+
+    /// So many events in batches of `size`; the last may be smaller.
+    pub fn batches(&mut self, recipe: Recipe, events: u64, size: u64) -> Vec<Batch> {
+        let full = (0..events / size).map(|_| size);
+        let rest = events % size;
+        full.chain((rest > 0).then_some(rest))
+            .map(|size| self.batch(recipe, usize::try_from(size).expect("a batch is small")))
+            .collect()
+    }
+
     /// The next batch of `size` events.
     pub fn batch(&mut self, recipe: Recipe, size: usize) -> Batch {
         let accounts = self.accounts.len() as u64;
         let account = usize::try_from(self.batches % accounts).expect("an index of accounts");
         // Turns are per account, so that each of them gets both kinds.
         let turn = self.batches / accounts;
+        // Every second account begins with the other kind, so that any few batches have both.
+        let is_even = (turn + account as u64).is_multiple_of(2);
         self.batches += 1;
         let endpoint = match recipe {
             Recipe::IdentifyNew | Recipe::IdentifyUnchanged | Recipe::IdentifyChanged => {
@@ -200,8 +235,8 @@ impl Workload {
             }
             Recipe::TrackKnown | Recipe::TrackUnknown | Recipe::TrackWithContact => Endpoint::Track,
             Recipe::Mixed if turn % 5 < 3 => Endpoint::Track,
-            Recipe::Alternating if turn.is_multiple_of(2) => Endpoint::Track,
-            Recipe::Mixed | Recipe::Alternating => Endpoint::Identify,
+            _ if recipe.alternates() && is_even => Endpoint::Track,
+            _ => Endpoint::Identify,
         };
         let events = (0..size)
             .map(|_| self.event(recipe, endpoint, account))
@@ -228,7 +263,10 @@ impl Workload {
         self.serial += 1;
         self.clock_millis += 1;
         let divided = recipe == Recipe::Mixed;
-        let (person, revision) = self.accounts[account].cast(effect, divided, self.serial);
+        let (mut person, revision) = self.accounts[account].cast(effect, divided, self.serial);
+        if recipe == Recipe::Hotspot {
+            person = self.random.zipf(self.accounts[account].settled.max(1));
+        }
         let shape = match (endpoint, effect) {
             (Endpoint::Identify, _) => Shape::Identify,
             (Endpoint::Track, Effect::ContactActivity) => Shape::TrackWithContact,
@@ -288,7 +326,9 @@ impl Population {
             scatter(*step, (settled / groups).max(1)) * groups + offset
         };
         match effect {
-            Effect::ChangedContact => (walk(&mut self.changed, 0), serial),
+            Effect::ChangedContact | Effect::ContestedContact => {
+                (walk(&mut self.changed, 0), serial)
+            }
             Effect::UnchangedContact => (walk(&mut self.unchanged, 1), 0),
             Effect::Activity => (walk(&mut self.tracked, 2), 0),
             Effect::ContactActivity => (walk(&mut self.tracked, 2), serial),
@@ -314,7 +354,11 @@ fn effect(recipe: Recipe, endpoint: Endpoint, random: &mut Random) -> Effect {
         (Recipe::IdentifyChanged, _) | (Recipe::Alternating, Endpoint::Identify) => {
             Effect::ChangedContact
         }
-        (Recipe::TrackKnown, _) | (Recipe::Alternating, Endpoint::Track) => Effect::Activity,
+        (Recipe::Crowded | Recipe::Hotspot, Endpoint::Identify) => Effect::ContestedContact,
+        (Recipe::TrackKnown, _)
+        | (Recipe::Alternating | Recipe::Crowded | Recipe::Hotspot, Endpoint::Track) => {
+            Effect::Activity
+        }
         (Recipe::TrackUnknown, _) => Effect::Backlog,
         (Recipe::TrackWithContact, _) => Effect::ContactActivity,
         (Recipe::Mixed, Endpoint::Identify) => match random.below(100) {

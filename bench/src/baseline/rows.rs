@@ -13,6 +13,13 @@ use crate::workload::client_form::{EVENT_NAME, write_attributes};
 use crate::workload::person::{Person, TRACK_FIELDS};
 use crate::workload::{Batch, Effect, Event};
 
+/// A known contact gets other values.
+const CHANGED: [Effect; 3] = [
+    Effect::ChangedContact,
+    Effect::ContestedContact,
+    Effect::ContactActivity,
+];
+
 /// The parameters of a statement.
 pub type Parameters = Vec<Box<dyn ToSql + Send + Sync>>;
 
@@ -61,7 +68,7 @@ impl Renderer<'_> {
         outbox_id: Uuid,
     ) -> Transaction {
         let new = having(batch, &[Effect::NewContact]);
-        let changed = having(batch, &[Effect::ChangedContact, Effect::ContactActivity]);
+        let changed = having(batch, &CHANGED);
         let unchanged = having(batch, &[Effect::UnchangedContact]);
         let asked = having(batch, &[Effect::ContactActivity]);
         let id = account.account_id;

@@ -46,7 +46,7 @@ impl Writer {
     ///
     /// # Errors
     /// As [`connect`](Self::connect).
-    pub async fn connect_all(url: &str, count: usize) -> Result<Vec<Self>> {
+    pub async fn connect_all(url: &str, count: u64) -> Result<Vec<Self>> {
         let mut tasks = JoinSet::new();
         for _ in 0..count {
             let url = url.to_owned();

@@ -17,7 +17,7 @@ pub struct Bar {
 }
 
 impl Bar {
-    fn at_least(what: impl Into<String>, figure: f64, bound: f64) -> Self {
+    pub fn at_least(what: impl Into<String>, figure: f64, bound: f64) -> Self {
         Self {
             what: what.into(),
             figure,
@@ -26,7 +26,7 @@ impl Bar {
         }
     }
 
-    fn at_most(what: impl Into<String>, figure: f64, bound: f64) -> Self {
+    pub fn at_most(what: impl Into<String>, figure: f64, bound: f64) -> Self {
         Self {
             at_least: false,
             ..Self::at_least(what, figure, bound)
@@ -44,7 +44,7 @@ impl Bar {
     /// One line of it.
     pub fn line(&self) -> String {
         let relation = if self.at_least { "≥" } else { "≤" };
-        let verdict = if self.is_met() { "met   " } else { "MISSED" };
+        let verdict = if self.is_met() { "ok   " } else { "short" };
         let Self {
             what,
             figure,
@@ -56,11 +56,12 @@ impl Bar {
 }
 
 /// Ratios to the baseline that scenarios have to reach.
-const RATIOS: [(&str, f64); 4] = [
-    ("identify-new", 0.60),
+const RATIOS: [(&str, f64); 5] = [
+    ("identify-new", 0.75),
+    ("identify-known-changed", 0.60),
     ("track-known", 0.60),
     ("track-with-traits-and-audience", 0.60),
-    ("mixed", 0.55),
+    ("mixed", 0.60),
 ];
 /// Microseconds of CPU per event: edge, mapping and quota together; all six.
 const FRONT_MICROS: f64 = 8.0;
@@ -68,8 +69,8 @@ const SERVICES_MICROS: f64 = 15.0;
 /// Resident memory of the six services together.
 const MEMORY_MIB: f64 = 300.0;
 /// Latencies of single-event requests.
-const SINGLE_P50_MS: f64 = 10.0;
-const SINGLE_P99_MS: f64 = 50.0;
+const SINGLE_P50_MS: f64 = 3.0;
+const SINGLE_P99_MS: f64 = 10.0;
 /// How far the slowest hundredth may lie from the middle at 70 % of saturation.
 const TAIL: f64 = 5.0;
 
@@ -120,10 +121,11 @@ pub fn of(reports: &[ScenarioReport]) -> Vec<Bar> {
             SINGLE_P99_MS,
         ));
     }
-    if let Some(figure) =
-        named("mixed-at-70").and_then(|report| ratio(report.p99_ms(), report.p50_ms()))
-    {
-        bars.push(Bar::at_most("mixed-at-70: p99 / p50", figure, TAIL));
+    if let Some(figure) = named("mixed").and_then(|report| {
+        let (p50_ms, p99_ms) = report.below_saturation_ms()?;
+        ratio(p99_ms, p50_ms)
+    }) {
+        bars.push(Bar::at_most("mixed at 70 %: p99 / p50", figure, TAIL));
     }
     bars
 }
@@ -190,7 +192,7 @@ mod tests {
     #[test]
     fn a_line_says_what_was_reached_and_what_was_asked() {
         let bar = Bar::at_most("memory", 301.0, 300.0);
-        assert_eq!(bar.line(), "MISSED  memory: 301.00 (≤ 300)");
+        assert_eq!(bar.line(), "short  memory: 301.00 (≤ 300)");
     }
 
     #[test]

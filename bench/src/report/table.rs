@@ -29,32 +29,49 @@ pub fn align(rows: &[Vec<String>]) -> String {
     text
 }
 
+/// Columns in which no report has a figure are left out.
+fn without_empty_columns(mut rows: Vec<Vec<String>>) -> Vec<Vec<String>> {
+    let columns = rows.first().map_or(0, Vec::len);
+    for column in (0..columns).rev() {
+        if rows.iter().skip(1).all(|row| row[column] == "-") {
+            for row in &mut rows {
+                row.remove(column);
+            }
+        }
+    }
+    rows
+}
+
 /// Rates, ratios, latencies, log and memory.
 pub fn speed(reports: &[ScenarioReport]) -> String {
     let mut rows = vec![cells(&[
-        "scenario", "events/s", "raw", "ratio", "p50 ms", "p99 ms", "WAL B/ev", "raw", "RSS MiB",
-        "statuses",
+        "scenario", "events/s", "per core", "raw", "ratio", "p50 ms", "p99 ms", "at 70 %",
+        "p99 ms", "WAL B/ev", "raw", "RSS MiB", "statuses",
     ])];
     for report in reports {
         let (wal, raw_wal) = report.wal_per_event();
-        let some = |figure: f64, text: String| if figure > 0.0 { text } else { "-".into() };
+        let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".into());
+        let some = |figure: f64, text: String| or_dash((figure > 0.0).then_some(text));
         let raw_rate = report.baseline_rate();
+        let relaxed = report.below_saturation_ms();
+        let memory = report.services_memory_mib();
         rows.push(vec![
             report.name.clone(),
             thousands(report.rate() as u64),
+            or_dash(report.rate_per_core().map(|rate| thousands(rate as u64))),
             some(raw_rate, thousands(raw_rate as u64)),
-            report
-                .ratio()
-                .map_or_else(|| "-".into(), |ratio| format!("{ratio:.2}")),
+            or_dash(report.ratio().map(|ratio| format!("{ratio:.2}"))),
             format!("{:.1}", report.p50_ms()),
             format!("{:.1}", report.p99_ms()),
-            format!("{wal:.0}"),
+            or_dash(relaxed.map(|(p50_ms, _)| format!("{p50_ms:.1}"))),
+            or_dash(relaxed.map(|(_, p99_ms)| format!("{p99_ms:.1}"))),
+            some(wal, format!("{wal:.0}")),
             some(raw_wal, format!("{raw_wal:.0}")),
-            format!("{:.0}", report.services_memory_mib()),
+            some(memory, format!("{memory:.0}")),
             statuses(report),
         ]);
     }
-    align(&rows)
+    align(&without_empty_columns(rows))
 }
 
 /// Microseconds of CPU time per event by process.
@@ -81,16 +98,21 @@ pub fn cost(reports: &[ScenarioReport]) -> String {
         "load",
         "raw postgres",
     ])];
-    for report in reports {
+    // A load beside another has no cost of its own that could be told.
+    let measured = |report: &&ScenarioReport| report.whole_cpu_micros() > 0.0;
+    for report in reports.iter().filter(measured) {
         let mut row = vec![report.name.clone()];
         let micros = |micros: f64| format!("{micros:.1}");
         row.extend(SERVICES.map(|service| micros(report.cpu_micros(service))));
         row.push(micros(report.services_cpu_micros()));
         row.extend([POSTGRES, REDIS, LOAD].map(|process| micros(report.cpu_micros(process))));
-        row.push(micros(report.baseline_postgres_micros()));
+        row.push(match report.baseline_postgres_micros() {
+            0.0 => "-".into(),
+            raw => micros(raw),
+        });
         rows.push(row);
     }
-    align(&rows)
+    align(&without_empty_columns(rows))
 }
 
 /// The statements that took the longest, of the last turn of each side.
@@ -150,7 +172,10 @@ mod tests {
 
     #[test]
     fn the_speed_of_a_scenario_stands_in_one_line() {
-        let text = speed(&[report("identify-new", &[2.0], &[1.0])]);
+        let mut report = report("identify-new", &[2.0], &[1.0]);
+        report.below_saturation = report.system.clone();
+        let per_core = thousands(report.rate_per_core().unwrap() as u64);
+        let text = speed(&[report]);
         let line = text.lines().nth(1).unwrap();
         let words: Vec<&str> = line.split_whitespace().collect();
         assert_eq!(
@@ -158,8 +183,11 @@ mod tests {
             [
                 "identify-new",
                 "500",
+                &per_core,
                 "1,000",
                 "0.50",
+                "10.0",
+                "30.0",
                 "10.0",
                 "30.0",
                 "500",
@@ -171,8 +199,11 @@ mod tests {
     }
 
     #[test]
-    fn without_a_baseline_there_is_a_dash() {
-        let text = speed(&[report("track-known", &[2.0], &[])]);
+    fn without_a_baseline_there_is_a_dash_and_where_none_has_one_not_even_a_column() {
+        let alone = report("track-known", &[2.0], &[]);
+        let text = speed(&[alone.clone(), report("identify-new", &[2.0], &[1.0])]);
         assert!(text.lines().nth(1).unwrap().contains(" - "));
+        let text = speed(&[alone]);
+        assert!(!text.contains("raw") && !text.contains(" - "), "{text}");
     }
 }

@@ -28,6 +28,37 @@ fn accounts_take_turns() {
 }
 
 #[test]
+fn tracks_and_identifies_are_halves_of_any_few_batches() {
+    let batches = batches(Recipe::Crowded, 8);
+    for few in batches.windows(4) {
+        let tracks = few.iter().filter(|batch| batch.endpoint == Endpoint::Track);
+        assert_eq!(tracks.count(), 2);
+    }
+}
+
+#[test]
+fn a_part_of_the_accounts_goes_on_where_it_was() {
+    let mut all = Workload::new(7, 3, 3_000, NOW);
+    let before: Vec<Batch> = (0..3).map(|_| all.batch(Recipe::IdentifyNew, 10)).collect();
+    let mut part = all.of_accounts(1..2);
+    let batch = part.batch(Recipe::IdentifyNew, 10);
+    assert_eq!(batch.account, 0);
+    let last = |batch: &Batch| batch.events.last().map(|event| event.person);
+    assert_eq!(last(&before[1]).unwrap() + 10, last(&batch).unwrap());
+    assert!(batch.events[0].serial > before[2].events[9].serial);
+}
+
+#[test]
+fn a_hotspot_is_of_few_people_who_are_known() {
+    let batches = batches(Recipe::Hotspot, 20);
+    let events: Vec<&Event> = batches.iter().flat_map(|batch| &batch.events).collect();
+    let hottest = events.iter().filter(|event| event.person == 0).count();
+    let share = hottest as f64 / events.len() as f64;
+    assert!((0.57..0.65).contains(&share), "{share}");
+    assert!(events.iter().all(|event| event.person < 3_000));
+}
+
+#[test]
 fn events_grow_in_time_and_serial() {
     let mut last = (NOW, 0);
     for batch in batches(Recipe::TrackKnown, 10) {

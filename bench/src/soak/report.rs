@@ -2,10 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use serde::Serialize;
+
+use super::verdict::{Sample, Verdict};
 use crate::chart::{self, Line, Panel};
 use crate::process::Processes;
 use crate::screen::thousands;
-use crate::soak::{Sample, SoakReport};
+
+/// A soak with its verdict.
+#[derive(Debug, Clone, Serialize)]
+pub struct SoakReport {
+    pub rate: f64,
+    pub saturation: f64,
+    pub events: u64,
+    pub statuses: BTreeMap<u16, u64>,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub samples: Vec<Sample>,
+    pub verdicts: Vec<Verdict>,
+}
 
 /// The verdicts as text, with the rate they were reached at.
 pub fn text(report: &SoakReport) -> String {

@@ -1,8 +1,23 @@
-//! Whether the cost of an event stays flat as things grow.
+//! What an event costs at one size, and whether the cost of an event stays flat as things grow.
 
-use super::table::align;
-use crate::growth::Point;
+use serde::Serialize;
+
+use crate::report::table::align;
 use crate::screen::thousands;
+
+/// The cost at one size.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Point {
+    /// What grows.
+    pub of: &'static str,
+    pub size: u64,
+    pub scenario: &'static str,
+    pub events_per_second: f64,
+    /// CPU time of everything but the load generator.
+    pub micros_per_event: f64,
+    /// The same of the baseline; none where it did not run.
+    pub raw_micros_per_event: Option<f64>,
+}
 
 /// How far a cost may lie from that at the smallest size.
 const FLAT: f64 = 0.2;
