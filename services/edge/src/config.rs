@@ -23,16 +23,10 @@ pub struct Config {
         default_value = "ortto.com"
     )]
     pub own_namespaces: Vec<String>,
-    /// Connections at once; more are told to come again. An idle one costs a few KiB.
+    /// Connections at once. For one more, the one goes that waits longest for a head; where all
+    /// are at work it is told to come again. An idle one costs a few KiB.
     #[arg(long, env = "WEIR_MAX_CONNECTIONS", default_value_t = 4_096)]
     pub max_connections: usize,
-    /// Requests in work at once; more are told to come again. With batches of hundreds of
-    /// events PostgreSQL is busy with a few dozen; the others would wait into their deadline.
-    #[arg(long, env = "WEIR_MAX_REQUESTS", default_value_t = 128)]
-    pub max_requests: usize,
-    /// Of these, how many may be one account's, so that a loud one leaves room for the others.
-    #[arg(long, env = "WEIR_MAX_ACCOUNT_REQUESTS", default_value_t = 64)]
-    pub max_account_requests: usize,
     /// MiB of bodies and answers in memory at once. None of the accounts may hold more than is
     /// left to all others: one alone gets a half. At least 32, for a body of 16.
     #[arg(long, env = "WEIR_MAX_BODIES_MIB", default_value_t = 96)]

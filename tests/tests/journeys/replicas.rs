@@ -140,7 +140,8 @@ fn a_replica_of_each_service_is_killed_and_no_event_fails() {
             if let [one, two] = weir.calls_of(service).await[..] {
                 let part = one.max(two) * 100 / (one + two).max(1);
                 let name = service.name();
-                assert!(one + two > 100 && part <= 60, "{name}: {one} and {two}");
+                // Requests that wait go on together: a call is of many events.
+                assert!(one + two > 20 && part <= 60, "{name}: {one} and {two}");
             }
         }
         load.during(async {
