@@ -1,35 +1,41 @@
 //! Drives one batch through the services: the only place that orders effects.
 //!
 //! Each hop is one call for the whole batch, or for a part of it where a message would be too
-//! large. A batch that began runs to its end and is
-//! settled, whether or not somebody still waits for the answer.
+//! large. A batch is made of the requests of a source that wait for their turn (`scheduler`), and
+//! each of them is answered for itself. A batch that began runs to its end and is settled,
+//! whether or not somebody still waits for the answer.
 
 mod audiences;
 mod batch;
 mod identify;
 mod log;
 mod parts;
+mod request;
 mod reserve;
+mod scheduler;
 mod settle;
 mod stages;
 mod track;
 mod usage;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use bytes::Bytes;
 use tokio_util::task::TaskTracker;
 use weir_reasons::Reason;
-use weir_rpc::Deadline;
-use weir_service::{Clock, Fault};
+use weir_service::Clock;
 
-use crate::clients::{Caller, Cause, Clients, Failure};
+use crate::clients::{Cause, Clients, Failure};
 use crate::domain::envelope::Kind;
 use crate::domain::outcome::Outcome;
+use crate::domain::schedule::{Full, Limits};
 use crate::domain::split::Unsplittable;
 use audiences::AudienceCache;
 use batch::Batch;
 use log::LogQueue;
+pub use request::Incoming;
+use request::Read;
+use scheduler::Scheduler;
 use settle::Settlements;
 use usage::LastUsage;
 pub use usage::Usage;
@@ -41,6 +47,8 @@ pub const MAX_EVENTS: usize = 1_000;
 const MAX_STARTS: usize = 3;
 /// Larger bodies are read on a thread where it does not keep others from their turn.
 const LARGE_BODY: usize = 512 * 1024;
+/// What ends at a request's deadline is answered within this.
+const GRACE: Duration = Duration::from_millis(300);
 
 /// What the batches of one process share.
 pub struct App {
@@ -51,6 +59,7 @@ pub struct App {
     last_usage: LastUsage,
     settlements: Settlements,
     log: LogQueue,
+    scheduler: Scheduler,
     background: TaskTracker,
 }
 
@@ -67,24 +76,12 @@ pub struct Processed {
 pub enum Error {
     #[error(transparent)]
     Unsplittable(#[from] Unsplittable),
+    /// It did not begin.
+    #[error("{0:?}")]
+    Full(Full),
     /// Nothing is said of any event; all of them may come again.
     #[error(transparent)]
     Failed(#[from] Failure),
-}
-
-impl Fault for Error {
-    /// What may be tried again was, by then.
-    fn is_conflict(&self) -> bool {
-        false
-    }
-
-    fn late() -> Self {
-        Self::Failed(Failure::late("batch"))
-    }
-
-    fn internal() -> Self {
-        Self::Failed(Failure::internal("batch"))
-    }
 }
 
 /// Why a round of storing ended early.
@@ -104,7 +101,12 @@ impl From<Failure> for Stop {
 }
 
 impl App {
-    pub fn new(clients: Clients, own_namespaces: Vec<String>, clock: Clock) -> Self {
+    pub fn new(
+        clients: Clients,
+        own_namespaces: Vec<String>,
+        limits: Limits,
+        clock: Clock,
+    ) -> Self {
         Self {
             clients,
             clock,
@@ -113,6 +115,7 @@ impl App {
             last_usage: LastUsage::new(),
             settlements: Settlements::default(),
             log: LogQueue::new(),
+            scheduler: Scheduler::new(limits),
             background: TaskTracker::new(),
         }
     }
@@ -131,33 +134,31 @@ impl App {
         &self.background
     }
 
-    /// Takes one body through all stages. `arrival` is Unix time in microseconds.
+    /// Takes one request through all stages, together with others where they wait.
     ///
     /// # Errors
-    /// Where the body is no list of events, or a needed service was away before anything
-    /// was stored.
-    #[tracing::instrument(name = "batch", skip_all, fields(kind = ?kind))]
-    pub async fn process(
-        &self,
-        caller: Arc<Caller>,
-        kind: Kind,
-        body: Bytes,
-        arrival: i64,
-        deadline: Deadline,
-    ) -> Result<Processed, Error> {
+    /// Where the body is no list of events, too much waits, or a needed service was away before
+    /// anything was stored.
+    pub async fn process(self: &Arc<Self>, incoming: Incoming) -> Result<Processed, Error> {
+        let deadline = incoming.deadline;
         let own = self.own_namespaces.clone();
-        let large = body.len() > LARGE_BODY;
-        let read = move || Batch::read(caller, kind, &body, arrival, deadline, &own);
-        let mut batch = if large {
-            let span = tracing::Span::current();
-            tokio::task::spawn_blocking(move || span.in_scope(read))
-                .await
-                .expect("reading does not panic")?
+        let large = incoming.body.len() > LARGE_BODY;
+        let read = move || Read::new(incoming, &own);
+        let (read, answer) = if large {
+            let read = tokio::task::spawn_blocking(read);
+            read.await.expect("reading does not panic")?
         } else {
             read()?
         };
-        self.check_audiences(&mut batch).await?;
-        Ok(self.drive(batch).await?)
+        if read.events.is_empty() {
+            self.conclude_empty(read).await;
+        } else {
+            self.enqueue(read)?;
+        }
+        let answer = tokio::time::timeout(deadline.remaining() + GRACE, answer).await;
+        answer
+            .unwrap_or_else(|_| Ok(Err(Failure::late("batch").into())))
+            .unwrap_or_else(|_panicked| Err(Failure::internal("batch").into()))
     }
 
     async fn store(&self, batch: &mut Batch) -> Result<(), Failure> {

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::domain::schedule::{Limits, Size};
+
 /// The front door of Weir: takes batches of events over HTTP and answers for every one.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "weir-edge", version)]
@@ -21,16 +23,10 @@ pub struct Config {
         default_value = "ortto.com"
     )]
     pub own_namespaces: Vec<String>,
-    /// Connections at once; more are told to come again. An idle one costs a few KiB.
+    /// Connections at once. For one more, the one goes that waits longest for a head; where all
+    /// are at work it is told to come again. An idle one costs a few KiB.
     #[arg(long, env = "WEIR_MAX_CONNECTIONS", default_value_t = 4_096)]
     pub max_connections: usize,
-    /// Requests in work at once; more are told to come again. With batches of hundreds of
-    /// events PostgreSQL is busy with a few dozen; the others would wait into their deadline.
-    #[arg(long, env = "WEIR_MAX_REQUESTS", default_value_t = 128)]
-    pub max_requests: usize,
-    /// Of these, how many may be one account's, so that a loud one leaves room for the others.
-    #[arg(long, env = "WEIR_MAX_ACCOUNT_REQUESTS", default_value_t = 64)]
-    pub max_account_requests: usize,
     /// MiB of bodies and answers in memory at once. None of the accounts may hold more than is
     /// left to all others: one alone gets a half. At least 32, for a body of 16.
     #[arg(long, env = "WEIR_MAX_BODIES_MIB", default_value_t = 96)]
@@ -39,9 +35,49 @@ pub struct Config {
     /// more, so that whoever chooses among edges turns to others.
     #[arg(long, env = "WEIR_DRAIN", default_value = "5s", value_parser = weir_service::duration)]
     pub drain: Duration,
+    /// How much goes on at once, and waits.
+    #[command(flatten)]
+    pub queues: Queues,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,
+}
+
+/// How much goes through the services at once, and how much waits for it.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Queues {
+    /// Batches under way at once. Two to four keep two cores of a database busy; with more, all
+    /// take longer.
+    #[arg(long, env = "WEIR_PIPELINE_SLOTS", default_value_t = 16)]
+    pub pipeline_slots: usize,
+    /// Of these, one account's, so that a loud one leaves room for the others.
+    #[arg(long, env = "WEIR_ACCOUNT_PIPELINE_SLOTS", default_value_t = 4)]
+    pub account_pipeline_slots: usize,
+    /// Of these, how many may be of less than half of 500 events (and 4 MiB): while they are
+    /// under way what comes makes a larger batch, which costs less for each event.
+    #[arg(long, env = "WEIR_ACCOUNT_SMALL_SLOTS", default_value_t = 2)]
+    pub account_small_slots: usize,
+    /// Events that wait; half of them may be one account's. More are told to come again. A
+    /// second's worth or two: who waits longer is too late for its deadline.
+    #[arg(long, env = "WEIR_MAX_QUEUED_EVENTS", default_value_t = 65_536)]
+    pub max_queued_events: usize,
+    /// MiB of bodies that wait; half of them may be one account's.
+    #[arg(long, env = "WEIR_MAX_QUEUED_MIB", default_value_t = 64)]
+    pub max_queued_mib: usize,
+}
+
+impl Queues {
+    pub(crate) fn limits(&self) -> Limits {
+        Limits {
+            slots: self.pipeline_slots,
+            account_slots: self.account_pipeline_slots,
+            small_slots: self.account_small_slots,
+            waiting: Size {
+                events: self.max_queued_events,
+                bytes: self.max_queued_mib * 1024 * 1024,
+            },
+        }
+    }
 }
 
 /// Where the services are (`http://host:port`; all replicas, with commas in between).

@@ -10,6 +10,7 @@ pub mod log;
 pub mod outcome;
 pub mod pace;
 pub mod reading;
+pub mod schedule;
 pub mod shares;
 pub mod split;
 pub mod stages;

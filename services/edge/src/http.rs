@@ -120,10 +120,9 @@ impl Front {
             Route::CreateAudience | Route::GetAudience => {
                 let caller = self.caller(headers, deadline).await?;
                 let announced = Announced::of(headers, body, audiences::MAX_BODY)?;
-                self.admission.look(&caller.account_id)?;
                 let mut held = self.admission.hold(caller.clone());
                 let body = announced.read(body, &mut held, body_deadline).await?;
-                let _slot = self.admission.enter(&caller.account_id)?;
+                let _slot = self.admission.enter(caller.clone())?;
                 if let Route::CreateAudience = route {
                     audiences::create(&self.app, &caller, &body, deadline).await
                 } else {

@@ -33,7 +33,12 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
     Box::pin(async move {
         metrics::describe();
         let clients = clients::Clients::connect(&config.addresses)?;
-        let app = app::App::new(clients, config.own_namespaces.clone(), clock);
+        let app = app::App::new(
+            clients,
+            config.own_namespaces.clone(),
+            config.queues.limits(),
+            clock,
+        );
         http::serve(&config, Arc::new(app), listener, shutdown).await;
         Ok(())
     })

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use metrics::{counter, describe_counter, describe_histogram, histogram};
+use metrics::{counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
 use tonic::Code;
 use weir_reasons::Reason;
 
@@ -12,6 +12,10 @@ const EVENTS: &str = "edge.events_total";
 const SHED: &str = "edge.shed_total";
 const HOP_FAILURES: &str = "edge.hop.failures_total";
 const UNSETTLED: &str = "edge.batches.unsettled_total";
+const QUEUE_WAIT: &str = "edge.queue.wait_seconds";
+const QUEUED: &str = "edge.queue.events";
+const BATCH_EVENTS: &str = "edge.batch.events";
+const BATCH_REQUESTS: &str = "edge.batch.requests";
 const PARTED: &str = "edge.batches.parted_total";
 const LOG_LINES_LOST: &str = "edge.log_lines.lost_total";
 const PANICS: &str = "edge.request.panics_total";
@@ -27,15 +31,22 @@ pub fn describe() {
     describe_counter!(SHED, "Work turned away before it began, by reason.");
     describe_counter!(
         HOP_FAILURES,
-        "Policy of calls to services that failed, by hop and gRPC code."
+        "Tries of calls to services that failed, by hop and gRPC code."
     );
     describe_counter!(
         UNSETTLED,
         "Batches left to the quota service's sweeper, because what they stored is not certain."
     );
+    describe_histogram!(
+        QUEUE_WAIT,
+        "How long requests waited for their turn, once they were read."
+    );
+    describe_gauge!(QUEUED, "Events that wait for their turn.");
+    describe_histogram!(BATCH_EVENTS, "Events that went on together.");
+    describe_histogram!(BATCH_REQUESTS, "Requests that went on together.");
     describe_counter!(
         PARTED,
-        "Times that a batch was halved, because a message with all of it would be too large."
+        "Times that a batch was taken apart, by why: its size, or a failure for something in it."
     );
     describe_counter!(
         LOG_LINES_LOST,
@@ -68,8 +79,21 @@ pub fn unsettled() {
     counter!(UNSETTLED).increment(1);
 }
 
-pub fn parted() {
-    counter!(PARTED).increment(1);
+pub fn waited(waited: Duration) {
+    histogram!(QUEUE_WAIT).record(waited.as_secs_f64());
+}
+
+pub fn waiting(events: usize) {
+    gauge!(QUEUED).set(events as f64);
+}
+
+pub fn batch(requests: usize, events: usize) {
+    histogram!(BATCH_REQUESTS).record(requests as f64);
+    histogram!(BATCH_EVENTS).record(events as f64);
+}
+
+pub fn parted(why: &'static str) {
+    counter!(PARTED, "why" => why).increment(1);
 }
 
 pub fn log_lines_lost(count: u32) {

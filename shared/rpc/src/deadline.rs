@@ -8,7 +8,7 @@ use tonic::{Request, Status};
 const DEFAULT: Duration = Duration::from_secs(10);
 
 /// When the caller stops waiting.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Deadline(Instant);
 
 impl Deadline {

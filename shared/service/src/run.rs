@@ -22,7 +22,6 @@ pub fn run<C: clap::Parser + 'static>(
     serve: fn(C, Clock, TcpListener, Shutdown) -> Serving,
 ) -> anyhow::Result<()> {
     let config = C::parse();
-    open_many_files();
     let (listen, telemetry) = process(&config);
     let serve = move |listener| serve(config, Clock::system(), listener, signalled());
     within_runtime(name, listen, telemetry, Box::new(serve))
@@ -35,6 +34,7 @@ fn within_runtime(
     telemetry: Options,
     serve: Box<dyn FnOnce(TcpListener) -> Serving>,
 ) -> anyhow::Result<()> {
+    open_many_files();
     let given = given().context("LISTEN_FDS")?;
     let runtime = tokio::runtime::Runtime::new().context("the runtime can't be started")?;
     runtime.block_on(within_process(name, listen, given, telemetry, serve))

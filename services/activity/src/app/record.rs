@@ -317,8 +317,8 @@ async fn write(
         .map(|(event, at)| (event, &batch.identifiers[at]))
         .collect();
     let (activities, backlog, ()) = try_join3(
-        tx.store_activities(&contacts, batch.receive_time),
-        tx.store_backlog(&waiting, batch.receive_time),
+        tx.store_activities(&contacts),
+        tx.store_backlog(&waiting),
         tx.begin_waiting(&newly),
     )
     .await?;

@@ -46,7 +46,7 @@ pub struct Batch {
     pub window: NaiveDate,
     /// The epoch under which it was admitted.
     pub epoch: i64,
-    /// When the edge received it.
+    /// When the edge received the first of it; all of it on the same day.
     pub receive_time: DateTime<Utc>,
     /// Those that can be stored, in the order in which they were received.
     pub events: Vec<Event>,
@@ -101,6 +101,8 @@ pub struct Event {
     pub attributes: ByteString,
     /// At microseconds.
     pub event_time: DateTime<Utc>,
+    /// When the edge received it.
+    pub receive_time: DateTime<Utc>,
     /// The sender's.
     pub message_id: ByteString,
     /// What a repeat has again.

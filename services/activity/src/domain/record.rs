@@ -217,6 +217,7 @@ mod tests {
             event_name: "Signed in".into(),
             attributes: "{}".into(),
             event_time,
+            receive_time: event_time,
             message_id: message_id.into(),
             key: key_of(
                 activity_id,

@@ -16,6 +16,7 @@ pub(super) struct Columns<'a> {
     pub event_times: Vec<DateTime<Utc>>,
     pub message_ids: Vec<&'a str>,
     pub attributes: Vec<JsonText<'a>>,
+    pub receive_times: Vec<DateTime<Utc>>,
 }
 
 impl<'a> Columns<'a> {
@@ -29,6 +30,7 @@ impl<'a> Columns<'a> {
             event_times: Vec::with_capacity(count),
             message_ids: Vec::with_capacity(count),
             attributes: Vec::with_capacity(count),
+            receive_times: Vec::with_capacity(count),
         };
         for event in events {
             columns.expire_days.push(event.expire_day);
@@ -38,6 +40,7 @@ impl<'a> Columns<'a> {
             columns.event_times.push(event.event_time);
             columns.message_ids.push(&event.message_id);
             columns.attributes.push(JsonText(&event.attributes));
+            columns.receive_times.push(event.receive_time);
         }
         columns
     }

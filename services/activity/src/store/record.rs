@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::NaiveDate;
 use futures_util::future::try_join;
 use tokio_postgres::Row;
 use uuid::Uuid;
@@ -55,10 +55,11 @@ pub(super) const STORE: &str = "
         INSERT INTO activities (account_id, expire_day, activity_key, contact_id, activity_id,
             event_name, event_time, message_id, attributes, receive_time)
         SELECT a.account_id, u.expire_day, u.activity_key, u.contact_id, u.activity_id,
-            u.event_name, u.event_time, u.message_id, u.attributes, $10
+            u.event_name, u.event_time, u.message_id, u.attributes, u.receive_time
         FROM accounts a CROSS JOIN unnest($2::date[], $3::uuid[], $4::uuid[], $5::uuid[],
-            $6::text[], $7::timestamptz[], $8::text[], $9::json[]) u (expire_day, activity_key,
-            contact_id, activity_id, event_name, event_time, message_id, attributes)
+            $6::text[], $7::timestamptz[], $8::text[], $9::json[], $10::timestamptz[]) u (expire_day,
+            activity_key, contact_id, activity_id, event_name, event_time, message_id,
+            attributes, receive_time)
         WHERE a.account_id = $1
         ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING
         RETURNING activity_key
@@ -70,10 +71,11 @@ pub(super) const WAIT: &str = "
         INSERT INTO backlog (account_id, expire_day, activity_key, kind, value, activity_id,
             event_name, event_time, message_id, attributes, receive_time)
         SELECT a.account_id, u.expire_day, u.activity_key, u.kind, u.value, u.activity_id,
-            u.event_name, u.event_time, u.message_id, u.attributes, $11
+            u.event_name, u.event_time, u.message_id, u.attributes, u.receive_time
         FROM accounts a CROSS JOIN unnest($2::date[], $3::uuid[], $4::text[], $5::text[],
-            $6::uuid[], $7::text[], $8::timestamptz[], $9::text[], $10::json[]) u (expire_day,
-            activity_key, kind, value, activity_id, event_name, event_time, message_id, attributes)
+            $6::uuid[], $7::text[], $8::timestamptz[], $9::text[], $10::json[],
+            $11::timestamptz[]) u (expire_day, activity_key, kind, value, activity_id, event_name,
+            event_time, message_id, attributes, receive_time)
         WHERE a.account_id = $1
         ON CONFLICT (account_id, kind, value, activity_key, expire_day) DO NOTHING
         RETURNING activity_key
@@ -238,7 +240,6 @@ impl Tx<'_> {
     pub async fn store_activities(
         &self,
         events: &[(&Event, ContactId)],
-        receive_time: DateTime<Utc>,
     ) -> Result<HashSet<TimedKey>, NotDone> {
         if events.is_empty() {
             return Ok(HashSet::new());
@@ -258,7 +259,7 @@ impl Tx<'_> {
                     &columns.event_times,
                     &columns.message_ids,
                     &columns.attributes,
-                    &receive_time,
+                    &columns.receive_times,
                 ],
             )
             .await?;
@@ -273,7 +274,6 @@ impl Tx<'_> {
     pub async fn store_backlog(
         &self,
         events: &[(&Event, &Identifier)],
-        receive_time: DateTime<Utc>,
     ) -> Result<HashSet<TimedKey>, NotDone> {
         if events.is_empty() {
             return Ok(HashSet::new());
@@ -294,7 +294,7 @@ impl Tx<'_> {
                     &payload.event_times,
                     &payload.message_ids,
                     &payload.attributes,
-                    &receive_time,
+                    &payload.receive_times,
                 ],
             )
             .await?;

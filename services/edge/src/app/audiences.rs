@@ -9,9 +9,9 @@ use weir_ids::AudienceId;
 use weir_reasons::Reason;
 
 use super::App;
-use super::batch::{Batch, Content};
+use super::batch::{Batch, Content, Event};
 use crate::clients::Failure;
-use crate::domain::envelope::{Refusal, SHOWN};
+use crate::domain::envelope::{Envelope, MembershipUpdate, Refusal, SHOWN};
 use crate::domain::stages::AudienceSaid;
 use crate::domain::text::cut;
 
@@ -37,14 +37,13 @@ impl AudienceCache {
 
 impl App {
     /// Says of each membership update whether its audience can be touched. Where nobody could be
-    /// asked, those events fail and the others go on, or the batch fails where there are no others.
+    /// asked, those events fail and the others go on, but a request fails where it has no others;
+    /// it is an error where one request alone may be at fault.
     pub(super) async fn check_audiences(&self, batch: &mut Batch) -> Result<(), Failure> {
+        batch.is_checked = true;
         let mut checks: HashMap<ByteString, AudienceSaid> = HashMap::new();
         for event in &batch.events {
-            // An echo is refused for what is wrong with it, as well (semantics 1.5).
-            if let Content::Good(envelope) | Content::Echo(envelope) = &event.content
-                && let Some(update) = &envelope.update
-            {
+            if let Some((_, update)) = update_of(event) {
                 checks
                     .entry(update.audience_id.clone())
                     .or_insert(AudienceSaid::Failed);
@@ -53,41 +52,28 @@ impl App {
         if checks.is_empty() {
             return Ok(());
         }
-        let failure = self.ask(batch, &mut checks).await.err();
-        let mut others = 0;
+        if let Err(failure) = self.ask(batch, &mut checks).await {
+            if batch.is_content(&failure) {
+                return Err(failure);
+            }
+            for (request, events) in batch.by_request() {
+                if !events.iter().any(|event| goes_on(event, &checks)) {
+                    request.stop(failure);
+                }
+            }
+        }
         for event in &mut batch.events {
-            let (envelope, is_echo) = match &event.content {
-                Content::Good(envelope) => (envelope, false),
-                Content::Echo(envelope) => (envelope, true),
-                Content::Refused(_) => continue,
-            };
-            let Some(update) = &envelope.update else {
-                others += 1;
+            let Some((envelope, update)) = update_of(event) else {
                 continue;
             };
             let said = checks[&update.audience_id];
+            let refusal = refusal(envelope, update, said);
             event.progress.audience = Some(said);
-            others += usize::from(said != AudienceSaid::Failed || is_echo);
-            let code = match said {
-                AudienceSaid::Unknown => Some(Reason::AudienceUnknown),
-                AudienceSaid::OtherOrigin => Some(Reason::AudienceOtherOrigin),
-                AudienceSaid::Usable | AudienceSaid::Failed => None,
-            };
-            if let Some(code) = code {
-                event.content = Content::Refused(Refusal {
-                    code,
-                    path: "audience.id",
-                    reason: "no audience that Segment (Actions) may change".into(),
-                    value: cut(&update.audience_id, SHOWN),
-                    message_id: envelope.message_id.to_string(),
-                    event_name: envelope.event_name.to_string(),
-                });
+            if let Some(refusal) = refusal {
+                event.content = Content::Refused(refusal);
             }
         }
-        match failure {
-            Some(failure) if others == 0 => Err(failure),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     async fn ask(
@@ -124,4 +110,42 @@ impl App {
         }
         Ok(())
     }
+}
+
+/// An echo is refused for what is wrong with it, as well (semantics 1.5).
+fn update_of(event: &Event) -> Option<(&Envelope, &MembershipUpdate)> {
+    match &event.content {
+        Content::Good(envelope) | Content::Echo(envelope) => {
+            Some((envelope, envelope.update.as_ref()?))
+        }
+        Content::Refused(_) => None,
+    }
+}
+
+/// Whether it has an outcome without an audience that nobody could be asked about.
+fn goes_on(event: &Event, checks: &HashMap<ByteString, AudienceSaid>) -> bool {
+    match &event.content {
+        Content::Good(envelope) => {
+            let update = envelope.update.as_ref();
+            update.is_none_or(|update| checks[&update.audience_id] != AudienceSaid::Failed)
+        }
+        Content::Echo(_) => true,
+        Content::Refused(_) => false,
+    }
+}
+
+fn refusal(envelope: &Envelope, update: &MembershipUpdate, said: AudienceSaid) -> Option<Refusal> {
+    let code = match said {
+        AudienceSaid::Unknown => Reason::AudienceUnknown,
+        AudienceSaid::OtherOrigin => Reason::AudienceOtherOrigin,
+        AudienceSaid::Usable | AudienceSaid::Failed => return None,
+    };
+    Some(Refusal {
+        code,
+        path: "audience.id",
+        reason: "no audience that Segment (Actions) may change".into(),
+        value: cut(&update.audience_id, SHOWN),
+        message_id: envelope.message_id.to_string(),
+        event_name: envelope.event_name.to_string(),
+    })
 }

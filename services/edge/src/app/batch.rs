@@ -7,32 +7,31 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use weir_rpc::Deadline;
 
-use super::MAX_EVENTS;
+use super::request::{Read, Request, State};
 use crate::clients::{Caller, ContactSettings, Entitlement, Reservation};
-use crate::domain::envelope::{Envelope, Kind, Reader, Reading, Refusal};
+use crate::domain::envelope::{Envelope, Kind, Reading, Refusal};
 use crate::domain::outcome::{Limit, Limits, Outcome, Progress, Start, outcome};
-use crate::domain::reading::read_all;
-use crate::domain::split::{Unsplittable, without_mark};
+use crate::domain::schedule::Size;
 use crate::domain::stages::{ActivitySaid, IgnoredValue, Mapped, Meter};
 
 /// More than the stores are sent of an event beside its texts, in bytes.
 const BESIDE: usize = 512;
 
 pub(super) struct Batch {
-    /// Stands for the request in the source's log; a UUID.
-    pub id: String,
     pub caller: Arc<Caller>,
     pub kind: Kind,
-    /// Unix time in microseconds.
-    pub arrival: i64,
+    /// What its events came in; its parts share them.
+    pub requests: Arc<[Request]>,
+    /// The latest of its requests.
     pub deadline: Deadline,
-    /// As it came: the events are where their spans are.
-    pub body: Bytes,
-    /// Where in the request its first event stands: not in front, in a later part of one.
-    pub first: usize,
+    /// Those of a request side by side, in their order.
     pub events: Vec<Event>,
+    /// Whether it was asked which audiences can be touched.
+    pub is_checked: bool,
     /// Whether mapping has spoken of its events.
     pub is_mapped: bool,
+    /// How often it has asked for units.
+    pub rounds: u32,
     pub settings: ContactSettings,
     /// None until mapping has spoken.
     pub entitlement: Option<Entitlement>,
@@ -47,6 +46,10 @@ pub(super) struct Batch {
 }
 
 pub(super) struct Event {
+    /// Which of the batch's requests it came in, and its index there.
+    pub request: usize,
+    pub index: usize,
+    /// In the request's body.
     pub span: Range<usize>,
     pub content: Content,
     pub progress: Progress,
@@ -66,45 +69,59 @@ pub(super) enum Content {
 }
 
 impl Batch {
-    pub fn read(
-        caller: Arc<Caller>,
-        kind: Kind,
-        body: &Bytes,
-        arrival: i64,
-        deadline: Deadline,
-        own_namespaces: &[String],
-    ) -> Result<Self, Unsplittable> {
-        let reader = Reader {
-            kind,
-            arrival,
-            own_namespaces,
-            fresh_id: || weir_ids::random().to_string(),
-        };
-        let body = without_mark(body);
-        let keep = |span, reading| Event::new(kind, span, reading);
-        let mut events = read_all(&reader, &body, MAX_EVENTS, keep)?;
-        for (index, event) in events.iter_mut().enumerate() {
-            if let Content::Good(envelope) = &mut event.content {
-                envelope.set_index(index);
-            }
+    /// What goes on together: at least one request, all of the same source and kind.
+    pub fn of(mut read: Vec<Read>) -> Self {
+        let (caller, kind) = (read[0].caller.clone(), read[0].kind);
+        let mut events = std::mem::take(&mut read[0].events);
+        let mut requests = Vec::with_capacity(read.len());
+        for (number, one) in read.into_iter().enumerate() {
+            events.extend(one.events.into_iter().map(|event| Event {
+                request: number,
+                ..event
+            }));
+            requests.push(one.request);
         }
-        Ok(Self {
-            id: weir_ids::random().to_string(),
+        let requests: Arc<[Request]> = requests.into();
+        Self {
             caller,
             kind,
-            arrival,
-            deadline,
-            body,
-            first: 0,
+            deadline: latest(&requests, &events),
+            requests,
             events,
+            is_checked: false,
             is_mapped: false,
+            rounds: 0,
             settings: ContactSettings::default(),
             entitlement: None,
             reservation: None,
             spent: (None, None),
             ledger_epoch: 0,
             refused_identifiers_version: None,
-        })
+        }
+    }
+
+    /// The events of each request, with it.
+    pub fn by_request(&self) -> impl Iterator<Item = (&Request, &[Event])> {
+        let of_one = self
+            .events
+            .chunk_by(|one, next| one.request == next.request);
+        of_one.map(|events| (&self.requests[events[0].request], events))
+    }
+
+    /// Whether its events came in several requests.
+    pub fn is_shared(&self) -> bool {
+        let (first, last) = (self.events.first(), self.events.last());
+        first.map(|event| event.request) != last.map(|event| event.request)
+    }
+
+    /// About its first request.
+    pub fn arrival(&self) -> i64 {
+        let first = self.events.first();
+        first.map_or(0, |event| self.arrival_of(event))
+    }
+
+    pub fn arrival_of(&self, event: &Event) -> i64 {
+        self.requests[event.request].origin.arrival
     }
 
     /// Indexes of the events that mapping took and `also` holds for.
@@ -119,25 +136,77 @@ impl Batch {
     /// Takes out the later half of its events, as a part of its own. Nothing of any is stored.
     pub fn split(&mut self) -> Self {
         let at = self.events.len().div_ceil(2);
+        let later = self.events.split_off(at);
         self.reservation = None;
+        self.part(later)
+    }
+
+    /// Takes out the events for which `is_taken` holds, as a part of their own.
+    pub fn take(&mut self, is_taken: impl Fn(&Event) -> bool) -> Option<Self> {
+        let taken: Vec<Event> = self
+            .events
+            .extract_if(.., |event| is_taken(event))
+            .collect();
+        (!taken.is_empty()).then(|| self.part(taken))
+    }
+
+    /// As [`Self::take`], those of requests in such a state.
+    pub fn take_requests(&mut self, is_taken: impl Fn(State) -> bool) -> Option<Self> {
+        let states = self
+            .requests
+            .iter()
+            .map(|request| is_taken(request.state()));
+        let taken: Vec<bool> = states.collect();
+        let is_any = taken.contains(&true);
+        is_any.then(|| self.take(|event| taken[event.request]))?
+    }
+
+    /// The events of each request as a part of their own, as if they had not been stored.
+    pub fn apart(mut self) -> Vec<Self> {
+        self.start_anew();
+        let mut parts: Vec<Vec<Event>> = Vec::new();
+        for event in std::mem::take(&mut self.events) {
+            match parts.last_mut() {
+                Some(part) if part[0].request == event.request => part.push(event),
+                _ => parts.push(vec![event]),
+            }
+        }
+        parts.into_iter().map(|events| self.part(events)).collect()
+    }
+
+    fn part(&self, events: Vec<Event>) -> Self {
         Self {
-            id: self.id.clone(),
             caller: self.caller.clone(),
-            body: self.body.clone(),
-            first: self.first + at,
-            events: self.events.split_off(at),
+            deadline: latest(&self.requests, &events),
+            requests: self.requests.clone(),
+            events,
             settings: self.settings.clone(),
             reservation: None,
+            spent: (None, None),
             ..*self
         }
     }
 
-    /// Where in the body its events are.
-    pub fn span(&self) -> Range<usize> {
-        match (self.events.first(), self.events.last()) {
-            (Some(first), Some(last)) => first.span.start..last.span.end,
-            _ => 0..0,
+    /// The bodies of its events one behind the other, as far as they hold any, and where each
+    /// event is in there.
+    pub fn body(&self) -> (Bytes, Vec<Range<usize>>) {
+        let mut pieces = Vec::new();
+        let mut spans = Vec::with_capacity(self.events.len());
+        let mut length = 0;
+        for (request, events) in self.by_request() {
+            let (start, end) = (events[0].span.start, events[events.len() - 1].span.end);
+            let moved = |at: usize| at - start + length;
+            spans.extend(
+                (events.iter()).map(|event| moved(event.span.start)..moved(event.span.end)),
+            );
+            pieces.push(request.body.slice(start..end));
+            length += end - start;
         }
+        let body = match &pieces[..] {
+            [whole] => whole.clone(),
+            _ => pieces.concat().into(),
+        };
+        (body, spans)
     }
 
     /// About how many bytes its events come to on their way to the stores.
@@ -145,15 +214,22 @@ impl Batch {
         self.events.iter().map(Event::size).sum()
     }
 
+    /// What they came in as.
+    pub fn size_received(&self) -> Size {
+        let bytes = self.events.iter().map(|event| event.span.len()).sum();
+        Size {
+            events: self.events.len(),
+            bytes,
+        }
+    }
+
     pub fn outcomes(&self) -> Vec<Outcome> {
         let limits = self.limits();
         let events = self.events.iter();
-        events
-            .map(|event| outcome(&event.progress, &limits))
-            .collect()
+        events.map(|event| event.outcome(&limits)).collect()
     }
 
-    /// Forgets what the stores said, since they undid it.
+    /// Forgets what the stores said, since they undid it, or are asked again.
     pub fn start_anew(&mut self) {
         self.spent = (None, None);
         for event in &mut self.events {
@@ -192,8 +268,14 @@ impl Batch {
     }
 }
 
+/// By when the last of those that wait for these events needs them.
+fn latest(requests: &[Request], events: &[Event]) -> Deadline {
+    let deadlines = events.iter().map(|event| requests[event.request].deadline);
+    deadlines.max().unwrap_or(requests[0].deadline)
+}
+
 impl Event {
-    fn new(kind: Kind, span: Range<usize>, reading: Reading) -> Self {
+    pub fn new(kind: Kind, span: Range<usize>, reading: Reading) -> Self {
         let (content, start, update) = match reading {
             Reading::Event(envelope) => {
                 let update = envelope.update.as_ref().map(|update| update.mode);
@@ -209,6 +291,8 @@ impl Event {
             }
         };
         Self {
+            request: 0,
+            index: 0,
             span,
             content,
             progress: Progress::new(kind, start, update),
@@ -216,6 +300,18 @@ impl Event {
             contact_id: ByteString::new(),
             first_time: None,
             ignored: Vec::new(),
+        }
+    }
+
+    pub fn outcome(&self, limits: &Limits) -> Outcome {
+        outcome(&self.progress, limits)
+    }
+
+    /// Which one of its request it is.
+    pub fn set_index(&mut self, index: usize) {
+        self.index = index;
+        if let Content::Good(envelope) = &mut self.content {
+            envelope.set_index(index);
         }
     }
 

@@ -13,13 +13,11 @@ impl App {
         if indexes.is_empty() {
             return Ok(());
         }
-        let units = |profile| Units {
-            profile,
+        let wanted = Units {
+            profile: grants::count(indexes.len()),
             activity: 0,
         };
-        let wanted = units(grants::count(indexes.len()));
-        let needed = |batch: &Batch| units(grants::needed(keys(batch, &indexes)));
-        let reservation = self.reserve(batch, wanted, needed).await?;
+        let reservation = self.reserve(batch, wanted).await?;
         let funded = grants::assign(keys(batch, &indexes), reservation.profile.granted);
         let deadline = batch.deadline;
         let upserted = self
@@ -28,8 +26,7 @@ impl App {
         match upserted {
             Ok(units) => {
                 self.settle(batch, reservation, units, Some(0));
-                self.apply_membership_updates(batch).await;
-                Ok(())
+                Ok(self.apply_membership_updates(batch).await?)
             }
             Err(failure) => {
                 self.settle(batch, reservation, failure.undone.then_some(0), Some(0));

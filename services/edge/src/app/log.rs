@@ -10,8 +10,9 @@ use weir_rpc::Deadline;
 
 use super::App;
 use super::batch::{Batch, Content, Event};
-use crate::domain::envelope::{Envelope, Refusal};
-use crate::domain::log::{About, Line, Lines};
+use super::request::Request;
+use crate::domain::envelope::{Envelope, Kind, Refusal};
+use crate::domain::log::{About, Line, Lines, Origin};
 use crate::domain::outcome::Outcome;
 use crate::metrics;
 
@@ -45,11 +46,10 @@ impl App {
         };
         let clients = self.clients.clone();
         let caller = batch.caller.clone();
-        let (batch_id, arrival) = (batch.id.clone(), batch.arrival);
         let sending = async move {
             let deadline = Deadline::after(TIME);
             for part in lines.chunks(MAX_LINES) {
-                let sent = clients.append_log(&caller, (&batch_id, arrival), part, deadline);
+                let sent = clients.append_log(&caller, part, deadline);
                 if sent.await.is_err() {
                     metrics::log_lines_lost(u32::try_from(part.len()).unwrap_or(u32::MAX));
                 }
@@ -60,19 +60,36 @@ impl App {
     }
 }
 
-fn lines(batch: &Batch, outcomes: &[Outcome]) -> Vec<Line> {
+/// Each with the request that it is about.
+fn lines(batch: &Batch, outcomes: &[Outcome]) -> Vec<(Origin, Line)> {
+    let mut outcomes = outcomes.iter();
+    let mut all = Vec::new();
+    for (request, events) in batch.by_request() {
+        let lines = lines_of_one(batch.kind, request, events, outcomes.by_ref());
+        let lines = lines.into_iter();
+        all.extend(lines.map(|line| (request.origin.clone(), line)));
+    }
+    all
+}
+
+fn lines_of_one<'a>(
+    kind: Kind,
+    request: &Request,
+    events: &[Event],
+    outcomes: impl Iterator<Item = &'a Outcome>,
+) -> Vec<Line> {
     let mut lines = Lines::default();
-    for (index, (event, outcome)) in (batch.first..).zip(batch.events.iter().zip(outcomes)) {
+    for (event, outcome) in events.iter().zip(outcomes) {
         let about = |message_id, event_name| About {
-            kind: batch.kind,
-            index,
+            kind,
+            index: event.index,
             message_id,
             event_name,
         };
         match &event.content {
             Content::Good(envelope) => {
                 let about = about(envelope.sent_message_id(), &*envelope.event_name);
-                let late = past_retention(batch, event, envelope, outcome);
+                let late = past_retention(request, event, envelope, outcome);
                 lines.answered(about, outcome, late.as_ref());
                 lines.absent(about, envelope);
                 for value in &event.ignored {
@@ -91,7 +108,7 @@ fn lines(batch: &Batch, outcomes: &[Outcome]) -> Vec<Line> {
 
 /// What is at fault of an event that is too old for its activity: mapping only says that it is.
 fn past_retention(
-    batch: &Batch,
+    request: &Request,
     event: &Event,
     envelope: &Envelope,
     outcome: &Outcome,
@@ -99,6 +116,6 @@ fn past_retention(
     if outcome.code != Some(Reason::PastRetention) {
         return None;
     }
-    let text = str::from_utf8(batch.body.get(event.span.clone())?).ok()?;
+    let text = str::from_utf8(request.body.get(event.span.clone())?).ok()?;
     Some(envelope.past_retention(text, outcome.message.clone()))
 }

@@ -6,8 +6,8 @@ use weir_rpc::Deadline;
 use super::App;
 use super::batch::{Batch, Content, Event};
 use crate::clients::{
-    ContactToUpsert, EventToMap, Failure, MapRequest, Reservation, UpdateToApply, UpsertMode,
-    UpsertedContact,
+    ContactToUpsert, EventToMap, Failure, MapRequest, RequestToMap, Reservation, UpdateToApply,
+    UpsertMode, UpsertedContact,
 };
 use crate::domain::envelope::Kind;
 use crate::domain::outcome::MappingVerdict;
@@ -19,14 +19,15 @@ impl App {
     /// Has the batch mapped; refused events are sent along for their samples.
     pub(super) async fn map(&self, batch: &mut Batch) -> Result<(), Failure> {
         batch.is_mapped = false;
-        let whole = batch.span();
+        let (body, spans) = batch.body();
         let mut indexes = Vec::with_capacity(batch.events.len());
         let mut sent = Vec::with_capacity(batch.events.len());
         // Samples were taken when it was mapped for the first time.
         let is_first = batch.refused_identifiers_version.is_none();
-        for (index, event) in batch.events.iter().enumerate() {
-            let in_request = u32::try_from(batch.first + index).unwrap_or(u32::MAX);
-            let span = event.span.start - whole.start..event.span.end - whole.start;
+        let mut requests: Vec<RequestToMap<'_>> = Vec::new();
+        let mut last = None;
+        for (index, (event, span)) in batch.events.iter().zip(spans).enumerate() {
+            let in_request = u32::try_from(event.index).unwrap_or(u32::MAX);
             match &event.content {
                 Content::Good(envelope)
                     if event.progress.audience != Some(AudienceSaid::Failed) =>
@@ -39,23 +40,32 @@ impl App {
                 Content::Good(_) | Content::Refused(_) | Content::Echo(_) => continue,
             }
             indexes.push(index);
+            if last != Some(event.request) {
+                last = Some(event.request);
+                requests.push(RequestToMap {
+                    origin: &batch.requests[event.request].origin,
+                    events: 0,
+                });
+            }
+            if let Some(request) = requests.last_mut() {
+                request.events += 1;
+            }
         }
         if sent.is_empty() {
             batch.is_mapped = true;
             return Ok(());
         }
         let request = MapRequest {
-            batch_id: &batch.id,
+            requests: &requests,
             kind: batch.kind,
-            arrival: batch.arrival,
-            body: batch.body.slice(whole),
+            body,
             refused_identifiers_version: batch.refused_identifiers_version,
         };
         let answer = self
             .clients
             .map_events(&batch.caller, &request, &sent, batch.deadline)
             .await?;
-        drop(sent);
+        drop((requests, sent));
         batch.is_mapped = true;
         batch.settings = answer.settings;
         batch.entitlement = Some(answer.entitlement);
@@ -129,13 +139,14 @@ impl App {
         Ok(called.certain.then_some(units))
     }
 
-    /// Applies the membership updates of the events whose stores took them.
-    pub(super) async fn apply_membership_updates(&self, batch: &mut Batch) {
+    /// Applies the membership updates of the events whose stores took them. Where that fails those
+    /// events come again; it is an error where one request alone may be at fault.
+    pub(super) async fn apply_membership_updates(&self, batch: &mut Batch) -> Result<(), Failure> {
         let indexes: Vec<usize> = (0..batch.events.len())
             .filter(|index| is_due(batch, *index))
             .collect();
         if indexes.is_empty() {
-            return;
+            return Ok(());
         }
         let updates: Vec<UpdateToApply<'_>> = indexes
             .iter()
@@ -155,12 +166,16 @@ impl App {
         let applied = self
             .clients
             .apply_membership_updates(account_id, &updates, batch.deadline)
-            .await
-            .unwrap_or_else(|_| vec![UpdateSaid::Failed; indexes.len()]);
+            .await;
         drop(updates);
+        let applied = match applied {
+            Err(failure) if batch.is_content(&failure) => return Err(failure),
+            applied => applied.unwrap_or_else(|_| vec![UpdateSaid::Failed; indexes.len()]),
+        };
         for (index, said) in indexes.into_iter().zip(applied) {
             batch.events[index].progress.applied = Some(said);
         }
+        Ok(())
     }
 }
 

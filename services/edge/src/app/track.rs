@@ -23,16 +23,11 @@ impl App {
         if indexes.is_empty() {
             return Ok(());
         }
-        let wanting = with_contact(batch, &indexes);
         let wanted = Units {
-            profile: grants::count(wanting.len()),
+            profile: grants::count(with_contact(batch, &indexes).len()),
             activity: grants::count(indexes.len()),
         };
-        let needed = |batch: &Batch| Units {
-            profile: grants::needed(wanting.iter().map(|at| batch.events[*at].envelope().key)),
-            activity: needed(batch, &indexes),
-        };
-        let reservation = self.reserve(batch, wanted, needed).await?;
+        let reservation = self.reserve(batch, wanted).await?;
         let tracks = match self.pay(batch, &reservation, indexes).await {
             Ok(tracks) => tracks,
             Err(failure) => {
@@ -53,8 +48,10 @@ impl App {
             Ok(units) => units,
             Err(failure) => {
                 let units = failure.undone.then_some(0);
-                // Where nothing at all was stored the request as a whole may come again.
-                if failure.cause == Cause::Aborted || profile_units == Some(0) {
+                // Where nothing at all was stored the batch as a whole may come again, and it
+                // is asked for each request where one may be at fault.
+                let is_anew = failure.cause == Cause::Aborted || batch.is_content(&failure);
+                if is_anew || profile_units == Some(0) {
                     self.settle(batch, reservation, profile_units, units);
                     return Err(failure.into());
                 }
@@ -62,8 +59,7 @@ impl App {
             }
         };
         self.settle(batch, reservation, profile_units, activity_units);
-        self.apply_membership_updates(batch).await;
-        Ok(())
+        Ok(self.apply_membership_updates(batch).await?)
     }
 
     /// Which tracks go on, and whether their unit is paid. Where there are not enough units the
@@ -115,13 +111,12 @@ impl App {
     ) -> Result<Vec<ActivitySaid>, Failure> {
         let events: Vec<_> = indexes
             .iter()
-            .map(|index| to_record(&batch.events[*index], false))
+            .map(|index| to_record(batch, *index, false))
             .collect();
         let account_id = &batch.caller.account_id;
-        let (arrival, deadline) = (batch.arrival, batch.deadline);
         let called = self
             .clients
-            .record_activities(account_id, reservation, arrival, &events, true, deadline)
+            .record_activities(account_id, reservation, &events, true, batch.deadline)
             .await?;
         Ok(called.answer.0)
     }
@@ -150,7 +145,9 @@ impl App {
             .await
         {
             Ok(units) => Ok(units),
-            Err(failure) if failure.cause == Cause::Aborted => Err(failure),
+            Err(failure) if failure.cause == Cause::Aborted || batch.is_content(&failure) => {
+                Err(failure)
+            }
             Err(failure) => {
                 let said = match failure.cause {
                     Cause::Away | Cause::Aborted => ContactSaid::Away,
@@ -182,19 +179,12 @@ impl App {
         }
         let events: Vec<_> = tracks
             .iter()
-            .map(|(index, paid)| to_record(&batch.events[*index], *paid))
+            .map(|(index, paid)| to_record(batch, *index, *paid))
             .collect();
         let account_id = &batch.caller.account_id;
         let called = self
             .clients
-            .record_activities(
-                account_id,
-                reservation,
-                batch.arrival,
-                &events,
-                false,
-                batch.deadline,
-            )
+            .record_activities(account_id, reservation, &events, false, batch.deadline)
             .await;
         drop(events);
         let indexes: Vec<usize> = tracks.into_iter().map(|(index, _)| index).collect();
@@ -253,7 +243,8 @@ fn activity_key(event: &Event) -> impl Eq + Hash {
     )
 }
 
-fn to_record(event: &Event, funded: bool) -> ActivityToRecord<'_> {
+fn to_record(batch: &Batch, index: usize, funded: bool) -> ActivityToRecord<'_> {
+    let event = &batch.events[index];
     let known = matches!(
         event.progress.contact,
         Some(ContactSaid::Stored | ContactSaid::Repeated | ContactSaid::NothingNew)
@@ -266,6 +257,7 @@ fn to_record(event: &Event, funded: bool) -> ActivityToRecord<'_> {
             .as_ref()
             .expect("tracks without an activity were left out"),
         micros: event.micros(),
+        arrival: batch.arrival_of(event),
         contact_id: if known { &event.contact_id } else { "" },
         funded,
     }

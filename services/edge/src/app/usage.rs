@@ -23,7 +23,7 @@ pub(super) struct LastUsage(Cache<String, Left>);
 
 /// What is left, until when; Unix time in microseconds.
 #[derive(Debug, Clone, Copy)]
-struct Left {
+pub(super) struct Left {
     profile: Meter,
     activity: Meter,
     window_end: i64,
@@ -51,24 +51,16 @@ pub struct Usage {
 impl App {
     /// By charge and reservation, after what this batch really used. Where it reserved nothing
     /// quota is asked, and where that is away it is what was known last.
-    pub(super) async fn usage(&self, batch: &Batch) -> Option<Usage> {
+    pub(super) async fn left(&self, batch: &Batch) -> Option<Left> {
         let account_id = &batch.caller.account_id;
-        let left = match self.left(batch).await {
-            Some(left) => {
-                self.last_usage.0.insert(account_id.clone(), left);
-                left
-            }
-            None => self.last_usage.0.get(account_id)?,
+        let Some(left) = self.left_now(batch).await else {
+            return self.last_usage.0.get(account_id);
         };
-        (left.window_end > batch.arrival).then(|| Usage {
-            profile: left.profile,
-            activity: left.activity,
-            // Rounded up: a second early is a second 429.
-            seconds_left: (left.window_end - batch.arrival) / 1_000_000 + 1,
-        })
+        self.last_usage.0.insert(account_id.clone(), left);
+        Some(left)
     }
 
-    async fn left(&self, batch: &Batch) -> Option<Left> {
+    async fn left_now(&self, batch: &Batch) -> Option<Left> {
         let Some(reservation) = &batch.reservation else {
             let deadline = Deadline::after(TIME.min(batch.deadline.remaining()));
             let account_id = &batch.caller.account_id;
@@ -89,6 +81,18 @@ impl App {
             profile: left(&reservation.profile, batch.spent.0),
             activity: left(&reservation.activity, batch.spent.1),
             window_end: reservation.window_end,
+        })
+    }
+}
+
+impl Left {
+    /// As it is told to a request that arrived then; none where another window has begun.
+    pub fn at(self, arrival: i64) -> Option<Usage> {
+        (self.window_end > arrival).then(|| Usage {
+            profile: self.profile,
+            activity: self.activity,
+            // Rounded up: a second early is a second 429.
+            seconds_left: (self.window_end - arrival) / 1_000_000 + 1,
         })
     }
 }

@@ -14,7 +14,7 @@ use weir_rpc::wire::timestamp_of;
 use super::Failure;
 use super::types::*;
 use crate::domain::envelope::Kind;
-use crate::domain::log::Line;
+use crate::domain::log::{Line, Origin};
 use crate::domain::stages::{
     ActivitySaid, AudienceSaid, ContactSaid, IgnoredValue, Mapped, MappedActivity, MappingSaid,
     Meter, Traits, UpdateSaid,
@@ -206,9 +206,17 @@ pub(super) fn checked(check: i32) -> AudienceSaid {
     }
 }
 
-pub(super) fn log_entry(line: &Line, batch_id: &str, arrival: i64) -> mapping::LogEntry {
+pub(super) fn request_to_map(request: &RequestToMap<'_>) -> mapping::EventsRequest {
+    mapping::EventsRequest {
+        batch_id: request.origin.batch_id.to_string(),
+        receive_time: Some(timestamp_of(request.origin.arrival)),
+        event_count: request.events,
+    }
+}
+
+pub(super) fn log_entry(origin: &Origin, line: &Line) -> mapping::LogEntry {
     mapping::LogEntry {
-        log_time: Some(timestamp_of(arrival)),
+        log_time: Some(timestamp_of(origin.arrival)),
         kind: kind(line.kind).into(),
         message_id: line.message_id.clone(),
         path: line.path.to_owned(),
@@ -217,7 +225,7 @@ pub(super) fn log_entry(line: &Line, batch_id: &str, arrival: i64) -> mapping::L
         code: line.code.code().to_owned(),
         status: u32::from(line.status),
         event_name: line.event_name.clone(),
-        batch_id: batch_id.to_owned(),
+        batch_id: origin.batch_id.to_string(),
         index: line.index,
         field_id: line.field_id.clone(),
         count: line.count,

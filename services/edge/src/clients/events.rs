@@ -14,7 +14,7 @@ use super::wire::Wire;
 use crate::domain::envelope::{Kind, MembershipUpdateMode};
 
 /// A `mapping.Event`.
-pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<'_>) {
+pub(super) fn event(wire: &mut Wire, of: Kind, event: &EventToMap<'_>) {
     wire.variant(1, kind(of));
     match event {
         EventToMap::Good(index, whole, envelope) => {
@@ -32,7 +32,6 @@ pub(super) fn event(wire: &mut Wire, of: Kind, arrival: i64, event: &EventToMap<
         }
         EventToMap::Refused(index, whole, refusal) => {
             wire.text(7, &refusal.event_name);
-            wire.time(8, timestamp_of(arrival));
             wire.text(9, &refusal.message_id);
             wire.message(10, |wire| {
                 wire.text(1, refusal.path);
@@ -89,8 +88,8 @@ pub(super) fn contact_event(wire: &mut Wire, event: &ContactToUpsert<'_>) {
     wire.flag(13, event.never_creates);
 }
 
-/// An `activity.ActivityEvent`.
-pub(super) fn activity_event(wire: &mut Wire, event: &ActivityToRecord<'_>) {
+/// An `activity.ActivityEvent`, in a batch whose first one came at `arrival`.
+pub(super) fn activity_event(wire: &mut Wire, arrival: i64, event: &ActivityToRecord<'_>) {
     let mapped = event.activity;
     wire.text(1, &mapped.activity_id);
     wire.text(2, &event.envelope.event_name);
@@ -108,6 +107,9 @@ pub(super) fn activity_event(wire: &mut Wire, event: &ActivityToRecord<'_>) {
         wire.bytes(12, event.envelope.key.0.as_bytes());
     }
     wire.flag(13, !event.envelope.dated);
+    if event.arrival != arrival {
+        wire.time(14, timestamp_of(event.arrival));
+    }
 }
 
 /// An `audience.MembershipUpdate`.

@@ -17,7 +17,7 @@ use super::failure::call;
 use super::types::*;
 use super::wire::Wire;
 use super::{Called, Clients, Failure};
-use crate::domain::log::Line;
+use crate::domain::log::{Line, Origin};
 use crate::domain::stages::{ActivitySaid, AudienceSaid, MappingSaid, UpdateSaid};
 
 /// What mapping made of a batch.
@@ -103,17 +103,15 @@ impl Clients {
         let head = mapping::MapEventsRequest {
             account_id: caller.account_id.clone(),
             source_id: caller.source_id.clone(),
-            receive_time: Some(timestamp_of(request.arrival)),
+            requests: request.requests.iter().map(request_to_map).collect(),
             events: Vec::new(),
             body: Bytes::new(),
-            batch_id: request.batch_id.to_owned(),
             refused_identifiers_version: request.refused_identifiers_version,
         };
         let mut wire = Wire::after(&head, events.len() * BESIDE);
         for event in events {
             // Without the event itself it is short: one byte takes its length, most often.
-            let (kind, arrival) = (request.kind, request.arrival);
-            wire.message(4, |wire| events::event(wire, kind, arrival, event));
+            wire.message(4, |wire| events::event(wire, request.kind, event));
         }
         let message = wire.finish_with(5, request.body.clone());
         let answer: mapping::MapEventsResponse = encoded_hop!(
@@ -135,8 +133,7 @@ impl Clients {
     pub async fn append_log(
         &self,
         caller: &Caller,
-        (batch_id, arrival): (&str, i64),
-        lines: &[Line],
+        lines: &[(Origin, Line)],
         deadline: Deadline,
     ) -> Result<(), Failure> {
         let message = || mapping::AppendLogRequest {
@@ -144,7 +141,7 @@ impl Clients {
             source_id: caller.source_id.clone(),
             entries: lines
                 .iter()
-                .map(|line| log_entry(line, batch_id, arrival))
+                .map(|(origin, line)| log_entry(origin, line))
                 .collect(),
         };
         hop!(self.mapping, append_log, deadline, message).map(|_| ())
@@ -253,11 +250,11 @@ impl Clients {
         &self,
         account_id: &str,
         reservation: &Reservation,
-        arrival: i64,
         events: &[ActivityToRecord<'_>],
         probe: bool,
         deadline: Deadline,
     ) -> Result<Called<(Vec<ActivitySaid>, i64)>, Failure> {
+        let arrival = events.first().map_or(0, |event| event.arrival);
         let head = activity::RecordActivitiesRequest {
             account_id: account_id.to_owned(),
             batch_id: reservation.batch_id.clone(),
@@ -272,7 +269,9 @@ impl Clients {
         let mut wire = Wire::after(&head, payloads + events.len() * BESIDE);
         for event in events {
             let guess = payload(event) + BESIDE;
-            wire.message_of_about(6, guess, |wire| events::activity_event(wire, event));
+            wire.message_of_about(6, guess, |wire| {
+                events::activity_event(wire, arrival, event)
+            });
         }
         let message = wire.finish();
         let called: Called<activity::RecordActivitiesResponse> = encoded_hop!(

@@ -9,6 +9,7 @@ use weir_proto::settings::v1 as settings;
 
 use super::Failure;
 use crate::domain::envelope::{Envelope, Kind, MembershipUpdateMode, Refusal};
+use crate::domain::log::Origin;
 use crate::domain::stages::{ContactSaid, IgnoredValue, MappedActivity, Meter};
 
 /// Whose key a request carries.
@@ -76,13 +77,18 @@ impl Entitlement {
 
 /// What is the same for all events on their way to mapping.
 pub struct MapRequest<'a> {
-    pub batch_id: &'a str,
+    /// What the events came in, in their order.
+    pub requests: &'a [RequestToMap<'a>],
     pub kind: Kind,
-    /// Unix time in microseconds.
-    pub arrival: i64,
     pub body: Bytes,
     /// Of the unique identifiers that contact-upsert refused.
     pub refused_identifiers_version: Option<i64>,
+}
+
+/// A request on its way to mapping, and how many of the events are its.
+pub struct RequestToMap<'a> {
+    pub origin: &'a Origin,
+    pub events: u32,
 }
 
 /// An event on its way to mapping; a refused one for its sample alone. With its index in the
@@ -184,6 +190,8 @@ pub struct ActivityToRecord<'a> {
     pub activity: &'a MappedActivity,
     /// The envelope's, or that of the event's first try.
     pub micros: i64,
+    /// Of its request, in Unix time and microseconds.
+    pub arrival: i64,
     /// Empty for a plain track.
     pub contact_id: &'a str,
     pub funded: bool,

@@ -1,6 +1,7 @@
 //! What of a batch goes into its source's log (semantics 7.3).
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use weir_reasons::{About as Subject, Reason};
 
@@ -10,6 +11,15 @@ use super::stages::IgnoredValue;
 
 /// The log keeps 500 entries; a batch that is wrong in more ways than this tells no more by more.
 const MOST: usize = 2_000;
+
+/// Where lines come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Origin {
+    /// Stands for the request; a UUID.
+    pub batch_id: Arc<str>,
+    /// Of the request, in Unix time and microseconds.
+    pub arrival: i64,
+}
 
 /// One line.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -8,11 +8,12 @@ use weir_rpc::Deadline;
 use super::body::Announced;
 use super::problem::Problem;
 use super::{Answer, Front, answer};
+use crate::app;
 use crate::clients::Caller;
 use crate::domain::envelope::Kind;
 
-/// Reads one batch and takes it through the stages, in a task of its own: a client that
-/// hangs up leaves no batch half done.
+/// Reads one request and has it go through the stages. A client that hangs up leaves nothing
+/// half done: what has begun, or waits for its turn, does not depend on it.
 pub async fn take(
     front: &Front,
     caller: Arc<Caller>,
@@ -21,20 +22,19 @@ pub async fn take(
     incoming: &mut Incoming,
     (body_deadline, deadline): (Deadline, Deadline),
 ) -> Result<Answer, Problem> {
-    front.admission.look(&caller.account_id)?;
+    front.app.has_room(&caller.account_id)?;
     let mut held = front.admission.hold(caller.clone());
     let answered = front.admission.hold(caller.clone());
     let arrival = front.app.now();
     let body = announced.read(incoming, &mut held, body_deadline).await?;
-    let slot = front.admission.enter(&caller.account_id)?;
-    let app = front.app.clone();
-    let processing = async move {
-        let processed = app.process(caller, kind, body, arrival, deadline).await;
-        drop((slot, held));
-        processed
+    let incoming = app::Incoming {
+        caller,
+        kind,
+        body,
+        arrival,
+        deadline,
+        held: Box::new(held),
     };
-    // Shutdown waits for it.
-    let processing = front.app.background().track_future(processing);
-    let processed = weir_service::detached(processing).await?;
+    let processed = front.app.process(incoming).await?;
     Ok(answer::batch(kind, &processed, answered))
 }

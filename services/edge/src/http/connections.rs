@@ -52,11 +52,7 @@ pub async fn serve(
     let front = Arc::new(Front {
         app: app.clone(),
         keys: Keys::new(),
-        admission: Admission::new(
-            config.max_requests,
-            config.max_account_requests,
-            config.max_bodies_mib * 1024 * 1024,
-        ),
+        admission: Admission::new(config.max_bodies_mib * 1024 * 1024),
         readiness: Readiness::default(),
         stopping: AtomicBool::new(false),
     });

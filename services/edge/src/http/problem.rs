@@ -272,12 +272,20 @@ impl From<Failure> for Problem {
 
 impl From<app::Error> for Problem {
     fn from(error: app::Error) -> Self {
+        use crate::domain::schedule::Full;
         use crate::domain::split::Unsplittable;
         match error {
             app::Error::Unsplittable(why @ Unsplittable::TooMany(_)) => {
                 Self::too_large(why.to_string())
             }
             app::Error::Unsplittable(why) => Self::no_events(why.to_string()),
+            app::Error::Full(Full::All) => Self::overloaded("too many events wait"),
+            app::Error::Full(Full::Account) => {
+                Self::overloaded("too many events of this account wait")
+            }
+            app::Error::Full(Full::Late) => {
+                Self::overloaded("what waits takes longer than this request has time")
+            }
             app::Error::Failed(failure) => failure.into(),
         }
     }

@@ -111,7 +111,7 @@ async fn a_body_that_takes_its_time_but_is_not_slow_is_taken() {
 
 #[tokio::test]
 async fn large_bodies_that_are_held_leave_room_for_another_account() {
-    let edge = Edge::start_with(&["--max-account-requests", "2"]).await;
+    let edge = Edge::start().await;
     let almost = vec![b' '; LARGE - 1];
     let hold = async || {
         let mut sending = Sending::begin(&edge, KEY, LARGE).await;
@@ -156,7 +156,7 @@ async fn slow_heads_refuse_nobody() {
 
 #[tokio::test]
 async fn slow_bodies_take_no_slot() {
-    let arguments = ["--max-requests", "4", "--max-account-requests", "2"];
+    let arguments = ["--pipeline-slots", "1", "--max-queued-events", "2"];
     let edge = Edge::start_with(&arguments).await;
     let begin = async |key| {
         let mut sending = Sending::begin(&edge, key, BODY.len()).await;
@@ -207,19 +207,28 @@ async fn answers_that_nobody_reads_count_as_memory_of_their_account() {
 
 #[tokio::test]
 async fn an_account_that_is_full_is_told_before_its_body_is_read() {
-    let edge = Edge::start_with(&["--max-account-requests", "1"]).await;
+    // One at work, and of each account one event that waits.
+    let arguments = ["--pipeline-slots", "1", "--max-queued-events", "2"];
+    let edge = Edge::start_with(&arguments).await;
     edge.stub.script("map_events", [Fault::Hang]);
     let mut working = Sending::begin(&edge, KEY, BODY.len()).await;
     working.send(BODY.as_bytes()).await;
     let hangs = |stub: &crate::stub::Stub| stub.count("map_events") > 0;
     edge.eventually("the request is at work", hangs).await;
+    let mut waiting = Sending::begin(&edge, KEY, BODY.len()).await;
+    waiting.send(BODY.as_bytes()).await;
+    let is_full = async || edge.post("/v1/track", "[]").await.status == 503;
+    weir_testkit::eventually("the account is full", is_full).await;
     // Its body never comes.
     let begun = Instant::now();
     Sending::begin(&edge, KEY, 1_000).await.check(503).await;
     assert!(begun.elapsed() < Duration::from_secs(1), "{begun:?}");
     // What can never be taken is told so all the same.
     Sending::begin(&edge, KEY, LARGE + 1).await.check(413).await;
-    assert_eq!(of_another_account(&edge, BODY).await.statuses(), [200]);
+    // Another account's body is waited for.
+    let mut other = Sending::begin(&edge, OTHER_KEY, 1_000).await;
+    let early = tokio::time::timeout(Duration::from_secs(1), other.status()).await;
+    assert!(early.is_err(), "{early:?}");
 }
 
 #[tokio::test]

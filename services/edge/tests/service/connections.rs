@@ -255,7 +255,7 @@ async fn a_slow_head_is_told_so_and_an_idle_connection_is_closed() {
 
 #[tokio::test]
 async fn requests_over_the_limit_are_told_so_whatever_they_send() {
-    let edge = Edge::start_with(&["--max-account-requests", "0"]).await;
+    let edge = Edge::start_with(&["--max-queued-events", "0"]).await;
     let body = vec![b' '; 2 << 20];
     let mut request = head("POST /v1/track", KEY, body.len()).into_bytes();
     request.extend_from_slice(&body);

@@ -52,7 +52,7 @@ async fn every_trouble_is_a_line_with_its_place_and_reason() {
         ]
     );
     assert_eq!(state.log[2].field_id, "str::email");
-    let batch_id = &state.map_requests[0].batch_id;
+    let batch_id = &state.map_requests[0].requests[0].batch_id;
     for (n, line) in state.log.iter().enumerate() {
         assert_eq!((line.batch_id.as_str(), line.count), (batch_id.as_str(), 1));
         assert_eq!(line.kind(), EventKind::Track);

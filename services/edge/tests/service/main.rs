@@ -15,4 +15,5 @@ mod readings;
 mod repeats;
 mod requests;
 mod stub;
+mod together;
 mod units;

@@ -67,7 +67,11 @@ async fn values_that_outgrow_a_message_cost_no_event_its_outcome() {
         .map(|n| format!("u{n}"))
         .collect();
     assert_eq!(stored, expected, "units go to events in their order");
-    let batch_ids: Vec<_> = state.map_requests.iter().map(|one| &one.batch_id).collect();
+    let batch_ids: Vec<_> = state
+        .map_requests
+        .iter()
+        .map(|one| &one.requests[0].batch_id)
+        .collect();
     assert_eq!(batch_ids, [batch_ids[0]; 3], "it is one request");
     let line = state.log.iter().find(|one| one.code == "NOT_AN_OBJECT");
     assert_eq!(line.unwrap().index, 17);

@@ -118,7 +118,11 @@ async fn a_batch_whose_unique_identifiers_changed_is_mapped_again() {
         .map(|one| one.refused_identifiers_version)
         .collect();
     assert_eq!(refused, [None, Some(2)]);
-    let batch_ids: Vec<_> = state.map_requests.iter().map(|one| &one.batch_id).collect();
+    let batch_ids: Vec<_> = state
+        .map_requests
+        .iter()
+        .map(|one| &one.requests[0].batch_id)
+        .collect();
     assert_eq!(batch_ids[0], batch_ids[1], "it is one request");
     assert_eq!(batch_ids[0].len(), 36);
     let indexes: Vec<_> = state.mapped.iter().map(|one| one.index).collect();

@@ -223,7 +223,7 @@ async fn many_probes_ask_the_services_once() {
 
 #[tokio::test]
 async fn beyond_its_limits_it_sheds_with_503() {
-    let edge = Edge::start_with(&["--max-account-requests", "0"]).await;
+    let edge = Edge::start_with(&["--max-queued-events", "0"]).await;
     let answer = edge.post("/v1/track", "[]").await;
     answer.check_problem(503);
     assert!(!answer.header("retry-after").is_empty());

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 
 use prost_types::Timestamp;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Response, Status};
 use tonic_health::pb::health_server::HealthServer;
@@ -33,6 +34,8 @@ pub enum Fault {
     WorkAndSay(Status),
     /// Never answers.
     Hang,
+    /// Does its work once it is told to.
+    Hold(Arc<Notify>),
     /// Does its work: it is a later call that ends otherwise.
     None,
 }
@@ -173,6 +176,10 @@ impl Stub {
                 Err(status)
             }
             Some(Fault::Hang) => std::future::pending().await,
+            Some(Fault::Hold(told)) => {
+                told.notified().await;
+                work(&mut self.state()).map(Response::new)
+            }
         }
     }
 }

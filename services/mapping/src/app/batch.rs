@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use chrono::{DateTime, Utc};
 use weir_ids::{AccountId, SourceId};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
@@ -68,12 +67,10 @@ impl App {
     pub fn map_events<'s>(
         &self,
         snapshot: &'s Snapshot,
-        receive_time: DateTime<Utc>,
-        batch_id: &str,
         events: &[BatchEvent<'_>],
         again: bool,
     ) -> Result<Vec<Outcome<'s>>, Error> {
-        let mut mapper = Mapper::new(snapshot, receive_time, batch_id);
+        let mut mapper = Mapper::new(snapshot);
         let mut outcomes = Vec::with_capacity(events.len());
         for batch in events {
             outcomes.push(match batch.refused {
@@ -94,13 +91,14 @@ impl App {
         let log = mapper.into_log();
         count(events, &outcomes, &log);
         let candidates = events.iter().map(|batch| Candidate {
+            receive_time: batch.event.received.time,
             kind: batch.event.kind,
             event_name: batch.event.event_name,
             raw: batch.raw,
         });
         self.recorder.record(Note {
             key: (snapshot.source.account_id, snapshot.source.source_id),
-            picked: pick(receive_time, candidates),
+            picked: pick(candidates),
             log,
             is_first_identify: identifies_first(snapshot, events),
         });

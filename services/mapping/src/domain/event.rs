@@ -11,10 +11,19 @@ pub enum EventKind {
     Member,
 }
 
+/// The request that an event came in.
+#[derive(Debug, Clone, Copy)]
+pub struct Received<'a> {
+    pub time: DateTime<Utc>,
+    /// Stands for it in log lines.
+    pub batch_id: &'a str,
+}
+
 /// An event as the edge split it: borrowed, and checked for JSON's syntax.
 #[derive(Debug, Clone, Copy)]
 pub struct RawEvent<'a> {
-    /// In the batch, for log lines.
+    pub received: Received<'a>,
+    /// In its request, for log lines.
     pub index: u32,
     pub kind: EventKind,
     /// Objects.

@@ -4,7 +4,7 @@ mod outcome;
 
 use bytes::BytesMut;
 use bytestring::ByteString;
-use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use chrono::{SecondsFormat, TimeDelta};
 use weir_json::Raw;
 use weir_reasons::Reason;
 
@@ -37,9 +37,6 @@ const _: () = assert!(2 * MAX_EVENT_TEXT < MAX_BATCH_TEXT);
 #[derive(Debug)]
 pub struct Mapper<'s, 'a> {
     snapshot: &'s Snapshot,
-    receive_time: DateTime<Utc>,
-    /// Stands for the batch in log lines.
-    batch_id: &'a str,
     /// Reused from event to event.
     found: Vec<Option<Raw<'a>>>,
     written: Vec<bool>,
@@ -56,11 +53,9 @@ pub struct Mapper<'s, 'a> {
 }
 
 impl<'s, 'a> Mapper<'s, 'a> {
-    pub fn new(snapshot: &'s Snapshot, receive_time: DateTime<Utc>, batch_id: &'a str) -> Self {
+    pub fn new(snapshot: &'s Snapshot) -> Self {
         Self {
             snapshot,
-            receive_time,
-            batch_id,
             found: Vec::new(),
             written: Vec::new(),
             left_out: LeftOut::default(),
@@ -99,7 +94,7 @@ impl<'s, 'a> Mapper<'s, 'a> {
         let Some(compiled) = self.activity(event.event_name) else {
             return Outcome::NoMapping;
         };
-        if let Some(message) = past_retention(&compiled.activity, event, self.receive_time) {
+        if let Some(message) = past_retention(&compiled.activity, event) {
             return Outcome::PastRetention(message);
         }
         let attributes_json = self.attributes(event, &compiled.properties);
@@ -348,8 +343,8 @@ impl<'s, 'a> Mapper<'s, 'a> {
             return;
         }
         let entry = LogEntry {
-            time: self.receive_time,
-            batch_id: self.batch_id.to_owned(),
+            time: event.received.time,
+            batch_id: event.received.batch_id.to_owned(),
             index: event.index,
             kind: event.kind,
             event_name: event.event_name.to_owned(),
@@ -375,12 +370,8 @@ struct About<'a> {
     count: i64,
 }
 
-fn past_retention(
-    activity: &Activity,
-    event: &RawEvent<'_>,
-    receive_time: DateTime<Utc>,
-) -> Option<String> {
-    let oldest = receive_time - TimeDelta::days(activity.retention_days.into());
+fn past_retention(activity: &Activity, event: &RawEvent<'_>) -> Option<String> {
+    let oldest = event.received.time - TimeDelta::days(activity.retention_days.into());
     (event.event_time < oldest).then(|| {
         format!(
             "The timestamp is past the activity's retention of {} days: the oldest that is accepted now is {}",

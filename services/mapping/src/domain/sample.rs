@@ -45,17 +45,15 @@ pub struct NameSeen {
 pub struct Picked {
     /// Newest first.
     pub samples: Vec<Sample>,
-    /// Distinct names of tracks, with their receive time.
+    /// Distinct names of tracks, with when the last one was received.
     pub names: Vec<(String, DateTime<Utc>)>,
 }
 
 /// Picks the samples of a batch: the last five identifies and the last five tracks of each
 /// name. A track whose name can't be mapped is of no list.
-pub fn pick<'a>(
-    receive_time: DateTime<Utc>,
-    events: impl DoubleEndedIterator<Item = Candidate<'a>>,
-) -> Picked {
-    let mut counts: HashMap<&str, usize> = HashMap::new();
+pub fn pick<'a>(events: impl DoubleEndedIterator<Item = Candidate<'a>>) -> Picked {
+    // With when the last one of the name was received.
+    let mut counts: HashMap<&str, (usize, DateTime<Utc>)> = HashMap::new();
     let mut identifies = 0;
     let mut bytes = 0;
     let mut samples = Vec::new();
@@ -69,7 +67,10 @@ pub fn pick<'a>(
             continue;
         }
         let count = match candidate.kind {
-            EventKind::Track => counts.entry(candidate.event_name).or_default(),
+            EventKind::Track => {
+                let first = (0, candidate.receive_time);
+                &mut counts.entry(candidate.event_name).or_insert(first).0
+            }
             EventKind::Identify | EventKind::Member => &mut identifies,
         };
         if *count == MAX_SAMPLES || bytes > MAX_BATCH_BYTES {
@@ -82,7 +83,7 @@ pub fn pick<'a>(
         let raw = &candidate.raw[..candidate.raw.len().min(MAX_SAMPLE_BYTES)];
         bytes += raw.len();
         samples.push(Sample {
-            receive_time,
+            receive_time: candidate.receive_time,
             kind: candidate.kind,
             event_name: candidate.event_name.to_owned(),
             // PostgreSQL never sees it, so NUL may stay.
@@ -90,8 +91,8 @@ pub fn pick<'a>(
         });
     }
     let names = counts
-        .into_keys()
-        .map(|name| (name.to_owned(), receive_time))
+        .into_iter()
+        .map(|(name, (_, receive_time))| (name.to_owned(), receive_time))
         .collect();
     Picked { samples, names }
 }
@@ -99,6 +100,7 @@ pub fn pick<'a>(
 /// An event that may become a sample.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
+    pub receive_time: DateTime<Utc>,
     pub kind: EventKind,
     pub event_name: &'a str,
     pub raw: &'a [u8],
@@ -115,6 +117,7 @@ mod tests {
             .iter()
             .enumerate()
             .map(|(index, raw)| Candidate {
+                receive_time: DateTime::from_timestamp_nanos(i64::try_from(index).unwrap()),
                 kind: if index % 2 == 0 {
                     EventKind::Identify
                 } else {
@@ -124,9 +127,13 @@ mod tests {
                 raw: raw.as_bytes(),
             })
             .collect();
-        let picked = pick(DateTime::UNIX_EPOCH, candidates.into_iter());
+        let picked = pick(candidates.into_iter());
         let samples = picked.samples;
-        assert_eq!(picked.names.len(), 2);
+        let nanos = |time: &DateTime<Utc>| time.timestamp_nanos_opt().unwrap();
+        let mut names: Vec<_> = picked.names.iter().map(|(_, time)| nanos(time)).collect();
+        names.sort_unstable();
+        assert_eq!(names, [37, 39], "the last one of each name");
+        assert_eq!(nanos(&samples[0].receive_time), 39);
         let of = |kind, name: &str| -> Vec<&str> {
             samples
                 .iter()

@@ -11,6 +11,7 @@ use weir_rpc::Deadline;
 use super::convert;
 use crate::app::{App, BatchEvent, Error};
 use crate::domain::event::RawEvent;
+use crate::domain::event::Received;
 use crate::domain::mapper::{NO_MAPPING, Outcome, Traits};
 use crate::domain::snapshot::Snapshot;
 
@@ -23,15 +24,16 @@ pub async fn map_events(
     request: &pb::MapEventsRequest,
 ) -> Result<pb::MapEventsResponse, Status> {
     let (account, source) = super::owner(&request.account_id, &request.source_id)?;
-    let receive_time = weir_rpc::wire::time("receive_time", request.receive_time)?;
     if request.events.len() > MAX_EVENTS {
         return Err(weir_rpc::invalid("events", "at most 1,000"));
     }
+    let received = received(request)?;
     let events = request
         .events
         .iter()
+        .zip(received)
         .enumerate()
-        .map(|(index, event)| read_event(index, event, &request.body))
+        .map(|(index, (event, received))| read_event(index, event, received, &request.body))
         .collect::<Result<Vec<_>, _>>()?;
     let snapshot = async {
         match request.refused_identifiers_version {
@@ -46,7 +48,7 @@ pub async fn map_events(
         .await
         .unwrap_or(Err(Error::Late))?;
     let again = request.refused_identifiers_version.is_some();
-    let outcomes = app.map_events(&snapshot, receive_time, &request.batch_id, &events, again)?;
+    let outcomes = app.map_events(&snapshot, &events, again)?;
     let mut ids = IdTexts::default();
     Ok(pb::MapEventsResponse {
         mapping_version: snapshot.source.mapping_version,
@@ -59,9 +61,32 @@ pub async fn map_events(
     })
 }
 
+/// What each event came in: together the requests have all of them.
+fn received(request: &pb::MapEventsRequest) -> Result<Vec<Received<'_>>, Status> {
+    let wrong = || weir_rpc::invalid("requests.event_count", "together as many as the events");
+    let mut received = Vec::with_capacity(request.events.len());
+    for one in &request.requests {
+        let its = Received {
+            time: weir_rpc::wire::time("requests.receive_time", one.receive_time)?,
+            batch_id: &one.batch_id,
+        };
+        let count = one.event_count as usize;
+        if count > request.events.len() - received.len() {
+            return Err(wrong());
+        }
+        received.extend(std::iter::repeat_n(its, count));
+    }
+    if received.len() == request.events.len() {
+        Ok(received)
+    } else {
+        Err(wrong())
+    }
+}
+
 fn read_event<'a>(
     index: usize,
     event: &'a pb::Event,
+    received: Received<'a>,
     body: &'a [u8],
 ) -> Result<BatchEvent<'a>, Status> {
     let wrong =
@@ -87,6 +112,7 @@ fn read_event<'a>(
     };
     Ok(BatchEvent {
         event: RawEvent {
+            received,
             index: event.index,
             kind,
             traits: part(&event.traits, "traits")?,

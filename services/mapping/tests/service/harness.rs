@@ -193,7 +193,11 @@ impl Tenant {
         MapEventsRequest {
             account_id: self.account_id.clone(),
             source_id: self.source_id.clone(),
-            receive_time: Some(time(NOW)),
+            requests: vec![EventsRequest {
+                batch_id: "batch".to_owned(),
+                receive_time: Some(time(NOW)),
+                event_count: u32::try_from(events.len()).unwrap(),
+            }],
             events,
             ..Default::default()
         }

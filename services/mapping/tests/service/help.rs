@@ -113,7 +113,7 @@ async fn the_last_500_names_are_kept_searched_and_paged() {
             .map(|number| track(&format!("Name {number:03}"), "{}"))
             .collect();
         let mut request = tenant.batch(events);
-        request.receive_time = Some(time(NOW + batch));
+        request.requests[0].receive_time = Some(time(NOW + batch));
         call!(client, map_events, request).unwrap();
     }
     let list = |contains: &str, page_token: String| {

@@ -69,7 +69,7 @@ fn names(from: usize, count: usize) -> Vec<Event> {
 async fn flood(tenant: &Tenant, clients: &[Client], batches: usize) {
     for batch in 0..batches {
         let mut request = tenant.batch(names(batch * 400, 400));
-        request.receive_time = Some(time(NOW + i64::try_from(batch).unwrap()));
+        request.requests[0].receive_time = Some(time(NOW + i64::try_from(batch).unwrap()));
         let client = &clients[batch % clients.len()];
         call!(client, map_events, request).unwrap();
     }
@@ -126,7 +126,7 @@ async fn connections_cut_while_names_arrive_leave_nothing_behind_and_come_back_a
     let cutting = proxy.cut_every(Duration::from_millis(30));
     for round in 0..60 {
         let mut request = tenant.batch(names(round * 100, 100));
-        request.receive_time = Some(time(NOW + i64::try_from(round).unwrap()));
+        request.requests[0].receive_time = Some(time(NOW + i64::try_from(round).unwrap()));
         call!(client, map_events, request).unwrap();
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

@@ -1,6 +1,7 @@
 //! A batch, from its message.
 
 use bytestring::ByteString;
+use chrono::{DateTime, Utc};
 use tonic::Status;
 use weir_ids::{ActivityId, ContactId};
 use weir_proto::activity::v1::{ActivityEvent, RecordActivitiesRequest};
@@ -39,11 +40,12 @@ pub fn batch(request: RecordActivitiesRequest, range: Range) -> Result<Batch, St
     if asked > MAX_EVENTS {
         return Err(invalid("events", "at most 1,000"));
     }
+    let receive_time = time("receive_time", request.receive_time)?;
     let mut routes: Vec<(Identifier, usize)> = Vec::with_capacity(asked);
     let mut events = Vec::with_capacity(asked);
     let mut indices = Vec::with_capacity(asked);
     for (index, message) in request.events.into_iter().enumerate() {
-        match event(message, range) {
+        match event(message, receive_time, range) {
             Ok((event, identifier)) => {
                 routes.extend(identifier.map(|identifier| (identifier, events.len())));
                 events.push(event);
@@ -58,7 +60,7 @@ pub fn batch(request: RecordActivitiesRequest, range: Range) -> Result<Batch, St
         batch_id: id("batch_id", &request.batch_id)?,
         window: day("window", &request.window)?,
         epoch: request.epoch,
-        receive_time: time("receive_time", request.receive_time)?,
+        receive_time,
         identifiers: number(routes, &mut events),
         events,
         indices,
@@ -98,7 +100,11 @@ fn number(mut routes: Vec<(Identifier, usize)>, events: &mut [Event]) -> Vec<Ide
 }
 
 /// The event, and by whom it is routed.
-fn event(mut message: ActivityEvent, range: Range) -> Result<(Event, Option<Identifier>), Wrong> {
+fn event(
+    mut message: ActivityEvent,
+    receive_time: DateTime<Utc>,
+    range: Range,
+) -> Result<(Event, Option<Identifier>), Wrong> {
     let activity_id: ActivityId = id("events.activity_id", &message.activity_id)?;
     let contact_id: Option<ContactId> = if message.contact_id.is_empty() {
         None
@@ -149,6 +155,10 @@ fn event(mut message: ActivityEvent, range: Range) -> Result<(Event, Option<Iden
             storable_text(message.attributes_json).ok_or(Wrong::Value)?
         },
         event_time,
+        receive_time: match message.receive_time {
+            None => receive_time,
+            its => time("events.receive_time", its)?,
+        },
         message_id,
         expire_day,
         earlier_days,

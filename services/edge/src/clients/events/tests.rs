@@ -114,7 +114,7 @@ proptest! {
         index in 0_u32..1_000,
     ) {
         let read: mapping::Event =
-            read(|wire| event(wire, of, 0, &EventToMap::Good(index, whole.clone(), &envelope)));
+            read(|wire| event(wire, of, &EventToMap::Good(index, whole.clone(), &envelope)));
         let plain = mapping::Event {
             index,
             kind: kind(of).into(),
@@ -137,7 +137,6 @@ proptest! {
         of in a_kind(),
         whole in a_range(),
         texts in prop::array::uniform4("\\PC{0,150}"),
-        arrival: i64,
         index in 0_u32..1_000,
     ) {
         let [reason, value, message_id, event_name] = texts;
@@ -150,13 +149,12 @@ proptest! {
             event_name,
         };
         let read: mapping::Event =
-            read(|wire| event(wire, of, arrival, &EventToMap::Refused(index, whole.clone(), &refusal)));
+            read(|wire| event(wire, of, &EventToMap::Refused(index, whole.clone(), &refusal)));
         let plain = mapping::Event {
             index,
             kind: kind(of).into(),
             span: plain_span(Some(&whole)),
             event_name: refusal.event_name.clone().into(),
-            event_time: Some(timestamp_of(arrival)),
             message_id: refusal.message_id.clone().into(),
             refusal: Some(mapping::Refusal {
                 path: refusal.path.to_owned(),
@@ -216,6 +214,7 @@ proptest! {
         earlier_retention_days: Vec<u32>,
         funded: bool,
         micros: i64,
+        (first, arrival) in prop_oneof![any::<i64>().prop_map(|at| (at, at)), any::<(i64, i64)>()],
     ) {
         let [activity_id, attributes_json, contact_id] = texts;
         let mapped = MappedActivity {
@@ -228,10 +227,11 @@ proptest! {
             envelope: &envelope,
             activity: &mapped,
             micros,
+            arrival,
             contact_id: &contact_id,
             funded,
         };
-        let read: activity::ActivityEvent = read(|wire| activity_event(wire, &to_record));
+        let read: activity::ActivityEvent = read(|wire| activity_event(wire, first, &to_record));
         let plain = activity::ActivityEvent {
             activity_id: mapped.activity_id.as_bytes().clone(),
             event_name: envelope.event_name.clone().into_bytes(),
@@ -250,6 +250,7 @@ proptest! {
                 Bytes::copy_from_slice(envelope.key.0.as_bytes())
             },
             undated: !envelope.dated,
+            receive_time: (arrival != first).then(|| timestamp_of(arrival)),
         };
         prop_assert_eq!(read, plain);
     }

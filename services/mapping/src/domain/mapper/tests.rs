@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use chrono::DateTime;
 use proptest::prelude::*;
 use weir_ids::{AccountId, ActivityId, SourceId};
 use weir_values::{FieldId, Value, ValueType};
@@ -11,6 +12,7 @@ use super::*;
 mod traits;
 
 use crate::domain::account::{KeyStrategy, Plan};
+use crate::domain::event::Received;
 use crate::domain::mapping::{ActivityMapping, RawPair, read_attributes, read_contact_mapping};
 use crate::domain::snapshot::CompiledActivity;
 use crate::domain::source::{MergeStrategy, Source, SourceKind, SourceSettings, SourceStatus};
@@ -92,6 +94,10 @@ fn default_snapshot() -> Snapshot {
 
 fn event<'a>(kind: EventKind, traits: &'a str, properties: &'a str) -> RawEvent<'a> {
     RawEvent {
+        received: Received {
+            time: DateTime::UNIX_EPOCH,
+            batch_id: "batch",
+        },
         index: 7,
         kind,
         traits: Some(traits.as_bytes()),
@@ -104,7 +110,7 @@ fn event<'a>(kind: EventKind, traits: &'a str, properties: &'a str) -> RawEvent<
 }
 
 fn map(snapshot: &Snapshot, event: &RawEvent<'_>) -> (String, Option<String>, Vec<LogEntry>) {
-    let mut mapper = Mapper::new(snapshot, DateTime::UNIX_EPOCH, "batch");
+    let mut mapper = Mapper::new(snapshot);
     match mapper.map(event) {
         Outcome::Mapped {
             fields_json,
@@ -161,7 +167,7 @@ fn an_identify_looks_at_traits_alone() {
 #[test]
 fn texts_of_a_batch_are_their_own() {
     let snapshot = default_snapshot();
-    let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH, "batch");
+    let mut mapper = Mapper::new(&snapshot);
     // More than is taken at once, several times over.
     let emails = || (0..10_000).map(|number| format!("person.{number}@example.org"));
     let traits: Vec<_> = emails()
@@ -182,7 +188,7 @@ fn texts_of_a_batch_are_their_own() {
 #[test]
 fn a_batch_leaves_no_more_lines_than_a_source_keeps() {
     let snapshot = default_snapshot();
-    let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH, "batch");
+    let mut mapper = Mapper::new(&snapshot);
     for _ in 0..1_000 {
         mapper.map(&event(EventKind::Identify, r#"{"score":"x"}"#, "{}"));
     }
@@ -215,7 +221,7 @@ fn the_values_of_one_event_are_bounded_and_what_follows_is_ignored() {
     assert_eq!(log.len(), 200 - kept);
     assert!(log[0].code == "TOO_LONG" && log[0].reason.contains("4 MiB"));
 
-    let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH, "batch");
+    let mut mapper = Mapper::new(&snapshot);
     let fitting = MAX_BATCH_TEXT / length;
     for _ in 0..fitting {
         mapper.map(&track);

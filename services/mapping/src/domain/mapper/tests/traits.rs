@@ -4,7 +4,7 @@ use super::*;
 
 /// Fields, what they come to, and the codes of the log.
 fn said(snapshot: &Snapshot, event: &RawEvent<'_>) -> (String, Traits, Vec<String>) {
-    let mut mapper = Mapper::new(snapshot, DateTime::UNIX_EPOCH, "batch");
+    let mut mapper = Mapper::new(snapshot);
     let Outcome::Mapped {
         fields_json,
         traits,
@@ -301,7 +301,7 @@ fn what_is_left_out_of_a_list_is_found_by_its_place() {
     ];
     snapshot.contact = super::snapshot(&pairs).contact;
     let indexes = |traits: &str| {
-        let mut mapper = Mapper::new(&snapshot, DateTime::UNIX_EPOCH, "batch");
+        let mut mapper = Mapper::new(&snapshot);
         mapper.map(&event(EventKind::Identify, traits, "{}"));
         let lines = mapper.into_log().into_iter();
         lines.map(|line| line.reason).collect::<Vec<_>>()

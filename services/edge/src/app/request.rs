@@ -1,0 +1,179 @@
+//! A request on its way, and its answer in the making.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::Bytes;
+use tokio::sync::oneshot;
+use weir_rpc::Deadline;
+
+use super::batch::Event;
+use super::{Error, MAX_EVENTS, Processed, Usage};
+use crate::clients::{Caller, Failure};
+use crate::domain::envelope::{Kind, Reader};
+use crate::domain::log::Origin;
+use crate::domain::outcome::Outcome;
+use crate::domain::reading::read_all;
+use crate::domain::schedule::Size;
+use crate::domain::split::{Unsplittable, without_mark};
+
+/// What is let go of once nothing of a request is under way any more.
+pub type Held = Box<dyn Send + Sync>;
+pub(super) type Answer = Result<Processed, Error>;
+
+/// What came in.
+pub struct Incoming {
+    pub caller: Arc<Caller>,
+    pub kind: Kind,
+    pub body: Bytes,
+    /// Unix time in microseconds.
+    pub arrival: i64,
+    pub deadline: Deadline,
+    pub held: Held,
+}
+
+/// A request and its events, before they go on together with others.
+pub(super) struct Read {
+    pub caller: Arc<Caller>,
+    pub kind: Kind,
+    pub request: Request,
+    pub events: Vec<Event>,
+}
+
+pub(super) struct Request {
+    /// What the source's log knows of it.
+    pub origin: Origin,
+    pub deadline: Deadline,
+    /// As it came: the events are where their spans are.
+    pub body: Bytes,
+    answer: Mutex<Open>,
+    _held: Held,
+}
+
+/// An answer to which something is still missing.
+struct Open {
+    /// By index.
+    outcomes: Vec<Option<Outcome>>,
+    /// How many of them are there.
+    said: usize,
+    is_stopped: bool,
+    /// None once it is answered.
+    to: Option<oneshot::Sender<Answer>>,
+}
+
+/// How far a request has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    UnderWay,
+    /// A part of it failed, and no event behind that one may go on. What was said before stands.
+    Stopped,
+    /// It is answered.
+    Over,
+}
+
+impl Read {
+    /// Reads the events, each with its index.
+    pub fn new(
+        incoming: Incoming,
+        own_namespaces: &[String],
+    ) -> Result<(Self, oneshot::Receiver<Answer>), Unsplittable> {
+        let reader = Reader {
+            kind: incoming.kind,
+            arrival: incoming.arrival,
+            own_namespaces,
+            fresh_id: || weir_ids::random().to_string(),
+        };
+        let body = without_mark(&incoming.body);
+        let keep = |span, reading| Event::new(incoming.kind, span, reading);
+        let mut events = read_all(&reader, &body, MAX_EVENTS, keep)?;
+        for (index, event) in events.iter_mut().enumerate() {
+            event.set_index(index);
+        }
+        let (to, answer) = oneshot::channel();
+        let open = Open {
+            outcomes: vec![None; events.len()],
+            said: 0,
+            is_stopped: false,
+            to: Some(to),
+        };
+        let request = Request {
+            origin: Origin {
+                batch_id: weir_ids::random().to_string().into(),
+                arrival: incoming.arrival,
+            },
+            deadline: incoming.deadline,
+            body,
+            answer: Mutex::new(open),
+            _held: incoming.held,
+        };
+        let read = Self {
+            caller: incoming.caller,
+            kind: incoming.kind,
+            request,
+            events,
+        };
+        Ok((read, answer))
+    }
+
+    pub fn size(&self) -> Size {
+        Size {
+            events: self.events.len(),
+            bytes: self.request.body.len(),
+        }
+    }
+}
+
+impl Request {
+    pub fn state(&self) -> State {
+        let open = self.open();
+        match (&open.to, open.is_stopped) {
+            (None, _) => State::Over,
+            (Some(_), true) => State::Stopped,
+            (Some(_), false) => State::UnderWay,
+        }
+    }
+
+    /// A part of it failed. Where nothing was said before, the request as a whole did.
+    pub fn stop(&self, failure: Failure) {
+        let mut open = self.open();
+        open.is_stopped = true;
+        if open.said == 0 {
+            open.send(Err(failure.into()));
+        }
+    }
+
+    /// It does not begin.
+    pub fn refuse(&self, error: Error) {
+        self.open().send(Err(error));
+    }
+
+    /// What some of its events are answered, by index. Whether nothing is missing any more.
+    pub fn say(&self, events: impl Iterator<Item = (usize, Outcome)>) -> bool {
+        let mut open = self.open();
+        for (index, outcome) in events {
+            open.outcomes[index] = Some(outcome);
+            open.said += 1;
+        }
+        open.said == open.outcomes.len()
+    }
+
+    /// Answers, now that everything is said.
+    pub fn answer(&self, usage: Option<Usage>) {
+        let mut open = self.open();
+        let outcomes = std::mem::take(&mut open.outcomes).into_iter();
+        let outcomes = outcomes.flatten().collect();
+        open.send(Ok(Processed { outcomes, usage }));
+    }
+
+    fn open(&self) -> MutexGuard<'_, Open> {
+        self.answer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Open {
+    fn send(&mut self, answer: Answer) {
+        if let Some(to) = self.to.take() {
+            // Nobody may wait for it any more.
+            let _ = to.send(answer);
+        }
+    }
+}
