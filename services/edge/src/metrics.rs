@@ -31,7 +31,7 @@ pub fn describe() {
     describe_counter!(SHED, "Work turned away before it began, by reason.");
     describe_counter!(
         HOP_FAILURES,
-        "Policy of calls to services that failed, by hop and gRPC code."
+        "Tries of calls to services that failed, by hop and gRPC code."
     );
     describe_counter!(
         UNSETTLED,

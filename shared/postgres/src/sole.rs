@@ -79,12 +79,12 @@ impl Sole {
         self.is_mine
     }
 
-    /// Lets another do it: what fails here may not fail there. This replica may ask again at
-    /// once, so it should rest first.
-    pub fn give_up(&mut self) {
+    /// Lets another do it, since what fails here may not fail there. This replica asks again
+    /// when it has rested.
+    pub fn give_up(&mut self, rest: Duration) {
         self.connection = None;
         self.set(false);
-        self.stands_until = Instant::now();
+        self.stands_until = Instant::now() + rest;
     }
 
     async fn ask(&mut self) -> Result<bool, DialError> {

@@ -56,7 +56,7 @@ async fn a_replica_that_gives_a_job_up_rests_while_another_takes_it() {
     let (mut first, mut second) = (Sole::new(&pool, "purge"), Sole::new(&pool, "purge"));
     assert!(first.is_mine().await);
     assert!(!second.is_mine().await);
-    first.give_up();
+    first.give_up(Duration::from_secs(60));
     let took = taken_by(&mut second).await;
     assert!(took < SOON, "{took:?}");
     assert!(!first.is_mine().await);

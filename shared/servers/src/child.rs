@@ -311,6 +311,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_socket_is_handed_on_and_stays_open_without_the_process() {
+        let folder = tempfile::tempdir().unwrap();
+        let script = "readlink /proc/self/fd/3; ls /proc/self/fd/9; echo $LISTEN_FDS";
+        let mut program = shell(folder.path(), script);
+        let socket = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let address = socket.local_addr().unwrap();
+        program.socket = Some(Arc::new(socket));
+        let child = Child::start(&program).unwrap();
+        assert_eq!(child.exited().await, 0);
+        let said = child.last_lines();
+        assert!(said.contains("socket:["), "{said}");
+        assert!(said.contains("No such file"), "{said}");
+        assert!(said.contains("    1\n"), "{said}");
+        assert!(std::net::TcpStream::connect(address).is_ok());
+    }
+
+    #[tokio::test]
     async fn dropping_the_handle_stops_the_process() {
         let folder = tempfile::tempdir().unwrap();
         let child = Child::start(&shell(folder.path(), "exec sleep 1000")).unwrap();

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod building;
 mod documents;
 mod metrics;
 mod rooms;

@@ -30,21 +30,19 @@ const FAILED_ACCOUNTS: u32 = 10;
 
 /// Runs until it is dropped. Every replica reads the clock; one of them does the rest.
 pub async fn keep_house(app: App, mut sole: Sole, pulse: Pulse) {
-    let (mut due, mut is_done) = (Instant::now(), true);
+    let mut due = Instant::now();
     loop {
         pulse.beat();
         let read = app.store.clock().await;
         let is_read = told("clock", &read.map(|theirs| app.clocks.learn(theirs)));
-        let is_due = due <= Instant::now();
-        // One that failed leaves it to others meanwhile.
-        if is_read && (is_due || is_done) && sole.is_mine().await && is_due {
+        if is_read && sole.is_mine().await && due <= Instant::now() {
             let swept = told("partitions", &sweep(&app).await);
             pulse.beat();
             let forgotten = told("forgetting", &forget(&app, &pulse).await);
-            is_done = swept && forgotten;
+            let is_done = swept && forgotten;
             due = Instant::now() + if is_done { INTERVAL } else { AGAIN };
             if !is_done {
-                sole.give_up();
+                sole.give_up(AGAIN);
             }
         }
         tokio::time::sleep(TICK).await;

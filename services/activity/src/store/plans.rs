@@ -34,12 +34,12 @@ const HOT: &[(&str, &str, &str)] = &[
     (
         "store",
         record::STORE,
-        "account days keys contacts keys texts times texts jsons time",
+        "account days keys contacts keys texts times texts jsons times",
     ),
     (
         "wait",
         record::WAIT,
-        "account days keys kinds values keys texts times texts jsons time",
+        "account days keys kinds values keys texts times texts jsons times",
     ),
     (
         "begin_waiting",

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
-use weir_proto::activity::v1::ActivityEvent;
+use weir_proto::activity::v1::{Activity, ActivityEvent};
 
 use crate::harness::*;
 
@@ -118,6 +118,28 @@ async fn what_came_after_the_link_is_never_under_the_cap() {
     // And it took nothing of the day's fifty: they were all used by what came before.
     weir.record(tracks("device", "d", noon(), 1)).await;
     assert_eq!(weir.link(vec![user_link("device", lana, 1)]).await, (0, 1));
+}
+
+#[tokio::test]
+async fn what_came_in_another_request_of_its_batch_has_its_own_receive_time() {
+    let weir = start().await;
+    let lana = Uuid::now_v7();
+    let early = tracks("lana", "m", noon(), 60);
+    let late = tracks("lana", "late", noon(), 60).into_iter();
+    let late = late.map(|event| ActivityEvent {
+        receive_time: stamp(noon() + TimeDelta::hours(2)),
+        ..event
+    });
+    weir.record(early.into_iter().chain(late).collect()).await;
+    // Linked at one o'clock: those that came later are not under the cap.
+    assert_eq!(weir.link(vec![user_link("lana", lana, 1)]).await, (110, 10));
+    let kept = weir.list(lana).await;
+    let is_late = |one: &&Activity| one.message_id.starts_with("late");
+    let (late, early): (Vec<_>, Vec<_>) = kept.iter().partition(is_late);
+    let two_o_clock = stamp(noon() + TimeDelta::hours(2));
+    assert!(late.iter().all(|one| one.receive_time == two_o_clock));
+    assert!(early.iter().all(|one| one.receive_time == stamp(noon())));
+    assert_eq!((early.len(), late.len()), (50, 60));
 }
 
 #[tokio::test]

@@ -39,16 +39,14 @@ pub const PURGE_BEATS: Duration = Duration::from_secs(60);
 
 /// Drops what is too old to matter; for ever, in the replica whose turn it is.
 pub async fn purge(store: Store, clock: Clock, mut sole: Sole, pulse: Pulse) {
-    let (mut due, mut has_failed) = (Instant::now(), false);
+    let mut due = Instant::now();
     loop {
         pulse.beat();
-        let is_due = due <= Instant::now();
-        // One that failed leaves it to others meanwhile.
-        if (is_due || !has_failed) && sole.is_mine().await && is_due {
-            has_failed = purge_once(&store, clock.now(), &pulse).await.is_err();
-            due = Instant::now() + if has_failed { RETRY } else { ROUND };
-            if has_failed {
-                sole.give_up();
+        if sole.is_mine().await && due <= Instant::now() {
+            let purged = purge_once(&store, clock.now(), &pulse).await;
+            due = Instant::now() + if purged.is_ok() { ROUND } else { RETRY };
+            if purged.is_err() {
+                sole.give_up(RETRY);
             }
         }
         tokio::time::sleep(LOOK).await;

@@ -4,7 +4,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
-use weir_ids::BatchId;
 use weir_rpc::Deadline;
 
 use super::batch::Event;
@@ -98,7 +97,7 @@ impl Read {
         };
         let request = Request {
             origin: Origin {
-                batch_id: BatchId::new().to_string().into(),
+                batch_id: weir_ids::random().to_string().into(),
                 arrival: incoming.arrival,
             },
             deadline: incoming.deadline,

@@ -1,4 +1,4 @@
-//! Which requests are driven next, and which of them together.
+//! Which requests are driven next, and which of them together (semantics 1.9).
 //!
 //! Requests wait in a queue for each account, source, endpoint and day. A bounded number of
 //! batches is under way at once; whenever one more may begin, it is made of what has waited

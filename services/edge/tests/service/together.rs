@@ -55,6 +55,7 @@ fn user(id: &str) -> Value {
            "timestamp": "2025-07-10T06:09:00Z"})
 }
 
+/// Semantics 1.9.
 #[tokio::test]
 async fn requests_that_wait_go_on_as_one_batch_and_each_is_answered_for_itself() {
     let edge = edge(6).await;

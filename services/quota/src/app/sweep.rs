@@ -47,7 +47,7 @@ pub fn longest_sweep(interval: Duration) -> Duration {
 impl App {
     /// Sweeps again and again, while no other replica does.
     pub async fn sweep_for_ever(self: Arc<Self>, interval: Duration, pulse: Pulse) {
-        let process = Uuid::new_v4();
+        let process = weir_ids::random();
         let mut ticks = tokio::time::interval(interval.min(LOOK));
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         let (mut due, mut has_left) = (Instant::now(), false);

@@ -25,31 +25,35 @@ pub(super) async fn for_ever(
         for known in &mut known {
             known.resolve(peer).await;
         }
-        let mut places: Vec<&Place> = Vec::new();
-        for place in known.iter().flat_map(|known| &known.places) {
-            if !places.iter().any(|other| other.at == place.at) {
-                places.push(place);
-            }
-        }
-        let present = replicas.load_full();
-        if !present
-            .iter()
-            .map(|replica| replica.place())
-            .eq(places.iter().copied())
-        {
-            let kept = |place: &Place| present.iter().find(|replica| replica.place() == place);
-            let next: Vec<_> = places
-                .into_iter()
-                .map(|place| {
-                    kept(place).map_or_else(|| Replica::new(peer, place.clone()), Arc::clone)
-                })
-                .collect();
+        if let Some(next) = renewed(peer, &replicas.load(), &known) {
             Replica::watch_all(&next);
             replicas.store(Arc::new(next));
         }
         tokio::time::sleep(SOONEST).await;
         let _ = tokio::time::timeout(INTERVAL - SOONEST, renew.notified()).await;
     }
+}
+
+/// The replicas that are there now, where they are others than before; who stays is the same.
+fn renewed(peer: Peer, before: &[Arc<Replica>], known: &[Known]) -> Option<Vec<Arc<Replica>>> {
+    let mut places: Vec<&Place> = Vec::new();
+    for place in known.iter().flat_map(|known| &known.places) {
+        if !places.iter().any(|other| other.at == place.at) {
+            places.push(place);
+        }
+    }
+    if before
+        .iter()
+        .map(|replica| replica.place())
+        .eq(places.iter().copied())
+    {
+        return None;
+    }
+    let replica = |place: &Place| {
+        let kept = before.iter().find(|replica| replica.place() == place);
+        kept.map_or_else(|| Replica::new(peer, place.clone()), Arc::clone)
+    };
+    Some(places.into_iter().map(replica).collect())
 }
 
 /// An address and what it resolved to last.
@@ -101,5 +105,50 @@ impl Known {
                 self.found = Some(false);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::address;
+    use super::*;
+
+    fn known(places: &[&str]) -> Vec<Known> {
+        let name = address::read("X", "http://name:1").unwrap().remove(0);
+        let place = |at: &&str| Place {
+            at: (*at).to_owned(),
+            ..name.as_given()
+        };
+        let places = places.iter().map(place).collect();
+        vec![Known {
+            places,
+            ..Known::new(name)
+        }]
+    }
+
+    #[tokio::test]
+    async fn replicas_come_and_go_and_who_stays_is_the_same() {
+        let renewed =
+            |before: &[Arc<Replica>], places| renewed(Peer::QUOTA, before, &known(places));
+        let first = renewed(&[], &["10.0.0.1:1", "10.0.0.2:1"]).unwrap();
+        assert!(renewed(&first, &["10.0.0.1:1", "10.0.0.2:1"]).is_none());
+        let second = renewed(&first, &["10.0.0.2:1", "10.0.0.3:1", "10.0.0.3:1"]).unwrap();
+        assert_eq!(second.len(), 2);
+        assert!(Arc::ptr_eq(&second[0], &first[1]));
+        assert_eq!(second[1].place().at, "10.0.0.3:1");
+    }
+
+    #[tokio::test]
+    async fn what_was_found_stays_where_the_name_resolves_to_nothing() {
+        let gone = address::read("X", "http://weir-test.invalid:1")
+            .unwrap()
+            .remove(0);
+        let mut known = Known {
+            address: gone,
+            ..known(&["10.0.0.1:1"]).remove(0)
+        };
+        known.resolve(Peer::QUOTA).await;
+        assert_eq!(known.found, Some(false));
+        assert_eq!(known.places[0].at, "10.0.0.1:1");
     }
 }

@@ -25,8 +25,8 @@ use super::service::Service;
 
 /// What one replica of each service, and people beside them, need of PostgreSQL.
 const CONNECTIONS: u32 = 100;
-/// Longer than a service needs to finish what it accepted (10 s).
-const SERVICE_PATIENCE: Duration = Duration::from_secs(15);
+/// Longer than a service needs to finish what it accepted: the edge 15 s and its drain.
+const SERVICE_PATIENCE: Duration = Duration::from_secs(20);
 /// A fast shutdown of PostgreSQL writes a checkpoint.
 const STORE_PATIENCE: Duration = Duration::from_secs(25);
 

@@ -64,6 +64,7 @@ fn end(schedule: &mut Schedule<usize>, account: &str, events: usize) {
     schedule.ended(account, of(events), ms(20));
 }
 
+/// Semantics 1.9.
 #[test]
 fn nothing_waits_while_a_slot_is_free_and_what_waits_goes_together() {
     let mut schedule = Schedule::new(LIMITS);
