@@ -36,6 +36,9 @@ const POLICY: Policy = Policy {
     pause: Duration::from_millis(3),
 };
 
+/// At the start, each as long as a statement may take.
+const PREPARE_TRIES: u32 = 10;
+
 /// Why a call did nothing.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -131,7 +134,15 @@ impl App {
     /// Of the database.
     pub async fn prepare(&self) -> Result<(), Error> {
         self.clocks.learn(self.store.clock().await?);
-        self.store.make_partitions(self.range()).await?;
+        // One replica makes them all at first, and the others wait for longer than a statement
+        // may take.
+        let mut tries = 1;
+        while let Err(error) = self.store.make_partitions(self.range()).await {
+            if tries == PREPARE_TRIES {
+                return Err(error.into());
+            }
+            tries += 1;
+        }
         Ok(())
     }
 
