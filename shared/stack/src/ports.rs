@@ -72,7 +72,9 @@ fn usual(count: u16, is_free: impl Fn(u16) -> bool) -> anyhow::Result<Vec<u16>> 
     let mut chosen: Vec<u16> = Vec::new();
     // Two stacks: what one service is moved to is not the usual place of another.
     let is_others = |port: u16| USUAL.contains(&Some(port));
-    for wanted in USUAL.into_iter().take(usize::from(count)) {
+    // Those of further replicas are looked up, not known by heart.
+    let wanted = USUAL.into_iter().chain(std::iter::repeat(None));
+    for wanted in wanted.take(usize::from(count)) {
         let found = match wanted {
             None => free_port()?,
             Some(port) if is_free(port) => port,
@@ -117,6 +119,9 @@ mod tests {
         assert_eq!(some[..6], [8082, 7006, 7002, 7003, 7004, 7005]);
         let different: BTreeSet<_> = some.iter().collect();
         assert_eq!(different.len(), 14);
+        // With further replicas.
+        let more = usual(25, |_| true).unwrap();
+        assert_eq!((more.len(), &more[..6]), (25, &all[..6]));
     }
 
     #[test]

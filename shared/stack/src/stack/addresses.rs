@@ -84,13 +84,14 @@ impl Addresses {
             redis: ports[7],
         };
         let mut further = ports[14..].iter().copied();
+        let mut next = || further.next().expect("there are as many as `ports` says");
         for replica in 1..replicas.get() {
             let is_edge = |place: usize| PORT_ORDER[place] == Service::Edge;
             for place in (0..6).filter(|place| !is_edge(*place)) {
-                addresses.services[place].extend(further.next());
+                addresses.services[place].push(next());
             }
             for place in (0..6).filter(|place| !is_edge(*place) || replica < EDGES) {
-                addresses.metrics[place].extend(further.next());
+                addresses.metrics[place].push(next());
             }
         }
         addresses
