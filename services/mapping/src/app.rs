@@ -2,8 +2,10 @@
 
 mod accounts;
 mod batch;
+mod counts;
 mod fields;
 mod help;
+mod housekeeping;
 mod keys;
 mod mappings;
 mod recorder;
@@ -26,6 +28,7 @@ use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
 pub use batch::BatchEvent;
 pub use help::ListedName;
+pub use housekeeping::{BEATS as HOUSE_BEATS, keep_house};
 pub use mappings::GivenPair;
 pub use recorder::{Recorder, start as start_recorder};
 pub use snapshots::Snapshots;
@@ -136,7 +139,8 @@ impl App {
         weir_service::retry(deadline, POLICY, move |_| work(app.clone())).await
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    /// The present moment.
+    pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod convert;
+pub mod counts;
 pub mod event;
 pub mod field;
 pub mod folded;

@@ -4,9 +4,12 @@ use metrics::{Counter, counter, describe_counter};
 
 const EVENTS: &str = "mapping.events_total";
 const IGNORED_VALUES: &str = "mapping.ignored_values_total";
+const KEPT_WRITES: &str = "mapping.kept_writes_total";
 const LOST_NOTES: &str = "mapping.lost_notes_total";
 const OUTGROWN_BATCHES: &str = "mapping.outgrown_batches_total";
 const SNAPSHOT_LOADS: &str = "mapping.snapshot_loads_total";
+const PURGED: &str = "mapping.purged_rows_total";
+const PURGE_FAILURES: &str = "mapping.purge_failures_total";
 const UNREADABLE_ROWS: &str = "mapping.unreadable_rows_total";
 
 /// Tells what each is, to whoever reads them.
@@ -16,6 +19,12 @@ pub fn describe() {
         "Events, by whether they were mapped, rejected or refused."
     );
     describe_counter!(IGNORED_VALUES, "Values that did not convert.");
+    describe_counter!(
+        KEPT_WRITES,
+        "Writes of samples and log lines that Redis did not take, kept to be sent again."
+    );
+    describe_counter!(PURGED, "Rows dropped at the end of their time, by table.");
+    describe_counter!(PURGE_FAILURES, "Rounds of dropping them that failed.");
     describe_counter!(
         LOST_NOTES,
         "Batches whose samples and log lines were dropped, by reason."
@@ -42,6 +51,21 @@ pub fn events(outcome: &'static str) -> Counter {
 /// Values that did not convert.
 pub fn ignored_values() -> Counter {
     counter!(IGNORED_VALUES)
+}
+
+/// Writes that Redis did not take, and that are sent again.
+pub fn kept_writes() -> Counter {
+    counter!(KEPT_WRITES)
+}
+
+/// Rows that were dropped at the end of their time.
+pub fn purged(table: &'static str) -> Counter {
+    counter!(PURGED, "table" => table)
+}
+
+/// Rows that are too old could not be dropped.
+pub fn purge_failures() -> Counter {
+    counter!(PURGE_FAILURES)
 }
 
 /// Batches whose samples and log lines were dropped, and why.

@@ -55,6 +55,23 @@ pub fn invalid(field: &str, description: &str) -> Status {
     )
 }
 
+/// Several fields of the request are wrong, each with what would be right. As [`invalid`] where it
+/// is one of them.
+pub fn invalid_all(violations: &[(String, String)]) -> Status {
+    if let [(field, description)] = violations {
+        return invalid(field, description);
+    }
+    let mut details = details(Reason::FieldInvalid);
+    for (field, description) in violations {
+        details.add_bad_request_violation(field, description);
+    }
+    let all = violations.iter();
+    let all: Vec<String> = all
+        .map(|(field, description)| format!("{field}: {description}"))
+        .collect();
+    Status::with_error_details(Code::InvalidArgument, all.join("; "), details)
+}
+
 /// A page token that no list gave out.
 pub fn unknown_page() -> Status {
     invalid(
@@ -98,6 +115,26 @@ fn details(reason: Reason) -> ErrorDetails {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let wrong = |fields: &[&str]| {
+            let violation = |field: &&str| ((*field).to_owned(), "must be given".to_owned());
+            invalid_all(&fields.iter().map(violation).collect::<Vec<_>>())
+        };
+        let status = wrong(&["name", "country"]);
+        assert_eq!(
+            status.message(),
+            "name: must be given; country: must be given"
+        );
+        let violations = status.get_details_bad_request().unwrap().field_violations;
+        assert_eq!(violations.len(), 2);
+        assert_eq!(reason_of(&status), Some(Reason::FieldInvalid));
+        assert_eq!(
+            reason_of(&wrong(&["page_token"])),
+            Some(Reason::PageTokenInvalid)
+        );
+    }
 
     #[test]
     fn every_error_carries_its_reason() {

@@ -1,5 +1,6 @@
 //! One event under one snapshot: rejected, or its typed values (semantics 2, 4.1-4.4).
 
+mod ignored;
 mod outcome;
 
 use bytes::BytesMut;
@@ -16,6 +17,7 @@ use super::snapshot::{
     Asked, CompiledActivity, CompiledMapping, CompiledPair, ContactMapping, Snapshot,
 };
 
+pub use ignored::{Ignored, IgnoredKind, IgnoredValues};
 use outcome::Tally;
 pub use outcome::{MappedActivity, Outcome, Traits};
 
@@ -50,6 +52,7 @@ pub struct Mapper<'s, 'a> {
     /// The activity of the last track: most tracks of a batch have the same.
     last: Option<(&'a str, &'s CompiledActivity)>,
     log: Vec<LogEntry>,
+    ignored: Ignored,
 }
 
 impl<'s, 'a> Mapper<'s, 'a> {
@@ -64,12 +67,23 @@ impl<'s, 'a> Mapper<'s, 'a> {
             produced: 0,
             last: None,
             log: Vec::new(),
+            ignored: Ignored::default(),
         }
+    }
+
+    /// All values that were ignored.
+    pub fn take_ignored(&mut self) -> Ignored {
+        std::mem::take(&mut self.ignored)
     }
 
     /// The lines of the batch, oldest first; at most as many as a source keeps.
     pub fn into_log(self) -> Vec<LogEntry> {
         self.log
+    }
+
+    /// Passes over an event that is not to be mapped.
+    pub fn skip(&mut self) {
+        self.ignored.begin_event();
     }
 
     /// Whether the batch has come to more than an answer may hold.
@@ -79,6 +93,7 @@ impl<'s, 'a> Mapper<'s, 'a> {
 
     /// Contact mapping first: without one nothing else is looked at.
     pub fn map(&mut self, event: &RawEvent<'a>) -> Outcome<'s> {
+        self.ignored.begin_event();
         let snapshot = self.snapshot;
         let Some(contact) = &snapshot.contact else {
             return Outcome::NoMapping;
@@ -134,7 +149,7 @@ impl<'s, 'a> Mapper<'s, 'a> {
             &mut out,
         );
         out.push('}');
-        self.finish(out)
+        self.hand_out(out)
     }
 
     fn fields(
@@ -161,7 +176,7 @@ impl<'s, 'a> Mapper<'s, 'a> {
         } else {
             out.push('}');
         }
-        (self.finish(out), tally.traits())
+        (self.hand_out(out), tally.traits())
     }
 
     fn begin(&mut self) -> String {
@@ -171,7 +186,7 @@ impl<'s, 'a> Mapper<'s, 'a> {
         out
     }
 
-    fn finish(&mut self, out: String) -> ByteString {
+    fn hand_out(&mut self, out: String) -> ByteString {
         self.texts.extend_from_slice(out.as_bytes());
         self.produced += out.len();
         self.out = out;
@@ -339,6 +354,12 @@ impl<'s, 'a> Mapper<'s, 'a> {
     /// A source keeps 500 lines: of a batch that has more, later ones would push out the first
     /// ones at once.
     fn ignore(&mut self, event: &RawEvent<'_>, about: About<'_>, reason: String, value: Raw<'_>) {
+        let subject = if about.field_id.is_empty() {
+            about.path.as_str()
+        } else {
+            about.field_id
+        };
+        self.ignored.add(about.code, subject, about.count);
         if self.log.len() == MAX_LINES {
             return;
         }

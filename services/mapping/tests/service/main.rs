@@ -4,6 +4,7 @@
 
 mod configuration;
 mod contacts;
+mod counts;
 mod errors;
 mod events;
 mod harness;
