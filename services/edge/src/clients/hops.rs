@@ -253,7 +253,7 @@ impl Clients {
     /// Answers with the activity units that were charged. `probe` stores nothing.
     pub async fn record_activities(
         &self,
-        account_id: &str,
+        caller: &Caller,
         reservation: &Reservation,
         events: &[ActivityToRecord<'_>],
         probe: bool,
@@ -261,7 +261,8 @@ impl Clients {
     ) -> Result<Called<(Vec<ActivitySaid>, i64)>, Failure> {
         let arrival = events.first().map_or(0, |event| event.arrival);
         let head = activity::RecordActivitiesRequest {
-            account_id: account_id.to_owned(),
+            account_id: caller.account_id.clone(),
+            source_id: caller.source_id.clone(),
             batch_id: reservation.batch_id.clone(),
             window: reservation.window.clone(),
             epoch: reservation.epoch,

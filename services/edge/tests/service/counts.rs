@@ -247,12 +247,7 @@ fn verdicts() -> Vec<(UpsertStatus, Case)> {
         (UpsertStatus::Refused, identify(ExistingOnly, "stranger")),
         (UpsertStatus::Deleted, identify(ContactDeleted, "deleted")),
         (UpsertStatus::Unstorable, identify(Unstorable, "poison")),
-        (
-            UpsertStatus::NotFunded,
-            identify(ProfileLimit, "one too many"),
-        ),
         (UpsertStatus::Unspecified, identify(Internal, "odd")),
-        (UpsertStatus::NotFunded, track(ContactLimit, "one more")),
         (UpsertStatus::Refused, track(ContactExistingOnly, "nobody")),
     ]
 }
@@ -309,12 +304,25 @@ async fn every_reason_of_the_registry_that_an_event_can_be_answered_is_reached()
     check(&edge, AudiencesAway, "/v1/identify", some.to_string()).await;
     reached.insert(AudiencesAway);
     edge.settled().await;
+    {
+        let mut state = edge.stub.state();
+        state.profile_limit = state.used.0;
+    }
     let track = json!([{"user_id": "c", "event": "e"}]).to_string();
-    edge.stub.state().activity_limit = 0;
+    let with_traits = json!([{"user_id": "d", "event": "e", "traits": {}}]).to_string();
+    for (reason, path) in [(ProfileLimit, "/v1/identify"), (ContactLimit, "/v1/track")] {
+        check(&edge, reason, path, with_traits.clone()).await;
+        reached.insert(reason);
+    }
+    edge.settled().await;
+    {
+        let mut state = edge.stub.state();
+        state.activity_limit = state.used.1;
+    }
     check(&edge, ActivityLimit, "/v1/track", track.clone()).await;
     reached.insert(ActivityLimit);
-    edge.stub.state().activity_limit = 1_000;
-    edge.stub.state().held_elsewhere = (0, 1_000);
+    edge.stub.state().activity_limit += 1;
+    edge.stub.state().held_elsewhere = (0, 1);
     edge.stub.state().held_for = usize::MAX;
     check(&edge, UnitsInFlight, "/v1/track", track).await;
     reached.insert(UnitsInFlight);

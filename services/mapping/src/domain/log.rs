@@ -101,13 +101,12 @@ impl LogEntry {
         self.status == 0 || !self.field_id.is_empty()
     }
 
-    /// What a value is counted under: its field; its path, where it has none.
+    /// What a value is counted under: its field; its path, where it has none; the event, where it
+    /// is no value that was ignored but an activity that was discarded.
     pub fn field(&self) -> &str {
-        if self.field_id.is_empty() {
-            &self.path
-        } else {
-            &self.field_id
-        }
+        let names = [&self.field_id, &self.path, &self.event_name];
+        let mut given = names.into_iter().filter(|name| !name.is_empty());
+        given.next().map_or("", String::as_str)
     }
 
     /// Whether it is about this field or path, or something below it.
