@@ -29,6 +29,10 @@ const DRAIN_SETTLEMENTS: Duration = Duration::from_secs(5);
 /// are sent away.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const ROOM_AT_ONCE: usize = 32;
+/// So many are taken in a row; then another edge that waits at the same socket gets its chance,
+/// or whoever is awake first takes all that come together, and keeps them.
+const IN_A_ROW: u32 = 8;
+const OTHERS_CHANCE: Duration = Duration::from_millis(1);
 
 /// Takes connections in.
 struct Door {
@@ -94,10 +98,18 @@ pub async fn serve(
 impl Door {
     async fn accept_until(&self, listener: &TcpListener, end: impl Future<Output = ()>) {
         let mut end = std::pin::pin!(end);
+        let mut in_a_row = 0;
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => self.take(stream).await,
+                    Ok((stream, _)) => {
+                        self.take(stream).await;
+                        in_a_row += 1;
+                        if in_a_row == IN_A_ROW {
+                            in_a_row = 0;
+                            tokio::time::sleep(OTHERS_CHANCE).await;
+                        }
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "can't accept a connection");
                         for _ in 0..ROOM_AT_ONCE {
