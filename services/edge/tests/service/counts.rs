@@ -258,6 +258,64 @@ async fn check(edge: &Edge, reason: Reason, path: &str, body: impl Into<bytes::B
     assert_eq!(answer.code(0), reason.code(), "{answer:?}");
 }
 
+/// Limits that are reached, and units that others hold.
+async fn check_limits(edge: &Edge) -> Vec<Reason> {
+    use Reason::*;
+    let mut reached = Vec::new();
+    edge.settled().await;
+    {
+        let mut state = edge.stub.state();
+        state.profile_limit = state.used.0;
+    }
+    let track = json!([{"user_id": "c", "event": "e"}]).to_string();
+    let with_traits = json!([{"user_id": "d", "event": "e", "traits": {}}]).to_string();
+    for (reason, path) in [(ProfileLimit, "/v1/identify"), (ContactLimit, "/v1/track")] {
+        check(edge, reason, path, with_traits.clone()).await;
+        reached.push(reason);
+    }
+    edge.settled().await;
+    {
+        let mut state = edge.stub.state();
+        state.activity_limit = state.used.1;
+    }
+    check(edge, ActivityLimit, "/v1/track", track.clone()).await;
+    reached.push(ActivityLimit);
+    edge.stub.state().activity_limit += 1;
+    edge.stub.state().held_elsewhere = (0, 1);
+    edge.stub.state().held_for = usize::MAX;
+    check(edge, UnitsInFlight, "/v1/track", track).await;
+    reached.push(UnitsInFlight);
+    {
+        let mut state = edge.stub.state();
+        (state.profile_limit, state.activity_limit) = (1_000_000, 1_000_000);
+        state.held_for = 0;
+    }
+    reached
+}
+
+/// Services that are away where something of the batch is stored.
+async fn check_outages(edge: &Edge) -> Vec<Reason> {
+    use Reason::*;
+    let mut reached = Vec::new();
+    let away = || (0..4).map(|_| Fault::Say(Status::unavailable("away")));
+    let both =
+        json!([{"user_id": "a", "event": "e", "traits": {}}, {"user_id": "b", "event": "e"}]);
+    for (reason, hop) in [
+        (ContactsAway, "upsert_contacts"),
+        (ActivitiesAway, "record_activities"),
+    ] {
+        edge.stub.script(hop, away());
+        check(edge, reason, "/v1/track", both.to_string()).await;
+        reached.push(reason);
+    }
+    edge.stub.script("check_audiences", away());
+    let update = json!({"mode": "add", "id": "018f3e6a-7c1b-7d2a-9a3e-5b6c7d8e9f77"});
+    let some = json!([{"user_id": "a", "audience": update}, {"user_id": "b", "traits": {}}]);
+    check(edge, AudiencesAway, "/v1/identify", some.to_string()).await;
+    reached.push(AudiencesAway);
+    reached
+}
+
 /// Semantics 1.6: every reason code that an event can be answered is reached, answered, counted,
 /// and told to the log, where it belongs there.
 #[tokio::test]
@@ -287,45 +345,8 @@ async fn every_reason_of_the_registry_that_an_event_can_be_answered_is_reached()
         check(&edge, reason, "/v1/identify", body).await;
         reached.insert(reason);
     }
-    let away = || (0..4).map(|_| Fault::Say(Status::unavailable("away")));
-    let both =
-        json!([{"user_id": "a", "event": "e", "traits": {}}, {"user_id": "b", "event": "e"}]);
-    for (reason, hop) in [
-        (ContactsAway, "upsert_contacts"),
-        (ActivitiesAway, "record_activities"),
-    ] {
-        edge.stub.script(hop, away());
-        check(&edge, reason, "/v1/track", both.to_string()).await;
-        reached.insert(reason);
-    }
-    edge.stub.script("check_audiences", away());
-    let update = json!({"mode": "add", "id": "018f3e6a-7c1b-7d2a-9a3e-5b6c7d8e9f77"});
-    let some = json!([{"user_id": "a", "audience": update}, {"user_id": "b", "traits": {}}]);
-    check(&edge, AudiencesAway, "/v1/identify", some.to_string()).await;
-    reached.insert(AudiencesAway);
-    edge.settled().await;
-    {
-        let mut state = edge.stub.state();
-        state.profile_limit = state.used.0;
-    }
-    let track = json!([{"user_id": "c", "event": "e"}]).to_string();
-    let with_traits = json!([{"user_id": "d", "event": "e", "traits": {}}]).to_string();
-    for (reason, path) in [(ProfileLimit, "/v1/identify"), (ContactLimit, "/v1/track")] {
-        check(&edge, reason, path, with_traits.clone()).await;
-        reached.insert(reason);
-    }
-    edge.settled().await;
-    {
-        let mut state = edge.stub.state();
-        state.activity_limit = state.used.1;
-    }
-    check(&edge, ActivityLimit, "/v1/track", track.clone()).await;
-    reached.insert(ActivityLimit);
-    edge.stub.state().activity_limit += 1;
-    edge.stub.state().held_elsewhere = (0, 1);
-    edge.stub.state().held_for = usize::MAX;
-    check(&edge, UnitsInFlight, "/v1/track", track).await;
-    reached.insert(UnitsInFlight);
+    reached.extend(check_limits(&edge).await);
+    reached.extend(check_outages(&edge).await);
 
     let events = Reason::ALL
         .iter()

@@ -42,6 +42,25 @@ fn ignored(event: &Event) -> Vec<IgnoredKind> {
     codes.into_iter().map(kind).collect()
 }
 
+/// Says of each event what is ignored of it, and answers what these values are.
+fn ignore(events: &[Event], results: &mut [MappedEvent]) -> Vec<IgnoredKind> {
+    let mut ignored_kinds = Vec::new();
+    for (event, result) in events.iter().zip(results) {
+        for (number, kind) in ignored(event).into_iter().enumerate() {
+            let known = ignored_kinds.iter().position(|one| *one == kind);
+            let at = known.unwrap_or_else(|| {
+                ignored_kinds.push(kind);
+                ignored_kinds.len() - 1
+            });
+            result.ignored.push(IgnoredValues {
+                kind: u32::try_from(at).unwrap(),
+                count: u32::try_from(number + 1).unwrap(),
+            });
+        }
+    }
+    ignored_kinds
+}
+
 #[tonic::async_trait]
 impl MappingService for Stub {
     async fn authenticate(
@@ -127,20 +146,7 @@ impl MappingService for Stub {
                 }
             });
             let mut results: Vec<_> = results.collect();
-            let mut ignored_kinds = Vec::new();
-            for (event, result) in request.events.iter().zip(&mut results) {
-                for (number, kind) in ignored(event).into_iter().enumerate() {
-                    let known = ignored_kinds.iter().position(|one| *one == kind);
-                    let at = known.unwrap_or_else(|| {
-                        ignored_kinds.push(kind);
-                        ignored_kinds.len() - 1
-                    });
-                    result.ignored.push(IgnoredValues {
-                        kind: u32::try_from(at).unwrap(),
-                        count: u32::try_from(number + 1).unwrap(),
-                    });
-                }
-            }
+            let ignored_kinds = ignore(&request.events, &mut results);
             state.mapped.extend(request.events);
             Ok(MapEventsResponse {
                 mapping_version: 1,
