@@ -6,6 +6,7 @@ mod fields;
 mod help;
 mod keys;
 mod mappings;
+mod places;
 mod recorder;
 mod snapshots;
 mod sources;
@@ -26,7 +27,7 @@ use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
 pub use batch::BatchEvent;
 pub use help::ListedName;
-pub use mappings::GivenPair;
+pub use places::{Known as KnownPlaces, watch as watch_places};
 pub use recorder::{Recorder, start as start_recorder};
 pub use snapshots::Snapshots;
 
@@ -39,8 +40,9 @@ const POLICY: Policy = Policy {
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
+    /// All that is wrong with a request: never nothing.
+    #[error("the request is not as it should be")]
+    Invalid(Vec<Invalid>),
     #[error("no such {0}")]
     NotFound(&'static str),
     #[error("{1}")]
@@ -59,6 +61,12 @@ pub enum Error {
     Contacts(#[from] clients::Error),
     #[error("the deadline passed")]
     Late,
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(vec![invalid])
+    }
 }
 
 impl Fault for Error {
@@ -92,6 +100,7 @@ pub struct App {
     contacts: Contacts,
     snapshots: Arc<Snapshots>,
     recorder: Recorder,
+    places: KnownPlaces,
     clock: Clock,
 }
 
@@ -103,6 +112,8 @@ pub struct Parts {
     pub contacts: Contacts,
     /// It ends when the last `App` is gone.
     pub recorder: Recorder,
+    /// Where addresses are, if that is known.
+    pub places: KnownPlaces,
     pub clock: Clock,
 }
 
@@ -115,6 +126,7 @@ impl App {
             secret: parts.secret,
             contacts: parts.contacts,
             recorder: parts.recorder,
+            places: parts.places,
             clock: parts.clock,
         }
     }

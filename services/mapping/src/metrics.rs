@@ -6,6 +6,7 @@ const EVENTS: &str = "mapping.events_total";
 const IGNORED_VALUES: &str = "mapping.ignored_values_total";
 const LOST_NOTES: &str = "mapping.lost_notes_total";
 const OUTGROWN_BATCHES: &str = "mapping.outgrown_batches_total";
+const PLACE_LOADS: &str = "mapping.place_loads_total";
 const SNAPSHOT_LOADS: &str = "mapping.snapshot_loads_total";
 const UNREADABLE_ROWS: &str = "mapping.unreadable_rows_total";
 
@@ -23,6 +24,10 @@ pub fn describe() {
     describe_counter!(
         OUTGROWN_BATCHES,
         "Batches that came to more values than an answer holds."
+    );
+    describe_counter!(
+        PLACE_LOADS,
+        "Times the database of places was read, or could not be, by outcome."
     );
     describe_counter!(
         SNAPSHOT_LOADS,
@@ -52,6 +57,11 @@ pub fn lost_notes(reason: &'static str) -> Counter {
 /// Batches that came to more values than an answer holds.
 pub fn outgrown_batches() -> Counter {
     counter!(OUTGROWN_BATCHES)
+}
+
+/// Times the database of places was read, or could not be.
+pub fn place_loads(outcome: &'static str) -> Counter {
+    counter!(PLACE_LOADS, "outcome" => outcome)
 }
 
 /// Snapshots that were loaded from PostgreSQL.
