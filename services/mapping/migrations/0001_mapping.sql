@@ -69,7 +69,8 @@ CREATE TABLE fields (
 CREATE TABLE contact_mappings (
     account_id uuid NOT NULL,
     source_id uuid NOT NULL,
-    -- [{"path", "field", "format"}]
+    -- [{"field", "path", "paths", "format", "formats", "country", "round", "words", "truncate",
+    -- "blank_clears"}], what is as by default left out
     mapping jsonb NOT NULL,
     PRIMARY KEY (account_id, source_id),
     FOREIGN KEY (account_id, source_id) REFERENCES sources
@@ -89,7 +90,7 @@ CREATE TABLE activity_mappings (
     account_id uuid NOT NULL,
     source_id uuid NOT NULL,
     activity_id uuid NOT NULL,
-    -- [{"path", "attribute", "type", "format"}]
+    -- [{"attribute", "type", …}], behind which stands what a contact mapping has
     attributes jsonb NOT NULL,
     PRIMARY KEY (account_id, source_id, activity_id),
     FOREIGN KEY (account_id, source_id) REFERENCES sources,

@@ -14,6 +14,8 @@ pub mod log;
 pub mod mapper;
 pub mod mapping;
 pub mod path;
+pub mod places;
+pub mod row;
 pub mod sample;
 pub mod snapshot;
 pub mod source;

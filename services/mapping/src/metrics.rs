@@ -7,6 +7,7 @@ const IGNORED_VALUES: &str = "mapping.ignored_values_total";
 const KEPT_WRITES: &str = "mapping.kept_writes_total";
 const LOST_NOTES: &str = "mapping.lost_notes_total";
 const OUTGROWN_BATCHES: &str = "mapping.outgrown_batches_total";
+const PLACE_LOADS: &str = "mapping.place_loads_total";
 const SNAPSHOT_LOADS: &str = "mapping.snapshot_loads_total";
 const PURGED: &str = "mapping.purged_rows_total";
 const PURGE_FAILURES: &str = "mapping.purge_failures_total";
@@ -32,6 +33,10 @@ pub fn describe() {
     describe_counter!(
         OUTGROWN_BATCHES,
         "Batches that came to more values than an answer holds."
+    );
+    describe_counter!(
+        PLACE_LOADS,
+        "Times the database of places was read, or could not be, by outcome."
     );
     describe_counter!(
         SNAPSHOT_LOADS,
@@ -76,6 +81,11 @@ pub fn lost_notes(reason: &'static str) -> Counter {
 /// Batches that came to more values than an answer holds.
 pub fn outgrown_batches() -> Counter {
     counter!(OUTGROWN_BATCHES)
+}
+
+/// Times the database of places was read, or could not be.
+pub fn place_loads(outcome: &'static str) -> Counter {
+    counter!(PLACE_LOADS, "outcome" => outcome)
 }
 
 /// Snapshots that were loaded from PostgreSQL.

@@ -71,7 +71,8 @@ impl App {
         events: &[BatchEvent<'_>],
         again: bool,
     ) -> Result<(Vec<Outcome<'s>>, Ignored), Error> {
-        let mut mapper = Mapper::new(snapshot);
+        let places = self.places.load();
+        let mut mapper = Mapper::new(snapshot, places.as_deref());
         let mut outcomes = Vec::with_capacity(events.len());
         for batch in events {
             outcomes.push(if batch.refused {
@@ -151,9 +152,9 @@ fn path_of(snapshot: &Snapshot, entry: &LogEntry) -> String {
     let Some(contact) = snapshot.contact.as_ref() else {
         return String::new();
     };
-    let mut pairs = contact.traits.pairs.iter();
-    if let Some(pair) = pairs.find(|pair| pair.target == entry.field_id) {
-        return pair.path_within("traits");
+    let mut rows = contact.traits.rows.iter();
+    if let Some(row) = rows.find(|row| row.target == entry.field_id) {
+        return row.source.within("traits");
     }
     // Of a track it describes the activity (semantics 2.7).
     let mut parts = contact.location.iter();

@@ -126,6 +126,7 @@ fn read_event<'a>(
             traits: part(&event.traits, "traits")?,
             properties: part(&event.properties, "properties")?,
             location: part(&event.location, "location")?,
+            ip: &event.ip,
             event_name: text(&event.event_name, "event_name")?,
             event_time,
             message_id: text(&event.message_id, "message_id")?,

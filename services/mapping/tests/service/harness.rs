@@ -23,6 +23,8 @@ pub struct Service {
     redis_url: String,
     contact_url: String,
     pub contacts: Contacts,
+    /// Where places are; empty: nowhere.
+    geoip_database: String,
     running: Vec<Running>,
 }
 
@@ -34,12 +36,23 @@ impl Service {
 
     /// With a Redis of one's own, or one that isn't there.
     pub async fn with_redis(redis_url: &str) -> (Self, Client) {
+        Self::with(redis_url, String::new()).await
+    }
+
+    /// With a database of places in that file.
+    pub async fn with_places(file: &std::path::Path) -> (Self, Client) {
+        let redis_url = TestServers::shared().await.redis_url();
+        Self::with(&redis_url, file.display().to_string()).await
+    }
+
+    async fn with(redis_url: &str, geoip_database: String) -> (Self, Client) {
         let contacts = Contacts::default();
         let mut service = Self {
             database: TestServers::shared().await.fresh_database().await,
             redis_url: redis_url.to_owned(),
             contact_url: contacts.serve().await,
             contacts,
+            geoip_database,
             running: Vec::new(),
         };
         let client = service.another().await;
@@ -95,6 +108,8 @@ impl Service {
             &self.contact_url,
             "--key-secret",
             "a secret of the tests",
+            "--geoip-database",
+            &self.geoip_database,
         ]);
         let serve =
             |listener, shutdown| weir_mapping::serve(config, Clock::system(), listener, shutdown);
@@ -182,6 +197,7 @@ impl Tenant {
                     trait_path: (*path).to_owned(),
                     field_id: (*field).to_owned(),
                     date_format: (*format).to_owned(),
+                    ..Default::default()
                 })
                 .collect(),
             clear: false,
@@ -194,7 +210,7 @@ impl Tenant {
             property_path: name.to_owned(),
             attribute: name.to_owned(),
             r#type: value_type.into(),
-            date_format: String::new(),
+            ..Default::default()
         };
         PutActivityMappingRequest {
             account_id: self.account_id.clone(),
