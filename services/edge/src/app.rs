@@ -7,9 +7,12 @@
 
 mod audiences;
 mod batch;
+mod defer;
 mod identify;
+mod keep;
 mod log;
 mod parts;
+mod replay;
 mod request;
 mod reserve;
 mod scheduler;
@@ -32,6 +35,7 @@ use crate::domain::schedule::{Full, Limits};
 use crate::domain::split::Unsplittable;
 use audiences::AudienceCache;
 use batch::Batch;
+use keep::Keeper;
 use log::LogQueue;
 pub use request::Incoming;
 use request::Read;
@@ -59,6 +63,7 @@ pub struct App {
     last_usage: LastUsage,
     settlements: Settlements,
     log: LogQueue,
+    keeper: Keeper,
     scheduler: Scheduler,
     background: TaskTracker,
 }
@@ -67,6 +72,8 @@ pub struct App {
 pub struct Processed {
     /// In input order, one for each event.
     pub outcomes: Vec<Outcome>,
+    /// Of kept events that were taken anew: why the first value of one was ignored, by index.
+    pub ignored: Vec<(usize, Reason)>,
     /// None where nobody could say.
     pub usage: Option<Usage>,
 }
@@ -115,6 +122,7 @@ impl App {
             last_usage: LastUsage::new(),
             settlements: Settlements::default(),
             log: LogQueue::new(),
+            keeper: Keeper::default(),
             scheduler: Scheduler::new(limits),
             background: TaskTracker::new(),
         }

@@ -21,6 +21,7 @@ mod metrics;
 use std::sync::Arc;
 
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use weir_service::{Clock, Serving, Shutdown};
 
 pub use config::Config;
@@ -39,7 +40,16 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             config.queues.limits(),
             clock,
         );
-        http::serve(&config, Arc::new(app), listener, shutdown).await;
+        let app = Arc::new(app);
+        let stopping = CancellationToken::new();
+        let replaying = tokio::spawn(app.clone().replay_until(stopping.clone()));
+        let shutdown = async move {
+            let _stopping = stopping.drop_guard();
+            shutdown.await;
+        };
+        http::serve(&config, app, listener, shutdown).await;
+        // What it had begun went through with all else; what it could not tell comes again.
+        replaying.abort();
         Ok(())
     })
 }

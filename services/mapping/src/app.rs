@@ -4,9 +4,12 @@ mod accounts;
 mod batch;
 mod fields;
 mod help;
+mod kept;
 mod keys;
 mod mappings;
 mod recorder;
+mod replay_work;
+mod replays;
 mod snapshots;
 mod sources;
 
@@ -24,10 +27,12 @@ use crate::clients::{self, Contacts};
 use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
-pub use batch::BatchEvent;
+pub use batch::{BatchEvent, Leaves};
 pub use help::ListedName;
+pub use kept::start as start_forgetting;
 pub use mappings::GivenPair;
 pub use recorder::{Recorder, start as start_recorder};
+pub use replays::Wish;
 pub use snapshots::Snapshots;
 
 /// A transaction that lost against others is tried again.
@@ -43,6 +48,8 @@ pub enum Error {
     Invalid(#[from] Invalid),
     #[error("no such {0}")]
     NotFound(&'static str),
+    #[error("{1}")]
+    Missing(Reason, String),
     #[error("{1}")]
     AlreadyExists(Reason, String),
     #[error("{1}")]

@@ -4,6 +4,7 @@ mod convert;
 mod events;
 mod help;
 mod mappings;
+mod replay;
 mod status;
 mod token;
 
@@ -34,6 +35,7 @@ pub fn server(app: App) -> Server {
     );
     Server::new("weir.mapping.v1.MappingService")
         .service(server)
+        .service(replay::server(&service))
         .probe(move || {
             let app = app.clone();
             async move { app.is_healthy().await }

@@ -43,6 +43,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let contacts = clients::Contacts::connect(&config.contact_url)?;
         let background = Background::new();
         let (recorder, flusher) = app::start_recorder(&pool, &rings, &background);
+        app::start_forgetting(&pool, &clock, &background);
         let parts = app::Parts {
             pool,
             rings,

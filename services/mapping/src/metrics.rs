@@ -4,8 +4,10 @@ use metrics::{Counter, counter, describe_counter};
 
 const EVENTS: &str = "mapping.events_total";
 const IGNORED_VALUES: &str = "mapping.ignored_values_total";
+const KEPT_EVENTS: &str = "mapping.kept_events_total";
 const LOST_NOTES: &str = "mapping.lost_notes_total";
 const OUTGROWN_BATCHES: &str = "mapping.outgrown_batches_total";
+const REPLAYED_EVENTS: &str = "mapping.replayed_events_total";
 const SNAPSHOT_LOADS: &str = "mapping.snapshot_loads_total";
 const UNREADABLE_ROWS: &str = "mapping.unreadable_rows_total";
 
@@ -17,12 +19,22 @@ pub fn describe() {
     );
     describe_counter!(IGNORED_VALUES, "Values that did not convert.");
     describe_counter!(
+        KEPT_EVENTS,
+        "Events that were to be kept for replay, by what became of them: kept, left_out by a bound, \
+         pushed_out by newer ones or by age, deferred with their contact, not_deferred for want of room."
+    );
+    describe_counter!(
         LOST_NOTES,
         "Batches whose samples and log lines were dropped, by reason."
     );
     describe_counter!(
         OUTGROWN_BATCHES,
         "Batches that came to more values than an answer holds."
+    );
+    describe_counter!(
+        REPLAYED_EVENTS,
+        "Kept events that were taken anew, by kind (replay, repair) and whether they are done or \
+         to be tried again."
     );
     describe_counter!(
         SNAPSHOT_LOADS,
@@ -42,6 +54,16 @@ pub fn events(outcome: &'static str) -> Counter {
 /// Values that did not convert.
 pub fn ignored_values() -> Counter {
     counter!(IGNORED_VALUES)
+}
+
+/// Events that were to be kept, by what became of them.
+pub fn kept_events(fate: &'static str) -> Counter {
+    counter!(KEPT_EVENTS, "fate" => fate)
+}
+
+/// Kept events that were taken anew.
+pub fn replayed_events(kind: &'static str, fate: &'static str) -> Counter {
+    counter!(REPLAYED_EVENTS, "kind" => kind, "fate" => fate)
 }
 
 /// Batches whose samples and log lines were dropped, and why.

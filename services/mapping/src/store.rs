@@ -8,9 +8,12 @@ mod accounts;
 mod activities;
 mod codes;
 mod fields;
+mod kept;
 mod keys;
 mod link;
 mod mappings;
+mod replay_work;
+mod replays;
 mod rings;
 mod snapshots;
 mod sources;
@@ -35,10 +38,23 @@ pub use activities::{
     mapped_names, put_activity, put_mapping,
 };
 pub use fields::{count_fields, get_field_named, insert_field, list_fields, types_of};
+pub use kept::{
+    Owner, choose_kept, forget_old, kept_accounts, known, known_keys, list_kept, lock_kept,
+    mark_done, put_kept, rates, set_room, trim,
+};
 pub use keys::{find_key, insert_key, list_keys, revoke_key};
 pub use link::RingsAway;
 pub use mappings::{
     get_contact_mapping, has_contact_mapping, put_contact_mapping, raise_mapping_version,
+};
+pub use replay_work::{
+    add_work, defer_further, delete_deferred, due_work, lease, leave_out, next_repair,
+    portion_of_repair, portion_of_replay, put_outcomes, put_said, release, remove_work,
+    size_of_deferred, tries_of, try_again,
+};
+pub use replays::{
+    find_replay, get_replay, insert_events, insert_replay, is_waiting, list_replays,
+    running_replay, set_state,
 };
 pub use rings::{Pending, Rings};
 pub use snapshots::{load_snapshot, read_version};

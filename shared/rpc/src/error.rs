@@ -55,6 +55,23 @@ pub fn invalid(field: &str, description: &str) -> Status {
     )
 }
 
+/// Several fields of the request are wrong, each with what would be right. As [`invalid`] where it
+/// is one of them.
+pub fn invalid_all(violations: &[(String, String)]) -> Status {
+    if let [(field, description)] = violations {
+        return invalid(field, description);
+    }
+    let mut details = details(Reason::FieldInvalid);
+    for (field, description) in violations {
+        details.add_bad_request_violation(field, description);
+    }
+    let all = violations.iter();
+    let all: Vec<String> = all
+        .map(|(field, description)| format!("{field}: {description}"))
+        .collect();
+    Status::with_error_details(Code::InvalidArgument, all.join("; "), details)
+}
+
 /// A page token that no list gave out.
 pub fn unknown_page() -> Status {
     invalid(

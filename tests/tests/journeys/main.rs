@@ -8,6 +8,7 @@ mod crashes;
 mod efficiency;
 mod fuzz;
 mod identity;
+mod kept;
 mod lifetimes;
 mod limits;
 mod metrics;

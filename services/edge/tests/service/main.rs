@@ -8,6 +8,7 @@ mod drain;
 mod faults;
 mod harness;
 mod journeys;
+mod kept;
 mod log;
 mod parts;
 mod privacy;

@@ -17,7 +17,10 @@ use weir_proto::audience::v1::audience_service_server::AudienceServiceServer;
 use weir_proto::contact::v1::contact_service_server::ContactServiceServer;
 use weir_proto::contact::v1::{ContactEvent, UpsertStatus};
 use weir_proto::mapping::v1::mapping_service_server::MappingServiceServer;
-use weir_proto::mapping::v1::{Event, LogEntry, MapEventsRequest};
+use weir_proto::mapping::v1::replay_service_server::ReplayServiceServer;
+use weir_proto::mapping::v1::{
+    Event, EventToKeep, LogEntry, MapEventsRequest, ReplayWork, ReportWorkRequest,
+};
 use weir_proto::quota::v1::ReserveRequest;
 use weir_proto::quota::v1::quota_service_server::QuotaServiceServer;
 
@@ -82,6 +85,14 @@ pub struct State {
     pub verdicts: HashMap<String, UpsertStatus>,
     /// What the services had to do for it, in order.
     pub order: Vec<&'static str>,
+    /// What mapping was told to keep, or to keep apart; of the latter it takes so many.
+    pub kept: Vec<EventToKeep>,
+    pub done: Vec<bytes::Bytes>,
+    pub deferred: Vec<EventToKeep>,
+    pub room_to_defer: usize,
+    /// What it gives out, and what it was told of that.
+    pub work: VecDeque<ReplayWork>,
+    pub reports: Vec<ReportWorkRequest>,
 }
 
 impl Stub {
@@ -117,6 +128,12 @@ impl Stub {
             held_for: 0,
             verdicts: HashMap::new(),
             order: Vec::new(),
+            kept: Vec::new(),
+            done: Vec::new(),
+            deferred: Vec::new(),
+            room_to_defer: 1_000,
+            work: VecDeque::new(),
+            reports: Vec::new(),
         }));
         Self {
             state,
@@ -148,6 +165,7 @@ impl Stub {
         tonic::transport::Server::builder()
             .add_service(health)
             .add_service(MappingServiceServer::new(self.clone()).max_decoding_message_size(MAX))
+            .add_service(ReplayServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(ContactServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(ActivityServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(AudienceServiceServer::new(self.clone()))
@@ -212,4 +230,5 @@ mod activities;
 mod audiences;
 mod contacts;
 mod mappings;
+mod replays;
 mod units;

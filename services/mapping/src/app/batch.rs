@@ -26,6 +26,17 @@ pub struct BatchEvent<'a> {
     pub refused: bool,
 }
 
+/// What a batch leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaves {
+    /// Samples and lines.
+    All,
+    /// Of events that are replayed: they left their samples when they came.
+    Lines,
+    /// Of events that are mapped again: they left both the first time.
+    Nothing,
+}
+
 impl App {
     /// The snapshot to map a batch under.
     pub async fn snapshot(
@@ -58,8 +69,7 @@ impl App {
             .await
     }
 
-    /// One outcome for each event, in order. Of a refused event it means nothing. Events that
-    /// are mapped `again` left their samples and lines the first time.
+    /// One outcome for each event, in order. Of a refused event it means nothing.
     ///
     /// # Errors
     /// Where the answer would outgrow a message: then nothing is left behind, and the batch
@@ -68,7 +78,7 @@ impl App {
         &self,
         snapshot: &'s Snapshot,
         events: &[BatchEvent<'_>],
-        again: bool,
+        leaves: Leaves,
     ) -> Result<Vec<Outcome<'s>>, Error> {
         let mut mapper = Mapper::new(snapshot);
         let mut outcomes = Vec::with_capacity(events.len());
@@ -85,7 +95,7 @@ impl App {
                 ));
             }
         }
-        if again {
+        if leaves == Leaves::Nothing {
             return Ok(outcomes);
         }
         let log = mapper.into_log();
@@ -98,7 +108,10 @@ impl App {
         });
         self.recorder.record(Note {
             key: (snapshot.source.account_id, snapshot.source.source_id),
-            picked: pick(candidates),
+            picked: match leaves {
+                Leaves::All => pick(candidates),
+                Leaves::Lines | Leaves::Nothing => pick(std::iter::empty()),
+            },
             log,
             is_first_identify: identifies_first(snapshot, events),
         });

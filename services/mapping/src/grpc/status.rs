@@ -13,6 +13,7 @@ impl From<Error> for Status {
         match error {
             Error::Invalid(invalid) => weir_rpc::invalid(&invalid.field, &invalid.expected),
             Error::NotFound(kind) => weir_rpc::not_found(unknown(kind), kind),
+            Error::Missing(reason, message) => refused(Code::NotFound, reason, message),
             Error::AlreadyExists(reason, message) => refused(Code::AlreadyExists, reason, message),
             Error::Precondition(reason, message) => {
                 refused(Code::FailedPrecondition, reason, message)
@@ -40,6 +41,7 @@ fn unknown(kind: &str) -> Reason {
     match kind {
         "account" => Reason::AccountUnknown,
         "key" => Reason::KeyUnknown,
+        "replay" => Reason::ReplayUnknown,
         _ => Reason::SourceUnknown,
     }
 }
