@@ -6,10 +6,13 @@ mod counts;
 mod fields;
 mod help;
 mod housekeeping;
+mod kept;
 mod keys;
 mod mappings;
 mod places;
 mod recorder;
+mod replay_work;
+mod replays;
 mod snapshots;
 mod sources;
 
@@ -27,11 +30,13 @@ use crate::clients::{self, Contacts};
 use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
-pub use batch::BatchEvent;
+pub use batch::{BatchEvent, Leaves};
 pub use help::ListedName;
 pub use housekeeping::{BEATS as HOUSE_BEATS, keep_house};
+pub use kept::start as start_forgetting;
 pub use places::{Known as KnownPlaces, watch as watch_places};
 pub use recorder::{Recorder, start as start_recorder};
+pub use replays::Wish;
 pub use snapshots::Snapshots;
 
 /// A transaction that lost against others is tried again.
@@ -48,6 +53,8 @@ pub enum Error {
     Invalid(Vec<Invalid>),
     #[error("no such {0}")]
     NotFound(&'static str),
+    #[error("{1}")]
+    Missing(Reason, String),
     #[error("{1}")]
     AlreadyExists(Reason, String),
     #[error("{1}")]

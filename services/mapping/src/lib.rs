@@ -48,6 +48,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             app::keep_house(pool.clone(), clock.clone(), sole, pulse)
         });
         let places = app::watch_places(config.geoip_database, &background).await;
+        app::start_forgetting(&pool, &clock, &background);
         let parts = app::Parts {
             pool,
             rings,

@@ -26,6 +26,17 @@ pub struct BatchEvent<'a> {
     pub refused: bool,
 }
 
+/// What a batch leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaves {
+    /// Samples and lines.
+    All,
+    /// Of events that are replayed: they left their samples when they came.
+    Lines,
+    /// Of events that are mapped again: they left both the first time.
+    Nothing,
+}
+
 impl App {
     /// The snapshot to map a batch under.
     pub async fn snapshot(
@@ -59,8 +70,7 @@ impl App {
     }
 
     /// One outcome for each event, in order, and the values that were ignored. Of a refused event
-    /// it means nothing. Events that
-    /// are mapped `again` left their samples and lines the first time.
+    /// it means nothing.
     ///
     /// # Errors
     /// Where the answer would outgrow a message: then nothing is left behind, and the batch
@@ -69,7 +79,7 @@ impl App {
         &self,
         snapshot: &'s Snapshot,
         events: &[BatchEvent<'_>],
-        again: bool,
+        leaves: Leaves,
     ) -> Result<(Vec<Outcome<'s>>, Ignored), Error> {
         let places = self.places.load();
         let mut mapper = Mapper::new(snapshot, places.as_deref());
@@ -90,7 +100,7 @@ impl App {
             }
         }
         let ignored = mapper.take_ignored();
-        if again {
+        if leaves == Leaves::Nothing {
             return Ok((outcomes, ignored));
         }
         let log = mapper.into_log();
@@ -103,7 +113,10 @@ impl App {
         });
         self.recorder.record(Note {
             key: (snapshot.source.account_id, snapshot.source.source_id),
-            picked: pick(candidates),
+            picked: match leaves {
+                Leaves::All => pick(candidates),
+                Leaves::Lines | Leaves::Nothing => pick(std::iter::empty()),
+            },
             log,
             is_first_identify: identifies_first(snapshot, events),
             told: None,

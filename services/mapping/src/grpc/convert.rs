@@ -37,7 +37,7 @@ pub fn event_kind(kind: i32) -> Option<EventKind> {
     }
 }
 
-fn kind(kind: EventKind) -> pb::EventKind {
+pub fn kind(kind: EventKind) -> pb::EventKind {
     match kind {
         EventKind::Identify => pb::EventKind::Identify,
         EventKind::Track => pb::EventKind::Track,

@@ -5,6 +5,7 @@ use prost_types::Timestamp;
 use weir_mapping::Config;
 use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::mapping::v1::*;
 use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
@@ -94,6 +95,12 @@ impl Service {
         for running in self.running.drain(..) {
             running.stop().await;
         }
+    }
+
+    /// The other service of the instance that was started last.
+    pub fn replays(&self) -> ReplayServiceClient<weir_rpc::Channel> {
+        let channel = weir_rpc::connect(&self.running.last().unwrap().url()).unwrap();
+        ReplayServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
     }
 
     /// Another instance over the same data.
