@@ -55,6 +55,23 @@ pub fn invalid(field: &str, description: &str) -> Status {
     )
 }
 
+/// Several fields of the request are wrong: all of them at once, each with what would be right.
+pub fn invalid_all(faults: Vec<(String, String)>) -> Status {
+    let mut told = details(Reason::FieldInvalid);
+    let first = faults
+        .first()
+        .map(|(field, what)| format!("{field}: {what}"));
+    let message = match (first, faults.len()) {
+        (None, _) => "the request is wrong".to_owned(),
+        (Some(first), 1) => first,
+        (Some(first), more) => format!("{first}; and {} more", more - 1),
+    };
+    for (field, what) in faults {
+        told.add_bad_request_violation(field, what);
+    }
+    Status::with_error_details(Code::InvalidArgument, message, told)
+}
+
 /// A page token that no list gave out.
 pub fn unknown_page() -> Status {
     invalid(

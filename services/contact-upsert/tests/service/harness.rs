@@ -9,6 +9,7 @@ use uuid::Uuid;
 use weir_contact_upsert::Config;
 use weir_ids::TimedKey;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
+use weir_proto::contact::v1::search_service_client::SearchServiceClient;
 use weir_proto::contact::v1::{
     Contact, ContactEvent, GetContactRequest, UpsertContactsRequest, UpsertContactsResponse,
     UpsertMode, UpsertStatus, get_contact_request, value,
@@ -35,6 +36,7 @@ const NOBODY: &str = "http://127.0.0.1:1";
 pub struct Service {
     pub client: ContactServiceClient<weir_rpc::Channel>,
     pub ledger: LedgerServiceClient<weir_rpc::Channel>,
+    pub searches: SearchServiceClient<weir_rpc::Channel>,
     pub database: TestDatabase,
     pub account: Uuid,
     pub others: Arc<Others>,
@@ -76,7 +78,8 @@ impl Service {
         let channel = weir_rpc::connect(&running.url()).unwrap();
         Self {
             client: ContactServiceClient::new(channel.clone()),
-            ledger: LedgerServiceClient::new(channel),
+            ledger: LedgerServiceClient::new(channel.clone()),
+            searches: SearchServiceClient::new(channel),
             database,
             account: Uuid::now_v7(),
             others,

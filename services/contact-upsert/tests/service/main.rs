@@ -13,6 +13,7 @@ mod reads;
 mod refused;
 mod relay;
 mod removes;
+mod search;
 mod storm;
 mod undated;
 mod upsert;
