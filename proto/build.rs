@@ -20,7 +20,8 @@ const PER_EVENT: [&str; 8] = [
 ];
 
 /// Files of a package besides the one that is named like it.
-const FURTHER: [&str; 3] = [
+const FURTHER: [&str; 4] = [
+    "weir/audience/v1/memberships.proto",
     "weir/contact/v1/search.proto",
     "weir/contact/v1/transfer.proto",
     "weir/mapping/v1/rows.proto",

@@ -7,6 +7,7 @@ mod help;
 mod keys;
 mod mappings;
 mod recorder;
+mod rows;
 mod snapshots;
 mod sources;
 
@@ -28,6 +29,7 @@ pub use batch::BatchEvent;
 pub use help::ListedName;
 pub use mappings::GivenPair;
 pub use recorder::{Recorder, start as start_recorder};
+pub use rows::{ByFields, map_rows};
 pub use snapshots::Snapshots;
 
 /// A transaction that lost against others is tried again.

@@ -8,6 +8,7 @@ mod identifiers;
 mod others;
 mod patience;
 mod proxy;
+mod rows;
 mod running;
 
 pub use clock::TestClock;

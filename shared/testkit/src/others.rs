@@ -14,9 +14,12 @@ use uuid::Uuid;
 use weir_proto::contact::v1::{
     Contact, GetContactRequest, GetContactResponse, get_contact_request,
 };
+use weir_proto::mapping::v1::row_service_server::RowServiceServer;
 use weir_proto::mapping::v1::{Account, GetAccountRequest, GetAccountResponse};
 use weir_reasons::Reason;
 use weir_rpc::{Server, Unary};
+
+use crate::rows::AsTheyAre;
 
 /// Both at one address. They know every account and every contact but those that a test takes
 /// away.
@@ -47,6 +50,7 @@ impl Others {
         let contact = |others: Arc<Self>, request| ready(others.contact(request));
         let server = Server::new("weir.mapping.v1.MappingService")
             .service(Unary::new(Mapping, &others, "GetAccount", account))
+            .service(RowServiceServer::new(AsTheyAre))
             .service(Unary::new(ContactUpsert, &others, "GetContact", contact));
         tokio::spawn(server.serve(listener, std::future::pending()));
         others

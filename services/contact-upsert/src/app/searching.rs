@@ -1,5 +1,7 @@
 //! Searching contacts (semantics 3.11).
 
+use std::collections::HashMap;
+
 use weir_ids::AccountId;
 use weir_rpc::Deadline;
 
@@ -13,6 +15,8 @@ use crate::domain::search::{Key, Place, Query, lanes};
 const MAX_ENTRIES: usize = 2_000;
 /// Contacts that are read at once: the largest are of some megabytes.
 const PIECE: usize = 50;
+/// Entries that are looked at at once, however few are wanted.
+const FEWEST: usize = 10;
 
 /// What is searched for.
 #[derive(Debug)]
@@ -69,9 +73,10 @@ impl App {
             after = Some((place.value.clone(), place.contact));
         }
         let (mut looked_at, mut shown) = (0, 0);
+        let mut contacts = HashMap::new();
         while let Some(lane) = lanes.get(at) {
             let beginning = search.query.in_lane(lane, is_caseless);
-            let limit = PIECE.min(search.wanted - shown).max(1);
+            let limit = (search.wanted - shown).clamp(FEWEST, PIECE);
             let entries = match &beginning {
                 Some(beginning) => {
                     let after = after
@@ -81,11 +86,13 @@ impl App {
                 }
                 None => Vec::new(),
             };
-            let ids: Vec<_> = entries.iter().map(|(id, _)| *id).collect();
-            let contacts = match ids.is_empty() {
-                true => Default::default(),
-                false => searching.contacts(&ids).await?,
-            };
+            // Of somebody with many ids that begin so once.
+            let unread = entries.iter().map(|(id, _)| *id);
+            let unread: Vec<_> = unread.filter(|id| !contacts.contains_key(id)).collect();
+            if !unread.is_empty() {
+                contacts.retain(|id, _| entries.iter().any(|(other, _)| id == other));
+                contacts.extend(searching.contacts(&unread).await?);
+            }
             let is_last = entries.len() < limit;
             for (id, value) in entries {
                 let contact = contacts.get(&id).filter(|contact| {

@@ -10,6 +10,7 @@ use weir_contact_upsert::Config;
 use weir_ids::TimedKey;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::contact::v1::search_service_client::SearchServiceClient;
+use weir_proto::contact::v1::transfer_service_client::TransferServiceClient;
 use weir_proto::contact::v1::{
     Contact, ContactEvent, GetContactRequest, UpsertContactsRequest, UpsertContactsResponse,
     UpsertMode, UpsertStatus, get_contact_request, value,
@@ -37,6 +38,7 @@ pub struct Service {
     pub client: ContactServiceClient<weir_rpc::Channel>,
     pub ledger: LedgerServiceClient<weir_rpc::Channel>,
     pub searches: SearchServiceClient<weir_rpc::Channel>,
+    pub transfers: TransferServiceClient<weir_rpc::Channel>,
     pub database: TestDatabase,
     pub account: Uuid,
     pub others: Arc<Others>,
@@ -69,6 +71,8 @@ impl Service {
             &others.url,
             "--audience-url",
             audience,
+            "--quota-url",
+            NOBODY,
         ])
         .unwrap();
         let serve = |listener, shutdown| {
@@ -79,7 +83,8 @@ impl Service {
         Self {
             client: ContactServiceClient::new(channel.clone()),
             ledger: LedgerServiceClient::new(channel.clone()),
-            searches: SearchServiceClient::new(channel),
+            searches: SearchServiceClient::new(channel.clone()),
+            transfers: TransferServiceClient::new(channel),
             database,
             account: Uuid::now_v7(),
             others,

@@ -15,5 +15,6 @@ mod relay;
 mod removes;
 mod search;
 mod storm;
+mod transfer;
 mod undated;
 mod upsert;

@@ -72,6 +72,11 @@ impl<'s, 'a> Mapper<'s, 'a> {
         self.log
     }
 
+    /// The lines since the last time.
+    pub fn take_log(&mut self) -> Vec<LogEntry> {
+        std::mem::take(&mut self.log)
+    }
+
     /// Whether the batch has come to more than an answer may hold.
     pub fn is_outgrown(&self) -> bool {
         self.produced > MAX_BATCH_TEXT

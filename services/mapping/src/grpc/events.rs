@@ -162,7 +162,7 @@ fn mapped_event(outcome: Outcome<'_>, ids: &mut IdTexts) -> pb::MappedEvent {
     }
 }
 
-fn mapped_traits(traits: Traits) -> pb::MappedTraits {
+pub(super) fn mapped_traits(traits: Traits) -> pb::MappedTraits {
     match traits {
         Traits::None => pb::MappedTraits::None,
         Traits::Values => pb::MappedTraits::Values,
@@ -192,7 +192,7 @@ impl IdTexts {
     }
 }
 
-fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
+pub(super) fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
     let settings = &snapshot.source.settings;
     pb::ContactSettings {
         unique_identifiers: snapshot
@@ -212,7 +212,7 @@ fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
     }
 }
 
-fn entitlement(snapshot: &Snapshot) -> Entitlement {
+pub(super) fn entitlement(snapshot: &Snapshot) -> Entitlement {
     let plan = &snapshot.plan;
     Entitlement {
         contacts: plan.included_contacts + plan.additional_contacts,

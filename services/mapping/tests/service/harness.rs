@@ -4,6 +4,7 @@ use clap::Parser;
 use prost_types::Timestamp;
 use weir_mapping::Config;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::mapping::v1::row_service_client::RowServiceClient;
 use weir_proto::mapping::v1::*;
 use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
@@ -12,6 +13,7 @@ use weir_testkit::{Running, eventually};
 use crate::contacts::Contacts;
 
 pub type Client = MappingServiceClient<weir_rpc::Channel>;
+pub type Rows = RowServiceClient<weir_rpc::Channel>;
 
 /// 2025-07-11T06:09:00Z, that of the sample events.
 pub const NOW: i64 = 1_752_214_140;
@@ -61,6 +63,12 @@ impl Service {
         for running in self.running.drain(..) {
             running.stop().await;
         }
+    }
+
+    /// The last instance, asked for rows.
+    pub fn rows(&self) -> Rows {
+        let running = self.running.last().unwrap();
+        RowServiceClient::new(weir_rpc::connect(&running.url()).unwrap())
     }
 
     /// Another instance over the same data.

@@ -14,4 +14,5 @@ mod lists;
 mod outgrown;
 mod puts;
 mod rings;
+mod rows;
 mod versions;

@@ -12,6 +12,9 @@ use crate::domain::export::BESIDE_FIELDS;
 /// More columns than any account has fields.
 const MAX_COLUMNS: usize = 1_000;
 
+/// In a file of rows that were refused before: what they were refused for.
+const OF_REFUSED: &str = "refused_";
+
 /// What columns are named by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
@@ -130,7 +133,7 @@ impl Header {
             "timestamp" => return once(&mut self.time),
             _ => {}
         }
-        if BESIDE_FIELDS.iter().any(|(beside, _)| *beside == name) {
+        if name.starts_with(OF_REFUSED) || BESIDE_FIELDS.iter().any(|(beside, _)| *beside == name) {
             return Ok(());
         }
         match by {

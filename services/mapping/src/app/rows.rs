@@ -1,0 +1,127 @@
+//! Rows that are no events, mapped as contacts (semantics 3.13).
+
+use chrono::DateTime;
+use uuid::Uuid;
+use weir_ids::{AccountId, SourceId};
+use weir_values::ValueType;
+
+use super::{App, Error};
+use crate::domain::event::{EventKind, RawEvent, Received};
+use crate::domain::field::{self, caseless};
+use crate::domain::log::LogEntry;
+use crate::domain::mapper::{Mapper, Outcome};
+use crate::domain::mapping::{RawPair, read_contact_mapping};
+use crate::domain::snapshot::{ContactMapping, Snapshot};
+use crate::domain::source::{MergeStrategy, Source, SourceKind, SourceSettings, SourceStatus};
+use crate::store;
+
+/// How dates are written where nobody says it: as they are read back.
+const DATE: &str = "YYYY-MM-DD";
+const INSTANT: &str = "ISO 8601";
+
+/// What rows are mapped under that name fields by their ids.
+#[derive(Debug)]
+pub enum ByFields {
+    Snapshot(Box<Snapshot>),
+    /// Those that are no fields of the account, by their places.
+    Unknown(Vec<usize>),
+}
+
+impl App {
+    /// A mapping that leads from each of these fields' ids to the field.
+    pub async fn snapshot_of_fields(
+        &self,
+        account_id: AccountId,
+        ids: &[String],
+        nulls_clear: bool,
+    ) -> Result<ByFields, Error> {
+        let account = self.get_account(Some(account_id), "").await?;
+        let client = self.client().await?;
+        let custom = store::types_of(&client, account_id).await?;
+        let identifiers = store::get_identifiers(&client, account_id).await?;
+        let identifiers = identifiers.ok_or(Error::NotFound("account"))?;
+        let types = ids.iter().map(|id| field::type_of(id, &custom));
+        let types: Vec<Option<ValueType>> = types.collect();
+        let unknown = types.iter().enumerate();
+        let unknown: Vec<usize> = unknown
+            .filter_map(|(at, known)| known.is_none().then_some(at))
+            .collect();
+        if !unknown.is_empty() {
+            return Ok(ByFields::Unknown(unknown));
+        }
+        let pairs = ids.iter().zip(&types).map(|(id, value_type)| RawPair {
+            path: id,
+            target: id,
+            date_format: match value_type {
+                Some(ValueType::Date) => DATE,
+                Some(ValueType::TimeAndDate) => INSTANT,
+                _ => "",
+            },
+        });
+        let pairs = read_contact_mapping(&pairs.collect::<Vec<_>>(), &custom)?;
+        let unique_identifiers = identifiers.unique_identifiers;
+        Ok(ByFields::Snapshot(Box::new(Snapshot {
+            version: 0,
+            source: nobody(account_id, nulls_clear),
+            contact: ContactMapping::compile(pairs, &unique_identifiers),
+            caseless_identifiers: caseless(&unique_identifiers, &custom),
+            unique_identifiers,
+            key_strategy: identifiers.key_strategy,
+            identifiers_version: identifiers.version,
+            plan: account.settings.plan,
+            mapped_activities: account.mapped_activities,
+            activities: Default::default(),
+        })))
+    }
+}
+
+/// Stands where a source would.
+fn nobody(account_id: AccountId, nulls_clear: bool) -> Source {
+    Source {
+        account_id,
+        source_id: SourceId(Uuid::nil()),
+        settings: SourceSettings {
+            kind: SourceKind::SegmentActions,
+            name: String::new(),
+            merge_strategy: match nulls_clear {
+                true => MergeStrategy::Overwrite,
+                false => MergeStrategy::Append,
+            },
+            existing_only: false,
+        },
+        status: SourceStatus::Active,
+        mapping_version: 0,
+        create_time: DateTime::UNIX_EPOCH,
+    }
+}
+
+/// Maps the traits of rows, which are checked JSON objects: of each what became of it, and what
+/// was ignored. None where they come to more than an answer may hold.
+pub fn map_rows<'s>(
+    snapshot: &'s Snapshot,
+    traits: &[&[u8]],
+) -> Option<Vec<(Outcome<'s>, Vec<LogEntry>)>> {
+    let mut mapper = Mapper::new(snapshot);
+    let mut rows = Vec::with_capacity(traits.len());
+    for traits in traits {
+        let outcome = mapper.map(&RawEvent {
+            received: Received {
+                time: DateTime::UNIX_EPOCH,
+                batch_id: "",
+            },
+            index: 0,
+            kind: EventKind::Identify,
+            traits: Some(traits),
+            properties: None,
+            location: None,
+            event_name: "",
+            event_time: DateTime::UNIX_EPOCH,
+            message_id: "",
+        });
+        if mapper.is_outgrown() {
+            return None;
+        }
+        rows.push((outcome, mapper.take_log()));
+    }
+    Some(rows)
+}
