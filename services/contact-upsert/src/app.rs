@@ -81,9 +81,9 @@ pub enum Error {
     /// There is no such source in the account.
     #[error("no such source")]
     SourceUnknown,
-    /// Columns that are no fields of the account: each with what is wrong.
-    #[error("columns that are none")]
-    InvalidColumns(Vec<(String, String)>),
+    /// Parts of the request, such as columns that are no fields, each with what is wrong.
+    #[error("the request is wrong")]
+    InvalidRequest(Vec<(String, String)>),
     /// What mapping would answer is larger than a message may be.
     #[error("the rows are too large")]
     RowsTooLarge,

@@ -17,3 +17,4 @@ mod replicas;
 mod requests;
 mod samples;
 mod storms;
+mod transfer;

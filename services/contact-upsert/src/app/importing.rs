@@ -11,7 +11,9 @@ use weir_rpc::Deadline;
 
 use super::{App, Error, Outcome, Upserted};
 use crate::clients::{MappedBy, MappedRows, NotMapped, Reserved, Rows};
-use crate::domain::import::{Given, Header, Left, Mapped, Reader, Row, event_key, message_id};
+use crate::domain::import::{
+    Given, Header, Left, Mapped, Reader, Row, event_key, is_too_late, message_id,
+};
 use crate::domain::{Batch, Event, Facts, MergeStrategy, Mode, NOBODY, Settings, Status};
 
 /// How often rows are mapped and stored anew: unique identifiers changed, or the epoch.
@@ -77,6 +79,11 @@ impl Imports {
         deadline: Deadline,
     ) -> Result<(Vec<Imported>, i64), Error> {
         let now = self.app.clock.now().timestamp_micros();
+        if is_too_late(import.as_of_micros, now) {
+            let fault = ("as_of_time", "must not be more than 24 hours ahead");
+            let fault = (fault.0.to_owned(), fault.1.to_owned());
+            return Err(Error::InvalidRequest(vec![fault]));
+        }
         let reader = Reader::new(import.header.clone(), now);
         let given = import.rows.iter().map(|row| reader.read(row));
         let given: Vec<Result<Given, Reason>> = given.collect();
@@ -188,7 +195,7 @@ fn not_mapped(why: NotMapped) -> Error {
         NotMapped::NoMapping => Error::NoMapping,
         NotMapped::NoAccount => Error::AccountUnknown,
         NotMapped::NoSource => Error::SourceUnknown,
-        NotMapped::Columns(columns) => Error::InvalidColumns(columns),
+        NotMapped::Columns(columns) => Error::InvalidRequest(columns),
         NotMapped::TooLarge => Error::RowsTooLarge,
         NotMapped::Unexpected => Error::Internal,
     }

@@ -70,8 +70,7 @@ pub struct Left {
 pub struct Reader {
     header: Header,
     iso: DateFormat,
-    /// Rows that are dated later are refused.
-    latest: i64,
+    now: i64,
 }
 
 impl Reader {
@@ -81,7 +80,7 @@ impl Reader {
         Self {
             header,
             iso,
-            latest: now_micros.saturating_add(MAX_AHEAD),
+            now: now_micros,
         }
     }
 
@@ -170,11 +169,16 @@ impl Reader {
         let instant = self.iso.read_instant(text.trim());
         let instant = instant.map_err(|_| Reason::TimestampUnreadable)?;
         let micros = instant.timestamp_micros();
-        if micros > self.latest {
+        if is_too_late(micros, self.now) {
             return Err(Reason::TimestampInFuture);
         }
         Ok(Some(micros))
     }
+}
+
+/// Whether a moment is further ahead than an event's may be.
+pub fn is_too_late(micros: i64, now: i64) -> bool {
+    micros.saturating_sub(now) > MAX_AHEAD
 }
 
 /// A string, number or boolean as text, nothing of a null; none of what is no text.

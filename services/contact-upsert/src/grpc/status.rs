@@ -46,7 +46,7 @@ impl From<Error> for Status {
                 "the source has no contact mapping",
             ),
             Error::SourceUnknown => not_found(Reason::SourceUnknown, "source"),
-            Error::InvalidColumns(columns) => weir_rpc::invalid_all(columns),
+            Error::InvalidRequest(columns) => weir_rpc::invalid_all(columns),
             Error::RowsTooLarge => refused(
                 Code::ResourceExhausted,
                 Reason::AnswerTooLarge,

@@ -350,6 +350,10 @@ async fn a_request_that_can_not_be_imported_stores_nothing() {
     for (request, field) in [
         (with(|request| request.import_id.clear()), "import_id"),
         (with(|request| request.as_of_time = None), "as_of_time"),
+        (
+            with(|request| request.as_of_time.as_mut().unwrap().seconds = 99_999_999_999),
+            "as_of_time",
+        ),
         (with(|request| request.first_row = 0), "first_row"),
         (with(|request| request.first_row = i64::MAX), "first_row"),
         (with(|request| request.account_id.clear()), "account_id"),
