@@ -19,11 +19,12 @@ const PER_EVENT: [&str; 8] = [
     "weir.mapping.v1.MappedActivity",
 ];
 
-/// Files of a package besides the one that is named like it.
-const FURTHER: [&str; 4] = [
+/// Services of their own beside the main one of their package.
+const FURTHER: [&str; 5] = [
     "weir/audience/v1/memberships.proto",
     "weir/contact/v1/search.proto",
     "weir/contact/v1/transfer.proto",
+    "weir/mapping/v1/log.proto",
     "weir/mapping/v1/rows.proto",
 ];
 

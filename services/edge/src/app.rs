@@ -7,6 +7,7 @@
 
 mod audiences;
 mod batch;
+mod counts;
 mod identify;
 mod log;
 mod parts;
@@ -22,6 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
+use weir_counts::Counts;
 use weir_reasons::Reason;
 use weir_service::Clock;
 
@@ -59,6 +61,7 @@ pub struct App {
     last_usage: LastUsage,
     settlements: Settlements,
     log: LogQueue,
+    counts: Counts,
     scheduler: Scheduler,
     background: TaskTracker,
 }
@@ -103,6 +106,7 @@ impl From<Failure> for Stop {
 impl App {
     pub fn new(
         clients: Clients,
+        counts: Counts,
         own_namespaces: Vec<String>,
         limits: Limits,
         clock: Clock,
@@ -115,6 +119,7 @@ impl App {
             last_usage: LastUsage::new(),
             settlements: Settlements::default(),
             log: LogQueue::new(),
+            counts,
             scheduler: Scheduler::new(limits),
             background: TaskTracker::new(),
         }

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod convert;
+pub mod counts;
 pub mod event;
 pub mod field;
 pub mod folded;
@@ -13,6 +14,8 @@ pub mod log;
 pub mod mapper;
 pub mod mapping;
 pub mod path;
+pub mod places;
+pub mod row;
 pub mod sample;
 pub mod snapshot;
 pub mod source;

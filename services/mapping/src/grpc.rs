@@ -3,6 +3,7 @@
 mod convert;
 mod events;
 mod help;
+mod log;
 mod mappings;
 mod rows;
 mod status;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 use weir_ids::{AccountId, SourceId};
+use weir_proto::mapping::v1::log_service_server::LogServiceServer;
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
 use weir_proto::mapping::v1::row_service_server::RowServiceServer;
 use weir_proto::mapping::v1::*;
@@ -34,6 +36,7 @@ pub fn server(app: App) -> Server {
         "MapEvents",
         |service, request| async move { service.map_events(request).await },
     );
+    let log = LogServiceServer::new(log::Log(service)).max_decoding_message_size(MAX_MESSAGE);
     Server::new("weir.mapping.v1.MappingService")
         .service(server)
         .service(
@@ -41,6 +44,7 @@ pub fn server(app: App) -> Server {
                 .max_decoding_message_size(MAX_MESSAGE)
                 .max_encoding_message_size(MAX_MESSAGE),
         )
+        .service(log)
         .probe(move || {
             let app = app.clone();
             async move { app.is_healthy().await }

@@ -4,9 +4,13 @@ use metrics::{Counter, counter, describe_counter};
 
 const EVENTS: &str = "mapping.events_total";
 const IGNORED_VALUES: &str = "mapping.ignored_values_total";
+const KEPT_WRITES: &str = "mapping.kept_writes_total";
 const LOST_NOTES: &str = "mapping.lost_notes_total";
 const OUTGROWN_BATCHES: &str = "mapping.outgrown_batches_total";
+const PLACE_LOADS: &str = "mapping.place_loads_total";
 const SNAPSHOT_LOADS: &str = "mapping.snapshot_loads_total";
+const PURGED: &str = "mapping.purged_rows_total";
+const PURGE_FAILURES: &str = "mapping.purge_failures_total";
 const UNREADABLE_ROWS: &str = "mapping.unreadable_rows_total";
 
 /// Tells what each is, to whoever reads them.
@@ -17,12 +21,22 @@ pub fn describe() {
     );
     describe_counter!(IGNORED_VALUES, "Values that did not convert.");
     describe_counter!(
+        KEPT_WRITES,
+        "Writes of samples and log lines that Redis did not take, kept to be sent again."
+    );
+    describe_counter!(PURGED, "Rows dropped at the end of their time, by table.");
+    describe_counter!(PURGE_FAILURES, "Rounds of dropping them that failed.");
+    describe_counter!(
         LOST_NOTES,
         "Batches whose samples and log lines were dropped, by reason."
     );
     describe_counter!(
         OUTGROWN_BATCHES,
         "Batches that came to more values than an answer holds."
+    );
+    describe_counter!(
+        PLACE_LOADS,
+        "Times the database of places was read, or could not be, by outcome."
     );
     describe_counter!(
         SNAPSHOT_LOADS,
@@ -44,6 +58,21 @@ pub fn ignored_values() -> Counter {
     counter!(IGNORED_VALUES)
 }
 
+/// Writes that Redis did not take, and that are sent again.
+pub fn kept_writes() -> Counter {
+    counter!(KEPT_WRITES)
+}
+
+/// Rows that were dropped at the end of their time.
+pub fn purged(table: &'static str) -> Counter {
+    counter!(PURGED, "table" => table)
+}
+
+/// Rows that are too old could not be dropped.
+pub fn purge_failures() -> Counter {
+    counter!(PURGE_FAILURES)
+}
+
 /// Batches whose samples and log lines were dropped, and why.
 pub fn lost_notes(reason: &'static str) -> Counter {
     counter!(LOST_NOTES, "reason" => reason)
@@ -52,6 +81,11 @@ pub fn lost_notes(reason: &'static str) -> Counter {
 /// Batches that came to more values than an answer holds.
 pub fn outgrown_batches() -> Counter {
     counter!(OUTGROWN_BATCHES)
+}
+
+/// Times the database of places was read, or could not be.
+pub fn place_loads(outcome: &'static str) -> Counter {
+    counter!(PLACE_LOADS, "outcome" => outcome)
 }
 
 /// Snapshots that were loaded from PostgreSQL.

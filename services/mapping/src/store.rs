@@ -6,7 +6,9 @@
 
 mod accounts;
 mod activities;
+mod aged;
 mod codes;
+mod counts;
 mod fields;
 mod keys;
 mod link;
@@ -34,13 +36,17 @@ pub use activities::{
     all_mapped_names, count_mapped, delete_mapping, find_activity, get_mapping, list_mappings,
     mapped_names, put_activity, put_mapping,
 };
+pub use aged::{Aged, accounts_after, drop_aged};
+pub use counts::{
+    add_counts, begin_flush, count_answers, lock_sources, stored_subjects, summarize,
+};
 pub use fields::{count_fields, get_field_named, insert_field, list_fields, types_of};
 pub use keys::{find_key, insert_key, list_keys, revoke_key};
 pub use link::RingsAway;
 pub use mappings::{
     get_contact_mapping, has_contact_mapping, put_contact_mapping, raise_mapping_version,
 };
-pub use rings::{Pending, Rings};
+pub use rings::{Pending, Rings, Write};
 pub use snapshots::{load_snapshot, read_version};
 pub use sources::{
     find_source, get_source, insert_source, list_sources, set_status, update_source,

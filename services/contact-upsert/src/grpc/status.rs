@@ -46,7 +46,10 @@ impl From<Error> for Status {
                 "the source has no contact mapping",
             ),
             Error::SourceUnknown => not_found(Reason::SourceUnknown, "source"),
-            Error::InvalidRequest(columns) => weir_rpc::invalid_all(columns),
+            Error::InvalidRequest(faults) => {
+                let faults = faults.iter();
+                weir_rpc::invalid_all(faults.map(|(field, what)| (field.as_str(), what.as_str())))
+            }
             Error::RowsTooLarge => refused(
                 Code::ResourceExhausted,
                 Reason::AnswerTooLarge,

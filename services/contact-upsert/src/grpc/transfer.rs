@@ -85,8 +85,13 @@ fn columns_of(names: &[String]) -> Result<Vec<Column>, Status> {
     }
     match faults.is_empty() {
         true => Ok(columns),
-        false => Err(invalid_all(faults)),
+        false => Err(all_of(&faults)),
     }
+}
+
+fn all_of(faults: &[(String, String)]) -> Status {
+    let faults = faults.iter();
+    invalid_all(faults.map(|(field, what)| (field.as_str(), what.as_str())))
 }
 
 /// An end that nobody announced is none: a file must not look whole that is not.
@@ -132,11 +137,8 @@ fn import_of(request: ImportContactsRequest) -> Result<Import, Status> {
     let as_of_micros = time("as_of_time", request.as_of_time)?.timestamp_micros();
     let header = Header::read(&request.columns, by).map_err(|faults| {
         let faults = faults.into_iter();
-        invalid_all(
-            faults
-                .map(|(at, what)| (format!("columns[{at}]"), what))
-                .collect(),
-        )
+        let faults = faults.map(|(at, what)| (format!("columns[{at}]"), what));
+        all_of(&faults.collect::<Vec<_>>())
     })?;
     let rows: Vec<Row> = request.rows.into_iter().map(row_of).collect();
     let mut fields = Header::fields(&request.columns);

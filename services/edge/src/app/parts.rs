@@ -109,6 +109,7 @@ impl App {
         part.take_requests(|state| state == State::Over);
         let said = part.outcomes();
         count(&said);
+        self.count(&part, &said);
         self.log(&part, &said);
         let mut said = said.into_iter();
         let mut done = Vec::new();

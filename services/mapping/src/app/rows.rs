@@ -1,16 +1,20 @@
 //! Rows that are no events, mapped as contacts (semantics 3.13).
 
+use std::collections::HashMap;
+
 use chrono::DateTime;
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
 use weir_values::ValueType;
+use weir_values::options::RawOptions;
 
 use super::{App, Error};
 use crate::domain::event::{EventKind, RawEvent, Received};
 use crate::domain::field::{self, caseless};
+use crate::domain::invalid::Invalid;
 use crate::domain::log::LogEntry;
 use crate::domain::mapper::{Mapper, Outcome};
-use crate::domain::mapping::{RawPair, read_contact_mapping};
+use crate::domain::row::{FieldRow, RawRow, read_contact_mapping};
 use crate::domain::snapshot::{ContactMapping, Snapshot};
 use crate::domain::source::{MergeStrategy, Source, SourceKind, SourceSettings, SourceStatus};
 use crate::store;
@@ -19,60 +23,65 @@ use crate::store;
 const DATE: &str = "YYYY-MM-DD";
 const INSTANT: &str = "ISO 8601";
 
-/// What rows are mapped under that name fields by their ids.
-#[derive(Debug)]
-pub enum ByFields {
-    Snapshot(Box<Snapshot>),
-    /// Those that are no fields of the account, by their places.
-    Unknown(Vec<usize>),
-}
-
 impl App {
     /// A mapping that leads from each of these fields' ids to the field.
+    ///
+    /// # Errors
+    /// All of them that are no fields of the account.
     pub async fn snapshot_of_fields(
         &self,
         account_id: AccountId,
         ids: &[String],
         nulls_clear: bool,
-    ) -> Result<ByFields, Error> {
+    ) -> Result<Snapshot, Error> {
         let account = self.get_account(Some(account_id), "").await?;
         let client = self.client().await?;
         let custom = store::types_of(&client, account_id).await?;
         let identifiers = store::get_identifiers(&client, account_id).await?;
         let identifiers = identifiers.ok_or(Error::NotFound("account"))?;
-        let types = ids.iter().map(|id| field::type_of(id, &custom));
-        let types: Vec<Option<ValueType>> = types.collect();
-        let unknown = types.iter().enumerate();
-        let unknown: Vec<usize> = unknown
-            .filter_map(|(at, known)| known.is_none().then_some(at))
-            .collect();
-        if !unknown.is_empty() {
-            return Ok(ByFields::Unknown(unknown));
-        }
-        let pairs = ids.iter().zip(&types).map(|(id, value_type)| RawPair {
-            path: id,
-            target: id,
-            date_format: match value_type {
-                Some(ValueType::Date) => DATE,
-                Some(ValueType::TimeAndDate) => INSTANT,
-                _ => "",
-            },
-        });
-        let pairs = read_contact_mapping(&pairs.collect::<Vec<_>>(), &custom)?;
         let unique_identifiers = identifiers.unique_identifiers;
-        Ok(ByFields::Snapshot(Box::new(Snapshot {
+        let rows = rows_of(ids, &custom)?;
+        Ok(Snapshot {
             version: 0,
             source: nobody(account_id, nulls_clear),
-            contact: ContactMapping::compile(pairs, &unique_identifiers),
+            contact: ContactMapping::compile(rows, &unique_identifiers),
             caseless_identifiers: caseless(&unique_identifiers, &custom),
             unique_identifiers,
             key_strategy: identifiers.key_strategy,
             identifiers_version: identifiers.version,
             plan: account.settings.plan,
             mapped_activities: account.mapped_activities,
-            activities: Default::default(),
-        })))
+            activities: HashMap::new(),
+        })
     }
+}
+
+fn rows_of(ids: &[String], custom: &HashMap<String, ValueType>) -> Result<Vec<FieldRow>, Error> {
+    let types = ids.iter().map(|id| field::type_of(id, custom));
+    let types: Vec<Option<ValueType>> = types.collect();
+    let unknown = ids.iter().zip(&types).enumerate();
+    let unknown = unknown.filter(|(_, (_, known))| known.is_none());
+    let unknown = unknown.map(|(at, (id, _))| {
+        let what = format!("{id} is no field of this account");
+        Invalid::new(format!("field_ids[{at}]"), what)
+    });
+    let unknown: Vec<Invalid> = unknown.collect();
+    if !unknown.is_empty() {
+        return Err(Error::Invalid(unknown));
+    }
+    let rows = ids.iter().zip(&types).map(|(id, value_type)| RawRow {
+        paths: vec![id.as_str()],
+        target: id,
+        options: RawOptions {
+            formats: match value_type {
+                Some(ValueType::Date) => vec![DATE],
+                Some(ValueType::TimeAndDate) => vec![INSTANT],
+                _ => Vec::new(),
+            },
+            ..RawOptions::default()
+        },
+    });
+    read_contact_mapping(&rows.collect::<Vec<_>>(), custom).map_err(Error::Invalid)
 }
 
 /// Stands where a source would.
@@ -101,7 +110,7 @@ pub fn map_rows<'s>(
     snapshot: &'s Snapshot,
     traits: &[&[u8]],
 ) -> Option<Vec<(Outcome<'s>, Vec<LogEntry>)>> {
-    let mut mapper = Mapper::new(snapshot);
+    let mut mapper = Mapper::new(snapshot, None);
     let mut rows = Vec::with_capacity(traits.len());
     for traits in traits {
         let outcome = mapper.map(&RawEvent {
@@ -114,6 +123,7 @@ pub fn map_rows<'s>(
             traits: Some(traits),
             properties: None,
             location: None,
+            ip: b"",
             event_name: "",
             event_time: DateTime::UNIX_EPOCH,
             message_id: "",

@@ -8,10 +8,10 @@ use weir_proto::mapping::v1::row_service_server::RowService;
 use weir_proto::mapping::v1::{self as pb, MapRowsRequest, MapRowsResponse};
 use weir_reasons::Reason;
 use weir_rpc::wire::id;
-use weir_rpc::{Deadline, invalid, invalid_all, refused};
+use weir_rpc::{Deadline, invalid, refused};
 
 use super::events::{contact_settings, entitlement, mapped_traits};
-use crate::app::{App, ByFields, Error, map_rows};
+use crate::app::{App, Error, map_rows};
 use crate::domain::log::LogEntry;
 use crate::domain::mapper::Outcome;
 use crate::domain::snapshot::Snapshot;
@@ -100,20 +100,8 @@ impl Rows {
             self.app.adopt_identifiers(account, deadline).await?;
         }
         let (ids, nulls_clear) = (&request.field_ids, request.nulls_clear);
-        match self
-            .app
-            .snapshot_of_fields(account, ids, nulls_clear)
-            .await?
-        {
-            ByFields::Snapshot(snapshot) => Ok(Arc::from(snapshot)),
-            ByFields::Unknown(places) => {
-                let fault = |at: usize| {
-                    let what = format!("{} is no field of this account", ids[at]);
-                    (format!("field_ids[{at}]"), what)
-                };
-                Err(invalid_all(places.into_iter().map(fault).collect()))
-            }
-        }
+        let found = self.app.snapshot_of_fields(account, ids, nulls_clear);
+        Ok(Arc::new(found.await?))
     }
 }
 

@@ -4,15 +4,20 @@
 
 mod configuration;
 mod contacts;
+mod counts;
 mod errors;
 mod events;
 mod harness;
 mod help;
 mod identifiers;
+mod ignored;
 mod keys;
 mod lists;
+mod options;
 mod outgrown;
+mod places;
 mod puts;
 mod rings;
 mod rows;
+mod summaries;
 mod versions;
