@@ -7,6 +7,13 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::folder;
 
+mod transfer;
+
+pub use transfer::{
+    ExportContactsOptions, ExportOptions, ExportPersonOptions, ExportWhat, Format,
+    ImportContactsOptions, ImportOptions, ImportWhat, Merge, Who,
+};
+
 /// Weir: the self-hosted receiving side of Segment's "Ortto (Actions)" destination.
 ///
 /// Exit codes: 0 done, 1 failed, 2 wrong use or wrong input.
@@ -35,6 +42,8 @@ pub enum Command {
     Logs(LogsOptions),
     Apply(ApplyOptions),
     Call(CallOptions),
+    Export(ExportOptions),
+    Import(ImportOptions),
     Test(TestOptions),
     /// Check everything: format, lints, and all tests.
     Check,

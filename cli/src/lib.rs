@@ -19,13 +19,14 @@ mod restart;
 mod status;
 mod suite;
 mod table;
+mod transfer;
 mod up;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Cli, Command};
+use arguments::{Cli, Command, ExportWhat, ImportWhat};
 use failure::Failure;
 
 /// Runs the command that the arguments name.
@@ -53,6 +54,13 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Logs(options) => logs::run(&options).await?,
         Command::Apply(options) => apply::run(&options).await?,
         Command::Call(options) => call::run(&options).await?,
+        Command::Export(options) => match &options.what {
+            ExportWhat::Contacts(options) => transfer::contacts::run(options).await?,
+            ExportWhat::Person(options) => transfer::person::run(options).await?,
+        },
+        Command::Import(options) => match &options.what {
+            ImportWhat::Contacts(options) => return transfer::import::run(options).await,
+        },
         Command::Test(options) => return suite::run(&options, &[]),
         Command::Check => return check::run(),
         Command::Bench(options) => return Err(bench::run(&options)),

@@ -1,6 +1,7 @@
 //! The gRPC service.
 
 mod convert;
+mod memberships;
 mod status;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 use weir_ids::ContactId;
 use weir_proto::audience::v1::audience_service_server::{AudienceService, AudienceServiceServer};
+use weir_proto::audience::v1::membership_service_server::MembershipServiceServer;
 use weir_proto::audience::v1::{
     ApplyMembershipUpdatesRequest, ApplyMembershipUpdatesResponse, CheckAudiencesRequest,
     CheckAudiencesResponse, CreateAudienceRequest, CreateAudienceResponse, GetAudienceRequest,
@@ -34,6 +36,9 @@ pub fn server(app: App) -> Server {
     );
     Server::new("weir.audience.v1.AudienceService")
         .service(service)
+        .service(MembershipServiceServer::new(memberships::Memberships(
+            app.clone(),
+        )))
         .probe(move || {
             let app = app.clone();
             async move { app.is_up().await }

@@ -13,6 +13,7 @@ mod places;
 mod recorder;
 mod replay_work;
 mod replays;
+mod rows;
 mod snapshots;
 mod sources;
 
@@ -37,6 +38,7 @@ pub use kept::start as start_forgetting;
 pub use places::{Known as KnownPlaces, watch as watch_places};
 pub use recorder::{Recorder, start as start_recorder};
 pub use replays::Wish;
+pub use rows::map_rows;
 pub use snapshots::Snapshots;
 
 /// A transaction that lost against others is tried again.

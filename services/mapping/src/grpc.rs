@@ -6,6 +6,7 @@ mod help;
 mod log;
 mod mappings;
 mod replay;
+mod rows;
 mod status;
 mod token;
 
@@ -15,6 +16,7 @@ use tonic::{Request, Response, Status};
 use weir_ids::{AccountId, SourceId};
 use weir_proto::mapping::v1::log_service_server::LogServiceServer;
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
+use weir_proto::mapping::v1::row_service_server::RowServiceServer;
 use weir_proto::mapping::v1::*;
 use weir_rpc::wire::id;
 use weir_rpc::{Deadline, MAX_MESSAGE, Page, Server, Unary, page_limit, page_size, page_start};
@@ -39,6 +41,11 @@ pub fn server(app: App) -> Server {
         LogServiceServer::new(log::Log(service.clone())).max_decoding_message_size(MAX_MESSAGE);
     Server::new("weir.mapping.v1.MappingService")
         .service(server)
+        .service(
+            RowServiceServer::new(rows::Rows { app: app.clone() })
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE),
+        )
         .service(log)
         .service(replay::server(&service))
         .probe(move || {

@@ -101,6 +101,14 @@ reasons! {
     Unstorable "UNSTORABLE" Event false
         "The database does not take a value of the event." "Report it: that no value can do this is a promise of ours.";
 
+    // ---- rows of an import, besides those above ----
+    RowColumns "ROW_COLUMNS" Event false
+        "The row has more or fewer cells than there are columns." "Mend the row; a value with the separator in it stands between quotes.";
+    RowQuotes "ROW_QUOTES" Event false
+        "A quote is opened in the row and not closed, or stands where none may be." "Write a quote inside of a value twice, and the value between quotes.";
+    RowTooLong "ROW_TOO_LONG" Event false
+        "The row is longer than 1 MiB." "Look for a quote that is not closed in the rows before; or send less.";
+
     // ---- events: 422 ----
     NoMapping "NO_MAPPING" Event false
         "No mappings configured: the contact mapping of the source, or this activity's, was never saved." "Map the traits, or add the activity; the event is among the samples.";

@@ -19,3 +19,4 @@ mod replicas;
 mod requests;
 mod samples;
 mod storms;
+mod transfer;

@@ -6,6 +6,7 @@ use weir_mapping::Config;
 use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
+use weir_proto::mapping::v1::row_service_client::RowServiceClient;
 use weir_proto::mapping::v1::*;
 use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
@@ -14,6 +15,7 @@ use weir_testkit::{Running, eventually};
 use crate::contacts::Contacts;
 
 pub type Client = MappingServiceClient<weir_rpc::Channel>;
+pub type Rows = RowServiceClient<weir_rpc::Channel>;
 
 /// 2025-07-11T06:09:00Z, that of the sample events.
 pub const NOW: i64 = 1_752_214_140;
@@ -101,6 +103,12 @@ impl Service {
     pub fn replays(&self) -> ReplayServiceClient<weir_rpc::Channel> {
         let channel = weir_rpc::connect(&self.running.last().unwrap().url()).unwrap();
         ReplayServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
+    }
+
+    /// The last instance, asked for rows.
+    pub fn rows(&self) -> Rows {
+        let running = self.running.last().unwrap();
+        RowServiceClient::new(weir_rpc::connect(&running.url()).unwrap())
     }
 
     /// Another instance over the same data.

@@ -21,5 +21,6 @@ mod places;
 mod puts;
 mod replays;
 mod rings;
+mod rows;
 mod summaries;
 mod versions;
