@@ -22,9 +22,11 @@ const PER_EVENT: [&str; 8] = [
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=weir");
     let packages = [
-        "mapping", "contact", "activity", "audience", "quota", "ledger", "settings",
+        "mapping", "contact", "activity", "audience", "quota", "ledger", "settings", "erasure",
     ];
     let files = packages.map(|package| format!("weir/{package}/v1/{package}.proto"));
+    let more = ["weir/mapping/v1/configuration.proto"].map(str::to_owned);
+    let files = files.into_iter().chain(more);
     let mut descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("weir.bin"), descriptors.encode_to_vec())?;

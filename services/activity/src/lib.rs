@@ -45,6 +45,8 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let calls = pool(config.database_connections.into())?;
         let sole = weir_postgres::Sole::new(&calls, "housekeeping");
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
+        let erasure =
+            weir_erasure::Erasure::new(calls.clone(), accounts.clone(), weir_erasure::ALL);
         let store = Store::new(calls, config.link_cache_entries);
         let app = App::new(store, accounts, contacts, clock);
         app.prepare()
@@ -55,7 +57,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             app::keep_house(app.clone(), sole, pulse)
         });
         background
-            .serve(grpc::server(app, ledger), listener, shutdown)
+            .serve(grpc::server(app, ledger, erasure), listener, shutdown)
             .await
     })
 }

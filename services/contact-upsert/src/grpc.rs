@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use prost::Message as _;
 use tonic::{Request, Response, Status};
+use weir_erasure::Erasure;
 use weir_ledger::Ledger;
 use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
 use weir_proto::contact::v1::{
@@ -23,7 +24,7 @@ use convert::{batch_of, identifiers_of, results_of, versioned_of};
 use profile::{contact_of, key_of};
 
 /// Serves `app`; healthy while the database answers.
-pub fn server(app: App, ledger: Ledger) -> Server {
+pub fn server(app: App, ledger: Ledger, erasure: Erasure) -> Server {
     let contacts = Arc::new(Contacts { app: app.clone() });
     let service = ContactServiceServer::from_arc(Arc::clone(&contacts))
         .max_decoding_message_size(MAX_MESSAGE)
@@ -37,6 +38,7 @@ pub fn server(app: App, ledger: Ledger) -> Server {
     Server::new("weir.contact.v1.ContactService")
         .service(service)
         .service(ledger.service())
+        .service(erasure.service())
         .probe(move || {
             let app = app.clone();
             async move { app.is_healthy().await }

@@ -2,19 +2,23 @@
 
 mod accounts;
 mod batch;
+mod deletion;
 mod fields;
 mod help;
 mod keys;
 mod mappings;
 mod recorder;
+mod removal;
 mod snapshots;
 mod sources;
+mod uses;
+mod versions;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use weir_postgres::{Failure, Pool};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
@@ -25,10 +29,13 @@ use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
 pub use batch::BatchEvent;
+pub use deletion::{Eraser, WITHIN as ERASURE_BEATS};
 pub use help::ListedName;
-pub use mappings::GivenPair;
-pub use recorder::{Recorder, start as start_recorder};
+pub use keys::Rotation;
+pub use recorder::{Flusher, Recorder, start as start_recorder};
 pub use snapshots::Snapshots;
+pub use uses::{Uses, start as start_uses};
+pub use versions::Differing;
 
 /// A transaction that lost against others is tried again.
 const POLICY: Policy = Policy {
@@ -51,6 +58,12 @@ pub enum Error {
     Exhausted(Reason, String),
     #[error("the key is not known, or was revoked")]
     UnknownKey,
+    #[error("the key is past its end")]
+    ExpiredKey,
+    #[error("{1}")]
+    Missing(Reason, &'static str),
+    #[error("the mapping was saved meanwhile: it is of version {0}")]
+    Changed(i64),
     #[error(transparent)]
     Store(#[from] Failure),
     #[error(transparent)]
@@ -92,6 +105,8 @@ pub struct App {
     contacts: Contacts,
     snapshots: Arc<Snapshots>,
     recorder: Recorder,
+    uses: Uses,
+    erasure_delay: TimeDelta,
     clock: Clock,
 }
 
@@ -103,6 +118,10 @@ pub struct Parts {
     pub contacts: Contacts,
     /// It ends when the last `App` is gone.
     pub recorder: Recorder,
+    /// As well.
+    pub uses: Uses,
+    /// How long what is under way may go on after an account was deleted.
+    pub erasure_delay: TimeDelta,
     pub clock: Clock,
 }
 
@@ -115,6 +134,8 @@ impl App {
             secret: parts.secret,
             contacts: parts.contacts,
             recorder: parts.recorder,
+            uses: parts.uses,
+            erasure_delay: parts.erasure_delay,
             clock: parts.clock,
         }
     }

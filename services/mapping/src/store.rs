@@ -7,14 +7,17 @@
 mod accounts;
 mod activities;
 mod codes;
+mod deletions;
 mod fields;
 mod keys;
 mod link;
 mod mappings;
+mod removal;
 mod rings;
 mod snapshots;
 mod sources;
 mod stored;
+mod versions;
 
 use std::collections::HashSet;
 
@@ -34,16 +37,25 @@ pub use activities::{
     all_mapped_names, count_mapped, delete_mapping, find_activity, get_mapping, list_mappings,
     mapped_names, put_activity, put_mapping,
 };
+pub use deletions::{
+    begin_deletion, claim_deletion, erase_tables, forget_deletions, get_deletion, put_deletion,
+};
 pub use fields::{count_fields, get_field_named, insert_field, list_fields, types_of};
-pub use keys::{find_key, insert_key, list_keys, revoke_key};
+pub use keys::{
+    find_key, insert_key, key_of_request, list_keys, note_uses, revoke_key, set_key_end,
+};
 pub use link::RingsAway;
 pub use mappings::{
     get_contact_mapping, has_contact_mapping, put_contact_mapping, raise_mapping_version,
 };
+pub use removal::{delete_field, delete_source, rename_source, sources_with_field};
 pub use rings::{Pending, Rings};
 pub use snapshots::{load_snapshot, read_version};
 pub use sources::{
     find_source, get_source, insert_source, list_sources, set_status, update_source,
+};
+pub use versions::{
+    Saved, Subject, get_version, keep_activity_version, keep_contact_version, list_versions,
 };
 
 const MIGRATIONS: [Migration; 1] = [Migration {

@@ -4,7 +4,9 @@
 
 mod audiences;
 mod batches;
+mod configuration;
 mod crashes;
+mod deletion;
 mod efficiency;
 mod fuzz;
 mod identity;

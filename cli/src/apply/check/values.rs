@@ -124,6 +124,13 @@ pub fn date_format(
     }
 }
 
+/// A type's name, as files have it.
+pub fn from_proto(value_type: ProtoType) -> &'static str {
+    let mut names = ValueType::NAMES.iter();
+    let known = names.find(|(_, known)| to_proto(*known) == value_type);
+    known.map_or("", |(name, _)| name)
+}
+
 /// The contract's name of a type is ours in capitals.
 pub fn to_proto(value_type: ValueType) -> ProtoType {
     let name = format!("VALUE_TYPE_{}", value_type.name().to_uppercase());
@@ -138,6 +145,7 @@ mod tests {
     fn every_type_is_one_of_the_contract() {
         for (name, value_type) in ValueType::NAMES {
             assert_ne!(to_proto(value_type), ProtoType::Unspecified, "{name}");
+            assert_eq!(from_proto(to_proto(value_type)), name);
         }
     }
 }

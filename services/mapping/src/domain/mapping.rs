@@ -34,6 +34,14 @@ pub struct RawPair<'a> {
     pub date_format: &'a str,
 }
 
+/// A pair of a contact mapping as it comes from outside, or as it was once saved; not checked.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GivenPair {
+    pub path: String,
+    pub field_id: String,
+    pub date_format: String,
+}
+
 /// One pair of a contact mapping; checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldPair {

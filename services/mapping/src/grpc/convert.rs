@@ -7,14 +7,14 @@ use weir_rpc::invalid;
 use weir_rpc::wire::{time, timestamp};
 use weir_values::ValueType;
 
-use crate::app::{Change, GivenPair, ListedName};
+use crate::app::{Change, ListedName};
 use crate::domain::account::{Account, AccountChange, KeyStrategy, PlanChange};
 use crate::domain::event::EventKind;
 use crate::domain::field::Field;
 use crate::domain::invalid::read_name;
 use crate::domain::key::Key;
 use crate::domain::log::LogEntry;
-use crate::domain::mapping::{ActivityMapping, AttributePair, FieldPair, RawPair};
+use crate::domain::mapping::{ActivityMapping, AttributePair, FieldPair, GivenPair, RawPair};
 use crate::domain::sample::Sample;
 use crate::domain::source::{MergeStrategy, Source, SourceChange, SourceKind, SourceStatus};
 
@@ -189,6 +189,8 @@ pub fn key(key: Key) -> pb::Key {
         hint: key.hint,
         create_time: Some(timestamp(key.create_time)),
         revoke_time: key.revoke_time.map(timestamp),
+        expire_time: key.expire_time.map(timestamp),
+        last_use_time: key.last_use_time.map(timestamp),
     }
 }
 
@@ -235,18 +237,33 @@ pub fn read_attribute_types(
         .collect()
 }
 
-pub fn activity_mapping(mapping: ActivityMapping) -> pb::ActivityMapping {
-    let attribute = |pair: AttributePair| pb::AttributeMapping {
+pub fn attribute_mapping(pair: AttributePair) -> pb::AttributeMapping {
+    pb::AttributeMapping {
         property_path: pair.path.as_str().to_owned(),
         attribute: pair.attribute,
         r#type: value_type(pair.value_type).into(),
         date_format: format(pair.date_format.as_ref()),
-    };
+    }
+}
+
+pub fn unchecked_field_mapping(pair: GivenPair) -> pb::FieldMapping {
+    pb::FieldMapping {
+        trait_path: pair.path,
+        field_id: pair.field_id,
+        date_format: pair.date_format,
+    }
+}
+
+pub fn activity_mapping(mapping: ActivityMapping) -> pb::ActivityMapping {
     pb::ActivityMapping {
         activity_id: mapping.activity.activity_id.to_string(),
         event_name: mapping.activity.event_name,
         retention_days: mapping.activity.retention_days,
-        attributes: mapping.attributes.into_iter().map(attribute).collect(),
+        attributes: mapping
+            .attributes
+            .into_iter()
+            .map(attribute_mapping)
+            .collect(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::convert::change;
 use super::{Answer, Service, convert, owner};
 use crate::app::Error;
 use crate::domain::mapping::{read_attributes, read_event_name, read_retention};
+use crate::domain::versions::Save;
 
 pub async fn put_contact_mapping(
     service: &Service,
@@ -20,6 +21,7 @@ pub async fn put_contact_mapping(
         let expected = "at least one, or clear to take the mapping away";
         return Err(weir_rpc::invalid("mappings", expected));
     }
+    let save = saving(request.expected_version);
     let pairs: Vec<_> = request
         .mappings
         .into_iter()
@@ -28,13 +30,20 @@ pub async fn put_contact_mapping(
     let (mapping_version, changed) = service
         .run(deadline, move |app| {
             let pairs = pairs.clone();
-            async move { app.put_contact_mapping(account, source, &pairs).await }
+            async move { app.put_contact_mapping(account, source, &pairs, save).await }
         })
         .await?;
     Ok(Response::new(PutContactMappingResponse {
         mapping_version,
         change: change(changed).into(),
     }))
+}
+
+fn saving(expected_version: Option<i64>) -> Save {
+    Save {
+        expected_version,
+        restored_version: 0,
+    }
 }
 
 pub async fn get_contact_mapping(
@@ -78,12 +87,13 @@ pub async fn put_activity_mapping(
             return Err(weir_rpc::invalid("attributes", expected));
         }
     };
+    let save = saving(request.expected_version);
     let (mapping, mapping_version, changed) = service
         .run(deadline, move |app| {
             let (name, attributes) = (name.clone(), attributes.clone());
             async move {
                 let attributes = attributes.as_deref();
-                app.put_activity_mapping(account, source, &name, retention, attributes)
+                app.put_activity_mapping(account, source, &name, retention, attributes, save)
                     .await
             }
         })
@@ -106,7 +116,10 @@ pub async fn delete_activity_mapping(
     service
         .run(deadline, move |app| {
             let name = name.clone();
-            async move { app.delete_activity_mapping(account, source, &name).await }
+            async move {
+                app.delete_activity_mapping(account, source, &name, Save::default())
+                    .await
+            }
         })
         .await?;
     Ok(Response::new(DeleteActivityMappingResponse {}))

@@ -8,7 +8,7 @@ use weir_values::format::Format;
 
 use super::corrupt;
 use crate::domain::field;
-use crate::domain::mapping::{AttributePair, FieldPair};
+use crate::domain::mapping::{AttributePair, FieldPair, GivenPair};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StoredField {
@@ -46,6 +46,16 @@ impl From<&AttributePair> for StoredAttribute {
             format: pair.date_format.as_ref().map(ToString::to_string),
         }
     }
+}
+
+/// As they were saved, whatever became of their fields since.
+pub(super) fn given_fields(stored: Vec<StoredField>) -> Vec<GivenPair> {
+    let given = |pair: StoredField| GivenPair {
+        path: pair.path,
+        field_id: pair.field,
+        date_format: pair.format.unwrap_or_default(),
+    };
+    stored.into_iter().map(given).collect()
 }
 
 pub(super) fn read_fields(
