@@ -70,7 +70,7 @@ impl Checker {
                 .map(|address| self.take(values::email(address))),
             unique_identifiers: self.unique_identifiers(account, &types),
             key_strategy: self
-                .choice(account.key_strategy.as_ref(), &values::KEY_STRATEGIES)
+                .choice(account.key_strategy.as_ref(), &KEY_STRATEGIES)
                 .unwrap_or_default()
                 .into(),
             name,
@@ -180,7 +180,7 @@ impl Checker {
             let name = self.take(text(&source.name, "a source's name", 150));
             self.note(names.add(&source.name, &name, "source"));
             let kind = self
-                .choice(Some(&source.kind), &values::SOURCE_KINDS)
+                .choice(Some(&source.kind), &SOURCE_KINDS)
                 .unwrap_or_default();
             if kind == mapping::SourceKind::SegmentActions
                 && let Some(line) = actions.replace(source.kind.referenced.line())
@@ -223,7 +223,7 @@ impl Checker {
         kind: mapping::SourceKind,
         types: &BTreeMap<String, ValueType>,
     ) -> Source {
-        let merge = self.choice(source.merge_strategy.as_ref(), &values::MERGE_STRATEGIES);
+        let merge = self.choice(source.merge_strategy.as_ref(), &MERGE_STRATEGIES);
         let merge = merge.unwrap_or_default();
         let existing_only = source.existing_only.as_ref();
         if let Some(flag) = existing_only.filter(|flag| flag.value)

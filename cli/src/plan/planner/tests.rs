@@ -275,16 +275,16 @@ proptest! {
     fn no_plan_fails_half_way(files in prop::collection::vec((any_file(), any::<bool>()), 1..5)) {
         let mut server = Server::default();
         for (text, prune) in files {
-            let Ok(configuration) = apply::read("test", &text) else {
+            let Ok(wanted) = apply::read("test", &text) else {
                 continue;
             };
-            let made = plan(&configuration, server.standing(), prune);
+            let made = plan(&wanted, server.standing(), prune);
             if !made.faults.is_empty() {
                 continue;
             }
             // Panics where the rules refuse a step.
             server.play(&made);
-            let again = plan(&configuration, server.standing(), prune);
+            let again = plan(&wanted, server.standing(), prune);
             prop_assert_eq!(&again.faults, &vec![]);
             prop_assert_eq!(whats(&again), Vec::<String>::new());
             if prune {
@@ -292,7 +292,7 @@ proptest! {
             }
             let standing: Vec<Actual> = server.standing().accounts.into_values().collect();
             let exported = export::yaml(&standing).unwrap();
-            let same = plan(&super::tests::configuration(&exported), server.standing(), true);
+            let same = plan(&configuration(&exported), server.standing(), true);
             prop_assert_eq!(whats(&same), Vec::<String>::new());
             prop_assert_eq!(&same.faults, &vec![]);
         }
