@@ -3,7 +3,7 @@
 use schemars::{Schema, SchemaGenerator, json_schema};
 use weir_values::ValueType;
 
-use super::check::{KEY_STRATEGIES, MERGE_STRATEGIES, RETENTIONS, SOURCE_KINDS};
+use super::check::{BLANK_RULES, KEY_STRATEGIES, MERGE_STRATEGIES, RETENTIONS, SOURCE_KINDS};
 
 /// The type of a field or an attribute.
 pub fn value_type(_: &mut SchemaGenerator) -> Schema {
@@ -20,6 +20,10 @@ pub fn merge_strategy(_: &mut SchemaGenerator) -> Schema {
 
 pub fn key_strategy(_: &mut SchemaGenerator) -> Schema {
     one_of(KEY_STRATEGIES.iter().map(|(name, _)| *name))
+}
+
+pub fn blank(_: &mut SchemaGenerator) -> Schema {
+    one_of(BLANK_RULES.iter().map(|(name, _)| *name))
 }
 
 pub fn retention(_: &mut SchemaGenerator) -> Schema {

@@ -5,7 +5,9 @@ use weir_proto::mapping::v1 as mapping;
 use weir_values::{FieldId, ValueType};
 
 use super::state::{Actual, ActualSource};
-use crate::apply::check::{KEY_STRATEGIES, MERGE_STRATEGIES, SOURCE_KINDS, from_proto};
+use crate::apply::check::{
+    BLANK_RULES, KEY_STRATEGIES, MERGE_STRATEGIES, SOURCE_KINDS, from_proto,
+};
 use crate::apply::schema::{self, File};
 use crate::failure::Failure;
 
@@ -68,14 +70,21 @@ fn account(actual: &Actual) -> schema::Account {
 
 fn source(actual: &ActualSource, fields: &[mapping::Field]) -> schema::Source {
     let of = &actual.source;
-    let pairs = actual
-        .contact_mapping
-        .iter()
-        .map(|pair| schema::FieldMapping {
+    let pairs = actual.contact_mapping.iter().map(|pair| {
+        let options = pair.options.clone().unwrap_or_default();
+        schema::FieldMapping {
             trait_path: spanned(pair.trait_path.clone()),
+            fallback_paths: texts(&pair.fallback_paths),
             field: spanned(field(&pair.field_id, fields)),
             date_format: text(&pair.date_format),
-        });
+            fallback_formats: texts(&pair.fallback_formats),
+            phone_country: text(&options.phone_country),
+            round: flag(options.round),
+            words: flag(options.words),
+            truncate: flag(options.truncate),
+            blank: blank(&options),
+        }
+    });
     schema::Source {
         name: spanned(of.name.clone()),
         renamed_from: None,
@@ -92,11 +101,19 @@ fn activity(activity: &mapping::ActivityMapping) -> schema::Activity {
     let attributes = activity.attributes.iter().map(|pair| {
         // Named like its property where nothing else is said.
         let is_named = pair.attribute != pair.property_path;
+        let options = pair.options.clone().unwrap_or_default();
         schema::Attribute {
             property: spanned(pair.property_path.clone()),
+            fallback_paths: texts(&pair.fallback_paths),
             attribute: is_named.then(|| spanned(pair.attribute.clone())),
             value_type: spanned(from_proto(pair.r#type()).to_owned()),
             date_format: text(&pair.date_format),
+            fallback_formats: texts(&pair.fallback_formats),
+            phone_country: text(&options.phone_country),
+            round: flag(options.round),
+            words: flag(options.words),
+            truncate: flag(options.truncate),
+            blank: blank(&options),
         }
     });
     schema::Activity {
@@ -120,6 +137,19 @@ fn field(id: &str, fields: &[mapping::Field]) -> String {
 
 fn text(text: &str) -> Option<Spanned<String>> {
     (!text.is_empty()).then(|| spanned(text.to_owned()))
+}
+
+fn texts(texts: &[String]) -> Vec<Spanned<String>> {
+    texts.iter().cloned().map(spanned).collect()
+}
+
+fn flag(is_on: bool) -> Option<Spanned<bool>> {
+    is_on.then(|| spanned(true))
+}
+
+fn blank(options: &mapping::RowOptions) -> Option<Spanned<String>> {
+    let rule = options.blank();
+    (rule != mapping::BlankRule::Unspecified).then(|| word(rule, &BLANK_RULES))
 }
 
 fn word<T: PartialEq>(value: T, words: &[(&'static str, T)]) -> Spanned<String> {

@@ -2,13 +2,19 @@
 
 mod accounts;
 mod batch;
+mod counts;
 mod deletion;
 mod fields;
 mod help;
+mod housekeeping;
+mod kept;
 mod keys;
 mod mappings;
+mod places;
 mod recorder;
 mod removal;
+mod replay_work;
+mod replays;
 mod snapshots;
 mod sources;
 mod uses;
@@ -28,11 +34,15 @@ use crate::clients::{self, Contacts};
 use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
-pub use batch::BatchEvent;
+pub use batch::{BatchEvent, Leaves};
 pub use deletion::{Eraser, WITHIN as ERASURE_BEATS};
 pub use help::ListedName;
+pub use housekeeping::{BEATS as HOUSE_BEATS, keep_house};
+pub use kept::start as start_forgetting;
 pub use keys::Rotation;
+pub use places::{Known as KnownPlaces, watch as watch_places};
 pub use recorder::{Flusher, Recorder, start as start_recorder};
+pub use replays::Wish;
 pub use snapshots::Snapshots;
 pub use uses::{Uses, start as start_uses};
 pub use versions::Differing;
@@ -46,10 +56,13 @@ const POLICY: Policy = Policy {
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
+    /// All that is wrong with a request: never nothing.
+    #[error("the request is not as it should be")]
+    Invalid(Vec<Invalid>),
     #[error("no such {0}")]
     NotFound(&'static str),
+    #[error("{1}")]
+    Missing(Reason, String),
     #[error("{1}")]
     AlreadyExists(Reason, String),
     #[error("{1}")]
@@ -60,8 +73,6 @@ pub enum Error {
     UnknownKey,
     #[error("the key is past its end")]
     ExpiredKey,
-    #[error("{1}")]
-    Missing(Reason, &'static str),
     #[error("the mapping was saved meanwhile: it is of version {0}")]
     Changed(i64),
     #[error(transparent)]
@@ -72,6 +83,12 @@ pub enum Error {
     Contacts(#[from] clients::Error),
     #[error("the deadline passed")]
     Late,
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(vec![invalid])
+    }
 }
 
 impl Fault for Error {
@@ -107,6 +124,7 @@ pub struct App {
     recorder: Recorder,
     uses: Uses,
     erasure_delay: TimeDelta,
+    places: KnownPlaces,
     clock: Clock,
 }
 
@@ -122,6 +140,8 @@ pub struct Parts {
     pub uses: Uses,
     /// How long what is under way may go on after an account was deleted.
     pub erasure_delay: TimeDelta,
+    /// Where addresses are, if that is known.
+    pub places: KnownPlaces,
     pub clock: Clock,
 }
 
@@ -136,6 +156,7 @@ impl App {
             recorder: parts.recorder,
             uses: parts.uses,
             erasure_delay: parts.erasure_delay,
+            places: parts.places,
             clock: parts.clock,
         }
     }
@@ -157,7 +178,8 @@ impl App {
         weir_service::retry(deadline, POLICY, move |_| work(app.clone())).await
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    /// The present moment.
+    pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 

@@ -1,6 +1,7 @@
 //! Every environment name and default, with its reason.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::domain::key::KeySecret;
 
@@ -63,9 +64,18 @@ pub struct Config {
         value_parser = clap::value_parser!(u32).range(0..=86_400)
     )]
     pub erasure_delay_seconds: u32,
+    /// A database in MaxMind's format (GeoLite2-City, or another of cities or countries), by which
+    /// `ip` becomes a place; read again when it changes. Without one `ip` is ignored.
+    #[arg(long, env = "WEIR_GEOIP_DATABASE", value_parser = path)]
+    pub geoip_database: Option<PathBuf>,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,
+}
+
+/// An empty one is none: so an environment says it that always names it.
+fn path(text: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(text))
 }
 
 fn key_secret(text: &str) -> Result<KeySecret, String> {

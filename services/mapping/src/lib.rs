@@ -57,6 +57,12 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             keepers,
             clock: clock.clone(),
         };
+        let sole = weir_postgres::Sole::new(&pool, "housekeeping");
+        background.spawn("housekeeping", app::HOUSE_BEATS, |pulse| {
+            app::keep_house(pool.clone(), clock.clone(), sole, pulse)
+        });
+        let places = app::watch_places(config.geoip_database, &background).await;
+        app::start_forgetting(&pool, &clock, &background);
         let parts = app::Parts {
             pool,
             rings,
@@ -65,6 +71,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             recorder,
             uses,
             erasure_delay: TimeDelta::seconds(config.erasure_delay_seconds.into()),
+            places,
             clock,
         };
         background.spawn("erasure", app::ERASURE_BEATS, |pulse| {

@@ -31,12 +31,14 @@ accounts:
           - {trait: born, field: 'dtz::b', date_format: 'DD-MM-YYYY'}
           - {trait: login, field: Login}
           - {trait: visits, field: Visits}
+          - {trait: mobile, fallback_paths: [phone, 'contact.phone'], field: 'phn::phone', phone_country: AU, blank: clear}
         activities:
           - event: "Sign-in: done"
             retention_days: 30
             attributes:
               - {property: cart.total, attribute: total, type: currency}
-              - {property: when, type: date, date_format: 'Unix seconds'}
+              - {property: when, type: date, date_format: 'Unix seconds', fallback_formats: ['ISO 8601']}
+              - {property: price, type: decimal, round: true}
           - {event: Left, retention_days: 730, attributes: []}
       - name: Classic
         kind: segment_classic

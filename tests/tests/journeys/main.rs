@@ -5,11 +5,13 @@
 mod audiences;
 mod batches;
 mod configuration;
+mod counts;
 mod crashes;
 mod deletion;
 mod efficiency;
 mod fuzz;
 mod identity;
+mod kept;
 mod lifetimes;
 mod limits;
 mod metrics;

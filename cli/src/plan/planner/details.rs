@@ -117,12 +117,12 @@ pub fn field_rows(
     before: &[mapping::FieldMapping],
     after: &[mapping::FieldMapping],
 ) -> Vec<Detail> {
-    rows(
-        before,
-        after,
-        |row| &row.field_id,
-        |row| with_format(&row.trait_path, &row.date_format),
-    )
+    let show = |row: &mapping::FieldMapping| {
+        let paths = std::iter::once(&row.trait_path).chain(&row.fallback_paths);
+        let formats = std::iter::once(&row.date_format).chain(&row.fallback_formats);
+        shown(paths, formats, row.options.as_ref())
+    };
+    rows(before, after, |row| &row.field_id, show)
 }
 
 /// Attributes of an activity, each known by its name.
@@ -130,15 +130,45 @@ pub fn attribute_rows(
     before: &[mapping::AttributeMapping],
     after: &[mapping::AttributeMapping],
 ) -> Vec<Detail> {
-    rows(
-        before,
-        after,
-        |row| &row.attribute,
-        |row| {
-            let path = with_format(&row.property_path, &row.date_format);
-            format!("{path} as {}", from_proto(row.r#type()))
-        },
-    )
+    let show = |row: &mapping::AttributeMapping| {
+        let paths = std::iter::once(&row.property_path).chain(&row.fallback_paths);
+        let formats = std::iter::once(&row.date_format).chain(&row.fallback_formats);
+        let shown = shown(paths, formats, row.options.as_ref());
+        format!("{shown} as {}", from_proto(row.r#type()))
+    };
+    rows(before, after, |row| &row.attribute, show)
+}
+
+/// `born, birthday (DD-MM-YYYY; blank: clear)`
+fn shown<'a>(
+    paths: impl Iterator<Item = &'a String>,
+    formats: impl Iterator<Item = &'a String>,
+    options: Option<&mapping::RowOptions>,
+) -> String {
+    let paths: Vec<&str> = paths.map(String::as_str).collect();
+    let mut more: Vec<String> = formats
+        .filter(|format| !format.is_empty())
+        .cloned()
+        .collect();
+    if let Some(options) = options {
+        let flags = [
+            (options.round, "round"),
+            (options.words, "words"),
+            (options.truncate, "truncate"),
+            (options.blank() == mapping::BlankRule::Clear, "blank: clear"),
+        ];
+        if !options.phone_country.is_empty() {
+            more.push(format!("phone_country: {}", options.phone_country));
+        }
+        let on = flags.iter().filter(|(is_on, _)| *is_on);
+        more.extend(on.map(|(_, name)| (*name).to_owned()));
+    }
+    let paths = paths.join(", ");
+    if more.is_empty() {
+        paths
+    } else {
+        format!("{paths} ({})", more.join("; "))
+    }
 }
 
 /// 0 is not there.
@@ -180,14 +210,6 @@ fn rows<T: PartialEq>(
         found.push(detail("order", order(before), order(after)));
     }
     found
-}
-
-fn with_format(path: &str, format: &str) -> String {
-    if format.is_empty() {
-        path.to_owned()
-    } else {
-        format!("{path} ({format})")
-    }
 }
 
 fn detail(what: &str, before: String, after: String) -> Detail {

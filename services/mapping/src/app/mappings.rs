@@ -5,10 +5,8 @@ use weir_reasons::Reason;
 
 use super::{App, Change, Error};
 use crate::domain::Listed;
-use crate::domain::mapping::{
-    Activity, ActivityMapping, AttributePair, DEFAULT_RETENTION, FieldPair, GivenPair, RawPair,
-    no_free_slot, read_contact_mapping,
-};
+use crate::domain::mapping::{Activity, ActivityMapping, DEFAULT_RETENTION, no_free_slot};
+use crate::domain::row::{AttributeRow, FieldRow, GivenRow, RawRow, read_contact_mapping};
 use crate::domain::source::Source;
 use crate::domain::versions::Save;
 use crate::store::{self, LockedAccount, Saved, Subject};
@@ -20,29 +18,22 @@ impl App {
         &self,
         account_id: AccountId,
         source_id: SourceId,
-        pairs: &[GivenPair],
+        rows: &[GivenRow],
         save: Save,
     ) -> Result<(i64, Change), Error> {
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client).await?;
         let (_, source) = lock_source(&transaction, account_id, source_id).await?;
         let custom = store::types_of(&transaction, account_id).await?;
-        let raw: Vec<RawPair<'_>> = pairs
-            .iter()
-            .map(|pair| RawPair {
-                path: &pair.path,
-                target: &pair.field_id,
-                date_format: &pair.date_format,
-            })
-            .collect();
-        let pairs = read_contact_mapping(&raw, &custom)?;
+        let raw: Vec<RawRow<'_>> = rows.iter().map(GivenRow::raw).collect();
+        let rows = read_contact_mapping(&raw, &custom).map_err(Error::Invalid)?;
         let before =
             store::get_contact_mapping(&transaction, account_id, source_id, &custom).await?;
-        if before == pairs {
+        if before == rows {
             return Ok((source.mapping_version, Change::Unchanged));
         }
         check_seen(save, &source)?;
-        store::put_contact_mapping(&transaction, account_id, source_id, &pairs).await?;
+        store::put_contact_mapping(&transaction, account_id, source_id, &rows).await?;
         let version = store::raise_mapping_version(&transaction, account_id, source_id).await?;
         let subject = Subject {
             account_id,
@@ -50,8 +41,8 @@ impl App {
             activity_id: None,
         };
         let saved = self.saved(version, save);
-        store::keep_contact_version(&transaction, subject, saved, &pairs).await?;
-        let status = source.status.after_mapping(!pairs.is_empty());
+        store::keep_contact_version(&transaction, subject, saved, &rows).await?;
+        let status = source.status.after_mapping(!rows.is_empty());
         if status != source.status {
             store::set_status(&transaction, account_id, source_id, status).await?;
         }
@@ -69,12 +60,12 @@ impl App {
         &self,
         account_id: AccountId,
         source_id: SourceId,
-    ) -> Result<(Vec<FieldPair>, i64), Error> {
+    ) -> Result<(Vec<FieldRow>, i64), Error> {
         let source = self.get_source(account_id, source_id).await?;
         let client = self.client().await?;
         let custom = store::types_of(&client, account_id).await?;
-        let pairs = store::get_contact_mapping(&client, account_id, source_id, &custom).await?;
-        Ok((pairs, source.mapping_version))
+        let rows = store::get_contact_mapping(&client, account_id, source_id, &custom).await?;
+        Ok((rows, source.mapping_version))
     }
 
     /// Creates an activity or changes its retention, and maps this source's properties to
@@ -86,7 +77,7 @@ impl App {
         source_id: SourceId,
         event_name: &str,
         retention_days: Option<u32>,
-        attributes: Option<&[AttributePair]>,
+        attributes: Option<&[AttributeRow]>,
         save: Save,
     ) -> Result<(ActivityMapping, i64, Change), Error> {
         let mut client = self.client().await?;

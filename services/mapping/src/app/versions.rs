@@ -5,16 +5,16 @@ use weir_reasons::Reason;
 
 use super::{App, Change, Error};
 use crate::domain::Listed;
-use crate::domain::mapping::{AttributePair, GivenPair};
+use crate::domain::row::{AttributeRow, GivenRow};
 use crate::domain::versions::{Content, Difference, Save, Version, difference};
 use crate::store::{self, Subject};
 
 /// What differs between two versions.
 #[derive(Debug)]
 pub enum Differing {
-    Contact(Difference<GivenPair>),
+    Contact(Difference<GivenRow>),
     /// With both retentions; 0 where it is not mapped.
-    Activity(Difference<AttributePair>, [u32; 2]),
+    Activity(Difference<AttributeRow>, [u32; 2]),
 }
 
 impl App {
@@ -51,7 +51,7 @@ impl App {
         let to = get_version(&client, subject, (to != 0).then_some(to)).await?;
         match (from.content, to.content) {
             (Content::Contact(before), Content::Contact(after)) => {
-                let target = |pair: &GivenPair| pair.field_id.clone();
+                let target = |row: &GivenRow| row.target.clone();
                 Ok(Differing::Contact(difference(&before, &after, target)))
             }
             (Content::Activity(before), Content::Activity(after)) => {
@@ -61,7 +61,7 @@ impl App {
                 });
                 let [before, after] = [before, after]
                     .map(|content| content.map_or_else(Vec::new, |activity| activity.attributes));
-                let target = |pair: &AttributePair| pair.attribute.clone();
+                let target = |row: &AttributeRow| row.attribute.clone();
                 let rows = difference(&before, &after, target);
                 Ok(Differing::Activity(rows, days))
             }
@@ -150,6 +150,6 @@ async fn get_version(
 fn unknown() -> Error {
     Error::Missing(
         Reason::VersionUnknown,
-        "the mapping has no such version that is still kept",
+        "the mapping has no such version that is still kept".to_owned(),
     )
 }

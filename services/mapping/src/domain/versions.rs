@@ -3,7 +3,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::mapping::{AttributePair, GivenPair};
+use super::row::{AttributeRow, GivenRow};
 
 /// So many versions of each mapping are kept.
 pub const MAX_VERSIONS: i64 = 100;
@@ -23,7 +23,7 @@ pub struct Version {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Content {
     /// Of a contact; unchecked, since a field of it may be gone by now. None: it was taken away.
-    Contact(Vec<GivenPair>),
+    Contact(Vec<GivenRow>),
     /// Of an activity; absent where it was unmapped.
     Activity(Option<ActivityContent>),
 }
@@ -31,7 +31,7 @@ pub enum Content {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ActivityContent {
     pub retention_days: u32,
-    pub attributes: Vec<AttributePair>,
+    pub attributes: Vec<AttributeRow>,
 }
 
 /// What a save says besides the mapping.

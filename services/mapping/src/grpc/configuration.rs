@@ -4,7 +4,7 @@ use chrono::TimeDelta;
 use tonic::{Request, Status};
 use weir_proto::mapping::v1::configuration_service_server::ConfigurationService;
 use weir_proto::mapping::v1::*;
-use weir_rpc::wire::{id, timestamp};
+use weir_rpc::wire::timestamp;
 use weir_rpc::{Deadline, Page, page_limit, page_size, page_start};
 
 use super::convert::change;
@@ -13,7 +13,8 @@ use crate::app::{Differing, Error, Rotation};
 use crate::domain::deletion::{Deletion, Step};
 use crate::domain::invalid::read_name;
 use crate::domain::key::read_overlap;
-use crate::domain::mapping::{AttributePair, GivenPair, read_event_name};
+use crate::domain::mapping::read_event_name;
+use crate::domain::row::{AttributeRow, GivenRow};
 use crate::domain::versions::{Content, Version};
 
 #[tonic::async_trait]
@@ -275,7 +276,7 @@ fn mapping_version(version: Version) -> MappingVersion {
 fn differing(found: Differing) -> DiffMappingVersionsResponse {
     match found {
         Differing::Contact(difference) => {
-            let field = |pair: Option<GivenPair>| pair.map(convert::unchecked_field_mapping);
+            let field = |pair: Option<GivenRow>| pair.map(convert::unchecked_field_mapping);
             let row = |(before, after)| RowDifference {
                 field_before: field(before),
                 field_after: field(after),
@@ -288,7 +289,7 @@ fn differing(found: Differing) -> DiffMappingVersionsResponse {
             }
         }
         Differing::Activity(difference, [before_days, after_days]) => {
-            let attribute = |pair: Option<AttributePair>| pair.map(convert::attribute_mapping);
+            let attribute = |pair: Option<AttributeRow>| pair.map(convert::attribute_mapping);
             let row = |(before, after)| RowDifference {
                 attribute_before: attribute(before),
                 attribute_after: attribute(after),

@@ -10,7 +10,8 @@ use weir_postgres::Failure;
 use super::stored::{StoredAttribute, StoredField, given_fields, read_attributes};
 use super::{Client, corrupt, execute, listed, row, rows};
 use crate::domain::Listed;
-use crate::domain::mapping::{ActivityMapping, FieldPair};
+use crate::domain::mapping::ActivityMapping;
+use crate::domain::row::FieldRow;
 use crate::domain::versions::{ActivityContent, Content, MAX_VERSIONS, Version};
 
 const COLUMNS: &str = "version, activity_id, mapping, retention_days, save_time, restored_version";
@@ -43,9 +44,9 @@ pub async fn keep_contact_version(
     client: &impl Client,
     subject: Subject,
     saved: Saved,
-    pairs: &[FieldPair],
+    rows: &[FieldRow],
 ) -> Result<(), Failure> {
-    let stored: Vec<StoredField> = pairs.iter().map(Into::into).collect();
+    let stored: Vec<StoredField> = rows.iter().map(Into::into).collect();
     let mapping = serde_json::to_value(stored).map_err(|_| corrupt("contact mapping"))?;
     keep(client, subject, saved, Some(mapping), None).await
 }

@@ -4,16 +4,24 @@
 
 mod configuration;
 mod contacts;
+mod counts;
 mod errors;
 mod events;
 mod harness;
 mod help;
 mod history;
 mod identifiers;
+mod ignored;
+mod keeping;
+mod kept;
 mod keys;
 mod lists;
+mod options;
 mod outgrown;
+mod places;
 mod puts;
 mod removal;
+mod replays;
 mod rings;
+mod summaries;
 mod versions;
