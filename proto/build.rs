@@ -20,10 +20,11 @@ const PER_EVENT: [&str; 8] = [
 ];
 
 /// Services of their own beside the main one of their package.
-const FURTHER: [&str; 6] = [
+const FURTHER: [&str; 7] = [
     "weir/audience/v1/memberships.proto",
     "weir/contact/v1/search.proto",
     "weir/contact/v1/transfer.proto",
+    "weir/mapping/v1/configuration.proto",
     "weir/mapping/v1/log.proto",
     "weir/mapping/v1/replay.proto",
     "weir/mapping/v1/rows.proto",
@@ -32,7 +33,7 @@ const FURTHER: [&str; 6] = [
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=weir");
     let packages = [
-        "mapping", "contact", "activity", "audience", "quota", "ledger", "settings",
+        "mapping", "contact", "activity", "audience", "quota", "ledger", "settings", "erasure",
     ];
     let files = packages.map(|package| format!("weir/{package}/v1/{package}.proto"));
     let files = files.into_iter().chain(FURTHER.map(str::to_owned));

@@ -1,6 +1,6 @@
 //! The front door of Weir: the commands behind `./weir`.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong use or wrong input.
+//! Exit codes: 0 done, 1 failed, 2 wrong use or wrong input, 3 `plan` found changes.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -15,6 +15,7 @@ mod failure;
 mod folder;
 mod logs;
 mod output;
+mod plan;
 mod restart;
 mod status;
 mod suite;
@@ -52,7 +53,10 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Restart(options) => restart::run(&options).await?,
         Command::Status(options) => return status::run(&options).await,
         Command::Logs(options) => logs::run(&options).await?,
-        Command::Apply(options) => apply::run(&options).await?,
+        Command::Apply(options) => plan::apply(&options).await?,
+        Command::Plan(options) => return plan::plan(&options).await,
+        Command::ExportConfig(options) => plan::export(&options).await?,
+        Command::Schema => output::say!("{}", apply::json_schema().trim_end()),
         Command::Call(options) => call::run(&options).await?,
         Command::Export(options) => match &options.what {
             ExportWhat::Contacts(options) => transfer::contacts::run(options).await?,

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use prost::Message as _;
 use tonic::{Request, Response, Status};
+use weir_erasure::Erasure;
 use weir_ledger::Ledger;
 use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
 use weir_proto::contact::v1::search_service_server::SearchServiceServer;
@@ -27,7 +28,7 @@ use convert::{batch_of, identifiers_of, results_of, versioned_of};
 use profile::{contact_of, key_of};
 
 /// Serves `app`; healthy while the database answers.
-pub fn server(app: App, bulk: Bulk, ledger: Ledger) -> Server {
+pub fn server(app: App, bulk: Bulk, ledger: Ledger, erasure: Erasure) -> Server {
     let contacts = Arc::new(Contacts { app: app.clone() });
     let service = ContactServiceServer::from_arc(Arc::clone(&contacts))
         .max_decoding_message_size(MAX_MESSAGE)
@@ -49,6 +50,7 @@ pub fn server(app: App, bulk: Bulk, ledger: Ledger) -> Server {
                 .max_encoding_message_size(MAX_MESSAGE),
         )
         .service(ledger.service())
+        .service(erasure.service())
         .probe(move || {
             let app = app.clone();
             async move { app.is_healthy().await }

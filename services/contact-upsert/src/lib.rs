@@ -53,6 +53,8 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let rows = clients::Rows::connect(&config.mapping_url, &config.quota_url)?;
         let calls = connect(config.database_connections.into())?;
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
+        let erasure =
+            weir_erasure::Erasure::new(calls.clone(), accounts.clone(), weir_erasure::ALL);
         let calls = store::Store::new(calls, config.link_cache_entries);
         let (app, written) = app::App::new(calls, beside.clone(), accounts, clock.clone());
 
@@ -68,7 +70,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             app::purge(beside, clock, aged, pulse)
         });
         background
-            .serve(grpc::server(app, bulk, ledger), listener, shutdown)
+            .serve(grpc::server(app, bulk, ledger, erasure), listener, shutdown)
             .await
     })
 }

@@ -216,6 +216,20 @@ reasons! {
         "There is no such data source in the account." "Check the ids.";
     KeyUnknown "KEY_UNKNOWN" Call false
         "The key is not known, or was revoked." "Use a key of the data source that is still valid.";
+    KeyExpired "KEY_EXPIRED" Call false
+        "The key is past its end." "Use the key that was made in its place, or have a new one made.";
+    KeyLimit "KEY_LIMIT" Call false
+        "The data source has as many valid keys as it may have." "Revoke those that nobody uses.";
+    VersionUnknown "VERSION_UNKNOWN" Call false
+        "The mapping has no such version that is still kept." "List its versions.";
+    MappingChanged "MAPPING_CHANGED" Call false
+        "The mapping was saved by somebody else meanwhile; nothing was changed." "Look at what stands now, and save again.";
+    DeletionUnknown "DELETION_UNKNOWN" Call false
+        "The account was not deleted, or more than 90 days ago." "Check the id.";
+    AccountLives "ACCOUNT_LIVES" Call false
+        "The account is not being deleted: nothing of it is erased." "Delete the account.";
+    FieldInUse "FIELD_IN_USE" Call false
+        "The field is mapped, or tells contacts apart." "Take it out of the mappings and of the unique identifiers first.";
     ContactUnknown "CONTACT_UNKNOWN" Call false
         "There is no such contact in the account." "Check the ids.";
     ReplayUnknown "REPLAY_UNKNOWN" Call false
