@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     ];
     let files = packages.map(|package| format!("weir/{package}/v1/{package}.proto"));
     // Services of their own beside the main one of their package.
-    let more = ["weir/mapping/v1/log.proto"].map(str::to_owned);
+    let more = ["weir/mapping/v1/log.proto", "weir/mapping/v1/replay.proto"].map(str::to_owned);
     let files = files.into_iter().chain(more);
     let mut descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);

@@ -115,6 +115,7 @@ impl Account {
             trait_path: path.into(),
             field_id: field.into(),
             date_format: format.into(),
+            ..Default::default()
         };
         mapping
             .put_contact_mapping(mapping::PutContactMappingRequest {
@@ -179,7 +180,7 @@ impl Account {
             property_path: name.into(),
             attribute: name.into(),
             r#type: value_type.into(),
-            date_format: String::new(),
+            ..Default::default()
         };
         self.weir
             .mapping()

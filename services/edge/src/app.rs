@@ -8,9 +8,12 @@
 mod audiences;
 mod batch;
 mod counts;
+mod defer;
 mod identify;
+mod keep;
 mod log;
 mod parts;
+mod replay;
 mod request;
 mod reserve;
 mod scheduler;
@@ -34,6 +37,7 @@ use crate::domain::schedule::{Full, Limits};
 use crate::domain::split::Unsplittable;
 use audiences::AudienceCache;
 use batch::Batch;
+use keep::Keeper;
 use log::LogQueue;
 pub use request::Incoming;
 use request::Read;
@@ -62,6 +66,7 @@ pub struct App {
     settlements: Settlements,
     log: LogQueue,
     counts: Counts,
+    keeper: Keeper,
     scheduler: Scheduler,
     background: TaskTracker,
 }
@@ -70,6 +75,8 @@ pub struct App {
 pub struct Processed {
     /// In input order, one for each event.
     pub outcomes: Vec<Outcome>,
+    /// Of kept events that were taken anew: why the first value of one was ignored, by index.
+    pub ignored: Vec<(usize, Reason)>,
     /// None where nobody could say.
     pub usage: Option<Usage>,
 }
@@ -120,6 +127,7 @@ impl App {
             settlements: Settlements::default(),
             log: LogQueue::new(),
             counts,
+            keeper: Keeper::default(),
             scheduler: Scheduler::new(limits),
             background: TaskTracker::new(),
         }

@@ -22,6 +22,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
 use weir_counts::Counts;
 use weir_service::{Clock, Serving, Shutdown};
 
@@ -50,7 +51,16 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             config.queues.limits(),
             clock,
         );
-        http::serve(&config, Arc::new(app), listener, shutdown).await;
+        let app = Arc::new(app);
+        let stopping = CancellationToken::new();
+        let replaying = tokio::spawn(app.clone().replay_until(stopping.clone()));
+        let shutdown = async move {
+            let _stopping = stopping.drop_guard();
+            shutdown.await;
+        };
+        http::serve(&config, app, listener, shutdown).await;
+        // What it had begun went through with all else; what it could not tell comes again.
+        replaying.abort();
         telling.abort();
         counts.drain(DRAIN_COUNTS).await;
         Ok(())

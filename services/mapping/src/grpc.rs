@@ -5,6 +5,7 @@ mod events;
 mod help;
 mod log;
 mod mappings;
+mod replay;
 mod status;
 mod token;
 
@@ -34,10 +35,12 @@ pub fn server(app: App) -> Server {
         "MapEvents",
         |service, request| async move { service.map_events(request).await },
     );
-    let log = LogServiceServer::new(log::Log(service)).max_decoding_message_size(MAX_MESSAGE);
+    let log =
+        LogServiceServer::new(log::Log(service.clone())).max_decoding_message_size(MAX_MESSAGE);
     Server::new("weir.mapping.v1.MappingService")
         .service(server)
         .service(log)
+        .service(replay::server(&service))
         .probe(move || {
             let app = app.clone();
             async move { app.is_healthy().await }

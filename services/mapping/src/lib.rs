@@ -47,12 +47,15 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("housekeeping", app::HOUSE_BEATS, |pulse| {
             app::keep_house(pool.clone(), clock.clone(), sole, pulse)
         });
+        let places = app::watch_places(config.geoip_database, &background).await;
+        app::start_forgetting(&pool, &clock, &background);
         let parts = app::Parts {
             pool,
             rings,
             secret: config.key_secret,
             contacts,
             recorder,
+            places,
             clock,
         };
         let server = grpc::server(app::App::new(parts));

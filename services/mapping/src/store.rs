@@ -10,9 +10,12 @@ mod aged;
 mod codes;
 mod counts;
 mod fields;
+mod kept;
 mod keys;
 mod link;
 mod mappings;
+mod replay_work;
+mod replays;
 mod rings;
 mod snapshots;
 mod sources;
@@ -41,10 +44,23 @@ pub use counts::{
     add_counts, begin_flush, count_answers, lock_sources, stored_subjects, summarize,
 };
 pub use fields::{count_fields, get_field_named, insert_field, list_fields, types_of};
+pub use kept::{
+    Owner, choose_kept, forget_old, kept_accounts, known, known_keys, list_kept, lock_kept,
+    mark_done, put_kept, rates, set_room, trim,
+};
 pub use keys::{find_key, insert_key, list_keys, revoke_key};
 pub use link::RingsAway;
 pub use mappings::{
     get_contact_mapping, has_contact_mapping, put_contact_mapping, raise_mapping_version,
+};
+pub use replay_work::{
+    add_work, defer_further, delete_deferred, due_work, lease, leave_out, next_repair,
+    portion_of_repair, portion_of_replay, put_outcomes, put_said, release, remove_work,
+    size_of_deferred, tries_of, try_again,
+};
+pub use replays::{
+    find_replay, get_replay, insert_events, insert_replay, is_waiting, list_replays,
+    running_replay, set_state,
 };
 pub use rings::{Pending, Rings, Write};
 pub use snapshots::{load_snapshot, read_version};

@@ -9,6 +9,7 @@ mod crashes;
 mod efficiency;
 mod fuzz;
 mod identity;
+mod kept;
 mod lifetimes;
 mod limits;
 mod metrics;

@@ -121,6 +121,8 @@ pub struct Event {
     pub identifier: Option<usize>,
     /// An activity unit was granted.
     pub funded: bool,
+    /// Its contact could not be reached, and is made up for later (semantics 1.7).
+    pub deferred: bool,
 }
 
 /// Stands for an activity without its time.

@@ -25,10 +25,12 @@ pub(super) const UNLOCK: &str =
 // Each identifier's part comes from the primary key in order, so that a page costs a page,
 // whatever waits behind it.
 pub(super) const PAGE: &str = "
-    SELECT u.n, p.activity_key, p.expire_day, p.event_time, p.message_id, p.receive_time
+    SELECT u.n, p.activity_key, p.expire_day, p.event_time, p.message_id, p.receive_time,
+        p.deferred
     FROM unnest($2::text[], $3::text[]) WITH ORDINALITY u (kind, value, n)
     CROSS JOIN LATERAL (
-        SELECT b.activity_key, b.expire_day, b.event_time, b.message_id, b.receive_time
+        SELECT b.activity_key, b.expire_day, b.event_time, b.message_id, b.receive_time,
+            b.deferred
         FROM backlog b
         WHERE b.account_id = $1 AND b.kind = u.kind AND b.value = u.value
         ORDER BY b.activity_key LIMIT $4
@@ -158,6 +160,7 @@ impl Tx<'_> {
                     receive_time: row.get("receive_time"),
                     contact_id: families.root(linked[identifier].contact_id),
                     link_time: linked[identifier].link_time,
+                    deferred: row.get("deferred"),
                 }
             })
             .collect())

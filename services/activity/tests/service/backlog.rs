@@ -44,6 +44,24 @@ async fn an_identify_brings_the_backlog_to_its_contact() {
     assert_eq!(weir.usage().await, 3);
 }
 
+/// Semantics 1.7, 4.9.
+#[tokio::test]
+async fn what_waits_for_a_contact_that_could_not_be_reached_is_not_under_the_cap() {
+    let weir = start().await;
+    let lana = Uuid::now_v7();
+    let mut events = tracks("lana", "d", noon(), 80);
+    for event in &mut events {
+        event.contact_deferred = true;
+    }
+    events.extend(tracks("lana", "m", noon(), 60));
+    weir.record(events).await;
+    assert_eq!(weir.backlog().await, 140);
+    assert_eq!(weir.link(vec![user_link("lana", lana, 1)]).await, (130, 10));
+    let kept = weir.messages(lana).await;
+    let deferred = kept.iter().filter(|message| message.starts_with('d'));
+    assert_eq!(deferred.count(), 80);
+}
+
 /// Semantics 4.9.
 #[tokio::test]
 async fn of_a_hundred_of_one_day_the_first_fifty_are_attached() {

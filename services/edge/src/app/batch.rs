@@ -28,6 +28,8 @@ pub(super) struct Batch {
     pub deadline: Deadline,
     /// Those of a request side by side, in their order.
     pub events: Vec<Event>,
+    /// Its events are kept ones, and are taken anew.
+    pub is_replay: bool,
     /// Whether it was asked which audiences can be touched.
     pub is_checked: bool,
     /// Whether mapping has spoken of its events.
@@ -57,6 +59,8 @@ pub(super) struct Event {
     pub span: Range<usize>,
     pub content: Content,
     pub progress: Progress,
+    /// It was stored, and its values are taken anew (semantics 7.5).
+    pub correction: bool,
     pub mapped: Option<Mapped>,
     pub contact_id: ByteString,
     /// Of an event without a timestamp that was stored before: when it was first received.
@@ -78,6 +82,7 @@ impl Batch {
     /// What goes on together: at least one request, all of the same source and kind.
     pub fn of(mut read: Vec<Read>) -> Self {
         let (caller, kind) = (read[0].caller.clone(), read[0].kind);
+        let is_replay = read[0].is_replay;
         let mut events = std::mem::take(&mut read[0].events);
         let mut requests = Vec::with_capacity(read.len());
         for (number, one) in read.into_iter().enumerate() {
@@ -94,6 +99,7 @@ impl Batch {
             deadline: latest(&requests, &events),
             requests,
             events,
+            is_replay,
             is_checked: false,
             is_mapped: false,
             rounds: 0,
@@ -304,6 +310,7 @@ impl Event {
             span,
             content,
             progress: Progress::new(kind, start, update),
+            correction: false,
             mapped: None,
             contact_id: ByteString::new(),
             first_time: None,

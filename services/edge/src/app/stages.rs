@@ -60,6 +60,7 @@ impl App {
             kind: batch.kind,
             body,
             refused_identifiers_version: batch.refused_identifiers_version,
+            replayed: batch.is_replay,
         };
         let answer = self
             .clients
@@ -119,6 +120,7 @@ impl App {
                     no_values: event.progress.traits != Traits::Values,
                     never_creates: event.progress.never_creates(),
                     funded: *funded,
+                    correction: event.correction,
                 }
             })
             .collect();

@@ -43,6 +43,7 @@ impl App {
                 return Err(failure.into());
             }
         };
+        self.defer(batch, &tracks).await;
         let recorded = self.record(batch, &reservation, &tracks).await;
         let activity_units = match recorded {
             Ok(units) => units,
@@ -258,5 +259,7 @@ fn to_record(batch: &Batch, index: usize, funded: bool) -> ActivityToRecord<'_> 
         arrival: batch.arrival_of(event),
         contact_id: if known { &event.contact_id } else { "" },
         funded,
+        correction: event.correction,
+        contact_deferred: event.progress.contact == Some(ContactSaid::Deferred),
     }
 }

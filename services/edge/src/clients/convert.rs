@@ -34,6 +34,15 @@ pub(super) fn kind(kind: Kind) -> mapping::EventKind {
     }
 }
 
+pub(super) fn kind_of(kind: mapping::EventKind) -> Option<Kind> {
+    match kind {
+        mapping::EventKind::Identify => Some(Kind::Identify),
+        mapping::EventKind::Member => Some(Kind::Member),
+        mapping::EventKind::Track => Some(Kind::Track),
+        mapping::EventKind::Unspecified => None,
+    }
+}
+
 /// Nothing for an answer that says nothing; the event ends as 500.
 pub(super) fn found(
     hop: &'static str,

@@ -111,6 +111,7 @@ impl Clients {
             events: Vec::new(),
             body: Bytes::new(),
             refused_identifiers_version: request.refused_identifiers_version,
+            replayed: request.replayed,
         };
         let mut wire = Wire::after(&head, events.len() * BESIDE);
         for event in events {

@@ -76,6 +76,8 @@ pub enum ContactSaid {
     Unstorable,
     /// Contacts could not be reached; the contact may or may not be stored.
     Away,
+    /// As that, and the event is kept durably until the contact is made up for (semantics 1.7).
+    Deferred,
     /// The stage made no sense.
     Failed,
 }

@@ -9,6 +9,7 @@ mod drain;
 mod faults;
 mod harness;
 mod journeys;
+mod kept;
 mod log;
 mod parts;
 mod privacy;

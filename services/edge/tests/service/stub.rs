@@ -18,7 +18,10 @@ use weir_proto::contact::v1::contact_service_server::ContactServiceServer;
 use weir_proto::contact::v1::{ContactEvent, UpsertStatus};
 use weir_proto::mapping::v1::log_service_server::LogServiceServer;
 use weir_proto::mapping::v1::mapping_service_server::MappingServiceServer;
-use weir_proto::mapping::v1::{Event, LogEntry, MapEventsRequest};
+use weir_proto::mapping::v1::replay_service_server::ReplayServiceServer;
+use weir_proto::mapping::v1::{
+    Event, EventToKeep, LogEntry, MapEventsRequest, ReplayWork, ReportWorkRequest,
+};
 use weir_proto::quota::v1::ReserveRequest;
 use weir_proto::quota::v1::quota_service_server::QuotaServiceServer;
 
@@ -87,6 +90,14 @@ pub struct State {
     pub verdicts: HashMap<String, UpsertStatus>,
     /// What the services had to do for it, in order.
     pub order: Vec<&'static str>,
+    /// What mapping was told to keep, or to keep apart; of the latter it takes so many.
+    pub kept: Vec<EventToKeep>,
+    pub done: Vec<bytes::Bytes>,
+    pub deferred: Vec<EventToKeep>,
+    pub room_to_defer: usize,
+    /// What it gives out, and what it was told of that.
+    pub work: VecDeque<ReplayWork>,
+    pub reports: Vec<ReportWorkRequest>,
 }
 
 impl Stub {
@@ -124,6 +135,12 @@ impl Stub {
             held_for: 0,
             verdicts: HashMap::new(),
             order: Vec::new(),
+            kept: Vec::new(),
+            done: Vec::new(),
+            deferred: Vec::new(),
+            room_to_defer: 1_000,
+            work: VecDeque::new(),
+            reports: Vec::new(),
         }));
         Self {
             state,
@@ -156,6 +173,7 @@ impl Stub {
             .add_service(health)
             .add_service(MappingServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(LogServiceServer::new(self.clone()))
+            .add_service(ReplayServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(ContactServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(ActivityServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(AudienceServiceServer::new(self.clone()))
@@ -221,4 +239,5 @@ mod audiences;
 mod contacts;
 mod counts;
 mod mappings;
+mod replays;
 mod units;

@@ -26,6 +26,17 @@ pub struct BatchEvent<'a> {
     pub refused: bool,
 }
 
+/// What a batch leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaves {
+    /// Samples and lines.
+    All,
+    /// Of events that are replayed: they left their samples when they came.
+    Lines,
+    /// Of events that are mapped again: they left both the first time.
+    Nothing,
+}
+
 impl App {
     /// The snapshot to map a batch under.
     pub async fn snapshot(
@@ -59,8 +70,7 @@ impl App {
     }
 
     /// One outcome for each event, in order, and the values that were ignored. Of a refused event
-    /// it means nothing. Events that
-    /// are mapped `again` left their samples and lines the first time.
+    /// it means nothing.
     ///
     /// # Errors
     /// Where the answer would outgrow a message: then nothing is left behind, and the batch
@@ -69,9 +79,10 @@ impl App {
         &self,
         snapshot: &'s Snapshot,
         events: &[BatchEvent<'_>],
-        again: bool,
+        leaves: Leaves,
     ) -> Result<(Vec<Outcome<'s>>, Ignored), Error> {
-        let mut mapper = Mapper::new(snapshot);
+        let places = self.places.load();
+        let mut mapper = Mapper::new(snapshot, places.as_deref());
         let mut outcomes = Vec::with_capacity(events.len());
         for batch in events {
             outcomes.push(if batch.refused {
@@ -89,7 +100,7 @@ impl App {
             }
         }
         let ignored = mapper.take_ignored();
-        if again {
+        if leaves == Leaves::Nothing {
             return Ok((outcomes, ignored));
         }
         let log = mapper.into_log();
@@ -102,7 +113,10 @@ impl App {
         });
         self.recorder.record(Note {
             key: (snapshot.source.account_id, snapshot.source.source_id),
-            picked: pick(candidates),
+            picked: match leaves {
+                Leaves::All => pick(candidates),
+                Leaves::Lines | Leaves::Nothing => pick(std::iter::empty()),
+            },
             log,
             is_first_identify: identifies_first(snapshot, events),
             told: None,
@@ -151,9 +165,9 @@ fn path_of(snapshot: &Snapshot, entry: &LogEntry) -> String {
     let Some(contact) = snapshot.contact.as_ref() else {
         return String::new();
     };
-    let mut pairs = contact.traits.pairs.iter();
-    if let Some(pair) = pairs.find(|pair| pair.target == entry.field_id) {
-        return pair.path_within("traits");
+    let mut rows = contact.traits.rows.iter();
+    if let Some(row) = rows.find(|row| row.target == entry.field_id) {
+        return row.source.within("traits");
     }
     // Of a track it describes the activity (semantics 2.7).
     let mut parts = contact.location.iter();

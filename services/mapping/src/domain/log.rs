@@ -11,7 +11,7 @@ use super::sample::caseless;
 /// How many lines a source keeps.
 pub const MAX_LINES: usize = 500;
 /// Semantics 7.3, in characters.
-const MAX_VALUE: usize = 120;
+pub const MAX_VALUE: usize = 120;
 /// Reasons come from our own code, or from a service of ours that may be newer.
 const MAX_REASON: usize = 500;
 /// Names, ids and paths, in characters.

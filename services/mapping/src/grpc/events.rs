@@ -9,7 +9,7 @@ use weir_reasons::Reason;
 use weir_rpc::Deadline;
 
 use super::convert;
-use crate::app::{App, BatchEvent, Error};
+use crate::app::{App, BatchEvent, Error, Leaves};
 use crate::domain::event::RawEvent;
 use crate::domain::event::Received;
 use crate::domain::mapper::{IgnoredKind, NO_MAPPING, Outcome, Traits};
@@ -47,8 +47,12 @@ pub async fn map_events(
     let snapshot = tokio::time::timeout(deadline.remaining(), snapshot)
         .await
         .unwrap_or(Err(Error::Late))?;
-    let again = request.refused_identifiers_version.is_some();
-    let (outcomes, ignored) = app.map_events(&snapshot, &events, again)?;
+    let leaves = match (request.refused_identifiers_version, request.replayed) {
+        (Some(_), _) => Leaves::Nothing,
+        (None, true) => Leaves::Lines,
+        (None, false) => Leaves::All,
+    };
+    let (outcomes, ignored) = app.map_events(&snapshot, &events, leaves)?;
     let mut ids = IdTexts::default();
     let outcomes = outcomes.into_iter();
     let mut results: Vec<_> = outcomes
@@ -126,6 +130,7 @@ fn read_event<'a>(
             traits: part(&event.traits, "traits")?,
             properties: part(&event.properties, "properties")?,
             location: part(&event.location, "location")?,
+            ip: &event.ip,
             event_name: text(&event.event_name, "event_name")?,
             event_time,
             message_id: text(&event.message_id, "message_id")?,

@@ -172,7 +172,11 @@ impl Wrong {
         if self.0.is_empty() {
             return Ok(());
         }
-        Err(weir_rpc::invalid_all(&self.0))
+        Err(weir_rpc::invalid_all(
+            self.0
+                .iter()
+                .map(|(field, why)| (field.as_str(), why.as_str())),
+        ))
     }
 }
 

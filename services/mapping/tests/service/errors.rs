@@ -153,6 +153,7 @@ async fn a_nul_in_a_text_is_the_callers_fault_and_not_ours() {
             attribute: name,
             r#type: ValueType::Date.into(),
             date_format: format,
+            ..Default::default()
         }],
         ..tenant.activity("Login")
     };

@@ -5,6 +5,7 @@ use prost_types::Timestamp;
 use weir_mapping::Config;
 use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::mapping::v1::*;
 use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
@@ -23,6 +24,8 @@ pub struct Service {
     redis_url: String,
     contact_url: String,
     pub contacts: Contacts,
+    /// Where places are; empty: nowhere.
+    geoip_database: String,
     running: Vec<Running>,
 }
 
@@ -34,12 +37,23 @@ impl Service {
 
     /// With a Redis of one's own, or one that isn't there.
     pub async fn with_redis(redis_url: &str) -> (Self, Client) {
+        Self::with(redis_url, String::new()).await
+    }
+
+    /// With a database of places in that file.
+    pub async fn with_places(file: &std::path::Path) -> (Self, Client) {
+        let redis_url = TestServers::shared().await.redis_url();
+        Self::with(&redis_url, file.display().to_string()).await
+    }
+
+    async fn with(redis_url: &str, geoip_database: String) -> (Self, Client) {
         let contacts = Contacts::default();
         let mut service = Self {
             database: TestServers::shared().await.fresh_database().await,
             redis_url: redis_url.to_owned(),
             contact_url: contacts.serve().await,
             contacts,
+            geoip_database,
             running: Vec::new(),
         };
         let client = service.another().await;
@@ -83,6 +97,12 @@ impl Service {
         }
     }
 
+    /// The other service of the instance that was started last.
+    pub fn replays(&self) -> ReplayServiceClient<weir_rpc::Channel> {
+        let channel = weir_rpc::connect(&self.running.last().unwrap().url()).unwrap();
+        ReplayServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
+    }
+
     /// Another instance over the same data.
     pub async fn another(&mut self) -> Client {
         let config = Config::parse_from([
@@ -95,6 +115,8 @@ impl Service {
             &self.contact_url,
             "--key-secret",
             "a secret of the tests",
+            "--geoip-database",
+            &self.geoip_database,
         ]);
         let serve =
             |listener, shutdown| weir_mapping::serve(config, Clock::system(), listener, shutdown);
@@ -182,6 +204,7 @@ impl Tenant {
                     trait_path: (*path).to_owned(),
                     field_id: (*field).to_owned(),
                     date_format: (*format).to_owned(),
+                    ..Default::default()
                 })
                 .collect(),
             clear: false,
@@ -194,7 +217,7 @@ impl Tenant {
             property_path: name.to_owned(),
             attribute: name.to_owned(),
             r#type: value_type.into(),
-            date_format: String::new(),
+            ..Default::default()
         };
         PutActivityMappingRequest {
             account_id: self.account_id.clone(),

@@ -169,6 +169,7 @@ fn event(
         contact_id,
         identifier: None,
         funded: message.funded,
+        deferred: message.contact_deferred,
     };
     Ok((event, identifier))
 }
