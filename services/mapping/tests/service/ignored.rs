@@ -28,7 +28,7 @@ async fn map_one_field_a_type(client: &Client, tenant: &Tenant) -> Pairs {
     ] {
         let field = CreateFieldRequest {
             account_id: tenant.account_id.clone(),
-            name: name.to_owned(),
+            name: format!("Some {name}"),
             r#type: value_type.into(),
         };
         let field = call!(client, create_field, field).unwrap().field.unwrap();
