@@ -15,9 +15,32 @@ fn wrong_use_ends_with_two_and_says_what_is_wrong() {
     for (words, said) in [
         (&["export", "contacts"][..], "--account"),
         (&["export", "person", "--account", "a"], "required"),
-        (&["export", "person", "--account", "a", "--email", "e", "--phone", "p"], "cannot be used"),
+        (
+            &[
+                "export",
+                "person",
+                "--account",
+                "a",
+                "--email",
+                "e",
+                "--phone",
+                "p",
+            ],
+            "cannot be used",
+        ),
         (&["import", "contacts", "f.csv"], "--account"),
-        (&["import", "contacts", "f.csv", "--account", "a", "--merge", "mix"], "overwrite"),
+        (
+            &[
+                "import",
+                "contacts",
+                "f.csv",
+                "--account",
+                "a",
+                "--merge",
+                "mix",
+            ],
+            "overwrite",
+        ),
         (&["no-such-command"], "unrecognized"),
     ] {
         let output = weir(words);
@@ -37,6 +60,9 @@ fn every_command_explains_itself() {
     ] {
         let output = weir(words);
         assert!(output.status.success(), "{words:?}");
-        assert!(String::from_utf8_lossy(&output.stdout).contains("Usage"), "{words:?}");
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("Usage"),
+            "{words:?}"
+        );
     }
 }
