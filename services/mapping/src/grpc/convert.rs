@@ -161,6 +161,7 @@ pub fn account(account: Account) -> pb::Account {
         key_strategy: key_strategy(settings.key_strategy).into(),
         mapped_activities: account.mapped_activities,
         create_time: Some(timestamp(account.create_time)),
+        webhook_url: String::new(),
     }
 }
 
@@ -180,6 +181,7 @@ pub fn source(source: Source) -> pb::Source {
         existing_only: source.settings.existing_only,
         mapping_version: source.mapping_version,
         create_time: Some(timestamp(source.create_time)),
+        arrival_mail: None,
     }
 }
 
