@@ -14,8 +14,10 @@ mod down;
 mod failure;
 mod folder;
 mod logs;
+mod mail;
 mod output;
 mod restart;
+mod send;
 mod status;
 mod suite;
 mod table;
@@ -51,6 +53,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Restart(options) => restart::run(&options).await?,
         Command::Status(options) => return status::run(&options).await,
         Command::Logs(options) => logs::run(&options).await?,
+        Command::Send(options) => return send::run(&options).await,
+        Command::Mail(command) => return mail::run(&command).await,
         Command::Apply(options) => apply::run(&options).await?,
         Command::Call(options) => call::run(&options).await?,
         Command::Test(options) => return suite::run(&options, &[]),

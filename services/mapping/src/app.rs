@@ -1,7 +1,9 @@
 //! Load, decide, commit: the only place that orders effects.
 
 mod accounts;
+mod alerts;
 mod batch;
+mod desk;
 mod fields;
 mod help;
 mod keys;
@@ -25,6 +27,7 @@ use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
 pub use batch::BatchEvent;
+pub use desk::{Desk, WITHIN as DESK_WITHIN, deliver};
 pub use help::ListedName;
 pub use mappings::GivenPair;
 pub use recorder::{Recorder, start as start_recorder};
@@ -91,6 +94,7 @@ pub struct App {
     secret: KeySecret,
     contacts: Contacts,
     snapshots: Arc<Snapshots>,
+    desk: Desk,
     recorder: Recorder,
     clock: Clock,
 }
@@ -101,6 +105,7 @@ pub struct Parts {
     pub rings: Rings,
     pub secret: KeySecret,
     pub contacts: Contacts,
+    pub desk: Desk,
     /// It ends when the last `App` is gone.
     pub recorder: Recorder,
     pub clock: Clock,
@@ -114,6 +119,7 @@ impl App {
             rings: parts.rings,
             secret: parts.secret,
             contacts: parts.contacts,
+            desk: parts.desk,
             recorder: parts.recorder,
             clock: parts.clock,
         }
@@ -136,7 +142,7 @@ impl App {
         weir_service::retry(deadline, POLICY, move |_| work(app.clone())).await
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 

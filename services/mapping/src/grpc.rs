@@ -1,5 +1,6 @@
 //! The gRPC service: from messages to the application and back. Decides nothing.
 
+mod alerts;
 mod convert;
 mod events;
 mod help;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 use weir_ids::{AccountId, SourceId};
+use weir_proto::mapping::v1::alert_service_server::AlertServiceServer;
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
 use weir_proto::mapping::v1::*;
 use weir_rpc::wire::id;
@@ -32,8 +34,11 @@ pub fn server(app: App) -> Server {
         "MapEvents",
         |service, request| async move { service.map_events(request).await },
     );
+    let alerts = AlertServiceServer::from_arc(Arc::new(alerts::Alerts { app: app.clone() }))
+        .max_decoding_message_size(MAX_MESSAGE);
     Server::new("weir.mapping.v1.MappingService")
         .service(server)
+        .service(alerts)
         .probe(move || {
             let app = app.clone();
             async move { app.is_healthy().await }
@@ -176,13 +181,17 @@ impl MappingService for Service {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let (account, source) = owner(&request.account_id, &request.source_id)?;
-        let found = self
+        let (found, mail) = self
             .run(deadline, move |app| async move {
-                app.get_source(account, source).await
+                let found = app.get_source(account, source).await?;
+                Ok((found, app.arrival_mail(account, source).await?))
             })
             .await?;
         Ok(Response::new(GetSourceResponse {
-            source: Some(convert::source(found)),
+            source: Some(Source {
+                arrival_mail: mail.map(alerts::delivery),
+                ..convert::source(found)
+            }),
         }))
     }
 

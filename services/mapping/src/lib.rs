@@ -30,6 +30,7 @@ pub use config::Config;
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
         metrics::describe();
+        let mail = config.mail.read()?;
         let pool = weir_postgres::connect(
             &config.database_url,
             config.database_connections.into(),
@@ -42,12 +43,19 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let rings = store::Rings::connect(&config.redis_url).context("WEIR_REDIS_URL")?;
         let contacts = clients::Contacts::connect(&config.contact_url)?;
         let background = Background::new();
-        let (recorder, flusher) = app::start_recorder(&pool, &rings, &background);
+        let (recorder, flusher) = app::start_recorder(&pool, &rings, clock.clone(), &background);
+        let (mailer, webhooks) = (clients::Mailer::new(mail), clients::Webhooks::new());
+        let desk = app::Desk::new(pool.clone(), mailer, webhooks, clock.clone());
+        let (delivering, sole) = (desk.clone(), weir_postgres::Sole::new(&pool, "deliveries"));
+        background.spawn("deliveries", app::DESK_WITHIN, |pulse| {
+            app::deliver(delivering, sole, pulse)
+        });
         let parts = app::Parts {
             pool,
             rings,
             secret: config.key_secret,
             contacts,
+            desk,
             recorder,
             clock,
         };

@@ -6,7 +6,9 @@
 
 mod accounts;
 mod activities;
+mod alerts;
 mod codes;
+mod deliveries;
 mod fields;
 mod keys;
 mod link;
@@ -27,12 +29,21 @@ use crate::domain::Listed;
 use crate::metrics;
 
 pub use accounts::{
-    LockedAccount, doubt_identifiers, get_account, get_identifiers, insert_account, list_accounts,
-    lock_account, put_identifiers, raise_version, reserve_name, update_account,
+    LockedAccount, account_ids, doubt_identifiers, get_account, get_identifiers, insert_account,
+    list_accounts, lock_account, put_identifiers, raise_version, reserve_name, update_account,
 };
 pub use activities::{
     all_mapped_names, count_mapped, delete_mapping, find_activity, get_mapping, list_mappings,
     mapped_names, put_activity, put_mapping,
+};
+pub use alerts::{
+    count_alerts, forget_alerts, insert_alert, list_alerts, repeat_alert, resolve_alert,
+    unresolved_alerts,
+};
+pub use deliveries::{
+    Claimed, Due, Told, accounts_with_kept_mail, arrival_mail, claim_delivery, count_undelivered,
+    due_deliveries, finish_delivery, forget_deliveries, insert_deliveries, last_undelivered,
+    list_deliveries, revive_deliveries,
 };
 pub use fields::{count_fields, get_field_named, insert_field, list_fields, types_of};
 pub use keys::{find_key, insert_key, list_keys, revoke_key};

@@ -208,6 +208,10 @@ reasons! {
         "The key is not known, or was revoked." "Use a key of the data source that is still valid.";
     ContactUnknown "CONTACT_UNKNOWN" Call false
         "There is no such contact in the account." "Check the ids.";
+    AlertUnknown "ALERT_UNKNOWN" Call false
+        "There is no such alert in the account." "Check the ids; alerts are kept for 90 days.";
+    NoNotificationAddress "NO_NOTIFICATION_ADDRESS" Call false
+        "The account has neither a notification address nor a webhook." "Give it one.";
     AudienceNotFound "AUDIENCE_NOT_FOUND" Call false
         "There is no such audience in the account." "Check the ids.";
     AudienceNameTaken "AUDIENCE_NAME_TAKEN" Call false

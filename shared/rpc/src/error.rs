@@ -55,6 +55,17 @@ pub fn invalid(field: &str, description: &str) -> Status {
     )
 }
 
+/// As [`invalid`], of several fields at once.
+pub fn invalid_all<'a>(violations: impl IntoIterator<Item = (&'a str, &'a str)>) -> Status {
+    let mut details = details(Reason::FieldInvalid);
+    let mut messages = Vec::new();
+    for (field, description) in violations {
+        details.add_bad_request_violation(field, description);
+        messages.push(format!("{field}: {description}"));
+    }
+    Status::with_error_details(Code::InvalidArgument, messages.join("; "), details)
+}
+
 /// A page token that no list gave out.
 pub fn unknown_page() -> Status {
     invalid(

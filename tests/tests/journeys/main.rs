@@ -11,6 +11,7 @@ mod identity;
 mod lifetimes;
 mod limits;
 mod metrics;
+mod news;
 mod poison;
 mod privacy;
 mod replicas;

@@ -11,13 +11,14 @@ use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
 use weir_ids::{AccountId, SourceId};
 use weir_postgres::{Failure, Pool};
-use weir_service::{Background, Pulse};
+use weir_service::{Background, Clock, Pulse};
 
 use crate::domain::event::EventKind;
 use crate::domain::log::LogEntry;
 use crate::domain::sample::{ListKey, MAX_SAMPLES, Picked, Sample};
+use crate::domain::source::SourceStatus;
 use crate::metrics;
-use crate::store::{self, Pending, Rings};
+use crate::store::{self, Pending, Rings, Told};
 
 /// Batches that may wait; half a megabyte each at most (`sample::MAX_BATCH_BYTES`), a few
 /// kilobytes most of the time.
@@ -73,18 +74,29 @@ impl Flusher {
 }
 
 /// Starts the loop; it ends when the last recorder is gone.
-pub fn start(pool: &Pool, rings: &Rings, background: &Background) -> (Recorder, Flusher) {
+pub fn start(
+    pool: &Pool,
+    rings: &Rings,
+    clock: Clock,
+    background: &Background,
+) -> (Recorder, Flusher) {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let (through, flushed) = oneshot::channel();
     let (pool, rings) = (pool.clone(), rings.clone());
     background.spawn("recorder", WITHIN, |pulse| async move {
-        write_all(receiver, pool, rings, pulse).await;
+        write_all(receiver, pool, rings, clock, pulse).await;
         drop(through);
     });
     (Recorder(sender), Flusher(flushed))
 }
 
-async fn write_all(mut notes: Receiver<Note>, pool: Pool, rings: Rings, pulse: Pulse) {
+async fn write_all(
+    mut notes: Receiver<Note>,
+    pool: Pool,
+    rings: Rings,
+    clock: Clock,
+    pulse: Pulse,
+) {
     let mut waiting = Vec::with_capacity(QUEUE);
     loop {
         pulse.beat();
@@ -103,7 +115,7 @@ async fn write_all(mut notes: Receiver<Note>, pool: Pool, rings: Rings, pulse: P
         }
         for key in identified {
             pulse.beat();
-            note_first_identify(&pool, key).await;
+            note_first_identify(&pool, &clock, key).await;
         }
         for ((account, source), pending) in merged {
             pulse.beat();
@@ -115,17 +127,24 @@ async fn write_all(mut notes: Receiver<Note>, pool: Pool, rings: Rings, pulse: P
     }
 }
 
-/// Repeated by the next batch when it fails: its snapshot still waits for events.
-async fn note_first_identify(pool: &Pool, (account, source): Key) {
+/// The new status and, where a person has to map now, the mail that says so: in one transaction,
+/// so that each source has one (semantics 7.2). Repeated by the next batch when it fails: its
+/// snapshot still waits for events.
+async fn note_first_identify(pool: &Pool, clock: &Clock, (account, source): Key) {
     let written = async {
         let mut client = store::connection(pool).await?;
         let transaction = store::begin(&mut client).await?;
-        store::lock_account(&transaction, account).await?;
+        let locked = store::lock_account(&transaction, account).await?;
         if let Some(found) = store::get_source(&transaction, account, source).await? {
             let mapped = store::has_contact_mapping(&transaction, account, source).await?;
             let status = found.status.after_identify(mapped);
             if status != found.status {
                 store::set_status(&transaction, account, source, status).await?;
+                if status == SourceStatus::WaitingForMapping {
+                    let has_webhook = locked.is_some_and(|one| one.settings.webhook.is_some());
+                    let (told, now) = (Told::Arrived(source), clock.now());
+                    store::insert_deliveries(&transaction, account, told, has_webhook, now).await?;
+                }
                 store::raise_version(&transaction, account).await?;
             }
         }

@@ -39,6 +39,7 @@ impl From<Error> for Status {
 fn unknown(kind: &str) -> Reason {
     match kind {
         "account" => Reason::AccountUnknown,
+        "alert" => Reason::AlertUnknown,
         "key" => Reason::KeyUnknown,
         _ => Reason::SourceUnknown,
     }

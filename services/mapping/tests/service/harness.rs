@@ -3,6 +3,7 @@
 use clap::Parser;
 use prost_types::Timestamp;
 use weir_mapping::Config;
+use weir_proto::mapping::v1::alert_service_client::AlertServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::*;
 use weir_servers::{TestDatabase, TestServers};
@@ -22,10 +23,19 @@ pub struct Service {
     redis_url: String,
     contact_url: String,
     pub contacts: Contacts,
+    /// Of every instance that starts from now on, beside those that say where things are.
+    pub arguments: Vec<String>,
     running: Vec<Running>,
+    /// To the last instance that was started.
+    channel: Option<weir_rpc::Channel>,
 }
 
 impl Service {
+    /// The alerts of the instance that was started last.
+    pub fn alerts(&self) -> AlertServiceClient<weir_rpc::Channel> {
+        AlertServiceClient::new(self.channel.clone().unwrap())
+    }
+
     pub async fn start() -> (Self, Client) {
         let redis_url = TestServers::shared().await.redis_url();
         Self::with_redis(&redis_url).await
@@ -39,7 +49,9 @@ impl Service {
             redis_url: redis_url.to_owned(),
             contact_url: contacts.serve().await,
             contacts,
+            arguments: Vec::new(),
             running: Vec::new(),
+            channel: None,
         };
         let client = service.another().await;
         (service, client)
@@ -65,22 +77,26 @@ impl Service {
 
     /// Another instance over the same data.
     pub async fn another(&mut self) -> Client {
-        let config = Config::parse_from([
+        let database_url = self.database.url_for("mapping");
+        let arguments = [
             "weir-mapping",
             "--database-url",
-            &self.database.url_for("mapping"),
+            &database_url,
             "--redis-url",
             &self.redis_url,
             "--contact-url",
             &self.contact_url,
             "--key-secret",
             "a secret of the tests",
-        ]);
+        ];
+        let further = self.arguments.iter().map(String::as_str);
+        let config = Config::parse_from(arguments.into_iter().chain(further));
         let serve =
             |listener, shutdown| weir_mapping::serve(config, Clock::system(), listener, shutdown);
         let running = Running::start(serve).await;
         let channel = weir_rpc::connect(&running.url()).unwrap();
         self.running.push(running);
+        self.channel = Some(channel.clone());
         MappingServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
     }
 }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod alerts;
 mod configuration;
 mod contacts;
 mod errors;
@@ -11,7 +12,9 @@ mod help;
 mod identifiers;
 mod keys;
 mod lists;
+mod mail;
 mod outgrown;
 mod puts;
 mod rings;
 mod versions;
+mod webhooks;
