@@ -24,9 +24,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let packages = [
         "mapping", "contact", "activity", "audience", "quota", "ledger", "settings",
     ];
-    let mut files = Vec::from(packages.map(|package| format!("weir/{package}/v1/{package}.proto")));
+    let files = packages.map(|package| format!("weir/{package}/v1/{package}.proto"));
     // Services of their own beside the main one of their package.
-    files.extend(["weir/mapping/v1/alerts.proto"].map(str::to_owned));
+    let more = ["alerts", "log", "replay"].map(|name| format!("weir/mapping/v1/{name}.proto"));
+    let files = files.into_iter().chain(more);
     let mut descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("weir.bin"), descriptors.encode_to_vec())?;

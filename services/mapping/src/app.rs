@@ -3,14 +3,21 @@
 mod accounts;
 mod alerts;
 mod batch;
+mod counts;
 mod desk;
 mod fields;
 mod help;
+mod housekeeping;
+mod kept;
 mod keys;
 mod mappings;
+mod places;
 mod recorder;
+mod replay_work;
+mod replays;
 mod snapshots;
 mod sources;
+mod watcher;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -26,12 +33,16 @@ use crate::clients::{self, Contacts};
 use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
-pub use batch::BatchEvent;
+pub use batch::{BatchEvent, Leaves};
 pub use desk::{Desk, WITHIN as DESK_WITHIN, deliver};
 pub use help::ListedName;
-pub use mappings::GivenPair;
+pub use housekeeping::{BEATS as HOUSE_BEATS, keep_house};
+pub use kept::start as start_forgetting;
+pub use places::{Known as KnownPlaces, watch as watch_places};
 pub use recorder::{Recorder, start as start_recorder};
+pub use replays::Wish;
 pub use snapshots::Snapshots;
+pub use watcher::{WATCH_WITHIN, watch};
 
 /// A transaction that lost against others is tried again.
 const POLICY: Policy = Policy {
@@ -42,10 +53,13 @@ const POLICY: Policy = Policy {
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
+    /// All that is wrong with a request: never nothing.
+    #[error("the request is not as it should be")]
+    Invalid(Vec<Invalid>),
     #[error("no such {0}")]
     NotFound(&'static str),
+    #[error("{1}")]
+    Missing(Reason, String),
     #[error("{1}")]
     AlreadyExists(Reason, String),
     #[error("{1}")]
@@ -62,6 +76,12 @@ pub enum Error {
     Contacts(#[from] clients::Error),
     #[error("the deadline passed")]
     Late,
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(vec![invalid])
+    }
 }
 
 impl Fault for Error {
@@ -96,6 +116,7 @@ pub struct App {
     snapshots: Arc<Snapshots>,
     desk: Desk,
     recorder: Recorder,
+    places: KnownPlaces,
     clock: Clock,
 }
 
@@ -108,6 +129,8 @@ pub struct Parts {
     pub desk: Desk,
     /// It ends when the last `App` is gone.
     pub recorder: Recorder,
+    /// Where addresses are, if that is known.
+    pub places: KnownPlaces,
     pub clock: Clock,
 }
 
@@ -121,6 +144,7 @@ impl App {
             contacts: parts.contacts,
             desk: parts.desk,
             recorder: parts.recorder,
+            places: parts.places,
             clock: parts.clock,
         }
     }
@@ -142,6 +166,7 @@ impl App {
         weir_service::retry(deadline, POLICY, move |_| work(app.clone())).await
     }
 
+    /// The present moment.
     pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }

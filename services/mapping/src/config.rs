@@ -40,6 +40,10 @@ pub struct Config {
         default_value = "http://127.0.0.1:7002"
     )]
     pub contact_url: String,
+    /// A database in MaxMind's format (GeoLite2-City, or another of cities or countries), by which
+    /// `ip` becomes a place; read again when it changes. Without one `ip` is ignored.
+    #[arg(long, env = "WEIR_GEOIP_DATABASE", value_parser = path)]
+    pub geoip_database: Option<PathBuf>,
     /// Where news goes.
     #[command(flatten)]
     pub mail: MailConfig,
@@ -105,6 +109,11 @@ impl MailConfig {
             console,
         })
     }
+}
+
+/// An empty one is none: so an environment says it that always names it.
+fn path(text: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(text))
 }
 
 fn key_secret(text: &str) -> Result<KeySecret, String> {

@@ -4,7 +4,9 @@ mod alerts;
 mod convert;
 mod events;
 mod help;
+mod log;
 mod mappings;
+mod replay;
 mod status;
 mod token;
 
@@ -13,6 +15,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 use weir_ids::{AccountId, SourceId};
 use weir_proto::mapping::v1::alert_service_server::AlertServiceServer;
+use weir_proto::mapping::v1::log_service_server::LogServiceServer;
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
 use weir_proto::mapping::v1::*;
 use weir_rpc::wire::id;
@@ -36,9 +39,13 @@ pub fn server(app: App) -> Server {
     );
     let alerts = AlertServiceServer::from_arc(Arc::new(alerts::Alerts { app: app.clone() }))
         .max_decoding_message_size(MAX_MESSAGE);
+    let log =
+        LogServiceServer::new(log::Log(service.clone())).max_decoding_message_size(MAX_MESSAGE);
     Server::new("weir.mapping.v1.MappingService")
         .service(server)
+        .service(log)
         .service(alerts)
+        .service(replay::server(&service))
         .probe(move || {
             let app = app.clone();
             async move { app.is_healthy().await }

@@ -44,11 +44,21 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let contacts = clients::Contacts::connect(&config.contact_url)?;
         let background = Background::new();
         let (recorder, flusher) = app::start_recorder(&pool, &rings, clock.clone(), &background);
+        let sole = weir_postgres::Sole::new(&pool, "housekeeping");
+        background.spawn("housekeeping", app::HOUSE_BEATS, |pulse| {
+            app::keep_house(pool.clone(), clock.clone(), sole, pulse)
+        });
+        let places = app::watch_places(config.geoip_database, &background).await;
+        app::start_forgetting(&pool, &clock, &background);
         let (mailer, webhooks) = (clients::Mailer::new(mail), clients::Webhooks::new());
         let desk = app::Desk::new(pool.clone(), mailer, webhooks, clock.clone());
         let (delivering, sole) = (desk.clone(), weir_postgres::Sole::new(&pool, "deliveries"));
         background.spawn("deliveries", app::DESK_WITHIN, |pulse| {
             app::deliver(delivering, sole, pulse)
+        });
+        let (watching, sole) = (desk.clone(), weir_postgres::Sole::new(&pool, "watch"));
+        background.spawn("watch", app::WATCH_WITHIN, |pulse| {
+            app::watch(watching, sole, pulse)
         });
         let parts = app::Parts {
             pool,
@@ -57,6 +67,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             contacts,
             desk,
             recorder,
+            places,
             clock,
         };
         let server = grpc::server(app::App::new(parts));

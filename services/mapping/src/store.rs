@@ -6,17 +6,23 @@
 
 mod accounts;
 mod activities;
+mod aged;
 mod alerts;
 mod codes;
+mod counts;
 mod deliveries;
 mod fields;
+mod kept;
 mod keys;
 mod link;
 mod mappings;
+mod replay_work;
+mod replays;
 mod rings;
 mod snapshots;
 mod sources;
 mod stored;
+mod watch;
 
 use std::collections::HashSet;
 
@@ -29,16 +35,20 @@ use crate::domain::Listed;
 use crate::metrics;
 
 pub use accounts::{
-    LockedAccount, account_ids, doubt_identifiers, get_account, get_identifiers, insert_account,
-    list_accounts, lock_account, put_identifiers, raise_version, reserve_name, update_account,
+    LockedAccount, doubt_identifiers, get_account, get_identifiers, insert_account, list_accounts,
+    lock_account, put_identifiers, raise_version, reserve_name, update_account,
 };
 pub use activities::{
     all_mapped_names, count_mapped, delete_mapping, find_activity, get_mapping, list_mappings,
     mapped_names, put_activity, put_mapping,
 };
+pub use aged::{Aged, accounts_after, drop_aged};
 pub use alerts::{
     count_alerts, forget_alerts, insert_alert, list_alerts, repeat_alert, resolve_alert,
     unresolved_alerts,
+};
+pub use counts::{
+    add_counts, begin_flush, count_answers, lock_sources, stored_subjects, summarize,
 };
 pub use deliveries::{
     Claimed, Due, Told, accounts_with_kept_mail, arrival_mail, claim_delivery, count_undelivered,
@@ -46,12 +56,25 @@ pub use deliveries::{
     list_deliveries, revive_deliveries,
 };
 pub use fields::{count_fields, get_field_named, insert_field, list_fields, types_of};
+pub use kept::{
+    Owner, choose_kept, forget_old, kept_accounts, known, known_keys, list_kept, lock_kept,
+    mark_done, put_kept, rates, set_room, trim,
+};
 pub use keys::{find_key, insert_key, list_keys, revoke_key};
 pub use link::RingsAway;
 pub use mappings::{
     get_contact_mapping, has_contact_mapping, put_contact_mapping, raise_mapping_version,
 };
-pub use rings::{Pending, Rings};
+pub use replay_work::{
+    add_work, defer_further, delete_deferred, due_work, lease, leave_out, next_repair,
+    portion_of_repair, portion_of_replay, put_outcomes, put_said, release, remove_work,
+    size_of_deferred, tries_of, try_again,
+};
+pub use replays::{
+    find_replay, get_replay, insert_events, insert_replay, is_waiting, list_replays,
+    running_replay, set_state,
+};
+pub use rings::{Pending, Rings, Write};
 pub use snapshots::{load_snapshot, read_version};
 pub use sources::{
     find_source, get_source, insert_source, list_sources, set_status, update_source,
@@ -62,6 +85,8 @@ const MIGRATIONS: [Migration; 1] = [Migration {
     name: "mapping",
     sql: include_str!("../migrations/0001_mapping.sql"),
 }];
+
+pub use watch::{HourCount, hourly_counts, most_counted};
 
 /// Brings the schema up to date.
 ///

@@ -69,6 +69,14 @@ impl Desk {
         &self.mailer
     }
 
+    pub(super) fn clock(&self) -> &Clock {
+        &self.clock
+    }
+
+    pub(super) async fn connection(&self) -> Result<store::Connection, Failure> {
+        store::connection(&self.pool).await
+    }
+
     /// Raises alerts, each with the deliveries that tell of it, in one transaction.
     pub async fn raise(&self, account_id: AccountId, alerts: &[NewAlert]) -> Result<Raised, Error> {
         let mut client = store::connection(&self.pool).await?;
@@ -262,7 +270,7 @@ impl Desk {
         let before = self.clock.now() - TimeDelta::days(KEPT_DAYS);
         let mut last = AccountId(Uuid::nil());
         loop {
-            let accounts = store::account_ids(&client, last, ACCOUNTS).await?;
+            let accounts = store::accounts_after(&client, last, ACCOUNTS).await?;
             let Some(newest) = accounts.last() else {
                 return Ok(());
             };

@@ -66,7 +66,7 @@ impl Desk {
         loop {
             let accounts = {
                 let client = self.connection().await?;
-                store::account_ids(&client, last, ACCOUNTS).await?
+                store::accounts_after(&client, last, ACCOUNTS).await?
             };
             let Some(newest) = accounts.last() else {
                 return Ok(());

@@ -217,19 +217,6 @@ pub async fn list_accounts(
     Ok(listed(&found, key, read_account))
 }
 
-/// Ids alone, after `after`: for work in the background.
-pub async fn account_ids(
-    client: &impl Client,
-    after: AccountId,
-    limit: i64,
-) -> Result<Vec<AccountId>, Failure> {
-    let select = "/* every account */ SELECT account_id FROM accounts WHERE account_id > $1
-        ORDER BY account_id LIMIT $2";
-    let found = rows(client, select, &[&after.0, &limit]).await?;
-    let read = |row: &Row| AccountId(row.get("account_id"));
-    Ok(found.iter().map(read).collect())
-}
-
 const MAPPED: &str = "(SELECT count(DISTINCT m.activity_id) FROM activity_mappings m
     WHERE m.account_id = accounts.account_id) AS mapped_activities";
 

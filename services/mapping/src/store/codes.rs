@@ -6,6 +6,8 @@ use super::corrupt;
 use crate::domain::account::KeyStrategy;
 use crate::domain::alert::AlertKind;
 use crate::domain::delivery::{Channel, DeliveryState};
+use crate::domain::event::EventKind;
+use crate::domain::replay::ReplayState;
 use crate::domain::source::{MergeStrategy, SourceKind, SourceStatus};
 
 /// An enum that is stored as a small number.
@@ -82,6 +84,18 @@ impl Code for DeliveryState {
     const WHAT: &'static str = "state of a delivery";
 }
 
+impl Code for EventKind {
+    const CODES: &'static [(i16, Self)] =
+        &[(1, Self::Identify), (2, Self::Track), (3, Self::Member)];
+    const WHAT: &'static str = "kind of an event";
+}
+
+impl Code for ReplayState {
+    const CODES: &'static [(i16, Self)] =
+        &[(1, Self::Running), (2, Self::Stopped), (3, Self::Ended)];
+    const WHAT: &'static str = "state of a replay";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -103,5 +117,7 @@ mod tests {
         all_survive::<AlertKind>();
         all_survive::<Channel>();
         all_survive::<DeliveryState>();
+        all_survive::<EventKind>();
+        all_survive::<ReplayState>();
     }
 }

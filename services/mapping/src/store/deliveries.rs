@@ -58,7 +58,8 @@ pub async fn insert_deliveries(
     let channels: Vec<i16> = channels.iter().map(|channel| channel.code()).collect();
     let insert = "INSERT INTO deliveries (account_id, delivery_id, channel, state, alert_id,
             source_id, receiver, file, error, tries, create_time, next_try_time)
-        SELECT a.account_id, u.id, u.channel, 1, $4, $5, '', '', '', 0, $6, $6
+        SELECT a.account_id, u.id, u.channel, 1, $4::uuid, $5::uuid, '', '', '', 0,
+            $6::timestamptz, $6
         FROM accounts a CROSS JOIN unnest($2::uuid[], $3::smallint[]) AS u (id, channel)
         WHERE a.account_id = $1";
     let source = source.map(|id| id.0);

@@ -4,7 +4,9 @@ use clap::Parser;
 use prost_types::Timestamp;
 use weir_mapping::Config;
 use weir_proto::mapping::v1::alert_service_client::AlertServiceClient;
+use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::mapping::v1::*;
 use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
@@ -25,15 +27,18 @@ pub struct Service {
     pub contacts: Contacts,
     /// Of every instance that starts from now on, beside those that say where things are.
     pub arguments: Vec<String>,
+    /// Where places are; empty: nowhere.
+    geoip_database: String,
+    /// Of every instance that starts from now on.
+    pub clock: Clock,
     running: Vec<Running>,
-    /// To the last instance that was started.
-    channel: Option<weir_rpc::Channel>,
 }
 
 impl Service {
     /// The alerts of the instance that was started last.
     pub fn alerts(&self) -> AlertServiceClient<weir_rpc::Channel> {
-        AlertServiceClient::new(self.channel.clone().unwrap())
+        let newest = self.running.last().unwrap();
+        AlertServiceClient::new(weir_rpc::connect(&newest.url()).unwrap())
     }
 
     pub async fn start() -> (Self, Client) {
@@ -43,6 +48,16 @@ impl Service {
 
     /// With a Redis of one's own, or one that isn't there.
     pub async fn with_redis(redis_url: &str) -> (Self, Client) {
+        Self::with(redis_url, String::new()).await
+    }
+
+    /// With a database of places in that file.
+    pub async fn with_places(file: &std::path::Path) -> (Self, Client) {
+        let redis_url = TestServers::shared().await.redis_url();
+        Self::with(&redis_url, file.display().to_string()).await
+    }
+
+    async fn with(redis_url: &str, geoip_database: String) -> (Self, Client) {
         let contacts = Contacts::default();
         let mut service = Self {
             database: TestServers::shared().await.fresh_database().await,
@@ -50,8 +65,9 @@ impl Service {
             contact_url: contacts.serve().await,
             contacts,
             arguments: Vec::new(),
+            geoip_database,
             running: Vec::new(),
-            channel: None,
+            clock: Clock::system(),
         };
         let client = service.another().await;
         (service, client)
@@ -68,11 +84,36 @@ impl Service {
         running.await.unwrap().unwrap();
     }
 
+    /// What a statement that is asked behind the service's back says.
+    pub async fn number(&self, query: &str) -> i64 {
+        let url = &self.database.superuser_url;
+        let connecting = tokio_postgres::connect(url, tokio_postgres::NoTls);
+        let (client, connection) = connecting.await.unwrap();
+        let running = tokio::spawn(connection);
+        let number = client.query_one(query, &[]).await.unwrap().get(0);
+        drop(client);
+        running.await.unwrap().unwrap();
+        number
+    }
+
+    /// The counts and summaries of the newest instance.
+    pub fn logs(&self) -> LogServiceClient<weir_rpc::Channel> {
+        let newest = self.running.last().unwrap();
+        let channel = weir_rpc::connect(&newest.url()).unwrap();
+        LogServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
+    }
+
     /// Ends every instance, as a signal would.
     pub async fn stop(&mut self) {
         for running in self.running.drain(..) {
             running.stop().await;
         }
+    }
+
+    /// The other service of the instance that was started last.
+    pub fn replays(&self) -> ReplayServiceClient<weir_rpc::Channel> {
+        let channel = weir_rpc::connect(&self.running.last().unwrap().url()).unwrap();
+        ReplayServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
     }
 
     /// Another instance over the same data.
@@ -88,15 +129,16 @@ impl Service {
             &self.contact_url,
             "--key-secret",
             "a secret of the tests",
+            "--geoip-database",
+            &self.geoip_database,
         ];
         let further = self.arguments.iter().map(String::as_str);
         let config = Config::parse_from(arguments.into_iter().chain(further));
-        let serve =
-            |listener, shutdown| weir_mapping::serve(config, Clock::system(), listener, shutdown);
+        let clock = self.clock.clone();
+        let serve = |listener, shutdown| weir_mapping::serve(config, clock, listener, shutdown);
         let running = Running::start(serve).await;
         let channel = weir_rpc::connect(&running.url()).unwrap();
         self.running.push(running);
-        self.channel = Some(channel.clone());
         MappingServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
     }
 }
@@ -178,6 +220,7 @@ impl Tenant {
                     trait_path: (*path).to_owned(),
                     field_id: (*field).to_owned(),
                     date_format: (*format).to_owned(),
+                    ..Default::default()
                 })
                 .collect(),
             clear: false,
@@ -190,7 +233,7 @@ impl Tenant {
             property_path: name.to_owned(),
             attribute: name.to_owned(),
             r#type: value_type.into(),
-            date_format: String::new(),
+            ..Default::default()
         };
         PutActivityMappingRequest {
             account_id: self.account_id.clone(),
@@ -228,7 +271,7 @@ impl Tenant {
             account_id: self.account_id.clone(),
             source_id: self.source_id.clone(),
             page_size: 1_000,
-            page_token: String::new(),
+            ..ListLogRequest::default()
         }
     }
 
