@@ -20,10 +20,11 @@ const PER_EVENT: [&str; 8] = [
 ];
 
 /// Services of their own beside the main one of their package.
-const FURTHER: [&str; 7] = [
+const FURTHER: [&str; 8] = [
     "weir/audience/v1/memberships.proto",
     "weir/contact/v1/search.proto",
     "weir/contact/v1/transfer.proto",
+    "weir/mapping/v1/alerts.proto",
     "weir/mapping/v1/configuration.proto",
     "weir/mapping/v1/log.proto",
     "weir/mapping/v1/replay.proto",

@@ -234,6 +234,10 @@ reasons! {
         "The field is mapped, or tells contacts apart." "Take it out of the mappings and of the unique identifiers first.";
     ContactUnknown "CONTACT_UNKNOWN" Call false
         "There is no such contact in the account." "Check the ids.";
+    AlertUnknown "ALERT_UNKNOWN" Call false
+        "There is no such alert in the account." "Check the ids; alerts are kept for 90 days.";
+    NoNotificationAddress "NO_NOTIFICATION_ADDRESS" Call false
+        "The account has neither a notification address nor a webhook." "Give it one.";
     ReplayUnknown "REPLAY_UNKNOWN" Call false
         "There is no such replay in the account." "Check the ids; replays can be looked at for 30 days.";
     ReplayRunning "REPLAY_RUNNING" Call false

@@ -17,6 +17,7 @@ mod kept;
 mod lifetimes;
 mod limits;
 mod metrics;
+mod news;
 mod poison;
 mod privacy;
 mod replicas;
