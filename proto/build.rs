@@ -26,7 +26,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     ];
     let mut files = Vec::from(packages.map(|package| format!("weir/{package}/v1/{package}.proto")));
     // Services of their own beside the main one of their package.
-    files.extend(["weir/mapping/v1/alerts.proto"].map(str::to_owned));
+    let more = [
+        "weir/contact/v1/identity.proto",
+        "weir/mapping/v1/alerts.proto",
+    ];
+    files.extend(more.map(str::to_owned));
     let mut descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("weir.bin"), descriptors.encode_to_vec())?;

@@ -19,12 +19,26 @@ pub struct Account {
     pub notification_address: Option<Spanned<String>>,
     pub unique_identifiers: Option<Spanned<Vec<Spanned<String>>>>,
     pub key_strategy: Option<Spanned<String>>,
+    /// There and empty: none.
+    pub blocked_values: Option<Spanned<Vec<BlockedValue>>>,
+    /// There and empty: all defaults hold.
+    pub allowed_defaults: Option<Spanned<Vec<Spanned<String>>>>,
+    pub keep_user_ids_apart: Option<Spanned<bool>>,
     #[serde(default)]
     pub fields: Vec<Field>,
     #[serde(default)]
     pub sources: Vec<Source>,
     #[serde(default)]
     pub audiences: Vec<Audience>,
+}
+
+/// A value that means nobody, and of what kind.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockedValue {
+    pub value: Spanned<String>,
+    /// `user_id`, `anonymous_id` or a field; not there: of every kind.
+    pub kind: Option<Spanned<String>>,
 }
 
 /// What the account may use. What is not there stays as it is.

@@ -3,14 +3,15 @@
 mod background;
 mod identifiers;
 mod reading;
+mod reindex;
 mod relay;
 mod unstorable;
+mod write;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use weir_accounts::Accounts;
 use weir_ids::ContactId;
@@ -21,9 +22,11 @@ use weir_service::{Clock, Fault, Policy};
 
 pub use background::{PURGE_BEATS, purge};
 pub use reading::{Profile, profile_of};
+pub use reindex::{Previewed, REINDEX_BEATS, reindexing};
 pub use relay::{RELAY_BEATS, relay};
 
-use crate::domain::{self, Batch, Care, Changes, Facts, Message, Snapshot, Status, Unreadable};
+use crate::clients::{Mapping, NoSetup};
+use crate::domain::{self, Batch, Care, Facts, Snapshot, Status, Unreadable};
 use crate::metrics;
 use crate::store::{BatchTx, NotStored, OutboxRow, Rows, Store, keep_caseless};
 
@@ -69,6 +72,15 @@ pub enum Error {
     /// Mapping could not be asked for an account.
     #[error("mapping is away")]
     MappingAway,
+    /// Other unique identifiers are on their way.
+    #[error("another reindex is under way")]
+    ReindexUnderWay,
+    /// The account's contacts were never reindexed.
+    #[error("no such reindex")]
+    ReindexUnknown,
+    /// What is wrong with a wish: fields, and why.
+    #[error("a request is wrong")]
+    Invalid(Vec<(String, String)>),
     /// Unique identifiers are fixed once a contact is stored.
     #[error("contacts exist")]
     ContactsExist,
@@ -104,6 +116,15 @@ impl Error {
     /// Whether some events of the batch are at fault, which the others must not suffer for.
     fn is_of_events(&self) -> bool {
         matches!(self, Self::Refused | Self::Taken | Self::Unreadable(_))
+    }
+}
+
+impl From<NoSetup> for Error {
+    fn from(none: NoSetup) -> Self {
+        match none {
+            NoSetup::Unknown => Self::AccountUnknown,
+            NoSetup::Away => Self::MappingAway,
+        }
     }
 }
 
@@ -168,6 +189,8 @@ pub struct App {
     background: Store,
     /// Asked for accounts for which there is nothing here.
     accounts: Accounts,
+    /// Asked what an account has set up.
+    mapping: Mapping,
     clock: Clock,
     /// To the relay: rows of the outbox that were written here.
     outbox: mpsc::Sender<OutboxRow>,
@@ -180,6 +203,7 @@ impl App {
         store: Store,
         background: Store,
         accounts: Accounts,
+        mapping: Mapping,
         clock: Clock,
     ) -> (Self, mpsc::Receiver<OutboxRow>) {
         let (outbox, written) = mpsc::channel(OUTBOX);
@@ -187,6 +211,7 @@ impl App {
             store,
             background,
             accounts,
+            mapping,
             clock,
             outbox,
         };
@@ -300,6 +325,7 @@ impl App {
         let (first, receipts) = tx.begin_load(facts, keys, &receipts).await?;
         tx.add_first(&mut snapshot, facts, &first)?;
         snapshot.add_receipts(receipts, all_receipts);
+        snapshot.set_transition(first.transition());
         let keys = snapshot.other_keys();
         let mut more = None;
         if !keys.is_empty() {
@@ -308,7 +334,8 @@ impl App {
         if let Some(more) = &more {
             snapshot.add(more.links(), &more.contacts())?;
         }
-        let mut folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
+        let settings = first.settings(&batch.settings);
+        let mut folded = domain::fold(&settings, facts, snapshot, ContactId::new);
         if folded.needs_all_receipts {
             // Over the same rows: to look for others now, with contacts locked in two steps,
             // could be to wait for a batch that waits for this one.
@@ -316,7 +343,7 @@ impl App {
             let all = tx.receipts(&all).await?;
             let mut snapshot = snapshot_of(facts, care, &first, more.as_ref())?;
             snapshot.add_receipts(all, true);
-            folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
+            folded = domain::fold(&settings, facts, snapshot, ContactId::new);
         }
         let answer = answer_of(&folded);
         self.write(tx, folded.changes, batch, purpose, now).await?;
@@ -327,35 +354,6 @@ impl App {
             let _ = kept.inspect_err(|failure| tracing::warn!(%failure, "caseless identifiers"));
         }
         Ok(answer)
-    }
-
-    async fn write(
-        &self,
-        tx: BatchTx<'_>,
-        changes: Changes<'_>,
-        batch: &Batch,
-        purpose: Purpose,
-        now: DateTime<Utc>,
-    ) -> Result<(), NotStored> {
-        if changes.is_empty() {
-            // Dropped, it rolls back; there is nothing to keep.
-            return Ok(());
-        }
-        let held = tx.held_links(&changes.merged_contacts()).await?;
-        let changes = changes.with_held_links(held.links());
-        let message = Message::of(&changes, now.timestamp_micros());
-        let message = message.map(|message| OutboxRow::new(batch.account, &message));
-        let handed_over = tx.write(&changes, message.as_ref()).await?;
-        if purpose == Purpose::Rehearse {
-            return Ok(());
-        }
-        metrics::removes_dropped(tx.commit(&changes).await?);
-        metrics::contacts_written(&changes);
-        for message in message.into_iter().chain(handed_over) {
-            // Where the relay is far behind, it finds the row in the table.
-            let _ = self.outbox.try_send(message);
-        }
-        Ok(())
     }
 
     /// Whether PostgreSQL answers.
@@ -381,6 +379,7 @@ fn snapshot_of<'a>(
 ) -> Result<Snapshot<'a>, NotStored> {
     let mut snapshot = Snapshot::new(facts, care);
     snapshot.first_keys();
+    snapshot.set_transition(first.transition());
     snapshot.add(first.links(), &first.contacts())?;
     snapshot.other_keys();
     if let Some(more) = more {

@@ -1,6 +1,7 @@
 //! The contract, spoken: the service, and what it tells its peers. prost and tonic stop here.
 
 mod convert;
+mod identity;
 mod profile;
 mod status;
 
@@ -36,6 +37,7 @@ pub fn server(app: App, ledger: Ledger) -> Server {
     );
     Server::new("weir.contact.v1.ContactService")
         .service(service)
+        .service(identity::server(app.clone()))
         .service(ledger.service())
         .probe(move || {
             let app = app.clone();

@@ -10,6 +10,7 @@ mod kept;
 mod links;
 mod outbox;
 mod purge;
+mod reindex;
 
 use chrono::{DateTime, Utc};
 use weir_postgres::{Client, Failure, Migration, Pool};
@@ -17,10 +18,11 @@ use weir_postgres::{Client, Failure, Migration, Pool};
 use kept::KeptCounts;
 use links::Links;
 
-pub use batch::{BatchTx, NotStored, Rows};
+pub use batch::{BatchTx, NotStored, Piece, Rows};
 pub use identifiers::{Changed, keep_caseless};
 pub use outbox::{OutboxRow, Parcel};
 pub use purge::Aged;
+pub use reindex::{Begun, Ended};
 
 /// The schema, file by file.
 pub const MIGRATIONS: [Migration; 2] = [

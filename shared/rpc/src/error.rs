@@ -55,6 +55,19 @@ pub fn invalid(field: &str, description: &str) -> Status {
     )
 }
 
+/// Several fields of the request are wrong: all of them at once, for a person who fills a form.
+/// There is one at least.
+pub fn invalid_all<'f>(faults: impl IntoIterator<Item = (&'f str, &'f str)>) -> Status {
+    let mut details = details(Reason::FieldInvalid);
+    let mut messages = Vec::new();
+    for (field, description) in faults {
+        details.add_bad_request_violation(field, description);
+        messages.push(format!("{field}: {description}"));
+    }
+    let message = messages.join("; ");
+    Status::with_error_details(Code::InvalidArgument, message, details)
+}
+
 /// A page token that no list gave out.
 pub fn unknown_page() -> Status {
     invalid(

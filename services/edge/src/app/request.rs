@@ -80,6 +80,7 @@ impl Read {
             kind: incoming.kind,
             arrival: incoming.arrival,
             own_namespaces,
+            nobody: &incoming.caller.nobody,
             fresh_id: || weir_ids::random().to_string(),
         };
         let body = without_mark(&incoming.body);

@@ -123,8 +123,10 @@ impl Clients {
         )?
         .answer;
         let results = same_length("map_events", events.len(), answer.results)?;
+        let settings = answer.contact_settings.unwrap_or_default();
+        caller.hear(settings.blocked_values_version);
         Ok(MapAnswer {
-            settings: ContactSettings(answer.contact_settings.unwrap_or_default()),
+            settings: ContactSettings(settings),
             entitlement: Entitlement(answer.entitlement.unwrap_or_default()),
             results: results.into_iter().map(mapping_said).collect(),
         })
@@ -219,6 +221,7 @@ impl Clients {
             identifiers_version: settings.0.identifiers_version,
             caseless_identifiers: settings.0.caseless_identifiers.clone(),
             kept_removes_limit: Some(entitlement.kept_removes()),
+            keep_user_ids_apart: settings.0.keep_user_ids_apart,
             events: Vec::new(),
         };
         let payloads: usize = events.iter().map(|event| event.fields_json.len()).sum();

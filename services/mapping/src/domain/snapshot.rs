@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use weir_json::Raw;
 use weir_values::path::{Path, Step};
-use weir_values::{FieldId, ValueType};
+use weir_values::{BlockedValues, FieldId, ValueType};
 
 use super::account::{KeyStrategy, Plan};
 use super::convert::{Converter, Failure, LeftOut, Taken};
@@ -18,12 +18,17 @@ pub struct Snapshot {
     /// Of the account: changes whenever anything in here does.
     pub version: i64,
     pub source: Source,
+    /// And behind them those that contacts are matched by as well, while they are reindexed.
     pub unique_identifiers: Vec<FieldId>,
     /// Those of them that hold e-mail addresses.
     pub caseless_identifiers: Vec<FieldId>,
     pub key_strategy: KeyStrategy,
     /// Of both (semantics 3.2).
     pub identifiers_version: i64,
+    /// Of the account's blocked values (semantics 3.1).
+    pub blocked_values_version: i64,
+    /// Semantics 3.1a.
+    pub keep_user_ids_apart: bool,
     pub plan: Plan,
     /// Distinct mapped activities of the account.
     pub mapped_activities: i64,
@@ -72,20 +77,27 @@ pub const LOCATION: [(&str, &str, ValueType); 4] = [
 
 impl ContactMapping {
     /// None when there are no pairs: an empty mapping is none.
-    pub fn compile(pairs: Vec<FieldPair>, unique_identifiers: &[FieldId]) -> Option<Self> {
+    pub fn compile(
+        pairs: Vec<FieldPair>,
+        unique_identifiers: &[FieldId],
+        blocked: &BlockedValues,
+    ) -> Option<Self> {
         if pairs.is_empty() {
             return None;
         }
-        let tells_apart = |id: &str| unique_identifiers.iter().any(|field| field.as_str() == id);
+        let blocked = |id: &str| {
+            let tells_apart = unique_identifiers.iter().any(|field| field.as_str() == id);
+            tells_apart.then(|| blocked.of_field(id))
+        };
         let location = LOCATION.map(|(name, field, value_type)| LocationPart {
             name,
             field,
-            converter: Converter::plain(value_type).telling_apart(tells_apart(field)),
+            converter: Converter::plain(value_type).blocking(blocked(field)),
             pair: pairs.iter().position(|pair| pair.field.as_str() == field),
         });
         let traits = CompiledMapping::compile(pairs.into_iter().map(|pair| {
             let converter = Converter::new(pair.value_type, pair.date_format)
-                .map(|converter| converter.telling_apart(tells_apart(pair.field.as_str())));
+                .map(|converter| converter.blocking(blocked(pair.field.as_str())));
             (pair.path, pair.field.to_string(), converter)
         }));
         Some(Self { traits, location })

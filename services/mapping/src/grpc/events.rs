@@ -209,6 +209,8 @@ fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
             .iter()
             .map(ToString::to_string)
             .collect(),
+        blocked_values_version: snapshot.blocked_values_version,
+        keep_user_ids_apart: snapshot.keep_user_ids_apart,
     }
 }
 

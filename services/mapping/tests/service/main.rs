@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod blocked;
 mod configuration;
 mod contacts;
 mod errors;

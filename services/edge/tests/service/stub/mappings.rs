@@ -45,6 +45,8 @@ impl MappingService for Stub {
                 account_id: (*account).into(),
                 source_id: "source".into(),
                 source_kind: kind.into(),
+                blocked_values: Some(state.blocked_values.0.clone()),
+                blocked_values_version: state.blocked_values.1,
             })
         })
         .await
@@ -115,6 +117,7 @@ impl MappingService for Stub {
                 mapping_version: 1,
                 contact_settings: Some(ContactSettings {
                     identifiers_version: state.identifiers_versions.1,
+                    blocked_values_version: state.blocked_values.1,
                     caseless_identifiers: vec!["str:cm:mail".into()],
                     ..Default::default()
                 }),

@@ -23,7 +23,7 @@ impl Converter {
         left_out: &mut LeftOut<'a>,
     ) -> Result<Taken, Failure> {
         match self.value_type {
-            ValueType::Text if self.tells_apart => write_key_text(raw, MAX_TEXT, out),
+            ValueType::Text if self.tells_apart() => write_key_text(raw, MAX_TEXT, out),
             ValueType::Text | ValueType::SingleSelect => write_text(raw, MAX_TEXT, out),
             ValueType::LongText => write_text(raw, MAX_LONG_TEXT, out),
             ValueType::Geo => write_geo(raw, out),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use chrono::DateTime;
 use proptest::prelude::*;
 use weir_ids::{AccountId, ActivityId, SourceId};
-use weir_values::{FieldId, Value, ValueType};
+use weir_values::{BlockedValues, FieldId, Value, ValueType};
 
 use super::*;
 
@@ -41,7 +41,11 @@ fn snapshot(pairs: &[RawPair<'_>]) -> Snapshot {
         ("obj:cm:skus".to_owned(), ValueType::Object),
     ]);
     let unique = ["str::email".parse().unwrap()];
-    let contact = ContactMapping::compile(read_contact_mapping(pairs, &custom).unwrap(), &unique);
+    let contact = ContactMapping::compile(
+        read_contact_mapping(pairs, &custom).unwrap(),
+        &unique,
+        &BlockedValues::default(),
+    );
     let attributes = [
         (pair("count", "count", ""), ValueType::Integer),
         (pair("count", "n \"quoted\"", ""), ValueType::Text),
@@ -77,6 +81,8 @@ fn snapshot(pairs: &[RawPair<'_>]) -> Snapshot {
         plan: PLAN,
         mapped_activities: 1,
         identifiers_version: 0,
+        blocked_values_version: 1,
+        keep_user_ids_apart: false,
         contact,
         activities: HashMap::from([("Login".to_owned(), activity)]),
     }
