@@ -24,13 +24,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let packages = [
         "mapping", "contact", "activity", "audience", "quota", "ledger", "settings",
     ];
-    let mut files = Vec::from(packages.map(|package| format!("weir/{package}/v1/{package}.proto")));
+    let files = packages.map(|package| format!("weir/{package}/v1/{package}.proto"));
     // Services of their own beside the main one of their package.
     let more = [
         "weir/contact/v1/identity.proto",
         "weir/mapping/v1/alerts.proto",
-    ];
-    files.extend(more.map(str::to_owned));
+        "weir/mapping/v1/log.proto",
+        "weir/mapping/v1/replay.proto",
+    ]
+    .map(str::to_owned);
+    let files = files.into_iter().chain(more);
     let mut descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("weir.bin"), descriptors.encode_to_vec())?;

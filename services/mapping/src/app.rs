@@ -2,11 +2,17 @@
 
 mod accounts;
 mod batch;
+mod counts;
 mod fields;
 mod help;
+mod housekeeping;
+mod kept;
 mod keys;
 mod mappings;
+mod places;
 mod recorder;
+mod replay_work;
+mod replays;
 mod snapshots;
 mod sources;
 
@@ -24,10 +30,13 @@ use crate::clients::{self, Contacts};
 use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
-pub use batch::BatchEvent;
+pub use batch::{BatchEvent, Leaves};
 pub use help::ListedName;
-pub use mappings::GivenPair;
+pub use housekeeping::{BEATS as HOUSE_BEATS, keep_house};
+pub use kept::start as start_forgetting;
+pub use places::{Known as KnownPlaces, watch as watch_places};
 pub use recorder::{Recorder, start as start_recorder};
+pub use replays::Wish;
 pub use snapshots::Snapshots;
 
 /// A transaction that lost against others is tried again.
@@ -39,10 +48,13 @@ const POLICY: Policy = Policy {
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
+    /// All that is wrong with a request: never nothing.
+    #[error("the request is not as it should be")]
+    Invalid(Vec<Invalid>),
     #[error("no such {0}")]
     NotFound(&'static str),
+    #[error("{1}")]
+    Missing(Reason, String),
     #[error("{1}")]
     AlreadyExists(Reason, String),
     #[error("{1}")]
@@ -59,6 +71,12 @@ pub enum Error {
     Contacts(#[from] clients::Error),
     #[error("the deadline passed")]
     Late,
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(vec![invalid])
+    }
 }
 
 impl Fault for Error {
@@ -92,6 +110,7 @@ pub struct App {
     contacts: Contacts,
     snapshots: Arc<Snapshots>,
     recorder: Recorder,
+    places: KnownPlaces,
     clock: Clock,
 }
 
@@ -103,6 +122,8 @@ pub struct Parts {
     pub contacts: Contacts,
     /// It ends when the last `App` is gone.
     pub recorder: Recorder,
+    /// Where addresses are, if that is known.
+    pub places: KnownPlaces,
     pub clock: Clock,
 }
 
@@ -115,6 +136,7 @@ impl App {
             secret: parts.secret,
             contacts: parts.contacts,
             recorder: parts.recorder,
+            places: parts.places,
             clock: parts.clock,
         }
     }
@@ -136,7 +158,8 @@ impl App {
         weir_service::retry(deadline, POLICY, move |_| work(app.clone())).await
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    /// The present moment.
+    pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 

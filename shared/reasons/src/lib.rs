@@ -122,6 +122,8 @@ reasons! {
         "The activity is stored, the contact is not: the limit of contact profile events is reached." "Wait for the next window, or raise the plan.";
     ContactExistingOnly "CONTACT_EXISTING_ONLY" Event false
         "The activity is stored; there is no such contact, and the source's merge settings make no new ones." "Change the merge settings, if new contacts are wanted.";
+    ContactDeferred "CONTACT_DEFERRED" Event false
+        "The activity is stored; the contact could not be reached, and is made up for by itself." "Nothing needs to be done: within a minute of the service's return the contact has its traits.";
 
     // ---- events: 429 ----
     ProfileLimit "PROFILE_LIMIT" Event true
@@ -145,25 +147,25 @@ reasons! {
     TextInvalid "TEXT_INVALID" Value false
         "The value is no text, number or boolean." "Map a single value, or another type of field.";
     TooLong "TOO_LONG" Value false
-        "The value is longer than its field holds." "Send less, or map it to a longer type of field.";
+        "The value is longer than its field holds." "Send less, map it to a longer type of field, or let the row truncate it.";
     EmailInvalid "EMAIL_INVALID" Value false
         "The value is no e-mail address." "Mend what sends it.";
     PhoneInvalid "PHONE_INVALID" Value false
-        "The value is no phone number with its country code." "Send it as +61 2 9876 5432.";
+        "The value is no phone number with its country code, nor one of the row's country." "Send it as +61 2 9876 5432, or choose the row's phone_country.";
     LinkInvalid "LINK_INVALID" Value false
         "The value is no absolute http or https URL." "Send the whole URL.";
     IntegerInvalid "INTEGER_INVALID" Value false
         "The value is no whole number of 64 bits." "Map it to a decimal field, or mend what sends it.";
     DecimalInvalid "DECIMAL_INVALID" Value false
-        "The value is no number of at most three decimals." "Round it before it is sent.";
+        "The value is no number of at most three decimals." "Round it before it is sent, or let the row round it.";
     BooleanInvalid "BOOLEAN_INVALID" Value false
-        "The value is neither true nor false." "Send true or false.";
+        "The value is neither true nor false." "Send true or false, or let the row take words.";
     DateFormatMismatch "DATE_FORMAT_MISMATCH" Value false
-        "The value is not written in the chosen format." "Choose the format that is sent.";
+        "The value is written in no chosen format." "Choose the format that is sent, or add it as another one.";
     DateOutOfRange "DATE_OUT_OF_RANGE" Value false
         "The date lies outside of the years 1 to 9999." "Mend what sends it.";
     TimeFormatMismatch "TIME_FORMAT_MISMATCH" Value false
-        "The value is no time of day in the chosen format." "Choose the format that is sent.";
+        "The value is no time of day in a chosen format." "Choose the format that is sent, or add it as another one.";
     ListInvalid "LIST_INVALID" Value false
         "The value, or an element of it, is no choice." "Send a list of texts.";
     ObjectInvalid "OBJECT_INVALID" Value false
@@ -208,6 +210,18 @@ reasons! {
         "The key is not known, or was revoked." "Use a key of the data source that is still valid.";
     ContactUnknown "CONTACT_UNKNOWN" Call false
         "There is no such contact in the account." "Check the ids.";
+    ReplayUnknown "REPLAY_UNKNOWN" Call false
+        "There is no such replay in the account." "Check the ids; replays can be looked at for 30 days.";
+    ReplayRunning "REPLAY_RUNNING" Call false
+        "Another replay of the data source has not ended." "Wait for it, or stop it.";
+    ReplayNeedsCorrection "REPLAY_NEEDS_CORRECTION" Call false
+        "The event was stored, but for a value: to take it anew would be a correction, which replays do not make yet." "Nothing needs to be done now; the event stays kept.";
+    NothingToReplay "NOTHING_TO_REPLAY" Call false
+        "No kept event meets the filter." "List the kept events with the same filter.";
+    KeptEventUnknown "KEPT_EVENT_UNKNOWN" Call false
+        "There is no such kept event in the data source, or it is gone." "List the kept events; they are kept for 7 days.";
+    RequestIdTaken "REQUEST_ID_TAKEN" Call false
+        "Another request was made under this request_id." "Choose a fresh request_id for each wish.";
     AudienceNotFound "AUDIENCE_NOT_FOUND" Call false
         "There is no such audience in the account." "Check the ids.";
     AudienceNameTaken "AUDIENCE_NAME_TAKEN" Call false

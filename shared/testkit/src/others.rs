@@ -14,10 +14,7 @@ use uuid::Uuid;
 use weir_proto::contact::v1::{
     Contact, GetContactRequest, GetContactResponse, get_contact_request,
 };
-use weir_proto::mapping::v1::{
-    Account, Field, GetAccountRequest, GetAccountResponse, ListFieldsRequest, ListFieldsResponse,
-    NewAlert, PutAccountRequest, PutAccountResponse, RaiseAlertsRequest, RaiseAlertsResponse,
-};
+use weir_proto::mapping::v1::*;
 use weir_reasons::Reason;
 use weir_rpc::{Server, Unary};
 
@@ -33,6 +30,8 @@ pub struct Others {
     alerts: Mutex<Vec<(String, NewAlert)>>,
     are_away: AtomicBool,
     asked: AtomicU32,
+    lines: Mutex<Vec<LogEntry>>,
+    counts: Mutex<Vec<ReasonCount>>,
 }
 
 impl Others {
@@ -51,17 +50,22 @@ impl Others {
             alerts: Mutex::default(),
             are_away: AtomicBool::new(false),
             asked: AtomicU32::new(0),
+            lines: Mutex::default(),
+            counts: Mutex::default(),
         });
         let account = |others: Arc<Self>, request| ready(others.account(request));
         let contact = |others: Arc<Self>, request| ready(others.contact(request));
         let fields = |others: Arc<Self>, request| ready(others.fields(request));
         let put = |others: Arc<Self>, request| ready(others.put(request));
         let raise = |others: Arc<Self>, request| ready(others.raise(request));
+        let append = |others: Arc<Self>, request| ready(others.append(request));
+        let add = |others: Arc<Self>, request| ready(others.add(request));
         let mapping = Unary::new(Mapping, &others, "GetAccount", account);
         let mapping = Unary::new(mapping, &others, "ListFields", fields);
         let mapping = Unary::new(mapping, &others, "PutAccount", put);
         let server = Server::new("weir.mapping.v1.MappingService")
-            .service(mapping)
+            .service(Unary::new(mapping, &others, "AppendLog", append))
+            .service(Unary::new(Logs, &others, "AddCounts", add))
             .service(Unary::new(Alerts, &others, "RaiseAlerts", raise))
             .service(Unary::new(ContactUpsert, &others, "GetContact", contact));
         tokio::spawn(server.serve(listener, std::future::pending()));
@@ -120,6 +124,22 @@ impl Others {
     /// A test panicked while it changed them.
     pub fn alerts(&self) -> Vec<(String, NewAlert)> {
         self.alerts.lock().unwrap().clone()
+    }
+
+    /// The lines that sources' logs were told.
+    ///
+    /// # Panics
+    /// A test panicked while it looked at them.
+    pub fn lines(&self) -> Vec<LogEntry> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// What was counted.
+    ///
+    /// # Panics
+    /// A test panicked while it looked at them.
+    pub fn counts(&self) -> Vec<ReasonCount> {
+        self.counts.lock().unwrap().clone()
     }
 
     /// How often they were asked.
@@ -182,6 +202,27 @@ impl Others {
         Ok(Response::new(RaiseAlertsResponse::default()))
     }
 
+    fn append(
+        &self,
+        request: Request<AppendLogRequest>,
+    ) -> Result<Response<AppendLogResponse>, Status> {
+        self.answer()?;
+        let entries = request.into_inner().entries;
+        self.lines.lock().unwrap().extend(entries);
+        Ok(Response::new(AppendLogResponse {}))
+    }
+
+    fn add(
+        &self,
+        request: Request<AddCountsRequest>,
+    ) -> Result<Response<AddCountsResponse>, Status> {
+        self.answer()?;
+        let sources = request.into_inner().sources.into_iter();
+        let counts = sources.flat_map(|source| source.counts);
+        self.counts.lock().unwrap().extend(counts);
+        Ok(Response::new(AddCountsResponse {}))
+    }
+
     fn contact(
         &self,
         request: Request<GetContactRequest>,
@@ -239,4 +280,5 @@ macro_rules! unasked {
 
 unasked!(Mapping, "weir.mapping.v1.MappingService");
 unasked!(Alerts, "weir.mapping.v1.AlertService");
+unasked!(Logs, "weir.mapping.v1.LogService");
 unasked!(ContactUpsert, "weir.contact.v1.ContactService");

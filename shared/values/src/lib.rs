@@ -14,6 +14,7 @@ mod field;
 pub mod format;
 mod nobody;
 pub mod number;
+pub mod options;
 pub mod path;
 mod value;
 

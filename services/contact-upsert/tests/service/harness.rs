@@ -188,6 +188,7 @@ pub fn identify(second: i64, ids: (&str, &str), fields: &str) -> ContactEvent {
         no_values: false,
         never_creates: false,
         funded: true,
+        correction: false,
         event_key: Vec::new().into(),
     })
 }

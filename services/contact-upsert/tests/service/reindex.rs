@@ -224,8 +224,8 @@ async fn contacts_that_share_a_value_become_one_and_the_new_identifiers_stand() 
     // The same once more is the run that was.
     let again = service.reindex(&["phn::phone"]).await.unwrap();
     assert_eq!(
-        (again.reindex_id, again.state()),
-        (started.reindex_id, ReindexState::Done)
+        (again.state(), again.reindex_id),
+        (ReindexState::Done, started.reindex_id)
     );
 }
 

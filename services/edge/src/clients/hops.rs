@@ -17,15 +17,20 @@ use super::failure::call;
 use super::types::*;
 use super::wire::Wire;
 use super::{Called, Clients, Failure};
+use crate::domain::envelope::Nobody;
 use crate::domain::log::{Line, Origin};
-use crate::domain::stages::{ActivitySaid, AudienceSaid, MappingSaid, UpdateSaid};
+use crate::domain::stages::{
+    ActivitySaid, AudienceSaid, IgnoredKind, IgnoredValues, MappingSaid, UpdateSaid,
+};
 
 /// What mapping made of a batch.
 pub struct MapAnswer {
     pub settings: ContactSettings,
     pub entitlement: Entitlement,
-    /// In input order; none where it said nothing.
-    pub results: Vec<Option<MappingSaid>>,
+    /// In input order; none where it said nothing. With the values that it ignored.
+    pub results: Vec<(Option<MappingSaid>, Vec<IgnoredValues>)>,
+    /// What these values speak of.
+    pub ignored_kinds: Vec<IgnoredKind>,
 }
 
 /// What quota books in one call.
@@ -76,6 +81,17 @@ impl Clients {
         }
     }
 
+    /// Which ids mean nobody to an account, as it says now (semantics 3.1).
+    pub async fn nobody(&self, account_id: &str, deadline: Deadline) -> Result<Nobody, Failure> {
+        let message = || mapping::GetAccountRequest {
+            account_id: account_id.to_owned(),
+            name: String::new(),
+        };
+        let answer = hop!(self.mapping, get_account, deadline, message)?.answer;
+        let lists = answer.account.and_then(|account| account.blocked_values);
+        nobody(lists.unwrap_or_default()).ok_or_else(|| Failure::unexpected("get_account"))
+    }
+
     pub async fn check_audiences(
         &self,
         account_id: &str,
@@ -107,6 +123,7 @@ impl Clients {
             events: Vec::new(),
             body: Bytes::new(),
             refused_identifiers_version: request.refused_identifiers_version,
+            replayed: request.replayed,
         };
         let mut wire = Wire::after(&head, events.len() * BESIDE);
         for event in events {
@@ -128,7 +145,8 @@ impl Clients {
         Ok(MapAnswer {
             settings: ContactSettings(settings),
             entitlement: Entitlement(answer.entitlement.unwrap_or_default()),
-            results: results.into_iter().map(mapping_said).collect(),
+            results: results.into_iter().map(mapped).collect(),
+            ignored_kinds: answer.ignored_kinds.into_iter().map(ignored_kind).collect(),
         })
     }
 
@@ -251,7 +269,7 @@ impl Clients {
     /// Answers with the activity units that were charged. `probe` stores nothing.
     pub async fn record_activities(
         &self,
-        account_id: &str,
+        caller: &Caller,
         reservation: &Reservation,
         events: &[ActivityToRecord<'_>],
         probe: bool,
@@ -259,7 +277,8 @@ impl Clients {
     ) -> Result<Called<(Vec<ActivitySaid>, i64)>, Failure> {
         let arrival = events.first().map_or(0, |event| event.arrival);
         let head = activity::RecordActivitiesRequest {
-            account_id: account_id.to_owned(),
+            account_id: caller.account_id.clone(),
+            source_id: caller.source_id.clone(),
             batch_id: reservation.batch_id.clone(),
             window: reservation.window.clone(),
             epoch: reservation.epoch,

@@ -160,7 +160,7 @@ pub struct Nobody {
 }
 
 /// Reads events; what is in here is the same for all of a request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Reader<'a> {
     pub kind: Kind,
     /// Unix time in microseconds.
@@ -168,7 +168,7 @@ pub struct Reader<'a> {
     pub own_namespaces: &'a [String],
     pub nobody: &'a Nobody,
     /// Makes an id for a message that has none.
-    pub fresh_id: fn() -> String,
+    pub fresh_id: &'a dyn Fn() -> String,
 }
 
 impl Reader<'_> {

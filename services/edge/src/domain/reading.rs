@@ -43,7 +43,7 @@ mod tests {
             arrival: 0,
             own_namespaces: &[],
             nobody: Box::leak(Box::default()),
-            fresh_id: || "fresh".into(),
+            fresh_id: &|| "fresh".into(),
         }
     }
 

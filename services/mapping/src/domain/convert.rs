@@ -9,14 +9,14 @@ mod types;
 use std::borrow::Cow;
 
 use weir_json::{Kind, Raw, unescaped};
-use weir_values::format::Format;
+use weir_values::options::Options;
 use weir_values::{BlockedRule, ValueType, is_blank};
 
 use super::path::Element;
 pub use failure::Failure;
 pub use lists::LeftOut;
 use lists::{write_choices, write_values};
-pub use texts::is_email;
+pub use texts::{MAX_TEXT, is_email};
 
 /// Semantics 2.3, in bytes.
 const MAX_OBJECT: usize = 15_000;
@@ -25,7 +25,7 @@ const MAX_OBJECT: usize = 15_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Converter {
     value_type: ValueType,
-    format: Option<Format>,
+    options: Options,
     /// Which values mean nobody, of a field that is one of the account's unique identifiers
     /// (semantics 3.1, 3.2).
     blocked: Option<BlockedRule>,
@@ -36,7 +36,8 @@ pub struct Converter {
 pub enum Taken {
     /// Its canonical form was appended.
     Value,
-    /// A `null`, or an empty list of choices (semantics 2.2, 2.6).
+    /// A `null`, an empty list of choices, or a blank text that is to clear (semantics 2.2, 2.4a,
+    /// 2.6).
     Null,
     /// A blank text, or a list of which nothing is left (semantics 2.2, 2.4a): it is as if it
     /// was not there.
@@ -44,24 +45,20 @@ pub enum Taken {
 }
 
 impl Converter {
-    /// Dates need a format, times may have one, and nothing else has.
-    pub fn new(value_type: ValueType, format: Option<Format>) -> Option<Self> {
-        let fits = match &format {
-            Some(format) => format.fits(value_type),
-            None => !value_type.needs_format(),
-        };
-        fits.then_some(Self {
+    /// None where the options do not go with the type: dates need a format, times may have some.
+    pub fn new(value_type: ValueType, options: Options) -> Option<Self> {
+        options.fit(value_type).then_some(Self {
             value_type,
-            format,
+            options,
             blocked: None,
         })
     }
 
-    /// A converter for a type without a format.
-    pub const fn plain(value_type: ValueType) -> Self {
+    /// A converter for a type without options.
+    pub fn plain(value_type: ValueType) -> Self {
         Self {
             value_type,
-            format: None,
+            options: Options::default(),
             blocked: None,
         }
     }
@@ -91,7 +88,7 @@ impl Converter {
     ) -> Result<Taken, Failure> {
         match weir_json::kind(raw)? {
             Kind::Null => return Ok(Taken::Null),
-            Kind::String if is_blank_text(raw) => return Ok(Taken::Nothing),
+            Kind::String if is_blank_text(raw) => return Ok(self.blank()),
             _ => {}
         }
         let Some(blocked) = &self.blocked else {
@@ -110,6 +107,14 @@ impl Converter {
             return Err(Failure::Blocked);
         }
         Ok(taken)
+    }
+
+    /// What a blank text comes to (semantics 2.4a).
+    fn blank(&self) -> Taken {
+        match self.options.blank_clears {
+            true => Taken::Null,
+            false => Taken::Nothing,
+        }
     }
 
     /// As [`Self::convert`], for the values that a path with `[]` in it leads to: a multi

@@ -76,8 +76,8 @@ fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
         .try_get("activities")
         .map_err(|_| corrupt("activities"))?;
     let types = custom_types(row)?;
-    let pairs = match contact {
-        Some(Json(stored)) => stored::read_fields(stored, &types)?,
+    let rows = match contact {
+        Some(Json(stored)) => stored::read_fields(&stored, &types)?,
         None => Vec::new(),
     };
     let mut unique_identifiers = read_identifiers(row)?;
@@ -87,7 +87,7 @@ fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
         }
     }
     let blocked = read_blocked(row)?;
-    let contact = ContactMapping::compile(pairs, &unique_identifiers, &blocked);
+    let contact = ContactMapping::compile(rows, &unique_identifiers, &blocked);
     Ok(Snapshot {
         version: row.get("version"),
         source: read_source(row)?,

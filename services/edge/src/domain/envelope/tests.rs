@@ -15,7 +15,7 @@ fn reading_for(nobody: &Nobody, kind: Kind, raw: &[u8]) -> Reading {
         arrival: ARRIVAL,
         own_namespaces: &own,
         nobody,
-        fresh_id: || "fresh".to_owned(),
+        fresh_id: &|| "fresh".to_owned(),
     };
     reader.read(&Bytes::copy_from_slice(raw))
 }
