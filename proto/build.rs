@@ -20,8 +20,9 @@ const PER_EVENT: [&str; 8] = [
 ];
 
 /// Services of their own beside the main one of their package.
-const FURTHER: [&str; 8] = [
+const FURTHER: [&str; 9] = [
     "weir/audience/v1/memberships.proto",
+    "weir/contact/v1/identity.proto",
     "weir/contact/v1/search.proto",
     "weir/contact/v1/transfer.proto",
     "weir/mapping/v1/alerts.proto",

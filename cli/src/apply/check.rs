@@ -3,6 +3,7 @@
 //! The services check again; what can be known from the file alone is said here, with the
 //! line, before anything is applied.
 
+mod blocked;
 mod names;
 mod retentions;
 mod rows;
@@ -74,6 +75,11 @@ impl Checker {
                 .choice(account.key_strategy.as_ref(), &KEY_STRATEGIES)
                 .unwrap_or_default()
                 .into(),
+            blocked_values: self.blocked_values(account, &types),
+            keep_user_ids_apart: account
+                .keep_user_ids_apart
+                .as_ref()
+                .map(|apart| apart.value),
             name,
             ..Default::default()
         };
@@ -335,14 +341,17 @@ fn identify_later(
     put: &mut mapping::PutAccountRequest,
     custom: &BTreeMap<String, ValueType>,
 ) -> Option<mapping::PutAccountRequest> {
-    let ids = put.unique_identifiers.as_ref()?;
-    if !ids.field_ids.iter().any(|id| custom.contains_key(id)) {
+    let ids = put.unique_identifiers.iter().flat_map(|ids| &ids.field_ids);
+    let blocked = put.blocked_values.iter().flat_map(|values| &values.blocked);
+    let kinds = blocked.map(|entry| &entry.kind);
+    if !ids.chain(kinds).any(|id| custom.contains_key(id)) {
         return None;
     }
     Some(mapping::PutAccountRequest {
         name: put.name.clone(),
         unique_identifiers: put.unique_identifiers.take(),
         key_strategy: std::mem::take(&mut put.key_strategy),
+        blocked_values: put.blocked_values.take(),
         ..Default::default()
     })
 }

@@ -32,12 +32,35 @@ pub struct Account {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "words::key_strategy")]
     pub key_strategy: Option<Spanned<String>>,
+    /// There and empty: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<BlockedValue>>")]
+    pub blocked_values: Option<Spanned<Vec<BlockedValue>>>,
+    /// There and empty: all defaults hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub allowed_defaults: Option<Spanned<Vec<Spanned<String>>>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<bool>")]
+    pub keep_user_ids_apart: Option<Spanned<bool>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fields: Option<Vec<Field>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sources: Option<Vec<Source>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub audiences: Option<Vec<Audience>>,
+}
+
+/// A value that means nobody, and of what kind.
+#[derive(Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct BlockedValue {
+    #[schemars(with = "String")]
+    pub value: Spanned<String>,
+    /// `user_id`, `anonymous_id` or a field; not there: of every kind.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub kind: Option<Spanned<String>>,
 }
 
 /// What the account may use. What is not there stays as it is.

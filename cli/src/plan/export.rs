@@ -2,6 +2,7 @@
 
 use serde_saphyr::{Location, Spanned};
 use weir_proto::mapping::v1 as mapping;
+use weir_proto::settings::v1::BlockedValue;
 use weir_values::{FieldId, ValueType};
 
 use super::state::{Actual, ActualSource};
@@ -25,6 +26,10 @@ pub fn yaml(accounts: &[Actual]) -> Result<String, Failure> {
 fn account(actual: &Actual) -> schema::Account {
     let account = &actual.account;
     let ids = account.unique_identifiers.iter();
+    let values = account.blocked_values.as_ref();
+    let blocked = values.iter().flat_map(|values| &values.blocked);
+    let allowed = values.iter().flat_map(|values| &values.allowed_defaults);
+    let allowed = allowed.map(|default| spanned(default.clone()));
     schema::Account {
         name: spanned(account.name.clone()),
         plan: account.plan.map(|plan| schema::Plan {
@@ -39,6 +44,11 @@ fn account(actual: &Actual) -> schema::Account {
             ids.map(|id| spanned(field(id, &actual.fields))).collect(),
         )),
         key_strategy: Some(word(account.key_strategy(), &KEY_STRATEGIES)),
+        blocked_values: Some(spanned(
+            blocked.map(|entry| blocked_value(entry, actual)).collect(),
+        )),
+        allowed_defaults: Some(spanned(allowed.collect())),
+        keep_user_ids_apart: Some(spanned(account.keep_user_ids_apart)),
         fields: Some(
             actual
                 .fields
@@ -65,6 +75,14 @@ fn account(actual: &Actual) -> schema::Account {
                 })
                 .collect(),
         ),
+    }
+}
+
+fn blocked_value(entry: &BlockedValue, actual: &Actual) -> schema::BlockedValue {
+    let kind = Some(entry.kind.as_str()).filter(|kind| !kind.is_empty());
+    schema::BlockedValue {
+        value: spanned(entry.pattern.clone()),
+        kind: kind.map(|kind| spanned(field(kind, &actual.fields))),
     }
 }
 

@@ -6,15 +6,16 @@ mod exporting;
 mod identifiers;
 mod importing;
 mod reading;
+mod reindex;
 mod relay;
 mod searching;
 mod unstorable;
+mod write;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use weir_accounts::Accounts;
 use weir_ids::ContactId;
@@ -27,10 +28,12 @@ pub use error::Error;
 pub use exporting::{EXPORTS, Exports, Piece, Pieces};
 pub use importing::{Import, Imported, Imports, RowStatus};
 pub use reading::{Profile, profile_of};
+pub use reindex::{Previewed, REINDEX_BEATS, reindexing};
 pub use relay::{RELAY_BEATS, relay};
 pub use searching::{Match, Search, Searched};
 
-use crate::domain::{self, Batch, Care, Changes, Facts, Message, Snapshot, Status};
+use crate::clients::Mapping;
+use crate::domain::{self, Batch, Care, Facts, Snapshot, Status};
 use crate::metrics;
 use crate::store::{BatchTx, NotStored, OutboxRow, Rows, Store, keep_caseless};
 
@@ -97,6 +100,8 @@ pub struct App {
     background: Store,
     /// Asked for accounts for which there is nothing here.
     accounts: Accounts,
+    /// Asked what an account has set up.
+    mapping: Mapping,
     clock: Clock,
     /// To the relay: rows of the outbox that were written here.
     outbox: mpsc::Sender<OutboxRow>,
@@ -109,6 +114,7 @@ impl App {
         store: Store,
         background: Store,
         accounts: Accounts,
+        mapping: Mapping,
         clock: Clock,
     ) -> (Self, mpsc::Receiver<OutboxRow>) {
         let (outbox, written) = mpsc::channel(OUTBOX);
@@ -116,6 +122,7 @@ impl App {
             store,
             background,
             accounts,
+            mapping,
             clock,
             outbox,
         };
@@ -246,6 +253,7 @@ impl App {
         let (first, receipts) = tx.begin_load(facts, keys, &receipts).await?;
         tx.add_first(&mut snapshot, facts, &first)?;
         snapshot.add_receipts(receipts, all_receipts);
+        snapshot.set_transition(first.transition());
         let keys = snapshot.other_keys();
         let mut more = None;
         if !keys.is_empty() {
@@ -254,7 +262,8 @@ impl App {
         if let Some(more) = &more {
             snapshot.add(more.links(), &more.contacts())?;
         }
-        let mut folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
+        let settings = first.settings(&batch.settings);
+        let mut folded = domain::fold(&settings, facts, snapshot, ContactId::new);
         if folded.needs_all_receipts {
             // Over the same rows: to look for others now, with contacts locked in two steps,
             // could be to wait for a batch that waits for this one.
@@ -262,7 +271,7 @@ impl App {
             let all = tx.receipts(&all).await?;
             let mut snapshot = snapshot_of(facts, care, &first, more.as_ref())?;
             snapshot.add_receipts(all, true);
-            folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
+            folded = domain::fold(&settings, facts, snapshot, ContactId::new);
         }
         let mut answer = answer_of(&folded);
         if !batch.is_charged {
@@ -276,35 +285,6 @@ impl App {
             let _ = kept.inspect_err(|failure| tracing::warn!(%failure, "caseless identifiers"));
         }
         Ok(answer)
-    }
-
-    async fn write(
-        &self,
-        tx: BatchTx<'_>,
-        changes: Changes<'_>,
-        batch: &Batch,
-        purpose: Purpose,
-        now: DateTime<Utc>,
-    ) -> Result<(), NotStored> {
-        if changes.is_empty() {
-            // Dropped, it rolls back; there is nothing to keep.
-            return Ok(());
-        }
-        let held = tx.held_links(&changes.merged_contacts()).await?;
-        let changes = changes.with_held_links(held.links());
-        let message = Message::of(&changes, now.timestamp_micros());
-        let message = message.map(|message| OutboxRow::new(batch.account, &message));
-        let handed_over = tx.write(&changes, message.as_ref()).await?;
-        if purpose == Purpose::Rehearse {
-            return Ok(());
-        }
-        metrics::removes_dropped(tx.commit(&changes).await?);
-        metrics::contacts_written(&changes);
-        for message in message.into_iter().chain(handed_over) {
-            // Where the relay is far behind, it finds the row in the table.
-            let _ = self.outbox.try_send(message);
-        }
-        Ok(())
     }
 
     /// Whether PostgreSQL answers.
@@ -330,6 +310,7 @@ fn snapshot_of<'a>(
 ) -> Result<Snapshot<'a>, NotStored> {
     let mut snapshot = Snapshot::new(facts, care);
     snapshot.first_keys();
+    snapshot.set_transition(first.transition());
     snapshot.add(first.links(), &first.contacts())?;
     snapshot.other_keys();
     if let Some(more) = more {

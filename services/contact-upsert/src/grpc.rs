@@ -1,6 +1,7 @@
 //! The contract, spoken: the service, and what it tells its peers. prost and tonic stop here.
 
 mod convert;
+mod identity;
 mod profile;
 mod search;
 mod status;
@@ -49,6 +50,7 @@ pub fn server(app: App, bulk: Bulk, ledger: Ledger, erasure: Erasure) -> Server 
                 .max_decoding_message_size(MAX_MESSAGE)
                 .max_encoding_message_size(MAX_MESSAGE),
         )
+        .service(identity::server(app.clone()))
         .service(ledger.service())
         .service(erasure.service())
         .probe(move || {

@@ -11,6 +11,7 @@ mod kept;
 mod links;
 mod outbox;
 mod purge;
+mod reindex;
 mod search;
 
 use chrono::{DateTime, Utc};
@@ -19,11 +20,12 @@ use weir_postgres::{Client, Failure, Migration, Pool};
 use kept::KeptCounts;
 use links::Links;
 
-pub use batch::{BatchTx, NotStored, Rows};
+pub use batch::{BatchTx, NotStored, Piece, Rows};
 pub use export::{ExportPage, Exporting};
 pub use identifiers::{Changed, keep_caseless};
 pub use outbox::{OutboxRow, Parcel};
 pub use purge::Aged;
+pub use reindex::{Begun, Ended};
 pub use search::{Kinds, Searching};
 
 /// The schema, file by file.

@@ -21,6 +21,12 @@ CREATE TABLE accounts (
     identifiers_version bigint NOT NULL,
     -- contact-upsert was asked to change them, and its answer is not stored yet.
     identifiers_in_doubt boolean NOT NULL,
+    -- Those that contacts are matched by as well, until contact-upsert has reindexed all of them.
+    next_unique_identifiers text[] NOT NULL,
+    -- Values that mean nobody: {"blocked": [["kind", "pattern"]], "allowed_defaults": [..]}
+    blocked_values jsonb NOT NULL,
+    blocked_values_version bigint NOT NULL,
+    keep_user_ids_apart boolean NOT NULL,
     -- Grows with every change of anything that the account owns here.
     version bigint NOT NULL,
     create_time timestamptz NOT NULL,

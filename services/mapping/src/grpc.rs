@@ -114,6 +114,8 @@ impl MappingService for Service {
             account_id: found.account_id.to_string(),
             source_id: found.source_id.to_string(),
             source_kind: convert::source_kind(found.source_kind).into(),
+            blocked_values: Some(convert::blocked_values(&found.blocked_values)),
+            blocked_values_version: found.blocked_values_version,
         }))
     }
 

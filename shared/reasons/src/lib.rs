@@ -187,7 +187,7 @@ reasons! {
     InvisibleCharacters "INVISIBLE_CHARACTERS" Value false
         "The value holds an invisible character inside." "Mend what sends it.";
     ValueBlocked "VALUE_BLOCKED" Value false
-        "The value means nobody, and can't tell contacts apart." "Mend what sends it.";
+        "The value means nobody to the account, and can't tell contacts apart." "Mend what sends it; where it is somebody, take the default off, or the account's own entry (blocked_values).";
     AnonymousIdUnusable "ANONYMOUS_ID_UNUSABLE" Value false
         "The anonymous_id can't be used, and is taken for absent." "Send the id as text of at most 255 characters.";
     IdentifierTaken "IDENTIFIER_TAKEN" Value false
@@ -271,7 +271,11 @@ reasons! {
     SlotsInUse "SLOTS_IN_USE" Call false
         "More activities are mapped than the new plan has slots." "Take mapped activities away first.";
     ContactsExist "CONTACTS_EXIST" Call false
-        "Unique identifiers and key strategy are fixed once a contact is stored." "Choose them before the first contact.";
+        "Contacts are stored: a plain change of unique identifiers or key strategy does not reach them." "Look at PreviewReindex of weir.contact.v1.IdentityService, then call StartReindex.";
+    ReindexUnderWay "REINDEX_UNDER_WAY" Call false
+        "Contacts are being reindexed by other unique identifiers." "Wait until GetReindex says that it is done.";
+    ReindexUnknown "REINDEX_UNKNOWN" Call false
+        "The account's contacts were never reindexed." "Nothing needs to be done.";
     IdentifiersChanged "IDENTIFIERS_CHANGED" Call true
         "The account's unique identifiers changed meanwhile; nothing was stored." "Map the events anew.";
     BatchClosed "BATCH_CLOSED" Call true

@@ -32,6 +32,7 @@ impl RowService for AsTheyAre {
             }
         };
         Ok(Response::new(MapRowsResponse {
+            blocked_values: None,
             contact_settings: Some(ContactSettings {
                 unique_identifiers: vec!["str::email".to_owned()],
                 key_strategy: KeyStrategy::Any.into(),

@@ -132,6 +132,28 @@ fn unique_identifiers_of_ones_own_come_after_their_fields() {
 }
 
 #[test]
+fn blocked_values_go_with_the_account_unless_they_are_of_fields_of_its_own() {
+    let lists = "    keep_user_ids_apart: true\n    allowed_defaults: [guest, '0']\n    blocked_values:\n      - value: noemail@*\n      - {value: 'test-*', kind: user_id}\n";
+    let configuration = check(&parse(&account(lists)).unwrap()).unwrap();
+    let put = &configuration.accounts[0].put;
+    assert_eq!(put.keep_user_ids_apart, Some(true));
+    let blocked = put.blocked_values.as_ref().unwrap();
+    assert_eq!(blocked.allowed_defaults, ["guest", "0"]);
+    let entries = blocked.blocked.iter();
+    let entries: Vec<_> = entries
+        .map(|entry| (&*entry.kind, &*entry.pattern))
+        .collect();
+    assert_eq!(entries, [("", "noemail@*"), ("user_id", "test-*")]);
+
+    let own = "    blocked_values: [{value: x, kind: Login}]\n    fields:\n      - {name: Login, type: text}\n";
+    let configuration = check(&parse(&account(own)).unwrap()).unwrap();
+    let account = &configuration.accounts[0];
+    assert_eq!(account.put.blocked_values, None);
+    let later = account.identify.as_ref().unwrap().blocked_values.as_ref();
+    assert_eq!(later.unwrap().blocked[0].kind, "str:cm:login");
+}
+
+#[test]
 fn what_serde_refuses_has_its_line_too() {
     expect_fault(
         "accounts:\n  - name: shop\n    plan: {included_contacts: 1, activity_slots: 1}\n    colour: red<<<\n",
@@ -193,6 +215,23 @@ fn faults_of_fields_are_found() {
     expect_fault(
         &account("    fields:\n      - {name: '!', type: text}<<<\n"),
         "letter",
+    );
+}
+
+#[test]
+fn faults_of_blocked_values_are_found() {
+    let list = |entry: &str| account(&format!("    blocked_values:\n      - {entry}<<<\n"));
+    expect_fault(&list("{value: '*'}"), "everything");
+    expect_fault(&list("{value: ' '}"), "blank");
+    expect_fault(
+        &list("{value: x, kind: 'dtz::b'}"),
+        "tells no contacts apart",
+    );
+    expect_fault(&list("{value: x, kind: email}"), "str::email");
+    expect_fault(&list("{value: x, case: any}"), "case");
+    expect_fault(
+        &account("    allowed_defaults:\n      - guest\n      - lana<<<\n"),
+        "no default",
     );
 }
 

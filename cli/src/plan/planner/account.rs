@@ -33,7 +33,7 @@ impl Draft<'_> {
 
     /// What tells contacts apart, where it is not said when the account is made.
     pub(super) fn identifiers(&mut self) {
-        let later = match (self.actual, &self.wanted.identify) {
+        let mut later = match (self.actual, &self.wanted.identify) {
             (_, Some(later)) => later.clone(),
             (Some(_), None) => mapping::PutAccountRequest {
                 name: self.wanted.put.name.clone(),
@@ -45,16 +45,25 @@ impl Draft<'_> {
         };
         let nothing = mapping::Account::default();
         let standing = self.actual.map_or(&nothing, |actual| &actual.account);
-        let found = details::identifiers(standing, &later);
+        let mut found = details::identifiers(standing, &later);
+        let is_other = !found.is_empty();
+        if !is_other {
+            later.unique_identifiers = None;
+            later.key_strategy = KeyStrategy::Unspecified.into();
+        }
+        found.extend(details::blocked_values(standing, &later));
         if found.is_empty() {
             return;
         }
-        if self.actual.is_some_and(|actual| actual.has_contacts) {
+        if is_other && self.actual.is_some_and(|actual| actual.has_contacts) {
             let message = "the account has contacts: its unique identifiers and key strategy are \
                            fixed";
             self.fault(self.wanted.line, message);
         }
-        let what = format!("unique identifiers of {}", self.wanted.put.name);
+        let what = match is_other {
+            true => format!("unique identifiers of {}", self.wanted.put.name),
+            false => format!("blocked values of {}", self.wanted.put.name),
+        };
         let step = self.step(what, Change::Updated, Action::PutAccount(later));
         step.details = found;
     }

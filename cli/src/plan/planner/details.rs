@@ -1,7 +1,7 @@
 //! What of a thing differs, in words.
 
 use weir_proto::mapping::v1 as mapping;
-use weir_proto::settings::v1::KeyStrategy;
+use weir_proto::settings::v1::{BlockedValues, KeyStrategy};
 
 use super::Detail;
 use crate::apply::check::{KEY_STRATEGIES, MERGE_STRATEGIES, SOURCE_KINDS, from_proto};
@@ -53,10 +53,47 @@ pub fn account(
         let before = standing.notification_address.clone();
         found.push(detail("notification_address", before, address.clone()));
     }
+    if let Some(apart) = put.keep_user_ids_apart
+        && apart != standing.keep_user_ids_apart
+    {
+        found.push(detail(
+            "keep_user_ids_apart",
+            standing.keep_user_ids_apart.to_string(),
+            apart.to_string(),
+        ));
+    }
+    found.extend(blocked_values(standing, put));
     if is_new {
         found.extend(identifiers(standing, put));
     }
     found
+}
+
+/// What means nobody: both lists are replaced together.
+pub fn blocked_values(
+    standing: &mapping::Account,
+    put: &mapping::PutAccountRequest,
+) -> Vec<Detail> {
+    let Some(after) = &put.blocked_values else {
+        return Vec::new();
+    };
+    let before = standing.blocked_values.clone().unwrap_or_default();
+    let entries = |values: &BlockedValues| {
+        let entries = values.blocked.iter().map(|entry| match &*entry.kind {
+            "" => entry.pattern.clone(),
+            kind => format!("{} ({kind})", entry.pattern),
+        });
+        entries.collect::<Vec<_>>().join(", ")
+    };
+    let defaults = |values: &BlockedValues| values.allowed_defaults.join(", ");
+    [
+        ("blocked_values", entries(&before), entries(after)),
+        ("allowed_defaults", defaults(&before), defaults(after)),
+    ]
+    .into_iter()
+    .filter(|(_, before, after)| before != after)
+    .map(|(what, before, after)| detail(what, before, after))
+    .collect()
 }
 
 /// What tells contacts apart.

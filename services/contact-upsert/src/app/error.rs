@@ -3,6 +3,7 @@
 use weir_postgres::Failure;
 use weir_service::Fault;
 
+use crate::clients::NoSetup;
 use crate::domain::Unreadable;
 
 /// Why a call failed.
@@ -56,6 +57,12 @@ pub enum Error {
     /// Mapping could not be asked for an account.
     #[error("mapping is away")]
     MappingAway,
+    /// Other unique identifiers are on their way.
+    #[error("another reindex is under way")]
+    ReindexUnderWay,
+    /// The account's contacts were never reindexed.
+    #[error("no such reindex")]
+    ReindexUnknown,
     /// Unique identifiers are fixed once a contact is stored.
     #[error("contacts exist")]
     ContactsExist,
@@ -91,6 +98,15 @@ impl Error {
     /// Whether some events of the batch are at fault, which the others must not suffer for.
     pub(super) fn is_of_events(&self) -> bool {
         matches!(self, Self::Refused | Self::Taken | Self::Unreadable(_))
+    }
+}
+
+impl From<NoSetup> for Error {
+    fn from(none: NoSetup) -> Self {
+        match none {
+            NoSetup::Unknown => Self::AccountUnknown,
+            NoSetup::Away => Self::MappingAway,
+        }
     }
 }
 

@@ -3,11 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use bytestring::ByteString;
 use chrono::NaiveDate;
 use uuid::Uuid;
 use weir_ids::{AccountId, BatchId, SourceId};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
+use weir_values::{BlockedRule, BlockedValues};
 
 use super::{App, Error, Outcome, Upserted};
 use crate::clients::{MappedBy, MappedRows, NotMapped, Reserved, Rows};
@@ -135,7 +137,13 @@ impl Imports {
         epoch: i64,
         deadline: Deadline,
     ) -> Result<(Vec<Imported>, i64), Error> {
-        let mut rows = Draft::of(import, given, mapped.rows, &mapped.settings);
+        let mut rows = Draft::of(
+            import,
+            given,
+            mapped.rows,
+            &mapped.settings,
+            &mapped.blocked,
+        );
         let events = std::mem::take(&mut rows.events);
         if events.is_empty() {
             return Ok((rows.results(VecDeque::new()), 0));
@@ -232,7 +240,9 @@ impl Draft {
         given: &[Result<Given, Reason>],
         mapped: Vec<Mapped>,
         settings: &Settings,
+        blocked: &BlockedValues,
     ) -> Self {
+        let blocked = (blocked.of_user_ids(), blocked.of_anonymous_ids());
         let mut mapped = mapped.into_iter();
         let mut draft = Self {
             events: Vec::with_capacity(given.len()),
@@ -244,7 +254,7 @@ impl Draft {
                 Err(reason) => (Some(*reason), Vec::new()),
                 Ok(row) => {
                     let mapped = mapped.next().unwrap_or_default();
-                    let event = event_of(import, row, number, &mapped);
+                    let event = event_of(import, row, number, &mapped, &blocked);
                     let mut ignored = mapped.ignored;
                     ignored.extend(row.anonymous_is_unusable.then(unusable_anonymous));
                     match names_somebody(&event, settings) {
@@ -281,13 +291,24 @@ impl Draft {
     }
 }
 
-fn event_of(import: &Import, row: &Given, number: i64, mapped: &Mapped) -> Event {
+fn event_of(
+    import: &Import,
+    row: &Given,
+    number: i64,
+    mapped: &Mapped,
+    blocked: &(BlockedRule, BlockedRule),
+) -> Event {
+    // A blocked id is absent (semantics 3.1).
+    let unless = |rule: &BlockedRule, id: &ByteString| match rule.blocks(id) {
+        true => ByteString::new(),
+        false => id.clone(),
+    };
     let message_id = message_id(import.import, number);
     let event_micros = row.micros.unwrap_or(import.as_of_micros);
     Event {
         mode: Mode::Identify,
-        user_id: row.user_id.clone(),
-        anonymous_id: row.anonymous_id.clone(),
+        user_id: unless(&blocked.0, &row.user_id),
+        anonymous_id: unless(&blocked.1, &row.anonymous_id),
         fields_json: mapped.fields_json.clone(),
         event_micros,
         update: None,

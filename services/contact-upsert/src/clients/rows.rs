@@ -11,7 +11,9 @@ use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_proto::settings::v1 as settings;
 use weir_reasons::Reason;
 use weir_rpc::{Channel, Deadline, MAX_MESSAGE, NotAnAddress, Peer, reason_of};
+use weir_values::BlockedValues;
 
+use super::mapping::blocked as blocked_of;
 use crate::domain::import::{Left, Mapped};
 use crate::domain::{KeyStrategy, MergeStrategy, Settings};
 
@@ -36,6 +38,8 @@ pub struct MappedRows {
     /// Where there is a source its merge settings, else overwrite.
     pub settings: Settings,
     pub identifiers_version: i64,
+    /// By which their ids are read.
+    pub blocked: BlockedValues,
     pub entitlement: Entitlement,
     /// One for each row, in order.
     pub rows: Vec<Mapped>,
@@ -125,6 +129,8 @@ impl Rows {
         let answer = self.mapping.clone().map_rows(request).await;
         let answer = answer.map_err(|status| not_mapped(&status))?.into_inner();
         let contact = answer.contact_settings.unwrap_or_default();
+        let blocked = blocked_of(answer.blocked_values.unwrap_or_default());
+        let blocked = blocked.map_err(|_| NotMapped::Away)?;
         if answer.results.len() != sent {
             tracing::error!("mapping answered another number of rows");
             return Err(NotMapped::Unexpected);
@@ -133,6 +139,7 @@ impl Rows {
             identifiers_version: contact.identifiers_version,
             entitlement: Entitlement(answer.entitlement.unwrap_or_default()),
             settings: settings_of(contact),
+            blocked,
             rows: answer.results.into_iter().map(mapped).collect(),
         })
     }
@@ -238,6 +245,8 @@ fn settings_of(contact: mapping::ContactSettings) -> Settings {
         existing_only: contact.existing_only,
         unique_identifiers: contact.unique_identifiers,
         caseless_identifiers: contact.caseless_identifiers,
+        keep_user_ids_apart: contact.keep_user_ids_apart,
+        transition: None,
     }
 }
 

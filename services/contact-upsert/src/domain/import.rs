@@ -11,7 +11,7 @@ use weir_ids::TimedKey;
 use weir_json::{unescaped, write_text};
 use weir_reasons::Reason;
 use weir_values::format::DateFormat;
-use weir_values::{has_invisible_inside, is_blank, means_nobody, trimmed_invisible};
+use weir_values::{has_invisible_inside, is_blank, trimmed_invisible};
 
 mod header;
 
@@ -191,10 +191,10 @@ fn scalar(raw: &str) -> Option<Cow<'_, str>> {
     }
 }
 
-/// Empty where it names nobody; none where it can't be used (semantics 2.4b, 3.1).
+/// None where it can't be used (semantics 2.4b); whether it is blocked, the account says.
 fn id(text: &str) -> Option<ByteString> {
     let id = trimmed_invisible(text);
-    if id.is_empty() || means_nobody(id) {
+    if id.is_empty() {
         return Some(ByteString::new());
     }
     let is_long = id.len() > MAX_ID && id.chars().nth(MAX_ID).is_some();

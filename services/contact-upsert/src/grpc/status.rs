@@ -2,7 +2,9 @@
 
 use tonic::{Code, Status};
 use weir_reasons::Reason;
-use weir_rpc::{aborted, internal, invalid, not_found, refused, refused_with, unavailable};
+use weir_rpc::{
+    aborted, internal, invalid, invalid_all, not_found, refused, refused_with, unavailable,
+};
 
 use crate::app::Error;
 
@@ -27,8 +29,15 @@ impl From<Error> for Status {
             Error::ContactsExist => refused(
                 Code::FailedPrecondition,
                 Reason::ContactsExist,
-                "unique identifiers and key strategy are fixed once a contact is stored",
+                "a contact is stored: unique identifiers and key strategy change by StartReindex alone",
             ),
+            Error::ReindexUnderWay => refused(
+                Code::FailedPrecondition,
+                Reason::ReindexUnderWay,
+                "contacts are being reindexed by other unique identifiers; GetReindex tells how \
+                 far that is",
+            ),
+            Error::ReindexUnknown => not_found(Reason::ReindexUnknown, "reindex"),
             Error::InvalidFields(index) => invalid(
                 &format!("events[{index}].fields_json"),
                 "must be a JSON object of field ids and canonical values",
@@ -48,7 +57,7 @@ impl From<Error> for Status {
             Error::SourceUnknown => not_found(Reason::SourceUnknown, "source"),
             Error::InvalidRequest(faults) => {
                 let faults = faults.iter();
-                weir_rpc::invalid_all(faults.map(|(field, what)| (field.as_str(), what.as_str())))
+                invalid_all(faults.map(|(field, what)| (field.as_str(), what.as_str())))
             }
             Error::RowsTooLarge => refused(
                 Code::ResourceExhausted,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use weir_contact_upsert::Config;
 use weir_ids::TimedKey;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
+use weir_proto::contact::v1::identity_service_client::IdentityServiceClient;
 use weir_proto::contact::v1::search_service_client::SearchServiceClient;
 use weir_proto::contact::v1::transfer_service_client::TransferServiceClient;
 use weir_proto::contact::v1::{
@@ -39,6 +40,7 @@ pub struct Service {
     pub ledger: LedgerServiceClient<weir_rpc::Channel>,
     pub searches: SearchServiceClient<weir_rpc::Channel>,
     pub transfers: TransferServiceClient<weir_rpc::Channel>,
+    pub identity: IdentityServiceClient<weir_rpc::Channel>,
     pub database: TestDatabase,
     pub account: Uuid,
     pub others: Arc<Others>,
@@ -84,7 +86,8 @@ impl Service {
             client: ContactServiceClient::new(channel.clone()),
             ledger: LedgerServiceClient::new(channel.clone()),
             searches: SearchServiceClient::new(channel.clone()),
-            transfers: TransferServiceClient::new(channel),
+            transfers: TransferServiceClient::new(channel.clone()),
+            identity: IdentityServiceClient::new(channel),
             database,
             account: Uuid::now_v7(),
             others,
@@ -112,6 +115,7 @@ impl Service {
             key_strategy: KeyStrategy::Any.into(),
             merge_strategy: MergeStrategy::Overwrite.into(),
             existing_only: false,
+            keep_user_ids_apart: false,
             events,
         }
     }

@@ -11,6 +11,7 @@ mod purge;
 mod races;
 mod reads;
 mod refused;
+mod reindex;
 mod relay;
 mod removes;
 mod search;

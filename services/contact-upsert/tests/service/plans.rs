@@ -23,10 +23,14 @@ const LARGE: [&str; 7] = [
 ];
 
 /// They ask whether there is any row at all, or go through all of them in order.
-const IN_ORDER: [&str; 3] = [
+const IN_ORDER: [&str; 6] = [
     "SELECT EXISTS (SELECT FROM contacts",
     "every account",
     "SELECT count(*) AS rows FROM kept_removes",
+    // Of runs of reindexing, which look at every contact.
+    "SELECT count(*) AS contacts",
+    "ORDER BY contact_id DESC LIMIT 1",
+    "SELECT value FROM identifiers WHERE account_id = $1 AND kind = $2 ORDER BY value",
 ];
 
 /// Full ones, as large batches are.

@@ -18,6 +18,7 @@ use super::failure::call;
 use super::types::*;
 use super::wire::Wire;
 use super::{Called, Clients, Failure};
+use crate::domain::envelope::Nobody;
 use crate::domain::log::{Line, Origin};
 use crate::domain::stages::{
     ActivitySaid, AudienceSaid, IgnoredKind, IgnoredValues, MappingSaid, UpdateSaid,
@@ -86,6 +87,17 @@ impl Clients {
         }
     }
 
+    /// Which ids mean nobody to an account, as it says now (semantics 3.1).
+    pub async fn nobody(&self, account_id: &str, deadline: Deadline) -> Result<Nobody, Failure> {
+        let message = || mapping::GetAccountRequest {
+            account_id: account_id.to_owned(),
+            name: String::new(),
+        };
+        let answer = hop!(self.mapping, get_account, deadline, message)?.answer;
+        let lists = answer.account.and_then(|account| account.blocked_values);
+        nobody(lists.unwrap_or_default()).ok_or_else(|| Failure::unexpected("get_account"))
+    }
+
     pub async fn check_audiences(
         &self,
         account_id: &str,
@@ -134,8 +146,10 @@ impl Clients {
         )?
         .answer;
         let results = same_length("map_events", events.len(), answer.results)?;
+        let settings = answer.contact_settings.unwrap_or_default();
+        caller.hear(settings.blocked_values_version);
         Ok(MapAnswer {
-            settings: ContactSettings(answer.contact_settings.unwrap_or_default()),
+            settings: ContactSettings(settings),
             entitlement: Entitlement(answer.entitlement.unwrap_or_default()),
             results: results.into_iter().map(mapped).collect(),
             ignored_kinds: answer.ignored_kinds.into_iter().map(ignored_kind).collect(),
@@ -231,6 +245,7 @@ impl Clients {
             identifiers_version: settings.0.identifiers_version,
             caseless_identifiers: settings.0.caseless_identifiers.clone(),
             kept_removes_limit: Some(entitlement.kept_removes()),
+            keep_user_ids_apart: settings.0.keep_user_ids_apart,
             events: Vec::new(),
         };
         let payloads: usize = events.iter().map(|event| event.fields_json.len()).sum();

@@ -93,7 +93,8 @@ impl App {
                 }
                 Err(Error::Precondition(
                     Reason::ContactsExist,
-                    "the account has contacts: its unique identifiers and key strategy are fixed"
+                    "the account has contacts: what tells them apart changes through \
+                     weir.contact.v1.IdentityService alone (PreviewReindex, StartReindex)"
                         .to_owned(),
                 ))
             }
@@ -116,7 +117,7 @@ impl App {
             Some(answered) if answered.version >= locked.identifiers_version => {
                 settings.unique_identifiers = answered.unique_identifiers;
                 settings.key_strategy = answered.key_strategy;
-                Some(answered.version)
+                Some((answered.version, answered.next_unique_identifiers))
             }
             _ => {
                 settings.unique_identifiers = locked.settings.unique_identifiers.clone();
@@ -124,10 +125,11 @@ impl App {
                 None
             }
         };
-        if let Some(version) = version {
+        if let Some((version, answered_next)) = version {
             let identifiers = Identifiers {
                 unique_identifiers: settings.unique_identifiers.clone(),
                 key_strategy: settings.key_strategy,
+                next_unique_identifiers: answered_next,
                 version,
             };
             store::put_identifiers(&transaction, account_id, &identifiers).await?;
@@ -199,6 +201,7 @@ impl App {
             Identifiers {
                 unique_identifiers: locked.settings.unique_identifiers,
                 key_strategy: locked.settings.key_strategy,
+                next_unique_identifiers: locked.next_unique_identifiers,
                 version: locked.identifiers_version,
             }
         };

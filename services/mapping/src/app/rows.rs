@@ -44,7 +44,14 @@ impl App {
         Ok(Snapshot {
             version: 0,
             source: nobody(account_id, nulls_clear),
-            contact: ContactMapping::compile(rows, &unique_identifiers),
+            contact: ContactMapping::compile(
+                rows,
+                &unique_identifiers,
+                &account.settings.blocked_values,
+            ),
+            // Nobody authenticated for this.
+            blocked_values_version: 0,
+            keep_user_ids_apart: account.settings.keep_user_ids_apart,
             caseless_identifiers: caseless(&unique_identifiers, &custom),
             unique_identifiers,
             key_strategy: identifiers.key_strategy,

@@ -8,6 +8,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
+use weir_values::BlockedValues;
 
 use super::invalid::Invalid;
 use super::source::SourceKind;
@@ -158,6 +159,9 @@ pub struct FoundKey {
     pub account_id: AccountId,
     pub source_id: SourceId,
     pub source_kind: SourceKind,
+    /// Of its account; the edge reads ids by them (semantics 3.1).
+    pub blocked_values: BlockedValues,
+    pub blocked_values_version: i64,
 }
 
 #[cfg(test)]

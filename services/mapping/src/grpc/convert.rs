@@ -7,7 +7,7 @@ use weir_proto::mapping::v1 as pb;
 use weir_proto::settings::v1 as settings;
 use weir_rpc::invalid;
 use weir_rpc::wire::{time, timestamp};
-use weir_values::ValueType;
+use weir_values::{BlockedValue, BlockedValues, ValueType};
 
 use crate::app::{Change, ListedName};
 use crate::domain::account::{Account, AccountChange, KeyStrategy, PlanChange};
@@ -65,7 +65,35 @@ pub fn read_account_change(request: pb::PutAccountRequest) -> Result<AccountChan
         webhook_secret: request.webhook_secret,
         unique_identifiers: request.unique_identifiers.map(|ids| ids.field_ids),
         key_strategy: read_key_strategy(request.key_strategy)?,
+        blocked_values: request.blocked_values.map(read_blocked).transpose()?,
+        keep_user_ids_apart: request.keep_user_ids_apart,
     })
+}
+
+/// Names every entry that is wrong.
+fn read_blocked(lists: settings::BlockedValues) -> Result<BlockedValues, Status> {
+    let own = lists.blocked.into_iter().map(|entry| BlockedValue {
+        kind: entry.kind,
+        pattern: entry.pattern,
+    });
+    BlockedValues::new(own.collect(), lists.allowed_defaults).map_err(|faults| {
+        let faults = faults.iter();
+        let faults: Vec<_> = faults
+            .map(|fault| (format!("blocked_values.{}", fault.field), &*fault.why))
+            .collect();
+        weir_rpc::invalid_all(faults.iter().map(|(field, why)| (&**field, *why)))
+    })
+}
+
+pub fn blocked_values(values: &BlockedValues) -> settings::BlockedValues {
+    let own = values.own().iter().map(|entry| settings::BlockedValue {
+        kind: entry.kind.clone(),
+        pattern: entry.pattern.clone(),
+    });
+    settings::BlockedValues {
+        blocked: own.collect(),
+        allowed_defaults: values.taken_off().to_vec(),
+    }
 }
 
 pub fn read_source_change(request: pb::PutSourceRequest) -> Result<SourceChange, Status> {
@@ -174,6 +202,13 @@ pub fn account(account: Account) -> pb::Account {
         webhook_url: settings
             .webhook
             .map_or_else(String::new, |webhook| webhook.url),
+        blocked_values: Some(blocked_values(&settings.blocked_values)),
+        keep_user_ids_apart: settings.keep_user_ids_apart,
+        next_unique_identifiers: account
+            .next_unique_identifiers
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 

@@ -230,6 +230,8 @@ pub(super) fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
             .iter()
             .map(ToString::to_string)
             .collect(),
+        blocked_values_version: snapshot.blocked_values_version,
+        keep_user_ids_apart: snapshot.keep_user_ids_apart,
     }
 }
 

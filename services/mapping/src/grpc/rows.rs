@@ -10,6 +10,7 @@ use weir_reasons::Reason;
 use weir_rpc::wire::id;
 use weir_rpc::{Deadline, invalid, refused};
 
+use super::convert::blocked_values;
 use super::events::{contact_settings, entitlement, mapped_traits};
 use crate::app::{App, Error, map_rows};
 use crate::domain::log::LogEntry;
@@ -64,7 +65,10 @@ impl RowService for Rows {
             refused(Code::ResourceExhausted, Reason::AnswerTooLarge, message)
         })?;
         let rows = rows.into_iter().zip(checked);
+        let account: AccountId = id("account_id", &request.account_id)?;
+        let account = self.app.get_account(Some(account), "").await?;
         Ok(Response::new(MapRowsResponse {
+            blocked_values: Some(blocked_values(&account.settings.blocked_values)),
             contact_settings: Some(contact_settings(&snapshot)),
             entitlement: Some(entitlement(&snapshot)),
             results: rows

@@ -6,6 +6,7 @@ use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
 use weir_postgres::Failure;
 
+use super::accounts::read_blocked;
 use super::codes::Code;
 use super::{Client, execute, listed, row, rows};
 use crate::domain::Listed;
@@ -20,8 +21,9 @@ pub async fn find_key(
 ) -> Result<Option<FoundKey>, Failure> {
     let select = "/* every account */
         SELECT k.key_id, k.hint, k.create_time, k.revoke_time, k.expire_time, k.last_use_time,
-            k.account_id, k.source_id, s.kind
+            k.account_id, k.source_id, s.kind, a.blocked_values, a.blocked_values_version
         FROM source_keys k JOIN sources s USING (account_id, source_id)
+            JOIN accounts a USING (account_id)
         WHERE k.key_hash = $1";
     let Some(row) = row(client, select, &[&key_hash.as_slice()]).await? else {
         return Ok(None);
@@ -31,6 +33,8 @@ pub async fn find_key(
         account_id: AccountId(row.get("account_id")),
         source_id: SourceId(row.get("source_id")),
         source_kind: SourceKind::of(row.get("kind"))?,
+        blocked_values: read_blocked(&row)?,
+        blocked_values_version: row.get("blocked_values_version"),
     }))
 }
 

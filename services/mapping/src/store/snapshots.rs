@@ -10,10 +10,10 @@ use weir_ids::{AccountId, ActivityId, SourceId};
 use weir_postgres::Failure;
 use weir_values::ValueType;
 
-use super::accounts::{read_identifiers, read_plan};
+use super::accounts::{read_blocked, read_fields, read_identifiers, read_plan};
 use super::codes::Code;
 use super::sources::read_source;
-use super::stored::{StoredAttribute, StoredField, read_attributes, read_fields};
+use super::stored::{self, StoredAttribute, StoredField, read_attributes};
 use super::{Client, corrupt, row};
 use crate::domain::account::KeyStrategy;
 use crate::domain::field::caseless;
@@ -38,7 +38,8 @@ pub async fn load_snapshot(
 ) -> Result<Option<Snapshot>, Failure> {
     let select = "SELECT a.account_id, a.version, a.unique_identifiers, a.key_strategy,
             a.included_contacts, a.additional_contacts, a.activity_slots, a.profile_factor,
-            a.activity_factor, a.identifiers_version,
+            a.activity_factor, a.identifiers_version, a.next_unique_identifiers,
+            a.blocked_values, a.blocked_values_version, a.keep_user_ids_apart,
             s.source_id, s.kind, s.name, s.merge_strategy, s.existing_only, s.status,
             s.mapping_version, s.create_time,
             (SELECT c.mapping FROM contact_mappings c
@@ -76,11 +77,17 @@ fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
         .map_err(|_| corrupt("activities"))?;
     let types = custom_types(row)?;
     let rows = match contact {
-        Some(Json(stored)) => read_fields(&stored, &types)?,
+        Some(Json(stored)) => stored::read_fields(&stored, &types)?,
         None => Vec::new(),
     };
-    let unique_identifiers = read_identifiers(row)?;
-    let contact = ContactMapping::compile(rows, &unique_identifiers);
+    let mut unique_identifiers = read_identifiers(row)?;
+    for next in read_fields(row, "next_unique_identifiers")? {
+        if !unique_identifiers.contains(&next) {
+            unique_identifiers.push(next);
+        }
+    }
+    let blocked = read_blocked(row)?;
+    let contact = ContactMapping::compile(rows, &unique_identifiers, &blocked);
     Ok(Snapshot {
         version: row.get("version"),
         source: read_source(row)?,
@@ -90,6 +97,8 @@ fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
         plan: read_plan(row),
         mapped_activities: row.get("mapped_activities"),
         identifiers_version: row.get("identifiers_version"),
+        blocked_values_version: row.get("blocked_values_version"),
+        keep_user_ids_apart: row.get("keep_user_ids_apart"),
         contact,
         activities: activities
             .map_or_else(Vec::new, |Json(activities)| activities)

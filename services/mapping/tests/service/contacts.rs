@@ -100,6 +100,7 @@ impl ContactService for Contacts {
             unique_identifiers: request.unique_identifiers,
             key_strategy: request.key_strategy,
             version,
+            ..Default::default()
         };
         if before.as_ref() != Some(&identifiers) {
             if kept.with_contacts.contains(&request.account_id) {

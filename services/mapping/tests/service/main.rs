@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod alerts;
+mod blocked;
 mod configuration;
 mod contacts;
 mod counts;

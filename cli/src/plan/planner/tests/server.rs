@@ -127,6 +127,12 @@ impl Server {
         if let Some(address) = &put.notification_address {
             actual.account.notification_address = address.clone();
         }
+        if let Some(values) = &put.blocked_values {
+            actual.account.blocked_values = Some(values.clone());
+        }
+        if let Some(apart) = put.keep_user_ids_apart {
+            actual.account.keep_user_ids_apart = apart;
+        }
         if asked.activity_slots.is_some() && mapped(actual) > slots {
             return Err("slots are in use");
         }

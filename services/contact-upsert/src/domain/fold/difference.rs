@@ -21,6 +21,14 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             removes,
             ..Changes::default()
         };
+        if let Some(transition) = &self.settings.transition {
+            changes.unsettled = transition.unsettled().collect();
+            let survivors = self.merges.iter();
+            let survivors = survivors.map(|merge| self.contacts[self.live(merge.survivor())].id);
+            changes.again = survivors.collect();
+            changes.again.sort_unstable();
+            changes.again.dedup();
+        }
         self.differ_in_contacts(&mut changes);
         self.differ_in_links(&mut changes);
         changes

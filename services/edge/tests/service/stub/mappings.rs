@@ -89,6 +89,8 @@ impl MappingService for Stub {
                 account_id: (*account).into(),
                 source_id: "source".into(),
                 source_kind: kind.into(),
+                blocked_values: Some(state.blocked_values.0.clone()),
+                blocked_values_version: state.blocked_values.1,
             })
         })
         .await
@@ -161,6 +163,7 @@ impl MappingService for Stub {
                 mapping_version: 1,
                 contact_settings: Some(ContactSettings {
                     identifiers_version: state.identifiers_versions.1,
+                    blocked_values_version: state.blocked_values.1,
                     caseless_identifiers: vec!["str:cm:mail".into()],
                     ..Default::default()
                 }),
@@ -189,9 +192,25 @@ impl MappingService for Stub {
         .await
     }
 
+    async fn get_account(
+        &self,
+        request: Request<GetAccountRequest>,
+    ) -> Result<Response<GetAccountResponse>, Status> {
+        self.answer("get_account", |state| {
+            let account = Account {
+                account_id: request.into_inner().account_id,
+                blocked_values: Some(state.blocked_values.0.clone()),
+                ..Account::default()
+            };
+            Ok(GetAccountResponse {
+                account: Some(account),
+            })
+        })
+        .await
+    }
+
     unused! {
         put_account(PutAccountRequest) -> PutAccountResponse;
-        get_account(GetAccountRequest) -> GetAccountResponse;
         list_accounts(ListAccountsRequest) -> ListAccountsResponse;
         put_source(PutSourceRequest) -> PutSourceResponse;
         get_source(GetSourceRequest) -> GetSourceResponse;

@@ -6,7 +6,7 @@ use chrono::DateTime;
 use proptest::prelude::*;
 use weir_ids::{AccountId, ActivityId, SourceId};
 use weir_values::options::RawOptions;
-use weir_values::{FieldId, Value, ValueType};
+use weir_values::{BlockedValues, FieldId, Value, ValueType};
 
 use super::*;
 
@@ -54,7 +54,11 @@ fn snapshot(rows: &[RawRow<'_>]) -> Snapshot {
         ("obj:cm:skus".to_owned(), ValueType::Object),
     ]);
     let unique = ["str::email".parse().unwrap()];
-    let contact = ContactMapping::compile(read_contact_mapping(rows, &custom).unwrap(), &unique);
+    let contact = ContactMapping::compile(
+        read_contact_mapping(rows, &custom).unwrap(),
+        &unique,
+        &BlockedValues::default(),
+    );
     let attributes = [
         (row("count", "count", ""), Some(ValueType::Integer)),
         (row("count", "n \"quoted\"", ""), Some(ValueType::Text)),
@@ -90,6 +94,8 @@ fn snapshot(rows: &[RawRow<'_>]) -> Snapshot {
         plan: PLAN,
         mapped_activities: 1,
         identifiers_version: 0,
+        blocked_values_version: 1,
+        keep_user_ids_apart: false,
         contact,
         activities: HashMap::from([("Login".to_owned(), activity)]),
     }
