@@ -25,9 +25,10 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         "mapping", "contact", "activity", "audience", "quota", "ledger", "settings",
     ];
     let files = packages.map(|package| format!("weir/{package}/v1/{package}.proto"));
-    // Services beside a package's first one.
-    let more = ["weir/mapping/v1/replay.proto"].map(str::to_owned);
-    let mut descriptors = protox::compile(files.into_iter().chain(more), ["."])?;
+    // Services of their own beside the main one of their package.
+    let more = ["weir/mapping/v1/log.proto", "weir/mapping/v1/replay.proto"].map(str::to_owned);
+    let files = files.into_iter().chain(more);
+    let mut descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("weir.bin"), descriptors.encode_to_vec())?;
     // Reflection tells what the protos say; only the code differs.

@@ -4,6 +4,7 @@
 //! line, before anything is applied.
 
 mod names;
+mod rows;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +17,7 @@ use weir_values::{BUILT_IN_FIELDS, FieldId, ValueType};
 use super::model::{Account, Activity, Audience, Configuration, Field, Source};
 use super::schema::{self, Fault, File};
 use names::Unique;
-use values::{Choice, at_least_zero, date_format, key, path, text, value_type};
+use values::{Choice, at_least_zero, key, text, value_type};
 
 const MAX_UNIQUE_IDENTIFIERS: usize = 2;
 const MAX_CUSTOM_FIELDS: usize = 200;
@@ -250,32 +251,6 @@ impl Checker {
         }
     }
 
-    fn contact_mapping(
-        &mut self,
-        pairs: &[schema::FieldMapping],
-        types: &BTreeMap<String, ValueType>,
-    ) -> Vec<mapping::FieldMapping> {
-        let mut fields = Unique::default();
-        let mut checked = Vec::new();
-        for pair in pairs {
-            let trait_path = self.take(path(&pair.trait_path));
-            let Some((field_id, value_type)) = self.taken(field(&pair.field, types)) else {
-                continue;
-            };
-            self.note(fields.add(&pair.field, &field_id, "field"));
-            checked.push(mapping::FieldMapping {
-                trait_path,
-                field_id,
-                date_format: self.take(date_format(
-                    value_type,
-                    &pair.field,
-                    pair.date_format.as_ref(),
-                )),
-            });
-        }
-        checked
-    }
-
     fn activities(&mut self, activities: &[schema::Activity]) -> Vec<Activity> {
         let mut names = Unique::default();
         let mut checked = Vec::new();
@@ -298,32 +273,6 @@ impl Checker {
                     attributes: self.attributes(activity.attributes.as_deref().unwrap_or(&[])),
                     clear_attributes: activity.attributes.as_ref().is_some_and(Vec::is_empty),
                 },
-            });
-        }
-        checked
-    }
-
-    fn attributes(&mut self, attributes: &[schema::Attribute]) -> Vec<mapping::AttributeMapping> {
-        let mut names = Unique::default();
-        let mut checked = Vec::new();
-        for attribute in attributes {
-            let property_path = self.take(path(&attribute.property));
-            // Named like its property where nothing else is said.
-            let written = attribute.attribute.as_ref().unwrap_or(&attribute.property);
-            let name = self.take(text(written, "an attribute's name", 150));
-            self.note(names.add(written, &name, "attribute"));
-            let Some(value_type) = self.taken(value_type(&attribute.value_type)) else {
-                continue;
-            };
-            checked.push(mapping::AttributeMapping {
-                property_path,
-                attribute: name,
-                r#type: values::to_proto(value_type).into(),
-                date_format: self.take(date_format(
-                    value_type,
-                    &attribute.value_type,
-                    attribute.date_format.as_ref(),
-                )),
             });
         }
         checked

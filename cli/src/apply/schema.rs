@@ -68,8 +68,17 @@ pub struct Source {
 pub struct FieldMapping {
     #[serde(rename = "trait")]
     pub trait_path: Spanned<String>,
+    #[serde(default)]
+    pub fallback_paths: Vec<Spanned<String>>,
     pub field: Spanned<String>,
     pub date_format: Option<Spanned<String>>,
+    #[serde(default)]
+    pub fallback_formats: Vec<Spanned<String>>,
+    pub phone_country: Option<Spanned<String>>,
+    pub round: Option<Spanned<bool>>,
+    pub words: Option<Spanned<bool>>,
+    pub truncate: Option<Spanned<bool>>,
+    pub blank: Option<Spanned<String>>,
 }
 
 /// A mapped activity.
@@ -87,10 +96,19 @@ pub struct Activity {
 #[serde(deny_unknown_fields)]
 pub struct Attribute {
     pub property: Spanned<String>,
+    #[serde(default)]
+    pub fallback_paths: Vec<Spanned<String>>,
     pub attribute: Option<Spanned<String>>,
     #[serde(rename = "type")]
     pub value_type: Spanned<String>,
     pub date_format: Option<Spanned<String>>,
+    #[serde(default)]
+    pub fallback_formats: Vec<Spanned<String>>,
+    pub phone_country: Option<Spanned<String>>,
+    pub round: Option<Spanned<bool>>,
+    pub words: Option<Spanned<bool>>,
+    pub truncate: Option<Spanned<bool>>,
+    pub blank: Option<Spanned<String>>,
 }
 
 /// An audience of Segment (Actions).

@@ -7,6 +7,7 @@
 
 mod audiences;
 mod batch;
+mod counts;
 mod defer;
 mod identify;
 mod keep;
@@ -25,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
+use weir_counts::Counts;
 use weir_reasons::Reason;
 use weir_service::Clock;
 
@@ -64,6 +66,7 @@ pub struct App {
     settlements: Settlements,
     log: LogQueue,
     keeper: Keeper,
+    counts: Counts,
     scheduler: Scheduler,
     background: TaskTracker,
 }
@@ -110,6 +113,7 @@ impl From<Failure> for Stop {
 impl App {
     pub fn new(
         clients: Clients,
+        counts: Counts,
         own_namespaces: Vec<String>,
         limits: Limits,
         clock: Clock,
@@ -123,6 +127,7 @@ impl App {
             settlements: Settlements::default(),
             log: LogQueue::new(),
             keeper: Keeper::default(),
+            counts,
             scheduler: Scheduler::new(limits),
             background: TaskTracker::new(),
         }

@@ -69,7 +69,8 @@ CREATE TABLE fields (
 CREATE TABLE contact_mappings (
     account_id uuid NOT NULL,
     source_id uuid NOT NULL,
-    -- [{"path", "field", "format"}]
+    -- [{"field", "path", "paths", "format", "formats", "country", "round", "words", "truncate",
+    -- "blank_clears"}], what is as by default left out
     mapping jsonb NOT NULL,
     PRIMARY KEY (account_id, source_id),
     FOREIGN KEY (account_id, source_id) REFERENCES sources
@@ -89,12 +90,42 @@ CREATE TABLE activity_mappings (
     account_id uuid NOT NULL,
     source_id uuid NOT NULL,
     activity_id uuid NOT NULL,
-    -- [{"path", "attribute", "type", "format"}]
+    -- [{"attribute", "type", …}], behind which stands what a contact mapping has
     attributes jsonb NOT NULL,
     PRIMARY KEY (account_id, source_id, activity_id),
     FOREIGN KEY (account_id, source_id) REFERENCES sources,
     FOREIGN KEY (account_id, activity_id) REFERENCES activities
 );
+
+-- How many events were answered what, and how many values were ignored, by hour (semantics 7.3a).
+CREATE TABLE reason_counts (
+    account_id uuid NOT NULL,
+    source_id uuid NOT NULL,
+    -- Its beginning.
+    hour timestamptz NOT NULL,
+    -- An event's name, or a field; one space: all those beyond the first thousand.
+    subject text COLLATE "C" NOT NULL,
+    -- What the events were answered; 0: values that were ignored.
+    status smallint NOT NULL,
+    code text COLLATE "C" NOT NULL,
+    count bigint NOT NULL,
+    -- When the first and the last of them were received.
+    first_time timestamptz NOT NULL,
+    last_time timestamptz NOT NULL,
+    PRIMARY KEY (account_id, source_id, hour, subject, status, code)
+) WITH (fillfactor = 70);
+CREATE INDEX reason_counts_to_forget ON reason_counts (account_id, hour);
+COMMENT ON TABLE reason_counts IS 'Life time: 30 days.';
+
+-- How far each process that counts has come: what it tells again is known by it.
+CREATE TABLE count_flushes (
+    account_id uuid NOT NULL,
+    process_id uuid NOT NULL,
+    sequence bigint NOT NULL,
+    flush_time timestamptz NOT NULL,
+    PRIMARY KEY (account_id, process_id)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE count_flushes IS 'Life time: 2 days after the last flush.';
 
 -- ---- kept events and replay (semantics 7.5, 1.7) ----
 

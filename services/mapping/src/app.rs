@@ -2,11 +2,14 @@
 
 mod accounts;
 mod batch;
+mod counts;
 mod fields;
 mod help;
+mod housekeeping;
 mod kept;
 mod keys;
 mod mappings;
+mod places;
 mod recorder;
 mod replay_work;
 mod replays;
@@ -29,8 +32,8 @@ use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
 pub use batch::{BatchEvent, Leaves};
 pub use help::ListedName;
-pub use kept::start as start_forgetting;
-pub use mappings::GivenPair;
+pub use housekeeping::{BEATS as HOUSE_BEATS, keep_house};
+pub use places::{Known as KnownPlaces, watch as watch_places};
 pub use recorder::{Recorder, start as start_recorder};
 pub use replays::Wish;
 pub use snapshots::Snapshots;
@@ -44,8 +47,9 @@ const POLICY: Policy = Policy {
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
+    /// All that is wrong with a request: never nothing.
+    #[error("the request is not as it should be")]
+    Invalid(Vec<Invalid>),
     #[error("no such {0}")]
     NotFound(&'static str),
     #[error("{1}")]
@@ -66,6 +70,12 @@ pub enum Error {
     Contacts(#[from] clients::Error),
     #[error("the deadline passed")]
     Late,
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(vec![invalid])
+    }
 }
 
 impl Fault for Error {
@@ -99,6 +109,7 @@ pub struct App {
     contacts: Contacts,
     snapshots: Arc<Snapshots>,
     recorder: Recorder,
+    places: KnownPlaces,
     clock: Clock,
 }
 
@@ -110,6 +121,8 @@ pub struct Parts {
     pub contacts: Contacts,
     /// It ends when the last `App` is gone.
     pub recorder: Recorder,
+    /// Where addresses are, if that is known.
+    pub places: KnownPlaces,
     pub clock: Clock,
 }
 
@@ -122,6 +135,7 @@ impl App {
             secret: parts.secret,
             contacts: parts.contacts,
             recorder: parts.recorder,
+            places: parts.places,
             clock: parts.clock,
         }
     }
@@ -143,7 +157,8 @@ impl App {
         weir_service::retry(deadline, POLICY, move |_| work(app.clone())).await
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    /// The present moment.
+    pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 

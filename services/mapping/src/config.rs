@@ -1,6 +1,7 @@
 //! Every environment name and default, with its reason.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::domain::key::KeySecret;
 
@@ -35,9 +36,18 @@ pub struct Config {
         default_value = "http://127.0.0.1:7002"
     )]
     pub contact_url: String,
+    /// A database in MaxMind's format (GeoLite2-City, or another of cities or countries), by which
+    /// `ip` becomes a place; read again when it changes. Without one `ip` is ignored.
+    #[arg(long, env = "WEIR_GEOIP_DATABASE", value_parser = path)]
+    pub geoip_database: Option<PathBuf>,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,
+}
+
+/// An empty one is none: so an environment says it that always names it.
+fn path(text: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(text))
 }
 
 fn key_secret(text: &str) -> Result<KeySecret, String> {

@@ -4,6 +4,7 @@
 
 pub mod account;
 pub mod convert;
+pub mod counts;
 pub mod event;
 pub mod field;
 pub mod folded;
@@ -14,8 +15,10 @@ pub mod log;
 pub mod mapper;
 pub mod mapping;
 pub mod path;
+pub mod places;
 pub mod preview;
 pub mod replay;
+pub mod row;
 pub mod sample;
 pub mod snapshot;
 pub mod source;

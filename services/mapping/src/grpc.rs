@@ -3,6 +3,7 @@
 mod convert;
 mod events;
 mod help;
+mod log;
 mod mappings;
 mod replay;
 mod status;
@@ -12,6 +13,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 use weir_ids::{AccountId, SourceId};
+use weir_proto::mapping::v1::log_service_server::LogServiceServer;
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
 use weir_proto::mapping::v1::*;
 use weir_rpc::wire::id;
@@ -33,9 +35,12 @@ pub fn server(app: App) -> Server {
         "MapEvents",
         |service, request| async move { service.map_events(request).await },
     );
+    let replays = replay::server(&service);
+    let log = LogServiceServer::new(log::Log(service)).max_decoding_message_size(MAX_MESSAGE);
     Server::new("weir.mapping.v1.MappingService")
         .service(server)
-        .service(replay::server(&service))
+        .service(replays)
+        .service(log)
         .probe(move || {
             let app = app.clone();
             async move { app.is_healthy().await }

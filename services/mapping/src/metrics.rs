@@ -5,10 +5,14 @@ use metrics::{Counter, counter, describe_counter};
 const EVENTS: &str = "mapping.events_total";
 const IGNORED_VALUES: &str = "mapping.ignored_values_total";
 const KEPT_EVENTS: &str = "mapping.kept_events_total";
+const KEPT_WRITES: &str = "mapping.kept_writes_total";
 const LOST_NOTES: &str = "mapping.lost_notes_total";
 const OUTGROWN_BATCHES: &str = "mapping.outgrown_batches_total";
+const PLACE_LOADS: &str = "mapping.place_loads_total";
 const REPLAYED_EVENTS: &str = "mapping.replayed_events_total";
 const SNAPSHOT_LOADS: &str = "mapping.snapshot_loads_total";
+const PURGED: &str = "mapping.purged_rows_total";
+const PURGE_FAILURES: &str = "mapping.purge_failures_total";
 const UNREADABLE_ROWS: &str = "mapping.unreadable_rows_total";
 
 /// Tells what each is, to whoever reads them.
@@ -24,6 +28,12 @@ pub fn describe() {
          pushed_out by newer ones or by age, deferred with their contact, not_deferred for want of room."
     );
     describe_counter!(
+        KEPT_WRITES,
+        "Writes of samples and log lines that Redis did not take, kept to be sent again."
+    );
+    describe_counter!(PURGED, "Rows dropped at the end of their time, by table.");
+    describe_counter!(PURGE_FAILURES, "Rounds of dropping them that failed.");
+    describe_counter!(
         LOST_NOTES,
         "Batches whose samples and log lines were dropped, by reason."
     );
@@ -35,6 +45,10 @@ pub fn describe() {
         REPLAYED_EVENTS,
         "Kept events that were taken anew, by kind (replay, repair) and whether they are done or \
          to be tried again."
+    );
+    describe_counter!(
+        PLACE_LOADS,
+        "Times the database of places was read, or could not be, by outcome."
     );
     describe_counter!(
         SNAPSHOT_LOADS,
@@ -66,6 +80,21 @@ pub fn replayed_events(kind: &'static str, fate: &'static str) -> Counter {
     counter!(REPLAYED_EVENTS, "kind" => kind, "fate" => fate)
 }
 
+/// Writes that Redis did not take, and that are sent again.
+pub fn kept_writes() -> Counter {
+    counter!(KEPT_WRITES)
+}
+
+/// Rows that were dropped at the end of their time.
+pub fn purged(table: &'static str) -> Counter {
+    counter!(PURGED, "table" => table)
+}
+
+/// Rows that are too old could not be dropped.
+pub fn purge_failures() -> Counter {
+    counter!(PURGE_FAILURES)
+}
+
 /// Batches whose samples and log lines were dropped, and why.
 pub fn lost_notes(reason: &'static str) -> Counter {
     counter!(LOST_NOTES, "reason" => reason)
@@ -74,6 +103,11 @@ pub fn lost_notes(reason: &'static str) -> Counter {
 /// Batches that came to more values than an answer holds.
 pub fn outgrown_batches() -> Counter {
     counter!(OUTGROWN_BATCHES)
+}
+
+/// Times the database of places was read, or could not be.
+pub fn place_loads(outcome: &'static str) -> Counter {
+    counter!(PLACE_LOADS, "outcome" => outcome)
 }
 
 /// Snapshots that were loaded from PostgreSQL.

@@ -147,25 +147,25 @@ reasons! {
     TextInvalid "TEXT_INVALID" Value false
         "The value is no text, number or boolean." "Map a single value, or another type of field.";
     TooLong "TOO_LONG" Value false
-        "The value is longer than its field holds." "Send less, or map it to a longer type of field.";
+        "The value is longer than its field holds." "Send less, map it to a longer type of field, or let the row truncate it.";
     EmailInvalid "EMAIL_INVALID" Value false
         "The value is no e-mail address." "Mend what sends it.";
     PhoneInvalid "PHONE_INVALID" Value false
-        "The value is no phone number with its country code." "Send it as +61 2 9876 5432.";
+        "The value is no phone number with its country code, nor one of the row's country." "Send it as +61 2 9876 5432, or choose the row's phone_country.";
     LinkInvalid "LINK_INVALID" Value false
         "The value is no absolute http or https URL." "Send the whole URL.";
     IntegerInvalid "INTEGER_INVALID" Value false
         "The value is no whole number of 64 bits." "Map it to a decimal field, or mend what sends it.";
     DecimalInvalid "DECIMAL_INVALID" Value false
-        "The value is no number of at most three decimals." "Round it before it is sent.";
+        "The value is no number of at most three decimals." "Round it before it is sent, or let the row round it.";
     BooleanInvalid "BOOLEAN_INVALID" Value false
-        "The value is neither true nor false." "Send true or false.";
+        "The value is neither true nor false." "Send true or false, or let the row take words.";
     DateFormatMismatch "DATE_FORMAT_MISMATCH" Value false
-        "The value is not written in the chosen format." "Choose the format that is sent.";
+        "The value is written in no chosen format." "Choose the format that is sent, or add it as another one.";
     DateOutOfRange "DATE_OUT_OF_RANGE" Value false
         "The date lies outside of the years 1 to 9999." "Mend what sends it.";
     TimeFormatMismatch "TIME_FORMAT_MISMATCH" Value false
-        "The value is no time of day in the chosen format." "Choose the format that is sent.";
+        "The value is no time of day in a chosen format." "Choose the format that is sent, or add it as another one.";
     ListInvalid "LIST_INVALID" Value false
         "The value, or an element of it, is no choice." "Send a list of texts.";
     ObjectInvalid "OBJECT_INVALID" Value false

@@ -4,6 +4,7 @@
 
 mod audiences;
 mod batches;
+mod counts;
 mod crashes;
 mod efficiency;
 mod fuzz;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::AddAssign;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use weir_ids::{ContactId, TimedKey};
+use weir_ids::{ContactId, SourceId, TimedKey};
 
 /// Activities of the backlog that a contact gets for one UTC day, all activities together.
 pub const CAP_PER_DAY: u32 = 50;
@@ -141,6 +141,17 @@ impl<'a> Moves<'a> {
             discarded: count(&self.discard),
         }
     }
+}
+
+/// Activities of one source and name that were over the cap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discards {
+    /// None where nobody knows.
+    pub source_id: Option<SourceId>,
+    pub event_name: String,
+    pub count: i64,
+    /// Of the one that was received last.
+    pub message_id: String,
 }
 
 /// What was done about the backlog.

@@ -2,7 +2,7 @@
 
 use bytestring::ByteString;
 use chrono::{DateTime, NaiveDate, Utc};
-use weir_ids::{AccountId, ActivityId, BatchId, ContactId, TimedKey};
+use weir_ids::{AccountId, ActivityId, BatchId, ContactId, SourceId, TimedKey};
 
 /// The edge takes no larger batch.
 pub const MAX_EVENTS: usize = 1_000;
@@ -58,6 +58,8 @@ pub struct Batch {
     pub identifiers: Vec<Identifier>,
     /// Look, and store nothing.
     pub probe_only: bool,
+    /// Whose events they are, where the edge said so.
+    pub source_id: Option<SourceId>,
 }
 
 impl Batch {

@@ -39,7 +39,7 @@ const HOT: &[(&str, &str, &str)] = &[
     (
         "wait",
         record::WAIT,
-        "account days keys kinds values keys texts times texts jsons times flags",
+        "account days keys kinds values keys texts times texts jsons times flags key",
     ),
     (
         "begin_waiting",

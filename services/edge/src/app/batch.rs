@@ -12,7 +12,9 @@ use crate::clients::{Caller, ContactSettings, Entitlement, Reservation};
 use crate::domain::envelope::{Envelope, Kind, Reading, Refusal};
 use crate::domain::outcome::{Limit, Limits, Outcome, Progress, Start, outcome};
 use crate::domain::schedule::Size;
-use crate::domain::stages::{ActivitySaid, IgnoredValue, Mapped, Meter};
+use crate::domain::stages::{
+    ActivitySaid, IgnoredKind, IgnoredValue, IgnoredValues, Mapped, Meter,
+};
 
 /// More than the stores are sent of an event beside its texts, in bytes.
 const BESIDE: usize = 512;
@@ -43,6 +45,8 @@ pub(super) struct Batch {
     pub spent: (Option<i64>, Option<i64>),
     /// The epoch that a ledger said stands; 0 where none did.
     pub ledger_epoch: i64,
+    /// What mapping ignored, of all its events.
+    pub ignored_kinds: Arc<[IgnoredKind]>,
     /// Of the unique identifiers that contact-upsert refused.
     pub refused_identifiers_version: Option<i64>,
 }
@@ -61,6 +65,8 @@ pub(super) struct Event {
     pub contact_id: ByteString,
     /// Of an event without a timestamp that was stored before: when it was first received.
     pub first_time: Option<i64>,
+    /// How many values mapping ignored, by the batch's kinds.
+    pub ignored_by_mapping: Vec<IgnoredValues>,
     /// Values that contact-upsert ignored.
     pub ignored: Vec<IgnoredValue>,
 }
@@ -102,6 +108,7 @@ impl Batch {
             reservation: None,
             spent: (None, None),
             ledger_epoch: 0,
+            ignored_kinds: Arc::default(),
             refused_identifiers_version: None,
         }
     }
@@ -187,6 +194,7 @@ impl Batch {
             requests: self.requests.clone(),
             events,
             settings: self.settings.clone(),
+            ignored_kinds: self.ignored_kinds.clone(),
             reservation: None,
             spent: (None, None),
             ..*self
@@ -306,6 +314,7 @@ impl Event {
             mapped: None,
             contact_id: ByteString::new(),
             first_time: None,
+            ignored_by_mapping: Vec::new(),
             ignored: Vec::new(),
         }
     }

@@ -112,6 +112,7 @@ impl App {
             part.note_ignored();
         } else {
             count(&said);
+            self.count(&part, &said);
             self.keep(&part, &said);
         }
         self.log(&part, &said);

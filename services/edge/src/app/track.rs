@@ -114,10 +114,9 @@ impl App {
             .iter()
             .map(|index| to_record(batch, *index, false))
             .collect();
-        let account_id = &batch.caller.account_id;
         let called = self
             .clients
-            .record_activities(account_id, reservation, &events, true, batch.deadline)
+            .record_activities(&batch.caller, reservation, &events, true, batch.deadline)
             .await?;
         Ok(called.answer.0)
     }
@@ -182,10 +181,9 @@ impl App {
             .iter()
             .map(|(index, paid)| to_record(batch, *index, *paid))
             .collect();
-        let account_id = &batch.caller.account_id;
         let called = self
             .clients
-            .record_activities(account_id, reservation, &events, false, batch.deadline)
+            .record_activities(&batch.caller, reservation, &events, false, batch.deadline)
             .await;
         drop(events);
         let indexes: Vec<usize> = tracks.into_iter().map(|(index, _)| index).collect();

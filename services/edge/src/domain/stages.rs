@@ -119,6 +119,22 @@ pub struct IgnoredValue {
     pub value: String,
 }
 
+/// Why mapping ignored values, and of what, for the counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IgnoredKind {
+    /// None for a reason that this version does not know.
+    pub code: Option<Reason>,
+    /// The field or attribute; the path where there is none.
+    pub subject: String,
+}
+
+/// So many values of an event, of one of the batch's kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IgnoredValues {
+    pub kind: usize,
+    pub count: i64,
+}
+
 /// One kind of units of a reservation.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Meter {

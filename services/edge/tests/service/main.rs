@@ -4,6 +4,7 @@
 
 mod admission;
 mod connections;
+mod counts;
 mod drain;
 mod faults;
 mod harness;

@@ -16,6 +16,7 @@ use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_server::AudienceServiceServer;
 use weir_proto::contact::v1::contact_service_server::ContactServiceServer;
 use weir_proto::contact::v1::{ContactEvent, UpsertStatus};
+use weir_proto::mapping::v1::log_service_server::LogServiceServer;
 use weir_proto::mapping::v1::mapping_service_server::MappingServiceServer;
 use weir_proto::mapping::v1::replay_service_server::ReplayServiceServer;
 use weir_proto::mapping::v1::{
@@ -76,6 +77,10 @@ pub struct State {
     pub log: Vec<LogEntry>,
     /// How many lines each call of the log had.
     pub log_calls: Vec<usize>,
+    /// What was counted, by status, code and subject.
+    pub counts: HashMap<(u32, String, String), i64>,
+    /// The process and the sequence of each flush that was counted.
+    pub flushes: Vec<(String, i64)>,
     /// Of the unique identifiers: what contact-upsert holds, and what mapping believes.
     pub identifiers_versions: (i64, i64),
     /// Units that batches under way hold, elsewhere: as many reservations find them.
@@ -123,6 +128,8 @@ impl Stub {
             reserve_requests: Vec::new(),
             log: Vec::new(),
             log_calls: Vec::new(),
+            counts: HashMap::new(),
+            flushes: Vec::new(),
             identifiers_versions: (0, 0),
             held_elsewhere: (0, 0),
             held_for: 0,
@@ -166,6 +173,7 @@ impl Stub {
             .add_service(health)
             .add_service(MappingServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(ReplayServiceServer::new(self.clone()).max_decoding_message_size(MAX))
+            .add_service(LogServiceServer::new(self.clone()))
             .add_service(ContactServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(ActivityServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(AudienceServiceServer::new(self.clone()))
@@ -229,6 +237,7 @@ pub fn utf8(text: &[u8]) -> &str {
 mod activities;
 mod audiences;
 mod contacts;
+mod counts;
 mod mappings;
 mod replays;
 mod units;

@@ -97,6 +97,6 @@ impl App {
 fn random() -> Result<[u8; 32], Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
-        .map_err(|_| Error::Invalid(Invalid::new("key", "no random numbers now: give a key")))?;
+        .map_err(|_| Error::from(Invalid::new("key", "no random numbers now: give a key")))?;
     Ok(bytes)
 }

@@ -5,20 +5,10 @@ use weir_reasons::Reason;
 
 use super::{App, Change, Error};
 use crate::domain::Listed;
-use crate::domain::mapping::{
-    Activity, ActivityMapping, AttributePair, DEFAULT_RETENTION, FieldPair, RawPair, no_free_slot,
-    read_contact_mapping,
-};
+use crate::domain::mapping::{Activity, ActivityMapping, DEFAULT_RETENTION, no_free_slot};
+use crate::domain::row::{AttributeRow, FieldRow, GivenRow, RawRow, read_contact_mapping};
 use crate::domain::source::Source;
 use crate::store::{self, LockedAccount};
-
-/// A pair of a contact mapping as it comes from outside.
-#[derive(Debug, Clone)]
-pub struct GivenPair {
-    pub path: String,
-    pub field_id: String,
-    pub date_format: String,
-}
 
 impl App {
     /// Replaces the mapping (with none: takes it away); the same again changes nothing.
@@ -27,29 +17,22 @@ impl App {
         &self,
         account_id: AccountId,
         source_id: SourceId,
-        pairs: &[GivenPair],
+        rows: &[GivenRow],
     ) -> Result<(i64, Change), Error> {
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client).await?;
         let (_, source) = lock_source(&transaction, account_id, source_id).await?;
         let custom = store::types_of(&transaction, account_id).await?;
-        let raw: Vec<RawPair<'_>> = pairs
-            .iter()
-            .map(|pair| RawPair {
-                path: &pair.path,
-                target: &pair.field_id,
-                date_format: &pair.date_format,
-            })
-            .collect();
-        let pairs = read_contact_mapping(&raw, &custom)?;
+        let raw: Vec<RawRow<'_>> = rows.iter().map(GivenRow::raw).collect();
+        let rows = read_contact_mapping(&raw, &custom).map_err(Error::Invalid)?;
         let before =
             store::get_contact_mapping(&transaction, account_id, source_id, &custom).await?;
-        if before == pairs {
+        if before == rows {
             return Ok((source.mapping_version, Change::Unchanged));
         }
-        store::put_contact_mapping(&transaction, account_id, source_id, &pairs).await?;
+        store::put_contact_mapping(&transaction, account_id, source_id, &rows).await?;
         let version = store::raise_mapping_version(&transaction, account_id, source_id).await?;
-        let status = source.status.after_mapping(!pairs.is_empty());
+        let status = source.status.after_mapping(!rows.is_empty());
         if status != source.status {
             store::set_status(&transaction, account_id, source_id, status).await?;
         }
@@ -67,12 +50,12 @@ impl App {
         &self,
         account_id: AccountId,
         source_id: SourceId,
-    ) -> Result<(Vec<FieldPair>, i64), Error> {
+    ) -> Result<(Vec<FieldRow>, i64), Error> {
         let source = self.get_source(account_id, source_id).await?;
         let client = self.client().await?;
         let custom = store::types_of(&client, account_id).await?;
-        let pairs = store::get_contact_mapping(&client, account_id, source_id, &custom).await?;
-        Ok((pairs, source.mapping_version))
+        let rows = store::get_contact_mapping(&client, account_id, source_id, &custom).await?;
+        Ok((rows, source.mapping_version))
     }
 
     /// Creates an activity or changes its retention, and maps this source's properties to
@@ -84,7 +67,7 @@ impl App {
         source_id: SourceId,
         event_name: &str,
         retention_days: Option<u32>,
-        attributes: Option<&[AttributePair]>,
+        attributes: Option<&[AttributeRow]>,
     ) -> Result<(ActivityMapping, i64, Change), Error> {
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client).await?;

@@ -40,7 +40,9 @@ impl App {
         let client = self.client().await?;
         let found = store::list_kept(&client, owner, filter, after, limit).await?;
         let mapping_version = snapshot.source.mapping_version;
-        let page = try_all(snapshot, found, |kept, predicted| (kept, predicted)).await;
+        let page = self
+            .try_all(snapshot, found, |kept, predicted| (kept, predicted))
+            .await;
         Ok((page, mapping_version))
     }
 
@@ -63,7 +65,7 @@ impl App {
             let is_last = found.len() < usize::try_from(STEP).unwrap_or(usize::MAX);
             after = found.last().map(|(position, _)| *position);
             let outcome = |_, predicted: Prediction| (predicted.status, predicted.code);
-            let predicted = try_all(snapshot.clone(), found, outcome).await;
+            let predicted = self.try_all(snapshot.clone(), found, outcome).await;
             for outcome in predicted.into_iter().filter_map(|(_, outcome)| outcome) {
                 *counts.entry(outcome).or_default() += 1;
             }
@@ -189,6 +191,27 @@ impl App {
         Ok(replay)
     }
 
+    /// Mapping takes a while where events are many, or large: not on a thread that others wait for.
+    async fn try_all<T: Send + 'static>(
+        &self,
+        snapshot: Arc<Snapshot>,
+        found: Vec<Listed<Position, Kept>>,
+        tell: fn(Kept, Prediction) -> T,
+    ) -> Vec<Listed<Position, T>> {
+        let places = self.places.load();
+        let trying = tokio::task::spawn_blocking(move || {
+            let tried = found.into_iter().map(|(position, kept)| {
+                let told = kept.map(|kept| {
+                    let predicted = predict(&snapshot, places.as_deref(), &kept);
+                    tell(kept, predicted)
+                });
+                (position, told)
+            });
+            tried.collect()
+        });
+        trying.await.expect("mapping an event does not panic")
+    }
+
     async fn account_of(&self, client: &impl Client, account_id: AccountId) -> Result<(), Error> {
         let found = store::get_account(client, Some(account_id), "").await?;
         found.map(|_| ()).ok_or(Error::NotFound("account"))
@@ -209,25 +232,6 @@ impl App {
             }
         }
     }
-}
-
-/// Mapping takes a while where events are many, or large: not on a thread that others wait for.
-async fn try_all<T: Send + 'static>(
-    snapshot: Arc<Snapshot>,
-    found: Vec<Listed<Position, Kept>>,
-    tell: fn(Kept, Prediction) -> T,
-) -> Vec<Listed<Position, T>> {
-    let trying = tokio::task::spawn_blocking(move || {
-        let tried = found.into_iter().map(|(position, kept)| {
-            let told = kept.map(|kept| {
-                let predicted = predict(&snapshot, &kept);
-                tell(kept, predicted)
-            });
-            (position, told)
-        });
-        tried.collect()
-    });
-    trying.await.expect("mapping an event does not panic")
 }
 
 /// One replay of a source runs at a time.

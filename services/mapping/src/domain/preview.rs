@@ -3,6 +3,8 @@
 //!
 //! What only storing can tell is named, and never guessed.
 
+use std::net::Ipv4Addr;
+
 use weir_json::{Raw, unescaped};
 use weir_reasons::Reason;
 
@@ -10,6 +12,7 @@ use super::event::{EventKind, RawEvent, Received};
 use super::kept::Kept;
 use super::log::LogEntry;
 use super::mapper::{Mapper, NO_MAPPING, Outcome, Traits};
+use super::places::Places;
 use super::snapshot::Snapshot;
 
 /// What a dry run can't know.
@@ -65,13 +68,13 @@ impl Prediction {
 }
 
 /// Tries one event under a mapping.
-pub fn predict(snapshot: &Snapshot, kept: &Kept) -> Prediction {
+pub fn predict(snapshot: &Snapshot, places: Option<&Places>, kept: &Kept) -> Prediction {
     let parts = match whatever_is_mapped(kept) {
         Ok(parts) => parts,
         Err(predicted) => return *predicted,
     };
     let raw = raw_event(kept, &parts);
-    let mut mapper = Mapper::new(snapshot);
+    let mut mapper = Mapper::new(snapshot, places);
     let outcome = mapper.map(&raw);
     let ignored = mapper.into_log();
     let predicted = match outcome {
@@ -172,6 +175,7 @@ fn raw_event<'a>(kept: &'a Kept, parts: &Parts<'a>) -> RawEvent<'a> {
         traits: parts.traits,
         properties: parts.properties,
         location: parts.location,
+        ip: parts.ip,
         event_name: &event.event_name,
         event_time: event.event_time.unwrap_or(whole.receive_time),
         message_id: if whole.nameless {
@@ -188,6 +192,8 @@ struct Parts<'a> {
     traits: Option<Raw<'a>>,
     properties: Option<Raw<'a>>,
     location: Option<Raw<'a>>,
+    /// An IPv4 address as text, or empty.
+    ip: &'a [u8],
     has_audience: bool,
 }
 
@@ -197,17 +203,30 @@ impl<'a> Parts<'a> {
         let text = std::str::from_utf8(raw).ok()?;
         let mut parts = Self::default();
         let walked = weir_json::members(text, |key, span| {
-            let object = &text[span];
-            let object = object.starts_with('{').then_some(object.as_bytes());
+            let value = &text[span];
+            let object = value.starts_with('{').then_some(object.as_bytes());
             match unescaped(key).as_deref() {
                 Some("traits") => parts.traits = object,
                 Some("properties") => parts.properties = object,
                 Some("location") => parts.location = object,
+                Some("ip") => parts.ip = address(value),
                 Some("audience") => parts.has_audience = object.is_some_and(wants_something),
                 _ => {}
             }
         });
         walked.ok().map(|_| parts)
+    }
+}
+
+/// As the edge reads it: where it is no IPv4 address, there is none.
+fn address(value: &str) -> &[u8] {
+    let inner = value
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    let text = inner.unwrap_or_default().trim();
+    match text.parse::<Ipv4Addr>() {
+        Ok(_) => text.as_bytes(),
+        Err(_) => b"",
     }
 }
 
@@ -236,7 +255,17 @@ mod tests {
         let parts = Parts::of(raw).unwrap();
         assert_eq!(parts.traits, Some(&br#"{"a": 1}"#[..]));
         assert_eq!((parts.properties, parts.location), (None, None));
-        assert!(!parts.has_audience);
+        assert!(!parts.has_audience && parts.ip.is_empty());
+        for (ip, read) in [
+            ("\"8.8.8.8 \"", "8.8.8.8"),
+            ("\"::1\"", ""),
+            ("8", ""),
+            ("\"\"", ""),
+        ] {
+            let raw = format!(r#"{{"ip": {ip}}}"#);
+            let parts = Parts::of(raw.as_bytes()).unwrap();
+            assert_eq!(parts.ip, read.as_bytes(), "{ip}");
+        }
         let raw = br#"{"\u0061udience": {"mode": "add", "id": "x"}}"#;
         assert!(Parts::of(raw).unwrap().has_audience);
         for broken in [&b"{"[..], b"3", b"\xff", b"{} x"] {

@@ -11,7 +11,10 @@ use crate::clients;
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {
-            Error::Invalid(invalid) => weir_rpc::invalid(&invalid.field, &invalid.expected),
+            Error::Invalid(all) => weir_rpc::invalid_all(
+                all.iter()
+                    .map(|invalid| (invalid.field.as_str(), invalid.expected.as_str())),
+            ),
             Error::NotFound(kind) => weir_rpc::not_found(unknown(kind), kind),
             Error::Missing(reason, message) => refused(Code::NotFound, reason, message),
             Error::AlreadyExists(reason, message) => refused(Code::AlreadyExists, reason, message),

@@ -75,12 +75,12 @@ fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
         .try_get("activities")
         .map_err(|_| corrupt("activities"))?;
     let types = custom_types(row)?;
-    let pairs = match contact {
-        Some(Json(stored)) => read_fields(stored, &types)?,
+    let rows = match contact {
+        Some(Json(stored)) => read_fields(&stored, &types)?,
         None => Vec::new(),
     };
     let unique_identifiers = read_identifiers(row)?;
-    let contact = ContactMapping::compile(pairs, &unique_identifiers);
+    let contact = ContactMapping::compile(rows, &unique_identifiers);
     Ok(Snapshot {
         version: row.get("version"),
         source: read_source(row)?,

@@ -3,6 +3,7 @@
 use clap::Parser;
 use prost_types::Timestamp;
 use weir_mapping::Config;
+use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::mapping::v1::*;
@@ -23,6 +24,8 @@ pub struct Service {
     redis_url: String,
     contact_url: String,
     pub contacts: Contacts,
+    /// Where places are; empty: nowhere.
+    geoip_database: String,
     running: Vec<Running>,
 }
 
@@ -34,12 +37,23 @@ impl Service {
 
     /// With a Redis of one's own, or one that isn't there.
     pub async fn with_redis(redis_url: &str) -> (Self, Client) {
+        Self::with(redis_url, String::new()).await
+    }
+
+    /// With a database of places in that file.
+    pub async fn with_places(file: &std::path::Path) -> (Self, Client) {
+        let redis_url = TestServers::shared().await.redis_url();
+        Self::with(&redis_url, file.display().to_string()).await
+    }
+
+    async fn with(redis_url: &str, geoip_database: String) -> (Self, Client) {
         let contacts = Contacts::default();
         let mut service = Self {
             database: TestServers::shared().await.fresh_database().await,
             redis_url: redis_url.to_owned(),
             contact_url: contacts.serve().await,
             contacts,
+            geoip_database,
             running: Vec::new(),
         };
         let client = service.another().await;
@@ -55,6 +69,25 @@ impl Service {
         client.batch_execute(statements).await.unwrap();
         drop(client);
         running.await.unwrap().unwrap();
+    }
+
+    /// What a statement that is asked behind the service's back says.
+    pub async fn number(&self, query: &str) -> i64 {
+        let url = &self.database.superuser_url;
+        let connecting = tokio_postgres::connect(url, tokio_postgres::NoTls);
+        let (client, connection) = connecting.await.unwrap();
+        let running = tokio::spawn(connection);
+        let number = client.query_one(query, &[]).await.unwrap().get(0);
+        drop(client);
+        running.await.unwrap().unwrap();
+        number
+    }
+
+    /// The counts and summaries of the newest instance.
+    pub fn logs(&self) -> LogServiceClient<weir_rpc::Channel> {
+        let newest = self.running.last().unwrap();
+        let channel = weir_rpc::connect(&newest.url()).unwrap();
+        LogServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
     }
 
     /// Ends every instance, as a signal would.
@@ -82,6 +115,8 @@ impl Service {
             &self.contact_url,
             "--key-secret",
             "a secret of the tests",
+            "--geoip-database",
+            &self.geoip_database,
         ]);
         let serve =
             |listener, shutdown| weir_mapping::serve(config, Clock::system(), listener, shutdown);
@@ -169,6 +204,7 @@ impl Tenant {
                     trait_path: (*path).to_owned(),
                     field_id: (*field).to_owned(),
                     date_format: (*format).to_owned(),
+                    ..Default::default()
                 })
                 .collect(),
             clear: false,
@@ -181,7 +217,7 @@ impl Tenant {
             property_path: name.to_owned(),
             attribute: name.to_owned(),
             r#type: value_type.into(),
-            date_format: String::new(),
+            ..Default::default()
         };
         PutActivityMappingRequest {
             account_id: self.account_id.clone(),
@@ -219,7 +255,7 @@ impl Tenant {
             account_id: self.account_id.clone(),
             source_id: self.source_id.clone(),
             page_size: 1_000,
-            page_token: String::new(),
+            ..ListLogRequest::default()
         }
     }
 

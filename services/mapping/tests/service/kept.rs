@@ -64,14 +64,26 @@ async fn every_filter_that_is_said_must_hold() {
         nameless,
     ];
     keep(&client, &tenant, events).await;
+    for (filter, expected) in filters() {
+        assert_eq!(
+            message_ids(&client, &tenant, filter.clone()).await,
+            expected,
+            "{filter:?}"
+        );
+    }
+}
+
+fn ago(seconds: i64) -> Option<Timestamp> {
+    Some(Timestamp {
+        seconds: now() - seconds,
+        nanos: 0,
+    })
+}
+
+/// With what they let through.
+fn filters() -> Vec<(KeptEventFilter, &'static [&'static str])> {
     let filter = KeptEventFilter::default;
-    let ago = |seconds| {
-        Some(Timestamp {
-            seconds: now() - seconds,
-            nanos: 0,
-        })
-    };
-    for (filter, expected) in [
+    vec![
         (filter(), &["m1", "m2", "m3", ""][..]),
         (
             KeptEventFilter {
@@ -131,19 +143,20 @@ async fn every_filter_that_is_said_must_hold() {
             },
             &[],
         ),
-    ] {
-        assert_eq!(
-            message_ids(&client, &tenant, filter.clone()).await,
-            expected,
-            "{filter:?}"
-        );
-    }
+    ]
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_with_a_filter_is_said_at_once() {
+    let (service, client) = Service::start().await;
+    let tenant = tenant(&client, "Demo").await;
+    let client = service.replays();
     let wrong = KeptEventFilter {
         codes: vec!["NO_MAPPING".into(), "NO_SUCH".into()],
         from_time: ago(0),
         to_time: ago(60),
         kept_event_ids: vec!["x".into()],
-        ..filter()
+        ..Default::default()
     };
     let request = StartReplayRequest {
         request_id: String::new(),

@@ -4,17 +4,22 @@
 
 mod configuration;
 mod contacts;
+mod counts;
 mod errors;
 mod events;
 mod harness;
 mod help;
 mod identifiers;
+mod ignored;
 mod keeping;
 mod kept;
 mod keys;
 mod lists;
+mod options;
 mod outgrown;
+mod places;
 mod puts;
 mod replays;
 mod rings;
+mod summaries;
 mod versions;
