@@ -204,7 +204,7 @@ impl<'a> Parts<'a> {
         let mut parts = Self::default();
         let walked = weir_json::members(text, |key, span| {
             let value = &text[span];
-            let object = value.starts_with('{').then_some(object.as_bytes());
+            let object = value.starts_with('{').then_some(value.as_bytes());
             match unescaped(key).as_deref() {
                 Some("traits") => parts.traits = object,
                 Some("properties") => parts.properties = object,

@@ -41,7 +41,8 @@ impl Wrong {
     }
 
     pub fn status(&self) -> Status {
-        invalid_all(&self.0)
+        let all = self.0.iter();
+        invalid_all(all.map(|(field, what)| (field.as_str(), what.as_str())))
     }
 }
 
