@@ -65,8 +65,8 @@ pub struct App {
     last_usage: LastUsage,
     settlements: Settlements,
     log: LogQueue,
-    keeper: Keeper,
     counts: Counts,
+    keeper: Keeper,
     scheduler: Scheduler,
     background: TaskTracker,
 }
@@ -126,8 +126,8 @@ impl App {
             last_usage: LastUsage::new(),
             settlements: Settlements::default(),
             log: LogQueue::new(),
-            keeper: Keeper::default(),
             counts,
+            keeper: Keeper::default(),
             scheduler: Scheduler::new(limits),
             background: TaskTracker::new(),
         }

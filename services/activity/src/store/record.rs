@@ -69,13 +69,13 @@ pub(super) const STORE: &str = "
 pub(super) const WAIT: &str = "
     WITH stored AS (
         INSERT INTO backlog (account_id, expire_day, activity_key, kind, value, activity_id,
-            event_name, event_time, message_id, attributes, receive_time, deferred, source_id)
+            event_name, event_time, message_id, attributes, receive_time, source_id, deferred)
         SELECT a.account_id, u.expire_day, u.activity_key, u.kind, u.value, u.activity_id,
-            u.event_name, u.event_time, u.message_id, u.attributes, u.receive_time, u.deferred,
-            $13::uuid
+            u.event_name, u.event_time, u.message_id, u.attributes, u.receive_time, $12::uuid,
+            u.deferred
         FROM accounts a CROSS JOIN unnest($2::date[], $3::uuid[], $4::text[], $5::text[],
             $6::uuid[], $7::text[], $8::timestamptz[], $9::text[], $10::json[],
-            $11::timestamptz[], $12::boolean[]) u (expire_day, activity_key, kind, value,
+            $11::timestamptz[], $13::boolean[]) u (expire_day, activity_key, kind, value,
             activity_id, event_name, event_time, message_id, attributes, receive_time, deferred)
         WHERE a.account_id = $1
         ON CONFLICT (account_id, kind, value, activity_key, expire_day) DO NOTHING
@@ -298,8 +298,8 @@ impl Tx<'_> {
                     &payload.message_ids,
                     &payload.attributes,
                     &payload.receive_times,
-                    &deferred,
                     &source_id.map(|id| id.0),
+                    &deferred,
                 ],
             )
             .await?;

@@ -11,6 +11,7 @@ use weir_rpc::Deadline;
 use super::{App, Error};
 use crate::domain::Listed;
 use crate::domain::kept::{DEFERRED_EVENTS, Filter, Kept, PER_SOURCE, Position};
+use crate::domain::places::Places;
 use crate::domain::preview::{Prediction, predict};
 use crate::domain::replay::{Chosen, Count, Replay, ReplayState};
 use crate::domain::snapshot::Snapshot;
@@ -40,9 +41,13 @@ impl App {
         let client = self.client().await?;
         let found = store::list_kept(&client, owner, filter, after, limit).await?;
         let mapping_version = snapshot.source.mapping_version;
-        let page = self
-            .try_all(snapshot, found, |kept, predicted| (kept, predicted))
-            .await;
+        let page = try_all(
+            snapshot,
+            self.places.load_full(),
+            found,
+            |kept, predicted| (kept, predicted),
+        )
+        .await;
         Ok((page, mapping_version))
     }
 
@@ -65,7 +70,8 @@ impl App {
             let is_last = found.len() < usize::try_from(STEP).unwrap_or(usize::MAX);
             after = found.last().map(|(position, _)| *position);
             let outcome = |_, predicted: Prediction| (predicted.status, predicted.code);
-            let predicted = self.try_all(snapshot.clone(), found, outcome).await;
+            let predicted =
+                try_all(snapshot.clone(), self.places.load_full(), found, outcome).await;
             for outcome in predicted.into_iter().filter_map(|(_, outcome)| outcome) {
                 *counts.entry(outcome).or_default() += 1;
             }
@@ -113,7 +119,7 @@ impl App {
         };
         let replay_id = replay.replay_id;
         store::insert_replay(&transaction, account_id, &replay).await?;
-        store::insert_events(&transaction, account_id, replay_id, &chosen).await?;
+        store::insert_events(&transaction, wish.owner, replay_id, &chosen).await?;
         if chosen.iter().any(|one| one.left_out.is_none()) {
             store::add_work(&transaction, wish.owner, replay_id, false, now).await?;
         } else {
@@ -191,27 +197,6 @@ impl App {
         Ok(replay)
     }
 
-    /// Mapping takes a while where events are many, or large: not on a thread that others wait for.
-    async fn try_all<T: Send + 'static>(
-        &self,
-        snapshot: Arc<Snapshot>,
-        found: Vec<Listed<Position, Kept>>,
-        tell: fn(Kept, Prediction) -> T,
-    ) -> Vec<Listed<Position, T>> {
-        let places = self.places.load();
-        let trying = tokio::task::spawn_blocking(move || {
-            let tried = found.into_iter().map(|(position, kept)| {
-                let told = kept.map(|kept| {
-                    let predicted = predict(&snapshot, places.as_deref(), &kept);
-                    tell(kept, predicted)
-                });
-                (position, told)
-            });
-            tried.collect()
-        });
-        trying.await.expect("mapping an event does not panic")
-    }
-
     async fn account_of(&self, client: &impl Client, account_id: AccountId) -> Result<(), Error> {
         let found = store::get_account(client, Some(account_id), "").await?;
         found.map(|_| ()).ok_or(Error::NotFound("account"))
@@ -232,6 +217,26 @@ impl App {
             }
         }
     }
+}
+
+/// Mapping takes a while where events are many, or large: not on a thread that others wait for.
+async fn try_all<T: Send + 'static>(
+    snapshot: Arc<Snapshot>,
+    places: Option<Arc<Places>>,
+    found: Vec<Listed<Position, Kept>>,
+    tell: fn(Kept, Prediction) -> T,
+) -> Vec<Listed<Position, T>> {
+    let trying = tokio::task::spawn_blocking(move || {
+        let tried = found.into_iter().map(|(position, kept)| {
+            let told = kept.map(|kept| {
+                let predicted = predict(&snapshot, places.as_deref(), &kept);
+                tell(kept, predicted)
+            });
+            (position, told)
+        });
+        tried.collect()
+    });
+    trying.await.expect("mapping an event does not panic")
 }
 
 /// One replay of a source runs at a time.

@@ -52,6 +52,16 @@ pub async fn set_room(
     Ok(())
 }
 
+/// Counts anew what the account's deferred events take: some went with their source.
+pub async fn recount_deferred(client: &impl Client, account_id: AccountId) -> Result<(), Failure> {
+    let update = "UPDATE kept_accounts SET (deferred_events, deferred_bytes) = (
+            SELECT count(*), coalesce(sum(octet_length(k.raw)), 0)::bigint FROM kept_events k
+            WHERE k.account_id = $1 AND k.deferred)
+        WHERE account_id = $1";
+    execute(client, update, &[&account_id.0]).await?;
+    Ok(())
+}
+
 /// Which of the keys are kept, with whether each is deferred.
 pub async fn known_keys(
     client: &impl Client,

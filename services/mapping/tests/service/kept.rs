@@ -336,3 +336,36 @@ async fn a_dry_run_says_what_would_become_of_each_and_what_it_can_not_know() {
     let events = list(&client, &tenant, KeptEventFilter::default()).await;
     assert_eq!(events[0].code, "NO_MAPPING");
 }
+
+#[tokio::test]
+async fn what_is_kept_of_a_source_goes_with_it_and_makes_room() {
+    let (service, mapping) = Service::start().await;
+    let tenant = tenant(&mapping, "Demo").await;
+    let client = service.replays();
+    defer(
+        &client,
+        &tenant,
+        vec![track(1, 10, 206, "CONTACT_DEFERRED")],
+    )
+    .await;
+    keep(&client, &tenant, vec![track(2, 10, 422, "NO_MAPPING")]).await;
+    let request = start(&tenant, KeptEventFilter::default(), "one");
+    call!(client, start_replay, request).unwrap();
+    let mut configuration = service.configuration();
+    let delete = DeleteSourceRequest {
+        account_id: tenant.account_id.clone(),
+        source_id: tenant.source_id.clone(),
+    };
+    configuration.delete_source(delete).await.unwrap();
+    assert!(claim(&client).await.is_none());
+    service
+        .sql(
+            "DO $$ BEGIN
+                ASSERT NOT EXISTS (SELECT FROM mapping.kept_events);
+                ASSERT NOT EXISTS (SELECT FROM mapping.replay_events);
+                ASSERT NOT EXISTS (SELECT FROM mapping.replay_work);
+                ASSERT (SELECT deferred_events + deferred_bytes = 0 FROM mapping.kept_accounts);
+            END $$",
+        )
+        .await;
+}

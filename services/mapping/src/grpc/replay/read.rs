@@ -41,8 +41,11 @@ impl Wrong {
     }
 
     pub fn status(&self) -> Status {
-        let all = self.0.iter();
-        invalid_all(all.map(|(field, what)| (field.as_str(), what.as_str())))
+        invalid_all(
+            self.0
+                .iter()
+                .map(|(field, why)| (field.as_str(), why.as_str())),
+        )
     }
 }
 
