@@ -42,12 +42,12 @@ pub async fn account(
     }
 }
 
-/// The id of the account's source of that id or name.
+/// The account's source of that id or name.
 pub async fn source(
     mapping: &mut MappingServiceClient<Channel>,
     account_id: &str,
     named: &str,
-) -> Result<String, Failure> {
+) -> Result<mapping::Source, Failure> {
     let (mut names, mut page_token) = (Vec::new(), String::new());
     loop {
         let request = mapping::ListSourcesRequest {
@@ -59,7 +59,7 @@ pub async fn source(
         let page = page.map_err(|status| failed(&status))?.into_inner();
         for source in page.sources {
             if source.source_id == named || source.name == named {
-                return Ok(source.source_id);
+                return Ok(source);
             }
             names.push(source.name);
         }

@@ -19,7 +19,9 @@ use anyhow::{Context, anyhow};
 use tokio::task::JoinHandle;
 use weir_proto::contact::v1::transfer_service_client::TransferServiceClient;
 use weir_proto::contact::v1::{ImportContactsResponse, ImportStatus};
+use weir_proto::mapping::v1::Source;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::settings::v1::MergeStrategy;
 use weir_reasons::Reason;
 use weir_stack::Service;
 
@@ -47,15 +49,17 @@ pub async fn run(options: &ImportContactsOptions) -> Result<ExitCode, Failure> {
     let opened = file::open(options)?;
     let mut mapping = MappingServiceClient::new(addresses.connect(Service::Mapping).await?);
     let account_id = accounts::account(&mut mapping, &options.account).await?;
-    let source_id = match &options.source {
+    let source = match &options.source {
         Some(named) => accounts::source(&mut mapping, &account_id, named).await?,
-        None => String::new(),
+        None => Source::default(),
     };
-    if options.merge.is_some() && !source_id.is_empty() {
+    if options.merge.is_some() && options.source.is_some() {
         let message = "--merge goes without --source: a source has merge settings of its own";
         return Err(Failure::Input(message.to_owned()));
     }
-    let plan = opened.plan(options, account_id, source_id);
+    let appends =
+        options.merge == Some(Merge::Append) || source.merge_strategy() == MergeStrategy::Append;
+    let plan = opened.plan(options, account_id, source.source_id);
     let progress_path = progress::path_beside(&options.file);
     let known = match options.dry_run {
         true => None,
@@ -82,9 +86,11 @@ pub async fn run(options: &ImportContactsOptions) -> Result<ExitCode, Failure> {
         progress,
         progress_path: (!options.dry_run).then_some(progress_path),
         under_way: VecDeque::new(),
+        // Under `append` the first one counts that arrives.
+        at_once: if appends { 1 } else { UNDER_WAY },
     };
     let mut rows = opened.rows(import.progress.position())?;
-    import.all(&mut rows, options).await?;
+    import.all(&mut rows).await?;
     import.end(options)
 }
 
@@ -112,19 +118,12 @@ struct Import {
     size: u64,
     /// Batches and their answers, in the order of the file.
     under_way: VecDeque<(Vec<FileRow>, Sent)>,
+    /// How many there may be.
+    at_once: usize,
 }
 
 impl Import {
-    async fn all(
-        &mut self,
-        rows: &mut Rows<impl std::io::BufRead>,
-        options: &ImportContactsOptions,
-    ) -> Result<(), Failure> {
-        // Under `append` the first one counts that arrives.
-        let at_once = match options.merge {
-            Some(Merge::Append) => 1,
-            _ => UNDER_WAY,
-        };
+    async fn all(&mut self, rows: &mut Rows<impl std::io::BufRead>) -> Result<(), Failure> {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         loop {
             let row = rows.next().context("the file can't be read")?;
@@ -139,7 +138,7 @@ impl Import {
                 self.under_way.push_back((std::mem::take(&mut batch), sent));
                 bytes = 0;
             }
-            while self.under_way.len() >= at_once || (is_last && !self.under_way.is_empty()) {
+            while self.under_way.len() >= self.at_once || (is_last && !self.under_way.is_empty()) {
                 self.take().await?;
             }
             if is_last {

@@ -14,6 +14,8 @@ pub enum About {
     Event,
     /// A value (or an identifier) that was ignored while its event went on.
     Value,
+    /// A row of an import, which may have an event's reasons as well.
+    Row,
     /// A request or a call as a whole.
     Call,
 }
@@ -102,11 +104,11 @@ reasons! {
         "The database does not take a value of the event." "Report it: that no value can do this is a promise of ours.";
 
     // ---- rows of an import, besides those above ----
-    RowColumns "ROW_COLUMNS" Event false
+    RowColumns "ROW_COLUMNS" Row false
         "The row has more or fewer cells than there are columns." "Mend the row; a value with the separator in it stands between quotes.";
-    RowQuotes "ROW_QUOTES" Event false
+    RowQuotes "ROW_QUOTES" Row false
         "A quote is opened in the row and not closed, or stands where none may be." "Write a quote inside of a value twice, and the value between quotes.";
-    RowTooLong "ROW_TOO_LONG" Event false
+    RowTooLong "ROW_TOO_LONG" Row false
         "The row is longer than 1 MiB." "Look for a quote that is not closed in the rows before; or send less.";
 
     // ---- events: 422 ----
