@@ -244,6 +244,7 @@ CREATE TABLE replay_events (
     account_id uuid NOT NULL,
     replay_id uuid NOT NULL,
     event_key uuid NOT NULL,
+    source_id uuid NOT NULL,
     -- In the order of receipt.
     position integer NOT NULL,
     tries integer NOT NULL,

@@ -43,7 +43,6 @@ pub use deletion::{Eraser, WITHIN as ERASURE_BEATS};
 pub use desk::{Desk, WITHIN as DESK_WITHIN, deliver};
 pub use help::ListedName;
 pub use housekeeping::{BEATS as HOUSE_BEATS, keep_house};
-pub use kept::start as start_forgetting;
 pub use keys::Rotation;
 pub use places::{Known as KnownPlaces, watch as watch_places};
 pub use recorder::{Flusher, Recorder, start as start_recorder};

@@ -63,7 +63,6 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             app::keep_house(pool.clone(), clock.clone(), sole, pulse)
         });
         let places = app::watch_places(config.geoip_database, &background).await;
-        app::start_forgetting(&pool, &clock, &background);
         let (mailer, webhooks) = (clients::Mailer::new(mail), clients::Webhooks::new());
         let desk = app::Desk::new(pool.clone(), mailer, webhooks, clock.clone());
         let (delivering, sole) = (desk.clone(), weir_postgres::Sole::new(&pool, "deliveries"));

@@ -63,8 +63,8 @@ pub use deliveries::{
 };
 pub use fields::{count_fields, get_field_named, insert_field, list_fields, types_of};
 pub use kept::{
-    Owner, choose_kept, forget_old, kept_accounts, known, known_keys, list_kept, lock_kept,
-    mark_done, put_kept, rates, set_room, trim,
+    Owner, choose_kept, known, known_keys, list_kept, lock_kept, mark_done, put_kept, rates,
+    recount_deferred, set_room, trim,
 };
 pub use keys::{
     find_key, insert_key, key_of_request, list_keys, note_uses, revoke_key, set_key_end,

@@ -49,8 +49,10 @@ impl App {
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client).await?;
         lock(&transaction, account_id).await?;
+        store::lock_kept(&transaction, account_id).await?;
         let deleted = store::delete_source(&transaction, account_id, source_id).await?;
         if deleted {
+            store::recount_deferred(&transaction, account_id).await?;
             store::raise_version(&transaction, account_id).await?;
             store::commit(transaction).await?;
         }
