@@ -7,6 +7,7 @@ mod help;
 mod keys;
 mod mappings;
 mod places;
+mod preview;
 mod recorder;
 mod snapshots;
 mod sources;
@@ -28,6 +29,7 @@ use crate::store::{self, Rings, RingsAway};
 pub use batch::BatchEvent;
 pub use help::ListedName;
 pub use places::{Known as KnownPlaces, watch as watch_places};
+pub use preview::{ActivityDraft, Previewed};
 pub use recorder::{Recorder, start as start_recorder};
 pub use snapshots::Snapshots;
 

@@ -14,10 +14,13 @@ pub mod mapper;
 pub mod mapping;
 pub mod path;
 pub mod places;
+pub mod preview;
 pub mod row;
 pub mod sample;
+pub mod sampled;
 pub mod snapshot;
 pub mod source;
+pub mod suggest;
 
 /// An item of a list, by the key that pages go on from. None where its row can't be read: it
 /// is left out of the page, which goes on behind it.

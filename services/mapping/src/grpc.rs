@@ -4,6 +4,7 @@ mod convert;
 mod events;
 mod help;
 mod mappings;
+mod preview;
 mod status;
 mod token;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 use weir_ids::{AccountId, SourceId};
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
+use weir_proto::mapping::v1::preview_service_server::PreviewServiceServer;
 use weir_proto::mapping::v1::*;
 use weir_rpc::wire::id;
 use weir_rpc::{Deadline, MAX_MESSAGE, Page, Server, Unary, page_limit, page_size, page_start};
@@ -26,6 +28,8 @@ pub fn server(app: App) -> Server {
     let server = MappingServiceServer::from_arc(Arc::clone(&service))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
+    let preview =
+        PreviewServiceServer::from_arc(Arc::clone(&service)).max_decoding_message_size(MAX_MESSAGE);
     let server = Unary::new(
         server,
         &service,
@@ -34,6 +38,7 @@ pub fn server(app: App) -> Server {
     );
     Server::new("weir.mapping.v1.MappingService")
         .service(server)
+        .service(preview)
         .probe(move || {
             let app = app.clone();
             async move { app.is_healthy().await }

@@ -41,7 +41,7 @@ pub use mappings::{
     get_contact_mapping, has_contact_mapping, put_contact_mapping, raise_mapping_version,
 };
 pub use rings::{Pending, Rings};
-pub use snapshots::{load_snapshot, read_version};
+pub use snapshots::{load_draft, load_snapshot, read_version};
 pub use sources::{
     find_source, get_source, insert_source, list_sources, set_status, update_source,
 };

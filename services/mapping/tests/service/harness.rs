@@ -69,6 +69,11 @@ impl Service {
         running.await.unwrap().unwrap();
     }
 
+    /// To the first instance.
+    pub fn channel(&self) -> weir_rpc::Channel {
+        weir_rpc::connect(&self.running[0].url()).unwrap()
+    }
+
     /// Ends every instance, as a signal would.
     pub async fn stop(&mut self) {
         for running in self.running.drain(..) {

@@ -14,6 +14,7 @@ mod lists;
 mod options;
 mod outgrown;
 mod places;
+mod preview;
 mod puts;
 mod rings;
 mod versions;
