@@ -364,6 +364,23 @@ impl Account {
             .entries
     }
 
+    /// What is counted of the source in the last 24 hours, by event name and field.
+    pub async fn summaries(&self) -> Vec<mapping::LogSummary> {
+        self.weir
+            .logs()
+            .summarize_log(mapping::SummarizeLogRequest {
+                account_id: self.account_id.clone(),
+                source_id: self.source_id.clone(),
+                by_subject: true,
+                page_size: 1_000,
+                ..Default::default()
+            })
+            .await
+            .unwrap()
+            .into_inner()
+            .summaries
+    }
+
     /// The samples of an event name; of identifies where it is empty.
     pub async fn samples(&self, event_name: &str) -> Vec<mapping::Sample> {
         self.weir

@@ -15,7 +15,9 @@ use tonic::transport::{Channel, Endpoint};
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
+use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_stack::{Service, Stack, StackOptions};
 
@@ -180,6 +182,15 @@ impl Weir {
 
     pub fn mapping(&self) -> MappingServiceClient<Channel> {
         MappingServiceClient::new(self.channel(Service::Mapping))
+    }
+
+    /// How often what happened to a source's events.
+    pub fn logs(&self) -> LogServiceClient<Channel> {
+        LogServiceClient::new(self.channel(Service::Mapping))
+    }
+
+    pub fn replays(&self) -> ReplayServiceClient<Channel> {
+        ReplayServiceClient::new(self.channel(Service::Mapping))
     }
 
     pub fn contact(&self) -> ContactServiceClient<Channel> {

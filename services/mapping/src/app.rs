@@ -2,13 +2,18 @@
 
 mod accounts;
 mod batch;
+mod counts;
 mod fields;
 mod help;
+mod housekeeping;
+mod kept;
 mod keys;
 mod mappings;
 mod places;
 mod preview;
 mod recorder;
+mod replay_work;
+mod replays;
 mod snapshots;
 mod sources;
 
@@ -26,11 +31,14 @@ use crate::clients::{self, Contacts};
 use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
-pub use batch::BatchEvent;
+pub use batch::{BatchEvent, Leaves};
 pub use help::ListedName;
+pub use housekeeping::{BEATS as HOUSE_BEATS, keep_house};
+pub use kept::start as start_forgetting;
 pub use places::{Known as KnownPlaces, watch as watch_places};
 pub use preview::{ActivityDraft, Previewed};
 pub use recorder::{Recorder, start as start_recorder};
+pub use replays::Wish;
 pub use snapshots::Snapshots;
 
 /// A transaction that lost against others is tried again.
@@ -47,6 +55,8 @@ pub enum Error {
     Invalid(Vec<Invalid>),
     #[error("no such {0}")]
     NotFound(&'static str),
+    #[error("{1}")]
+    Missing(Reason, String),
     #[error("{1}")]
     AlreadyExists(Reason, String),
     #[error("{1}")]
@@ -150,7 +160,8 @@ impl App {
         weir_service::retry(deadline, POLICY, move |_| work(app.clone())).await
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    /// The present moment.
+    pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 

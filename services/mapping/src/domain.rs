@@ -4,10 +4,13 @@
 
 pub mod account;
 pub mod convert;
+pub mod counts;
+pub mod draft;
 pub mod event;
 pub mod field;
 pub mod folded;
 pub mod invalid;
+pub mod kept;
 pub mod key;
 pub mod log;
 pub mod mapper;
@@ -15,6 +18,7 @@ pub mod mapping;
 pub mod path;
 pub mod places;
 pub mod preview;
+pub mod replay;
 pub mod row;
 pub mod sample;
 pub mod sampled;

@@ -3,8 +3,10 @@
 mod convert;
 mod events;
 mod help;
+mod log;
 mod mappings;
 mod preview;
+mod replay;
 mod status;
 mod token;
 
@@ -12,6 +14,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 use weir_ids::{AccountId, SourceId};
+use weir_proto::mapping::v1::log_service_server::LogServiceServer;
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
 use weir_proto::mapping::v1::preview_service_server::PreviewServiceServer;
 use weir_proto::mapping::v1::*;
@@ -36,9 +39,13 @@ pub fn server(app: App) -> Server {
         "MapEvents",
         |service, request| async move { service.map_events(request).await },
     );
+    let log =
+        LogServiceServer::new(log::Log(service.clone())).max_decoding_message_size(MAX_MESSAGE);
     Server::new("weir.mapping.v1.MappingService")
         .service(server)
         .service(preview)
+        .service(log)
+        .service(replay::server(&service))
         .probe(move || {
             let app = app.clone();
             async move { app.is_healthy().await }

@@ -43,7 +43,12 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let contacts = clients::Contacts::connect(&config.contact_url)?;
         let background = Background::new();
         let (recorder, flusher) = app::start_recorder(&pool, &rings, &background);
+        let sole = weir_postgres::Sole::new(&pool, "housekeeping");
+        background.spawn("housekeeping", app::HOUSE_BEATS, |pulse| {
+            app::keep_house(pool.clone(), clock.clone(), sole, pulse)
+        });
         let places = app::watch_places(config.geoip_database, &background).await;
+        app::start_forgetting(&pool, &clock, &background);
         let parts = app::Parts {
             pool,
             rings,

@@ -122,6 +122,8 @@ reasons! {
         "The activity is stored, the contact is not: the limit of contact profile events is reached." "Wait for the next window, or raise the plan.";
     ContactExistingOnly "CONTACT_EXISTING_ONLY" Event false
         "The activity is stored; there is no such contact, and the source's merge settings make no new ones." "Change the merge settings, if new contacts are wanted.";
+    ContactDeferred "CONTACT_DEFERRED" Event false
+        "The activity is stored; the contact could not be reached, and is made up for by itself." "Nothing needs to be done: within a minute of the service's return the contact has its traits.";
 
     // ---- events: 429 ----
     ProfileLimit "PROFILE_LIMIT" Event true
@@ -208,6 +210,18 @@ reasons! {
         "The key is not known, or was revoked." "Use a key of the data source that is still valid.";
     ContactUnknown "CONTACT_UNKNOWN" Call false
         "There is no such contact in the account." "Check the ids.";
+    ReplayUnknown "REPLAY_UNKNOWN" Call false
+        "There is no such replay in the account." "Check the ids; replays can be looked at for 30 days.";
+    ReplayRunning "REPLAY_RUNNING" Call false
+        "Another replay of the data source has not ended." "Wait for it, or stop it.";
+    ReplayNeedsCorrection "REPLAY_NEEDS_CORRECTION" Call false
+        "The event was stored, but for a value: to take it anew would be a correction, which replays do not make yet." "Nothing needs to be done now; the event stays kept.";
+    NothingToReplay "NOTHING_TO_REPLAY" Call false
+        "No kept event meets the filter." "List the kept events with the same filter.";
+    KeptEventUnknown "KEPT_EVENT_UNKNOWN" Call false
+        "There is no such kept event in the data source, or it is gone." "List the kept events; they are kept for 7 days.";
+    RequestIdTaken "REQUEST_ID_TAKEN" Call false
+        "Another request was made under this request_id." "Choose a fresh request_id for each wish.";
     AudienceNotFound "AUDIENCE_NOT_FOUND" Call false
         "There is no such audience in the account." "Check the ids.";
     AudienceNameTaken "AUDIENCE_NAME_TAKEN" Call false

@@ -137,6 +137,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let wrong =
+            |fields: &[&str]| invalid_all(fields.iter().map(|field| (*field, "must be given")));
+        let status = wrong(&["name", "country"]);
+        assert_eq!(status.message(), "name: must be given (and 1 more)");
+        let violations = status.get_details_bad_request().unwrap().field_violations;
+        assert_eq!(violations.len(), 2);
+        assert_eq!(reason_of(&status), Some(Reason::FieldInvalid));
+        assert_eq!(
+            reason_of(&wrong(&["page_token"])),
+            Some(Reason::PageTokenInvalid)
+        );
+    }
+
+    #[test]
     fn every_error_carries_its_reason() {
         let told_epoch = refused_with(Code::Aborted, Reason::EpochPast, "past", "epoch", 7);
         for (status, reason) in [

@@ -14,7 +14,7 @@ use uuid::Uuid;
 use weir_proto::contact::v1::{
     Contact, GetContactRequest, GetContactResponse, get_contact_request,
 };
-use weir_proto::mapping::v1::{Account, GetAccountRequest, GetAccountResponse};
+use weir_proto::mapping::v1::*;
 use weir_reasons::Reason;
 use weir_rpc::{Server, Unary};
 
@@ -27,6 +27,8 @@ pub struct Others {
     no_contacts: Mutex<HashSet<(Uuid, Uuid)>>,
     are_away: AtomicBool,
     asked: AtomicU32,
+    lines: Mutex<Vec<LogEntry>>,
+    counts: Mutex<Vec<ReasonCount>>,
 }
 
 impl Others {
@@ -42,11 +44,17 @@ impl Others {
             no_contacts: Mutex::default(),
             are_away: AtomicBool::new(false),
             asked: AtomicU32::new(0),
+            lines: Mutex::default(),
+            counts: Mutex::default(),
         });
         let account = |others: Arc<Self>, request| ready(others.account(request));
         let contact = |others: Arc<Self>, request| ready(others.contact(request));
+        let append = |others: Arc<Self>, request| ready(others.append(request));
+        let add = |others: Arc<Self>, request| ready(others.add(request));
+        let mapping = Unary::new(Mapping, &others, "GetAccount", account);
         let server = Server::new("weir.mapping.v1.MappingService")
-            .service(Unary::new(Mapping, &others, "GetAccount", account))
+            .service(Unary::new(mapping, &others, "AppendLog", append))
+            .service(Unary::new(Logs, &others, "AddCounts", add))
             .service(Unary::new(ContactUpsert, &others, "GetContact", contact));
         tokio::spawn(server.serve(listener, std::future::pending()));
         others
@@ -79,6 +87,22 @@ impl Others {
         self.are_away.store(are_away, Ordering::SeqCst);
     }
 
+    /// The lines that sources' logs were told.
+    ///
+    /// # Panics
+    /// A test panicked while it looked at them.
+    pub fn lines(&self) -> Vec<LogEntry> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// What was counted.
+    ///
+    /// # Panics
+    /// A test panicked while it looked at them.
+    pub fn counts(&self) -> Vec<ReasonCount> {
+        self.counts.lock().unwrap().clone()
+    }
+
     /// How often they were asked.
     pub fn asked(&self) -> u32 {
         self.asked.load(Ordering::SeqCst)
@@ -99,6 +123,27 @@ impl Others {
             ..Account::default()
         });
         Ok(Response::new(GetAccountResponse { account }))
+    }
+
+    fn append(
+        &self,
+        request: Request<AppendLogRequest>,
+    ) -> Result<Response<AppendLogResponse>, Status> {
+        self.answer()?;
+        let entries = request.into_inner().entries;
+        self.lines.lock().unwrap().extend(entries);
+        Ok(Response::new(AppendLogResponse {}))
+    }
+
+    fn add(
+        &self,
+        request: Request<AddCountsRequest>,
+    ) -> Result<Response<AddCountsResponse>, Status> {
+        self.answer()?;
+        let sources = request.into_inner().sources.into_iter();
+        let counts = sources.flat_map(|source| source.counts);
+        self.counts.lock().unwrap().extend(counts);
+        Ok(Response::new(AddCountsResponse {}))
     }
 
     fn contact(
@@ -157,4 +202,5 @@ macro_rules! unasked {
 }
 
 unasked!(Mapping, "weir.mapping.v1.MappingService");
+unasked!(Logs, "weir.mapping.v1.LogService");
 unasked!(ContactUpsert, "weir.contact.v1.ContactService");

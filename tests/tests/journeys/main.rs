@@ -4,10 +4,12 @@
 
 mod audiences;
 mod batches;
+mod counts;
 mod crashes;
 mod efficiency;
 mod fuzz;
 mod identity;
+mod kept;
 mod lifetimes;
 mod limits;
 mod metrics;

@@ -231,6 +231,7 @@ mod tests {
             contact_id: None,
             identifier: Some(0),
             funded,
+            deferred: false,
         }
     }
 

@@ -4,18 +4,21 @@ use weir_ids::{AccountId, ActivityId, SourceId};
 
 use super::sources::missing;
 use super::{App, Error};
+use crate::domain::draft::{Draft, Drafted, Preview, preview};
 use crate::domain::field;
+use crate::domain::kept::Filter;
 use crate::domain::mapping::{Activity, ActivityMapping, DEFAULT_RETENTION};
-use crate::domain::preview::{Draft, Drafted, Preview, preview};
 use crate::domain::row::{AttributeRow, FieldRow, GivenRow, RawRow, Row, read_contact_mapping};
 use crate::domain::sample::{ListKey, Sample};
 use crate::domain::sampled;
 use crate::domain::snapshot::{CompiledActivity, Snapshot};
 use crate::domain::suggest::{Known, Suggestion, suggest};
-use crate::store;
+use crate::store::{self, Owner};
 
 /// Those names that were received last: their tracks are looked at.
 const MAX_NAMES: usize = 50;
+/// Events of 32 KiB at most, which all lie in memory at once.
+const MAX_KEPT: i64 = 200;
 
 /// What a draft comes to, and the samples it was held against.
 pub struct Previewed {
@@ -46,7 +49,7 @@ impl App {
         let rows = read_contact_mapping(&raw, &custom).map_err(Error::Invalid)?;
         let plain = rows.iter().map(|row| row.row.clone()).collect();
         let draft = self.loaded(account_id, source_id, Some(rows)).await?;
-        let samples = self.all_samples(account_id, source_id).await?;
+        let samples = self.all_events((account_id, source_id)).await?;
         self.previewed(Drafted::Contact, plain, draft, saved, samples)
             .await
     }
@@ -78,8 +81,8 @@ impl App {
         };
         let compiled = CompiledActivity::compile(mapping);
         draft.activities.insert(name.clone(), compiled);
-        let list = ListKey::Tracks(name);
-        let samples = self.rings.samples(account_id, source_id, &list).await?;
+        let owner = (account_id, source_id);
+        let samples = self.tracks_named(owner, name).await?;
         self.previewed(Drafted::Activity, plain, draft, saved, samples)
             .await
     }
@@ -98,7 +101,7 @@ impl App {
             let rows = store::get_contact_mapping(&client, account_id, source_id, &custom).await?;
             let fields = field::all(store::list_fields(&client, account_id).await?);
             drop(client);
-            let samples = self.all_samples(account_id, source_id).await?;
+            let samples = self.all_events((account_id, source_id)).await?;
             return on_a_thread(move || {
                 let rows: Vec<(&Row, &str)> = rows
                     .iter()
@@ -121,8 +124,8 @@ impl App {
             None => None,
         };
         drop(client);
-        let list = ListKey::Tracks(event_name.to_owned());
-        let samples = self.rings.samples(account_id, source_id, &list).await?;
+        let owner = (account_id, source_id);
+        let samples = self.tracks_named(owner, event_name.to_owned()).await?;
         on_a_thread(move || {
             let rows = rows.unwrap_or_default();
             let rows: Vec<(&Row, &str)> = rows
@@ -152,12 +155,9 @@ impl App {
         }
     }
 
-    /// Identifies, and the tracks of the names that were received last, by name.
-    async fn all_samples(
-        &self,
-        account_id: AccountId,
-        source_id: SourceId,
-    ) -> Result<Vec<Sample>, Error> {
+    /// Identifies, the tracks of the names that were received last, by name, and kept events.
+    async fn all_events(&self, owner: Owner) -> Result<Vec<Sample>, Error> {
+        let (account_id, source_id) = owner;
         let rings = &self.rings;
         let list = ListKey::Identifies;
         let mut samples = rings.samples(account_id, source_id, &list).await?;
@@ -168,6 +168,43 @@ impl App {
         for seen in names {
             let list = ListKey::Tracks(seen.name);
             samples.extend(rings.samples(account_id, source_id, &list).await?);
+        }
+        self.with_kept(owner, samples, None).await
+    }
+
+    async fn tracks_named(&self, owner: Owner, name: String) -> Result<Vec<Sample>, Error> {
+        let list = ListKey::Tracks(name.clone());
+        let samples = self.rings.samples(owner.0, owner.1, &list).await?;
+        self.with_kept(owner, samples, Some(vec![name])).await
+    }
+
+    /// With the newest kept events behind them that are not among them: such as were refused for
+    /// their envelope stay refused under every mapping.
+    async fn with_kept(
+        &self,
+        owner: Owner,
+        mut samples: Vec<Sample>,
+        event_names: Option<Vec<String>>,
+    ) -> Result<Vec<Sample>, Error> {
+        let filter = Filter {
+            event_names,
+            include_done: true,
+            ..Filter::default()
+        };
+        let client = self.client().await?;
+        let found = store::list_kept(&client, owner, &filter, None, MAX_KEPT).await?;
+        let kept = found.into_iter().filter_map(|(_, kept)| kept);
+        for kept in kept.filter(|kept| kept.event.status != 400) {
+            let whole = kept.event.whole;
+            let raw = String::from_utf8_lossy(&whole.raw).into_owned();
+            if samples.iter().all(|sample| sample.raw != raw) {
+                samples.push(Sample {
+                    receive_time: whole.receive_time,
+                    kind: whole.kind,
+                    event_name: kept.event.event_name,
+                    raw,
+                });
+            }
         }
         Ok(samples)
     }

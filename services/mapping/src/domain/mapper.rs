@@ -1,6 +1,7 @@
 //! One event under one snapshot: rejected, or its typed values (semantics 2, 4.1-4.4).
 
 mod explain;
+mod ignored;
 mod outcome;
 mod place;
 mod rows;
@@ -19,6 +20,7 @@ use super::places::Places;
 use super::snapshot::{CompiledActivity, ContactMapping, Snapshot};
 
 pub use explain::{Explanation, RowSaid, TakenAs, explain};
+pub use ignored::{Ignored, IgnoredKind, IgnoredValues};
 use outcome::Tally;
 pub use outcome::{MappedActivity, Outcome, Traits};
 use rows::Said;
@@ -57,6 +59,7 @@ pub struct Mapper<'s, 'p, 'a> {
     /// The activity of the last track: most tracks of a batch have the same.
     last: Option<(&'a str, &'s CompiledActivity)>,
     log: Vec<LogEntry>,
+    ignored: Ignored,
     /// Lines beyond are left out.
     max_lines: usize,
 }
@@ -74,15 +77,26 @@ impl<'s, 'p, 'a> Mapper<'s, 'p, 'a> {
             produced: 0,
             last: None,
             log: Vec::new(),
+            ignored: Ignored::default(),
             // A source keeps no more: of a batch that has more, later ones would push out the
             // first ones at once.
             max_lines: MAX_LINES,
         }
     }
 
+    /// All values that were ignored.
+    pub fn take_ignored(&mut self) -> Ignored {
+        std::mem::take(&mut self.ignored)
+    }
+
     /// The lines of the batch, oldest first; at most as many as a source keeps.
     pub fn into_log(self) -> Vec<LogEntry> {
         self.log
+    }
+
+    /// Passes over an event that is not to be mapped.
+    pub fn skip(&mut self) {
+        self.ignored.begin_event();
     }
 
     /// Whether the batch has come to more than an answer may hold.
@@ -92,6 +106,7 @@ impl<'s, 'p, 'a> Mapper<'s, 'p, 'a> {
 
     /// Contact mapping first: without one nothing else is looked at.
     pub fn map(&mut self, event: &RawEvent<'a>) -> Outcome<'s> {
+        self.ignored.begin_event();
         let snapshot = self.snapshot;
         let Some(contact) = &snapshot.contact else {
             return Outcome::NoMapping;
@@ -147,7 +162,7 @@ impl<'s, 'p, 'a> Mapper<'s, 'p, 'a> {
         }
         self.locate(event, &activity.location, &mut out);
         out.push('}');
-        self.finish(out)
+        self.hand_out(out)
     }
 
     fn fields(
@@ -175,7 +190,7 @@ impl<'s, 'p, 'a> Mapper<'s, 'p, 'a> {
         } else {
             out.push('}');
         }
-        (self.finish(out), tally.traits())
+        (self.hand_out(out), tally.traits())
     }
 
     fn begin(&mut self) -> String {
@@ -185,7 +200,7 @@ impl<'s, 'p, 'a> Mapper<'s, 'p, 'a> {
         out
     }
 
-    fn finish(&mut self, out: String) -> ByteString {
+    fn hand_out(&mut self, out: String) -> ByteString {
         self.texts.extend_from_slice(out.as_bytes());
         self.produced += out.len();
         self.out = out;
@@ -194,6 +209,12 @@ impl<'s, 'p, 'a> Mapper<'s, 'p, 'a> {
     }
 
     fn ignore(&mut self, event: &RawEvent<'_>, about: About<'_>, reason: String, value: Raw<'_>) {
+        let subject = if about.field_id.is_empty() {
+            about.path.as_str()
+        } else {
+            about.field_id
+        };
+        self.ignored.add(about.code, subject, about.count);
         if self.log.len() >= self.max_lines {
             return;
         }

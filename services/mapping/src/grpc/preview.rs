@@ -9,10 +9,10 @@ use weir_rpc::wire::timestamp;
 use super::mappings::{collect, read_given};
 use super::{Answer, Service, convert, owner};
 use crate::app::{ActivityDraft, Error, Previewed};
+use crate::domain::draft::{self, EventPreview, RowPreview};
 use crate::domain::invalid::Invalid;
 use crate::domain::log::LogEntry;
 use crate::domain::mapping::{read_event_name, read_retention};
-use crate::domain::preview::{EventPreview, RowPreview};
 use crate::domain::sample::Sample;
 use crate::domain::suggest;
 
@@ -99,7 +99,7 @@ fn read_draft(request: PreviewActivityMappingRequest) -> Result<ActivityDraft, V
     }
 }
 
-fn answered(previewed: Previewed) -> (Vec<PreviewedRow>, Vec<PreviewedEvent>) {
+fn answered(previewed: Previewed) -> (Vec<DraftedRow>, Vec<DraftedEvent>) {
     let Previewed { preview, samples } = previewed;
     let events = preview.events.into_iter();
     let events = events
@@ -111,9 +111,9 @@ fn answered(previewed: Previewed) -> (Vec<PreviewedRow>, Vec<PreviewedEvent>) {
     )
 }
 
-fn previewed_row(row: RowPreview) -> PreviewedRow {
+fn previewed_row(row: RowPreview) -> DraftedRow {
     let taken = |(path, value)| TakenValue { path, value };
-    PreviewedRow {
+    DraftedRow {
         taken_count: row.taken,
         cleared_count: row.cleared,
         ignored_count: row.ignored,
@@ -123,15 +123,15 @@ fn previewed_row(row: RowPreview) -> PreviewedRow {
     }
 }
 
-fn previewed_event(event: EventPreview, samples: &[Sample]) -> PreviewedEvent {
+fn previewed_event(event: EventPreview, samples: &[Sample]) -> DraftedEvent {
     let sample = &samples[event.sample];
-    let value = |(target, value)| PreviewedValue { target, value };
-    let difference = |one: crate::domain::preview::Difference| Difference {
+    let value = |(target, value)| DraftedValue { target, value };
+    let difference = |one: draft::Difference| DraftDifference {
         target: one.target,
         saved: one.saved,
         draft: one.draft,
     };
-    PreviewedEvent {
+    DraftedEvent {
         receive_time: Some(timestamp(sample.receive_time)),
         kind: convert::kind(sample.kind).into(),
         event_name: sample.event_name.clone(),

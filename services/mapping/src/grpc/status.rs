@@ -16,6 +16,7 @@ impl From<Error> for Status {
                     .map(|invalid| (invalid.field.as_str(), invalid.expected.as_str())),
             ),
             Error::NotFound(kind) => weir_rpc::not_found(unknown(kind), kind),
+            Error::Missing(reason, message) => refused(Code::NotFound, reason, message),
             Error::AlreadyExists(reason, message) => refused(Code::AlreadyExists, reason, message),
             Error::Precondition(reason, message) => {
                 refused(Code::FailedPrecondition, reason, message)
@@ -43,6 +44,7 @@ fn unknown(kind: &str) -> Reason {
     match kind {
         "account" => Reason::AccountUnknown,
         "key" => Reason::KeyUnknown,
+        "replay" => Reason::ReplayUnknown,
         _ => Reason::SourceUnknown,
     }
 }

@@ -7,7 +7,7 @@
 
 mod stored;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,8 +29,11 @@ use stored::{StoredEntry, StoredSample};
 /// What a source left behind is forgotten when it was silent for so long: longer than a month,
 /// so that what happens monthly is there when it is looked for.
 const TIME_TO_LIVE: Duration = Duration::from_hours(35 * 24);
-/// A write that is sent again comes within seconds; a source has a few a second.
-const MAX_WRITES: usize = 64;
+/// A write that is sent again comes within seconds, and after an outage as the first; a source has
+/// some tens a second where it is busy.
+const MAX_WRITES: usize = 256;
+/// Around a sample, a name or half of a line, in bytes.
+const BESIDE: usize = 256;
 /// Redis does nothing else while it runs a script: what is larger goes in several.
 const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
 /// Of a hash of an event's name, in hex.
@@ -44,6 +47,32 @@ pub struct Pending {
     /// Those of all tracks among the samples, and more.
     pub names: HashMap<String, DateTime<Utc>>,
     pub lines: Lines,
+}
+
+impl Pending {
+    /// About how many it comes to.
+    pub fn bytes(&self) -> usize {
+        let samples = self.samples.values().flatten();
+        let samples: usize = samples.map(|sample| sample.raw.len() + BESIDE).sum();
+        let lines = self.lines.own.len() + self.lines.folded.len();
+        samples + (self.names.len() + 2 * lines) * BESIDE
+    }
+}
+
+/// A write on its way: what Redis has not taken of it yet, each script with its id.
+#[derive(Debug)]
+pub struct Write {
+    keys: Keys,
+    chunks: VecDeque<(Uuid, Operation)>,
+}
+
+impl Write {
+    /// About how many it comes to.
+    pub fn bytes(&self) -> usize {
+        let chunks = self.chunks.iter();
+        let arguments = chunks.flat_map(|(_, operations)| operations);
+        arguments.map(Vec::len).sum()
+    }
 }
 
 /// The rings of all sources.
@@ -65,15 +94,20 @@ impl Rings {
         })
     }
 
-    /// Writes everything that waits for one source: most times in one round trip.
-    pub async fn write(
-        &self,
-        account: AccountId,
-        source: SourceId,
-        pending: &Pending,
-    ) -> Result<(), RingsAway> {
-        let keys = Keys { account, source };
-        for operations in chunks(operations(pending)) {
+    /// What writes everything that waits for one source: most times one round trip.
+    pub fn prepare(&self, account: AccountId, source: SourceId, pending: &Pending) -> Write {
+        let chunks = chunks(operations(pending)).into_iter();
+        Write {
+            keys: Keys { account, source },
+            chunks: chunks.map(|chunk| (weir_ids::fresh(), chunk)).collect(),
+        }
+    }
+
+    /// Sends what is left of a write. It may be sent again, soon: what Redis took is known by its
+    /// id.
+    pub async fn send(&self, write: &mut Write) -> Result<(), RingsAway> {
+        let keys = &write.keys;
+        while let Some((id, operations)) = write.chunks.front() {
             let mut invocation = self.writing.key(keys.of("writes"));
             for key in [
                 keys.names(),
@@ -85,7 +119,7 @@ impl Rings {
             ] {
                 invocation.key(key);
             }
-            invocation.arg(weir_ids::fresh().as_bytes());
+            invocation.arg(id.as_bytes());
             invocation.arg(TIME_TO_LIVE.as_secs());
             for limit in [MAX_WRITES, MAX_SAMPLES, MAX_NAMES, MAX_LINES, MAX_FOLDED] {
                 invocation.arg(limit);
@@ -95,6 +129,7 @@ impl Rings {
                 invocation.arg(argument);
             }
             let _: i64 = self.link.ask(&invocation).await?;
+            write.chunks.pop_front();
         }
         Ok(())
     }
@@ -253,6 +288,7 @@ fn digest(name: &str) -> String {
 }
 
 /// The one place that makes keys.
+#[derive(Debug)]
 struct Keys {
     account: AccountId,
     source: SourceId,

@@ -260,9 +260,13 @@ async fn page_tokens_of_others_are_refused_in_one_wording() {
         list_fields ListFieldsRequest { account_id };
         list_activity_mappings ListActivityMappingsRequest { account_id, source_id };
         list_event_names ListEventNamesRequest { account_id, source_id, contains };
-        list_log ListLogRequest { account_id, source_id };
     };
-    for status in &refused {
+    let log = ListLogRequest {
+        page_token: page_token.clone(),
+        ..tenant.log_request()
+    };
+    let log = call!(client, list_log, log).unwrap_err();
+    for status in refused.iter().chain([&log]) {
         assert_eq!(status.code(), Code::InvalidArgument);
         assert_eq!(reason_of(status), Some(Reason::PageTokenInvalid));
         assert_eq!(status.message(), refused[0].message());

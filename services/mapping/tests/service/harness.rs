@@ -3,7 +3,9 @@
 use clap::Parser;
 use prost_types::Timestamp;
 use weir_mapping::Config;
+use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::mapping::v1::*;
 use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
@@ -74,11 +76,36 @@ impl Service {
         weir_rpc::connect(&self.running[0].url()).unwrap()
     }
 
+    /// What a statement that is asked behind the service's back says.
+    pub async fn number(&self, query: &str) -> i64 {
+        let url = &self.database.superuser_url;
+        let connecting = tokio_postgres::connect(url, tokio_postgres::NoTls);
+        let (client, connection) = connecting.await.unwrap();
+        let running = tokio::spawn(connection);
+        let number = client.query_one(query, &[]).await.unwrap().get(0);
+        drop(client);
+        running.await.unwrap().unwrap();
+        number
+    }
+
+    /// The counts and summaries of the newest instance.
+    pub fn logs(&self) -> LogServiceClient<weir_rpc::Channel> {
+        let newest = self.running.last().unwrap();
+        let channel = weir_rpc::connect(&newest.url()).unwrap();
+        LogServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
+    }
+
     /// Ends every instance, as a signal would.
     pub async fn stop(&mut self) {
         for running in self.running.drain(..) {
             running.stop().await;
         }
+    }
+
+    /// The other service of the instance that was started last.
+    pub fn replays(&self) -> ReplayServiceClient<weir_rpc::Channel> {
+        let channel = weir_rpc::connect(&self.running.last().unwrap().url()).unwrap();
+        ReplayServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
     }
 
     /// Another instance over the same data.
@@ -233,7 +260,7 @@ impl Tenant {
             account_id: self.account_id.clone(),
             source_id: self.source_id.clone(),
             page_size: 1_000,
-            page_token: String::new(),
+            ..ListLogRequest::default()
         }
     }
 

@@ -4,11 +4,15 @@
 
 mod configuration;
 mod contacts;
+mod counts;
 mod errors;
 mod events;
 mod harness;
 mod help;
 mod identifiers;
+mod ignored;
+mod keeping;
+mod kept;
 mod keys;
 mod lists;
 mod options;
@@ -16,5 +20,7 @@ mod outgrown;
 mod places;
 mod preview;
 mod puts;
+mod replays;
 mod rings;
+mod summaries;
 mod versions;

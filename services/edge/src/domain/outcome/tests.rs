@@ -140,6 +140,11 @@ fn a_track_with_traits_is_206_where_only_the_activity_is_stored() {
             206,
             Some(Reason::ContactExistingOnly),
         ),
+        (
+            Some(ContactSaid::Deferred),
+            206,
+            Some(Reason::ContactDeferred),
+        ),
         (Some(ContactSaid::Away), 500, Some(Reason::ContactsAway)),
         (
             Some(ContactSaid::Deleted),
@@ -292,7 +297,7 @@ fn an_echo_is_refused_for_its_own_faults_alone() {
     }
 }
 
-const CONTACT: [ContactSaid; 11] = [
+const CONTACT: [ContactSaid; 12] = [
     ContactSaid::Stored,
     ContactSaid::Repeated,
     ContactSaid::NothingNew,
@@ -303,6 +308,7 @@ const CONTACT: [ContactSaid; 11] = [
     ContactSaid::Deleted,
     ContactSaid::Unstorable,
     ContactSaid::Away,
+    ContactSaid::Deferred,
     ContactSaid::Failed,
 ];
 
