@@ -1,9 +1,12 @@
 //! Load, decide, commit: the only place that orders effects.
 
 mod background;
+mod exporting;
 mod identifiers;
+mod importing;
 mod reading;
 mod relay;
+mod searching;
 mod unstorable;
 
 use std::sync::Arc;
@@ -20,8 +23,11 @@ use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy};
 
 pub use background::{PURGE_BEATS, purge};
+pub use exporting::{EXPORTS, Exports, Piece, Pieces};
+pub use importing::{Import, Imported, Imports, RowStatus};
 pub use reading::{Profile, profile_of};
 pub use relay::{RELAY_BEATS, relay};
+pub use searching::{Match, Search, Searched};
 
 use crate::domain::{self, Batch, Care, Changes, Facts, Message, Snapshot, Status, Unreadable};
 use crate::metrics;
@@ -63,6 +69,30 @@ pub enum Error {
     /// Nobody is found by that.
     #[error("no such contact")]
     ContactUnknown,
+    /// There is room for a few exports at a time.
+    #[error("too many exports are under way")]
+    TooManyExports,
+    /// Nobody takes the pieces of an export any more.
+    #[error("the export is not taken")]
+    Untaken,
+    /// The source has no contact mapping.
+    #[error("no contact mapping")]
+    NoMapping,
+    /// There is no such source in the account.
+    #[error("no such source")]
+    SourceUnknown,
+    /// Parts of the request, such as columns that are no fields, each with what is wrong.
+    #[error("the request is wrong")]
+    InvalidRequest(Vec<(String, String)>),
+    /// What mapping would answer is larger than a message may be.
+    #[error("the rows are too large")]
+    RowsTooLarge,
+    /// Quota could not be asked.
+    #[error("quota is away")]
+    QuotaAway,
+    /// The list goes on nowhere of that name.
+    #[error("no such page")]
+    NoSuchPage,
     /// Neither stored here nor known to mapping.
     #[error("no such account")]
     AccountUnknown,
@@ -198,13 +228,7 @@ impl App {
     /// # Errors
     /// See [`Error`]; nothing of the batch is stored then.
     pub async fn upsert(&self, batch: Batch, deadline: Deadline) -> Result<Upserted, Error> {
-        let batch = Arc::new(batch);
-        let stored = match self.persist(batch.clone(), deadline, Purpose::Store).await {
-            Err(refusal) if refusal.is_of_events() => {
-                unstorable::store_the_rest(self, &batch, refusal, deadline).await
-            }
-            stored => stored,
-        };
+        let stored = self.put(batch, deadline, Purpose::Store).await;
         match &stored {
             Ok(answer) => {
                 let statuses = answer.outcomes.iter().map(|outcome| outcome.status);
@@ -214,6 +238,29 @@ impl App {
             Err(_) => {}
         }
         stored
+    }
+
+    /// What [`upsert`](Self::upsert) would answer now; stores nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn rehearse(&self, batch: Batch, deadline: Deadline) -> Result<Upserted, Error> {
+        self.put(batch, deadline, Purpose::Rehearse).await
+    }
+
+    async fn put(
+        &self,
+        batch: Batch,
+        deadline: Deadline,
+        purpose: Purpose,
+    ) -> Result<Upserted, Error> {
+        let batch = Arc::new(batch);
+        match self.persist(batch.clone(), deadline, purpose).await {
+            Err(refusal) if refusal.is_of_events() => {
+                unstorable::put_the_rest(self, &batch, refusal, deadline, purpose).await
+            }
+            put => put,
+        }
     }
 
     /// Attempts until one ends, in a task of its own.
@@ -318,7 +365,10 @@ impl App {
             snapshot.add_receipts(all, true);
             folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
         }
-        let answer = answer_of(&folded);
+        let mut answer = answer_of(&folded);
+        if !batch.is_charged {
+            answer.units = 0;
+        }
         self.write(tx, folded.changes, batch, purpose, now).await?;
         if first.caseless_differ() {
             let fields: Vec<&str> = batch.settings.told_caseless().collect();

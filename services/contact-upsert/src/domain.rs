@@ -9,7 +9,9 @@
 mod changes;
 mod contact;
 mod event;
+pub mod export;
 mod fold;
+pub mod import;
 mod key;
 mod members;
 mod message;
@@ -19,6 +21,7 @@ mod profile;
 #[cfg(test)]
 mod properties;
 mod same;
+pub mod search;
 mod stored;
 #[cfg(test)]
 mod tests;

@@ -5,11 +5,13 @@
 
 mod batch;
 mod contacts;
+mod export;
 mod identifiers;
 mod kept;
 mod links;
 mod outbox;
 mod purge;
+mod search;
 
 use chrono::{DateTime, Utc};
 use weir_postgres::{Client, Failure, Migration, Pool};
@@ -18,9 +20,11 @@ use kept::KeptCounts;
 use links::Links;
 
 pub use batch::{BatchTx, NotStored, Rows};
+pub use export::{ExportPage, Exporting};
 pub use identifiers::{Changed, keep_caseless};
 pub use outbox::{OutboxRow, Parcel};
 pub use purge::Aged;
+pub use search::{Kinds, Searching};
 
 /// The schema, file by file.
 pub const MIGRATIONS: [Migration; 2] = [

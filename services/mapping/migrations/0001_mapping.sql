@@ -20,7 +20,9 @@ CREATE TABLE accounts (
     identifiers_in_doubt boolean NOT NULL,
     -- Grows with every change of anything that the account owns here.
     version bigint NOT NULL,
-    create_time timestamptz NOT NULL
+    create_time timestamptz NOT NULL,
+    -- Since then it is unknown to every call, and waits to be erased.
+    delete_time timestamptz
 );
 
 -- Names are unique over all accounts. A table of its own, so that uniqueness needs no
@@ -53,8 +55,16 @@ CREATE TABLE source_keys (
     source_id uuid NOT NULL,
     hint text NOT NULL,
     create_time timestamptz NOT NULL,
-    revoke_time timestamptz
+    revoke_time timestamptz,
+    -- It is good before this moment only; absent: for ever.
+    expire_time timestamptz,
+    -- To the minute.
+    last_use_time timestamptz,
+    -- Of the call that made it, where that had one.
+    request_id uuid
 );
+CREATE UNIQUE INDEX source_keys_by_request ON source_keys (account_id, source_id, request_id)
+    WHERE request_id IS NOT NULL;
 CREATE INDEX source_keys_by_source ON source_keys (account_id, source_id, key_id);
 
 CREATE TABLE fields (
@@ -96,6 +106,39 @@ CREATE TABLE activity_mappings (
     FOREIGN KEY (account_id, source_id) REFERENCES sources,
     FOREIGN KEY (account_id, activity_id) REFERENCES activities
 );
+
+-- What each save of a mapping left behind: the last hundred of each. A version of a source is
+-- about one mapping: its contact mapping (the activity is all zeros then), or an activity's.
+CREATE TABLE mapping_versions (
+    account_id uuid NOT NULL,
+    source_id uuid NOT NULL,
+    version bigint NOT NULL,
+    activity_id uuid NOT NULL,
+    -- As in the two tables above; absent where it was taken away.
+    mapping jsonb,
+    -- Of an activity.
+    retention_days integer,
+    save_time timestamptz NOT NULL,
+    -- Which one it brought back; 0: none.
+    restored_version bigint NOT NULL,
+    PRIMARY KEY (account_id, source_id, version)
+);
+CREATE INDEX mapping_versions_by_subject
+    ON mapping_versions (account_id, source_id, activity_id, version);
+
+-- Accounts that are being erased, and how far that is; those that were, for 90 days.
+CREATE TABLE account_deletions (
+    account_id uuid PRIMARY KEY,
+    name text NOT NULL,
+    source_ids uuid[] NOT NULL,
+    start_time timestamptz NOT NULL,
+    -- When it is done next: what was under way when it began is through by then.
+    due_time timestamptz NOT NULL,
+    finish_time timestamptz,
+    -- {"service": [erased, done]}
+    steps jsonb NOT NULL
+);
+CREATE INDEX account_deletions_due ON account_deletions (due_time) WHERE finish_time IS NULL;
 
 -- How many events were answered what, and how many values were ignored, by hour (semantics 7.3a).
 CREATE TABLE reason_counts (

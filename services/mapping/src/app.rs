@@ -3,6 +3,7 @@
 mod accounts;
 mod batch;
 mod counts;
+mod deletion;
 mod fields;
 mod help;
 mod housekeeping;
@@ -12,16 +13,20 @@ mod mappings;
 mod places;
 mod preview;
 mod recorder;
+mod removal;
 mod replay_work;
 mod replays;
+mod rows;
 mod snapshots;
 mod sources;
+mod uses;
+mod versions;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use weir_postgres::{Failure, Pool};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
@@ -32,14 +37,19 @@ use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
 pub use batch::{BatchEvent, Leaves};
+pub use deletion::{Eraser, WITHIN as ERASURE_BEATS};
 pub use help::ListedName;
 pub use housekeeping::{BEATS as HOUSE_BEATS, keep_house};
 pub use kept::start as start_forgetting;
+pub use keys::Rotation;
 pub use places::{Known as KnownPlaces, watch as watch_places};
 pub use preview::{ActivityDraft, Previewed};
-pub use recorder::{Recorder, start as start_recorder};
+pub use recorder::{Flusher, Recorder, start as start_recorder};
 pub use replays::Wish;
+pub use rows::map_rows;
 pub use snapshots::Snapshots;
+pub use uses::{Uses, start as start_uses};
+pub use versions::Differing;
 
 /// A transaction that lost against others is tried again.
 const POLICY: Policy = Policy {
@@ -65,6 +75,10 @@ pub enum Error {
     Exhausted(Reason, String),
     #[error("the key is not known, or was revoked")]
     UnknownKey,
+    #[error("the key is past its end")]
+    ExpiredKey,
+    #[error("the mapping was saved meanwhile: it is of version {0}")]
+    Changed(i64),
     #[error(transparent)]
     Store(#[from] Failure),
     #[error(transparent)]
@@ -112,6 +126,8 @@ pub struct App {
     contacts: Contacts,
     snapshots: Arc<Snapshots>,
     recorder: Recorder,
+    uses: Uses,
+    erasure_delay: TimeDelta,
     places: KnownPlaces,
     clock: Clock,
 }
@@ -124,6 +140,10 @@ pub struct Parts {
     pub contacts: Contacts,
     /// It ends when the last `App` is gone.
     pub recorder: Recorder,
+    /// As well.
+    pub uses: Uses,
+    /// How long what is under way may go on after an account was deleted.
+    pub erasure_delay: TimeDelta,
     /// Where addresses are, if that is known.
     pub places: KnownPlaces,
     pub clock: Clock,
@@ -138,6 +158,8 @@ impl App {
             secret: parts.secret,
             contacts: parts.contacts,
             recorder: parts.recorder,
+            uses: parts.uses,
+            erasure_delay: parts.erasure_delay,
             places: parts.places,
             clock: parts.clock,
         }

@@ -5,6 +5,7 @@
 pub mod account;
 pub mod convert;
 pub mod counts;
+pub mod deletion;
 pub mod draft;
 pub mod event;
 pub mod field;
@@ -25,6 +26,7 @@ pub mod sampled;
 pub mod snapshot;
 pub mod source;
 pub mod suggest;
+pub mod versions;
 
 /// An item of a list, by the key that pages go on from. None where its row can't be read: it
 /// is left out of the page, which goes on behind it.

@@ -2,6 +2,7 @@
 
 use metrics::{Counter, counter, describe_counter};
 
+const FAILED_ERASURES: &str = "mapping.failed_erasures_total";
 const EVENTS: &str = "mapping.events_total";
 const IGNORED_VALUES: &str = "mapping.ignored_values_total";
 const KEPT_WRITES: &str = "mapping.kept_writes_total";
@@ -20,6 +21,10 @@ pub fn describe() {
     describe_counter!(
         EVENTS,
         "Events, by whether they were mapped, rejected or refused."
+    );
+    describe_counter!(
+        FAILED_ERASURES,
+        "Steps of the deletion of an account that failed; they come again."
     );
     describe_counter!(IGNORED_VALUES, "Values that did not convert.");
     describe_counter!(
@@ -63,6 +68,11 @@ pub fn describe() {
 /// Events that were mapped, rejected or refused.
 pub fn events(outcome: &'static str) -> Counter {
     counter!(EVENTS, "outcome" => outcome)
+}
+
+/// Steps of the deletion of an account that failed.
+pub fn failed_erasures() -> Counter {
+    counter!(FAILED_ERASURES)
 }
 
 /// Values that did not convert.

@@ -9,6 +9,7 @@ mod mmdb;
 mod others;
 mod patience;
 mod proxy;
+mod rows;
 mod running;
 
 pub use clock::TestClock;

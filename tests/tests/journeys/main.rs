@@ -4,8 +4,10 @@
 
 mod audiences;
 mod batches;
+mod configuration;
 mod counts;
 mod crashes;
+mod deletion;
 mod efficiency;
 mod fuzz;
 mod identity;
@@ -19,3 +21,4 @@ mod replicas;
 mod requests;
 mod samples;
 mod storms;
+mod transfer;

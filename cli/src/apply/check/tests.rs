@@ -431,3 +431,22 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_activity_has_one_retention() {
+    expect_fault(
+        &account(
+            "    sources:\n      - name: A\n        kind: segment_actions\n        activities:\n          - {event: X, retention_days: 30}\n      - name: B\n        kind: segment_classic\n        activities:\n          - {event: ' X', retention_days: 90}<<<\n",
+        ),
+        "it is 30 in line 8",
+    );
+}
+
+#[test]
+fn faulty_names_are_no_doubles_of_each_other() {
+    let found = faults(&account(
+        "    audiences:\n      - name: ' '\n      - name: ''\n",
+    ));
+    let messages: Vec<&str> = found.iter().map(|fault| &*fault.message).collect();
+    assert_eq!(messages, ["an audience's name must not be blank"; 2]);
+}

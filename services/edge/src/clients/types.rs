@@ -12,6 +12,15 @@ use crate::domain::envelope::{Envelope, Kind, MembershipUpdateMode, Refusal};
 use crate::domain::log::Origin;
 use crate::domain::stages::{ContactSaid, IgnoredValue, MappedActivity, Meter};
 
+/// Why a key opens no door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRefused {
+    /// Nobody has it, or it was revoked.
+    Unknown,
+    /// It is past its end.
+    Expired,
+}
+
 /// Whose key a request carries.
 #[derive(Debug, Clone)]
 pub struct Caller {

@@ -72,11 +72,16 @@ impl Recorder {
 pub struct Flusher(oneshot::Receiver<()>);
 
 impl Flusher {
+    /// Of a loop that drops the other end when it is through.
+    pub(super) fn of(through: oneshot::Receiver<()>) -> Self {
+        Self(through)
+    }
+
     /// Call it when every recorder is gone.
     pub async fn finish(self) {
         // The other end is dropped when the loop is through.
         if tokio::time::timeout(FLUSH, self.0).await.is_err() {
-            tracing::warn!("samples or log lines were left unwritten");
+            tracing::warn!("samples, log lines or uses of keys were left unwritten");
         }
     }
 }

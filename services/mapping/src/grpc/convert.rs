@@ -18,7 +18,10 @@ use crate::domain::key::Key;
 use crate::domain::log::LogEntry;
 use crate::domain::sample::Sample;
 use crate::domain::source::{MergeStrategy, Source, SourceChange, SourceKind, SourceStatus};
-pub use rows::{activity_mapping, field_mapping, given_attribute, given_field};
+pub use rows::{
+    activity_mapping, attribute_mapping, field_mapping, given_attribute, given_field,
+    unchecked_field_mapping,
+};
 
 pub fn change(change: Change) -> pb::ChangeKind {
     match change {
@@ -194,6 +197,8 @@ pub fn key(key: Key) -> pb::Key {
         hint: key.hint,
         create_time: Some(timestamp(key.create_time)),
         revoke_time: key.revoke_time.map(timestamp),
+        expire_time: key.expire_time.map(timestamp),
+        last_use_time: key.last_use_time.map(timestamp),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::app::Error;
 use crate::domain::invalid::Invalid;
 use crate::domain::mapping::{read_event_name, read_retention};
 use crate::domain::row::{AttributeRow, read_attributes};
+use crate::domain::versions::Save;
 
 pub async fn put_contact_mapping(
     service: &Service,
@@ -22,6 +23,7 @@ pub async fn put_contact_mapping(
         let expected = "at least one, or clear to take the mapping away";
         return Err(weir_rpc::invalid("mappings", expected));
     }
+    let save = saving(request.expected_version);
     let rows: Vec<_> = request
         .mappings
         .into_iter()
@@ -30,13 +32,20 @@ pub async fn put_contact_mapping(
     let (mapping_version, changed) = service
         .run(deadline, move |app| {
             let rows = rows.clone();
-            async move { app.put_contact_mapping(account, source, &rows).await }
+            async move { app.put_contact_mapping(account, source, &rows, save).await }
         })
         .await?;
     Ok(Response::new(PutContactMappingResponse {
         mapping_version,
         change: change(changed).into(),
     }))
+}
+
+fn saving(expected_version: Option<i64>) -> Save {
+    Save {
+        expected_version,
+        restored_version: 0,
+    }
 }
 
 pub async fn get_contact_mapping(
@@ -73,12 +82,13 @@ pub async fn put_activity_mapping(
     let (Some(name), Ok(attributes), true) = (name, attributes, wrong.is_empty()) else {
         return Err(Error::Invalid(wrong).into());
     };
+    let save = saving(request.expected_version);
     let (mapping, mapping_version, changed) = service
         .run(deadline, move |app| {
             let (name, attributes) = (name.clone(), attributes.clone());
             async move {
                 let attributes = attributes.as_deref();
-                app.put_activity_mapping(account, source, &name, retention, attributes)
+                app.put_activity_mapping(account, source, &name, retention, attributes, save)
                     .await
             }
         })
@@ -123,7 +133,10 @@ pub async fn delete_activity_mapping(
     service
         .run(deadline, move |app| {
             let name = name.clone();
-            async move { app.delete_activity_mapping(account, source, &name).await }
+            async move {
+                app.delete_activity_mapping(account, source, &name, Save::default())
+                    .await
+            }
         })
         .await?;
     Ok(Response::new(DeleteActivityMappingResponse {}))

@@ -112,7 +112,7 @@ fn answered(previewed: Previewed) -> (Vec<DraftedRow>, Vec<DraftedEvent>) {
 }
 
 fn previewed_row(row: RowPreview) -> DraftedRow {
-    let taken = |(path, value)| TakenValue { path, value };
+    let taken = |(path, value)| DraftTakenValue { path, value };
     DraftedRow {
         taken_count: row.taken,
         cleared_count: row.cleared,
@@ -147,8 +147,8 @@ fn previewed_event(event: EventPreview, samples: &[Sample]) -> DraftedEvent {
     }
 }
 
-fn ignored(line: LogEntry) -> IgnoredValue {
-    IgnoredValue {
+fn ignored(line: LogEntry) -> DraftIgnoredValue {
+    DraftIgnoredValue {
         path: line.path,
         value: line.value,
         code: line.code.into_owned(),
@@ -157,7 +157,7 @@ fn ignored(line: LogEntry) -> IgnoredValue {
 }
 
 fn suggestion(suggestion: suggest::Suggestion) -> Suggestion {
-    let kind = |(kind, count): (&str, u32)| SeenKind {
+    let kind = |(kind, count): (&str, u32)| SuggestedKind {
         kind: kind.to_owned(),
         count,
     };

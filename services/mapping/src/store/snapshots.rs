@@ -26,7 +26,7 @@ pub async fn read_version(
     client: &impl Client,
     account_id: AccountId,
 ) -> Result<Option<i64>, Failure> {
-    let select = "SELECT version FROM accounts WHERE account_id = $1";
+    let select = "SELECT version FROM accounts WHERE account_id = $1 AND delete_time IS NULL";
     let row = row(client, select, &[&account_id.0]).await?;
     Ok(row.map(|row| row.get("version")))
 }
@@ -65,7 +65,7 @@ pub async fn load_draft(
             (SELECT jsonb_object_agg(f.field_id, f.value_type) FROM fields f
              WHERE f.account_id = a.account_id) AS fields
         FROM accounts a JOIN sources s ON s.account_id = a.account_id
-        WHERE a.account_id = $1 AND s.source_id = $2";
+        WHERE a.account_id = $1 AND s.source_id = $2 AND a.delete_time IS NULL";
     let found = row(client, select, &[&account_id.0, &source_id.0]).await?;
     found.map(|row| read_snapshot(&row, contact)).transpose()
 }
