@@ -20,7 +20,7 @@ const PER_EVENT: [&str; 8] = [
 ];
 
 /// Services of their own beside the main one of their package.
-const FURTHER: [&str; 9] = [
+const FURTHER: [&str; 10] = [
     "weir/audience/v1/memberships.proto",
     "weir/contact/v1/identity.proto",
     "weir/contact/v1/search.proto",
@@ -28,6 +28,7 @@ const FURTHER: [&str; 9] = [
     "weir/mapping/v1/alerts.proto",
     "weir/mapping/v1/configuration.proto",
     "weir/mapping/v1/log.proto",
+    "weir/mapping/v1/preview.proto",
     "weir/mapping/v1/replay.proto",
     "weir/mapping/v1/rows.proto",
 ];

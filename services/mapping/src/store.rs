@@ -84,7 +84,7 @@ pub use replays::{
     running_replay, set_state,
 };
 pub use rings::{Pending, Rings, Write};
-pub use snapshots::{load_snapshot, read_version};
+pub use snapshots::{load_draft, load_snapshot, read_version};
 pub use sources::{
     find_source, get_source, insert_source, list_sources, set_status, update_source,
 };
