@@ -208,6 +208,7 @@ impl Checker {
             checked.push(self.source(source, name, kind, types));
         }
         let given = account.sources.as_deref().unwrap_or(&[]);
+        self.faults.extend(renames(given));
         self.faults.extend(retentions::faults(given));
         let plan = account.plan.as_ref();
         if let Some(slots) = plan.and_then(|plan| plan.activity_slots.as_ref())
@@ -334,6 +335,31 @@ impl Checker {
     fn note(&mut self, checked: Result<(), Fault>) {
         self.taken(checked);
     }
+}
+
+/// A source is renamed once, and from a name that none has any more.
+fn renames(given: &[schema::Source]) -> Vec<Fault> {
+    let names: BTreeSet<&str> = given
+        .iter()
+        .map(|source| source.name.value.trim())
+        .collect();
+    let mut seen = BTreeSet::new();
+    let renamed = given
+        .iter()
+        .filter_map(|source| source.renamed_from.as_ref());
+    renamed
+        .filter_map(|from| {
+            let name = from.value.trim();
+            let message = if names.contains(name) {
+                format!("renamed_from: a source of this file is named {name} still")
+            } else if !seen.insert(name) {
+                format!("renamed_from: another source is renamed from {name} as well")
+            } else {
+                return None;
+            };
+            Some(Fault::at(from, message))
+        })
+        .collect()
 }
 
 /// Fields of the account's own exist only once they are made: what names them comes later.

@@ -236,6 +236,18 @@ fn faults_of_blocked_values_are_found() {
 }
 
 #[test]
+fn a_source_is_renamed_once_and_from_a_name_that_none_has() {
+    let two = |from: &str, to: &str| {
+        account(&format!(
+            "    sources:\n      - {{name: A, kind: segment_classic{from}}}\n      - {{name: B, kind: segment_classic, renamed_from: {to}}}<<<\n"
+        ))
+    };
+    expect_fault(&two("", "A"), "is named A still");
+    expect_fault(&two(", renamed_from: C", "C"), "another source");
+    assert_eq!(faults(&two("", "C").replace("<<<", "")), vec![]);
+}
+
+#[test]
 fn faults_of_sources_are_found() {
     expect_fault(&source("        key: pau<<<\n"), "7 to 128");
     expect_fault(
