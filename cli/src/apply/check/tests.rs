@@ -501,3 +501,16 @@ fn faulty_names_are_no_doubles_of_each_other() {
     let messages: Vec<&str> = found.iter().map(|fault| &*fault.message).collect();
     assert_eq!(messages, ["an audience's name must not be blank"; 2]);
 }
+
+#[test]
+fn faults_of_webhooks_are_found_and_their_secrets_not_repeated() {
+    expect_fault(
+        &account("    webhook_url: ftp://example.org<<<\n"),
+        "https://",
+    );
+    let secret = account("    webhook_secret: not-to-be-shown\n");
+    let found = faults(&secret);
+    assert!(found[0].message.contains("whsec_"));
+    assert!(!found[0].message.contains("not-to-be-shown"));
+    assert_eq!(faults(&account("    webhook_url: ''\n")), vec![]);
+}
