@@ -59,7 +59,7 @@ async fn every_reason_that_a_value_can_be_ignored_for_is_reached_and_told_to_who
         (TextInvalid, "text", "[1]"),
         (TooLong, "text", long.as_str()),
         (NotStorable, "text", r#""a\u0000b""#),
-        (EmailInvalid, "email", r#""none""#),
+        (EmailInvalid, "email", r#""lana""#),
         (InvisibleCharacters, "email", r#""a\u200bb@c.example""#),
         (ValueBlocked, "email", r#""N/A""#),
         (PhoneInvalid, "phone", r#""12""#),
