@@ -1,10 +1,14 @@
 //! Load, decide, commit: the only place that orders effects.
 
 mod background;
+mod error;
+mod exporting;
 mod identifiers;
+mod importing;
 mod reading;
 mod reindex;
 mod relay;
+mod searching;
 mod unstorable;
 mod write;
 
@@ -15,18 +19,21 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use weir_accounts::Accounts;
 use weir_ids::ContactId;
-use weir_postgres::Failure;
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy};
 
 pub use background::{PURGE_BEATS, purge};
+pub use error::Error;
+pub use exporting::{EXPORTS, Exports, Piece, Pieces};
+pub use importing::{Import, Imported, Imports, RowStatus};
 pub use reading::{Profile, profile_of};
 pub use reindex::{Previewed, REINDEX_BEATS, reindexing};
 pub use relay::{RELAY_BEATS, relay};
+pub use searching::{Match, Search, Searched};
 
-use crate::clients::{Mapping, NoSetup};
-use crate::domain::{self, Batch, Care, Facts, Snapshot, Status, Unreadable};
+use crate::clients::Mapping;
+use crate::domain::{self, Batch, Care, Facts, Snapshot, Status};
 use crate::metrics;
 use crate::store::{BatchTx, NotStored, OutboxRow, Rows, Store, keep_caseless};
 
@@ -44,102 +51,6 @@ const LEAST_TIME: Duration = Duration::from_millis(20);
 /// Rows that wait for the relay in memory; some megabytes at most. What comes beyond them is
 /// found in the table.
 const OUTBOX: usize = 64;
-
-/// Why a call failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The batch was closed.
-    #[error("the batch may no longer be stored")]
-    Closed,
-    /// The batch's epoch is past; this one stands.
-    #[error("the batch's epoch is past")]
-    EpochPast(i64),
-    /// The batch was mapped under other unique identifiers than those that stand.
-    #[error("the unique identifiers changed")]
-    IdentifiersChanged,
-    /// PostgreSQL does not take some value of the batch.
-    #[error("a value can't be stored")]
-    Refused,
-    /// Some of the events lead to contacts whose rows are broken.
-    #[error("contacts can't be read")]
-    Unreadable(Unreadable),
-    /// Nobody is found by that.
-    #[error("no such contact")]
-    ContactUnknown,
-    /// Neither stored here nor known to mapping.
-    #[error("no such account")]
-    AccountUnknown,
-    /// Mapping could not be asked for an account.
-    #[error("mapping is away")]
-    MappingAway,
-    /// Other unique identifiers are on their way.
-    #[error("another reindex is under way")]
-    ReindexUnderWay,
-    /// The account's contacts were never reindexed.
-    #[error("no such reindex")]
-    ReindexUnknown,
-    /// What is wrong with a wish: fields, and why.
-    #[error("a request is wrong")]
-    Invalid(Vec<(String, String)>),
-    /// Unique identifiers are fixed once a contact is stored.
-    #[error("contacts exist")]
-    ContactsExist,
-    /// Lost against others; the same again may succeed at once.
-    #[error("another transaction was faster")]
-    Conflict,
-    /// Some key that the batch would make is there, each time: no race is lost like this.
-    #[error("a key is there already")]
-    Taken,
-    /// The fields of the event at this index are no object.
-    #[error("the fields of an event can't be read")]
-    InvalidFields(usize),
-    /// Nothing was stored; the same may succeed later.
-    #[error("the database is away or too busy")]
-    Unavailable,
-    /// Ours to mend; logged.
-    #[error("an internal error")]
-    Internal,
-}
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Conflict => Self::Conflict,
-            Failure::Unavailable => Self::Unavailable,
-            Failure::Refused => Self::Refused,
-            Failure::Internal => Self::Internal,
-        }
-    }
-}
-
-impl Error {
-    /// Whether some events of the batch are at fault, which the others must not suffer for.
-    fn is_of_events(&self) -> bool {
-        matches!(self, Self::Refused | Self::Taken | Self::Unreadable(_))
-    }
-}
-
-impl From<NoSetup> for Error {
-    fn from(none: NoSetup) -> Self {
-        match none {
-            NoSetup::Unknown => Self::AccountUnknown,
-            NoSetup::Away => Self::MappingAway,
-        }
-    }
-}
-
-impl Fault for Error {
-    fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict | Self::Taken)
-    }
-    fn late() -> Self {
-        // Nothing was stored.
-        Self::Unavailable
-    }
-    fn internal() -> Self {
-        Self::Internal
-    }
-}
 
 /// What became of a batch.
 #[derive(Debug, Clone)]
@@ -223,13 +134,7 @@ impl App {
     /// # Errors
     /// See [`Error`]; nothing of the batch is stored then.
     pub async fn upsert(&self, batch: Batch, deadline: Deadline) -> Result<Upserted, Error> {
-        let batch = Arc::new(batch);
-        let stored = match self.persist(batch.clone(), deadline, Purpose::Store).await {
-            Err(refusal) if refusal.is_of_events() => {
-                unstorable::store_the_rest(self, &batch, refusal, deadline).await
-            }
-            stored => stored,
-        };
+        let stored = self.put(batch, deadline, Purpose::Store).await;
         match &stored {
             Ok(answer) => {
                 let statuses = answer.outcomes.iter().map(|outcome| outcome.status);
@@ -239,6 +144,29 @@ impl App {
             Err(_) => {}
         }
         stored
+    }
+
+    /// What [`upsert`](Self::upsert) would answer now; stores nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn rehearse(&self, batch: Batch, deadline: Deadline) -> Result<Upserted, Error> {
+        self.put(batch, deadline, Purpose::Rehearse).await
+    }
+
+    async fn put(
+        &self,
+        batch: Batch,
+        deadline: Deadline,
+        purpose: Purpose,
+    ) -> Result<Upserted, Error> {
+        let batch = Arc::new(batch);
+        match self.persist(batch.clone(), deadline, purpose).await {
+            Err(refusal) if refusal.is_of_events() => {
+                unstorable::put_the_rest(self, &batch, refusal, deadline, purpose).await
+            }
+            put => put,
+        }
     }
 
     /// Attempts until one ends, in a task of its own.
@@ -345,7 +273,10 @@ impl App {
             snapshot.add_receipts(all, true);
             folded = domain::fold(&settings, facts, snapshot, ContactId::new);
         }
-        let answer = answer_of(&folded);
+        let mut answer = answer_of(&folded);
+        if !batch.is_charged {
+            answer.units = 0;
+        }
         self.write(tx, folded.changes, batch, purpose, now).await?;
         if first.caseless_differ() {
             let fields: Vec<&str> = batch.settings.told_caseless().collect();

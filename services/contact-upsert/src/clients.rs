@@ -17,7 +17,10 @@ use weir_rpc::{Channel, Deadline, MAX_MESSAGE, NotAnAddress, Peer};
 
 use crate::domain::{Link, Message, Removal, USER_ID};
 
+mod rows;
+
 pub use mapping::{Mapping, NoSetup, Setup};
+pub use rows::{MappedBy, MappedRows, NotMapped, Reserved, Rows};
 
 /// A call that attaches a large backlog takes its time; the rows stay claimed meanwhile.
 const CALL: Duration = Duration::from_secs(8);

@@ -9,8 +9,10 @@
 mod changes;
 mod contact;
 mod event;
+pub mod export;
 mod fold;
 mod guard;
+pub mod import;
 mod key;
 mod members;
 mod message;
@@ -22,6 +24,7 @@ mod profile;
 mod properties;
 mod reindex;
 mod same;
+pub mod search;
 mod stored;
 #[cfg(test)]
 mod tests;

@@ -5,12 +5,14 @@
 
 mod batch;
 mod contacts;
+mod export;
 mod identifiers;
 mod kept;
 mod links;
 mod outbox;
 mod purge;
 mod reindex;
+mod search;
 
 use chrono::{DateTime, Utc};
 use weir_postgres::{Client, Failure, Migration, Pool};
@@ -19,10 +21,12 @@ use kept::KeptCounts;
 use links::Links;
 
 pub use batch::{BatchTx, NotStored, Piece, Rows};
+pub use export::{ExportPage, Exporting};
 pub use identifiers::{Changed, keep_caseless};
 pub use outbox::{OutboxRow, Parcel};
 pub use purge::Aged;
 pub use reindex::{Begun, Ended};
+pub use search::{Kinds, Searching};
 
 /// The schema, file by file.
 pub const MIGRATIONS: [Migration; 2] = [

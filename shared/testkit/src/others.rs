@@ -14,9 +14,12 @@ use uuid::Uuid;
 use weir_proto::contact::v1::{
     Contact, GetContactRequest, GetContactResponse, get_contact_request,
 };
+use weir_proto::mapping::v1::row_service_server::RowServiceServer;
 use weir_proto::mapping::v1::*;
 use weir_reasons::Reason;
 use weir_rpc::{Server, Unary};
+
+use crate::rows::AsTheyAre;
 
 /// Both at one address. They know every account and every contact but those that a test takes
 /// away.
@@ -64,6 +67,7 @@ impl Others {
         let mapping = Unary::new(mapping, &others, "ListFields", fields);
         let mapping = Unary::new(mapping, &others, "PutAccount", put);
         let server = Server::new("weir.mapping.v1.MappingService")
+            .service(RowServiceServer::new(AsTheyAre))
             .service(Unary::new(mapping, &others, "AppendLog", append))
             .service(Unary::new(Logs, &others, "AddCounts", add))
             .service(Unary::new(Alerts, &others, "RaiseAlerts", raise))

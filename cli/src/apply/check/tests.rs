@@ -236,6 +236,18 @@ fn faults_of_blocked_values_are_found() {
 }
 
 #[test]
+fn a_source_is_renamed_once_and_from_a_name_that_none_has() {
+    let two = |from: &str, to: &str| {
+        account(&format!(
+            "    sources:\n      - {{name: A, kind: segment_classic{from}}}\n      - {{name: B, kind: segment_classic, renamed_from: {to}}}<<<\n"
+        ))
+    };
+    expect_fault(&two("", "A"), "is named A still");
+    expect_fault(&two(", renamed_from: C", "C"), "another source");
+    assert_eq!(faults(&two("", "C").replace("<<<", "")), vec![]);
+}
+
+#[test]
 fn faults_of_sources_are_found() {
     expect_fault(&source("        key: pau<<<\n"), "7 to 128");
     expect_fault(
@@ -469,4 +481,23 @@ proptest! {
             prop_assert!(!fault.message.is_empty());
         }
     }
+}
+
+#[test]
+fn an_activity_has_one_retention() {
+    expect_fault(
+        &account(
+            "    sources:\n      - name: A\n        kind: segment_actions\n        activities:\n          - {event: X, retention_days: 30}\n      - name: B\n        kind: segment_classic\n        activities:\n          - {event: ' X', retention_days: 90}<<<\n",
+        ),
+        "it is 30 in line 8",
+    );
+}
+
+#[test]
+fn faulty_names_are_no_doubles_of_each_other() {
+    let found = faults(&account(
+        "    audiences:\n      - name: ' '\n      - name: ''\n",
+    ));
+    let messages: Vec<&str> = found.iter().map(|fault| &*fault.message).collect();
+    assert_eq!(messages, ["an audience's name must not be blank"; 2]);
 }

@@ -158,7 +158,7 @@ impl App {
         let setup = self.mapping.setup(account, deadline).await?;
         let faults = faults_of(&new.fields, &setup.types);
         if !faults.is_empty() {
-            return Err(Error::Invalid(faults));
+            return Err(Error::InvalidRequest(faults));
         }
         let emails = setup.types.iter();
         let emails = emails.filter(|(_, value_type)| **value_type == ValueType::Email);
@@ -249,6 +249,7 @@ impl App {
             identifiers_version: 0,
             settings: run.settings(),
             kept_removes_limit: 0,
+            is_charged: false,
             events: Vec::new(),
         };
         let settings = &batch.settings;

@@ -148,7 +148,8 @@ fn failed(status: Status) -> NoSetup {
     NoSetup::Away
 }
 
-fn blocked(lists: settings::BlockedValues) -> Result<BlockedValues, NoSetup> {
+/// What means nobody to an account.
+pub(super) fn blocked(lists: settings::BlockedValues) -> Result<BlockedValues, NoSetup> {
     let own = lists.blocked.into_iter().map(|entry| BlockedValue {
         kind: entry.kind,
         pattern: entry.pattern,

@@ -4,6 +4,7 @@ use weir_ids::{AudienceId, ContactId};
 
 use super::contact::Stamp;
 use super::key::{Key, is_unique_key};
+use super::search::SearchTexts;
 use super::stored::{Receipt, StoredLink};
 
 /// The difference between what was loaded and what is true now. What did not change is not
@@ -37,7 +38,7 @@ pub struct Changes<'a> {
     pub unsettled: Vec<&'a str>,
     /// Contacts that took over others meanwhile: they are to be looked at once more.
     pub again: Vec<ContactId>,
-    /// Profile units that are charged.
+    /// Profile units that are charged, where the batch is: so many events were stored.
     pub units: i32,
 }
 
@@ -49,6 +50,8 @@ pub struct ContactRow {
     pub fields: String,
     pub registers: String,
     pub redirect_to: Option<ContactId>,
+    /// What it is searched for by; nothing of one that was merged into another.
+    pub search: SearchTexts,
 }
 
 /// An identifier as it is written.

@@ -27,6 +27,8 @@ pub struct Batch {
     pub settings: Settings,
     /// Removes that the account may have kept for people who are not known (semantics 4.7).
     pub kept_removes_limit: i64,
+    /// Whether what is stored costs units; an import most often costs none.
+    pub is_charged: bool,
     /// At most a thousand; the boundary sees to it.
     pub events: Vec<Event>,
 }
@@ -92,6 +94,16 @@ impl KeyRule {
 }
 
 impl Settings {
+    /// Whether the rows of a unique identifier find every contact, now and when other ones stand.
+    pub fn finds_all(&self, field: &str) -> bool {
+        let transition = self.transition.as_ref();
+        let comes_or_goes = transition.is_some_and(|transition| {
+            let mut others = transition.unsettled().chain(transition.dropped());
+            others.any(|other| other == field)
+        });
+        !comes_or_goes && self.unique_identifiers.iter().any(|name| name == field)
+    }
+
     /// Whether a unique identifier's values are compared without regard to ASCII case.
     pub fn is_caseless(&self, field: &str) -> bool {
         is_email(field) || self.caseless_identifiers.iter().any(|name| name == field)
@@ -164,7 +176,7 @@ pub enum MembershipMode {
 #[derive(Debug, Clone)]
 pub struct Event {
     pub mode: Mode,
-    /// Empty when absent; one of both is there.
+    /// Empty when absent; one of both is there, or else a unique identifier.
     pub user_id: ByteString,
     pub anonymous_id: ByteString,
     /// A JSON object: field id to canonical value, null = clear. Empty when there is nothing.

@@ -56,6 +56,7 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
         window: day("window", &request.window)?,
         epoch: request.epoch,
         identifiers_version: request.identifiers_version,
+        is_charged: true,
         kept_removes_limit: match request.kept_removes_limit {
             None => MAX_KEPT_REMOVES,
             Some(limit) if limit >= 0 => limit,

@@ -10,6 +10,8 @@ use weir_contact_upsert::Config;
 use weir_ids::TimedKey;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::contact::v1::identity_service_client::IdentityServiceClient;
+use weir_proto::contact::v1::search_service_client::SearchServiceClient;
+use weir_proto::contact::v1::transfer_service_client::TransferServiceClient;
 use weir_proto::contact::v1::{
     Contact, ContactEvent, GetContactRequest, UpsertContactsRequest, UpsertContactsResponse,
     UpsertMode, UpsertStatus, get_contact_request, value,
@@ -36,6 +38,8 @@ const NOBODY: &str = "http://127.0.0.1:1";
 pub struct Service {
     pub client: ContactServiceClient<weir_rpc::Channel>,
     pub ledger: LedgerServiceClient<weir_rpc::Channel>,
+    pub searches: SearchServiceClient<weir_rpc::Channel>,
+    pub transfers: TransferServiceClient<weir_rpc::Channel>,
     pub identity: IdentityServiceClient<weir_rpc::Channel>,
     pub database: TestDatabase,
     pub account: Uuid,
@@ -69,6 +73,8 @@ impl Service {
             &others.url,
             "--audience-url",
             audience,
+            "--quota-url",
+            NOBODY,
         ])
         .unwrap();
         let serve = |listener, shutdown| {
@@ -79,6 +85,8 @@ impl Service {
         Self {
             client: ContactServiceClient::new(channel.clone()),
             ledger: LedgerServiceClient::new(channel.clone()),
+            searches: SearchServiceClient::new(channel.clone()),
+            transfers: TransferServiceClient::new(channel.clone()),
             identity: IdentityServiceClient::new(channel),
             database,
             account: Uuid::now_v7(),
@@ -188,8 +196,8 @@ pub fn identify(second: i64, ids: (&str, &str), fields: &str) -> ContactEvent {
         no_values: false,
         never_creates: false,
         funded: true,
-        correction: false,
         event_key: Vec::new().into(),
+        correction: false,
     })
 }
 

@@ -14,6 +14,8 @@ mod refused;
 mod reindex;
 mod relay;
 mod removes;
+mod search;
 mod storm;
+mod transfer;
 mod undated;
 mod upsert;

@@ -8,6 +8,7 @@ use weir_proto::audience::v1 as audience;
 use weir_proto::contact::v1 as contact;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::quota::v1 as quota;
+use weir_reasons::Reason;
 use weir_rpc::Deadline;
 use weir_rpc::wire::timestamp_of;
 
@@ -65,18 +66,23 @@ macro_rules! encoded_hop {
 }
 
 impl Clients {
-    /// Whose key it is; none when it is no good.
+    /// Whose key it is, or why it is no good.
     pub async fn authenticate(
         &self,
         key: &str,
         deadline: Deadline,
-    ) -> Result<Option<Caller>, Failure> {
+    ) -> Result<Result<Caller, KeyRefused>, Failure> {
         let message = || mapping::AuthenticateRequest {
             key: key.to_owned(),
         };
         match hop!(self.mapping, authenticate, deadline, message, or Unauthenticated) {
-            Ok(called) => caller(called.answer).map(Some),
-            Err(failure) if failure.code == Code::Unauthenticated => Ok(None),
+            Ok(called) => caller(called.answer).map(Ok),
+            Err(failure) if failure.code == Code::Unauthenticated => {
+                Ok(Err(match failure.reason {
+                    Some(Reason::KeyExpired) => KeyRefused::Expired,
+                    _ => KeyRefused::Unknown,
+                }))
+            }
             Err(failure) => Err(failure),
         }
     }

@@ -13,6 +13,15 @@ use crate::domain::envelope::{Envelope, Kind, MembershipUpdateMode, Nobody, Refu
 use crate::domain::log::Origin;
 use crate::domain::stages::{ContactSaid, IgnoredValue, MappedActivity, Meter};
 
+/// Why a key opens no door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRefused {
+    /// Nobody has it, or it was revoked.
+    Unknown,
+    /// It is past its end.
+    Expired,
+}
+
 /// Whose key a request carries.
 #[derive(Debug, Default)]
 pub struct Caller {

@@ -300,11 +300,14 @@ async fn check_outages(edge: &Edge) -> Vec<Reason> {
     let away = || (0..4).map(|_| Fault::Say(Status::unavailable("away")));
     let both =
         json!([{"user_id": "a", "event": "e", "traits": {}}, {"user_id": "b", "event": "e"}]);
-    for (reason, hop) in [
-        (ContactsAway, "upsert_contacts"),
-        (ActivitiesAway, "record_activities"),
+    for (reason, hops) in [
+        (ContactDeferred, &["upsert_contacts"][..]),
+        (ContactsAway, &["upsert_contacts", "defer_contacts"]),
+        (ActivitiesAway, &["record_activities"]),
     ] {
-        edge.stub.script(hop, away());
+        for hop in hops {
+            edge.stub.script(hop, away());
+        }
         check(edge, reason, "/v1/track", both.to_string()).await;
         reached.push(reason);
     }

@@ -18,7 +18,10 @@ use crate::domain::key::Key;
 use crate::domain::log::LogEntry;
 use crate::domain::sample::Sample;
 use crate::domain::source::{MergeStrategy, Source, SourceChange, SourceKind, SourceStatus};
-pub use rows::{activity_mapping, field_mapping, given_attribute, given_field};
+pub use rows::{
+    activity_mapping, attribute_mapping, field_mapping, given_attribute, given_field,
+    unchecked_field_mapping,
+};
 
 pub fn change(change: Change) -> pb::ChangeKind {
     match change {
@@ -58,6 +61,8 @@ pub fn read_account_change(request: pb::PutAccountRequest) -> Result<AccountChan
             activity_factor: plan.activity_factor,
         },
         notification_address: request.notification_address,
+        webhook_url: request.webhook_url,
+        webhook_secret: request.webhook_secret,
         unique_identifiers: request.unique_identifiers.map(|ids| ids.field_ids),
         key_strategy: read_key_strategy(request.key_strategy)?,
         blocked_values: request.blocked_values.map(read_blocked).transpose()?,
@@ -168,7 +173,7 @@ pub fn read_value_type(value_type: i32, field: &str) -> Result<ValueType, Status
     value_type_of(value_type).ok_or_else(|| invalid(field, "must be one of the value types"))
 }
 
-fn value_type(value_type: ValueType) -> pb::ValueType {
+pub fn value_type(value_type: ValueType) -> pb::ValueType {
     let name = format!("{VALUE_TYPE}{}", value_type.name().to_ascii_uppercase());
     pb::ValueType::from_str_name(&name).expect("a test holds that the contract names every type")
 }
@@ -194,7 +199,9 @@ pub fn account(account: Account) -> pb::Account {
         key_strategy: key_strategy(settings.key_strategy).into(),
         mapped_activities: account.mapped_activities,
         create_time: Some(timestamp(account.create_time)),
-        webhook_url: String::new(),
+        webhook_url: settings
+            .webhook
+            .map_or_else(String::new, |webhook| webhook.url),
         blocked_values: Some(blocked_values(&settings.blocked_values)),
         keep_user_ids_apart: settings.keep_user_ids_apart,
         next_unique_identifiers: account
@@ -231,6 +238,8 @@ pub fn key(key: Key) -> pb::Key {
         hint: key.hint,
         create_time: Some(timestamp(key.create_time)),
         revoke_time: key.revoke_time.map(timestamp),
+        expire_time: key.expire_time.map(timestamp),
+        last_use_time: key.last_use_time.map(timestamp),
     }
 }
 

@@ -13,11 +13,12 @@ use super::codes::Code;
 use super::{Client, corrupt, execute, listed, row, rows};
 use crate::domain::Listed;
 use crate::domain::account::{Account, AccountSettings, Identifiers, KeyStrategy, Plan};
+use crate::domain::webhook::{Webhook, WebhookSecret};
 
 const COLUMNS: &str = "account_id, name, included_contacts, additional_contacts, activity_slots,
-    profile_factor, activity_factor, notification_address, unique_identifiers, key_strategy,
-    identifiers_version, identifiers_in_doubt, next_unique_identifiers, blocked_values,
-    keep_user_ids_apart, create_time";
+    profile_factor, activity_factor, notification_address, webhook_url, webhook_secret,
+    unique_identifiers, key_strategy, identifiers_version, identifiers_in_doubt,
+    next_unique_identifiers, blocked_values, keep_user_ids_apart, create_time";
 
 /// An account whose row is locked: nothing of its configuration changes meanwhile.
 #[derive(Debug)]
@@ -55,14 +56,16 @@ pub async fn insert_account(
     create_time: DateTime<Utc>,
 ) -> Result<(), Failure> {
     let plan = &settings.plan;
+    let (url, secret) = webhook_columns(settings);
     execute(
         client,
         "INSERT INTO accounts (account_id, name, included_contacts, additional_contacts,
             activity_slots, profile_factor, activity_factor, notification_address,
             unique_identifiers, key_strategy, version, identifiers_version,
             identifiers_in_doubt, next_unique_identifiers, blocked_values,
-            blocked_values_version, keep_user_ids_apart, create_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, 0, false, '{}', $12, 1, $13, $11)",
+            blocked_values_version, keep_user_ids_apart, create_time, webhook_url, webhook_secret)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, 0, false, '{}', $12, 1, $13, $11,
+            $14, $15)",
         &[
             &account_id.0,
             &settings.name,
@@ -77,6 +80,8 @@ pub async fn insert_account(
             &create_time,
             &Json(StoredBlocked::of(&settings.blocked_values)),
             &settings.keep_user_ids_apart,
+            &url,
+            &secret,
         ],
     )
     .await?;
@@ -90,6 +95,7 @@ pub async fn update_account(
     settings: &AccountSettings,
 ) -> Result<(), Failure> {
     let plan = &settings.plan;
+    let (url, secret) = webhook_columns(settings);
     execute(
         client,
         "UPDATE accounts SET included_contacts = $2, additional_contacts = $3,
@@ -97,6 +103,7 @@ pub async fn update_account(
             notification_address = $7, keep_user_ids_apart = $8, blocked_values = $9,
             blocked_values_version =
                 blocked_values_version + CASE WHEN blocked_values = $9 THEN 0 ELSE 1 END,
+            webhook_url = $10, webhook_secret = $11,
             version = version + 1
          WHERE account_id = $1",
         &[
@@ -109,6 +116,8 @@ pub async fn update_account(
             &settings.notification_address,
             &settings.keep_user_ids_apart,
             &Json(StoredBlocked::of(&settings.blocked_values)),
+            &url,
+            &secret,
         ],
     )
     .await?;
@@ -121,7 +130,9 @@ pub async fn lock_account(
     client: &impl Client,
     account_id: AccountId,
 ) -> Result<Option<LockedAccount>, Failure> {
-    let select = format!("SELECT {COLUMNS} FROM accounts WHERE account_id = $1 FOR UPDATE");
+    let select = format!(
+        "SELECT {COLUMNS} FROM accounts WHERE account_id = $1 AND delete_time IS NULL FOR UPDATE"
+    );
     let Some(row) = row(client, &select, &[&account_id.0]).await? else {
         return Ok(None);
     };
@@ -179,7 +190,7 @@ pub async fn get_identifiers(
 ) -> Result<Option<Identifiers>, Failure> {
     let select = "SELECT unique_identifiers, key_strategy, identifiers_version,
             next_unique_identifiers
-        FROM accounts WHERE account_id = $1";
+        FROM accounts WHERE account_id = $1 AND delete_time IS NULL";
     let Some(row) = row(client, select, &[&account_id.0]).await? else {
         return Ok(None);
     };
@@ -204,7 +215,9 @@ pub async fn get_account(
     let Some(account_id) = account_id else {
         return Ok(None);
     };
-    let select = format!("SELECT {COLUMNS}, {MAPPED} FROM accounts WHERE account_id = $1");
+    let select = format!(
+        "SELECT {COLUMNS}, {MAPPED} FROM accounts WHERE account_id = $1 AND delete_time IS NULL"
+    );
     let found = row(client, &select, &[&account_id.0]).await?;
     found.as_ref().map(read_account).transpose()
 }
@@ -217,7 +230,8 @@ pub async fn list_accounts(
 ) -> Result<Vec<Listed<AccountId, Account>>, Failure> {
     let after = after.map_or(Uuid::nil(), |id| id.0);
     let select = format!(
-        "/* every account */ SELECT {COLUMNS}, {MAPPED} FROM accounts WHERE account_id > $1
+        "/* every account */ SELECT {COLUMNS}, {MAPPED} FROM accounts
+         WHERE account_id > $1 AND delete_time IS NULL
          ORDER BY account_id LIMIT $2"
     );
     let found = rows(client, &select, &[&after, &limit]).await?;
@@ -243,11 +257,28 @@ fn read_settings(row: &Row) -> Result<AccountSettings, Failure> {
         name: row.get("name"),
         plan: read_plan(row),
         notification_address: row.get("notification_address"),
+        webhook: read_webhook(row)?,
         unique_identifiers: read_identifiers(row)?,
         key_strategy: KeyStrategy::of(row.get("key_strategy"))?,
         blocked_values: read_blocked(row)?,
         keep_user_ids_apart: row.get("keep_user_ids_apart"),
     })
+}
+
+/// None where the URL is empty.
+pub(super) fn read_webhook(row: &Row) -> Result<Option<Webhook>, Failure> {
+    let url: String = row.get("webhook_url");
+    if url.is_empty() {
+        return Ok(None);
+    }
+    let secret = WebhookSecret::read(row.get("webhook_secret"));
+    let secret = secret.map_err(|_| corrupt("secret of a webhook"))?;
+    Ok(Some(Webhook { url, secret }))
+}
+
+fn webhook_columns(settings: &AccountSettings) -> (String, String) {
+    let columns = |webhook: &Webhook| (webhook.url.clone(), webhook.secret.reveal());
+    settings.webhook.as_ref().map(columns).unwrap_or_default()
 }
 
 /// Values that mean nobody, as they are stored.

@@ -9,6 +9,7 @@ use weir_ledger::sql::CHARGE;
 use weir_postgres::{Failure, JsonText};
 
 use super::{BatchTx, NotStored, sql};
+use crate::domain::search::SearchTexts;
 use crate::domain::{Care, Changes, ContactRow, Key, LinkRow, Stamp};
 use crate::store::{OutboxRow, time_of};
 
@@ -43,7 +44,7 @@ impl BatchTx<'_> {
         message: Option<&'a OutboxRow>,
     ) -> Vec<(&'static str, Write<'a>)> {
         let mut writes: Vec<(&'static str, Write<'a>)> = Vec::new();
-        if changes.units > 0 {
+        if changes.units > 0 && self.batch.is_charged {
             writes.push((CHARGE, Box::pin(self.insert_usage(changes.units))));
         }
         for (sql, rows) in [
@@ -132,6 +133,9 @@ impl BatchTx<'_> {
         let registers: Vec<JsonText<'_>> = registers.collect();
         let redirects = rows.iter().map(|row| row.redirect_to.map(|id| id.0));
         let redirects: Vec<Option<Uuid>> = redirects.collect();
+        let column = |of: fn(&SearchTexts) -> &Option<String>| -> Vec<Option<&str>> {
+            rows.iter().map(|row| of(&row.search).as_deref()).collect()
+        };
         let parameters = &[
             &self.batch.account.0 as _,
             &ids as _,
@@ -140,6 +144,12 @@ impl BatchTx<'_> {
             &registers as _,
             &redirects as _,
             &self.now as _,
+            &column(|texts| &texts.forward) as _,
+            &column(|texts| &texts.backward) as _,
+            &column(|texts| &texts.name) as _,
+            &column(|texts| &texts.email) as _,
+            &column(|texts| &texts.phone) as _,
+            &column(|texts| &texts.external) as _,
         ];
         all_of(rows.len(), self.run(sql, parameters).await?)
     }

@@ -1,9 +1,10 @@
 //! Mapping: all that it sees is mapped, by what stands in the traits.
 
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 use weir_proto::mapping::v1::mapping_service_server::MappingService;
 use weir_proto::mapping::v1::*;
 use weir_proto::settings::v1::Entitlement;
+use weir_reasons::Reason;
 
 use super::Stub;
 
@@ -69,6 +70,14 @@ impl MappingService for Stub {
     ) -> Result<Response<AuthenticateResponse>, Status> {
         self.answer("authenticate", |state| {
             let key = request.get_ref().key.as_str();
+            if key == "expired-key" {
+                let expired = Reason::KeyExpired;
+                return Err(weir_rpc::refused(
+                    Code::Unauthenticated,
+                    expired,
+                    "past its end",
+                ));
+            }
             let Some(account) = state.accounts.get(key) else {
                 return Err(Status::unauthenticated("no such key"));
             };
