@@ -12,9 +12,9 @@ use crate::domain::row::{RawRow, read_contact_mapping};
 
 fn fields() -> Vec<Field> {
     let custom = [
-        ("Loyalty points", ValueType::Integer),
-        ("Signed up at", ValueType::TimeAndDate),
-        ("SKUs", ValueType::MultiSelect),
+        ("Loyalty points", Integer),
+        ("Signed up at", TimeAndDate),
+        ("SKUs", MultiSelect),
     ];
     crate::domain::field::all(
         custom
@@ -251,7 +251,7 @@ fn what_is_looked_at_is_bounded() {
     let deep = format!("{}1{}", r#"{"a":"#.repeat(100), "}".repeat(100));
     let suggestions = suggested(&[&deep]);
     assert_eq!(suggestions[0].path, "a.a.a.a");
-    assert_eq!(suggestions[0].shape.value_type, ValueType::Object);
+    assert_eq!(suggestions[0].shape.value_type, Object);
 }
 
 proptest! {
