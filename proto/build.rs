@@ -19,15 +19,27 @@ const PER_EVENT: [&str; 8] = [
     "weir.mapping.v1.MappedActivity",
 ];
 
+/// Services of their own beside the main one of their package.
+const FURTHER: [&str; 10] = [
+    "weir/audience/v1/memberships.proto",
+    "weir/contact/v1/identity.proto",
+    "weir/contact/v1/search.proto",
+    "weir/contact/v1/transfer.proto",
+    "weir/mapping/v1/alerts.proto",
+    "weir/mapping/v1/configuration.proto",
+    "weir/mapping/v1/log.proto",
+    "weir/mapping/v1/preview.proto",
+    "weir/mapping/v1/replay.proto",
+    "weir/mapping/v1/rows.proto",
+];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=weir");
     let packages = [
-        "mapping", "contact", "activity", "audience", "quota", "ledger", "settings",
+        "mapping", "contact", "activity", "audience", "quota", "ledger", "settings", "erasure",
     ];
     let files = packages.map(|package| format!("weir/{package}/v1/{package}.proto"));
-    // Services of their own beside the main one of their package.
-    let more = ["weir/mapping/v1/log.proto", "weir/mapping/v1/replay.proto"].map(str::to_owned);
-    let files = files.into_iter().chain(more);
+    let files = files.into_iter().chain(FURTHER.map(str::to_owned));
     let mut descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("weir.bin"), descriptors.encode_to_vec())?;

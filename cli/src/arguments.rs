@@ -6,6 +6,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::folder;
+use crate::send::To;
+
+mod transfer;
+
+pub use transfer::{
+    ExportContactsOptions, ExportOptions, ExportPersonOptions, ExportWhat, Format,
+    ImportContactsOptions, ImportOptions, ImportWhat, Merge, Who,
+};
 
 /// Weir: the self-hosted receiving side of Segment's "Ortto (Actions)" destination.
 ///
@@ -34,7 +42,17 @@ pub enum Command {
     Status(DataOptions),
     Logs(LogsOptions),
     Apply(ApplyOptions),
+    Plan(PlanOptions),
+    ExportConfig(ExportConfigOptions),
+    /// Print the JSON schema of weir.yaml, for editors (docs/weir.schema.json is a copy).
+    Schema,
+    Send(SendOptions),
+    /// Mail and webhooks that tell people of their accounts.
+    #[command(subcommand)]
+    Mail(MailCommand),
     Call(CallOptions),
+    Export(ExportOptions),
+    Import(ImportOptions),
     Test(TestOptions),
     /// Check everything: format, lints, and all tests.
     Check,
@@ -93,13 +111,97 @@ pub struct LogsOptions {
 
 /// Apply a configuration: accounts, sources, fields, mappings, activities, audiences.
 ///
-/// The whole file is checked first; messages name the line, and nothing is applied when
-/// there is one (exit code 2). Applying a file again changes nothing. A key that the file
-/// does not give is generated and shown once.
+/// The whole file is checked and compared with what stands first; messages name the line, and
+/// nothing is applied when there is one (exit code 2). Applying a file again changes nothing. A
+/// key that the file does not give is generated and shown once.
 #[derive(Debug, Args)]
 pub struct ApplyOptions {
     /// A YAML file such as weir.yaml.
     pub file: PathBuf,
+    /// Remove sources, activities and fields that the file's lists no longer name, after showing
+    /// them and asking. Without it they are named. Accounts, audiences and keys always stay.
+    #[arg(long)]
+    pub prune: bool,
+    /// Do not ask before removing.
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
+/// Show what `apply` would change, and change nothing.
+///
+/// Exit codes: 0 nothing would change, 3 something would, 2 the file can't be applied, 1 failed.
+#[derive(Debug, Args)]
+pub struct PlanOptions {
+    /// A YAML file such as weir.yaml.
+    pub file: PathBuf,
+    /// As `apply --prune`.
+    #[arg(long)]
+    pub prune: bool,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
+/// Print the configuration that stands as a file that `apply` takes.
+///
+/// Keys are secret and not in it: where it is applied to another installation, sources of Segment
+/// (Actions) get new ones. A plan of it shows nothing.
+#[derive(Debug, Args)]
+pub struct ExportConfigOptions {
+    /// Only the account of this name.
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
+/// Send events to the edge, and show what each of them was answered.
+///
+/// The file holds one event as JSON, an array of events, an object with a `batch` of them, or one
+/// event a line (of any length). They go to /v1/track where they have an `event` (or say `type`:
+/// `track`), and to /v1/identify otherwise. Exit code 0 where all of them were 200, else 1.
+#[derive(Debug, Args)]
+pub struct SendOptions {
+    /// `-` reads standard input.
+    pub file: PathBuf,
+    /// Whose events these are: ACCOUNT/SOURCE, by name or id, or a source of the demo account.
+    /// A key is made for it, and revoked at the end. Without this and --key: the demo account's.
+    #[arg(long, conflicts_with = "key")]
+    pub source: Option<String>,
+    /// A key of the source.
+    #[arg(long, env = "WEIR_KEY", hide_env_values = true)]
+    pub key: Option<String>,
+    /// Where all of them go, whatever they are.
+    #[arg(long)]
+    pub to: Option<To>,
+    /// Of many events show all, not only those that were not 200.
+    #[arg(long)]
+    pub all: bool,
+    /// Where the edge is, instead of what stack.json says: http://host:8080.
+    #[arg(long, value_name = "URL")]
+    pub edge: Option<String>,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
+/// What to do about mail.
+#[derive(Debug, Subcommand)]
+pub enum MailCommand {
+    Test(MailTestOptions),
+}
+
+/// Send a test mail to an account's notification address, and a test call to its webhook.
+///
+/// Exit code 0 where both were taken, 1 where one failed, or was kept since no mail server is
+/// configured.
+#[derive(Debug, Args)]
+pub struct MailTestOptions {
+    /// Its name or id; where it is absent, the demo account, or the only one that there is.
+    pub account: Option<String>,
     #[command(flatten)]
     pub addresses: AddressOptions,
 }

@@ -143,6 +143,7 @@ impl Account {
             source_id: self.source_id.clone(),
             mappings,
             clear: false,
+            expected_version: None,
         };
         let mut client = self.weir.mapping();
         client.put_contact_mapping(request).await.unwrap();
@@ -162,6 +163,7 @@ impl Account {
             retention_days: Some(retention_days),
             attributes,
             clear_attributes: false,
+            expected_version: None,
         };
         let mut client = self.weir.mapping();
         client.put_activity_mapping(request).await.unwrap();

@@ -3,7 +3,9 @@
 //! The services check again; what can be known from the file alone is said here, with the
 //! line, before anything is applied.
 
+mod blocked;
 mod names;
+mod retentions;
 mod rows;
 mod values;
 
@@ -14,14 +16,15 @@ use weir_proto::mapping::v1 as mapping;
 use weir_proto::settings::v1::MergeStrategy;
 use weir_values::{BUILT_IN_FIELDS, FieldId, ValueType};
 
-use super::model::{Account, Activity, Audience, Configuration, Field, Source};
+use super::model::{Account, Activity, Audience, Configuration, Field, Names, Source};
 use super::schema::{self, Fault, File};
 use names::Unique;
+pub use values::{BLANK_RULES, KEY_STRATEGIES, MERGE_STRATEGIES, SOURCE_KINDS, from_proto};
 use values::{Choice, at_least_zero, key, text, value_type};
 
 const MAX_UNIQUE_IDENTIFIERS: usize = 2;
 const MAX_CUSTOM_FIELDS: usize = 200;
-const RETENTIONS: [u32; 5] = [30, 90, 180, 365, 730];
+pub const RETENTIONS: [u32; 5] = [30, 90, 180, 365, 730];
 
 /// Faults in the order of the file; a checked configuration where there is none.
 pub fn check(file: &File) -> Result<Configuration, Vec<Fault>> {
@@ -51,9 +54,9 @@ struct Checker {
 impl Checker {
     fn account(&mut self, account: &schema::Account) -> Account {
         let name = self.take(text(&account.name, "an account's name", 150));
-        self.note(self.accounts.clone().add(&account.name, &name, "account"));
-        self.accounts.remember(&account.name, &name);
-        let fields = self.fields(&account.fields);
+        let unique = self.accounts.add(&account.name, &name, "account");
+        self.note(unique);
+        let fields = self.fields(account.fields.as_deref().unwrap_or(&[]));
         let types: BTreeMap<String, ValueType> = fields
             .iter()
             .filter_map(|(field, value_type)| {
@@ -69,16 +72,27 @@ impl Checker {
                 .map(|address| self.take(values::email(address))),
             unique_identifiers: self.unique_identifiers(account, &types),
             key_strategy: self
-                .choice(account.key_strategy.as_ref(), &values::KEY_STRATEGIES)
+                .choice(account.key_strategy.as_ref(), &KEY_STRATEGIES)
                 .unwrap_or_default()
                 .into(),
+            blocked_values: self.blocked_values(account, &types),
+            keep_user_ids_apart: account
+                .keep_user_ids_apart
+                .as_ref()
+                .map(|apart| apart.value),
             name,
+            ..Default::default()
         };
         let identify = identify_later(&mut put, &types);
         let sources = self.sources(account, &types);
-        let audiences = self.audiences(&account.audiences);
+        let audiences = self.audiences(account.audiences.as_deref().unwrap_or(&[]));
         Account {
             line: account.name.referenced.line(),
+            names: Names {
+                fields: account.fields.is_some(),
+                sources: account.sources.is_some(),
+                audiences: account.audiences.is_some(),
+            },
             put,
             identify,
             fields: fields.into_iter().map(|(field, _)| field).collect(),
@@ -170,11 +184,11 @@ impl Checker {
         let mut events = BTreeSet::new();
         let mut actions: Option<u64> = None;
         let mut checked = Vec::new();
-        for source in &account.sources {
+        for source in account.sources.iter().flatten() {
             let name = self.take(text(&source.name, "a source's name", 150));
             self.note(names.add(&source.name, &name, "source"));
             let kind = self
-                .choice(Some(&source.kind), &values::SOURCE_KINDS)
+                .choice(Some(&source.kind), &SOURCE_KINDS)
                 .unwrap_or_default();
             if kind == mapping::SourceKind::SegmentActions
                 && let Some(line) = actions.replace(source.kind.referenced.line())
@@ -188,10 +202,14 @@ impl Checker {
                 source
                     .activities
                     .iter()
+                    .flatten()
                     .map(|a| a.event.value.trim().to_owned()),
             );
             checked.push(self.source(source, name, kind, types));
         }
+        let given = account.sources.as_deref().unwrap_or(&[]);
+        self.faults.extend(renames(given));
+        self.faults.extend(retentions::faults(given));
         let plan = account.plan.as_ref();
         if let Some(slots) = plan.and_then(|plan| plan.activity_slots.as_ref())
             && i64::try_from(events.len()).unwrap_or(i64::MAX) > slots.value
@@ -214,7 +232,7 @@ impl Checker {
         kind: mapping::SourceKind,
         types: &BTreeMap<String, ValueType>,
     ) -> Source {
-        let merge = self.choice(source.merge_strategy.as_ref(), &values::MERGE_STRATEGIES);
+        let merge = self.choice(source.merge_strategy.as_ref(), &MERGE_STRATEGIES);
         let merge = merge.unwrap_or_default();
         let existing_only = source.existing_only.as_ref();
         if let Some(flag) = existing_only.filter(|flag| flag.value)
@@ -224,12 +242,15 @@ impl Checker {
             self.faults.push(Fault::at(flag, message));
         }
         let given_key = source.key.as_ref().map(|written| {
-            self.note(self.keys.clone().add(written, &written.value, "key"));
-            self.keys.remember(written, &written.value);
+            let unique = self.keys.add(written, &written.value, "key");
+            self.note(unique);
             self.take(key(written))
         });
+        let renamed_from = source.renamed_from.as_ref();
         Source {
             line: source.name.referenced.line(),
+            renamed_from: renamed_from
+                .map(|before| self.take(text(before, "a source's name", 150))),
             put: mapping::PutSourceRequest {
                 account_id: String::new(),
                 kind: kind.into(),
@@ -247,7 +268,8 @@ impl Checker {
                 };
                 (pairs.referenced.line(), put)
             }),
-            activities: self.activities(&source.activities),
+            activities: self.activities(source.activities.as_deref().unwrap_or(&[])),
+            names_activities: source.activities.is_some(),
         }
     }
 
@@ -272,6 +294,7 @@ impl Checker {
                     retention_days: activity.retention_days.as_ref().map(|days| days.value),
                     attributes: self.attributes(activity.attributes.as_deref().unwrap_or(&[])),
                     clear_attributes: activity.attributes.as_ref().is_some_and(Vec::is_empty),
+                    expected_version: None,
                 },
             });
         }
@@ -314,19 +337,47 @@ impl Checker {
     }
 }
 
+/// A source is renamed once, and from a name that none has any more.
+fn renames(given: &[schema::Source]) -> Vec<Fault> {
+    let names: BTreeSet<&str> = given
+        .iter()
+        .map(|source| source.name.value.trim())
+        .collect();
+    let mut seen = BTreeSet::new();
+    let renamed = given
+        .iter()
+        .filter_map(|source| source.renamed_from.as_ref());
+    renamed
+        .filter_map(|from| {
+            let name = from.value.trim();
+            let message = if names.contains(name) {
+                format!("renamed_from: a source of this file is named {name} still")
+            } else if !seen.insert(name) {
+                format!("renamed_from: another source is renamed from {name} as well")
+            } else {
+                return None;
+            };
+            Some(Fault::at(from, message))
+        })
+        .collect()
+}
+
 /// Fields of the account's own exist only once they are made: what names them comes later.
 fn identify_later(
     put: &mut mapping::PutAccountRequest,
     custom: &BTreeMap<String, ValueType>,
 ) -> Option<mapping::PutAccountRequest> {
-    let ids = put.unique_identifiers.as_ref()?;
-    if !ids.field_ids.iter().any(|id| custom.contains_key(id)) {
+    let ids = put.unique_identifiers.iter().flat_map(|ids| &ids.field_ids);
+    let blocked = put.blocked_values.iter().flat_map(|values| &values.blocked);
+    let kinds = blocked.map(|entry| &entry.kind);
+    if !ids.chain(kinds).any(|id| custom.contains_key(id)) {
         return None;
     }
     Some(mapping::PutAccountRequest {
         name: put.name.clone(),
         unique_identifiers: put.unique_identifiers.take(),
         key_strategy: std::mem::take(&mut put.key_strategy),
+        blocked_values: put.blocked_values.take(),
         ..Default::default()
     })
 }

@@ -46,6 +46,8 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let calls = pool(config.database_connections.into())?;
         let sole = weir_postgres::Sole::new(&calls, "housekeeping");
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
+        let erasure =
+            weir_erasure::Erasure::new(calls.clone(), accounts.clone(), weir_erasure::ALL);
         let store = Store::new(calls, config.link_cache_entries);
         let app = App::new(store, accounts, contacts, source_log.clone(), clock);
         app.prepare()
@@ -60,7 +62,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             async move { source_log.tell(|| pulse.beat()).await }
         });
         let served = background
-            .serve(grpc::server(app, ledger), listener, shutdown)
+            .serve(grpc::server(app, ledger, erasure), listener, shutdown)
             .await;
         source_log.drain().await;
         served

@@ -1,14 +1,17 @@
 //! The gRPC service.
 
 mod convert;
+mod memberships;
 mod status;
 
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
+use weir_erasure::Erasure;
 use weir_ids::ContactId;
 use weir_proto::audience::v1::audience_service_server::{AudienceService, AudienceServiceServer};
+use weir_proto::audience::v1::membership_service_server::MembershipServiceServer;
 use weir_proto::audience::v1::{
     ApplyMembershipUpdatesRequest, ApplyMembershipUpdatesResponse, CheckAudiencesRequest,
     CheckAudiencesResponse, CreateAudienceRequest, CreateAudienceResponse, GetAudienceRequest,
@@ -22,7 +25,7 @@ use crate::app::App;
 use crate::domain::Name;
 
 /// Serves `app`; healthy while the database answers.
-pub fn server(app: App) -> Server {
+pub fn server(app: App, erasure: Erasure) -> Server {
     let grpc = Arc::new(Grpc(app.clone()));
     let server = AudienceServiceServer::from_arc(Arc::clone(&grpc))
         .max_decoding_message_size(weir_rpc::MAX_MESSAGE);
@@ -34,6 +37,10 @@ pub fn server(app: App) -> Server {
     );
     Server::new("weir.audience.v1.AudienceService")
         .service(service)
+        .service(MembershipServiceServer::new(memberships::Memberships(
+            app.clone(),
+        )))
+        .service(erasure.service())
         .probe(move || {
             let app = app.clone();
             async move { app.is_up().await }

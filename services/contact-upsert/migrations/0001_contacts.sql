@@ -13,13 +13,21 @@ CREATE TABLE accounts (
     identifiers_version bigint NOT NULL DEFAULT 0,
     unique_identifiers text[],
     key_strategy text,
-    caseless_identifiers text[] NOT NULL DEFAULT '{}'
+    caseless_identifiers text[] NOT NULL DEFAULT '{}',
+    -- Those that contacts match by as well, until all of them are reindexed; then these stand.
+    next_unique_identifiers text[],
+    next_key_strategy text
 );
 
 -- `fields` holds the current values by field id. `registers` holds what ordered them: a list
 -- of [event time in microseconds, message id, [field ids]]; a field that is named there and
 -- has no value was cleared. Both are `json`, not `jsonb`: the canonical text of a value is
 -- compared as text, so it must come back letter by letter.
+-- `search_…` are what a contact is searched for by, folded by us, none of one that was merged into
+-- another; e-mail, phone and external id only where they are no unique identifiers, which are found
+-- in `identifiers`. `forward` is the name from its front, `backward` the same from its end.
+-- Compared byte by byte: a range of texts is what an index serves whatever stands between it and
+-- the reader.
 -- Room is left on the pages, so that an update stays on its page and touches no index.
 CREATE TABLE contacts (
     account_id uuid NOT NULL,
@@ -31,8 +39,26 @@ CREATE TABLE contacts (
     version bigint NOT NULL,
     create_time timestamptz NOT NULL,
     update_time timestamptz NOT NULL,
+    search_forward text COLLATE "C",
+    search_backward text COLLATE "C",
+    search_name text COLLATE "C",
+    search_email text COLLATE "C",
+    search_phone text COLLATE "C",
+    search_external text COLLATE "C",
     PRIMARY KEY (account_id, contact_id)
 ) WITH (fillfactor = 80);
+CREATE INDEX contacts_by_forward ON contacts (account_id, search_forward, contact_id)
+    WHERE search_forward IS NOT NULL;
+CREATE INDEX contacts_by_backward ON contacts (account_id, search_backward, contact_id)
+    WHERE search_backward IS NOT NULL;
+CREATE INDEX contacts_by_name ON contacts (account_id, search_name, contact_id)
+    WHERE search_name IS NOT NULL;
+CREATE INDEX contacts_by_email ON contacts (account_id, search_email, contact_id)
+    WHERE search_email IS NOT NULL;
+CREATE INDEX contacts_by_phone ON contacts (account_id, search_phone, contact_id)
+    WHERE search_phone IS NOT NULL;
+CREATE INDEX contacts_by_external ON contacts (account_id, search_external, contact_id)
+    WHERE search_external IS NOT NULL;
 
 -- `kind` is `u` for user ids, `a` for anonymous ids, else the field id of a unique identifier,
 -- which stands here with its current value only. `event_time` and `message_id` are those of the
@@ -98,6 +124,52 @@ CREATE TABLE merges (
 CREATE INDEX merges_by_survivor ON merges (account_id, survivor_id);
 CREATE INDEX merges_by_time ON merges (account_id, merge_time) WHERE identifiers IS NOT NULL;
 
+-- How many others a contact took over on a UTC day, and which identifiers brought most of them:
+-- one that does so again and again means nobody (semantics 3.1). Kept until the day is past.
+CREATE TABLE absorptions (
+    account_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    day date NOT NULL,
+    absorbed bigint NOT NULL,
+    -- An alert was raised.
+    is_told boolean NOT NULL,
+    -- [[kind, value, count]]
+    found_by json NOT NULL,
+    PRIMARY KEY (account_id, contact_id, day)
+);
+CREATE INDEX absorptions_by_day ON absorptions (account_id, day);
+
+-- The last change of unique identifiers of an account that had contacts, and how far it is:
+-- contacts up to `after_contact` were looked at, of those up to `last_contact` (semantics 3.2).
+CREATE TABLE reindexes (
+    account_id uuid PRIMARY KEY,
+    reindex_id uuid NOT NULL,
+    state text NOT NULL,
+    unique_identifiers text[] NOT NULL,
+    key_strategy text NOT NULL,
+    old_unique_identifiers text[] NOT NULL,
+    old_key_strategy text NOT NULL,
+    caseless_identifiers text[] NOT NULL,
+    after_contact uuid NOT NULL,
+    last_contact uuid NOT NULL,
+    contacts bigint NOT NULL,
+    seen bigint NOT NULL,
+    merged bigint NOT NULL,
+    lost bigint NOT NULL,
+    lost_contacts uuid[] NOT NULL,
+    start_time timestamptz NOT NULL,
+    update_time timestamptz NOT NULL,
+    finish_time timestamptz
+);
+CREATE INDEX reindexes_under_way ON reindexes (account_id) WHERE finish_time IS NULL;
+
+-- Contacts that are to be looked at once more while all are reindexed, as they took over others.
+CREATE TABLE reindex_again (
+    account_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    PRIMARY KEY (account_id, contact_id)
+);
+
 -- Hashes of identifiers of deleted people, so that late retries do not bring them back; kept
 -- for 30 days.
 CREATE TABLE deletions (
@@ -124,7 +196,7 @@ BEGIN
     IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
         PERFORM create_distributed_table(name, 'account_id')
         FROM unnest(ARRAY['accounts', 'contacts', 'identifiers', 'receipts', 'kept_removes', 'merges',
-                          'deletions', 'outbox']) AS name;
+                          'absorptions', 'reindexes', 'reindex_again', 'deletions', 'outbox']) AS name;
     END IF;
 END
 $$;

@@ -1,29 +1,39 @@
 //! Load, decide, commit: the only place that orders effects.
 
 mod background;
+mod error;
+mod exporting;
 mod identifiers;
+mod importing;
 mod reading;
+mod reindex;
 mod relay;
+mod searching;
 mod unstorable;
+mod write;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
 use weir_accounts::Accounts;
 use weir_ids::ContactId;
-use weir_postgres::Failure;
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy};
 
 pub use background::{PURGE_BEATS, purge};
+pub use error::Error;
+pub use exporting::{EXPORTS, Exports, Piece, Pieces};
+pub use importing::{Import, Imported, Imports, RowStatus};
 pub use reading::{Profile, profile_of};
+pub use reindex::{Previewed, REINDEX_BEATS, reindexing};
 pub use relay::{RELAY_BEATS, relay};
+pub use searching::{Match, Search, Searched};
 
-use crate::domain::{self, Batch, Care, Changes, Facts, Message, Snapshot, Status, Unreadable};
+use crate::clients::Mapping;
+use crate::domain::{self, Batch, Care, Facts, Snapshot, Status};
 use crate::metrics;
 use crate::store::{BatchTx, NotStored, OutboxRow, Rows, Store, keep_caseless};
 
@@ -41,84 +51,6 @@ const LEAST_TIME: Duration = Duration::from_millis(20);
 /// Rows that wait for the relay in memory; some megabytes at most. What comes beyond them is
 /// found in the table.
 const OUTBOX: usize = 64;
-
-/// Why a call failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The batch was closed.
-    #[error("the batch may no longer be stored")]
-    Closed,
-    /// The batch's epoch is past; this one stands.
-    #[error("the batch's epoch is past")]
-    EpochPast(i64),
-    /// The batch was mapped under other unique identifiers than those that stand.
-    #[error("the unique identifiers changed")]
-    IdentifiersChanged,
-    /// PostgreSQL does not take some value of the batch.
-    #[error("a value can't be stored")]
-    Refused,
-    /// Some of the events lead to contacts whose rows are broken.
-    #[error("contacts can't be read")]
-    Unreadable(Unreadable),
-    /// Nobody is found by that.
-    #[error("no such contact")]
-    ContactUnknown,
-    /// Neither stored here nor known to mapping.
-    #[error("no such account")]
-    AccountUnknown,
-    /// Mapping could not be asked for an account.
-    #[error("mapping is away")]
-    MappingAway,
-    /// Unique identifiers are fixed once a contact is stored.
-    #[error("contacts exist")]
-    ContactsExist,
-    /// Lost against others; the same again may succeed at once.
-    #[error("another transaction was faster")]
-    Conflict,
-    /// Some key that the batch would make is there, each time: no race is lost like this.
-    #[error("a key is there already")]
-    Taken,
-    /// The fields of the event at this index are no object.
-    #[error("the fields of an event can't be read")]
-    InvalidFields(usize),
-    /// Nothing was stored; the same may succeed later.
-    #[error("the database is away or too busy")]
-    Unavailable,
-    /// Ours to mend; logged.
-    #[error("an internal error")]
-    Internal,
-}
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Conflict => Self::Conflict,
-            Failure::Unavailable => Self::Unavailable,
-            Failure::Refused => Self::Refused,
-            Failure::Internal => Self::Internal,
-        }
-    }
-}
-
-impl Error {
-    /// Whether some events of the batch are at fault, which the others must not suffer for.
-    fn is_of_events(&self) -> bool {
-        matches!(self, Self::Refused | Self::Taken | Self::Unreadable(_))
-    }
-}
-
-impl Fault for Error {
-    fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict | Self::Taken)
-    }
-    fn late() -> Self {
-        // Nothing was stored.
-        Self::Unavailable
-    }
-    fn internal() -> Self {
-        Self::Internal
-    }
-}
 
 /// What became of a batch.
 #[derive(Debug, Clone)]
@@ -168,6 +100,8 @@ pub struct App {
     background: Store,
     /// Asked for accounts for which there is nothing here.
     accounts: Accounts,
+    /// Asked what an account has set up.
+    mapping: Mapping,
     clock: Clock,
     /// To the relay: rows of the outbox that were written here.
     outbox: mpsc::Sender<OutboxRow>,
@@ -180,6 +114,7 @@ impl App {
         store: Store,
         background: Store,
         accounts: Accounts,
+        mapping: Mapping,
         clock: Clock,
     ) -> (Self, mpsc::Receiver<OutboxRow>) {
         let (outbox, written) = mpsc::channel(OUTBOX);
@@ -187,6 +122,7 @@ impl App {
             store,
             background,
             accounts,
+            mapping,
             clock,
             outbox,
         };
@@ -198,13 +134,7 @@ impl App {
     /// # Errors
     /// See [`Error`]; nothing of the batch is stored then.
     pub async fn upsert(&self, batch: Batch, deadline: Deadline) -> Result<Upserted, Error> {
-        let batch = Arc::new(batch);
-        let stored = match self.persist(batch.clone(), deadline, Purpose::Store).await {
-            Err(refusal) if refusal.is_of_events() => {
-                unstorable::store_the_rest(self, &batch, refusal, deadline).await
-            }
-            stored => stored,
-        };
+        let stored = self.put(batch, deadline, Purpose::Store).await;
         match &stored {
             Ok(answer) => {
                 let statuses = answer.outcomes.iter().map(|outcome| outcome.status);
@@ -214,6 +144,29 @@ impl App {
             Err(_) => {}
         }
         stored
+    }
+
+    /// What [`upsert`](Self::upsert) would answer now; stores nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn rehearse(&self, batch: Batch, deadline: Deadline) -> Result<Upserted, Error> {
+        self.put(batch, deadline, Purpose::Rehearse).await
+    }
+
+    async fn put(
+        &self,
+        batch: Batch,
+        deadline: Deadline,
+        purpose: Purpose,
+    ) -> Result<Upserted, Error> {
+        let batch = Arc::new(batch);
+        match self.persist(batch.clone(), deadline, purpose).await {
+            Err(refusal) if refusal.is_of_events() => {
+                unstorable::put_the_rest(self, &batch, refusal, deadline, purpose).await
+            }
+            put => put,
+        }
     }
 
     /// Attempts until one ends, in a task of its own.
@@ -300,6 +253,7 @@ impl App {
         let (first, receipts) = tx.begin_load(facts, keys, &receipts).await?;
         tx.add_first(&mut snapshot, facts, &first)?;
         snapshot.add_receipts(receipts, all_receipts);
+        snapshot.set_transition(first.transition());
         let keys = snapshot.other_keys();
         let mut more = None;
         if !keys.is_empty() {
@@ -308,7 +262,8 @@ impl App {
         if let Some(more) = &more {
             snapshot.add(more.links(), &more.contacts())?;
         }
-        let mut folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
+        let settings = first.settings(&batch.settings);
+        let mut folded = domain::fold(&settings, facts, snapshot, ContactId::new);
         if folded.needs_all_receipts {
             // Over the same rows: to look for others now, with contacts locked in two steps,
             // could be to wait for a batch that waits for this one.
@@ -316,9 +271,12 @@ impl App {
             let all = tx.receipts(&all).await?;
             let mut snapshot = snapshot_of(facts, care, &first, more.as_ref())?;
             snapshot.add_receipts(all, true);
-            folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
+            folded = domain::fold(&settings, facts, snapshot, ContactId::new);
         }
-        let answer = answer_of(&folded);
+        let mut answer = answer_of(&folded);
+        if !batch.is_charged {
+            answer.units = 0;
+        }
         self.write(tx, folded.changes, batch, purpose, now).await?;
         if first.caseless_differ() {
             let fields: Vec<&str> = batch.settings.told_caseless().collect();
@@ -327,35 +285,6 @@ impl App {
             let _ = kept.inspect_err(|failure| tracing::warn!(%failure, "caseless identifiers"));
         }
         Ok(answer)
-    }
-
-    async fn write(
-        &self,
-        tx: BatchTx<'_>,
-        changes: Changes<'_>,
-        batch: &Batch,
-        purpose: Purpose,
-        now: DateTime<Utc>,
-    ) -> Result<(), NotStored> {
-        if changes.is_empty() {
-            // Dropped, it rolls back; there is nothing to keep.
-            return Ok(());
-        }
-        let held = tx.held_links(&changes.merged_contacts()).await?;
-        let changes = changes.with_held_links(held.links());
-        let message = Message::of(&changes, now.timestamp_micros());
-        let message = message.map(|message| OutboxRow::new(batch.account, &message));
-        let handed_over = tx.write(&changes, message.as_ref()).await?;
-        if purpose == Purpose::Rehearse {
-            return Ok(());
-        }
-        metrics::removes_dropped(tx.commit(&changes).await?);
-        metrics::contacts_written(&changes);
-        for message in message.into_iter().chain(handed_over) {
-            // Where the relay is far behind, it finds the row in the table.
-            let _ = self.outbox.try_send(message);
-        }
-        Ok(())
     }
 
     /// Whether PostgreSQL answers.
@@ -381,6 +310,7 @@ fn snapshot_of<'a>(
 ) -> Result<Snapshot<'a>, NotStored> {
     let mut snapshot = Snapshot::new(facts, care);
     snapshot.first_keys();
+    snapshot.set_transition(first.transition());
     snapshot.add(first.links(), &first.contacts())?;
     snapshot.other_keys();
     if let Some(more) = more {

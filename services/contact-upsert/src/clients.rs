@@ -1,5 +1,7 @@
 //! The services that are told what happened to identifiers and contacts.
 
+mod mapping;
+
 use std::time::Duration;
 
 use tonic::{Code, Status};
@@ -14,6 +16,11 @@ use weir_rpc::wire::timestamp_of;
 use weir_rpc::{Channel, Deadline, MAX_MESSAGE, NotAnAddress, Peer};
 
 use crate::domain::{Link, Message, Removal, USER_ID};
+
+mod rows;
+
+pub use mapping::{Mapping, NoSetup, Setup};
+pub use rows::{MappedBy, MappedRows, NotMapped, Reserved, Rows};
 
 /// A call that attaches a large backlog takes its time; the rows stay claimed meanwhile.
 const CALL: Duration = Duration::from_secs(8);
@@ -38,6 +45,7 @@ pub enum Undelivered {
 pub struct Peers {
     activity: ActivityServiceClient<Channel>,
     audience: AudienceServiceClient<Channel>,
+    mapping: Mapping,
 }
 
 impl Peers {
@@ -45,16 +53,17 @@ impl Peers {
     ///
     /// # Errors
     /// Where a URL is not one.
-    pub fn connect(activity: &str, audience: &str) -> Result<Self, NotAnAddress> {
+    pub fn connect(activity: &str, audience: &str, mapping: Mapping) -> Result<Self, NotAnAddress> {
         Ok(Self {
             activity: ActivityServiceClient::new(Peer::ACTIVITY.connect(activity)?)
                 .max_encoding_message_size(MAX_MESSAGE),
             audience: AudienceServiceClient::new(Peer::AUDIENCE.connect(audience)?)
                 .max_encoding_message_size(MAX_MESSAGE),
+            mapping,
         })
     }
 
-    /// Tells both. Links first: an activity that waits for its contact is seen sooner.
+    /// Tells them all. Links first: an activity that waits for its contact is seen sooner.
     ///
     /// # Errors
     /// See [`Undelivered`]; some of it may have been taken.
@@ -66,9 +75,10 @@ impl Peers {
         let told = self.clone().tell_both(account, messages).await;
         told.map_err(|status| {
             tracing::warn!(code = ?status.code(), "links could not be delivered");
-            match status.code() {
-                Code::Unavailable | Code::DeadlineExceeded => Undelivered::Away,
-                _ => Undelivered::Refused,
+            if is_away(&status) {
+                Undelivered::Away
+            } else {
+                Undelivered::Refused
             }
         })
     }
@@ -103,7 +113,25 @@ impl Peers {
             let request = Deadline::after(CALL).request(request)?;
             self.audience.merge_contacts(request).await?;
         }
-        self.apply_removes(account, messages).await
+        self.apply_removes(account, messages).await?;
+        self.raise_alerts(account, messages).await
+    }
+
+    /// Contacts that took over too many others. What is refused is dropped: it must not hold up
+    /// links.
+    async fn raise_alerts(
+        &self,
+        account: AccountId,
+        messages: &[Message<'_>],
+    ) -> Result<(), Status> {
+        let alerts = messages.iter().flat_map(|message| &message.alerts);
+        match self.mapping.raise(account, alerts).await {
+            Err(status) if !is_away(&status) => {
+                tracing::warn!(code = ?status.code(), "alerts are not taken; they are dropped");
+                Ok(())
+            }
+            raised => raised,
+        }
     }
 
     /// Removes that were kept until their person became known, at their own times. What
@@ -125,6 +153,10 @@ impl Peers {
         }
         Ok(())
     }
+}
+
+fn is_away(status: &Status) -> bool {
+    matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded)
 }
 
 fn update_of(removal: &Removal<'_>) -> audience::MembershipUpdate {

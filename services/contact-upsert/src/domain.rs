@@ -9,16 +9,22 @@
 mod changes;
 mod contact;
 mod event;
+pub mod export;
 mod fold;
+mod guard;
+pub mod import;
 mod key;
 mod members;
 mod message;
 #[cfg(test)]
 mod model;
+mod preview;
 mod profile;
 #[cfg(test)]
 mod properties;
+mod reindex;
 mod same;
+pub mod search;
 mod stored;
 #[cfg(test)]
 mod tests;
@@ -26,12 +32,18 @@ mod tests;
 pub use changes::{Changes, ContactRow, KeptRow, LinkGone, LinkRow, Merge, Remove};
 pub use contact::{InvalidContact, Register, Stamp, StoredContact, read_registers};
 pub use event::{
-    Batch, Event, EventFacts, Facts, KeyId, KeyStrategy, MembershipMode, MembershipUpdate,
-    MergeStrategy, Mode, Settings, UniqueIdentifiers,
+    Batch, Event, EventFacts, Facts, KeyId, KeyRule, KeyStrategy, MembershipMode, MembershipUpdate,
+    MergeStrategy, Mode, Settings, Transition, UniqueIdentifiers,
 };
-pub use fold::{Care, Folded, IgnoredField, Outcome, Snapshot, Status, Unreadable, Unusable, fold};
+pub use fold::{
+    Care, Folded, IgnoredField, Outcome, Reindexed, Snapshot, Status, Unreadable, Unusable, fold,
+    reindex,
+};
+pub use guard::{Absorbed, Crowd, count as count_absorbed};
 pub use key::{ANONYMOUS_ID, Key, USER_ID, is_email, is_unique_key, normalise};
 pub use members::InvalidFields;
-pub use message::{Link, Message, Removal};
+pub use message::{Alert, Link, Message, Removal};
+pub use preview::{Group, Preview};
 pub use profile::{ContactKey, StoredProfile};
+pub use reindex::{Run, RunState, Settled, keys_to_link};
 pub use stored::{NOBODY, Receipt, StoredLink};

@@ -44,25 +44,38 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .await
             .context("the schema can't be brought up to date")?;
         let sole = |job| weir_postgres::Sole::new(&beside, job);
-        let (rest, aged) = (sole("outbox"), sole("purge"));
+        let (rest, aged, reindexed) = (sole("outbox"), sole("purge"), sole("reindex"));
         // The relay and the purge ask for no links.
         let beside = store::Store::new(beside, 0);
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
-        let peers = clients::Peers::connect(&config.activity_url, &config.audience_url)?;
+        let mapping = clients::Mapping::connect(&config.mapping_url)?;
+        let peers =
+            clients::Peers::connect(&config.activity_url, &config.audience_url, mapping.clone())?;
+        let exports = store::Store::new(connect(app::EXPORTS)?, 0);
+        let rows = clients::Rows::connect(&config.mapping_url, &config.quota_url)?;
         let calls = connect(config.database_connections.into())?;
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
+        let erasure =
+            weir_erasure::Erasure::new(calls.clone(), accounts.clone(), weir_erasure::ALL);
         let calls = store::Store::new(calls, config.link_cache_entries);
-        let (app, written) = app::App::new(calls, beside.clone(), accounts, clock.clone());
+        let (app, written) = app::App::new(calls, beside.clone(), accounts, mapping, clock.clone());
 
+        let bulk = grpc::Bulk {
+            exports: app::Exports::new(app.clone(), exports),
+            imports: app::Imports::new(app.clone(), rows),
+        };
         let background = Background::new();
         background.spawn("relay", app::RELAY_BEATS, |pulse| {
             app::relay(app.clone(), peers, written, rest, pulse)
+        });
+        background.spawn("reindex", app::REINDEX_BEATS, |pulse| {
+            app::reindexing(app.clone(), reindexed, pulse)
         });
         background.spawn("purge", app::PURGE_BEATS, |pulse| {
             app::purge(beside, clock, aged, pulse)
         });
         background
-            .serve(grpc::server(app, ledger), listener, shutdown)
+            .serve(grpc::server(app, bulk, ledger, erasure), listener, shutdown)
             .await
     })
 }

@@ -22,6 +22,7 @@ const DELIVERED: &str = "contact.outbox_delivered_total";
 const PURGED: &str = "contact.purged_rows_total";
 /// By `table`.
 const PURGE_FAILURES: &str = "contact.purge_failures_total";
+const CROWDS: &str = "contact.crowds_total";
 const UNDELIVERED: &str = "contact.outbox_failures_total";
 const UNREADABLE: &str = "contact.unreadable_total";
 
@@ -50,6 +51,10 @@ pub fn describe() {
     describe_counter!(
         PURGE_FAILURES,
         "Attempts to drop rows for their age that failed, by table."
+    );
+    describe_counter!(
+        CROWDS,
+        "Contacts that took over more than 20 others in a day: alerts were raised."
     );
     describe_counter!(UNDELIVERED, "Deliveries that failed; they come again.");
     describe_counter!(
@@ -140,6 +145,11 @@ pub fn purged(what: &'static str, rows: u64) {
 /// Rows that are too old could not be dropped.
 pub fn purge_failed(what: &'static str) {
     counter!(PURGE_FAILURES, "table" => what).increment(1);
+}
+
+/// So many contacts took over more than they should.
+pub fn crowds(count: usize) {
+    counter!(CROWDS).increment(count as u64);
 }
 
 /// A receiver was away.

@@ -5,11 +5,14 @@
 
 mod batch;
 mod contacts;
+mod export;
 mod identifiers;
 mod kept;
 mod links;
 mod outbox;
 mod purge;
+mod reindex;
+mod search;
 
 use chrono::{DateTime, Utc};
 use weir_postgres::{Client, Failure, Migration, Pool};
@@ -17,10 +20,13 @@ use weir_postgres::{Client, Failure, Migration, Pool};
 use kept::KeptCounts;
 use links::Links;
 
-pub use batch::{BatchTx, NotStored, Rows};
+pub use batch::{BatchTx, NotStored, Piece, Rows};
+pub use export::{ExportPage, Exporting};
 pub use identifiers::{Changed, keep_caseless};
 pub use outbox::{OutboxRow, Parcel};
 pub use purge::Aged;
+pub use reindex::{Begun, Ended};
+pub use search::{Kinds, Searching};
 
 /// The schema, file by file.
 pub const MIGRATIONS: [Migration; 2] = [

@@ -27,8 +27,8 @@ pub use hops::MAX_SETTLEMENTS;
 pub use replay::ReplayWork;
 pub use types::{
     ActivityToRecord, Ask, Audience, AudienceRefused, Caller, ContactSettings, ContactToUpsert,
-    Entitlement, EventToMap, MapRequest, RequestToMap, Reservation, Settlement, SourceKind,
-    UpdateToApply, UpsertMode, UpsertedContact,
+    Entitlement, EventToMap, KeyRefused, MapRequest, RequestToMap, Reservation, Settlement,
+    SourceKind, UpdateToApply, UpsertMode, UpsertedContact,
 };
 
 use crate::config::Addresses;

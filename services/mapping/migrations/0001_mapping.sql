@@ -12,15 +12,26 @@ CREATE TABLE accounts (
     profile_factor bigint NOT NULL,
     activity_factor bigint NOT NULL,
     notification_address text NOT NULL,
+    -- Both empty, or both not.
+    webhook_url text NOT NULL,
+    webhook_secret text NOT NULL,
     unique_identifiers text[] NOT NULL,
     key_strategy smallint NOT NULL,
     -- Of both: what contact-upsert answered to the last change of them.
     identifiers_version bigint NOT NULL,
     -- contact-upsert was asked to change them, and its answer is not stored yet.
     identifiers_in_doubt boolean NOT NULL,
+    -- Those that contacts are matched by as well, until contact-upsert has reindexed all of them.
+    next_unique_identifiers text[] NOT NULL,
+    -- Values that mean nobody: {"blocked": [["kind", "pattern"]], "allowed_defaults": [..]}
+    blocked_values jsonb NOT NULL,
+    blocked_values_version bigint NOT NULL,
+    keep_user_ids_apart boolean NOT NULL,
     -- Grows with every change of anything that the account owns here.
     version bigint NOT NULL,
-    create_time timestamptz NOT NULL
+    create_time timestamptz NOT NULL,
+    -- Since then it is unknown to every call, and waits to be erased.
+    delete_time timestamptz
 );
 
 -- Names are unique over all accounts. A table of its own, so that uniqueness needs no
@@ -53,8 +64,16 @@ CREATE TABLE source_keys (
     source_id uuid NOT NULL,
     hint text NOT NULL,
     create_time timestamptz NOT NULL,
-    revoke_time timestamptz
+    revoke_time timestamptz,
+    -- It is good before this moment only; absent: for ever.
+    expire_time timestamptz,
+    -- To the minute.
+    last_use_time timestamptz,
+    -- Of the call that made it, where that had one.
+    request_id uuid
 );
+CREATE UNIQUE INDEX source_keys_by_request ON source_keys (account_id, source_id, request_id)
+    WHERE request_id IS NOT NULL;
 CREATE INDEX source_keys_by_source ON source_keys (account_id, source_id, key_id);
 
 CREATE TABLE fields (
@@ -96,6 +115,39 @@ CREATE TABLE activity_mappings (
     FOREIGN KEY (account_id, source_id) REFERENCES sources,
     FOREIGN KEY (account_id, activity_id) REFERENCES activities
 );
+
+-- What each save of a mapping left behind: the last hundred of each. A version of a source is
+-- about one mapping: its contact mapping (the activity is all zeros then), or an activity's.
+CREATE TABLE mapping_versions (
+    account_id uuid NOT NULL,
+    source_id uuid NOT NULL,
+    version bigint NOT NULL,
+    activity_id uuid NOT NULL,
+    -- As in the two tables above; absent where it was taken away.
+    mapping jsonb,
+    -- Of an activity.
+    retention_days integer,
+    save_time timestamptz NOT NULL,
+    -- Which one it brought back; 0: none.
+    restored_version bigint NOT NULL,
+    PRIMARY KEY (account_id, source_id, version)
+);
+CREATE INDEX mapping_versions_by_subject
+    ON mapping_versions (account_id, source_id, activity_id, version);
+
+-- Accounts that are being erased, and how far that is; those that were, for 90 days.
+CREATE TABLE account_deletions (
+    account_id uuid PRIMARY KEY,
+    name text NOT NULL,
+    source_ids uuid[] NOT NULL,
+    start_time timestamptz NOT NULL,
+    -- When it is done next: what was under way when it began is through by then.
+    due_time timestamptz NOT NULL,
+    finish_time timestamptz,
+    -- {"service": [erased, done]}
+    steps jsonb NOT NULL
+);
+CREATE INDEX account_deletions_due ON account_deletions (due_time) WHERE finish_time IS NULL;
 
 -- How many events were answered what, and how many values were ignored, by hour (semantics 7.3a).
 CREATE TABLE reason_counts (
@@ -192,6 +244,7 @@ CREATE TABLE replay_events (
     account_id uuid NOT NULL,
     replay_id uuid NOT NULL,
     event_key uuid NOT NULL,
+    source_id uuid NOT NULL,
     -- In the order of receipt.
     position integer NOT NULL,
     tries integer NOT NULL,
@@ -218,3 +271,50 @@ CREATE TABLE replay_work (
     PRIMARY KEY (account_id, work_id)
 );
 CREATE INDEX replay_work_due ON replay_work (next_time);
+
+-- ---- news (semantics 7.2, 7.10) ----
+
+-- What somebody should look at. A kind, subject and day have one.
+CREATE TABLE alerts (
+    account_id uuid NOT NULL REFERENCES accounts,
+    alert_id uuid NOT NULL,
+    kind smallint NOT NULL,
+    subject text NOT NULL,
+    day date NOT NULL,
+    -- May be gone.
+    source_id uuid,
+    message text NOT NULL,
+    value text NOT NULL,
+    raise_time timestamptz NOT NULL,
+    last_time timestamptz NOT NULL,
+    count bigint NOT NULL,
+    resolve_time timestamptz,
+    PRIMARY KEY (account_id, alert_id),
+    UNIQUE (account_id, kind, subject, day)
+);
+CREATE INDEX alerts_by_day ON alerts (account_id, day);
+
+-- Mails and webhook calls: an outbox, written with what they tell of.
+CREATE TABLE deliveries (
+    account_id uuid NOT NULL REFERENCES accounts,
+    delivery_id uuid NOT NULL,
+    channel smallint NOT NULL,
+    state smallint NOT NULL,
+    -- What they tell of: that data arrived from a source, or an alert.
+    alert_id uuid,
+    source_id uuid,
+    -- Where it went; until then it goes where the account says.
+    receiver text NOT NULL,
+    file text NOT NULL,
+    error text NOT NULL,
+    tries integer NOT NULL,
+    create_time timestamptz NOT NULL,
+    -- Of a waiting one. Whoever tries it sets it behind the end of the try.
+    next_try_time timestamptz NOT NULL,
+    sent_time timestamptz,
+    PRIMARY KEY (account_id, delivery_id)
+);
+-- Waiting, and kept or given up: few of them, ever.
+CREATE INDEX deliveries_waiting ON deliveries (next_try_time) WHERE state = 1;
+CREATE INDEX deliveries_undelivered ON deliveries (account_id, delivery_id) WHERE state > 2;
+CREATE INDEX deliveries_of_source ON deliveries (account_id, source_id);

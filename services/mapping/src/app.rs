@@ -1,8 +1,11 @@
 //! Load, decide, commit: the only place that orders effects.
 
 mod accounts;
+mod alerts;
 mod batch;
 mod counts;
+mod deletion;
+mod desk;
 mod fields;
 mod help;
 mod housekeeping;
@@ -10,17 +13,23 @@ mod kept;
 mod keys;
 mod mappings;
 mod places;
+mod preview;
 mod recorder;
+mod removal;
 mod replay_work;
 mod replays;
+mod rows;
 mod snapshots;
 mod sources;
+mod uses;
+mod versions;
+mod watcher;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use weir_postgres::{Failure, Pool};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
@@ -31,13 +40,20 @@ use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
 pub use batch::{BatchEvent, Leaves};
+pub use deletion::{Eraser, WITHIN as ERASURE_BEATS};
+pub use desk::{Desk, WITHIN as DESK_WITHIN, deliver};
 pub use help::ListedName;
 pub use housekeeping::{BEATS as HOUSE_BEATS, keep_house};
-pub use kept::start as start_forgetting;
+pub use keys::Rotation;
 pub use places::{Known as KnownPlaces, watch as watch_places};
-pub use recorder::{Recorder, start as start_recorder};
+pub use preview::{ActivityDraft, Previewed};
+pub use recorder::{Flusher, Recorder, start as start_recorder};
 pub use replays::Wish;
+pub use rows::map_rows;
 pub use snapshots::Snapshots;
+pub use uses::{Uses, start as start_uses};
+pub use versions::Differing;
+pub use watcher::{WATCH_WITHIN, watch};
 
 /// A transaction that lost against others is tried again.
 const POLICY: Policy = Policy {
@@ -63,6 +79,10 @@ pub enum Error {
     Exhausted(Reason, String),
     #[error("the key is not known, or was revoked")]
     UnknownKey,
+    #[error("the key is past its end")]
+    ExpiredKey,
+    #[error("the mapping was saved meanwhile: it is of version {0}")]
+    Changed(i64),
     #[error(transparent)]
     Store(#[from] Failure),
     #[error(transparent)]
@@ -109,7 +129,10 @@ pub struct App {
     secret: KeySecret,
     contacts: Contacts,
     snapshots: Arc<Snapshots>,
+    desk: Desk,
     recorder: Recorder,
+    uses: Uses,
+    erasure_delay: TimeDelta,
     places: KnownPlaces,
     clock: Clock,
 }
@@ -120,8 +143,13 @@ pub struct Parts {
     pub rings: Rings,
     pub secret: KeySecret,
     pub contacts: Contacts,
+    pub desk: Desk,
     /// It ends when the last `App` is gone.
     pub recorder: Recorder,
+    /// As well.
+    pub uses: Uses,
+    /// How long what is under way may go on after an account was deleted.
+    pub erasure_delay: TimeDelta,
     /// Where addresses are, if that is known.
     pub places: KnownPlaces,
     pub clock: Clock,
@@ -135,7 +163,10 @@ impl App {
             rings: parts.rings,
             secret: parts.secret,
             contacts: parts.contacts,
+            desk: parts.desk,
             recorder: parts.recorder,
+            uses: parts.uses,
+            erasure_delay: parts.erasure_delay,
             places: parts.places,
             clock: parts.clock,
         }

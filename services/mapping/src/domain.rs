@@ -3,8 +3,12 @@
 //! Pure functions over values: no clock, no environment, no transport, no storage.
 
 pub mod account;
+pub mod alert;
 pub mod convert;
 pub mod counts;
+pub mod deletion;
+pub mod delivery;
+pub mod draft;
 pub mod event;
 pub mod field;
 pub mod folded;
@@ -14,14 +18,20 @@ pub mod key;
 pub mod log;
 pub mod mapper;
 pub mod mapping;
+pub mod news;
 pub mod path;
 pub mod places;
 pub mod preview;
 pub mod replay;
 pub mod row;
 pub mod sample;
+pub mod sampled;
 pub mod snapshot;
 pub mod source;
+pub mod suggest;
+pub mod versions;
+pub mod watch;
+pub mod webhook;
 
 /// An item of a list, by the key that pages go on from. None where its row can't be read: it
 /// is left out of the page, which goes on behind it.

@@ -1,11 +1,15 @@
 //! The gRPC service: from messages to the application and back. Decides nothing.
 
+mod alerts;
+mod configuration;
 mod convert;
 mod events;
 mod help;
 mod log;
 mod mappings;
+mod preview;
 mod replay;
+mod rows;
 mod status;
 mod token;
 
@@ -13,10 +17,14 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 use weir_ids::{AccountId, SourceId};
+use weir_proto::mapping::v1::alert_service_server::AlertServiceServer;
+use weir_proto::mapping::v1::configuration_service_server::ConfigurationServiceServer;
 use weir_proto::mapping::v1::log_service_server::LogServiceServer;
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
+use weir_proto::mapping::v1::preview_service_server::PreviewServiceServer;
+use weir_proto::mapping::v1::row_service_server::RowServiceServer;
 use weir_proto::mapping::v1::*;
-use weir_rpc::wire::id;
+use weir_rpc::wire::{id, time};
 use weir_rpc::{Deadline, MAX_MESSAGE, Page, Server, Unary, page_limit, page_size, page_start};
 
 use crate::app::{App, Error};
@@ -29,17 +37,32 @@ pub fn server(app: App) -> Server {
     let server = MappingServiceServer::from_arc(Arc::clone(&service))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
+    let preview =
+        PreviewServiceServer::from_arc(Arc::clone(&service)).max_decoding_message_size(MAX_MESSAGE);
     let server = Unary::new(
         server,
         &service,
         "MapEvents",
         |service, request| async move { service.map_events(request).await },
     );
+    let alerts = AlertServiceServer::from_arc(Arc::new(alerts::Alerts { app: app.clone() }))
+        .max_decoding_message_size(MAX_MESSAGE);
     let log =
         LogServiceServer::new(log::Log(service.clone())).max_decoding_message_size(MAX_MESSAGE);
     Server::new("weir.mapping.v1.MappingService")
         .service(server)
+        .service(preview)
+        .service(
+            RowServiceServer::new(rows::Rows { app: app.clone() })
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE),
+        )
+        .service(
+            ConfigurationServiceServer::from_arc(Arc::clone(&service))
+                .max_decoding_message_size(MAX_MESSAGE),
+        )
         .service(log)
+        .service(alerts)
         .service(replay::server(&service))
         .probe(move || {
             let app = app.clone();
@@ -70,6 +93,10 @@ fn account_id(text: &str) -> Result<AccountId, Status> {
     id("account_id", text)
 }
 
+fn optional_id(field: &str, text: &str) -> Result<Option<uuid::Uuid>, Status> {
+    (!text.is_empty()).then(|| id(field, text)).transpose()
+}
+
 fn owner(account: &str, source: &str) -> Result<(AccountId, SourceId), Status> {
     Ok((account_id(account)?, id("source_id", source)?))
 }
@@ -92,6 +119,8 @@ impl MappingService for Service {
             account_id: found.account_id.to_string(),
             source_id: found.source_id.to_string(),
             source_kind: convert::source_kind(found.source_kind).into(),
+            blocked_values: Some(convert::blocked_values(&found.blocked_values)),
+            blocked_values_version: found.blocked_values_version,
         }))
     }
 
@@ -183,13 +212,17 @@ impl MappingService for Service {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let (account, source) = owner(&request.account_id, &request.source_id)?;
-        let found = self
+        let (found, mail) = self
             .run(deadline, move |app| async move {
-                app.get_source(account, source).await
+                let found = app.get_source(account, source).await?;
+                Ok((found, app.arrival_mail(account, source).await?))
             })
             .await?;
         Ok(Response::new(GetSourceResponse {
-            source: Some(convert::source(found)),
+            source: Some(Source {
+                arrival_mail: mail.map(alerts::delivery),
+                ..convert::source(found)
+            }),
         }))
     }
 
@@ -218,10 +251,16 @@ impl MappingService for Service {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let (account, source) = owner(&request.account_id, &request.source_id)?;
+        let end = request.expire_time;
+        let end = end.map(|end| time("expire_time", Some(end))).transpose()?;
+        let request_id = optional_id("request_id", &request.request_id)?;
         let (key, secret, changed) = self
             .run(deadline, move |app| {
                 let (given, region) = (request.key.clone(), request.region.clone());
-                async move { app.create_key(account, source, &given, &region).await }
+                async move {
+                    app.create_key(account, source, &given, &region, end, request_id)
+                        .await
+                }
             })
             .await?;
         Ok(Response::new(CreateKeyResponse {

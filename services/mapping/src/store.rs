@@ -7,19 +7,25 @@
 mod accounts;
 mod activities;
 mod aged;
+mod alerts;
 mod codes;
 mod counts;
+mod deletions;
+mod deliveries;
 mod fields;
 mod kept;
 mod keys;
 mod link;
 mod mappings;
+mod removal;
 mod replay_work;
 mod replays;
 mod rings;
 mod snapshots;
 mod sources;
 mod stored;
+mod versions;
+mod watch;
 
 use std::collections::HashSet;
 
@@ -40,19 +46,34 @@ pub use activities::{
     mapped_names, put_activity, put_mapping,
 };
 pub use aged::{Aged, accounts_after, drop_aged};
+pub use alerts::{
+    count_alerts, forget_alerts, insert_alert, list_alerts, repeat_alert, resolve_alert,
+    unresolved_alerts,
+};
 pub use counts::{
     add_counts, begin_flush, count_answers, lock_sources, stored_subjects, summarize,
 };
+pub use deletions::{
+    begin_deletion, claim_deletion, erase_tables, forget_deletions, get_deletion, put_deletion,
+};
+pub use deliveries::{
+    Claimed, Due, Told, accounts_with_kept_mail, arrival_mail, claim_delivery, count_undelivered,
+    due_deliveries, finish_delivery, forget_deliveries, insert_deliveries, last_undelivered,
+    list_deliveries, revive_deliveries,
+};
 pub use fields::{count_fields, get_field_named, insert_field, list_fields, types_of};
 pub use kept::{
-    Owner, choose_kept, forget_old, kept_accounts, known, known_keys, list_kept, lock_kept,
-    mark_done, put_kept, rates, set_room, trim,
+    Owner, choose_kept, known, known_keys, list_kept, lock_kept, mark_done, put_kept, rates,
+    recount_deferred, set_room, trim,
 };
-pub use keys::{find_key, insert_key, list_keys, revoke_key};
+pub use keys::{
+    find_key, insert_key, key_of_request, list_keys, note_uses, revoke_key, set_key_end,
+};
 pub use link::RingsAway;
 pub use mappings::{
     get_contact_mapping, has_contact_mapping, put_contact_mapping, raise_mapping_version,
 };
+pub use removal::{delete_field, delete_source, rename_source, sources_with_field};
 pub use replay_work::{
     add_work, defer_further, delete_deferred, due_work, lease, leave_out, next_repair,
     portion_of_repair, portion_of_replay, put_outcomes, put_said, release, remove_work,
@@ -63,9 +84,12 @@ pub use replays::{
     running_replay, set_state,
 };
 pub use rings::{Pending, Rings, Write};
-pub use snapshots::{load_snapshot, read_version};
+pub use snapshots::{load_draft, load_snapshot, read_version};
 pub use sources::{
     find_source, get_source, insert_source, list_sources, set_status, update_source,
+};
+pub use versions::{
+    Saved, Subject, get_version, keep_activity_version, keep_contact_version, list_versions,
 };
 
 const MIGRATIONS: [Migration; 1] = [Migration {
@@ -73,6 +97,8 @@ const MIGRATIONS: [Migration; 1] = [Migration {
     name: "mapping",
     sql: include_str!("../migrations/0001_mapping.sql"),
 }];
+
+pub use watch::{HourCount, hourly_counts, most_counted};
 
 /// Brings the schema up to date.
 ///

@@ -14,6 +14,8 @@ pub enum About {
     Event,
     /// A value (or an identifier) that was ignored while its event went on.
     Value,
+    /// A row of an import, which may have an event's reasons as well.
+    Row,
     /// A request or a call as a whole.
     Call,
 }
@@ -101,6 +103,14 @@ reasons! {
     Unstorable "UNSTORABLE" Event false
         "The database does not take a value of the event." "Report it: that no value can do this is a promise of ours.";
 
+    // ---- rows of an import, besides those above ----
+    RowColumns "ROW_COLUMNS" Row false
+        "The row has more or fewer cells than there are columns." "Mend the row; a value with the separator in it stands between quotes.";
+    RowQuotes "ROW_QUOTES" Row false
+        "A quote is opened in the row and not closed, or stands where none may be." "Write a quote inside of a value twice, and the value between quotes.";
+    RowTooLong "ROW_TOO_LONG" Row false
+        "The row is longer than 1 MiB." "Look for a quote that is not closed in the rows before; or send less.";
+
     // ---- events: 422 ----
     NoMapping "NO_MAPPING" Event false
         "No mappings configured: the contact mapping of the source, or this activity's, was never saved." "Map the traits, or add the activity; the event is among the samples.";
@@ -177,7 +187,7 @@ reasons! {
     InvisibleCharacters "INVISIBLE_CHARACTERS" Value false
         "The value holds an invisible character inside." "Mend what sends it.";
     ValueBlocked "VALUE_BLOCKED" Value false
-        "The value means nobody, and can't tell contacts apart." "Mend what sends it.";
+        "The value means nobody to the account, and can't tell contacts apart." "Mend what sends it; where it is somebody, take the default off, or the account's own entry (blocked_values).";
     AnonymousIdUnusable "ANONYMOUS_ID_UNUSABLE" Value false
         "The anonymous_id can't be used, and is taken for absent." "Send the id as text of at most 255 characters.";
     IdentifierTaken "IDENTIFIER_TAKEN" Value false
@@ -208,8 +218,26 @@ reasons! {
         "There is no such data source in the account." "Check the ids.";
     KeyUnknown "KEY_UNKNOWN" Call false
         "The key is not known, or was revoked." "Use a key of the data source that is still valid.";
+    KeyExpired "KEY_EXPIRED" Call false
+        "The key is past its end." "Use the key that was made in its place, or have a new one made.";
+    KeyLimit "KEY_LIMIT" Call false
+        "The data source has as many valid keys as it may have." "Revoke those that nobody uses.";
+    VersionUnknown "VERSION_UNKNOWN" Call false
+        "The mapping has no such version that is still kept." "List its versions.";
+    MappingChanged "MAPPING_CHANGED" Call false
+        "The mapping was saved by somebody else meanwhile; nothing was changed." "Look at what stands now, and save again.";
+    DeletionUnknown "DELETION_UNKNOWN" Call false
+        "The account was not deleted, or more than 90 days ago." "Check the id.";
+    AccountLives "ACCOUNT_LIVES" Call false
+        "The account is not being deleted: nothing of it is erased." "Delete the account.";
+    FieldInUse "FIELD_IN_USE" Call false
+        "The field is mapped, or tells contacts apart." "Take it out of the mappings and of the unique identifiers first.";
     ContactUnknown "CONTACT_UNKNOWN" Call false
         "There is no such contact in the account." "Check the ids.";
+    AlertUnknown "ALERT_UNKNOWN" Call false
+        "There is no such alert in the account." "Check the ids; alerts are kept for 90 days.";
+    NoNotificationAddress "NO_NOTIFICATION_ADDRESS" Call false
+        "The account has neither a notification address nor a webhook." "Give it one.";
     ReplayUnknown "REPLAY_UNKNOWN" Call false
         "There is no such replay in the account." "Check the ids; replays can be looked at for 30 days.";
     ReplayRunning "REPLAY_RUNNING" Call false
@@ -243,7 +271,11 @@ reasons! {
     SlotsInUse "SLOTS_IN_USE" Call false
         "More activities are mapped than the new plan has slots." "Take mapped activities away first.";
     ContactsExist "CONTACTS_EXIST" Call false
-        "Unique identifiers and key strategy are fixed once a contact is stored." "Choose them before the first contact.";
+        "Contacts are stored: a plain change of unique identifiers or key strategy does not reach them." "Look at PreviewReindex of weir.contact.v1.IdentityService, then call StartReindex.";
+    ReindexUnderWay "REINDEX_UNDER_WAY" Call false
+        "Contacts are being reindexed by other unique identifiers." "Wait until GetReindex says that it is done.";
+    ReindexUnknown "REINDEX_UNKNOWN" Call false
+        "The account's contacts were never reindexed." "Nothing needs to be done.";
     IdentifiersChanged "IDENTIFIERS_CHANGED" Call true
         "The account's unique identifiers changed meanwhile; nothing was stored." "Map the events anew.";
     BatchClosed "BATCH_CLOSED" Call true

@@ -1,6 +1,6 @@
 //! Mapping and contact-upsert, as far as other services ask them.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,9 +14,12 @@ use uuid::Uuid;
 use weir_proto::contact::v1::{
     Contact, GetContactRequest, GetContactResponse, get_contact_request,
 };
+use weir_proto::mapping::v1::row_service_server::RowServiceServer;
 use weir_proto::mapping::v1::*;
 use weir_reasons::Reason;
 use weir_rpc::{Server, Unary};
+
+use crate::rows::AsTheyAre;
 
 /// Both at one address. They know every account and every contact but those that a test takes
 /// away.
@@ -25,6 +28,9 @@ pub struct Others {
     pub url: String,
     no_accounts: Mutex<HashSet<Uuid>>,
     no_contacts: Mutex<HashSet<(Uuid, Uuid)>>,
+    set_up: Mutex<HashMap<Uuid, (Account, Vec<Field>)>>,
+    put: Mutex<Vec<PutAccountRequest>>,
+    alerts: Mutex<Vec<(String, NewAlert)>>,
     are_away: AtomicBool,
     asked: AtomicU32,
     lines: Mutex<Vec<LogEntry>>,
@@ -42,6 +48,9 @@ impl Others {
             url: format!("http://{}", listener.local_addr().unwrap()),
             no_accounts: Mutex::default(),
             no_contacts: Mutex::default(),
+            set_up: Mutex::default(),
+            put: Mutex::default(),
+            alerts: Mutex::default(),
             are_away: AtomicBool::new(false),
             asked: AtomicU32::new(0),
             lines: Mutex::default(),
@@ -49,12 +58,19 @@ impl Others {
         });
         let account = |others: Arc<Self>, request| ready(others.account(request));
         let contact = |others: Arc<Self>, request| ready(others.contact(request));
+        let fields = |others: Arc<Self>, request| ready(others.fields(request));
+        let put = |others: Arc<Self>, request| ready(others.put(request));
+        let raise = |others: Arc<Self>, request| ready(others.raise(request));
         let append = |others: Arc<Self>, request| ready(others.append(request));
         let add = |others: Arc<Self>, request| ready(others.add(request));
         let mapping = Unary::new(Mapping, &others, "GetAccount", account);
+        let mapping = Unary::new(mapping, &others, "ListFields", fields);
+        let mapping = Unary::new(mapping, &others, "PutAccount", put);
         let server = Server::new("weir.mapping.v1.MappingService")
+            .service(RowServiceServer::new(AsTheyAre))
             .service(Unary::new(mapping, &others, "AppendLog", append))
             .service(Unary::new(Logs, &others, "AddCounts", add))
+            .service(Unary::new(Alerts, &others, "RaiseAlerts", raise))
             .service(Unary::new(ContactUpsert, &others, "GetContact", contact));
         tokio::spawn(server.serve(listener, std::future::pending()));
         others
@@ -85,6 +101,33 @@ impl Others {
     /// Whether they answer nothing but UNAVAILABLE, from now on.
     pub fn set_away(&self, are_away: bool) {
         self.are_away.store(are_away, Ordering::SeqCst);
+    }
+
+    /// What an account has set up, from now on.
+    ///
+    /// # Panics
+    /// A test panicked while it changed them.
+    pub fn set_up(&self, account: Uuid, set_up: Account, fields: Vec<Field>) {
+        self.set_up
+            .lock()
+            .unwrap()
+            .insert(account, (set_up, fields));
+    }
+
+    /// What mapping was told of accounts.
+    ///
+    /// # Panics
+    /// A test panicked while it changed them.
+    pub fn put_accounts(&self) -> Vec<PutAccountRequest> {
+        self.put.lock().unwrap().clone()
+    }
+
+    /// Alerts that were raised, each with its account.
+    ///
+    /// # Panics
+    /// A test panicked while it changed them.
+    pub fn alerts(&self) -> Vec<(String, NewAlert)> {
+        self.alerts.lock().unwrap().clone()
     }
 
     /// The lines that sources' logs were told.
@@ -118,11 +161,49 @@ impl Others {
         if unknown.contains(&id.parse().unwrap()) {
             return Err(weir_rpc::not_found(Reason::AccountUnknown, "account"));
         }
+        let set_up = self.set_up.lock().unwrap();
+        let account = set_up.get(&id.parse().unwrap());
+        let account = account.map(|(account, _)| account.clone());
         let account = Some(Account {
             account_id: id,
-            ..Account::default()
+            ..account.unwrap_or_default()
         });
         Ok(Response::new(GetAccountResponse { account }))
+    }
+
+    fn fields(
+        &self,
+        request: Request<ListFieldsRequest>,
+    ) -> Result<Response<ListFieldsResponse>, Status> {
+        let id = request.into_inner().account_id;
+        self.answer()?;
+        let set_up = self.set_up.lock().unwrap();
+        let fields = set_up.get(&id.parse().unwrap());
+        Ok(Response::new(ListFieldsResponse {
+            fields: fields.map(|(_, fields)| fields.clone()).unwrap_or_default(),
+            next_page_token: String::new(),
+        }))
+    }
+
+    fn put(
+        &self,
+        request: Request<PutAccountRequest>,
+    ) -> Result<Response<PutAccountResponse>, Status> {
+        self.answer()?;
+        self.put.lock().unwrap().push(request.into_inner());
+        Ok(Response::new(PutAccountResponse::default()))
+    }
+
+    fn raise(
+        &self,
+        request: Request<RaiseAlertsRequest>,
+    ) -> Result<Response<RaiseAlertsResponse>, Status> {
+        self.answer()?;
+        let request = request.into_inner();
+        let alerts = request.alerts.into_iter();
+        let alerts = alerts.map(|alert| (request.account_id.clone(), alert));
+        self.alerts.lock().unwrap().extend(alerts);
+        Ok(Response::new(RaiseAlertsResponse::default()))
     }
 
     fn append(
@@ -202,5 +283,6 @@ macro_rules! unasked {
 }
 
 unasked!(Mapping, "weir.mapping.v1.MappingService");
+unasked!(Alerts, "weir.mapping.v1.AlertService");
 unasked!(Logs, "weir.mapping.v1.LogService");
 unasked!(ContactUpsert, "weir.contact.v1.ContactService");

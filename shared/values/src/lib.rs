@@ -8,6 +8,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod blocked;
 mod digits;
 mod field;
 pub mod format;
@@ -17,6 +18,10 @@ pub mod options;
 pub mod path;
 mod value;
 
+pub use blocked::{
+    BlockedRule, BlockedValue, BlockedValues, InvalidBlocked, MAX_BLOCKED, MAX_BLOCKED_LENGTH,
+    MAX_TAKEN_OFF,
+};
 pub use field::{
     BUILT_IN_FIELDS, BuiltInField, FieldId, Form, InvalidFieldId, NoFieldId, Prefix, ValueType,
 };

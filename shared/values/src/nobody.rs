@@ -84,18 +84,32 @@ pub fn is_blank(text: &str) -> bool {
     trimmed_invisible(text).is_empty()
 }
 
-/// Whether a text means nobody in particular: one of the words, zeros and dashes only, or
-/// templates that were not filled in and nothing else. A blank text does not mean anything.
+/// Whether a text means nobody in particular, where an account has said nothing else
+/// ([`BlockedRule`](crate::BlockedRule) says it where it has). A blank text does not mean anything.
 pub fn means_nobody(text: &str) -> bool {
-    let text = trimmed_invisible(text);
-    let Some(first) = text.bytes().next() else {
-        return false;
-    };
-    match first {
-        b'{' | b'$' => is_template(text),
+    default_for(trimmed_invisible(text)).is_some()
+}
+
+/// Why a text means nobody (semantics 3.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Default {
+    /// One of the words.
+    Word,
+    /// Zeros and dashes only.
+    Zeros,
+    /// Templates that were not filled in, and nothing else.
+    Template,
+}
+
+/// Of a trimmed text.
+pub(crate) fn default_for(text: &str) -> Option<Default> {
+    let is_word = || WORDS.iter().any(|word| text.eq_ignore_ascii_case(word));
+    match text.bytes().next()? {
+        b'{' | b'$' => is_template(text).then_some(Default::Template),
+        _ if is_word() => Some(Default::Word),
         _ => {
-            WORDS.iter().any(|word| text.eq_ignore_ascii_case(word))
-                || text.bytes().all(|byte| matches!(byte, b'0' | b'-'))
+            let zeros = text.bytes().all(|byte| matches!(byte, b'0' | b'-'));
+            zeros.then_some(Default::Zeros)
         }
     }
 }

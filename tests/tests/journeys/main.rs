@@ -4,15 +4,20 @@
 
 mod audiences;
 mod batches;
+mod configuration;
 mod counts;
 mod crashes;
+mod deletion;
 mod efficiency;
+mod exports;
 mod fuzz;
 mod identity;
+mod imports;
 mod kept;
 mod lifetimes;
 mod limits;
 mod metrics;
+mod news;
 mod poison;
 mod privacy;
 mod replicas;

@@ -98,6 +98,13 @@ pub fn value_type(written: &Spanned<String>) -> Result<ValueType, Fault> {
     choose(written, &ValueType::NAMES)
 }
 
+/// A type's name, as files have it.
+pub fn from_proto(value_type: ProtoType) -> &'static str {
+    let mut names = ValueType::NAMES.iter();
+    let known = names.find(|(_, known)| to_proto(*known) == value_type);
+    known.map_or("", |(name, _)| name)
+}
+
 /// The contract's name of a type is ours in capitals.
 pub fn to_proto(value_type: ValueType) -> ProtoType {
     let name = format!("VALUE_TYPE_{}", value_type.name().to_uppercase());
@@ -112,6 +119,7 @@ mod tests {
     fn every_type_is_one_of_the_contract() {
         for (name, value_type) in ValueType::NAMES {
             assert_ne!(to_proto(value_type), ProtoType::Unspecified, "{name}");
+            assert_eq!(from_proto(to_proto(value_type)), name);
         }
     }
 }

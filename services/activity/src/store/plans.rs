@@ -159,7 +159,7 @@ const FILL: &str = "
         SELECT md5('account')::uuid, current_date + n % 300, md5('k' || n)::uuid,
             md5('c' || n % 1000)::uuid, now() FROM generate_series(1, $ROWS) n;
     INSERT INTO backlog SELECT md5('account')::uuid, current_date + n % 300, 'a', 'v' || n % 400,
-            md5('k' || n)::uuid, md5('k')::uuid, 'name', now(), 'message', '{}', now(), false
+            md5('k' || n)::uuid, md5('k')::uuid, 'name', now(), 'message', '{}', now(), NULL, false
         FROM generate_series(1, $ROWS) n;
     INSERT INTO contact_merges SELECT md5('account')::uuid, md5('m' || n)::uuid,
             md5('c' || n % 2000)::uuid FROM generate_series(1, $ROWS) n;

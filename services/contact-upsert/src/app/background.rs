@@ -13,13 +13,15 @@ use crate::metrics;
 use crate::store::{Aged, Store};
 
 /// What is dropped, and at what age.
-const LIFE_TIMES: [(Aged, TimeDelta); 5] = [
+const LIFE_TIMES: [(Aged, TimeDelta); 6] = [
     // Segment retries for four hours; anything that comes again after this long is no retry.
     (Aged::Receipts, TimeDelta::days(30)),
     // A late retry of what was deleted (semantics 3.9).
     (Aged::Deletions, TimeDelta::days(30)),
     // A split is possible for so long (semantics 3.10).
     (Aged::Merges, TimeDelta::days(90)),
+    // The day is past everywhere.
+    (Aged::Absorptions, TimeDelta::days(2)),
     (Aged::Usage, weir_ledger::KEPT),
     // They have the end of their time with them.
     (Aged::KeptRemoves, TimeDelta::zero()),

@@ -4,6 +4,7 @@ use weir_ids::{AudienceId, ContactId};
 
 use super::contact::Stamp;
 use super::key::{Key, is_unique_key};
+use super::search::SearchTexts;
 use super::stored::{Receipt, StoredLink};
 
 /// The difference between what was loaded and what is true now. What did not change is not
@@ -32,7 +33,12 @@ pub struct Changes<'a> {
     pub kept_found: Vec<Key<'a>>,
     /// Removes that came before their person in this very batch.
     pub removes: Vec<Remove<'a>>,
-    /// Profile units that are charged.
+    /// Fields whose values do not all have their rows yet, as contacts are being reindexed: a row
+    /// that is another's, or is not there, is as it should be.
+    pub unsettled: Vec<&'a str>,
+    /// Contacts that took over others meanwhile: they are to be looked at once more.
+    pub again: Vec<ContactId>,
+    /// Profile units that are charged, where the batch is: so many events were stored.
     pub units: i32,
 }
 
@@ -44,6 +50,8 @@ pub struct ContactRow {
     pub fields: String,
     pub registers: String,
     pub redirect_to: Option<ContactId>,
+    /// What it is searched for by; nothing of one that was merged into another.
+    pub search: SearchTexts,
 }
 
 /// An identifier as it is written.
@@ -92,6 +100,22 @@ pub struct Merge<'a> {
     pub survivor: ContactId,
     /// What the merged one was found by.
     pub identifiers: Vec<Key<'a>>,
+    /// What led to both: the identifiers of the event, those that decide first in front.
+    pub found_by: Vec<Key<'a>>,
+}
+
+#[cfg(test)]
+impl ContactRow {
+    /// As it would be read.
+    pub fn as_stored(&self) -> super::StoredContact<'_> {
+        super::StoredContact {
+            id: self.id,
+            has_user_id: self.has_user_id,
+            fields: &self.fields,
+            registers: &self.registers,
+            redirected: self.redirect_to.is_some(),
+        }
+    }
 }
 
 impl<'a> Changes<'a> {
@@ -103,6 +127,11 @@ impl<'a> Changes<'a> {
             && self.receipts.is_empty()
             && self.kept.is_empty()
             && self.units == 0
+    }
+
+    /// Whether the row of an identifier may be another's, or not be there.
+    pub fn is_unsettled(&self, key: &Key<'_>) -> bool {
+        self.unsettled.contains(&key.kind)
     }
 
     /// Whether an identifier's row leads to nobody, before or after.

@@ -27,6 +27,8 @@ pub struct Batch {
     pub settings: Settings,
     /// Removes that the account may have kept for people who are not known (semantics 4.7).
     pub kept_removes_limit: i64,
+    /// Whether what is stored costs units; an import most often costs none.
+    pub is_charged: bool,
     /// At most a thousand; the boundary sees to it.
     pub events: Vec<Event>,
 }
@@ -42,9 +44,66 @@ pub struct Settings {
     pub merge_strategy: MergeStrategy,
     /// Never create (semantics 3.4).
     pub existing_only: bool,
+    /// Semantics 3.1a.
+    pub keep_user_ids_apart: bool,
+    /// While contacts are reindexed: then `unique_identifiers` are those of both rules.
+    pub transition: Option<Transition>,
+}
+
+/// Unique identifiers that count, and those that are to count: until every contact was looked
+/// at, contacts match by either (semantics 3.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Transition {
+    pub old: KeyRule,
+    pub new: KeyRule,
+}
+
+impl Transition {
+    /// Fields of both, those that counted before in front.
+    pub fn fields(&self) -> Vec<String> {
+        let mut fields = self.old.fields.clone();
+        fields.extend(self.unsettled().map(str::to_owned));
+        fields
+    }
+
+    /// New ones: not each contact's value has its row yet.
+    pub fn unsettled(&self) -> impl Iterator<Item = &str> {
+        let new = self.new.fields.iter().map(String::as_str);
+        new.filter(|field| !self.old.has(field))
+    }
+
+    /// Those that no longer count afterwards.
+    pub fn dropped(&self) -> impl Iterator<Item = &str> {
+        let old = self.old.fields.iter().map(String::as_str);
+        old.filter(|field| !self.new.has(field))
+    }
+}
+
+/// Unique identifiers in order, and how they find a contact.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRule {
+    pub fields: Vec<String>,
+    pub strategy: KeyStrategy,
+}
+
+impl KeyRule {
+    /// Whether it names the field.
+    pub fn has(&self, field: &str) -> bool {
+        self.fields.iter().any(|name| name == field)
+    }
 }
 
 impl Settings {
+    /// Whether the rows of a unique identifier find every contact, now and when other ones stand.
+    pub fn finds_all(&self, field: &str) -> bool {
+        let transition = self.transition.as_ref();
+        let comes_or_goes = transition.is_some_and(|transition| {
+            let mut others = transition.unsettled().chain(transition.dropped());
+            others.any(|other| other == field)
+        });
+        !comes_or_goes && self.unique_identifiers.iter().any(|name| name == field)
+    }
+
     /// Whether a unique identifier's values are compared without regard to ASCII case.
     pub fn is_caseless(&self, field: &str) -> bool {
         is_email(field) || self.caseless_identifiers.iter().any(|name| name == field)
@@ -75,6 +134,8 @@ pub struct UniqueIdentifiers {
     /// Field ids, in order.
     pub fields: Vec<String>,
     pub strategy: KeyStrategy,
+    /// Those that are to count, while contacts are reindexed.
+    pub next: Option<KeyRule>,
     pub version: i64,
 }
 
@@ -115,7 +176,7 @@ pub enum MembershipMode {
 #[derive(Debug, Clone)]
 pub struct Event {
     pub mode: Mode,
-    /// Empty when absent; one of both is there.
+    /// Empty when absent; one of both is there, or else a unique identifier.
     pub user_id: ByteString,
     pub anonymous_id: ByteString,
     /// A JSON object: field id to canonical value, null = clear. Empty when there is nothing.
@@ -245,6 +306,22 @@ impl<'a> Facts<'a> {
         };
         keys.in_order(|key, again, index, whose| facts.number(key, again, index, whose));
         Ok(facts)
+    }
+
+    /// Of no events: what some contacts are to be found by.
+    pub fn of_keys(settings: &'a Settings, mut keys: Vec<Key<'a>>) -> Self {
+        keys.sort_unstable();
+        keys.dedup();
+        Self {
+            settings,
+            events: Vec::new(),
+            keys,
+        }
+    }
+
+    /// All the keys.
+    pub fn all_keys(&self) -> Vec<KeyId> {
+        (0..self.keys.len()).map(KeyId).collect()
     }
 
     /// One of [`Self::keys`].

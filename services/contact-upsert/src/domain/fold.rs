@@ -20,6 +20,7 @@ mod keeping;
 mod links;
 mod matching;
 mod merging;
+mod reindex;
 mod repeats;
 mod snapshot;
 
@@ -28,6 +29,7 @@ use keeping::Kept;
 use links::Link;
 use matching::Matches;
 use merging::MergeState;
+pub use reindex::{Reindexed, reindex};
 pub use snapshot::{Care, Snapshot};
 
 /// What became of one event.
@@ -315,13 +317,24 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         if matches.others.is_empty() {
             return self.store(slot, facts, matches, plans);
         }
+        let found_by = self.found_by(facts, slot, &matches.others);
         let others = matches.others.iter();
-        let survivor = others.fold(slot, |own, other| self.merge(own, *other));
+        let survivor = others.fold(slot, |own, other| self.merge(own, *other, &found_by));
         // What the others knew may be newer than the event.
         let plans = self.plans(Some(survivor), facts);
         let draft = self.store(survivor, facts, matches, plans);
         self.sign(survivor, facts);
         draft
+    }
+
+    /// Those of the event's identifiers that lead to its contact, or to others that go into it.
+    fn found_by(&self, facts: &EventFacts<'a>, slot: usize, others: &[usize]) -> Vec<KeyId> {
+        let keys = facts.keys();
+        keys.filter(|key| {
+            self.linked(*key)
+                .is_some_and(|to| to.contact == slot || others.contains(&to.contact))
+        })
+        .collect()
     }
 
     /// Units go to events in their order; what one does not need is left for the next

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::changes::{Changes, Remove};
+use super::guard::Crowd;
 
 /// What one batch did to identifiers and contacts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +18,20 @@ pub struct Message<'a> {
     pub merges: Vec<(Uuid, Uuid)>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<Removal<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub alerts: Vec<Alert<'a>>,
+}
+
+/// A contact took over more than it should (semantics 3.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Alert<'a> {
+    pub contact: Uuid,
+    /// How many it took over that day.
+    pub count: i64,
+    pub micros: i64,
+    /// Kind and value of what brought most of them.
+    #[serde(borrow)]
+    pub found_by: Option<(Cow<'a, str>, Cow<'a, str>)>,
 }
 
 /// A remove that was kept until its person became known (semantics 4.7).
@@ -52,7 +67,7 @@ pub struct Link<'a>(
 
 impl<'a> Message<'a> {
     /// None when there is nothing to tell.
-    pub fn of(changes: &'a Changes<'_>, now_micros: i64) -> Option<Self> {
+    pub fn of(changes: &'a Changes<'_>, crowds: &'a [Crowd], now_micros: i64) -> Option<Self> {
         let links: Vec<_> = changes
             .announced_links()
             .map(|row| {
@@ -71,11 +86,23 @@ impl<'a> Message<'a> {
             .map(|merge| (merge.merged.0, merge.survivor.0))
             .collect();
         let removals = removals_of(&changes.removes);
+        let alerts = crowds.iter().map(|crowd| Alert {
+            contact: crowd.contact.0,
+            count: crowd.count,
+            micros: now_micros,
+            found_by: crowd
+                .found_by
+                .as_ref()
+                .map(|(kind, value)| (Cow::Borrowed(&**kind), Cow::Borrowed(&**value))),
+        });
+        let alerts: Vec<_> = alerts.collect();
         let says = !links.is_empty() || !merges.is_empty() || !removals.is_empty();
+        let says = says || !alerts.is_empty();
         says.then_some(Self {
             links,
             merges,
             removals,
+            alerts,
         })
     }
 
@@ -85,6 +112,7 @@ impl<'a> Message<'a> {
             links: Vec::new(),
             merges: Vec::new(),
             removals: removals_of(removes),
+            alerts: Vec::new(),
         })
     }
 

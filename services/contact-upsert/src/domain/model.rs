@@ -6,10 +6,11 @@ use uuid::Uuid;
 use weir_ids::{AudienceId, ContactId};
 use weir_reasons::Reason;
 
+use super::search::SearchTexts;
 use super::{
     ANONYMOUS_ID, Care, Changes, ContactRow, Event, Facts, Key, KeyId, NOBODY, Outcome, Receipt,
-    Remove, Settings, Snapshot, Stamp, Status, StoredContact, StoredLink, USER_ID, fold,
-    is_unique_key,
+    Remove, Settings, Snapshot, Stamp, Status, StoredContact, StoredLink, Transition, USER_ID,
+    fold, is_unique_key,
 };
 
 /// Kind and value.
@@ -28,6 +29,8 @@ pub(super) struct Tables {
     /// The latest of all removes that were ever answered `Kept`.
     removes: BTreeMap<(Identifier, AudienceId), Moment>,
     pub units: i64,
+    /// Contacts that are to be looked at once more, while all are reindexed.
+    pub again: BTreeSet<ContactId>,
     next_id: u128,
 }
 
@@ -42,7 +45,8 @@ pub(super) struct Judged {
 }
 
 /// A batch met a receipt that it had not looked for.
-struct Met;
+#[derive(Debug)]
+pub(super) struct Met;
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct LinkRow {
@@ -112,13 +116,7 @@ impl Tables {
             all_receipts = true;
         };
         let statuses: Vec<Status> = folded.outcomes.iter().map(|o| o.status).collect();
-        let merged = folded.changes.merged_contacts();
-        let held = self
-            .links
-            .iter()
-            .filter(|(_, row)| merged.contains(&row.contact))
-            .map(|((kind, value), row)| (key_of(kind, value), stored_link(row)))
-            .collect();
+        let held = self.held(&folded.changes);
         let mut after = self.clone();
         after.next_id = next_id;
         after.write(&folded.changes.with_held_links(held))?;
@@ -130,6 +128,15 @@ impl Tables {
         after.check(settings);
         let judged = folded.outcomes.iter().map(Judged::of).collect();
         Ok((judged, after))
+    }
+
+    /// What merged contacts held.
+    pub fn held(&self, changes: &Changes<'_>) -> Vec<(Key<'_>, StoredLink<'_>)> {
+        let merged = changes.merged_contacts();
+        let links = self.links.iter();
+        let held = links.filter(|(_, row)| merged.contains(&row.contact));
+        held.map(|((kind, value), row)| (key_of(kind, value), stored_link(row)))
+            .collect()
     }
 
     /// Whether a batch is judged by receipts that it would not have looked for.
@@ -146,6 +153,7 @@ impl Tables {
         all_receipts: bool,
     ) -> Snapshot<'a> {
         let mut snapshot = Snapshot::new(facts, care);
+        snapshot.set_transition(facts.settings.transition.as_ref());
         let keys = snapshot.first_keys();
         self.load(&mut snapshot, facts, &keys);
         let keys = snapshot.other_keys();
@@ -156,7 +164,7 @@ impl Tables {
         snapshot
     }
 
-    fn load<'a>(&'a self, snapshot: &mut Snapshot<'a>, facts: &Facts<'_>, keys: &[KeyId]) {
+    pub fn load<'a>(&'a self, snapshot: &mut Snapshot<'a>, facts: &Facts<'_>, keys: &[KeyId]) {
         let links: Vec<(KeyId, StoredLink<'_>)> = keys
             .iter()
             .filter_map(|id| {
@@ -184,7 +192,7 @@ impl Tables {
         snapshot.add(links, &contacts).unwrap();
     }
 
-    fn write(&mut self, changes: &Changes<'_>) -> Result<(), Met> {
+    pub fn write(&mut self, changes: &Changes<'_>) -> Result<(), Met> {
         for row in &changes.contacts_new {
             assert!(self.contacts.insert(row.id, row.clone()).is_none());
         }
@@ -199,12 +207,34 @@ impl Tables {
                 .registers
                 .clone_from(registers);
         }
+        self.again.extend(&changes.again);
         for row in &changes.links_gone {
             let identifier = identifier_of(&row.key);
+            if changes.is_unsettled(&row.key) {
+                self.links
+                    .extract_if(.., |key, link| {
+                        *key == identifier && link.contact == row.from
+                    })
+                    .for_each(drop);
+                continue;
+            }
             assert_eq!(self.links.remove(&identifier).unwrap().contact, row.from);
         }
         for row in &changes.links_moved {
             let identifier = identifier_of(&row.key);
+            if changes.is_unsettled(&row.key)
+                && self.links.get(&identifier).map(|link| Some(link.contact)) != Some(row.from)
+            {
+                // It is another's, or is not there yet: then it is made.
+                let link = LinkRow {
+                    contact: row.contact,
+                    version: row.version,
+                    micros: row.stamp.micros,
+                    message_id: row.stamp.message_id.clone().into_owned(),
+                };
+                self.links.entry(identifier).or_insert(link);
+                continue;
+            }
             let link = self.links.get_mut(&identifier).unwrap();
             if !is_unique_key(row.key.kind) {
                 assert_eq!(link.version + 1, row.version);
@@ -316,8 +346,14 @@ impl Tables {
     }
 
     /// What holds whatever happened (I6).
-    fn check(&self, settings: &Settings) {
+    pub fn check(&self, settings: &Settings) {
         self.check_removes();
+        let is_unsettled = |field: &str| {
+            let transition = settings.transition.iter();
+            transition
+                .flat_map(Transition::unsettled)
+                .any(|new| new == field)
+        };
         let linked = self.links.iter().filter(|(_, l)| l.contact != NOBODY);
         for ((kind, value), link) in linked {
             let contact = &self.contacts[&link.contact];
@@ -335,7 +371,12 @@ impl Tables {
                 contact.redirect_to.is_none_or(|to| to < contact.id),
                 "no circles"
             );
-            for field in &settings.unique_identifiers {
+            check_search(settings, contact);
+            for field in settings
+                .unique_identifiers
+                .iter()
+                .filter(|field| !is_unsettled(field))
+            {
                 if contact.redirect_to.is_none()
                     && let Some(value) = current_key(settings, contact, field)
                 {
@@ -396,6 +437,39 @@ fn identifier_of(key: &Key<'_>) -> Identifier {
 
 fn moment_of(stamp: &Stamp<'_>) -> Moment {
     (stamp.micros, stamp.message_id.clone().into_owned())
+}
+
+/// As they follow from the fields alone.
+/// It is found by each of its texts; those of unique identifiers may stand in its row besides, since
+/// before they were ones.
+fn check_search(settings: &Settings, contact: &ContactRow) {
+    let least = search_texts(contact, |field| {
+        settings
+            .unique_identifiers
+            .iter()
+            .any(|known| known == field)
+    });
+    let most = search_texts(contact, |_| false);
+    let mut found = contact.search.clone();
+    for (found, least, most) in [
+        (&mut found.email, &least.email, &most.email),
+        (&mut found.phone, &least.phone, &most.phone),
+        (&mut found.external, &least.external, &most.external),
+    ] {
+        assert!(least.is_none() || found == least);
+        assert!(found.is_none() || found == most);
+        found.clone_from(least);
+    }
+    assert_eq!(found, least);
+}
+
+fn search_texts(contact: &ContactRow, is_unique: impl Fn(&str) -> bool) -> SearchTexts {
+    if contact.redirect_to.is_some() {
+        return SearchTexts::default();
+    }
+    let registers = super::read_registers(&contact.fields, &contact.registers).unwrap();
+    let register = |field: &str| registers.iter().find(|register| register.field == field);
+    SearchTexts::of(|field| register(field)?.value, is_unique)
 }
 
 fn current_key(settings: &Settings, contact: &ContactRow, field: &str) -> Option<String> {

@@ -31,6 +31,8 @@ fn overwrite(merge_strategy: MergeStrategy) -> Settings {
         key_strategy: KeyStrategy::Any,
         merge_strategy,
         existing_only: false,
+        keep_user_ids_apart: false,
+        transition: None,
     }
 }
 

@@ -11,6 +11,8 @@ use super::{
 };
 
 mod identity;
+mod oracle;
+mod reindex;
 mod removes;
 mod repeats;
 mod undated;
@@ -25,6 +27,8 @@ fn settings(merge_strategy: MergeStrategy) -> Settings {
         key_strategy: KeyStrategy::Any,
         merge_strategy,
         existing_only: false,
+        keep_user_ids_apart: false,
+        transition: None,
     }
 }
 

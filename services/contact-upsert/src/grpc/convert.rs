@@ -33,8 +33,10 @@ const MAX_ID_BYTES: usize = 1_020;
 const MAX_KEPT_REMOVES: i64 = 50_000;
 /// Of a value in the source's log (semantics 7.3), in characters.
 const MAX_LOGGED: usize = 120;
-/// Semantics 3.2 has two.
+/// Semantics 3.2.
 const MAX_UNIQUE_IDENTIFIERS: usize = 2;
+/// While contacts are reindexed, the old ones and the new.
+const MOST_UNIQUE_IDENTIFIERS: usize = 2 * MAX_UNIQUE_IDENTIFIERS;
 
 pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> {
     if request.events.len() > MAX_EVENTS {
@@ -47,13 +49,14 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
         MergeChoice::Ignore => MergeStrategy::Ignore,
         MergeChoice::Unspecified => return Err(invalid("merge_strategy", "must be given")),
     };
-    check_unique_identifiers(&request.unique_identifiers)?;
+    check_unique_identifiers(&request.unique_identifiers, MOST_UNIQUE_IDENTIFIERS)?;
     Ok(Batch {
         account: id("account_id", &request.account_id)?,
         id: id("batch_id", &request.batch_id)?,
         window: day("window", &request.window)?,
         epoch: request.epoch,
         identifiers_version: request.identifiers_version,
+        is_charged: true,
         kept_removes_limit: match request.kept_removes_limit {
             None => MAX_KEPT_REMOVES,
             Some(limit) if limit >= 0 => limit,
@@ -65,6 +68,8 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
             key_strategy,
             merge_strategy,
             existing_only: request.existing_only,
+            keep_user_ids_apart: request.keep_user_ids_apart,
+            transition: None,
         },
         events: request
             .events
@@ -78,7 +83,7 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
     })
 }
 
-fn key_strategy_of(choice: KeyChoice) -> Result<KeyStrategy, Status> {
+pub(super) fn key_strategy_of(choice: KeyChoice) -> Result<KeyStrategy, Status> {
     match choice {
         KeyChoice::Any => Ok(KeyStrategy::Any),
         KeyChoice::NextIfEmpty => Ok(KeyStrategy::NextIfEmpty),
@@ -86,9 +91,12 @@ fn key_strategy_of(choice: KeyChoice) -> Result<KeyStrategy, Status> {
     }
 }
 
-fn check_unique_identifiers(fields: &[String]) -> Result<(), Status> {
-    if fields.len() > MAX_UNIQUE_IDENTIFIERS {
-        return Err(invalid("unique_identifiers", "must be at most two"));
+fn check_unique_identifiers(fields: &[String], most: usize) -> Result<(), Status> {
+    if fields.len() > most {
+        return Err(invalid(
+            "unique_identifiers",
+            &format!("must be at most {most}"),
+        ));
     }
     for (index, field) in fields.iter().enumerate() {
         let name = format!("unique_identifiers[{index}]");
@@ -121,10 +129,11 @@ pub(super) fn identifiers_of(
     request: ChangeUniqueIdentifiersRequest,
 ) -> Result<UniqueIdentifiers, Status> {
     let strategy = key_strategy_of(request.key_strategy())?;
-    check_unique_identifiers(&request.unique_identifiers)?;
+    check_unique_identifiers(&request.unique_identifiers, MAX_UNIQUE_IDENTIFIERS)?;
     Ok(UniqueIdentifiers {
         fields: request.unique_identifiers,
         strategy,
+        next: None,
         version: 0,
     })
 }
@@ -138,6 +147,7 @@ pub(super) fn versioned_of(identifiers: UniqueIdentifiers) -> VersionedIdentifie
         unique_identifiers: identifiers.fields,
         key_strategy: strategy.into(),
         version: identifiers.version,
+        next_unique_identifiers: identifiers.next.map(|next| next.fields).unwrap_or_default(),
     }
 }
 

@@ -2,7 +2,9 @@
 
 use tonic::{Code, Status};
 use weir_reasons::Reason;
-use weir_rpc::{aborted, internal, invalid, not_found, refused, refused_with, unavailable};
+use weir_rpc::{
+    aborted, internal, invalid, invalid_all, not_found, refused, refused_with, unavailable,
+};
 
 use crate::app::Error;
 
@@ -27,13 +29,43 @@ impl From<Error> for Status {
             Error::ContactsExist => refused(
                 Code::FailedPrecondition,
                 Reason::ContactsExist,
-                "unique identifiers and key strategy are fixed once a contact is stored",
+                "a contact is stored: unique identifiers and key strategy change by StartReindex alone",
             ),
+            Error::ReindexUnderWay => refused(
+                Code::FailedPrecondition,
+                Reason::ReindexUnderWay,
+                "contacts are being reindexed by other unique identifiers; GetReindex tells how \
+                 far that is",
+            ),
+            Error::ReindexUnknown => not_found(Reason::ReindexUnknown, "reindex"),
             Error::InvalidFields(index) => invalid(
                 &format!("events[{index}].fields_json"),
                 "must be a JSON object of field ids and canonical values",
             ),
             Error::ContactUnknown => not_found(Reason::ContactUnknown, "contact"),
+            Error::TooManyExports => refused(
+                Code::ResourceExhausted,
+                Reason::Overloaded,
+                "two exports are under way here; try again when one is done",
+            ),
+            Error::Untaken => weir_rpc::late(),
+            Error::NoMapping => refused(
+                Code::FailedPrecondition,
+                Reason::NoMapping,
+                "the source has no contact mapping",
+            ),
+            Error::SourceUnknown => not_found(Reason::SourceUnknown, "source"),
+            Error::InvalidRequest(faults) => {
+                let faults = faults.iter();
+                invalid_all(faults.map(|(field, what)| (field.as_str(), what.as_str())))
+            }
+            Error::RowsTooLarge => refused(
+                Code::ResourceExhausted,
+                Reason::AnswerTooLarge,
+                "the values of these rows are too many; send fewer rows",
+            ),
+            Error::QuotaAway => unavailable("the quota service"),
+            Error::NoSuchPage => weir_rpc::unknown_page(),
             Error::AccountUnknown => not_found(Reason::AccountUnknown, "account"),
             Error::MappingAway => unavailable("the mapping service"),
             Error::Unavailable | Error::Conflict => unavailable("the contact store"),

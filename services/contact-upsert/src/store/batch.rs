@@ -19,16 +19,19 @@ use uuid::Uuid;
 use weir_ids::ContactId;
 use weir_postgres::{Client, Failure, Tx};
 
-use super::{OutboxRow, Store, micros_of};
+use super::{OutboxRow, Store, identifiers, micros_of};
 use crate::domain::{
     Batch, Care, Changes, Facts, KeyId, NOBODY, Receipt, Snapshot, StoredLink, Unreadable, Unusable,
 };
 
+mod absorbed;
 mod kept;
+mod reindex;
 mod rows;
 mod sql;
 mod write;
 
+pub use reindex::Piece;
 pub use rows::{HeldLinks, Rows};
 
 /// Why a batch was not stored.
@@ -174,6 +177,7 @@ impl<'c> BatchTx<'c> {
         let stand: Vec<&str> = of_account.get("caseless_identifiers");
         let rows = Rows {
             caseless_differ: !self.batch.settings.told_caseless().eq(stand),
+            transition: identifiers::transition(&of_account),
             cached,
             sought,
             links,
@@ -280,6 +284,7 @@ impl<'c> BatchTx<'c> {
             .await?;
         Ok(Rows {
             caseless_differ: false,
+            transition: None,
             cached: Vec::new(),
             sought,
             links,

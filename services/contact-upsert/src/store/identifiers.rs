@@ -5,15 +5,17 @@ use weir_ids::AccountId;
 use weir_postgres::{Client, Failure};
 
 use super::Store;
-use crate::domain::{KeyStrategy, UniqueIdentifiers};
+use crate::domain::{KeyRule, KeyStrategy, Transition, UniqueIdentifiers};
 
 const READ: &str = "
-    SELECT unique_identifiers, key_strategy, identifiers_version
+    SELECT unique_identifiers, key_strategy, identifiers_version, next_unique_identifiers,
+           next_key_strategy
     FROM accounts WHERE account_id = $1";
 
 /// Waits for the batches that hold the row, and keeps later ones waiting.
-const LOCK: &str = "
-    SELECT unique_identifiers, key_strategy, identifiers_version
+pub(super) const LOCK: &str = "
+    SELECT unique_identifiers, key_strategy, identifiers_version, next_unique_identifiers,
+           next_key_strategy
     FROM accounts WHERE account_id = $1 FOR UPDATE";
 
 /// Redirects count: they were contacts.
@@ -46,15 +48,38 @@ pub enum Changed {
     ContactsExist,
 }
 
+/// Unique identifiers in two columns, where they are not null.
+pub(super) fn rule(row: &Row, fields: &str, strategy: &str) -> Option<KeyRule> {
+    let fields = row.get::<_, Option<_>>(fields)?;
+    let strategy = match row.get::<_, Option<&str>>(strategy)? {
+        NEXT_IF_EMPTY => KeyStrategy::NextIfEmpty,
+        _ => KeyStrategy::Any,
+    };
+    Some(KeyRule { fields, strategy })
+}
+
+/// Both rules, while contacts are reindexed.
+pub(super) fn transition(row: &Row) -> Option<Transition> {
+    let new = rule(row, "next_unique_identifiers", "next_key_strategy")?;
+    let old = rule(row, "unique_identifiers", "key_strategy")?;
+    Some(Transition { old, new })
+}
+
+/// As it is stored.
+pub(super) fn code_of(strategy: KeyStrategy) -> &'static str {
+    match strategy {
+        KeyStrategy::Any => ANY,
+        KeyStrategy::NextIfEmpty => NEXT_IF_EMPTY,
+    }
+}
+
 /// None where they were never changed.
-fn unique_identifiers(row: &Row) -> Option<UniqueIdentifiers> {
-    let strategy: Option<&str> = row.get("key_strategy");
+pub(super) fn unique_identifiers(row: &Row) -> Option<UniqueIdentifiers> {
+    let stand = rule(row, "unique_identifiers", "key_strategy")?;
     Some(UniqueIdentifiers {
-        fields: row.get::<_, Option<_>>("unique_identifiers")?,
-        strategy: match strategy? {
-            NEXT_IF_EMPTY => KeyStrategy::NextIfEmpty,
-            _ => KeyStrategy::Any,
-        },
+        fields: stand.fields,
+        strategy: stand.strategy,
+        next: rule(row, "next_unique_identifiers", "next_key_strategy"),
         version: row.get("identifiers_version"),
     })
 }
@@ -109,6 +134,7 @@ impl Store {
         let lock = tx.prepare_cached(LOCK).await?;
         let row = tx.query_one(&lock, &[&account.0]).await?;
         if let Some(stand) = unique_identifiers(&row)
+            && stand.next.is_none()
             && (&stand.fields, stand.strategy) == (&wanted.fields, wanted.strategy)
         {
             return Ok(Changed::To(stand));
@@ -119,10 +145,7 @@ impl Store {
         if found.get("has_contacts") {
             return Ok(Changed::ContactsExist);
         }
-        let strategy = match wanted.strategy {
-            KeyStrategy::Any => ANY,
-            KeyStrategy::NextIfEmpty => NEXT_IF_EMPTY,
-        };
+        let strategy = code_of(wanted.strategy);
         let change = tx.prepare_cached(CHANGE).await?;
         let parameters = &[&account.0 as _, &wanted.fields as _, &strategy as _];
         let changed = tx.query_one(&change, parameters).await?;

@@ -174,6 +174,8 @@ mod tests {
             key_strategy: KeyStrategy::Any,
             merge_strategy: MergeStrategy::Overwrite,
             existing_only: false,
+            keep_user_ids_apart: false,
+            transition: None,
         };
         let (links, account) = (Links::new(100), AccountId::new());
         let events = [event(7)];

@@ -41,6 +41,14 @@ const MERGES: &str = "
         WHERE account_id = $1 AND merge_time < $2 AND identifiers IS NOT NULL
         ORDER BY merge_time LIMIT 1 OFFSET $3), $2)";
 
+const ABSORPTIONS: &str = "
+    DELETE FROM absorptions
+    WHERE account_id = $1 AND day < ($2::timestamptz AT TIME ZONE 'UTC')::date
+      AND day <= COALESCE((
+        SELECT day FROM absorptions
+        WHERE account_id = $1 AND day < ($2::timestamptz AT TIME ZONE 'UTC')::date
+        ORDER BY day LIMIT 1 OFFSET $3), $2::date)";
+
 /// What is dropped for its age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aged {
@@ -48,6 +56,8 @@ pub enum Aged {
     /// The snapshots for a split; the rows stay with their contact.
     Merges,
     Deletions,
+    /// What contacts took over on a day (semantics 3.1).
+    Absorptions,
     Usage,
     /// Removes for people who did not become known (semantics 4.7).
     KeptRemoves,
@@ -60,6 +70,7 @@ impl Aged {
             Self::Receipts => "receipts",
             Self::Merges => "merges",
             Self::Deletions => "deletions",
+            Self::Absorptions => "absorptions",
             Self::Usage => "usage",
             Self::KeptRemoves => "kept_removes",
         }
@@ -106,6 +117,7 @@ impl Store {
             Aged::Receipts => RECEIPTS,
             Aged::Merges => MERGES,
             Aged::Deletions => DELETIONS,
+            Aged::Absorptions => ABSORPTIONS,
             Aged::Usage => {
                 let client = self.client().await?;
                 return weir_ledger::purge(&client, account, time.date_naive()).await;

@@ -9,6 +9,9 @@ use uuid::Uuid;
 use weir_contact_upsert::Config;
 use weir_ids::TimedKey;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
+use weir_proto::contact::v1::identity_service_client::IdentityServiceClient;
+use weir_proto::contact::v1::search_service_client::SearchServiceClient;
+use weir_proto::contact::v1::transfer_service_client::TransferServiceClient;
 use weir_proto::contact::v1::{
     Contact, ContactEvent, GetContactRequest, UpsertContactsRequest, UpsertContactsResponse,
     UpsertMode, UpsertStatus, get_contact_request, value,
@@ -35,6 +38,9 @@ const NOBODY: &str = "http://127.0.0.1:1";
 pub struct Service {
     pub client: ContactServiceClient<weir_rpc::Channel>,
     pub ledger: LedgerServiceClient<weir_rpc::Channel>,
+    pub searches: SearchServiceClient<weir_rpc::Channel>,
+    pub transfers: TransferServiceClient<weir_rpc::Channel>,
+    pub identity: IdentityServiceClient<weir_rpc::Channel>,
     pub database: TestDatabase,
     pub account: Uuid,
     pub others: Arc<Others>,
@@ -67,6 +73,8 @@ impl Service {
             &others.url,
             "--audience-url",
             audience,
+            "--quota-url",
+            NOBODY,
         ])
         .unwrap();
         let serve = |listener, shutdown| {
@@ -76,7 +84,10 @@ impl Service {
         let channel = weir_rpc::connect(&running.url()).unwrap();
         Self {
             client: ContactServiceClient::new(channel.clone()),
-            ledger: LedgerServiceClient::new(channel),
+            ledger: LedgerServiceClient::new(channel.clone()),
+            searches: SearchServiceClient::new(channel.clone()),
+            transfers: TransferServiceClient::new(channel.clone()),
+            identity: IdentityServiceClient::new(channel),
             database,
             account: Uuid::now_v7(),
             others,
@@ -104,6 +115,7 @@ impl Service {
             key_strategy: KeyStrategy::Any.into(),
             merge_strategy: MergeStrategy::Overwrite.into(),
             existing_only: false,
+            keep_user_ids_apart: false,
             events,
         }
     }
@@ -185,6 +197,7 @@ pub fn identify(second: i64, ids: (&str, &str), fields: &str) -> ContactEvent {
         never_creates: false,
         funded: true,
         event_key: Vec::new().into(),
+        correction: false,
     })
 }
 

@@ -295,3 +295,44 @@ impl Service {
         .await;
     }
 }
+
+/// Semantics 3.1.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_contact_that_takes_over_more_than_twenty_others_in_a_day_raises_one_alert() {
+    let (_recorder, url) = Recorder::start().await;
+    let database = TestServers::shared().await.fresh_database().await;
+    let service = Service::start_in(database, &url, &url).await;
+    let email = r#"{"str::email":"noemail@shop.org"}"#;
+    service.upsert(vec![identify(0, ("-", "a0"), email)]).await;
+    for visitor in 1..=24 {
+        let ids = ("-", &*format!("a{visitor}"));
+        let events = vec![
+            identify(visitor, ids, ""),
+            identify(100 + visitor, ids, email),
+        ];
+        service.upsert(events).await;
+        if visitor == 20 {
+            let told = "SELECT count(*) FROM absorptions WHERE account_id = $1 AND is_told";
+            assert_eq!(service.count(told).await, 0);
+        }
+    }
+    let alerts = eventually("the alert is raised", async || {
+        let alerts = service.others.alerts();
+        (!alerts.is_empty()).then_some(alerts)
+    })
+    .await;
+    let (account, alert) = &alerts[0];
+    let contact = contact_id(
+        &service.upsert(vec![identify(200, ("-", "a0"), "")]).await,
+        0,
+    );
+    assert_eq!(
+        (account, &alert.subject),
+        (&service.account.to_string(), &contact)
+    );
+    assert_eq!(&*alert.value, "noemail@shop.org");
+    assert!(alert.message.contains("21 others") && alert.message.contains("str::email"));
+    assert!(alerts.iter().all(|(_, other)| other == alert), "one alert");
+    let absorbed = "SELECT sum(absorbed)::bigint FROM absorptions WHERE account_id = $1";
+    assert_eq!(service.count(absorbed).await, 24);
+}

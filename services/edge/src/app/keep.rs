@@ -192,9 +192,12 @@ impl OfSource {
 }
 
 impl Batch {
-    /// Why the first of an event's values was ignored.
+    /// Why the first of an event's values was ignored, by mapping or else by contact-upsert.
     pub(super) fn ignored(&self, event: &Event) -> Option<Reason> {
-        let mut codes = event.ignored.iter().map(|value| value.code);
+        let by_mapping = event.ignored_by_mapping.iter();
+        let by_mapping = by_mapping.filter_map(|values| self.ignored_kinds.get(values.kind)?.code);
+        let by_contacts = event.ignored.iter().map(|value| value.code);
+        let mut codes = by_mapping.chain(by_contacts);
         codes.find(|code| *code != Reason::Stale)
     }
 

@@ -67,10 +67,20 @@ impl App {
     }
 
     async fn replay(self: &Arc<Self>, work: ReplayWork) {
+        // Ids are read as the account reads them now.
+        let nobody = self.clients.nobody(&work.account_id, Deadline::after(CALL));
+        let Ok(nobody) = nobody.await else {
+            // The lease runs out, and the same events are given out again.
+            return;
+        };
         let caller = Arc::new(Caller {
             account_id: work.account_id.clone(),
             source_id: work.source_id.clone(),
             source_kind: SourceKind::Actions,
+            nobody,
+            // Nobody asks again for what is asked for each time.
+            blocked_values_version: i64::MAX,
+            ..Caller::default()
         });
         let mut outcomes = Vec::with_capacity(work.events.len());
         // Whom a track is about may be told by an identify.

@@ -86,6 +86,7 @@ impl Read {
             kind: incoming.kind,
             arrival: incoming.arrival,
             own_namespaces,
+            nobody: &incoming.caller.nobody,
             fresh_id: &|| weir_ids::random().to_string(),
         };
         let body = without_mark(&incoming.body);
@@ -127,6 +128,7 @@ impl Read {
             kind: kept.kind,
             arrival: kept.arrival,
             own_namespaces,
+            nobody: &caller.nobody,
             fresh_id: &|| kept.message_id.clone(),
         };
         let span = 0..kept.raw.len();

@@ -8,12 +8,14 @@ use weir_proto::audience::v1 as audience;
 use weir_proto::contact::v1 as contact;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::quota::v1 as quota;
+use weir_proto::settings::v1 as settings;
 use weir_reasons::Reason;
 use weir_rpc::wire::timestamp_of;
+use weir_values::{BlockedValue, BlockedValues};
 
 use super::Failure;
 use super::types::*;
-use crate::domain::envelope::Kind;
+use crate::domain::envelope::{Kind, Nobody};
 use crate::domain::log::{Line, Origin};
 use crate::domain::stages::{
     ActivitySaid, AudienceSaid, ContactSaid, IgnoredKind, IgnoredValue, IgnoredValues, Mapped,
@@ -73,10 +75,27 @@ pub(super) fn caller(answer: mapping::AuthenticateResponse) -> Result<Caller, Fa
         mapping::SourceKind::SegmentClassic => SourceKind::Classic,
         mapping::SourceKind::Unspecified => return Err(Failure::unexpected("authenticate")),
     };
+    let nobody = nobody(answer.blocked_values.unwrap_or_default());
     Ok(Caller {
         account_id: answer.account_id,
         source_id: answer.source_id,
         source_kind,
+        nobody: nobody.ok_or_else(|| Failure::unexpected("authenticate"))?,
+        blocked_values_version: answer.blocked_values_version,
+        ..Caller::default()
+    })
+}
+
+/// Which ids mean nobody; none where the lists are not as mapping keeps them.
+pub(super) fn nobody(lists: settings::BlockedValues) -> Option<Nobody> {
+    let own = lists.blocked.into_iter().map(|entry| BlockedValue {
+        kind: entry.kind,
+        pattern: entry.pattern,
+    });
+    let blocked = BlockedValues::new(own.collect(), lists.allowed_defaults).ok()?;
+    Some(Nobody {
+        user_ids: blocked.of_user_ids(),
+        anonymous_ids: blocked.of_anonymous_ids(),
     })
 }
 

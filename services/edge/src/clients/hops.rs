@@ -8,6 +8,7 @@ use weir_proto::audience::v1 as audience;
 use weir_proto::contact::v1 as contact;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::quota::v1 as quota;
+use weir_reasons::Reason;
 use weir_rpc::Deadline;
 use weir_rpc::wire::timestamp_of;
 
@@ -17,6 +18,7 @@ use super::failure::call;
 use super::types::*;
 use super::wire::Wire;
 use super::{Called, Clients, Failure};
+use crate::domain::envelope::Nobody;
 use crate::domain::log::{Line, Origin};
 use crate::domain::stages::{
     ActivitySaid, AudienceSaid, IgnoredKind, IgnoredValues, MappingSaid, UpdateSaid,
@@ -64,20 +66,36 @@ macro_rules! encoded_hop {
 }
 
 impl Clients {
-    /// Whose key it is; none when it is no good.
+    /// Whose key it is, or why it is no good.
     pub async fn authenticate(
         &self,
         key: &str,
         deadline: Deadline,
-    ) -> Result<Option<Caller>, Failure> {
+    ) -> Result<Result<Caller, KeyRefused>, Failure> {
         let message = || mapping::AuthenticateRequest {
             key: key.to_owned(),
         };
         match hop!(self.mapping, authenticate, deadline, message, or Unauthenticated) {
-            Ok(called) => caller(called.answer).map(Some),
-            Err(failure) if failure.code == Code::Unauthenticated => Ok(None),
+            Ok(called) => caller(called.answer).map(Ok),
+            Err(failure) if failure.code == Code::Unauthenticated => {
+                Ok(Err(match failure.reason {
+                    Some(Reason::KeyExpired) => KeyRefused::Expired,
+                    _ => KeyRefused::Unknown,
+                }))
+            }
             Err(failure) => Err(failure),
         }
+    }
+
+    /// Which ids mean nobody to an account, as it says now (semantics 3.1).
+    pub async fn nobody(&self, account_id: &str, deadline: Deadline) -> Result<Nobody, Failure> {
+        let message = || mapping::GetAccountRequest {
+            account_id: account_id.to_owned(),
+            name: String::new(),
+        };
+        let answer = hop!(self.mapping, get_account, deadline, message)?.answer;
+        let lists = answer.account.and_then(|account| account.blocked_values);
+        nobody(lists.unwrap_or_default()).ok_or_else(|| Failure::unexpected("get_account"))
     }
 
     pub async fn check_audiences(
@@ -128,8 +146,10 @@ impl Clients {
         )?
         .answer;
         let results = same_length("map_events", events.len(), answer.results)?;
+        let settings = answer.contact_settings.unwrap_or_default();
+        caller.hear(settings.blocked_values_version);
         Ok(MapAnswer {
-            settings: ContactSettings(answer.contact_settings.unwrap_or_default()),
+            settings: ContactSettings(settings),
             entitlement: Entitlement(answer.entitlement.unwrap_or_default()),
             results: results.into_iter().map(mapped).collect(),
             ignored_kinds: answer.ignored_kinds.into_iter().map(ignored_kind).collect(),
@@ -225,6 +245,7 @@ impl Clients {
             identifiers_version: settings.0.identifiers_version,
             caseless_identifiers: settings.0.caseless_identifiers.clone(),
             kept_removes_limit: Some(entitlement.kept_removes()),
+            keep_user_ids_apart: settings.0.keep_user_ids_apart,
             events: Vec::new(),
         };
         let payloads: usize = events.iter().map(|event| event.fields_json.len()).sum();

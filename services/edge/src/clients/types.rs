@@ -1,6 +1,7 @@
 //! What the rest of the edge says to the services, and hears from them.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use bytestring::ByteString;
@@ -8,20 +9,51 @@ use weir_proto::mapping::v1 as mapping;
 use weir_proto::settings::v1 as settings;
 
 use super::Failure;
-use crate::domain::envelope::{Envelope, Kind, MembershipUpdateMode, Refusal};
+use crate::domain::envelope::{Envelope, Kind, MembershipUpdateMode, Nobody, Refusal};
 use crate::domain::log::Origin;
 use crate::domain::stages::{ContactSaid, IgnoredValue, MappedActivity, Meter};
 
+/// Why a key opens no door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRefused {
+    /// Nobody has it, or it was revoked.
+    Unknown,
+    /// It is past its end.
+    Expired,
+}
+
 /// Whose key a request carries.
-#[derive(Debug, Clone)]
+#[derive(Debug, Default)]
 pub struct Caller {
     pub account_id: String,
     pub source_id: String,
     pub source_kind: SourceKind,
+    /// Which ids mean nobody to the account (semantics 3.1).
+    pub nobody: Nobody,
+    /// Of what `nobody` was made of.
+    pub blocked_values_version: i64,
+    /// Mapping told of another version: the key is to be asked for anew.
+    pub(crate) overtaken: AtomicBool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+impl Caller {
+    /// Takes note of the version of blocked values that a batch was mapped under.
+    pub fn hear(&self, blocked_values_version: i64) {
+        // A replica that is behind may tell of an older one.
+        if blocked_values_version > self.blocked_values_version {
+            self.overtaken.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether what is known of the account is past.
+    pub fn is_overtaken(&self) -> bool {
+        self.overtaken.load(Ordering::Relaxed)
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum SourceKind {
+    #[default]
     Actions,
     Classic,
 }

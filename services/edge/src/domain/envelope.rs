@@ -15,6 +15,7 @@ use bytestring::ByteString;
 use weir_ids::TimedKey;
 use weir_json::Fault;
 use weir_reasons::Reason;
+use weir_values::BlockedRule;
 
 use super::text::{cut, scalar};
 use event::Event;
@@ -151,6 +152,13 @@ pub enum Reading {
     Refused(Refusal),
 }
 
+/// Which ids mean nobody to the account: they count as absent (semantics 3.1).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Nobody {
+    pub user_ids: BlockedRule,
+    pub anonymous_ids: BlockedRule,
+}
+
 /// Reads events; what is in here is the same for all of a request.
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
@@ -158,6 +166,7 @@ pub struct Reader<'a> {
     /// Unix time in microseconds.
     pub arrival: i64,
     pub own_namespaces: &'a [String],
+    pub nobody: &'a Nobody,
     /// Makes an id for a message that has none.
     pub fresh_id: &'a dyn Fn() -> String,
 }

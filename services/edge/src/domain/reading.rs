@@ -42,6 +42,7 @@ mod tests {
             kind,
             arrival: 0,
             own_namespaces: &[],
+            nobody: Box::leak(Box::default()),
             fresh_id: &|| "fresh".into(),
         }
     }

@@ -124,13 +124,11 @@ fn lock(shares: &Mutex<Shares>) -> MutexGuard<'_, Shares> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clients::SourceKind;
 
     fn caller(account_id: &str) -> Arc<Caller> {
         Arc::new(Caller {
             account_id: account_id.to_owned(),
-            source_id: String::new(),
-            source_kind: SourceKind::Actions,
+            ..Caller::default()
         })
     }
 

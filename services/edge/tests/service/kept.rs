@@ -81,6 +81,20 @@ async fn what_is_not_taken_whole_is_kept_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn an_event_of_which_mapping_ignored_a_value_is_kept_as_stored() {
+    let edge = Edge::start().await;
+    let known = json!([{"user_id": "u", "traits": {"a": 1}}]);
+    assert_eq!(edge.identify(known).await.statuses(), [200]);
+    let event = json!([{"user_id": "u", "event": "e", "message_id": "m",
+        "traits": {"ignored": ["EMAIL_INVALID"], "cleared": 1}}]);
+    assert_eq!(edge.track(event).await.statuses(), [200]);
+    edge.eventually("it is kept", |stub| stub.state().kept.len() == 1)
+        .await;
+    let expected = ("m".to_owned(), 200, "EMAIL_INVALID".to_owned(), true);
+    assert_eq!(seen(&edge.stub), [expected]);
+}
+
+#[tokio::test]
 async fn an_event_that_is_stored_later_is_told_to_be_done() {
     let edge = Edge::start().await;
     edge.stub.state().activity_limit = 0;

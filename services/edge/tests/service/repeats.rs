@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use tonic::Code;
 use weir_proto::contact::v1::UpsertStatus;
+use weir_proto::settings::v1::{BlockedValue, BlockedValues};
 use weir_reasons::Reason;
 
 use crate::harness::Edge;
@@ -73,6 +74,39 @@ async fn of_events_without_a_time_the_later_in_a_batch_is_later() {
     assert!(state.contacts.iter().all(|one| one.undated));
     let update = state.contacts[1].membership_update.as_ref().unwrap();
     assert_eq!(update.audience_id, AUDIENCE);
+}
+
+/// Semantics 3.1.
+#[tokio::test]
+async fn what_an_account_blocks_is_nobody_one_batch_after_mapping_told_of_it() {
+    let edge = Edge::start().await;
+    let kiosk = || json!([{"user_id": "kiosk", "traits": {}}]);
+    assert_eq!(edge.identify(kiosk()).await.statuses(), [200]);
+    let entry = BlockedValue {
+        kind: "user_id".to_owned(),
+        pattern: "kiosk".to_owned(),
+    };
+    edge.stub.state().blocked_values = (
+        BlockedValues {
+            blocked: vec![entry],
+            allowed_defaults: vec!["guest".to_owned()],
+        },
+        2,
+    );
+    let other = json!([{"user_id": "lana", "traits": {}}]);
+    assert_eq!(edge.identify(other).await.statuses(), [200]);
+    let answer = edge.identify(kiosk()).await;
+    assert_eq!(
+        (answer.statuses(), answer.code(0)),
+        (vec![400], "NO_IDENTIFIER")
+    );
+    let guest = json!([{"user_id": "guest", "traits": {}}]);
+    assert_eq!(edge.identify(guest).await.statuses(), [200]);
+    assert_eq!(
+        edge.stub.state().calls["authenticate"],
+        2,
+        "once more, and no more"
+    );
 }
 
 #[tokio::test]

@@ -24,6 +24,7 @@ use weir_proto::mapping::v1::{
 };
 use weir_proto::quota::v1::ReserveRequest;
 use weir_proto::quota::v1::quota_service_server::QuotaServiceServer;
+use weir_proto::settings::v1::BlockedValues;
 
 pub const KEY: &str = "pau-key";
 /// Of another account.
@@ -83,6 +84,8 @@ pub struct State {
     pub flushes: Vec<(String, i64)>,
     /// Of the unique identifiers: what contact-upsert holds, and what mapping believes.
     pub identifiers_versions: (i64, i64),
+    /// Values that mean nobody, under their version.
+    pub blocked_values: (BlockedValues, i64),
     /// Units that batches under way hold, elsewhere: as many reservations find them.
     pub held_elsewhere: (i64, i64),
     pub held_for: usize,
@@ -131,6 +134,7 @@ impl Stub {
             counts: HashMap::new(),
             flushes: Vec::new(),
             identifiers_versions: (0, 0),
+            blocked_values: (BlockedValues::default(), 1),
             held_elsewhere: (0, 0),
             held_for: 0,
             verdicts: HashMap::new(),

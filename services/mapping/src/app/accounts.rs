@@ -8,6 +8,7 @@ use super::{App, Change, Error};
 use crate::clients;
 use crate::domain::Listed;
 use crate::domain::account::{Account, AccountChange, AccountSettings, Identifiers};
+use crate::domain::delivery::{Channel, DeliveryState};
 use crate::domain::mapping;
 use crate::store::{self, LockedAccount};
 
@@ -92,7 +93,8 @@ impl App {
                 }
                 Err(Error::Precondition(
                     Reason::ContactsExist,
-                    "the account has contacts: its unique identifiers and key strategy are fixed"
+                    "the account has contacts: what tells them apart changes through \
+                     weir.contact.v1.IdentityService alone (PreviewReindex, StartReindex)"
                         .to_owned(),
                 ))
             }
@@ -115,7 +117,7 @@ impl App {
             Some(answered) if answered.version >= locked.identifiers_version => {
                 settings.unique_identifiers = answered.unique_identifiers;
                 settings.key_strategy = answered.key_strategy;
-                Some(answered.version)
+                Some((answered.version, answered.next_unique_identifiers))
             }
             _ => {
                 settings.unique_identifiers = locked.settings.unique_identifiers.clone();
@@ -123,10 +125,11 @@ impl App {
                 None
             }
         };
-        if let Some(version) = version {
+        if let Some((version, answered_next)) = version {
             let identifiers = Identifiers {
                 unique_identifiers: settings.unique_identifiers.clone(),
                 key_strategy: settings.key_strategy,
+                next_unique_identifiers: answered_next,
                 version,
             };
             store::put_identifiers(&transaction, account_id, &identifiers).await?;
@@ -135,6 +138,8 @@ impl App {
             Change::Unchanged
         } else {
             store::update_account(&transaction, account_id, &settings).await?;
+            self.revive(&transaction, account_id, &locked.settings, &settings)
+                .await?;
             Change::Updated
         };
         let account = store::get_account(&transaction, Some(account_id), "")
@@ -144,9 +149,32 @@ impl App {
         Ok((account, changed))
     }
 
+    /// What could not be delivered may be where it goes now.
+    async fn revive(
+        &self,
+        transaction: &impl store::Client,
+        account_id: AccountId,
+        before: &AccountSettings,
+        settings: &AccountSettings,
+    ) -> Result<(), Error> {
+        use DeliveryState::{GivenUp, Kept};
+        let mut anew = Vec::new();
+        if before.notification_address != settings.notification_address {
+            anew.extend([(Channel::Mail, Kept), (Channel::Mail, GivenUp)]);
+        }
+        if before.webhook != settings.webhook {
+            anew.push((Channel::Webhook, GivenUp));
+        }
+        for (channel, state) in anew {
+            let now = self.now();
+            store::revive_deliveries(transaction, account_id, channel, state, now).await?;
+        }
+        Ok(())
+    }
+
     /// Stores what contact-upsert says of the account's unique identifiers, unless they were
     /// changed here meanwhile. Answers what stands then.
-    pub(super) async fn adopt_identifiers(
+    pub async fn adopt_identifiers(
         &self,
         account_id: AccountId,
         deadline: Deadline,
@@ -173,6 +201,7 @@ impl App {
             Identifiers {
                 unique_identifiers: locked.settings.unique_identifiers,
                 key_strategy: locked.settings.key_strategy,
+                next_unique_identifiers: locked.next_unique_identifiers,
                 version: locked.identifiers_version,
             }
         };

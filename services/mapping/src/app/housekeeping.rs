@@ -10,12 +10,18 @@ use weir_postgres::{Failure, Pool, Sole};
 use weir_service::{Clock, Pulse};
 
 use crate::domain::counts::{FLUSH_LIFE_TIME, LIFE_TIME};
+use crate::domain::{kept, replay};
 use crate::metrics;
 use crate::store::{self, Aged};
 
 /// What is dropped, and at what age.
-const LIFE_TIMES: [(Aged, TimeDelta); 2] =
-    [(Aged::Counts, LIFE_TIME), (Aged::Flushes, FLUSH_LIFE_TIME)];
+const LIFE_TIMES: [(Aged, TimeDelta); 5] = [
+    (Aged::Counts, LIFE_TIME),
+    (Aged::Flushes, FLUSH_LIFE_TIME),
+    (Aged::KeptEvents, kept::AGE),
+    (Aged::ReplayEvents, replay::AGE),
+    (Aged::Replays, replay::AGE),
+];
 /// Between two rounds over all accounts. A row lives that much longer at most.
 const ROUND: Duration = Duration::from_secs(1_800);
 /// After a round that failed.

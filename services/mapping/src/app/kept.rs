@@ -1,32 +1,19 @@
 //! Events are kept for replay (semantics 7.5, 1.7).
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use chrono::TimeDelta;
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId, TimedKey};
-use weir_postgres::{Failure, Pool, Sole};
-use weir_service::{Background, Clock, Pulse};
 
 use super::{App, Error};
 use crate::domain::Listed;
-use crate::domain::kept::{self, Filter, Kept, Position, ToKeep, distinct, within_rate};
-use crate::domain::replay;
+use crate::domain::kept::{Filter, Kept, Position, ToKeep, distinct, within_rate};
 use crate::metrics;
 use crate::store::{self, Owner};
 
 /// A contact that could not be reached is tried for the first time after this.
 const FIRST_REPAIR: TimeDelta = TimeDelta::seconds(2);
-/// What is past its time is looked for this often; it is left out of nothing before.
-const ROUND: Duration = Duration::from_secs(600);
-/// Between two looks at whose job it is.
-const LOOK: Duration = Duration::from_secs(5);
-/// The longest time for one account, and a look.
-const WITHIN: Duration = Duration::from_secs(60);
-/// Accounts that are asked for at once.
-const ACCOUNTS: i64 = 500;
-
 /// What became of events that were to be kept.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct KeptCounts {
@@ -127,43 +114,5 @@ impl App {
         let client = self.client().await?;
         let owner = (account_id, source_id);
         Ok(store::list_kept(&client, owner, filter, after, limit).await?)
-    }
-}
-
-/// Starts the loop that forgets what is past its time; one replica does it at a time.
-pub fn start(pool: &Pool, clock: &Clock, background: &Background) {
-    let (pool, clock) = (pool.clone(), clock.clone());
-    background.spawn("kept_events", WITHIN, |pulse| async move {
-        let mut sole = Sole::new(&pool, "kept_events");
-        let mut next = tokio::time::Instant::now();
-        loop {
-            pulse.beat();
-            if sole.is_mine().await && tokio::time::Instant::now() >= next {
-                if forget(&pool, &clock, &pulse).await.is_err() {
-                    sole.give_up(LOOK);
-                }
-                next = tokio::time::Instant::now() + ROUND;
-            }
-            tokio::time::sleep(LOOK).await;
-        }
-    });
-}
-
-async fn forget(pool: &Pool, clock: &Clock, pulse: &Pulse) -> Result<(), Failure> {
-    let now = clock.now();
-    let (events, replays) = (now - kept::AGE, now - replay::AGE);
-    let mut after = Uuid::nil();
-    loop {
-        let client = store::connection(pool).await?;
-        let accounts = store::kept_accounts(&client, after, ACCOUNTS).await?;
-        let Some(last) = accounts.last() else {
-            return Ok(());
-        };
-        after = last.0;
-        for account in accounts {
-            pulse.beat();
-            let gone = store::forget_old(&client, account, events, replays).await?;
-            metrics::kept_events("pushed_out").increment(gone);
-        }
     }
 }

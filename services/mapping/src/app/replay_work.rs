@@ -33,12 +33,16 @@ impl App {
             let client = self.client().await?;
             store::due_work(&client, self.now(), CANDIDATES).await?
         };
+        let mut failed = None;
         for candidate in due {
-            if let Some(work) = self.claim(candidate).await? {
-                return Ok(Some(work));
+            // What fails for one account does not keep the others.
+            match self.claim(candidate).await {
+                Ok(None) => {}
+                Ok(work) => return Ok(work),
+                Err(error) => failed = Some(error),
             }
         }
-        Ok(None)
+        failed.map_or(Ok(None), Err)
     }
 
     /// None where another was quicker, or nothing is left of it.

@@ -119,7 +119,7 @@ impl App {
         };
         let replay_id = replay.replay_id;
         store::insert_replay(&transaction, account_id, &replay).await?;
-        store::insert_events(&transaction, account_id, replay_id, &chosen).await?;
+        store::insert_events(&transaction, wish.owner, replay_id, &chosen).await?;
         if chosen.iter().any(|one| one.left_out.is_none()) {
             store::add_work(&transaction, wish.owner, replay_id, false, now).await?;
         } else {

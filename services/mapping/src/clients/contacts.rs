@@ -97,6 +97,11 @@ fn read(stored: pb::VersionedIdentifiers) -> Result<Identifiers, Error> {
         unique_identifiers: ids
             .map(|id| id.parse().map_err(|_| unreadable))
             .collect::<Result<_, _>>()?,
+        next_unique_identifiers: stored
+            .next_unique_identifiers
+            .iter()
+            .map(|id| id.parse().map_err(|_| unreadable))
+            .collect::<Result<_, _>>()?,
         key_strategy,
         version: stored.version,
     })

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, Utc};
 use weir_ids::AccountId;
-use weir_values::{FieldId, ValueType};
+use weir_values::{BlockedValues, FieldId, ValueType};
 
 use super::convert::is_email;
 use super::field;
 use super::invalid::{Invalid, MAX_NAME};
+use super::webhook::Webhook;
 
 /// Far above any plan, far below an overflow of `contacts × activities × factor`.
 const MAX_CONTACTS: i64 = 1_000_000_000;
@@ -75,8 +76,13 @@ pub struct AccountSettings {
     pub name: String,
     pub plan: Plan,
     pub notification_address: String,
+    pub webhook: Option<Webhook>,
     pub unique_identifiers: Vec<FieldId>,
     pub key_strategy: KeyStrategy,
+    /// Values that mean nobody, beside the defaults (semantics 3.1).
+    pub blocked_values: BlockedValues,
+    /// Semantics 3.1a.
+    pub keep_user_ids_apart: bool,
 }
 
 impl AccountSettings {
@@ -86,8 +92,11 @@ impl AccountSettings {
             name,
             plan: Plan::default(),
             notification_address: String::new(),
+            webhook: None,
             unique_identifiers: vec!["str::email".parse().expect("a built-in id is an id")],
             key_strategy: KeyStrategy::Any,
+            blocked_values: BlockedValues::default(),
+            keep_user_ids_apart: false,
         }
     }
 
@@ -104,8 +113,12 @@ pub struct AccountChange {
     pub name: String,
     pub plan: PlanChange,
     pub notification_address: Option<String>,
+    pub webhook_url: Option<String>,
+    pub webhook_secret: Option<String>,
     pub unique_identifiers: Option<Vec<String>>,
     pub key_strategy: Option<KeyStrategy>,
+    pub blocked_values: Option<BlockedValues>,
+    pub keep_user_ids_apart: Option<bool>,
 }
 
 /// What a request says of a plan.
@@ -139,16 +152,30 @@ impl AccountChange {
             Some(address) => read_address(address)?,
             None => before.notification_address.clone(),
         };
+        let webhook = Webhook::changed(
+            before.webhook.as_ref(),
+            self.webhook_url.as_deref(),
+            self.webhook_secret.as_deref(),
+        )?;
         let unique_identifiers = match &self.unique_identifiers {
             Some(ids) => read_unique_identifiers(ids, custom)?,
             None => before.unique_identifiers.clone(),
         };
+        if let Some(blocked) = &self.blocked_values {
+            check_kinds(blocked, custom)?;
+        }
+        let blocked_values = self.blocked_values.as_ref();
         Ok(AccountSettings {
             name: before.name.clone(),
             plan,
             notification_address,
+            webhook,
             unique_identifiers,
             key_strategy: self.key_strategy.unwrap_or(before.key_strategy),
+            blocked_values: blocked_values.unwrap_or(&before.blocked_values).clone(),
+            keep_user_ids_apart: self
+                .keep_user_ids_apart
+                .unwrap_or(before.keep_user_ids_apart),
         })
     }
 }
@@ -172,6 +199,8 @@ impl PlanChange {
 pub struct Identifiers {
     pub unique_identifiers: Vec<FieldId>,
     pub key_strategy: KeyStrategy,
+    /// Those that contacts are matched by as well, until all are reindexed.
+    pub next_unique_identifiers: Vec<FieldId>,
     /// Grows with each change; 0 where there was none since the account was made.
     pub version: i64,
 }
@@ -184,6 +213,8 @@ pub struct Account {
     pub create_time: DateTime<Utc>,
     /// Distinct mapped activities.
     pub mapped_activities: i64,
+    /// As in [`Identifiers`].
+    pub next_unique_identifiers: Vec<FieldId>,
 }
 
 fn read_address(address: &str) -> Result<String, Invalid> {
@@ -195,6 +226,25 @@ fn read_address(address: &str) -> Result<String, Invalid> {
         ));
     }
     Ok(address.to_owned())
+}
+
+/// Blocked values are of ids, or of fields that may tell contacts apart (semantics 3.1).
+fn check_kinds(
+    blocked: &BlockedValues,
+    custom: &HashMap<String, ValueType>,
+) -> Result<(), Invalid> {
+    let is_wrong = |kind: &str| {
+        let value_type = field::type_of(kind, custom);
+        !value_type.is_some_and(ValueType::may_be_unique_identifier)
+    };
+    let mut entries = blocked.own().iter().enumerate();
+    match entries.find(|(_, entry)| !entry.is_of_ids() && is_wrong(&entry.kind)) {
+        None => Ok(()),
+        Some((index, _)) => Err(Invalid::new(
+            format!("blocked_values.blocked[{index}].kind"),
+            "must be user_id, anonymous_id, a text, an email or a phone of this account, or empty",
+        )),
+    }
 }
 
 /// Fields of the account that may tell its contacts apart, each once (semantics 3.2).
@@ -287,8 +337,12 @@ mod tests {
                 activity_factor: Some(6),
             },
             notification_address: Some(" owner@example.org ".to_owned()),
+            webhook_url: Some("https://example.org/news".to_owned()),
+            webhook_secret: Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
             unique_identifiers: Some(vec!["phn::phone".to_owned()]),
             key_strategy: Some(KeyStrategy::NextIfEmpty),
+            blocked_values: Some(blocked("str::email", "noemail@*")),
+            keep_user_ids_apart: Some(true),
         };
         let custom = HashMap::new();
         let settings = full.applied_to(&demo(), &custom).unwrap();
@@ -306,6 +360,30 @@ mod tests {
         expected.plan.activity_slots = 6;
         expected.notification_address = String::new();
         assert_eq!(slots.applied_to(&settings, &custom).unwrap(), expected);
+    }
+
+    fn blocked(kind: &str, pattern: &str) -> BlockedValues {
+        let entry = weir_values::BlockedValue {
+            kind: kind.to_owned(),
+            pattern: pattern.to_owned(),
+        };
+        BlockedValues::new(vec![entry], vec![]).unwrap()
+    }
+
+    #[test]
+    fn values_are_blocked_for_ids_and_for_fields_that_may_tell_contacts_apart() {
+        let custom = HashMap::from([("str:cm:login".to_owned(), ValueType::Text)]);
+        let change = |kind| AccountChange {
+            blocked_values: Some(blocked(kind, "x")),
+            ..AccountChange::default()
+        };
+        for kind in ["", "user_id", "anonymous_id", "phn::phone", "str:cm:login"] {
+            assert!(change(kind).applied_to(&demo(), &custom).is_ok(), "{kind}");
+        }
+        for kind in ["email", "geo::city", "str:cm:other", "dtz::b"] {
+            let refused = change(kind).applied_to(&demo(), &custom).unwrap_err();
+            assert_eq!(refused.field, "blocked_values.blocked[0].kind", "{kind}");
+        }
     }
 
     #[test]

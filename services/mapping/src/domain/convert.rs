@@ -8,9 +8,9 @@ mod types;
 
 use std::borrow::Cow;
 
-use weir_json::{Kind, Raw};
+use weir_json::{Kind, Raw, unescaped};
 use weir_values::options::Options;
-use weir_values::{ValueType, is_blank, means_nobody};
+use weir_values::{BlockedRule, ValueType, is_blank};
 
 use super::path::Element;
 pub use failure::Failure;
@@ -26,8 +26,9 @@ const MAX_OBJECT: usize = 15_000;
 pub struct Converter {
     value_type: ValueType,
     options: Options,
-    /// The field is one of the account's unique identifiers (semantics 3.2).
-    tells_apart: bool,
+    /// Which values mean nobody, of a field that is one of the account's unique identifiers
+    /// (semantics 3.1, 3.2).
+    blocked: Option<BlockedRule>,
 }
 
 /// What a value came to.
@@ -49,7 +50,7 @@ impl Converter {
         options.fit(value_type).then_some(Self {
             value_type,
             options,
-            tells_apart: false,
+            blocked: None,
         })
     }
 
@@ -58,15 +59,20 @@ impl Converter {
         Self {
             value_type,
             options: Options::default(),
-            tells_apart: false,
+            blocked: None,
         }
     }
 
     /// Of a field by whose values contacts are told apart, or of any other.
     #[must_use]
-    pub fn telling_apart(mut self, tells_apart: bool) -> Self {
-        self.tells_apart = tells_apart;
+    pub fn blocking(mut self, blocked: Option<BlockedRule>) -> Self {
+        self.blocked = blocked;
         self
+    }
+
+    /// Whether contacts are told apart by the field.
+    fn tells_apart(&self) -> bool {
+        self.blocked.is_some()
     }
 
     /// Appends the canonical form of `raw`. Where that is not [`Taken::Value`], `out` may hold
@@ -85,10 +91,22 @@ impl Converter {
             Kind::String if is_blank_text(raw) => return Ok(self.blank()),
             _ => {}
         }
-        if self.tells_apart && scalar(raw).is_ok_and(|text| is_blocked(&text)) {
+        let Some(blocked) = &self.blocked else {
+            return self.write(raw, out, left_out);
+        };
+        if scalar(raw).is_ok_and(|text| blocked.blocks(&text)) {
             return Err(Failure::Blocked);
         }
-        self.write(raw, out, left_out)
+        let start = out.len();
+        let taken = self.write(raw, out, left_out)?;
+        // A phone is kept in another form than it may be sent in.
+        if self.value_type == ValueType::Phone
+            && !blocked.has_no_own()
+            && unescaped(&out[start..]).is_some_and(|kept| blocked.blocks(&kept))
+        {
+            return Err(Failure::Blocked);
+        }
+        Ok(taken)
     }
 
     /// What a blank text comes to (semantics 2.4a).
@@ -116,12 +134,6 @@ impl Converter {
             _ => Err(Failure::Mismatch),
         }
     }
-}
-
-/// Whether a value that tells contacts apart counts as blocked (semantics 3.1): the one place
-/// that says so.
-fn is_blocked(text: &str) -> bool {
-    means_nobody(text)
 }
 
 /// Whether it is a text in which a person sees nothing.

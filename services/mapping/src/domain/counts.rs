@@ -232,7 +232,8 @@ pub fn read_range(
 pub fn read_codes(codes: &[String], with_ok: bool) -> Vec<Invalid> {
     let is_known = |code: &str| {
         let reason = Reason::of_code(code);
-        let known = reason.is_some_and(|reason| reason.about() != About::Call);
+        let known =
+            reason.is_some_and(|reason| !matches!(reason.about(), About::Row | About::Call));
         known || (with_ok && code == OK)
     };
     let unknown = codes.iter().enumerate().filter(|(_, code)| !is_known(code));

@@ -94,6 +94,12 @@ impl<'s, 'p, 'a> Mapper<'s, 'p, 'a> {
         self.log
     }
 
+    /// The lines since the last time; what was ignored is forgotten.
+    pub fn take_log(&mut self) -> Vec<LogEntry> {
+        self.ignored = Ignored::default();
+        std::mem::take(&mut self.log)
+    }
+
     /// Passes over an event that is not to be mapped.
     pub fn skip(&mut self) {
         self.ignored.begin_event();
@@ -258,4 +264,4 @@ fn past_retention(activity: &Activity, event: &RawEvent<'_>) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -3,6 +3,8 @@
 //!
 //! What only storing can tell is named, and never guessed.
 
+use std::net::Ipv4Addr;
+
 use weir_json::{Raw, unescaped};
 use weir_reasons::Reason;
 
@@ -160,7 +162,7 @@ fn of_mapped(is_track: bool, traits: Traits, has_audience: bool) -> Prediction {
     predicted
 }
 
-fn raw_event<'a>(kept: &'a Kept, parts: &'a Parts<'a>) -> RawEvent<'a> {
+fn raw_event<'a>(kept: &'a Kept, parts: &Parts<'a>) -> RawEvent<'a> {
     let event = &kept.event;
     let whole = &event.whole;
     RawEvent {
@@ -173,7 +175,7 @@ fn raw_event<'a>(kept: &'a Kept, parts: &'a Parts<'a>) -> RawEvent<'a> {
         traits: parts.traits,
         properties: parts.properties,
         location: parts.location,
-        ip: parts.ip.as_bytes(),
+        ip: parts.ip,
         event_name: &event.event_name,
         event_time: event.event_time.unwrap_or(whole.receive_time),
         message_id: if whole.nameless {
@@ -190,8 +192,8 @@ struct Parts<'a> {
     traits: Option<Raw<'a>>,
     properties: Option<Raw<'a>>,
     location: Option<Raw<'a>>,
-    /// Empty where it is none.
-    ip: String,
+    /// An IPv4 address as text, or empty.
+    ip: &'a [u8],
     has_audience: bool,
 }
 
@@ -201,13 +203,13 @@ impl<'a> Parts<'a> {
         let text = std::str::from_utf8(raw).ok()?;
         let mut parts = Self::default();
         let walked = weir_json::members(text, |key, span| {
-            let object = &text[span.clone()];
-            let object = object.starts_with('{').then_some(object.as_bytes());
+            let value = &text[span];
+            let object = value.starts_with('{').then_some(value.as_bytes());
             match unescaped(key).as_deref() {
                 Some("traits") => parts.traits = object,
                 Some("properties") => parts.properties = object,
                 Some("location") => parts.location = object,
-                Some("ip") => parts.ip = address(&text[span]),
+                Some("ip") => parts.ip = address(value),
                 Some("audience") => parts.has_audience = object.is_some_and(wants_something),
                 _ => {}
             }
@@ -216,13 +218,16 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// As the edge reads it.
-fn address(value: &str) -> String {
-    let text = value
+/// As the edge reads it: where it is no IPv4 address, there is none.
+fn address(value: &str) -> &[u8] {
+    let inner = value
         .strip_prefix('"')
         .and_then(|text| text.strip_suffix('"'));
-    let address = text.filter(|text| text.parse::<std::net::Ipv4Addr>().is_ok());
-    address.unwrap_or_default().to_owned()
+    let text = inner.unwrap_or_default().trim();
+    match text.parse::<Ipv4Addr>() {
+        Ok(_) => text.as_bytes(),
+        Err(_) => b"",
+    }
 }
 
 /// Both members null is no update, as the client sends it where there is no audience.
@@ -250,7 +255,17 @@ mod tests {
         let parts = Parts::of(raw).unwrap();
         assert_eq!(parts.traits, Some(&br#"{"a": 1}"#[..]));
         assert_eq!((parts.properties, parts.location), (None, None));
-        assert!(!parts.has_audience);
+        assert!(!parts.has_audience && parts.ip.is_empty());
+        for (ip, read) in [
+            ("\"8.8.8.8 \"", "8.8.8.8"),
+            ("\"::1\"", ""),
+            ("8", ""),
+            ("\"\"", ""),
+        ] {
+            let raw = format!(r#"{{"ip": {ip}}}"#);
+            let parts = Parts::of(raw.as_bytes()).unwrap();
+            assert_eq!(parts.ip, read.as_bytes(), "{ip}");
+        }
         let raw = br#"{"\u0061udience": {"mode": "add", "id": "x"}}"#;
         assert!(Parts::of(raw).unwrap().has_audience);
         for broken in [&b"{"[..], b"3", b"\xff", b"{} x"] {

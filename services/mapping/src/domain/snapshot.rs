@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use weir_json::Raw;
 use weir_values::path::{Path, Step};
-use weir_values::{FieldId, ValueType};
+use weir_values::{BlockedRule, BlockedValues, FieldId, ValueType};
 
 use super::account::{KeyStrategy, Plan};
 use super::convert::{Converter, Failure, LeftOut, Taken};
@@ -19,12 +19,17 @@ pub struct Snapshot {
     /// Of the account: changes whenever anything in here does.
     pub version: i64,
     pub source: Source,
+    /// And behind them those that contacts are matched by as well, while they are reindexed.
     pub unique_identifiers: Vec<FieldId>,
     /// Those of them that hold e-mail addresses.
     pub caseless_identifiers: Vec<FieldId>,
     pub key_strategy: KeyStrategy,
     /// Of both (semantics 3.2).
     pub identifiers_version: i64,
+    /// Of the account's blocked values (semantics 3.1).
+    pub blocked_values_version: i64,
+    /// Semantics 3.1a.
+    pub keep_user_ids_apart: bool,
     pub plan: Plan,
     /// Distinct mapped activities of the account.
     pub mapped_activities: i64,
@@ -75,22 +80,32 @@ pub const LOCATION: [(&str, &str, ValueType); 4] = [
 
 impl ContactMapping {
     /// None when there are no rows: an empty mapping is none.
-    pub fn compile(rows: Vec<FieldRow>, unique_identifiers: &[FieldId]) -> Option<Self> {
+    pub fn compile(
+        rows: Vec<FieldRow>,
+        unique_identifiers: &[FieldId],
+        blocked: &BlockedValues,
+    ) -> Option<Self> {
         if rows.is_empty() {
             return None;
         }
-        let tells_apart = |id: &str| unique_identifiers.iter().any(|field| field.as_str() == id);
-        let part = |(name, field, value_type)| LocationPart {
-            name,
-            field,
-            converter: Converter::plain(value_type).telling_apart(tells_apart(field)),
-            tells_apart: tells_apart(field),
-            row: rows.iter().position(|row| row.field.as_str() == field),
+        let blocked = |id: &str| {
+            let tells_apart = unique_identifiers.iter().any(|field| field.as_str() == id);
+            tells_apart.then(|| blocked.of_field(id))
+        };
+        let part = |(name, field, value_type)| {
+            let blocked = blocked(field);
+            LocationPart {
+                name,
+                field,
+                tells_apart: blocked.is_some(),
+                converter: Converter::plain(value_type).blocking(blocked),
+                row: rows.iter().position(|row| row.field.as_str() == field),
+            }
         };
         let location = LOCATION.map(part).into();
         let traits = CompiledMapping::compile(rows.into_iter().map(|row| {
-            let tells_apart = tells_apart(row.field.as_str());
-            (row.field.to_string(), row.row, tells_apart)
+            let blocked = blocked(row.field.as_str());
+            (row.field.to_string(), row.row, blocked)
         }));
         Some(Self { traits, location })
     }
@@ -118,7 +133,7 @@ impl CompiledActivity {
             row: None,
         };
         let location = parts.map(part).collect();
-        let row = |row: AttributeRow| (row.attribute, row.row, false);
+        let row = |row: AttributeRow| (row.attribute, row.row, None);
         Self {
             location,
             activity: mapping.activity,
@@ -179,8 +194,9 @@ pub struct CompiledPath {
 }
 
 impl CompiledMapping {
-    /// Each row with its target, and whether contacts are told apart by that.
-    fn compile(rows: impl Iterator<Item = (String, Row, bool)>) -> Self {
+    /// Each row with its target, and which values mean nobody where contacts are told apart by
+    /// that.
+    fn compile(rows: impl Iterator<Item = (String, Row, Option<BlockedRule>)>) -> Self {
         let mut rows: Vec<CompiledRow> = rows.map(CompiledRow::new).collect();
         let keys: Vec<Vec<&str>> = rows
             .iter()
@@ -197,7 +213,7 @@ impl CompiledMapping {
 }
 
 impl CompiledRow {
-    fn new((target, row, tells_apart): (String, Row, bool)) -> Self {
+    fn new((target, row, blocked): (String, Row, Option<BlockedRule>)) -> Self {
         let Row {
             paths,
             value_type,
@@ -205,7 +221,7 @@ impl CompiledRow {
         } = row;
         let converter = Converter::new(value_type, options)
             .expect("the options of a row go with its type")
-            .telling_apart(tells_apart);
+            .blocking(blocked);
         let mut paths = paths.into_iter().map(CompiledPath::new);
         Self {
             source: paths.next().expect("a row has a path"),

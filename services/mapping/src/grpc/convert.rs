@@ -7,7 +7,7 @@ use weir_proto::mapping::v1 as pb;
 use weir_proto::settings::v1 as settings;
 use weir_rpc::invalid;
 use weir_rpc::wire::{time, timestamp};
-use weir_values::ValueType;
+use weir_values::{BlockedValue, BlockedValues, ValueType};
 
 use crate::app::{Change, ListedName};
 use crate::domain::account::{Account, AccountChange, KeyStrategy, PlanChange};
@@ -18,7 +18,10 @@ use crate::domain::key::Key;
 use crate::domain::log::LogEntry;
 use crate::domain::sample::Sample;
 use crate::domain::source::{MergeStrategy, Source, SourceChange, SourceKind, SourceStatus};
-pub use rows::{activity_mapping, field_mapping, given_attribute, given_field};
+pub use rows::{
+    activity_mapping, attribute_mapping, field_mapping, given_attribute, given_field,
+    unchecked_field_mapping,
+};
 
 pub fn change(change: Change) -> pb::ChangeKind {
     match change {
@@ -58,9 +61,39 @@ pub fn read_account_change(request: pb::PutAccountRequest) -> Result<AccountChan
             activity_factor: plan.activity_factor,
         },
         notification_address: request.notification_address,
+        webhook_url: request.webhook_url,
+        webhook_secret: request.webhook_secret,
         unique_identifiers: request.unique_identifiers.map(|ids| ids.field_ids),
         key_strategy: read_key_strategy(request.key_strategy)?,
+        blocked_values: request.blocked_values.map(read_blocked).transpose()?,
+        keep_user_ids_apart: request.keep_user_ids_apart,
     })
+}
+
+/// Names every entry that is wrong.
+fn read_blocked(lists: settings::BlockedValues) -> Result<BlockedValues, Status> {
+    let own = lists.blocked.into_iter().map(|entry| BlockedValue {
+        kind: entry.kind,
+        pattern: entry.pattern,
+    });
+    BlockedValues::new(own.collect(), lists.allowed_defaults).map_err(|faults| {
+        let faults = faults.iter();
+        let faults: Vec<_> = faults
+            .map(|fault| (format!("blocked_values.{}", fault.field), &*fault.why))
+            .collect();
+        weir_rpc::invalid_all(faults.iter().map(|(field, why)| (&**field, *why)))
+    })
+}
+
+pub fn blocked_values(values: &BlockedValues) -> settings::BlockedValues {
+    let own = values.own().iter().map(|entry| settings::BlockedValue {
+        kind: entry.kind.clone(),
+        pattern: entry.pattern.clone(),
+    });
+    settings::BlockedValues {
+        blocked: own.collect(),
+        allowed_defaults: values.taken_off().to_vec(),
+    }
 }
 
 pub fn read_source_change(request: pb::PutSourceRequest) -> Result<SourceChange, Status> {
@@ -140,7 +173,7 @@ pub fn read_value_type(value_type: i32, field: &str) -> Result<ValueType, Status
     value_type_of(value_type).ok_or_else(|| invalid(field, "must be one of the value types"))
 }
 
-fn value_type(value_type: ValueType) -> pb::ValueType {
+pub fn value_type(value_type: ValueType) -> pb::ValueType {
     let name = format!("{VALUE_TYPE}{}", value_type.name().to_ascii_uppercase());
     pb::ValueType::from_str_name(&name).expect("a test holds that the contract names every type")
 }
@@ -166,6 +199,16 @@ pub fn account(account: Account) -> pb::Account {
         key_strategy: key_strategy(settings.key_strategy).into(),
         mapped_activities: account.mapped_activities,
         create_time: Some(timestamp(account.create_time)),
+        webhook_url: settings
+            .webhook
+            .map_or_else(String::new, |webhook| webhook.url),
+        blocked_values: Some(blocked_values(&settings.blocked_values)),
+        keep_user_ids_apart: settings.keep_user_ids_apart,
+        next_unique_identifiers: account
+            .next_unique_identifiers
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
     }
 }
 
@@ -185,6 +228,7 @@ pub fn source(source: Source) -> pb::Source {
         existing_only: source.settings.existing_only,
         mapping_version: source.mapping_version,
         create_time: Some(timestamp(source.create_time)),
+        arrival_mail: None,
     }
 }
 
@@ -194,6 +238,8 @@ pub fn key(key: Key) -> pb::Key {
         hint: key.hint,
         create_time: Some(timestamp(key.create_time)),
         revoke_time: key.revoke_time.map(timestamp),
+        expire_time: key.expire_time.map(timestamp),
+        last_use_time: key.last_use_time.map(timestamp),
     }
 }
 

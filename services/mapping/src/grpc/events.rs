@@ -183,7 +183,7 @@ fn ignored_kind(kind: IgnoredKind) -> pb::IgnoredKind {
     }
 }
 
-fn mapped_traits(traits: Traits) -> pb::MappedTraits {
+pub(super) fn mapped_traits(traits: Traits) -> pb::MappedTraits {
     match traits {
         Traits::None => pb::MappedTraits::None,
         Traits::Values => pb::MappedTraits::Values,
@@ -213,7 +213,7 @@ impl IdTexts {
     }
 }
 
-fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
+pub(super) fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
     let settings = &snapshot.source.settings;
     pb::ContactSettings {
         unique_identifiers: snapshot
@@ -230,10 +230,12 @@ fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
             .iter()
             .map(ToString::to_string)
             .collect(),
+        blocked_values_version: snapshot.blocked_values_version,
+        keep_user_ids_apart: snapshot.keep_user_ids_apart,
     }
 }
 
-fn entitlement(snapshot: &Snapshot) -> Entitlement {
+pub(super) fn entitlement(snapshot: &Snapshot) -> Entitlement {
     let plan = &snapshot.plan;
     Entitlement {
         contacts: plan.included_contacts + plan.additional_contacts,

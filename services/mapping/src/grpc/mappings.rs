@@ -10,6 +10,7 @@ use crate::app::Error;
 use crate::domain::invalid::Invalid;
 use crate::domain::mapping::{read_event_name, read_retention};
 use crate::domain::row::{AttributeRow, read_attributes};
+use crate::domain::versions::Save;
 
 pub async fn put_contact_mapping(
     service: &Service,
@@ -22,6 +23,7 @@ pub async fn put_contact_mapping(
         let expected = "at least one, or clear to take the mapping away";
         return Err(weir_rpc::invalid("mappings", expected));
     }
+    let save = saving(request.expected_version);
     let rows: Vec<_> = request
         .mappings
         .into_iter()
@@ -30,13 +32,20 @@ pub async fn put_contact_mapping(
     let (mapping_version, changed) = service
         .run(deadline, move |app| {
             let rows = rows.clone();
-            async move { app.put_contact_mapping(account, source, &rows).await }
+            async move { app.put_contact_mapping(account, source, &rows, save).await }
         })
         .await?;
     Ok(Response::new(PutContactMappingResponse {
         mapping_version,
         change: change(changed).into(),
     }))
+}
+
+fn saving(expected_version: Option<i64>) -> Save {
+    Save {
+        expected_version,
+        restored_version: 0,
+    }
 }
 
 pub async fn get_contact_mapping(
@@ -65,20 +74,21 @@ pub async fn put_activity_mapping(
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
     let mut wrong = Vec::new();
-    let name = taken(read_event_name(&request.event_name), &mut wrong);
+    let name = collect(read_event_name(&request.event_name), &mut wrong);
     let retention = request.retention_days.map(read_retention);
-    let retention = retention.and_then(|days| taken(days, &mut wrong));
-    let given = (request.clear_attributes, request.attributes);
-    let attributes = read_given(given).map_err(|mut more| wrong.append(&mut more));
+    let retention = retention.and_then(|days| collect(days, &mut wrong));
+    let attributes = read_given(request.clear_attributes, request.attributes);
+    let attributes = attributes.map_err(|mut more| wrong.append(&mut more));
     let (Some(name), Ok(attributes), true) = (name, attributes, wrong.is_empty()) else {
         return Err(Error::Invalid(wrong).into());
     };
+    let save = saving(request.expected_version);
     let (mapping, mapping_version, changed) = service
         .run(deadline, move |app| {
             let (name, attributes) = (name.clone(), attributes.clone());
             async move {
                 let attributes = attributes.as_deref();
-                app.put_activity_mapping(account, source, &name, retention, attributes)
+                app.put_activity_mapping(account, source, &name, retention, attributes, save)
                     .await
             }
         })
@@ -91,13 +101,14 @@ pub async fn put_activity_mapping(
 }
 
 /// Collects what is wrong.
-fn taken<T>(read: Result<T, Invalid>, wrong: &mut Vec<Invalid>) -> Option<T> {
+pub(super) fn collect<T>(read: Result<T, Invalid>, wrong: &mut Vec<Invalid>) -> Option<T> {
     read.map_err(|invalid| wrong.push(invalid)).ok()
 }
 
 /// None: those that are saved stay.
-fn read_given(
-    (clear, given): (bool, Vec<AttributeMapping>),
+pub(super) fn read_given(
+    clear: bool,
+    given: Vec<AttributeMapping>,
 ) -> Result<Option<Vec<AttributeRow>>, Vec<Invalid>> {
     if given.is_empty() {
         return Ok(clear.then(Vec::new));
@@ -122,7 +133,10 @@ pub async fn delete_activity_mapping(
     service
         .run(deadline, move |app| {
             let name = name.clone();
-            async move { app.delete_activity_mapping(account, source, &name).await }
+            async move {
+                app.delete_activity_mapping(account, source, &name, Save::default())
+                    .await
+            }
         })
         .await?;
     Ok(Response::new(DeleteActivityMappingResponse {}))

@@ -27,6 +27,18 @@ impl From<Error> for Status {
                 Reason::KeyUnknown,
                 "the key is not known, or was revoked",
             ),
+            Error::ExpiredKey => refused(
+                Code::Unauthenticated,
+                Reason::KeyExpired,
+                "the key is past its end",
+            ),
+            Error::Changed(version) => weir_rpc::refused_with(
+                Code::Aborted,
+                Reason::MappingChanged,
+                "the mapping was saved by somebody else meanwhile: look again, and save again",
+                "mapping_version",
+                version,
+            ),
             // Tried again as often as it makes sense: the caller may, later.
             Error::Store(Failure::Conflict | Failure::Unavailable) => {
                 weir_rpc::unavailable("the database")
@@ -43,7 +55,9 @@ impl From<Error> for Status {
 fn unknown(kind: &str) -> Reason {
     match kind {
         "account" => Reason::AccountUnknown,
+        "alert" => Reason::AlertUnknown,
         "key" => Reason::KeyUnknown,
+        "deletion" => Reason::DeletionUnknown,
         "replay" => Reason::ReplayUnknown,
         _ => Reason::SourceUnknown,
     }

@@ -1,25 +1,30 @@
 //! Accounts and their names.
 
 use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
+use tokio_postgres::types::Json;
 use uuid::Uuid;
 use weir_ids::AccountId;
 use weir_postgres::Failure;
-use weir_values::FieldId;
+use weir_values::{BlockedValue, BlockedValues, FieldId};
 
 use super::codes::Code;
 use super::{Client, corrupt, execute, listed, row, rows};
 use crate::domain::Listed;
 use crate::domain::account::{Account, AccountSettings, Identifiers, KeyStrategy, Plan};
+use crate::domain::webhook::{Webhook, WebhookSecret};
 
 const COLUMNS: &str = "account_id, name, included_contacts, additional_contacts, activity_slots,
-    profile_factor, activity_factor, notification_address, unique_identifiers, key_strategy,
-    identifiers_version, identifiers_in_doubt, create_time";
+    profile_factor, activity_factor, notification_address, webhook_url, webhook_secret,
+    unique_identifiers, key_strategy, identifiers_version, identifiers_in_doubt,
+    next_unique_identifiers, blocked_values, keep_user_ids_apart, create_time";
 
 /// An account whose row is locked: nothing of its configuration changes meanwhile.
 #[derive(Debug)]
 pub struct LockedAccount {
     pub settings: AccountSettings,
+    pub next_unique_identifiers: Vec<FieldId>,
     pub identifiers_version: i64,
     /// contact-upsert was asked to change them, and its answer is not stored here.
     pub identifiers_in_doubt: bool,
@@ -51,13 +56,16 @@ pub async fn insert_account(
     create_time: DateTime<Utc>,
 ) -> Result<(), Failure> {
     let plan = &settings.plan;
+    let (url, secret) = webhook_columns(settings);
     execute(
         client,
         "INSERT INTO accounts (account_id, name, included_contacts, additional_contacts,
             activity_slots, profile_factor, activity_factor, notification_address,
             unique_identifiers, key_strategy, version, identifiers_version,
-            identifiers_in_doubt, create_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, 0, false, $11)",
+            identifiers_in_doubt, next_unique_identifiers, blocked_values,
+            blocked_values_version, keep_user_ids_apart, create_time, webhook_url, webhook_secret)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, 0, false, '{}', $12, 1, $13, $11,
+            $14, $15)",
         &[
             &account_id.0,
             &settings.name,
@@ -70,6 +78,10 @@ pub async fn insert_account(
             &texts(&settings.unique_identifiers),
             &settings.key_strategy.code(),
             &create_time,
+            &Json(StoredBlocked::of(&settings.blocked_values)),
+            &settings.keep_user_ids_apart,
+            &url,
+            &secret,
         ],
     )
     .await?;
@@ -83,11 +95,16 @@ pub async fn update_account(
     settings: &AccountSettings,
 ) -> Result<(), Failure> {
     let plan = &settings.plan;
+    let (url, secret) = webhook_columns(settings);
     execute(
         client,
         "UPDATE accounts SET included_contacts = $2, additional_contacts = $3,
             activity_slots = $4, profile_factor = $5, activity_factor = $6,
-            notification_address = $7, version = version + 1
+            notification_address = $7, keep_user_ids_apart = $8, blocked_values = $9,
+            blocked_values_version =
+                blocked_values_version + CASE WHEN blocked_values = $9 THEN 0 ELSE 1 END,
+            webhook_url = $10, webhook_secret = $11,
+            version = version + 1
          WHERE account_id = $1",
         &[
             &account_id.0,
@@ -97,6 +114,10 @@ pub async fn update_account(
             &plan.profile_factor,
             &plan.activity_factor,
             &settings.notification_address,
+            &settings.keep_user_ids_apart,
+            &Json(StoredBlocked::of(&settings.blocked_values)),
+            &url,
+            &secret,
         ],
     )
     .await?;
@@ -109,12 +130,15 @@ pub async fn lock_account(
     client: &impl Client,
     account_id: AccountId,
 ) -> Result<Option<LockedAccount>, Failure> {
-    let select = format!("SELECT {COLUMNS} FROM accounts WHERE account_id = $1 FOR UPDATE");
+    let select = format!(
+        "SELECT {COLUMNS} FROM accounts WHERE account_id = $1 AND delete_time IS NULL FOR UPDATE"
+    );
     let Some(row) = row(client, &select, &[&account_id.0]).await? else {
         return Ok(None);
     };
     Ok(Some(LockedAccount {
         settings: read_settings(&row)?,
+        next_unique_identifiers: read_fields(&row, "next_unique_identifiers")?,
         identifiers_version: row.get("identifiers_version"),
         identifiers_in_doubt: row.get("identifiers_in_doubt"),
     }))
@@ -141,7 +165,8 @@ pub async fn put_identifiers(
     identifiers: &Identifiers,
 ) -> Result<(), Failure> {
     let update = "UPDATE accounts SET unique_identifiers = $2, key_strategy = $3,
-            identifiers_version = $4, identifiers_in_doubt = false, version = version + 1
+            identifiers_version = $4, next_unique_identifiers = $5,
+            identifiers_in_doubt = false, version = version + 1
         WHERE account_id = $1";
     execute(
         client,
@@ -151,6 +176,7 @@ pub async fn put_identifiers(
             &texts(&identifiers.unique_identifiers),
             &identifiers.key_strategy.code(),
             &identifiers.version,
+            &texts(&identifiers.next_unique_identifiers),
         ],
     )
     .await?;
@@ -162,14 +188,16 @@ pub async fn get_identifiers(
     client: &impl Client,
     account_id: AccountId,
 ) -> Result<Option<Identifiers>, Failure> {
-    let select = "SELECT unique_identifiers, key_strategy, identifiers_version
-        FROM accounts WHERE account_id = $1";
+    let select = "SELECT unique_identifiers, key_strategy, identifiers_version,
+            next_unique_identifiers
+        FROM accounts WHERE account_id = $1 AND delete_time IS NULL";
     let Some(row) = row(client, select, &[&account_id.0]).await? else {
         return Ok(None);
     };
     Ok(Some(Identifiers {
         unique_identifiers: read_identifiers(&row)?,
         key_strategy: KeyStrategy::of(row.get("key_strategy"))?,
+        next_unique_identifiers: read_fields(&row, "next_unique_identifiers")?,
         version: row.get("identifiers_version"),
     }))
 }
@@ -187,7 +215,9 @@ pub async fn get_account(
     let Some(account_id) = account_id else {
         return Ok(None);
     };
-    let select = format!("SELECT {COLUMNS}, {MAPPED} FROM accounts WHERE account_id = $1");
+    let select = format!(
+        "SELECT {COLUMNS}, {MAPPED} FROM accounts WHERE account_id = $1 AND delete_time IS NULL"
+    );
     let found = row(client, &select, &[&account_id.0]).await?;
     found.as_ref().map(read_account).transpose()
 }
@@ -200,7 +230,8 @@ pub async fn list_accounts(
 ) -> Result<Vec<Listed<AccountId, Account>>, Failure> {
     let after = after.map_or(Uuid::nil(), |id| id.0);
     let select = format!(
-        "/* every account */ SELECT {COLUMNS}, {MAPPED} FROM accounts WHERE account_id > $1
+        "/* every account */ SELECT {COLUMNS}, {MAPPED} FROM accounts
+         WHERE account_id > $1 AND delete_time IS NULL
          ORDER BY account_id LIMIT $2"
     );
     let found = rows(client, &select, &[&after, &limit]).await?;
@@ -217,6 +248,7 @@ fn read_account(row: &Row) -> Result<Account, Failure> {
         settings: read_settings(row)?,
         create_time: row.get("create_time"),
         mapped_activities: row.get("mapped_activities"),
+        next_unique_identifiers: read_fields(row, "next_unique_identifiers")?,
     })
 }
 
@@ -225,13 +257,65 @@ fn read_settings(row: &Row) -> Result<AccountSettings, Failure> {
         name: row.get("name"),
         plan: read_plan(row),
         notification_address: row.get("notification_address"),
+        webhook: read_webhook(row)?,
         unique_identifiers: read_identifiers(row)?,
         key_strategy: KeyStrategy::of(row.get("key_strategy"))?,
+        blocked_values: read_blocked(row)?,
+        keep_user_ids_apart: row.get("keep_user_ids_apart"),
     })
 }
 
+/// None where the URL is empty.
+pub(super) fn read_webhook(row: &Row) -> Result<Option<Webhook>, Failure> {
+    let url: String = row.get("webhook_url");
+    if url.is_empty() {
+        return Ok(None);
+    }
+    let secret = WebhookSecret::read(row.get("webhook_secret"));
+    let secret = secret.map_err(|_| corrupt("secret of a webhook"))?;
+    Ok(Some(Webhook { url, secret }))
+}
+
+fn webhook_columns(settings: &AccountSettings) -> (String, String) {
+    let columns = |webhook: &Webhook| (webhook.url.clone(), webhook.secret.reveal());
+    settings.webhook.as_ref().map(columns).unwrap_or_default()
+}
+
+/// Values that mean nobody, as they are stored.
+#[derive(Debug, Serialize, Deserialize)]
+struct StoredBlocked {
+    /// Kind and pattern.
+    blocked: Vec<(String, String)>,
+    allowed_defaults: Vec<String>,
+}
+
+impl StoredBlocked {
+    fn of(values: &BlockedValues) -> Self {
+        let own = values.own().iter();
+        Self {
+            blocked: own
+                .map(|entry| (entry.kind.clone(), entry.pattern.clone()))
+                .collect(),
+            allowed_defaults: values.taken_off().to_vec(),
+        }
+    }
+}
+
+pub(super) fn read_blocked(row: &Row) -> Result<BlockedValues, Failure> {
+    let wrong = || corrupt("blocked values");
+    let stored = row.try_get("blocked_values");
+    let Json(stored): Json<StoredBlocked> = stored.map_err(|_| wrong())?;
+    let own = stored.blocked.into_iter();
+    let own = own.map(|(kind, pattern)| BlockedValue { kind, pattern });
+    BlockedValues::new(own.collect(), stored.allowed_defaults).map_err(|_| wrong())
+}
+
 pub(super) fn read_identifiers(row: &Row) -> Result<Vec<FieldId>, Failure> {
-    let identifiers: Vec<&str> = row.get("unique_identifiers");
+    read_fields(row, "unique_identifiers")
+}
+
+pub(super) fn read_fields(row: &Row, column: &str) -> Result<Vec<FieldId>, Failure> {
+    let identifiers: Vec<&str> = row.get(column);
     identifiers
         .iter()
         .map(|id| id.parse().map_err(|_| corrupt("unique identifier")))

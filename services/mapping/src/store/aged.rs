@@ -16,6 +16,11 @@ const PIECE: i64 = 5_000;
 pub enum Aged {
     Counts,
     Flushes,
+    /// But those whose contact is to be made up for.
+    KeptEvents,
+    /// What became of their events, which goes before they do.
+    ReplayEvents,
+    Replays,
 }
 
 impl Aged {
@@ -24,6 +29,9 @@ impl Aged {
         match self {
             Self::Counts => "reason_counts",
             Self::Flushes => "count_flushes",
+            Self::KeptEvents => "kept_events",
+            Self::ReplayEvents => "replay_events",
+            Self::Replays => "replays",
         }
     }
 }
@@ -66,6 +74,28 @@ pub async fn drop_aged(
         // One row a process.
         Aged::Flushes => {
             let delete = "DELETE FROM count_flushes WHERE account_id = $1 AND flush_time < $2";
+            execute(client, delete, &[&account_id.0, &time]).await
+        }
+        Aged::KeptEvents => {
+            let delete = "DELETE FROM kept_events WHERE account_id = $1
+                AND (source_id, event_key) IN (
+                    SELECT source_id, event_key FROM kept_events
+                    WHERE account_id = $1 AND NOT deferred AND receive_time < $2 LIMIT $3)";
+            execute(client, delete, &[&account_id.0, &time, &PIECE]).await
+        }
+        Aged::ReplayEvents => {
+            let delete = "DELETE FROM replay_events WHERE account_id = $1
+                AND (replay_id, event_key) IN (
+                    SELECT e.replay_id, e.event_key FROM replay_events e
+                    JOIN replays r ON r.account_id = e.account_id AND r.replay_id = e.replay_id
+                    WHERE e.account_id = $1 AND r.create_time < $2 LIMIT $3)";
+            execute(client, delete, &[&account_id.0, &time, &PIECE]).await
+        }
+        Aged::Replays => {
+            let delete = "DELETE FROM replay_work WHERE account_id = $1 AND work_id IN (
+                SELECT replay_id FROM replays WHERE account_id = $1 AND create_time < $2)";
+            execute(client, delete, &[&account_id.0, &time]).await?;
+            let delete = "DELETE FROM replays WHERE account_id = $1 AND create_time < $2";
             execute(client, delete, &[&account_id.0, &time]).await
         }
     }

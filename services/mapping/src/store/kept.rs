@@ -52,6 +52,16 @@ pub async fn set_room(
     Ok(())
 }
 
+/// Counts anew what the account's deferred events take: some went with their source.
+pub async fn recount_deferred(client: &impl Client, account_id: AccountId) -> Result<(), Failure> {
+    let update = "UPDATE kept_accounts SET (deferred_events, deferred_bytes) = (
+            SELECT count(*), coalesce(sum(octet_length(k.raw)), 0)::bigint FROM kept_events k
+            WHERE k.account_id = $1 AND k.deferred)
+        WHERE account_id = $1";
+    execute(client, update, &[&account_id.0]).await?;
+    Ok(())
+}
+
 /// Which of the keys are kept, with whether each is deferred.
 pub async fn known_keys(
     client: &impl Client,
@@ -317,40 +327,6 @@ pub(super) fn read_kept(row: &Row) -> Result<Kept, Failure> {
         deferred: row.get("deferred"),
         done_time: row.get("done_time"),
     })
-}
-
-/// Accounts of which something is kept, behind `after`.
-pub async fn kept_accounts(
-    client: &impl Client,
-    after: Uuid,
-    limit: i64,
-) -> Result<Vec<AccountId>, Failure> {
-    let select = "/* every account */ SELECT account_id FROM kept_accounts
-        WHERE account_id > $1 ORDER BY account_id LIMIT $2";
-    let found = rows(client, select, &[&after, &limit]).await?;
-    let id = |row: &Row| AccountId(row.get("account_id"));
-    Ok(found.iter().map(id).collect())
-}
-
-/// Forgets an account's events, replays and what they said that are past their time.
-pub async fn forget_old(
-    client: &impl Client,
-    account_id: AccountId,
-    events_before: DateTime<Utc>,
-    replays_before: DateTime<Utc>,
-) -> Result<u64, Failure> {
-    let delete = "DELETE FROM kept_events
-        WHERE account_id = $1 AND NOT deferred AND receive_time < $2";
-    let gone = execute(client, delete, &[&account_id.0, &events_before]).await?;
-    let delete = "DELETE FROM replay_events WHERE account_id = $1 AND replay_id IN (
-        SELECT replay_id FROM replays WHERE account_id = $1 AND create_time < $2)";
-    execute(client, delete, &[&account_id.0, &replays_before]).await?;
-    let delete = "DELETE FROM replay_work WHERE account_id = $1 AND work_id IN (
-        SELECT replay_id FROM replays WHERE account_id = $1 AND create_time < $2)";
-    execute(client, delete, &[&account_id.0, &replays_before]).await?;
-    let delete = "DELETE FROM replays WHERE account_id = $1 AND create_time < $2";
-    execute(client, delete, &[&account_id.0, &replays_before]).await?;
-    Ok(gone)
 }
 
 /// Keys as they are known here.

@@ -124,7 +124,7 @@ pub async fn insert_replay(
 /// What a replay is to have, in its order.
 pub async fn insert_events(
     client: &impl Client,
-    account_id: AccountId,
+    (account_id, source_id): (AccountId, SourceId),
     replay_id: Uuid,
     chosen: &[Chosen],
 ) -> Result<(), Failure> {
@@ -134,9 +134,9 @@ pub async fn insert_events(
     let statuses: Vec<Option<i16>> = chosen.iter().map(left_out).collect();
     let code = |one: &Chosen| one.left_out.map_or("", |why| why.code());
     let codes: Vec<&str> = chosen.iter().map(code).collect();
-    let insert = "INSERT INTO replay_events (account_id, replay_id, event_key, position, tries,
-            status, code)
-        SELECT a.account_id, $2, u.event_key, u.position, 0, u.status, u.code
+    let insert = "INSERT INTO replay_events (account_id, replay_id, event_key, source_id, position,
+            tries, status, code)
+        SELECT a.account_id, $2, u.event_key, $7, u.position, 0, u.status, u.code
         FROM kept_accounts a CROSS JOIN unnest($3::uuid[], $4::integer[], $5::smallint[],
             $6::text[]) u (event_key, position, status, code)
         WHERE a.account_id = $1";
@@ -147,6 +147,7 @@ pub async fn insert_events(
         &positions,
         &statuses,
         &codes,
+        &source_id.0,
     ];
     execute(client, insert, params).await?;
     Ok(())

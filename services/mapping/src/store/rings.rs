@@ -134,6 +134,30 @@ impl Rings {
         Ok(())
     }
 
+    /// Forgets everything of a source; answers how many keys that were.
+    pub async fn erase(&self, account: AccountId, source: SourceId) -> Result<i64, RingsAway> {
+        let keys = Keys { account, source };
+        let names = self.names(account, source).await?;
+        let lists = names.into_iter().map(|seen| ListKey::Tracks(seen.name));
+        let mut asked = redis::pipe();
+        for list in lists.chain([ListKey::Identifies]) {
+            asked.del(keys.samples(&list));
+        }
+        // What can't be read as a name any more ends by itself.
+        for what in [
+            "event_names",
+            "log",
+            "folded",
+            "folded:counts",
+            "folded:order",
+            "writes",
+        ] {
+            asked.del(keys.of(what));
+        }
+        let erased: Vec<i64> = self.link.ask(&asked).await?;
+        Ok(erased.iter().sum())
+    }
+
     /// Newest first.
     pub async fn samples(
         &self,

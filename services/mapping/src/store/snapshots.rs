@@ -10,14 +10,15 @@ use weir_ids::{AccountId, ActivityId, SourceId};
 use weir_postgres::Failure;
 use weir_values::ValueType;
 
-use super::accounts::{read_identifiers, read_plan};
+use super::accounts::{read_blocked, read_fields, read_identifiers, read_plan};
 use super::codes::Code;
 use super::sources::read_source;
-use super::stored::{StoredAttribute, StoredField, read_attributes, read_fields};
+use super::stored::{self, StoredAttribute, StoredField, read_attributes};
 use super::{Client, corrupt, row};
 use crate::domain::account::KeyStrategy;
 use crate::domain::field::caseless;
 use crate::domain::mapping::{Activity, ActivityMapping};
+use crate::domain::row::FieldRow;
 use crate::domain::snapshot::{CompiledActivity, ContactMapping, Snapshot};
 
 /// The version of an account's configuration; none when there is no such account.
@@ -25,7 +26,7 @@ pub async fn read_version(
     client: &impl Client,
     account_id: AccountId,
 ) -> Result<Option<i64>, Failure> {
-    let select = "SELECT version FROM accounts WHERE account_id = $1";
+    let select = "SELECT version FROM accounts WHERE account_id = $1 AND delete_time IS NULL";
     let row = row(client, select, &[&account_id.0]).await?;
     Ok(row.map(|row| row.get("version")))
 }
@@ -36,9 +37,21 @@ pub async fn load_snapshot(
     account_id: AccountId,
     source_id: SourceId,
 ) -> Result<Option<Snapshot>, Failure> {
+    load_draft(client, account_id, source_id, None).await
+}
+
+/// As [`load_snapshot`], with another contact mapping than the one that is stored, where one is
+/// given.
+pub async fn load_draft(
+    client: &impl Client,
+    account_id: AccountId,
+    source_id: SourceId,
+    contact: Option<Vec<FieldRow>>,
+) -> Result<Option<Snapshot>, Failure> {
     let select = "SELECT a.account_id, a.version, a.unique_identifiers, a.key_strategy,
             a.included_contacts, a.additional_contacts, a.activity_slots, a.profile_factor,
-            a.activity_factor, a.identifiers_version,
+            a.activity_factor, a.identifiers_version, a.next_unique_identifiers,
+            a.blocked_values, a.blocked_values_version, a.keep_user_ids_apart,
             s.source_id, s.kind, s.name, s.merge_strategy, s.existing_only, s.status,
             s.mapping_version, s.create_time,
             (SELECT c.mapping FROM contact_mappings c
@@ -53,9 +66,9 @@ pub async fn load_snapshot(
             (SELECT jsonb_object_agg(f.field_id, f.value_type) FROM fields f
              WHERE f.account_id = a.account_id) AS fields
         FROM accounts a JOIN sources s ON s.account_id = a.account_id
-        WHERE a.account_id = $1 AND s.source_id = $2";
+        WHERE a.account_id = $1 AND s.source_id = $2 AND a.delete_time IS NULL";
     let found = row(client, select, &[&account_id.0, &source_id.0]).await?;
-    found.as_ref().map(read_snapshot).transpose()
+    found.map(|row| read_snapshot(&row, contact)).transpose()
 }
 
 #[derive(Deserialize)]
@@ -67,7 +80,7 @@ struct StoredActivity {
     attributes: Vec<StoredAttribute>,
 }
 
-fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
+fn read_snapshot(row: &Row, draft: Option<Vec<FieldRow>>) -> Result<Snapshot, Failure> {
     let contact: Option<Json<Vec<StoredField>>> = row
         .try_get("contact")
         .map_err(|_| corrupt("contact mapping"))?;
@@ -75,12 +88,19 @@ fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
         .try_get("activities")
         .map_err(|_| corrupt("activities"))?;
     let types = custom_types(row)?;
-    let rows = match contact {
-        Some(Json(stored)) => read_fields(&stored, &types)?,
-        None => Vec::new(),
+    let rows = match (draft, contact) {
+        (Some(rows), _) => rows,
+        (None, Some(Json(stored))) => stored::read_fields(&stored, &types)?,
+        (None, None) => Vec::new(),
     };
-    let unique_identifiers = read_identifiers(row)?;
-    let contact = ContactMapping::compile(rows, &unique_identifiers);
+    let mut unique_identifiers = read_identifiers(row)?;
+    for next in read_fields(row, "next_unique_identifiers")? {
+        if !unique_identifiers.contains(&next) {
+            unique_identifiers.push(next);
+        }
+    }
+    let blocked = read_blocked(row)?;
+    let contact = ContactMapping::compile(rows, &unique_identifiers, &blocked);
     Ok(Snapshot {
         version: row.get("version"),
         source: read_source(row)?,
@@ -90,6 +110,8 @@ fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
         plan: read_plan(row),
         mapped_activities: row.get("mapped_activities"),
         identifiers_version: row.get("identifiers_version"),
+        blocked_values_version: row.get("blocked_values_version"),
+        keep_user_ids_apart: row.get("keep_user_ids_apart"),
         contact,
         activities: activities
             .map_or_else(Vec::new, |Json(activities)| activities)

@@ -8,7 +8,7 @@ use weir_values::options::{Options, RawOptions};
 
 use super::corrupt;
 use crate::domain::field;
-use crate::domain::row::{AttributeRow, FieldRow, Row};
+use crate::domain::row::{AttributeRow, FieldRow, GivenRow, Row};
 
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct StoredField {
@@ -114,6 +114,28 @@ impl StoredRow {
                 .map_err(|_| corrupt("options of a row"))?,
         })
     }
+}
+
+/// As they were saved, whatever became of their fields since.
+pub(super) fn given_fields(stored: Vec<StoredField>) -> Vec<GivenRow> {
+    let given = |stored: StoredField| GivenRow {
+        paths: std::iter::once(stored.row.path)
+            .chain(stored.row.paths)
+            .collect(),
+        target: stored.field,
+        formats: stored
+            .row
+            .format
+            .into_iter()
+            .chain(stored.row.formats)
+            .collect(),
+        phone_country: stored.row.country.unwrap_or_default(),
+        round: stored.row.round,
+        words: stored.row.words,
+        truncate: stored.row.truncate,
+        blank_clears: stored.row.blank_clears,
+    };
+    stored.into_iter().map(given).collect()
 }
 
 pub(super) fn read_fields(

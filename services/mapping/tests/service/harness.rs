@@ -1,11 +1,19 @@
 //! An instance of the service, or several over the same data, and short forms of its calls.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Parser;
 use prost_types::Timestamp;
 use weir_mapping::Config;
+use weir_proto::mapping::v1::alert_service_client::AlertServiceClient;
+use weir_proto::mapping::v1::configuration_service_client::ConfigurationServiceClient;
 use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
+use weir_proto::mapping::v1::row_service_client::RowServiceClient;
 use weir_proto::mapping::v1::*;
 use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
@@ -13,7 +21,9 @@ use weir_testkit::{Running, eventually};
 
 use crate::contacts::Contacts;
 
+pub type Configuration = ConfigurationServiceClient<weir_rpc::Channel>;
 pub type Client = MappingServiceClient<weir_rpc::Channel>;
+pub type Rows = RowServiceClient<weir_rpc::Channel>;
 
 /// 2025-07-11T06:09:00Z, that of the sample events.
 pub const NOW: i64 = 1_752_214_140;
@@ -24,12 +34,24 @@ pub struct Service {
     redis_url: String,
     contact_url: String,
     pub contacts: Contacts,
+    /// Of every instance that starts from now on, beside those that say where things are.
+    pub arguments: Vec<String>,
     /// Where places are; empty: nowhere.
     geoip_database: String,
+    /// Of every instance that starts from now on.
+    pub clock: Clock,
     running: Vec<Running>,
+    /// By so many milliseconds it is later than it is.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Service {
+    /// The alerts of the instance that was started last.
+    pub fn alerts(&self) -> AlertServiceClient<weir_rpc::Channel> {
+        let newest = self.running.last().unwrap();
+        AlertServiceClient::new(weir_rpc::connect(&newest.url()).unwrap())
+    }
+
     pub async fn start() -> (Self, Client) {
         let redis_url = TestServers::shared().await.redis_url();
         Self::with_redis(&redis_url).await
@@ -53,11 +75,48 @@ impl Service {
             redis_url: redis_url.to_owned(),
             contact_url: contacts.serve().await,
             contacts,
+            arguments: Vec::new(),
             geoip_database,
             running: Vec::new(),
+            ahead: Arc::default(),
+            clock: Clock::system(),
         };
         let client = service.another().await;
         (service, client)
+    }
+
+    /// Another client of the youngest instance.
+    pub fn configuration(&self) -> Configuration {
+        let youngest = self.running.last().unwrap();
+        ConfigurationServiceClient::new(weir_rpc::connect(&youngest.url()).unwrap())
+    }
+
+    /// What its clock says.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock().now()
+    }
+
+    /// From now on it is so much later.
+    pub fn forward(&self, by: Duration) {
+        let by = i64::try_from(by.as_millis()).unwrap();
+        self.ahead.fetch_add(by, Ordering::SeqCst);
+    }
+
+    fn clock(&self) -> Clock {
+        let (base, ahead) = (self.clock.clone(), Arc::clone(&self.ahead));
+        Clock::of(move || base.now() + TimeDelta::milliseconds(ahead.load(Ordering::SeqCst)))
+    }
+
+    /// The one number that a query finds.
+    pub async fn count(&self, query: &str) -> i64 {
+        let url = &self.database.superuser_url;
+        let connecting = tokio_postgres::connect(url, tokio_postgres::NoTls);
+        let (client, connection) = connecting.await.unwrap();
+        let running = tokio::spawn(connection);
+        let count = client.query_one(query, &[]).await.unwrap().get(0);
+        drop(client);
+        running.await.unwrap().unwrap();
+        count
     }
 
     /// Behind the service's back.
@@ -69,6 +128,11 @@ impl Service {
         client.batch_execute(statements).await.unwrap();
         drop(client);
         running.await.unwrap().unwrap();
+    }
+
+    /// To the first instance.
+    pub fn channel(&self) -> weir_rpc::Channel {
+        weir_rpc::connect(&self.running[0].url()).unwrap()
     }
 
     /// What a statement that is asked behind the service's back says.
@@ -103,23 +167,38 @@ impl Service {
         ReplayServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
     }
 
+    /// The last instance, asked for rows.
+    pub fn rows(&self) -> Rows {
+        let running = self.running.last().unwrap();
+        RowServiceClient::new(weir_rpc::connect(&running.url()).unwrap())
+    }
+
     /// Another instance over the same data.
     pub async fn another(&mut self) -> Client {
-        let config = Config::parse_from([
+        let database_url = self.database.url_for("mapping");
+        let arguments = [
             "weir-mapping",
             "--database-url",
-            &self.database.url_for("mapping"),
+            &database_url,
             "--redis-url",
             &self.redis_url,
             "--contact-url",
+            &self.contact_url,
+            "--activity-url",
+            &self.contact_url,
+            "--audience-url",
+            &self.contact_url,
+            "--quota-url",
             &self.contact_url,
             "--key-secret",
             "a secret of the tests",
             "--geoip-database",
             &self.geoip_database,
-        ]);
-        let serve =
-            |listener, shutdown| weir_mapping::serve(config, Clock::system(), listener, shutdown);
+        ];
+        let further = self.arguments.iter().map(String::as_str);
+        let config = Config::parse_from(arguments.into_iter().chain(further));
+        let clock = self.clock();
+        let serve = |listener, shutdown| weir_mapping::serve(config, clock, listener, shutdown);
         let running = Running::start(serve).await;
         let channel = weir_rpc::connect(&running.url()).unwrap();
         self.running.push(running);
@@ -208,6 +287,7 @@ impl Tenant {
                 })
                 .collect(),
             clear: false,
+            expected_version: None,
         }
     }
 
@@ -229,6 +309,7 @@ impl Tenant {
                 attribute("count", ValueType::Integer),
             ],
             clear_attributes: false,
+            expected_version: None,
         }
     }
 

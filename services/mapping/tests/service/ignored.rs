@@ -16,7 +16,7 @@ async fn map_one_field_a_type(client: &Client, tenant: &Tenant) -> Pairs {
     ];
     for (name, value_type, format) in [
         ("text", ValueType::Text, ""),
-        ("phone", ValueType::Phone, ""),
+        ("mobile", ValueType::Phone, ""),
         ("link", ValueType::Link, ""),
         ("integer", ValueType::Integer, ""),
         ("decimal", ValueType::Decimal, ""),
@@ -59,10 +59,10 @@ async fn every_reason_that_a_value_can_be_ignored_for_is_reached_and_told_to_who
         (TextInvalid, "text", "[1]"),
         (TooLong, "text", long.as_str()),
         (NotStorable, "text", r#""a\u0000b""#),
-        (EmailInvalid, "email", r#""lana""#),
+        (EmailInvalid, "email", r#""nobody""#),
         (InvisibleCharacters, "email", r#""a\u200bb@c.example""#),
         (ValueBlocked, "email", r#""N/A""#),
-        (PhoneInvalid, "phone", r#""12""#),
+        (PhoneInvalid, "mobile", r#""12""#),
         (LinkInvalid, "link", r#""c.example""#),
         (IntegerInvalid, "integer", "3.5"),
         (DecimalInvalid, "decimal", "3.1415"),

@@ -1,5 +1,7 @@
 //! Kept events and short forms of what is done with them; the edge is played here.
 
+use std::sync::LazyLock;
+
 use prost_types::Timestamp;
 use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::mapping::v1::*;
@@ -9,8 +11,10 @@ use crate::harness::{Service, Tenant};
 
 pub type Replays = ReplayServiceClient<weir_rpc::Channel>;
 
+/// The same for all of a test: what is received in one second is so however long it takes.
 pub fn now() -> i64 {
-    chrono::Utc::now().timestamp()
+    static NOW: LazyLock<i64> = LazyLock::new(|| chrono::Utc::now().timestamp());
+    *NOW
 }
 
 pub fn key(number: usize) -> Vec<u8> {

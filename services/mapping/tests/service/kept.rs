@@ -64,14 +64,26 @@ async fn every_filter_that_is_said_must_hold() {
         nameless,
     ];
     keep(&client, &tenant, events).await;
+    for (filter, expected) in filters() {
+        assert_eq!(
+            message_ids(&client, &tenant, filter.clone()).await,
+            expected,
+            "{filter:?}"
+        );
+    }
+}
+
+fn ago(seconds: i64) -> Option<Timestamp> {
+    Some(Timestamp {
+        seconds: now() - seconds,
+        nanos: 0,
+    })
+}
+
+/// With what they let through.
+fn filters() -> Vec<(KeptEventFilter, &'static [&'static str])> {
     let filter = KeptEventFilter::default;
-    let ago = |seconds| {
-        Some(Timestamp {
-            seconds: now() - seconds,
-            nanos: 0,
-        })
-    };
-    for (filter, expected) in [
+    vec![
         (filter(), &["m1", "m2", "m3", ""][..]),
         (
             KeptEventFilter {
@@ -131,19 +143,20 @@ async fn every_filter_that_is_said_must_hold() {
             },
             &[],
         ),
-    ] {
-        assert_eq!(
-            message_ids(&client, &tenant, filter.clone()).await,
-            expected,
-            "{filter:?}"
-        );
-    }
+    ]
+}
+
+#[tokio::test]
+async fn all_that_is_wrong_with_a_filter_is_said_at_once() {
+    let (service, client) = Service::start().await;
+    let tenant = tenant(&client, "Demo").await;
+    let client = service.replays();
     let wrong = KeptEventFilter {
         codes: vec!["NO_MAPPING".into(), "NO_SUCH".into()],
         from_time: ago(0),
         to_time: ago(60),
         kept_event_ids: vec!["x".into()],
-        ..filter()
+        ..Default::default()
     };
     let request = StartReplayRequest {
         request_id: String::new(),
@@ -322,4 +335,37 @@ async fn a_dry_run_says_what_would_become_of_each_and_what_it_can_not_know() {
     assert_eq!(log.entries, []);
     let events = list(&client, &tenant, KeptEventFilter::default()).await;
     assert_eq!(events[0].code, "NO_MAPPING");
+}
+
+#[tokio::test]
+async fn what_is_kept_of_a_source_goes_with_it_and_makes_room() {
+    let (service, mapping) = Service::start().await;
+    let tenant = tenant(&mapping, "Demo").await;
+    let client = service.replays();
+    defer(
+        &client,
+        &tenant,
+        vec![track(1, 10, 206, "CONTACT_DEFERRED")],
+    )
+    .await;
+    keep(&client, &tenant, vec![track(2, 10, 422, "NO_MAPPING")]).await;
+    let request = start(&tenant, KeptEventFilter::default(), "one");
+    call!(client, start_replay, request).unwrap();
+    let mut configuration = service.configuration();
+    let delete = DeleteSourceRequest {
+        account_id: tenant.account_id.clone(),
+        source_id: tenant.source_id.clone(),
+    };
+    configuration.delete_source(delete).await.unwrap();
+    assert!(claim(&client).await.is_none());
+    service
+        .sql(
+            "DO $$ BEGIN
+                ASSERT NOT EXISTS (SELECT FROM mapping.kept_events);
+                ASSERT NOT EXISTS (SELECT FROM mapping.replay_events);
+                ASSERT NOT EXISTS (SELECT FROM mapping.replay_work);
+                ASSERT (SELECT deferred_events + deferred_bytes = 0 FROM mapping.kept_accounts);
+            END $$",
+        )
+        .await;
 }

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod alerts;
+mod blocked;
 mod configuration;
 mod contacts;
 mod counts;
@@ -9,17 +11,24 @@ mod errors;
 mod events;
 mod harness;
 mod help;
+mod history;
 mod identifiers;
 mod ignored;
 mod keeping;
 mod kept;
 mod keys;
 mod lists;
+mod mail;
 mod options;
 mod outgrown;
 mod places;
+mod preview;
 mod puts;
+mod removal;
 mod replays;
 mod rings;
+mod rows;
 mod summaries;
 mod versions;
+mod watch;
+mod webhooks;

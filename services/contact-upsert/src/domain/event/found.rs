@@ -113,6 +113,8 @@ mod tests {
                 key_strategy: KeyStrategy::Any,
                 merge_strategy: MergeStrategy::Overwrite,
                 existing_only: false,
+                keep_user_ids_apart: false,
+                transition: None,
             };
             let mut found = Found::with_capacity(&settings, values.len());
             let mut keys = Vec::new();

@@ -5,7 +5,9 @@ use weir_ids::ContactId;
 use super::State;
 use super::links::Link;
 use crate::domain::changes::{Changes, ContactRow, LinkGone, LinkRow};
+use crate::domain::contact::Contact;
 use crate::domain::key::is_unique_key;
+use crate::domain::search::SearchTexts;
 use crate::domain::stored::Receipt;
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
@@ -19,6 +21,14 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             removes,
             ..Changes::default()
         };
+        if let Some(transition) = &self.settings.transition {
+            changes.unsettled = transition.unsettled().collect();
+            let survivors = self.merges.iter();
+            let survivors = survivors.map(|merge| self.contacts[self.live(merge.survivor())].id);
+            changes.again = survivors.collect();
+            changes.again.sort_unstable();
+            changes.again.dedup();
+        }
         self.differ_in_contacts(&mut changes);
         self.differ_in_links(&mut changes);
         changes
@@ -50,6 +60,10 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                 fields: contact.fields_json(),
                 registers: contact.registers_json(),
                 redirect_to: contact.merged_into.map(|slot| self.contacts[slot].id),
+                search: match contact.merged_into {
+                    Some(_) => SearchTexts::default(),
+                    None => self.search_texts(contact),
+                },
             };
             if !contact.stored {
                 changes.contacts_new.push(row());
@@ -60,6 +74,11 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                 changes.contacts_moved.push((contact.id, registers));
             }
         }
+    }
+
+    fn search_texts(&self, contact: &Contact<'a>) -> SearchTexts {
+        let is_unique = |field: &str| self.settings.finds_all(field);
+        SearchTexts::of(|field| contact.value(field), is_unique)
     }
 
     fn differ_in_links(self, changes: &mut Changes<'a>) {

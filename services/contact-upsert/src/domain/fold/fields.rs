@@ -111,12 +111,21 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         match self.linked(key) {
             // It is the same but for its case.
             Some(to) if Some(to.contact) == target => None,
+            // Its row is still to come, as contacts are being reindexed.
+            None if present.is_some_and(|register| self.is_found_by(register, key)) => None,
             _ if present.is_some_and(|register| register.covers(&facts.stamp, Some(json))) => {
                 Some(Reason::Stale)
             }
             Some(_) => Some(Reason::IdentifierTaken),
             None => None,
         }
+    }
+
+    fn is_found_by(&self, register: &Register<'a>, key: KeyId) -> bool {
+        let found_by = register
+            .value
+            .and_then(|json| self.settings.key(register.field, json));
+        found_by.is_some_and(|found_by| found_by == *self.key(key))
     }
 
     /// What the event's value of a unique identifier is found by.

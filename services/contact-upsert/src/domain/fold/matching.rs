@@ -38,6 +38,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             if let Some(to) = self.linked(unique.key)
                 && !matches.has(to.contact)
                 && self.key_counts(unique.rank, to.contact)
+                && !self.is_kept_apart(facts, to.contact)
                 && !self.loses(&matches, facts, unique)
             {
                 let may_merge = !self.contacts[to.contact].has_user_id;
@@ -57,13 +58,30 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     }
 
     /// Under `next_if_empty` the second key counts only against contacts without the first.
+    /// While contacts are reindexed it counts where it does by the old rule or by the new.
     fn key_counts(&self, rank: usize, slot: usize) -> bool {
-        match self.settings.key_strategy {
+        let settings = self.settings;
+        let fields = &settings.unique_identifiers;
+        let counts = |earlier: &[String], strategy| match strategy {
             KeyStrategy::Any => true,
-            KeyStrategy::NextIfEmpty => self.settings.unique_identifiers[..rank]
-                .iter()
-                .all(|earlier| self.contacts[slot].value(earlier).is_none()),
-        }
+            KeyStrategy::NextIfEmpty => {
+                let mut earlier = earlier.iter();
+                earlier.all(|earlier| self.contacts[slot].value(earlier).is_none())
+            }
+        };
+        let Some(transition) = &settings.transition else {
+            return counts(&fields[..rank], settings.key_strategy);
+        };
+        [&transition.old, &transition.new].iter().any(|rule| {
+            let rank = rule.fields.iter().position(|field| *field == fields[rank]);
+            rank.is_some_and(|rank| counts(&rule.fields[..rank], rule.strategy))
+        })
+    }
+
+    /// Whether the contact is another person's than the event, by their user ids, and the
+    /// account wants those kept apart (semantics 3.1a). The event's own person is found before.
+    fn is_kept_apart(&self, facts: &EventFacts<'a>, slot: usize) -> bool {
+        self.settings.keep_user_ids_apart && facts.user.is_some() && self.contacts[slot].has_user_id
     }
 
     /// Whether the contact that was found already has a newer word on the field, which is

@@ -14,14 +14,21 @@ pub(super) struct MergeState<'a> {
     merged: usize,
     survivor: usize,
     identifiers: Vec<Key<'a>>,
+    found_by: Vec<Key<'a>>,
 }
 
 impl<'a> MergeState<'a> {
+    /// The slot of the one that stayed, then.
+    pub(super) fn survivor(&self) -> usize {
+        self.survivor
+    }
+
     pub(super) fn of(self, contacts: &[Contact<'a>]) -> Merge<'a> {
         Merge {
             merged: contacts[self.merged].id,
             survivor: contacts[self.survivor].id,
             identifiers: self.identifiers,
+            found_by: self.found_by,
         }
     }
 }
@@ -36,7 +43,8 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     }
 
     /// Merges another contact with the event's and answers the one that stays: the older.
-    pub(super) fn merge(&mut self, own: usize, other: usize) -> usize {
+    /// `found_by` led to both.
+    pub(super) fn merge(&mut self, own: usize, other: usize, found_by: &[KeyId]) -> usize {
         let (survivor, merged) = if self.contacts[own].id < self.contacts[other].id {
             (own, other)
         } else {
@@ -77,6 +85,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             merged,
             survivor,
             identifiers,
+            found_by: found_by.iter().map(|id| self.key(*id).clone()).collect(),
         });
         survivor
     }

@@ -11,7 +11,7 @@ use weir_ids::ContactId;
 use super::links::{Link, LinkedTo, StoredAs};
 use super::{Unreadable, Unusable, is_current};
 use crate::domain::contact::{Contact, StoredContact};
-use crate::domain::event::{EventFacts, Facts, KeyId, UniqueKey};
+use crate::domain::event::{EventFacts, Facts, KeyId, Transition, UniqueKey};
 use crate::domain::key::is_unique_key;
 use crate::domain::members::Members;
 use crate::domain::stored::{NOBODY, Receipt, StoredLink};
@@ -39,6 +39,8 @@ pub struct Snapshot<'a> {
     /// By key; none = it has no row, or was not asked for.
     pub(super) links: Vec<Option<Link<'a>>>,
     asked: Vec<bool>,
+    /// A contact's value of these may have no row, or another's: it says nothing.
+    unsettled: Vec<String>,
     pub(super) receipts: Vec<Receipt>,
     /// Receipts were looked up for every event, not only for those that need one.
     pub(super) all_receipts: bool,
@@ -55,9 +57,16 @@ impl<'a> Snapshot<'a> {
             slots: HashMap::new(),
             links: unlinked().collect(),
             asked: vec![false; facts.keys.len()],
+            unsettled: Vec::new(),
             receipts: Vec::new(),
             all_receipts: false,
         }
+    }
+
+    /// By what contacts match besides, while they are reindexed.
+    pub fn set_transition(&mut self, transition: Option<&Transition>) {
+        let unsettled = transition.into_iter().flat_map(Transition::unsettled);
+        self.unsettled = unsettled.map(str::to_owned).collect();
     }
 
     /// The keys to look up first, in order.
@@ -157,6 +166,7 @@ impl<'a> Snapshot<'a> {
             for unique in &event.unique_keys {
                 let id = unique.key.0;
                 if let (Some(slot), false) = (owner, self.asked[id])
+                    && !self.is_unsettled(id)
                     && self.is_current(slot, event, unique)
                 {
                     self.links[id] = Some(Link::of_current_key(&self.contacts[slot], slot));
@@ -167,6 +177,11 @@ impl<'a> Snapshot<'a> {
         let others = self.keys_where(|asked| !asked);
         self.asked.fill(true);
         others
+    }
+
+    fn is_unsettled(&self, key: usize) -> bool {
+        let kind = self.facts.keys[key].kind;
+        self.unsettled.iter().any(|field| field == kind)
     }
 
     /// As the function of that name; where contact and event write the value alike, its key

@@ -260,3 +260,66 @@ fn an_identify_that_did_nothing_but_merge_is_recognised_when_it_comes_again() {
     );
     assert_eq!(tables.units, 3);
 }
+
+/// Semantics 3.1a.
+#[test]
+fn a_person_with_a_user_id_is_kept_apart_from_another_whoever_comes_first() {
+    let apart = Settings {
+        keep_user_ids_apart: true,
+        ..overwrite()
+    };
+    let email = r#"{"str::email":"e@x.org"}"#;
+    for merge_strategy in [
+        MergeStrategy::Overwrite,
+        MergeStrategy::Append,
+        MergeStrategy::Ignore,
+    ] {
+        let apart = Settings {
+            merge_strategy,
+            ..apart.clone()
+        };
+        for (first, second) in [("u1", "u2"), ("u2", "u1")] {
+            let mut tables = Tables::default();
+            tables.one(&apart, identify(0, (first, "-"), email));
+            let judged = tables.one(&apart, identify(1, (second, "-"), email));
+            assert_ne!(tables.user(first), tables.user(second));
+            let taken = (
+                "str::email".to_owned(),
+                Reason::IdentifierTaken,
+                "\"e@x.org\"".to_owned(),
+            );
+            assert_eq!(
+                (judged.status, judged.ignored),
+                (Status::Stored, vec![taken])
+            );
+            assert_eq!(tables.of("str::email", "e@x.org"), tables.user(first));
+            // By default the address decides.
+            let mut tables = Tables::default();
+            tables.all([
+                identify(0, (first, "-"), email),
+                identify(1, (second, "-"), email),
+            ]);
+            assert_eq!(tables.user(first), tables.user(second));
+        }
+    }
+}
+
+/// Semantics 3.1a.
+#[test]
+fn an_event_without_a_user_id_and_a_contact_without_one_match_by_address_as_ever() {
+    let apart = Settings {
+        keep_user_ids_apart: true,
+        ..overwrite()
+    };
+    let email = r#"{"str::email":"e@x.org"}"#;
+    let mut tables = Tables::default();
+    for event in [
+        identify(0, ("-", "a1"), email),
+        identify(1, ("u1", "-"), email),
+        identify(2, ("-", "a2"), email),
+    ] {
+        tables.one(&apart, event);
+    }
+    assert_eq!(tables.visitor("a1"), tables.user("u1"));
+    assert_eq!(tables.visitor("a2"), tables.user("u1"));
+}

@@ -1,10 +1,12 @@
 //! Rows that a batch has read, and the domain's view of them, which borrows from them.
 
+use std::borrow::Cow;
+
 use tokio_postgres::Row;
 use weir_ids::ContactId;
 use weir_postgres::JsonText;
 
-use crate::domain::{Key, KeyId, Stamp, StoredContact, StoredLink};
+use crate::domain::{Key, KeyId, Settings, Stamp, StoredContact, StoredLink, Transition};
 use crate::store::micros_of;
 
 /// Rows of some keys and of the contacts that they lead to.
@@ -12,6 +14,8 @@ pub struct Rows {
     /// Which identifiers are compared without case is written down otherwise than the batch
     /// has it.
     pub(super) caseless_differ: bool,
+    /// By what contacts match besides, while they are reindexed.
+    pub(super) transition: Option<Transition>,
     /// Links that need not be read.
     pub(super) cached: Vec<(KeyId, StoredLink<'static>)>,
     pub(super) sought: Vec<KeyId>,
@@ -38,6 +42,22 @@ impl Rows {
     /// Whether it is to be written down which identifiers are compared without case.
     pub fn caseless_differ(&self) -> bool {
         self.caseless_differ
+    }
+
+    /// By what contacts match besides, while they are reindexed.
+    pub fn transition(&self) -> Option<&Transition> {
+        self.transition.as_ref()
+    }
+
+    /// The settings of a batch, under what stands in its account.
+    pub fn settings<'s>(&self, settings: &'s Settings) -> Cow<'s, Settings> {
+        match &self.transition {
+            None => Cow::Borrowed(settings),
+            Some(transition) => Cow::Owned(Settings {
+                transition: Some(transition.clone()),
+                ..settings.clone()
+            }),
+        }
     }
 
     /// Those that were read.

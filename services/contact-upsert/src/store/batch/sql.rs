@@ -2,7 +2,8 @@
 
 /// Held shared until the batch is stored: raising the epoch or the version waits for it.
 pub(super) const ACCOUNT: &str = "
-    SELECT usage_epoch, identifiers_version, caseless_identifiers
+    SELECT usage_epoch, identifiers_version, caseless_identifiers, unique_identifiers,
+           key_strategy, next_unique_identifiers, next_key_strategy
     FROM accounts WHERE account_id = $1 FOR SHARE";
 
 // The look-ups are LATERAL and can't be flattened (LIMIT, OFFSET 0, FOR UPDATE), so that each
@@ -60,12 +61,16 @@ pub(super) const LOCK_FREE_CONTACTS: &str = "
 
 pub(super) const INSERT_CONTACTS: &str = "
     INSERT INTO contacts (account_id, contact_id, has_user_id, fields, registers, redirect_to,
-                          version, create_time, update_time)
+                          version, create_time, update_time, search_forward, search_backward,
+                          search_name, search_email, search_phone, search_external)
     SELECT a.account_id, u.contact_id, u.has_user_id, u.fields, u.registers,
-           u.redirect_to, 1, $7, $7
+           u.redirect_to, 1, $7, $7, u.search_forward, u.search_backward, u.search_name,
+           u.search_email, u.search_phone, u.search_external
     FROM accounts a
-    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[])
-               AS u (contact_id, has_user_id, fields, registers, redirect_to)
+    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[], $8::text[],
+                      $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+               AS u (contact_id, has_user_id, fields, registers, redirect_to, search_forward,
+                     search_backward, search_name, search_email, search_phone, search_external)
     WHERE a.account_id = $1";
 
 // What changes rows names them by a unique key to ON CONFLICT: that is a probe of the key for
@@ -75,17 +80,25 @@ pub(super) const INSERT_CONTACTS: &str = "
 
 pub(super) const UPDATE_CONTACTS: &str = "
     INSERT INTO contacts AS c (account_id, contact_id, has_user_id, fields, registers,
-                               redirect_to, version, create_time, update_time)
+                               redirect_to, version, create_time, update_time, search_forward,
+                               search_backward, search_name, search_email, search_phone,
+                               search_external)
     SELECT a.account_id, u.contact_id, u.has_user_id, u.fields, u.registers,
-           u.redirect_to, 1, $7, $7
+           u.redirect_to, 1, $7, $7, u.search_forward, u.search_backward, u.search_name,
+           u.search_email, u.search_phone, u.search_external
     FROM accounts a
-    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[])
-               AS u (contact_id, has_user_id, fields, registers, redirect_to)
+    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[], $8::text[],
+                      $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+               AS u (contact_id, has_user_id, fields, registers, redirect_to, search_forward,
+                     search_backward, search_name, search_email, search_phone, search_external)
     WHERE a.account_id = $1
     ON CONFLICT (account_id, contact_id) DO UPDATE
     SET has_user_id = excluded.has_user_id, fields = excluded.fields,
         registers = excluded.registers, redirect_to = excluded.redirect_to,
-        version = c.version + 1, update_time = excluded.update_time";
+        version = c.version + 1, update_time = excluded.update_time,
+        search_forward = excluded.search_forward, search_backward = excluded.search_backward,
+        search_name = excluded.search_name, search_email = excluded.search_email,
+        search_phone = excluded.search_phone, search_external = excluded.search_external";
 
 /// Of each row the registers alone; the other values only stand there because they must.
 pub(super) const MOVE_REGISTERS: &str = "
@@ -218,6 +231,35 @@ pub(super) const INSERT_MERGES: &str = "
     CROSS JOIN unnest($2::uuid[], $3::uuid[], $4::text[])
                AS u (merged_id, survivor_id, identifiers)
     WHERE a.account_id = $1";
+
+/// Contacts that are looked at once more while all are reindexed.
+pub(super) const LOOK_AGAIN: &str = "
+    INSERT INTO reindex_again (account_id, contact_id)
+    SELECT a.account_id, u.contact_id
+    FROM accounts a
+    CROSS JOIN unnest($2::uuid[]) AS u (contact_id)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, contact_id) DO NOTHING";
+
+/// What contacts took over on one day.
+pub(super) const ABSORBED: &str = "
+    SELECT b.contact_id, b.absorbed, b.is_told, b.found_by
+    FROM unnest($2::uuid[]) AS k (contact_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM absorptions
+        WHERE account_id = $1 AND contact_id = k.contact_id AND day = $3
+        LIMIT 1
+    ) AS b";
+
+pub(super) const PUT_ABSORBED: &str = "
+    INSERT INTO absorptions (account_id, contact_id, day, absorbed, is_told, found_by)
+    SELECT a.account_id, u.contact_id, $3, u.absorbed, u.is_told, u.found_by::json
+    FROM accounts a
+    CROSS JOIN unnest($2::uuid[], $4::bigint[], $5::boolean[], $6::text[])
+               AS u (contact_id, absorbed, is_told, found_by)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, contact_id, day) DO UPDATE
+    SET absorbed = excluded.absorbed, is_told = excluded.is_told, found_by = excluded.found_by";
 
 pub(super) const INSERT_MESSAGE: &str = "
     INSERT INTO outbox (account_id, outbox_id, payload)

@@ -9,6 +9,7 @@ use weir_ledger::sql::CHARGE;
 use weir_postgres::{Failure, JsonText};
 
 use super::{BatchTx, NotStored, sql};
+use crate::domain::search::SearchTexts;
 use crate::domain::{Care, Changes, ContactRow, Key, LinkRow, Stamp};
 use crate::store::{OutboxRow, time_of};
 
@@ -43,7 +44,7 @@ impl BatchTx<'_> {
         message: Option<&'a OutboxRow>,
     ) -> Vec<(&'static str, Write<'a>)> {
         let mut writes: Vec<(&'static str, Write<'a>)> = Vec::new();
-        if changes.units > 0 {
+        if changes.units > 0 && self.batch.is_charged {
             writes.push((CHARGE, Box::pin(self.insert_usage(changes.units))));
         }
         for (sql, rows) in [
@@ -68,8 +69,7 @@ impl BatchTx<'_> {
             writes.push((sql::DELETE_LINK, Box::pin(self.delete_links(changes))));
         }
         if !changes.links_moved.is_empty() {
-            let moved = self.move_links(sql::MOVE_LINKS, &changes.links_moved);
-            writes.push((sql::MOVE_LINKS, Box::pin(moved)));
+            writes.push((sql::MOVE_LINKS, Box::pin(self.move_all_links(changes))));
         }
         if !changes.links_signed.is_empty() {
             writes.push((sql::SIGN_LINKS, Box::pin(self.sign_links(changes))));
@@ -87,6 +87,9 @@ impl BatchTx<'_> {
         }
         if !changes.merges.is_empty() {
             writes.push((sql::INSERT_MERGES, Box::pin(self.insert_merges(changes))));
+        }
+        if !changes.again.is_empty() {
+            writes.push((sql::LOOK_AGAIN, Box::pin(self.look_again(changes))));
         }
         if let Some(message) = message {
             writes.push((sql::INSERT_MESSAGE, Box::pin(self.insert_message(message))));
@@ -130,6 +133,9 @@ impl BatchTx<'_> {
         let registers: Vec<JsonText<'_>> = registers.collect();
         let redirects = rows.iter().map(|row| row.redirect_to.map(|id| id.0));
         let redirects: Vec<Option<Uuid>> = redirects.collect();
+        let column = |of: fn(&SearchTexts) -> &Option<String>| -> Vec<Option<&str>> {
+            rows.iter().map(|row| of(&row.search).as_deref()).collect()
+        };
         let parameters = &[
             &self.batch.account.0 as _,
             &ids as _,
@@ -138,6 +144,12 @@ impl BatchTx<'_> {
             &registers as _,
             &redirects as _,
             &self.now as _,
+            &column(|texts| &texts.forward) as _,
+            &column(|texts| &texts.backward) as _,
+            &column(|texts| &texts.name) as _,
+            &column(|texts| &texts.email) as _,
+            &column(|texts| &texts.phone) as _,
+            &column(|texts| &texts.external) as _,
         ];
         all_of(rows.len(), self.run(sql, parameters).await?)
     }
@@ -172,7 +184,8 @@ impl BatchTx<'_> {
         for done in join_all(deletes).await {
             deleted += done?;
         }
-        if deleted == rows.len() as u64 {
+        let unsettled = rows.iter().filter(|row| changes.is_unsettled(&row.key));
+        if deleted + unsettled.count() as u64 >= rows.len() as u64 {
             return Ok(());
         }
         if self.care != Care::Heal {
@@ -213,6 +226,22 @@ impl BatchTx<'_> {
             &self.now as _,
         ];
         self.run(sql, parameters).await
+    }
+
+    /// While contacts are reindexed, a value's row may be another's for good: that is looked at
+    /// when its contact is.
+    async fn move_all_links(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
+        if changes.unsettled.is_empty() {
+            return self.move_links(sql::MOVE_LINKS, &changes.links_moved).await;
+        }
+        let rows = changes.links_moved.iter().cloned();
+        let (unsettled, settled): (Vec<_>, Vec<_>) =
+            rows.partition(|row| changes.is_unsettled(&row.key));
+        self.move_links(sql::MOVE_LINKS, &settled).await?;
+        match self.move_links(sql::MOVE_LINKS, &unsettled).await {
+            Err(NotStored::Conflict) | Ok(()) => Ok(()),
+            Err(other) => Err(other),
+        }
     }
 
     /// Moves links, or inserts them where they may meet a row that gives way: both statements
@@ -284,6 +313,13 @@ impl BatchTx<'_> {
             &self.now as _,
         ];
         all_of(rows.len(), self.run(sql::INSERT_MERGES, parameters).await?)
+    }
+
+    async fn look_again(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
+        let contacts: Vec<Uuid> = changes.again.iter().map(|id| id.0).collect();
+        let parameters = &[&self.batch.account.0 as _, &contacts as _];
+        self.run(sql::LOOK_AGAIN, parameters).await?;
+        Ok(())
     }
 
     pub(super) async fn insert_message(&self, message: &OutboxRow) -> Result<(), NotStored> {

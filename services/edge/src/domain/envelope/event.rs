@@ -7,11 +7,11 @@ use bytestring::ByteString;
 use weir_ids::TimedKey;
 use weir_json::unescaped;
 use weir_reasons::Reason;
-use weir_values::{has_invisible_inside, is_blank, means_nobody, trimmed_invisible};
+use weir_values::{BlockedRule, has_invisible_inside, is_blank, trimmed_invisible};
 
 use super::members::{Members, Slot};
 use super::{
-    Envelope, Kind, MembershipUpdate, MembershipUpdateMode, Reader, Reading, Refusal, SHOWN,
+    Envelope, Kind, MembershipUpdate, MembershipUpdateMode, Nobody, Reader, Reading, Refusal, SHOWN,
 };
 use crate::domain::text::{cut, longer_than, scalar};
 use crate::domain::time;
@@ -43,11 +43,11 @@ enum Id {
 }
 
 impl Id {
-    /// Blank, or a word for nobody (semantics 3.1).
-    fn is_nobody(&self) -> bool {
+    /// Blank, or a value that means nobody (semantics 3.1).
+    fn is_nobody(&self, rule: &BlockedRule) -> bool {
         match self {
             Self::Absent => true,
-            Self::Text(text) => means_nobody(text),
+            Self::Text(text) => rule.blocks(text),
             Self::Unusable(_) => false,
         }
     }
@@ -90,7 +90,7 @@ impl<'a> Event<'a> {
     }
 
     fn envelope(&self, reader: &Reader<'_>) -> Result<Envelope, Refusal> {
-        let (user_id, anonymous_id, ignored) = self.identifiers()?;
+        let (user_id, anonymous_id, ignored) = self.identifiers(reader.nobody)?;
         let event_name = if reader.kind == Kind::Track {
             self.event_name()?
         } else {
@@ -140,28 +140,34 @@ impl<'a> Event<'a> {
     }
 
     /// The two ids, one of which is there, and why the anonymous one was ignored.
-    fn identifiers(&self) -> Result<(ByteString, ByteString, Option<Refusal>), Refusal> {
+    fn identifiers(
+        &self,
+        nobody: &Nobody,
+    ) -> Result<(ByteString, ByteString, Option<Refusal>), Refusal> {
         let members = &self.members;
         let user = self.spelled(
             ("user_id", &members.user_id),
             ("userId", &members.camel_user_id),
-            Id::is_nobody,
+            |id| id.is_nobody(&nobody.user_ids),
         );
         let anonymous = self.spelled(
             ("anonymous_id", &members.anonymous_id),
             ("anonymousId", &members.camel_anonymous_id),
-            Id::is_nobody,
+            |id| id.is_nobody(&nobody.anonymous_ids),
         );
         let user_id = match self.id(&user.slot) {
             // Its event must not go to whoever holds the anonymous id (semantics 2.4b).
             Id::Unusable(why) => {
                 return Err(self.refusal(Reason::UserIdUnusable, user.path, why, &user.slot));
             }
-            id => id.text().filter(|id| !means_nobody(id)),
+            id => id.text().filter(|id| !nobody.user_ids.blocks(id)),
         };
         let (anonymous_id, unusable) = match self.id(&anonymous.slot) {
             Id::Unusable(why) => (None, Some(why)),
-            id => (id.text().filter(|id| !means_nobody(id)), None),
+            id => {
+                let id = id.text().filter(|id| !nobody.anonymous_ids.blocks(id));
+                (id, None)
+            }
         };
         match (&user_id, &anonymous_id, unusable) {
             (None, None, Some(why)) => {
@@ -222,7 +228,7 @@ impl<'a> Event<'a> {
         &self,
         first: (&'static str, &Slot),
         second: (&'static str, &Slot),
-        is_absent: fn(&Id) -> bool,
+        is_absent: impl Fn(&Id) -> bool,
     ) -> Field {
         let is_absent = |slot| is_absent(&self.id(slot));
         let is_second = self.value(second.1).is_some()

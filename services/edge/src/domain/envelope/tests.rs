@@ -5,11 +5,16 @@ mod ids;
 const ARRIVAL: i64 = 1_752_127_740_000_000;
 
 fn reading(kind: Kind, raw: &[u8]) -> Reading {
+    reading_for(&Nobody::default(), kind, raw)
+}
+
+fn reading_for(nobody: &Nobody, kind: Kind, raw: &[u8]) -> Reading {
     let own = ["ortto.com".to_owned()];
     let reader = Reader {
         kind,
         arrival: ARRIVAL,
         own_namespaces: &own,
+        nobody,
         fresh_id: &|| "fresh".to_owned(),
     };
     reader.read(&Bytes::copy_from_slice(raw))

@@ -1,9 +1,10 @@
 //! Mapping: all that it sees is mapped, by what stands in the traits.
 
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 use weir_proto::mapping::v1::mapping_service_server::MappingService;
 use weir_proto::mapping::v1::*;
 use weir_proto::settings::v1::Entitlement;
+use weir_reasons::Reason;
 
 use super::Stub;
 
@@ -69,6 +70,14 @@ impl MappingService for Stub {
     ) -> Result<Response<AuthenticateResponse>, Status> {
         self.answer("authenticate", |state| {
             let key = request.get_ref().key.as_str();
+            if key == "expired-key" {
+                let expired = Reason::KeyExpired;
+                return Err(weir_rpc::refused(
+                    Code::Unauthenticated,
+                    expired,
+                    "past its end",
+                ));
+            }
             let Some(account) = state.accounts.get(key) else {
                 return Err(Status::unauthenticated("no such key"));
             };
@@ -80,6 +89,8 @@ impl MappingService for Stub {
                 account_id: (*account).into(),
                 source_id: "source".into(),
                 source_kind: kind.into(),
+                blocked_values: Some(state.blocked_values.0.clone()),
+                blocked_values_version: state.blocked_values.1,
             })
         })
         .await
@@ -152,6 +163,7 @@ impl MappingService for Stub {
                 mapping_version: 1,
                 contact_settings: Some(ContactSettings {
                     identifiers_version: state.identifiers_versions.1,
+                    blocked_values_version: state.blocked_values.1,
                     caseless_identifiers: vec!["str:cm:mail".into()],
                     ..Default::default()
                 }),
@@ -180,9 +192,25 @@ impl MappingService for Stub {
         .await
     }
 
+    async fn get_account(
+        &self,
+        request: Request<GetAccountRequest>,
+    ) -> Result<Response<GetAccountResponse>, Status> {
+        self.answer("get_account", |state| {
+            let account = Account {
+                account_id: request.into_inner().account_id,
+                blocked_values: Some(state.blocked_values.0.clone()),
+                ..Account::default()
+            };
+            Ok(GetAccountResponse {
+                account: Some(account),
+            })
+        })
+        .await
+    }
+
     unused! {
         put_account(PutAccountRequest) -> PutAccountResponse;
-        get_account(GetAccountRequest) -> GetAccountResponse;
         list_accounts(ListAccountsRequest) -> ListAccountsResponse;
         put_source(PutSourceRequest) -> PutSourceResponse;
         get_source(GetSourceRequest) -> GetSourceResponse;

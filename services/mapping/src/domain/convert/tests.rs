@@ -1,8 +1,8 @@
 //! What converts, and to what (semantics 2.3, 2.4).
 
 use proptest::prelude::*;
-use weir_values::Value;
 use weir_values::options::RawOptions;
+use weir_values::{BlockedRule, BlockedValue, BlockedValues, Value};
 
 use super::*;
 
@@ -97,7 +97,7 @@ fn long_texts_are_ignored_whole_and_counted_in_characters() {
 fn a_blank_text_is_no_value_and_a_null_is_one_that_clears() {
     for (_, value_type) in ValueType::NAMES {
         for unique in [false, true] {
-            let converter = converter(value_type).telling_apart(unique);
+            let converter = converter(value_type).blocking(unique.then(BlockedRule::default));
             let taken = |raw: &str| {
                 let mut left_out = LeftOut::default();
                 let taken = converter.convert(raw.as_bytes(), &mut String::new(), &mut left_out);
@@ -323,7 +323,7 @@ fn what_nobody_sees_is_cut_off_at_the_ends_of_addresses() {
             &both("https://a.example/"),
             r#""https://a.example/""#,
         );
-        let key = converter(ValueType::Text).telling_apart(true);
+        let key = converter(ValueType::Text).blocking(Some(BlockedRule::default()));
         let raw = both("M 1");
         assert_eq!(
             run(&key, raw.as_bytes()),
@@ -341,7 +341,7 @@ fn what_nobody_sees_is_cut_off_at_the_ends_of_addresses() {
         ],
     );
     let raw = "\"M\u{200b}1\"";
-    let key = converter(ValueType::Text).telling_apart(true);
+    let key = converter(ValueType::Text).blocking(Some(BlockedRule::default()));
     assert_eq!(run(&key, raw.as_bytes()), Err(Failure::Invisible));
     good(ValueType::Text, raw, raw);
 }
@@ -350,7 +350,7 @@ fn what_nobody_sees_is_cut_off_at_the_ends_of_addresses() {
 #[test]
 fn what_means_nobody_tells_no_contacts_apart() {
     for value_type in [ValueType::Text, ValueType::Email, ValueType::Phone] {
-        let key = converter(value_type).telling_apart(true);
+        let key = converter(value_type).blocking(Some(BlockedRule::default()));
         for raw in [
             r#""null""#,
             r#"" Undefined ""#,
@@ -373,6 +373,51 @@ fn what_means_nobody_tells_no_contacts_apart() {
     }
     good(ValueType::Text, r#""null""#, r#""null""#);
     bad(ValueType::Email, &[r#""null""#]);
+}
+
+/// Semantics 3.1.
+#[test]
+fn what_the_account_blocks_tells_no_contacts_apart_as_sent_and_as_kept() {
+    let entry = |kind: &str, pattern: &str| BlockedValue {
+        kind: kind.to_owned(),
+        pattern: pattern.to_owned(),
+    };
+    let own = vec![
+        entry("str::email", "noemail@*"),
+        entry("phn::phone", "+6140000*"),
+        entry("", "+61 411 111 111"),
+    ];
+    let blocked = BlockedValues::new(own, vec!["guest".to_owned()]).unwrap();
+    for (value_type, field, raw, is_blocked) in [
+        (
+            ValueType::Email,
+            "str::email",
+            r#""NoEmail@shop.org""#,
+            true,
+        ),
+        (
+            ValueType::Email,
+            "str::email",
+            r#""noemail.x@shop.org""#,
+            false,
+        ),
+        (
+            ValueType::Email,
+            "str:cm:work",
+            r#""noemail@shop.org""#,
+            false,
+        ),
+        (ValueType::Phone, "phn::phone", r#""+61 400 001 111""#, true),
+        (ValueType::Phone, "phn::phone", r#""+61 411 111 111""#, true),
+        (ValueType::Phone, "phn::phone", r#""+61411111111""#, false),
+        (ValueType::Text, "str::ei", r#""Guest""#, false),
+        (ValueType::Text, "str::ei", "0", true),
+    ] {
+        let key = converter(value_type).blocking(Some(blocked.of_field(field)));
+        let is_refused = run(&key, raw.as_bytes()) == Err(Failure::Blocked);
+        assert_eq!(is_refused, is_blocked, "{field} {raw}");
+        assert!(run(&converter(value_type), raw.as_bytes()).is_ok(), "{raw}");
+    }
 }
 
 #[test]

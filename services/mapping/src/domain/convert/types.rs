@@ -24,7 +24,7 @@ impl Converter {
     ) -> Result<Taken, Failure> {
         match self.value_type {
             // Whoever is told apart by it would be somebody else with a part of it.
-            ValueType::Text if self.tells_apart => write_key_text(raw, MAX_TEXT, out),
+            ValueType::Text if self.tells_apart() => write_key_text(raw, MAX_TEXT, out),
             ValueType::Text if self.options.truncate => {
                 return self.write_cut(raw, MAX_TEXT, out);
             }

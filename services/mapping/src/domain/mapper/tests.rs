@@ -6,7 +6,7 @@ use chrono::DateTime;
 use proptest::prelude::*;
 use weir_ids::{AccountId, ActivityId, SourceId};
 use weir_values::options::RawOptions;
-use weir_values::{FieldId, Value, ValueType};
+use weir_values::{BlockedValues, FieldId, Value, ValueType};
 
 use super::*;
 
@@ -30,7 +30,7 @@ const PLAN: Plan = Plan {
     activity_factor: 5,
 };
 
-fn row<'a>(path: &'a str, target: &'a str, format: &'a str) -> RawRow<'a> {
+pub fn row<'a>(path: &'a str, target: &'a str, format: &'a str) -> RawRow<'a> {
     let formats = if format.is_empty() {
         vec![]
     } else {
@@ -46,7 +46,7 @@ fn row<'a>(path: &'a str, target: &'a str, format: &'a str) -> RawRow<'a> {
     }
 }
 
-fn snapshot(rows: &[RawRow<'_>]) -> Snapshot {
+pub fn snapshot(rows: &[RawRow<'_>]) -> Snapshot {
     let custom = HashMap::from([
         ("int:cm:score".to_owned(), ValueType::Integer),
         ("obj:cm:extra".to_owned(), ValueType::Object),
@@ -54,7 +54,11 @@ fn snapshot(rows: &[RawRow<'_>]) -> Snapshot {
         ("obj:cm:skus".to_owned(), ValueType::Object),
     ]);
     let unique = ["str::email".parse().unwrap()];
-    let contact = ContactMapping::compile(read_contact_mapping(rows, &custom).unwrap(), &unique);
+    let contact = ContactMapping::compile(
+        read_contact_mapping(rows, &custom).unwrap(),
+        &unique,
+        &BlockedValues::default(),
+    );
     let attributes = [
         (row("count", "count", ""), Some(ValueType::Integer)),
         (row("count", "n \"quoted\"", ""), Some(ValueType::Text)),
@@ -90,12 +94,14 @@ fn snapshot(rows: &[RawRow<'_>]) -> Snapshot {
         plan: PLAN,
         mapped_activities: 1,
         identifiers_version: 0,
+        blocked_values_version: 1,
+        keep_user_ids_apart: false,
         contact,
         activities: HashMap::from([("Login".to_owned(), activity)]),
     }
 }
 
-fn default_snapshot() -> Snapshot {
+pub fn default_snapshot() -> Snapshot {
     snapshot(&[
         row("email", "str::email", ""),
         row("birthday", "dtz::b", "DD-MM-YYYY"),

@@ -68,16 +68,45 @@ pub fn field_mapping(row: &FieldRow) -> pb::FieldMapping {
     }
 }
 
+/// As it was saved once, whatever became of its field.
+pub fn unchecked_field_mapping(row: GivenRow) -> pb::FieldMapping {
+    let (trait_path, fallback_paths) = apart(&row.paths);
+    let (date_format, fallback_formats) = apart(&row.formats);
+    let blank = match row.blank_clears {
+        true => pb::BlankRule::Clear,
+        false => pb::BlankRule::Unspecified,
+    };
+    let options = pb::RowOptions {
+        phone_country: row.phone_country,
+        round: row.round,
+        words: row.words,
+        truncate: row.truncate,
+        blank: blank.into(),
+    };
+    pb::FieldMapping {
+        trait_path,
+        field_id: row.target,
+        date_format,
+        fallback_paths,
+        fallback_formats,
+        options: (options != pb::RowOptions::default()).then_some(options),
+    }
+}
+
 pub fn activity_mapping(mapping: ActivityMapping) -> pb::ActivityMapping {
     pb::ActivityMapping {
         activity_id: mapping.activity.activity_id.to_string(),
         event_name: mapping.activity.event_name,
         retention_days: mapping.activity.retention_days,
-        attributes: mapping.attributes.into_iter().map(attribute).collect(),
+        attributes: mapping
+            .attributes
+            .into_iter()
+            .map(attribute_mapping)
+            .collect(),
     }
 }
 
-fn attribute(row: AttributeRow) -> pb::AttributeMapping {
+pub fn attribute_mapping(row: AttributeRow) -> pb::AttributeMapping {
     let (property_path, fallback_paths) = apart(&row.row.paths);
     let (date_format, fallback_formats) = apart(&row.row.options.formats);
     pb::AttributeMapping {

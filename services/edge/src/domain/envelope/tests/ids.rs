@@ -1,5 +1,7 @@
 //! Who an event is of, and which.
 
+use weir_values::{BlockedValue, BlockedValues};
+
 use super::*;
 
 #[test]
@@ -113,6 +115,38 @@ fn an_id_that_names_nobody_leaves_its_place_to_the_other_spelling() {
     let raw = br#"{"user_id":["u"],"userId":"camel"}"#;
     let refusal = refused(Kind::Identify, raw);
     assert_eq!(refusal.code, Reason::UserIdUnusable, "it is there");
+}
+
+#[test]
+fn what_an_account_blocks_is_absent_and_a_default_that_it_takes_off_is_somebody() {
+    let entry = |kind: &str, pattern: &str| BlockedValue {
+        kind: kind.to_owned(),
+        pattern: pattern.to_owned(),
+    };
+    let own = vec![entry("user_id", "test-*"), entry("", "kiosk")];
+    let blocked = BlockedValues::new(own, vec!["guest".to_owned(), "0".to_owned()]).unwrap();
+    let nobody = Nobody {
+        user_ids: blocked.of_user_ids(),
+        anonymous_ids: blocked.of_anonymous_ids(),
+    };
+    let ids = |raw: &str| match reading_for(&nobody, Kind::Identify, raw.as_bytes()) {
+        Reading::Event(read) => (read.user_id.to_string(), read.anonymous_id.to_string()),
+        Reading::Refused(refusal) => (refusal.code.code().to_owned(), String::new()),
+        Reading::Echo(_) => unreachable!("it is no track"),
+    };
+    let pair = |user: &str, anonymous: &str| (user.to_owned(), anonymous.to_owned());
+    let sent = r#"{"user_id":"TEST-1","anonymous_id":"test-1"}"#;
+    assert_eq!(
+        ids(sent),
+        pair("", "test-1"),
+        "of another kind it is somebody"
+    );
+    let sent = r#"{"user_id":"kiosk","userId":"u","anonymousId":"Kiosk"}"#;
+    assert_eq!(ids(sent), pair("u", ""));
+    let sent = r#"{"user_id":"Guest","anonymous_id":0}"#;
+    assert_eq!(ids(sent), pair("Guest", "0"));
+    let sent = r#"{"user_id":"test-1","anonymous_id":"00"}"#;
+    assert_eq!(ids(sent), pair("NO_IDENTIFIER", ""));
 }
 
 #[test]

@@ -5,6 +5,8 @@ use ValueType::{
     SingleSelect, Text, Time, TimeAndDate,
 };
 
+use weir_values::BlockedRule;
+
 use super::*;
 
 /// What a value comes to.
@@ -280,7 +282,7 @@ fn texts_are_cut_to_their_limit_where_that_is_wanted() {
         assert_eq!(came(&with(value_type, &truncate), &blank), Came::Nothing);
     }
     // Whoever is told apart by it would be somebody else with a part of it.
-    let key = with(Text, &truncate).telling_apart(true);
+    let key = with(Text, &truncate).blocking(Some(BlockedRule::default()));
     let refused = came(&key, &quoted("x", 501));
     assert_eq!(refused, Came::Ignored(Failure::TooLong));
 }
