@@ -94,6 +94,16 @@ impl KeyRule {
 }
 
 impl Settings {
+    /// Whether the rows of a unique identifier find every contact, now and when other ones stand.
+    pub fn finds_all(&self, field: &str) -> bool {
+        let transition = self.transition.as_ref();
+        let comes_or_goes = transition.is_some_and(|transition| {
+            let mut others = transition.unsettled().chain(transition.dropped());
+            others.any(|other| other == field)
+        });
+        !comes_or_goes && self.unique_identifiers.iter().any(|name| name == field)
+    }
+
     /// Whether a unique identifier's values are compared without regard to ASCII case.
     pub fn is_caseless(&self, field: &str) -> bool {
         is_email(field) || self.caseless_identifiers.iter().any(|name| name == field)

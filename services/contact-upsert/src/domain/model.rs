@@ -371,7 +371,7 @@ impl Tables {
                 contact.redirect_to.is_none_or(|to| to < contact.id),
                 "no circles"
             );
-            assert_eq!(contact.search, search_texts(settings, contact));
+            check_search(settings, contact);
             for field in settings
                 .unique_identifiers
                 .iter()
@@ -440,17 +440,36 @@ fn moment_of(stamp: &Stamp<'_>) -> Moment {
 }
 
 /// As they follow from the fields alone.
-fn search_texts(settings: &Settings, contact: &ContactRow) -> SearchTexts {
+/// It is found by each of its texts; those of unique identifiers may stand in its row besides, since
+/// before they were ones.
+fn check_search(settings: &Settings, contact: &ContactRow) {
+    let least = search_texts(contact, |field| {
+        settings
+            .unique_identifiers
+            .iter()
+            .any(|known| known == field)
+    });
+    let most = search_texts(contact, |_| false);
+    let mut found = contact.search.clone();
+    for (found, least, most) in [
+        (&mut found.email, &least.email, &most.email),
+        (&mut found.phone, &least.phone, &most.phone),
+        (&mut found.external, &least.external, &most.external),
+    ] {
+        assert!(least.is_none() || found == least);
+        assert!(found.is_none() || found == most);
+        found.clone_from(least);
+    }
+    assert_eq!(found, least);
+}
+
+fn search_texts(contact: &ContactRow, is_unique: impl Fn(&str) -> bool) -> SearchTexts {
     if contact.redirect_to.is_some() {
         return SearchTexts::default();
     }
     let registers = super::read_registers(&contact.fields, &contact.registers).unwrap();
     let register = |field: &str| registers.iter().find(|register| register.field == field);
-    let unique = &settings.unique_identifiers;
-    SearchTexts::of(
-        |field| register(field)?.value,
-        |field| unique.iter().any(|known| known == field),
-    )
+    SearchTexts::of(|field| register(field)?.value, is_unique)
 }
 
 fn current_key(settings: &Settings, contact: &ContactRow, field: &str) -> Option<String> {

@@ -83,6 +83,11 @@ impl SearchTexts {
     }
 }
 
+/// Whether a field is searched for by itself, unless it is a unique identifier.
+pub fn is_alone(field: &str) -> bool {
+    [EMAIL, PHONE, EXTERNAL].contains(&field)
+}
+
 /// `lana maria romeijn` as `romeijn lana maria`.
 fn from_its_end(name: &str) -> Option<String> {
     let (before, last) = name.rsplit_once(' ')?;

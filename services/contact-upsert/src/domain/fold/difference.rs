@@ -77,8 +77,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     }
 
     fn search_texts(&self, contact: &Contact<'a>) -> SearchTexts {
-        let unique = &self.settings.unique_identifiers;
-        let is_unique = |field: &str| unique.iter().any(|known| known == field);
+        let is_unique = |field: &str| self.settings.finds_all(field);
         SearchTexts::of(|field| contact.value(field), is_unique)
     }
 
