@@ -21,11 +21,7 @@ const PER_EVENT: [&str; 8] = [
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=weir");
-    let packages = [
-        "mapping", "contact", "activity", "audience", "quota", "ledger", "settings",
-    ];
-    let files = packages.map(|package| format!("weir/{package}/v1/{package}.proto"));
-    let mut descriptors = protox::compile(files, ["."])?;
+    let mut descriptors = protox::compile(protos()?, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("weir.bin"), descriptors.encode_to_vec())?;
     // Reflection tells what the protos say; only the code differs.
@@ -42,4 +38,16 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".weir")
         .compile_fds(descriptors)?;
     Ok(())
+}
+
+/// All files of all packages: a package may have several.
+fn protos() -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for package in std::fs::read_dir("weir")? {
+        for file in std::fs::read_dir(package?.path().join("v1"))? {
+            files.push(file?.path());
+        }
+    }
+    files.sort();
+    Ok(files)
 }

@@ -1,6 +1,7 @@
 //! The wire: requests in, answers out. Nothing is decided here.
 
 mod convert;
+mod people;
 mod status;
 
 use std::sync::Arc;
@@ -8,6 +9,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 use weir_ledger::Ledger;
 use weir_proto::activity::v1::activity_service_server::{ActivityService, ActivityServiceServer};
+use weir_proto::activity::v1::people_service_server::PeopleServiceServer;
 use weir_proto::activity::v1::{
     GetBacklogRequest, GetBacklogResponse, LinkIdentifiersRequest, LinkIdentifiersResponse,
     ListActivitiesRequest, ListActivitiesResponse, RecordActivitiesRequest,
@@ -18,6 +20,7 @@ use weir_rpc::{Deadline, MAX_MESSAGE, Server, Unary, page_size, page_start};
 
 use crate::app::App;
 use crate::domain::Cursor;
+use people::People;
 
 /// Serves `app`; healthy while the database answers.
 pub fn server(app: App, ledger: Ledger) -> Server {
@@ -37,8 +40,11 @@ pub fn server(app: App, ledger: Ledger) -> Server {
         "LinkIdentifiers",
         |activities, request| async move { activities.link_identifiers(request).await },
     );
+    let people =
+        PeopleServiceServer::new(People(activities)).max_decoding_message_size(MAX_MESSAGE);
     Server::new("weir.activity.v1.ActivityService")
         .service(service)
+        .service(people)
         .service(ledger.service())
         .probe(move || {
             let app = app.clone();

@@ -1,6 +1,7 @@
 //! The gRPC service.
 
 mod convert;
+mod people;
 mod status;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 use weir_ids::ContactId;
 use weir_proto::audience::v1::audience_service_server::{AudienceService, AudienceServiceServer};
+use weir_proto::audience::v1::people_service_server::PeopleServiceServer;
 use weir_proto::audience::v1::{
     ApplyMembershipUpdatesRequest, ApplyMembershipUpdatesResponse, CheckAudiencesRequest,
     CheckAudiencesResponse, CreateAudienceRequest, CreateAudienceResponse, GetAudienceRequest,
@@ -20,6 +22,7 @@ use weir_rpc::{Deadline, Page, Server, Unary, page_limit, page_size, page_start}
 
 use crate::app::App;
 use crate::domain::Name;
+use people::People;
 
 /// Serves `app`; healthy while the database answers.
 pub fn server(app: App) -> Server {
@@ -32,8 +35,11 @@ pub fn server(app: App) -> Server {
         "ApplyMembershipUpdates",
         |grpc, request| async move { grpc.apply_membership_updates(request).await },
     );
+    let people =
+        PeopleServiceServer::new(People(grpc)).max_decoding_message_size(weir_rpc::MAX_MESSAGE);
     Server::new("weir.audience.v1.AudienceService")
         .service(service)
+        .service(people)
         .probe(move || {
             let app = app.clone();
             async move { app.is_up().await }

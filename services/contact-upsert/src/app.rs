@@ -1,7 +1,9 @@
 //! Load, decide, commit: the only place that orders effects.
 
 mod background;
+mod erasing;
 mod identifiers;
+mod people;
 mod reading;
 mod relay;
 mod unstorable;
@@ -12,6 +14,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
+use uuid::Uuid;
 use weir_accounts::Accounts;
 use weir_ids::ContactId;
 use weir_postgres::Failure;
@@ -20,6 +23,8 @@ use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy};
 
 pub use background::{PURGE_BEATS, purge};
+pub use erasing::{ERASURE_BEATS, erase};
+pub use people::{Joining, Purpose as JoinPurpose, Separated};
 pub use reading::{Profile, profile_of};
 pub use relay::{RELAY_BEATS, relay};
 
@@ -63,6 +68,24 @@ pub enum Error {
     /// Nobody is found by that.
     #[error("no such contact")]
     ContactUnknown,
+    /// No merge has this id.
+    #[error("no such merge")]
+    MergeUnknown,
+    /// What a split needs of it is gone.
+    #[error("the merge is too old to be undone")]
+    MergeTooOld,
+    /// This merge has to be undone first.
+    #[error("a later merge is in the way")]
+    InTheWay(Uuid),
+    /// The two contacts that were to be merged are the same.
+    #[error("both are one contact already")]
+    AlreadyOne,
+    /// Only whoever says so merges two that both have user ids.
+    #[error("both contacts have user ids")]
+    BothHaveUserIds,
+    /// No deletion has this id.
+    #[error("no such deletion")]
+    DeletionUnknown,
     /// Neither stored here nor known to mapping.
     #[error("no such account")]
     AccountUnknown,
@@ -268,6 +291,15 @@ impl App {
             Err(NotStored::NewAccount) => {
                 self.must_exist(batch.account, deadline).await?;
                 self.store.anchor(batch.account).await?;
+                self.store
+                    .number_source(batch.account, batch.source)
+                    .await?;
+                Err(Error::Conflict)
+            }
+            Err(NotStored::NewSource) => {
+                self.store
+                    .number_source(batch.account, batch.source)
+                    .await?;
                 Err(Error::Conflict)
             }
             // What failed before was not seen; the next attempt tells.
@@ -291,7 +323,7 @@ impl App {
     ) -> Result<Upserted, NotStored> {
         let now = self.clock.now();
         let mut client = self.store.client().await?;
-        let tx = BatchTx::begin(&self.store, &mut client, batch, care, now);
+        let mut tx = BatchTx::begin(&self.store, &mut client, batch, care, now);
         let mut snapshot = Snapshot::new(facts, care);
         let keys = snapshot.first_keys();
         // A batch that met another's receipt reads all of them, so that it meets none again.
@@ -300,6 +332,8 @@ impl App {
         let (first, receipts) = tx.begin_load(facts, keys, &receipts).await?;
         tx.add_first(&mut snapshot, facts, &first)?;
         snapshot.add_receipts(receipts, all_receipts);
+        let deleted = tx.deleted(facts, &first).await?;
+        snapshot.add_deleted(deleted.iter().copied());
         let keys = snapshot.other_keys();
         let mut more = None;
         if !keys.is_empty() {
@@ -316,6 +350,7 @@ impl App {
             let all = tx.receipts(&all).await?;
             let mut snapshot = snapshot_of(facts, care, &first, more.as_ref())?;
             snapshot.add_receipts(all, true);
+            snapshot.add_deleted(deleted);
             folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
         }
         let answer = answer_of(&folded);
@@ -352,10 +387,15 @@ impl App {
         metrics::removes_dropped(tx.commit(&changes).await?);
         metrics::contacts_written(&changes);
         for message in message.into_iter().chain(handed_over) {
-            // Where the relay is far behind, it finds the row in the table.
-            let _ = self.outbox.try_send(message);
+            self.tell_soon(message);
         }
         Ok(())
+    }
+
+    /// Hands a row of the outbox that was committed to the relay.
+    fn tell_soon(&self, message: OutboxRow) {
+        // Where the relay is far behind, it finds the row in the table.
+        let _ = self.outbox.try_send(message);
     }
 
     /// Whether PostgreSQL answers.
@@ -380,6 +420,7 @@ fn snapshot_of<'a>(
     more: Option<&'a Rows>,
 ) -> Result<Snapshot<'a>, NotStored> {
     let mut snapshot = Snapshot::new(facts, care);
+    snapshot.set_source(first.source());
     snapshot.first_keys();
     snapshot.add(first.links(), &first.contacts())?;
     snapshot.other_keys();

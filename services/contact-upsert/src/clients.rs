@@ -1,9 +1,10 @@
 //! The services that are told what happened to identifiers and contacts.
 
+mod people;
+
 use std::time::Duration;
 
 use tonic::{Code, Status};
-use uuid::Uuid;
 use weir_ids::AccountId;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::activity::v1::{IdentifierKind, IdentifierLink, LinkIdentifiersRequest};
@@ -13,7 +14,8 @@ use weir_proto::settings::v1::ContactMerge;
 use weir_rpc::wire::timestamp_of;
 use weir_rpc::{Channel, Deadline, MAX_MESSAGE, NotAnAddress, Peer};
 
-use crate::domain::{Link, Message, Removal, USER_ID};
+use crate::domain::{Deletion, Link, Merged, Message, Payload, Removal, Split, USER_ID};
+use people::PeoplePeers;
 
 /// A call that attaches a large backlog takes its time; the rows stay claimed meanwhile.
 const CALL: Duration = Duration::from_secs(8);
@@ -38,6 +40,7 @@ pub enum Undelivered {
 pub struct Peers {
     activity: ActivityServiceClient<Channel>,
     audience: AudienceServiceClient<Channel>,
+    people: PeoplePeers,
 }
 
 impl Peers {
@@ -45,13 +48,29 @@ impl Peers {
     ///
     /// # Errors
     /// Where a URL is not one.
-    pub fn connect(activity: &str, audience: &str) -> Result<Self, NotAnAddress> {
+    pub fn connect(activity: &str, audience: &str, mapping: &str) -> Result<Self, NotAnAddress> {
+        let activity = Peer::ACTIVITY.connect(activity)?;
+        let audience = Peer::AUDIENCE.connect(audience)?;
+        let mapping = Peer::MAPPING.connect(mapping)?;
         Ok(Self {
-            activity: ActivityServiceClient::new(Peer::ACTIVITY.connect(activity)?)
-                .max_encoding_message_size(MAX_MESSAGE),
-            audience: AudienceServiceClient::new(Peer::AUDIENCE.connect(audience)?)
-                .max_encoding_message_size(MAX_MESSAGE),
+            people: PeoplePeers::new(activity.clone(), audience.clone(), mapping),
+            activity: ActivityServiceClient::new(activity).max_encoding_message_size(MAX_MESSAGE),
+            audience: AudienceServiceClient::new(audience).max_encoding_message_size(MAX_MESSAGE),
         })
+    }
+
+    /// Tells all of a person who was deleted, and counts what they deleted.
+    ///
+    /// # Errors
+    /// See [`Undelivered`]; some of it may have been taken.
+    pub async fn erase(
+        &self,
+        account: AccountId,
+        deletion: &mut Deletion,
+        payload: &Payload,
+    ) -> Result<(), Undelivered> {
+        let erased = self.people.clone().erase(account, deletion, payload).await;
+        erased.map_err(|status| undelivered(&status))
     }
 
     /// Tells both. Links first: an activity that waits for its contact is seen sooner.
@@ -64,13 +83,7 @@ impl Peers {
         messages: &[Message<'_>],
     ) -> Result<(), Undelivered> {
         let told = self.clone().tell_both(account, messages).await;
-        told.map_err(|status| {
-            tracing::warn!(code = ?status.code(), "links could not be delivered");
-            match status.code() {
-                Code::Unavailable | Code::DeadlineExceeded => Undelivered::Away,
-                _ => Undelivered::Refused,
-            }
-        })
+        told.map_err(|status| undelivered(&status))
     }
 
     async fn tell_both(
@@ -103,6 +116,9 @@ impl Peers {
             let request = Deadline::after(CALL).request(request)?;
             self.audience.merge_contacts(request).await?;
         }
+        let splits = messages.iter().flat_map(|message| &message.splits);
+        let splits: Vec<&Split<'_>> = splits.collect();
+        self.people.split(account, &splits).await?;
         self.apply_removes(account, messages).await
     }
 
@@ -127,6 +143,14 @@ impl Peers {
     }
 }
 
+fn undelivered(status: &Status) -> Undelivered {
+    tracing::warn!(code = ?status.code(), "links could not be delivered");
+    match status.code() {
+        Code::Unavailable | Code::DeadlineExceeded => Undelivered::Away,
+        _ => Undelivered::Refused,
+    }
+}
+
 fn update_of(removal: &Removal<'_>) -> audience::MembershipUpdate {
     let Removal(contact, of, micros, message_id) = removal;
     audience::MembershipUpdate {
@@ -138,10 +162,11 @@ fn update_of(removal: &Removal<'_>) -> audience::MembershipUpdate {
     }
 }
 
-fn merge_of((contact, survivor): &(Uuid, Uuid)) -> ContactMerge {
+fn merge_of(Merged(contact, survivor, version): &Merged) -> ContactMerge {
     ContactMerge {
         contact_id: contact.to_string(),
         survivor_id: survivor.to_string(),
+        version: *version,
     }
 }
 

@@ -10,28 +10,41 @@ mod changes;
 mod contact;
 mod event;
 mod fold;
+mod history;
 mod key;
 mod members;
 mod message;
 #[cfg(test)]
 mod model;
+mod people;
 mod profile;
 #[cfg(test)]
 mod properties;
 mod same;
+mod split;
 mod stored;
 #[cfg(test)]
 mod tests;
 
-pub use changes::{Changes, ContactRow, KeptRow, LinkGone, LinkRow, Merge, Remove};
-pub use contact::{InvalidContact, Register, Stamp, StoredContact, read_registers};
+pub use changes::{
+    Before, Cause, Changes, ContactRow, KeptRow, LinkGone, LinkRow, Merge, Remove, Rule,
+};
+pub use contact::{
+    Beside, InvalidContact, Register, Source, Stamp, StoredContact, read_registers, read_row,
+};
 pub use event::{
     Batch, Event, EventFacts, Facts, KeyId, KeyStrategy, MembershipMode, MembershipUpdate,
     MergeStrategy, Mode, Settings, UniqueIdentifiers,
 };
-pub use fold::{Care, Folded, IgnoredField, Outcome, Snapshot, Status, Unreadable, Unusable, fold};
+pub use fold::{
+    Care, Folded, IgnoredField, Joined, JoinedField, Outcome, Snapshot, Status, Unreadable,
+    Unusable, fold, merge_by_hand,
+};
+pub use history::{ListedMerge, MergeCursor, NoCursor, PastMerge, StoredKey};
 pub use key::{ANONYMOUS_ID, Key, USER_ID, is_email, is_unique_key, normalise};
 pub use members::InvalidFields;
-pub use message::{Link, Message, Removal};
+pub use message::{Link, Merged, Message, Removal, Split};
+pub use people::{Counted, Deletion, Payload, known_by};
 pub use profile::{ContactKey, StoredProfile};
+pub use split::{Apart, Parts, Undo};
 pub use stored::{NOBODY, Receipt, StoredLink};

@@ -1,6 +1,7 @@
 //! The contract, spoken: the service, and what it tells its peers. prost and tonic stop here.
 
 mod convert;
+mod people;
 mod profile;
 mod status;
 
@@ -10,6 +11,7 @@ use prost::Message as _;
 use tonic::{Request, Response, Status};
 use weir_ledger::Ledger;
 use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
+use weir_proto::contact::v1::people_service_server::PeopleServiceServer;
 use weir_proto::contact::v1::{
     ChangeUniqueIdentifiersRequest, ChangeUniqueIdentifiersResponse, GetContactRequest,
     GetContactResponse, GetUniqueIdentifiersRequest, GetUniqueIdentifiersResponse,
@@ -20,6 +22,7 @@ use weir_rpc::{Deadline, MAX_MESSAGE, MAX_PAGE_BYTES, Page, Server, Unary, page_
 
 use crate::app::{App, profile_of};
 use convert::{batch_of, identifiers_of, results_of, versioned_of};
+use people::People;
 use profile::{contact_of, key_of};
 
 /// Serves `app`; healthy while the database answers.
@@ -34,8 +37,12 @@ pub fn server(app: App, ledger: Ledger) -> Server {
         "UpsertContacts",
         |contacts, request| async move { contacts.upsert_contacts(request).await },
     );
+    let people = PeopleServiceServer::new(People(contacts))
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
     Server::new("weir.contact.v1.ContactService")
         .service(service)
+        .service(people)
         .service(ledger.service())
         .probe(move || {
             let app = app.clone();
@@ -72,8 +79,12 @@ impl ContactService for Contacts {
         let key = key_of(request.key)?;
         let stored = self.app.contact(account, &key, deadline).await;
         let stored = stored?;
+        let mut sources = None;
+        if request.show_provenance {
+            sources = Some(self.app.sources(account).await?);
+        }
         Ok(Response::new(GetContactResponse {
-            contact: Some(contact_of(&profile_of(&stored))),
+            contact: Some(contact_of(&profile_of(&stored), sources.as_deref())),
         }))
     }
 
@@ -90,7 +101,7 @@ impl ContactService for Contacts {
         // One more than fits says that there are more; also behind one that is too large for
         // a page, and comes alone.
         let take = |stored: &_| {
-            let contact = contact_of(&profile_of(stored));
+            let contact = contact_of(&profile_of(stored), None);
             bytes += contact.encoded_len();
             found.push((stored.id, Some(contact)));
             bytes <= MAX_PAGE_BYTES || found.len() == 1

@@ -44,17 +44,21 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .await
             .context("the schema can't be brought up to date")?;
         let sole = |job| weir_postgres::Sole::new(&beside, job);
-        let (rest, aged) = (sole("outbox"), sole("purge"));
+        let (rest, aged, gone) = (sole("outbox"), sole("purge"), sole("erasures"));
         // The relay and the purge ask for no links.
         let beside = store::Store::new(beside, 0);
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
-        let peers = clients::Peers::connect(&config.activity_url, &config.audience_url)?;
+        let (activity, audience) = (&config.activity_url, &config.audience_url);
+        let peers = clients::Peers::connect(activity, audience, &config.mapping_url)?;
         let calls = connect(config.database_connections.into())?;
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
         let calls = store::Store::new(calls, config.link_cache_entries);
         let (app, written) = app::App::new(calls, beside.clone(), accounts, clock.clone());
 
         let background = Background::new();
+        background.spawn("erasures", app::ERASURE_BEATS, |pulse| {
+            app::erase(app.clone(), peers.clone(), gone, pulse)
+        });
         background.spawn("relay", app::RELAY_BEATS, |pulse| {
             app::relay(app.clone(), peers, written, rest, pulse)
         });

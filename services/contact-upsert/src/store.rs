@@ -5,10 +5,12 @@
 
 mod batch;
 mod contacts;
+mod erasures;
 mod identifiers;
 mod kept;
 mod links;
 mod outbox;
+mod people;
 mod purge;
 
 use chrono::{DateTime, Utc};
@@ -17,7 +19,8 @@ use weir_postgres::{Client, Failure, Migration, Pool};
 use kept::KeptCounts;
 use links::Links;
 
-pub use batch::{BatchTx, NotStored, Rows};
+pub use batch::{AccountRow, BatchTx, NotStored, Rows};
+pub use erasures::{Due, ErasureTx, Found};
 pub use identifiers::{Changed, keep_caseless};
 pub use outbox::{OutboxRow, Parcel};
 pub use purge::Aged;

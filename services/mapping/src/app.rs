@@ -6,6 +6,7 @@ mod fields;
 mod help;
 mod keys;
 mod mappings;
+mod people;
 mod recorder;
 mod snapshots;
 mod sources;

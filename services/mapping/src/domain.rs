@@ -13,6 +13,7 @@ pub mod log;
 pub mod mapper;
 pub mod mapping;
 pub mod path;
+pub mod person;
 pub mod sample;
 pub mod snapshot;
 pub mod source;

@@ -4,6 +4,7 @@ mod convert;
 mod events;
 mod help;
 mod mappings;
+mod people;
 mod status;
 mod token;
 
@@ -12,6 +13,7 @@ use std::sync::Arc;
 use tonic::{Request, Response, Status};
 use weir_ids::{AccountId, SourceId};
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
+use weir_proto::mapping::v1::people_service_server::PeopleServiceServer;
 use weir_proto::mapping::v1::*;
 use weir_rpc::wire::id;
 use weir_rpc::{Deadline, MAX_MESSAGE, Page, Server, Unary, page_limit, page_size, page_start};
@@ -32,8 +34,11 @@ pub fn server(app: App) -> Server {
         "MapEvents",
         |service, request| async move { service.map_events(request).await },
     );
+    let people =
+        PeopleServiceServer::new(people::People(service)).max_decoding_message_size(MAX_MESSAGE);
     Server::new("weir.mapping.v1.MappingService")
         .service(server)
+        .service(people)
         .probe(move || {
             let app = app.clone();
             async move { app.is_healthy().await }

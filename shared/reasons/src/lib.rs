@@ -208,6 +208,18 @@ reasons! {
         "The key is not known, or was revoked." "Use a key of the data source that is still valid.";
     ContactUnknown "CONTACT_UNKNOWN" Call false
         "There is no such contact in the account." "Check the ids.";
+    MergeUnknown "MERGE_UNKNOWN" Call false
+        "There is no such merge in the account." "See ListMerges for what there is.";
+    MergeTooOld "MERGE_TOO_OLD" Call false
+        "The merge was more than 90 days ago: what a split needs is gone." "Nothing can be done; later events tell the two apart.";
+    MergeInTheWay "MERGE_IN_THE_WAY" Call false
+        "A later merge has to be undone first." "Undo the one whose id is in the details (merge_id).";
+    ContactsAlreadyOne "CONTACTS_ALREADY_ONE" Call false
+        "Both are one contact already." "Nothing needs to be done.";
+    BothHaveUserIds "BOTH_HAVE_USER_IDS" Call false
+        "Both contacts have user ids, which only a person may decide to join." "Say allow_two_user_ids where they are one person.";
+    DeletionUnknown "DELETION_UNKNOWN" Call false
+        "There is no such deletion in the account, or it was more than a year ago." "Check the id.";
     AudienceNotFound "AUDIENCE_NOT_FOUND" Call false
         "There is no such audience in the account." "Check the ids.";
     AudienceNameTaken "AUDIENCE_NAME_TAKEN" Call false

@@ -14,7 +14,10 @@ use uuid::Uuid;
 use weir_proto::contact::v1::{
     Contact, GetContactRequest, GetContactResponse, get_contact_request,
 };
-use weir_proto::mapping::v1::{Account, GetAccountRequest, GetAccountResponse};
+use weir_proto::mapping::v1::{
+    Account, ErasePersonRequest, ErasePersonResponse, GetAccountRequest, GetAccountResponse,
+};
+use weir_proto::settings::v1::ErasedRows;
 use weir_reasons::Reason;
 use weir_rpc::{Server, Unary};
 
@@ -27,6 +30,7 @@ pub struct Others {
     no_contacts: Mutex<HashSet<(Uuid, Uuid)>>,
     are_away: AtomicBool,
     asked: AtomicU32,
+    erased: Mutex<Vec<String>>,
 }
 
 impl Others {
@@ -42,11 +46,14 @@ impl Others {
             no_contacts: Mutex::default(),
             are_away: AtomicBool::new(false),
             asked: AtomicU32::new(0),
+            erased: Mutex::default(),
         });
         let account = |others: Arc<Self>, request| ready(others.account(request));
+        let person = |others: Arc<Self>, request| ready(others.person(request));
         let contact = |others: Arc<Self>, request| ready(others.contact(request));
         let server = Server::new("weir.mapping.v1.MappingService")
             .service(Unary::new(Mapping, &others, "GetAccount", account))
+            .service(Unary::new(MappingPeople, &others, "ErasePerson", person))
             .service(Unary::new(ContactUpsert, &others, "GetContact", contact));
         tokio::spawn(server.serve(listener, std::future::pending()));
         others
@@ -82,6 +89,29 @@ impl Others {
     /// How often they were asked.
     pub fn asked(&self) -> u32 {
         self.asked.load(Ordering::SeqCst)
+    }
+
+    /// By what people were known whom mapping was told to forget.
+    ///
+    /// # Panics
+    /// A test panicked while it changed them.
+    pub fn erased(&self) -> Vec<String> {
+        self.erased.lock().unwrap().clone()
+    }
+
+    fn person(
+        &self,
+        request: Request<ErasePersonRequest>,
+    ) -> Result<Response<ErasePersonResponse>, Status> {
+        self.answer()?;
+        let identifiers = request.into_inner().identifiers;
+        let samples = ErasedRows {
+            what: "samples".to_owned(),
+            count: 1,
+        };
+        self.erased.lock().unwrap().extend(identifiers);
+        let rows = vec![samples];
+        Ok(Response::new(ErasePersonResponse { rows }))
     }
 
     fn account(
@@ -157,4 +187,5 @@ macro_rules! unasked {
 }
 
 unasked!(Mapping, "weir.mapping.v1.MappingService");
+unasked!(MappingPeople, "weir.mapping.v1.PeopleService");
 unasked!(ContactUpsert, "weir.contact.v1.ContactService");

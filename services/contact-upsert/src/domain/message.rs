@@ -5,19 +5,49 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::changes::{Changes, Remove};
+use super::changes::{Changes, LinkRow, Remove};
 
 /// What one batch did to identifiers and contacts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Message<'a> {
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link<'a>>,
-    /// The one that went, the one that stayed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub merges: Vec<(Uuid, Uuid)>,
+    pub merges: Vec<Merged>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<Removal<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub splits: Vec<Split<'a>>,
 }
+
+/// A merge was undone (semantics 3.10).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split<'a> {
+    /// The contact that is there again.
+    pub contact: Uuid,
+    /// The one that it had been merged into.
+    pub survivor: Uuid,
+    /// As in [`Merged`].
+    pub version: i64,
+    /// When they were merged, in microseconds: what came later stays with the survivor.
+    pub merged_micros: i64,
+    /// Contacts that had been merged into the one that is there again, also by way of others.
+    pub family: Vec<Uuid>,
+    /// Its identifiers, which it has again.
+    #[serde(borrow)]
+    pub links: Vec<Link<'a>>,
+}
+
+/// Two contacts became one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merged(
+    /// The one that went.
+    pub Uuid,
+    /// The one that stayed.
+    pub Uuid,
+    /// Grows with every merge and split of the one that went.
+    pub i64,
+);
 
 /// A remove that was kept until its person became known (semantics 4.7).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,25 +80,30 @@ pub struct Link<'a>(
     pub i64,
 );
 
+impl<'a> Link<'a> {
+    /// As a batch has written it.
+    pub fn of(row: &'a LinkRow<'_>, now_micros: i64) -> Self {
+        Self(
+            Cow::Borrowed(row.key.kind),
+            Cow::Borrowed(&row.key.value),
+            row.contact.0,
+            row.version,
+            row.linked_micros.unwrap_or(now_micros),
+        )
+    }
+}
+
 impl<'a> Message<'a> {
     /// None when there is nothing to tell.
     pub fn of(changes: &'a Changes<'_>, now_micros: i64) -> Option<Self> {
         let links: Vec<_> = changes
             .announced_links()
-            .map(|row| {
-                Link(
-                    Cow::Borrowed(row.key.kind),
-                    Cow::Borrowed(&row.key.value),
-                    row.contact.0,
-                    row.version,
-                    row.linked_micros.unwrap_or(now_micros),
-                )
-            })
+            .map(|row| Link::of(row, now_micros))
             .collect();
         let merges: Vec<_> = changes
             .merges
             .iter()
-            .map(|merge| (merge.merged.0, merge.survivor.0))
+            .map(|merge| Merged(merge.merged.0, merge.survivor.0, merge.version))
             .collect();
         let removals = removals_of(&changes.removes);
         let says = !links.is_empty() || !merges.is_empty() || !removals.is_empty();
@@ -76,7 +111,18 @@ impl<'a> Message<'a> {
             links,
             merges,
             removals,
+            splits: Vec::new(),
         })
+    }
+
+    /// Of a split alone, in which these identifiers moved.
+    pub fn of_split(split: Split<'a>) -> Self {
+        Self {
+            links: Vec::new(),
+            merges: Vec::new(),
+            removals: Vec::new(),
+            splits: vec![split],
+        }
     }
 
     /// Of removes alone; none when there are none.
@@ -85,6 +131,7 @@ impl<'a> Message<'a> {
             links: Vec::new(),
             merges: Vec::new(),
             removals: removals_of(removes),
+            splits: Vec::new(),
         })
     }
 

@@ -12,6 +12,10 @@ use super::{
     is_unique_key,
 };
 
+mod people;
+
+use people::MergeRow;
+
 /// Kind and value.
 type Identifier = (String, String);
 /// Time and message.
@@ -28,6 +32,7 @@ pub(super) struct Tables {
     /// The latest of all removes that were ever answered `Kept`.
     removes: BTreeMap<(Identifier, AudienceId), Moment>,
     pub units: i64,
+    pub merges: Vec<MergeRow>,
     next_id: u128,
 }
 
@@ -239,6 +244,7 @@ impl Tables {
             }
         }
         self.write_removes(changes);
+        self.write_merges(&changes.merges);
         self.units += i64::from(changes.units);
         Ok(())
     }

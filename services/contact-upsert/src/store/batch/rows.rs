@@ -1,10 +1,11 @@
 //! Rows that a batch has read, and the domain's view of them, which borrows from them.
 
 use tokio_postgres::Row;
+use weir_erasure::Erased;
 use weir_ids::ContactId;
 use weir_postgres::JsonText;
 
-use crate::domain::{Key, KeyId, Stamp, StoredContact, StoredLink};
+use crate::domain::{Key, KeyId, Source, Stamp, StoredContact, StoredLink};
 use crate::store::micros_of;
 
 /// Rows of some keys and of the contacts that they lead to.
@@ -12,6 +13,10 @@ pub struct Rows {
     /// Which identifiers are compared without case is written down otherwise than the batch
     /// has it.
     pub(super) caseless_differ: bool,
+    /// Of the batch.
+    pub(super) source: Source,
+    /// Somebody of the account was deleted not long ago.
+    pub(super) erased: Option<Erased>,
     /// Links that need not be read.
     pub(super) cached: Vec<(KeyId, StoredLink<'static>)>,
     pub(super) sought: Vec<KeyId>,
@@ -40,6 +45,16 @@ impl Rows {
         self.caseless_differ
     }
 
+    /// The number of the batch's source.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// What the account's row says of deletions.
+    pub fn erased(&self) -> Option<&Erased> {
+        self.erased.as_ref()
+    }
+
     /// Those that were read.
     pub(super) fn read_links(&self) -> impl Iterator<Item = (KeyId, StoredLink<'_>)> {
         let key = |row: &Row| {
@@ -65,7 +80,7 @@ impl<'a> From<&'a Row> for StoredContact<'a> {
     }
 }
 
-fn stored_link(row: &Row) -> StoredLink<'_> {
+pub(super) fn stored_link(row: &Row) -> StoredLink<'_> {
     let event_micros = micros_of(row.get("event_time"));
     StoredLink {
         contact: ContactId(row.get("contact_id")),
