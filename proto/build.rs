@@ -19,9 +19,29 @@ const PER_EVENT: [&str; 8] = [
     "weir.mapping.v1.MappedActivity",
 ];
 
+/// Services of their own beside the main one of their package.
+const FURTHER: [&str; 11] = [
+    "weir/activity/v1/people.proto",
+    "weir/audience/v1/memberships.proto",
+    "weir/audience/v1/people.proto",
+    "weir/contact/v1/people.proto",
+    "weir/contact/v1/search.proto",
+    "weir/contact/v1/transfer.proto",
+    "weir/mapping/v1/configuration.proto",
+    "weir/mapping/v1/log.proto",
+    "weir/mapping/v1/people.proto",
+    "weir/mapping/v1/replay.proto",
+    "weir/mapping/v1/rows.proto",
+];
+
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=weir");
-    let mut descriptors = protox::compile(protos()?, ["."])?;
+    let packages = [
+        "mapping", "contact", "activity", "audience", "quota", "ledger", "settings", "erasure",
+    ];
+    let files = packages.map(|package| format!("weir/{package}/v1/{package}.proto"));
+    let files = files.into_iter().chain(FURTHER.map(str::to_owned));
+    let mut descriptors = protox::compile(files, ["."])?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     std::fs::write(out.join("weir.bin"), descriptors.encode_to_vec())?;
     // Reflection tells what the protos say; only the code differs.
@@ -38,16 +58,4 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".weir")
         .compile_fds(descriptors)?;
     Ok(())
-}
-
-/// All files of all packages: a package may have several.
-fn protos() -> std::io::Result<Vec<PathBuf>> {
-    let mut files = Vec::new();
-    for package in std::fs::read_dir("weir")? {
-        for file in std::fs::read_dir(package?.path().join("v1"))? {
-            files.push(file?.path());
-        }
-    }
-    files.sort();
-    Ok(files)
 }

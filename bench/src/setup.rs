@@ -148,6 +148,7 @@ fn contact_mapping(account_id: &str, source_id: &str) -> mapping::PutContactMapp
         trait_path: path.into(),
         field_id: field.into(),
         date_format: format.into(),
+        ..Default::default()
     });
     mapping::PutContactMappingRequest {
         account_id: account_id.into(),
@@ -174,6 +175,7 @@ fn activity_mapping(account_id: &str, source_id: &str) -> mapping::PutActivityMa
         attribute: name.into(),
         r#type: value_type.into(),
         date_format: format.into(),
+        ..Default::default()
     });
     mapping::PutActivityMappingRequest {
         account_id: account_id.into(),

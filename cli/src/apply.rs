@@ -1,30 +1,23 @@
-//! `apply`: configuration as code.
-//!
-//! A file is read (`schema`), checked as a whole (`check`) into a `model` that can't be
-//! wrong, and sent (`send`) object by object. Nothing is sent of a file with a fault.
+//! Files of configuration: read (`schema`), checked as a whole (`check`) into a `model` that
+//! can't be wrong. Nothing is planned of a file with a fault.
 
 pub mod check;
 pub mod model;
-mod schema;
-pub mod send;
+pub mod schema;
+mod words;
+
+use std::path::Path;
 
 use anyhow::Context;
 
-use crate::address::Addresses;
-use crate::arguments::ApplyOptions;
 use crate::failure::Failure;
-use crate::output::say;
 
-pub async fn run(options: &ApplyOptions) -> Result<(), Failure> {
-    let name = options.file.display().to_string();
-    let text = std::fs::read_to_string(&options.file)
+/// Reads and checks the file of that name.
+pub fn load(path: &Path) -> Result<model::Configuration, Failure> {
+    let name = path.display().to_string();
+    let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::Input(format!("can't read {name}: {error}")))?;
-    let configuration = read(&name, &text)?;
-    let addresses = Addresses::read(&options.addresses)?;
-    let applied = send::send(&addresses, &configuration, |line| say!("{line}")).await?;
-    let [created, updated, unchanged] = applied.counts;
-    say!("{created} created, {updated} updated, {unchanged} unchanged");
-    Ok(())
+    read(&name, &text)
 }
 
 /// Reads and checks a file.
@@ -48,4 +41,48 @@ pub fn demo() -> anyhow::Result<(String, String)> {
         "weir.yaml".to_owned(),
         include_str!("../../weir.yaml").to_owned(),
     ))
+}
+
+/// The JSON schema of such files, for editors.
+pub fn json_schema() -> String {
+    let schema = schemars::schema_for!(schema::File);
+    let text = serde_json::to_string_pretty(&schema).expect("a schema is JSON");
+    text + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `WEIR_WRITE=1 cargo test -p weir-cli schema` writes it anew.
+    #[test]
+    fn the_committed_schema_is_that_of_the_types() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/weir.schema.json");
+        if std::env::var_os("WEIR_WRITE").is_some() {
+            std::fs::write(&path, json_schema()).unwrap();
+        }
+        let committed = std::fs::read_to_string(&path).unwrap();
+        assert_eq!(
+            committed,
+            json_schema(),
+            "`WEIR_WRITE=1 cargo test -p weir-cli schema` writes it anew"
+        );
+    }
+
+    #[test]
+    fn the_schema_asks_for_what_a_file_must_have_and_names_every_word() {
+        let schema: serde_json::Value = serde_json::from_str(&json_schema()).unwrap();
+        let of = |name: &str| &schema["$defs"][name];
+        assert_eq!(schema["required"], serde_json::json!(["accounts"]));
+        assert_eq!(of("Account")["required"], serde_json::json!(["name"]));
+        assert_eq!(
+            of("Source")["required"],
+            serde_json::json!(["name", "kind"])
+        );
+        assert_eq!(of("Account")["additionalProperties"], false);
+        let types = of("Field")["properties"]["type"]["enum"]
+            .as_array()
+            .unwrap();
+        assert_eq!(types.len(), weir_values::ValueType::NAMES.len());
+    }
 }

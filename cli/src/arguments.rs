@@ -7,6 +7,13 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::folder;
 
+mod transfer;
+
+pub use transfer::{
+    ExportContactsOptions, ExportOptions, ExportPersonOptions, ExportWhat, Format,
+    ImportContactsOptions, ImportOptions, ImportWhat, Merge, Who,
+};
+
 /// Weir: the self-hosted receiving side of Segment's "Ortto (Actions)" destination.
 ///
 /// Exit codes: 0 done, 1 failed, 2 wrong use or wrong input.
@@ -34,7 +41,13 @@ pub enum Command {
     Status(DataOptions),
     Logs(LogsOptions),
     Apply(ApplyOptions),
+    Plan(PlanOptions),
+    ExportConfig(ExportConfigOptions),
+    /// Print the JSON schema of weir.yaml, for editors (docs/weir.schema.json is a copy).
+    Schema,
     Call(CallOptions),
+    Export(ExportOptions),
+    Import(ImportOptions),
     Test(TestOptions),
     /// Check everything: format, lints, and all tests.
     Check,
@@ -93,13 +106,50 @@ pub struct LogsOptions {
 
 /// Apply a configuration: accounts, sources, fields, mappings, activities, audiences.
 ///
-/// The whole file is checked first; messages name the line, and nothing is applied when
-/// there is one (exit code 2). Applying a file again changes nothing. A key that the file
-/// does not give is generated and shown once.
+/// The whole file is checked and compared with what stands first; messages name the line, and
+/// nothing is applied when there is one (exit code 2). Applying a file again changes nothing. A
+/// key that the file does not give is generated and shown once.
 #[derive(Debug, Args)]
 pub struct ApplyOptions {
     /// A YAML file such as weir.yaml.
     pub file: PathBuf,
+    /// Remove sources, activities and fields that the file's lists no longer name, after showing
+    /// them and asking. Without it they are named. Accounts, audiences and keys always stay.
+    #[arg(long)]
+    pub prune: bool,
+    /// Do not ask before removing.
+    #[arg(long)]
+    pub yes: bool,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
+/// Show what `apply` would change, and change nothing.
+///
+/// Exit codes: 0 nothing would change, 3 something would, 2 the file can't be applied, 1 failed.
+#[derive(Debug, Args)]
+pub struct PlanOptions {
+    /// A YAML file such as weir.yaml.
+    pub file: PathBuf,
+    /// As `apply --prune`.
+    #[arg(long)]
+    pub prune: bool,
+    /// Print it as JSON.
+    #[arg(long)]
+    pub json: bool,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
+/// Print the configuration that stands as a file that `apply` takes.
+///
+/// Keys are secret and not in it: where it is applied to another installation, sources of Segment
+/// (Actions) get new ones. A plan of it shows nothing.
+#[derive(Debug, Args)]
+pub struct ExportConfigOptions {
+    /// Only the account of this name.
+    #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
     #[command(flatten)]
     pub addresses: AddressOptions,
 }

@@ -1,6 +1,6 @@
 //! The front door of Weir: the commands behind `./weir`.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong use or wrong input.
+//! Exit codes: 0 done, 1 failed, 2 wrong use or wrong input, 3 `plan` found changes.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -15,17 +15,19 @@ mod failure;
 mod folder;
 mod logs;
 mod output;
+mod plan;
 mod restart;
 mod status;
 mod suite;
 mod table;
+mod transfer;
 mod up;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-use arguments::{Cli, Command};
+use arguments::{Cli, Command, ExportWhat, ImportWhat};
 use failure::Failure;
 
 /// Runs the command that the arguments name.
@@ -51,8 +53,18 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Restart(options) => restart::run(&options).await?,
         Command::Status(options) => return status::run(&options).await,
         Command::Logs(options) => logs::run(&options).await?,
-        Command::Apply(options) => apply::run(&options).await?,
+        Command::Apply(options) => plan::apply(&options).await?,
+        Command::Plan(options) => return plan::plan(&options).await,
+        Command::ExportConfig(options) => plan::export(&options).await?,
+        Command::Schema => output::say!("{}", apply::json_schema().trim_end()),
         Command::Call(options) => call::run(&options).await?,
+        Command::Export(options) => match &options.what {
+            ExportWhat::Contacts(options) => transfer::contacts::run(options).await?,
+            ExportWhat::Person(options) => transfer::person::run(options).await?,
+        },
+        Command::Import(options) => match &options.what {
+            ImportWhat::Contacts(options) => return transfer::import::run(options).await,
+        },
         Command::Test(options) => return suite::run(&options, &[]),
         Command::Check => return check::run(),
         Command::Bench(options) => return Err(bench::run(&options)),

@@ -22,6 +22,7 @@ use crate::arguments::UpOptions;
 use crate::failure::Failure;
 use crate::folder::hint;
 use crate::output::say;
+use crate::plan;
 
 pub async fn run(options: UpOptions) -> Result<(), Failure> {
     let folder = std::path::absolute(&options.data.folder)
@@ -158,7 +159,7 @@ async fn show(
 ) -> Result<demo::DemoAccount, Failure> {
     say!("\napplying {file}");
     let addresses = Addresses::from_map(stack.file().grpc);
-    let applied = apply::send::send(&addresses, configuration, |line| say!("{line}")).await?;
+    let applied = plan::apply_quietly(&addresses, configuration, |line| say!("{line}")).await?;
     let accounts = demo::Accounts::find(&applied);
     say!("\nsending samples to {}", stack.edge_url());
     say!(

@@ -35,6 +35,11 @@ pub mod ledger {
         tonic::include_proto!("weir.ledger.v1");
     }
 }
+pub mod erasure {
+    pub mod v1 {
+        tonic::include_proto!("weir.erasure.v1");
+    }
+}
 pub mod settings {
     pub mod v1 {
         tonic::include_proto!("weir.settings.v1");

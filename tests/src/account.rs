@@ -115,6 +115,7 @@ impl Account {
             trait_path: path.into(),
             field_id: field.into(),
             date_format: format.into(),
+            ..Default::default()
         };
         mapping
             .put_contact_mapping(mapping::PutContactMappingRequest {
@@ -142,6 +143,7 @@ impl Account {
             source_id: self.source_id.clone(),
             mappings,
             clear: false,
+            expected_version: None,
         };
         let mut client = self.weir.mapping();
         client.put_contact_mapping(request).await.unwrap();
@@ -161,6 +163,7 @@ impl Account {
             retention_days: Some(retention_days),
             attributes,
             clear_attributes: false,
+            expected_version: None,
         };
         let mut client = self.weir.mapping();
         client.put_activity_mapping(request).await.unwrap();
@@ -179,7 +182,7 @@ impl Account {
             property_path: name.into(),
             attribute: name.into(),
             r#type: value_type.into(),
-            date_format: String::new(),
+            ..Default::default()
         };
         self.weir
             .mapping()
@@ -362,6 +365,23 @@ impl Account {
             .unwrap()
             .into_inner()
             .entries
+    }
+
+    /// What is counted of the source in the last 24 hours, by event name and field.
+    pub async fn summaries(&self) -> Vec<mapping::LogSummary> {
+        self.weir
+            .logs()
+            .summarize_log(mapping::SummarizeLogRequest {
+                account_id: self.account_id.clone(),
+                source_id: self.source_id.clone(),
+                by_subject: true,
+                page_size: 1_000,
+                ..Default::default()
+            })
+            .await
+            .unwrap()
+            .into_inner()
+            .summaries
     }
 
     /// The samples of an event name; of identifies where it is empty.

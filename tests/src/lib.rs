@@ -11,6 +11,7 @@ mod account;
 mod answer;
 mod check;
 pub mod events;
+pub mod front_door;
 pub mod fuzz;
 mod running;
 

@@ -15,7 +15,10 @@ use tonic::transport::{Channel, Endpoint};
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
+use weir_proto::mapping::v1::configuration_service_client::ConfigurationServiceClient;
+use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_stack::{Service, Stack, StackOptions};
 
@@ -92,6 +95,21 @@ impl Weir {
                 .build_http(),
             postgres,
         }
+    }
+
+    /// Runs a command of the front door against this system.
+    pub async fn cli(&self, arguments: &[&str]) -> std::process::Output {
+        let program = weir_stack::find_programs(None).unwrap().join("weir");
+        let mut command = tokio::process::Command::new(program);
+        command.args(arguments).stdin(std::process::Stdio::null());
+        for (service, url) in self.stack.file().grpc {
+            command.arg(format!("--address={service}={url}"));
+        }
+        command.output().await.unwrap()
+    }
+
+    pub fn configuration(&self) -> ConfigurationServiceClient<Channel> {
+        ConfigurationServiceClient::new(self.channel(Service::Mapping))
     }
 
     /// Sends one request to the edge as the client does.
@@ -180,6 +198,15 @@ impl Weir {
 
     pub fn mapping(&self) -> MappingServiceClient<Channel> {
         MappingServiceClient::new(self.channel(Service::Mapping))
+    }
+
+    /// How often what happened to a source's events.
+    pub fn logs(&self) -> LogServiceClient<Channel> {
+        LogServiceClient::new(self.channel(Service::Mapping))
+    }
+
+    pub fn replays(&self) -> ReplayServiceClient<Channel> {
+        ReplayServiceClient::new(self.channel(Service::Mapping))
     }
 
     pub fn contact(&self) -> ContactServiceClient<Channel> {

@@ -4,6 +4,8 @@
 //! line, before anything is applied.
 
 mod names;
+mod retentions;
+mod rows;
 mod values;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,14 +15,15 @@ use weir_proto::mapping::v1 as mapping;
 use weir_proto::settings::v1::MergeStrategy;
 use weir_values::{BUILT_IN_FIELDS, FieldId, ValueType};
 
-use super::model::{Account, Activity, Audience, Configuration, Field, Source};
+use super::model::{Account, Activity, Audience, Configuration, Field, Names, Source};
 use super::schema::{self, Fault, File};
 use names::Unique;
-use values::{Choice, at_least_zero, date_format, key, path, text, value_type};
+pub use values::{BLANK_RULES, KEY_STRATEGIES, MERGE_STRATEGIES, SOURCE_KINDS, from_proto};
+use values::{Choice, at_least_zero, key, text, value_type};
 
 const MAX_UNIQUE_IDENTIFIERS: usize = 2;
 const MAX_CUSTOM_FIELDS: usize = 200;
-const RETENTIONS: [u32; 5] = [30, 90, 180, 365, 730];
+pub const RETENTIONS: [u32; 5] = [30, 90, 180, 365, 730];
 
 /// Faults in the order of the file; a checked configuration where there is none.
 pub fn check(file: &File) -> Result<Configuration, Vec<Fault>> {
@@ -50,9 +53,9 @@ struct Checker {
 impl Checker {
     fn account(&mut self, account: &schema::Account) -> Account {
         let name = self.take(text(&account.name, "an account's name", 150));
-        self.note(self.accounts.clone().add(&account.name, &name, "account"));
-        self.accounts.remember(&account.name, &name);
-        let fields = self.fields(&account.fields);
+        let unique = self.accounts.add(&account.name, &name, "account");
+        self.note(unique);
+        let fields = self.fields(account.fields.as_deref().unwrap_or(&[]));
         let types: BTreeMap<String, ValueType> = fields
             .iter()
             .filter_map(|(field, value_type)| {
@@ -68,16 +71,21 @@ impl Checker {
                 .map(|address| self.take(values::email(address))),
             unique_identifiers: self.unique_identifiers(account, &types),
             key_strategy: self
-                .choice(account.key_strategy.as_ref(), &values::KEY_STRATEGIES)
+                .choice(account.key_strategy.as_ref(), &KEY_STRATEGIES)
                 .unwrap_or_default()
                 .into(),
             name,
         };
         let identify = identify_later(&mut put, &types);
         let sources = self.sources(account, &types);
-        let audiences = self.audiences(&account.audiences);
+        let audiences = self.audiences(account.audiences.as_deref().unwrap_or(&[]));
         Account {
             line: account.name.referenced.line(),
+            names: Names {
+                fields: account.fields.is_some(),
+                sources: account.sources.is_some(),
+                audiences: account.audiences.is_some(),
+            },
             put,
             identify,
             fields: fields.into_iter().map(|(field, _)| field).collect(),
@@ -169,11 +177,11 @@ impl Checker {
         let mut events = BTreeSet::new();
         let mut actions: Option<u64> = None;
         let mut checked = Vec::new();
-        for source in &account.sources {
+        for source in account.sources.iter().flatten() {
             let name = self.take(text(&source.name, "a source's name", 150));
             self.note(names.add(&source.name, &name, "source"));
             let kind = self
-                .choice(Some(&source.kind), &values::SOURCE_KINDS)
+                .choice(Some(&source.kind), &SOURCE_KINDS)
                 .unwrap_or_default();
             if kind == mapping::SourceKind::SegmentActions
                 && let Some(line) = actions.replace(source.kind.referenced.line())
@@ -187,10 +195,13 @@ impl Checker {
                 source
                     .activities
                     .iter()
+                    .flatten()
                     .map(|a| a.event.value.trim().to_owned()),
             );
             checked.push(self.source(source, name, kind, types));
         }
+        let given = account.sources.as_deref().unwrap_or(&[]);
+        self.faults.extend(retentions::faults(given));
         let plan = account.plan.as_ref();
         if let Some(slots) = plan.and_then(|plan| plan.activity_slots.as_ref())
             && i64::try_from(events.len()).unwrap_or(i64::MAX) > slots.value
@@ -213,7 +224,7 @@ impl Checker {
         kind: mapping::SourceKind,
         types: &BTreeMap<String, ValueType>,
     ) -> Source {
-        let merge = self.choice(source.merge_strategy.as_ref(), &values::MERGE_STRATEGIES);
+        let merge = self.choice(source.merge_strategy.as_ref(), &MERGE_STRATEGIES);
         let merge = merge.unwrap_or_default();
         let existing_only = source.existing_only.as_ref();
         if let Some(flag) = existing_only.filter(|flag| flag.value)
@@ -223,12 +234,15 @@ impl Checker {
             self.faults.push(Fault::at(flag, message));
         }
         let given_key = source.key.as_ref().map(|written| {
-            self.note(self.keys.clone().add(written, &written.value, "key"));
-            self.keys.remember(written, &written.value);
+            let unique = self.keys.add(written, &written.value, "key");
+            self.note(unique);
             self.take(key(written))
         });
+        let renamed_from = source.renamed_from.as_ref();
         Source {
             line: source.name.referenced.line(),
+            renamed_from: renamed_from
+                .map(|before| self.take(text(before, "a source's name", 150))),
             put: mapping::PutSourceRequest {
                 account_id: String::new(),
                 kind: kind.into(),
@@ -246,34 +260,9 @@ impl Checker {
                 };
                 (pairs.referenced.line(), put)
             }),
-            activities: self.activities(&source.activities),
+            activities: self.activities(source.activities.as_deref().unwrap_or(&[])),
+            names_activities: source.activities.is_some(),
         }
-    }
-
-    fn contact_mapping(
-        &mut self,
-        pairs: &[schema::FieldMapping],
-        types: &BTreeMap<String, ValueType>,
-    ) -> Vec<mapping::FieldMapping> {
-        let mut fields = Unique::default();
-        let mut checked = Vec::new();
-        for pair in pairs {
-            let trait_path = self.take(path(&pair.trait_path));
-            let Some((field_id, value_type)) = self.taken(field(&pair.field, types)) else {
-                continue;
-            };
-            self.note(fields.add(&pair.field, &field_id, "field"));
-            checked.push(mapping::FieldMapping {
-                trait_path,
-                field_id,
-                date_format: self.take(date_format(
-                    value_type,
-                    &pair.field,
-                    pair.date_format.as_ref(),
-                )),
-            });
-        }
-        checked
     }
 
     fn activities(&mut self, activities: &[schema::Activity]) -> Vec<Activity> {
@@ -297,33 +286,8 @@ impl Checker {
                     retention_days: activity.retention_days.as_ref().map(|days| days.value),
                     attributes: self.attributes(activity.attributes.as_deref().unwrap_or(&[])),
                     clear_attributes: activity.attributes.as_ref().is_some_and(Vec::is_empty),
+                    expected_version: None,
                 },
-            });
-        }
-        checked
-    }
-
-    fn attributes(&mut self, attributes: &[schema::Attribute]) -> Vec<mapping::AttributeMapping> {
-        let mut names = Unique::default();
-        let mut checked = Vec::new();
-        for attribute in attributes {
-            let property_path = self.take(path(&attribute.property));
-            // Named like its property where nothing else is said.
-            let written = attribute.attribute.as_ref().unwrap_or(&attribute.property);
-            let name = self.take(text(written, "an attribute's name", 150));
-            self.note(names.add(written, &name, "attribute"));
-            let Some(value_type) = self.taken(value_type(&attribute.value_type)) else {
-                continue;
-            };
-            checked.push(mapping::AttributeMapping {
-                property_path,
-                attribute: name,
-                r#type: values::to_proto(value_type).into(),
-                date_format: self.take(date_format(
-                    value_type,
-                    &attribute.value_type,
-                    attribute.date_format.as_ref(),
-                )),
             });
         }
         checked

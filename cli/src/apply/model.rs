@@ -11,6 +11,8 @@ pub struct Configuration {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Account {
     pub line: u64,
+    /// Which lists are there.
+    pub names: Names,
     /// Without what names fields of the account's own, which must be made first.
     pub put: mapping::PutAccountRequest,
     /// How contacts are told apart, once the fields are there.
@@ -18,6 +20,29 @@ pub struct Account {
     pub fields: Vec<Field>,
     pub sources: Vec<Source>,
     pub audiences: Vec<Audience>,
+}
+
+impl Account {
+    /// What tells contacts apart, where the file says it.
+    pub fn identifiers(&self) -> Option<&[String]> {
+        let said = self.identify.as_ref().unwrap_or(&self.put);
+        let ids = said.unique_identifiers.as_ref()?;
+        Some(&ids.field_ids)
+    }
+
+    /// Whether the file says anything of it.
+    pub fn says_how_to_identify(&self) -> bool {
+        let said = self.identify.as_ref().unwrap_or(&self.put);
+        said.unique_identifiers.is_some() || said.key_strategy != 0
+    }
+}
+
+/// A list that is there names all of its kind; of one that is not there nothing is said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Names {
+    pub fields: bool,
+    pub sources: bool,
+    pub audiences: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -31,12 +56,15 @@ pub struct Field {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     pub line: u64,
+    pub renamed_from: Option<String>,
     pub put: mapping::PutSourceRequest,
     /// Given; else one is generated when the source has none.
     pub key: Option<String>,
     /// As it lies in the file, where it is there.
     pub contact_mapping: Option<(u64, mapping::PutContactMappingRequest)>,
     pub activities: Vec<Activity>,
+    /// Whether the list is there, and names all of them.
+    pub names_activities: bool,
 }
 
 #[derive(Debug, Clone, PartialEq)]

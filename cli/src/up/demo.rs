@@ -12,7 +12,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use weir_proto::mapping::v1::SourceKind;
 
-use crate::apply::send::{Applied, AppliedAccount};
+use crate::plan::{Applied, AppliedAccount};
 use crate::table;
 
 /// The edge's own deadline is 8 s.

@@ -88,6 +88,11 @@ CREATE TABLE backlog (
     message_id text NOT NULL,
     attributes json NOT NULL,
     receive_time timestamptz NOT NULL,
+    -- Whose log is told where it is discarded; absent where the edge did not say.
+    source_id uuid,
+    -- Its contact could not be reached and is made up for later: it is not under the cap
+    -- (semantics 1.7, 4.9).
+    deferred boolean NOT NULL,
     PRIMARY KEY (account_id, kind, value, activity_key, expire_day)
 ) PARTITION BY RANGE (expire_day);
 COMMENT ON TABLE backlog IS 'Life time: to expire_day, or until its identifier is linked; '

@@ -20,7 +20,7 @@ use weir_postgres::Failure;
 use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy, detached, retry};
 
-use crate::clients::{Accounts, Contacts};
+use crate::clients::{Accounts, Contacts, SourceLog};
 use crate::domain::Range;
 use crate::metrics;
 use crate::store::{NotDone, Store};
@@ -106,16 +106,24 @@ pub struct App {
     clocks: Clocks,
     accounts: Accounts,
     contacts: Contacts,
+    source_log: SourceLog,
 }
 
 impl App {
     /// Over its tables, and the services that know the ids it does not.
-    pub fn new(store: Store, accounts: Accounts, contacts: Contacts, clock: Clock) -> Self {
+    pub fn new(
+        store: Store,
+        accounts: Accounts,
+        contacts: Contacts,
+        source_log: SourceLog,
+        clock: Clock,
+    ) -> Self {
         Self {
             store,
             clocks: Clocks::new(clock),
             accounts,
             contacts,
+            source_log,
         }
     }
 

@@ -1,12 +1,16 @@
 //! The other services, asked where an id is not known here; never on the way of a batch.
 
+mod source_log;
+
 use tonic::Code;
 use weir_ids::{AccountId, ContactId};
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::contact::v1::{GetContactRequest, get_contact_request};
 use weir_rpc::{Channel, Deadline, NotAnAddress, Peer};
 
+pub use source_log::SourceLog;
 pub use weir_accounts::Accounts;
+pub use weir_counts::ROUND;
 
 /// contact-upsert could not be asked, or did not answer in time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,7 +10,9 @@ mod listing;
 mod people;
 mod record;
 
-pub use attach::{Attached, Counts, Moves, Waiting, days_of, decide_fates, whole_milliseconds};
+pub use attach::{
+    Attached, Counts, Discards, Moves, Waiting, days_of, decide_fates, whole_milliseconds,
+};
 pub use batch::{
     Batch, Event, Identifier, Kind, MAX_EVENTS, ReceiptKey, Whose, key_of, receipt_of,
 };

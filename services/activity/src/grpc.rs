@@ -7,6 +7,7 @@ mod status;
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
+use weir_erasure::Erasure;
 use weir_ledger::Ledger;
 use weir_proto::activity::v1::activity_service_server::{ActivityService, ActivityServiceServer};
 use weir_proto::activity::v1::people_service_server::PeopleServiceServer;
@@ -23,7 +24,7 @@ use crate::domain::Cursor;
 use people::People;
 
 /// Serves `app`; healthy while the database answers.
-pub fn server(app: App, ledger: Ledger) -> Server {
+pub fn server(app: App, ledger: Ledger, erasure: Erasure) -> Server {
     let activities = Arc::new(Service { app: app.clone() });
     let service = ActivityServiceServer::from_arc(Arc::clone(&activities))
         .max_decoding_message_size(MAX_MESSAGE)
@@ -46,6 +47,7 @@ pub fn server(app: App, ledger: Ledger) -> Server {
         .service(service)
         .service(people)
         .service(ledger.service())
+        .service(erasure.service())
         .probe(move || {
             let app = app.clone();
             async move { app.is_up().await }

@@ -21,7 +21,7 @@ use tokio::net::TcpListener;
 use weir_service::{Background, Clock, Serving, Shutdown};
 
 use app::App;
-use clients::{Accounts, Contacts};
+use clients::{Accounts, Contacts, SourceLog};
 pub use config::Config;
 use store::{MIGRATIONS, Store};
 
@@ -35,6 +35,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         metrics::describe();
         let accounts = Accounts::connect(&config.mapping_url)?;
         let contacts = Contacts::connect(&config.contact_url)?;
+        let source_log = SourceLog::connect(&config.mapping_url)?;
         let pool = |connections| {
             weir_postgres::connect(&config.database_url, connections, &store::PLAN_BY_KEY)
                 .context("WEIR_DATABASE_URL")
@@ -45,8 +46,10 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let calls = pool(config.database_connections.into())?;
         let sole = weir_postgres::Sole::new(&calls, "housekeeping");
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
+        let erasure =
+            weir_erasure::Erasure::new(calls.clone(), accounts.clone(), weir_erasure::ALL);
         let store = Store::new(calls, config.link_cache_entries);
-        let app = App::new(store, accounts, contacts, clock);
+        let app = App::new(store, accounts, contacts, source_log.clone(), clock);
         app.prepare()
             .await
             .context("the partitions can't be made")?;
@@ -54,8 +57,14 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("housekeeping", app::WITHIN, |pulse| {
             app::keep_house(app.clone(), sole, pulse)
         });
-        background
-            .serve(grpc::server(app, ledger), listener, shutdown)
-            .await
+        background.spawn("source log", clients::ROUND, |pulse| {
+            let source_log = source_log.clone();
+            async move { source_log.tell(|| pulse.beat()).await }
+        });
+        let served = background
+            .serve(grpc::server(app, ledger, erasure), listener, shutdown)
+            .await;
+        source_log.drain().await;
+        served
     })
 }

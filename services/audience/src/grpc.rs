@@ -2,15 +2,18 @@
 
 mod convert;
 mod people;
+mod memberships;
 mod status;
 
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
+use weir_erasure::Erasure;
 use weir_ids::ContactId;
 use weir_proto::audience::v1::audience_service_server::{AudienceService, AudienceServiceServer};
 use weir_proto::audience::v1::people_service_server::PeopleServiceServer;
+use weir_proto::audience::v1::membership_service_server::MembershipServiceServer;
 use weir_proto::audience::v1::{
     ApplyMembershipUpdatesRequest, ApplyMembershipUpdatesResponse, CheckAudiencesRequest,
     CheckAudiencesResponse, CreateAudienceRequest, CreateAudienceResponse, GetAudienceRequest,
@@ -25,7 +28,7 @@ use crate::domain::Name;
 use people::People;
 
 /// Serves `app`; healthy while the database answers.
-pub fn server(app: App) -> Server {
+pub fn server(app: App, erasure: Erasure) -> Server {
     let grpc = Arc::new(Grpc(app.clone()));
     let server = AudienceServiceServer::from_arc(Arc::clone(&grpc))
         .max_decoding_message_size(weir_rpc::MAX_MESSAGE);
@@ -40,6 +43,10 @@ pub fn server(app: App) -> Server {
     Server::new("weir.audience.v1.AudienceService")
         .service(service)
         .service(people)
+        .service(MembershipServiceServer::new(memberships::Memberships(
+            app.clone(),
+        )))
+        .service(erasure.service())
         .probe(move || {
             let app = app.clone();
             async move { app.is_up().await }

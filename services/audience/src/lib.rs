@@ -41,6 +41,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .context("the schema can't be brought up to date")?;
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
         let sole = weir_postgres::Sole::new(&pool, "forgetting");
+        let erasure = weir_erasure::Erasure::new(pool.clone(), accounts.clone(), weir_erasure::ALL);
         let app = app::App::new(store::Store::new(pool), accounts, clock);
         let background = Background::new();
         let interval = config.sync_interval;
@@ -51,7 +52,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             app.clone().sync_for_ever(interval, pulse)
         });
         background
-            .serve(grpc::server(app), listener, shutdown)
+            .serve(grpc::server(app, erasure), listener, shutdown)
             .await
     })
 }

@@ -30,6 +30,11 @@ CREATE TABLE accounts (
 -- two: the first is an object of what values replaced (`was`), of splits (`bars`), and of how
 -- often it was merged or split (`turns`). Both are `json`, not `jsonb`: the canonical text of a value is
 -- compared as text, so it must come back letter by letter.
+-- `search_…` are what a contact is searched for by, folded by us, none of one that was merged into
+-- another; e-mail, phone and external id only where they are no unique identifiers, which are found
+-- in `identifiers`. `forward` is the name from its front, `backward` the same from its end.
+-- Compared byte by byte: a range of texts is what an index serves whatever stands between it and
+-- the reader.
 -- Room is left on the pages, so that an update stays on its page and touches no index.
 CREATE TABLE contacts (
     account_id uuid NOT NULL,
@@ -41,8 +46,26 @@ CREATE TABLE contacts (
     version bigint NOT NULL,
     create_time timestamptz NOT NULL,
     update_time timestamptz NOT NULL,
+    search_forward text COLLATE "C",
+    search_backward text COLLATE "C",
+    search_name text COLLATE "C",
+    search_email text COLLATE "C",
+    search_phone text COLLATE "C",
+    search_external text COLLATE "C",
     PRIMARY KEY (account_id, contact_id)
 ) WITH (fillfactor = 80);
+CREATE INDEX contacts_by_forward ON contacts (account_id, search_forward, contact_id)
+    WHERE search_forward IS NOT NULL;
+CREATE INDEX contacts_by_backward ON contacts (account_id, search_backward, contact_id)
+    WHERE search_backward IS NOT NULL;
+CREATE INDEX contacts_by_name ON contacts (account_id, search_name, contact_id)
+    WHERE search_name IS NOT NULL;
+CREATE INDEX contacts_by_email ON contacts (account_id, search_email, contact_id)
+    WHERE search_email IS NOT NULL;
+CREATE INDEX contacts_by_phone ON contacts (account_id, search_phone, contact_id)
+    WHERE search_phone IS NOT NULL;
+CREATE INDEX contacts_by_external ON contacts (account_id, search_external, contact_id)
+    WHERE search_external IS NOT NULL;
 
 -- `kind` is `u` for user ids, `a` for anonymous ids, else the field id of a unique identifier,
 -- which stands here with its current value only. `event_time` and `message_id` are those of the

@@ -2,10 +2,14 @@
 
 mod background;
 mod erasing;
+mod error;
+mod exporting;
 mod identifiers;
+mod importing;
 mod people;
 mod reading;
 mod relay;
+mod searching;
 mod unstorable;
 
 use std::sync::Arc;
@@ -14,21 +18,23 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc;
-use uuid::Uuid;
 use weir_accounts::Accounts;
 use weir_ids::ContactId;
-use weir_postgres::Failure;
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy};
 
 pub use background::{PURGE_BEATS, purge};
 pub use erasing::{ERASURE_BEATS, erase};
+pub use error::Error;
+pub use exporting::{EXPORTS, Exports, Piece, Pieces};
+pub use importing::{Import, Imported, Imports, RowStatus};
 pub use people::{Joining, Purpose as JoinPurpose, Separated};
 pub use reading::{Profile, profile_of};
 pub use relay::{RELAY_BEATS, relay};
+pub use searching::{Match, Search, Searched};
 
-use crate::domain::{self, Batch, Care, Changes, Facts, Message, Snapshot, Status, Unreadable};
+use crate::domain::{self, Batch, Care, Changes, Facts, Message, Snapshot, Status};
 use crate::metrics;
 use crate::store::{BatchTx, NotStored, OutboxRow, Rows, Store, keep_caseless};
 
@@ -46,102 +52,6 @@ const LEAST_TIME: Duration = Duration::from_millis(20);
 /// Rows that wait for the relay in memory; some megabytes at most. What comes beyond them is
 /// found in the table.
 const OUTBOX: usize = 64;
-
-/// Why a call failed.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The batch was closed.
-    #[error("the batch may no longer be stored")]
-    Closed,
-    /// The batch's epoch is past; this one stands.
-    #[error("the batch's epoch is past")]
-    EpochPast(i64),
-    /// The batch was mapped under other unique identifiers than those that stand.
-    #[error("the unique identifiers changed")]
-    IdentifiersChanged,
-    /// PostgreSQL does not take some value of the batch.
-    #[error("a value can't be stored")]
-    Refused,
-    /// Some of the events lead to contacts whose rows are broken.
-    #[error("contacts can't be read")]
-    Unreadable(Unreadable),
-    /// Nobody is found by that.
-    #[error("no such contact")]
-    ContactUnknown,
-    /// No merge has this id.
-    #[error("no such merge")]
-    MergeUnknown,
-    /// What a split needs of it is gone.
-    #[error("the merge is too old to be undone")]
-    MergeTooOld,
-    /// This merge has to be undone first.
-    #[error("a later merge is in the way")]
-    InTheWay(Uuid),
-    /// The two contacts that were to be merged are the same.
-    #[error("both are one contact already")]
-    AlreadyOne,
-    /// Only whoever says so merges two that both have user ids.
-    #[error("both contacts have user ids")]
-    BothHaveUserIds,
-    /// No deletion has this id.
-    #[error("no such deletion")]
-    DeletionUnknown,
-    /// Neither stored here nor known to mapping.
-    #[error("no such account")]
-    AccountUnknown,
-    /// Mapping could not be asked for an account.
-    #[error("mapping is away")]
-    MappingAway,
-    /// Unique identifiers are fixed once a contact is stored.
-    #[error("contacts exist")]
-    ContactsExist,
-    /// Lost against others; the same again may succeed at once.
-    #[error("another transaction was faster")]
-    Conflict,
-    /// Some key that the batch would make is there, each time: no race is lost like this.
-    #[error("a key is there already")]
-    Taken,
-    /// The fields of the event at this index are no object.
-    #[error("the fields of an event can't be read")]
-    InvalidFields(usize),
-    /// Nothing was stored; the same may succeed later.
-    #[error("the database is away or too busy")]
-    Unavailable,
-    /// Ours to mend; logged.
-    #[error("an internal error")]
-    Internal,
-}
-
-impl From<Failure> for Error {
-    fn from(failure: Failure) -> Self {
-        match failure {
-            Failure::Conflict => Self::Conflict,
-            Failure::Unavailable => Self::Unavailable,
-            Failure::Refused => Self::Refused,
-            Failure::Internal => Self::Internal,
-        }
-    }
-}
-
-impl Error {
-    /// Whether some events of the batch are at fault, which the others must not suffer for.
-    fn is_of_events(&self) -> bool {
-        matches!(self, Self::Refused | Self::Taken | Self::Unreadable(_))
-    }
-}
-
-impl Fault for Error {
-    fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict | Self::Taken)
-    }
-    fn late() -> Self {
-        // Nothing was stored.
-        Self::Unavailable
-    }
-    fn internal() -> Self {
-        Self::Internal
-    }
-}
 
 /// What became of a batch.
 #[derive(Debug, Clone)]
@@ -221,13 +131,7 @@ impl App {
     /// # Errors
     /// See [`Error`]; nothing of the batch is stored then.
     pub async fn upsert(&self, batch: Batch, deadline: Deadline) -> Result<Upserted, Error> {
-        let batch = Arc::new(batch);
-        let stored = match self.persist(batch.clone(), deadline, Purpose::Store).await {
-            Err(refusal) if refusal.is_of_events() => {
-                unstorable::store_the_rest(self, &batch, refusal, deadline).await
-            }
-            stored => stored,
-        };
+        let stored = self.put(batch, deadline, Purpose::Store).await;
         match &stored {
             Ok(answer) => {
                 let statuses = answer.outcomes.iter().map(|outcome| outcome.status);
@@ -237,6 +141,29 @@ impl App {
             Err(_) => {}
         }
         stored
+    }
+
+    /// What [`upsert`](Self::upsert) would answer now; stores nothing.
+    ///
+    /// # Errors
+    /// As there.
+    pub async fn rehearse(&self, batch: Batch, deadline: Deadline) -> Result<Upserted, Error> {
+        self.put(batch, deadline, Purpose::Rehearse).await
+    }
+
+    async fn put(
+        &self,
+        batch: Batch,
+        deadline: Deadline,
+        purpose: Purpose,
+    ) -> Result<Upserted, Error> {
+        let batch = Arc::new(batch);
+        match self.persist(batch.clone(), deadline, purpose).await {
+            Err(refusal) if refusal.is_of_events() => {
+                unstorable::put_the_rest(self, &batch, refusal, deadline, purpose).await
+            }
+            put => put,
+        }
     }
 
     /// Attempts until one ends, in a task of its own.
@@ -353,7 +280,10 @@ impl App {
             snapshot.add_deleted(deleted);
             folded = domain::fold(&batch.settings, facts, snapshot, ContactId::new);
         }
-        let answer = answer_of(&folded);
+        let mut answer = answer_of(&folded);
+        if !batch.is_charged {
+            answer.units = 0;
+        }
         self.write(tx, folded.changes, batch, purpose, now).await?;
         if first.caseless_differ() {
             let fields: Vec<&str> = batch.settings.told_caseless().collect();

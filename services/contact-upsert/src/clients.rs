@@ -17,6 +17,10 @@ use weir_rpc::{Channel, Deadline, MAX_MESSAGE, NotAnAddress, Peer};
 use crate::domain::{Deletion, Link, Merged, Message, Payload, Removal, Split, USER_ID};
 use people::PeoplePeers;
 
+mod rows;
+
+pub use rows::{MappedBy, MappedRows, NotMapped, Reserved, Rows};
+
 /// A call that attaches a large backlog takes its time; the rows stay claimed meanwhile.
 const CALL: Duration = Duration::from_secs(8);
 /// The contract's limit.

@@ -55,6 +55,9 @@ pub struct Config {
         default_value = "http://127.0.0.1:7004"
     )]
     pub audience_url: String,
+    /// The quota service, which grants units to imports that are to be charged.
+    #[arg(long, env = "WEIR_QUOTA_URL", default_value = "http://127.0.0.1:7005")]
+    pub quota_url: String,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

@@ -9,8 +9,10 @@
 mod changes;
 mod contact;
 mod event;
+pub mod export;
 mod fold;
 mod history;
+pub mod import;
 mod key;
 mod members;
 mod message;
@@ -21,6 +23,7 @@ mod profile;
 #[cfg(test)]
 mod properties;
 mod same;
+pub mod search;
 mod split;
 mod stored;
 #[cfg(test)]

@@ -3,15 +3,20 @@
 mod convert;
 mod people;
 mod profile;
+mod search;
 mod status;
+mod transfer;
 
 use std::sync::Arc;
 
 use prost::Message as _;
 use tonic::{Request, Response, Status};
+use weir_erasure::Erasure;
 use weir_ledger::Ledger;
 use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
 use weir_proto::contact::v1::people_service_server::PeopleServiceServer;
+use weir_proto::contact::v1::search_service_server::SearchServiceServer;
+use weir_proto::contact::v1::transfer_service_server::TransferServiceServer;
 use weir_proto::contact::v1::{
     ChangeUniqueIdentifiersRequest, ChangeUniqueIdentifiersResponse, GetContactRequest,
     GetContactResponse, GetUniqueIdentifiersRequest, GetUniqueIdentifiersResponse,
@@ -20,13 +25,13 @@ use weir_proto::contact::v1::{
 use weir_rpc::wire::id;
 use weir_rpc::{Deadline, MAX_MESSAGE, MAX_PAGE_BYTES, Page, Server, Unary, page_size, page_start};
 
-use crate::app::{App, profile_of};
+use crate::app::{App, Exports, Imports, profile_of};
 use convert::{batch_of, identifiers_of, results_of, versioned_of};
 use people::People;
 use profile::{contact_of, key_of};
 
 /// Serves `app`; healthy while the database answers.
-pub fn server(app: App, ledger: Ledger) -> Server {
+pub fn server(app: App, bulk: Bulk, ledger: Ledger, erasure: Erasure) -> Server {
     let contacts = Arc::new(Contacts { app: app.clone() });
     let service = ContactServiceServer::from_arc(Arc::clone(&contacts))
         .max_decoding_message_size(MAX_MESSAGE)
@@ -43,11 +48,27 @@ pub fn server(app: App, ledger: Ledger) -> Server {
     Server::new("weir.contact.v1.ContactService")
         .service(service)
         .service(people)
+        .service(SearchServiceServer::new(search::Searches {
+            app: app.clone(),
+        }))
+        .service(
+            TransferServiceServer::new(transfer::Transfers { bulk })
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE),
+        )
         .service(ledger.service())
+        .service(erasure.service())
         .probe(move || {
             let app = app.clone();
             async move { app.is_healthy().await }
         })
+}
+
+/// Contacts in bulk, out and in.
+#[derive(Clone)]
+pub struct Bulk {
+    pub exports: Exports,
+    pub imports: Imports,
 }
 
 struct Contacts {

@@ -50,11 +50,19 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
         let (activity, audience) = (&config.activity_url, &config.audience_url);
         let peers = clients::Peers::connect(activity, audience, &config.mapping_url)?;
+        let exports = store::Store::new(connect(app::EXPORTS)?, 0);
+        let rows = clients::Rows::connect(&config.mapping_url, &config.quota_url)?;
         let calls = connect(config.database_connections.into())?;
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
+        let erasure =
+            weir_erasure::Erasure::new(calls.clone(), accounts.clone(), weir_erasure::ALL);
         let calls = store::Store::new(calls, config.link_cache_entries);
         let (app, written) = app::App::new(calls, beside.clone(), accounts, clock.clone());
 
+        let bulk = grpc::Bulk {
+            exports: app::Exports::new(app.clone(), exports),
+            imports: app::Imports::new(app.clone(), rows),
+        };
         let background = Background::new();
         background.spawn("erasures", app::ERASURE_BEATS, |pulse| {
             app::erase(app.clone(), peers.clone(), gone, pulse)
@@ -66,7 +74,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             app::purge(beside, clock, aged, pulse)
         });
         background
-            .serve(grpc::server(app, ledger), listener, shutdown)
+            .serve(grpc::server(app, bulk, ledger, erasure), listener, shutdown)
             .await
     })
 }

@@ -6,12 +6,14 @@
 mod batch;
 mod contacts;
 mod erasures;
+mod export;
 mod identifiers;
 mod kept;
 mod links;
 mod outbox;
 mod people;
 mod purge;
+mod search;
 
 use chrono::{DateTime, Utc};
 use weir_postgres::{Client, Failure, Migration, Pool};
@@ -21,9 +23,11 @@ use links::Links;
 
 pub use batch::{AccountRow, BatchTx, NotStored, Rows};
 pub use erasures::{Due, ErasureTx, Found};
+pub use export::{ExportPage, Exporting};
 pub use identifiers::{Changed, keep_caseless};
 pub use outbox::{OutboxRow, Parcel};
 pub use purge::Aged;
+pub use search::{Kinds, Searching};
 
 /// The schema, file by file.
 pub const MIGRATIONS: [Migration; 2] = [

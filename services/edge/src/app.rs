@@ -7,9 +7,13 @@
 
 mod audiences;
 mod batch;
+mod counts;
+mod defer;
 mod identify;
+mod keep;
 mod log;
 mod parts;
+mod replay;
 mod request;
 mod reserve;
 mod scheduler;
@@ -22,6 +26,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio_util::task::TaskTracker;
+use weir_counts::Counts;
 use weir_reasons::Reason;
 use weir_service::Clock;
 
@@ -32,6 +37,7 @@ use crate::domain::schedule::{Full, Limits};
 use crate::domain::split::Unsplittable;
 use audiences::AudienceCache;
 use batch::Batch;
+use keep::Keeper;
 use log::LogQueue;
 pub use request::Incoming;
 use request::Read;
@@ -59,6 +65,8 @@ pub struct App {
     last_usage: LastUsage,
     settlements: Settlements,
     log: LogQueue,
+    counts: Counts,
+    keeper: Keeper,
     scheduler: Scheduler,
     background: TaskTracker,
 }
@@ -67,6 +75,8 @@ pub struct App {
 pub struct Processed {
     /// In input order, one for each event.
     pub outcomes: Vec<Outcome>,
+    /// Of kept events that were taken anew: why the first value of one was ignored, by index.
+    pub ignored: Vec<(usize, Reason)>,
     /// None where nobody could say.
     pub usage: Option<Usage>,
 }
@@ -103,6 +113,7 @@ impl From<Failure> for Stop {
 impl App {
     pub fn new(
         clients: Clients,
+        counts: Counts,
         own_namespaces: Vec<String>,
         limits: Limits,
         clock: Clock,
@@ -115,6 +126,8 @@ impl App {
             last_usage: LastUsage::new(),
             settlements: Settlements::default(),
             log: LogQueue::new(),
+            counts,
+            keeper: Keeper::default(),
             scheduler: Scheduler::new(limits),
             background: TaskTracker::new(),
         }

@@ -9,6 +9,7 @@ mod convert;
 mod events;
 mod failure;
 mod hops;
+mod replay;
 mod types;
 mod wire;
 
@@ -17,15 +18,17 @@ use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_rpc::{Channel, Deadline, NotAnAddress, Peer};
 
 pub use failure::{Called, Cause, Failure};
 pub use hops::MAX_SETTLEMENTS;
+pub use replay::ReplayWork;
 pub use types::{
     ActivityToRecord, Ask, Audience, AudienceRefused, Caller, ContactSettings, ContactToUpsert,
-    Entitlement, EventToMap, MapRequest, RequestToMap, Reservation, Settlement, SourceKind,
-    UpdateToApply, UpsertMode, UpsertedContact,
+    Entitlement, EventToMap, KeyRefused, MapRequest, RequestToMap, Reservation, Settlement,
+    SourceKind, UpdateToApply, UpsertMode, UpsertedContact,
 };
 
 use crate::config::Addresses;
@@ -34,6 +37,7 @@ use crate::config::Addresses;
 #[derive(Clone)]
 pub struct Clients {
     mapping: MappingServiceClient<Channel>,
+    replay: ReplayServiceClient<Channel>,
     audience: AudienceServiceClient<Channel>,
     /// For the calls that carry every event: these are encoded here (see `events`).
     mapping_events: Channel,
@@ -68,6 +72,7 @@ impl Clients {
             contact_events: contact,
             activity_events: activity,
             audience_events: audience.clone(),
+            replay: ReplayServiceClient::new(mapping.clone()).max_decoding_message_size(MAX),
             mapping: MappingServiceClient::new(mapping).max_decoding_message_size(MAX),
             audience: AudienceServiceClient::new(audience).max_decoding_message_size(MAX),
             quota: QuotaServiceClient::new(quota).max_decoding_message_size(MAX),

@@ -6,6 +6,7 @@ pub mod audience;
 pub mod crowd;
 pub mod envelope;
 pub mod grants;
+pub mod keep;
 pub mod log;
 pub mod outcome;
 pub mod pace;

@@ -19,11 +19,17 @@ mod http;
 mod metrics;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use weir_counts::Counts;
 use weir_service::{Clock, Serving, Shutdown};
 
 pub use config::Config;
+
+/// What is counted of the last second must not wait longer for mapping.
+const DRAIN_COUNTS: Duration = Duration::from_secs(2);
 
 /// Serves until `shutdown`, then finishes what it accepted.
 ///
@@ -33,13 +39,30 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
     Box::pin(async move {
         metrics::describe();
         let clients = clients::Clients::connect(&config.addresses)?;
+        let counts = Counts::connect(&config.addresses.mapping)?;
+        let telling = tokio::spawn({
+            let counts = counts.clone();
+            async move { counts.tell(|| ()).await }
+        });
         let app = app::App::new(
             clients,
+            counts.clone(),
             config.own_namespaces.clone(),
             config.queues.limits(),
             clock,
         );
-        http::serve(&config, Arc::new(app), listener, shutdown).await;
+        let app = Arc::new(app);
+        let stopping = CancellationToken::new();
+        let replaying = tokio::spawn(app.clone().replay_until(stopping.clone()));
+        let shutdown = async move {
+            let _stopping = stopping.drop_guard();
+            shutdown.await;
+        };
+        http::serve(&config, app, listener, shutdown).await;
+        // What it had begun went through with all else; what it could not tell comes again.
+        replaying.abort();
+        telling.abort();
+        counts.drain(DRAIN_COUNTS).await;
         Ok(())
     })
 }

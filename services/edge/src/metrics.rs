@@ -18,6 +18,7 @@ const BATCH_EVENTS: &str = "edge.batch.events";
 const BATCH_REQUESTS: &str = "edge.batch.requests";
 const PARTED: &str = "edge.batches.parted_total";
 const LOG_LINES_LOST: &str = "edge.log_lines.lost_total";
+const NOT_KEPT: &str = "edge.kept_events.left_out_total";
 const PANICS: &str = "edge.request.panics_total";
 
 /// Says what each of them means.
@@ -51,6 +52,11 @@ pub fn describe() {
     describe_counter!(
         LOG_LINES_LOST,
         "Lines that a source's log did not get, because mapping was away or behind."
+    );
+    describe_counter!(
+        NOT_KEPT,
+        "Events that were to be kept for replay and are not, by why: more of a reason than a \
+         second has room for, its size, a full queue, mapping away."
     );
     describe_counter!(PANICS, "Requests that ended by a panic.");
 }
@@ -102,4 +108,12 @@ pub fn log_lines_lost(count: u32) {
 
 pub fn panicked() {
     counter!(PANICS).increment(1);
+}
+
+pub fn not_kept(why: &'static str) {
+    not_kept_of(why, 1);
+}
+
+pub fn not_kept_of(why: &'static str, count: usize) {
+    counter!(NOT_KEPT, "why" => why).increment(count as u64);
 }

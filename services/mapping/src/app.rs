@@ -2,20 +2,31 @@
 
 mod accounts;
 mod batch;
+mod counts;
+mod deletion;
 mod fields;
 mod help;
+mod housekeeping;
+mod kept;
 mod keys;
 mod mappings;
 mod people;
+mod places;
 mod recorder;
+mod removal;
+mod replay_work;
+mod replays;
+mod rows;
 mod snapshots;
 mod sources;
+mod uses;
+mod versions;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use weir_postgres::{Failure, Pool};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
@@ -25,11 +36,19 @@ use crate::clients::{self, Contacts};
 use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
-pub use batch::BatchEvent;
+pub use batch::{BatchEvent, Leaves};
+pub use deletion::{Eraser, WITHIN as ERASURE_BEATS};
 pub use help::ListedName;
-pub use mappings::GivenPair;
-pub use recorder::{Recorder, start as start_recorder};
+pub use housekeeping::{BEATS as HOUSE_BEATS, keep_house};
+pub use kept::start as start_forgetting;
+pub use keys::Rotation;
+pub use places::{Known as KnownPlaces, watch as watch_places};
+pub use recorder::{Flusher, Recorder, start as start_recorder};
+pub use replays::Wish;
+pub use rows::map_rows;
 pub use snapshots::Snapshots;
+pub use uses::{Uses, start as start_uses};
+pub use versions::Differing;
 
 /// A transaction that lost against others is tried again.
 const POLICY: Policy = Policy {
@@ -40,10 +59,13 @@ const POLICY: Policy = Policy {
 /// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    #[error(transparent)]
-    Invalid(#[from] Invalid),
+    /// All that is wrong with a request: never nothing.
+    #[error("the request is not as it should be")]
+    Invalid(Vec<Invalid>),
     #[error("no such {0}")]
     NotFound(&'static str),
+    #[error("{1}")]
+    Missing(Reason, String),
     #[error("{1}")]
     AlreadyExists(Reason, String),
     #[error("{1}")]
@@ -52,6 +74,10 @@ pub enum Error {
     Exhausted(Reason, String),
     #[error("the key is not known, or was revoked")]
     UnknownKey,
+    #[error("the key is past its end")]
+    ExpiredKey,
+    #[error("the mapping was saved meanwhile: it is of version {0}")]
+    Changed(i64),
     #[error(transparent)]
     Store(#[from] Failure),
     #[error(transparent)]
@@ -60,6 +86,12 @@ pub enum Error {
     Contacts(#[from] clients::Error),
     #[error("the deadline passed")]
     Late,
+}
+
+impl From<Invalid> for Error {
+    fn from(invalid: Invalid) -> Self {
+        Self::Invalid(vec![invalid])
+    }
 }
 
 impl Fault for Error {
@@ -93,6 +125,9 @@ pub struct App {
     contacts: Contacts,
     snapshots: Arc<Snapshots>,
     recorder: Recorder,
+    uses: Uses,
+    erasure_delay: TimeDelta,
+    places: KnownPlaces,
     clock: Clock,
 }
 
@@ -104,6 +139,12 @@ pub struct Parts {
     pub contacts: Contacts,
     /// It ends when the last `App` is gone.
     pub recorder: Recorder,
+    /// As well.
+    pub uses: Uses,
+    /// How long what is under way may go on after an account was deleted.
+    pub erasure_delay: TimeDelta,
+    /// Where addresses are, if that is known.
+    pub places: KnownPlaces,
     pub clock: Clock,
 }
 
@@ -116,6 +157,9 @@ impl App {
             secret: parts.secret,
             contacts: parts.contacts,
             recorder: parts.recorder,
+            uses: parts.uses,
+            erasure_delay: parts.erasure_delay,
+            places: parts.places,
             clock: parts.clock,
         }
     }
@@ -137,7 +181,8 @@ impl App {
         weir_service::retry(deadline, POLICY, move |_| work(app.clone())).await
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    /// The present moment.
+    pub fn now(&self) -> DateTime<Utc> {
         self.clock.now()
     }
 

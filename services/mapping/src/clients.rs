@@ -1,8 +1,11 @@
-//! The other services: contact-upsert, which holds what tells contacts apart.
+//! The other services: contact-upsert, which holds what tells contacts apart; and all that keep
+//! something of accounts.
 
 mod contacts;
+mod keepers;
 
 pub use contacts::Contacts;
+pub use keepers::{Keepers, Urls};
 
 /// Why another service did not do what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

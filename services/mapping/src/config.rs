@@ -1,6 +1,7 @@
 //! Every environment name and default, with its reason.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 
 use crate::domain::key::KeySecret;
 
@@ -35,9 +36,46 @@ pub struct Config {
         default_value = "http://127.0.0.1:7002"
     )]
     pub contact_url: String,
+    /// The activity service; of an account that is deleted it erases what it keeps, as the two
+    /// below.
+    #[arg(
+        long,
+        env = "WEIR_ACTIVITY_URL",
+        default_value = "http://127.0.0.1:7003"
+    )]
+    pub activity_url: String,
+    /// The audience service.
+    #[arg(
+        long,
+        env = "WEIR_AUDIENCE_URL",
+        default_value = "http://127.0.0.1:7004"
+    )]
+    pub audience_url: String,
+    /// The quota service.
+    #[arg(long, env = "WEIR_QUOTA_URL", default_value = "http://127.0.0.1:7005")]
+    pub quota_url: String,
+    /// When an account that was deleted begins to be erased: no key opens the door for longer
+    /// than 60 s, a batch that was under way ends within 10 s, its lease and what it left in an
+    /// outbox within 30 s.
+    #[arg(
+        long,
+        env = "WEIR_ERASURE_DELAY_SECONDS",
+        default_value_t = 90,
+        value_parser = clap::value_parser!(u32).range(0..=86_400)
+    )]
+    pub erasure_delay_seconds: u32,
+    /// A database in MaxMind's format (GeoLite2-City, or another of cities or countries), by which
+    /// `ip` becomes a place; read again when it changes. Without one `ip` is ignored.
+    #[arg(long, env = "WEIR_GEOIP_DATABASE", value_parser = path)]
+    pub geoip_database: Option<PathBuf>,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,
+}
+
+/// An empty one is none: so an environment says it that always names it.
+fn path(text: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(text))
 }
 
 fn key_secret(text: &str) -> Result<KeySecret, String> {

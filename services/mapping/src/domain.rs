@@ -4,19 +4,27 @@
 
 pub mod account;
 pub mod convert;
+pub mod counts;
+pub mod deletion;
 pub mod event;
 pub mod field;
 pub mod folded;
 pub mod invalid;
+pub mod kept;
 pub mod key;
 pub mod log;
 pub mod mapper;
 pub mod mapping;
 pub mod path;
 pub mod person;
+pub mod places;
+pub mod preview;
+pub mod replay;
+pub mod row;
 pub mod sample;
 pub mod snapshot;
 pub mod source;
+pub mod versions;
 
 /// An item of a list, by the key that pages go on from. None where its row can't be read: it
 /// is left out of the page, which goes on behind it.

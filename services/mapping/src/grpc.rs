@@ -1,10 +1,14 @@
 //! The gRPC service: from messages to the application and back. Decides nothing.
 
+mod configuration;
 mod convert;
 mod events;
 mod help;
+mod log;
 mod mappings;
 mod people;
+mod replay;
+mod rows;
 mod status;
 mod token;
 
@@ -12,10 +16,13 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 use weir_ids::{AccountId, SourceId};
+use weir_proto::mapping::v1::configuration_service_server::ConfigurationServiceServer;
+use weir_proto::mapping::v1::log_service_server::LogServiceServer;
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
 use weir_proto::mapping::v1::people_service_server::PeopleServiceServer;
+use weir_proto::mapping::v1::row_service_server::RowServiceServer;
 use weir_proto::mapping::v1::*;
-use weir_rpc::wire::id;
+use weir_rpc::wire::{id, time};
 use weir_rpc::{Deadline, MAX_MESSAGE, Page, Server, Unary, page_limit, page_size, page_start};
 
 use crate::app::{App, Error};
@@ -35,10 +42,23 @@ pub fn server(app: App) -> Server {
         |service, request| async move { service.map_events(request).await },
     );
     let people =
-        PeopleServiceServer::new(people::People(service)).max_decoding_message_size(MAX_MESSAGE);
+        PeopleServiceServer::new(people::People(service.clone())).max_decoding_message_size(MAX_MESSAGE);
+    let log =
+        LogServiceServer::new(log::Log(service.clone())).max_decoding_message_size(MAX_MESSAGE);
     Server::new("weir.mapping.v1.MappingService")
         .service(server)
+        .service(
+            RowServiceServer::new(rows::Rows { app: app.clone() })
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE),
+        )
+        .service(
+            ConfigurationServiceServer::from_arc(Arc::clone(&service))
+                .max_decoding_message_size(MAX_MESSAGE),
+        )
+        .service(log)
         .service(people)
+        .service(replay::server(&service))
         .probe(move || {
             let app = app.clone();
             async move { app.is_healthy().await }
@@ -66,6 +86,10 @@ impl Service {
 
 fn account_id(text: &str) -> Result<AccountId, Status> {
     id("account_id", text)
+}
+
+fn optional_id(field: &str, text: &str) -> Result<Option<uuid::Uuid>, Status> {
+    (!text.is_empty()).then(|| id(field, text)).transpose()
 }
 
 fn owner(account: &str, source: &str) -> Result<(AccountId, SourceId), Status> {
@@ -216,10 +240,16 @@ impl MappingService for Service {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let (account, source) = owner(&request.account_id, &request.source_id)?;
+        let end = request.expire_time;
+        let end = end.map(|end| time("expire_time", Some(end))).transpose()?;
+        let request_id = optional_id("request_id", &request.request_id)?;
         let (key, secret, changed) = self
             .run(deadline, move |app| {
                 let (given, region) = (request.key.clone(), request.region.clone());
-                async move { app.create_key(account, source, &given, &region).await }
+                async move {
+                    app.create_key(account, source, &given, &region, end, request_id)
+                        .await
+                }
             })
             .await?;
         Ok(Response::new(CreateKeyResponse {

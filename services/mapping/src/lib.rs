@@ -17,6 +17,7 @@ mod metrics;
 mod store;
 
 use anyhow::Context;
+use chrono::TimeDelta;
 use tokio::net::TcpListener;
 use weir_service::{Background, Clock, Serving, Shutdown};
 
@@ -41,19 +42,45 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .context("the schema can't be brought up to date")?;
         let rings = store::Rings::connect(&config.redis_url).context("WEIR_REDIS_URL")?;
         let contacts = clients::Contacts::connect(&config.contact_url)?;
+        let keepers = clients::Keepers::connect(clients::Urls {
+            contacts: &config.contact_url,
+            activities: &config.activity_url,
+            audiences: &config.audience_url,
+            quota: &config.quota_url,
+        })?;
         let background = Background::new();
         let (recorder, flusher) = app::start_recorder(&pool, &rings, &background);
+        let (uses, uses_flusher) = app::start_uses(&pool, &background);
+        let eraser = app::Eraser {
+            pool: pool.clone(),
+            rings: rings.clone(),
+            keepers,
+            clock: clock.clone(),
+        };
+        let sole = weir_postgres::Sole::new(&pool, "housekeeping");
+        background.spawn("housekeeping", app::HOUSE_BEATS, |pulse| {
+            app::keep_house(pool.clone(), clock.clone(), sole, pulse)
+        });
+        let places = app::watch_places(config.geoip_database, &background).await;
+        app::start_forgetting(&pool, &clock, &background);
         let parts = app::Parts {
             pool,
             rings,
             secret: config.key_secret,
             contacts,
             recorder,
+            uses,
+            erasure_delay: TimeDelta::seconds(config.erasure_delay_seconds.into()),
+            places,
             clock,
         };
+        background.spawn("erasure", app::ERASURE_BEATS, |pulse| {
+            eraser.erase_for_ever(pulse)
+        });
         let server = grpc::server(app::App::new(parts));
         let served = background.serve(server, listener, shutdown).await;
         flusher.finish().await;
+        uses_flusher.finish().await;
         served
     })
 }

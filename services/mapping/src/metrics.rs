@@ -2,11 +2,18 @@
 
 use metrics::{Counter, counter, describe_counter};
 
+const FAILED_ERASURES: &str = "mapping.failed_erasures_total";
 const EVENTS: &str = "mapping.events_total";
 const IGNORED_VALUES: &str = "mapping.ignored_values_total";
+const KEPT_WRITES: &str = "mapping.kept_writes_total";
 const LOST_NOTES: &str = "mapping.lost_notes_total";
 const OUTGROWN_BATCHES: &str = "mapping.outgrown_batches_total";
+const PLACE_LOADS: &str = "mapping.place_loads_total";
+const KEPT_EVENTS: &str = "mapping.kept_events_total";
+const REPLAYED_EVENTS: &str = "mapping.replayed_events_total";
 const SNAPSHOT_LOADS: &str = "mapping.snapshot_loads_total";
+const PURGED: &str = "mapping.purged_rows_total";
+const PURGE_FAILURES: &str = "mapping.purge_failures_total";
 const UNREADABLE_ROWS: &str = "mapping.unreadable_rows_total";
 
 /// Tells what each is, to whoever reads them.
@@ -15,7 +22,22 @@ pub fn describe() {
         EVENTS,
         "Events, by whether they were mapped, rejected or refused."
     );
+    describe_counter!(
+        FAILED_ERASURES,
+        "Steps of the deletion of an account that failed; they come again."
+    );
     describe_counter!(IGNORED_VALUES, "Values that did not convert.");
+    describe_counter!(
+        KEPT_WRITES,
+        "Writes of samples and log lines that Redis did not take, kept to be sent again."
+    );
+    describe_counter!(PURGED, "Rows dropped at the end of their time, by table.");
+    describe_counter!(PURGE_FAILURES, "Rounds of dropping them that failed.");
+    describe_counter!(
+        KEPT_EVENTS,
+        "Events that were to be kept for replay, by what became of them: kept, left_out by a bound, \
+         pushed_out by newer ones or by age, deferred with their contact, not_deferred for want of room."
+    );
     describe_counter!(
         LOST_NOTES,
         "Batches whose samples and log lines were dropped, by reason."
@@ -23,6 +45,15 @@ pub fn describe() {
     describe_counter!(
         OUTGROWN_BATCHES,
         "Batches that came to more values than an answer holds."
+    );
+    describe_counter!(
+        PLACE_LOADS,
+        "Times the database of places was read, or could not be, by outcome."
+    );
+    describe_counter!(
+        REPLAYED_EVENTS,
+        "Kept events that were taken anew, by kind (replay, repair) and whether they are done or \
+         to be tried again."
     );
     describe_counter!(
         SNAPSHOT_LOADS,
@@ -39,9 +70,39 @@ pub fn events(outcome: &'static str) -> Counter {
     counter!(EVENTS, "outcome" => outcome)
 }
 
+/// Steps of the deletion of an account that failed.
+pub fn failed_erasures() -> Counter {
+    counter!(FAILED_ERASURES)
+}
+
 /// Values that did not convert.
 pub fn ignored_values() -> Counter {
     counter!(IGNORED_VALUES)
+}
+
+/// Writes that Redis did not take, and that are sent again.
+pub fn kept_writes() -> Counter {
+    counter!(KEPT_WRITES)
+}
+
+/// Rows that were dropped at the end of their time.
+pub fn purged(table: &'static str) -> Counter {
+    counter!(PURGED, "table" => table)
+}
+
+/// Rows that are too old could not be dropped.
+pub fn purge_failures() -> Counter {
+    counter!(PURGE_FAILURES)
+}
+
+/// Events that were to be kept, by what became of them.
+pub fn kept_events(fate: &'static str) -> Counter {
+    counter!(KEPT_EVENTS, "fate" => fate)
+}
+
+/// Kept events that were taken anew.
+pub fn replayed_events(kind: &'static str, fate: &'static str) -> Counter {
+    counter!(REPLAYED_EVENTS, "kind" => kind, "fate" => fate)
 }
 
 /// Batches whose samples and log lines were dropped, and why.
@@ -52,6 +113,11 @@ pub fn lost_notes(reason: &'static str) -> Counter {
 /// Batches that came to more values than an answer holds.
 pub fn outgrown_batches() -> Counter {
     counter!(OUTGROWN_BATCHES)
+}
+
+/// Times the database of places was read, or could not be.
+pub fn place_loads(outcome: &'static str) -> Counter {
+    counter!(PLACE_LOADS, "outcome" => outcome)
 }
 
 /// Snapshots that were loaded from PostgreSQL.

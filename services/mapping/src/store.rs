@@ -6,15 +6,23 @@
 
 mod accounts;
 mod activities;
+mod aged;
 mod codes;
+mod counts;
+mod deletions;
 mod fields;
+mod kept;
 mod keys;
 mod link;
 mod mappings;
+mod removal;
+mod replay_work;
+mod replays;
 mod rings;
 mod snapshots;
 mod sources;
 mod stored;
+mod versions;
 
 use std::collections::HashSet;
 
@@ -34,16 +42,42 @@ pub use activities::{
     all_mapped_names, count_mapped, delete_mapping, find_activity, get_mapping, list_mappings,
     mapped_names, put_activity, put_mapping,
 };
+pub use aged::{Aged, accounts_after, drop_aged};
+pub use counts::{
+    add_counts, begin_flush, count_answers, lock_sources, stored_subjects, summarize,
+};
+pub use deletions::{
+    begin_deletion, claim_deletion, erase_tables, forget_deletions, get_deletion, put_deletion,
+};
 pub use fields::{count_fields, get_field_named, insert_field, list_fields, types_of};
-pub use keys::{find_key, insert_key, list_keys, revoke_key};
+pub use kept::{
+    Owner, choose_kept, forget_old, kept_accounts, known, known_keys, list_kept, lock_kept,
+    mark_done, put_kept, rates, set_room, trim,
+};
+pub use keys::{
+    find_key, insert_key, key_of_request, list_keys, note_uses, revoke_key, set_key_end,
+};
 pub use link::RingsAway;
 pub use mappings::{
     get_contact_mapping, has_contact_mapping, put_contact_mapping, raise_mapping_version,
 };
-pub use rings::{Pending, Rings};
+pub use removal::{delete_field, delete_source, rename_source, sources_with_field};
+pub use replay_work::{
+    add_work, defer_further, delete_deferred, due_work, lease, leave_out, next_repair,
+    portion_of_repair, portion_of_replay, put_outcomes, put_said, release, remove_work,
+    size_of_deferred, tries_of, try_again,
+};
+pub use replays::{
+    find_replay, get_replay, insert_events, insert_replay, is_waiting, list_replays,
+    running_replay, set_state,
+};
+pub use rings::{Pending, Rings, Write};
 pub use snapshots::{load_snapshot, read_version};
 pub use sources::{
     find_source, get_source, insert_source, list_sources, set_status, update_source,
+};
+pub use versions::{
+    Saved, Subject, get_version, keep_activity_version, keep_contact_version, list_versions,
 };
 
 const MIGRATIONS: [Migration; 1] = [Migration {

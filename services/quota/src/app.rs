@@ -251,6 +251,23 @@ impl App {
         Ok(())
     }
 
+    /// Forgets everything of an account that mapping no longer knows: how many keys that were;
+    /// none where it does.
+    ///
+    /// # Errors
+    /// Where Redis or mapping is away.
+    pub async fn erase(
+        &self,
+        account: AccountId,
+        deadline: Deadline,
+    ) -> Result<Option<i64>, Error> {
+        match self.others.accounts.exists(account, deadline).await {
+            Ok(true) => Ok(None),
+            Ok(false) => Ok(Some(self.store.erase(account).await?)),
+            Err(_) => Err(clients::Error::Away("mapping").into()),
+        }
+    }
+
     /// That there is such an account: one that has a state was known when that was built;
     /// mapping is asked for all others. So nothing is ever kept of an account that is nobody's.
     async fn account_is_known(&self, account: AccountId, deadline: Deadline) -> Result<(), Error> {

@@ -1,11 +1,13 @@
 //! The gRPC service.
 
 mod convert;
+mod erasure;
 mod status;
 
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
+use weir_proto::erasure::v1::erasure_service_server::ErasureServiceServer;
 use weir_proto::quota::v1::quota_service_server::{QuotaService, QuotaServiceServer};
 use weir_proto::quota::v1::{
     GetUsageRequest, GetUsageResponse, ReserveRequest, ReserveResponse, SettleRequest,
@@ -18,10 +20,12 @@ use crate::app::App;
 
 /// Serves `app`; healthy while Redis answers.
 pub fn server(app: Arc<App>) -> Server {
+    let erasure = ErasureServiceServer::new(Grpc(Arc::clone(&app)));
     let service = QuotaServiceServer::new(Grpc(Arc::clone(&app)))
         .max_decoding_message_size(weir_rpc::MAX_MESSAGE);
     Server::new("weir.quota.v1.QuotaService")
         .service(service)
+        .service(erasure)
         .probe(move || {
             let app = Arc::clone(&app);
             async move { app.is_healthy().await }

@@ -1,87 +1,102 @@
-//! What stays of a person who was deleted: keyed hashes of what he was found by, for 30 days, so
-//! that late retries do not bring him back (semantics 3.9).
+//! How everything of an account goes where it is kept in PostgreSQL: rows of whatever table has
+//! an `account_id`, some thousand at a time.
 //!
-//! Every service that would take such an event keeps them in its own schema:
-//!
-//! - its `accounts` has `last_delete_time timestamptz` and `erasure_key bytea`, which are there
-//!   once somebody of the account was deleted: who stores a batch reads both with the account's
-//!   row, and looks no further where its events are all younger;
-//! - its table `deletions` has a row for each hash: [`sql::LOOK_UP`], [`sql::NOTE`].
-//!
-//! **Invariant:** who stores a batch holds the account's row shared until it commits, and a
-//! deletion has it for itself ([`sql::BEGIN`]). So a deletion finds all that was stored before
-//! it, and whoever stores after it sees its hashes.
+//! **Invariant:** whatever table a later version adds, its rows go along: the tables are those
+//! that the catalogue names, not a list of ours. What broke off goes on with the next call.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
-pub mod sql;
+mod grpc;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
+use weir_ids::AccountId;
+use weir_postgres::{Failure, Pool, Statements};
 
-/// For how long hashes are kept: no sender tries again for longer.
-pub const KEPT: TimeDelta = TimeDelta::days(30);
+pub use grpc::{Erasure, refuse_living};
 
-/// The kind of a contact's own id, among those of identifiers.
-pub const CONTACT: &str = "c";
+/// Deleted by one statement: some ten milliseconds' work.
+const PIECE: i64 = 5_000;
+/// In one call: a second or two, far within its deadline.
+const PIECES: usize = 20;
 
-/// What is kept of an identifier.
-pub type Print = [u8; 16];
-
-/// An account's secret for its hashes: who has the table alone can't try names out.
-#[derive(Clone, PartialEq, Eq)]
-pub struct ErasureKey([u8; 32]);
-
-impl ErasureKey {
-    /// One that nobody can guess.
-    pub fn fresh() -> Self {
-        let mut key = [0; 32];
-        for half in key.chunks_exact_mut(16) {
-            half.copy_from_slice(weir_ids::random().as_bytes());
-        }
-        Self(key)
-    }
-
-    /// As it is stored; none where that is no key.
-    pub fn read(bytes: &[u8]) -> Option<Self> {
-        bytes.try_into().ok().map(Self)
-    }
-
-    /// To be stored.
-    pub fn bytes(&self) -> &[u8] {
-        &self.0
-    }
-
-    /// Stands for an identifier.
-    pub fn print(&self, kind: &str, value: &[u8]) -> Print {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes keys of any length");
-        mac.update(&(kind.len() as u64).to_be_bytes());
-        mac.update(kind.as_bytes());
-        mac.update(value);
-        let hash = mac.finalize().into_bytes();
-        *hash.first_chunk().expect("it is longer")
-    }
-}
-
-/// What an account's row says of deletions.
-#[derive(Clone)]
+/// What a call erased, and whether there may be more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Erased {
-    /// When somebody was deleted last.
-    pub last: DateTime<Utc>,
-    /// Of the hashes.
-    pub key: ErasureKey,
+    pub rows: i64,
+    pub more: bool,
 }
 
-impl Erased {
-    /// From the columns of an account's row. None where nobody was deleted, or so long ago that
-    /// nothing is left of it.
-    pub fn of(last: Option<DateTime<Utc>>, key: Option<&[u8]>, now: DateTime<Utc>) -> Option<Self> {
-        let last = last.filter(|last| now - *last < KEPT)?;
-        let key = ErasureKey::read(key?)?;
-        Some(Self { last, key })
+/// Which tables there are besides those that just hold rows of accounts.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Tables {
+    /// Not erased.
+    pub kept: &'static [&'static str],
+    /// Erased last, in this order: others refer to them.
+    pub last: &'static [&'static str],
+}
+
+/// A service whose tables refer to none of each other, and go with the account, all of them.
+pub const ALL: Tables = Tables {
+    kept: &[],
+    // What inserts anchor on: without it a late batch finds no place.
+    last: &["accounts"],
+};
+
+/// Erases some of what the tables of the connection's schema hold of the account.
+///
+/// # Errors
+/// When PostgreSQL refuses; what was erased stays so.
+pub async fn erase(pool: &Pool, account: AccountId, of: Tables) -> Result<Erased, Failure> {
+    let client = pool.get().await?;
+    let mut erased = Erased {
+        rows: 0,
+        more: false,
+    };
+    let mut pieces = 0;
+    for table in tables(&client, of).await? {
+        // By place, which no index is needed for. The parts of a partitioned table have places
+        // alike: whatever is found there is the account's, too.
+        let delete = format!(
+            "DELETE FROM {table} WHERE account_id = $1 AND ctid = ANY(ARRAY(
+                SELECT ctid FROM {table} WHERE account_id = $1 LIMIT $2))"
+        );
+        let delete = client.prepare_cached(&delete).await?;
+        loop {
+            let rows = client.execute(&delete, &[&account.0, &PIECE]).await?;
+            erased.rows += i64::try_from(rows).unwrap_or(i64::MAX);
+            pieces += usize::from(rows > 0);
+            if rows == 0 {
+                break;
+            }
+            if pieces >= PIECES {
+                erased.more = true;
+                return Ok(erased);
+            }
+        }
     }
+    Ok(erased)
+}
+
+/// Of the connection's schema, quoted; without the parts of partitioned ones.
+async fn tables(client: &impl Statements, of: Tables) -> Result<Vec<String>, Failure> {
+    let select = "SELECT c.relname AS name, quote_ident(c.relname) AS quoted
+        FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+        WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
+          AND NOT c.relispartition AND a.attname = 'account_id' AND NOT a.attisdropped
+        ORDER BY c.relname";
+    let select = client.prepare_cached(select).await?;
+    let found = client.query(&select, &[]).await?;
+    let named = found.iter().map(|row| {
+        let (name, quoted): (String, String) = (row.get("name"), row.get("quoted"));
+        (name, quoted)
+    });
+    Ok(ordered(named, of))
+}
+
+fn ordered(found: impl Iterator<Item = (String, String)>, of: Tables) -> Vec<String> {
+    let kept = |name: &str| of.kept.contains(&name);
+    let mut tables: Vec<_> = found.filter(|(name, _)| !kept(name)).collect();
+    tables.sort_by_key(|(name, _)| of.last.iter().position(|last| last == name));
+    tables.into_iter().map(|(_, quoted)| quoted).collect()
 }
 
 #[cfg(test)]
@@ -89,31 +104,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_print_stands_for_kind_and_value_under_its_accounts_key() {
-        let (one, other) = (ErasureKey::fresh(), ErasureKey::fresh());
-        let lana = one.print("u", b"lana");
-        assert_eq!(lana, one.print("u", b"lana"));
+    fn what_others_refer_to_goes_last_and_what_is_kept_stays() {
+        let found = ["accounts", "activities", "deletions", "sources", "usage"];
+        let named = found.map(|name| (name.to_owned(), format!("q_{name}")));
+        let of = Tables {
+            kept: &["deletions"],
+            last: &["activities", "accounts"],
+        };
+        let order = ordered(named.into_iter(), of);
         assert_eq!(
-            lana,
-            ErasureKey::read(one.bytes()).unwrap().print("u", b"lana")
+            order,
+            ["q_sources", "q_usage", "q_activities", "q_accounts"]
         );
-        for another in [
-            one.print("a", b"lana"),
-            one.print("u", b"lan"),
-            one.print("ul", b"ana"),
-            other.print("u", b"lana"),
-        ] {
-            assert_ne!(lana, another);
-        }
-    }
-
-    #[test]
-    fn what_was_deleted_long_ago_is_not_looked_for() {
-        let now: DateTime<Utc> = "2026-11-24T12:00:00Z".parse().unwrap();
-        let key = ErasureKey::fresh();
-        let of = |ago: i64, key| Erased::of(Some(now - TimeDelta::days(ago)), key, now).is_some();
-        assert!(of(29, Some(key.bytes())));
-        assert!(!of(30, Some(key.bytes())) && !of(1, None) && !of(1, Some(b"short")));
-        assert!(Erased::of(None, Some(key.bytes()), now).is_none());
     }
 }

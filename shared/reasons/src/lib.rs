@@ -14,6 +14,8 @@ pub enum About {
     Event,
     /// A value (or an identifier) that was ignored while its event went on.
     Value,
+    /// A row of an import, which may have an event's reasons as well.
+    Row,
     /// A request or a call as a whole.
     Call,
 }
@@ -101,6 +103,14 @@ reasons! {
     Unstorable "UNSTORABLE" Event false
         "The database does not take a value of the event." "Report it: that no value can do this is a promise of ours.";
 
+    // ---- rows of an import, besides those above ----
+    RowColumns "ROW_COLUMNS" Row false
+        "The row has more or fewer cells than there are columns." "Mend the row; a value with the separator in it stands between quotes.";
+    RowQuotes "ROW_QUOTES" Row false
+        "A quote is opened in the row and not closed, or stands where none may be." "Write a quote inside of a value twice, and the value between quotes.";
+    RowTooLong "ROW_TOO_LONG" Row false
+        "The row is longer than 1 MiB." "Look for a quote that is not closed in the rows before; or send less.";
+
     // ---- events: 422 ----
     NoMapping "NO_MAPPING" Event false
         "No mappings configured: the contact mapping of the source, or this activity's, was never saved." "Map the traits, or add the activity; the event is among the samples.";
@@ -122,6 +132,8 @@ reasons! {
         "The activity is stored, the contact is not: the limit of contact profile events is reached." "Wait for the next window, or raise the plan.";
     ContactExistingOnly "CONTACT_EXISTING_ONLY" Event false
         "The activity is stored; there is no such contact, and the source's merge settings make no new ones." "Change the merge settings, if new contacts are wanted.";
+    ContactDeferred "CONTACT_DEFERRED" Event false
+        "The activity is stored; the contact could not be reached, and is made up for by itself." "Nothing needs to be done: within a minute of the service's return the contact has its traits.";
 
     // ---- events: 429 ----
     ProfileLimit "PROFILE_LIMIT" Event true
@@ -145,25 +157,25 @@ reasons! {
     TextInvalid "TEXT_INVALID" Value false
         "The value is no text, number or boolean." "Map a single value, or another type of field.";
     TooLong "TOO_LONG" Value false
-        "The value is longer than its field holds." "Send less, or map it to a longer type of field.";
+        "The value is longer than its field holds." "Send less, map it to a longer type of field, or let the row truncate it.";
     EmailInvalid "EMAIL_INVALID" Value false
         "The value is no e-mail address." "Mend what sends it.";
     PhoneInvalid "PHONE_INVALID" Value false
-        "The value is no phone number with its country code." "Send it as +61 2 9876 5432.";
+        "The value is no phone number with its country code, nor one of the row's country." "Send it as +61 2 9876 5432, or choose the row's phone_country.";
     LinkInvalid "LINK_INVALID" Value false
         "The value is no absolute http or https URL." "Send the whole URL.";
     IntegerInvalid "INTEGER_INVALID" Value false
         "The value is no whole number of 64 bits." "Map it to a decimal field, or mend what sends it.";
     DecimalInvalid "DECIMAL_INVALID" Value false
-        "The value is no number of at most three decimals." "Round it before it is sent.";
+        "The value is no number of at most three decimals." "Round it before it is sent, or let the row round it.";
     BooleanInvalid "BOOLEAN_INVALID" Value false
-        "The value is neither true nor false." "Send true or false.";
+        "The value is neither true nor false." "Send true or false, or let the row take words.";
     DateFormatMismatch "DATE_FORMAT_MISMATCH" Value false
-        "The value is not written in the chosen format." "Choose the format that is sent.";
+        "The value is written in no chosen format." "Choose the format that is sent, or add it as another one.";
     DateOutOfRange "DATE_OUT_OF_RANGE" Value false
         "The date lies outside of the years 1 to 9999." "Mend what sends it.";
     TimeFormatMismatch "TIME_FORMAT_MISMATCH" Value false
-        "The value is no time of day in the chosen format." "Choose the format that is sent.";
+        "The value is no time of day in a chosen format." "Choose the format that is sent, or add it as another one.";
     ListInvalid "LIST_INVALID" Value false
         "The value, or an element of it, is no choice." "Send a list of texts.";
     ObjectInvalid "OBJECT_INVALID" Value false
@@ -206,6 +218,20 @@ reasons! {
         "There is no such data source in the account." "Check the ids.";
     KeyUnknown "KEY_UNKNOWN" Call false
         "The key is not known, or was revoked." "Use a key of the data source that is still valid.";
+    KeyExpired "KEY_EXPIRED" Call false
+        "The key is past its end." "Use the key that was made in its place, or have a new one made.";
+    KeyLimit "KEY_LIMIT" Call false
+        "The data source has as many valid keys as it may have." "Revoke those that nobody uses.";
+    VersionUnknown "VERSION_UNKNOWN" Call false
+        "The mapping has no such version that is still kept." "List its versions.";
+    MappingChanged "MAPPING_CHANGED" Call false
+        "The mapping was saved by somebody else meanwhile; nothing was changed." "Look at what stands now, and save again.";
+    DeletionUnknown "DELETION_UNKNOWN" Call false
+        "There is no such deletion, or it was too long ago." "Check the id; deletions of accounts can be looked at for 90 days, those of people for a year.";
+    AccountLives "ACCOUNT_LIVES" Call false
+        "The account is not being deleted: nothing of it is erased." "Delete the account.";
+    FieldInUse "FIELD_IN_USE" Call false
+        "The field is mapped, or tells contacts apart." "Take it out of the mappings and of the unique identifiers first.";
     ContactUnknown "CONTACT_UNKNOWN" Call false
         "There is no such contact in the account." "Check the ids.";
     MergeUnknown "MERGE_UNKNOWN" Call false
@@ -218,8 +244,18 @@ reasons! {
         "Both are one contact already." "Nothing needs to be done.";
     BothHaveUserIds "BOTH_HAVE_USER_IDS" Call false
         "Both contacts have user ids, which only a person may decide to join." "Say allow_two_user_ids where they are one person.";
-    DeletionUnknown "DELETION_UNKNOWN" Call false
-        "There is no such deletion in the account, or it was more than a year ago." "Check the id.";
+    ReplayUnknown "REPLAY_UNKNOWN" Call false
+        "There is no such replay in the account." "Check the ids; replays can be looked at for 30 days.";
+    ReplayRunning "REPLAY_RUNNING" Call false
+        "Another replay of the data source has not ended." "Wait for it, or stop it.";
+    ReplayNeedsCorrection "REPLAY_NEEDS_CORRECTION" Call false
+        "The event was stored, but for a value: to take it anew would be a correction, which replays do not make yet." "Nothing needs to be done now; the event stays kept.";
+    NothingToReplay "NOTHING_TO_REPLAY" Call false
+        "No kept event meets the filter." "List the kept events with the same filter.";
+    KeptEventUnknown "KEPT_EVENT_UNKNOWN" Call false
+        "There is no such kept event in the data source, or it is gone." "List the kept events; they are kept for 7 days.";
+    RequestIdTaken "REQUEST_ID_TAKEN" Call false
+        "Another request was made under this request_id." "Choose a fresh request_id for each wish.";
     AudienceNotFound "AUDIENCE_NOT_FOUND" Call false
         "There is no such audience in the account." "Check the ids.";
     AudienceNameTaken "AUDIENCE_NAME_TAKEN" Call false

@@ -23,6 +23,10 @@ fn page() -> String {
             About::Value,
             "Values that are ignored while their event goes on",
         ),
+        (
+            About::Row,
+            "Rows of an import, which may have an event's reasons as well",
+        ),
         (About::Call, "Requests and calls as a whole"),
     ] {
         write!(page, "\n## {title}\n\n").unwrap();

@@ -11,6 +11,9 @@ use weir_reasons::Reason;
 /// Whose reason codes they are (`google.rpc.ErrorInfo.domain`).
 const DOMAIN: &str = "weir";
 
+/// The texts of violations, in bytes: they travel in a header, of which clients read 16 KiB.
+const MAX_VIOLATIONS: usize = 6_000;
+
 /// An error with its reason.
 pub fn refused(code: Code, reason: Reason, message: impl Into<String>) -> Status {
     Status::with_error_details(code, message, details(reason))
@@ -53,6 +56,40 @@ pub fn invalid(field: &str, description: &str) -> Status {
         format!("{field}: {description}"),
         details,
     )
+}
+
+/// Fields of the request are wrong, at least one: all of them are named at once, as far as the
+/// answer's header has room; the last one then says how many are left.
+pub fn invalid_all<'a>(violations: impl IntoIterator<Item = (&'a str, &'a str)>) -> Status {
+    let mut violations = violations.into_iter();
+    let Some((field, description)) = violations.next() else {
+        return internal();
+    };
+    let mut room = MAX_VIOLATIONS.saturating_sub(field.len() + description.len());
+    let (mut named, mut left) = (Vec::new(), 0_usize);
+    for (field, description) in violations {
+        let size = field.len() + description.len();
+        if left > 0 || size > room {
+            left += 1;
+        } else {
+            room -= size;
+            named.push((field, description));
+        }
+    }
+    let more = named.len() + left;
+    if more == 0 {
+        return invalid(field, description);
+    }
+    let mut details = details(Reason::FieldInvalid);
+    details.add_bad_request_violation(field, description);
+    for (field, description) in named {
+        details.add_bad_request_violation(field, description);
+    }
+    if left > 0 {
+        details.add_bad_request_violation("", format!("and {left} more"));
+    }
+    let message = format!("{field}: {description} (and {more} more)");
+    Status::with_error_details(Code::InvalidArgument, message, details)
 }
 
 /// A page token that no list gave out.
@@ -98,6 +135,21 @@ fn details(reason: Reason) -> ErrorDetails {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_that_is_wrong_is_said_at_once() {
+        let wrong =
+            |fields: &[&str]| invalid_all(fields.iter().map(|field| (*field, "must be given")));
+        let status = wrong(&["name", "country"]);
+        assert_eq!(status.message(), "name: must be given (and 1 more)");
+        let violations = status.get_details_bad_request().unwrap().field_violations;
+        assert_eq!(violations.len(), 2);
+        assert_eq!(reason_of(&status), Some(Reason::FieldInvalid));
+        assert_eq!(
+            reason_of(&wrong(&["page_token"])),
+            Some(Reason::PageTokenInvalid)
+        );
+    }
 
     #[test]
     fn every_error_carries_its_reason() {

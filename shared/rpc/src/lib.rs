@@ -19,8 +19,8 @@ pub mod wire;
 pub use client::{Channel, NotAnAddress, Peer, connect};
 pub use deadline::Deadline;
 pub use error::{
-    aborted, internal, invalid, late, not_found, reason_of, refused, refused_with, told,
-    unavailable, unknown_page,
+    aborted, internal, invalid, invalid_all, late, not_found, reason_of, refused, refused_with,
+    told, unavailable, unknown_page,
 };
 pub use page::{MAX_PAGE_BYTES, Page, page_limit, page_size, page_start};
 pub use server::Server;

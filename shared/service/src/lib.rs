@@ -15,7 +15,7 @@ use std::pin::Pin;
 pub use background::{Background, Pulse};
 pub use clock::Clock;
 pub use culprits::{MAX_CULPRITS, culprits};
-pub use retry::{Fault, Policy, detached, retry};
+pub use retry::{Fault, Policy, behind_the_answer, detached, retry};
 pub use run::{duration, millis, run};
 
 /// Resolves when serving should end.

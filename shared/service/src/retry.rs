@@ -75,6 +75,17 @@ where
     })
 }
 
+/// Runs `work` in a task of its own, under the caller's span, and does not wait for it: what a
+/// call goes on sending behind the head of its answer.
+pub fn behind_the_answer(work: impl Future<Output = ()> + Send + 'static) {
+    let task = tokio::spawn(work.in_current_span());
+    tokio::spawn(async move {
+        if task.await.is_err() {
+            metrics::counter!(PANICS).increment(1);
+        }
+    });
+}
+
 /// As [`detached`]; and again, by the policy and within the deadline, where it was a conflict.
 /// `work` gets the number of the try, from 0. At the deadline it is dropped, wherever it is:
 /// the pool closes a connection that is left in the middle of something.

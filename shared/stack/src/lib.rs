@@ -30,6 +30,6 @@ mod stack;
 pub use install::ensure_installed;
 pub use ports::{PortPlan, USUAL};
 pub use stack::{
-    Instance, Listens, Report, Reporter, Service, Stack, StackFile, StackOptions, holder,
-    leftovers, until_ended, until_ready,
+    Instance, Listens, Report, Reporter, Service, Stack, StackFile, StackOptions, find_programs,
+    holder, leftovers, until_ended, until_ready,
 };

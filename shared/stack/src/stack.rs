@@ -22,7 +22,7 @@ pub use file::{Listens, StackFile};
 pub use folder::{holder, leftovers, until_ended};
 pub use health::until_ready;
 pub use options::{Report, Reporter, StackOptions};
-pub use service::Service;
+pub use service::{Service, find_programs};
 
 use addresses::Addresses;
 use folder::{log_of, prepare};
@@ -87,7 +87,7 @@ impl Stack {
     }
 
     async fn start_in(folder: &Path, options: &StackOptions) -> anyhow::Result<Started> {
-        let programs = service::find_programs(options.binaries.as_deref())?;
+        let programs = find_programs(options.binaries.as_deref())?;
         let binaries = Binaries::find()?;
         let secrets = Secrets::keep(folder)?;
         let mut attempt = 1;

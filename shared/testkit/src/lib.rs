@@ -5,13 +5,16 @@
 
 mod clock;
 mod identifiers;
+mod mmdb;
 mod others;
 mod patience;
 mod proxy;
+mod rows;
 mod running;
 
 pub use clock::TestClock;
 pub use identifiers::check_identifiers;
+pub use mmdb::{Network, mmdb};
 pub use others::Others;
 pub use patience::{Answer, eventually};
 pub use proxy::{Cutting, Proxy};

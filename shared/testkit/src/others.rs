@@ -14,12 +14,13 @@ use uuid::Uuid;
 use weir_proto::contact::v1::{
     Contact, GetContactRequest, GetContactResponse, get_contact_request,
 };
-use weir_proto::mapping::v1::{
-    Account, ErasePersonRequest, ErasePersonResponse, GetAccountRequest, GetAccountResponse,
-};
+use weir_proto::mapping::v1::row_service_server::RowServiceServer;
+use weir_proto::mapping::v1::*;
 use weir_proto::settings::v1::ErasedRows;
 use weir_reasons::Reason;
 use weir_rpc::{Server, Unary};
+
+use crate::rows::AsTheyAre;
 
 /// Both at one address. They know every account and every contact but those that a test takes
 /// away.
@@ -31,6 +32,8 @@ pub struct Others {
     are_away: AtomicBool,
     asked: AtomicU32,
     erased: Mutex<Vec<String>>,
+    lines: Mutex<Vec<LogEntry>>,
+    counts: Mutex<Vec<ReasonCount>>,
 }
 
 impl Others {
@@ -47,13 +50,20 @@ impl Others {
             are_away: AtomicBool::new(false),
             asked: AtomicU32::new(0),
             erased: Mutex::default(),
+            lines: Mutex::default(),
+            counts: Mutex::default(),
         });
         let account = |others: Arc<Self>, request| ready(others.account(request));
         let person = |others: Arc<Self>, request| ready(others.person(request));
         let contact = |others: Arc<Self>, request| ready(others.contact(request));
+        let append = |others: Arc<Self>, request| ready(others.append(request));
+        let add = |others: Arc<Self>, request| ready(others.add(request));
+        let mapping = Unary::new(Mapping, &others, "GetAccount", account);
         let server = Server::new("weir.mapping.v1.MappingService")
-            .service(Unary::new(Mapping, &others, "GetAccount", account))
             .service(Unary::new(MappingPeople, &others, "ErasePerson", person))
+            .service(RowServiceServer::new(AsTheyAre))
+            .service(Unary::new(mapping, &others, "AppendLog", append))
+            .service(Unary::new(Logs, &others, "AddCounts", add))
             .service(Unary::new(ContactUpsert, &others, "GetContact", contact));
         tokio::spawn(server.serve(listener, std::future::pending()));
         others
@@ -84,6 +94,22 @@ impl Others {
     /// Whether they answer nothing but UNAVAILABLE, from now on.
     pub fn set_away(&self, are_away: bool) {
         self.are_away.store(are_away, Ordering::SeqCst);
+    }
+
+    /// The lines that sources' logs were told.
+    ///
+    /// # Panics
+    /// A test panicked while it looked at them.
+    pub fn lines(&self) -> Vec<LogEntry> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// What was counted.
+    ///
+    /// # Panics
+    /// A test panicked while it looked at them.
+    pub fn counts(&self) -> Vec<ReasonCount> {
+        self.counts.lock().unwrap().clone()
     }
 
     /// How often they were asked.
@@ -129,6 +155,27 @@ impl Others {
             ..Account::default()
         });
         Ok(Response::new(GetAccountResponse { account }))
+    }
+
+    fn append(
+        &self,
+        request: Request<AppendLogRequest>,
+    ) -> Result<Response<AppendLogResponse>, Status> {
+        self.answer()?;
+        let entries = request.into_inner().entries;
+        self.lines.lock().unwrap().extend(entries);
+        Ok(Response::new(AppendLogResponse {}))
+    }
+
+    fn add(
+        &self,
+        request: Request<AddCountsRequest>,
+    ) -> Result<Response<AddCountsResponse>, Status> {
+        self.answer()?;
+        let sources = request.into_inner().sources.into_iter();
+        let counts = sources.flat_map(|source| source.counts);
+        self.counts.lock().unwrap().extend(counts);
+        Ok(Response::new(AddCountsResponse {}))
     }
 
     fn contact(
@@ -188,4 +235,5 @@ macro_rules! unasked {
 
 unasked!(Mapping, "weir.mapping.v1.MappingService");
 unasked!(MappingPeople, "weir.mapping.v1.PeopleService");
+unasked!(Logs, "weir.mapping.v1.LogService");
 unasked!(ContactUpsert, "weir.contact.v1.ContactService");

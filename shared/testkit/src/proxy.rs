@@ -7,7 +7,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// Forwards connections to PostgreSQL or Redis. What becomes of them hits those that are there;
-/// new ones are forwarded.
+/// new ones are forwarded, unless it is down.
 #[derive(Clone)]
 pub struct Proxy {
     /// Of the server, by this way.
@@ -20,6 +20,8 @@ pub struct Proxy {
 enum Broken {
     Closed,
     Silent,
+    /// New ones, too.
+    Down,
 }
 
 impl Proxy {
@@ -45,6 +47,16 @@ impl Proxy {
         self.broken.send_replace(Broken::Closed);
     }
 
+    /// Closes all connections, and each that is made, until it is [`up`](Self::up).
+    pub fn down(&self) {
+        self.broken.send_replace(Broken::Down);
+    }
+
+    /// Forwards new connections again.
+    pub fn up(&self) {
+        self.broken.send_replace(Broken::Closed);
+    }
+
     /// Lets all connections fall silent: they stay open, and nothing comes through any more.
     pub fn silence(&self) {
         self.broken.send_replace(Broken::Silent);
@@ -66,6 +78,9 @@ impl Proxy {
 async fn forward(listener: TcpListener, server: String, broken: watch::Sender<Broken>) {
     loop {
         let (mut near, _) = listener.accept().await.unwrap();
+        if matches!(*broken.borrow(), Broken::Down) {
+            continue;
+        }
         let (server, mut broken) = (server.clone(), broken.subscribe());
         tokio::spawn(async move {
             let Ok(mut far) = TcpStream::connect(&server).await else {

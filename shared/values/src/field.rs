@@ -103,6 +103,11 @@ impl ValueType {
         matches!(self.form(), Form::Date | Form::Instant)
     }
 
+    /// Whether a path that leads to many values may fill it (semantics 2.2).
+    pub fn takes_lists(self) -> bool {
+        matches!(self, Self::MultiSelect | Self::Object)
+    }
+
     /// Whether a field of it may tell contacts apart (semantics 3.2).
     pub fn may_be_unique_identifier(self) -> bool {
         matches!(self, Self::Text | Self::Email | Self::Phone)

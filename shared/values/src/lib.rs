@@ -13,6 +13,7 @@ mod field;
 pub mod format;
 mod nobody;
 pub mod number;
+pub mod options;
 pub mod path;
 mod value;
 

@@ -3,6 +3,8 @@
 //! The work grows with the length of the text alone: an exponent moves the point, and neither
 //! allocates nor loops, whatever it says.
 
+use std::cmp::Ordering;
+
 /// A text that is no JSON number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("not a number")]
@@ -73,6 +75,22 @@ pub fn cut(text: &str, scale: u32) -> Option<i64> {
     let number = Number::read(text).ok()?;
     let (whole, _) = number.parts(scale)?;
     number.signed(whole)
+}
+
+/// The multiple of `10^-scale` that is nearest to a number, of two that are equally near the even
+/// one; nothing where the text is no number, or out of the range of an i64.
+pub fn rounded(text: &str, scale: u32) -> Option<i64> {
+    let number = Number::read(text).ok()?;
+    let (below, _) = number.parts(scale)?;
+    let unit = unit_of(scale);
+    let is_odd = below % 2 == 1;
+    let up = match (number.units - below * unit).cmp(&(unit / 2)) {
+        Ordering::Greater => true,
+        Ordering::Less => false,
+        // What is finer than the units decides.
+        Ordering::Equal => number.is_cut || is_odd,
+    };
+    number.signed(below + u128::from(up))
 }
 
 /// What [`scaled`] reads, of the form that most numbers have: up to eighteen digits, without
@@ -286,6 +304,38 @@ mod tests {
         check("1e400", 3, None);
     }
 
+    /// Semantics 2.4a.
+    #[test]
+    fn half_is_rounded_to_the_even_neighbour() {
+        let check = |text: &str, scale, expected| {
+            assert_eq!(rounded(text, scale), expected, "{text}");
+        };
+        check("1.2344", 3, Some(1_234));
+        check("1.2345", 3, Some(1_234));
+        check("1.2355", 3, Some(1_236));
+        check("1.2346", 3, Some(1_235));
+        check("-1.2345", 3, Some(-1_234));
+        check("-1.2355", 3, Some(-1_236));
+        check("0.0005", 3, Some(0));
+        check("-0.0005", 3, Some(0));
+        check("0.0015", 3, Some(2));
+        check("0.9995", 3, Some(1_000));
+        check("2.5", 0, Some(2));
+        check("3.5", 0, Some(4));
+        check("12.5", 3, Some(12_500));
+        check("1e-99999", 3, Some(0));
+        check("1e-4", 3, Some(0));
+        check("9e-4", 3, Some(1));
+        // More than half by what is finer than anything that is counted in.
+        check("1.23450000000000000000000001", 3, Some(1_235));
+        check("0.30000000000000004", 3, Some(300));
+        check("9223372036854775.8074", 3, Some(i64::MAX));
+        check("9223372036854775.8075", 3, None);
+        check("-9223372036854775.8085", 3, Some(i64::MIN));
+        check("1e400", 3, None);
+        check("1.2.3", 3, None);
+    }
+
     #[test]
     fn what_is_too_fine_is_cut_off_downwards() {
         let check = |text: &str, expected| assert_eq!(floored(text, 6), expected, "{text}");
@@ -348,7 +398,12 @@ mod tests {
             scale in 0_u32..7,
         ) {
             let exact = scaled(&text, scale);
+            let nearest = rounded(&text, scale);
+            if let (Some(nearest), Ok(Some(floor))) = (nearest, floored(&text, scale)) {
+                prop_assert!(nearest - floor <= 1 && nearest >= floor, "{nearest} {floor}");
+            }
             if exact.is_some() {
+                prop_assert_eq!(nearest, exact);
                 prop_assert_eq!(scaled_near(&text, scale), exact);
                 prop_assert_eq!(floored(&text, scale), Ok(exact));
             }

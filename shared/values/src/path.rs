@@ -51,6 +51,18 @@ impl Path {
     }
 }
 
+/// A path that goes on into a key, as it is written: `address.city`, `address["zip code"]`. Of an
+/// empty text the key alone.
+pub fn below(path: &str, key: &str) -> String {
+    let is_plain =
+        !matches!(key, "" | "$" | "@") && !key.starts_with('/') && key.chars().all(is_plain);
+    match (path.is_empty(), is_plain) {
+        (true, true) => key.to_owned(),
+        (false, true) => format!("{path}.{key}"),
+        (_, false) => format!("{path}[{}]", quoted(key)),
+    }
+}
+
 impl fmt::Display for Path {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
@@ -284,6 +296,16 @@ mod tests {
         fn any_key_can_be_written(name in "\\PC{1,20}") {
             let path: Path = format!("[{}]", quoted(&name)).parse().unwrap();
             prop_assert_eq!(path.steps(), &[Step::Key(name.into())]);
+        }
+
+        #[test]
+        fn a_path_can_be_written_below_another(
+            above in "([a-z]{1,3}(\\.[a-z]{1,3}|\\[\\])?)?", key in "([a-z$@/.#]|\\PC){1,6}",
+        ) {
+            let path: Path = below(&above, &key).parse().unwrap();
+            prop_assert_eq!(path.steps().last(), Some(&Step::Key(key.into())));
+            let steps = above.parse::<Path>().map_or(0, |above| above.steps().len());
+            prop_assert_eq!(path.steps().len(), steps + 1);
         }
 
         #[test]

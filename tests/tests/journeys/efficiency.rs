@@ -88,6 +88,7 @@ fn every_statement_on_a_tenants_table_names_the_account() {
         account.activities(&contact.contact_id, 10).await;
         account.contacts().await;
         account.log().await;
+        account.summaries().await;
         account.usage().await;
         audience_round_trip(weir, &account).await;
 

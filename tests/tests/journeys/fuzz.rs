@@ -52,6 +52,7 @@ async fn account(weir: &'static weir_tests::Weir) -> Account {
                 field.field.unwrap().field_id
             },
             date_format: format(value_type).into(),
+            ..Default::default()
         });
     }
     account.put_contact_mapping(rows).await;
@@ -60,6 +61,7 @@ async fn account(weir: &'static weir_tests::Weir) -> Account {
         attribute: path,
         r#type: value_type.into(),
         date_format: format(value_type).into(),
+        ..Default::default()
     });
     account
         .put_activity_mapping("Fuzzed", 730, attributes.collect())

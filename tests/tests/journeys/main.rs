@@ -4,10 +4,16 @@
 
 mod audiences;
 mod batches;
+mod configuration;
+mod counts;
 mod crashes;
+mod deletion;
 mod efficiency;
+mod exports;
 mod fuzz;
 mod identity;
+mod imports;
+mod kept;
 mod lifetimes;
 mod limits;
 mod metrics;

@@ -1,11 +1,9 @@
 //! Checks of single values.
 
 use serde_saphyr::Spanned;
-use weir_proto::mapping::v1::{SourceKind, ValueType as ProtoType};
+use weir_proto::mapping::v1::{BlankRule, SourceKind, ValueType as ProtoType};
 use weir_proto::settings::v1::{KeyStrategy, MergeStrategy};
 use weir_values::ValueType;
-use weir_values::format::Format;
-use weir_values::path::Path;
 
 use crate::apply::schema::Fault;
 
@@ -25,6 +23,7 @@ pub const SOURCE_KINDS: [Choice<SourceKind>; 2] = [
     ("segment_actions", SourceKind::SegmentActions),
     ("segment_classic", SourceKind::SegmentClassic),
 ];
+pub const BLANK_RULES: [Choice<BlankRule>; 1] = [("clear", BlankRule::Clear)];
 /// The limits of the mapping service.
 const KEY_LENGTH: std::ops::RangeInclusive<usize> = 7..=128;
 const MAX_NUMBER: i64 = 1_000_000_000;
@@ -95,33 +94,15 @@ pub fn key(written: &Spanned<String>) -> Result<String, Fault> {
     ))
 }
 
-/// `email`, `address.city`, `products[].sku`
-pub fn path(written: &Spanned<String>) -> Result<String, Fault> {
-    match written.value.parse::<Path>() {
-        Ok(path) => Ok(path.to_string()),
-        Err(error) => Err(Fault::at(written, error.to_string())),
-    }
-}
-
 pub fn value_type(written: &Spanned<String>) -> Result<ValueType, Fault> {
     choose(written, &ValueType::NAMES)
 }
 
-/// The format of a value: needed for dates, free for times, wrong elsewhere. `owner` is what
-/// is dated.
-pub fn date_format(
-    value_type: ValueType,
-    owner: &Spanned<String>,
-    written: Option<&Spanned<String>>,
-) -> Result<String, Fault> {
-    let text = written.map_or("", |written| &written.value);
-    match Format::of(value_type, text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(Fault::at(
-            written.unwrap_or(owner),
-            format!("date_format {text:?}: {error}"),
-        )),
-    }
+/// A type's name, as files have it.
+pub fn from_proto(value_type: ProtoType) -> &'static str {
+    let mut names = ValueType::NAMES.iter();
+    let known = names.find(|(_, known)| to_proto(*known) == value_type);
+    known.map_or("", |(name, _)| name)
 }
 
 /// The contract's name of a type is ours in capitals.
@@ -138,6 +119,7 @@ mod tests {
     fn every_type_is_one_of_the_contract() {
         for (name, value_type) in ValueType::NAMES {
             assert_ne!(to_proto(value_type), ProtoType::Unspecified, "{name}");
+            assert_eq!(from_proto(to_proto(value_type)), name);
         }
     }
 }

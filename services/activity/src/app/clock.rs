@@ -44,6 +44,11 @@ impl Clocks {
         *read = Some((theirs, Instant::now()));
     }
 
+    /// Ours.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.ours.now()
+    }
+
     /// By the database's clock, which is the same for all replicas.
     pub fn today(&self) -> NaiveDate {
         self.theirs().date_naive()

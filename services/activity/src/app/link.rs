@@ -4,14 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use weir_erasure::Erased;
+use weir_tombstones::Erased;
 use weir_ids::{AccountId, ContactId};
 use weir_rpc::Deadline;
 use weir_service::{detached, retry};
 
 use super::{App, Error, POLICY};
 use crate::domain::{
-    Attached, Link, Merge, Moves, days_of, decide_fates, newest_links, whole_milliseconds,
+    Attached, Discards, Link, Merge, Moves, days_of, decide_fates, newest_links,
+    whole_milliseconds,
 };
 use crate::metrics;
 use crate::store::{Families, Linked, NotDone, Store, Tx};
@@ -63,10 +64,12 @@ impl App {
             loop {
                 let attempt = || app.link_some(&changes, deadline);
                 let done = app.with_row(account_id, deadline, attempt).await;
-                let (attached, complete) = done?;
-                metrics::attached(attached);
-                total += attached;
-                if complete {
+                let done = done?;
+                metrics::attached(done.attached);
+                app.source_log
+                    .discarded(account_id, &done.discards, app.clocks.now());
+                total += done.attached;
+                if done.complete {
                     return Ok(total);
                 }
             }
@@ -74,11 +77,7 @@ impl App {
         .await
     }
 
-    async fn link_some(
-        &self,
-        changes: &Arc<Changes>,
-        deadline: Deadline,
-    ) -> Result<(Attached, bool), Error> {
+    async fn link_some(&self, changes: &Arc<Changes>, deadline: Deadline) -> Result<Done, Error> {
         let (app, changes) = (self.clone(), Arc::clone(changes));
         retry(deadline, POLICY, move |_| {
             let (app, changes) = (app.clone(), Arc::clone(&changes));
@@ -93,13 +92,22 @@ impl App {
     }
 }
 
-/// One transaction; answers also whether all of the backlog is attached.
+/// What one transaction did about the backlog.
+#[derive(Default)]
+struct Done {
+    attached: Attached,
+    discards: Vec<Discards>,
+    /// Whether nothing is left of it.
+    complete: bool,
+}
+
+/// One transaction.
 async fn link(
     store: &Store,
     changes: &Changes,
     today: NaiveDate,
     now: DateTime<Utc>,
-) -> Result<(Attached, bool), Error> {
+) -> Result<Done, Error> {
     let mut connection = store.connection().await?;
     let tx = connection.begin(changes.account_id);
     let fence = tx.fence(now).await?.ok_or(Error::NoRow)?;
@@ -114,7 +122,10 @@ async fn link(
     if !changes.merges.is_empty() {
         tx.merge_contacts(&changes.merges).await?;
     }
-    let mut done = (Attached::default(), true);
+    let mut done = Done {
+        complete: true,
+        ..Done::default()
+    };
     if !changes.links.is_empty() {
         let linked = tx.link(&changes.links).await?;
         if !linked.is_empty() {
@@ -122,7 +133,7 @@ async fn link(
         }
     }
     tx.commit().await?;
-    if done.1 {
+    if done.complete {
         // None of them has backlog any more.
         store.keep_links(changes.account_id, &changes.links);
     }
@@ -159,11 +170,7 @@ async fn without_deleted(
     })
 }
 
-async fn attach(
-    tx: &Tx<'_>,
-    linked: &[Linked],
-    today: NaiveDate,
-) -> Result<(Attached, bool), NotDone> {
+async fn attach(tx: &Tx<'_>, linked: &[Linked], today: NaiveDate) -> Result<Done, NotDone> {
     let contacts: Vec<ContactId> = linked.iter().map(|linked| linked.contact_id).collect();
     let families = tx.lock_counts(&contacts).await?;
     let done = attach_pages(tx, linked, &families, today).await?;
@@ -176,8 +183,8 @@ async fn attach_pages(
     linked: &[Linked],
     families: &Families,
     today: NaiveDate,
-) -> Result<(Attached, bool), NotDone> {
-    let mut total = Attached::default();
+) -> Result<Done, NotDone> {
+    let mut done = Done::default();
     let mut limit = PAGE;
     for _ in 0..PAGES_A_TRANSACTION {
         let mut page = tx.waiting_page(linked, families, limit).await?;
@@ -193,13 +200,15 @@ async fn attach_pages(
             let mut counts = tx.counts(families, first, last).await?;
             let fates = decide_fates(&mut page, &mut counts, today);
             let moves = Moves::of(&page, &fates);
-            total += moves.attached();
+            done.attached += moves.attached();
+            done.discards.extend(tx.discards(linked, &moves).await?);
             tx.move_page(linked, &page, &moves).await?;
         }
         if is_last {
             tx.end_waiting(linked).await?;
-            return Ok((total, true));
+            done.complete = true;
+            return Ok(done);
         }
     }
-    Ok((total, false))
+    Ok(done)
 }

@@ -347,7 +347,7 @@ async fn write(
         .collect();
     let (activities, backlog, ()) = try_join3(
         tx.store_activities(&contacts),
-        tx.store_backlog(&waiting),
+        tx.store_backlog(&waiting, batch.source_id),
         tx.begin_waiting(&newly),
     )
     .await?;

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::ops::AddAssign;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use weir_ids::{ContactId, TimedKey};
+use weir_ids::{ContactId, SourceId, TimedKey};
 
 /// Activities of the backlog that a contact gets for one UTC day, all activities together.
 pub const CAP_PER_DAY: u32 = 50;
@@ -31,6 +31,8 @@ pub struct Waiting {
     pub contact_id: ContactId,
     /// Since when the identifier is linked.
     pub link_time: DateTime<Utc>,
+    /// It waits since its contact could not be reached, which is no fault of its sender.
+    pub deferred: bool,
 }
 
 /// What becomes of it.
@@ -38,7 +40,8 @@ pub struct Waiting {
 pub enum Fate {
     /// Goes to the contact, and counts.
     Attached,
-    /// Goes to the contact: it came when the contact was known already.
+    /// Goes to the contact, and does not count: it came when the contact was known already, or
+    /// would have made it (semantics 1.7).
     Exempt,
     /// Over the cap; only its key stays.
     Discarded,
@@ -59,7 +62,7 @@ pub fn decide_fates(page: &mut [Waiting], counts: &mut Counts, today: NaiveDate)
             if waiting.expire_day < today || !seen.insert((waiting.key, waiting.expire_day)) {
                 return Fate::Dropped;
             }
-            if waiting.receive_time > waiting.link_time {
+            if waiting.deferred || waiting.receive_time > waiting.link_time {
                 return Fate::Exempt;
             }
             let day = waiting.event_time.date_naive();
@@ -140,6 +143,17 @@ impl<'a> Moves<'a> {
     }
 }
 
+/// Activities of one source and name that were over the cap.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Discards {
+    /// None where nobody knows.
+    pub source_id: Option<SourceId>,
+    pub event_name: String,
+    pub count: i64,
+    /// Of the one that was received last.
+    pub message_id: String,
+}
+
 /// What was done about the backlog.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Attached {
@@ -195,6 +209,8 @@ mod tests {
             receive_time: link_time + TimeDelta::seconds(i64::from(late)),
             contact_id: contact(contact_number),
             link_time,
+            // No two of them differ in this alone.
+            deferred: minute % 101 == 100,
         }
     }
 
@@ -216,7 +232,8 @@ mod tests {
             for (waiting, fate) in page.iter().zip(&fates) {
                 prop_assert_eq!(
                     *fate == Fate::Exempt,
-                    *fate != Fate::Dropped && waiting.receive_time > waiting.link_time
+                    *fate != Fate::Dropped
+                        && (waiting.deferred || waiting.receive_time > waiting.link_time)
                 );
                 if matches!(fate, Fate::Attached | Fate::Discarded) {
                     let day = waiting.event_time.date_naive();

@@ -2,7 +2,7 @@
 
 use bytestring::ByteString;
 use chrono::{DateTime, NaiveDate, Utc};
-use weir_ids::{AccountId, ActivityId, BatchId, ContactId, TimedKey};
+use weir_ids::{AccountId, ActivityId, BatchId, ContactId, SourceId, TimedKey};
 
 /// The edge takes no larger batch.
 pub const MAX_EVENTS: usize = 1_000;
@@ -58,6 +58,8 @@ pub struct Batch {
     pub identifiers: Vec<Identifier>,
     /// Look, and store nothing.
     pub probe_only: bool,
+    /// Whose events they are, where the edge said so.
+    pub source_id: Option<SourceId>,
 }
 
 impl Batch {
@@ -119,6 +121,8 @@ pub struct Event {
     pub identifier: Option<usize>,
     /// An activity unit was granted.
     pub funded: bool,
+    /// Its contact could not be reached, and is made up for later (semantics 1.7).
+    pub deferred: bool,
 }
 
 /// Stands for an activity without its time.

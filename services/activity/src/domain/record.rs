@@ -233,6 +233,7 @@ mod tests {
             contact_id: None,
             identifier: Some(0),
             funded,
+            deferred: false,
         }
     }
 

@@ -3,12 +3,12 @@
 use chrono::NaiveDate;
 use futures_util::future::try_join_all;
 use uuid::Uuid;
-use weir_ids::{ContactId, TimedKey};
+use weir_ids::{ContactId, SourceId, TimedKey};
 
 use super::links::{Families, Linked};
 use super::partitions::partition_of;
 use super::{NotDone, Param, Tx, index_of, kinds_and_values};
-use crate::domain::{Counts, Identifier, Moves, Waiting};
+use crate::domain::{Counts, Discards, Identifier, Moves, Waiting};
 
 pub(super) const LOCK: &str = "
     INSERT INTO attach_locks (account_id, contact_id)
@@ -25,10 +25,12 @@ pub(super) const UNLOCK: &str =
 // Each identifier's part comes from the primary key in order, so that a page costs a page,
 // whatever waits behind it.
 pub(super) const PAGE: &str = "
-    SELECT u.n, p.activity_key, p.expire_day, p.event_time, p.message_id, p.receive_time
+    SELECT u.n, p.activity_key, p.expire_day, p.event_time, p.message_id, p.receive_time,
+        p.deferred
     FROM unnest($2::text[], $3::text[]) WITH ORDINALITY u (kind, value, n)
     CROSS JOIN LATERAL (
-        SELECT b.activity_key, b.expire_day, b.event_time, b.message_id, b.receive_time
+        SELECT b.activity_key, b.expire_day, b.event_time, b.message_id, b.receive_time,
+            b.deferred
         FROM backlog b
         WHERE b.account_id = $1 AND b.kind = u.kind AND b.value = u.value
         ORDER BY b.activity_key LIMIT $4
@@ -64,6 +66,19 @@ pub(super) const DISCARD: &str = "
     FROM accounts a CROSS JOIN unnest($2::uuid[], $3::date[]) u (activity_key, expire_day)
     WHERE a.account_id = $1
     ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING";
+
+// Of whom they are that are about to be discarded.
+pub(super) const DISCARDS: &str = "
+    SELECT w.source_id, w.event_name, count(*) AS count,
+        (array_agg(w.message_id ORDER BY w.receive_time DESC))[1] AS message_id
+    FROM unnest($2::text[], $3::text[], $4::uuid[], $5::date[])
+        u (kind, value, activity_key, expire_day)
+    CROSS JOIN LATERAL (
+        SELECT b.source_id, b.event_name, b.message_id, b.receive_time FROM backlog b
+        WHERE b.account_id = $1 AND b.kind = u.kind AND b.value = u.value
+            AND b.activity_key = u.activity_key AND b.expire_day = u.expire_day LIMIT 1
+    ) w
+    GROUP BY w.source_id, w.event_name";
 
 // A page holds all rows of its identifiers up to its last key, and they are locked: the range
 // is the page. One identifier and one partition at a time: with an array of identifiers, a planner
@@ -145,6 +160,7 @@ impl Tx<'_> {
                     receive_time: row.get("receive_time"),
                     contact_id: families.root(linked[identifier].contact_id),
                     link_time: linked[identifier].link_time,
+                    deferred: row.get("deferred"),
                 }
             })
             .collect())
@@ -171,6 +187,32 @@ impl Tx<'_> {
             *counts.entry((root, row.get("day"))).or_default() += count;
         }
         Ok(counts)
+    }
+
+    /// Of whom those are that `moves` discards; to be asked before they go.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn discards(
+        &self,
+        linked: &[Linked],
+        moves: &Moves<'_>,
+    ) -> Result<Vec<Discards>, NotDone> {
+        let rows = &moves.discard;
+        if rows.is_empty() {
+            return Ok(Vec::new());
+        }
+        let (kinds, values) = kinds_and_values(identifiers(linked, rows.iter().copied()));
+        let (keys, days) = keys_and_days(rows.iter().copied());
+        let params: [Param<'_>; 5] = [&self.account_id.0, &kinds, &values, &keys, &days];
+        let found = self.query(DISCARDS, &params).await?;
+        let discards = found.iter().map(|row| Discards {
+            source_id: row.get::<_, Option<Uuid>>("source_id").map(SourceId),
+            event_name: row.get("event_name"),
+            count: row.get("count"),
+            message_id: row.get("message_id"),
+        });
+        Ok(discards.collect())
     }
 
     /// Moves a page out of the backlog.

@@ -10,7 +10,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
 use tokio_postgres::Row;
 use uuid::Uuid;
-use weir_erasure::{CONTACT, Erased, ErasureKey, Print};
+use weir_tombstones::{CONTACT, Erased, ErasureKey, Print};
 use weir_ids::ContactId;
 use weir_postgres::Failure;
 
@@ -175,7 +175,7 @@ impl Tx<'_> {
         }
         let prints: Vec<&[u8]> = prints.iter().map(|print| &print[..]).collect();
         let params: [Param<'_>; 2] = [&self.account_id.0, &prints];
-        let rows = self.query(weir_erasure::sql::LOOK_UP, &params).await?;
+        let rows = self.query(weir_tombstones::sql::LOOK_UP, &params).await?;
         let found = |row: &Row| (index_of(row), row.get("delete_time"));
         Ok(rows.iter().map(found).collect())
     }
@@ -189,7 +189,7 @@ impl Tx<'_> {
         let account = &self.account_id.0;
         let fresh = ErasureKey::fresh();
         let params: [Param<'_>; 3] = [account, &erasure.delete_time, &fresh.bytes()];
-        let rows = self.query(weir_erasure::sql::BEGIN, &params).await?;
+        let rows = self.query(weir_tombstones::sql::BEGIN, &params).await?;
         let Some(row) = rows.first() else {
             return Ok(false);
         };
@@ -202,7 +202,7 @@ impl Tx<'_> {
         prints.dedup();
         let prints: Vec<&[u8]> = prints.iter().map(|print| &print[..]).collect();
         let params: [Param<'_>; 3] = [account, &prints, &erasure.delete_time];
-        self.execute(weir_erasure::sql::NOTE, &params).await?;
+        self.execute(weir_tombstones::sql::NOTE, &params).await?;
         let until = (erasure.delete_time + REMEMBERED).date_naive();
         self.execute(FIRST, &[account, &erasure.deletion_id, &until])
             .await?;

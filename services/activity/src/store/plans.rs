@@ -41,7 +41,7 @@ const HOT: &[(&str, &str, &str)] = &[
     (
         "wait",
         record::WAIT,
-        "account days keys kinds values keys texts times texts jsons times",
+        "account days keys kinds values keys texts times texts jsons times key flags",
     ),
     (
         "begin_waiting",
@@ -113,11 +113,11 @@ const HOT: &[(&str, &str, &str)] = &[
     ),
     (
         "begin_erasure",
-        weir_erasure::sql::BEGIN,
+        weir_tombstones::sql::BEGIN,
         "account time hash",
     ),
-    ("note", weir_erasure::sql::NOTE, "account hashes time"),
-    ("look_up", weir_erasure::sql::LOOK_UP, "account hashes"),
+    ("note", weir_tombstones::sql::NOTE, "account hashes time"),
+    ("look_up", weir_tombstones::sql::LOOK_UP, "account hashes"),
     (
         "link",
         links::LINK,
@@ -226,7 +226,7 @@ const FILL: &str = "
         SELECT md5('account')::uuid, current_date + n % 300, md5('k' || n)::uuid,
             md5('c' || n % 1000)::uuid, now() FROM generate_series(1, $ROWS) n;
     INSERT INTO backlog SELECT md5('account')::uuid, current_date + n % 300, 'a', 'v' || n % 400,
-            md5('k' || n)::uuid, md5('k')::uuid, 'name', now(), 'message', '{}', now()
+            md5('k' || n)::uuid, md5('k')::uuid, 'name', now(), 'message', '{}', now(), NULL, false
         FROM generate_series(1, $ROWS) n;
     INSERT INTO contact_merges SELECT md5('account')::uuid, md5('m' || n)::uuid,
             md5('c' || n % 2000)::uuid, 1 FROM generate_series(1, $ROWS) n;

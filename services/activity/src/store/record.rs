@@ -6,8 +6,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::future::try_join;
 use tokio_postgres::Row;
 use uuid::Uuid;
-use weir_erasure::Erased;
-use weir_ids::{ContactId, TimedKey};
+use weir_ids::{ContactId, SourceId, TimedKey};
+use weir_tombstones::Erased;
 
 use super::columns::Columns;
 use super::settled::Era;
@@ -73,13 +73,14 @@ pub(super) const STORE: &str = "
 pub(super) const WAIT: &str = "
     WITH stored AS (
         INSERT INTO backlog (account_id, expire_day, activity_key, kind, value, activity_id,
-            event_name, event_time, message_id, attributes, receive_time)
+            event_name, event_time, message_id, attributes, receive_time, source_id, deferred)
         SELECT a.account_id, u.expire_day, u.activity_key, u.kind, u.value, u.activity_id,
-            u.event_name, u.event_time, u.message_id, u.attributes, u.receive_time
+            u.event_name, u.event_time, u.message_id, u.attributes, u.receive_time, $12::uuid,
+            u.deferred
         FROM accounts a CROSS JOIN unnest($2::date[], $3::uuid[], $4::text[], $5::text[],
             $6::uuid[], $7::text[], $8::timestamptz[], $9::text[], $10::json[],
-            $11::timestamptz[]) u (expire_day, activity_key, kind, value, activity_id, event_name,
-            event_time, message_id, attributes, receive_time)
+            $11::timestamptz[], $13::boolean[]) u (expire_day, activity_key, kind, value,
+            activity_id, event_name, event_time, message_id, attributes, receive_time, deferred)
         WHERE a.account_id = $1
         ON CONFLICT (account_id, kind, value, activity_key, expire_day) DO NOTHING
         RETURNING activity_key
@@ -323,20 +324,22 @@ impl Tx<'_> {
         Ok(keys_in(&rows))
     }
 
-    /// Puts `events` into the backlog of their identifiers, which must be locked; answers
-    /// the keys of those that were not there.
+    /// Puts `events` of a source into the backlog of their identifiers, which must be locked;
+    /// answers the keys of those that were not there.
     ///
     /// # Errors
     /// Of the database.
     pub async fn store_backlog(
         &self,
         events: &[(&Event, &Identifier)],
+        source_id: Option<SourceId>,
     ) -> Result<HashSet<TimedKey>, NotDone> {
         if events.is_empty() {
             return Ok(HashSet::new());
         }
         let payload = Columns::of(events.iter().map(|(event, _)| *event));
         let (kinds, values) = kinds_and_values(events.iter().map(|(_, identifier)| *identifier));
+        let deferred: Vec<bool> = events.iter().map(|(event, _)| event.deferred).collect();
         let rows = self
             .query(
                 WAIT,
@@ -352,6 +355,8 @@ impl Tx<'_> {
                     &payload.message_ids,
                     &payload.attributes,
                     &payload.receive_times,
+                    &source_id.map(|id| id.0),
+                    &deferred,
                 ],
             )
             .await?;

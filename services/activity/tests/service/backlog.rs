@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 use weir_proto::activity::v1::{Activity, ActivityEvent};
+use weir_testkit::eventually;
 
 use crate::harness::*;
 
@@ -43,6 +44,24 @@ async fn an_identify_brings_the_backlog_to_its_contact() {
     assert_eq!(weir.usage().await, 3);
 }
 
+/// Semantics 1.7, 4.9.
+#[tokio::test]
+async fn what_waits_for_a_contact_that_could_not_be_reached_is_not_under_the_cap() {
+    let weir = start().await;
+    let lana = Uuid::now_v7();
+    let mut events = tracks("lana", "d", noon(), 80);
+    for event in &mut events {
+        event.contact_deferred = true;
+    }
+    events.extend(tracks("lana", "m", noon(), 60));
+    weir.record(events).await;
+    assert_eq!(weir.backlog().await, 140);
+    assert_eq!(weir.link(vec![user_link("lana", lana, 1)]).await, (130, 10));
+    let kept = weir.messages(lana).await;
+    let deferred = kept.iter().filter(|message| message.starts_with('d'));
+    assert_eq!(deferred.count(), 80);
+}
+
 /// Semantics 4.9.
 #[tokio::test]
 async fn of_a_hundred_of_one_day_the_first_fifty_are_attached() {
@@ -66,6 +85,48 @@ async fn of_a_hundred_of_one_day_the_first_fifty_are_attached() {
     assert!(statuses.iter().all(|status| *status == Repeated));
     assert_eq!(weir.usage().await, 103);
     assert_eq!(weir.list(lana).await.len(), 53);
+}
+
+/// Semantics 7.3, 7.3a.
+#[tokio::test]
+async fn what_is_discarded_is_told_to_the_log_and_counts_of_its_source() {
+    let weir = start().await;
+    let lana = Uuid::now_v7();
+    let source = Uuid::from_u128(5).to_string();
+    let sent = [
+        ("Login", 70, 0, &*source),
+        ("Logout", 10, 1, &*source),
+        ("Old", 5, 2, ""),
+    ];
+    for (name, number, hours, source_id) in sent {
+        let first = noon() + TimeDelta::hours(hours);
+        let mut request = weir.request(tracks("lana", name, first, number));
+        for event in &mut request.events {
+            event.event_name = name.to_owned().into();
+        }
+        request.source_id = source_id.to_owned();
+        weir.send(request).await.unwrap();
+    }
+    assert_eq!(weir.link(vec![user_link("lana", lana, 1)]).await, (50, 35));
+    eventually("it is told", async || {
+        !weir.others.lines().is_empty() && !weir.others.counts().is_empty()
+    })
+    .await;
+    let mut lines: Vec<_> = weir
+        .others
+        .lines()
+        .into_iter()
+        .map(|line| (line.event_name, line.code, line.status, line.count))
+        .collect();
+    lines.sort();
+    let line = |name: &str, count| (name.to_owned(), "BACKLOG_DAY_CAP".to_owned(), 0, count);
+    assert_eq!(lines, [line("Login", 20), line("Logout", 10)]);
+    let counts = weir.others.counts().into_iter();
+    let mut counts: Vec<_> = counts
+        .map(|count| (count.subject, count.code, count.status, count.count))
+        .collect();
+    counts.sort();
+    assert_eq!(counts, lines);
 }
 
 #[tokio::test]

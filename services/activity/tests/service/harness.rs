@@ -199,6 +199,7 @@ impl Weir {
             receive_time: stamp(noon()),
             events,
             probe_only: false,
+            source_id: String::new(),
         }
     }
 

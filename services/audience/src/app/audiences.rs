@@ -6,7 +6,7 @@ use weir_rpc::Deadline;
 use weir_service::retry;
 
 use super::{App, Error, POLICY};
-use crate::domain::{Audience, Created, Member, Name, Origin, Usable};
+use crate::domain::{Audience, Created, Member, Membership, Name, Origin, Usable};
 use crate::store::Listed;
 
 impl App {
@@ -108,5 +108,24 @@ impl App {
         let connection = self.store.connection().await?;
         let found = connection.members_after(account, audience, after, limit);
         Ok(found.await?)
+    }
+
+    /// Of a contact, by audience, up to `limit` of those after `after`.
+    pub async fn list_memberships(
+        &self,
+        account: AccountId,
+        contact: ContactId,
+        after: AudienceId,
+        limit: i64,
+        deadline: Deadline,
+    ) -> Result<Vec<(AudienceId, Membership)>, Error> {
+        let connection = self.store.connection().await?;
+        let found = connection.memberships_of(account, contact, after, limit);
+        let found = found.await?;
+        if found.is_empty() {
+            drop(connection);
+            self.require_account(account, deadline).await?;
+        }
+        Ok(found)
     }
 }

@@ -135,6 +135,28 @@ impl Connection {
         };
         Ok(rows.iter().map(listed).collect())
     }
+
+    /// Those of one contact, by audience, after `after`; at most `limit`.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn memberships_of(
+        &self,
+        account: AccountId,
+        contact: ContactId,
+        after: AudienceId,
+        limit: i64,
+    ) -> Result<Vec<(AudienceId, Membership)>, Failure> {
+        let select = "
+            SELECT * FROM memberships
+            WHERE account_id = $1 AND contact_id = $2 AND audience_id > $3
+            ORDER BY audience_id LIMIT $4";
+        let rows = self
+            .query(select, &[&account.0, &contact.0, &after.0, &limit])
+            .await?;
+        let one = |row: &Row| (AudienceId(row.get("audience_id")), membership_of(row).1);
+        Ok(rows.iter().map(one).collect())
+    }
 }
 
 /// Memberships as arrays, one for each column.

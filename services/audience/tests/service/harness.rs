@@ -7,6 +7,7 @@ use tonic::transport::Channel;
 use uuid::Uuid;
 use weir_audience::Config;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
+use weir_proto::audience::v1::membership_service_client::MembershipServiceClient;
 use weir_proto::audience::v1::{
     ApplyMembershipUpdatesRequest, CreateAudienceRequest, ListMembersRequest, MembershipUpdate,
     MembershipUpdateMode, MembershipUpdateStatus, MergeContactsRequest, Origin,
@@ -62,6 +63,12 @@ impl World {
         let client = AudienceServiceClient::connect(running.url()).await;
         self.replicas.lock().unwrap().push(running);
         client.unwrap()
+    }
+
+    /// The last replica, asked for memberships.
+    pub async fn memberships(&self) -> MembershipServiceClient<Channel> {
+        let url = self.replicas.lock().unwrap().last().unwrap().url();
+        MembershipServiceClient::connect(url).await.unwrap()
     }
 
     pub async fn database(&self) -> tokio_postgres::Client {

@@ -4,6 +4,7 @@
 
 mod audiences;
 mod harness;
+mod memberships;
 mod merges;
 mod plans;
 mod storm;

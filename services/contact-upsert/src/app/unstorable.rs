@@ -20,12 +20,13 @@ use crate::metrics;
 /// Broken contacts, then refused values; once more where something changed meanwhile.
 const MAX_ROUNDS: usize = 4;
 
-/// Stores what can be stored of a batch that was refused, in one transaction.
-pub(super) async fn store_the_rest(
+/// Stores what can be stored of a batch that was refused, in one transaction, or rehearses it.
+pub(super) async fn put_the_rest(
     app: &App,
     batch: &Arc<Batch>,
     refusal: Error,
     deadline: Deadline,
+    purpose: Purpose,
 ) -> Result<Upserted, Error> {
     let mut refusal = refusal;
     let mut faulty = BTreeSet::new();
@@ -37,7 +38,7 @@ pub(super) async fn store_the_rest(
         };
         faulty.extend(found);
         let rest = part_of(batch, &all_but(batch, &faulty));
-        match app.persist(rest, deadline, Purpose::Store).await {
+        match app.persist(rest, deadline, purpose).await {
             Err(again) if again.is_of_events() => refusal = again,
             stored => return Ok(with_faulty(batch, &faulty, stored?)),
         }

@@ -5,6 +5,7 @@ use weir_ids::{AudienceId, ContactId};
 
 use super::contact::{Contact, Source, Stamp};
 use super::key::{Key, is_unique_key};
+use super::search::SearchTexts;
 use super::stored::{Receipt, StoredLink};
 
 /// The difference between what was loaded and what is true now. What did not change is not
@@ -33,7 +34,7 @@ pub struct Changes<'a> {
     pub kept_found: Vec<Key<'a>>,
     /// Removes that came before their person in this very batch.
     pub removes: Vec<Remove<'a>>,
-    /// Profile units that are charged.
+    /// Profile units that are charged, where the batch is: so many events were stored.
     pub units: i32,
 }
 
@@ -45,6 +46,8 @@ pub struct ContactRow {
     pub fields: String,
     pub registers: String,
     pub redirect_to: Option<ContactId>,
+    /// What it is searched for by; nothing of one that was merged into another.
+    pub search: SearchTexts,
 }
 
 /// An identifier as it is written.

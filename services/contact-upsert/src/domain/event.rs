@@ -29,6 +29,8 @@ pub struct Batch {
     pub settings: Settings,
     /// Removes that the account may have kept for people who are not known (semantics 4.7).
     pub kept_removes_limit: i64,
+    /// Whether what is stored costs units; an import most often costs none.
+    pub is_charged: bool,
     /// At most a thousand; the boundary sees to it.
     pub events: Vec<Event>,
 }
@@ -145,7 +147,7 @@ pub enum MembershipMode {
 #[derive(Debug, Clone)]
 pub struct Event {
     pub mode: Mode,
-    /// Empty when absent; one of both is there.
+    /// Empty when absent; one of both is there, or else a unique identifier.
     pub user_id: ByteString,
     pub anonymous_id: ByteString,
     /// A JSON object: field id to canonical value, null = clear. Empty when there is nothing.

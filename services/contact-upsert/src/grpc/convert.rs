@@ -56,6 +56,7 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
         // Who does not say has none, as far as provenance goes.
         source: read_id(&request.source_id),
         identifiers_version: request.identifiers_version,
+        is_charged: true,
         kept_removes_limit: match request.kept_removes_limit {
             None => MAX_KEPT_REMOVES,
             Some(limit) if limit >= 0 => limit,

@@ -34,6 +34,29 @@ impl From<Error> for Status {
                 "must be a JSON object of field ids and canonical values",
             ),
             Error::ContactUnknown => not_found(Reason::ContactUnknown, "contact"),
+            Error::TooManyExports => refused(
+                Code::ResourceExhausted,
+                Reason::Overloaded,
+                "two exports are under way here; try again when one is done",
+            ),
+            Error::Untaken => weir_rpc::late(),
+            Error::NoMapping => refused(
+                Code::FailedPrecondition,
+                Reason::NoMapping,
+                "the source has no contact mapping",
+            ),
+            Error::SourceUnknown => not_found(Reason::SourceUnknown, "source"),
+            Error::InvalidRequest(faults) => {
+                let faults = faults.iter();
+                weir_rpc::invalid_all(faults.map(|(field, what)| (field.as_str(), what.as_str())))
+            }
+            Error::RowsTooLarge => refused(
+                Code::ResourceExhausted,
+                Reason::AnswerTooLarge,
+                "the values of these rows are too many; send fewer rows",
+            ),
+            Error::QuotaAway => unavailable("the quota service"),
+            Error::NoSuchPage => weir_rpc::unknown_page(),
             Error::AccountUnknown => not_found(Reason::AccountUnknown, "account"),
             Error::MergeUnknown => not_found(Reason::MergeUnknown, "merge"),
             Error::DeletionUnknown => not_found(Reason::DeletionUnknown, "deletion"),

@@ -163,7 +163,7 @@ impl Store {
 }
 
 /// Completes rows of contacts with their identifiers and merges.
-async fn profiles(
+pub(super) async fn profiles(
     snapshot: &impl Statements,
     account: AccountId,
     rows: Vec<Row>,

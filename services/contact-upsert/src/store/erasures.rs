@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
-use weir_erasure::{ErasureKey, Print};
+use weir_tombstones::{ErasureKey, Print};
 use weir_ids::{AccountId, ContactId};
 use weir_postgres::{Failure, Tx};
 
@@ -58,7 +58,7 @@ impl<'c> ErasureTx<'c> {
         now: DateTime<Utc>,
     ) -> Result<Option<Self>, Failure> {
         let tx = Tx::begin(client);
-        let begin = tx.prepare_cached(weir_erasure::sql::BEGIN).await?;
+        let begin = tx.prepare_cached(weir_tombstones::sql::BEGIN).await?;
         let fresh = ErasureKey::fresh();
         let parameters: [&(dyn ToSql + Sync); 3] = [&account.0, &now, &fresh.bytes()];
         let Some(row) = tx.query_opt(&begin, &parameters).await? else {
@@ -172,7 +172,7 @@ impl<'c> ErasureTx<'c> {
         known_by: &BTreeSet<(String, String)>,
     ) -> Result<Vec<Counted>, Failure> {
         let account = &self.account.0;
-        let note = self.tx.prepare_cached(weir_erasure::sql::NOTE).await?;
+        let note = self.tx.prepare_cached(weir_tombstones::sql::NOTE).await?;
         let prints = known_by.iter();
         let mut prints: Vec<Print> = prints
             .map(|(kind, value)| self.key.print(kind, value.as_bytes()))

@@ -10,6 +10,8 @@ use weir_contact_upsert::Config;
 use weir_ids::TimedKey;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::contact::v1::people_service_client::PeopleServiceClient;
+use weir_proto::contact::v1::search_service_client::SearchServiceClient;
+use weir_proto::contact::v1::transfer_service_client::TransferServiceClient;
 use weir_proto::contact::v1::{
     Contact, ContactEvent, GetContactRequest, UpsertContactsRequest, UpsertContactsResponse,
     UpsertMode, UpsertStatus, get_contact_request, value,
@@ -40,6 +42,8 @@ pub struct Service {
     pub client: ContactServiceClient<weir_rpc::Channel>,
     pub ledger: LedgerServiceClient<weir_rpc::Channel>,
     pub people: PeopleServiceClient<weir_rpc::Channel>,
+    pub searches: SearchServiceClient<weir_rpc::Channel>,
+    pub transfers: TransferServiceClient<weir_rpc::Channel>,
     pub database: TestDatabase,
     pub account: Uuid,
     pub others: Arc<Others>,
@@ -72,6 +76,8 @@ impl Service {
             &others.url,
             "--audience-url",
             audience,
+            "--quota-url",
+            NOBODY,
         ])
         .unwrap();
         let serve = |listener, shutdown| {
@@ -82,7 +88,9 @@ impl Service {
         Self {
             client: ContactServiceClient::new(channel.clone()),
             people: PeopleServiceClient::new(channel.clone()),
-            ledger: LedgerServiceClient::new(channel),
+            ledger: LedgerServiceClient::new(channel.clone()),
+            searches: SearchServiceClient::new(channel.clone()),
+            transfers: TransferServiceClient::new(channel),
             database,
             account: Uuid::now_v7(),
             others,
@@ -192,6 +200,7 @@ pub fn identify(second: i64, ids: (&str, &str), fields: &str) -> ContactEvent {
         never_creates: false,
         funded: true,
         event_key: Vec::new().into(),
+        correction: false,
     })
 }
 

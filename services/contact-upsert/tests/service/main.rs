@@ -14,6 +14,8 @@ mod reads;
 mod refused;
 mod relay;
 mod removes;
+mod search;
 mod storm;
+mod transfer;
 mod undated;
 mod upsert;

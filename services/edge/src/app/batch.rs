@@ -12,7 +12,9 @@ use crate::clients::{Caller, ContactSettings, Entitlement, Reservation};
 use crate::domain::envelope::{Envelope, Kind, Reading, Refusal};
 use crate::domain::outcome::{Limit, Limits, Outcome, Progress, Start, outcome};
 use crate::domain::schedule::Size;
-use crate::domain::stages::{ActivitySaid, IgnoredValue, Mapped, Meter};
+use crate::domain::stages::{
+    ActivitySaid, IgnoredKind, IgnoredValue, IgnoredValues, Mapped, Meter,
+};
 
 /// More than the stores are sent of an event beside its texts, in bytes.
 const BESIDE: usize = 512;
@@ -26,6 +28,8 @@ pub(super) struct Batch {
     pub deadline: Deadline,
     /// Those of a request side by side, in their order.
     pub events: Vec<Event>,
+    /// Its events are kept ones, and are taken anew.
+    pub is_replay: bool,
     /// Whether it was asked which audiences can be touched.
     pub is_checked: bool,
     /// Whether mapping has spoken of its events.
@@ -41,6 +45,8 @@ pub(super) struct Batch {
     pub spent: (Option<i64>, Option<i64>),
     /// The epoch that a ledger said stands; 0 where none did.
     pub ledger_epoch: i64,
+    /// What mapping ignored, of all its events.
+    pub ignored_kinds: Arc<[IgnoredKind]>,
     /// Of the unique identifiers that contact-upsert refused.
     pub refused_identifiers_version: Option<i64>,
 }
@@ -53,10 +59,14 @@ pub(super) struct Event {
     pub span: Range<usize>,
     pub content: Content,
     pub progress: Progress,
+    /// It was stored, and its values are taken anew (semantics 7.5).
+    pub correction: bool,
     pub mapped: Option<Mapped>,
     pub contact_id: ByteString,
     /// Of an event without a timestamp that was stored before: when it was first received.
     pub first_time: Option<i64>,
+    /// How many values mapping ignored, by the batch's kinds.
+    pub ignored_by_mapping: Vec<IgnoredValues>,
     /// Values that contact-upsert ignored.
     pub ignored: Vec<IgnoredValue>,
 }
@@ -72,6 +82,7 @@ impl Batch {
     /// What goes on together: at least one request, all of the same source and kind.
     pub fn of(mut read: Vec<Read>) -> Self {
         let (caller, kind) = (read[0].caller.clone(), read[0].kind);
+        let is_replay = read[0].is_replay;
         let mut events = std::mem::take(&mut read[0].events);
         let mut requests = Vec::with_capacity(read.len());
         for (number, one) in read.into_iter().enumerate() {
@@ -88,6 +99,7 @@ impl Batch {
             deadline: latest(&requests, &events),
             requests,
             events,
+            is_replay,
             is_checked: false,
             is_mapped: false,
             rounds: 0,
@@ -96,6 +108,7 @@ impl Batch {
             reservation: None,
             spent: (None, None),
             ledger_epoch: 0,
+            ignored_kinds: Arc::default(),
             refused_identifiers_version: None,
         }
     }
@@ -181,6 +194,7 @@ impl Batch {
             requests: self.requests.clone(),
             events,
             settings: self.settings.clone(),
+            ignored_kinds: self.ignored_kinds.clone(),
             reservation: None,
             spent: (None, None),
             ..*self
@@ -296,9 +310,11 @@ impl Event {
             span,
             content,
             progress: Progress::new(kind, start, update),
+            correction: false,
             mapped: None,
             contact_id: ByteString::new(),
             first_time: None,
+            ignored_by_mapping: Vec::new(),
             ignored: Vec::new(),
         }
     }

@@ -108,7 +108,13 @@ impl App {
     async fn conclude(&self, mut part: Batch) {
         part.take_requests(|state| state == State::Over);
         let said = part.outcomes();
-        count(&said);
+        if part.is_replay {
+            part.note_ignored();
+        } else {
+            count(&said);
+            self.count(&part, &said);
+            self.keep(&part, &said);
+        }
         self.log(&part, &said);
         let mut said = said.into_iter();
         let mut done = Vec::new();
@@ -121,7 +127,10 @@ impl App {
         if done.is_empty() {
             return;
         }
-        let left = self.left(&part).await;
+        let left = match part.is_replay {
+            true => None,
+            false => self.left(&part).await,
+        };
         for request in done {
             request.answer(left.and_then(|left| left.at(request.origin.arrival)));
         }
@@ -133,6 +142,15 @@ impl Batch {
     /// requests alone.
     pub(super) fn is_content(&self, failure: &Failure) -> bool {
         failure.cause == Cause::Unexpected && self.is_shared()
+    }
+
+    /// Tells the requests which values were ignored: it decides whether their events are done.
+    fn note_ignored(&self) {
+        for event in &self.events {
+            if let Some(code) = self.ignored(event) {
+                self.requests[event.request].note_ignored(event.index, code);
+            }
+        }
     }
 
     /// Takes out the events of which nothing is stored since others hold their units for a

@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
 use tokio::sync::oneshot;
+use weir_reasons::Reason;
 use weir_rpc::Deadline;
 
 use super::batch::Event;
 use super::{Error, MAX_EVENTS, Processed, Usage};
 use crate::clients::{Caller, Failure};
 use crate::domain::envelope::{Kind, Reader};
+use crate::domain::keep::ToReplay;
 use crate::domain::log::Origin;
 use crate::domain::outcome::Outcome;
 use crate::domain::reading::read_all;
@@ -37,6 +39,8 @@ pub(super) struct Read {
     pub kind: Kind,
     pub request: Request,
     pub events: Vec<Event>,
+    /// It is taken anew.
+    pub is_replay: bool,
 }
 
 pub(super) struct Request {
@@ -53,6 +57,8 @@ pub(super) struct Request {
 struct Open {
     /// By index.
     outcomes: Vec<Option<Outcome>>,
+    /// Of what is taken anew: why the first value of an event was ignored, by index.
+    ignored: Vec<(usize, Reason)>,
     /// How many of them are there.
     said: usize,
     is_stopped: bool,
@@ -80,7 +86,7 @@ impl Read {
             kind: incoming.kind,
             arrival: incoming.arrival,
             own_namespaces,
-            fresh_id: || weir_ids::random().to_string(),
+            fresh_id: &|| weir_ids::random().to_string(),
         };
         let body = without_mark(&incoming.body);
         let keep = |span, reading| Event::new(incoming.kind, span, reading);
@@ -88,13 +94,7 @@ impl Read {
         for (index, event) in events.iter_mut().enumerate() {
             event.set_index(index);
         }
-        let (to, answer) = oneshot::channel();
-        let open = Open {
-            outcomes: vec![None; events.len()],
-            said: 0,
-            is_stopped: false,
-            to: Some(to),
-        };
+        let (open, answer) = Open::new(events.len());
         let request = Request {
             origin: Origin {
                 batch_id: weir_ids::random().to_string().into(),
@@ -110,8 +110,50 @@ impl Read {
             kind: incoming.kind,
             request,
             events,
+            is_replay: false,
         };
         Ok((read, answer))
+    }
+
+    /// A kept event, as it was when it was received first: a request of its own, which has the
+    /// receive time, and the ids, of that moment.
+    pub fn of_kept(
+        caller: &Arc<Caller>,
+        kept: &ToReplay,
+        deadline: Deadline,
+        own_namespaces: &[String],
+    ) -> (Self, oneshot::Receiver<Answer>) {
+        let reader = Reader {
+            kind: kept.kind,
+            arrival: kept.arrival,
+            own_namespaces,
+            fresh_id: &|| kept.message_id.clone(),
+        };
+        let span = 0..kept.raw.len();
+        let mut event = Event::new(kept.kind, span, reader.read(&kept.raw));
+        // Where it stood orders it among events without a timestamp.
+        event.set_index(usize::try_from(kept.index).unwrap_or(usize::MAX));
+        event.index = 0;
+        event.correction = kept.correction;
+        let (open, answer) = Open::new(1);
+        let request = Request {
+            origin: Origin {
+                batch_id: weir_ids::random().to_string().into(),
+                arrival: kept.arrival,
+            },
+            deadline,
+            body: kept.raw.clone(),
+            answer: Mutex::new(open),
+            _held: Box::new(()),
+        };
+        let read = Self {
+            caller: caller.clone(),
+            kind: kept.kind,
+            request,
+            events: vec![event],
+            is_replay: true,
+        };
+        (read, answer)
     }
 
     pub fn size(&self) -> Size {
@@ -156,12 +198,22 @@ impl Request {
         open.said == open.outcomes.len()
     }
 
+    /// Why a value of an event that is taken anew was ignored.
+    pub fn note_ignored(&self, index: usize, code: Reason) {
+        self.open().ignored.push((index, code));
+    }
+
     /// Answers, now that everything is said.
     pub fn answer(&self, usage: Option<Usage>) {
         let mut open = self.open();
         let outcomes = std::mem::take(&mut open.outcomes).into_iter();
         let outcomes = outcomes.flatten().collect();
-        open.send(Ok(Processed { outcomes, usage }));
+        let ignored = std::mem::take(&mut open.ignored);
+        open.send(Ok(Processed {
+            outcomes,
+            ignored,
+            usage,
+        }));
     }
 
     fn open(&self) -> MutexGuard<'_, Open> {
@@ -170,6 +222,19 @@ impl Request {
 }
 
 impl Open {
+    /// Of so many events, and where its answer arrives.
+    fn new(events: usize) -> (Self, oneshot::Receiver<Answer>) {
+        let (to, answer) = oneshot::channel();
+        let open = Self {
+            outcomes: vec![None; events],
+            ignored: Vec::new(),
+            said: 0,
+            is_stopped: false,
+            to: Some(to),
+        };
+        (open, answer)
+    }
+
     fn send(&mut self, answer: Answer) {
         if let Some(to) = self.to.take() {
             // Nobody may wait for it any more.

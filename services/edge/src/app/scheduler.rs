@@ -77,6 +77,7 @@ impl App {
             source_id: caller.source_id.clone(),
             kind: read.kind,
             day: read.request.origin.arrival.div_euclid(DAY),
+            is_replay: false,
         };
         let (size, deadline) = (read.size(), read.request.deadline);
         let entry = self.entry(Work::Fresh(Box::new(read)), size, deadline);
@@ -89,6 +90,35 @@ impl App {
         Ok(())
     }
 
+    /// Has kept events wait for their turn, all of them together; what may not wait is refused.
+    pub(super) fn enqueue_all(self: &Arc<Self>, all: Vec<Read>) {
+        for read in all {
+            let caller = read.caller.clone();
+            let key = QueueKey {
+                source_id: caller.source_id.clone(),
+                kind: read.kind,
+                // Units belong to the day of the replay, whenever it was received.
+                day: 0,
+                is_replay: true,
+            };
+            let (size, deadline) = (read.size(), read.request.deadline);
+            let entry = self.entry(Work::Fresh(Box::new(read)), size, deadline);
+            let added = self
+                .scheduler
+                .schedule()
+                .add(&caller.account_id, key, entry);
+            if let Err((full, work)) = added {
+                work.refuse(full);
+            }
+        }
+        self.begin_next();
+    }
+
+    /// Whether requests of this account would wait for one more batch of it.
+    pub(super) fn is_pressed(&self, account_id: &str) -> bool {
+        self.scheduler.schedule().is_pressed(account_id)
+    }
+
     /// Drives what waits for units once more, after a pause in which it holds no slot.
     fn drive_later(self: &Arc<Self>, mut batch: Batch) {
         let app = self.clone();
@@ -99,7 +129,12 @@ impl App {
             let key = QueueKey {
                 source_id: caller.source_id.clone(),
                 kind: batch.kind,
-                day: batch.arrival().div_euclid(DAY),
+                day: if batch.is_replay {
+                    0
+                } else {
+                    batch.arrival().div_euclid(DAY)
+                },
+                is_replay: batch.is_replay,
             };
             let (size, deadline) = (batch.size_received(), batch.deadline);
             let entry = app.entry(Work::Again(Box::new(batch)), size, deadline);

@@ -60,6 +60,7 @@ impl App {
             kind: batch.kind,
             body,
             refused_identifiers_version: batch.refused_identifiers_version,
+            replayed: batch.is_replay,
         };
         let answer = self
             .clients
@@ -69,12 +70,14 @@ impl App {
         batch.is_mapped = true;
         batch.settings = answer.settings;
         batch.entitlement = Some(answer.entitlement);
-        for (index, said) in indexes.into_iter().zip(answer.results) {
+        batch.ignored_kinds = answer.ignored_kinds.into();
+        for (index, (said, ignored)) in indexes.into_iter().zip(answer.results) {
             let event = &mut batch.events[index];
             if let Content::Refused(_) = event.content {
                 continue;
             }
             event.mapped = None;
+            event.ignored_by_mapping = ignored;
             event.progress.mapping = match said {
                 None => None,
                 Some(MappingSaid::Rejected(code, message)) => {
@@ -117,6 +120,7 @@ impl App {
                     no_values: event.progress.traits != Traits::Values,
                     never_creates: event.progress.never_creates(),
                     funded: *funded,
+                    correction: event.correction,
                 }
             })
             .collect();

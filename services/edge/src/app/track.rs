@@ -43,6 +43,7 @@ impl App {
                 return Err(failure.into());
             }
         };
+        self.defer(batch, &tracks).await;
         let recorded = self.record(batch, &reservation, &tracks).await;
         let activity_units = match recorded {
             Ok(units) => units,
@@ -113,10 +114,9 @@ impl App {
             .iter()
             .map(|index| to_record(batch, *index, false))
             .collect();
-        let account_id = &batch.caller.account_id;
         let called = self
             .clients
-            .record_activities(account_id, reservation, &events, true, batch.deadline)
+            .record_activities(&batch.caller, reservation, &events, true, batch.deadline)
             .await?;
         Ok(called.answer.0)
     }
@@ -181,10 +181,9 @@ impl App {
             .iter()
             .map(|(index, paid)| to_record(batch, *index, *paid))
             .collect();
-        let account_id = &batch.caller.account_id;
         let called = self
             .clients
-            .record_activities(account_id, reservation, &events, false, batch.deadline)
+            .record_activities(&batch.caller, reservation, &events, false, batch.deadline)
             .await;
         drop(events);
         let indexes: Vec<usize> = tracks.into_iter().map(|(index, _)| index).collect();
@@ -260,5 +259,7 @@ fn to_record(batch: &Batch, index: usize, funded: bool) -> ActivityToRecord<'_> 
         arrival: batch.arrival_of(event),
         contact_id: if known { &event.contact_id } else { "" },
         funded,
+        correction: event.correction,
+        contact_deferred: event.progress.contact == Some(ContactSaid::Deferred),
     }
 }

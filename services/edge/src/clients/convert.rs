@@ -16,8 +16,8 @@ use super::types::*;
 use crate::domain::envelope::Kind;
 use crate::domain::log::{Line, Origin};
 use crate::domain::stages::{
-    ActivitySaid, AudienceSaid, ContactSaid, IgnoredValue, Mapped, MappedActivity, MappingSaid,
-    Meter, Traits, UpdateSaid,
+    ActivitySaid, AudienceSaid, ContactSaid, IgnoredKind, IgnoredValue, IgnoredValues, Mapped,
+    MappedActivity, MappingSaid, Meter, Traits, UpdateSaid,
 };
 
 pub(super) fn micros(timestamp: Option<Timestamp>) -> i64 {
@@ -31,6 +31,15 @@ pub(super) fn kind(kind: Kind) -> mapping::EventKind {
         Kind::Identify => mapping::EventKind::Identify,
         Kind::Member => mapping::EventKind::Member,
         Kind::Track => mapping::EventKind::Track,
+    }
+}
+
+pub(super) fn kind_of(kind: mapping::EventKind) -> Option<Kind> {
+    match kind {
+        mapping::EventKind::Identify => Some(Kind::Identify),
+        mapping::EventKind::Member => Some(Kind::Member),
+        mapping::EventKind::Track => Some(Kind::Track),
+        mapping::EventKind::Unspecified => None,
     }
 }
 
@@ -71,8 +80,25 @@ pub(super) fn caller(answer: mapping::AuthenticateResponse) -> Result<Caller, Fa
     })
 }
 
-pub(super) fn mapping_said(result: mapping::MappedEvent) -> Option<MappingSaid> {
-    Some(match result.outcome? {
+pub(super) fn mapped(result: mapping::MappedEvent) -> (Option<MappingSaid>, Vec<IgnoredValues>) {
+    let ignored = result.ignored.iter();
+    let ignored = ignored.map(|values| IgnoredValues {
+        kind: values.kind as usize,
+        count: values.count.into(),
+    });
+    let ignored = ignored.collect();
+    (result.outcome.and_then(mapping_said), ignored)
+}
+
+pub(super) fn ignored_kind(kind: mapping::IgnoredKind) -> IgnoredKind {
+    IgnoredKind {
+        code: Reason::of_code(&kind.code),
+        subject: kind.subject,
+    }
+}
+
+fn mapping_said(outcome: mapping::mapped_event::Outcome) -> Option<MappingSaid> {
+    Some(match outcome {
         mapping::mapped_event::Outcome::Rejection(rejection) => {
             let code = Reason::of_code(&rejection.code).unwrap_or(Reason::NoMapping);
             MappingSaid::Rejected(code, rejection.message)

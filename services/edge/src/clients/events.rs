@@ -86,6 +86,7 @@ pub(super) fn contact_event(wire: &mut Wire, event: &ContactToUpsert<'_>) {
     wire.flag(11, !event.envelope.dated);
     wire.flag(12, event.no_values);
     wire.flag(13, event.never_creates);
+    wire.flag(14, event.correction);
 }
 
 /// An `activity.ActivityEvent`, in a batch whose first one came at `arrival`.
@@ -110,6 +111,8 @@ pub(super) fn activity_event(wire: &mut Wire, arrival: i64, event: &ActivityToRe
     if event.arrival != arrival {
         wire.time(14, timestamp_of(event.arrival));
     }
+    wire.flag(15, event.correction);
+    wire.flag(16, event.contact_deferred);
 }
 
 /// An `audience.MembershipUpdate`.

@@ -8,6 +8,7 @@ use weir_proto::audience::v1 as audience;
 use weir_proto::contact::v1 as contact;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::quota::v1 as quota;
+use weir_reasons::Reason;
 use weir_rpc::Deadline;
 use weir_rpc::wire::timestamp_of;
 
@@ -18,14 +19,18 @@ use super::types::*;
 use super::wire::Wire;
 use super::{Called, Clients, Failure};
 use crate::domain::log::{Line, Origin};
-use crate::domain::stages::{ActivitySaid, AudienceSaid, MappingSaid, UpdateSaid};
+use crate::domain::stages::{
+    ActivitySaid, AudienceSaid, IgnoredKind, IgnoredValues, MappingSaid, UpdateSaid,
+};
 
 /// What mapping made of a batch.
 pub struct MapAnswer {
     pub settings: ContactSettings,
     pub entitlement: Entitlement,
-    /// In input order; none where it said nothing.
-    pub results: Vec<Option<MappingSaid>>,
+    /// In input order; none where it said nothing. With the values that it ignored.
+    pub results: Vec<(Option<MappingSaid>, Vec<IgnoredValues>)>,
+    /// What these values speak of.
+    pub ignored_kinds: Vec<IgnoredKind>,
 }
 
 /// What quota books in one call.
@@ -60,18 +65,23 @@ macro_rules! encoded_hop {
 }
 
 impl Clients {
-    /// Whose key it is; none when it is no good.
+    /// Whose key it is, or why it is no good.
     pub async fn authenticate(
         &self,
         key: &str,
         deadline: Deadline,
-    ) -> Result<Option<Caller>, Failure> {
+    ) -> Result<Result<Caller, KeyRefused>, Failure> {
         let message = || mapping::AuthenticateRequest {
             key: key.to_owned(),
         };
         match hop!(self.mapping, authenticate, deadline, message, or Unauthenticated) {
-            Ok(called) => caller(called.answer).map(Some),
-            Err(failure) if failure.code == Code::Unauthenticated => Ok(None),
+            Ok(called) => caller(called.answer).map(Ok),
+            Err(failure) if failure.code == Code::Unauthenticated => {
+                Ok(Err(match failure.reason {
+                    Some(Reason::KeyExpired) => KeyRefused::Expired,
+                    _ => KeyRefused::Unknown,
+                }))
+            }
             Err(failure) => Err(failure),
         }
     }
@@ -107,6 +117,7 @@ impl Clients {
             events: Vec::new(),
             body: Bytes::new(),
             refused_identifiers_version: request.refused_identifiers_version,
+            replayed: request.replayed,
         };
         let mut wire = Wire::after(&head, events.len() * BESIDE);
         for event in events {
@@ -126,7 +137,8 @@ impl Clients {
         Ok(MapAnswer {
             settings: ContactSettings(answer.contact_settings.unwrap_or_default()),
             entitlement: Entitlement(answer.entitlement.unwrap_or_default()),
-            results: results.into_iter().map(mapping_said).collect(),
+            results: results.into_iter().map(mapped).collect(),
+            ignored_kinds: answer.ignored_kinds.into_iter().map(ignored_kind).collect(),
         })
     }
 
@@ -248,7 +260,7 @@ impl Clients {
     /// Answers with the activity units that were charged. `probe` stores nothing.
     pub async fn record_activities(
         &self,
-        account_id: &str,
+        caller: &Caller,
         reservation: &Reservation,
         events: &[ActivityToRecord<'_>],
         probe: bool,
@@ -256,7 +268,8 @@ impl Clients {
     ) -> Result<Called<(Vec<ActivitySaid>, i64)>, Failure> {
         let arrival = events.first().map_or(0, |event| event.arrival);
         let head = activity::RecordActivitiesRequest {
-            account_id: account_id.to_owned(),
+            account_id: caller.account_id.clone(),
+            source_id: caller.source_id.clone(),
             batch_id: reservation.batch_id.clone(),
             window: reservation.window.clone(),
             epoch: reservation.epoch,

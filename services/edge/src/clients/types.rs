@@ -12,6 +12,15 @@ use crate::domain::envelope::{Envelope, Kind, MembershipUpdateMode, Refusal};
 use crate::domain::log::Origin;
 use crate::domain::stages::{ContactSaid, IgnoredValue, MappedActivity, Meter};
 
+/// Why a key opens no door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeyRefused {
+    /// Nobody has it, or it was revoked.
+    Unknown,
+    /// It is past its end.
+    Expired,
+}
+
 /// Whose key a request carries.
 #[derive(Debug, Clone)]
 pub struct Caller {
@@ -83,6 +92,8 @@ pub struct MapRequest<'a> {
     pub body: Bytes,
     /// Of the unique identifiers that contact-upsert refused.
     pub refused_identifiers_version: Option<i64>,
+    /// They left their samples when they came.
+    pub replayed: bool,
 }
 
 /// A request on its way to mapping, and how many of the events are its.
@@ -164,6 +175,8 @@ pub struct ContactToUpsert<'a> {
     /// See the contract.
     pub never_creates: bool,
     pub funded: bool,
+    /// See the contract.
+    pub correction: bool,
 }
 
 /// See the contract of contact-upsert.
@@ -195,6 +208,9 @@ pub struct ActivityToRecord<'a> {
     /// Empty for a plain track.
     pub contact_id: &'a str,
     pub funded: bool,
+    /// See the contract.
+    pub correction: bool,
+    pub contact_deferred: bool,
 }
 
 /// A membership update on its way to audience.

@@ -152,14 +152,14 @@ pub enum Reading {
 }
 
 /// Reads events; what is in here is the same for all of a request.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Reader<'a> {
     pub kind: Kind,
     /// Unix time in microseconds.
     pub arrival: i64,
     pub own_namespaces: &'a [String],
     /// Makes an id for a message that has none.
-    pub fresh_id: fn() -> String,
+    pub fresh_id: &'a dyn Fn() -> String,
 }
 
 impl Reader<'_> {

@@ -58,7 +58,7 @@ pub struct About<'a> {
 pub struct Lines {
     lines: Vec<Line>,
     /// Where the line of a reason and an event name is that stands for several.
-    folded: HashMap<(Reason, String), usize>,
+    folded: HashMap<Reason, HashMap<String, usize>>,
 }
 
 impl Lines {
@@ -70,6 +70,9 @@ impl Lines {
         let Some(code) = outcome.code.filter(is_told) else {
             return;
         };
+        if is_folded(code) && self.fold(about, code, outcome) {
+            return;
+        }
         let mut line = Line {
             status: outcome.status,
             reason: outcome.message.to_string(),
@@ -80,22 +83,27 @@ impl Lines {
             line.reason = refusal.reason.to_string();
             line.value.clone_from(&refusal.value);
         }
-        if !is_folded(code) {
-            self.push(line);
-            return;
+        if is_folded(code) && self.lines.len() < MOST {
+            let names = self.folded.entry(code).or_default();
+            names.insert(line.event_name.clone(), self.lines.len());
         }
-        let key = (code, line.event_name.clone());
-        match self.folded.get(&key) {
-            Some(index) => {
-                let count = self.lines[*index].count + 1;
-                self.lines[*index] = Line { count, ..line };
-            }
-            None if self.lines.len() < MOST => {
-                self.folded.insert(key, self.lines.len());
-                self.push(line);
-            }
-            None => {}
-        }
+        self.push(line);
+    }
+
+    /// Whether there is a line that stands for this one as well. Where everything is refused that
+    /// is so of nearly every event: it costs no memory then.
+    fn fold(&mut self, about: About<'_>, code: Reason, outcome: &Outcome) -> bool {
+        let names = self.folded.get(&code);
+        let Some(at) = names.and_then(|names| names.get(about.event_name)) else {
+            return false;
+        };
+        let line = &mut self.lines[*at];
+        line.count += 1;
+        line.index = index_of(about);
+        line.status = outcome.status;
+        about.message_id.clone_into(&mut line.message_id);
+        (*outcome.message).clone_into(&mut line.reason);
+        true
     }
 
     /// A value that a stage ignored. `outcome` is the event's: where the value is what it was
@@ -147,10 +155,14 @@ fn is_folded(code: Reason) -> bool {
     )
 }
 
+fn index_of(about: About<'_>) -> u32 {
+    u32::try_from(about.index).unwrap_or(u32::MAX)
+}
+
 fn line(about: About<'_>, code: Reason) -> Line {
     Line {
         kind: about.kind,
-        index: u32::try_from(about.index).unwrap_or(u32::MAX),
+        index: index_of(about),
         message_id: about.message_id.to_owned(),
         event_name: about.event_name.to_owned(),
         status: 0,

@@ -140,6 +140,7 @@ const NOTHING_VALID: &str = "each of the mapped traits was ignored, since it is 
                              field; the log of the data source says why";
 const REFUSED: &str =
     "no such contact, and the merge settings of this data source allow no new ones";
+const DEFERRED: &str = "it could not be reached, and is made up for by itself as soon as it can be";
 const DELETED: &str = "the contact was deleted after this event happened";
 const GONE: &str = "audience.id: the audience does not exist any more";
 const UNSTORABLE: &str = "the database does not take a value of this event";
@@ -260,6 +261,7 @@ fn of_track(progress: &Progress, limits: &Limits) -> Outcome {
             Outcome::ok()
         }
         Some(ContactSaid::Refused) => partial(Reason::ContactExistingOnly, REFUSED),
+        Some(ContactSaid::Deferred) => partial(Reason::ContactDeferred, DEFERRED),
         _ => ours(),
     }
 }

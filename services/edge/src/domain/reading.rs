@@ -42,7 +42,7 @@ mod tests {
             kind,
             arrival: 0,
             own_namespaces: &[],
-            fresh_id: || "fresh".into(),
+            fresh_id: &|| "fresh".into(),
         }
     }
 

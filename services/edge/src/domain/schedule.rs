@@ -94,6 +94,8 @@ pub struct QueueKey {
     pub kind: Kind,
     /// Of its arrival, in UTC: units belong to a day.
     pub day: i64,
+    /// It is taken anew, and never goes together with what was just sent.
+    pub is_replay: bool,
 }
 
 /// A request that is to wait, or others that are to go on together.
@@ -160,6 +162,12 @@ impl<T> Schedule<T> {
     /// What waits now.
     pub fn waiting(&self) -> Size {
         self.waiting
+    }
+
+    /// Whether requests of this account would wait for one more batch of it: some do already, or
+    /// the last slot would be taken.
+    pub fn is_pressed(&self, account_id: &str) -> bool {
+        self.busy + 1 >= self.limits.slots || self.accounts.is_pressed(account_id, &self.limits)
     }
 
     /// Whether so much more of this account may wait.

@@ -76,6 +76,8 @@ pub enum ContactSaid {
     Unstorable,
     /// Contacts could not be reached; the contact may or may not be stored.
     Away,
+    /// As that, and the event is kept durably until the contact is made up for (semantics 1.7).
+    Deferred,
     /// The stage made no sense.
     Failed,
 }
@@ -117,6 +119,22 @@ pub struct IgnoredValue {
     pub reason: String,
     /// For the source's log and nothing else.
     pub value: String,
+}
+
+/// Why mapping ignored values, and of what, for the counts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IgnoredKind {
+    /// None for a reason that this version does not know.
+    pub code: Option<Reason>,
+    /// The field or attribute; the path where there is none.
+    pub subject: String,
+}
+
+/// So many values of an event, of one of the batch's kinds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct IgnoredValues {
+    pub kind: usize,
+    pub count: i64,
 }
 
 /// One kind of units of a reservation.

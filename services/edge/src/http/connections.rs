@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use tokio::net::{TcpListener, TcpStream};
@@ -29,6 +29,15 @@ const DRAIN_SETTLEMENTS: Duration = Duration::from_secs(5);
 /// are sent away.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 const ROOM_AT_ONCE: usize = 32;
+/// After each that was taken, another edge that waits at the same socket gets a chance that is the
+/// longer the more are open here, or whoever is awake first takes all that come together, and
+/// keeps them.
+const CHANCE_FOR_EACH: Duration = Duration::from_micros(250);
+const LONGEST_CHANCE: Duration = Duration::from_millis(4);
+/// So many chances in a second, and none beyond so many connections: where thousands come, each
+/// would wait for all those before it.
+const CHANCES: u32 = 32;
+const MANY: usize = 1_000;
 
 /// Takes connections in.
 struct Door {
@@ -94,10 +103,17 @@ pub async fn serve(
 impl Door {
     async fn accept_until(&self, listener: &TcpListener, end: impl Future<Output = ()>) {
         let mut end = std::pin::pin!(end);
+        let mut turns = Turns::new();
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => self.take(stream).await,
+                    Ok((stream, _)) => {
+                        self.take(stream).await;
+                        let chance = turns.taken(self.open.len(), Instant::now());
+                        if !chance.is_zero() {
+                            tokio::time::sleep(chance).await;
+                        }
+                    }
                     Err(error) => {
                         tracing::warn!(%error, "can't accept a connection");
                         for _ in 0..ROOM_AT_ONCE {
@@ -120,5 +136,53 @@ impl Door {
             }
             None => self.refusals.refuse(stream).await,
         }
+    }
+}
+
+/// Whose turn it is to take connections, among edges that know nothing of each other.
+struct Turns {
+    since: Instant,
+    taken: u32,
+}
+
+impl Turns {
+    fn new() -> Self {
+        Self {
+            since: Instant::now(),
+            taken: 0,
+        }
+    }
+
+    /// One more was taken, and so many are open: for how long the next one is rather another's.
+    fn taken(&mut self, open: usize, now: Instant) -> Duration {
+        if now.duration_since(self.since) >= Duration::from_secs(1) {
+            (self.since, self.taken) = (now, 0);
+        }
+        self.taken = self.taken.saturating_add(1);
+        if self.taken > CHANCES || open > MANY {
+            return Duration::ZERO;
+        }
+        let open = u32::try_from(open).unwrap_or(u32::MAX);
+        CHANCE_FOR_EACH.saturating_mul(open).min(LONGEST_CHANCE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_has_more_lets_others_go_first_but_a_flood_is_taken_as_fast_as_it_comes() {
+        let mut turns = Turns::new();
+        let now = turns.since;
+        assert!(turns.taken(9, now) > turns.taken(3, now));
+        assert_eq!(turns.taken(2_000, now), Duration::ZERO);
+        let pauses = |turns: &mut Turns, now| {
+            let pauses = (0..10_000).map(|_| turns.taken(100, now));
+            pauses.sum::<Duration>()
+        };
+        assert_eq!(pauses(&mut turns, now), LONGEST_CHANCE * (CHANCES - 3));
+        let later = now + Duration::from_secs(1);
+        assert_eq!(pauses(&mut turns, later), LONGEST_CHANCE * CHANCES);
     }
 }

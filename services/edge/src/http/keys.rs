@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use weir_rpc::Deadline;
 
 use super::problem::Problem;
-use crate::clients::{Caller, Clients, Failure};
+use crate::clients::{Caller, Clients, Failure, KeyRefused};
 
 /// A revoked key is good for this long at most; half of the 60 s that are promised.
 const REMEMBERED: Duration = Duration::from_secs(30);
@@ -27,12 +27,12 @@ type Hash = [u8; 32];
 /// are not kept, only their SHA-256.
 pub struct Keys {
     good: Cache<Hash, Arc<Caller>>,
-    refused: Cache<Hash, ()>,
+    refused: Cache<Hash, KeyRefused>,
 }
 
 #[derive(Debug, Clone, Copy)]
 enum Denied {
-    Bad,
+    Refused(KeyRefused),
     Failed(Failure),
 }
 
@@ -59,14 +59,14 @@ impl Keys {
         let key = bearer(headers).ok_or_else(Problem::no_key)?;
         let hash: Hash = Sha256::digest(key.as_bytes()).into();
         let ask = async {
-            if self.refused.contains_key(&hash) {
-                return Err(Denied::Bad);
+            if let Some(why) = self.refused.get(&hash).await {
+                return Err(Denied::Refused(why));
             }
             match clients.authenticate(key, deadline).await {
-                Ok(Some(caller)) => Ok(Arc::new(caller)),
-                Ok(None) => {
-                    self.refused.insert(hash, ()).await;
-                    Err(Denied::Bad)
+                Ok(Ok(caller)) => Ok(Arc::new(caller)),
+                Ok(Err(why)) => {
+                    self.refused.insert(hash, why).await;
+                    Err(Denied::Refused(why))
                 }
                 Err(failure) => Err(Denied::Failed(failure)),
             }
@@ -76,7 +76,8 @@ impl Keys {
             .try_get_with(hash, ask)
             .await
             .map_err(|denied| match *denied {
-                Denied::Bad => Problem::bad_key(),
+                Denied::Refused(KeyRefused::Unknown) => Problem::bad_key(),
+                Denied::Refused(KeyRefused::Expired) => Problem::expired_key(),
                 Denied::Failed(failure) => failure.into(),
             })
     }

@@ -110,6 +110,13 @@ impl Problem {
         Self::unauthorized(phrase, "the API key is not known, or was revoked")
     }
 
+    pub fn expired_key() -> Self {
+        let phrase = "The API key is past its end; put the new one into the destination's settings";
+        let detail = "the API key is past its end";
+        Self::new(StatusCode::UNAUTHORIZED, Reason::KeyExpired, phrase, detail)
+            .with(header::WWW_AUTHENTICATE, "Bearer")
+    }
+
     pub fn classic_key() -> Self {
         let phrase = "This API key belongs to a classic Segment source, not to Segment (Actions)";
         let detail = "the key belongs to a classic Segment source, not to Segment (Actions)";
@@ -303,6 +310,7 @@ mod tests {
             Problem::no_member("x"),
             Problem::no_key(),
             Problem::bad_key(),
+            Problem::expired_key(),
             Problem::classic_key(),
             Problem::no_path(),
             Problem::timeout(),

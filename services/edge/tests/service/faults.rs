@@ -75,9 +75,11 @@ async fn a_short_hiccup_is_not_noticed() {
     }
 }
 
+/// Where they can't be kept either (semantics 1.7).
 #[tokio::test]
 async fn contacts_away_cost_the_tracks_that_need_one_as_a_whole() {
     let edge = Edge::start().await;
+    edge.stub.state().room_to_defer = 0;
     edge.stub.script("upsert_contacts", for_long(away));
     let answer = edge.track(tracks()).await;
     assert_eq!(answer.statuses(), [200, 500, 500, 500]);
@@ -193,6 +195,7 @@ async fn a_settlement_outlives_the_reservation_that_it_went_along_with() {
 #[tokio::test]
 async fn a_service_that_hangs_costs_the_deadline_and_no_more() {
     let edge = Edge::start().await;
+    edge.stub.state().room_to_defer = 0;
     edge.stub.script("upsert_contacts", [Fault::Hang]);
     let started = std::time::Instant::now();
     let answer = edge.track(tracks()).await;

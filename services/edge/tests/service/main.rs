@@ -4,10 +4,12 @@
 
 mod admission;
 mod connections;
+mod counts;
 mod drain;
 mod faults;
 mod harness;
 mod journeys;
+mod kept;
 mod log;
 mod parts;
 mod privacy;

@@ -101,6 +101,12 @@ async fn keys_are_asked_for_once_and_refused_with_401() {
         answer.check_problem(401);
         assert_eq!(answer.header("www-authenticate"), "Bearer");
     }
+    // The second time from memory.
+    for _ in 0..2 {
+        let answer = me(Some("expired-key")).await;
+        answer.check_problem(401);
+        assert_eq!(answer.json["code"], "KEY_EXPIRED");
+    }
     let before = edge.stub.count("authenticate");
     for _ in 0..3 {
         let answer = me(Some(KEY)).await;

@@ -16,8 +16,12 @@ use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_server::AudienceServiceServer;
 use weir_proto::contact::v1::contact_service_server::ContactServiceServer;
 use weir_proto::contact::v1::{ContactEvent, UpsertStatus};
+use weir_proto::mapping::v1::log_service_server::LogServiceServer;
 use weir_proto::mapping::v1::mapping_service_server::MappingServiceServer;
-use weir_proto::mapping::v1::{Event, LogEntry, MapEventsRequest};
+use weir_proto::mapping::v1::replay_service_server::ReplayServiceServer;
+use weir_proto::mapping::v1::{
+    Event, EventToKeep, LogEntry, MapEventsRequest, ReplayWork, ReportWorkRequest,
+};
 use weir_proto::quota::v1::ReserveRequest;
 use weir_proto::quota::v1::quota_service_server::QuotaServiceServer;
 
@@ -73,6 +77,10 @@ pub struct State {
     pub log: Vec<LogEntry>,
     /// How many lines each call of the log had.
     pub log_calls: Vec<usize>,
+    /// What was counted, by status, code and subject.
+    pub counts: HashMap<(u32, String, String), i64>,
+    /// The process and the sequence of each flush that was counted.
+    pub flushes: Vec<(String, i64)>,
     /// Of the unique identifiers: what contact-upsert holds, and what mapping believes.
     pub identifiers_versions: (i64, i64),
     /// Units that batches under way hold, elsewhere: as many reservations find them.
@@ -82,6 +90,14 @@ pub struct State {
     pub verdicts: HashMap<String, UpsertStatus>,
     /// What the services had to do for it, in order.
     pub order: Vec<&'static str>,
+    /// What mapping was told to keep, or to keep apart; of the latter it takes so many.
+    pub kept: Vec<EventToKeep>,
+    pub done: Vec<bytes::Bytes>,
+    pub deferred: Vec<EventToKeep>,
+    pub room_to_defer: usize,
+    /// What it gives out, and what it was told of that.
+    pub work: VecDeque<ReplayWork>,
+    pub reports: Vec<ReportWorkRequest>,
 }
 
 impl Stub {
@@ -112,11 +128,19 @@ impl Stub {
             reserve_requests: Vec::new(),
             log: Vec::new(),
             log_calls: Vec::new(),
+            counts: HashMap::new(),
+            flushes: Vec::new(),
             identifiers_versions: (0, 0),
             held_elsewhere: (0, 0),
             held_for: 0,
             verdicts: HashMap::new(),
             order: Vec::new(),
+            kept: Vec::new(),
+            done: Vec::new(),
+            deferred: Vec::new(),
+            room_to_defer: 1_000,
+            work: VecDeque::new(),
+            reports: Vec::new(),
         }));
         Self {
             state,
@@ -148,6 +172,8 @@ impl Stub {
         tonic::transport::Server::builder()
             .add_service(health)
             .add_service(MappingServiceServer::new(self.clone()).max_decoding_message_size(MAX))
+            .add_service(LogServiceServer::new(self.clone()))
+            .add_service(ReplayServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(ContactServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(ActivityServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(AudienceServiceServer::new(self.clone()))
@@ -211,5 +237,7 @@ pub fn utf8(text: &[u8]) -> &str {
 mod activities;
 mod audiences;
 mod contacts;
+mod counts;
 mod mappings;
+mod replays;
 mod units;

@@ -146,7 +146,7 @@ impl App {
 
     /// Stores what contact-upsert says of the account's unique identifiers, unless they were
     /// changed here meanwhile. Answers what stands then.
-    pub(super) async fn adopt_identifiers(
+    pub async fn adopt_identifiers(
         &self,
         account_id: AccountId,
         deadline: Deadline,

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use tokio::sync::oneshot;
 use weir_ids::{AccountId, SourceId};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
@@ -10,11 +11,10 @@ use super::recorder::Note;
 use super::{App, Error};
 use crate::domain::event::{EventKind, RawEvent};
 use crate::domain::log::LogEntry;
-use crate::domain::mapper::{MAX_BATCH_TEXT, Mapper, Outcome};
-use crate::domain::sample::{Candidate, pick};
+use crate::domain::mapper::{Ignored, MAX_BATCH_TEXT, Mapper, Outcome};
+use crate::domain::sample::{Candidate, Picked, pick};
 use crate::domain::snapshot::Snapshot;
 use crate::metrics;
-use crate::store::Pending;
 
 /// An event and what stands around it.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +24,17 @@ pub struct BatchEvent<'a> {
     pub raw: &'a [u8],
     /// By the edge, which logs it along with what it answered: here it is for its sample.
     pub refused: bool,
+}
+
+/// What a batch leaves behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Leaves {
+    /// Samples and lines.
+    All,
+    /// Of events that are replayed: they left their samples when they came.
+    Lines,
+    /// Of events that are mapped again: they left both the first time.
+    Nothing,
 }
 
 impl App {
@@ -58,8 +69,8 @@ impl App {
             .await
     }
 
-    /// One outcome for each event, in order. Of a refused event it means nothing. Events that
-    /// are mapped `again` left their samples and lines the first time.
+    /// One outcome for each event, in order, and the values that were ignored. Of a refused event
+    /// it means nothing.
     ///
     /// # Errors
     /// Where the answer would outgrow a message: then nothing is left behind, and the batch
@@ -68,14 +79,17 @@ impl App {
         &self,
         snapshot: &'s Snapshot,
         events: &[BatchEvent<'_>],
-        again: bool,
-    ) -> Result<Vec<Outcome<'s>>, Error> {
-        let mut mapper = Mapper::new(snapshot);
+        leaves: Leaves,
+    ) -> Result<(Vec<Outcome<'s>>, Ignored), Error> {
+        let places = self.places.load();
+        let mut mapper = Mapper::new(snapshot, places.as_deref());
         let mut outcomes = Vec::with_capacity(events.len());
         for batch in events {
-            outcomes.push(match batch.refused {
-                true => Outcome::NoMapping,
-                false => mapper.map(&batch.event),
+            outcomes.push(if batch.refused {
+                mapper.skip();
+                Outcome::NoMapping
+            } else {
+                mapper.map(&batch.event)
             });
             if mapper.is_outgrown() {
                 metrics::outgrown_batches().increment(1);
@@ -85,11 +99,12 @@ impl App {
                 ));
             }
         }
-        if again {
-            return Ok(outcomes);
+        let ignored = mapper.take_ignored();
+        if leaves == Leaves::Nothing {
+            return Ok((outcomes, ignored));
         }
         let log = mapper.into_log();
-        count(events, &outcomes, &log);
+        count(events, &outcomes, &ignored);
         let candidates = events.iter().map(|batch| Candidate {
             receive_time: batch.event.received.time,
             kind: batch.event.kind,
@@ -98,14 +113,19 @@ impl App {
         });
         self.recorder.record(Note {
             key: (snapshot.source.account_id, snapshot.source.source_id),
-            picked: pick(candidates),
+            picked: match leaves {
+                Leaves::All => pick(candidates),
+                Leaves::Lines | Leaves::Nothing => pick(std::iter::empty()),
+            },
             log,
             is_first_identify: identifies_first(snapshot, events),
+            told: None,
         });
-        Ok(outcomes)
+        Ok((outcomes, ignored))
     }
 
-    /// Appends lines that later stages found.
+    /// Appends lines that later stages found. They are written, or kept since Redis is away, when
+    /// this ends.
     pub async fn append_log(
         &self,
         account: AccountId,
@@ -114,17 +134,28 @@ impl App {
     ) -> Result<(), Error> {
         // Also checks that the source is the account's.
         let snapshot = self.snapshot(account, source).await?;
-        let mut pending = Pending::default();
-        pending.lines.extend(entries.into_iter().map(|mut entry| {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let log = entries.into_iter().map(|mut entry| {
             if entry.path.is_empty() {
                 entry.path = path_of(&snapshot, &entry);
             }
             entry.bounded()
-        }));
-        if !pending.lines.is_empty() {
-            self.rings.write(account, source, &pending).await?;
-        }
-        Ok(())
+        });
+        let (told, written) = oneshot::channel();
+        self.recorder.record(Note {
+            key: (account, source),
+            picked: Picked::default(),
+            log: log.collect(),
+            is_first_identify: false,
+            told: Some(told),
+        });
+        // The other end is dropped where there is no room.
+        written.await.map_err(|_| {
+            let message = "more lines wait for Redis than there is room for";
+            Error::Exhausted(Reason::Overloaded, message.to_owned())
+        })
     }
 }
 
@@ -134,9 +165,9 @@ fn path_of(snapshot: &Snapshot, entry: &LogEntry) -> String {
     let Some(contact) = snapshot.contact.as_ref() else {
         return String::new();
     };
-    let mut pairs = contact.traits.pairs.iter();
-    if let Some(pair) = pairs.find(|pair| pair.target == entry.field_id) {
-        return pair.path_within("traits");
+    let mut rows = contact.traits.rows.iter();
+    if let Some(row) = rows.find(|row| row.target == entry.field_id) {
+        return row.source.within("traits");
     }
     // Of a track it describes the activity (semantics 2.7).
     let mut parts = contact.location.iter();
@@ -155,7 +186,7 @@ fn identifies_first(snapshot: &Snapshot, events: &[BatchEvent<'_>]) -> bool {
             .any(|batch| !batch.refused && batch.event.kind != EventKind::Track)
 }
 
-fn count(events: &[BatchEvent<'_>], outcomes: &[Outcome<'_>], log: &[LogEntry]) {
+fn count(events: &[BatchEvent<'_>], outcomes: &[Outcome<'_>], ignored: &Ignored) {
     let (mut mapped, mut no_mapping, mut old) = (0, 0, 0);
     let mut refused = 0;
     for (batch, outcome) in events.iter().zip(outcomes) {
@@ -175,5 +206,5 @@ fn count(events: &[BatchEvent<'_>], outcomes: &[Outcome<'_>], log: &[LogEntry]) 
     for (outcome, count) in counts.into_iter().filter(|(_, count)| *count > 0) {
         metrics::events(outcome).increment(count);
     }
-    metrics::ignored_values().increment(log.len() as u64);
+    metrics::ignored_values().increment(ignored.count().unsigned_abs());
 }

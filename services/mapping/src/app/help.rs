@@ -4,8 +4,8 @@ use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
 
 use super::{App, Error};
-use crate::domain::log::LogEntry;
-use crate::domain::sample::{ListKey, NameSeen, Sample};
+use crate::domain::log::{LogEntry, LogFilter};
+use crate::domain::sample::{ListKey, NameSeen, Sample, caseless};
 use crate::store;
 
 /// An event name, and whether this source maps it.
@@ -49,41 +49,16 @@ impl App {
             .collect())
     }
 
-    /// In no order.
+    /// Those that the filter lets through, in no order.
     pub async fn list_log(
         &self,
         account_id: AccountId,
         source_id: SourceId,
+        filter: &LogFilter,
     ) -> Result<Vec<(Uuid, LogEntry)>, Error> {
         self.get_source(account_id, source_id).await?;
-        Ok(self.rings.log(account_id, source_id).await?)
-    }
-}
-
-/// Letter by letter, so that a part of a name is found whatever stands around it: the small
-/// form of a sigma depends on that.
-fn caseless(text: &str) -> String {
-    let upper = text.chars().flat_map(char::to_uppercase);
-    upper.flat_map(char::to_lowercase).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn any_part_is_found_in_any_case() {
-        let found = |name: &str, part: &str| caseless(name).contains(&caseless(part));
-        for (name, part) in [
-            ("Sign-in button clicked", "IN BUTT"),
-            ("ΟΔΟΣ ΜΟΥ", "οδος"),
-            ("Οδοσήμανση", "ΟΔΟΣ"),
-            ("Straße", "STRASSE"),
-            ("ÉTÉ", "été"),
-            ("Anything", ""),
-        ] {
-            assert!(found(name, part), "{name} {part}");
-        }
-        assert!(!found("Login", "logout"));
+        let mut entries = self.rings.log(account_id, source_id).await?;
+        entries.retain(|(_, entry)| filter.lets_through(entry));
+        Ok(entries)
     }
 }

@@ -1,5 +1,6 @@
 //! API keys.
 
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
 use weir_reasons::Reason;
@@ -8,8 +9,31 @@ use super::sources::missing;
 use super::{App, Change, Error};
 use crate::domain::Listed;
 use crate::domain::invalid::Invalid;
-use crate::domain::key::{ApiKey, FoundKey, Key};
+use crate::domain::key::{ApiKey, FoundKey, Key, MAX_VALID_KEYS};
 use crate::store;
+
+/// Revoked keys stay listed: nobody has as many.
+const MOST_LISTED: i64 = 10_000;
+
+/// What is asked of a rotation.
+#[derive(Debug, Clone)]
+pub struct Rotation {
+    /// Which key ends; all that are valid where none is named.
+    pub key_id: Option<Uuid>,
+    pub overlap: TimeDelta,
+    pub region: String,
+    /// By which the same call is known again.
+    pub request_id: Option<Uuid>,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub struct Rotated {
+    pub key: Key,
+    /// Empty where the same call made it before.
+    pub secret: String,
+    pub expiring: Vec<Key>,
+}
 
 impl App {
     /// Whose key it is.
@@ -17,36 +41,49 @@ impl App {
         let key = ApiKey::given(key).map_err(|_| Error::UnknownKey)?;
         let hash = self.secret.hash(&key);
         let client = self.client().await?;
-        store::find_key(&client, &hash)
+        let found = store::find_key(&client, &hash)
             .await?
             .filter(|found| found.key.revoke_time.is_none())
-            .ok_or(Error::UnknownKey)
+            .ok_or(Error::UnknownKey)?;
+        let now = self.now();
+        if found.key.is_past(now) {
+            return Err(Error::ExpiredKey);
+        }
+        self.uses.note(&found, now);
+        Ok(found)
     }
 
-    /// Adds a key that was given, or one of 256 random bits, which is answered.
+    /// Adds a key that was given, or one of 256 random bits, which is answered. It ends where an
+    /// end is said, also one that was there.
     pub async fn create_key(
         &self,
         account_id: AccountId,
         source_id: SourceId,
         given: &str,
         region: &str,
+        expire_time: Option<DateTime<Utc>>,
+        request_id: Option<Uuid>,
     ) -> Result<(Key, String, Change), Error> {
+        if expire_time.is_some_and(|end| end <= self.now()) {
+            return Err(Invalid::new("expire_time", "must lie ahead").into());
+        }
         let api_key = if given.is_empty() {
             ApiKey::generated(region, random()?)?
         } else {
             ApiKey::given(given)?
         };
         let hash = self.secret.hash(&api_key);
-        let key = Key {
-            key_id: weir_ids::fresh(),
-            hint: api_key.hint().to_owned(),
-            create_time: self.now(),
-            revoke_time: None,
-        };
+        let key = self.new_key(&api_key, expire_time);
         // Also checks that the source is the account's.
         self.get_source(account_id, source_id).await?;
         let client = self.client().await?;
-        if store::insert_key(&client, account_id, source_id, &hash, &key).await? {
+        if let Some(request_id) = request_id {
+            let made = store::key_of_request(&client, account_id, source_id, request_id);
+            if let Some(key) = made.await? {
+                return Ok((key, String::new(), Change::Unchanged));
+            }
+        }
+        if store::insert_key(&client, account_id, source_id, &hash, &key, request_id).await? {
             let secret = if given.is_empty() {
                 api_key.reveal()
             } else {
@@ -54,7 +91,7 @@ impl App {
             };
             return Ok((key, secret, Change::Created));
         }
-        let found = store::find_key(&client, &hash)
+        let mut found = store::find_key(&client, &hash)
             .await?
             .ok_or(Error::Store(weir_postgres::Failure::Conflict))?;
         if (found.account_id, found.source_id) != (account_id, source_id) {
@@ -69,7 +106,98 @@ impl App {
                 "the key was revoked, and stays so: choose another one".to_owned(),
             ));
         }
+        if expire_time.is_some() && found.key.expire_time != expire_time {
+            store::set_key_end(&client, account_id, found.key.key_id, expire_time).await?;
+            found.key.expire_time = expire_time;
+            return Ok((found.key, String::new(), Change::Updated));
+        }
         Ok((found.key, String::new(), Change::Unchanged))
+    }
+
+    /// The source's key of this text, revoked or not; none where nobody has it.
+    pub async fn find_key(
+        &self,
+        owner: Option<(AccountId, SourceId)>,
+        given: &str,
+    ) -> Result<Option<Key>, Error> {
+        let hash = self.secret.hash(&ApiKey::given(given)?);
+        let client = self.client().await?;
+        match store::find_key(&client, &hash).await? {
+            Some(found) if Some((found.account_id, found.source_id)) != owner => Err(
+                Error::AlreadyExists(Reason::KeyTaken, "the key is in use elsewhere".to_owned()),
+            ),
+            found => Ok(found.map(|found| found.key)),
+        }
+    }
+
+    /// Makes a new key, and ends those before after the overlap (semantics 9.2 asks the same of
+    /// tokens). The call is known again by its id: then it changes nothing, and the key comes
+    /// without its secret.
+    pub async fn rotate_key(
+        &self,
+        account_id: AccountId,
+        source_id: SourceId,
+        rotation: &Rotation,
+    ) -> Result<Rotated, Error> {
+        let now = self.now();
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client).await?;
+        store::lock_account(&transaction, account_id)
+            .await?
+            .ok_or(Error::NotFound("account"))?;
+        let source = store::get_source(&transaction, account_id, source_id).await?;
+        source.ok_or(Error::NotFound("source"))?;
+        let listed =
+            store::list_keys(&transaction, account_id, source_id, None, MOST_LISTED).await?;
+        let mut before: Vec<Key> = listed.into_iter().filter_map(|(_, key)| key).collect();
+        before.retain(|key| key.is_valid(now));
+        if let Some(request_id) = rotation.request_id {
+            let made = store::key_of_request(&transaction, account_id, source_id, request_id);
+            if let Some(key) = made.await? {
+                before.retain(|other| other.key_id != key.key_id && other.expire_time.is_some());
+                return Ok(Rotated {
+                    key,
+                    secret: String::new(),
+                    expiring: before,
+                });
+            }
+        }
+        if before.len() >= MAX_VALID_KEYS {
+            let message = format!("the source has {MAX_VALID_KEYS} keys that are valid");
+            return Err(Error::Exhausted(Reason::KeyLimit, message));
+        }
+        if let Some(key_id) = rotation.key_id {
+            before.retain(|key| key.key_id == key_id);
+            if before.is_empty() {
+                return Err(Error::NotFound("key"));
+            }
+        }
+        let api_key = ApiKey::generated(&rotation.region, random()?)?;
+        let key = self.new_key(&api_key, None);
+        let hash = self.secret.hash(&api_key);
+        let request_id = rotation.request_id;
+        store::insert_key(&transaction, account_id, source_id, &hash, &key, request_id).await?;
+        for old in &mut before {
+            old.end(now + rotation.overlap);
+            store::set_key_end(&transaction, account_id, old.key_id, old.expire_time).await?;
+        }
+        store::commit(transaction).await?;
+        Ok(Rotated {
+            key,
+            secret: api_key.reveal(),
+            expiring: before,
+        })
+    }
+
+    fn new_key(&self, key: &ApiKey, expire_time: Option<DateTime<Utc>>) -> Key {
+        Key {
+            key_id: weir_ids::fresh(),
+            hint: key.hint(),
+            create_time: self.now(),
+            revoke_time: None,
+            expire_time,
+            last_use_time: None,
+        }
     }
 
     pub async fn list_keys(
@@ -97,6 +225,6 @@ impl App {
 fn random() -> Result<[u8; 32], Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
-        .map_err(|_| Error::Invalid(Invalid::new("key", "no random numbers now: give a key")))?;
+        .map_err(|_| Error::from(Invalid::new("key", "no random numbers now: give a key")))?;
     Ok(bytes)
 }

@@ -5,20 +5,11 @@ use weir_reasons::Reason;
 
 use super::{App, Change, Error};
 use crate::domain::Listed;
-use crate::domain::mapping::{
-    Activity, ActivityMapping, AttributePair, DEFAULT_RETENTION, FieldPair, RawPair, no_free_slot,
-    read_contact_mapping,
-};
+use crate::domain::mapping::{Activity, ActivityMapping, DEFAULT_RETENTION, no_free_slot};
+use crate::domain::row::{AttributeRow, FieldRow, GivenRow, RawRow, read_contact_mapping};
 use crate::domain::source::Source;
-use crate::store::{self, LockedAccount};
-
-/// A pair of a contact mapping as it comes from outside.
-#[derive(Debug, Clone)]
-pub struct GivenPair {
-    pub path: String,
-    pub field_id: String,
-    pub date_format: String,
-}
+use crate::domain::versions::Save;
+use crate::store::{self, LockedAccount, Saved, Subject};
 
 impl App {
     /// Replaces the mapping (with none: takes it away); the same again changes nothing.
@@ -27,29 +18,31 @@ impl App {
         &self,
         account_id: AccountId,
         source_id: SourceId,
-        pairs: &[GivenPair],
+        rows: &[GivenRow],
+        save: Save,
     ) -> Result<(i64, Change), Error> {
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client).await?;
         let (_, source) = lock_source(&transaction, account_id, source_id).await?;
         let custom = store::types_of(&transaction, account_id).await?;
-        let raw: Vec<RawPair<'_>> = pairs
-            .iter()
-            .map(|pair| RawPair {
-                path: &pair.path,
-                target: &pair.field_id,
-                date_format: &pair.date_format,
-            })
-            .collect();
-        let pairs = read_contact_mapping(&raw, &custom)?;
+        let raw: Vec<RawRow<'_>> = rows.iter().map(GivenRow::raw).collect();
+        let rows = read_contact_mapping(&raw, &custom).map_err(Error::Invalid)?;
         let before =
             store::get_contact_mapping(&transaction, account_id, source_id, &custom).await?;
-        if before == pairs {
+        if before == rows {
             return Ok((source.mapping_version, Change::Unchanged));
         }
-        store::put_contact_mapping(&transaction, account_id, source_id, &pairs).await?;
+        check_seen(save, &source)?;
+        store::put_contact_mapping(&transaction, account_id, source_id, &rows).await?;
         let version = store::raise_mapping_version(&transaction, account_id, source_id).await?;
-        let status = source.status.after_mapping(!pairs.is_empty());
+        let subject = Subject {
+            account_id,
+            source_id,
+            activity_id: None,
+        };
+        let saved = self.saved(version, save);
+        store::keep_contact_version(&transaction, subject, saved, &rows).await?;
+        let status = source.status.after_mapping(!rows.is_empty());
         if status != source.status {
             store::set_status(&transaction, account_id, source_id, status).await?;
         }
@@ -67,12 +60,12 @@ impl App {
         &self,
         account_id: AccountId,
         source_id: SourceId,
-    ) -> Result<(Vec<FieldPair>, i64), Error> {
+    ) -> Result<(Vec<FieldRow>, i64), Error> {
         let source = self.get_source(account_id, source_id).await?;
         let client = self.client().await?;
         let custom = store::types_of(&client, account_id).await?;
-        let pairs = store::get_contact_mapping(&client, account_id, source_id, &custom).await?;
-        Ok((pairs, source.mapping_version))
+        let rows = store::get_contact_mapping(&client, account_id, source_id, &custom).await?;
+        Ok((rows, source.mapping_version))
     }
 
     /// Creates an activity or changes its retention, and maps this source's properties to
@@ -84,7 +77,8 @@ impl App {
         source_id: SourceId,
         event_name: &str,
         retention_days: Option<u32>,
-        attributes: Option<&[AttributePair]>,
+        attributes: Option<&[AttributeRow]>,
+        save: Save,
     ) -> Result<(ActivityMapping, i64, Change), Error> {
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client).await?;
@@ -112,21 +106,20 @@ impl App {
         {
             return Ok((mapping, source.mapping_version, Change::Unchanged));
         }
-        let slots = account.settings.plan.activity_slots;
+        check_seen(save, &source)?;
         if before.is_none() {
-            let others = store::count_mapped(&transaction, account_id, Some(id)).await?;
-            let all = store::count_mapped(&transaction, account_id, None).await?;
-            let is_mapped_elsewhere = all > others;
-            if !is_mapped_elsewhere && others >= slots {
-                return Err(Error::Exhausted(
-                    Reason::SlotsUsedUp,
-                    no_free_slot(slots, others),
-                ));
-            }
+            check_slot(&transaction, account_id, &account, id).await?;
         }
         store::put_activity(&transaction, account_id, &mapping.activity).await?;
         store::put_mapping(&transaction, account_id, source_id, id, &mapping.attributes).await?;
         let version = store::raise_mapping_version(&transaction, account_id, source_id).await?;
+        let subject = Subject {
+            account_id,
+            source_id,
+            activity_id: Some(id),
+        };
+        let saved = self.saved(version, save);
+        store::keep_activity_version(&transaction, subject, saved, Some(&mapping)).await?;
         store::raise_version(&transaction, account_id).await?;
         store::commit(transaction).await?;
         let change = if before.is_none() {
@@ -143,21 +136,40 @@ impl App {
         account_id: AccountId,
         source_id: SourceId,
         event_name: &str,
-    ) -> Result<(), Error> {
+        save: Save,
+    ) -> Result<(i64, Change), Error> {
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client).await?;
-        lock_source(&transaction, account_id, source_id).await?;
+        let (_, source) = lock_source(&transaction, account_id, source_id).await?;
+        let unchanged = (source.mapping_version, Change::Unchanged);
         let known = store::find_activity(&transaction, account_id, event_name).await?;
         let Some(activity) = known else {
-            return Ok(());
+            return Ok(unchanged);
         };
         let id = activity.activity_id;
-        if store::delete_mapping(&transaction, account_id, source_id, id).await? {
-            store::raise_mapping_version(&transaction, account_id, source_id).await?;
-            store::raise_version(&transaction, account_id).await?;
-            store::commit(transaction).await?;
+        check_seen(save, &source)?;
+        if !store::delete_mapping(&transaction, account_id, source_id, id).await? {
+            return Ok(unchanged);
         }
-        Ok(())
+        let version = store::raise_mapping_version(&transaction, account_id, source_id).await?;
+        let subject = Subject {
+            account_id,
+            source_id,
+            activity_id: Some(id),
+        };
+        let saved = self.saved(version, save);
+        store::keep_activity_version(&transaction, subject, saved, None).await?;
+        store::raise_version(&transaction, account_id).await?;
+        store::commit(transaction).await?;
+        Ok((version, Change::Updated))
+    }
+
+    fn saved(&self, version: i64, save: Save) -> Saved {
+        Saved {
+            version,
+            time: self.now(),
+            restored_version: save.restored_version,
+        }
     }
 
     /// By event name.
@@ -172,6 +184,34 @@ impl App {
         let client = self.client().await?;
         Ok(store::list_mappings(&client, account_id, source_id, after, limit).await?)
     }
+}
+
+/// A save that did not see what stands would undo it unseen.
+fn check_seen(save: Save, source: &Source) -> Result<(), Error> {
+    if save.has_seen(source.mapping_version) {
+        return Ok(());
+    }
+    Err(Error::Changed(source.mapping_version))
+}
+
+/// An activity that no source maps yet takes a slot of the plan (semantics 4.2).
+async fn check_slot(
+    transaction: &impl store::Client,
+    account_id: AccountId,
+    account: &LockedAccount,
+    activity: ActivityId,
+) -> Result<(), Error> {
+    let slots = account.settings.plan.activity_slots;
+    let others = store::count_mapped(transaction, account_id, Some(activity)).await?;
+    let all = store::count_mapped(transaction, account_id, None).await?;
+    let is_mapped_elsewhere = all > others;
+    if !is_mapped_elsewhere && others >= slots {
+        return Err(Error::Exhausted(
+            Reason::SlotsUsedUp,
+            no_free_slot(slots, others),
+        ));
+    }
+    Ok(())
 }
 
 /// Begins a change of what a source maps.

@@ -2,22 +2,27 @@
 //!
 //! **Invariant:** a batch never waits for this, and what waits is bounded: a full queue
 //! drops, and counts. The task merges what came in meanwhile, so that under load a source
-//! costs one round trip for many batches.
+//! costs one round trip for many batches. While Redis is away it keeps what comes, and writes it
+//! when Redis is back.
 
-use std::collections::{HashMap, HashSet};
+mod buffer;
+
+use std::collections::HashSet;
+use std::pin::Pin;
 use std::time::Duration;
 
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 use weir_ids::{AccountId, SourceId};
 use weir_postgres::{Failure, Pool};
 use weir_service::{Background, Pulse};
 
-use crate::domain::event::EventKind;
 use crate::domain::log::LogEntry;
-use crate::domain::sample::{ListKey, MAX_SAMPLES, Picked, Sample};
+use crate::domain::sample::Picked;
 use crate::metrics;
-use crate::store::{self, Pending, Rings};
+use crate::store::{self, Rings, RingsAway};
+use buffer::{Buffer, Sending};
 
 /// Batches that may wait; half a megabyte each at most (`sample::MAX_BATCH_BYTES`), a few
 /// kilobytes most of the time.
@@ -25,6 +30,8 @@ const QUEUE: usize = 64;
 /// Between two rounds: short enough for a person who waits for a sample, long enough to
 /// merge the batches of a busy source.
 const PAUSE: Duration = Duration::from_millis(20);
+/// Before Redis is asked again, where it was away.
+const AWAY: Duration = Duration::from_millis(250);
 /// Where nothing comes, the loop says this often that it is alive.
 const IDLE: Duration = Duration::from_secs(5);
 /// The longest time for one source: what is written can wait no longer.
@@ -44,6 +51,8 @@ pub struct Note {
     pub log: Vec<LogEntry>,
     /// The source waits for an identify, and this is one.
     pub is_first_identify: bool,
+    /// Who waits until it is written, or kept since Redis is away.
+    pub told: Option<oneshot::Sender<()>>,
 }
 
 /// Where notes go.
@@ -63,11 +72,16 @@ impl Recorder {
 pub struct Flusher(oneshot::Receiver<()>);
 
 impl Flusher {
+    /// Of a loop that drops the other end when it is through.
+    pub(super) fn of(through: oneshot::Receiver<()>) -> Self {
+        Self(through)
+    }
+
     /// Call it when every recorder is gone.
     pub async fn finish(self) {
         // The other end is dropped when the loop is through.
         if tokio::time::timeout(FLUSH, self.0).await.is_err() {
-            tracing::warn!("samples or log lines were left unwritten");
+            tracing::warn!("samples, log lines or uses of keys were left unwritten");
         }
     }
 }
@@ -84,34 +98,77 @@ pub fn start(pool: &Pool, rings: &Rings, background: &Background) -> (Recorder, 
     (Recorder(sender), Flusher(flushed))
 }
 
+/// What goes to Redis at the moment: one write at a time.
+type Writing = Pin<Box<dyn Future<Output = (Sending, Result<(), RingsAway>)> + Send>>;
+
 async fn write_all(mut notes: Receiver<Note>, pool: Pool, rings: Rings, pulse: Pulse) {
-    let mut waiting = Vec::with_capacity(QUEUE);
-    loop {
+    let mut came = Vec::with_capacity(QUEUE);
+    let mut buffer = Buffer::default();
+    let mut writing: Option<Writing> = None;
+    // The next write begins then.
+    let mut next = Instant::now();
+    let (mut is_open, mut is_away) = (true, false);
+    while is_open || writing.is_some() || !buffer.is_empty() {
         pulse.beat();
-        match tokio::time::timeout(IDLE, notes.recv_many(&mut waiting, QUEUE)).await {
-            Err(_) => continue,
-            Ok(0) => return,
-            Ok(_) => {}
-        }
-        let mut merged: HashMap<Key, Pending> = HashMap::new();
-        let mut identified = HashSet::new();
-        for note in waiting.drain(..) {
-            if note.is_first_identify {
-                identified.insert(note.key);
+        let is_waiting = writing.is_none() && !buffer.is_empty();
+        tokio::select! {
+            count = notes.recv_many(&mut came, QUEUE), if is_open => {
+                is_open = count > 0;
+                take_all(&mut came, &mut buffer, &pool, &pulse).await;
+                if is_away {
+                    buffer.tell_all();
+                }
             }
-            merge(merged.entry(note.key).or_default(), note.picked, note.log);
-        }
-        for key in identified {
-            pulse.beat();
-            note_first_identify(&pool, key).await;
-        }
-        for ((account, source), pending) in merged {
-            pulse.beat();
-            if rings.write(account, source, &pending).await.is_err() {
-                metrics::lost_notes("redis").increment(1);
+            (mut sent, written) = going(&mut writing) => {
+                writing = None;
+                sent.tell();
+                is_away = written == Err(RingsAway::Silent);
+                next = Instant::now() + if is_away { AWAY } else { PAUSE };
+                if is_away {
+                    metrics::kept_writes().increment(1);
+                    buffer.put_back(sent.write);
+                    buffer.tell_all();
+                } else if written.is_err() {
+                    // It would be refused again, and keep all others waiting.
+                    metrics::lost_notes("redis").increment(1);
+                }
             }
+            () = tokio::time::sleep_until(next), if is_waiting => {
+                writing = buffer.next(&rings).map(|sending| write(rings.clone(), sending));
+            }
+            () = tokio::time::sleep(IDLE) => {}
         }
-        tokio::time::sleep(PAUSE).await;
+    }
+}
+
+fn write(rings: Rings, mut sending: Sending) -> Writing {
+    Box::pin(async move {
+        let written = rings.send(&mut sending.write).await;
+        (sending, written)
+    })
+}
+
+/// Never, where nothing is on its way.
+async fn going(writing: &mut Option<Writing>) -> (Sending, Result<(), RingsAway>) {
+    match writing {
+        Some(writing) => writing.await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn take_all(came: &mut Vec<Note>, buffer: &mut Buffer, pool: &Pool, pulse: &Pulse) {
+    let mut identified = HashSet::new();
+    for note in came.drain(..) {
+        if note.is_first_identify {
+            identified.insert(note.key);
+        }
+        if !buffer.take(note) {
+            metrics::lost_notes("overflow").increment(1);
+        }
+    }
+    for key in identified {
+        pulse.beat();
+        note_first_identify(pool, key).await;
     }
 }
 
@@ -134,59 +191,5 @@ async fn note_first_identify(pool: &Pool, (account, source): Key) {
     let outcome: Result<Result<(), Failure>, _> = tokio::time::timeout(ROUND, written).await;
     if !matches!(outcome, Ok(Ok(()))) {
         metrics::lost_notes("postgres").increment(1);
-    }
-}
-
-fn merge(pending: &mut Pending, picked: Picked, log: Vec<LogEntry>) {
-    let mut newer: HashMap<ListKey, Vec<Sample>> = HashMap::new();
-    for sample in picked.samples {
-        let list = match sample.kind {
-            EventKind::Track => ListKey::Tracks(sample.event_name.clone()),
-            EventKind::Identify | EventKind::Member => ListKey::Identifies,
-        };
-        newer.entry(list).or_default().push(sample);
-    }
-    for (list, mut samples) in newer {
-        let kept = pending.samples.entry(list).or_default();
-        samples.append(kept);
-        samples.truncate(MAX_SAMPLES);
-        *kept = samples;
-    }
-    for (name, time) in picked.names {
-        let seen = pending.names.entry(name).or_insert(time);
-        *seen = time.max(*seen);
-    }
-    pending.lines.extend(log);
-}
-
-#[cfg(test)]
-mod tests {
-    use chrono::DateTime;
-
-    use super::*;
-
-    fn picked(raws: &[&str]) -> Picked {
-        let sample = |raw: &&str| Sample {
-            receive_time: DateTime::UNIX_EPOCH,
-            kind: EventKind::Identify,
-            event_name: String::new(),
-            raw: (*raw).to_owned(),
-        };
-        Picked {
-            samples: raws.iter().map(sample).collect(),
-            names: vec![],
-        }
-    }
-
-    #[test]
-    fn the_newest_five_of_several_batches_are_kept() {
-        let mut pending = Pending::default();
-        merge(&mut pending, picked(&["3", "2", "1"]), vec![]);
-        merge(&mut pending, picked(&["7", "6", "5", "4"]), vec![]);
-        let raws: Vec<&str> = pending.samples[&ListKey::Identifies]
-            .iter()
-            .map(|sample| sample.raw.as_str())
-            .collect();
-        assert_eq!(raws, ["7", "6", "5", "4", "3"]);
     }
 }

@@ -9,14 +9,14 @@ mod types;
 use std::borrow::Cow;
 
 use weir_json::{Kind, Raw};
-use weir_values::format::Format;
+use weir_values::options::Options;
 use weir_values::{ValueType, is_blank, means_nobody};
 
 use super::path::Element;
 pub use failure::Failure;
 pub use lists::LeftOut;
 use lists::{write_choices, write_values};
-pub use texts::is_email;
+pub use texts::{MAX_TEXT, is_email};
 
 /// Semantics 2.3, in bytes.
 const MAX_OBJECT: usize = 15_000;
@@ -25,7 +25,7 @@ const MAX_OBJECT: usize = 15_000;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Converter {
     value_type: ValueType,
-    format: Option<Format>,
+    options: Options,
     /// The field is one of the account's unique identifiers (semantics 3.2).
     tells_apart: bool,
 }
@@ -35,7 +35,8 @@ pub struct Converter {
 pub enum Taken {
     /// Its canonical form was appended.
     Value,
-    /// A `null`, or an empty list of choices (semantics 2.2, 2.6).
+    /// A `null`, an empty list of choices, or a blank text that is to clear (semantics 2.2, 2.4a,
+    /// 2.6).
     Null,
     /// A blank text, or a list of which nothing is left (semantics 2.2, 2.4a): it is as if it
     /// was not there.
@@ -43,24 +44,20 @@ pub enum Taken {
 }
 
 impl Converter {
-    /// Dates need a format, times may have one, and nothing else has.
-    pub fn new(value_type: ValueType, format: Option<Format>) -> Option<Self> {
-        let fits = match &format {
-            Some(format) => format.fits(value_type),
-            None => !value_type.needs_format(),
-        };
-        fits.then_some(Self {
+    /// None where the options do not go with the type: dates need a format, times may have some.
+    pub fn new(value_type: ValueType, options: Options) -> Option<Self> {
+        options.fit(value_type).then_some(Self {
             value_type,
-            format,
+            options,
             tells_apart: false,
         })
     }
 
-    /// A converter for a type without a format.
-    pub const fn plain(value_type: ValueType) -> Self {
+    /// A converter for a type without options.
+    pub fn plain(value_type: ValueType) -> Self {
         Self {
             value_type,
-            format: None,
+            options: Options::default(),
             tells_apart: false,
         }
     }
@@ -85,13 +82,21 @@ impl Converter {
     ) -> Result<Taken, Failure> {
         match weir_json::kind(raw)? {
             Kind::Null => return Ok(Taken::Null),
-            Kind::String if is_blank_text(raw) => return Ok(Taken::Nothing),
+            Kind::String if is_blank_text(raw) => return Ok(self.blank()),
             _ => {}
         }
-        if self.tells_apart && scalar(raw).is_ok_and(|text| means_nobody(&text)) {
+        if self.tells_apart && scalar(raw).is_ok_and(|text| is_blocked(&text)) {
             return Err(Failure::Blocked);
         }
         self.write(raw, out, left_out)
+    }
+
+    /// What a blank text comes to (semantics 2.4a).
+    fn blank(&self) -> Taken {
+        match self.options.blank_clears {
+            true => Taken::Null,
+            false => Taken::Nothing,
+        }
     }
 
     /// As [`Self::convert`], for the values that a path with `[]` in it leads to: a multi
@@ -111,6 +116,12 @@ impl Converter {
             _ => Err(Failure::Mismatch),
         }
     }
+}
+
+/// Whether a value that tells contacts apart counts as blocked (semantics 3.1): the one place
+/// that says so.
+fn is_blocked(text: &str) -> bool {
+    means_nobody(text)
 }
 
 /// Whether it is a text in which a person sees nothing.

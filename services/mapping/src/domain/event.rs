@@ -30,6 +30,8 @@ pub struct RawEvent<'a> {
     pub traits: Option<Raw<'a>>,
     pub properties: Option<Raw<'a>>,
     pub location: Option<Raw<'a>>,
+    /// An IPv4 address as text; empty where there is none.
+    pub ip: &'a [u8],
     pub event_name: &'a str,
     pub event_time: DateTime<Utc>,
     pub message_id: &'a str,

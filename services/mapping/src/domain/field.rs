@@ -9,6 +9,9 @@ use super::invalid::{Invalid, read_name};
 /// Semantics 2.3.
 pub const MAX_CUSTOM_FIELDS: usize = 200;
 
+/// A message names so many sources: it travels in a header.
+const MAX_NAMED: usize = 5;
+
 /// A field of a contact.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Field {
@@ -38,6 +41,11 @@ impl Field {
     /// What fields are listed by: the name, in any case, and the id where names are alike.
     pub fn sort_key(&self) -> String {
         format!("{}\u{1}{}", self.name.to_lowercase(), self.id)
+    }
+
+    /// Whether it is the id of a built-in field.
+    pub fn is_built_in(id: &str) -> bool {
+        BUILT_IN_FIELDS.iter().any(|field| field.id == id)
     }
 
     /// Whether a built-in field already has that name.
@@ -70,6 +78,21 @@ pub fn type_of(id: &str, custom: &HashMap<String, ValueType>) -> Option<ValueTyp
         .or_else(|| custom.get(id).copied())
 }
 
+/// Who uses a field, in words; none where nobody does. Of sources as many are named as a message
+/// holds.
+pub fn users(tells_apart: bool, sources: &[String]) -> Option<String> {
+    let mut users: Vec<String> = Vec::new();
+    if tells_apart {
+        users.push("it is a unique identifier".to_owned());
+    }
+    let named = sources.iter().take(MAX_NAMED);
+    users.extend(named.map(|source| format!("the source {source:?} maps it")));
+    if sources.len() > MAX_NAMED {
+        users.push(format!("and {} more", sources.len() - MAX_NAMED));
+    }
+    (!users.is_empty()).then(|| users.join(", "))
+}
+
 /// Those whose values are compared without regard to case: of type e-mail (semantics 3.2).
 pub fn caseless(fields: &[FieldId], custom: &HashMap<String, ValueType>) -> Vec<FieldId> {
     let is_email = |id: &&FieldId| type_of(id.as_str(), custom) == Some(ValueType::Email);
@@ -79,6 +102,17 @@ pub fn caseless(fields: &[FieldId], custom: &HashMap<String, ValueType>) -> Vec<
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whoever_uses_a_field_is_named() {
+        let sources = |count: usize| -> Vec<String> {
+            (0..count).map(|number| format!("S{number}")).collect()
+        };
+        assert_eq!(users(false, &[]), None);
+        let both = users(true, &sources(1)).unwrap();
+        assert_eq!(both, "it is a unique identifier, the source \"S0\" maps it");
+        assert!(users(false, &sources(7)).unwrap().ends_with("and 2 more"));
+    }
 
     #[test]
     fn custom_fields_stand_among_the_built_in_ones_by_name() {

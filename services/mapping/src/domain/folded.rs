@@ -67,11 +67,13 @@ impl Lines {
 
 /// None for an entry that has a line of its own.
 fn folds_into(entry: &LogEntry) -> Option<String> {
-    // The last two say that there are lines of values which say why: they must not push them out.
+    // Two of them say that there are lines of values which say why, and the last has no value at
+    // all: they must not push those out.
     let folded = [
         Reason::NoMapping,
         Reason::NothingValid,
         Reason::ContactNothingValid,
+        Reason::BacklogDayCap,
     ];
     let folds = entry.status == TOO_MANY || folded.iter().any(|reason| reason.code() == entry.code);
     let hour = entry.time.timestamp().div_euclid(HOUR);

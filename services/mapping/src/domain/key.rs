@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
@@ -14,9 +14,17 @@ use super::source::SourceKind;
 
 const MIN_LENGTH: usize = 7;
 const MAX_LENGTH: usize = 128;
-/// The most that is shown of a key, and the least part of it that stays hidden.
+/// The most that is shown of a key's beginning, and the least part of it that stays hidden.
 const MAX_HINT: usize = 8;
 const HINT_SHARE: usize = 3;
+/// A key of this length shows its last characters, too: what is hidden is long enough.
+const LONG: usize = 32;
+const MAX_END: usize = 4;
+/// How long keys are good that another one takes the place of.
+const DEFAULT_OVERLAP: TimeDelta = TimeDelta::days(1);
+const MAX_OVERLAP: TimeDelta = TimeDelta::days(30);
+/// A person can tell apart no more, and a request looks at all of them.
+pub const MAX_VALID_KEYS: usize = 100;
 /// A shorter secret could be guessed from a stolen table.
 const MIN_SECRET: usize = 16;
 
@@ -85,9 +93,15 @@ impl ApiKey {
         Ok(Self(format!("p{region}-{random}")))
     }
 
-    /// The first characters, to tell keys apart; never more than a third of it.
-    pub fn hint(&self) -> &str {
-        &self.0[..(self.0.len() / HINT_SHARE).min(MAX_HINT)]
+    /// The first characters, to tell keys apart, and the last ones of a long key; never more than
+    /// a third of it.
+    pub fn hint(&self) -> String {
+        let length = self.0.len();
+        let first = &self.0[..(length / HINT_SHARE).min(MAX_HINT)];
+        if length < LONG {
+            return first.to_owned();
+        }
+        format!("{first}…{}", &self.0[length - MAX_END..])
     }
 
     /// The key itself, for the one answer that shows it.
@@ -103,6 +117,38 @@ pub struct Key {
     pub hint: String,
     pub create_time: DateTime<Utc>,
     pub revoke_time: Option<DateTime<Utc>>,
+    /// It is good before this moment only.
+    pub expire_time: Option<DateTime<Utc>>,
+    pub last_use_time: Option<DateTime<Utc>>,
+}
+
+impl Key {
+    /// Whether its end is past.
+    pub fn is_past(&self, now: DateTime<Utc>) -> bool {
+        self.expire_time.is_some_and(|end| end <= now)
+    }
+
+    /// Whether it opens the door.
+    pub fn is_valid(&self, now: DateTime<Utc>) -> bool {
+        self.revoke_time.is_none() && !self.is_past(now)
+    }
+
+    /// Ends it at `time`, unless it ends sooner.
+    pub fn end(&mut self, time: DateTime<Utc>) {
+        self.expire_time = Some(self.expire_time.map_or(time, |end| end.min(time)));
+    }
+}
+
+/// How long the keys before are still good: a day where nothing is said.
+///
+/// # Errors
+/// Where it is negative, or longer than 30 days.
+pub fn read_overlap(given: Option<TimeDelta>) -> Result<TimeDelta, Invalid> {
+    let overlap = given.unwrap_or(DEFAULT_OVERLAP);
+    if (TimeDelta::zero()..=MAX_OVERLAP).contains(&overlap) {
+        return Ok(overlap);
+    }
+    Err(Invalid::new("overlap", "must be from 0 to 30 days"))
 }
 
 /// Whose a key is.
@@ -121,7 +167,7 @@ mod tests {
     #[test]
     fn generated_keys_carry_256_bits_and_their_region() {
         let key = ApiKey::generated("", [0xff; 32]).unwrap();
-        assert_eq!(key.hint(), "pau-____");
+        assert_eq!(key.hint(), "pau-____…___8");
         let text = key.reveal();
         assert_eq!(text, format!("pau-{}8", "_".repeat(42)));
         assert!(ApiKey::given(&text).is_ok());
@@ -135,6 +181,36 @@ mod tests {
         for text in ["", "short", "with space", "ünicode", &"x".repeat(129)] {
             assert!(ApiKey::given(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_key_ends_at_the_earlier_of_both_ends() {
+        let at = |hour: i64| DateTime::UNIX_EPOCH + TimeDelta::hours(hour);
+        let mut key = Key {
+            key_id: Uuid::nil(),
+            hint: String::new(),
+            create_time: at(0),
+            revoke_time: None,
+            expire_time: None,
+            last_use_time: None,
+        };
+        assert!(key.is_valid(at(1_000_000)));
+        for (end, expected) in [(5, 5), (7, 5), (3, 3)] {
+            key.end(at(end));
+            assert_eq!(key.expire_time, Some(at(expected)));
+        }
+        assert!(key.is_valid(at(2)) && !key.is_valid(at(3)));
+        key.revoke_time = Some(at(0));
+        assert!(!key.is_valid(at(2)));
+    }
+
+    #[test]
+    fn overlaps_are_bounded() {
+        assert_eq!(read_overlap(None).unwrap(), TimeDelta::days(1));
+        assert!(read_overlap(Some(TimeDelta::zero())).is_ok());
+        assert!(read_overlap(Some(TimeDelta::days(30))).is_ok());
+        assert!(read_overlap(Some(TimeDelta::days(31))).is_err());
+        assert!(read_overlap(Some(TimeDelta::seconds(-1))).is_err());
     }
 
     #[test]

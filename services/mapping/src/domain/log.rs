@@ -6,11 +6,12 @@ use chrono::{DateTime, Utc};
 use weir_json::Raw;
 
 use super::event::EventKind;
+use super::sample::caseless;
 
 /// How many lines a source keeps.
 pub const MAX_LINES: usize = 500;
 /// Semantics 7.3, in characters.
-const MAX_VALUE: usize = 120;
+pub const MAX_VALUE: usize = 120;
 /// Reasons come from our own code, or from a service of ours that may be newer.
 const MAX_REASON: usize = 500;
 /// Names, ids and paths, in characters.
@@ -68,6 +69,54 @@ impl LogEntry {
     }
 }
 
+/// Which lines a person wants to see; what is empty lets all through.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct LogFilter {
+    pub codes: Vec<String>,
+    /// As [`caseless`](super::sample::caseless) writes it.
+    pub event_name: String,
+    pub field: String,
+    pub start: Option<DateTime<Utc>>,
+    pub end: Option<DateTime<Utc>>,
+    pub message_id: String,
+}
+
+impl LogFilter {
+    pub fn lets_through(&self, entry: &LogEntry) -> bool {
+        let is_any =
+            |list: &[String], text: &str| list.is_empty() || list.iter().any(|one| one == text);
+        is_any(&self.codes, &entry.code)
+            && (self.event_name.is_empty()
+                || caseless(&entry.event_name).contains(&self.event_name))
+            && (self.field.is_empty() || entry.is_at(&self.field))
+            && self.start.is_none_or(|start| entry.time >= start)
+            && self.end.is_none_or(|end| entry.time < end)
+            && (self.message_id.is_empty() || entry.message_id == self.message_id)
+    }
+}
+
+impl LogEntry {
+    /// Whether it is about a value, be it that its event was refused for it.
+    pub fn is_of_value(&self) -> bool {
+        self.status == 0 || !self.field_id.is_empty()
+    }
+
+    /// What a value is counted under: its field; its path, where it has none; the event, where it
+    /// is no value that was ignored but an activity that was discarded.
+    pub fn field(&self) -> &str {
+        let names = [&self.field_id, &self.path, &self.event_name];
+        let mut given = names.into_iter().filter(|name| !name.is_empty());
+        given.next().map_or("", String::as_str)
+    }
+
+    /// Whether it is about this field or path, or something below it.
+    fn is_at(&self, field: &str) -> bool {
+        let below = self.path.strip_prefix(field);
+        self.field_id == field
+            || below.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    }
+}
+
 /// A raw value as a person reads it: a string without its quotes, cut to 120 characters.
 pub fn excerpt(raw: Raw<'_>) -> String {
     // Four bytes are the longest character, six the longest escape.
@@ -94,6 +143,67 @@ fn cut(text: &str, limit: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn entry() -> LogEntry {
+        LogEntry {
+            time: DateTime::from_timestamp(1_000, 0).unwrap(),
+            batch_id: String::new(),
+            index: 0,
+            kind: EventKind::Track,
+            event_name: "Sign-in button clicked".to_owned(),
+            message_id: "m1".to_owned(),
+            status: 0,
+            code: "EMAIL_INVALID".into(),
+            path: "traits.emails[0].work".to_owned(),
+            field_id: "str::email".to_owned(),
+            reason: String::new(),
+            value: String::new(),
+            count: 1,
+        }
+    }
+
+    /// Semantics 7.3.
+    #[test]
+    fn every_filter_lets_through_what_it_names_and_nothing_else() {
+        let at = |seconds| DateTime::from_timestamp(seconds, 0);
+        let of = |codes: &[&str], event_name: &str, field: &str, message_id: &str| LogFilter {
+            codes: codes.iter().map(|code| (*code).to_owned()).collect(),
+            event_name: caseless(event_name),
+            field: field.to_owned(),
+            message_id: message_id.to_owned(),
+            ..LogFilter::default()
+        };
+        let within = |start, end| LogFilter {
+            start,
+            end,
+            ..LogFilter::default()
+        };
+        for filter in [
+            LogFilter::default(),
+            of(&["NO_MAPPING", "EMAIL_INVALID"], "", "", ""),
+            of(&[], "IN BUTT", "", ""),
+            of(&[], "", "str::email", ""),
+            of(&[], "", "traits", ""),
+            of(&[], "", "traits.emails", ""),
+            of(&[], "", "traits.emails[0].work", ""),
+            of(&[], "", "", "m1"),
+            within(at(1_000), at(1_001)),
+        ] {
+            assert!(filter.lets_through(&entry()), "{filter:?}");
+        }
+        for filter in [
+            of(&["NO_MAPPING"], "", "", ""),
+            of(&[], "logout", "", ""),
+            of(&[], "", "traits.email", ""),
+            of(&[], "", "str::ema", ""),
+            of(&[], "", "", "m"),
+            of(&["EMAIL_INVALID"], "", "", "m2"),
+            within(at(1_001), None),
+            within(None, at(1_000)),
+        ] {
+            assert!(!filter.lets_through(&entry()), "{filter:?}");
+        }
+    }
 
     #[test]
     fn excerpts_are_cut_by_characters() {

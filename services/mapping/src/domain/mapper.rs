@@ -1,6 +1,10 @@
 //! One event under one snapshot: rejected, or its typed values (semantics 2, 4.1-4.4).
 
+mod explain;
+mod ignored;
 mod outcome;
+mod place;
+mod rows;
 
 use bytes::BytesMut;
 use bytestring::ByteString;
@@ -8,16 +12,18 @@ use chrono::{SecondsFormat, TimeDelta};
 use weir_json::Raw;
 use weir_reasons::Reason;
 
-use super::convert::{Failure, LeftOut, Taken};
+use super::convert::LeftOut;
 use super::event::{EventKind, RawEvent};
 use super::log::{self, LogEntry, MAX_LINES};
 use super::mapping::Activity;
-use super::snapshot::{
-    Asked, CompiledActivity, CompiledMapping, CompiledPair, ContactMapping, Snapshot,
-};
+use super::places::Places;
+use super::snapshot::{CompiledActivity, ContactMapping, Snapshot};
 
+pub use explain::{Explanation, RowSaid, TakenAs, explain};
+pub use ignored::{Ignored, IgnoredKind, IgnoredValues};
 use outcome::Tally;
 pub use outcome::{MappedActivity, Outcome, Traits};
+use rows::Said;
 
 /// Semantics 2.1.
 pub const NO_MAPPING: &str = "No mappings configured";
@@ -35,11 +41,14 @@ const _: () = assert!(2 * MAX_EVENT_TEXT < MAX_BATCH_TEXT);
 
 /// Maps the events of one batch, one after the other, and collects log lines.
 #[derive(Debug)]
-pub struct Mapper<'s, 'a> {
+pub struct Mapper<'s, 'p, 'a> {
     snapshot: &'s Snapshot,
+    /// Where addresses are, if that is known.
+    places: Option<&'p Places>,
     /// Reused from event to event.
     found: Vec<Option<Raw<'a>>>,
-    written: Vec<bool>,
+    /// What became of each row of the object that was converted last.
+    said: Vec<Said>,
     left_out: LeftOut<'a>,
     /// What an event becomes is written here, and handed out as a copy in `texts`.
     out: String,
@@ -50,26 +59,50 @@ pub struct Mapper<'s, 'a> {
     /// The activity of the last track: most tracks of a batch have the same.
     last: Option<(&'a str, &'s CompiledActivity)>,
     log: Vec<LogEntry>,
+    ignored: Ignored,
+    /// Lines beyond are left out.
+    max_lines: usize,
 }
 
-impl<'s, 'a> Mapper<'s, 'a> {
-    pub fn new(snapshot: &'s Snapshot) -> Self {
+impl<'s, 'p, 'a> Mapper<'s, 'p, 'a> {
+    pub fn new(snapshot: &'s Snapshot, places: Option<&'p Places>) -> Self {
         Self {
             snapshot,
+            places,
             found: Vec::new(),
-            written: Vec::new(),
+            said: Vec::new(),
             left_out: LeftOut::default(),
             out: String::new(),
             texts: BytesMut::with_capacity(TEXTS),
             produced: 0,
             last: None,
             log: Vec::new(),
+            ignored: Ignored::default(),
+            // A source keeps no more: of a batch that has more, later ones would push out the
+            // first ones at once.
+            max_lines: MAX_LINES,
         }
+    }
+
+    /// All values that were ignored.
+    pub fn take_ignored(&mut self) -> Ignored {
+        std::mem::take(&mut self.ignored)
     }
 
     /// The lines of the batch, oldest first; at most as many as a source keeps.
     pub fn into_log(self) -> Vec<LogEntry> {
         self.log
+    }
+
+    /// The lines since the last time; what was ignored is forgotten.
+    pub fn take_log(&mut self) -> Vec<LogEntry> {
+        self.ignored = Ignored::default();
+        std::mem::take(&mut self.log)
+    }
+
+    /// Passes over an event that is not to be mapped.
+    pub fn skip(&mut self) {
+        self.ignored.begin_event();
     }
 
     /// Whether the batch has come to more than an answer may hold.
@@ -79,12 +112,13 @@ impl<'s, 'a> Mapper<'s, 'a> {
 
     /// Contact mapping first: without one nothing else is looked at.
     pub fn map(&mut self, event: &RawEvent<'a>) -> Outcome<'s> {
+        self.ignored.begin_event();
         let snapshot = self.snapshot;
         let Some(contact) = &snapshot.contact else {
             return Outcome::NoMapping;
         };
         if event.kind != EventKind::Track {
-            let (fields_json, traits) = self.fields(event, contact, event.location);
+            let (fields_json, traits) = self.fields(event, contact, true);
             return Outcome::Mapped {
                 fields_json,
                 traits,
@@ -97,9 +131,9 @@ impl<'s, 'a> Mapper<'s, 'a> {
         if let Some(message) = past_retention(&compiled.activity, event) {
             return Outcome::PastRetention(message);
         }
-        let attributes_json = self.attributes(event, &compiled.properties);
-        // A track's location describes the activity, not the contact (semantics 2.7).
-        let (fields_json, traits) = self.fields(event, contact, None);
+        let attributes_json = self.attributes(event, compiled);
+        // Where a track happened describes the activity, not the contact (semantics 2.7).
+        let (fields_json, traits) = self.fields(event, contact, false);
         Outcome::Mapped {
             fields_json,
             traits,
@@ -121,30 +155,31 @@ impl<'s, 'a> Mapper<'s, 'a> {
         Some(activity)
     }
 
-    fn attributes(&mut self, event: &RawEvent<'a>, mapping: &CompiledMapping) -> ByteString {
-        let Some(properties) = event.properties else {
+    fn attributes(&mut self, event: &RawEvent<'a>, activity: &CompiledActivity) -> ByteString {
+        self.said.clear();
+        if event.properties.is_none() && !self.has_place(event) {
             return ByteString::from_static("{}");
-        };
+        }
         let mut out = self.begin();
-        // A null is nothing here: there is nothing to clear.
-        self.convert(
-            event,
-            &mapping.of("properties", false),
-            properties,
-            &mut out,
-        );
+        if let Some(properties) = event.properties {
+            // A null is nothing here: there is nothing to clear.
+            let asked = activity.properties.of("properties", false);
+            self.convert(event, &asked, properties, &mut out);
+        }
+        self.locate(event, &activity.location, &mut out);
         out.push('}');
-        self.finish(out)
+        self.hand_out(out)
     }
 
     fn fields(
         &mut self,
         event: &RawEvent<'a>,
         contact: &ContactMapping,
-        location: Option<Raw<'a>>,
+        located: bool,
     ) -> (ByteString, Traits) {
-        self.written.clear();
-        if event.traits.is_none() && location.is_none() {
+        self.said.clear();
+        let located = located && self.has_place(event);
+        if event.traits.is_none() && !located {
             return (ByteString::new(), Traits::None);
         }
         let mut out = self.begin();
@@ -153,15 +188,15 @@ impl<'s, 'a> Mapper<'s, 'a> {
             let mapping = contact.traits.of("traits", self.snapshot.nulls_clear());
             tally = self.convert(event, &mapping, traits, &mut out);
         }
-        if let Some(location) = location {
-            tally.values += self.locate(event, contact, location, &mut out);
+        if located {
+            tally.values += self.locate(event, &contact.location, &mut out);
         }
         if out.len() == 1 {
             out.clear();
         } else {
             out.push('}');
         }
-        (self.finish(out), tally.traits())
+        (self.hand_out(out), tally.traits())
     }
 
     fn begin(&mut self) -> String {
@@ -171,7 +206,7 @@ impl<'s, 'a> Mapper<'s, 'a> {
         out
     }
 
-    fn finish(&mut self, out: String) -> ByteString {
+    fn hand_out(&mut self, out: String) -> ByteString {
         self.texts.extend_from_slice(out.as_bytes());
         self.produced += out.len();
         self.out = out;
@@ -179,167 +214,14 @@ impl<'s, 'a> Mapper<'s, 'a> {
         ByteString::try_from(copy).expect("it is a copy of a text")
     }
 
-    /// Appends what converts; logs what does not.
-    fn convert(
-        &mut self,
-        event: &RawEvent<'a>,
-        asked: &Asked<'_>,
-        object: Raw<'a>,
-        out: &mut String,
-    ) -> Tally {
-        let mut tally = Tally::default();
-        self.written.clear();
-        self.written.resize(asked.mapping.pairs.len(), false);
-        if weir_json::is_empty_list(object) {
-            // An object of PHP that has nothing in it (semantics 2.6).
-            return tally;
-        }
-        if asked.mapping.paths.find(object, &mut self.found).is_err() {
-            let about = About {
-                path: asked.root.to_owned(),
-                field_id: "",
-                code: Reason::ObjectInvalid,
-                count: 1,
-            };
-            self.ignore(event, about, "expected an object".to_owned(), object);
-            return tally;
-        }
-        let mut left_out = std::mem::take(&mut self.left_out);
-        for (index, pair) in asked.mapping.pairs.iter().enumerate() {
-            let Some(raw) = self.found[pair.slot].and_then(|found| pair.reach(found)) else {
-                continue;
-            };
-            let before = out.len();
-            if before > 1 {
-                out.push(',');
-            }
-            out.push_str(&pair.json_key);
-            let start = out.len();
-            left_out.clear();
-            let mut taken = pair.convert(raw, out, &mut left_out);
-            if out.len() > MAX_EVENT_TEXT {
-                taken = taken.and(Err(Failure::EventTooLong));
-            }
-            match taken {
-                Ok(Taken::Value) => tally.values += 1,
-                Ok(Taken::Null) if asked.nulls_clear => {
-                    out.truncate(start);
-                    out.push_str("null");
-                    tally.clears += 1;
-                }
-                _ => out.truncate(before),
-            }
-            self.written[index] = out.len() > before;
-            if let Err(failure) = taken {
-                tally.ignored += 1;
-                self.ignore_value(event, asked.root, pair, failure, raw);
-            } else if !left_out.is_empty() {
-                tally.ignored += usize::from(taken == Ok(Taken::Nothing));
-                self.ignore_elements(event, asked.root, pair, &left_out);
-            }
-        }
-        self.left_out = left_out;
-        tally
-    }
-
-    fn ignore_value(
-        &mut self,
-        event: &RawEvent<'a>,
-        root: &str,
-        pair: &CompiledPair,
-        failure: Failure,
-        raw: Raw<'a>,
-    ) {
-        let about = About {
-            path: pair.path_within(root),
-            field_id: &pair.target,
-            code: pair.converter.code(failure),
-            count: 1,
-        };
-        self.ignore(event, about, pair.converter.reason(failure), raw);
-    }
-
-    fn ignore_elements(
-        &mut self,
-        event: &RawEvent<'a>,
-        root: &str,
-        pair: &CompiledPair,
-        left_out: &LeftOut<'a>,
-    ) {
-        for element in left_out.elements() {
-            let about = About {
-                path: pair.path_within(root),
-                field_id: &pair.target,
-                code: pair.converter.code(element.failure),
-                count: element.count,
-            };
-            let reason = format!(
-                "left out of the list, element {}: {}",
-                element.index,
-                pair.converter.reason(element.failure)
-            );
-            self.ignore(event, about, reason, element.raw);
-        }
-    }
-
-    /// A mapped trait beats the location, where it was there and converted (semantics 2.7).
-    /// How many values the location gives.
-    fn locate(
-        &mut self,
-        event: &RawEvent<'a>,
-        contact: &ContactMapping,
-        location: Raw<'a>,
-        out: &mut String,
-    ) -> usize {
-        let mut parts: [Option<Raw<'a>>; 4] = [None; 4];
-        // Not an object: the edge would have said so; nothing is located then.
-        let _ = weir_json::object(location, |key, value| {
-            let known = contact.location.iter().position(|part| {
-                key.len() == part.name.len() + 2 && &key[1..key.len() - 1] == part.name.as_bytes()
-            });
-            if let Some(index) = known {
-                parts[index] = Some(value);
-            }
-            Ok(())
-        });
-        let mut values = 0;
-        for (part, raw) in contact.location.iter().zip(parts) {
-            let beaten = part
-                .pair
-                .is_some_and(|pair| self.written.get(pair) == Some(&true));
-            let Some(raw) = raw.filter(|_| !beaten) else {
-                continue;
-            };
-            let before = out.len();
-            if before > 1 {
-                out.push(',');
-            }
-            out.push('"');
-            out.push_str(part.field);
-            out.push_str("\":");
-            // The client sends unknown parts as null or as an empty text.
-            match part.converter.convert(raw, out, &mut LeftOut::default()) {
-                Ok(Taken::Value) => values += 1,
-                Ok(Taken::Null | Taken::Nothing) => out.truncate(before),
-                Err(failure) => {
-                    out.truncate(before);
-                    let about = About {
-                        path: format!("location.{}", part.name),
-                        field_id: part.field,
-                        code: part.converter.code(failure),
-                        count: 1,
-                    };
-                    self.ignore(event, about, part.converter.reason(failure), raw);
-                }
-            }
-        }
-        values
-    }
-
-    /// A source keeps 500 lines: of a batch that has more, later ones would push out the first
-    /// ones at once.
     fn ignore(&mut self, event: &RawEvent<'_>, about: About<'_>, reason: String, value: Raw<'_>) {
-        if self.log.len() == MAX_LINES {
+        let subject = if about.field_id.is_empty() {
+            about.path.as_str()
+        } else {
+            about.field_id
+        };
+        self.ignored.add(about.code, subject, about.count);
+        if self.log.len() >= self.max_lines {
             return;
         }
         let entry = LogEntry {

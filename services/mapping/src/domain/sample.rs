@@ -97,6 +97,13 @@ pub fn pick<'a>(events: impl DoubleEndedIterator<Item = Candidate<'a>>) -> Picke
     Picked { samples, names }
 }
 
+/// Letter by letter, so that a part of a name is found whatever stands around it: the small
+/// form of a sigma depends on that.
+pub fn caseless(text: &str) -> String {
+    let upper = text.chars().flat_map(char::to_uppercase);
+    upper.flat_map(char::to_lowercase).collect()
+}
+
 /// An event that may become a sample.
 #[derive(Debug, Clone, Copy)]
 pub struct Candidate<'a> {
@@ -145,5 +152,21 @@ mod tests {
         assert_eq!(of(EventKind::Track, "a"), ["37", "33", "29", "25", "21"]);
         assert_eq!(of(EventKind::Track, "b"), ["39", "35", "31", "27", "23"]);
         assert_eq!(samples.len(), 15);
+    }
+
+    #[test]
+    fn any_part_is_found_in_any_case() {
+        let found = |name: &str, part: &str| caseless(name).contains(&caseless(part));
+        for (name, part) in [
+            ("Sign-in button clicked", "IN BUTT"),
+            ("ΟΔΟΣ ΜΟΥ", "οδος"),
+            ("Οδοσήμανση", "ΟΔΟΣ"),
+            ("Straße", "STRASSE"),
+            ("ÉTÉ", "été"),
+            ("Anything", ""),
+        ] {
+            assert!(found(name, part), "{name} {part}");
+        }
+        assert!(!found("Login", "logout"));
     }
 }

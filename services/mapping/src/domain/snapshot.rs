@@ -8,8 +8,9 @@ use weir_values::{FieldId, ValueType};
 
 use super::account::{KeyStrategy, Plan};
 use super::convert::{Converter, Failure, LeftOut, Taken};
-use super::mapping::{Activity, ActivityMapping, AttributePair, FieldPair};
+use super::mapping::{Activity, ActivityMapping};
 use super::path::{self, PathTree};
+use super::row::{AttributeRow, FieldRow, Row};
 use super::source::{MergeStrategy, Source, SourceStatus};
 
 /// The configuration of one source at one version of its account.
@@ -49,17 +50,19 @@ impl Snapshot {
 #[derive(Debug)]
 pub struct ContactMapping {
     pub traits: CompiledMapping,
-    pub location: [LocationPart; 4],
+    pub location: Vec<LocationPart>,
 }
 
-/// A part of an event's location, and the field it fills (semantics 2.7).
+/// A part of an event's location, and the field or attribute it fills (semantics 2.7).
 #[derive(Debug)]
 pub struct LocationPart {
     pub name: &'static str,
     pub field: &'static str,
     pub converter: Converter,
-    /// The pair that maps a trait to the same field.
-    pub pair: Option<usize>,
+    /// Contacts are told apart by the field.
+    pub tells_apart: bool,
+    /// The row that maps a trait to the same field.
+    pub row: Option<usize>,
 }
 
 /// Where the parts of an event's location go.
@@ -71,22 +74,23 @@ pub const LOCATION: [(&str, &str, ValueType); 4] = [
 ];
 
 impl ContactMapping {
-    /// None when there are no pairs: an empty mapping is none.
-    pub fn compile(pairs: Vec<FieldPair>, unique_identifiers: &[FieldId]) -> Option<Self> {
-        if pairs.is_empty() {
+    /// None when there are no rows: an empty mapping is none.
+    pub fn compile(rows: Vec<FieldRow>, unique_identifiers: &[FieldId]) -> Option<Self> {
+        if rows.is_empty() {
             return None;
         }
         let tells_apart = |id: &str| unique_identifiers.iter().any(|field| field.as_str() == id);
-        let location = LOCATION.map(|(name, field, value_type)| LocationPart {
+        let part = |(name, field, value_type)| LocationPart {
             name,
             field,
             converter: Converter::plain(value_type).telling_apart(tells_apart(field)),
-            pair: pairs.iter().position(|pair| pair.field.as_str() == field),
-        });
-        let traits = CompiledMapping::compile(pairs.into_iter().map(|pair| {
-            let converter = Converter::new(pair.value_type, pair.date_format)
-                .map(|converter| converter.telling_apart(tells_apart(pair.field.as_str())));
-            (pair.path, pair.field.to_string(), converter)
+            tells_apart: tells_apart(field),
+            row: rows.iter().position(|row| row.field.as_str() == field),
+        };
+        let location = LOCATION.map(part).into();
+        let traits = CompiledMapping::compile(rows.into_iter().map(|row| {
+            let tells_apart = tells_apart(row.field.as_str());
+            (row.field.to_string(), row.row, tells_apart)
         }));
         Some(Self { traits, location })
     }
@@ -97,26 +101,37 @@ impl ContactMapping {
 pub struct CompiledActivity {
     pub activity: Activity,
     pub properties: CompiledMapping,
+    /// Without those whose names the mapping gives to attributes of its own.
+    pub location: Vec<LocationPart>,
 }
 
 impl CompiledActivity {
     pub fn compile(mapping: ActivityMapping) -> Self {
-        let pair = |pair: AttributePair| {
-            let converter = Converter::new(pair.value_type, pair.date_format);
-            (pair.path, pair.attribute, converter)
+        let attributes = &mapping.attributes;
+        let is_free = |name: &str| attributes.iter().all(|row| row.attribute != name);
+        let parts = LOCATION.into_iter().filter(|(_, name, _)| is_free(name));
+        let part = |(name, field, value_type)| LocationPart {
+            name,
+            field,
+            converter: Converter::plain(value_type),
+            tells_apart: false,
+            row: None,
         };
+        let location = parts.map(part).collect();
+        let row = |row: AttributeRow| (row.attribute, row.row, false);
         Self {
+            location,
             activity: mapping.activity,
-            properties: CompiledMapping::compile(mapping.attributes.into_iter().map(pair)),
+            properties: CompiledMapping::compile(mapping.attributes.into_iter().map(row)),
         }
     }
 }
 
-/// Pairs, arranged so that one walk over an object serves all of them.
+/// Rows, arranged so that one walk over an object serves all of them.
 #[derive(Debug)]
 pub struct CompiledMapping {
     pub paths: PathTree,
-    pub pairs: Vec<CompiledPair>,
+    pub rows: Vec<CompiledRow>,
 }
 
 /// What is asked of one object of an event.
@@ -141,12 +156,11 @@ impl CompiledMapping {
 }
 
 #[derive(Debug)]
-pub struct CompiledPair {
-    pub path: Path,
-    /// Where the tree puts the value that the path's first keys lead to.
-    pub slot: usize,
-    /// The steps from there on: none, for most paths.
-    rest: Box<[Step]>,
+pub struct CompiledRow {
+    /// Tried first; most rows have no other.
+    pub source: CompiledPath,
+    /// Tried in order where the first one gives no value (semantics 2.2).
+    pub fallbacks: Box<[CompiledPath]>,
     /// The field's id, or the attribute's name.
     pub target: String,
     /// `"str::email":`, ready to be appended.
@@ -154,30 +168,97 @@ pub struct CompiledPair {
     pub converter: Converter,
 }
 
+/// A path, and where its value stands.
+#[derive(Debug)]
+pub struct CompiledPath {
+    pub path: Path,
+    /// Where the tree puts the value that the path's first keys lead to.
+    pub slot: usize,
+    /// The steps from there on: none, for most paths.
+    rest: Box<[Step]>,
+}
+
 impl CompiledMapping {
-    fn compile(pairs: impl Iterator<Item = (Path, String, Option<Converter>)>) -> Self {
-        let mut pairs: Vec<CompiledPair> = pairs
-            .map(|(path, target, converter)| CompiledPair {
-                rest: path::split(&path).1.into(),
-                path,
-                slot: 0,
-                json_key: json_key(&target),
-                target,
-                converter: converter.expect("a pair has a format if its type asks for one"),
-            })
+    /// Each row with its target, and whether contacts are told apart by that.
+    fn compile(rows: impl Iterator<Item = (String, Row, bool)>) -> Self {
+        let mut rows: Vec<CompiledRow> = rows.map(CompiledRow::new).collect();
+        let keys: Vec<Vec<&str>> = rows
+            .iter()
+            .flat_map(CompiledRow::sources)
+            .map(|source| path::split(&source.path).0)
             .collect();
-        let keys: Vec<Vec<&str>> = pairs.iter().map(|pair| path::split(&pair.path).0).collect();
         let (paths, slots) = PathTree::new(&keys);
-        for (pair, slot) in pairs.iter_mut().zip(slots) {
-            pair.slot = slot;
+        let sources = rows.iter_mut().flat_map(CompiledRow::sources_mut);
+        for (source, slot) in sources.zip(slots) {
+            source.slot = slot;
         }
-        Self { paths, pairs }
+        Self { paths, rows }
     }
 }
 
-impl CompiledPair {
+impl CompiledRow {
+    fn new((target, row, tells_apart): (String, Row, bool)) -> Self {
+        let Row {
+            paths,
+            value_type,
+            options,
+        } = row;
+        let converter = Converter::new(value_type, options)
+            .expect("the options of a row go with its type")
+            .telling_apart(tells_apart);
+        let mut paths = paths.into_iter().map(CompiledPath::new);
+        Self {
+            source: paths.next().expect("a row has a path"),
+            fallbacks: paths.collect(),
+            json_key: json_key(&target),
+            target,
+            converter,
+        }
+    }
+
+    /// In the order in which they are tried.
+    pub fn sources(&self) -> impl Iterator<Item = &CompiledPath> {
+        std::iter::once(&self.source).chain(&self.fallbacks)
+    }
+
+    fn sources_mut(&mut self) -> impl Iterator<Item = &mut CompiledPath> {
+        std::iter::once(&mut self.source).chain(&mut self.fallbacks)
+    }
+
+    /// Converts what [`CompiledPath::reach`] found.
+    ///
+    /// # Errors
+    /// Why it is ignored.
+    pub fn convert<'a>(
+        &self,
+        source: &CompiledPath,
+        raw: Raw<'a>,
+        out: &mut String,
+        left_out: &mut LeftOut<'a>,
+    ) -> Result<Taken, Failure> {
+        let Some(all) = source.rest.iter().position(|step| *step == Step::All) else {
+            return self.converter.convert(raw, out, left_out);
+        };
+        let reached = path::reach_all(raw, &source.rest[all..]);
+        // A list of which nothing is led to is not there; an empty one is a null.
+        if reached.values.is_empty() && !reached.is_empty_list() {
+            return Ok(Taken::Nothing);
+        }
+        self.converter.convert_all(&reached.values, out, left_out)
+    }
+}
+
+impl CompiledPath {
+    fn new(path: Path) -> Self {
+        Self {
+            rest: path::split(&path).1.into(),
+            path,
+            slot: 0,
+        }
+    }
+
     /// The path within the event, as log lines name it.
-    pub fn path_within(&self, root: &str) -> String {
+    pub fn within(&self, root: &str) -> String {
         let path = self.path.as_str();
         let dot = if path.starts_with('[') { "" } else { "." };
         format!("{root}{dot}{path}")
@@ -188,27 +269,6 @@ impl CompiledPair {
     pub fn reach<'a>(&self, found: Raw<'a>) -> Option<Raw<'a>> {
         let single = self.rest.iter().position(|step| *step == Step::All);
         path::reach(found, &self.rest[..single.unwrap_or(self.rest.len())])
-    }
-
-    /// Converts what [`Self::reach`] found.
-    ///
-    /// # Errors
-    /// Why it is ignored.
-    pub fn convert<'a>(
-        &self,
-        raw: Raw<'a>,
-        out: &mut String,
-        left_out: &mut LeftOut<'a>,
-    ) -> Result<Taken, Failure> {
-        let Some(all) = self.rest.iter().position(|step| *step == Step::All) else {
-            return self.converter.convert(raw, out, left_out);
-        };
-        let reached = path::reach_all(raw, &self.rest[all..]);
-        // A list of which nothing is led to is not there; an empty one is a null.
-        if reached.values.is_empty() && !reached.is_empty_list() {
-            return Ok(Taken::Nothing);
-        }
-        self.converter.convert_all(&reached.values, out, left_out)
     }
 }
 

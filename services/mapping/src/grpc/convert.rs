@@ -1,5 +1,7 @@
 //! Messages to values of the domain, and back.
 
+mod rows;
+
 use tonic::Status;
 use weir_proto::mapping::v1 as pb;
 use weir_proto::settings::v1 as settings;
@@ -7,16 +9,19 @@ use weir_rpc::invalid;
 use weir_rpc::wire::{time, timestamp};
 use weir_values::ValueType;
 
-use crate::app::{Change, GivenPair, ListedName};
+use crate::app::{Change, ListedName};
 use crate::domain::account::{Account, AccountChange, KeyStrategy, PlanChange};
 use crate::domain::event::EventKind;
 use crate::domain::field::Field;
 use crate::domain::invalid::read_name;
 use crate::domain::key::Key;
 use crate::domain::log::LogEntry;
-use crate::domain::mapping::{ActivityMapping, AttributePair, FieldPair, RawPair};
 use crate::domain::sample::Sample;
 use crate::domain::source::{MergeStrategy, Source, SourceChange, SourceKind, SourceStatus};
+pub use rows::{
+    activity_mapping, attribute_mapping, field_mapping, given_attribute, given_field,
+    unchecked_field_mapping,
+};
 
 pub fn change(change: Change) -> pb::ChangeKind {
     match change {
@@ -35,7 +40,7 @@ pub fn event_kind(kind: i32) -> Option<EventKind> {
     }
 }
 
-fn kind(kind: EventKind) -> pb::EventKind {
+pub fn kind(kind: EventKind) -> pb::EventKind {
     match kind {
         EventKind::Identify => pb::EventKind::Identify,
         EventKind::Track => pb::EventKind::Track,
@@ -127,12 +132,15 @@ pub fn source_kind(kind: SourceKind) -> pb::SourceKind {
 /// The contract's name of a type is ours in capitals.
 const VALUE_TYPE: &str = "VALUE_TYPE_";
 
+/// None where it is none of them.
+pub fn value_type_of(value_type: i32) -> Option<ValueType> {
+    let message = pb::ValueType::try_from(value_type).ok()?;
+    let name = message.as_str_name().strip_prefix(VALUE_TYPE)?;
+    ValueType::named(&name.to_ascii_lowercase())
+}
+
 pub fn read_value_type(value_type: i32, field: &str) -> Result<ValueType, Status> {
-    pb::ValueType::try_from(value_type)
-        .ok()
-        .and_then(|message| message.as_str_name().strip_prefix(VALUE_TYPE))
-        .and_then(|name| ValueType::named(&name.to_ascii_lowercase()))
-        .ok_or_else(|| invalid(field, "must be one of the value types"))
+    value_type_of(value_type).ok_or_else(|| invalid(field, "must be one of the value types"))
 }
 
 fn value_type(value_type: ValueType) -> pb::ValueType {
@@ -189,6 +197,8 @@ pub fn key(key: Key) -> pb::Key {
         hint: key.hint,
         create_time: Some(timestamp(key.create_time)),
         revoke_time: key.revoke_time.map(timestamp),
+        expire_time: key.expire_time.map(timestamp),
+        last_use_time: key.last_use_time.map(timestamp),
     }
 }
 
@@ -198,55 +208,6 @@ pub fn field(field: Field) -> pb::Field {
         name: field.name,
         r#type: value_type(field.value_type).into(),
         custom: field.custom,
-    }
-}
-
-pub fn given_pair(mapping: pb::FieldMapping) -> GivenPair {
-    GivenPair {
-        path: mapping.trait_path,
-        field_id: mapping.field_id,
-        date_format: mapping.date_format,
-    }
-}
-
-pub fn field_mapping(pair: &FieldPair) -> pb::FieldMapping {
-    pb::FieldMapping {
-        trait_path: pair.path.as_str().to_owned(),
-        field_id: pair.field.to_string(),
-        date_format: format(pair.date_format.as_ref()),
-    }
-}
-
-pub fn read_attribute_types(
-    attributes: &[pb::AttributeMapping],
-) -> Result<Vec<(RawPair<'_>, ValueType)>, Status> {
-    attributes
-        .iter()
-        .enumerate()
-        .map(|(index, mapping)| {
-            let field = format!("attributes[{index}].type");
-            let pair = RawPair {
-                path: &mapping.property_path,
-                target: &mapping.attribute,
-                date_format: &mapping.date_format,
-            };
-            Ok((pair, read_value_type(mapping.r#type, &field)?))
-        })
-        .collect()
-}
-
-pub fn activity_mapping(mapping: ActivityMapping) -> pb::ActivityMapping {
-    let attribute = |pair: AttributePair| pb::AttributeMapping {
-        property_path: pair.path.as_str().to_owned(),
-        attribute: pair.attribute,
-        r#type: value_type(pair.value_type).into(),
-        date_format: format(pair.date_format.as_ref()),
-    };
-    pb::ActivityMapping {
-        activity_id: mapping.activity.activity_id.to_string(),
-        event_name: mapping.activity.event_name,
-        retention_days: mapping.activity.retention_days,
-        attributes: mapping.attributes.into_iter().map(attribute).collect(),
     }
 }
 
@@ -301,10 +262,6 @@ pub fn event_name(name: ListedName) -> pb::EventName {
         last_receive_time: Some(timestamp(name.seen.last_receive_time)),
         mapped: name.mapped,
     }
-}
-
-fn format(format: Option<&weir_values::format::Format>) -> String {
-    format.map_or_else(String::new, ToString::to_string)
 }
 
 #[cfg(test)]

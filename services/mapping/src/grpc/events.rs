@@ -9,10 +9,10 @@ use weir_reasons::Reason;
 use weir_rpc::Deadline;
 
 use super::convert;
-use crate::app::{App, BatchEvent, Error};
+use crate::app::{App, BatchEvent, Error, Leaves};
 use crate::domain::event::RawEvent;
 use crate::domain::event::Received;
-use crate::domain::mapper::{NO_MAPPING, Outcome, Traits};
+use crate::domain::mapper::{IgnoredKind, NO_MAPPING, Outcome, Traits};
 use crate::domain::snapshot::Snapshot;
 
 /// As the contract says.
@@ -47,17 +47,29 @@ pub async fn map_events(
     let snapshot = tokio::time::timeout(deadline.remaining(), snapshot)
         .await
         .unwrap_or(Err(Error::Late))?;
-    let again = request.refused_identifiers_version.is_some();
-    let outcomes = app.map_events(&snapshot, &events, again)?;
+    let leaves = match (request.refused_identifiers_version, request.replayed) {
+        (Some(_), _) => Leaves::Nothing,
+        (None, true) => Leaves::Lines,
+        (None, false) => Leaves::All,
+    };
+    let (outcomes, ignored) = app.map_events(&snapshot, &events, leaves)?;
     let mut ids = IdTexts::default();
+    let outcomes = outcomes.into_iter();
+    let mut results: Vec<_> = outcomes
+        .map(|outcome| mapped_event(outcome, &mut ids))
+        .collect();
+    for values in &ignored.values {
+        results[values.event].ignored.push(pb::IgnoredValues {
+            kind: u32::try_from(values.kind).unwrap_or(u32::MAX),
+            count: u32::try_from(values.count).unwrap_or(u32::MAX),
+        });
+    }
     Ok(pb::MapEventsResponse {
         mapping_version: snapshot.source.mapping_version,
         contact_settings: Some(contact_settings(&snapshot)),
         entitlement: Some(entitlement(&snapshot)),
-        results: outcomes
-            .into_iter()
-            .map(|outcome| mapped_event(outcome, &mut ids))
-            .collect(),
+        results,
+        ignored_kinds: ignored.kinds.into_iter().map(ignored_kind).collect(),
     })
 }
 
@@ -118,6 +130,7 @@ fn read_event<'a>(
             traits: part(&event.traits, "traits")?,
             properties: part(&event.properties, "properties")?,
             location: part(&event.location, "location")?,
+            ip: &event.ip,
             event_name: text(&event.event_name, "event_name")?,
             event_time,
             message_id: text(&event.message_id, "message_id")?,
@@ -159,10 +172,18 @@ fn mapped_event(outcome: Outcome<'_>, ids: &mut IdTexts) -> pb::MappedEvent {
     };
     pb::MappedEvent {
         outcome: Some(outcome),
+        ignored: Vec::new(),
     }
 }
 
-fn mapped_traits(traits: Traits) -> pb::MappedTraits {
+fn ignored_kind(kind: IgnoredKind) -> pb::IgnoredKind {
+    pb::IgnoredKind {
+        code: kind.code.code().to_owned(),
+        subject: kind.subject,
+    }
+}
+
+pub(super) fn mapped_traits(traits: Traits) -> pb::MappedTraits {
     match traits {
         Traits::None => pb::MappedTraits::None,
         Traits::Values => pb::MappedTraits::Values,
@@ -192,7 +213,7 @@ impl IdTexts {
     }
 }
 
-fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
+pub(super) fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
     let settings = &snapshot.source.settings;
     pb::ContactSettings {
         unique_identifiers: snapshot
@@ -212,7 +233,7 @@ fn contact_settings(snapshot: &Snapshot) -> pb::ContactSettings {
     }
 }
 
-fn entitlement(snapshot: &Snapshot) -> Entitlement {
+pub(super) fn entitlement(snapshot: &Snapshot) -> Entitlement {
     let plan = &snapshot.plan;
     Entitlement {
         contacts: plan.included_contacts + plan.additional_contacts,

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use weir_proto::mapping::v1::*;
 use weir_rpc::{Deadline, Page, page_size, page_start};
 
-use super::{Answer, Service, convert, owner, token};
+use super::{Answer, Service, convert, log, owner, token};
 use crate::app::ListedName;
 use crate::domain::log::LogEntry;
 use crate::domain::sample::ListKey;
@@ -86,11 +86,13 @@ pub async fn list_log(
     let deadline = Deadline::of(&request);
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
+    let filter = log::read_filter(&request)?;
     let size = page_size(request.page_size)?;
     let after = page_start::<String>(&request.page_token)?.unwrap_or_default();
     let entries = service
-        .run(deadline, move |app| async move {
-            app.list_log(account, source).await
+        .run(deadline, move |app| {
+            let filter = filter.clone();
+            async move { app.list_log(account, source, &filter).await }
         })
         .await?;
     // Of one moment's lines the one that was written last is the newest.

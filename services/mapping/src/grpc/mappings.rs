@@ -7,7 +7,10 @@ use weir_rpc::{Deadline, Page, page_limit, page_size, page_start};
 use super::convert::change;
 use super::{Answer, Service, convert, owner};
 use crate::app::Error;
-use crate::domain::mapping::{read_attributes, read_event_name, read_retention};
+use crate::domain::invalid::Invalid;
+use crate::domain::mapping::{read_event_name, read_retention};
+use crate::domain::row::{AttributeRow, read_attributes};
+use crate::domain::versions::Save;
 
 pub async fn put_contact_mapping(
     service: &Service,
@@ -20,21 +23,29 @@ pub async fn put_contact_mapping(
         let expected = "at least one, or clear to take the mapping away";
         return Err(weir_rpc::invalid("mappings", expected));
     }
-    let pairs: Vec<_> = request
+    let save = saving(request.expected_version);
+    let rows: Vec<_> = request
         .mappings
         .into_iter()
-        .map(convert::given_pair)
+        .map(convert::given_field)
         .collect();
     let (mapping_version, changed) = service
         .run(deadline, move |app| {
-            let pairs = pairs.clone();
-            async move { app.put_contact_mapping(account, source, &pairs).await }
+            let rows = rows.clone();
+            async move { app.put_contact_mapping(account, source, &rows, save).await }
         })
         .await?;
     Ok(Response::new(PutContactMappingResponse {
         mapping_version,
         change: change(changed).into(),
     }))
+}
+
+fn saving(expected_version: Option<i64>) -> Save {
+    Save {
+        expected_version,
+        restored_version: 0,
+    }
 }
 
 pub async fn get_contact_mapping(
@@ -44,13 +55,13 @@ pub async fn get_contact_mapping(
     let deadline = Deadline::of(&request);
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
-    let (pairs, mapping_version) = service
+    let (rows, mapping_version) = service
         .run(deadline, move |app| async move {
             app.get_contact_mapping(account, source).await
         })
         .await?;
     Ok(Response::new(GetContactMappingResponse {
-        mappings: pairs.iter().map(convert::field_mapping).collect(),
+        mappings: rows.iter().map(convert::field_mapping).collect(),
         mapping_version,
     }))
 }
@@ -62,28 +73,22 @@ pub async fn put_activity_mapping(
     let deadline = Deadline::of(&request);
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
-    let refused = Error::from;
-    let name = read_event_name(&request.event_name).map_err(refused)?;
-    let retention = request.retention_days.map(read_retention).transpose();
-    let retention = retention.map_err(refused)?;
-    let attributes = match (request.clear_attributes, &request.attributes[..]) {
-        (false, []) => None,
-        (true, []) => Some(Vec::new()),
-        (false, given) => {
-            let pairs = convert::read_attribute_types(given)?;
-            Some(read_attributes(&pairs).map_err(refused)?)
-        }
-        (true, _) => {
-            let expected = "some, or clear_attributes to take them away";
-            return Err(weir_rpc::invalid("attributes", expected));
-        }
+    let mut wrong = Vec::new();
+    let name = taken(read_event_name(&request.event_name), &mut wrong);
+    let retention = request.retention_days.map(read_retention);
+    let retention = retention.and_then(|days| taken(days, &mut wrong));
+    let given = (request.clear_attributes, request.attributes);
+    let attributes = read_given(given).map_err(|mut more| wrong.append(&mut more));
+    let (Some(name), Ok(attributes), true) = (name, attributes, wrong.is_empty()) else {
+        return Err(Error::Invalid(wrong).into());
     };
+    let save = saving(request.expected_version);
     let (mapping, mapping_version, changed) = service
         .run(deadline, move |app| {
             let (name, attributes) = (name.clone(), attributes.clone());
             async move {
                 let attributes = attributes.as_deref();
-                app.put_activity_mapping(account, source, &name, retention, attributes)
+                app.put_activity_mapping(account, source, &name, retention, attributes, save)
                     .await
             }
         })
@@ -93,6 +98,27 @@ pub async fn put_activity_mapping(
         mapping_version,
         change: change(changed).into(),
     }))
+}
+
+/// Collects what is wrong.
+fn taken<T>(read: Result<T, Invalid>, wrong: &mut Vec<Invalid>) -> Option<T> {
+    read.map_err(|invalid| wrong.push(invalid)).ok()
+}
+
+/// None: those that are saved stay.
+fn read_given(
+    (clear, given): (bool, Vec<AttributeMapping>),
+) -> Result<Option<Vec<AttributeRow>>, Vec<Invalid>> {
+    if given.is_empty() {
+        return Ok(clear.then(Vec::new));
+    }
+    if clear {
+        let expected = "some, or clear_attributes to take them away";
+        return Err(vec![Invalid::new("attributes", expected)]);
+    }
+    let given: Vec<_> = given.into_iter().map(convert::given_attribute).collect();
+    let rows: Vec<_> = given.iter().map(|(row, kind)| (row.raw(), *kind)).collect();
+    read_attributes(&rows).map(Some)
 }
 
 pub async fn delete_activity_mapping(
@@ -106,7 +132,10 @@ pub async fn delete_activity_mapping(
     service
         .run(deadline, move |app| {
             let name = name.clone();
-            async move { app.delete_activity_mapping(account, source, &name).await }
+            async move {
+                app.delete_activity_mapping(account, source, &name, Save::default())
+                    .await
+            }
         })
         .await?;
     Ok(Response::new(DeleteActivityMappingResponse {}))

@@ -11,8 +11,12 @@ use crate::clients;
 impl From<Error> for Status {
     fn from(error: Error) -> Self {
         match error {
-            Error::Invalid(invalid) => weir_rpc::invalid(&invalid.field, &invalid.expected),
+            Error::Invalid(all) => weir_rpc::invalid_all(
+                all.iter()
+                    .map(|invalid| (invalid.field.as_str(), invalid.expected.as_str())),
+            ),
             Error::NotFound(kind) => weir_rpc::not_found(unknown(kind), kind),
+            Error::Missing(reason, message) => refused(Code::NotFound, reason, message),
             Error::AlreadyExists(reason, message) => refused(Code::AlreadyExists, reason, message),
             Error::Precondition(reason, message) => {
                 refused(Code::FailedPrecondition, reason, message)
@@ -22,6 +26,18 @@ impl From<Error> for Status {
                 Code::Unauthenticated,
                 Reason::KeyUnknown,
                 "the key is not known, or was revoked",
+            ),
+            Error::ExpiredKey => refused(
+                Code::Unauthenticated,
+                Reason::KeyExpired,
+                "the key is past its end",
+            ),
+            Error::Changed(version) => weir_rpc::refused_with(
+                Code::Aborted,
+                Reason::MappingChanged,
+                "the mapping was saved by somebody else meanwhile: look again, and save again",
+                "mapping_version",
+                version,
             ),
             // Tried again as often as it makes sense: the caller may, later.
             Error::Store(Failure::Conflict | Failure::Unavailable) => {
@@ -40,6 +56,8 @@ fn unknown(kind: &str) -> Reason {
     match kind {
         "account" => Reason::AccountUnknown,
         "key" => Reason::KeyUnknown,
+        "deletion" => Reason::DeletionUnknown,
+        "replay" => Reason::ReplayUnknown,
         _ => Reason::SourceUnknown,
     }
 }

@@ -109,7 +109,9 @@ pub async fn lock_account(
     client: &impl Client,
     account_id: AccountId,
 ) -> Result<Option<LockedAccount>, Failure> {
-    let select = format!("SELECT {COLUMNS} FROM accounts WHERE account_id = $1 FOR UPDATE");
+    let select = format!(
+        "SELECT {COLUMNS} FROM accounts WHERE account_id = $1 AND delete_time IS NULL FOR UPDATE"
+    );
     let Some(row) = row(client, &select, &[&account_id.0]).await? else {
         return Ok(None);
     };
@@ -163,7 +165,7 @@ pub async fn get_identifiers(
     account_id: AccountId,
 ) -> Result<Option<Identifiers>, Failure> {
     let select = "SELECT unique_identifiers, key_strategy, identifiers_version
-        FROM accounts WHERE account_id = $1";
+        FROM accounts WHERE account_id = $1 AND delete_time IS NULL";
     let Some(row) = row(client, select, &[&account_id.0]).await? else {
         return Ok(None);
     };
@@ -187,7 +189,9 @@ pub async fn get_account(
     let Some(account_id) = account_id else {
         return Ok(None);
     };
-    let select = format!("SELECT {COLUMNS}, {MAPPED} FROM accounts WHERE account_id = $1");
+    let select = format!(
+        "SELECT {COLUMNS}, {MAPPED} FROM accounts WHERE account_id = $1 AND delete_time IS NULL"
+    );
     let found = row(client, &select, &[&account_id.0]).await?;
     found.as_ref().map(read_account).transpose()
 }
@@ -200,7 +204,8 @@ pub async fn list_accounts(
 ) -> Result<Vec<Listed<AccountId, Account>>, Failure> {
     let after = after.map_or(Uuid::nil(), |id| id.0);
     let select = format!(
-        "/* every account */ SELECT {COLUMNS}, {MAPPED} FROM accounts WHERE account_id > $1
+        "/* every account */ SELECT {COLUMNS}, {MAPPED} FROM accounts
+         WHERE account_id > $1 AND delete_time IS NULL
          ORDER BY account_id LIMIT $2"
     );
     let found = rows(client, &select, &[&after, &limit]).await?;

@@ -9,7 +9,8 @@ use weir_postgres::Failure;
 use super::stored::{StoredAttribute, read_attributes};
 use super::{Client, MappedNames, corrupt, execute, listed, row, rows};
 use crate::domain::Listed;
-use crate::domain::mapping::{Activity, ActivityMapping, AttributePair};
+use crate::domain::mapping::{Activity, ActivityMapping};
+use crate::domain::row::AttributeRow;
 
 const COLUMNS: &str = "a.activity_id, a.event_name, a.retention_days, a.earlier_retention_days";
 
@@ -62,14 +63,14 @@ pub async fn get_mapping(
     account_id: AccountId,
     source_id: SourceId,
     activity_id: ActivityId,
-) -> Result<Option<Vec<AttributePair>>, Failure> {
+) -> Result<Option<Vec<AttributeRow>>, Failure> {
     let select = "SELECT attributes FROM activity_mappings
         WHERE account_id = $1 AND source_id = $2 AND activity_id = $3";
     let params: super::Params<'_> = &[&account_id.0, &source_id.0, &activity_id.0];
     let Some(row) = row(client, select, params).await? else {
         return Ok(None);
     };
-    read_pairs(&row).map(Some)
+    read_rows(&row).map(Some)
 }
 
 pub async fn put_mapping(
@@ -77,7 +78,7 @@ pub async fn put_mapping(
     account_id: AccountId,
     source_id: SourceId,
     activity_id: ActivityId,
-    attributes: &[AttributePair],
+    attributes: &[AttributeRow],
 ) -> Result<(), Failure> {
     let stored: Vec<StoredAttribute> = attributes.iter().map(Into::into).collect();
     let upsert = "INSERT INTO activity_mappings (account_id, source_id, activity_id, attributes)
@@ -140,7 +141,7 @@ pub async fn list_mappings(
     let read = |row: &Row| {
         Ok(ActivityMapping {
             activity: read_activity(row)?,
-            attributes: read_pairs(row)?,
+            attributes: read_rows(row)?,
         })
     };
     Ok(listed(&found, |row| row.get("event_name"), read))
@@ -183,7 +184,7 @@ fn read_activity(row: &Row) -> Result<Activity, Failure> {
     })
 }
 
-fn read_pairs(row: &Row) -> Result<Vec<AttributePair>, Failure> {
+fn read_rows(row: &Row) -> Result<Vec<AttributeRow>, Failure> {
     let Json(stored): Json<Vec<StoredAttribute>> = row
         .try_get("attributes")
         .map_err(|_| corrupt("activity mapping"))?;

@@ -4,6 +4,8 @@ use weir_postgres::Failure;
 
 use super::corrupt;
 use crate::domain::account::KeyStrategy;
+use crate::domain::event::EventKind;
+use crate::domain::replay::ReplayState;
 use crate::domain::source::{MergeStrategy, SourceKind, SourceStatus};
 
 /// An enum that is stored as a small number.
@@ -53,6 +55,18 @@ impl Code for KeyStrategy {
     const WHAT: &'static str = "key strategy";
 }
 
+impl Code for EventKind {
+    const CODES: &'static [(i16, Self)] =
+        &[(1, Self::Identify), (2, Self::Track), (3, Self::Member)];
+    const WHAT: &'static str = "kind of an event";
+}
+
+impl Code for ReplayState {
+    const CODES: &'static [(i16, Self)] =
+        &[(1, Self::Running), (2, Self::Stopped), (3, Self::Ended)];
+    const WHAT: &'static str = "state of a replay";
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,5 +85,7 @@ mod tests {
         all_survive::<MergeStrategy>();
         all_survive::<SourceStatus>();
         all_survive::<KeyStrategy>();
+        all_survive::<EventKind>();
+        all_survive::<ReplayState>();
     }
 }

@@ -12,12 +12,15 @@ use crate::domain::Listed;
 use crate::domain::key::{FoundKey, Key};
 use crate::domain::source::SourceKind;
 
+const COLUMNS: &str = "key_id, hint, create_time, revoke_time, expire_time, last_use_time";
+
 pub async fn find_key(
     client: &impl Client,
     key_hash: &[u8; 32],
 ) -> Result<Option<FoundKey>, Failure> {
     let select = "/* every account */
-        SELECT k.key_id, k.hint, k.create_time, k.revoke_time, k.account_id, k.source_id, s.kind
+        SELECT k.key_id, k.hint, k.create_time, k.revoke_time, k.expire_time, k.last_use_time,
+            k.account_id, k.source_id, s.kind
         FROM source_keys k JOIN sources s USING (account_id, source_id)
         WHERE k.key_hash = $1";
     let Some(row) = row(client, select, &[&key_hash.as_slice()]).await? else {
@@ -38,11 +41,13 @@ pub async fn insert_key(
     source_id: SourceId,
     key_hash: &[u8; 32],
     key: &Key,
+    request_id: Option<Uuid>,
 ) -> Result<bool, Failure> {
     let inserted = execute(
         client,
-        "INSERT INTO source_keys (account_id, source_id, key_hash, key_id, hint, create_time)
-         VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (key_hash) DO NOTHING",
+        "INSERT INTO source_keys (account_id, source_id, key_hash, key_id, hint, create_time,
+            expire_time, request_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (key_hash) DO NOTHING",
         &[
             &account_id.0,
             &source_id.0,
@@ -50,10 +55,55 @@ pub async fn insert_key(
             &key.key_id,
             &key.hint,
             &key.create_time,
+            &key.expire_time,
+            &request_id,
         ],
     )
     .await?;
     Ok(inserted > 0)
+}
+
+/// Sets when a key ends.
+pub async fn set_key_end(
+    client: &impl Client,
+    account_id: AccountId,
+    key_id: Uuid,
+    expire_time: Option<DateTime<Utc>>,
+) -> Result<(), Failure> {
+    let update = "UPDATE source_keys SET expire_time = $3 WHERE account_id = $1 AND key_id = $2";
+    execute(client, update, &[&account_id.0, &key_id, &expire_time]).await?;
+    Ok(())
+}
+
+/// The key that a call made before.
+pub async fn key_of_request(
+    client: &impl Client,
+    account_id: AccountId,
+    source_id: SourceId,
+    request_id: Uuid,
+) -> Result<Option<Key>, Failure> {
+    let select = format!(
+        "SELECT {COLUMNS} FROM source_keys
+         WHERE account_id = $1 AND source_id = $2 AND request_id = $3"
+    );
+    let found = row(client, &select, &[&account_id.0, &source_id.0, &request_id]).await?;
+    Ok(found.as_ref().map(read_key))
+}
+
+/// Notes when keys were used; those that were noted at `since` or later stay as they are.
+pub async fn note_uses(
+    client: &impl Client,
+    account_id: AccountId,
+    uses: &[(Uuid, DateTime<Utc>)],
+    since: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let (ids, times): (Vec<Uuid>, Vec<DateTime<Utc>>) = uses.iter().copied().unzip();
+    let update = "UPDATE source_keys k SET last_use_time = u.use_time
+        FROM unnest($2::uuid[], $3::timestamptz[]) AS u (key_id, use_time)
+        WHERE k.account_id = $1 AND k.key_id = u.key_id
+          AND (k.last_use_time IS NULL OR k.last_use_time < $4)";
+    execute(client, update, &[&account_id.0, &ids, &times, &since]).await?;
+    Ok(())
 }
 
 /// Oldest first, after `after`; revoked ones too.
@@ -65,11 +115,13 @@ pub async fn list_keys(
     limit: i64,
 ) -> Result<Vec<Listed<Uuid, Key>>, Failure> {
     let after = after.unwrap_or(Uuid::nil());
-    let select = "SELECT key_id, hint, create_time, revoke_time FROM source_keys
-        WHERE account_id = $1 AND source_id = $2 AND key_id > $3 ORDER BY key_id LIMIT $4";
+    let select = format!(
+        "SELECT {COLUMNS} FROM source_keys
+         WHERE account_id = $1 AND source_id = $2 AND key_id > $3 ORDER BY key_id LIMIT $4"
+    );
     let found = rows(
         client,
-        select,
+        &select,
         &[&account_id.0, &source_id.0, &after, &limit],
     )
     .await?;
@@ -99,5 +151,7 @@ fn read_key(row: &Row) -> Key {
         hint: row.get("hint"),
         create_time: row.get("create_time"),
         revoke_time: row.get("revoke_time"),
+        expire_time: row.get("expire_time"),
+        last_use_time: row.get("last_use_time"),
     }
 }

@@ -27,7 +27,12 @@ const POLICY: Policy = Policy {
 /// Redis is away. Why is in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Redis is away")]
-pub struct RingsAway;
+pub enum RingsAway {
+    /// It does not answer; it may later.
+    Silent,
+    /// It answers that it does not do this.
+    Refusing,
+}
 
 /// Clones are one and the same.
 #[derive(Clone)]
@@ -99,11 +104,15 @@ impl Link {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
                 tracing::warn!(kind = ?error.kind(), code = error.code(), "Redis is away");
-                Err(RingsAway)
+                Err(if is_of_the_way(&error) {
+                    RingsAway::Silent
+                } else {
+                    RingsAway::Refusing
+                })
             }
             Err(_) => {
                 tracing::warn!("Redis is silent");
-                Err(RingsAway)
+                Err(RingsAway::Silent)
             }
         }
     }

@@ -9,7 +9,7 @@ use weir_values::ValueType;
 
 use super::stored::{StoredField, read_fields};
 use super::{Client, corrupt, execute, row};
-use crate::domain::mapping::FieldPair;
+use crate::domain::row::FieldRow;
 
 /// Empty when none was saved.
 pub async fn get_contact_mapping(
@@ -17,7 +17,7 @@ pub async fn get_contact_mapping(
     account_id: AccountId,
     source_id: SourceId,
     custom: &HashMap<String, ValueType>,
-) -> Result<Vec<FieldPair>, Failure> {
+) -> Result<Vec<FieldRow>, Failure> {
     let select = "SELECT mapping FROM contact_mappings WHERE account_id = $1 AND source_id = $2";
     let Some(row) = row(client, select, &[&account_id.0, &source_id.0]).await? else {
         return Ok(Vec::new());
@@ -25,10 +25,10 @@ pub async fn get_contact_mapping(
     let Json(stored): Json<Vec<StoredField>> = row
         .try_get("mapping")
         .map_err(|_| corrupt("contact mapping"))?;
-    read_fields(stored, custom)
+    read_fields(&stored, custom)
 }
 
-/// Whether one was saved that has pairs.
+/// Whether one was saved that has rows.
 pub async fn has_contact_mapping(
     client: &impl Client,
     account_id: AccountId,
@@ -44,9 +44,9 @@ pub async fn put_contact_mapping(
     client: &impl Client,
     account_id: AccountId,
     source_id: SourceId,
-    pairs: &[FieldPair],
+    rows: &[FieldRow],
 ) -> Result<(), Failure> {
-    let stored: Vec<StoredField> = pairs.iter().map(Into::into).collect();
+    let stored: Vec<StoredField> = rows.iter().map(Into::into).collect();
     let upsert = "INSERT INTO contact_mappings (account_id, source_id, mapping)
         VALUES ($1, $2, $3)
         ON CONFLICT (account_id, source_id) DO UPDATE SET mapping = excluded.mapping";

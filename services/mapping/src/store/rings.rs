@@ -8,7 +8,7 @@
 mod person;
 mod stored;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,8 +30,11 @@ use stored::{StoredEntry, StoredSample};
 /// What a source left behind is forgotten when it was silent for so long: longer than a month,
 /// so that what happens monthly is there when it is looked for.
 const TIME_TO_LIVE: Duration = Duration::from_hours(35 * 24);
-/// A write that is sent again comes within seconds; a source has a few a second.
-const MAX_WRITES: usize = 64;
+/// A write that is sent again comes within seconds, and after an outage as the first; a source has
+/// some tens a second where it is busy.
+const MAX_WRITES: usize = 256;
+/// Around a sample, a name or half of a line, in bytes.
+const BESIDE: usize = 256;
 /// Redis does nothing else while it runs a script: what is larger goes in several.
 const MAX_SCRIPT_BYTES: usize = 1024 * 1024;
 /// Of a hash of an event's name, in hex.
@@ -45,6 +48,32 @@ pub struct Pending {
     /// Those of all tracks among the samples, and more.
     pub names: HashMap<String, DateTime<Utc>>,
     pub lines: Lines,
+}
+
+impl Pending {
+    /// About how many it comes to.
+    pub fn bytes(&self) -> usize {
+        let samples = self.samples.values().flatten();
+        let samples: usize = samples.map(|sample| sample.raw.len() + BESIDE).sum();
+        let lines = self.lines.own.len() + self.lines.folded.len();
+        samples + (self.names.len() + 2 * lines) * BESIDE
+    }
+}
+
+/// A write on its way: what Redis has not taken of it yet, each script with its id.
+#[derive(Debug)]
+pub struct Write {
+    keys: Keys,
+    chunks: VecDeque<(Uuid, Operation)>,
+}
+
+impl Write {
+    /// About how many it comes to.
+    pub fn bytes(&self) -> usize {
+        let chunks = self.chunks.iter();
+        let arguments = chunks.flat_map(|(_, operations)| operations);
+        arguments.map(Vec::len).sum()
+    }
 }
 
 /// The rings of all sources.
@@ -66,15 +95,20 @@ impl Rings {
         })
     }
 
-    /// Writes everything that waits for one source: most times in one round trip.
-    pub async fn write(
-        &self,
-        account: AccountId,
-        source: SourceId,
-        pending: &Pending,
-    ) -> Result<(), RingsAway> {
-        let keys = Keys { account, source };
-        for operations in chunks(operations(pending)) {
+    /// What writes everything that waits for one source: most times one round trip.
+    pub fn prepare(&self, account: AccountId, source: SourceId, pending: &Pending) -> Write {
+        let chunks = chunks(operations(pending)).into_iter();
+        Write {
+            keys: Keys { account, source },
+            chunks: chunks.map(|chunk| (weir_ids::fresh(), chunk)).collect(),
+        }
+    }
+
+    /// Sends what is left of a write. It may be sent again, soon: what Redis took is known by its
+    /// id.
+    pub async fn send(&self, write: &mut Write) -> Result<(), RingsAway> {
+        let keys = &write.keys;
+        while let Some((id, operations)) = write.chunks.front() {
             let mut invocation = self.writing.key(keys.of("writes"));
             for key in [
                 keys.names(),
@@ -86,7 +120,7 @@ impl Rings {
             ] {
                 invocation.key(key);
             }
-            invocation.arg(weir_ids::fresh().as_bytes());
+            invocation.arg(id.as_bytes());
             invocation.arg(TIME_TO_LIVE.as_secs());
             for limit in [MAX_WRITES, MAX_SAMPLES, MAX_NAMES, MAX_LINES, MAX_FOLDED] {
                 invocation.arg(limit);
@@ -96,8 +130,33 @@ impl Rings {
                 invocation.arg(argument);
             }
             let _: i64 = self.link.ask(&invocation).await?;
+            write.chunks.pop_front();
         }
         Ok(())
+    }
+
+    /// Forgets everything of a source; answers how many keys that were.
+    pub async fn erase(&self, account: AccountId, source: SourceId) -> Result<i64, RingsAway> {
+        let keys = Keys { account, source };
+        let names = self.names(account, source).await?;
+        let lists = names.into_iter().map(|seen| ListKey::Tracks(seen.name));
+        let mut asked = redis::pipe();
+        for list in lists.chain([ListKey::Identifies]) {
+            asked.del(keys.samples(&list));
+        }
+        // What can't be read as a name any more ends by itself.
+        for what in [
+            "event_names",
+            "log",
+            "folded",
+            "folded:counts",
+            "folded:order",
+            "writes",
+        ] {
+            asked.del(keys.of(what));
+        }
+        let erased: Vec<i64> = self.link.ask(&asked).await?;
+        Ok(erased.iter().sum())
     }
 
     /// Newest first.
@@ -254,6 +313,7 @@ fn digest(name: &str) -> String {
 }
 
 /// The one place that makes keys.
+#[derive(Debug)]
 struct Keys {
     account: AccountId,
     source: SourceId,

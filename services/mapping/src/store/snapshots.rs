@@ -25,7 +25,7 @@ pub async fn read_version(
     client: &impl Client,
     account_id: AccountId,
 ) -> Result<Option<i64>, Failure> {
-    let select = "SELECT version FROM accounts WHERE account_id = $1";
+    let select = "SELECT version FROM accounts WHERE account_id = $1 AND delete_time IS NULL";
     let row = row(client, select, &[&account_id.0]).await?;
     Ok(row.map(|row| row.get("version")))
 }
@@ -53,7 +53,7 @@ pub async fn load_snapshot(
             (SELECT jsonb_object_agg(f.field_id, f.value_type) FROM fields f
              WHERE f.account_id = a.account_id) AS fields
         FROM accounts a JOIN sources s ON s.account_id = a.account_id
-        WHERE a.account_id = $1 AND s.source_id = $2";
+        WHERE a.account_id = $1 AND s.source_id = $2 AND a.delete_time IS NULL";
     let found = row(client, select, &[&account_id.0, &source_id.0]).await?;
     found.as_ref().map(read_snapshot).transpose()
 }
@@ -75,12 +75,12 @@ fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
         .try_get("activities")
         .map_err(|_| corrupt("activities"))?;
     let types = custom_types(row)?;
-    let pairs = match contact {
-        Some(Json(stored)) => read_fields(stored, &types)?,
+    let rows = match contact {
+        Some(Json(stored)) => read_fields(&stored, &types)?,
         None => Vec::new(),
     };
     let unique_identifiers = read_identifiers(row)?;
-    let contact = ContactMapping::compile(pairs, &unique_identifiers);
+    let contact = ContactMapping::compile(rows, &unique_identifiers);
     Ok(Snapshot {
         version: row.get("version"),
         source: read_source(row)?,

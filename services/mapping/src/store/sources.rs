@@ -18,7 +18,10 @@ pub async fn get_source(
     account_id: AccountId,
     source_id: SourceId,
 ) -> Result<Option<Source>, Failure> {
-    let select = format!("SELECT {COLUMNS} FROM sources WHERE account_id = $1 AND source_id = $2");
+    let select = format!(
+        "SELECT {COLUMNS} FROM sources WHERE account_id = $1 AND source_id = $2
+           AND EXISTS (SELECT FROM accounts a WHERE a.account_id = $1 AND a.delete_time IS NULL)"
+    );
     let found = row(client, &select, &[&account_id.0, &source_id.0]).await?;
     found.as_ref().map(read_source).transpose()
 }

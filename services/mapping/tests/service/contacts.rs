@@ -7,6 +7,8 @@ use tokio::net::TcpListener;
 use tonic::{Code, Request, Response, Status};
 use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
 use weir_proto::contact::v1::*;
+use weir_proto::erasure::v1::erasure_service_server::{ErasureService, ErasureServiceServer};
+use weir_proto::erasure::v1::{EraseAccountRequest, EraseAccountResponse};
 use weir_reasons::Reason;
 
 /// What it keeps, shared with the test.
@@ -20,6 +22,8 @@ struct Kept {
     is_away: bool,
     loses_answers: bool,
     calls: usize,
+    /// Rows of accounts that are still to be erased.
+    held: HashMap<String, i64>,
 }
 
 impl Contacts {
@@ -28,7 +32,8 @@ impl Contacts {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = weir_rpc::Server::new("weir.contact.v1.ContactService")
-            .service(ContactServiceServer::new(self.clone()));
+            .service(ContactServiceServer::new(self.clone()))
+            .service(ErasureServiceServer::new(self.clone()));
         tokio::spawn(server.serve(listener, std::future::pending()));
         format!("http://{address}")
     }
@@ -37,6 +42,12 @@ impl Contacts {
     pub fn store_contact(&self, account_id: &str) {
         let mut kept = self.0.lock().unwrap();
         kept.with_contacts.insert(account_id.to_owned());
+    }
+
+    /// It keeps so many rows of an account, which it erases in pieces of 5,000.
+    pub fn holds(&self, account_id: &str, rows: i64) {
+        let mut kept = self.0.lock().unwrap();
+        kept.held.insert(account_id.to_owned(), rows);
     }
 
     /// Answers nothing but UNAVAILABLE.
@@ -129,6 +140,24 @@ impl ContactService for Contacts {
         _: Request<ListContactsRequest>,
     ) -> Result<Response<ListContactsResponse>, Status> {
         Err(nobody_asks())
+    }
+}
+
+#[tonic::async_trait]
+impl ErasureService for Contacts {
+    async fn erase_account(
+        &self,
+        request: Request<EraseAccountRequest>,
+    ) -> Result<Response<EraseAccountResponse>, Status> {
+        let mut kept = self.asked()?;
+        let account = request.into_inner().account_id;
+        let held = kept.held.entry(account).or_default();
+        let erased = (*held).min(5_000);
+        *held -= erased;
+        Ok(Response::new(EraseAccountResponse {
+            erased,
+            more: *held > 0,
+        }))
     }
 }
 

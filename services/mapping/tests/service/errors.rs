@@ -153,6 +153,7 @@ async fn a_nul_in_a_text_is_the_callers_fault_and_not_ours() {
             attribute: name,
             r#type: ValueType::Date.into(),
             date_format: format,
+            ..Default::default()
         }],
         ..tenant.activity("Login")
     };
@@ -180,10 +181,14 @@ async fn a_nul_in_a_text_is_the_callers_fault_and_not_ours() {
         create_key(CreateKeyRequest {
             account_id: account_id.clone(), source_id: source_id.clone(),
             key: "pau-\0-0123456789".to_owned(), region: String::new(),
+            expire_time: None,
+            request_id: String::new(),
         });
         create_key(CreateKeyRequest {
             account_id: account_id.clone(), source_id: source_id.clone(),
             key: String::new(), region: nul(),
+            expire_time: None,
+            request_id: String::new(),
         });
         create_field(CreateFieldRequest {
             account_id: account_id.clone(), name: nul(), r#type: ValueType::Text.into(),
@@ -259,9 +264,13 @@ async fn page_tokens_of_others_are_refused_in_one_wording() {
         list_fields ListFieldsRequest { account_id };
         list_activity_mappings ListActivityMappingsRequest { account_id, source_id };
         list_event_names ListEventNamesRequest { account_id, source_id, contains };
-        list_log ListLogRequest { account_id, source_id };
     };
-    for status in &refused {
+    let log = ListLogRequest {
+        page_token: page_token.clone(),
+        ..tenant.log_request()
+    };
+    let log = call!(client, list_log, log).unwrap_err();
+    for status in refused.iter().chain([&log]) {
         assert_eq!(status.code(), Code::InvalidArgument);
         assert_eq!(reason_of(status), Some(Reason::PageTokenInvalid));
         assert_eq!(status.message(), refused[0].message());

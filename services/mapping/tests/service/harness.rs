@@ -1,9 +1,18 @@
 //! An instance of the service, or several over the same data, and short forms of its calls.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
 use clap::Parser;
 use prost_types::Timestamp;
 use weir_mapping::Config;
+use weir_proto::mapping::v1::configuration_service_client::ConfigurationServiceClient;
+use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
+use weir_proto::mapping::v1::row_service_client::RowServiceClient;
 use weir_proto::mapping::v1::*;
 use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
@@ -11,7 +20,9 @@ use weir_testkit::{Running, eventually};
 
 use crate::contacts::Contacts;
 
+pub type Configuration = ConfigurationServiceClient<weir_rpc::Channel>;
 pub type Client = MappingServiceClient<weir_rpc::Channel>;
+pub type Rows = RowServiceClient<weir_rpc::Channel>;
 
 /// 2025-07-11T06:09:00Z, that of the sample events.
 pub const NOW: i64 = 1_752_214_140;
@@ -22,7 +33,11 @@ pub struct Service {
     redis_url: String,
     contact_url: String,
     pub contacts: Contacts,
+    /// Where places are; empty: nowhere.
+    geoip_database: String,
     running: Vec<Running>,
+    /// By so many milliseconds it is later than it is.
+    ahead: Arc<AtomicI64>,
 }
 
 impl Service {
@@ -33,16 +48,62 @@ impl Service {
 
     /// With a Redis of one's own, or one that isn't there.
     pub async fn with_redis(redis_url: &str) -> (Self, Client) {
+        Self::with(redis_url, String::new()).await
+    }
+
+    /// With a database of places in that file.
+    pub async fn with_places(file: &std::path::Path) -> (Self, Client) {
+        let redis_url = TestServers::shared().await.redis_url();
+        Self::with(&redis_url, file.display().to_string()).await
+    }
+
+    async fn with(redis_url: &str, geoip_database: String) -> (Self, Client) {
         let contacts = Contacts::default();
         let mut service = Self {
             database: TestServers::shared().await.fresh_database().await,
             redis_url: redis_url.to_owned(),
             contact_url: contacts.serve().await,
             contacts,
+            geoip_database,
             running: Vec::new(),
+            ahead: Arc::default(),
         };
         let client = service.another().await;
         (service, client)
+    }
+
+    /// Another client of the youngest instance.
+    pub fn configuration(&self) -> Configuration {
+        let youngest = self.running.last().unwrap();
+        ConfigurationServiceClient::new(weir_rpc::connect(&youngest.url()).unwrap())
+    }
+
+    /// What its clock says.
+    pub fn now(&self) -> DateTime<Utc> {
+        self.clock().now()
+    }
+
+    /// From now on it is so much later.
+    pub fn forward(&self, by: Duration) {
+        let by = i64::try_from(by.as_millis()).unwrap();
+        self.ahead.fetch_add(by, Ordering::SeqCst);
+    }
+
+    fn clock(&self) -> Clock {
+        let ahead = Arc::clone(&self.ahead);
+        Clock::of(move || Utc::now() + TimeDelta::milliseconds(ahead.load(Ordering::SeqCst)))
+    }
+
+    /// The one number that a query finds.
+    pub async fn count(&self, query: &str) -> i64 {
+        let url = &self.database.superuser_url;
+        let connecting = tokio_postgres::connect(url, tokio_postgres::NoTls);
+        let (client, connection) = connecting.await.unwrap();
+        let running = tokio::spawn(connection);
+        let count = client.query_one(query, &[]).await.unwrap().get(0);
+        drop(client);
+        running.await.unwrap().unwrap();
+        count
     }
 
     /// Behind the service's back.
@@ -56,11 +117,42 @@ impl Service {
         running.await.unwrap().unwrap();
     }
 
+    /// What a statement that is asked behind the service's back says.
+    pub async fn number(&self, query: &str) -> i64 {
+        let url = &self.database.superuser_url;
+        let connecting = tokio_postgres::connect(url, tokio_postgres::NoTls);
+        let (client, connection) = connecting.await.unwrap();
+        let running = tokio::spawn(connection);
+        let number = client.query_one(query, &[]).await.unwrap().get(0);
+        drop(client);
+        running.await.unwrap().unwrap();
+        number
+    }
+
+    /// The counts and summaries of the newest instance.
+    pub fn logs(&self) -> LogServiceClient<weir_rpc::Channel> {
+        let newest = self.running.last().unwrap();
+        let channel = weir_rpc::connect(&newest.url()).unwrap();
+        LogServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
+    }
+
     /// Ends every instance, as a signal would.
     pub async fn stop(&mut self) {
         for running in self.running.drain(..) {
             running.stop().await;
         }
+    }
+
+    /// The other service of the instance that was started last.
+    pub fn replays(&self) -> ReplayServiceClient<weir_rpc::Channel> {
+        let channel = weir_rpc::connect(&self.running.last().unwrap().url()).unwrap();
+        ReplayServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
+    }
+
+    /// The last instance, asked for rows.
+    pub fn rows(&self) -> Rows {
+        let running = self.running.last().unwrap();
+        RowServiceClient::new(weir_rpc::connect(&running.url()).unwrap())
     }
 
     /// Another instance over the same data.
@@ -73,11 +165,19 @@ impl Service {
             &self.redis_url,
             "--contact-url",
             &self.contact_url,
+            "--activity-url",
+            &self.contact_url,
+            "--audience-url",
+            &self.contact_url,
+            "--quota-url",
+            &self.contact_url,
             "--key-secret",
             "a secret of the tests",
+            "--geoip-database",
+            &self.geoip_database,
         ]);
-        let serve =
-            |listener, shutdown| weir_mapping::serve(config, Clock::system(), listener, shutdown);
+        let clock = self.clock();
+        let serve = |listener, shutdown| weir_mapping::serve(config, clock, listener, shutdown);
         let running = Running::start(serve).await;
         let channel = weir_rpc::connect(&running.url()).unwrap();
         self.running.push(running);
@@ -162,9 +262,11 @@ impl Tenant {
                     trait_path: (*path).to_owned(),
                     field_id: (*field).to_owned(),
                     date_format: (*format).to_owned(),
+                    ..Default::default()
                 })
                 .collect(),
             clear: false,
+            expected_version: None,
         }
     }
 
@@ -174,7 +276,7 @@ impl Tenant {
             property_path: name.to_owned(),
             attribute: name.to_owned(),
             r#type: value_type.into(),
-            date_format: String::new(),
+            ..Default::default()
         };
         PutActivityMappingRequest {
             account_id: self.account_id.clone(),
@@ -186,6 +288,7 @@ impl Tenant {
                 attribute("count", ValueType::Integer),
             ],
             clear_attributes: false,
+            expected_version: None,
         }
     }
 
@@ -212,7 +315,7 @@ impl Tenant {
             account_id: self.account_id.clone(),
             source_id: self.source_id.clone(),
             page_size: 1_000,
-            page_token: String::new(),
+            ..ListLogRequest::default()
         }
     }
 

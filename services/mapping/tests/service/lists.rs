@@ -49,7 +49,7 @@ async fn pages_of_activities_end_before_a_client_refuses_them() {
             property_path: format!("{index}{long}"),
             attribute: format!("{index}{long}"),
             r#type: ValueType::Text.into(),
-            date_format: String::new(),
+            ..Default::default()
         };
         let wide = PutActivityMappingRequest {
             attributes: (0..200).map(attribute).collect(),

@@ -4,14 +4,25 @@
 
 mod configuration;
 mod contacts;
+mod counts;
 mod errors;
 mod events;
 mod harness;
 mod help;
+mod history;
 mod identifiers;
+mod ignored;
+mod keeping;
+mod kept;
 mod keys;
 mod lists;
+mod options;
 mod outgrown;
+mod places;
 mod puts;
+mod removal;
+mod replays;
 mod rings;
+mod rows;
+mod summaries;
 mod versions;

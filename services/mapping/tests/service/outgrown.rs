@@ -13,7 +13,7 @@ fn order(tenant: &Tenant) -> PutActivityMappingRequest {
         property_path: "cart".to_owned(),
         attribute: format!("cart {number}"),
         r#type: ValueType::Object.into(),
-        date_format: String::new(),
+        ..Default::default()
     });
     PutActivityMappingRequest {
         attributes: attributes.collect(),

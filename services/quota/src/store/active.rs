@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use weir_ids::AccountId;
 
 use super::connection::Work;
-use super::{Error, STATE_TTL_SECONDS, Store};
+use super::{Error, LEASES, STATE_TTL_SECONDS, Store, key};
 
 /// Spreads the registry over a cluster's slots.
 pub const SHARDS: u8 = 16;
@@ -52,6 +52,23 @@ impl Store {
             Some((account.parse().ok()?, DateTime::from_timestamp(time, 0)?))
         });
         Ok((known.collect(), more))
+    }
+
+    /// Forgets everything of an account; answers how many keys that were.
+    ///
+    /// # Errors
+    /// Where Redis is away.
+    pub async fn erase(&self, account: AccountId) -> Result<i64, Error> {
+        let mut erase = redis::cmd("DEL");
+        erase.arg(key(account, "")).arg(key(account, LEASES));
+        erase.arg(key(account, ":rebuild"));
+        let erased: i64 = self.redis.call(Work::Command(&erase)).await?;
+        let mut forget = redis::cmd("ZREM");
+        forget
+            .arg(shard_key(shard_of(account)))
+            .arg(account.to_string());
+        let noted: i64 = self.redis.call(Work::Command(&forget)).await?;
+        Ok(erased + noted)
     }
 
     /// Forgets an account, unless it was noted after `time`.

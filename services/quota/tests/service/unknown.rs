@@ -4,6 +4,8 @@ use std::sync::atomic::Ordering;
 
 use tonic::{Code, Status};
 use uuid::Uuid;
+use weir_proto::erasure::v1::EraseAccountRequest;
+use weir_proto::erasure::v1::erasure_service_client::ErasureServiceClient;
 use weir_proto::quota::v1::{GetUsageRequest, ReserveRequest, SettleRequest, Settlement};
 use weir_proto::settings::v1::Entitlement;
 use weir_reasons::Reason;
@@ -135,4 +137,35 @@ async fn while_mapping_is_away_accounts_that_have_a_state_are_served_and_others_
     for answer in answers(&mut client, &other.id).await {
         answer.unwrap();
     }
+}
+
+#[tokio::test]
+async fn an_account_that_is_gone_leaves_nothing_in_redis() {
+    let world = World::new().await;
+    let url = world.replica_at().await;
+    let mut client = Client::connect(url.clone()).await.unwrap();
+    let mut erasure = ErasureServiceClient::connect(url).await.unwrap();
+    let account = world.account(100, 100);
+    reserve(&mut client, &account, 5, 5).await;
+    let keys = async || -> Vec<String> {
+        let mut redis = world.redis().await;
+        let mut ask = redis::cmd("KEYS");
+        ask.arg(format!("*{}*", account.id));
+        ask.query_async(&mut redis).await.unwrap()
+    };
+    assert!(!keys().await.is_empty());
+    let request = EraseAccountRequest {
+        account_id: account.id.clone(),
+    };
+    let error = erasure.erase_account(request.clone()).await.unwrap_err();
+    assert_eq!(weir_rpc::reason_of(&error), Some(Reason::AccountLives));
+    world.others.plans.lock().unwrap().remove(&account.id);
+    // Another replica: this one takes it for living for a minute.
+    let url = world.replica_at().await;
+    let mut erasure = ErasureServiceClient::connect(url).await.unwrap();
+    let erased = erasure.erase_account(request.clone()).await.unwrap();
+    assert!(erased.into_inner().erased >= 2);
+    assert_eq!(keys().await, Vec::<String>::new());
+    let again = erasure.erase_account(request).await.unwrap();
+    assert_eq!(again.into_inner().erased, 0);
 }

@@ -66,6 +66,10 @@ pub fn batch(request: RecordActivitiesRequest, range: Range) -> Result<Batch, St
         indices,
         asked,
         probe_only: request.probe_only,
+        source_id: match request.source_id.as_str() {
+            "" => None,
+            text => Some(id("source_id", text)?),
+        },
     })
 }
 
@@ -165,6 +169,7 @@ fn event(
         contact_id,
         identifier: None,
         funded: message.funded,
+        deferred: message.contact_deferred,
     };
     Ok((event, identifier))
 }

@@ -1,7 +1,7 @@
 //! Rows that a batch has read, and the domain's view of them, which borrows from them.
 
 use tokio_postgres::Row;
-use weir_erasure::Erased;
+use weir_tombstones::Erased;
 use weir_ids::ContactId;
 use weir_postgres::JsonText;
 

@@ -71,12 +71,16 @@ pub(super) const LOCK_FREE_CONTACTS: &str = "
 
 pub(super) const INSERT_CONTACTS: &str = "
     INSERT INTO contacts (account_id, contact_id, has_user_id, fields, registers, redirect_to,
-                          version, create_time, update_time)
+                          version, create_time, update_time, search_forward, search_backward,
+                          search_name, search_email, search_phone, search_external)
     SELECT a.account_id, u.contact_id, u.has_user_id, u.fields, u.registers,
-           u.redirect_to, 1, $7, $7
+           u.redirect_to, 1, $7, $7, u.search_forward, u.search_backward, u.search_name,
+           u.search_email, u.search_phone, u.search_external
     FROM accounts a
-    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[])
-               AS u (contact_id, has_user_id, fields, registers, redirect_to)
+    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[], $8::text[],
+                      $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+               AS u (contact_id, has_user_id, fields, registers, redirect_to, search_forward,
+                     search_backward, search_name, search_email, search_phone, search_external)
     WHERE a.account_id = $1";
 
 // What changes rows names them by a unique key to ON CONFLICT: that is a probe of the key for
@@ -86,17 +90,25 @@ pub(super) const INSERT_CONTACTS: &str = "
 
 pub(super) const UPDATE_CONTACTS: &str = "
     INSERT INTO contacts AS c (account_id, contact_id, has_user_id, fields, registers,
-                               redirect_to, version, create_time, update_time)
+                               redirect_to, version, create_time, update_time, search_forward,
+                               search_backward, search_name, search_email, search_phone,
+                               search_external)
     SELECT a.account_id, u.contact_id, u.has_user_id, u.fields, u.registers,
-           u.redirect_to, 1, $7, $7
+           u.redirect_to, 1, $7, $7, u.search_forward, u.search_backward, u.search_name,
+           u.search_email, u.search_phone, u.search_external
     FROM accounts a
-    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[])
-               AS u (contact_id, has_user_id, fields, registers, redirect_to)
+    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[], $8::text[],
+                      $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
+               AS u (contact_id, has_user_id, fields, registers, redirect_to, search_forward,
+                     search_backward, search_name, search_email, search_phone, search_external)
     WHERE a.account_id = $1
     ON CONFLICT (account_id, contact_id) DO UPDATE
     SET has_user_id = excluded.has_user_id, fields = excluded.fields,
         registers = excluded.registers, redirect_to = excluded.redirect_to,
-        version = c.version + 1, update_time = excluded.update_time";
+        version = c.version + 1, update_time = excluded.update_time,
+        search_forward = excluded.search_forward, search_backward = excluded.search_backward,
+        search_name = excluded.search_name, search_email = excluded.search_email,
+        search_phone = excluded.search_phone, search_external = excluded.search_external";
 
 /// Of each row the registers alone; the other values only stand there because they must.
 pub(super) const MOVE_REGISTERS: &str = "

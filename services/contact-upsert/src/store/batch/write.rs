@@ -10,6 +10,7 @@ use weir_postgres::{Failure, JsonText};
 
 use super::merges::MergeColumns;
 use super::{BatchTx, NotStored, sql};
+use crate::domain::search::SearchTexts;
 use crate::domain::{Care, Changes, ContactRow, Key, LinkRow, Stamp};
 use crate::store::{OutboxRow, time_of};
 
@@ -44,7 +45,7 @@ impl BatchTx<'_> {
         message: Option<&'a OutboxRow>,
     ) -> Vec<(&'static str, Write<'a>)> {
         let mut writes: Vec<(&'static str, Write<'a>)> = Vec::new();
-        if changes.units > 0 {
+        if changes.units > 0 && self.batch.is_charged {
             writes.push((CHARGE, Box::pin(self.insert_usage(changes.units))));
         }
         for (sql, rows) in [
@@ -131,6 +132,9 @@ impl BatchTx<'_> {
         let registers: Vec<JsonText<'_>> = registers.collect();
         let redirects = rows.iter().map(|row| row.redirect_to.map(|id| id.0));
         let redirects: Vec<Option<Uuid>> = redirects.collect();
+        let column = |of: fn(&SearchTexts) -> &Option<String>| -> Vec<Option<&str>> {
+            rows.iter().map(|row| of(&row.search).as_deref()).collect()
+        };
         let parameters = &[
             &self.batch.account.0 as _,
             &ids as _,
@@ -139,6 +143,12 @@ impl BatchTx<'_> {
             &registers as _,
             &redirects as _,
             &self.now as _,
+            &column(|texts| &texts.forward) as _,
+            &column(|texts| &texts.backward) as _,
+            &column(|texts| &texts.name) as _,
+            &column(|texts| &texts.email) as _,
+            &column(|texts| &texts.phone) as _,
+            &column(|texts| &texts.external) as _,
         ];
         all_of(rows.len(), self.run(sql, parameters).await?)
     }

@@ -170,7 +170,7 @@ proptest! {
     fn contacts_are_as_generated(
         envelope in an_envelope(),
         fields_json in "\\PC{0,300}",
-        (funded, no_values, never_creates) in any::<(bool, bool, bool)>(),
+        (funded, no_values, never_creates, correction) in any::<(bool, bool, bool, bool)>(),
     ) {
         for (mode, plain_mode) in [
             (UpsertMode::Identify, contact::UpsertMode::Identify),
@@ -185,6 +185,7 @@ proptest! {
                     no_values,
                     never_creates,
                     funded,
+                    correction,
                 };
                 contact_event(wire, &event);
             });
@@ -200,6 +201,7 @@ proptest! {
                 no_values,
                 never_creates,
                 funded,
+                correction,
                 event_key: Bytes::copy_from_slice(envelope.key.0.as_bytes()),
             };
             prop_assert_eq!(read, plain);
@@ -212,7 +214,7 @@ proptest! {
         texts in prop::array::uniform3("\\PC{0,300}"),
         retention_days: u32,
         earlier_retention_days: Vec<u32>,
-        funded: bool,
+        (funded, correction, contact_deferred) in any::<(bool, bool, bool)>(),
         micros: i64,
         (first, arrival) in prop_oneof![any::<i64>().prop_map(|at| (at, at)), any::<(i64, i64)>()],
     ) {
@@ -230,6 +232,8 @@ proptest! {
             arrival,
             contact_id: &contact_id,
             funded,
+            correction,
+            contact_deferred,
         };
         let read: activity::ActivityEvent = read(|wire| activity_event(wire, first, &to_record));
         let plain = activity::ActivityEvent {
@@ -251,6 +255,8 @@ proptest! {
             },
             undated: !envelope.dated,
             receive_time: (arrival != first).then(|| timestamp_of(arrival)),
+            correction,
+            contact_deferred,
         };
         prop_assert_eq!(read, plain);
     }

@@ -10,7 +10,7 @@ fn reading(kind: Kind, raw: &[u8]) -> Reading {
         kind,
         arrival: ARRIVAL,
         own_namespaces: &own,
-        fresh_id: || "fresh".to_owned(),
+        fresh_id: &|| "fresh".to_owned(),
     };
     reader.read(&Bytes::copy_from_slice(raw))
 }

@@ -145,6 +145,11 @@ fn a_track_with_traits_is_206_where_only_the_activity_is_stored() {
             206,
             Some(Reason::ContactExistingOnly),
         ),
+        (
+            Some(ContactSaid::Deferred),
+            206,
+            Some(Reason::ContactDeferred),
+        ),
         (Some(ContactSaid::Away), 500, Some(Reason::ContactsAway)),
         (
             Some(ContactSaid::Deleted),
@@ -297,7 +302,7 @@ fn an_echo_is_refused_for_its_own_faults_alone() {
     }
 }
 
-const CONTACT: [ContactSaid; 11] = [
+const CONTACT: [ContactSaid; 12] = [
     ContactSaid::Stored,
     ContactSaid::Repeated,
     ContactSaid::NothingNew,
@@ -308,6 +313,7 @@ const CONTACT: [ContactSaid; 11] = [
     ContactSaid::Deleted,
     ContactSaid::Unstorable,
     ContactSaid::Away,
+    ContactSaid::Deferred,
     ContactSaid::Failed,
 ];
 

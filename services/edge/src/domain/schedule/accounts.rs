@@ -47,6 +47,14 @@ impl<T> Accounts<T> {
             .map_or_else(Size::default, |account| account.waiting)
     }
 
+    /// Whether something of it waits, or one more batch would take its last slot.
+    pub fn is_pressed(&self, account_id: &str, limits: &Limits) -> bool {
+        let its = self.all.get(account_id);
+        its.is_some_and(|account| {
+            account.waiting != Size::default() || account.busy + 1 >= limits.account_slots
+        })
+    }
+
     /// What is in front of a request of this account that comes now.
     pub fn queued(&self, account_id: &str, limits: &Limits, busy: usize) -> Queued {
         let its = self.all.get(account_id);

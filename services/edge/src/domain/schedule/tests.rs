@@ -25,6 +25,7 @@ fn key(source: &str) -> QueueKey {
         source_id: source.to_owned(),
         kind: Kind::Track,
         day: 0,
+        is_replay: false,
     }
 }
 
@@ -117,9 +118,13 @@ fn sources_endpoints_and_days_do_not_mix_and_who_waited_longest_is_first() {
         },
         QueueKey { day: 1, ..key("s") },
         key("other"),
+        QueueKey {
+            is_replay: true,
+            ..key("s")
+        },
     ];
-    for item in 0..8 {
-        let key = others[[3, 1, 0, 2][item % 4]].clone();
+    for item in 0..10 {
+        let key = others[[3, 1, 0, 2, 4][item % 5]].clone();
         let entry = entry(item, of(1), ms(item as u64));
         schedule.add("a", key, entry).unwrap();
     }
@@ -128,7 +133,23 @@ fn sources_endpoints_and_days_do_not_mix_and_who_waited_longest_is_first() {
         seen.push(items(&batch));
         schedule.ended("a", batch.size, ms(1));
     }
-    assert_eq!(seen, [[0, 4], [1, 5], [2, 6], [3, 7]]);
+    assert_eq!(seen, [[0, 5], [1, 6], [2, 7], [3, 8], [4, 9]]);
+}
+
+#[test]
+fn a_replay_stands_back_where_requests_would_wait_for_it() {
+    let mut schedule = Schedule::new(LIMITS);
+    assert!(!schedule.is_pressed("a"));
+    add(&mut schedule, "a", 1, of(1));
+    assert!(schedule.is_pressed("a") && !schedule.is_pressed("b"));
+    // The account's last slot but one.
+    schedule.next(ms(0)).batch.unwrap();
+    assert!(schedule.is_pressed("a") && !schedule.is_pressed("b"));
+    for account in ["b", "c"] {
+        add(&mut schedule, account, 2, of(1));
+        schedule.next(ms(0)).batch.unwrap();
+    }
+    assert!(schedule.is_pressed("d"), "the last slot of all");
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! Mapping: all that it sees is mapped, by what stands in the traits.
 
-use tonic::{Request, Response, Status};
+use tonic::{Code, Request, Response, Status};
 use weir_proto::mapping::v1::mapping_service_server::MappingService;
 use weir_proto::mapping::v1::*;
 use weir_proto::settings::v1::Entitlement;
+use weir_reasons::Reason;
 
 use super::Stub;
 
@@ -26,6 +27,41 @@ fn traits(event: &Event) -> MappedTraits {
     }
 }
 
+/// Traits called `ignored` name codes: of the first one value is ignored, of the second two …
+fn ignored(event: &Event) -> Vec<IgnoredKind> {
+    let Some(span) = &event.traits else {
+        return Vec::new();
+    };
+    let (start, length) = (span.start as usize, span.length as usize);
+    let traits = event.raw.slice(start..start + length);
+    let traits: serde_json::Value = serde_json::from_slice(&traits).unwrap_or_default();
+    let codes = traits["ignored"].as_array().cloned().unwrap_or_default();
+    let kind = |code: serde_json::Value| IgnoredKind {
+        code: code.as_str().unwrap_or_default().to_owned(),
+        subject: "str:cm:field".to_owned(),
+    };
+    codes.into_iter().map(kind).collect()
+}
+
+/// Says of each event what is ignored of it, and answers what these values are.
+fn ignore(events: &[Event], results: &mut [MappedEvent]) -> Vec<IgnoredKind> {
+    let mut ignored_kinds = Vec::new();
+    for (event, result) in events.iter().zip(results) {
+        for (number, kind) in ignored(event).into_iter().enumerate() {
+            let known = ignored_kinds.iter().position(|one| *one == kind);
+            let at = known.unwrap_or_else(|| {
+                ignored_kinds.push(kind);
+                ignored_kinds.len() - 1
+            });
+            result.ignored.push(IgnoredValues {
+                kind: u32::try_from(at).unwrap(),
+                count: u32::try_from(number + 1).unwrap(),
+            });
+        }
+    }
+    ignored_kinds
+}
+
 #[tonic::async_trait]
 impl MappingService for Stub {
     async fn authenticate(
@@ -34,6 +70,14 @@ impl MappingService for Stub {
     ) -> Result<Response<AuthenticateResponse>, Status> {
         self.answer("authenticate", |state| {
             let key = request.get_ref().key.as_str();
+            if key == "expired-key" {
+                let expired = Reason::KeyExpired;
+                return Err(weir_rpc::refused(
+                    Code::Unauthenticated,
+                    expired,
+                    "past its end",
+                ));
+            }
             let Some(account) = state.accounts.get(key) else {
                 return Err(Status::unauthenticated("no such key"));
             };
@@ -107,9 +151,11 @@ impl MappingService for Stub {
                 };
                 MappedEvent {
                     outcome: Some(outcome),
+                    ignored: Vec::new(),
                 }
             });
-            let results = results.collect();
+            let mut results: Vec<_> = results.collect();
+            let ignored_kinds = ignore(&request.events, &mut results);
             state.mapped.extend(request.events);
             Ok(MapEventsResponse {
                 mapping_version: 1,
@@ -124,6 +170,7 @@ impl MappingService for Stub {
                     ..Default::default()
                 }),
                 results,
+                ignored_kinds,
             })
         })
         .await

@@ -62,10 +62,23 @@ impl Converter {
             Failure::EventTooLong => {
                 "the values of the event come to more than 4 MiB with this one".to_owned()
             }
-            Failure::Mismatch => match (self.expectation().1, &self.format) {
-                (what, Some(format)) => format!("expected {what} written as {format}"),
-                (what, None) => format!("expected {what}"),
-            },
+            Failure::Mismatch => {
+                let mut reason = format!("expected {}", self.expectation().1);
+                for (index, format) in self.options.formats.iter().enumerate() {
+                    reason.push_str(if index == 0 {
+                        " written as "
+                    } else {
+                        ", or as "
+                    });
+                    reason.push_str(&format.to_string());
+                }
+                if let Some(country) = self.options.phone_country {
+                    reason.push_str(&format!(
+                        ": of {country}, or with another country's code in front, such as +61 2 9876 5432"
+                    ));
+                }
+                reason
+            }
         }
     }
 }

@@ -2,19 +2,32 @@
 
 use proptest::prelude::*;
 use weir_values::Value;
+use weir_values::options::RawOptions;
 
 use super::*;
 
 mod corners;
 mod lists;
+mod options;
 
 fn converter(value_type: ValueType) -> Converter {
-    let format = if value_type.needs_format() {
-        "DD-MM-YYYY"
-    } else {
-        ""
-    };
-    Converter::new(value_type, Format::of(value_type, format).unwrap()).unwrap()
+    let format = value_type.needs_format().then_some("DD-MM-YYYY");
+    written_as(value_type, format.as_slice())
+}
+
+fn written_as(value_type: ValueType, formats: &[&str]) -> Converter {
+    with(
+        value_type,
+        &RawOptions {
+            formats: formats.to_vec(),
+            ..RawOptions::default()
+        },
+    )
+}
+
+fn with(value_type: ValueType, options: &RawOptions<'_>) -> Converter {
+    let options = Options::read(value_type, options).unwrap();
+    Converter::new(value_type, options).unwrap()
 }
 
 fn run(converter: &Converter, raw: &[u8]) -> Result<Option<String>, Failure> {
@@ -177,8 +190,7 @@ fn dates_are_read_in_their_format_only() {
 #[test]
 fn the_format_of_a_row_is_the_one_that_counts() {
     let check = |value_type, format, raw: &str, expected: Result<&str, Failure>| {
-        let format = Format::of(value_type, format).unwrap();
-        let converter = Converter::new(value_type, format).unwrap();
+        let converter = written_as(value_type, &[format]);
         let converted = run(&converter, raw.as_bytes()).map(Option::unwrap);
         assert_eq!(
             converted.as_deref().map_err(|failure| *failure),
@@ -228,12 +240,13 @@ fn the_format_of_a_row_is_the_one_that_counts() {
         r#""23:59:00""#,
         Err(Failure::Mismatch),
     );
-    let iso = "ISO 8601".parse().unwrap();
-    assert_eq!(
-        Converter::new(ValueType::Time, Some(Format::Date(iso))),
-        None
-    );
-    assert_eq!(Converter::new(ValueType::Date, None), None);
+    let iso = RawOptions {
+        formats: vec!["ISO 8601"],
+        ..RawOptions::default()
+    };
+    let iso = Options::read(ValueType::Date, &iso).unwrap();
+    assert_eq!(Converter::new(ValueType::Time, iso), None);
+    assert_eq!(Converter::new(ValueType::Date, Options::default()), None);
 }
 
 #[test]

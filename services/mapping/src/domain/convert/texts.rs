@@ -6,11 +6,12 @@ mod plain;
 use std::borrow::Cow;
 
 use email_address::EmailAddress;
-use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat};
+use rlibphonenumber::{PHONE_NUMBER_UTIL, PhoneNumber, PhoneNumberFormat, Region};
 use weir_json::{Raw, write_text as write_canonical};
+use weir_values::options::Country;
 use weir_values::{has_invisible_inside, trimmed_invisible};
 
-use super::{Failure, scalar, string};
+use super::{Failure, scalar, string, token};
 
 /// Semantics 2.3.
 pub const MAX_TEXT: usize = 500;
@@ -89,25 +90,41 @@ fn is_any_email(address: &str) -> bool {
     address.len() <= MAX_EMAIL && EmailAddress::parse_with_options(address, options).is_ok()
 }
 
-pub fn write_phone(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
-    let text = string(raw)?;
+/// A number with its country's code; without one it could be anybody's, unless it is known
+/// where such numbers are from (semantics 2.4a).
+pub fn write_phone(
+    raw: Raw<'_>,
+    country: Option<Country>,
+    out: &mut String,
+) -> Result<(), Failure> {
+    let text = match country {
+        // As a number a phone number has nothing but its digits.
+        Some(_) if raw.iter().all(u8::is_ascii_digit) => token(raw)?,
+        _ => string(raw)?,
+    };
     let text = trimmed_invisible(&text);
-    // Without a country code it could be anybody's.
-    if !text.starts_with('+') || text.len() > MAX_TEXT {
+    if text.len() > MAX_TEXT {
         return Err(Failure::Mismatch);
     }
-    let number = match phone::read_plain(text) {
-        Some(number) => number,
-        None => PHONE_NUMBER_UTIL
-            .parse(text, None)
-            .map_err(|_| Failure::Mismatch)?,
+    let number = match (text.starts_with('+'), country) {
+        (true, _) => phone::read_plain(text).or_else(|| parse(text, None)),
+        (false, Some(country)) if phone::is_national(text) => parse(text, Some(country)),
+        (false, _) => None,
     };
+    let number = number.ok_or(Failure::Mismatch)?;
     // E.164 has no place for an extension, and dropping it would lose it.
     if !number.extension().is_empty() || !is_valid(&number) {
         return Err(Failure::Mismatch);
     }
     write_canonical(&number.format_as(PhoneNumberFormat::E164), out);
     Ok(())
+}
+
+fn parse(text: &str, country: Option<Country>) -> Option<PhoneNumber> {
+    let region = country.map(|country| {
+        Region::from_code(country.as_str()).expect("a test holds that the library knows each")
+    });
+    PHONE_NUMBER_UTIL.parse(text, region).ok()
 }
 
 /// What `is_valid` answers. It tries the regions of a country code one by one and then asks

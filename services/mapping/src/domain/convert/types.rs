@@ -4,7 +4,7 @@
 use weir_json::{Kind, Raw};
 use weir_reasons::Reason;
 use weir_values::format::{DateFormat, Format, Unread, read_time};
-use weir_values::{Decimal, Value, ValueType, number};
+use weir_values::{Decimal, Value, ValueType, is_blank, number};
 
 use super::lists::{LeftOut, MAX_CHOICES, write_choice, write_choices};
 use super::texts::{
@@ -23,18 +23,29 @@ impl Converter {
         left_out: &mut LeftOut<'a>,
     ) -> Result<Taken, Failure> {
         match self.value_type {
+            // Whoever is told apart by it would be somebody else with a part of it.
             ValueType::Text if self.tells_apart => write_key_text(raw, MAX_TEXT, out),
+            ValueType::Text if self.options.truncate => {
+                return self.write_cut(raw, MAX_TEXT, out);
+            }
+            ValueType::LongText if self.options.truncate => {
+                return self.write_cut(raw, MAX_LONG_TEXT, out);
+            }
             ValueType::Text | ValueType::SingleSelect => write_text(raw, MAX_TEXT, out),
             ValueType::LongText => write_text(raw, MAX_LONG_TEXT, out),
             ValueType::Geo => write_geo(raw, out),
             ValueType::Email => write_email(raw, out),
-            ValueType::Phone => write_phone(raw, out),
+            ValueType::Phone => write_phone(raw, self.options.phone_country, out),
             ValueType::Link => write_link(raw, out),
             ValueType::Integer => write(Value::Integer(numeric(raw, 0)?), out),
             ValueType::Decimal | ValueType::Currency => {
-                let thousandths = numeric(raw, 3)?;
+                let thousandths = match self.options.round {
+                    true => rounded(raw, 3)?,
+                    false => numeric(raw, 3)?,
+                };
                 write(Value::Decimal(Decimal { thousandths }), out)
             }
+            ValueType::Boolean if self.options.words => write(Value::Boolean(word(raw)?), out),
             ValueType::Boolean => write(Value::Boolean(boolean(raw)?), out),
             ValueType::Date => write(Value::Date(self.dated(raw, DateFormat::read_date)?), out),
             ValueType::TimeAndDate => {
@@ -67,20 +78,33 @@ impl Converter {
             }
             ValueType::Geo => (Reason::PlaceInvalid, "the name of a place"),
             ValueType::Email => (Reason::EmailInvalid, "an e-mail address"),
+            ValueType::Phone if self.options.phone_country.is_some() => {
+                (Reason::PhoneInvalid, "a phone number")
+            }
             ValueType::Phone => (
                 Reason::PhoneInvalid,
                 "a phone number with its country code, such as +61 2 9876 5432",
             ),
             ValueType::Link => (Reason::LinkInvalid, "an absolute http or https URL"),
             ValueType::Integer => (Reason::IntegerInvalid, "a whole number of at most 64 bits"),
+            ValueType::Decimal | ValueType::Currency if self.options.round => (
+                Reason::DecimalInvalid,
+                "a number up to 9,223,372,036,854,775",
+            ),
             ValueType::Decimal | ValueType::Currency => (
                 Reason::DecimalInvalid,
                 "a number with at most three decimals",
             ),
+            ValueType::Boolean if self.options.words => (
+                Reason::BooleanInvalid,
+                "true or false, yes or no, y or n, on or off, 1 or 0",
+            ),
             ValueType::Boolean => (Reason::BooleanInvalid, "true or false"),
             ValueType::Date => (Reason::DateFormatMismatch, "a date"),
             ValueType::TimeAndDate => (Reason::DateFormatMismatch, "a time and date"),
-            ValueType::Time if self.format.is_some() => (Reason::TimeFormatMismatch, "a time"),
+            ValueType::Time if !self.options.formats.is_empty() => {
+                (Reason::TimeFormatMismatch, "a time")
+            }
             ValueType::Time => (
                 Reason::TimeFormatMismatch,
                 "a time written as HH:mm or HH:mm:ss",
@@ -104,32 +128,62 @@ impl Converter {
         }
     }
 
+    /// In the first format that reads it.
     fn dated<T>(
         &self,
         raw: Raw<'_>,
         read: impl Fn(&DateFormat, &str) -> Result<T, Unread>,
     ) -> Result<T, Failure> {
-        let Some(Format::Date(format)) = &self.format else {
-            return Err(Failure::Mismatch);
-        };
-        let text = match weir_json::kind(raw)? {
-            Kind::String => string(raw)?,
-            Kind::Number if format.takes_numbers() => token(raw)?,
+        let is_number = match weir_json::kind(raw)? {
+            Kind::String => false,
+            Kind::Number => true,
             _ => return Err(Failure::Mismatch),
         };
-        read(format, &text).map_err(|unread| match unread {
-            Unread::Mismatch => Failure::Mismatch,
-            Unread::OutOfRange => Failure::OutOfRange,
-        })
+        let text = if is_number { token(raw)? } else { string(raw)? };
+        let mut failure = Failure::Mismatch;
+        for format in &self.options.formats {
+            let Format::Date(format) = format else {
+                continue;
+            };
+            if is_number && !format.takes_numbers() {
+                continue;
+            }
+            match read(format, &text) {
+                Ok(value) => return Ok(value),
+                Err(Unread::OutOfRange) => failure = Failure::OutOfRange,
+                Err(Unread::Mismatch) => {}
+            }
+        }
+        Err(failure)
     }
 
     fn write_time(&self, raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
         let text = string(raw)?;
-        let time = match &self.format {
-            Some(Format::Time(format)) => format.read(&text),
-            _ => read_time(&text),
+        let formats = &self.options.formats;
+        let time = match formats.is_empty() {
+            true => read_time(&text),
+            false => formats.iter().find_map(|format| match format {
+                Format::Time(format) => format.read(&text),
+                Format::Date(_) => None,
+            }),
         };
         write(Value::Time(time.ok_or(Failure::Mismatch)?), out)
+    }
+
+    /// A text, cut to its limit; a number or boolean is taken whole or not at all.
+    fn write_cut(&self, raw: Raw<'_>, limit: usize, out: &mut String) -> Result<Taken, Failure> {
+        match write_text(raw, limit, out) {
+            Err(Failure::TooLong) if weir_json::kind(raw)? == Kind::String => {}
+            written => return written.map(|()| Taken::Value),
+        }
+        let text = string(raw)?;
+        let end = text.char_indices().nth(limit);
+        let head = end.map_or(&*text, |(end, _)| &text[..end]);
+        if is_blank(head) {
+            return Ok(self.blank());
+        }
+        weir_json::write_text(head, out);
+        Ok(Taken::Value)
     }
 }
 
@@ -150,6 +204,47 @@ fn numeric(raw: Raw<'_>, scale: u32) -> Result<i64, Failure> {
         _ => None,
     };
     number.ok_or(Failure::Mismatch)
+}
+
+/// As [`numeric`], half to even where there is more behind the point (semantics 2.4a).
+fn rounded(raw: Raw<'_>, scale: u32) -> Result<i64, Failure> {
+    if let Some(number) = number::scaled_short(raw, scale) {
+        return Ok(number);
+    }
+    let number = match weir_json::kind(raw)? {
+        Kind::Number => number::rounded(&token(raw)?, scale),
+        Kind::String => number::rounded(string(raw)?.trim(), scale),
+        _ => None,
+    };
+    number.ok_or(Failure::Mismatch)
+}
+
+/// A boolean, or a word or number that people write for one (semantics 2.4a).
+fn word(raw: Raw<'_>) -> Result<bool, Failure> {
+    if weir_json::kind(raw)? == Kind::Number {
+        return match numeric(raw, 0)? {
+            0 => Ok(false),
+            1 => Ok(true),
+            _ => Err(Failure::Mismatch),
+        };
+    }
+    const WORDS: [(&str, bool); 8] = [
+        ("yes", true),
+        ("no", false),
+        ("on", true),
+        ("off", false),
+        ("1", true),
+        ("0", false),
+        ("y", true),
+        ("n", false),
+    ];
+    boolean(raw).or_else(|failure| {
+        let text = string(raw)?;
+        let known = WORDS
+            .iter()
+            .find(|(word, _)| text.eq_ignore_ascii_case(word));
+        known.map(|(_, meant)| *meant).ok_or(failure)
+    })
 }
 
 fn boolean(raw: Raw<'_>) -> Result<bool, Failure> {
@@ -183,6 +278,8 @@ fn write_object(raw: Raw<'_>, out: &mut String) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use weir_values::options::{Options, RawOptions};
+
     use super::*;
     use ValueType::*;
 
@@ -231,9 +328,15 @@ mod tests {
         for (name, value_type) in ValueType::NAMES {
             let mut of_type = EXAMPLES.iter().filter(|example| example.0 == value_type);
             let (_, taken, kept, refused) = of_type.next().expect(name);
-            let format = value_type.needs_format().then_some("DD-MM-YYYY");
-            let format = Format::of(value_type, format.unwrap_or_default()).unwrap();
-            let converter = Converter::new(value_type, format).unwrap();
+            let raw = RawOptions {
+                formats: match value_type.needs_format() {
+                    true => vec!["DD-MM-YYYY"],
+                    false => vec![],
+                },
+                ..RawOptions::default()
+            };
+            let options = Options::read(value_type, &raw).unwrap();
+            let converter = Converter::new(value_type, options).unwrap();
             let (mut out, mut left_out) = (String::new(), LeftOut::default());
             let result = converter.convert(taken.as_bytes(), &mut out, &mut left_out);
             assert_eq!((result, &*out), (Ok(Taken::Value), *kept), "{name}");

@@ -5,15 +5,20 @@ use std::collections::HashMap;
 use chrono::DateTime;
 use proptest::prelude::*;
 use weir_ids::{AccountId, ActivityId, SourceId};
+use weir_values::options::RawOptions;
 use weir_values::{FieldId, Value, ValueType};
 
 use super::*;
 
+mod explained;
+mod places;
+mod rows;
 mod traits;
 
 use crate::domain::account::{KeyStrategy, Plan};
 use crate::domain::event::Received;
-use crate::domain::mapping::{ActivityMapping, RawPair, read_attributes, read_contact_mapping};
+use crate::domain::mapping::ActivityMapping;
+use crate::domain::row::{RawRow, read_attributes, read_contact_mapping};
 use crate::domain::snapshot::CompiledActivity;
 use crate::domain::source::{MergeStrategy, Source, SourceKind, SourceSettings, SourceStatus};
 
@@ -25,15 +30,23 @@ const PLAN: Plan = Plan {
     activity_factor: 5,
 };
 
-fn pair<'a>(path: &'a str, target: &'a str, date_format: &'a str) -> RawPair<'a> {
-    RawPair {
-        path,
+fn row<'a>(path: &'a str, target: &'a str, format: &'a str) -> RawRow<'a> {
+    let formats = if format.is_empty() {
+        vec![]
+    } else {
+        vec![format]
+    };
+    RawRow {
+        paths: vec![path],
         target,
-        date_format,
+        options: RawOptions {
+            formats,
+            ..RawOptions::default()
+        },
     }
 }
 
-fn snapshot(pairs: &[RawPair<'_>]) -> Snapshot {
+fn snapshot(rows: &[RawRow<'_>]) -> Snapshot {
     let custom = HashMap::from([
         ("int:cm:score".to_owned(), ValueType::Integer),
         ("obj:cm:extra".to_owned(), ValueType::Object),
@@ -41,10 +54,10 @@ fn snapshot(pairs: &[RawPair<'_>]) -> Snapshot {
         ("obj:cm:skus".to_owned(), ValueType::Object),
     ]);
     let unique = ["str::email".parse().unwrap()];
-    let contact = ContactMapping::compile(read_contact_mapping(pairs, &custom).unwrap(), &unique);
+    let contact = ContactMapping::compile(read_contact_mapping(rows, &custom).unwrap(), &unique);
     let attributes = [
-        (pair("count", "count", ""), ValueType::Integer),
-        (pair("count", "n \"quoted\"", ""), ValueType::Text),
+        (row("count", "count", ""), Some(ValueType::Integer)),
+        (row("count", "n \"quoted\"", ""), Some(ValueType::Text)),
     ];
     let activity = CompiledActivity::compile(ActivityMapping {
         activity: Activity {
@@ -84,11 +97,11 @@ fn snapshot(pairs: &[RawPair<'_>]) -> Snapshot {
 
 fn default_snapshot() -> Snapshot {
     snapshot(&[
-        pair("email", "str::email", ""),
-        pair("birthday", "dtz::b", "DD-MM-YYYY"),
-        pair("score", "int:cm:score", ""),
-        pair("extra", "obj:cm:extra", ""),
-        pair("a.b", "str::first", ""),
+        row("email", "str::email", ""),
+        row("birthday", "dtz::b", "DD-MM-YYYY"),
+        row("score", "int:cm:score", ""),
+        row("extra", "obj:cm:extra", ""),
+        row("a.b", "str::first", ""),
     ])
 }
 
@@ -103,6 +116,7 @@ fn event<'a>(kind: EventKind, traits: &'a str, properties: &'a str) -> RawEvent<
         traits: Some(traits.as_bytes()),
         properties: Some(properties.as_bytes()),
         location: None,
+        ip: b"",
         event_name: "Login",
         event_time: DateTime::UNIX_EPOCH,
         message_id: "m",
@@ -110,7 +124,7 @@ fn event<'a>(kind: EventKind, traits: &'a str, properties: &'a str) -> RawEvent<
 }
 
 fn map(snapshot: &Snapshot, event: &RawEvent<'_>) -> (String, Option<String>, Vec<LogEntry>) {
-    let mut mapper = Mapper::new(snapshot);
+    let mut mapper = Mapper::new(snapshot, None);
     match mapper.map(event) {
         Outcome::Mapped {
             fields_json,
@@ -167,7 +181,7 @@ fn an_identify_looks_at_traits_alone() {
 #[test]
 fn texts_of_a_batch_are_their_own() {
     let snapshot = default_snapshot();
-    let mut mapper = Mapper::new(&snapshot);
+    let mut mapper = Mapper::new(&snapshot, None);
     // More than is taken at once, several times over.
     let emails = || (0..10_000).map(|number| format!("person.{number}@example.org"));
     let traits: Vec<_> = emails()
@@ -188,7 +202,7 @@ fn texts_of_a_batch_are_their_own() {
 #[test]
 fn a_batch_leaves_no_more_lines_than_a_source_keeps() {
     let snapshot = default_snapshot();
-    let mut mapper = Mapper::new(&snapshot);
+    let mut mapper = Mapper::new(&snapshot, None);
     for _ in 0..1_000 {
         mapper.map(&event(EventKind::Identify, r#"{"score":"x"}"#, "{}"));
     }
@@ -202,7 +216,7 @@ fn the_values_of_one_event_are_bounded_and_what_follows_is_ignored() {
     let names: Vec<String> = (0..200).map(|number| format!("tags {number}")).collect();
     let attributes: Vec<_> = names
         .iter()
-        .map(|name| (pair("tags", name, ""), ValueType::MultiSelect))
+        .map(|name| (row("tags", name, ""), Some(ValueType::MultiSelect)))
         .collect();
     let login = snapshot.activities.remove("Login").unwrap();
     let mapping = ActivityMapping {
@@ -221,7 +235,7 @@ fn the_values_of_one_event_are_bounded_and_what_follows_is_ignored() {
     assert_eq!(log.len(), 200 - kept);
     assert!(log[0].code == "TOO_LONG" && log[0].reason.contains("4 MiB"));
 
-    let mut mapper = Mapper::new(&snapshot);
+    let mut mapper = Mapper::new(&snapshot, None);
     let fitting = MAX_BATCH_TEXT / length;
     for _ in 0..fitting {
         mapper.map(&track);

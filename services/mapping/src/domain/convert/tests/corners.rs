@@ -69,27 +69,35 @@ fn any_converter() -> impl Strategy<Value = (ValueType, Converter)> {
         "YYYY-MM-DD HH:mm:ss",
         "RFC 2822",
     ];
-    let times = ["", "h:mm A"];
+    let times = ["HH:mm", "h:mm A"];
+    let countries = ["", "", "AU", "US", "IT", "NO"];
     (
         prop::sample::select(ValueType::NAMES.to_vec()),
-        prop::sample::select(dates.to_vec()),
-        prop::sample::select(times.to_vec()),
-        any::<bool>(),
+        prop::sample::subsequence(dates.to_vec(), 1..4),
+        prop::sample::subsequence(times.to_vec(), 0..3),
+        prop::sample::select(countries.to_vec()),
+        any::<[bool; 5]>(),
     )
-        .prop_map(|((_, value_type), date, time, unique)| {
-            let format = match value_type {
-                ValueType::Date | ValueType::TimeAndDate => date,
-                ValueType::Time => time,
-                _ => "",
+        .prop_map(|((_, value_type), dates, times, country, flags)| {
+            let [round, words, truncate, blank_clears, unique] = flags;
+            let is = |types: &[ValueType]| types.contains(&value_type);
+            let options = RawOptions {
+                formats: match value_type {
+                    ValueType::Date | ValueType::TimeAndDate => dates,
+                    ValueType::Time => times,
+                    _ => vec![],
+                },
+                phone_country: match value_type {
+                    ValueType::Phone => country,
+                    _ => "",
+                },
+                round: round && is(&[ValueType::Decimal, ValueType::Currency]),
+                words: words && is(&[ValueType::Boolean]),
+                truncate: truncate && is(&[ValueType::Text, ValueType::LongText]),
+                blank_clears,
             };
-            let format = Format::of(value_type, format).unwrap();
             let unique = unique && value_type.may_be_unique_identifier();
-            (
-                value_type,
-                Converter::new(value_type, format)
-                    .unwrap()
-                    .telling_apart(unique),
-            )
+            (value_type, with(value_type, &options).telling_apart(unique))
         })
 }
 

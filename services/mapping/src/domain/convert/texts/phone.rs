@@ -46,6 +46,13 @@ pub fn read_plain(text: &str) -> Option<PhoneNumber> {
     })
 }
 
+/// Whether a text without `+` is made of what numbers are written with: the library would take
+/// letters for digits, as on old dials, and what is a date or a price for a number.
+pub fn is_national(text: &str) -> bool {
+    let is_of_numbers = |c: char| c.is_ascii_digit() || " -./()\u{a0}".contains(c);
+    text.chars().all(is_of_numbers)
+}
+
 /// Country codes under which the library knows no prefix, or only such as start with 0,
 /// but for those of [`may_have_prefix`].
 const fn is_country_code(number: i32) -> bool {
@@ -96,7 +103,9 @@ mod tests {
     fn written(text: &str) -> Option<String> {
         let mut out = String::new();
         let raw = format!("\"{text}\"");
-        write_phone(raw.as_bytes(), &mut out).ok().map(|()| out)
+        write_phone(raw.as_bytes(), None, &mut out)
+            .ok()
+            .map(|()| out)
     }
 
     fn any_country_code() -> impl Strategy<Value = i32> {

@@ -4,7 +4,7 @@ use super::*;
 
 /// Fields, what they come to, and the codes of the log.
 fn said(snapshot: &Snapshot, event: &RawEvent<'_>) -> (String, Traits, Vec<String>) {
-    let mut mapper = Mapper::new(snapshot);
+    let mut mapper = Mapper::new(snapshot, None);
     let Outcome::Mapped {
         fields_json,
         traits,
@@ -20,12 +20,12 @@ fn said(snapshot: &Snapshot, event: &RawEvent<'_>) -> (String, Traits, Vec<Strin
 
 fn under(strategy: MergeStrategy) -> Snapshot {
     let mut snapshot = snapshot(&[
-        pair("email", "str::email", ""),
-        pair("firstName", "str::first", ""),
-        pair("score", "int:cm:score", ""),
-        pair("address.city", "geo::city", ""),
-        pair("tags", "sst:cm:tags", ""),
-        pair("products[].sku", "obj:cm:skus", ""),
+        row("email", "str::email", ""),
+        row("firstName", "str::first", ""),
+        row("score", "int:cm:score", ""),
+        row("address.city", "geo::city", ""),
+        row("tags", "sst:cm:tags", ""),
+        row("products[].sku", "obj:cm:skus", ""),
     ]);
     snapshot.source.settings.merge_strategy = strategy;
     snapshot
@@ -296,12 +296,12 @@ fn a_path_with_brackets_gives_a_list() {
 fn what_is_left_out_of_a_list_is_found_by_its_place() {
     let mut snapshot = under(MergeStrategy::Overwrite);
     let pairs = [
-        pair("tags", "sst:cm:tags", ""),
-        pair("orders[].items[].sku", "obj:cm:skus", ""),
+        row("tags", "sst:cm:tags", ""),
+        row("orders[].items[].sku", "obj:cm:skus", ""),
     ];
     snapshot.contact = super::snapshot(&pairs).contact;
     let indexes = |traits: &str| {
-        let mut mapper = Mapper::new(&snapshot);
+        let mut mapper = Mapper::new(&snapshot, None);
         mapper.map(&event(EventKind::Identify, traits, "{}"));
         let lines = mapper.into_log().into_iter();
         lines.map(|line| line.reason).collect::<Vec<_>>()

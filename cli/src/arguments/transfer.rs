@@ -1,0 +1,157 @@
+//! What can be written behind `export` and `import`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
+use prost_types::Timestamp;
+
+use super::AddressOptions;
+
+/// How a file is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A header and a row each contact.
+    Csv,
+    /// A JSON object each line.
+    Jsonl,
+}
+
+/// How what is known and what comes are merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Merge {
+    /// The newer value counts.
+    Overwrite,
+    /// Only what is empty is filled.
+    Append,
+    /// Contacts that are there stay as they are.
+    Ignore,
+}
+
+/// Write contacts into a file.
+#[derive(Debug, Args)]
+pub struct ExportOptions {
+    #[command(subcommand)]
+    pub what: ExportWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ExportWhat {
+    Contacts(ExportContactsOptions),
+    Person(ExportPersonOptions),
+}
+
+/// Write all contacts of an account, as they are at one moment.
+#[derive(Debug, Args)]
+pub struct ExportContactsOptions {
+    /// The account's name or id.
+    #[arg(long)]
+    pub account: String,
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    pub format: Format,
+    /// Ids of fields, and contact_id, user_id, user_ids, anonymous_id, anonymous_ids, create_time,
+    /// update_time, in the order of the columns. Every field when absent.
+    #[arg(long, value_delimiter = ',')]
+    pub fields: Vec<String>,
+    /// Where to; it is there once it is whole. Standard output when absent.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
+/// Write everything that is known of one person, as JSON: contact, identifiers, merges,
+/// activities, memberships.
+#[derive(Debug, Args)]
+pub struct ExportPersonOptions {
+    /// The account's name or id.
+    #[arg(long)]
+    pub account: String,
+    #[command(flatten)]
+    pub who: Who,
+    /// Where to; it is there once it is whole. Standard output when absent.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
+/// By what a person is found; e-mail address, phone and field where they are unique identifiers.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct Who {
+    /// The contact's id, or that of one that was merged into it.
+    pub id: Option<String>,
+    #[arg(long)]
+    pub user_id: Option<String>,
+    #[arg(long)]
+    pub anonymous_id: Option<String>,
+    #[arg(long)]
+    pub email: Option<String>,
+    #[arg(long)]
+    pub phone: Option<String>,
+    /// Of another unique identifier: `str:cm:no=17`.
+    #[arg(long, value_name = "FIELD=VALUE")]
+    pub field: Option<String>,
+}
+
+/// Read historic contacts from a file.
+#[derive(Debug, Args)]
+pub struct ImportOptions {
+    #[command(subcommand)]
+    pub what: ImportWhat,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ImportWhat {
+    Contacts(ImportContactsOptions),
+}
+
+/// Store the rows of a file as contacts, by the rules of identifies: mapped, told apart, merged.
+///
+/// Begin with --dry-run: it says what would become of each row, and stores nothing. An import
+/// that ended anywhere goes on there when the same command is given again; a row is never stored
+/// twice. Rows that are refused are written into a file of their own, with the reason (exit code
+/// 2); all others are stored. Columns are `user_id`, `anonymous_id`, `timestamp` and, with
+/// --source, trait paths as its contact mapping has them, else ids of fields such as str::email.
+/// A row without ids is found by its unique identifiers, such as an e-mail address.
+#[derive(Debug, Args)]
+pub struct ImportContactsOptions {
+    /// CSV (with a header) or a JSON object each line; UTF-8.
+    pub file: PathBuf,
+    /// The account's name or id.
+    #[arg(long)]
+    pub account: String,
+    /// The source whose contact mapping and merge settings count, by name or id.
+    #[arg(long)]
+    pub source: Option<String>,
+    /// Only say what would become of the rows.
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Charge rows as identifies are charged.
+    #[arg(long)]
+    pub charge: bool,
+    /// How they are merged, without a source.
+    #[arg(long, value_enum)]
+    pub merge: Option<Merge>,
+    /// The moment of which the file tells, such as 2025-07-10T06:00:00Z: what contacts learned
+    /// later stays. When absent, when the file was changed.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub as_of: Option<Timestamp>,
+    /// By the file's ending when absent.
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// What stands between the cells of a CSV file; comma, semicolon or tab, whatever the header
+    /// has, when absent.
+    #[arg(long, value_name = "CHARACTER")]
+    pub separator: Option<char>,
+    /// Where to write rows that are refused; beside the file when absent.
+    #[arg(long, value_name = "FILE")]
+    pub refused: Option<PathBuf>,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
+fn moment(text: &str) -> Result<Timestamp, String> {
+    let read = text.parse::<Timestamp>();
+    read.map_err(|_| "must be a time such as 2025-07-10T06:00:00Z".to_owned())
+}

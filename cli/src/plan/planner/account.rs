@@ -1,0 +1,124 @@
+//! Settings of an account, its fields, and its audiences.
+
+use std::collections::BTreeSet;
+
+use weir_proto::mapping::v1 as mapping;
+use weir_proto::settings::v1::KeyStrategy;
+use weir_values::FieldId;
+
+use super::{Action, Change, Detail, Draft, details};
+use crate::apply::check::from_proto;
+
+impl Draft<'_> {
+    pub(super) fn settings(&mut self) {
+        let mut put = self.wanted.put.clone();
+        let what = format!("account {}", put.name);
+        let Some(actual) = self.actual else {
+            let found = details::account(&mapping::Account::default(), &put, true);
+            self.step(what, Change::Created, Action::PutAccount(put))
+                .details = found;
+            return;
+        };
+        // Of an account that is there they are a step of their own.
+        put.unique_identifiers = None;
+        put.key_strategy = KeyStrategy::Unspecified.into();
+        let found = details::account(&actual.account, &put, false);
+        if found.is_empty() {
+            self.plan.unchanged += 1;
+            return;
+        }
+        self.step(what, Change::Updated, Action::PutAccount(put))
+            .details = found;
+    }
+
+    /// What tells contacts apart, where it is not said when the account is made.
+    pub(super) fn identifiers(&mut self) {
+        let later = match (self.actual, &self.wanted.identify) {
+            (_, Some(later)) => later.clone(),
+            (Some(_), None) => mapping::PutAccountRequest {
+                name: self.wanted.put.name.clone(),
+                unique_identifiers: self.wanted.put.unique_identifiers.clone(),
+                key_strategy: self.wanted.put.key_strategy,
+                ..Default::default()
+            },
+            (None, None) => return,
+        };
+        let nothing = mapping::Account::default();
+        let standing = self.actual.map_or(&nothing, |actual| &actual.account);
+        let found = details::identifiers(standing, &later);
+        if found.is_empty() {
+            return;
+        }
+        if self.actual.is_some_and(|actual| actual.has_contacts) {
+            let message = "the account has contacts: its unique identifiers and key strategy are \
+                           fixed";
+            self.fault(self.wanted.line, message);
+        }
+        let what = format!("unique identifiers of {}", self.wanted.put.name);
+        let step = self.step(what, Change::Updated, Action::PutAccount(later));
+        step.details = found;
+    }
+
+    pub(super) fn fields(&mut self) {
+        for field in &self.wanted.fields {
+            let known = self.actual.and_then(|actual| {
+                let mut fields = actual.fields.iter();
+                fields.find(|known| known.name == field.name)
+            });
+            if let Some(known) = known {
+                if known.r#type() == field.value_type {
+                    self.plan.unchanged += 1;
+                }
+                continue;
+            }
+            let action = Action::CreateField {
+                name: field.name.clone(),
+                value_type: field.value_type.into(),
+            };
+            let step = self.step(format!("field {}", field.name), Change::Created, action);
+            step.line = field.line;
+            step.details = vec![Detail {
+                what: "type".to_owned(),
+                before: String::new(),
+                after: from_proto(field.value_type).to_owned(),
+            }];
+        }
+    }
+
+    pub(super) fn audiences(&mut self) {
+        let known: BTreeSet<&str> = self
+            .actual
+            .iter()
+            .flat_map(|actual| actual.audiences.iter().map(|found| found.name.as_str()))
+            .collect();
+        for wanted in &self.wanted.audiences {
+            if known.contains(wanted.name.as_str()) {
+                self.plan.unchanged += 1;
+                continue;
+            }
+            let name = wanted.name.clone();
+            let what = format!("audience {name}");
+            let step = self.step(what, Change::Created, Action::CreateAudience { name });
+            step.line = wanted.line;
+        }
+        if !self.wanted.names.audiences {
+            return;
+        }
+        let named: BTreeSet<&str> = self
+            .wanted
+            .audiences
+            .iter()
+            .map(|audience| audience.name.as_str())
+            .collect();
+        for name in known.difference(&named) {
+            // Its members would be gone with it, and Segment's associations point to it.
+            self.left(format!("audience {name}"), false);
+        }
+    }
+}
+
+/// The id that a field of the file has, or will have.
+pub(super) fn field_id(field: &crate::apply::model::Field) -> Option<FieldId> {
+    let value_type = weir_values::ValueType::named(from_proto(field.value_type))?;
+    FieldId::custom(value_type, &field.name).ok()
+}

@@ -1,0 +1,7 @@
+//! `export` and `import`: contacts in bulk, and everything known of one person.
+
+mod accounts;
+pub mod contacts;
+pub mod import;
+mod meter;
+pub mod person;

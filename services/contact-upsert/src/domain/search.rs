@@ -1,0 +1,149 @@
+//! What contacts are searched for by: texts that begin as the query does (semantics 3.11).
+//!
+//! Folding is ours alone: the database compares bytes, in ranges that an index can serve whatever
+//! row-level security says. What is a unique identifier stands among the identifiers already, and
+//! is not written twice.
+
+use std::borrow::Cow;
+
+use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use weir_json::unescaped;
+
+mod lane;
+
+pub use lane::{Key, Lane, Place, Query, behind, lanes};
+
+pub const FIRST: &str = "str::first";
+pub const LAST: &str = "str::last";
+pub const NAME: &str = "str::name";
+pub const EMAIL: &str = "str::email";
+pub const PHONE: &str = "phn::phone";
+pub const EXTERNAL: &str = "str::ei";
+
+/// Of a text that is searched for, in characters: nobody types more of it, and an index entry
+/// must not grow without end. A longer query is found by its first ones.
+const MAX_CHARS: usize = 64;
+
+/// The texts of one contact, folded; none where there is nothing to be found by.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SearchTexts {
+    /// The name from its front: first and last, or else the whole.
+    pub forward: Option<String>,
+    /// The same from its end: `romeijn lana`.
+    pub backward: Option<String>,
+    /// The whole name, where it is another than first and last together.
+    pub name: Option<String>,
+    pub email: Option<String>,
+    /// E.164, as it is.
+    pub phone: Option<String>,
+    pub external: Option<String>,
+}
+
+impl SearchTexts {
+    /// Of a contact's values, as canonical JSON by field; `is_unique` where a field is a unique
+    /// identifier.
+    pub fn of<'a>(
+        value: impl Fn(&str) -> Option<&'a str>,
+        is_unique: impl Fn(&str) -> bool,
+    ) -> Self {
+        let text = |field: &str| value(field).and_then(unescaped);
+        let folded = |field: &str| text(field).and_then(|text| non_empty(fold(&text)));
+        let alone = |field: &str| {
+            let is_found_elsewhere = is_unique(field);
+            (!is_found_elsewhere).then(|| folded(field)).flatten()
+        };
+        let (first, last, whole) = (folded(FIRST), folded(LAST), folded(NAME));
+        let is_split = first.is_some() || last.is_some();
+        let (forward, backward) = match (first, last) {
+            (Some(first), Some(last)) => {
+                let forward = cut(&format!("{first} {last}")).to_owned();
+                (
+                    Some(forward),
+                    Some(cut(&format!("{last} {first}")).to_owned()),
+                )
+            }
+            (one, other) => (one.or(other), None),
+        };
+        let mut texts = Self {
+            forward,
+            backward,
+            name: None,
+            email: alone(EMAIL),
+            phone: alone(PHONE),
+            external: alone(EXTERNAL),
+        };
+        if is_split {
+            texts.name = whole.filter(|whole| texts.forward.as_ref() != Some(whole));
+        } else {
+            texts.backward = whole.as_deref().and_then(from_its_end);
+            texts.forward = whole;
+        }
+        texts
+    }
+}
+
+/// `lana maria romeijn` as `romeijn lana maria`.
+fn from_its_end(name: &str) -> Option<String> {
+    let (before, last) = name.rsplit_once(' ')?;
+    Some(format!("{last} {before}"))
+}
+
+/// How texts are compared: without case, accents and forms of the same character, with one space
+/// for any white space, and without what nobody sees.
+pub fn fold(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len().min(4 * MAX_CHARS));
+    let mut add = |c: char| {
+        if c.is_whitespace() {
+            if !folded.is_empty() && !folded.ends_with(' ') {
+                folded.push(' ');
+            }
+        } else {
+            folded.push(c);
+        }
+    };
+    if text.is_ascii() {
+        let seen = text
+            .chars()
+            .filter(|c| !c.is_ascii_control() || c.is_whitespace());
+        seen.map(|c| c.to_ascii_lowercase()).for_each(&mut add);
+    } else {
+        text.nfkd()
+            .filter(|c| !is_combining_mark(*c) && !weir_values::is_invisible(*c))
+            .filter(|c| !c.is_control() || c.is_whitespace())
+            .flat_map(char::to_lowercase)
+            // Some of what is written in one character has marks in small letters alone.
+            .filter(|c| !is_combining_mark(*c))
+            .for_each(&mut add);
+    }
+    folded.truncate(cut(&folded).trim_end().len());
+    folded
+}
+
+/// The first characters that count.
+fn cut(text: &str) -> &str {
+    if text.len() <= MAX_CHARS {
+        return text;
+    }
+    match text.char_indices().nth(MAX_CHARS) {
+        Some((end, _)) => text[..end].trim_end(),
+        None => text,
+    }
+}
+
+fn non_empty(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
+}
+
+/// The digits of a number with its country code, whether the plus was typed or not; none of what
+/// is no number.
+fn digits(query: &str) -> Option<Cow<'_, str>> {
+    let number = query.strip_prefix('+').unwrap_or(query);
+    let divides = |c: char| c.is_whitespace() || "()-./\u{2010}\u{2011}".contains(c);
+    let is_number = number.chars().all(|c| c.is_ascii_digit() || divides(c));
+    let digits: String = number.chars().filter(char::is_ascii_digit).collect();
+    (is_number && !digits.is_empty()).then(|| Cow::Owned(format!("+{digits}")))
+}
+
+#[cfg(test)]
+mod tests;

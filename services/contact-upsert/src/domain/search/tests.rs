@@ -1,0 +1,146 @@
+//! What is found by which beginning (semantics 3.11).
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn texts(fields: &[(&str, &str)], unique: &[&str]) -> SearchTexts {
+    let jsons: Vec<String> = fields
+        .iter()
+        .map(|(_, text)| serde_json::to_string(text).unwrap())
+        .collect();
+    let value = |field: &str| {
+        let at = fields.iter().position(|(name, _)| *name == field)?;
+        Some(jsons[at].as_str())
+    };
+    SearchTexts::of(value, |field| unique.contains(&field))
+}
+
+#[test]
+fn texts_are_compared_without_case_accents_and_blanks() {
+    for (text, folded) in [
+        ("Lana", "lana"),
+        ("  Lana \t Romeijn\n", "lana romeijn"),
+        ("José", "jose"),
+        ("Jose\u{301}", "jose"),
+        ("ÅNGSTRÖM", "angstrom"),
+        ("\u{212a}elvin", "kelvin"),
+        ("İpek", "ipek"),
+        ("ﬁona", "fiona"),
+        ("\u{feff}La\u{200b}na", "lana"),
+        ("ΝΊΚΟΣ", "νικοσ"),
+        ("田中", "田中"),
+        ("\u{1}", ""),
+        (" \u{301}", ""),
+    ] {
+        assert_eq!(fold(text), folded, "{text:?}");
+    }
+}
+
+#[test]
+fn a_name_is_found_from_either_end() {
+    let found = texts(&[(FIRST, "Lana"), (LAST, "Romeijn")], &[]);
+    assert_eq!(found.forward.as_deref(), Some("lana romeijn"));
+    assert_eq!(found.backward.as_deref(), Some("romeijn lana"));
+    assert_eq!(found.name, None);
+
+    let same = texts(
+        &[(FIRST, "Lana"), (LAST, "Romeijn"), (NAME, "lana romeijn")],
+        &[],
+    );
+    assert_eq!(same, found);
+    let other = texts(&[(FIRST, "Lana"), (NAME, "Lana R.")], &[]);
+    assert_eq!(other.forward.as_deref(), Some("lana"));
+    assert_eq!((other.backward, other.name), (None, Some("lana r.".into())));
+
+    let whole = texts(&[(NAME, "Lana Maria Romeijn")], &[]);
+    assert_eq!(whole.forward.as_deref(), Some("lana maria romeijn"));
+    assert_eq!(whole.backward.as_deref(), Some("romeijn lana maria"));
+    assert_eq!(
+        texts(&[(LAST, "Romeijn")], &[]).forward.as_deref(),
+        Some("romeijn")
+    );
+    assert_eq!(texts(&[(FIRST, " ")], &[]), SearchTexts::default());
+}
+
+#[test]
+fn what_is_a_unique_identifier_is_not_written_twice() {
+    let fields = [
+        (EMAIL, "Lana@X.org"),
+        (PHONE, "+61298765432"),
+        (EXTERNAL, "E-1"),
+    ];
+    let found = texts(&fields, &[]);
+    assert_eq!(found.email.as_deref(), Some("lana@x.org"));
+    assert_eq!(found.phone.as_deref(), Some("+61298765432"));
+    assert_eq!(found.external.as_deref(), Some("e-1"));
+    assert_eq!(texts(&fields, &[EMAIL, PHONE]).email, None);
+    assert_eq!(texts(&fields, &[EMAIL, PHONE]).phone, None);
+    assert_eq!(texts(&fields, &[EXTERNAL]).external, None);
+}
+
+#[test]
+fn each_lane_has_its_own_beginning() {
+    let query = |text: &str| Query::read(text).unwrap();
+    let caseless = |field: &str| field == EMAIL;
+    let of = |text: &str, lane: &Lane| {
+        let query = query(text);
+        let beginning = query.in_lane(lane, caseless);
+        beginning.map(Cow::into_owned)
+    };
+    let ids = |key, kind: &str| Lane::Identifiers(key, kind.to_owned());
+    assert_eq!(of("LÁNA@", &Lane::Email).as_deref(), Some("lana@"));
+    assert_eq!(
+        of("Lana@", &ids(Key::Email, EMAIL)).as_deref(),
+        Some("lana@")
+    );
+    assert_eq!(of(" U-1", &ids(Key::User, "u")).as_deref(), Some("U-1"));
+    for number in ["+61 (2) 98", "61298", "+61-2.98"] {
+        assert_eq!(
+            of(number, &Lane::Phone).as_deref(),
+            Some("+61298"),
+            "{number}"
+        );
+        assert_eq!(
+            of(number, &ids(Key::Phone, PHONE)).as_deref(),
+            Some("+61298")
+        );
+    }
+    assert_eq!(of("lana", &Lane::Phone), None);
+    for bad in ["", " ", "\u{200b}", "a\0", &"x".repeat(256)] {
+        assert!(Query::read(bad).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn places_survive_and_others_are_refused() {
+    for (lane, value) in [
+        (Lane::Forward, "lana romeijn"),
+        (Lane::Identifiers(Key::User, "u".into()), "u 1"),
+        (Lane::Identifiers(Key::Unique, "str:cm:no".into()), ""),
+    ] {
+        let place = Place::of(&lane, weir_ids::ContactId::new(), value);
+        assert!(place.is_in(&lane));
+        assert_eq!(place.to_string().parse(), Ok(place));
+    }
+    for bad in ["", "forward", "forward x y", "forward 0190"] {
+        assert!(bad.parse::<Place>().is_err(), "{bad}");
+    }
+}
+
+proptest! {
+    /// Whatever is in them: folded twice is folded once, a text begins with its own beginnings,
+    /// and the range of a beginning holds what begins so and nothing else.
+    #[test]
+    fn ranges_hold_what_begins_so(text in "[a-cA-Cé \u{10fffd}]{0,90}", other in "[a-c é]{0,6}") {
+        let (folded, other) = (fold(&text), fold(&other));
+        prop_assert_eq!(&fold(&folded), &folded);
+        prop_assert!(folded.chars().count() <= MAX_CHARS);
+        for (end, _) in folded.char_indices() {
+            let beginning = fold(&folded[..end]);
+            prop_assert!(folded.starts_with(&beginning));
+        }
+        let is_in = folded >= other && folded < behind(&other);
+        prop_assert_eq!(is_in, folded.starts_with(&other));
+    }
+}

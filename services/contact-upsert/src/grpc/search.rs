@@ -1,0 +1,114 @@
+//! Contacts, searched for.
+
+use prost::Message as _;
+use tonic::{Request, Response, Status};
+use weir_proto::contact::v1::search_service_server::SearchService;
+use weir_proto::contact::v1::{
+    ContactMatch, SearchContactsRequest, SearchContactsResponse, SearchKey,
+};
+use weir_rpc::wire::id;
+use weir_rpc::{Deadline, MAX_PAGE_BYTES, Page, invalid, page_size, page_start};
+
+use super::profile::contact_of;
+use crate::app::{App, Match, Search, Searched, profile_of};
+use crate::domain::search::{Key, Place, Query};
+
+pub(super) struct Searches {
+    pub app: App,
+}
+
+#[tonic::async_trait]
+impl SearchService for Searches {
+    async fn search_contacts(
+        &self,
+        request: Request<SearchContactsRequest>,
+    ) -> Result<Response<SearchContactsResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let size = page_size(request.page_size)?;
+        let search = Search {
+            account: id("account_id", &request.account_id)?,
+            query: Query::read(&request.query).map_err(|what| invalid("query", what))?,
+            keys: request.keys().map(key_of).collect::<Result<_, _>>()?,
+            after: page_start(&request.page_token)?,
+            wanted: size + 1,
+        };
+        let mut found = Found {
+            size,
+            matches: Vec::new(),
+            bytes: 0,
+            last: None,
+            more: false,
+        };
+        let searched = self
+            .app
+            .search(&search, deadline, |place, one| found.take(place, one));
+        let is_stopped = searched.await? == Searched::Stopped;
+        let page = Page {
+            items: found.matches,
+            next: found.last.filter(|_| found.more || is_stopped),
+        };
+        Ok(Response::new(SearchContactsResponse {
+            next_page_token: page.next_token(),
+            matches: page.items,
+        }))
+    }
+}
+
+/// A page that fills.
+struct Found {
+    size: usize,
+    matches: Vec<ContactMatch>,
+    bytes: usize,
+    /// Behind what stands in the page.
+    last: Option<Place>,
+    more: bool,
+}
+
+impl Found {
+    fn take(&mut self, place: Place, one: Option<Match<'_>>) -> bool {
+        if let Some(one) = one {
+            let message = match_of(&one);
+            self.bytes += message.encoded_len();
+            let is_full = self.matches.len() == self.size
+                || (self.bytes > MAX_PAGE_BYTES && !self.matches.is_empty());
+            if is_full {
+                self.more = true;
+                return false;
+            }
+            self.matches.push(message);
+        }
+        self.last = Some(place);
+        true
+    }
+}
+
+fn match_of(one: &Match<'_>) -> ContactMatch {
+    let key = match one.key {
+        Key::Name => SearchKey::Name,
+        Key::Email => SearchKey::Email,
+        Key::Phone => SearchKey::Phone,
+        Key::External => SearchKey::ExternalId,
+        Key::User => SearchKey::UserId,
+        Key::Unique => SearchKey::UniqueIdentifier,
+        Key::Anonymous => SearchKey::AnonymousId,
+    };
+    ContactMatch {
+        contact: Some(contact_of(&profile_of(one.contact))),
+        key: key.into(),
+        value: one.value.to_owned(),
+    }
+}
+
+fn key_of(key: SearchKey) -> Result<Key, Status> {
+    Ok(match key {
+        SearchKey::Name => Key::Name,
+        SearchKey::Email => Key::Email,
+        SearchKey::Phone => Key::Phone,
+        SearchKey::ExternalId => Key::External,
+        SearchKey::UserId => Key::User,
+        SearchKey::UniqueIdentifier => Key::Unique,
+        SearchKey::AnonymousId => Key::Anonymous,
+        SearchKey::Unspecified => return Err(invalid("keys", "must be keys that there are")),
+    })
+}

@@ -1,0 +1,195 @@
+//! Searching contacts: a range of an index for each way that a search goes.
+
+use std::collections::HashMap;
+
+use tokio_postgres::types::ToSql;
+use tokio_postgres::{IsolationLevel, Row};
+use uuid::Uuid;
+use weir_ids::{AccountId, ContactId};
+use weir_postgres::{Client, Failure, Statements};
+
+use super::Store;
+use super::contacts::profiles;
+use crate::domain::StoredProfile;
+use crate::domain::search::{Lane, behind};
+
+// Each of these goes through its index in order from where the last page ended, and looks at as
+// many entries as it answers.
+
+const FORWARD: &str = "
+    SELECT contact_id, search_forward AS value FROM contacts
+    WHERE account_id = $1 AND (search_forward, contact_id) > ($2, $3) AND search_forward < $4
+    ORDER BY search_forward, contact_id LIMIT $5";
+
+const BACKWARD: &str = "
+    SELECT contact_id, search_backward AS value FROM contacts
+    WHERE account_id = $1 AND (search_backward, contact_id) > ($2, $3) AND search_backward < $4
+    ORDER BY search_backward, contact_id LIMIT $5";
+
+const NAME: &str = "
+    SELECT contact_id, search_name AS value FROM contacts
+    WHERE account_id = $1 AND (search_name, contact_id) > ($2, $3) AND search_name < $4
+    ORDER BY search_name, contact_id LIMIT $5";
+
+const EMAIL: &str = "
+    SELECT contact_id, search_email AS value FROM contacts
+    WHERE account_id = $1 AND (search_email, contact_id) > ($2, $3) AND search_email < $4
+    ORDER BY search_email, contact_id LIMIT $5";
+
+const PHONE: &str = "
+    SELECT contact_id, search_phone AS value FROM contacts
+    WHERE account_id = $1 AND (search_phone, contact_id) > ($2, $3) AND search_phone < $4
+    ORDER BY search_phone, contact_id LIMIT $5";
+
+const EXTERNAL: &str = "
+    SELECT contact_id, search_external AS value FROM contacts
+    WHERE account_id = $1 AND (search_external, contact_id) > ($2, $3) AND search_external < $4
+    ORDER BY search_external, contact_id LIMIT $5";
+
+/// Each value is there once, so it alone says where a page ended. Rows that lead to nobody are
+/// nobody's.
+const IDENTIFIERS: &str = "
+    SELECT contact_id, value FROM identifiers
+    WHERE account_id = $1 AND kind = $2 AND value >= $3 AND value > $4 AND value < $5
+      AND contact_id <> '00000000-0000-0000-0000-000000000000'
+    ORDER BY value LIMIT $6";
+
+/// There are few: from each the next one, by the index.
+const KINDS: &str = "
+    WITH RECURSIVE kinds AS (
+        (SELECT kind FROM identifiers WHERE account_id = $1 AND kind > '' ORDER BY kind LIMIT 1)
+        UNION ALL
+        SELECT next.kind
+        FROM kinds CROSS JOIN LATERAL (
+            SELECT kind FROM identifiers
+            WHERE account_id = $1 AND kind > kinds.kind
+            ORDER BY kind LIMIT 1
+        ) AS next)
+    SELECT kind FROM kinds";
+
+const CASELESS: &str = "SELECT caseless_identifiers FROM accounts WHERE account_id = $1";
+
+const BY_IDS: &str = "
+    SELECT c.contact_id, c.fields::text, c.registers::text, c.create_time, c.update_time
+    FROM unnest($2::uuid[]) AS k (contact_id)
+    CROSS JOIN LATERAL (
+        SELECT * FROM contacts
+        WHERE account_id = $1 AND contact_id = k.contact_id AND redirect_to IS NULL
+        LIMIT 1
+    ) AS c";
+
+/// A search under way, over one moment.
+pub struct Searching<'c> {
+    account: AccountId,
+    snapshot: deadpool_postgres::Transaction<'c>,
+}
+
+/// Which kinds of identifiers an account has, and which of them are compared without case besides
+/// `str::email`.
+#[derive(Debug)]
+pub struct Kinds {
+    pub all: Vec<String>,
+    pub caseless: Vec<String>,
+}
+
+impl Store {
+    /// Begins, on this connection.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn search<'c>(
+        &self,
+        client: &'c mut Client,
+        account: AccountId,
+    ) -> Result<Searching<'c>, Failure> {
+        let snapshot = client
+            .build_transaction()
+            .isolation_level(IsolationLevel::RepeatableRead)
+            .read_only(true)
+            .start()
+            .await?;
+        Ok(Searching { account, snapshot })
+    }
+}
+
+impl Searching<'_> {
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn kinds(&self) -> Result<Kinds, Failure> {
+        let kinds = self.snapshot.prepare_cached(KINDS).await?;
+        let caseless = self.snapshot.prepare_cached(CASELESS).await?;
+        let account: [&(dyn ToSql + Sync); 1] = [&self.account.0];
+        let (kinds, caseless) = tokio::try_join!(
+            self.snapshot.query(&kinds, &account),
+            self.snapshot.query_opt(&caseless, &account),
+        )?;
+        Ok(Kinds {
+            all: kinds.iter().map(|row| row.get("kind")).collect(),
+            caseless: caseless.map_or_else(Vec::new, |row| row.get("caseless_identifiers")),
+        })
+    }
+
+    /// Entries of a lane that begin so, in order, behind `after`; at most `limit`.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn entries(
+        &self,
+        lane: &Lane,
+        beginning: &str,
+        after: Option<(&str, ContactId)>,
+        limit: usize,
+    ) -> Result<Vec<(ContactId, String)>, Failure> {
+        let end = behind(beginning);
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let account = &self.account.0;
+        let rows = match lane {
+            Lane::Identifiers(_, kind) => {
+                let after = after.map_or("", |(value, _)| value);
+                let found = self.snapshot.prepare_cached(IDENTIFIERS).await?;
+                let parameters: [&(dyn ToSql + Sync); 6] =
+                    [account, kind, &beginning, &after, &end, &limit];
+                self.snapshot.query(&found, &parameters).await?
+            }
+            column => {
+                let (value, id) = after.unwrap_or((beginning, ContactId(Uuid::nil())));
+                let found = self.snapshot.prepare_cached(of_column(column)).await?;
+                let parameters: [&(dyn ToSql + Sync); 5] = [account, &value, &id.0, &end, &limit];
+                self.snapshot.query(&found, &parameters).await?
+            }
+        };
+        let entry = |row: &Row| (ContactId(row.get("contact_id")), row.get("value"));
+        Ok(rows.iter().map(entry).collect())
+    }
+
+    /// These contacts, as they are read back.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn contacts(
+        &self,
+        ids: &[ContactId],
+    ) -> Result<HashMap<ContactId, StoredProfile>, Failure> {
+        let mut ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let by_ids = Statements::prepare_cached(&self.snapshot, BY_IDS).await?;
+        let rows = self
+            .snapshot
+            .query(&by_ids, &[&self.account.0, &ids])
+            .await?;
+        let read = profiles(&self.snapshot, self.account, rows).await?;
+        Ok(read.into_iter().map(|one| (one.id, one)).collect())
+    }
+}
+
+fn of_column(lane: &Lane) -> &'static str {
+    match lane {
+        Lane::Forward | Lane::Identifiers(..) => FORWARD,
+        Lane::Backward => BACKWARD,
+        Lane::Name => NAME,
+        Lane::Email => EMAIL,
+        Lane::Phone => PHONE,
+        Lane::External => EXTERNAL,
+    }
+}

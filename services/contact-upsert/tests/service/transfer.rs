@@ -1,0 +1,395 @@
+//! Contacts in bulk: out as files (semantics 3.12), in from rows (semantics 3.13).
+
+use prost_types::Timestamp;
+use tonic::Code;
+use uuid::Uuid;
+use weir_proto::contact::v1::*;
+use weir_proto::settings::v1::MergeStrategy;
+use weir_reasons::Reason;
+use weir_rpc::reason_of;
+
+use crate::harness::*;
+
+impl Service {
+    fn export(&self, format: ExportFormat, columns: &[&str]) -> ExportContactsRequest {
+        ExportContactsRequest {
+            account_id: self.account.to_string(),
+            format: format.into(),
+            columns: columns.iter().map(ToString::to_string).collect(),
+        }
+    }
+
+    async fn exported(&self, format: ExportFormat, columns: &[&str]) -> (String, i64) {
+        let request = self.export(format, columns);
+        let answer = self.transfers.clone().export_contacts(request).await;
+        let mut pieces = answer.unwrap().into_inner();
+        let (mut file, mut contacts) = (Vec::new(), 0);
+        while let Some(piece) = pieces.message().await.unwrap() {
+            assert!(piece.data.len() <= 1024 * 1024);
+            file.extend_from_slice(&piece.data);
+            contacts = piece.contacts;
+        }
+        (String::from_utf8(file).unwrap(), contacts)
+    }
+
+    fn rows(&self, first_row: i64, columns: &[&str], rows: &[&[&str]]) -> ImportContactsRequest {
+        let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
+        ImportContactsRequest {
+            account_id: self.account.to_string(),
+            source_id: String::new(),
+            import_id: Uuid::from_u128(7).to_string(),
+            first_row,
+            as_of_time: Some(Timestamp {
+                seconds: FIRST_SECOND,
+                nanos: 0,
+            }),
+            columns: texts(columns),
+            rows: rows
+                .iter()
+                .map(|cells| ImportRow {
+                    cells: texts(cells),
+                    json: String::new(),
+                })
+                .collect(),
+            merge_strategy: MergeStrategy::Unspecified.into(),
+            charge: false,
+            dry_run: false,
+        }
+    }
+
+    async fn import(&self, request: ImportContactsRequest) -> ImportContactsResponse {
+        let answer = self.transfers.clone().import_contacts(request).await;
+        answer.unwrap().into_inner()
+    }
+}
+
+fn said(answer: &ImportContactsResponse) -> Vec<(ImportStatus, &str)> {
+    let rows = answer.results.iter();
+    rows.map(|row| (row.status(), row.code.as_str())).collect()
+}
+
+const STORED: (ImportStatus, &str) = (ImportStatus::Stored, "");
+const UNCHANGED: (ImportStatus, &str) = (ImportStatus::Unchanged, "");
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_has_every_live_contact_once_as_of_one_moment() {
+    let service = Service::start().await;
+    let person = |n: i64| {
+        let fields = format!(r#"{{"str::first":"P{n}","str::email":"p{n}@x.org"}}"#);
+        identify(n, (&format!("u{n}"), &format!("a{n}")), &fields)
+    };
+    for batch in 0..9 {
+        let events = (0..500).map(|n| person(batch * 500 + n)).collect();
+        service.upsert(events).await;
+    }
+    // A visitor who became somebody is nobody any more.
+    service
+        .upsert(vec![identify(
+            9_000,
+            ("-", "visitor"),
+            r#"{"str::last":"V"}"#,
+        )])
+        .await;
+    service
+        .upsert(vec![identify(9_001, ("u0", "visitor"), "")])
+        .await;
+    let columns = ["user_id", "str::first", "anonymous_ids", "str::last"];
+    let (csv, contacts) = service.exported(ExportFormat::Csv, &columns).await;
+    assert_eq!(contacts, 4_500);
+    let lines: Vec<&str> = csv.lines().collect();
+    assert_eq!(lines.len(), 4_501);
+    assert_eq!(lines[0], "user_id,str::first,anonymous_ids,str::last");
+    // By age; the one that was linked last comes first.
+    assert_eq!(lines[1], r#"u0,P0,"[""visitor"",""a0""]",V"#);
+    assert_eq!(lines[4_500], r#"u4499,P4499,"[""a4499""]","#);
+
+    let (lines, contacts) = service.exported(ExportFormat::JsonLines, &columns).await;
+    assert_eq!((lines.lines().count(), contacts), (4_500, 4_500));
+    let first: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    let expected = serde_json::json!({
+        "user_id": "u0", "str::first": "P0", "anonymous_ids": ["visitor", "a0"], "str::last": "V",
+    });
+    assert_eq!(first, expected);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contacts_of_any_size_are_written_whole() {
+    let service = Service::start().await;
+    let object = format!(r#"{{"k":"{}"}}"#, "x".repeat(14_990));
+    let fields: Vec<String> = (0..50)
+        .map(|n| format!(r#""obj:cm:o{n:02}":{object}"#))
+        .collect();
+    let fields = format!("{{{}}}", fields.join(","));
+    let events = (0..30)
+        .map(|n| identify(n, (&format!("u{n}"), "-"), &fields))
+        .collect();
+    service.upsert(events).await;
+    let columns: Vec<String> = (0..50).map(|n| format!("obj:cm:o{n:02}")).collect();
+    let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+    // 22 MB: more than is read at once.
+    let (lines, contacts) = service.exported(ExportFormat::JsonLines, &columns).await;
+    assert_eq!(contacts, 30);
+    for line in lines.lines() {
+        assert_eq!(line, fields);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_export_is_of_the_moment_when_it_began() {
+    let service = Service::start().await;
+    let events = |from: i64| {
+        (from..from + 900)
+            .map(|n| identify(n, (&format!("u{n}"), "-"), ""))
+            .collect()
+    };
+    for from in 0..20 {
+        service.upsert(events(from * 900)).await;
+    }
+    let columns = ["contact_id", "user_id", "create_time", "update_time"];
+    let request = service.export(ExportFormat::Csv, &columns);
+    let mut pieces = service
+        .transfers
+        .clone()
+        .export_contacts(request)
+        .await
+        .unwrap()
+        .into_inner();
+    let mut rows = 0;
+    let mut count = |data: &[u8]| rows += data.iter().filter(|byte| **byte == b'\n').count();
+    count(&pieces.message().await.unwrap().unwrap().data);
+    // It reads on as it is taken; these come too late, whatever was taken.
+    let later: Vec<ContactEvent> = events(100_000);
+    service.upsert(later).await;
+    while let Some(piece) = pieces.message().await.unwrap() {
+        count(&piece.data);
+    }
+    assert_eq!(rows, 18_001);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_can_not_be_exported_is_refused_and_so_is_a_third_one() {
+    let service = Service::start().await;
+    service.upsert(vec![identify(1, ("u1", "-"), "")]).await;
+    let columns = ["email", "str::first", "str::first", "nothing"];
+    let request = service.export(ExportFormat::Csv, &columns);
+    let refused = service
+        .transfers
+        .clone()
+        .export_contacts(request)
+        .await
+        .unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let details = tonic_types::StatusExt::get_details_bad_request(&refused).unwrap();
+    let named = details
+        .field_violations
+        .iter()
+        .map(|one| one.field.as_str());
+    assert_eq!(
+        named.collect::<Vec<_>>(),
+        ["columns[0]", "columns[2]", "columns[3]"]
+    );
+    for request in [
+        service.export(ExportFormat::Csv, &[]),
+        service.export(ExportFormat::Unspecified, &["user_id"]),
+        service.export(ExportFormat::Csv, &["str::a"; 301]),
+    ] {
+        let refused = service.transfers.clone().export_contacts(request).await;
+        assert_eq!(refused.unwrap_err().code(), Code::InvalidArgument);
+    }
+    let mut unknown = service.export(ExportFormat::Csv, &["user_id"]);
+    let nobody = Uuid::now_v7();
+    service.others.set_account(nobody, false);
+    unknown.account_id = nobody.to_string();
+    let refused = service
+        .transfers
+        .clone()
+        .export_contacts(unknown)
+        .await
+        .unwrap_err();
+    assert_eq!(reason_of(&refused), Some(Reason::AccountUnknown));
+
+    // An account without contacts has a file, too.
+    let mut empty = service.replica().await;
+    empty.account = Uuid::now_v7();
+    let (csv, contacts) = empty.exported(ExportFormat::Csv, &["user_id"]).await;
+    assert_eq!((csv.as_str(), contacts), ("user_id\n", 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_are_stored_like_identifies_free_of_charge_and_once() {
+    let service = Service::start().await;
+    let columns = ["user_id", "str::first", "str::email", "timestamp"];
+    let rows: [&[&str]; 6] = [
+        &["u1", "Lana", "lana@x.org", ""],
+        // Somebody who is known by an address alone.
+        &["", "Jo", "jo@x.org", ""],
+        &["", "Nobody", "", ""],
+        &["u3", "Zoe"],
+        &["a\u{200b}b", "", "", ""],
+        &["u1", "Later", "", "2025-07-10T07:00:00Z"],
+    ];
+    let request = service.rows(1, &columns, &rows);
+    let dry = ImportContactsRequest {
+        dry_run: true,
+        ..request.clone()
+    };
+    let refused = |reason: Reason| (ImportStatus::Refused, reason.code());
+    let expected = [
+        STORED,
+        STORED,
+        refused(Reason::NoIdentifier),
+        refused(Reason::RowColumns),
+        refused(Reason::UserIdUnusable),
+        STORED,
+    ];
+    for _ in 0..2 {
+        assert_eq!(said(&service.import(dry.clone()).await), expected);
+        assert_eq!(
+            service
+                .count("SELECT count(*) FROM contacts WHERE account_id = $1")
+                .await,
+            0
+        );
+    }
+    let answer = service.import(request.clone()).await;
+    assert_eq!(said(&answer), expected);
+    assert_eq!((answer.units, service.units().await), (0, 0));
+    let lana = service.user("u1").await;
+    assert_eq!(answer.results[0].contact_id, lana.contact_id);
+    let named = ("str::first".to_owned(), "Later".to_owned());
+    assert!(fields(&lana).contains(&named));
+    let jo = get_contact_request::Key::Field(FieldKey {
+        field_id: "str::email".into(),
+        value: "jo@x.org".into(),
+    });
+    let jo = service.find(jo).await.unwrap();
+    assert_eq!((jo.user_id_count, jo.anonymous_id_count), (0, 0));
+
+    // Sent again, whole or in other pieces, it changes nothing.
+    let again = service.import(request).await;
+    let unchanged = again
+        .results
+        .iter()
+        .filter(|row| row.status() != ImportStatus::Refused);
+    assert!(unchanged.clone().count() == 3);
+    assert!(
+        unchanged
+            .clone()
+            .all(|row| row.status() == ImportStatus::Unchanged)
+    );
+    let part = service.rows(2, &columns, &rows[1..2]);
+    assert_eq!(said(&service.import(part).await), [UNCHANGED]);
+    assert_eq!(service.user("u1").await, lana);
+    assert_eq!(
+        service
+            .count("SELECT count(*) FROM contacts WHERE account_id = $1")
+            .await,
+        2
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_known_later_beats_a_row_and_append_fills_what_is_empty() {
+    let service = Service::start().await;
+    let now = identify(60, ("u1", "-"), r#"{"str::first":"Now"}"#);
+    service.upsert(vec![now]).await;
+    let columns = ["user_id", "str::first", "str::last"];
+    let request = service.rows(1, &columns, &[&["u1", "Then", "Romeijn"]]);
+    let answer = service.import(request).await;
+    assert_eq!(said(&answer), [STORED]);
+    let known = |first: &str, last: &str| {
+        let of = |field: &str, text: &str| (field.to_owned(), text.to_owned());
+        vec![of("str::first", first), of("str::last", last)]
+    };
+    assert_eq!(fields(&service.user("u1").await), known("Now", "Romeijn"));
+    let mut request = service.rows(2, &columns, &[&["u1", "Again", "Again"]]);
+    request.merge_strategy = MergeStrategy::Append.into();
+    request.as_of_time.as_mut().unwrap().seconds += 3_600;
+    assert_eq!(said(&service.import(request).await), [UNCHANGED]);
+    assert_eq!(fields(&service.user("u1").await), known("Now", "Romeijn"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_rows_are_taken_and_bad_ones_refused_one_by_one() {
+    let service = Service::start().await;
+    let mut request = service.rows(1, &[], &[]);
+    let rows = [
+        r#"{"user_id":"u1","traits":{"str::first":"Lana"}}"#,
+        r#"{"user_id":"u1","traits":{"str::first":"#,
+        "[1]",
+        r#"{"user_id":"u2","timestamp":"soon"}"#,
+    ];
+    request.rows = rows
+        .iter()
+        .map(|json| ImportRow {
+            cells: Vec::new(),
+            json: (*json).to_owned(),
+        })
+        .collect();
+    let refused = |reason: Reason| (ImportStatus::Refused, reason.code());
+    let expected = [
+        STORED,
+        refused(Reason::InvalidJson),
+        refused(Reason::NotAnObject),
+        refused(Reason::TimestampUnreadable),
+    ];
+    let answer = service.import(request).await;
+    assert_eq!(said(&answer), expected);
+    assert!(!answer.results[1].reason.is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_can_not_be_imported_stores_nothing() {
+    let service = Service::start().await;
+    let good = || service.rows(1, &["user_id"], &[&["u1"]]);
+    let with = |change: fn(&mut ImportContactsRequest)| {
+        let mut request = good();
+        change(&mut request);
+        request
+    };
+    for (request, field) in [
+        (with(|request| request.import_id.clear()), "import_id"),
+        (with(|request| request.as_of_time = None), "as_of_time"),
+        (
+            with(|request| request.as_of_time.as_mut().unwrap().seconds = 99_999_999_999),
+            "as_of_time",
+        ),
+        (with(|request| request.first_row = 0), "first_row"),
+        (with(|request| request.first_row = i64::MAX), "first_row"),
+        (with(|request| request.account_id.clear()), "account_id"),
+        (with(|request| request.source_id = "x".into()), "source_id"),
+        (
+            with(|request| request.columns.push("email".into())),
+            "columns[1]",
+        ),
+        (
+            with(|request| request.rows = vec![ImportRow::default(); 1_001]),
+            "rows",
+        ),
+    ] {
+        let refused = service
+            .transfers
+            .clone()
+            .import_contacts(request)
+            .await
+            .unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{field}");
+        let details = tonic_types::StatusExt::get_details_bad_request(&refused).unwrap();
+        assert_eq!(details.field_violations[0].field, field);
+    }
+    // Nobody serves quota here.
+    let charged = with(|request| request.charge = true);
+    let away = service
+        .transfers
+        .clone()
+        .import_contacts(charged)
+        .await
+        .unwrap_err();
+    assert_eq!(away.code(), Code::Unavailable);
+    assert_eq!(
+        service
+            .count("SELECT count(*) FROM contacts WHERE account_id = $1")
+            .await,
+        0
+    );
+}

@@ -1,0 +1,74 @@
+//! What is counted of a batch, for the person who maps (semantics 7.3a).
+
+use weir_counts::{Fold, Key, OK};
+use weir_reasons::Reason;
+
+use super::App;
+use super::batch::{Batch, Content, Event};
+use crate::domain::outcome::Outcome;
+
+/// The status of a value that was ignored while its event went on.
+const VALUE: u16 = 0;
+
+impl App {
+    /// Counts what its events were answered, and which of their values were ignored.
+    pub(super) fn count(&self, batch: &Batch, outcomes: &[Outcome]) {
+        let caller = &batch.caller;
+        let fold = fold(batch, outcomes);
+        self.counts.add(&caller.account_id, &caller.source_id, fold);
+    }
+}
+
+fn fold<'b>(batch: &'b Batch, outcomes: &[Outcome]) -> Fold<'b> {
+    let mut fold = Fold::default();
+    let mut outcomes = outcomes.iter();
+    for (request, events) in batch.by_request() {
+        let received = request.origin.arrival;
+        for (event, outcome) in events.iter().zip(outcomes.by_ref()) {
+            let key = Key {
+                status: outcome.status,
+                code: outcome.code.map_or(OK, Reason::code),
+                subject: event.name(),
+            };
+            fold.add(key, received, 1);
+            add_values(&mut fold, batch, event, received);
+        }
+    }
+    fold
+}
+
+fn add_values<'b>(fold: &mut Fold<'b>, batch: &'b Batch, event: &'b Event, received: i64) {
+    let mut add = |code: Reason, subject: &'b str, count| {
+        let key = Key {
+            status: VALUE,
+            code: code.code(),
+            subject,
+        };
+        fold.add(key, received, count);
+    };
+    for values in &event.ignored_by_mapping {
+        if let Some(kind) = batch.ignored_kinds.get(values.kind)
+            && let Some(code) = kind.code
+        {
+            add(code, &kind.subject, values.count);
+        }
+    }
+    for value in &event.ignored {
+        add(value.code, &value.field_id, 1);
+    }
+    if let Content::Good(envelope) = &event.content
+        && let Some(ignored) = &envelope.ignored
+    {
+        add(ignored.code, ignored.path, 1);
+    }
+}
+
+impl Event {
+    /// Of a track, as far as it could be read.
+    fn name(&self) -> &str {
+        match &self.content {
+            Content::Good(envelope) | Content::Echo(envelope) => &envelope.event_name,
+            Content::Refused(refusal) => &refusal.event_name,
+        }
+    }
+}

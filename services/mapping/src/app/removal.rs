@@ -1,0 +1,93 @@
+//! What is taken away, and what gets another name.
+
+use weir_ids::{AccountId, SourceId};
+use weir_reasons::Reason;
+
+use super::{App, Change, Error};
+use crate::domain::field::{self, Field};
+use crate::domain::invalid::Invalid;
+use crate::domain::source::Source;
+use crate::store;
+
+impl App {
+    /// Gives a source another name.
+    pub async fn rename_source(
+        &self,
+        account_id: AccountId,
+        source_id: SourceId,
+        name: &str,
+    ) -> Result<(Source, Change), Error> {
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client).await?;
+        lock(&transaction, account_id).await?;
+        let source = store::get_source(&transaction, account_id, source_id).await?;
+        let mut source = source.ok_or(Error::NotFound("source"))?;
+        if source.settings.name == name {
+            return Ok((source, Change::Unchanged));
+        }
+        let same = store::find_source(&transaction, account_id, name).await?;
+        if same.iter().any(|other| other.settings.name == name) {
+            return Err(Error::AlreadyExists(
+                Reason::NameTaken,
+                format!("the account has another source named {name}"),
+            ));
+        }
+        source.settings.name = name.to_owned();
+        store::rename_source(&transaction, account_id, source_id, name).await?;
+        store::raise_version(&transaction, account_id).await?;
+        store::commit(transaction).await?;
+        Ok((source, Change::Updated))
+    }
+
+    /// Takes a source away with all that belongs to it; answers whether it was there. Its rings
+    /// go last, and also when it was gone before: the same again finishes what broke off.
+    pub async fn delete_source(
+        &self,
+        account_id: AccountId,
+        source_id: SourceId,
+    ) -> Result<bool, Error> {
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client).await?;
+        lock(&transaction, account_id).await?;
+        let deleted = store::delete_source(&transaction, account_id, source_id).await?;
+        if deleted {
+            store::raise_version(&transaction, account_id).await?;
+            store::commit(transaction).await?;
+        }
+        self.rings.erase(account_id, source_id).await?;
+        Ok(deleted)
+    }
+
+    /// Takes a custom field away that nothing uses; answers whether it was there.
+    pub async fn delete_field(&self, account_id: AccountId, field_id: &str) -> Result<bool, Error> {
+        if Field::is_built_in(field_id) {
+            let expected = "must be a custom field: those that are built in stay";
+            return Err(Invalid::new("field_id", expected).into());
+        }
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client).await?;
+        let account = lock(&transaction, account_id).await?;
+        let identifiers = &account.settings.unique_identifiers;
+        let tells_apart = identifiers.iter().any(|id| id.as_str() == field_id);
+        let mapped = store::sources_with_field(&transaction, account_id, field_id).await?;
+        if let Some(users) = field::users(tells_apart, &mapped) {
+            let message = format!("the field {field_id} is in use: {users}");
+            return Err(Error::Precondition(Reason::FieldInUse, message));
+        }
+        let deleted = store::delete_field(&transaction, account_id, field_id).await?;
+        if deleted {
+            store::raise_version(&transaction, account_id).await?;
+            store::commit(transaction).await?;
+        }
+        Ok(deleted)
+    }
+}
+
+/// Begins a change of an account's configuration.
+async fn lock(
+    transaction: &impl store::Client,
+    account_id: AccountId,
+) -> Result<store::LockedAccount, Error> {
+    let locked = store::lock_account(transaction, account_id).await?;
+    locked.ok_or(Error::NotFound("account"))
+}

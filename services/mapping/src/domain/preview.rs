@@ -1,0 +1,312 @@
+//! A dry run of a replay: what would become of a kept event now, as far as its envelope and the
+//! mapping say (semantics 7.5).
+//!
+//! What only storing can tell is named, and never guessed.
+
+use weir_json::{Raw, unescaped};
+use weir_reasons::Reason;
+
+use super::event::{EventKind, RawEvent, Received};
+use super::kept::Kept;
+use super::log::LogEntry;
+use super::mapper::{Mapper, NO_MAPPING, Outcome, Traits};
+use super::places::Places;
+use super::snapshot::Snapshot;
+
+/// What a dry run can't know.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unknown {
+    /// Whether units are left.
+    Units,
+    /// What the contact is, and whether it may be made.
+    Contact,
+    /// Whether the audience can be touched.
+    Audience,
+    /// Whether it was stored meanwhile.
+    Repeat,
+}
+
+/// What would become of an event.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prediction {
+    /// 0 where it would be left out.
+    pub status: u16,
+    /// Empty for a plain 200.
+    pub code: String,
+    pub message: String,
+    pub depends_on: Vec<Unknown>,
+    /// JSON objects; empty where the mapping makes nothing.
+    pub fields_json: String,
+    pub attributes_json: String,
+    /// What would be ignored.
+    pub ignored: Vec<LogEntry>,
+}
+
+impl Prediction {
+    fn of(status: u16, code: Reason, message: &str) -> Self {
+        Self {
+            status,
+            code: code.code().to_owned(),
+            message: message.to_owned(),
+            ..Self::good()
+        }
+    }
+
+    fn good() -> Self {
+        Self {
+            status: 200,
+            code: String::new(),
+            message: String::new(),
+            depends_on: Vec::new(),
+            fields_json: String::new(),
+            attributes_json: String::new(),
+            ignored: Vec::new(),
+        }
+    }
+}
+
+/// Tries one event under a mapping.
+pub fn predict(snapshot: &Snapshot, places: Option<&Places>, kept: &Kept) -> Prediction {
+    let parts = match whatever_is_mapped(kept) {
+        Ok(parts) => parts,
+        Err(predicted) => return *predicted,
+    };
+    let raw = raw_event(kept, &parts);
+    let mut mapper = Mapper::new(snapshot, places);
+    let outcome = mapper.map(&raw);
+    let ignored = mapper.into_log();
+    let predicted = match outcome {
+        Outcome::NoMapping => return Prediction::of(422, Reason::NoMapping, NO_MAPPING),
+        Outcome::PastRetention(message) => {
+            return Prediction::of(422, Reason::PastRetention, &message);
+        }
+        Outcome::Mapped {
+            fields_json,
+            traits,
+            activity,
+        } => {
+            let is_track = raw.kind == EventKind::Track;
+            let attributes = activity.map(|activity| activity.attributes_json.to_string());
+            Prediction {
+                fields_json: fields_json.to_string(),
+                attributes_json: attributes.unwrap_or_default(),
+                ..of_mapped(is_track, traits, parts.has_audience)
+            }
+        }
+    };
+    Prediction {
+        ignored,
+        ..predicted
+    }
+}
+
+/// What can be said of an event without a look at the mapping, or else what that looks at.
+fn whatever_is_mapped(kept: &Kept) -> Result<Parts<'_>, Box<Prediction>> {
+    let event = &kept.event;
+    if kept.deferred {
+        return Err(left_out(Reason::ContactDeferred));
+    }
+    if event.stored {
+        return Err(left_out(Reason::ReplayNeedsCorrection));
+    }
+    // What its envelope is refused for stands in the event, and stays there.
+    let is_refused = event.status == 400 && !Reason::of_code(&event.code).is_some_and(may_change);
+    let parts = Parts::of(&event.whole.raw).filter(|_| !is_refused);
+    parts.ok_or_else(|| {
+        Box::new(Prediction {
+            status: 400,
+            code: event.code.clone(),
+            message: event.message.clone(),
+            ..Prediction::good()
+        })
+    })
+}
+
+/// Refusals of events whose envelope is good.
+fn may_change(code: Reason) -> bool {
+    matches!(
+        code,
+        Reason::AudienceUnknown | Reason::AudienceOtherOrigin | Reason::Unstorable
+    )
+}
+
+fn left_out(why: Reason) -> Box<Prediction> {
+    Box::new(Prediction::of(0, why, why.meaning()))
+}
+
+/// See the edge's fold of outcomes (semantics 1, 2.8, 4.7).
+fn of_mapped(is_track: bool, traits: Traits, has_audience: bool) -> Prediction {
+    let says_nothing = traits == Traits::AllIgnored && !has_audience;
+    let mut predicted = match (is_track, says_nothing) {
+        (false, true) => {
+            let why = Reason::NothingValid;
+            return Prediction::of(422, why, why.meaning());
+        }
+        (true, true) => {
+            let why = Reason::ContactNothingValid;
+            Prediction::of(206, why, why.meaning())
+        }
+        (_, false) => Prediction::good(),
+    };
+    predicted.depends_on.push(Unknown::Units);
+    let is_plain = matches!(traits, Traits::None | Traits::AllIgnored) && !has_audience;
+    if !is_track || !is_plain {
+        predicted.depends_on.push(Unknown::Contact);
+    }
+    if has_audience {
+        predicted.depends_on.push(Unknown::Audience);
+    }
+    predicted.depends_on.push(Unknown::Repeat);
+    predicted
+}
+
+fn raw_event<'a>(kept: &'a Kept, parts: &'a Parts<'a>) -> RawEvent<'a> {
+    let event = &kept.event;
+    let whole = &event.whole;
+    RawEvent {
+        received: Received {
+            time: whole.receive_time,
+            batch_id: "",
+        },
+        index: whole.index,
+        kind: whole.kind,
+        traits: parts.traits,
+        properties: parts.properties,
+        location: parts.location,
+        ip: parts.ip.as_bytes(),
+        event_name: &event.event_name,
+        event_time: event.event_time.unwrap_or(whole.receive_time),
+        message_id: if whole.nameless {
+            ""
+        } else {
+            &whole.message_id
+        },
+    }
+}
+
+/// The parts of an event that a mapping looks at.
+#[derive(Default)]
+struct Parts<'a> {
+    traits: Option<Raw<'a>>,
+    properties: Option<Raw<'a>>,
+    location: Option<Raw<'a>>,
+    /// Empty where it is none.
+    ip: String,
+    has_audience: bool,
+}
+
+impl<'a> Parts<'a> {
+    /// None where it is no JSON object. Of a doubled key the last one counts, as in the edge.
+    fn of(raw: &'a [u8]) -> Option<Self> {
+        let text = std::str::from_utf8(raw).ok()?;
+        let mut parts = Self::default();
+        let walked = weir_json::members(text, |key, span| {
+            let object = &text[span.clone()];
+            let object = object.starts_with('{').then_some(object.as_bytes());
+            match unescaped(key).as_deref() {
+                Some("traits") => parts.traits = object,
+                Some("properties") => parts.properties = object,
+                Some("location") => parts.location = object,
+                Some("ip") => parts.ip = address(&text[span]),
+                Some("audience") => parts.has_audience = object.is_some_and(wants_something),
+                _ => {}
+            }
+        });
+        walked.ok().map(|_| parts)
+    }
+}
+
+/// As the edge reads it.
+fn address(value: &str) -> String {
+    let text = value
+        .strip_prefix('"')
+        .and_then(|text| text.strip_suffix('"'));
+    let address = text.filter(|text| text.parse::<std::net::Ipv4Addr>().is_ok());
+    address.unwrap_or_default().to_owned()
+}
+
+/// Both members null is no update, as the client sends it where there is no audience.
+fn wants_something(audience: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(audience) else {
+        return false;
+    };
+    let mut wants = false;
+    let walked = weir_json::members(text, |key, span| {
+        let is_known = matches!(unescaped(key).as_deref(), Some("mode" | "id"));
+        wants |= is_known && &text[span] != "null";
+    });
+    walked.is_ok() && wants
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::kept::ToKeep;
+
+    #[test]
+    fn parts_are_objects_and_the_last_of_a_name_counts() {
+        let raw = br#"{"traits": [], "traits": {"a": 1}, "properties": null, "location": 3,
+            "audience": {"mode": null, "id": null}}"#;
+        let parts = Parts::of(raw).unwrap();
+        assert_eq!(parts.traits, Some(&br#"{"a": 1}"#[..]));
+        assert_eq!((parts.properties, parts.location), (None, None));
+        assert!(!parts.has_audience);
+        let raw = br#"{"\u0061udience": {"mode": "add", "id": "x"}}"#;
+        assert!(Parts::of(raw).unwrap().has_audience);
+        for broken in [&b"{"[..], b"3", b"\xff", b"{} x"] {
+            assert!(Parts::of(broken).is_none());
+        }
+    }
+
+    #[test]
+    fn what_only_storing_can_tell_is_named() {
+        use Unknown::*;
+        let plain = of_mapped(true, Traits::None, false);
+        assert_eq!((plain.status, plain.depends_on), (200, vec![Units, Repeat]));
+        let whole = of_mapped(true, Traits::Values, true);
+        assert_eq!(whole.depends_on, [Units, Contact, Audience, Repeat]);
+        let partial = of_mapped(true, Traits::AllIgnored, false);
+        assert_eq!(
+            (partial.status, &*partial.code),
+            (206, "CONTACT_NOTHING_VALID")
+        );
+        let refused = of_mapped(false, Traits::AllIgnored, false);
+        assert_eq!((refused.status, &*refused.code), (422, "NOTHING_VALID"));
+        assert!(refused.depends_on.is_empty(), "that is final");
+    }
+
+    #[test]
+    fn what_the_envelope_is_refused_for_stays() {
+        let event = crate::domain::kept::tests::event(1, "EMAIL_INVALID", 0, "{}");
+        let kept = |stored, deferred| Kept {
+            event: ToKeep {
+                stored,
+                ..event.clone()
+            },
+            deferred,
+            done_time: None,
+        };
+        let said = |kept: &Kept| {
+            let said = whatever_is_mapped(kept).err();
+            said.map(|said| (said.status, said.code, said.depends_on.len()))
+        };
+        let left_out = |code: &str| Some((0, code.to_owned(), 0));
+        assert_eq!(
+            said(&kept(true, false)),
+            left_out("REPLAY_NEEDS_CORRECTION")
+        );
+        assert_eq!(said(&kept(false, true)), left_out("CONTACT_DEFERRED"));
+        let mut refused = kept(false, false);
+        assert_eq!(said(&refused), None);
+        refused.event.status = 400;
+        refused.event.code = "TIMESTAMP_UNREADABLE".into();
+        assert_eq!(
+            said(&refused),
+            Some((400, "TIMESTAMP_UNREADABLE".into(), 0))
+        );
+        refused.event.code = "AUDIENCE_UNKNOWN".into();
+        assert_eq!(said(&refused), None);
+        refused.event.whole.raw = "[".into();
+        assert_eq!(said(&refused), Some((400, "AUDIENCE_UNKNOWN".into(), 0)));
+    }
+}
