@@ -12,6 +12,7 @@ mod housekeeping;
 mod kept;
 mod keys;
 mod mappings;
+mod people;
 mod places;
 mod preview;
 mod recorder;

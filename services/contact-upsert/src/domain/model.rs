@@ -13,6 +13,10 @@ use super::{
     fold, is_unique_key,
 };
 
+mod people;
+
+use people::MergeRow;
+
 /// Kind and value.
 type Identifier = (String, String);
 /// Time and message.
@@ -31,6 +35,7 @@ pub(super) struct Tables {
     pub units: i64,
     /// Contacts that are to be looked at once more, while all are reindexed.
     pub again: BTreeSet<ContactId>,
+    pub merges: Vec<MergeRow>,
     next_id: u128,
 }
 
@@ -269,6 +274,7 @@ impl Tables {
             }
         }
         self.write_removes(changes);
+        self.write_merges(&changes.merges);
         self.units += i64::from(changes.units);
         Ok(())
     }
