@@ -24,7 +24,7 @@ fn a_source_is_set_up_by_hand_from_its_first_event_to_an_activity_of_lana() {
         the_draft_shows_what_would_be_taken(&account, &rows).await;
         account.put_contact_mapping(rows).await;
         assert_eq!(
-            source(&account).await.status(),
+            account.source().await.status(),
             mapping::SourceStatus::Active
         );
         what_was_kept_is_replayed(&account).await;
@@ -50,17 +50,8 @@ async fn connected(weir: &'static Weir) -> Account {
     let me = weir.send("GET", "/v1/me", key, "".into()).await;
     assert_eq!(me.status, 200, "the key is good: {me:?}");
     let waiting = mapping::SourceStatus::WaitingForEvents;
-    assert_eq!(source(&account).await.status(), waiting);
+    assert_eq!(account.source().await.status(), waiting);
     account
-}
-
-async fn source(account: &Account) -> mapping::Source {
-    let request = mapping::GetSourceRequest {
-        account_id: account.account_id.clone(),
-        source_id: account.source_id.clone(),
-    };
-    let answer = account.weir.mapping().get_source(request).await;
-    answer.unwrap().into_inner().source.unwrap()
 }
 
 async fn deliveries(account: &Account) -> Vec<mapping::Delivery> {
@@ -84,13 +75,13 @@ async fn an_identify_is_refused_kept_and_mailed(account: &Account) {
     .await;
     let waiting = mapping::SourceStatus::WaitingForMapping;
     eventually("the source waits", async || {
-        source(account).await.status() == waiting
+        account.source().await.status() == waiting
     })
     .await;
 
     // No mail server is configured: it is a file.
     let mail = eventually("the mail is a file", async || {
-        let mail = source(account).await.arrival_mail?;
+        let mail = account.source().await.arrival_mail?;
         (!mail.file.is_empty()).then_some(mail)
     })
     .await;
@@ -233,7 +224,7 @@ async fn the_draft_shows_what_would_be_taken(account: &Account, rows: &[mapping:
         assert_eq!((event.status, event.values.len()), (200, 5), "{event:?}");
         assert_eq!(event.differences.len(), 5, "nothing is saved: {event:?}");
     }
-    assert_eq!(source(account).await.mapping_version, 1);
+    assert_eq!(account.source().await.mapping_version, 1);
     refused(account, "/v1/identify", IDENTIFY).await;
 }
 
@@ -330,18 +321,6 @@ async fn she_is_there(account: &Account) -> String {
     lana.contact_id
 }
 
-async fn event_names(account: &Account, contains: &str) -> Vec<(String, bool)> {
-    let request = mapping::ListEventNamesRequest {
-        account_id: account.account_id.clone(),
-        source_id: account.source_id.clone(),
-        contains: contains.into(),
-        ..Default::default()
-    };
-    let answer = account.weir.mapping().list_event_names(request).await;
-    let names = answer.unwrap().into_inner().names.into_iter();
-    names.map(|one| (one.name, one.mapped)).collect()
-}
-
 async fn a_track_is_refused_and_found_by_its_name(account: &Account) {
     refused(account, "/v1/track", TRACK).await;
     eventually("its sample is there", async || {
@@ -353,10 +332,10 @@ async fn a_track_is_refused_and_found_by_its_name(account: &Account) {
     })
     .await;
     for contains in ["", "BUTTON", "sign-in b"] {
-        let found = event_names(account, contains).await;
+        let found = account.event_names(contains).await;
         assert_eq!(found, [(CLICK.to_owned(), false)], "{contains}");
     }
-    assert_eq!(event_names(account, "sign-out").await, []);
+    assert_eq!(account.event_names("sign-out").await, []);
     assert_eq!(account.usage().await, (1, 0));
 }
 
@@ -393,10 +372,7 @@ async fn the_activity_is_mapped(account: &Account) {
         (activity.retention_days, activity.attributes.len()),
         (730, 3)
     );
-    assert_eq!(
-        event_names(account, CLICK).await,
-        [(CLICK.to_owned(), true)]
-    );
+    assert_eq!(account.event_names(CLICK).await, [(CLICK.to_owned(), true)]);
 }
 
 async fn the_tracks_are_one_activity_of_hers(account: &Account, contact_id: &str) {
