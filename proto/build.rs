@@ -20,7 +20,7 @@ const PER_EVENT: [&str; 8] = [
 ];
 
 /// Services of their own beside the main one of their package.
-const FURTHER: [&str; 10] = [
+const FURTHER: [&str; 11] = [
     "weir/audience/v1/memberships.proto",
     "weir/contact/v1/identity.proto",
     "weir/contact/v1/search.proto",
@@ -31,6 +31,7 @@ const FURTHER: [&str; 10] = [
     "weir/mapping/v1/preview.proto",
     "weir/mapping/v1/replay.proto",
     "weir/mapping/v1/rows.proto",
+    "weir/mapping/v1/story.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -22,6 +22,7 @@ pub mod news;
 pub mod path;
 pub mod places;
 pub mod preview;
+pub mod recent;
 pub mod replay;
 pub mod row;
 pub mod sample;
