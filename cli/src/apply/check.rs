@@ -70,6 +70,14 @@ impl Checker {
                 .notification_address
                 .as_ref()
                 .map(|address| self.take(values::email(address))),
+            webhook_url: account
+                .webhook_url
+                .as_ref()
+                .map(|url| self.take(values::webhook_url(url))),
+            webhook_secret: account
+                .webhook_secret
+                .as_ref()
+                .map(|secret| self.take(values::webhook_secret(secret))),
             unique_identifiers: self.unique_identifiers(account, &types),
             key_strategy: self
                 .choice(account.key_strategy.as_ref(), &KEY_STRATEGIES)

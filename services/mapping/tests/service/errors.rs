@@ -181,14 +181,12 @@ async fn a_nul_in_a_text_is_the_callers_fault_and_not_ours() {
         create_key(CreateKeyRequest {
             account_id: account_id.clone(), source_id: source_id.clone(),
             key: "pau-\0-0123456789".to_owned(), region: String::new(),
-            expire_time: None,
-            request_id: String::new(),
+            ..Default::default()
         });
         create_key(CreateKeyRequest {
             account_id: account_id.clone(), source_id: source_id.clone(),
             key: String::new(), region: nul(),
-            expire_time: None,
-            request_id: String::new(),
+            ..Default::default()
         });
         create_field(CreateFieldRequest {
             account_id: account_id.clone(), name: nul(), r#type: ValueType::Text.into(),

@@ -1,5 +1,9 @@
 //! What is suggested of what was received.
 
+use ValueType::{
+    Boolean, Date, Decimal, Email, Integer, Link, LongText, MultiSelect, Object, Phone, Text, Time,
+    TimeAndDate,
+};
 use proptest::prelude::*;
 use weir_values::options::RawOptions;
 
@@ -8,9 +12,9 @@ use crate::domain::row::{RawRow, read_contact_mapping};
 
 fn fields() -> Vec<Field> {
     let custom = [
-        ("Loyalty points", ValueType::Integer),
-        ("Signed up at", ValueType::TimeAndDate),
-        ("SKUs", ValueType::MultiSelect),
+        ("Loyalty points", Integer),
+        ("Signed up at", TimeAndDate),
+        ("SKUs", MultiSelect),
     ];
     crate::domain::field::all(
         custom
@@ -49,148 +53,154 @@ fn one(name: &str, values: &[&str]) -> (ValueType, Vec<String>, String) {
     (suggestion.shape.value_type, suggestion.shape.formats, field)
 }
 
+/// Name, values, type, formats, field.
+type Case = (
+    &'static str,
+    &'static [&'static str],
+    ValueType,
+    &'static [&'static str],
+    &'static str,
+);
+
 /// Values × types, names × fields.
+const CASES: &[Case] = &[
+    (
+        "firstName",
+        &[r#""Lana""#, r#""Jo""#],
+        Text,
+        &[],
+        "str::first",
+    ),
+    ("First name", &[r#""Lana""#], Text, &[], "str::first"),
+    ("surname", &[r#""Romeijn""#], Text, &[], "str::last"),
+    // The name alone is not enough, and neither are the values.
+    ("mail", &[r#""lana""#], Text, &[], ""),
+    ("mail", &[r#""a@x.io""#, r#""lana""#], Text, &[], ""),
+    ("contactPoint", &[r#""a@x.io""#], Email, &[], ""),
+    (
+        "mail",
+        &[r#""a@x.io""#, "null", r#"" ""#],
+        Email,
+        &[],
+        "str::email",
+    ),
+    (
+        "mobile",
+        &[r#""+61 412 345 678""#],
+        Phone,
+        &[],
+        "phn::phone",
+    ),
+    ("mobile", &[r#""0412 345 678""#], Text, &[], ""),
+    ("zip", &[r#""3000""#, "4000"], Integer, &[], "str::postal"),
+    (
+        "loyalty_points",
+        &["3", r#""4""#],
+        Integer,
+        &[],
+        "int:cm:loyalty-points",
+    ),
+    ("loyalty_points", &["3.5"], Decimal, &[], ""),
+    ("vip", &["true", r#""False""#], Boolean, &[], ""),
+    ("page", &[r#""https://x.io/a""#], Link, &[], ""),
+    (
+        "birthday",
+        &[r#""28-07-1980""#],
+        Date,
+        &["DD-MM-YYYY"],
+        "dtz::b",
+    ),
+    ("dob", &[r#""1980-07-28""#], Date, &["ISO 8601"], "dtz::b"),
+    ("dob", &[r#""28.07.1980""#], Date, &["DD.MM.YYYY"], "dtz::b"),
+    (
+        "dob",
+        &[r#""8/7/1980""#],
+        Date,
+        &["D/M/YYYY", "M/D/YYYY"],
+        "dtz::b",
+    ),
+    // One that tells which is enough.
+    (
+        "dob",
+        &[r#""01/02/1980""#],
+        Date,
+        &["DD/MM/YYYY", "MM/DD/YYYY"],
+        "dtz::b",
+    ),
+    (
+        "dob",
+        &[r#""01/02/1980""#, r#""28/02/1980""#],
+        Date,
+        &["DD/MM/YYYY"],
+        "dtz::b",
+    ),
+    (
+        "dob",
+        &[r#""28/02/1980""#, r#""02/28/1980""#],
+        Text,
+        &[],
+        "",
+    ),
+    (
+        "signedUpAt",
+        &[r#""2025-07-10T06:09:00Z""#],
+        TimeAndDate,
+        &["ISO 8601"],
+        "dtz:cm:signed-up-at",
+    ),
+    (
+        "signedUpAt",
+        &[r#""2025-07-10 06:09:00.123+00:00""#],
+        TimeAndDate,
+        &["YYYY-MM-DD HH:mm:ss"],
+        "dtz:cm:signed-up-at",
+    ),
+    (
+        "signedUpAt",
+        &[r#""Thu, 10 Jul 2025 06:09:00 +0000""#],
+        TimeAndDate,
+        &["RFC 2822"],
+        "dtz:cm:signed-up-at",
+    ),
+    (
+        "signedUpAt",
+        &["1752127740"],
+        TimeAndDate,
+        &["Unix seconds"],
+        "dtz:cm:signed-up-at",
+    ),
+    (
+        "signedUpAt",
+        &["1752127740123"],
+        TimeAndDate,
+        &["Unix milliseconds"],
+        "dtz:cm:signed-up-at",
+    ),
+    // A number alone could be anything.
+    ("orders", &["1752127740"], Integer, &[], ""),
+    ("alarm", &[r#""06:09""#], Time, &[], ""),
+    ("alarm", &[r#""6:09 am""#], Time, &["h:mm A"], ""),
+    (
+        "skus",
+        &[r#"["a","b"]"#, r#""c""#],
+        MultiSelect,
+        &[],
+        "sst:cm:skus",
+    ),
+    ("skus", &[r#"[{},1]"#], Object, &[], ""),
+    ("mixed", &["1", r#""one""#], Text, &[], ""),
+];
+
 #[test]
 fn a_path_has_the_narrowest_type_and_the_field_that_fits_by_name_and_by_values() {
-    use ValueType::{
-        Boolean, Date, Decimal, Email, Integer, Link, LongText, MultiSelect, Object, Phone, Text,
-        Time, TimeAndDate,
-    };
-    let long = format!("\"{}\"", "x".repeat(501));
-    let table: &[(&str, &[&str], ValueType, &[&str], &str)] = &[
-        (
-            "firstName",
-            &[r#""Lana""#, r#""Jo""#],
-            Text,
-            &[],
-            "str::first",
-        ),
-        ("First name", &[r#""Lana""#], Text, &[], "str::first"),
-        ("surname", &[r#""Romeijn""#], Text, &[], "str::last"),
-        // The name alone is not enough, and neither are the values.
-        ("mail", &[r#""lana""#], Text, &[], ""),
-        ("mail", &[r#""a@x.io""#, r#""lana""#], Text, &[], ""),
-        ("contactPoint", &[r#""a@x.io""#], Email, &[], ""),
-        (
-            "mail",
-            &[r#""a@x.io""#, "null", r#"" ""#],
-            Email,
-            &[],
-            "str::email",
-        ),
-        (
-            "mobile",
-            &[r#""+61 412 345 678""#],
-            Phone,
-            &[],
-            "phn::phone",
-        ),
-        ("mobile", &[r#""0412 345 678""#], Text, &[], ""),
-        ("zip", &[r#""3000""#, "4000"], Integer, &[], "str::postal"),
-        (
-            "loyalty_points",
-            &["3", r#""4""#],
-            Integer,
-            &[],
-            "int:cm:loyalty-points",
-        ),
-        ("loyalty_points", &["3.5"], Decimal, &[], ""),
-        ("vip", &["true", r#""False""#], Boolean, &[], ""),
-        ("page", &[r#""https://x.io/a""#], Link, &[], ""),
-        ("note", &[&long], LongText, &[], ""),
-        (
-            "birthday",
-            &[r#""28-07-1980""#],
-            Date,
-            &["DD-MM-YYYY"],
-            "dtz::b",
-        ),
-        ("dob", &[r#""1980-07-28""#], Date, &["ISO 8601"], "dtz::b"),
-        ("dob", &[r#""28.07.1980""#], Date, &["DD.MM.YYYY"], "dtz::b"),
-        (
-            "dob",
-            &[r#""8/7/1980""#],
-            Date,
-            &["D/M/YYYY", "M/D/YYYY"],
-            "dtz::b",
-        ),
-        // One that tells which is enough.
-        (
-            "dob",
-            &[r#""01/02/1980""#],
-            Date,
-            &["DD/MM/YYYY", "MM/DD/YYYY"],
-            "dtz::b",
-        ),
-        (
-            "dob",
-            &[r#""01/02/1980""#, r#""28/02/1980""#],
-            Date,
-            &["DD/MM/YYYY"],
-            "dtz::b",
-        ),
-        (
-            "dob",
-            &[r#""28/02/1980""#, r#""02/28/1980""#],
-            Text,
-            &[],
-            "",
-        ),
-        (
-            "signedUpAt",
-            &[r#""2025-07-10T06:09:00Z""#],
-            TimeAndDate,
-            &["ISO 8601"],
-            "dtz:cm:signed-up-at",
-        ),
-        (
-            "signedUpAt",
-            &[r#""2025-07-10 06:09:00.123+00:00""#],
-            TimeAndDate,
-            &["YYYY-MM-DD HH:mm:ss"],
-            "dtz:cm:signed-up-at",
-        ),
-        (
-            "signedUpAt",
-            &[r#""Thu, 10 Jul 2025 06:09:00 +0000""#],
-            TimeAndDate,
-            &["RFC 2822"],
-            "dtz:cm:signed-up-at",
-        ),
-        (
-            "signedUpAt",
-            &["1752127740"],
-            TimeAndDate,
-            &["Unix seconds"],
-            "dtz:cm:signed-up-at",
-        ),
-        (
-            "signedUpAt",
-            &["1752127740123"],
-            TimeAndDate,
-            &["Unix milliseconds"],
-            "dtz:cm:signed-up-at",
-        ),
-        // A number alone could be anything.
-        ("orders", &["1752127740"], Integer, &[], ""),
-        ("alarm", &[r#""06:09""#], Time, &[], ""),
-        ("alarm", &[r#""6:09 am""#], Time, &["h:mm A"], ""),
-        (
-            "skus",
-            &[r#"["a","b"]"#, r#""c""#],
-            MultiSelect,
-            &[],
-            "sst:cm:skus",
-        ),
-        ("skus", &[r#"[{},1]"#], Object, &[], ""),
-        ("mixed", &["1", r#""one""#], Text, &[], ""),
-    ];
-    for (name, values, value_type, formats, field) in table {
+    for (name, values, value_type, formats, field) in CASES {
         let (found, written, fits) = one(name, values);
         assert_eq!(found, *value_type, "{name} {values:?}");
         assert_eq!(written, *formats, "{name} {values:?}");
         assert_eq!(fits, *field, "{name} {values:?}");
     }
+    let long = format!("\"{}\"", "x".repeat(501));
+    assert_eq!(one("note", &[&long]).0, LongText);
 }
 
 #[test]
@@ -241,7 +251,7 @@ fn what_is_looked_at_is_bounded() {
     let deep = format!("{}1{}", r#"{"a":"#.repeat(100), "}".repeat(100));
     let suggestions = suggested(&[&deep]);
     assert_eq!(suggestions[0].path, "a.a.a.a");
-    assert_eq!(suggestions[0].shape.value_type, ValueType::Object);
+    assert_eq!(suggestions[0].shape.value_type, Object);
 }
 
 proptest! {
