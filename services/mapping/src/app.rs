@@ -22,6 +22,7 @@ mod replays;
 mod rows;
 mod snapshots;
 mod sources;
+mod story;
 mod uses;
 mod versions;
 mod watcher;
