@@ -11,6 +11,11 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
        done
 
 FROM debian:bookworm-slim
-RUN useradd --system --no-create-home weir
+# Certificates: by them a mail server or a webhook is known.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends ca-certificates \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --no-create-home weir \
+    && install --directory --owner weir /var/lib/weir /var/lib/weir/mail
 COPY --from=build /out/ /usr/local/bin/
 USER weir

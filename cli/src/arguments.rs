@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::folder;
+use crate::send::To;
 
 mod transfer;
 
@@ -45,6 +46,10 @@ pub enum Command {
     ExportConfig(ExportConfigOptions),
     /// Print the JSON schema of weir.yaml, for editors (docs/weir.schema.json is a copy).
     Schema,
+    Send(SendOptions),
+    /// Mail and webhooks that tell people of their accounts.
+    #[command(subcommand)]
+    Mail(MailCommand),
     Call(CallOptions),
     Export(ExportOptions),
     Import(ImportOptions),
@@ -149,6 +154,53 @@ pub struct PlanOptions {
 pub struct ExportConfigOptions {
     /// Only the account of this name.
     #[arg(long, value_name = "NAME")]
+    pub account: Option<String>,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
+/// Send events to the edge, and show what each of them was answered.
+///
+/// The file holds one event as JSON, an array of events, an object with a `batch` of them, or one
+/// event a line (of any length). They go to /v1/track where they have an `event` (or say `type`:
+/// `track`), and to /v1/identify otherwise. Exit code 0 where all of them were 200, else 1.
+#[derive(Debug, Args)]
+pub struct SendOptions {
+    /// `-` reads standard input.
+    pub file: PathBuf,
+    /// Whose events these are: ACCOUNT/SOURCE, by name or id, or a source of the demo account.
+    /// A key is made for it, and revoked at the end. Without this and --key: the demo account's.
+    #[arg(long, conflicts_with = "key")]
+    pub source: Option<String>,
+    /// A key of the source.
+    #[arg(long, env = "WEIR_KEY", hide_env_values = true)]
+    pub key: Option<String>,
+    /// Where all of them go, whatever they are.
+    #[arg(long)]
+    pub to: Option<To>,
+    /// Of many events show all, not only those that were not 200.
+    #[arg(long)]
+    pub all: bool,
+    /// Where the edge is, instead of what stack.json says: http://host:8080.
+    #[arg(long, value_name = "URL")]
+    pub edge: Option<String>,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
+/// What to do about mail.
+#[derive(Debug, Subcommand)]
+pub enum MailCommand {
+    Test(MailTestOptions),
+}
+
+/// Send a test mail to an account's notification address, and a test call to its webhook.
+///
+/// Exit code 0 where both were taken, 1 where one failed, or was kept since no mail server is
+/// configured.
+#[derive(Debug, Args)]
+pub struct MailTestOptions {
+    /// Its name or id; where it is absent, the demo account, or the only one that there is.
     pub account: Option<String>,
     #[command(flatten)]
     pub addresses: AddressOptions,

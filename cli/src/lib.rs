@@ -14,9 +14,11 @@ mod down;
 mod failure;
 mod folder;
 mod logs;
+mod mail;
 mod output;
 mod plan;
 mod restart;
+mod send;
 mod status;
 mod suite;
 mod table;
@@ -57,6 +59,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Plan(options) => return plan::plan(&options).await,
         Command::ExportConfig(options) => plan::export(&options).await?,
         Command::Schema => output::say!("{}", apply::json_schema().trim_end()),
+        Command::Send(options) => return send::run(&options).await,
+        Command::Mail(command) => return mail::run(&command).await,
         Command::Call(options) => call::run(&options).await?,
         Command::Export(options) => match &options.what {
             ExportWhat::Contacts(options) => transfer::contacts::run(options).await?,

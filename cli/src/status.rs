@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use weir_stack::{Instance, StackFile, holder, until_ready};
+use weir_stack::{Instance, Service, StackFile, holder, until_ready};
 
 use crate::arguments::DataOptions;
 use crate::failure::Failure;
+use crate::mail;
 use crate::output::say;
 use crate::table;
 
@@ -43,5 +44,10 @@ pub async fn run(options: &DataOptions) -> Result<ExitCode, Failure> {
         "{}",
         table::render(&["service", "state", "address"], &rows).trim_end()
     );
+    if let Some(address) = file.grpc.get(Service::Mapping.name())
+        && let Some(lines) = mail::status(address).await
+    {
+        say!("\n  mail: {}", lines.join("\n  "));
+    }
     Ok(ExitCode::from(u8::from(!well)))
 }

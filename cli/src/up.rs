@@ -21,6 +21,7 @@ use crate::apply;
 use crate::arguments::UpOptions;
 use crate::failure::Failure;
 use crate::folder::hint;
+use crate::mail;
 use crate::output::say;
 use crate::plan;
 
@@ -135,6 +136,11 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
             file.source_id = account.source_id;
             file.api_key = account.key;
             endpoints(&stack, &file, options.ports.is_none());
+            let mapping = file.grpc.get(Service::Mapping.name());
+            if let Some(lines) = mail::status(mapping.map_or("", String::as_str)).await {
+                say!("  mail            {}", lines.join("\n                "));
+            }
+            hints(&stack, &file);
             file.write(folder)?;
             let stops = if options.in_background {
                 ""
@@ -207,6 +213,9 @@ fn endpoints(stack: &Stack, file: &StackFile, usual: bool) {
         "  for scripts     {} (with keys and passwords)",
         StackFile::path(stack.folder()).display()
     );
+}
+
+fn hints(stack: &Stack, file: &StackFile) {
     say!("\ntry");
     say!("  {}", demo::curl(&file.edge, &file.api_key));
     say!(

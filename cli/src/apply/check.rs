@@ -75,6 +75,7 @@ impl Checker {
                 .unwrap_or_default()
                 .into(),
             name,
+            ..Default::default()
         };
         let identify = identify_later(&mut put, &types);
         let sources = self.sources(account, &types);

@@ -12,6 +12,9 @@ CREATE TABLE accounts (
     profile_factor bigint NOT NULL,
     activity_factor bigint NOT NULL,
     notification_address text NOT NULL,
+    -- Both empty, or both not.
+    webhook_url text NOT NULL,
+    webhook_secret text NOT NULL,
     unique_identifiers text[] NOT NULL,
     key_strategy smallint NOT NULL,
     -- Of both: what contact-upsert answered to the last change of them.
@@ -261,3 +264,50 @@ CREATE TABLE replay_work (
     PRIMARY KEY (account_id, work_id)
 );
 CREATE INDEX replay_work_due ON replay_work (next_time);
+
+-- ---- news (semantics 7.2, 7.10) ----
+
+-- What somebody should look at. A kind, subject and day have one.
+CREATE TABLE alerts (
+    account_id uuid NOT NULL REFERENCES accounts,
+    alert_id uuid NOT NULL,
+    kind smallint NOT NULL,
+    subject text NOT NULL,
+    day date NOT NULL,
+    -- May be gone.
+    source_id uuid,
+    message text NOT NULL,
+    value text NOT NULL,
+    raise_time timestamptz NOT NULL,
+    last_time timestamptz NOT NULL,
+    count bigint NOT NULL,
+    resolve_time timestamptz,
+    PRIMARY KEY (account_id, alert_id),
+    UNIQUE (account_id, kind, subject, day)
+);
+CREATE INDEX alerts_by_day ON alerts (account_id, day);
+
+-- Mails and webhook calls: an outbox, written with what they tell of.
+CREATE TABLE deliveries (
+    account_id uuid NOT NULL REFERENCES accounts,
+    delivery_id uuid NOT NULL,
+    channel smallint NOT NULL,
+    state smallint NOT NULL,
+    -- What they tell of: that data arrived from a source, or an alert.
+    alert_id uuid,
+    source_id uuid,
+    -- Where it went; until then it goes where the account says.
+    receiver text NOT NULL,
+    file text NOT NULL,
+    error text NOT NULL,
+    tries integer NOT NULL,
+    create_time timestamptz NOT NULL,
+    -- Of a waiting one. Whoever tries it sets it behind the end of the try.
+    next_try_time timestamptz NOT NULL,
+    sent_time timestamptz,
+    PRIMARY KEY (account_id, delivery_id)
+);
+-- Waiting, and kept or given up: few of them, ever.
+CREATE INDEX deliveries_waiting ON deliveries (next_try_time) WHERE state = 1;
+CREATE INDEX deliveries_undelivered ON deliveries (account_id, delivery_id) WHERE state > 2;
+CREATE INDEX deliveries_of_source ON deliveries (account_id, source_id);

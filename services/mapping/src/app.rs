@@ -1,9 +1,11 @@
 //! Load, decide, commit: the only place that orders effects.
 
 mod accounts;
+mod alerts;
 mod batch;
 mod counts;
 mod deletion;
+mod desk;
 mod fields;
 mod help;
 mod housekeeping;
@@ -21,6 +23,7 @@ mod snapshots;
 mod sources;
 mod uses;
 mod versions;
+mod watcher;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -38,6 +41,7 @@ use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
 pub use batch::{BatchEvent, Leaves};
 pub use deletion::{Eraser, WITHIN as ERASURE_BEATS};
+pub use desk::{Desk, WITHIN as DESK_WITHIN, deliver};
 pub use help::ListedName;
 pub use housekeeping::{BEATS as HOUSE_BEATS, keep_house};
 pub use kept::start as start_forgetting;
@@ -49,6 +53,7 @@ pub use rows::map_rows;
 pub use snapshots::Snapshots;
 pub use uses::{Uses, start as start_uses};
 pub use versions::Differing;
+pub use watcher::{WATCH_WITHIN, watch};
 
 /// A transaction that lost against others is tried again.
 const POLICY: Policy = Policy {
@@ -124,6 +129,7 @@ pub struct App {
     secret: KeySecret,
     contacts: Contacts,
     snapshots: Arc<Snapshots>,
+    desk: Desk,
     recorder: Recorder,
     uses: Uses,
     erasure_delay: TimeDelta,
@@ -137,6 +143,7 @@ pub struct Parts {
     pub rings: Rings,
     pub secret: KeySecret,
     pub contacts: Contacts,
+    pub desk: Desk,
     /// It ends when the last `App` is gone.
     pub recorder: Recorder,
     /// As well.
@@ -156,6 +163,7 @@ impl App {
             rings: parts.rings,
             secret: parts.secret,
             contacts: parts.contacts,
+            desk: parts.desk,
             recorder: parts.recorder,
             uses: parts.uses,
             erasure_delay: parts.erasure_delay,

@@ -1,11 +1,15 @@
-//! The other services: contact-upsert, which holds what tells contacts apart; and all that keep
-//! something of accounts.
+//! The others: contact-upsert, which holds what tells contacts apart; all that keep something of
+//! accounts; the mail server, and the webhooks of accounts.
 
 mod contacts;
 mod keepers;
+mod mail;
+mod webhooks;
 
 pub use contacts::Contacts;
 pub use keepers::{Keepers, Urls};
+pub use mail::{MailOptions, MailServer, Mailer};
+pub use webhooks::Webhooks;
 
 /// Why another service did not do what it was asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]

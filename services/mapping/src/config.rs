@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use anyhow::{Context, anyhow};
+use lettre::message::Mailbox;
+
+use crate::clients::{MailOptions, MailServer};
 use crate::domain::key::KeySecret;
 
 /// Configuration of accounts, and the conversion of raw events into typed values.
@@ -68,9 +72,71 @@ pub struct Config {
     /// `ip` becomes a place; read again when it changes. Without one `ip` is ignored.
     #[arg(long, env = "WEIR_GEOIP_DATABASE", value_parser = path)]
     pub geoip_database: Option<PathBuf>,
+    /// Where news goes.
+    #[command(flatten)]
+    pub mail: MailConfig,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,
+}
+
+/// Mail to the people of accounts.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct MailConfig {
+    /// The mail server: `smtp://user:password@host:587?tls=required`, or `smtps://…`, or
+    /// `smtp://host:25` without TLS. Without one, mails are kept.
+    #[arg(long, env = "WEIR_SMTP_URL", hide_env_values = true)]
+    pub smtp_url: Option<String>,
+    /// A file that holds it instead.
+    #[arg(long, env = "WEIR_SMTP_URL_FILE", conflicts_with = "smtp_url")]
+    pub smtp_url_file: Option<PathBuf>,
+    /// The sender of all mails: `weir@example.org`, or `Weir <weir@example.org>`.
+    #[arg(long, env = "WEIR_MAIL_FROM", default_value = "Weir <weir@localhost>")]
+    pub mail_from: String,
+    /// Where mails are kept as `.eml` files while no server is configured. Without a folder they
+    /// are kept in the database alone.
+    #[arg(long, env = "WEIR_MAIL_FOLDER")]
+    pub mail_folder: Option<PathBuf>,
+    /// Where people reach the console, for links in mails: `https://weir.example.org`.
+    #[arg(long, env = "WEIR_CONSOLE_URL", default_value = "")]
+    pub console_url: String,
+}
+
+impl MailConfig {
+    /// Reads all of it. What is empty counts as not given, as compose files write it.
+    ///
+    /// # Errors
+    /// Names the variable that can't be used.
+    pub fn read(&self) -> anyhow::Result<MailOptions> {
+        let text = match &self.smtp_url_file {
+            Some(path) if !path.as_os_str().is_empty() => std::fs::read_to_string(path)
+                .with_context(|| format!("WEIR_SMTP_URL_FILE: can't read {}", path.display()))?,
+            _ => self.smtp_url.clone().unwrap_or_default(),
+        };
+        let server = match text.trim() {
+            "" => None,
+            url => Some(MailServer::read(url).map_err(|why| anyhow!("WEIR_SMTP_URL {why}"))?),
+        };
+        let from: Mailbox = self.mail_from.parse().map_err(|_| {
+            anyhow!("WEIR_MAIL_FROM must be weir@example.org, or Weir <weir@example.org>")
+        })?;
+        let folder = self.mail_folder.clone();
+        let folder = folder.filter(|folder| !folder.as_os_str().is_empty());
+        let console = self.console_url.trim().trim_end_matches('/').to_owned();
+        let is_url = console.starts_with("https://") || console.starts_with("http://");
+        if !console.is_empty() && !is_url {
+            return Err(anyhow!(
+                "WEIR_CONSOLE_URL must begin with https:// or http://"
+            ));
+        }
+        let folder = folder.map(std::path::absolute).transpose();
+        Ok(MailOptions {
+            server,
+            from,
+            folder: folder.context("WEIR_MAIL_FOLDER")?,
+            console,
+        })
+    }
 }
 
 /// An empty one is none: so an environment says it that always names it.

@@ -3,9 +3,11 @@
 //! Pure functions over values: no clock, no environment, no transport, no storage.
 
 pub mod account;
+pub mod alert;
 pub mod convert;
 pub mod counts;
 pub mod deletion;
+pub mod delivery;
 pub mod event;
 pub mod field;
 pub mod folded;
@@ -15,6 +17,7 @@ pub mod key;
 pub mod log;
 pub mod mapper;
 pub mod mapping;
+pub mod news;
 pub mod path;
 pub mod person;
 pub mod places;
@@ -25,6 +28,8 @@ pub mod sample;
 pub mod snapshot;
 pub mod source;
 pub mod versions;
+pub mod watch;
+pub mod webhook;
 
 /// An item of a list, by the key that pages go on from. None where its row can't be read: it
 /// is left out of the page, which goes on behind it.

@@ -1,5 +1,6 @@
 //! The gRPC service: from messages to the application and back. Decides nothing.
 
+mod alerts;
 mod configuration;
 mod convert;
 mod events;
@@ -16,6 +17,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 use weir_ids::{AccountId, SourceId};
+use weir_proto::mapping::v1::alert_service_server::AlertServiceServer;
 use weir_proto::mapping::v1::configuration_service_server::ConfigurationServiceServer;
 use weir_proto::mapping::v1::log_service_server::LogServiceServer;
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
@@ -41,8 +43,10 @@ pub fn server(app: App) -> Server {
         "MapEvents",
         |service, request| async move { service.map_events(request).await },
     );
-    let people =
-        PeopleServiceServer::new(people::People(service.clone())).max_decoding_message_size(MAX_MESSAGE);
+    let people = PeopleServiceServer::new(people::People(service.clone()))
+        .max_decoding_message_size(MAX_MESSAGE);
+    let alerts = AlertServiceServer::from_arc(Arc::new(alerts::Alerts { app: app.clone() }))
+        .max_decoding_message_size(MAX_MESSAGE);
     let log =
         LogServiceServer::new(log::Log(service.clone())).max_decoding_message_size(MAX_MESSAGE);
     Server::new("weir.mapping.v1.MappingService")
@@ -58,6 +62,7 @@ pub fn server(app: App) -> Server {
         )
         .service(log)
         .service(people)
+        .service(alerts)
         .service(replay::server(&service))
         .probe(move || {
             let app = app.clone();
@@ -205,13 +210,17 @@ impl MappingService for Service {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let (account, source) = owner(&request.account_id, &request.source_id)?;
-        let found = self
+        let (found, mail) = self
             .run(deadline, move |app| async move {
-                app.get_source(account, source).await
+                let found = app.get_source(account, source).await?;
+                Ok((found, app.arrival_mail(account, source).await?))
             })
             .await?;
         Ok(Response::new(GetSourceResponse {
-            source: Some(convert::source(found)),
+            source: Some(Source {
+                arrival_mail: mail.map(alerts::delivery),
+                ..convert::source(found)
+            }),
         }))
     }
 

@@ -31,6 +31,7 @@ pub use config::Config;
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
         metrics::describe();
+        let mail = config.mail.read()?;
         let pool = weir_postgres::connect(
             &config.database_url,
             config.database_connections.into(),
@@ -49,7 +50,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             quota: &config.quota_url,
         })?;
         let background = Background::new();
-        let (recorder, flusher) = app::start_recorder(&pool, &rings, &background);
+        let (recorder, flusher) = app::start_recorder(&pool, &rings, clock.clone(), &background);
         let (uses, uses_flusher) = app::start_uses(&pool, &background);
         let eraser = app::Eraser {
             pool: pool.clone(),
@@ -63,11 +64,22 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         });
         let places = app::watch_places(config.geoip_database, &background).await;
         app::start_forgetting(&pool, &clock, &background);
+        let (mailer, webhooks) = (clients::Mailer::new(mail), clients::Webhooks::new());
+        let desk = app::Desk::new(pool.clone(), mailer, webhooks, clock.clone());
+        let (delivering, sole) = (desk.clone(), weir_postgres::Sole::new(&pool, "deliveries"));
+        background.spawn("deliveries", app::DESK_WITHIN, |pulse| {
+            app::deliver(delivering, sole, pulse)
+        });
+        let (watching, sole) = (desk.clone(), weir_postgres::Sole::new(&pool, "watch"));
+        background.spawn("watch", app::WATCH_WITHIN, |pulse| {
+            app::watch(watching, sole, pulse)
+        });
         let parts = app::Parts {
             pool,
             rings,
             secret: config.key_secret,
             contacts,
+            desk,
             recorder,
             uses,
             erasure_delay: TimeDelta::seconds(config.erasure_delay_seconds.into()),

@@ -3,6 +3,11 @@
 use metrics::{Counter, counter, describe_counter};
 
 const FAILED_ERASURES: &str = "mapping.failed_erasures_total";
+use crate::domain::alert::Raised;
+use crate::domain::delivery::{Channel, DeliveryState};
+
+const ALERTS: &str = "mapping.alerts_total";
+const DELIVERIES: &str = "mapping.deliveries_total";
 const EVENTS: &str = "mapping.events_total";
 const IGNORED_VALUES: &str = "mapping.ignored_values_total";
 const KEPT_WRITES: &str = "mapping.kept_writes_total";
@@ -18,6 +23,14 @@ const UNREADABLE_ROWS: &str = "mapping.unreadable_rows_total";
 
 /// Tells what each is, to whoever reads them.
 pub fn describe() {
+    describe_counter!(
+        ALERTS,
+        "Alerts, by whether they were raised, repeated on their day, or dropped."
+    );
+    describe_counter!(
+        DELIVERIES,
+        "Tries to deliver news, by channel and what came of them."
+    );
     describe_counter!(
         EVENTS,
         "Events, by whether they were mapped, rejected or refused."
@@ -63,6 +76,34 @@ pub fn describe() {
         UNREADABLE_ROWS,
         "Stored rows that can't be read, and were left out of a list."
     );
+}
+
+/// Alerts that were raised.
+pub fn alerts(raised: Raised) {
+    for (outcome, count) in [
+        ("raised", raised.raised),
+        ("repeated", raised.repeated),
+        ("dropped", raised.dropped),
+    ] {
+        if count > 0 {
+            counter!(ALERTS, "outcome" => outcome).increment(count.into());
+        }
+    }
+}
+
+/// One try to deliver news.
+pub fn deliveries(channel: Channel, state: DeliveryState) {
+    let channel = match channel {
+        Channel::Mail => "mail",
+        Channel::Webhook => "webhook",
+    };
+    let outcome = match state {
+        DeliveryState::Waiting => "failed",
+        DeliveryState::Sent => "sent",
+        DeliveryState::Kept => "kept",
+        DeliveryState::GivenUp => "given_up",
+    };
+    counter!(DELIVERIES, "channel" => channel, "outcome" => outcome).increment(1);
 }
 
 /// Events that were mapped, rejected or refused.

@@ -7,11 +7,14 @@
 mod accounts;
 mod activities;
 mod aged;
+mod alerts;
 mod codes;
 mod counts;
 mod deletions;
+mod deliveries;
 mod fields;
 mod kept;
+mod kept_people;
 mod keys;
 mod link;
 mod mappings;
@@ -23,6 +26,7 @@ mod snapshots;
 mod sources;
 mod stored;
 mod versions;
+mod watch;
 
 use std::collections::HashSet;
 
@@ -43,17 +47,27 @@ pub use activities::{
     mapped_names, put_activity, put_mapping,
 };
 pub use aged::{Aged, accounts_after, drop_aged};
+pub use alerts::{
+    count_alerts, forget_alerts, insert_alert, list_alerts, repeat_alert, resolve_alert,
+    unresolved_alerts,
+};
 pub use counts::{
     add_counts, begin_flush, count_answers, lock_sources, stored_subjects, summarize,
 };
 pub use deletions::{
     begin_deletion, claim_deletion, erase_tables, forget_deletions, get_deletion, put_deletion,
 };
+pub use deliveries::{
+    Claimed, Due, Told, accounts_with_kept_mail, arrival_mail, claim_delivery, count_undelivered,
+    due_deliveries, finish_delivery, forget_deliveries, insert_deliveries, last_undelivered,
+    list_deliveries, revive_deliveries,
+};
 pub use fields::{count_fields, get_field_named, insert_field, list_fields, types_of};
 pub use kept::{
     Owner, choose_kept, forget_old, kept_accounts, known, known_keys, list_kept, lock_kept,
     mark_done, put_kept, rates, set_room, trim,
 };
+pub use kept_people::{drop_kept, kept_raw};
 pub use keys::{
     find_key, insert_key, key_of_request, list_keys, note_uses, revoke_key, set_key_end,
 };
@@ -85,6 +99,8 @@ const MIGRATIONS: [Migration; 1] = [Migration {
     name: "mapping",
     sql: include_str!("../migrations/0001_mapping.sql"),
 }];
+
+pub use watch::{HourCount, hourly_counts, most_counted};
 
 /// Brings the schema up to date.
 ///

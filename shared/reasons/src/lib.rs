@@ -244,6 +244,10 @@ reasons! {
         "Both are one contact already." "Nothing needs to be done.";
     BothHaveUserIds "BOTH_HAVE_USER_IDS" Call false
         "Both contacts have user ids, which only a person may decide to join." "Say allow_two_user_ids where they are one person.";
+    AlertUnknown "ALERT_UNKNOWN" Call false
+        "There is no such alert in the account." "Check the ids; alerts are kept for 90 days.";
+    NoNotificationAddress "NO_NOTIFICATION_ADDRESS" Call false
+        "The account has neither a notification address nor a webhook." "Give it one.";
     ReplayUnknown "REPLAY_UNKNOWN" Call false
         "There is no such replay in the account." "Check the ids; replays can be looked at for 30 days.";
     ReplayRunning "REPLAY_RUNNING" Call false

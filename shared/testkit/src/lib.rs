@@ -1,5 +1,5 @@
 //! What the tests of several crates need: a service in this process, the services that it
-//! asks, a network that breaks, and patience. Only ever a dev-dependency.
+//! asks, a mail server and a webhook's other end, a network that breaks, and patience. Only ever a dev-dependency.
 
 #![allow(clippy::unwrap_used)]
 
@@ -8,7 +8,9 @@ mod identifiers;
 mod mmdb;
 mod others;
 mod patience;
+mod post_office;
 mod proxy;
+mod receiver;
 mod rows;
 mod running;
 
@@ -17,5 +19,7 @@ pub use identifiers::check_identifiers;
 pub use mmdb::{Network, mmdb};
 pub use others::Others;
 pub use patience::{Answer, eventually};
+pub use post_office::{Mail, PostOffice};
 pub use proxy::{Cutting, Proxy};
+pub use receiver::{Call, Receiver};
 pub use running::Running;

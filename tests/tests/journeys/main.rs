@@ -17,6 +17,8 @@ mod kept;
 mod lifetimes;
 mod limits;
 mod metrics;
+mod news;
+mod people;
 mod poison;
 mod privacy;
 mod replicas;

@@ -54,11 +54,6 @@ impl Clocks {
         self.theirs().date_naive()
     }
 
-    /// By our own clock.
-    pub fn now(&self) -> DateTime<Utc> {
-        self.ours.now()
-    }
-
     /// By the clock that is behind: what is dropped or forgotten must be past by both.
     pub fn earlier_today(&self) -> NaiveDate {
         self.ours.now().min(self.theirs()).date_naive()

@@ -4,15 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, NaiveDate, Utc};
-use weir_tombstones::Erased;
 use weir_ids::{AccountId, ContactId};
 use weir_rpc::Deadline;
 use weir_service::{detached, retry};
+use weir_tombstones::Erased;
 
 use super::{App, Error, POLICY};
 use crate::domain::{
-    Attached, Discards, Link, Merge, Moves, days_of, decide_fates, newest_links,
-    whole_milliseconds,
+    Attached, Discards, Link, Merge, Moves, days_of, decide_fates, newest_links, whole_milliseconds,
 };
 use crate::metrics;
 use crate::store::{Families, Linked, NotDone, Store, Tx};

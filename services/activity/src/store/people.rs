@@ -10,9 +10,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use futures_util::future::try_join_all;
 use tokio_postgres::Row;
 use uuid::Uuid;
-use weir_tombstones::{CONTACT, Erased, ErasureKey, Print};
 use weir_ids::ContactId;
 use weir_postgres::Failure;
+use weir_tombstones::{CONTACT, Erased, ErasureKey, Print};
 
 use super::{NotDone, Param, Tx, index_of};
 use crate::domain::{Batch, Counted, Erasure, Identifier, Split};

@@ -60,6 +60,7 @@ impl Batch {
             identifiers_version: 0,
             settings: Settings::by_hand(Vec::new(), Vec::new()),
             kept_removes_limit: 0,
+            is_charged: false,
             events: Vec::new(),
         }
     }

@@ -16,9 +16,9 @@ use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
-use weir_tombstones::{Erased, Print};
 use weir_ids::ContactId;
 use weir_postgres::{Client, Failure, Tx};
+use weir_tombstones::{Erased, Print};
 
 use super::links::Era;
 use super::{OutboxRow, Store, micros_of};
@@ -339,7 +339,10 @@ impl<'c> BatchTx<'c> {
         };
         let prints: Vec<Print> = sought.iter().map(print).collect();
         let prints: Vec<&[u8]> = prints.iter().map(|print| &print[..]).collect();
-        let look_up = self.tx.prepare_cached(weir_tombstones::sql::LOOK_UP).await?;
+        let look_up = self
+            .tx
+            .prepare_cached(weir_tombstones::sql::LOOK_UP)
+            .await?;
         let parameters: [&(dyn ToSql + Sync); 2] = [&self.batch.account.0, &prints];
         let rows = self.tx.query(&look_up, &parameters).await?;
         let found = rows.iter().map(|row| {

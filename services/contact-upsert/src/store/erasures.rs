@@ -8,9 +8,9 @@ use futures_util::future::join_all;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
-use weir_tombstones::{ErasureKey, Print};
 use weir_ids::{AccountId, ContactId};
 use weir_postgres::{Failure, Tx};
+use weir_tombstones::{ErasureKey, Print};
 
 use super::Store;
 use crate::domain::{Counted, Deletion, Payload};

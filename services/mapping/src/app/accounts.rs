@@ -8,6 +8,7 @@ use super::{App, Change, Error};
 use crate::clients;
 use crate::domain::Listed;
 use crate::domain::account::{Account, AccountChange, AccountSettings, Identifiers};
+use crate::domain::delivery::{Channel, DeliveryState};
 use crate::domain::mapping;
 use crate::store::{self, LockedAccount};
 
@@ -135,6 +136,8 @@ impl App {
             Change::Unchanged
         } else {
             store::update_account(&transaction, account_id, &settings).await?;
+            self.revive(&transaction, account_id, &locked.settings, &settings)
+                .await?;
             Change::Updated
         };
         let account = store::get_account(&transaction, Some(account_id), "")
@@ -142,6 +145,29 @@ impl App {
             .ok_or(Error::NotFound("account"))?;
         store::commit(transaction).await?;
         Ok((account, changed))
+    }
+
+    /// What could not be delivered may be where it goes now.
+    async fn revive(
+        &self,
+        transaction: &impl store::Client,
+        account_id: AccountId,
+        before: &AccountSettings,
+        settings: &AccountSettings,
+    ) -> Result<(), Error> {
+        use DeliveryState::{GivenUp, Kept};
+        let mut anew = Vec::new();
+        if before.notification_address != settings.notification_address {
+            anew.extend([(Channel::Mail, Kept), (Channel::Mail, GivenUp)]);
+        }
+        if before.webhook != settings.webhook {
+            anew.push((Channel::Webhook, GivenUp));
+        }
+        for (channel, state) in anew {
+            let now = self.now();
+            store::revive_deliveries(transaction, account_id, channel, state, now).await?;
+        }
+        Ok(())
     }
 
     /// Stores what contact-upsert says of the account's unique identifiers, unless they were

@@ -16,12 +16,13 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 use weir_ids::{AccountId, SourceId};
 use weir_postgres::{Failure, Pool};
-use weir_service::{Background, Pulse};
+use weir_service::{Background, Clock, Pulse};
 
 use crate::domain::log::LogEntry;
 use crate::domain::sample::Picked;
+use crate::domain::source::SourceStatus;
 use crate::metrics;
-use crate::store::{self, Rings, RingsAway};
+use crate::store::{self, Rings, RingsAway, Told};
 use buffer::{Buffer, Sending};
 
 /// Batches that may wait; half a megabyte each at most (`sample::MAX_BATCH_BYTES`), a few
@@ -87,12 +88,17 @@ impl Flusher {
 }
 
 /// Starts the loop; it ends when the last recorder is gone.
-pub fn start(pool: &Pool, rings: &Rings, background: &Background) -> (Recorder, Flusher) {
+pub fn start(
+    pool: &Pool,
+    rings: &Rings,
+    clock: Clock,
+    background: &Background,
+) -> (Recorder, Flusher) {
     let (sender, receiver) = mpsc::channel(QUEUE);
     let (through, flushed) = oneshot::channel();
     let (pool, rings) = (pool.clone(), rings.clone());
     background.spawn("recorder", WITHIN, |pulse| async move {
-        write_all(receiver, pool, rings, pulse).await;
+        write_all(receiver, pool, rings, clock, pulse).await;
         drop(through);
     });
     (Recorder(sender), Flusher(flushed))
@@ -101,7 +107,13 @@ pub fn start(pool: &Pool, rings: &Rings, background: &Background) -> (Recorder, 
 /// What goes to Redis at the moment: one write at a time.
 type Writing = Pin<Box<dyn Future<Output = (Sending, Result<(), RingsAway>)> + Send>>;
 
-async fn write_all(mut notes: Receiver<Note>, pool: Pool, rings: Rings, pulse: Pulse) {
+async fn write_all(
+    mut notes: Receiver<Note>,
+    pool: Pool,
+    rings: Rings,
+    clock: Clock,
+    pulse: Pulse,
+) {
     let mut came = Vec::with_capacity(QUEUE);
     let mut buffer = Buffer::default();
     let mut writing: Option<Writing> = None;
@@ -114,7 +126,11 @@ async fn write_all(mut notes: Receiver<Note>, pool: Pool, rings: Rings, pulse: P
         tokio::select! {
             count = notes.recv_many(&mut came, QUEUE), if is_open => {
                 is_open = count > 0;
-                take_all(&mut came, &mut buffer, &pool, &pulse).await;
+                let identified = take_all(&mut came, &mut buffer);
+                for key in identified {
+                    pulse.beat();
+                    note_first_identify(&pool, &clock, key).await;
+                }
                 if is_away {
                     buffer.tell_all();
                 }
@@ -156,7 +172,8 @@ async fn going(writing: &mut Option<Writing>) -> (Sending, Result<(), RingsAway>
     }
 }
 
-async fn take_all(came: &mut Vec<Note>, buffer: &mut Buffer, pool: &Pool, pulse: &Pulse) {
+/// Answers the sources that leave their first state.
+fn take_all(came: &mut Vec<Note>, buffer: &mut Buffer) -> HashSet<Key> {
     let mut identified = HashSet::new();
     for note in came.drain(..) {
         if note.is_first_identify {
@@ -166,23 +183,27 @@ async fn take_all(came: &mut Vec<Note>, buffer: &mut Buffer, pool: &Pool, pulse:
             metrics::lost_notes("overflow").increment(1);
         }
     }
-    for key in identified {
-        pulse.beat();
-        note_first_identify(pool, key).await;
-    }
+    identified
 }
 
-/// Repeated by the next batch when it fails: its snapshot still waits for events.
-async fn note_first_identify(pool: &Pool, (account, source): Key) {
+/// The new status and, where a person has to map now, the mail that says so: in one transaction,
+/// so that each source has one (semantics 7.2). Repeated by the next batch when it fails: its
+/// snapshot still waits for events.
+async fn note_first_identify(pool: &Pool, clock: &Clock, (account, source): Key) {
     let written = async {
         let mut client = store::connection(pool).await?;
         let transaction = store::begin(&mut client).await?;
-        store::lock_account(&transaction, account).await?;
+        let locked = store::lock_account(&transaction, account).await?;
         if let Some(found) = store::get_source(&transaction, account, source).await? {
             let mapped = store::has_contact_mapping(&transaction, account, source).await?;
             let status = found.status.after_identify(mapped);
             if status != found.status {
                 store::set_status(&transaction, account, source, status).await?;
+                if status == SourceStatus::WaitingForMapping {
+                    let has_webhook = locked.is_some_and(|one| one.settings.webhook.is_some());
+                    let (told, now) = (Told::Arrived(source), clock.now());
+                    store::insert_deliveries(&transaction, account, told, has_webhook, now).await?;
+                }
                 store::raise_version(&transaction, account).await?;
             }
         }

@@ -9,6 +9,7 @@ use weir_values::{FieldId, ValueType};
 use super::convert::is_email;
 use super::field;
 use super::invalid::{Invalid, MAX_NAME};
+use super::webhook::Webhook;
 
 /// Far above any plan, far below an overflow of `contacts × activities × factor`.
 const MAX_CONTACTS: i64 = 1_000_000_000;
@@ -75,6 +76,7 @@ pub struct AccountSettings {
     pub name: String,
     pub plan: Plan,
     pub notification_address: String,
+    pub webhook: Option<Webhook>,
     pub unique_identifiers: Vec<FieldId>,
     pub key_strategy: KeyStrategy,
 }
@@ -86,6 +88,7 @@ impl AccountSettings {
             name,
             plan: Plan::default(),
             notification_address: String::new(),
+            webhook: None,
             unique_identifiers: vec!["str::email".parse().expect("a built-in id is an id")],
             key_strategy: KeyStrategy::Any,
         }
@@ -104,6 +107,8 @@ pub struct AccountChange {
     pub name: String,
     pub plan: PlanChange,
     pub notification_address: Option<String>,
+    pub webhook_url: Option<String>,
+    pub webhook_secret: Option<String>,
     pub unique_identifiers: Option<Vec<String>>,
     pub key_strategy: Option<KeyStrategy>,
 }
@@ -139,6 +144,11 @@ impl AccountChange {
             Some(address) => read_address(address)?,
             None => before.notification_address.clone(),
         };
+        let webhook = Webhook::changed(
+            before.webhook.as_ref(),
+            self.webhook_url.as_deref(),
+            self.webhook_secret.as_deref(),
+        )?;
         let unique_identifiers = match &self.unique_identifiers {
             Some(ids) => read_unique_identifiers(ids, custom)?,
             None => before.unique_identifiers.clone(),
@@ -147,6 +157,7 @@ impl AccountChange {
             name: before.name.clone(),
             plan,
             notification_address,
+            webhook,
             unique_identifiers,
             key_strategy: self.key_strategy.unwrap_or(before.key_strategy),
         })
@@ -287,6 +298,8 @@ mod tests {
                 activity_factor: Some(6),
             },
             notification_address: Some(" owner@example.org ".to_owned()),
+            webhook_url: Some("https://example.org/news".to_owned()),
+            webhook_secret: Some("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw".to_owned()),
             unique_identifiers: Some(vec!["phn::phone".to_owned()]),
             key_strategy: Some(KeyStrategy::NextIfEmpty),
         };

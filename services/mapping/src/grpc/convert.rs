@@ -61,6 +61,8 @@ pub fn read_account_change(request: pb::PutAccountRequest) -> Result<AccountChan
             activity_factor: plan.activity_factor,
         },
         notification_address: request.notification_address,
+        webhook_url: request.webhook_url,
+        webhook_secret: request.webhook_secret,
         unique_identifiers: request.unique_identifiers.map(|ids| ids.field_ids),
         key_strategy: read_key_strategy(request.key_strategy)?,
     })
@@ -169,6 +171,9 @@ pub fn account(account: Account) -> pb::Account {
         key_strategy: key_strategy(settings.key_strategy).into(),
         mapped_activities: account.mapped_activities,
         create_time: Some(timestamp(account.create_time)),
+        webhook_url: settings
+            .webhook
+            .map_or_else(String::new, |webhook| webhook.url),
     }
 }
 
@@ -188,6 +193,7 @@ pub fn source(source: Source) -> pb::Source {
         existing_only: source.settings.existing_only,
         mapping_version: source.mapping_version,
         create_time: Some(timestamp(source.create_time)),
+        arrival_mail: None,
     }
 }
 

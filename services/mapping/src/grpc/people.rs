@@ -41,6 +41,7 @@ impl PeopleService for People {
         let rows = [
             ("samples", erased.samples),
             ("log_entries", erased.log_entries),
+            ("kept_events", erased.kept_events),
         ];
         let rows = rows.map(|(what, count)| ErasedRows {
             what: what.to_owned(),

@@ -55,6 +55,7 @@ impl From<Error> for Status {
 fn unknown(kind: &str) -> Reason {
     match kind {
         "account" => Reason::AccountUnknown,
+        "alert" => Reason::AlertUnknown,
         "key" => Reason::KeyUnknown,
         "deletion" => Reason::DeletionUnknown,
         "replay" => Reason::ReplayUnknown,

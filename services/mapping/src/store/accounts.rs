@@ -11,9 +11,11 @@ use super::codes::Code;
 use super::{Client, corrupt, execute, listed, row, rows};
 use crate::domain::Listed;
 use crate::domain::account::{Account, AccountSettings, Identifiers, KeyStrategy, Plan};
+use crate::domain::webhook::{Webhook, WebhookSecret};
 
 const COLUMNS: &str = "account_id, name, included_contacts, additional_contacts, activity_slots,
-    profile_factor, activity_factor, notification_address, unique_identifiers, key_strategy,
+    profile_factor, activity_factor, notification_address, webhook_url, webhook_secret,
+    unique_identifiers, key_strategy,
     identifiers_version, identifiers_in_doubt, create_time";
 
 /// An account whose row is locked: nothing of its configuration changes meanwhile.
@@ -51,13 +53,14 @@ pub async fn insert_account(
     create_time: DateTime<Utc>,
 ) -> Result<(), Failure> {
     let plan = &settings.plan;
+    let (url, secret) = webhook_columns(settings);
     execute(
         client,
         "INSERT INTO accounts (account_id, name, included_contacts, additional_contacts,
             activity_slots, profile_factor, activity_factor, notification_address,
             unique_identifiers, key_strategy, version, identifiers_version,
-            identifiers_in_doubt, create_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, 0, false, $11)",
+            identifiers_in_doubt, create_time, webhook_url, webhook_secret)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, 1, 0, false, $11, $12, $13)",
         &[
             &account_id.0,
             &settings.name,
@@ -70,6 +73,8 @@ pub async fn insert_account(
             &texts(&settings.unique_identifiers),
             &settings.key_strategy.code(),
             &create_time,
+            &url,
+            &secret,
         ],
     )
     .await?;
@@ -83,11 +88,13 @@ pub async fn update_account(
     settings: &AccountSettings,
 ) -> Result<(), Failure> {
     let plan = &settings.plan;
+    let (url, secret) = webhook_columns(settings);
     execute(
         client,
         "UPDATE accounts SET included_contacts = $2, additional_contacts = $3,
             activity_slots = $4, profile_factor = $5, activity_factor = $6,
-            notification_address = $7, version = version + 1
+            notification_address = $7, webhook_url = $8, webhook_secret = $9,
+            version = version + 1
          WHERE account_id = $1",
         &[
             &account_id.0,
@@ -97,6 +104,8 @@ pub async fn update_account(
             &plan.profile_factor,
             &plan.activity_factor,
             &settings.notification_address,
+            &url,
+            &secret,
         ],
     )
     .await?;
@@ -230,9 +239,26 @@ fn read_settings(row: &Row) -> Result<AccountSettings, Failure> {
         name: row.get("name"),
         plan: read_plan(row),
         notification_address: row.get("notification_address"),
+        webhook: read_webhook(row)?,
         unique_identifiers: read_identifiers(row)?,
         key_strategy: KeyStrategy::of(row.get("key_strategy"))?,
     })
+}
+
+/// None where the URL is empty.
+pub(super) fn read_webhook(row: &Row) -> Result<Option<Webhook>, Failure> {
+    let url: String = row.get("webhook_url");
+    if url.is_empty() {
+        return Ok(None);
+    }
+    let secret = WebhookSecret::read(row.get("webhook_secret"));
+    let secret = secret.map_err(|_| corrupt("secret of a webhook"))?;
+    Ok(Some(Webhook { url, secret }))
+}
+
+fn webhook_columns(settings: &AccountSettings) -> (String, String) {
+    let columns = |webhook: &Webhook| (webhook.url.clone(), webhook.secret.reveal());
+    settings.webhook.as_ref().map(columns).unwrap_or_default()
 }
 
 pub(super) fn read_identifiers(row: &Row) -> Result<Vec<FieldId>, Failure> {

@@ -4,6 +4,8 @@ use weir_postgres::Failure;
 
 use super::corrupt;
 use crate::domain::account::KeyStrategy;
+use crate::domain::alert::AlertKind;
+use crate::domain::delivery::{Channel, DeliveryState};
 use crate::domain::event::EventKind;
 use crate::domain::replay::ReplayState;
 use crate::domain::source::{MergeStrategy, SourceKind, SourceStatus};
@@ -55,6 +57,33 @@ impl Code for KeyStrategy {
     const WHAT: &'static str = "key strategy";
 }
 
+impl Code for AlertKind {
+    const CODES: &'static [(i16, Self)] = &[
+        (1, Self::SourceSilent),
+        (2, Self::ReasonJumped),
+        (3, Self::ContactAbsorbs),
+        (4, Self::LimitNear),
+        (5, Self::LimitReached),
+    ];
+    const WHAT: &'static str = "kind of an alert";
+}
+
+impl Code for Channel {
+    const CODES: &'static [(i16, Self)] = &[(1, Self::Mail), (2, Self::Webhook)];
+    const WHAT: &'static str = "channel of a delivery";
+}
+
+/// In the conditions of indices, too: 1 waits, 2 is sent.
+impl Code for DeliveryState {
+    const CODES: &'static [(i16, Self)] = &[
+        (1, Self::Waiting),
+        (2, Self::Sent),
+        (3, Self::Kept),
+        (4, Self::GivenUp),
+    ];
+    const WHAT: &'static str = "state of a delivery";
+}
+
 impl Code for EventKind {
     const CODES: &'static [(i16, Self)] =
         &[(1, Self::Identify), (2, Self::Track), (3, Self::Member)];
@@ -85,6 +114,9 @@ mod tests {
         all_survive::<MergeStrategy>();
         all_survive::<SourceStatus>();
         all_survive::<KeyStrategy>();
+        all_survive::<AlertKind>();
+        all_survive::<Channel>();
+        all_survive::<DeliveryState>();
         all_survive::<EventKind>();
         all_survive::<ReplayState>();
     }

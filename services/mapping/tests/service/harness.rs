@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use clap::Parser;
 use prost_types::Timestamp;
 use weir_mapping::Config;
+use weir_proto::mapping::v1::alert_service_client::AlertServiceClient;
 use weir_proto::mapping::v1::configuration_service_client::ConfigurationServiceClient;
 use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
@@ -33,14 +34,24 @@ pub struct Service {
     redis_url: String,
     contact_url: String,
     pub contacts: Contacts,
+    /// Of every instance that starts from now on, beside those that say where things are.
+    pub arguments: Vec<String>,
     /// Where places are; empty: nowhere.
     geoip_database: String,
+    /// Of every instance that starts from now on.
+    pub clock: Clock,
     running: Vec<Running>,
     /// By so many milliseconds it is later than it is.
     ahead: Arc<AtomicI64>,
 }
 
 impl Service {
+    /// The alerts of the instance that was started last.
+    pub fn alerts(&self) -> AlertServiceClient<weir_rpc::Channel> {
+        let newest = self.running.last().unwrap();
+        AlertServiceClient::new(weir_rpc::connect(&newest.url()).unwrap())
+    }
+
     pub async fn start() -> (Self, Client) {
         let redis_url = TestServers::shared().await.redis_url();
         Self::with_redis(&redis_url).await
@@ -64,9 +75,11 @@ impl Service {
             redis_url: redis_url.to_owned(),
             contact_url: contacts.serve().await,
             contacts,
+            arguments: Vec::new(),
             geoip_database,
             running: Vec::new(),
             ahead: Arc::default(),
+            clock: Clock::system(),
         };
         let client = service.another().await;
         (service, client)
@@ -90,8 +103,8 @@ impl Service {
     }
 
     fn clock(&self) -> Clock {
-        let ahead = Arc::clone(&self.ahead);
-        Clock::of(move || Utc::now() + TimeDelta::milliseconds(ahead.load(Ordering::SeqCst)))
+        let (base, ahead) = (self.clock.clone(), Arc::clone(&self.ahead));
+        Clock::of(move || base.now() + TimeDelta::milliseconds(ahead.load(Ordering::SeqCst)))
     }
 
     /// The one number that a query finds.
@@ -157,10 +170,11 @@ impl Service {
 
     /// Another instance over the same data.
     pub async fn another(&mut self) -> Client {
-        let config = Config::parse_from([
+        let database_url = self.database.url_for("mapping");
+        let arguments = [
             "weir-mapping",
             "--database-url",
-            &self.database.url_for("mapping"),
+            &database_url,
             "--redis-url",
             &self.redis_url,
             "--contact-url",
@@ -175,7 +189,9 @@ impl Service {
             "a secret of the tests",
             "--geoip-database",
             &self.geoip_database,
-        ]);
+        ];
+        let further = self.arguments.iter().map(String::as_str);
+        let config = Config::parse_from(arguments.into_iter().chain(further));
         let clock = self.clock();
         let serve = |listener, shutdown| weir_mapping::serve(config, clock, listener, shutdown);
         let running = Running::start(serve).await;

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod alerts;
 mod configuration;
 mod contacts;
 mod counts;
@@ -16,6 +17,7 @@ mod keeping;
 mod kept;
 mod keys;
 mod lists;
+mod mail;
 mod options;
 mod outgrown;
 mod places;
@@ -26,3 +28,5 @@ mod rings;
 mod rows;
 mod summaries;
 mod versions;
+mod watch;
+mod webhooks;

@@ -260,6 +260,8 @@ impl ServicePrograms<'_> {
         }
         if service == Service::Mapping {
             environment.push(("WEIR_KEY_SECRET".into(), self.secrets.key_secret.clone()));
+            let mail = self.folder.join("mail").display().to_string();
+            environment.push(("WEIR_MAIL_FOLDER".into(), mail));
         }
         if std::env::var_os(WORKER_THREADS).is_none() {
             environment.push((WORKER_THREADS.into(), worker_threads().to_string()));

@@ -1,9 +1,9 @@
 //! Rows that a batch has read, and the domain's view of them, which borrows from them.
 
 use tokio_postgres::Row;
-use weir_tombstones::Erased;
 use weir_ids::ContactId;
 use weir_postgres::JsonText;
+use weir_tombstones::Erased;
 
 use crate::domain::{Key, KeyId, Source, Stamp, StoredContact, StoredLink};
 use crate::store::micros_of;

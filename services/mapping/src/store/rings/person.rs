@@ -17,7 +17,7 @@ const AT_ONCE: usize = 200;
 impl Rings {
     /// Takes samples and lines out that name a person and are not younger than `micros`; answers
     /// how many of either.
-    pub async fn erase(
+    pub async fn erase_person(
         &self,
         account: AccountId,
         source: SourceId,

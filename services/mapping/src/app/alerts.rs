@@ -1,0 +1,126 @@
+//! Alerts, and what told of them: for whoever calls.
+
+use uuid::Uuid;
+use weir_ids::{AccountId, SourceId};
+use weir_reasons::Reason;
+
+use super::{App, Error};
+use crate::domain::Listed;
+use crate::domain::alert::{Alert, AlertFilter, NewAlert, Raised};
+use crate::domain::delivery::{Delivery, Undelivered};
+use crate::store;
+
+/// Of those that did not get through, in the status of mail.
+const SHOWN: i64 = 10;
+
+/// Where mail goes, and what did not get there.
+#[derive(Debug)]
+pub struct MailStatus {
+    pub server: String,
+    pub sender: String,
+    pub folder: String,
+    pub counts: Undelivered,
+    pub undelivered: Vec<Delivery>,
+}
+
+impl App {
+    /// Raises each of them, or counts it up.
+    pub async fn raise_alerts(
+        &self,
+        account_id: AccountId,
+        alerts: &[NewAlert],
+    ) -> Result<Raised, Error> {
+        self.desk.raise(account_id, alerts).await
+    }
+
+    /// Newest first, before `before`.
+    pub async fn list_alerts(
+        &self,
+        account_id: AccountId,
+        filter: AlertFilter,
+        before: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Listed<Uuid, Alert>>, Error> {
+        let client = self.client().await?;
+        self.must_exist(&client, account_id).await?;
+        Ok(store::list_alerts(&client, account_id, filter, before, limit).await?)
+    }
+
+    /// Notes that somebody saw to it.
+    pub async fn resolve_alert(
+        &self,
+        account_id: AccountId,
+        alert_id: Uuid,
+    ) -> Result<Alert, Error> {
+        let client = self.client().await?;
+        let resolved = store::resolve_alert(&client, account_id, alert_id, self.now()).await?;
+        match resolved {
+            Some(alert) => Ok(alert),
+            None => {
+                self.must_exist(&client, account_id).await?;
+                Err(Error::NotFound("alert"))
+            }
+        }
+    }
+
+    /// Newest first, before `before`.
+    pub async fn list_deliveries(
+        &self,
+        account_id: AccountId,
+        unsent: bool,
+        before: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Listed<Uuid, Delivery>>, Error> {
+        let client = self.client().await?;
+        self.must_exist(&client, account_id).await?;
+        Ok(store::list_deliveries(&client, account_id, unsent, before, limit).await?)
+    }
+
+    /// The mail that data arrived from a source (semantics 7.2).
+    pub async fn arrival_mail(
+        &self,
+        account_id: AccountId,
+        source_id: SourceId,
+    ) -> Result<Option<Delivery>, Error> {
+        let client = self.client().await?;
+        Ok(store::arrival_mail(&client, account_id, source_id).await?)
+    }
+
+    /// Of all accounts.
+    pub async fn mail_status(&self) -> Result<MailStatus, Error> {
+        let client = self.client().await?;
+        let counts = store::count_undelivered(&client).await?;
+        let undelivered = store::last_undelivered(&client, SHOWN).await?;
+        let mailer = self.desk.mailer();
+        let folder = mailer.folder().map(|folder| folder.display().to_string());
+        Ok(MailStatus {
+            server: mailer.server().unwrap_or_default().to_owned(),
+            sender: mailer.sender(),
+            folder: folder.unwrap_or_default(),
+            counts,
+            undelivered: undelivered.into_iter().filter_map(|(_, one)| one).collect(),
+        })
+    }
+
+    /// Sends a mail and calls the webhook now, and tells how that went.
+    pub async fn send_test_mail(&self, account_id: AccountId) -> Result<Vec<Delivery>, Error> {
+        let account = self.get_account(Some(account_id), "").await?;
+        let deliveries = self.desk.test(account).await;
+        if deliveries.is_empty() {
+            return Err(Error::Precondition(
+                Reason::NoNotificationAddress,
+                "the account has neither a notification address nor a webhook".to_owned(),
+            ));
+        }
+        Ok(deliveries)
+    }
+
+    async fn must_exist(
+        &self,
+        client: &impl store::Client,
+        account_id: AccountId,
+    ) -> Result<(), Error> {
+        let version = store::read_version(client, account_id).await?;
+        version.map(drop).ok_or(Error::NotFound("account"))
+    }
+}
