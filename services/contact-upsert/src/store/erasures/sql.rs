@@ -67,6 +67,9 @@ pub(super) const DELETE_CONTACT: &str =
 
 pub(super) const DELETE_MERGE: &str = "DELETE FROM merges WHERE account_id = $1 AND merge_id = $2";
 
+pub(super) const DELETE_ABSORPTIONS: &str =
+    "DELETE FROM absorptions WHERE account_id = $1 AND contact_id = $2";
+
 /// IS TRUE keeps the index by contact out of it.
 pub(super) const DELETE_IDENTIFIER: &str = "
     DELETE FROM identifiers
