@@ -12,7 +12,7 @@ use super::{App, Error};
 use crate::domain::event::{EventKind, RawEvent};
 use crate::domain::log::LogEntry;
 use crate::domain::mapper::{Ignored, MAX_BATCH_TEXT, Mapper, Outcome};
-use crate::domain::sample::{Candidate, Picked, pick};
+use crate::domain::sample::{Candidate, pick};
 use crate::domain::snapshot::Snapshot;
 use crate::metrics;
 
@@ -121,14 +121,13 @@ impl App {
             raw: batch.raw,
         });
         self.recorder.record(Note {
-            key: (snapshot.source.account_id, snapshot.source.source_id),
             picked: match leaves {
                 Leaves::All => pick(candidates),
                 Leaves::Lines | Leaves::Nothing => pick(std::iter::empty()),
             },
             log,
             is_first_identify: identifies_first(snapshot, events),
-            told: None,
+            ..Note::of((snapshot.source.account_id, snapshot.source.source_id))
         });
         Ok((outcomes, ignored))
     }
@@ -154,11 +153,9 @@ impl App {
         });
         let (told, written) = oneshot::channel();
         self.recorder.record(Note {
-            key: (account, source),
-            picked: Picked::default(),
             log: log.collect(),
-            is_first_identify: false,
             told: Some(told),
+            ..Note::of((account, source))
         });
         // The other end is dropped where there is no room.
         written.await.map_err(|_| {
