@@ -83,8 +83,10 @@ async fn every_event_is_noted_with_what_each_stage_said_and_without_any_value() 
     );
     assert!(!all[0].contact_id.is_empty() && all[0].fields > 0);
     assert_eq!(all[3].event_time.unwrap().seconds, 1_752_127_740);
-    let batch_id = &edge.stub.state().map_requests[0].requests[0].batch_id;
-    assert!(all.iter().all(|event| event.batch_id == *batch_id));
+    let batch_id = edge.stub.state().map_requests[0].requests[0]
+        .batch_id
+        .clone();
+    assert!(all.iter().all(|event| event.batch_id == batch_id));
     assert!(all.iter().all(|event| event.answer_time.is_some()));
     assert!(!format!("{all:?}").contains("s3cr3t"));
     assert_eq!(left_out(&edge.stub), 0);
