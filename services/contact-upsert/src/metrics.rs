@@ -32,6 +32,7 @@ pub fn describe() {
     describe_counter!(EVENTS, "Events by what became of them.");
     describe_counter!(UNITS, "Profile units charged.");
     describe_counter!(CONTACTS, "Rows of contacts, by how they were written.");
+    describe_counter!(DELETED, "Contacts of people who were deleted.");
     describe_counter!(MERGES, "Contacts that were merged into others.");
     describe_counter!(RETRIES, "Batches that lost against another and came again.");
     describe_counter!(

@@ -25,6 +25,47 @@ fn deed(user: &str, message: &str) -> Value {
     with(track(user), json!({"message_id": message}))
 }
 
+/// Splits what the only merge of the contact joined.
+async fn undo_the_merge(weir: &Weir, account: &Account, survivor: &str) {
+    let request = contact::ListMergesRequest {
+        account_id: account.account_id.clone(),
+        contact_id: survivor.to_owned(),
+        ..Default::default()
+    };
+    let merges = weir
+        .people()
+        .list_merges(request)
+        .await
+        .unwrap()
+        .into_inner()
+        .merges;
+    let request = contact::SplitContactRequest {
+        account_id: account.account_id.clone(),
+        merge_id: merges[0].merge_id.clone(),
+    };
+    weir.people().split_contact(request).await.unwrap();
+}
+
+/// Not even an event that names both makes them one again.
+async fn check_they_stay_two(account: &Account, visitor: &str) {
+    let after = of_visitor(deed("", "after"), "split-a");
+    assert_eq!(account.track(&[after]).await.statuses(), [200]);
+    let again = with(
+        identify("split-u", json!({})),
+        json!({"anonymous_id": "split-a"}),
+    );
+    account.identify(&[again]).await;
+    assert!(deeds(account, visitor).await.contains(&"after".to_owned()));
+    assert_ne!(
+        account.contact("split-u").await.unwrap().contact_id,
+        account
+            .contact_by(Key::AnonymousId("split-a".into()))
+            .await
+            .unwrap()
+            .contact_id
+    );
+}
+
 /// Semantics 3.10.
 #[test]
 fn a_split_gives_both_their_fields_activities_and_memberships_back() {
@@ -63,24 +104,7 @@ fn a_split_gives_both_their_fields_activities_and_memberships_back() {
         let later = of_visitor(deed("", "between"), "split-a");
         assert_eq!(account.track(&[later]).await.statuses(), [200]);
 
-        let request = contact::ListMergesRequest {
-            account_id: account.account_id.clone(),
-            contact_id: survivor.contact_id.clone(),
-            ..Default::default()
-        };
-        let merges = weir
-            .people()
-            .list_merges(request)
-            .await
-            .unwrap()
-            .into_inner()
-            .merges;
-        let request = contact::SplitContactRequest {
-            account_id: account.account_id.clone(),
-            merge_id: merges[0].merge_id.clone(),
-        };
-        weir.people().split_contact(request).await.unwrap();
-
+        undo_the_merge(weir, &account, &survivor.contact_id).await;
         let visitor = account
             .contact_by(Key::AnonymousId("split-a".into()))
             .await
@@ -121,26 +145,7 @@ fn a_split_gives_both_their_fields_activities_and_memberships_back() {
                 .await
                 .contains(&"between".to_owned())
         );
-        let after = of_visitor(deed("", "after"), "split-a");
-        assert_eq!(account.track(&[after]).await.statuses(), [200]);
-        let again = with(
-            identify("split-u", json!({})),
-            json!({"anonymous_id": "split-a"}),
-        );
-        account.identify(&[again]).await;
-        assert!(
-            deeds(&account, &visitor.contact_id)
-                .await
-                .contains(&"after".to_owned())
-        );
-        assert_ne!(
-            account.contact("split-u").await.unwrap().contact_id,
-            account
-                .contact_by(Key::AnonymousId("split-a".into()))
-                .await
-                .unwrap()
-                .contact_id
-        );
+        check_they_stay_two(&account, &visitor.contact_id).await;
     });
 }
 
@@ -234,50 +239,78 @@ async fn deletion(weir: &Weir, account: &Account, id: Uuid) -> contact::Deletion
     found.unwrap().into_inner().deletion.unwrap()
 }
 
+/// Somebody who is everywhere; his late identifies and his tracks, to be sent again.
+async fn leave_traces(account: &Account, vip: &str) -> ([Value; 2], [Value; 5]) {
+    let member = json!({"audience": {"mode": "add", "id": vip}});
+    let old = identify(
+        "gone-u7f3",
+        json!({"email": "old7f3@x.org", "firstName": "Gone"}),
+    );
+    let new = identify(
+        "gone-u7f3",
+        json!({"email": "gone7f3@x.org", "phone": "gone7f3@x.org"}),
+    );
+    let visitor = of_visitor(identify("", json!({"firstName": "V"})), "gone-a7f3");
+    let signs_in = with(
+        identify("gone-u7f3", json!({})),
+        json!({"anonymous_id": "gone-a7f3"}),
+    );
+    let neighbour = identify("stays", json!({"email": "stays@x.org"}));
+    let early = [with(old, json!({"timestamp": ago(90)})), visitor, neighbour];
+    assert_eq!(account.identify(&early).await.statuses(), [200; 3]);
+    let late = [with(new, member), signs_in];
+    assert_eq!(account.identify(&late).await.statuses(), [200; 2]);
+    let also = with(
+        identify("gone-u7f3", json!({"lastName": "B"})),
+        json!({"anonymous_id": "gone-b7f3"}),
+    );
+    assert_eq!(account.identify(&[also]).await.statuses(), [200]);
+    let done = [
+        track("gone-u7f3"),
+        of_visitor(track(""), "gone-a7f3"),
+        with(
+            track("gone-u7f3"),
+            json!({"traits": {"firstName": "Goner"}}),
+        ),
+        with(track("gone-u7f3"), json!({"event": "Never mapped"})),
+        track("stays"),
+    ];
+    assert_eq!(
+        account.track(&done).await.statuses(),
+        [200, 200, 200, 422, 200]
+    );
+    (late, done)
+}
+
+fn check_receipt(receipt: &contact::Deletion) {
+    let count = |service: &str, what: &str| {
+        let rows = receipt.rows.iter().filter(|row| row.service == service);
+        let rows = rows
+            .filter_map(|row| row.rows.as_ref())
+            .filter(|row| row.what == what);
+        rows.map(|row| row.count).sum::<i64>()
+    };
+    assert_eq!(
+        (count("contact", "contacts"), count("contact", "merges")),
+        (2, 1)
+    );
+    assert_eq!(
+        (
+            count("activity", "activities"),
+            count("audience", "memberships")
+        ),
+        (3, 1)
+    );
+    assert!(count("mapping", "samples") > 3 && count("mapping", "log_entries") > 0);
+}
+
 /// Semantics 3.9; whoever tells of it is killed at once.
 #[test]
 fn a_person_who_was_deleted_is_nowhere_and_comes_back_only_as_somebody_new() {
     journey_alone(async |weir| {
         let account = Account::create(weir, Plan::default()).await;
         let vip = account.audience("VIP").await;
-        let member = json!({"audience": {"mode": "add", "id": vip}});
-        let old = identify(
-            "gone-u7f3",
-            json!({"email": "old7f3@x.org", "firstName": "Gone"}),
-        );
-        let new = identify(
-            "gone-u7f3",
-            json!({"email": "gone7f3@x.org", "phone": "gone7f3@x.org"}),
-        );
-        let visitor = of_visitor(identify("", json!({"firstName": "V"})), "gone-a7f3");
-        let signs_in = with(
-            identify("gone-u7f3", json!({})),
-            json!({"anonymous_id": "gone-a7f3"}),
-        );
-        let neighbour = identify("stays", json!({"email": "stays@x.org"}));
-        let early = [with(old, json!({"timestamp": ago(90)})), visitor, neighbour];
-        assert_eq!(account.identify(&early).await.statuses(), [200; 3]);
-        let late = [with(new, member), signs_in];
-        assert_eq!(account.identify(&late).await.statuses(), [200; 2]);
-        let also = with(
-            identify("gone-u7f3", json!({"lastName": "B"})),
-            json!({"anonymous_id": "gone-b7f3"}),
-        );
-        assert_eq!(account.identify(&[also]).await.statuses(), [200]);
-        let done = [
-            track("gone-u7f3"),
-            of_visitor(track(""), "gone-a7f3"),
-            with(
-                track("gone-u7f3"),
-                json!({"traits": {"firstName": "Goner"}}),
-            ),
-            with(track("gone-u7f3"), json!({"event": "Never mapped"})),
-            track("stays"),
-        ];
-        assert_eq!(
-            account.track(&done).await.statuses(),
-            [200, 200, 200, 422, 200]
-        );
+        let (late, done) = leave_traces(&account, &vip).await;
         let gone = account.contact("gone-u7f3").await.unwrap();
         eventually("all of it is where it belongs", async || {
             let log = account
@@ -313,25 +346,7 @@ fn a_person_who_was_deleted_is_nowhere_and_comes_back_only_as_somebody_new() {
         })
         .await;
         assert_eq!(receipt.contact_id, gone.contact_id);
-        let count = |service: &str, what: &str| {
-            let rows = receipt.rows.iter().filter(|row| row.service == service);
-            let rows = rows
-                .filter_map(|row| row.rows.as_ref())
-                .filter(|row| row.what == what);
-            rows.map(|row| row.count).sum::<i64>()
-        };
-        assert_eq!(
-            (count("contact", "contacts"), count("contact", "merges")),
-            (2, 1)
-        );
-        assert_eq!(
-            (
-                count("activity", "activities"),
-                count("audience", "memberships")
-            ),
-            (3, 1)
-        );
-        assert!(count("mapping", "samples") > 3 && count("mapping", "log_entries") > 0);
+        check_receipt(&receipt);
         assert_eq!(traces(weir).await, Vec::<String>::new());
         assert!(account.contact("stays").await.is_some());
         assert!(account.members(&vip).await.is_empty());

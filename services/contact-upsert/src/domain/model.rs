@@ -228,29 +228,7 @@ impl Tables {
             }
             assert_eq!(self.links.remove(&identifier).unwrap().contact, row.from);
         }
-        for row in &changes.links_moved {
-            let identifier = identifier_of(&row.key);
-            if changes.is_unsettled(&row.key)
-                && self.links.get(&identifier).map(|link| Some(link.contact)) != Some(row.from)
-            {
-                // It is another's, or is not there yet: then it is made.
-                let link = LinkRow {
-                    contact: row.contact,
-                    version: row.version,
-                    micros: row.stamp.micros,
-                    message_id: row.stamp.message_id.clone().into_owned(),
-                };
-                self.links.entry(identifier).or_insert(link);
-                continue;
-            }
-            let link = self.links.get_mut(&identifier).unwrap();
-            if !is_unique_key(row.key.kind) {
-                assert_eq!(link.version + 1, row.version);
-            }
-            assert_eq!(Some(link.contact), row.from);
-            link.contact = row.contact;
-            link.version += 1;
-        }
+        self.write_moved(changes);
         for row in &changes.links_new {
             let identifier = identifier_of(&row.key);
             let link = LinkRow {
@@ -280,6 +258,32 @@ impl Tables {
         self.write_merges(&changes.merges);
         self.units += i64::from(changes.units);
         Ok(())
+    }
+
+    fn write_moved(&mut self, changes: &Changes<'_>) {
+        for row in &changes.links_moved {
+            let identifier = identifier_of(&row.key);
+            if changes.is_unsettled(&row.key)
+                && self.links.get(&identifier).map(|link| Some(link.contact)) != Some(row.from)
+            {
+                // It is another's, or is not there yet: then it is made.
+                let link = LinkRow {
+                    contact: row.contact,
+                    version: row.version,
+                    micros: row.stamp.micros,
+                    message_id: row.stamp.message_id.clone().into_owned(),
+                };
+                self.links.entry(identifier).or_insert(link);
+                continue;
+            }
+            let link = self.links.get_mut(&identifier).unwrap();
+            if !is_unique_key(row.key.kind) {
+                assert_eq!(link.version + 1, row.version);
+            }
+            assert_eq!(Some(link.contact), row.from);
+            link.contact = row.contact;
+            link.version += 1;
+        }
     }
 
     fn write_removes(&mut self, changes: &Changes<'_>) {

@@ -26,13 +26,11 @@ impl From<Error> for Status {
                 Reason::IdentifiersChanged,
                 "the account's unique identifiers changed; map the events anew",
             ),
-            Error::ContactsExist => refused(
-                Code::FailedPrecondition,
+            Error::ContactsExist => unmet(
                 Reason::ContactsExist,
                 "a contact is stored: unique identifiers and key strategy change by StartReindex alone",
             ),
-            Error::ReindexUnderWay => refused(
-                Code::FailedPrecondition,
+            Error::ReindexUnderWay => unmet(
                 Reason::ReindexUnderWay,
                 "contacts are being reindexed by other unique identifiers; GetReindex tells how \
                  far that is",
@@ -49,11 +47,7 @@ impl From<Error> for Status {
                 "two exports are under way here; try again when one is done",
             ),
             Error::Untaken => weir_rpc::late(),
-            Error::NoMapping => refused(
-                Code::FailedPrecondition,
-                Reason::NoMapping,
-                "the source has no contact mapping",
-            ),
+            Error::NoMapping => unmet(Reason::NoMapping, "the source has no contact mapping"),
             Error::SourceUnknown => not_found(Reason::SourceUnknown, "source"),
             Error::InvalidRequest(faults) => {
                 let faults = faults.iter();
@@ -69,8 +63,7 @@ impl From<Error> for Status {
             Error::AccountUnknown => not_found(Reason::AccountUnknown, "account"),
             Error::MergeUnknown => not_found(Reason::MergeUnknown, "merge"),
             Error::DeletionUnknown => not_found(Reason::DeletionUnknown, "deletion"),
-            Error::MergeTooOld => refused(
-                Code::FailedPrecondition,
+            Error::MergeTooOld => unmet(
                 Reason::MergeTooOld,
                 "the merge was more than 90 days ago; what a split needs is gone",
             ),
@@ -81,13 +74,8 @@ impl From<Error> for Status {
                 "merge_id",
                 merge,
             ),
-            Error::AlreadyOne => refused(
-                Code::FailedPrecondition,
-                Reason::ContactsAlreadyOne,
-                "both are one contact already",
-            ),
-            Error::BothHaveUserIds => refused(
-                Code::FailedPrecondition,
+            Error::AlreadyOne => unmet(Reason::ContactsAlreadyOne, "both are one contact already"),
+            Error::BothHaveUserIds => unmet(
                 Reason::BothHaveUserIds,
                 "both contacts have user ids; say allow_two_user_ids where they are one person",
             ),
@@ -96,4 +84,9 @@ impl From<Error> for Status {
             Error::Refused | Error::Taken | Error::Unreadable(_) | Error::Internal => internal(),
         }
     }
+}
+
+/// What the caller asks for needs something else first.
+fn unmet(reason: Reason, message: &str) -> Status {
+    refused(Code::FailedPrecondition, reason, message)
 }

@@ -102,7 +102,7 @@ fn literal(parameter: &str, account: Uuid) -> String {
     match parameter {
         "uuid" => format!("'{account}'"),
         "uuid[]" => list(&|n| Uuid::from_u128(n as u128).to_string()),
-        "text" => "'v1'".to_owned(),
+        "text" => "'1'".to_owned(),
         "text[]" => list(&|n| format!("v{n}")),
         "boolean" => "true".to_owned(),
         "json" => "'[]'".to_owned(),
