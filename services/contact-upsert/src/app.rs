@@ -30,7 +30,7 @@ pub use importing::{Import, Imported, Imports, RowStatus};
 pub use reading::{Profile, profile_of};
 pub use reindex::{Previewed, REINDEX_BEATS, reindexing};
 pub use relay::{RELAY_BEATS, relay};
-pub use searching::{Match, Search, Searched};
+pub use searching::{Match, SEARCHABLE_BEATS, Search, Searched, searchable};
 
 use crate::clients::Mapping;
 use crate::domain::{self, Batch, Care, Facts, Snapshot, Status};

@@ -45,6 +45,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .context("the schema can't be brought up to date")?;
         let sole = |job| weir_postgres::Sole::new(&beside, job);
         let (rest, aged, reindexed) = (sole("outbox"), sole("purge"), sole("reindex"));
+        let searched = sole("search");
         // The relay and the purge ask for no links.
         let beside = store::Store::new(beside, 0);
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
@@ -70,6 +71,9 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         });
         background.spawn("reindex", app::REINDEX_BEATS, |pulse| {
             app::reindexing(app.clone(), reindexed, pulse)
+        });
+        background.spawn("search", app::SEARCHABLE_BEATS, |pulse| {
+            app::searchable(app.clone(), searched, pulse)
         });
         background.spawn("purge", app::PURGE_BEATS, |pulse| {
             app::purge(beside, clock, aged, pulse)

@@ -6,7 +6,6 @@ use uuid::Uuid;
 use weir_ids::{AudienceId, ContactId};
 use weir_reasons::Reason;
 
-use super::search::SearchTexts;
 use super::{
     ANONYMOUS_ID, Care, Changes, ContactRow, Event, Facts, Key, KeyId, NOBODY, Outcome, Receipt,
     Remove, Settings, Snapshot, Stamp, Status, StoredContact, StoredLink, Transition, USER_ID,
@@ -371,7 +370,6 @@ impl Tables {
                 contact.redirect_to.is_none_or(|to| to < contact.id),
                 "no circles"
             );
-            assert_eq!(contact.search, search_texts(settings, contact));
             for field in settings
                 .unique_identifiers
                 .iter()
@@ -437,20 +435,6 @@ fn identifier_of(key: &Key<'_>) -> Identifier {
 
 fn moment_of(stamp: &Stamp<'_>) -> Moment {
     (stamp.micros, stamp.message_id.clone().into_owned())
-}
-
-/// As they follow from the fields alone.
-fn search_texts(settings: &Settings, contact: &ContactRow) -> SearchTexts {
-    if contact.redirect_to.is_some() {
-        return SearchTexts::default();
-    }
-    let registers = super::read_registers(&contact.fields, &contact.registers).unwrap();
-    let register = |field: &str| registers.iter().find(|register| register.field == field);
-    let unique = &settings.unique_identifiers;
-    SearchTexts::of(
-        |field| register(field)?.value,
-        |field| unique.iter().any(|known| known == field),
-    )
 }
 
 fn current_key(settings: &Settings, contact: &ContactRow, field: &str) -> Option<String> {
