@@ -238,6 +238,7 @@ impl Account {
         key: contact::get_contact_request::Key,
     ) -> Option<contact::Contact> {
         let request = contact::GetContactRequest {
+            show_provenance: false,
             account_id: self.account_id.clone(),
             key: Some(key),
         };

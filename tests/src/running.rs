@@ -15,6 +15,7 @@ use tonic::transport::{Channel, Endpoint};
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
+use weir_proto::contact::v1::people_service_client::PeopleServiceClient;
 use weir_proto::mapping::v1::configuration_service_client::ConfigurationServiceClient;
 use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
@@ -211,6 +212,11 @@ impl Weir {
 
     pub fn contact(&self) -> ContactServiceClient<Channel> {
         ContactServiceClient::new(self.channel(Service::ContactUpsert))
+    }
+
+    /// What a person does to contacts.
+    pub fn people(&self) -> PeopleServiceClient<Channel> {
+        PeopleServiceClient::new(self.channel(Service::ContactUpsert))
     }
 
     pub fn activity(&self) -> ActivityServiceClient<Channel> {

@@ -70,6 +70,14 @@ impl Checker {
                 .notification_address
                 .as_ref()
                 .map(|address| self.take(values::email(address))),
+            webhook_url: account
+                .webhook_url
+                .as_ref()
+                .map(|url| self.take(values::webhook_url(url))),
+            webhook_secret: account
+                .webhook_secret
+                .as_ref()
+                .map(|secret| self.take(values::webhook_secret(secret))),
             unique_identifiers: self.unique_identifiers(account, &types),
             key_strategy: self
                 .choice(account.key_strategy.as_ref(), &KEY_STRATEGIES)
@@ -208,6 +216,7 @@ impl Checker {
             checked.push(self.source(source, name, kind, types));
         }
         let given = account.sources.as_deref().unwrap_or(&[]);
+        self.faults.extend(renames(given));
         self.faults.extend(retentions::faults(given));
         let plan = account.plan.as_ref();
         if let Some(slots) = plan.and_then(|plan| plan.activity_slots.as_ref())
@@ -334,6 +343,31 @@ impl Checker {
     fn note(&mut self, checked: Result<(), Fault>) {
         self.taken(checked);
     }
+}
+
+/// A source is renamed once, and from a name that none has any more.
+fn renames(given: &[schema::Source]) -> Vec<Fault> {
+    let names: BTreeSet<&str> = given
+        .iter()
+        .map(|source| source.name.value.trim())
+        .collect();
+    let mut seen = BTreeSet::new();
+    let renamed = given
+        .iter()
+        .filter_map(|source| source.renamed_from.as_ref());
+    renamed
+        .filter_map(|from| {
+            let name = from.value.trim();
+            let message = if names.contains(name) {
+                format!("renamed_from: a source of this file is named {name} still")
+            } else if !seen.insert(name) {
+                format!("renamed_from: another source is renamed from {name} as well")
+            } else {
+                return None;
+            };
+            Some(Fault::at(from, message))
+        })
+        .collect()
 }
 
 /// Fields of the account's own exist only once they are made: what names them comes later.

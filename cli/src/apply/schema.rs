@@ -26,6 +26,14 @@ pub struct Account {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub notification_address: Option<Spanned<String>>,
+    /// Where the same news is sent as calls. There and empty: nowhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub webhook_url: Option<Spanned<String>>,
+    /// What these calls are signed with; needed and used where the URL is new or another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub webhook_secret: Option<Spanned<String>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Vec<String>>")]
     pub unique_identifiers: Option<Spanned<Vec<Spanned<String>>>>,

@@ -19,7 +19,7 @@ pub fn yaml(accounts: &[Actual]) -> Result<String, Failure> {
     };
     let text = serde_saphyr::to_string(&file).map_err(anyhow::Error::from)?;
     Ok(format!(
-        "# Written by `./weir export-config`. Keys are secret, and not in it.\n{text}"
+        "# Written by `./weir export-config`. Keys and the secrets of\n# webhooks are not in it.\n{text}"
     ))
 }
 
@@ -40,6 +40,8 @@ fn account(actual: &Actual) -> schema::Account {
             activity_factor: plan.activity_factor.map(spanned),
         }),
         notification_address: text(&account.notification_address),
+        webhook_url: text(&account.webhook_url),
+        webhook_secret: None,
         unique_identifiers: Some(spanned(
             ids.map(|id| spanned(field(id, &actual.fields))).collect(),
         )),

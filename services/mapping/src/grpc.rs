@@ -7,6 +7,8 @@ mod events;
 mod help;
 mod log;
 mod mappings;
+mod people;
+mod preview;
 mod replay;
 mod rows;
 mod status;
@@ -20,6 +22,8 @@ use weir_proto::mapping::v1::alert_service_server::AlertServiceServer;
 use weir_proto::mapping::v1::configuration_service_server::ConfigurationServiceServer;
 use weir_proto::mapping::v1::log_service_server::LogServiceServer;
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
+use weir_proto::mapping::v1::people_service_server::PeopleServiceServer;
+use weir_proto::mapping::v1::preview_service_server::PreviewServiceServer;
 use weir_proto::mapping::v1::row_service_server::RowServiceServer;
 use weir_proto::mapping::v1::*;
 use weir_rpc::wire::{id, time};
@@ -35,18 +39,23 @@ pub fn server(app: App) -> Server {
     let server = MappingServiceServer::from_arc(Arc::clone(&service))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
+    let preview =
+        PreviewServiceServer::from_arc(Arc::clone(&service)).max_decoding_message_size(MAX_MESSAGE);
     let server = Unary::new(
         server,
         &service,
         "MapEvents",
         |service, request| async move { service.map_events(request).await },
     );
+    let people = PeopleServiceServer::new(people::People(service.clone()))
+        .max_decoding_message_size(MAX_MESSAGE);
     let alerts = AlertServiceServer::from_arc(Arc::new(alerts::Alerts { app: app.clone() }))
         .max_decoding_message_size(MAX_MESSAGE);
     let log =
         LogServiceServer::new(log::Log(service.clone())).max_decoding_message_size(MAX_MESSAGE);
     Server::new("weir.mapping.v1.MappingService")
         .service(server)
+        .service(preview)
         .service(
             RowServiceServer::new(rows::Rows { app: app.clone() })
                 .max_decoding_message_size(MAX_MESSAGE)
@@ -57,6 +66,7 @@ pub fn server(app: App) -> Server {
                 .max_decoding_message_size(MAX_MESSAGE),
         )
         .service(log)
+        .service(people)
         .service(alerts)
         .service(replay::server(&service))
         .probe(move || {

@@ -78,8 +78,11 @@ async fn a_call_erases_only_so_much() {
     let (pool, _database) = pool().await;
     let account = AccountId::new();
     let client = pool.get().await.unwrap();
-    let many = "INSERT INTO audience.\"Odd table\" SELECT $1, n FROM generate_series(1, 110000) n";
-    client.execute(many, &[&account.0]).await.unwrap();
+    let many =
+        "INSERT INTO audience.\"Odd table\" SELECT $1, n FROM generate_series($2, $2 + 9999) n";
+    for first in (0..110_000).step_by(10_000) {
+        client.execute(many, &[&account.0, &first]).await.unwrap();
+    }
     drop(client);
     let mut calls = 0;
     let mut rows = 0;

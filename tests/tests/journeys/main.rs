@@ -18,6 +18,7 @@ mod lifetimes;
 mod limits;
 mod metrics;
 mod news;
+mod people;
 mod poison;
 mod privacy;
 mod replicas;

@@ -26,6 +26,7 @@ pub const SOURCE_KINDS: [Choice<SourceKind>; 2] = [
 pub const BLANK_RULES: [Choice<BlankRule>; 1] = [("clear", BlankRule::Clear)];
 /// The limits of the mapping service.
 const KEY_LENGTH: std::ops::RangeInclusive<usize> = 7..=128;
+const MAX_URL: usize = 2_000;
 const MAX_NUMBER: i64 = 1_000_000_000;
 
 pub fn choose<T: Copy>(written: &Spanned<String>, choices: &[Choice<T>]) -> Result<T, Fault> {
@@ -70,6 +71,31 @@ pub fn email(written: &Spanned<String>) -> Result<String, Fault> {
         return Ok(text.to_owned());
     }
     Err(Fault::at(written, "this is not an e-mail address"))
+}
+
+/// Empty: none.
+pub fn webhook_url(written: &Spanned<String>) -> Result<String, Fault> {
+    let url = written.value.trim();
+    let is_http = ["http://", "https://"].iter().any(|it| url.starts_with(it));
+    if url.is_empty() || (is_http && url.len() <= MAX_URL) {
+        return Ok(url.to_owned());
+    }
+    Err(Fault::at(
+        written,
+        "a webhook_url begins with https:// or http://, and has at most 2,000 characters",
+    ))
+}
+
+/// The message does not repeat it.
+pub fn webhook_secret(written: &Spanned<String>) -> Result<String, Fault> {
+    let secret = written.value.trim();
+    if secret.starts_with("whsec_") {
+        return Ok(secret.to_owned());
+    }
+    Err(Fault::at(
+        written,
+        "a webhook_secret is whsec_ and the base64 of 24 to 64 random bytes",
+    ))
 }
 
 pub fn at_least_zero(written: &Spanned<i64>) -> Result<i64, Fault> {

@@ -13,6 +13,11 @@ impl Draft<'_> {
     pub(super) fn settings(&mut self) {
         let mut put = self.wanted.put.clone();
         let what = format!("account {}", put.name);
+        let known = self.actual.map_or("", |actual| &actual.account.webhook_url);
+        // Whether a secret is the one that is known nobody tells: it goes with another URL.
+        if put.webhook_url.as_deref().is_none_or(|url| url == known) {
+            put.webhook_secret = None;
+        }
         let Some(actual) = self.actual else {
             let found = details::account(&mapping::Account::default(), &put, true);
             self.step(what, Change::Created, Action::PutAccount(put))
@@ -56,8 +61,8 @@ impl Draft<'_> {
             return;
         }
         if is_other && self.actual.is_some_and(|actual| actual.has_contacts) {
-            let message = "the account has contacts: its unique identifiers and key strategy are \
-                           fixed";
+            let message = "the account has contacts: its unique identifiers and key strategy \
+                           change by StartReindex (IdentityService), not by a file";
             self.fault(self.wanted.line, message);
         }
         let what = match is_other {

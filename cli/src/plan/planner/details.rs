@@ -53,6 +53,14 @@ pub fn account(
         let before = standing.notification_address.clone();
         found.push(detail("notification_address", before, address.clone()));
     }
+    let url = put.webhook_url.as_ref();
+    if let Some(url) = url.filter(|url| **url != standing.webhook_url) {
+        found.push(detail(
+            "webhook_url",
+            standing.webhook_url.clone(),
+            url.clone(),
+        ));
+    }
     if let Some(apart) = put.keep_user_ids_apart
         && apart != standing.keep_user_ids_apart
     {

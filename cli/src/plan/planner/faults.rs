@@ -14,6 +14,7 @@ const MAX_CUSTOM_FIELDS: usize = 200;
 impl Draft<'_> {
     pub(super) fn check(&mut self) {
         self.check_keys();
+        self.check_webhook();
         self.check_fields();
         self.check_kinds();
         self.check_slots();
@@ -31,6 +32,17 @@ impl Draft<'_> {
             };
             let message = format!("source {}: {message}", source.put.name);
             self.fault(source.line, message);
+        }
+    }
+
+    fn check_webhook(&mut self) {
+        let put = &self.wanted.put;
+        let known = self.actual.map_or("", |actual| &actual.account.webhook_url);
+        let is_first =
+            known.is_empty() && put.webhook_url.as_ref().is_some_and(|url| !url.is_empty());
+        if is_first && put.webhook_secret.is_none() {
+            let message = "the webhook has no secret yet: a webhook_secret is needed";
+            self.fault(self.wanted.line, message);
         }
     }
 

@@ -186,6 +186,21 @@ fn what_is_fixed_is_a_fault() {
 }
 
 #[test]
+fn a_webhook_needs_a_secret_with_its_first_url() {
+    let with = |secret: &str| {
+        format!("accounts:\n  - name: shop\n    webhook_url: https://example.org/x\n{secret}")
+    };
+    let bare = plan(&configuration(&with("")), Standing::default(), false);
+    assert!(bare.faults[0].message.contains("webhook_secret"));
+    let secret = "    webhook_secret: whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=\n";
+    let server = after(&with(secret));
+    for text in [with(secret), with("")] {
+        let again = planned(&text, &server, false);
+        assert_eq!((again.steps, again.faults), (vec![], vec![]));
+    }
+}
+
+#[test]
 fn only_a_source_of_segment_actions_gets_a_key_that_nobody_asked_for() {
     let sources = format!(
         "    sources:\n{}{}",

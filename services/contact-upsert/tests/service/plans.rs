@@ -24,11 +24,13 @@ const LARGE: [&str; 8] = [
 ];
 
 /// They ask whether there is any row at all, or go through all of them in order.
-const IN_ORDER: [&str; 6] = [
+const IN_ORDER: [&str; 8] = [
     "SELECT EXISTS (SELECT FROM contacts",
     "every account",
     "SELECT count(*) AS rows FROM kept_removes",
-    // Of runs of reindexing, which look at every contact.
+    // Of runs of reindexing, which look at every contact, and at all that are to be looked at again.
+    "FROM reindex_again AS k",
+    "DELETE FROM reindex_again WHERE account_id = $1",
     "SELECT count(*) AS contacts",
     "ORDER BY contact_id DESC LIMIT 1",
     "SELECT value FROM identifiers WHERE account_id = $1 AND kind = $2 ORDER BY value",

@@ -152,6 +152,12 @@ fn is_folded(code: Reason) -> bool {
             | Reason::ContactNothingValid
             | Reason::ProfileLimit
             | Reason::ActivityLimit
+            // Of an outage there are as many as there are events.
+            | Reason::ContactDeferred
+            | Reason::UnitsInFlight
+            | Reason::ContactsAway
+            | Reason::ActivitiesAway
+            | Reason::AudiencesAway
     )
 }
 

@@ -300,14 +300,13 @@ async fn check_outages(edge: &Edge) -> Vec<Reason> {
     let away = || (0..4).map(|_| Fault::Say(Status::unavailable("away")));
     let both =
         json!([{"user_id": "a", "event": "e", "traits": {}}, {"user_id": "b", "event": "e"}]);
-    for (reason, hops) in [
-        (ContactDeferred, &["upsert_contacts"][..]),
-        (ContactsAway, &["upsert_contacts", "defer_contacts"]),
-        (ActivitiesAway, &["record_activities"]),
+    for (reason, hop, room_to_defer) in [
+        (ContactDeferred, "upsert_contacts", 1),
+        (ContactsAway, "upsert_contacts", 0),
+        (ActivitiesAway, "record_activities", 0),
     ] {
-        for hop in hops {
-            edge.stub.script(hop, away());
-        }
+        edge.stub.state().room_to_defer = room_to_defer;
+        edge.stub.script(hop, away());
         check(edge, reason, "/v1/track", both.to_string()).await;
         reached.push(reason);
     }

@@ -67,13 +67,18 @@ impl Lines {
 
 /// None for an entry that has a line of its own.
 fn folds_into(entry: &LogEntry) -> Option<String> {
-    // Two of them say that there are lines of values which say why, and the last has no value at
-    // all: they must not push those out.
+    // Two of them say that there are lines of values which say why, and the others have no value
+    // at all, and come by the thousand in an outage: they must not push those out.
     let folded = [
         Reason::NoMapping,
         Reason::NothingValid,
         Reason::ContactNothingValid,
         Reason::BacklogDayCap,
+        Reason::ContactDeferred,
+        Reason::UnitsInFlight,
+        Reason::ContactsAway,
+        Reason::ActivitiesAway,
+        Reason::AudiencesAway,
     ];
     let folds = entry.status == TOO_MANY || folded.iter().any(|reason| reason.code() == entry.code);
     let hour = entry.time.timestamp().div_euclid(HOUR);
@@ -116,6 +121,8 @@ mod tests {
             entry(3_600, 422, NoMapping, "Login"),
             entry(40, 429, ActivityLimit, "Login"),
             entry(50, 429, ProfileLimit, ""),
+            entry(55, 500, Reason::ContactsAway, "Login"),
+            entry(56, 500, Reason::ContactsAway, "Login"),
             entry(60, 422, PastRetention, "Login"),
             entry(70, 422, PastRetention, "Login"),
         ]);
@@ -124,7 +131,8 @@ mod tests {
             let line = &lines.folded[key];
             (line.count, line.message_id.as_str())
         };
-        assert_eq!(lines.folded.len(), 5);
+        assert_eq!(lines.folded.len(), 6);
+        assert_eq!(line("0 CONTACTS_AWAY Login"), (2, "56"));
         assert_eq!(line("0 NO_MAPPING Login"), (2, "20"));
         assert_eq!(line("0 NO_MAPPING Logout"), (1, "30"));
         assert_eq!(line("1 NO_MAPPING Login"), (1, "3600"));

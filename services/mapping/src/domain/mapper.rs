@@ -264,4 +264,4 @@ fn past_retention(activity: &Activity, event: &RawEvent<'_>) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests;
+pub mod tests;

@@ -173,7 +173,7 @@ pub fn read_value_type(value_type: i32, field: &str) -> Result<ValueType, Status
     value_type_of(value_type).ok_or_else(|| invalid(field, "must be one of the value types"))
 }
 
-fn value_type(value_type: ValueType) -> pb::ValueType {
+pub fn value_type(value_type: ValueType) -> pb::ValueType {
     let name = format!("{VALUE_TYPE}{}", value_type.name().to_ascii_uppercase());
     pb::ValueType::from_str_name(&name).expect("a test holds that the contract names every type")
 }

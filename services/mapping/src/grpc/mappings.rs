@@ -74,11 +74,11 @@ pub async fn put_activity_mapping(
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
     let mut wrong = Vec::new();
-    let name = taken(read_event_name(&request.event_name), &mut wrong);
+    let name = collect(read_event_name(&request.event_name), &mut wrong);
     let retention = request.retention_days.map(read_retention);
-    let retention = retention.and_then(|days| taken(days, &mut wrong));
-    let given = (request.clear_attributes, request.attributes);
-    let attributes = read_given(given).map_err(|mut more| wrong.append(&mut more));
+    let retention = retention.and_then(|days| collect(days, &mut wrong));
+    let attributes = read_given(request.clear_attributes, request.attributes);
+    let attributes = attributes.map_err(|mut more| wrong.append(&mut more));
     let (Some(name), Ok(attributes), true) = (name, attributes, wrong.is_empty()) else {
         return Err(Error::Invalid(wrong).into());
     };
@@ -101,13 +101,14 @@ pub async fn put_activity_mapping(
 }
 
 /// Collects what is wrong.
-fn taken<T>(read: Result<T, Invalid>, wrong: &mut Vec<Invalid>) -> Option<T> {
+pub(super) fn collect<T>(read: Result<T, Invalid>, wrong: &mut Vec<Invalid>) -> Option<T> {
     read.map_err(|invalid| wrong.push(invalid)).ok()
 }
 
 /// None: those that are saved stay.
-fn read_given(
-    (clear, given): (bool, Vec<AttributeMapping>),
+pub(super) fn read_given(
+    clear: bool,
+    given: Vec<AttributeMapping>,
 ) -> Result<Option<Vec<AttributeRow>>, Vec<Invalid>> {
     if given.is_empty() {
         return Ok(clear.then(Vec::new));

@@ -126,7 +126,7 @@ pub async fn claim_delivery(
 pub async fn finish_delivery(client: &impl Client, delivery: &Delivery) -> Result<(), Failure> {
     let update = "UPDATE deliveries SET state = $3, receiver = $4, file = $5, error = $6,
             next_try_time = $7, sent_time = $8
-        WHERE account_id = $1 AND delivery_id = $2 AND state <> 2 AND (tries = $9 OR $3 = 2)";
+        WHERE account_id = $1 AND delivery_id = $2 AND state <> 2 AND (tries = $9 OR $3::smallint = 2)";
     execute(
         client,
         update,

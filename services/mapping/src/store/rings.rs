@@ -5,6 +5,7 @@
 //! and 500 lines of either kind: all that a write changes, it changes in one script. Every key
 //! has a time to live, and those of one account lie in one slot of a cluster.
 
+mod person;
 mod stored;
 
 use std::collections::{HashMap, VecDeque};

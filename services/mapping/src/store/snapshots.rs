@@ -18,6 +18,7 @@ use super::{Client, corrupt, row};
 use crate::domain::account::KeyStrategy;
 use crate::domain::field::caseless;
 use crate::domain::mapping::{Activity, ActivityMapping};
+use crate::domain::row::FieldRow;
 use crate::domain::snapshot::{CompiledActivity, ContactMapping, Snapshot};
 
 /// The version of an account's configuration; none when there is no such account.
@@ -35,6 +36,17 @@ pub async fn load_snapshot(
     client: &impl Client,
     account_id: AccountId,
     source_id: SourceId,
+) -> Result<Option<Snapshot>, Failure> {
+    load_draft(client, account_id, source_id, None).await
+}
+
+/// As [`load_snapshot`], with another contact mapping than the one that is stored, where one is
+/// given.
+pub async fn load_draft(
+    client: &impl Client,
+    account_id: AccountId,
+    source_id: SourceId,
+    contact: Option<Vec<FieldRow>>,
 ) -> Result<Option<Snapshot>, Failure> {
     let select = "SELECT a.account_id, a.version, a.unique_identifiers, a.key_strategy,
             a.included_contacts, a.additional_contacts, a.activity_slots, a.profile_factor,
@@ -56,7 +68,7 @@ pub async fn load_snapshot(
         FROM accounts a JOIN sources s ON s.account_id = a.account_id
         WHERE a.account_id = $1 AND s.source_id = $2 AND a.delete_time IS NULL";
     let found = row(client, select, &[&account_id.0, &source_id.0]).await?;
-    found.as_ref().map(read_snapshot).transpose()
+    found.map(|row| read_snapshot(&row, contact)).transpose()
 }
 
 #[derive(Deserialize)]
@@ -68,7 +80,7 @@ struct StoredActivity {
     attributes: Vec<StoredAttribute>,
 }
 
-fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
+fn read_snapshot(row: &Row, draft: Option<Vec<FieldRow>>) -> Result<Snapshot, Failure> {
     let contact: Option<Json<Vec<StoredField>>> = row
         .try_get("contact")
         .map_err(|_| corrupt("contact mapping"))?;
@@ -76,9 +88,10 @@ fn read_snapshot(row: &Row) -> Result<Snapshot, Failure> {
         .try_get("activities")
         .map_err(|_| corrupt("activities"))?;
     let types = custom_types(row)?;
-    let rows = match contact {
-        Some(Json(stored)) => stored::read_fields(&stored, &types)?,
-        None => Vec::new(),
+    let rows = match (draft, contact) {
+        (Some(rows), _) => rows,
+        (None, Some(Json(stored))) => stored::read_fields(&stored, &types)?,
+        (None, None) => Vec::new(),
     };
     let mut unique_identifiers = read_identifiers(row)?;
     for next in read_fields(row, "next_unique_identifiers")? {

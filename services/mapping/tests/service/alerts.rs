@@ -64,6 +64,16 @@ async fn an_alert_is_told_once_a_day_and_counted_up() {
         .collect();
     assert_eq!(counts, [("b", 1), ("a", 3)]);
     eventually("both mails are there", async || office.mails().len() == 2).await;
+    let unsent = ListDeliveriesRequest {
+        account_id: tenant.account_id.clone(),
+        unsent: true,
+        ..Default::default()
+    };
+    eventually("both are known to be sent", async || {
+        let listed = service.alerts().list_deliveries(unsent.clone()).await;
+        listed.unwrap().into_inner().deliveries.is_empty()
+    })
+    .await;
     let body = office.mails()[0].readable();
     assert!(body.contains("took over 21 others") && body.contains("noemail@example.org"));
 

@@ -130,6 +130,11 @@ impl Service {
         running.await.unwrap().unwrap();
     }
 
+    /// To the first instance.
+    pub fn channel(&self) -> weir_rpc::Channel {
+        weir_rpc::connect(&self.running[0].url()).unwrap()
+    }
+
     /// What a statement that is asked behind the service's back says.
     pub async fn number(&self, query: &str) -> i64 {
         let url = &self.database.superuser_url;

@@ -22,6 +22,7 @@ mod mail;
 mod options;
 mod outgrown;
 mod places;
+mod preview;
 mod puts;
 mod removal;
 mod replays;

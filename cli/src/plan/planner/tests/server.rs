@@ -127,6 +127,12 @@ impl Server {
         if let Some(address) = &put.notification_address {
             actual.account.notification_address = address.clone();
         }
+        if let Some(url) = &put.webhook_url {
+            if actual.account.webhook_url.is_empty() && put.webhook_secret.is_none() {
+                return Err("the first webhook has no secret");
+            }
+            actual.account.webhook_url = url.clone();
+        }
         if let Some(values) = &put.blocked_values {
             actual.account.blocked_values = Some(values.clone());
         }

@@ -30,7 +30,7 @@ const PLAN: Plan = Plan {
     activity_factor: 5,
 };
 
-fn row<'a>(path: &'a str, target: &'a str, format: &'a str) -> RawRow<'a> {
+pub fn row<'a>(path: &'a str, target: &'a str, format: &'a str) -> RawRow<'a> {
     let formats = if format.is_empty() {
         vec![]
     } else {
@@ -46,7 +46,7 @@ fn row<'a>(path: &'a str, target: &'a str, format: &'a str) -> RawRow<'a> {
     }
 }
 
-fn snapshot(rows: &[RawRow<'_>]) -> Snapshot {
+pub fn snapshot(rows: &[RawRow<'_>]) -> Snapshot {
     let custom = HashMap::from([
         ("int:cm:score".to_owned(), ValueType::Integer),
         ("obj:cm:extra".to_owned(), ValueType::Object),
@@ -101,7 +101,7 @@ fn snapshot(rows: &[RawRow<'_>]) -> Snapshot {
     }
 }
 
-fn default_snapshot() -> Snapshot {
+pub fn default_snapshot() -> Snapshot {
     snapshot(&[
         row("email", "str::email", ""),
         row("birthday", "dtz::b", "DD-MM-YYYY"),

@@ -166,8 +166,7 @@ fn nobody_is_told_apart_by_where_an_address_is() {
     let unique = ["str::postal".parse().unwrap()];
     let mut snapshot = with_city();
     let rows = read_contact_mapping(&rows, &custom).unwrap();
-    snapshot.contact =
-        ContactMapping::compile(rows, &unique, &BlockedValues::default());
+    snapshot.contact = ContactMapping::compile(rows, &unique, &BlockedValues::default());
     let event = located(EventKind::Identify, "{}", "", "203.0.113.9");
     let (fields, _, _) = mapped(&snapshot, Some(&places()), &event);
     assert!(
