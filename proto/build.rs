@@ -20,7 +20,7 @@ const PER_EVENT: [&str; 8] = [
 ];
 
 /// Services of their own beside the main one of their package.
-const FURTHER: [&str; 14] = [
+const FURTHER: [&str; 15] = [
     "weir/activity/v1/people.proto",
     "weir/audience/v1/memberships.proto",
     "weir/audience/v1/people.proto",
@@ -35,6 +35,7 @@ const FURTHER: [&str; 14] = [
     "weir/mapping/v1/preview.proto",
     "weir/mapping/v1/replay.proto",
     "weir/mapping/v1/rows.proto",
+    "weir/mapping/v1/story.proto",
 ];
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

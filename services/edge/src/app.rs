@@ -13,6 +13,7 @@ mod identify;
 mod keep;
 mod log;
 mod parts;
+mod recent;
 mod replay;
 mod request;
 mod reserve;
@@ -39,6 +40,7 @@ use audiences::AudienceCache;
 use batch::Batch;
 use keep::Keeper;
 use log::LogQueue;
+use recent::RecentQueue;
 pub use request::Incoming;
 use request::Read;
 use scheduler::Scheduler;
@@ -67,6 +69,7 @@ pub struct App {
     log: LogQueue,
     counts: Counts,
     keeper: Keeper,
+    recent: RecentQueue,
     scheduler: Scheduler,
     background: TaskTracker,
 }
@@ -128,6 +131,7 @@ impl App {
             log: LogQueue::new(),
             counts,
             keeper: Keeper::default(),
+            recent: RecentQueue::default(),
             scheduler: Scheduler::new(limits),
             background: TaskTracker::new(),
         }

@@ -9,6 +9,7 @@ mod convert;
 mod events;
 mod failure;
 mod hops;
+mod recent;
 mod replay;
 mod types;
 mod wire;
@@ -19,6 +20,7 @@ use tonic_health::pb::health_client::HealthClient;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
+use weir_proto::mapping::v1::story_service_client::StoryServiceClient;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_rpc::{Channel, Deadline, NotAnAddress, Peer};
 
@@ -38,6 +40,7 @@ use crate::config::Addresses;
 pub struct Clients {
     mapping: MappingServiceClient<Channel>,
     replay: ReplayServiceClient<Channel>,
+    story: StoryServiceClient<Channel>,
     audience: AudienceServiceClient<Channel>,
     /// For the calls that carry every event: these are encoded here (see `events`).
     mapping_events: Channel,
@@ -73,6 +76,7 @@ impl Clients {
             activity_events: activity,
             audience_events: audience.clone(),
             replay: ReplayServiceClient::new(mapping.clone()).max_decoding_message_size(MAX),
+            story: StoryServiceClient::new(mapping.clone()),
             mapping: MappingServiceClient::new(mapping).max_decoding_message_size(MAX),
             audience: AudienceServiceClient::new(audience).max_decoding_message_size(MAX),
             quota: QuotaServiceClient::new(quota).max_decoding_message_size(MAX),

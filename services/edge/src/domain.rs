@@ -11,6 +11,7 @@ pub mod log;
 pub mod outcome;
 pub mod pace;
 pub mod reading;
+pub mod recent;
 pub mod schedule;
 pub mod shares;
 pub mod split;

@@ -19,6 +19,7 @@ const BATCH_REQUESTS: &str = "edge.batch.requests";
 const PARTED: &str = "edge.batches.parted_total";
 const LOG_LINES_LOST: &str = "edge.log_lines.lost_total";
 const NOT_KEPT: &str = "edge.kept_events.left_out_total";
+const RECENT_LOST: &str = "edge.recent_events.lost_total";
 const PANICS: &str = "edge.request.panics_total";
 
 /// Says what each of them means.
@@ -57,6 +58,11 @@ pub fn describe() {
         NOT_KEPT,
         "Events that were to be kept for replay and are not, by why: more of a reason than a \
          second has room for, its size, a full queue, mapping away."
+    );
+    describe_counter!(
+        RECENT_LOST,
+        "Events that were to be among a source's recent ones and are not, by why: a full queue, \
+         mapping away."
     );
     describe_counter!(PANICS, "Requests that ended by a panic.");
 }
@@ -116,4 +122,8 @@ pub fn not_kept(why: &'static str) {
 
 pub fn not_kept_of(why: &'static str, count: usize) {
     counter!(NOT_KEPT, "why" => why).increment(count as u64);
+}
+
+pub fn recent_events_lost(why: &'static str, count: usize) {
+    counter!(RECENT_LOST, "why" => why).increment(count as u64);
 }

@@ -22,6 +22,7 @@ mod replays;
 mod rows;
 mod snapshots;
 mod sources;
+mod story;
 mod uses;
 mod versions;
 mod watcher;
@@ -187,7 +188,7 @@ impl App {
         Fut: Future<Output = Result<T, Error>> + Send,
     {
         let app = self.clone();
-        weir_service::retry(deadline, POLICY, move |_| work(app.clone())).await
+        weir_service::retry(deadline, POLICY, move |_| Box::pin(work(app.clone()))).await
     }
 
     /// The present moment.

@@ -23,6 +23,7 @@ pub mod path;
 pub mod person;
 pub mod places;
 pub mod preview;
+pub mod recent;
 pub mod replay;
 pub mod row;
 pub mod sample;

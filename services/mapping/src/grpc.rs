@@ -12,6 +12,7 @@ mod preview;
 mod replay;
 mod rows;
 mod status;
+mod story;
 mod token;
 
 use std::sync::Arc;
@@ -25,6 +26,7 @@ use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingSer
 use weir_proto::mapping::v1::people_service_server::PeopleServiceServer;
 use weir_proto::mapping::v1::preview_service_server::PreviewServiceServer;
 use weir_proto::mapping::v1::row_service_server::RowServiceServer;
+use weir_proto::mapping::v1::story_service_server::StoryServiceServer;
 use weir_proto::mapping::v1::*;
 use weir_rpc::wire::{id, time};
 use weir_rpc::{Deadline, MAX_MESSAGE, Page, Server, Unary, page_limit, page_size, page_start};
@@ -67,6 +69,11 @@ pub fn server(app: App) -> Server {
         )
         .service(log)
         .service(people)
+        .service(
+            StoryServiceServer::new(story::Story(service.clone()))
+                .max_decoding_message_size(MAX_MESSAGE)
+                .max_encoding_message_size(MAX_MESSAGE),
+        )
         .service(alerts)
         .service(replay::server(&service))
         .probe(move || {

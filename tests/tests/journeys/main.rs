@@ -24,4 +24,5 @@ mod privacy;
 mod replicas;
 mod requests;
 mod samples;
+mod setup;
 mod storms;

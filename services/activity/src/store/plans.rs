@@ -99,7 +99,7 @@ const HOT: &[(&str, &str, &str)] = &[
     (
         "forget_deletions",
         forget::DELETIONS.delete,
-        "account hash json",
+        "account hex json",
     ),
     (
         "find_erasures",
@@ -192,6 +192,7 @@ const WORDS: &[(&str, &str)] = &[
     ("value", "'v1'"),
     ("key", "md5('new')::uuid"),
     ("json", "'[]'"),
+    ("hex", "'00'"),
     ("hash", "'\\x00'"),
     ("hashes", "array_agg(decode(md5('h' || n), 'hex'))"),
     ("last_key", "'ffffffff-ffff-ffff-ffff-ffffffffffff'"),

@@ -95,7 +95,10 @@ impl Tables {
     fn after(&self, settings: &Settings, facts: &Facts<'_>, care: Care) -> (Vec<Judged>, Self) {
         let attempt = |all| self.attempt(settings, facts, care, all);
         let after = attempt(false).or_else(|Met| attempt(true));
-        after.ok().expect("who has looked for all meets none")
+        match after {
+            Ok(after) => after,
+            Err(Met) => unreachable!("who has looked for all meets none"),
+        }
     }
 
     fn attempt(

@@ -205,6 +205,8 @@ impl<'c> ErasureTx<'c> {
             counted("kept_removes", self.each(sql::DELETE_KEPT, &keys).await?),
         ];
         self.each(sql::DELETE_TEXTS, &contacts).await?;
+        // How often they took over others names what brought those.
+        self.each(sql::DELETE_ABSORPTIONS, &contacts).await?;
         // Rows that lead to nobody: under them nothing is kept any more.
         self.each(sql::DELETE_MARK, &keys).await?;
         Ok(rows.into())
@@ -277,13 +279,12 @@ pub struct Due {
 }
 
 fn deletion_of(row: &Row) -> Deletion {
-    let counts: &str = row.get("counts");
     Deletion {
         id: row.get("deletion_id"),
         contact: row.get::<_, Option<Uuid>>("contact_id").map(ContactId),
         request_time: row.get("request_time"),
         done_time: row.get("done_time"),
-        counts: serde_json::from_str(counts).unwrap_or_default(),
+        counts: serde_json::from_str(row.get("counts")).unwrap_or_default(),
     }
 }
 

@@ -116,6 +116,7 @@ impl App {
             self.keep(&part, &said);
         }
         self.log(&part, &said);
+        self.note_recent(&part, &said);
         let mut said = said.into_iter();
         let mut done = Vec::new();
         for (request, events) in part.by_request() {

@@ -14,6 +14,7 @@ mod log;
 mod parts;
 mod privacy;
 mod readings;
+mod recent;
 mod repeats;
 mod requests;
 mod stub;

@@ -19,8 +19,10 @@ use weir_proto::contact::v1::{ContactEvent, UpsertStatus};
 use weir_proto::mapping::v1::log_service_server::LogServiceServer;
 use weir_proto::mapping::v1::mapping_service_server::MappingServiceServer;
 use weir_proto::mapping::v1::replay_service_server::ReplayServiceServer;
+use weir_proto::mapping::v1::story_service_server::StoryServiceServer;
 use weir_proto::mapping::v1::{
-    Event, EventToKeep, LogEntry, MapEventsRequest, ReplayWork, ReportWorkRequest,
+    Event, EventToKeep, LogEntry, MapEventsRequest, NoteEventsRequest, ReplayWork,
+    ReportWorkRequest,
 };
 use weir_proto::quota::v1::ReserveRequest;
 use weir_proto::quota::v1::quota_service_server::QuotaServiceServer;
@@ -101,6 +103,8 @@ pub struct State {
     /// What it gives out, and what it was told of that.
     pub work: VecDeque<ReplayWork>,
     pub reports: Vec<ReportWorkRequest>,
+    /// What it was told of recent events.
+    pub noted: Vec<NoteEventsRequest>,
 }
 
 impl Stub {
@@ -145,6 +149,7 @@ impl Stub {
             room_to_defer: 1_000,
             work: VecDeque::new(),
             reports: Vec::new(),
+            noted: Vec::new(),
         }));
         Self {
             state,
@@ -178,6 +183,7 @@ impl Stub {
             .add_service(MappingServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(LogServiceServer::new(self.clone()))
             .add_service(ReplayServiceServer::new(self.clone()).max_decoding_message_size(MAX))
+            .add_service(StoryServiceServer::new(self.clone()))
             .add_service(ContactServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(ActivityServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(AudienceServiceServer::new(self.clone()))
@@ -244,4 +250,5 @@ mod contacts;
 mod counts;
 mod mappings;
 mod replays;
+mod stories;
 mod units;

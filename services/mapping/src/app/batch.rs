@@ -12,7 +12,7 @@ use super::{App, Error};
 use crate::domain::event::{EventKind, RawEvent};
 use crate::domain::log::LogEntry;
 use crate::domain::mapper::{Ignored, MAX_BATCH_TEXT, Mapper, Outcome};
-use crate::domain::sample::{Candidate, Picked, pick};
+use crate::domain::sample::{Candidate, pick};
 use crate::domain::snapshot::Snapshot;
 use crate::metrics;
 
@@ -45,6 +45,15 @@ impl App {
         source: SourceId,
     ) -> Result<Arc<Snapshot>, Error> {
         self.snapshots.get(account, source).await
+    }
+
+    /// As [`snapshot`](Self::snapshot), with all that was saved before the call.
+    pub async fn newest_snapshot(
+        &self,
+        account: AccountId,
+        source: SourceId,
+    ) -> Result<Arc<Snapshot>, Error> {
+        self.snapshots.newest(account, source).await
     }
 
     /// As [`snapshot`](Self::snapshot), for a batch that contact-upsert refused since the
@@ -112,14 +121,13 @@ impl App {
             raw: batch.raw,
         });
         self.recorder.record(Note {
-            key: (snapshot.source.account_id, snapshot.source.source_id),
             picked: match leaves {
                 Leaves::All => pick(candidates),
                 Leaves::Lines | Leaves::Nothing => pick(std::iter::empty()),
             },
             log,
             is_first_identify: identifies_first(snapshot, events),
-            told: None,
+            ..Note::of((snapshot.source.account_id, snapshot.source.source_id))
         });
         Ok((outcomes, ignored))
     }
@@ -145,11 +153,9 @@ impl App {
         });
         let (told, written) = oneshot::channel();
         self.recorder.record(Note {
-            key: (account, source),
-            picked: Picked::default(),
             log: log.collect(),
-            is_first_identify: false,
             told: Some(told),
+            ..Note::of((account, source))
         });
         // The other end is dropped where there is no room.
         written.await.map_err(|_| {

@@ -1,4 +1,4 @@
-//! Samples, names, log lines and first identifies, written after the answer.
+//! Samples, names, log lines, recent events and first identifies, written after the answer.
 //!
 //! **Invariant:** a batch never waits for this, and what waits is bounded: a full queue
 //! drops, and counts. The task merges what came in meanwhile, so that under load a source
@@ -19,6 +19,7 @@ use weir_postgres::{Failure, Pool};
 use weir_service::{Background, Clock, Pulse};
 
 use crate::domain::log::LogEntry;
+use crate::domain::recent::Noted;
 use crate::domain::sample::Picked;
 use crate::domain::source::SourceStatus;
 use crate::metrics;
@@ -50,10 +51,25 @@ pub struct Note {
     pub key: Key,
     pub picked: Picked,
     pub log: Vec<LogEntry>,
+    pub recent: Noted,
     /// The source waits for an identify, and this is one.
     pub is_first_identify: bool,
     /// Who waits until it is written, or kept since Redis is away.
     pub told: Option<oneshot::Sender<()>>,
+}
+
+impl Note {
+    /// An empty one.
+    pub fn of(key: Key) -> Self {
+        Self {
+            key,
+            picked: Picked::default(),
+            log: Vec::new(),
+            recent: Noted::default(),
+            is_first_identify: false,
+            told: None,
+        }
+    }
 }
 
 /// Where notes go.

@@ -15,9 +15,9 @@ pub const MAX_VALUE: usize = 120;
 /// Reasons come from our own code, or from a service of ours that may be newer.
 const MAX_REASON: usize = 500;
 /// Names, ids and paths, in characters.
-const MAX_NAME: usize = 255;
+pub const MAX_NAME: usize = 255;
 /// Codes of reasons are shorter, as are UUIDs.
-const MAX_CODE: usize = 64;
+pub const MAX_CODE: usize = 64;
 
 /// One line. The only place where a value of an event is kept in readable form, next to samples.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -128,7 +128,7 @@ pub fn excerpt(raw: Raw<'_>) -> String {
 }
 
 /// Bytes are never fewer than characters: most texts need no counting.
-fn shorten(text: &mut String, limit: usize) {
+pub fn shorten(text: &mut String, limit: usize) {
     if text.len() > limit
         && let Some((end, _)) = text.char_indices().nth(limit)
     {

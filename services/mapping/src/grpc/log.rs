@@ -122,14 +122,14 @@ pub fn read_filter(request: &ListLogRequest) -> Result<LogFilter, Status> {
 
 /// All that is wrong with a request.
 #[derive(Default)]
-struct Wrong(Vec<(String, String)>);
+pub struct Wrong(Vec<(String, String)>);
 
 impl Wrong {
-    fn add(&mut self, field: &str, expected: &str) {
+    pub fn add(&mut self, field: &str, expected: &str) {
         self.0.push((field.to_owned(), expected.to_owned()));
     }
 
-    fn add_all(&mut self, all: Vec<Invalid>) {
+    pub fn add_all(&mut self, all: Vec<Invalid>) {
         let all = all.into_iter();
         self.0.extend(all.map(|one| (one.field, one.expected)));
     }
@@ -139,7 +139,7 @@ impl Wrong {
     }
 
     /// What `weir_rpc` says of a field, where it says something.
-    fn status<T>(&mut self, field: &str, read: Result<T, Status>) -> Option<T> {
+    pub fn status<T>(&mut self, field: &str, read: Result<T, Status>) -> Option<T> {
         let said = |status: &Status| {
             let begin = format!("{field}: ");
             let message = status.message();
@@ -148,7 +148,7 @@ impl Wrong {
         read.map_err(|status| self.add(field, &said(&status))).ok()
     }
 
-    fn id<T: From<Uuid>>(&mut self, field: &str, text: &str) -> Option<T> {
+    pub fn id<T: From<Uuid>>(&mut self, field: &str, text: &str) -> Option<T> {
         let read = read_id(text);
         if read.is_none() {
             self.add(field, NOT_AN_ID);
@@ -168,7 +168,7 @@ impl Wrong {
         read
     }
 
-    fn none(&self) -> Result<(), Status> {
+    pub fn none(&self) -> Result<(), Status> {
         if self.0.is_empty() {
             return Ok(());
         }

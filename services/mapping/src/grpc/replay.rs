@@ -16,6 +16,7 @@ use super::{Answer, Service, account_id, owner};
 use crate::app::Wish;
 use crate::domain::kept::Position;
 use read::Wrong;
+pub(super) use write::kept;
 
 /// As the contract says.
 const MAX_EVENTS: usize = 1_000;
@@ -108,7 +109,7 @@ impl ReplayService for Service {
                 async move { app.list_kept(owner, &filter, after, page_limit(size)).await }
             })
             .await?;
-        let page = Page::of(found, size, write::kept);
+        let page = Page::of(found, size, kept);
         Ok(Response::new(ListKeptEventsResponse {
             next_page_token: page.next_token(),
             events: page.items,

@@ -1,11 +1,12 @@
-//! Rings in Redis: the last samples, event names and log lines of each source.
+//! Rings in Redis: the last samples, event names, log lines and recent events of each source.
 //!
 //! Their loss harms nobody: they help the person who maps. **Invariant:** at every moment, and
 //! whatever breaks off in between, a source has at most 500 event names, samples of these alone,
-//! and 500 lines of either kind: all that a write changes, it changes in one script. Every key
-//! has a time to live, and those of one account lie in one slot of a cluster.
+//! 500 lines of either kind and 500 recent events: all that a write changes, it changes in one
+//! script. Every key has a time to live, and those of one account lie in one slot of a cluster.
 
 mod person;
+mod recent;
 mod stored;
 
 use std::collections::{HashMap, VecDeque};
@@ -23,6 +24,7 @@ use weir_ids::{AccountId, SourceId};
 use super::link::{Link, RingsAway};
 use crate::domain::folded::{Lines, MAX_FOLDED};
 use crate::domain::log::{LogEntry, MAX_LINES};
+use crate::domain::recent::{MAX_RECENT, Noted};
 use crate::domain::sample::{ListKey, MAX_NAMES, MAX_SAMPLES, NameSeen, Sample};
 use crate::metrics;
 use stored::{StoredEntry, StoredSample};
@@ -33,6 +35,15 @@ const TIME_TO_LIVE: Duration = Duration::from_hours(35 * 24);
 /// A write that is sent again comes within seconds, and after an outage as the first; a source has
 /// some tens a second where it is busy.
 const MAX_WRITES: usize = 256;
+/// As the script takes them.
+const LIMITS: [usize; 6] = [
+    MAX_WRITES,
+    MAX_SAMPLES,
+    MAX_NAMES,
+    MAX_LINES,
+    MAX_FOLDED,
+    MAX_RECENT,
+];
 /// Around a sample, a name or half of a line, in bytes.
 const BESIDE: usize = 256;
 /// Redis does nothing else while it runs a script: what is larger goes in several.
@@ -48,6 +59,7 @@ pub struct Pending {
     /// Those of all tracks among the samples, and more.
     pub names: HashMap<String, DateTime<Utc>>,
     pub lines: Lines,
+    pub recent: Noted,
 }
 
 impl Pending {
@@ -56,6 +68,7 @@ impl Pending {
         let samples = self.samples.values().flatten();
         let samples: usize = samples.map(|sample| sample.raw.len() + BESIDE).sum();
         let lines = self.lines.own.len() + self.lines.folded.len();
+        let lines = lines + self.recent.events.len();
         samples + (self.names.len() + 2 * lines) * BESIDE
     }
 }
@@ -117,12 +130,14 @@ impl Rings {
                 keys.folded(),
                 keys.counts(),
                 keys.of("folded:order"),
+                keys.of("recent"),
+                keys.of("recent:left_out"),
             ] {
                 invocation.key(key);
             }
             invocation.arg(id.as_bytes());
             invocation.arg(TIME_TO_LIVE.as_secs());
-            for limit in [MAX_WRITES, MAX_SAMPLES, MAX_NAMES, MAX_LINES, MAX_FOLDED] {
+            for limit in LIMITS {
                 invocation.arg(limit);
             }
             invocation.arg(keys.tracks());
@@ -151,6 +166,8 @@ impl Rings {
             "folded",
             "folded:counts",
             "folded:order",
+            "recent",
+            "recent:left_out",
             "writes",
         ] {
             asked.del(keys.of(what));
@@ -268,6 +285,7 @@ fn operations(pending: &Pending) -> Vec<Operation> {
             line(entry),
         ]);
     }
+    recent::operations(&pending.recent, &mut operations);
     operations
 }
 

@@ -14,6 +14,7 @@ use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::mapping::v1::row_service_client::RowServiceClient;
+use weir_proto::mapping::v1::story_service_client::StoryServiceClient;
 use weir_proto::mapping::v1::*;
 use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
@@ -165,6 +166,12 @@ impl Service {
     pub fn replays(&self) -> ReplayServiceClient<weir_rpc::Channel> {
         let channel = weir_rpc::connect(&self.running.last().unwrap().url()).unwrap();
         ReplayServiceClient::new(channel).max_decoding_message_size(weir_rpc::MAX_MESSAGE)
+    }
+
+    /// The last instance, asked what became of events.
+    pub fn stories(&self) -> StoryServiceClient<weir_rpc::Channel> {
+        let running = self.running.last().unwrap();
+        StoryServiceClient::new(weir_rpc::connect(&running.url()).unwrap())
     }
 
     /// The last instance, asked for rows.

@@ -28,6 +28,7 @@ mod removal;
 mod replays;
 mod rings;
 mod rows;
+mod stories;
 mod summaries;
 mod versions;
 mod watch;

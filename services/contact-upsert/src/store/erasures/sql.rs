@@ -71,6 +71,9 @@ pub(super) const DELETE_TEXTS: &str =
 
 pub(super) const DELETE_MERGE: &str = "DELETE FROM merges WHERE account_id = $1 AND merge_id = $2";
 
+pub(super) const DELETE_ABSORPTIONS: &str =
+    "DELETE FROM absorptions WHERE account_id = $1 AND contact_id = $2";
+
 /// IS TRUE keeps the index by contact out of it.
 pub(super) const DELETE_IDENTIFIER: &str = "
     DELETE FROM identifiers
@@ -107,6 +110,6 @@ pub(super) const OLDER_MESSAGE: &str = "
 /// What is done keeps nothing that names anybody.
 pub(super) const TOLD: &str = "
     UPDATE erasures
-    SET counts = ($3::text)::json, rounds = $4, next_time = $5, done_time = $6,
-        payload = CASE WHEN $6 IS NULL THEN payload END
+    SET counts = ($3::text)::json, rounds = $4, next_time = $5, done_time = $6::timestamptz,
+        payload = CASE WHEN $6::timestamptz IS NULL THEN payload END
     WHERE account_id = $1 AND deletion_id = $2";

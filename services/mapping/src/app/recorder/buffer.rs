@@ -67,6 +67,7 @@ impl Buffer {
             Source::default()
         });
         merge(&mut source.pending, note.picked, note.log);
+        source.pending.recent.extend(note.recent);
         source.told.extend(note.told);
         self.bytes -= source.bytes;
         source.bytes = source.pending.bytes();
@@ -162,14 +163,11 @@ mod tests {
     fn note(key: Key, raws: &[&str]) -> Note {
         let sample = |raw: &&str| sample(EventKind::Identify, "", raw);
         Note {
-            key,
             picked: Picked {
                 samples: raws.iter().map(sample).collect(),
                 names: vec![],
             },
-            log: vec![],
-            is_first_identify: false,
-            told: None,
+            ..Note::of(key)
         }
     }
 

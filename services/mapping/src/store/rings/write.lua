@@ -1,13 +1,14 @@
 -- Writes what waits for one source, all or nothing.
 --
--- KEYS: writes, names, identifies, log, folded lines, their counts, their order.
+-- KEYS: writes, names, identifies, log, folded lines, their counts, their order, recent events, how
+-- many were left out beside them.
 -- ARGV: the id of this write; seconds to live; how many writes are remembered, samples of a
--- list, names, lines and folded lines are kept; the beginning of the keys of tracks' samples;
+-- list, names, lines, folded lines and recent events are kept; the beginning of the keys of tracks' samples;
 -- then operations, each with its arguments.
-local writes, names, identifies, log, folded, counts, order = unpack(KEYS)
-local id, ttl, tracks = ARGV[1], ARGV[2], ARGV[8]
+local writes, names, identifies, log, folded, counts, order, recent, left_out = unpack(KEYS)
+local id, ttl, tracks = ARGV[1], ARGV[2], ARGV[9]
 local max_writes, max_samples, max_names = tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
-local max_lines, max_folded = tonumber(ARGV[6]), tonumber(ARGV[7])
+local max_lines, max_folded, max_recent = tonumber(ARGV[6]), tonumber(ARGV[7]), tonumber(ARGV[8])
 
 -- The same write comes again where a connection broke before its answer was there.
 if redis.call('LPOS', writes, id) then
@@ -31,7 +32,7 @@ local function keep(list, first, count, limit)
     redis.call('EXPIRE', list, ttl)
 end
 
-local at = 9
+local at = 10
 while at <= #ARGV do
     local operation = ARGV[at]
     if operation == 'identifies' then
@@ -49,6 +50,13 @@ while at <= #ARGV do
         local count = tonumber(ARGV[at + 1])
         keep(log, at + 2, count, max_lines)
         at = at + 2 + count
+    elseif operation == 'recent' then
+        local count = tonumber(ARGV[at + 1])
+        keep(recent, at + 2, count, max_recent)
+        at = at + 2 + count
+    elseif operation == 'left_out' then
+        keep(left_out, at + 1, 1, max_recent)
+        at = at + 2
     elseif operation == 'folded' then
         local time, key, count, line = ARGV[at + 1], ARGV[at + 2], ARGV[at + 3], ARGV[at + 4]
         local before = redis.call('ZSCORE', order, key)
