@@ -18,6 +18,8 @@ CREATE TABLE accounts (
     unique_identifiers text[],
     key_strategy text,
     caseless_identifiers text[] NOT NULL DEFAULT '{}',
+    -- Batches write down what their contacts are searched for by.
+    is_searched boolean NOT NULL DEFAULT false,
     -- Those that contacts match by as well, until all of them are reindexed; then these stand.
     next_unique_identifiers text[],
     next_key_strategy text,
@@ -33,11 +35,6 @@ CREATE TABLE accounts (
 -- two: the first is an object of what values replaced (`was`), of splits (`bars`), and of how
 -- often it was merged or split (`turns`). Both are `json`, not `jsonb`: the canonical text of a value is
 -- compared as text, so it must come back letter by letter.
--- `search_…` are what a contact is searched for by, folded by us, none of one that was merged into
--- another; e-mail, phone and external id only where they are no unique identifiers, which are found
--- in `identifiers`. `forward` is the name from its front, `backward` the same from its end.
--- Compared byte by byte: a range of texts is what an index serves whatever stands between it and
--- the reader.
 -- Room is left on the pages, so that an update stays on its page and touches no index.
 CREATE TABLE contacts (
     account_id uuid NOT NULL,
@@ -49,26 +46,46 @@ CREATE TABLE contacts (
     version bigint NOT NULL,
     create_time timestamptz NOT NULL,
     update_time timestamptz NOT NULL,
-    search_forward text COLLATE "C",
-    search_backward text COLLATE "C",
-    search_name text COLLATE "C",
-    search_email text COLLATE "C",
-    search_phone text COLLATE "C",
-    search_external text COLLATE "C",
     PRIMARY KEY (account_id, contact_id)
 ) WITH (fillfactor = 80);
-CREATE INDEX contacts_by_forward ON contacts (account_id, search_forward, contact_id)
-    WHERE search_forward IS NOT NULL;
-CREATE INDEX contacts_by_backward ON contacts (account_id, search_backward, contact_id)
-    WHERE search_backward IS NOT NULL;
-CREATE INDEX contacts_by_name ON contacts (account_id, search_name, contact_id)
-    WHERE search_name IS NOT NULL;
-CREATE INDEX contacts_by_email ON contacts (account_id, search_email, contact_id)
-    WHERE search_email IS NOT NULL;
-CREATE INDEX contacts_by_phone ON contacts (account_id, search_phone, contact_id)
-    WHERE search_phone IS NOT NULL;
-CREATE INDEX contacts_by_external ON contacts (account_id, search_external, contact_id)
-    WHERE search_external IS NOT NULL;
+
+-- What contacts are searched for by, of accounts that are searched: folded by us, none of one that
+-- was merged into another. `forward` is the name from its front, `backward` the same from its end.
+-- Compared byte by byte: a range of texts is what an index serves whatever stands between it and
+-- the reader. A table of its own, as most contacts are never searched for: their batches know
+-- nothing of it.
+CREATE TABLE contact_texts (
+    account_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    forward text COLLATE "C",
+    backward text COLLATE "C",
+    name text COLLATE "C",
+    email text COLLATE "C",
+    phone text COLLATE "C",
+    external text COLLATE "C",
+    PRIMARY KEY (account_id, contact_id)
+) WITH (fillfactor = 80);
+CREATE INDEX contact_texts_forward ON contact_texts (account_id, forward, contact_id)
+    WHERE forward IS NOT NULL;
+CREATE INDEX contact_texts_backward ON contact_texts (account_id, backward, contact_id)
+    WHERE backward IS NOT NULL;
+CREATE INDEX contact_texts_name ON contact_texts (account_id, name, contact_id)
+    WHERE name IS NOT NULL;
+CREATE INDEX contact_texts_email ON contact_texts (account_id, email, contact_id)
+    WHERE email IS NOT NULL;
+CREATE INDEX contact_texts_phone ON contact_texts (account_id, phone, contact_id)
+    WHERE phone IS NOT NULL;
+CREATE INDEX contact_texts_external ON contact_texts (account_id, external, contact_id)
+    WHERE external IS NOT NULL;
+
+-- Accounts that are searched, and up to which contact those have their texts that were there when
+-- the first search came.
+CREATE TABLE searches (
+    account_id uuid PRIMARY KEY,
+    after uuid NOT NULL,
+    is_done boolean NOT NULL
+);
+CREATE INDEX searches_undone ON searches (account_id) WHERE NOT is_done;
 
 -- `kind` is `u` for user ids, `a` for anonymous ids, else the field id of a unique identifier,
 -- which stands here with its current value only. `event_time` and `message_id` are those of the
@@ -234,9 +251,9 @@ DO $$
 BEGIN
     IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
         PERFORM create_distributed_table(name, 'account_id')
-        FROM unnest(ARRAY['accounts', 'contacts', 'identifiers', 'receipts', 'kept_removes', 'merges',
-                          'absorptions', 'reindexes', 'reindex_again', 'deletions', 'erasures',
-                          'outbox']) AS name;
+        FROM unnest(ARRAY['accounts', 'contacts', 'contact_texts', 'searches', 'identifiers',
+                          'receipts', 'kept_removes', 'merges', 'absorptions', 'reindexes',
+                          'reindex_again', 'deletions', 'erasures', 'outbox']) AS name;
     END IF;
 END
 $$;

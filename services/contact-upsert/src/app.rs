@@ -34,7 +34,7 @@ pub use people::{Joining, Purpose as JoinPurpose, Separated};
 pub use reading::{Profile, profile_of};
 pub use reindex::{Previewed, REINDEX_BEATS, reindexing};
 pub use relay::{RELAY_BEATS, relay};
-pub use searching::{Match, Search, Searched};
+pub use searching::{Match, SEARCHABLE_BEATS, Search, Searched, searchable};
 
 use crate::clients::Mapping;
 use crate::domain::{self, Batch, Care, Facts, Snapshot, Status};

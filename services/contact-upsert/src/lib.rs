@@ -46,6 +46,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let sole = |job| weir_postgres::Sole::new(&beside, job);
         let (rest, aged) = (sole("outbox"), sole("purge"));
         let (reindexed, gone) = (sole("reindex"), sole("erasures"));
+        let searched = sole("search");
         // The relay and the purge ask for no links.
         let beside = store::Store::new(beside, 0);
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
@@ -75,6 +76,9 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         });
         background.spawn("reindex", app::REINDEX_BEATS, |pulse| {
             app::reindexing(app.clone(), reindexed, pulse)
+        });
+        background.spawn("search", app::SEARCHABLE_BEATS, |pulse| {
+            app::searchable(app.clone(), searched, pulse)
         });
         background.spawn("purge", app::PURGE_BEATS, |pulse| {
             app::purge(beside, clock, aged, pulse)

@@ -23,6 +23,7 @@ const DELIVERED: &str = "contact.outbox_delivered_total";
 const PURGED: &str = "contact.purged_rows_total";
 /// By `table`.
 const PURGE_FAILURES: &str = "contact.purge_failures_total";
+const SEARCH_BUILD_FAILURES: &str = "contact.search_build_failures_total";
 const CROWDS: &str = "contact.crowds_total";
 const UNDELIVERED: &str = "contact.outbox_failures_total";
 const UNREADABLE: &str = "contact.unreadable_total";
@@ -53,6 +54,10 @@ pub fn describe() {
     describe_counter!(
         PURGE_FAILURES,
         "Attempts to drop rows for their age that failed, by table."
+    );
+    describe_counter!(
+        SEARCH_BUILD_FAILURES,
+        "Attempts to make the contacts of accounts searchable that failed."
     );
     describe_counter!(
         CROWDS,
@@ -153,6 +158,11 @@ pub fn purged(what: &'static str, rows: u64) {
 /// Rows that are too old could not be dropped.
 pub fn purge_failed(what: &'static str) {
     counter!(PURGE_FAILURES, "table" => what).increment(1);
+}
+
+/// Contacts could not be made searchable.
+pub fn search_build_failed() {
+    counter!(SEARCH_BUILD_FAILURES).increment(1);
 }
 
 /// So many contacts took over more than they should.

@@ -29,7 +29,7 @@ pub use identifiers::{Changed, keep_caseless};
 pub use outbox::{OutboxRow, Parcel};
 pub use purge::Aged;
 pub use reindex::{Begun, Ended};
-pub use search::{Kinds, Searching};
+pub use search::{Build, Kinds, Searching};
 
 /// The schema, file by file.
 pub const MIGRATIONS: [Migration; 2] = [

@@ -1,14 +1,20 @@
 //! Searching contacts (semantics 3.11).
 
 use std::collections::HashMap;
+use std::time::Duration;
 
+use tokio::time::Instant;
 use weir_ids::AccountId;
+use weir_postgres::{Failure, Sole};
 use weir_rpc::Deadline;
+use weir_service::Pulse;
 
 use super::{App, Error};
 use crate::domain::StoredProfile;
 use crate::domain::is_email;
 use crate::domain::search::{Key, Place, Query, lanes};
+use crate::metrics;
+use crate::store::Build;
 
 /// Entries that a call looks at: most of them are shown, but an id that many share the beginning
 /// of may lead to one contact a thousand times.
@@ -39,6 +45,41 @@ pub enum Searched {
     Stopped,
 }
 
+/// How often it is looked whether accounts are to be made searchable: a search does it itself, as
+/// far as it comes.
+const LOOK: Duration = Duration::from_secs(1);
+/// How long a search waits for that.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// A sleep, and pieces that run into their limits.
+pub const SEARCHABLE_BEATS: Duration = Duration::from_secs(60);
+/// After a failure.
+const RETRY: Duration = Duration::from_secs(5);
+
+/// Makes accounts searchable that were searched for the first time; for ever, in the replica
+/// whose turn it is.
+pub async fn searchable(app: App, mut sole: Sole, pulse: Pulse) {
+    loop {
+        pulse.beat();
+        if sole.is_mine().await
+            && let Err(error) = build_all(&app, &pulse).await
+        {
+            tracing::warn!(%error, "accounts could not be made searchable");
+            metrics::search_build_failed();
+            sole.give_up(RETRY);
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+}
+
+async fn build_all(app: &App, pulse: &Pulse) -> Result<(), Failure> {
+    for account in app.background.undone_builds().await? {
+        while app.background.build_piece(account).await? == Build::UnderWay {
+            pulse.beat();
+        }
+    }
+    Ok(())
+}
+
 /// A contact that was found.
 #[derive(Debug)]
 pub struct Match<'a> {
@@ -49,15 +90,37 @@ pub struct Match<'a> {
 }
 
 impl App {
+    /// Whether all contacts of the account can be found. The first search of an account begins to
+    /// make them so, and most often comes to the end of it.
+    ///
+    /// # Errors
+    /// When there is no such account, or PostgreSQL is away.
+    pub async fn is_searchable(
+        &self,
+        account: AccountId,
+        deadline: Deadline,
+    ) -> Result<bool, Error> {
+        let mut state = self.store.build_state(account).await?;
+        if state == Build::None {
+            self.must_know(account, deadline).await?;
+            self.store.begin_build(account).await?;
+            state = Build::UnderWay;
+        }
+        let until = Instant::now() + PATIENCE.min(deadline.remaining() / 2);
+        while state == Build::UnderWay && Instant::now() < until {
+            state = self.store.build_piece(account).await?;
+        }
+        Ok(state == Build::Done)
+    }
+
     /// Contacts that are found, in order; `take` is told of every entry that was looked at where
     /// it is, and of the contact where it is to be shown, and says whether it wants more.
     ///
     /// # Errors
-    /// When the place is none of this account, there is no such account, or PostgreSQL is away.
+    /// When the place is none of this account, or PostgreSQL is away.
     pub async fn search(
         &self,
         search: &Search,
-        deadline: Deadline,
         mut take: impl FnMut(Place, Option<Match<'_>>) -> bool,
     ) -> Result<Searched, Error> {
         let mut client = self.store.client().await?;
@@ -115,11 +178,6 @@ impl App {
             } else if looked_at >= MAX_ENTRIES {
                 return Ok(Searched::Stopped);
             }
-        }
-        if looked_at == 0 && search.after.is_none() {
-            drop(searching);
-            drop(client);
-            self.must_know(search.account, deadline).await?;
         }
         Ok(Searched::Whole)
     }

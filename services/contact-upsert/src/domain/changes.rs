@@ -5,7 +5,6 @@ use weir_ids::{AudienceId, ContactId};
 
 use super::contact::{Contact, Source, Stamp};
 use super::key::{Key, is_unique_key};
-use super::search::SearchTexts;
 use super::stored::{Receipt, StoredLink};
 
 /// The difference between what was loaded and what is true now. What did not change is not
@@ -51,8 +50,6 @@ pub struct ContactRow {
     pub fields: String,
     pub registers: String,
     pub redirect_to: Option<ContactId>,
-    /// What it is searched for by; nothing of one that was merged into another.
-    pub search: SearchTexts,
 }
 
 /// An identifier as it is written.
@@ -164,6 +161,11 @@ impl<'a> Changes<'a> {
             && self.receipts.is_empty()
             && self.kept.is_empty()
             && self.units == 0
+    }
+
+    /// Whether whole rows of contacts are to be written.
+    pub fn has_contacts(&self) -> bool {
+        !self.contacts_new.is_empty() || !self.contacts_changed.is_empty()
     }
 
     /// Whether the row of an identifier may be another's, or not be there.

@@ -73,16 +73,6 @@ impl Batch {
 }
 
 impl Settings {
-    /// Whether the rows of a unique identifier find every contact, now and when other ones stand.
-    pub fn finds_all(&self, field: &str) -> bool {
-        let transition = self.transition.as_ref();
-        let comes_or_goes = transition.is_some_and(|transition| {
-            let mut others = transition.unsettled().chain(transition.dropped());
-            others.any(|other| other == field)
-        });
-        !comes_or_goes && self.unique_identifiers.iter().any(|name| name == field)
-    }
-
     /// By which a person merges and splits contacts: the newer word counts.
     pub fn by_hand(unique_identifiers: Vec<String>, caseless_identifiers: Vec<String>) -> Self {
         Self {

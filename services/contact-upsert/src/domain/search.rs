@@ -1,14 +1,16 @@
 //! What contacts are searched for by: texts that begin as the query does (semantics 3.11).
 //!
 //! Folding is ours alone: the database compares bytes, in ranges that an index can serve whatever
-//! row-level security says. What is a unique identifier stands among the identifiers already, and
-//! is not written twice.
+//! row-level security says. Ids, and unique identifiers that are none of the fields here, are found
+//! among the identifiers.
 
 use std::borrow::Cow;
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use weir_json::unescaped;
+
+use super::members::Members;
 
 mod lane;
 
@@ -41,18 +43,20 @@ pub struct SearchTexts {
 }
 
 impl SearchTexts {
-    /// Of a contact's values, as canonical JSON by field; `is_unique` where a field is a unique
-    /// identifier.
-    pub fn of<'a>(
-        value: impl Fn(&str) -> Option<&'a str>,
-        is_unique: impl Fn(&str) -> bool,
-    ) -> Self {
+    /// Of a contact's row; nothing of one that can't be read.
+    pub fn of_fields(json: &str) -> Self {
+        let mut members = Members::default();
+        let fields: Vec<(&str, &str)> = members.of(json).map(Iterator::collect).unwrap_or_default();
+        Self::of(|field| {
+            let found = fields.binary_search_by(|(name, _)| (*name).cmp(field));
+            found.ok().map(|index| fields[index].1)
+        })
+    }
+
+    /// Of a contact's values, as canonical JSON by field.
+    pub fn of<'a>(value: impl Fn(&str) -> Option<&'a str>) -> Self {
         let text = |field: &str| value(field).and_then(unescaped);
         let folded = |field: &str| text(field).and_then(|text| non_empty(fold(&text)));
-        let alone = |field: &str| {
-            let is_found_elsewhere = is_unique(field);
-            (!is_found_elsewhere).then(|| folded(field)).flatten()
-        };
         let (first, last, whole) = (folded(FIRST), folded(LAST), folded(NAME));
         let is_split = first.is_some() || last.is_some();
         let (forward, backward) = match (first, last) {
@@ -69,9 +73,9 @@ impl SearchTexts {
             forward,
             backward,
             name: None,
-            email: alone(EMAIL),
-            phone: alone(PHONE),
-            external: alone(EXTERNAL),
+            email: folded(EMAIL),
+            phone: folded(PHONE),
+            external: folded(EXTERNAL),
         };
         if is_split {
             texts.name = whole.filter(|whole| texts.forward.as_ref() != Some(whole));
@@ -81,11 +85,6 @@ impl SearchTexts {
         }
         texts
     }
-}
-
-/// Whether a field is searched for by itself, unless it is a unique identifier.
-pub fn is_alone(field: &str) -> bool {
-    [EMAIL, PHONE, EXTERNAL].contains(&field)
 }
 
 /// `lana maria romeijn` as `romeijn lana maria`.

@@ -14,7 +14,6 @@ use super::contact::{Contact, InvalidContact, Precedence, Register, Stamp, Store
 use super::event::Settings;
 use super::key::{Key, USER_ID, is_unique_key};
 use super::members::Members;
-use super::search::SearchTexts;
 use super::stored::{NOBODY, StoredLink};
 
 /// What a split starts from; the contacts are locked.
@@ -157,7 +156,7 @@ impl<'a> Parts<'a> {
         changes
             .links_moved
             .sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        let row = |contact| row_of(contact, self.settings);
+        let row = row_of;
         let mut contacts = [&self.stays, &self.back].map(row);
         contacts.sort_unstable_by_key(|row| row.id);
         changes.contacts_changed = contacts.into();
@@ -242,16 +241,13 @@ fn survivor_of<'a>(
     stays
 }
 
-fn row_of(contact: &Contact<'_>, settings: &Settings) -> ContactRow {
-    let unique = &settings.unique_identifiers;
-    let is_unique = |field: &str| unique.iter().any(|known| known == field);
+fn row_of(contact: &Contact<'_>) -> ContactRow {
     ContactRow {
         id: contact.id,
         has_user_id: contact.has_user_id,
         fields: contact.fields_json(),
         registers: contact.registers_json(),
         redirect_to: None,
-        search: SearchTexts::of(|field| contact.value(field), is_unique),
     }
 }
 

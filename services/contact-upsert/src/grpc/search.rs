@@ -40,9 +40,10 @@ impl SearchService for Searches {
             last: None,
             more: false,
         };
+        let is_whole = self.app.is_searchable(search.account, deadline).await?;
         let searched = self
             .app
-            .search(&search, deadline, |place, one| found.take(place, one));
+            .search(&search, |place, one| found.take(place, one));
         let is_stopped = searched.await? == Searched::Stopped;
         let page = Page {
             items: found.matches,
@@ -51,6 +52,7 @@ impl SearchService for Searches {
         Ok(Response::new(SearchContactsResponse {
             next_page_token: page.next_token(),
             matches: page.items,
+            partial: !is_whole,
         }))
     }
 }

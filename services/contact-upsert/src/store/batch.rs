@@ -11,6 +11,8 @@
 //! **Invariant:** while a batch holds contacts it waits for nothing but keys that it inserts,
 //! in one order of tables and keys: so no two batches wait for each other.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
@@ -34,7 +36,7 @@ mod merges;
 mod people;
 mod reindex;
 mod rows;
-mod sql;
+pub(super) mod sql;
 mod write;
 
 pub use people::{AccountRow, past_merge};
@@ -121,6 +123,8 @@ pub struct BatchTx<'c> {
     batch: &'c Batch,
     care: Care,
     now: DateTime<Utc>,
+    /// As the account's row says, once it was read.
+    is_searched: AtomicBool,
 }
 
 impl<'c> BatchTx<'c> {
@@ -139,6 +143,7 @@ impl<'c> BatchTx<'c> {
             batch,
             care,
             now,
+            is_searched: AtomicBool::new(false),
         }
     }
 
@@ -174,6 +179,7 @@ impl<'c> BatchTx<'c> {
         // Of two errors the first is the cause.
         let of_account = of_account?.ok_or(NotStored::NewAccount)?;
         let links = links?;
+        self.note_search(&of_account);
         self.check_account(
             of_account.get("usage_epoch"),
             of_account.get("identifiers_version"),
@@ -208,6 +214,12 @@ impl<'c> BatchTx<'c> {
             contacts,
         };
         Ok((rows, receipts))
+    }
+
+    /// Whether the account is searched: its row is held shared, so that it stays so.
+    fn note_search(&self, of_account: &Row) {
+        let is_searched = of_account.get("is_searched");
+        self.is_searched.store(is_searched, Ordering::Relaxed);
     }
 
     fn check_account(&self, epoch: i64, identifiers_version: i64) -> Result<(), NotStored> {

@@ -204,6 +204,7 @@ impl<'c> ErasureTx<'c> {
             counted("merges", self.each(sql::DELETE_MERGE, &merges).await?),
             counted("kept_removes", self.each(sql::DELETE_KEPT, &keys).await?),
         ];
+        self.each(sql::DELETE_TEXTS, &contacts).await?;
         // How often they took over others names what brought those.
         self.each(sql::DELETE_ABSORPTIONS, &contacts).await?;
         // Rows that lead to nobody: under them nothing is kept any more.

@@ -11,40 +11,44 @@ use weir_postgres::{Client, Failure, Statements};
 use super::Store;
 use super::contacts::profiles;
 use crate::domain::StoredProfile;
-use crate::domain::search::{Lane, behind};
+use crate::domain::search::{Lane, SearchTexts, behind};
+
+mod build;
+
+pub use build::Build;
 
 // Each of these goes through its index in order from where the last page ended, and looks at as
 // many entries as it answers.
 
 const FORWARD: &str = "
-    SELECT contact_id, search_forward AS value FROM contacts
-    WHERE account_id = $1 AND (search_forward, contact_id) > ($2, $3) AND search_forward < $4
-    ORDER BY search_forward, contact_id LIMIT $5";
+    SELECT contact_id, forward AS value FROM contact_texts
+    WHERE account_id = $1 AND (forward, contact_id) > ($2, $3) AND forward < $4
+    ORDER BY forward, contact_id LIMIT $5";
 
 const BACKWARD: &str = "
-    SELECT contact_id, search_backward AS value FROM contacts
-    WHERE account_id = $1 AND (search_backward, contact_id) > ($2, $3) AND search_backward < $4
-    ORDER BY search_backward, contact_id LIMIT $5";
+    SELECT contact_id, backward AS value FROM contact_texts
+    WHERE account_id = $1 AND (backward, contact_id) > ($2, $3) AND backward < $4
+    ORDER BY backward, contact_id LIMIT $5";
 
 const NAME: &str = "
-    SELECT contact_id, search_name AS value FROM contacts
-    WHERE account_id = $1 AND (search_name, contact_id) > ($2, $3) AND search_name < $4
-    ORDER BY search_name, contact_id LIMIT $5";
+    SELECT contact_id, name AS value FROM contact_texts
+    WHERE account_id = $1 AND (name, contact_id) > ($2, $3) AND name < $4
+    ORDER BY name, contact_id LIMIT $5";
 
 const EMAIL: &str = "
-    SELECT contact_id, search_email AS value FROM contacts
-    WHERE account_id = $1 AND (search_email, contact_id) > ($2, $3) AND search_email < $4
-    ORDER BY search_email, contact_id LIMIT $5";
+    SELECT contact_id, email AS value FROM contact_texts
+    WHERE account_id = $1 AND (email, contact_id) > ($2, $3) AND email < $4
+    ORDER BY email, contact_id LIMIT $5";
 
 const PHONE: &str = "
-    SELECT contact_id, search_phone AS value FROM contacts
-    WHERE account_id = $1 AND (search_phone, contact_id) > ($2, $3) AND search_phone < $4
-    ORDER BY search_phone, contact_id LIMIT $5";
+    SELECT contact_id, phone AS value FROM contact_texts
+    WHERE account_id = $1 AND (phone, contact_id) > ($2, $3) AND phone < $4
+    ORDER BY phone, contact_id LIMIT $5";
 
 const EXTERNAL: &str = "
-    SELECT contact_id, search_external AS value FROM contacts
-    WHERE account_id = $1 AND (search_external, contact_id) > ($2, $3) AND search_external < $4
-    ORDER BY search_external, contact_id LIMIT $5";
+    SELECT contact_id, external AS value FROM contact_texts
+    WHERE account_id = $1 AND (external, contact_id) > ($2, $3) AND external < $4
+    ORDER BY external, contact_id LIMIT $5";
 
 /// Each value is there once, so it alone says where a page ended. Rows that lead to nobody are
 /// nobody's.
@@ -77,6 +81,39 @@ const BY_IDS: &str = "
         WHERE account_id = $1 AND contact_id = k.contact_id AND redirect_to IS NULL
         LIMIT 1
     ) AS c";
+
+/// Texts as arrays, one for each column.
+pub(super) struct TextColumns<'t> {
+    ids: Vec<Uuid>,
+    columns: [Vec<Option<&'t str>>; 6],
+}
+
+impl<'t> TextColumns<'t> {
+    pub fn of(rows: &'t [(ContactId, SearchTexts)]) -> Self {
+        let column = |of: fn(&SearchTexts) -> &Option<String>| -> Vec<Option<&'t str>> {
+            rows.iter().map(|(_, texts)| of(texts).as_deref()).collect()
+        };
+        Self {
+            ids: rows.iter().map(|(id, _)| id.0).collect(),
+            columns: [
+                column(|texts| &texts.forward),
+                column(|texts| &texts.backward),
+                column(|texts| &texts.name),
+                column(|texts| &texts.email),
+                column(|texts| &texts.phone),
+                column(|texts| &texts.external),
+            ],
+        }
+    }
+
+    /// Of the statement that writes them.
+    pub fn parameters<'p>(&'p self, account: &'p Uuid) -> [&'p (dyn ToSql + Sync); 8] {
+        let [forward, backward, name, email, phone, external] = &self.columns;
+        [
+            account, &self.ids, forward, backward, name, email, phone, external,
+        ]
+    }
+}
 
 /// A search under way, over one moment.
 pub struct Searching<'c> {

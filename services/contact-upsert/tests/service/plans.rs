@@ -12,7 +12,8 @@ use uuid::Uuid;
 use crate::harness::*;
 
 /// Tables with a row for each contact, event or batch.
-const LARGE: [&str; 7] = [
+const LARGE: [&str; 8] = [
+    "contact_texts",
     "contacts",
     "identifiers",
     "receipts",
@@ -75,10 +76,11 @@ fn statements() -> BTreeSet<String> {
 }
 
 /// 40,000 people, as an import leaves them.
-const FILL: [&str; 6] = [
+const FILL: [&str; 7] = [
     "INSERT INTO contacts SELECT $1, md5('c' || n)::uuid, true, '{\"str::first\":\"Lana\"}',
-         '[[1,\"m\"]]', NULL, 1, now(), now(), 'lana ' || n, n || ' lana', 'lana', 'v' || n,
-         '+61' || n, 'e' || n FROM generate_series(1, 40000) AS n",
+         '[[1,\"m\"]]', NULL, 1, now(), now() FROM generate_series(1, 40000) AS n",
+    "INSERT INTO contact_texts SELECT $1, md5('c' || n)::uuid, 'lana ' || n, n || ' lana', 'lana',
+         'v' || n, '+61' || n, 'e' || n FROM generate_series(1, 40000) AS n",
     "INSERT INTO identifiers (account_id, kind, value, contact_id, version, link_time, event_time,
                               message_id)
      SELECT $1, kind, 'v' || n, md5('c' || n)::uuid, 1, now(), now(), 'm'

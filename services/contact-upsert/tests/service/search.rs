@@ -213,3 +213,84 @@ async fn what_can_not_be_searched_for_is_refused() {
 fn hex(text: &str) -> String {
     text.bytes().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_pays_for_an_account_that_is_not_searched() {
+    let service = Service::start().await;
+    service.upsert(people()).await;
+    let texts = "SELECT count(*) FROM contact_texts WHERE account_id = $1";
+    assert_eq!(service.count(texts).await, 0);
+    // Ids are where they are anyway, but the first search is a search.
+    assert_eq!(service.all("u-lana").await, ["u-lana"]);
+    assert_eq!(service.count(texts).await, 4);
+    service
+        .upsert(vec![identify(
+            20,
+            ("u-new", "-"),
+            r#"{"str::first":"New"}"#,
+        )])
+        .await;
+    assert_eq!(service.count(texts).await, 5);
+}
+
+/// Whatever is written while the first search makes an account searchable, every contact is found
+/// by what it is called in the end.
+#[tokio::test(flavor = "multi_thread")]
+async fn an_account_becomes_searchable_while_batches_go_on() {
+    let service = Service::start().await;
+    service.upsert(vec![identify(0, ("u", "-"), "")]).await;
+    let fill = "WITH made AS (
+                    INSERT INTO contacts (account_id, contact_id, has_user_id, fields, registers,
+                                          version, create_time, update_time)
+                    SELECT $1::uuid, md5('c' || n)::uuid, true,
+                           ('{\"str::first\":\"Old ' || n || '\"}')::json, '[[1,\"m\"]]', 1, now(),
+                           now()
+                    FROM generate_series(1, 20000) AS n)
+                INSERT INTO identifiers (account_id, kind, value, contact_id, version, link_time,
+                                         event_time, message_id)
+                SELECT $1::uuid, 'u', 'u' || n, md5('c' || n)::uuid, 1, now(), now(), 'm'
+                FROM generate_series(1, 20000) AS n";
+    service
+        .sql()
+        .await
+        .execute(fill, &[&service.account])
+        .await
+        .unwrap();
+    let writing = async {
+        for round in 0..40 {
+            let event = |n: i64| {
+                let at = round * 100 + n;
+                let known = (at * 7_919) % 20_000 + 1;
+                let user = match n % 4 {
+                    0 => format!("new-{at}"),
+                    _ => format!("u{known}"),
+                };
+                let fields = format!(r#"{{"str::first":"Name {at}"}}"#);
+                identify(at, (&user, &format!("a{}", at / 3)), &fields)
+            };
+            service.upsert((0..100).map(event).collect()).await;
+        }
+    };
+    let searching = async {
+        let mut partial = 0;
+        loop {
+            let page = service.search("old 1", &[], (1, "")).await.unwrap();
+            match page.partial {
+                true => partial += 1,
+                false => break partial,
+            }
+        }
+    };
+    let ((), _) = tokio::join!(writing, searching);
+    let wrong = "SELECT count(*) FROM contacts AS c
+                 FULL JOIN contact_texts AS t USING (account_id, contact_id)
+                 WHERE account_id = $1 AND t.forward IS DISTINCT FROM
+                       CASE WHEN c.redirect_to IS NULL THEN lower(c.fields->>'str::first') END";
+    assert_eq!(service.count(wrong).await, 0);
+    assert!(
+        service
+            .count("SELECT count(*) FROM contact_texts WHERE account_id = $1")
+            .await
+            > 20_000
+    );
+}

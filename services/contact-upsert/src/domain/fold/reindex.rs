@@ -13,7 +13,6 @@ use super::{Facts, Key, KeyId, Snapshot, State};
 use crate::domain::changes::Changes;
 use crate::domain::contact::Register;
 use crate::domain::event::Settings;
-use crate::domain::search::is_alone;
 
 /// What became of some contacts.
 #[derive(Debug, Clone)]
@@ -60,10 +59,6 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             return 0;
         };
         let mut lost = 0;
-        // What is no unique identifier any more is searched for in the contact's own row.
-        let contact = &mut self.contacts[slot];
-        let mut dropped = transition.dropped();
-        contact.changed |= dropped.any(|field| is_alone(field) && contact.value(field).is_some());
         for field in transition.unsettled() {
             // One that went into another is looked at as that one, again.
             if self.contacts[slot].merged_into.is_some() {

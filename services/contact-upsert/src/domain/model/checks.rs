@@ -1,7 +1,6 @@
 //! What holds whatever happened.
 
 use super::Tables;
-use crate::domain::search::SearchTexts;
 use crate::domain::{
     ContactRow, NOBODY, Settings, Transition, USER_ID, is_unique_key, read_registers,
 };
@@ -55,7 +54,6 @@ impl Tables {
                 contact.redirect_to.is_none_or(|to| to < contact.id),
                 "no circles"
             );
-            check_search(settings, contact);
             for field in settings
                 .unique_identifiers
                 .iter()
@@ -70,38 +68,6 @@ impl Tables {
             }
         }
     }
-}
-
-/// It is found by each of its texts; those of unique identifiers may stand in its row besides, since
-/// before they were ones.
-fn check_search(settings: &Settings, contact: &ContactRow) {
-    let least = search_texts(contact, |field| {
-        settings
-            .unique_identifiers
-            .iter()
-            .any(|known| known == field)
-    });
-    let most = search_texts(contact, |_| false);
-    let mut found = contact.search.clone();
-    for (found, least, most) in [
-        (&mut found.email, &least.email, &most.email),
-        (&mut found.phone, &least.phone, &most.phone),
-        (&mut found.external, &least.external, &most.external),
-    ] {
-        assert!(least.is_none() || found == least);
-        assert!(found.is_none() || found == most);
-        found.clone_from(least);
-    }
-    assert_eq!(found, least);
-}
-
-fn search_texts(contact: &ContactRow, is_unique: impl Fn(&str) -> bool) -> SearchTexts {
-    if contact.redirect_to.is_some() {
-        return SearchTexts::default();
-    }
-    let registers = read_registers(&contact.fields, &contact.registers).unwrap();
-    let register = |field: &str| registers.iter().find(|register| register.field == field);
-    SearchTexts::of(|field| register(field)?.value, is_unique)
 }
 
 fn current_key(settings: &Settings, contact: &ContactRow, field: &str) -> Option<String> {

@@ -12,6 +12,9 @@ use super::{EMAIL, EXTERNAL, FIRST, LAST, NAME, PHONE, SearchTexts, cut, digits,
 use crate::domain::key::{ANONYMOUS_ID, USER_ID, normalise};
 use crate::domain::{StoredProfile, read_registers};
 
+/// Fields that are found by their folded forms, whether they tell contacts apart or not.
+const FOLDED: [&str; 6] = [FIRST, LAST, NAME, EMAIL, PHONE, EXTERNAL];
+
 /// Greater than every text that begins with what stands before it: no character comes later.
 const LAST_CHARACTER: char = '\u{10ffff}';
 /// Nobody has a longer id, and few a longer address.
@@ -75,17 +78,14 @@ pub fn lanes(kinds: Vec<String>, asked: &[Key]) -> Vec<Lane> {
         let key = match kind.as_str() {
             USER_ID => Key::User,
             ANONYMOUS_ID => Key::Anonymous,
-            FIRST | LAST | NAME => Key::Name,
-            EMAIL => Key::Email,
-            PHONE => Key::Phone,
-            EXTERNAL => Key::External,
             _ => Key::Unique,
         };
         Lane::Identifiers(key, kind)
     };
-    // Names are found by their folded forms, whether they tell contacts apart or not.
-    let kinds = kinds.into_iter().map(of_kind);
-    let kinds = kinds.filter(|lane| lane.key() != Key::Name);
+    // What is found folded is not looked for twice.
+    let kinds = kinds.into_iter();
+    let kinds = kinds.filter(|kind| !FOLDED.contains(&kind.as_str()));
+    let kinds = kinds.map(of_kind);
     let columns = [
         Lane::Forward,
         Lane::Backward,
@@ -214,11 +214,9 @@ impl Lane {
             let beginning = query.in_lane(lane, &is_caseless);
             beginning.is_some_and(|beginning| text.starts_with(&*beginning))
         };
-        // Where a field is a unique identifier, its column is empty.
-        let is_column_of_this = |lane: &Self| lane.key() == self.key() && lane.key() != Key::Name;
         let is_in = |lane: &Self| {
             let texts = lane.texts_of(contact, &is_caseless);
-            !is_column_of_this(lane) && texts.iter().any(|text| begins(lane, text))
+            texts.iter().any(|text| begins(lane, text))
         };
         if before.iter().any(is_in) {
             return false;
@@ -248,7 +246,7 @@ impl Lane {
                     json.and_then(|json| crate::domain::Key::unique(kind, json, is_caseless(kind)));
                 key.map(|key| key.value.into_owned())
             }
-            column => SearchTexts::of(value, |_| false).column(column),
+            column => SearchTexts::of(value).column(column),
         };
         text.into_iter().collect()
     }

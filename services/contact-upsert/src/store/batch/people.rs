@@ -15,14 +15,14 @@ use crate::store::OutboxRow;
 
 /// With the batches that are being stored.
 const SHARE_ACCOUNT: &str = "
-    SELECT unique_identifiers, caseless_identifiers, links_generation
+    SELECT unique_identifiers, caseless_identifiers, links_generation, is_searched
     FROM accounts WHERE account_id = $1 FOR SHARE";
 
 /// Alone: what batches keep in mind of links is worth nothing from now on.
 const OWN_ACCOUNT: &str = "
     UPDATE accounts SET links_generation = links_generation + 1
     WHERE account_id = $1
-    RETURNING unique_identifiers, caseless_identifiers, links_generation";
+    RETURNING unique_identifiers, caseless_identifiers, links_generation, is_searched";
 
 const MERGE: &str = "
     SELECT merge_id, merged_id, survivor_id, turn, merge_time, split_time,
@@ -109,6 +109,7 @@ impl BatchTx<'_> {
         let row = self.tx.query_opt(&open, &[&self.batch.account.0]).await?;
         let Some(row) = row else { return Ok(None) };
         self.generation = row.get("links_generation");
+        self.note_search(&row);
         Ok(Some(AccountRow {
             unique_identifiers: row.get("unique_identifiers"),
             caseless_identifiers: row.get("caseless_identifiers"),

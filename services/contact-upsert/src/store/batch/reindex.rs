@@ -87,7 +87,7 @@ impl BatchTx<'_> {
         let account = &self.batch.account.0;
         let of_account = self.tx.prepare_cached(sql::ACCOUNT).await?;
         let of_account = self.tx.query_opt(&of_account, &[account]).await?;
-        of_account.ok_or(NotStored::NewAccount)?;
+        self.note_search(&of_account.ok_or(NotStored::NewAccount)?);
         let stands = lock_run(&self.tx, self.batch.account).await?;
         let is_there = stands.is_some_and(|stands| stands.is_at(run));
         if run.state != RunState::Running || !is_there {

@@ -4,7 +4,7 @@
 pub(super) const ACCOUNT: &str = "
     SELECT usage_epoch, identifiers_version, caseless_identifiers, unique_identifiers,
            key_strategy, next_unique_identifiers, next_key_strategy, source_ids, links_generation,
-           last_delete_time, erasure_key
+           last_delete_time, erasure_key, is_searched
     FROM accounts WHERE account_id = $1 FOR SHARE";
 
 // The look-ups are LATERAL and can't be flattened (LIMIT, OFFSET 0, FOR UPDATE), so that each
@@ -72,16 +72,12 @@ pub(super) const LOCK_FREE_CONTACTS: &str = "
 
 pub(super) const INSERT_CONTACTS: &str = "
     INSERT INTO contacts (account_id, contact_id, has_user_id, fields, registers, redirect_to,
-                          version, create_time, update_time, search_forward, search_backward,
-                          search_name, search_email, search_phone, search_external)
+                          version, create_time, update_time)
     SELECT a.account_id, u.contact_id, u.has_user_id, u.fields, u.registers,
-           u.redirect_to, 1, $7, $7, u.search_forward, u.search_backward, u.search_name,
-           u.search_email, u.search_phone, u.search_external
+           u.redirect_to, 1, $7, $7
     FROM accounts a
-    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[], $8::text[],
-                      $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
-               AS u (contact_id, has_user_id, fields, registers, redirect_to, search_forward,
-                     search_backward, search_name, search_email, search_phone, search_external)
+    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[])
+               AS u (contact_id, has_user_id, fields, registers, redirect_to)
     WHERE a.account_id = $1";
 
 // What changes rows names them by a unique key to ON CONFLICT: that is a probe of the key for
@@ -91,25 +87,34 @@ pub(super) const INSERT_CONTACTS: &str = "
 
 pub(super) const UPDATE_CONTACTS: &str = "
     INSERT INTO contacts AS c (account_id, contact_id, has_user_id, fields, registers,
-                               redirect_to, version, create_time, update_time, search_forward,
-                               search_backward, search_name, search_email, search_phone,
-                               search_external)
+                               redirect_to, version, create_time, update_time)
     SELECT a.account_id, u.contact_id, u.has_user_id, u.fields, u.registers,
-           u.redirect_to, 1, $7, $7, u.search_forward, u.search_backward, u.search_name,
-           u.search_email, u.search_phone, u.search_external
+           u.redirect_to, 1, $7, $7
     FROM accounts a
-    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[], $8::text[],
-                      $9::text[], $10::text[], $11::text[], $12::text[], $13::text[])
-               AS u (contact_id, has_user_id, fields, registers, redirect_to, search_forward,
-                     search_backward, search_name, search_email, search_phone, search_external)
+    CROSS JOIN unnest($2::uuid[], $3::boolean[], $4::json[], $5::json[], $6::uuid[])
+               AS u (contact_id, has_user_id, fields, registers, redirect_to)
     WHERE a.account_id = $1
     ON CONFLICT (account_id, contact_id) DO UPDATE
     SET has_user_id = excluded.has_user_id, fields = excluded.fields,
         registers = excluded.registers, redirect_to = excluded.redirect_to,
-        version = c.version + 1, update_time = excluded.update_time,
-        search_forward = excluded.search_forward, search_backward = excluded.search_backward,
-        search_name = excluded.search_name, search_email = excluded.search_email,
-        search_phone = excluded.search_phone, search_external = excluded.search_external";
+        version = c.version + 1, update_time = excluded.update_time";
+
+/// What these contacts are searched for by, where that is another than it was.
+pub(in crate::store) const WRITE_TEXTS: &str = "
+    INSERT INTO contact_texts AS t (account_id, contact_id, forward, backward, name, email, phone,
+                                    external)
+    SELECT a.account_id, u.contact_id, u.forward, u.backward, u.name, u.email, u.phone, u.external
+    FROM accounts a
+    CROSS JOIN unnest($2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                      $8::text[])
+               AS u (contact_id, forward, backward, name, email, phone, external)
+    WHERE a.account_id = $1
+    ON CONFLICT (account_id, contact_id) DO UPDATE
+    SET forward = excluded.forward, backward = excluded.backward, name = excluded.name,
+        email = excluded.email, phone = excluded.phone, external = excluded.external
+    WHERE (t.forward, t.backward, t.name, t.email, t.phone, t.external)
+          IS DISTINCT FROM (excluded.forward, excluded.backward, excluded.name, excluded.email,
+                            excluded.phone, excluded.external)";
 
 /// Of each row the registers alone; the other values only stand there because they must.
 pub(super) const MOVE_REGISTERS: &str = "

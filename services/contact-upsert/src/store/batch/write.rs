@@ -1,10 +1,13 @@
 //! Writing what changed: a statement for each kind of change, all sent at once.
 
+use std::sync::atomic::Ordering;
+
 use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, join_all};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
+use weir_ids::ContactId;
 use weir_ledger::sql::CHARGE;
 use weir_postgres::{Failure, JsonText};
 
@@ -12,6 +15,7 @@ use super::merges::MergeColumns;
 use super::{BatchTx, NotStored, sql};
 use crate::domain::search::SearchTexts;
 use crate::domain::{Care, Changes, ContactRow, Key, LinkRow, Stamp};
+use crate::store::search::TextColumns;
 use crate::store::{OutboxRow, time_of};
 
 type Write<'a> = BoxFuture<'a, Result<(), NotStored>>;
@@ -55,6 +59,9 @@ impl BatchTx<'_> {
             if !rows.is_empty() {
                 writes.push((sql, Box::pin(self.write_contacts(sql, rows))));
             }
+        }
+        if self.is_searched.load(Ordering::Relaxed) && changes.has_contacts() {
+            writes.push((sql::WRITE_TEXTS, Box::pin(self.write_texts(changes))));
         }
         if !changes.contacts_moved.is_empty() {
             writes.push((sql::MOVE_REGISTERS, Box::pin(self.move_registers(changes))));
@@ -134,9 +141,6 @@ impl BatchTx<'_> {
         let registers: Vec<JsonText<'_>> = registers.collect();
         let redirects = rows.iter().map(|row| row.redirect_to.map(|id| id.0));
         let redirects: Vec<Option<Uuid>> = redirects.collect();
-        let column = |of: fn(&SearchTexts) -> &Option<String>| -> Vec<Option<&str>> {
-            rows.iter().map(|row| of(&row.search).as_deref()).collect()
-        };
         let parameters = &[
             &self.batch.account.0 as _,
             &ids as _,
@@ -145,14 +149,24 @@ impl BatchTx<'_> {
             &registers as _,
             &redirects as _,
             &self.now as _,
-            &column(|texts| &texts.forward) as _,
-            &column(|texts| &texts.backward) as _,
-            &column(|texts| &texts.name) as _,
-            &column(|texts| &texts.email) as _,
-            &column(|texts| &texts.phone) as _,
-            &column(|texts| &texts.external) as _,
         ];
         all_of(rows.len(), self.run(sql, parameters).await?)
+    }
+
+    /// Of accounts that are searched. The contacts' rows are locked.
+    async fn write_texts(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
+        let rows = changes.contacts_new.iter().chain(&changes.contacts_changed);
+        let rows: Vec<(ContactId, SearchTexts)> = rows
+            .map(|row| match row.redirect_to {
+                // It is found as the one that it was merged into.
+                Some(_) => (row.id, SearchTexts::default()),
+                None => (row.id, SearchTexts::of_fields(&row.fields)),
+            })
+            .collect();
+        let columns = TextColumns::of(&rows);
+        let parameters = columns.parameters(&self.batch.account.0);
+        self.run(sql::WRITE_TEXTS, &parameters).await?;
+        Ok(())
     }
 
     async fn move_registers(&self, changes: &Changes<'_>) -> Result<(), NotStored> {

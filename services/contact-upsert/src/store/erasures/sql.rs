@@ -65,6 +65,10 @@ pub(super) const MERGES: &str = "
 pub(super) const DELETE_CONTACT: &str =
     "DELETE FROM contacts WHERE account_id = $1 AND contact_id = $2";
 
+/// Behind the contact itself, which whoever writes them holds.
+pub(super) const DELETE_TEXTS: &str =
+    "DELETE FROM contact_texts WHERE account_id = $1 AND contact_id = $2";
+
 pub(super) const DELETE_MERGE: &str = "DELETE FROM merges WHERE account_id = $1 AND merge_id = $2";
 
 pub(super) const DELETE_ABSORPTIONS: &str =
