@@ -20,14 +20,18 @@ const PER_EVENT: [&str; 8] = [
 ];
 
 /// Services of their own beside the main one of their package.
-const FURTHER: [&str; 11] = [
+const FURTHER: [&str; 15] = [
+    "weir/activity/v1/people.proto",
     "weir/audience/v1/memberships.proto",
+    "weir/audience/v1/people.proto",
     "weir/contact/v1/identity.proto",
+    "weir/contact/v1/people.proto",
     "weir/contact/v1/search.proto",
     "weir/contact/v1/transfer.proto",
     "weir/mapping/v1/alerts.proto",
     "weir/mapping/v1/configuration.proto",
     "weir/mapping/v1/log.proto",
+    "weir/mapping/v1/people.proto",
     "weir/mapping/v1/preview.proto",
     "weir/mapping/v1/replay.proto",
     "weir/mapping/v1/rows.proto",

@@ -238,6 +238,7 @@ impl Account {
         key: contact::get_contact_request::Key,
     ) -> Option<contact::Contact> {
         let request = contact::GetContactRequest {
+            show_provenance: false,
             account_id: self.account_id.clone(),
             key: Some(key),
         };
@@ -396,6 +397,29 @@ impl Account {
             .unwrap()
             .into_inner()
             .samples
+    }
+
+    /// The source, with its status.
+    pub async fn source(&self) -> mapping::Source {
+        let request = mapping::GetSourceRequest {
+            account_id: self.account_id.clone(),
+            source_id: self.source_id.clone(),
+        };
+        let answer = self.weir.mapping().get_source(request).await;
+        answer.unwrap().into_inner().source.unwrap()
+    }
+
+    /// Names of tracks that contain this, and whether each is mapped.
+    pub async fn event_names(&self, contains: &str) -> Vec<(String, bool)> {
+        let request = mapping::ListEventNamesRequest {
+            account_id: self.account_id.clone(),
+            source_id: self.source_id.clone(),
+            contains: contains.into(),
+            ..Default::default()
+        };
+        let answer = self.weir.mapping().list_event_names(request).await;
+        let names = answer.unwrap().into_inner().names.into_iter();
+        names.map(|one| (one.name, one.mapped)).collect()
     }
 }
 

@@ -15,9 +15,13 @@ use tonic::transport::{Channel, Endpoint};
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
+use weir_proto::contact::v1::people_service_client::PeopleServiceClient;
+use weir_proto::contact::v1::search_service_client::SearchServiceClient;
+use weir_proto::mapping::v1::alert_service_client::AlertServiceClient;
 use weir_proto::mapping::v1::configuration_service_client::ConfigurationServiceClient;
 use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::mapping::v1::preview_service_client::PreviewServiceClient;
 use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_stack::{Service, Stack, StackOptions};
@@ -209,8 +213,27 @@ impl Weir {
         ReplayServiceClient::new(self.channel(Service::Mapping))
     }
 
+    /// Drafts and suggestions, before anything is saved.
+    pub fn previews(&self) -> PreviewServiceClient<Channel> {
+        PreviewServiceClient::new(self.channel(Service::Mapping))
+    }
+
+    /// Whom what was mailed, and what is out of the ordinary.
+    pub fn alerts(&self) -> AlertServiceClient<Channel> {
+        AlertServiceClient::new(self.channel(Service::Mapping))
+    }
+
     pub fn contact(&self) -> ContactServiceClient<Channel> {
         ContactServiceClient::new(self.channel(Service::ContactUpsert))
+    }
+
+    pub fn search(&self) -> SearchServiceClient<Channel> {
+        SearchServiceClient::new(self.channel(Service::ContactUpsert))
+    }
+
+    /// What a person does to contacts.
+    pub fn people(&self) -> PeopleServiceClient<Channel> {
+        PeopleServiceClient::new(self.channel(Service::ContactUpsert))
     }
 
     pub fn activity(&self) -> ActivityServiceClient<Channel> {

@@ -89,7 +89,6 @@ impl Checker {
                 .as_ref()
                 .map(|apart| apart.value),
             name,
-            ..Default::default()
         };
         let identify = identify_later(&mut put, &types);
         let sources = self.sources(account, &types);

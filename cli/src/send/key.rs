@@ -19,7 +19,7 @@ pub enum Key {
     /// Only its hash is kept, so that of a source can't be looked up: it gets another one, for as
     /// long as this takes.
     Made {
-        client: MappingServiceClient<Channel>,
+        client: Box<MappingServiceClient<Channel>>,
         account_id: String,
         key_id: String,
         text: String,
@@ -99,7 +99,7 @@ async fn make(options: &SendOptions, named: &str, demo: String) -> Result<Key, F
         .map_err(|status| refused("no key can be made", &status))?
         .into_inner();
     Ok(Key::Made {
-        client,
+        client: Box::new(client),
         account_id,
         key_id: made.key.map(|key| key.key_id).unwrap_or_default(),
         text: made.secret,

@@ -31,6 +31,7 @@ pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
     let request = contact::GetContactRequest {
         account_id: account_id.clone(),
         key: Some(key_of(&options.who)?),
+        show_provenance: true,
     };
     let found = ContactServiceClient::new(channel)
         .get_contact(request)

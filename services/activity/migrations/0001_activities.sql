@@ -6,7 +6,13 @@
 CREATE TABLE accounts (
     account_id uuid PRIMARY KEY,
     -- Batches admitted under a lower epoch can't commit (semantics 6.5).
-    usage_epoch bigint NOT NULL DEFAULT 0
+    usage_epoch bigint NOT NULL DEFAULT 0,
+    -- Grows when identifiers go back or away: what replicas keep in mind of them is of one
+    -- generation.
+    links_generation bigint NOT NULL DEFAULT 0,
+    -- When somebody of the account was deleted last, and the key of the hashes in `deletions`.
+    last_delete_time timestamptz,
+    erasure_key bytea
 );
 COMMENT ON TABLE accounts IS 'Life time: as long as the account. One row each.';
 
@@ -38,7 +44,10 @@ COMMENT ON TABLE identifiers IS 'Life time: linked, as long as the contact; link
 CREATE TABLE contact_merges (
     account_id uuid NOT NULL,
     contact_id uuid NOT NULL,
-    survivor_id uuid NOT NULL,
+    -- None where the merge was undone: then the row keeps old news of it from coming again.
+    survivor_id uuid,
+    -- Grows with every merge and split of the contact.
+    version bigint NOT NULL,
     PRIMARY KEY (account_id, contact_id)
 );
 CREATE INDEX contact_merges_by_survivor ON contact_merges (account_id, survivor_id);
@@ -121,6 +130,28 @@ CREATE TABLE attach_locks (
 );
 COMMENT ON TABLE attach_locks IS 'Life time: within the transaction that made it.';
 
+-- Hashes of identifiers and contacts of people who were deleted: what happened before comes
+-- late, and is not stored (semantics 3.9).
+CREATE TABLE deletions (
+    account_id uuid NOT NULL,
+    identifier_hash bytea NOT NULL,
+    delete_time timestamptz NOT NULL,
+    PRIMARY KEY (account_id, identifier_hash)
+);
+CREATE INDEX deletions_to_forget ON deletions (account_id, delete_time);
+COMMENT ON TABLE deletions IS 'Life time: 30 days from the deletion.';
+
+-- What deletions of people have deleted here so far: they may take several calls.
+CREATE TABLE erasures (
+    account_id uuid NOT NULL,
+    deletion_id uuid NOT NULL,
+    counts json NOT NULL,
+    forget_day date NOT NULL,
+    PRIMARY KEY (account_id, deletion_id)
+);
+CREATE INDEX erasures_to_forget ON erasures (account_id, forget_day);
+COMMENT ON TABLE erasures IS 'Life time: 31 days from the deletion (forget_day).';
+
 -- What replicas do in turns. Not a tenant's.
 CREATE TABLE housekeeping (
     task text PRIMARY KEY,
@@ -138,7 +169,8 @@ DECLARE
 BEGIN
     IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
         FOREACH name IN ARRAY ARRAY['accounts', 'identifiers', 'contact_merges', 'activities',
-            'backlog', 'undated_receipts', 'attached_counts', 'attach_locks']
+            'backlog', 'undated_receipts', 'attached_counts', 'attach_locks', 'deletions',
+            'erasures']
         LOOP
             EXECUTE format('SELECT create_distributed_table(%L, %L)', name, 'account_id');
         END LOOP;

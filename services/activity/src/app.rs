@@ -8,6 +8,7 @@ mod clock;
 mod culprits;
 mod housekeeping;
 mod link;
+mod people;
 mod reading;
 mod record;
 

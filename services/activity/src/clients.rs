@@ -44,6 +44,7 @@ impl Contacts {
         deadline: Deadline,
     ) -> Result<bool, ContactsAway> {
         let request = deadline.request(GetContactRequest {
+            show_provenance: false,
             account_id: account.to_string(),
             key: Some(get_contact_request::Key::ContactId(contact.to_string())),
         });

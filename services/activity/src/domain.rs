@@ -7,6 +7,7 @@ mod batch;
 mod calendar;
 mod link;
 mod listing;
+mod people;
 mod record;
 
 pub use attach::{
@@ -18,6 +19,7 @@ pub use batch::{
 pub use calendar::{Range, first_day_after_month, last_day, may_drop_before};
 pub use link::{Link, newest_links};
 pub use listing::{Activity, Cursor, RawTime};
+pub use people::{Counted, Erasure, Merge, Split};
 pub use record::{
     Destination, Known, Outcome, Standing, Stored, Verdict, decide, lock_free,
     needs_activity_lookup, needs_backlog_lookup, outcomes,

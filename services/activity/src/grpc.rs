@@ -1,6 +1,7 @@
 //! The wire: requests in, answers out. Nothing is decided here.
 
 mod convert;
+mod people;
 mod status;
 
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use tonic::{Request, Response, Status};
 use weir_erasure::Erasure;
 use weir_ledger::Ledger;
 use weir_proto::activity::v1::activity_service_server::{ActivityService, ActivityServiceServer};
+use weir_proto::activity::v1::people_service_server::PeopleServiceServer;
 use weir_proto::activity::v1::{
     GetBacklogRequest, GetBacklogResponse, LinkIdentifiersRequest, LinkIdentifiersResponse,
     ListActivitiesRequest, ListActivitiesResponse, RecordActivitiesRequest,
@@ -19,6 +21,7 @@ use weir_rpc::{Deadline, MAX_MESSAGE, Server, Unary, page_size, page_start};
 
 use crate::app::App;
 use crate::domain::Cursor;
+use people::People;
 
 /// Serves `app`; healthy while the database answers.
 pub fn server(app: App, ledger: Ledger, erasure: Erasure) -> Server {
@@ -38,8 +41,11 @@ pub fn server(app: App, ledger: Ledger, erasure: Erasure) -> Server {
         "LinkIdentifiers",
         |activities, request| async move { activities.link_identifiers(request).await },
     );
+    let people =
+        PeopleServiceServer::new(People(activities)).max_decoding_message_size(MAX_MESSAGE);
     Server::new("weir.activity.v1.ActivityService")
         .service(service)
+        .service(people)
         .service(ledger.service())
         .service(erasure.service())
         .probe(move || {

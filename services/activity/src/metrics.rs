@@ -52,6 +52,7 @@ pub fn recorded(outcomes: &[Outcome]) {
         (Outcome::Backlogged, "backlogged"),
         (Outcome::Repeated, "repeated"),
         (Outcome::NotFunded, "not_funded"),
+        (Outcome::Deleted, "deleted"),
         (Outcome::Unstorable, "unstorable"),
     ];
     for (outcome, label) in labels {
@@ -89,7 +90,7 @@ pub fn partitions_were_missing() {
 }
 
 /// Rows' time was over, so many of each table.
-pub fn forgotten(rows: [(&'static str, u64); 4]) {
+pub fn forgotten(rows: [(&'static str, u64); 6]) {
     for (table, rows) in rows {
         metrics::counter!(FORGOTTEN, "table" => table).increment(rows);
     }

@@ -22,6 +22,7 @@ mod forget;
 mod links;
 mod not_done;
 mod partitions;
+mod people;
 #[cfg(test)]
 mod plans;
 mod raw_time;
@@ -89,7 +90,12 @@ impl Store {
     /// Keeps in mind whose these identifiers are: they are linked, and nothing of theirs is
     /// left in the backlog.
     pub fn keep_links(&self, account_id: AccountId, links: &[Link]) {
-        self.settled.learn_links(account_id, links);
+        let generation = self.settled.generation(account_id);
+        let era = settled::Era {
+            account: account_id,
+            generation,
+        };
+        self.settled.learn_links(era, links);
     }
 
     /// Whether the database answers.

@@ -62,16 +62,48 @@ CREATE TABLE sync_work (
 );
 CREATE INDEX sync_work_due ON sync_work (due_day, account_id);
 
--- Contacts that were merged into others. `survivor_id` is never itself in `contact_id`. Live as
--- long as the account, so that an update which was long under way finds the survivor.
+-- Contacts that were merged into others. `survivor_id` is never itself in `contact_id`, but for a
+-- contact that leads to itself: its merge was undone. All zeros: it was deleted. `version` grows
+-- with every merge and split of the contact, and tells old news. Live as long as the account, so
+-- that an update which was long under way finds the survivor.
 CREATE TABLE contact_merges (
     account_id uuid NOT NULL,
     contact_id uuid NOT NULL,
     survivor_id uuid NOT NULL,
+    version bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (account_id, contact_id)
 );
 CREATE INDEX contact_merges_of_survivor ON contact_merges (account_id, survivor_id)
     WHERE survivor_id <> contact_id;
+
+-- Memberships of both contacts as they were before one of them, `merged_id`, went into the other:
+-- what a split gives back. Live for 90 days after the merge.
+CREATE TABLE merged_memberships (
+    account_id uuid NOT NULL,
+    merged_id uuid NOT NULL,
+    contact_id uuid NOT NULL,
+    audience_id uuid NOT NULL,
+    member boolean NOT NULL,
+    asked_member boolean NOT NULL,
+    member_since_time timestamptz,
+    left_time timestamptz,
+    update_time timestamptz NOT NULL,
+    update_message_id text NOT NULL,
+    keep_until timestamptz NOT NULL,
+    PRIMARY KEY (account_id, merged_id, contact_id, audience_id)
+);
+CREATE INDEX merged_memberships_by_time ON merged_memberships (account_id, keep_until);
+
+-- What deletions of people have deleted here. Live for 31 days.
+CREATE TABLE erasures (
+    account_id uuid NOT NULL,
+    deletion_id uuid NOT NULL,
+    memberships bigint NOT NULL,
+    kept_memberships bigint NOT NULL,
+    keep_until timestamptz NOT NULL,
+    PRIMARY KEY (account_id, deletion_id)
+);
+CREATE INDEX erasures_by_time ON erasures (account_id, keep_until);
 
 -- Where the engine distributes tables, they go by account.
 DO $$
@@ -83,6 +115,8 @@ BEGIN
         PERFORM create_distributed_table('contact_merges', 'account_id', colocate_with => 'accounts');
         PERFORM create_distributed_table('waiting', 'account_id', colocate_with => 'accounts');
         PERFORM create_distributed_table('sync_work', 'account_id', colocate_with => 'accounts');
+        PERFORM create_distributed_table('merged_memberships', 'account_id', colocate_with => 'accounts');
+        PERFORM create_distributed_table('erasures', 'account_id', colocate_with => 'accounts');
     END IF;
 END
 $$;

@@ -2,6 +2,7 @@
 
 mod audiences;
 mod culprits;
+mod forgetting;
 mod merges;
 mod sync;
 mod updates;
@@ -17,6 +18,7 @@ use weir_service::{Clock, Fault, Policy};
 
 use crate::store::Store;
 
+pub use forgetting::FORGETTING_BEATS;
 pub use sync::longest_sync;
 
 /// A transaction that lost is tried again this often, while there is time.

@@ -2,6 +2,7 @@
 
 mod convert;
 mod memberships;
+mod people;
 mod status;
 
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use weir_erasure::Erasure;
 use weir_ids::ContactId;
 use weir_proto::audience::v1::audience_service_server::{AudienceService, AudienceServiceServer};
 use weir_proto::audience::v1::membership_service_server::MembershipServiceServer;
+use weir_proto::audience::v1::people_service_server::PeopleServiceServer;
 use weir_proto::audience::v1::{
     ApplyMembershipUpdatesRequest, ApplyMembershipUpdatesResponse, CheckAudiencesRequest,
     CheckAudiencesResponse, CreateAudienceRequest, CreateAudienceResponse, GetAudienceRequest,
@@ -23,6 +25,7 @@ use weir_rpc::{Deadline, Page, Server, Unary, page_limit, page_size, page_start}
 
 use crate::app::App;
 use crate::domain::Name;
+use people::People;
 
 /// Serves `app`; healthy while the database answers.
 pub fn server(app: App, erasure: Erasure) -> Server {
@@ -35,8 +38,11 @@ pub fn server(app: App, erasure: Erasure) -> Server {
         "ApplyMembershipUpdates",
         |grpc, request| async move { grpc.apply_membership_updates(request).await },
     );
+    let people =
+        PeopleServiceServer::new(People(grpc)).max_decoding_message_size(weir_rpc::MAX_MESSAGE);
     Server::new("weir.audience.v1.AudienceService")
         .service(service)
+        .service(people)
         .service(MembershipServiceServer::new(memberships::Memberships(
             app.clone(),
         )))

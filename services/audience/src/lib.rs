@@ -40,10 +40,14 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .await
             .context("the schema can't be brought up to date")?;
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
+        let sole = weir_postgres::Sole::new(&pool, "forgetting");
         let erasure = weir_erasure::Erasure::new(pool.clone(), accounts.clone(), weir_erasure::ALL);
         let app = app::App::new(store::Store::new(pool), accounts, clock);
         let background = Background::new();
         let interval = config.sync_interval;
+        background.spawn("forgetting", app::FORGETTING_BEATS, |pulse| {
+            app.clone().forget_for_ever(sole, pulse)
+        });
         background.spawn("daily sync", app::longest_sync(interval), |pulse| {
             app.clone().sync_for_ever(interval, pulse)
         });

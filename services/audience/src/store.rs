@@ -18,6 +18,7 @@ mod batch;
 mod known;
 mod memberships;
 mod merges;
+mod people;
 mod sync;
 
 use std::time::Duration;

@@ -7,6 +7,10 @@
 -- mapped under another one is not stored. Absent as long as nobody changed it here.
 -- `caseless_identifiers` are those that are compared without case besides `str::email`, as the
 -- batches say: whoever looks for a contact does not bring it along.
+-- `source_ids` are sources that wrote to contacts: their places, from one on, are what registers
+-- name them by. `links_generation` grows when identifiers go back from one contact to another, or
+-- away: what was kept in mind of them before is worth nothing then. `last_delete_time` and
+-- `erasure_key` (of the hashes in `deletions`) are there once somebody was deleted.
 CREATE TABLE accounts (
     account_id uuid PRIMARY KEY,
     usage_epoch bigint NOT NULL DEFAULT 0,
@@ -16,12 +20,18 @@ CREATE TABLE accounts (
     caseless_identifiers text[] NOT NULL DEFAULT '{}',
     -- Those that contacts match by as well, until all of them are reindexed; then these stand.
     next_unique_identifiers text[],
-    next_key_strategy text
+    next_key_strategy text,
+    source_ids uuid[] NOT NULL DEFAULT '{}',
+    links_generation bigint NOT NULL DEFAULT 0,
+    last_delete_time timestamptz,
+    erasure_key bytea
 );
 
 -- `fields` holds the current values by field id. `registers` holds what ordered them: a list
--- of [event time in microseconds, message id, [field ids]]; a field that is named there and
--- has no value was cleared. Both are `json`, not `jsonb`: the canonical text of a value is
+-- of [event time in microseconds, message id, [field ids], source]; a field that is named there and
+-- has no value was cleared. Where there is more to say of the contact, that list is the second of
+-- two: the first is an object of what values replaced (`was`), of splits (`bars`), and of how
+-- often it was merged or split (`turns`). Both are `json`, not `jsonb`: the canonical text of a value is
 -- compared as text, so it must come back letter by letter.
 -- `search_…` are what a contact is searched for by, folded by us, none of one that was merged into
 -- another; e-mail, phone and external id only where they are no unique identifiers, which are found
@@ -111,17 +121,28 @@ CREATE TABLE kept_removes (
 );
 CREATE INDEX kept_removes_by_time ON kept_removes (account_id, keep_until);
 
--- Who was merged into whom, as long as the contact is there; `identifiers` is what a split
--- needs to undo it, and is kept for 90 days. The merged contact's own row keeps its fields.
+-- Who was merged into whom, and which event made it (none: a person). `turn` tells the order of
+-- the merges of one survivor. `identifiers` and `before` (the survivor as it was, and whose word
+-- counted) are what a split needs to undo it, and are kept for 90 days; the merged contact's own
+-- row keeps its fields. The row of a merge that was undone stays, for its history.
 CREATE TABLE merges (
     account_id uuid NOT NULL,
+    merge_id uuid NOT NULL,
     merged_id uuid NOT NULL,
     survivor_id uuid NOT NULL,
+    turn bigint NOT NULL,
     merge_time timestamptz NOT NULL,
+    split_time timestamptz,
+    event_time timestamptz,
+    message_id text,
+    source integer,
     identifiers json,
-    PRIMARY KEY (account_id, merged_id)
+    before json,
+    PRIMARY KEY (account_id, merge_id)
 );
 CREATE INDEX merges_by_survivor ON merges (account_id, survivor_id);
+CREATE INDEX merges_by_merged ON merges (account_id, merged_id);
+CREATE UNIQUE INDEX merges_standing ON merges (account_id, merged_id) WHERE split_time IS NULL;
 CREATE INDEX merges_by_time ON merges (account_id, merge_time) WHERE identifiers IS NOT NULL;
 
 -- How many others a contact took over on a UTC day, and which identifiers brought most of them:
@@ -180,6 +201,24 @@ CREATE TABLE deletions (
 );
 CREATE INDEX deletions_by_time ON deletions (account_id, delete_time);
 
+-- Deletions of people: what is to be told to other services (`payload`, until `next_time` is
+-- over for the last time), and the receipt: how many rows of what went where. It names nobody;
+-- kept for a year.
+CREATE TABLE erasures (
+    account_id uuid NOT NULL,
+    deletion_id uuid NOT NULL,
+    contact_id uuid,
+    request_time timestamptz NOT NULL,
+    done_time timestamptz,
+    next_time timestamptz,
+    rounds integer NOT NULL,
+    payload text,
+    counts json NOT NULL,
+    PRIMARY KEY (account_id, deletion_id)
+);
+CREATE INDEX erasures_due ON erasures (next_time, account_id) WHERE next_time IS NOT NULL;
+CREATE INDEX erasures_by_time ON erasures (account_id, request_time);
+
 -- One row a batch: which identifiers got linked, and which contacts were merged.
 CREATE TABLE outbox (
     account_id uuid NOT NULL,
@@ -196,7 +235,8 @@ BEGIN
     IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
         PERFORM create_distributed_table(name, 'account_id')
         FROM unnest(ARRAY['accounts', 'contacts', 'identifiers', 'receipts', 'kept_removes', 'merges',
-                          'absorptions', 'reindexes', 'reindex_again', 'deletions', 'outbox']) AS name;
+                          'absorptions', 'reindexes', 'reindex_again', 'deletions', 'erasures',
+                          'outbox']) AS name;
     END IF;
 END
 $$;

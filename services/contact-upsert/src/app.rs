@@ -1,10 +1,12 @@
 //! Load, decide, commit: the only place that orders effects.
 
 mod background;
+mod erasing;
 mod error;
 mod exporting;
 mod identifiers;
 mod importing;
+mod people;
 mod reading;
 mod reindex;
 mod relay;
@@ -24,9 +26,11 @@ use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy};
 
 pub use background::{PURGE_BEATS, purge};
+pub use erasing::{ERASURE_BEATS, erase};
 pub use error::Error;
 pub use exporting::{EXPORTS, Exports, Piece, Pieces};
 pub use importing::{Import, Imported, Imports, RowStatus};
+pub use people::{Joining, Purpose as JoinPurpose, Separated};
 pub use reading::{Profile, profile_of};
 pub use reindex::{Previewed, REINDEX_BEATS, reindexing};
 pub use relay::{RELAY_BEATS, relay};
@@ -221,6 +225,15 @@ impl App {
             Err(NotStored::NewAccount) => {
                 self.must_exist(batch.account, deadline).await?;
                 self.store.anchor(batch.account).await?;
+                self.store
+                    .number_source(batch.account, batch.source)
+                    .await?;
+                Err(Error::Conflict)
+            }
+            Err(NotStored::NewSource) => {
+                self.store
+                    .number_source(batch.account, batch.source)
+                    .await?;
                 Err(Error::Conflict)
             }
             // What failed before was not seen; the next attempt tells.
@@ -244,7 +257,7 @@ impl App {
     ) -> Result<Upserted, NotStored> {
         let now = self.clock.now();
         let mut client = self.store.client().await?;
-        let tx = BatchTx::begin(&self.store, &mut client, batch, care, now);
+        let mut tx = BatchTx::begin(&self.store, &mut client, batch, care, now);
         let mut snapshot = Snapshot::new(facts, care);
         let keys = snapshot.first_keys();
         // A batch that met another's receipt reads all of them, so that it meets none again.
@@ -254,6 +267,8 @@ impl App {
         tx.add_first(&mut snapshot, facts, &first)?;
         snapshot.add_receipts(receipts, all_receipts);
         snapshot.set_transition(first.transition());
+        let deleted = tx.deleted(facts, &first).await?;
+        snapshot.add_deleted(deleted.iter().copied());
         let keys = snapshot.other_keys();
         let mut more = None;
         if !keys.is_empty() {
@@ -271,6 +286,7 @@ impl App {
             let all = tx.receipts(&all).await?;
             let mut snapshot = snapshot_of(facts, care, &first, more.as_ref())?;
             snapshot.add_receipts(all, true);
+            snapshot.add_deleted(deleted);
             folded = domain::fold(&settings, facts, snapshot, ContactId::new);
         }
         let mut answer = answer_of(&folded);
@@ -285,6 +301,12 @@ impl App {
             let _ = kept.inspect_err(|failure| tracing::warn!(%failure, "caseless identifiers"));
         }
         Ok(answer)
+    }
+
+    /// Hands a row of the outbox that was committed to the relay.
+    fn tell_soon(&self, message: OutboxRow) {
+        // Where the relay is far behind, it finds the row in the table.
+        let _ = self.outbox.try_send(message);
     }
 
     /// Whether PostgreSQL answers.
@@ -309,6 +331,7 @@ fn snapshot_of<'a>(
     more: Option<&'a Rows>,
 ) -> Result<Snapshot<'a>, NotStored> {
     let mut snapshot = Snapshot::new(facts, care);
+    snapshot.set_source(first.source());
     snapshot.first_keys();
     snapshot.set_transition(first.transition());
     snapshot.add(first.links(), &first.contacts())?;

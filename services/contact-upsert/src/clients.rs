@@ -1,11 +1,11 @@
 //! The services that are told what happened to identifiers and contacts.
 
 mod mapping;
+mod people;
 
 use std::time::Duration;
 
 use tonic::{Code, Status};
-use uuid::Uuid;
 use weir_ids::AccountId;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::activity::v1::{IdentifierKind, IdentifierLink, LinkIdentifiersRequest};
@@ -15,7 +15,8 @@ use weir_proto::settings::v1::ContactMerge;
 use weir_rpc::wire::timestamp_of;
 use weir_rpc::{Channel, Deadline, MAX_MESSAGE, NotAnAddress, Peer};
 
-use crate::domain::{Link, Message, Removal, USER_ID};
+use crate::domain::{Deletion, Link, Merged, Message, Payload, Removal, Split, USER_ID};
+use people::PeoplePeers;
 
 mod rows;
 
@@ -46,6 +47,7 @@ pub struct Peers {
     activity: ActivityServiceClient<Channel>,
     audience: AudienceServiceClient<Channel>,
     mapping: Mapping,
+    people: PeoplePeers,
 }
 
 impl Peers {
@@ -53,14 +55,35 @@ impl Peers {
     ///
     /// # Errors
     /// Where a URL is not one.
-    pub fn connect(activity: &str, audience: &str, mapping: Mapping) -> Result<Self, NotAnAddress> {
+    pub fn connect(
+        activity: &str,
+        audience: &str,
+        mapping: Mapping,
+        people: &str,
+    ) -> Result<Self, NotAnAddress> {
+        let activity = Peer::ACTIVITY.connect(activity)?;
+        let audience = Peer::AUDIENCE.connect(audience)?;
+        let erasing = Peer::MAPPING.connect(people)?;
         Ok(Self {
-            activity: ActivityServiceClient::new(Peer::ACTIVITY.connect(activity)?)
-                .max_encoding_message_size(MAX_MESSAGE),
-            audience: AudienceServiceClient::new(Peer::AUDIENCE.connect(audience)?)
-                .max_encoding_message_size(MAX_MESSAGE),
+            people: PeoplePeers::new(activity.clone(), audience.clone(), erasing),
+            activity: ActivityServiceClient::new(activity).max_encoding_message_size(MAX_MESSAGE),
+            audience: AudienceServiceClient::new(audience).max_encoding_message_size(MAX_MESSAGE),
             mapping,
         })
+    }
+
+    /// Tells all of a person who was deleted, and counts what they deleted.
+    ///
+    /// # Errors
+    /// See [`Undelivered`]; some of it may have been taken.
+    pub async fn erase(
+        &self,
+        account: AccountId,
+        deletion: &mut Deletion,
+        payload: &Payload,
+    ) -> Result<(), Undelivered> {
+        let erased = self.people.clone().erase(account, deletion, payload).await;
+        erased.map_err(|status| undelivered(&status))
     }
 
     /// Tells them all. Links first: an activity that waits for its contact is seen sooner.
@@ -73,14 +96,7 @@ impl Peers {
         messages: &[Message<'_>],
     ) -> Result<(), Undelivered> {
         let told = self.clone().tell_both(account, messages).await;
-        told.map_err(|status| {
-            tracing::warn!(code = ?status.code(), "links could not be delivered");
-            if is_away(&status) {
-                Undelivered::Away
-            } else {
-                Undelivered::Refused
-            }
-        })
+        told.map_err(|status| undelivered(&status))
     }
 
     async fn tell_both(
@@ -113,6 +129,9 @@ impl Peers {
             let request = Deadline::after(CALL).request(request)?;
             self.audience.merge_contacts(request).await?;
         }
+        let splits = messages.iter().flat_map(|message| &message.splits);
+        let splits: Vec<&Split<'_>> = splits.collect();
+        self.people.split(account, &splits).await?;
         self.apply_removes(account, messages).await?;
         self.raise_alerts(account, messages).await
     }
@@ -159,6 +178,15 @@ fn is_away(status: &Status) -> bool {
     matches!(status.code(), Code::Unavailable | Code::DeadlineExceeded)
 }
 
+fn undelivered(status: &Status) -> Undelivered {
+    tracing::warn!(code = ?status.code(), "links could not be delivered");
+    if is_away(status) {
+        Undelivered::Away
+    } else {
+        Undelivered::Refused
+    }
+}
+
 fn update_of(removal: &Removal<'_>) -> audience::MembershipUpdate {
     let Removal(contact, of, micros, message_id) = removal;
     audience::MembershipUpdate {
@@ -170,10 +198,11 @@ fn update_of(removal: &Removal<'_>) -> audience::MembershipUpdate {
     }
 }
 
-fn merge_of((contact, survivor): &(Uuid, Uuid)) -> ContactMerge {
+fn merge_of(Merged(contact, survivor, version): &Merged) -> ContactMerge {
     ContactMerge {
         contact_id: contact.to_string(),
         survivor_id: survivor.to_string(),
+        version: *version,
     }
 }
 

@@ -12,12 +12,14 @@ mod event;
 pub mod export;
 mod fold;
 mod guard;
+mod history;
 pub mod import;
 mod key;
 mod members;
 mod message;
 #[cfg(test)]
 mod model;
+mod people;
 mod preview;
 mod profile;
 #[cfg(test)]
@@ -25,25 +27,33 @@ mod properties;
 mod reindex;
 mod same;
 pub mod search;
+mod split;
 mod stored;
 #[cfg(test)]
 mod tests;
 
-pub use changes::{Changes, ContactRow, KeptRow, LinkGone, LinkRow, Merge, Remove};
-pub use contact::{InvalidContact, Register, Stamp, StoredContact, read_registers};
+pub use changes::{
+    Before, Cause, Changes, ContactRow, KeptRow, LinkGone, LinkRow, Merge, Remove, Rule,
+};
+pub use contact::{
+    Beside, InvalidContact, Register, Source, Stamp, StoredContact, read_registers, read_row,
+};
 pub use event::{
     Batch, Event, EventFacts, Facts, KeyId, KeyRule, KeyStrategy, MembershipMode, MembershipUpdate,
     MergeStrategy, Mode, Settings, Transition, UniqueIdentifiers,
 };
 pub use fold::{
-    Care, Folded, IgnoredField, Outcome, Reindexed, Snapshot, Status, Unreadable, Unusable, fold,
-    reindex,
+    Care, Folded, IgnoredField, Joined, JoinedField, Outcome, Reindexed, Snapshot, Status,
+    Unreadable, Unusable, fold, merge_by_hand, reindex,
 };
 pub use guard::{Absorbed, Crowd, count as count_absorbed};
+pub use history::{ListedMerge, MergeCursor, NoCursor, PastMerge, StoredKey};
 pub use key::{ANONYMOUS_ID, Key, USER_ID, is_email, is_unique_key, normalise};
 pub use members::InvalidFields;
-pub use message::{Alert, Link, Message, Removal};
+pub use message::{Alert, Link, Merged, Message, Removal, Split};
+pub use people::{Counted, Deletion, Payload, known_by};
 pub use preview::{Group, Preview};
 pub use profile::{ContactKey, StoredProfile};
 pub use reindex::{Run, RunState, Settled, keys_to_link};
+pub use split::{Apart, Parts, Undo};
 pub use stored::{NOBODY, Receipt, StoredLink};

@@ -2,6 +2,7 @@
 
 mod convert;
 mod identity;
+mod people;
 mod profile;
 mod search;
 mod status;
@@ -14,6 +15,7 @@ use tonic::{Request, Response, Status};
 use weir_erasure::Erasure;
 use weir_ledger::Ledger;
 use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
+use weir_proto::contact::v1::people_service_server::PeopleServiceServer;
 use weir_proto::contact::v1::search_service_server::SearchServiceServer;
 use weir_proto::contact::v1::transfer_service_server::TransferServiceServer;
 use weir_proto::contact::v1::{
@@ -26,6 +28,7 @@ use weir_rpc::{Deadline, MAX_MESSAGE, MAX_PAGE_BYTES, Page, Server, Unary, page_
 
 use crate::app::{App, Exports, Imports, profile_of};
 use convert::{batch_of, identifiers_of, results_of, versioned_of};
+use people::People;
 use profile::{contact_of, key_of};
 
 /// Serves `app`; healthy while the database answers.
@@ -40,8 +43,12 @@ pub fn server(app: App, bulk: Bulk, ledger: Ledger, erasure: Erasure) -> Server 
         "UpsertContacts",
         |contacts, request| async move { contacts.upsert_contacts(request).await },
     );
+    let people = PeopleServiceServer::new(People(contacts))
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE);
     Server::new("weir.contact.v1.ContactService")
         .service(service)
+        .service(people)
         .service(SearchServiceServer::new(search::Searches {
             app: app.clone(),
         }))
@@ -95,8 +102,12 @@ impl ContactService for Contacts {
         let key = key_of(request.key)?;
         let stored = self.app.contact(account, &key, deadline).await;
         let stored = stored?;
+        let mut sources = None;
+        if request.show_provenance {
+            sources = Some(self.app.sources(account).await?);
+        }
         Ok(Response::new(GetContactResponse {
-            contact: Some(contact_of(&profile_of(&stored))),
+            contact: Some(contact_of(&profile_of(&stored), sources.as_deref())),
         }))
     }
 
@@ -113,7 +124,7 @@ impl ContactService for Contacts {
         // One more than fits says that there are more; also behind one that is too large for
         // a page, and comes alone.
         let take = |stored: &_| {
-            let contact = contact_of(&profile_of(stored));
+            let contact = contact_of(&profile_of(stored), None);
             bytes += contact.encoded_len();
             found.push((stored.id, Some(contact)));
             bytes <= MAX_PAGE_BYTES || found.len() == 1

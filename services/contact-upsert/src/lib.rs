@@ -44,13 +44,15 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .await
             .context("the schema can't be brought up to date")?;
         let sole = |job| weir_postgres::Sole::new(&beside, job);
-        let (rest, aged, reindexed) = (sole("outbox"), sole("purge"), sole("reindex"));
+        let (rest, aged) = (sole("outbox"), sole("purge"));
+        let (reindexed, gone) = (sole("reindex"), sole("erasures"));
         // The relay and the purge ask for no links.
         let beside = store::Store::new(beside, 0);
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
         let mapping = clients::Mapping::connect(&config.mapping_url)?;
-        let peers =
-            clients::Peers::connect(&config.activity_url, &config.audience_url, mapping.clone())?;
+        let (activity, audience) = (&config.activity_url, &config.audience_url);
+        let erasing = &config.mapping_url;
+        let peers = clients::Peers::connect(activity, audience, mapping.clone(), erasing)?;
         let exports = store::Store::new(connect(app::EXPORTS)?, 0);
         let rows = clients::Rows::connect(&config.mapping_url, &config.quota_url)?;
         let calls = connect(config.database_connections.into())?;
@@ -65,6 +67,9 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             imports: app::Imports::new(app.clone(), rows),
         };
         let background = Background::new();
+        background.spawn("erasures", app::ERASURE_BEATS, |pulse| {
+            app::erase(app.clone(), peers.clone(), gone, pulse)
+        });
         background.spawn("relay", app::RELAY_BEATS, |pulse| {
             app::relay(app.clone(), peers, written, rest, pulse)
         });

@@ -12,6 +12,7 @@ const UNITS: &str = "contact.units_total";
 /// By `how`.
 const CONTACTS: &str = "contact.contacts_written_total";
 const MERGES: &str = "contact.merges_total";
+const DELETED: &str = "contact.contacts_deleted_total";
 const RETRIES: &str = "contact.batch_retries_total";
 const UNSTORABLE: &str = "unstorable_events_total";
 const REMOVES_HANDED_OVER: &str = "contact.kept_removes_handed_over_total";
@@ -73,6 +74,7 @@ pub fn batch_stored(statuses: &[Status], units: i64) {
         Status::Refused,
         Status::NotFound,
         Status::Kept,
+        Status::Deleted,
         Status::Unstorable,
     ] {
         let count = statuses.iter().filter(|one| **one == status).count();
@@ -127,6 +129,11 @@ pub fn outbox_waits(oldest: Option<Uuid>, now: DateTime<Utc>) {
     gauge!(OUTBOX_LAG).set(written.map_or(0.0, |written| (now - written).max(0.0)));
 }
 
+/// So many contacts of one person were deleted.
+pub fn contacts_deleted(contacts: usize) {
+    counter!(DELETED).increment(contacts as u64);
+}
+
 /// So many links and merges were delivered.
 pub fn delivered(count: usize) {
     counter!(DELIVERED).increment(count as u64);
@@ -166,6 +173,7 @@ fn name(status: Status) -> &'static str {
         Status::Refused => "refused",
         Status::NotFound => "not_found",
         Status::Kept => "kept",
+        Status::Deleted => "deleted",
         Status::Unstorable => "unstorable",
     }
 }

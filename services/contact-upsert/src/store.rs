@@ -5,11 +5,13 @@
 
 mod batch;
 mod contacts;
+mod erasures;
 mod export;
 mod identifiers;
 mod kept;
 mod links;
 mod outbox;
+mod people;
 mod purge;
 mod reindex;
 mod search;
@@ -20,7 +22,8 @@ use weir_postgres::{Client, Failure, Migration, Pool};
 use kept::KeptCounts;
 use links::Links;
 
-pub use batch::{BatchTx, NotStored, Piece, Rows};
+pub use batch::{AccountRow, BatchTx, NotStored, Piece, Rows};
+pub use erasures::{Due, ErasureTx, Found};
 pub use export::{ExportPage, Exporting};
 pub use identifiers::{Changed, keep_caseless};
 pub use outbox::{OutboxRow, Parcel};

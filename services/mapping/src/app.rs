@@ -12,6 +12,7 @@ mod housekeeping;
 mod kept;
 mod keys;
 mod mappings;
+mod people;
 mod places;
 mod preview;
 mod recorder;
@@ -187,7 +188,7 @@ impl App {
         Fut: Future<Output = Result<T, Error>> + Send,
     {
         let app = self.clone();
-        weir_service::retry(deadline, POLICY, move |_| work(app.clone())).await
+        weir_service::retry(deadline, POLICY, move |_| Box::pin(work(app.clone()))).await
     }
 
     /// The present moment.

@@ -20,6 +20,7 @@ pub mod mapper;
 pub mod mapping;
 pub mod news;
 pub mod path;
+pub mod person;
 pub mod places;
 pub mod preview;
 pub mod recent;

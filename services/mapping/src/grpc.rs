@@ -7,6 +7,7 @@ mod events;
 mod help;
 mod log;
 mod mappings;
+mod people;
 mod preview;
 mod replay;
 mod rows;
@@ -22,6 +23,7 @@ use weir_proto::mapping::v1::alert_service_server::AlertServiceServer;
 use weir_proto::mapping::v1::configuration_service_server::ConfigurationServiceServer;
 use weir_proto::mapping::v1::log_service_server::LogServiceServer;
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
+use weir_proto::mapping::v1::people_service_server::PeopleServiceServer;
 use weir_proto::mapping::v1::preview_service_server::PreviewServiceServer;
 use weir_proto::mapping::v1::row_service_server::RowServiceServer;
 use weir_proto::mapping::v1::story_service_server::StoryServiceServer;
@@ -47,6 +49,8 @@ pub fn server(app: App) -> Server {
         "MapEvents",
         |service, request| async move { service.map_events(request).await },
     );
+    let people = PeopleServiceServer::new(people::People(service.clone()))
+        .max_decoding_message_size(MAX_MESSAGE);
     let alerts = AlertServiceServer::from_arc(Arc::new(alerts::Alerts { app: app.clone() }))
         .max_decoding_message_size(MAX_MESSAGE);
     let log =
@@ -64,6 +68,7 @@ pub fn server(app: App) -> Server {
                 .max_decoding_message_size(MAX_MESSAGE),
         )
         .service(log)
+        .service(people)
         .service(
             StoryServiceServer::new(story::Story(service.clone()))
                 .max_decoding_message_size(MAX_MESSAGE)

@@ -14,6 +14,7 @@ mod deletions;
 mod deliveries;
 mod fields;
 mod kept;
+mod kept_people;
 mod keys;
 mod link;
 mod mappings;
@@ -66,6 +67,7 @@ pub use kept::{
     Owner, choose_kept, known, known_keys, list_kept, lock_kept, mark_done, put_kept, rates,
     recount_deferred, set_room, trim,
 };
+pub use kept_people::{drop_kept, kept_raw};
 pub use keys::{
     find_key, insert_key, key_of_request, list_keys, note_uses, revoke_key, set_key_end,
 };

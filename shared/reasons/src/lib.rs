@@ -227,13 +227,23 @@ reasons! {
     MappingChanged "MAPPING_CHANGED" Call false
         "The mapping was saved by somebody else meanwhile; nothing was changed." "Look at what stands now, and save again.";
     DeletionUnknown "DELETION_UNKNOWN" Call false
-        "The account was not deleted, or more than 90 days ago." "Check the id.";
+        "There is no such deletion, or it was too long ago." "Check the id; deletions of accounts can be looked at for 90 days, those of people for a year.";
     AccountLives "ACCOUNT_LIVES" Call false
         "The account is not being deleted: nothing of it is erased." "Delete the account.";
     FieldInUse "FIELD_IN_USE" Call false
         "The field is mapped, or tells contacts apart." "Take it out of the mappings and of the unique identifiers first.";
     ContactUnknown "CONTACT_UNKNOWN" Call false
         "There is no such contact in the account." "Check the ids.";
+    MergeUnknown "MERGE_UNKNOWN" Call false
+        "There is no such merge in the account." "See ListMerges for what there is.";
+    MergeTooOld "MERGE_TOO_OLD" Call false
+        "The merge was more than 90 days ago: what a split needs is gone." "Nothing can be done; later events tell the two apart.";
+    MergeInTheWay "MERGE_IN_THE_WAY" Call false
+        "A later merge has to be undone first." "Undo the one whose id is in the details (merge_id).";
+    ContactsAlreadyOne "CONTACTS_ALREADY_ONE" Call false
+        "Both are one contact already." "Nothing needs to be done.";
+    BothHaveUserIds "BOTH_HAVE_USER_IDS" Call false
+        "Both contacts have user ids, which only a person may decide to join." "Say allow_two_user_ids where they are one person.";
     AlertUnknown "ALERT_UNKNOWN" Call false
         "There is no such alert in the account." "Check the ids; alerts are kept for 90 days.";
     NoNotificationAddress "NO_NOTIFICATION_ADDRESS" Call false

@@ -16,6 +16,7 @@ use weir_proto::contact::v1::{
 };
 use weir_proto::mapping::v1::row_service_server::RowServiceServer;
 use weir_proto::mapping::v1::*;
+use weir_proto::settings::v1::ErasedRows;
 use weir_reasons::Reason;
 use weir_rpc::{Server, Unary};
 
@@ -33,6 +34,7 @@ pub struct Others {
     alerts: Mutex<Vec<(String, NewAlert)>>,
     are_away: AtomicBool,
     asked: AtomicU32,
+    erased: Mutex<Vec<String>>,
     lines: Mutex<Vec<LogEntry>>,
     counts: Mutex<Vec<ReasonCount>>,
 }
@@ -53,10 +55,12 @@ impl Others {
             alerts: Mutex::default(),
             are_away: AtomicBool::new(false),
             asked: AtomicU32::new(0),
+            erased: Mutex::default(),
             lines: Mutex::default(),
             counts: Mutex::default(),
         });
         let account = |others: Arc<Self>, request| ready(others.account(request));
+        let person = |others: Arc<Self>, request| ready(others.person(request));
         let contact = |others: Arc<Self>, request| ready(others.contact(request));
         let fields = |others: Arc<Self>, request| ready(others.fields(request));
         let put = |others: Arc<Self>, request| ready(others.put(request));
@@ -67,6 +71,7 @@ impl Others {
         let mapping = Unary::new(mapping, &others, "ListFields", fields);
         let mapping = Unary::new(mapping, &others, "PutAccount", put);
         let server = Server::new("weir.mapping.v1.MappingService")
+            .service(Unary::new(MappingPeople, &others, "ErasePerson", person))
             .service(RowServiceServer::new(AsTheyAre))
             .service(Unary::new(mapping, &others, "AppendLog", append))
             .service(Unary::new(Logs, &others, "AddCounts", add))
@@ -149,6 +154,29 @@ impl Others {
     /// How often they were asked.
     pub fn asked(&self) -> u32 {
         self.asked.load(Ordering::SeqCst)
+    }
+
+    /// By what people were known whom mapping was told to forget.
+    ///
+    /// # Panics
+    /// A test panicked while it changed them.
+    pub fn erased(&self) -> Vec<String> {
+        self.erased.lock().unwrap().clone()
+    }
+
+    fn person(
+        &self,
+        request: Request<ErasePersonRequest>,
+    ) -> Result<Response<ErasePersonResponse>, Status> {
+        self.answer()?;
+        let identifiers = request.into_inner().identifiers;
+        let samples = ErasedRows {
+            what: "samples".to_owned(),
+            count: 1,
+        };
+        self.erased.lock().unwrap().extend(identifiers);
+        let rows = vec![samples];
+        Ok(Response::new(ErasePersonResponse { rows }))
     }
 
     fn account(
@@ -284,5 +312,6 @@ macro_rules! unasked {
 
 unasked!(Mapping, "weir.mapping.v1.MappingService");
 unasked!(Alerts, "weir.mapping.v1.AlertService");
+unasked!(MappingPeople, "weir.mapping.v1.PeopleService");
 unasked!(Logs, "weir.mapping.v1.LogService");
 unasked!(ContactUpsert, "weir.contact.v1.ContactService");

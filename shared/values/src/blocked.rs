@@ -202,9 +202,10 @@ impl BlockedRule {
             _ if self.has_no_own() || text.is_empty() => return false,
             _ => {}
         }
-        let exact = |entry: &Box<str>| in_small_letters(entry, text);
-        self.exact.binary_search_by(exact).is_ok()
-            || self.patterns.iter().any(|pattern| matches(pattern, text))
+        let exact = self
+            .exact
+            .binary_search_by(|entry| in_small_letters(entry, text));
+        exact.is_ok() || self.patterns.iter().any(|pattern| matches(pattern, text))
     }
 
     fn is_taken_off(&self, text: &str, why: Why) -> bool {

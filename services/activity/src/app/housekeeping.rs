@@ -77,6 +77,7 @@ async fn forget(app: &App, pulse: &Pulse) -> Result<(), NotDone> {
         usage: today - weir_ledger::KEPT,
         counts: today - COUNTS_DAYS,
         named: today,
+        deletions: today - weir_tombstones::KEPT,
     };
     let (mut last, mut failed_in_a_row) = (AccountId(Uuid::nil()), 0);
     let mut outcome = Ok(());

@@ -1,15 +1,17 @@
 //! Links and merges come in; backlog goes to its contact (semantics 4.9, 4.10).
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use weir_ids::{AccountId, ContactId};
 use weir_rpc::Deadline;
 use weir_service::{detached, retry};
+use weir_tombstones::Erased;
 
 use super::{App, Error, POLICY};
 use crate::domain::{
-    Attached, Discards, Link, Moves, days_of, decide_fates, newest_links, whole_milliseconds,
+    Attached, Discards, Link, Merge, Moves, days_of, decide_fates, newest_links, whole_milliseconds,
 };
 use crate::metrics;
 use crate::store::{Families, Linked, NotDone, Store, Tx};
@@ -28,8 +30,8 @@ pub struct Changes {
     pub account_id: AccountId,
     /// In any order; versions decide.
     pub links: Vec<Link>,
-    /// (The merged contact, the survivor.)
-    pub merges: Vec<(ContactId, ContactId)>,
+    /// In any order as well.
+    pub merges: Vec<Merge>,
 }
 
 impl App {
@@ -45,6 +47,10 @@ impl App {
         // In one order in every call, so that two of them don't wait for each other.
         let mut merges = changes.merges;
         merges.sort_unstable();
+        // The newest of each.
+        merges.reverse();
+        merges.dedup_by_key(|merge| merge.contact_id);
+        merges.reverse();
         let changes = Arc::new(Changes {
             links: newest_links(changes.links),
             merges,
@@ -76,7 +82,8 @@ impl App {
             let (app, changes) = (app.clone(), Arc::clone(&changes));
             async move {
                 let today = app.clocks.earlier_today();
-                let done = link(&app.store, &changes, today).await;
+                let now = app.clocks.now();
+                let done = link(&app.store, &changes, today, now).await;
                 app.make_what_is_missing(done).await
             }
         })
@@ -94,12 +101,23 @@ struct Done {
 }
 
 /// One transaction.
-async fn link(store: &Store, changes: &Changes, today: NaiveDate) -> Result<Done, Error> {
+async fn link(
+    store: &Store,
+    changes: &Changes,
+    today: NaiveDate,
+    now: DateTime<Utc>,
+) -> Result<Done, Error> {
     let mut connection = store.connection().await?;
     let tx = connection.begin(changes.account_id);
-    if !tx.has_account().await? {
-        return Err(Error::NoRow);
-    }
+    let fence = tx.fence(now).await?.ok_or(Error::NoRow)?;
+    let without;
+    let changes = match &fence.erased {
+        Some(erased) => {
+            without = without_deleted(&tx, changes, erased).await?;
+            &without
+        }
+        None => changes,
+    };
     if !changes.merges.is_empty() {
         tx.merge_contacts(&changes.merges).await?;
     }
@@ -119,6 +137,36 @@ async fn link(store: &Store, changes: &Changes, today: NaiveDate) -> Result<Done
         store.keep_links(changes.account_id, &changes.links);
     }
     Ok(done)
+}
+
+/// Word of people who were deleted meanwhile is not taken: it would name them once more.
+async fn without_deleted(
+    tx: &Tx<'_>,
+    changes: &Changes,
+    erased: &Erased,
+) -> Result<Changes, NotDone> {
+    let linked = changes.links.iter().map(|link| link.contact_id);
+    let merged = changes.merges.iter();
+    let merged = merged.flat_map(|merge| [merge.contact_id, merge.survivor_id]);
+    let contacts: BTreeSet<ContactId> = linked.chain(merged).collect();
+    let contacts: Vec<ContactId> = contacts.into_iter().collect();
+    let deleted = tx.deleted_contacts(&contacts, &erased.key).await?;
+    let links = changes.links.iter();
+    let merges = changes.merges.iter();
+    Ok(Changes {
+        account_id: changes.account_id,
+        links: links
+            .filter(|link| !deleted.contains(&link.contact_id))
+            .cloned()
+            .collect(),
+        merges: merges
+            .filter(|merge| {
+                let both = [merge.contact_id, merge.survivor_id];
+                !both.iter().any(|contact| deleted.contains(contact))
+            })
+            .copied()
+            .collect(),
+    })
 }
 
 async fn attach(tx: &Tx<'_>, linked: &[Linked], today: NaiveDate) -> Result<Done, NotDone> {

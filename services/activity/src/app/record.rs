@@ -1,5 +1,6 @@
 //! A batch of tracks, in one transaction (semantics 4.5-4.8, 6.2-6.5).
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::NaiveDate;
@@ -110,11 +111,25 @@ async fn record(
         return Err(Error::Late);
     }
     let tx = connection.begin(batch.account_id);
-    let (epoch, mut standings) = tx.fence_and_standings(&batch.identifiers).await?;
-    let epoch = epoch.ok_or(Error::NoRow)?;
-    if epoch > batch.epoch {
-        return Err(Error::EpochPast(epoch));
+    let now = batch.receive_time;
+    let (fence, mut standings) = tx.fence_and_standings(&batch.identifiers, now).await?;
+    let fence = fence.ok_or(Error::NoRow)?;
+    if fence.epoch > batch.epoch {
+        return Err(Error::EpochPast(fence.epoch));
     }
+    let mut deleted = HashSet::new();
+    if let Some(erased) = &fence.erased {
+        deleted = tx.deleted(batch, erased).await?;
+    }
+    let rest;
+    let batch = if deleted.is_empty() {
+        batch
+    } else {
+        let kept = (0..batch.events.len()).filter(|at| !deleted.contains(at));
+        rest = batch.only(&kept.collect::<Vec<_>>());
+        (standings, _) = tx.standings_of(&rest.identifiers).await?;
+        &rest
+    };
     let outcomes = if batch.probe_only {
         let all: Vec<&Event> = batch.events.iter().collect();
         let known = look_up(&tx, batch, &standings, &all).await?;
@@ -141,9 +156,23 @@ async fn record(
         Ending::Commit => tx.commit().await?,
     }
     Ok(Recorded {
-        outcomes,
+        outcomes: with_deleted(outcomes, &deleted),
         units: charged.into(),
     })
+}
+
+/// In the order of all events.
+fn with_deleted(outcomes: Vec<Outcome>, deleted: &HashSet<usize>) -> Vec<Outcome> {
+    if deleted.is_empty() {
+        return outcomes;
+    }
+    let all = outcomes.len() + deleted.len();
+    let mut outcomes = outcomes.into_iter();
+    let each = (0..all).map(|at| match deleted.contains(&at) {
+        true => Outcome::Deleted,
+        false => outcomes.next().unwrap_or(Outcome::Deleted),
+    });
+    each.collect()
 }
 
 /// First the events that no lock is needed for, then the others behind their locks: so these,

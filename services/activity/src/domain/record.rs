@@ -155,6 +155,8 @@ pub enum Outcome {
     Repeated,
     /// Was not there before, and had no unit.
     NotFunded,
+    /// Its person was deleted after it happened (semantics 3.9).
+    Deleted,
     /// Holds what can't be stored; nothing of it is.
     Unstorable,
 }

@@ -13,14 +13,14 @@ use weir_rpc::wire::{id, time, timestamp};
 use weir_rpc::{Page, invalid};
 
 use crate::app::{Changes, Recorded};
-use crate::domain::{Activity, Cursor, Identifier, Kind, Link, Outcome};
+use crate::domain::{Activity, Cursor, Identifier, Kind, Link, Merge, Outcome};
 
 pub use event::batch;
 
 /// Of links, and of merges, in one call.
 const MAX_CHANGES: usize = 10_000;
 
-fn text(field: &str, text: impl TryInto<ByteString>) -> Result<ByteString, Status> {
+pub fn text(field: &str, text: impl TryInto<ByteString>) -> Result<ByteString, Status> {
     storable_text(text).ok_or_else(|| invalid(field, "must be UTF-8 without NUL"))
 }
 
@@ -47,7 +47,11 @@ pub fn changes(request: LinkIdentifiersRequest) -> Result<Changes, Status> {
             if merged == survivor {
                 return Err(invalid("merges.survivor_id", "must be another contact"));
             }
-            Ok((merged, survivor))
+            Ok(Merge {
+                contact_id: merged,
+                survivor_id: survivor,
+                version: merge.version,
+            })
         })
         .collect::<Result<_, Status>>()?;
     Ok(Changes {
@@ -61,7 +65,7 @@ pub fn changes(request: LinkIdentifiersRequest) -> Result<Changes, Status> {
     })
 }
 
-fn link(link: IdentifierLink) -> Result<Link, Status> {
+pub fn link(link: IdentifierLink) -> Result<Link, Status> {
     let kind = match link.kind() {
         IdentifierKind::UserId => Kind::UserId,
         IdentifierKind::AnonymousId => Kind::AnonymousId,
@@ -109,6 +113,7 @@ pub fn recorded(recorded: &Recorded) -> RecordActivitiesResponse {
                 Outcome::Backlogged => RecordStatus::Backlogged,
                 Outcome::Repeated => RecordStatus::Repeated,
                 Outcome::NotFunded => RecordStatus::NotFunded,
+                Outcome::Deleted => RecordStatus::Deleted,
                 Outcome::Unstorable => RecordStatus::Unstorable,
             }
             .into(),

@@ -40,6 +40,21 @@ pub(super) const RECEIPTS: Old = Old {
         WHERE account_id = $1 AND receipt_key = $2::text::uuid AND forget_day = $3::text::date",
 };
 
+pub(super) const DELETIONS: Old = Old {
+    find: "SELECT encode(identifier_hash, 'hex') AS one, '' AS two FROM deletions
+        WHERE account_id = $1 AND delete_time < $2::date LIMIT $3 FOR UPDATE SKIP LOCKED",
+    delete: "DELETE FROM deletions
+        WHERE account_id = $1 AND identifier_hash = decode($2::text, 'hex')
+            AND $3::text IS NOT NULL",
+};
+
+pub(super) const ERASURES: Old = Old {
+    find: "SELECT deletion_id::text AS one, forget_day::text AS two FROM erasures
+        WHERE account_id = $1 AND forget_day < $2 LIMIT $3 FOR UPDATE SKIP LOCKED",
+    delete: "DELETE FROM erasures
+        WHERE account_id = $1 AND deletion_id = $2::text::uuid AND forget_day = $3::text::date",
+};
+
 pub(super) const IDENTIFIERS: Old = Old {
     find: "SELECT kind::text AS one, value::text AS two FROM identifiers
         WHERE account_id = $1 AND contact_id IS NULL AND forget_day < $2
@@ -61,6 +76,8 @@ pub struct Limits {
     pub counts: NaiveDate,
     /// Days that rows name themselves.
     pub named: NaiveDate,
+    /// Deletions of people.
+    pub deletions: NaiveDate,
 }
 
 /// Rows that were forgotten.
@@ -74,16 +91,22 @@ pub struct Forgotten {
     pub receipts: u64,
     /// Identifiers of visitors who never said who they are.
     pub identifiers: u64,
+    /// Hashes of people who were deleted.
+    pub deletions: u64,
+    /// What deletions of people deleted.
+    pub erasures: u64,
 }
 
 impl Forgotten {
     /// As tables are called.
-    pub fn by_table(self) -> [(&'static str, u64); 4] {
+    pub fn by_table(self) -> [(&'static str, u64); 6] {
         [
             ("usage", self.usage),
             ("attached_counts", self.counts),
             ("undated_receipts", self.receipts),
             ("identifiers", self.identifiers),
+            ("deletions", self.deletions),
+            ("erasures", self.erasures),
         ]
     }
 }
@@ -133,12 +156,14 @@ impl Store {
     ) -> Result<(Forgotten, bool), NotDone> {
         let mut connection = self.connection().await?;
         let usage = weir_ledger::purge(&connection.client, account, limits.usage).await?;
-        let mut deleted = [0; 3];
+        let mut deleted = [0; 5];
         let mut is_more = usage > 0;
         for (deleted, (old, before)) in deleted.iter_mut().zip([
             (COUNTS, limits.counts),
             (RECEIPTS, limits.named),
             (IDENTIFIERS, limits.named),
+            (DELETIONS, limits.deletions),
+            (ERASURES, limits.named),
         ]) {
             let tx = connection.begin(account);
             let rows = tx.query(old.find, &[&account.0, &before, &ROWS]).await?;
@@ -152,12 +177,14 @@ impl Store {
             tx.commit().await?;
             is_more |= i64::try_from(rows.len()).is_ok_and(|rows| rows == ROWS);
         }
-        let [counts, receipts, identifiers] = deleted;
+        let [counts, receipts, identifiers, deletions, erasures] = deleted;
         let forgotten = Forgotten {
             usage,
             counts,
             receipts,
             identifiers,
+            deletions,
+            erasures,
         };
         Ok((forgotten, is_more))
     }

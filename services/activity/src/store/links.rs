@@ -7,14 +7,18 @@ use uuid::Uuid;
 use weir_ids::ContactId;
 
 use super::{NotDone, Tx};
-use crate::domain::{Identifier, Kind, Link};
+use crate::domain::{Identifier, Kind, Link, Merge};
 
+// Versions decide: news of a merge that was undone meanwhile is old.
 pub(super) const MERGE: &str = "
-    INSERT INTO contact_merges (account_id, contact_id, survivor_id)
-    SELECT a.account_id, u.contact_id, u.survivor_id
-    FROM accounts a CROSS JOIN unnest($2::uuid[], $3::uuid[]) u (contact_id, survivor_id)
+    INSERT INTO contact_merges AS m (account_id, contact_id, survivor_id, version)
+    SELECT a.account_id, u.contact_id, u.survivor_id, u.version
+    FROM accounts a CROSS JOIN unnest($2::uuid[], $3::uuid[], $4::bigint[])
+        u (contact_id, survivor_id, version)
     WHERE a.account_id = $1
-    ON CONFLICT (account_id, contact_id) DO NOTHING";
+    ON CONFLICT (account_id, contact_id) DO UPDATE
+    SET survivor_id = excluded.survivor_id, version = excluded.version
+    WHERE m.version < excluded.version";
 
 // A row that is linked and still waits is one whose attachment was cut short: it is taken
 // up again, whatever the version. Only those that wait are answered. The time stays that of
@@ -47,12 +51,14 @@ pub(super) const FAMILIES: &str = "
         UNION
         SELECT m.survivor_id FROM up CROSS JOIN LATERAL (
             SELECT m.survivor_id FROM contact_merges m
-            WHERE m.account_id = $1 AND m.contact_id = up.contact_id LIMIT 1
+            WHERE m.account_id = $1 AND m.contact_id = up.contact_id
+                AND m.survivor_id IS NOT NULL LIMIT 1
         ) m
     ), family (root, contact_id) AS (
         SELECT up.contact_id, up.contact_id FROM up LEFT JOIN LATERAL (
             SELECT m.survivor_id FROM contact_merges m
-            WHERE m.account_id = $1 AND m.contact_id = up.contact_id LIMIT 1
+            WHERE m.account_id = $1 AND m.contact_id = up.contact_id
+                AND m.survivor_id IS NOT NULL LIMIT 1
         ) m ON true
         WHERE m.survivor_id IS NULL
         UNION
@@ -98,17 +104,16 @@ impl Families {
 }
 
 impl Tx<'_> {
-    /// Notes contacts that were merged: (the merged one, the survivor).
+    /// Notes contacts that were merged, each once.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn merge_contacts(&self, merges: &[(ContactId, ContactId)]) -> Result<(), NotDone> {
-        let (merged, survivors): (Vec<Uuid>, Vec<Uuid>) = merges
-            .iter()
-            .map(|(merged, survivor)| (merged.0, survivor.0))
-            .unzip();
-        self.execute(MERGE, &[&self.account_id.0, &merged, &survivors])
-            .await?;
+    pub async fn merge_contacts(&self, merges: &[Merge]) -> Result<(), NotDone> {
+        let merged: Vec<Uuid> = merges.iter().map(|merge| merge.contact_id.0).collect();
+        let survivors: Vec<Uuid> = merges.iter().map(|merge| merge.survivor_id.0).collect();
+        let versions: Vec<i64> = merges.iter().map(|merge| merge.version).collect();
+        let params: [super::Param<'_>; 4] = [&self.account_id.0, &merged, &survivors, &versions];
+        self.execute(MERGE, &params).await?;
         Ok(())
     }
 

@@ -11,7 +11,9 @@ use weir_ledger::sql;
 use weir_servers::TestServers;
 
 use super::partitions::partition_of;
-use super::{MIGRATIONS, PLAN_BY_KEY, Store, attach, forget, links, reading, receipts, record};
+use super::{
+    MIGRATIONS, PLAN_BY_KEY, Store, attach, forget, links, people, reading, receipts, record,
+};
 use crate::domain::Range;
 
 /// Rows of each table, all of one account.
@@ -53,7 +55,69 @@ const HOT: &[(&str, &str, &str)] = &[
     ("units", sql::UNITS, "account old_days keys"),
     ("raise", sql::RAISE, "account one one"),
     ("sums", sql::SUMS, "account day"),
-    ("merge", links::MERGE, "account keys contacts"),
+    ("merge", links::MERGE, "account keys contacts numbers"),
+    ("own", people::OWN, "account"),
+    ("unmerge", people::UNMERGE, "account contact one"),
+    ("late", people::LATE, "account contact time"),
+    ("move", people::MOVE, "account key day contact"),
+    ("forget_merge", people::FORGET_MERGE, "account contact"),
+    ("first", people::FIRST, "account key day"),
+    ("erased_counts", people::COUNTS, "account key"),
+    ("counted", people::COUNTED, "account key json"),
+    ("of_contact", people::OF_CONTACT, "account contact fifty"),
+    (
+        "delete_activity",
+        people::DELETE_ACTIVITY,
+        "account key day",
+    ),
+    ("delete_counts", people::DELETE_COUNTS, "account contact"),
+    (
+        "lock_identifier",
+        people::LOCK_IDENTIFIER,
+        "account kind value",
+    ),
+    (
+        "waiting_before",
+        people::WAITING,
+        "account kind value time fifty",
+    ),
+    (
+        "delete_waiting",
+        people::DELETE_WAITING,
+        "account kind value key day",
+    ),
+    (
+        "delete_identifier",
+        people::DELETE_IDENTIFIER,
+        "account kind value contacts",
+    ),
+    (
+        "find_deletions",
+        forget::DELETIONS.find,
+        "account older_day fifty",
+    ),
+    (
+        "forget_deletions",
+        forget::DELETIONS.delete,
+        "account hex json",
+    ),
+    (
+        "find_erasures",
+        forget::ERASURES.find,
+        "account older_day fifty",
+    ),
+    (
+        "forget_erasures",
+        forget::ERASURES.delete,
+        "account key day",
+    ),
+    (
+        "begin_erasure",
+        weir_tombstones::sql::BEGIN,
+        "account time hash",
+    ),
+    ("note", weir_tombstones::sql::NOTE, "account hashes time"),
+    ("look_up", weir_tombstones::sql::LOOK_UP, "account hashes"),
     (
         "link",
         links::LINK,
@@ -127,6 +191,10 @@ const WORDS: &[(&str, &str)] = &[
     ("kind", "'a'"),
     ("value", "'v1'"),
     ("key", "md5('new')::uuid"),
+    ("json", "'[]'"),
+    ("hex", "'00'"),
+    ("hash", "'\\x00'"),
+    ("hashes", "array_agg(decode(md5('h' || n), 'hex'))"),
     ("last_key", "'ffffffff-ffff-ffff-ffff-ffffffffffff'"),
     ("contact", "md5('c1')::uuid"),
     ("time", "now() + interval '1 year'"),
@@ -162,7 +230,11 @@ const FILL: &str = "
             md5('k' || n)::uuid, md5('k')::uuid, 'name', now(), 'message', '{}', now(), NULL, false
         FROM generate_series(1, $ROWS) n;
     INSERT INTO contact_merges SELECT md5('account')::uuid, md5('m' || n)::uuid,
-            md5('c' || n % 2000)::uuid FROM generate_series(1, $ROWS) n;
+            md5('c' || n % 2000)::uuid, 1 FROM generate_series(1, $ROWS) n;
+    INSERT INTO deletions SELECT md5('account')::uuid, decode(md5('h' || n), 'hex'),
+            now() - n % 330 * interval '1 day' FROM generate_series(1, $ROWS) n;
+    INSERT INTO erasures SELECT md5('account')::uuid, md5('k' || n)::uuid, '[]',
+            current_date - n % 330 FROM generate_series(1, $ROWS) n;
     INSERT INTO undated_receipts SELECT md5('account')::uuid, md5('k' || n)::uuid,
             current_date - n % 330 FROM generate_series(1, $ROWS) n;
     INSERT INTO attached_counts SELECT md5('account')::uuid, md5('c' || n % 1000)::uuid,

@@ -2,17 +2,21 @@
 
 use std::collections::HashSet;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::future::try_join;
 use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_ids::{ContactId, SourceId, TimedKey};
+use weir_tombstones::Erased;
 
 use super::columns::Columns;
+use super::settled::Era;
 use super::{NotDone, Param, Tx, index_of, kinds_and_values};
 use crate::domain::{Event, Identifier, Standing};
 
-pub(super) const FENCE: &str = "SELECT usage_epoch FROM accounts WHERE account_id = $1 FOR SHARE";
+pub(super) const FENCE: &str = "
+    SELECT usage_epoch, links_generation, last_delete_time, erasure_key
+    FROM accounts WHERE account_id = $1 FOR SHARE";
 
 pub(super) const STANDINGS: &str = "
     SELECT u.n, i.contact_id, i.waiting, i.forget_day
@@ -93,22 +97,62 @@ pub(super) const BEGIN_WAITING: &str = "
     ON CONFLICT (account_id, kind, value) DO UPDATE SET waiting = true,
         forget_day = GREATEST(identifiers.forget_day, excluded.forget_day)";
 
+/// What an account's row says, which a batch holds shared.
+pub struct Fence {
+    /// Batches of a lower one can't commit.
+    pub epoch: i64,
+    /// Of links that are kept in mind.
+    pub generation: i64,
+    /// Somebody was deleted not long ago.
+    pub erased: Option<Erased>,
+}
+
 impl Tx<'_> {
-    /// The account's epoch, which can't be raised until the transaction ends (none where the
-    /// account has no row), and what is known of `identifiers`.
+    /// What the account's row says, which can't change until the transaction ends (none where
+    /// the account has no row), and what is known of `identifiers`.
     ///
     /// # Errors
     /// Of the database.
     pub async fn fence_and_standings(
         &self,
         identifiers: &[Identifier],
-    ) -> Result<(Option<i64>, Vec<Standing>), NotDone> {
-        try_join(self.epoch(), self.standings(identifiers)).await
+        now: DateTime<Utc>,
+    ) -> Result<(Option<Fence>, Vec<Standing>), NotDone> {
+        let generation = self.settled.generation(self.account_id);
+        let kept = self.settled.get(self.era(generation), identifiers);
+        let (fence, (mut standings, mut read)) =
+            try_join(self.fence(now), self.standings(identifiers, kept)).await?;
+        let Some(fence) = fence else {
+            return Ok((None, standings));
+        };
+        if fence.generation != generation {
+            // Identifiers went back or away since: what was kept of them counts no more.
+            self.settled.renew(self.era(fence.generation));
+            (standings, read) = self.standings_of(identifiers).await?;
+        }
+        let read = read.iter().map(|at| (&identifiers[*at], standings[*at]));
+        self.settled.learn(self.era(fence.generation), read);
+        Ok((Some(fence), standings))
     }
 
-    async fn epoch(&self) -> Result<Option<i64>, NotDone> {
+    /// What the account's row says; none where there is none.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn fence(&self, now: DateTime<Utc>) -> Result<Option<Fence>, NotDone> {
         let rows = self.query(FENCE, &[&self.account_id.0]).await?;
-        Ok(rows.first().map(|row| row.get("usage_epoch")))
+        Ok(rows.first().map(|row| Fence {
+            epoch: row.get("usage_epoch"),
+            generation: row.get("links_generation"),
+            erased: Erased::of(row.get("last_delete_time"), row.get("erasure_key"), now),
+        }))
+    }
+
+    fn era(&self, generation: i64) -> Era {
+        Era {
+            account: self.account_id,
+            generation,
+        }
     }
 
     /// Makes the account's row where it is missing: without it, inserts insert nothing.
@@ -119,16 +163,31 @@ impl Tx<'_> {
         Ok(weir_ledger::anchor(&self.inner, self.account_id).await?)
     }
 
-    /// What is known of `identifiers`, in their order.
-    async fn standings(&self, identifiers: &[Identifier]) -> Result<Vec<Standing>, NotDone> {
-        let known = self.settled.get(self.account_id, identifiers);
+    /// What is known of `identifiers`, in their order, nothing of it from memory; and which of
+    /// them were read.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn standings_of(
+        &self,
+        identifiers: &[Identifier],
+    ) -> Result<(Vec<Standing>, Vec<usize>), NotDone> {
+        self.standings(identifiers, vec![None; identifiers.len()])
+            .await
+    }
+
+    async fn standings(
+        &self,
+        identifiers: &[Identifier],
+        known: Vec<Option<Standing>>,
+    ) -> Result<(Vec<Standing>, Vec<usize>), NotDone> {
         let open: Vec<usize> = (0..known.len()).filter(|at| known[*at].is_none()).collect();
         let mut standings: Vec<Standing> = known
             .into_iter()
             .map(|known| known.unwrap_or(Standing::UNKNOWN))
             .collect();
         if open.is_empty() {
-            return Ok(standings);
+            return Ok((standings, open));
         }
         let (kinds, values) = kinds_and_values(open.iter().map(|at| &identifiers[*at]));
         let rows = self
@@ -137,9 +196,7 @@ impl Tx<'_> {
         for row in rows {
             standings[open[index_of(&row)]] = standing_of(&row);
         }
-        let read = open.iter().map(|at| (&identifiers[*at], standings[*at]));
-        self.settled.learn(self.account_id, read);
-        Ok(standings)
+        Ok((standings, open))
     }
 
     /// Makes the rows of those that have none, and locks all, in their order (sorted). Then

@@ -50,6 +50,7 @@ impl Weir {
             merges: vec![ContactMerge {
                 contact_id: Uuid::now_v7().to_string(),
                 survivor_id: Uuid::now_v7().to_string(),
+                version: 1,
             }],
         };
         let answer = self.client.clone().link_identifiers(request).await?;

@@ -238,6 +238,7 @@ impl Weir {
                 .map(|(merged, survivor)| ContactMerge {
                     contact_id: merged.to_string(),
                     survivor_id: survivor.to_string(),
+                    version: 1,
                 })
                 .collect(),
         };

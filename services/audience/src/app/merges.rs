@@ -1,22 +1,30 @@
-//! Merges of contacts (semantics 5.5).
+//! Contacts that become one, two again, or nobody (semantics 3.9, 3.10, 5.5).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use chrono::TimeDelta;
+use uuid::Uuid;
 use weir_ids::{AccountId, ContactId};
 use weir_postgres::Failure;
 use weir_rpc::Deadline;
 use weir_service::retry;
 
 use super::{App, Error, POLICY};
-use crate::domain::{Entry, Key, Memberships, tomorrow, waiting};
+use crate::domain::{Entry, Merge, Merging, NOBODY, Split, apart, tomorrow, touched, waiting};
+use crate::store::Connection;
+
+/// For so long a merge can be undone (semantics 3.10).
+const KEPT: TimeDelta = TimeDelta::days(90);
+/// What a deletion deleted can be asked for again.
+const REMEMBERED: TimeDelta = TimeDelta::days(31);
 
 impl App {
     /// Takes the news that contacts are now others, and merges their memberships.
     pub async fn merge_contacts(
         &self,
         account: AccountId,
-        merges: Vec<(ContactId, ContactId)>,
+        merges: Vec<Merge>,
         deadline: Deadline,
     ) -> Result<(), Error> {
         self.require_account(account, deadline).await?;
@@ -31,55 +39,165 @@ impl App {
         .await
     }
 
-    async fn merge_once(
-        &self,
-        account: AccountId,
-        merges: &[(ContactId, ContactId)],
-    ) -> Result<(), Failure> {
-        let mut connection = self.store.connection().await?;
-        self.store.ensure_account(&connection, account).await?;
+    async fn merge_once(&self, account: AccountId, merges: &[Merge]) -> Result<(), Failure> {
+        let mut connection = self.owned_by(account).await?;
         let tx = connection.begin(account);
-        if !tx.own_account().await? {
-            self.store.forget_account(account);
-            return Err(Failure::Conflict);
-        }
-        let named: BTreeSet<ContactId> =
-            merges.iter().flat_map(|merge| [merge.0, merge.1]).collect();
-        let named: Vec<ContactId> = named.into_iter().collect();
-        let mut aliases = tx.aliases_around(&named).await?;
-        for (merged, survivor) in merges {
-            aliases.merge(*merged, *survivor);
-        }
-        let changes: Vec<(ContactId, ContactId)> = aliases.changes().collect();
-        if changes.is_empty() {
+        self.own(&tx, account).await?;
+        let known = tx.versions(&named(merges)).await?;
+        let merges = news(merges, &known);
+        if merges.is_empty() {
             return Ok(());
         }
-        tx.store_aliases(&changes).await?;
-        let touched: BTreeSet<ContactId> = changes.iter().flat_map(|one| [one.0, one.1]).collect();
-        let touched: Vec<ContactId> = touched.into_iter().collect();
-        let before = tx.lock_memberships_of(&touched).await?;
-        let gone: Vec<Key> = before
-            .keys()
-            .filter(|key| aliases.resolve(key.1) != key.1)
-            .copied()
-            .collect();
-        if !gone.is_empty() {
-            let mut merged = Memberships::new();
-            for ((audience, contact), membership) in before {
-                let key = (audience, aliases.resolve(contact));
-                let both = match merged.remove(&key) {
-                    Some(other) => membership.merge(other),
-                    None => membership,
-                };
-                merged.insert(key, both);
-            }
-            let merged: Vec<Entry<'_>> = merged.iter().collect();
-            tx.delete_memberships(&gone).await?;
-            tx.put_memberships(&merged).await?;
+        let aliases = tx.aliases_around(&named(&merges)).await?;
+        let all = touched(&aliases, &merges);
+        let memberships = tx.lock_memberships_of(&all).await?;
+        let mut merging = Merging::of(aliases, memberships);
+        merges.iter().for_each(|merge| merging.take(*merge));
+
+        let aliases: Vec<(ContactId, ContactId)> = merging.aliases.changes().collect();
+        tx.store_aliases(&aliases).await?;
+        let told = merges.iter().map(|merge| {
+            let survivor = merging.aliases.resolve(merge.contact);
+            (merge.contact, (survivor, merge.version))
+        });
+        // The last word of each: rows of one statement must not meet.
+        let told: HashMap<ContactId, (ContactId, i64)> = told.collect();
+        let told = told
+            .into_iter()
+            .map(|(contact, (survivor, version))| (contact, survivor, version));
+        tx.set_aliases(&told.collect::<Vec<_>>()).await?;
+        let now = self.now();
+        tx.keep(&merging.kept, now + KEPT).await?;
+        tx.delete_memberships(&merging.gone()).await?;
+        let changed = merging.changed();
+        if !changed.is_empty() {
+            tx.put_memberships(&changed).await?;
             // What waits under a merged contact goes on waiting under the survivor.
-            let due = tomorrow(self.now().date_naive());
-            tx.note_waiting(&waiting(&merged), due).await?;
+            tx.note_waiting(&waiting(&changed), tomorrow(now.date_naive()))
+                .await?;
         }
         tx.commit().await
     }
+
+    /// Takes the news that contacts are two again; one transaction each.
+    pub async fn split_contacts(
+        &self,
+        account: AccountId,
+        splits: Vec<Split>,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        self.require_account(account, deadline).await?;
+        for split in splits {
+            let (app, split) = (self.clone(), Arc::new(split));
+            retry(deadline, POLICY, move |_| {
+                let (app, split) = (app.clone(), Arc::clone(&split));
+                async move { Ok::<_, Error>(app.split_once(account, &split).await?) }
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn split_once(&self, account: AccountId, split: &Split) -> Result<(), Failure> {
+        let mut connection = self.owned_by(account).await?;
+        let tx = connection.begin(account);
+        self.own(&tx, account).await?;
+        let mut family = split.family.clone();
+        family.push(split.contact);
+        let known = tx.versions(&family).await?;
+        let of_contact = known.iter().find(|alias| alias.0 == split.contact);
+        if of_contact.is_some_and(|(.., version)| *version >= split.version) {
+            return Ok(());
+        }
+        let survivor = of_contact.map_or(split.contact, |(_, survivor, _)| *survivor);
+        let mut aliases = vec![(split.contact, split.contact, split.version)];
+        // Its own family follows it, as far as it is known here.
+        aliases.extend(known.iter().filter_map(|(contact, leads_to, version)| {
+            let is_family = *contact != split.contact && *leads_to == survivor;
+            is_family.then_some((*contact, split.contact, *version))
+        }));
+        tx.set_aliases(&aliases).await?;
+        if survivor != split.contact {
+            let kept = tx.kept(&family).await?;
+            let now = tx.lock_memberships_of(&[survivor]).await?;
+            let both = apart(split, survivor, &kept, &now);
+            tx.forget_kept(split.contact).await?;
+            tx.delete_memberships(&both.gone).await?;
+            let put: Vec<Entry<'_>> = both.put.iter().collect();
+            if !put.is_empty() {
+                tx.put_memberships(&put).await?;
+                let due = tomorrow(self.now().date_naive());
+                tx.note_waiting(&waiting(&put), due).await?;
+            }
+        }
+        tx.commit().await
+    }
+
+    /// Deletes all of these contacts; answers how many memberships, and how many that were kept
+    /// for splits, the deletion has deleted in all.
+    pub async fn erase(
+        &self,
+        account: AccountId,
+        deletion: Uuid,
+        contacts: Vec<ContactId>,
+        deadline: Deadline,
+    ) -> Result<(i64, i64), Error> {
+        self.require_account(account, deadline).await?;
+        let (app, contacts) = (self.clone(), Arc::new(contacts));
+        retry(deadline, POLICY, move |_| {
+            let (app, contacts) = (app.clone(), Arc::clone(&contacts));
+            async move {
+                let mut connection = app.owned_by(account).await?;
+                let tx = connection.begin(account);
+                app.own(&tx, account).await?;
+                let until = app.now() + REMEMBERED;
+                let erased = tx.erase(deletion, &contacts, until).await?;
+                tx.commit().await?;
+                Ok(erased)
+            }
+        })
+        .await
+    }
+
+    /// A connection, for an account whose row is there.
+    async fn owned_by(&self, account: AccountId) -> Result<Connection, Failure> {
+        let connection = self.store.connection().await?;
+        self.store.ensure_account(&connection, account).await?;
+        Ok(connection)
+    }
+
+    async fn own(&self, tx: &crate::store::Tx<'_>, account: AccountId) -> Result<(), Failure> {
+        if tx.own_account().await? {
+            return Ok(());
+        }
+        self.store.forget_account(account);
+        Err(Failure::Conflict)
+    }
+}
+
+/// All who are named, each once.
+fn named(merges: &[Merge]) -> Vec<ContactId> {
+    let named: BTreeSet<ContactId> = merges
+        .iter()
+        .flat_map(|merge| [merge.contact, merge.survivor])
+        .collect();
+    named.into_iter().collect()
+}
+
+/// Those that are not known, nor undone meanwhile, and not of people who were deleted.
+fn news(merges: &[Merge], known: &[(ContactId, ContactId, i64)]) -> Vec<Merge> {
+    let known: HashMap<ContactId, (ContactId, i64)> = known
+        .iter()
+        .map(|(contact, leads_to, version)| (*contact, (*leads_to, *version)))
+        .collect();
+    let is_news = |merge: &&Merge| {
+        let is_newer = known
+            .get(&merge.contact)
+            .is_none_or(|(_, version)| *version < merge.version);
+        is_newer
+            && known
+                .get(&merge.survivor)
+                .is_none_or(|(leads_to, _)| *leads_to != NOBODY)
+    };
+    merges.iter().filter(is_news).copied().collect()
 }

@@ -10,7 +10,7 @@ use weir_service::retry;
 
 use super::{App, Error, POLICY};
 use crate::domain::{
-    Aliases, Key, MembershipUpdate, Origin, Outcome, Standings, tomorrow, waiting,
+    Aliases, Decision, Key, MembershipUpdate, NOBODY, Origin, Outcome, Standings, tomorrow, waiting,
 };
 use crate::metrics;
 
@@ -70,9 +70,12 @@ impl App {
             // Who never made an audience has none.
             return Ok(vec![Outcome::UnknownAudience; updates.len()]);
         };
-        let usable = |update: &&MembershipUpdate| {
+        let known = |update: &&MembershipUpdate| {
             origins.get(&update.audience) == Some(&Origin::SegmentActions)
         };
+        // Of somebody who was deleted meanwhile nothing is kept (semantics 3.9).
+        let is_somebody = |update: &&MembershipUpdate| aliases.resolve(update.contact) != NOBODY;
+        let usable = |update: &&MembershipUpdate| known(update) && is_somebody(update);
         let usable_updates = updates.iter().filter(usable);
         let keys: Vec<Key> = each(usable_updates.map(|update| key_of(update, &aliases)));
         let stored = tx.lock_memberships(&keys).await?;
@@ -86,6 +89,8 @@ impl App {
                 if usable(&update) {
                     let key = key_of(update, &aliases);
                     Outcome::Decided(standings.take(&key, update.update.clone(), now))
+                } else if known(&update) {
+                    Outcome::Decided(Decision::Overtaken)
                 } else {
                     Outcome::UnknownAudience
                 }

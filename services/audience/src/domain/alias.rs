@@ -32,10 +32,15 @@ impl Aliases {
     ///
     /// Where `merged` is already known as somebody else, both of them are one with `survivor`
     /// (some news is still on its way), and the older id survives, as everywhere (semantics 3.6).
-    pub fn merge(&mut self, merged: ContactId, survivor: ContactId) {
+    /// Answers which of the two that were left went, and which stayed; none where they were one.
+    pub fn merge(
+        &mut self,
+        merged: ContactId,
+        survivor: ContactId,
+    ) -> Option<(ContactId, ContactId)> {
         let (known_as, survivor) = (self.resolve(merged), self.resolve(survivor));
         if known_as == survivor {
-            return;
+            return None;
         }
         let (goes, stays) = if known_as == merged {
             (merged, survivor)
@@ -50,6 +55,7 @@ impl Aliases {
         }
         self.survivors.insert(goes, stays);
         self.changed.insert(goes);
+        Some((goes, stays))
     }
 
     /// What is to be stored: aliases that are new or point to somebody else now.

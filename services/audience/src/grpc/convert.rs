@@ -4,7 +4,7 @@ use bytes::Bytes;
 use bytestring::ByteString;
 use tonic::Status;
 use uuid::Uuid;
-use weir_ids::{AudienceId, ContactId};
+use weir_ids::AudienceId;
 use weir_proto::audience::v1::{
     ApplyMembershipUpdatesResponse, Audience as WireAudience, AudienceCheck,
     CheckAudiencesResponse, Member as WireMember, MembershipUpdate as WireUpdate,
@@ -15,7 +15,7 @@ use weir_rpc::invalid;
 use weir_rpc::wire::{NOT_A_TIME, NOT_AN_ID, read_id, read_time, timestamp};
 
 use crate::domain::{
-    Audience, Decision, Member, MembershipUpdate, Mode, Origin, Outcome, Update, Usable,
+    Audience, Decision, Member, MembershipUpdate, Merge, Mode, Origin, Outcome, Update, Usable,
 };
 
 /// As many events as a batch has.
@@ -144,17 +144,18 @@ pub(super) fn outcomes(outcomes: &[Outcome]) -> ApplyMembershipUpdatesResponse {
     }
 }
 
-pub(super) fn merges(wire: &[ContactMerge]) -> Result<Vec<(ContactId, ContactId)>, Status> {
+pub(super) fn merges(wire: &[ContactMerge]) -> Result<Vec<Merge>, Status> {
     if wire.len() > MAX_MERGES {
         return Err(invalid("merges", "must have at most 10000 entries"));
     }
     wire.iter()
         .enumerate()
         .map(|(index, merge)| {
-            Ok((
-                indexed(merge.contact_id.as_bytes(), "merges", index, "contact_id")?,
-                indexed(merge.survivor_id.as_bytes(), "merges", index, "survivor_id")?,
-            ))
+            Ok(Merge {
+                contact: indexed(merge.contact_id.as_bytes(), "merges", index, "contact_id")?,
+                survivor: indexed(merge.survivor_id.as_bytes(), "merges", index, "survivor_id")?,
+                version: merge.version,
+            })
         })
         .collect()
 }

@@ -160,7 +160,7 @@ impl Connection {
 }
 
 /// Memberships as arrays, one for each column.
-struct Columns<'a> {
+pub(super) struct Columns<'a> {
     audiences: Vec<Uuid>,
     contacts: Vec<Uuid>,
     member: Vec<bool>,
@@ -172,7 +172,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(entries: &[Entry<'a>]) -> Self {
+    pub fn of(entries: &[Entry<'a>]) -> Self {
         let (audiences, contacts) = columns_of(entries.iter().map(|(key, _)| *key));
         let all = || entries.iter().map(|(_, membership)| membership);
         Self {
@@ -187,7 +187,7 @@ impl<'a> Columns<'a> {
         }
     }
 
-    fn parameters<'b>(&'b self, account: &'b Uuid) -> [Param<'b>; 9] {
+    pub fn parameters<'b>(&'b self, account: &'b Uuid) -> [Param<'b>; 9] {
         [
             account,
             &self.audiences,

@@ -226,6 +226,7 @@ async fn refusals(client: &mut Client, account: &str, id: &str) -> Vec<tonic::St
     let one = ContactMerge {
         contact_id: Uuid::now_v7().to_string(),
         survivor_id: Uuid::now_v7().to_string(),
+        version: 1,
     };
     let (check_none, check_one) = (check(Vec::new()), check(vec![audience_id]));
     let (merge_none, merge_one) = (merge(Vec::new()), merge(vec![one]));

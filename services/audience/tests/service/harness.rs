@@ -130,6 +130,7 @@ pub async fn merge(client: &mut Client, account: &str, merges: &[(Uuid, Uuid)]) 
             .map(|(contact, survivor)| ContactMerge {
                 contact_id: contact.to_string(),
                 survivor_id: survivor.to_string(),
+                version: 1,
             })
             .collect(),
     };

@@ -13,11 +13,12 @@ use crate::metrics;
 use crate::store::{Aged, Store};
 
 /// What is dropped, and at what age.
-const LIFE_TIMES: [(Aged, TimeDelta); 6] = [
+const LIFE_TIMES: [(Aged, TimeDelta); 7] = [
     // Segment retries for four hours; anything that comes again after this long is no retry.
     (Aged::Receipts, TimeDelta::days(30)),
     // A late retry of what was deleted (semantics 3.9).
-    (Aged::Deletions, TimeDelta::days(30)),
+    (Aged::Deletions, weir_tombstones::KEPT),
+    (Aged::Erasures, TimeDelta::days(365)),
     // A split is possible for so long (semantics 3.10).
     (Aged::Merges, TimeDelta::days(90)),
     // The day is past everywhere.

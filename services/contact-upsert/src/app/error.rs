@@ -1,5 +1,6 @@
 //! Why calls fail, before they are told to anybody.
 
+use uuid::Uuid;
 use weir_postgres::Failure;
 use weir_service::Fault;
 
@@ -27,6 +28,24 @@ pub enum Error {
     /// Nobody is found by that.
     #[error("no such contact")]
     ContactUnknown,
+    /// No merge has this id.
+    #[error("no such merge")]
+    MergeUnknown,
+    /// What a split needs of it is gone.
+    #[error("the merge is too old to be undone")]
+    MergeTooOld,
+    /// This merge has to be undone first.
+    #[error("a later merge is in the way")]
+    InTheWay(Uuid),
+    /// The two contacts that were to be merged are the same.
+    #[error("both are one contact already")]
+    AlreadyOne,
+    /// Only whoever says so merges two that both have user ids.
+    #[error("both contacts have user ids")]
+    BothHaveUserIds,
+    /// No deletion has this id.
+    #[error("no such deletion")]
+    DeletionUnknown,
     /// There is room for a few exports at a time.
     #[error("too many exports are under way")]
     TooManyExports,

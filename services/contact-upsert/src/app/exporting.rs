@@ -108,7 +108,7 @@ async fn export(
                 tracing::error!(%contact, "a contact's row is broken");
                 metrics::unreadable("row");
             });
-            contacts += page.len() as u64;
+            contacts += page.count() as u64;
             hand_over(sender, data, contacts).await
         };
         let (following, written) = tokio::join!(biased; following, written);

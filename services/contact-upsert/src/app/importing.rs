@@ -154,6 +154,7 @@ impl Imports {
             window: NaiveDate::default(),
             // What costs nothing is of no epoch.
             epoch: i64::MAX,
+            source: import.source,
             identifiers_version: mapped.identifiers_version,
             settings: mapped.settings,
             kept_removes_limit: 0,
@@ -354,6 +355,7 @@ fn imported(outcome: Outcome) -> Imported {
         Status::NotFunded => RowStatus::Refused(Reason::ProfileLimit),
         Status::Refused => RowStatus::Refused(Reason::ExistingOnly),
         Status::NotFound | Status::Kept => RowStatus::Refused(Reason::NothingValid),
+        Status::Deleted => RowStatus::Refused(Reason::ContactDeleted),
         Status::Unstorable => RowStatus::Refused(Reason::Unstorable),
     };
     let contact = outcome.contact.filter(|contact| *contact != NOBODY);

@@ -2,12 +2,12 @@
 
 use std::borrow::Cow;
 
-use weir_ids::{AccountId, ContactId};
+use weir_ids::{AccountId, ContactId, SourceId};
 use weir_rpc::Deadline;
 
 use super::{App, Error};
 use crate::domain::{
-    ContactKey, Register, StoredProfile, is_unique_key, normalise, read_registers,
+    Beside, ContactKey, Register, StoredProfile, is_unique_key, normalise, read_row,
 };
 use crate::metrics;
 
@@ -20,6 +20,8 @@ pub struct Profile<'a> {
     pub stored: &'a StoredProfile,
     /// By field id; cleared ones are left out.
     pub fields: Vec<Register<'a>>,
+    /// What is known beside them.
+    pub beside: Beside<'a>,
 }
 
 impl App {
@@ -49,6 +51,14 @@ impl App {
         }
         self.must_know(account, deadline).await?;
         Err(Error::ContactUnknown)
+    }
+
+    /// The account's sources, in the order of their numbers.
+    ///
+    /// # Errors
+    /// When PostgreSQL is away.
+    pub async fn sources(&self, account: AccountId) -> Result<Vec<SourceId>, Error> {
+        Ok(self.store.sources(account).await?)
     }
 
     /// Contacts by age, up to `wanted` of them, in pieces; `take` says whether it wants more.
@@ -113,15 +123,16 @@ impl App {
 /// Reads a stored contact's fields. Of a row that is broken there are none: it must not keep
 /// others from being read.
 pub fn profile_of(stored: &StoredProfile) -> Profile<'_> {
-    let registers = read_registers(&stored.fields, &stored.registers);
-    let registers = registers.unwrap_or_else(|error| {
+    let read = read_row(&stored.fields, &stored.registers);
+    let (registers, beside) = read.unwrap_or_else(|error| {
         tracing::error!(contact = %stored.id, %error, "a contact's row is broken");
         metrics::unreadable("row");
-        Vec::new()
+        Default::default()
     });
     let fields = registers.into_iter().filter(|r| r.value.is_some());
     Profile {
         stored,
         fields: fields.collect(),
+        beside,
     }
 }

@@ -246,6 +246,7 @@ impl App {
             id: BatchId(Uuid::nil()),
             window: now.date_naive(),
             epoch: i64::MAX,
+            source: None,
             identifiers_version: 0,
             settings: run.settings(),
             kept_removes_limit: 0,

@@ -52,8 +52,7 @@ impl App {
         metrics::contacts_written(&changes);
         metrics::crowds(crowds.len());
         for message in message.into_iter().chain(handed_over) {
-            // Where the relay is far behind, it finds the row in the table.
-            let _ = self.outbox.try_send(message);
+            self.tell_soon(message);
         }
         Ok(())
     }

@@ -1,8 +1,9 @@
 //! What a fold leaves to be written.
 
+use uuid::Uuid;
 use weir_ids::{AudienceId, ContactId};
 
-use super::contact::Stamp;
+use super::contact::{Contact, Source, Stamp};
 use super::key::{Key, is_unique_key};
 use super::search::SearchTexts;
 use super::stored::{Receipt, StoredLink};
@@ -102,18 +103,54 @@ pub struct Merge<'a> {
     pub identifiers: Vec<Key<'a>>,
     /// What led to both: the identifiers of the event, those that decide first in front.
     pub found_by: Vec<Key<'a>>,
+    pub before: Before,
+    /// How often the merged one was merged or split, this time included: what is told of it is
+    /// ordered by that.
+    pub version: i64,
+    /// As well, of the survivor.
+    pub turn: i64,
+    /// The event that made it; none = a person.
+    pub cause: Option<Cause<'a>>,
+    /// The id that the person gave it.
+    pub request: Option<Uuid>,
 }
 
-#[cfg(test)]
-impl ContactRow {
-    /// As it would be read.
-    pub fn as_stored(&self) -> super::StoredContact<'_> {
-        super::StoredContact {
-            id: self.id,
-            has_user_id: self.has_user_id,
-            fields: &self.fields,
-            registers: &self.registers,
-            redirected: self.redirect_to.is_some(),
+/// Which event did something, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cause<'a> {
+    pub stamp: Stamp<'a>,
+    pub source: Source,
+}
+
+/// A survivor as it was before a merge: what a split needs beside the merged contact's own row,
+/// which is at rest (semantics 3.10).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Before {
+    pub has_user_id: bool,
+    /// As in its row.
+    pub fields: String,
+    pub registers: String,
+    pub rule: Rule,
+}
+
+/// Whose word counted in a merge (semantics 3.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rule {
+    /// The newer one.
+    Newer,
+    /// The survivor's: only what was empty there was filled.
+    Survivor,
+    /// The merged one's, as well.
+    Merged,
+}
+
+impl Before {
+    pub(super) fn of(contact: &Contact<'_>, rule: Rule) -> Self {
+        Self {
+            has_user_id: contact.has_user_id,
+            fields: contact.fields_json(),
+            registers: contact.registers_json(),
+            rule,
         }
     }
 }
@@ -191,5 +228,19 @@ impl<'a> Changes<'a> {
     pub fn announced_links(&self) -> impl Iterator<Item = &LinkRow<'a>> {
         let rows = self.links_new.iter().chain(&self.links_moved);
         rows.filter(|row| !is_unique_key(row.key.kind))
+    }
+}
+
+#[cfg(test)]
+impl ContactRow {
+    /// As it would be read.
+    pub fn as_stored(&self) -> super::StoredContact<'_> {
+        super::StoredContact {
+            id: self.id,
+            has_user_id: self.has_user_id,
+            fields: &self.fields,
+            registers: &self.registers,
+            redirected: self.redirect_to.is_some(),
+        }
     }
 }

@@ -3,14 +3,16 @@
 use std::borrow::Cow;
 
 use weir_ids::ContactId;
-use weir_values::Value;
 
 use super::members::Members;
 use super::same::same;
 
+mod beside;
 mod row;
+mod written;
 
-pub use row::read_registers;
+pub use beside::Beside;
+pub use row::{read_registers, read_row};
 
 /// When an event happened, and which: the order of writers.
 #[derive(Debug, Clone, Eq, PartialOrd, Ord)]
@@ -46,7 +48,13 @@ pub struct Register<'a> {
     pub stamp: Stamp<'a>,
     /// Canonical JSON; none = cleared.
     pub value: Option<&'a str>,
+    /// Where it came from.
+    pub source: Source,
 }
+
+/// The number that a source has in its account; 0 = not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub struct Source(pub u16);
 
 impl<'a> Register<'a> {
     /// Whether it is at least as new as `value` at `stamp`: then that changes nothing.
@@ -120,6 +128,7 @@ pub(super) struct Contact<'a> {
     pub has_user_id: bool,
     /// By field id.
     pub registers: Vec<Register<'a>>,
+    pub beside: Beside<'a>,
     /// The index of the contact that it was merged into.
     pub merged_into: Option<usize>,
     /// It has a row.
@@ -137,6 +146,7 @@ impl<'a> Contact<'a> {
             id,
             has_user_id: false,
             registers: Vec::new(),
+            beside: Beside::default(),
             merged_into: None,
             stored: false,
             changed: true,
@@ -149,8 +159,10 @@ impl<'a> Contact<'a> {
         row: &StoredContact<'a>,
         members: &mut Members<'a>,
     ) -> Result<Self, InvalidContact> {
+        let (beside, registers) = Beside::take(row.registers)?;
         Ok(Self {
-            registers: row::registers_of(row.fields, row.registers, members)?,
+            registers: row::registers_of(row.fields, registers, members)?,
+            beside,
             has_user_id: row.has_user_id,
             stored: true,
             changed: false,
@@ -215,8 +227,9 @@ impl<'a> Contact<'a> {
     }
 
     /// Takes a newer word that says the same as the one at this index.
-    pub fn confirm(&mut self, at: usize, stamp: &Stamp<'a>) {
+    pub fn confirm(&mut self, at: usize, stamp: &Stamp<'a>, source: Source) {
         self.registers[at].advance(stamp);
+        self.registers[at].source = source;
         self.moved = true;
     }
 
@@ -227,13 +240,19 @@ impl<'a> Contact<'a> {
         found: Found,
         field: &'a str,
         value: Option<&'a str>,
-        stamp: &Stamp<'a>,
+        (stamp, source): (&Stamp<'a>, Source),
     ) -> Option<&'a str> {
         self.moved = true;
         let before = match found {
             Ok(at) => {
-                self.registers[at].advance(stamp);
-                std::mem::replace(&mut self.registers[at].value, value)
+                let register = &mut self.registers[at];
+                register.advance(stamp);
+                register.source = source;
+                let before = std::mem::replace(&mut register.value, value);
+                if before != value {
+                    self.beside.replaced(register.field, before);
+                }
+                before
             }
             Err(at) => {
                 let stamp = stamp.clone();
@@ -241,6 +260,7 @@ impl<'a> Contact<'a> {
                     field,
                     stamp,
                     value,
+                    source,
                 };
                 self.registers.insert(at, register);
                 None
@@ -254,115 +274,21 @@ impl<'a> Contact<'a> {
     pub fn absorb(&mut self, other: &Self, precedence: Precedence) {
         for theirs in &other.registers {
             let ours = self.register(theirs.field);
-            if let Some(taken) = theirs.onto(ours, precedence) {
-                self.set(taken);
+            let Some(taken) = theirs.onto(ours, precedence) else {
+                continue;
+            };
+            match ours.map(|ours| ours.value) {
+                None => self.beside.comes_with(theirs.field, &other.beside),
+                Some(before) if before != taken.value => {
+                    self.beside.replaced(theirs.field, before);
+                }
+                Some(_) => {}
             }
+            self.set(taken);
         }
+        self.beside.join_bars(&other.beside);
         self.has_user_id |= other.has_user_id;
         self.changed = true;
-    }
-
-    /// Its current values, as a JSON object.
-    pub fn fields_json(&self) -> String {
-        let mut json = String::with_capacity(
-            2 + self
-                .registers
-                .iter()
-                .map(|r| r.value.map_or(0, |value| r.field.len() + value.len() + 4))
-                .sum::<usize>(),
-        );
-        json.push('{');
-        for register in &self.registers {
-            if let Some(value) = register.value {
-                if json.len() > 1 {
-                    json.push(',');
-                }
-                json.push('"');
-                json.push_str(register.field);
-                json.push_str("\":");
-                json.push_str(value);
-            }
-        }
-        json.push('}');
-        json
-    }
-
-    /// What orders its values: for each stamp the fields that carry it. Most often one event
-    /// wrote most of them, so the stamp of the most values names none: it is that of every
-    /// value that the others do not name.
-    pub fn registers_json(&self) -> String {
-        let mut groups: Vec<Group<'_, 'a>> = Vec::new();
-        for register in &self.registers {
-            // There are few stamps.
-            let known = groups.iter_mut().rev().find(|g| *g.stamp == register.stamp);
-            let group = match known {
-                Some(group) => group,
-                None => {
-                    groups.push(Group::new(&register.stamp));
-                    groups.last_mut().expect("it was just put there")
-                }
-            };
-            match register.value {
-                Some(_) => group.values += 1,
-                None => group.cleared += 1,
-            }
-        }
-        let most = groups.iter().map(|group| group.values).max();
-        let rest = groups
-            .iter()
-            .position(|g| Some(g.values) == most && g.values > 0);
-        let mut json = String::with_capacity(96 + 64 * groups.len());
-        json.push('[');
-        for (index, group) in groups.iter().enumerate() {
-            let is_rest = rest == Some(index);
-            if is_rest {
-                group.begin(&mut json);
-                json.push(']');
-            }
-            if !is_rest || group.cleared > 0 {
-                group.begin(&mut json);
-                json.push_str(",[");
-                let named = self.registers.iter().filter(|register| {
-                    register.stamp == *group.stamp && !(is_rest && register.value.is_some())
-                });
-                for (index, register) in named.enumerate() {
-                    json.push_str(if index > 0 { ",\"" } else { "\"" });
-                    json.push_str(register.field);
-                    json.push('"');
-                }
-                json.push_str("]]");
-            }
-        }
-        json.push(']');
-        json
-    }
-}
-
-/// A stamp, and how many registers carry it.
-struct Group<'b, 'a> {
-    stamp: &'b Stamp<'a>,
-    values: usize,
-    cleared: usize,
-}
-
-impl<'b, 'a> Group<'b, 'a> {
-    fn new(stamp: &'b Stamp<'a>) -> Self {
-        Self {
-            stamp,
-            values: 0,
-            cleared: 0,
-        }
-    }
-
-    /// Its time and message, with what divides it from the one before.
-    fn begin(&self, json: &mut String) {
-        if json.len() > 1 {
-            json.push(',');
-        }
-        json.push('[');
-        Value::Integer(self.stamp.micros).write_canonical(json);
-        json.push(',');
-        weir_json::write_text(&self.stamp.message_id, json);
     }
 }
 
@@ -380,28 +306,8 @@ mod tests {
             field,
             stamp: Stamp::new(micros, id),
             value,
+            source: Source::default(),
         }
-    }
-
-    #[test]
-    fn a_contact_survives_its_row() {
-        let mut contact = Contact::new(ContactId::new());
-        contact.set(register("str::last", 7, "m\"1", Some("\"Ro\\\"meijn\"")));
-        contact.set(register("str::first", 7, "m\"1", Some("\"Lana\"")));
-        contact.set(register("dtz::b", -5, "m0", None));
-        let (fields, registers) = (contact.fields_json(), contact.registers_json());
-        assert_eq!(fields, r#"{"str::first":"Lana","str::last":"Ro\"meijn"}"#);
-        assert_eq!(registers, r#"[[-5,"m0",["dtz::b"]],[7,"m\"1"]]"#);
-        let row = StoredContact {
-            id: contact.id,
-            has_user_id: false,
-            fields: &fields,
-            registers: &registers,
-            redirected: false,
-        };
-        let read = Contact::read(&row, &mut Members::default()).unwrap();
-        assert_eq!(read.registers, contact.registers);
-        assert!(!read.changed && read.stored);
     }
 
     #[test]

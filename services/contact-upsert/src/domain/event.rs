@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 use chrono::NaiveDate;
 use uuid::Uuid;
-use weir_ids::{AccountId, AudienceId, BatchId};
+use weir_ids::{AccountId, AudienceId, BatchId, SourceId};
 
 use super::contact::Stamp;
 use super::key::{Key, is_email};
@@ -22,6 +22,8 @@ pub struct Batch {
     pub window: NaiveDate,
     /// Of the reservation.
     pub epoch: i64,
+    /// Where the events come from, as far as it is told.
+    pub source: Option<SourceId>,
     /// Of the unique identifiers and key strategy in the settings (semantics 3.2).
     pub identifiers_version: i64,
     pub settings: Settings,
@@ -93,6 +95,24 @@ impl KeyRule {
     }
 }
 
+impl Batch {
+    /// Of no events: what a person does to contacts is written as a batch is.
+    pub fn by_hand(account: AccountId) -> Self {
+        Self {
+            account,
+            id: BatchId(Uuid::nil()),
+            window: NaiveDate::MIN,
+            epoch: i64::MAX,
+            source: None,
+            identifiers_version: 0,
+            settings: Settings::by_hand(Vec::new(), Vec::new()),
+            kept_removes_limit: 0,
+            is_charged: false,
+            events: Vec::new(),
+        }
+    }
+}
+
 impl Settings {
     /// Whether the rows of a unique identifier find every contact, now and when other ones stand.
     pub fn finds_all(&self, field: &str) -> bool {
@@ -102,6 +122,19 @@ impl Settings {
             others.any(|other| other == field)
         });
         !comes_or_goes && self.unique_identifiers.iter().any(|name| name == field)
+    }
+
+    /// By which a person merges and splits contacts: the newer word counts.
+    pub fn by_hand(unique_identifiers: Vec<String>, caseless_identifiers: Vec<String>) -> Self {
+        Self {
+            unique_identifiers,
+            caseless_identifiers,
+            key_strategy: KeyStrategy::Any,
+            merge_strategy: MergeStrategy::Overwrite,
+            existing_only: false,
+            keep_user_ids_apart: false,
+            transition: None,
+        }
     }
 
     /// Whether a unique identifier's values are compared without regard to ASCII case.
@@ -222,7 +255,7 @@ impl Event {
 }
 
 /// A key by its index in [`Facts::keys`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct KeyId(pub(super) usize);
 
 /// A batch, read: what the fold works with.
@@ -322,6 +355,16 @@ impl<'a> Facts<'a> {
     /// All the keys.
     pub fn all_keys(&self) -> Vec<KeyId> {
         (0..self.keys.len()).map(KeyId).collect()
+    }
+
+    /// The keys of events that may have happened before `micros`, which a deletion then concerns.
+    pub fn keys_before(&self, micros: i64) -> Vec<KeyId> {
+        let older = |event: &&EventFacts<'_>| event.event.undated || event.stamp.micros <= micros;
+        let events = self.events.iter().filter(older);
+        let mut keys: Vec<KeyId> = events.flat_map(EventFacts::keys).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        keys
     }
 
     /// One of [`Self::keys`].

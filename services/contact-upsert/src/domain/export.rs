@@ -253,12 +253,9 @@ fn beside_json(column: &Column, contact: &Exported<'_>, out: &mut String) {
 
 fn csv_of(write: impl FnOnce(&mut csv::Writer<Vec<u8>>) -> csv::Result<()>) -> Vec<u8> {
     let mut writer = csv::Writer::from_writer(Vec::new());
-    let written = write(&mut writer).map(|()| writer.into_inner());
     // All rows have the same columns, and there is nobody who could fail.
-    written
-        .ok()
-        .and_then(Result::ok)
-        .expect("memory takes what is written")
+    write(&mut writer).expect("memory takes what is written");
+    writer.into_inner().expect("memory takes what is written")
 }
 
 #[cfg(test)]

@@ -9,11 +9,12 @@ use uuid::Uuid;
 use weir_ids::ContactId;
 use weir_reasons::Reason;
 
-use super::changes::Changes;
-use super::contact::Contact;
+use super::changes::{Cause, Changes};
+use super::contact::{Contact, Source};
 use super::event::{EventFacts, Facts, KeyId, KeyStrategy, MergeStrategy, Mode, Settings};
 use super::key::{Key, is_unique_key};
 
+mod by_hand;
 mod difference;
 mod fields;
 mod keeping;
@@ -24,6 +25,7 @@ mod reindex;
 mod repeats;
 mod snapshot;
 
+pub use by_hand::{Joined, JoinedField, merge_by_hand};
 use fields::{Effect, Plan};
 use keeping::Kept;
 use links::Link;
@@ -53,6 +55,8 @@ pub enum Status {
     Refused,
     NotFound,
     Kept,
+    /// Its person was deleted after it happened (semantics 3.9).
+    Deleted,
     /// PostgreSQL does not take a value of it, or its contact can't be read.
     Unstorable,
 }
@@ -147,6 +151,10 @@ struct State<'a, N> {
     receipts_again: bool,
     kept: Kept<'a>,
     merges: Vec<MergeState<'a>>,
+    /// Of the batch.
+    source: Source,
+    /// When the last person was deleted who was found by these keys.
+    deleted: HashMap<KeyId, i64>,
     all_receipts: bool,
     needs_all_receipts: bool,
     /// Units that were granted up to this event and not needed.
@@ -210,6 +218,8 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             receipts_again: false,
             kept: Kept::new(),
             merges: Vec::new(),
+            source: snapshot.source,
+            deleted: snapshot.deleted,
             all_receipts: snapshot.all_receipts,
             needs_all_receipts: false,
             pool: 0,
@@ -222,6 +232,9 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         self.pool += u32::from(facts.event.funded);
         let known = self.receipts.get(&facts.event.key).copied();
         let first_micros = known.and_then(|known| known.first_micros);
+        if self.is_deleted(facts, first_micros.unwrap_or(facts.stamp.micros)) {
+            return Draft::of(Status::Deleted, None);
+        }
         let draft = match (known, first_micros) {
             // It is as old as when it came first.
             (
@@ -236,6 +249,21 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             first_micros,
             ..draft
         }
+    }
+
+    /// Whether the first of the event's identifiers by which anybody is or was known is that of a
+    /// person who was deleted since (semantics 3.9): a late retry brings nobody back.
+    fn is_deleted(&self, facts: &EventFacts<'a>, micros: i64) -> bool {
+        if self.deleted.is_empty() {
+            return false;
+        }
+        let unique = facts.unique_keys.iter().map(|unique| unique.key);
+        let mut keys = facts.user.into_iter().chain(unique).chain(facts.anonymous);
+        let told = keys.find_map(|key| match self.deleted.get(&key) {
+            Some(time) if micros <= *time => Some(true),
+            _ => self.linked(key).map(|_| false),
+        });
+        told.unwrap_or(false)
     }
 
     fn judge(&mut self, facts: &EventFacts<'a>) -> Draft<'a> {
@@ -319,7 +347,13 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         }
         let found_by = self.found_by(facts, slot, &matches.others);
         let others = matches.others.iter();
-        let survivor = others.fold(slot, |own, other| self.merge(own, *other, &found_by));
+        let cause = Cause {
+            stamp: facts.stamp.clone(),
+            source: self.source,
+        };
+        let survivor = others.fold(slot, |own, other| {
+            self.merge(own, *other, Some(cause.clone()), &found_by)
+        });
         // What the others knew may be newer than the event.
         let plans = self.plans(Some(survivor), facts);
         let draft = self.store(survivor, facts, matches, plans);

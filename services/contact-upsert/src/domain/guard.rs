@@ -102,7 +102,7 @@ mod tests {
     use uuid::Uuid;
 
     use super::*;
-    use crate::domain::Key;
+    use crate::domain::{Before, Key, Rule};
 
     fn contact(id: u32) -> ContactId {
         ContactId(Uuid::from_u128(id.into()))
@@ -118,6 +118,16 @@ mod tests {
             survivor: contact(survivor),
             identifiers: Vec::new(),
             found_by: keys.collect(),
+            before: Before {
+                has_user_id: false,
+                fields: String::new(),
+                registers: String::new(),
+                rule: Rule::Newer,
+            },
+            version: 1,
+            turn: 1,
+            cause: None,
+            request: None,
         }
     }
 

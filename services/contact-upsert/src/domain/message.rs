@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::changes::{Changes, Remove};
+use super::changes::{Changes, LinkRow, Remove};
 use super::guard::Crowd;
 
 /// What one batch did to identifiers and contacts.
@@ -13,13 +13,14 @@ use super::guard::Crowd;
 pub struct Message<'a> {
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub links: Vec<Link<'a>>,
-    /// The one that went, the one that stayed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub merges: Vec<(Uuid, Uuid)>,
+    pub merges: Vec<Merged>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub removals: Vec<Removal<'a>>,
     #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
     pub alerts: Vec<Alert<'a>>,
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub splits: Vec<Split<'a>>,
 }
 
 /// A contact took over more than it should (semantics 3.1).
@@ -33,6 +34,35 @@ pub struct Alert<'a> {
     #[serde(borrow)]
     pub found_by: Option<(Cow<'a, str>, Cow<'a, str>)>,
 }
+
+/// A merge was undone (semantics 3.10).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Split<'a> {
+    /// The contact that is there again.
+    pub contact: Uuid,
+    /// The one that it had been merged into.
+    pub survivor: Uuid,
+    /// As in [`Merged`].
+    pub version: i64,
+    /// When they were merged, in microseconds: what came later stays with the survivor.
+    pub merged_micros: i64,
+    /// Contacts that had been merged into the one that is there again, also by way of others.
+    pub family: Vec<Uuid>,
+    /// Its identifiers, which it has again.
+    #[serde(borrow)]
+    pub links: Vec<Link<'a>>,
+}
+
+/// Two contacts became one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Merged(
+    /// The one that went.
+    pub Uuid,
+    /// The one that stayed.
+    pub Uuid,
+    /// Grows with every merge and split of the one that went.
+    pub i64,
+);
 
 /// A remove that was kept until its person became known (semantics 4.7).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,25 +95,30 @@ pub struct Link<'a>(
     pub i64,
 );
 
+impl<'a> Link<'a> {
+    /// As a batch has written it.
+    pub fn of(row: &'a LinkRow<'_>, now_micros: i64) -> Self {
+        Self(
+            Cow::Borrowed(row.key.kind),
+            Cow::Borrowed(&row.key.value),
+            row.contact.0,
+            row.version,
+            row.linked_micros.unwrap_or(now_micros),
+        )
+    }
+}
+
 impl<'a> Message<'a> {
     /// None when there is nothing to tell.
     pub fn of(changes: &'a Changes<'_>, crowds: &'a [Crowd], now_micros: i64) -> Option<Self> {
         let links: Vec<_> = changes
             .announced_links()
-            .map(|row| {
-                Link(
-                    Cow::Borrowed(row.key.kind),
-                    Cow::Borrowed(&row.key.value),
-                    row.contact.0,
-                    row.version,
-                    row.linked_micros.unwrap_or(now_micros),
-                )
-            })
+            .map(|row| Link::of(row, now_micros))
             .collect();
         let merges: Vec<_> = changes
             .merges
             .iter()
-            .map(|merge| (merge.merged.0, merge.survivor.0))
+            .map(|merge| Merged(merge.merged.0, merge.survivor.0, merge.version))
             .collect();
         let removals = removals_of(&changes.removes);
         let alerts = crowds.iter().map(|crowd| Alert {
@@ -103,7 +138,19 @@ impl<'a> Message<'a> {
             merges,
             removals,
             alerts,
+            splits: Vec::new(),
         })
+    }
+
+    /// Of a split alone, in which these identifiers moved.
+    pub fn of_split(split: Split<'a>) -> Self {
+        Self {
+            links: Vec::new(),
+            merges: Vec::new(),
+            removals: Vec::new(),
+            alerts: Vec::new(),
+            splits: vec![split],
+        }
     }
 
     /// Of removes alone; none when there are none.
@@ -113,6 +160,7 @@ impl<'a> Message<'a> {
             merges: Vec::new(),
             removals: removals_of(removes),
             alerts: Vec::new(),
+            splits: Vec::new(),
         })
     }
 

@@ -3,7 +3,7 @@
 use bytestring::ByteString;
 use proptest::prelude::*;
 use uuid::Uuid;
-use weir_ids::{AudienceId, TimedKey};
+use weir_ids::{AudienceId, ContactId, TimedKey};
 
 use super::model::Tables;
 use super::{
@@ -279,6 +279,125 @@ proptest! {
         let mut other = Tables::default();
         other.run(&settings, first);
         other.run(&settings, second);
-        prop_assert_eq!(&other.contacts, &plain.contacts);
+        // But for what values replaced, which is by arrival.
+        prop_assert_eq!(other.registers(), plain.registers());
+    }
+
+    #[test]
+    fn a_split_gives_back_exactly_what_was_there_before_the_merge(
+        settings in settings(),
+        events in prop::collection::vec(event().prop_map(funded), 1..25),
+        picks in prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>()), 1..5),
+    ) {
+        let mut tables = Tables::default();
+        for event in &events {
+            tables.run(&settings, std::slice::from_ref(event));
+        }
+        let mut stack = Vec::new();
+        for (one, other) in picks {
+            let live = tables.live_contacts();
+            prop_assume!(!live.is_empty());
+            let pair = (*one.get(&live), *other.get(&live));
+            if pair.0 == pair.1 {
+                continue;
+            }
+            stack.push((tables.registers(), tables.holders()));
+            tables.merge(&settings, pair.0, pair.1);
+        }
+        while let Some(before) = stack.pop() {
+            let last = tables.merges.iter().rposition(|row| !row.is_split).unwrap();
+            prop_assert!(tables.can_split(last));
+            let left_out = tables.split(&settings, last);
+            prop_assert!(left_out.is_empty(), "{left_out:?}");
+            prop_assert_eq!((tables.registers(), tables.holders()), before);
+        }
+    }
+
+    #[test]
+    fn a_merge_that_an_event_made_is_undone_as_well_and_does_not_come_again(
+        settings in settings(),
+        events in prop::collection::vec(event().prop_map(funded), 1..40),
+    ) {
+        let mut tables = Tables::default();
+        for event in &events {
+            let before = tables.clone();
+            tables.run(&settings, std::slice::from_ref(event));
+            let made = tables.merges.len() - before.merges.len();
+            if made != 1 || !tables.can_split(tables.merges.len() - 1) {
+                continue;
+            }
+            let mut apart = tables.clone();
+            let row = tables.merges.last().unwrap();
+            let pair = [row.merged, row.survivor];
+            apart.split(&settings, tables.merges.len() - 1);
+            // The one that comes back had not changed but by the merge.
+            let (was, is) = (before.registers(), apart.registers());
+            let unique = |field: &str| settings.unique_identifiers.iter().any(|one| one == field);
+            let others = |registers: &[(String, i64, String, Option<String>)]| {
+                let registers = registers.iter().filter(|register| !unique(&register.0));
+                registers.cloned().collect::<Vec<_>>()
+            };
+            prop_assert_eq!(others(&was[&pair[0]].2), others(&is[&pair[0]].2));
+            // Whoever says the same again joins nobody.
+            let merges = apart.merges.len();
+            apart.run(&settings, std::slice::from_ref(event));
+            let again = apart.merges[merges..].iter();
+            for row in again {
+                prop_assert!([row.merged, row.survivor] != pair, "{row:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_written_between_merge_and_split_stays_with_the_survivor(
+        events in prop::collection::vec(event().prop_map(funded), 1..20),
+        later in prop::collection::vec(("[AB]", 1..3_usize), 1..5),
+        pick in any::<prop::sample::Index>(),
+    ) {
+        let settings = overwrite(MergeStrategy::Overwrite);
+        let mut tables = Tables::default();
+        let identify = |(at, (value, fields)): (usize, &(String, usize))| {
+            let names = ["str::first", "str::last"];
+            let fields = names[..*fields].iter().map(|name| format!("\"{name}\":\"{value}\""));
+            keyed(Event {
+                mode: Mode::Identify,
+                user_id: "u1".into(),
+                anonymous_id: format!("late{at}").into(),
+                fields_json: format!("{{{}}}", fields.collect::<Vec<_>>().join(",")).into(),
+                event_micros: (100 + at as i64) * 1_000_000,
+                message_id: format!("late{at}").into(),
+                update: None,
+                undated: false,
+                no_values: false,
+                never_creates: false,
+                funded: true,
+                key: Uuid::nil(),
+            })
+        };
+        let later: Vec<Event> = later.iter().enumerate().map(identify).collect();
+        // Whoever is known first is the oldest, and stays.
+        let first = keyed(Event {
+            fields_json: "{}".into(),
+            event_micros: 0,
+            ..later[0].clone()
+        });
+        for event in std::iter::once(&first).chain(&events) {
+            tables.run(&settings, std::slice::from_ref(event));
+        }
+        let user = ("u".to_owned(), "u1".to_owned());
+        let survivor = tables.links[&user].contact;
+        let others: Vec<ContactId> =
+            tables.live_contacts().into_iter().filter(|id| *id != survivor).collect();
+        prop_assume!(!others.is_empty());
+        let other = *pick.get(&others);
+        let mut without = tables.clone();
+        without.run(&settings, &later);
+        tables.merge(&settings, survivor, other);
+        tables.run(&settings, &later);
+        let last = tables.merges.len() - 1;
+        prop_assume!(tables.can_split(last));
+        tables.split(&settings, last);
+        prop_assert_eq!(tables.registers(), without.registers());
+        prop_assert_eq!(tables.holders(), without.holders());
     }
 }

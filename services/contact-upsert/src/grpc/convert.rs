@@ -55,6 +55,8 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
         id: id("batch_id", &request.batch_id)?,
         window: day("window", &request.window)?,
         epoch: request.epoch,
+        // Who does not say has none, as far as provenance goes.
+        source: read_id(&request.source_id),
         identifiers_version: request.identifiers_version,
         is_charged: true,
         kept_removes_limit: match request.kept_removes_limit {
@@ -240,6 +242,7 @@ fn result_of(outcome: Outcome, contact_id: Bytes) -> UpsertResult {
         Stored::Refused => UpsertStatus::Refused,
         Stored::NotFound => UpsertStatus::NotFound,
         Stored::Kept => UpsertStatus::Kept,
+        Stored::Deleted => UpsertStatus::Deleted,
         Stored::Unstorable => UpsertStatus::Unstorable,
     };
     UpsertResult {

@@ -9,8 +9,9 @@
 use chrono::DateTime;
 use prost::Message as _;
 use tonic::Status;
+use weir_ids::SourceId;
 use weir_proto::contact::v1::{
-    Contact, ContactField, FieldKey, TextList, Value, get_contact_request, value,
+    Contact, ContactField, FieldKey, FieldProvenance, TextList, Value, get_contact_request, value,
 };
 use weir_rpc::invalid;
 use weir_rpc::wire::{id, tellable, timestamp};
@@ -18,7 +19,7 @@ use weir_values::{FieldId, Prefix, trimmed_invisible};
 
 use super::convert::field_of;
 use crate::app::Profile;
-use crate::domain::{ANONYMOUS_ID, ContactKey, Register, USER_ID, is_email, normalise};
+use crate::domain::{ANONYMOUS_ID, ContactKey, Register, Source, USER_ID, is_email, normalise};
 use crate::metrics;
 
 /// Of a contact's fields together, encoded.
@@ -70,16 +71,18 @@ fn phone(text: String) -> String {
 }
 
 /// A value that can't be read is left out: it must not keep others from being read. So is one
-/// that would make the contact too large.
-pub(super) fn contact_of(profile: &Profile<'_>) -> Contact {
+/// that would make the contact too large. `provenance` where it is asked for, with the account's
+/// sources in the order of their numbers.
+pub(super) fn contact_of(profile: &Profile<'_>, provenance: Option<&[SourceId]>) -> Contact {
     let stored = profile.stored;
     let (mut fields, mut bytes) = (Vec::with_capacity(profile.fields.len()), 0);
     for register in &profile.fields {
-        let Some(field) = field_shown(register) else {
+        let Some(mut field) = field_shown(register) else {
             tracing::error!(contact = %stored.id, "a stored value is not canonical");
             metrics::unreadable("value");
             continue;
         };
+        field.provenance = provenance.map(|sources| provenance_of(profile, register, sources));
         let len = field.encoded_len() + AROUND;
         if bytes + len <= MAX_FIELDS_BYTES {
             bytes += len;
@@ -103,17 +106,40 @@ pub(super) fn contact_of(profile: &Profile<'_>) -> Contact {
 }
 
 /// None of a cleared one, and of one whose value can't be read.
-fn field_shown(register: &Register<'_>) -> Option<ContactField> {
+pub(super) fn field_shown(register: &Register<'_>) -> Option<ContactField> {
     let time = DateTime::from_timestamp_micros(register.stamp.micros);
     Some(ContactField {
         field_id: register.field.to_owned(),
         value: Some(value_of(register.field, register.value?)?),
         event_time: time.and_then(tellable),
+        provenance: None,
     })
 }
 
+fn provenance_of(
+    profile: &Profile<'_>,
+    register: &Register<'_>,
+    sources: &[SourceId],
+) -> FieldProvenance {
+    let was = profile.beside.was(register.field);
+    let replaced = was.and_then(|was| value_of(register.field, was?));
+    FieldProvenance {
+        message_id: register.stamp.message_id.clone().into_owned(),
+        source_id: source_shown(register.source, sources),
+        replaced_value: replaced,
+        replaced_clearing: was == Some(None),
+    }
+}
+
+/// Empty where it is not known.
+pub(super) fn source_shown(source: Source, sources: &[SourceId]) -> String {
+    let number = usize::from(source.0).checked_sub(1);
+    let id = number.and_then(|at| sources.get(at));
+    id.map_or_else(String::new, ToString::to_string)
+}
+
 /// None where the value is not one that the field could hold, which mapping never sends.
-fn value_of(field: &str, json: &str) -> Option<Value> {
+pub(super) fn value_of(field: &str, json: &str) -> Option<Value> {
     use weir_values::Value as Typed;
     let field: FieldId = field.parse().ok()?;
     let kind = match Typed::from_canonical(&field, json).ok()? {
@@ -135,7 +161,7 @@ mod tests {
     use weir_ids::ContactId;
 
     use super::*;
-    use crate::domain::{Stamp, StoredProfile};
+    use crate::domain::{Beside, Stamp, StoredProfile};
 
     fn looked_up(field: &str, value: &str) -> ContactKey {
         let key = get_contact_request::Key::Field(FieldKey {
@@ -201,11 +227,14 @@ mod tests {
             field,
             stamp: Stamp::new(micros, "m"),
             value: Some(value),
+            source: Source::default(),
         });
-        contact_of(&Profile {
+        let profile = Profile {
             stored: &stored(),
             fields: registers.collect(),
-        })
+            beside: Beside::default(),
+        };
+        contact_of(&profile, None)
     }
 
     #[test]

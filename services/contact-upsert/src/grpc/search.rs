@@ -94,7 +94,7 @@ fn match_of(one: &Match<'_>) -> ContactMatch {
         Key::Anonymous => SearchKey::AnonymousId,
     };
     ContactMatch {
-        contact: Some(contact_of(&profile_of(one.contact))),
+        contact: Some(contact_of(&profile_of(one.contact), None)),
         key: key.into(),
         value: one.value.to_owned(),
     }

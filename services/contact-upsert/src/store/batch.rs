@@ -18,21 +18,30 @@ use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::ContactId;
 use weir_postgres::{Client, Failure, Tx};
+use weir_tombstones::{Erased, Print};
 
+use super::links::Era;
 use super::{OutboxRow, Store, identifiers, micros_of};
 use crate::domain::{
-    Batch, Care, Changes, Facts, KeyId, NOBODY, Receipt, Snapshot, StoredLink, Unreadable, Unusable,
+    Batch, Care, Changes, Facts, KeyId, NOBODY, Receipt, Snapshot, Source, StoredLink, Unreadable,
+    Unusable,
 };
 
 mod absorbed;
 mod kept;
+mod merges;
+mod people;
 mod reindex;
 mod rows;
 mod sql;
 mod write;
 
+pub use people::{AccountRow, past_merge};
 pub use reindex::Piece;
 pub use rows::{HeldLinks, Rows};
+
+/// Of an account that have a number; of more it is not known what came from where.
+const MAX_SOURCES: usize = 1_000;
 
 /// Why a batch was not stored.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +52,9 @@ pub enum NotStored {
     /// Its epoch is past; this one stands.
     #[error("the batch's epoch is past")]
     EpochPast(i64),
+    /// Its source has no number in the account yet.
+    #[error("the source is new")]
+    NewSource,
     /// Its events were mapped under other unique identifiers.
     #[error("the unique identifiers changed")]
     IdentifiersChanged,
@@ -102,6 +114,8 @@ impl From<tokio_postgres::Error> for NotStored {
 /// One batch under way. Dropped without `commit`, nothing of it was.
 pub struct BatchTx<'c> {
     store: &'c Store,
+    /// Of the cache of links, as the account's row says.
+    generation: i64,
     tx: Tx<'c>,
     batch: &'c Batch,
     care: Care,
@@ -119,6 +133,7 @@ impl<'c> BatchTx<'c> {
     ) -> Self {
         Self {
             store,
+            generation: 0,
             tx: Tx::begin(client),
             batch,
             care,
@@ -133,16 +148,15 @@ impl<'c> BatchTx<'c> {
     /// When the batch's epoch or version is past, the account has no anchor, or PostgreSQL
     /// refuses.
     pub async fn begin_load(
-        &self,
+        &mut self,
         facts: &Facts<'_>,
         mut sought: Vec<KeyId>,
         events: &[Uuid],
     ) -> Result<(Rows, Vec<Receipt>), NotStored> {
+        let links = &self.store.links;
+        self.generation = links.generation(self.batch.account);
         let cached = match self.care {
-            Care::InSteps => self
-                .store
-                .links
-                .take(self.batch.account, facts, &mut sought),
+            Care::InSteps => links.take(self.era(), facts, &mut sought),
             Care::AtOnce | Care::Heal => Vec::new(),
         };
         let account = &self.batch.account.0;
@@ -163,6 +177,13 @@ impl<'c> BatchTx<'c> {
             of_account.get("usage_epoch"),
             of_account.get("identifiers_version"),
         )?;
+        self.learn_generation(of_account.get("links_generation"), !cached.is_empty())?;
+        let source = self.source_number(of_account.get("source_ids"))?;
+        let erased = Erased::of(
+            of_account.get("last_delete_time"),
+            of_account.get("erasure_key"),
+            self.now,
+        );
         // Receipts are read behind the locks: whoever stores the same event at the same time
         // holds its contact, so its receipt is seen here instead of colliding at the end.
         let (contacts, receipts) = tokio::join!(
@@ -178,6 +199,8 @@ impl<'c> BatchTx<'c> {
         let rows = Rows {
             caseless_differ: !self.batch.settings.told_caseless().eq(stand),
             transition: identifiers::transition(&of_account),
+            source,
+            erased,
             cached,
             sought,
             links,
@@ -194,6 +217,40 @@ impl<'c> BatchTx<'c> {
             return Err(NotStored::IdentifiersChanged);
         }
         Ok(())
+    }
+
+    /// Whose links, and of which generation.
+    fn era(&self) -> Era {
+        Era {
+            account: self.batch.account,
+            generation: self.generation,
+        }
+    }
+
+    /// Links that were kept in mind before identifiers moved back by a split are worth nothing.
+    fn learn_generation(&mut self, stands: i64, has_cached: bool) -> Result<(), NotStored> {
+        let known = std::mem::replace(&mut self.generation, stands);
+        if known == stands {
+            return Ok(());
+        }
+        self.store.links.renew(self.era());
+        if has_cached {
+            Err(NotStored::Conflict)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// The number of the batch's source in its account.
+    fn source_number(&self, known: Vec<Uuid>) -> Result<Source, NotStored> {
+        let Some(source) = self.batch.source else {
+            return Ok(Source::default());
+        };
+        match known.iter().position(|id| *id == source.0) {
+            Some(at) => Ok(Source(u16::try_from(at + 1).unwrap_or_default())),
+            None if known.len() < MAX_SOURCES => Err(NotStored::NewSource),
+            None => Ok(Source::default()),
+        }
     }
 
     /// Whether links that were read before their contacts were locked are the same behind the
@@ -229,16 +286,17 @@ impl<'c> BatchTx<'c> {
         facts: &Facts<'_>,
         first: &'a Rows,
     ) -> Result<(), NotStored> {
-        let (links, account) = (&self.store.links, self.batch.account);
+        let (links, era) = (&self.store.links, self.era());
+        snapshot.set_source(first.source);
         if let Err(unusable) = snapshot.add(first.links(), &first.contacts()) {
             let cached = first.cached.iter();
-            links.forget(account, cached.map(|(id, _)| facts.key(*id)));
+            links.forget(era, cached.map(|(id, _)| facts.key(*id)));
             return Err(unusable.into());
         }
         let read = first
             .read_links()
             .filter(|(_, link)| link.contact != NOBODY);
-        links.learn(account, read.map(|(id, link)| (facts.key(id), link)));
+        links.learn(era, read.map(|(id, link)| (facts.key(id), link)));
         Ok(())
     }
 
@@ -260,6 +318,44 @@ impl<'c> BatchTx<'c> {
             first_micros: row.get::<_, Option<_>>("first_time").map(micros_of),
         });
         Ok(receipts.collect())
+    }
+
+    /// Which of the events' identifiers are of people who were deleted since, and when, in
+    /// microseconds. Where all events are younger than the last deletion, nothing is asked.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn deleted(
+        &self,
+        facts: &Facts<'_>,
+        first: &Rows,
+    ) -> Result<Vec<(KeyId, i64)>, NotStored> {
+        let Some(Erased { last, key }) = first.erased() else {
+            return Ok(Vec::new());
+        };
+        let sought = facts.keys_before(micros_of(*last));
+        if sought.is_empty() {
+            return Ok(Vec::new());
+        }
+        let print = |id: &KeyId| {
+            let sought = facts.key(*id);
+            key.print(sought.kind, sought.value.as_bytes())
+        };
+        let prints: Vec<Print> = sought.iter().map(print).collect();
+        let prints: Vec<&[u8]> = prints.iter().map(|print| &print[..]).collect();
+        let look_up = self
+            .tx
+            .prepare_cached(weir_tombstones::sql::LOOK_UP)
+            .await?;
+        let parameters: [&(dyn ToSql + Sync); 2] = [&self.batch.account.0, &prints];
+        let rows = self.tx.query(&look_up, &parameters).await?;
+        let found = rows.iter().map(|row| {
+            let n: i64 = row.get("n");
+            // PostgreSQL counts from one.
+            let at = usize::try_from(n - 1).expect("it is one of those that were sent");
+            (sought[at], micros_of(row.get("delete_time")))
+        });
+        Ok(found.collect())
     }
 
     /// Finds more keys and locks their contacts. Those that another transaction holds are left
@@ -285,6 +381,8 @@ impl<'c> BatchTx<'c> {
         Ok(Rows {
             caseless_differ: false,
             transition: None,
+            source: Source::default(),
+            erased: None,
             cached: Vec::new(),
             sought,
             links,
@@ -370,17 +468,9 @@ impl<'c> BatchTx<'c> {
         if !changes.kept.is_empty() {
             dropped = self.bound_kept(changes.kept.len()).await?;
         }
-        let Self {
-            store,
-            tx,
-            batch,
-            now,
-            ..
-        } = self;
-        tx.commit().await?;
-        store
-            .links
-            .learn_changes(batch.account, changes, micros_of(now));
+        let (store, era, now) = (self.store, self.era(), self.now);
+        self.tx.commit().await?;
+        store.links.learn_changes(era, changes, micros_of(now));
         Ok(dropped)
     }
 }

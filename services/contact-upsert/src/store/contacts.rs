@@ -11,12 +11,12 @@ use weir_postgres::{Failure, Statements};
 use super::Store;
 use crate::domain::{ANONYMOUS_ID, ContactKey, StoredProfile, USER_ID};
 
-const BY_IDENTIFIER: &str = "
+pub(super) const BY_IDENTIFIER: &str = "
     SELECT contact_id FROM identifiers WHERE account_id = $1 AND kind = $2 AND value = $3";
 
 /// Where the redirects of a contact end; nowhere, where they go in a circle, which we do not
 /// write.
-const LIVE: &str = "
+pub(super) const LIVE: &str = "
     WITH RECURSIVE chain AS (
         SELECT contact_id, redirect_to FROM contacts WHERE account_id = $1 AND contact_id = $2
         UNION
@@ -67,12 +67,13 @@ const MERGED: &str = "
     CROSS JOIN LATERAL (
         WITH RECURSIVE merged AS (
             SELECT merged_id FROM merges
-            WHERE account_id = $1 AND survivor_id = k.contact_id
+            WHERE account_id = $1 AND survivor_id = k.contact_id AND split_time IS NULL
             UNION
             SELECT next.merged_id
             FROM merged CROSS JOIN LATERAL (
                 SELECT merged_id FROM merges
                 WHERE account_id = $1 AND survivor_id = merged.merged_id
+                  AND split_time IS NULL
                 OFFSET 0
             ) AS next)
         SELECT merged_id, count(*) OVER () AS held FROM merged

@@ -115,7 +115,7 @@ impl Exporting<'_> {
 
 impl ExportPage {
     /// How many there are.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.rows.len()
     }
 

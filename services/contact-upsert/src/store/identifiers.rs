@@ -1,7 +1,8 @@
 //! What tells an account's contacts apart: the copy that counts (semantics 3.2).
 
 use tokio_postgres::Row;
-use weir_ids::AccountId;
+use uuid::Uuid;
+use weir_ids::{AccountId, SourceId};
 use weir_postgres::{Client, Failure};
 
 use super::Store;
@@ -35,6 +36,14 @@ const CASELESS: &str = "
 const KEEP_CASELESS: &str = "
     UPDATE accounts SET caseless_identifiers = $2
     WHERE account_id = $1 AND caseless_identifiers <> $2";
+
+/// The place of a source in the list is its number, and stays it. Of many batches that would, the
+/// first.
+const NUMBER_SOURCE: &str = "
+    UPDATE accounts SET source_ids = array_append(source_ids, $2)
+    WHERE account_id = $1 AND $2 <> ALL (source_ids)";
+
+const SOURCES: &str = "SELECT source_ids FROM accounts WHERE account_id = $1";
 
 const ANY: &str = "any";
 const NEXT_IF_EMPTY: &str = "next_if_empty";
@@ -92,6 +101,34 @@ impl Store {
     pub async fn anchor(&self, account: AccountId) -> Result<(), Failure> {
         let client = self.client().await?;
         weir_ledger::anchor(&client, account).await
+    }
+
+    /// Gives a source a number in its account, unless it has one.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn number_source(
+        &self,
+        account: AccountId,
+        source: Option<SourceId>,
+    ) -> Result<(), Failure> {
+        let Some(source) = source else { return Ok(()) };
+        let client = self.client().await?;
+        let number = client.prepare_cached(NUMBER_SOURCE).await?;
+        client.execute(&number, &[&account.0, &source.0]).await?;
+        Ok(())
+    }
+
+    /// The sources of an account that have numbers, in their order, from one on.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn sources(&self, account: AccountId) -> Result<Vec<SourceId>, Failure> {
+        let client = self.client().await?;
+        let sources = client.prepare_cached(SOURCES).await?;
+        let row = client.query_opt(&sources, &[&account.0]).await?;
+        let ids: Vec<Uuid> = row.map(|row| row.get("source_ids")).unwrap_or_default();
+        Ok(ids.into_iter().map(SourceId).collect())
     }
 
     /// Those that stand.

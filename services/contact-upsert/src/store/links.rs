@@ -1,13 +1,15 @@
 //! The cache of links: what was read before.
 //!
-//! A user id or anonymous id moves to another contact in one way only: its contact is merged
-//! into that one, and says so itself from then on. So a link that is kept here is as good as
+//! A user id or anonymous id moves to another contact in one way: its contact is merged
+//! into that one, and says so itself from then on. In the other way, a split, the generation of
+//! the account's links grows, which each batch reads with the account's row. So a link that is kept here is as good as
 //! one that is read, once its contact is locked and found alive; the fold looks at that in
 //! any case, and an attempt that finds otherwise is followed by one that reads everything.
 //! Whoever is active sends many events within minutes, and each would cost a probe of the
 //! index for each of its ids.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use uuid::Uuid;
 use weir_cache::Recent;
@@ -17,7 +19,19 @@ use crate::domain::{Changes, Facts, Key, KeyId, Stamp, StoredLink, is_unique_key
 
 /// Shared by all connections of a process.
 #[derive(Clone)]
-pub(super) struct Links(Arc<Recent<{ Kept::WORDS }>>);
+pub(super) struct Links {
+    recent: Arc<Recent<{ Kept::WORDS }>>,
+    /// Of the few accounts in which somebody was split or deleted.
+    generations: Arc<RwLock<HashMap<AccountId, i64>>>,
+}
+
+/// An account, and how often links of it were taken back: those of another generation may lead
+/// to a contact that is alive, and no longer theirs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Era {
+    pub account: AccountId,
+    pub generation: i64,
+}
 
 /// A link without the message that made it, which would take more room than all the rest.
 #[derive(Debug, Clone, Copy)]
@@ -30,23 +44,41 @@ struct Kept {
 
 impl Links {
     pub fn new(entries: u32) -> Self {
-        Self(Arc::new(Recent::new(entries as usize)))
+        Self {
+            recent: Arc::new(Recent::new(entries as usize)),
+            generations: Arc::default(),
+        }
+    }
+
+    /// As far as it is known here; the account's row says what stands.
+    pub fn generation(&self, account: AccountId) -> i64 {
+        let generations = self.generations.read();
+        let generations = generations.unwrap_or_else(PoisonError::into_inner);
+        generations.get(&account).copied().unwrap_or_default()
+    }
+
+    /// Takes the one that stands; generations only grow.
+    pub fn renew(&self, era: Era) {
+        let generations = self.generations.write();
+        let mut generations = generations.unwrap_or_else(PoisonError::into_inner);
+        let known = generations.entry(era.account).or_default();
+        *known = era.generation.max(*known);
     }
 
     /// Those of `sought` that are kept; the others stay in it. Which message made a link is
     /// asked only for events of the same moment: for them the link is read.
     pub fn take(
         &self,
-        account: AccountId,
+        era: Era,
         facts: &Facts<'_>,
         sought: &mut Vec<KeyId>,
     ) -> Vec<(KeyId, StoredLink<'static>)> {
         let ids = || sought.iter().map(|id| (*id, facts.key(*id)));
         let prints: Vec<Fingerprint> = ids()
             .filter(|(_, key)| !is_unique_key(key.kind))
-            .map(|(_, key)| print(account, key))
+            .map(|(_, key)| print(era, key))
             .collect();
-        let mut found = self.0.get_all(&prints).into_iter();
+        let mut found = self.recent.get_all(&prints).into_iter();
         let moments = facts.moments();
         let mut kept = Vec::with_capacity(prints.len());
         sought.retain(|id| {
@@ -65,11 +97,7 @@ impl Links {
     }
 
     /// Keeps what was read.
-    pub fn learn<'a>(
-        &self,
-        account: AccountId,
-        links: impl Iterator<Item = (&'a Key<'a>, StoredLink<'a>)>,
-    ) {
+    pub fn learn<'a>(&self, era: Era, links: impl Iterator<Item = (&'a Key<'a>, StoredLink<'a>)>) {
         let links = links.filter(|(key, _)| !is_unique_key(key.kind));
         let entries = links.map(|(key, link)| {
             let kept = Kept {
@@ -78,18 +106,18 @@ impl Links {
                 linked_micros: link.linked_micros,
                 event_micros: link.stamp.micros,
             };
-            (print(account, key), kept.words())
+            (print(era, key), kept.words())
         });
-        self.0.insert_all(&entries.collect::<Vec<_>>());
+        self.recent.insert_all(&entries.collect::<Vec<_>>());
     }
 
-    pub fn forget<'a>(&self, account: AccountId, keys: impl Iterator<Item = &'a Key<'a>>) {
-        let prints = keys.map(|key| print(account, key));
-        self.0.remove_all(&prints.collect::<Vec<_>>());
+    pub fn forget<'a>(&self, era: Era, keys: impl Iterator<Item = &'a Key<'a>>) {
+        let prints = keys.map(|key| print(era, key));
+        self.recent.remove_all(&prints.collect::<Vec<_>>());
     }
 
     /// Keeps what was written and committed at `now_micros`.
-    pub fn learn_changes(&self, account: AccountId, changes: &Changes<'_>, now_micros: i64) {
+    pub fn learn_changes(&self, era: Era, changes: &Changes<'_>, now_micros: i64) {
         let rows = changes.announced_links().chain(&changes.links_signed);
         let entries = rows.map(|row| {
             let kept = Kept {
@@ -98,9 +126,9 @@ impl Links {
                 linked_micros: row.linked_micros.unwrap_or(now_micros),
                 event_micros: row.stamp.micros,
             };
-            (print(account, &row.key), kept.words())
+            (print(era, &row.key), kept.words())
         });
-        self.0.insert_all(&entries.collect::<Vec<_>>());
+        self.recent.insert_all(&entries.collect::<Vec<_>>());
     }
 }
 
@@ -135,13 +163,13 @@ impl From<Kept> for StoredLink<'static> {
     }
 }
 
-fn print(account: AccountId, key: &Key<'_>) -> Fingerprint {
-    let parts = [
-        account.0.as_bytes(),
+fn print(era: Era, key: &Key<'_>) -> Fingerprint {
+    fingerprint(&[
+        era.account.0.as_bytes(),
+        &era.generation.to_be_bytes(),
         key.kind.as_bytes(),
         key.value.as_bytes(),
-    ];
-    fingerprint(&parts)
+    ])
 }
 
 #[cfg(test)]
@@ -177,7 +205,11 @@ mod tests {
             keep_user_ids_apart: false,
             transition: None,
         };
-        let (links, account) = (Links::new(100), AccountId::new());
+        let links = Links::new(100);
+        let era = Era {
+            account: AccountId::new(),
+            generation: 0,
+        };
         let events = [event(7)];
         let facts = Facts::of(&events, &settings).unwrap();
         let all = || -> Vec<KeyId> { facts.events[0].keys().collect() };
@@ -191,9 +223,9 @@ mod tests {
             };
             (key, link)
         });
-        links.learn(account, read);
+        links.learn(era, read);
         let mut sought = all();
-        let kept = links.take(account, &facts, &mut sought);
+        let kept = links.take(era, &facts, &mut sought);
         let kinds = |ids: &[KeyId]| -> Vec<&str> {
             let mut kinds: Vec<&str> = ids.iter().map(|id| facts.key(*id).kind).collect();
             kinds.sort_unstable();
@@ -203,7 +235,7 @@ mod tests {
         assert_eq!(kinds(&[kept[0].0]), ["a"]);
         assert_eq!((kept[0].1.version, kept[0].1.linked_micros), (3, 9));
 
-        links.forget(account, [facts.key(kept[0].0)].into_iter());
-        assert!(links.take(account, &facts, &mut all()).is_empty());
+        links.forget(era, [facts.key(kept[0].0)].into_iter());
+        assert!(links.take(era, &facts, &mut all()).is_empty());
     }
 }

@@ -134,7 +134,7 @@ impl<'c> Parcel<'c> {
 }
 
 /// No id that is made later is smaller.
-fn first_id_of(time: DateTime<Utc>) -> Uuid {
+pub(super) fn first_id_of(time: DateTime<Utc>) -> Uuid {
     let millis = u128::try_from(time.timestamp_millis()).unwrap_or(0);
     Uuid::from_u128(millis << 80)
 }

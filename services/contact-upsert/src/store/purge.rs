@@ -33,8 +33,15 @@ const DELETIONS: &str = "
         WHERE account_id = $1 AND delete_time < $2
         ORDER BY delete_time LIMIT 1 OFFSET $3), $2)";
 
+const ERASURES: &str = "
+    DELETE FROM erasures
+    WHERE account_id = $1 AND request_time < $2 AND request_time <= COALESCE((
+        SELECT request_time FROM erasures
+        WHERE account_id = $1 AND request_time < $2
+        ORDER BY request_time LIMIT 1 OFFSET $3), $2)";
+
 const MERGES: &str = "
-    UPDATE merges SET identifiers = NULL
+    UPDATE merges SET identifiers = NULL, before = NULL
     WHERE account_id = $1 AND merge_time < $2 AND identifiers IS NOT NULL
       AND merge_time <= COALESCE((
         SELECT merge_time FROM merges
@@ -58,6 +65,8 @@ pub enum Aged {
     Deletions,
     /// What contacts took over on a day (semantics 3.1).
     Absorptions,
+    /// Receipts of deletions.
+    Erasures,
     Usage,
     /// Removes for people who did not become known (semantics 4.7).
     KeptRemoves,
@@ -71,6 +80,7 @@ impl Aged {
             Self::Merges => "merges",
             Self::Deletions => "deletions",
             Self::Absorptions => "absorptions",
+            Self::Erasures => "erasures",
             Self::Usage => "usage",
             Self::KeptRemoves => "kept_removes",
         }
@@ -118,6 +128,7 @@ impl Store {
             Aged::Merges => MERGES,
             Aged::Deletions => DELETIONS,
             Aged::Absorptions => ABSORPTIONS,
+            Aged::Erasures => ERASURES,
             Aged::Usage => {
                 let client = self.client().await?;
                 return weir_ledger::purge(&client, account, time.date_naive()).await;

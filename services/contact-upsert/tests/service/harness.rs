@@ -10,6 +10,7 @@ use weir_contact_upsert::Config;
 use weir_ids::TimedKey;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::contact::v1::identity_service_client::IdentityServiceClient;
+use weir_proto::contact::v1::people_service_client::PeopleServiceClient;
 use weir_proto::contact::v1::search_service_client::SearchServiceClient;
 use weir_proto::contact::v1::transfer_service_client::TransferServiceClient;
 use weir_proto::contact::v1::{
@@ -30,6 +31,9 @@ pub const WINDOW: &str = "2999-07-10";
 /// Of the day in whose seconds events happen.
 pub const FIRST_SECOND: i64 = 1_752_127_200;
 
+/// Where events come from.
+pub const SOURCE: &str = "018f3e6a-7c1b-7d2a-9a3e-000000000001";
+
 pub const AUDIENCE: &str = "018f3e6a-7c1b-7d2a-9a3e-5b6c7d8e9f00";
 
 /// Nobody listens there: a service must get along without its peers.
@@ -38,6 +42,7 @@ const NOBODY: &str = "http://127.0.0.1:1";
 pub struct Service {
     pub client: ContactServiceClient<weir_rpc::Channel>,
     pub ledger: LedgerServiceClient<weir_rpc::Channel>,
+    pub people: PeopleServiceClient<weir_rpc::Channel>,
     pub searches: SearchServiceClient<weir_rpc::Channel>,
     pub transfers: TransferServiceClient<weir_rpc::Channel>,
     pub identity: IdentityServiceClient<weir_rpc::Channel>,
@@ -84,6 +89,7 @@ impl Service {
         let channel = weir_rpc::connect(&running.url()).unwrap();
         Self {
             client: ContactServiceClient::new(channel.clone()),
+            people: PeopleServiceClient::new(channel.clone()),
             ledger: LedgerServiceClient::new(channel.clone()),
             searches: SearchServiceClient::new(channel.clone()),
             transfers: TransferServiceClient::new(channel.clone()),
@@ -110,7 +116,7 @@ impl Service {
             batch_id: Uuid::now_v7().to_string(),
             window: WINDOW.to_owned(),
             epoch: 0,
-            source_id: Uuid::now_v7().to_string(),
+            source_id: SOURCE.to_owned(),
             unique_identifiers: vec!["str::email".to_owned()],
             key_strategy: KeyStrategy::Any.into(),
             merge_strategy: MergeStrategy::Overwrite.into(),
@@ -136,6 +142,7 @@ impl Service {
         let request = GetContactRequest {
             account_id: self.account.to_string(),
             key: Some(key),
+            show_provenance: false,
         };
         let answer = self.client.clone().get_contact(request).await?;
         Ok(answer.into_inner().contact.unwrap())

@@ -6,6 +6,7 @@ mod harness;
 mod identity;
 mod ledger;
 mod outage;
+mod people;
 mod plans;
 mod purge;
 mod races;

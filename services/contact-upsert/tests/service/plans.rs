@@ -109,7 +109,7 @@ fn literal(parameter: &str, account: Uuid) -> String {
         "json[]" => list(&|_| "[]".to_owned()),
         "boolean[]" => list(&|_| "true".to_owned()),
         "bigint" | "integer" => "100".to_owned(),
-        "bigint[]" => list(&|n| n.to_string()),
+        "bigint[]" | "integer[]" => list(&|n| n.to_string()),
         "date" => "CURRENT_DATE".to_owned(),
         "date[]" => list(&|_| "2025-07-10".to_owned()),
         "timestamp with time zone" => "now()".to_owned(),

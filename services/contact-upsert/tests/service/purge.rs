@@ -24,8 +24,12 @@ async fn rows_go_when_their_time_is_over_and_not_before() {
         "INSERT INTO usage SELECT $1, CURRENT_DATE - 36 - n / 4000, gen_random_uuid(), 1
          FROM generate_series(1, 12000) AS n",
         "INSERT INTO usage SELECT $1, CURRENT_DATE - 34, gen_random_uuid(), 1",
-        "INSERT INTO merges SELECT $1, gen_random_uuid(), gen_random_uuid(),
-             now() - days * interval '1 day', '[]' FROM unnest(ARRAY[89, 91]) AS days",
+        "INSERT INTO merges (account_id, merged_id, survivor_id, merge_time, identifiers, merge_id, turn)
+         SELECT $1, gen_random_uuid(), gen_random_uuid(), now() - days * interval '1 day', '[]',
+             gen_random_uuid(), 1 FROM unnest(ARRAY[89, 91]) AS days",
+        "INSERT INTO erasures (account_id, deletion_id, request_time, rounds, counts)
+         SELECT $1, gen_random_uuid(), now() - days * interval '1 day', 2, '[]'
+         FROM unnest(ARRAY[364, 366]) AS days",
         "INSERT INTO deletions SELECT $1, uuid_send(gen_random_uuid()),
              now() - days * interval '1 day' FROM unnest(ARRAY[29, 31]) AS days",
     ] {
@@ -55,6 +59,7 @@ async fn rows_go_when_their_time_is_over_and_not_before() {
         ("merges WHERE identifiers IS NULL", 1),
         ("merges WHERE merge_time < now() - interval '80 days'", 2),
         ("deletions WHERE true", 1),
+        ("erasures WHERE true", 1),
         ("kept_removes WHERE true", 1),
         ("identifiers WHERE value = 'u8'", 0),
         ("identifiers WHERE value = 'u9'", 1),

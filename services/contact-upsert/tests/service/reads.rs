@@ -109,10 +109,12 @@ async fn the_ids_that_were_linked_last_are_shown_newest_first() {
          SELECT $1, 'a', 'a' || n % 7 || '-' || n, $2, 1, now() + n * interval '1 second', now(),
                 'm'
          FROM generate_series(1, 1500) AS n",
-        "INSERT INTO merges SELECT $1, lpad(to_hex(n), 32, '0')::uuid, $2, now(), '[]'
+        "INSERT INTO merges (account_id, merged_id, survivor_id, merge_time, identifiers, merge_id, turn)
+         SELECT $1, lpad(to_hex(n), 32, '0')::uuid, $2, now(), '[]', gen_random_uuid(), n
          FROM generate_series(1, 1200) AS n",
         // It was merged into itself, by its row.
-        "INSERT INTO merges VALUES ($1, $2, $2, now(), '[]')",
+        "INSERT INTO merges (account_id, merged_id, survivor_id, merge_time, identifiers, merge_id, turn)
+         VALUES ($1, $2, $2, now(), '[]', $2, 0)",
     ] {
         client
             .execute(statement, &[&service.account, &contact])
@@ -149,8 +151,9 @@ async fn the_largest_contact_there_can_be_is_read_by_a_client_as_it_comes() {
                                   event_time, message_id)
          SELECT $1, kind, n || repeat(chr(128512), 254), $2, 1, now(), now(), 'm'
          FROM generate_series(1, 1000) AS n, unnest(ARRAY['u', 'a']) AS kind",
-        "INSERT INTO merges SELECT $1, gen_random_uuid(), $2, now(), '[]'
-         FROM generate_series(1, 1000)",
+        "INSERT INTO merges (account_id, merged_id, survivor_id, merge_time, identifiers, merge_id, turn)
+         SELECT $1, gen_random_uuid(), $2, now(), '[]', gen_random_uuid(), n
+         FROM generate_series(1, 1000) AS n",
     ] {
         client
             .execute(statement, &[&service.account, &contact])

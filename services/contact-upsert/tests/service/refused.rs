@@ -58,7 +58,8 @@ async fn an_event_that_always_loses_is_no_lost_race_and_costs_its_neighbours_not
     // That the two became one stands in a row already, which no merge expects.
     let person: uuid::Uuid = contact_id(&person, 0).parse().unwrap();
     let client = service.sql().await;
-    let row = "INSERT INTO merges SELECT account_id, $2, $2, now(), '[]' FROM accounts
+    let row = "INSERT INTO merges (account_id, merged_id, survivor_id, merge_time, identifiers, merge_id, turn)
+               SELECT account_id, $2, $2, now(), '[]', $2, 1 FROM accounts
                WHERE account_id = $1";
     client
         .execute(row, &[&service.account, &person])

@@ -136,6 +136,24 @@ impl Service {
     }
 }
 
+/// Who is who by the new ones, once they stand.
+async fn check_contacts(service: &Service, stands: &VersionedIdentifiers, first: &str) {
+    let contact = service.user("u1").await;
+    assert_eq!(
+        (contact.anonymous_ids, contact.merged_contact_ids.len()),
+        (vec!["a1".to_owned()], 1)
+    );
+    assert_eq!(fields(&service.user("u2").await), []);
+    let of_email = "SELECT count(*) FROM identifiers WHERE account_id = $1 AND kind = 'str::email'";
+    assert_eq!(service.count(of_email).await, 0);
+    service.check_phones().await;
+    let found = service
+        .send(service.under(stands, vec![identify(9, ("-", "a9"), &phone(1))]))
+        .await
+        .unwrap();
+    assert_eq!(contact_id(&found, 0), first);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn contacts_that_share_a_value_become_one_and_the_new_identifiers_stand() {
     let service = Service::start().await;
@@ -198,20 +216,7 @@ async fn contacts_that_share_a_value_become_one_and_the_new_identifiers_stand() 
         (vec!["phn::phone".to_owned()], 0)
     );
 
-    let contact = service.user("u1").await;
-    assert_eq!(
-        (contact.anonymous_ids, contact.merged_contact_ids.len()),
-        (vec!["a1".to_owned()], 1)
-    );
-    assert_eq!(fields(&service.user("u2").await), []);
-    let of_email = "SELECT count(*) FROM identifiers WHERE account_id = $1 AND kind = 'str::email'";
-    assert_eq!(service.count(of_email).await, 0);
-    service.check_phones().await;
-    let found = service
-        .send(service.under(&stands, vec![identify(9, ("-", "a9"), &phone(1))]))
-        .await
-        .unwrap();
-    assert_eq!(contact_id(&found, 0), ids[0]);
+    check_contacts(&service, &stands, &ids[0]).await;
     // Mapping asks for what stands as soon as it is told.
     let put = service.others.put_accounts().pop().unwrap();
     assert_eq!(

@@ -92,7 +92,7 @@ impl App {
         self.keeper
             .0
             .open
-            .store(waiting.open.len(), Ordering::Relaxed);
+            .store(waiting.open.count(), Ordering::Relaxed);
         let is_due = !waiting.sources.is_empty() && !waiting.is_sending;
         waiting.is_sending |= is_due;
         drop(waiting);

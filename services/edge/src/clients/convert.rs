@@ -226,6 +226,7 @@ pub(super) fn recorded(result: activity::RecordResult) -> ActivitySaid {
         activity::RecordStatus::Backlogged => ActivitySaid::Backlogged,
         activity::RecordStatus::Repeated => ActivitySaid::Repeated,
         activity::RecordStatus::NotFunded => ActivitySaid::NotFunded,
+        activity::RecordStatus::Deleted => ActivitySaid::Deleted,
         activity::RecordStatus::Unstorable => ActivitySaid::Unstorable,
         activity::RecordStatus::Unspecified => ActivitySaid::Failed,
     }

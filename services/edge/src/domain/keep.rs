@@ -149,7 +149,7 @@ impl Open {
         self.keys.remove(&key)
     }
 
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.keys.len()
     }
 }
@@ -225,7 +225,7 @@ mod tests {
         for number in 0..MAX_OPEN + 10 {
             open.add(key(number));
         }
-        assert!(open.len() <= MAX_OPEN);
+        assert!(open.count() <= MAX_OPEN);
         assert!(!open.close(key(0)) && open.close(key(MAX_OPEN)));
     }
 }

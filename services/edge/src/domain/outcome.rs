@@ -222,6 +222,9 @@ fn of_track(progress: &Progress, limits: &Limits) -> Outcome {
             let why = limits.activity.reached("activity", limits.window_end);
             return Outcome::new(429, Reason::ActivityLimit, why);
         }
+        Some(ActivitySaid::Deleted) => {
+            return Outcome::new(422, Reason::ContactDeleted, DELETED);
+        }
         Some(ActivitySaid::Unstorable) => {
             return Outcome::new(400, Reason::Unstorable, UNSTORABLE);
         }

@@ -240,6 +240,7 @@ fn activity(said: ActivitySaid) -> Said {
         ActivitySaid::Backlogged => ("backlogged", false),
         ActivitySaid::Repeated => ("repeated", false),
         ActivitySaid::NotFunded => ("no_unit", true),
+        ActivitySaid::Deleted => ("deleted", true),
         ActivitySaid::Unstorable => ("unstorable", true),
         ActivitySaid::Away => ("away", true),
         ActivitySaid::Failed => ("failed", true),

@@ -88,6 +88,8 @@ pub enum ActivitySaid {
     Backlogged,
     Repeated,
     NotFunded,
+    /// The person was deleted after the event.
+    Deleted,
     /// The database does not take a value of the event.
     Unstorable,
     /// Activities could not be reached; it may or may not be stored.

@@ -19,7 +19,7 @@ enum Look {
     /// The change concerns nobody but us.
     Ours,
     /// contact-upsert must be asked: contacts would be told apart in another way.
-    Identifiers(AccountSettings),
+    Identifiers(Box<AccountSettings>),
 }
 
 impl App {
@@ -68,7 +68,7 @@ impl App {
         }
         store::doubt_identifiers(&transaction, account_id).await?;
         store::commit(transaction).await?;
-        Ok((account_id, Look::Identifiers(settings)))
+        Ok((account_id, Look::Identifiers(Box::new(settings))))
     }
 
     async fn ask_to_change(

@@ -47,6 +47,15 @@ impl App {
         self.snapshots.get(account, source).await
     }
 
+    /// As [`snapshot`](Self::snapshot), with all that was saved before the call.
+    pub async fn newest_snapshot(
+        &self,
+        account: AccountId,
+        source: SourceId,
+    ) -> Result<Arc<Snapshot>, Error> {
+        self.snapshots.newest(account, source).await
+    }
+
     /// As [`snapshot`](Self::snapshot), for a batch that contact-upsert refused since the
     /// account's unique identifiers are no longer of version `refused`: it is asked anew where
     /// nothing newer is known here, which also heals what a crash left between both.

@@ -37,7 +37,7 @@ impl App {
         after: Option<Position>,
         limit: i64,
     ) -> Result<(Vec<Listed<Position, (Kept, Prediction)>>, i64), Error> {
-        let snapshot = self.snapshot(owner.0, owner.1).await?;
+        let snapshot = self.newest_snapshot(owner.0, owner.1).await?;
         let client = self.client().await?;
         let found = store::list_kept(&client, owner, filter, after, limit).await?;
         let mapping_version = snapshot.source.mapping_version;
@@ -58,7 +58,7 @@ impl App {
         filter: &Filter,
         deadline: Deadline,
     ) -> Result<Vec<Count>, Error> {
-        let snapshot = self.snapshot(owner.0, owner.1).await?;
+        let snapshot = self.newest_snapshot(owner.0, owner.1).await?;
         let client = self.client().await?;
         let mut counts: BTreeMap<(u16, String), i64> = BTreeMap::new();
         let mut after = None;

@@ -2,7 +2,8 @@
 //!
 //! **Invariant:** a batch runs under one snapshot, and a snapshot that is handed out was
 //! the newest at most [`FRESH`] plus one query ago: changes take effect within a second
-//! on all replicas (semantics 7.4).
+//! on all replicas (semantics 7.4). What a person wants to see, or to have taken anew, goes by
+//! what is saved at that moment ([`Snapshots::newest`]).
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -77,14 +78,41 @@ impl Snapshots {
         if known.is_fresh() {
             return Ok(known.snapshot.clone());
         }
+        self.asked(key, &entry, Known::is_fresh).await
+    }
+
+    /// What is saved now, also where it was saved a moment ago: for a person who saves and then
+    /// looks, and for what is taken anew since the mapping was mended (semantics 7.5).
+    ///
+    /// # Errors
+    /// Those of [`get`](Self::get).
+    pub async fn newest(
+        &self,
+        account: AccountId,
+        source: SourceId,
+    ) -> Result<Arc<Snapshot>, Error> {
+        let began = Instant::now();
+        let key = (account, source);
+        let entry = self.entry(key).await?;
+        self.asked(key, &entry, |known| known.checked >= began)
+            .await
+    }
+
+    /// Asks whether there is a newer one, unless somebody else has meanwhile.
+    async fn asked(
+        &self,
+        key: Key,
+        entry: &Entry,
+        is_new_enough: impl Fn(&Known) -> bool,
+    ) -> Result<Arc<Snapshot>, Error> {
         let _asking = entry.asking.lock().await;
         let known = entry.known.load_full();
-        if known.is_fresh() {
+        if is_new_enough(&known) {
             return Ok(known.snapshot.clone());
         }
         // Taken before asking: what changes meanwhile is found half a second later.
         let checked = Instant::now();
-        let snapshot = if self.version(account).await? == Some(known.snapshot.version) {
+        let snapshot = if self.version(key.0).await? == Some(known.snapshot.version) {
             known.snapshot.clone()
         } else {
             self.read(key).await?

@@ -157,23 +157,23 @@ impl News {
     pub fn html(&self, console: &str) -> String {
         let mut body = String::new();
         for paragraph in self.paragraphs() {
-            let _ = write!(body, "<p>{}</p>\n", escaped(&paragraph));
+            let _ = writeln!(body, "<p>{}</p>", escaped(&paragraph));
         }
         let invitation = escaped(self.invitation());
         match (self.link(console), self.command()) {
             (Some(link), _) => {
-                let _ = write!(
+                let _ = writeln!(
                     body,
                     "<p><a href=\"{}\" style=\"display:inline-block;padding:10px 18px;\
                      background:#1f5fbf;color:#ffffff;text-decoration:none;border-radius:4px\">\
-                     {invitation}</a></p>\n",
+                     {invitation}</a></p>",
                     escaped(&link)
                 );
             }
             (None, Some(command)) => {
-                let _ = write!(
+                let _ = writeln!(
                     body,
-                    "<p>{invitation}:</p>\n<pre style=\"white-space:pre-wrap\">{}</pre>\n",
+                    "<p>{invitation}:</p>\n<pre style=\"white-space:pre-wrap\">{}</pre>",
                     escaped(&command)
                 );
             }

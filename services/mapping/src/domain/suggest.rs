@@ -25,7 +25,7 @@ const MAX_PATHS: usize = 2_000;
 /// Deeper objects are one value.
 const MAX_DEPTH: usize = 4;
 /// Of one path; what they show, more would show again.
-const MAX_VALUES: usize = 100;
+const MOST_SEEN: usize = 100;
 const MAX_EXAMPLES: usize = 3;
 
 /// The kinds of JSON, as they are counted.
@@ -137,7 +137,7 @@ impl<'a> Seen<'a> {
         if objects.is_empty() || others > 0 {
             return false;
         }
-        for object in objects.into_iter().take(MAX_VALUES) {
+        for object in objects.into_iter().take(MOST_SEEN) {
             self.object(object, &path, depth);
         }
         true
@@ -166,7 +166,7 @@ impl<'a> Seen<'a> {
             Kind::Array => 4,
         };
         values.kinds[index] += 1;
-        if values.values.len() < MAX_VALUES {
+        if values.values.len() < MOST_SEEN {
             values.values.push(value);
         }
     }

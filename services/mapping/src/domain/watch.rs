@@ -247,7 +247,8 @@ mod tests {
     fn ten_times_the_traffic_brings_ten_times_the_reasons() {
         let mut received = habit(NOW, 1_000, |_| true);
         let mut given = habit(NOW, 100, |_| true);
-        (received.insert(NOW, 10_000), given.insert(NOW, 1_000));
+        received.insert(NOW, 10_000);
+        given.insert(NOW, 1_000);
         assert_eq!(jump(&given, &received, NOW), None);
         received.insert(NOW, 1_000);
         assert!(jump(&given, &received, NOW).is_some());

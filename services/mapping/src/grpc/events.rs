@@ -37,6 +37,8 @@ pub async fn map_events(
         .collect::<Result<Vec<_>, _>>()?;
     let snapshot = async {
         match request.refused_identifiers_version {
+            // Who mends a mapping and has events replayed means the mended one.
+            None if request.replayed => app.newest_snapshot(account, source).await,
             None => app.snapshot(account, source).await,
             Some(refused) => {
                 app.snapshot_after_refusal(account, source, refused, deadline)

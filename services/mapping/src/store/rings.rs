@@ -2,9 +2,10 @@
 //!
 //! Their loss harms nobody: they help the person who maps. **Invariant:** at every moment, and
 //! whatever breaks off in between, a source has at most 500 event names, samples of these alone,
-//! 500 lines of either kind and 500 recent events: all that a write changes, it changes in one script. Every key
-//! has a time to live, and those of one account lie in one slot of a cluster.
+//! 500 lines of either kind and 500 recent events: all that a write changes, it changes in one
+//! script. Every key has a time to live, and those of one account lie in one slot of a cluster.
 
+mod person;
 mod recent;
 mod stored;
 

@@ -132,6 +132,25 @@ async fn an_unknown_account_or_source_is_not_found_in_every_call() {
     assert_eq!(reason_of(&status), Some(Reason::KeyUnknown));
 }
 
+/// An activity with one attribute.
+fn attribute(
+    tenant: &Tenant,
+    path: String,
+    name: String,
+    format: String,
+) -> PutActivityMappingRequest {
+    PutActivityMappingRequest {
+        attributes: vec![AttributeMapping {
+            property_path: path,
+            attribute: name,
+            r#type: ValueType::Date.into(),
+            date_format: format,
+            ..Default::default()
+        }],
+        ..tenant.activity("Login")
+    }
+}
+
 /// PostgreSQL takes no NUL: no text of a request may be the first to show it one.
 #[tokio::test]
 async fn a_nul_in_a_text_is_the_callers_fault_and_not_ours() {
@@ -147,16 +166,7 @@ async fn a_nul_in_a_text_is_the_callers_fault_and_not_ours() {
             )),*]
         };
     }
-    let attribute = |path: String, name: String, format: String| PutActivityMappingRequest {
-        attributes: vec![AttributeMapping {
-            property_path: path,
-            attribute: name,
-            r#type: ValueType::Date.into(),
-            date_format: format,
-            ..Default::default()
-        }],
-        ..tenant.activity("Login")
-    };
+    let attribute = |path, name, format| attribute(&tenant, path, name, format);
     let iso = || "ISO 8601".to_owned();
     let codes = codes! {
         authenticate(AuthenticateRequest { key: "pau-\0-0123456789".to_owned() });

@@ -6,7 +6,7 @@ use weir_reasons::Reason;
 use weir_rpc::reason_of;
 
 use crate::call;
-use crate::harness::{Service, tenant};
+use crate::harness::{Service, event, mapped, rejected, tenant};
 use crate::keeping::*;
 
 #[tokio::test]
@@ -185,4 +185,31 @@ async fn a_replay_is_stopped_and_resumed() {
     };
     let status = call!(client, get_replay, nobody).unwrap_err();
     assert_eq!(reason_of(&status), Some(Reason::ReplayUnknown));
+}
+
+/// Who saves a mapping, and has replayed at once what it refused, means that mapping.
+#[tokio::test]
+async fn what_is_replayed_goes_by_what_was_saved_a_moment_ago() {
+    let (mut service, mapping) = Service::start().await;
+    let other = service.another().await;
+    let tenant = tenant(&mapping, "Demo").await;
+    let identify = || {
+        let lana = r#"{"traits":{"firstName":"Lana"}}"#;
+        vec![event(EventKind::Identify, lana)]
+    };
+    // Both replicas know that nothing is mapped.
+    for client in [&mapping, &other] {
+        let answer = tenant.map(client, identify()).await;
+        assert_eq!(rejected(&answer.results[0]).code, "NO_MAPPING");
+    }
+    tenant.map_contact(&mapping).await;
+    for client in [&mapping, &other] {
+        let request = MapEventsRequest {
+            replayed: true,
+            ..tenant.batch(identify())
+        };
+        let answer = call!(client, map_events, request).unwrap();
+        let fields = &mapped(&answer.results[0]).fields_json;
+        assert_eq!(fields, r#"{"str::first":"Lana"}"#);
+    }
 }

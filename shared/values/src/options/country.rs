@@ -75,8 +75,8 @@ mod tests {
     #[test]
     fn countries_are_written_in_two_capital_letters() {
         assert!(COUNTRIES.is_sorted());
-        for text in COUNTRIES.iter().copied() {
-            assert_eq!(text.parse::<Country>().unwrap().as_str(), text);
+        for text in COUNTRIES {
+            assert_eq!(text.parse::<Country>().unwrap().as_str(), *text);
         }
         for (text, why) in [
             ("au", "write AU"),

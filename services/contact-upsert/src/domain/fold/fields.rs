@@ -146,6 +146,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         plans: Vec<Plan>,
     ) -> Vec<IgnoredField<'a>> {
         let mut ignored = Vec::new();
+        let source = self.source;
         // Each moves those behind it.
         let mut come = 0;
         for ((field, value), plan) in facts.fields.iter().zip(plans) {
@@ -161,10 +162,10 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                     come += usize::from(found.is_err());
                     let contact = &mut self.contacts[slot];
                     if let (Effect::Moves, Ok(at)) = (&plan.effect, found) {
-                        contact.confirm(at, &facts.stamp);
+                        contact.confirm(at, &facts.stamp, source);
                         continue;
                     }
-                    let before = contact.write(found, field, *value, &facts.stamp);
+                    let before = contact.write(found, field, *value, (&facts.stamp, source));
                     if before != *value && self.is_unique(field) {
                         self.relink(slot, facts, field, before);
                     }

@@ -153,7 +153,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             matches.target = Some(slot);
             return;
         };
-        if !may_merge {
+        if !may_merge || self.is_barred(matches, slot) {
             matches.left_out = true;
             return;
         }
@@ -172,5 +172,12 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             })
             .collect();
         matches.others.push(slot);
+    }
+
+    /// Whether a split keeps the contact apart from one of those that were found (semantics 3.10).
+    fn is_barred(&self, matches: &Matches<'a>, slot: usize) -> bool {
+        let beside = &self.contacts[slot].beside;
+        let mut found = matches.target.iter().chain(&matches.others);
+        !beside.bars.is_empty() && found.any(|other| self.contacts[*other].beside.is_barred(beside))
     }
 }

@@ -6,8 +6,8 @@ use weir_ids::ContactId;
 
 use super::links::Link;
 use super::{Contact, Key, KeyId, MergeStrategy, State};
-use crate::domain::changes::Merge;
-use crate::domain::contact::Precedence;
+use crate::domain::changes::{Before, Cause, Merge, Rule};
+use crate::domain::contact::{Beside, Precedence};
 
 /// A merge that happened in this batch.
 pub(super) struct MergeState<'a> {
@@ -15,6 +15,10 @@ pub(super) struct MergeState<'a> {
     survivor: usize,
     identifiers: Vec<Key<'a>>,
     found_by: Vec<Key<'a>>,
+    before: Before,
+    /// Of the one that went, and of the one that stayed.
+    turns: (i64, i64),
+    cause: Option<Cause<'a>>,
 }
 
 impl<'a> MergeState<'a> {
@@ -29,6 +33,11 @@ impl<'a> MergeState<'a> {
             survivor: contacts[self.survivor].id,
             identifiers: self.identifiers,
             found_by: self.found_by,
+            before: self.before,
+            version: self.turns.0,
+            turn: self.turns.1,
+            cause: self.cause,
+            request: None,
         }
     }
 }
@@ -44,7 +53,13 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
 
     /// Merges another contact with the event's and answers the one that stays: the older.
     /// `found_by` led to both.
-    pub(super) fn merge(&mut self, own: usize, other: usize, found_by: &[KeyId]) -> usize {
+    pub(super) fn merge(
+        &mut self,
+        own: usize,
+        other: usize,
+        cause: Option<Cause<'a>>,
+        found_by: &[KeyId],
+    ) -> usize {
         let (survivor, merged) = if self.contacts[own].id < self.contacts[other].id {
             (own, other)
         } else {
@@ -62,21 +77,36 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             }
         }
         identifiers.sort_unstable();
-        let before = self.current_keys(survivor).into_iter();
-        let before: Vec<_> = before.chain(self.current_keys(merged)).collect();
+        let keys = self.current_keys(survivor).into_iter();
+        let keys: Vec<_> = keys.chain(self.current_keys(merged)).collect();
 
+        let precedence = self.precedence();
+        let rule = match precedence {
+            Precedence::Newer => Rule::Newer,
+            Precedence::Own if own == survivor => Rule::Survivor,
+            Precedence::Own => Rule::Merged,
+        };
+        let before = Before::of(&self.contacts[survivor], rule);
         // The merged contact's own registers stay as they are, for a split.
         let mut whole = self.contacts[own].clone();
-        whole.absorb(&self.contacts[other], self.precedence());
+        whole.absorb(&self.contacts[other], precedence);
         let stays = &mut self.contacts[survivor];
         stays.registers = whole.registers;
         stays.has_user_id = whole.has_user_id;
+        stays.beside = Beside {
+            turns: stays.beside.turns + 1,
+            ..whole.beside
+        };
         stays.changed = true;
-        self.contacts[merged].merged_into = Some(survivor);
-        self.contacts[merged].changed = true;
+        let turn = stays.beside.turns;
+        let goes = &mut self.contacts[merged];
+        goes.merged_into = Some(survivor);
+        goes.beside.turns += 1;
+        goes.changed = true;
+        let turns = (goes.beside.turns, turn);
 
         let after = self.current_keys(survivor);
-        for key in before {
+        for key in keys {
             if !after.contains(&key) {
                 self.unlink(survivor, key);
             }
@@ -86,6 +116,9 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             survivor,
             identifiers,
             found_by: found_by.iter().map(|id| self.key(*id).clone()).collect(),
+            before,
+            turns,
+            cause,
         });
         survivor
     }

@@ -101,7 +101,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             };
             self.contacts[slot].set(empty);
         } else {
-            self.merge(slot, holder, &[key]);
+            self.merge(slot, holder, None, &[key]);
         }
         both
     }

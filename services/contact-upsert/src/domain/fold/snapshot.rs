@@ -10,7 +10,7 @@ use weir_ids::ContactId;
 
 use super::links::{Link, LinkedTo, StoredAs};
 use super::{Unreadable, Unusable, is_current};
-use crate::domain::contact::{Contact, StoredContact};
+use crate::domain::contact::{Contact, Source, StoredContact};
 use crate::domain::event::{EventFacts, Facts, KeyId, Transition, UniqueKey};
 use crate::domain::key::is_unique_key;
 use crate::domain::members::Members;
@@ -44,6 +44,8 @@ pub struct Snapshot<'a> {
     pub(super) receipts: Vec<Receipt>,
     /// Receipts were looked up for every event, not only for those that need one.
     pub(super) all_receipts: bool,
+    pub(super) source: Source,
+    pub(super) deleted: HashMap<KeyId, i64>,
 }
 
 impl<'a> Snapshot<'a> {
@@ -60,6 +62,8 @@ impl<'a> Snapshot<'a> {
             unsettled: Vec::new(),
             receipts: Vec::new(),
             all_receipts: false,
+            source: Source::default(),
+            deleted: HashMap::new(),
         }
     }
 
@@ -67,6 +71,17 @@ impl<'a> Snapshot<'a> {
     pub fn set_transition(&mut self, transition: Option<&Transition>) {
         let unsettled = transition.into_iter().flat_map(Transition::unsettled);
         self.unsettled = unsettled.map(str::to_owned).collect();
+    }
+
+    /// Where the batch comes from.
+    pub fn set_source(&mut self, source: Source) {
+        self.source = source;
+    }
+
+    /// Takes what was found of people who were deleted: by what they were known, and when they
+    /// were deleted, in microseconds.
+    pub fn add_deleted(&mut self, deleted: impl IntoIterator<Item = (KeyId, i64)>) {
+        self.deleted.extend(deleted);
     }
 
     /// The keys to look up first, in order.

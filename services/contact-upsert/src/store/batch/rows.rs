@@ -5,8 +5,9 @@ use std::borrow::Cow;
 use tokio_postgres::Row;
 use weir_ids::ContactId;
 use weir_postgres::JsonText;
+use weir_tombstones::Erased;
 
-use crate::domain::{Key, KeyId, Settings, Stamp, StoredContact, StoredLink, Transition};
+use crate::domain::{Key, KeyId, Settings, Source, Stamp, StoredContact, StoredLink, Transition};
 use crate::store::micros_of;
 
 /// Rows of some keys and of the contacts that they lead to.
@@ -16,6 +17,10 @@ pub struct Rows {
     pub(super) caseless_differ: bool,
     /// By what contacts match besides, while they are reindexed.
     pub(super) transition: Option<Transition>,
+    /// Of the batch.
+    pub(super) source: Source,
+    /// Somebody of the account was deleted not long ago.
+    pub(super) erased: Option<Erased>,
     /// Links that need not be read.
     pub(super) cached: Vec<(KeyId, StoredLink<'static>)>,
     pub(super) sought: Vec<KeyId>,
@@ -60,6 +65,16 @@ impl Rows {
         }
     }
 
+    /// The number of the batch's source.
+    pub fn source(&self) -> Source {
+        self.source
+    }
+
+    /// What the account's row says of deletions.
+    pub fn erased(&self) -> Option<&Erased> {
+        self.erased.as_ref()
+    }
+
     /// Those that were read.
     pub(super) fn read_links(&self) -> impl Iterator<Item = (KeyId, StoredLink<'_>)> {
         let key = |row: &Row| {
@@ -85,7 +100,7 @@ impl<'a> From<&'a Row> for StoredContact<'a> {
     }
 }
 
-fn stored_link(row: &Row) -> StoredLink<'_> {
+pub(super) fn stored_link(row: &Row) -> StoredLink<'_> {
     let event_micros = micros_of(row.get("event_time"));
     StoredLink {
         contact: ContactId(row.get("contact_id")),

@@ -3,7 +3,8 @@
 /// Held shared until the batch is stored: raising the epoch or the version waits for it.
 pub(super) const ACCOUNT: &str = "
     SELECT usage_epoch, identifiers_version, caseless_identifiers, unique_identifiers,
-           key_strategy, next_unique_identifiers, next_key_strategy
+           key_strategy, next_unique_identifiers, next_key_strategy, source_ids, links_generation,
+           last_delete_time, erasure_key
     FROM accounts WHERE account_id = $1 FOR SHARE";
 
 // The look-ups are LATERAL and can't be flattened (LIMIT, OFFSET 0, FOR UPDATE), so that each
@@ -13,6 +14,16 @@ pub(super) const ACCOUNT: &str = "
 pub(super) const LINKS: &str = "
     SELECT k.ordinal, i.contact_id, i.version, i.link_time, i.event_time, i.message_id
     FROM unnest($2::text[], $3::text[]) WITH ORDINALITY AS k (kind, value, ordinal)
+    CROSS JOIN LATERAL (
+        SELECT * FROM identifiers
+        WHERE account_id = $1 AND kind = k.kind AND value = k.value
+        LIMIT 1
+    ) AS i";
+
+/// With what they are, for whoever does not keep the order.
+pub(super) const NAMED_LINKS: &str = "
+    SELECT i.kind, i.value, i.contact_id, i.version, i.link_time, i.event_time, i.message_id
+    FROM unnest($2::text[], $3::text[]) AS k (kind, value)
     CROSS JOIN LATERAL (
         SELECT * FROM identifiers
         WHERE account_id = $1 AND kind = k.kind AND value = k.value
@@ -225,11 +236,15 @@ pub(super) const TAKE_KEPT: &str = "
     RETURNING audience_id, update_time, message_id, keep_until";
 
 pub(super) const INSERT_MERGES: &str = "
-    INSERT INTO merges (account_id, merged_id, survivor_id, merge_time, identifiers)
-    SELECT a.account_id, u.merged_id, u.survivor_id, $5, u.identifiers::json
+    INSERT INTO merges (account_id, merge_id, merged_id, survivor_id, turn, merge_time, event_time,
+                        message_id, source, identifiers, before)
+    SELECT a.account_id, u.merge_id, u.merged_id, u.survivor_id, u.turn, $11, u.event_time,
+           u.message_id, u.source, u.identifiers::json, u.before::json
     FROM accounts a
-    CROSS JOIN unnest($2::uuid[], $3::uuid[], $4::text[])
-               AS u (merged_id, survivor_id, identifiers)
+    CROSS JOIN unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::bigint[], $6::timestamptz[],
+                      $7::text[], $8::integer[], $9::text[], $10::text[])
+               AS u (merge_id, merged_id, survivor_id, turn, event_time, message_id, source,
+                     identifiers, before)
     WHERE a.account_id = $1";
 
 /// Contacts that are looked at once more while all are reindexed.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use weir_ledger::sql::CHARGE;
 use weir_postgres::{Failure, JsonText};
 
+use super::merges::MergeColumns;
 use super::{BatchTx, NotStored, sql};
 use crate::domain::search::SearchTexts;
 use crate::domain::{Care, Changes, ContactRow, Key, LinkRow, Stamp};
@@ -297,22 +298,9 @@ impl BatchTx<'_> {
 
     async fn insert_merges(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
         let rows = &changes.merges;
-        let merged: Vec<Uuid> = rows.iter().map(|merge| merge.merged.0).collect();
-        let survivors: Vec<Uuid> = rows.iter().map(|merge| merge.survivor.0).collect();
-        let identifiers = rows.iter().map(|merge| {
-            let keys = merge.identifiers.iter();
-            let keys: Vec<(&str, &str)> = keys.map(|key| (key.kind, &*key.value)).collect();
-            serde_json::to_string(&keys).expect("pairs of texts are always JSON")
-        });
-        let identifiers: Vec<String> = identifiers.collect();
-        let parameters = &[
-            &self.batch.account.0 as _,
-            &merged as _,
-            &survivors as _,
-            &identifiers as _,
-            &self.now as _,
-        ];
-        all_of(rows.len(), self.run(sql::INSERT_MERGES, parameters).await?)
+        let columns = MergeColumns::of(rows);
+        let parameters = columns.parameters(&self.batch.account.0, &self.now);
+        all_of(rows.len(), self.run(sql::INSERT_MERGES, &parameters).await?)
     }
 
     async fn look_again(&self, changes: &Changes<'_>) -> Result<(), NotStored> {

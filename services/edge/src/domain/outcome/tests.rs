@@ -110,6 +110,11 @@ fn a_plain_track_ends_as_its_activity_did() {
             Some(Reason::ActivityLimit),
         ),
         (
+            Some(ActivitySaid::Deleted),
+            422,
+            Some(Reason::ContactDeleted),
+        ),
+        (
             Some(ActivitySaid::Unstorable),
             400,
             Some(Reason::Unstorable),
@@ -312,11 +317,12 @@ const CONTACT: [ContactSaid; 12] = [
     ContactSaid::Failed,
 ];
 
-const ACTIVITY: [ActivitySaid; 7] = [
+const ACTIVITY: [ActivitySaid; 8] = [
     ActivitySaid::Stored,
     ActivitySaid::Backlogged,
     ActivitySaid::Repeated,
     ActivitySaid::NotFunded,
+    ActivitySaid::Deleted,
     ActivitySaid::Unstorable,
     ActivitySaid::Away,
     ActivitySaid::Failed,

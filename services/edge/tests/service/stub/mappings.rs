@@ -119,42 +119,9 @@ impl MappingService for Stub {
                 let start = span.start as usize;
                 event.raw = request.body.slice(start..start + span.length as usize);
             }
-            let results = request.events.iter().map(|event| {
-                let outcome = if event.event_name == "Unmapped" {
-                    mapped_event::Outcome::Rejection(Rejection {
-                        code: "NO_MAPPING".into(),
-                        message: "No mappings configured".into(),
-                    })
-                } else if event.event_name == "Old" {
-                    mapped_event::Outcome::Rejection(Rejection {
-                        code: "PAST_RETENTION".into(),
-                        message: "older than 90 days".into(),
-                    })
-                } else {
-                    mapped_event::Outcome::Mapped(Mapped {
-                        fields_json: match traits(event) {
-                            MappedTraits::Values => format!(r#"{{"str::first":"x{long}"}}"#).into(),
-                            MappedTraits::Clears | MappedTraits::ClearsRestIgnored => {
-                                r#"{"str::first":null}"#.into()
-                            }
-                            _ => Default::default(),
-                        },
-                        activity: (!event.event_name.is_empty()).then(|| MappedActivity {
-                            activity_id: event.event_name.clone(),
-                            attributes_json: match &*long {
-                                "" => "{}".into(),
-                                long => format!(r#"{{"a":"{long}"}}"#).into(),
-                            },
-                            retention_days: 90,
-                            earlier_retention_days: vec![],
-                        }),
-                        traits: traits(event).into(),
-                    })
-                };
-                MappedEvent {
-                    outcome: Some(outcome),
-                    ignored: Vec::new(),
-                }
+            let results = request.events.iter().map(|event| MappedEvent {
+                outcome: Some(outcome_of(event, &long)),
+                ignored: Vec::new(),
             });
             let mut results: Vec<_> = results.collect();
             let ignored_kinds = ignore(&request.events, &mut results);
@@ -228,5 +195,40 @@ impl MappingService for Stub {
         list_samples(ListSamplesRequest) -> ListSamplesResponse;
         list_event_names(ListEventNamesRequest) -> ListEventNamesResponse;
         list_log(ListLogRequest) -> ListLogResponse;
+    }
+}
+
+/// Events named `Unmapped` and `Old` are rejected.
+fn outcome_of(event: &Event, long: &str) -> mapped_event::Outcome {
+    if event.event_name == "Unmapped" {
+        mapped_event::Outcome::Rejection(Rejection {
+            code: "NO_MAPPING".into(),
+            message: "No mappings configured".into(),
+        })
+    } else if event.event_name == "Old" {
+        mapped_event::Outcome::Rejection(Rejection {
+            code: "PAST_RETENTION".into(),
+            message: "older than 90 days".into(),
+        })
+    } else {
+        mapped_event::Outcome::Mapped(Mapped {
+            fields_json: match traits(event) {
+                MappedTraits::Values => format!(r#"{{"str::first":"x{long}"}}"#).into(),
+                MappedTraits::Clears | MappedTraits::ClearsRestIgnored => {
+                    r#"{"str::first":null}"#.into()
+                }
+                _ => Default::default(),
+            },
+            activity: (!event.event_name.is_empty()).then(|| MappedActivity {
+                activity_id: event.event_name.clone(),
+                attributes_json: match long {
+                    "" => "{}".into(),
+                    long => format!(r#"{{"a":"{long}"}}"#).into(),
+                },
+                retention_days: 90,
+                earlier_retention_days: vec![],
+            }),
+            traits: traits(event).into(),
+        })
     }
 }

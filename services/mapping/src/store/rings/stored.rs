@@ -42,6 +42,30 @@ pub(super) enum StoredKind {
     Member,
 }
 
+impl StoredSample {
+    /// Whether it was received by then.
+    pub fn is_by(&self, micros: i64) -> bool {
+        self.micros <= micros
+    }
+
+    /// As it was received.
+    pub fn raw(&self) -> &str {
+        &self.raw
+    }
+}
+
+impl StoredEntry {
+    /// Whether it is of something that was received by then.
+    pub fn is_by(&self, micros: i64) -> bool {
+        self.micros <= micros
+    }
+
+    /// The only readable value in it.
+    pub fn value(&self) -> &str {
+        &self.value
+    }
+}
+
 impl From<EventKind> for StoredKind {
     fn from(kind: EventKind) -> Self {
         match kind {

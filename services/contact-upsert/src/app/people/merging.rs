@@ -1,0 +1,118 @@
+//! Two contacts become one by hand: through the same merge as in a batch, and written as one.
+
+use std::collections::BTreeMap;
+
+use uuid::Uuid;
+use weir_ids::{AccountId, ContactId};
+use weir_rpc::Deadline;
+use weir_service::retry;
+
+use super::unique_identifiers;
+use crate::app::{App, Error, POLICY};
+use crate::domain::{
+    Batch, Care, Facts, Joined, Key, Message, PastMerge, Settings, StoredLink, merge_by_hand,
+};
+use crate::store::{BatchTx, OutboxRow};
+
+/// What is wanted of two contacts.
+#[derive(Debug, Clone, Copy)]
+pub struct Joining {
+    pub account: AccountId,
+    pub contact: ContactId,
+    pub other: ContactId,
+    pub purpose: Purpose,
+}
+
+/// See [`Joining`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    /// To see what it would come to.
+    Preview,
+    Merge {
+        /// Of the caller's; the merge's id.
+        request: Uuid,
+        allows_two_user_ids: bool,
+    },
+}
+
+impl App {
+    /// Merges two contacts, or tells what that would come to: `tell` makes of it what is answered.
+    /// Of a merge that this request has done before, its contacts are answered.
+    ///
+    /// # Errors
+    /// When there is no such contact, both are one already, both have user ids and that is not
+    /// allowed for, or PostgreSQL is away.
+    pub async fn join<T: Send + 'static>(
+        &self,
+        joining: Joining,
+        deadline: Deadline,
+        tell: fn(&Joined<'_>) -> T,
+    ) -> Result<Result<T, PastMerge>, Error> {
+        let app = self.clone();
+        let joined = retry(deadline, POLICY, move |_| {
+            let app = app.clone();
+            async move { app.join_once(joining, tell).await }
+        });
+        match joined.await {
+            Err(Error::ContactUnknown) => {
+                self.must_know(joining.account, deadline).await?;
+                Err(Error::ContactUnknown)
+            }
+            joined => joined,
+        }
+    }
+
+    async fn join_once<T>(
+        &self,
+        joining: Joining,
+        tell: fn(&Joined<'_>) -> T,
+    ) -> Result<Result<T, PastMerge>, Error> {
+        let now = self.clock.now();
+        let mut client = self.store.client().await?;
+        let batch = Batch::by_hand(joining.account);
+        let mut tx = BatchTx::begin(&self.store, &mut client, &batch, Care::Heal, now);
+        let account = tx.open_account(false).await?.ok_or(Error::ContactUnknown)?;
+        if let Purpose::Merge { request, .. } = joining.purpose
+            && let Some(done) = tx.merge_row(request).await?
+        {
+            return Ok(Err(done));
+        }
+        let live = async |contact| tx.live(contact).await?.ok_or(Error::ContactUnknown);
+        let contacts = [live(joining.contact).await?, live(joining.other).await?];
+        if contacts[0] == contacts[1] {
+            return Err(Error::AlreadyOne);
+        }
+        let locked = tx.lock(&contacts).await?;
+        let held = tx.held_links(&contacts).await?;
+        let links: BTreeMap<Key<'_>, StoredLink<'_>> = held.links().into_iter().collect();
+        let (keys, links): (Vec<Key<'_>>, Vec<StoredLink<'_>>) = links.into_iter().unzip();
+        let unique = unique_identifiers(&account, keys.iter().map(|key| key.kind));
+        let settings = Settings::by_hand(unique, account.caseless_identifiers);
+        let facts = Facts::of_keys(&settings, keys);
+        let mut joined = merge_by_hand(&facts, &locked.contacts(), links)
+            .map_err(crate::store::NotStored::from)?;
+        let answer = tell(&joined);
+        let Purpose::Merge {
+            request,
+            allows_two_user_ids,
+        } = joining.purpose
+        else {
+            return Ok(Ok(answer));
+        };
+        if joined.both_have_user_ids && !allows_two_user_ids {
+            return Err(Error::BothHaveUserIds);
+        }
+        for merge in &mut joined.changes.merges {
+            merge.request = Some(request);
+        }
+        let message = Message::of(&joined.changes, &[], now.timestamp_micros());
+        let message = message.map(|message| OutboxRow::new(joining.account, &message));
+        tx.write(&joined.changes, message.as_ref()).await?;
+        tx.commit(&joined.changes).await?;
+        crate::metrics::contacts_written(&joined.changes);
+        message
+            .into_iter()
+            .for_each(|message| self.tell_soon(message));
+        Ok(Ok(answer))
+    }
+}

@@ -1,0 +1,93 @@
+//! Deletion of people (semantics 3.9): what holds their identifiers goes.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+use weir_ids::{AccountId, SourceId};
+
+use super::{App, Error};
+use crate::domain::person::Person;
+use crate::store::{self, Owner};
+
+/// Kept events that are read at once: some megabytes at most.
+const EVENTS: i64 = 200;
+/// Sources that are looked up at once.
+const SOURCES: usize = 500;
+
+/// How much went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Erased {
+    pub samples: i64,
+    pub log_entries: i64,
+    pub kept_events: i64,
+}
+
+impl App {
+    /// Takes everything out that names the person and was received by `time`.
+    pub async fn erase_person(
+        &self,
+        account_id: AccountId,
+        person: Arc<Person>,
+        time: DateTime<Utc>,
+    ) -> Result<Erased, Error> {
+        let mut erased = Erased::default();
+        let mut after: Option<SourceId> = None;
+        loop {
+            let limit = i64::try_from(SOURCES).unwrap_or(i64::MAX);
+            let sources = self.list_sources(account_id, after, limit).await?;
+            let Some((last, _)) = sources.last() else {
+                return Ok(erased);
+            };
+            after = Some(*last);
+            for (source, _) in &sources {
+                let micros = time.timestamp_micros();
+                let (samples, lines) = self
+                    .rings
+                    .erase_person(account_id, *source, &person, micros)
+                    .await?;
+                erased.samples += samples;
+                erased.log_entries += lines;
+                let owner = (account_id, *source);
+                erased.kept_events += self.erase_kept(owner, &person, time).await?;
+            }
+        }
+    }
+
+    /// Of one source.
+    async fn erase_kept(
+        &self,
+        owner: Owner,
+        person: &Person,
+        until: DateTime<Utc>,
+    ) -> Result<i64, Error> {
+        let mut erased = 0;
+        let mut after = (DateTime::UNIX_EPOCH, Uuid::nil());
+        loop {
+            let mut client = self.client().await?;
+            let page = store::kept_raw(&client, owner, after, until, EVENTS).await?;
+            let Some(last) = page.last() else {
+                return Ok(erased);
+            };
+            after = (last.receive_time, last.key);
+            let his = page.iter().filter(|event| {
+                let text = String::from_utf8_lossy(&event.raw);
+                person.is_in(&text)
+            });
+            let keys: Vec<Uuid> = his.map(|event| event.key).collect();
+            if keys.is_empty() {
+                continue;
+            }
+            let transaction = store::begin(&mut client).await?;
+            let mut room = store::lock_kept(&transaction, owner.0).await?;
+            let (gone, deferred) = store::drop_kept(&transaction, owner, &keys).await?;
+            if deferred.events > 0 {
+                room.events -= deferred.events;
+                room.bytes -= deferred.bytes;
+                store::set_room(&transaction, owner.0, room).await?;
+            }
+            store::commit(transaction).await?;
+            erased += i64::try_from(gone).unwrap_or(i64::MAX);
+        }
+    }
+}
