@@ -86,8 +86,12 @@ pub async fn run(options: &ImportContactsOptions) -> Result<ExitCode, Failure> {
         progress,
         progress_path: (!options.dry_run).then_some(progress_path),
         under_way: VecDeque::new(),
-        // Under `append` the first one counts that arrives.
-        at_once: if appends { 1 } else { UNDER_WAY },
+        // Under `append` the first one counts that arrives; and where each costs a unit, later
+        // rows must not take what earlier ones need.
+        at_once: match appends || options.charge {
+            true => 1,
+            false => UNDER_WAY,
+        },
     };
     let mut rows = opened.rows(import.progress.position())?;
     import.all(&mut rows).await?;
