@@ -42,8 +42,10 @@ const MERGES: &str = "
     ) AS m
     LEFT JOIN LATERAL (
         SELECT fields, registers FROM contacts
-        WHERE account_id = $1 AND contact_id = m.merged_id LIMIT 1
-    ) AS c ON m.split_time IS NULL AND m.before IS NOT NULL
+        WHERE account_id = $1 AND contact_id = m.merged_id
+          AND m.split_time IS NULL AND m.before IS NOT NULL
+        LIMIT 1
+    ) AS c ON true
     WHERE (m.merge_time, m.merge_id) < ($3, $4)
     ORDER BY m.merge_time DESC, m.merge_id DESC
     LIMIT $5";
