@@ -311,7 +311,7 @@ async fn she_is_there(account: &Account) -> String {
         let answer = account.weir.search().search_contacts(request).await;
         let matches = answer.unwrap().into_inner().matches.into_iter();
         let found: Vec<_> = matches.filter_map(|one| one.contact).collect();
-        assert_eq!(found, [lana.clone()], "{query}");
+        assert_eq!(found, std::slice::from_ref(&lana), "{query}");
     }
     assert_eq!(account.usage().await, (1, 0));
     // The event itself, should Segment send it once more, is a repeat.
