@@ -44,7 +44,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .await
             .context("the schema can't be brought up to date")?;
         let calls = pool(config.database_connections.into())?;
-        let sole = weir_postgres::Sole::new(&calls, "housekeeping");
+        let sole = weir_postgres::Jobs::new(&calls).sole("housekeeping");
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
         let erasure =
             weir_erasure::Erasure::new(calls.clone(), accounts.clone(), weir_erasure::ALL);

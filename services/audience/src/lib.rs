@@ -40,7 +40,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .await
             .context("the schema can't be brought up to date")?;
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
-        let sole = weir_postgres::Sole::new(&pool, "forgetting");
+        let sole = weir_postgres::Jobs::new(&pool).sole("forgetting");
         let erasure = weir_erasure::Erasure::new(pool.clone(), accounts.clone(), weir_erasure::ALL);
         let app = app::App::new(store::Store::new(pool), accounts, clock);
         let background = Background::new();

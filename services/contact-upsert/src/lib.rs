@@ -43,10 +43,10 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         weir_postgres::migrate(&beside, &store::MIGRATIONS)
             .await
             .context("the schema can't be brought up to date")?;
-        let sole = |job| weir_postgres::Sole::new(&beside, job);
-        let (rest, aged) = (sole("outbox"), sole("purge"));
-        let (reindexed, gone) = (sole("reindex"), sole("erasures"));
-        let searched = sole("search");
+        let jobs = weir_postgres::Jobs::new(&beside);
+        let (rest, aged) = (jobs.sole("outbox"), jobs.sole("purge"));
+        let (reindexed, gone) = (jobs.sole("reindex"), jobs.sole("erasures"));
+        let searched = jobs.sole("search");
         // The relay and the purge ask for no links.
         let beside = store::Store::new(beside, 0);
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;

@@ -58,18 +58,19 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             keepers,
             clock: clock.clone(),
         };
-        let sole = weir_postgres::Sole::new(&pool, "housekeeping");
+        let jobs = weir_postgres::Jobs::new(&pool);
+        let sole = jobs.sole("housekeeping");
         background.spawn("housekeeping", app::HOUSE_BEATS, |pulse| {
             app::keep_house(pool.clone(), clock.clone(), sole, pulse)
         });
         let places = app::watch_places(config.geoip_database, &background).await;
         let (mailer, webhooks) = (clients::Mailer::new(mail), clients::Webhooks::new());
         let desk = app::Desk::new(pool.clone(), mailer, webhooks, clock.clone());
-        let (delivering, sole) = (desk.clone(), weir_postgres::Sole::new(&pool, "deliveries"));
+        let (delivering, sole) = (desk.clone(), jobs.sole("deliveries"));
         background.spawn("deliveries", app::DESK_WITHIN, |pulse| {
             app::deliver(delivering, sole, pulse)
         });
-        let (watching, sole) = (desk.clone(), weir_postgres::Sole::new(&pool, "watch"));
+        let (watching, sole) = (desk.clone(), jobs.sole("watch"));
         background.spawn("watch", app::WATCH_WITHIN, |pulse| {
             app::watch(watching, sole, pulse)
         });

@@ -31,6 +31,6 @@ pub use failure::{Failure, failure_of};
 pub use json::JsonText;
 pub use migrate::{MigrateError, Migration, migrate};
 pub use pool::{Client, Connection, Manager, PLAN_BY_KEY, Pool, PoolError, connect};
-pub use sole::Sole;
+pub use sole::{Jobs, Sole};
 pub use statements::Statements;
 pub use transaction::Tx;

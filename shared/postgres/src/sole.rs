@@ -1,8 +1,9 @@
 //! Jobs that one replica of a service does at a time.
 //!
-//! Whoever does a job holds an advisory lock of PostgreSQL, on a connection of the job's own:
-//! it is free again when that ends, however it ends. PostgreSQL asks after a host that fell
-//! silent, so that is so within some ten seconds; a process that dies frees it at once.
+//! Whoever does a job holds an advisory lock of PostgreSQL, on a connection that all jobs of the
+//! process share and nothing else uses: its locks are free again when it ends, however it ends.
+//! PostgreSQL asks after a host that fell silent, so that is so within some ten seconds; a process
+//! that dies frees them at once.
 //!
 //! **Invariant:** no promise rests on it. Two replicas may both take a job for theirs for some
 //! seconds (the connection is lost, and not known to be yet), and where an engine has no such
@@ -10,9 +11,11 @@
 //! done twice. What it saves is the work.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool_postgres::ClientWrapper;
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, Error};
@@ -38,39 +41,71 @@ const KEEPALIVE: [&str; 3] = [
 const LOCK: &str = "/* every account */
     SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '.' || $1::text, 0)) AS mine";
 
+const FREE: &str = "/* every account */
+    SELECT pg_advisory_unlock(hashtextextended(current_schema() || '.' || $1::text, 0))";
+
 /// By `job`.
 const HERE: &str = "background_jobs_here";
+
+/// The jobs of one process.
+#[derive(Clone)]
+pub struct Jobs(Arc<Session>);
+
+struct Session {
+    config: Config,
+    connection: Mutex<Connection>,
+}
+
+/// The present connection, and which one it is: what a former one held is lost.
+#[derive(Default)]
+struct Connection {
+    client: Option<ClientWrapper>,
+    number: u64,
+    /// It could not be made: until then nobody tries again, so that jobs do not wait for each
+    /// other's tries.
+    is_away_until: Option<Instant>,
+}
+
+impl Jobs {
+    /// Those of the service whose pool it is.
+    pub fn new(pool: &Pool) -> Self {
+        metrics::describe_gauge!(HERE, "Whether this replica does the job, by job.");
+        Self(Arc::new(Session {
+            config: with_settings(pool.manager().config(), SILENCE, &KEEPALIVE),
+            connection: Mutex::default(),
+        }))
+    }
+
+    /// One of them. A process asks for each once: it would not be refused what it holds.
+    pub fn sole(&self, job: &'static str) -> Sole {
+        Sole {
+            job,
+            session: self.0.clone(),
+            held_on: None,
+            is_mine: false,
+            stands_until: Instant::now(),
+        }
+    }
+}
 
 /// A job, and whether it is this replica's.
 pub struct Sole {
     job: &'static str,
-    config: Config,
-    connection: Option<ClientWrapper>,
+    session: Arc<Session>,
+    /// The number of the connection that holds its lock.
+    held_on: Option<u64>,
     is_mine: bool,
     /// What was said last stands until then.
     stands_until: Instant,
 }
 
 impl Sole {
-    /// A job of the service whose pool it is.
-    pub fn new(pool: &Pool, job: &'static str) -> Self {
-        metrics::describe_gauge!(HERE, "Whether this replica does the job, by job.");
-        Self {
-            job,
-            config: with_settings(pool.manager().config(), SILENCE, &KEEPALIVE),
-            connection: None,
-            is_mine: false,
-            stands_until: Instant::now(),
-        }
-    }
-
     /// Whether the job is this replica's: it was, and the connection stands, or it was nobody's.
     /// To be asked in every round; PostgreSQL is asked every two seconds at most.
     pub async fn is_mine(&mut self) -> bool {
         if Instant::now() >= self.stands_until {
             let asked = self.ask().await.unwrap_or_else(|error| {
                 tracing::warn!(job = self.job, %error, "not known whose job it is");
-                self.connection = None;
                 false
             });
             self.set(asked);
@@ -81,34 +116,37 @@ impl Sole {
 
     /// Lets another do it, since what fails here may not fail there. This replica asks again
     /// when it has rested.
-    pub fn give_up(&mut self, rest: Duration) {
-        self.connection = None;
+    pub async fn give_up(&mut self, rest: Duration) {
         self.set(false);
         self.stands_until = Instant::now() + rest;
+        let Some(number) = self.held_on.take() else {
+            return;
+        };
+        let mut connection = self.session.connection.lock().await;
+        if connection.number != number {
+            return;
+        }
+        let freed = match &connection.client {
+            Some(client) => client.query_one(FREE, &[&self.job]).await,
+            None => return,
+        };
+        if freed.is_err() {
+            // Its end frees the lock, with those of the other jobs: they ask anew.
+            connection.client = None;
+        }
     }
 
     async fn ask(&mut self) -> Result<bool, DialError> {
-        let stands = self.connection.take().filter(|one| !one.is_closed());
-        let was_mine = self.is_mine && stands.is_some();
-        let connection = match stands {
-            Some(connection) => connection,
-            None => {
-                let dialled = tokio::time::timeout(CONNECT, dial(&self.config, SILENCE)).await;
-                dialled
-                    .map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??
-                    .0
-            }
-        };
-        let connection = self.connection.insert(connection);
-        if was_mine {
-            connection.simple_query("").await?;
-            return Ok(true);
+        let mut connection = self.session.connection.lock().await;
+        let asked = connection
+            .ask(&self.session.config, self.job, self.held_on)
+            .await;
+        if asked.is_err() {
+            connection.client = None;
         }
-        match connection.query_one(LOCK, &[&self.job]).await {
-            Ok(row) => Ok(row.get("mine")),
-            Err(error) if knows_no_locks(&error) => Ok(true),
-            Err(error) => Err(error.into()),
-        }
+        let is_mine = asked?;
+        self.held_on = is_mine.then_some(connection.number);
+        Ok(is_mine)
     }
 
     fn set(&mut self, is_mine: bool) {
@@ -117,6 +155,48 @@ impl Sole {
         }
         self.is_mine = is_mine;
         metrics::gauge!(HERE, "job" => self.job).set(if is_mine { 1.0 } else { 0.0 });
+    }
+}
+
+impl Connection {
+    /// Whether the job's lock is held, by then or from now on.
+    async fn ask(
+        &mut self,
+        config: &Config,
+        job: &'static str,
+        held_on: Option<u64>,
+    ) -> Result<bool, DialError> {
+        let stands = self.client.take().filter(|one| !one.is_closed());
+        let client = match stands {
+            Some(client) => client,
+            None => self.connect(config).await?,
+        };
+        let client = self.client.insert(client);
+        if held_on == Some(self.number) {
+            client.simple_query("").await?;
+            return Ok(true);
+        }
+        match client.query_one(LOCK, &[&job]).await {
+            Ok(row) => Ok(row.get("mine")),
+            Err(error) if knows_no_locks(&error) => Ok(true),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    async fn connect(&mut self, config: &Config) -> Result<ClientWrapper, DialError> {
+        if self
+            .is_away_until
+            .is_some_and(|until| Instant::now() < until)
+        {
+            return Err(io::Error::from(io::ErrorKind::NotConnected).into());
+        }
+        self.number += 1;
+        let dialled = tokio::time::timeout(CONNECT, dial(config, SILENCE)).await;
+        let dialled = dialled
+            .map_err(|_| io::Error::from(io::ErrorKind::TimedOut).into())
+            .flatten();
+        self.is_away_until = dialled.is_err().then(|| Instant::now() + LOOK);
+        Ok(dialled?.0)
     }
 }
 

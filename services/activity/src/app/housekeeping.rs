@@ -42,7 +42,7 @@ pub async fn keep_house(app: App, mut sole: Sole, pulse: Pulse) {
             let is_done = swept && forgotten;
             due = Instant::now() + if is_done { INTERVAL } else { AGAIN };
             if !is_done {
-                sole.give_up(AGAIN);
+                sole.give_up(AGAIN).await;
             }
         }
         tokio::time::sleep(TICK).await;

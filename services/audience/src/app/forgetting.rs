@@ -33,7 +33,7 @@ impl App {
                 due = Instant::now() + if done.is_ok() { ROUND } else { AGAIN };
                 if let Err(failure) = done {
                     tracing::warn!(%failure, "what is too old could not be dropped");
-                    sole.give_up(AGAIN);
+                    sole.give_up(AGAIN).await;
                 }
             }
             tokio::time::sleep(LOOK).await;

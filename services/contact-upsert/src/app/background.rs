@@ -49,7 +49,7 @@ pub async fn purge(store: Store, clock: Clock, mut sole: Sole, pulse: Pulse) {
             let purged = purge_once(&store, clock.now(), &pulse).await;
             due = Instant::now() + if purged.is_ok() { ROUND } else { RETRY };
             if purged.is_err() {
-                sole.give_up(RETRY);
+                sole.give_up(RETRY).await;
             }
         }
         tokio::time::sleep(LOOK).await;

@@ -78,13 +78,13 @@ pub async fn relay(
             Round::Refused => metrics::undelivered(),
             Round::TableAway => {
                 metrics::undelivered();
-                sole.give_up(table);
+                sole.give_up(table).await;
                 poll.reset_after(table);
                 table = (table * 2).min(LAST_BACKOFF);
             }
             Round::ReceiversAway => {
                 metrics::undelivered();
-                sole.give_up(receivers);
+                sole.give_up(receivers).await;
                 tokio::time::sleep(receivers).await;
                 receivers = (receivers * 2).min(LAST_BACKOFF);
             }

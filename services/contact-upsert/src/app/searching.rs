@@ -65,7 +65,7 @@ pub async fn searchable(app: App, mut sole: Sole, pulse: Pulse) {
         {
             tracing::warn!(%error, "accounts could not be made searchable");
             metrics::search_build_failed();
-            sole.give_up(RETRY);
+            sole.give_up(RETRY).await;
         }
         tokio::time::sleep(LOOK).await;
     }

@@ -331,7 +331,7 @@ pub async fn deliver(desk: Desk, mut sole: Sole, pulse: Pulse) {
                 Ok(full) => is_full = full,
                 Err(failure) => {
                     tracing::warn!(%failure, "news waits");
-                    sole.give_up(REST);
+                    sole.give_up(REST).await;
                 }
             }
         } else {

@@ -44,7 +44,7 @@ pub async fn keep_house(pool: Pool, clock: Clock, mut sole: Sole, pulse: Pulse) 
             if let Err(failure) = dropped {
                 tracing::warn!(%failure, "rows that are too old could not be dropped");
                 metrics::purge_failures().increment(1);
-                sole.give_up(RETRY);
+                sole.give_up(RETRY).await;
             }
         }
         tokio::time::sleep(LOOK).await;

@@ -44,7 +44,7 @@ pub async fn watch(desk: Desk, mut sole: Sole, pulse: Pulse) {
                 Ok(()) => looked = Some(hour),
                 Err(error) => {
                     tracing::warn!(%error, "sources are not watched");
-                    sole.give_up(REST);
+                    sole.give_up(REST).await;
                 }
             }
         }
