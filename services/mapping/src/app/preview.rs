@@ -238,7 +238,11 @@ fn suggested(
     known: &Known<'_>,
     object: impl for<'a> Fn(&crate::domain::event::RawEvent<'a>) -> Option<&'a [u8]>,
 ) -> (Vec<Suggestion>, usize) {
-    let events: Vec<_> = samples.iter().filter_map(sampled::event).collect();
+    let events: Vec<_> = samples
+        .iter()
+        .filter_map(sampled::event)
+        .map(|(event, _)| event)
+        .collect();
     let objects = events.iter().filter_map(object);
     (suggest(objects, known), events.len())
 }

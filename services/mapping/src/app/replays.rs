@@ -10,9 +10,9 @@ use weir_rpc::Deadline;
 
 use super::{App, Error};
 use crate::domain::Listed;
+use crate::domain::dry_run::{Prediction, predict};
 use crate::domain::kept::{DEFERRED_EVENTS, Filter, Kept, PER_SOURCE, Position};
 use crate::domain::places::Places;
-use crate::domain::preview::{Prediction, predict};
 use crate::domain::replay::{Chosen, Count, Replay, ReplayState};
 use crate::domain::snapshot::Snapshot;
 use crate::store::{self, Client, Owner};

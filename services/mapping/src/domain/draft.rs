@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 
 use weir_reasons::Reason;
 
-use super::event::{EventKind, RawEvent};
+use super::event::RawEvent;
 use super::log::{LogEntry, MAX_VALUE};
-use super::mapper::{Explanation, Outcome, RowSaid, TakenAs, Traits, explain};
+use super::mapper::{Explanation, Outcome, RowSaid, TakenAs, explain};
 use super::places::Places;
 use super::row::Row;
 use super::sample::Sample;
@@ -94,7 +94,7 @@ pub fn preview(draft: &Draft<'_>, samples: &[Sample]) -> Preview {
     };
     let mut room = MAX_VALUES;
     for (index, sample) in samples.iter().enumerate() {
-        let Some(event) = sampled::event(sample) else {
+        let Some((event, has_audience)) = sampled::event(sample) else {
             continue;
         };
         let said = explain(draft.snapshot, draft.places, &event);
@@ -106,7 +106,9 @@ pub fn preview(draft: &Draft<'_>, samples: &[Sample]) -> Preview {
             seen.add(said, row);
         }
         let before = explain(draft.saved, draft.places, &event);
-        let one = event_preview(draft.which, (index, &event), &said, &before, &mut room);
+        let answered = said.outcome.answered(event.kind, has_audience);
+        let which = (draft.which, answered);
+        let one = event_preview(which, (index, &event), &said, &before, &mut room);
         preview.events.push(one);
     }
     preview
@@ -140,13 +142,12 @@ impl RowPreview {
 }
 
 fn event_preview(
-    which: Drafted,
+    (which, (status, reason)): (Drafted, (u16, Option<Reason>)),
     (sample, event): (usize, &RawEvent<'_>),
     said: &Explanation<'_>,
     before: &Explanation<'_>,
     room: &mut usize,
 ) -> EventPreview {
-    let (status, reason) = answered(event.kind, &said.outcome);
     let (values, saved) = (values(which, &said.outcome), values(which, &before.outcome));
     let differences = differences(&saved, &values);
     let values: Vec<_> = values.into_iter().collect();
@@ -170,35 +171,12 @@ fn event_preview(
     EventPreview {
         sample,
         message_id: event.message_id.to_owned(),
-        status,
+        status: status.into(),
         reason,
         values,
         differences,
         is_cut,
         ignored: said.beside.clone(),
-    }
-}
-
-/// What the event would be answered, as far as mapping says it.
-fn answered(kind: EventKind, outcome: &Outcome<'_>) -> (u32, Option<Reason>) {
-    match (outcome, kind) {
-        (Outcome::NoMapping, _) => (422, Some(Reason::NoMapping)),
-        (Outcome::PastRetention(_), _) => (422, Some(Reason::PastRetention)),
-        (
-            Outcome::Mapped {
-                traits: Traits::AllIgnored,
-                ..
-            },
-            EventKind::Track,
-        ) => (206, Some(Reason::ContactNothingValid)),
-        (
-            Outcome::Mapped {
-                traits: Traits::AllIgnored,
-                ..
-            },
-            EventKind::Identify | EventKind::Member,
-        ) => (422, Some(Reason::NothingValid)),
-        (Outcome::Mapped { .. }, _) => (200, None),
     }
 }
 

@@ -3,15 +3,13 @@
 //!
 //! What only storing can tell is named, and never guessed.
 
-use std::net::Ipv4Addr;
-
-use weir_json::{Raw, unescaped};
 use weir_reasons::Reason;
 
 use super::event::{EventKind, RawEvent, Received};
 use super::kept::Kept;
 use super::log::LogEntry;
 use super::mapper::{Mapper, NO_MAPPING, Outcome, Traits};
+use super::parts::Parts;
 use super::places::Places;
 use super::snapshot::Snapshot;
 
@@ -113,7 +111,8 @@ fn whatever_is_mapped(kept: &Kept) -> Result<Parts<'_>, Box<Prediction>> {
     }
     // What its envelope is refused for stands in the event, and stays there.
     let is_refused = event.status == 400 && !Reason::of_code(&event.code).is_some_and(may_change);
-    let parts = Parts::of(&event.whole.raw).filter(|_| !is_refused);
+    let text = std::str::from_utf8(&event.whole.raw).ok();
+    let parts = text.and_then(Parts::of).filter(|_| !is_refused);
     parts.ok_or_else(|| {
         Box::new(Prediction {
             status: 400,
@@ -136,19 +135,11 @@ fn left_out(why: Reason) -> Box<Prediction> {
     Box::new(Prediction::of(0, why, why.meaning()))
 }
 
-/// See the edge's fold of outcomes (semantics 1, 2.8, 4.7).
 fn of_mapped(is_track: bool, traits: Traits, has_audience: bool) -> Prediction {
-    let says_nothing = traits == Traits::AllIgnored && !has_audience;
-    let mut predicted = match (is_track, says_nothing) {
-        (false, true) => {
-            let why = Reason::NothingValid;
-            return Prediction::of(422, why, why.meaning());
-        }
-        (true, true) => {
-            let why = Reason::ContactNothingValid;
-            Prediction::of(206, why, why.meaning())
-        }
-        (_, false) => Prediction::good(),
+    let mut predicted = match traits.answered(is_track, has_audience) {
+        (422, Some(why)) => return Prediction::of(422, why, why.meaning()),
+        (status, Some(why)) => Prediction::of(status, why, why.meaning()),
+        (_, None) => Prediction::good(),
     };
     predicted.depends_on.push(Unknown::Units);
     let is_plain = matches!(traits, Traits::None | Traits::AllIgnored) && !has_audience;
@@ -186,92 +177,10 @@ fn raw_event<'a>(kept: &'a Kept, parts: &Parts<'a>) -> RawEvent<'a> {
     }
 }
 
-/// The parts of an event that a mapping looks at.
-#[derive(Default)]
-struct Parts<'a> {
-    traits: Option<Raw<'a>>,
-    properties: Option<Raw<'a>>,
-    location: Option<Raw<'a>>,
-    /// An IPv4 address as text, or empty.
-    ip: &'a [u8],
-    has_audience: bool,
-}
-
-impl<'a> Parts<'a> {
-    /// None where it is no JSON object. Of a doubled key the last one counts, as in the edge.
-    fn of(raw: &'a [u8]) -> Option<Self> {
-        let text = std::str::from_utf8(raw).ok()?;
-        let mut parts = Self::default();
-        let walked = weir_json::members(text, |key, span| {
-            let value = &text[span];
-            let object = value.starts_with('{').then_some(value.as_bytes());
-            match unescaped(key).as_deref() {
-                Some("traits") => parts.traits = object,
-                Some("properties") => parts.properties = object,
-                Some("location") => parts.location = object,
-                Some("ip") => parts.ip = address(value),
-                Some("audience") => parts.has_audience = object.is_some_and(wants_something),
-                _ => {}
-            }
-        });
-        walked.ok().map(|_| parts)
-    }
-}
-
-/// As the edge reads it: where it is no IPv4 address, there is none.
-fn address(value: &str) -> &[u8] {
-    let inner = value
-        .strip_prefix('"')
-        .and_then(|text| text.strip_suffix('"'));
-    let text = inner.unwrap_or_default().trim();
-    match text.parse::<Ipv4Addr>() {
-        Ok(_) => text.as_bytes(),
-        Err(_) => b"",
-    }
-}
-
-/// Both members null is no update, as the client sends it where there is no audience.
-fn wants_something(audience: &[u8]) -> bool {
-    let Ok(text) = std::str::from_utf8(audience) else {
-        return false;
-    };
-    let mut wants = false;
-    let walked = weir_json::members(text, |key, span| {
-        let is_known = matches!(unescaped(key).as_deref(), Some("mode" | "id"));
-        wants |= is_known && &text[span] != "null";
-    });
-    walked.is_ok() && wants
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::kept::ToKeep;
-
-    #[test]
-    fn parts_are_objects_and_the_last_of_a_name_counts() {
-        let raw = br#"{"traits": [], "traits": {"a": 1}, "properties": null, "location": 3,
-            "audience": {"mode": null, "id": null}}"#;
-        let parts = Parts::of(raw).unwrap();
-        assert_eq!(parts.traits, Some(&br#"{"a": 1}"#[..]));
-        assert_eq!((parts.properties, parts.location), (None, None));
-        assert!(!parts.has_audience && parts.ip.is_empty());
-        for (ip, read) in [
-            ("\"8.8.8.8 \"", "8.8.8.8"),
-            ("\"::1\"", ""),
-            ("8", ""),
-            ("\"\"", ""),
-        ] {
-            let raw = format!(r#"{{"ip": {ip}}}"#);
-            let parts = Parts::of(raw.as_bytes()).unwrap();
-            assert_eq!(parts.ip, read.as_bytes(), "{ip}");
-        }
-        let raw = br#"{"\u0061udience": {"mode": "add", "id": "x"}}"#;
-        assert!(Parts::of(raw).unwrap().has_audience);
-        for broken in [&b"{"[..], b"3", b"\xff", b"{} x"] {
-            assert!(Parts::of(broken).is_none());
-        }
-    }
 
     #[test]
     fn what_only_storing_can_tell_is_named() {

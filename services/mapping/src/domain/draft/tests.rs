@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta};
 
 use super::*;
+use crate::domain::event::EventKind;
 use crate::domain::mapper::tests::{default_snapshot, row, snapshot};
 use crate::domain::row::{FieldRow, RawRow, read_contact_mapping};
 use crate::domain::snapshot::Snapshot;
@@ -143,6 +144,11 @@ fn tracks_are_judged_by_their_activity() {
         track("Login", r#"{"traits":{"email":"a@x.io"}}"#),
         track("Login", r#"{"traits":{"email":"x"}}"#),
         track("Login", r#"{"properties":{"count":1}}"#),
+        // What wants a membership changed has something to say (semantics 2.8).
+        track(
+            "Login",
+            r#"{"traits":{"email":"x"},"audience":{"mode":"add","id":"a"}}"#,
+        ),
         track("Logout", r#"{"traits":{"email":"b@x.io"}}"#),
         old.clone(),
     ];
@@ -159,11 +165,12 @@ fn tracks_are_judged_by_their_activity() {
             (200, ""),
             (206, "CONTACT_NOTHING_VALID"),
             (200, ""),
+            (200, ""),
             (422, "NO_MAPPING"),
             (422, "PAST_RETENTION"),
         ]
     );
-    assert!(preview.events[3].values.is_empty());
+    assert!(preview.events[4].values.is_empty());
     // Rows say what they would take of events that are refused, too.
     assert_eq!(preview.rows[0].taken, 2);
 

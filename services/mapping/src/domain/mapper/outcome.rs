@@ -1,7 +1,9 @@
 //! What becomes of an event, and what it says of its contact.
 
 use bytestring::ByteString;
+use weir_reasons::Reason;
 
+use crate::domain::event::EventKind;
 use crate::domain::mapping::Activity;
 
 /// What becomes of an event.
@@ -16,6 +18,31 @@ pub enum Outcome<'s> {
         traits: Traits,
         activity: Option<MappedActivity<'s>>,
     },
+}
+
+impl Outcome<'_> {
+    /// What the event is answered as far as mapping can say: where its contact can be written,
+    /// units are left, and its audience may be changed.
+    pub fn answered(&self, kind: EventKind, has_audience: bool) -> (u16, Option<Reason>) {
+        match self {
+            Self::NoMapping => (422, Some(Reason::NoMapping)),
+            Self::PastRetention(_) => (422, Some(Reason::PastRetention)),
+            Self::Mapped { traits, .. } => traits.answered(kind == EventKind::Track, has_audience),
+        }
+    }
+}
+
+impl Traits {
+    /// As [`Outcome::answered`] (semantics 1, 2.8, 4.7). What wants a membership changed has
+    /// something to say, whatever was ignored.
+    pub fn answered(self, is_track: bool, has_audience: bool) -> (u16, Option<Reason>) {
+        match self {
+            Self::AllIgnored if has_audience => (200, None),
+            Self::AllIgnored if is_track => (206, Some(Reason::ContactNothingValid)),
+            Self::AllIgnored => (422, Some(Reason::NothingValid)),
+            _ => (200, None),
+        }
+    }
 }
 
 /// What an event says of its contact (semantics 2.6, 2.8, 4.7). A track's location describes

@@ -3,8 +3,8 @@
 use weir_proto::mapping::v1 as pb;
 use weir_rpc::wire::timestamp;
 
+use crate::domain::dry_run::{Prediction, Unknown};
 use crate::domain::kept::{Kept, Whole};
-use crate::domain::preview::{Prediction, Unknown};
 use crate::domain::replay::{Count, Replay, ReplayState, Work};
 use crate::grpc::convert::{kind, log_entry};
 
