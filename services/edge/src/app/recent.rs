@@ -83,27 +83,20 @@ impl App {
         if count == 0 {
             return;
         }
+        let second = now.div_euclid(MICROS);
+        let taken = self.recent.waiting().room(batch, second, count);
+        // Of what this costs nothing holds up other batches.
+        let all = batch.events.iter().zip(outcomes).enumerate();
+        let noted = all.filter(|(at, _)| is_noted(*at, taken, count));
+        let noted = noted.map(|(_, (event, outcome))| batch.recent(event, outcome, now));
+        let noted: Vec<Recent> = noted.collect();
         let mut waiting = self.recent.waiting();
-        let source_id = &batch.caller.source_id;
-        let wanted = waiting
-            .sampler
-            .take(source_id, now.div_euclid(MICROS), count);
-        let taken = wanted.min(MOST - waiting.events);
-        if taken < wanted {
-            metrics::recent_events_lost("queue", wanted - taken);
-        }
-        waiting.events += taken;
+        waiting.events += noted.len();
         let of_source = waiting.of(batch);
+        of_source.events.extend(noted);
         if taken < count {
             of_source.left_out += i64::try_from(count - taken).unwrap_or(i64::MAX);
             of_source.left_out_time = now;
-        }
-        if taken > 0 {
-            let all = batch.events.iter().zip(outcomes).enumerate();
-            let noted = all.filter(|(at, _)| is_noted(*at, taken, count));
-            of_source
-                .events
-                .extend(noted.map(|(_, (event, outcome))| batch.recent(event, outcome, now)));
         }
         let is_due = !waiting.is_sending;
         waiting.is_sending = true;
@@ -117,6 +110,16 @@ impl App {
 }
 
 impl Waiting {
+    /// Of so many events that were answered together, how many are to be noted.
+    fn room(&mut self, batch: &Batch, second: i64, count: usize) -> usize {
+        let wanted = self.sampler.take(&batch.caller.source_id, second, count);
+        let taken = wanted.min(MOST.saturating_sub(self.events));
+        if taken < wanted {
+            metrics::recent_events_lost("queue", wanted - taken);
+        }
+        taken
+    }
+
     fn of(&mut self, batch: &Batch) -> &mut OfSource {
         let source_id = &batch.caller.source_id;
         if !self.sources.contains_key(source_id) {
