@@ -256,7 +256,7 @@ impl App {
         let settings = &batch.settings;
         let rules = rules(setup, &run.new);
         let mut client = self.background.client().await?;
-        let tx = BatchTx::begin(&self.background, &mut client, &batch, care, now);
+        let mut tx = BatchTx::begin(&self.background, &mut client, &batch, care, now);
         let Some(piece) = tx.begin_piece(run, settings).await? else {
             return Ok(false);
         };
@@ -334,7 +334,7 @@ pub async fn reindexing(app: App, mut sole: Sole, pulse: Pulse) {
     loop {
         pulse.beat();
         if sole.is_mine().await && !round(&app, &pulse).await {
-            sole.give_up(RETRY);
+            sole.give_up(RETRY).await;
             tokio::time::sleep(RETRY).await;
         }
         tokio::time::sleep(LOOK).await;

@@ -11,8 +11,6 @@
 //! **Invariant:** while a batch holds contacts it waits for nothing but keys that it inserts,
 //! in one order of tables and keys: so no two batches wait for each other.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
@@ -124,7 +122,7 @@ pub struct BatchTx<'c> {
     care: Care,
     now: DateTime<Utc>,
     /// As the account's row says, once it was read.
-    is_searched: AtomicBool,
+    is_searched: bool,
 }
 
 impl<'c> BatchTx<'c> {
@@ -143,7 +141,7 @@ impl<'c> BatchTx<'c> {
             batch,
             care,
             now,
-            is_searched: AtomicBool::new(false),
+            is_searched: false,
         }
     }
 
@@ -217,9 +215,8 @@ impl<'c> BatchTx<'c> {
     }
 
     /// Whether the account is searched: its row is held shared, so that it stays so.
-    fn note_search(&self, of_account: &Row) {
-        let is_searched = of_account.get("is_searched");
-        self.is_searched.store(is_searched, Ordering::Relaxed);
+    fn note_search(&mut self, of_account: &Row) {
+        self.is_searched = of_account.get("is_searched");
     }
 
     fn check_account(&self, epoch: i64, identifiers_version: i64) -> Result<(), NotStored> {

@@ -80,7 +80,7 @@ impl BatchTx<'_> {
     /// # Errors
     /// [`NotStored::Conflict`] when the run went on, or a contact changed, in between.
     pub async fn begin_piece(
-        &self,
+        &mut self,
         run: &Run,
         settings: &Settings,
     ) -> Result<Option<Piece>, NotStored> {

@@ -1,7 +1,5 @@
 //! Writing what changed: a statement for each kind of change, all sent at once.
 
-use std::sync::atomic::Ordering;
-
 use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, join_all};
 use tokio_postgres::error::SqlState;
@@ -60,7 +58,7 @@ impl BatchTx<'_> {
                 writes.push((sql, Box::pin(self.write_contacts(sql, rows))));
             }
         }
-        if self.is_searched.load(Ordering::Relaxed) && changes.has_contacts() {
+        if self.is_searched && changes.has_contacts() {
             writes.push((sql::WRITE_TEXTS, Box::pin(self.write_texts(changes))));
         }
         if !changes.contacts_moved.is_empty() {
