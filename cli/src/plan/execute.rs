@@ -171,7 +171,12 @@ impl Executor {
         let source = self.known.sources.get(&place).cloned().unwrap_or_default();
         match &step.action {
             Action::PutAccount(put) => {
-                let answer = accept(self.mapping.put_account(put.clone()).await, step)?;
+                // Of one that is there: then its own team may do it.
+                let put = mapping::PutAccountRequest {
+                    account_id,
+                    ..put.clone()
+                };
+                let answer = accept(self.mapping.put_account(put).await, step)?;
                 let id = answer.account.unwrap_or_default().account_id;
                 self.known.accounts.insert(step.account.clone(), id);
             }
