@@ -2,10 +2,11 @@
 //! typed, an export of all of them, an import of more.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
 use tonic::transport::Channel;
+use uuid::Uuid;
 use weir_proto::contact::v1 as contact;
 use weir_proto::contact::v1::search_service_client::SearchServiceClient;
 use weir_proto::contact::v1::transfer_service_client::TransferServiceClient;
@@ -222,6 +223,7 @@ async fn export(channel: Channel, account_id: &str) -> Result<Turn> {
 /// Requests for people from this number on, as JSON lines have them.
 fn rows(seed: u64, from: u64, count: u64, account_id: &str) -> Vec<contact::ImportContactsRequest> {
     let account_id: Arc<str> = account_id.into();
+    let as_of_time = SystemTime::now().into();
     let row = |number: u64| {
         let person = Person::new(seed, number, 0);
         let mut json = format!(
@@ -242,7 +244,8 @@ fn rows(seed: u64, from: u64, count: u64, account_id: &str) -> Vec<contact::Impo
         let rows = first..count.min(first + IMPORT_ROWS);
         contact::ImportContactsRequest {
             account_id: account_id.to_string(),
-            import_id: format!("bench-{from}"),
+            import_id: Uuid::from_u64_pair(seed, from).to_string(),
+            as_of_time: Some(as_of_time),
             first_row: i64::try_from(first + 1).expect("a row's number"),
             rows: rows.map(|number| row(from + number)).collect(),
             ..Default::default()
