@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result, ensure};
-use tonic::transport::Channel;
 use uuid::Uuid;
 use weir_proto::contact::v1 as contact;
 use weir_proto::contact::v1::search_service_client::SearchServiceClient;
 use weir_proto::contact::v1::transfer_service_client::TransferServiceClient;
-use weir_stack::Service;
+use weir_stack::{Channel, Service};
 
 use super::Study;
 use crate::bed::{Bed, Side};
@@ -79,8 +78,7 @@ async fn measure_all(options: &Options, bed: &mut Bed) -> Result<Study> {
     let (mut exports, mut imports) = (case("export"), case("import"));
     let mut identifies = case("identify-new");
 
-    let channel = Channel::from_shared(bed.system.url(Service::ContactUpsert))?;
-    let channel = channel.connect().await?;
+    let channel = bed.system.channel(Service::ContactUpsert);
     let account_id = bed.accounts[0].account_id.to_string();
     let searcher = Searcher::connect(channel.clone());
     searchable(&searcher, &account_id).await?;

@@ -5,7 +5,7 @@
 use anyhow::{Context, Result};
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
-use weir_stack::Service;
+use weir_stack::{Channel, Service};
 
 use super::{Study, TURN_SECONDS};
 use crate::bed::{Bed, Side};
@@ -43,7 +43,7 @@ pub async fn run(options: &Options) -> Result<Study> {
 }
 
 async fn measure_all(options: &Options, bed: &mut Bed) -> Result<Study> {
-    refuse(&bed.system.url(Service::Mapping), &bed.accounts).await?;
+    refuse(bed.system.channel(Service::Mapping), &bed.accounts).await?;
     let settings = bed.system.settings().await?;
     let mut cases = Vec::new();
     for (kind, recipe) in KINDS {
@@ -87,8 +87,8 @@ async fn turn(bed: &Bed, options: &Options, jobs: Vec<Job>, manner: Manner) -> R
 }
 
 /// Takes the mappings of the second account, and the units of the third.
-async fn refuse(mapping_url: &str, accounts: &[Account]) -> Result<()> {
-    let mut mapping = MappingServiceClient::connect(mapping_url.to_owned()).await?;
+async fn refuse(mapping: Channel, accounts: &[Account]) -> Result<()> {
+    let mut mapping = MappingServiceClient::new(mapping);
     let account_id = accounts[1].account_id.to_string();
     let sources = mapping::ListSourcesRequest {
         account_id: account_id.clone(),
