@@ -11,7 +11,6 @@ use crate::harness::*;
 /// Every call that names a source.
 async fn of_a_source(client: &Client, tenant: &Tenant) -> Vec<(&'static str, Status)> {
     let (account_id, source_id) = (tenant.account_id.clone(), tenant.source_id.clone());
-    let only_accounts = Vec::<String>::new();
     macro_rules! refused {
         ($($method:ident($request:expr);)*) => {
             vec![$((
@@ -257,6 +256,7 @@ async fn page_tokens_of_others_are_refused_in_one_wording() {
     let tenant = tenant(&client, "Demo").await;
     let (account_id, source_id) = (tenant.account_id.clone(), tenant.source_id.clone());
     let (page_size, page_token, contains) = (10, "nonsense".to_owned(), String::new());
+    let only_accounts = Vec::<String>::new();
     macro_rules! refused {
         ($($method:ident $request:ident { $($field:ident),* };)*) => {
             [$(call!(client, $method, $request {
