@@ -1,5 +1,6 @@
 //! Passwords of a stack: made once, kept beside its data, readable by the owner alone.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,13 +10,16 @@ use anyhow::Context;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
+use crate::postgres::SCHEMAS;
+
 /// What only this stack knows.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Secrets {
     /// Of PostgreSQL's superuser `weir`.
     pub superuser: String,
-    /// Of the roles of the services.
-    pub services: String,
+    /// Of the role of each service that owns tables, by its schema.
+    #[serde(default)]
+    pub roles: BTreeMap<String, String>,
     /// Of Redis' user `weir`.
     pub redis: String,
     /// With which API keys are hashed.
@@ -28,12 +32,26 @@ impl Secrets {
     /// # Errors
     /// The system has no random bytes for us.
     pub fn generate() -> anyhow::Result<Self> {
-        Ok(Self {
+        let mut secrets = Self {
             superuser: text()?,
-            services: text()?,
+            roles: BTreeMap::new(),
             redis: text()?,
             key_secret: text()?,
-        })
+        };
+        secrets.complete()?;
+        Ok(secrets)
+    }
+
+    /// Gives each role that has none a password; answers whether one had none.
+    fn complete(&mut self) -> anyhow::Result<bool> {
+        let mut is_new = false;
+        for schema in SCHEMAS {
+            if !self.roles.contains_key(schema) {
+                self.roles.insert(schema.to_owned(), text()?);
+                is_new = true;
+            }
+        }
+        Ok(is_new)
     }
 
     /// Those kept in `folder`, or new ones that are kept there from now on.
@@ -44,8 +62,13 @@ impl Secrets {
         let path = folder.join("secrets.json");
         if path.exists() {
             let text = fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
-            return serde_json::from_slice(&text)
-                .with_context(|| format!("{} is damaged", path.display()));
+            let mut secrets: Self = serde_json::from_slice(&text)
+                .with_context(|| format!("{} is damaged", path.display()))?;
+            // Of a stack that had one password for all of them.
+            if secrets.complete()? {
+                write_private(&path, &serde_json::to_vec_pretty(&secrets)?)?;
+            }
+            return Ok(secrets);
         }
         let secrets = Self::generate()?;
         write_private(&path, &serde_json::to_vec_pretty(&secrets)?)?;
@@ -116,10 +139,23 @@ mod tests {
         let second = Secrets::keep(folder.path()).unwrap();
         assert_eq!(first.superuser, second.superuser);
         assert_ne!(first.superuser, first.redis);
+        assert_eq!(first.roles, second.roles);
         let mode = fs::metadata(folder.path().join("secrets.json"))
             .unwrap()
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+    #[test]
+    fn each_role_has_a_password_of_its_own_also_in_a_stack_of_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = r#"{"superuser":"s","services":"one for all","redis":"r","key_secret":"k"}"#;
+        fs::write(folder.path().join("secrets.json"), before).unwrap();
+        let secrets = Secrets::keep(folder.path()).unwrap();
+        let passwords: std::collections::BTreeSet<_> = secrets.roles.values().collect();
+        assert_eq!(passwords.len(), SCHEMAS.len());
+        assert!(!passwords.contains(&"one for all".to_owned()));
+        assert_eq!(secrets.superuser, "s");
+        assert_eq!(Secrets::keep(folder.path()).unwrap().roles, secrets.roles);
     }
 }

@@ -11,8 +11,10 @@ mod patience;
 mod post_office;
 mod proxy;
 mod receiver;
+mod recorder;
 mod rows;
 mod running;
+mod second_lock;
 
 pub use clock::TestClock;
 pub use identifiers::check_identifiers;
@@ -22,4 +24,6 @@ pub use patience::{Answer, eventually};
 pub use post_office::{Mail, PostOffice};
 pub use proxy::{Cutting, Proxy};
 pub use receiver::{Call, Receiver};
+pub use recorder::{Recorder, Sent};
 pub use running::Running;
+pub use second_lock::{SecondLock, check_rights, check_tables};

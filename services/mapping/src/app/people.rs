@@ -65,7 +65,9 @@ impl App {
         let mut after = (DateTime::UNIX_EPOCH, Uuid::nil());
         loop {
             let mut client = self.client().await?;
-            let page = store::kept_raw(&client, owner, after, until, EVENTS).await?;
+            let reading = store::begin(&mut client, owner.0);
+            let page = store::kept_raw(&reading, owner, after, until, EVENTS).await?;
+            drop(reading);
             let Some(last) = page.last() else {
                 return Ok(erased);
             };
@@ -78,7 +80,7 @@ impl App {
             if keys.is_empty() {
                 continue;
             }
-            let transaction = store::begin(&mut client).await?;
+            let transaction = store::begin(&mut client, owner.0);
             let mut room = store::lock_kept(&transaction, owner.0).await?;
             let (gone, deferred) = store::drop_kept(&transaction, owner, &keys).await?;
             if deferred.events > 0 {
