@@ -49,7 +49,7 @@ impl App {
     async fn claim(&self, candidate: (weir_ids::AccountId, Uuid)) -> Result<Option<Work>, Error> {
         let now = self.now();
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, candidate.0);
         // Whoever ends a replay, or defers a contact, waits: what is found here stays so.
         store::lock_kept(&transaction, candidate.0).await?;
         let token = weir_ids::random();
@@ -77,7 +77,7 @@ impl App {
     pub async fn report_work(&self, claim: &Claim, outcomes: &[Outcome]) -> Result<(), Error> {
         let now = self.now();
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, claim.account_id);
         let mut room = store::lock_kept(&transaction, claim.account_id).await?;
         let keys: Vec<Uuid> = outcomes.iter().map(|one| one.key.0).collect();
         let tries = store::tries_of(&transaction, claim, &keys).await?;
