@@ -18,6 +18,7 @@
 
 mod attach;
 mod columns;
+mod correct;
 mod forget;
 mod links;
 mod not_done;

@@ -5,6 +5,7 @@
 mod access;
 mod backlog;
 mod clocks;
+mod corrections;
 mod harness;
 mod identifier;
 mod ledger;
