@@ -1,7 +1,8 @@
 //! The fold: events one after another, over the contacts they concern.
 //!
 //! **Invariant:** a fold of a batch comes to the same as the folds of its events alone, one
-//! after another. An event whose outcome is not `Stored` changes no contact but its registers.
+//! after another. An event whose outcome is not `Stored` changes no contact but its registers,
+//! unless it is a correction.
 
 use std::collections::HashMap;
 

@@ -24,8 +24,10 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     pub(super) fn correct(&mut self, facts: &EventFacts<'a>) -> Draft<'a> {
         let slot = match self.stored_on(facts) {
             StoredOn::Contact(slot) => slot,
-            StoredOn::NoContact => return Draft::of(Status::Repeated, None),
-            StoredOn::Gone => return Draft::of(Status::NotFound, None),
+            StoredOn::NoContact if facts.event.is_bare_remove() => {
+                return Draft::of(Status::Repeated, None);
+            }
+            StoredOn::NoContact | StoredOn::Gone => return Draft::of(Status::NotFound, None),
         };
         let matches = self.matches_of_correction(slot, facts);
         let slot = matches.target.unwrap_or(slot);

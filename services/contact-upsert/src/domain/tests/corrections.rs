@@ -121,6 +121,12 @@ fn nobody_is_made_and_nothing_comes_back_of_who_is_gone() {
     assert_eq!(tables.one(&settings, remove.clone()).status, Status::Kept);
     let status = correct(&mut tables, &settings, &remove, "");
     assert_eq!(status, Status::Repeated);
+    let with_values = Event {
+        mode: Mode::Track,
+        ..remove
+    };
+    let status = correct(&mut tables, &settings, &with_values, BIRTHDAY);
+    assert_eq!(status, Status::NotFound);
     assert!(tables.contacts.is_empty());
 }
 
@@ -296,6 +302,13 @@ fn readings_in_orders()
     })
 }
 
+/// An event, or else one of those before, as it is read now.
+fn event_or_correction() -> impl Strategy<Value = (Event, Option<prop::sample::Index>, String)> {
+    let event = properties::event().prop_map(properties::funded);
+    let corrects = prop::option::weighted(0.3, any::<prop::sample::Index>());
+    (event, corrects, properties::fields())
+}
+
 fn ids(tables: &Tables) -> BTreeSet<(String, String)> {
     let keys = tables.links.keys();
     let ids = keys.filter(|(kind, _)| [USER_ID, ANONYMOUS_ID].contains(&&**kind));
@@ -365,6 +378,29 @@ proptest! {
         prop_assert_eq!(status, Status::Repeated);
         prop_assert_eq!(tables.contacts.len(), contacts);
         prop_assert_eq!(ids(&tables), linked);
+    }
+
+    #[test]
+    fn corrections_in_a_batch_come_to_the_same_as_alone(
+        settings in properties::settings(),
+        events in prop::collection::vec(event_or_correction(), 1..25),
+        cut in any::<prop::sample::Index>(),
+    ) {
+        let mut all: Vec<Event> = Vec::new();
+        for (event, corrects, fields) in events {
+            let corrects = corrects.filter(|_| !all.is_empty());
+            let of = corrects.map(|at| corrected(at.get(&all), &fields));
+            all.push(of.unwrap_or(event));
+        }
+        let mut alone = Tables::default();
+        let singly = all.iter().map(|event| alone.one(&settings, event.clone()).status);
+        let singly: Vec<Status> = singly.collect();
+        let mut together = Tables::default();
+        let (first, second) = all.split_at(cut.index(all.len() + 1));
+        let mut statuses = together.run(&settings, first);
+        statuses.extend(together.run(&settings, second));
+        prop_assert_eq!(statuses, singly);
+        prop_assert_eq!(together.essence(), alone.essence());
     }
 
     #[test]
