@@ -5,6 +5,7 @@
 mod audiences;
 mod batches;
 mod configuration;
+mod corrections;
 mod counts;
 mod crashes;
 mod deletion;

@@ -6,6 +6,7 @@ mod access;
 mod backlog;
 mod callers;
 mod clocks;
+mod corrections;
 mod harness;
 mod identifier;
 mod ledger;
