@@ -6,6 +6,7 @@ mod access;
 mod audiences;
 mod batches;
 mod configuration;
+mod corrections;
 mod counts;
 mod crashes;
 mod deletion;
