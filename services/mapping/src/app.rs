@@ -3,6 +3,7 @@
 mod accounts;
 mod alerts;
 mod batch;
+mod copies;
 mod counts;
 mod deletion;
 mod desk;
@@ -42,6 +43,7 @@ use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
 pub use batch::{BatchEvent, Leaves};
+pub use copies::Copied;
 pub use deletion::{Eraser, WITHIN as ERASURE_BEATS};
 pub use desk::{Desk, WITHIN as DESK_WITHIN, deliver};
 pub use help::ListedName;

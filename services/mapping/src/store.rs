@@ -88,17 +88,25 @@ pub use replays::{
 pub use rings::{Pending, Rings, Write};
 pub use snapshots::{load_draft, load_snapshot, read_version};
 pub use sources::{
-    find_source, get_source, insert_source, list_sources, set_status, update_source,
+    find_source, get_source, insert_source, list_sources, paused_sources, set_pause, set_status,
+    update_source,
 };
 pub use versions::{
     Saved, Subject, get_version, keep_activity_version, keep_contact_version, list_versions,
 };
 
-const MIGRATIONS: [Migration; 1] = [Migration {
-    number: 1,
-    name: "mapping",
-    sql: include_str!("../migrations/0001_mapping.sql"),
-}];
+const MIGRATIONS: [Migration; 2] = [
+    Migration {
+        number: 1,
+        name: "mapping",
+        sql: include_str!("../migrations/0001_mapping.sql"),
+    },
+    Migration {
+        number: 2,
+        name: "classic",
+        sql: include_str!("../migrations/0002_classic.sql"),
+    },
+];
 
 pub use watch::{HourCount, hourly_counts, most_counted};
 

@@ -21,7 +21,8 @@ pub async fn find_key(
 ) -> Result<Option<FoundKey>, Failure> {
     let select = "/* every account */
         SELECT k.key_id, k.hint, k.create_time, k.revoke_time, k.expire_time, k.last_use_time,
-            k.account_id, k.source_id, s.kind, a.blocked_values, a.blocked_values_version
+            k.account_id, k.source_id, s.kind, s.allowed_origins,
+            s.pause_time IS NOT NULL AS is_paused, a.blocked_values, a.blocked_values_version
         FROM source_keys k JOIN sources s USING (account_id, source_id)
             JOIN accounts a USING (account_id)
         WHERE k.key_hash = $1";
@@ -33,6 +34,8 @@ pub async fn find_key(
         account_id: AccountId(row.get("account_id")),
         source_id: SourceId(row.get("source_id")),
         source_kind: SourceKind::of(row.get("kind"))?,
+        is_paused: row.get("is_paused"),
+        allowed_origins: row.get("allowed_origins"),
         blocked_values: read_blocked(&row)?,
         blocked_values_version: row.get("blocked_values_version"),
     }))

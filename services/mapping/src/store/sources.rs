@@ -1,5 +1,6 @@
 //! Data sources.
 
+use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
@@ -11,7 +12,7 @@ use crate::domain::Listed;
 use crate::domain::source::{MergeStrategy, Source, SourceKind, SourceSettings, SourceStatus};
 
 const COLUMNS: &str = "account_id, source_id, kind, name, merge_strategy, existing_only, status,
-    mapping_version, create_time";
+    mapping_version, create_time, allowed_origins, pause_time";
 
 pub async fn get_source(
     client: &impl Client,
@@ -60,8 +61,8 @@ pub async fn insert_source(client: &impl Client, source: &Source) -> Result<(), 
     execute(
         client,
         "INSERT INTO sources (account_id, source_id, kind, name, merge_strategy, existing_only,
-            status, mapping_version, create_time)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+            status, mapping_version, create_time, allowed_origins)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)",
         &[
             &source.account_id.0,
             &source.source_id.0,
@@ -72,6 +73,7 @@ pub async fn insert_source(client: &impl Client, source: &Source) -> Result<(), 
             &source.status.code(),
             &source.mapping_version,
             &source.create_time,
+            &source.settings.allowed_origins,
         ],
     )
     .await?;
@@ -81,17 +83,46 @@ pub async fn insert_source(client: &impl Client, source: &Source) -> Result<(), 
 pub async fn update_source(client: &impl Client, source: &Source) -> Result<(), Failure> {
     execute(
         client,
-        "UPDATE sources SET merge_strategy = $3, existing_only = $4
+        "UPDATE sources SET merge_strategy = $3, existing_only = $4, allowed_origins = $5
          WHERE account_id = $1 AND source_id = $2",
         &[
             &source.account_id.0,
             &source.source_id.0,
             &source.settings.merge_strategy.code(),
             &source.settings.existing_only,
+            &source.settings.allowed_origins,
         ],
     )
     .await?;
     Ok(())
+}
+
+/// Since when it is paused.
+pub async fn set_pause(
+    client: &impl Client,
+    account_id: AccountId,
+    source_id: SourceId,
+    pause_time: Option<DateTime<Utc>>,
+) -> Result<(), Failure> {
+    let update = "UPDATE sources SET pause_time = $3 WHERE account_id = $1 AND source_id = $2";
+    execute(client, update, &[&account_id.0, &source_id.0, &pause_time]).await?;
+    Ok(())
+}
+
+/// The first that were paused, of all accounts, each with its account's name.
+pub async fn paused_sources(
+    client: &impl Client,
+    limit: i64,
+) -> Result<Vec<(Source, String)>, Failure> {
+    let select = "/* every account */ SELECT s.account_id, s.source_id, s.kind, s.name,
+            s.merge_strategy, s.existing_only, s.status, s.mapping_version, s.create_time,
+            s.allowed_origins, s.pause_time, a.name AS account_name
+        FROM sources s JOIN accounts a USING (account_id)
+        WHERE s.pause_time IS NOT NULL AND a.delete_time IS NULL
+        ORDER BY s.pause_time, s.account_id, s.source_id LIMIT $1";
+    let found = rows(client, select, &[&limit]).await?;
+    let read = |row: &Row| Ok((read_source(row)?, row.get("account_name")));
+    found.iter().map(read).collect()
 }
 
 pub async fn set_status(
@@ -119,9 +150,11 @@ pub(super) fn read_source(row: &Row) -> Result<Source, Failure> {
             name: row.get("name"),
             merge_strategy: MergeStrategy::of(row.get("merge_strategy"))?,
             existing_only: row.get("existing_only"),
+            allowed_origins: row.get("allowed_origins"),
         },
         status: SourceStatus::of(row.get("status"))?,
         mapping_version: row.get("mapping_version"),
         create_time: row.get("create_time"),
+        pause_time: row.get("pause_time"),
     })
 }
