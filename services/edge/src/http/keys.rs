@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderMap, header};
+use data_encoding::BASE64;
 use moka::future::Cache;
 use sha2::{Digest, Sha256};
 use weir_rpc::Deadline;
@@ -46,17 +47,16 @@ impl Keys {
         }
     }
 
-    /// Whose key the request carries.
+    /// Whose key it is.
     ///
     /// # Errors
     /// 401 when mapping says that it is no good, and only then; 503 when it can't say.
     pub async fn caller(
         &self,
         clients: &Clients,
-        headers: &HeaderMap,
+        key: &str,
         deadline: Deadline,
     ) -> Result<Arc<Caller>, Problem> {
-        let key = bearer(headers).ok_or_else(Problem::no_key)?;
         let hash: Hash = Sha256::digest(key.as_bytes()).into();
         let caller = self.remembered(clients, key, hash, deadline).await?;
         if !caller.is_overtaken() {
@@ -99,12 +99,31 @@ impl Keys {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// `Authorization: Bearer KEY`
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let key = credentials(headers, "bearer")?;
+    is_plausible(key).then_some(key)
+}
+
+/// The user of `Authorization: Basic …`, as SDKs send the key, with an empty password.
+pub fn basic_user(headers: &HeaderMap) -> Option<String> {
+    let encoded = credentials(headers, "basic")?;
+    let decoded = BASE64.decode(encoded.as_bytes()).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    let user = text.split(':').next().unwrap_or_default().trim();
+    is_plausible(user).then(|| user.to_owned())
+}
+
+fn credentials<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = value.trim().split_once(' ')?;
-    let key = key.trim();
-    let plausible = !key.is_empty() && key.len() <= LONGEST;
-    (scheme.eq_ignore_ascii_case("bearer") && plausible).then_some(key)
+    let (scheme, credentials) = value.trim().split_once(' ')?;
+    let is_wanted = scheme.eq_ignore_ascii_case(wanted);
+    is_wanted.then(|| credentials.trim())
+}
+
+/// Whether a text may be a key: what is not is not worth asking for.
+pub fn is_plausible(key: &str) -> bool {
+    !key.is_empty() && key.len() <= LONGEST
 }
 
 #[cfg(test)]
@@ -130,5 +149,24 @@ mod tests {
             assert_eq!(read(bad), None, "{bad}");
         }
         assert_eq!(bearer(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn the_user_of_basic_credentials_is_the_key() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, text.parse().unwrap());
+            basic_user(&headers)
+        };
+        let of = |pair: &str| read(&format!("Basic {}", BASE64.encode(pair.as_bytes())));
+        assert_eq!(of("pau-key:").as_deref(), Some("pau-key"));
+        assert_eq!(of("pau-key").as_deref(), Some("pau-key"));
+        assert_eq!(of("pau-key:ignored:too").as_deref(), Some("pau-key"));
+        for bad in ["", ":", ":password", &format!("{}:", "x".repeat(300))] {
+            assert_eq!(of(bad), None, "{bad}");
+        }
+        for bad in ["Basic", "Basic !", "Basic /w==", "Bearer pau-key"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
     }
 }

@@ -14,9 +14,16 @@ use super::methods::Methods;
 use crate::app;
 use crate::clients::{Cause, Failure};
 use crate::domain::audience::NameFault;
+use crate::domain::classic::Malformed;
+use crate::domain::split::Unsplittable;
 
 /// Segment comes again by itself; others should not come sooner than a service restarts.
 const RETRY_AFTER: &str = "2";
+/// A paused source is looked at again so often.
+const PAUSED_RETRY_AFTER: &str = "60";
+/// An SDK that is told to wait keeps what it has in memory: not for longer than this, in seconds
+/// (semantics 8.2).
+const LONGEST_WAIT: i64 = 60;
 
 /// Why a request is refused.
 #[derive(Debug)]
@@ -26,7 +33,9 @@ pub struct Problem {
     /// ASCII, 100 characters at most, and nothing of the request.
     phrase: &'static str,
     detail: Cow<'static, str>,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(HeaderName, HeaderValue)>,
+    /// To a sender that looks for `success`, as Segment's own API has it.
+    is_classic: bool,
 }
 
 #[derive(Serialize)]
@@ -36,6 +45,8 @@ struct Details<'a> {
     status: u16,
     code: &'static str,
     detail: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    success: Option<bool>,
 }
 
 impl Problem {
@@ -51,12 +62,72 @@ impl Problem {
             phrase,
             detail: detail.into(),
             header: None,
+            is_classic: false,
         }
     }
 
     fn with(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, value));
+        self.header = Some((name, HeaderValue::from_static(value)));
         self
+    }
+
+    pub fn code(&self) -> Reason {
+        self.code
+    }
+
+    /// As a classic source answers it: what is too large is a 400, which SDKs take for final.
+    pub fn into_classic(mut self) -> Self {
+        if self.code == Reason::BodyTooLarge {
+            self.status = StatusCode::BAD_REQUEST;
+            self.phrase = "Send at most 2,500 events and 500 KB in one request";
+        }
+        self.is_classic = true;
+        self
+    }
+
+    /// A body that is none of a classic source's.
+    pub fn malformed(why: Malformed) -> Self {
+        match why {
+            Malformed::Batch(why @ Unsplittable::TooMany(_)) => Self::too_large(why.to_string()),
+            why => {
+                let phrase = "Send an event, or {\"batch\": [..]}, as JSON";
+                let status = StatusCode::BAD_REQUEST;
+                Self::new(status, Reason::BodyInvalid, phrase, why.to_string())
+            }
+        }
+    }
+
+    /// Of a classic request in which a limit was reached; the SDK comes again.
+    pub fn limited(code: Reason, seconds_left: Option<i64>) -> Self {
+        let phrase = "The limit of this day is reached; send the request again later";
+        let status = StatusCode::TOO_MANY_REQUESTS;
+        let seconds = seconds_left.unwrap_or(LONGEST_WAIT).clamp(1, LONGEST_WAIT);
+        let mut problem = Self::new(status, code, phrase, code.meaning());
+        problem.header = Some((header::RETRY_AFTER, seconds.into()));
+        problem
+    }
+
+    /// Of a classic request in which an event failed; the SDK comes again.
+    pub fn failed(code: Reason) -> Self {
+        let phrase = "An event could not be stored now; send the request again";
+        Self::unavailable(code, phrase, code.meaning())
+    }
+
+    /// Its source is paused (semantics 8.4).
+    pub fn paused() -> Self {
+        let phrase = "This source is paused; send the request again later";
+        let detail = "the data source is paused: nothing of it is taken until it is resumed";
+        Self::unavailable(Reason::SourcePaused, phrase, detail)
+            .with(header::RETRY_AFTER, PAUSED_RETRY_AFTER)
+    }
+
+    /// A page of an origin that the source does not list (semantics 8.3).
+    pub fn origin_not_allowed() -> Self {
+        let phrase = "Pages of this origin may not send to this source; see allowed_origins";
+        let detail = "pages of this origin may not send to this source: add it to the source's \
+                      allowed_origins";
+        let status = StatusCode::FORBIDDEN;
+        Self::new(status, Reason::OriginNotAllowed, phrase, detail)
     }
 
     pub fn no_events(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -117,10 +188,37 @@ impl Problem {
             .with(header::WWW_AUTHENTICATE, "Bearer")
     }
 
-    pub fn classic_key() -> Self {
-        let phrase = "This API key belongs to a classic Segment source, not to Segment (Actions)";
-        let detail = "the key belongs to a classic Segment source, not to Segment (Actions)";
-        Self::unauthorized(phrase, detail)
+    /// At an endpoint of Segment (Actions).
+    pub fn key_of_classic() -> Self {
+        let phrase = "This key is of a classic source: its endpoints are /classic/v1/..";
+        let detail = "the key belongs to a classic Segment source, whose events go to \
+                      /classic/v1/…, or to /v1/… on the classic port";
+        let status = StatusCode::FORBIDDEN;
+        Self::new(status, Reason::KeyOfOtherKind, phrase, detail)
+    }
+
+    /// At an endpoint of classic sources.
+    pub fn key_of_actions() -> Self {
+        let phrase =
+            "This key is of Segment (Actions): its endpoints are /v1/identify and /v1/track";
+        let detail = "the key belongs to a Segment (Actions) source, whose events go to \
+                      /v1/identify and /v1/track on the port of Segment (Actions)";
+        let status = StatusCode::FORBIDDEN;
+        Self::new(status, Reason::KeyOfOtherKind, phrase, detail)
+    }
+
+    /// Of a classic request.
+    pub fn no_write_key() -> Self {
+        let detail = "send the data source's key as the user of Basic credentials, or as writeKey \
+                      in the body";
+        Self::unauthorized("Send the write key of the data source", detail)
+    }
+
+    /// In the path of the settings.
+    pub fn no_such_project() -> Self {
+        let phrase = "There is no source with this write key";
+        let detail = "the write key is not known, or was revoked";
+        Self::new(StatusCode::NOT_FOUND, Reason::KeyUnknown, phrase, detail)
     }
 
     fn unauthorized(phrase: &'static str, detail: &'static str) -> Self {
@@ -231,7 +329,7 @@ impl Problem {
         let json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, json);
         if let Some((name, value)) = self.header {
-            headers.insert(name, HeaderValue::from_static(value));
+            headers.insert(name, value);
         }
         answer
     }
@@ -247,7 +345,7 @@ impl Problem {
             body.len()
         );
         if let Some((name, value)) = &self.header {
-            text += &format!("{name}: {value}\r\n");
+            text += &format!("{name}: {}\r\n", value.to_str().unwrap_or_default());
         }
         text += "\r\n";
         [text.as_bytes(), &body].concat().into()
@@ -260,6 +358,7 @@ impl Problem {
             status: self.status.as_u16(),
             code: self.code.code(),
             detail: &self.detail,
+            success: self.is_classic.then_some(false),
         })
         .expect("text and numbers are JSON")
         .into()
@@ -280,7 +379,6 @@ impl From<Failure> for Problem {
 impl From<app::Error> for Problem {
     fn from(error: app::Error) -> Self {
         use crate::domain::schedule::Full;
-        use crate::domain::split::Unsplittable;
         match error {
             app::Error::Unsplittable(why @ Unsplittable::TooMany(_)) => {
                 Self::too_large(why.to_string())
@@ -311,7 +409,16 @@ mod tests {
             Problem::no_key(),
             Problem::bad_key(),
             Problem::expired_key(),
-            Problem::classic_key(),
+            Problem::key_of_classic(),
+            Problem::key_of_actions(),
+            Problem::no_write_key(),
+            Problem::no_such_project(),
+            Problem::origin_not_allowed(),
+            Problem::paused(),
+            Problem::limited(Reason::ProfileLimit, None),
+            Problem::failed(Reason::UnitsInFlight),
+            Problem::malformed(Malformed::NoBatch),
+            Problem::too_large("x").into_classic(),
             Problem::no_path(),
             Problem::timeout(),
             Problem::slow_head(),
@@ -324,8 +431,16 @@ mod tests {
             Problem::away("x"),
             Problem::overloaded("x"),
         ];
-        problems
-            .extend([Methods::Get, Methods::Post, Methods::Put].map(Problem::method_not_allowed));
+        problems.extend(
+            [
+                Methods::Get,
+                Methods::Post,
+                Methods::Put,
+                Methods::GetFromPages,
+                Methods::PostFromPages,
+            ]
+            .map(Problem::method_not_allowed),
+        );
         problems.extend(NameFault::ALL.map(Problem::audience_name));
         for problem in problems {
             let phrase = problem.phrase;
@@ -334,7 +449,7 @@ mod tests {
                 "{phrase}"
             );
             assert!(!phrase.contains(['\r', '\n']), "{phrase}");
-            let is_retried = [408, 500, 503].contains(&problem.status.as_u16());
+            let is_retried = [408, 429, 500, 503].contains(&problem.status.as_u16());
             assert_eq!(problem.code.is_retried(), is_retried, "{}", problem.code);
         }
         let text = Problem::overloaded("x").into_http1();
