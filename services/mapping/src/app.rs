@@ -43,7 +43,6 @@ use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
 use crate::store::{self, Rings, RingsAway};
 pub use batch::{BatchEvent, Leaves};
-pub use copies::Copied;
 pub use deletion::{Eraser, WITHIN as ERASURE_BEATS};
 pub use desk::{Desk, WITHIN as DESK_WITHIN, deliver};
 pub use help::ListedName;

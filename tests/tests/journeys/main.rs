@@ -4,6 +4,7 @@
 
 mod audiences;
 mod batches;
+mod classic;
 mod configuration;
 mod counts;
 mod crashes;
@@ -24,5 +25,6 @@ mod privacy;
 mod replicas;
 mod requests;
 mod samples;
+mod sdks;
 mod setup;
 mod storms;

@@ -19,7 +19,7 @@ const MOST: u64 = 20_000;
 /// Keys have at most 128 characters; what is longer is not worth asking for.
 const LONGEST: usize = 256;
 
-/// A key that is created is good after this at most.
+/// A key that is created is good, and a source that is resumed goes on, after this at most.
 const REFUSED: Duration = Duration::from_secs(3);
 
 type Hash = [u8; 32];
@@ -29,11 +29,15 @@ type Hash = [u8; 32];
 pub struct Keys {
     good: Cache<Hash, Arc<Caller>>,
     refused: Cache<Hash, KeyRefused>,
+    /// Of sources that are paused.
+    paused: Cache<Hash, Arc<Caller>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Denied {
     Refused(KeyRefused),
+    /// Good, and not to be kept for long.
+    Paused(Arc<Caller>),
     Failed(Failure),
 }
 
@@ -41,9 +45,11 @@ impl Keys {
     pub fn new() -> Self {
         let good = Cache::builder().time_to_live(REMEMBERED);
         let refused = Cache::builder().time_to_live(REFUSED);
+        let paused = Cache::builder().time_to_live(REFUSED);
         Self {
             good: good.max_capacity(MOST).build(),
             refused: refused.max_capacity(MOST).build(),
+            paused: paused.max_capacity(MOST).build(),
         }
     }
 
@@ -78,7 +84,15 @@ impl Keys {
             if let Some(why) = self.refused.get(&hash).await {
                 return Err(Denied::Refused(why));
             }
+            if let Some(caller) = self.paused.get(&hash).await {
+                return Err(Denied::Paused(caller));
+            }
             match clients.authenticate(key, deadline).await {
+                Ok(Ok(caller)) if caller.is_paused => {
+                    let caller = Arc::new(caller);
+                    self.paused.insert(hash, caller.clone()).await;
+                    Err(Denied::Paused(caller))
+                }
                 Ok(Ok(caller)) => Ok(Arc::new(caller)),
                 Ok(Err(why)) => {
                     self.refused.insert(hash, why).await;
@@ -88,14 +102,13 @@ impl Keys {
             }
         };
         // Many at once ask once.
-        self.good
-            .try_get_with(hash, ask)
-            .await
-            .map_err(|denied| match *denied {
-                Denied::Refused(KeyRefused::Unknown) => Problem::bad_key(),
-                Denied::Refused(KeyRefused::Expired) => Problem::expired_key(),
-                Denied::Failed(failure) => failure.into(),
-            })
+        let asked = self.good.try_get_with(hash, ask).await;
+        asked.or_else(|denied| match &*denied {
+            Denied::Paused(caller) => Ok(caller.clone()),
+            Denied::Refused(KeyRefused::Unknown) => Err(Problem::bad_key()),
+            Denied::Refused(KeyRefused::Expired) => Err(Problem::expired_key()),
+            Denied::Failed(failure) => Err((*failure).into()),
+        })
     }
 }
 

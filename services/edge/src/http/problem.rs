@@ -45,6 +45,9 @@ struct Details<'a> {
     status: u16,
     code: &'static str,
     detail: &'a str,
+    /// What SDKs log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     success: Option<bool>,
 }
@@ -358,6 +361,7 @@ impl Problem {
             status: self.status.as_u16(),
             code: self.code.code(),
             detail: &self.detail,
+            message: self.is_classic.then_some(&*self.detail),
             success: self.is_classic.then_some(false),
         })
         .expect("text and numbers are JSON")
