@@ -24,7 +24,9 @@ pub fn run<C: clap::Parser + 'static>(
 ) -> anyhow::Result<()> {
     let config = C::parse();
     let (listen, telemetry) = process(&config);
-    let serve = move |listener, _| serve(config, Clock::system(), listener, signalled());
+    let serve = move |listener, _: Option<TcpListener>| {
+        serve(config, Clock::system(), listener, signalled())
+    };
     let further = ("", Further::OFF);
     within_runtime(name, (listen, further), telemetry, Box::new(serve))
 }

@@ -63,7 +63,7 @@ impl Type {
         Self::ALL.into_iter().find(|known| known.name() == name)
     }
 
-    /// None of what is accepted and not stored.
+    /// None of what is accepted and not stored (semantics 8.1).
     fn kind(self) -> Option<Kind> {
         match self {
             Self::Identify => Some(Kind::Identify),
@@ -148,11 +148,10 @@ impl Opened {
             }
             Ok(())
         });
+        walked.map_err(|NotJson| Malformed::NotAnObject)?;
         let events = match call {
-            // What is wrong with it is wrong with the event.
             Call::One(_) => start..end,
             Call::Batch => {
-                walked.map_err(|NotJson| Malformed::NotAnObject)?;
                 let batch = batch.filter(|batch: &Bytes| batch.starts_with(b"["));
                 let batch = batch.ok_or(Malformed::NoBatch)?;
                 let at = batch.as_ptr() as usize - body.as_ptr() as usize;

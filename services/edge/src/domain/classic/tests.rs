@@ -218,7 +218,7 @@ fn pages_screens_groups_and_aliases_are_counted_and_nothing_else() {
         [(5, r#"{"type":"identify","userId":"u"}"#)]
     );
     assert_eq!(both.parts.len(), 1);
-    let one = sorted(Call::One(Type::Group), "{nonsense}");
+    let one = sorted(Call::One(Type::Group), r#"{"x":tru}"#);
     assert_eq!(
         (one.parts.len(), one.not_stored),
         (0, vec![(Type::Group, 1)])
@@ -309,7 +309,7 @@ fn bodies_that_are_none_are_refused_as_a_whole() {
     ] {
         assert_eq!(opened(body, Call::Batch), Err(why), "{body}");
     }
-    for body in ["", "a=b", "[]", "{", "{} {}"] {
+    for body in ["", "a=b", "[]", "{", "{} {}", "{nonsense}"] {
         assert!(opened(body, Call::One(Type::Track)).is_err(), "{body}");
     }
     let many = |count: usize| {
