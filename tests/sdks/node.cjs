@@ -5,6 +5,8 @@ const { Analytics } = require("@segment/analytics-node");
 
 const [host, writeKey, count] = process.argv.slice(2);
 const people = Number(count);
+// It takes some six seconds, so that an outage falls into it.
+const rest = Math.max(5, 30_000 / people);
 
 async function main() {
   const analytics = new Analytics({
@@ -29,7 +31,7 @@ async function main() {
       { userId, event: "Sign-in button clicked", properties: { action: "x", count: number } },
       done,
     );
-    if (number % 10 === 9) await pause(50);
+    if (number % 5 === 4) await pause(rest);
   }
   analytics.page({ userId: "node-0", name: "Home" }, done);
   analytics.group({ userId: "node-0", groupId: "g" }, done);

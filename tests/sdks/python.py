@@ -10,6 +10,8 @@ from segment.analytics.client import Client
 
 host, write_key, count = sys.argv[1:]
 failed = []
+# It takes some six seconds, so that an outage falls into it.
+rest = max(0.005, 30 / int(count))
 client = Client(
     write_key=write_key,
     host=host,
@@ -26,8 +28,8 @@ for number in range(int(count)):
     client.identify(user_id=user, traits=traits)
     properties = {"action": "x", "count": number}
     client.track(user_id=user, event="Sign-in button clicked", properties=properties)
-    if number % 10 == 9:
-        time.sleep(0.05)
+    if number % 5 == 4:
+        time.sleep(rest)
 client.page(user_id="python-0", name="Home")
 client.group(user_id="python-0", group_id="g")
 client.alias(previous_id="before", user_id="python-0")

@@ -70,7 +70,7 @@ async fn a_batch_goes_through_the_pipeline_identifies_first() {
         state
             .contacts
             .iter()
-            .map(|one| one.user_id.clone())
+            .map(|one| String::from_utf8(one.user_id.to_vec()).unwrap())
             .collect()
     };
     assert_eq!(users, ["u1", "u2"]);
