@@ -7,15 +7,16 @@ use weir_stack::Service;
 use crate::address::Addresses;
 
 /// None where mapping does not answer; nothing where nothing is paused.
-pub async fn status(address: &str) -> Option<Vec<String>> {
+pub async fn status(address: &str, token: &str) -> Option<Vec<String>> {
     let addresses = [(Service::Mapping.name().to_owned(), address.to_owned())];
-    let channel = Addresses::from_map(addresses.into())
+    let channel = Addresses::from_map(addresses.into(), token)
+        .ok()?
         .connect(Service::Mapping)
         .await
         .ok()?;
     let mut client = ConfigurationServiceClient::new(channel);
     let answer = client
-        .list_paused_sources(ListPausedSourcesRequest {})
+        .list_paused_sources(ListPausedSourcesRequest::default())
         .await;
     let sources = answer.ok()?.into_inner().sources;
     Some(sources.iter().map(line).collect())

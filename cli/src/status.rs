@@ -46,12 +46,15 @@ pub async fn run(options: &DataOptions) -> Result<ExitCode, Failure> {
         table::render(&["service", "state", "address"], &rows).trim_end()
     );
     if let Some(address) = file.grpc.get(Service::Mapping.name())
-        && let Some(lines) = mail::status(address).await
+        && let Some(lines) = mail::status(address, &file.token).await
     {
         say!("\n  mail: {}", lines.join("\n  "));
     }
     if let Some(address) = file.grpc.get(Service::Mapping.name()) {
-        for line in paused::status(address).await.unwrap_or_default() {
+        for line in paused::status(address, &file.token)
+            .await
+            .unwrap_or_default()
+        {
             say!("\n  {line}");
         }
     }

@@ -66,6 +66,7 @@ impl Checker {
             })
             .collect();
         let mut put = mapping::PutAccountRequest {
+            account_id: String::new(),
             plan: account.plan.as_ref().map(|plan| self.plan(plan)),
             notification_address: account
                 .notification_address

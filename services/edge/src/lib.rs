@@ -45,6 +45,8 @@ pub fn serve(
 ) -> Serving {
     Box::pin(async move {
         metrics::describe();
+        // Its own callers show keys of sources; as a service it calls the others.
+        config.access.enter(listener.local_addr()?, &clock)?;
         let clients = clients::Clients::connect(&config.addresses)?;
         let counts = Counts::connect(&config.addresses.mapping)?;
         let telling = tokio::spawn({

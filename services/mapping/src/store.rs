@@ -48,8 +48,8 @@ pub use activities::{
 };
 pub use aged::{Aged, accounts_after, drop_aged};
 pub use alerts::{
-    count_alerts, forget_alerts, insert_alert, list_alerts, repeat_alert, resolve_alert,
-    unresolved_alerts,
+    count_alerts, forget_alerts, hide_values, insert_alert, list_alerts, repeat_alert,
+    resolve_alert, shown_values, unresolved_alerts,
 };
 pub use counts::{
     add_counts, begin_flush, count_answers, lock_sources, stored_subjects, summarize,

@@ -74,10 +74,10 @@ impl App {
         Ok((source, Change::Updated))
     }
 
-    /// Those that are paused for longest first, each with its account's name.
-    pub async fn paused_sources(&self) -> Result<Vec<(Source, String)>, Error> {
+    /// Those that are paused for longest first, of `only` or of all accounts, each with its account's name.
+    pub async fn paused_sources(&self, only: &[AccountId]) -> Result<Vec<(Source, String)>, Error> {
         let client = self.client().await?;
-        Ok(store::paused_sources(&client, MOST_PAUSED).await?)
+        Ok(store::paused_sources(&client, only, MOST_PAUSED).await?)
     }
 
     pub async fn get_source(

@@ -72,8 +72,12 @@ pub async fn list_paused(
     request: Request<ListPausedSourcesRequest>,
 ) -> Answer<ListPausedSourcesResponse> {
     let deadline = Deadline::of(&request);
+    let only = convert::read_only_accounts(&request.into_inner().only_accounts)?;
     let found = service
-        .run(deadline, |app| async move { app.paused_sources().await })
+        .run(deadline, move |app| {
+            let only = only.clone();
+            async move { app.paused_sources(&only).await }
+        })
         .await?;
     let sources = found
         .into_iter()

@@ -222,19 +222,22 @@ pub async fn get_account(
     found.as_ref().map(read_account).transpose()
 }
 
-/// Ordered by id, after `after`.
+/// Ordered by id, after `after`; of these, or of all where there are none.
 pub async fn list_accounts(
     client: &impl Client,
+    only: &[AccountId],
     after: Option<AccountId>,
     limit: i64,
 ) -> Result<Vec<Listed<AccountId, Account>>, Failure> {
     let after = after.map_or(Uuid::nil(), |id| id.0);
     let select = format!(
         "/* every account */ SELECT {COLUMNS}, {MAPPED} FROM accounts
-         WHERE account_id > $1 AND delete_time IS NULL
+         WHERE account_id > $1 AND (cardinality($3::uuid[]) = 0 OR account_id = ANY ($3))
+            AND delete_time IS NULL
          ORDER BY account_id LIMIT $2"
     );
-    let found = rows(client, &select, &[&after, &limit]).await?;
+    let only: Vec<_> = only.iter().map(|account| account.0).collect();
+    let found = rows(client, &select, &[&after, &limit, &only]).await?;
     let key = |row: &Row| AccountId(row.get("account_id"));
     Ok(listed(&found, key, read_account))
 }

@@ -109,18 +109,21 @@ pub async fn set_pause(
     Ok(())
 }
 
-/// The first that were paused, of all accounts, each with its account's name.
+/// The first that were paused, of `only` or of all accounts, each with its account's name.
 pub async fn paused_sources(
     client: &impl Client,
+    only: &[AccountId],
     limit: i64,
 ) -> Result<Vec<(Source, String)>, Failure> {
+    let only: Vec<_> = only.iter().map(|account| account.0).collect();
     let select = "/* every account */ SELECT s.account_id, s.source_id, s.kind, s.name,
             s.merge_strategy, s.existing_only, s.status, s.mapping_version, s.create_time,
             s.allowed_origins, s.pause_time, a.name AS account_name
         FROM sources s JOIN accounts a USING (account_id)
         WHERE s.pause_time IS NOT NULL AND a.delete_time IS NULL
+          AND (cardinality($2::uuid[]) = 0 OR s.account_id = ANY($2))
         ORDER BY s.pause_time, s.account_id, s.source_id LIMIT $1";
-    let found = rows(client, select, &[&limit]).await?;
+    let found = rows(client, select, &[&limit, &only]).await?;
     let read = |row: &Row| Ok((read_source(row)?, row.get("account_name")));
     found.iter().map(read).collect()
 }

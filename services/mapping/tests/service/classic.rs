@@ -163,7 +163,7 @@ async fn a_source_is_paused_until_it_is_resumed() {
     let listed = call!(
         configuration,
         list_paused_sources,
-        ListPausedSourcesRequest {}
+        ListPausedSourcesRequest::default()
     )
     .unwrap();
     assert_eq!(listed.sources[0].account_name, "Demo");
@@ -182,7 +182,7 @@ async fn a_source_is_paused_until_it_is_resumed() {
     let listed = call!(
         configuration,
         list_paused_sources,
-        ListPausedSourcesRequest {}
+        ListPausedSourcesRequest::default()
     )
     .unwrap();
     assert_eq!(listed.sources, []);

@@ -295,6 +295,7 @@ async fn wrong_mappings_are_refused_and_name_the_entry() {
     let request = ListAccountsRequest {
         page_size: 10,
         page_token: "nonsense".to_owned(),
+        ..Default::default()
     };
     let error = call!(client, list_accounts, request).unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);

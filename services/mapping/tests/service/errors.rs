@@ -11,6 +11,7 @@ use crate::harness::*;
 /// Every call that names a source.
 async fn of_a_source(client: &Client, tenant: &Tenant) -> Vec<(&'static str, Status)> {
     let (account_id, source_id) = (tenant.account_id.clone(), tenant.source_id.clone());
+    let only_accounts = Vec::<String>::new();
     macro_rules! refused {
         ($($method:ident($request:expr);)*) => {
             vec![$((
@@ -266,7 +267,7 @@ async fn page_tokens_of_others_are_refused_in_one_wording() {
         };
     }
     let refused = refused! {
-        list_accounts ListAccountsRequest {};
+        list_accounts ListAccountsRequest { only_accounts };
         list_sources ListSourcesRequest { account_id };
         list_keys ListKeysRequest { account_id, source_id };
         list_fields ListFieldsRequest { account_id };
