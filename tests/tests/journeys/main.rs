@@ -4,6 +4,7 @@
 
 mod audiences;
 mod batches;
+mod classic;
 mod configuration;
 mod corrections;
 mod counts;
@@ -25,5 +26,6 @@ mod privacy;
 mod replicas;
 mod requests;
 mod samples;
+mod sdks;
 mod setup;
 mod storms;
