@@ -130,9 +130,10 @@ async fn each_endpoint_takes_its_event_by_either_name_and_the_key_wherever_it_st
 #[tokio::test]
 async fn what_is_not_stored_is_counted_and_costs_nothing() {
     let edge = Edge::start().await;
+    let basic = basic(CLASSIC_KEY);
     for path in ["page", "p", "screen", "s", "group", "g", "alias", "a"] {
         let path = format!("/classic/v1/{path}");
-        let headers = [("authorization", &*basic(CLASSIC_KEY))];
+        let headers = [("authorization", basic.as_str())];
         assert!(is_success(
             &send(&edge, &path, &headers, r#"{"userId":"u"}"#).await
         ));
@@ -224,7 +225,8 @@ async fn a_request_comes_again_where_a_limit_is_reached_or_something_is_away() {
 #[tokio::test]
 async fn the_key_of_the_other_kind_is_told_where_it_belongs() {
     let edge = Edge::start().await;
-    let headers = [("authorization", &*basic(KEY))];
+    let basic = basic(KEY);
+    let headers = [("authorization", basic.as_str())];
     let answer = send(&edge, "/classic/v1/i", &headers, &identify("u").to_string()).await;
     check_refused(&answer, 403, "KEY_OF_OTHER_KIND");
     assert!(
