@@ -61,9 +61,8 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             let source_log = source_log.clone();
             async move { source_log.tell(|| pulse.beat()).await }
         });
-        let served = background
-            .serve(grpc::server(app, ledger, erasure), listener, shutdown)
-            .await;
+        let server = grpc::server(app, ledger, erasure).cors_origins(config.browsers.cors_origins);
+        let served = background.serve(server, listener, shutdown).await;
         source_log.drain().await;
         served
     })

@@ -51,8 +51,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("daily sync", app::longest_sync(interval), |pulse| {
             app.clone().sync_for_ever(interval, pulse)
         });
-        background
-            .serve(grpc::server(app, erasure), listener, shutdown)
-            .await
+        let server = grpc::server(app, erasure).cors_origins(config.browsers.cors_origins);
+        background.serve(server, listener, shutdown).await
     })
 }

@@ -83,8 +83,8 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("purge", app::PURGE_BEATS, |pulse| {
             app::purge(beside, clock, aged, pulse)
         });
-        background
-            .serve(grpc::server(app, bulk, ledger, erasure), listener, shutdown)
-            .await
+        let server =
+            grpc::server(app, bulk, ledger, erasure).cors_origins(config.browsers.cors_origins);
+        background.serve(server, listener, shutdown).await
     })
 }

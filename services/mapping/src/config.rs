@@ -75,6 +75,9 @@ pub struct Config {
     /// Where news goes.
     #[command(flatten)]
     pub mail: MailConfig,
+    /// Who may call from a browser.
+    #[command(flatten)]
+    pub browsers: weir_service::Browsers,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

@@ -46,8 +46,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("sweep", app::longest_sweep(interval), |pulse| {
             Arc::clone(&app).sweep_for_ever(interval, pulse)
         });
-        background
-            .serve(grpc::server(app), listener, shutdown)
-            .await
+        let server = grpc::server(app).cors_origins(config.browsers.cors_origins);
+        background.serve(server, listener, shutdown).await
     })
 }

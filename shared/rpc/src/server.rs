@@ -1,5 +1,6 @@
 //! Serving: routes, health, reflection, spans, and a shutdown that drains.
 
+mod front;
 mod guard;
 mod health;
 
@@ -13,6 +14,8 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::service::{Routes, RoutesBuilder};
 
+use front::Front;
+pub use front::{CorsOrigins, NotAnOrigin};
 use guard::Guard;
 use health::{Health, Probe};
 
@@ -35,6 +38,7 @@ pub struct Server {
     routes: RoutesBuilder,
     probes: Vec<Probe>,
     connection_age: Duration,
+    cors_origins: CorsOrigins,
 }
 
 impl Server {
@@ -45,6 +49,7 @@ impl Server {
             routes: Routes::builder(),
             probes: Vec::new(),
             connection_age: CONNECTION_AGE,
+            cors_origins: CorsOrigins::default(),
         }
     }
 
@@ -81,6 +86,13 @@ impl Server {
         self
     }
 
+    /// Pages of these origins may call from a browser; without them none may.
+    #[must_use]
+    pub fn cors_origins(mut self, origins: CorsOrigins) -> Self {
+        self.cors_origins = origins;
+        self
+    }
+
     /// Connections are told to go after this, and up to a quarter more.
     #[must_use]
     pub fn connection_age(mut self, age: Duration) -> Self {
@@ -107,6 +119,8 @@ impl Server {
         let v1alpha = reflection().build_v1alpha().expect(whole);
         self.routes.add_service(v1).add_service(v1alpha);
 
+        let called = self.names.iter().copied().chain(["grpc.health.v1.Health"]);
+        let front = Front::layer(called.collect(), &self.cors_origins);
         let health = Health::start(reporter, self.names, self.probes).await;
         let (stopping, stopped) = tokio::sync::oneshot::channel();
         let serving = tonic::transport::Server::builder()
@@ -117,6 +131,8 @@ impl Server {
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
             // With a grace of tonic's the connection would be cut at its end, untold.
             .max_connection_age(varied(self.connection_age))
+            .accept_http1(true)
+            .layer(front)
             .layer(Guard::layer())
             .add_routes(self.routes.routes())
             .serve_with_incoming_shutdown(

@@ -4,6 +4,7 @@
 
 mod harness;
 mod identity;
+mod json;
 mod ledger;
 mod outage;
 mod people;

@@ -12,7 +12,7 @@ use crate::MAX_MESSAGE;
 const HEAD: usize = PrefixedMessage::HEAD;
 
 /// What a body brought.
-pub(super) struct Arrival {
+pub(crate) struct Arrival {
     /// The message in the pieces in which it came; none where none came.
     message: Option<Vec<Bytes>>,
     /// Empty where none came.
@@ -37,6 +37,15 @@ impl Arrival {
         Ok(Self {
             message: pieces.finish()?,
             trailers,
+        })
+    }
+
+    /// The message as it is on the wire; none where none came.
+    pub fn whole(self) -> Option<Bytes> {
+        let mut pieces = self.message?;
+        Some(match pieces.len() {
+            1 => pieces.remove(0),
+            _ => pieces.concat().into(),
         })
     }
 
