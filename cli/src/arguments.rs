@@ -210,14 +210,18 @@ pub struct MailTestOptions {
 ///
 /// The services tell by reflection what they understand. Names may be short:
 /// `contact/GetContact`, `quota/GetUsage`, or `weir.contact.v1.ContactService/GetContact`.
+/// Exit code 2 where the request was wrong, 1 where the call failed otherwise.
 #[derive(Debug, Args)]
 pub struct CallOptions {
     /// SERVICE/METHOD
     #[arg(required_unless_present = "list")]
     pub method: Option<String>,
     /// The request as JSON; `-` reads it from standard input.
-    #[arg(default_value = "{}")]
-    pub json: String,
+    #[arg(value_name = "JSON", default_value = "{}")]
+    pub request: String,
+    /// Print an error as JSON as well, on standard output: its code, message and details.
+    #[arg(long = "json", conflicts_with = "list")]
+    pub errors_as_json: bool,
     /// List the methods of all services, or of the one named, with their requests.
     #[arg(long)]
     pub list: bool,
@@ -312,7 +316,7 @@ mod tests {
         let Command::Call(options) = cli.command else {
             panic!("{cli:?}")
         };
-        assert_eq!(options.json, "{}");
+        assert_eq!(options.request, "{}");
         assert!(Cli::try_parse_from(["weir", "call"]).is_err());
         assert!(Cli::try_parse_from(["weir", "call", "--list"]).is_ok());
     }

@@ -211,7 +211,7 @@ reasons! {
     MessageInvalid "MESSAGE_INVALID" Call false
         "The message can't be read as what the call takes." "Use the protos of this version.";
     MessageTooLarge "MESSAGE_TOO_LARGE" Call false
-        "The message is larger than 32 MiB." "Send smaller batches.";
+        "The message is larger than 32 MiB, or than 16 MiB of JSON." "Send smaller batches.";
     AnswerTooLarge "ANSWER_TOO_LARGE" Call true
         "The answer would be larger than a message may be." "Send fewer events at once.";
     CallUnsupported "CALL_UNSUPPORTED" Call false

@@ -8,9 +8,19 @@ use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use weir_rpc::CorsOrigins;
 use weir_telemetry::Options;
 
 use crate::{Clock, Serving, Shutdown};
+
+/// Who may call from a browser; flatten it into a service's configuration.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Browsers {
+    /// Origins of pages that may call from a browser, with commas in between:
+    /// `https://weir.example.org,http://localhost:3000`. Without them none may.
+    #[arg(long, env = "WEIR_CORS_ORIGINS", default_value = "")]
+    pub cors_origins: CorsOrigins,
+}
 
 /// Runs a service until SIGTERM or Ctrl-C, or until it fails. `process` says where the service
 /// listens, and what is logged.
