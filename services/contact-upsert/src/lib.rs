@@ -84,7 +84,9 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("purge", app::PURGE_BEATS, |pulse| {
             app::purge(beside, clock, aged, pulse)
         });
-        let server = grpc::server(app, bulk, ledger, erasure).access(access);
+        let server = grpc::server(app, bulk, ledger, erasure)
+            .access(access)
+            .cors_origins(config.browsers.cors_origins);
         background.serve(server, listener, shutdown).await
     })
 }

@@ -89,13 +89,14 @@ pub use replays::{
 pub use rings::{Pending, Rings, Write};
 pub use snapshots::{load_draft, load_snapshot, read_version};
 pub use sources::{
-    find_source, get_source, insert_source, list_sources, set_status, update_source,
+    find_source, get_source, insert_source, list_sources, paused_sources, set_pause, set_status,
+    update_source,
 };
 pub use versions::{
     Saved, Subject, get_version, keep_activity_version, keep_contact_version, list_versions,
 };
 
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         number: 1,
         name: "mapping",
@@ -106,6 +107,11 @@ const MIGRATIONS: [Migration; 3] = [
         number: 3,
         name: "work of before",
         sql: include_str!("../migrations/0003_work_of_before.sql"),
+    },
+    Migration {
+        number: 4,
+        name: "classic",
+        sql: include_str!("../migrations/0004_classic.sql"),
     },
 ];
 

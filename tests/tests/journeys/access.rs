@@ -50,7 +50,10 @@ fn a_service_that_would_let_everybody_in_does_not_start() {
             &[("WEIR_ACCESS", "open"), ("WEIR_LISTEN", "0.0.0.0:0")][..],
             "is no loopback address",
         ),
-        (&[("WEIR_LISTEN", "127.0.0.1:0")], "WEIR_SERVICE_TOKEN is missing"),
+        (
+            &[("WEIR_LISTEN", "127.0.0.1:0")],
+            "WEIR_SERVICE_TOKEN is missing",
+        ),
     ] {
         let program = find_programs(None).unwrap().join("weir-quota");
         let mut command = Command::new(program);

@@ -5,6 +5,7 @@
 mod callers;
 mod harness;
 mod identity;
+mod json;
 mod ledger;
 mod outage;
 mod people;

@@ -5,6 +5,7 @@
 mod alerts;
 mod blocked;
 mod callers;
+mod classic;
 mod configuration;
 mod contacts;
 mod counts;
