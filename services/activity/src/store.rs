@@ -19,6 +19,7 @@
 
 mod attach;
 mod columns;
+mod correct;
 mod forget;
 mod links;
 mod not_done;

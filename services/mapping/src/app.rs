@@ -3,6 +3,7 @@
 mod accounts;
 mod alerts;
 mod batch;
+mod copies;
 mod counts;
 mod deletion;
 mod desk;

@@ -49,8 +49,8 @@ pub use activities::{
 };
 pub use aged::{Aged, accounts_after, drop_aged};
 pub use alerts::{
-    count_alerts, forget_alerts, insert_alert, list_alerts, repeat_alert, resolve_alert,
-    unresolved_alerts,
+    count_alerts, forget_alerts, hide_values, insert_alert, list_alerts, repeat_alert,
+    resolve_alert, shown_values, unresolved_alerts,
 };
 pub use counts::{
     add_counts, begin_flush, count_answers, lock_sources, stored_subjects, summarize,
@@ -89,13 +89,14 @@ pub use replays::{
 pub use rings::{Pending, Rings, Write};
 pub use snapshots::{load_draft, load_snapshot, read_version};
 pub use sources::{
-    find_source, get_source, insert_source, list_sources, set_status, update_source,
+    find_source, get_source, insert_source, list_sources, paused_sources, set_pause, set_status,
+    update_source,
 };
 pub use versions::{
     Saved, Subject, get_version, keep_activity_version, keep_contact_version, list_versions,
 };
 
-const MIGRATIONS: [Migration; 3] = [
+const MIGRATIONS: [Migration; 4] = [
     Migration {
         number: 1,
         name: "mapping",
@@ -106,6 +107,11 @@ const MIGRATIONS: [Migration; 3] = [
         number: 3,
         name: "work of before",
         sql: include_str!("../migrations/0003_work_of_before.sql"),
+    },
+    Migration {
+        number: 4,
+        name: "classic",
+        sql: include_str!("../migrations/0004_classic.sql"),
     },
 ];
 

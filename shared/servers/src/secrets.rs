@@ -24,6 +24,12 @@ pub struct Secrets {
     pub redis: String,
     /// With which API keys are hashed.
     pub key_secret: String,
+    /// What services show each other.
+    #[serde(default)]
+    pub between_services: String,
+    /// The token of an administrator.
+    #[serde(default)]
+    pub administrator: String,
 }
 
 impl Secrets {
@@ -37,12 +43,15 @@ impl Secrets {
             roles: BTreeMap::new(),
             redis: text()?,
             key_secret: text()?,
+            between_services: text()?,
+            administrator: administrator()?,
         };
         secrets.complete()?;
         Ok(secrets)
     }
 
-    /// Gives each role that has none a password; answers whether one had none.
+    /// Makes what is missing: all of it at first, and later what an older version did not know;
+    /// answers whether anything was.
     fn complete(&mut self) -> anyhow::Result<bool> {
         let mut is_new = false;
         for schema in SCHEMAS {
@@ -50,6 +59,11 @@ impl Secrets {
                 self.roles.insert(schema.to_owned(), text()?);
                 is_new = true;
             }
+        }
+        if self.between_services.is_empty() || self.administrator.is_empty() {
+            self.between_services = text()?;
+            self.administrator = administrator()?;
+            is_new = true;
         }
         Ok(is_new)
     }
@@ -64,15 +78,18 @@ impl Secrets {
             let text = fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
             let mut secrets: Self = serde_json::from_slice(&text)
                 .with_context(|| format!("{} is damaged", path.display()))?;
-            // Of a stack that had one password for all of them.
             if secrets.complete()? {
-                write_private(&path, &serde_json::to_vec_pretty(&secrets)?)?;
+                secrets.write(&path)?;
             }
             return Ok(secrets);
         }
         let secrets = Self::generate()?;
-        write_private(&path, &serde_json::to_vec_pretty(&secrets)?)?;
+        secrets.write(&path)?;
         Ok(secrets)
+    }
+
+    fn write(&self, path: &Path) -> anyhow::Result<()> {
+        write_private(path, &serde_json::to_vec_pretty(self)?)
     }
 }
 
@@ -100,6 +117,11 @@ pub fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
         fs::rename(&beside, path)
     };
     write().with_context(|| format!("can't write {}", path.display()))
+}
+
+/// A token, as every token begins.
+fn administrator() -> anyhow::Result<String> {
+    Ok(format!("weir_{}", text()?))
 }
 
 /// 192 random bits as hex digits.
@@ -146,6 +168,21 @@ mod tests {
             .mode();
         assert_eq!(mode & 0o777, 0o600);
     }
+
+    #[test]
+    fn what_an_older_version_did_not_know_is_made_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let older = r#"{"superuser": "a", "services": "b", "redis": "c", "key_secret": "d"}"#;
+        fs::write(folder.path().join("secrets.json"), older).unwrap();
+        let first = Secrets::keep(folder.path()).unwrap();
+        let second = Secrets::keep(folder.path()).unwrap();
+        assert_eq!((&*first.superuser, &*first.key_secret), ("a", "d"));
+        assert!(first.administrator.starts_with("weir_") && first.administrator.len() >= 37);
+        assert_eq!(first.administrator, second.administrator);
+        assert!(first.between_services.len() >= 32);
+        assert_eq!(first.between_services, second.between_services);
+    }
+
     #[test]
     fn each_role_has_a_password_of_its_own_also_in_a_stack_of_before() {
         let folder = tempfile::tempdir().unwrap();

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod callers;
 mod clock;
 mod identifiers;
 mod mmdb;
@@ -16,6 +17,7 @@ mod rows;
 mod running;
 mod second_lock;
 
+pub use callers::{ADMIN_TOKEN, SERVICE_TOKEN, TOKENS, access, assert_callers};
 pub use clock::TestClock;
 pub use identifiers::check_identifiers;
 pub use mmdb::{Network, mmdb};

@@ -12,7 +12,8 @@ use weir_servers::TestServers;
 
 use super::partitions::partition_of;
 use super::{
-    MIGRATIONS, OPEN, PLAN_BY_KEY, Store, attach, forget, links, people, reading, receipts, record,
+    MIGRATIONS, OPEN, PLAN_BY_KEY, Store, attach, correct, forget, links, people, reading,
+    receipts, record,
 };
 use crate::domain::Range;
 
@@ -47,6 +48,12 @@ const HOT: &[(&str, &str, &str)] = &[
         "begin_waiting",
         record::BEGIN_WAITING,
         "account kinds values days",
+    ),
+    ("correct", correct::CORRECT, "account keys days jsons"),
+    (
+        "correct_waiting",
+        correct::CORRECT_WAITING,
+        "account kinds values keys days jsons",
     ),
     ("received", receipts::RECEIVED, "account keys"),
     ("receive", receipts::RECEIVE, "account keys day"),

@@ -4,7 +4,9 @@
 
 mod access;
 mod backlog;
+mod callers;
 mod clocks;
+mod corrections;
 mod harness;
 mod identifier;
 mod ledger;

@@ -173,14 +173,16 @@ impl<'c> BatchTx<'c> {
         // What is prepared is sent at once, in this order.
         self.tx.prepare_cached(sql::LOCK_CONTACTS).await?;
         self.tx.prepare_cached(sql::RECEIPTS).await?;
-        let (of_account, links) = tokio::join!(
+        let corrections = facts.corrections();
+        let (of_account, links, corrected) = tokio::join!(
             biased;
             self.tx.query_opt(&of_account, &whose),
             self.links(facts, &sought),
+            self.corrected(&corrections),
         );
-        // Of two errors the first is the cause.
+        // Of several errors the first is the cause.
         let of_account = of_account?.ok_or(NotStored::NewAccount)?;
-        let links = links?;
+        let (links, corrected) = (links?, corrected?);
         self.note_search(&of_account);
         self.check_account(
             of_account.get("usage_epoch"),
@@ -197,7 +199,7 @@ impl<'c> BatchTx<'c> {
         // holds its contact, so its receipt is seen here instead of colliding at the end.
         let (contacts, receipts) = tokio::join!(
             biased;
-            self.lock_contacts(&cached, &links, sql::LOCK_CONTACTS, |_| false),
+            self.lock_contacts(&cached, links.iter().chain(&corrected), sql::LOCK_CONTACTS, |_| false),
             self.receipts(events),
         );
         let (contacts, receipts) = (contacts?, receipts?);
@@ -213,6 +215,7 @@ impl<'c> BatchTx<'c> {
             cached,
             sought,
             links,
+            corrected,
             contacts,
         };
         Ok((rows, receipts))
@@ -302,6 +305,7 @@ impl<'c> BatchTx<'c> {
     ) -> Result<(), NotStored> {
         let (links, era) = (&self.store.links, self.era());
         snapshot.set_source(first.source);
+        snapshot.set_corrected(first.corrected());
         if let Err(unusable) = snapshot.add(first.links(), &first.contacts()) {
             let cached = first.cached.iter();
             links.forget(era, cached.map(|(id, _)| facts.key(*id)));
@@ -390,7 +394,7 @@ impl<'c> BatchTx<'c> {
             sql::LOCK_FREE_CONTACTS
         };
         let contacts = self
-            .lock_contacts(&[], &links, lock, |contact| known.knows(contact))
+            .lock_contacts(&[], links.iter(), lock, |contact| known.knows(contact))
             .await?;
         Ok(Rows {
             caseless_differ: false,
@@ -400,6 +404,7 @@ impl<'c> BatchTx<'c> {
             cached: Vec::new(),
             sought,
             links,
+            corrected: Vec::new(),
             contacts,
         })
     }

@@ -5,11 +5,11 @@ use futures_util::future::try_join_all;
 use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_ids::{AccountId, ContactId};
-use weir_postgres::{Failure, JsonText, Tx, work};
+use weir_postgres::{Failure, Tx, work};
 
 use super::Store;
 use super::identifiers::{LOCK, code_of, rule, unique_identifiers};
-use crate::domain::{KeyRule, Run, RunState};
+use crate::domain::{KeyRule, Run, RunState, StoredContact};
 
 const READ: &str = "
     SELECT reindex_id, state, unique_identifiers, key_strategy, old_unique_identifiers,
@@ -32,7 +32,7 @@ const LAST: &str = "
 
 /// In the order of their ids.
 const PAGE: &str = "
-    SELECT contact_id, has_user_id, fields FROM contacts
+    SELECT contact_id, has_user_id, fields, registers, false AS redirected FROM contacts
     WHERE account_id = $1 AND contact_id > $2 AND redirect_to IS NULL
     ORDER BY contact_id LIMIT $3";
 
@@ -187,8 +187,7 @@ pub(super) async fn put_run(tx: &Tx<'_>, account: AccountId, run: &Run) -> Resul
 }
 
 impl Store {
-    /// Contacts behind `after`, in order; `take` gets id, whether it has a user id, and fields.
-    /// Answers the last one.
+    /// Contacts behind `after`, in order. Answers the last one.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
@@ -197,7 +196,7 @@ impl Store {
         account: AccountId,
         after: ContactId,
         limit: i64,
-        mut take: impl FnMut(ContactId, bool, &str),
+        mut take: impl FnMut(&StoredContact<'_>),
     ) -> Result<Option<ContactId>, Failure> {
         let mut client = self.client().await?;
         let tx = Tx::begin(&mut client, account);
@@ -205,10 +204,9 @@ impl Store {
         let rows = tx.query(&page, &[&account.0, &after.0, &limit]).await?;
         let mut last = None;
         for row in &rows {
-            let id = ContactId(row.get("contact_id"));
-            let fields = row.get::<_, JsonText<'_>>("fields").0;
-            take(id, row.get("has_user_id"), fields);
-            last = Some(id);
+            let contact = StoredContact::from(row);
+            take(&contact);
+            last = Some(contact.id);
         }
         Ok(last)
     }

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod callers;
 mod harness;
 mod identity;
+mod json;
 mod ledger;
 mod outage;
 mod people;

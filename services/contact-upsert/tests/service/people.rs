@@ -1,5 +1,6 @@
 //! What a person does to contacts: where values came from, merging, splitting, deleting.
 
+mod corrections;
 mod deletion;
 
 use tonic::{Code, Status};

@@ -23,7 +23,7 @@ enum Look {
 }
 
 impl App {
-    /// Creates or changes the account of that name.
+    /// Creates or changes the account of that name; with an id, changes the one of both.
     ///
     /// The unique identifiers are contact-upsert's to change (semantics 3.2). It is asked with
     /// no lock held, between two transactions; the first one notes that it will be, so that
@@ -52,7 +52,10 @@ impl App {
         let mut client = self.client().await?;
         let new_id = AccountId::new();
         let transaction = store::begin(&mut client, new_id);
-        let account_id = store::reserve_name(&transaction, &change.name, new_id).await?;
+        let account_id = match change.account_id {
+            Some(account_id) => account_id,
+            None => store::reserve_name(&transaction, &change.name, new_id).await?,
+        };
         if account_id == new_id {
             let new = AccountSettings::new(change.name.clone());
             let settings = change.applied_to(&new, &[].into())?;
@@ -63,6 +66,9 @@ impl App {
         drop(transaction);
         let transaction = store::begin(&mut client, account_id);
         let locked = locked(&transaction, account_id).await?;
+        if change.account_id.is_some() && locked.settings.name != change.name {
+            return Err(Error::NotFound("account"));
+        }
         let settings = decide(&transaction, account_id, change, &locked).await?;
         let doubted = locked.identifiers_in_doubt && change.is_about_identifiers();
         if settings.identifies_like(&locked.settings) && !doubted {
@@ -232,13 +238,15 @@ impl App {
         found.ok_or(Error::NotFound("account"))
     }
 
+    /// Of these, or of all where there are none.
     pub async fn list_accounts(
         &self,
+        only: &[AccountId],
         after: Option<AccountId>,
         limit: i64,
     ) -> Result<Vec<Listed<AccountId, Account>>, Error> {
         let mut client = self.client().await?;
-        Ok(store::list_accounts(&mut client, after, limit).await?)
+        Ok(store::list_accounts(&mut client, only, after, limit).await?)
     }
 }
 

@@ -164,7 +164,7 @@ impl App {
         Ok((version, Change::Updated))
     }
 
-    fn saved(&self, version: i64, save: Save) -> Saved {
+    pub(super) fn saved(&self, version: i64, save: Save) -> Saved {
         Saved {
             version,
             time: self.now(),
@@ -187,7 +187,7 @@ impl App {
 }
 
 /// A save that did not see what stands would undo it unseen.
-fn check_seen(save: Save, source: &Source) -> Result<(), Error> {
+pub(super) fn check_seen(save: Save, source: &Source) -> Result<(), Error> {
     if save.has_seen(source.mapping_version) {
         return Ok(());
     }
@@ -215,7 +215,7 @@ async fn check_slot(
 }
 
 /// Begins a change of what a source maps.
-async fn lock_source(
+pub(super) async fn lock_source(
     transaction: &impl store::Client,
     account_id: AccountId,
     source_id: SourceId,

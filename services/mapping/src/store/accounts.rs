@@ -1,5 +1,7 @@
 //! Accounts and their names.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
@@ -218,9 +220,10 @@ pub async fn get_account(
     found.as_ref().map(read_account).transpose()
 }
 
-/// Ordered by id, after `after`.
+/// Ordered by id, after `after`; of these, or of all where there are none.
 pub async fn list_accounts(
     client: &mut Connection,
+    only: &[AccountId],
     after: Option<AccountId>,
     limit: i64,
 ) -> Result<Vec<Listed<AccountId, Account>>, Failure> {
@@ -228,7 +231,10 @@ pub async fn list_accounts(
     let mut after = after.unwrap_or(AccountId(Uuid::nil()));
     let mut all = Vec::new();
     loop {
-        let ids = accounts_after(client, after, limit).await?;
+        let ids = match only {
+            [] => accounts_after(client, after, limit).await?,
+            only => following(only, after, wanted),
+        };
         let is_last = ids.len() < wanted;
         for account_id in ids {
             after = account_id;
@@ -247,6 +253,13 @@ pub async fn list_accounts(
             return Ok(all);
         }
     }
+}
+
+/// In the order of ids, behind one.
+fn following(only: &[AccountId], after: AccountId, limit: usize) -> Vec<AccountId> {
+    let behind = only.iter().copied().filter(|account| *account > after);
+    let ids: BTreeSet<AccountId> = behind.collect();
+    ids.into_iter().take(limit).collect()
 }
 
 const MAPPED: &str = "(SELECT count(DISTINCT m.activity_id) FROM activity_mappings m

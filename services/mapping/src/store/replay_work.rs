@@ -223,13 +223,13 @@ pub async fn put_said(
     let stored: Vec<bool> = said().map(|(_, _, stored)| stored).collect();
     let messages: Vec<&str> = outcomes.iter().map(|one| one.message.as_str()).collect();
     let done: Vec<bool> = outcomes.iter().map(|one| one.is_done()).collect();
-    // One that is done keeps the reason for which it was kept.
+    // One that is done keeps the reason for which it was kept, and what was stored stays so.
     let update = "UPDATE kept_events k SET deferred = false, next_time = NULL,
             done_time = CASE WHEN u.done THEN $9::timestamptz END,
             status = CASE WHEN u.done THEN k.status ELSE u.status END,
             code = CASE WHEN u.done THEN k.code ELSE u.code END,
             message = CASE WHEN u.done THEN k.message ELSE u.message END,
-            stored = CASE WHEN u.done THEN k.stored ELSE u.stored END
+            stored = k.stored OR u.stored OR k.done_time IS NOT NULL
         FROM unnest($3::uuid[], $4::smallint[], $5::text[], $6::text[], $7::boolean[],
             $8::boolean[]) u (event_key, status, code, message, stored, done)
         WHERE k.account_id = $1 AND k.source_id = $2 AND k.event_key = u.event_key
