@@ -7,6 +7,7 @@ use ::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
 use hyper::ext::ReasonPhrase;
 use serde::Serialize;
+use utoipa::ToSchema;
 use weir_reasons::Reason;
 
 use super::Answer;
@@ -29,12 +30,18 @@ pub struct Problem {
     header: Option<(HeaderName, &'static str)>,
 }
 
-#[derive(Serialize)]
-struct Details<'a> {
+/// Why a request was refused as a whole (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Details<'a> {
+    /// `about:blank`: the code says more.
     r#type: &'static str,
+    /// The status in words.
     title: &'a str,
     status: u16,
+    /// The reason code.
     code: &'static str,
+    /// What is wrong, and what to do.
     detail: &'a str,
 }
 
@@ -301,6 +308,7 @@ impl From<app::Error> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::description::is_described;
 
     #[test]
     fn every_status_line_says_what_to_do_in_a_hundred_characters() {
@@ -336,6 +344,13 @@ mod tests {
             assert!(!phrase.contains(['\r', '\n']), "{phrase}");
             let is_retried = [408, 500, 503].contains(&problem.status.as_u16());
             assert_eq!(problem.code.is_retried(), is_retried, "{}", problem.code);
+            assert!(
+                // What is nowhere stands at no path.
+                problem.code == Reason::PathUnknown
+                    || is_described(problem.status.as_u16(), problem.code),
+                "{}",
+                problem.code
+            );
         }
         let text = Problem::overloaded("x").into_http1();
         let text = std::str::from_utf8(&text).unwrap();

@@ -5,6 +5,7 @@
 mod admission;
 mod connections;
 mod counts;
+mod description;
 mod drain;
 mod faults;
 mod harness;
