@@ -38,6 +38,11 @@ fn event(kind: Kind) -> ObjectBuilder {
         .property("anonymousId", about(ID, "`anonymous_id`, in the other spelling."))
         .property("message_id", about(ID, "Tells repeats: without it a retry is another event."))
         .property("messageId", about(ID, "`message_id`, in the other spelling."))
+        .property(
+            "type",
+            one_of(&[Type::String, Type::Null])
+                .description(Some("Ignored: the path says what it is.")),
+        )
         .property("ip", one_of(&[Type::String, Type::Null]).description(Some(
             "Where there is no `location` it becomes a place, by a database that is configured. \
              Ignored where it is no address.",

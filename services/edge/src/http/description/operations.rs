@@ -140,7 +140,8 @@ fn an_audience() -> Response {
 
 /// An operation that anybody may ask for.
 fn open(id: &str, summary: &str) -> OperationBuilder {
-    let operation = operation("service", id, summary);
+    let nothing = [] as [SecurityRequirement; 0];
+    let operation = operation("service", id, summary).securities(Some(nothing));
     refused(operation, &[refusals::METHOD_NOT_ALLOWED])
 }
 
