@@ -34,7 +34,7 @@ impl Need {
         let of_what = if let Some(field) = self.text("account") {
             let without = self
                 .role("role_without_account")
-                .map(|role| format!(", or the role `{role}` for all of them where that is empty"));
+                .map(|role| format!(", or the role `{role}` for all accounts where that is empty"));
             format!(
                 " for the account in `{field}`{}",
                 without.unwrap_or_default()

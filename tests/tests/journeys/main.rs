@@ -4,6 +4,7 @@
 
 mod audiences;
 mod batches;
+mod clients;
 mod configuration;
 mod counts;
 mod crashes;
