@@ -1,5 +1,6 @@
 //! What is served here, for programs: an OpenAPI 3.1 document, made of the routes themselves.
 
+mod classic;
 mod events;
 mod operations;
 mod outcomes;
@@ -17,15 +18,18 @@ use utoipa::openapi::{
 };
 
 use super::answer::{Audience, Me};
+use super::classic::Endpoint;
 use super::methods::Methods;
 use super::problem::Details;
 use super::routes::Route;
 
-/// The name of the one way to say who asks.
+/// The names of the ways to say who asks.
 const KEY: &str = "key";
+const WRITE_KEY: &str = "writeKey";
 
 const ABOUT: &str = "\
-Where Segment (Actions) sends its events, and anybody else who has an API key of a data source.
+Where Segment (Actions) and, below `/classic`, Segment's SDKs send their events, and anybody else \
+who has an API key of a data source.
 
 **Batches.** A request carries a JSON array of at most 1,000 events and 16 MiB (once inflated), \
 or a single event. Each event is answered for itself: whatever is wrong with one changes nothing \
@@ -52,16 +56,23 @@ pub fn text() -> Bytes {
     TEXT.clone()
 }
 
+fn routes() -> impl Iterator<Item = (&'static str, Route)> {
+    let plain = Route::ALL.into_iter().map(|route| (route.path().0, route));
+    // The letters that stand for these are told of in words.
+    let classic = Endpoint::DESCRIBED.into_iter();
+    plain.chain(classic.map(|(path, endpoint)| (path, Route::Classic(endpoint))))
+}
+
 fn document() -> OpenApi {
     let mut paths = Paths::new();
-    for route in Route::ALL {
-        let (path, methods) = route.path();
+    for (path, route) in routes() {
+        let (_, methods) = route.path();
         let method = match methods {
-            Methods::Get => HttpMethod::Get,
-            Methods::Post => HttpMethod::Post,
+            Methods::Get | Methods::GetFromPages => HttpMethod::Get,
+            Methods::Post | Methods::PostFromPages => HttpMethod::Post,
             Methods::Put => HttpMethod::Put,
         };
-        paths.add_path_operation(path, vec![method], operations::of(route));
+        paths.add_path_operation(path, vec![method], operations::of(route, path));
     }
     let mut license = License::new(env!("CARGO_PKG_LICENSE"));
     license.identifier = Some(env!("CARGO_PKG_LICENSE").to_owned());
@@ -91,9 +102,17 @@ fn components() -> Components {
             "An API key of a data source of the kind `segment_actions`: \
              `Authorization: Bearer KEY`.",
         ));
+    let basic = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Basic)
+        .description(Some(
+            "An API key of a data source of the kind `segment_classic` as the user, with an empty \
+             password. It may stand in the body as well, as `writeKey`.",
+        ));
     ComponentsBuilder::new()
         .security_scheme(KEY, SecurityScheme::Http(bearer.build()))
+        .security_scheme(WRITE_KEY, SecurityScheme::Http(basic.build()))
         .schemas_from_iter(events::schemas())
+        .schemas_from_iter(classic::schemas())
         .schemas_from_iter(outcomes::schemas())
         .schema_from::<Me<'_>>()
         .schema_from::<Audience<'_>>()

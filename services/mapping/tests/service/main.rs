@@ -4,6 +4,8 @@
 
 mod alerts;
 mod blocked;
+mod callers;
+mod classic;
 mod configuration;
 mod contacts;
 mod counts;

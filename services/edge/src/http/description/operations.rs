@@ -10,21 +10,23 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{ContentBuilder, Ref, RefOr, Required, Response, ResponseBuilder};
 
 use super::refusals::{self, Refusal};
-use super::{KEY, events, outcomes, samples};
+use super::{KEY, classic, events, outcomes, samples};
 use crate::app::MAX_EVENTS;
 use crate::domain::envelope::Kind;
 use crate::http::answer::{Audience, Me};
 use crate::http::routes::Route;
 
 /// What belongs together, and what it is about.
-pub const TAGS: [(&str, &str); 3] = [
+pub const TAGS: [(&str, &str); 4] = [
     ("events", "What people did, and what is known of them."),
     ("audiences", "Lists of people that Segment keeps."),
+    classic::TAG,
     ("service", "For those who run it, and programs."),
 ];
 
-const KEYED: [Refusal; 4] = [
+const KEYED: [Refusal; 5] = [
     refusals::UNAUTHORIZED,
+    refusals::FORBIDDEN,
     refusals::METHOD_NOT_ALLOWED,
     refusals::INTERNAL,
     refusals::UNAVAILABLE,
@@ -36,13 +38,15 @@ const OF_BODIES: [Refusal; 4] = [
     refusals::UNSUPPORTED_MEDIA_TYPE,
 ];
 
-pub fn of(route: Route) -> Operation {
+/// What is at a path.
+pub fn of(route: Route, path: &str) -> Operation {
     let operation = match route {
         Route::Me => keyed("events", "me", "Whether the API key is good").response(
             "200",
             json_of(Ref::from_schema_name(Me::name()), "It is.", None),
         ),
         Route::Batch(kind) => batch(kind),
+        Route::Classic(endpoint) => classic::of(endpoint, path),
         Route::CreateAudience => create_audience(),
         Route::GetAudience => get_audience(),
         Route::Health => open("health", "Whether the process runs")
@@ -151,14 +155,14 @@ fn keyed(tag: &str, id: &str, summary: &str) -> OperationBuilder {
     refused(operation(tag, id, summary).security(key), &KEYED)
 }
 
-fn operation(tag: &str, id: &str, summary: &str) -> OperationBuilder {
+pub fn operation(tag: &str, id: &str, summary: &str) -> OperationBuilder {
     OperationBuilder::new()
         .tag(tag)
         .operation_id(Some(id))
         .summary(Some(summary))
 }
 
-fn refused(operation: OperationBuilder, refusals: &[Refusal]) -> OperationBuilder {
+pub fn refused(operation: OperationBuilder, refusals: &[Refusal]) -> OperationBuilder {
     refusals.iter().fold(operation, |operation, refusal| {
         let response = Ref::from_response_name(refusal.name);
         operation.response(refusal.status.to_string(), response)
@@ -178,7 +182,7 @@ fn body(name: &str, member: ObjectBuilder, example: Value) -> RequestBody {
         .build()
 }
 
-fn json_of(schema: impl Into<RefOr<Schema>>, about: &str, example: Option<Value>) -> Response {
+pub fn json_of(schema: impl Into<RefOr<Schema>>, about: &str, example: Option<Value>) -> Response {
     let content = ContentBuilder::new().schema(Some(schema)).example(example);
     ResponseBuilder::new()
         .description(about)
@@ -186,7 +190,7 @@ fn json_of(schema: impl Into<RefOr<Schema>>, about: &str, example: Option<Value>
         .build()
 }
 
-fn text(about: &str) -> ObjectBuilder {
+pub fn text(about: &str) -> ObjectBuilder {
     ObjectBuilder::new()
         .schema_type(Type::String)
         .description(Some(about))

@@ -32,6 +32,13 @@ pub const UNAUTHORIZED: Refusal = Refusal {
             that is new works within three seconds.",
     headers: &[("WWW-Authenticate", "`Bearer`.")],
 };
+pub const FORBIDDEN: Refusal = Refusal {
+    name: "Forbidden",
+    status: 403,
+    codes: &[Reason::KeyOfOtherKind],
+    about: "The key is of a classic source, whose events go to `/classic/v1/…`.",
+    headers: &[],
+};
 pub const NOT_FOUND: Refusal = Refusal {
     name: "NotFound",
     status: 404,
@@ -91,12 +98,67 @@ pub const INTERNAL: Refusal = Refusal {
 pub const UNAVAILABLE: Refusal = Refusal {
     name: "Unavailable",
     status: 503,
-    codes: &[Reason::ServiceAway, Reason::Overloaded],
-    about: "Something that is needed is away, or too much is under way. Send it again.",
+    codes: &[Reason::ServiceAway, Reason::Overloaded, Reason::SourcePaused],
+    about: "Something that is needed is away, too much is under way, or the source is paused. \
+            Send it again.",
     headers: &[("Retry-After", "How many seconds to wait.")],
 };
 
-const ALL: [Refusal; 10] = [
+pub const CLASSIC_BAD_REQUEST: Refusal = Refusal {
+    name: "ClassicBadRequest",
+    status: 400,
+    codes: &[Reason::BodyInvalid, Reason::BodyTooLarge],
+    about: "The body is not what the path takes, or too large: SDKs take a 400 for final.",
+    headers: &[],
+};
+pub const CLASSIC_FORBIDDEN: Refusal = Refusal {
+    name: "ClassicForbidden",
+    status: 403,
+    codes: &[Reason::KeyOfOtherKind, Reason::OriginNotAllowed],
+    about: "The key is of Segment (Actions), or the page's origin is none of the source's \
+            `allowed_origins`.",
+    headers: &[],
+};
+pub const CLASSIC_NOT_FOUND: Refusal = Refusal {
+    name: "ClassicNotFound",
+    status: 404,
+    codes: &[Reason::KeyUnknown],
+    about: "There is no source with this write key.",
+    headers: &[],
+};
+pub const TOO_MANY_REQUESTS: Refusal = Refusal {
+    name: "TooManyRequests",
+    status: 429,
+    codes: &[Reason::ProfileLimit, Reason::ActivityLimit],
+    about: "A limit is reached for an event at least. Send all of it again: what was stored is a \
+            repeat then.",
+    headers: &[("Retry-After", "How many seconds to wait, 60 at most.")],
+};
+pub const CLASSIC_UNAVAILABLE: Refusal = Refusal {
+    name: "ClassicUnavailable",
+    status: 503,
+    codes: &[
+        Reason::ServiceAway,
+        Reason::Overloaded,
+        Reason::SourcePaused,
+        Reason::Internal,
+        Reason::UnitsInFlight,
+        Reason::ContactsAway,
+        Reason::ActivitiesAway,
+        Reason::AudiencesAway,
+    ],
+    about: "Something that is needed is away, or failed for an event at least; too much is under \
+            way, or the source is paused. Send all of it again: what was stored is a repeat then.",
+    headers: &[("Retry-After", "How many seconds to wait.")],
+};
+
+const ALL: [Refusal; 16] = [
+    FORBIDDEN,
+    CLASSIC_BAD_REQUEST,
+    CLASSIC_FORBIDDEN,
+    CLASSIC_NOT_FOUND,
+    TOO_MANY_REQUESTS,
+    CLASSIC_UNAVAILABLE,
     BAD_REQUEST,
     UNAUTHORIZED,
     NOT_FOUND,

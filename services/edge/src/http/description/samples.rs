@@ -27,6 +27,19 @@ const MEMBERS: &str = r#"[{
     "audience": {"mode": "add", "id": "018f3e6a-7c1b-7d2a-9a3e-5b6c7d8e9f00"}
 }]"#;
 
+/// One event of each kind.
+pub fn identify() -> Value {
+    read(IDENTIFY)
+}
+
+pub fn track() -> Value {
+    read(TRACK)
+}
+
+fn read(text: &str) -> Value {
+    serde_json::from_str(text).expect("a sample is JSON")
+}
+
 /// Bodies to try, by name.
 pub fn of(kind: Kind) -> Vec<(&'static str, &'static str, Value)> {
     let samples: &[(&str, &str, &str)] = match kind {
@@ -56,7 +69,6 @@ pub fn of(kind: Kind) -> Vec<(&'static str, &'static str, Value)> {
         ],
         Kind::Member => &[("add", "Somebody who is added", MEMBERS)],
     };
-    let read = |text| serde_json::from_str(text).expect("a sample is JSON");
     samples
         .iter()
         .map(|(name, summary, text)| (*name, *summary, read(text)))
