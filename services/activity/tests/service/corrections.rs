@@ -2,7 +2,7 @@
 
 use chrono::TimeDelta;
 use uuid::Uuid;
-use weir_proto::activity::v1::{ActivityEvent, RecordActivitiesRequest, RecordStatus};
+use weir_proto::activity::v1::{ActivityEvent, RecordActivitiesRequest};
 
 use crate::harness::*;
 
@@ -171,7 +171,7 @@ async fn the_same_corrections_at_once_in_any_order_do_not_wait_in_a_circle() {
     });
     for batch in batches.collect::<Vec<_>>() {
         let statuses = batch.await.unwrap();
-        assert!(statuses.iter().all(|one| *one == RecordStatus::Repeated));
+        assert!(statuses.iter().all(|one| *one == Repeated));
     }
     let seen = weir.attributes(lana).await;
     assert_eq!(seen.len(), 100);
