@@ -9,11 +9,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
 use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use weir_protojson::Fault;
-use weir_stack::Service;
+use weir_stack::{Channel, Service};
 
 use crate::address::{self, Addresses};
 use crate::arguments::CallOptions;
@@ -173,7 +172,7 @@ async fn send(
 }
 
 /// The code, the message, and what is wrong with which field.
-pub fn describe_status(status: &tonic::Status) -> String {
+pub fn describe_status(status: &Status) -> String {
     let mut text = format!("{:?}: {}", status.code(), status.message());
     if let Some(info) = status.get_details_error_info() {
         text += &format!(" ({})", info.reason);

@@ -16,6 +16,7 @@ mod folder;
 mod logs;
 mod mail;
 mod output;
+mod paused;
 mod plan;
 mod restart;
 mod send;

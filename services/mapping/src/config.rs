@@ -75,6 +75,9 @@ pub struct Config {
     /// Where news goes.
     #[command(flatten)]
     pub mail: MailConfig,
+    /// Who may call, and as whom it calls.
+    #[command(flatten)]
+    pub access: weir_service::AccessOptions,
     /// Who may call from a browser.
     #[command(flatten)]
     pub browsers: weir_service::Browsers,

@@ -1,6 +1,7 @@
 //! Serving: routes, health, reflection, spans, and a shutdown that drains.
 
 mod front;
+mod gate;
 mod guard;
 mod health;
 
@@ -14,8 +15,10 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::service::{Routes, RoutesBuilder};
 
+use crate::Access;
 use front::Front;
 pub use front::{CorsOrigins, NotAnOrigin};
+use gate::Gate;
 use guard::Guard;
 use health::{Health, Probe};
 
@@ -38,6 +41,7 @@ pub struct Server {
     routes: RoutesBuilder,
     probes: Vec<Probe>,
     connection_age: Duration,
+    access: Access,
     cors_origins: CorsOrigins,
 }
 
@@ -49,6 +53,7 @@ impl Server {
             routes: Routes::builder(),
             probes: Vec::new(),
             connection_age: CONNECTION_AGE,
+            access: Access::closed(),
             cors_origins: CorsOrigins::default(),
         }
     }
@@ -86,6 +91,13 @@ impl Server {
         self
     }
 
+    /// Whom it asks for what; where nothing is said nobody is let in.
+    #[must_use]
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
     /// Pages of these origins may call from a browser; without them none may.
     #[must_use]
     pub fn cors_origins(mut self, origins: CorsOrigins) -> Self {
@@ -110,6 +122,7 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), tonic::transport::Error> {
         guard::describe();
+        gate::describe();
         let (reporter, health) = tonic_health::server::health_reporter();
         self.routes.add_service(health);
         // The older of both is what many a client still asks for.
@@ -134,6 +147,7 @@ impl Server {
             .accept_http1(true)
             .layer(front)
             .layer(Guard::layer())
+            .layer(Gate::layer(self.access))
             .add_routes(self.routes.routes())
             .serve_with_incoming_shutdown(
                 // tonic sets TCP_NODELAY on the sockets it accepts itself only.

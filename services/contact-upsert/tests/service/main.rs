@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod callers;
 mod harness;
 mod identity;
 mod json;
@@ -17,6 +18,7 @@ mod reindex;
 mod relay;
 mod removes;
 mod search;
+mod second_lock;
 mod storm;
 mod transfer;
 mod undated;

@@ -51,9 +51,7 @@ impl Arrival {
 
     /// `of` says in the error of whom a message is missing.
     pub fn decode<M: prost::Message + Default>(self, of: &str) -> Result<M, Status> {
-        let pieces = self
-            .message
-            .ok_or_else(|| Status::internal(format!("the {of} has no message")))?;
+        let pieces = self.message.ok_or_else(|| missing(of))?;
         let undecodable =
             |error| Status::internal(format!("the {of}'s message can't be decoded: {error}"));
         if let [_, _, ..] = &pieces[..] {
@@ -66,6 +64,11 @@ impl Arrival {
         }
         merge(&pieces).map_err(undecodable)
     }
+}
+
+/// `of` is what has no message.
+pub(crate) fn missing(of: &str) -> Status {
+    Status::internal(format!("the {of} has no message"))
 }
 
 fn merge<M: prost::Message + Default>(pieces: &[Bytes]) -> Result<M, prost::DecodeError> {

@@ -1,11 +1,11 @@
-//! What who looks here with a browser or `curl` gets to see.
+//! What who looks here with a browser or `curl` gets to see: nothing that takes a token
+//! (semantics 9.1).
 
-use std::fmt::Write;
 use std::sync::LazyLock;
 
 use http::header::HOST;
 use http::{HeaderMap, Response, StatusCode};
-use prost_reflect::{DescriptorPool, FieldDescriptor, Kind, MethodDescriptor};
+use prost_reflect::DescriptorPool;
 use tonic::body::Body;
 
 use super::plain;
@@ -40,52 +40,19 @@ pub(super) fn page(names: &[&'static str], headers: &HeaderMap) -> Response<Body
     let Some(first) = services.iter().find_map(|service| service.methods().next()) else {
         return plain(StatusCode::OK, "Nothing can be called here.\n".to_owned());
     };
-    let mut text = format!(
-        "This is {} of Weir. It speaks gRPC (with reflection), gRPC-Web, and JSON over HTTP:\n\n  \
-         curl http://{host}/{}/{} \\\n    -H 'content-type: application/json' -d '{{…}}'\n\n\
-         What can be called, and with what:\n",
+    let text = format!(
+        "This is {} of Weir. It speaks gRPC (with reflection), gRPC-Web, and JSON over HTTP, for \
+         whoever has a token:\n\n  \
+         curl http://{host}/{}/{} \\\n    -H 'authorization: Bearer weir_…' \\\n    \
+         -H 'content-type: application/json' -d '{{…}}'\n\n\
+         What else can be called, and with what, says reflection: `./weir call --list`.\n",
         first.parent_service().full_name(),
         first.parent_service().full_name(),
         first.name(),
     );
-    for method in services.iter().flat_map(|service| service.methods()) {
-        // To write to memory does not fail.
-        let _ = write!(text, "\n{}", line(&method));
-    }
-    text.push('\n');
     plain(StatusCode::OK, text)
 }
 
 fn is_of_a_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte)
-}
-
-/// `/weir.quota.v1.QuotaService/GetUsage {accountId: string}`
-fn line(method: &MethodDescriptor) -> String {
-    let fields: Vec<_> = method.input().fields().map(|field| shape(&field)).collect();
-    let streams = match (method.is_client_streaming(), method.is_server_streaming()) {
-        (false, false) => "",
-        (false, true) => "   (answers with a stream)",
-        (true, _) => "   (by gRPC alone)",
-    };
-    let (service, name) = (method.parent_service(), method.name());
-    format!(
-        "/{}/{name} {{{}}}{streams}",
-        service.full_name(),
-        fields.join(", ")
-    )
-}
-
-fn shape(field: &FieldDescriptor) -> String {
-    let kind = match field.kind() {
-        Kind::Message(message) => message.name().to_owned(),
-        Kind::Enum(kind) => kind.name().to_owned(),
-        kind => format!("{kind:?}").to_ascii_lowercase(),
-    };
-    let (start, end) = if field.is_list() {
-        ("[", "]")
-    } else {
-        ("", "")
-    };
-    format!("{}: {start}{kind}{end}", field.json_name())
 }
