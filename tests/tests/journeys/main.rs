@@ -6,6 +6,7 @@ mod access;
 mod audiences;
 mod batches;
 mod classic;
+mod clients;
 mod configuration;
 mod corrections;
 mod counts;

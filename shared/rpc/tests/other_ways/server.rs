@@ -21,7 +21,7 @@ use weir_proto::contact::v1::{
     ImportResult, ImportStatus,
 };
 use weir_reasons::Reason;
-use weir_rpc::{Deadline, Server};
+use weir_rpc::{Access, Deadline, Server};
 
 pub const NAME: &str = "weir.contact.v1.TransferService";
 pub const IMPORT: &str = "/weir.contact.v1.TransferService/ImportContacts";
@@ -120,6 +120,7 @@ impl Served {
             TransferServiceServer::new(transfers).max_decoding_message_size(weir_rpc::MAX_MESSAGE);
         let server = Server::new(NAME)
             .service(service)
+            .access(Access::open())
             .cors_origins(origins.parse().unwrap());
         tokio::spawn(server.serve(listener, std::future::pending()));
         Self { address, imports }
