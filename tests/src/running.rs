@@ -317,6 +317,13 @@ impl Weir {
         self.postgres.query_one(sql, &[]).await.unwrap().get(0)
     }
 
+    /// As well, of one account.
+    pub async fn outbox_rows_of(&self, account_id: &str) -> i64 {
+        let sql = "SELECT count(*) FROM contact.outbox WHERE account_id = ($1::text)::uuid";
+        let found = self.postgres.query_one(sql, &[&account_id]).await;
+        found.unwrap().get(0)
+    }
+
     /// How many commands Redis ran so far, those inside of scripts included.
     pub async fn redis_commands(&self) -> i64 {
         let client = redis::Client::open(self.stack.redis_url()).unwrap();

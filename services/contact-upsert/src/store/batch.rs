@@ -298,6 +298,7 @@ impl<'c> BatchTx<'c> {
     ) -> Result<(), NotStored> {
         let (links, era) = (&self.store.links, self.era());
         snapshot.set_source(first.source);
+        snapshot.set_last_deletion(first.last_deletion());
         if let Err(unusable) = snapshot.add(first.links(), &first.contacts()) {
             let cached = first.cached.iter();
             links.forget(era, cached.map(|(id, _)| facts.key(*id)));

@@ -46,6 +46,8 @@ pub struct Snapshot<'a> {
     pub(super) all_receipts: bool,
     pub(super) source: Source,
     pub(super) deleted: HashMap<KeyId, i64>,
+    /// Of links that are made.
+    pub(super) first_version: i64,
 }
 
 impl<'a> Snapshot<'a> {
@@ -64,6 +66,7 @@ impl<'a> Snapshot<'a> {
             all_receipts: false,
             source: Source::default(),
             deleted: HashMap::new(),
+            first_version: 1,
         }
     }
 
@@ -76,6 +79,13 @@ impl<'a> Snapshot<'a> {
     /// Where the batch comes from.
     pub fn set_source(&mut self, source: Source) {
         self.source = source;
+    }
+
+    /// When somebody of the account was deleted last, in microseconds. Links of theirs went with
+    /// their versions, and others may not have heard of it yet: versions of new ones go on from
+    /// there, so that they outrank whatever was told before.
+    pub fn set_last_deletion(&mut self, micros: Option<i64>) {
+        self.first_version = micros.map_or(1, |micros| micros.max(1));
     }
 
     /// Takes what was found of people who were deleted: by what they were known, and when they
