@@ -1,9 +1,13 @@
-//! Compiles the protos with protox, so that no `protoc` is needed.
+//! Compiles the protos with protox, so that no `protoc` is needed, and writes down what each RPC
+//! needs of its caller.
+
+#[path = "build/needs.rs"]
+mod needs;
 
 use std::path::PathBuf;
 
 use prost_types::field_descriptor_proto::Type;
-use protox::prost::Message;
+use protox::prost_reflect;
 
 /// Messages that come once for every event of a batch, to be taken apart at once. Their texts
 /// are slices of the message to the generated code, as `bytes` are (on the wire both are the
@@ -40,14 +44,24 @@ const FURTHER: [&str; 15] = [
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=weir");
+    println!("cargo:rerun-if-changed=build");
     let packages = [
         "mapping", "contact", "activity", "audience", "quota", "ledger", "settings", "erasure",
     ];
     let files = packages.map(|package| format!("weir/{package}/v1/{package}.proto"));
     let files = files.into_iter().chain(FURTHER.map(str::to_owned));
-    let mut descriptors = protox::compile(files, ["."])?;
+    let mut compiler = protox::Compiler::new(["."])?;
+    compiler.include_imports(true).include_source_info(true);
+    compiler.open_files(files)?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
-    std::fs::write(out.join("weir.bin"), descriptors.encode_to_vec())?;
+    // With its options, which the types of prost forget.
+    let described = compiler.encode_file_descriptor_set();
+    std::fs::write(out.join("weir.bin"), described)?;
+    std::fs::write(
+        out.join("needs.rs"),
+        needs::table(&compiler.descriptor_pool())?,
+    )?;
+    let mut descriptors = compiler.file_descriptor_set();
     // Reflection tells what the protos say; only the code differs.
     for file in &mut descriptors.file {
         let package = file.package().to_owned();

@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use weir_stack::{
-    Instance, PortPlan, Report, Reporter, Service, Stack, StackFile, StackOptions, USUAL, holder,
-    until_ended,
+    CLASSIC, Instance, PortPlan, Report, Reporter, Service, Stack, StackFile, StackOptions, USUAL,
+    holder, until_ended,
 };
 
 use crate::address::Addresses;
@@ -137,7 +137,8 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
             file.api_key = account.key;
             endpoints(&stack, &file, options.ports.is_none());
             let mapping = file.grpc.get(Service::Mapping.name());
-            if let Some(lines) = mail::status(mapping.map_or("", String::as_str)).await {
+            if let Some(lines) = mail::status(mapping.map_or("", String::as_str), &file.token).await
+            {
                 say!("  mail            {}", lines.join("\n                "));
             }
             hints(&stack, &file);
@@ -164,7 +165,7 @@ async fn show(
     configuration: &apply::model::Configuration,
 ) -> Result<demo::DemoAccount, Failure> {
     say!("\napplying {file}");
-    let addresses = Addresses::from_map(stack.file().grpc);
+    let addresses = Addresses::from_map(stack.file().grpc, stack.token())?;
     let applied = plan::apply_quietly(&addresses, configuration, |line| say!("{line}")).await?;
     let accounts = demo::Accounts::find(&applied);
     say!("\nsending samples to {}", stack.edge_url());
@@ -184,6 +185,12 @@ fn endpoints(stack: &Stack, file: &StackFile, usual: bool) {
         _ => String::new(),
     };
     say!("  {:<15} {}{}", "edge", file.edge, elsewhere(&file.edge, 0));
+    let moved = elsewhere(&file.classic, CLASSIC);
+    say!(
+        "  {:<15} {} (SDKs of classic sources){moved}",
+        "",
+        file.classic
+    );
     let services = Service::ALL.into_iter().map(Service::name);
     for (place, name) in services.enumerate() {
         if let Some(url) = file.grpc.get(name) {

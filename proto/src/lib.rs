@@ -1,10 +1,15 @@
 //! The protos of the five services, compiled, and nothing else.
 //!
-//! Everything that services know of each other is in here.
+//! Everything that services know of each other is in here, and who may call what.
 
 // Generated code is not ours to polish.
 #![allow(clippy::all, unused_qualifications, rustdoc::all)]
 
+pub mod access {
+    pub mod v1 {
+        tonic::include_proto!("weir.access.v1");
+    }
+}
 pub mod mapping {
     pub mod v1 {
         tonic::include_proto!("weir.mapping.v1");
@@ -48,3 +53,10 @@ pub mod settings {
 
 /// All files of all services, encoded as a `FileDescriptorSet`; for reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/weir.bin"));
+
+/// What each RPC needs of its caller, by its path (`/package.Service/Method`): as it is declared
+/// in the protos. An RPC that declares nothing, or what can't be, does not build.
+pub const NEEDS: &[(&str, weir_access::Need)] = {
+    use weir_access::{Need, On, Role};
+    include!(concat!(env!("OUT_DIR"), "/needs.rs"))
+};

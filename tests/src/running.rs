@@ -11,7 +11,7 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
@@ -24,7 +24,7 @@ use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::preview_service_client::PreviewServiceClient;
 use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
-use weir_stack::{Service, Stack, StackOptions};
+use weir_stack::{Channel, Service, Shown, Stack, StackOptions};
 
 use crate::answer::Answer;
 
@@ -106,6 +106,7 @@ impl Weir {
         let program = weir_stack::find_programs(None).unwrap().join("weir");
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).stdin(std::process::Stdio::null());
+        command.env("WEIR_TOKEN", self.stack.token());
         for (service, url) in self.stack.file().grpc {
             command.arg(format!("--address={service}={url}"));
         }
@@ -182,6 +183,12 @@ impl Weir {
         sent.await.unwrap()
     }
 
+    /// Posts a body to a URL, with headers of one's own alone.
+    pub async fn post_with(&self, url: &str, headers: &[(&str, &str)], body: String) -> Answer {
+        let sent = self.exchange("POST", url, None, body.into(), headers);
+        sent.await.unwrap()
+    }
+
     /// What a service tells whoever collects metrics.
     pub async fn metrics(&self, service: Service) -> String {
         self.metrics_at(&self.stack.metrics_url(service)).await
@@ -195,9 +202,7 @@ impl Weir {
     }
 
     fn channel(&self, service: Service) -> Channel {
-        Endpoint::from_shared(self.stack.url(service))
-            .unwrap()
-            .connect_lazy()
+        self.stack.channel(service)
     }
 
     pub fn mapping(&self) -> MappingServiceClient<Channel> {
@@ -234,6 +239,15 @@ impl Weir {
     /// What a person does to contacts.
     pub fn people(&self) -> PeopleServiceClient<Channel> {
         PeopleServiceClient::new(self.channel(Service::ContactUpsert))
+    }
+
+    /// As well, of one replica: they are counted in a circle.
+    pub fn people_at(&self, replica: usize) -> PeopleServiceClient<Channel> {
+        let replicas = self.stack.instances(Service::ContactUpsert);
+        let (_, listens) = &replicas[replica % replicas.len()];
+        let channel = Endpoint::from_shared(listens.address.clone()).unwrap();
+        let shown = Shown::token(self.stack.token()).unwrap();
+        PeopleServiceClient::new(shown.by(channel.connect_lazy()))
     }
 
     pub fn activity(&self) -> ActivityServiceClient<Channel> {

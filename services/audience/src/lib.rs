@@ -30,13 +30,14 @@ pub use config::Config;
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
         metrics::describe();
+        let access = config.access.enter(listener.local_addr()?, &clock)?;
         let pool = weir_postgres::connect(
             &config.database_url,
             config.database_connections.into(),
             weir_postgres::PLAN_BY_KEY,
         )
         .context("WEIR_DATABASE_URL")?;
-        weir_postgres::migrate(&pool, store::MIGRATIONS)
+        weir_postgres::migrate(&pool, store::MIGRATIONS, store::OPEN)
             .await
             .context("the schema can't be brought up to date")?;
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
@@ -51,8 +52,9 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("daily sync", app::longest_sync(interval), |pulse| {
             app.clone().sync_for_ever(interval, pulse)
         });
-        background
-            .serve(grpc::server(app, erasure), listener, shutdown)
-            .await
+        let server = grpc::server(app, erasure)
+            .access(access)
+            .cors_origins(config.browsers.cors_origins);
+        background.serve(server, listener, shutdown).await
     })
 }

@@ -11,6 +11,7 @@ mod people;
 mod preview;
 mod replay;
 mod rows;
+mod sources;
 mod status;
 mod story;
 mod token;
@@ -133,6 +134,8 @@ impl MappingService for Service {
             source_kind: convert::source_kind(found.source_kind).into(),
             blocked_values: Some(convert::blocked_values(&found.blocked_values)),
             blocked_values_version: found.blocked_values_version,
+            paused: found.is_paused,
+            allowed_origins: found.allowed_origins,
         }))
     }
 
@@ -191,9 +194,11 @@ impl MappingService for Service {
         let request = request.into_inner();
         let size = page_size(request.page_size)?;
         let after = page_start(&request.page_token)?;
+        let only = convert::read_only_accounts(&request.only_accounts)?;
         let found = self
-            .run(deadline, move |app| async move {
-                app.list_accounts(after, page_limit(size)).await
+            .run(deadline, move |app| {
+                let only = only.clone();
+                async move { app.list_accounts(&only, after, page_limit(size)).await }
             })
             .await?;
         let page = Page::of(found, size, convert::account);

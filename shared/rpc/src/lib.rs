@@ -7,6 +7,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod access;
 mod client;
 mod deadline;
 mod error;
@@ -16,6 +17,7 @@ mod trace;
 mod unary;
 pub mod wire;
 
+pub use access::{Access, Secret, call_as};
 pub use client::{Channel, NotAnAddress, Peer, connect};
 pub use deadline::Deadline;
 pub use error::{
@@ -23,7 +25,7 @@ pub use error::{
     told, unavailable, unknown_page,
 };
 pub use page::{MAX_PAGE_BYTES, Page, page_limit, page_size, page_start};
-pub use server::Server;
+pub use server::{CorsOrigins, NotAnOrigin, Server};
 pub use unary::{PrefixedMessage, Unary, call};
 
 /// The largest message in either direction: a batch is at most 16 MiB of JSON (the edge's

@@ -1,5 +1,7 @@
 //! Serving: routes, health, reflection, spans, and a shutdown that drains.
 
+mod front;
+mod gate;
 mod guard;
 mod health;
 
@@ -13,6 +15,10 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::service::{Routes, RoutesBuilder};
 
+use crate::Access;
+use front::Front;
+pub use front::{CorsOrigins, NotAnOrigin};
+use gate::Gate;
 use guard::Guard;
 use health::{Health, Probe};
 
@@ -35,6 +41,8 @@ pub struct Server {
     routes: RoutesBuilder,
     probes: Vec<Probe>,
     connection_age: Duration,
+    access: Access,
+    cors_origins: CorsOrigins,
 }
 
 impl Server {
@@ -45,6 +53,8 @@ impl Server {
             routes: Routes::builder(),
             probes: Vec::new(),
             connection_age: CONNECTION_AGE,
+            access: Access::closed(),
+            cors_origins: CorsOrigins::default(),
         }
     }
 
@@ -81,6 +91,20 @@ impl Server {
         self
     }
 
+    /// Whom it asks for what; where nothing is said nobody is let in.
+    #[must_use]
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
+    /// Pages of these origins may call from a browser; without them none may.
+    #[must_use]
+    pub fn cors_origins(mut self, origins: CorsOrigins) -> Self {
+        self.cors_origins = origins;
+        self
+    }
+
     /// Connections are told to go after this, and up to a quarter more.
     #[must_use]
     pub fn connection_age(mut self, age: Duration) -> Self {
@@ -98,6 +122,7 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), tonic::transport::Error> {
         guard::describe();
+        gate::describe();
         let (reporter, health) = tonic_health::server::health_reporter();
         self.routes.add_service(health);
         // The older of both is what many a client still asks for.
@@ -107,6 +132,8 @@ impl Server {
         let v1alpha = reflection().build_v1alpha().expect(whole);
         self.routes.add_service(v1).add_service(v1alpha);
 
+        let called = self.names.iter().copied().chain(["grpc.health.v1.Health"]);
+        let front = Front::layer(called.collect(), &self.cors_origins);
         let health = Health::start(reporter, self.names, self.probes).await;
         let (stopping, stopped) = tokio::sync::oneshot::channel();
         let serving = tonic::transport::Server::builder()
@@ -117,7 +144,10 @@ impl Server {
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
             // With a grace of tonic's the connection would be cut at its end, untold.
             .max_connection_age(varied(self.connection_age))
+            .accept_http1(true)
+            .layer(front)
             .layer(Guard::layer())
+            .layer(Gate::layer(self.access))
             .add_routes(self.routes.routes())
             .serve_with_incoming_shutdown(
                 // tonic sets TCP_NODELAY on the sockets it accepts itself only.

@@ -26,10 +26,12 @@
 mod install;
 mod ports;
 mod stack;
+mod token;
 
 pub use install::ensure_installed;
-pub use ports::{PortPlan, USUAL};
+pub use ports::{CLASSIC, PortPlan, USUAL};
 pub use stack::{
     Instance, Listens, Report, Reporter, Service, Stack, StackFile, StackOptions, find_programs,
     holder, leftovers, until_ended, until_ready,
 };
+pub use token::{Channel, Shown};

@@ -45,6 +45,7 @@ impl Others {
     /// # Panics
     /// There is no port.
     pub async fn start() -> Arc<Self> {
+        crate::callers::call_as_service();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let others = Arc::new(Self {
             url: format!("http://{}", listener.local_addr().unwrap()),
@@ -71,6 +72,7 @@ impl Others {
         let mapping = Unary::new(mapping, &others, "ListFields", fields);
         let mapping = Unary::new(mapping, &others, "PutAccount", put);
         let server = Server::new("weir.mapping.v1.MappingService")
+            .access(crate::access())
             .service(Unary::new(MappingPeople, &others, "ErasePerson", person))
             .service(RowServiceServer::new(AsTheyAre))
             .service(Unary::new(mapping, &others, "AppendLog", append))

@@ -7,11 +7,10 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 use tonic::Code;
-use tonic::transport::{Channel, Endpoint};
 use uuid::Uuid;
 use weir_proto::contact::v1 as contact;
 use weir_proto::contact::v1::people_service_client::PeopleServiceClient;
-use weir_stack::{Service, StackOptions};
+use weir_stack::{Channel, StackOptions};
 use weir_tests::events::{ago, identify, track, with};
 use weir_tests::{Account, Plan, Weir, eventually, journey_alone_with};
 
@@ -80,25 +79,16 @@ impl Hands {
         (hands, pairs)
     }
 
-    fn clients(&self) -> Vec<PeopleServiceClient<Channel>> {
-        let instances = self.account.weir.stack.instances(Service::ContactUpsert);
-        let addresses = instances.into_iter().map(|(_, listens)| listens.address);
-        let addresses = addresses.map(|address| Endpoint::from_shared(address).unwrap());
-        let clients = addresses.map(|address| PeopleServiceClient::new(address.connect_lazy()));
-        clients.collect()
-    }
-
     /// Asks one replica after the other until one answers; nobody may refuse.
     async fn until_answered<T>(
         &self,
         what: &str,
         mut ask: impl AsyncFnMut(PeopleServiceClient<Channel>) -> Result<T, tonic::Status>,
     ) -> T {
-        let clients = self.clients();
         let mut turn = self.done.load(Ordering::Relaxed);
         let answer = eventually(what, async || {
             turn += 1;
-            match ask(clients[turn % clients.len()].clone()).await {
+            match ask(self.account.weir.people_at(turn)).await {
                 Ok(answer) => Some(answer),
                 Err(status) => {
                     let refused = [

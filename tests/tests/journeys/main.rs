@@ -2,9 +2,13 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod access;
 mod audiences;
 mod batches;
+mod classic;
+mod clients;
 mod configuration;
+mod corrections;
 mod counts;
 mod crashes;
 mod deletion;
@@ -26,5 +30,6 @@ mod privacy;
 mod replicas;
 mod requests;
 mod samples;
+mod sdks;
 mod setup;
 mod storms;

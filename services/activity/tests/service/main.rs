@@ -4,7 +4,9 @@
 
 mod access;
 mod backlog;
+mod callers;
 mod clocks;
+mod corrections;
 mod harness;
 mod identifier;
 mod ledger;
@@ -12,5 +14,6 @@ mod lifetimes;
 mod listing;
 mod outage;
 mod recording;
+mod second_lock;
 mod storm;
 mod values;

@@ -3,10 +3,12 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod audiences;
+mod callers;
 mod harness;
 mod memberships;
 mod merges;
 mod plans;
+mod second_lock;
 mod storm;
 mod sync;
 mod updates;

@@ -21,7 +21,7 @@ use weir_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use weir_proto::settings::v1::{KeyStrategy, MergeStrategy};
 use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
-use weir_testkit::{Others, Running};
+use weir_testkit::{Others, Running, TOKENS};
 
 pub use UpsertStatus::{Kept, NotFunded, NothingNew, Refused, Repeated, Stored, Unstorable};
 
@@ -37,7 +37,7 @@ pub const SOURCE: &str = "018f3e6a-7c1b-7d2a-9a3e-000000000001";
 pub const AUDIENCE: &str = "018f3e6a-7c1b-7d2a-9a3e-5b6c7d8e9f00";
 
 /// Nobody listens there: a service must get along without its peers.
-const NOBODY: &str = "http://127.0.0.1:1";
+pub const NOBODY: &str = "http://127.0.0.1:1";
 
 pub struct Service {
     pub client: ContactServiceClient<weir_rpc::Channel>,
@@ -68,10 +68,10 @@ impl Service {
 
     pub async fn start_in(database: TestDatabase, activity: &str, audience: &str) -> Self {
         let others = Others::start().await;
-        let config = Config::try_parse_from([
+        let arguments = [
             "weir-contact-upsert",
             "--database-url",
-            &database.url_for("contact"),
+            &*database.url_for("contact"),
             "--activity-url",
             activity,
             "--mapping-url",
@@ -80,8 +80,8 @@ impl Service {
             audience,
             "--quota-url",
             NOBODY,
-        ])
-        .unwrap();
+        ];
+        let config = Config::try_parse_from(arguments.into_iter().chain(TOKENS)).unwrap();
         let serve = |listener, shutdown| {
             weir_contact_upsert::serve(config, Clock::system(), listener, shutdown)
         };
@@ -99,6 +99,16 @@ impl Service {
             others,
             running,
         }
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        self.running.url()
+    }
+
+    /// `host:port`.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.running.address
     }
 
     /// Tells it to end, so that another does what one at a time does.
@@ -155,7 +165,7 @@ impl Service {
 
     /// A look behind the scenes.
     pub async fn sql(&self) -> tokio_postgres::Client {
-        let url = self.database.url_for("contact");
+        let url = self.database.behind("contact");
         let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
             .await
             .unwrap();

@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod callers;
 mod harness;
 mod identity;
+mod json;
 mod ledger;
 mod outage;
 mod people;
@@ -16,6 +18,7 @@ mod reindex;
 mod relay;
 mod removes;
 mod search;
+mod second_lock;
 mod storm;
 mod transfer;
 mod undated;

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use weir_edge::Config;
 use weir_reasons::Reason;
 use weir_service::Clock;
-use weir_testkit::Running;
+use weir_testkit::{Running, TOKENS};
 
 use crate::stub::{KEY, Stub};
 
@@ -45,6 +45,9 @@ pub async fn config(arguments: &[&str]) -> (Stub, Config) {
     if !arguments.contains(&"--drain") {
         all.extend(["--drain", "0"]);
     }
+    if !arguments.contains(&"--classic-listen") {
+        all.extend(["--classic-listen", "off"]);
+    }
     for name in ["mapping", "contact", "activity", "audience", "quota"] {
         all.push(match name {
             "mapping" => "--mapping-url",
@@ -55,6 +58,7 @@ pub async fn config(arguments: &[&str]) -> (Stub, Config) {
         });
         all.push(&url);
     }
+    all.extend(TOKENS);
     all.extend(arguments);
     (stub, Config::try_parse_from(all).unwrap())
 }
@@ -66,8 +70,9 @@ impl Edge {
 
     pub async fn start_with(arguments: &[&str]) -> Self {
         let (stub, config) = config(arguments).await;
-        let serve =
-            |listener, shutdown| weir_edge::serve(config, Clock::system(), listener, shutdown);
+        let serve = |listener, shutdown| {
+            weir_edge::serve(config, Clock::system(), listener, None, shutdown)
+        };
         let running = Running::start(serve).await;
         Self {
             stub,
@@ -100,7 +105,7 @@ impl Edge {
         self.exchange(method, path, headers, body).await
     }
 
-    async fn exchange(
+    pub async fn exchange(
         &self,
         method: &str,
         path: &str,

@@ -7,7 +7,7 @@ use prost_types::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tonic::transport::server::TcpIncoming;
-use tonic::{Response, Status};
+use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use weir_proto::activity::v1 as activity;
@@ -27,6 +27,8 @@ use weir_proto::mapping::v1::{
 use weir_proto::quota::v1::ReserveRequest;
 use weir_proto::quota::v1::quota_service_server::QuotaServiceServer;
 use weir_proto::settings::v1::BlockedValues;
+use weir_reasons::Reason;
+use weir_testkit::SERVICE_TOKEN;
 
 pub const KEY: &str = "pau-key";
 /// Of another account.
@@ -68,6 +70,9 @@ pub struct State {
     pub receipts: HashMap<Vec<u8>, Option<Timestamp>>,
     pub contacts: Vec<ContactEvent>,
     pub activities: Vec<activity::ActivityEvent>,
+    /// What came for something that was stored.
+    pub contacts_corrected: Vec<ContactEvent>,
+    pub activities_corrected: Vec<activity::ActivityEvent>,
     pub updates: Vec<audience::MembershipUpdate>,
     pub mapped: Vec<Event>,
     /// The requests that mapping and quota got.
@@ -91,6 +96,8 @@ pub struct State {
     /// Units that batches under way hold, elsewhere: as many reservations find them.
     pub held_elsewhere: (i64, i64),
     pub held_for: usize,
+    /// Whether its sources are paused.
+    pub is_paused: bool,
     /// What contact-upsert says to an event of this user.
     pub verdicts: HashMap<String, UpsertStatus>,
     /// What the services had to do for it, in order.
@@ -127,6 +134,8 @@ impl Stub {
             receipts: HashMap::new(),
             contacts: Vec::new(),
             activities: Vec::new(),
+            contacts_corrected: Vec::new(),
+            activities_corrected: Vec::new(),
             updates: Vec::new(),
             mapped: Vec::new(),
             map_requests: Vec::new(),
@@ -141,6 +150,7 @@ impl Stub {
             blocked_values: (BlockedValues::default(), 1),
             held_elsewhere: (0, 0),
             held_for: 0,
+            is_paused: false,
             verdicts: HashMap::new(),
             order: Vec::new(),
             kept: Vec::new(),
@@ -187,7 +197,7 @@ impl Stub {
             .add_service(ContactServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(ActivityServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(AudienceServiceServer::new(self.clone()))
-            .add_service(QuotaServiceServer::new(self))
+            .add_service(QuotaServiceServer::with_interceptor(self, services_only))
             .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
             .await
             .unwrap();
@@ -252,3 +262,17 @@ mod mappings;
 mod replays;
 mod stories;
 mod units;
+
+/// As every service: whoever calls shows that it is one (semantics 9.3).
+fn services_only(request: Request<()>) -> Result<Request<()>, Status> {
+    let shown = request.metadata().get("authorization");
+    let own = format!("Bearer {SERVICE_TOKEN}");
+    match shown {
+        Some(shown) if *shown == *own => Ok(request),
+        _ => Err(weir_rpc::refused(
+            Code::Unauthenticated,
+            Reason::TokenMissing,
+            "no token of services",
+        )),
+    }
+}

@@ -23,7 +23,7 @@ enum Look {
 }
 
 impl App {
-    /// Creates or changes the account of that name.
+    /// Creates or changes the account of that name; with an id, changes the one of both.
     ///
     /// The unique identifiers are contact-upsert's to change (semantics 3.2). It is asked with
     /// no lock held, between two transactions; the first one notes that it will be, so that
@@ -50,9 +50,12 @@ impl App {
     /// Makes the account where there is none; else decides who must be asked.
     async fn look_at(&self, change: &AccountChange) -> Result<(AccountId, Look), Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
         let new_id = AccountId::new();
-        let account_id = store::reserve_name(&transaction, &change.name, new_id).await?;
+        let transaction = store::begin(&mut client, new_id);
+        let account_id = match change.account_id {
+            Some(account_id) => account_id,
+            None => store::reserve_name(&transaction, &change.name, new_id).await?,
+        };
         if account_id == new_id {
             let new = AccountSettings::new(change.name.clone());
             let settings = change.applied_to(&new, &[].into())?;
@@ -60,7 +63,12 @@ impl App {
             store::commit(transaction).await?;
             return Ok((account_id, Look::Created));
         }
+        drop(transaction);
+        let transaction = store::begin(&mut client, account_id);
         let locked = locked(&transaction, account_id).await?;
+        if change.account_id.is_some() && locked.settings.name != change.name {
+            return Err(Error::NotFound("account"));
+        }
         let settings = decide(&transaction, account_id, change, &locked).await?;
         let doubted = locked.identifiers_in_doubt && change.is_about_identifiers();
         if settings.identifies_like(&locked.settings) && !doubted {
@@ -109,7 +117,7 @@ impl App {
         answered: Option<Identifiers>,
     ) -> Result<(Account, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let locked = locked(&transaction, account_id).await?;
         let mut settings = decide(&transaction, account_id, change, &locked).await?;
         // Of two changes at once the one counts that contact-upsert took last.
@@ -142,7 +150,7 @@ impl App {
                 .await?;
             Change::Updated
         };
-        let account = store::get_account(&transaction, Some(account_id), "")
+        let account = store::get_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;
         store::commit(transaction).await?;
@@ -180,7 +188,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<Identifiers, Error> {
         let before = {
-            let client = self.client().await?;
+            let client = self.scoped(account_id).await?;
             store::get_identifiers(&client, account_id)
                 .await?
                 .ok_or(Error::NotFound("account"))?
@@ -192,7 +200,7 @@ impl App {
             ..before.clone()
         });
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let locked = locked(&transaction, account_id).await?;
         let stands = if locked.identifiers_version == before.version {
             store::put_identifiers(&transaction, account_id, &told).await?;
@@ -219,18 +227,26 @@ impl App {
         if name.contains('\0') {
             return Err(Error::NotFound("account"));
         }
-        let client = self.client().await?;
-        let found = store::get_account(&client, account_id, name).await?;
+        let mut client = self.client().await?;
+        let account_id = match account_id {
+            Some(id) => Some(id),
+            None => store::account_named(&client, name).await?,
+        };
+        let account_id = account_id.ok_or(Error::NotFound("account"))?;
+        let tx = store::begin(&mut client, account_id);
+        let found = store::get_account(&tx, account_id).await?;
         found.ok_or(Error::NotFound("account"))
     }
 
+    /// Of these, or of all where there are none.
     pub async fn list_accounts(
         &self,
+        only: &[AccountId],
         after: Option<AccountId>,
         limit: i64,
     ) -> Result<Vec<Listed<AccountId, Account>>, Error> {
-        let client = self.client().await?;
-        Ok(store::list_accounts(&client, after, limit).await?)
+        let mut client = self.client().await?;
+        Ok(store::list_accounts(&mut client, only, after, limit).await?)
     }
 }
 

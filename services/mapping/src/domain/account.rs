@@ -110,6 +110,8 @@ impl AccountSettings {
 /// What a request says of an account. What it does not say stays as it is.
 #[derive(Debug, Clone, Default)]
 pub struct AccountChange {
+    /// An account that is there, and has that name: none is made.
+    pub account_id: Option<AccountId>,
     pub name: String,
     pub plan: PlanChange,
     pub notification_address: Option<String>,
@@ -328,6 +330,7 @@ mod tests {
     #[test]
     fn what_is_not_said_stays() {
         let full = AccountChange {
+            account_id: None,
             name: "Demo".to_owned(),
             plan: PlanChange {
                 included_contacts: Some(5_000),

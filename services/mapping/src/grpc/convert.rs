@@ -3,12 +3,14 @@
 mod rows;
 
 use tonic::Status;
+use weir_ids::AccountId;
 use weir_proto::mapping::v1 as pb;
 use weir_proto::settings::v1 as settings;
 use weir_rpc::invalid;
 use weir_rpc::wire::{time, timestamp};
 use weir_values::{BlockedValue, BlockedValues, ValueType};
 
+use super::{account_id, id};
 use crate::app::{Change, ListedName};
 use crate::domain::account::{Account, AccountChange, KeyStrategy, PlanChange};
 use crate::domain::event::EventKind;
@@ -48,10 +50,27 @@ pub fn kind(kind: EventKind) -> pb::EventKind {
     }
 }
 
+/// As many as a token may name.
+const MAX_ONLY_ACCOUNTS: usize = 10_000;
+
+pub fn read_only_accounts(only: &[String]) -> Result<Vec<AccountId>, Status> {
+    if only.len() > MAX_ONLY_ACCOUNTS {
+        return Err(invalid("only_accounts", "must be at most 10,000"));
+    }
+    let only = only.iter().enumerate();
+    only.map(|(index, text)| id(&format!("only_accounts[{index}]"), text))
+        .collect()
+}
+
 pub fn read_account_change(request: pb::PutAccountRequest) -> Result<AccountChange, Status> {
     let plan = request.plan.unwrap_or_default();
     let name = read_name(&request.name);
+    let account_id = match request.account_id.as_str() {
+        "" => None,
+        text => Some(account_id(text)?),
+    };
     Ok(AccountChange {
+        account_id,
         name: name.map_err(|error| invalid(&error.field, &error.expected))?,
         plan: PlanChange {
             included_contacts: plan.included_contacts,
@@ -103,6 +122,7 @@ pub fn read_source_change(request: pb::PutSourceRequest) -> Result<SourceChange,
         name: name.map_err(|error| invalid(&error.field, &error.expected))?,
         merge_strategy: read_merge_strategy(request.merge_strategy)?,
         existing_only: request.existing_only,
+        allowed_origins: request.allowed_origins.map(|given| given.origins),
     })
 }
 
@@ -229,6 +249,8 @@ pub fn source(source: Source) -> pb::Source {
         mapping_version: source.mapping_version,
         create_time: Some(timestamp(source.create_time)),
         arrival_mail: None,
+        allowed_origins: source.settings.allowed_origins,
+        pause_time: source.pause_time.map(timestamp),
     }
 }
 

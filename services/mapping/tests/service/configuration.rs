@@ -32,6 +32,7 @@ async fn putting_the_same_again_changes_nothing() {
         name: "Website".to_owned(),
         merge_strategy: MergeStrategy::Append.into(),
         existing_only: Some(true),
+        ..Default::default()
     };
     let changed = call!(client, put_source, source.clone()).unwrap();
     assert_eq!(changed.change(), ChangeKind::Updated);
@@ -294,6 +295,7 @@ async fn wrong_mappings_are_refused_and_name_the_entry() {
     let request = ListAccountsRequest {
         page_size: 10,
         page_token: "nonsense".to_owned(),
+        ..Default::default()
     };
     let error = call!(client, list_accounts, request).unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);

@@ -12,13 +12,14 @@ use weir_proto::mapping::v1::alert_service_client::AlertServiceClient;
 use weir_proto::mapping::v1::configuration_service_client::ConfigurationServiceClient;
 use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::mapping::v1::people_service_client::PeopleServiceClient;
 use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::mapping::v1::row_service_client::RowServiceClient;
 use weir_proto::mapping::v1::story_service_client::StoryServiceClient;
 use weir_proto::mapping::v1::*;
 use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
-use weir_testkit::{Running, eventually};
+use weir_testkit::{Running, TOKENS, eventually};
 
 use crate::contacts::Contacts;
 
@@ -31,7 +32,7 @@ pub const NOW: i64 = 1_752_214_140;
 
 /// One database, and as many instances as are asked for.
 pub struct Service {
-    database: TestDatabase,
+    pub database: TestDatabase,
     redis_url: String,
     contact_url: String,
     pub contacts: Contacts,
@@ -51,6 +52,12 @@ impl Service {
     pub fn alerts(&self) -> AlertServiceClient<weir_rpc::Channel> {
         let newest = self.running.last().unwrap();
         AlertServiceClient::new(weir_rpc::connect(&newest.url()).unwrap())
+    }
+
+    /// The same of people.
+    pub fn people(&self) -> PeopleServiceClient<weir_rpc::Channel> {
+        let newest = self.running.last().unwrap();
+        PeopleServiceClient::new(weir_rpc::connect(&newest.url()).unwrap())
     }
 
     pub async fn start() -> (Self, Client) {
@@ -131,6 +138,11 @@ impl Service {
         running.await.unwrap().unwrap();
     }
 
+    /// Of the first instance.
+    pub fn url(&self) -> String {
+        self.running[0].url()
+    }
+
     /// To the first instance.
     pub fn channel(&self) -> weir_rpc::Channel {
         weir_rpc::connect(&self.running[0].url()).unwrap()
@@ -203,7 +215,8 @@ impl Service {
             &self.geoip_database,
         ];
         let further = self.arguments.iter().map(String::as_str);
-        let config = Config::parse_from(arguments.into_iter().chain(further));
+        let arguments = arguments.into_iter().chain(TOKENS);
+        let config = Config::parse_from(arguments.chain(further));
         let clock = self.clock();
         let serve = |listener, shutdown| weir_mapping::serve(config, clock, listener, shutdown);
         let running = Running::start(serve).await;

@@ -12,7 +12,7 @@ use crate::MAX_MESSAGE;
 const HEAD: usize = PrefixedMessage::HEAD;
 
 /// What a body brought.
-pub(super) struct Arrival {
+pub(crate) struct Arrival {
     /// The message in the pieces in which it came; none where none came.
     message: Option<Vec<Bytes>>,
     /// Empty where none came.
@@ -40,11 +40,18 @@ impl Arrival {
         })
     }
 
+    /// The message as it is on the wire; none where none came.
+    pub fn whole(self) -> Option<Bytes> {
+        let mut pieces = self.message?;
+        Some(match pieces.len() {
+            1 => pieces.remove(0),
+            _ => pieces.concat().into(),
+        })
+    }
+
     /// `of` says in the error of whom a message is missing.
     pub fn decode<M: prost::Message + Default>(self, of: &str) -> Result<M, Status> {
-        let pieces = self
-            .message
-            .ok_or_else(|| Status::internal(format!("the {of} has no message")))?;
+        let pieces = self.message.ok_or_else(|| missing(of))?;
         let undecodable =
             |error| Status::internal(format!("the {of}'s message can't be decoded: {error}"));
         if let [_, _, ..] = &pieces[..] {
@@ -57,6 +64,11 @@ impl Arrival {
         }
         merge(&pieces).map_err(undecodable)
     }
+}
+
+/// `of` is what has no message.
+pub(crate) fn missing(of: &str) -> Status {
+    Status::internal(format!("the {of} has no message"))
 }
 
 fn merge<M: prost::Message + Default>(pieces: &[Bytes]) -> Result<M, prost::DecodeError> {

@@ -9,11 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use weir_servers::secrets::write_private;
 
-/// Addresses, and the demo account. Readable by the owner alone: it holds passwords.
+/// Addresses, the demo account, and a token. Readable by the owner alone: it holds passwords.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackFile {
     /// `http://127.0.0.1:PORT`
     pub edge: String,
+    /// As well, of the edge for classic sources.
+    #[serde(default)]
+    pub classic: String,
     /// gRPC addresses by service; of several replicas the first.
     pub grpc: BTreeMap<String, String>,
     /// Connection URL of the superuser.
@@ -34,6 +37,9 @@ pub struct StackFile {
     pub source_id: String,
     /// Of that source.
     pub api_key: String,
+    /// Of an administrator; calls of the services show it.
+    #[serde(default)]
+    pub token: String,
     /// Of the process that runs the stack.
     pub pid: u32,
 }
@@ -94,6 +100,7 @@ mod tests {
         assert_eq!(StackFile::read(folder.path()).unwrap(), None);
         let file = StackFile {
             edge: "http://127.0.0.1:1".into(),
+            classic: "http://127.0.0.1:8".into(),
             grpc: BTreeMap::from([("quota".into(), "http://127.0.0.1:2".into())]),
             postgres: String::new(),
             redis: String::new(),
@@ -110,6 +117,7 @@ mod tests {
             account_id: "a".into(),
             source_id: "s".into(),
             api_key: "k".into(),
+            token: "t".into(),
             pid: 7,
         };
         file.write(folder.path()).unwrap();

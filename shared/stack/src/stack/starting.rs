@@ -47,6 +47,8 @@ pub struct Starting<'a> {
 pub struct Started {
     pub addresses: Addresses,
     pub postgres_url: String,
+    /// Of an administrator.
+    pub token: String,
     pub stores: Stores,
     pub processes: Vec<Process>,
 }
@@ -79,6 +81,7 @@ impl Starting<'_> {
                 Ok(Started {
                     addresses: self.addresses,
                     postgres_url,
+                    token: self.secrets.administrator.clone(),
                     stores,
                     processes,
                 })
@@ -105,7 +108,7 @@ impl Starting<'_> {
                 folder: self.folder.join("postgres"),
                 port: self.addresses.postgres,
                 superuser_password: self.secrets.superuser.clone(),
-                services_password: self.secrets.services.clone(),
+                role_passwords: self.secrets.roles.clone(),
                 log: log_of(self.folder, "postgres"),
                 durable: self.options.durable,
                 settings: self.postgres_settings(),
@@ -148,9 +151,10 @@ impl Starting<'_> {
 
         let begun = Instant::now();
         self.say("starting the services");
-        let socket = listen(self.addresses.edge_port())?;
+        let sockets = [self.addresses.edge_port(), self.addresses.classic].map(listen);
+        let [main, classic] = sockets;
         let services = ServicePrograms {
-            socket: Arc::new(socket),
+            sockets: vec![Arc::new(main?), Arc::new(classic?)],
             options: self.options,
             folder: self.folder,
             addresses: &self.addresses,
@@ -234,7 +238,7 @@ fn listen(port: u16) -> anyhow::Result<TcpListener> {
 /// What the services' processes are made of.
 pub struct ServicePrograms<'a> {
     /// The edges'.
-    pub socket: Arc<TcpListener>,
+    pub sockets: Vec<Arc<TcpListener>>,
     pub options: &'a StackOptions,
     pub folder: &'a Path,
     pub addresses: &'a Addresses,
@@ -258,6 +262,16 @@ impl ServicePrograms<'_> {
         if let Some((_, url)) = databases.find(|(owner, _)| *owner == service) {
             environment.push(("WEIR_DATABASE_URL".into(), url.clone()));
         }
+        let secrets = self.secrets;
+        environment.push((
+            "WEIR_SERVICE_TOKEN".into(),
+            secrets.between_services.clone(),
+        ));
+        environment.push(("WEIR_ADMIN_TOKEN".into(), secrets.administrator.clone()));
+        // Those of another installation may be named in our own environment.
+        for other in ["WEIR_SERVICE_TOKEN_FILE", "WEIR_ADMIN_TOKEN_FILE"] {
+            environment.push((other.into(), String::new()));
+        }
         if service == Service::Mapping {
             environment.push(("WEIR_KEY_SECRET".into(), self.secrets.key_secret.clone()));
             let mail = self.folder.join("mail").display().to_string();
@@ -276,7 +290,10 @@ impl ServicePrograms<'_> {
             name,
             user: None,
             signal: "TERM",
-            socket: (service == Service::Edge).then(|| Arc::clone(&self.socket)),
+            sockets: match service {
+                Service::Edge => self.sockets.clone(),
+                _ => Vec::new(),
+            },
         }
     }
 }

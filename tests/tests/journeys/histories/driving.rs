@@ -9,6 +9,8 @@ use tonic::{Code, Status};
 use uuid::Uuid;
 use weir_proto::contact::v1 as contact;
 use weir_proto::contact::v1::delete_contact_request::Key;
+use weir_proto::contact::v1::people_service_client::PeopleServiceClient;
+use weir_stack::Channel;
 use weir_tests::model::{Event, Id, KEYS, Model, NotMerged, Said, Sight, Strategy};
 use weir_tests::{Account, Weir, eventually};
 
@@ -163,9 +165,10 @@ impl Life {
         }
     }
 
-    fn client(&mut self) -> seeing::People {
+    /// The replicas take turns.
+    fn client(&mut self) -> PeopleServiceClient<Channel> {
         self.turn += 1;
-        seeing::people(self.account.weir, self.turn)
+        self.account.weir.people_at(self.turn)
     }
 
     async fn merge(&mut self, pair: (usize, usize), allowed: bool) -> Result<Option<Uuid>, String> {

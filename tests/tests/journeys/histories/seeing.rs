@@ -2,24 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use tonic::transport::{Channel, Endpoint};
 use weir_proto::contact::v1 as contact;
-use weir_proto::contact::v1::people_service_client::PeopleServiceClient;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::settings::v1 as settings;
-use weir_stack::Service;
 use weir_tests::model::{Id, KEYS, Rules, Seen, Sight, Strategy};
 use weir_tests::{Account, Plan, Weir};
-
-pub type People = PeopleServiceClient<Channel>;
-
-/// The replicas take turns.
-pub fn people(weir: &Weir, turn: usize) -> People {
-    let instances = weir.stack.instances(Service::ContactUpsert);
-    let (_, listens) = &instances[turn % instances.len()];
-    let address = Endpoint::from_shared(listens.address.clone()).unwrap();
-    PeopleServiceClient::new(address.connect_lazy())
-}
 
 /// An account with these rules.
 pub async fn account(weir: &'static Weir, rules: Rules) -> Account {

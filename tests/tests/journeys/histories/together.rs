@@ -81,7 +81,7 @@ impl Together {
                 continue;
             }
             turn += 1;
-            let mut people = seeing::people(self.account.weir, turn);
+            let mut people = self.account.weir.people_at(turn);
             let [one, other] = [0, 1].map(|_| ids[maker.number(0..ids.len())].clone());
             let request = contact::MergeContactsRequest {
                 account_id: self.account.account_id.clone(),

@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod corrections;
+
 const LIMITS: Limits = Limits {
     profile: Limit {
         value: 10,
@@ -365,7 +367,10 @@ fn anything() -> impl Strategy<Value = Progress> {
         Traits::ClearsRestIgnored,
     ];
     (
-        select(vec![Kind::Identify, Kind::Member, Kind::Track]),
+        (
+            select(vec![Kind::Identify, Kind::Member, Kind::Track]),
+            any::<bool>(),
+        ),
         select(start.to_vec()),
         of(select(vec![
             MembershipUpdateMode::Add,
@@ -380,10 +385,12 @@ fn anything() -> impl Strategy<Value = Progress> {
     )
         .prop_map(
             |(kind, start, update, audience, mapping, traits, contact, activity, applied)| {
+                let (kind, correction) = kind;
                 Progress {
                     kind,
                     start,
                     update,
+                    correction,
                     audience,
                     mapping,
                     traits,

@@ -79,7 +79,11 @@ impl MappingService for Stub {
                 ));
             }
             let Some(account) = state.accounts.get(key) else {
-                return Err(Status::unauthenticated("no such key"));
+                return Err(weir_rpc::refused(
+                    Code::Unauthenticated,
+                    Reason::KeyUnknown,
+                    "no such key",
+                ));
             };
             let kind = match key {
                 "classic-key" => SourceKind::SegmentClassic,
@@ -91,6 +95,8 @@ impl MappingService for Stub {
                 source_kind: kind.into(),
                 blocked_values: Some(state.blocked_values.0.clone()),
                 blocked_values_version: state.blocked_values.1,
+                paused: state.is_paused,
+                allowed_origins: vec!["https://*.example.com".into()],
             })
         })
         .await
