@@ -43,9 +43,7 @@ fn need(pool: &DescriptorPool, method: &MethodDescriptor) -> Result<String, Stri
         (_, Some(_)) if method.is_client_streaming() => {
             Err("of a stream of requests only services may be callers".to_owned())
         }
-        (role, Some(on)) => Ok(format!(
-            "Need::Caller {{ role: Role::{role}, on: {on} }}"
-        )),
+        (role, Some(on)) => Ok(format!("Need::Caller {{ role: Role::{role}, on: {on} }}")),
     }
 }
 

@@ -15,13 +15,9 @@ use weir_proto::{FILE_DESCRIPTOR_SET, NEEDS};
 fn every_rpc_is_in_the_table_once() {
     let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
     let methods = pool.services().flat_map(|service| {
-        let paths = service.methods().map(|method| {
-            format!(
-                "/{}/{}",
-                method.parent_service().full_name(),
-                method.name()
-            )
-        });
+        let paths = service
+            .methods()
+            .map(|method| format!("/{}/{}", method.parent_service().full_name(), method.name()));
         paths.collect::<Vec<_>>()
     });
     let methods: BTreeSet<_> = methods.collect();
@@ -95,7 +91,11 @@ fn built(method: &str) -> Result<String, String> {
           oneof either {{ string this = 6; string that = 8; }}
           optional string perhaps = 9;
         }}"#,
-        if method.contains("streams") { "stream " } else { "" },
+        if method.contains("streams") {
+            "stream "
+        } else {
+            ""
+        },
         match method {
             "" => String::new(),
             said => format!(
@@ -110,7 +110,10 @@ fn built(method: &str) -> Result<String, String> {
     resolver.add(protox::file::IncludeFileResolver::new(folder.into()));
     resolver.add(protox::file::GoogleFileResolver::new());
     let mut compiler = protox::Compiler::with_file_resolver(resolver);
-    compiler.include_imports(true).open_file("test.proto").unwrap();
+    compiler
+        .include_imports(true)
+        .open_file("test.proto")
+        .unwrap();
     needs::table(&compiler.descriptor_pool())
 }
 

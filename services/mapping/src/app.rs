@@ -3,6 +3,7 @@
 mod accounts;
 mod alerts;
 mod batch;
+mod changes;
 mod counts;
 mod deletion;
 mod desk;
@@ -23,6 +24,7 @@ mod rows;
 mod snapshots;
 mod sources;
 mod story;
+mod tokens;
 mod uses;
 mod versions;
 mod watcher;
@@ -32,14 +34,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use weir_ids::AccountId;
 use weir_postgres::{Failure, Pool};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy};
 
-use crate::clients::{self, Contacts};
+use crate::clients::{self, Contacts, Record};
 use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
+use crate::domain::record::{Author, Change as Changed};
 use crate::store::{self, Rings, RingsAway};
 pub use batch::{BatchEvent, Leaves};
 pub use deletion::{Eraser, WITHIN as ERASURE_BEATS};
@@ -53,6 +57,7 @@ pub use recorder::{Flusher, Recorder, start as start_recorder};
 pub use replays::Wish;
 pub use rows::map_rows;
 pub use snapshots::Snapshots;
+pub use tokens::{Listing, OwnTokens};
 pub use uses::{Uses, start as start_uses};
 pub use versions::Differing;
 pub use watcher::{WATCH_WITHIN, watch};
@@ -79,6 +84,8 @@ pub enum Error {
     Precondition(Reason, String),
     #[error("{1}")]
     Exhausted(Reason, String),
+    #[error("{1}")]
+    Forbidden(Reason, String),
     #[error("the key is not known, or was revoked")]
     UnknownKey,
     #[error("the key is past its end")]
@@ -136,7 +143,10 @@ pub struct App {
     uses: Uses,
     erasure_delay: TimeDelta,
     places: KnownPlaces,
+    record: Record,
     clock: Clock,
+    /// For whom it works.
+    author: Author,
 }
 
 /// What the service is made of.
@@ -154,6 +164,8 @@ pub struct Parts {
     pub erasure_delay: TimeDelta,
     /// Where addresses are, if that is known.
     pub places: KnownPlaces,
+    /// The parts of the record of changes that others have.
+    pub record: Record,
     pub clock: Clock,
 }
 
@@ -170,8 +182,30 @@ impl App {
             uses: parts.uses,
             erasure_delay: parts.erasure_delay,
             places: parts.places,
+            record: parts.record,
             clock: parts.clock,
+            author: Author::service("mapping", ""),
         }
+    }
+
+    /// The same, at work for somebody, who stands in the record of changes.
+    #[must_use]
+    pub fn by(&self, author: Author) -> Self {
+        Self {
+            author,
+            ..self.clone()
+        }
+    }
+
+    /// Writes a change down, in the transaction that makes it (semantics 9.5).
+    async fn record(
+        &self,
+        transaction: &impl store::Client,
+        account_id: AccountId,
+        change: &Changed,
+    ) -> Result<(), Error> {
+        let (author, now) = (&self.author, self.now());
+        Ok(store::record_change(transaction, account_id, author, change, now).await?)
     }
 
     /// Whether what this service can't do without is there. Redis is not.

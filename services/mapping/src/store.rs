@@ -8,6 +8,7 @@ mod accounts;
 mod activities;
 mod aged;
 mod alerts;
+mod changes;
 mod codes;
 mod counts;
 mod deletions;
@@ -25,6 +26,7 @@ mod rings;
 mod snapshots;
 mod sources;
 mod stored;
+mod tokens;
 mod versions;
 mod watch;
 
@@ -51,6 +53,7 @@ pub use alerts::{
     count_alerts, forget_alerts, insert_alert, list_alerts, repeat_alert, resolve_alert,
     unresolved_alerts,
 };
+pub use changes::{list_changes, record_change, shown_activity, shown_fields};
 pub use counts::{
     add_counts, begin_flush, count_answers, lock_sources, stored_subjects, summarize,
 };
@@ -69,7 +72,7 @@ pub use kept::{
 };
 pub use kept_people::{drop_kept, kept_raw};
 pub use keys::{
-    find_key, insert_key, key_of_request, list_keys, note_uses, revoke_key, set_key_end,
+    find_key, insert_key, key_of_request, list_keys, lock_key, note_uses, revoke_key, set_key_end,
 };
 pub use link::RingsAway;
 pub use mappings::{
@@ -90,15 +93,28 @@ pub use snapshots::{load_draft, load_snapshot, read_version};
 pub use sources::{
     find_source, get_source, insert_source, list_sources, set_status, update_source,
 };
+pub use tokens::{
+    change_tokens, count_tokens, drop_ended_tokens, forget_account_of_tokens, get_token,
+    insert_token, list_tokens, live_tokens, note_token_uses, revoke_token, token_of_request,
+    version_of_tokens,
+};
 pub use versions::{
     Saved, Subject, get_version, keep_activity_version, keep_contact_version, list_versions,
 };
 
-const MIGRATIONS: [Migration; 1] = [Migration {
-    number: 1,
-    name: "mapping",
-    sql: include_str!("../migrations/0001_mapping.sql"),
-}];
+const MIGRATIONS: [Migration; 3] = [
+    Migration {
+        number: 1,
+        name: "mapping",
+        sql: include_str!("../migrations/0001_mapping.sql"),
+    },
+    weir_changes::migration(2),
+    Migration {
+        number: 3,
+        name: "tokens",
+        sql: include_str!("../migrations/0003_tokens.sql"),
+    },
+];
 
 pub use watch::{HourCount, hourly_counts, most_counted};
 

@@ -283,7 +283,9 @@ mod tests {
         let (tokens, key) = (LiveTokens::new(), HashKey::new(b"key"));
         let text = token([1; 32]);
         let one = live(&key, &text, None);
-        tokens.replace(key.clone(), vec![one.clone()], at(0)).unwrap();
+        tokens
+            .replace(key.clone(), vec![one.clone()], at(0))
+            .unwrap();
         let many = vec![one; MAX_TOKENS + 1];
         assert_eq!(
             tokens.replace(key, many, at(1)),
@@ -325,6 +327,9 @@ mod tests {
     #[test]
     fn nothing_of_a_token_is_shown() {
         let key = HashKey::new(b"key");
-        assert_eq!(format!("{key:?}{:?}", LiveTokens::new()), "HashKeyLiveTokens");
+        assert_eq!(
+            format!("{key:?}{:?}", LiveTokens::new()),
+            "HashKeyLiveTokens"
+        );
     }
 }

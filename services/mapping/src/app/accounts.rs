@@ -10,6 +10,7 @@ use crate::domain::Listed;
 use crate::domain::account::{Account, AccountChange, AccountSettings, Identifiers};
 use crate::domain::delivery::{Channel, DeliveryState};
 use crate::domain::mapping;
+use crate::domain::record::{Change as Changed, Thing, account_change, shown_account};
 use crate::store::{self, LockedAccount};
 
 /// What a first look at an existing account says of a change.
@@ -60,6 +61,8 @@ impl App {
             let new = AccountSettings::new(change.name.clone());
             let settings = change.applied_to(&new, &[].into())?;
             store::insert_account(&transaction, account_id, &settings, self.now()).await?;
+            let made = Changed::made(Thing::Account, account_id, &shown_account(&settings));
+            self.record(&transaction, account_id, &made).await?;
             store::commit(transaction).await?;
             return Ok((account_id, Look::Created));
         }
@@ -144,6 +147,8 @@ impl App {
             Change::Unchanged
         } else {
             store::update_account(&transaction, account_id, &settings).await?;
+            let changed = account_change(account_id, &locked.settings, &settings);
+            self.record(&transaction, account_id, &changed).await?;
             self.revive(&transaction, account_id, &locked.settings, &settings)
                 .await?;
             Change::Updated

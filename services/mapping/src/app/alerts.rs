@@ -8,6 +8,7 @@ use super::{App, Error};
 use crate::domain::Listed;
 use crate::domain::alert::{Alert, AlertFilter, NewAlert, Raised};
 use crate::domain::delivery::{Delivery, Undelivered};
+use crate::domain::record::{Change as Changed, Thing, shown_alert, shown_test};
 use crate::store;
 
 /// Of those that did not get through, in the status of mail.
@@ -52,15 +53,20 @@ impl App {
         account_id: AccountId,
         alert_id: Uuid,
     ) -> Result<Alert, Error> {
-        let client = self.client().await?;
-        let resolved = store::resolve_alert(&client, account_id, alert_id, self.now()).await?;
-        match resolved {
-            Some(alert) => Ok(alert),
-            None => {
-                self.must_exist(&client, account_id).await?;
-                Err(Error::NotFound("alert"))
-            }
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client).await?;
+        let now = self.now();
+        let resolved = store::resolve_alert(&transaction, account_id, alert_id, now).await?;
+        let Some((alert, is_new)) = resolved else {
+            self.must_exist(&transaction, account_id).await?;
+            return Err(Error::NotFound("alert"));
+        };
+        if is_new {
+            let resolved = Changed::made(Thing::Alert, alert_id, &shown_alert(&alert));
+            self.record(&transaction, account_id, &resolved).await?;
+            store::commit(transaction).await?;
         }
+        Ok(alert)
     }
 
     /// Newest first, before `before`.
@@ -112,6 +118,9 @@ impl App {
                 "the account has neither a notification address nor a webhook".to_owned(),
             ));
         }
+        let client = self.client().await?;
+        let tried = Changed::made(Thing::TestMail, weir_ids::fresh(), &shown_test(&deliveries));
+        self.record(&client, account_id, &tried).await?;
         Ok(deliveries)
     }
 

@@ -14,6 +14,7 @@ use super::{App, Error};
 use crate::clients::Keepers;
 use crate::domain::deletion::{AGAIN, Deletion, Keeper, LEASE, REMEMBERED};
 use crate::domain::invalid::Invalid;
+use crate::domain::record::{Change as Changed, NO_ACCOUNT, Thing, shown_account};
 use crate::metrics;
 use crate::store::{self, Rings};
 
@@ -46,6 +47,11 @@ impl App {
         let ids = sources.into_iter().map(|(id, _)| id).collect();
         let deletion = Deletion::new(account_id, ids, self.now(), self.erasure_delay);
         store::begin_deletion(&transaction, &deletion, name).await?;
+        if store::forget_account_of_tokens(&transaction, account_id, self.now()).await? {
+            store::change_tokens(&transaction).await?;
+        }
+        let gone = Changed::gone(Thing::Account, account_id, &shown_account(&locked.settings));
+        self.record(&transaction, NO_ACCOUNT, &gone).await?;
         store::commit(transaction).await?;
         Ok(deletion)
     }

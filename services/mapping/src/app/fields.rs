@@ -5,6 +5,7 @@ use weir_reasons::Reason;
 
 use super::{App, Change, Error};
 use crate::domain::field::{self, Field, MAX_CUSTOM_FIELDS};
+use crate::domain::record::{Change as Changed, Thing, shown_field};
 use crate::store;
 
 impl App {
@@ -48,6 +49,8 @@ impl App {
             ));
         }
         store::insert_field(&transaction, account_id, &field).await?;
+        let made = Changed::made(Thing::Field, &field.id, &shown_field(&field));
+        self.record(&transaction, account_id, &made).await?;
         store::raise_version(&transaction, account_id).await?;
         store::commit(transaction).await?;
         Ok((field, Change::Created))

@@ -5,6 +5,7 @@ use weir_reasons::Reason;
 
 use super::{App, Change, Error};
 use crate::domain::Listed;
+use crate::domain::record::{Change as Changed, Thing, shown_source};
 use crate::domain::source::{Source, SourceChange, SourceKind, SourceStatus};
 use crate::store;
 
@@ -31,6 +32,9 @@ impl App {
                 create_time: self.now(),
             };
             store::insert_source(&transaction, &source).await?;
+            let shown = shown_source(&source.settings);
+            let made = Changed::made(Thing::Source, source.source_id, &shown);
+            self.record(&transaction, account_id, &made).await?;
             store::raise_version(&transaction, account_id).await?;
             store::commit(transaction).await?;
             return Ok((source, Change::Created));
@@ -39,8 +43,11 @@ impl App {
         if source.settings == settings {
             return Ok((source, Change::Unchanged));
         }
+        let [before, after] = [&source.settings, &settings].map(shown_source);
+        let changed = Changed::between(Thing::Source, source.source_id, &before, &after);
         source.settings = settings;
         store::update_source(&transaction, &source).await?;
+        self.record(&transaction, account_id, &changed).await?;
         store::raise_version(&transaction, account_id).await?;
         store::commit(transaction).await?;
         Ok((source, Change::Updated))

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
+use weir_changes::{Author, author};
 use weir_ids::SourceId;
 use weir_proto::mapping::v1 as pb;
 use weir_proto::mapping::v1::alert_service_server::AlertService;
@@ -31,6 +32,20 @@ impl Alerts {
         Fut: Future<Output = Result<T, Error>> + Send + 'static,
     {
         Ok(self.app.run(deadline, work).await?)
+    }
+
+    async fn run_by<T, F, Fut>(
+        &self,
+        author: Author,
+        deadline: Deadline,
+        work: F,
+    ) -> Result<T, Status>
+    where
+        T: Send + 'static,
+        F: Fn(App) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        Ok(self.app.by(author).run(deadline, work).await?)
     }
 }
 
@@ -85,11 +100,12 @@ impl AlertService for Alerts {
         request: Request<ResolveAlertRequest>,
     ) -> Answer<ResolveAlertResponse> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.mapping.v1.AlertService/ResolveAlert");
         let request = request.into_inner();
         let account = account_id(&request.account_id)?;
         let id: Uuid = id("alert_id", &request.alert_id)?;
         let resolved = self
-            .run(deadline, move |app| async move {
+            .run_by(author, deadline, move |app| async move {
                 app.resolve_alert(account, id).await
             })
             .await?;
@@ -145,8 +161,9 @@ impl AlertService for Alerts {
         &self,
         request: Request<SendTestMailRequest>,
     ) -> Answer<SendTestMailResponse> {
+        let author = author(&request, "weir.mapping.v1.AlertService/SendTestMail");
         let account = account_id(&request.into_inner().account_id)?;
-        let app = self.app.clone();
+        let app = self.app.by(author);
         let sending = async move { app.send_test_mail(account).await };
         let deliveries = weir_service::detached(sending).await?;
         Ok(Response::new(SendTestMailResponse {
