@@ -106,8 +106,8 @@ impl Bed {
         let system = system.await?;
         let count = usize::try_from(accounts)?;
         let accounts = setup::accounts(
-            &system.url(Service::Mapping),
-            &system.url(Service::Audience),
+            system.channel(Service::Mapping),
+            system.channel(Service::Audience),
             count,
         )
         .await?;

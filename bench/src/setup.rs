@@ -2,12 +2,12 @@
 
 use anyhow::{Context, Result};
 use http::HeaderValue;
-use tonic::transport::Channel;
 use uuid::Uuid;
 use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_stack::Channel;
 
 use crate::workload::client_form::EVENT_NAME;
 
@@ -30,9 +30,9 @@ pub struct Account {
 ///
 /// # Errors
 /// Where a service refuses or is away.
-pub async fn accounts(mapping_url: &str, audience_url: &str, count: usize) -> Result<Vec<Account>> {
-    let mapping = MappingServiceClient::connect(mapping_url.to_owned()).await?;
-    let audience = AudienceServiceClient::connect(audience_url.to_owned()).await?;
+pub async fn accounts(mapping: Channel, audience: Channel, count: usize) -> Result<Vec<Account>> {
+    let mapping = MappingServiceClient::new(mapping);
+    let audience = AudienceServiceClient::new(audience);
     let mut accounts = Vec::with_capacity(count);
     for number in 0..count {
         let name = format!("bench {number}");

@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use tokio::time::Instant;
 use tokio_postgres::Client;
-use weir_stack::{Report, Service, Stack, StackOptions};
+use weir_stack::{Channel, Report, Service, Stack, StackOptions};
 
 use crate::http;
 use crate::process::Processes;
@@ -93,9 +93,9 @@ impl System {
         })
     }
 
-    /// Where a service takes gRPC.
-    pub fn url(&self, service: Service) -> String {
-        self.stack.url(service)
+    /// A connection to a service, as an administrator.
+    pub fn channel(&self, service: Service) -> Channel {
+        self.stack.channel(service)
     }
 
     /// Connection URL of PostgreSQL's superuser.

@@ -4,23 +4,26 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use tonic::transport::{Channel, Endpoint};
-use weir_stack::{Service, StackFile};
+use tonic::transport::Endpoint;
+use weir_stack::{Channel, Service, Shown, StackFile};
 
 use crate::arguments::AddressOptions;
 use crate::failure::Failure;
 use crate::folder::hint;
 
+mod token;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// No method of ours takes longer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// gRPC addresses.
+/// gRPC addresses, and what calls show there.
 #[derive(Debug, Default)]
 pub struct Addresses {
     by_service: BTreeMap<String, String>,
     /// For every service that is not named.
     any: Option<String>,
+    shown: Shown,
 }
 
 impl Addresses {
@@ -43,8 +46,9 @@ impl Addresses {
                 _ => addresses.any = Some(address.clone()),
             }
         }
+        let folder = &options.data.folder;
+        let given = token::given(&options.token)?;
         if options.addresses.is_empty() {
-            let folder = &options.data.folder;
             let file = StackFile::read(folder)?.ok_or_else(|| {
                 anyhow!(
                     "Weir is not running on {}; start it with `{}`, or say where it is with \
@@ -53,17 +57,30 @@ impl Addresses {
                     hint("up --detach", folder)
                 )
             })?;
+            addresses.shown = Shown::token(given.as_deref().unwrap_or(&file.token))?;
             addresses.by_service = file.grpc;
+        } else if let Some(given) = given {
+            addresses.shown = Shown::token(&given)?;
+        } else if let Ok(Some(file)) = StackFile::read(folder)
+            && addresses.urls().all(|url| token::is_of(&file, url))
+        {
+            addresses.shown = Shown::token(&file.token)?;
         }
         Ok(addresses)
     }
 
-    /// All that are known, by service.
-    pub fn from_map(by_service: BTreeMap<String, String>) -> Self {
-        Self {
+    /// All that are known, by service, with a token.
+    pub fn from_map(by_service: BTreeMap<String, String>, token: &str) -> Result<Self, Failure> {
+        Ok(Self {
             by_service,
             any: None,
-        }
+            shown: Shown::token(token)?,
+        })
+    }
+
+    fn urls(&self) -> impl Iterator<Item = &str> {
+        let all = self.by_service.values().chain(&self.any);
+        all.map(String::as_str)
     }
 
     /// Of one service.
@@ -93,6 +110,7 @@ impl Addresses {
             .timeout(TIMEOUT)
             .connect()
             .await
+            .map(|channel| self.shown.clone().by(channel))
             .map_err(|_| anyhow!("{} does not answer at {url}", service.name()).into())
     }
 }
@@ -110,11 +128,12 @@ pub fn names() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::arguments::DataOptions;
+    use crate::arguments::{DataOptions, TokenOptions};
 
     fn read(addresses: &[&str]) -> Result<Addresses, Failure> {
         Addresses::read(&AddressOptions {
             addresses: addresses.iter().map(ToString::to_string).collect(),
+            token: TokenOptions::default(),
             data: DataOptions {
                 folder: "/does/not/exist".into(),
             },

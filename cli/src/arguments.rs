@@ -238,7 +238,26 @@ pub struct AddressOptions {
     #[arg(long = "address", value_name = "[SERVICE=]URL")]
     pub addresses: Vec<String>,
     #[command(flatten)]
+    pub token: TokenOptions,
+    #[command(flatten)]
     pub data: DataOptions,
+}
+
+/// What calls show, instead of what stack.json says.
+#[derive(Debug, Clone, Default, Args)]
+pub struct TokenOptions {
+    /// A token of the services.
+    #[arg(long, env = "WEIR_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    pub token: Option<String>,
+    /// A file that holds it.
+    #[arg(long, env = "WEIR_TOKEN_FILE", value_name = "FILE", value_parser = file)]
+    pub token_file: Option<PathBuf>,
+}
+
+/// An empty one is none.
+#[expect(clippy::unnecessary_wraps, reason = "what clap calls may fail")]
+fn file(text: &str) -> Result<PathBuf, String> {
+    Ok(PathBuf::from(text))
 }
 
 /// Build everything and run every test, against real servers and processes.

@@ -13,7 +13,7 @@ use prost_reflect::{
 };
 use tonic::Code;
 use tonic_types::StatusExt;
-use weir_stack::Service;
+use weir_stack::{Channel, Service};
 
 use crate::address::{self, Addresses};
 use crate::arguments::CallOptions;
@@ -113,7 +113,7 @@ fn to_json(message: &DynamicMessage) -> anyhow::Result<String> {
 }
 
 async fn send(
-    channel: tonic::transport::Channel,
+    channel: Channel,
     method: &MethodDescriptor,
     request: DynamicMessage,
 ) -> Result<DynamicMessage, Failure> {

@@ -3,12 +3,11 @@
 use std::process::ExitCode;
 
 use anyhow::anyhow;
-use tonic::transport::Channel;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::alert_service_client::AlertServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::{Delivery, DeliveryChannel, DeliveryState, GetMailStatusResponse};
-use weir_stack::{Service, StackFile};
+use weir_stack::{Channel, Service, StackFile};
 
 use crate::address::Addresses;
 use crate::arguments::{MailCommand, MailTestOptions};
@@ -105,9 +104,10 @@ fn in_file(delivery: &Delivery) -> String {
 }
 
 /// For `up` and `status`; none where mapping does not answer.
-pub async fn status(address: &str) -> Option<Vec<String>> {
+pub async fn status(address: &str, token: &str) -> Option<Vec<String>> {
     let addresses = [(Service::Mapping.name().to_owned(), address.to_owned())];
-    let channel = Addresses::from_map(addresses.into())
+    let channel = Addresses::from_map(addresses.into(), token)
+        .ok()?
         .connect(Service::Mapping)
         .await
         .ok()?;

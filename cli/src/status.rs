@@ -45,7 +45,7 @@ pub async fn run(options: &DataOptions) -> Result<ExitCode, Failure> {
         table::render(&["service", "state", "address"], &rows).trim_end()
     );
     if let Some(address) = file.grpc.get(Service::Mapping.name())
-        && let Some(lines) = mail::status(address).await
+        && let Some(lines) = mail::status(address, &file.token).await
     {
         say!("\n  mail: {}", lines.join("\n  "));
     }

@@ -137,7 +137,8 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
             file.api_key = account.key;
             endpoints(&stack, &file, options.ports.is_none());
             let mapping = file.grpc.get(Service::Mapping.name());
-            if let Some(lines) = mail::status(mapping.map_or("", String::as_str)).await {
+            if let Some(lines) = mail::status(mapping.map_or("", String::as_str), &file.token).await
+            {
                 say!("  mail            {}", lines.join("\n                "));
             }
             hints(&stack, &file);
@@ -164,7 +165,7 @@ async fn show(
     configuration: &apply::model::Configuration,
 ) -> Result<demo::DemoAccount, Failure> {
     say!("\napplying {file}");
-    let addresses = Addresses::from_map(stack.file().grpc);
+    let addresses = Addresses::from_map(stack.file().grpc, stack.token())?;
     let applied = plan::apply_quietly(&addresses, configuration, |line| say!("{line}")).await?;
     let accounts = demo::Accounts::find(&applied);
     say!("\nsending samples to {}", stack.edge_url());

@@ -12,6 +12,7 @@ pub fn weir_command(weir: &Weir, words: &[&str]) -> Command {
     let folder = own.parent().unwrap().parent().unwrap();
     let mut command = Command::new(folder.join("weir"));
     command.args(words);
+    command.env("WEIR_TOKEN", weir.stack.token());
     for (name, service) in [
         ("mapping", Service::Mapping),
         ("contact", Service::ContactUpsert),

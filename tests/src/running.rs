@@ -11,7 +11,6 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
-use tonic::transport::{Channel, Endpoint};
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
@@ -24,7 +23,7 @@ use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::preview_service_client::PreviewServiceClient;
 use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
-use weir_stack::{Service, Stack, StackOptions};
+use weir_stack::{Channel, Service, Stack, StackOptions};
 
 use crate::answer::Answer;
 
@@ -106,6 +105,7 @@ impl Weir {
         let program = weir_stack::find_programs(None).unwrap().join("weir");
         let mut command = tokio::process::Command::new(program);
         command.args(arguments).stdin(std::process::Stdio::null());
+        command.env("WEIR_TOKEN", self.stack.token());
         for (service, url) in self.stack.file().grpc {
             command.arg(format!("--address={service}={url}"));
         }
@@ -195,9 +195,7 @@ impl Weir {
     }
 
     fn channel(&self, service: Service) -> Channel {
-        Endpoint::from_shared(self.stack.url(service))
-            .unwrap()
-            .connect_lazy()
+        self.stack.channel(service)
     }
 
     pub fn mapping(&self) -> MappingServiceClient<Channel> {

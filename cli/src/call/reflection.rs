@@ -6,12 +6,11 @@ use anyhow::{Context, anyhow, bail};
 use prost::Message;
 use prost_reflect::{DescriptorPool, ServiceDescriptor};
 use prost_types::{FileDescriptorProto, FileDescriptorSet};
-use tonic::transport::Channel;
 use tonic_reflection::pb::v1::ServerReflectionRequest;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::server_reflection_request::MessageRequest;
 use tonic_reflection::pb::v1::server_reflection_response::MessageResponse;
-use weir_stack::Service;
+use weir_stack::{Channel, Service};
 
 /// What our gRPC services begin with; others are those of every server.
 const OURS: &str = "weir.";
@@ -104,6 +103,9 @@ async fn ask(
 
 #[cfg(test)]
 mod tests {
+    use tonic::transport::Endpoint;
+    use weir_stack::Shown;
+
     use super::*;
 
     #[tokio::test]
@@ -120,8 +122,9 @@ mod tests {
         let address = incoming.local_addr().unwrap();
         let server = tonic::transport::Server::builder().add_service(reflection);
         tokio::spawn(server.serve_with_incoming(incoming));
-        let channel = Channel::from_shared(format!("http://{address}")).unwrap();
-        let described = describe(channel.connect_lazy(), Service::ContactUpsert).await;
+        let channel = Endpoint::from_shared(format!("http://{address}")).unwrap();
+        let channel = Shown::default().by(channel.connect_lazy());
+        let described = describe(channel, Service::ContactUpsert).await;
         let described = described.unwrap();
         let names: Vec<&str> = described.iter().map(ServiceDescriptor::full_name).collect();
         let contact = "weir.contact.v1.ContactService";

@@ -6,14 +6,13 @@
 use std::collections::HashMap;
 
 use anyhow::anyhow;
-use tonic::transport::Channel;
 use tonic::{Code, Response, Status};
 use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::configuration_service_client::ConfigurationServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
-use weir_stack::Service;
+use weir_stack::{Channel, Service};
 
 use super::planner::{Action, Plan, Step};
 use crate::address::Addresses;

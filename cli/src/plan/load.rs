@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use anyhow::anyhow;
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
@@ -12,7 +11,7 @@ use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::configuration_service_client::ConfigurationServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
-use weir_stack::Service;
+use weir_stack::{Channel, Service};
 
 use super::planner::Standing;
 use super::state::{Actual, ActualSource, GivenKey};

@@ -1,10 +1,9 @@
 //! The key that events are sent with: given, the demo account's, or one that is made for it.
 
 use anyhow::anyhow;
-use tonic::transport::Channel;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
-use weir_stack::{Service, StackFile};
+use weir_stack::{Channel, Service, StackFile};
 
 use crate::address::Addresses;
 use crate::arguments::SendOptions;

@@ -1,10 +1,10 @@
 //! Accounts and sources, by name or by id.
 
 use anyhow::anyhow;
-use tonic::transport::Channel;
 use tonic::{Code, Status};
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_stack::Channel;
 
 use crate::call::describe_status;
 use crate::failure::Failure;

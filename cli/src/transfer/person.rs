@@ -2,7 +2,6 @@
 
 use anyhow::Context;
 use serde_json::{Map, Value, json};
-use tonic::transport::Channel;
 use weir_proto::activity::v1 as activity;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::audience::v1 as audience;
@@ -13,7 +12,7 @@ use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::contact::v1::get_contact_request::Key;
 use weir_proto::contact::v1::value::Kind;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
-use weir_stack::Service;
+use weir_stack::{Channel, Service};
 
 use super::accounts::{self, failed};
 use super::contacts::Output;

@@ -44,6 +44,9 @@ pub struct Config {
         value_parser = clap::value_parser!(u32).range(1_000..)
     )]
     pub link_cache_entries: u32,
+    /// Who may call, and as whom it calls.
+    #[command(flatten)]
+    pub access: weir_service::AccessOptions,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

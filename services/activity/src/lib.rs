@@ -33,6 +33,7 @@ use store::{MIGRATIONS, Store};
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
         metrics::describe();
+        let access = config.access.enter(listener.local_addr()?, &clock)?;
         let accounts = Accounts::connect(&config.mapping_url)?;
         let contacts = Contacts::connect(&config.contact_url)?;
         let source_log = SourceLog::connect(&config.mapping_url)?;
@@ -61,9 +62,8 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             let source_log = source_log.clone();
             async move { source_log.tell(|| pulse.beat()).await }
         });
-        let served = background
-            .serve(grpc::server(app, ledger, erasure), listener, shutdown)
-            .await;
+        let server = grpc::server(app, ledger, erasure).access(access);
+        let served = background.serve(server, listener, shutdown).await;
         source_log.drain().await;
         served
     })

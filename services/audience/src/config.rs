@@ -32,6 +32,9 @@ pub struct Config {
     /// How often accounts are looked for whose daily sync is due, in milliseconds.
     #[arg(long = "sync-ms", env = "WEIR_AUDIENCE_SYNC_MS", default_value = "30000", value_parser = weir_service::millis)]
     pub sync_interval: Duration,
+    /// Who may call, and as whom it calls.
+    #[command(flatten)]
+    pub access: weir_service::AccessOptions,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

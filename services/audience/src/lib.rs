@@ -30,6 +30,7 @@ pub use config::Config;
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
         metrics::describe();
+        let access = config.access.enter(listener.local_addr()?, &clock)?;
         let pool = weir_postgres::connect(
             &config.database_url,
             config.database_connections.into(),
@@ -51,8 +52,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("daily sync", app::longest_sync(interval), |pulse| {
             app.clone().sync_for_ever(interval, pulse)
         });
-        background
-            .serve(grpc::server(app, erasure), listener, shutdown)
-            .await
+        let server = grpc::server(app, erasure).access(access);
+        background.serve(server, listener, shutdown).await
     })
 }

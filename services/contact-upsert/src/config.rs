@@ -58,6 +58,9 @@ pub struct Config {
     /// The quota service, which grants units to imports that are to be charged.
     #[arg(long, env = "WEIR_QUOTA_URL", default_value = "http://127.0.0.1:7005")]
     pub quota_url: String,
+    /// Who may call, and as whom it calls.
+    #[command(flatten)]
+    pub access: weir_service::AccessOptions,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

@@ -31,6 +31,7 @@ pub use config::Config;
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
         metrics::describe();
+        let access = config.access.enter(listener.local_addr()?, &clock)?;
         let connect = |connections| {
             weir_postgres::connect(
                 &config.database_url,
@@ -83,8 +84,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("purge", app::PURGE_BEATS, |pulse| {
             app::purge(beside, clock, aged, pulse)
         });
-        background
-            .serve(grpc::server(app, bulk, ledger, erasure), listener, shutdown)
-            .await
+        let server = grpc::server(app, bulk, ledger, erasure).access(access);
+        background.serve(server, listener, shutdown).await
     })
 }

@@ -38,6 +38,9 @@ pub struct Config {
     /// How much goes on at once, and waits.
     #[command(flatten)]
     pub queues: Queues,
+    /// Who may call, and as whom it calls.
+    #[command(flatten)]
+    pub access: weir_service::AccessOptions,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

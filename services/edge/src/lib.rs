@@ -38,6 +38,8 @@ const DRAIN_COUNTS: Duration = Duration::from_secs(2);
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
         metrics::describe();
+        // Its own callers show keys of sources; as a service it calls the others.
+        config.access.enter(listener.local_addr()?, &clock)?;
         let clients = clients::Clients::connect(&config.addresses)?;
         let counts = Counts::connect(&config.addresses.mapping)?;
         let telling = tokio::spawn({

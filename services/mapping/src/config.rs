@@ -75,6 +75,9 @@ pub struct Config {
     /// Where news goes.
     #[command(flatten)]
     pub mail: MailConfig,
+    /// Who may call, and as whom it calls.
+    #[command(flatten)]
+    pub access: weir_service::AccessOptions,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

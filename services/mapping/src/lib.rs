@@ -31,6 +31,7 @@ pub use config::Config;
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
         metrics::describe();
+        let access = config.access.enter(listener.local_addr()?, &clock)?;
         let mail = config.mail.read()?;
         let pool = weir_postgres::connect(
             &config.database_url,
@@ -100,7 +101,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("erasure", app::ERASURE_BEATS, |pulse| {
             eraser.erase_for_ever(pulse)
         });
-        let server = grpc::server(app::App::new(parts));
+        let server = grpc::server(app::App::new(parts)).access(access);
         let served = background.serve(server, listener, shutdown).await;
         flusher.finish().await;
         uses_flusher.finish().await;

@@ -46,6 +46,9 @@ pub struct Config {
     /// are missing, so not long.
     #[arg(long = "sweep-ms", env = "WEIR_QUOTA_SWEEP_MS", default_value = "5000", value_parser = weir_service::millis)]
     pub sweep_interval: Duration,
+    /// Who may call, and as whom it calls.
+    #[command(flatten)]
+    pub access: weir_service::AccessOptions,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

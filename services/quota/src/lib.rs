@@ -34,6 +34,7 @@ pub use config::Config;
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
         metrics::describe();
+        let access = config.access.enter(listener.local_addr()?, &clock)?;
         let store = store::Store::connect(&config.redis_url).context("WEIR_REDIS_URL")?;
         let others = app::Others {
             ledgers: clients::Ledgers::connect(&config.ledgers())?,
@@ -46,8 +47,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("sweep", app::longest_sweep(interval), |pulse| {
             Arc::clone(&app).sweep_for_ever(interval, pulse)
         });
-        background
-            .serve(grpc::server(app), listener, shutdown)
-            .await
+        let server = grpc::server(app).access(access);
+        background.serve(server, listener, shutdown).await
     })
 }

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
-use weir_rpc::{Channel, Server};
+use weir_rpc::{Access, Channel, Server};
 use weir_servers::TestServers;
 
 const NAME: &str = "weir.audience.v1.AudienceService";
@@ -65,7 +65,7 @@ async fn a_database_that_hangs_is_noticed_at_once_and_so_is_its_return() {
     // Connections that were used.
     let all = tokio::join!(pool.get(), pool.get(), pool.get());
     drop(all);
-    let server = Server::new(NAME).probe(move || {
+    let server = Server::new(NAME).access(Access::open()).probe(move || {
         let pool = pool.clone();
         async move {
             match pool.get().await {

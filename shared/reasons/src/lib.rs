@@ -216,6 +216,18 @@ reasons! {
         "There is no such account." "Check the id.";
     SourceUnknown "SOURCE_UNKNOWN" Call false
         "There is no such data source in the account." "Check the ids.";
+    TokenMissing "TOKEN_MISSING" Call false
+        "The call shows no token." "Send one as `authorization: Bearer weir_…`; an administrator makes them.";
+    TokenUnknown "TOKEN_UNKNOWN" Call false
+        "The token is not known, or was revoked." "Have a new one made.";
+    TokenExpired "TOKEN_EXPIRED" Call false
+        "The token is past its end." "Have a new one made.";
+    ServicesOnly "SERVICES_ONLY" Call false
+        "The call is for Weir's own services." "See the protos for what is for others.";
+    RoleTooLow "ROLE_TOO_LOW" Call false
+        "The token's role is too low for the call." "Use a token of the role that is named in the details (role).";
+    AccountForbidden "ACCOUNT_FORBIDDEN" Call false
+        "The token is not for the account that the request names, or for all where it names none." "Name an account that the token is for, or use another token.";
     KeyUnknown "KEY_UNKNOWN" Call false
         "The key is not known, or was revoked." "Use a key of the data source that is still valid.";
     KeyExpired "KEY_EXPIRED" Call false

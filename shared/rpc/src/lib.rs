@@ -7,6 +7,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod access;
 mod client;
 mod deadline;
 mod error;
@@ -16,6 +17,7 @@ mod trace;
 mod unary;
 pub mod wire;
 
+pub use access::{Access, Secret, call_as};
 pub use client::{Channel, NotAnAddress, Peer, connect};
 pub use deadline::Deadline;
 pub use error::{

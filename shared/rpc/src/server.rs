@@ -1,5 +1,6 @@
 //! Serving: routes, health, reflection, spans, and a shutdown that drains.
 
+mod gate;
 mod guard;
 mod health;
 
@@ -13,6 +14,8 @@ use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::service::{Routes, RoutesBuilder};
 
+use crate::Access;
+use gate::Gate;
 use guard::Guard;
 use health::{Health, Probe};
 
@@ -35,6 +38,7 @@ pub struct Server {
     routes: RoutesBuilder,
     probes: Vec<Probe>,
     connection_age: Duration,
+    access: Access,
 }
 
 impl Server {
@@ -45,6 +49,7 @@ impl Server {
             routes: Routes::builder(),
             probes: Vec::new(),
             connection_age: CONNECTION_AGE,
+            access: Access::closed(),
         }
     }
 
@@ -81,6 +86,13 @@ impl Server {
         self
     }
 
+    /// Whom it asks for what; where nothing is said nobody is let in.
+    #[must_use]
+    pub fn access(mut self, access: Access) -> Self {
+        self.access = access;
+        self
+    }
+
     /// Connections are told to go after this, and up to a quarter more.
     #[must_use]
     pub fn connection_age(mut self, age: Duration) -> Self {
@@ -98,6 +110,7 @@ impl Server {
         shutdown: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), tonic::transport::Error> {
         guard::describe();
+        gate::describe();
         let (reporter, health) = tonic_health::server::health_reporter();
         self.routes.add_service(health);
         // The older of both is what many a client still asks for.
@@ -118,6 +131,7 @@ impl Server {
             // With a grace of tonic's the connection would be cut at its end, untold.
             .max_connection_age(varied(self.connection_age))
             .layer(Guard::layer())
+            .layer(Gate::layer(self.access))
             .add_routes(self.routes.routes())
             .serve_with_incoming_shutdown(
                 // tonic sets TCP_NODELAY on the sockets it accepts itself only.

@@ -24,7 +24,7 @@ use tower::Service;
 
 use crate::client::Message;
 use crate::{Channel, trace};
-use arrival::Arrival;
+pub(crate) use arrival::Arrival;
 use prefixed::Answer;
 pub use prefixed::PrefixedMessage;
 

@@ -16,7 +16,7 @@ use tonic::transport::server::TcpConnectInfo;
 use tonic::{Code, Request, Response, Status};
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
 use weir_proto::quota::v1::{ReserveRequest, ReserveResponse};
-use weir_rpc::{Channel, Deadline, Peer, PrefixedMessage, Server, Unary, call};
+use weir_rpc::{Access, Channel, Deadline, Peer, PrefixedMessage, Server, Unary, call};
 
 const QUOTA: &str = "weir.quota.v1.QuotaService";
 const RESERVE: &str = "/weir.quota.v1.QuotaService/Reserve";
@@ -151,7 +151,9 @@ fn nowhere_yet() -> SocketAddr {
 }
 
 fn quota(seen: &Arc<Seen>) -> Server {
-    Server::new(QUOTA).service(Unary::new(Nothing::<true>, seen, "Reserve", Seen::reserve))
+    Server::new(QUOTA)
+        .access(Access::open())
+        .service(Unary::new(Nothing::<true>, seen, "Reserve", Seen::reserve))
 }
 
 fn connect(addresses: &[SocketAddr]) -> Channel {
@@ -232,7 +234,9 @@ async fn a_slow_replica_gets_less() {
             tokio::time::sleep(WORK * 10).await;
             seen.reserve(request).await
         };
-        Server::new(QUOTA).service(Unary::new(Nothing::<true>, seen, "Reserve", reserve))
+        Server::new(QUOTA)
+            .access(Access::open())
+            .service(Unary::new(Nothing::<true>, seen, "Reserve", reserve))
     });
     let channel = connect(&[one.address, slow.address]);
     assert!(load(&channel, "call", 300, 10).await.is_empty());
@@ -284,12 +288,9 @@ async fn a_replica_that_stops_fails_no_call_at_all() {
 #[tokio::test]
 async fn a_replica_of_another_service_is_left_out() {
     let other = Replica::start(nowhere_yet(), |seen| {
-        Server::new("weir.mapping.v1.MappingService").service(Unary::new(
-            Nothing::<false>,
-            seen,
-            "Reserve",
-            Seen::reserve,
-        ))
+        Server::new("weir.mapping.v1.MappingService")
+            .access(Access::open())
+            .service(Unary::new(Nothing::<false>, seen, "Reserve", Seen::reserve))
     });
     let one = Replica::quota();
     let channel = connect(&[other.address, one.address]);
@@ -320,7 +321,9 @@ async fn a_replica_without_a_method_that_others_have_is_left_out() {
             *counted.lock().unwrap() += 1;
             async { Err::<Response<ReserveResponse>, _>(Status::unimplemented("")) }
         };
-        Server::new(QUOTA).service(Unary::new(Nothing::<true>, seen, "Reserve", reserve))
+        Server::new(QUOTA)
+            .access(Access::open())
+            .service(Unary::new(Nothing::<true>, seen, "Reserve", reserve))
     });
     let one = Replica::quota();
     let channel = connect(&[older.address, one.address]);

@@ -19,7 +19,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::{v1, v1alpha};
 use weir_proto::quota::v1::{ReserveRequest, SettleRequest};
 use weir_reasons::Reason;
-use weir_rpc::{Channel, Deadline, PrefixedMessage, Server, call, connect, reason_of};
+use weir_rpc::{Access, Channel, Deadline, PrefixedMessage, Server, call, connect, reason_of};
 
 const NAME: &str = "weir.quota.v1.QuotaService";
 /// Served beside it.
@@ -87,7 +87,10 @@ impl tower::Service<Request<Body>> for Beside {
 async fn serve() -> (Channel, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let server = Server::new(NAME).service(Odd).service(Beside(Odd));
+    let server = Server::new(NAME)
+        .access(Access::open())
+        .service(Odd)
+        .service(Beside(Odd));
     tokio::spawn(server.serve(listener, std::future::pending()));
     (connect(&format!("http://{address}")).unwrap(), address)
 }

@@ -20,6 +20,12 @@ pub struct Secrets {
     pub redis: String,
     /// With which API keys are hashed.
     pub key_secret: String,
+    /// What services show each other.
+    #[serde(default)]
+    pub between_services: String,
+    /// The token of an administrator.
+    #[serde(default)]
+    pub administrator: String,
 }
 
 impl Secrets {
@@ -33,6 +39,8 @@ impl Secrets {
             services: text()?,
             redis: text()?,
             key_secret: text()?,
+            between_services: text()?,
+            administrator: administrator()?,
         })
     }
 
@@ -44,12 +52,23 @@ impl Secrets {
         let path = folder.join("secrets.json");
         if path.exists() {
             let text = fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
-            return serde_json::from_slice(&text)
-                .with_context(|| format!("{} is damaged", path.display()));
+            let mut kept: Self = serde_json::from_slice(&text)
+                .with_context(|| format!("{} is damaged", path.display()))?;
+            // An older version knew fewer of them.
+            if kept.between_services.is_empty() || kept.administrator.is_empty() {
+                kept.between_services = self::text()?;
+                kept.administrator = administrator()?;
+                kept.write(&path)?;
+            }
+            return Ok(kept);
         }
         let secrets = Self::generate()?;
-        write_private(&path, &serde_json::to_vec_pretty(&secrets)?)?;
+        secrets.write(&path)?;
         Ok(secrets)
+    }
+
+    fn write(&self, path: &Path) -> anyhow::Result<()> {
+        write_private(path, &serde_json::to_vec_pretty(self)?)
     }
 }
 
@@ -77,6 +96,11 @@ pub fn write_private(path: &Path, content: &[u8]) -> anyhow::Result<()> {
         fs::rename(&beside, path)
     };
     write().with_context(|| format!("can't write {}", path.display()))
+}
+
+/// A token, as every token begins.
+fn administrator() -> anyhow::Result<String> {
+    Ok(format!("weir_{}", text()?))
 }
 
 /// 192 random bits as hex digits.
@@ -121,5 +145,19 @@ mod tests {
             .permissions()
             .mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn what_an_older_version_did_not_know_is_made_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let older = r#"{"superuser": "a", "services": "b", "redis": "c", "key_secret": "d"}"#;
+        fs::write(folder.path().join("secrets.json"), older).unwrap();
+        let first = Secrets::keep(folder.path()).unwrap();
+        let second = Secrets::keep(folder.path()).unwrap();
+        assert_eq!((&*first.superuser, &*first.key_secret), ("a", "d"));
+        assert!(first.administrator.starts_with("weir_") && first.administrator.len() >= 37);
+        assert_eq!(first.administrator, second.administrator);
+        assert!(first.between_services.len() >= 32);
+        assert_eq!(first.between_services, second.between_services);
     }
 }

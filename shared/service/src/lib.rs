@@ -1,9 +1,10 @@
-//! What every service is made of besides its rules: a process around it, a clock, work that
+//! What every service is made of besides its rules: a process around it, whom it lets in, a clock, work that
 //! outlives its caller, tries of it, the search for what the database refuses, and loops that
 //! must not end unseen.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod access;
 mod background;
 mod clock;
 mod culprits;
@@ -13,6 +14,7 @@ mod tokens;
 
 use std::pin::Pin;
 
+pub use access::{AccessOptions, Mode};
 pub use background::{Background, Pulse};
 pub use clock::Clock;
 pub use culprits::{MAX_CULPRITS, culprits};

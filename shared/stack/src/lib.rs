@@ -26,6 +26,7 @@
 mod install;
 mod ports;
 mod stack;
+mod token;
 
 pub use install::ensure_installed;
 pub use ports::{PortPlan, USUAL};
@@ -33,3 +34,4 @@ pub use stack::{
     Instance, Listens, Report, Reporter, Service, Stack, StackFile, StackOptions, find_programs,
     holder, leftovers, until_ended, until_ready,
 };
+pub use token::{Channel, Shown};

@@ -14,9 +14,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use tonic::transport::Endpoint;
 use weir_servers::secrets::Secrets;
 use weir_servers::{Binaries, TemporaryFolder, is_clash, postgres, redis};
 
+use crate::{Channel, Shown};
 pub use addresses::Instance;
 pub use file::{Listens, StackFile};
 pub use folder::{holder, leftovers, until_ended};
@@ -41,6 +43,8 @@ pub struct Stack {
     options: StackOptions,
     addresses: Addresses,
     postgres_url: String,
+    /// Of an administrator.
+    token: String,
     stores: Stores,
     redis_folder: PathBuf,
     processes: Vec<Process>,
@@ -79,6 +83,7 @@ impl Stack {
             options,
             addresses: started.addresses,
             postgres_url: started.postgres_url,
+            token: started.token,
             stores: started.stores,
             processes: started.processes,
             _lock: lock,
@@ -135,6 +140,27 @@ impl Stack {
         instances
             .map(|one| (one, self.addresses.listens(one)))
             .collect()
+    }
+
+    /// The token of an administrator, for calls of the services.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A connection to a service, as an administrator; of several replicas to the first.
+    ///
+    /// # Panics
+    /// The service speaks no gRPC.
+    pub fn channel(&self, service: Service) -> Channel {
+        assert!(
+            service.grpc_name().is_some(),
+            "{} has no gRPC",
+            service.name()
+        );
+        let endpoint = Endpoint::from_shared(self.url(service));
+        let channel = endpoint.expect("addresses are made here").connect_lazy();
+        let shown = Shown::token(&self.token).expect("tokens are made here");
+        shown.by(channel)
     }
 
     /// Connection URL of PostgreSQL's superuser, in the services' database.
@@ -292,6 +318,7 @@ impl Stack {
             account_id: String::new(),
             source_id: String::new(),
             api_key: String::new(),
+            token: self.token.clone(),
             pid: std::process::id(),
         }
     }

@@ -89,7 +89,9 @@ async fn inner() {
     let collector = Collector::default();
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
-    let server = weir_rpc::Server::new("weir.quota.v1.QuotaService").service(collector.clone());
+    let server = weir_rpc::Server::new("weir.quota.v1.QuotaService")
+        .access(weir_rpc::Access::open())
+        .service(collector.clone());
     tokio::spawn(server.serve(listener, std::future::pending()));
     let options = Options {
         log: level,

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod callers;
 mod clock;
 mod identifiers;
 mod mmdb;
@@ -14,6 +15,7 @@ mod receiver;
 mod rows;
 mod running;
 
+pub use callers::{ADMIN_TOKEN, SERVICE_TOKEN, TOKENS, access, assert_callers};
 pub use clock::TestClock;
 pub use identifiers::check_identifiers;
 pub use mmdb::{Network, mmdb};

@@ -71,6 +71,7 @@ impl Others {
         let mapping = Unary::new(mapping, &others, "ListFields", fields);
         let mapping = Unary::new(mapping, &others, "PutAccount", put);
         let server = Server::new("weir.mapping.v1.MappingService")
+            .access(crate::access())
             .service(Unary::new(MappingPeople, &others, "ErasePerson", person))
             .service(RowServiceServer::new(AsTheyAre))
             .service(Unary::new(mapping, &others, "AppendLog", append))

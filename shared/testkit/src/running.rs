@@ -24,6 +24,7 @@ impl Running {
     where
         F: Future<Output = anyhow::Result<()>> + Send + 'static,
     {
+        crate::callers::call_as_service();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();

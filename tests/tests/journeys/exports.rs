@@ -3,9 +3,7 @@
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
-use weir_proto::contact::v1::search_service_client::SearchServiceClient;
 use weir_proto::contact::v1::{Contact, SearchContactsRequest};
-use weir_stack::Service;
 use weir_tests::events::{identify, track};
 use weir_tests::front_door::{run, said};
 use weir_tests::{Account, Plan, eventually, journey};
@@ -150,9 +148,7 @@ fn what_an_event_brings_is_found_at_once() {
             ),
         ];
         assert_eq!(account.identify(&people).await.statuses(), [200; 2]);
-        let mut client = SearchServiceClient::connect(weir.stack.url(Service::ContactUpsert))
-            .await
-            .unwrap();
+        let mut client = weir.search();
         let mut found = async |query: &str| -> Vec<String> {
             let request = SearchContactsRequest {
                 account_id: account.account_id.clone(),

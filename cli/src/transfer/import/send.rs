@@ -4,12 +4,12 @@ use std::time::{Duration, Instant};
 
 use anyhow::anyhow;
 use prost_types::Timestamp;
-use tonic::transport::Channel;
 use tonic::{Code, Request, Status};
 use tonic_types::StatusExt;
 use weir_proto::contact::v1::transfer_service_client::TransferServiceClient;
 use weir_proto::contact::v1::{ImportContactsRequest, ImportContactsResponse, ImportRow};
 use weir_proto::settings::v1::MergeStrategy;
+use weir_stack::Channel;
 
 use super::Sent;
 use super::progress::Plan;

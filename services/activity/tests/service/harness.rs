@@ -17,7 +17,7 @@ use weir_proto::ledger::v1::{
 use weir_proto::settings::v1::ContactMerge;
 use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
-use weir_testkit::{Others, Running};
+use weir_testkit::{Others, Running, TOKENS};
 
 pub use weir_proto::activity::v1::RecordStatus::{
     Backlogged, NotFunded, Repeated, Stored, Unstorable,
@@ -60,17 +60,18 @@ pub async fn instance(database: TestDatabase, account: Uuid) -> Weir {
 /// One by another clock.
 pub async fn instance_at(database: TestDatabase, account: Uuid, clock: Clock) -> Weir {
     let others = Others::start().await;
-    let config = Config::parse_from([
+    let arguments = [
         "weir-activity",
         "--database-url",
-        &database.url_for("activity"),
+        &*database.url_for("activity"),
         "--mapping-url",
         &others.url,
         "--contact-url",
         &others.url,
         "--link-cache-entries",
         "1000",
-    ]);
+    ];
+    let config = Config::parse_from(arguments.into_iter().chain(TOKENS));
     let serve = |listener, shutdown| weir_activity::serve(config, clock, listener, shutdown);
     let running = Running::start(serve).await;
     let channel = weir_rpc::connect(&running.url()).unwrap();

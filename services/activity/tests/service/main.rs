@@ -4,6 +4,7 @@
 
 mod access;
 mod backlog;
+mod callers;
 mod clocks;
 mod harness;
 mod identifier;

@@ -3,7 +3,6 @@
 use std::sync::{Arc, Mutex};
 
 use clap::Parser;
-use tonic::transport::Channel;
 use uuid::Uuid;
 use weir_audience::Config;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
@@ -13,8 +12,9 @@ use weir_proto::audience::v1::{
     MembershipUpdateMode, MembershipUpdateStatus, MergeContactsRequest, Origin,
 };
 use weir_proto::settings::v1::ContactMerge;
+use weir_rpc::Channel;
 use weir_servers::{TestDatabase, TestServers};
-use weir_testkit::{Others, Running, TestClock};
+use weir_testkit::{Others, Running, TOKENS, TestClock};
 
 pub type Client = AudienceServiceClient<Channel>;
 
@@ -48,27 +48,33 @@ impl World {
 
     /// Starts one more, which looks for syncs that are due every `sync_ms`.
     pub async fn replica(&self, sync_ms: u64) -> Client {
-        let config = Config::parse_from([
+        let sync_ms = sync_ms.to_string();
+        let arguments = [
             "weir-audience",
             "--database-url",
-            &self.database.url_for("audience"),
+            &*self.database.url_for("audience"),
             "--mapping-url",
             &self.others.url,
             "--sync-ms",
-            &sync_ms.to_string(),
-        ]);
+            &sync_ms,
+        ];
+        let config = Config::parse_from(arguments.into_iter().chain(TOKENS));
         let clock = self.clock.clock();
         let serve = |listener, shutdown| weir_audience::serve(config, clock, listener, shutdown);
         let running = Running::start(serve).await;
-        let client = AudienceServiceClient::connect(running.url()).await;
+        let channel = weir_rpc::connect(&running.url()).unwrap();
         self.replicas.lock().unwrap().push(running);
-        client.unwrap()
+        AudienceServiceClient::new(channel)
     }
 
     /// The last replica, asked for memberships.
     pub async fn memberships(&self) -> MembershipServiceClient<Channel> {
-        let url = self.replicas.lock().unwrap().last().unwrap().url();
-        MembershipServiceClient::connect(url).await.unwrap()
+        MembershipServiceClient::new(weir_rpc::connect(&self.url()).unwrap())
+    }
+
+    /// Of the last replica.
+    pub fn url(&self) -> String {
+        self.replicas.lock().unwrap().last().unwrap().url()
     }
 
     pub async fn database(&self) -> tokio_postgres::Client {

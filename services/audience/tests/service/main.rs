@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod audiences;
+mod callers;
 mod harness;
 mod memberships;
 mod merges;

@@ -21,7 +21,7 @@ use weir_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use weir_proto::settings::v1::{KeyStrategy, MergeStrategy};
 use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
-use weir_testkit::{Others, Running};
+use weir_testkit::{Others, Running, TOKENS};
 
 pub use UpsertStatus::{Kept, NotFunded, NothingNew, Refused, Repeated, Stored, Unstorable};
 
@@ -68,10 +68,10 @@ impl Service {
 
     pub async fn start_in(database: TestDatabase, activity: &str, audience: &str) -> Self {
         let others = Others::start().await;
-        let config = Config::try_parse_from([
+        let arguments = [
             "weir-contact-upsert",
             "--database-url",
-            &database.url_for("contact"),
+            &*database.url_for("contact"),
             "--activity-url",
             activity,
             "--mapping-url",
@@ -80,8 +80,8 @@ impl Service {
             audience,
             "--quota-url",
             NOBODY,
-        ])
-        .unwrap();
+        ];
+        let config = Config::try_parse_from(arguments.into_iter().chain(TOKENS)).unwrap();
         let serve = |listener, shutdown| {
             weir_contact_upsert::serve(config, Clock::system(), listener, shutdown)
         };
@@ -99,6 +99,11 @@ impl Service {
             others,
             running,
         }
+    }
+
+    /// Where it listens.
+    pub fn url(&self) -> String {
+        self.running.url()
     }
 
     /// Tells it to end, so that another does what one at a time does.

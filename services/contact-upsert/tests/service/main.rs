@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod callers;
 mod harness;
 mod identity;
 mod ledger;

@@ -115,7 +115,8 @@ where
             epoch: weir_rpc::told(&status, "epoch").and_then(|epoch| epoch.parse().ok()),
             code: status.code(),
         };
-        if status.source().is_none() && answers.contains(&status.code()) {
+        let is_answer = answers.contains(&status.code()) && !is_about_us(failure.reason);
+        if status.source().is_none() && is_answer {
             return Err(failure);
         }
         metrics::hop_failed(hop, status.code());
@@ -167,8 +168,13 @@ fn is_undone(status: &Status) -> bool {
         )
 }
 
+/// Whether it is we whom the service does not know: secrets are being changed, or ours is wrong.
+fn is_about_us(reason: Option<Reason>) -> bool {
+    matches!(reason, Some(Reason::TokenMissing | Reason::TokenUnknown))
+}
+
 fn cause(status: &Status) -> Cause {
-    if status.source().is_some() {
+    if status.source().is_some() || is_about_us(weir_rpc::reason_of(status)) {
         return Cause::Away;
     }
     match status.code() {

@@ -77,13 +77,12 @@ impl Clients {
         };
         match hop!(self.mapping, authenticate, deadline, message, or Unauthenticated) {
             Ok(called) => caller(called.answer).map(Ok),
-            Err(failure) if failure.code == Code::Unauthenticated => {
-                Ok(Err(match failure.reason {
-                    Some(Reason::KeyExpired) => KeyRefused::Expired,
-                    _ => KeyRefused::Unknown,
-                }))
-            }
-            Err(failure) => Err(failure),
+            Err(failure) => match failure.reason {
+                Some(Reason::KeyExpired) => Ok(Err(KeyRefused::Expired)),
+                Some(Reason::KeyUnknown) => Ok(Err(KeyRefused::Unknown)),
+                // It may be us whom mapping does not know.
+                _ => Err(failure),
+            },
         }
     }
 

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
-use tonic::Status;
+use tonic::{Code, Status};
+use weir_reasons::Reason;
 
 use crate::harness::Edge;
 use crate::stub::{AUDIENCE, Fault, KEY};
@@ -57,6 +58,22 @@ async fn a_service_that_is_away_before_anything_is_stored_is_503_and_never_4xx()
     let plain = json!([tracks()[0]]);
     edge.track(plain.clone()).await.check_problem(503);
     assert_eq!(edge.track(plain).await.statuses(), [200]);
+}
+
+/// Whoever sent them has a good key: it is ours that is not known (semantics 9.3).
+#[tokio::test]
+async fn a_service_that_does_not_know_the_edge_is_503_and_never_401() {
+    let stranger = || {
+        let message = "the token is not known";
+        weir_rpc::refused(Code::Unauthenticated, Reason::TokenUnknown, message)
+    };
+    for hop in ["authenticate", "map_events", "reserve", "upsert_contacts"] {
+        let edge = Edge::start().await;
+        edge.stub.script(hop, for_long(stranger));
+        edge.identify(identify()).await.check_problem(503);
+        edge.stub.state().faults.clear();
+        assert_eq!(edge.identify(identify()).await.statuses(), [200]);
+    }
 }
 
 #[tokio::test]

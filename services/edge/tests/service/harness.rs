@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use weir_edge::Config;
 use weir_reasons::Reason;
 use weir_service::Clock;
-use weir_testkit::Running;
+use weir_testkit::{Running, TOKENS};
 
 use crate::stub::{KEY, Stub};
 
@@ -55,6 +55,7 @@ pub async fn config(arguments: &[&str]) -> (Stub, Config) {
         });
         all.push(&url);
     }
+    all.extend(TOKENS);
     all.extend(arguments);
     (stub, Config::try_parse_from(all).unwrap())
 }

@@ -7,7 +7,7 @@ use prost_types::Timestamp;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tonic::transport::server::TcpIncoming;
-use tonic::{Response, Status};
+use tonic::{Code, Request, Response, Status};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::{HealthReporter, HealthService};
 use weir_proto::activity::v1 as activity;
@@ -27,6 +27,8 @@ use weir_proto::mapping::v1::{
 use weir_proto::quota::v1::ReserveRequest;
 use weir_proto::quota::v1::quota_service_server::QuotaServiceServer;
 use weir_proto::settings::v1::BlockedValues;
+use weir_reasons::Reason;
+use weir_testkit::SERVICE_TOKEN;
 
 pub const KEY: &str = "pau-key";
 /// Of another account.
@@ -187,7 +189,7 @@ impl Stub {
             .add_service(ContactServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(ActivityServiceServer::new(self.clone()).max_decoding_message_size(MAX))
             .add_service(AudienceServiceServer::new(self.clone()))
-            .add_service(QuotaServiceServer::new(self))
+            .add_service(QuotaServiceServer::with_interceptor(self, services_only))
             .serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true)))
             .await
             .unwrap();
@@ -252,3 +254,17 @@ mod mappings;
 mod replays;
 mod stories;
 mod units;
+
+/// As every service: whoever calls shows that it is one (semantics 9.3).
+fn services_only(request: Request<()>) -> Result<Request<()>, Status> {
+    let shown = request.metadata().get("authorization");
+    let own = format!("Bearer {SERVICE_TOKEN}");
+    match shown {
+        Some(shown) if *shown == *own => Ok(request),
+        _ => Err(weir_rpc::refused(
+            Code::Unauthenticated,
+            Reason::TokenMissing,
+            "no token of services",
+        )),
+    }
+}

@@ -18,7 +18,7 @@ use weir_proto::mapping::v1::story_service_client::StoryServiceClient;
 use weir_proto::mapping::v1::*;
 use weir_servers::{TestDatabase, TestServers};
 use weir_service::Clock;
-use weir_testkit::{Running, eventually};
+use weir_testkit::{Running, TOKENS, eventually};
 
 use crate::contacts::Contacts;
 
@@ -131,6 +131,11 @@ impl Service {
         running.await.unwrap().unwrap();
     }
 
+    /// Of the first instance.
+    pub fn url(&self) -> String {
+        self.running[0].url()
+    }
+
     /// To the first instance.
     pub fn channel(&self) -> weir_rpc::Channel {
         weir_rpc::connect(&self.running[0].url()).unwrap()
@@ -203,7 +208,8 @@ impl Service {
             &self.geoip_database,
         ];
         let further = self.arguments.iter().map(String::as_str);
-        let config = Config::parse_from(arguments.into_iter().chain(further));
+        let arguments = arguments.into_iter().chain(TOKENS);
+        let config = Config::parse_from(arguments.chain(further));
         let clock = self.clock();
         let serve = |listener, shutdown| weir_mapping::serve(config, clock, listener, shutdown);
         let running = Running::start(serve).await;

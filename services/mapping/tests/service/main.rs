@@ -4,6 +4,7 @@
 
 mod alerts;
 mod blocked;
+mod callers;
 mod configuration;
 mod contacts;
 mod counts;

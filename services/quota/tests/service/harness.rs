@@ -5,7 +5,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use clap::Parser;
 use tonic::Status;
-use tonic::transport::Channel;
 use uuid::Uuid;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
@@ -14,8 +13,9 @@ use weir_proto::quota::v1::{
 };
 use weir_proto::settings::v1::Entitlement;
 use weir_quota::Config;
+use weir_rpc::Channel;
 use weir_servers::TestServers;
-use weir_testkit::{Running, TestClock};
+use weir_testkit::{Running, TOKENS, TestClock};
 
 use crate::ledgers::{Others, Urls};
 
@@ -69,7 +69,7 @@ impl World {
 
     pub async fn replica_with(&self, lease_ms: u64, sweep_ms: u64) -> Client {
         let url = self.serve(lease_ms, sweep_ms).await;
-        QuotaServiceClient::connect(url).await.unwrap()
+        client(&url)
     }
 
     /// Ends the replica that was started first.
@@ -84,10 +84,11 @@ impl World {
     }
 
     async fn serve(&self, lease_ms: u64, sweep_ms: u64) -> String {
-        let config = Config::parse_from([
+        let (lease_ms, sweep_ms) = (lease_ms.to_string(), sweep_ms.to_string());
+        let arguments = [
             "weir-quota",
             "--redis-url",
-            &self.redis_url,
+            &*self.redis_url,
             "--mapping-url",
             &self.urls.mapping,
             "--contact-url",
@@ -95,10 +96,11 @@ impl World {
             "--activity-url",
             &self.urls.activity,
             "--lease-ms",
-            &lease_ms.to_string(),
+            &lease_ms,
             "--sweep-ms",
-            &sweep_ms.to_string(),
-        ]);
+            &sweep_ms,
+        ];
+        let config = Config::parse_from(arguments.into_iter().chain(TOKENS));
         let clock = self.clock.clock();
         let serve = |listener, shutdown| weir_quota::serve(config, clock, listener, shutdown);
         let running = Running::start(serve).await;
@@ -164,6 +166,11 @@ impl World {
         let client = redis::Client::open(self.redis_url.as_str()).unwrap();
         client.get_multiplexed_async_connection().await.unwrap()
     }
+}
+
+/// Of one replica.
+pub fn client(url: &str) -> Client {
+    QuotaServiceClient::new(weir_rpc::connect(url).unwrap())
 }
 
 #[derive(Clone)]

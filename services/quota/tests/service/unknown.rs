@@ -11,7 +11,7 @@ use weir_proto::settings::v1::Entitlement;
 use weir_reasons::Reason;
 use weir_servers::TestServers;
 
-use crate::harness::{Client, TODAY, World, reserve, settle};
+use crate::harness::{Client, TODAY, World, client, reserve, settle};
 
 fn entitlement() -> Option<Entitlement> {
     Some(Entitlement {
@@ -143,8 +143,8 @@ async fn while_mapping_is_away_accounts_that_have_a_state_are_served_and_others_
 async fn an_account_that_is_gone_leaves_nothing_in_redis() {
     let world = World::new().await;
     let url = world.replica_at().await;
-    let mut client = Client::connect(url.clone()).await.unwrap();
-    let mut erasure = ErasureServiceClient::connect(url).await.unwrap();
+    let mut client = client(&url);
+    let mut erasure = ErasureServiceClient::new(weir_rpc::connect(&url).unwrap());
     let account = world.account(100, 100);
     reserve(&mut client, &account, 5, 5).await;
     let keys = async || -> Vec<String> {
@@ -162,7 +162,7 @@ async fn an_account_that_is_gone_leaves_nothing_in_redis() {
     world.others.plans.lock().unwrap().remove(&account.id);
     // Another replica: this one takes it for living for a minute.
     let url = world.replica_at().await;
-    let mut erasure = ErasureServiceClient::connect(url).await.unwrap();
+    let mut erasure = ErasureServiceClient::new(weir_rpc::connect(&url).unwrap());
     let erased = erasure.erase_account(request.clone()).await.unwrap();
     assert!(erased.into_inner().erased >= 2);
     assert_eq!(keys().await, Vec::<String>::new());

@@ -15,7 +15,7 @@ use super::message::Message;
 use super::replica::{Cause, Replica};
 use super::verdict::Verdict;
 use super::{Channel, Shared};
-use crate::Deadline;
+use crate::{Deadline, access};
 
 impl Channel {
     /// Sends a call; the trace is in it already.
@@ -24,6 +24,7 @@ impl Channel {
         mut head: Parts,
         mut message: Message,
     ) -> Result<http::Response<Body>, Error> {
+        access::show(&mut head.headers);
         let replicas = self.0.replicas.load_full();
         let turn = self.0.turn.fetch_add(1, Ordering::Relaxed);
         let deadline = Deadline::of_headers(&head.headers);

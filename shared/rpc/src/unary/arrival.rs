@@ -12,7 +12,7 @@ use crate::MAX_MESSAGE;
 const HEAD: usize = PrefixedMessage::HEAD;
 
 /// What a body brought.
-pub(super) struct Arrival {
+pub(crate) struct Arrival {
     /// The message in the pieces in which it came; none where none came.
     message: Option<Vec<Bytes>>,
     /// Empty where none came.
@@ -40,11 +40,22 @@ impl Arrival {
         })
     }
 
+    /// The message in one piece. `of` says in the error of whom it is missing.
+    pub fn whole(self, of: &str) -> Result<Bytes, Status> {
+        let mut pieces = self.message.ok_or_else(|| missing(of))?;
+        Ok(match (pieces.pop(), &pieces[..]) {
+            (None, _) => Bytes::new(),
+            (Some(only), []) => only,
+            (Some(last), _) => {
+                pieces.push(last);
+                pieces.concat().into()
+            }
+        })
+    }
+
     /// `of` says in the error of whom a message is missing.
     pub fn decode<M: prost::Message + Default>(self, of: &str) -> Result<M, Status> {
-        let pieces = self
-            .message
-            .ok_or_else(|| Status::internal(format!("the {of} has no message")))?;
+        let pieces = self.message.ok_or_else(|| missing(of))?;
         let undecodable =
             |error| Status::internal(format!("the {of}'s message can't be decoded: {error}"));
         if let [_, _, ..] = &pieces[..] {
@@ -57,6 +68,10 @@ impl Arrival {
         }
         merge(&pieces).map_err(undecodable)
     }
+}
+
+fn missing(of: &str) -> Status {
+    Status::internal(format!("the {of} has no message"))
 }
 
 fn merge<M: prost::Message + Default>(pieces: &[Bytes]) -> Result<M, prost::DecodeError> {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use weir_servers::secrets::write_private;
 
-/// Addresses, and the demo account. Readable by the owner alone: it holds passwords.
+/// Addresses, the demo account, and a token. Readable by the owner alone: it holds passwords.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackFile {
     /// `http://127.0.0.1:PORT`
@@ -34,6 +34,9 @@ pub struct StackFile {
     pub source_id: String,
     /// Of that source.
     pub api_key: String,
+    /// Of an administrator; calls of the services show it.
+    #[serde(default)]
+    pub token: String,
     /// Of the process that runs the stack.
     pub pid: u32,
 }
@@ -110,6 +113,7 @@ mod tests {
             account_id: "a".into(),
             source_id: "s".into(),
             api_key: "k".into(),
+            token: "t".into(),
             pid: 7,
         };
         file.write(folder.path()).unwrap();

@@ -47,6 +47,8 @@ pub struct Starting<'a> {
 pub struct Started {
     pub addresses: Addresses,
     pub postgres_url: String,
+    /// Of an administrator.
+    pub token: String,
     pub stores: Stores,
     pub processes: Vec<Process>,
 }
@@ -79,6 +81,7 @@ impl Starting<'_> {
                 Ok(Started {
                     addresses: self.addresses,
                     postgres_url,
+                    token: self.secrets.administrator.clone(),
                     stores,
                     processes,
                 })
@@ -257,6 +260,16 @@ impl ServicePrograms<'_> {
         let mut databases = self.stores.databases.iter();
         if let Some((_, url)) = databases.find(|(owner, _)| *owner == service) {
             environment.push(("WEIR_DATABASE_URL".into(), url.clone()));
+        }
+        let secrets = self.secrets;
+        environment.push((
+            "WEIR_SERVICE_TOKEN".into(),
+            secrets.between_services.clone(),
+        ));
+        environment.push(("WEIR_ADMIN_TOKEN".into(), secrets.administrator.clone()));
+        // Those of another installation may be named in our own environment.
+        for other in ["WEIR_SERVICE_TOKEN_FILE", "WEIR_ADMIN_TOKEN_FILE"] {
+            environment.push((other.into(), String::new()));
         }
         if service == Service::Mapping {
             environment.push(("WEIR_KEY_SECRET".into(), self.secrets.key_secret.clone()));

@@ -27,6 +27,7 @@ impl Recorder {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let server = weir_rpc::Server::new("weir.activity.v1.ActivityService")
+            .access(weir_testkit::access())
             .service(ActivityPeople::new(recorder.clone()))
             .service(AudiencePeople::new(recorder.clone()));
         tokio::spawn(server.serve(listener, std::future::pending()));

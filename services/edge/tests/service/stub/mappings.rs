@@ -79,7 +79,11 @@ impl MappingService for Stub {
                 ));
             }
             let Some(account) = state.accounts.get(key) else {
-                return Err(Status::unauthenticated("no such key"));
+                return Err(weir_rpc::refused(
+                    Code::Unauthenticated,
+                    Reason::KeyUnknown,
+                    "no such key",
+                ));
             };
             let kind = match key {
                 "classic-key" => SourceKind::SegmentClassic,

@@ -1,0 +1,15 @@
+//! Who may call what (semantics 9.1-9.3).
+
+use weir_testkit::assert_callers;
+
+use crate::harness::start;
+
+#[tokio::test]
+async fn each_call_is_for_whom_it_declares_and_nobody_else() {
+    let weir = start().await;
+    assert_callers(
+        &weir.url,
+        &["weir.activity.v1", "weir.ledger.v1", "weir.erasure.v1"],
+    )
+    .await;
+}

@@ -1,0 +1,11 @@
+//! Who may call what (semantics 9.1-9.3).
+
+use weir_testkit::assert_callers;
+
+use crate::harness::World;
+
+#[tokio::test]
+async fn each_call_is_for_whom_it_declares_and_nobody_else() {
+    let url = World::new().await.replica_at().await;
+    assert_callers(&url, &["weir.quota.v1", "weir.erasure.v1"]).await;
+}

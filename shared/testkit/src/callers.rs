@@ -1,0 +1,112 @@
+//! Who calls: what services of tests show each other, and what each call of one answers to whom.
+
+use chrono::{DateTime, Utc};
+use http::uri::PathAndQuery;
+use tonic::client::Grpc;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
+use weir_access::{Need, On};
+use weir_reasons::Reason;
+use weir_rpc::{Access, Secret, reason_of};
+
+/// What services of tests show each other.
+pub const SERVICE_TOKEN: &str = "what-services-of-tests-show-each-other";
+/// What an administrator shows them.
+pub const ADMIN_TOKEN: &str = "weir_what-an-administrator-of-tests-shows";
+/// How a service is told of both.
+pub const TOKENS: [&str; 4] = [
+    "--service-token",
+    SERVICE_TOKEN,
+    "--admin-token",
+    ADMIN_TOKEN,
+];
+
+/// What a stub asks for, so that it shows whoever does not say that it is a service.
+///
+/// # Panics
+/// Never: the tokens are long enough.
+pub fn access() -> Access {
+    let administrator = Secret::administrator(ADMIN_TOKEN).unwrap();
+    let now = || DateTime::<Utc>::UNIX_EPOCH;
+    Access::by_token(vec![service()], Some(administrator), now)
+}
+
+/// From now on channels of this process call as a service does.
+pub(crate) fn call_as_service() {
+    weir_rpc::call_as(&service());
+}
+
+fn service() -> Secret {
+    Secret::new(SERVICE_TOKEN).unwrap()
+}
+
+/// Calls everything of these packages, which is served at `url`, with an empty message, as nobody, with garbage, as an administrator and as a service (semantics 9.1-9.3).
+///
+/// # Panics
+/// One answers otherwise than it declares.
+pub async fn assert_callers(url: &str, packages: &[&str]) {
+    let channel = Endpoint::from_shared(url.to_owned()).unwrap();
+    let channel = channel.connect().await.unwrap();
+    let mut calls = 0;
+    for (path, need) in weir_proto::NEEDS {
+        let (service, _) = path[1..].split_once('/').unwrap();
+        let (package, _) = service.rsplit_once('.').unwrap();
+        if !packages.contains(&package) {
+            continue;
+        }
+        calls += 1;
+        for (shown, reason) in [
+            (None, Reason::TokenMissing),
+            (Some("nonsense"), Reason::TokenUnknown),
+            (Some("weir_nonsense"), Reason::TokenUnknown),
+        ] {
+            let status = call(&channel, path, shown).await.unwrap_err();
+            assert_eq!(status.code(), Code::Unauthenticated, "{path}");
+            assert_eq!(reason_of(&status), Some(reason), "{path}");
+        }
+        let answer = call(&channel, path, Some(ADMIN_TOKEN)).await;
+        assert_eq!(
+            is_refused(&answer),
+            *need == Need::Services,
+            "{path}: {answer:?}"
+        );
+        let answer = call(&channel, path, Some(SERVICE_TOKEN)).await;
+        assert!(!is_refused(&answer), "{path}: {answer:?}");
+        if let (
+            Err(status),
+            Need::Caller {
+                on: On::Account { .. },
+                ..
+            },
+        ) = (answer, need)
+        {
+            // Their handlers say what is missing, and nobody else does.
+            assert_ne!(
+                reason_of(&status),
+                Some(Reason::Internal),
+                "{path}: {status}"
+            );
+        }
+    }
+    assert!(calls > 0, "nothing of {packages:?} is declared");
+}
+
+fn is_refused(answer: &Result<(), Status>) -> bool {
+    let code = answer.as_ref().err().map(Status::code);
+    assert_ne!(code, Some(Code::Unimplemented), "it is not served here");
+    matches!(code, Some(Code::Unauthenticated | Code::PermissionDenied))
+}
+
+async fn call(channel: &Channel, path: &'static str, shown: Option<&str>) -> Result<(), Status> {
+    let mut client = Grpc::new(channel.clone());
+    client.ready().await.unwrap();
+    let mut request = Request::new(());
+    if let Some(shown) = shown {
+        let shown = format!("Bearer {shown}").parse().unwrap();
+        request.metadata_mut().insert("authorization", shown);
+    }
+    let path = PathAndQuery::from_static(path);
+    let codec = ProstCodec::<(), ()>::default();
+    client.unary(request, path, codec).await.map(|_| ())
+}
