@@ -4,12 +4,11 @@ use std::process::ExitCode;
 use std::time::{Duration, SystemTime};
 
 use prost_types::Timestamp;
-use tonic::transport::Channel;
 use weir_proto::access::v1 as access;
 use weir_proto::access::v1::token_service_client::TokenServiceClient;
 use weir_proto::access::v1::{Role, Token};
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
-use weir_stack::Service;
+use weir_stack::{Channel, Service};
 
 use crate::address::Addresses;
 use crate::arguments::{
@@ -81,9 +80,9 @@ async fn create(options: &CreateTokenOptions) -> Result<(), Failure> {
 
 async fn revoke(options: &RevokeTokenOptions) -> Result<(), Failure> {
     let mut client = client(&options.addresses).await?;
-    let token_id = match is_id(&options.token) {
-        true => options.token.clone(),
-        false => named(&all(&mut client).await?, &options.token)?,
+    let token_id = match is_id(&options.named) {
+        true => options.named.clone(),
+        false => named(&all(&mut client).await?, &options.named)?,
     };
     let request = access::RevokeTokenRequest {
         token_id,

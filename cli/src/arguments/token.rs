@@ -57,7 +57,8 @@ pub struct ListTokensOptions {
 #[derive(Debug, Args)]
 pub struct RevokeTokenOptions {
     /// Its id, or its name where no other token that is good has it.
-    pub token: String,
+    #[arg(value_name = "TOKEN")]
+    pub named: String,
     #[command(flatten)]
     pub addresses: AddressOptions,
 }

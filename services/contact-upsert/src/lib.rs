@@ -32,6 +32,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
     Box::pin(async move {
         metrics::describe();
         let access = config.access.enter(listener.local_addr()?, &clock)?;
+        let tokens = weir_service::MappingTokens::connect(&config.mapping_url)?;
         let connect = |connections| {
             weir_postgres::connect(
                 &config.database_url,
@@ -69,6 +70,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             imports: app::Imports::new(app.clone(), rows),
         };
         let background = Background::new();
+        weir_service::know_tokens(&background, &access, tokens, &clock);
         background.spawn("erasures", app::ERASURE_BEATS, |pulse| {
             app::erase(app.clone(), peers.clone(), gone, pulse)
         });

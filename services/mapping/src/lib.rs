@@ -57,10 +57,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             key: config.key_secret.token_key(),
             clock: clock.clone(),
         };
-        let live = weir_access::LiveTokens::new();
-        background.spawn("tokens", weir_service::TOKENS_WITHIN, |pulse| {
-            weir_service::follow_tokens(live.clone(), own, clock.clone(), pulse)
-        });
+        weir_service::know_tokens(&background, &access, own, &clock);
         let (recorder, flusher) = app::start_recorder(&pool, &rings, clock.clone(), &background);
         let (uses, uses_flusher) = app::start_uses(&pool, &background);
         let eraser = app::Eraser {

@@ -20,7 +20,7 @@ pub use clock::Clock;
 pub use culprits::{MAX_CULPRITS, culprits};
 pub use retry::{Fault, Policy, behind_the_answer, detached, retry};
 pub use run::{duration, millis, run};
-pub use tokens::{Current, MappingTokens, TOKENS_WITHIN, TokenSource, follow_tokens};
+pub use tokens::{Current, MappingTokens, TokenSource, know_tokens};
 
 /// Resolves when serving should end.
 pub type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -16,9 +16,9 @@ use weir_access::{Accounts, HashKey, LiveToken, LiveTokens, Role};
 use weir_proto::access::v1 as wire;
 use weir_proto::access::v1::token_service_client::TokenServiceClient;
 use weir_rpc::wire::{read_id, read_time, timestamp};
-use weir_rpc::{Channel, Deadline, MAX_MESSAGE, NotAnAddress, Peer};
+use weir_rpc::{Access, Channel, Deadline, MAX_MESSAGE, NotAnAddress, Peer};
 
-use crate::{Clock, Pulse};
+use crate::{Background, Clock, Pulse};
 
 /// Between two questions: how long a token that was revoked is still good, at most.
 const EACH: Duration = Duration::from_secs(1);
@@ -27,7 +27,7 @@ const MINUTE: Duration = Duration::from_secs(60);
 /// A question, or a note, takes no longer.
 const ANSWER: Duration = Duration::from_secs(5);
 /// Between two beats: a question, a note and a pause.
-pub const TOKENS_WITHIN: Duration = Duration::from_secs(20);
+const WITHIN: Duration = Duration::from_secs(20);
 
 const FAILURES: &str = "token_list_failures_total";
 
@@ -50,13 +50,19 @@ pub trait TokenSource: Send + 'static {
     fn note(&mut self, uses: Vec<(Uuid, DateTime<Utc>)>) -> impl Future<Output = bool> + Send;
 }
 
-/// Keeps a list right, for ever.
-pub async fn follow_tokens(
-    live: LiveTokens,
-    mut source: impl TokenSource,
-    clock: Clock,
-    pulse: Pulse,
+/// Keeps those right that `access` asks for, in the background.
+pub fn know_tokens(
+    background: &Background,
+    access: &Access,
+    source: impl TokenSource,
+    clock: &Clock,
 ) {
+    let (live, clock) = (access.live_tokens(), clock.clone());
+    background.spawn("tokens", WITHIN, |pulse| follow(live, source, clock, pulse));
+}
+
+/// Keeps a list right, for ever.
+async fn follow(live: LiveTokens, mut source: impl TokenSource, clock: Clock, pulse: Pulse) {
     metrics::describe_counter!(
         FAILURES,
         "Times that nobody could say which tokens are good."
@@ -230,12 +236,7 @@ mod tests {
         let (began, start) = (Instant::now(), Clock::system().now());
         let clock = Clock::of(move || start + TimeDelta::from_std(began.elapsed()).unwrap());
         let pulse = Pulse::default();
-        tokio::spawn(follow_tokens(
-            live.clone(),
-            source.clone(),
-            clock.clone(),
-            pulse,
-        ));
+        tokio::spawn(follow(live.clone(), source.clone(), clock.clone(), pulse));
         let text = weir_access::token([1; 32]);
         let found = || live.find(&text, clock.now()).is_ok();
         let wait = |seconds| tokio::time::sleep(Duration::from_secs(seconds));
