@@ -90,6 +90,7 @@ impl Checker {
                 .as_ref()
                 .map(|apart| apart.value),
             name,
+            request_id: String::new(),
         };
         let identify = identify_later(&mut put, &types);
         let sources = self.sources(account, &types);
@@ -265,6 +266,7 @@ impl Checker {
                 name,
                 merge_strategy: merge.into(),
                 existing_only: existing_only.map(|flag| flag.value),
+                request_id: String::new(),
             },
             key: given_key,
             contact_mapping: source.contact_mapping.as_ref().map(|pairs| {

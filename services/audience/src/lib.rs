@@ -44,6 +44,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
         let sole = weir_postgres::Jobs::new(&pool).sole("forgetting");
         let erasure = weir_erasure::Erasure::new(pool.clone(), accounts.clone(), weir_erasure::ALL);
+        let changes = weir_changes::Log::new(pool.clone());
         let app = app::App::new(store::Store::new(pool), accounts, clock.clone());
         let background = Background::new();
         weir_service::know_tokens(&background, &access, tokens, &clock);
@@ -54,7 +55,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("daily sync", app::longest_sync(interval), |pulse| {
             app.clone().sync_for_ever(interval, pulse)
         });
-        let server = grpc::server(app, erasure).access(access);
+        let server = grpc::server(app, erasure, changes).access(access);
         background.serve(server, listener, shutdown).await
     })
 }

@@ -36,11 +36,14 @@ use known::KnownAccounts;
 pub use batch::HOT;
 
 /// In order; never changed once they were released.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "audiences",
-    sql: include_str!("../migrations/0001_audiences.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "audiences",
+        sql: include_str!("../migrations/0001_audiences.sql"),
+    },
+    weir_changes::migration(2),
+];
 
 /// How long a probe waits: a database that is stopped is away, however long it stays so.
 const PROBE_TIME: Duration = Duration::from_secs(1);

@@ -62,6 +62,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
         let erasure =
             weir_erasure::Erasure::new(calls.clone(), accounts.clone(), weir_erasure::ALL);
+        let changes = weir_changes::Log::new(calls.clone());
         let calls = store::Store::new(calls, config.link_cache_entries);
         let (app, written) = app::App::new(calls, beside.clone(), accounts, mapping, clock.clone());
 
@@ -86,7 +87,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("purge", app::PURGE_BEATS, |pulse| {
             app::purge(beside, clock, aged, pulse)
         });
-        let server = grpc::server(app, bulk, ledger, erasure).access(access);
+        let server = grpc::server(app, bulk, ledger, erasure, changes).access(access);
         background.serve(server, listener, shutdown).await
     })
 }

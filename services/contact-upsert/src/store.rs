@@ -32,13 +32,14 @@ pub use reindex::{Begun, Ended};
 pub use search::{Build, Kinds, Searching};
 
 /// The schema, file by file.
-pub const MIGRATIONS: [Migration; 2] = [
+pub const MIGRATIONS: [Migration; 3] = [
     Migration {
         number: 1,
         name: "contacts",
         sql: include_str!("../migrations/0001_contacts.sql"),
     },
     weir_ledger::migration(2),
+    weir_changes::migration(3),
 ];
 
 /// The service's tables.

@@ -34,6 +34,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use weir_changes::Before;
 use weir_ids::AccountId;
 use weir_postgres::{Failure, Pool};
 use weir_reasons::Reason;
@@ -230,7 +231,27 @@ impl App {
         self.clock.now()
     }
 
+    /// Whether the same request changed this thing before (semantics 9.5): then it changes nothing
+    /// again.
+    async fn is_done(
+        &self,
+        transaction: &impl store::Client,
+        account_id: AccountId,
+        thing_id: &str,
+    ) -> Result<bool, Error> {
+        match store::done_before(transaction, account_id, &self.author).await? {
+            Before::Nothing => Ok(false),
+            Before::Done(known) if known == thing_id => Ok(true),
+            Before::Done(_) | Before::Taken => Err(request_taken()),
+        }
+    }
+
     async fn client(&self) -> Result<store::Connection, Failure> {
         store::connection(&self.pool).await
     }
+}
+
+fn request_taken() -> Error {
+    let message = "something else was asked for under this request_id".to_owned();
+    Error::AlreadyExists(Reason::RequestIdTaken, message)
 }

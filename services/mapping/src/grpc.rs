@@ -170,7 +170,9 @@ impl MappingService for Service {
     async fn put_account(&self, request: Request<PutAccountRequest>) -> Answer<PutAccountResponse> {
         let deadline = Deadline::of(&request);
         let author = author(&request, "weir.mapping.v1.MappingService/PutAccount");
-        let wanted = convert::read_account_change(request.into_inner())?;
+        let request = request.into_inner();
+        let author = author.request(optional_id("request_id", &request.request_id)?);
+        let wanted = convert::read_account_change(request)?;
         let (account, changed) = self
             .run_by(author, deadline, move |app| {
                 let wanted = wanted.clone();
@@ -230,6 +232,7 @@ impl MappingService for Service {
         let deadline = Deadline::of(&request);
         let author = author(&request, "weir.mapping.v1.MappingService/PutSource");
         let request = request.into_inner();
+        let author = author.request(optional_id("request_id", &request.request_id)?);
         let account = account_id(&request.account_id)?;
         let wanted = convert::read_source_change(request)?;
         let (source, changed) = self
@@ -346,6 +349,7 @@ impl MappingService for Service {
         let deadline = Deadline::of(&request);
         let author = author(&request, "weir.mapping.v1.MappingService/CreateField");
         let request = request.into_inner();
+        let author = author.request(optional_id("request_id", &request.request_id)?);
         let account = account_id(&request.account_id)?;
         let value_type = convert::read_value_type(request.r#type, "type")?;
         let field = DomainField::custom(&request.name, value_type).map_err(Error::from)?;

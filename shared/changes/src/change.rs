@@ -79,6 +79,8 @@ pub struct Author {
     pub actor: Actor,
     /// `weir.mapping.v1.MappingService/PutAccount`.
     pub method: &'static str,
+    /// By which the same call is known again ([`crate::done_before`]), where it has one.
+    pub request_id: Option<Uuid>,
 }
 
 impl Author {
@@ -87,7 +89,15 @@ impl Author {
         Self {
             actor: Actor::Service(name.to_owned()),
             method,
+            request_id: None,
         }
+    }
+
+    /// By a request that is known again.
+    #[must_use]
+    pub fn request(mut self, request_id: Option<Uuid>) -> Self {
+        self.request_id = request_id;
+        self
     }
 
     /// The actor's name; empty for anybody.
@@ -113,8 +123,6 @@ pub struct Change {
     pub thing: Thing,
     pub thing_id: String,
     pub fields: Vec<Field>,
-    /// By which the same call is known again ([`crate::of_request`]).
-    pub request_id: Option<Uuid>,
 }
 
 impl Change {
@@ -134,7 +142,6 @@ impl Change {
             thing,
             thing_id: id.to_string(),
             fields: differ.map(bounded).collect(),
-            request_id: None,
         }
     }
 
@@ -169,12 +176,6 @@ impl Change {
             after: value,
         };
         self.fields.insert(0, field);
-        self
-    }
-
-    #[must_use]
-    pub fn by_request(mut self, request_id: Option<Uuid>) -> Self {
-        self.request_id = request_id;
         self
     }
 }

@@ -80,7 +80,11 @@ pub fn author<T>(request: &Request<T>, method: &'static str) -> Author {
         Some(Who::Service) => Actor::Service(OURS.to_owned()),
         Some(Who::Anybody) | None => Actor::Anybody,
     };
-    Author { actor, method }
+    Author {
+        actor,
+        method,
+        request_id: None,
+    }
 }
 
 /// Which changes a request asks for.

@@ -23,6 +23,18 @@ const INSERT: &str = "
         thing, thing_id, fields, request_id)
     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)";
 
+/// Under the thing's id as that of a request: all calls meet in one row.
+const COUNT: &str = "
+    INSERT INTO changes (account_id, change_id, change_time, actor, actor_id, actor_name, method,
+        thing, thing_id, fields, request_id)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9,
+        json_build_array(json_build_array($10::text, NULL, $11::bigint)), $12)
+    ON CONFLICT (account_id, request_id) WHERE request_id IS NOT NULL DO UPDATE
+    SET change_time = excluded.change_time,
+        fields = json_build_array(json_build_array($10::text, NULL,
+            (changes.fields->0->>2)::bigint + $11::bigint))
+    WHERE changes.thing = excluded.thing";
+
 const OF_REQUEST: &str = "
     SELECT method, thing_id FROM changes
     WHERE account_id = $1 AND request_id = $2 AND request_id IS NOT NULL";
@@ -56,12 +68,7 @@ pub async fn record(
     change: &Change,
     now: DateTime<Utc>,
 ) -> Result<(), Failure> {
-    let (actor, actor_id) = match &author.actor {
-        Actor::Token(id, _) => (TOKEN, Some(*id)),
-        Actor::Person(_) => (PERSON, None),
-        Actor::Service(_) => (SERVICE, None),
-        Actor::Anybody => (ANYBODY, None),
-    };
+    let (actor, actor_id) = columns(&author.actor);
     let fields = change.fields.iter().cloned();
     let fields: Fields = fields
         .map(|field| (field.name, field.before, field.after))
@@ -77,13 +84,13 @@ pub async fn record(
         &change.thing.code(),
         &change.thing_id,
         &Json(fields),
-        &change.request_id,
+        &author.request_id,
     ];
     let insert = on.prepare_cached(INSERT).await?;
     match on.execute(&insert, &params).await {
         Ok(_) => Ok(()),
         // It is looked up before; so it came in between.
-        Err(error) if is_taken(&error) && change.request_id.is_some() => Err(Failure::Conflict),
+        Err(error) if is_taken(&error) && author.request_id.is_some() => Err(Failure::Conflict),
         Err(error) => Err(error.into()),
     }
 }
@@ -92,28 +99,88 @@ fn is_taken(error: &tokio_postgres::Error) -> bool {
     error.code() == Some(&tokio_postgres::error::SqlState::UNIQUE_VIOLATION)
 }
 
-/// What a request did that comes again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Earlier {
-    pub method: String,
-    pub thing_id: String,
+/// How much of one thing a call changed that many calls change together.
+#[derive(Debug, Clone, Copy)]
+pub struct Counted {
+    pub thing: Thing,
+    /// By which the calls are known to belong together.
+    pub thing_id: Uuid,
+    pub field: &'static str,
+    pub count: i64,
 }
 
-/// What was done under a request's id; None where nothing was, in the last 90 days.
+/// Writes down that so many were changed, in the entry that the calls before it made, where they
+/// did.
 ///
 /// # Errors
 /// When PostgreSQL refuses.
-pub async fn of_request(
+pub async fn count(
     on: &impl Statements,
     account: AccountId,
-    request_id: Uuid,
-) -> Result<Option<Earlier>, Failure> {
+    author: &Author,
+    counted: &Counted,
+    now: DateTime<Utc>,
+) -> Result<(), Failure> {
+    let (actor, actor_id) = columns(&author.actor);
+    let params: [&(dyn ToSql + Sync); 12] = [
+        &account.0,
+        &weir_ids::fresh(),
+        &now,
+        &actor,
+        &actor_id,
+        &author.name(),
+        &author.method,
+        &counted.thing.code(),
+        &counted.thing_id.to_string(),
+        &counted.field,
+        &counted.count,
+        &counted.thing_id,
+    ];
+    let add = on.prepare_cached(COUNT).await?;
+    on.execute(&add, &params).await?;
+    Ok(())
+}
+
+fn columns(actor: &Actor) -> (i16, Option<Uuid>) {
+    match actor {
+        Actor::Token(id, _) => (TOKEN, Some(*id)),
+        Actor::Person(_) => (PERSON, None),
+        Actor::Service(_) => (SERVICE, None),
+        Actor::Anybody => (ANYBODY, None),
+    }
+}
+
+/// What a request did before that comes again: the id of its thing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Before {
+    /// Nothing, in the last 90 days.
+    Nothing,
+    Done(String),
+    /// Another method has its id.
+    Taken,
+}
+
+/// What an author's request did before; nothing of one that has no id.
+///
+/// # Errors
+/// When PostgreSQL refuses.
+pub async fn done_before(
+    on: &impl Statements,
+    account: AccountId,
+    author: &Author,
+) -> Result<Before, Failure> {
+    let Some(request_id) = author.request_id else {
+        return Ok(Before::Nothing);
+    };
     let select = on.prepare_cached(OF_REQUEST).await?;
     let found = on.query_opt(&select, &[&account.0, &request_id]).await?;
-    Ok(found.map(|row| Earlier {
-        method: row.get("method"),
-        thing_id: row.get("thing_id"),
-    }))
+    Ok(match found {
+        None => Before::Nothing,
+        Some(row) if row.get::<_, &str>("method") == author.method => {
+            Before::Done(row.get("thing_id"))
+        }
+        Some(_) => Before::Taken,
+    })
 }
 
 /// Which changes are asked for.

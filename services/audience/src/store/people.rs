@@ -226,6 +226,8 @@ impl Connection {
                 WHERE account_id = $1 AND keep_until < $2
                 ORDER BY keep_until LIMIT 1 OFFSET $3), $2)";
         let params: [Param<'_>; 3] = [&account.0, &now, &limit];
-        Ok(self.execute(kept, &params).await? + self.execute(erased, &params).await?)
+        let gone = self.execute(kept, &params).await? + self.execute(erased, &params).await?;
+        let changed = weir_changes::purge(&self.0, account, now - weir_changes::KEPT).await?;
+        Ok(gone + changed)
     }
 }

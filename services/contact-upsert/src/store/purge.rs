@@ -70,6 +70,8 @@ pub enum Aged {
     Usage,
     /// Removes for people who did not become known (semantics 4.7).
     KeptRemoves,
+    /// Who changed what (semantics 9.5).
+    Changes,
 }
 
 impl Aged {
@@ -83,6 +85,7 @@ impl Aged {
             Self::Erasures => "erasures",
             Self::Usage => "usage",
             Self::KeptRemoves => "kept_removes",
+            Self::Changes => "changes",
         }
     }
 }
@@ -132,6 +135,10 @@ impl Store {
             Aged::Usage => {
                 let client = self.client().await?;
                 return weir_ledger::purge(&client, account, time.date_naive()).await;
+            }
+            Aged::Changes => {
+                let client = self.client().await?;
+                return weir_changes::purge(&client, account, time).await;
             }
             Aged::KeptRemoves => {
                 let mut client = self.client().await?;

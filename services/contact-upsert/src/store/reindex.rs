@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
 use tokio_postgres::Row;
 use uuid::Uuid;
+use weir_changes::{Author, Before, Change, Thing};
 use weir_ids::{AccountId, ContactId};
 use weir_postgres::{Failure, JsonText, Tx};
 
@@ -107,6 +108,8 @@ pub enum Begun {
     Run(Box<Run>),
     /// To others.
     UnderWay,
+    /// Something else was done under the request's id.
+    Taken,
 }
 
 /// How far the end of a run is.
@@ -188,6 +191,16 @@ pub(super) async fn put_run(tx: &Tx<'_>, account: AccountId, run: &Run) -> Resul
     Ok(())
 }
 
+fn change_of(run: &Run) -> Change {
+    let shown = |rule: &KeyRule| {
+        weir_changes::shown([
+            ("unique_identifiers", rule.fields.clone().into()),
+            ("key_strategy", code_of(rule.strategy).into()),
+        ])
+    };
+    Change::between(Thing::Reindex, run.id, &shown(&run.old), &shown(&run.new))
+}
+
 impl Store {
     /// Contacts behind `after`, in order; `take` gets id, whether it has a user id, and fields.
     /// Answers the last one.
@@ -224,6 +237,7 @@ impl Store {
         account: AccountId,
         (old, new): (KeyRule, &KeyRule),
         caseless: &[String],
+        author: &Author,
         now: DateTime<Utc>,
     ) -> Result<Begun, Failure> {
         self.anchor(account).await?;
@@ -241,6 +255,14 @@ impl Store {
                 strategy: stand.strategy,
             });
         let last_run = lock_run(&tx, account).await?;
+        match (
+            weir_changes::done_before(&tx, account, author).await?,
+            &last_run,
+        ) {
+            (Before::Nothing, _) => {}
+            (Before::Done(_), Some(run)) => return Ok(Begun::Run(Box::new(run.clone()))),
+            (Before::Done(_), None) | (Before::Taken, _) => return Ok(Begun::Taken),
+        }
         if let Some(run) = last_run.filter(|run| run.state != RunState::Done || run.is_to(&old)) {
             if run.is_to(new) {
                 return Ok(Begun::Run(Box::new(run)));
@@ -291,6 +313,8 @@ impl Store {
             RunState::Done => {}
         }
         put_run(&tx, account, &run).await?;
+        let change = change_of(&run);
+        weir_changes::record(&tx, account, author, &change, now).await?;
         tx.commit().await?;
         Ok(Begun::Run(Box::new(run)))
     }

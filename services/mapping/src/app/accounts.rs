@@ -17,6 +17,8 @@ use crate::store::{self, LockedAccount};
 enum Look {
     /// There was no such account.
     Created,
+    /// The same request changed it before.
+    Done,
     /// The change concerns nobody but us.
     Ours,
     /// contact-upsert must be asked: contacts would be told apart in another way.
@@ -39,6 +41,10 @@ impl App {
             Look::Created => {
                 let account = self.get_account(Some(account_id), "").await?;
                 return Ok((account, Change::Created));
+            }
+            Look::Done => {
+                let account = self.get_account(Some(account_id), "").await?;
+                return Ok((account, Change::Unchanged));
             }
             Look::Ours => None,
             Look::Identifiers(wanted) => {
@@ -69,6 +75,12 @@ impl App {
         let locked = locked(&transaction, account_id).await?;
         if change.account_id.is_some() && locked.settings.name != change.name {
             return Err(Error::NotFound("account"));
+        }
+        if self
+            .is_done(&transaction, account_id, &account_id.to_string())
+            .await?
+        {
+            return Ok((account_id, Look::Done));
         }
         let settings = decide(&transaction, account_id, change, &locked).await?;
         let doubted = locked.identifiers_in_doubt && change.is_about_identifiers();

@@ -8,7 +8,7 @@ use super::{App, Error};
 use crate::domain::Listed;
 use crate::domain::alert::{Alert, AlertFilter, NewAlert, Raised};
 use crate::domain::delivery::{Delivery, Undelivered};
-use crate::domain::record::{Change as Changed, Thing, shown_alert, shown_test};
+use crate::domain::record::{Change as Changed, Shown, Thing, shown_alert, shown_test};
 use crate::store;
 
 /// Of those that did not get through, in the status of mail.
@@ -108,20 +108,38 @@ impl App {
         })
     }
 
-    /// Sends a mail and calls the webhook now, and tells how that went.
-    pub async fn send_test_mail(&self, account_id: AccountId) -> Result<Vec<Delivery>, Error> {
+    /// Sends a mail and calls the webhook now, and tells how that went; None where the same
+    /// request did before.
+    pub async fn send_test_mail(
+        &self,
+        account_id: AccountId,
+    ) -> Result<Option<Vec<Delivery>>, Error> {
         let account = self.get_account(Some(account_id), "").await?;
-        let deliveries = self.desk.test(account).await;
-        if deliveries.is_empty() {
+        let shown = shown_test(&account.settings);
+        if shown.is_empty() {
             return Err(Error::Precondition(
                 Reason::NoNotificationAddress,
                 "the account has neither a notification address nor a webhook".to_owned(),
             ));
         }
-        let client = self.client().await?;
-        let tried = Changed::made(Thing::TestMail, weir_ids::fresh(), &shown_test(&deliveries));
-        self.record(&client, account_id, &tried).await?;
-        Ok(deliveries)
+        if !self.may_send_test(account_id, &shown).await? {
+            return Ok(None);
+        }
+        Ok(Some(self.desk.test(account).await))
+    }
+
+    /// Written down before it is done: a request is carried out once at most.
+    async fn may_send_test(&self, account_id: AccountId, shown: &Shown) -> Result<bool, Error> {
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client).await?;
+        let id = account_id.to_string();
+        if self.is_done(&transaction, account_id, &id).await? {
+            return Ok(false);
+        }
+        let asked = Changed::made(Thing::TestMail, id, shown);
+        self.record(&transaction, account_id, &asked).await?;
+        store::commit(transaction).await?;
+        Ok(true)
     }
 
     async fn must_exist(

@@ -14,7 +14,7 @@ use super::{App, Error};
 use crate::clients::Keepers;
 use crate::domain::deletion::{AGAIN, Deletion, Keeper, LEASE, REMEMBERED};
 use crate::domain::invalid::Invalid;
-use crate::domain::record::{Change as Changed, NO_ACCOUNT, Thing, shown_account};
+use crate::domain::record::{Change as Changed, NO_ACCOUNT, Thing, shown_name};
 use crate::metrics;
 use crate::store::{self, Rings};
 
@@ -43,6 +43,9 @@ impl App {
             return same_name(name, &known).map(|()| deletion);
         };
         same_name(name, &locked.settings.name)?;
+        // It ended another account, or this one, which would not be here.
+        self.is_done(&transaction, NO_ACCOUNT, &account_id.to_string())
+            .await?;
         let sources = store::list_sources(&transaction, account_id, None, MOST_SOURCES).await?;
         let ids = sources.into_iter().map(|(id, _)| id).collect();
         let deletion = Deletion::new(account_id, ids, self.now(), self.erasure_delay);
@@ -50,7 +53,7 @@ impl App {
         if store::forget_account_of_tokens(&transaction, account_id, self.now()).await? {
             store::change_tokens(&transaction).await?;
         }
-        let gone = Changed::gone(Thing::Account, account_id, &shown_account(&locked.settings));
+        let gone = Changed::gone(Thing::Account, account_id, &shown_name(&locked.settings));
         self.record(&transaction, NO_ACCOUNT, &gone).await?;
         store::commit(transaction).await?;
         Ok(deletion)

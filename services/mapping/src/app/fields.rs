@@ -20,6 +20,12 @@ impl App {
         store::lock_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;
+        if self
+            .is_done(&transaction, account_id, field.id.as_str())
+            .await?
+        {
+            return Ok((field, Change::Unchanged));
+        }
         if Field::is_built_in_name(&field.name) {
             return Err(Error::AlreadyExists(
                 Reason::FieldExists,

@@ -23,6 +23,8 @@ impl App {
             .ok_or(Error::NotFound("account"))?;
         let found = store::find_source(&transaction, account_id, &change.name).await?;
         let Some(mut source) = same_source(found, change)? else {
+            // It may have made one that is gone.
+            self.is_done(&transaction, account_id, "").await?;
             let source = Source {
                 account_id,
                 source_id: SourceId::new(),
@@ -39,6 +41,10 @@ impl App {
             store::commit(transaction).await?;
             return Ok((source, Change::Created));
         };
+        let id = source.source_id.to_string();
+        if self.is_done(&transaction, account_id, &id).await? {
+            return Ok((source, Change::Unchanged));
+        }
         let settings = change.applied_to(&source.settings)?;
         if source.settings == settings {
             return Ok((source, Change::Unchanged));

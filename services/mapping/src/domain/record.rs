@@ -9,7 +9,6 @@ pub use weir_changes::{Author, Change, Entry, Filter, NO_ACCOUNT, Shown, Thing};
 use super::access::Token;
 use super::account::{AccountSettings, KeyStrategy};
 use super::alert::Alert;
-use super::delivery::{Channel, Delivery, DeliveryState};
 use super::field::Field;
 use super::key::Key;
 use super::replay::{Replay, ReplayState};
@@ -50,6 +49,11 @@ pub fn shown_account(settings: &AccountSettings) -> Shown {
         ),
         ("keep_user_ids_apart", json!(settings.keep_user_ids_apart)),
     ])
+}
+
+/// Of an account that is deleted: what is kept of it besides is nothing.
+pub fn shown_name(settings: &AccountSettings) -> Shown {
+    weir_changes::shown([("name", json!(settings.name))])
 }
 
 /// What differs between two settings of an account; of the webhook's secret, that it does.
@@ -107,21 +111,13 @@ pub fn shown_alert(alert: &Alert) -> Shown {
     weir_changes::shown([("resolve_time", json!(alert.resolve_time))])
 }
 
-/// Of a test mail or call: how it went, and not to whom.
-pub fn shown_test(deliveries: &[Delivery]) -> Shown {
-    let told = deliveries.iter().map(|delivery| {
-        let channel = match delivery.channel {
-            Channel::Mail => "mail",
-            Channel::Webhook => "webhook",
-        };
-        let state = match delivery.state {
-            DeliveryState::Sent => "sent",
-            DeliveryState::Kept => "kept",
-            DeliveryState::Waiting | DeliveryState::GivenUp => "failed",
-        };
-        (channel.to_owned(), json!(state))
-    });
-    told.collect()
+/// Of a test: which ways it goes. Nothing where there is none.
+pub fn shown_test(settings: &AccountSettings) -> Shown {
+    let has_address = !settings.notification_address.is_empty();
+    weir_changes::shown([
+        ("mail", json!(has_address.then_some(true))),
+        ("webhook", json!(settings.webhook.as_ref().map(|_| true))),
+    ])
 }
 
 pub fn shown_replay(replay: &Replay) -> Shown {

@@ -11,7 +11,7 @@ use weir_proto::mapping::v1::*;
 use weir_rpc::wire::{NOT_A_TIME, id, read_time, timestamp};
 use weir_rpc::{Deadline, Page, invalid, invalid_all, page_limit, page_size, page_start};
 
-use super::{Answer, account_id};
+use super::{Answer, account_id, optional_id};
 use crate::app::{App, Error};
 use crate::domain::alert::{
     Alert as DomainAlert, AlertFilter, AlertKind as DomainKind, MAX_ALERTS, NewAlert,
@@ -162,12 +162,15 @@ impl AlertService for Alerts {
         request: Request<SendTestMailRequest>,
     ) -> Answer<SendTestMailResponse> {
         let author = author(&request, "weir.mapping.v1.AlertService/SendTestMail");
-        let account = account_id(&request.into_inner().account_id)?;
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let author = author.request(optional_id("request_id", &request.request_id)?);
         let app = self.app.by(author);
         let sending = async move { app.send_test_mail(account).await };
         let deliveries = weir_service::detached(sending).await?;
         Ok(Response::new(SendTestMailResponse {
-            deliveries: deliveries.into_iter().map(delivery).collect(),
+            sent_before: deliveries.is_none(),
+            deliveries: deliveries.into_iter().flatten().map(delivery).collect(),
         }))
     }
 }

@@ -94,6 +94,7 @@ impl ConfigurationService for Service {
             "weir.mapping.v1.ConfigurationService/DeleteAccount",
         );
         let request = request.into_inner();
+        let author = author.request(optional_id("request_id", &request.request_id)?);
         let account = account_id(&request.account_id)?;
         let found = self
             .run_by(author, deadline, move |app| {

@@ -32,6 +32,7 @@ async fn putting_the_same_again_changes_nothing() {
         name: "Website".to_owned(),
         merge_strategy: MergeStrategy::Append.into(),
         existing_only: Some(true),
+        request_id: String::new(),
     };
     let changed = call!(client, put_source, source.clone()).unwrap();
     assert_eq!(changed.change(), ChangeKind::Updated);
@@ -216,6 +217,7 @@ async fn fields_are_fixed_once_made_and_listed_by_name() {
             account_id: tenant.account_id.clone(),
             name: name.to_owned(),
             r#type: value_type.into(),
+            request_id: String::new(),
         };
         let client = client.clone();
         async move { call!(client, create_field, request) }
