@@ -53,6 +53,8 @@ pub enum Manner {
     /// It is counted. The request is sent again, as its sender would do, and its latency is
     /// that until it was answered.
     Patient,
+    /// It ends the run, and so does an event that is answered another status than this one.
+    Expecting(u16),
 }
 
 /// What counts as the status of requests that got none.
@@ -209,7 +211,11 @@ fn check(events: &[Event], body: &[u8], manner: Manner) -> Result<Done> {
             "result {index} is for event {}",
             outcome.index
         );
-        if event.accepts(outcome.status) {
+        let accepted = match manner {
+            Manner::Expecting(status) => outcome.status == status,
+            _ => event.accepts(outcome.status),
+        };
+        if accepted {
             done.events += 1;
         } else if !manner.passes_over(outcome.status) {
             bail!(
@@ -268,6 +274,14 @@ mod tests {
             (1, [(200, 1), (503, 1)].into())
         );
         assert!(checked(&body(400), Manner::Patient).is_err());
+    }
+
+    #[test]
+    fn who_expects_a_refusal_takes_nothing_else() {
+        let body = r#"{"results":[{"index":0,"status":422},{"index":1,"status":422}]}"#;
+        let done = checked(body, Manner::Expecting(422)).unwrap();
+        assert_eq!((done.events, done.statuses), (2, [(422, 2)].into()));
+        assert!(checked(body, Manner::Expecting(429)).is_err());
     }
 
     #[tokio::test]

@@ -152,6 +152,10 @@ pub enum Scenario {
     Hotspot,
     /// How two processes of each service share the work
     Replicas,
+    /// Search, export and import among the contacts of one account
+    People,
+    /// Events that are all refused, beside such that are stored
+    Refused,
     /// Cost per event as contacts, accounts and activities grow
     Growth,
     /// Memory, connections, outbox, Redis and bloat over time
@@ -175,7 +179,12 @@ impl Scenario {
     pub fn is_study(self) -> bool {
         matches!(
             self,
-            Self::BatchSizes | Self::Fair | Self::Hotspot | Self::Replicas
+            Self::BatchSizes
+                | Self::Fair
+                | Self::Hotspot
+                | Self::Replicas
+                | Self::People
+                | Self::Refused
         )
     }
 
@@ -196,7 +205,7 @@ impl Scenario {
     /// What its batches are made of.
     pub fn recipe(self) -> Recipe {
         match self {
-            Self::IdentifyNew | Self::Growth => Recipe::IdentifyNew,
+            Self::IdentifyNew | Self::Growth | Self::People | Self::Refused => Recipe::IdentifyNew,
             Self::IdentifyKnownUnchanged => Recipe::IdentifyUnchanged,
             Self::IdentifyKnownChanged => Recipe::IdentifyChanged,
             Self::TrackKnown => Recipe::TrackKnown,

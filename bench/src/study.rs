@@ -3,6 +3,8 @@
 mod batch_sizes;
 mod fair;
 mod hotspot;
+mod people;
+mod refused;
 mod replicas;
 
 use anyhow::{Result, bail};
@@ -44,6 +46,8 @@ pub async fn run(scenario: Scenario, options: &Options) -> Result<Study> {
         Scenario::Fair => fair::run(options).await,
         Scenario::Hotspot => hotspot::run(options).await,
         Scenario::Replicas => replicas::run(options).await,
+        Scenario::People => people::run(options).await,
+        Scenario::Refused => refused::run(options).await,
         other => bail!("{} is no study", other.name()),
     }
 }

@@ -255,7 +255,6 @@ pub struct TokenOptions {
 }
 
 /// An empty one is none.
-#[expect(clippy::unnecessary_wraps, reason = "what clap calls may fail")]
 fn file(text: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(text))
 }

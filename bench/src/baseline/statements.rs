@@ -120,9 +120,9 @@ const WAITING_IDENTIFIERS: &str =
 
 const BACKLOG: &str = "INSERT INTO raw_activity.backlog (account_id, expire_day, kind, value,
          activity_key, activity_id, event_name, event_time, message_id, attributes,
-         receive_time)
+         receive_time, deferred)
      SELECT $1, u.expire_day, 'u', u.value, u.activity_key, $2, $3, u.event_time,
-         u.message_id, u.attributes::json, $10
+         u.message_id, u.attributes::json, $10, false
      FROM unnest($4::date[], $5::uuid[], $6::text[], $7::timestamptz[], $8::text[],
          $9::text[])
          AS u(expire_day, activity_key, value, event_time, message_id, attributes)

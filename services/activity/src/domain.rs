@@ -21,6 +21,6 @@ pub use link::{Link, newest_links};
 pub use listing::{Activity, Cursor, RawTime};
 pub use people::{Counted, Erasure, Merge, Split};
 pub use record::{
-    Destination, Known, Outcome, Standing, Stored, Verdict, decide, lock_free,
+    Destination, Known, Outcome, Standing, Stored, Verdict, corrections, decide, lock_free,
     needs_activity_lookup, needs_backlog_lookup, outcomes,
 };

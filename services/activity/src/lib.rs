@@ -42,7 +42,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             weir_postgres::connect(&config.database_url, connections, &store::PLAN_BY_KEY)
                 .context("WEIR_DATABASE_URL")
         };
-        weir_postgres::migrate(&pool(1)?, MIGRATIONS)
+        weir_postgres::migrate(&pool(1)?, MIGRATIONS, store::OPEN)
             .await
             .context("the schema can't be brought up to date")?;
         let calls = pool(config.database_connections.into())?;

@@ -38,7 +38,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             weir_postgres::PLAN_BY_KEY,
         )
         .context("WEIR_DATABASE_URL")?;
-        weir_postgres::migrate(&pool, store::MIGRATIONS)
+        weir_postgres::migrate(&pool, store::MIGRATIONS, store::OPEN)
             .await
             .context("the schema can't be brought up to date")?;
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;

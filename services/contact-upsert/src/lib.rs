@@ -42,7 +42,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .context("WEIR_DATABASE_URL")
         };
         let beside = connect(config::BACKGROUND_CONNECTIONS)?;
-        weir_postgres::migrate(&beside, &store::MIGRATIONS)
+        weir_postgres::migrate(&beside, &store::MIGRATIONS, store::OPEN)
             .await
             .context("the schema can't be brought up to date")?;
         let jobs = weir_postgres::Jobs::new(&beside);

@@ -36,7 +36,7 @@ use std::time::Duration;
 use chrono::{DateTime, TimeDelta, Utc};
 use weir_changes::Before;
 use weir_ids::AccountId;
-use weir_postgres::{Failure, Pool};
+use weir_postgres::{Failure, Pool, Scoped};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy};
@@ -248,6 +248,10 @@ impl App {
 
     async fn client(&self) -> Result<store::Connection, Failure> {
         store::connection(&self.pool).await
+    }
+
+    async fn scoped(&self, account_id: AccountId) -> Result<Scoped, Failure> {
+        store::scoped(&self.pool, account_id).await
     }
 }
 

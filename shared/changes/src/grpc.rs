@@ -6,7 +6,7 @@ use prost_types::Timestamp;
 use serde_json::Value;
 use tonic::{Request, Response, Status};
 use weir_access::{Caller, Who};
-use weir_postgres::{Failure, Pool};
+use weir_postgres::{Failure, Pool, Tx};
 use weir_proto::access::v1 as wire;
 use weir_proto::access::v1::change_log_service_server::{ChangeLogService, ChangeLogServiceServer};
 use weir_proto::access::v1::{ReadChangesRequest, ReadChangesResponse};
@@ -58,8 +58,9 @@ impl ChangeLogService for Log {
         let size = usize::try_from(request.limit).unwrap_or_default();
         let pool = self.pool.clone();
         let reading = async move {
-            let client = pool.get().await.map_err(Failure::from)?;
-            Ok::<_, Failed>(list(&client, account, &filter, before, page_limit(size)).await?)
+            let mut client = pool.get().await.map_err(Failure::from)?;
+            let tx = Tx::begin(&mut client, account);
+            Ok::<_, Failed>(list(&tx, account, &filter, before, page_limit(size)).await?)
         };
         let found = weir_service::detached(reading).await?;
         let page = Page::of(found, size, change_of);

@@ -270,8 +270,8 @@ reasons! {
         "There is no such replay in the account." "Check the ids; replays can be looked at for 30 days.";
     ReplayRunning "REPLAY_RUNNING" Call false
         "Another replay of the data source has not ended." "Wait for it, or stop it.";
-    ReplayNeedsCorrection "REPLAY_NEEDS_CORRECTION" Call false
-        "The event was stored, but for a value: to take it anew would be a correction, which replays do not make yet." "Nothing needs to be done now; the event stays kept.";
+    NothingToCorrect "NOTHING_TO_CORRECT" Call false
+        "The event was stored before, and what is to be corrected is not there: the contact is gone or was never made, or the activity has expired." "Nothing needs to be done: a replay brings nothing back, and makes no contact.";
     NothingToReplay "NOTHING_TO_REPLAY" Call false
         "No kept event meets the filter." "List the kept events with the same filter.";
     KeptEventUnknown "KEPT_EVENT_UNKNOWN" Call false

@@ -13,7 +13,7 @@ use weir_tests::{Account, Plan, Weir, eventually, journey_alone};
 
 const PEOPLE: usize = 600;
 
-async fn kept(account: &Account) -> usize {
+pub async fn kept(account: &Account) -> usize {
     let request = ListKeptEventsRequest {
         account_id: account.account_id.clone(),
         source_id: account.source_id.clone(),
@@ -24,22 +24,27 @@ async fn kept(account: &Account) -> usize {
     page.map_or(0, |page| page.into_inner().events.len())
 }
 
-async fn start(account: &Account) -> Replay {
+pub async fn start(account: &Account, filter: KeptEventFilter, request_id: &str) -> Replay {
     let request = StartReplayRequest {
         account_id: account.account_id.clone(),
         source_id: account.source_id.clone(),
-        filter: Some(KeptEventFilter {
-            codes: vec!["NO_MAPPING".into()],
-            ..Default::default()
-        }),
-        request_id: "all of them".into(),
-        all: false,
+        all: filter.codes.is_empty(),
+        filter: Some(filter),
+        request_id: request_id.into(),
     };
     let answer = account.weir.replays().start_replay(request).await;
     answer.unwrap().into_inner().replay.unwrap()
 }
 
-async fn progress(account: &Account, replay: &Replay) -> Option<Replay> {
+pub async fn ended(account: &Account, replay: &Replay) -> Replay {
+    eventually("the replay has ended", async || {
+        let now = progress(account, replay).await?;
+        (now.state() == ReplayState::Ended).then_some(now)
+    })
+    .await
+}
+
+pub async fn progress(account: &Account, replay: &Replay) -> Option<Replay> {
     let request = GetReplayRequest {
         account_id: account.account_id.clone(),
         replay_id: replay.replay_id.clone(),
@@ -49,7 +54,7 @@ async fn progress(account: &Account, replay: &Replay) -> Option<Replay> {
 }
 
 /// Sends events a second apart, so that none is more than a second has room for.
-async fn send_slowly(account: &Account, path: &str, events: Vec<Value>, expected: u16) {
+pub async fn send_slowly(account: &Account, path: &str, events: Vec<Value>, expected: u16) {
     for part in events.chunks(50) {
         let answer = account.post(path, json!(part).to_string()).await;
         assert_eq!(answer.statuses(), vec![expected; part.len()], "{answer:?}");
@@ -71,7 +76,11 @@ fn a_replay_survives_kill_9_and_takes_each_event_once() {
         eventually("all are kept", async || kept(&account).await == PEOPLE).await;
         account.map_contacts().await;
         account.map_activity("Sign-in button clicked", 730).await;
-        let replay = start(&account).await;
+        let unmapped = KeptEventFilter {
+            codes: vec!["NO_MAPPING".into()],
+            ..Default::default()
+        };
+        let replay = start(&account, unmapped, "all of them").await;
         assert_eq!(replay.event_count, PEOPLE as i64);
         eventually("it has begun", async || {
             let now = progress(&account, &replay).await?;
@@ -81,11 +90,7 @@ fn a_replay_survives_kill_9_and_takes_each_event_once() {
         for process in ["edge", "mapping", "edge", "contact-upsert"] {
             weir.kill(process).await;
         }
-        let ended = eventually("it has ended", async || {
-            let now = progress(&account, &replay).await?;
-            (now.state() == ReplayState::Ended).then_some(now)
-        })
-        .await;
+        let ended = ended(&account, &replay).await;
         let counts: Vec<_> = ended
             .counts
             .iter()

@@ -2,9 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod access;
 mod audiences;
 mod batches;
 mod configuration;
+mod corrections;
 mod counts;
 mod crashes;
 mod deletion;

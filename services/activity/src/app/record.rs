@@ -12,8 +12,9 @@ use weir_service::retry;
 
 use super::{App, Error, POLICY};
 use crate::domain::{
-    Batch, Destination, Event, Identifier, Known, Outcome, Standing, Stored, Verdict, decide,
-    first_day_after_month, lock_free, needs_activity_lookup, needs_backlog_lookup, outcomes,
+    Batch, Destination, Event, Identifier, Known, Outcome, Standing, Stored, Verdict, corrections,
+    decide, first_day_after_month, lock_free, needs_activity_lookup, needs_backlog_lookup,
+    outcomes,
 };
 use crate::metrics;
 use crate::store::{NotDone, Store, Tx};
@@ -319,7 +320,7 @@ async fn look_up(
     })
 }
 
-/// Stores what the verdicts say; what meets its copy there is a repeat after all.
+/// Stores what the verdicts say; what meets its copy there is a repeat after all, or corrects it.
 async fn write(
     tx: &Tx<'_>,
     batch: &Batch,
@@ -355,6 +356,15 @@ async fn write(
         activities,
         backlog,
     };
+    let corrections = corrections(events, verdicts, &stored).into_iter();
+    let corrections: Vec<&Event> = corrections.map(|at| events[at]).collect();
+    let is_waiting = |event: &&Event| event.identifier.is_some_and(|at| standings[at].waiting);
+    let waiting: Vec<&Event> = corrections.iter().copied().filter(is_waiting).collect();
+    try_join(
+        tx.correct_activities(&corrections),
+        tx.correct_backlog(&waiting, &batch.identifiers),
+    )
+    .await?;
     Ok(outcomes(events, verdicts, &stored))
 }
 

@@ -123,6 +123,8 @@ pub struct Event {
     pub funded: bool,
     /// Its contact could not be reached, and is made up for later (semantics 1.7).
     pub deferred: bool,
+    /// It is taken anew: where its activity is there, that takes its attributes (semantics 7.5a).
+    pub correction: bool,
 }
 
 /// Stands for an activity without its time.

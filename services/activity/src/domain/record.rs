@@ -95,6 +95,7 @@ pub fn destination(event: &Event, standings: &[Standing]) -> Destination {
 /// its copy by the insert itself, unless that may lie under another day of expiry.
 pub fn needs_activity_lookup(event: &Event, standings: &[Standing]) -> bool {
     !event.funded
+        || event.correction
         || !event.earlier_days.is_empty()
         || matches!(destination(event, standings), Destination::Backlog(_))
 }
@@ -104,6 +105,7 @@ pub fn needs_backlog_lookup(event: &Event, standings: &[Standing]) -> bool {
     let waiting = event.identifier.is_some_and(|at| standings[at].waiting);
     waiting
         && (!event.funded
+            || event.correction
             || !event.earlier_days.is_empty()
             || matches!(destination(event, standings), Destination::Contact(_)))
 }
@@ -142,6 +144,23 @@ pub fn decide(
             }
         })
         .collect()
+}
+
+/// Which of `events` correct an activity that was there before; each by its index, in the order in
+/// which rows are written. Of two that are the same activity the first counts (semantics 4.5).
+pub fn corrections(events: &[&Event], verdicts: &[Verdict], stored: &Stored) -> Vec<usize> {
+    let mut seen = HashSet::new();
+    let mut corrections: Vec<usize> = (0..events.len())
+        .filter(|at| {
+            let event = events[*at];
+            let is_new =
+                stored.activities.contains(&event.key) || stored.backlog.contains(&event.key);
+            let corrects = event.correction && verdicts[*at] != Verdict::NotFunded && !is_new;
+            corrects && seen.insert(event.key)
+        })
+        .collect();
+    corrections.sort_unstable_by_key(|at| events[*at].key);
+    corrections
 }
 
 /// What became of one event.
@@ -234,6 +253,7 @@ mod tests {
             identifier: Some(0),
             funded,
             deferred: false,
+            correction: false,
         }
     }
 
@@ -362,6 +382,50 @@ mod tests {
                 Verdict::Repeated
             ]
         );
+    }
+
+    /// Semantics 7.5a, 4.5.
+    #[test]
+    fn what_is_there_is_corrected_and_what_is_new_or_gone_is_not() {
+        let contact = ContactId::new();
+        let correction = |message, funded, attributes: &'static str| Event {
+            correction: true,
+            attributes: attributes.into(),
+            ..event(message, funded)
+        };
+        let events = [
+            correction("old", false, "1"),
+            correction("gone", false, "2"),
+            correction("new", true, "3"),
+            event("repeat", true),
+            correction("old", false, "4"),
+            correction("new", true, "5"),
+        ];
+        let standings = [linked(contact)];
+        for at in [0, 1, 2] {
+            assert!(needs_activity_lookup(&events[at], &standings));
+        }
+        let known = Known {
+            activities: HashSet::from([events[0].key, events[3].key]),
+            ..Known::default()
+        };
+        let verdicts = decide_all(&events, &standings, &known, false);
+        let store = Verdict::Store(Destination::Contact(contact));
+        let expected = [
+            Verdict::Repeated,
+            Verdict::NotFunded,
+            store,
+            Verdict::Repeated,
+            Verdict::Repeated,
+            Verdict::Repeated,
+        ];
+        assert_eq!(verdicts, expected);
+        let stored = Stored {
+            activities: HashSet::from([events[2].key]),
+            ..Stored::default()
+        };
+        let events: Vec<&Event> = events.iter().collect();
+        assert_eq!(corrections(&events, &verdicts, &stored), [0]);
     }
 
     #[test]

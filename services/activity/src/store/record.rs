@@ -400,6 +400,6 @@ fn keys_in(rows: &[Row]) -> HashSet<TimedKey> {
 }
 
 /// Under which days of expiry a copy may be.
-fn days_of(event: &Event) -> impl Iterator<Item = NaiveDate> {
+pub(super) fn days_of(event: &Event) -> impl Iterator<Item = NaiveDate> {
     std::iter::once(event.expire_day).chain(event.earlier_days.iter().copied())
 }

@@ -198,7 +198,7 @@ impl Connection {
     ) -> Result<Vec<AccountId>, Failure> {
         let select = "SELECT account_id FROM accounts /* every account */
             WHERE account_id > $1 ORDER BY account_id LIMIT $2";
-        let rows = self.query(select, &[&after.0, &limit]).await?;
+        let rows = self.query_open(select, &[&after.0, &limit]).await?;
         Ok(rows
             .iter()
             .map(|row| AccountId(row.get("account_id")))
@@ -210,7 +210,7 @@ impl Connection {
     /// # Errors
     /// Where the database fails.
     pub async fn forget_old(
-        &self,
+        &mut self,
         account: AccountId,
         now: DateTime<Utc>,
         limit: i64,
@@ -226,8 +226,12 @@ impl Connection {
                 WHERE account_id = $1 AND keep_until < $2
                 ORDER BY keep_until LIMIT 1 OFFSET $3), $2)";
         let params: [Param<'_>; 3] = [&account.0, &now, &limit];
-        let gone = self.execute(kept, &params).await? + self.execute(erased, &params).await?;
-        let changed = weir_changes::purge(&self.0, account, now - weir_changes::KEPT).await?;
+        let gone = self.execute(account, kept, &params).await?
+            + self.execute(account, erased, &params).await?;
+        let tx = self.begin(account);
+        let before = now - weir_changes::KEPT;
+        let changed = weir_changes::purge(&tx.inner, account, before).await?;
+        tx.commit().await?;
         Ok(gone + changed)
     }
 }

@@ -324,6 +324,7 @@ fn event_of(
         never_creates: mapped.all_ignored,
         funded: true,
         key: event_key(&message_id, event_micros, row).0,
+        correction: false,
         message_id,
     }
 }

@@ -189,6 +189,8 @@ pub struct Event {
     pub funded: bool,
     /// Stands for the event's endpoint, message id, time and content (semantics 1.4).
     pub key: Uuid,
+    /// It was stored, and is taken anew (semantics 7.5a).
+    pub correction: bool,
 }
 
 impl Event {
@@ -342,8 +344,18 @@ impl<'a> Facts<'a> {
 
     /// The events whose repeats receipts tell; `all` where all are asked for.
     pub fn with_receipts(&self, all: bool) -> Vec<Uuid> {
-        let events = self.events.iter();
-        let events = events.filter(|facts| all || facts.needs_receipt(self.settings));
+        self.keys_of_events(|facts| {
+            all || facts.event.correction || facts.needs_receipt(self.settings)
+        })
+    }
+
+    /// The events that were stored and are taken anew (semantics 7.5a).
+    pub fn corrections(&self) -> Vec<Uuid> {
+        self.keys_of_events(|facts| facts.event.correction)
+    }
+
+    fn keys_of_events(&self, wanted: impl Fn(&EventFacts<'_>) -> bool) -> Vec<Uuid> {
+        let events = self.events.iter().filter(|facts| wanted(facts));
         let mut keys: Vec<Uuid> = events.map(|facts| facts.event.key).collect();
         keys.sort_unstable();
         keys.dedup();

@@ -1,7 +1,8 @@
 //! The fold: events one after another, over the contacts they concern.
 //!
 //! **Invariant:** a fold of a batch comes to the same as the folds of its events alone, one
-//! after another. An event whose outcome is not `Stored` changes no contact but its registers.
+//! after another. An event whose outcome is not `Stored` changes no contact but its registers,
+//! unless it is a correction.
 
 use std::collections::HashMap;
 
@@ -15,6 +16,7 @@ use super::event::{EventFacts, Facts, KeyId, KeyStrategy, MergeStrategy, Mode, S
 use super::key::{Key, is_unique_key};
 
 mod by_hand;
+mod correcting;
 mod difference;
 mod fields;
 mod keeping;
@@ -146,6 +148,8 @@ struct State<'a, N> {
     /// By key; none = nothing is known of it.
     links: Vec<Option<Link<'a>>>,
     receipts: HashMap<Uuid, Known>,
+    /// Where events were stored that are taken anew, by their receipts.
+    corrected: HashMap<Uuid, usize>,
     /// Events whose receipts are to be written.
     new_receipts: Vec<Uuid>,
     receipts_again: bool,
@@ -199,6 +203,7 @@ impl Draft<'_> {
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     fn of(settings: &'a Settings, facts: &'a Facts<'a>, snapshot: Snapshot<'a>, new_id: N) -> Self {
+        let corrected = snapshot.corrected_slots();
         let receipts = snapshot.receipts.into_iter().map(|receipt| {
             let known = Known {
                 whose: receipt.contact.map(Whose::Id),
@@ -214,6 +219,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             contacts: snapshot.contacts,
             links: snapshot.links,
             receipts: receipts.collect(),
+            corrected,
             new_receipts: Vec::new(),
             receipts_again: false,
             kept: Kept::new(),
@@ -237,12 +243,9 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         }
         let draft = match (known, first_micros) {
             // It is as old as when it came first.
-            (
-                Some(Known {
-                    is_stored: false, ..
-                }),
-                Some(micros),
-            ) => self.judge(&facts.at(micros)),
+            (Some(known), Some(micros)) if !known.is_stored || facts.event.correction => {
+                self.judge(&facts.at(micros))
+            }
             _ => self.judge(facts),
         };
         Draft {
@@ -267,6 +270,9 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     }
 
     fn judge(&mut self, facts: &EventFacts<'a>) -> Draft<'a> {
+        if facts.event.correction {
+            return self.correct(facts);
+        }
         let matches = self.matches(facts);
         if let Some(known) = self.repeated(facts) {
             let now = matches.target.map(Whose::Slot);
@@ -345,20 +351,24 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         if matches.others.is_empty() {
             return self.store(slot, facts, matches, plans);
         }
-        let found_by = self.found_by(facts, slot, &matches.others);
-        let others = matches.others.iter();
-        let cause = Cause {
-            stamp: facts.stamp.clone(),
-            source: self.source,
-        };
-        let survivor = others.fold(slot, |own, other| {
-            self.merge(own, *other, Some(cause.clone()), &found_by)
-        });
+        let survivor = self.merge_all(slot, facts, &matches.others);
         // What the others knew may be newer than the event.
         let plans = self.plans(Some(survivor), facts);
         let draft = self.store(survivor, facts, matches, plans);
         self.sign(survivor, facts);
         draft
+    }
+
+    /// Merges other contacts with the event's; answers the one that stays.
+    fn merge_all(&mut self, slot: usize, facts: &EventFacts<'a>, others: &[usize]) -> usize {
+        let found_by = self.found_by(facts, slot, others);
+        let cause = Cause {
+            stamp: facts.stamp.clone(),
+            source: self.source,
+        };
+        others.iter().fold(slot, |own, other| {
+            self.merge(own, *other, Some(cause.clone()), &found_by)
+        })
     }
 
     /// Those of the event's identifiers that lead to its contact, or to others that go into it.

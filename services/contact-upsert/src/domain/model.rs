@@ -13,6 +13,7 @@ use super::{
 };
 
 mod checks;
+mod corrected;
 mod people;
 
 use people::MergeRow;
@@ -162,6 +163,7 @@ impl Tables {
     ) -> Snapshot<'a> {
         let mut snapshot = Snapshot::new(facts, care);
         snapshot.set_transition(facts.settings.transition.as_ref());
+        snapshot.set_corrected(self.corrected(facts));
         let keys = snapshot.first_keys();
         self.load(&mut snapshot, facts, &keys);
         let keys = snapshot.other_keys();
@@ -181,7 +183,11 @@ impl Tables {
                 Some((*id, stored_link(self.links.get(&identifier)?)))
             })
             .collect();
-        let contacts = links.iter().map(|(_, link)| link.contact);
+        let corrected = self
+            .corrected(facts)
+            .into_iter()
+            .map(|(_, contact)| contact);
+        let contacts = links.iter().map(|(_, link)| link.contact).chain(corrected);
         let contacts = contacts.filter(|id| *id != NOBODY && !snapshot.knows(*id));
         let contacts: BTreeSet<ContactId> = contacts.collect();
         let contacts: Vec<StoredContact<'_>> = contacts

@@ -10,7 +10,7 @@ use super::{
     Event, KeyStrategy, MembershipMode, MembershipUpdate, MergeStrategy, Mode, Settings, Status,
 };
 
-fn settings() -> impl Strategy<Value = Settings> {
+pub(super) fn settings() -> impl Strategy<Value = Settings> {
     let keys = prop_oneof![Just(KeyStrategy::Any), Just(KeyStrategy::NextIfEmpty)];
     let merge = prop_oneof![
         4 => Just(MergeStrategy::Overwrite),
@@ -45,7 +45,7 @@ fn field(name: &'static str, values: &'static [&'static str]) -> impl Strategy<V
     ]
 }
 
-fn fields() -> impl Strategy<Value = String> {
+pub(super) fn fields() -> impl Strategy<Value = String> {
     (
         field("phn::phone", &["+61400000001", "+61400000002"]),
         field("str::email", &["a@x.org", "B@x.org", "b@x.org", "c@x.org"]),
@@ -75,7 +75,7 @@ fn update() -> impl Strategy<Value = Option<MembershipUpdate>> {
 }
 
 /// Few people, few moments, few messages: everything collides.
-fn event() -> impl Strategy<Value = Event> {
+pub(super) fn event() -> impl Strategy<Value = Event> {
     let mode = prop_oneof![
         6 => Just(Mode::Identify),
         2 => Just(Mode::Track),
@@ -115,6 +115,7 @@ fn event() -> impl Strategy<Value = Event> {
                 undated,
                 funded,
                 key: Uuid::nil(),
+                correction: false,
             })
         },
     )
@@ -133,7 +134,7 @@ fn keyed(mut event: Event) -> Event {
     event
 }
 
-fn funded(event: Event) -> Event {
+pub(super) fn funded(event: Event) -> Event {
     Event {
         funded: true,
         ..event
@@ -372,6 +373,7 @@ proptest! {
                 never_creates: false,
                 funded: true,
                 key: Uuid::nil(),
+                correction: false,
             })
         };
         let later: Vec<Event> = later.iter().enumerate().map(identify).collect();

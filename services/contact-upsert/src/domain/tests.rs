@@ -10,6 +10,7 @@ use super::{
     Settings, Status, USER_ID, read_registers,
 };
 
+mod corrections;
 mod identity;
 mod oracle;
 mod reindex;
@@ -52,6 +53,7 @@ fn identify(second: i64, (user, anonymous): (&str, &str), fields: &str) -> Event
         never_creates: false,
         funded: true,
         key: Uuid::nil(),
+        correction: false,
     })
 }
 

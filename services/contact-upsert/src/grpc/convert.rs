@@ -184,6 +184,7 @@ fn event_of(event: ContactEvent) -> Result<Event, Violation> {
         never_creates: event.never_creates,
         funded: event.funded,
         key,
+        correction: event.correction,
     })
 }
 

@@ -127,22 +127,26 @@ pub struct BatchTx<'c> {
 
 impl<'c> BatchTx<'c> {
     /// Begins.
-    pub fn begin(
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn begin(
         store: &'c Store,
         client: &'c mut Client,
         batch: &'c Batch,
         care: Care,
         now: DateTime<Utc>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, Failure> {
+        store.marks.keep(client, batch.account, now).await?;
+        Ok(Self {
             store,
             generation: 0,
-            tx: Tx::begin(client),
+            tx: Tx::begin(client, batch.account),
             batch,
             care,
             now,
             is_searched: false,
-        }
+        })
     }
 
     /// Finds these keys, some of them in the cache of links, and locks their contacts in order;
@@ -169,14 +173,16 @@ impl<'c> BatchTx<'c> {
         // What is prepared is sent at once, in this order.
         self.tx.prepare_cached(sql::LOCK_CONTACTS).await?;
         self.tx.prepare_cached(sql::RECEIPTS).await?;
-        let (of_account, links) = tokio::join!(
+        let corrections = facts.corrections();
+        let (of_account, links, corrected) = tokio::join!(
             biased;
             self.tx.query_opt(&of_account, &whose),
             self.links(facts, &sought),
+            self.corrected(&corrections),
         );
-        // Of two errors the first is the cause.
+        // Of several errors the first is the cause.
         let of_account = of_account?.ok_or(NotStored::NewAccount)?;
-        let links = links?;
+        let (links, corrected) = (links?, corrected?);
         self.note_search(&of_account);
         self.check_account(
             of_account.get("usage_epoch"),
@@ -193,7 +199,7 @@ impl<'c> BatchTx<'c> {
         // holds its contact, so its receipt is seen here instead of colliding at the end.
         let (contacts, receipts) = tokio::join!(
             biased;
-            self.lock_contacts(&cached, &links, sql::LOCK_CONTACTS, |_| false),
+            self.lock_contacts(&cached, links.iter().chain(&corrected), sql::LOCK_CONTACTS, |_| false),
             self.receipts(events),
         );
         let (contacts, receipts) = (contacts?, receipts?);
@@ -209,6 +215,7 @@ impl<'c> BatchTx<'c> {
             cached,
             sought,
             links,
+            corrected,
             contacts,
         };
         Ok((rows, receipts))
@@ -298,6 +305,7 @@ impl<'c> BatchTx<'c> {
     ) -> Result<(), NotStored> {
         let (links, era) = (&self.store.links, self.era());
         snapshot.set_source(first.source);
+        snapshot.set_corrected(first.corrected());
         if let Err(unusable) = snapshot.add(first.links(), &first.contacts()) {
             let cached = first.cached.iter();
             links.forget(era, cached.map(|(id, _)| facts.key(*id)));
@@ -386,7 +394,7 @@ impl<'c> BatchTx<'c> {
             sql::LOCK_FREE_CONTACTS
         };
         let contacts = self
-            .lock_contacts(&[], &links, lock, |contact| known.knows(contact))
+            .lock_contacts(&[], links.iter(), lock, |contact| known.knows(contact))
             .await?;
         Ok(Rows {
             caseless_differ: false,
@@ -396,6 +404,7 @@ impl<'c> BatchTx<'c> {
             cached: Vec::new(),
             sought,
             links,
+            corrected: Vec::new(),
             contacts,
         })
     }

@@ -191,6 +191,7 @@ mod tests {
             never_creates: false,
             funded: true,
             key: Uuid::nil(),
+            correction: false,
         }
     }
 

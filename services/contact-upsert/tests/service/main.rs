@@ -17,6 +17,7 @@ mod reindex;
 mod relay;
 mod removes;
 mod search;
+mod second_lock;
 mod storm;
 mod transfer;
 mod undated;

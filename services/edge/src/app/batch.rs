@@ -10,6 +10,7 @@ use weir_rpc::Deadline;
 use super::request::{Read, Request, State};
 use crate::clients::{Caller, ContactSettings, Entitlement, Reservation};
 use crate::domain::envelope::{Envelope, Kind, Reading, Refusal};
+use crate::domain::grants;
 use crate::domain::outcome::{Limit, Limits, Outcome, Progress, Start, outcome};
 use crate::domain::schedule::Size;
 use crate::domain::stages::{
@@ -59,8 +60,9 @@ pub(super) struct Event {
     pub span: Range<usize>,
     pub content: Content,
     pub progress: Progress,
-    /// It was stored, and its values are taken anew (semantics 7.5).
-    pub correction: bool,
+    /// It is taken anew by a person's wish: where its activity is stored, that is corrected
+    /// (semantics 7.5a).
+    pub corrects_activity: bool,
     pub mapped: Option<Mapped>,
     pub contact_id: ByteString,
     /// Of an event without a timestamp that was stored before: when it was first received.
@@ -144,6 +146,23 @@ impl Batch {
             event.mapped.is_some() && also(event)
         };
         (0..self.events.len()).filter(taken).collect()
+    }
+
+    /// Those of `indexes` that may cost units: what is corrected was paid for when it was stored.
+    pub fn unpaid(&self, indexes: &[usize]) -> Vec<usize> {
+        let is_new = |index: &usize| !self.events[*index].progress.correction;
+        indexes.iter().copied().filter(is_new).collect()
+    }
+
+    /// Which of the events at `indexes` get one of the profile units that were granted.
+    pub fn funded(&self, indexes: &[usize], granted: i64) -> Vec<bool> {
+        let unpaid = self.unpaid(indexes);
+        let keys = unpaid.iter().map(|at| self.events[*at].envelope().key);
+        let mut funded = grants::assign(keys, granted).into_iter();
+        let indexes = indexes.iter();
+        indexes
+            .map(|at| !self.events[*at].progress.correction && funded.next().unwrap_or(false))
+            .collect()
     }
 
     /// Takes out the later half of its events, as a part of its own. Nothing of any is stored.
@@ -310,7 +329,7 @@ impl Event {
             span,
             content,
             progress: Progress::new(kind, start, update),
-            correction: false,
+            corrects_activity: false,
             mapped: None,
             contact_id: ByteString::new(),
             first_time: None,

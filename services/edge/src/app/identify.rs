@@ -1,7 +1,5 @@
 //! Identifies and member entries: reserve, upsert, updates.
 
-use weir_ids::TimedKey;
-
 use super::batch::Batch;
 use super::reserve::Units;
 use super::{App, Stop};
@@ -14,11 +12,11 @@ impl App {
             return Ok(());
         }
         let wanted = Units {
-            profile: grants::count(indexes.len()),
+            profile: grants::count(batch.unpaid(&indexes).len()),
             activity: 0,
         };
         let reservation = self.reserve(batch, wanted).await?;
-        let funded = grants::assign(keys(batch, &indexes), reservation.profile.granted);
+        let funded = batch.funded(&indexes, reservation.profile.granted);
         let deadline = batch.deadline;
         let upserted = self
             .upsert(batch, &reservation, &indexes, &funded, deadline)
@@ -34,9 +32,4 @@ impl App {
             }
         }
     }
-}
-
-/// What tells repeats.
-fn keys(batch: &Batch, indexes: &[usize]) -> impl ExactSizeIterator<Item = TimedKey> {
-    indexes.iter().map(|at| batch.events[*at].envelope().key)
 }

@@ -89,7 +89,7 @@ impl App {
             let events: Vec<&ToReplay> = events.collect();
             if !events.is_empty() {
                 self.stand_back(&caller.account_id).await;
-                outcomes.extend(self.replay_all(&caller, &events).await);
+                outcomes.extend(self.replay_all(&caller, &events, work.repair).await);
             }
         }
         let reported = self
@@ -113,9 +113,13 @@ impl App {
         self: &Arc<Self>,
         caller: &Arc<Caller>,
         events: &[&ToReplay],
+        is_repair: bool,
     ) -> Vec<Replayed> {
         let deadline = Deadline::after(TIME);
-        let read = |event| Read::of_kept(caller, event, deadline, &self.own_namespaces);
+        let read = |event| {
+            let own = &self.own_namespaces;
+            Read::of_kept(caller, event, is_repair, deadline, own)
+        };
         let (reads, answers): (Vec<_>, Vec<_>) = events.iter().copied().map(read).unzip();
         self.enqueue_all(reads);
         let time = || deadline.remaining() + GRACE;

@@ -121,6 +121,7 @@ impl Read {
     pub fn of_kept(
         caller: &Arc<Caller>,
         kept: &ToReplay,
+        is_repair: bool,
         deadline: Deadline,
         own_namespaces: &[String],
     ) -> (Self, oneshot::Receiver<Answer>) {
@@ -136,7 +137,8 @@ impl Read {
         // Where it stood orders it among events without a timestamp.
         event.set_index(usize::try_from(kept.index).unwrap_or(usize::MAX));
         event.index = 0;
-        event.correction = kept.correction;
+        event.progress.correction = kept.correction;
+        event.corrects_activity = !is_repair;
         let (open, answer) = Open::new(1);
         let request = Request {
             origin: Origin {

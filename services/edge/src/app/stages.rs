@@ -120,7 +120,7 @@ impl App {
                     no_values: event.progress.traits != Traits::Values,
                     never_creates: event.progress.never_creates(),
                     funded: *funded,
-                    correction: event.correction,
+                    correction: event.progress.correction,
                 }
             })
             .collect();

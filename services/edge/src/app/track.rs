@@ -23,13 +23,14 @@ impl App {
         if indexes.is_empty() {
             return Ok(());
         }
+        let unpaid = batch.unpaid(&indexes);
         let wanted = Units {
-            profile: grants::count(with_contact(batch, &indexes).len()),
-            activity: grants::count(indexes.len()),
+            profile: grants::count(with_contact(batch, &unpaid).len()),
+            activity: grants::count(unpaid.len()),
         };
         let reservation = self.reserve(batch, wanted).await?;
-        let tracks = match self.pay(batch, &reservation, indexes).await {
-            Ok(tracks) => tracks,
+        let tracks = match self.pay(batch, &reservation, unpaid).await {
+            Ok(tracks) => with_corrections(batch, &indexes, tracks),
             Err(failure) => {
                 self.settle(batch, reservation, Some(0), Some(0));
                 return Err(failure.into());
@@ -134,10 +135,7 @@ impl App {
         if indexes.is_empty() {
             return Ok(Some(0));
         }
-        let keys = indexes
-            .iter()
-            .map(|index| batch.events[*index].envelope().key);
-        let funded = grants::assign(keys, reservation.profile.granted);
+        let funded = batch.funded(&indexes, reservation.profile.granted);
         let time = batch.deadline.remaining().saturating_sub(FOR_ACTIVITIES);
         let deadline = Deadline::after(time);
         match self
@@ -212,6 +210,19 @@ fn needed(batch: &Batch, indexes: &[usize]) -> i64 {
     grants::needed(indexes.iter().map(|at| activity_key(&batch.events[*at])))
 }
 
+/// What is corrected goes on without a unit.
+fn with_corrections(
+    batch: &Batch,
+    indexes: &[usize],
+    mut tracks: Vec<(usize, bool)>,
+) -> Vec<(usize, bool)> {
+    let corrections = indexes.iter().copied();
+    let corrections = corrections.filter(|index| batch.events[*index].progress.correction);
+    tracks.extend(corrections.map(|index| (index, false)));
+    tracks.sort_unstable();
+    tracks
+}
+
 fn assign(batch: &Batch, indexes: &[usize], granted: i64) -> Vec<bool> {
     let keys = indexes.iter().map(|at| activity_key(&batch.events[*at]));
     grants::assign(keys, granted)
@@ -259,7 +270,7 @@ fn to_record(batch: &Batch, index: usize, funded: bool) -> ActivityToRecord<'_> 
         arrival: batch.arrival_of(event),
         contact_id: if known { &event.contact_id } else { "" },
         funded,
-        correction: event.correction,
+        correction: event.corrects_activity,
         contact_deferred: event.progress.contact == Some(ContactSaid::Deferred),
     }
 }

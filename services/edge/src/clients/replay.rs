@@ -21,7 +21,8 @@ pub struct ReplayWork {
     pub source_id: String,
     work_id: String,
     lease_token: String,
-    repair: bool,
+    /// Contacts that could not be reached are made up for (semantics 1.7).
+    pub repair: bool,
     /// In the order in which they were received.
     pub events: Vec<ToReplay>,
 }

@@ -66,7 +66,7 @@ impl Lines {
     pub fn answered(&mut self, about: About<'_>, outcome: &Outcome, refusal: Option<&Refusal>) {
         // An identify that merely says nothing new is no trouble; a value that it was refused
         // for has its line already.
-        let is_told = |code: &Reason| *code != Reason::NothingNew && code.about() == Subject::Event;
+        let is_told = |code: &Reason| *code != Reason::NothingNew && code.about() != Subject::Value;
         let Some(code) = outcome.code.filter(is_told) else {
             return;
         };

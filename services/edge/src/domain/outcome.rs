@@ -63,6 +63,8 @@ pub struct Progress {
     pub kind: Kind,
     pub start: Start,
     pub update: Option<MembershipUpdateMode>,
+    /// It was stored, and is taken anew: free of charge, and nothing is made (semantics 7.5a).
+    pub correction: bool,
     pub audience: Option<AudienceSaid>,
     pub mapping: Option<MappingVerdict>,
     pub traits: Traits,
@@ -79,6 +81,7 @@ impl Progress {
             kind,
             start,
             update,
+            correction: false,
             audience: None,
             mapping: None,
             traits: Traits::None,
@@ -142,6 +145,8 @@ const REFUSED: &str =
     "no such contact, and the merge settings of this data source allow no new ones";
 const DEFERRED: &str = "it could not be reached, and is made up for by itself as soon as it can be";
 const DELETED: &str = "the contact was deleted after this event happened";
+const CONTACT_GONE: &str = "it was deleted, or never made, and a correction makes none";
+const ACTIVITY_GONE: &str = "the activity that this event stored is not there any more";
 const GONE: &str = "audience.id: the audience does not exist any more";
 const UNSTORABLE: &str = "the database does not take a value of this event";
 
@@ -192,6 +197,10 @@ fn of_identify(progress: &Progress, limits: &Limits) -> Outcome {
         Some(ContactSaid::NotFound) if progress.never_creates() => {
             Outcome::new(422, Reason::NothingValid, NOTHING_VALID)
         }
+        Some(ContactSaid::NotFound) if progress.correction => {
+            let message = format!("there is no contact to correct: {CONTACT_GONE}");
+            Outcome::new(422, Reason::NothingToCorrect, message)
+        }
         Some(ContactSaid::NothingNew) => nothing_new(progress),
         Some(ContactSaid::NotFunded) => match profile_limit(limits) {
             Some(why) => Outcome::new(429, Reason::ProfileLimit, why),
@@ -217,6 +226,9 @@ fn of_track(progress: &Progress, limits: &Limits) -> Outcome {
     };
     match progress.activity {
         Some(ActivitySaid::Stored | ActivitySaid::Backlogged | ActivitySaid::Repeated) => {}
+        Some(ActivitySaid::NotFunded) if progress.correction => {
+            return Outcome::new(422, Reason::NothingToCorrect, ACTIVITY_GONE);
+        }
         Some(ActivitySaid::NotFunded) if limits.activity.is_in_flight => return units_in_flight(),
         Some(ActivitySaid::NotFunded) => {
             let why = limits.activity.reached("activity", limits.window_end);
@@ -259,6 +271,9 @@ fn of_track(progress: &Progress, limits: &Limits) -> Outcome {
                 && progress.update != Some(MembershipUpdateMode::Add) =>
         {
             Outcome::ok()
+        }
+        Some(ContactSaid::NotFound) if progress.correction => {
+            partial(Reason::NothingToCorrect, CONTACT_GONE)
         }
         Some(ContactSaid::Refused) => partial(Reason::ContactExistingOnly, REFUSED),
         Some(ContactSaid::Deferred) => partial(Reason::ContactDeferred, DEFERRED),

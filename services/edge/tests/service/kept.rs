@@ -197,6 +197,7 @@ async fn a_contact_that_can_not_be_reached_is_kept_and_made_up_for() {
     assert_eq!(who, ["b", "c", "d"]);
     assert_eq!(state.updates.len(), 1);
     assert_eq!(state.activities.len(), 4, "each is there once");
+    assert_eq!(state.activities_corrected, [], "and stays as it is");
     // One without timestamp and message id is the same event still.
     let contact = &state.contacts[2];
     assert_eq!(contact.message_id, first.message_id);
@@ -282,8 +283,9 @@ async fn kept_events_are_taken_anew_as_what_they_were() {
     assert!(!replayed[0] && !replayed[1]);
 }
 
+/// Semantics 7.5a.
 #[tokio::test]
-async fn a_correction_is_told_to_both_stores() {
+async fn a_correction_goes_to_both_stores_and_asks_for_no_unit() {
     let edge = Edge::start().await;
     let answer = edge
         .track(json!([{"user_id": "key-taken", "event": "e", "message_id": "m", "traits": {}}]))
@@ -292,17 +294,69 @@ async fn a_correction_is_told_to_both_stores() {
     edge.eventually("it is kept", |stub| stub.state().kept.len() == 1)
         .await;
     let kept = edge.stub.state().kept.clone();
-    {
+    let reserved = {
         let mut state = edge.stub.state();
         assert!(!state.contacts[0].correction && !state.activities[0].correction);
-        (state.contacts, state.activities) = (vec![], vec![]);
-        state.receipts.clear();
+        (state.profile_limit, state.activity_limit) = (0, 0);
+        state.work.push_back(work(&kept, false));
+        state.reserve_requests.len()
+    };
+    edge.eventually("it is told", |stub| !stub.state().reports.is_empty())
+        .await;
+    let state = edge.stub.state();
+    let outcome = &state.reports[0].outcomes[0];
+    let said = (outcome.status, &*outcome.code, &*outcome.ignored_code);
+    assert_eq!(said, (200, "", "IDENTIFIER_TAKEN"));
+    assert!(state.contacts_corrected[0].correction && !state.contacts_corrected[0].funded);
+    assert!(state.activities_corrected[0].correction && !state.activities_corrected[0].funded);
+    let asked = &state.reserve_requests[reserved..];
+    let asked = asked
+        .iter()
+        .map(|one| one.profile_units + one.activity_units);
+    assert_eq!(asked.sum::<i64>(), 0);
+}
+
+#[tokio::test]
+async fn where_there_is_nothing_to_correct_it_is_said() {
+    let edge = Edge::start().await;
+    let event = |user, event| {
+        json!({"user_id": user, "event": event, "message_id": user, "traits": {},
+            "timestamp": "2025-07-10T06:09:00Z"})
+    };
+    let tracks = json!([event("t1", "e"), event("t2", "e")]);
+    let identifies = json!([event("i1", "")]);
+    for (limit, status, kept) in [(0, 429, 3), (100, 200, 3)] {
+        {
+            let mut state = edge.stub.state();
+            (state.profile_limit, state.activity_limit) = (limit, limit);
+        }
+        let answer = edge.track(tracks.clone()).await;
+        assert_eq!(answer.statuses(), [status; 2]);
+        let answer = edge.identify(identifies.clone()).await;
+        assert_eq!(answer.statuses(), [status]);
+        edge.eventually("they are kept", |stub| stub.state().kept.len() == kept)
+            .await;
+    }
+    {
+        let mut state = edge.stub.state();
+        // Of one the activity is gone, of the others the contact.
+        state.activities.retain(|one| one.user_id != "t1");
+        state.contacts.retain(|one| one.user_id == "t1");
+        let kept = state.kept.iter().cloned().map(|kept| EventToKeep {
+            stored: true,
+            ..kept
+        });
+        let kept: Vec<EventToKeep> = kept.collect();
         state.work.push_back(work(&kept, false));
     }
     edge.eventually("it is told", |stub| !stub.state().reports.is_empty())
         .await;
     let state = edge.stub.state();
-    assert!(state.contacts[0].correction && state.activities[0].correction);
+    let outcomes = state.reports[0].outcomes.iter();
+    let codes: Vec<_> = outcomes.map(|one| (one.status, &*one.code)).collect();
+    let nothing = "NOTHING_TO_CORRECT";
+    assert_eq!(codes, [(422, nothing), (422, nothing), (206, nothing)]);
+    assert_eq!((state.contacts.len(), state.activities.len()), (1, 1));
 }
 
 #[tokio::test]

@@ -70,6 +70,9 @@ pub struct State {
     pub receipts: HashMap<Vec<u8>, Option<Timestamp>>,
     pub contacts: Vec<ContactEvent>,
     pub activities: Vec<activity::ActivityEvent>,
+    /// What came for something that was stored.
+    pub contacts_corrected: Vec<ContactEvent>,
+    pub activities_corrected: Vec<activity::ActivityEvent>,
     pub updates: Vec<audience::MembershipUpdate>,
     pub mapped: Vec<Event>,
     /// The requests that mapping and quota got.
@@ -129,6 +132,8 @@ impl Stub {
             receipts: HashMap::new(),
             contacts: Vec::new(),
             activities: Vec::new(),
+            contacts_corrected: Vec::new(),
+            activities_corrected: Vec::new(),
             updates: Vec::new(),
             mapped: Vec::new(),
             map_requests: Vec::new(),

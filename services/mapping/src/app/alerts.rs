@@ -13,6 +13,8 @@ use crate::store;
 
 /// Of those that did not get through, in the status of mail.
 const SHOWN: i64 = 10;
+/// Accounts in one look.
+const ACCOUNTS: i64 = 500;
 
 /// Where mail goes, and what did not get there.
 #[derive(Debug)]
@@ -42,7 +44,7 @@ impl App {
         before: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<Listed<Uuid, Alert>>, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         self.must_exist(&client, account_id).await?;
         Ok(store::list_alerts(&client, account_id, filter, before, limit).await?)
     }
@@ -54,7 +56,7 @@ impl App {
         alert_id: Uuid,
     ) -> Result<Alert, Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let now = self.now();
         let resolved = store::resolve_alert(&transaction, account_id, alert_id, now).await?;
         let Some((alert, is_new)) = resolved else {
@@ -77,7 +79,7 @@ impl App {
         before: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<Listed<Uuid, Delivery>>, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         self.must_exist(&client, account_id).await?;
         Ok(store::list_deliveries(&client, account_id, unsent, before, limit).await?)
     }
@@ -88,15 +90,28 @@ impl App {
         account_id: AccountId,
         source_id: SourceId,
     ) -> Result<Option<Delivery>, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         Ok(store::arrival_mail(&client, account_id, source_id).await?)
     }
 
     /// Of all accounts.
     pub async fn mail_status(&self) -> Result<MailStatus, Error> {
-        let client = self.client().await?;
-        let counts = store::count_undelivered(&client).await?;
-        let undelivered = store::last_undelivered(&client, SHOWN).await?;
+        let mut client = self.client().await?;
+        let mut counts = Undelivered::default();
+        let mut undelivered = Vec::new();
+        let mut last = AccountId(Uuid::nil());
+        loop {
+            let accounts = store::accounts_undelivered(&client, last, ACCOUNTS).await?;
+            let Some(newest) = accounts.last() else { break };
+            last = *newest;
+            for account in accounts {
+                let tx = store::begin(&mut client, account);
+                counts.add(store::count_undelivered(&tx, account).await?);
+                undelivered.extend(store::last_undelivered(&tx, account, SHOWN).await?);
+            }
+            undelivered.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
+            undelivered.truncate(usize::try_from(SHOWN).unwrap_or(0));
+        }
         let mailer = self.desk.mailer();
         let folder = mailer.folder().map(|folder| folder.display().to_string());
         Ok(MailStatus {
@@ -131,7 +146,7 @@ impl App {
     /// Written down before it is done: a request is carried out once at most.
     async fn may_send_test(&self, account_id: AccountId, shown: &Shown) -> Result<bool, Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let id = account_id.to_string();
         if self.is_done(&transaction, account_id, &id).await? {
             return Ok(false);

@@ -20,7 +20,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<Part<Entry>, Error> {
         let own = {
-            let client = self.client().await?;
+            let client = self.scoped(account_id).await?;
             let known = account_id == NO_ACCOUNT
                 || store::read_version(&client, account_id).await?.is_some();
             if !known {

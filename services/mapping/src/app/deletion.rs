@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use weir_ids::AccountId;
-use weir_postgres::Pool;
+use weir_postgres::{Failure, Pool};
 use weir_rpc::Deadline;
 use weir_service::{Clock, Pulse};
 
@@ -35,7 +35,7 @@ impl App {
         name: &str,
     ) -> Result<Deletion, Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let locked = store::lock_account(&transaction, account_id).await?;
         let Some(locked) = locked else {
             let begun = store::get_deletion(&transaction, account_id).await?;
@@ -44,8 +44,11 @@ impl App {
         };
         same_name(name, &locked.settings.name)?;
         // It ended another account, or this one, which would not be here.
+        let turn = async |to| transaction.turn_to(to).await.map_err(Failure::from);
+        turn(NO_ACCOUNT).await?;
         self.is_done(&transaction, NO_ACCOUNT, &account_id.to_string())
             .await?;
+        turn(account_id).await?;
         let sources = store::list_sources(&transaction, account_id, None, MOST_SOURCES).await?;
         let ids = sources.into_iter().map(|(id, _)| id).collect();
         let deletion = Deletion::new(account_id, ids, self.now(), self.erasure_delay);
@@ -54,6 +57,7 @@ impl App {
             store::change_tokens(&transaction).await?;
         }
         let gone = Changed::gone(Thing::Account, account_id, &shown_name(&locked.settings));
+        turn(NO_ACCOUNT).await?;
         self.record(&transaction, NO_ACCOUNT, &gone).await?;
         store::commit(transaction).await?;
         Ok(deletion)
@@ -61,7 +65,7 @@ impl App {
 
     /// How far it is.
     pub async fn get_deletion(&self, account_id: AccountId) -> Result<Deletion, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         let found = store::get_deletion(&client, account_id).await?;
         let (deletion, _) = found.ok_or(Error::NotFound("deletion"))?;
         Ok(deletion)

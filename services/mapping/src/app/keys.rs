@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
+use weir_postgres::Scoped;
 use weir_reasons::Reason;
 
 use super::sources::missing;
@@ -41,8 +42,8 @@ impl App {
     pub async fn authenticate(&self, key: &str) -> Result<FoundKey, Error> {
         let key = ApiKey::given(key).map_err(|_| Error::UnknownKey)?;
         let hash = self.secret.hash(&key);
-        let client = self.client().await?;
-        let found = store::find_key(&client, &hash)
+        let mut client = self.client().await?;
+        let found = store::find_key(&mut client, &hash)
             .await?
             .filter(|found| found.key.revoke_time.is_none())
             .ok_or(Error::UnknownKey)?;
@@ -78,7 +79,7 @@ impl App {
         // Also checks that the source is the account's.
         self.get_source(account_id, source_id).await?;
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         // Of two calls of one request the second finds what the first made.
         store::lock_account(&transaction, account_id)
             .await?
@@ -102,7 +103,8 @@ impl App {
             };
             return Ok((key, secret, Change::Created));
         }
-        let mut found = store::find_key(&transaction, &hash)
+        drop(transaction);
+        let mut found = store::find_key(&mut client, &hash)
             .await?
             .ok_or(Error::Store(weir_postgres::Failure::Conflict))?;
         if (found.account_id, found.source_id) != (account_id, source_id) {
@@ -118,6 +120,7 @@ impl App {
             ));
         }
         if expire_time.is_some() && found.key.expire_time != expire_time {
+            let transaction = store::begin(&mut client, account_id);
             store::set_key_end(&transaction, account_id, found.key.key_id, expire_time).await?;
             let before = found.key.clone();
             found.key.expire_time = expire_time;
@@ -137,8 +140,8 @@ impl App {
         given: &str,
     ) -> Result<Option<Key>, Error> {
         let hash = self.secret.hash(&ApiKey::given(given)?);
-        let client = self.client().await?;
-        match store::find_key(&client, &hash).await? {
+        let mut client = self.client().await?;
+        match store::find_key(&mut client, &hash).await? {
             Some(found) if Some((found.account_id, found.source_id)) != owner => Err(
                 Error::AlreadyExists(Reason::KeyTaken, "the key is in use elsewhere".to_owned()),
             ),
@@ -157,7 +160,7 @@ impl App {
     ) -> Result<Rotated, Error> {
         let now = self.now();
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         store::lock_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;
@@ -232,13 +235,13 @@ impl App {
         limit: i64,
     ) -> Result<Vec<Listed<Uuid, Key>>, Error> {
         self.get_source(account_id, source_id).await?;
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         Ok(store::list_keys(&client, account_id, source_id, after, limit).await?)
     }
 
     pub async fn revoke_key(&self, account_id: AccountId, key_id: Uuid) -> Result<(), Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let locked = store::lock_key(&transaction, account_id, key_id).await?;
         let Some((source_id, before)) = locked else {
             return Err(missing(&transaction, account_id, "key").await?);

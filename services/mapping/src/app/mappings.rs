@@ -23,7 +23,7 @@ impl App {
         save: Save,
     ) -> Result<(i64, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let (_, source) = lock_source(&transaction, account_id, source_id).await?;
         let custom = store::types_of(&transaction, account_id).await?;
         let raw: Vec<RawRow<'_>> = rows.iter().map(GivenRow::raw).collect();
@@ -66,7 +66,7 @@ impl App {
         source_id: SourceId,
     ) -> Result<(Vec<FieldRow>, i64), Error> {
         let source = self.get_source(account_id, source_id).await?;
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         let custom = store::types_of(&client, account_id).await?;
         let rows = store::get_contact_mapping(&client, account_id, source_id, &custom).await?;
         Ok((rows, source.mapping_version))
@@ -85,7 +85,7 @@ impl App {
         save: Save,
     ) -> Result<(ActivityMapping, i64, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let (account, source) = lock_source(&transaction, account_id, source_id).await?;
         let known = store::find_activity(&transaction, account_id, event_name).await?;
         let mut activity = known.clone().unwrap_or_else(|| Activity {
@@ -151,7 +151,7 @@ impl App {
         save: Save,
     ) -> Result<(i64, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let (_, source) = lock_source(&transaction, account_id, source_id).await?;
         let unchanged = (source.mapping_version, Change::Unchanged);
         let known = store::find_activity(&transaction, account_id, event_name).await?;
@@ -215,7 +215,7 @@ impl App {
         limit: i64,
     ) -> Result<Vec<Listed<String, ActivityMapping>>, Error> {
         self.get_source(account_id, source_id).await?;
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         Ok(store::list_mappings(&client, account_id, source_id, after, limit).await?)
     }
 }

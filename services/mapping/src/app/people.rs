@@ -12,6 +12,8 @@ use crate::store::{self, Owner};
 
 /// Kept events that are read at once: some megabytes at most.
 const EVENTS: i64 = 200;
+/// Alerts that are read at once.
+const ALERTS: i64 = 1_000;
 /// Sources that are looked up at once.
 const SOURCES: usize = 500;
 
@@ -31,6 +33,7 @@ impl App {
         person: Arc<Person>,
         time: DateTime<Utc>,
     ) -> Result<Erased, Error> {
+        self.hide_in_alerts(account_id, &person).await?;
         let mut erased = Erased::default();
         let mut after: Option<SourceId> = None;
         loop {
@@ -54,6 +57,27 @@ impl App {
         }
     }
 
+    /// An alert stays, since it is about more than one person; the value by which it names him
+    /// goes.
+    async fn hide_in_alerts(&self, account_id: AccountId, person: &Person) -> Result<(), Error> {
+        let mut after = Uuid::nil();
+        loop {
+            let mut client = self.client().await?;
+            let transaction = store::begin(&mut client, account_id);
+            let page = store::shown_values(&transaction, account_id, after, ALERTS).await?;
+            let Some((last, _)) = page.last() else {
+                return Ok(());
+            };
+            after = *last;
+            let his = page.iter().filter(|(_, value)| person.is_named(value));
+            let his: Vec<Uuid> = his.map(|(alert, _)| *alert).collect();
+            if !his.is_empty() {
+                store::hide_values(&transaction, account_id, &his).await?;
+                store::commit(transaction).await?;
+            }
+        }
+    }
+
     /// Of one source.
     async fn erase_kept(
         &self,
@@ -65,7 +89,9 @@ impl App {
         let mut after = (DateTime::UNIX_EPOCH, Uuid::nil());
         loop {
             let mut client = self.client().await?;
-            let page = store::kept_raw(&client, owner, after, until, EVENTS).await?;
+            let reading = store::begin(&mut client, owner.0);
+            let page = store::kept_raw(&reading, owner, after, until, EVENTS).await?;
+            drop(reading);
             let Some(last) = page.last() else {
                 return Ok(erased);
             };
@@ -78,7 +104,7 @@ impl App {
             if keys.is_empty() {
                 continue;
             }
-            let transaction = store::begin(&mut client).await?;
+            let transaction = store::begin(&mut client, owner.0);
             let mut room = store::lock_kept(&transaction, owner.0).await?;
             let (gone, deferred) = store::drop_kept(&transaction, owner, &keys).await?;
             if deferred.events > 0 {

@@ -49,7 +49,7 @@ impl App {
     async fn claim(&self, candidate: (weir_ids::AccountId, Uuid)) -> Result<Option<Work>, Error> {
         let now = self.now();
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, candidate.0);
         // Whoever ends a replay, or defers a contact, waits: what is found here stays so.
         store::lock_kept(&transaction, candidate.0).await?;
         let token = weir_ids::random();
@@ -59,7 +59,7 @@ impl App {
         };
         let events = if claim.is_repair {
             let kept = store::portion_of_repair(&transaction, &claim, now).await?;
-            let events = kept.into_iter().map(|kept| to_replay(kept.event));
+            let events = kept.into_iter().map(to_replay);
             // It never was stored with its contact.
             events.map(|(whole, _)| (whole, false)).collect()
         } else {
@@ -77,7 +77,7 @@ impl App {
     pub async fn report_work(&self, claim: &Claim, outcomes: &[Outcome]) -> Result<(), Error> {
         let now = self.now();
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, claim.account_id);
         let mut room = store::lock_kept(&transaction, claim.account_id).await?;
         let keys: Vec<Uuid> = outcomes.iter().map(|one| one.key.0).collect();
         let tries = store::tries_of(&transaction, claim, &keys).await?;
@@ -109,19 +109,17 @@ async fn portion_of_replay(
     claim: &Claim,
 ) -> Result<Vec<(crate::domain::kept::Whole, bool)>, Error> {
     let mut events = Vec::new();
-    let (mut gone, mut deferred, mut stored) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut gone, mut deferred) = (Vec::new(), Vec::new());
     for (key, kept) in store::portion_of_replay(client, claim).await? {
         match kept {
             None => gone.push(key.0),
             Some(kept) if kept.deferred => deferred.push(key.0),
-            Some(kept) if kept.event.stored => stored.push(key.0),
-            Some(kept) => events.push(to_replay(kept.event)),
+            Some(kept) => events.push(to_replay(kept)),
         }
     }
     for (keys, why) in [
         (gone, Reason::KeptEventUnknown),
         (deferred, Reason::ContactDeferred),
-        (stored, Reason::ReplayNeedsCorrection),
     ] {
         if !keys.is_empty() {
             store::leave_out(client, claim, &keys, why).await?;

@@ -17,7 +17,7 @@ impl App {
         change: &SourceChange,
     ) -> Result<(Source, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         store::lock_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;
@@ -64,7 +64,7 @@ impl App {
         account_id: AccountId,
         source_id: SourceId,
     ) -> Result<Source, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         match store::get_source(&client, account_id, source_id).await? {
             Some(source) => Ok(source),
             None => Err(missing(&client, account_id, "source").await?),
@@ -77,7 +77,7 @@ impl App {
         after: Option<SourceId>,
         limit: i64,
     ) -> Result<Vec<Listed<SourceId, Source>>, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         if store::read_version(&client, account_id).await?.is_none() {
             return Err(Error::NotFound("account"));
         }

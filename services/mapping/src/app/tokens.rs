@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weir_access::{Accounts, Caller, HashKey, LiveToken, MAX_TOKENS};
-use weir_postgres::{Failure, Pool};
+use weir_ids::AccountId;
+use weir_postgres::{Failure, Pool, Tx};
 use weir_reasons::Reason;
 use weir_service::{Clock, Current, TokenSource};
 
@@ -11,6 +12,7 @@ use super::keys::random;
 use super::{App, Error};
 use crate::domain::Listed;
 use crate::domain::access::{Token, Wish, Within};
+use crate::domain::invalid::Invalid;
 use crate::domain::record::{Change, NO_ACCOUNT, Thing, shown_token};
 use crate::store;
 
@@ -40,7 +42,7 @@ impl App {
         }
         let now = self.now();
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, NO_ACCOUNT);
         store::change_tokens(&transaction).await?;
         if let Some(request_id) = request_id
             && let Some(made) = store::token_of_request(&transaction, request_id).await?
@@ -53,7 +55,7 @@ impl App {
         }
         if let Accounts::Only(some) = &wish.accounts {
             for (index, account_id) in some.iter().enumerate() {
-                self.check_account(&transaction, index, *account_id).await?;
+                check_account(&transaction, index, *account_id).await?;
             }
         }
         if store::count_tokens(&transaction, now).await? >= MAX_TOKENS {
@@ -70,35 +72,25 @@ impl App {
         Ok((token, text))
     }
 
-    async fn check_account(
-        &self,
-        client: &impl store::Client,
-        index: usize,
-        account_id: weir_ids::AccountId,
-    ) -> Result<(), Error> {
-        if store::read_version(client, account_id).await?.is_some() {
-            return Ok(());
-        }
-        let field = format!("account_ids[{index}]");
-        Err(crate::domain::invalid::Invalid::new(field, "is no account").into())
-    }
-
     /// In each account that it is good for, or among what belongs to none.
     async fn record_of_token(
         &self,
-        client: &impl store::Client,
+        transaction: &Tx<'_>,
         token: &Token,
         change: &Change,
     ) -> Result<(), Error> {
-        match &token.accounts {
-            Accounts::All => self.record(client, NO_ACCOUNT, change).await,
-            Accounts::Only(some) => {
-                for account_id in some.iter() {
-                    self.record(client, *account_id, change).await?;
-                }
-                Ok(())
-            }
+        let of = match &token.accounts {
+            Accounts::All => &[NO_ACCOUNT][..],
+            Accounts::Only(some) => some,
+        };
+        for account_id in of {
+            transaction
+                .turn_to(*account_id)
+                .await
+                .map_err(Failure::from)?;
+            self.record(transaction, *account_id, change).await?;
         }
+        Ok(())
     }
 
     /// Oldest first, after `after`.
@@ -109,13 +101,13 @@ impl App {
         limit: i64,
     ) -> Result<Vec<Listed<Uuid, Token>>, Error> {
         let client = self.client().await?;
-        Ok(store::list_tokens(&client, accounts, after, limit).await?)
+        Ok(store::list_tokens(client.unscoped(), accounts, after, limit).await?)
     }
 
     /// Ends a token; one that ended so before stays as it is.
     pub async fn revoke_token(&self, accounts: &Within, token_id: Uuid) -> Result<Token, Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, NO_ACCOUNT);
         store::change_tokens(&transaction).await?;
         let found = store::get_token(&transaction, accounts, token_id).await?;
         let before = found.ok_or(Error::NotFound("token"))?;
@@ -147,18 +139,37 @@ impl App {
 
     pub async fn note_token_uses(&self, uses: &[(Uuid, DateTime<Utc>)]) -> Result<(), Error> {
         let client = self.client().await?;
-        Ok(store::note_token_uses(&client, uses).await?)
+        Ok(store::note_token_uses(client.unscoped(), uses).await?)
     }
+}
+
+async fn check_account(
+    transaction: &Tx<'_>,
+    index: usize,
+    account_id: AccountId,
+) -> Result<(), Error> {
+    transaction
+        .turn_to(account_id)
+        .await
+        .map_err(Failure::from)?;
+    if store::read_version(transaction, account_id)
+        .await?
+        .is_some()
+    {
+        return Ok(());
+    }
+    let field = format!("account_ids[{index}]");
+    Err(Invalid::new(field, "is no account").into())
 }
 
 /// The version is read first: what changes behind it is seen by the next question.
 async fn listing(pool: &Pool, known: i64, now: DateTime<Utc>) -> Result<Option<Listing>, Failure> {
     let client = store::connection(pool).await?;
-    let version = store::version_of_tokens(&client).await?;
+    let version = store::version_of_tokens(client.unscoped()).await?;
     if version == known {
         return Ok(None);
     }
-    let tokens = store::live_tokens(&client, now, MOST).await?;
+    let tokens = store::live_tokens(client.unscoped(), now, MOST).await?;
     Ok(Some(Listing { version, tokens }))
 }
 
@@ -184,7 +195,7 @@ impl TokenSource for OwnTokens {
     async fn note(&mut self, uses: Vec<(Uuid, DateTime<Utc>)>) -> bool {
         let noted = async {
             let client = store::connection(&self.pool).await?;
-            store::note_token_uses(&client, &uses).await
+            store::note_token_uses(client.unscoped(), &uses).await
         };
         noted.await.is_ok()
     }

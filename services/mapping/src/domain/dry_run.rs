@@ -24,6 +24,8 @@ pub enum Unknown {
     Audience,
     /// Whether it was stored meanwhile.
     Repeat,
+    /// Of a correction: whether what was stored is there still, and what newer events say.
+    Stored,
 }
 
 /// What would become of an event.
@@ -90,7 +92,7 @@ pub fn predict(snapshot: &Snapshot, places: Option<&Places>, kept: &Kept) -> Pre
             Prediction {
                 fields_json: fields_json.to_string(),
                 attributes_json: attributes.unwrap_or_default(),
-                ..of_mapped(is_track, traits, parts.has_audience)
+                ..of_mapped(is_track, traits, parts.has_audience, kept.is_stored())
             }
         }
     };
@@ -105,9 +107,6 @@ fn whatever_is_mapped(kept: &Kept) -> Result<Parts<'_>, Box<Prediction>> {
     let event = &kept.event;
     if kept.deferred {
         return Err(left_out(Reason::ContactDeferred));
-    }
-    if event.stored {
-        return Err(left_out(Reason::ReplayNeedsCorrection));
     }
     // What its envelope is refused for stands in the event, and stays there.
     let is_refused = event.status == 400 && !Reason::of_code(&event.code).is_some_and(may_change);
@@ -135,12 +134,20 @@ fn left_out(why: Reason) -> Box<Prediction> {
     Box::new(Prediction::of(0, why, why.meaning()))
 }
 
-fn of_mapped(is_track: bool, traits: Traits, has_audience: bool) -> Prediction {
+fn of_mapped(is_track: bool, traits: Traits, has_audience: bool, is_stored: bool) -> Prediction {
     let mut predicted = match traits.answered(is_track, has_audience) {
         (422, Some(why)) => return Prediction::of(422, why, why.meaning()),
         (status, Some(why)) => Prediction::of(status, why, why.meaning()),
         (_, None) => Prediction::good(),
     };
+    if is_stored {
+        // It is free of charge, and its audience knows its update already.
+        predicted.depends_on.push(Unknown::Stored);
+        if has_audience {
+            predicted.depends_on.push(Unknown::Audience);
+        }
+        return predicted;
+    }
     predicted.depends_on.push(Unknown::Units);
     let is_plain = matches!(traits, Traits::None | Traits::AllIgnored) && !has_audience;
     if !is_track || !is_plain {
@@ -185,18 +192,23 @@ mod tests {
     #[test]
     fn what_only_storing_can_tell_is_named() {
         use Unknown::*;
-        let plain = of_mapped(true, Traits::None, false);
+        let new = |is_track, traits, has_audience| of_mapped(is_track, traits, has_audience, false);
+        let plain = new(true, Traits::None, false);
         assert_eq!((plain.status, plain.depends_on), (200, vec![Units, Repeat]));
-        let whole = of_mapped(true, Traits::Values, true);
+        let whole = new(true, Traits::Values, true);
         assert_eq!(whole.depends_on, [Units, Contact, Audience, Repeat]);
-        let partial = of_mapped(true, Traits::AllIgnored, false);
+        let partial = new(true, Traits::AllIgnored, false);
         assert_eq!(
             (partial.status, &*partial.code),
             (206, "CONTACT_NOTHING_VALID")
         );
-        let refused = of_mapped(false, Traits::AllIgnored, false);
+        let refused = new(false, Traits::AllIgnored, false);
         assert_eq!((refused.status, &*refused.code), (422, "NOTHING_VALID"));
         assert!(refused.depends_on.is_empty(), "that is final");
+        let correction = of_mapped(true, Traits::Values, true, true);
+        assert_eq!(correction.depends_on, [Stored, Audience]);
+        let worse = of_mapped(false, Traits::AllIgnored, false, true);
+        assert_eq!((worse.status, &*worse.code), (422, "NOTHING_VALID"));
     }
 
     #[test]
@@ -215,10 +227,7 @@ mod tests {
             said.map(|said| (said.status, said.code, said.depends_on.len()))
         };
         let left_out = |code: &str| Some((0, code.to_owned(), 0));
-        assert_eq!(
-            said(&kept(true, false)),
-            left_out("REPLAY_NEEDS_CORRECTION")
-        );
+        assert_eq!(said(&kept(true, false)), None);
         assert_eq!(said(&kept(false, true)), left_out("CONTACT_DEFERRED"));
         let mut refused = kept(false, false);
         assert_eq!(said(&refused), None);

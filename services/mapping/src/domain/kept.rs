@@ -68,6 +68,13 @@ pub struct Kept {
     pub done_time: Option<DateTime<Utc>>,
 }
 
+impl Kept {
+    /// Whether it was stored, be it since: to take it anew is a correction (semantics 7.5a).
+    pub fn is_stored(&self) -> bool {
+        self.event.stored || self.done_time.is_some()
+    }
+}
+
 /// Which kept events; whatever is there must hold.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Filter {

@@ -5,7 +5,7 @@ use uuid::Uuid;
 use weir_ids::{SourceId, TimedKey};
 use weir_reasons::Reason;
 
-use super::kept::{ToKeep, Whole};
+use super::kept::{Kept, Whole};
 
 /// Events of a portion: half a batch, so that live ones never wait for a long one.
 pub const PORTION: i64 = 250;
@@ -60,14 +60,8 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    pub fn of(key: TimedKey, stored: bool, deferred: bool) -> Self {
-        let left_out = if deferred {
-            Some(Reason::ContactDeferred)
-        } else if stored {
-            Some(Reason::ReplayNeedsCorrection)
-        } else {
-            None
-        };
+    pub fn of(key: TimedKey, deferred: bool) -> Self {
+        let left_out = deferred.then_some(Reason::ContactDeferred);
         Self { key, left_out }
     }
 }
@@ -161,9 +155,10 @@ fn next_window(now: DateTime<Utc>) -> DateTime<Utc> {
     tomorrow.and_time(NaiveTime::MIN).and_utc()
 }
 
-/// The event of a kept one as it is replayed.
-pub fn to_replay(kept: ToKeep) -> (Whole, bool) {
-    (kept.whole, kept.stored)
+/// A kept event as it is replayed, with whether it is a correction.
+pub fn to_replay(kept: Kept) -> (Whole, bool) {
+    let is_correction = kept.is_stored();
+    (kept.event.whole, is_correction)
 }
 
 #[cfg(test)]
@@ -209,13 +204,28 @@ mod tests {
         assert_eq!(repair_verdict(&refused, 0, now()), Verdict::Final);
     }
 
+    /// Semantics 7.5a.
     #[test]
-    fn what_was_stored_is_left_out_until_it_can_be_corrected() {
+    fn what_was_stored_is_corrected_and_what_is_made_up_for_by_itself_is_left_out() {
         let key = TimedKey(Uuid::from_u128(1));
-        let left_out = |stored, deferred| Chosen::of(key, stored, deferred).left_out;
-        assert_eq!(left_out(false, false), None);
-        assert_eq!(left_out(true, false), Some(Reason::ReplayNeedsCorrection));
-        assert_eq!(left_out(false, true), Some(Reason::ContactDeferred));
+        assert_eq!(Chosen::of(key, false).left_out, None);
+        let deferred = Chosen::of(key, true).left_out;
+        assert_eq!(deferred, Some(Reason::ContactDeferred));
+        let event = crate::domain::kept::tests::event(1, "EMAIL_INVALID", 0, "{}");
+        let corrects = |stored, done_time| {
+            let event = crate::domain::kept::ToKeep {
+                stored,
+                ..event.clone()
+            };
+            let kept = Kept {
+                event,
+                deferred: false,
+                done_time,
+            };
+            to_replay(kept).1
+        };
+        assert!(corrects(true, None) && corrects(false, Some(now())));
+        assert!(!corrects(false, None));
     }
 
     #[test]

@@ -133,6 +133,31 @@ pub async fn unresolved_alerts(
     Ok(found.iter().map(read).collect())
 }
 
+/// Alerts that show a value, behind one, by id.
+pub async fn shown_values(
+    client: &impl Client,
+    account_id: AccountId,
+    after: Uuid,
+    limit: i64,
+) -> Result<Vec<(Uuid, String)>, Failure> {
+    let select = "SELECT alert_id, value FROM alerts
+        WHERE account_id = $1 AND alert_id > $2 AND value <> '' ORDER BY alert_id LIMIT $3";
+    let found = rows(client, select, &[&account_id.0, &after, &limit]).await?;
+    let read = |row: &Row| (row.get("alert_id"), row.get("value"));
+    Ok(found.iter().map(read).collect())
+}
+
+/// From now on these show none.
+pub async fn hide_values(
+    client: &impl Client,
+    account_id: AccountId,
+    alerts: &[Uuid],
+) -> Result<(), Failure> {
+    let update = "UPDATE alerts SET value = '' WHERE account_id = $1 AND alert_id = ANY ($2)";
+    execute(client, update, &[&account_id.0, &alerts]).await?;
+    Ok(())
+}
+
 /// Drops alerts that were raised before a day, and that no delivery tells of any more, up to a
 /// thousand; answers how many.
 pub async fn forget_alerts(

@@ -128,7 +128,8 @@ pub async fn put_kept(
             event_name, event_time, receive_time, event_index, status, code, message, stored)
         WHERE a.account_id = $1
         ON CONFLICT (account_id, source_id, event_key) DO UPDATE SET status = excluded.status,
-            code = excluded.code, message = excluded.message, stored = excluded.stored,
+            code = excluded.code, message = excluded.message,
+            stored = kept_events.stored OR excluded.stored OR kept_events.done_time IS NOT NULL,
             deferred = excluded.deferred, next_time = excluded.next_time, tries = 0,
             done_time = NULL
         WHERE NOT kept_events.deferred";
@@ -230,7 +231,7 @@ pub async fn choose_kept(
     limit: i64,
 ) -> Result<Vec<Chosen>, Failure> {
     let select = format!(
-        "SELECT k.event_key, k.stored, k.deferred FROM kept_events k WHERE {FILTER}
+        "SELECT k.event_key, k.deferred FROM kept_events k WHERE {FILTER}
         ORDER BY k.receive_time, k.event_index, k.event_key LIMIT $10"
     );
     let found = rows(
@@ -252,7 +253,7 @@ pub async fn choose_kept(
     .await?;
     let chosen = |row: &Row| {
         let key = TimedKey(row.get("event_key"));
-        Chosen::of(key, row.get("stored"), row.get("deferred"))
+        Chosen::of(key, row.get("deferred"))
     };
     Ok(found.iter().map(chosen).collect())
 }

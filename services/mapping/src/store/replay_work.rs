@@ -8,7 +8,7 @@ use weir_postgres::Failure;
 use weir_reasons::Reason;
 
 use super::kept::{COLUMNS, read_kept, status_code};
-use super::{Client, execute, row, rows};
+use super::{Client, Connection, execute, row, rows};
 use crate::domain::kept::{Kept, Room};
 use crate::domain::replay::{Claim, Outcome, PORTION};
 
@@ -43,13 +43,13 @@ pub async fn remove_work(
 
 /// What is due and nobody's, whosever it is: what has been due longest first.
 pub async fn due_work(
-    client: &impl Client,
+    client: &Connection,
     now: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<(AccountId, Uuid)>, Failure> {
     let select = "/* every account */ SELECT account_id, work_id FROM replay_work
         WHERE next_time <= $1 AND lease_end <= $1 ORDER BY next_time LIMIT $2";
-    let found = rows(client, select, &[&now, &limit]).await?;
+    let found = rows(client.unscoped(), select, &[&now, &limit]).await?;
     let due = |row: &Row| (AccountId(row.get("account_id")), row.get("work_id"));
     Ok(found.iter().map(due).collect())
 }
@@ -223,13 +223,13 @@ pub async fn put_said(
     let stored: Vec<bool> = said().map(|(_, _, stored)| stored).collect();
     let messages: Vec<&str> = outcomes.iter().map(|one| one.message.as_str()).collect();
     let done: Vec<bool> = outcomes.iter().map(|one| one.is_done()).collect();
-    // One that is done keeps the reason for which it was kept.
+    // One that is done keeps the reason for which it was kept, and what was stored stays so.
     let update = "UPDATE kept_events k SET deferred = false, next_time = NULL,
             done_time = CASE WHEN u.done THEN $9::timestamptz END,
             status = CASE WHEN u.done THEN k.status ELSE u.status END,
             code = CASE WHEN u.done THEN k.code ELSE u.code END,
             message = CASE WHEN u.done THEN k.message ELSE u.message END,
-            stored = CASE WHEN u.done THEN k.stored ELSE u.stored END
+            stored = k.stored OR u.stored OR k.done_time IS NOT NULL
         FROM unnest($3::uuid[], $4::smallint[], $5::text[], $6::text[], $7::boolean[],
             $8::boolean[]) u (event_key, status, code, message, stored, done)
         WHERE k.account_id = $1 AND k.source_id = $2 AND k.event_key = u.event_key

@@ -7,10 +7,10 @@ use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_access::{Accounts, LiveToken, Role, TokenHash};
 use weir_ids::AccountId;
-use weir_postgres::Failure;
+use weir_postgres::{Failure, Statements};
 
 use super::codes::Code;
-use super::{Client, corrupt, execute, listed, row, rows};
+use super::{corrupt, execute, listed, row, rows};
 use crate::domain::Listed;
 use crate::domain::access::{Token, Within};
 
@@ -28,14 +28,14 @@ fn within(accounts: &Within) -> Option<Vec<Uuid>> {
 }
 
 /// Locks the list, whose version is another one from now on: every change of a token begins so.
-pub async fn change_tokens(client: &impl Client) -> Result<(), Failure> {
+pub async fn change_tokens(client: &impl Statements) -> Result<(), Failure> {
     let update = "UPDATE token_list SET version = version + 1 /* every account */";
     execute(client, update, &[]).await?;
     Ok(())
 }
 
 /// By which it is seen that some token changed.
-pub async fn version_of_tokens(client: &impl Client) -> Result<i64, Failure> {
+pub async fn version_of_tokens(client: &impl Statements) -> Result<i64, Failure> {
     let select = "SELECT version FROM token_list /* every account */";
     let found = row(client, select, &[]).await?;
     Ok(found
@@ -44,7 +44,7 @@ pub async fn version_of_tokens(client: &impl Client) -> Result<i64, Failure> {
 }
 
 /// How many are good now.
-pub async fn count_tokens(client: &impl Client, now: DateTime<Utc>) -> Result<usize, Failure> {
+pub async fn count_tokens(client: &impl Statements, now: DateTime<Utc>) -> Result<usize, Failure> {
     let select = "SELECT count(*) AS count FROM tokens /* every account */
         WHERE revoke_time IS NULL AND (expire_time IS NULL OR expire_time > $1)";
     let found = row(client, select, &[&now]).await?;
@@ -56,7 +56,7 @@ pub async fn count_tokens(client: &impl Client, now: DateTime<Utc>) -> Result<us
 
 /// Those that are good now, up to `limit`.
 pub async fn live_tokens(
-    client: &impl Client,
+    client: &impl Statements,
     now: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<LiveToken>, Failure> {
@@ -70,7 +70,7 @@ pub async fn live_tokens(
 }
 
 pub async fn insert_token(
-    client: &impl Client,
+    client: &impl Statements,
     token: &Token,
     hash: &TokenHash,
     request_id: Option<Uuid>,
@@ -100,7 +100,7 @@ pub async fn insert_token(
 
 /// The token that a call made before.
 pub async fn token_of_request(
-    client: &impl Client,
+    client: &impl Statements,
     request_id: Uuid,
 ) -> Result<Option<Token>, Failure> {
     let select = format!("/* every account */ SELECT {COLUMNS} FROM tokens WHERE request_id = $1");
@@ -109,7 +109,7 @@ pub async fn token_of_request(
 }
 
 pub async fn get_token(
-    client: &impl Client,
+    client: &impl Statements,
     accounts: &Within,
     token_id: Uuid,
 ) -> Result<Option<Token>, Failure> {
@@ -122,7 +122,7 @@ pub async fn get_token(
 
 /// Oldest first, after `after`; revoked ones too.
 pub async fn list_tokens(
-    client: &impl Client,
+    client: &impl Statements,
     accounts: &Within,
     after: Option<Uuid>,
     limit: i64,
@@ -137,7 +137,7 @@ pub async fn list_tokens(
 }
 
 pub async fn revoke_token(
-    client: &impl Client,
+    client: &impl Statements,
     token_id: Uuid,
     now: DateTime<Utc>,
     by: &str,
@@ -151,7 +151,7 @@ pub async fn revoke_token(
 /// Takes an account out of all tokens; those that were good for no other end. Whether there were
 /// any.
 pub async fn forget_account_of_tokens(
-    client: &impl Client,
+    client: &impl Statements,
     account_id: AccountId,
     now: DateTime<Utc>,
 ) -> Result<bool, Failure> {
@@ -164,7 +164,7 @@ pub async fn forget_account_of_tokens(
 
 /// Notes when tokens were used, where that is later than what is known.
 pub async fn note_token_uses(
-    client: &impl Client,
+    client: &impl Statements,
     uses: &[(Uuid, DateTime<Utc>)],
 ) -> Result<(), Failure> {
     let (ids, times): (Vec<Uuid>, Vec<DateTime<Utc>>) = uses.iter().copied().unzip();
@@ -177,7 +177,10 @@ pub async fn note_token_uses(
 }
 
 /// Drops those that ended before `time`; answers how many.
-pub async fn drop_ended_tokens(client: &impl Client, time: DateTime<Utc>) -> Result<u64, Failure> {
+pub async fn drop_ended_tokens(
+    client: &impl Statements,
+    time: DateTime<Utc>,
+) -> Result<u64, Failure> {
     let delete = "/* every account */ DELETE FROM tokens
         WHERE revoke_time < $1 OR expire_time < $1";
     execute(client, delete, &[&time]).await

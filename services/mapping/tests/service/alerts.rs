@@ -106,6 +106,30 @@ async fn an_alert_is_told_once_a_day_and_counted_up() {
 }
 
 #[tokio::test]
+async fn an_alert_does_not_name_who_was_deleted() {
+    let (service, client) = Service::start().await;
+    let tenant = tenant(&client, "Demo").await;
+    let mut alerts = service.alerts();
+    let other = NewAlert {
+        value: "info@example.org".to_owned(),
+        ..absorbs("b")
+    };
+    let request = raise(&tenant, vec![absorbs("a"), other]);
+    alerts.raise_alerts(request).await.unwrap();
+    let mut people = service.people();
+    let erase = ErasePersonRequest {
+        account_id: tenant.account_id.clone(),
+        identifiers: vec!["NoEmail@example.org".to_owned()],
+        delete_time: Some(std::time::SystemTime::now().into()),
+    };
+    people.erase_person(erase).await.unwrap();
+    let listed = alerts.list_alerts(list(&tenant)).await.unwrap();
+    let listed = listed.into_inner().alerts;
+    let values: Vec<_> = listed.iter().map(|one| one.value.as_str()).collect();
+    assert_eq!(values, ["info@example.org", ""]);
+}
+
+#[tokio::test]
 async fn alerts_come_in_pages() {
     let (service, client) = Service::start().await;
     let tenant = tenant(&client, "Demo").await;

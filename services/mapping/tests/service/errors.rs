@@ -258,6 +258,7 @@ async fn page_tokens_of_others_are_refused_in_one_wording() {
     let tenant = tenant(&client, "Demo").await;
     let (account_id, source_id) = (tenant.account_id.clone(), tenant.source_id.clone());
     let (page_size, page_token, contains) = (10, "nonsense".to_owned(), String::new());
+    let only_accounts = Vec::<String>::new();
     macro_rules! refused {
         ($($method:ident $request:ident { $($field:ident),* };)*) => {
             [$(call!(client, $method, $request {
@@ -268,7 +269,7 @@ async fn page_tokens_of_others_are_refused_in_one_wording() {
         };
     }
     let refused = refused! {
-        list_accounts ListAccountsRequest {};
+        list_accounts ListAccountsRequest { only_accounts };
         list_sources ListSourcesRequest { account_id };
         list_keys ListKeysRequest { account_id, source_id };
         list_fields ListFieldsRequest { account_id };

@@ -12,6 +12,7 @@ use weir_proto::mapping::v1::alert_service_client::AlertServiceClient;
 use weir_proto::mapping::v1::configuration_service_client::ConfigurationServiceClient;
 use weir_proto::mapping::v1::log_service_client::LogServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_proto::mapping::v1::people_service_client::PeopleServiceClient;
 use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::mapping::v1::row_service_client::RowServiceClient;
 use weir_proto::mapping::v1::story_service_client::StoryServiceClient;
@@ -51,6 +52,12 @@ impl Service {
     pub fn alerts(&self) -> AlertServiceClient<weir_rpc::Channel> {
         let newest = self.running.last().unwrap();
         AlertServiceClient::new(weir_rpc::connect(&newest.url()).unwrap())
+    }
+
+    /// The same of people.
+    pub fn people(&self) -> PeopleServiceClient<weir_rpc::Channel> {
+        let newest = self.running.last().unwrap();
+        PeopleServiceClient::new(weir_rpc::connect(&newest.url()).unwrap())
     }
 
     pub async fn start() -> (Self, Client) {

@@ -319,13 +319,16 @@ async fn a_dry_run_says_what_would_become_of_each_and_what_it_can_not_know() {
         (seen.events[1].status, &*seen.events[1].code),
         (400, "TIMESTAMP_UNREADABLE")
     );
-    assert_eq!(&*seen.events[2].code, "REPLAY_NEEDS_CORRECTION");
+    // What was stored is corrected, free of charge.
+    assert_eq!((seen.events[2].status, &*seen.events[2].code), (200, ""));
+    let unknown: Vec<_> = seen.events[2].depends_on().collect();
+    assert_eq!(unknown, [ReplayUnknown::Stored]);
     let counts: Vec<_> = seen
         .counts
         .iter()
         .map(|one| (one.status, one.count))
         .collect();
-    assert_eq!(counts, [(0, 1), (200, 1), (400, 1)]);
+    assert_eq!(counts, [(200, 2), (400, 1)]);
     assert!(seen.mapping_version > before.mapping_version);
     // It left nothing: no line, no change.
     let log = call!(mapping, list_log, tenant.log_request()).unwrap();

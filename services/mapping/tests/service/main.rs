@@ -5,6 +5,7 @@
 mod alerts;
 mod blocked;
 mod callers;
+mod changes;
 mod configuration;
 mod contacts;
 mod counts;
@@ -31,6 +32,7 @@ mod rings;
 mod rows;
 mod stories;
 mod summaries;
+mod tokens;
 mod versions;
 mod watch;
 mod webhooks;

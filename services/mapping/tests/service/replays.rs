@@ -21,15 +21,12 @@ async fn a_replay_runs_in_portions_and_each_event_has_one_outcome() {
         let events = events.map(|n| track(n, 1_000 - second as i64, 422, "NO_MAPPING"));
         keep(&client, &tenant, events.collect()).await;
     }
-    let mut stored = track(900, 5, 200, "EMAIL_INVALID");
-    stored.stored = true;
-    keep(&client, &tenant, vec![stored]).await;
     assert!(claim(&client).await.is_none());
     let filter = KeptEventFilter::default();
     let replay = call!(client, start_replay, start(&tenant, filter.clone(), "one")).unwrap();
     let replay = replay.replay.unwrap();
-    assert_eq!((replay.event_count, replay.waiting_count), (301, 300));
-    assert_eq!(counts(&replay), [(0, "REPLAY_NEEDS_CORRECTION", 1)]);
+    assert_eq!((replay.event_count, replay.waiting_count), (300, 300));
+    assert_eq!(counts(&replay), []);
     // Again, by the same request: the same replay.
     let again = call!(other, start_replay, start(&tenant, filter.clone(), "one")).unwrap();
     assert_eq!(again.replay.unwrap().replay_id, replay.replay_id);
@@ -61,21 +58,57 @@ async fn a_replay_runs_in_portions_and_each_event_has_one_outcome() {
     let replay = get(&client, &tenant, &replay.replay_id).await;
     assert_eq!(replay.state(), ReplayState::Ended);
     assert!(replay.end_time.is_some() && replay.waiting_count == 0);
-    let expected = [
-        (0, "REPLAY_NEEDS_CORRECTION", 1),
-        (200, "", 250),
-        (422, "PAST_RETENTION", 50),
-    ];
+    let expected = [(200, "", 250), (422, "PAST_RETENTION", 50)];
     assert_eq!(counts(&replay), expected);
     let left = list(&client, &tenant, filter.clone()).await;
-    assert_eq!(left.len(), 51);
-    assert!(left[1..].iter().all(|event| event.code == "PAST_RETENTION"));
+    assert_eq!(left.len(), 50);
+    assert!(left.iter().all(|event| event.code == "PAST_RETENTION"));
     let nothing = KeptEventFilter {
         codes: vec!["NO_MAPPING".into()],
         ..filter
     };
     let status = call!(client, start_replay, start(&tenant, nothing, "three")).unwrap_err();
     assert_eq!(reason_of(&status), Some(Reason::NothingToReplay));
+}
+
+#[tokio::test]
+async fn what_was_stored_is_given_out_as_a_correction_and_stays_stored() {
+    let (service, mapping) = Service::start().await;
+    let tenant = tenant(&mapping, "Demo").await;
+    let client = service.replays();
+    let mut stored = track(1, 10, 200, "EMAIL_INVALID");
+    stored.stored = true;
+    let partial = track(2, 9, 206, "CONTACT_LIMIT");
+    keep(&client, &tenant, vec![stored, partial]).await;
+    let replay = async |name: &str, include_done: bool| {
+        let filter = KeptEventFilter {
+            include_done,
+            ..Default::default()
+        };
+        call!(client, start_replay, start(&tenant, filter, name)).unwrap();
+        let work = claim(&client).await.unwrap();
+        let corrections = work.events.iter().map(|event| event.correction);
+        (corrections.collect::<Vec<_>>(), work)
+    };
+    let (corrections, work) = replay("one", false).await;
+    assert_eq!(corrections, [true, false]);
+    // The mapping is worse than it was: that does not undo what was stored.
+    call!(client, report_work, report(&work, 422, "NO_MAPPING")).unwrap();
+    let (corrections, work) = replay("two", false).await;
+    assert_eq!(corrections, [true, false]);
+    call!(client, report_work, report(&work, 200, "")).unwrap();
+    let filter = KeptEventFilter {
+        include_done: true,
+        ..Default::default()
+    };
+    let done = list(&client, &tenant, filter).await;
+    assert!(
+        done.iter()
+            .all(|event| event.stored && event.done_time.is_some())
+    );
+    // Whoever asks for what is done has it corrected.
+    let (corrections, _) = replay("three", true).await;
+    assert_eq!(corrections, [true, true]);
 }
 
 #[tokio::test]

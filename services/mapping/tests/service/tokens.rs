@@ -60,7 +60,9 @@ async fn sources(channel: Shown, tenant: &Tenant) -> Result<usize, Status> {
         account_id: tenant.account_id.clone(),
         ..Default::default()
     };
-    let listed = MappingServiceClient::new(channel).list_sources(request).await?;
+    let listed = MappingServiceClient::new(channel)
+        .list_sources(request)
+        .await?;
     Ok(listed.into_inner().sources.len())
 }
 
@@ -72,7 +74,9 @@ async fn rename(channel: Shown, tenant: &Tenant) -> Result<PutSourceResponse, St
         existing_only: Some(true),
         ..Default::default()
     };
-    let put = MappingServiceClient::new(channel).put_source(request).await?;
+    let put = MappingServiceClient::new(channel)
+        .put_source(request)
+        .await?;
     Ok(put.into_inner())
 }
 
@@ -92,18 +96,27 @@ async fn is_good(service: &Service, token: &str, tenant: &Tenant) {
 #[tokio::test]
 async fn a_token_may_what_it_says_until_it_is_revoked() {
     let (service, client) = Service::start().await;
-    let (ours, theirs) = (tenant(&client, "Ours").await, tenant(&client, "Theirs").await);
+    let (ours, theirs) = (
+        tenant(&client, "Ours").await,
+        tenant(&client, "Theirs").await,
+    );
     let tokens = tokens(&service);
     let made = call!(tokens, create_token, wish("reports", Role::Read, &[&ours])).unwrap();
     assert!(made.secret.starts_with("weir_"), "{}", made.secret.len());
     let token = made.token.unwrap();
-    assert!(made.secret.starts_with(token.hint.split('…').next().unwrap()));
+    assert!(
+        made.secret
+            .starts_with(token.hint.split('…').next().unwrap())
+    );
     is_good(&service, &made.secret, &ours).await;
 
     let by = || showing(&service, &made.secret);
     assert_eq!(sources(by(), &ours).await.unwrap(), 1);
     let foreign = refused(sources(by(), &theirs).await);
-    assert_eq!(foreign, (Code::PermissionDenied, Some(Reason::AccountForbidden)));
+    assert_eq!(
+        foreign,
+        (Code::PermissionDenied, Some(Reason::AccountForbidden))
+    );
     let written = refused(rename(by(), &ours).await);
     assert_eq!(written, (Code::PermissionDenied, Some(Reason::RoleTooLow)));
     let listed = TokenServiceClient::new(by()).list_tokens(ListTokensRequest::default());
@@ -115,13 +128,18 @@ async fn a_token_may_what_it_says_until_it_is_revoked() {
         token_id: token.token_id.clone(),
         ..Default::default()
     };
-    let revoked = call!(tokens, revoke_token, request.clone()).unwrap().token.unwrap();
+    let revoked = call!(tokens, revoke_token, request.clone())
+        .unwrap()
+        .token
+        .unwrap();
     let again = call!(tokens, revoke_token, request).unwrap().token.unwrap();
     assert!(revoked.revoke_time.is_some());
     assert_eq!(again, revoked, "it keeps its time");
     eventually("it is refused", async || {
         let answer = sources(by(), &ours).await;
-        answer.is_err().then(|| assert_eq!(refused(answer).1, Some(Reason::TokenUnknown)))
+        answer
+            .is_err()
+            .then(|| assert_eq!(refused(answer).1, Some(Reason::TokenUnknown)))
     })
     .await;
     let listed = call!(tokens, list_tokens, ListTokensRequest::default()).unwrap();
@@ -159,7 +177,10 @@ async fn a_token_ends_by_itself_and_is_listed_for_three_months() {
     // Whoever starts keeps house at once.
     service.stop().await;
     service.another().await;
-    eventually("it is forgotten", async || (list(&service).await == 0).then_some(())).await;
+    eventually("it is forgotten", async || {
+        (list(&service).await == 0).then_some(())
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -186,18 +207,32 @@ async fn the_same_request_makes_one_token_and_shows_it_once() {
 #[tokio::test]
 async fn an_administrator_of_some_accounts_makes_and_sees_tokens_of_these_alone() {
     let (service, client) = Service::start().await;
-    let (ours, theirs) = (tenant(&client, "Ours").await, tenant(&client, "Theirs").await);
+    let (ours, theirs) = (
+        tenant(&client, "Ours").await,
+        tenant(&client, "Theirs").await,
+    );
     let all = tokens(&service);
     let mine = call!(all, create_token, wish("mine", Role::Admin, &[&ours])).unwrap();
     let foreign = call!(all, create_token, wish("foreign", Role::Read, &[&theirs])).unwrap();
-    let both = call!(all, create_token, wish("both", Role::Read, &[&ours, &theirs])).unwrap();
+    let both = call!(
+        all,
+        create_token,
+        wish("both", Role::Read, &[&ours, &theirs])
+    )
+    .unwrap();
     is_good(&service, &mine.secret, &ours).await;
     let by_me = TokenServiceClient::new(showing(&service, &mine.secret));
 
     for (wanted, reason) in [
         (wish("all", Role::Read, &[]), Reason::TokenBeyondCaller),
-        (wish("theirs", Role::Read, &[&theirs]), Reason::AccountForbidden),
-        (wish("both", Role::Read, &[&ours, &theirs]), Reason::AccountForbidden),
+        (
+            wish("theirs", Role::Read, &[&theirs]),
+            Reason::AccountForbidden,
+        ),
+        (
+            wish("both", Role::Read, &[&ours, &theirs]),
+            Reason::AccountForbidden,
+        ),
     ] {
         let refused = refused(call!(by_me, create_token, wanted));
         assert_eq!(refused, (Code::PermissionDenied, Some(reason)));
@@ -237,15 +272,33 @@ async fn what_a_token_may_not_be_is_said_at_once() {
         wish("a", Role::Service, &[]),
         wish("a", Role::Unspecified, &[]),
         wish("a", Role::Read, &[&nobody]),
-        CreateTokenRequest { all_accounts: false, ..wish("a", Role::Read, &[]) },
-        CreateTokenRequest { account_ids: vec!["x".to_owned()], all_accounts: false, ..wish("a", Role::Read, &[]) },
-        CreateTokenRequest { expire_time: Some(time(0)), ..wish("a", Role::Read, &[&ours]) },
-        CreateTokenRequest { request_id: "x".to_owned(), ..wish("a", Role::Read, &[&ours]) },
+        CreateTokenRequest {
+            all_accounts: false,
+            ..wish("a", Role::Read, &[])
+        },
+        CreateTokenRequest {
+            account_ids: vec!["x".to_owned()],
+            all_accounts: false,
+            ..wish("a", Role::Read, &[])
+        },
+        CreateTokenRequest {
+            expire_time: Some(time(0)),
+            ..wish("a", Role::Read, &[&ours])
+        },
+        CreateTokenRequest {
+            request_id: "x".to_owned(),
+            ..wish("a", Role::Read, &[&ours])
+        },
     ] {
         let code = refused(call!(tokens, create_token, wrong.clone())).0;
         assert_eq!(code, Code::InvalidArgument, "{wrong:?}");
     }
-    assert!(call!(tokens, list_tokens, ListTokensRequest::default()).unwrap().tokens.is_empty());
+    assert!(
+        call!(tokens, list_tokens, ListTokensRequest::default())
+            .unwrap()
+            .tokens
+            .is_empty()
+    );
 }
 
 #[tokio::test]
@@ -254,7 +307,12 @@ async fn services_hear_of_a_change_and_of_nothing_else() {
     let ours = tenant(&client, "Ours").await;
     let tokens = tokens(&service);
     let ask = async |known_version| {
-        call!(tokens, list_live_tokens, ListLiveTokensRequest { known_version }).unwrap()
+        call!(
+            tokens,
+            list_live_tokens,
+            ListLiveTokensRequest { known_version }
+        )
+        .unwrap()
     };
     let first = ask(0).await;
     assert!(!first.unchanged && first.tokens.is_empty());
@@ -305,7 +363,10 @@ async fn ten_thousand_tokens_are_good_at_once_and_no_more() {
 #[tokio::test]
 async fn an_account_that_ends_is_in_no_token_any_more() {
     let (service, client) = Service::start().await;
-    let (ours, theirs) = (tenant(&client, "Ours").await, tenant(&client, "Theirs").await);
+    let (ours, theirs) = (
+        tenant(&client, "Ours").await,
+        tenant(&client, "Theirs").await,
+    );
     let tokens = tokens(&service);
     for accounts in [&[&ours][..], &[&ours, &theirs], &[]] {
         call!(tokens, create_token, wish("a", Role::Read, accounts)).unwrap();
@@ -319,7 +380,16 @@ async fn an_account_that_ends_is_in_no_token_any_more() {
     let listed = call!(tokens, list_tokens, ListTokensRequest::default()).unwrap();
     let told = listed.tokens.iter();
     let told: Vec<_> = told
-        .map(|one| (one.all_accounts, one.account_ids.len(), one.revoke_time.is_some()))
+        .map(|one| {
+            (
+                one.all_accounts,
+                one.account_ids.len(),
+                one.revoke_time.is_some(),
+            )
+        })
         .collect();
-    assert_eq!(told, [(false, 0, true), (false, 1, false), (true, 0, false)]);
+    assert_eq!(
+        told,
+        [(false, 0, true), (false, 1, false), (true, 0, false)]
+    );
 }

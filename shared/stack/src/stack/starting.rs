@@ -108,7 +108,7 @@ impl Starting<'_> {
                 folder: self.folder.join("postgres"),
                 port: self.addresses.postgres,
                 superuser_password: self.secrets.superuser.clone(),
-                services_password: self.secrets.services.clone(),
+                role_passwords: self.secrets.roles.clone(),
                 log: log_of(self.folder, "postgres"),
                 durable: self.options.durable,
                 settings: self.postgres_settings(),

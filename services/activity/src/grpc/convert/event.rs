@@ -170,6 +170,7 @@ fn event(
         identifier: None,
         funded: message.funded,
         deferred: message.contact_deferred,
+        correction: message.correction,
     };
     Ok((event, identifier))
 }

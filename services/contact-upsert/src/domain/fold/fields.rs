@@ -71,8 +71,9 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         let current = present.and_then(|register| register.value);
         let covered = match self.settings.merge_strategy {
             MergeStrategy::Overwrite => {
-                present.is_some_and(|register| register.covers(&facts.stamp, value))
+                present.is_some_and(|register| self.stands(register, facts, value))
             }
+            _ if facts.event.correction => !self.may_correct(target, present, facts, value),
             MergeStrategy::Append => current.is_some() || value.is_none(),
             MergeStrategy::Ignore => target.is_some() || value.is_none(),
         };
@@ -113,7 +114,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             Some(to) if Some(to.contact) == target => None,
             // Its row is still to come, as contacts are being reindexed.
             None if present.is_some_and(|register| self.is_found_by(register, key)) => None,
-            _ if present.is_some_and(|register| register.covers(&facts.stamp, Some(json))) => {
+            _ if present.is_some_and(|register| self.stands(register, facts, Some(json))) => {
                 Some(Reason::Stale)
             }
             Some(_) => Some(Reason::IdentifierTaken),
@@ -198,7 +199,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     }
 }
 
-fn same_value(one: Option<&str>, other: Option<&str>) -> bool {
+pub(super) fn same_value(one: Option<&str>, other: Option<&str>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) => same(one.as_bytes(), other.as_bytes()),
         (None, None) => true,

@@ -22,7 +22,15 @@ pub(super) struct Matches<'a> {
 }
 
 impl Matches<'_> {
-    fn has(&self, slot: usize) -> bool {
+    /// One contact, and nobody besides.
+    pub(super) fn of(slot: usize) -> Self {
+        Self {
+            target: Some(slot),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn has(&self, slot: usize) -> bool {
         self.target == Some(slot) || self.others.contains(&slot)
     }
 }
@@ -95,7 +103,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                 matches.merged[unique.rank].as_ref()
             }
         });
-        register.is_some_and(|register| register.covers(&facts.stamp, value))
+        register.is_some_and(|register| self.stands(register, facts, value))
     }
 
     /// A shared browser never makes one person of two; a visitor becomes the person who signs

@@ -6,6 +6,7 @@
 
 use std::collections::{HashMap, HashSet};
 
+use uuid::Uuid;
 use weir_ids::ContactId;
 
 use super::links::{Link, LinkedTo, StoredAs};
@@ -44,6 +45,8 @@ pub struct Snapshot<'a> {
     pub(super) receipts: Vec<Receipt>,
     /// Receipts were looked up for every event, not only for those that need one.
     pub(super) all_receipts: bool,
+    /// By event.
+    corrected: HashMap<Uuid, ContactId>,
     pub(super) source: Source,
     pub(super) deleted: HashMap<KeyId, i64>,
 }
@@ -62,6 +65,7 @@ impl<'a> Snapshot<'a> {
             unsettled: Vec::new(),
             receipts: Vec::new(),
             all_receipts: false,
+            corrected: HashMap::new(),
             source: Source::default(),
             deleted: HashMap::new(),
         }
@@ -76,6 +80,18 @@ impl<'a> Snapshot<'a> {
     /// Where the batch comes from.
     pub fn set_source(&mut self, source: Source) {
         self.source = source;
+    }
+
+    /// Takes where the events were stored that are taken anew, as their receipts say: contacts
+    /// that are alive, and are to be added with the first ones.
+    pub fn set_corrected(&mut self, corrected: impl IntoIterator<Item = (Uuid, ContactId)>) {
+        self.corrected.extend(corrected);
+    }
+
+    pub(super) fn corrected_slots(&self) -> HashMap<Uuid, usize> {
+        let corrected = self.corrected.iter();
+        let slots = corrected.filter_map(|(event, id)| Some((*event, *self.slots.get(id)?)));
+        slots.collect()
     }
 
     /// Takes what was found of people who were deleted: by what they were known, and when they
@@ -123,6 +139,10 @@ impl<'a> Snapshot<'a> {
         if !unreadable.is_empty() {
             return Err(self.unreadable(unreadable, &links));
         }
+        if !self.corrected.values().all(|id| self.knows(*id)) {
+            // It was merged into another before it was locked.
+            return Err(Unusable::Stale);
+        }
         for (key, link) in links {
             if link.contact == NOBODY {
                 self.links[key.0] = Some(Link {
@@ -166,7 +186,11 @@ impl<'a> Snapshot<'a> {
         let leading = links.iter().filter(|(_, to)| broken.contains(&to.contact));
         let leading: HashSet<usize> = leading.map(|(key, _)| key.0).collect();
         let events = self.facts.events.iter().enumerate();
-        let events = events.filter(|(_, event)| event.keys().any(|key| leading.contains(&key.0)));
+        let events = events.filter(|(_, event)| {
+            let stored_on = self.corrected.get(&event.event.key);
+            event.keys().any(|key| leading.contains(&key.0))
+                || stored_on.is_some_and(|contact| broken.contains(contact))
+        });
         let events = events.map(|(index, _)| index).collect();
         Unusable::Unreadable(Unreadable { contacts, events })
     }

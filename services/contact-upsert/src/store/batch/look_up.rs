@@ -21,15 +21,29 @@ impl BatchTx<'_> {
         self.tx.query(&by_key, &sought).await
     }
 
+    /// Where these events were stored, as their receipts say; none where the contact is gone.
+    pub(super) async fn corrected(
+        &self,
+        events: &[Uuid],
+    ) -> Result<Vec<Row>, tokio_postgres::Error> {
+        if events.is_empty() {
+            return Ok(Vec::new());
+        }
+        let by_event = self.tx.prepare_cached(sql::CORRECTED).await?;
+        let sought: [&(dyn ToSql + Sync); 2] = [&self.batch.account.0, &events];
+        self.tx.query(&by_event, &sought).await
+    }
+
+    /// `rows` lead to contacts, as the cached links do.
     pub(super) async fn lock_contacts(
         &self,
         cached: &[(KeyId, StoredLink<'_>)],
-        links: &[Row],
+        rows: impl Iterator<Item = &Row>,
         sql: &str,
         known: impl Fn(ContactId) -> bool,
     ) -> Result<Vec<Row>, tokio_postgres::Error> {
         let cached = cached.iter().map(|(_, link)| link.contact.0);
-        let contacts = cached.chain(links.iter().map(|row| row.get("contact_id")));
+        let contacts = cached.chain(rows.map(|row| row.get("contact_id")));
         let contacts = contacts.filter(|id| *id != NOBODY.0 && !known(ContactId(*id)));
         let mut contacts: Vec<Uuid> = contacts.collect();
         contacts.sort_unstable();

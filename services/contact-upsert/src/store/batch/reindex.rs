@@ -168,6 +168,7 @@ impl BatchTx<'_> {
             cached: Vec::new(),
             sought,
             links,
+            corrected: Vec::new(),
             contacts: Vec::new(),
         })
     }

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use tokio_postgres::Row;
+use uuid::Uuid;
 use weir_ids::ContactId;
 use weir_postgres::JsonText;
 use weir_tombstones::Erased;
@@ -25,6 +26,8 @@ pub struct Rows {
     pub(super) cached: Vec<(KeyId, StoredLink<'static>)>,
     pub(super) sought: Vec<KeyId>,
     pub(super) links: Vec<Row>,
+    /// Where events were stored that are taken anew.
+    pub(super) corrected: Vec<Row>,
     pub(super) contacts: Vec<Row>,
 }
 
@@ -42,6 +45,12 @@ impl Rows {
             .cloned()
             .chain(self.read_links())
             .collect()
+    }
+
+    /// Where the events were stored that are taken anew.
+    pub fn corrected(&self) -> impl Iterator<Item = (Uuid, ContactId)> {
+        let corrected = self.corrected.iter();
+        corrected.map(|row| (row.get("event_key"), ContactId(row.get("contact_id"))))
     }
 
     /// Whether it is to be written down which identifiers are compared without case.

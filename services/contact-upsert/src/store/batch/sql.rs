@@ -48,6 +48,33 @@ pub(super) const RECEIPTS: &str = "
         LIMIT 1
     ) AS r";
 
+/// Where the redirects of the contacts end on which events were stored.
+pub(super) const CORRECTED: &str = "
+    SELECT k.event_key, l.contact_id
+    FROM unnest($2::uuid[]) AS k (event_key)
+    CROSS JOIN LATERAL (
+        SELECT contact_id FROM receipts
+        WHERE account_id = $1 AND event_key = k.event_key
+        LIMIT 1
+    ) AS r
+    CROSS JOIN LATERAL (
+        WITH RECURSIVE chain AS (
+            SELECT first.contact_id, first.redirect_to
+            FROM (SELECT r.contact_id AS sought) AS k CROSS JOIN LATERAL (
+                SELECT contact_id, redirect_to FROM contacts
+                WHERE account_id = $1 AND contact_id = k.sought
+                LIMIT 1
+            ) AS first
+            UNION
+            SELECT next.contact_id, next.redirect_to
+            FROM chain CROSS JOIN LATERAL (
+                SELECT contact_id, redirect_to FROM contacts
+                WHERE account_id = $1 AND contact_id = chain.redirect_to
+                LIMIT 1
+            ) AS next)
+        SELECT contact_id FROM chain WHERE redirect_to IS NULL
+    ) AS l";
+
 /// Locks in the order of the ids, which are sorted.
 pub(super) const LOCK_CONTACTS: &str = "
     SELECT c.contact_id, c.has_user_id, c.fields, c.registers,

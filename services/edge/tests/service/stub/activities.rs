@@ -47,6 +47,8 @@ impl ActivityService for Stub {
                 let status = if event.user_id == "unstorable" {
                     RecordStatus::Unstorable
                 } else if state.activities.iter().any(|one| is_same(one, &event)) {
+                    let corrects = event.correction && !request.probe_only;
+                    state.activities_corrected.extend(corrects.then_some(event));
                     RecordStatus::Repeated
                 } else if !event.funded || request.probe_only {
                     RecordStatus::NotFunded

@@ -22,7 +22,13 @@ impl State {
             .as_ref()
             .is_some_and(|update| update.mode() == MembershipMode::Remove);
         let mut result = UpsertResult::default();
-        let status = if let Some(first) = self.receipts.get(&event.event_key[..]) {
+        let status = if event.correction {
+            self.contacts_corrected.push(event);
+            match known {
+                true => UpsertStatus::Repeated,
+                false => UpsertStatus::NotFound,
+            }
+        } else if let Some(first) = self.receipts.get(&event.event_key[..]) {
             result.first_time = first.filter(|_| event.undated);
             UpsertStatus::Repeated
         } else if let Some(verdict) = self.verdicts.get(&user) {

@@ -39,6 +39,7 @@ pub fn previewed((event, predicted): (Kept, Prediction)) -> pb::PreviewedEvent {
             Unknown::Contact => pb::ReplayUnknown::Contact,
             Unknown::Audience => pb::ReplayUnknown::Audience,
             Unknown::Repeat => pb::ReplayUnknown::Repeat,
+            Unknown::Stored => pb::ReplayUnknown::Stored,
         };
         i32::from(unknown)
     };
