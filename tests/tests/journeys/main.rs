@@ -28,3 +28,4 @@ mod requests;
 mod samples;
 mod setup;
 mod storms;
+mod tokens;

@@ -155,7 +155,8 @@ pub async fn forget_account_of_tokens(
     account_id: AccountId,
     now: DateTime<Utc>,
 ) -> Result<bool, Failure> {
-    let update = "UPDATE tokens SET account_ids = array_remove(account_ids, $1),
+    let update =
+        "/* every account */ UPDATE tokens SET account_ids = array_remove(account_ids, $1),
             revoke_time = CASE WHEN account_ids = ARRAY[$1] THEN coalesce(revoke_time, $2)
                 ELSE revoke_time END
         WHERE account_ids @> ARRAY[$1]";
