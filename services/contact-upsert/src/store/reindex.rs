@@ -189,6 +189,40 @@ pub(super) async fn put_run(tx: &Tx<'_>, account: AccountId, run: &Run) -> Resul
     Ok(())
 }
 
+/// A run that begins at `now`, of so many contacts up to `last`.
+fn run_to(
+    new: &KeyRule,
+    old: KeyRule,
+    caseless: &[String],
+    last: ContactId,
+    contacts: i64,
+    now: DateTime<Utc>,
+) -> Run {
+    let is_same = old == *new;
+    let is_settled = last.0.is_nil() || new.fields.iter().all(|field| old.has(field));
+    Run {
+        id: weir_ids::fresh(),
+        state: match (is_same, is_settled) {
+            (true, _) => RunState::Done,
+            (false, true) => RunState::Cleaning,
+            (false, false) => RunState::Running,
+        },
+        old,
+        new: new.clone(),
+        caseless: caseless.to_vec(),
+        after: ContactId(Uuid::nil()),
+        last,
+        contacts,
+        seen: 0,
+        merged: 0,
+        lost: 0,
+        lost_contacts: Vec::new(),
+        start_time: now,
+        update_time: now,
+        finish_time: is_same.then_some(now),
+    }
+}
+
 fn change_of(run: &Run) -> Change {
     let shown = |rule: &KeyRule| {
         weir_changes::shown([
@@ -273,29 +307,7 @@ impl Store {
         let last = tx.prepare_cached(LAST).await?;
         let last = tx.query_opt(&last, &[&account.0]).await?;
         let last = ContactId(last.map_or(Uuid::nil(), |row| row.get("contact_id")));
-        let is_same = old == *new;
-        let is_settled = last.0.is_nil() || new.fields.iter().all(|field| old.has(field));
-        let run = Run {
-            id: weir_ids::fresh(),
-            state: match (is_same, is_settled) {
-                (true, _) => RunState::Done,
-                (false, true) => RunState::Cleaning,
-                (false, false) => RunState::Running,
-            },
-            old,
-            new: new.clone(),
-            caseless: caseless.to_vec(),
-            after: ContactId(Uuid::nil()),
-            last,
-            contacts: contacts.get("contacts"),
-            seen: 0,
-            merged: 0,
-            lost: 0,
-            lost_contacts: Vec::new(),
-            start_time: now,
-            update_time: now,
-            finish_time: is_same.then_some(now),
-        };
+        let run = run_to(new, old, caseless, last, contacts.get("contacts"), now);
         match run.state {
             RunState::Running => {
                 let begin = tx.prepare_cached(BEGIN).await?;

@@ -26,6 +26,7 @@ mod outgrown;
 mod places;
 mod preview;
 mod puts;
+mod recorded;
 mod removal;
 mod replays;
 mod rings;
