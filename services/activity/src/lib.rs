@@ -64,7 +64,9 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             let source_log = source_log.clone();
             async move { source_log.tell(|| pulse.beat()).await }
         });
-        let server = grpc::server(app, ledger, erasure).access(access);
+        let server = grpc::server(app, ledger, erasure)
+            .access(access)
+            .cors_origins(config.browsers.cors_origins);
         let served = background.serve(server, listener, shutdown).await;
         source_log.drain().await;
         served

@@ -87,7 +87,9 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("purge", app::PURGE_BEATS, |pulse| {
             app::purge(beside, clock, aged, pulse)
         });
-        let server = grpc::server(app, bulk, ledger, erasure, changes).access(access);
+        let server = grpc::server(app, bulk, ledger, erasure, changes)
+            .access(access)
+            .cors_origins(config.browsers.cors_origins);
         background.serve(server, listener, shutdown).await
     })
 }

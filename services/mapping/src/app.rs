@@ -4,6 +4,7 @@ mod accounts;
 mod alerts;
 mod batch;
 mod changes;
+mod copies;
 mod counts;
 mod deletion;
 mod desk;

@@ -92,7 +92,8 @@ pub use replays::{
 pub use rings::{Pending, Rings, Write};
 pub use snapshots::{load_draft, load_snapshot, read_version};
 pub use sources::{
-    find_source, get_source, insert_source, list_sources, set_status, update_source,
+    find_source, get_source, insert_source, list_sources, paused_sources, set_pause, set_status,
+    update_source,
 };
 pub use tokens::{
     change_tokens, count_tokens, drop_ended_tokens, forget_account_of_tokens, get_token,
@@ -103,7 +104,7 @@ pub use versions::{
     Saved, Subject, get_version, keep_activity_version, keep_contact_version, list_versions,
 };
 
-const MIGRATIONS: [Migration; 5] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         number: 1,
         name: "mapping",
@@ -115,11 +116,16 @@ const MIGRATIONS: [Migration; 5] = [
         name: "work of before",
         sql: include_str!("../migrations/0003_work_of_before.sql"),
     },
-    weir_changes::migration(4),
     Migration {
-        number: 5,
+        number: 4,
+        name: "classic",
+        sql: include_str!("../migrations/0004_classic.sql"),
+    },
+    weir_changes::migration(5),
+    Migration {
+        number: 6,
         name: "tokens",
-        sql: include_str!("../migrations/0005_tokens.sql"),
+        sql: include_str!("../migrations/0006_tokens.sql"),
     },
 ];
 

@@ -302,7 +302,7 @@ fn program(binaries: &Binaries, options: &PostgresOptions, user: Option<User>) -
         user,
         // Fast shutdown: ends sessions, and leaves nothing to recover.
         signal: "INT",
-        socket: None,
+        sockets: Vec::new(),
     }
 }
 

@@ -5,6 +5,7 @@
 mod access;
 mod audiences;
 mod batches;
+mod classic;
 mod configuration;
 mod corrections;
 mod counts;
@@ -26,6 +27,7 @@ mod privacy;
 mod replicas;
 mod requests;
 mod samples;
+mod sdks;
 mod setup;
 mod storms;
 mod tokens;

@@ -106,6 +106,11 @@ impl Service {
         self.running.url()
     }
 
+    /// `host:port`.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.running.address
+    }
+
     /// Tells it to end, so that another does what one at a time does.
     pub fn begin_stop(&mut self) {
         self.running.begin_stop();

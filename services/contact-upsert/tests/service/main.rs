@@ -6,6 +6,7 @@ mod callers;
 mod changes;
 mod harness;
 mod identity;
+mod json;
 mod ledger;
 mod outage;
 mod people;

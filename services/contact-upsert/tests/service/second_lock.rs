@@ -2,7 +2,9 @@
 
 use uuid::Uuid;
 use weir_proto::contact::v1::get_contact_request::Key;
-use weir_proto::contact::v1::{ExportFormat, ListContactsRequest, delete_contact_request};
+use weir_proto::contact::v1::{
+    ExportFormat, ListContactsRequest, UpsertContactsRequest, delete_contact_request,
+};
 use weir_servers::TestServers;
 use weir_testkit::{Recorder, SecondLock, check_rights, check_tables};
 
@@ -55,7 +57,11 @@ const HARMLESS: [&str; 0] = [];
 
 /// What an account does, looked at in between: some rows do not last.
 async fn live(service: &Service, lock: &mut SecondLock) {
-    let mail = |mail: &str| format!(r#"{{"str::first":"Lana","str::email":"{mail}"}}"#);
+    let mail = |mail: &str| {
+        format!(
+            r#"{{"str::first":"Lana","str::last":"Smith","str::ei":"e1","str::email":"{mail}"}}"#
+        )
+    };
     service.set_up();
     service
         .upsert(vec![
@@ -79,7 +85,15 @@ async fn live(service: &Service, lock: &mut SecondLock) {
         .await;
     lock.look().await;
     people(service, lock).await;
-    assert!(!service.all("lana").await.is_empty());
+    for query in ["lana", "smith", "c@x", "u1", "e1"] {
+        assert!(!service.all(query).await.is_empty(), "{query}");
+    }
+    lock.look().await;
+    let of_another_source = UpsertContactsRequest {
+        source_id: Uuid::from_u128(5).to_string(),
+        ..service.batch(vec![identify(19, ("u4", "a6"), &mail("i@x.org"))])
+    };
+    service.send(of_another_source).await.unwrap();
     service
         .upsert(vec![identify(20, ("u5", "a5"), &mail("h@x.org"))])
         .await;

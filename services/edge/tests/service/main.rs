@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod admission;
+mod classic;
 mod connections;
 mod counts;
 mod drain;

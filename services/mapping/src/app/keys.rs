@@ -3,7 +3,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
-use weir_postgres::Scoped;
 use weir_reasons::Reason;
 
 use super::sources::missing;

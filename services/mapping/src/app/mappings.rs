@@ -181,7 +181,7 @@ impl App {
     }
 
     /// From what a source made of an activity to what it makes of it now.
-    async fn record_activity(
+    pub(super) async fn record_activity(
         &self,
         transaction: &impl store::Client,
         source_id: SourceId,
@@ -198,7 +198,7 @@ impl App {
         self.record(transaction, account_id, &changed).await
     }
 
-    fn saved(&self, version: i64, save: Save) -> Saved {
+    pub(super) fn saved(&self, version: i64, save: Save) -> Saved {
         Saved {
             version,
             time: self.now(),
@@ -232,7 +232,7 @@ fn before_of(
 }
 
 /// A save that did not see what stands would undo it unseen.
-fn check_seen(save: Save, source: &Source) -> Result<(), Error> {
+pub(super) fn check_seen(save: Save, source: &Source) -> Result<(), Error> {
     if save.has_seen(source.mapping_version) {
         return Ok(());
     }
@@ -260,7 +260,7 @@ async fn check_slot(
 }
 
 /// Begins a change of what a source maps.
-async fn lock_source(
+pub(super) async fn lock_source(
     transaction: &impl store::Client,
     account_id: AccountId,
     source_id: SourceId,

@@ -69,8 +69,15 @@ impl App {
         if is_empty {
             settle(&transaction, &claim, now, now).await?;
         }
+        let source = store::get_source(&transaction, claim.account_id, claim.source_id).await?;
         store::commit(transaction).await?;
-        Ok((!is_empty).then_some(Work { claim, events }))
+        // One that is gone took its events along.
+        let work = source.filter(|_| !is_empty).map(|source| Work {
+            claim,
+            source_kind: source.settings.kind,
+            events,
+        });
+        Ok(work)
     }
 
     /// Takes what became of a portion, and gives its lease back.

@@ -104,10 +104,12 @@ fn nobody(account_id: AccountId, nulls_clear: bool) -> Source {
                 false => MergeStrategy::Append,
             },
             existing_only: false,
+            allowed_origins: Vec::new(),
         },
         status: SourceStatus::Active,
         mapping_version: 0,
         create_time: DateTime::UNIX_EPOCH,
+        pause_time: None,
     }
 }
 

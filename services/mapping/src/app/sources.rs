@@ -5,9 +5,12 @@ use weir_reasons::Reason;
 
 use super::{App, Change, Error};
 use crate::domain::Listed;
-use crate::domain::record::{Change as Changed, Thing, shown_source};
+use crate::domain::record::{Change as Changed, Thing, shown_pause, shown_source};
 use crate::domain::source::{Source, SourceChange, SourceKind, SourceStatus};
 use crate::store;
+
+/// A person looks at no more.
+const MOST_PAUSED: i64 = 100;
 
 impl App {
     /// Creates a source, or changes its merge settings.
@@ -28,10 +31,11 @@ impl App {
             let source = Source {
                 account_id,
                 source_id: SourceId::new(),
-                settings: change.to_new()?,
+                settings: change.to_new().map_err(Error::Invalid)?,
                 status: SourceStatus::WaitingForEvents,
                 mapping_version: 1,
                 create_time: self.now(),
+                pause_time: None,
             };
             store::insert_source(&transaction, &source).await?;
             let shown = shown_source(&source.settings);
@@ -45,7 +49,8 @@ impl App {
         if self.is_done(&transaction, account_id, &id).await? {
             return Ok((source, Change::Unchanged));
         }
-        let settings = change.applied_to(&source.settings)?;
+        let settings = change.applied_to(&source.settings);
+        let settings = settings.map_err(Error::Invalid)?;
         if source.settings == settings {
             return Ok((source, Change::Unchanged));
         }
@@ -57,6 +62,39 @@ impl App {
         store::raise_version(&transaction, account_id).await?;
         store::commit(transaction).await?;
         Ok((source, Change::Updated))
+    }
+
+    /// Has its requests told to come again, or takes them again (semantics 8.4).
+    pub async fn pause_source(
+        &self,
+        account_id: AccountId,
+        source_id: SourceId,
+        is_paused: bool,
+    ) -> Result<(Source, Change), Error> {
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client, account_id);
+        store::lock_account(&transaction, account_id)
+            .await?
+            .ok_or(Error::NotFound("account"))?;
+        let source = store::get_source(&transaction, account_id, source_id).await?;
+        let mut source = source.ok_or(Error::NotFound("source"))?;
+        let before = shown_pause(&source);
+        if !source.pause(is_paused, self.now()) {
+            return Ok((source, Change::Unchanged));
+        }
+        let after = shown_pause(&source);
+        let changed = Changed::between(Thing::Source, source_id, &before, &after);
+        self.record(&transaction, account_id, &changed).await?;
+        store::set_pause(&transaction, account_id, source_id, source.pause_time).await?;
+        store::raise_version(&transaction, account_id).await?;
+        store::commit(transaction).await?;
+        Ok((source, Change::Updated))
+    }
+
+    /// Those that are paused for longest first, of `only` or of all accounts, each with its account's name.
+    pub async fn paused_sources(&self, only: &[AccountId]) -> Result<Vec<(Source, String)>, Error> {
+        let mut client = self.client().await?;
+        Ok(store::paused_sources(&mut client, only, self.now(), MOST_PAUSED).await?)
     }
 
     pub async fn get_source(

@@ -12,7 +12,7 @@ use super::alert::Alert;
 use super::field::Field;
 use super::key::Key;
 use super::replay::{Replay, ReplayState};
-use super::source::{MergeStrategy, SourceKind, SourceSettings};
+use super::source::{MergeStrategy, Source, SourceKind, SourceSettings};
 
 pub fn shown_account(settings: &AccountSettings) -> Shown {
     let plan = &settings.plan;
@@ -89,7 +89,12 @@ pub fn shown_source(settings: &SourceSettings) -> Shown {
         ("kind", json!(kind)),
         ("merge_strategy", json!(strategy)),
         ("existing_only", json!(settings.existing_only)),
+        ("allowed_origins", json!(settings.allowed_origins)),
     ])
+}
+
+pub fn shown_pause(source: &Source) -> Shown {
+    weir_changes::shown([("pause_time", json!(source.pause_time))])
 }
 
 pub fn shown_key(key: &Key) -> Shown {

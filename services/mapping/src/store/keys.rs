@@ -28,7 +28,8 @@ pub async fn find_key(
     };
     let account_id = AccountId(key.get("account_id"));
     let source_id = SourceId(key.get("source_id"));
-    let select = "SELECT s.kind, a.blocked_values, a.blocked_values_version
+    let select = "SELECT s.kind, s.allowed_origins, s.pause_time IS NOT NULL AS is_paused,
+            a.blocked_values, a.blocked_values_version
         FROM sources s JOIN accounts a USING (account_id)
         WHERE s.account_id = $1 AND s.source_id = $2";
     let tx = begin(client, account_id);
@@ -40,6 +41,8 @@ pub async fn find_key(
         account_id,
         source_id,
         source_kind: SourceKind::of(row.get("kind"))?,
+        is_paused: row.get("is_paused"),
+        allowed_origins: row.get("allowed_origins"),
         blocked_values: read_blocked(&row)?,
         blocked_values_version: row.get("blocked_values_version"),
     }))

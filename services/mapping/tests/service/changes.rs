@@ -83,6 +83,7 @@ async fn whatever_may_change_something_leaves_its_mark_when_it_does_and_only_the
     };
     settings(&marks, &client, &tenant).await;
     mappings(&marks, &client, &tenant).await;
+    pauses_and_copies(&marks, &client, &tenant).await;
     keys(&marks, &client, &tenant).await;
     news_and_replays(&marks, &client, &tenant).await;
     tokens_of(&marks, &tenant).await;
@@ -147,6 +148,50 @@ async fn settings(marks: &Marks<'_>, client: &Client, tenant: &Tenant) {
                 };
                 call!(configuration, delete_field, request)
             },
+        )
+        .await;
+}
+
+async fn pauses_and_copies(marks: &Marks<'_>, client: &Client, tenant: &Tenant) {
+    let configuration = marks.service.configuration();
+    let (account_id, source_id) = (tenant.account_id.clone(), tenant.source_id.clone());
+    let pause = PauseSourceRequest {
+        account_id: account_id.clone(),
+        source_id: source_id.clone(),
+    };
+    marks
+        .left(
+            "weir.mapping.v1.ConfigurationService/PauseSource",
+            async || call!(configuration, pause_source, pause.clone()),
+        )
+        .await;
+    let resume = ResumeSourceRequest {
+        account_id: account_id.clone(),
+        source_id: source_id.clone(),
+    };
+    marks
+        .left(
+            "weir.mapping.v1.ConfigurationService/ResumeSource",
+            async || call!(configuration, resume_source, resume.clone()),
+        )
+        .await;
+    let other = PutSourceRequest {
+        account_id: account_id.clone(),
+        kind: SourceKind::SegmentClassic.into(),
+        name: "Classic".to_owned(),
+        ..Default::default()
+    };
+    let other = call!(client, put_source, other).unwrap().source.unwrap();
+    let copy = CopyMappingRequest {
+        account_id,
+        from_source_id: source_id,
+        to_source_id: other.source_id,
+        ..Default::default()
+    };
+    marks
+        .left(
+            "weir.mapping.v1.ConfigurationService/CopyMapping",
+            async || call!(configuration, copy_mapping, copy.clone()),
         )
         .await;
 }

@@ -24,7 +24,7 @@ use weir_reasons::Reason;
 
 use crate::access::{self, Access};
 use crate::error::refused;
-use crate::unary::{Arrival, PrefixedMessage};
+use crate::unary::{Arrival, PrefixedMessage, missing};
 
 /// Calls that were refused, by `reason`.
 const REFUSED: &str = "rpc_server_calls_refused_total";
@@ -156,7 +156,10 @@ async fn admitted(
     caller: &Caller,
     body: Body,
 ) -> Result<PrefixedMessage, Status> {
-    let message = Arrival::of(body).await?.whole("request")?;
+    let message = Arrival::of(body)
+        .await?
+        .whole()
+        .ok_or_else(|| missing("request"))?;
     let unreadable = |_| Status::internal("the request's message can't be decoded");
     let named = match on {
         On::Account { field, .. } => fields::last(&message, field).map_err(unreadable)?,
