@@ -33,3 +33,4 @@ mod samples;
 mod sdks;
 mod setup;
 mod storms;
+mod tokens;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
 use tokio_postgres::Row;
 use uuid::Uuid;
+use weir_changes::{Author, Before, Change, Thing};
 use weir_ids::{AccountId, ContactId};
 use weir_postgres::{Failure, Tx, work};
 
@@ -105,6 +106,8 @@ pub enum Begun {
     Run(Box<Run>),
     /// To others.
     UnderWay,
+    /// Something else was done under the request's id.
+    Taken,
 }
 
 /// How far the end of a run is.
@@ -186,6 +189,50 @@ pub(super) async fn put_run(tx: &Tx<'_>, account: AccountId, run: &Run) -> Resul
     Ok(())
 }
 
+/// A run that begins at `now`, of so many contacts up to `last`.
+fn run_to(
+    new: &KeyRule,
+    old: KeyRule,
+    caseless: &[String],
+    last: ContactId,
+    contacts: i64,
+    now: DateTime<Utc>,
+) -> Run {
+    let is_same = old == *new;
+    let is_settled = last.0.is_nil() || new.fields.iter().all(|field| old.has(field));
+    Run {
+        id: weir_ids::fresh(),
+        state: match (is_same, is_settled) {
+            (true, _) => RunState::Done,
+            (false, true) => RunState::Cleaning,
+            (false, false) => RunState::Running,
+        },
+        old,
+        new: new.clone(),
+        caseless: caseless.to_vec(),
+        after: ContactId(Uuid::nil()),
+        last,
+        contacts,
+        seen: 0,
+        merged: 0,
+        lost: 0,
+        lost_contacts: Vec::new(),
+        start_time: now,
+        update_time: now,
+        finish_time: is_same.then_some(now),
+    }
+}
+
+fn change_of(run: &Run) -> Change {
+    let shown = |rule: &KeyRule| {
+        weir_changes::shown([
+            ("unique_identifiers", rule.fields.clone().into()),
+            ("key_strategy", code_of(rule.strategy).into()),
+        ])
+    };
+    Change::between(Thing::Reindex, run.id, &shown(&run.old), &shown(&run.new))
+}
+
 impl Store {
     /// Contacts behind `after`, in order. Answers the last one.
     ///
@@ -221,6 +268,7 @@ impl Store {
         account: AccountId,
         (old, new): (KeyRule, &KeyRule),
         caseless: &[String],
+        author: &Author,
         now: DateTime<Utc>,
     ) -> Result<Begun, Failure> {
         self.anchor(account).await?;
@@ -240,6 +288,14 @@ impl Store {
                 strategy: stand.strategy,
             });
         let last_run = lock_run(&tx, account).await?;
+        match (
+            weir_changes::done_before(&tx, account, author).await?,
+            &last_run,
+        ) {
+            (Before::Nothing, _) => {}
+            (Before::Done(_), Some(run)) => return Ok(Begun::Run(Box::new(run.clone()))),
+            (Before::Done(_), None) | (Before::Taken, _) => return Ok(Begun::Taken),
+        }
         if let Some(run) = last_run.filter(|run| run.state != RunState::Done || run.is_to(&old)) {
             if run.is_to(new) {
                 return Ok(Begun::Run(Box::new(run)));
@@ -251,29 +307,7 @@ impl Store {
         let last = tx.prepare_cached(LAST).await?;
         let last = tx.query_opt(&last, &[&account.0]).await?;
         let last = ContactId(last.map_or(Uuid::nil(), |row| row.get("contact_id")));
-        let is_same = old == *new;
-        let is_settled = last.0.is_nil() || new.fields.iter().all(|field| old.has(field));
-        let run = Run {
-            id: weir_ids::fresh(),
-            state: match (is_same, is_settled) {
-                (true, _) => RunState::Done,
-                (false, true) => RunState::Cleaning,
-                (false, false) => RunState::Running,
-            },
-            old,
-            new: new.clone(),
-            caseless: caseless.to_vec(),
-            after: ContactId(Uuid::nil()),
-            last,
-            contacts: contacts.get("contacts"),
-            seen: 0,
-            merged: 0,
-            lost: 0,
-            lost_contacts: Vec::new(),
-            start_time: now,
-            update_time: now,
-            finish_time: is_same.then_some(now),
-        };
+        let run = run_to(new, old, caseless, last, contacts.get("contacts"), now);
         match run.state {
             RunState::Running => {
                 let begin = tx.prepare_cached(BEGIN).await?;
@@ -290,6 +324,8 @@ impl Store {
             RunState::Done => {}
         }
         put_run(&tx, account, &run).await?;
+        let change = change_of(&run);
+        weir_changes::record(&tx, account, author, &change, now).await?;
         if run.state != RunState::Done {
             work::note(&tx, account, REINDEX, now).await?;
         }

@@ -44,6 +44,7 @@ pub async fn account(weir: &'static Weir, rules: Rules) -> Account {
             name: "Segment".into(),
             merge_strategy: merge_strategy.into(),
             existing_only: None,
+            ..Default::default()
         })
         .await
         .unwrap();
