@@ -18,7 +18,8 @@ async fn changes(world: &World, account_id: &str) -> Vec<Change> {
         limit: 1_000,
         ..Default::default()
     };
-    let read = ChangeLogServiceClient::new(channel).read_changes(Request::new(request));
+    let mut client = ChangeLogServiceClient::new(channel);
+    let read = client.read_changes(Request::new(request));
     read.await.unwrap().into_inner().changes
 }
 

@@ -21,7 +21,8 @@ impl Service {
             limit: 1_000,
             ..Default::default()
         };
-        let read = ChangeLogServiceClient::new(channel).read_changes(Request::new(request));
+        let mut client = ChangeLogServiceClient::new(channel);
+        let read = client.read_changes(Request::new(request));
         read.await.unwrap().into_inner().changes
     }
 

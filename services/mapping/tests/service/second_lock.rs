@@ -69,6 +69,7 @@ async fn configure(client: &Client, tenant: &Tenant) {
         account_id: tenant.account_id.clone(),
         name: "Active".to_owned(),
         r#type: ValueType::Boolean.into(),
+        ..Default::default()
     };
     // The second time it is there.
     let _ = call!(client, create_field, field);

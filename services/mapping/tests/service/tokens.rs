@@ -119,9 +119,11 @@ async fn a_token_may_what_it_says_until_it_is_revoked() {
     );
     let written = refused(rename(by(), &ours).await);
     assert_eq!(written, (Code::PermissionDenied, Some(Reason::RoleTooLow)));
-    let listed = TokenServiceClient::new(by()).list_tokens(ListTokensRequest::default());
+    let mut teller = TokenServiceClient::new(by());
+    let listed = teller.list_tokens(ListTokensRequest::default());
     assert_eq!(refused(listed.await).0, Code::PermissionDenied);
-    let live = TokenServiceClient::new(by()).list_live_tokens(ListLiveTokensRequest::default());
+    let mut teller = TokenServiceClient::new(by());
+    let live = teller.list_live_tokens(ListLiveTokensRequest::default());
     assert_eq!(refused(live.await).1, Some(Reason::ServicesOnly));
 
     let request = RevokeTokenRequest {
