@@ -165,7 +165,7 @@ mod tests {
     use crate::domain::webhook::{Webhook, WebhookSecret};
 
     fn webhook(byte: &str) -> Option<Webhook> {
-        let secret = format!("whsec_{}", byte.repeat(32));
+        let secret = format!("whsec_{}", byte.repeat(8));
         Some(Webhook {
             url: "https://example.org/hook".to_owned(),
             secret: WebhookSecret::read(&secret).unwrap(),
