@@ -355,10 +355,10 @@ async fn ten_thousand_tokens_are_good_at_once_and_no_more() {
     let tokens = tokens(&service);
     let refused = refused(call!(tokens, create_token, wish("more", Role::Read, &[])));
     assert_eq!(refused, (Code::ResourceExhausted, Some(Reason::TokenLimit)));
-    let listed = tokens
+    let mut tokens = tokens
         .clone()
-        .max_decoding_message_size(weir_rpc::MAX_MESSAGE)
-        .list_live_tokens(ListLiveTokensRequest::default());
+        .max_decoding_message_size(weir_rpc::MAX_MESSAGE);
+    let listed = tokens.list_live_tokens(ListLiveTokensRequest::default());
     assert_eq!(listed.await.unwrap().into_inner().tokens.len(), 10_000);
 }
 
