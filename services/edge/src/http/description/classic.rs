@@ -109,18 +109,28 @@ fn write_key() -> ObjectBuilder {
 
 fn event() -> ObjectBuilder {
     let object = |about: &str| ObjectBuilder::new().description(Some(about));
-    let context = object("Where the event was made.").property(
-        "traits",
-        object("Where the event has none at its top."),
-    );
+    let context = object("Where the event was made.")
+        .property("traits", object("Where the event has none at its top."));
     object("An event, as Segment's SDKs send it. What is wrong with one costs that one alone.")
-        .property("type", text("What it is, in a batch: `identify`, `track` …"))
+        .property(
+            "type",
+            text("What it is, in a batch: `identify`, `track` …"),
+        )
         .property("userId", text("Who it is, for good."))
         .property("anonymousId", text("Who it is until that is known."))
-        .property("messageId", text("Tells repeats: without it a retry is another event."))
+        .property(
+            "messageId",
+            text("Tells repeats: without it a retry is another event."),
+        )
         .property("event", text("The name of the activity, of a track."))
-        .property("timestamp", text("When it happened; else `originalTimestamp`, else now."))
-        .property("originalTimestamp", text("When it happened, by the device's clock."))
+        .property(
+            "timestamp",
+            text("When it happened; else `originalTimestamp`, else now."),
+        )
+        .property(
+            "originalTimestamp",
+            text("When it happened, by the device's clock."),
+        )
         .property("traits", object("What is known of the person."))
         .property("properties", object("What the activity is about."))
         .property("context", context)

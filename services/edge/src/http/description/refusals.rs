@@ -98,7 +98,11 @@ pub const INTERNAL: Refusal = Refusal {
 pub const UNAVAILABLE: Refusal = Refusal {
     name: "Unavailable",
     status: 503,
-    codes: &[Reason::ServiceAway, Reason::Overloaded, Reason::SourcePaused],
+    codes: &[
+        Reason::ServiceAway,
+        Reason::Overloaded,
+        Reason::SourcePaused,
+    ],
     about: "Something that is needed is away, too much is under way, or the source is paused. \
             Send it again.",
     headers: &[("Retry-After", "How many seconds to wait.")],
