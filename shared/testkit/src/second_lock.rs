@@ -27,6 +27,8 @@ pub struct SecondLock {
     open: &'static [&'static str],
     /// Of those whose condition was taken out: whether it would have mattered without the lock.
     shown: BTreeMap<String, bool>,
+    /// Executions that were run again before and after.
+    seen: BTreeSet<(String, Sent)>,
     /// What got through.
     faults: BTreeSet<String>,
 }
@@ -52,7 +54,7 @@ impl SecondLock {
         open: &'static [&'static str],
     ) -> Self {
         let [service, superuser] = urls;
-        Self {
+        let lock = Self {
             recorder,
             service: connect(service).await,
             superuser: connect(superuser).await,
@@ -60,25 +62,46 @@ impl SecondLock {
             other,
             open,
             shown: BTreeMap::new(),
+            seen: BTreeSet::new(),
             faults: BTreeSet::new(),
-        }
+        };
+        lock.begin().await;
+        lock
     }
 
-    /// Runs again what was run so far, over the rows that are there now.
+    /// From here on both connections see the rows as they are now, the service's as one that works
+    /// for the other account.
+    async fn begin(&self) {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT FROM pg_class LIMIT 1";
+        let whose = format!("{begin}; SET LOCAL app.account = '{}'", self.other);
+        self.superuser.batch_execute(begin).await.unwrap();
+        self.service.batch_execute(&whose).await.unwrap();
+    }
+
+    /// Runs again what was run since the last look, over the rows that were there then, and over
+    /// those that are there now: a statement that takes rows away finds them before.
     ///
     /// # Panics
     /// The database is away.
     pub async fn look(&mut self) {
-        for (sql, executions) in self.recorder.said() {
+        let mut news = self.recorder.said();
+        news.retain(|sql, _| {
             let is_open = self.open.iter().any(|open| sql.contains(open));
-            let places = places_of(&sql);
-            if is_open || !sql.contains("account_id") {
-                continue;
+            !is_open && sql.contains("account_id")
+        });
+        for (sql, executions) in &mut news {
+            executions.retain(|sent| self.seen.insert((sql.clone(), sent.clone())));
+        }
+        for is_now in [false, true] {
+            if is_now {
+                self.superuser.batch_execute("ROLLBACK").await.unwrap();
+                self.service.batch_execute("ROLLBACK").await.unwrap();
+                self.begin().await;
             }
-            for sent in executions {
-                self.look_as_it_is(&sql, &sent).await;
-                for place in &places {
-                    self.look_without(&sql, *place, &sent).await;
+            for (sql, executions) in &news {
+                for sent in executions {
+                    self.look_as_it_is(sql, sent).await;
+                    self.look_without(sql, sent).await;
                 }
             }
         }
@@ -90,35 +113,35 @@ impl SecondLock {
             return;
         }
         let nobodys = replaced(sent, self.owner, Uuid::now_v7());
-        let expected = run(&self.superuser, None, sql, &nobodys).await;
-        let found = run(&self.service, Some(self.other), sql, sent).await;
+        let expected = run(&self.superuser, sql, &nobodys).await;
+        let found = run(&self.service, sql, sent).await;
         if found != expected && found != Outcome::Refused && writes_or_has(&found) {
             self.faults
                 .insert(format!("names another account: {sql}\n{found:?}"));
         }
     }
 
-    /// The statement has lost a condition.
-    async fn look_without(&mut self, sql: &str, place: (usize, usize, usize), sent: &Sent) {
-        let (start, end, number) = place;
-        if sent[number - 1].as_deref() != Some(self.owner.as_bytes()) {
+    /// The statement has lost a condition, or all of them.
+    async fn look_without(&mut self, sql: &str, sent: &Sent) {
+        let mut places = places_of(sql);
+        places.retain(|(_, _, number)| sent[number - 1].as_deref() == Some(self.owner.as_bytes()));
+        if places.is_empty() {
             return;
         }
-        let edited = format!(
-            "{}(${number}::uuid IS NOT NULL){}",
-            &sql[..start],
-            &sql[end..]
-        );
         let others = replaced(sent, self.owner, self.other);
-        let expected = run(&self.superuser, None, sql, &others).await;
-        let without_lock = run(&self.superuser, None, &edited, &others).await;
-        let with_lock = run(&self.service, Some(self.other), &edited, &others).await;
-        let shown = self.shown.entry(sql.to_owned()).or_default();
-        *shown |= without_lock != expected;
-        if with_lock != expected && with_lock != Outcome::Refused {
-            self.faults.insert(format!(
-                "without a condition: {edited}\n{with_lock:?}\ninstead of {expected:?}"
-            ));
+        let expected = run(&self.superuser, sql, &others).await;
+        let one_by_one = places.iter().map(std::slice::from_ref);
+        for taken in one_by_one.chain([&places[..]]) {
+            let edited = without(sql, taken);
+            let without_lock = run(&self.superuser, &edited, &others).await;
+            let with_lock = run(&self.service, &edited, &others).await;
+            let shown = self.shown.entry(sql.to_owned()).or_default();
+            *shown |= without_lock != expected;
+            if with_lock != expected && with_lock != Outcome::Refused {
+                self.faults.insert(format!(
+                    "without a condition: {edited}\n{with_lock:?}\ninstead of {expected:?}"
+                ));
+            }
         }
     }
 
@@ -236,6 +259,17 @@ fn places_of(sql: &str) -> Vec<(usize, usize, usize)> {
     places
 }
 
+/// The statement without these, from its front to its end.
+fn without(sql: &str, places: &[(usize, usize, usize)]) -> String {
+    let (mut edited, mut at) = (String::new(), 0);
+    for (start, end, number) in places {
+        edited += &sql[at..*start];
+        edited += &format!("(${number}::uuid IS NOT NULL)");
+        at = *end;
+    }
+    edited + &sql[at..]
+}
+
 fn replaced(sent: &Sent, old: Uuid, new: Uuid) -> Sent {
     let replace = |value: &Option<Vec<u8>>| match value.as_deref() {
         Some(bytes) if bytes == old.as_bytes() => Some(new.as_bytes().to_vec()),
@@ -251,13 +285,9 @@ fn writes_or_has(outcome: &Outcome) -> bool {
     }
 }
 
-/// Runs it in a transaction that is undone.
-async fn run(client: &Client, account: Option<Uuid>, sql: &str, sent: &Sent) -> Outcome {
-    let begin = match account {
-        Some(account) => format!("BEGIN; SET LOCAL app.account = '{account}'"),
-        None => "BEGIN".to_owned(),
-    };
-    client.batch_execute(&begin).await.unwrap();
+/// Runs it, and undoes what it did.
+async fn run(client: &Client, sql: &str, sent: &Sent) -> Outcome {
+    client.batch_execute("SAVEPOINT before").await.unwrap();
     let outcome = match try_run(client, sql, sent).await {
         Ok((rows, written)) => Outcome::Rows(rows, written),
         Err(error) => match error.code() {
@@ -265,7 +295,8 @@ async fn run(client: &Client, account: Option<Uuid>, sql: &str, sent: &Sent) -> 
             code => Outcome::Failed(format!("{code:?}")),
         },
     };
-    client.batch_execute("ROLLBACK").await.unwrap();
+    let undo = "ROLLBACK TO before; RELEASE before";
+    client.batch_execute(undo).await.unwrap();
     outcome
 }
 
@@ -347,5 +378,10 @@ mod tests {
             .map(|(start, end, number)| (&sql[start..end], number))
             .collect();
         assert_eq!(found, [("x.account_id = $1", 1), ("account_id = $12", 12)]);
+        assert_eq!(
+            without(sql, &places_of(sql)),
+            "SELECT FROM a x WHERE ($1::uuid IS NOT NULL) AND y IN \
+             (SELECT FROM b WHERE ($12::uuid IS NOT NULL))"
+        );
     }
 }

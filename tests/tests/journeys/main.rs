@@ -15,6 +15,8 @@ mod deletion;
 mod efficiency;
 mod exports;
 mod fuzz;
+mod hands;
+mod histories;
 mod identity;
 mod imports;
 mod kept;

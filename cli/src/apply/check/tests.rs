@@ -115,7 +115,7 @@ fn origins_are_read_as_browsers_write_them() {
     );
     let faults = check(&parse(&wrong).unwrap()).unwrap_err();
     let lines: Vec<u64> = faults.iter().map(|fault| fault.line).collect();
-    assert_eq!(lines, [10, 11], "{faults:?}");
+    assert_eq!(lines, [11, 12], "{faults:?}");
 }
 
 #[test]

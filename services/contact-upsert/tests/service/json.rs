@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use uuid::Uuid;
+use weir_testkit::ADMIN_TOKEN;
 
 use crate::harness::*;
 
@@ -13,7 +14,8 @@ impl Service {
         let body = request.to_string();
         let head = format!(
             "POST /weir.contact.v1.{method} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n\
-             content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+             authorization: Bearer {ADMIN_TOKEN}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n",
             self.address(),
             body.len()
         );

@@ -24,7 +24,8 @@ const LARGE: [&str; 8] = [
 ];
 
 /// They ask whether there is any row at all, or go through all of them in order.
-const IN_ORDER: [&str; 8] = [
+const IN_ORDER: [&str; 9] = [
+    "SELECT outbox_id FROM outbox WHERE account_id = $1 ORDER BY outbox_id LIMIT 1",
     "SELECT EXISTS (SELECT FROM contacts",
     "every account",
     "SELECT count(*) AS rows FROM kept_removes",

@@ -30,6 +30,7 @@ mod removal;
 mod replays;
 mod rings;
 mod rows;
+mod second_lock;
 mod stories;
 mod summaries;
 mod versions;

@@ -172,7 +172,7 @@ async fn what_is_not_here_is_answered_with_what_is() {
     for (path, hint) in [
         (format!("/{NAME}/Nothing"), "ImportContacts"),
         ("/weir.quota.v1.QuotaService/GetUsage".to_owned(), NAME),
-        ("/".to_owned(), NAME),
+        ("/".to_owned(), "GET / lists"),
         ("/nothing".to_owned(), "GET / lists"),
         ("/a/b/c".to_owned(), NAME),
     ] {

@@ -21,7 +21,7 @@ use weir_proto::contact::v1::{
     ImportResult, ImportStatus,
 };
 use weir_reasons::Reason;
-use weir_rpc::{Deadline, Server};
+use weir_rpc::{Access, Deadline, Server};
 
 pub const NAME: &str = "weir.contact.v1.TransferService";
 pub const IMPORT: &str = "/weir.contact.v1.TransferService/ImportContacts";
@@ -112,6 +112,10 @@ impl Served {
     }
 
     pub async fn for_pages_of(origins: &str) -> Self {
+        Self::with(origins, Access::open()).await
+    }
+
+    pub async fn with(origins: &str, access: Access) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let transfers = Transfers::default();
@@ -120,6 +124,7 @@ impl Served {
             TransferServiceServer::new(transfers).max_decoding_message_size(weir_rpc::MAX_MESSAGE);
         let server = Server::new(NAME)
             .service(service)
+            .access(access)
             .cors_origins(origins.parse().unwrap());
         tokio::spawn(server.serve(listener, std::future::pending()));
         Self { address, imports }
