@@ -7,6 +7,7 @@ mod needs;
 use std::path::PathBuf;
 
 use prost_types::field_descriptor_proto::Type;
+use protox::prost_reflect;
 
 /// Messages that come once for every event of a batch, to be taken apart at once. Their texts
 /// are slices of the message to the generated code, as `bytes` are (on the wire both are the

@@ -27,8 +27,8 @@ pub struct Cli {
 
 /// On one machine more of them only share its cores among more processes.
 const MOST_REPLICAS: i64 = 8;
-/// 14 ports fit behind it.
-const LAST_BASE: i64 = 65_522;
+/// 15 ports fit behind it.
+const LAST_BASE: i64 = 65_521;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -73,8 +73,8 @@ pub struct UpOptions {
     /// than one; each listens on ports of its own (`./weir status`).
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=MOST_REPLICAS))]
     pub replicas: u16,
-    /// Listen on BASE and the 13 ports behind it, instead of on 8080 (edge), 7001 to 7005 (gRPC)
-    /// and 7100 to 7105 (metrics) or, where one of those is taken, on the next free one. Each
+    /// Listen on BASE and the 14 ports behind it, instead of on 8080 (edge), 8090 (the same for
+    /// classic sources), 7001 to 7005 (gRPC) and 7100 to 7105 (metrics) or, where one of those is taken, on the next free one. Each
     /// further replica takes ten more, and the second edge one.
     #[arg(long, value_name = "BASE", value_parser = clap::value_parser!(u16).range(1024..=LAST_BASE))]
     pub ports: Option<u16>,
@@ -210,14 +210,18 @@ pub struct MailTestOptions {
 ///
 /// The services tell by reflection what they understand. Names may be short:
 /// `contact/GetContact`, `quota/GetUsage`, or `weir.contact.v1.ContactService/GetContact`.
+/// Exit code 2 where the request was wrong, 1 where the call failed otherwise.
 #[derive(Debug, Args)]
 pub struct CallOptions {
     /// SERVICE/METHOD
     #[arg(required_unless_present = "list")]
     pub method: Option<String>,
     /// The request as JSON; `-` reads it from standard input.
-    #[arg(default_value = "{}")]
-    pub json: String,
+    #[arg(value_name = "JSON", default_value = "{}")]
+    pub request: String,
+    /// Print an error as JSON as well, on standard output: its code, message and details.
+    #[arg(long = "json", conflicts_with = "list")]
+    pub errors_as_json: bool,
     /// List the methods of all services, or of the one named, with their requests.
     #[arg(long)]
     pub list: bool,
@@ -250,7 +254,6 @@ pub struct TokenOptions {
 }
 
 /// An empty one is none.
-#[expect(clippy::unnecessary_wraps, reason = "what clap calls may fail")]
 fn file(text: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(text))
 }
@@ -289,9 +292,9 @@ mod tests {
     fn ports_that_do_not_exist_are_wrong_use() {
         for (base, good) in [
             ("1024", true),
-            ("65522", true),
+            ("65521", true),
             ("80", false),
-            ("65523", false),
+            ("65522", false),
         ] {
             let read = Cli::try_parse_from(["weir", "up", "--ports", base]);
             assert_eq!(read.is_ok(), good, "{base}");
@@ -313,7 +316,7 @@ mod tests {
         let Command::Call(options) = cli.command else {
             panic!("{cli:?}")
         };
-        assert_eq!(options.json, "{}");
+        assert_eq!(options.request, "{}");
         assert!(Cli::try_parse_from(["weir", "call"]).is_err());
         assert!(Cli::try_parse_from(["weir", "call", "--list"]).is_ok());
     }

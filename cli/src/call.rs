@@ -5,14 +5,13 @@ mod listing;
 mod reflection;
 
 use std::io::Read;
+use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
-use prost_reflect::{
-    DeserializeOptions, DynamicMessage, MessageDescriptor, MethodDescriptor, SerializeOptions,
-    ServiceDescriptor,
-};
-use tonic::Code;
-use tonic_types::StatusExt;
+use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor, ServiceDescriptor};
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+use weir_protojson::Fault;
 use weir_stack::{Channel, Service};
 
 use crate::address::{self, Addresses};
@@ -20,10 +19,26 @@ use crate::arguments::CallOptions;
 use crate::failure::Failure;
 use crate::output::say;
 
-pub async fn run(options: &CallOptions) -> Result<(), Failure> {
+pub async fn run(options: &CallOptions) -> Result<ExitCode, Failure> {
     if options.list {
-        return listing::run(options).await;
+        listing::run(options).await?;
+        return Ok(ExitCode::SUCCESS);
     }
+    let (channel, method) = find(options).await?;
+    let request = read_request(&request_text(&options.request)?, method.input());
+    let called = match request {
+        Ok(request) => send(channel, &method, request).await,
+        Err(wrong) => Err(Called::Refused(Box::new(wrong))),
+    };
+    match called {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(Called::Failed(failure)) => Err(failure),
+        Err(Called::Refused(status)) => refused(&status, options.errors_as_json),
+    }
+}
+
+/// What is called, and where.
+async fn find(options: &CallOptions) -> Result<(Channel, MethodDescriptor), Failure> {
     let method = options.method.as_deref().unwrap_or_default();
     let (service, name) = read_method(method)?;
     let addresses = Addresses::read(&options.addresses)?;
@@ -40,15 +55,34 @@ pub async fn run(options: &CallOptions) -> Result<(), Failure> {
                 known.join(", ")
             ))
         })?;
-    if method.is_client_streaming() || method.is_server_streaming() {
+    if method.is_client_streaming() {
         return Err(Failure::Input(format!(
-            "{name} streams; only single calls are supported"
+            "{name} takes a stream; only single requests are supported"
         )));
     }
-    let request = read_request(&request_text(&options.json)?, method.input())?;
-    let answer = send(channel, &method, request).await?;
-    say!("{}", to_json(&answer)?);
-    Ok(())
+    Ok((channel, method))
+}
+
+/// How a call ends that does not succeed.
+enum Called {
+    /// The service says no, or would.
+    Refused(Box<Status>),
+    Failed(Failure),
+}
+
+/// Exit code 2 where the request was wrong, else 1.
+fn refused(status: &Status, as_json: bool) -> Result<ExitCode, Failure> {
+    let is_wrong = status.code() == Code::InvalidArgument;
+    if as_json {
+        say!("{:#}", weir_protojson::error(status));
+        return Ok(ExitCode::from(if is_wrong { 2 } else { 1 }));
+    }
+    let text = describe_status(status);
+    Err(if is_wrong {
+        Failure::Input(text)
+    } else {
+        anyhow!(text).into()
+    })
 }
 
 /// `contact/GetContact`, `ContactService/GetContact`, `weir.contact.v1.ContactService/GetContact`.
@@ -91,51 +125,54 @@ fn request_text(json: &str) -> Result<String, Failure> {
     Ok(text)
 }
 
-fn read_request(json: &str, message: MessageDescriptor) -> Result<DynamicMessage, Failure> {
-    let name = message.name().to_owned();
-    let mut reader = serde_json::Deserializer::from_str(json);
-    let request = DynamicMessage::deserialize_with_options(
-        message,
-        &mut reader,
-        &DeserializeOptions::new().deny_unknown_fields(true),
-    )
-    .and_then(|request| reader.end().map(|()| request));
-    request.map_err(|error| Failure::Input(format!("the JSON is not a {name}: {error}")))
+/// The error is what a server would answer.
+fn read_request(json: &str, message: MessageDescriptor) -> Result<DynamicMessage, Status> {
+    weir_protojson::read(json.as_bytes(), &message).map_err(|fault| {
+        let mut details = ErrorDetails::new();
+        if let Fault::Field { field, expected } = &fault {
+            details.add_bad_request_violation(field, expected);
+        }
+        let text = format!("the JSON is not a {}: {fault}", message.name());
+        Status::with_error_details(Code::InvalidArgument, text, details)
+    })
 }
 
-fn to_json(message: &DynamicMessage) -> anyhow::Result<String> {
-    let mut text = Vec::new();
-    let mut writer = serde_json::Serializer::pretty(&mut text);
-    // ProtoJSON as the specification has it, so that what is printed is what every other tool
-    // prints and reads.
-    message.serialize_with_options(&mut writer, &SerializeOptions::new())?;
-    Ok(String::from_utf8(text)?)
-}
-
+/// Prints what is answered, of a stream one message after the other.
 async fn send(
     channel: Channel,
     method: &MethodDescriptor,
     request: DynamicMessage,
-) -> Result<DynamicMessage, Failure> {
+) -> Result<(), Called> {
+    let failed = |error: anyhow::Error| Called::Failed(error.into());
     let path = format!("/{}/{}", method.parent_service().full_name(), method.name());
-    let path = http::uri::PathAndQuery::try_from(path).context("a method name in a path")?;
+    let path = http::uri::PathAndQuery::try_from(path)
+        .context("a method name in a path")
+        .map_err(failed)?;
     let mut client = tonic::client::Grpc::new(channel).max_decoding_message_size(64 * 1024 * 1024);
-    client.ready().await.context("the connection broke")?;
+    let ready = client.ready().await.context("the connection broke");
+    ready.map_err(failed)?;
     let codec = codec::Dynamic::new(method.output());
-    let sent = client
-        .unary(tonic::Request::new(request), path, codec)
-        .await;
-    match sent {
-        Ok(answer) => Ok(answer.into_inner()),
-        Err(status) if status.code() == Code::InvalidArgument => {
-            Err(Failure::Input(describe_status(&status)))
-        }
-        Err(status) => Err(anyhow!(describe_status(&status)).into()),
+    let refused = |status| Called::Refused(Box::new(status));
+    let show = |answer: &DynamicMessage| {
+        let text = weir_protojson::write_pretty(answer).context("the answer as JSON");
+        say!("{}", text.map_err(failed)?);
+        Ok(())
+    };
+    let request = tonic::Request::new(request);
+    if !method.is_server_streaming() {
+        let answer = client.unary(request, path, codec).await.map_err(refused)?;
+        return show(answer.get_ref());
     }
+    let answers = client.server_streaming(request, path, codec).await;
+    let mut answers = answers.map_err(refused)?.into_inner();
+    while let Some(answer) = answers.message().await.map_err(refused)? {
+        show(&answer)?;
+    }
+    Ok(())
 }
 
 /// The code, the message, and what is wrong with which field.
-pub fn describe_status(status: &tonic::Status) -> String {
+pub fn describe_status(status: &Status) -> String {
     let mut text = format!("{:?}: {}", status.code(), status.message());
     if let Some(info) = status.get_details_error_info() {
         text += &format!(" ({})", info.reason);
@@ -195,13 +232,13 @@ mod tests {
         let request = message("weir.contact.v1.GetContactRequest");
         for (json, hint) in [
             (r#"{"accountid": "a"}"#, "accountid"),
-            (r#"{"account_id": 5}"#, "line 1"),
+            (r#"{"account_id": 5}"#, "account_id: must be a text"),
+            (r#"{"field": {"fieldId": []}}"#, "field.field_id: must be"),
             ("{", "line 1"),
             ("{} {}", "trailing"),
         ] {
-            let Err(Failure::Input(text)) = read_request(json, request.clone()) else {
-                panic!("{json} was read")
-            };
+            let wrong = read_request(json, request.clone()).unwrap_err();
+            let text = describe_status(&wrong);
             assert!(text.contains(hint), "{json}: {text}");
             assert!(text.contains("GetContactRequest"), "{text}");
         }
@@ -211,7 +248,21 @@ mod tests {
     fn answers_are_canonical_proto_json() {
         let usage = message("weir.quota.v1.Usage");
         let message = read_request(r#"{"limit": "50000"}"#, usage).unwrap();
-        let json: serde_json::Value = serde_json::from_str(&to_json(&message).unwrap()).unwrap();
+        let text = weir_protojson::write_pretty(&message).unwrap();
+        let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json, serde_json::json!({"limit": "50000"}));
+    }
+
+    #[test]
+    fn an_error_says_its_code_and_every_violation() {
+        let request = message("weir.contact.v1.GetContactRequest");
+        let wrong = read_request(r#"{"userId": 1}"#, request).unwrap_err();
+        let text = describe_status(&wrong);
+        assert!(text.starts_with("InvalidArgument: "), "{text}");
+        assert!(text.ends_with("\n  user_id: must be a text"), "{text}");
+        assert!(matches!(refused(&wrong, false), Err(Failure::Input(_))));
+        assert!(refused(&wrong, true).is_ok());
+        let away = Status::unavailable("away");
+        assert!(matches!(refused(&away, false), Err(Failure::Failed(_))));
     }
 }

@@ -16,6 +16,7 @@ mod folder;
 mod logs;
 mod mail;
 mod output;
+mod paused;
 mod plan;
 mod restart;
 mod send;
@@ -61,7 +62,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Schema => output::say!("{}", apply::json_schema().trim_end()),
         Command::Send(options) => return send::run(&options).await,
         Command::Mail(command) => return mail::run(&command).await,
-        Command::Call(options) => call::run(&options).await?,
+        Command::Call(options) => return call::run(&options).await,
         Command::Export(options) => match &options.what {
             ExportWhat::Contacts(options) => transfer::contacts::run(options).await?,
             ExportWhat::Person(options) => transfer::person::run(options).await?,

@@ -10,6 +10,7 @@ use crate::arguments::DataOptions;
 use crate::failure::Failure;
 use crate::mail;
 use crate::output::say;
+use crate::paused;
 use crate::table;
 
 /// Who does not say that it is ready in this time is not well.
@@ -48,6 +49,14 @@ pub async fn run(options: &DataOptions) -> Result<ExitCode, Failure> {
         && let Some(lines) = mail::status(address, &file.token).await
     {
         say!("\n  mail: {}", lines.join("\n  "));
+    }
+    if let Some(address) = file.grpc.get(Service::Mapping.name()) {
+        for line in paused::status(address, &file.token)
+            .await
+            .unwrap_or_default()
+        {
+            say!("\n  {line}");
+        }
     }
     Ok(ExitCode::from(u8::from(!well)))
 }

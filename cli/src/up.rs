@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use weir_stack::{
-    Instance, PortPlan, Report, Reporter, Service, Stack, StackFile, StackOptions, USUAL, holder,
-    until_ended,
+    CLASSIC, Instance, PortPlan, Report, Reporter, Service, Stack, StackFile, StackOptions, USUAL,
+    holder, until_ended,
 };
 
 use crate::address::Addresses;
@@ -185,6 +185,12 @@ fn endpoints(stack: &Stack, file: &StackFile, usual: bool) {
         _ => String::new(),
     };
     say!("  {:<15} {}{}", "edge", file.edge, elsewhere(&file.edge, 0));
+    let moved = elsewhere(&file.classic, CLASSIC);
+    say!(
+        "  {:<15} {} (SDKs of classic sources){moved}",
+        "",
+        file.classic
+    );
     let services = Service::ALL.into_iter().map(Service::name);
     for (place, name) in services.enumerate() {
         if let Some(url) = file.grpc.get(name) {

@@ -1,6 +1,6 @@
 //! What each RPC declares to need (`weir.access.v1.need`), checked, as a table in Rust.
 
-use protox::prost_reflect::{
+use crate::prost_reflect::{
     Cardinality, DescriptorPool, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor,
     MethodDescriptor, ReflectMessage,
 };

@@ -2,12 +2,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+extern crate prost_reflect;
+
+// It takes the crate from the root that it is built in.
 #[path = "../build/needs.rs"]
 mod needs;
 
 use std::collections::BTreeSet;
 
-use prost_reflect::DescriptorPool;
+use prost::Message;
+use prost_reflect::{DescriptorPool, DynamicMessage};
+use serde_json::{Value, json};
 use weir_access::{Need, On, Role};
 use weir_proto::{FILE_DESCRIPTOR_SET, NEEDS};
 
@@ -72,113 +77,130 @@ fn the_pipeline_is_for_services_and_the_rest_for_roles() {
     assert_eq!(list, Need::Caller { role, on });
 }
 
-/// The protos of a test, as the build reads them.
-fn built(method: &str) -> Result<String, String> {
-    let file = format!(
-        r#"syntax = "proto3";
-        package weir.test.v1;
-        import "weir/access/v1/options.proto";
-        service TestService {{
-          rpc Test({}Request) returns (Request) {{ {} }}
-        }}
-        message Inner {{ string account_id = 7; }}
-        message Request {{
-          string account_id = 1;
-          Inner inner = 2;
-          repeated string many = 3;
-          repeated Inner inners = 4;
-          int64 number = 5;
-          oneof either {{ string this = 6; string that = 8; }}
-          optional string perhaps = 9;
-        }}"#,
-        if method.contains("streams") {
-            "stream "
-        } else {
-            ""
-        },
-        match method {
-            "" => String::new(),
-            said => format!(
-                "option (weir.access.v1.need) = {{{}}};",
-                said.trim_start_matches("streams ")
-            ),
+/// What the build makes of an RPC that declares this; `streams` requests where it says so.
+fn built(declared: &Value, streams: bool) -> Result<String, String> {
+    let field = |name: &str, number: u32, kind: &str| {
+        let (label, kind) = match kind.strip_prefix("repeated ") {
+            Some(kind) => ("LABEL_REPEATED", kind),
+            None => ("LABEL_OPTIONAL", kind),
+        };
+        match kind {
+            "Inner" => json!({"name": name, "number": number, "label": label,
+                "type": "TYPE_MESSAGE", "typeName": ".weir.test.v1.Inner"}),
+            kind => json!({"name": name, "number": number, "label": label, "type": kind}),
         }
-    );
-    let folder = env!("CARGO_MANIFEST_DIR");
-    let mut resolver = protox::file::ChainFileResolver::new();
-    resolver.add(Only(file));
-    resolver.add(protox::file::IncludeFileResolver::new(folder.into()));
-    resolver.add(protox::file::GoogleFileResolver::new());
-    let mut compiler = protox::Compiler::with_file_resolver(resolver);
-    compiler
-        .include_imports(true)
-        .open_file("test.proto")
-        .unwrap();
-    needs::table(&compiler.descriptor_pool())
-}
-
-struct Only(String);
-
-impl protox::file::FileResolver for Only {
-    fn open_file(&self, name: &str) -> Result<protox::file::File, protox::Error> {
-        if name == "test.proto" {
-            protox::file::File::from_source(name, &self.0)
-        } else {
-            Err(protox::Error::file_not_found(name))
-        }
+    };
+    let text = "TYPE_STRING";
+    let mut fields = vec![
+        field("account_id", 1, text),
+        field("inner", 2, "Inner"),
+        field("many", 3, "repeated TYPE_STRING"),
+        field("inners", 4, "repeated Inner"),
+        field("number", 5, "TYPE_INT64"),
+        field("this", 6, text),
+        field("that", 8, text),
+        field("perhaps", 9, text),
+    ];
+    for (choice, index) in [(5, 0), (6, 0), (7, 1)] {
+        fields[choice]["oneofIndex"] = json!(index);
     }
+    fields[7]["proto3Optional"] = json!(true);
+    let options = match declared.is_null() {
+        true => json!({}),
+        false => json!({"[weir.access.v1.need]": declared}),
+    };
+    let file = json!({
+        "name": "test.proto", "package": "weir.test.v1", "syntax": "proto3",
+        "dependency": ["weir/access/v1/options.proto"],
+        "messageType": [
+            {"name": "Inner", "field": [field("account_id", 7, text)]},
+            {"name": "Request", "field": fields,
+             "oneofDecl": [{"name": "either"}, {"name": "_perhaps"}]},
+        ],
+        "service": [{"name": "TestService", "method": [{
+            "name": "Test", "clientStreaming": streams, "options": options,
+            "inputType": ".weir.test.v1.Request", "outputType": ".weir.test.v1.Request",
+        }]}],
+    });
+    let all = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+    // Without our own services.
+    let mut pool = DescriptorPool::new();
+    for name in [
+        "google/protobuf/descriptor.proto",
+        "weir/access/v1/options.proto",
+    ] {
+        let bytes = all.get_file_by_name(name).unwrap().encode_to_vec();
+        pool.decode_file_descriptor_proto(&*bytes).unwrap();
+    }
+    let descriptor = pool.get_message_by_name("google.protobuf.FileDescriptorProto");
+    let file = DynamicMessage::deserialize(descriptor.unwrap(), &file).unwrap();
+    let bytes = file.encode_to_vec();
+    pool.decode_file_descriptor_proto(&*bytes).unwrap();
+    needs::table(&pool)
 }
 
 #[test]
 fn what_can_be_declared_is_written_down() {
-    for (said, written) in [
-        ("role: ROLE_SERVICE", "Need::Services"),
+    for (declared, streams, written) in [
+        (json!({"role": "ROLE_SERVICE"}), false, "Need::Services"),
         (
-            r#"role: ROLE_READ, account: "account_id""#,
+            json!({"role": "ROLE_READ", "account": "account_id"}),
+            false,
             "On::Account { field: &[1], without: Role::Read }",
         ),
         (
-            r#"role: ROLE_WRITE, account: "inner.account_id", role_without_account: ROLE_ADMIN"#,
+            json!({"role": "ROLE_WRITE", "account": "inner.account_id",
+                   "roleWithoutAccount": "ROLE_ADMIN"}),
+            false,
             "On::Account { field: &[2, 7], without: Role::Admin }",
         ),
         (
-            r#"role: ROLE_READ, account: "perhaps""#,
+            json!({"role": "ROLE_READ", "account": "perhaps"}),
+            false,
             "On::Account { field: &[9], without: Role::Read }",
         ),
         (
-            r#"role: ROLE_READ, accounts_of_caller: "many""#,
+            json!({"role": "ROLE_READ", "accountsOfCaller": "many"}),
+            false,
             "On::Accounts { field: 3 }",
         ),
-        ("role: ROLE_ADMIN, any_account: true", "On::All"),
-        ("streams role: ROLE_SERVICE", "Need::Services"),
+        (
+            json!({"role": "ROLE_ADMIN", "anyAccount": true}),
+            false,
+            "On::All",
+        ),
+        (json!({"role": "ROLE_SERVICE"}), true, "Need::Services"),
     ] {
-        let table = built(said).unwrap();
-        assert!(table.contains(written), "{said}: {table}");
+        let table = built(&declared, streams).unwrap();
+        assert!(table.contains(written), "{declared}: {table}");
     }
 }
 
 #[test]
 fn what_declares_nothing_or_what_can_not_be_does_not_build() {
-    for said in [
-        "",
-        r#"account: "account_id""#,
-        "role: ROLE_READ",
-        r#"role: ROLE_SERVICE, account: "account_id""#,
-        r#"role: ROLE_READ, account: "nowhere""#,
-        r#"role: ROLE_READ, account: """#,
-        r#"role: ROLE_READ, account: "number""#,
-        r#"role: ROLE_READ, account: "many""#,
-        r#"role: ROLE_READ, account: "inner""#,
-        r#"role: ROLE_READ, account: "inners.account_id""#,
-        r#"role: ROLE_READ, account: "this""#,
-        r#"role: ROLE_READ, account: "account_id", role_without_account: ROLE_SERVICE"#,
-        r#"role: ROLE_READ, accounts_of_caller: "account_id""#,
-        r#"role: ROLE_READ, accounts_of_caller: "number""#,
-        "role: ROLE_READ, any_account: false",
-        "role: ROLE_READ, any_account: true, role_without_account: ROLE_ADMIN",
-        r#"streams role: ROLE_READ, account: "account_id""#,
+    let read = |on: &str, path: &str| json!({"role": "ROLE_READ", on: path});
+    for declared in [
+        Value::Null,
+        json!({"account": "account_id"}),
+        json!({"role": "ROLE_READ"}),
+        json!({"role": "ROLE_SERVICE", "account": "account_id"}),
+        read("account", "nowhere"),
+        read("account", ""),
+        read("account", "number"),
+        read("account", "many"),
+        read("account", "inner"),
+        read("account", "inners.account_id"),
+        read("account", "this"),
+        json!({"role": "ROLE_READ", "account": "account_id",
+               "roleWithoutAccount": "ROLE_SERVICE"}),
+        read("accountsOfCaller", "account_id"),
+        read("accountsOfCaller", "number"),
+        json!({"role": "ROLE_READ", "anyAccount": false}),
+        json!({"role": "ROLE_READ", "anyAccount": true, "roleWithoutAccount": "ROLE_ADMIN"}),
     ] {
-        let fault = built(said).unwrap_err();
-        assert!(fault.contains("TestService.Test"), "{said}: {fault}");
+        let fault = built(&declared, false).unwrap_err();
+        assert!(fault.contains("TestService.Test"), "{declared}: {fault}");
     }
+    let fault = built(&read("account", "account_id"), true).unwrap_err();
+    assert!(fault.contains("stream"), "{fault}");
 }

@@ -182,6 +182,12 @@ impl Weir {
         sent.await.unwrap()
     }
 
+    /// Posts a body to a URL, with headers of one's own alone.
+    pub async fn post_with(&self, url: &str, headers: &[(&str, &str)], body: String) -> Answer {
+        let sent = self.exchange("POST", url, None, body.into(), headers);
+        sent.await.unwrap()
+    }
+
     /// What a service tells whoever collects metrics.
     pub async fn metrics(&self, service: Service) -> String {
         self.metrics_at(&self.stack.metrics_url(service)).await

@@ -5,6 +5,7 @@
 
 mod blocked;
 mod names;
+mod origins;
 mod retentions;
 mod rows;
 mod values;
@@ -249,6 +250,10 @@ impl Checker {
             let message = "existing_only goes with overwrite and append, not with ignore";
             self.faults.push(Fault::at(flag, message));
         }
+        let allowed_origins = source
+            .allowed_origins
+            .as_ref()
+            .map(|origins| self.origins(origins, kind));
         let given_key = source.key.as_ref().map(|written| {
             let unique = self.keys.add(written, &written.value, "key");
             self.note(unique);
@@ -265,6 +270,7 @@ impl Checker {
                 name,
                 merge_strategy: merge.into(),
                 existing_only: existing_only.map(|flag| flag.value),
+                allowed_origins,
             },
             key: given_key,
             contact_mapping: source.contact_mapping.as_ref().map(|pairs| {

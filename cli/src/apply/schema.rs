@@ -124,6 +124,11 @@ pub struct Source {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<bool>")]
     pub existing_only: Option<Spanned<bool>>,
+    /// Of a segment_classic source: browsers on pages of these origins may send with its key
+    /// (`https://shop.example.com`, `https://*.example.com`, `*`). There and empty: none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<Vec<String>>")]
+    pub allowed_origins: Option<Spanned<Vec<Spanned<String>>>>,
     /// There and empty: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<Vec<FieldMapping>>")]

@@ -112,6 +112,10 @@ fn source(actual: &ActualSource, fields: &[mapping::Field]) -> schema::Source {
         key: None,
         merge_strategy: Some(word(of.merge_strategy(), &MERGE_STRATEGIES)),
         existing_only: Some(spanned(of.existing_only)),
+        allowed_origins: (of.kind() == mapping::SourceKind::SegmentClassic).then(|| {
+            let origins = of.allowed_origins.iter();
+            spanned(origins.map(|origin| spanned(origin.clone())).collect())
+        }),
         contact_mapping: Some(spanned(pairs.collect())),
         activities: Some(actual.activities.iter().map(activity).collect()),
     }

@@ -41,7 +41,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             weir_postgres::connect(&config.database_url, connections, &store::PLAN_BY_KEY)
                 .context("WEIR_DATABASE_URL")
         };
-        weir_postgres::migrate(&pool(1)?, MIGRATIONS)
+        weir_postgres::migrate(&pool(1)?, MIGRATIONS, store::OPEN)
             .await
             .context("the schema can't be brought up to date")?;
         let calls = pool(config.database_connections.into())?;
@@ -62,7 +62,9 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             let source_log = source_log.clone();
             async move { source_log.tell(|| pulse.beat()).await }
         });
-        let server = grpc::server(app, ledger, erasure).access(access);
+        let server = grpc::server(app, ledger, erasure)
+            .access(access)
+            .cors_origins(config.browsers.cors_origins);
         let served = background.serve(server, listener, shutdown).await;
         source_log.drain().await;
         served

@@ -1,7 +1,8 @@
 //! PostgreSQL: the only place that knows it.
 //!
 //! One transaction per call and account. Statements take arrays, and every one names
-//! `account_id` (those of housekeeping, marked `/* every account */`, excepted). Inserts
+//! `account_id` (those of housekeeping, marked `/* every account */`, excepted), and sees no
+//! others' rows whatever it says. Inserts
 //! anchor on the account's row, so that a distributed engine sends them to one node.
 //! Look-ups probe an index for each element of their arrays: `LATERAL (… LIMIT 1)` (or
 //! `OFFSET 0` where there may be more) is what the planner can't turn into reading all rows
@@ -36,7 +37,7 @@ mod usage;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use weir_ids::AccountId;
-use weir_postgres::{Migration, Pool};
+use weir_postgres::{Migration, Open, Pool, work};
 
 use crate::domain::{Identifier, Link};
 use settled::Settled;
@@ -53,7 +54,16 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0001_activities.sql"),
     },
     weir_ledger::migration(2),
+    work::migration(3),
+    Migration {
+        number: 4,
+        name: "work of before",
+        sql: include_str!("../migrations/0004_work_of_before.sql"),
+    },
 ];
+
+/// Tables with an `account_id` that have no policy.
+pub const OPEN: Open = &[work::OPEN];
 
 /// Every statement here finds rows by their keys. The statistics of a young table would talk
 /// the planner into reading all of it instead, and a prepared plan outlives that youth.
@@ -102,7 +112,10 @@ impl Store {
     /// Whether the database answers.
     pub async fn is_up(&self) -> bool {
         match self.connection().await {
-            Ok(connection) => connection.client.simple_query("SELECT").await.is_ok(),
+            Ok(connection) => {
+                let client = connection.client.unscoped();
+                client.simple_query("SELECT").await.is_ok()
+            }
             Err(_) => false,
         }
     }
@@ -118,7 +131,7 @@ impl Connection {
     /// Begins a transaction of one account. Dropped without a commit, it is undone.
     pub fn begin(&mut self, account_id: AccountId) -> Tx<'_> {
         Tx {
-            inner: weir_postgres::Tx::begin(&mut self.client),
+            inner: weir_postgres::Tx::begin(&mut self.client, account_id),
             account_id,
             settled: &self.settled,
         }

@@ -37,7 +37,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             weir_postgres::PLAN_BY_KEY,
         )
         .context("WEIR_DATABASE_URL")?;
-        weir_postgres::migrate(&pool, store::MIGRATIONS)
+        weir_postgres::migrate(&pool, store::MIGRATIONS, store::OPEN)
             .await
             .context("the schema can't be brought up to date")?;
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
@@ -52,7 +52,9 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("daily sync", app::longest_sync(interval), |pulse| {
             app.clone().sync_for_ever(interval, pulse)
         });
-        let server = grpc::server(app, erasure).access(access);
+        let server = grpc::server(app, erasure)
+            .access(access)
+            .cors_origins(config.browsers.cors_origins);
         background.serve(server, listener, shutdown).await
     })
 }

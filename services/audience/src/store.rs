@@ -1,7 +1,7 @@
 //! PostgreSQL: the only place that knows it.
 //!
-//! Every statement names the account, first of all; the one that looks for work of several
-//! accounts says so in a comment. Ids and times come as parameters.
+//! Every statement names the account, first of all, and its transaction is the account's; those
+//! that look for work of several accounts say so in a comment, and read [`OPEN`] tables. Ids and times come as parameters.
 //!
 //! What a batch asks for is reached by full keys, whatever the statistics of a table say: each
 //! look-up is a subquery of its own that the planner can't turn round ([`HOT`]), and what is
@@ -27,7 +27,7 @@ use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId, ContactId};
-use weir_postgres::{Client, Failure, Migration, Pool};
+use weir_postgres::{Client, Failure, Migration, Open, Pool};
 
 use crate::domain::Key;
 use crate::metrics;
@@ -41,6 +41,16 @@ pub const MIGRATIONS: &[Migration] = &[Migration {
     name: "audiences",
     sql: include_str!("../migrations/0001_audiences.sql"),
 }];
+
+/// Tables with an `account_id` that have no policy, as they are read before an account is chosen;
+/// nothing else is in them.
+pub const OPEN: Open = &[
+    ("accounts", "which accounts there are"),
+    (
+        "sync_work",
+        "which of them wait for the daily sync, and since when",
+    ),
+];
 
 /// How long a probe waits: a database that is stopped is away, however long it stays so.
 const PROBE_TIME: Duration = Duration::from_secs(1);
@@ -81,7 +91,7 @@ impl Store {
     pub async fn is_up(&self) -> bool {
         let probe = async {
             match self.connection().await {
-                Ok(connection) => connection.0.simple_query("").await.is_ok(),
+                Ok(connection) => connection.0.unscoped().simple_query("").await.is_ok(),
                 Err(_) => false,
             }
         };
@@ -103,24 +113,46 @@ impl Connection {
     /// Begins a transaction of one account.
     pub fn begin(&mut self, account: AccountId) -> Tx<'_> {
         Tx {
-            inner: weir_postgres::Tx::begin(&mut self.0),
+            inner: weir_postgres::Tx::begin(&mut self.0, account),
             account,
         }
     }
 
-    async fn query(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
-        let statement = self.0.prepare_cached(sql).await?;
-        Ok(self.0.query(&statement, params).await?)
+    /// Reads, in a transaction of its own, which is the account's.
+    async fn query(
+        &mut self,
+        account: AccountId,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<Vec<Row>, Failure> {
+        self.begin(account).query(sql, params).await
     }
 
-    async fn query_opt(&self, sql: &str, params: &[Param<'_>]) -> Result<Option<Row>, Failure> {
-        let statement = self.0.prepare_cached(sql).await?;
-        Ok(self.0.query_opt(&statement, params).await?)
+    async fn query_opt(
+        &mut self,
+        account: AccountId,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<Option<Row>, Failure> {
+        self.begin(account).query_opt(sql, params).await
     }
 
-    async fn execute(&self, sql: &str, params: &[Param<'_>]) -> Result<u64, Failure> {
-        let statement = self.0.prepare_cached(sql).await?;
-        Ok(self.0.execute(&statement, params).await?)
+    /// Writes, and commits.
+    async fn execute(
+        &mut self,
+        account: AccountId,
+        sql: &str,
+        params: &[Param<'_>],
+    ) -> Result<u64, Failure> {
+        let tx = self.begin(account);
+        let statement = tx.prepare(sql).await?;
+        Ok(tx.inner.commit_with(&statement, params).await?)
+    }
+
+    /// Reads a table that is no account's.
+    async fn query_open(&self, sql: &str, params: &[Param<'_>]) -> Result<Vec<Row>, Failure> {
+        let statement = self.0.unscoped().prepare_cached(sql).await?;
+        Ok(self.0.unscoped().query(&statement, params).await?)
     }
 }
 

@@ -257,7 +257,7 @@ impl App {
     ) -> Result<Upserted, NotStored> {
         let now = self.clock.now();
         let mut client = self.store.client().await?;
-        let mut tx = BatchTx::begin(&self.store, &mut client, batch, care, now);
+        let mut tx = BatchTx::begin(&self.store, &mut client, batch, care, now).await?;
         let mut snapshot = Snapshot::new(facts, care);
         let keys = snapshot.first_keys();
         // A batch that met another's receipt reads all of them, so that it meets none again.
@@ -296,7 +296,7 @@ impl App {
         self.write(tx, folded.changes, batch, purpose, now).await?;
         if first.caseless_differ() {
             let fields: Vec<&str> = batch.settings.told_caseless().collect();
-            let kept = keep_caseless(&client, batch.account, &fields).await;
+            let kept = keep_caseless(&mut client, batch.account, &fields).await;
             // The batch is stored; the next one says it as well.
             let _ = kept.inspect_err(|failure| tracing::warn!(%failure, "caseless identifiers"));
         }

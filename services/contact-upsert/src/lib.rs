@@ -41,7 +41,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .context("WEIR_DATABASE_URL")
         };
         let beside = connect(config::BACKGROUND_CONNECTIONS)?;
-        weir_postgres::migrate(&beside, &store::MIGRATIONS)
+        weir_postgres::migrate(&beside, &store::MIGRATIONS, store::OPEN)
             .await
             .context("the schema can't be brought up to date")?;
         let jobs = weir_postgres::Jobs::new(&beside);
@@ -84,7 +84,9 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("purge", app::PURGE_BEATS, |pulse| {
             app::purge(beside, clock, aged, pulse)
         });
-        let server = grpc::server(app, bulk, ledger, erasure).access(access);
+        let server = grpc::server(app, bulk, ledger, erasure)
+            .access(access)
+            .cors_origins(config.browsers.cors_origins);
         background.serve(server, listener, shutdown).await
     })
 }

@@ -1,6 +1,6 @@
 //! PostgreSQL: the only place that knows it.
 //!
-//! Every statement names the account; ids and times come as parameters; a batch's statements
+//! Every statement names the account, and its transaction is the account's; ids and times come as parameters; a batch's statements
 //! take arrays and are sent without waiting for each other.
 
 mod batch;
@@ -10,6 +10,7 @@ mod export;
 mod identifiers;
 mod kept;
 mod links;
+mod marks;
 mod outbox;
 mod people;
 mod purge;
@@ -17,29 +18,39 @@ mod reindex;
 mod search;
 
 use chrono::{DateTime, Utc};
-use weir_postgres::{Client, Failure, Migration, Pool};
+use weir_postgres::{Client, Failure, Migration, Open, Pool, work};
 
 use kept::KeptCounts;
 use links::Links;
+use marks::Marks;
 
 pub use batch::{AccountRow, BatchTx, NotStored, Piece, Rows};
 pub use erasures::{Due, ErasureTx, Found};
 pub use export::{ExportPage, Exporting};
 pub use identifiers::{Changed, keep_caseless};
-pub use outbox::{OutboxRow, Parcel};
+pub use outbox::{OutboxRow, Parcel, first_id_of};
 pub use purge::Aged;
 pub use reindex::{Begun, Ended};
 pub use search::{Build, Kinds, Searching};
 
 /// The schema, file by file.
-pub const MIGRATIONS: [Migration; 2] = [
+pub const MIGRATIONS: [Migration; 4] = [
     Migration {
         number: 1,
         name: "contacts",
         sql: include_str!("../migrations/0001_contacts.sql"),
     },
     weir_ledger::migration(2),
+    work::migration(3),
+    Migration {
+        number: 4,
+        name: "work of before",
+        sql: include_str!("../migrations/0004_work_of_before.sql"),
+    },
 ];
+
+/// Tables with an `account_id` that have no policy.
+pub const OPEN: Open = &[work::OPEN];
 
 /// The service's tables.
 #[derive(Clone)]
@@ -47,6 +58,7 @@ pub struct Store {
     pool: Pool,
     links: Links,
     kept_counts: KeptCounts,
+    marks: Marks,
 }
 
 impl Store {
@@ -56,6 +68,7 @@ impl Store {
             pool,
             links: Links::new(link_cache_entries),
             kept_counts: KeptCounts::default(),
+            marks: Marks::default(),
         }
     }
 
@@ -70,7 +83,7 @@ impl Store {
     /// Whether PostgreSQL answers.
     pub async fn is_there(&self) -> bool {
         match self.client().await {
-            Ok(client) => client.simple_query("SELECT 1").await.is_ok(),
+            Ok(client) => client.unscoped().simple_query("SELECT 1").await.is_ok(),
             Err(_) => false,
         }
     }

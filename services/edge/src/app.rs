@@ -7,6 +7,7 @@
 
 mod audiences;
 mod batch;
+mod classic;
 mod counts;
 mod defer;
 mod identify;
@@ -26,6 +27,7 @@ mod usage;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio_util::task::TaskTracker;
 use weir_counts::Counts;
 use weir_reasons::Reason;
@@ -38,11 +40,12 @@ use crate::domain::schedule::{Full, Limits};
 use crate::domain::split::Unsplittable;
 use audiences::AudienceCache;
 use batch::Batch;
+pub use classic::ClassicIncoming;
 use keep::Keeper;
 use log::LogQueue;
 use recent::RecentQueue;
 pub use request::Incoming;
-use request::Read;
+use request::{Answer, Read};
 use scheduler::Scheduler;
 use settle::Settlements;
 use usage::LastUsage;
@@ -157,7 +160,6 @@ impl App {
     /// Where the body is no list of events, too much waits, or a needed service was away before
     /// anything was stored.
     pub async fn process(self: &Arc<Self>, incoming: Incoming) -> Result<Processed, Error> {
-        let deadline = incoming.deadline;
         let own = self.own_namespaces.clone();
         let large = incoming.body.len() > LARGE_BODY;
         let read = move || Read::new(incoming, &own);
@@ -167,6 +169,16 @@ impl App {
         } else {
             read()?
         };
+        self.answered(read, answer).await
+    }
+
+    /// Has a request wait for its turn, and then for its answer.
+    async fn answered(
+        self: &Arc<Self>,
+        read: Read,
+        answer: oneshot::Receiver<Answer>,
+    ) -> Result<Processed, Error> {
+        let deadline = read.request.deadline;
         if read.events.is_empty() {
             self.conclude_empty(read).await;
         } else {

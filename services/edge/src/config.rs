@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use weir_service::Further;
+
 use crate::domain::schedule::{Limits, Size};
 
 /// The front door of Weir: takes batches of events over HTTP and answers for every one.
@@ -12,6 +14,10 @@ pub struct Config {
     /// Where to listen for HTTP/1.1.
     #[arg(long, env = "WEIR_LISTEN", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
+    /// Where to listen for what Segment's SDKs send to classic sources; `off`: nowhere, and they
+    /// send to `/classic` of the other one.
+    #[arg(long, env = "WEIR_CLASSIC_LISTEN", default_value = "127.0.0.1:8090")]
+    pub classic_listen: Further,
     /// The services behind it.
     #[command(flatten)]
     pub addresses: Addresses,

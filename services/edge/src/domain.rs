@@ -3,6 +3,7 @@
 //! The receive time and new ids come in as arguments; nothing here waits or looks anything up.
 
 pub mod audience;
+pub mod classic;
 pub mod crowd;
 pub mod envelope;
 pub mod grants;

@@ -8,8 +8,10 @@ mod answer;
 mod audiences;
 mod batches;
 mod body;
+mod classic;
 mod connection;
 mod connections;
+mod description;
 mod keys;
 mod methods;
 mod places;
@@ -24,6 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -31,7 +34,7 @@ use http_body_util::Full;
 use hyper::body::Incoming;
 use weir_rpc::Deadline;
 
-pub use connections::serve;
+pub use connections::{Listeners, serve};
 
 use crate::app::App;
 use crate::clients::{Caller, SourceKind};
@@ -41,15 +44,12 @@ use body::Announced;
 use keys::Keys;
 use problem::Problem;
 use readiness::Readiness;
-use routes::Route;
+use routes::{Listener, Route};
 
 /// Under the client's own 10 s, with time for the answer to travel.
 const DEADLINE: Duration = Duration::from_secs(8);
 /// A body must be here by then, so that its 408 is there in time as well.
 const BODY_TIME: Duration = Duration::from_millis(7_500);
-
-/// Of all that is served here, for programs.
-const DESCRIPTION: &str = include_str!("../openapi.json");
 
 type Answer = Response<Full<Bytes>>;
 
@@ -65,14 +65,19 @@ struct Front {
 impl Front {
     /// Answers one request, whatever it is. `unread` is told whether the client may still be
     /// sending then.
-    async fn handle(&self, request: Request<Incoming>, unread: &AtomicBool) -> Answer {
+    async fn handle(
+        &self,
+        listener: Listener,
+        request: Request<Incoming>,
+        unread: &AtomicBool,
+    ) -> Answer {
         let started = Instant::now();
         let (head, mut body) = request.into_parts();
-        let route = routes::find(&head.method, head.uri.path());
+        let route = routes::find(listener, &head.method, head.uri.path());
         let endpoint = route.as_ref().map_or("none", |route| route.name());
         let answered = match route {
             Ok(route) => {
-                let taken = self.take(route, &head.headers, &mut body);
+                let taken = self.take(route, &head, &mut body);
                 // Whatever happens in there, its client is answered.
                 let taken = AssertUnwindSafe(taken).catch_unwind();
                 taken.await.unwrap_or_else(|_panic| {
@@ -98,27 +103,32 @@ impl Front {
     async fn take(
         &self,
         route: Route,
-        headers: &HeaderMap,
+        head: &Parts,
         body: &mut Incoming,
     ) -> Result<Answer, Problem> {
+        let headers = &head.headers;
         let deadline = Deadline::after(DEADLINE);
         let body_deadline = Deadline::after(BODY_TIME);
         match route {
             Route::Health => Ok(answer::json(StatusCode::OK, r#"{"status":"ok"}"#)),
             Route::Ready => self.ready().await,
-            Route::Description => Ok(answer::json(StatusCode::OK, DESCRIPTION)),
+            Route::Description => Ok(answer::json(StatusCode::OK, description::text())),
             Route::Me => {
                 let caller = self.caller(headers, deadline).await?;
                 Ok(answer::me(&caller))
             }
             Route::Batch(kind) => {
-                let caller = self.caller(headers, deadline).await?;
+                let caller = self.open_caller(headers, deadline).await?;
                 let announced = Announced::of(headers, body, body::MAX_BATCH)?;
                 let deadlines = (body_deadline, deadline);
                 batches::take(self, caller, kind, announced, body, deadlines).await
             }
+            Route::Classic(endpoint) => {
+                let deadlines = (body_deadline, deadline);
+                Ok(classic::take(self, endpoint, head, body, deadlines).await)
+            }
             Route::CreateAudience | Route::GetAudience => {
-                let caller = self.caller(headers, deadline).await?;
+                let caller = self.open_caller(headers, deadline).await?;
                 let announced = Announced::of(headers, body, audiences::MAX_BODY)?;
                 let mut held = self.admission.hold(caller.clone());
                 let body = announced.read(body, &mut held, body_deadline).await?;
@@ -138,14 +148,26 @@ impl Front {
         headers: &HeaderMap,
         deadline: Deadline,
     ) -> Result<Arc<Caller>, Problem> {
-        let caller = self
-            .keys
-            .caller(self.app.clients(), headers, deadline)
-            .await?;
+        let key = keys::bearer(headers).ok_or_else(Problem::no_key)?;
+        let clients = self.app.clients();
+        let caller = self.keys.caller(clients, key, deadline).await?;
         match caller.source_kind {
             SourceKind::Actions => Ok(caller),
-            SourceKind::Classic => Err(Problem::classic_key()),
+            SourceKind::Classic => Err(Problem::key_of_classic()),
         }
+    }
+
+    /// As [`Self::caller`], of a source that is not paused (semantics 8.4).
+    async fn open_caller(
+        &self,
+        headers: &HeaderMap,
+        deadline: Deadline,
+    ) -> Result<Arc<Caller>, Problem> {
+        let caller = self.caller(headers, deadline).await?;
+        if caller.is_paused {
+            return Err(Problem::paused());
+        }
+        Ok(caller)
     }
 
     async fn ready(&self) -> Result<Answer, Problem> {

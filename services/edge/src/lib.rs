@@ -31,15 +31,22 @@ pub use config::Config;
 /// What is counted of the last second must not wait longer for mapping.
 const DRAIN_COUNTS: Duration = Duration::from_secs(2);
 
-/// Serves until `shutdown`, then finishes what it accepted.
+/// Serves until `shutdown`, then finishes what it accepted. The events of classic sources come to
+/// `main` as well, below `/classic`.
 ///
 /// # Errors
 /// Where an address of a service is not one.
-pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
+pub fn serve(
+    config: Config,
+    clock: Clock,
+    main: TcpListener,
+    classic: Option<TcpListener>,
+    shutdown: Shutdown,
+) -> Serving {
     Box::pin(async move {
         metrics::describe();
         // Its own callers show keys of sources; as a service it calls the others.
-        config.access.enter(listener.local_addr()?, &clock)?;
+        config.access.enter(main.local_addr()?, &clock)?;
         let clients = clients::Clients::connect(&config.addresses)?;
         let counts = Counts::connect(&config.addresses.mapping)?;
         let telling = tokio::spawn({
@@ -60,7 +67,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             let _stopping = stopping.drop_guard();
             shutdown.await;
         };
-        http::serve(&config, app, listener, shutdown).await;
+        http::serve(&config, app, http::Listeners { main, classic }, shutdown).await;
         // What it had begun went through with all else; what it could not tell comes again.
         replaying.abort();
         telling.abort();

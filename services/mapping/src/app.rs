@@ -3,6 +3,7 @@
 mod accounts;
 mod alerts;
 mod batch;
+mod copies;
 mod counts;
 mod deletion;
 mod desk;
@@ -32,7 +33,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use weir_postgres::{Failure, Pool};
+use weir_ids::AccountId;
+use weir_postgres::{Failure, Pool, Scoped};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy};
@@ -198,5 +200,9 @@ impl App {
 
     async fn client(&self) -> Result<store::Connection, Failure> {
         store::connection(&self.pool).await
+    }
+
+    async fn scoped(&self, account_id: AccountId) -> Result<Scoped, Failure> {
+        store::scoped(&self.pool, account_id).await
     }
 }

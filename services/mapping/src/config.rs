@@ -78,6 +78,9 @@ pub struct Config {
     /// Who may call, and as whom it calls.
     #[command(flatten)]
     pub access: weir_service::AccessOptions,
+    /// Who may call from a browser.
+    #[command(flatten)]
+    pub browsers: weir_service::Browsers,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

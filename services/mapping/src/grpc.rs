@@ -11,6 +11,7 @@ mod people;
 mod preview;
 mod replay;
 mod rows;
+mod sources;
 mod status;
 mod story;
 mod token;
@@ -133,6 +134,8 @@ impl MappingService for Service {
             source_kind: convert::source_kind(found.source_kind).into(),
             blocked_values: Some(convert::blocked_values(&found.blocked_values)),
             blocked_values_version: found.blocked_values_version,
+            paused: found.is_paused,
+            allowed_origins: found.allowed_origins,
         }))
     }
 

@@ -90,7 +90,9 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("erasure", app::ERASURE_BEATS, |pulse| {
             eraser.erase_for_ever(pulse)
         });
-        let server = grpc::server(app::App::new(parts)).access(access);
+        let server = grpc::server(app::App::new(parts))
+            .access(access)
+            .cors_origins(config.browsers.cors_origins);
         let served = background.serve(server, listener, shutdown).await;
         flusher.finish().await;
         uses_flusher.finish().await;

@@ -1,8 +1,9 @@
 //! PostgreSQL and Redis: the only place that knows them.
 //!
 //! PostgreSQL holds the configuration; Redis holds rings of samples, names and log lines,
-//! which may be lost. Every statement names its account, but those that are marked
-//! `every account`: directories that are searched before an account is known.
+//! which may be lost. Every statement names its account, and its transaction is the account's; but
+//! for those that are marked `every account`: they read [`OPEN`] tables, directories that are
+//! searched before an account is known.
 
 mod accounts;
 mod activities;
@@ -30,17 +31,17 @@ mod watch;
 
 use std::collections::HashSet;
 
-use deadpool_postgres::Transaction;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use weir_postgres::{Failure, Migration, Pool, Statements};
+use weir_ids::AccountId;
+use weir_postgres::{Failure, Migration, Open, Pool, Scoped, Statements, Tx, work};
 
 use crate::domain::Listed;
 use crate::metrics;
 
 pub use accounts::{
-    LockedAccount, doubt_identifiers, get_account, get_identifiers, insert_account, list_accounts,
-    lock_account, put_identifiers, raise_version, reserve_name, update_account,
+    LockedAccount, account_named, doubt_identifiers, get_account, get_identifiers, insert_account,
+    list_accounts, lock_account, put_identifiers, raise_version, reserve_name, update_account,
 };
 pub use activities::{
     all_mapped_names, count_mapped, delete_mapping, find_activity, get_mapping, list_mappings,
@@ -58,9 +59,9 @@ pub use deletions::{
     begin_deletion, claim_deletion, erase_tables, forget_deletions, get_deletion, put_deletion,
 };
 pub use deliveries::{
-    Claimed, Due, Told, accounts_with_kept_mail, arrival_mail, claim_delivery, count_undelivered,
-    due_deliveries, finish_delivery, forget_deliveries, insert_deliveries, last_undelivered,
-    list_deliveries, revive_deliveries,
+    Claimed, Due, Told, accounts_undelivered, arrival_mail, claim_delivery, count_undelivered,
+    due_deliveries, finish_delivery, forget_deliveries, has_kept_mail, insert_deliveries,
+    last_undelivered, list_deliveries, revive_deliveries,
 };
 pub use fields::{count_fields, get_field_named, insert_field, list_fields, types_of};
 pub use kept::{
@@ -88,17 +89,52 @@ pub use replays::{
 pub use rings::{Pending, Rings, Write};
 pub use snapshots::{load_draft, load_snapshot, read_version};
 pub use sources::{
-    find_source, get_source, insert_source, list_sources, set_status, update_source,
+    find_source, get_source, insert_source, list_sources, paused_sources, set_pause, set_status,
+    update_source,
 };
 pub use versions::{
     Saved, Subject, get_version, keep_activity_version, keep_contact_version, list_versions,
 };
 
-const MIGRATIONS: [Migration; 1] = [Migration {
-    number: 1,
-    name: "mapping",
-    sql: include_str!("../migrations/0001_mapping.sql"),
-}];
+const MIGRATIONS: [Migration; 4] = [
+    Migration {
+        number: 1,
+        name: "mapping",
+        sql: include_str!("../migrations/0001_mapping.sql"),
+    },
+    work::migration(2),
+    Migration {
+        number: 3,
+        name: "work of before",
+        sql: include_str!("../migrations/0003_work_of_before.sql"),
+    },
+    Migration {
+        number: 4,
+        name: "classic",
+        sql: include_str!("../migrations/0004_classic.sql"),
+    },
+];
+
+/// Tables with an `account_id` that have no policy. Nothing that was received is in them.
+pub const OPEN: Open = &[
+    work::OPEN,
+    (
+        "account_names",
+        "whose a name is: asked before an account is known",
+    ),
+    (
+        "source_keys",
+        "whose a key is, by its hash: asked before an account is known",
+    ),
+    (
+        "account_deletions",
+        "which accounts are being erased, looked through for work",
+    ),
+    (
+        "replay_work",
+        "what is to be replayed, looked through for work",
+    ),
+];
 
 pub use watch::{HourCount, hourly_counts, most_counted};
 
@@ -107,7 +143,7 @@ pub use watch::{HourCount, hourly_counts, most_counted};
 /// # Errors
 /// The first statement that fails.
 pub async fn migrate(pool: &Pool) -> anyhow::Result<()> {
-    weir_postgres::migrate(pool, &MIGRATIONS).await?;
+    weir_postgres::migrate(pool, &MIGRATIONS, OPEN).await?;
     Ok(())
 }
 
@@ -116,26 +152,36 @@ pub async fn answers(pool: &Pool) -> bool {
     let Ok(client) = pool.get().await else {
         return false;
     };
-    client.simple_query("").await.is_ok()
+    client.unscoped().simple_query("").await.is_ok()
 }
 
-/// What every function of this module asks with: a transaction, or a plain connection.
+/// What every function of this module asks with, but those over open tables: a transaction of an
+/// account, or a connection on which each statement is one.
 pub trait Client: Statements {}
-impl<C: Statements> Client for C {}
+impl Client for Tx<'_> {}
+impl Client for Scoped {}
 
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
-async fn rows(client: &impl Client, sql: &str, params: Params<'_>) -> Result<Vec<Row>, Failure> {
+async fn rows(
+    client: &impl Statements,
+    sql: &str,
+    params: Params<'_>,
+) -> Result<Vec<Row>, Failure> {
     let statement = client.prepare_cached(sql).await?;
     Ok(client.query(&statement, params).await?)
 }
 
-async fn row(client: &impl Client, sql: &str, params: Params<'_>) -> Result<Option<Row>, Failure> {
+async fn row(
+    client: &impl Statements,
+    sql: &str,
+    params: Params<'_>,
+) -> Result<Option<Row>, Failure> {
     let statement = client.prepare_cached(sql).await?;
     Ok(client.query_opt(&statement, params).await?)
 }
 
-async fn execute(client: &impl Client, sql: &str, params: Params<'_>) -> Result<u64, Failure> {
+async fn execute(client: &impl Statements, sql: &str, params: Params<'_>) -> Result<u64, Failure> {
     let statement = client.prepare_cached(sql).await?;
     Ok(client.execute(&statement, params).await?)
 }
@@ -151,19 +197,24 @@ pub async fn connection(pool: &Pool) -> Result<Connection, Failure> {
     Ok(pool.get().await?)
 }
 
-/// Begins a transaction; it is undone unless it is committed.
+/// Waits for a connection, for statements of this account.
 ///
 /// # Errors
-/// Where PostgreSQL is away.
-pub async fn begin(connection: &mut Connection) -> Result<Transaction<'_>, Failure> {
-    Ok(connection.transaction().await?)
+/// Where none came in time.
+pub async fn scoped(pool: &Pool, account_id: AccountId) -> Result<Scoped, Failure> {
+    Ok(Scoped::new(pool.get().await?, account_id))
+}
+
+/// Begins a transaction of an account; it is undone unless it is committed.
+pub fn begin(connection: &mut Connection, account_id: AccountId) -> Tx<'_> {
+    Tx::begin(connection, account_id)
 }
 
 /// Ends a transaction.
 ///
 /// # Errors
 /// Where it did not commit.
-pub async fn commit(transaction: Transaction<'_>) -> Result<(), Failure> {
+pub async fn commit(transaction: Tx<'_>) -> Result<(), Failure> {
     Ok(transaction.commit().await?)
 }
 

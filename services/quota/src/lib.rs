@@ -47,7 +47,9 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("sweep", app::longest_sweep(interval), |pulse| {
             Arc::clone(&app).sweep_for_ever(interval, pulse)
         });
-        let server = grpc::server(app).access(access);
+        let server = grpc::server(app)
+            .access(access)
+            .cors_origins(config.browsers.cors_origins);
         background.serve(server, listener, shutdown).await
     })
 }

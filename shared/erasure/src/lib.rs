@@ -9,7 +9,7 @@
 mod grpc;
 
 use weir_ids::AccountId;
-use weir_postgres::{Failure, Pool, Statements};
+use weir_postgres::{Failure, Pool, Statements, Tx};
 
 pub use grpc::{Erasure, refuse_living};
 
@@ -38,7 +38,7 @@ pub struct Tables {
 pub const ALL: Tables = Tables {
     kept: &[],
     // What inserts anchor on: without it a late batch finds no place.
-    last: &["accounts"],
+    last: &["account_work", "accounts"],
 };
 
 /// Erases some of what the tables of the connection's schema hold of the account.
@@ -46,22 +46,23 @@ pub const ALL: Tables = Tables {
 /// # Errors
 /// When PostgreSQL refuses; what was erased stays so.
 pub async fn erase(pool: &Pool, account: AccountId, of: Tables) -> Result<Erased, Failure> {
-    let client = pool.get().await?;
+    let mut client = pool.get().await?;
     let mut erased = Erased {
         rows: 0,
         more: false,
     };
     let mut pieces = 0;
-    for table in tables(&client, of).await? {
+    for table in tables(client.unscoped(), of).await? {
         // By place, which no index is needed for. The parts of a partitioned table have places
         // alike: whatever is found there is the account's, too.
         let delete = format!(
             "DELETE FROM {table} WHERE account_id = $1 AND ctid = ANY(ARRAY(
                 SELECT ctid FROM {table} WHERE account_id = $1 LIMIT $2))"
         );
-        let delete = client.prepare_cached(&delete).await?;
         loop {
-            let rows = client.execute(&delete, &[&account.0, &PIECE]).await?;
+            let tx = Tx::begin(&mut client, account);
+            let delete = tx.prepare_cached(&delete).await?;
+            let rows = tx.commit_with(&delete, &[&account.0, &PIECE]).await?;
             erased.rows += i64::try_from(rows).unwrap_or(i64::MAX);
             pieces += usize::from(rows > 0);
             if rows == 0 {

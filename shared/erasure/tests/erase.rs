@@ -27,14 +27,29 @@ const TABLES: &str = r#"
 async fn pool() -> (Pool, TestDatabase) {
     let database = TestServers::shared().await.fresh_database().await;
     let pool = weir_postgres::connect(&database.url_for("audience"), 2, &[]).unwrap();
-    let client = pool.get().await.unwrap();
-    client.batch_execute(TABLES).await.unwrap();
-    drop(client);
+    let behind = behind(&database).await;
+    behind
+        .batch_execute("SET ROLE weir_audience_owner")
+        .await
+        .unwrap();
+    behind.batch_execute(TABLES).await.unwrap();
+    // As a migration would.
+    for table in ["accounts", "\"Odd table\"", "parts", "parts_1", "parts_2"] {
+        for statement in weir_postgres::lock(&format!("audience.{table}")) {
+            behind.batch_execute(&statement).await.unwrap();
+        }
+    }
     (pool, database)
 }
 
-async fn fill(pool: &Pool, account: AccountId, rows: usize) {
-    let client = pool.get().await.unwrap();
+async fn behind(database: &TestDatabase) -> tokio_postgres::Client {
+    weir_servers::postgres::connect(&database.superuser_url)
+        .await
+        .unwrap()
+}
+
+async fn fill(database: &TestDatabase, account: AccountId, rows: usize) {
+    let client = behind(database).await;
     let fill = format!(
         "INSERT INTO audience.accounts VALUES ('{0}');
          INSERT INTO audience.\"Odd table\" SELECT '{0}', n FROM generate_series(1, {rows}) n;
@@ -45,8 +60,8 @@ async fn fill(pool: &Pool, account: AccountId, rows: usize) {
     client.batch_execute(&fill).await.unwrap();
 }
 
-async fn count(pool: &Pool, account: AccountId) -> i64 {
-    let client = pool.get().await.unwrap();
+async fn count(database: &TestDatabase, account: AccountId) -> i64 {
+    let client = behind(database).await;
     let sql = "SELECT (SELECT count(*) FROM audience.accounts WHERE account_id = $1)
         + (SELECT count(*) FROM audience.\"Odd table\" WHERE account_id = $1)
         + (SELECT count(*) FROM audience.parts WHERE account_id = $1)";
@@ -55,10 +70,10 @@ async fn count(pool: &Pool, account: AccountId) -> i64 {
 
 #[tokio::test]
 async fn all_rows_of_the_account_go_and_no_other_ones() {
-    let (pool, _database) = pool().await;
+    let (pool, database) = pool().await;
     let (gone, stays) = (AccountId::new(), AccountId::new());
-    fill(&pool, gone, 6_000).await;
-    fill(&pool, stays, 500).await;
+    fill(&database, gone, 6_000).await;
+    fill(&database, stays, 500).await;
     let erased = erase(&pool, gone, ALL).await.unwrap();
     let expected = Erased {
         rows: 12_001,
@@ -66,7 +81,7 @@ async fn all_rows_of_the_account_go_and_no_other_ones() {
     };
     assert_eq!(erased, expected);
     assert_eq!(
-        (count(&pool, gone).await, count(&pool, stays).await),
+        (count(&database, gone).await, count(&database, stays).await),
         (0, 1_001)
     );
     let again = erase(&pool, gone, ALL).await.unwrap();
@@ -75,9 +90,9 @@ async fn all_rows_of_the_account_go_and_no_other_ones() {
 
 #[tokio::test]
 async fn a_call_erases_only_so_much() {
-    let (pool, _database) = pool().await;
+    let (pool, database) = pool().await;
     let account = AccountId::new();
-    let client = pool.get().await.unwrap();
+    let client = behind(&database).await;
     let many =
         "INSERT INTO audience.\"Odd table\" SELECT $1, n FROM generate_series($2, $2 + 9999) n";
     for first in (0..110_000).step_by(10_000) {
@@ -99,10 +114,10 @@ async fn a_call_erases_only_so_much() {
 
 #[tokio::test]
 async fn an_account_that_mapping_knows_is_not_erased() {
-    let (pool, _database) = pool().await;
+    let (pool, database) = pool().await;
     let others = Others::start().await;
     let account = AccountId::new();
-    fill(&pool, account, 10).await;
+    fill(&database, account, 10).await;
     let erasure = |url: &str| {
         let accounts = Accounts::connect(url).unwrap();
         Erasure::new(pool.clone(), accounts, ALL)
@@ -124,7 +139,7 @@ async fn an_account_that_mapping_knows_is_not_erased() {
         .await
         .unwrap_err();
     assert_eq!(error.code(), Code::Unavailable);
-    assert_eq!(count(&pool, account).await, 21);
+    assert_eq!(count(&database, account).await, 21);
     others.set_away(false);
     others.set_account(account.0, false);
     let answer = erasure(&others.url).erase_account(request()).await.unwrap();

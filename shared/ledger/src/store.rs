@@ -6,7 +6,7 @@ use chrono::NaiveDate;
 use futures_util::future::try_join;
 use uuid::Uuid;
 use weir_ids::{AccountId, BatchId};
-use weir_postgres::{Failure, Pool, Statements, Tx};
+use weir_postgres::{Failure, Pool, Tx, work};
 
 use crate::{Fenced, Key, sql};
 
@@ -20,10 +20,11 @@ const PIECE: i64 = 5_000;
 ///
 /// # Errors
 /// When PostgreSQL refuses.
-pub async fn anchor(on: &impl Statements, account: AccountId) -> Result<(), Failure> {
+pub async fn anchor(on: &Tx<'_>, account: AccountId) -> Result<(), Failure> {
     let insert = on.prepare_cached(sql::ANCHOR).await?;
     on.execute(&insert, &[&account.0]).await?;
-    Ok(())
+    // So that it is found when all accounts are gone through for what is too old.
+    work::keep(on, account).await
 }
 
 /// Drops a piece of the account's rows of windows before this one; answers how many that were.
@@ -33,11 +34,7 @@ pub async fn anchor(on: &impl Statements, account: AccountId) -> Result<(), Fail
 ///
 /// # Errors
 /// When PostgreSQL refuses.
-pub async fn purge(
-    on: &impl Statements,
-    account: AccountId,
-    before: NaiveDate,
-) -> Result<u64, Failure> {
+pub async fn purge(on: &Tx<'_>, account: AccountId, before: NaiveDate) -> Result<u64, Failure> {
     let end = on.prepare_cached(sql::PURGE_END).await?;
     let end = on.query_opt(&end, &[&account.0, &before, &PIECE]).await?;
     let (day, batch) = end.map_or((before, Uuid::max()), |row| {
@@ -50,9 +47,10 @@ pub async fn purge(
 }
 
 pub(crate) async fn has_account(pool: &Pool, account: AccountId) -> Result<bool, Failure> {
-    let client = pool.get().await?;
-    let has = client.prepare_cached(sql::HAS_ACCOUNT).await?;
-    Ok(client.query_opt(&has, &[&account.0]).await?.is_some())
+    let mut client = pool.get().await?;
+    let tx = Tx::begin(&mut client, account);
+    let has = tx.prepare_cached(sql::HAS_ACCOUNT).await?;
+    Ok(tx.query_opt(&has, &[&account.0]).await?.is_some())
 }
 
 /// Closes batches that have no usage row, and answers what each was charged. Waits for those
@@ -63,7 +61,7 @@ pub(crate) async fn close(
     batches: &[Key],
 ) -> Result<Vec<i64>, Failure> {
     let mut client = pool.get().await?;
-    let tx = Tx::begin(&mut client);
+    let tx = Tx::begin(&mut client, account);
     anchor(&tx, account).await?;
     // One order for all, so that two sweepers do not wait for each other in a circle.
     let mut sorted = batches.to_vec();
@@ -104,7 +102,7 @@ pub(crate) async fn fence(
     from_window: NaiveDate,
 ) -> Result<Option<Fenced>, Failure> {
     let mut client = pool.get().await?;
-    let tx = Tx::begin(&mut client);
+    let tx = Tx::begin(&mut client, account);
     anchor(&tx, account).await?;
     let raise = tx.prepare_cached(sql::RAISE).await?;
     let raised = tx

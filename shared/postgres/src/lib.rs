@@ -3,8 +3,10 @@
 //! - [`connect`] makes a pool of few connections (2-4 of them saturate two cores), each of them
 //!   watched: one that PostgreSQL is silent on, or that its last user left in the middle of
 //!   something, is closed.
-//! - [`migrate`] runs a service's numbered SQL files in its own schema.
-//! - [`Tx`] begins and commits without round trips of its own.
+//! - [`migrate`] runs a service's numbered SQL files in its own schema, as the owner of it, and
+//!   locks its tables by account.
+//! - [`Tx`] begins and commits without round trips of its own, and sees one account's rows.
+//! - [`work`] tells which accounts there are, and which have work.
 //! - [`JsonText`] takes JSON in and out without a cast.
 //! - [`Sole`] keeps a job in the background to one replica at a time.
 //! - [`Failure`] tells what to do about an error: try again, answer "unavailable", or report a bug.
@@ -18,6 +20,7 @@
 
 mod dial;
 mod failure;
+mod isolation;
 mod json;
 mod link;
 mod migrate;
@@ -25,12 +28,14 @@ mod pool;
 mod sole;
 mod statements;
 mod transaction;
+pub mod work;
 
 pub use dial::DialError;
 pub use failure::{Failure, failure_of};
+pub use isolation::{Open, as_owner, lock};
 pub use json::JsonText;
 pub use migrate::{MigrateError, Migration, migrate};
 pub use pool::{Client, Connection, Manager, PLAN_BY_KEY, Pool, PoolError, connect};
 pub use sole::{Jobs, Sole};
 pub use statements::Statements;
-pub use transaction::Tx;
+pub use transaction::{Scoped, Tx};

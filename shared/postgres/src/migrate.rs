@@ -7,7 +7,12 @@
 //! A migration has a connection of its own. An index on a large table takes longer than any
 //! statement of a call may, and is planned without a pool's settings; what it must not do is
 //! wait for a lock while everybody else waits behind it, so it gives up such a wait soon, and
-//! tries again.
+//! tries again. It works as the schema's owner, whom the service's own role may become, and is
+//! not: that one only reads and writes rows.
+//!
+//! Behind the last file the tables of accounts are locked, also those that a file has just made. A
+//! file that changes rows of accounts itself takes the lock off before (`ALTER TABLE … NO FORCE ROW
+//! LEVEL SECURITY`): the owner is bound by it, too. It is put back with the others.
 //!
 //! **Invariant:** a file that was applied never changes, and a program never works on a schema
 //! that is newer than itself: both are refused.
@@ -24,6 +29,7 @@ use tokio_postgres::error::SqlState;
 use tokio_postgres::{Config, Error};
 
 use crate::dial::{DialError, dial};
+use crate::isolation::{Open, become_owner, lock_all};
 use crate::pool::with_settings;
 use crate::{PLAN_BY_KEY, Pool};
 
@@ -58,13 +64,22 @@ const PREPARE: [&str; 2] = [
      ON CONFLICT (number) DO NOTHING",
 ];
 
-/// Brings the schema that the pool's role works in up to date.
+/// Held by whoever changes the schema.
+const LOCK_ROW: &str = "SELECT FROM migrations WHERE number = 0 FOR UPDATE";
+
+/// Brings the schema that the pool's role works in up to date, and locks its tables by account,
+/// but for those that are `open`.
 ///
 /// # Errors
 /// The first statement that fails; nothing of its file is applied then. A file that was
 /// applied and is another one now; a schema that is newer than this program.
-pub async fn migrate(pool: &Pool, migrations: &[Migration]) -> Result<(), MigrateError> {
+pub async fn migrate(
+    pool: &Pool,
+    migrations: &[Migration],
+    open: Open,
+) -> Result<(), MigrateError> {
     let mut client = connection(pool.manager().config()).await?;
+    become_owner(&client).await?;
     prepare(&client).await?;
     let known = migrations.last().map_or(0, |last| last.number);
     let newest = "SELECT max(number) FROM migrations";
@@ -76,9 +91,16 @@ pub async fn migrate(pool: &Pool, migrations: &[Migration]) -> Result<(), Migrat
         });
     }
     for migration in migrations {
-        apply_patiently(&mut client, migration).await?;
+        patiently(&mut client, Step::File(migration)).await?;
     }
-    Ok(())
+    patiently(&mut client, Step::Lock(open)).await
+}
+
+/// What is done in one transaction.
+#[derive(Clone, Copy)]
+enum Step<'m> {
+    File(&'m Migration),
+    Lock(Open),
 }
 
 async fn connection(config: &Config) -> Result<ClientWrapper, MigrateError> {
@@ -113,10 +135,7 @@ async fn prepare(client: &ClientWrapper) -> Result<(), Error> {
     Ok(())
 }
 
-async fn apply_patiently(
-    client: &mut ClientWrapper,
-    migration: &Migration,
-) -> Result<(), MigrateError> {
+async fn patiently(client: &mut ClientWrapper, step: Step<'_>) -> Result<(), MigrateError> {
     let began = Instant::now();
     let busy = [
         SqlState::LOCK_NOT_AVAILABLE,
@@ -124,15 +143,16 @@ async fn apply_patiently(
         SqlState::T_R_SERIALIZATION_FAILURE,
     ];
     loop {
-        match apply(client, migration).await {
+        let done = match step {
+            Step::File(migration) => apply(client, migration).await,
+            Step::Lock(open) => lock_tables(client, open).await,
+        };
+        match done {
             Err(MigrateError::Statement(error))
                 if error.code().is_some_and(|code| busy.contains(code))
                     && began.elapsed() < PATIENCE =>
             {
-                tracing::warn!(
-                    number = migration.number,
-                    "a migration waits for other transactions"
-                );
+                tracing::warn!("a migration waits for other transactions");
                 tokio::time::sleep(PAUSE).await;
             }
             done => return done,
@@ -144,8 +164,7 @@ async fn apply(client: &mut ClientWrapper, migration: &Migration) -> Result<(), 
     let Migration { number, name, sql } = *migration;
     let checksum = checksum(sql);
     let transaction = client.transaction().await?;
-    let lock = "SELECT FROM migrations WHERE number = 0 FOR UPDATE";
-    transaction.execute(lock, &[]).await?;
+    transaction.execute(LOCK_ROW, &[]).await?;
     let done = "SELECT checksum FROM migrations WHERE number = $1";
     if let Some(row) = transaction.query_opt(done, &[&number]).await? {
         return if row.get::<_, String>(0) == checksum {
@@ -163,6 +182,17 @@ async fn apply(client: &mut ClientWrapper, migration: &Migration) -> Result<(), 
         .await?;
     transaction.commit().await?;
     tracing::info!(number, name, "schema migrated");
+    Ok(())
+}
+
+async fn lock_tables(client: &mut ClientWrapper, open: Open) -> Result<(), MigrateError> {
+    let transaction = client.transaction().await?;
+    transaction.execute(LOCK_ROW, &[]).await?;
+    let tables = lock_all(&transaction, open).await?;
+    transaction.commit().await?;
+    if tables > 0 {
+        tracing::info!(tables, "tables locked by account");
+    }
     Ok(())
 }
 

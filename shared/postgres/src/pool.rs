@@ -3,7 +3,6 @@
 //! **Invariant:** who gets a connection from here gets one that owes nothing and is in no
 //! transaction, whatever became of its last user; and none of which PostgreSQL was silent.
 
-use std::ops::{Deref, DerefMut};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -107,16 +106,15 @@ pub struct Connection {
     link: Arc<Link>,
 }
 
-impl Deref for Connection {
-    type Target = ClientWrapper;
-
-    fn deref(&self) -> &ClientWrapper {
+impl Connection {
+    /// For what is no account's: a directory, the accounts with work, the catalogue. Tables of
+    /// accounts are empty to it; their rows are for a [`Tx`](crate::Tx).
+    pub fn unscoped(&self) -> &ClientWrapper {
         &self.client
     }
-}
 
-impl DerefMut for Connection {
-    fn deref_mut(&mut self) -> &mut ClientWrapper {
+    /// As well.
+    pub fn unscoped_mut(&mut self) -> &mut ClientWrapper {
         &mut self.client
     }
 }

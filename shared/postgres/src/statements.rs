@@ -2,11 +2,9 @@
 
 use std::future::Future;
 
-use deadpool_postgres::{ClientWrapper, Transaction};
+use deadpool_postgres::ClientWrapper;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row, Statement};
-
-use crate::Client;
 
 type Params<'a> = &'a [&'a (dyn ToSql + Sync)];
 
@@ -71,10 +69,5 @@ macro_rules! statements {
     };
 }
 
-statements!(Client, ClientWrapper, tokio_postgres::Client);
-statements!(
-    Transaction<'_>,
-    Transaction<'_>,
-    tokio_postgres::Transaction<'_>
-);
+statements!(ClientWrapper, ClientWrapper, tokio_postgres::Client);
 statements!(crate::Tx<'_>, crate::Tx<'_>, crate::Tx<'_>);

@@ -1,14 +1,20 @@
-//! A transaction without round trips of its own.
+//! A transaction without round trips of its own, of one account.
+//!
+//! **Invariant:** whatever a statement says, it reads and writes rows of that account alone: the
+//! setting that the policies go by (see [`crate::migrate`]) is made together with BEGIN, and ends
+//! with the transaction.
 
-use std::pin::Pin;
+use std::borrow::Cow;
+use std::pin::{Pin, pin};
 use std::sync::{Mutex, PoisonError};
 
 use deadpool_postgres::ClientWrapper;
 use futures_util::FutureExt;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Error, Row, Statement};
+use tokio_postgres::{Error, Row, RowStream, Statement};
+use weir_ids::AccountId;
 
-use crate::Client;
+use crate::{Client, Statements};
 
 type Reply<'c> = Pin<Box<dyn Future<Output = Result<(), Error>> + Send + 'c>>;
 type Param<'a> = &'a (dyn ToSql + Sync);
@@ -24,12 +30,23 @@ pub struct Tx<'c> {
 }
 
 impl<'c> Tx<'c> {
-    /// Sends BEGIN. Where that fails, so does whatever is asked first.
-    pub fn begin(client: &'c mut Client) -> Self {
-        let client: &ClientWrapper = client;
+    /// Sends BEGIN, for the rows of this account. Where that fails, so does whatever is asked
+    /// first.
+    pub fn begin(client: &'c mut Client, account: AccountId) -> Self {
+        Self::start(client, account, "BEGIN")
+    }
+
+    /// As [`begin`](Self::begin), to read all of what is asked as it is at one moment.
+    pub fn snapshot(client: &'c mut Client, account: AccountId) -> Self {
+        let begin = "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY";
+        Self::start(client, account, begin)
+    }
+
+    fn start(client: &'c mut Client, account: AccountId, begin: &str) -> Self {
+        let client: &ClientWrapper = client.unscoped();
         Self {
             client,
-            begun: Mutex::new(Some(send(client, "BEGIN"))),
+            begun: Mutex::new(Some(send(client, for_account(begin, account)))),
             open: true,
         }
     }
@@ -66,6 +83,33 @@ impl<'c> Tx<'c> {
     ) -> Result<Option<Row>, Error> {
         let row = self.client.query_opt(statement, params).await?;
         self.has_begun().map(|()| row)
+    }
+
+    /// Its only row.
+    ///
+    /// # Errors
+    /// As PostgreSQL has it; also where there is none, or are more.
+    pub async fn query_one(
+        &self,
+        statement: &Statement,
+        params: &[Param<'_>],
+    ) -> Result<Row, Error> {
+        let row = self.client.query_one(statement, params).await?;
+        self.has_begun().map(|()| row)
+    }
+
+    /// Its rows, as they come.
+    ///
+    /// # Errors
+    /// As PostgreSQL has it.
+    pub async fn query_raw(
+        &self,
+        statement: &Statement,
+        params: &[Param<'_>],
+    ) -> Result<RowStream, Error> {
+        let params = params.iter().copied();
+        let rows = self.client.query_raw(statement, params).await?;
+        self.has_begun().map(|()| rows)
     }
 
     /// The number of rows that it wrote.
@@ -130,9 +174,71 @@ impl Drop for Tx<'_> {
     }
 }
 
+/// A connection for statements of one account, each a transaction of its own: BEGIN and COMMIT go
+/// along with it.
+pub struct Scoped {
+    client: Client,
+    account: AccountId,
+}
+
+impl Scoped {
+    /// Takes the connection.
+    pub fn new(client: Client, account: AccountId) -> Self {
+        Self { client, account }
+    }
+
+    /// Runs one statement, which is sent when it is first polled.
+    async fn alone<T>(&self, run: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let client = self.client.unscoped();
+        let begun = send(client, for_account("BEGIN", self.account));
+        let mut run = pin!(run);
+        if let Some(done) = run.as_mut().now_or_never() {
+            // It could not be sent.
+            drop(send(client, "ROLLBACK"));
+            return done;
+        }
+        // Behind a statement that failed, COMMIT rolls back.
+        let committed = send(client, "COMMIT");
+        let done = run.await?;
+        committed.await?;
+        begun.await.map(|()| done)
+    }
+}
+
+impl Statements for Scoped {
+    async fn prepare_cached(&self, sql: &str) -> Result<Statement, Error> {
+        self.client.unscoped().prepare_cached(sql).await
+    }
+
+    async fn query(&self, statement: &Statement, params: &[Param<'_>]) -> Result<Vec<Row>, Error> {
+        let client = self.client.unscoped();
+        self.alone(client.query(statement, params)).await
+    }
+
+    async fn query_opt(
+        &self,
+        statement: &Statement,
+        params: &[Param<'_>],
+    ) -> Result<Option<Row>, Error> {
+        let client = self.client.unscoped();
+        self.alone(client.query_opt(statement, params)).await
+    }
+
+    async fn execute(&self, statement: &Statement, params: &[Param<'_>]) -> Result<u64, Error> {
+        let client = self.client.unscoped();
+        self.alone(client.execute(statement, params)).await
+    }
+}
+
+fn for_account(begin: &str, account: AccountId) -> String {
+    // Digits and hyphens: nothing that would have to be quoted.
+    format!("{begin}; SET LOCAL app.account = '{}'", account.0)
+}
+
 /// Sends a command at once; what is awaited is the answer.
-fn send<'c>(client: &'c ClientWrapper, command: &'static str) -> Reply<'c> {
-    let mut answer: Reply<'c> = Box::pin(client.batch_execute(command));
+fn send<'c>(client: &'c ClientWrapper, command: impl Into<Cow<'static, str>>) -> Reply<'c> {
+    let command = command.into();
+    let mut answer: Reply<'c> = Box::pin(async move { client.batch_execute(&command).await });
     match (&mut answer).now_or_never() {
         Some(failed) => Box::pin(std::future::ready(failed)),
         None => answer,

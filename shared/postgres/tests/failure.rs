@@ -10,8 +10,9 @@ async fn a_value_that_is_not_taken_is_told_from_a_fault_of_ours() {
     let database = TestServers::shared().await.fresh_database().await;
     let pool = weir_postgres::connect(&database.url_for("audience"), 1, &[]).unwrap();
     let client = pool.get().await.unwrap();
-    let table = "CREATE TABLE kept (text text PRIMARY KEY, number numeric(5, 2), json jsonb)";
-    client.batch_execute(table).await.unwrap();
+    let table = "SET ROLE weir_audience_owner;
+        CREATE TABLE kept (text text PRIMARY KEY, number numeric(5, 2), json jsonb); RESET ROLE";
+    client.unscoped().batch_execute(table).await.unwrap();
 
     // So long that no index takes it, and so mixed that it can't be compressed.
     let mut state = 1_u64;
@@ -32,12 +33,17 @@ async fn a_value_that_is_not_taken_is_told_from_a_fault_of_ours() {
         ("half", r#""\ud83d""#),
         ("deep", &deep[..]),
     ] {
-        let refused = client.execute(insert, &[&text, &JsonText(json)]).await;
+        let refused = client
+            .unscoped()
+            .execute(insert, &[&text, &JsonText(json)])
+            .await;
         let error = refused.unwrap_err();
         let failure = failure_of(&error);
         assert!(matches!(failure, Failure::Refused), "{:?}", error.code());
     }
-    let large = client.execute("INSERT INTO kept VALUES ('large', 1e9)", &[]);
+    let large = client
+        .unscoped()
+        .execute("INSERT INTO kept VALUES ('large', 1e9)", &[]);
     assert!(matches!(
         failure_of(&large.await.unwrap_err()),
         Failure::Refused
@@ -48,7 +54,7 @@ async fn a_value_that_is_not_taken_is_told_from_a_fault_of_ours() {
         "SELEC",
         "INSERT INTO kept (text) VALUES (NULL)",
     ] {
-        let error = client.execute(ours, &[]).await.unwrap_err();
+        let error = client.unscoped().execute(ours, &[]).await.unwrap_err();
         assert!(matches!(failure_of(&error), Failure::Internal), "{ours}");
     }
 }

@@ -69,7 +69,7 @@ async fn a_database_that_hangs_is_noticed_at_once_and_so_is_its_return() {
         let pool = pool.clone();
         async move {
             match pool.get().await {
-                Ok(client) => client.simple_query("").await.is_ok(),
+                Ok(client) => client.unscoped().simple_query("").await.is_ok(),
                 Err(_) => false,
             }
         }

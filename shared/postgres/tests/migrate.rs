@@ -32,7 +32,9 @@ async fn pool() -> (Pool, TestDatabase) {
 
 async fn applied(pool: &Pool) -> i32 {
     let client = pool.get().await.unwrap();
-    let row = client.query_one("SELECT max(number) FROM migrations", &[]);
+    let row = client
+        .unscoped()
+        .query_one("SELECT max(number) FROM migrations", &[]);
     row.await.unwrap().get(0)
 }
 
@@ -41,14 +43,17 @@ async fn each_file_is_applied_once_whoever_comes_first() {
     let (pool, _database) = pool().await;
     let both = [FIRST, SECOND];
     let (one, two, three) = tokio::join!(
-        migrate(&pool, &both),
-        migrate(&pool, &both),
-        migrate(&pool, &both)
+        migrate(&pool, &both, &[]),
+        migrate(&pool, &both, &[]),
+        migrate(&pool, &both, &[])
     );
     one.and(two).and(three).unwrap();
-    migrate(&pool, &both).await.unwrap();
+    migrate(&pool, &both, &[]).await.unwrap();
     let client = pool.get().await.unwrap();
-    let rows = client.query("SELECT number, name FROM things", &[]).await;
+    let rows = client
+        .unscoped()
+        .query("SELECT number, name FROM things", &[])
+        .await;
     assert_eq!(rows.unwrap().len(), 1);
 }
 
@@ -60,23 +65,25 @@ async fn a_file_that_fails_leaves_nothing_behind() {
         name: "fails",
         sql: "CREATE TABLE others (); SELECT 1 / 0;",
     };
-    let failed = migrate(&pool, &[FIRST, fails]).await.unwrap_err();
+    let failed = migrate(&pool, &[FIRST, fails], &[]).await.unwrap_err();
     assert!(matches!(failed, MigrateError::Statement(_)), "{failed}");
     assert_eq!(applied(&pool).await, 1);
     let client = pool.get().await.unwrap();
-    let row = client.query_one("SELECT to_regclass('others') IS NULL", &[]);
+    let row = client
+        .unscoped()
+        .query_one("SELECT to_regclass('others') IS NULL", &[]);
     assert!(row.await.unwrap().get::<_, bool>(0));
 }
 
 #[tokio::test]
 async fn a_file_that_was_applied_must_not_change() {
     let (pool, _database) = pool().await;
-    migrate(&pool, &[FIRST]).await.unwrap();
+    migrate(&pool, &[FIRST], &[]).await.unwrap();
     let changed = Migration {
         sql: "CREATE TABLE things (number bigint)",
         ..FIRST
     };
-    let refused = migrate(&pool, &[changed, SECOND]).await.unwrap_err();
+    let refused = migrate(&pool, &[changed, SECOND], &[]).await.unwrap_err();
     assert!(
         refused
             .to_string()
@@ -89,8 +96,8 @@ async fn a_file_that_was_applied_must_not_change() {
 #[tokio::test]
 async fn a_schema_that_is_newer_than_the_program_is_left_alone() {
     let (pool, _database) = pool().await;
-    migrate(&pool, &[FIRST, SECOND]).await.unwrap();
-    let refused = migrate(&pool, &[FIRST]).await.unwrap_err();
+    migrate(&pool, &[FIRST, SECOND], &[]).await.unwrap();
+    let refused = migrate(&pool, &[FIRST], &[]).await.unwrap_err();
     assert!(
         refused
             .to_string()
@@ -102,16 +109,16 @@ async fn a_schema_that_is_newer_than_the_program_is_left_alone() {
 #[tokio::test]
 async fn a_migration_waits_for_a_lock_without_keeping_others_out() {
     let (pool, _database) = pool().await;
-    migrate(&pool, &[FIRST]).await.unwrap();
+    migrate(&pool, &[FIRST], &[]).await.unwrap();
     let mut holder = pool.get().await.unwrap();
-    let holding = holder.transaction().await.unwrap();
+    let holding = holder.unscoped_mut().transaction().await.unwrap();
     holding.execute("SELECT FROM things", &[]).await.unwrap();
     let waiting = pool.clone();
-    let waiting = tokio::spawn(async move { migrate(&waiting, &[FIRST, SECOND]).await });
+    let waiting = tokio::spawn(async move { migrate(&waiting, &[FIRST, SECOND], &[]).await });
     // It waits behind the holder, and would make this wait behind it for ever.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let reader = pool.get().await.unwrap();
-    let read = reader.execute("SELECT FROM things", &[]);
+    let read = reader.unscoped().execute("SELECT FROM things", &[]);
     let read = tokio::time::timeout(Duration::from_secs(4), read).await;
     assert_eq!(read.expect("nobody waits longer").unwrap(), 1);
     assert!(!waiting.is_finished());
@@ -128,7 +135,7 @@ async fn a_migration_may_take_longer_than_a_call() {
         name: "slow",
         sql: "CREATE TABLE settings AS SELECT name, setting FROM pg_settings;",
     };
-    migrate(&pool, &[slow]).await.unwrap();
+    migrate(&pool, &[slow], &[]).await.unwrap();
     let client = pool.get().await.unwrap();
     let said = "SELECT setting FROM settings WHERE name = $1";
     for (name, expected) in [
@@ -136,7 +143,7 @@ async fn a_migration_may_take_longer_than_a_call() {
         ("enable_seqscan", "on"),
         ("lock_timeout", "2000"),
     ] {
-        let row = client.query_one(said, &[&name]).await.unwrap();
+        let row = client.unscoped().query_one(said, &[&name]).await.unwrap();
         assert_eq!(row.get::<_, &str>(0), expected, "{name}");
     }
 }

@@ -5,6 +5,7 @@
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
+use weir_ids::AccountId;
 use weir_postgres::{Failure, Pool, Tx};
 use weir_servers::{TestDatabase, TestServers};
 use weir_testkit::Proxy;
@@ -16,7 +17,7 @@ async fn proxied(database: &TestDatabase) -> Proxy {
 
 async fn select(pool: &Pool) -> Result<i32, Failure> {
     let client = pool.get().await?;
-    Ok(client.query_one("SELECT 1", &[]).await?.get(0))
+    Ok(client.unscoped().query_one("SELECT 1", &[]).await?.get(0))
 }
 
 /// As a health probe asks.
@@ -38,7 +39,7 @@ async fn connections_that_go_silent_are_replaced() {
     let busy = pool.clone();
     let busy = tokio::spawn(async move {
         let mut client = busy.get().await?;
-        let tx = Tx::begin(&mut client);
+        let tx = Tx::begin(&mut client, AccountId::new());
         let one = tx.prepare_cached("SELECT 1").await?;
         tx.query(&one, &[]).await?;
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -77,14 +78,17 @@ async fn a_call_that_is_given_up_leaves_no_connection_in_the_middle_of_it() {
     let pool = weir_postgres::connect(&database.url_for("audience"), 1, &[]).unwrap();
     let pid = async || {
         let client = pool.get().await.unwrap();
-        let row = client.query_one("SELECT pg_backend_pid()", &[]).await;
+        let row = client
+            .unscoped()
+            .query_one("SELECT pg_backend_pid()", &[])
+            .await;
         row.unwrap().get::<_, i32>(0)
     };
     let first = pid().await;
 
     // What is undone soon is no reason to close it.
     let mut client = pool.get().await.unwrap();
-    let tx = Tx::begin(&mut client);
+    let tx = Tx::begin(&mut client, AccountId::new());
     let one = tx.prepare_cached("SELECT 1").await.unwrap();
     tx.query(&one, &[]).await.unwrap();
     drop(tx);
@@ -93,7 +97,7 @@ async fn a_call_that_is_given_up_leaves_no_connection_in_the_middle_of_it() {
 
     // Given up within a statement.
     let client = pool.get().await.unwrap();
-    let slow = client.simple_query("SELECT pg_sleep(5)");
+    let slow = client.unscoped().simple_query("SELECT pg_sleep(5)");
     let slow = tokio::time::timeout(Duration::from_millis(100), slow).await;
     assert!(slow.is_err());
     drop(client);
@@ -104,7 +108,7 @@ async fn a_call_that_is_given_up_leaves_no_connection_in_the_middle_of_it() {
 
     // Left within a transaction that nobody ends.
     let client = pool.get().await.unwrap();
-    client.batch_execute("BEGIN").await.unwrap();
+    client.unscoped().batch_execute("BEGIN").await.unwrap();
     drop(client);
     assert_ne!(pid().await, second);
 }
@@ -115,6 +119,7 @@ async fn a_slow_statement_is_ended_before_its_connection_is_given_up() {
     let pool = weir_postgres::connect(&database.url_for("audience"), 1, &[]).unwrap();
     let client = pool.get().await.unwrap();
     let error = client
+        .unscoped()
         .simple_query("SELECT pg_sleep(20)")
         .await
         .unwrap_err();
@@ -122,7 +127,15 @@ async fn a_slow_statement_is_ended_before_its_connection_is_given_up() {
         error.code(),
         Some(&tokio_postgres::error::SqlState::QUERY_CANCELED)
     );
-    assert_eq!(client.simple_query("SELECT 1").await.unwrap().len(), 3);
+    assert_eq!(
+        client
+            .unscoped()
+            .simple_query("SELECT 1")
+            .await
+            .unwrap()
+            .len(),
+        3
+    );
 }
 
 #[tokio::test]

@@ -81,7 +81,7 @@ async fn jobs_of_a_replica_share_a_connection_and_one_is_given_up_without_the_ot
         JOIN pg_database d ON d.oid = l.database
         WHERE l.locktype = 'advisory' AND d.datname = current_database()";
     let client = pool.get().await.unwrap();
-    let row = client.query_one(held, &[]).await.unwrap();
+    let row = client.unscoped().query_one(held, &[]).await.unwrap();
     assert_eq!(row.get::<_, i64>(0), 1);
 
     ours[1].give_up(Duration::from_secs(60)).await;
@@ -124,7 +124,7 @@ async fn where_an_engine_has_no_such_locks_everybody_does_the_job() {
         CREATE FUNCTION engine.pg_try_advisory_lock(bigint) RETURNS boolean LANGUAGE plpgsql
         AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = '0A000'; END $$;
         GRANT USAGE ON SCHEMA engine TO PUBLIC";
-    client.batch_execute(lacks).await.unwrap();
+    client.unscoped().batch_execute(lacks).await.unwrap();
     let url = database.url_for("contact");
     let mark = if url.contains('?') { '&' } else { '?' };
     let path = "options=-csearch_path%3Dcontact,engine,pg_catalog";

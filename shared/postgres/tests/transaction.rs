@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use tokio_postgres::error::SqlState;
+use weir_ids::AccountId;
 use weir_postgres::{Pool, Tx};
 use weir_servers::{TestDatabase, TestServers};
 
@@ -12,8 +13,9 @@ async fn pool() -> (Pool, TestDatabase) {
     // One connection: what a transaction leaves behind is met by the next.
     let pool = weir_postgres::connect(&url, 1, &[]).unwrap();
     let client = pool.get().await.unwrap();
-    let table = "CREATE TABLE audience.kept (number int PRIMARY KEY)";
-    client.batch_execute(table).await.unwrap();
+    let table = "SET ROLE weir_audience_owner; CREATE TABLE audience.kept (number int PRIMARY KEY);
+        RESET ROLE";
+    client.unscoped().batch_execute(table).await.unwrap();
     drop(client);
     (pool, database)
 }
@@ -21,7 +23,7 @@ async fn pool() -> (Pool, TestDatabase) {
 async fn kept(pool: &Pool) -> Vec<i32> {
     let client = pool.get().await.unwrap();
     let all = "SELECT number FROM audience.kept ORDER BY number";
-    let rows = client.query(all, &[]).await.unwrap();
+    let rows = client.unscoped().query(all, &[]).await.unwrap();
     rows.iter().map(|row| row.get(0)).collect()
 }
 
@@ -42,21 +44,24 @@ async fn what_is_committed_lasts_and_nothing_else() {
     let (pool, _database) = pool().await;
     let mut client = pool.get().await.unwrap();
 
-    let tx = Tx::begin(&mut client);
+    let tx = Tx::begin(&mut client, AccountId::new());
     assert_eq!(insert(&tx, &[1]).await.unwrap(), 1);
     tx.commit().await.unwrap();
 
-    let tx = Tx::begin(&mut client);
+    let tx = Tx::begin(&mut client, AccountId::new());
     assert_eq!(insert(&tx, &[2, 3]).await.unwrap(), 2);
     drop(tx);
 
-    let tx = Tx::begin(&mut client);
+    let tx = Tx::begin(&mut client, AccountId::new());
     insert(&tx, &[4]).await.unwrap();
     assert_eq!(insert_and_commit(tx, &[5, 6]).await.unwrap(), 2);
 
     // Nothing was asked of it.
-    drop(Tx::begin(&mut client));
-    Tx::begin(&mut client).commit().await.unwrap();
+    drop(Tx::begin(&mut client, AccountId::new()));
+    Tx::begin(&mut client, AccountId::new())
+        .commit()
+        .await
+        .unwrap();
     drop(client);
     assert_eq!(kept(&pool).await, [1, 4, 5, 6]);
 }
@@ -65,22 +70,22 @@ async fn what_is_committed_lasts_and_nothing_else() {
 async fn a_statement_that_fails_takes_the_others_with_it() {
     let (pool, _database) = pool().await;
     let mut client = pool.get().await.unwrap();
-    insert_and_commit(Tx::begin(&mut client), &[1])
+    insert_and_commit(Tx::begin(&mut client, AccountId::new()), &[1])
         .await
         .unwrap();
 
-    let tx = Tx::begin(&mut client);
+    let tx = Tx::begin(&mut client, AccountId::new());
     insert(&tx, &[2]).await.unwrap();
     let error = insert_and_commit(tx, &[1]).await.unwrap_err();
     assert_eq!(error.code(), Some(&SqlState::UNIQUE_VIOLATION));
 
-    let tx = Tx::begin(&mut client);
+    let tx = Tx::begin(&mut client, AccountId::new());
     insert(&tx, &[3]).await.unwrap();
     insert(&tx, &[1]).await.unwrap_err();
     drop(tx);
 
     // What can't be sent at all must not be left out of what is committed.
-    let tx = Tx::begin(&mut client);
+    let tx = Tx::begin(&mut client, AccountId::new());
     insert(&tx, &[4]).await.unwrap();
     let statement = tx.prepare_cached(INSERT).await.unwrap();
     let error = tx.commit_with(&statement, &[&"no list"]).await;
@@ -93,7 +98,7 @@ async fn a_statement_that_fails_takes_the_others_with_it() {
 async fn statements_that_are_sent_at_once_are_in_the_transaction() {
     let (pool, _database) = pool().await;
     let mut client = pool.get().await.unwrap();
-    let tx = Tx::begin(&mut client);
+    let tx = Tx::begin(&mut client, AccountId::new());
     let (one, two) = tokio::join!(insert(&tx, &[1]), insert(&tx, &[2]));
     assert_eq!((one.unwrap(), two.unwrap()), (1, 1));
     drop(tx);
@@ -106,6 +111,7 @@ async fn without_a_connection_nothing_is_said_to_be_done() {
     let (pool, database) = pool().await;
     let mut client = pool.get().await.unwrap();
     let backend: i32 = client
+        .unscoped()
         .query_one("SELECT pg_backend_pid()", &[])
         .await
         .unwrap()
@@ -113,13 +119,17 @@ async fn without_a_connection_nothing_is_said_to_be_done() {
     let other = weir_postgres::connect(&database.url_for("audience"), 1, &[]).unwrap();
     let other = other.get().await.unwrap();
     other
+        .unscoped()
         .execute("SELECT pg_terminate_backend($1)", &[&backend])
         .await
         .unwrap();
-    let tx = Tx::begin(&mut client);
+    let tx = Tx::begin(&mut client, AccountId::new());
     insert(&tx, &[1]).await.unwrap_err();
     drop(tx);
-    Tx::begin(&mut client).commit().await.unwrap_err();
+    Tx::begin(&mut client, AccountId::new())
+        .commit()
+        .await
+        .unwrap_err();
     drop(client);
     assert!(kept(&pool).await.is_empty());
 }

@@ -100,6 +100,10 @@ reasons! {
         "The account has no audience of this id." "Associate the audience anew in Segment's mapping.";
     AudienceOtherOrigin "AUDIENCE_OTHER_ORIGIN" Event false
         "The audience was not created by Segment (Actions), and can't be changed from there." "Associate another name in Segment's mapping.";
+    EventTypeUnknown "EVENT_TYPE_UNKNOWN" Event false
+        "The event's `type` is missing, or none that there is." "Send identify or track; page, screen, group and alias are accepted and not stored.";
+    EventTooLarge "EVENT_TOO_LARGE" Event false
+        "The event is larger than the 32 KB that a classic Segment source takes." "Send fewer traits or properties; what stands in `context` counts, too.";
     Unstorable "UNSTORABLE" Event false
         "The database does not take a value of the event." "Report it: that no value can do this is a promise of ours.";
 
@@ -110,6 +114,10 @@ reasons! {
         "A quote is opened in the row and not closed, or stands where none may be." "Write a quote inside of a value twice, and the value between quotes.";
     RowTooLong "ROW_TOO_LONG" Row false
         "The row is longer than 1 MiB." "Look for a quote that is not closed in the rows before; or send less.";
+
+    // ---- events: 200, and not stored ----
+    TypeNotStored "TYPE_NOT_STORED" Event false
+        "A page, screen, group or alias call of a classic source: it is accepted, and not stored." "Nothing needs to be done; what is wanted is sent as identify or track.";
 
     // ---- events: 422 ----
     NoMapping "NO_MAPPING" Event false
@@ -203,7 +211,7 @@ reasons! {
     MessageInvalid "MESSAGE_INVALID" Call false
         "The message can't be read as what the call takes." "Use the protos of this version.";
     MessageTooLarge "MESSAGE_TOO_LARGE" Call false
-        "The message is larger than 32 MiB." "Send smaller batches.";
+        "The message is larger than 32 MiB, or than 16 MiB of JSON." "Send smaller batches.";
     AnswerTooLarge "ANSWER_TOO_LARGE" Call true
         "The answer would be larger than a message may be." "Send fewer events at once.";
     CallUnsupported "CALL_UNSUPPORTED" Call false
@@ -232,10 +240,18 @@ reasons! {
         "The key is not known, or was revoked." "Use a key of the data source that is still valid.";
     KeyExpired "KEY_EXPIRED" Call false
         "The key is past its end." "Use the key that was made in its place, or have a new one made.";
+    KeyOfOtherKind "KEY_OF_OTHER_KIND" Call false
+        "The key is good, and belongs to the other kind of data source." "Send with the key of a classic source to /classic/v1 or to the classic port, with that of Segment (Actions) to /v1.";
+    OriginNotAllowed "ORIGIN_NOT_ALLOWED" Call false
+        "The request comes from a page whose origin the data source does not list." "Add the origin to the source's allowed_origins.";
+    SourcePaused "SOURCE_PAUSED" Call true
+        "The data source is paused: nothing of it is taken until it is resumed." "Resume it before Segment gives up, which is four hours after an event's first try.";
     KeyLimit "KEY_LIMIT" Call false
         "The data source has as many valid keys as it may have." "Revoke those that nobody uses.";
     VersionUnknown "VERSION_UNKNOWN" Call false
         "The mapping has no such version that is still kept." "List its versions.";
+    NothingMapped "NOTHING_MAPPED" Call false
+        "The source maps nothing that could be copied." "Save its contact mapping or an activity first.";
     MappingChanged "MAPPING_CHANGED" Call false
         "The mapping was saved by somebody else meanwhile; nothing was changed." "Look at what stands now, and save again.";
     DeletionUnknown "DELETION_UNKNOWN" Call false
@@ -313,9 +329,9 @@ reasons! {
     Overloaded "OVERLOADED" Call true
         "More is under way than there is room for." "Try again in a second.";
     BodyInvalid "BODY_INVALID" Call false
-        "The body is neither a JSON array of events nor a JSON object." "Send a JSON array.";
+        "The body is neither a JSON array of events nor a JSON object." "Send a JSON array; to a classic source an event, or {\"batch\": [..]}.";
     BodyTooLarge "BODY_TOO_LARGE" Call false
-        "The body is larger than 16 MiB, or holds more than 1,000 events." "Send smaller batches.";
+        "The body is larger than 16 MiB, or holds more than 1,000 events; of a classic source 500 KB, or 2,500." "Send smaller batches.";
     BodyTooSlow "BODY_TOO_SLOW" Call true
         "The body did not arrive in time." "Send it again.";
     MediaTypeUnsupported "MEDIA_TYPE_UNSUPPORTED" Call false

@@ -25,7 +25,7 @@ pub use error::{
     told, unavailable, unknown_page,
 };
 pub use page::{MAX_PAGE_BYTES, Page, page_limit, page_size, page_start};
-pub use server::Server;
+pub use server::{CorsOrigins, NotAnOrigin, Server};
 pub use unary::{PrefixedMessage, Unary, call};
 
 /// The largest message in either direction: a batch is at most 16 MiB of JSON (the edge's

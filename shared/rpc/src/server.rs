@@ -1,5 +1,6 @@
 //! Serving: routes, health, reflection, spans, and a shutdown that drains.
 
+mod front;
 mod gate;
 mod guard;
 mod health;
@@ -15,6 +16,8 @@ use tonic::body::Body;
 use tonic::service::{Routes, RoutesBuilder};
 
 use crate::Access;
+use front::Front;
+pub use front::{CorsOrigins, NotAnOrigin};
 use gate::Gate;
 use guard::Guard;
 use health::{Health, Probe};
@@ -39,6 +42,7 @@ pub struct Server {
     probes: Vec<Probe>,
     connection_age: Duration,
     access: Access,
+    cors_origins: CorsOrigins,
 }
 
 impl Server {
@@ -50,6 +54,7 @@ impl Server {
             probes: Vec::new(),
             connection_age: CONNECTION_AGE,
             access: Access::closed(),
+            cors_origins: CorsOrigins::default(),
         }
     }
 
@@ -93,6 +98,13 @@ impl Server {
         self
     }
 
+    /// Pages of these origins may call from a browser; without them none may.
+    #[must_use]
+    pub fn cors_origins(mut self, origins: CorsOrigins) -> Self {
+        self.cors_origins = origins;
+        self
+    }
+
     /// Connections are told to go after this, and up to a quarter more.
     #[must_use]
     pub fn connection_age(mut self, age: Duration) -> Self {
@@ -120,6 +132,8 @@ impl Server {
         let v1alpha = reflection().build_v1alpha().expect(whole);
         self.routes.add_service(v1).add_service(v1alpha);
 
+        let called = self.names.iter().copied().chain(["grpc.health.v1.Health"]);
+        let front = Front::layer(called.collect(), &self.cors_origins);
         let health = Health::start(reporter, self.names, self.probes).await;
         let (stopping, stopped) = tokio::sync::oneshot::channel();
         let serving = tonic::transport::Server::builder()
@@ -130,6 +144,8 @@ impl Server {
             .http2_keepalive_interval(Some(Duration::from_secs(20)))
             // With a grace of tonic's the connection would be cut at its end, untold.
             .max_connection_age(varied(self.connection_age))
+            .accept_http1(true)
+            .layer(front)
             .layer(Guard::layer())
             .layer(Gate::layer(self.access))
             .add_routes(self.routes.routes())

@@ -24,7 +24,7 @@ use tower::Service;
 
 use crate::client::Message;
 use crate::{Channel, trace};
-pub(crate) use arrival::Arrival;
+pub(crate) use arrival::{Arrival, missing};
 use prefixed::Answer;
 pub use prefixed::PrefixedMessage;
 
@@ -167,7 +167,7 @@ where
 }
 
 /// The status that headers or trailers tell; none where they tell none.
-fn status_in(headers: &HeaderMap) -> Option<Result<(), Status>> {
+pub(crate) fn status_in(headers: &HeaderMap) -> Option<Result<(), Status>> {
     Status::from_header_map(headers).map(|status| match status.code() {
         Code::Ok => Ok(()),
         _ => Err(status),

@@ -46,14 +46,18 @@ exec >&2
         sleep "$pause"
     done
     kill -KILL "$child"
-) 2>/dev/null 3<&- &
-exec 9<&- 3<&-
+) 2>/dev/null 3<&- 4<&- &
+exec 9<&- 3<&- 4<&-
 wait "$child"
 status=$?
 trap '' TERM
 kill -TERM 0
 exit "$status"
 "#;
+
+/// The file of the first socket that is handed on, as systemd has it. The shell above closes this
+/// one and the next: there are no more.
+const FIRST_FILE: i32 = 3;
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -72,9 +76,9 @@ pub struct Program {
     pub user: Option<User>,
     /// What stops it nicely: `TERM`, `INT`.
     pub signal: &'static str,
-    /// A socket that we listen on for it, as file 3 (`LISTEN_FDS`): it stays open whatever
-    /// becomes of the process, and several may accept from it.
-    pub socket: Option<Arc<TcpListener>>,
+    /// Sockets that we listen on for it, as files from 3 on (`LISTEN_FDS`): they stay open
+    /// whatever becomes of the process, and several may accept from them.
+    pub sockets: Vec<Arc<TcpListener>>,
 }
 
 /// A process that is running or has ended.
@@ -114,14 +118,17 @@ impl Child {
             .stderr(log)
             .env_remove("LISTEN_PID")
             .env_remove("LISTEN_FDS");
-        if let Some(socket) = &program.socket {
+        let mut mappings = Vec::new();
+        for (socket, child_fd) in program.sockets.iter().zip(FIRST_FILE..) {
             let parent_fd = OwnedFd::from(socket.try_clone().context("can't share a socket")?);
-            let child_fd = 3;
-            let mapping = FdMapping {
+            mappings.push(FdMapping {
                 parent_fd,
                 child_fd,
-            };
-            command.fd_mappings(vec![mapping])?.env("LISTEN_FDS", "1");
+            });
+        }
+        if !mappings.is_empty() {
+            let count = mappings.len().to_string();
+            command.fd_mappings(mappings)?.env("LISTEN_FDS", count);
         }
         if let Some(user) = &program.user {
             command.uid(user.uid).gid(user.gid);
@@ -278,7 +285,7 @@ mod tests {
             log: folder.join("test.log"),
             user: None,
             signal: "TERM",
-            socket: None,
+            sockets: Vec::new(),
         }
     }
 
@@ -311,20 +318,24 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_socket_is_handed_on_and_stays_open_without_the_process() {
+    async fn sockets_are_handed_on_and_stay_open_without_the_process() {
         let folder = tempfile::tempdir().unwrap();
-        let script = "readlink /proc/self/fd/3; ls /proc/self/fd/9; echo $LISTEN_FDS";
+        let script =
+            "readlink /proc/self/fd/3 /proc/self/fd/4; ls /proc/self/fd/9; echo $LISTEN_FDS";
         let mut program = shell(folder.path(), script);
-        let socket = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = socket.local_addr().unwrap();
-        program.socket = Some(Arc::new(socket));
+        let bind = || TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let sockets = [bind(), bind()];
+        let addresses = [&sockets[0], &sockets[1]].map(|one| one.local_addr().unwrap());
+        program.sockets = sockets.map(Arc::new).into();
         let child = Child::start(&program).unwrap();
         assert_eq!(child.exited().await, 0);
         let said = child.last_lines();
-        assert!(said.contains("socket:["), "{said}");
+        assert_eq!(said.matches("socket:[").count(), 2, "{said}");
         assert!(said.contains("No such file"), "{said}");
-        assert!(said.contains("    1\n"), "{said}");
-        assert!(std::net::TcpStream::connect(address).is_ok());
+        assert!(said.contains("    2\n"), "{said}");
+        for address in addresses {
+            assert!(std::net::TcpStream::connect(address).is_ok());
+        }
     }
 
     #[tokio::test]

@@ -1,5 +1,6 @@
 //! A private PostgreSQL: its cluster, its process, and the databases of Weir in it.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -36,8 +37,8 @@ pub struct PostgresOptions {
     pub port: u16,
     /// Of the superuser `weir`.
     pub superuser_password: String,
-    /// Of the roles of the services.
-    pub services_password: String,
+    /// Of the roles of the services, by their schemas.
+    pub role_passwords: BTreeMap<String, String>,
     /// What it says.
     pub log: PathBuf,
     /// Whether a commit survives a power cut. Only throw-away data may do without.
@@ -110,12 +111,13 @@ impl Postgres {
 
     /// Connection URL of a service's role, for a database; `schema` is one of `SCHEMAS`.
     pub fn service_url(&self, schema: &str, database: &str) -> String {
-        let PostgresOptions {
-            port,
-            services_password,
-            ..
-        } = &self.options;
-        format!("postgres://weir_{schema}:{services_password}@127.0.0.1:{port}/{database}")
+        let (port, password) = (self.options.port, self.role_password(schema));
+        format!("postgres://weir_{schema}:{password}@127.0.0.1:{port}/{database}")
+    }
+
+    fn role_password(&self, schema: &str) -> &str {
+        let password = self.options.role_passwords.get(schema);
+        password.expect("every service that owns tables has one")
     }
 
     /// Makes a database with the schemas and roles of all services; one that is there is
@@ -137,7 +139,7 @@ impl Postgres {
         let database = connect(&self.superuser_url(name)).await?;
         database.batch_execute(ROLES).await?;
         for schema in SCHEMAS {
-            let password = &self.options.services_password;
+            let password = self.role_password(schema);
             database
                 .batch_execute(&format!("ALTER ROLE weir_{schema} PASSWORD '{password}'"))
                 .await?;
@@ -300,7 +302,7 @@ fn program(binaries: &Binaries, options: &PostgresOptions, user: Option<User>) -
         user,
         // Fast shutdown: ends sessions, and leaves nothing to recover.
         signal: "INT",
-        socket: None,
+        sockets: Vec::new(),
     }
 }
 

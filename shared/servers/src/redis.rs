@@ -55,7 +55,7 @@ impl Redis {
             log: options.log.clone(),
             user: None,
             signal: "TERM",
-            socket: None,
+            sockets: Vec::new(),
         };
         let child = Child::start(&program)?;
         let redis = Self {

@@ -1,5 +1,6 @@
 //! Passwords of a stack: made once, kept beside its data, readable by the owner alone.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,13 +10,16 @@ use anyhow::Context;
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Serialize};
 
+use crate::postgres::SCHEMAS;
+
 /// What only this stack knows.
 #[derive(Clone, Serialize, Deserialize)]
 pub struct Secrets {
     /// Of PostgreSQL's superuser `weir`.
     pub superuser: String,
-    /// Of the roles of the services.
-    pub services: String,
+    /// Of the role of each service that owns tables, by its schema.
+    #[serde(default)]
+    pub roles: BTreeMap<String, String>,
     /// Of Redis' user `weir`.
     pub redis: String,
     /// With which API keys are hashed.
@@ -34,14 +38,34 @@ impl Secrets {
     /// # Errors
     /// The system has no random bytes for us.
     pub fn generate() -> anyhow::Result<Self> {
-        Ok(Self {
+        let mut secrets = Self {
             superuser: text()?,
-            services: text()?,
+            roles: BTreeMap::new(),
             redis: text()?,
             key_secret: text()?,
             between_services: text()?,
             administrator: administrator()?,
-        })
+        };
+        secrets.complete()?;
+        Ok(secrets)
+    }
+
+    /// Makes what is missing: all of it at first, and later what an older version did not know;
+    /// answers whether anything was.
+    fn complete(&mut self) -> anyhow::Result<bool> {
+        let mut is_new = false;
+        for schema in SCHEMAS {
+            if !self.roles.contains_key(schema) {
+                self.roles.insert(schema.to_owned(), text()?);
+                is_new = true;
+            }
+        }
+        if self.between_services.is_empty() || self.administrator.is_empty() {
+            self.between_services = text()?;
+            self.administrator = administrator()?;
+            is_new = true;
+        }
+        Ok(is_new)
     }
 
     /// Those kept in `folder`, or new ones that are kept there from now on.
@@ -52,15 +76,12 @@ impl Secrets {
         let path = folder.join("secrets.json");
         if path.exists() {
             let text = fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
-            let mut kept: Self = serde_json::from_slice(&text)
+            let mut secrets: Self = serde_json::from_slice(&text)
                 .with_context(|| format!("{} is damaged", path.display()))?;
-            // An older version knew fewer of them.
-            if kept.between_services.is_empty() || kept.administrator.is_empty() {
-                kept.between_services = self::text()?;
-                kept.administrator = administrator()?;
-                kept.write(&path)?;
+            if secrets.complete()? {
+                secrets.write(&path)?;
             }
-            return Ok(kept);
+            return Ok(secrets);
         }
         let secrets = Self::generate()?;
         secrets.write(&path)?;
@@ -140,6 +161,7 @@ mod tests {
         let second = Secrets::keep(folder.path()).unwrap();
         assert_eq!(first.superuser, second.superuser);
         assert_ne!(first.superuser, first.redis);
+        assert_eq!(first.roles, second.roles);
         let mode = fs::metadata(folder.path().join("secrets.json"))
             .unwrap()
             .permissions()
@@ -159,5 +181,18 @@ mod tests {
         assert_eq!(first.administrator, second.administrator);
         assert!(first.between_services.len() >= 32);
         assert_eq!(first.between_services, second.between_services);
+    }
+
+    #[test]
+    fn each_role_has_a_password_of_its_own_also_in_a_stack_of_before() {
+        let folder = tempfile::tempdir().unwrap();
+        let before = r#"{"superuser":"s","services":"one for all","redis":"r","key_secret":"k"}"#;
+        fs::write(folder.path().join("secrets.json"), before).unwrap();
+        let secrets = Secrets::keep(folder.path()).unwrap();
+        let passwords: std::collections::BTreeSet<_> = secrets.roles.values().collect();
+        assert_eq!(passwords.len(), SCHEMAS.len());
+        assert!(!passwords.contains(&"one for all".to_owned()));
+        assert_eq!(secrets.superuser, "s");
+        assert_eq!(Secrets::keep(folder.path()).unwrap().roles, secrets.roles);
     }
 }

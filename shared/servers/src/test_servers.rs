@@ -67,7 +67,7 @@ impl TestServers {
                 folder: folder.path().join("postgres"),
                 port: free_port()?,
                 superuser_password: secrets.superuser,
-                services_password: secrets.services,
+                role_passwords: secrets.roles,
                 log: folder.path().join("postgres.log"),
                 durable: false,
                 settings: Vec::new(),
@@ -132,6 +132,22 @@ pub struct TestDatabase {
 }
 
 impl TestDatabase {
+    /// For looking behind the scenes of one schema, at the rows of all accounts.
+    pub fn behind(&self, schema: &str) -> String {
+        format!("{}?options=-c%20search_path%3D{schema}", self.superuser_url)
+    }
+
+    /// The same, to which the service of this schema goes by another way.
+    #[must_use]
+    pub fn by_way(mut self, schema: &str, url: &str) -> Self {
+        for (name, way) in &mut self.urls {
+            if *name == schema {
+                url.clone_into(way);
+            }
+        }
+        self
+    }
+
     /// `WEIR_DATABASE_URL` of the service that owns this schema: `mapping`, `contact`,
     /// `activity` or `audience`.
     ///

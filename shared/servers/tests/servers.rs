@@ -13,7 +13,10 @@ async fn every_test_has_a_database_of_its_own() {
     assert_ne!(one.name, two.name);
     let contact = postgres::connect(&one.url_for("contact")).await.unwrap();
     contact
-        .batch_execute("CREATE TABLE things (id int); INSERT INTO things VALUES (1)")
+        .batch_execute(
+            "SET ROLE weir_contact_owner; CREATE TABLE things (id int); RESET ROLE;
+             INSERT INTO things VALUES (1)",
+        )
         .await
         .unwrap();
     let row = contact
@@ -32,7 +35,7 @@ async fn a_service_can_not_read_the_tables_of_another() {
         .await
         .unwrap();
     contact
-        .batch_execute("CREATE TABLE things (id int)")
+        .batch_execute("SET ROLE weir_contact_owner; CREATE TABLE things (id int)")
         .await
         .unwrap();
     let activity = postgres::connect(&database.url_for("activity"))
@@ -56,7 +59,7 @@ async fn servers_of_ones_own_survive_kill_9_and_forget_when_told() {
         .await
         .unwrap();
     client
-        .batch_execute("CREATE TABLE things (id int)")
+        .batch_execute("SET ROLE weir_contact_owner; CREATE TABLE things (id int)")
         .await
         .unwrap();
     set(&own.redis_url(), "one").await;

@@ -51,13 +51,11 @@ impl std::fmt::Debug for Hidden {
     }
 }
 
-#[expect(clippy::unnecessary_wraps, reason = "what clap calls may fail")]
 fn hidden(text: &str) -> Result<Hidden, String> {
     Ok(Hidden(text.to_owned()))
 }
 
 /// An empty one is none: so an environment says it that always names it.
-#[expect(clippy::unnecessary_wraps, reason = "what clap calls may fail")]
 fn path(text: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(text))
 }

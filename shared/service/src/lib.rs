@@ -18,7 +18,7 @@ pub use background::{Background, Pulse};
 pub use clock::Clock;
 pub use culprits::{MAX_CULPRITS, culprits};
 pub use retry::{Fault, Policy, behind_the_answer, detached, retry};
-pub use run::{duration, millis, run};
+pub use run::{Browsers, Further, duration, millis, run, run_with_two};
 
 /// Resolves when serving should end.
 pub type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -1,15 +1,26 @@
 //! The process of a service: configuration, telemetry, a listener, a signal to end.
 
-use std::net::SocketAddr;
+use std::net::{AddrParseError, SocketAddr};
+use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::Context;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use weir_rpc::CorsOrigins;
 use weir_telemetry::Options;
 
 use crate::{Clock, Serving, Shutdown};
+
+/// Who may call from a browser; flatten it into a service's configuration.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Browsers {
+    /// Origins of pages that may call from a browser, with commas in between:
+    /// `https://weir.example.org,http://localhost:3000`. Without them none may.
+    #[arg(long, env = "WEIR_CORS_ORIGINS", default_value = "")]
+    pub cors_origins: CorsOrigins,
+}
 
 /// Runs a service until SIGTERM or Ctrl-C, or until it fails. `process` says where the service
 /// listens, and what is logged.
@@ -23,16 +34,55 @@ pub fn run<C: clap::Parser + 'static>(
 ) -> anyhow::Result<()> {
     let config = C::parse();
     let (listen, telemetry) = process(&config);
-    let serve = move |listener| serve(config, Clock::system(), listener, signalled());
-    within_runtime(name, listen, telemetry, Box::new(serve))
+    let serve = move |listener, _: Option<TcpListener>| {
+        serve(config, Clock::system(), listener, signalled())
+    };
+    let further = ("", Further::OFF);
+    within_runtime(name, (listen, further), telemetry, Box::new(serve))
 }
+
+/// As [`run`], of a service that listens at a second address as well, where `process` says so.
+///
+/// # Errors
+/// As of [`run`].
+pub fn run_with_two<C: clap::Parser + 'static>(
+    name: &'static str,
+    process: impl FnOnce(&C) -> (SocketAddr, (&'static str, Further), Options),
+    serve: fn(C, Clock, TcpListener, Option<TcpListener>, Shutdown) -> Serving,
+) -> anyhow::Result<()> {
+    let config = C::parse();
+    let (listen, further, telemetry) = process(&config);
+    let serve = move |first, second| serve(config, Clock::system(), first, second, signalled());
+    within_runtime(name, (listen, further), telemetry, Box::new(serve))
+}
+
+/// A second address to listen at; `off`: nowhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Further(pub Option<SocketAddr>);
+
+impl Further {
+    const OFF: Self = Self(None);
+}
+
+impl FromStr for Further {
+    type Err = AddrParseError;
+
+    fn from_str(text: &str) -> Result<Self, AddrParseError> {
+        match text.trim() {
+            "off" | "" => Ok(Self::OFF),
+            address => address.parse().map(|address| Self(Some(address))),
+        }
+    }
+}
+
+type Serve = Box<dyn FnOnce(TcpListener, Option<TcpListener>) -> Serving>;
 
 /// Of no service's own type: compiled here, once for all of their binaries.
 fn within_runtime(
     name: &'static str,
-    listen: SocketAddr,
+    listen: (SocketAddr, (&'static str, Further)),
     telemetry: Options,
-    serve: Box<dyn FnOnce(TcpListener) -> Serving>,
+    serve: Serve,
 ) -> anyhow::Result<()> {
     open_many_files();
     let given = given().context("LISTEN_FDS")?;
@@ -42,30 +92,48 @@ fn within_runtime(
 
 async fn within_process(
     name: &'static str,
-    listen: SocketAddr,
-    given: Option<std::net::TcpListener>,
+    (listen, (variable, further)): (SocketAddr, (&'static str, Further)),
+    [first, second]: [Option<std::net::TcpListener>; 2],
     telemetry: Options,
-    serve: Box<dyn FnOnce(TcpListener) -> Serving>,
+    serve: Serve,
 ) -> anyhow::Result<()> {
     let telemetry = weir_telemetry::start(name, &telemetry).await?;
-    let listener = match given {
-        Some(given) => TcpListener::from_std(given).context("LISTEN_FDS")?,
-        None => TcpListener::bind(listen)
-            .await
-            .with_context(|| format!("WEIR_LISTEN: can't listen on {listen}"))?,
+    let first = listener("WEIR_LISTEN", listen, first).await?;
+    let second = match further.0 {
+        Some(further) => Some(listener(variable, further, second).await?),
+        None => None,
     };
-    tracing::info!(address = %listener.local_addr()?, "listening");
-    let served = serve(listener).await;
+    let served = serve(first, second).await;
     telemetry.shutdown().await;
     served
 }
 
-/// A socket that whoever started us listens on already (`LISTEN_FDS`), instead of `WEIR_LISTEN`:
-/// it outlives this process, and others may share it.
-fn given() -> std::io::Result<Option<std::net::TcpListener>> {
-    let given = listenfd::ListenFd::from_env().take_tcp_listener(0)?;
-    if let Some(given) = &given {
-        given.set_nonblocking(true)?;
+async fn listener(
+    variable: &'static str,
+    listen: SocketAddr,
+    given: Option<std::net::TcpListener>,
+) -> anyhow::Result<TcpListener> {
+    let listener = match given {
+        Some(given) => TcpListener::from_std(given).context("LISTEN_FDS")?,
+        None => TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("{variable}: can't listen on {listen}"))?,
+    };
+    tracing::info!(address = %listener.local_addr()?, "listening");
+    Ok(listener)
+}
+
+/// Sockets that whoever started us listens on already (`LISTEN_FDS`), instead of `WEIR_LISTEN`
+/// and of what a second address is called: they outlive this process, and others may share them.
+fn given() -> std::io::Result<[Option<std::net::TcpListener>; 2]> {
+    // It takes the variable away, so that both are looked for here.
+    let mut listen_fd = listenfd::ListenFd::from_env();
+    let mut given = [None, None];
+    for (number, given) in given.iter_mut().enumerate() {
+        *given = listen_fd.take_tcp_listener(number)?;
+        if let Some(given) = given {
+            given.set_nonblocking(true)?;
+        }
     }
     Ok(given)
 }
@@ -133,6 +201,14 @@ mod tests {
         for wrong in ["", "0", "-1", "30s", "86400001", "99999999999999999999"] {
             assert!(millis(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn a_second_address_may_be_none() {
+        assert_eq!("off".parse(), Ok(Further(None)));
+        let address = "127.0.0.1:8090".parse().unwrap();
+        assert_eq!("127.0.0.1:8090".parse(), Ok(Further(Some(address))));
+        assert!("8090".parse::<Further>().is_err());
     }
 
     #[test]

@@ -29,7 +29,7 @@ mod stack;
 mod token;
 
 pub use install::ensure_installed;
-pub use ports::{PortPlan, USUAL};
+pub use ports::{CLASSIC, PortPlan, USUAL};
 pub use stack::{
     Instance, Listens, Report, Reporter, Service, Stack, StackFile, StackOptions, find_programs,
     holder, leftovers, until_ended, until_ready,

@@ -4,9 +4,10 @@ use anyhow::bail;
 use weir_servers::{free_port, is_free};
 
 /// What a stack listens on where nobody says otherwise, in the order of a plan: edge, the five
-/// gRPC services, PostgreSQL and Redis (any port: nobody types theirs), metrics of the six.
+/// gRPC services, PostgreSQL and Redis (any port: nobody types theirs), metrics of the six, and
+/// the edge once more, for classic sources.
 /// A taken one moves on by itself alone, so that the others stay where they are looked for.
-pub const USUAL: [Option<u16>; 14] = [
+pub const USUAL: [Option<u16>; 15] = [
     Some(8080),
     Some(7001),
     Some(7002),
@@ -21,7 +22,10 @@ pub const USUAL: [Option<u16>; 14] = [
     Some(7103),
     Some(7104),
     Some(7105),
+    Some(8090),
 ];
+/// Where the edge is for classic sources, among them.
+pub const CLASSIC: usize = 14;
 /// So far behind its usual place a port is looked for.
 const NEAR: u16 = 500;
 
@@ -34,7 +38,8 @@ pub enum PortPlan {
     /// behind them; PostgreSQL and Redis wherever there is room. For people.
     Usual,
     /// From this port on, in a fixed order: edge, mapping, contact-upsert, activity, audience,
-    /// quota, PostgreSQL, Redis, then the metrics of the six services in the same order.
+    /// quota, PostgreSQL, Redis, then the metrics of the six services in the same order, then the
+    /// edge for classic sources.
     Base(u16),
 }
 
@@ -101,24 +106,25 @@ mod tests {
 
     #[test]
     fn free_ports_are_different_and_can_be_listened_on() {
-        let ports = PortPlan::Free.choose(14).unwrap();
+        let ports = PortPlan::Free.choose(15).unwrap();
         let different: BTreeSet<_> = ports.iter().collect();
-        assert_eq!(different.len(), 14);
+        assert_eq!(different.len(), 15);
         let listeners: Vec<_> = ports
             .iter()
             .map(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).unwrap())
             .collect();
-        assert_eq!(listeners.len(), 14);
+        assert_eq!(listeners.len(), 15);
     }
 
     #[test]
     fn usual_ports_are_taken_where_they_are_free_and_the_next_free_ones_else() {
-        let all = usual(14, |_| true).unwrap();
+        let all = usual(15, |_| true).unwrap();
+        assert_eq!(all[CLASSIC], 8090);
         assert_eq!(all[..6], [8080, 7001, 7002, 7003, 7004, 7005]);
-        let some = usual(14, |port| ![8080, 8081, 7001].contains(&port)).unwrap();
+        let some = usual(15, |port| ![8080, 8081, 7001].contains(&port)).unwrap();
         assert_eq!(some[..6], [8082, 7006, 7002, 7003, 7004, 7005]);
         let different: BTreeSet<_> = some.iter().collect();
-        assert_eq!(different.len(), 14);
+        assert_eq!(different.len(), 15);
         // With further replicas.
         let more = usual(25, |_| true).unwrap();
         assert_eq!((more.len(), &more[..6]), (25, &all[..6]));
@@ -134,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_plan_beyond_the_last_port_is_refused() {
-        assert!(PortPlan::Base(u16::MAX - 3).choose(14).is_err());
-        assert!(PortPlan::Base(80).choose(14).is_err());
+        assert!(PortPlan::Base(u16::MAX - 3).choose(15).is_err());
+        assert!(PortPlan::Base(80).choose(15).is_err());
     }
 }

@@ -123,6 +123,11 @@ impl Stack {
         self.url(Service::Edge)
     }
 
+    /// `http://127.0.0.1:PORT` of the edge for classic sources.
+    pub fn classic_url(&self) -> String {
+        self.addresses.classic_url()
+    }
+
     /// `http://127.0.0.1:PORT` of a service's gRPC (of the edge: HTTP); of several replicas the
     /// first.
     pub fn url(&self, service: Service) -> String {
@@ -304,6 +309,7 @@ impl Stack {
         grpc.remove(Service::Edge.name());
         StackFile {
             edge: self.edge_url(),
+            classic: self.classic_url(),
             grpc,
             metrics: by_service(&|service| self.metrics_url(service)),
             processes: self

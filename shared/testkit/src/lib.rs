@@ -12,8 +12,10 @@ mod patience;
 mod post_office;
 mod proxy;
 mod receiver;
+mod recorder;
 mod rows;
 mod running;
+mod second_lock;
 
 pub use callers::{ADMIN_TOKEN, SERVICE_TOKEN, TOKENS, access, assert_callers};
 pub use clock::TestClock;
@@ -24,4 +26,6 @@ pub use patience::{Answer, eventually};
 pub use post_office::{Mail, PostOffice};
 pub use proxy::{Cutting, Proxy};
 pub use receiver::{Call, Receiver};
+pub use recorder::{Recorder, Sent};
 pub use running::Running;
+pub use second_lock::{SecondLock, check_rights, check_tables};

@@ -45,6 +45,7 @@ impl Others {
     /// # Panics
     /// There is no port.
     pub async fn start() -> Arc<Self> {
+        crate::callers::call_as_service();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let others = Arc::new(Self {
             url: format!("http://{}", listener.local_addr().unwrap()),

@@ -15,6 +15,7 @@ pub mod format;
 mod nobody;
 pub mod number;
 pub mod options;
+mod origin;
 pub mod path;
 mod value;
 
@@ -26,4 +27,5 @@ pub use field::{
     BUILT_IN_FIELDS, BuiltInField, FieldId, Form, InvalidFieldId, NoFieldId, Prefix, ValueType,
 };
 pub use nobody::{has_invisible_inside, is_blank, is_invisible, means_nobody, trimmed_invisible};
+pub use origin::{MAX_ORIGINS, allows, read_origin};
 pub use value::{Decimal, NotCanonical, Value};

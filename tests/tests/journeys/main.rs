@@ -2,8 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod access;
 mod audiences;
 mod batches;
+mod classic;
+mod clients;
 mod configuration;
 mod corrections;
 mod counts;
@@ -25,5 +28,6 @@ mod privacy;
 mod replicas;
 mod requests;
 mod samples;
+mod sdks;
 mod setup;
 mod storms;

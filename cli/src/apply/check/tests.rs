@@ -102,6 +102,23 @@ fn what_the_file_does_not_name_is_not_sent() {
 }
 
 #[test]
+fn origins_are_read_as_browsers_write_them() {
+    let text = source("").replace("segment_actions", "segment_classic")
+        + "        allowed_origins: ['https://Shop.example/', '*', 'https://shop.example']\n";
+    let configuration = check(&parse(&text).unwrap()).unwrap();
+    let put = &configuration.accounts[0].sources[0].put;
+    let origins = &put.allowed_origins.as_ref().unwrap().origins;
+    assert_eq!(*origins, ["https://shop.example", "*"]);
+    // Of each that is wrong the line.
+    let wrong = source(
+        "        allowed_origins:\n          - 'https://a.example'\n          - a.example\n",
+    );
+    let faults = check(&parse(&wrong).unwrap()).unwrap_err();
+    let lines: Vec<u64> = faults.iter().map(|fault| fault.line).collect();
+    assert_eq!(lines, [11, 12], "{faults:?}");
+}
+
+#[test]
 fn an_empty_list_takes_away_what_was_there() {
     let text = source(
         "        contact_mapping: []\n        activities:\n          - {event: Signed in, attributes: []}\n",

@@ -154,6 +154,11 @@ pub fn source(standing: &mapping::Source, put: &mapping::PutSourceRequest) -> Ve
         let before = standing.existing_only.to_string();
         found.push(detail("existing_only", before, only.to_string()));
     }
+    let origins = put.allowed_origins.as_ref().map(|given| &given.origins);
+    if let Some(origins) = origins.filter(|origins| **origins != standing.allowed_origins) {
+        let before = standing.allowed_origins.join(", ");
+        found.push(detail("allowed_origins", before, origins.join(", ")));
+    }
     found
 }
 

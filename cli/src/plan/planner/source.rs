@@ -53,8 +53,7 @@ impl<'a> Draft<'a> {
         step.source = Some(source.put.name.clone());
     }
 
-    /// A source of Segment (Actions) is of no use without one. Nothing takes the events of a
-    /// classic one yet, so it gets only the key that the file gives.
+    /// A source is of no use without one.
     fn key(&mut self, source: &Source, actual: Option<&ActualSource>) {
         let valid = actual.map_or(0, |actual| actual.valid_keys);
         let is_there = match &source.key {
@@ -63,9 +62,6 @@ impl<'a> Draft<'a> {
         };
         if is_there {
             self.plan.unchanged += 1;
-            return;
-        }
-        if source.key.is_none() && source.put.kind() == mapping::SourceKind::SegmentClassic {
             return;
         }
         let key = source.key.clone();

@@ -186,6 +186,26 @@ fn what_is_fixed_is_a_fault() {
 }
 
 #[test]
+fn origins_of_a_classic_source_are_its_settings() {
+    let with = |origins: &str| {
+        let sources = source("Web", "segment_classic", "");
+        file(
+            0,
+            &format!("    sources:\n{sources}        allowed_origins: {origins}\n"),
+        )
+    };
+    let mut server = after(&with("['https://a.example/', '*']"));
+    let again = planned(&with("['https://a.example', '*']"), &server, false);
+    assert_eq!((again.steps, again.faults), (vec![], vec![]));
+    let changed = planned(&with("[]"), &server, false);
+    let details = &changed.steps[0].details;
+    assert_eq!(details[0].what, "allowed_origins");
+    assert_eq!(details[0].before, "https://a.example, *");
+    assert_eq!(details[0].after, "");
+    server.play(&changed);
+}
+
+#[test]
 fn a_webhook_needs_a_secret_with_its_first_url() {
     let with = |secret: &str| {
         format!("accounts:\n  - name: shop\n    webhook_url: https://example.org/x\n{secret}")
@@ -201,7 +221,7 @@ fn a_webhook_needs_a_secret_with_its_first_url() {
 }
 
 #[test]
-fn only_a_source_of_segment_actions_gets_a_key_that_nobody_asked_for() {
+fn a_source_gets_a_key_where_the_file_gives_none() {
     let sources = format!(
         "    sources:\n{}{}",
         source("Actions", "segment_actions", ""),
@@ -216,7 +236,7 @@ fn only_a_source_of_segment_actions_gets_a_key_that_nobody_asked_for() {
         .into_iter()
         .filter(|what| what.contains("key"))
         .collect();
-    assert_eq!(keys, ["created key of Actions"]);
+    assert_eq!(keys, ["created key of Actions", "created key of Classic"]);
 }
 
 /// A source's kind follows from its name, so that files differ in what can change.

@@ -4,6 +4,7 @@
 use chrono::NaiveDate;
 use futures_util::future::try_join_all;
 use weir_ids::AccountId;
+use weir_postgres::work;
 
 use super::{NotDone, Param, Store};
 
@@ -13,10 +14,6 @@ const FORGOTTEN: &str = "/* every account */
 
 const NOTE: &str = "/* every account */
     UPDATE housekeeping SET day = GREATEST(day, $1) WHERE task = 'forgetting'";
-
-const ACCOUNTS: &str = "
-    /* every account */
-    SELECT account_id FROM accounts WHERE account_id > $1 ORDER BY account_id LIMIT $2";
 
 /// Rows of a table whose day is past, by an index of the days, and the deletion of one of them
 /// by its full key, told in two texts (`one`, `two`). What is locked is not waited for: whoever
@@ -118,7 +115,7 @@ impl Store {
     /// Of the database.
     pub async fn has_forgotten(&self, today: NaiveDate) -> Result<bool, NotDone> {
         let client = self.connection().await?.client;
-        let row = client.query_one(FORGOTTEN, &[&today]).await?;
+        let row = client.unscoped().query_one(FORGOTTEN, &[&today]).await?;
         Ok(row.get::<_, Option<bool>>("is_done").unwrap_or(false))
     }
 
@@ -128,7 +125,7 @@ impl Store {
     /// Of the database.
     pub async fn note_forgotten(&self, today: NaiveDate) -> Result<(), NotDone> {
         let client = self.connection().await?.client;
-        client.execute(NOTE, &[&today]).await?;
+        client.unscoped().execute(NOTE, &[&today]).await?;
         Ok(())
     }
 
@@ -138,11 +135,8 @@ impl Store {
     /// Of the database.
     pub async fn accounts_after(&self, last: AccountId) -> Result<Vec<AccountId>, NotDone> {
         let client = self.connection().await?.client;
-        let rows = client.query(ACCOUNTS, &[&last.0, &ACCOUNTS_A_PAGE]).await?;
-        Ok(rows
-            .iter()
-            .map(|row| AccountId(row.get("account_id")))
-            .collect())
+        let next = work::after(&client, work::KEEP, last, ACCOUNTS_A_PAGE).await?;
+        Ok(next.into_iter().map(|(account, _)| account).collect())
     }
 
     /// Forgets some of an account's rows, and answers how many; whether there may be more.
@@ -155,7 +149,9 @@ impl Store {
         limits: Limits,
     ) -> Result<(Forgotten, bool), NotDone> {
         let mut connection = self.connection().await?;
-        let usage = weir_ledger::purge(&connection.client, account, limits.usage).await?;
+        let tx = connection.begin(account);
+        let usage = weir_ledger::purge(&tx.inner, account, limits.usage).await?;
+        tx.commit().await?;
         let mut deleted = [0; 5];
         let mut is_more = usage > 0;
         for (deleted, (old, before)) in deleted.iter_mut().zip([

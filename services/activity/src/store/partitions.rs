@@ -5,6 +5,7 @@
 use chrono::{DateTime, Months, NaiveDate, Utc};
 use tokio_postgres::Row;
 use tokio_postgres::error::SqlState;
+use weir_postgres::{as_owner, lock};
 
 use super::{Connection, NotDone, Store};
 use crate::domain::{Range, may_drop_before};
@@ -47,7 +48,11 @@ impl Store {
     /// Of the database.
     pub async fn clock(&self) -> Result<DateTime<Utc>, NotDone> {
         let client = self.connection().await?.client;
-        Ok(client.query_one(CLOCK, &[]).await?.try_get("now")?)
+        Ok(client
+            .unscoped()
+            .query_one(CLOCK, &[])
+            .await?
+            .try_get("now")?)
     }
 
     /// Makes the partitions that `range` needs. Replicas that do it at once take turns, and
@@ -58,8 +63,9 @@ impl Store {
     /// Of the database.
     pub async fn make_partitions(&self, range: Range) -> Result<usize, NotDone> {
         let mut connection = self.connection().await?;
-        let tx = connection.client.transaction().await?;
+        let tx = connection.client.unscoped_mut().transaction().await?;
         tx.query_one(TURN, &[]).await?;
+        as_owner(&tx).await?;
         let mut made = 0;
         for table in TABLES {
             let existing = partitions(&tx, table).await?;
@@ -109,21 +115,24 @@ async fn make(
     let end = month
         .checked_add_months(Months::new(1))
         .ok_or(weir_postgres::Failure::Internal)?;
-    for statement in [
-        format!("/* every account */ CREATE TABLE {partition} (LIKE {table} INCLUDING ALL)"),
-        format!(
-            "/* every account */ ALTER TABLE {table} ATTACH PARTITION {partition}
-             FOR VALUES FROM ('{month}') TO ('{end}')"
-        ),
-    ] {
+    let create =
+        format!("/* every account */ CREATE TABLE {partition} (LIKE {table} INCLUDING ALL)");
+    tx.batch_execute(&create).await?;
+    // LIKE takes no policy along, and whoever asks a part itself is not bound by the whole's.
+    for statement in lock(partition) {
         tx.batch_execute(&statement).await?;
     }
+    let attach = format!(
+        "/* every account */ ALTER TABLE {table} ATTACH PARTITION {partition}
+         FOR VALUES FROM ('{month}') TO ('{end}')"
+    );
+    tx.batch_execute(&attach).await?;
     Ok(())
 }
 
 /// Before which month this pass may drop, noted for the next.
 async fn next_horizon(connection: &mut Connection, range: Range) -> Result<NaiveDate, NotDone> {
-    let tx = connection.client.transaction().await?;
+    let tx = connection.client.unscoped_mut().transaction().await?;
     let seen = tx.query_one(TURN, &[]).await?.try_get("day")?;
     let before = may_drop_before(range, seen);
     tx.execute(SEEN, &[&before]).await?;
@@ -137,7 +146,8 @@ async fn past(
     table: &str,
     before: NaiveDate,
 ) -> Result<Vec<(String, i64)>, NotDone> {
-    let rows = connection.client.query(PARTITIONS, &[&table]).await?;
+    let client = connection.client.unscoped();
+    let rows = client.query(PARTITIONS, &[&table]).await?;
     let is_past = |(name, _): &(String, i64)| month_of(table, name).is_some_and(|m| m < before);
     Ok(rows.iter().map(partition).filter(is_past).collect())
 }
@@ -149,8 +159,9 @@ async fn drop_one(
     table: &str,
     partition: &str,
 ) -> Result<bool, NotDone> {
-    let tx = connection.client.transaction().await?;
+    let tx = connection.client.unscoped_mut().transaction().await?;
     tx.query_one(TURN, &[]).await?;
+    as_owner(&tx).await?;
     let existing = partitions(&tx, table).await?;
     if !existing.iter().any(|(name, _)| *name == partition) {
         return Ok(false);

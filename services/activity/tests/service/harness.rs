@@ -36,7 +36,7 @@ pub struct Weir {
     pub database: TestDatabase,
     /// Mapping and contact-upsert, as far as they are asked.
     pub others: Arc<Others>,
-    running: Arc<Running>,
+    pub running: Arc<Running>,
 }
 
 impl Weir {

@@ -14,5 +14,6 @@ mod lifetimes;
 mod listing;
 mod outage;
 mod recording;
+mod second_lock;
 mod storm;
 mod values;

@@ -39,8 +39,8 @@ impl App {
     }
 
     async fn create_once(&self, account: AccountId, wanted: &Audience) -> Result<Created, Error> {
-        let connection = self.store.connection().await?;
-        self.store.ensure_account(&connection, account).await?;
+        let mut connection = self.store.connection().await?;
+        self.store.ensure_account(&mut connection, account).await?;
         let created = connection.get_or_create(account, wanted).await;
         if matches!(created, Err(Failure::Conflict)) {
             self.store.forget_account(account);
@@ -56,7 +56,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<Audience, Error> {
         if let Some(id) = audience {
-            let connection = self.store.connection().await?;
+            let mut connection = self.store.connection().await?;
             if let Some(found) = connection.audience(account, id).await? {
                 return Ok(found);
             }
@@ -74,7 +74,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<Vec<Listed<Name, Audience>>, Error> {
         self.require_account(account, deadline).await?;
-        let connection = self.store.connection().await?;
+        let mut connection = self.store.connection().await?;
         Ok(connection.audiences_after(account, after, limit).await?)
     }
 
@@ -85,7 +85,7 @@ impl App {
         audiences: &[AudienceId],
         deadline: Deadline,
     ) -> Result<Vec<Usable>, Error> {
-        let connection = self.store.connection().await?;
+        let mut connection = self.store.connection().await?;
         let origins = connection.origins(account, audiences).await?;
         drop(connection);
         if origins.is_empty() {
@@ -105,7 +105,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<Vec<Listed<ContactId, Member>>, Error> {
         let audience = self.get_audience(account, audience, deadline).await?.id;
-        let connection = self.store.connection().await?;
+        let mut connection = self.store.connection().await?;
         let found = connection.members_after(account, audience, after, limit);
         Ok(found.await?)
     }
@@ -119,7 +119,7 @@ impl App {
         limit: i64,
         deadline: Deadline,
     ) -> Result<Vec<(AudienceId, Membership)>, Error> {
-        let connection = self.store.connection().await?;
+        let mut connection = self.store.connection().await?;
         let found = connection.memberships_of(account, contact, after, limit);
         let found = found.await?;
         if found.is_empty() {

@@ -43,7 +43,7 @@ impl App {
     async fn forget_all(&self, pulse: &Pulse) -> Result<(), Failure> {
         let mut after = AccountId(Uuid::nil());
         loop {
-            let connection = self.store.connection().await?;
+            let mut connection = self.store.connection().await?;
             let accounts = connection.accounts_after(after, ACCOUNTS).await?;
             let Some(last) = accounts.last() else {
                 return Ok(());

@@ -161,8 +161,8 @@ impl App {
 
     /// A connection, for an account whose row is there.
     async fn owned_by(&self, account: AccountId) -> Result<Connection, Failure> {
-        let connection = self.store.connection().await?;
-        self.store.ensure_account(&connection, account).await?;
+        let mut connection = self.store.connection().await?;
+        self.store.ensure_account(&mut connection, account).await?;
         Ok(connection)
     }
 

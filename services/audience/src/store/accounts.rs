@@ -14,13 +14,13 @@ impl Store {
     /// Where the database fails.
     pub async fn ensure_account(
         &self,
-        connection: &Connection,
+        connection: &mut Connection,
         account: AccountId,
     ) -> Result<(), Failure> {
         if !self.known.contains(account) {
             let insert = "INSERT INTO accounts (account_id) VALUES ($1)
                 ON CONFLICT (account_id) DO NOTHING";
-            connection.execute(insert, &[&account.0]).await?;
+            connection.execute(account, insert, &[&account.0]).await?;
             self.known.insert(account);
         }
         Ok(())
@@ -34,9 +34,12 @@ impl Store {
         if self.known.contains(account) {
             return Ok(true);
         }
-        let connection = self.connection().await?;
+        let mut connection = self.connection().await?;
         let select = "SELECT FROM accounts WHERE account_id = $1";
-        let found = connection.query_opt(select, &[&account.0]).await?.is_some();
+        let found = connection
+            .query_opt(account, select, &[&account.0])
+            .await?
+            .is_some();
         if found {
             self.known.insert(account);
         }

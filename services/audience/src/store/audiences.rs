@@ -39,7 +39,7 @@ impl Connection {
     /// Where the database fails, or the account's row is missing (a conflict: make it and try
     /// again).
     pub async fn get_or_create(
-        &self,
+        &mut self,
         account: AccountId,
         audience: &Audience,
     ) -> Result<Created, Failure> {
@@ -49,6 +49,7 @@ impl Connection {
             ON CONFLICT (account_id, name) WHERE name <> '' DO NOTHING";
         let inserted = self
             .execute(
+                account,
                 insert,
                 &[
                     &account.0,
@@ -67,7 +68,7 @@ impl Connection {
         }
         let select = select!("AND name = $2 AND name <> ''");
         let found = self
-            .query_opt(select, &[&account.0, &audience.name.as_str()])
+            .query_opt(account, select, &[&account.0, &audience.name.as_str()])
             .await?
             .ok_or(Failure::Conflict)?;
         Ok(Created {
@@ -81,12 +82,14 @@ impl Connection {
     /// # Errors
     /// Where the database fails.
     pub async fn audience(
-        &self,
+        &mut self,
         account: AccountId,
         audience: AudienceId,
     ) -> Result<Option<Audience>, Failure> {
         let select = select!("AND audience_id = $2");
-        let found = self.query_opt(select, &[&account.0, &audience.0]).await?;
+        let found = self
+            .query_opt(account, select, &[&account.0, &audience.0])
+            .await?;
         Ok(found.as_ref().map(try_audience_of).transpose()?)
     }
 
@@ -96,13 +99,15 @@ impl Connection {
     /// # Errors
     /// Where the database fails.
     pub async fn audiences_after(
-        &self,
+        &mut self,
         account: AccountId,
         after: &str,
         limit: i64,
     ) -> Result<Vec<Listed<Name, Audience>>, Failure> {
         let select = select!("AND name > $2 AND name <> '' ORDER BY name LIMIT $3");
-        let rows = self.query(select, &[&account.0, &after, &limit]).await?;
+        let rows = self
+            .query(account, select, &[&account.0, &after, &limit])
+            .await?;
         let listed = |row: &Row| {
             let name = Name::stored(row.get("name"));
             (name, read("audience", try_audience_of(row)))
@@ -115,12 +120,12 @@ impl Connection {
     /// # Errors
     /// Where the database fails.
     pub async fn origins(
-        &self,
+        &mut self,
         account: AccountId,
         audiences: &[AudienceId],
     ) -> Result<HashMap<AudienceId, Origin>, Failure> {
         let ids: Vec<Uuid> = audiences.iter().map(|id| id.0).collect();
-        let rows = self.query(ORIGINS, &[&account.0, &ids]).await?;
+        let rows = self.query(account, ORIGINS, &[&account.0, &ids]).await?;
         Ok(rows.iter().map(origin_row).collect())
     }
 }

@@ -114,7 +114,7 @@ impl Connection {
     /// # Errors
     /// Where the database fails.
     pub async fn members_after(
-        &self,
+        &mut self,
         account: AccountId,
         audience: AudienceId,
         after: ContactId,
@@ -125,7 +125,11 @@ impl Connection {
             WHERE account_id = $1 AND audience_id = $2 AND contact_id > $3 AND member
             ORDER BY contact_id LIMIT $4";
         let rows = self
-            .query(select, &[&account.0, &audience.0, &after.0, &limit])
+            .query(
+                account,
+                select,
+                &[&account.0, &audience.0, &after.0, &limit],
+            )
             .await?;
         let listed = |row: &Row| {
             let contact = ContactId(row.get("contact_id"));
@@ -141,7 +145,7 @@ impl Connection {
     /// # Errors
     /// Where the database fails.
     pub async fn memberships_of(
-        &self,
+        &mut self,
         account: AccountId,
         contact: ContactId,
         after: AudienceId,
@@ -152,7 +156,7 @@ impl Connection {
             WHERE account_id = $1 AND contact_id = $2 AND audience_id > $3
             ORDER BY audience_id LIMIT $4";
         let rows = self
-            .query(select, &[&account.0, &contact.0, &after.0, &limit])
+            .query(account, select, &[&account.0, &contact.0, &after.0, &limit])
             .await?;
         let one = |row: &Row| (AudienceId(row.get("audience_id")), membership_of(row).1);
         Ok(rows.iter().map(one).collect())

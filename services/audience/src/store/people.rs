@@ -198,7 +198,7 @@ impl Connection {
     ) -> Result<Vec<AccountId>, Failure> {
         let select = "SELECT account_id FROM accounts /* every account */
             WHERE account_id > $1 ORDER BY account_id LIMIT $2";
-        let rows = self.query(select, &[&after.0, &limit]).await?;
+        let rows = self.query_open(select, &[&after.0, &limit]).await?;
         Ok(rows
             .iter()
             .map(|row| AccountId(row.get("account_id")))
@@ -210,7 +210,7 @@ impl Connection {
     /// # Errors
     /// Where the database fails.
     pub async fn forget_old(
-        &self,
+        &mut self,
         account: AccountId,
         now: DateTime<Utc>,
         limit: i64,
@@ -226,6 +226,7 @@ impl Connection {
                 WHERE account_id = $1 AND keep_until < $2
                 ORDER BY keep_until LIMIT 1 OFFSET $3), $2)";
         let params: [Param<'_>; 3] = [&account.0, &now, &limit];
-        Ok(self.execute(kept, &params).await? + self.execute(erased, &params).await?)
+        Ok(self.execute(account, kept, &params).await?
+            + self.execute(account, erased, &params).await?)
     }
 }

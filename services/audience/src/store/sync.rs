@@ -43,7 +43,7 @@ impl Connection {
             WHERE due_day <= $1 AND (lease_time IS NULL OR lease_time <= $2) AND account_id > $3
             ORDER BY account_id LIMIT $4";
         let rows = self
-            .query(select, &[&today, &now, &after.0, &limit])
+            .query_open(select, &[&today, &now, &after.0, &limit])
             .await?;
         let account = |row: &Row| AccountId(row.get("account_id"));
         Ok(rows.iter().map(account).collect())
@@ -54,7 +54,7 @@ impl Connection {
     /// # Errors
     /// Where the database fails.
     pub async fn claim_sync(
-        &self,
+        &mut self,
         account: AccountId,
         today: NaiveDate,
         now: DateTime<Utc>,
@@ -65,9 +65,11 @@ impl Connection {
             WHERE account_id = $1 AND due_day <= $2
                 AND (lease_time IS NULL OR lease_time <= $3)
             RETURNING began_time";
-        let row = self
+        let tx = self.begin(account);
+        let row = tx
             .query_opt(claim, &[&account.0, &today, &now, &until])
             .await?;
+        tx.commit().await?;
         Ok(row.map(|row| Claim {
             began: row.get("began_time"),
         }))
@@ -77,9 +79,9 @@ impl Connection {
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn release_sync(&self, account: AccountId) -> Result<(), Failure> {
+    pub async fn release_sync(&mut self, account: AccountId) -> Result<(), Failure> {
         let release = "UPDATE sync_work SET lease_time = NULL WHERE account_id = $1";
-        self.execute(release, &[&account.0]).await?;
+        self.execute(account, release, &[&account.0]).await?;
         Ok(())
     }
 }

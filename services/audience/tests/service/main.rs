@@ -8,6 +8,7 @@ mod harness;
 mod memberships;
 mod merges;
 mod plans;
+mod second_lock;
 mod storm;
 mod sync;
 mod updates;

@@ -86,7 +86,13 @@ impl Arguments {
     }
 }
 
+/// As the service asks: with the policies in the plans.
 async fn check_all(database: &tokio_postgres::Client, arguments: &Arguments) {
+    let service = format!(
+        "SET ROLE weir_audience; SET app.account = '{}'",
+        arguments.account
+    );
+    database.batch_execute(&service).await.unwrap();
     for mode in ["force_generic_plan", "force_custom_plan"] {
         for (name, sql) in HOT {
             let plan = format!(
@@ -103,6 +109,7 @@ async fn check_all(database: &tokio_postgres::Client, arguments: &Arguments) {
             check(&format!("{name} ({mode})"), &plan[0]["Plan"]);
         }
     }
+    database.batch_execute("RESET ROLE").await.unwrap();
 }
 
 #[tokio::test]

@@ -118,17 +118,21 @@ mod tests {
     use weir_servers::TestServers;
 
     use super::*;
-    use crate::store::MIGRATIONS;
+    use crate::store::{MIGRATIONS, OPEN};
 
     #[tokio::test(flavor = "multi_thread")]
     async fn a_clock_that_is_ahead_drops_no_more_than_one_that_is_right() {
         let database = TestServers::shared().await.fresh_database().await;
         let pool = weir_postgres::connect(&database.url_for("contact"), 2, &[]).unwrap();
-        weir_postgres::migrate(&pool, &MIGRATIONS).await.unwrap();
+        weir_postgres::migrate(&pool, &MIGRATIONS, OPEN)
+            .await
+            .unwrap();
         let store = Store::new(pool, 0);
         let account = AccountId::new();
         store.anchor(account).await.unwrap();
-        let client = store.client().await.unwrap();
+        let client = weir_servers::postgres::connect(&database.behind("contact"))
+            .await
+            .unwrap();
         let rows = "INSERT INTO usage SELECT $1, CURRENT_DATE - days, gen_random_uuid(), 1
                     FROM unnest(ARRAY[0, 1, 34, 36]) AS days";
         client.execute(rows, &[&account.0]).await.unwrap();

@@ -87,9 +87,7 @@ async fn export(
     sender: &mpsc::Sender<Result<Piece, Error>>,
 ) -> Result<(), Error> {
     let mut client = store.client().await?;
-    let exporting = store
-        .export(&mut client, account, writer.needs_ids())
-        .await?;
+    let exporting = store.export(&mut client, account, writer.needs_ids());
     let mut contacts = 0;
     // An empty file is a file, too.
     hand_over(sender, writer.header(), 0).await?;

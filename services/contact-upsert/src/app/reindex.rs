@@ -13,7 +13,8 @@ use weir_values::{BlockedRule, ValueType};
 use super::{App, Error, POLICY, Purpose};
 use crate::clients::{NoSetup, Setup};
 use crate::domain::{
-    Batch, Care, Facts, Group, Key, KeyRule, Preview, Run, RunState, Settled, Snapshot, reindex,
+    Batch, Care, Facts, Group, Key, KeyRule, Preview, Run, RunState, Settled, Snapshot,
+    StoredContact, reindex,
 };
 use crate::metrics;
 use crate::store::{BatchTx, Begun, Ended, NotStored};
@@ -79,16 +80,14 @@ impl App {
             if preview.is_full() || deadline.remaining() < LAST_PAGE {
                 break false;
             }
-            let page = self.background.contacts_to_preview(
-                account,
-                after,
-                PAGE,
-                |id, has_user_id, fields| {
-                    if preview.take(id, has_user_id, fields, blocks).is_err() {
-                        metrics::unreadable("row");
-                    }
-                },
-            );
+            let take = |contact: &StoredContact<'_>| {
+                if preview.take(contact, blocks).is_err() {
+                    metrics::unreadable("row");
+                }
+            };
+            let page = self
+                .background
+                .contacts_to_preview(account, after, PAGE, take);
             match page.await? {
                 Some(last) => after = last,
                 None => break true,
@@ -256,7 +255,7 @@ impl App {
         let settings = &batch.settings;
         let rules = rules(setup, &run.new);
         let mut client = self.background.client().await?;
-        let mut tx = BatchTx::begin(&self.background, &mut client, &batch, care, now);
+        let mut tx = BatchTx::begin(&self.background, &mut client, &batch, care, now).await?;
         let Some(piece) = tx.begin_piece(run, settings).await? else {
             return Ok(false);
         };

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::mpsc;
 use tokio::time::MissedTickBehavior;
 use uuid::Uuid;
@@ -18,7 +18,7 @@ use super::{App, Error};
 use crate::clients::{Peers, Undelivered};
 use crate::domain::Message;
 use crate::metrics;
-use crate::store::{OutboxRow, Parcel};
+use crate::store::{OutboxRow, Parcel, first_id_of};
 
 /// What another replica left is found in the table, as is what failed before.
 const POLL: Duration = Duration::from_secs(1);
@@ -125,12 +125,16 @@ async fn tell_written(app: &App, peers: &Peers, mut rows: Vec<OutboxRow>, pulse:
 
 /// One delivery for each of the next accounts for which something was left.
 async fn tell_left(app: &App, peers: &Peers, after: &mut AccountId, pulse: &Pulse) -> Round {
-    let Ok(accounts) = app.accounts_with_messages(*after, ACCOUNTS).await else {
+    let now = app.clock.now();
+    let Ok(marked) = app.background.marked(*after, ACCOUNTS).await else {
         return Round::TableAway;
     };
-    let is_full = accounts.len() as i64 >= ACCOUNTS;
-    let last = accounts.last().filter(|_| is_full);
-    *after = last.copied().unwrap_or(FIRST_ACCOUNT);
+    let is_full = marked.len() as i64 >= ACCOUNTS;
+    let last = marked.last().filter(|_| is_full);
+    *after = last.map_or(FIRST_ACCOUNT, |(account, _)| *account);
+    let Ok(accounts) = app.with_messages(marked, now, pulse).await else {
+        return Round::TableAway;
+    };
     let mut round = Round::Quiet;
     let mut failures = 0;
     for account in accounts {
@@ -154,24 +158,38 @@ async fn tell_left(app: &App, peers: &Peers, after: &mut AccountId, pulse: &Puls
 }
 
 impl App {
-    /// Up to `limit` accounts behind `after`, in order, for which something was not told in
-    /// time.
+    /// Those of these accounts for which something was not told in time. One that can't be looked
+    /// at keeps no other: where accounts are spread over servers, one of these may be away.
     ///
     /// # Errors
     /// When PostgreSQL is away.
-    async fn accounts_with_messages(
+    async fn with_messages(
         &self,
-        after: AccountId,
-        limit: i64,
+        marked: Vec<(AccountId, DateTime<Utc>)>,
+        now: DateTime<Utc>,
+        pulse: &Pulse,
     ) -> Result<Vec<AccountId>, Error> {
-        let before = self.clock.now() - UNDER_WAY;
-        let waiting = self
-            .background
-            .accounts_with_messages(after, before, limit)
-            .await?;
-        let oldest = waiting.iter().map(|(_, oldest)| *oldest).min();
+        let before = now - UNDER_WAY;
+        let (mut waiting, mut oldest) = (Vec::new(), None);
+        let mut failures = 0;
+        for (account, until) in marked {
+            pulse.beat();
+            match self.background.oldest_message(account, until, now).await {
+                Ok(Some(row)) if row < first_id_of(before) => {
+                    waiting.push(account);
+                    oldest = oldest.min(Some(row)).or(Some(row));
+                }
+                Ok(_) => {}
+                Err(failure) => {
+                    failures += 1;
+                    if failures == MAX_FAILURES {
+                        return Err(failure.into());
+                    }
+                }
+            }
+        }
         metrics::outbox_waits(oldest, self.clock.now());
-        Ok(waiting.into_iter().map(|(account, _)| account).collect())
+        Ok(waiting)
     }
 
     /// Tells of rows of one account that were written here, and drops them when that succeeded.

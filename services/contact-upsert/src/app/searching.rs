@@ -103,7 +103,7 @@ impl App {
         let mut state = self.store.build_state(account).await?;
         if state == Build::None {
             self.must_know(account, deadline).await?;
-            self.store.begin_build(account).await?;
+            self.store.begin_build(account, self.clock.now()).await?;
             state = Build::UnderWay;
         }
         let until = Instant::now() + PATIENCE.min(deadline.remaining() / 2);
@@ -124,7 +124,7 @@ impl App {
         mut take: impl FnMut(Place, Option<Match<'_>>) -> bool,
     ) -> Result<Searched, Error> {
         let mut client = self.store.client().await?;
-        let searching = self.store.search(&mut client, search.account).await?;
+        let searching = self.store.search(&mut client, search.account);
         let kinds = searching.kinds().await?;
         let is_caseless =
             |field: &str| is_email(field) || kinds.caseless.iter().any(|name| name == field);

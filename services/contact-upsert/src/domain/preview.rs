@@ -7,8 +7,9 @@ use std::collections::HashMap;
 
 use weir_ids::ContactId;
 
+use super::contact::{Beside, InvalidContact, StoredContact};
 use super::event::{KeyRule, KeyStrategy, MergeStrategy, Settings, Transition};
-use super::members::{InvalidFields, Members};
+use super::members::Members;
 
 /// Values that are held in memory, some hundred bytes each.
 const MAX_VALUES: usize = 1_000_000;
@@ -46,6 +47,8 @@ pub struct Group {
 struct Person {
     id: ContactId,
     has_user_id: bool,
+    /// Whom splits keep it apart from.
+    beside: Beside<'static>,
     /// Went with that one.
     into: Option<usize>,
 }
@@ -82,20 +85,20 @@ impl Preview {
         self.holders.len() >= MAX_VALUES
     }
 
-    /// Looks at the next contact: its fields as they are stored.
+    /// Looks at the next contact: its row as it is stored.
     ///
     /// # Errors
-    /// Where they can't be read; it counts as one without values.
+    /// Where it can't be read; it counts as one without values.
     pub fn take(
         &mut self,
-        id: ContactId,
-        has_user_id: bool,
-        fields: &str,
+        contact: &StoredContact<'_>,
         blocks: impl Fn(&str, &str) -> bool,
-    ) -> Result<(), InvalidFields> {
+    ) -> Result<(), InvalidContact> {
         self.contacts += 1;
         let mut members = Members::default();
-        let values: Vec<(&str, &str)> = members.of(fields)?.collect();
+        let values = members.of(contact.fields).map_err(|_| InvalidContact)?;
+        let values: Vec<(&str, &str)> = values.collect();
+        let beside = Beside::only_bars(contact.registers)?;
         let mut own = None;
         for at in 0..self.fields.len() {
             let field = &self.fields[at];
@@ -110,8 +113,9 @@ impl Preview {
             let value: Box<str> = (*key.value).into();
             let own = *own.get_or_insert_with(|| {
                 self.people.push(Person {
-                    id,
-                    has_user_id,
+                    id: contact.id,
+                    has_user_id: contact.has_user_id,
+                    beside: beside.clone(),
                     into: None,
                 });
                 self.people.len() - 1
@@ -129,14 +133,15 @@ impl Preview {
     /// Somebody shares a value with the first who had it.
     fn meet(&mut self, at: usize, first: usize, own: usize) {
         let (one, other) = (self.root(first), self.root(own));
-        let is_lost =
-            one != other && self.people[one].has_user_id && self.people[other].has_user_id;
+        let is_lost = one != other && self.stay_two(one, other);
         if is_lost {
             self.lost += 1;
         } else if one != other {
             // The older stays.
             let (stays, goes) = (one.min(other), one.max(other));
             self.people[stays].has_user_id |= self.people[goes].has_user_id;
+            let bars = std::mem::take(&mut self.people[goes].beside);
+            self.people[stays].beside.join_bars(&bars);
             self.people[goes].into = Some(stays);
             self.merged += 1;
         }
@@ -152,6 +157,12 @@ impl Preview {
         if group.ids.len() < NAMED {
             group.ids.push(id);
         }
+    }
+
+    /// As a run has it: two people, or two who were split apart (semantics 3.10).
+    fn stay_two(&self, one: usize, other: usize) -> bool {
+        let (one, other) = (&self.people[one], &self.people[other]);
+        one.has_user_id && other.has_user_id || one.beside.is_barred(&other.beside)
     }
 
     fn root(&mut self, mut at: usize) -> usize {

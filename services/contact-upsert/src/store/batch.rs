@@ -127,22 +127,26 @@ pub struct BatchTx<'c> {
 
 impl<'c> BatchTx<'c> {
     /// Begins.
-    pub fn begin(
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn begin(
         store: &'c Store,
         client: &'c mut Client,
         batch: &'c Batch,
         care: Care,
         now: DateTime<Utc>,
-    ) -> Self {
-        Self {
+    ) -> Result<Self, Failure> {
+        store.marks.keep(client, batch.account, now).await?;
+        Ok(Self {
             store,
             generation: 0,
-            tx: Tx::begin(client),
+            tx: Tx::begin(client, batch.account),
             batch,
             care,
             now,
             is_searched: false,
-        }
+        })
     }
 
     /// Finds these keys, some of them in the cache of links, and locks their contacts in order;

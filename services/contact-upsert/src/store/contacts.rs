@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{IsolationLevel, Row};
 use uuid::Uuid;
 use weir_ids::{AccountId, ContactId};
-use weir_postgres::{Failure, Statements};
+use weir_postgres::{Failure, Tx};
 
 use super::Store;
 use crate::domain::{ANONYMOUS_ID, ContactKey, StoredProfile, USER_ID};
@@ -96,9 +96,10 @@ impl Store {
     /// # Errors
     /// When PostgreSQL refuses.
     pub async fn knows(&self, account: AccountId) -> Result<bool, Failure> {
-        let client = self.client().await?;
-        let is_known = client.prepare_cached(IS_KNOWN).await?;
-        Ok(client.query_opt(&is_known, &[&account.0]).await?.is_some())
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, account);
+        let is_known = tx.prepare_cached(IS_KNOWN).await?;
+        Ok(tx.query_opt(&is_known, &[&account.0]).await?.is_some())
     }
 
     /// One contact; that into which it was merged, where it was.
@@ -111,12 +112,7 @@ impl Store {
         key: &ContactKey,
     ) -> Result<Option<StoredProfile>, Failure> {
         let mut client = self.client().await?;
-        let snapshot = client
-            .build_transaction()
-            .isolation_level(IsolationLevel::RepeatableRead)
-            .read_only(true)
-            .start()
-            .await?;
+        let snapshot = Tx::snapshot(&mut client, account);
         let found = match key {
             ContactKey::Id(id) => {
                 let live = snapshot.prepare_cached(LIVE).await?;
@@ -148,12 +144,7 @@ impl Store {
         limit: usize,
     ) -> Result<Vec<StoredProfile>, Failure> {
         let mut client = self.client().await?;
-        let snapshot = client
-            .build_transaction()
-            .isolation_level(IsolationLevel::RepeatableRead)
-            .read_only(true)
-            .start()
-            .await?;
+        let snapshot = Tx::snapshot(&mut client, account);
         let page = snapshot.prepare_cached(PAGE).await?;
         let after = after.map_or(Uuid::nil(), |id| id.0);
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);
@@ -164,7 +155,7 @@ impl Store {
 
 /// Completes rows of contacts with their identifiers and merges.
 pub(super) async fn profiles(
-    snapshot: &impl Statements,
+    snapshot: &Tx<'_>,
     account: AccountId,
     rows: Vec<Row>,
 ) -> Result<Vec<StoredProfile>, Failure> {

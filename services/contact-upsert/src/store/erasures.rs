@@ -9,13 +9,16 @@ use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::{AccountId, ContactId};
-use weir_postgres::{Failure, Tx};
+use weir_postgres::{Client, Failure, Tx, work};
 use weir_tombstones::{ErasureKey, Print};
 
 use super::Store;
 use crate::domain::{Counted, Deletion, Payload};
 
 mod sql;
+
+/// As [`work`] names it.
+const ERASURES: &str = "erasures";
 
 /// Deletes a person. Everything of it is one transaction.
 pub struct ErasureTx<'c> {
@@ -53,11 +56,11 @@ impl<'c> ErasureTx<'c> {
     /// # Errors
     /// When PostgreSQL refuses.
     pub async fn begin(
-        client: &'c mut weir_postgres::Client,
+        client: &'c mut Client,
         account: AccountId,
         now: DateTime<Utc>,
     ) -> Result<Option<Self>, Failure> {
-        let tx = Tx::begin(client);
+        let tx = Tx::begin(client, account);
         let begin = tx.prepare_cached(weir_tombstones::sql::BEGIN).await?;
         let fresh = ErasureKey::fresh();
         let parameters: [&(dyn ToSql + Sync); 3] = [&account.0, &now, &fresh.bytes()];
@@ -261,6 +264,7 @@ impl<'c> ErasureTx<'c> {
             &counts,
         ];
         self.tx.execute(&insert, &parameters).await?;
+        work::note(&self.tx, self.account, ERASURES, self.now).await?;
         Ok(self.tx.commit().await?)
     }
 }
@@ -298,27 +302,37 @@ impl Store {
         account: AccountId,
         deletion: Uuid,
     ) -> Result<Option<Deletion>, Failure> {
-        let client = self.client().await?;
-        let one = client.prepare_cached(sql::ONE).await?;
-        let row = client.query_opt(&one, &[&account.0, &deletion]).await?;
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, account);
+        let one = tx.prepare_cached(sql::ONE).await?;
+        let row = tx.query_opt(&one, &[&account.0, &deletion]).await?;
         Ok(row.as_ref().map(deletion_of))
     }
 
-    /// Deletions that are to be told now, of any account, the longest due first.
+    /// Deletions that are to be told now, of up to `limit` accounts, those first of which one is
+    /// due for longest; at most `limit` of each.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
     pub async fn due_erasures(&self, now: DateTime<Utc>, limit: i64) -> Result<Vec<Due>, Failure> {
-        let client = self.client().await?;
-        let due = client.prepare_cached(sql::DUE).await?;
-        let rows = client.query(&due, &[&now, &limit]).await?;
-        let due = |row: &Row| Due {
-            account: AccountId(row.get("account_id")),
-            deletion: deletion_of(row),
-            rounds: row.get("rounds"),
-            payload: row.get("payload"),
-        };
-        Ok(rows.iter().map(due).collect())
+        let mut client = self.client().await?;
+        let mut all = Vec::new();
+        for (account, _) in work::due(&client, ERASURES, now, limit).await? {
+            let tx = Tx::begin(&mut client, account);
+            let due = tx.prepare_cached(sql::DUE).await?;
+            let rows = tx.query(&due, &[&account.0, &now, &limit]).await?;
+            drop(tx);
+            if rows.is_empty() {
+                settle(&mut client, account).await?;
+            }
+            all.extend(rows.iter().map(|row| Due {
+                account,
+                deletion: deletion_of(row),
+                rounds: row.get("rounds"),
+                payload: row.get("payload"),
+            }));
+        }
+        Ok(all)
     }
 
     /// Whether something that was stored before a deletion may still be under way to others.
@@ -330,10 +344,11 @@ impl Store {
         account: AccountId,
         time: DateTime<Utc>,
     ) -> Result<bool, Failure> {
-        let client = self.client().await?;
-        let before = client.prepare_cached(sql::OLDER_MESSAGE).await?;
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, account);
+        let before = tx.prepare_cached(sql::OLDER_MESSAGE).await?;
         let first = super::outbox::first_id_of(time);
-        let found = client.query_opt(&before, &[&account.0, &first]).await?;
+        let found = tx.query_opt(&before, &[&account.0, &first]).await?;
         Ok(found.is_some())
     }
 
@@ -349,8 +364,9 @@ impl Store {
         rounds: i32,
         next: Option<DateTime<Utc>>,
     ) -> Result<(), Failure> {
-        let client = self.client().await?;
-        let told = client.prepare_cached(sql::TOLD).await?;
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, account);
+        let told = tx.prepare_cached(sql::TOLD).await?;
         let counts = serde_json::to_string(&deletion.counts).map_err(|_| Failure::Internal)?;
         let parameters: [&(dyn ToSql + Sync); 6] = [
             &account.0,
@@ -360,7 +376,20 @@ impl Store {
             &next,
             &deletion.done_time,
         ];
-        client.execute(&told, &parameters).await?;
-        Ok(())
+        tx.commit_with(&told, &parameters).await?;
+        settle(&mut client, account).await
     }
+}
+
+/// Notes when the next of the account's deletions is due, if there is one.
+async fn settle(client: &mut Client, account: AccountId) -> Result<(), Failure> {
+    let tx = Tx::begin(client, account);
+    work::hold(&tx, account, ERASURES).await?;
+    let next = tx.prepare_cached(sql::NEXT).await?;
+    let next = tx.query_one(&next, &[&account.0]).await?;
+    match next.get::<_, Option<_>>("next_time") {
+        Some(next) => work::put_off(&tx, account, ERASURES, next).await?,
+        None => work::strike(&tx, account, ERASURES).await?,
+    }
+    Ok(tx.commit().await?)
 }

@@ -3,11 +3,11 @@
 use std::pin::pin;
 
 use futures_util::TryStreamExt;
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{IsolationLevel, Row};
 use uuid::Uuid;
 use weir_ids::{AccountId, ContactId};
-use weir_postgres::{Client, Failure, JsonText};
+use weir_postgres::{Client, Failure, JsonText, Tx};
 
 use super::Store;
 use crate::domain::export::Exported;
@@ -44,7 +44,7 @@ const IDS: &str = "
 pub struct Exporting<'c> {
     account: AccountId,
     needs_ids: bool,
-    snapshot: deadpool_postgres::Transaction<'c>,
+    snapshot: Tx<'c>,
 }
 
 /// The next contacts, by age.
@@ -56,26 +56,18 @@ pub struct ExportPage {
 
 impl Store {
     /// Begins, on this connection.
-    ///
-    /// # Errors
-    /// When PostgreSQL refuses.
-    pub async fn export<'c>(
+    pub fn export<'c>(
         &self,
         client: &'c mut Client,
         account: AccountId,
         needs_ids: bool,
-    ) -> Result<Exporting<'c>, Failure> {
-        let snapshot = client
-            .build_transaction()
-            .isolation_level(IsolationLevel::RepeatableRead)
-            .read_only(true)
-            .start()
-            .await?;
-        Ok(Exporting {
+    ) -> Exporting<'c> {
+        let snapshot = Tx::snapshot(client, account);
+        Exporting {
             account,
             needs_ids,
             snapshot,
-        })
+        }
     }
 }
 
@@ -88,7 +80,7 @@ impl Exporting<'_> {
         let page = self.snapshot.prepare_cached(PAGE).await?;
         let after = after.map_or(Uuid::nil(), |id| id.0);
         let parameters: [&(dyn ToSql + Sync); 3] = [&self.account.0, &after, &PAGE_ROWS];
-        let found = self.snapshot.query_raw(&page, parameters).await?;
+        let found = self.snapshot.query_raw(&page, &parameters).await?;
         let mut found = pin!(found);
         let (mut rows, mut bytes, mut is_last) = (Vec::new(), 0, true);
         while let Some(row) = found.try_next().await? {

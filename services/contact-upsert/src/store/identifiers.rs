@@ -3,7 +3,7 @@
 use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
-use weir_postgres::{Client, Failure};
+use weir_postgres::{Client, Failure, Tx};
 
 use super::Store;
 use crate::domain::{KeyRule, KeyStrategy, Transition, UniqueIdentifiers};
@@ -99,8 +99,10 @@ impl Store {
     /// # Errors
     /// When PostgreSQL refuses.
     pub async fn anchor(&self, account: AccountId) -> Result<(), Failure> {
-        let client = self.client().await?;
-        weir_ledger::anchor(&client, account).await
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, account);
+        weir_ledger::anchor(&tx, account).await?;
+        Ok(tx.commit().await?)
     }
 
     /// Gives a source a number in its account, unless it has one.
@@ -113,9 +115,10 @@ impl Store {
         source: Option<SourceId>,
     ) -> Result<(), Failure> {
         let Some(source) = source else { return Ok(()) };
-        let client = self.client().await?;
-        let number = client.prepare_cached(NUMBER_SOURCE).await?;
-        client.execute(&number, &[&account.0, &source.0]).await?;
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, account);
+        let number = tx.prepare_cached(NUMBER_SOURCE).await?;
+        tx.commit_with(&number, &[&account.0, &source.0]).await?;
         Ok(())
     }
 
@@ -124,9 +127,10 @@ impl Store {
     /// # Errors
     /// When PostgreSQL refuses.
     pub async fn sources(&self, account: AccountId) -> Result<Vec<SourceId>, Failure> {
-        let client = self.client().await?;
-        let sources = client.prepare_cached(SOURCES).await?;
-        let row = client.query_opt(&sources, &[&account.0]).await?;
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, account);
+        let sources = tx.prepare_cached(SOURCES).await?;
+        let row = tx.query_opt(&sources, &[&account.0]).await?;
         let ids: Vec<Uuid> = row.map(|row| row.get("source_ids")).unwrap_or_default();
         Ok(ids.into_iter().map(SourceId).collect())
     }
@@ -139,9 +143,10 @@ impl Store {
         &self,
         account: AccountId,
     ) -> Result<Option<UniqueIdentifiers>, Failure> {
-        let client = self.client().await?;
-        let read = client.prepare_cached(READ).await?;
-        let row = client.query_opt(&read, &[&account.0]).await?;
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, account);
+        let read = tx.prepare_cached(READ).await?;
+        let row = tx.query_opt(&read, &[&account.0]).await?;
         Ok(row.as_ref().and_then(unique_identifiers))
     }
 
@@ -150,9 +155,10 @@ impl Store {
     /// # Errors
     /// When PostgreSQL refuses.
     pub async fn is_caseless(&self, account: AccountId, field: &str) -> Result<bool, Failure> {
-        let client = self.client().await?;
-        let caseless = client.prepare_cached(CASELESS).await?;
-        let row = client.query_opt(&caseless, &[&account.0, &field]).await?;
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, account);
+        let caseless = tx.prepare_cached(CASELESS).await?;
+        let row = tx.query_opt(&caseless, &[&account.0, &field]).await?;
         Ok(row.is_some_and(|row| row.get("is_caseless")))
     }
 
@@ -167,7 +173,7 @@ impl Store {
     ) -> Result<Changed, Failure> {
         self.anchor(account).await?;
         let mut client = self.client().await?;
-        let tx = client.transaction().await?;
+        let tx = Tx::begin(&mut client, account);
         let lock = tx.prepare_cached(LOCK).await?;
         let row = tx.query_one(&lock, &[&account.0]).await?;
         if let Some(stand) = unique_identifiers(&row)
@@ -200,11 +206,12 @@ impl Store {
 /// # Errors
 /// When PostgreSQL refuses.
 pub async fn keep_caseless(
-    client: &Client,
+    client: &mut Client,
     account: AccountId,
     fields: &[&str],
 ) -> Result<(), Failure> {
-    let keep = client.prepare_cached(KEEP_CASELESS).await?;
-    client.execute(&keep, &[&account.0, &fields]).await?;
+    let tx = Tx::begin(client, account);
+    let keep = tx.prepare_cached(KEEP_CASELESS).await?;
+    tx.commit_with(&keep, &[&account.0, &fields]).await?;
     Ok(())
 }

@@ -2,29 +2,17 @@
 
 use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
-use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::AccountId;
-use weir_postgres::{Client, Failure, Tx};
+use weir_postgres::{Client, Failure, Tx, work};
 
 use super::Store;
+use super::marks::OUTBOX;
 use crate::domain::Message;
 
-/// Sent over several accounts: those with a row from before a time, and their oldest row, in
-/// the order of the accounts. It steps from one account to the next by the key, so it costs
-/// what there are of accounts with rows, not of rows.
-const WAITING: &str = "
-    WITH RECURSIVE waiting AS (
-        (SELECT account_id, outbox_id FROM outbox /* every account */
-         WHERE account_id > $1 ORDER BY account_id, outbox_id LIMIT 1)
-        UNION ALL
-        SELECT next.account_id, next.outbox_id
-        FROM waiting CROSS JOIN LATERAL (
-            SELECT account_id, outbox_id FROM outbox
-            WHERE account_id > waiting.account_id ORDER BY account_id, outbox_id LIMIT 1
-        ) AS next)
-    SELECT account_id, outbox_id FROM waiting WHERE outbox_id < $2 LIMIT $3";
+const OLDEST: &str = "
+    SELECT outbox_id FROM outbox WHERE account_id = $1 ORDER BY outbox_id LIMIT 1";
 
 const CLAIM: &str = "
     SELECT outbox_id, payload FROM outbox
@@ -94,7 +82,7 @@ impl<'c> Parcel<'c> {
         before: DateTime<Utc>,
         limit: i64,
     ) -> Result<Option<Self>, Failure> {
-        let tx = Tx::begin(client);
+        let tx = Tx::begin(client, account);
         let claim = tx.prepare_cached(CLAIM).await?;
         let parameters = &[&account.0 as _, &first_id_of(before) as _, &limit as _];
         let rows = tx.query(&claim, parameters).await?;
@@ -134,29 +122,51 @@ impl<'c> Parcel<'c> {
 }
 
 /// No id that is made later is smaller.
-pub(super) fn first_id_of(time: DateTime<Utc>) -> Uuid {
+pub fn first_id_of(time: DateTime<Utc>) -> Uuid {
     let millis = u128::try_from(time.timestamp_millis()).unwrap_or(0);
     Uuid::from_u128(millis << 80)
 }
 
 impl Store {
-    /// Up to `limit` accounts behind `after` with something to tell from before a time, and
-    /// their oldest row, which has its time in it.
+    /// Up to `limit` accounts behind `after` that may have something to tell, in order, and until
+    /// when they are marked so.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
-    pub async fn accounts_with_messages(
+    pub async fn marked(
         &self,
         after: AccountId,
-        before: DateTime<Utc>,
         limit: i64,
-    ) -> Result<Vec<(AccountId, Uuid)>, Failure> {
+    ) -> Result<Vec<(AccountId, DateTime<Utc>)>, Failure> {
         let client = self.client().await?;
-        let waiting = client.prepare_cached(WAITING).await?;
-        let parameters = &[&after.0 as _, &first_id_of(before) as _, &limit as _];
-        let rows = client.query(&waiting, parameters).await?;
-        let waiting = |row: &Row| (AccountId(row.get("account_id")), row.get("outbox_id"));
-        Ok(rows.iter().map(waiting).collect())
+        work::after(&client, OUTBOX, after, limit).await
+    }
+
+    /// The account's oldest row, which has its time in it. Where there is none, and its mark was
+    /// over by `now`, that goes.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn oldest_message(
+        &self,
+        account: AccountId,
+        marked_until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Uuid>, Failure> {
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, account);
+        let mut is_over = marked_until < now;
+        if is_over {
+            let until = work::hold(&tx, account, OUTBOX).await?;
+            is_over = until.is_some_and(|until| until < now);
+        }
+        let oldest = tx.prepare_cached(OLDEST).await?;
+        let row = tx.query_opt(&oldest, &[&account.0]).await?;
+        if row.is_none() && is_over {
+            work::strike(&tx, account, OUTBOX).await?;
+            tx.commit().await?;
+        }
+        Ok(row.map(|row| row.get("outbox_id")))
     }
 
     /// Rows of one account were told: they go.
@@ -164,14 +174,18 @@ impl Store {
     /// # Errors
     /// When PostgreSQL refuses; then they will be told again.
     pub async fn delivered(&self, rows: &[OutboxRow]) -> Result<(), Failure> {
-        let client = self.client().await?;
-        let delete = client.prepare_cached(DELETE).await?;
+        let Some(first) = rows.first() else {
+            return Ok(());
+        };
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, first.account);
+        let delete = tx.prepare_cached(DELETE).await?;
         let deletes = rows.iter().map(|row| {
             let key: [&(dyn ToSql + Sync); 2] = [&row.account.0, &row.id];
-            let (client, delete) = (&client, &delete);
-            async move { client.execute(delete, &key).await }
+            let (tx, delete) = (&tx, &delete);
+            async move { tx.execute(delete, &key).await }
         });
         try_join_all(deletes).await?;
-        Ok(())
+        Ok(tx.commit().await?)
     }
 }

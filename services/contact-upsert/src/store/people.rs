@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 use weir_ids::{AccountId, ContactId};
-use weir_postgres::Failure;
+use weir_postgres::{Failure, Tx};
 
 use super::Store;
 use super::batch::past_merge;
@@ -62,8 +62,9 @@ impl Store {
         after: MergeCursor,
         limit: i64,
     ) -> Result<Vec<ListedMerge>, Failure> {
-        let client = self.client().await?;
-        let merges = client.prepare_cached(MERGES).await?;
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, account);
+        let merges = tx.prepare_cached(MERGES).await?;
         let parameters = &[
             &account.0 as _,
             &contact.0 as _,
@@ -71,7 +72,7 @@ impl Store {
             &after.id as _,
             &limit as _,
         ];
-        let rows = client.query(&merges, parameters).await?;
+        let rows = tx.query(&merges, parameters).await?;
         Ok(rows.iter().map(listed).collect())
     }
 }

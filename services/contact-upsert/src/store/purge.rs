@@ -6,15 +6,11 @@
 
 use chrono::{DateTime, Utc};
 use weir_ids::AccountId;
-use weir_postgres::{Failure, Tx};
+use weir_postgres::{Failure, Tx, work};
 
 use super::{Store, kept};
 
 const CLOCK: &str = "SELECT now() AS now";
-
-const ACCOUNTS: &str = "
-    SELECT account_id FROM accounts /* every account */
-    WHERE account_id > $1 ORDER BY account_id LIMIT $2";
 
 /// So many rows a statement, and those of the same moment: some ten milliseconds' work.
 const PIECE: i64 = 5_000;
@@ -94,8 +90,8 @@ impl Store {
     /// When PostgreSQL refuses.
     pub async fn clock(&self) -> Result<DateTime<Utc>, Failure> {
         let client = self.client().await?;
-        let clock = client.prepare_cached(CLOCK).await?;
-        Ok(client.query_one(&clock, &[]).await?.get("now"))
+        let clock = client.unscoped().prepare_cached(CLOCK).await?;
+        Ok(client.unscoped().query_one(&clock, &[]).await?.get("now"))
     }
 
     /// Accounts behind `after`, in order.
@@ -104,12 +100,8 @@ impl Store {
     /// When PostgreSQL refuses.
     pub async fn accounts(&self, after: AccountId, limit: i64) -> Result<Vec<AccountId>, Failure> {
         let client = self.client().await?;
-        let accounts = client.prepare_cached(ACCOUNTS).await?;
-        let rows = client.query(&accounts, &[&after.0, &limit]).await?;
-        Ok(rows
-            .iter()
-            .map(|row| AccountId(row.get("account_id")))
-            .collect())
+        let accounts = work::after(&client, work::KEEP, after, limit).await?;
+        Ok(accounts.into_iter().map(|(account, _)| account).collect())
     }
 
     /// Drops a piece of what an account has from before `time`; answers how many rows that
@@ -130,19 +122,23 @@ impl Store {
             Aged::Absorptions => ABSORPTIONS,
             Aged::Erasures => ERASURES,
             Aged::Usage => {
-                let client = self.client().await?;
-                return weir_ledger::purge(&client, account, time.date_naive()).await;
+                let mut client = self.client().await?;
+                let tx = Tx::begin(&mut client, account);
+                let purged = weir_ledger::purge(&tx, account, time.date_naive()).await?;
+                tx.commit().await?;
+                return Ok(purged);
             }
             Aged::KeptRemoves => {
                 let mut client = self.client().await?;
-                let tx = Tx::begin(&mut client);
+                let tx = Tx::begin(&mut client, account);
                 let dropped = kept::drop_oldest(&tx, account, time, kept::PIECE).await?;
                 tx.commit().await?;
                 return Ok(dropped);
             }
         };
-        let client = self.client().await?;
-        let purge = client.prepare_cached(sql).await?;
-        Ok(client.execute(&purge, &[&account.0, &time, &PIECE]).await?)
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, account);
+        let purge = tx.prepare_cached(sql).await?;
+        Ok(tx.commit_with(&purge, &[&account.0, &time, &PIECE]).await?)
     }
 }

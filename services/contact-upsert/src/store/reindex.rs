@@ -5,11 +5,11 @@ use futures_util::future::try_join_all;
 use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_ids::{AccountId, ContactId};
-use weir_postgres::{Failure, JsonText, Tx};
+use weir_postgres::{Failure, Tx, work};
 
 use super::Store;
 use super::identifiers::{LOCK, code_of, rule, unique_identifiers};
-use crate::domain::{KeyRule, Run, RunState};
+use crate::domain::{KeyRule, Run, RunState, StoredContact};
 
 const READ: &str = "
     SELECT reindex_id, state, unique_identifiers, key_strategy, old_unique_identifiers,
@@ -32,14 +32,12 @@ const LAST: &str = "
 
 /// In the order of their ids.
 const PAGE: &str = "
-    SELECT contact_id, has_user_id, fields FROM contacts
+    SELECT contact_id, has_user_id, fields, registers, false AS redirected FROM contacts
     WHERE account_id = $1 AND contact_id > $2 AND redirect_to IS NULL
     ORDER BY contact_id LIMIT $3";
 
-/// Sent over several accounts.
-const UNDER_WAY: &str = "
-    SELECT account_id FROM reindexes /* every account */
-    WHERE finish_time IS NULL ORDER BY account_id LIMIT $1";
+/// As [`work`] names it.
+const REINDEX: &str = "reindex";
 
 const PUT: &str = "
     INSERT INTO reindexes (account_id, reindex_id, state, unique_identifiers, key_strategy,
@@ -189,8 +187,7 @@ pub(super) async fn put_run(tx: &Tx<'_>, account: AccountId, run: &Run) -> Resul
 }
 
 impl Store {
-    /// Contacts behind `after`, in order; `take` gets id, whether it has a user id, and fields.
-    /// Answers the last one.
+    /// Contacts behind `after`, in order. Answers the last one.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
@@ -199,17 +196,17 @@ impl Store {
         account: AccountId,
         after: ContactId,
         limit: i64,
-        mut take: impl FnMut(ContactId, bool, &str),
+        mut take: impl FnMut(&StoredContact<'_>),
     ) -> Result<Option<ContactId>, Failure> {
-        let client = self.client().await?;
-        let page = client.prepare_cached(PAGE).await?;
-        let rows = client.query(&page, &[&account.0, &after.0, &limit]).await?;
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, account);
+        let page = tx.prepare_cached(PAGE).await?;
+        let rows = tx.query(&page, &[&account.0, &after.0, &limit]).await?;
         let mut last = None;
         for row in &rows {
-            let id = ContactId(row.get("contact_id"));
-            let fields = row.get::<_, JsonText<'_>>("fields").0;
-            take(id, row.get("has_user_id"), fields);
-            last = Some(id);
+            let contact = StoredContact::from(row);
+            take(&contact);
+            last = Some(contact.id);
         }
         Ok(last)
     }
@@ -229,9 +226,11 @@ impl Store {
         self.anchor(account).await?;
         let mut client = self.client().await?;
         // Not under the lock: it takes its time, and only tells how far a run is.
-        let count = client.prepare_cached(COUNT).await?;
-        let contacts = client.query_one(&count, &[&account.0]).await?;
-        let tx = Tx::begin(&mut client);
+        let tx = Tx::begin(&mut client, account);
+        let count = tx.prepare_cached(COUNT).await?;
+        let contacts = tx.query_one(&count, &[&account.0]).await?;
+        drop(tx);
+        let tx = Tx::begin(&mut client, account);
         let row = lock_account(&tx, account).await?;
         let old = row
             .as_ref()
@@ -291,6 +290,9 @@ impl Store {
             RunState::Done => {}
         }
         put_run(&tx, account, &run).await?;
+        if run.state != RunState::Done {
+            work::note(&tx, account, REINDEX, now).await?;
+        }
         tx.commit().await?;
         Ok(Begun::Run(Box::new(run)))
     }
@@ -300,9 +302,10 @@ impl Store {
     /// # Errors
     /// When PostgreSQL refuses.
     pub async fn reindex(&self, account: AccountId) -> Result<Option<Run>, Failure> {
-        let client = self.client().await?;
-        let read = client.prepare_cached(READ).await?;
-        let row = client.query_opt(&read, &[&account.0]).await?;
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, account);
+        let read = tx.prepare_cached(READ).await?;
+        let row = tx.query_opt(&read, &[&account.0]).await?;
         row.as_ref().map(read_run).transpose()
     }
 
@@ -312,10 +315,8 @@ impl Store {
     /// When PostgreSQL refuses.
     pub async fn reindexes_under_way(&self, limit: i64) -> Result<Vec<AccountId>, Failure> {
         let client = self.client().await?;
-        let under_way = client.prepare_cached(UNDER_WAY).await?;
-        let rows = client.query(&under_way, &[&limit]).await?;
-        let account = |row: &Row| AccountId(row.get("account_id"));
-        Ok(rows.iter().map(account).collect())
+        let under_way = work::after(&client, REINDEX, AccountId(Uuid::nil()), limit).await?;
+        Ok(under_way.into_iter().map(|(account, _)| account).collect())
     }
 
     /// Where every contact was looked at, the new ones stand from now on.
@@ -329,7 +330,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<Ended, Failure> {
         let mut client = self.client().await?;
-        let tx = Tx::begin(&mut client);
+        let tx = Tx::begin(&mut client, account);
         // Waits for batches under way: what they leave to be looked at is seen then.
         lock_account(&tx, account).await?;
         let is_left = tx.prepare_cached(IS_LEFT).await?;
@@ -364,7 +365,7 @@ impl Store {
         alone: bool,
     ) -> Result<bool, Failure> {
         let mut client = self.client().await?;
-        let tx = Tx::begin(&mut client);
+        let tx = Tx::begin(&mut client, account);
         if alone {
             lock_account(&tx, account).await?;
         }
@@ -394,7 +395,7 @@ impl Store {
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
         let mut client = self.client().await?;
-        let tx = Tx::begin(&mut client);
+        let tx = Tx::begin(&mut client, account);
         if lock_run(&tx, account)
             .await?
             .is_some_and(|stands| stands.is_at(run))
@@ -406,6 +407,7 @@ impl Store {
                 ..run.clone()
             };
             put_run(&tx, account, &done).await?;
+            work::strike(&tx, account, REINDEX).await?;
             tx.commit().await?;
         }
         Ok(())

@@ -2,11 +2,11 @@
 
 use std::collections::HashMap;
 
+use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{IsolationLevel, Row};
 use uuid::Uuid;
 use weir_ids::{AccountId, ContactId};
-use weir_postgres::{Client, Failure, Statements};
+use weir_postgres::{Client, Failure, Tx};
 
 use super::Store;
 use super::contacts::profiles;
@@ -118,7 +118,7 @@ impl<'t> TextColumns<'t> {
 /// A search under way, over one moment.
 pub struct Searching<'c> {
     account: AccountId,
-    snapshot: deadpool_postgres::Transaction<'c>,
+    snapshot: Tx<'c>,
 }
 
 /// Which kinds of identifiers an account has, and which of them are compared without case besides
@@ -131,21 +131,9 @@ pub struct Kinds {
 
 impl Store {
     /// Begins, on this connection.
-    ///
-    /// # Errors
-    /// When PostgreSQL refuses.
-    pub async fn search<'c>(
-        &self,
-        client: &'c mut Client,
-        account: AccountId,
-    ) -> Result<Searching<'c>, Failure> {
-        let snapshot = client
-            .build_transaction()
-            .isolation_level(IsolationLevel::RepeatableRead)
-            .read_only(true)
-            .start()
-            .await?;
-        Ok(Searching { account, snapshot })
+    pub fn search<'c>(&self, client: &'c mut Client, account: AccountId) -> Searching<'c> {
+        let snapshot = Tx::snapshot(client, account);
+        Searching { account, snapshot }
     }
 }
 
@@ -210,7 +198,7 @@ impl Searching<'_> {
         let mut ids: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
         ids.sort_unstable();
         ids.dedup();
-        let by_ids = Statements::prepare_cached(&self.snapshot, BY_IDS).await?;
+        let by_ids = self.snapshot.prepare_cached(BY_IDS).await?;
         let rows = self
             .snapshot
             .query(&by_ids, &[&self.account.0, &ids])

@@ -37,7 +37,7 @@ pub const SOURCE: &str = "018f3e6a-7c1b-7d2a-9a3e-000000000001";
 pub const AUDIENCE: &str = "018f3e6a-7c1b-7d2a-9a3e-5b6c7d8e9f00";
 
 /// Nobody listens there: a service must get along without its peers.
-const NOBODY: &str = "http://127.0.0.1:1";
+pub const NOBODY: &str = "http://127.0.0.1:1";
 
 pub struct Service {
     pub client: ContactServiceClient<weir_rpc::Channel>,
@@ -106,6 +106,11 @@ impl Service {
         self.running.url()
     }
 
+    /// `host:port`.
+    pub fn address(&self) -> std::net::SocketAddr {
+        self.running.address
+    }
+
     /// Tells it to end, so that another does what one at a time does.
     pub fn begin_stop(&mut self) {
         self.running.begin_stop();
@@ -160,7 +165,7 @@ impl Service {
 
     /// A look behind the scenes.
     pub async fn sql(&self) -> tokio_postgres::Client {
-        let url = self.database.url_for("contact");
+        let url = self.database.behind("contact");
         let (client, connection) = tokio_postgres::connect(&url, tokio_postgres::NoTls)
             .await
             .unwrap();

@@ -14,7 +14,7 @@ use crate::harness::*;
 const LANA: &str = r#"{"str::first":"Lana"}"#;
 
 impl Service {
-    async fn fence(&self, epoch: i64) -> Result<i64, tonic::Status> {
+    pub async fn fence(&self, epoch: i64) -> Result<i64, tonic::Status> {
         let request = FenceUsageRequest {
             account_id: self.account.to_string(),
             epoch,
@@ -42,7 +42,7 @@ impl Service {
         Ok(answer.into_inner().identifiers.unwrap())
     }
 
-    async fn stands(&self) -> Result<Option<VersionedIdentifiers>, tonic::Status> {
+    pub async fn stands(&self) -> Result<Option<VersionedIdentifiers>, tonic::Status> {
         let request = GetUniqueIdentifiersRequest {
             account_id: self.account.to_string(),
         };
@@ -50,7 +50,7 @@ impl Service {
         Ok(answer.into_inner().identifiers)
     }
 
-    async fn close(&self) -> Result<Vec<i64>, tonic::Status> {
+    pub async fn close(&self) -> Result<Vec<i64>, tonic::Status> {
         let batch = BatchKey {
             batch_id: uuid::Uuid::now_v7().to_string(),
             window: WINDOW.to_owned(),

@@ -5,6 +5,7 @@
 mod callers;
 mod harness;
 mod identity;
+mod json;
 mod ledger;
 mod outage;
 mod people;
@@ -17,6 +18,7 @@ mod reindex;
 mod relay;
 mod removes;
 mod search;
+mod second_lock;
 mod storm;
 mod transfer;
 mod undated;

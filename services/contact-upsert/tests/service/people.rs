@@ -12,7 +12,7 @@ use weir_reasons::Reason;
 use crate::harness::*;
 
 impl Service {
-    async fn join(&self, one: &str, other: &str, two: bool) -> Result<String, Status> {
+    pub async fn join(&self, one: &str, other: &str, two: bool) -> Result<String, Status> {
         self.join_as(Uuid::now_v7(), one, other, two).await
     }
 
@@ -34,7 +34,7 @@ impl Service {
         Ok(answer.into_inner().merge_id)
     }
 
-    async fn split(&self, merge: &str) -> Result<SplitContactResponse, Status> {
+    pub async fn split(&self, merge: &str) -> Result<SplitContactResponse, Status> {
         let request = SplitContactRequest {
             account_id: self.account.to_string(),
             merge_id: merge.to_owned(),
@@ -47,7 +47,7 @@ impl Service {
             .into_inner())
     }
 
-    async fn merges(&self, contact: &str) -> Vec<Merge> {
+    pub async fn merges(&self, contact: &str) -> Vec<Merge> {
         let request = ListMergesRequest {
             account_id: self.account.to_string(),
             contact_id: contact.to_owned(),
@@ -62,7 +62,7 @@ impl Service {
             .merges
     }
 
-    async fn delete(
+    pub async fn delete(
         &self,
         request: Uuid,
         key: delete_contact_request::Key,
@@ -76,7 +76,7 @@ impl Service {
         Ok(answer.into_inner().deletion.unwrap())
     }
 
-    async fn deletion(&self, deletion: Uuid) -> Deletion {
+    pub async fn deletion(&self, deletion: Uuid) -> Deletion {
         let request = GetDeletionRequest {
             account_id: self.account.to_string(),
             deletion_id: deletion.to_string(),
@@ -85,7 +85,7 @@ impl Service {
         answer.into_inner().deletion.unwrap()
     }
 
-    async fn id(&self, key: Key) -> String {
+    pub async fn id(&self, key: Key) -> String {
         self.find(key).await.unwrap().contact_id
     }
 }

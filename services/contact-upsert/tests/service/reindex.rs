@@ -23,7 +23,7 @@ fn phone(number: usize) -> String {
 
 impl Service {
     /// As mapping has the account.
-    fn set_up(&self) {
+    pub fn set_up(&self) {
         let blocked = BlockedValue {
             pattern: "+61400099999".to_owned(),
             kind: "phn::phone".to_owned(),
@@ -52,7 +52,7 @@ impl Service {
         self.others.set_up(self.account, account, fields);
     }
 
-    async fn preview(&self, fields: &[&str]) -> Result<PreviewReindexResponse, Status> {
+    pub async fn preview(&self, fields: &[&str]) -> Result<PreviewReindexResponse, Status> {
         let request = PreviewReindexRequest {
             account_id: self.account.to_string(),
             unique_identifiers: fields.iter().map(|field| (*field).to_owned()).collect(),
@@ -62,7 +62,7 @@ impl Service {
         Ok(answer.into_inner())
     }
 
-    async fn reindex(&self, fields: &[&str]) -> Result<Reindex, Status> {
+    pub async fn reindex(&self, fields: &[&str]) -> Result<Reindex, Status> {
         let request = StartReindexRequest {
             account_id: self.account.to_string(),
             unique_identifiers: fields.iter().map(|field| (*field).to_owned()).collect(),
@@ -79,7 +79,7 @@ impl Service {
         Ok(answer.into_inner().reindex.unwrap())
     }
 
-    async fn done(&self) -> Reindex {
+    pub async fn done(&self) -> Reindex {
         eventually("the run is done", async || {
             let run = self.last_run().await.unwrap();
             (run.state() == ReindexState::Done).then_some(run)

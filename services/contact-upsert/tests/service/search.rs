@@ -42,7 +42,7 @@ impl Service {
         }
     }
 
-    async fn all(&self, query: &str) -> Vec<String> {
+    pub async fn all(&self, query: &str) -> Vec<String> {
         let found = self.found(query, &[], 100).await;
         assert_eq!(self.found(query, &[], 1).await, found, "{query}");
         found

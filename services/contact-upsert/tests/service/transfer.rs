@@ -19,7 +19,7 @@ impl Service {
         }
     }
 
-    async fn exported(&self, format: ExportFormat, columns: &[&str]) -> (String, i64) {
+    pub async fn exported(&self, format: ExportFormat, columns: &[&str]) -> (String, i64) {
         let request = self.export(format, columns);
         let answer = self.transfers.clone().export_contacts(request).await;
         let mut pieces = answer.unwrap().into_inner();

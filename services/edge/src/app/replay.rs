@@ -18,7 +18,7 @@ use weir_rpc::Deadline;
 
 use super::request::{Answer, Read};
 use super::{App, Error, GRACE};
-use crate::clients::{Caller, Cause, Failure, ReplayWork, SourceKind};
+use crate::clients::{Caller, Cause, Failure, ReplayWork};
 use crate::domain::envelope::Kind;
 use crate::domain::keep::{Replayed, ToReplay};
 use crate::domain::outcome::Outcome;
@@ -76,7 +76,7 @@ impl App {
         let caller = Arc::new(Caller {
             account_id: work.account_id.clone(),
             source_id: work.source_id.clone(),
-            source_kind: SourceKind::Actions,
+            source_kind: work.source_kind,
             nobody,
             // Nobody asks again for what is asked for each time.
             blocked_values_version: i64::MAX,

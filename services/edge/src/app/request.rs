@@ -1,5 +1,6 @@
 //! A request on its way, and its answer in the making.
 
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use weir_rpc::Deadline;
 use super::batch::Event;
 use super::{Error, MAX_EVENTS, Processed, Usage};
 use crate::clients::{Caller, Failure};
-use crate::domain::envelope::{Kind, Reader};
+use crate::domain::envelope::{Form, Kind, Reader};
 use crate::domain::keep::ToReplay;
 use crate::domain::log::Origin;
 use crate::domain::outcome::Outcome;
@@ -55,11 +56,13 @@ pub(super) struct Request {
 
 /// An answer to which something is still missing.
 struct Open {
-    /// By index.
+    /// By index; of a classic request some indexes are another part's.
     outcomes: Vec<Option<Outcome>>,
+    /// How many events there are.
+    events: usize,
     /// Of what is taken anew: why the first value of an event was ignored, by index.
     ignored: Vec<(usize, Reason)>,
-    /// How many of them are there.
+    /// Of how many of them the outcome is there.
     said: usize,
     is_stopped: bool,
     /// None once it is answered.
@@ -84,6 +87,7 @@ impl Read {
     ) -> Result<(Self, oneshot::Receiver<Answer>), Unsplittable> {
         let reader = Reader {
             kind: incoming.kind,
+            form: incoming.caller.form(),
             arrival: incoming.arrival,
             own_namespaces,
             nobody: &incoming.caller.nobody,
@@ -95,14 +99,43 @@ impl Read {
         for (index, event) in events.iter_mut().enumerate() {
             event.set_index(index);
         }
-        let (open, answer) = Open::new(events.len());
+        Ok(Self::of(Incoming { body, ..incoming }, events))
+    }
+
+    /// Events of one kind whose places in the body, and indexes in what they were sent in, are
+    /// known: some of a classic request. They are answered in their order.
+    pub fn of_classic(
+        incoming: Incoming,
+        spans: &[(Range<usize>, usize)],
+        own_namespaces: &[String],
+    ) -> (Self, oneshot::Receiver<Answer>) {
+        let reader = Reader {
+            kind: incoming.kind,
+            form: Form::Classic,
+            arrival: incoming.arrival,
+            own_namespaces,
+            nobody: &incoming.caller.nobody,
+            fresh_id: &|| weir_ids::random().to_string(),
+        };
+        let events = spans.iter().map(|(span, index)| {
+            let reading = reader.read(&incoming.body.slice(span.clone()));
+            let mut event = Event::new(incoming.kind, span.clone(), reading);
+            event.set_index(*index);
+            event
+        });
+        let events = events.collect();
+        Self::of(incoming, events)
+    }
+
+    fn of(incoming: Incoming, events: Vec<Event>) -> (Self, oneshot::Receiver<Answer>) {
+        let (open, answer) = Open::new(&events);
         let request = Request {
             origin: Origin {
                 batch_id: weir_ids::random().to_string().into(),
                 arrival: incoming.arrival,
             },
             deadline: incoming.deadline,
-            body,
+            body: incoming.body,
             answer: Mutex::new(open),
             _held: incoming.held,
         };
@@ -113,7 +146,7 @@ impl Read {
             events,
             is_replay: false,
         };
-        Ok((read, answer))
+        (read, answer)
     }
 
     /// A kept event, as it was when it was received first: a request of its own, which has the
@@ -127,6 +160,7 @@ impl Read {
     ) -> (Self, oneshot::Receiver<Answer>) {
         let reader = Reader {
             kind: kept.kind,
+            form: caller.form(),
             arrival: kept.arrival,
             own_namespaces,
             nobody: &caller.nobody,
@@ -139,7 +173,7 @@ impl Read {
         event.index = 0;
         event.progress.correction = kept.correction;
         event.corrects_activity = !is_repair;
-        let (open, answer) = Open::new(1);
+        let (open, answer) = Open::new(std::slice::from_ref(&event));
         let request = Request {
             origin: Origin {
                 batch_id: weir_ids::random().to_string().into(),
@@ -199,7 +233,7 @@ impl Request {
             open.outcomes[index] = Some(outcome);
             open.said += 1;
         }
-        open.said == open.outcomes.len()
+        open.said == open.events
     }
 
     /// Why a value of an event that is taken anew was ignored.
@@ -226,11 +260,13 @@ impl Request {
 }
 
 impl Open {
-    /// Of so many events, and where its answer arrives.
-    fn new(events: usize) -> (Self, oneshot::Receiver<Answer>) {
+    /// Of these events, and where its answer arrives.
+    fn new(events: &[Event]) -> (Self, oneshot::Receiver<Answer>) {
         let (to, answer) = oneshot::channel();
+        let indexes = events.last().map_or(0, |last| last.index + 1);
         let open = Self {
-            outcomes: vec![None; events],
+            outcomes: vec![None; indexes],
+            events: events.len(),
             ignored: Vec::new(),
             said: 0,
             is_stopped: false,

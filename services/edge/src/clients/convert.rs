@@ -28,6 +28,15 @@ pub(super) fn micros(timestamp: Option<Timestamp>) -> i64 {
     })
 }
 
+/// None where a newer or older mapping does not say it.
+pub(super) fn source_kind(kind: mapping::SourceKind) -> Option<SourceKind> {
+    match kind {
+        mapping::SourceKind::SegmentActions => Some(SourceKind::Actions),
+        mapping::SourceKind::SegmentClassic => Some(SourceKind::Classic),
+        mapping::SourceKind::Unspecified => None,
+    }
+}
+
 pub(super) fn kind(kind: Kind) -> mapping::EventKind {
     match kind {
         Kind::Identify => mapping::EventKind::Identify,
@@ -70,16 +79,15 @@ pub(super) fn found(
 }
 
 pub(super) fn caller(answer: mapping::AuthenticateResponse) -> Result<Caller, Failure> {
-    let source_kind = match answer.source_kind() {
-        mapping::SourceKind::SegmentActions => SourceKind::Actions,
-        mapping::SourceKind::SegmentClassic => SourceKind::Classic,
-        mapping::SourceKind::Unspecified => return Err(Failure::unexpected("authenticate")),
-    };
+    let source_kind = source_kind(answer.source_kind());
+    let source_kind = source_kind.ok_or_else(|| Failure::unexpected("authenticate"))?;
     let nobody = nobody(answer.blocked_values.unwrap_or_default());
     Ok(Caller {
         account_id: answer.account_id,
         source_id: answer.source_id,
         source_kind,
+        is_paused: answer.paused,
+        allowed_origins: answer.allowed_origins,
         nobody: nobody.ok_or_else(|| Failure::unexpected("authenticate"))?,
         blocked_values_version: answer.blocked_values_version,
         ..Caller::default()

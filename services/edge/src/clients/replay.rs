@@ -8,9 +8,9 @@ use weir_reasons::Reason;
 use weir_rpc::Deadline;
 use weir_rpc::wire::timestamp_of;
 
-use super::convert::{kind, kind_of, micros};
+use super::convert::{kind, kind_of, micros, source_kind};
 use super::failure::call;
-use super::types::Caller;
+use super::types::{Caller, SourceKind};
 use super::{Clients, Failure};
 use crate::domain::keep::{Replayed, ToKeep, ToReplay};
 
@@ -19,6 +19,7 @@ use crate::domain::keep::{Replayed, ToKeep, ToReplay};
 pub struct ReplayWork {
     pub account_id: String,
     pub source_id: String,
+    pub source_kind: SourceKind,
     work_id: String,
     lease_token: String,
     /// Contacts that could not be reached are made up for (semantics 1.7).
@@ -85,10 +86,13 @@ impl Clients {
         let Some(work) = called.answer.work else {
             return Ok(None);
         };
+        // An older mapping does not say it, and knows the one kind alone.
+        let source_kind = source_kind(work.source_kind()).unwrap_or_default();
         let events: Option<Vec<ToReplay>> = work.events.into_iter().map(to_replay).collect();
         Ok(Some(ReplayWork {
             account_id: work.account_id,
             source_id: work.source_id,
+            source_kind,
             work_id: work.work_id,
             lease_token: work.lease_token,
             repair: work.repair,

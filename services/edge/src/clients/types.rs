@@ -9,7 +9,7 @@ use weir_proto::mapping::v1 as mapping;
 use weir_proto::settings::v1 as settings;
 
 use super::Failure;
-use crate::domain::envelope::{Envelope, Kind, MembershipUpdateMode, Nobody, Refusal};
+use crate::domain::envelope::{Envelope, Form, Kind, MembershipUpdateMode, Nobody, Refusal};
 use crate::domain::log::Origin;
 use crate::domain::stages::{ContactSaid, IgnoredValue, MappedActivity, Meter};
 
@@ -28,6 +28,10 @@ pub struct Caller {
     pub account_id: String,
     pub source_id: String,
     pub source_kind: SourceKind,
+    /// Nothing of the source is taken for now (semantics 8.4).
+    pub is_paused: bool,
+    /// Pages of which origins may send with the key (semantics 8.3).
+    pub allowed_origins: Vec<String>,
     /// Which ids mean nobody to the account (semantics 3.1).
     pub nobody: Nobody,
     /// Of what `nobody` was made of.
@@ -37,6 +41,14 @@ pub struct Caller {
 }
 
 impl Caller {
+    /// What its events look like.
+    pub fn form(&self) -> Form {
+        match self.source_kind {
+            SourceKind::Actions => Form::Actions,
+            SourceKind::Classic => Form::Classic,
+        }
+    }
+
     /// Takes note of the version of blocked values that a batch was mapped under.
     pub fn hear(&self, blocked_values_version: i64) {
         // A replica that is behind may tell of an older one.

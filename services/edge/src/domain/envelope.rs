@@ -24,6 +24,16 @@ use members::Members;
 /// What the source's log keeps of a value (semantics 7.3).
 pub const SHOWN: usize = 120;
 
+/// Which kind of source an event comes from.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Form {
+    /// Segment (Actions): the endpoint says what an event is.
+    #[default]
+    Actions,
+    /// A classic source: the event says so itself, and is of limited size (semantics 8.0).
+    Classic,
+}
+
 /// What an event is, by the endpoint it came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -163,6 +173,7 @@ pub struct Nobody {
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     pub kind: Kind,
+    pub form: Form,
     /// Unix time in microseconds.
     pub arrival: i64,
     pub own_namespaces: &'a [String],

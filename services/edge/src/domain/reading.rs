@@ -33,13 +33,14 @@ mod tests {
     use weir_json::generate;
 
     use super::*;
-    use crate::domain::envelope::Kind;
+    use crate::domain::envelope::{Form, Kind};
 
     type Read = Vec<(Range<usize>, Reading)>;
 
     fn reader(kind: Kind) -> Reader<'static> {
         Reader {
             kind,
+            form: Form::Actions,
             arrival: 0,
             own_namespaces: &[],
             nobody: Box::leak(Box::default()),

@@ -46,6 +46,15 @@ impl Announced {
     /// 413 for what is too long.
     pub fn of(headers: &HeaderMap, body: &Incoming, most: usize) -> Result<Self, Problem> {
         check_type(headers)?;
+        Self::of_any_type(headers, body, most)
+    }
+
+    /// As [`Self::of`], whatever its content type says: browsers send JSON as text/plain, so that
+    /// they need not ask first.
+    ///
+    /// # Errors
+    /// 415 for an encoding other than gzip; 413 for what is too long.
+    pub fn of_any_type(headers: &HeaderMap, body: &Incoming, most: usize) -> Result<Self, Problem> {
         let is_gzip = is_gzip(headers)?;
         let said = body.size_hint().exact();
         let length = said.map(|length| usize::try_from(length).unwrap_or(usize::MAX));

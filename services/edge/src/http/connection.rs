@@ -15,6 +15,7 @@ use super::Front;
 use super::places::Place;
 use super::problem::Problem;
 use super::refusal;
+use super::routes::Listener;
 use super::stall::Stream;
 
 /// From the connection (or the answer before) to the end of the next request's head.
@@ -26,12 +27,18 @@ const MAX_HEAD: usize = 32 * 1024;
 const FIRST_BYTE: Duration = Duration::from_secs(1);
 
 /// Serves it until its client closes it, its place is needed, or the drain ends.
-pub async fn serve(front: Arc<Front>, stream: TcpStream, place: Place, ending: CancellationToken) {
+pub async fn serve(
+    front: Arc<Front>,
+    listener: Listener,
+    stream: TcpStream,
+    place: Place,
+    ending: CancellationToken,
+) {
     let _ = stream.set_nodelay(true);
     let line = place.line();
     let service = service_fn(|request| async {
         line.begin();
-        let answer = front.handle(request, &line.signs.unread).await;
+        let answer = front.handle(listener, request, &line.signs.unread).await;
         line.wait();
         Ok::<_, Infallible>(answer)
     });

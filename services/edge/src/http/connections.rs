@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
+use futures_util::future::join_all;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -17,6 +18,7 @@ use super::keys::Keys;
 use super::places::Places;
 use super::readiness::Readiness;
 use super::refusal::Refusals;
+use super::routes::Listener;
 use crate::app::App;
 use crate::config::Config;
 
@@ -39,6 +41,13 @@ const LONGEST_CHANCE: Duration = Duration::from_millis(4);
 const CHANCES: u32 = 32;
 const MANY: usize = 1_000;
 
+/// Where connections come in.
+pub struct Listeners {
+    pub main: TcpListener,
+    /// Of classic sources' SDKs, where there is one.
+    pub classic: Option<TcpListener>,
+}
+
 /// Takes connections in.
 struct Door {
     front: Arc<Front>,
@@ -55,7 +64,7 @@ struct Door {
 pub async fn serve(
     config: &Config,
     app: Arc<App>,
-    listener: TcpListener,
+    listeners: Listeners,
     shutdown: impl Future<Output = ()>,
 ) {
     let front = Arc::new(Front {
@@ -73,15 +82,17 @@ pub async fn serve(
         open,
         ending: CancellationToken::new(),
     };
-    door.accept_until(&listener, shutdown).await;
+    door.accept_all_until(&listeners, shutdown).await;
     front.stopping.store(true, Ordering::Relaxed);
-    door.accept_until(&listener, tokio::time::sleep(config.drain))
+    door.accept_all_until(&listeners, tokio::time::sleep(config.drain))
         .await;
     // Connections that the system accepted for us already are clients like any other.
-    while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
-        door.take(stream).await;
+    for (which, listener) in listeners.all() {
+        while let Some(Ok((stream, _))) = listener.accept().now_or_never() {
+            door.take(which, stream).await;
+        }
     }
-    drop(listener);
+    drop(listeners);
     door.ending.cancel();
     door.open.close();
     if tokio::time::timeout(DRAIN_REQUESTS, door.open.wait())
@@ -100,15 +111,35 @@ pub async fn serve(
     }
 }
 
+impl Listeners {
+    fn all(&self) -> impl Iterator<Item = (Listener, &TcpListener)> {
+        let classic = self.classic.iter();
+        let classic = classic.map(|listener| (Listener::Classic, listener));
+        std::iter::once((Listener::Main, &self.main)).chain(classic)
+    }
+}
+
 impl Door {
-    async fn accept_until(&self, listener: &TcpListener, end: impl Future<Output = ()>) {
+    async fn accept_all_until(&self, listeners: &Listeners, end: impl Future<Output = ()>) {
+        let end = end.shared();
+        let all = listeners.all();
+        join_all(all.map(|(which, listener)| self.accept_until(which, listener, end.clone())))
+            .await;
+    }
+
+    async fn accept_until(
+        &self,
+        which: Listener,
+        listener: &TcpListener,
+        end: impl Future<Output = ()>,
+    ) {
         let mut end = std::pin::pin!(end);
         let mut turns = Turns::new();
         loop {
             tokio::select! {
                 accepted = listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        self.take(stream).await;
+                        self.take(which, stream).await;
                         let chance = turns.taken(self.open.len(), Instant::now());
                         if !chance.is_zero() {
                             tokio::time::sleep(chance).await;
@@ -127,11 +158,11 @@ impl Door {
         }
     }
 
-    async fn take(&self, stream: TcpStream) {
+    async fn take(&self, which: Listener, stream: TcpStream) {
         match self.places.enter() {
             Some(place) => {
                 let (front, ending) = (self.front.clone(), self.ending.clone());
-                let serving = connection::serve(front, stream, place, ending);
+                let serving = connection::serve(front, which, stream, place, ending);
                 self.open.spawn(serving);
             }
             None => self.refusals.refuse(stream).await,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::{HeaderMap, header};
+use data_encoding::BASE64;
 use moka::future::Cache;
 use sha2::{Digest, Sha256};
 use weir_rpc::Deadline;
@@ -18,7 +19,7 @@ const MOST: u64 = 20_000;
 /// Keys have at most 128 characters; what is longer is not worth asking for.
 const LONGEST: usize = 256;
 
-/// A key that is created is good after this at most.
+/// A key that is created is good, and a source that is resumed goes on, after this at most.
 const REFUSED: Duration = Duration::from_secs(3);
 
 type Hash = [u8; 32];
@@ -28,11 +29,15 @@ type Hash = [u8; 32];
 pub struct Keys {
     good: Cache<Hash, Arc<Caller>>,
     refused: Cache<Hash, KeyRefused>,
+    /// Of sources that are paused.
+    paused: Cache<Hash, Arc<Caller>>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 enum Denied {
     Refused(KeyRefused),
+    /// Good, and not to be kept for long.
+    Paused(Arc<Caller>),
     Failed(Failure),
 }
 
@@ -40,23 +45,24 @@ impl Keys {
     pub fn new() -> Self {
         let good = Cache::builder().time_to_live(REMEMBERED);
         let refused = Cache::builder().time_to_live(REFUSED);
+        let paused = Cache::builder().time_to_live(REFUSED);
         Self {
             good: good.max_capacity(MOST).build(),
             refused: refused.max_capacity(MOST).build(),
+            paused: paused.max_capacity(MOST).build(),
         }
     }
 
-    /// Whose key the request carries.
+    /// Whose key it is.
     ///
     /// # Errors
     /// 401 when mapping says that it is no good, and only then; 503 when it can't say.
     pub async fn caller(
         &self,
         clients: &Clients,
-        headers: &HeaderMap,
+        key: &str,
         deadline: Deadline,
     ) -> Result<Arc<Caller>, Problem> {
-        let key = bearer(headers).ok_or_else(Problem::no_key)?;
         let hash: Hash = Sha256::digest(key.as_bytes()).into();
         let caller = self.remembered(clients, key, hash, deadline).await?;
         if !caller.is_overtaken() {
@@ -78,7 +84,15 @@ impl Keys {
             if let Some(why) = self.refused.get(&hash).await {
                 return Err(Denied::Refused(why));
             }
+            if let Some(caller) = self.paused.get(&hash).await {
+                return Err(Denied::Paused(caller));
+            }
             match clients.authenticate(key, deadline).await {
+                Ok(Ok(caller)) if caller.is_paused => {
+                    let caller = Arc::new(caller);
+                    self.paused.insert(hash, caller.clone()).await;
+                    Err(Denied::Paused(caller))
+                }
                 Ok(Ok(caller)) => Ok(Arc::new(caller)),
                 Ok(Err(why)) => {
                     self.refused.insert(hash, why).await;
@@ -88,23 +102,41 @@ impl Keys {
             }
         };
         // Many at once ask once.
-        self.good
-            .try_get_with(hash, ask)
-            .await
-            .map_err(|denied| match *denied {
-                Denied::Refused(KeyRefused::Unknown) => Problem::bad_key(),
-                Denied::Refused(KeyRefused::Expired) => Problem::expired_key(),
-                Denied::Failed(failure) => failure.into(),
-            })
+        let asked = self.good.try_get_with(hash, ask).await;
+        asked.or_else(|denied| match &*denied {
+            Denied::Paused(caller) => Ok(caller.clone()),
+            Denied::Refused(KeyRefused::Unknown) => Err(Problem::bad_key()),
+            Denied::Refused(KeyRefused::Expired) => Err(Problem::expired_key()),
+            Denied::Failed(failure) => Err((*failure).into()),
+        })
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+/// `Authorization: Bearer KEY`
+pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let key = credentials(headers, "bearer")?;
+    is_plausible(key).then_some(key)
+}
+
+/// The user of `Authorization: Basic …`, as SDKs send the key, with an empty password.
+pub fn basic_user(headers: &HeaderMap) -> Option<String> {
+    let encoded = credentials(headers, "basic")?;
+    let decoded = BASE64.decode(encoded.as_bytes()).ok()?;
+    let text = String::from_utf8(decoded).ok()?;
+    let user = text.split(':').next().unwrap_or_default().trim();
+    is_plausible(user).then(|| user.to_owned())
+}
+
+fn credentials<'h>(headers: &'h HeaderMap, wanted: &str) -> Option<&'h str> {
     let value = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, key) = value.trim().split_once(' ')?;
-    let key = key.trim();
-    let plausible = !key.is_empty() && key.len() <= LONGEST;
-    (scheme.eq_ignore_ascii_case("bearer") && plausible).then_some(key)
+    let (scheme, credentials) = value.trim().split_once(' ')?;
+    let is_wanted = scheme.eq_ignore_ascii_case(wanted);
+    is_wanted.then(|| credentials.trim())
+}
+
+/// Whether a text may be a key: what is not is not worth asking for.
+pub fn is_plausible(key: &str) -> bool {
+    !key.is_empty() && key.len() <= LONGEST
 }
 
 #[cfg(test)]
@@ -130,5 +162,24 @@ mod tests {
             assert_eq!(read(bad), None, "{bad}");
         }
         assert_eq!(bearer(&HeaderMap::new()), None);
+    }
+
+    #[test]
+    fn the_user_of_basic_credentials_is_the_key() {
+        let read = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::AUTHORIZATION, text.parse().unwrap());
+            basic_user(&headers)
+        };
+        let of = |pair: &str| read(&format!("Basic {}", BASE64.encode(pair.as_bytes())));
+        assert_eq!(of("pau-key:").as_deref(), Some("pau-key"));
+        assert_eq!(of("pau-key").as_deref(), Some("pau-key"));
+        assert_eq!(of("pau-key:ignored:too").as_deref(), Some("pau-key"));
+        for bad in ["", ":", ":password", &format!("{}:", "x".repeat(300))] {
+            assert_eq!(of(bad), None, "{bad}");
+        }
+        for bad in ["Basic", "Basic !", "Basic /w==", "Bearer pau-key"] {
+            assert_eq!(read(bad), None, "{bad}");
+        }
     }
 }

@@ -8,6 +8,10 @@ pub enum Methods {
     Get,
     Post,
     Put,
+    /// GET, for pages of other origins too: their browsers ask first.
+    GetFromPages,
+    /// As well.
+    PostFromPages,
 }
 
 impl Methods {
@@ -17,14 +21,16 @@ impl Methods {
             Self::Get => "GET, HEAD",
             Self::Post => "POST",
             Self::Put => "PUT",
+            Self::GetFromPages => "GET, HEAD, OPTIONS",
+            Self::PostFromPages => "POST, OPTIONS",
         }
     }
 
     /// For a status line.
     pub fn phrase(self) -> &'static str {
         match self {
-            Self::Get => "This path takes GET",
-            Self::Post => "This path takes POST",
+            Self::Get | Self::GetFromPages => "This path takes GET",
+            Self::Post | Self::PostFromPages => "This path takes POST",
             Self::Put => "This path takes PUT",
         }
     }

@@ -1,12 +1,15 @@
 //! Requests that are refused as a whole: problem details (RFC 9457), and a status line that says
 //! what to do, since it is all that a person at Segment gets to see (semantics 1.8).
 
+mod classic;
+
 use std::borrow::Cow;
 
 use ::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
 use hyper::ext::ReasonPhrase;
 use serde::Serialize;
+use utoipa::ToSchema;
 use weir_reasons::Reason;
 
 use super::Answer;
@@ -14,6 +17,7 @@ use super::methods::Methods;
 use crate::app;
 use crate::clients::{Cause, Failure};
 use crate::domain::audience::NameFault;
+use crate::domain::split::Unsplittable;
 
 /// Segment comes again by itself; others should not come sooner than a service restarts.
 const RETRY_AFTER: &str = "2";
@@ -26,16 +30,30 @@ pub struct Problem {
     /// ASCII, 100 characters at most, and nothing of the request.
     phrase: &'static str,
     detail: Cow<'static, str>,
-    header: Option<(HeaderName, &'static str)>,
+    header: Option<(HeaderName, HeaderValue)>,
+    /// To a sender that looks for `success`, as Segment's own API has it.
+    is_classic: bool,
 }
 
-#[derive(Serialize)]
-struct Details<'a> {
+/// Why a request was refused as a whole (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Details<'a> {
+    /// `about:blank`: the code says more.
     r#type: &'static str,
+    /// The status in words.
     title: &'a str,
     status: u16,
+    /// The reason code.
     code: &'static str,
+    /// What is wrong, and what to do.
     detail: &'a str,
+    /// To classic sources alone: what SDKs log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'a str>,
+    /// To classic sources alone: `false`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    success: Option<bool>,
 }
 
 impl Problem {
@@ -51,12 +69,17 @@ impl Problem {
             phrase,
             detail: detail.into(),
             header: None,
+            is_classic: false,
         }
     }
 
     fn with(mut self, name: HeaderName, value: &'static str) -> Self {
-        self.header = Some((name, value));
+        self.header = Some((name, HeaderValue::from_static(value)));
         self
+    }
+
+    pub fn code(&self) -> Reason {
+        self.code
     }
 
     pub fn no_events(detail: impl Into<Cow<'static, str>>) -> Self {
@@ -115,12 +138,6 @@ impl Problem {
         let detail = "the API key is past its end";
         Self::new(StatusCode::UNAUTHORIZED, Reason::KeyExpired, phrase, detail)
             .with(header::WWW_AUTHENTICATE, "Bearer")
-    }
-
-    pub fn classic_key() -> Self {
-        let phrase = "This API key belongs to a classic Segment source, not to Segment (Actions)";
-        let detail = "the key belongs to a classic Segment source, not to Segment (Actions)";
-        Self::unauthorized(phrase, detail)
     }
 
     fn unauthorized(phrase: &'static str, detail: &'static str) -> Self {
@@ -231,7 +248,7 @@ impl Problem {
         let json = HeaderValue::from_static("application/problem+json");
         headers.insert(header::CONTENT_TYPE, json);
         if let Some((name, value)) = self.header {
-            headers.insert(name, HeaderValue::from_static(value));
+            headers.insert(name, value);
         }
         answer
     }
@@ -247,7 +264,7 @@ impl Problem {
             body.len()
         );
         if let Some((name, value)) = &self.header {
-            text += &format!("{name}: {value}\r\n");
+            text += &format!("{name}: {}\r\n", value.to_str().unwrap_or_default());
         }
         text += "\r\n";
         [text.as_bytes(), &body].concat().into()
@@ -260,6 +277,8 @@ impl Problem {
             status: self.status.as_u16(),
             code: self.code.code(),
             detail: &self.detail,
+            message: self.is_classic.then_some(&*self.detail),
+            success: self.is_classic.then_some(false),
         })
         .expect("text and numbers are JSON")
         .into()
@@ -280,7 +299,6 @@ impl From<Failure> for Problem {
 impl From<app::Error> for Problem {
     fn from(error: app::Error) -> Self {
         use crate::domain::schedule::Full;
-        use crate::domain::split::Unsplittable;
         match error {
             app::Error::Unsplittable(why @ Unsplittable::TooMany(_)) => {
                 Self::too_large(why.to_string())
@@ -301,6 +319,8 @@ impl From<app::Error> for Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::classic::Malformed;
+    use crate::http::description::is_described;
 
     #[test]
     fn every_status_line_says_what_to_do_in_a_hundred_characters() {
@@ -311,7 +331,16 @@ mod tests {
             Problem::no_key(),
             Problem::bad_key(),
             Problem::expired_key(),
-            Problem::classic_key(),
+            Problem::key_of_classic(),
+            Problem::key_of_actions(),
+            Problem::no_write_key(),
+            Problem::no_such_project(),
+            Problem::origin_not_allowed(),
+            Problem::paused(),
+            Problem::limited(Reason::ProfileLimit, None),
+            Problem::failed(Reason::UnitsInFlight),
+            Problem::malformed(Malformed::NoBatch),
+            Problem::too_large("x").into_classic(),
             Problem::no_path(),
             Problem::timeout(),
             Problem::slow_head(),
@@ -324,8 +353,16 @@ mod tests {
             Problem::away("x"),
             Problem::overloaded("x"),
         ];
-        problems
-            .extend([Methods::Get, Methods::Post, Methods::Put].map(Problem::method_not_allowed));
+        problems.extend(
+            [
+                Methods::Get,
+                Methods::Post,
+                Methods::Put,
+                Methods::GetFromPages,
+                Methods::PostFromPages,
+            ]
+            .map(Problem::method_not_allowed),
+        );
         problems.extend(NameFault::ALL.map(Problem::audience_name));
         for problem in problems {
             let phrase = problem.phrase;
@@ -334,8 +371,15 @@ mod tests {
                 "{phrase}"
             );
             assert!(!phrase.contains(['\r', '\n']), "{phrase}");
-            let is_retried = [408, 500, 503].contains(&problem.status.as_u16());
+            let is_retried = [408, 429, 500, 503].contains(&problem.status.as_u16());
             assert_eq!(problem.code.is_retried(), is_retried, "{}", problem.code);
+            assert!(
+                // What is nowhere stands at no path.
+                problem.code == Reason::PathUnknown
+                    || is_described(problem.status.as_u16(), problem.code),
+                "{}",
+                problem.code
+            );
         }
         let text = Problem::overloaded("x").into_http1();
         let text = std::str::from_utf8(&text).unwrap();

@@ -165,7 +165,7 @@ async fn an_edge_that_shares_its_socket_leaves_nobody_without_an_answer() {
         let shutdown = Box::pin(async {
             let _ = stopped.await;
         });
-        let serving = weir_edge::serve(config.clone(), Clock::system(), listener, shutdown);
+        let serving = weir_edge::serve(config.clone(), Clock::system(), listener, None, shutdown);
         (stop, tokio::spawn(serving))
     };
     let is_over = AtomicBool::new(false);

@@ -45,6 +45,9 @@ pub async fn config(arguments: &[&str]) -> (Stub, Config) {
     if !arguments.contains(&"--drain") {
         all.extend(["--drain", "0"]);
     }
+    if !arguments.contains(&"--classic-listen") {
+        all.extend(["--classic-listen", "off"]);
+    }
     for name in ["mapping", "contact", "activity", "audience", "quota"] {
         all.push(match name {
             "mapping" => "--mapping-url",
@@ -67,8 +70,9 @@ impl Edge {
 
     pub async fn start_with(arguments: &[&str]) -> Self {
         let (stub, config) = config(arguments).await;
-        let serve =
-            |listener, shutdown| weir_edge::serve(config, Clock::system(), listener, shutdown);
+        let serve = |listener, shutdown| {
+            weir_edge::serve(config, Clock::system(), listener, None, shutdown)
+        };
         let running = Running::start(serve).await;
         Self {
             stub,
@@ -101,7 +105,7 @@ impl Edge {
         self.exchange(method, path, headers, body).await
     }
 
-    async fn exchange(
+    pub async fn exchange(
         &self,
         method: &str,
         path: &str,

@@ -35,6 +35,7 @@ fn work(kept: &[EventToKeep], repair: bool) -> ReplayWork {
         lease_token: "lease".into(),
         repair,
         events: kept.iter().map(event).collect(),
+        ..Default::default()
     }
 }
 

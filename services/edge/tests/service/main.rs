@@ -3,8 +3,10 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod admission;
+mod classic;
 mod connections;
 mod counts;
+mod description;
 mod drain;
 mod faults;
 mod harness;

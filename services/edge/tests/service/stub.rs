@@ -96,6 +96,8 @@ pub struct State {
     /// Units that batches under way hold, elsewhere: as many reservations find them.
     pub held_elsewhere: (i64, i64),
     pub held_for: usize,
+    /// Whether its sources are paused.
+    pub is_paused: bool,
     /// What contact-upsert says to an event of this user.
     pub verdicts: HashMap<String, UpsertStatus>,
     /// What the services had to do for it, in order.
@@ -148,6 +150,7 @@ impl Stub {
             blocked_values: (BlockedValues::default(), 1),
             held_elsewhere: (0, 0),
             held_for: 0,
+            is_paused: false,
             verdicts: HashMap::new(),
             order: Vec::new(),
             kept: Vec::new(),

@@ -50,8 +50,8 @@ impl App {
     /// Makes the account where there is none; else decides who must be asked.
     async fn look_at(&self, change: &AccountChange) -> Result<(AccountId, Look), Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
         let new_id = AccountId::new();
+        let transaction = store::begin(&mut client, new_id);
         let account_id = match change.account_id {
             Some(account_id) => account_id,
             None => store::reserve_name(&transaction, &change.name, new_id).await?,
@@ -63,6 +63,8 @@ impl App {
             store::commit(transaction).await?;
             return Ok((account_id, Look::Created));
         }
+        drop(transaction);
+        let transaction = store::begin(&mut client, account_id);
         let locked = locked(&transaction, account_id).await?;
         if change.account_id.is_some() && locked.settings.name != change.name {
             return Err(Error::NotFound("account"));
@@ -115,7 +117,7 @@ impl App {
         answered: Option<Identifiers>,
     ) -> Result<(Account, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let locked = locked(&transaction, account_id).await?;
         let mut settings = decide(&transaction, account_id, change, &locked).await?;
         // Of two changes at once the one counts that contact-upsert took last.
@@ -148,7 +150,7 @@ impl App {
                 .await?;
             Change::Updated
         };
-        let account = store::get_account(&transaction, Some(account_id), "")
+        let account = store::get_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;
         store::commit(transaction).await?;
@@ -186,7 +188,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<Identifiers, Error> {
         let before = {
-            let client = self.client().await?;
+            let client = self.scoped(account_id).await?;
             store::get_identifiers(&client, account_id)
                 .await?
                 .ok_or(Error::NotFound("account"))?
@@ -198,7 +200,7 @@ impl App {
             ..before.clone()
         });
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let locked = locked(&transaction, account_id).await?;
         let stands = if locked.identifiers_version == before.version {
             store::put_identifiers(&transaction, account_id, &told).await?;
@@ -225,8 +227,14 @@ impl App {
         if name.contains('\0') {
             return Err(Error::NotFound("account"));
         }
-        let client = self.client().await?;
-        let found = store::get_account(&client, account_id, name).await?;
+        let mut client = self.client().await?;
+        let account_id = match account_id {
+            Some(id) => Some(id),
+            None => store::account_named(&client, name).await?,
+        };
+        let account_id = account_id.ok_or(Error::NotFound("account"))?;
+        let tx = store::begin(&mut client, account_id);
+        let found = store::get_account(&tx, account_id).await?;
         found.ok_or(Error::NotFound("account"))
     }
 
@@ -237,8 +245,8 @@ impl App {
         after: Option<AccountId>,
         limit: i64,
     ) -> Result<Vec<Listed<AccountId, Account>>, Error> {
-        let client = self.client().await?;
-        Ok(store::list_accounts(&client, only, after, limit).await?)
+        let mut client = self.client().await?;
+        Ok(store::list_accounts(&mut client, only, after, limit).await?)
     }
 }
 

@@ -12,6 +12,8 @@ use crate::store;
 
 /// Of those that did not get through, in the status of mail.
 const SHOWN: i64 = 10;
+/// Accounts in one look.
+const ACCOUNTS: i64 = 500;
 
 /// Where mail goes, and what did not get there.
 #[derive(Debug)]
@@ -41,7 +43,7 @@ impl App {
         before: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<Listed<Uuid, Alert>>, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         self.must_exist(&client, account_id).await?;
         Ok(store::list_alerts(&client, account_id, filter, before, limit).await?)
     }
@@ -52,7 +54,7 @@ impl App {
         account_id: AccountId,
         alert_id: Uuid,
     ) -> Result<Alert, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         let resolved = store::resolve_alert(&client, account_id, alert_id, self.now()).await?;
         match resolved {
             Some(alert) => Ok(alert),
@@ -71,7 +73,7 @@ impl App {
         before: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<Listed<Uuid, Delivery>>, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         self.must_exist(&client, account_id).await?;
         Ok(store::list_deliveries(&client, account_id, unsent, before, limit).await?)
     }
@@ -82,15 +84,28 @@ impl App {
         account_id: AccountId,
         source_id: SourceId,
     ) -> Result<Option<Delivery>, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         Ok(store::arrival_mail(&client, account_id, source_id).await?)
     }
 
     /// Of all accounts.
     pub async fn mail_status(&self) -> Result<MailStatus, Error> {
-        let client = self.client().await?;
-        let counts = store::count_undelivered(&client).await?;
-        let undelivered = store::last_undelivered(&client, SHOWN).await?;
+        let mut client = self.client().await?;
+        let mut counts = Undelivered::default();
+        let mut undelivered = Vec::new();
+        let mut last = AccountId(Uuid::nil());
+        loop {
+            let accounts = store::accounts_undelivered(&client, last, ACCOUNTS).await?;
+            let Some(newest) = accounts.last() else { break };
+            last = *newest;
+            for account in accounts {
+                let tx = store::begin(&mut client, account);
+                counts.add(store::count_undelivered(&tx, account).await?);
+                undelivered.extend(store::last_undelivered(&tx, account, SHOWN).await?);
+            }
+            undelivered.sort_by_key(|(id, _)| std::cmp::Reverse(*id));
+            undelivered.truncate(usize::try_from(SHOWN).unwrap_or(0));
+        }
         let mailer = self.desk.mailer();
         let folder = mailer.folder().map(|folder| folder.display().to_string());
         Ok(MailStatus {

@@ -50,7 +50,7 @@ impl App {
         mut counts: Counts,
     ) -> Result<(), Error> {
         let mut client = self.client().await?;
-        let tx = store::begin(&mut client).await?;
+        let tx = store::begin(&mut client, account_id);
         let now = self.now();
         if !store::begin_flush(&tx, account_id, process_id, sequence, now).await? {
             // It was added before, or there is no such account.
@@ -77,7 +77,7 @@ impl App {
     ) -> Result<Summaries, Error> {
         self.get_source(account_id, source_id).await?;
         let (found, answers) = {
-            let client = self.client().await?;
+            let client = self.scoped(account_id).await?;
             let range = (filter.start, filter.end);
             let answers = store::count_answers(&client, account_id, source_id, range).await?;
             let found =

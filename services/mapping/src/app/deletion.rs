@@ -34,7 +34,7 @@ impl App {
         name: &str,
     ) -> Result<Deletion, Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let locked = store::lock_account(&transaction, account_id).await?;
         let Some(locked) = locked else {
             let begun = store::get_deletion(&transaction, account_id).await?;
@@ -52,7 +52,7 @@ impl App {
 
     /// How far it is.
     pub async fn get_deletion(&self, account_id: AccountId) -> Result<Deletion, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         let found = store::get_deletion(&client, account_id).await?;
         let (deletion, _) = found.ok_or(Error::NotFound("deletion"))?;
         Ok(deletion)

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use uuid::Uuid;
 use weir_ids::AccountId;
-use weir_postgres::{Failure, Pool, Sole};
+use weir_postgres::{Failure, Pool, Scoped, Sole};
 use weir_service::{Clock, Pulse};
 
 use super::Error;
@@ -77,10 +77,14 @@ impl Desk {
         store::connection(&self.pool).await
     }
 
+    pub(super) async fn scoped(&self, account: AccountId) -> Result<Scoped, Failure> {
+        store::scoped(&self.pool, account).await
+    }
+
     /// Raises alerts, each with the deliveries that tell of it, in one transaction.
     pub async fn raise(&self, account_id: AccountId, alerts: &[NewAlert]) -> Result<Raised, Error> {
         let mut client = store::connection(&self.pool).await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let locked = store::lock_account(&transaction, account_id).await?;
         let locked = locked.ok_or(Error::NotFound("account"))?;
         let has_webhook = locked.settings.webhook.is_some();
@@ -235,7 +239,7 @@ impl Desk {
 
     /// Claims one, tries it, and notes how it went; answers whether the mail server is away.
     async fn handle(&self, due: Due) -> Result<bool, Failure> {
-        let client = store::connection(&self.pool).await?;
+        let client = self.scoped(due.account_id).await?;
         let now = self.clock.now();
         let claimed = store::claim_delivery(&client, due, now, now + CLAIM).await?;
         // Nobody else waits for a connection meanwhile.
@@ -244,40 +248,56 @@ impl Desk {
             return Ok(false);
         };
         let (delivery, is_away) = self.attempt(delivery, webhook.as_ref()).await;
-        let client = store::connection(&self.pool).await?;
-        store::finish_delivery(&client, &delivery).await?;
+        let mut client = self.connection().await?;
+        store::finish_delivery(&mut client, &delivery).await?;
         Ok(is_away)
     }
 
     /// What is kept although there is a server, and an address, is to be sent.
-    async fn revive_kept(&self) -> Result<(), Failure> {
+    async fn revive_kept(&self, pulse: &Pulse) -> Result<(), Failure> {
         if self.mailer.server().is_none() {
             return Ok(());
         }
-        let client = store::connection(&self.pool).await?;
-        for account in store::accounts_with_kept_mail(&client, ACCOUNTS).await? {
-            let (channel, state) = (Channel::Mail, DeliveryState::Kept);
-            let now = self.clock.now();
-            let revived = store::revive_deliveries(&client, account, channel, state, now).await?;
-            tracing::info!(account = %account, mails = revived, "kept mail is sent now");
-        }
-        Ok(())
-    }
-
-    /// Drops what is older than it is kept, account by account.
-    async fn forget(&self, pulse: &Pulse) -> Result<(), Failure> {
-        let client = store::connection(&self.pool).await?;
-        let before = self.clock.now() - TimeDelta::days(KEPT_DAYS);
+        let mut client = self.connection().await?;
         let mut last = AccountId(Uuid::nil());
         loop {
-            let accounts = store::accounts_after(&client, last, ACCOUNTS).await?;
+            let accounts = store::accounts_undelivered(&client, last, ACCOUNTS).await?;
             let Some(newest) = accounts.last() else {
                 return Ok(());
             };
             last = *newest;
             for account in accounts {
                 pulse.beat();
-                self.forget_of(&client, account, before).await?;
+                let tx = store::begin(&mut client, account);
+                if !store::has_kept_mail(&tx, account).await? {
+                    continue;
+                }
+                let (channel, state) = (Channel::Mail, DeliveryState::Kept);
+                let now = self.clock.now();
+                let mails = store::revive_deliveries(&tx, account, channel, state, now).await?;
+                store::commit(tx).await?;
+                tracing::info!(account = %account, mails, "kept mail is sent now");
+            }
+        }
+    }
+
+    /// Drops what is older than it is kept, account by account.
+    async fn forget(&self, pulse: &Pulse) -> Result<(), Failure> {
+        let before = self.clock.now() - TimeDelta::days(KEPT_DAYS);
+        let mut last = AccountId(Uuid::nil());
+        loop {
+            let accounts = {
+                let client = self.connection().await?;
+                store::accounts_after(&client, last, ACCOUNTS).await?
+            };
+            let Some(newest) = accounts.last() else {
+                return Ok(());
+            };
+            last = *newest;
+            for account in accounts {
+                pulse.beat();
+                let scoped = self.scoped(account).await?;
+                self.forget_of(&scoped, account, before).await?;
             }
         }
     }
@@ -347,7 +367,7 @@ pub async fn deliver(desk: Desk, mut sole: Sole, pulse: Pulse) {
 /// Answers whether there is more.
 async fn round(desk: &Desk, clockwork: &mut Clockwork, pulse: &Pulse) -> Result<bool, Failure> {
     if clockwork.revive <= Instant::now() {
-        desk.revive_kept().await?;
+        desk.revive_kept(pulse).await?;
         clockwork.revive = Instant::now() + REVIVE;
     }
     if clockwork.forget <= Instant::now() {
@@ -356,8 +376,8 @@ async fn round(desk: &Desk, clockwork: &mut Clockwork, pulse: &Pulse) -> Result<
     }
     let mails_may_be = clockwork.mail <= Instant::now();
     let due = {
-        let client = store::connection(&desk.pool).await?;
-        store::due_deliveries(&client, desk.clock.now(), mails_may_be, ROUND).await?
+        let mut client = desk.connection().await?;
+        store::due_deliveries(&mut client, desk.clock.now(), mails_may_be, ROUND).await?
     };
     let is_full = due.len() as i64 >= ROUND;
     let (mails, calls): (Vec<_>, Vec<_>) = due

@@ -15,7 +15,7 @@ impl App {
         field: Field,
     ) -> Result<(Field, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         store::lock_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;
@@ -55,7 +55,7 @@ impl App {
 
     /// Built-in and custom ones, alphabetically.
     pub async fn list_fields(&self, account_id: AccountId) -> Result<Vec<Field>, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         if store::read_version(&client, account_id).await?.is_none() {
             return Err(Error::NotFound("account"));
         }

@@ -35,7 +35,7 @@ impl App {
         contains: &str,
     ) -> Result<Vec<ListedName>, Error> {
         self.get_source(account_id, source_id).await?;
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         let mapped = store::mapped_names(&client, account_id, source_id).await?;
         let contains = caseless(contains);
         let names = self.rings.names(account_id, source_id).await?;

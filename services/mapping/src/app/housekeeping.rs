@@ -83,7 +83,7 @@ async fn drop_of(
 ) -> Result<(), Failure> {
     loop {
         pulse.beat();
-        let client = store::connection(pool).await?;
+        let client = store::scoped(pool, account_id).await?;
         let dropped = store::drop_aged(&client, account_id, what, before).await?;
         if dropped == 0 {
             return Ok(());

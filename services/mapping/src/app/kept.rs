@@ -35,7 +35,7 @@ impl App {
         let events = distinct(events);
         let now = self.now();
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, owner.0);
         store::lock_kept(&transaction, owner.0).await?;
         let keys: Vec<Uuid> = events.iter().map(|event| event.whole.key.0).collect();
         let known = store::known(&store::known_keys(&transaction, owner, &keys).await?);
@@ -68,7 +68,7 @@ impl App {
         self.snapshot(owner.0, owner.1).await?;
         let first = self.now() + FIRST_REPAIR;
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, owner.0);
         let mut room = store::lock_kept(&transaction, owner.0).await?;
         let keys: Vec<Uuid> = events.iter().map(|event| event.whole.key.0).collect();
         let known = store::known_keys(&transaction, owner, &keys).await?;
@@ -111,7 +111,7 @@ impl App {
         limit: i64,
     ) -> Result<Vec<Listed<Position, Kept>>, Error> {
         self.get_source(account_id, source_id).await?;
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         let owner = (account_id, source_id);
         Ok(store::list_kept(&client, owner, filter, after, limit).await?)
     }

@@ -3,6 +3,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
+use weir_postgres::Scoped;
 use weir_reasons::Reason;
 
 use super::sources::missing;
@@ -40,8 +41,8 @@ impl App {
     pub async fn authenticate(&self, key: &str) -> Result<FoundKey, Error> {
         let key = ApiKey::given(key).map_err(|_| Error::UnknownKey)?;
         let hash = self.secret.hash(&key);
-        let client = self.client().await?;
-        let found = store::find_key(&client, &hash)
+        let mut client = self.client().await?;
+        let found = store::find_key(&mut client, &hash)
             .await?
             .filter(|found| found.key.revoke_time.is_none())
             .ok_or(Error::UnknownKey)?;
@@ -76,7 +77,7 @@ impl App {
         let key = self.new_key(&api_key, expire_time);
         // Also checks that the source is the account's.
         self.get_source(account_id, source_id).await?;
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         if let Some(request_id) = request_id {
             let made = store::key_of_request(&client, account_id, source_id, request_id);
             if let Some(key) = made.await? {
@@ -91,7 +92,9 @@ impl App {
             };
             return Ok((key, secret, Change::Created));
         }
-        let mut found = store::find_key(&client, &hash)
+        drop(client);
+        let mut connection = self.client().await?;
+        let mut found = store::find_key(&mut connection, &hash)
             .await?
             .ok_or(Error::Store(weir_postgres::Failure::Conflict))?;
         if (found.account_id, found.source_id) != (account_id, source_id) {
@@ -107,6 +110,7 @@ impl App {
             ));
         }
         if expire_time.is_some() && found.key.expire_time != expire_time {
+            let client = Scoped::new(connection, account_id);
             store::set_key_end(&client, account_id, found.key.key_id, expire_time).await?;
             found.key.expire_time = expire_time;
             return Ok((found.key, String::new(), Change::Updated));
@@ -121,8 +125,8 @@ impl App {
         given: &str,
     ) -> Result<Option<Key>, Error> {
         let hash = self.secret.hash(&ApiKey::given(given)?);
-        let client = self.client().await?;
-        match store::find_key(&client, &hash).await? {
+        let mut client = self.client().await?;
+        match store::find_key(&mut client, &hash).await? {
             Some(found) if Some((found.account_id, found.source_id)) != owner => Err(
                 Error::AlreadyExists(Reason::KeyTaken, "the key is in use elsewhere".to_owned()),
             ),
@@ -141,7 +145,7 @@ impl App {
     ) -> Result<Rotated, Error> {
         let now = self.now();
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         store::lock_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;
@@ -208,12 +212,12 @@ impl App {
         limit: i64,
     ) -> Result<Vec<Listed<Uuid, Key>>, Error> {
         self.get_source(account_id, source_id).await?;
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         Ok(store::list_keys(&client, account_id, source_id, after, limit).await?)
     }
 
     pub async fn revoke_key(&self, account_id: AccountId, key_id: Uuid) -> Result<(), Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         if store::revoke_key(&client, account_id, key_id, self.now()).await? {
             return Ok(());
         }

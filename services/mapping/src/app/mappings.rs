@@ -22,7 +22,7 @@ impl App {
         save: Save,
     ) -> Result<(i64, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let (_, source) = lock_source(&transaction, account_id, source_id).await?;
         let custom = store::types_of(&transaction, account_id).await?;
         let raw: Vec<RawRow<'_>> = rows.iter().map(GivenRow::raw).collect();
@@ -62,7 +62,7 @@ impl App {
         source_id: SourceId,
     ) -> Result<(Vec<FieldRow>, i64), Error> {
         let source = self.get_source(account_id, source_id).await?;
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         let custom = store::types_of(&client, account_id).await?;
         let rows = store::get_contact_mapping(&client, account_id, source_id, &custom).await?;
         Ok((rows, source.mapping_version))
@@ -81,7 +81,7 @@ impl App {
         save: Save,
     ) -> Result<(ActivityMapping, i64, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let (account, source) = lock_source(&transaction, account_id, source_id).await?;
         let known = store::find_activity(&transaction, account_id, event_name).await?;
         let mut activity = known.clone().unwrap_or_else(|| Activity {
@@ -139,7 +139,7 @@ impl App {
         save: Save,
     ) -> Result<(i64, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let (_, source) = lock_source(&transaction, account_id, source_id).await?;
         let unchanged = (source.mapping_version, Change::Unchanged);
         let known = store::find_activity(&transaction, account_id, event_name).await?;
@@ -164,7 +164,7 @@ impl App {
         Ok((version, Change::Updated))
     }
 
-    fn saved(&self, version: i64, save: Save) -> Saved {
+    pub(super) fn saved(&self, version: i64, save: Save) -> Saved {
         Saved {
             version,
             time: self.now(),
@@ -181,13 +181,13 @@ impl App {
         limit: i64,
     ) -> Result<Vec<Listed<String, ActivityMapping>>, Error> {
         self.get_source(account_id, source_id).await?;
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         Ok(store::list_mappings(&client, account_id, source_id, after, limit).await?)
     }
 }
 
 /// A save that did not see what stands would undo it unseen.
-fn check_seen(save: Save, source: &Source) -> Result<(), Error> {
+pub(super) fn check_seen(save: Save, source: &Source) -> Result<(), Error> {
     if save.has_seen(source.mapping_version) {
         return Ok(());
     }
@@ -215,7 +215,7 @@ async fn check_slot(
 }
 
 /// Begins a change of what a source maps.
-async fn lock_source(
+pub(super) async fn lock_source(
     transaction: &impl store::Client,
     account_id: AccountId,
     source_id: SourceId,

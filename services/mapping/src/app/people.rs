@@ -62,8 +62,9 @@ impl App {
     async fn hide_in_alerts(&self, account_id: AccountId, person: &Person) -> Result<(), Error> {
         let mut after = Uuid::nil();
         loop {
-            let client = self.client().await?;
-            let page = store::shown_values(&client, account_id, after, ALERTS).await?;
+            let mut client = self.client().await?;
+            let transaction = store::begin(&mut client, account_id);
+            let page = store::shown_values(&transaction, account_id, after, ALERTS).await?;
             let Some((last, _)) = page.last() else {
                 return Ok(());
             };
@@ -71,7 +72,8 @@ impl App {
             let his = page.iter().filter(|(_, value)| person.is_named(value));
             let his: Vec<Uuid> = his.map(|(alert, _)| *alert).collect();
             if !his.is_empty() {
-                store::hide_values(&client, account_id, &his).await?;
+                store::hide_values(&transaction, account_id, &his).await?;
+                store::commit(transaction).await?;
             }
         }
     }
@@ -87,7 +89,9 @@ impl App {
         let mut after = (DateTime::UNIX_EPOCH, Uuid::nil());
         loop {
             let mut client = self.client().await?;
-            let page = store::kept_raw(&client, owner, after, until, EVENTS).await?;
+            let reading = store::begin(&mut client, owner.0);
+            let page = store::kept_raw(&reading, owner, after, until, EVENTS).await?;
+            drop(reading);
             let Some(last) = page.last() else {
                 return Ok(erased);
             };
@@ -100,7 +104,7 @@ impl App {
             if keys.is_empty() {
                 continue;
             }
-            let transaction = store::begin(&mut client).await?;
+            let transaction = store::begin(&mut client, owner.0);
             let mut room = store::lock_kept(&transaction, owner.0).await?;
             let (gone, deferred) = store::drop_kept(&transaction, owner, &keys).await?;
             if deferred.events > 0 {

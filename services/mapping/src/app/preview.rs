@@ -42,7 +42,7 @@ impl App {
         rows: &[GivenRow],
     ) -> Result<Previewed, Error> {
         let saved = self.loaded(account_id, source_id, None).await?;
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         let custom = store::types_of(&client, account_id).await?;
         drop(client);
         let raw: Vec<RawRow<'_>> = rows.iter().map(GivenRow::raw).collect();
@@ -95,7 +95,7 @@ impl App {
         event_name: &str,
     ) -> Result<(Vec<Suggestion>, usize), Error> {
         self.get_source(account_id, source_id).await?;
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         if event_name.is_empty() {
             let custom = store::types_of(&client, account_id).await?;
             let rows = store::get_contact_mapping(&client, account_id, source_id, &custom).await?;
@@ -148,7 +148,7 @@ impl App {
         source_id: SourceId,
         contact: Option<Vec<FieldRow>>,
     ) -> Result<Snapshot, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         match store::load_draft(&client, account_id, source_id, contact).await? {
             Some(snapshot) => Ok(snapshot),
             None => Err(missing(&client, account_id, "source").await?),
@@ -191,7 +191,7 @@ impl App {
             include_done: true,
             ..Filter::default()
         };
-        let client = self.client().await?;
+        let client = self.scoped(owner.0).await?;
         let found = store::list_kept(&client, owner, &filter, None, MAX_KEPT).await?;
         let kept = found.into_iter().filter_map(|(_, kept)| kept);
         for kept in kept.filter(|kept| kept.event.status != 400) {

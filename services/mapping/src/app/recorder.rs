@@ -208,7 +208,7 @@ fn take_all(came: &mut Vec<Note>, buffer: &mut Buffer) -> HashSet<Key> {
 async fn note_first_identify(pool: &Pool, clock: &Clock, (account, source): Key) {
     let written = async {
         let mut client = store::connection(pool).await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account);
         let locked = store::lock_account(&transaction, account).await?;
         if let Some(found) = store::get_source(&transaction, account, source).await? {
             let mapped = store::has_contact_mapping(&transaction, account, source).await?;

@@ -18,7 +18,7 @@ impl App {
         name: &str,
     ) -> Result<(Source, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         lock(&transaction, account_id).await?;
         let source = store::get_source(&transaction, account_id, source_id).await?;
         let mut source = source.ok_or(Error::NotFound("source"))?;
@@ -47,7 +47,7 @@ impl App {
         source_id: SourceId,
     ) -> Result<bool, Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         lock(&transaction, account_id).await?;
         store::lock_kept(&transaction, account_id).await?;
         let deleted = store::delete_source(&transaction, account_id, source_id).await?;
@@ -67,7 +67,7 @@ impl App {
             return Err(Invalid::new("field_id", expected).into());
         }
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         let account = lock(&transaction, account_id).await?;
         let identifiers = &account.settings.unique_identifiers;
         let tells_apart = identifiers.iter().any(|id| id.as_str() == field_id);

@@ -49,7 +49,7 @@ impl App {
     async fn claim(&self, candidate: (weir_ids::AccountId, Uuid)) -> Result<Option<Work>, Error> {
         let now = self.now();
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, candidate.0);
         // Whoever ends a replay, or defers a contact, waits: what is found here stays so.
         store::lock_kept(&transaction, candidate.0).await?;
         let token = weir_ids::random();
@@ -69,15 +69,22 @@ impl App {
         if is_empty {
             settle(&transaction, &claim, now, now).await?;
         }
+        let source = store::get_source(&transaction, claim.account_id, claim.source_id).await?;
         store::commit(transaction).await?;
-        Ok((!is_empty).then_some(Work { claim, events }))
+        // One that is gone took its events along.
+        let work = source.filter(|_| !is_empty).map(|source| Work {
+            claim,
+            source_kind: source.settings.kind,
+            events,
+        });
+        Ok(work)
     }
 
     /// Takes what became of a portion, and gives its lease back.
     pub async fn report_work(&self, claim: &Claim, outcomes: &[Outcome]) -> Result<(), Error> {
         let now = self.now();
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, claim.account_id);
         let mut room = store::lock_kept(&transaction, claim.account_id).await?;
         let keys: Vec<Uuid> = outcomes.iter().map(|one| one.key.0).collect();
         let tries = store::tries_of(&transaction, claim, &keys).await?;

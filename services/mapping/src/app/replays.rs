@@ -38,7 +38,7 @@ impl App {
         limit: i64,
     ) -> Result<(Vec<Listed<Position, (Kept, Prediction)>>, i64), Error> {
         let snapshot = self.newest_snapshot(owner.0, owner.1).await?;
-        let client = self.client().await?;
+        let client = self.scoped(owner.0).await?;
         let found = store::list_kept(&client, owner, filter, after, limit).await?;
         let mapping_version = snapshot.source.mapping_version;
         let page = try_all(
@@ -59,7 +59,7 @@ impl App {
         deadline: Deadline,
     ) -> Result<Vec<Count>, Error> {
         let snapshot = self.newest_snapshot(owner.0, owner.1).await?;
-        let client = self.client().await?;
+        let client = self.scoped(owner.0).await?;
         let mut counts: BTreeMap<(u16, String), i64> = BTreeMap::new();
         let mut after = None;
         loop {
@@ -93,7 +93,7 @@ impl App {
         self.snapshot(account_id, source_id).await?;
         let now = self.now();
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         store::lock_kept(&transaction, account_id).await?;
         let request = format!("{source_id} {}", wish.filter.canonical());
         if let Some(made) = store::find_replay(&transaction, account_id, &wish.request_id).await? {
@@ -136,7 +136,7 @@ impl App {
         account_id: AccountId,
         replay_id: Uuid,
     ) -> Result<Replay, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         self.found(&client, account_id, replay_id).await
     }
 
@@ -147,7 +147,7 @@ impl App {
         after: Option<Uuid>,
         limit: i64,
     ) -> Result<Vec<Listed<Uuid, Replay>>, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         self.account_of(&client, account_id).await?;
         Ok(store::list_replays(&client, account_id, after, limit).await?)
     }
@@ -159,7 +159,7 @@ impl App {
         replay_id: Uuid,
     ) -> Result<Replay, Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         self.account_of(&transaction, account_id).await?;
         store::lock_kept(&transaction, account_id).await?;
         let replay = self.found(&transaction, account_id, replay_id).await?;
@@ -181,7 +181,7 @@ impl App {
     ) -> Result<Replay, Error> {
         let now = self.now();
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         self.account_of(&transaction, account_id).await?;
         store::lock_kept(&transaction, account_id).await?;
         let replay = self.found(&transaction, account_id, replay_id).await?;
@@ -198,7 +198,7 @@ impl App {
     }
 
     async fn account_of(&self, client: &impl Client, account_id: AccountId) -> Result<(), Error> {
-        let found = store::get_account(client, Some(account_id), "").await?;
+        let found = store::get_account(client, account_id).await?;
         found.map(|_| ()).ok_or(Error::NotFound("account"))
     }
 

@@ -35,7 +35,7 @@ impl App {
         nulls_clear: bool,
     ) -> Result<Snapshot, Error> {
         let account = self.get_account(Some(account_id), "").await?;
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         let custom = store::types_of(&client, account_id).await?;
         let identifiers = store::get_identifiers(&client, account_id).await?;
         let identifiers = identifiers.ok_or(Error::NotFound("account"))?;
@@ -104,10 +104,12 @@ fn nobody(account_id: AccountId, nulls_clear: bool) -> Source {
                 false => MergeStrategy::Append,
             },
             existing_only: false,
+            allowed_origins: Vec::new(),
         },
         status: SourceStatus::Active,
         mapping_version: 0,
         create_time: DateTime::UNIX_EPOCH,
+        pause_time: None,
     }
 }
 

@@ -177,7 +177,7 @@ impl Snapshots {
     async fn version(&self, account: AccountId) -> Result<Option<i64>, Error> {
         let pool = self.pool.clone();
         weir_service::detached(async move {
-            let client = store::connection(&pool).await?;
+            let client = store::scoped(&pool, account).await?;
             Ok(store::read_version(&client, account).await?)
         })
         .await
@@ -186,7 +186,7 @@ impl Snapshots {
     async fn read(&self, (account, source): Key) -> Result<Arc<Snapshot>, Error> {
         let pool = self.pool.clone();
         let snapshot = weir_service::detached(async move {
-            let client = store::connection(&pool).await?;
+            let client = store::scoped(&pool, account).await?;
             match store::load_snapshot(&client, account, source).await? {
                 Some(snapshot) => Ok(snapshot),
                 None => Err(missing(&client, account, "source").await?),

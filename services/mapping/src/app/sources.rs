@@ -8,6 +8,9 @@ use crate::domain::Listed;
 use crate::domain::source::{Source, SourceChange, SourceKind, SourceStatus};
 use crate::store;
 
+/// A person looks at no more.
+const MOST_PAUSED: i64 = 100;
+
 impl App {
     /// Creates a source, or changes its merge settings.
     pub async fn put_source(
@@ -16,7 +19,7 @@ impl App {
         change: &SourceChange,
     ) -> Result<(Source, Change), Error> {
         let mut client = self.client().await?;
-        let transaction = store::begin(&mut client).await?;
+        let transaction = store::begin(&mut client, account_id);
         store::lock_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;
@@ -25,17 +28,19 @@ impl App {
             let source = Source {
                 account_id,
                 source_id: SourceId::new(),
-                settings: change.to_new()?,
+                settings: change.to_new().map_err(Error::Invalid)?,
                 status: SourceStatus::WaitingForEvents,
                 mapping_version: 1,
                 create_time: self.now(),
+                pause_time: None,
             };
             store::insert_source(&transaction, &source).await?;
             store::raise_version(&transaction, account_id).await?;
             store::commit(transaction).await?;
             return Ok((source, Change::Created));
         };
-        let settings = change.applied_to(&source.settings)?;
+        let settings = change.applied_to(&source.settings);
+        let settings = settings.map_err(Error::Invalid)?;
         if source.settings == settings {
             return Ok((source, Change::Unchanged));
         }
@@ -46,12 +51,41 @@ impl App {
         Ok((source, Change::Updated))
     }
 
+    /// Has its requests told to come again, or takes them again (semantics 8.4).
+    pub async fn pause_source(
+        &self,
+        account_id: AccountId,
+        source_id: SourceId,
+        is_paused: bool,
+    ) -> Result<(Source, Change), Error> {
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client, account_id);
+        store::lock_account(&transaction, account_id)
+            .await?
+            .ok_or(Error::NotFound("account"))?;
+        let source = store::get_source(&transaction, account_id, source_id).await?;
+        let mut source = source.ok_or(Error::NotFound("source"))?;
+        if !source.pause(is_paused, self.now()) {
+            return Ok((source, Change::Unchanged));
+        }
+        store::set_pause(&transaction, account_id, source_id, source.pause_time).await?;
+        store::raise_version(&transaction, account_id).await?;
+        store::commit(transaction).await?;
+        Ok((source, Change::Updated))
+    }
+
+    /// Those that are paused for longest first, of `only` or of all accounts, each with its account's name.
+    pub async fn paused_sources(&self, only: &[AccountId]) -> Result<Vec<(Source, String)>, Error> {
+        let mut client = self.client().await?;
+        Ok(store::paused_sources(&mut client, only, self.now(), MOST_PAUSED).await?)
+    }
+
     pub async fn get_source(
         &self,
         account_id: AccountId,
         source_id: SourceId,
     ) -> Result<Source, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         match store::get_source(&client, account_id, source_id).await? {
             Some(source) => Ok(source),
             None => Err(missing(&client, account_id, "source").await?),
@@ -64,7 +98,7 @@ impl App {
         after: Option<SourceId>,
         limit: i64,
     ) -> Result<Vec<Listed<SourceId, Source>>, Error> {
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         if store::read_version(&client, account_id).await?.is_none() {
             return Err(Error::NotFound("account"));
         }

@@ -83,7 +83,7 @@ impl App {
         };
         self.get_source(account, source).await?;
         let limit = i64::try_from(MAX_OF_A_KIND).unwrap_or(i64::MAX);
-        let client = self.client().await?;
+        let client = self.scoped(account).await?;
         let kept = store::list_kept(&client, (account, source), &filter, None, limit).await?;
         // Nobody else waits for a connection meanwhile.
         drop(client);

@@ -108,7 +108,7 @@ async fn write(pool: &Pool, noted: &mut Noted, pulse: &Pulse) {
         let written = async {
             let earliest = uses.iter().map(|(_, time)| *time).min();
             let since = earliest.unwrap_or_default();
-            let client = store::connection(pool).await?;
+            let client = store::scoped(pool, account).await?;
             store::note_uses(&client, account, &uses, since).await
         };
         let outcome: Result<Result<(), Failure>, _> = tokio::time::timeout(ROUND, written).await;

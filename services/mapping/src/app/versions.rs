@@ -28,7 +28,7 @@ impl App {
         limit: i64,
     ) -> Result<Vec<Listed<i64, Version>>, Error> {
         self.get_source(account_id, source_id).await?;
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         let Some(subject) = subject(&client, account_id, source_id, event_name).await? else {
             return Ok(Vec::new());
         };
@@ -44,7 +44,7 @@ impl App {
         [from, to]: [i64; 2],
     ) -> Result<Differing, Error> {
         self.get_source(account_id, source_id).await?;
-        let client = self.client().await?;
+        let client = self.scoped(account_id).await?;
         let subject = subject(&client, account_id, source_id, event_name).await?;
         let subject = subject.ok_or_else(unknown)?;
         let from = get_version(&client, subject, Some(from)).await?;
@@ -81,7 +81,7 @@ impl App {
     ) -> Result<(i64, Change), Error> {
         self.get_source(account_id, source_id).await?;
         let held = {
-            let client = self.client().await?;
+            let client = self.scoped(account_id).await?;
             let subject = subject(&client, account_id, source_id, event_name).await?;
             let subject = subject.ok_or_else(unknown)?;
             get_version(&client, subject, Some(version)).await?

@@ -128,7 +128,7 @@ impl Desk {
         account: AccountId,
         hour: Hour,
     ) -> Result<BTreeMap<SourceId, Counts>, Failure> {
-        let client = self.connection().await?;
+        let client = self.scoped(account).await?;
         let counts = store::hourly_counts(&client, account, start_of(hour - WINDOW)).await?;
         let mut sources: BTreeMap<SourceId, Counts> = BTreeMap::new();
         for HourCount {
@@ -161,7 +161,7 @@ impl Desk {
         hour: Hour,
         reason: Reason,
     ) -> Result<String, Failure> {
-        let client = self.connection().await?;
+        let client = self.scoped(account).await?;
         let (start, code) = (start_of(hour), reason.code());
         let subject = store::most_counted(&client, account, source, start, code).await?;
         Ok(subject.unwrap_or_default())
@@ -176,7 +176,7 @@ impl Desk {
         if sending.is_empty() {
             return Ok(());
         }
-        let client = self.connection().await?;
+        let client = self.scoped(account).await?;
         let silent = store::unresolved_alerts(&client, account, AlertKind::SourceSilent).await?;
         for (source, alert) in silent {
             if sending.contains(&source) {

@@ -62,6 +62,15 @@ pub struct Undelivered {
     pub given_up: i64,
 }
 
+impl Undelivered {
+    /// And those of another account.
+    pub fn add(&mut self, other: Self) {
+        self.waiting += other.waiting;
+        self.kept += other.kept;
+        self.given_up += other.given_up;
+    }
+}
+
 /// Why a try failed: for the person, and whether another try can do better.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failed {

@@ -159,6 +159,9 @@ pub struct FoundKey {
     pub account_id: AccountId,
     pub source_id: SourceId,
     pub source_kind: SourceKind,
+    /// See [`Source`](super::source::Source).
+    pub is_paused: bool,
+    pub allowed_origins: Vec<String>,
     /// Of its account; the edge reads ids by them (semantics 3.1).
     pub blocked_values: BlockedValues,
     pub blocked_values_version: i64,

@@ -6,6 +6,7 @@ use weir_ids::{SourceId, TimedKey};
 use weir_reasons::Reason;
 
 use super::kept::{Kept, Whole};
+use super::source::SourceKind;
 
 /// Events of a portion: half a batch, so that live ones never wait for a long one.
 pub const PORTION: i64 = 250;
@@ -70,6 +71,8 @@ impl Chosen {
 #[derive(Debug, Clone)]
 pub struct Work {
     pub claim: Claim,
+    /// What its events look like.
+    pub source_kind: SourceKind,
     /// With whether it is a correction.
     pub events: Vec<(Whole, bool)>,
 }

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use weir_ids::{AccountId, SourceId};
+use weir_values::{MAX_ORIGINS, read_origin};
 
 use super::invalid::Invalid;
 
@@ -57,6 +58,8 @@ pub struct SourceSettings {
     pub merge_strategy: MergeStrategy,
     /// Never create a contact.
     pub existing_only: bool,
+    /// Pages of which origins may send with its keys (semantics 8.3).
+    pub allowed_origins: Vec<String>,
 }
 
 /// What a request says of a source. What it does not say stays as it is.
@@ -66,43 +69,76 @@ pub struct SourceChange {
     pub name: String,
     pub merge_strategy: Option<MergeStrategy>,
     pub existing_only: Option<bool>,
+    pub allowed_origins: Option<Vec<String>>,
 }
 
 impl SourceChange {
     /// The settings of a new source.
     ///
     /// # Errors
-    /// Names the field that is wrong, or missing.
-    pub fn to_new(&self) -> Result<SourceSettings, Invalid> {
+    /// Names the fields that are wrong, or missing.
+    pub fn to_new(&self) -> Result<SourceSettings, Vec<Invalid>> {
         let expected = "must be segment_actions or segment_classic";
-        let kind = self.kind.ok_or_else(|| Invalid::new("kind", expected))?;
+        let kind = self
+            .kind
+            .ok_or_else(|| vec![Invalid::new("kind", expected)])?;
         self.applied_to(&SourceSettings {
             kind,
             name: self.name.clone(),
             merge_strategy: MergeStrategy::Overwrite,
             existing_only: false,
+            allowed_origins: Vec::new(),
         })
     }
 
     /// The settings that come of it; kind and name are fixed.
     ///
     /// # Errors
-    /// Names the field that is wrong.
-    pub fn applied_to(&self, before: &SourceSettings) -> Result<SourceSettings, Invalid> {
+    /// Names the fields that are wrong.
+    pub fn applied_to(&self, before: &SourceSettings) -> Result<SourceSettings, Vec<Invalid>> {
         let merge_strategy = self.merge_strategy.unwrap_or(before.merge_strategy);
         let existing_only = self.existing_only.unwrap_or(before.existing_only);
         if existing_only && merge_strategy == MergeStrategy::Ignore {
-            return Err(Invalid::new(
-                "existing_only",
-                "goes with overwrite or append, not with ignore",
-            ));
+            let expected = "goes with overwrite or append, not with ignore";
+            return Err(vec![Invalid::new("existing_only", expected)]);
         }
+        let allowed_origins = match &self.allowed_origins {
+            Some(given) => read_origins(before.kind, given)?,
+            None => before.allowed_origins.clone(),
+        };
         Ok(SourceSettings {
             kind: before.kind,
             name: before.name.clone(),
             merge_strategy,
             existing_only,
+            allowed_origins,
         })
+    }
+}
+
+/// Names every entry that is wrong. An origin that stands there twice is one.
+fn read_origins(kind: SourceKind, given: &[String]) -> Result<Vec<String>, Vec<Invalid>> {
+    let field = "allowed_origins.origins";
+    if kind != SourceKind::SegmentClassic && !given.is_empty() {
+        let expected = "are of a segment_classic source: browsers send to no other";
+        return Err(vec![Invalid::new(field, expected)]);
+    }
+    if given.len() > MAX_ORIGINS {
+        let expected = format!("must be at most {MAX_ORIGINS}");
+        return Err(vec![Invalid::new(field, expected)]);
+    }
+    let (mut origins, mut wrong) = (Vec::new(), Vec::new());
+    for (number, text) in given.iter().enumerate() {
+        match read_origin(text) {
+            Ok(origin) if origins.contains(&origin) => {}
+            Ok(origin) => origins.push(origin),
+            Err(expected) => wrong.push(Invalid::new(format!("{field}[{number}]"), expected)),
+        }
+    }
+    if wrong.is_empty() {
+        Ok(origins)
+    } else {
+        Err(wrong)
     }
 }
 
@@ -115,6 +151,19 @@ pub struct Source {
     pub status: SourceStatus,
     pub mapping_version: i64,
     pub create_time: DateTime<Utc>,
+    /// Since when nothing of it is taken (semantics 8.4).
+    pub pause_time: Option<DateTime<Utc>>,
+}
+
+impl Source {
+    /// Pauses it, or resumes it; whether that changed anything.
+    pub fn pause(&mut self, is_paused: bool, now: DateTime<Utc>) -> bool {
+        if self.pause_time.is_some() == is_paused {
+            return false;
+        }
+        self.pause_time = is_paused.then_some(now);
+        true
+    }
 }
 
 #[cfg(test)]
@@ -138,6 +187,7 @@ mod tests {
             name: "Website".to_owned(),
             merge_strategy: None,
             existing_only: None,
+            allowed_origins: None,
         }
     }
 
@@ -159,10 +209,8 @@ mod tests {
             merge_strategy: Some(MergeStrategy::Ignore),
             ..change()
         };
-        assert_eq!(
-            ignore.applied_to(&append).unwrap_err().field,
-            "existing_only"
-        );
+        let wrong = ignore.applied_to(&append).unwrap_err();
+        assert_eq!(wrong[0].field, "existing_only");
     }
 
     #[test]
@@ -180,6 +228,35 @@ mod tests {
             ..change()
         };
         assert_eq!(silent.applied_to(&append).unwrap(), append);
-        assert_eq!(silent.to_new().unwrap_err().field, "kind");
+        assert_eq!(silent.to_new().unwrap_err()[0].field, "kind");
+    }
+
+    #[test]
+    fn origins_are_of_classic_sources_and_every_wrong_one_is_named() {
+        let of = |kind, origins: &[&str]| {
+            let change = SourceChange {
+                kind: Some(kind),
+                allowed_origins: Some(origins.iter().map(|one| (*one).to_owned()).collect()),
+                ..change()
+            };
+            change.to_new()
+        };
+        let classic = SourceKind::SegmentClassic;
+        let good = of(classic, &["https://A.example/", "*", "https://a.example"]).unwrap();
+        assert_eq!(good.allowed_origins, ["https://a.example", "*"]);
+        let wrong = of(classic, &["a.example", "*", "https://a.example/x"]).unwrap_err();
+        let fields: Vec<&str> = wrong.iter().map(|one| one.field.as_str()).collect();
+        assert_eq!(
+            fields,
+            ["allowed_origins.origins[0]", "allowed_origins.origins[2]"]
+        );
+        assert!(of(SourceKind::SegmentActions, &["*"]).is_err());
+        assert!(of(SourceKind::SegmentActions, &[]).is_ok());
+        assert!(of(classic, &vec!["*"; MAX_ORIGINS + 1]).is_err());
+        let silent = SourceChange {
+            kind: None,
+            ..change()
+        };
+        assert_eq!(silent.applied_to(&good).unwrap(), good);
     }
 }

@@ -8,7 +8,7 @@ use weir_rpc::wire::timestamp;
 use weir_rpc::{Deadline, Page, page_limit, page_size, page_start};
 
 use super::convert::change;
-use super::{Answer, Response, Service, account_id, convert, optional_id, owner};
+use super::{Answer, Response, Service, account_id, convert, optional_id, owner, sources};
 use crate::app::{Differing, Error, Rotation};
 use crate::domain::deletion::{Deletion, Step};
 use crate::domain::invalid::read_name;
@@ -52,6 +52,34 @@ impl ConfigurationService for Service {
             })
             .await?;
         Ok(Response::new(DeleteSourceResponse { deleted }))
+    }
+
+    async fn pause_source(
+        &self,
+        request: Request<PauseSourceRequest>,
+    ) -> Answer<PauseSourceResponse> {
+        sources::pause(self, request).await
+    }
+
+    async fn resume_source(
+        &self,
+        request: Request<ResumeSourceRequest>,
+    ) -> Answer<ResumeSourceResponse> {
+        sources::resume(self, request).await
+    }
+
+    async fn list_paused_sources(
+        &self,
+        request: Request<ListPausedSourcesRequest>,
+    ) -> Answer<ListPausedSourcesResponse> {
+        sources::list_paused(self, request).await
+    }
+
+    async fn copy_mapping(
+        &self,
+        request: Request<CopyMappingRequest>,
+    ) -> Answer<CopyMappingResponse> {
+        sources::copy_mapping(self, request).await
     }
 
     async fn delete_field(

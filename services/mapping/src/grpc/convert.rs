@@ -122,6 +122,7 @@ pub fn read_source_change(request: pb::PutSourceRequest) -> Result<SourceChange,
         name: name.map_err(|error| invalid(&error.field, &error.expected))?,
         merge_strategy: read_merge_strategy(request.merge_strategy)?,
         existing_only: request.existing_only,
+        allowed_origins: request.allowed_origins.map(|given| given.origins),
     })
 }
 
@@ -248,6 +249,8 @@ pub fn source(source: Source) -> pb::Source {
         mapping_version: source.mapping_version,
         create_time: Some(timestamp(source.create_time)),
         arrival_mail: None,
+        allowed_origins: source.settings.allowed_origins,
+        pause_time: source.pause_time.map(timestamp),
     }
 }
 

@@ -1,16 +1,18 @@
 //! Accounts and their names.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use tokio_postgres::Row;
 use tokio_postgres::types::Json;
 use uuid::Uuid;
 use weir_ids::AccountId;
-use weir_postgres::Failure;
+use weir_postgres::{Failure, Statements, work};
 use weir_values::{BlockedValue, BlockedValues, FieldId};
 
 use super::codes::Code;
-use super::{Client, corrupt, execute, listed, row, rows};
+use super::{Client, Connection, accounts_after, begin, corrupt, execute, listed, row, rows};
 use crate::domain::Listed;
 use crate::domain::account::{Account, AccountSettings, Identifiers, KeyStrategy, Plan};
 use crate::domain::webhook::{Webhook, WebhookSecret};
@@ -32,7 +34,7 @@ pub struct LockedAccount {
 
 /// Takes a name for `account_id`, or answers whose it is.
 pub async fn reserve_name(
-    client: &impl Client,
+    client: &impl Statements,
     name: &str,
     account_id: AccountId,
 ) -> Result<AccountId, Failure> {
@@ -43,7 +45,12 @@ pub async fn reserve_name(
     owner.ok_or_else(|| corrupt("name of an account"))
 }
 
-async fn find_name(client: &impl Client, name: &str) -> Result<Option<AccountId>, Failure> {
+/// Whose a name is.
+pub async fn account_named(client: &Connection, name: &str) -> Result<Option<AccountId>, Failure> {
+    find_name(client.unscoped(), name).await
+}
+
+async fn find_name(client: &impl Statements, name: &str) -> Result<Option<AccountId>, Failure> {
     let select = "/* every account */ SELECT account_id FROM account_names WHERE name = $1";
     let found = row(client, select, &[&name]).await?;
     Ok(found.map(|row| AccountId(row.get("account_id"))))
@@ -85,7 +92,7 @@ pub async fn insert_account(
         ],
     )
     .await?;
-    Ok(())
+    work::keep(client, account_id).await
 }
 
 /// Also raises the version. The unique identifiers are not touched.
@@ -202,19 +209,10 @@ pub async fn get_identifiers(
     }))
 }
 
-/// By id, or by name.
 pub async fn get_account(
     client: &impl Client,
-    account_id: Option<AccountId>,
-    name: &str,
+    account_id: AccountId,
 ) -> Result<Option<Account>, Failure> {
-    let account_id = match account_id {
-        Some(id) => Some(id),
-        None => find_name(client, name).await?,
-    };
-    let Some(account_id) = account_id else {
-        return Ok(None);
-    };
     let select = format!(
         "SELECT {COLUMNS}, {MAPPED} FROM accounts WHERE account_id = $1 AND delete_time IS NULL"
     );
@@ -224,22 +222,44 @@ pub async fn get_account(
 
 /// Ordered by id, after `after`; of these, or of all where there are none.
 pub async fn list_accounts(
-    client: &impl Client,
+    client: &mut Connection,
     only: &[AccountId],
     after: Option<AccountId>,
     limit: i64,
 ) -> Result<Vec<Listed<AccountId, Account>>, Failure> {
-    let after = after.map_or(Uuid::nil(), |id| id.0);
-    let select = format!(
-        "/* every account */ SELECT {COLUMNS}, {MAPPED} FROM accounts
-         WHERE account_id > $1 AND (cardinality($3::uuid[]) = 0 OR account_id = ANY ($3))
-            AND delete_time IS NULL
-         ORDER BY account_id LIMIT $2"
-    );
-    let only: Vec<_> = only.iter().map(|account| account.0).collect();
-    let found = rows(client, &select, &[&after, &limit, &only]).await?;
-    let key = |row: &Row| AccountId(row.get("account_id"));
-    Ok(listed(&found, key, read_account))
+    let wanted = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut after = after.unwrap_or(AccountId(Uuid::nil()));
+    let mut all = Vec::new();
+    loop {
+        let ids = match only {
+            [] => accounts_after(client, after, limit).await?,
+            only => following(only, after, wanted),
+        };
+        let is_last = ids.len() < wanted;
+        for account_id in ids {
+            after = account_id;
+            let tx = begin(client, account_id);
+            let select = format!(
+                "SELECT {COLUMNS}, {MAPPED} FROM accounts
+                 WHERE account_id = $1 AND delete_time IS NULL"
+            );
+            let found = rows(&tx, &select, &[&account_id.0]).await?;
+            all.extend(listed(&found, |_| account_id, read_account));
+            if all.len() >= wanted {
+                return Ok(all);
+            }
+        }
+        if is_last {
+            return Ok(all);
+        }
+    }
+}
+
+/// In the order of ids, behind one.
+fn following(only: &[AccountId], after: AccountId, limit: usize) -> Vec<AccountId> {
+    let behind = only.iter().copied().filter(|account| *account > after);
+    let ids: BTreeSet<AccountId> = behind.collect();
+    ids.into_iter().take(limit).collect()
 }
 
 const MAPPED: &str = "(SELECT count(DISTINCT m.activity_id) FROM activity_mappings m

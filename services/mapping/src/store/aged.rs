@@ -2,11 +2,10 @@
 //! it at the same time: who comes second finds nothing.
 
 use chrono::{DateTime, Utc};
-use uuid::Uuid;
 use weir_ids::AccountId;
-use weir_postgres::Failure;
+use weir_postgres::{Failure, work};
 
-use super::{Client, execute, rows};
+use super::{Client, Connection, execute};
 
 /// So many rows a statement, and those of the same hour: some ten milliseconds' work.
 const PIECE: i64 = 5_000;
@@ -41,15 +40,12 @@ impl Aged {
 /// # Errors
 /// When PostgreSQL refuses.
 pub async fn accounts_after(
-    client: &impl Client,
+    client: &Connection,
     after: AccountId,
     limit: i64,
 ) -> Result<Vec<AccountId>, Failure> {
-    let select = "SELECT account_id FROM accounts /* every account */
-        WHERE account_id > $1 ORDER BY account_id LIMIT $2";
-    let found = rows(client, select, &[&after.0, &limit]).await?;
-    let id = |row: &tokio_postgres::Row| AccountId(row.get::<_, Uuid>("account_id"));
-    Ok(found.iter().map(id).collect())
+    let accounts = work::after(client, work::KEEP, after, limit).await?;
+    Ok(accounts.into_iter().map(|(account, _)| account).collect())
 }
 
 /// Drops a piece of what an account has from before `time`; answers how many rows that were. None

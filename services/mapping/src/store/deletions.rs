@@ -8,9 +8,9 @@ use tokio_postgres::types::Json;
 use uuid::Uuid;
 use weir_erasure::{Erased, Tables};
 use weir_ids::{AccountId, SourceId};
-use weir_postgres::{Failure, Pool};
+use weir_postgres::{Failure, Pool, Statements};
 
-use super::{Client, corrupt, execute, row, rows};
+use super::{Client, Connection, corrupt, execute, row, rows};
 use crate::domain::deletion::{Deletion, Keeper, Step};
 
 const COLUMNS: &str = "account_id, source_ids, start_time, due_time, finish_time, steps";
@@ -18,7 +18,13 @@ const COLUMNS: &str = "account_id, source_ids, start_time, due_time, finish_time
 /// All but the deletions themselves; a mapping goes before what it belongs to.
 const TABLES: Tables = Tables {
     kept: &["account_deletions"],
-    last: &["fields", "activities", "sources", "accounts"],
+    last: &[
+        "account_work",
+        "fields",
+        "activities",
+        "sources",
+        "accounts",
+    ],
 };
 
 /// By service: what it erased, and whether it is through.
@@ -56,7 +62,7 @@ pub async fn begin_deletion(
 
 /// Of an account, with the name that it had.
 pub async fn get_deletion(
-    client: &impl Client,
+    client: &impl Statements,
     account_id: AccountId,
 ) -> Result<Option<(Deletion, String)>, Failure> {
     let select = format!("SELECT {COLUMNS}, name FROM account_deletions WHERE account_id = $1");
@@ -68,13 +74,13 @@ pub async fn get_deletion(
 
 /// One that is due, which is this caller's until `until`.
 pub async fn claim_deletion(
-    client: &impl Client,
+    client: &Connection,
     now: DateTime<Utc>,
     until: DateTime<Utc>,
 ) -> Result<Option<Deletion>, Failure> {
     let select = "/* every account */ SELECT account_id FROM account_deletions
         WHERE finish_time IS NULL AND due_time <= $1 ORDER BY due_time LIMIT 1";
-    let Some(found) = row(client, select, &[&now]).await? else {
+    let Some(found) = row(client.unscoped(), select, &[&now]).await? else {
         return Ok(None);
     };
     let account: Uuid = found.get("account_id");
@@ -83,12 +89,12 @@ pub async fn claim_deletion(
         "UPDATE account_deletions SET due_time = $3
          WHERE account_id = $1 AND finish_time IS NULL AND due_time <= $2 RETURNING {COLUMNS}"
     );
-    let claimed = row(client, &claim, &[&account, &now, &until]).await?;
+    let claimed = row(client.unscoped(), &claim, &[&account, &now, &until]).await?;
     claimed.as_ref().map(read_deletion).transpose()
 }
 
 /// How far it is.
-pub async fn put_deletion(client: &impl Client, deletion: &Deletion) -> Result<(), Failure> {
+pub async fn put_deletion(client: &Connection, deletion: &Deletion) -> Result<(), Failure> {
     let update = "UPDATE account_deletions SET due_time = $2, finish_time = $3, steps = $4
         WHERE account_id = $1";
     let params: super::Params<'_> = &[
@@ -97,18 +103,18 @@ pub async fn put_deletion(client: &impl Client, deletion: &Deletion) -> Result<(
         &deletion.finish_time,
         &Json(stored(&deletion.steps)),
     ];
-    execute(client, update, params).await?;
+    execute(client.unscoped(), update, params).await?;
     Ok(())
 }
 
 /// Forgets those that were through before `before`; some at a time.
-pub async fn forget_deletions(client: &impl Client, before: DateTime<Utc>) -> Result<(), Failure> {
+pub async fn forget_deletions(client: &Connection, before: DateTime<Utc>) -> Result<(), Failure> {
     let select = "/* every account */ SELECT account_id FROM account_deletions
         WHERE finish_time < $1 LIMIT 100";
-    for found in rows(client, select, &[&before]).await? {
+    for found in rows(client.unscoped(), select, &[&before]).await? {
         let account: Uuid = found.get("account_id");
         let delete = "DELETE FROM account_deletions WHERE account_id = $1";
-        execute(client, delete, &[&account]).await?;
+        execute(client.unscoped(), delete, &[&account]).await?;
     }
     Ok(())
 }

@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
-use weir_postgres::Failure;
+use weir_postgres::{Failure, Tx, work};
 
 use super::accounts::read_webhook;
 use super::codes::Code;
-use super::{Client, corrupt, execute, listed, row, rows};
+use super::{Client, Connection, begin, commit, corrupt, execute, listed, row, rows};
 use crate::domain::Listed;
 use crate::domain::alert::AlertKind;
 use crate::domain::delivery::{Channel, Delivery, DeliveryState, Undelivered};
@@ -23,6 +23,19 @@ const SELECT: &str = "SELECT d.account_id, d.delivery_id, d.channel, d.state, d.
     FROM deliveries d JOIN accounts a ON a.account_id = d.account_id
     LEFT JOIN sources s ON s.account_id = d.account_id AND s.source_id = d.source_id
     LEFT JOIN alerts l ON l.account_id = d.account_id AND l.alert_id = d.alert_id";
+
+/// As [`work`] names what an account has of it: a mail, or a call, from when on; and anything
+/// that did not get through.
+const MAIL: &str = "mail";
+const WEBHOOK: &str = "webhook";
+const UNDELIVERED: &str = "undelivered";
+
+fn task_of(channel: Channel) -> &'static str {
+    match channel {
+        Channel::Mail => MAIL,
+        Channel::Webhook => WEBHOOK,
+    }
+}
 
 /// What a delivery tells of.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +67,10 @@ pub async fn insert_deliveries(
         true => &[Channel::Mail, Channel::Webhook],
         false => &[Channel::Mail],
     };
+    for channel in channels {
+        work::note(client, account_id, task_of(*channel), now).await?;
+    }
+    work::note(client, account_id, UNDELIVERED, now).await?;
     let ids: Vec<Uuid> = channels.iter().map(|_| weir_ids::fresh()).collect();
     let channels: Vec<i16> = channels.iter().map(|channel| channel.code()).collect();
     let insert = "INSERT INTO deliveries (account_id, delivery_id, channel, state, alert_id,
@@ -76,25 +93,72 @@ pub struct Due {
     pub channel: Channel,
 }
 
-/// Those of all accounts that are due, the longest waiting first; mails only where they `may_be`.
+/// Up to `limit` that are due, those of accounts first that wait for longest; mails only where
+/// they `may_be`.
 pub async fn due_deliveries(
-    client: &impl Client,
+    client: &mut Connection,
     now: DateTime<Utc>,
     mails_may_be: bool,
     limit: i64,
 ) -> Result<Vec<Due>, Failure> {
-    let select = "/* every account */ SELECT account_id, delivery_id, channel FROM deliveries
-        WHERE state = 1 AND next_try_time <= $1 AND (channel <> 1 OR $2)
-        ORDER BY next_try_time LIMIT $3";
-    let found = rows(client, select, &[&now, &mails_may_be, &limit]).await?;
-    let read = |row: &Row| {
-        Ok(Due {
-            account_id: AccountId(row.get("account_id")),
-            delivery_id: row.get("delivery_id"),
-            channel: Channel::of(row.get("channel"))?,
-        })
+    let channels: &[Channel] = match mails_may_be {
+        true => &[Channel::Webhook, Channel::Mail],
+        false => &[Channel::Webhook],
     };
-    found.iter().map(read).collect()
+    let mut due = Vec::new();
+    for channel in channels {
+        for (account_id, _) in work::due(client, task_of(*channel), now, limit).await? {
+            let left = limit - i64::try_from(due.len()).unwrap_or(limit);
+            if left <= 0 {
+                return Ok(due);
+            }
+            let tx = begin(client, account_id);
+            let select = "SELECT delivery_id FROM deliveries
+                WHERE account_id = $1 AND state = 1 AND channel = $2 AND next_try_time <= $3
+                ORDER BY next_try_time LIMIT $4";
+            let params: super::Params<'_> = &[&account_id.0, &channel.code(), &now, &left];
+            let found = rows(&tx, select, params).await?;
+            if found.is_empty() {
+                // They are being tried.
+                settle(&tx, account_id).await?;
+                commit(tx).await?;
+            }
+            due.extend(found.iter().map(|row| Due {
+                account_id,
+                delivery_id: row.get("delivery_id"),
+                channel: *channel,
+            }));
+        }
+    }
+    Ok(due)
+}
+
+/// Notes when the account's next mail and call are due, and whether anything did not get through.
+async fn settle(tx: &Tx<'_>, account_id: AccountId) -> Result<(), Failure> {
+    for task in [MAIL, WEBHOOK, UNDELIVERED] {
+        work::hold(tx, account_id, task).await?;
+    }
+    let select = "SELECT channel, min(next_try_time) AS next FROM deliveries
+        WHERE account_id = $1 AND state = 1 GROUP BY channel";
+    let waiting = rows(tx, select, &[&account_id.0]).await?;
+    let next_of = |channel: Channel| {
+        let row = waiting
+            .iter()
+            .find(|row| row.get::<_, i16>("channel") == channel.code());
+        row.map(|row| row.get("next"))
+    };
+    for channel in [Channel::Mail, Channel::Webhook] {
+        let task = task_of(channel);
+        match next_of(channel) {
+            Some(next) => work::put_off(tx, account_id, task, next).await?,
+            None => work::strike(tx, account_id, task).await?,
+        }
+    }
+    let select = "SELECT FROM deliveries WHERE account_id = $1 AND state > 2 LIMIT 1";
+    if waiting.is_empty() && row(tx, select, &[&account_id.0]).await?.is_none() {
+        work::strike(tx, account_id, UNDELIVERED).await?;
+    }
+    Ok(())
 }
 
 /// Takes one for a try, until `until`; none where another took it. Counts the try.
@@ -123,12 +187,16 @@ pub async fn claim_delivery(
 
 /// Stores how a try went. One that another took meanwhile, since this one took too long, keeps
 /// what that one says, but for a success.
-pub async fn finish_delivery(client: &impl Client, delivery: &Delivery) -> Result<(), Failure> {
+pub async fn finish_delivery(
+    connection: &mut Connection,
+    delivery: &Delivery,
+) -> Result<(), Failure> {
+    let tx = begin(connection, delivery.account_id);
     let update = "UPDATE deliveries SET state = $3, receiver = $4, file = $5, error = $6,
             next_try_time = $7, sent_time = $8
         WHERE account_id = $1 AND delivery_id = $2 AND state <> 2 AND (tries = $9 OR $3::smallint = 2)";
     execute(
-        client,
+        &tx,
         update,
         &[
             &delivery.account_id.0,
@@ -143,20 +211,25 @@ pub async fn finish_delivery(client: &impl Client, delivery: &Delivery) -> Resul
         ],
     )
     .await?;
-    Ok(())
+    settle(&tx, delivery.account_id).await?;
+    commit(tx).await
 }
 
-/// Accounts with mail that is kept although it has an address to go to.
-pub async fn accounts_with_kept_mail(
-    client: &impl Client,
+/// Accounts behind `after` of which something did not get through, in order.
+pub async fn accounts_undelivered(
+    client: &Connection,
+    after: AccountId,
     limit: i64,
 ) -> Result<Vec<AccountId>, Failure> {
-    let select = "/* every account */ SELECT DISTINCT d.account_id
-        FROM deliveries d JOIN accounts a ON a.account_id = d.account_id
-        WHERE d.state = 3 AND a.notification_address <> '' LIMIT $1";
-    let found = rows(client, select, &[&limit]).await?;
-    let read = |row: &Row| AccountId(row.get("account_id"));
-    Ok(found.iter().map(read).collect())
+    let accounts = work::after(client, UNDELIVERED, after, limit).await?;
+    Ok(accounts.into_iter().map(|(account, _)| account).collect())
+}
+
+/// Whether the account has mail that is kept although it has an address to go to.
+pub async fn has_kept_mail(client: &impl Client, account_id: AccountId) -> Result<bool, Failure> {
+    let select = "SELECT FROM deliveries d JOIN accounts a ON a.account_id = d.account_id
+        WHERE d.account_id = $1 AND d.state = 3 AND a.notification_address <> '' LIMIT 1";
+    Ok(row(client, select, &[&account_id.0]).await?.is_some())
 }
 
 /// Has what was kept or given up of an account tried anew.
@@ -170,7 +243,11 @@ pub async fn revive_deliveries(
     let update = "UPDATE deliveries SET state = 1, tries = 0, next_try_time = $4
         WHERE account_id = $1 AND channel = $2 AND state = $3";
     let params: super::Params<'_> = &[&account_id.0, &channel.code(), &state.code(), &now];
-    execute(client, update, params).await
+    let revived = execute(client, update, params).await?;
+    if revived > 0 {
+        work::note(client, account_id, task_of(channel), now).await?;
+    }
+    Ok(revived)
 }
 
 /// Newest first, before `before`.
@@ -205,12 +282,15 @@ pub async fn arrival_mail(
     found.as_ref().map(read_delivery).transpose()
 }
 
-/// How many mails and calls of all accounts are where.
-pub async fn count_undelivered(client: &impl Client) -> Result<Undelivered, Failure> {
-    let select = "/* every account */ SELECT count(*) FILTER (WHERE state = 1) AS waiting,
+/// How many mails and calls of an account are where.
+pub async fn count_undelivered(
+    client: &impl Client,
+    account_id: AccountId,
+) -> Result<Undelivered, Failure> {
+    let select = "SELECT count(*) FILTER (WHERE state = 1) AS waiting,
             count(*) FILTER (WHERE state = 3) AS kept, count(*) FILTER (WHERE state = 4) AS given_up
-        FROM deliveries WHERE state = 1 OR state > 2";
-    let found = row(client, select, &[]).await?;
+        FROM deliveries WHERE account_id = $1 AND (state = 1 OR state > 2)";
+    let found = row(client, select, &[&account_id.0]).await?;
     Ok(found.map_or_else(Undelivered::default, |row| Undelivered {
         waiting: row.get("waiting"),
         kept: row.get("kept"),
@@ -218,16 +298,17 @@ pub async fn count_undelivered(client: &impl Client) -> Result<Undelivered, Fail
     }))
 }
 
-/// The last of all accounts that did not get through at once.
+/// The last of an account that did not get through at once.
 pub async fn last_undelivered(
     client: &impl Client,
+    account_id: AccountId,
     limit: i64,
 ) -> Result<Vec<Listed<Uuid, Delivery>>, Failure> {
     let select = format!(
-        "/* every account */ {SELECT} WHERE (d.state = 1 AND d.error <> '') OR d.state > 2
-         ORDER BY d.delivery_id DESC LIMIT $1"
+        "{SELECT} WHERE d.account_id = $1 AND ((d.state = 1 AND d.error <> '') OR d.state > 2)
+         ORDER BY d.delivery_id DESC LIMIT $2"
     );
-    let found = rows(client, &select, &[&limit]).await?;
+    let found = rows(client, &select, &[&account_id.0, &limit]).await?;
     Ok(listed(&found, |row| row.get("delivery_id"), read_delivery))
 }
 

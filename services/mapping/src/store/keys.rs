@@ -8,7 +8,7 @@ use weir_postgres::Failure;
 
 use super::accounts::read_blocked;
 use super::codes::Code;
-use super::{Client, execute, listed, row, rows};
+use super::{Client, Connection, begin, execute, listed, row, rows};
 use crate::domain::Listed;
 use crate::domain::key::{FoundKey, Key};
 use crate::domain::source::SourceKind;
@@ -16,23 +16,33 @@ use crate::domain::source::SourceKind;
 const COLUMNS: &str = "key_id, hint, create_time, revoke_time, expire_time, last_use_time";
 
 pub async fn find_key(
-    client: &impl Client,
+    client: &mut Connection,
     key_hash: &[u8; 32],
 ) -> Result<Option<FoundKey>, Failure> {
-    let select = "/* every account */
-        SELECT k.key_id, k.hint, k.create_time, k.revoke_time, k.expire_time, k.last_use_time,
-            k.account_id, k.source_id, s.kind, a.blocked_values, a.blocked_values_version
-        FROM source_keys k JOIN sources s USING (account_id, source_id)
-            JOIN accounts a USING (account_id)
-        WHERE k.key_hash = $1";
-    let Some(row) = row(client, select, &[&key_hash.as_slice()]).await? else {
+    let select = format!(
+        "/* every account */ SELECT account_id, source_id, {COLUMNS} FROM source_keys
+         WHERE key_hash = $1"
+    );
+    let Some(key) = row(client.unscoped(), &select, &[&key_hash.as_slice()]).await? else {
+        return Ok(None);
+    };
+    let account_id = AccountId(key.get("account_id"));
+    let source_id = SourceId(key.get("source_id"));
+    let select = "SELECT s.kind, s.allowed_origins, s.pause_time IS NOT NULL AS is_paused,
+            a.blocked_values, a.blocked_values_version
+        FROM sources s JOIN accounts a USING (account_id)
+        WHERE s.account_id = $1 AND s.source_id = $2";
+    let tx = begin(client, account_id);
+    let Some(row) = row(&tx, select, &[&account_id.0, &source_id.0]).await? else {
         return Ok(None);
     };
     Ok(Some(FoundKey {
-        key: read_key(&row),
-        account_id: AccountId(row.get("account_id")),
-        source_id: SourceId(row.get("source_id")),
+        key: read_key(&key),
+        account_id,
+        source_id,
         source_kind: SourceKind::of(row.get("kind"))?,
+        is_paused: row.get("is_paused"),
+        allowed_origins: row.get("allowed_origins"),
         blocked_values: read_blocked(&row)?,
         blocked_values_version: row.get("blocked_values_version"),
     }))

@@ -8,7 +8,7 @@ use weir_postgres::Failure;
 use weir_reasons::Reason;
 
 use super::kept::{COLUMNS, read_kept, status_code};
-use super::{Client, execute, row, rows};
+use super::{Client, Connection, execute, row, rows};
 use crate::domain::kept::{Kept, Room};
 use crate::domain::replay::{Claim, Outcome, PORTION};
 
@@ -43,13 +43,13 @@ pub async fn remove_work(
 
 /// What is due and nobody's, whosever it is: what has been due longest first.
 pub async fn due_work(
-    client: &impl Client,
+    client: &Connection,
     now: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<(AccountId, Uuid)>, Failure> {
     let select = "/* every account */ SELECT account_id, work_id FROM replay_work
         WHERE next_time <= $1 AND lease_end <= $1 ORDER BY next_time LIMIT $2";
-    let found = rows(client, select, &[&now, &limit]).await?;
+    let found = rows(client.unscoped(), select, &[&now, &limit]).await?;
     let due = |row: &Row| (AccountId(row.get("account_id")), row.get("work_id"));
     Ok(found.iter().map(due).collect())
 }

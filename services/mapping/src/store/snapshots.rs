@@ -53,7 +53,7 @@ pub async fn load_draft(
             a.activity_factor, a.identifiers_version, a.next_unique_identifiers,
             a.blocked_values, a.blocked_values_version, a.keep_user_ids_apart,
             s.source_id, s.kind, s.name, s.merge_strategy, s.existing_only, s.status,
-            s.mapping_version, s.create_time,
+            s.mapping_version, s.create_time, s.allowed_origins, s.pause_time,
             (SELECT c.mapping FROM contact_mappings c
              WHERE c.account_id = a.account_id AND c.source_id = s.source_id) AS contact,
             (SELECT count(DISTINCT m.activity_id) FROM activity_mappings m

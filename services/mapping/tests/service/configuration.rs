@@ -32,6 +32,7 @@ async fn putting_the_same_again_changes_nothing() {
         name: "Website".to_owned(),
         merge_strategy: MergeStrategy::Append.into(),
         existing_only: Some(true),
+        ..Default::default()
     };
     let changed = call!(client, put_source, source.clone()).unwrap();
     assert_eq!(changed.change(), ChangeKind::Updated);

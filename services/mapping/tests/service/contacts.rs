@@ -32,6 +32,7 @@ impl Contacts {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let server = weir_rpc::Server::new("weir.contact.v1.ContactService")
+            .access(weir_testkit::access())
             .service(ContactServiceServer::new(self.clone()))
             .service(ErasureServiceServer::new(self.clone()));
         tokio::spawn(server.serve(listener, std::future::pending()));

@@ -32,7 +32,7 @@ pub const NOW: i64 = 1_752_214_140;
 
 /// One database, and as many instances as are asked for.
 pub struct Service {
-    database: TestDatabase,
+    pub database: TestDatabase,
     redis_url: String,
     contact_url: String,
     pub contacts: Contacts,

@@ -5,6 +5,7 @@
 mod alerts;
 mod blocked;
 mod callers;
+mod classic;
 mod configuration;
 mod contacts;
 mod counts;
@@ -29,6 +30,7 @@ mod removal;
 mod replays;
 mod rings;
 mod rows;
+mod second_lock;
 mod stories;
 mod summaries;
 mod versions;

@@ -6,6 +6,7 @@ use crate::harness::World;
 
 #[tokio::test]
 async fn each_call_is_for_whom_it_declares_and_nobody_else() {
-    let url = World::new().await.replica_at().await;
+    let world = World::new().await;
+    let url = world.replica_at().await;
     assert_callers(&url, &["weir.quota.v1", "weir.erasure.v1"]).await;
 }

@@ -4,7 +4,7 @@
 //! touch every account, the head decides. Of others the message is read for the one field that
 //! names its account, on the wire as it came, and is handed on as it is.
 //!
-//! **Invariant:** what declares nothing is not called. A refusal tells nothing of what there is.
+//! **Invariant:** where anybody is asked, what declares nothing is not called. A refusal tells nothing of what there is.
 
 mod fields;
 
@@ -24,7 +24,7 @@ use weir_reasons::Reason;
 
 use crate::access::{self, Access};
 use crate::error::refused;
-use crate::unary::{Arrival, PrefixedMessage};
+use crate::unary::{Arrival, PrefixedMessage, missing};
 
 /// Calls that were refused, by `reason`.
 const REFUSED: &str = "rpc_server_calls_refused_total";
@@ -78,7 +78,7 @@ fn judge(access: &Access, request: &Request<Body>) -> Judged {
         Err(why) => return Judged::Refused(refuse(why)),
     };
     let Some(need) = NEEDS.get(path) else {
-        return if path.starts_with(REFLECTION) {
+        return if path.starts_with(REFLECTION) || access.is_open() {
             Judged::Allowed(Some(caller))
         } else {
             let message = "no such method";
@@ -156,7 +156,10 @@ async fn admitted(
     caller: &Caller,
     body: Body,
 ) -> Result<PrefixedMessage, Status> {
-    let message = Arrival::of(body).await?.whole("request")?;
+    let message = Arrival::of(body)
+        .await?
+        .whole()
+        .ok_or_else(|| missing("request"))?;
     let unreadable = |_| Status::internal("the request's message can't be decoded");
     let named = match on {
         On::Account { field, .. } => fields::last(&message, field).map_err(unreadable)?,

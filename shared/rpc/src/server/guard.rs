@@ -38,7 +38,7 @@ pub(super) fn describe() {
     metrics::describe_counter!(PANICS, "Calls that ended by a panic.");
 }
 
-type Answering<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
+pub(super) type Answering<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
 
 /// A service, guarded.
 #[derive(Clone)]

@@ -40,16 +40,12 @@ impl Arrival {
         })
     }
 
-    /// The message in one piece. `of` says in the error of whom it is missing.
-    pub fn whole(self, of: &str) -> Result<Bytes, Status> {
-        let mut pieces = self.message.ok_or_else(|| missing(of))?;
-        Ok(match (pieces.pop(), &pieces[..]) {
-            (None, _) => Bytes::new(),
-            (Some(only), []) => only,
-            (Some(last), _) => {
-                pieces.push(last);
-                pieces.concat().into()
-            }
+    /// The message as it is on the wire; none where none came.
+    pub fn whole(self) -> Option<Bytes> {
+        let mut pieces = self.message?;
+        Some(match pieces.len() {
+            1 => pieces.remove(0),
+            _ => pieces.concat().into(),
         })
     }
 
@@ -70,7 +66,8 @@ impl Arrival {
     }
 }
 
-fn missing(of: &str) -> Status {
+/// `of` is what has no message.
+pub(crate) fn missing(of: &str) -> Status {
     Status::internal(format!("the {of} has no message"))
 }
 

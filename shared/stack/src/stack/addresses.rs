@@ -4,6 +4,7 @@ use std::num::NonZeroU16;
 
 use super::file::Listens;
 use super::service::Service;
+use crate::ports::CLASSIC;
 
 /// The order of a fixed port plan, which starts with what people look for first.
 const PORT_ORDER: [Service; 6] = [
@@ -65,13 +66,15 @@ pub struct Addresses {
     pub postgres: u16,
     /// Redis' port.
     pub redis: u16,
+    /// The one that all edges share for classic sources.
+    pub classic: u16,
 }
 
 impl Addresses {
-    /// So many ports are needed: 14, ten for each further replica, and the other edge's metrics.
+    /// So many ports are needed: 15, ten for each further replica, and the other edge's metrics.
     pub fn ports(replicas: NonZeroU16) -> u16 {
         let others = replicas.get() - 1;
-        14 + 10 * others + others.min(EDGES - 1)
+        15 + 10 * others + others.min(EDGES - 1)
     }
 
     /// From so many ports, in the order of a fixed plan.
@@ -82,8 +85,9 @@ impl Addresses {
             metrics: six(8),
             postgres: ports[6],
             redis: ports[7],
+            classic: ports[CLASSIC],
         };
-        let mut further = ports[14..].iter().copied();
+        let mut further = ports[CLASSIC + 1..].iter().copied();
         let mut next = || further.next().expect("there are as many as `ports` says");
         for replica in 1..replicas.get() {
             let is_edge = |place: usize| PORT_ORDER[place] == Service::Edge;
@@ -133,6 +137,11 @@ impl Addresses {
         format!("http://127.0.0.1:{port}/metrics")
     }
 
+    /// `http://127.0.0.1:PORT` of the edge for classic sources.
+    pub fn classic_url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.classic)
+    }
+
     /// `127.0.0.1:PORT`
     fn listen(&self, instance: Instance) -> String {
         let ports = &self.services[position(instance.service)];
@@ -158,6 +167,8 @@ impl Addresses {
         }
         if instance.service == Service::Edge {
             environment.push(("WEIR_DRAIN".to_owned(), DRAIN.to_owned()));
+            let classic = format!("127.0.0.1:{}", self.classic);
+            environment.push(("WEIR_CLASSIC_LISTEN".to_owned(), classic));
         }
         environment
     }
@@ -210,6 +221,8 @@ mod tests {
             "http://127.0.0.1:9005"
         );
         assert_eq!((addresses.postgres, addresses.redis), (9006, 9007));
+        let environment = addresses.environment(edge);
+        assert_eq!(value(&environment, "WEIR_CLASSIC_LISTEN"), "127.0.0.1:9014");
     }
 
     #[test]
@@ -229,8 +242,9 @@ mod tests {
             .collect();
         let services = addresses.all().map(|one| addresses.url(one));
         listen.extend(services.map(|url| format!("{url}/metrics")));
+        listen.push(format!("{}/metrics", addresses.classic_url()));
         listen.sort();
         listen.dedup();
-        assert_eq!(listen.len(), 17 + 16);
+        assert_eq!(listen.len(), 17 + 16 + 1);
     }
 }

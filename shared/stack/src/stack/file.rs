@@ -14,6 +14,9 @@ use weir_servers::secrets::write_private;
 pub struct StackFile {
     /// `http://127.0.0.1:PORT`
     pub edge: String,
+    /// As well, of the edge for classic sources.
+    #[serde(default)]
+    pub classic: String,
     /// gRPC addresses by service; of several replicas the first.
     pub grpc: BTreeMap<String, String>,
     /// Connection URL of the superuser.
@@ -97,6 +100,7 @@ mod tests {
         assert_eq!(StackFile::read(folder.path()).unwrap(), None);
         let file = StackFile {
             edge: "http://127.0.0.1:1".into(),
+            classic: "http://127.0.0.1:8".into(),
             grpc: BTreeMap::from([("quota".into(), "http://127.0.0.1:2".into())]),
             postgres: String::new(),
             redis: String::new(),

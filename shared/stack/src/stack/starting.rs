@@ -108,7 +108,7 @@ impl Starting<'_> {
                 folder: self.folder.join("postgres"),
                 port: self.addresses.postgres,
                 superuser_password: self.secrets.superuser.clone(),
-                services_password: self.secrets.services.clone(),
+                role_passwords: self.secrets.roles.clone(),
                 log: log_of(self.folder, "postgres"),
                 durable: self.options.durable,
                 settings: self.postgres_settings(),
@@ -151,9 +151,10 @@ impl Starting<'_> {
 
         let begun = Instant::now();
         self.say("starting the services");
-        let socket = listen(self.addresses.edge_port())?;
+        let sockets = [self.addresses.edge_port(), self.addresses.classic].map(listen);
+        let [main, classic] = sockets;
         let services = ServicePrograms {
-            socket: Arc::new(socket),
+            sockets: vec![Arc::new(main?), Arc::new(classic?)],
             options: self.options,
             folder: self.folder,
             addresses: &self.addresses,
@@ -237,7 +238,7 @@ fn listen(port: u16) -> anyhow::Result<TcpListener> {
 /// What the services' processes are made of.
 pub struct ServicePrograms<'a> {
     /// The edges'.
-    pub socket: Arc<TcpListener>,
+    pub sockets: Vec<Arc<TcpListener>>,
     pub options: &'a StackOptions,
     pub folder: &'a Path,
     pub addresses: &'a Addresses,
@@ -289,7 +290,10 @@ impl ServicePrograms<'_> {
             name,
             user: None,
             signal: "TERM",
-            socket: (service == Service::Edge).then(|| Arc::clone(&self.socket)),
+            sockets: match service {
+                Service::Edge => self.sockets.clone(),
+                _ => Vec::new(),
+            },
         }
     }
 }

@@ -211,6 +211,9 @@ fn put_source(
         found.merge_strategy = put.merge_strategy;
     }
     found.existing_only = put.existing_only.unwrap_or(found.existing_only);
+    if let Some(given) = &put.allowed_origins {
+        found.allowed_origins = given.origins.clone();
+    }
     Ok(())
 }
 

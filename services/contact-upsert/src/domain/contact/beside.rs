@@ -66,6 +66,18 @@ impl<'a> Beside<'a> {
         Ok((beside, rest))
     }
 
+    /// Of a row's registers nothing but whom it must not be merged with.
+    ///
+    /// # Errors
+    /// Where they are not what we write.
+    pub fn only_bars(registers: &str) -> Result<Beside<'static>, InvalidContact> {
+        let (beside, _) = Beside::take(registers)?;
+        Ok(Beside {
+            bars: beside.bars,
+            ..Beside::default()
+        })
+    }
+
     /// Whether there is nothing to be written.
     pub fn is_empty(&self) -> bool {
         self.was.is_empty() && self.bars.is_empty() && self.turns == 0
@@ -118,7 +130,7 @@ impl<'a> Beside<'a> {
     }
 
     /// Of two contacts that became one: what barred them from each other bars nobody any more.
-    pub(super) fn join_bars(&mut self, other: &Self) {
+    pub fn join_bars(&mut self, other: &Self) {
         let theirs = other.bars.iter().filter(|bar| !self.bars.contains(bar));
         let theirs: Vec<Uuid> = theirs.copied().collect();
         self.bars.retain(|bar| !other.bars.contains(bar));

@@ -20,7 +20,7 @@ pub struct Reindexed<'a> {
     pub changes: Changes<'a>,
     /// How many of them are alive.
     pub seen: i64,
-    /// For each value that was lost its contact: another one has it, and both have user ids.
+    /// For each value that was lost its contact: another one has it, and the two stay two.
     pub lost: Vec<ContactId>,
 }
 
@@ -85,11 +85,13 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         lost
     }
 
-    /// Two contacts share a value: they become one, or, being two people, the one that holds it
-    /// keeps it. The register keeps its stamp, so that only newer words come in.
+    /// Two contacts share a value: they become one, or, being two people or split apart
+    /// (semantics 3.10), the one that holds it keeps it. The register keeps its stamp, so that
+    /// only newer words come in.
     fn meet(&mut self, slot: usize, holder: usize, key: KeyId, register: Register<'a>) -> bool {
-        let both = self.contacts[slot].has_user_id && self.contacts[holder].has_user_id;
-        if both {
+        let (one, other) = (&self.contacts[slot], &self.contacts[holder]);
+        let stay_two = one.has_user_id && other.has_user_id || one.beside.is_barred(&other.beside);
+        if stay_two {
             let empty = Register {
                 value: None,
                 ..register
@@ -98,6 +100,6 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         } else {
             self.merge(slot, holder, None, &[key]);
         }
-        both
+        stay_two
     }
 }

@@ -53,6 +53,12 @@ impl Tables {
         true
     }
 
+    /// A person merges two contacts, and splits them.
+    fn keep_apart(&mut self, settings: &Settings, one: ContactId, other: ContactId) {
+        self.merge(settings, one, other);
+        self.split(settings, self.merges.len() - 1);
+    }
+
     /// The new ones stand: what was found by others goes.
     fn stand(&mut self, new: &KeyRule) -> Settings {
         let is_kept = |kind: &str| [USER_ID, ANONYMOUS_ID].contains(&kind) || new.has(kind);
@@ -124,6 +130,34 @@ fn contacts_that_share_a_value_become_one_and_of_two_people_the_first_keeps_it()
     assert_eq!(found.contact, tables.user("u3"));
 }
 
+/// Semantics 3.10.
+#[test]
+fn two_who_were_split_apart_stay_two_and_the_one_that_is_found_first_keeps_the_value() {
+    let (old, new) = (rule(&["str::email"]), rule(&["phn::phone"]));
+    let phone = r#"{"phn::phone":"+61400000001"}"#;
+    let mut tables = Tables::default();
+    for (second, visitor) in (0..).zip(["a1", "a2", "a3"]) {
+        tables.one(&settings_of(&old), identify(second, ("-", visitor), phone));
+    }
+    let [first, second] = ["a1", "a2"].map(|id| tables.visitor(id).unwrap());
+    tables.keep_apart(&settings_of(&old), first, second);
+    let mut preview = Preview::new(old.clone(), new.clone(), Vec::new());
+    for row in tables.contacts.values() {
+        preview.take(&row.as_stored(), |_, _| false).unwrap();
+    }
+    assert_eq!((preview.merged, preview.lost), (1, 1));
+    let mut done = Done::default();
+    while tables.piece(&both(&old, &new), &mut done, 2) {}
+    assert_eq!((done.merged, &done.lost), (1, &BTreeSet::from([second])));
+    assert_eq!(tables.visitor("a3"), Some(first));
+    assert_eq!(tables.visitor("a2"), Some(second));
+    assert_eq!(tables.value(Some(second), "phn::phone"), None);
+    // Until a person merges them.
+    let stands = tables.stand(&new);
+    tables.merge(&stands, first, second);
+    assert_eq!(tables.visitor("a2"), Some(first));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -162,6 +196,7 @@ proptest! {
     #[test]
     fn a_preview_says_what_is_merged_and_lost(
         before in any_events(),
+        apart in prop::collection::vec(any::<(prop::sample::Index, prop::sample::Index)>(), 0..4),
         (old, new) in (any_rule(), any_rule()),
         size in 1..5_usize,
     ) {
@@ -171,10 +206,18 @@ proptest! {
         for event in &before {
             tables.run(&settings_of(&old), std::slice::from_ref(event));
         }
+        for (one, other) in apart {
+            let live = tables.live_contacts();
+            prop_assume!(!live.is_empty());
+            let (one, other) = (*one.get(&live), *other.get(&live));
+            if one != other {
+                tables.keep_apart(&settings_of(&old), one, other);
+            }
+        }
         let mut preview = Preview::new(old.clone(), new.clone(), Vec::new());
         let live = tables.contacts.values().filter(|row| row.redirect_to.is_none());
         for row in live {
-            preview.take(row.id, row.has_user_id, &row.fields, |_, value| value == "y").unwrap();
+            preview.take(&row.as_stored(), |_, value| value == "y").unwrap();
         }
         let mut done = Done::default();
         while tables.piece(&both(&old, &new), &mut done, size) {}

@@ -96,13 +96,16 @@ pub(super) const INSERT: &str = "
     FROM accounts a
     WHERE a.account_id = $1";
 
-/// Sent over several accounts.
 pub(super) const DUE: &str = "
-    SELECT account_id, deletion_id, contact_id, request_time, done_time, rounds, payload,
+    SELECT deletion_id, contact_id, request_time, done_time, rounds, payload,
            counts::text AS counts
-    FROM erasures /* every account */
-    WHERE next_time <= $1
-    ORDER BY next_time LIMIT $2";
+    FROM erasures
+    WHERE account_id = $1 AND next_time <= $2
+    ORDER BY next_time LIMIT $3";
+
+pub(super) const NEXT: &str = "
+    SELECT min(next_time) AS next_time FROM erasures
+    WHERE account_id = $1 AND next_time IS NOT NULL";
 
 pub(super) const OLDER_MESSAGE: &str = "
     SELECT FROM outbox WHERE account_id = $1 AND outbox_id < $2 LIMIT 1";

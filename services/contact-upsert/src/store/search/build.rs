@@ -4,12 +4,13 @@
 //! contacts that it writes; a piece writes those of contacts that it holds, as they are then. So
 //! whichever comes later has the last word, and it is true.
 
+use chrono::{DateTime, Utc};
 use futures_util::TryStreamExt;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::{AccountId, ContactId};
-use weir_postgres::{Failure, JsonText};
+use weir_postgres::{Failure, JsonText, Tx, work};
 
 use super::TextColumns;
 use crate::domain::search::SearchTexts;
@@ -20,6 +21,8 @@ use crate::store::batch::sql::WRITE_TEXTS;
 const PIECE: i64 = 500;
 /// Accounts that are looked for at once.
 const ACCOUNTS: i64 = 100;
+/// Behind it come all.
+const FIRST: AccountId = AccountId(Uuid::nil());
 
 const STATE: &str = "SELECT is_done FROM searches WHERE account_id = $1";
 
@@ -43,8 +46,8 @@ const HOLD: &str = "
 
 const ADVANCE: &str = "UPDATE searches SET after = $2, is_done = $3 WHERE account_id = $1";
 
-const UNDONE: &str = "/* every account */
-    SELECT account_id FROM searches WHERE NOT is_done ORDER BY account_id LIMIT $1";
+/// As [`work`] names it.
+const SEARCH: &str = "search";
 
 /// How far an account is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,9 +64,10 @@ impl Store {
     /// # Errors
     /// When PostgreSQL refuses.
     pub async fn build_state(&self, account: AccountId) -> Result<Build, Failure> {
-        let client = self.client().await?;
-        let state = client.prepare_cached(STATE).await?;
-        let row = client.query_opt(&state, &[&account.0]).await?;
+        let mut client = self.client().await?;
+        let tx = Tx::begin(&mut client, account);
+        let state = tx.prepare_cached(STATE).await?;
+        let row = tx.query_opt(&state, &[&account.0]).await?;
         Ok(match row.map(|row| row.get("is_done")) {
             None => Build::None,
             Some(false) => Build::UnderWay,
@@ -75,17 +79,21 @@ impl Store {
     ///
     /// # Errors
     /// When PostgreSQL refuses.
-    pub async fn begin_build(&self, account: AccountId) -> Result<(), Failure> {
+    pub async fn begin_build(&self, account: AccountId, now: DateTime<Utc>) -> Result<(), Failure> {
         self.anchor(account).await?;
-        let client = self.client().await?;
+        let mut client = self.client().await?;
         let whose: [&(dyn ToSql + Sync); 1] = [&account.0];
         // Batches that begin now write texts; those before are waited for. Their contacts are
         // seen by the pieces, which come later.
-        let mark = client.prepare_cached(MARK).await?;
-        client.execute(&mark, &whose).await?;
-        let begin = client.prepare_cached(BEGIN).await?;
-        client.execute(&begin, &whose).await?;
-        Ok(())
+        let tx = Tx::begin(&mut client, account);
+        let mark = tx.prepare_cached(MARK).await?;
+        tx.commit_with(&mark, &whose).await?;
+        let tx = Tx::begin(&mut client, account);
+        let begin = tx.prepare_cached(BEGIN).await?;
+        if tx.execute(&begin, &whose).await? > 0 {
+            work::note(&tx, account, SEARCH, now).await?;
+        }
+        Ok(tx.commit().await?)
     }
 
     /// The next contacts of an account.
@@ -94,7 +102,7 @@ impl Store {
     /// When PostgreSQL refuses.
     pub async fn build_piece(&self, account: AccountId) -> Result<Build, Failure> {
         let mut client = self.client().await?;
-        let tx = client.transaction().await?;
+        let tx = Tx::begin(&mut client, account);
         let lock = tx.prepare_cached(LOCK).await?;
         let Some(state) = tx.query_opt(&lock, &[&account.0]).await? else {
             return Ok(Build::None);
@@ -105,7 +113,7 @@ impl Store {
         let after: Uuid = state.get("after");
         let hold = tx.prepare_cached(HOLD).await?;
         let parameters: [&(dyn ToSql + Sync); 3] = [&account.0, &after, &PIECE];
-        let held = tx.query_raw(&hold, parameters).await?;
+        let held = tx.query_raw(&hold, &parameters).await?;
         // Their rows may be large, and are looked at one by one.
         let texts: Vec<_> = held.map_ok(|row| texts_of(&row)).try_collect().await?;
         if !texts.is_empty() {
@@ -118,6 +126,9 @@ impl Store {
         let advance = tx.prepare_cached(ADVANCE).await?;
         tx.execute(&advance, &[&account.0, &after, &is_done])
             .await?;
+        if is_done {
+            work::strike(&tx, account, SEARCH).await?;
+        }
         tx.commit().await?;
         Ok(if is_done {
             Build::Done
@@ -132,10 +143,8 @@ impl Store {
     /// When PostgreSQL refuses.
     pub async fn undone_builds(&self) -> Result<Vec<AccountId>, Failure> {
         let client = self.client().await?;
-        let undone = client.prepare_cached(UNDONE).await?;
-        let rows = client.query(&undone, &[&ACCOUNTS]).await?;
-        let account = |row: &Row| AccountId(row.get("account_id"));
-        Ok(rows.iter().map(account).collect())
+        let undone = work::after(&client, SEARCH, FIRST, ACCOUNTS).await?;
+        Ok(undone.into_iter().map(|(account, _)| account).collect())
     }
 }
 

@@ -28,7 +28,7 @@ impl Service {
     }
 
     /// Every contact's row, with how often it was written.
-    async fn written(&self) -> Vec<String> {
+    async fn contact_rows(&self) -> Vec<String> {
         let rows = "SELECT row_to_json(t)::text FROM contacts AS t ORDER BY contact_id";
         let rows = self.sql().await.query(rows, &[]).await.unwrap();
         rows.iter().map(|row| row.get(0)).collect()
@@ -63,7 +63,7 @@ async fn a_contact_takes_what_its_events_say_now_once_and_free_of_charge() {
         .correct(&track, r#"{"str::first":"Lou","str::last":"R."}"#)
         .await;
     assert_eq!(statuses(&answer), [Repeated]);
-    let written = service.written().await;
+    let written = service.contact_rows().await;
     // Again, on another replica, and both at once.
     let replica = service.replica().await;
     let first = corrected(&first, fields);
@@ -74,7 +74,7 @@ async fn a_contact_takes_what_its_events_say_now_once_and_free_of_charge() {
     );
     assert_eq!(statuses(&one), [Repeated; 2]);
     assert_eq!(statuses(&other), [Repeated; 2]);
-    assert_eq!(service.written().await, written, "not even written");
+    assert_eq!(service.contact_rows().await, written, "not even written");
     let names: Vec<_> = service.fields_of("u1").await.split_off(2);
     assert_eq!(names[0].1, "Lou", "of two events the later");
 }
@@ -124,7 +124,7 @@ async fn nothing_comes_back_of_a_person_who_was_deleted() {
     let answer = service.correct(&future, BIRTHDAY).await;
     assert_eq!(statuses(&answer), [UpsertStatus::NotFound]);
     assert!(service.find(user("gone-u")).await.is_err());
-    assert_eq!(service.written().await, Vec::<String>::new());
+    assert_eq!(service.contact_rows().await, Vec::<String>::new());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -144,7 +144,7 @@ async fn an_address_that_is_mended_merges_or_is_told_to_be_taken() {
     let merged = service.id(visitor("a1")).await;
     assert_eq!(service.id(user("u3")).await, merged);
     assert_eq!(service.merges(&merged).await.len(), 1);
-    let written = service.written().await;
+    let written = service.contact_rows().await;
     service.correct(&event, r#"{"str::email":"a@x.org"}"#).await;
-    assert_eq!(service.written().await, written);
+    assert_eq!(service.contact_rows().await, written);
 }

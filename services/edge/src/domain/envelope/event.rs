@@ -11,8 +11,10 @@ use weir_values::{BlockedRule, has_invisible_inside, is_blank, trimmed_invisible
 
 use super::members::{Members, Slot};
 use super::{
-    Envelope, Kind, MembershipUpdate, MembershipUpdateMode, Nobody, Reader, Reading, Refusal, SHOWN,
+    Envelope, Form, Kind, MembershipUpdate, MembershipUpdateMode, Nobody, Reader, Reading, Refusal,
+    SHOWN,
 };
+use crate::domain::classic;
 use crate::domain::text::{cut, longer_than, scalar};
 use crate::domain::time;
 
@@ -90,6 +92,9 @@ impl<'a> Event<'a> {
     }
 
     fn envelope(&self, reader: &Reader<'_>) -> Result<Envelope, Refusal> {
+        if reader.form == Form::Classic {
+            self.check_classic(reader.kind)?;
+        }
         let (user_id, anonymous_id, ignored) = self.identifiers(reader.nobody)?;
         let event_name = if reader.kind == Kind::Track {
             self.event_name()?
@@ -137,6 +142,29 @@ impl<'a> Event<'a> {
             timestamp: members.timestamp.clone().filter(|_| own_time.is_some()),
             ignored: ignored.map(Box::new),
         })
+    }
+
+    /// Whether it is small enough, and what it was taken for (semantics 8.0).
+    fn check_classic(&self, kind: Kind) -> Result<(), Refusal> {
+        if self.text.len() > classic::MAX_EVENT {
+            let reason = format!(
+                "{} bytes; a classic source takes {} at most",
+                self.text.len(),
+                classic::MAX_EVENT
+            );
+            return Err(Refusal::new(Reason::EventTooLarge, "", reason));
+        }
+        let expected = match kind {
+            Kind::Identify | Kind::Member => classic::Type::Identify,
+            Kind::Track => classic::Type::Track,
+        };
+        let said = self.value(&self.members.of).and_then(scalar);
+        if said.is_some_and(|said| said.trim() == expected.name()) {
+            return Ok(());
+        }
+        let reason = "must be identify or track (page, screen, group and alias are not stored)";
+        let slot = &self.members.of;
+        Err(self.refusal(Reason::EventTypeUnknown, "type", reason, slot))
     }
 
     /// The two ids, one of which is there, and why the anonymous one was ignored.

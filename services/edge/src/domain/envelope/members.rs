@@ -11,6 +11,7 @@ pub type Slot = Option<Range<usize>>;
 /// as Segment's own documentation does.
 #[derive(Default)]
 pub struct Members {
+    pub of: Slot,
     pub user_id: Slot,
     pub camel_user_id: Slot,
     pub anonymous_id: Slot,
@@ -42,6 +43,7 @@ impl Members {
 
     fn slot(&mut self, key: &str) -> Option<&mut Slot> {
         Some(match key {
+            "type" => &mut self.of,
             "user_id" => &mut self.user_id,
             "userId" => &mut self.camel_user_id,
             "anonymous_id" => &mut self.anonymous_id,

@@ -12,6 +12,7 @@ fn reading_for(nobody: &Nobody, kind: Kind, raw: &[u8]) -> Reading {
     let own = ["ortto.com".to_owned()];
     let reader = Reader {
         kind,
+        form: Form::Actions,
         arrival: ARRIVAL,
         own_namespaces: &own,
         nobody,

@@ -95,6 +95,8 @@ impl MappingService for Stub {
                 source_kind: kind.into(),
                 blocked_values: Some(state.blocked_values.0.clone()),
                 blocked_values_version: state.blocked_values.1,
+                paused: state.is_paused,
+                allowed_origins: vec!["https://*.example.com".into()],
             })
         })
         .await

@@ -6,7 +6,7 @@ use weir_rpc::wire::timestamp;
 use crate::domain::dry_run::{Prediction, Unknown};
 use crate::domain::kept::{Kept, Whole};
 use crate::domain::replay::{Count, Replay, ReplayState, Work};
-use crate::grpc::convert::{kind, log_entry};
+use crate::grpc::convert::{kind, log_entry, source_kind};
 
 pub fn kept(kept: Kept) -> pb::KeptEvent {
     let event = kept.event;
@@ -93,6 +93,7 @@ pub fn work(work: Work) -> pb::ReplayWork {
         work_id: work.claim.work_id.to_string(),
         lease_token: work.claim.token.to_string(),
         repair: work.claim.is_repair,
+        source_kind: source_kind(work.source_kind).into(),
         events: work.events.into_iter().map(event).collect(),
     }
 }

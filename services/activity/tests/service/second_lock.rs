@@ -1,0 +1,89 @@
+//! Another account's rows stay out of reach, whatever a statement forgets (semantics 9.6).
+
+use uuid::Uuid;
+use weir_servers::TestServers;
+use weir_testkit::{Recorder, SecondLock, check_rights, check_tables};
+
+use crate::harness::*;
+
+#[tokio::test]
+async fn tables_of_accounts_are_locked_and_the_services_role_can_not_help_it() {
+    let weir = start().await;
+    weir.record(vec![of_contact(Uuid::now_v7(), "m1")]).await;
+    let database = &weir.database;
+    check_tables(&database.behind("activity"), "activity", &["account_work"]).await;
+    for table in ["activities", "accounts"] {
+        check_rights(&database.url_for("activity"), "activity", table).await;
+    }
+    // Parts of a table are asked by their own policy.
+    let parts = "SELECT p.relname::text FROM pg_inherits i JOIN pg_class p ON p.oid = i.inhrelid
+        WHERE i.inhparent = 'activity.activities'::regclass";
+    let behind = weir.sql().await;
+    let service = weir_servers::postgres::connect(&database.url_for("activity"))
+        .await
+        .unwrap();
+    let parts = behind.query(parts, &[]).await.unwrap();
+    let mut rows = 0;
+    for part in &parts {
+        let count = format!("SELECT count(*) FROM activity.{}", part.get::<_, &str>(0));
+        rows += behind
+            .query_one(&count, &[])
+            .await
+            .unwrap()
+            .get::<_, i64>(0);
+        let seen: i64 = service.query_one(&count, &[]).await.unwrap().get(0);
+        assert_eq!(seen, 0, "{count}");
+    }
+    assert_eq!(rows, 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_condition_on_the_account_no_row_of_another_comes_or_goes() {
+    let database = TestServers::shared().await.fresh_database().await;
+    let recorder = Recorder::to(&database.url_for("activity")).await;
+    let (direct, behind) = (database.url_for("activity"), database.behind("activity"));
+    let (owner, other) = (Uuid::now_v7(), Uuid::now_v7());
+    let weir = instance(database.by_way("activity", &recorder.url), owner).await;
+    let others = Weir {
+        account: other,
+        ..weir.clone()
+    };
+    others.record(vec![of_contact(Uuid::now_v7(), "m0")]).await;
+    let mut lock = SecondLock::new(
+        recorder,
+        [&direct, &behind],
+        [owner, other],
+        &["account_work"],
+    )
+    .await;
+    live(&weir, &mut lock).await;
+    let looked_at = lock.finish(&HARMLESS);
+    assert!(looked_at > 15, "{looked_at}");
+}
+
+/// Statements that without their condition find nothing else here.
+const HARMLESS: [&str; 0] = [];
+
+/// What an account does, looked at in between: some rows do not last.
+async fn live(weir: &Weir, lock: &mut SecondLock) {
+    let [one, two] = [Uuid::now_v7(), Uuid::now_v7()];
+    weir.record(vec![
+        of_contact(one, "m1"),
+        of_user("u1", "m2"),
+        of_user("u2", "m3"),
+    ])
+    .await;
+    lock.look().await;
+    weir.link(vec![user_link("u1", one, 1)]).await;
+    weir.record(vec![named(one, of_user("u1", "m4")), of_user("u1", "m2")])
+        .await;
+    lock.look().await;
+    weir.change(vec![anonymous_link("a1", two, 1)], &[(two, one)])
+        .await;
+    weir.list(one).await;
+    weir.backlog().await;
+    weir.backlog_of("u2", "").await;
+    weir.usage().await;
+    weir.close(&[new_batch_id()]).await;
+    lock.look().await;
+}

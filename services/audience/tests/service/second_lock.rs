@@ -1,0 +1,62 @@
+//! Another account's rows stay out of reach, whatever a statement forgets (semantics 9.6).
+
+use uuid::Uuid;
+use weir_testkit::{Recorder, SecondLock, check_rights, check_tables};
+
+use crate::harness::{World, add, apply, audience, contacts, create, members, merge, remove};
+
+#[tokio::test]
+async fn tables_of_accounts_are_locked_and_the_services_role_can_not_help_it() {
+    let (world, mut client) = World::with_one().await;
+    let (account, vip) = audience(&mut client, "VIP").await;
+    let [one] = contacts();
+    apply(&mut client, &account, vec![add(one, &vip, 1)]).await;
+    let (service, behind) = (
+        world.database.url_for("audience"),
+        world.database.behind("audience"),
+    );
+    check_tables(&behind, "audience", &["accounts", "sync_work"]).await;
+    check_rights(&service, "audience", "memberships").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_condition_on_the_account_no_row_of_another_comes_or_goes() {
+    let mut world = World::new().await;
+    let (direct, behind) = (
+        world.database.url_for("audience"),
+        world.database.behind("audience"),
+    );
+    let recorder = Recorder::to(&direct).await;
+    world.database = world.database.by_way("audience", &recorder.url);
+    let mut client = world.replica(86_400_000).await;
+    let (other, others) = audience(&mut client, "Theirs").await;
+    let [theirs] = contacts();
+    apply(&mut client, &other, vec![add(theirs, &others, 1)]).await;
+    let (owner, vip) = audience(&mut client, "VIP").await;
+    let second = create(&mut client, &owner, "Second").await;
+    let ids = [&owner, &other].map(|id| id.parse::<Uuid>().unwrap());
+    let mut lock = SecondLock::new(recorder, [&direct, &behind], ids, &OPEN).await;
+    let [one, two, three] = contacts();
+    let updates = vec![
+        add(one, &vip, 1),
+        add(two, &vip, 2),
+        remove(two, &vip, 3),
+        add(three, &second, 4),
+    ];
+    apply(&mut client, &owner, updates).await;
+    lock.look().await;
+    // Held back, so that it waits.
+    apply(&mut client, &owner, vec![add(two, &vip, 5)]).await;
+    members(&mut client, &owner, &vip).await;
+    lock.look().await;
+    merge(&mut client, &owner, &[(three, one)]).await;
+    lock.look().await;
+    let looked_at = lock.finish(&HARMLESS);
+    assert!(looked_at > 8, "{looked_at}");
+}
+
+/// Over tables without a policy: nothing but ids and days is in them.
+const OPEN: [&str; 3] = ["sync_work", "SELECT FROM accounts", "INSERT INTO accounts"];
+
+/// Statements that without their condition find nothing else here.
+const HARMLESS: [&str; 0] = [];

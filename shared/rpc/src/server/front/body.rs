@@ -1,0 +1,278 @@
+//! A body in another dress, which becomes the message of a gRPC call once somebody reads it.
+
+use std::io::Read;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use flate2::read::MultiGzDecoder;
+use futures_util::stream;
+use http::header::EXPECT;
+use http::{Request, Version};
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::{BodyExt, StreamBody};
+use prost::Message;
+use prost_reflect::{DynamicMessage, MessageDescriptor};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tonic::body::Body;
+use tonic::{Code, Status};
+use weir_protojson::Fault;
+use weir_reasons::Reason;
+
+use super::media::Form;
+use crate::error::{internal, invalid, late, refused};
+use crate::{Deadline, MAX_MESSAGE, PrefixedMessage};
+
+/// The largest body that is JSON, unpacked: what a batch has at the edge, too.
+const MAX_JSON: usize = 16 * 1024 * 1024;
+/// What stands in front of a message: one byte of flags, four of its length.
+pub(super) const HEAD: usize = PrefixedMessage::HEAD;
+
+/// Bodies that are being read are counted in these, so that a body of nothing has a price, too.
+const UNIT: usize = 1024;
+/// For the bodies of all calls that are being read, in units: two of the largest. A message made
+/// of JSON takes many times its memory until it is on its way.
+pub(super) const ROOM: usize = 2 * MAX_MESSAGE / UNIT;
+/// What is larger than this is not made on a thread that other calls wait for.
+pub(super) const LARGE: usize = 64 * 1024;
+
+/// How long a body may take that holds room meanwhile, whatever its caller has time for.
+const READ_WITHIN: Duration = Duration::from_secs(30);
+
+/// How a body is to be read.
+pub(super) struct Reading {
+    pub form: Form,
+    pub is_gzip: bool,
+    /// The message has flags and a length in front.
+    pub in_envelope: bool,
+    pub input: MessageDescriptor,
+    pub deadline: Deadline,
+    /// Of all bodies.
+    pub room: Arc<Semaphore>,
+}
+
+impl Reading {
+    /// At most so many bytes, packed or not.
+    pub fn limit(form: Form) -> usize {
+        match form {
+            Form::Json => MAX_JSON,
+            Form::Proto => MAX_MESSAGE,
+        }
+    }
+
+    /// As gRPC has it. Nothing is read before somebody asks for it.
+    pub fn of(self, body: Body) -> Body {
+        let message = async move { self.message(body).await.map(Frame::data) };
+        Body::new(StreamBody::new(stream::once(Box::pin(message))))
+    }
+
+    async fn message(self, body: Body) -> Result<Bytes, Status> {
+        let collected = collect(body, Self::limit(self.form), &self.room);
+        let remaining = self.deadline.remaining().min(READ_WITHIN);
+        let (bytes, room) = tokio::time::timeout(remaining, collected)
+            .await
+            .map_err(|_| late())??;
+        let is_quick = bytes.len() < LARGE && !self.is_gzip;
+        let make = move || {
+            // Until the message is made.
+            let _room = room;
+            self.make(bytes)
+        };
+        if is_quick {
+            return make();
+        }
+        let made = tokio::task::spawn_blocking(make).await;
+        made.map_err(|_| internal())?
+    }
+
+    fn make(&self, mut bytes: Bytes) -> Result<Bytes, Status> {
+        if self.is_gzip {
+            bytes = unpacked(&bytes, Self::limit(self.form))?;
+        }
+        if self.in_envelope {
+            bytes = enveloped(bytes)?;
+        }
+        match self.form {
+            Form::Proto => Ok(framed(bytes.len(), |framed| {
+                framed.extend_from_slice(&bytes)
+            })),
+            Form::Json => {
+                let message =
+                    weir_protojson::read(&bytes, &self.input).map_err(|why| told(&why))?;
+                Ok(of_message(&message))
+            }
+        }
+    }
+}
+
+/// A message with its head, as gRPC has it and Connect's envelopes have it, too.
+pub(super) fn of_message(message: &DynamicMessage) -> Bytes {
+    framed(message.encoded_len(), |framed| {
+        message
+            .encode(framed)
+            .expect("memory takes what is written");
+    })
+}
+
+/// `write` appends the message, which is `length` bytes long.
+fn framed(length: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
+    let mut framed = Vec::with_capacity(HEAD + length);
+    framed.push(0);
+    // What is longer than its head can say is refused by the other side for its length.
+    let length = u32::try_from(length).unwrap_or(u32::MAX);
+    framed.extend_from_slice(&length.to_be_bytes());
+    write(&mut framed);
+    framed.into()
+}
+
+/// The whole of a body, and the room that it takes.
+async fn collect(
+    mut body: Body,
+    limit: usize,
+    room: &Arc<Semaphore>,
+) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
+    let full = || {
+        let message = "more bodies are being read than there is room for";
+        refused(Code::ResourceExhausted, Reason::Overloaded, message)
+    };
+    let take = |units: usize| {
+        let units = u32::try_from(units).map_err(|_| full())?;
+        Arc::clone(room)
+            .try_acquire_many_owned(units)
+            .map_err(|_| full())
+    };
+    let mut taken = take(1)?;
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Status::from_error(error.into()))?;
+        let Ok(data) = frame.into_data() else {
+            continue;
+        };
+        if data.len() > limit - bytes.len() {
+            return Err(too_large(limit));
+        }
+        let units = (bytes.len() + data.len()).div_ceil(UNIT).max(1);
+        taken.merge(take(units.saturating_sub(taken.num_permits()))?);
+        bytes.extend_from_slice(&data);
+    }
+    Ok((bytes.freeze(), taken))
+}
+
+pub(super) fn too_large(limit: usize) -> Status {
+    let message = format!("at most {} MiB are taken", limit / (1024 * 1024));
+    refused(Code::ResourceExhausted, Reason::MessageTooLarge, message)
+}
+
+fn unpacked(bytes: &[u8], limit: usize) -> Result<Bytes, Status> {
+    let mut unpacked = Vec::new();
+    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+    MultiGzDecoder::new(bytes)
+        .take(most)
+        .read_to_end(&mut unpacked)
+        .map_err(|_| unreadable("the body is not gzip"))?;
+    if unpacked.len() > limit {
+        return Err(too_large(limit));
+    }
+    Ok(unpacked.into())
+}
+
+/// The one message in the one envelope of a call that streams nothing but its answer.
+fn enveloped(mut bytes: Bytes) -> Result<Bytes, Status> {
+    let Some((&[flags, length @ ..], _)) = bytes.split_first_chunk::<HEAD>() else {
+        return Err(unreadable(
+            "the body is no envelope: flags and length are missing",
+        ));
+    };
+    if flags != 0 {
+        let message = "messages are not taken compressed, and the first is the only one";
+        return Err(refused(
+            Code::Unimplemented,
+            Reason::CallUnsupported,
+            message,
+        ));
+    }
+    let message = bytes.split_off(HEAD);
+    if message.len() != u32::from_be_bytes(length) as usize {
+        return Err(unreadable(
+            "the body is not exactly one message, as long as its head says",
+        ));
+    }
+    Ok(message)
+}
+
+fn told(fault: &Fault) -> Status {
+    match fault {
+        Fault::Field { field, expected } => invalid(field, expected),
+        Fault::NotJson(why) => unreadable(&format!("the body is not JSON: {why}")),
+    }
+}
+
+fn unreadable(why: &str) -> Status {
+    refused(Code::InvalidArgument, Reason::MessageInvalid, why)
+}
+
+/// How much of a refused body is taken in, and for how long.
+const MAX_LEFT: usize = 64 * 1024 * 1024;
+const LINGER: Duration = Duration::from_secs(2);
+
+/// A body of HTTP/1.1, of which the rest is taken in where nobody wanted it. Else the connection
+/// would be reset under a client that is still sending, which would never see its answer.
+struct Lingering(Option<Body>);
+
+/// See [`Lingering`]. Who asks first whether the body is wanted has not begun to send it.
+pub(super) fn lingering(request: Request<Body>) -> Request<Body> {
+    if request.version() == Version::HTTP_2 || request.headers().contains_key(EXPECT) {
+        return request;
+    }
+    request.map(|body| Body::new(Lingering(Some(body))))
+}
+
+impl http_body::Body for Lingering {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Some(body) = &mut self.0 else {
+            return Poll::Ready(None);
+        };
+        let polled = Pin::new(body).poll_frame(context);
+        if !matches!(polled, Poll::Pending | Poll::Ready(Some(Ok(_)))) {
+            self.0 = None;
+        }
+        polled
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.as_ref().map(Body::size_hint).unwrap_or_default()
+    }
+}
+
+impl Drop for Lingering {
+    fn drop(&mut self) {
+        let Some(mut body) = self.0.take().filter(|body| !body.is_end_stream()) else {
+            return;
+        };
+        let rest = async move {
+            let mut left = MAX_LEFT;
+            while let Some(Ok(frame)) = body.frame().await {
+                let data = frame.into_data().unwrap_or_default();
+                match left.checked_sub(data.len()) {
+                    Some(less) => left = less,
+                    None => break,
+                }
+            }
+        };
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            runtime.spawn(tokio::time::timeout(LINGER, rest));
+        }
+    }
+}
