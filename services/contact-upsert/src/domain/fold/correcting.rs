@@ -7,7 +7,7 @@ use weir_ids::ContactId;
 
 use super::fields::same_value;
 use super::{Draft, EventFacts, Matches, MergeStrategy, State, Status, Whose};
-use crate::domain::contact::{Contact, Register, Source};
+use crate::domain::contact::{Register, Source};
 
 /// Where an event was stored, as far as anything tells.
 enum StoredOn {
@@ -97,22 +97,23 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         }
     }
 
-    /// The contact's value of a unique identifier, for telling whether it contradicts. What the
+    /// A contact's value of a unique identifier, for telling whether it contradicts. What the
     /// corrected event said of it itself is mended along, so it contradicts nothing.
     pub(super) fn value_beside(
         &self,
-        contact: &Contact<'a>,
-        field: &'a str,
+        register: Option<&Register<'a>>,
         facts: &EventFacts<'a>,
     ) -> Option<&'a str> {
-        let register = contact.register(field)?;
-        let is_mended = |now: Option<&'a str>| match now {
+        let register = register?;
+        if !self.is_own(register, facts) {
+            return register.value;
+        }
+        let is_mended = |now: &Option<&'a str>| match now {
             None => self.settings.merge_strategy == MergeStrategy::Overwrite,
-            Some(_) => self.key_of(field, now).is_some(),
+            Some(json) => self.settings.key(register.field, json).is_some(),
         };
-        let now = facts.word(field).filter(|now| is_mended(*now));
-        now.filter(|_| self.is_own(register, facts))
-            .unwrap_or(register.value)
+        let now = facts.word(register.field).filter(is_mended);
+        now.unwrap_or(register.value)
     }
 
     /// Whether a correction writes the field of a source that does not overwrite (semantics 3.4):

@@ -128,7 +128,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     fn contradicts_event(&self, contact: &Contact<'a>, facts: &EventFacts<'a>) -> bool {
         facts.unique_keys.iter().any(|unique| {
             let field = &self.settings.unique_identifiers[unique.rank];
-            let theirs = self.key_of(field, self.value_beside(contact, field, facts));
+            let theirs = self.key_of(field, self.value_beside(contact.register(field), facts));
             theirs.is_some_and(|theirs| theirs != *self.key(unique.key))
         })
     }
@@ -146,18 +146,19 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         };
         let unique = self.settings.unique_identifiers.iter().enumerate();
         unique.into_iter().any(|(rank, field)| {
-            let theirs = self.key_of(field, self.value_beside(contact, field, facts));
+            let theirs = self.key_of(field, self.value_beside(contact.register(field), facts));
             theirs.is_some_and(|theirs| {
                 let ours = match matches.merged.get(rank) {
-                    None => self.contacts[target].value(field),
-                    Some(merged) => merged.as_ref().and_then(|register| register.value),
+                    None => self.contacts[target].register(field),
+                    Some(merged) => merged.as_ref(),
                 };
-                self.key_of(field, ours).is_some_and(|ours| ours != theirs)
+                self.key_of(field, self.value_beside(ours, facts))
+                    .is_some_and(|ours| ours != theirs)
             })
         })
     }
 
-    pub(super) fn key_of(&self, field: &'a str, value: Option<&'a str>) -> Option<Key<'a>> {
+    fn key_of(&self, field: &'a str, value: Option<&'a str>) -> Option<Key<'a>> {
         value.and_then(|json| self.settings.key(field, json))
     }
 

@@ -185,6 +185,18 @@ fn what_the_event_itself_said_wrongly_of_who_it_is_contradicts_nobody() {
     correct(&mut tables, &settings, &event, right);
     assert_ne!(tables.visitor("a1"), tables.user("u1"));
     assert_eq!(tables.value(tables.visitor("a1"), "str::email"), None);
+    // Nor does what is cleared contradict the visitor whose number the person has.
+    let mut settings = overwrite();
+    settings.key_strategy = KeyStrategy::NextIfEmpty;
+    let mut tables = Tables::default();
+    let visitor = r#"{"phn::phone":"+61400000001","str::email":"c@x.org"}"#;
+    let event = identify(4, ("u1", "a1"), r#"{"str::email":"a@x.org"}"#);
+    tables.one(&settings, identify(3, ("-", "a1"), visitor));
+    tables.one(&settings, event.clone());
+    assert_ne!(tables.visitor("a1"), tables.user("u1"));
+    let right = r#"{"phn::phone":"+61400000001","str::email":null}"#;
+    correct(&mut tables, &settings, &event, right);
+    assert_eq!(tables.visitor("a1"), tables.user("u1"));
 }
 
 #[test]
