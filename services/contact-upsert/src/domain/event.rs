@@ -397,9 +397,13 @@ impl<'a> EventFacts<'a> {
 
     /// Whether it has a word on the field.
     pub fn names(&self, field: &str) -> bool {
-        self.fields
-            .binary_search_by(|(name, _)| (*name).cmp(field))
-            .is_ok()
+        self.word(field).is_some()
+    }
+
+    /// What it says of the field; within, none = it clears it.
+    pub fn word(&self, field: &str) -> Option<Option<&'a str>> {
+        let found = self.fields.binary_search_by(|(name, _)| (*name).cmp(field));
+        found.ok().map(|at| self.fields[at].1)
     }
 
     /// Whether a repeat of it is recognised by a receipt alone: it may leave no other trace,
