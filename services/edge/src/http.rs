@@ -11,6 +11,7 @@ mod body;
 mod classic;
 mod connection;
 mod connections;
+mod description;
 mod keys;
 mod methods;
 mod places;
@@ -49,9 +50,6 @@ use routes::{Listener, Route};
 const DEADLINE: Duration = Duration::from_secs(8);
 /// A body must be here by then, so that its 408 is there in time as well.
 const BODY_TIME: Duration = Duration::from_millis(7_500);
-
-/// Of all that is served here, for programs.
-const DESCRIPTION: &str = include_str!("../openapi.json");
 
 type Answer = Response<Full<Bytes>>;
 
@@ -114,7 +112,7 @@ impl Front {
         match route {
             Route::Health => Ok(answer::json(StatusCode::OK, r#"{"status":"ok"}"#)),
             Route::Ready => self.ready().await,
-            Route::Description => Ok(answer::json(StatusCode::OK, DESCRIPTION)),
+            Route::Description => Ok(answer::json(StatusCode::OK, description::text())),
             Route::Me => {
                 let caller = self.caller(headers, deadline).await?;
                 Ok(answer::me(&caller))

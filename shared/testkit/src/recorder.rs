@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 pub type Sent = Vec<Option<Vec<u8>>>;
 
 /// Executions that are kept of a statement: the last ones.
-const KEPT: usize = 6;
+const KEPT: usize = 30;
 
 /// A way to PostgreSQL that listens in. Nothing that passes is changed.
 pub struct Recorder {

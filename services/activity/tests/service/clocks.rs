@@ -159,7 +159,7 @@ async fn a_pass_drops_one_month_beyond_what_was_dropped_before() {
         let month = past(months);
         for table in ["activities", "backlog"] {
             sql.batch_execute(&format!(
-                "SET ROLE weir_activity;
+                "SET ROLE weir_activity_owner;
                  CREATE TABLE activity.{table}_{} PARTITION OF activity.{table}
                      FOR VALUES FROM ('{month}') TO ('{}')",
                 month.format("%Y_%m"),

@@ -110,7 +110,7 @@ async fn partitions_are_made_ahead_and_dropped_when_they_are_past() {
         .unwrap();
     database
         .batch_execute(
-            "SET ROLE weir_activity;
+            "SET ROLE weir_activity_owner;
              CREATE TABLE activity.backlog_2020_01 PARTITION OF activity.backlog
                  FOR VALUES FROM ('2020-01-01') TO ('2020-02-01');
              CREATE TABLE activity.activities_2020_01 PARTITION OF activity.activities

@@ -2,12 +2,14 @@
 
 use ::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
+use serde::Serialize;
+use utoipa::ToSchema;
 use weir_reasons::Reason;
 
 use super::Answer;
 use super::admission::Hold;
 use crate::app::{Processed, Usage};
-use crate::clients::{Audience, Caller};
+use crate::clients::{self, Caller};
 use crate::domain::envelope::Kind;
 use crate::domain::outcome::Outcome;
 use crate::domain::stages::Meter;
@@ -26,17 +28,37 @@ pub fn json(status: StatusCode, body: impl Into<Bytes>) -> Answer {
     answer
 }
 
-pub fn me(caller: &Caller) -> Answer {
-    let body = serde_json::json!({
-        "account_id": caller.account_id,
-        "source_id": caller.source_id,
-    });
-    json(StatusCode::OK, body.to_string())
+/// Whose key it is.
+#[derive(Serialize, ToSchema)]
+pub struct Me<'a> {
+    account_id: &'a str,
+    source_id: &'a str,
 }
 
-pub fn audience(audience: &Audience) -> Answer {
-    let body = serde_json::json!({"id": audience.id, "name": audience.name});
-    json(StatusCode::OK, body.to_string())
+pub fn me(caller: &Caller) -> Answer {
+    ok(&Me {
+        account_id: &caller.account_id,
+        source_id: &caller.source_id,
+    })
+}
+
+/// A list of people that Segment keeps.
+#[derive(Serialize, ToSchema)]
+pub struct Audience<'a> {
+    id: &'a str,
+    name: &'a str,
+}
+
+pub fn audience(audience: &clients::Audience) -> Answer {
+    ok(&Audience {
+        id: &audience.id,
+        name: &audience.name,
+    })
+}
+
+fn ok(body: &impl Serialize) -> Answer {
+    let body = serde_json::to_vec(body).expect("text is JSON");
+    json(StatusCode::OK, body)
 }
 
 /// 207, with an outcome for each event. `held` has its memory until the client took it.

@@ -34,7 +34,6 @@ pub enum Endpoint {
 
 impl Endpoint {
     /// Those that the description of the API has, by their long names.
-    #[cfg(test)]
     pub const DESCRIBED: [(&str, Self); 10] = [
         ("/classic/v1/batch", Self::Call(Call::Batch)),
         ("/classic/v1/import", Self::Call(Call::Batch)),

@@ -9,6 +9,7 @@ use ::http::{HeaderName, HeaderValue, Response, StatusCode, header};
 use bytes::Bytes;
 use hyper::ext::ReasonPhrase;
 use serde::Serialize;
+use utoipa::ToSchema;
 use weir_reasons::Reason;
 
 use super::Answer;
@@ -34,16 +35,23 @@ pub struct Problem {
     is_classic: bool,
 }
 
-#[derive(Serialize)]
-struct Details<'a> {
+/// Why a request was refused as a whole (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct Details<'a> {
+    /// `about:blank`: the code says more.
     r#type: &'static str,
+    /// The status in words.
     title: &'a str,
     status: u16,
+    /// The reason code.
     code: &'static str,
+    /// What is wrong, and what to do.
     detail: &'a str,
-    /// What SDKs log.
+    /// To classic sources alone: what SDKs log.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'a str>,
+    /// To classic sources alone: `false`.
     #[serde(skip_serializing_if = "Option::is_none")]
     success: Option<bool>,
 }
@@ -312,6 +320,7 @@ impl From<app::Error> for Problem {
 mod tests {
     use super::*;
     use crate::domain::classic::Malformed;
+    use crate::http::description::is_described;
 
     #[test]
     fn every_status_line_says_what_to_do_in_a_hundred_characters() {
@@ -364,6 +373,13 @@ mod tests {
             assert!(!phrase.contains(['\r', '\n']), "{phrase}");
             let is_retried = [408, 429, 500, 503].contains(&problem.status.as_u16());
             assert_eq!(problem.code.is_retried(), is_retried, "{}", problem.code);
+            assert!(
+                // What is nowhere stands at no path.
+                problem.code == Reason::PathUnknown
+                    || is_described(problem.status.as_u16(), problem.code),
+                "{}",
+                problem.code
+            );
         }
         let text = Problem::overloaded("x").into_http1();
         let text = std::str::from_utf8(&text).unwrap();

@@ -31,7 +31,7 @@ pub enum Listener {
 const CLASSIC: &str = "/classic";
 
 impl Route {
-    const ALL: [Self; 9] = [
+    pub const ALL: [Self; 9] = [
         Self::Me,
         Self::Batch(Kind::Identify),
         Self::Batch(Kind::Track),
@@ -59,7 +59,7 @@ impl Route {
         }
     }
 
-    fn path(self) -> (&'static str, Methods) {
+    pub fn path(self) -> (&'static str, Methods) {
         match self {
             Self::Me => ("/v1/me", Methods::Get),
             Self::Batch(Kind::Identify) => ("/v1/identify", Methods::Post),
@@ -107,10 +107,6 @@ fn named(listener: Listener, path: &str) -> Option<Route> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
-
-    use weir_reasons::{About, Reason};
-
     use super::*;
 
     #[test]
@@ -161,58 +157,5 @@ mod tests {
         }
         assert!(find(Listener::Main, &post, "/v1/t").is_err());
         assert!(find(Listener::Classic, &Method::GET, "/readyz").is_ok());
-    }
-
-    #[test]
-    fn the_description_describes_every_path_and_no_other() {
-        let text = include_str!("../../openapi.json");
-        let description: serde_json::Value = serde_json::from_str(text).unwrap();
-        let paths = description["paths"].as_object().unwrap();
-        let described: BTreeSet<(&str, &str)> = paths
-            .iter()
-            .flat_map(|(path, methods)| {
-                let methods = methods.as_object().unwrap().keys();
-                methods.map(move |method| (path.as_str(), method.as_str()))
-            })
-            .collect();
-        let there = Route::ALL.into_iter().map(Route::path);
-        // The letters that stand for these are told of in words.
-        let classic = Endpoint::DESCRIBED
-            .into_iter()
-            .map(|(path, endpoint)| (path, endpoint.methods()));
-        let there: BTreeSet<(&str, &str)> = there
-            .chain(classic)
-            .map(|(path, methods)| {
-                let method = match methods {
-                    Methods::Get | Methods::GetFromPages => "get",
-                    Methods::Post | Methods::PostFromPages => "post",
-                    Methods::Put => "put",
-                };
-                (path, method)
-            })
-            .collect();
-        assert_eq!(described, there);
-    }
-
-    #[test]
-    fn the_description_knows_every_reason_of_an_event() {
-        let text = include_str!("../../openapi.json");
-        let description: serde_json::Value = serde_json::from_str(text).unwrap();
-        let codes = &description["components"]["schemas"]["Outcome"]["properties"]["code"]["enum"];
-        let described: BTreeSet<Reason> = codes
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|code| Reason::of_code(code.as_str().unwrap()).unwrap())
-            .collect();
-        for reason in Reason::ALL {
-            let is_there = described.contains(reason);
-            match reason.about() {
-                About::Event => assert!(is_there, "{reason}"),
-                About::Row | About::Call => assert!(!is_there, "{reason}"),
-                // An identify may be refused for a value that was ignored.
-                About::Value => {}
-            }
-        }
     }
 }

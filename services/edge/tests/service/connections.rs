@@ -265,11 +265,3 @@ async fn requests_over_the_limit_are_told_so_whatever_they_send() {
         assert!(answer.contains("retry-after"), "{answer}");
     }
 }
-
-#[tokio::test]
-async fn what_is_served_is_described() {
-    let edge = Edge::start().await;
-    let answer = edge.send("GET", "/openapi.json", &[], "").await;
-    assert_eq!(answer.status, 200);
-    assert!(answer.json["paths"]["/v1/track"]["post"].is_object());
-}

@@ -105,7 +105,7 @@ impl Edge {
         self.exchange(method, path, headers, body).await
     }
 
-    async fn exchange(
+    pub async fn exchange(
         &self,
         method: &str,
         path: &str,

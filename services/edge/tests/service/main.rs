@@ -6,6 +6,7 @@ mod admission;
 mod classic;
 mod connections;
 mod counts;
+mod description;
 mod drain;
 mod faults;
 mod harness;
