@@ -5,7 +5,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use weir_rpc::{Access, Secret};
 
-use super::server::{EXPORT, Http, IMPORT, Served, enveloped};
+use super::server::{EXPORT, Http, IMPORT, Served, enveloped, envelopes};
 
 const TOKEN: &str = "weir_0123456789abcdefghijklmnopqrstuvwxyz";
 
@@ -36,7 +36,9 @@ async fn a_call_without_a_token_is_refused_whatever_way_it_came() {
         let stream = served
             .ask(Http::One, EXPORT, &stream, enveloped(0, "{}"))
             .await;
-        assert!(stream.text().contains("\"code\":\"unauthenticated\""));
+        let (_, end) = &envelopes(&stream.body)[0];
+        let end: serde_json::Value = serde_json::from_slice(end).unwrap();
+        assert_eq!(end["error"]["code"], "unauthenticated");
     }
     assert_eq!(served.imports(), 0);
 }
