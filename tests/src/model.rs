@@ -1,4 +1,4 @@
-//! Who is who and who did what, once more: semantics 3.1a-3.10 and 4.7-4.9 as they are written,
+//! Who is who and who did what, once more: semantics 3.1-3.10 and 4.7-4.9 as they are written,
 //! one event after another, over people who are looked through one by one. Nothing of it is
 //! taken from the services, whose answers and contacts have to be the same.
 

@@ -1,5 +1,5 @@
 //! Few people whose identifiers collide, over two replicas of everything: what events, merges by
-//! hand, splits and deletions come to is what a small sequential model says (semantics 3.1a-3.10,
+//! hand, splits and deletions come to is what a small sequential model says (semantics 3.1-3.10,
 //! 4.7-4.9).
 
 use std::num::NonZeroU16;

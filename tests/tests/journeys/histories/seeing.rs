@@ -43,7 +43,6 @@ pub async fn account(weir: &'static Weir, rules: Rules) -> Account {
             kind: mapping::SourceKind::SegmentActions.into(),
             name: "Segment".into(),
             merge_strategy: merge_strategy.into(),
-            existing_only: None,
             ..Default::default()
         })
         .await
