@@ -74,7 +74,7 @@ const HARMLESS: [&str; 8] = [
 async fn live(service: &Service, lock: &mut SecondLock) {
     let mail = |mail: &str| {
         format!(
-            r#"{{"str::first":"Lana","str::last":"Smith","str::ei":"e1","str::email":"{mail}"}}"#
+            r#"{{"str::first":"Lana","str::last":"Smith","str::name":"Lana S.","str::ei":"e1","str::email":"{mail}"}}"#
         )
     };
     service.set_up();
