@@ -20,7 +20,7 @@ async fn a_change_says_who_made_it_and_others_do_not_see_it() {
         tenant(&client, "Ours").await,
         tenant(&client, "Theirs").await,
     );
-    let role = weir_proto::access::v1::Role::Write;
+    let role = Role::Write;
     let made = call!(
         tokens(&service),
         create_token,
@@ -34,7 +34,7 @@ async fn a_change_says_who_made_it_and_others_do_not_see_it() {
     })
     .await;
     let newest = changes(&service, &ours.account_id).await.remove(0);
-    let actor = newest.actor.unwrap();
+    let actor = newest.actor.clone().unwrap();
     assert_eq!((actor.kind(), &*actor.name), (ActorKind::Token, "deploy"));
     assert_eq!(actor.id, made.token.unwrap().token_id);
     assert_eq!(newest.thing(), ChangedThing::ActivityMapping);

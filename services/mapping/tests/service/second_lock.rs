@@ -63,6 +63,7 @@ async fn configure(client: &Client, tenant: &Tenant) {
         account_id: tenant.account_id.clone(),
         name: "Active".to_owned(),
         r#type: ValueType::Boolean.into(),
+        request_id: String::new(),
     };
     // The second time it is there.
     let _ = call!(client, create_field, field);
