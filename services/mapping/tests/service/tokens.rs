@@ -119,12 +119,11 @@ async fn a_token_may_what_it_says_until_it_is_revoked() {
     );
     let written = refused(rename(by(), &ours).await);
     assert_eq!(written, (Code::PermissionDenied, Some(Reason::RoleTooLow)));
-    let mut teller = TokenServiceClient::new(by());
-    let listed = teller.list_tokens(ListTokensRequest::default());
-    assert_eq!(refused(listed.await).0, Code::PermissionDenied);
-    let mut teller = TokenServiceClient::new(by());
-    let live = teller.list_live_tokens(ListLiveTokensRequest::default());
-    assert_eq!(refused(live.await).1, Some(Reason::ServicesOnly));
+    let by_it = TokenServiceClient::new(by());
+    let listed = call!(by_it, list_tokens, ListTokensRequest::default());
+    assert_eq!(refused(listed).0, Code::PermissionDenied);
+    let live = call!(by_it, list_live_tokens, ListLiveTokensRequest::default());
+    assert_eq!(refused(live).1, Some(Reason::ServicesOnly));
 
     let request = RevokeTokenRequest {
         token_id: token.token_id.clone(),
@@ -355,11 +354,9 @@ async fn ten_thousand_tokens_are_good_at_once_and_no_more() {
     let tokens = tokens(&service);
     let refused = refused(call!(tokens, create_token, wish("more", Role::Read, &[])));
     assert_eq!(refused, (Code::ResourceExhausted, Some(Reason::TokenLimit)));
-    let mut tokens = tokens
-        .clone()
-        .max_decoding_message_size(weir_rpc::MAX_MESSAGE);
-    let listed = tokens.list_live_tokens(ListLiveTokensRequest::default());
-    assert_eq!(listed.await.unwrap().into_inner().tokens.len(), 10_000);
+    let tokens = tokens.max_decoding_message_size(weir_rpc::MAX_MESSAGE);
+    let listed = call!(tokens, list_live_tokens, ListLiveTokensRequest::default());
+    assert_eq!(listed.unwrap().tokens.len(), 10_000);
 }
 
 #[tokio::test]
