@@ -114,12 +114,13 @@ impl App {
         if before.revoke_time.is_some() {
             return Ok(before);
         }
+        let now = self.now();
         let token = Token {
-            revoke_time: Some(self.now()),
+            revoke_time: Some(now),
             revoked_by: self.author.name().to_owned(),
             ..before.clone()
         };
-        store::revoke_token(&transaction, token_id, self.now(), self.author.name()).await?;
+        store::revoke_token(&transaction, token_id, now, self.author.name()).await?;
         let (before, after) = (shown_token(&before), shown_token(&token));
         let change = Change::between(Thing::Token, token_id, &before, &after);
         self.record_of_token(&transaction, &token, &change).await?;
