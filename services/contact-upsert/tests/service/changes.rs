@@ -95,30 +95,7 @@ async fn whatever_may_change_something_leaves_its_mark_when_it_does_and_only_the
     });
     methods.push(splitting.await);
 
-    let rows = service.rows(
-        1,
-        &["user_id", "str::first"],
-        &[&["new", "Ann"], &["one", "Bob"]],
-    );
-    let method = "weir.contact.v1.TransferService/ImportContacts";
-    let importing = service.leaves(method, ChangedThing::Import, async || {
-        service
-            .transfers
-            .clone()
-            .import_contacts(rows.clone())
-            .await
-    });
-    methods.push(importing.await);
-    let more = service.rows(3, &["user_id", "str::first"], &[&["newer", "Cid"]]);
-    service
-        .transfers
-        .clone()
-        .import_contacts(more)
-        .await
-        .unwrap();
-    let all = service.changes().await;
-    assert_eq!(all.len(), 3, "an import is one change: {all:?}");
-    assert_eq!(all[0].fields[0].after_json.as_deref(), Some("3"));
+    methods.push(importing(&service).await);
 
     let channel = weir_rpc::connect(&service.url()).unwrap();
     let reindex = StartReindexRequest {
@@ -152,4 +129,33 @@ async fn whatever_may_change_something_leaves_its_mark_when_it_does_and_only_the
     }
     methods.sort_unstable();
     assert_eq!(methods, declared());
+}
+
+/// Two requests of one import.
+async fn importing(service: &Service) -> &'static str {
+    let rows = service.rows(
+        1,
+        &["user_id", "str::first"],
+        &[&["new", "Ann"], &["one", "Bob"]],
+    );
+    let method = "weir.contact.v1.TransferService/ImportContacts";
+    let importing = service.leaves(method, ChangedThing::Import, async || {
+        service
+            .transfers
+            .clone()
+            .import_contacts(rows.clone())
+            .await
+    });
+    let method = importing.await;
+    let more = service.rows(3, &["user_id", "str::first"], &[&["newer", "Cid"]]);
+    service
+        .transfers
+        .clone()
+        .import_contacts(more)
+        .await
+        .unwrap();
+    let all = service.changes().await;
+    assert_eq!(all.len(), 3, "an import is one change: {all:?}");
+    assert_eq!(all[0].fields[0].after_json.as_deref(), Some("3"));
+    method
 }

@@ -177,20 +177,7 @@ async fn provoke(edge: &Edge, place: &Place) -> Answer {
         (path, 404) if is_classic(path) => {
             return send(edge, place, "pau-wrong", String::new()).await;
         }
-        (_, 429) => {
-            edge.settled().await;
-            let before = {
-                let mut state = edge.stub.state();
-                let before = (state.profile_limit, state.activity_limit);
-                // As much as is used.
-                (state.profile_limit, state.activity_limit) = state.used;
-                before
-            };
-            let answer = send(edge, place, key_of(path), fresh(path).to_string()).await;
-            let mut state = edge.stub.state();
-            (state.profile_limit, state.activity_limit) = before;
-            return answer;
-        }
+        (_, 429) => return over_limits(edge, place).await,
         ("/v1/audiences/get", 404) => {
             json!({"id": "018f3e6a-7c1b-7d2a-9a3e-5b6c7d8e9fff"}).to_string()
         }
@@ -246,6 +233,22 @@ async fn provoke(edge: &Edge, place: &Place) -> Answer {
         _ => panic!("nobody knows how to come to {place:?}"),
     };
     send(edge, place, key_of(path), body).await
+}
+
+/// While as much as is used is all that there is.
+async fn over_limits(edge: &Edge, place: &Place) -> Answer {
+    edge.settled().await;
+    let before = {
+        let mut state = edge.stub.state();
+        let before = (state.profile_limit, state.activity_limit);
+        (state.profile_limit, state.activity_limit) = state.used;
+        before
+    };
+    let path = place.path.as_str();
+    let answer = send(edge, place, key_of(path), fresh(path).to_string()).await;
+    let mut state = edge.stub.state();
+    (state.profile_limit, state.activity_limit) = before;
+    answer
 }
 
 /// Of somebody who was not seen before: a repeat costs nothing.

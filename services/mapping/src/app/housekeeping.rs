@@ -81,7 +81,7 @@ async fn drop_of_none(pool: &Pool, now: DateTime<Utc>, pulse: &Pulse) -> Result<
     let changes = now - weir_changes::KEPT;
     drop_of(pool, NO_ACCOUNT, Aged::Changes, changes, pulse).await?;
     let client = store::connection(pool).await?;
-    let dropped = store::drop_ended_tokens(client.unscoped(), now - access::LISTED).await?;
+    let dropped = store::drop_ended_tokens(&client, now - access::LISTED).await?;
     metrics::purged("tokens").increment(dropped);
     Ok(())
 }

@@ -64,7 +64,9 @@ impl App {
         }
         let text = weir_access::token(random()?);
         let hash = self.secret.token_key().hash(&text);
-        let token = wish.clone().granted(&text, now, self.author.name());
+        let token = wish
+            .clone()
+            .granted(weir_ids::fresh(), &text, now, self.author.name());
         store::insert_token(&transaction, &token, &hash, request_id).await?;
         let change = Change::made(Thing::Token, token.token_id, &shown_token(&token));
         self.record_of_token(&transaction, &token, &change).await?;
@@ -101,7 +103,7 @@ impl App {
         limit: i64,
     ) -> Result<Vec<Listed<Uuid, Token>>, Error> {
         let client = self.client().await?;
-        Ok(store::list_tokens(client.unscoped(), accounts, after, limit).await?)
+        Ok(store::list_tokens(&client, accounts, after, limit).await?)
     }
 
     /// Ends a token; one that ended so before stays as it is.
@@ -140,7 +142,7 @@ impl App {
 
     pub async fn note_token_uses(&self, uses: &[(Uuid, DateTime<Utc>)]) -> Result<(), Error> {
         let client = self.client().await?;
-        Ok(store::note_token_uses(client.unscoped(), uses).await?)
+        Ok(store::note_token_uses(&client, uses).await?)
     }
 }
 
@@ -166,11 +168,11 @@ async fn check_account(
 /// The version is read first: what changes behind it is seen by the next question.
 async fn listing(pool: &Pool, known: i64, now: DateTime<Utc>) -> Result<Option<Listing>, Failure> {
     let client = store::connection(pool).await?;
-    let version = store::version_of_tokens(client.unscoped()).await?;
+    let version = store::version_of_tokens(&client).await?;
     if version == known {
         return Ok(None);
     }
-    let tokens = store::live_tokens(client.unscoped(), now, MOST).await?;
+    let tokens = store::live_tokens(&client, now, MOST).await?;
     Ok(Some(Listing { version, tokens }))
 }
 
@@ -196,7 +198,7 @@ impl TokenSource for OwnTokens {
     async fn note(&mut self, uses: Vec<(Uuid, DateTime<Utc>)>) -> bool {
         let noted = async {
             let client = store::connection(&self.pool).await?;
-            store::note_token_uses(client.unscoped(), &uses).await
+            store::note_token_uses(&client, &uses).await
         };
         noted.await.is_ok()
     }

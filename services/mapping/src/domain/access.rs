@@ -99,9 +99,9 @@ impl Wish {
     }
 
     /// The token that it becomes.
-    pub fn granted(self, text: &str, now: DateTime<Utc>, by: &str) -> Token {
+    pub fn granted(self, token_id: Uuid, text: &str, now: DateTime<Utc>, by: &str) -> Token {
         Token {
-            token_id: weir_ids::fresh(),
+            token_id,
             name: self.name,
             role: self.role,
             accounts: self.accounts,
@@ -195,7 +195,7 @@ mod tests {
     fn a_token_shows_its_ends_alone() {
         let text = weir_access::token([0xff; 32]);
         let wish = Wish::read("A", Some(Role::Read), None, None, now()).unwrap();
-        let token = wish.clone().granted(&text, now(), "me");
+        let token = wish.clone().granted(Uuid::nil(), &text, now(), "me");
         assert_eq!(token.hint, "weir_____…___8");
         assert!(wish.is(&token));
         let other = Wish {

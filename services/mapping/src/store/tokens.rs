@@ -10,7 +10,7 @@ use weir_ids::AccountId;
 use weir_postgres::{Failure, Statements};
 
 use super::codes::Code;
-use super::{corrupt, execute, listed, row, rows};
+use super::{Connection, corrupt, execute, listed, row, rows};
 use crate::domain::Listed;
 use crate::domain::access::{Token, Within};
 
@@ -35,9 +35,9 @@ pub async fn change_tokens(client: &impl Statements) -> Result<(), Failure> {
 }
 
 /// By which it is seen that some token changed.
-pub async fn version_of_tokens(client: &impl Statements) -> Result<i64, Failure> {
+pub async fn version_of_tokens(client: &Connection) -> Result<i64, Failure> {
     let select = "SELECT version FROM token_list /* every account */";
-    let found = row(client, select, &[]).await?;
+    let found = row(client.unscoped(), select, &[]).await?;
     Ok(found
         .ok_or_else(|| corrupt("list of tokens"))?
         .get("version"))
@@ -56,7 +56,7 @@ pub async fn count_tokens(client: &impl Statements, now: DateTime<Utc>) -> Resul
 
 /// Those that are good now, up to `limit`.
 pub async fn live_tokens(
-    client: &impl Statements,
+    client: &Connection,
     now: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<LiveToken>, Failure> {
@@ -64,7 +64,7 @@ pub async fn live_tokens(
         FROM tokens /* every account */
         WHERE revoke_time IS NULL AND (expire_time IS NULL OR expire_time > $1)
         ORDER BY token_id LIMIT $2";
-    let found = rows(client, select, &[&now, &limit]).await?;
+    let found = rows(client.unscoped(), select, &[&now, &limit]).await?;
     let listed = listed(&found, |_| (), read_live);
     Ok(listed.into_iter().filter_map(|(_, token)| token).collect())
 }
@@ -122,7 +122,7 @@ pub async fn get_token(
 
 /// Oldest first, after `after`; revoked ones too.
 pub async fn list_tokens(
-    client: &impl Statements,
+    client: &Connection,
     accounts: &Within,
     after: Option<Uuid>,
     limit: i64,
@@ -132,7 +132,12 @@ pub async fn list_tokens(
         "/* every account */ SELECT {COLUMNS} FROM tokens
          WHERE {WITHIN} AND token_id > $2 ORDER BY token_id LIMIT $3"
     );
-    let found = rows(client, &select, &[&within(accounts), &after, &limit]).await?;
+    let found = rows(
+        client.unscoped(),
+        &select,
+        &[&within(accounts), &after, &limit],
+    )
+    .await?;
     Ok(listed(&found, |row| row.get("token_id"), read_token))
 }
 
@@ -165,7 +170,7 @@ pub async fn forget_account_of_tokens(
 
 /// Notes when tokens were used, where that is later than what is known.
 pub async fn note_token_uses(
-    client: &impl Statements,
+    client: &Connection,
     uses: &[(Uuid, DateTime<Utc>)],
 ) -> Result<(), Failure> {
     let (ids, times): (Vec<Uuid>, Vec<DateTime<Utc>>) = uses.iter().copied().unzip();
@@ -173,18 +178,15 @@ pub async fn note_token_uses(
         FROM unnest($1::uuid[], $2::timestamptz[]) AS u (token_id, use_time)
         WHERE t.token_id = u.token_id
           AND (t.last_use_time IS NULL OR t.last_use_time < u.use_time)";
-    execute(client, update, &[&ids, &times]).await?;
+    execute(client.unscoped(), update, &[&ids, &times]).await?;
     Ok(())
 }
 
 /// Drops those that ended before `time`; answers how many.
-pub async fn drop_ended_tokens(
-    client: &impl Statements,
-    time: DateTime<Utc>,
-) -> Result<u64, Failure> {
+pub async fn drop_ended_tokens(client: &Connection, time: DateTime<Utc>) -> Result<u64, Failure> {
     let delete = "/* every account */ DELETE FROM tokens
         WHERE revoke_time < $1 OR expire_time < $1";
-    execute(client, delete, &[&time]).await
+    execute(client.unscoped(), delete, &[&time]).await
 }
 
 fn read_token(row: &Row) -> Result<Token, Failure> {
