@@ -112,9 +112,8 @@ fn the_units_of_an_event_say_what_it_was_charged() {
         let mut progress = mapped(Kind::Track);
         (progress.contact, progress.activity) = (contact, activity);
         let told = told(&progress).into_iter();
-        told.filter(|(stage, ..)| *stage == Stage::Units)
-            .map(|(_, said, code)| (said, code))
-            .next()
+        let mut said = told.filter(|(stage, ..)| *stage == Stage::Units);
+        said.next().map(|(_, said, code)| (said, code))
     };
     let charged = |said| Some((said, None));
     let (new, again) = (Some(ContactSaid::Stored), Some(ContactSaid::Repeated));
