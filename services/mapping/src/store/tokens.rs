@@ -156,10 +156,10 @@ pub async fn forget_account_of_tokens(
     now: DateTime<Utc>,
 ) -> Result<bool, Failure> {
     let update =
-        "/* every account */ UPDATE tokens SET account_ids = array_remove(account_ids, $1),
-            revoke_time = CASE WHEN account_ids = ARRAY[$1] THEN coalesce(revoke_time, $2)
+        "/* every account */ UPDATE tokens SET account_ids = array_remove(account_ids, $1::uuid),
+            revoke_time = CASE WHEN account_ids = ARRAY[$1::uuid] THEN coalesce(revoke_time, $2)
                 ELSE revoke_time END
-        WHERE account_ids @> ARRAY[$1]";
+        WHERE account_ids @> ARRAY[$1::uuid]";
     Ok(execute(client, update, &[&account_id.0, &now]).await? > 0)
 }
 
