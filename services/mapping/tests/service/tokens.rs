@@ -345,7 +345,9 @@ async fn services_hear_of_a_change_and_of_nothing_else() {
 
 #[tokio::test]
 async fn ten_thousand_tokens_are_good_at_once_and_no_more() {
-    let (service, _) = Service::start().await;
+    let (service, client) = Service::start().await;
+    // Once it answers its tables are there.
+    tenant(&client, "Demo").await;
     let rows = "INSERT INTO mapping.tokens (token_id, token_hash, name, hint, role, create_time,
             created_by, revoked_by)
         SELECT gen_random_uuid(), sha256(n::text::bytea), 'many', '', 1, now(), '', ''
