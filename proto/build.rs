@@ -24,7 +24,9 @@ const PER_EVENT: [&str; 8] = [
 ];
 
 /// Services of their own beside the main one of their package.
-const FURTHER: [&str; 15] = [
+const FURTHER: [&str; 17] = [
+    "weir/access/v1/changes.proto",
+    "weir/access/v1/tokens.proto",
     "weir/activity/v1/people.proto",
     "weir/audience/v1/memberships.proto",
     "weir/audience/v1/people.proto",

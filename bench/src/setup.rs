@@ -78,6 +78,7 @@ async fn account(
             account_id: account_id.clone(),
             name: "Customers".into(),
             origin: audience::Origin::SegmentActions.into(),
+            request_id: String::new(),
         })
         .await?
         .into_inner();
@@ -125,6 +126,7 @@ fn custom_fields(account_id: &str) -> Vec<mapping::CreateFieldRequest> {
         account_id: account_id.into(),
         name: name.into(),
         r#type: value_type.into(),
+        request_id: String::new(),
     })
     .into()
 }

@@ -8,8 +8,10 @@ use clap::{Args, Parser, Subcommand};
 use crate::folder;
 use crate::send::To;
 
+mod token;
 mod transfer;
 
+pub use token::{CreateTokenOptions, RevokeTokenOptions, RoleName, TokenCommand};
 pub use transfer::{
     ExportContactsOptions, ExportOptions, ExportPersonOptions, ExportWhat, Format,
     ImportContactsOptions, ImportOptions, ImportWhat, Merge, Who,
@@ -50,6 +52,9 @@ pub enum Command {
     /// Mail and webhooks that tell people of their accounts.
     #[command(subcommand)]
     Mail(MailCommand),
+    /// Tokens, with which programs and teams call the services.
+    #[command(subcommand)]
+    Token(TokenCommand),
     Call(CallOptions),
     Export(ExportOptions),
     Import(ImportOptions),

@@ -23,6 +23,7 @@ mod send;
 mod status;
 mod suite;
 mod table;
+mod token;
 mod transfer;
 mod up;
 
@@ -62,6 +63,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Schema => output::say!("{}", apply::json_schema().trim_end()),
         Command::Send(options) => return send::run(&options).await,
         Command::Mail(command) => return mail::run(&command).await,
+        Command::Token(command) => return token::run(&command).await,
         Command::Call(options) => return call::run(&options).await,
         Command::Export(options) => match &options.what {
             ExportWhat::Contacts(options) => transfer::contacts::run(options).await?,

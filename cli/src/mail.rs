@@ -28,7 +28,10 @@ async fn test(options: &MailTestOptions) -> Result<ExitCode, Failure> {
         .connect(Service::Mapping)
         .await?;
     let account_id = account(options, channel.clone()).await?;
-    let request = mapping::SendTestMailRequest { account_id };
+    let request = mapping::SendTestMailRequest {
+        account_id,
+        request_id: String::new(),
+    };
     let answer = AlertServiceClient::new(channel)
         .send_test_mail(request)
         .await;

@@ -1,6 +1,6 @@
 //! `export` and `import`: contacts in bulk, and everything known of one person.
 
-mod accounts;
+pub mod accounts;
 pub mod contacts;
 pub mod import;
 mod meter;

@@ -105,6 +105,7 @@ impl Account {
                 account_id: self.account_id.clone(),
                 name: "Active".into(),
                 r#type: mapping::ValueType::Boolean.into(),
+                request_id: String::new(),
             })
             .await
             .unwrap()

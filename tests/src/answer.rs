@@ -1,6 +1,12 @@
-//! An answer of the edge.
+//! An answer of the edge, and why a service refuses a call.
 
 use serde_json::Value;
+use tonic_types::StatusExt;
+
+/// The code of the reason that an error carries.
+pub fn reason_of(status: &tonic::Status) -> Option<String> {
+    Some(status.get_details_error_info()?.reason)
+}
 
 /// Status, headers and body of one answer.
 #[derive(Debug)]

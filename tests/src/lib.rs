@@ -13,9 +13,10 @@ mod check;
 pub mod events;
 pub mod front_door;
 pub mod fuzz;
+pub mod model;
 mod running;
 
 pub use account::{Account, Plan};
-pub use answer::Answer;
+pub use answer::{Answer, reason_of};
 pub use running::{Weir, full_length, journey, journey_alone, journey_alone_with};
 pub use weir_testkit::eventually;

@@ -11,6 +11,7 @@ use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
+use tonic::transport::Endpoint;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
@@ -23,7 +24,7 @@ use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::preview_service_client::PreviewServiceClient;
 use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
-use weir_stack::{Channel, Service, Stack, StackOptions};
+use weir_stack::{Channel, Service, Shown, Stack, StackOptions};
 
 use crate::answer::Answer;
 
@@ -240,6 +241,15 @@ impl Weir {
         PeopleServiceClient::new(self.channel(Service::ContactUpsert))
     }
 
+    /// As well, of one replica: they are counted in a circle.
+    pub fn people_at(&self, replica: usize) -> PeopleServiceClient<Channel> {
+        let replicas = self.stack.instances(Service::ContactUpsert);
+        let (_, listens) = &replicas[replica % replicas.len()];
+        let channel = Endpoint::from_shared(listens.address.clone()).unwrap();
+        let shown = Shown::token(self.stack.token()).unwrap();
+        PeopleServiceClient::new(shown.by(channel.connect_lazy()))
+    }
+
     pub fn activity(&self) -> ActivityServiceClient<Channel> {
         ActivityServiceClient::new(self.channel(Service::Activity))
     }
@@ -319,6 +329,13 @@ impl Weir {
     pub async fn outbox_rows(&self) -> i64 {
         let sql = "SELECT count(*) FROM contact.outbox";
         self.postgres.query_one(sql, &[]).await.unwrap().get(0)
+    }
+
+    /// As well, of one account.
+    pub async fn outbox_rows_of(&self, account_id: &str) -> i64 {
+        let sql = "SELECT count(*) FROM contact.outbox WHERE account_id = ($1::text)::uuid";
+        let found = self.postgres.query_one(sql, &[&account_id]).await;
+        found.unwrap().get(0)
     }
 
     /// How many commands Redis ran so far, those inside of scripts included.

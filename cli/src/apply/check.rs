@@ -91,6 +91,7 @@ impl Checker {
                 .as_ref()
                 .map(|apart| apart.value),
             name,
+            request_id: String::new(),
         };
         let identify = identify_later(&mut put, &types);
         let sources = self.sources(account, &types);
@@ -270,6 +271,7 @@ impl Checker {
                 name,
                 merge_strategy: merge.into(),
                 existing_only: existing_only.map(|flag| flag.value),
+                request_id: String::new(),
                 allowed_origins,
             },
             key: given_key,

@@ -184,6 +184,7 @@ impl Executor {
                     account_id,
                     name: name.clone(),
                     r#type: *value_type,
+                    request_id: String::new(),
                 };
                 accept(self.mapping.create_field(request).await, step)?;
             }
@@ -199,6 +200,7 @@ impl Executor {
                     account_id,
                     name: name.clone(),
                     origin: audience::Origin::SegmentActions.into(),
+                    request_id: String::new(),
                 };
                 let answer = accept(self.audience.create_audience(request).await, step)?;
                 let id = answer.audience.unwrap_or_default().audience_id;

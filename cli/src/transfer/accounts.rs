@@ -97,7 +97,7 @@ pub async fn fields(
 }
 
 /// Whether it is written like a UUID.
-fn is_id(text: &str) -> bool {
+pub fn is_id(text: &str) -> bool {
     let digits = |part: &str| part.chars().all(|c| c.is_ascii_hexdigit());
     let lengths: Vec<usize> = text.split('-').map(str::len).collect();
     lengths == [8, 4, 4, 4, 12] && text.split('-').all(digits)

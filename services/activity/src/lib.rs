@@ -34,6 +34,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
     Box::pin(async move {
         metrics::describe();
         let access = config.access.enter(listener.local_addr()?, &clock)?;
+        let tokens = weir_service::MappingTokens::connect(&config.mapping_url)?;
         let accounts = Accounts::connect(&config.mapping_url)?;
         let contacts = Contacts::connect(&config.contact_url)?;
         let source_log = SourceLog::connect(&config.mapping_url)?;
@@ -50,11 +51,12 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let erasure =
             weir_erasure::Erasure::new(calls.clone(), accounts.clone(), weir_erasure::ALL);
         let store = Store::new(calls, config.link_cache_entries);
-        let app = App::new(store, accounts, contacts, source_log.clone(), clock);
+        let app = App::new(store, accounts, contacts, source_log.clone(), clock.clone());
         app.prepare()
             .await
             .context("the partitions can't be made")?;
         let background = Background::new();
+        weir_service::know_tokens(&background, &access, tokens, &clock);
         background.spawn("housekeeping", app::WITHIN, |pulse| {
             app::keep_house(app.clone(), sole, pulse)
         });

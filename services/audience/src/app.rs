@@ -44,6 +44,8 @@ pub enum Error {
     /// The name belongs to an audience that the caller must not touch.
     #[error("the name belongs to an audience of another origin")]
     OtherOrigin,
+    #[error("something else was asked for under this request_id")]
+    RequestTaken,
 }
 
 impl Fault for Error {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
+use weir_changes::{Log, author};
 use weir_erasure::Erasure;
 use weir_ids::ContactId;
 use weir_proto::audience::v1::audience_service_server::{AudienceService, AudienceServiceServer};
@@ -28,7 +29,7 @@ use crate::domain::Name;
 use people::People;
 
 /// Serves `app`; healthy while the database answers.
-pub fn server(app: App, erasure: Erasure) -> Server {
+pub fn server(app: App, erasure: Erasure, changes: Log) -> Server {
     let grpc = Arc::new(Grpc(app.clone()));
     let server = AudienceServiceServer::from_arc(Arc::clone(&grpc))
         .max_decoding_message_size(weir_rpc::MAX_MESSAGE);
@@ -47,6 +48,7 @@ pub fn server(app: App, erasure: Erasure) -> Server {
             app.clone(),
         )))
         .service(erasure.service())
+        .service(changes.service())
         .probe(move || {
             let app = app.clone();
             async move { app.is_up().await }
@@ -62,14 +64,20 @@ impl AudienceService for Grpc {
         request: Request<CreateAudienceRequest>,
     ) -> Result<Response<CreateAudienceResponse>, Status> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.audience.v1.AudienceService/CreateAudience");
         let request = request.into_inner();
         let account = id("account_id", &request.account_id)?;
+        let request_id = match request.request_id.as_str() {
+            "" => None,
+            text => Some(id("request_id", text)?),
+        };
+        let author = author.request(request_id);
         let origin = convert::origin(request.origin)?;
         let name = Name::parse(&request.name)
             .map_err(|wrong| weir_rpc::invalid("name", &wrong.to_string()))?;
         let created = self
             .0
-            .create_audience(account, name, origin, deadline)
+            .create_audience(account, name, origin, author, deadline)
             .await?;
         Ok(Response::new(CreateAudienceResponse {
             audience: Some(convert::audience(created.audience)),

@@ -31,6 +31,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
     Box::pin(async move {
         metrics::describe();
         let access = config.access.enter(listener.local_addr()?, &clock)?;
+        let tokens = weir_service::MappingTokens::connect(&config.mapping_url)?;
         let pool = weir_postgres::connect(
             &config.database_url,
             config.database_connections.into(),
@@ -43,8 +44,10 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
         let sole = weir_postgres::Jobs::new(&pool).sole("forgetting");
         let erasure = weir_erasure::Erasure::new(pool.clone(), accounts.clone(), weir_erasure::ALL);
-        let app = app::App::new(store::Store::new(pool), accounts, clock);
+        let changes = weir_changes::Log::new(pool.clone());
+        let app = app::App::new(store::Store::new(pool), accounts, clock.clone());
         let background = Background::new();
+        weir_service::know_tokens(&background, &access, tokens, &clock);
         let interval = config.sync_interval;
         background.spawn("forgetting", app::FORGETTING_BEATS, |pulse| {
             app.clone().forget_for_ever(sole, pulse)
@@ -52,7 +55,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("daily sync", app::longest_sync(interval), |pulse| {
             app.clone().sync_for_ever(interval, pulse)
         });
-        let server = grpc::server(app, erasure)
+        let server = grpc::server(app, erasure, changes)
             .access(access)
             .cors_origins(config.browsers.cors_origins);
         background.serve(server, listener, shutdown).await

@@ -36,11 +36,14 @@ use known::KnownAccounts;
 pub use batch::HOT;
 
 /// In order; never changed once they were released.
-pub const MIGRATIONS: &[Migration] = &[Migration {
-    number: 1,
-    name: "audiences",
-    sql: include_str!("../migrations/0001_audiences.sql"),
-}];
+pub const MIGRATIONS: &[Migration] = &[
+    Migration {
+        number: 1,
+        name: "audiences",
+        sql: include_str!("../migrations/0001_audiences.sql"),
+    },
+    weir_changes::migration(2),
+];
 
 /// Tables with an `account_id` that have no policy, as they are read before an account is chosen;
 /// nothing else is in them.

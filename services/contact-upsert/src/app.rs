@@ -332,6 +332,7 @@ fn snapshot_of<'a>(
 ) -> Result<Snapshot<'a>, NotStored> {
     let mut snapshot = Snapshot::new(facts, care);
     snapshot.set_source(first.source());
+    snapshot.set_last_deletion(first.last_deletion());
     snapshot.set_corrected(first.corrected());
     snapshot.first_keys();
     snapshot.set_transition(first.transition());

@@ -39,8 +39,8 @@ pub use contact::{
     Beside, InvalidContact, Register, Source, Stamp, StoredContact, read_registers, read_row,
 };
 pub use event::{
-    Batch, Event, EventFacts, Facts, KeyId, KeyRule, KeyStrategy, MembershipMode, MembershipUpdate,
-    MergeStrategy, Mode, Settings, Transition, UniqueIdentifiers,
+    Batch, Event, EventFacts, Facts, ImportOf, KeyId, KeyRule, KeyStrategy, MembershipMode,
+    MembershipUpdate, MergeStrategy, Mode, Settings, Transition, UniqueIdentifiers,
 };
 pub use fold::{
     Care, Folded, IgnoredField, Joined, JoinedField, Outcome, Reindexed, Snapshot, Status,

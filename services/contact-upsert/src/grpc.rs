@@ -12,6 +12,7 @@ use std::sync::Arc;
 
 use prost::Message as _;
 use tonic::{Request, Response, Status};
+use weir_changes::Log;
 use weir_erasure::Erasure;
 use weir_ledger::Ledger;
 use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
@@ -32,7 +33,7 @@ use people::People;
 use profile::{contact_of, key_of};
 
 /// Serves `app`; healthy while the database answers.
-pub fn server(app: App, bulk: Bulk, ledger: Ledger, erasure: Erasure) -> Server {
+pub fn server(app: App, bulk: Bulk, ledger: Ledger, erasure: Erasure, changes: Log) -> Server {
     let contacts = Arc::new(Contacts { app: app.clone() });
     let service = ContactServiceServer::from_arc(Arc::clone(&contacts))
         .max_decoding_message_size(MAX_MESSAGE)
@@ -60,6 +61,7 @@ pub fn server(app: App, bulk: Bulk, ledger: Ledger, erasure: Erasure) -> Server 
         .service(identity::server(app.clone()))
         .service(ledger.service())
         .service(erasure.service())
+        .service(changes.service())
         .probe(move || {
             let app = app.clone();
             async move { app.is_healthy().await }

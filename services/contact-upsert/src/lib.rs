@@ -32,6 +32,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
     Box::pin(async move {
         metrics::describe();
         let access = config.access.enter(listener.local_addr()?, &clock)?;
+        let tokens = weir_service::MappingTokens::connect(&config.mapping_url)?;
         let connect = |connections| {
             weir_postgres::connect(
                 &config.database_url,
@@ -61,6 +62,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
         let erasure =
             weir_erasure::Erasure::new(calls.clone(), accounts.clone(), weir_erasure::ALL);
+        let changes = weir_changes::Log::new(calls.clone());
         let calls = store::Store::new(calls, config.link_cache_entries);
         let (app, written) = app::App::new(calls, beside.clone(), accounts, mapping, clock.clone());
 
@@ -69,6 +71,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             imports: app::Imports::new(app.clone(), rows),
         };
         let background = Background::new();
+        weir_service::know_tokens(&background, &access, tokens, &clock);
         background.spawn("erasures", app::ERASURE_BEATS, |pulse| {
             app::erase(app.clone(), peers.clone(), gone, pulse)
         });
@@ -84,7 +87,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("purge", app::PURGE_BEATS, |pulse| {
             app::purge(beside, clock, aged, pulse)
         });
-        let server = grpc::server(app, bulk, ledger, erasure)
+        let server = grpc::server(app, bulk, ledger, erasure, changes)
             .access(access)
             .cors_origins(config.browsers.cors_origins);
         background.serve(server, listener, shutdown).await

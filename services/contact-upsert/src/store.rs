@@ -34,7 +34,7 @@ pub use reindex::{Begun, Ended};
 pub use search::{Build, Kinds, Searching};
 
 /// The schema, file by file.
-pub const MIGRATIONS: [Migration; 4] = [
+pub const MIGRATIONS: [Migration; 5] = [
     Migration {
         number: 1,
         name: "contacts",
@@ -47,6 +47,7 @@ pub const MIGRATIONS: [Migration; 4] = [
         name: "work of before",
         sql: include_str!("../migrations/0004_work_of_before.sql"),
     },
+    weir_changes::migration(5),
 ];
 
 /// Tables with an `account_id` that have no policy.

@@ -3,6 +3,7 @@
 mod accounts;
 mod alerts;
 mod batch;
+mod changes;
 mod copies;
 mod counts;
 mod deletion;
@@ -24,6 +25,7 @@ mod rows;
 mod snapshots;
 mod sources;
 mod story;
+mod tokens;
 mod uses;
 mod versions;
 mod watcher;
@@ -33,15 +35,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use weir_changes::Before;
 use weir_ids::AccountId;
 use weir_postgres::{Failure, Pool, Scoped};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy};
 
-use crate::clients::{self, Contacts};
+use crate::clients::{self, Contacts, Record};
 use crate::domain::invalid::Invalid;
 use crate::domain::key::KeySecret;
+use crate::domain::record::{Author, Change as Changed};
 use crate::store::{self, Rings, RingsAway};
 pub use batch::{BatchEvent, Leaves};
 pub use deletion::{Eraser, WITHIN as ERASURE_BEATS};
@@ -55,6 +59,7 @@ pub use recorder::{Flusher, Recorder, start as start_recorder};
 pub use replays::Wish;
 pub use rows::map_rows;
 pub use snapshots::Snapshots;
+pub use tokens::{Listing, OwnTokens};
 pub use uses::{Uses, start as start_uses};
 pub use versions::Differing;
 pub use watcher::{WATCH_WITHIN, watch};
@@ -81,6 +86,8 @@ pub enum Error {
     Precondition(Reason, String),
     #[error("{1}")]
     Exhausted(Reason, String),
+    #[error("{1}")]
+    Forbidden(Reason, String),
     #[error("the key is not known, or was revoked")]
     UnknownKey,
     #[error("the key is past its end")]
@@ -138,7 +145,10 @@ pub struct App {
     uses: Uses,
     erasure_delay: TimeDelta,
     places: KnownPlaces,
+    record: Record,
     clock: Clock,
+    /// For whom it works.
+    author: Author,
 }
 
 /// What the service is made of.
@@ -156,6 +166,8 @@ pub struct Parts {
     pub erasure_delay: TimeDelta,
     /// Where addresses are, if that is known.
     pub places: KnownPlaces,
+    /// The parts of the record of changes that others have.
+    pub record: Record,
     pub clock: Clock,
 }
 
@@ -172,8 +184,30 @@ impl App {
             uses: parts.uses,
             erasure_delay: parts.erasure_delay,
             places: parts.places,
+            record: parts.record,
             clock: parts.clock,
+            author: Author::service("mapping", ""),
         }
+    }
+
+    /// The same, at work for somebody, who stands in the record of changes.
+    #[must_use]
+    pub fn by(&self, author: Author) -> Self {
+        Self {
+            author,
+            ..self.clone()
+        }
+    }
+
+    /// Writes a change down, in the transaction that makes it (semantics 9.5).
+    async fn record(
+        &self,
+        transaction: &impl store::Client,
+        account_id: AccountId,
+        change: &Changed,
+    ) -> Result<(), Error> {
+        let (author, now) = (&self.author, self.now());
+        Ok(store::record_change(transaction, account_id, author, change, now).await?)
     }
 
     /// Whether what this service can't do without is there. Redis is not.
@@ -198,6 +232,21 @@ impl App {
         self.clock.now()
     }
 
+    /// Whether the same request changed this thing before (semantics 9.5): then it changes nothing
+    /// again.
+    async fn is_done(
+        &self,
+        transaction: &impl store::Client,
+        account_id: AccountId,
+        thing_id: &str,
+    ) -> Result<bool, Error> {
+        match store::done_before(transaction, account_id, &self.author).await? {
+            Before::Nothing => Ok(false),
+            Before::Done(known) if known == thing_id => Ok(true),
+            Before::Done(_) | Before::Taken => Err(request_taken()),
+        }
+    }
+
     async fn client(&self) -> Result<store::Connection, Failure> {
         store::connection(&self.pool).await
     }
@@ -205,4 +254,9 @@ impl App {
     async fn scoped(&self, account_id: AccountId) -> Result<Scoped, Failure> {
         store::scoped(&self.pool, account_id).await
     }
+}
+
+fn request_taken() -> Error {
+    let message = "something else was asked for under this request_id".to_owned();
+    Error::AlreadyExists(Reason::RequestIdTaken, message)
 }

@@ -4,11 +4,13 @@
 mod contacts;
 mod keepers;
 mod mail;
+mod record;
 mod webhooks;
 
 pub use contacts::Contacts;
 pub use keepers::{Keepers, Urls};
 pub use mail::{MailOptions, MailServer, Mailer};
+pub use record::Record;
 pub use webhooks::Webhooks;
 
 /// Why another service did not do what it was asked.

@@ -2,6 +2,7 @@
 //!
 //! Pure functions over values: no clock, no environment, no transport, no storage.
 
+pub mod access;
 pub mod account;
 pub mod alert;
 pub mod convert;
@@ -25,6 +26,7 @@ pub mod path;
 pub mod person;
 pub mod places;
 pub mod recent;
+pub mod record;
 pub mod replay;
 pub mod row;
 pub mod sample;

@@ -1,6 +1,7 @@
 //! The gRPC service: from messages to the application and back. Decides nothing.
 
 mod alerts;
+mod changes;
 mod configuration;
 mod convert;
 mod events;
@@ -15,10 +16,12 @@ mod sources;
 mod status;
 mod story;
 mod token;
+mod tokens;
 
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status};
+use weir_changes::{Author, author};
 use weir_ids::{AccountId, SourceId};
 use weir_proto::mapping::v1::alert_service_server::AlertServiceServer;
 use weir_proto::mapping::v1::configuration_service_server::ConfigurationServiceServer;
@@ -69,6 +72,8 @@ pub fn server(app: App) -> Server {
                 .max_decoding_message_size(MAX_MESSAGE),
         )
         .service(log)
+        .service(tokens::server(&service))
+        .service(changes::server(&service))
         .service(people)
         .service(
             StoryServiceServer::new(story::Story(service.clone()))
@@ -99,6 +104,21 @@ impl Service {
         Fut: Future<Output = Result<T, Error>> + Send + 'static,
     {
         Ok(self.app.run(deadline, work).await?)
+    }
+
+    /// The same for somebody, who stands in the record of what is changed.
+    async fn run_by<T, F, Fut>(
+        &self,
+        author: Author,
+        deadline: Deadline,
+        work: F,
+    ) -> Result<T, Status>
+    where
+        T: Send + 'static,
+        F: Fn(App) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        Ok(self.app.by(author).run(deadline, work).await?)
     }
 }
 
@@ -152,9 +172,12 @@ impl MappingService for Service {
 
     async fn put_account(&self, request: Request<PutAccountRequest>) -> Answer<PutAccountResponse> {
         let deadline = Deadline::of(&request);
-        let wanted = convert::read_account_change(request.into_inner())?;
+        let author = author(&request, "weir.mapping.v1.MappingService/PutAccount");
+        let request = request.into_inner();
+        let author = author.request(optional_id("request_id", &request.request_id)?);
+        let wanted = convert::read_account_change(request)?;
         let (account, changed) = self
-            .run(deadline, move |app| {
+            .run_by(author, deadline, move |app| {
                 let wanted = wanted.clone();
                 async move { app.put_account(&wanted, deadline).await }
             })
@@ -210,11 +233,13 @@ impl MappingService for Service {
 
     async fn put_source(&self, request: Request<PutSourceRequest>) -> Answer<PutSourceResponse> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.mapping.v1.MappingService/PutSource");
         let request = request.into_inner();
+        let author = author.request(optional_id("request_id", &request.request_id)?);
         let account = account_id(&request.account_id)?;
         let wanted = convert::read_source_change(request)?;
         let (source, changed) = self
-            .run(deadline, move |app| {
+            .run_by(author, deadline, move |app| {
                 let wanted = wanted.clone();
                 async move { app.put_source(account, &wanted).await }
             })
@@ -266,13 +291,14 @@ impl MappingService for Service {
 
     async fn create_key(&self, request: Request<CreateKeyRequest>) -> Answer<CreateKeyResponse> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.mapping.v1.MappingService/CreateKey");
         let request = request.into_inner();
         let (account, source) = owner(&request.account_id, &request.source_id)?;
         let end = request.expire_time;
         let end = end.map(|end| time("expire_time", Some(end))).transpose()?;
         let request_id = optional_id("request_id", &request.request_id)?;
         let (key, secret, changed) = self
-            .run(deadline, move |app| {
+            .run_by(author, deadline, move |app| {
                 let (given, region) = (request.key.clone(), request.region.clone());
                 async move {
                     app.create_key(account, source, &given, &region, end, request_id)
@@ -308,10 +334,11 @@ impl MappingService for Service {
 
     async fn revoke_key(&self, request: Request<RevokeKeyRequest>) -> Answer<RevokeKeyResponse> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.mapping.v1.MappingService/RevokeKey");
         let request = request.into_inner();
         let account = account_id(&request.account_id)?;
         let key = id("key_id", &request.key_id)?;
-        self.run(deadline, move |app| async move {
+        self.run_by(author, deadline, move |app| async move {
             app.revoke_key(account, key).await
         })
         .await?;
@@ -323,12 +350,14 @@ impl MappingService for Service {
         request: Request<CreateFieldRequest>,
     ) -> Answer<CreateFieldResponse> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.mapping.v1.MappingService/CreateField");
         let request = request.into_inner();
+        let author = author.request(optional_id("request_id", &request.request_id)?);
         let account = account_id(&request.account_id)?;
         let value_type = convert::read_value_type(request.r#type, "type")?;
         let field = DomainField::custom(&request.name, value_type).map_err(Error::from)?;
         let (field, changed) = self
-            .run(deadline, move |app| {
+            .run_by(author, deadline, move |app| {
                 let field = field.clone();
                 async move { app.create_field(account, field).await }
             })

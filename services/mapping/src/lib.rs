@@ -50,7 +50,14 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             audiences: &config.audience_url,
             quota: &config.quota_url,
         })?;
+        let record = clients::Record::connect(&config.contact_url, &config.audience_url)?;
         let background = Background::new();
+        let own = app::OwnTokens {
+            pool: pool.clone(),
+            key: config.key_secret.token_key(),
+            clock: clock.clone(),
+        };
+        weir_service::know_tokens(&background, &access, own, &clock);
         let (recorder, flusher) = app::start_recorder(&pool, &rings, clock.clone(), &background);
         let (uses, uses_flusher) = app::start_uses(&pool, &background);
         let eraser = app::Eraser {
@@ -85,6 +92,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             uses,
             erasure_delay: TimeDelta::seconds(config.erasure_delay_seconds.into()),
             places,
+            record,
             clock,
         };
         background.spawn("erasure", app::ERASURE_BEATS, |pulse| {

@@ -9,6 +9,7 @@ mod accounts;
 mod activities;
 mod aged;
 mod alerts;
+mod changes;
 mod codes;
 mod counts;
 mod deletions;
@@ -26,6 +27,7 @@ mod rings;
 mod snapshots;
 mod sources;
 mod stored;
+mod tokens;
 mod versions;
 mod watch;
 
@@ -52,6 +54,7 @@ pub use alerts::{
     count_alerts, forget_alerts, hide_values, insert_alert, list_alerts, repeat_alert,
     resolve_alert, shown_values, unresolved_alerts,
 };
+pub use changes::{done_before, list_changes, record_change, shown_activity, shown_fields};
 pub use counts::{
     add_counts, begin_flush, count_answers, lock_sources, stored_subjects, summarize,
 };
@@ -70,7 +73,7 @@ pub use kept::{
 };
 pub use kept_people::{drop_kept, kept_raw};
 pub use keys::{
-    find_key, insert_key, key_of_request, list_keys, note_uses, revoke_key, set_key_end,
+    find_key, insert_key, key_of_request, list_keys, lock_key, note_uses, revoke_key, set_key_end,
 };
 pub use link::RingsAway;
 pub use mappings::{
@@ -92,11 +95,16 @@ pub use sources::{
     find_source, get_source, insert_source, list_sources, paused_sources, set_pause, set_status,
     update_source,
 };
+pub use tokens::{
+    change_tokens, count_tokens, drop_ended_tokens, forget_account_of_tokens, get_token,
+    insert_token, list_tokens, live_tokens, note_token_uses, revoke_token, token_of_request,
+    version_of_tokens,
+};
 pub use versions::{
     Saved, Subject, get_version, keep_activity_version, keep_contact_version, list_versions,
 };
 
-const MIGRATIONS: [Migration; 4] = [
+const MIGRATIONS: [Migration; 6] = [
     Migration {
         number: 1,
         name: "mapping",
@@ -112,6 +120,12 @@ const MIGRATIONS: [Migration; 4] = [
         number: 4,
         name: "classic",
         sql: include_str!("../migrations/0004_classic.sql"),
+    },
+    weir_changes::migration(5),
+    Migration {
+        number: 6,
+        name: "tokens",
+        sql: include_str!("../migrations/0006_tokens.sql"),
     },
 ];
 

@@ -35,14 +35,16 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
     Box::pin(async move {
         metrics::describe();
         let access = config.access.enter(listener.local_addr()?, &clock)?;
+        let tokens = weir_service::MappingTokens::connect(&config.mapping_url)?;
         let store = store::Store::connect(&config.redis_url).context("WEIR_REDIS_URL")?;
         let others = app::Others {
             ledgers: clients::Ledgers::connect(&config.ledgers())?,
             plans: clients::Plans::connect(&config.mapping_url)?,
             accounts: clients::Accounts::connect(&config.mapping_url)?,
         };
-        let app = Arc::new(app::App::new(store, others, clock, config.lease));
+        let app = Arc::new(app::App::new(store, others, clock.clone(), config.lease));
         let background = Background::new();
+        weir_service::know_tokens(&background, &access, tokens, &clock);
         let interval = config.sweep_interval;
         background.spawn("sweep", app::longest_sweep(interval), |pulse| {
             Arc::clone(&app).sweep_for_ever(interval, pulse)

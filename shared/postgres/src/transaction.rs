@@ -51,6 +51,17 @@ impl<'c> Tx<'c> {
         }
     }
 
+    /// From now on the transaction is this account's: for what several accounts are told of at once,
+    /// or is of none.
+    ///
+    /// # Errors
+    /// As PostgreSQL has it.
+    pub async fn turn_to(&self, account: AccountId) -> Result<(), Error> {
+        let set = format!("SET LOCAL app.account = '{}'", account.0);
+        self.client.batch_execute(&set).await?;
+        self.has_begun()
+    }
+
     /// The statement, as this connection knows it.
     ///
     /// # Errors

@@ -276,6 +276,12 @@ reasons! {
         "There is no such alert in the account." "Check the ids; alerts are kept for 90 days.";
     NoNotificationAddress "NO_NOTIFICATION_ADDRESS" Call false
         "The account has neither a notification address nor a webhook." "Give it one.";
+    TokenNotFound "TOKEN_NOT_FOUND" Call false
+        "There is no such token among those that the caller may see." "List the tokens; those that ended are listed for 90 days.";
+    TokenLimit "TOKEN_LIMIT" Call false
+        "As many tokens are good as there may be." "Revoke those that nobody uses.";
+    TokenBeyondCaller "TOKEN_BEYOND_CALLER" Call false
+        "The token would be good for more than whoever makes it." "Ask for a lower role or for fewer accounts; or have somebody make it who may.";
     ReplayUnknown "REPLAY_UNKNOWN" Call false
         "There is no such replay in the account." "Check the ids; replays can be looked at for 30 days.";
     ReplayRunning "REPLAY_RUNNING" Call false

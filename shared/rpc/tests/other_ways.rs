@@ -3,6 +3,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "other_ways/admission.rs"]
+mod admission;
 #[path = "other_ways/browsers.rs"]
 mod browsers;
 #[path = "other_ways/clients.rs"]

@@ -10,6 +10,7 @@ mod clock;
 mod culprits;
 mod retry;
 mod run;
+mod tokens;
 
 use std::pin::Pin;
 
@@ -19,6 +20,7 @@ pub use clock::Clock;
 pub use culprits::{MAX_CULPRITS, culprits};
 pub use retry::{Fault, Policy, behind_the_answer, detached, retry};
 pub use run::{Browsers, Further, duration, millis, run, run_with_two};
+pub use tokens::{Current, MappingTokens, TokenSource, know_tokens};
 
 /// Resolves when serving should end.
 pub type Shutdown = Pin<Box<dyn Future<Output = ()> + Send>>;

@@ -160,7 +160,9 @@ mod tests {
         ) {
             if let Ok(kept) = read_origin(&text) {
                 prop_assert_eq!(read_origin(&kept).unwrap(), kept.clone());
-                prop_assert_eq!(allows(std::slice::from_ref(&kept), &kept), !kept.contains('*'));
+                // A browser's own origin has no pattern in it.
+                let sent = kept.replace("*.", "shop.");
+                prop_assert!(allows(std::slice::from_ref(&kept), &sent));
             }
         }
 

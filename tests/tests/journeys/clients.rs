@@ -101,6 +101,7 @@ fn tell(command: &mut Command, account: &Account) {
     command
         .env("WEIR_ACCOUNT", &account.account_id)
         .env("WEIR_USER", "lana")
+        .env("WEIR_TOKEN", stack.token())
         .env("WEIR_CONTACT", stack.url(Service::ContactUpsert))
         .env("WEIR_MAPPING", stack.url(Service::Mapping));
 }

@@ -69,6 +69,7 @@ fn nothing_is_left_of_an_account_that_was_deleted() {
         let request = DeleteAccountRequest {
             account_id: gone.account_id.clone(),
             name: gone.name.clone(),
+            request_id: String::new(),
         };
         configuration.delete_account(request).await.unwrap();
         let rename = RenameSourceRequest {

@@ -40,6 +40,7 @@ async fn account(weir: &'static weir_tests::Weir) -> Account {
             account_id: account.account_id.clone(),
             name: format!("Fuzzed {path}"),
             r#type: value_type.into(),
+            request_id: String::new(),
         };
         let field = client.create_field(field).await.unwrap().into_inner();
         // The unique identifier is among what is fuzzed.

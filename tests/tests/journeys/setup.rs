@@ -177,6 +177,7 @@ async fn traits_are_suggested(account: &Account) -> Vec<mapping::FieldMapping> {
         account_id: account.account_id.clone(),
         name: "Active".into(),
         r#type: Boolean.into(),
+        request_id: String::new(),
     };
     account.weir.mapping().create_field(request).await.unwrap();
     let said = suggestions(account, "").await;

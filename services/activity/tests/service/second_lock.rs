@@ -1,6 +1,7 @@
 //! Another account's rows stay out of reach, whatever a statement forgets (semantics 9.6).
 
 use uuid::Uuid;
+use weir_proto::activity::v1::ActivityEvent;
 use weir_servers::TestServers;
 use weir_testkit::{Recorder, SecondLock, check_rights, check_tables};
 
@@ -84,6 +85,16 @@ async fn live(weir: &Weir, lock: &mut SecondLock) {
         of_user("u2", "m3"),
     ])
     .await;
+    lock.look().await;
+    // Its retention changed since.
+    let under = |retention_days, earlier: &[u32]| ActivityEvent {
+        retention_days,
+        earlier_retention_days: earlier.to_vec(),
+        ..of_contact(one, "m5")
+    };
+    weir.record(vec![under(90, &[])]).await;
+    lock.look().await;
+    weir.record(vec![under(30, &[90])]).await;
     lock.look().await;
     weir.link(vec![user_link("u1", one, 1)]).await;
     weir.record(vec![named(one, of_user("u1", "m4")), of_user("u1", "m2")])

@@ -1,5 +1,6 @@
 //! Audiences and who belongs to them (semantics 5.1).
 
+use weir_changes::{Author, Before};
 use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
 use weir_rpc::Deadline;
@@ -7,7 +8,7 @@ use weir_service::retry;
 
 use super::{App, Error, POLICY};
 use crate::domain::{Audience, Created, Member, Membership, Name, Origin, Usable};
-use crate::store::Listed;
+use crate::store::{Listed, Tx};
 
 impl App {
     /// Finds the audience of that name, or makes it.
@@ -16,6 +17,7 @@ impl App {
         account: AccountId,
         name: Name,
         origin: Origin,
+        author: Author,
         deadline: Deadline,
     ) -> Result<Created, Error> {
         self.require_account(account, deadline).await?;
@@ -27,8 +29,8 @@ impl App {
         };
         let app = self.clone();
         let created = retry(deadline, POLICY, move |_| {
-            let (app, wanted) = (app.clone(), wanted.clone());
-            async move { app.create_once(account, &wanted).await }
+            let (app, wanted, author) = (app.clone(), wanted.clone(), author.clone());
+            async move { app.create_once(account, &wanted, &author).await }
         })
         .await?;
         if created.audience.origin == origin {
@@ -38,14 +40,30 @@ impl App {
         }
     }
 
-    async fn create_once(&self, account: AccountId, wanted: &Audience) -> Result<Created, Error> {
+    async fn create_once(
+        &self,
+        account: AccountId,
+        wanted: &Audience,
+        author: &Author,
+    ) -> Result<Created, Error> {
         let mut connection = self.store.connection().await?;
         self.store.ensure_account(&mut connection, account).await?;
-        let created = connection.get_or_create(account, wanted).await;
+        let tx = connection.begin(account);
+        match tx.done_before(author).await? {
+            Before::Nothing => {}
+            Before::Done(id) => return made_before(&tx, &id, wanted).await,
+            Before::Taken => return Err(Error::RequestTaken),
+        }
+        let created = tx.get_or_create(wanted).await;
         if matches!(created, Err(Failure::Conflict)) {
             self.store.forget_account(account);
         }
-        Ok(created?)
+        let created = created?;
+        if created.created {
+            tx.record(author, &created.audience).await?;
+            tx.commit().await?;
+        }
+        Ok(created)
     }
 
     /// None for an id that is none.
@@ -127,5 +145,18 @@ impl App {
             self.require_account(account, deadline).await?;
         }
         Ok(found)
+    }
+}
+
+/// The audience that the same request made.
+async fn made_before(tx: &Tx<'_>, id: &str, wanted: &Audience) -> Result<Created, Error> {
+    let id = id.parse().map_err(|_| Error::RequestTaken)?;
+    let found = tx.audience(id).await?;
+    match found {
+        Some(audience) if audience.name == wanted.name => Ok(Created {
+            audience,
+            created: false,
+        }),
+        _ => Err(Error::RequestTaken),
     }
 }

@@ -17,6 +17,11 @@ impl From<Error> for Status {
             Error::MappingAway(weir_accounts::Away) => weir_rpc::unavailable("the mapping service"),
             Error::Late => weir_rpc::late(),
             Error::AudienceUnknown => weir_rpc::not_found(Reason::AudienceNotFound, "audience"),
+            Error::RequestTaken => weir_rpc::refused(
+                Code::AlreadyExists,
+                Reason::RequestIdTaken,
+                "something else was asked for under this request_id",
+            ),
             Error::OtherOrigin => weir_rpc::refused(
                 Code::FailedPrecondition,
                 Reason::AudienceNameTaken,

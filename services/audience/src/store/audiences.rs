@@ -4,10 +4,11 @@ use std::collections::HashMap;
 
 use tokio_postgres::Row;
 use uuid::Uuid;
+use weir_changes::{Author, Before, Change, Thing};
 use weir_ids::{AccountId, AudienceId};
 use weir_postgres::Failure;
 
-use super::{Connection, Listed, read};
+use super::{Connection, Listed, Tx, read};
 use crate::domain::{Audience, Created, Name, Origin};
 
 const SEGMENT_ACTIONS: &str = "segment_actions";
@@ -32,27 +33,22 @@ macro_rules! select {
     };
 }
 
-impl Connection {
+impl Tx<'_> {
     /// Stores the audience, or finds the one that has its name.
     ///
     /// # Errors
     /// Where the database fails, or the account's row is missing (a conflict: make it and try
     /// again).
-    pub async fn get_or_create(
-        &mut self,
-        account: AccountId,
-        audience: &Audience,
-    ) -> Result<Created, Failure> {
+    pub async fn get_or_create(&self, audience: &Audience) -> Result<Created, Failure> {
         let insert = "
             INSERT INTO audiences (account_id, audience_id, name, origin, create_time)
             SELECT a.account_id, $2, $3, $4, $5 FROM accounts a WHERE a.account_id = $1
             ON CONFLICT (account_id, name) WHERE name <> '' DO NOTHING";
         let inserted = self
             .execute(
-                account,
                 insert,
                 &[
-                    &account.0,
+                    &self.account.0,
                     &audience.id.0,
                     &audience.name.as_str(),
                     &text_of(audience.origin),
@@ -68,7 +64,7 @@ impl Connection {
         }
         let select = select!("AND name = $2 AND name <> ''");
         let found = self
-            .query_opt(account, select, &[&account.0, &audience.name.as_str()])
+            .query_opt(select, &[&self.account.0, &audience.name.as_str()])
             .await?
             .ok_or(Failure::Conflict)?;
         Ok(Created {
@@ -77,6 +73,42 @@ impl Connection {
         })
     }
 
+    /// None where there is no such audience.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn audience(&self, audience: AudienceId) -> Result<Option<Audience>, Failure> {
+        let select = select!("AND audience_id = $2");
+        let found = self
+            .query_opt(select, &[&self.account.0, &audience.0])
+            .await?;
+        Ok(found.as_ref().map(try_audience_of).transpose()?)
+    }
+
+    /// What the author's request did before.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn done_before(&self, author: &Author) -> Result<Before, Failure> {
+        weir_changes::done_before(&self.inner, self.account, author).await
+    }
+
+    /// Writes down that an audience was made (semantics 9.5).
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn record(&self, author: &Author, made: &Audience) -> Result<(), Failure> {
+        let shown = weir_changes::shown([
+            ("name", made.name.as_str().into()),
+            ("origin", text_of(made.origin).into()),
+        ]);
+        let change = Change::made(Thing::Audience, made.id, &shown);
+        let now = made.create_time;
+        weir_changes::record(&self.inner, self.account, author, &change, now).await
+    }
+}
+
+impl Connection {
     /// None where there is no such audience.
     ///
     /// # Errors

@@ -226,7 +226,12 @@ impl Connection {
                 WHERE account_id = $1 AND keep_until < $2
                 ORDER BY keep_until LIMIT 1 OFFSET $3), $2)";
         let params: [Param<'_>; 3] = [&account.0, &now, &limit];
-        Ok(self.execute(account, kept, &params).await?
-            + self.execute(account, erased, &params).await?)
+        let gone = self.execute(account, kept, &params).await?
+            + self.execute(account, erased, &params).await?;
+        let tx = self.begin(account);
+        let before = now - weir_changes::KEPT;
+        let changed = weir_changes::purge(&tx.inner, account, before).await?;
+        tx.commit().await?;
+        Ok(gone + changed)
     }
 }

@@ -65,6 +65,7 @@ async fn a_name_that_is_none_is_told_why() {
             account_id: Uuid::now_v7().to_string(),
             name,
             origin: Origin::SegmentActions.into(),
+            request_id: String::new(),
         };
         let error = client.create_audience(request).await.unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument);
@@ -85,6 +86,7 @@ async fn an_audience_made_by_hand_is_not_segments() {
         account_id: account.clone(),
         name: "By hand".to_owned(),
         origin: Origin::Other.into(),
+        request_id: String::new(),
     };
     let made = client.create_audience(request.clone()).await.unwrap();
     let by_hand = made.into_inner().audience.unwrap().audience_id;
@@ -199,6 +201,7 @@ async fn refusals(client: &mut Client, account: &str, id: &str) -> Vec<tonic::St
         account_id: account_id.clone(),
         name: "VIP".to_owned(),
         origin: Origin::SegmentActions.into(),
+        request_id: String::new(),
     };
     let get = GetAudienceRequest {
         account_id: account_id.clone(),

@@ -7,5 +7,13 @@ use crate::harness::World;
 #[tokio::test]
 async fn each_call_is_for_whom_it_declares_and_nobody_else() {
     let (world, _) = World::with_one().await;
-    assert_callers(&world.url(), &["weir.audience.v1", "weir.erasure.v1"]).await;
+    assert_callers(
+        &world.url(),
+        &[
+            "weir.audience.v1",
+            "weir.erasure.v1",
+            "weir.access.v1.ChangeLogService",
+        ],
+    )
+    .await;
 }

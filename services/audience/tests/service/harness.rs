@@ -96,6 +96,7 @@ pub async fn create(client: &mut Client, account: &str, name: &str) -> String {
         account_id: account.to_owned(),
         name: name.to_owned(),
         origin: Origin::SegmentActions.into(),
+        request_id: String::new(),
     };
     let created = client.create_audience(request).await.unwrap().into_inner();
     created.audience.unwrap().audience_id

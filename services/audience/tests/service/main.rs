@@ -4,6 +4,7 @@
 
 mod audiences;
 mod callers;
+mod changes;
 mod harness;
 mod memberships;
 mod merges;

@@ -13,7 +13,7 @@ use crate::metrics;
 use crate::store::{Aged, Store};
 
 /// What is dropped, and at what age.
-const LIFE_TIMES: [(Aged, TimeDelta); 7] = [
+const LIFE_TIMES: [(Aged, TimeDelta); 8] = [
     // Segment retries for four hours; anything that comes again after this long is no retry.
     (Aged::Receipts, TimeDelta::days(30)),
     // A late retry of what was deleted (semantics 3.9).
@@ -24,6 +24,7 @@ const LIFE_TIMES: [(Aged, TimeDelta); 7] = [
     // The day is past everywhere.
     (Aged::Absorptions, TimeDelta::days(2)),
     (Aged::Usage, weir_ledger::KEPT),
+    (Aged::Changes, weir_changes::KEPT),
     // They have the end of their time with them.
     (Aged::KeptRemoves, TimeDelta::zero()),
 ];

@@ -79,6 +79,9 @@ pub enum Error {
     /// Other unique identifiers are on their way.
     #[error("another reindex is under way")]
     ReindexUnderWay,
+    /// Something else was done under it.
+    #[error("something else was asked for under this request_id")]
+    RequestTaken,
     /// The account's contacts were never reindexed.
     #[error("no such reindex")]
     ReindexUnknown,

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytestring::ByteString;
 use chrono::NaiveDate;
 use uuid::Uuid;
+use weir_changes::Author;
 use weir_ids::{AccountId, BatchId, SourceId};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
@@ -16,7 +17,7 @@ use crate::clients::{MappedBy, MappedRows, NotMapped, Reserved, Rows};
 use crate::domain::import::{
     Given, Header, Left, Mapped, Reader, Row, event_key, is_too_late, message_id,
 };
-use crate::domain::{Batch, Event, Facts, MergeStrategy, Mode, NOBODY, Settings, Status};
+use crate::domain::{Batch, Event, Facts, ImportOf, MergeStrategy, Mode, NOBODY, Settings, Status};
 
 /// How often rows are mapped and stored anew: unique identifiers changed, or the epoch.
 const TRIES: usize = 3;
@@ -40,6 +41,7 @@ pub struct Import {
     pub rows: Vec<Row>,
     pub charge: bool,
     pub dry_run: bool,
+    pub author: Author,
 }
 
 /// What became of a row.
@@ -159,6 +161,10 @@ impl Imports {
             settings: mapped.settings,
             kept_removes_limit: 0,
             is_charged: import.charge,
+            import: Some(ImportOf {
+                id: import.import,
+                author: import.author.clone(),
+            }),
             events,
         };
         let app = &self.app;

@@ -4,6 +4,7 @@ mod deleting;
 mod merging;
 mod splitting;
 
+use weir_changes::Shown;
 use weir_ids::{AccountId, ContactId};
 use weir_rpc::Deadline;
 
@@ -46,6 +47,14 @@ impl App {
         }
         Ok(found)
     }
+}
+
+/// What the record of changes says of a merge.
+fn shown_merge(survivor: ContactId, merged: ContactId) -> Shown {
+    weir_changes::shown([
+        ("survivor_contact_id", survivor.to_string().into()),
+        ("merged_contact_id", merged.to_string().into()),
+    ])
 }
 
 /// The unique identifiers by which contacts of the account are told apart: those that are

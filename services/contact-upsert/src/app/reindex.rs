@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use uuid::Uuid;
+use weir_changes::Author;
 use weir_ids::{AccountId, BatchId, ContactId};
 use weir_postgres::Sole;
 use weir_rpc::Deadline;
@@ -112,6 +113,7 @@ impl App {
         &self,
         account: AccountId,
         new: KeyRule,
+        author: Author,
         deadline: Deadline,
     ) -> Result<Run, Error> {
         let wish = self.wish(account, new, deadline).await?;
@@ -119,16 +121,18 @@ impl App {
         let wish = std::sync::Arc::new(wish);
         let begin = move |_| {
             let (store, clock, wish) = (store.clone(), clock.clone(), wish.clone());
+            let author = author.clone();
             async move {
                 let old = wish.setup.unique_identifiers.clone();
                 let rules = (old, &wish.new);
                 let now = clock.now();
                 match store
-                    .begin_reindex(account, rules, &wish.caseless, now)
+                    .begin_reindex(account, rules, &wish.caseless, &author, now)
                     .await?
                 {
                     Begun::Run(run) => Ok(*run),
                     Begun::UnderWay => Err(Error::ReindexUnderWay),
+                    Begun::Taken => Err(Error::RequestTaken),
                 }
             }
         };
@@ -250,6 +254,7 @@ impl App {
             settings: run.settings(),
             kept_removes_limit: 0,
             is_charged: false,
+            import: None,
             events: Vec::new(),
         };
         let settings = &batch.settings;

@@ -102,6 +102,7 @@ fn part_of(batch: &Batch, indices: &[usize]) -> Arc<Batch> {
     Arc::new(Batch {
         events: events.collect(),
         settings: batch.settings.clone(),
+        import: batch.import.clone(),
         ..*batch
     })
 }

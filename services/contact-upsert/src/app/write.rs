@@ -45,6 +45,7 @@ impl App {
         let message = message.map(|message| OutboxRow::new(batch.account, &message));
         tx.put_absorbed(&absorbed).await?;
         let handed_over = tx.write(&changes, message.as_ref()).await?;
+        tx.record_import(&changes).await?;
         if purpose == Purpose::Rehearse {
             return Ok(());
         }

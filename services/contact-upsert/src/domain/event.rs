@@ -3,6 +3,7 @@
 use bytestring::ByteString;
 use chrono::NaiveDate;
 use uuid::Uuid;
+use weir_changes::Author;
 use weir_ids::{AccountId, AudienceId, BatchId, SourceId};
 
 use super::contact::Stamp;
@@ -33,8 +34,17 @@ pub struct Batch {
     pub kept_removes_limit: i64,
     /// Whether what is stored costs units; an import most often costs none.
     pub is_charged: bool,
+    /// Of rows of an import: which one, and whose.
+    pub import: Option<ImportOf>,
     /// At most a thousand; the boundary sees to it.
     pub events: Vec<Event>,
+}
+
+/// What the record of changes says of rows that are imported.
+#[derive(Debug, Clone)]
+pub struct ImportOf {
+    pub id: Uuid,
+    pub author: Author,
 }
 
 /// How contacts of the account are told apart, and how the source may change them.
@@ -67,6 +77,7 @@ impl Batch {
             settings: Settings::by_hand(Vec::new(), Vec::new()),
             kept_removes_limit: 0,
             is_charged: false,
+            import: None,
             events: Vec::new(),
         }
     }
@@ -386,9 +397,13 @@ impl<'a> EventFacts<'a> {
 
     /// Whether it has a word on the field.
     pub fn names(&self, field: &str) -> bool {
-        self.fields
-            .binary_search_by(|(name, _)| (*name).cmp(field))
-            .is_ok()
+        self.word(field).is_some()
+    }
+
+    /// What it says of the field; within, none = it clears it.
+    pub fn word(&self, field: &str) -> Option<Option<&'a str>> {
+        let found = self.fields.binary_search_by(|(name, _)| (*name).cmp(field));
+        found.ok().map(|at| self.fields[at].1)
     }
 
     /// Whether a repeat of it is recognised by a receipt alone: it may leave no other trace,

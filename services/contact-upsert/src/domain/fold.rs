@@ -159,6 +159,8 @@ struct State<'a, N> {
     source: Source,
     /// When the last person was deleted who was found by these keys.
     deleted: HashMap<KeyId, i64>,
+    /// Of links that are made.
+    first_version: i64,
     all_receipts: bool,
     needs_all_receipts: bool,
     /// Units that were granted up to this event and not needed.
@@ -226,6 +228,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             merges: Vec::new(),
             source: snapshot.source,
             deleted: snapshot.deleted,
+            first_version: snapshot.first_version,
             all_receipts: snapshot.all_receipts,
             needs_all_receipts: false,
             pool: 0,

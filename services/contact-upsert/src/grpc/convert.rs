@@ -59,6 +59,7 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
         source: read_id(&request.source_id),
         identifiers_version: request.identifiers_version,
         is_charged: true,
+        import: None,
         kept_removes_limit: match request.kept_removes_limit {
             None => MAX_KEPT_REMOVES,
             Some(limit) if limit >= 0 => limit,

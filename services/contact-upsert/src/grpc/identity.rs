@@ -1,6 +1,7 @@
 //! `IdentityService`: what tells contacts apart, changed once there are contacts.
 
 use tonic::{Request, Response, Status};
+use weir_changes::author;
 use weir_proto::contact::v1::identity_service_server::{IdentityService, IdentityServiceServer};
 use weir_proto::contact::v1::{
     GetReindexRequest, GetReindexResponse, PreviewReindexRequest, PreviewReindexResponse, Reindex,
@@ -49,11 +50,17 @@ impl IdentityService for Identity {
         request: Request<StartReindexRequest>,
     ) -> Result<Response<StartReindexResponse>, Status> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.contact.v1.IdentityService/StartReindex");
         let request = request.into_inner();
         let account = id("account_id", &request.account_id)?;
         let strategy = key_strategy_of(request.key_strategy())?;
+        let author = author.request(match request.request_id.as_str() {
+            "" => None,
+            text => Some(id("request_id", text)?),
+        });
         let new = KeyRule::new(request.unique_identifiers, strategy);
-        let run = self.app.start_reindex(account, new, deadline).await?;
+        let run = self.app.start_reindex(account, new, author, deadline);
+        let run = run.await?;
         Ok(Response::new(StartReindexResponse {
             reindex: Some(reindex_of(run)),
         }))

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use prost::Message as _;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
+use weir_changes::author;
 use weir_ids::SourceId;
 use weir_proto::contact::v1::people_service_server::PeopleService;
 use weir_proto::contact::v1::{
@@ -67,6 +68,7 @@ impl PeopleService for People {
         request: Request<PreviewMergeRequest>,
     ) -> Result<Response<PreviewMergeResponse>, Status> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.contact.v1.PeopleService/PreviewMerge");
         let request = request.into_inner();
         let joining = Joining {
             account: id("account_id", &request.account_id)?,
@@ -74,7 +76,11 @@ impl PeopleService for People {
             other: id("other_contact_id", &request.other_contact_id)?,
             purpose: JoinPurpose::Preview,
         };
-        let preview = self.0.app.join(joining, deadline, previewed).await?;
+        let preview = self
+            .0
+            .app
+            .join(joining, author, deadline, previewed)
+            .await?;
         let preview = preview.map_err(|_| weir_rpc::internal())?;
         Ok(Response::new(preview))
     }
@@ -84,6 +90,7 @@ impl PeopleService for People {
         request: Request<MergeContactsRequest>,
     ) -> Result<Response<MergeContactsResponse>, Status> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.contact.v1.PeopleService/MergeContacts");
         let request = request.into_inner();
         let merge: Uuid = id("request_id", &request.request_id)?;
         let joining = Joining {
@@ -96,7 +103,7 @@ impl PeopleService for People {
             },
         };
         let both = |joined: &Joined<'_>| (joined.survivor, joined.merged);
-        let merged = self.0.app.join(joining, deadline, both).await?;
+        let merged = self.0.app.join(joining, author, deadline, both).await?;
         let (survivor, merged) = merged.unwrap_or_else(|done| (done.survivor, done.merged));
         Ok(Response::new(MergeContactsResponse {
             merge_id: merge.to_string(),
@@ -110,6 +117,7 @@ impl PeopleService for People {
         request: Request<SplitContactRequest>,
     ) -> Result<Response<SplitContactResponse>, Status> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.contact.v1.PeopleService/SplitContact");
         let request = request.into_inner();
         let account = id("account_id", &request.account_id)?;
         let merge = id("merge_id", &request.merge_id)?;
@@ -118,7 +126,7 @@ impl PeopleService for People {
             survivor,
             time,
             left_out,
-        } = self.0.app.split(account, merge, deadline).await?;
+        } = self.0.app.split(account, merge, author, deadline).await?;
         let left_out = left_out
             .into_iter()
             .map(|(contact, field_id)| LeftOutField {
@@ -140,6 +148,7 @@ impl PeopleService for People {
         use delete_contact_request::Key as Asked;
         use get_contact_request::Key;
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.contact.v1.PeopleService/DeleteContact");
         let request = request.into_inner();
         let account = id("account_id", &request.account_id)?;
         let deletion = id("request_id", &request.request_id)?;
@@ -149,7 +158,8 @@ impl PeopleService for People {
             Asked::AnonymousId(id) => Key::AnonymousId(id),
             Asked::Field(field) => Key::Field(field),
         }))?;
-        let deleted = self.0.app.delete(account, key, deletion, deadline).await?;
+        let deleted = self.0.app.delete(account, key, deletion, author, deadline);
+        let deleted = deleted.await?;
         Ok(Response::new(DeleteContactResponse {
             deletion: Some(deletion_shown(&deleted)),
         }))

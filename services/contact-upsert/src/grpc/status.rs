@@ -35,6 +35,11 @@ impl From<Error> for Status {
                 "contacts are being reindexed by other unique identifiers; GetReindex tells how \
                  far that is",
             ),
+            Error::RequestTaken => refused(
+                Code::AlreadyExists,
+                Reason::RequestIdTaken,
+                "something else was asked for under this request_id",
+            ),
             Error::ReindexUnknown => not_found(Reason::ReindexUnknown, "reindex"),
             Error::InvalidFields(index) => invalid(
                 &format!("events[{index}].fields_json"),

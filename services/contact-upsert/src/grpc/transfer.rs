@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use futures_util::{Stream, stream};
 use tonic::{Request, Response, Status};
+use weir_changes::{Author, author};
 use weir_json::unescaped;
 use weir_proto::contact::v1::transfer_service_server::TransferService;
 use weir_proto::contact::v1::{
@@ -59,7 +60,8 @@ impl TransferService for Transfers {
         request: Request<ImportContactsRequest>,
     ) -> Result<Response<ImportContactsResponse>, Status> {
         let deadline = Deadline::of(&request);
-        let import = import_of(request.into_inner())?;
+        let author = author(&request, "weir.contact.v1.TransferService/ImportContacts");
+        let import = import_of(request.into_inner(), author)?;
         let (results, units) = self.bulk.imports.import(&import, deadline).await?;
         Ok(Response::new(ImportContactsResponse {
             results: results.into_iter().map(result_of).collect(),
@@ -110,7 +112,7 @@ fn sent(pieces: Pieces) -> impl Stream<Item = Result<ExportContactsResponse, Sta
     })
 }
 
-fn import_of(request: ImportContactsRequest) -> Result<Import, Status> {
+fn import_of(request: ImportContactsRequest, author: Author) -> Result<Import, Status> {
     let account = id("account_id", &request.account_id)?;
     let source = match request.source_id.as_str() {
         "" => None,
@@ -159,6 +161,7 @@ fn import_of(request: ImportContactsRequest) -> Result<Import, Status> {
         rows,
         charge: request.charge,
         dry_run: request.dry_run,
+        author,
     })
 }
 

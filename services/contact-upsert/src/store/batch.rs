@@ -305,6 +305,7 @@ impl<'c> BatchTx<'c> {
     ) -> Result<(), NotStored> {
         let (links, era) = (&self.store.links, self.era());
         snapshot.set_source(first.source);
+        snapshot.set_last_deletion(first.last_deletion());
         snapshot.set_corrected(first.corrected());
         if let Err(unusable) = snapshot.add(first.links(), &first.contacts()) {
             let cached = first.cached.iter();

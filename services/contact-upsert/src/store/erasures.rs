@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
+use weir_changes::{Author, Change};
 use weir_ids::{AccountId, ContactId};
 use weir_postgres::{Client, Failure, Tx, work};
 use weir_tombstones::{ErasureKey, Print};
@@ -244,6 +245,14 @@ impl<'c> ErasureTx<'c> {
             }
         }
         Ok(i64::try_from(deleted).unwrap_or(i64::MAX))
+    }
+
+    /// Writes down who deleted (semantics 9.5).
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn record(&self, author: &Author, change: &Change) -> Result<(), Failure> {
+        weir_changes::record(&self.tx, self.account, author, change, self.now).await
     }
 
     /// Leaves the receipt and what is to be told, and commits.

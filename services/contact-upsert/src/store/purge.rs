@@ -66,6 +66,8 @@ pub enum Aged {
     Usage,
     /// Removes for people who did not become known (semantics 4.7).
     KeptRemoves,
+    /// Who changed what (semantics 9.5).
+    Changes,
 }
 
 impl Aged {
@@ -79,6 +81,7 @@ impl Aged {
             Self::Erasures => "erasures",
             Self::Usage => "usage",
             Self::KeptRemoves => "kept_removes",
+            Self::Changes => "changes",
         }
     }
 }
@@ -125,6 +128,13 @@ impl Store {
                 let mut client = self.client().await?;
                 let tx = Tx::begin(&mut client, account);
                 let purged = weir_ledger::purge(&tx, account, time.date_naive()).await?;
+                tx.commit().await?;
+                return Ok(purged);
+            }
+            Aged::Changes => {
+                let mut client = self.client().await?;
+                let tx = Tx::begin(&mut client, account);
+                let purged = weir_changes::purge(&tx, account, time).await?;
                 tx.commit().await?;
                 return Ok(purged);
             }

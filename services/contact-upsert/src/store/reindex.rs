@@ -1,15 +1,17 @@
 //! Runs of reindexing: what stands, how far they are, and what they leave (semantics 3.2).
 
 use chrono::{DateTime, Utc};
-use futures_util::future::try_join_all;
 use tokio_postgres::Row;
 use uuid::Uuid;
+use weir_changes::{Author, Before, Change, Thing};
 use weir_ids::{AccountId, ContactId};
 use weir_postgres::{Failure, Tx, work};
 
 use super::Store;
 use super::identifiers::{LOCK, code_of, rule, unique_identifiers};
 use crate::domain::{KeyRule, Run, RunState, StoredContact};
+
+mod ending;
 
 const READ: &str = "
     SELECT reindex_id, state, unique_identifiers, key_strategy, old_unique_identifiers,
@@ -73,27 +75,6 @@ const STAND: &str = "
         next_key_strategy = NULL, identifiers_version = identifiers_version + 1
     WHERE account_id = $1";
 
-/// One that was deleted meanwhile is not.
-const IS_LEFT: &str = "
-    SELECT EXISTS (
-        SELECT FROM reindex_again AS k
-        CROSS JOIN LATERAL (
-            SELECT FROM contacts WHERE account_id = $1 AND contact_id = k.contact_id LIMIT 1
-        ) AS c
-        WHERE k.account_id = $1) AS is_left";
-
-const FORGET: &str = "DELETE FROM reindex_again WHERE account_id = $1";
-
-/// The next values of a field that no longer counts.
-const LEFT_OVER: &str = "
-    SELECT value FROM identifiers WHERE account_id = $1 AND kind = $2 ORDER BY value LIMIT $3";
-
-/// One row by its whole key.
-const CLEAN: &str = "DELETE FROM identifiers WHERE account_id = $1 AND kind = $2 AND value = $3";
-
-/// Rows that go in one transaction.
-const PIECE: i64 = 1_000;
-
 const RUNNING: &str = "running";
 const CLEANING: &str = "cleaning";
 const DONE: &str = "done";
@@ -105,6 +86,8 @@ pub enum Begun {
     Run(Box<Run>),
     /// To others.
     UnderWay,
+    /// Something else was done under the request's id.
+    Taken,
 }
 
 /// How far the end of a run is.
@@ -186,6 +169,50 @@ pub(super) async fn put_run(tx: &Tx<'_>, account: AccountId, run: &Run) -> Resul
     Ok(())
 }
 
+/// A run that begins at `now`, of so many contacts up to `last`.
+fn run_to(
+    new: &KeyRule,
+    old: KeyRule,
+    caseless: &[String],
+    last: ContactId,
+    contacts: i64,
+    now: DateTime<Utc>,
+) -> Run {
+    let is_same = old == *new;
+    let is_settled = last.0.is_nil() || new.fields.iter().all(|field| old.has(field));
+    Run {
+        id: weir_ids::fresh(),
+        state: match (is_same, is_settled) {
+            (true, _) => RunState::Done,
+            (false, true) => RunState::Cleaning,
+            (false, false) => RunState::Running,
+        },
+        old,
+        new: new.clone(),
+        caseless: caseless.to_vec(),
+        after: ContactId(Uuid::nil()),
+        last,
+        contacts,
+        seen: 0,
+        merged: 0,
+        lost: 0,
+        lost_contacts: Vec::new(),
+        start_time: now,
+        update_time: now,
+        finish_time: is_same.then_some(now),
+    }
+}
+
+fn change_of(run: &Run) -> Change {
+    let shown = |rule: &KeyRule| {
+        weir_changes::shown([
+            ("unique_identifiers", rule.fields.clone().into()),
+            ("key_strategy", code_of(rule.strategy).into()),
+        ])
+    };
+    Change::between(Thing::Reindex, run.id, &shown(&run.old), &shown(&run.new))
+}
+
 impl Store {
     /// Contacts behind `after`, in order. Answers the last one.
     ///
@@ -221,6 +248,7 @@ impl Store {
         account: AccountId,
         (old, new): (KeyRule, &KeyRule),
         caseless: &[String],
+        author: &Author,
         now: DateTime<Utc>,
     ) -> Result<Begun, Failure> {
         self.anchor(account).await?;
@@ -240,6 +268,14 @@ impl Store {
                 strategy: stand.strategy,
             });
         let last_run = lock_run(&tx, account).await?;
+        match (
+            weir_changes::done_before(&tx, account, author).await?,
+            &last_run,
+        ) {
+            (Before::Nothing, _) => {}
+            (Before::Done(_), Some(run)) => return Ok(Begun::Run(Box::new(run.clone()))),
+            (Before::Done(_), None) | (Before::Taken, _) => return Ok(Begun::Taken),
+        }
         if let Some(run) = last_run.filter(|run| run.state != RunState::Done || run.is_to(&old)) {
             if run.is_to(new) {
                 return Ok(Begun::Run(Box::new(run)));
@@ -251,29 +287,7 @@ impl Store {
         let last = tx.prepare_cached(LAST).await?;
         let last = tx.query_opt(&last, &[&account.0]).await?;
         let last = ContactId(last.map_or(Uuid::nil(), |row| row.get("contact_id")));
-        let is_same = old == *new;
-        let is_settled = last.0.is_nil() || new.fields.iter().all(|field| old.has(field));
-        let run = Run {
-            id: weir_ids::fresh(),
-            state: match (is_same, is_settled) {
-                (true, _) => RunState::Done,
-                (false, true) => RunState::Cleaning,
-                (false, false) => RunState::Running,
-            },
-            old,
-            new: new.clone(),
-            caseless: caseless.to_vec(),
-            after: ContactId(Uuid::nil()),
-            last,
-            contacts: contacts.get("contacts"),
-            seen: 0,
-            merged: 0,
-            lost: 0,
-            lost_contacts: Vec::new(),
-            start_time: now,
-            update_time: now,
-            finish_time: is_same.then_some(now),
-        };
+        let run = run_to(new, old, caseless, last, contacts.get("contacts"), now);
         match run.state {
             RunState::Running => {
                 let begin = tx.prepare_cached(BEGIN).await?;
@@ -290,6 +304,8 @@ impl Store {
             RunState::Done => {}
         }
         put_run(&tx, account, &run).await?;
+        let change = change_of(&run);
+        weir_changes::record(&tx, account, author, &change, now).await?;
         if run.state != RunState::Done {
             work::note(&tx, account, REINDEX, now).await?;
         }
@@ -317,100 +333,6 @@ impl Store {
         let client = self.client().await?;
         let under_way = work::after(&client, REINDEX, AccountId(Uuid::nil()), limit).await?;
         Ok(under_way.into_iter().map(|(account, _)| account).collect())
-    }
-
-    /// Where every contact was looked at, the new ones stand from now on.
-    ///
-    /// # Errors
-    /// When PostgreSQL refuses.
-    pub async fn end_reindex(
-        &self,
-        account: AccountId,
-        run: &Run,
-        now: DateTime<Utc>,
-    ) -> Result<Ended, Failure> {
-        let mut client = self.client().await?;
-        let tx = Tx::begin(&mut client, account);
-        // Waits for batches under way: what they leave to be looked at is seen then.
-        lock_account(&tx, account).await?;
-        let is_left = tx.prepare_cached(IS_LEFT).await?;
-        let is_left = tx.query_opt(&is_left, &[&account.0]).await?;
-        let is_left = is_left.is_none_or(|row| row.get("is_left"));
-        let stands = lock_run(&tx, account).await?;
-        if is_left || !stands.is_some_and(|stands| stands.is_at(run)) {
-            return Ok(Ended::NotYet);
-        }
-        let forget = tx.prepare_cached(FORGET).await?;
-        tx.execute(&forget, &[&account.0]).await?;
-        make_stand(&tx, account, &run.new).await?;
-        let ended = Run {
-            state: RunState::Cleaning,
-            update_time: now,
-            ..run.clone()
-        };
-        put_run(&tx, account, &ended).await?;
-        tx.commit().await?;
-        Ok(Ended::Now)
-    }
-
-    /// Removes a piece of what the old ones left; answers whether there was any. The last one,
-    /// `alone`, waits for batches that move such rows as their contacts are merged.
-    ///
-    /// # Errors
-    /// When PostgreSQL refuses.
-    pub async fn clean_reindex(
-        &self,
-        account: AccountId,
-        run: &Run,
-        alone: bool,
-    ) -> Result<bool, Failure> {
-        let mut client = self.client().await?;
-        let tx = Tx::begin(&mut client, account);
-        if alone {
-            lock_account(&tx, account).await?;
-        }
-        let mut cleaned = 0;
-        for field in run.transition().dropped() {
-            let left = tx.prepare_cached(LEFT_OVER).await?;
-            let left = tx.query(&left, &[&account.0, &field, &PIECE]).await?;
-            let clean = tx.prepare_cached(CLEAN).await?;
-            let deletes = left.iter().map(async |row| {
-                let value = row.get::<_, &str>("value");
-                tx.execute(&clean, &[&account.0, &field, &value]).await
-            });
-            cleaned += try_join_all(deletes).await?.len();
-        }
-        tx.commit().await?;
-        Ok(cleaned > 0)
-    }
-
-    /// Nothing of the run is left to do.
-    ///
-    /// # Errors
-    /// When PostgreSQL refuses.
-    pub async fn finish_reindex(
-        &self,
-        account: AccountId,
-        run: &Run,
-        now: DateTime<Utc>,
-    ) -> Result<(), Failure> {
-        let mut client = self.client().await?;
-        let tx = Tx::begin(&mut client, account);
-        if lock_run(&tx, account)
-            .await?
-            .is_some_and(|stands| stands.is_at(run))
-        {
-            let done = Run {
-                state: RunState::Done,
-                update_time: now,
-                finish_time: Some(now),
-                ..run.clone()
-            };
-            put_run(&tx, account, &done).await?;
-            work::strike(&tx, account, REINDEX).await?;
-            tx.commit().await?;
-        }
-        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod callers;
+mod changes;
 mod harness;
 mod identity;
 mod json;

@@ -67,6 +67,7 @@ impl Service {
             account_id: self.account.to_string(),
             unique_identifiers: fields.iter().map(|field| (*field).to_owned()).collect(),
             key_strategy: KeyStrategy::Any.into(),
+            request_id: String::new(),
         };
         let answer = self.identity.clone().start_reindex(request).await?;
         Ok(answer.into_inner().reindex.unwrap())

@@ -74,7 +74,7 @@ const HARMLESS: [&str; 8] = [
 async fn live(service: &Service, lock: &mut SecondLock) {
     let mail = |mail: &str| {
         format!(
-            r#"{{"str::first":"Lana","str::last":"Smith","str::name":"Lany S","str::ei":"e1","str::email":"{mail}"}}"#
+            r#"{{"str::first":"Lana","str::last":"Smith","str::name":"Lana S.","str::ei":"e1","str::email":"{mail}"}}"#
         )
     };
     service.set_up();
@@ -100,7 +100,7 @@ async fn live(service: &Service, lock: &mut SecondLock) {
         .await;
     lock.look().await;
     people(service, lock).await;
-    for query in ["lana", "lany", "smith", "c@x", "u1", "e1"] {
+    for query in ["lana", "smith", "c@x", "u1", "e1"] {
         assert!(!service.all(query).await.is_empty(), "{query}");
     }
     lock.look().await;

@@ -32,7 +32,12 @@ impl Service {
         (String::from_utf8(file).unwrap(), contacts)
     }
 
-    fn rows(&self, first_row: i64, columns: &[&str], rows: &[&[&str]]) -> ImportContactsRequest {
+    pub fn rows(
+        &self,
+        first_row: i64,
+        columns: &[&str],
+        rows: &[&[&str]],
+    ) -> ImportContactsRequest {
         let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect();
         ImportContactsRequest {
             account_id: self.account.to_string(),

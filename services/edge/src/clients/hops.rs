@@ -355,6 +355,7 @@ impl Clients {
             account_id: account_id.to_owned(),
             name: name.to_owned(),
             origin: audience::Origin::SegmentActions.into(),
+            request_id: String::new(),
         };
         let called = hop!(
             self.audience, create_audience, deadline, message,

@@ -197,23 +197,24 @@ fn identifiers(said: ContactSaid) -> Option<Said> {
     })
 }
 
-/// None where nothing was to be charged.
+/// What it was charged (semantics 6.2); none where nothing was to be.
 fn units(progress: &Progress, outcome: &Outcome) -> Option<Said> {
     let is_short = progress.contact == Some(ContactSaid::NotFunded)
         || progress.activity == Some(ActivitySaid::NotFunded);
-    if is_short {
-        let is_in_flight = outcome.code == Some(Reason::UnitsInFlight);
-        return Some(match is_in_flight {
-            true => ("in_flight", true),
-            false => ("not_enough", true),
-        });
-    }
-    let is_charged = matches!(progress.contact, Some(ContactSaid::Stored))
-        || matches!(
-            progress.activity,
-            Some(ActivitySaid::Stored | ActivitySaid::Backlogged)
-        );
-    is_charged.then_some(("enough", false))
+    let profile = progress.contact == Some(ContactSaid::Stored);
+    let activity = matches!(
+        progress.activity,
+        Some(ActivitySaid::Stored | ActivitySaid::Backlogged)
+    );
+    Some(match (is_short, profile, activity) {
+        (true, ..) if outcome.code == Some(Reason::UnitsInFlight) => ("in_flight", true),
+        (true, _, true) => ("activity_only", true),
+        (true, ..) => ("not_enough", true),
+        (false, true, true) => ("profile_and_activity", false),
+        (false, true, false) => ("profile", false),
+        (false, false, true) => ("activity", false),
+        (false, false, false) => return None,
+    })
 }
 
 /// None where there was no contact to store anything of; what says nothing new is told before.

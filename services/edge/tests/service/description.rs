@@ -178,10 +178,12 @@ async fn provoke(edge: &Edge, place: &Place) -> Answer {
             return send(edge, place, "pau-wrong", String::new()).await;
         }
         (_, 429) => {
+            edge.settled().await;
             let before = {
                 let mut state = edge.stub.state();
                 let before = (state.profile_limit, state.activity_limit);
-                (state.profile_limit, state.activity_limit) = (0, 0);
+                // As much as is used.
+                (state.profile_limit, state.activity_limit) = state.used;
                 before
             };
             let answer = send(edge, place, key_of(path), fresh(path).to_string()).await;
@@ -305,7 +307,9 @@ async fn the_examples_are_taken_as_they_stand() {
         let method = place.method.to_lowercase();
         let operation = format!("/paths/{}/{method}", place.path.replace('/', "~1"));
         let content = format!("{operation}/requestBody/content/application~1json");
-        let media = document.json.pointer(&content).unwrap();
+        let Some(media) = document.json.pointer(&content) else {
+            continue;
+        };
         let several = media["examples"].as_object().into_iter().flatten();
         let several = several.map(|(_, example)| &example["value"]);
         for example in several.chain(media.get("example")) {

@@ -63,7 +63,7 @@ async fn every_event_is_noted_with_what_each_stage_said_and_without_any_value() 
         "accepted accepted",
         "mapped mapped",
         "identifiers found",
-        "units enough",
+        "units profile_and_activity",
         "contact stored",
         "activity stored",
     ];
@@ -73,7 +73,7 @@ async fn every_event_is_noted_with_what_each_stage_said_and_without_any_value() 
         "accepted accepted",
         "mapped mapped",
         "identifiers refused CONTACT_EXISTING_ONLY",
-        "units enough",
+        "units activity",
         "activity stored",
     ];
     assert_eq!(stages(&all[2]), refused);

@@ -10,12 +10,15 @@ use crate::domain::Listed;
 use crate::domain::account::{Account, AccountChange, AccountSettings, Identifiers};
 use crate::domain::delivery::{Channel, DeliveryState};
 use crate::domain::mapping;
+use crate::domain::record::{Change as Changed, Thing, account_change, shown_account};
 use crate::store::{self, LockedAccount};
 
 /// What a first look at an existing account says of a change.
 enum Look {
     /// There was no such account.
     Created,
+    /// The same request changed it before.
+    Done,
     /// The change concerns nobody but us.
     Ours,
     /// contact-upsert must be asked: contacts would be told apart in another way.
@@ -39,6 +42,10 @@ impl App {
                 let account = self.get_account(Some(account_id), "").await?;
                 return Ok((account, Change::Created));
             }
+            Look::Done => {
+                let account = self.get_account(Some(account_id), "").await?;
+                return Ok((account, Change::Unchanged));
+            }
             Look::Ours => None,
             Look::Identifiers(wanted) => {
                 Some(self.ask_to_change(account_id, &wanted, deadline).await?)
@@ -60,6 +67,8 @@ impl App {
             let new = AccountSettings::new(change.name.clone());
             let settings = change.applied_to(&new, &[].into())?;
             store::insert_account(&transaction, account_id, &settings, self.now()).await?;
+            let made = Changed::made(Thing::Account, account_id, &shown_account(&settings));
+            self.record(&transaction, account_id, &made).await?;
             store::commit(transaction).await?;
             return Ok((account_id, Look::Created));
         }
@@ -68,6 +77,12 @@ impl App {
         let locked = locked(&transaction, account_id).await?;
         if change.account_id.is_some() && locked.settings.name != change.name {
             return Err(Error::NotFound("account"));
+        }
+        if self
+            .is_done(&transaction, account_id, &account_id.to_string())
+            .await?
+        {
+            return Ok((account_id, Look::Done));
         }
         let settings = decide(&transaction, account_id, change, &locked).await?;
         let doubted = locked.identifiers_in_doubt && change.is_about_identifiers();
@@ -146,6 +161,8 @@ impl App {
             Change::Unchanged
         } else {
             store::update_account(&transaction, account_id, &settings).await?;
+            let changed = account_change(account_id, &locked.settings, &settings);
+            self.record(&transaction, account_id, &changed).await?;
             self.revive(&transaction, account_id, &locked.settings, &settings)
                 .await?;
             Change::Updated

@@ -8,6 +8,7 @@ use super::{App, Error};
 use crate::domain::Listed;
 use crate::domain::alert::{Alert, AlertFilter, NewAlert, Raised};
 use crate::domain::delivery::{Delivery, Undelivered};
+use crate::domain::record::{Change as Changed, Shown, Thing, shown_alert, shown_test};
 use crate::store;
 
 /// Of those that did not get through, in the status of mail.
@@ -54,15 +55,20 @@ impl App {
         account_id: AccountId,
         alert_id: Uuid,
     ) -> Result<Alert, Error> {
-        let client = self.scoped(account_id).await?;
-        let resolved = store::resolve_alert(&client, account_id, alert_id, self.now()).await?;
-        match resolved {
-            Some(alert) => Ok(alert),
-            None => {
-                self.must_exist(&client, account_id).await?;
-                Err(Error::NotFound("alert"))
-            }
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client, account_id);
+        let now = self.now();
+        let resolved = store::resolve_alert(&transaction, account_id, alert_id, now).await?;
+        let Some((alert, is_new)) = resolved else {
+            self.must_exist(&transaction, account_id).await?;
+            return Err(Error::NotFound("alert"));
+        };
+        if is_new {
+            let resolved = Changed::made(Thing::Alert, alert_id, &shown_alert(&alert));
+            self.record(&transaction, account_id, &resolved).await?;
+            store::commit(transaction).await?;
         }
+        Ok(alert)
     }
 
     /// Newest first, before `before`.
@@ -117,17 +123,38 @@ impl App {
         })
     }
 
-    /// Sends a mail and calls the webhook now, and tells how that went.
-    pub async fn send_test_mail(&self, account_id: AccountId) -> Result<Vec<Delivery>, Error> {
+    /// Sends a mail and calls the webhook now, and tells how that went; None where the same
+    /// request did before.
+    pub async fn send_test_mail(
+        &self,
+        account_id: AccountId,
+    ) -> Result<Option<Vec<Delivery>>, Error> {
         let account = self.get_account(Some(account_id), "").await?;
-        let deliveries = self.desk.test(account).await;
-        if deliveries.is_empty() {
+        let shown = shown_test(&account.settings);
+        if shown.is_empty() {
             return Err(Error::Precondition(
                 Reason::NoNotificationAddress,
                 "the account has neither a notification address nor a webhook".to_owned(),
             ));
         }
-        Ok(deliveries)
+        if !self.may_send_test(account_id, &shown).await? {
+            return Ok(None);
+        }
+        Ok(Some(self.desk.test(account).await))
+    }
+
+    /// Written down before it is done: a request is carried out once at most.
+    async fn may_send_test(&self, account_id: AccountId, shown: &Shown) -> Result<bool, Error> {
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client, account_id);
+        let id = account_id.to_string();
+        if self.is_done(&transaction, account_id, &id).await? {
+            return Ok(false);
+        }
+        let asked = Changed::made(Thing::TestMail, id, shown);
+        self.record(&transaction, account_id, &asked).await?;
+        store::commit(transaction).await?;
+        Ok(true)
     }
 
     async fn must_exist(

@@ -7,6 +7,7 @@ use super::mappings::{check_seen, lock_source};
 use super::{App, Change, Error};
 use crate::domain::invalid::Invalid;
 use crate::domain::mapping::ActivityMapping;
+use crate::domain::record::{Change as Changed, Thing};
 use crate::domain::versions::Save;
 use crate::store::{self, Owner, Subject};
 
@@ -88,6 +89,9 @@ impl App {
         let before = store::get_contact_mapping(client, to.0, to.1, &custom).await?;
         if before != rows {
             store::put_contact_mapping(client, to.0, to.1, &rows).await?;
+            let [was, is] = [&before, &rows].map(|rows| store::shown_fields(rows));
+            let changed = Changed::between(Thing::ContactMapping, to.1, &was, &is);
+            self.record(client, to.0, &changed).await?;
             let (subject, saved) = self.next_version(client, to, copied).await?;
             store::keep_contact_version(client, subject, saved, &rows).await?;
         }
@@ -109,6 +113,12 @@ impl App {
                 continue;
             }
             store::put_mapping(client, to.0, to.1, id, &mapping.attributes).await?;
+            let was = before.map(|attributes| ActivityMapping {
+                attributes,
+                ..mapping.clone()
+            });
+            self.record_activity(client, to.1, (was.as_ref(), Some(&mapping)), to.0)
+                .await?;
             let (subject, saved) = self.next_version(client, to, copied).await?;
             let subject = Subject {
                 activity_id: Some(id),

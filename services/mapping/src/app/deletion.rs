@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use weir_ids::AccountId;
-use weir_postgres::Pool;
+use weir_postgres::{Failure, Pool};
 use weir_rpc::Deadline;
 use weir_service::{Clock, Pulse};
 
@@ -14,6 +14,7 @@ use super::{App, Error};
 use crate::clients::Keepers;
 use crate::domain::deletion::{AGAIN, Deletion, Keeper, LEASE, REMEMBERED};
 use crate::domain::invalid::Invalid;
+use crate::domain::record::{Change as Changed, NO_ACCOUNT, Thing, shown_name};
 use crate::metrics;
 use crate::store::{self, Rings};
 
@@ -42,10 +43,22 @@ impl App {
             return same_name(name, &known).map(|()| deletion);
         };
         same_name(name, &locked.settings.name)?;
+        // It ended another account, or this one, which would not be here.
+        let turn = async |to| transaction.turn_to(to).await.map_err(Failure::from);
+        turn(NO_ACCOUNT).await?;
+        self.is_done(&transaction, NO_ACCOUNT, &account_id.to_string())
+            .await?;
+        turn(account_id).await?;
         let sources = store::list_sources(&transaction, account_id, None, MOST_SOURCES).await?;
         let ids = sources.into_iter().map(|(id, _)| id).collect();
         let deletion = Deletion::new(account_id, ids, self.now(), self.erasure_delay);
         store::begin_deletion(&transaction, &deletion, name).await?;
+        if store::forget_account_of_tokens(&transaction, account_id, self.now()).await? {
+            store::change_tokens(&transaction).await?;
+        }
+        let gone = Changed::gone(Thing::Account, account_id, &shown_name(&locked.settings));
+        turn(NO_ACCOUNT).await?;
+        self.record(&transaction, NO_ACCOUNT, &gone).await?;
         store::commit(transaction).await?;
         Ok(deletion)
     }

@@ -5,6 +5,7 @@ use weir_reasons::Reason;
 
 use super::{App, Change, Error};
 use crate::domain::field::{self, Field, MAX_CUSTOM_FIELDS};
+use crate::domain::record::{Change as Changed, Thing, shown_field};
 use crate::store;
 
 impl App {
@@ -19,6 +20,12 @@ impl App {
         store::lock_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;
+        if self
+            .is_done(&transaction, account_id, field.id.as_str())
+            .await?
+        {
+            return Ok((field, Change::Unchanged));
+        }
         if Field::is_built_in_name(&field.name) {
             return Err(Error::AlreadyExists(
                 Reason::FieldExists,
@@ -48,6 +55,8 @@ impl App {
             ));
         }
         store::insert_field(&transaction, account_id, &field).await?;
+        let made = Changed::made(Thing::Field, &field.id, &shown_field(&field));
+        self.record(&transaction, account_id, &made).await?;
         store::raise_version(&transaction, account_id).await?;
         store::commit(transaction).await?;
         Ok((field, Change::Created))

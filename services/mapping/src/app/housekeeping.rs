@@ -10,17 +10,19 @@ use weir_postgres::{Failure, Pool, Sole};
 use weir_service::{Clock, Pulse};
 
 use crate::domain::counts::{FLUSH_LIFE_TIME, LIFE_TIME};
-use crate::domain::{kept, replay};
+use crate::domain::record::NO_ACCOUNT;
+use crate::domain::{access, kept, replay};
 use crate::metrics;
 use crate::store::{self, Aged};
 
 /// What is dropped, and at what age.
-const LIFE_TIMES: [(Aged, TimeDelta); 5] = [
+const LIFE_TIMES: [(Aged, TimeDelta); 6] = [
     (Aged::Counts, LIFE_TIME),
     (Aged::Flushes, FLUSH_LIFE_TIME),
     (Aged::KeptEvents, kept::AGE),
     (Aged::ReplayEvents, replay::AGE),
     (Aged::Replays, replay::AGE),
+    (Aged::Changes, weir_changes::KEPT),
 ];
 /// Between two rounds over all accounts. A row lives that much longer at most.
 const ROUND: Duration = Duration::from_secs(1_800);
@@ -53,8 +55,8 @@ pub async fn keep_house(pool: Pool, clock: Clock, mut sole: Sole, pulse: Pulse) 
 
 /// One round. What fails for one account does not keep the others.
 async fn drop_all(pool: &Pool, now: DateTime<Utc>, pulse: &Pulse) -> Result<(), Failure> {
+    let mut outcome = drop_of_none(pool, now, pulse).await;
     let mut after = AccountId(Uuid::nil());
-    let mut outcome = Ok(());
     loop {
         let accounts = {
             let client = store::connection(pool).await?;
@@ -72,6 +74,16 @@ async fn drop_all(pool: &Pool, now: DateTime<Utc>, pulse: &Pulse) -> Result<(), 
             }
         }
     }
+}
+
+/// What belongs to no account.
+async fn drop_of_none(pool: &Pool, now: DateTime<Utc>, pulse: &Pulse) -> Result<(), Failure> {
+    let changes = now - weir_changes::KEPT;
+    drop_of(pool, NO_ACCOUNT, Aged::Changes, changes, pulse).await?;
+    let client = store::connection(pool).await?;
+    let dropped = store::drop_ended_tokens(client.unscoped(), now - access::LISTED).await?;
+    metrics::purged("tokens").increment(dropped);
+    Ok(())
 }
 
 async fn drop_of(

@@ -3,7 +3,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
-use weir_postgres::Scoped;
 use weir_reasons::Reason;
 
 use super::sources::missing;
@@ -11,6 +10,7 @@ use super::{App, Change, Error};
 use crate::domain::Listed;
 use crate::domain::invalid::Invalid;
 use crate::domain::key::{ApiKey, FoundKey, Key, MAX_VALID_KEYS};
+use crate::domain::record::{Change as Changed, Thing, shown_key};
 use crate::store;
 
 /// Revoked keys stay listed: nobody has as many.
@@ -77,14 +77,24 @@ impl App {
         let key = self.new_key(&api_key, expire_time);
         // Also checks that the source is the account's.
         self.get_source(account_id, source_id).await?;
-        let client = self.scoped(account_id).await?;
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client, account_id);
+        // Of two calls of one request the second finds what the first made.
+        store::lock_account(&transaction, account_id)
+            .await?
+            .ok_or(Error::NotFound("account"))?;
         if let Some(request_id) = request_id {
-            let made = store::key_of_request(&client, account_id, source_id, request_id);
+            let made = store::key_of_request(&transaction, account_id, source_id, request_id);
             if let Some(key) = made.await? {
                 return Ok((key, String::new(), Change::Unchanged));
             }
         }
-        if store::insert_key(&client, account_id, source_id, &hash, &key, request_id).await? {
+        let inserted =
+            store::insert_key(&transaction, account_id, source_id, &hash, &key, request_id);
+        if inserted.await? {
+            self.record_key(&transaction, account_id, source_id, (None, &key))
+                .await?;
+            store::commit(transaction).await?;
             let secret = if given.is_empty() {
                 api_key.reveal()
             } else {
@@ -92,9 +102,8 @@ impl App {
             };
             return Ok((key, secret, Change::Created));
         }
-        drop(client);
-        let mut connection = self.client().await?;
-        let mut found = store::find_key(&mut connection, &hash)
+        drop(transaction);
+        let mut found = store::find_key(&mut client, &hash)
             .await?
             .ok_or(Error::Store(weir_postgres::Failure::Conflict))?;
         if (found.account_id, found.source_id) != (account_id, source_id) {
@@ -110,9 +119,14 @@ impl App {
             ));
         }
         if expire_time.is_some() && found.key.expire_time != expire_time {
-            let client = Scoped::new(connection, account_id);
-            store::set_key_end(&client, account_id, found.key.key_id, expire_time).await?;
+            let transaction = store::begin(&mut client, account_id);
+            store::set_key_end(&transaction, account_id, found.key.key_id, expire_time).await?;
+            let before = found.key.clone();
             found.key.expire_time = expire_time;
+            let keys = (Some(&before), &found.key);
+            self.record_key(&transaction, account_id, source_id, keys)
+                .await?;
+            store::commit(transaction).await?;
             return Ok((found.key, String::new(), Change::Updated));
         }
         Ok((found.key, String::new(), Change::Unchanged))
@@ -181,9 +195,17 @@ impl App {
         let hash = self.secret.hash(&api_key);
         let request_id = rotation.request_id;
         store::insert_key(&transaction, account_id, source_id, &hash, &key, request_id).await?;
+        self.record_key(&transaction, account_id, source_id, (None, &key))
+            .await?;
         for old in &mut before {
+            let was = old.clone();
             old.end(now + rotation.overlap);
+            if was.expire_time == old.expire_time {
+                continue;
+            }
             store::set_key_end(&transaction, account_id, old.key_id, old.expire_time).await?;
+            self.record_key(&transaction, account_id, source_id, (Some(&was), old))
+                .await?;
         }
         store::commit(transaction).await?;
         Ok(Rotated {
@@ -217,16 +239,42 @@ impl App {
     }
 
     pub async fn revoke_key(&self, account_id: AccountId, key_id: Uuid) -> Result<(), Error> {
-        let client = self.scoped(account_id).await?;
-        if store::revoke_key(&client, account_id, key_id, self.now()).await? {
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client, account_id);
+        let locked = store::lock_key(&transaction, account_id, key_id).await?;
+        let Some((source_id, before)) = locked else {
+            return Err(missing(&transaction, account_id, "key").await?);
+        };
+        if before.revoke_time.is_some() {
             return Ok(());
         }
-        Err(missing(&client, account_id, "key").await?)
+        let now = self.now();
+        store::revoke_key(&transaction, account_id, key_id, now).await?;
+        let key = Key {
+            revoke_time: Some(now),
+            ..before.clone()
+        };
+        self.record_key(&transaction, account_id, source_id, (Some(&before), &key))
+            .await?;
+        Ok(store::commit(transaction).await?)
+    }
+
+    async fn record_key(
+        &self,
+        transaction: &impl store::Client,
+        account_id: AccountId,
+        source_id: SourceId,
+        (was, is): (Option<&Key>, &Key),
+    ) -> Result<(), Error> {
+        let was = was.map(shown_key).unwrap_or_default();
+        let changed = Changed::between(Thing::Key, is.key_id, &was, &shown_key(is));
+        let changed = changed.within("source_id", source_id.to_string());
+        self.record(transaction, account_id, &changed).await
     }
 }
 
 #[expect(clippy::disallowed_methods, reason = "the one place that makes keys")]
-fn random() -> Result<[u8; 32], Error> {
+pub(super) fn random() -> Result<[u8; 32], Error> {
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes)
         .map_err(|_| Error::from(Invalid::new("key", "no random numbers now: give a key")))?;

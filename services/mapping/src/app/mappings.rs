@@ -6,6 +6,7 @@ use weir_reasons::Reason;
 use super::{App, Change, Error};
 use crate::domain::Listed;
 use crate::domain::mapping::{Activity, ActivityMapping, DEFAULT_RETENTION, no_free_slot};
+use crate::domain::record::{Change as Changed, Thing};
 use crate::domain::row::{AttributeRow, FieldRow, GivenRow, RawRow, read_contact_mapping};
 use crate::domain::source::Source;
 use crate::domain::versions::Save;
@@ -34,6 +35,9 @@ impl App {
         }
         check_seen(save, &source)?;
         store::put_contact_mapping(&transaction, account_id, source_id, &rows).await?;
+        let [was, is] = [&before, &rows].map(|rows| store::shown_fields(rows));
+        let changed = Changed::between(Thing::ContactMapping, source_id, &was, &is);
+        self.record(&transaction, account_id, &changed).await?;
         let version = store::raise_mapping_version(&transaction, account_id, source_id).await?;
         let subject = Subject {
             account_id,
@@ -110,6 +114,14 @@ impl App {
         if before.is_none() {
             check_slot(&transaction, account_id, &account, id).await?;
         }
+        let was = before_of(known.as_ref(), before.as_ref());
+        self.record_activity(
+            &transaction,
+            source_id,
+            (was.as_ref(), Some(&mapping)),
+            account_id,
+        )
+        .await?;
         store::put_activity(&transaction, account_id, &mapping.activity).await?;
         store::put_mapping(&transaction, account_id, source_id, id, &mapping.attributes).await?;
         let version = store::raise_mapping_version(&transaction, account_id, source_id).await?;
@@ -147,6 +159,8 @@ impl App {
             return Ok(unchanged);
         };
         let id = activity.activity_id;
+        let before = store::get_mapping(&transaction, account_id, source_id, id).await?;
+        let was = before_of(Some(&activity), before.as_ref());
         check_seen(save, &source)?;
         if !store::delete_mapping(&transaction, account_id, source_id, id).await? {
             return Ok(unchanged);
@@ -159,9 +173,29 @@ impl App {
         };
         let saved = self.saved(version, save);
         store::keep_activity_version(&transaction, subject, saved, None).await?;
+        self.record_activity(&transaction, source_id, (was.as_ref(), None), account_id)
+            .await?;
         store::raise_version(&transaction, account_id).await?;
         store::commit(transaction).await?;
         Ok((version, Change::Updated))
+    }
+
+    /// From what a source made of an activity to what it makes of it now.
+    pub(super) async fn record_activity(
+        &self,
+        transaction: &impl store::Client,
+        source_id: SourceId,
+        (was, is): (Option<&ActivityMapping>, Option<&ActivityMapping>),
+        account_id: AccountId,
+    ) -> Result<(), Error> {
+        let Some(mapping) = is.or(was) else {
+            return Ok(());
+        };
+        let id = mapping.activity.activity_id;
+        let [was, is] = [was, is].map(store::shown_activity);
+        let changed = Changed::between(Thing::ActivityMapping, id, &was, &is);
+        let changed = changed.within("source_id", source_id.to_string());
+        self.record(transaction, account_id, &changed).await
     }
 
     pub(super) fn saved(&self, version: i64, save: Save) -> Saved {
@@ -184,6 +218,17 @@ impl App {
         let client = self.scoped(account_id).await?;
         Ok(store::list_mappings(&client, account_id, source_id, after, limit).await?)
     }
+}
+
+/// An activity as a source maps it; None where it does not.
+fn before_of(
+    activity: Option<&Activity>,
+    attributes: Option<&Vec<AttributeRow>>,
+) -> Option<ActivityMapping> {
+    Some(ActivityMapping {
+        activity: activity?.clone(),
+        attributes: attributes?.clone(),
+    })
 }
 
 /// A save that did not see what stands would undo it unseen.

@@ -6,6 +6,7 @@ use weir_reasons::Reason;
 use super::{App, Change, Error};
 use crate::domain::field::{self, Field};
 use crate::domain::invalid::Invalid;
+use crate::domain::record::{Change as Changed, Thing, shown_field, shown_source};
 use crate::domain::source::Source;
 use crate::store;
 
@@ -32,7 +33,11 @@ impl App {
                 format!("the account has another source named {name}"),
             ));
         }
+        let before = shown_source(&source.settings);
         source.settings.name = name.to_owned();
+        let after = shown_source(&source.settings);
+        let renamed = Changed::between(Thing::Source, source_id, &before, &after);
+        self.record(&transaction, account_id, &renamed).await?;
         store::rename_source(&transaction, account_id, source_id, name).await?;
         store::raise_version(&transaction, account_id).await?;
         store::commit(transaction).await?;
@@ -50,8 +55,11 @@ impl App {
         let transaction = store::begin(&mut client, account_id);
         lock(&transaction, account_id).await?;
         store::lock_kept(&transaction, account_id).await?;
+        let before = store::get_source(&transaction, account_id, source_id).await?;
         let deleted = store::delete_source(&transaction, account_id, source_id).await?;
-        if deleted {
+        if let Some(source) = before.filter(|_| deleted) {
+            let gone = Changed::gone(Thing::Source, source_id, &shown_source(&source.settings));
+            self.record(&transaction, account_id, &gone).await?;
             store::recount_deferred(&transaction, account_id).await?;
             store::raise_version(&transaction, account_id).await?;
             store::commit(transaction).await?;
@@ -76,8 +84,15 @@ impl App {
             let message = format!("the field {field_id} is in use: {users}");
             return Err(Error::Precondition(Reason::FieldInUse, message));
         }
+        let before = store::list_fields(&transaction, account_id).await?;
+        let before = before
+            .into_iter()
+            .find(|field| field.id.as_str() == field_id);
         let deleted = store::delete_field(&transaction, account_id, field_id).await?;
         if deleted {
+            let shown = before.as_ref().map(shown_field).unwrap_or_default();
+            let gone = Changed::gone(Thing::Field, field_id, &shown);
+            self.record(&transaction, account_id, &gone).await?;
             store::raise_version(&transaction, account_id).await?;
             store::commit(transaction).await?;
         }

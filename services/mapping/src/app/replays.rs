@@ -13,6 +13,7 @@ use crate::domain::Listed;
 use crate::domain::dry_run::{Prediction, predict};
 use crate::domain::kept::{DEFERRED_EVENTS, Filter, Kept, PER_SOURCE, Position};
 use crate::domain::places::Places;
+use crate::domain::record::{Change as Changed, Shown, Thing, shown_replay};
 use crate::domain::replay::{Chosen, Count, Replay, ReplayState};
 use crate::domain::snapshot::Snapshot;
 use crate::store::{self, Client, Owner};
@@ -127,6 +128,8 @@ impl App {
             store::set_state(&transaction, account_id, replay_id, ended, Some(now)).await?;
         }
         let replay = self.found(&transaction, account_id, replay_id).await?;
+        let made = Changed::made(Thing::Replay, replay_id, &shown_replay(&replay));
+        self.record(&transaction, account_id, &made).await?;
         store::commit(transaction).await?;
         Ok(replay)
     }
@@ -168,7 +171,10 @@ impl App {
             store::set_state(&transaction, account_id, replay_id, stopped, None).await?;
             store::remove_work(&transaction, account_id, replay_id).await?;
         }
+        let before = shown_replay(&replay);
         let replay = self.found(&transaction, account_id, replay_id).await?;
+        self.record_state(&transaction, account_id, &before, &replay)
+            .await?;
         store::commit(transaction).await?;
         Ok(replay)
     }
@@ -192,9 +198,28 @@ impl App {
             let owner = (account_id, replay.source_id);
             store::add_work(&transaction, owner, replay_id, false, now).await?;
         }
+        let before = shown_replay(&replay);
         let replay = self.found(&transaction, account_id, replay_id).await?;
+        self.record_state(&transaction, account_id, &before, &replay)
+            .await?;
         store::commit(transaction).await?;
         Ok(replay)
+    }
+
+    /// Where it is another one now.
+    async fn record_state(
+        &self,
+        transaction: &impl Client,
+        account_id: AccountId,
+        before: &Shown,
+        replay: &Replay,
+    ) -> Result<(), Error> {
+        let after = shown_replay(replay);
+        let changed = Changed::between(Thing::Replay, replay.replay_id, before, &after);
+        if changed.fields.is_empty() {
+            return Ok(());
+        }
+        self.record(transaction, account_id, &changed).await
     }
 
     async fn account_of(&self, client: &impl Client, account_id: AccountId) -> Result<(), Error> {

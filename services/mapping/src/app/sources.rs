@@ -5,6 +5,7 @@ use weir_reasons::Reason;
 
 use super::{App, Change, Error};
 use crate::domain::Listed;
+use crate::domain::record::{Change as Changed, Thing, shown_pause, shown_source};
 use crate::domain::source::{Source, SourceChange, SourceKind, SourceStatus};
 use crate::store;
 
@@ -25,6 +26,8 @@ impl App {
             .ok_or(Error::NotFound("account"))?;
         let found = store::find_source(&transaction, account_id, &change.name).await?;
         let Some(mut source) = same_source(found, change)? else {
+            // It may have made one that is gone.
+            self.is_done(&transaction, account_id, "").await?;
             let source = Source {
                 account_id,
                 source_id: SourceId::new(),
@@ -35,17 +38,27 @@ impl App {
                 pause_time: None,
             };
             store::insert_source(&transaction, &source).await?;
+            let shown = shown_source(&source.settings);
+            let made = Changed::made(Thing::Source, source.source_id, &shown);
+            self.record(&transaction, account_id, &made).await?;
             store::raise_version(&transaction, account_id).await?;
             store::commit(transaction).await?;
             return Ok((source, Change::Created));
         };
+        let id = source.source_id.to_string();
+        if self.is_done(&transaction, account_id, &id).await? {
+            return Ok((source, Change::Unchanged));
+        }
         let settings = change.applied_to(&source.settings);
         let settings = settings.map_err(Error::Invalid)?;
         if source.settings == settings {
             return Ok((source, Change::Unchanged));
         }
+        let [before, after] = [&source.settings, &settings].map(shown_source);
+        let changed = Changed::between(Thing::Source, source.source_id, &before, &after);
         source.settings = settings;
         store::update_source(&transaction, &source).await?;
+        self.record(&transaction, account_id, &changed).await?;
         store::raise_version(&transaction, account_id).await?;
         store::commit(transaction).await?;
         Ok((source, Change::Updated))
@@ -65,9 +78,13 @@ impl App {
             .ok_or(Error::NotFound("account"))?;
         let source = store::get_source(&transaction, account_id, source_id).await?;
         let mut source = source.ok_or(Error::NotFound("source"))?;
+        let before = shown_pause(&source);
         if !source.pause(is_paused, self.now()) {
             return Ok((source, Change::Unchanged));
         }
+        let after = shown_pause(&source);
+        let changed = Changed::between(Thing::Source, source_id, &before, &after);
+        self.record(&transaction, account_id, &changed).await?;
         store::set_pause(&transaction, account_id, source_id, source.pause_time).await?;
         store::raise_version(&transaction, account_id).await?;
         store::commit(transaction).await?;

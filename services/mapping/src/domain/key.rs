@@ -7,6 +7,7 @@ use data_encoding::BASE64URL_NOPAD;
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 use uuid::Uuid;
+use weir_access::HashKey;
 use weir_ids::{AccountId, SourceId};
 use weir_values::BlockedValues;
 
@@ -39,12 +40,26 @@ impl KeySecret {
         (secret.len() >= MIN_SECRET).then(|| Self(secret.as_bytes().to_vec()))
     }
 
-    /// HMAC-SHA256 of a key. Keys are found by it, so an answer's time tells nothing of a key.
-    pub fn hash(&self, key: &ApiKey) -> [u8; 32] {
+    /// With what tokens are hashed: other services have it, and can't tell this one from it.
+    pub fn token_secret(&self) -> [u8; 32] {
+        self.keyed(b"tokens of weir")
+    }
+
+    /// See [`Self::token_secret`].
+    pub fn token_key(&self) -> HashKey {
+        HashKey::new(&self.token_secret())
+    }
+
+    fn keyed(&self, bytes: &[u8]) -> [u8; 32] {
         let mut mac =
             Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes secrets of any length");
-        mac.update(key.0.as_bytes());
+        mac.update(bytes);
         mac.finalize().into_bytes().into()
+    }
+
+    /// HMAC-SHA256 of a key. Keys are found by it, so an answer's time tells nothing of a key.
+    pub fn hash(&self, key: &ApiKey) -> [u8; 32] {
+        self.keyed(key.0.as_bytes())
     }
 }
 

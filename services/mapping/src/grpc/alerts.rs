@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
+use weir_changes::{Author, author};
 use weir_ids::SourceId;
 use weir_proto::mapping::v1 as pb;
 use weir_proto::mapping::v1::alert_service_server::AlertService;
@@ -10,7 +11,7 @@ use weir_proto::mapping::v1::*;
 use weir_rpc::wire::{NOT_A_TIME, id, read_time, timestamp};
 use weir_rpc::{Deadline, Page, invalid, invalid_all, page_limit, page_size, page_start};
 
-use super::{Answer, account_id};
+use super::{Answer, account_id, optional_id};
 use crate::app::{App, Error};
 use crate::domain::alert::{
     Alert as DomainAlert, AlertFilter, AlertKind as DomainKind, MAX_ALERTS, NewAlert,
@@ -31,6 +32,20 @@ impl Alerts {
         Fut: Future<Output = Result<T, Error>> + Send + 'static,
     {
         Ok(self.app.run(deadline, work).await?)
+    }
+
+    async fn run_by<T, F, Fut>(
+        &self,
+        author: Author,
+        deadline: Deadline,
+        work: F,
+    ) -> Result<T, Status>
+    where
+        T: Send + 'static,
+        F: Fn(App) -> Fut + Send + 'static,
+        Fut: Future<Output = Result<T, Error>> + Send + 'static,
+    {
+        Ok(self.app.by(author).run(deadline, work).await?)
     }
 }
 
@@ -85,11 +100,12 @@ impl AlertService for Alerts {
         request: Request<ResolveAlertRequest>,
     ) -> Answer<ResolveAlertResponse> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.mapping.v1.AlertService/ResolveAlert");
         let request = request.into_inner();
         let account = account_id(&request.account_id)?;
         let id: Uuid = id("alert_id", &request.alert_id)?;
         let resolved = self
-            .run(deadline, move |app| async move {
+            .run_by(author, deadline, move |app| async move {
                 app.resolve_alert(account, id).await
             })
             .await?;
@@ -145,12 +161,16 @@ impl AlertService for Alerts {
         &self,
         request: Request<SendTestMailRequest>,
     ) -> Answer<SendTestMailResponse> {
-        let account = account_id(&request.into_inner().account_id)?;
-        let app = self.app.clone();
+        let author = author(&request, "weir.mapping.v1.AlertService/SendTestMail");
+        let request = request.into_inner();
+        let account = account_id(&request.account_id)?;
+        let author = author.request(optional_id("request_id", &request.request_id)?);
+        let app = self.app.by(author);
         let sending = async move { app.send_test_mail(account).await };
         let deliveries = weir_service::detached(sending).await?;
         Ok(Response::new(SendTestMailResponse {
-            deliveries: deliveries.into_iter().map(delivery).collect(),
+            sent_before: deliveries.is_none(),
+            deliveries: deliveries.into_iter().flatten().map(delivery).collect(),
         }))
     }
 }

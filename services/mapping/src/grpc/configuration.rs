@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use tonic::{Request, Status};
+use weir_changes::author;
 use weir_proto::mapping::v1::configuration_service_server::ConfigurationService;
 use weir_proto::mapping::v1::*;
 use weir_rpc::wire::timestamp;
@@ -24,11 +25,15 @@ impl ConfigurationService for Service {
         request: Request<RenameSourceRequest>,
     ) -> Answer<RenameSourceResponse> {
         let deadline = Deadline::of(&request);
+        let author = author(
+            &request,
+            "weir.mapping.v1.ConfigurationService/RenameSource",
+        );
         let request = request.into_inner();
         let (account, source) = owner(&request.account_id, &request.source_id)?;
         let name = read_name(&request.name).map_err(Error::from)?;
         let (source, changed) = self
-            .run(deadline, move |app| {
+            .run_by(author, deadline, move |app| {
                 let name = name.clone();
                 async move { app.rename_source(account, source, &name).await }
             })
@@ -44,10 +49,14 @@ impl ConfigurationService for Service {
         request: Request<DeleteSourceRequest>,
     ) -> Answer<DeleteSourceResponse> {
         let deadline = Deadline::of(&request);
+        let author = author(
+            &request,
+            "weir.mapping.v1.ConfigurationService/DeleteSource",
+        );
         let request = request.into_inner();
         let (account, source) = owner(&request.account_id, &request.source_id)?;
         let deleted = self
-            .run(deadline, move |app| async move {
+            .run_by(author, deadline, move |app| async move {
                 app.delete_source(account, source).await
             })
             .await?;
@@ -87,6 +96,7 @@ impl ConfigurationService for Service {
         request: Request<DeleteFieldRequest>,
     ) -> Answer<DeleteFieldResponse> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.mapping.v1.ConfigurationService/DeleteField");
         let request = request.into_inner();
         let account = account_id(&request.account_id)?;
         let field = request.field_id;
@@ -94,7 +104,7 @@ impl ConfigurationService for Service {
             return Err(weir_rpc::invalid("field_id", "must be the id of a field"));
         }
         let deleted = self
-            .run(deadline, move |app| {
+            .run_by(author, deadline, move |app| {
                 let field = field.clone();
                 async move { app.delete_field(account, &field).await }
             })
@@ -107,10 +117,15 @@ impl ConfigurationService for Service {
         request: Request<DeleteAccountRequest>,
     ) -> Answer<DeleteAccountResponse> {
         let deadline = Deadline::of(&request);
+        let author = author(
+            &request,
+            "weir.mapping.v1.ConfigurationService/DeleteAccount",
+        );
         let request = request.into_inner();
+        let author = author.request(optional_id("request_id", &request.request_id)?);
         let account = account_id(&request.account_id)?;
         let found = self
-            .run(deadline, move |app| {
+            .run_by(author, deadline, move |app| {
                 let name = request.name.clone();
                 async move { app.delete_account(account, &name).await }
             })
@@ -185,12 +200,16 @@ impl ConfigurationService for Service {
         request: Request<RestoreMappingVersionRequest>,
     ) -> Answer<RestoreMappingVersionResponse> {
         let deadline = Deadline::of(&request);
+        let author = author(
+            &request,
+            "weir.mapping.v1.ConfigurationService/RestoreMappingVersion",
+        );
         let request = request.into_inner();
         let (account, source) = owner(&request.account_id, &request.source_id)?;
         let name = subject(&request.event_name)?;
         let (version, expected) = (request.version, request.expected_version);
         let (mapping_version, changed) = self
-            .run(deadline, move |app| {
+            .run_by(author, deadline, move |app| {
                 let name = name.clone();
                 async move {
                     app.restore_version(account, source, &name, version, expected)
@@ -225,6 +244,7 @@ impl ConfigurationService for Service {
 
     async fn rotate_key(&self, request: Request<RotateKeyRequest>) -> Answer<RotateKeyResponse> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.mapping.v1.ConfigurationService/RotateKey");
         let request = request.into_inner();
         let (account, source) = owner(&request.account_id, &request.source_id)?;
         let overlap = request.overlap.map(|overlap| {
@@ -239,7 +259,7 @@ impl ConfigurationService for Service {
             request_id: optional_id("request_id", &request.request_id)?,
         };
         let rotated = self
-            .run(deadline, move |app| {
+            .run_by(author, deadline, move |app| {
                 let rotation = rotation.clone();
                 async move { app.rotate_key(account, source, &rotation).await }
             })

@@ -1,6 +1,7 @@
 //! Contact mappings and activities.
 
 use tonic::{Request, Response};
+use weir_changes::author;
 use weir_proto::mapping::v1::*;
 use weir_rpc::{Deadline, Page, page_limit, page_size, page_start};
 
@@ -17,6 +18,7 @@ pub async fn put_contact_mapping(
     request: Request<PutContactMappingRequest>,
 ) -> Answer<PutContactMappingResponse> {
     let deadline = Deadline::of(&request);
+    let author = author(&request, "weir.mapping.v1.MappingService/PutContactMapping");
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
     if request.clear != request.mappings.is_empty() {
@@ -30,7 +32,7 @@ pub async fn put_contact_mapping(
         .map(convert::given_field)
         .collect();
     let (mapping_version, changed) = service
-        .run(deadline, move |app| {
+        .run_by(author, deadline, move |app| {
             let rows = rows.clone();
             async move { app.put_contact_mapping(account, source, &rows, save).await }
         })
@@ -71,6 +73,10 @@ pub async fn put_activity_mapping(
     request: Request<PutActivityMappingRequest>,
 ) -> Answer<PutActivityMappingResponse> {
     let deadline = Deadline::of(&request);
+    let author = author(
+        &request,
+        "weir.mapping.v1.MappingService/PutActivityMapping",
+    );
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
     let mut wrong = Vec::new();
@@ -84,7 +90,7 @@ pub async fn put_activity_mapping(
     };
     let save = saving(request.expected_version);
     let (mapping, mapping_version, changed) = service
-        .run(deadline, move |app| {
+        .run_by(author, deadline, move |app| {
             let (name, attributes) = (name.clone(), attributes.clone());
             async move {
                 let attributes = attributes.as_deref();
@@ -127,11 +133,15 @@ pub async fn delete_activity_mapping(
     request: Request<DeleteActivityMappingRequest>,
 ) -> Answer<DeleteActivityMappingResponse> {
     let deadline = Deadline::of(&request);
+    let author = author(
+        &request,
+        "weir.mapping.v1.MappingService/DeleteActivityMapping",
+    );
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
     let name = read_event_name(&request.event_name).map_err(Error::from)?;
     service
-        .run(deadline, move |app| {
+        .run_by(author, deadline, move |app| {
             let name = name.clone();
             async move {
                 app.delete_activity_mapping(account, source, &name, Save::default())

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use tonic::{Request, Response};
 use uuid::Uuid;
+use weir_changes::author;
 use weir_proto::mapping::v1::replay_service_server::{ReplayService, ReplayServiceServer};
 use weir_proto::mapping::v1::*;
 use weir_rpc::wire::id;
@@ -160,6 +161,7 @@ impl ReplayService for Service {
         request: Request<StartReplayRequest>,
     ) -> Answer<StartReplayResponse> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.mapping.v1.ReplayService/StartReplay");
         let request = request.into_inner();
         let mut wrong = Wrong::default();
         let account = wrong.id("account_id", &request.account_id);
@@ -184,7 +186,7 @@ impl ReplayService for Service {
             request_id: request_id.to_owned(),
         });
         let replay = self
-            .run(deadline, move |app| {
+            .run_by(author, deadline, move |app| {
                 let wish = wish.clone();
                 async move { app.start_replay(&wish).await }
             })
@@ -232,11 +234,12 @@ impl ReplayService for Service {
 
     async fn stop_replay(&self, request: Request<StopReplayRequest>) -> Answer<StopReplayResponse> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.mapping.v1.ReplayService/StopReplay");
         let request = request.into_inner();
         let account = account_id(&request.account_id)?;
         let replay: Uuid = id("replay_id", &request.replay_id)?;
         let replay = self
-            .run(deadline, move |app| async move {
+            .run_by(author, deadline, move |app| async move {
                 app.stop_replay(account, replay).await
             })
             .await?;
@@ -250,11 +253,12 @@ impl ReplayService for Service {
         request: Request<ResumeReplayRequest>,
     ) -> Answer<ResumeReplayResponse> {
         let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.mapping.v1.ReplayService/ResumeReplay");
         let request = request.into_inner();
         let account = account_id(&request.account_id)?;
         let replay: Uuid = id("replay_id", &request.replay_id)?;
         let replay = self
-            .run(deadline, move |app| async move {
+            .run_by(author, deadline, move |app| async move {
                 app.resume_replay(account, replay).await
             })
             .await?;

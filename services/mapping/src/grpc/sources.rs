@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use tonic::{Request, Response};
+use weir_changes::author;
 use weir_proto::mapping::v1::*;
 use weir_rpc::Deadline;
 use weir_rpc::wire::id;
@@ -18,10 +19,11 @@ pub async fn pause(
     request: Request<PauseSourceRequest>,
 ) -> Answer<PauseSourceResponse> {
     let deadline = Deadline::of(&request);
+    let author = author(&request, "weir.mapping.v1.ConfigurationService/PauseSource");
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
     let (source, changed) = service
-        .run(deadline, move |app| async move {
+        .run_by(author, deadline, move |app| async move {
             app.pause_source(account, source, true).await
         })
         .await?;
@@ -54,10 +56,14 @@ pub async fn resume(
     request: Request<ResumeSourceRequest>,
 ) -> Answer<ResumeSourceResponse> {
     let deadline = Deadline::of(&request);
+    let author = author(
+        &request,
+        "weir.mapping.v1.ConfigurationService/ResumeSource",
+    );
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
     let (source, changed) = service
-        .run(deadline, move |app| async move {
+        .run_by(author, deadline, move |app| async move {
             app.pause_source(account, source, false).await
         })
         .await?;
@@ -95,6 +101,7 @@ pub async fn copy_mapping(
     request: Request<CopyMappingRequest>,
 ) -> Answer<CopyMappingResponse> {
     let deadline = Deadline::of(&request);
+    let author = author(&request, "weir.mapping.v1.ConfigurationService/CopyMapping");
     let request = request.into_inner();
     let (account, from) = (
         super::account_id(&request.account_id)?,
@@ -103,7 +110,7 @@ pub async fn copy_mapping(
     let both = [from, id("to_source_id", &request.to_source_id)?];
     let expected = request.expected_version;
     let (copied, changed) = service
-        .run(deadline, move |app| async move {
+        .run_by(author, deadline, move |app| async move {
             app.copy_mapping(account, both, expected).await
         })
         .await?;

@@ -22,6 +22,7 @@ impl From<Error> for Status {
                 refused(Code::FailedPrecondition, reason, message)
             }
             Error::Exhausted(reason, message) => refused(Code::ResourceExhausted, reason, message),
+            Error::Forbidden(reason, message) => refused(Code::PermissionDenied, reason, message),
             Error::UnknownKey => refused(
                 Code::Unauthenticated,
                 Reason::KeyUnknown,
@@ -59,6 +60,7 @@ fn unknown(kind: &str) -> Reason {
         "key" => Reason::KeyUnknown,
         "deletion" => Reason::DeletionUnknown,
         "replay" => Reason::ReplayUnknown,
+        "token" => Reason::TokenNotFound,
         _ => Reason::SourceUnknown,
     }
 }

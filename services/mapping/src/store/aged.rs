@@ -20,6 +20,7 @@ pub enum Aged {
     /// What became of their events, which goes before they do.
     ReplayEvents,
     Replays,
+    Changes,
 }
 
 impl Aged {
@@ -31,6 +32,7 @@ impl Aged {
             Self::KeptEvents => "kept_events",
             Self::ReplayEvents => "replay_events",
             Self::Replays => "replays",
+            Self::Changes => "changes",
         }
     }
 }
@@ -87,6 +89,7 @@ pub async fn drop_aged(
                     WHERE e.account_id = $1 AND r.create_time < $2 LIMIT $3)";
             execute(client, delete, &[&account_id.0, &time, &PIECE]).await
         }
+        Aged::Changes => weir_changes::purge(client, account_id, time).await,
         Aged::Replays => {
             let delete = "DELETE FROM replay_work WHERE account_id = $1 AND work_id IN (
                 SELECT replay_id FROM replays WHERE account_id = $1 AND create_time < $2)";

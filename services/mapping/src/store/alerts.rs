@@ -106,13 +106,18 @@ pub async fn resolve_alert(
     account_id: AccountId,
     alert_id: Uuid,
     now: DateTime<Utc>,
-) -> Result<Option<Alert>, Failure> {
+) -> Result<Option<(Alert, bool)>, Failure> {
     let update = format!(
-        "UPDATE alerts SET resolve_time = coalesce(resolve_time, $3)
-         WHERE account_id = $1 AND alert_id = $2 RETURNING {COLUMNS}"
+        "UPDATE alerts SET resolve_time = $3
+         WHERE account_id = $1 AND alert_id = $2 AND resolve_time IS NULL RETURNING {COLUMNS}"
     );
-    let found = row(client, &update, &[&account_id.0, &alert_id, &now]).await?;
-    found.as_ref().map(read_alert).transpose()
+    if let Some(found) = row(client, &update, &[&account_id.0, &alert_id, &now]).await? {
+        return Ok(Some((read_alert(&found)?, true)));
+    }
+    let select = format!("SELECT {COLUMNS} FROM alerts WHERE account_id = $1 AND alert_id = $2");
+    let found = row(client, &select, &[&account_id.0, &alert_id]).await?;
+    let found = found.as_ref().map(read_alert).transpose()?;
+    Ok(found.map(|alert| (alert, false)))
 }
 
 /// The unresolved ones of a kind, by source.

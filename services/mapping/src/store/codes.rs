@@ -1,5 +1,6 @@
 //! Small numbers that stand for enums in the tables. They never change.
 
+use weir_access::Role;
 use weir_postgres::Failure;
 
 use super::corrupt;
@@ -30,6 +31,11 @@ pub(super) trait Code: Copy + PartialEq + 'static {
             .map(|(_, value)| *value)
             .ok_or_else(|| corrupt(Self::WHAT))
     }
+}
+
+impl Code for Role {
+    const CODES: &'static [(i16, Self)] = &[(1, Self::Read), (2, Self::Write), (3, Self::Admin)];
+    const WHAT: &'static str = "role";
 }
 
 impl Code for SourceKind {

@@ -146,17 +146,31 @@ pub async fn list_keys(
     ))
 }
 
-/// Whether there is such a key. One that was revoked before keeps its time.
+/// The key and its source, as nobody else changes them meanwhile.
+pub async fn lock_key(
+    client: &impl Client,
+    account_id: AccountId,
+    key_id: Uuid,
+) -> Result<Option<(SourceId, Key)>, Failure> {
+    let select = format!(
+        "SELECT source_id, {COLUMNS} FROM source_keys
+         WHERE account_id = $1 AND key_id = $2 FOR UPDATE"
+    );
+    let found = row(client, &select, &[&account_id.0, &key_id]).await?;
+    Ok(found.map(|row| (SourceId(row.get("source_id")), read_key(&row))))
+}
+
+/// One that was revoked before keeps its time.
 pub async fn revoke_key(
     client: &impl Client,
     account_id: AccountId,
     key_id: Uuid,
     revoke_time: DateTime<Utc>,
-) -> Result<bool, Failure> {
+) -> Result<(), Failure> {
     let update = "UPDATE source_keys SET revoke_time = coalesce(revoke_time, $3)
         WHERE account_id = $1 AND key_id = $2";
-    let updated = execute(client, update, &[&account_id.0, &key_id, &revoke_time]).await?;
-    Ok(updated > 0)
+    execute(client, update, &[&account_id.0, &key_id, &revoke_time]).await?;
+    Ok(())
 }
 
 fn read_key(row: &Row) -> Key {

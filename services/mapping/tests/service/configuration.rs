@@ -217,6 +217,7 @@ async fn fields_are_fixed_once_made_and_listed_by_name() {
             account_id: tenant.account_id.clone(),
             name: name.to_owned(),
             r#type: value_type.into(),
+            request_id: String::new(),
         };
         let client = client.clone();
         async move { call!(client, create_field, request) }

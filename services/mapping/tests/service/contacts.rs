@@ -5,6 +5,8 @@ use std::sync::{Arc, Mutex};
 
 use tokio::net::TcpListener;
 use tonic::{Code, Request, Response, Status};
+use weir_proto::access::v1::change_log_service_server::{ChangeLogService, ChangeLogServiceServer};
+use weir_proto::access::v1::{ReadChangesRequest, ReadChangesResponse};
 use weir_proto::contact::v1::contact_service_server::{ContactService, ContactServiceServer};
 use weir_proto::contact::v1::*;
 use weir_proto::erasure::v1::erasure_service_server::{ErasureService, ErasureServiceServer};
@@ -34,7 +36,9 @@ impl Contacts {
         let server = weir_rpc::Server::new("weir.contact.v1.ContactService")
             .access(weir_testkit::access())
             .service(ContactServiceServer::new(self.clone()))
-            .service(ErasureServiceServer::new(self.clone()));
+            .service(ErasureServiceServer::new(self.clone()))
+            .service(ChangeLogServiceServer::new(self.clone()))
+            .access(weir_testkit::access());
         tokio::spawn(server.serve(listener, std::future::pending()));
         format!("http://{address}")
     }
@@ -160,6 +164,16 @@ impl ErasureService for Contacts {
             erased,
             more: *held > 0,
         }))
+    }
+}
+
+#[tonic::async_trait]
+impl ChangeLogService for Contacts {
+    async fn read_changes(
+        &self,
+        _: Request<ReadChangesRequest>,
+    ) -> Result<Response<ReadChangesResponse>, Status> {
+        Ok(Response::new(ReadChangesResponse::default()))
     }
 }
 

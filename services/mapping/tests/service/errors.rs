@@ -80,6 +80,7 @@ async fn of_an_account(client: &Client, account_id: &str) -> Vec<(&'static str, 
         account_id: account_id.clone(),
         name: "Email".to_owned(),
         r#type: ValueType::Text.into(),
+        request_id: String::new(),
     };
     let fields = ListFieldsRequest {
         account_id,
@@ -200,6 +201,7 @@ async fn a_nul_in_a_text_is_the_callers_fault_and_not_ours() {
         });
         create_field(CreateFieldRequest {
             account_id: account_id.clone(), name: nul(), r#type: ValueType::Text.into(),
+            request_id: String::new(),
         });
         put_contact_mapping(tenant.contact_mapping(&[("a\0b", "str::name", "")]));
         put_contact_mapping(tenant.contact_mapping(&[("[\"a\0b\"]", "str::name", "")]));

@@ -281,6 +281,7 @@ impl Tenant {
             account_id: self.account_id.clone(),
             name: "Active".to_owned(),
             r#type: ValueType::Boolean.into(),
+            request_id: String::new(),
         };
         call!(client, create_field, field).unwrap();
         let pairs = [

@@ -59,6 +59,7 @@ async fn a_unique_identifier_is_an_existing_text_email_or_phone_field() {
             account_id: tenant.account_id.clone(),
             name: name.to_owned(),
             r#type: value_type.into(),
+            request_id: String::new(),
         };
         call!(client, create_field, field).unwrap();
     }

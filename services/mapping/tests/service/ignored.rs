@@ -30,6 +30,7 @@ async fn map_one_field_a_type(client: &Client, tenant: &Tenant) -> Pairs {
             account_id: tenant.account_id.clone(),
             name: format!("Some {name}"),
             r#type: value_type.into(),
+            request_id: String::new(),
         };
         let field = call!(client, create_field, field).unwrap().field.unwrap();
         pairs.push((name.to_owned(), field.field_id, format));

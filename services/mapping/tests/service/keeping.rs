@@ -116,7 +116,10 @@ pub fn start(tenant: &Tenant, filter: KeptEventFilter, request_id: &str) -> Star
     StartReplayRequest {
         account_id: tenant.account_id.clone(),
         source_id: tenant.source_id.clone(),
-        all: filter == KeptEventFilter::default(),
+        all: KeptEventFilter {
+            include_done: false,
+            ..filter.clone()
+        } == KeptEventFilter::default(),
         filter: Some(filter),
         request_id: request_id.to_owned(),
     }

@@ -221,6 +221,7 @@ async fn a_test_mail_tells_how_it_went() {
     let test = async || {
         let request = SendTestMailRequest {
             account_id: tenant.account_id.clone(),
+            request_id: String::new(),
         };
         service.alerts().send_test_mail(request).await
     };

@@ -29,6 +29,7 @@ fn delete_account(tenant: &Tenant, name: &str) -> DeleteAccountRequest {
     DeleteAccountRequest {
         account_id: tenant.account_id.clone(),
         name: name.to_owned(),
+        request_id: String::new(),
     }
 }
 
@@ -174,6 +175,7 @@ async fn a_field_that_tells_contacts_apart_stays() {
         account_id: ours.account_id.clone(),
         name: "Login".to_owned(),
         r#type: ValueType::Text.into(),
+        request_id: String::new(),
     };
     let field = call!(client, create_field, field).unwrap().field.unwrap();
     let mut put = account("Ours");

@@ -91,6 +91,7 @@ async fn fields_are_named_by_their_ids_and_all_that_are_none_are_said() {
         account_id: tenant.account_id.clone(),
         name: "Joined at".into(),
         r#type: ValueType::TimeAndDate.into(),
+        request_id: String::new(),
     };
     call!(client, create_field, field).unwrap();
     let by_fields = |ids: &[&str], row: &str| MapRowsRequest {

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use proptest::prelude::*;
 use prost::Message;
 use prost_reflect::DescriptorPool;
@@ -8,9 +10,11 @@ use weir_proto::contact::v1::{
 use super::*;
 use crate::write;
 
+static POOL: LazyLock<DescriptorPool> =
+    LazyLock::new(|| DescriptorPool::decode(weir_proto::FILE_DESCRIPTOR_SET).unwrap());
+
 fn message(name: &str) -> MessageDescriptor {
-    let pool = DescriptorPool::decode(weir_proto::FILE_DESCRIPTOR_SET).unwrap();
-    pool.get_message_by_name(name).unwrap()
+    POOL.get_message_by_name(name).unwrap()
 }
 
 fn fault(json: impl AsRef<[u8]>, name: &str) -> (String, String) {

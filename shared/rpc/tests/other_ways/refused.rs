@@ -80,14 +80,15 @@ async fn depth_has_an_end() {
 async fn what_is_too_large_is_refused_at_once() {
     let served = Served::start().await;
     let fits = format!("{}{{}}", " ".repeat(LIMIT - 2));
+    // A machine that is busy must not end it.
+    let headers = [
+        ("content-type", "application/json"),
+        ("connect-timeout-ms", "60000"),
+    ];
     for http in [Http::One, Http::Two] {
-        let answer = served
-            .post(http, IMPORT, "application/json", fits.clone())
-            .await;
+        let answer = served.ask(http, IMPORT, &headers, fits.clone()).await;
         assert_eq!(answer.status, 200);
-        let refused = served
-            .post(http, IMPORT, "application/json", format!("{fits} "))
-            .await;
+        let refused = served.ask(http, IMPORT, &headers, format!("{fits} ")).await;
         let expected = (413, "resource_exhausted".into(), "MESSAGE_TOO_LARGE".into());
         assert_eq!(refused.error(), expected, "{http:?}");
     }

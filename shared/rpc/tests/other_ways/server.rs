@@ -112,6 +112,10 @@ impl Served {
     }
 
     pub async fn for_pages_of(origins: &str) -> Self {
+        Self::with(origins, Access::open()).await
+    }
+
+    pub async fn with(origins: &str, access: Access) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let transfers = Transfers::default();
@@ -120,7 +124,7 @@ impl Served {
             TransferServiceServer::new(transfers).max_decoding_message_size(weir_rpc::MAX_MESSAGE);
         let server = Server::new(NAME)
             .service(service)
-            .access(Access::open())
+            .access(access)
             .cors_origins(origins.parse().unwrap());
         tokio::spawn(server.serve(listener, std::future::pending()));
         Self { address, imports }

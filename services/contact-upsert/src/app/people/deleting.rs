@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use uuid::Uuid;
+use weir_changes::{Author, Change, Shown, Thing};
 use weir_ids::{AccountId, ContactId};
 use weir_rpc::Deadline;
 use weir_service::retry;
@@ -27,14 +28,15 @@ impl App {
         account: AccountId,
         key: ContactKey,
         request: Uuid,
+        author: Author,
         deadline: Deadline,
     ) -> Result<Deletion, Error> {
         self.must_know(account, deadline).await?;
         self.store.anchor(account).await?;
         let app = self.clone();
         let deletion = retry(deadline, POLICY, move |_| {
-            let (app, key) = (app.clone(), key.clone());
-            async move { app.delete_once(account, &key, request).await }
+            let (app, key, author) = (app.clone(), key.clone(), author.clone());
+            async move { app.delete_once(account, &key, request, &author).await }
         });
         deletion.await
     }
@@ -61,6 +63,7 @@ impl App {
         account: AccountId,
         key: &ContactKey,
         request: Uuid,
+        author: &Author,
     ) -> Result<Deletion, Error> {
         let now = self.clock.now();
         let mut client = self.store.client().await?;
@@ -92,10 +95,21 @@ impl App {
             contacts: found.contacts.iter().map(|id| id.0).collect(),
             identifiers: known,
         };
+        tx.record(author, &change_of(&deletion)).await?;
         tx.commit(&deletion, &payload).await?;
         crate::metrics::contacts_deleted(payload.contacts.len());
         Ok(deletion)
     }
+}
+
+/// Ids and counts: nothing by which anybody is known.
+fn change_of(deletion: &Deletion) -> Change {
+    let counts = deletion.counts.iter();
+    let counts = counts.map(|counted| (counted.1.clone(), counted.2.into()));
+    let mut shown: Shown = counts.collect();
+    shown.insert("deletion_id".to_owned(), deletion.id.to_string().into());
+    let id = deletion.contact.map(|id| id.to_string());
+    Change::gone(Thing::Contact, id.unwrap_or_default(), &shown)
 }
 
 async fn contact_of(

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use uuid::Uuid;
+use weir_changes::{Author, Change, Thing};
 use weir_ids::{AccountId, ContactId};
 use weir_rpc::Deadline;
 use weir_service::retry;
 
-use super::unique_identifiers;
+use super::{shown_merge, unique_identifiers};
 use crate::app::{App, Error, POLICY};
 use crate::domain::{
     Batch, Care, Facts, Joined, Key, Message, PastMerge, Settings, StoredLink, merge_by_hand,
@@ -45,13 +46,14 @@ impl App {
     pub async fn join<T: Send + 'static>(
         &self,
         joining: Joining,
+        author: Author,
         deadline: Deadline,
         tell: fn(&Joined<'_>) -> T,
     ) -> Result<Result<T, PastMerge>, Error> {
         let app = self.clone();
         let joined = retry(deadline, POLICY, move |_| {
-            let app = app.clone();
-            async move { app.join_once(joining, tell).await }
+            let (app, author) = (app.clone(), author.clone());
+            async move { app.join_once(joining, &author, tell).await }
         });
         match joined.await {
             Err(Error::ContactUnknown) => {
@@ -65,6 +67,7 @@ impl App {
     async fn join_once<T>(
         &self,
         joining: Joining,
+        author: &Author,
         tell: fn(&Joined<'_>) -> T,
     ) -> Result<Result<T, PastMerge>, Error> {
         let now = self.clock.now();
@@ -108,6 +111,9 @@ impl App {
         let message = Message::of(&joined.changes, &[], now.timestamp_micros());
         let message = message.map(|message| OutboxRow::new(joining.account, &message));
         tx.write(&joined.changes, message.as_ref()).await?;
+        let shown = shown_merge(joined.survivor, joined.merged);
+        let change = Change::made(Thing::Merge, request, &shown);
+        tx.record(author, &change).await?;
         tx.commit(&joined.changes).await?;
         crate::metrics::contacts_written(&joined.changes);
         message

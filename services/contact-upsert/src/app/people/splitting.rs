@@ -3,11 +3,12 @@
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
+use weir_changes::{Author, Change, Thing};
 use weir_ids::{AccountId, ContactId};
 use weir_rpc::Deadline;
 use weir_service::retry;
 
-use super::unique_identifiers;
+use super::{shown_merge, unique_identifiers};
 use crate::app::{App, Error, POLICY};
 use crate::domain::{
     Apart, Batch, Care, Link, Message, Parts, PastMerge, Settings, Split, StoredContact, StoredKey,
@@ -35,12 +36,13 @@ impl App {
         &self,
         account: AccountId,
         merge: Uuid,
+        author: Author,
         deadline: Deadline,
     ) -> Result<Separated, Error> {
         let app = self.clone();
         let split = retry(deadline, POLICY, move |_| {
-            let app = app.clone();
-            async move { app.split_once(account, merge).await }
+            let (app, author) = (app.clone(), author.clone());
+            async move { app.split_once(account, merge, &author).await }
         });
         match split.await {
             Err(Error::MergeUnknown) => {
@@ -51,7 +53,12 @@ impl App {
         }
     }
 
-    async fn split_once(&self, account: AccountId, merge: Uuid) -> Result<Separated, Error> {
+    async fn split_once(
+        &self,
+        account: AccountId,
+        merge: Uuid,
+        author: &Author,
+    ) -> Result<Separated, Error> {
         let now = self.clock.now();
         let mut client = self.store.client().await?;
         let batch = Batch::by_hand(account);
@@ -91,7 +98,9 @@ impl App {
         let family = family.into_iter().filter(|id| *id != row.merged);
         let message = message_of(&row, &apart, family.collect(), now);
         let message = OutboxRow::new(account, &message);
-        tx.commit_split(merge, &apart.changes, &message).await?;
+        let gone = Change::gone(Thing::Merge, merge, &shown_merge(row.survivor, row.merged));
+        tx.commit_split(merge, &apart.changes, &message, (author, &gone))
+            .await?;
         self.tell_soon(message);
         let left_out = apart.left_out.into_iter();
         let left_out = left_out.map(|(contact, field)| (contact, field.to_owned()));

@@ -97,6 +97,25 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
         }
     }
 
+    /// A contact's value of a unique identifier, for telling whether it contradicts. What the
+    /// corrected event said of it itself is mended along, so it contradicts nothing.
+    pub(super) fn value_beside(
+        &self,
+        register: Option<&Register<'a>>,
+        facts: &EventFacts<'a>,
+    ) -> Option<&'a str> {
+        let register = register?;
+        if !self.is_own(register, facts) {
+            return register.value;
+        }
+        let is_mended = |now: &Option<&'a str>| match now {
+            None => self.settings.merge_strategy == MergeStrategy::Overwrite,
+            Some(json) => self.settings.key(register.field, json).is_some(),
+        };
+        let now = facts.word(register.field).filter(is_mended);
+        now.unwrap_or(register.value)
+    }
+
     /// Whether a correction writes the field of a source that does not overwrite (semantics 3.4):
     /// what the event itself set, and what it would have set. `append` writes what is empty, unless
     /// a newer word emptied it; `ignore` writes to contacts that the event made.

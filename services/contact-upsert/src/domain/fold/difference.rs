@@ -77,6 +77,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             contacts,
             links,
             merges,
+            first_version,
             ..
         } = self;
         let merges = merges.into_iter();
@@ -111,7 +112,7 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
                         key: key.clone(),
                         contact,
                         from: None,
-                        version: 1,
+                        version: first_version,
                         stamp,
                         linked_micros: None,
                     });

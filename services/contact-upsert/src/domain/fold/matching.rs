@@ -116,8 +116,9 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             (Some(_), false) if contradicts() => matches.left_out = true,
             (None, _) if matches.target.is_none() => self.found(matches, slot, false),
             (_, has_user_id) => {
-                let may_merge =
-                    !has_user_id && !contradicts() && !self.contradicts_target(contact, matches);
+                let may_merge = !has_user_id
+                    && !contradicts()
+                    && !self.contradicts_target(contact, facts, matches);
                 self.found(matches, slot, may_merge);
             }
         }
@@ -127,26 +128,32 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
     fn contradicts_event(&self, contact: &Contact<'a>, facts: &EventFacts<'a>) -> bool {
         facts.unique_keys.iter().any(|unique| {
             let field = &self.settings.unique_identifiers[unique.rank];
-            let theirs = self.key_of(field, contact.value(field));
+            let theirs = self.key_of(field, self.value_beside(contact.register(field), facts));
             theirs.is_some_and(|theirs| theirs != *self.key(unique.key))
         })
     }
 
     /// Whether two contacts have different values of a unique identifier, one of them as it is
     /// after the merges so far.
-    fn contradicts_target(&self, contact: &Contact<'a>, matches: &Matches<'a>) -> bool {
+    fn contradicts_target(
+        &self,
+        contact: &Contact<'a>,
+        facts: &EventFacts<'a>,
+        matches: &Matches<'a>,
+    ) -> bool {
         let Some(target) = matches.target else {
             return false;
         };
         let unique = self.settings.unique_identifiers.iter().enumerate();
         unique.into_iter().any(|(rank, field)| {
-            let theirs = self.key_of(field, contact.value(field));
+            let theirs = self.key_of(field, self.value_beside(contact.register(field), facts));
             theirs.is_some_and(|theirs| {
                 let ours = match matches.merged.get(rank) {
-                    None => self.contacts[target].value(field),
-                    Some(merged) => merged.as_ref().and_then(|register| register.value),
+                    None => self.contacts[target].register(field),
+                    Some(merged) => merged.as_ref(),
                 };
-                self.key_of(field, ours).is_some_and(|ours| ours != theirs)
+                self.key_of(field, self.value_beside(ours, facts))
+                    .is_some_and(|ours| ours != theirs)
             })
         })
     }

@@ -49,6 +49,8 @@ pub struct Snapshot<'a> {
     corrected: HashMap<Uuid, ContactId>,
     pub(super) source: Source,
     pub(super) deleted: HashMap<KeyId, i64>,
+    /// Of links that are made.
+    pub(super) first_version: i64,
 }
 
 impl<'a> Snapshot<'a> {
@@ -68,6 +70,7 @@ impl<'a> Snapshot<'a> {
             corrected: HashMap::new(),
             source: Source::default(),
             deleted: HashMap::new(),
+            first_version: 1,
         }
     }
 
@@ -80,6 +83,13 @@ impl<'a> Snapshot<'a> {
     /// Where the batch comes from.
     pub fn set_source(&mut self, source: Source) {
         self.source = source;
+    }
+
+    /// When somebody of the account was deleted last, in microseconds. Links of theirs went with
+    /// their versions, and others may not have heard of it yet: versions of new ones go on from
+    /// there, so that they outrank whatever was told before.
+    pub fn set_last_deletion(&mut self, micros: Option<i64>) {
+        self.first_version = micros.map_or(1, |micros| micros.max(1));
     }
 
     /// Takes where the events were stored that are taken anew, as their receipts say: contacts

@@ -4,6 +4,7 @@
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use uuid::Uuid;
+use weir_changes::{Author, Change, Counted, Thing};
 use weir_ids::ContactId;
 
 use super::merges::read_before;
@@ -98,6 +99,40 @@ pub fn past_merge(row: &Row) -> PastMerge {
 }
 
 impl BatchTx<'_> {
+    /// Writes down what somebody changed (semantics 9.5).
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn record(&self, author: &Author, change: &Change) -> Result<(), NotStored> {
+        let account = self.batch.account;
+        Ok(weir_changes::record(&self.tx, account, author, change, self.now).await?)
+    }
+
+    /// Adds to what an import wrote so far: one entry for all of its requests.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn record_import(&self, changes: &Changes<'_>) -> Result<(), NotStored> {
+        let Some(import) = &self.batch.import else {
+            return Ok(());
+        };
+        let written = changes.contacts_new.len()
+            + changes.contacts_changed.len()
+            + changes.contacts_moved.len();
+        if written == 0 {
+            return Ok(());
+        }
+        let counted = Counted {
+            thing: Thing::Import,
+            thing_id: import.id,
+            field: "contacts",
+            count: i64::try_from(written).unwrap_or(i64::MAX),
+        };
+        let account = self.batch.account;
+        let author = &import.author;
+        Ok(weir_changes::count(&self.tx, account, author, &counted, self.now).await?)
+    }
+
     /// Holds the account's row: shared, as batches do, or alone. None where nothing was ever
     /// stored for the account.
     ///
@@ -211,8 +246,10 @@ impl BatchTx<'_> {
         merge: Uuid,
         changes: &Changes<'_>,
         message: &OutboxRow,
+        (author, change): (&Author, &Change),
     ) -> Result<(), NotStored> {
         self.write_all(changes, Some(message)).await?;
+        self.record(author, change).await?;
         let end = self.tx.prepare_cached(END_MERGE).await?;
         let ended: [&(dyn ToSql + Sync); 3] = [&self.batch.account.0, &merge, &self.now];
         if self.tx.execute(&end, &ended).await? != 1 {

@@ -84,6 +84,11 @@ impl Rows {
         self.erased.as_ref()
     }
 
+    /// When somebody of the account was deleted last, in microseconds.
+    pub fn last_deletion(&self) -> Option<i64> {
+        Some(micros_of(self.erased()?.last))
+    }
+
     /// Those that were read.
     pub(super) fn read_links(&self) -> impl Iterator<Item = (KeyId, StoredLink<'_>)> {
         let key = |row: &Row| {

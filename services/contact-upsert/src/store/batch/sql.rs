@@ -182,7 +182,7 @@ pub(super) const MOVE_LINKS: &str = "
 pub(super) const INSERT_LINKS: &str = "
     INSERT INTO identifiers (account_id, kind, value, contact_id, version, link_time,
                              event_time, message_id)
-    SELECT a.account_id, u.kind, u.value, u.contact_id, 1, $7, u.event_time, u.message_id
+    SELECT a.account_id, u.kind, u.value, u.contact_id, $8, $7, u.event_time, u.message_id
     FROM accounts a
     CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[])
                AS u (kind, value, contact_id, event_time, message_id)
@@ -234,7 +234,7 @@ pub(super) const INSERT_MARKED: &str = "
 pub(super) const SIGN_LINKS: &str = "
     INSERT INTO identifiers AS i (account_id, kind, value, contact_id, version, link_time,
                                   event_time, message_id)
-    SELECT a.account_id, u.kind, u.value, u.contact_id, 1, $7, u.event_time,
+    SELECT a.account_id, u.kind, u.value, u.contact_id, $8, $7, u.event_time,
            u.message_id
     FROM accounts a
     CROSS JOIN unnest($2::text[], $3::text[], $4::uuid[], $5::timestamptz[], $6::text[])

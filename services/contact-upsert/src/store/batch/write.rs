@@ -221,7 +221,8 @@ impl BatchTx<'_> {
         all_or(rows.len(), signed, NotStored::Conflict)
     }
 
-    /// Inserts or signs links: both statements take the same parameters.
+    /// Inserts or signs links: both statements take the same parameters. All that are made have
+    /// the same version, and those that are signed keep theirs.
     async fn write_links(
         &self,
         sql: &str,
@@ -229,6 +230,7 @@ impl BatchTx<'_> {
     ) -> Result<u64, tokio_postgres::Error> {
         let columns = Columns::of(rows.iter().map(|row| (&row.key, &row.stamp)));
         let contacts: Vec<Uuid> = rows.iter().map(|row| row.contact.0).collect();
+        let version = rows.first().map_or(1, |row| row.version);
         let parameters = &[
             &self.batch.account.0 as _,
             &columns.kinds as _,
@@ -237,6 +239,7 @@ impl BatchTx<'_> {
             &columns.times as _,
             &columns.messages as _,
             &self.now as _,
+            &version as _,
         ];
         self.run(sql, parameters).await
     }

@@ -169,6 +169,35 @@ async fn a_person_is_deleted_here_at_once_and_late_retries_do_not_bring_him_back
     assert_eq!(statuses(&late), [deleted]);
 }
 
+/// Activity may hear of the new one before it has heard of the deletion, and takes the newest.
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_is_known_after_a_deletion_outranks_those_who_were_deleted() {
+    let service = Service::start().await;
+    let mut versions = Vec::new();
+    for life in 0..4 {
+        let ahead = chrono::Utc::now().timestamp() - FIRST_SECOND + 60 + life;
+        let email = r#"{"str::email":"again@x.org"}"#;
+        let both = vec![
+            identify(ahead, ("again-u", "-"), email),
+            identify(ahead, ("-", "again-a"), "{}"),
+        ];
+        // The merge moves the id once more.
+        let merge = vec![identify(ahead + 1, ("again-u", "again-a"), email)];
+        for events in [both, merge] {
+            service.upsert(events).await;
+            let known = "SELECT version FROM identifiers
+                         WHERE account_id = $1 AND value = 'again-a'";
+            versions.push(service.count(known).await);
+        }
+        let key = delete_contact_request::Key::UserId("again-u".into());
+        service.delete(Uuid::now_v7(), key).await.unwrap();
+    }
+    assert!(
+        versions.is_sorted_by(|one, next| one < next),
+        "{versions:?}"
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_deletion_is_told_until_all_have_done_it_and_then_names_nobody() {
     let database = TestServers::shared().await.fresh_database().await;

@@ -30,7 +30,7 @@ fn an_identify_that_is_stored_names_every_stage_that_it_went_through() {
         (Stage::Accepted, "accepted", None),
         (Stage::Mapped, "mapped", None),
         (Stage::Identifiers, "found", None),
-        (Stage::Units, "enough", None),
+        (Stage::Units, "profile", None),
         (Stage::Contact, "stored", None),
         (Stage::Membership, "held_back", None),
     ];
@@ -46,7 +46,7 @@ fn a_track_over_the_limit_of_contacts_says_where_it_was_stopped_and_what_is_stor
     let expected = [
         (Stage::Accepted, "accepted", None),
         (Stage::Mapped, "mapped", None),
-        (Stage::Units, "not_enough", why),
+        (Stage::Units, "activity_only", why),
         (Stage::Contact, "no_unit", why),
         (Stage::Activity, "stored", None),
     ];
@@ -102,6 +102,37 @@ fn a_value_that_held_an_event_up_is_the_reason_that_its_contact_names() {
     let held_up = (Reason::IdentifierTaken, "str::email".to_owned());
     progress.held_up = Some(Box::new(held_up));
     assert_eq!(last(&progress), said(Reason::IdentifierTaken));
+}
+
+/// Semantics 6.2, 7.8.
+#[test]
+fn the_units_of_an_event_say_what_it_was_charged() {
+    use ActivitySaid::{Away, Backlogged, Failed, NotFunded, Repeated};
+    let units = |contact, activity| {
+        let mut progress = mapped(Kind::Track);
+        (progress.contact, progress.activity) = (contact, activity);
+        let told = told(&progress).into_iter();
+        told.filter(|(stage, ..)| *stage == Stage::Units)
+            .map(|(_, said, code)| (said, code))
+            .next()
+    };
+    let charged = |said| Some((said, None));
+    let (new, again) = (Some(ContactSaid::Stored), Some(ContactSaid::Repeated));
+    assert_eq!(units(None, Some(Backlogged)), charged("activity"));
+    assert_eq!(units(again, Some(Backlogged)), charged("activity"));
+    assert_eq!(
+        units(new, Some(Backlogged)),
+        charged("profile_and_activity")
+    );
+    // A replay makes up for the contact of a 206.
+    assert_eq!(units(new, Some(Repeated)), charged("profile"));
+    // Its retry pays for the activity alone.
+    assert_eq!(units(new, Some(Failed)), charged("profile"));
+    // A repeat, or a correction.
+    assert_eq!(units(again, Some(Repeated)), None);
+    assert_eq!(units(None, Some(Away)), None);
+    let over = Some(("not_enough", Some(Reason::ActivityLimit)));
+    assert_eq!(units(None, Some(NotFunded)), over);
 }
 
 /// Semantics 7.8.

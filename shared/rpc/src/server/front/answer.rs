@@ -1,7 +1,7 @@
 //! Answers that are JSON.
 
 use bytes::Bytes;
-use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor};
@@ -26,7 +26,12 @@ pub(super) fn of(status: StatusCode, media: &'static str, body: Bytes) -> Respon
 /// An error as the Connect protocol has it.
 pub(super) fn error(status: &Status) -> Response<Body> {
     let text = weir_protojson::error(status).to_string();
-    of(http_status(status), Form::Json.media(), text.into())
+    let mut response = of(http_status(status), Form::Json.media(), text.into());
+    if status.code() == Code::Unauthenticated {
+        let bearer = HeaderValue::from_static("Bearer");
+        response.headers_mut().insert(WWW_AUTHENTICATE, bearer);
+    }
+    response
 }
 
 /// As [`error`], with what the service said beside it.

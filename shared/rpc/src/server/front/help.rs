@@ -44,7 +44,8 @@ pub(super) fn page(names: &[&'static str], headers: &HeaderMap) -> Response<Body
         "This is {} of Weir. It speaks gRPC (with reflection), gRPC-Web, and JSON over HTTP, for \
          whoever has a token:\n\n  \
          curl http://{host}/{}/{} \\\n    -H 'authorization: Bearer weir_…' \\\n    \
-         -H 'content-type: application/json' -d '{{…}}'\n\n\
+         -H 'content-type: application/json' \\\n    \
+         -H \"authorization: Bearer $token\" -d '{{…}}'\n\n\
          What else can be called, and with what, says reflection: `./weir call --list`.\n",
         first.parent_service().full_name(),
         first.parent_service().full_name(),

@@ -1,0 +1,203 @@
+//! Tokens of internal teams (semantics 9.2).
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+use weir_access::{Accounts, Caller, HashKey, LiveToken, MAX_TOKENS};
+use weir_ids::AccountId;
+use weir_postgres::{Failure, Pool, Tx};
+use weir_reasons::Reason;
+use weir_service::{Clock, Current, TokenSource};
+
+use super::keys::random;
+use super::{App, Error};
+use crate::domain::Listed;
+use crate::domain::access::{Token, Wish, Within};
+use crate::domain::invalid::Invalid;
+use crate::domain::record::{Change, NO_ACCOUNT, Thing, shown_token};
+use crate::store;
+
+/// One more than there can be: then something is wrong, and is seen.
+const MOST: i64 = MAX_TOKENS as i64 + 1;
+
+/// The tokens that are good, and under which version that is so.
+pub struct Listing {
+    pub version: i64,
+    pub tokens: Vec<LiveToken>,
+}
+
+impl App {
+    /// Makes a token; its text is answered once, and empty where the same request made it before.
+    pub async fn create_token(
+        &self,
+        caller: &Caller,
+        wish: &Wish,
+        request_id: Option<Uuid>,
+    ) -> Result<(Token, String), Error> {
+        if !wish.is_within(caller) {
+            let message = "nobody makes a token that may more than they may themselves";
+            return Err(Error::Forbidden(
+                Reason::TokenBeyondCaller,
+                message.to_owned(),
+            ));
+        }
+        let now = self.now();
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client, NO_ACCOUNT);
+        store::change_tokens(&transaction).await?;
+        if let Some(request_id) = request_id
+            && let Some(made) = store::token_of_request(&transaction, request_id).await?
+        {
+            if wish.is(&made) {
+                return Ok((made, String::new()));
+            }
+            let message = "another token was asked for under this request_id".to_owned();
+            return Err(Error::AlreadyExists(Reason::RequestIdTaken, message));
+        }
+        if let Accounts::Only(some) = &wish.accounts {
+            for (index, account_id) in some.iter().enumerate() {
+                check_account(&transaction, index, *account_id).await?;
+            }
+        }
+        if store::count_tokens(&transaction, now).await? >= MAX_TOKENS {
+            let message = format!("there are {MAX_TOKENS} tokens that are good");
+            return Err(Error::Exhausted(Reason::TokenLimit, message));
+        }
+        let text = weir_access::token(random()?);
+        let hash = self.secret.token_key().hash(&text);
+        let token = wish.clone().granted(&text, now, self.author.name());
+        store::insert_token(&transaction, &token, &hash, request_id).await?;
+        let change = Change::made(Thing::Token, token.token_id, &shown_token(&token));
+        self.record_of_token(&transaction, &token, &change).await?;
+        store::commit(transaction).await?;
+        Ok((token, text))
+    }
+
+    /// In each account that it is good for, or among what belongs to none.
+    async fn record_of_token(
+        &self,
+        transaction: &Tx<'_>,
+        token: &Token,
+        change: &Change,
+    ) -> Result<(), Error> {
+        let of = match &token.accounts {
+            Accounts::All => &[NO_ACCOUNT][..],
+            Accounts::Only(some) => some,
+        };
+        for account_id in of {
+            transaction
+                .turn_to(*account_id)
+                .await
+                .map_err(Failure::from)?;
+            self.record(transaction, *account_id, change).await?;
+        }
+        Ok(())
+    }
+
+    /// Oldest first, after `after`.
+    pub async fn list_tokens(
+        &self,
+        accounts: &Within,
+        after: Option<Uuid>,
+        limit: i64,
+    ) -> Result<Vec<Listed<Uuid, Token>>, Error> {
+        let client = self.client().await?;
+        Ok(store::list_tokens(client.unscoped(), accounts, after, limit).await?)
+    }
+
+    /// Ends a token; one that ended so before stays as it is.
+    pub async fn revoke_token(&self, accounts: &Within, token_id: Uuid) -> Result<Token, Error> {
+        let mut client = self.client().await?;
+        let transaction = store::begin(&mut client, NO_ACCOUNT);
+        store::change_tokens(&transaction).await?;
+        let found = store::get_token(&transaction, accounts, token_id).await?;
+        let before = found.ok_or(Error::NotFound("token"))?;
+        if before.revoke_time.is_some() {
+            return Ok(before);
+        }
+        let now = self.now();
+        let token = Token {
+            revoke_time: Some(now),
+            revoked_by: self.author.name().to_owned(),
+            ..before.clone()
+        };
+        store::revoke_token(&transaction, token_id, now, self.author.name()).await?;
+        let (before, after) = (shown_token(&before), shown_token(&token));
+        let change = Change::between(Thing::Token, token_id, &before, &after);
+        self.record_of_token(&transaction, &token, &change).await?;
+        store::commit(transaction).await?;
+        Ok(token)
+    }
+
+    /// The tokens that are good, unless `known` is still their version.
+    pub async fn live_tokens(&self, known: i64) -> Result<Option<Listing>, Error> {
+        Ok(listing(&self.pool, known, self.now()).await?)
+    }
+
+    /// With what tokens are hashed.
+    pub fn token_key(&self) -> Vec<u8> {
+        self.secret.token_secret().to_vec()
+    }
+
+    pub async fn note_token_uses(&self, uses: &[(Uuid, DateTime<Utc>)]) -> Result<(), Error> {
+        let client = self.client().await?;
+        Ok(store::note_token_uses(client.unscoped(), uses).await?)
+    }
+}
+
+async fn check_account(
+    transaction: &Tx<'_>,
+    index: usize,
+    account_id: AccountId,
+) -> Result<(), Error> {
+    transaction
+        .turn_to(account_id)
+        .await
+        .map_err(Failure::from)?;
+    if store::read_version(transaction, account_id)
+        .await?
+        .is_some()
+    {
+        return Ok(());
+    }
+    let field = format!("account_ids[{index}]");
+    Err(Invalid::new(field, "is no account").into())
+}
+
+/// The version is read first: what changes behind it is seen by the next question.
+async fn listing(pool: &Pool, known: i64, now: DateTime<Utc>) -> Result<Option<Listing>, Failure> {
+    let client = store::connection(pool).await?;
+    let version = store::version_of_tokens(client.unscoped()).await?;
+    if version == known {
+        return Ok(None);
+    }
+    let tokens = store::live_tokens(client.unscoped(), now, MOST).await?;
+    Ok(Some(Listing { version, tokens }))
+}
+
+/// This service's own list, which it has without a call.
+pub struct OwnTokens {
+    pub pool: Pool,
+    pub key: HashKey,
+    pub clock: Clock,
+}
+
+impl TokenSource for OwnTokens {
+    async fn current(&mut self, known: i64) -> Option<Current> {
+        let found = listing(&self.pool, known, self.clock.now()).await.ok()?;
+        Some(
+            found.map_or(Current::Unchanged, |listing| Current::Changed {
+                version: listing.version,
+                key: self.key.clone(),
+                tokens: listing.tokens,
+            }),
+        )
+    }
+
+    async fn note(&mut self, uses: Vec<(Uuid, DateTime<Utc>)>) -> bool {
+        let noted = async {
+            let client = store::connection(&self.pool).await?;
+            store::note_token_uses(client.unscoped(), &uses).await
+        };
+        noted.await.is_ok()
+    }
+}

@@ -1,0 +1,231 @@
+//! `weir.access.v1.TokenService`.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tonic::{Request, Response, Status};
+use uuid::Uuid;
+use weir_access::{Accounts, Caller, LiveToken, Role};
+use weir_changes::author;
+use weir_ids::AccountId;
+use weir_proto::access::v1 as pb;
+use weir_proto::access::v1::token_service_server::{TokenService, TokenServiceServer};
+use weir_proto::access::v1::*;
+use weir_rpc::wire::{NOT_A_TIME, id, read_id, read_time, time, timestamp};
+use weir_rpc::{Deadline, MAX_MESSAGE, Page, invalid, page_limit, page_size, page_start};
+
+use super::{Answer, Service, optional_id};
+use crate::app::{Error, Listing};
+use crate::domain::access::{Token as DomainToken, Wish, Within};
+
+/// As the contract says.
+const MAX_USES: usize = 10_000;
+
+pub(super) fn server(service: &Arc<Service>) -> TokenServiceServer<impl TokenService> {
+    TokenServiceServer::new(Tokens(Arc::clone(service)))
+        .max_decoding_message_size(MAX_MESSAGE)
+        .max_encoding_message_size(MAX_MESSAGE)
+}
+
+struct Tokens(Arc<Service>);
+
+#[tonic::async_trait]
+impl TokenService for Tokens {
+    async fn create_token(
+        &self,
+        request: Request<CreateTokenRequest>,
+    ) -> Answer<CreateTokenResponse> {
+        let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.access.v1.TokenService/CreateToken");
+        let caller = request.extensions().get::<Arc<Caller>>().cloned();
+        let caller = caller.unwrap_or_else(|| Arc::new(Caller::anybody()));
+        let request = request.into_inner();
+        let request_id = optional_id("request_id", &request.request_id)?;
+        let wish = read_wish(&request, self.0.app.now())?;
+        let (token, secret) = self
+            .0
+            .run_by(author, deadline, move |app| {
+                let (caller, wish) = (caller.clone(), wish.clone());
+                async move { app.create_token(&caller, &wish, request_id).await }
+            })
+            .await?;
+        Ok(Response::new(CreateTokenResponse {
+            token: Some(shown(token)),
+            secret,
+        }))
+    }
+
+    async fn list_tokens(&self, request: Request<ListTokensRequest>) -> Answer<ListTokensResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let accounts = within(&request.account_ids)?;
+        let size = page_size(request.page_size)?;
+        let after: Option<Uuid> = page_start(&request.page_token)?;
+        let found = self
+            .0
+            .run(deadline, move |app| {
+                let accounts = accounts.clone();
+                async move { app.list_tokens(&accounts, after, page_limit(size)).await }
+            })
+            .await?;
+        let page = Page::of(found, size, shown);
+        Ok(Response::new(ListTokensResponse {
+            next_page_token: page.next_token(),
+            tokens: page.items,
+        }))
+    }
+
+    async fn revoke_token(
+        &self,
+        request: Request<RevokeTokenRequest>,
+    ) -> Answer<RevokeTokenResponse> {
+        let deadline = Deadline::of(&request);
+        let author = author(&request, "weir.access.v1.TokenService/RevokeToken");
+        let request = request.into_inner();
+        let token: Uuid = id("token_id", &request.token_id)?;
+        let accounts = within(&request.account_ids)?;
+        let token = self
+            .0
+            .run_by(author, deadline, move |app| {
+                let accounts = accounts.clone();
+                async move { app.revoke_token(&accounts, token).await }
+            })
+            .await?;
+        Ok(Response::new(RevokeTokenResponse {
+            token: Some(shown(token)),
+        }))
+    }
+
+    async fn list_live_tokens(
+        &self,
+        request: Request<ListLiveTokensRequest>,
+    ) -> Answer<ListLiveTokensResponse> {
+        let deadline = Deadline::of(&request);
+        let known = request.into_inner().known_version;
+        let found = self
+            .0
+            .run(
+                deadline,
+                move |app| async move { app.live_tokens(known).await },
+            )
+            .await?;
+        let answer = match found {
+            None => ListLiveTokensResponse {
+                version: known,
+                unchanged: true,
+                ..Default::default()
+            },
+            Some(Listing { version, tokens }) => ListLiveTokensResponse {
+                version,
+                unchanged: false,
+                hash_key: self.0.app.token_key().into(),
+                tokens: tokens.into_iter().map(live).collect(),
+            },
+        };
+        Ok(Response::new(answer))
+    }
+
+    async fn note_token_uses(
+        &self,
+        request: Request<NoteTokenUsesRequest>,
+    ) -> Answer<NoteTokenUsesResponse> {
+        let deadline = Deadline::of(&request);
+        let uses = request.into_inner().uses;
+        if uses.len() > MAX_USES {
+            return Err(invalid("uses", "at most 10,000"));
+        }
+        let read = |one: &TokenUse| -> Result<(Uuid, DateTime<Utc>), Status> {
+            let token = id("uses.token_id", &one.token_id)?;
+            Ok((token, time("uses.use_time", one.use_time)?))
+        };
+        let uses: Vec<_> = uses.iter().map(read).collect::<Result<_, _>>()?;
+        self.0
+            .run(deadline, move |app| {
+                let uses = uses.clone();
+                async move { app.note_token_uses(&uses).await }
+            })
+            .await?;
+        Ok(Response::new(NoteTokenUsesResponse {}))
+    }
+}
+
+fn read_wish(request: &CreateTokenRequest, now: DateTime<Utc>) -> Result<Wish, Status> {
+    let role = match request.role() {
+        pb::Role::Read => Some(Role::Read),
+        pb::Role::Write => Some(Role::Write),
+        pb::Role::Admin => Some(Role::Admin),
+        pb::Role::Unspecified | pb::Role::Service => None,
+    };
+    let accounts = match request.all_accounts {
+        true => None,
+        false => Some(read_accounts(&request.account_ids)?),
+    };
+    let end = match request.expire_time {
+        None => None,
+        Some(end) => Some(read_time(end).ok_or_else(|| invalid("expire_time", NOT_A_TIME))?),
+    };
+    let wish = Wish::read(&request.name, role, accounts, end, now);
+    Ok(wish.map_err(Error::Invalid)?)
+}
+
+fn read_accounts(ids: &[String]) -> Result<Vec<AccountId>, Status> {
+    let read = |(index, text): (usize, &String)| {
+        let field = || format!("account_ids[{index}]");
+        read_id(text).ok_or_else(|| invalid(&field(), "must be a UUID"))
+    };
+    ids.iter().enumerate().map(read).collect()
+}
+
+/// Whose tokens are meant; of none said, all.
+fn within(ids: &[String]) -> Result<Within, Status> {
+    Ok(match ids {
+        [] => None,
+        ids => Some(read_accounts(ids)?),
+    })
+}
+
+fn shown(token: DomainToken) -> Token {
+    let (all_accounts, account_ids) = accounts_of(&token.accounts);
+    Token {
+        token_id: token.token_id.to_string(),
+        name: token.name,
+        role: role_of(token.role).into(),
+        all_accounts,
+        account_ids,
+        hint: token.hint,
+        create_time: Some(timestamp(token.create_time)),
+        expire_time: token.expire_time.map(timestamp),
+        last_use_time: token.last_use_time.map(timestamp),
+        revoke_time: token.revoke_time.map(timestamp),
+        created_by: token.created_by,
+        revoked_by: token.revoked_by,
+    }
+}
+
+fn live(token: LiveToken) -> pb::LiveToken {
+    let (all_accounts, account_ids) = accounts_of(&token.accounts);
+    pb::LiveToken {
+        token_id: token.id.to_string(),
+        hash: token.hash.to_vec().into(),
+        name: token.name.to_string(),
+        role: role_of(token.role).into(),
+        all_accounts,
+        account_ids,
+        expire_time: token.expire_time.map(timestamp),
+    }
+}
+
+fn accounts_of(accounts: &Accounts) -> (bool, Vec<String>) {
+    match accounts {
+        Accounts::All => (true, Vec::new()),
+        Accounts::Only(some) => (false, some.iter().map(ToString::to_string).collect()),
+    }
+}
+
+fn role_of(role: Role) -> pb::Role {
+    match role {
+        Role::Read => pb::Role::Read,
+        Role::Write => pb::Role::Write,
+        Role::Admin => pb::Role::Admin,
+    }
+}

@@ -1,0 +1,223 @@
+//! Tokens, by their keyed hash; and the one row that tells that they changed.
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use tokio_postgres::Row;
+use uuid::Uuid;
+use weir_access::{Accounts, LiveToken, Role, TokenHash};
+use weir_ids::AccountId;
+use weir_postgres::{Failure, Statements};
+
+use super::codes::Code;
+use super::{corrupt, execute, listed, row, rows};
+use crate::domain::Listed;
+use crate::domain::access::{Token, Within};
+
+const COLUMNS: &str = "token_id, name, hint, role, account_ids, create_time, expire_time,
+    last_use_time, revoke_time, created_by, revoked_by";
+
+/// Of a list that is asked for by accounts ($1): those that are good for some of these and for
+/// none besides.
+const WITHIN: &str = "($1::uuid[] IS NULL
+    OR (account_ids IS NOT NULL AND account_ids <> '{}' AND account_ids <@ $1))";
+
+fn within(accounts: &Within) -> Option<Vec<Uuid>> {
+    let accounts = accounts.as_ref();
+    accounts.map(|some| some.iter().map(|account| account.0).collect())
+}
+
+/// Locks the list, whose version is another one from now on: every change of a token begins so.
+pub async fn change_tokens(client: &impl Statements) -> Result<(), Failure> {
+    let update = "UPDATE token_list SET version = version + 1 /* every account */";
+    execute(client, update, &[]).await?;
+    Ok(())
+}
+
+/// By which it is seen that some token changed.
+pub async fn version_of_tokens(client: &impl Statements) -> Result<i64, Failure> {
+    let select = "SELECT version FROM token_list /* every account */";
+    let found = row(client, select, &[]).await?;
+    Ok(found
+        .ok_or_else(|| corrupt("list of tokens"))?
+        .get("version"))
+}
+
+/// How many are good now.
+pub async fn count_tokens(client: &impl Statements, now: DateTime<Utc>) -> Result<usize, Failure> {
+    let select = "SELECT count(*) AS count FROM tokens /* every account */
+        WHERE revoke_time IS NULL AND (expire_time IS NULL OR expire_time > $1)";
+    let found = row(client, select, &[&now]).await?;
+    let count: i64 = found
+        .ok_or_else(|| corrupt("count of tokens"))?
+        .get("count");
+    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+}
+
+/// Those that are good now, up to `limit`.
+pub async fn live_tokens(
+    client: &impl Statements,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<LiveToken>, Failure> {
+    let select = "SELECT token_id, token_hash, name, role, account_ids, expire_time
+        FROM tokens /* every account */
+        WHERE revoke_time IS NULL AND (expire_time IS NULL OR expire_time > $1)
+        ORDER BY token_id LIMIT $2";
+    let found = rows(client, select, &[&now, &limit]).await?;
+    let listed = listed(&found, |_| (), read_live);
+    Ok(listed.into_iter().filter_map(|(_, token)| token).collect())
+}
+
+pub async fn insert_token(
+    client: &impl Statements,
+    token: &Token,
+    hash: &TokenHash,
+    request_id: Option<Uuid>,
+) -> Result<(), Failure> {
+    let accounts = match &token.accounts {
+        Accounts::All => None,
+        Accounts::Only(some) => Some(some.iter().map(|id| id.0).collect::<Vec<_>>()),
+    };
+    let insert = "/* every account */ INSERT INTO tokens (token_id, token_hash, name, hint, role,
+            account_ids, create_time, expire_time, created_by, revoked_by, request_id)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, '', $10)";
+    let params: super::Params<'_> = &[
+        &token.token_id,
+        &hash.as_slice(),
+        &token.name,
+        &token.hint,
+        &token.role.code(),
+        &accounts,
+        &token.create_time,
+        &token.expire_time,
+        &token.created_by,
+        &request_id,
+    ];
+    execute(client, insert, params).await?;
+    Ok(())
+}
+
+/// The token that a call made before.
+pub async fn token_of_request(
+    client: &impl Statements,
+    request_id: Uuid,
+) -> Result<Option<Token>, Failure> {
+    let select = format!("/* every account */ SELECT {COLUMNS} FROM tokens WHERE request_id = $1");
+    let found = row(client, &select, &[&request_id]).await?;
+    found.as_ref().map(read_token).transpose()
+}
+
+pub async fn get_token(
+    client: &impl Statements,
+    accounts: &Within,
+    token_id: Uuid,
+) -> Result<Option<Token>, Failure> {
+    let select = format!(
+        "/* every account */ SELECT {COLUMNS} FROM tokens WHERE {WITHIN} AND token_id = $2"
+    );
+    let found = row(client, &select, &[&within(accounts), &token_id]).await?;
+    found.as_ref().map(read_token).transpose()
+}
+
+/// Oldest first, after `after`; revoked ones too.
+pub async fn list_tokens(
+    client: &impl Statements,
+    accounts: &Within,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Listed<Uuid, Token>>, Failure> {
+    let after = after.unwrap_or(Uuid::nil());
+    let select = format!(
+        "/* every account */ SELECT {COLUMNS} FROM tokens
+         WHERE {WITHIN} AND token_id > $2 ORDER BY token_id LIMIT $3"
+    );
+    let found = rows(client, &select, &[&within(accounts), &after, &limit]).await?;
+    Ok(listed(&found, |row| row.get("token_id"), read_token))
+}
+
+pub async fn revoke_token(
+    client: &impl Statements,
+    token_id: Uuid,
+    now: DateTime<Utc>,
+    by: &str,
+) -> Result<(), Failure> {
+    let update = "/* every account */ UPDATE tokens SET revoke_time = $2, revoked_by = $3
+        WHERE token_id = $1 AND revoke_time IS NULL";
+    execute(client, update, &[&token_id, &now, &by]).await?;
+    Ok(())
+}
+
+/// Takes an account out of all tokens; those that were good for no other end. Whether there were
+/// any.
+pub async fn forget_account_of_tokens(
+    client: &impl Statements,
+    account_id: AccountId,
+    now: DateTime<Utc>,
+) -> Result<bool, Failure> {
+    let update =
+        "/* every account */ UPDATE tokens SET account_ids = array_remove(account_ids, $1::uuid),
+            revoke_time = CASE WHEN account_ids = ARRAY[$1::uuid] THEN coalesce(revoke_time, $2)
+                ELSE revoke_time END
+        WHERE account_ids @> ARRAY[$1::uuid]";
+    Ok(execute(client, update, &[&account_id.0, &now]).await? > 0)
+}
+
+/// Notes when tokens were used, where that is later than what is known.
+pub async fn note_token_uses(
+    client: &impl Statements,
+    uses: &[(Uuid, DateTime<Utc>)],
+) -> Result<(), Failure> {
+    let (ids, times): (Vec<Uuid>, Vec<DateTime<Utc>>) = uses.iter().copied().unzip();
+    let update = "/* every account */ UPDATE tokens t SET last_use_time = u.use_time
+        FROM unnest($1::uuid[], $2::timestamptz[]) AS u (token_id, use_time)
+        WHERE t.token_id = u.token_id
+          AND (t.last_use_time IS NULL OR t.last_use_time < u.use_time)";
+    execute(client, update, &[&ids, &times]).await?;
+    Ok(())
+}
+
+/// Drops those that ended before `time`; answers how many.
+pub async fn drop_ended_tokens(
+    client: &impl Statements,
+    time: DateTime<Utc>,
+) -> Result<u64, Failure> {
+    let delete = "/* every account */ DELETE FROM tokens
+        WHERE revoke_time < $1 OR expire_time < $1";
+    execute(client, delete, &[&time]).await
+}
+
+fn read_token(row: &Row) -> Result<Token, Failure> {
+    Ok(Token {
+        token_id: row.get("token_id"),
+        name: row.get("name"),
+        role: Role::of(row.get("role"))?,
+        accounts: accounts(row),
+        hint: row.get("hint"),
+        create_time: row.get("create_time"),
+        expire_time: row.get("expire_time"),
+        last_use_time: row.get("last_use_time"),
+        revoke_time: row.get("revoke_time"),
+        created_by: row.get("created_by"),
+        revoked_by: row.get("revoked_by"),
+    })
+}
+
+fn read_live(row: &Row) -> Result<LiveToken, Failure> {
+    let hash: &[u8] = row.get("token_hash");
+    let name: &str = row.get("name");
+    Ok(LiveToken {
+        hash: hash.try_into().map_err(|_| corrupt("hash of a token"))?,
+        id: row.get("token_id"),
+        name: Arc::from(name),
+        role: Role::of(row.get("role"))?,
+        accounts: accounts(row),
+        expire_time: row.get("expire_time"),
+    })
+}
+
+fn accounts(row: &Row) -> Accounts {
+    let some: Option<Vec<Uuid>> = row.get("account_ids");
+    let only = |some: Vec<Uuid>| Accounts::only(some.into_iter().map(AccountId));
+    some.map_or(Accounts::All, only)
+}

@@ -1,0 +1,181 @@
+//! The record of changes, read (semantics 9.5); and requests that are known again by it.
+
+use tonic::Status;
+use uuid::Uuid;
+use weir_proto::access::v1::change_service_client::ChangeServiceClient;
+use weir_proto::access::v1::*;
+use weir_proto::mapping::v1::*;
+use weir_reasons::Reason;
+use weir_rpc::reason_of;
+
+use crate::call;
+use crate::changes::changes;
+use crate::harness::{Service, tenant};
+use crate::tokens::{showing, tokens, wish};
+
+#[tokio::test]
+async fn a_change_says_who_made_it_and_others_do_not_see_it() {
+    let (service, client) = Service::start().await;
+    let (ours, theirs) = (
+        tenant(&client, "Ours").await,
+        tenant(&client, "Theirs").await,
+    );
+    let role = Role::Write;
+    let made = call!(
+        tokens(&service),
+        create_token,
+        wish("deploy", role, &[&ours])
+    )
+    .unwrap();
+    let mapping =
+        mapping_service_client::MappingServiceClient::new(showing(&service, &made.secret));
+    weir_testkit::eventually("the token is good", async || {
+        call!(mapping, put_activity_mapping, ours.activity("Bought")).ok()
+    })
+    .await;
+    let newest = changes(&service, &ours.account_id).await.remove(0);
+    let actor = newest.actor.clone().unwrap();
+    assert_eq!((actor.kind(), &*actor.name), (ActorKind::Token, "deploy"));
+    assert_eq!(actor.id, made.token.unwrap().token_id);
+    assert_eq!(newest.thing(), ChangedThing::ActivityMapping);
+
+    let record = ChangeServiceClient::new(showing(&service, &made.secret));
+    let ask = |account_id: &str| ListChangesRequest {
+        account_id: account_id.to_owned(),
+        ..Default::default()
+    };
+    assert!(call!(record, list_changes, ask(&ours.account_id)).is_ok());
+    for (account_id, reason) in [
+        (theirs.account_id.as_str(), Reason::AccountForbidden),
+        ("", Reason::AccountForbidden),
+    ] {
+        let refused: Result<_, Status> = call!(record, list_changes, ask(account_id));
+        assert_eq!(reason_of(&refused.unwrap_err()), Some(reason));
+    }
+}
+
+#[tokio::test]
+async fn a_list_of_changes_has_pages_filters_and_an_end() {
+    let (service, client) = Service::start().await;
+    let tenant = tenant(&client, "Demo").await;
+    for name in ["A", "B", "C", "D"] {
+        call!(client, put_activity_mapping, tenant.activity(name)).unwrap_or_default();
+    }
+    let all = changes(&service, &tenant.account_id).await;
+    assert_eq!(
+        all.len(),
+        4,
+        "an account, a source and two activities: {all:?}"
+    );
+    assert!(all.is_sorted_by(|one, other| one.change_id > other.change_id));
+    let record = ChangeServiceClient::new(service.channel());
+    let (mut paged, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = ListChangesRequest {
+            account_id: tenant.account_id.clone(),
+            page_size: 3,
+            page_token,
+            ..Default::default()
+        };
+        let page = call!(record, list_changes, request).unwrap();
+        paged.extend(page.changes);
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    assert_eq!(paged, all);
+    let only = |request: ListChangesRequest| {
+        let record = record.clone();
+        let account_id = tenant.account_id.clone();
+        async move {
+            let request = ListChangesRequest {
+                account_id,
+                ..request
+            };
+            call!(record, list_changes, request).unwrap().changes.len()
+        }
+    };
+    let things = vec![ChangedThing::ActivityMapping.into()];
+    assert_eq!(
+        only(ListChangesRequest {
+            things,
+            ..Default::default()
+        })
+        .await,
+        2
+    );
+    let start_time = all[1].change_time;
+    assert!(
+        only(ListChangesRequest {
+            start_time,
+            ..Default::default()
+        })
+        .await
+            >= 2
+    );
+    let end_time = all[3].change_time;
+    assert_eq!(
+        only(ListChangesRequest {
+            end_time,
+            ..Default::default()
+        })
+        .await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn what_a_request_id_did_is_not_done_again() {
+    let (service, client) = Service::start().await;
+    let tenant = tenant(&client, "Demo").await;
+    let request_id = Uuid::new_v4().to_string();
+    let address = |address: &str, request_id: &str| PutAccountRequest {
+        name: "Demo".to_owned(),
+        notification_address: Some(address.to_owned()),
+        request_id: request_id.to_owned(),
+        ..Default::default()
+    };
+    call!(client, put_account, address("one@example.org", &request_id)).unwrap();
+    call!(client, put_account, address("two@example.org", "")).unwrap();
+    let late = call!(client, put_account, address("one@example.org", &request_id)).unwrap();
+    assert_eq!(late.change(), ChangeKind::Unchanged);
+    assert_eq!(
+        late.account.unwrap().notification_address,
+        "two@example.org"
+    );
+    let field = CreateFieldRequest {
+        account_id: tenant.account_id.clone(),
+        name: "Shoe size".to_owned(),
+        r#type: ValueType::Integer.into(),
+        request_id,
+    };
+    let taken = call!(client, create_field, field.clone()).unwrap_err();
+    assert_eq!(reason_of(&taken), Some(Reason::RequestIdTaken));
+    let field = CreateFieldRequest {
+        request_id: Uuid::new_v4().to_string(),
+        ..field
+    };
+    call!(client, create_field, field.clone()).unwrap();
+    let request = DeleteFieldRequest {
+        account_id: tenant.account_id.clone(),
+        field_id: "int:cm:shoe-size".to_owned(),
+    };
+    assert!(
+        call!(service.configuration(), delete_field, request)
+            .unwrap()
+            .deleted
+    );
+    call!(client, create_field, field).unwrap();
+    let listed = ListFieldsRequest {
+        account_id: tenant.account_id.clone(),
+        page_size: 1_000,
+        ..Default::default()
+    };
+    let fields = call!(client, list_fields, listed).unwrap().fields;
+    assert!(
+        fields
+            .iter()
+            .all(|field| field.field_id != "int:cm:shoe-size")
+    );
+}
