@@ -16,12 +16,12 @@ pub type Open = &'static [(&'static str, &'static str)];
 const POLICY: &str = "USING (account_id = NULLIF(current_setting('app.account', true), '')::uuid)";
 
 const NOT_LOCKED: &str = "
-    SELECT quote_ident(c.relname) AS quoted
+    SELECT quote_ident(c.relname) AS quoted, p.oid IS NOT NULL AS has_policy
     FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid
+    LEFT JOIN pg_policy p ON p.polrelid = c.oid AND p.polname = 'account'
     WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
       AND a.attname = 'account_id' AND NOT a.attisdropped AND c.relname <> ALL ($1::text[])
-      AND NOT (c.relrowsecurity AND c.relforcerowsecurity AND EXISTS (
-          SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND p.polname = 'account'))
+      AND NOT (c.relrowsecurity AND c.relforcerowsecurity AND p.oid IS NOT NULL)
     ORDER BY c.relname";
 
 const OWNER: &str = "
@@ -30,11 +30,9 @@ const OWNER: &str = "
     FROM pg_namespace, pg_roles WHERE nspname = current_schema() AND rolname = current_user";
 
 /// What locks a table, or a part of one. One by one: some engines take no more in one string.
-pub fn lock(table: &str) -> [String; 4] {
+pub fn lock(table: &str) -> [String; 2] {
     [
-        format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY"),
-        format!("ALTER TABLE {table} FORCE ROW LEVEL SECURITY"),
-        format!("DROP POLICY IF EXISTS account ON {table}"),
+        format!("ALTER TABLE {table} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY"),
         format!("CREATE POLICY account ON {table} {POLICY}"),
     ]
 }
@@ -44,7 +42,9 @@ pub(crate) async fn lock_all(tx: &Transaction<'_>, open: Open) -> Result<usize, 
     let open: Vec<&str> = open.iter().map(|(table, _)| *table).collect();
     let tables = tx.query(NOT_LOCKED, &[&open]).await?;
     for table in &tables {
-        for statement in lock(table.get("quoted")) {
+        let [forced, policy] = lock(table.get("quoted"));
+        let missing = (!table.get::<_, bool>("has_policy")).then_some(policy);
+        for statement in [Some(forced), missing].into_iter().flatten() {
             tx.batch_execute(&statement).await?;
         }
     }
