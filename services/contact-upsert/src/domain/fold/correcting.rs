@@ -6,8 +6,12 @@
 use weir_ids::ContactId;
 
 use super::fields::same_value;
-use super::{Draft, EventFacts, Matches, MergeStrategy, State, Status, Whose};
+use super::{Draft, EventFacts, IgnoredField, Matches, MergeStrategy, State, Status, Whose};
 use crate::domain::contact::{Register, Source};
+
+/// An event names four contacts at most, by its ids and two unique identifiers, and each pass but
+/// the last one makes two of them one or mends a value by which that happens.
+const PASSES: usize = 5;
 
 /// Where an event was stored, as far as anything tells.
 enum StoredOn {
@@ -29,21 +33,39 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             }
             StoredOn::NoContact | StoredOn::Gone => return Draft::of(Status::NotFound, None),
         };
-        let matches = self.matches_of_correction(slot, facts);
-        let slot = matches.target.unwrap_or(slot);
-        let survivor = self.merge_all(slot, facts, &matches.others);
-        let plans = self.plans(Some(survivor), facts);
-        let ignored = self.apply(survivor, facts, plans);
+        let (mut survivor, mut ignored, mut left_out) = self.correct_on(slot, facts);
+        // A value that is mended may lead to others, as it does when it comes again: so it is
+        // taken until it changes nothing, and twice is once.
+        for _ in 1..PASSES {
+            (survivor, ignored, left_out) = self.correct_on(survivor, facts);
+        }
         let whose = Some(Whose::Slot(survivor));
         let known = self.receipts.get(&facts.event.key);
         let is_known = known.is_some_and(|known| known.is_stored);
-        if Self::is_partial(&ignored, matches.left_out) && !is_known {
+        if Self::is_partial(&ignored, left_out) && !is_known {
             self.leave_receipt(facts, whose, true);
         }
         Draft {
             ignored,
             ..Draft::of(Status::Repeated, whose)
         }
+    }
+
+    /// The contact that it comes to, what of the event is ignored, and whether a match was left out.
+    fn correct_on(
+        &mut self,
+        slot: usize,
+        facts: &EventFacts<'a>,
+    ) -> (usize, Vec<IgnoredField<'a>>, bool) {
+        let matches = self.matches_of_correction(slot, facts);
+        let slot = matches.target.unwrap_or(slot);
+        let survivor = self.merge_all(slot, facts, &matches.others);
+        let plans = self.plans(Some(survivor), facts);
+        (
+            survivor,
+            self.apply(survivor, facts, plans),
+            matches.left_out,
+        )
     }
 
     /// By its receipt; where it needed none, by its user id, or else its anonymous id, by which
