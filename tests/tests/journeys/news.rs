@@ -18,6 +18,7 @@ fn send(weir: &Weir, account: &Account, text: &str, arguments: &[&str]) -> (i32,
     std::fs::write(&file, text).unwrap();
     let source = format!("{}/Segment", account.account_id);
     let mut command = Command::new(front_door());
+    command.env("WEIR_TOKEN", weir.stack.token());
     command.arg("send").arg(&file).args(["--source", &source]);
     command.args(["--edge", weir.stack.edge_url().as_str()]);
     let mapping = format!("mapping={}", weir.stack.file().grpc["mapping"]);

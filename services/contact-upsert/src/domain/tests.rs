@@ -10,6 +10,7 @@ use super::{
     Settings, Status, USER_ID, read_registers,
 };
 
+mod contradictions;
 mod corrections;
 mod identity;
 mod oracle;
