@@ -25,104 +25,103 @@ fn fault(json: impl AsRef<[u8]>, name: &str) -> (String, String) {
     }
 }
 
+const UPSERT: &str = "weir.contact.v1.UpsertContactsRequest";
+const EXPORT: &str = "weir.contact.v1.ExportContactsRequest";
+
 /// Messages, what is wrong with each, where that is, and a part of what is said.
-fn faults() -> Vec<[&'static str; 4]> {
-    let upsert = "weir.contact.v1.UpsertContactsRequest";
-    let export = "weir.contact.v1.ExportContactsRequest";
-    vec![
-        [
-            export,
-            r#"{"accountId": 5}"#,
-            "account_id",
-            "must be a text",
-        ],
-        [
-            export,
-            r#"{"accountid": "a"}"#,
-            "accountid",
-            "account_id, format",
-        ],
-        [
-            export,
-            r#"{"columns": "a"}"#,
-            "columns",
-            "must be an array, each item of it a text",
-        ],
-        [
-            export,
-            r#"{"columns": ["a", 7]}"#,
-            "columns[1]",
-            "must be a text",
-        ],
-        [
-            export,
-            r#"{"format": "PDF"}"#,
-            "format",
-            "one of EXPORT_FORMAT_UNSPECIFIED, ",
-        ],
-        [export, r#"{"format": {}}"#, "format", "EXPORT_FORMAT_CSV"],
-        [
-            export,
-            "[]",
-            "",
-            "must be a JSON object: a ExportContactsRequest",
-        ],
-        [export, "\"text\"", "", "must be a JSON object"],
-        [export, "null", "", "must be a JSON object"],
-        [
-            upsert,
-            r#"{"events": [{}, {"eventTime": "today"}]}"#,
-            "events[1].event_time",
-            "a time such as",
-        ],
-        [
-            upsert,
-            r#"{"events": [{"event_key": "%"}]}"#,
-            "events[0].event_key",
-            "base64",
-        ],
-        [
-            upsert,
-            r#"{"events": [{"funded": "yes"}]}"#,
-            "events[0].funded",
-            "true or false",
-        ],
-        [
-            upsert,
-            r#"{"events": [{"membershipUpdate": []}]}"#,
-            "events[0].membership_update",
-            "an object (MembershipUpdate)",
-        ],
-        [
-            upsert,
-            r#"{"events": [{"membershipUpdate": {"x'y": 1}}]}"#,
-            "events[0].membership_update.x'y",
-            "is no field of MembershipUpdate",
-        ],
-        [
-            "weir.quota.v1.Usage",
-            r#"{"limit": 1.5}"#,
-            "limit",
-            "a whole number of 64 bits",
-        ],
-        [
-            "weir.quota.v1.Usage",
-            r#"{"limit": "9223372036854775808"}"#,
-            "limit",
-            "64 bits",
-        ],
-        [
-            "weir.contact.v1.GetContactRequest",
-            r#"{"userId": "a", "contactId": "b"}"#,
-            "key",
-            "one field alone",
-        ],
-    ]
-}
+const FAULTS: &[[&str; 4]] = &[
+    [
+        EXPORT,
+        r#"{"accountId": 5}"#,
+        "account_id",
+        "must be a text",
+    ],
+    [
+        EXPORT,
+        r#"{"accountid": "a"}"#,
+        "accountid",
+        "account_id, format",
+    ],
+    [
+        EXPORT,
+        r#"{"columns": "a"}"#,
+        "columns",
+        "must be an array, each item of it a text",
+    ],
+    [
+        EXPORT,
+        r#"{"columns": ["a", 7]}"#,
+        "columns[1]",
+        "must be a text",
+    ],
+    [
+        EXPORT,
+        r#"{"format": "PDF"}"#,
+        "format",
+        "one of EXPORT_FORMAT_UNSPECIFIED, ",
+    ],
+    [EXPORT, r#"{"format": {}}"#, "format", "EXPORT_FORMAT_CSV"],
+    [
+        EXPORT,
+        "[]",
+        "",
+        "must be a JSON object: a ExportContactsRequest",
+    ],
+    [EXPORT, "\"text\"", "", "must be a JSON object"],
+    [EXPORT, "null", "", "must be a JSON object"],
+    [
+        UPSERT,
+        r#"{"events": [{}, {"eventTime": "today"}]}"#,
+        "events[1].event_time",
+        "a time such as",
+    ],
+    [
+        UPSERT,
+        r#"{"events": [{"event_key": "%"}]}"#,
+        "events[0].event_key",
+        "base64",
+    ],
+    [
+        UPSERT,
+        r#"{"events": [{"funded": "yes"}]}"#,
+        "events[0].funded",
+        "true or false",
+    ],
+    [
+        UPSERT,
+        r#"{"events": [{"membershipUpdate": []}]}"#,
+        "events[0].membership_update",
+        "an object (MembershipUpdate)",
+    ],
+    [
+        UPSERT,
+        r#"{"events": [{"membershipUpdate": {"x'y": 1}}]}"#,
+        "events[0].membership_update.x'y",
+        "is no field of MembershipUpdate",
+    ],
+    [
+        "weir.quota.v1.Usage",
+        r#"{"limit": 1.5}"#,
+        "limit",
+        "a whole number of 64 bits",
+    ],
+    [
+        "weir.quota.v1.Usage",
+        r#"{"limit": "9223372036854775808"}"#,
+        "limit",
+        "64 bits",
+    ],
+    [
+        "weir.contact.v1.GetContactRequest",
+        r#"{"userId": "a", "contactId": "b"}"#,
+        "key",
+        "one field alone",
+    ],
+];
 
 #[test]
 fn a_fault_says_where_it_is_and_what_would_be_right() {
-    for [name, json, field, hint] in faults() {
+    for &[name, json, field, hint] in FAULTS {
         let (found, expected) = fault(json, name);
         assert_eq!(found, field, "{json}: {expected}");
         assert!(expected.contains(hint), "{json}: {expected}");
