@@ -34,6 +34,8 @@ pub fn why(outcome: &Outcome, ignored: Option<Reason>) -> Option<Why> {
         // It is kept already, and apart.
         (206, Some(Reason::ContactDeferred)) => None,
         (422, Some(Reason::NothingNew)) => ignored,
+        // There is nothing to mend, and nothing of who was deleted comes back (semantics 3.9).
+        (422, Some(Reason::ContactDeleted)) => None,
         (206 | 400 | 422 | 429, code) => code,
         (200, _) => ignored,
         _ => None,
@@ -193,6 +195,7 @@ mod tests {
             (200, None, Some(Reason::Stale)),
             (206, Some(Reason::ContactDeferred), None),
             (422, nothing_new, None),
+            (422, Some(Reason::ContactDeleted), email),
             (500, Some(Reason::ContactsAway), email),
         ] {
             assert_eq!(why(status, code, ignored), None, "{status}");
