@@ -59,8 +59,11 @@ pub struct ExportContactsOptions {
     pub addresses: AddressOptions,
 }
 
-/// Write everything that is known of one person, as JSON: contact, identifiers, merges,
-/// activities, memberships.
+/// Write what is stored of one person, as JSON: contact with where its fields came from,
+/// identifiers, merges, activities, memberships.
+///
+/// Not in it are events as they came: those that are kept for a replay, and a source's samples and
+/// log, also of what was refused. `./weir call --list mapping` names what lists them.
 #[derive(Debug, Args)]
 pub struct ExportPersonOptions {
     /// The account's name or id.

@@ -25,7 +25,6 @@ use weir_proto::settings::v1::MergeStrategy;
 use weir_reasons::Reason;
 use weir_stack::Service;
 
-use self::file::Opened;
 use self::progress::{Counts, Progress};
 use self::refused::Refused;
 use self::rows::{Content, FileRow, Kind, Rows};
@@ -47,6 +46,7 @@ const UNDER_WAY: usize = 3;
 pub async fn run(options: &ImportContactsOptions) -> Result<ExitCode, Failure> {
     let addresses = Addresses::read(&options.addresses)?;
     let opened = file::open(options)?;
+    let refused_path = refused_path(options, opened.kind)?;
     let mut mapping = MappingServiceClient::new(addresses.connect(Service::Mapping).await?);
     let account_id = accounts::account(&mut mapping, &options.account).await?;
     let source = match &options.source {
@@ -80,7 +80,12 @@ pub async fn run(options: &ImportContactsOptions) -> Result<ExitCode, Failure> {
     let channel = addresses.connect(Service::ContactUpsert).await?;
     let mut import = Import {
         sender: Sender::new(TransferServiceClient::new(channel), &progress.plan, options)?,
-        refused: refused_file(options, &opened, &progress),
+        refused: Refused::new(
+            refused_path,
+            opened.kind,
+            progress.plan.columns.clone(),
+            progress.refused_bytes,
+        ),
         meter: Meter::new(progress.counts.rows()),
         size: progress.plan.size,
         progress,
@@ -98,16 +103,24 @@ pub async fn run(options: &ImportContactsOptions) -> Result<ExitCode, Failure> {
     import.end(options)
 }
 
-fn refused_file(options: &ImportContactsOptions, opened: &Opened, progress: &Progress) -> Refused {
+/// Where refused rows go: never into the file that they come from, nor into what is noted of it.
+fn refused_path(options: &ImportContactsOptions, kind: Kind) -> Result<PathBuf, Failure> {
     let path = options.refused.clone().unwrap_or_else(|| {
-        let ending = match opened.kind {
+        let ending = match kind {
             Kind::Csv(_) => "refused.csv",
             Kind::JsonLines => "refused.jsonl",
         };
         options.file.with_extension(ending)
     });
-    let columns = progress.plan.columns.clone();
-    Refused::new(path, opened.kind, columns, progress.refused_bytes)
+    let noted = progress::path_beside(&options.file);
+    if file::are_one(&path, &options.file) || path == noted || file::are_one(&path, &noted) {
+        return Err(Failure::Input(format!(
+            "{} is the import's own file, and refused rows would be written over it: \
+             name another one with --refused",
+            path.display()
+        )));
+    }
+    Ok(path)
 }
 
 type Sent = JoinHandle<Result<ImportContactsResponse, Failure>>;
@@ -222,6 +235,9 @@ impl Import {
             }
         };
         counts.refused += 1;
+        if !self.refused.can_mend(row) {
+            counts.beyond_mending += 1;
+        }
         Counts::count(&mut counts.reasons, code.to_owned(), row.number);
         self.refused.add(row, code, &reason)
     }
@@ -264,7 +280,16 @@ impl Import {
             return Ok(ExitCode::SUCCESS);
         }
         let path = self.refused.path().display();
-        say!("The rows that were refused are in {path}; mended, it can be imported itself.");
+        match counts.beyond_mending {
+            0 => {
+                say!("The rows that were refused are in {path}; mended, it can be imported itself.")
+            }
+            beyond => say!(
+                "The rows that were refused are in {path}; {} of them have to be put right in the \
+                 original file (it says which), the others can be mended and imported from there.",
+                grouped(beyond)
+            ),
+        }
         Ok(ExitCode::from(2))
     }
 }

@@ -8,8 +8,10 @@ use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::audience::v1::membership_service_client::MembershipServiceClient;
 use weir_proto::contact::v1 as contact;
+use weir_proto::contact::v1::contact_identifier::Kind as Identifier;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::contact::v1::get_contact_request::Key;
+use weir_proto::contact::v1::people_service_client::PeopleServiceClient;
 use weir_proto::contact::v1::value::Kind;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_stack::{Channel, Service};
@@ -21,6 +23,9 @@ use crate::arguments::{ExportPersonOptions, Who};
 use crate::failure::Failure;
 
 const PAGE: i32 = 1_000;
+/// Merges of a page, which may bring much each, and all that are written.
+const MERGES_PAGE: i32 = 100;
+const MAX_MERGES: usize = 1_000;
 
 pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
     let addresses = Addresses::read(&options.addresses)?;
@@ -32,11 +37,13 @@ pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
         key: Some(key_of(&options.who)?),
         show_provenance: true,
     };
-    let found = ContactServiceClient::new(channel)
+    let found = ContactServiceClient::new(channel.clone())
         .get_contact(request)
         .await;
     let found = found.map_err(|status| failed(&status))?.into_inner();
     let found = found.contact.context("the answer holds no contact")?;
+    let people = PeopleServiceClient::new(channel);
+    let (merges, has_all_merges) = merges(people, &account_id, &found.contact_id).await?;
     let activities = activities(
         ActivityServiceClient::new(addresses.connect(Service::Activity).await?),
         &account_id,
@@ -52,6 +59,8 @@ pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
     let person = json!({
         "account_id": account_id,
         "contact": shown(&found),
+        "merges": merges,
+        "has_all_merges": has_all_merges,
         "activities": activities,
         "memberships": memberships,
     });
@@ -61,7 +70,9 @@ pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
     file.write(text.as_bytes())?;
     let place = file.finish()?;
     eprintln!(
-        "1 contact, {} activities, {} memberships{place}",
+        "1 contact, {}{} merges, {} activities, {} memberships{place}",
+        if has_all_merges { "" } else { "the newest " },
+        merges.len(),
         activities.len(),
         memberships.len()
     );
@@ -139,6 +150,60 @@ async fn activities(
     }
 }
 
+/// The newest, and whether these are all.
+async fn merges(
+    mut client: PeopleServiceClient<Channel>,
+    account_id: &str,
+    contact_id: &str,
+) -> Result<(Vec<Value>, bool), Failure> {
+    let (mut found, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = contact::ListMergesRequest {
+            account_id: account_id.to_owned(),
+            contact_id: contact_id.to_owned(),
+            page_size: MERGES_PAGE,
+            page_token,
+        };
+        let page = client.list_merges(request).await;
+        let page = page.map_err(|status| failed(&status))?.into_inner();
+        found.extend(page.merges.iter().map(merge));
+        page_token = page.next_page_token;
+        if page_token.is_empty() || found.len() >= MAX_MERGES {
+            return Ok((found, page_token.is_empty()));
+        }
+    }
+}
+
+fn merge(merge: &contact::Merge) -> Value {
+    let cause = merge.cause.as_ref().map(|cause| {
+        json!({
+            "message_id": cause.message_id,
+            "event_time": time(cause.event_time.as_ref()),
+            "source_id": cause.source_id,
+        })
+    });
+    let identifiers = merge.identifiers.iter().filter_map(|one| {
+        Some(match one.kind.as_ref()? {
+            Identifier::UserId(id) => json!({"user_id": id}),
+            Identifier::AnonymousId(id) => json!({"anonymous_id": id}),
+            Identifier::Field(key) => json!({"field_id": key.field_id, "value": key.value}),
+        })
+    });
+    json!({
+        "merge_id": merge.merge_id,
+        "merged_contact_id": merge.merged_contact_id,
+        "survivor_contact_id": merge.survivor_contact_id,
+        "merge_time": time(merge.merge_time.as_ref()),
+        "split_time": time(merge.split_time.as_ref()),
+        "cause": cause,
+        "identifiers": identifiers.collect::<Vec<Value>>(),
+        "identifier_count": merge.identifier_count,
+        "merged_fields": fields(&merge.merged_fields),
+        "survivor_fields": fields(&merge.survivor_fields),
+        "left_out_field_count": merge.left_out_field_count,
+    })
+}
+
 /// With the audiences' names.
 async fn memberships(
     channel: Channel,
@@ -180,22 +245,38 @@ async fn memberships(
     }
 }
 
-fn shown(contact: &contact::Contact) -> Value {
-    let fields = contact.fields.iter().map(|field| {
-        let value = field.value.as_ref().and_then(|value| value.kind.as_ref());
-        let value = json!({
-            "value": value.map_or(Value::Null, plain),
+/// By id, each with where it came from, so far as that is known.
+fn fields(fields: &[contact::ContactField]) -> Map<String, Value> {
+    let of = |value: Option<&contact::Value>| {
+        let kind = value.and_then(|value| value.kind.as_ref());
+        kind.map_or(Value::Null, plain)
+    };
+    let fields = fields.iter().map(|field| {
+        let mut shown = json!({
+            "value": of(field.value.as_ref()),
             "event_time": time(field.event_time.as_ref()),
         });
-        (field.field_id.clone(), value)
+        if let Some(from) = &field.provenance {
+            shown["provenance"] = json!({
+                "message_id": from.message_id,
+                "source_id": from.source_id,
+                "replaced_value": of(from.replaced_value.as_ref()),
+                "replaced_clearing": from.replaced_clearing,
+            });
+        }
+        (field.field_id.clone(), shown)
     });
+    fields.collect()
+}
+
+fn shown(contact: &contact::Contact) -> Value {
     json!({
         "contact_id": contact.contact_id,
         "user_ids": contact.user_ids,
         "user_id_count": contact.user_id_count,
         "anonymous_ids": contact.anonymous_ids,
         "anonymous_id_count": contact.anonymous_id_count,
-        "fields": fields.collect::<Map<String, Value>>(),
+        "fields": fields(&contact.fields),
         "merged_contact_ids": contact.merged_contact_ids,
         "merged_contact_count": contact.merged_contact_count,
         "create_time": time(contact.create_time.as_ref()),
@@ -223,4 +304,74 @@ fn parsed(json: &str) -> Value {
 
 fn time(moment: Option<&prost_types::Timestamp>) -> Value {
     moment.map_or(Value::Null, |moment| Value::from(moment.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(text: &str) -> Option<contact::Value> {
+        Some(contact::Value {
+            kind: Some(Kind::Text(text.to_owned())),
+        })
+    }
+
+    #[test]
+    fn a_field_tells_where_it_came_from_and_what_it_replaced() {
+        let known = contact::ContactField {
+            field_id: "str::first".to_owned(),
+            value: text("Ann"),
+            provenance: Some(contact::FieldProvenance {
+                message_id: "m1".to_owned(),
+                source_id: "s1".to_owned(),
+                replaced_value: text("Anne"),
+                replaced_clearing: false,
+            }),
+            ..Default::default()
+        };
+        let unknown = contact::ContactField {
+            field_id: "str::last".to_owned(),
+            value: text("Lee"),
+            ..Default::default()
+        };
+        let expected = json!({
+            "str::first": {"value": "Ann", "event_time": null, "provenance": {
+                "message_id": "m1", "source_id": "s1", "replaced_value": "Anne",
+                "replaced_clearing": false,
+            }},
+            "str::last": {"value": "Lee", "event_time": null},
+        });
+        assert_eq!(Value::from(fields(&[known, unknown])), expected);
+    }
+
+    #[test]
+    fn a_merge_tells_who_went_by_what_they_were_found_and_why() {
+        let identifier = |kind| contact::ContactIdentifier { kind: Some(kind) };
+        let shown = merge(&contact::Merge {
+            merge_id: "m".to_owned(),
+            merged_contact_id: "went".to_owned(),
+            survivor_contact_id: "stayed".to_owned(),
+            cause: Some(contact::MergeCause {
+                message_id: "m1".to_owned(),
+                ..Default::default()
+            }),
+            identifiers: vec![
+                identifier(Identifier::AnonymousId("a1".to_owned())),
+                identifier(Identifier::Field(contact::FieldKey {
+                    field_id: "str::email".to_owned(),
+                    value: "a@example.org".to_owned(),
+                })),
+            ],
+            ..Default::default()
+        });
+        assert_eq!(shown["merged_contact_id"], "went");
+        assert_eq!(shown["survivor_contact_id"], "stayed");
+        assert_eq!(shown["cause"]["message_id"], "m1");
+        assert_eq!(shown["split_time"], Value::Null);
+        let expected = json!([
+            {"anonymous_id": "a1"},
+            {"field_id": "str::email", "value": "a@example.org"},
+        ]);
+        assert_eq!(shown["identifiers"], expected);
+    }
 }

@@ -2,7 +2,8 @@
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek, SeekFrom};
-use std::path::PathBuf;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use prost_types::Timestamp;
@@ -42,10 +43,14 @@ pub fn open(options: &ImportContactsOptions) -> Result<Opened, Failure> {
     let read = file.by_ref().take(HEAD).read_to_end(&mut head);
     read.map_err(unreadable)?;
     let wrong = |what: &str| Err(Failure::Input(format!("{name}: {what}")));
-    if head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff") || head.contains(&0) {
-        return wrong(
-            "this is not UTF-8, but UTF-16 or no text; `iconv -f UTF-16 -t UTF-8` makes it",
-        );
+    if is_utf16(&head) {
+        return wrong("this is not UTF-8, but UTF-16; `iconv -f UTF-16 -t UTF-8` makes it");
+    }
+    if has_lone_returns(&head) {
+        return wrong(&format!(
+            "its lines end in CR alone, so it would be one line; \
+             `tr '\\r' '\\n' < {name}` mends it"
+        ));
     }
     let offset = match head.starts_with(BOM) {
         true => BOM.len() as u64,
@@ -96,7 +101,41 @@ pub fn open(options: &ImportContactsOptions) -> Result<Opened, Failure> {
             ..header.next
         };
     }
+    if opened
+        .rows(opened.first)?
+        .next()
+        .map_err(unreadable)?
+        .is_none()
+    {
+        return wrong(match format {
+            Format::Csv => "has no rows, only a header",
+            Format::Jsonl => "has no rows",
+        });
+    }
     Ok(opened)
+}
+
+/// A NUL here and there costs its row; of UTF-16 most characters have one, always on one side.
+fn is_utf16(head: &[u8]) -> bool {
+    let nuls_from = |start: usize| {
+        let bytes = head.iter().skip(start).step_by(2);
+        bytes.filter(|byte| **byte == 0).count()
+    };
+    let has_mark = head.starts_with(b"\xff\xfe") || head.starts_with(b"\xfe\xff");
+    has_mark || (0..2).any(|start| head.len() >= 4 && nuls_from(start) > head.len() / 4)
+}
+
+/// Lines that end in CR, and none that ends in LF.
+fn has_lone_returns(head: &[u8]) -> bool {
+    head.trim_ascii_end().contains(&b'\r') && !head.contains(&b'\n')
+}
+
+/// Whether both names lead to one file: also by a link, or by another name of it.
+pub fn are_one(one: &Path, other: &Path) -> bool {
+    let (Ok(about_one), Ok(about_other)) = (one.metadata(), other.metadata()) else {
+        return false;
+    };
+    (about_one.dev(), about_one.ino()) == (about_other.dev(), about_other.ino())
 }
 
 impl Opened {
@@ -146,6 +185,50 @@ impl Opened {
             merge: merge.to_owned(),
             charge: options.charge,
             columns: self.columns.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn utf_16_has_a_mark_or_nuls_at_every_second_byte() {
+        let wide = |text: &str| -> Vec<u8> {
+            let units = text.encode_utf16();
+            units.flat_map(u16::to_le_bytes).collect()
+        };
+        assert!(is_utf16(b"\xff\xfea\0"));
+        assert!(is_utf16(b"\xfe\xff\0a"));
+        assert!(is_utf16(&wide("email,name\na@x.org,\u{416}\u{416}\n")));
+        assert!(is_utf16(b"\0a\0,\0b"));
+        for text in [&b""[..], b"a,b\n1,x\0y\n", b"a\0", b"a,b\n\0\0,2\n"] {
+            assert!(!is_utf16(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn lines_that_end_in_cr_alone_are_told_from_others() {
+        assert!(has_lone_returns(b"a,b\r1,2\r"));
+        for text in [&b"a,b"[..], b"a,b\r", b"a,b\r\n1,2\r\n", b"a,b\n\"x\ry\",2"] {
+            assert!(!has_lone_returns(text), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_file_is_itself_under_each_of_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        std::fs::write(path("a.csv"), "a").unwrap();
+        std::fs::write(path("b.csv"), "a").unwrap();
+        std::os::unix::fs::symlink(path("a.csv"), path("soft.csv")).unwrap();
+        std::fs::hard_link(path("a.csv"), path("hard.csv")).unwrap();
+        for name in ["a.csv", "./a.csv", "soft.csv", "hard.csv"] {
+            assert!(are_one(&path("a.csv"), &path(name)), "{name}");
+        }
+        for name in ["b.csv", "none.csv"] {
+            assert!(!are_one(&path("a.csv"), &path(name)), "{name}");
         }
     }
 }

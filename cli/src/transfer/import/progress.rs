@@ -29,6 +29,9 @@ pub struct Counts {
     pub stored: u64,
     pub unchanged: u64,
     pub refused: u64,
+    /// Of these: what has to be put right in the original file.
+    #[serde(default)]
+    pub beyond_mending: u64,
     pub units: u64,
     /// By reason code: how many, and the first row.
     pub reasons: BTreeMap<String, (u64, u64)>,

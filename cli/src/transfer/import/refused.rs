@@ -1,5 +1,5 @@
 //! The file of the rows that were refused: as they came, each with its number and the reason. Once
-//! they are mended it can be imported as it is.
+//! they are mended it can be imported as it is, but for those whose cells can't be told apart.
 
 use std::fs::{File, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 
+use super::csv::cells;
 use super::rows::{Content, FileRow, Kind};
 use crate::failure::Failure;
 
@@ -17,6 +18,8 @@ const COLUMNS: [&str; 4] = [
     "refused_code",
     "refused_reason",
 ];
+/// Said with a row that can't be mended in this file.
+const IN_ORIGINAL: &str = "Not to be mended here: put it right in the original file.";
 
 /// Made with the first row that is refused.
 pub struct Refused {
@@ -47,6 +50,14 @@ impl Refused {
         self.bytes
     }
 
+    /// Whether the row stands in the file so that it can be mended there.
+    pub fn can_mend(&self, row: &FileRow) -> bool {
+        match self.kind {
+            Kind::Csv(_) => cells_of(row, self.kind).is_some(),
+            Kind::JsonLines => members_of(row).is_some(),
+        }
+    }
+
     /// # Errors
     /// The file can't be written.
     pub fn add(&mut self, row: &FileRow, code: &str, reason: &str) -> Result<(), Failure> {
@@ -64,22 +75,33 @@ impl Refused {
         let (number, line) = (row.number.to_string(), row.line.to_string());
         match self.kind {
             Kind::Csv(_) => {
-                let front = [&number, &line, code, reason].map(str::as_bytes);
-                let cells: Vec<&[u8]> = match &row.content {
-                    Content::Cells(cells) => cells.iter().map(String::as_bytes).collect(),
-                    // As one cell: where the others begin is not known.
-                    _ => vec![&row.raw],
+                let (cells, reason) = match cells_of(row, self.kind) {
+                    Some(cells) => (cells, reason.to_owned()),
+                    None => (vec![row.raw.clone()], format!("{reason} {IN_ORIGINAL}")),
                 };
-                let cells = front.into_iter().chain(cells);
+                let front = [&number, &line, code, &reason].map(str::as_bytes);
+                let cells = front.into_iter().chain(cells.iter().map(Vec::as_slice));
                 bytes.extend(record(self.kind, cells)?);
             }
             Kind::JsonLines => {
-                let text = String::from_utf8_lossy(&row.raw);
-                let line = serde_json::json!({
+                let mut line = serde_json::json!({
                     "refused_row": row.number, "refused_line": row.line, "refused_code": code,
-                    "refused_reason": reason, "refused_text": text,
+                    "refused_reason": reason,
                 });
-                writeln!(bytes, "{line}")?;
+                match members_of(row) {
+                    // As text, so that no number becomes another one.
+                    Some(members) => {
+                        let front = line.to_string();
+                        let front = front.trim_end_matches('}');
+                        let comma = if members.starts_with('}') { "" } else { "," };
+                        writeln!(bytes, "{front}{comma}{members}")?;
+                    }
+                    None => {
+                        line["refused_reason"] = format!("{reason} {IN_ORIGINAL}").into();
+                        line["refused_text"] = String::from_utf8_lossy(&row.raw).into();
+                        writeln!(bytes, "{line}")?;
+                    }
+                }
             }
         }
         let file = match &mut self.file {
@@ -98,6 +120,24 @@ impl Refused {
         self.bytes += bytes.len() as u64;
         Ok(())
     }
+}
+
+/// None where nobody can tell where one ends, or the row is not whole.
+fn cells_of(row: &FileRow, kind: Kind) -> Option<Vec<Vec<u8>>> {
+    match (&row.content, kind) {
+        (Content::Cells(cells), _) => Some(cells.iter().map(|cell| cell.clone().into()).collect()),
+        (Content::Bad("INVALID_UTF8"), Kind::Csv(separator)) => cells(&row.raw, separator).ok(),
+        _ => None,
+    }
+}
+
+/// What stands behind the first brace of an object.
+fn members_of(row: &FileRow) -> Option<&str> {
+    let Content::Json(json) = &row.content else {
+        return None;
+    };
+    serde_json::from_str::<serde::de::IgnoredAny>(json).ok()?;
+    Some(json.trim().strip_prefix('{')?.trim_start())
 }
 
 fn record<'a>(kind: Kind, cells: impl Iterator<Item = &'a [u8]>) -> anyhow::Result<Vec<u8>> {
@@ -144,8 +184,55 @@ mod tests {
             std::fs::read_to_string(&path).unwrap(),
             "refused_row;refused_line;refused_code;refused_reason;email\n\
              3;5;NO_IDENTIFIER;Nobody.;\"a;b\"\n\
-             3;5;ROW_QUOTES;Mend it.;\"x\"\"y;z\"\n"
+             3;5;ROW_QUOTES;Mend it. Not to be mended here: put it right in the original file.;\
+             \"x\"\"y;z\"\n"
         );
         assert_eq!(std::fs::metadata(&path).unwrap().len(), refused.bytes());
+    }
+
+    fn written(kind: Kind, row: &FileRow, is_mendable: bool) -> Vec<u8> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("refused");
+        let mut refused = Refused::new(path.clone(), kind, vec!["a".into(), "b".into()], 0);
+        refused.add(row, "CODE", "Why.").unwrap();
+        assert_eq!(refused.can_mend(row), is_mendable);
+        std::fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn a_row_that_is_not_utf_8_keeps_its_cells_and_bytes() {
+        let kind = Kind::Csv(b',');
+        let row = row(Content::Bad("INVALID_UTF8"), b"F\xefve,\"x,y\"");
+        let file = written(kind, &row, true);
+        assert!(file.ends_with(b"\n3,5,CODE,Why.,F\xefve,\"x,y\"\n"));
+    }
+
+    #[test]
+    fn an_object_that_was_refused_keeps_its_members() {
+        for (json, line) in [
+            (
+                r#" {"a": 1.000000000000000000001, "b": {}} "#,
+                r#","a": 1.000000000000000000001, "b": {}}"#,
+            ),
+            ("{ }", "}"),
+        ] {
+            let row = row(Content::Json(json.to_owned()), json.as_bytes());
+            let file = String::from_utf8(written(Kind::JsonLines, &row, true)).unwrap();
+            assert!(file.ends_with(&format!("{line}\n")), "{file}");
+            let read: serde_json::Value = serde_json::from_str(&file).unwrap();
+            assert_eq!(read["refused_reason"], "Why.");
+        }
+        for json in ["[1]", "{", "7"] {
+            let row = row(Content::Json(json.to_owned()), json.as_bytes());
+            let file = written(Kind::JsonLines, &row, false);
+            let read: serde_json::Value = serde_json::from_slice(&file).unwrap();
+            assert_eq!(read["refused_text"], json);
+            assert!(
+                read["refused_reason"]
+                    .as_str()
+                    .unwrap()
+                    .ends_with(IN_ORIGINAL)
+            );
+        }
     }
 }
