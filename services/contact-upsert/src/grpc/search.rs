@@ -29,7 +29,7 @@ impl SearchService for Searches {
         let search = Search {
             account: id("account_id", &request.account_id)?,
             query: Query::read(&request.query).map_err(|what| invalid("query", what))?,
-            keys: request.keys().map(key_of).collect::<Result<_, _>>()?,
+            keys: keys_of(&request.keys)?,
             after: page_start(&request.page_token)?,
             wanted: size + 1,
         };
@@ -102,8 +102,18 @@ fn match_of(one: &Match<'_>) -> ContactMatch {
     }
 }
 
-fn key_of(key: SearchKey) -> Result<Key, Status> {
-    Ok(match key {
+/// Every number, or the first that is no key is named.
+fn keys_of(numbers: &[i32]) -> Result<Vec<Key>, Status> {
+    let keys = numbers.iter().enumerate();
+    let keys = keys.map(|(at, number)| {
+        let key = SearchKey::try_from(*number).ok().and_then(key_of);
+        key.ok_or_else(|| invalid(&format!("keys[{at}]"), "must be a key that there is"))
+    });
+    keys.collect()
+}
+
+fn key_of(key: SearchKey) -> Option<Key> {
+    Some(match key {
         SearchKey::Name => Key::Name,
         SearchKey::Email => Key::Email,
         SearchKey::Phone => Key::Phone,
@@ -111,6 +121,22 @@ fn key_of(key: SearchKey) -> Result<Key, Status> {
         SearchKey::UserId => Key::User,
         SearchKey::UniqueIdentifier => Key::Unique,
         SearchKey::AnonymousId => Key::Anonymous,
-        SearchKey::Unspecified => return Err(invalid("keys", "must be keys that there are")),
+        SearchKey::Unspecified => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_that_is_no_key_is_refused() {
+        let name = SearchKey::Name as i32;
+        assert!(keys_of(&[name]).is_ok());
+        for wrong in [0, 99] {
+            let refused = keys_of(&[name, wrong]).unwrap_err();
+            assert_eq!(refused.code(), tonic::Code::InvalidArgument);
+            assert!(refused.message().contains("keys[1]"), "{refused}");
+        }
+    }
 }

@@ -368,6 +368,11 @@ async fn nested_merges_are_undone_newest_first_and_what_is_gone_is_said() {
     let made = service.upsert(events.collect()).await;
     let ids: Vec<String> = (0..4).map(|n| contact_id(&made, n)).collect();
     let third = service.join(&ids[2], &ids[3], false).await.unwrap();
+    let taken = third.parse().unwrap();
+    let refused = service.join_as(taken, &ids[0], &ids[1], false).await;
+    assert_eq!(reason(&refused.unwrap_err()), Some(Reason::RequestIdTaken));
+    let again = service.join_as(taken, &ids[3], &ids[2], false).await;
+    assert_eq!(again.unwrap(), third);
     let second = service.join(&ids[1], &ids[2], false).await.unwrap();
     let first = service.join(&ids[0], &ids[1], false).await.unwrap();
     assert_eq!(service.merges(&ids[0]).await.len(), 3);
@@ -375,6 +380,7 @@ async fn nested_merges_are_undone_newest_first_and_what_is_gone_is_said() {
         let refused = service.split(merge).await.unwrap_err();
         assert_eq!(refused.code(), Code::FailedPrecondition);
         assert_eq!(reason(&refused), Some(Reason::MergeInTheWay));
+        assert!(refused.message().contains(in_the_way), "{refused}");
         assert_eq!(
             weir_rpc::told(&refused, "merge_id").as_ref(),
             Some(in_the_way)

@@ -69,14 +69,18 @@ impl App {
         let mut client = self.store.client().await?;
         let tx = ErasureTx::begin(&mut client, account, now).await?;
         let tx = tx.ok_or(Error::Conflict)?;
-        if let Some(earlier) = tx.earlier(request).await? {
-            return Ok(earlier);
-        }
         let (mut unique, caseless) = tx.unique_identifiers().await?;
         if unique.is_empty() {
             unique.push(DEFAULT_IDENTIFIER.to_owned());
         }
         let settings = Settings::by_hand(unique, caseless);
+        if let Some(earlier) = tx.earlier(request).await? {
+            // Whoever was deleted is found no more: who is found is somebody else.
+            return match contact_of(&tx, key, &settings).await? {
+                Some(_) => Err(Error::RequestTaken),
+                None => Ok(earlier),
+            };
+        }
         let (contact, found) = match contact_of(&tx, key, &settings).await? {
             Some(contact) => (Some(contact), tx.find(contact).await?),
             None => (None, only_identifier(key)?),

@@ -78,7 +78,10 @@ impl App {
         if let Purpose::Merge { request, .. } = joining.purpose
             && let Some(done) = tx.merge_row(request).await?
         {
-            return Ok(Err(done));
+            return match is_of(&tx, &done, joining).await? {
+                true => Ok(Err(done)),
+                false => Err(Error::RequestTaken),
+            };
         }
         let live = async |contact| tx.live(contact).await?.ok_or(Error::ContactUnknown);
         let contacts = [live(joining.contact).await?, live(joining.other).await?];
@@ -121,4 +124,20 @@ impl App {
             .for_each(|message| self.tell_soon(message));
         Ok(Ok(answer))
     }
+}
+
+/// Whether a merge that was done is the one that is wanted: of its contacts, or of others that
+/// were merged into what they are by now.
+async fn is_of(tx: &BatchTx<'_>, done: &PastMerge, joining: Joining) -> Result<bool, Error> {
+    let asked = [joining.contact, joining.other];
+    if asked == [done.survivor, done.merged] || asked == [done.merged, done.survivor] {
+        return Ok(true);
+    }
+    let survivor = tx.live(done.survivor).await?;
+    for contact in asked {
+        if survivor.is_none() || tx.live(contact).await? != survivor {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }

@@ -124,6 +124,10 @@ async fn a_person_is_deleted_here_at_once_and_late_retries_do_not_bring_him_back
         deletion,
         "the same request"
     );
+    let other = delete_contact_request::Key::UserId("stays".into());
+    let refused = service.delete(id, other).await.unwrap_err();
+    assert_eq!(refused.code(), Code::AlreadyExists);
+    assert_eq!(reason(&refused), Some(Reason::RequestIdTaken));
     assert!(
         deletion.done_time.is_none(),
         "nobody else could be told yet"
