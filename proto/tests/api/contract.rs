@@ -1,14 +1,11 @@
 //! The protos, with their comments and options.
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
 
 use prost_reflect::{
     DescriptorPool, EnumDescriptor, EnumValueDescriptor, FieldDescriptor, FileDescriptor,
     MessageDescriptor, MethodDescriptor, ServiceDescriptor,
 };
-
-const FOLDER: &str = env!("CARGO_MANIFEST_DIR");
 
 pub struct Contract {
     pub pool: DescriptorPool,
@@ -17,16 +14,9 @@ pub struct Contract {
 }
 
 impl Contract {
-    /// All of `proto/weir`. What is compiled into the services has lost its options.
+    /// All of `proto/weir`, as the build made it.
     pub fn read() -> Self {
-        let mut files = Vec::new();
-        find(&Path::new(FOLDER).join("weir"), &mut files);
-        files.sort();
-        let mut compiler = protox::Compiler::new([FOLDER]).unwrap();
-        let compiler = compiler.include_imports(true).include_source_info(true);
-        compiler.open_files(files).unwrap();
-        let set = compiler.encode_file_descriptor_set();
-        let pool = DescriptorPool::decode(&*set).unwrap();
+        let pool = DescriptorPool::decode(weir_proto::FILE_DESCRIPTOR_SET).unwrap();
         let comments = pool.files().flat_map(|file| comments(&file)).collect();
         Self { pool, comments }
     }
@@ -84,20 +74,6 @@ fn rank(package: &str) -> usize {
     let order = ["mapping", "contact", "activity", "audience", "quota"];
     let found = order.iter().position(|name| *name == short(package));
     found.unwrap_or(order.len())
-}
-
-fn find(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in std::fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            find(&path, files);
-        } else if path
-            .extension()
-            .is_some_and(|extension| extension == "proto")
-        {
-            files.push(path);
-        }
-    }
 }
 
 fn comments(file: &FileDescriptor) -> Vec<((String, Vec<i32>), String)> {
