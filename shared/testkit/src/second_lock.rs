@@ -112,7 +112,7 @@ impl SecondLock {
         if !sent.contains(&Some(self.owner.as_bytes().to_vec())) {
             return;
         }
-        let nobodys = replaced(sent, self.owner, Uuid::now_v7());
+        let nobodys = replaced(sent, self.owner, Uuid::max());
         let expected = run(&self.superuser, sql, &nobodys).await;
         let found = run(&self.service, sql, sent).await;
         if found != expected && found != Outcome::Refused && writes_or_has(&found) {

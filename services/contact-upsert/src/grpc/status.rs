@@ -75,7 +75,7 @@ impl From<Error> for Status {
             Error::InTheWay(merge) => refused_with(
                 Code::FailedPrecondition,
                 Reason::MergeInTheWay,
-                &format!("the later merge {merge} has to be undone first"),
+                format!("the later merge {merge} has to be undone first"),
                 "merge_id",
                 merge,
             ),

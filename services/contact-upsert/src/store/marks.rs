@@ -71,7 +71,11 @@ mod tests {
 
     #[test]
     fn a_mark_is_renewed_long_before_it_ends() {
-        let (marks, account, now) = (Marks::default(), AccountId::new(), Utc::now());
+        let (marks, account, now) = (
+            Marks::default(),
+            AccountId::new(),
+            DateTime::<Utc>::UNIX_EPOCH,
+        );
         assert!(!marks.stands(account, now));
         marks.made(account, now + STANDS);
         assert!(marks.stands(account, now));

@@ -173,7 +173,7 @@ impl Opened {
     pub fn sort(&self) -> Result<Sorted, Malformed> {
         let list = &self.body[self.events.clone()];
         let spans = match self.call {
-            Call::One(_) => vec![0..list.len()],
+            Call::One(_) => std::iter::once(0..list.len()).collect(),
             Call::Batch => {
                 let spans = split(list, MAX_EVENTS, |_| None, |span| span);
                 spans.map_err(Malformed::Batch)?

@@ -243,7 +243,7 @@ async fn an_administrator_of_some_accounts_makes_and_sees_tokens_of_these_alone(
         ..wish("unsaid", Role::Write, &[])
     };
     let made = call!(by_me, create_token, unsaid).unwrap().token.unwrap();
-    assert_eq!(made.account_ids, [ours.account_id.clone()]);
+    assert_eq!(made.account_ids, std::slice::from_ref(&ours.account_id));
     assert_eq!(made.created_by, "mine");
 
     let listed = call!(by_me, list_tokens, ListTokensRequest::default()).unwrap();
@@ -328,7 +328,7 @@ async fn services_hear_of_a_change_and_of_nothing_else() {
     assert_eq!((&live.token_id, &*live.name), (&id, "reports"));
     let key = HashKey::new(&second.hash_key);
     assert_eq!(&live.hash[..], key.hash(&made.secret));
-    assert_eq!(live.account_ids, [ours.account_id.clone()]);
+    assert_eq!(live.account_ids, std::slice::from_ref(&ours.account_id));
 
     let used = service.now();
     for seconds in [0, -5] {

@@ -188,7 +188,7 @@ prop_compose! {
             event_key: event_key.into(),
             membership_update: update.map(|(mode, id)| MembershipUpdate {
                 mode,
-                audience_id: id.into(),
+                audience_id: id,
             }),
             ..Default::default()
         }

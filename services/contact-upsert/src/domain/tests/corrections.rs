@@ -294,8 +294,9 @@ fn reading() -> impl Strategy<Value = Reading> {
 }
 
 /// With whether each is a track, and undated; in which order they come, and are corrected.
-fn readings_in_orders()
--> impl Strategy<Value = (Vec<(Reading, bool, bool)>, Vec<usize>, Vec<usize>)> {
+type InOrders = (Vec<(Reading, bool, bool)>, Vec<usize>, Vec<usize>);
+
+fn readings_in_orders() -> impl Strategy<Value = InOrders> {
     let readings = prop::collection::vec((reading(), any::<bool>(), any::<bool>()), 1..7);
     readings.prop_flat_map(|readings| {
         let order: Vec<usize> = (0..readings.len()).collect();

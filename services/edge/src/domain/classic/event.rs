@@ -8,6 +8,10 @@ use super::{MAX_EVENT, Type};
 use crate::domain::envelope::Kind;
 
 /// What became of an event.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all of them are events, and one is there at a time"
+)]
 pub(super) enum Found<'a> {
     Event(Kind, Event<'a>),
     /// It is refused, by whoever reads it as one of this kind.
