@@ -115,6 +115,9 @@ reasons! {
     RowTooLong "ROW_TOO_LONG" Row false
         "The row is longer than 1 MiB." "Look for a quote that is not closed in the rows before; or send less.";
 
+    ColumnUnknown "COLUMN_UNKNOWN" Row false
+        "A member of the row leads to no field of the account; the rest of the row was taken." "Name it by the id of a field, such as str::email, or import it by the mapping of a source.";
+
     // ---- events: 200, and not stored ----
     TypeNotStored "TYPE_NOT_STORED" Event false
         "A page, screen, group or alias call of a classic source: it is accepted, and not stored." "Nothing needs to be done; what is wanted is sent as identify or track.";

@@ -41,6 +41,10 @@ impl RowService for AsTheyAre {
             }),
             entitlement: None,
             results: request.traits.iter().map(|traits| row(traits)).collect(),
+            unknown_field_ids: {
+                let nothing = |id: &String| id.ends_with("::nothing");
+                request.field_ids.into_iter().filter(nothing).collect()
+            },
         }))
     }
 }

@@ -1,6 +1,6 @@
 //! Historic contacts, from rows of a file (semantics 3.13).
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 
 use bytestring::ByteString;
@@ -21,6 +21,10 @@ use crate::domain::{Batch, Event, Facts, ImportOf, MergeStrategy, Mode, NOBODY, 
 
 /// How often rows are mapped and stored anew: unique identifiers changed, or the epoch.
 const TRIES: usize = 3;
+/// Of one row, members that are named although they lead nowhere, and of each the characters of
+/// its name and value that are shown.
+const MOST_STRANGERS: usize = 20;
+const MAX_NAMED: usize = 255;
 /// For a word to quota that nobody waits for.
 const SETTLE: Duration = Duration::from_secs(2);
 
@@ -125,6 +129,16 @@ impl Imports {
             .rows
             .map(import.account, &by, traits, refused, deadline);
         let mut mapped = mapped.await.map_err(not_mapped)?;
+        let unknown = mapped.unknown_fields.iter();
+        let columns = unknown.filter(|field| import.header.has(field));
+        let columns = columns.map(|field| {
+            let what = format!("{field} is no field of this account");
+            ("columns".to_owned(), what)
+        });
+        let columns: Vec<_> = columns.collect();
+        if !columns.is_empty() {
+            return Err(Error::InvalidRequest(columns));
+        }
         if import.source.is_none() {
             mapped.settings.merge_strategy = import.merge_strategy;
         }
@@ -142,7 +156,7 @@ impl Imports {
         let mut rows = Draft::of(
             import,
             given,
-            mapped.rows,
+            (mapped.rows, mapped.unknown_fields),
             &mapped.settings,
             &mapped.blocked,
         );
@@ -210,7 +224,6 @@ fn not_mapped(why: NotMapped) -> Error {
         NotMapped::NoMapping => Error::NoMapping,
         NotMapped::NoAccount => Error::AccountUnknown,
         NotMapped::NoSource => Error::SourceUnknown,
-        NotMapped::Columns(columns) => Error::InvalidRequest(columns),
         NotMapped::TooLarge => Error::RowsTooLarge,
         NotMapped::Unexpected => Error::Internal,
     }
@@ -245,18 +258,20 @@ impl Draft {
     fn of(
         import: &Import,
         given: &[Result<Given, Reason>],
-        mapped: Vec<Mapped>,
+        (mapped, unknown): (Vec<Mapped>, Vec<String>),
         settings: &Settings,
         blocked: &BlockedValues,
     ) -> Self {
         let blocked = (blocked.of_user_ids(), blocked.of_anonymous_ids());
+        let unknown: HashSet<String> = unknown.into_iter().collect();
         let mut mapped = mapped.into_iter();
         let mut draft = Self {
             events: Vec::with_capacity(given.len()),
             refused: Vec::with_capacity(given.len()),
             ignored: Vec::with_capacity(given.len()),
         };
-        for (row, number) in given.iter().zip(import.first_row..) {
+        let rows = given.iter().zip(&import.rows).zip(import.first_row..);
+        for ((row, sent), number) in rows {
             let (refused, ignored) = match row {
                 Err(reason) => (Some(*reason), Vec::new()),
                 Ok(row) => {
@@ -264,6 +279,9 @@ impl Draft {
                     let event = event_of(import, row, number, &mapped, &blocked);
                     let mut ignored = mapped.ignored;
                     ignored.extend(row.anonymous_is_unusable.then(unusable_anonymous));
+                    if import.source.is_none() {
+                        ignored.extend(strangers(sent, &unknown));
+                    }
                     match names_somebody(&event, settings) {
                         true => {
                             draft.events.push(event);
@@ -336,6 +354,20 @@ fn names_somebody(event: &Event, settings: &Settings) -> bool {
     }
     let facts = Facts::of(std::slice::from_ref(event), settings);
     facts.is_ok_and(|facts| !facts.keys.is_empty())
+}
+
+/// What a row of JSON has that leads to no field: of a file of cells its columns are checked
+/// before.
+fn strangers<'r>(row: &'r Row, unknown: &HashSet<String>) -> impl Iterator<Item = Left> + use<'r> {
+    let strangers = match row {
+        Row::Json(json) => Header::strangers(json, unknown),
+        Row::Cells(_) => Vec::new(),
+    };
+    let named = strangers.into_iter().take(MOST_STRANGERS);
+    named.map(|(name, value)| {
+        let [name, value] = [&*name, value].map(|text| text.chars().take(MAX_NAMED).collect());
+        left(Reason::ColumnUnknown, name, value)
+    })
 }
 
 fn unusable_anonymous() -> Left {

@@ -2,7 +2,6 @@
 
 use bytestring::ByteString;
 use tonic::{Code, Status};
-use tonic_types::StatusExt;
 use weir_ids::{AccountId, BatchId, SourceId};
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::row_service_client::RowServiceClient;
@@ -41,6 +40,8 @@ pub struct MappedRows {
     /// By which their ids are read.
     pub blocked: BlockedValues,
     pub entitlement: Entitlement,
+    /// Of the fields that rows were to be mapped by: those that are none of the account.
+    pub unknown_fields: Vec<String>,
     /// One for each row, in order.
     pub rows: Vec<Mapped>,
 }
@@ -70,9 +71,6 @@ pub enum NotMapped {
     NoAccount,
     #[error("no such source")]
     NoSource,
-    /// Each with what is wrong with it.
-    #[error("columns that are no fields")]
-    Columns(Vec<(String, String)>),
     #[error("the rows are too large")]
     TooLarge,
     #[error("mapping answered what it must not")]
@@ -140,6 +138,7 @@ impl Rows {
             entitlement: Entitlement(answer.entitlement.unwrap_or_default()),
             settings: settings_of(contact),
             blocked,
+            unknown_fields: answer.unknown_field_ids,
             rows: answer.results.into_iter().map(mapped).collect(),
         })
     }
@@ -214,14 +213,6 @@ fn not_mapped(status: &Status) -> NotMapped {
         (Code::NotFound, Some(Reason::AccountUnknown)) => NotMapped::NoAccount,
         (Code::NotFound, Some(Reason::SourceUnknown)) => NotMapped::NoSource,
         (Code::ResourceExhausted, Some(Reason::AnswerTooLarge)) => NotMapped::TooLarge,
-        (Code::InvalidArgument, _) => {
-            let details = status.get_details_bad_request();
-            let violations = details.map(|details| details.field_violations);
-            let violations = violations.unwrap_or_default().into_iter();
-            // They are named by the ids of the fields, which stand in the words.
-            let columns = violations.map(|one| ("columns".to_owned(), one.description));
-            NotMapped::Columns(columns.collect())
-        }
         (code, _) => {
             tracing::warn!(?code, "rows could not be mapped");
             NotMapped::Away

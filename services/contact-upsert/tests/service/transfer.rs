@@ -344,6 +344,42 @@ async fn json_rows_are_taken_and_bad_ones_refused_one_by_one() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_leads_to_no_field_is_named_by_its_row_and_costs_no_other() {
+    let service = Service::start().await;
+    let mut request = service.rows(1, &[], &[]);
+    let rows = [
+        r#"{"user_id":"u1","first":"Lost","str::nothing":"x","str::first":"Lana"}"#,
+        r#"{"user_id":"u2","str::first":"Ann"}"#,
+    ];
+    let row = |json: &&str| ImportRow {
+        json: (*json).to_owned(),
+        ..Default::default()
+    };
+    request.rows = rows.iter().map(row).collect();
+    let expected = [("first", "\"Lost\""), ("str::nothing", "\"x\"")];
+    for dry_run in [true, false] {
+        request.dry_run = dry_run;
+        let answer = service.import(request.clone()).await;
+        assert_eq!(said(&answer), [STORED, STORED]);
+        let ignored = &answer.results[0].ignored;
+        let named: Vec<_> = ignored
+            .iter()
+            .map(|one| (one.column.as_str(), one.value.as_str()))
+            .collect();
+        assert_eq!(named, expected);
+        let mut codes = ignored.iter().map(|one| one.code.as_str());
+        assert!(codes.all(|code| code == Reason::ColumnUnknown.code()));
+        assert_eq!(answer.results[1].ignored, []);
+    }
+    // A column is one of the whole file, so it is refused before anything is stored.
+    let columns = service.rows(9, &["user_id", "str::nothing"], &[&["u9", "x"]]);
+    let refused = service.transfers.clone().import_contacts(columns).await;
+    let refused = refused.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    assert!(refused.message().contains("str::nothing is no field"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_can_not_be_imported_stores_nothing() {
     let service = Service::start().await;
     let good = || service.rows(1, &["user_id"], &[&["u1"]]);

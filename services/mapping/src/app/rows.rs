@@ -11,7 +11,6 @@ use weir_values::options::RawOptions;
 use super::{App, Error};
 use crate::domain::event::{EventKind, RawEvent, Received};
 use crate::domain::field::{self, caseless};
-use crate::domain::invalid::Invalid;
 use crate::domain::log::LogEntry;
 use crate::domain::mapper::{Mapper, Outcome};
 use crate::domain::row::{FieldRow, RawRow, read_contact_mapping};
@@ -24,24 +23,26 @@ const DATE: &str = "YYYY-MM-DD";
 const INSTANT: &str = "ISO 8601";
 
 impl App {
-    /// A mapping that leads from each of these fields' ids to the field.
-    ///
-    /// # Errors
-    /// All of them that are no fields of the account.
+    /// A mapping that leads from each of these fields' ids to the field, and those of them that
+    /// are no fields of the account.
     pub async fn snapshot_of_fields(
         &self,
         account_id: AccountId,
         ids: &[String],
         nulls_clear: bool,
-    ) -> Result<Snapshot, Error> {
+    ) -> Result<(Snapshot, Vec<String>), Error> {
         let account = self.get_account(Some(account_id), "").await?;
         let client = self.scoped(account_id).await?;
         let custom = store::types_of(&client, account_id).await?;
         let identifiers = store::get_identifiers(&client, account_id).await?;
         let identifiers = identifiers.ok_or(Error::NotFound("account"))?;
         let unique_identifiers = identifiers.unique_identifiers;
-        let rows = rows_of(ids, &custom)?;
-        Ok(Snapshot {
+        let (known, unknown): (Vec<_>, Vec<_>) = ids
+            .iter()
+            .cloned()
+            .partition(|id| field::type_of(id, &custom).is_some());
+        let rows = rows_of(&known, &custom)?;
+        let snapshot = Snapshot {
             version: 0,
             source: nobody(account_id, nulls_clear),
             contact: ContactMapping::compile(
@@ -59,23 +60,14 @@ impl App {
             plan: account.settings.plan,
             mapped_activities: account.mapped_activities,
             activities: HashMap::new(),
-        })
+        };
+        Ok((snapshot, unknown))
     }
 }
 
 fn rows_of(ids: &[String], custom: &HashMap<String, ValueType>) -> Result<Vec<FieldRow>, Error> {
     let types = ids.iter().map(|id| field::type_of(id, custom));
     let types: Vec<Option<ValueType>> = types.collect();
-    let unknown = ids.iter().zip(&types).enumerate();
-    let unknown = unknown.filter(|(_, (_, known))| known.is_none());
-    let unknown = unknown.map(|(at, (id, _))| {
-        let what = format!("{id} is no field of this account");
-        Invalid::new(format!("field_ids[{at}]"), what)
-    });
-    let unknown: Vec<Invalid> = unknown.collect();
-    if !unknown.is_empty() {
-        return Err(Error::Invalid(unknown));
-    }
     let rows = ids.iter().zip(&types).map(|(id, value_type)| RawRow {
         paths: vec![id.as_str()],
         target: id,

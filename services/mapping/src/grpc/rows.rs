@@ -44,8 +44,8 @@ impl RowService for Rows {
             ));
         }
         let finding = self.snapshot(&request, deadline);
-        let snapshot = tokio::time::timeout(deadline.remaining(), finding).await;
-        let snapshot = snapshot.unwrap_or_else(|_| Err(Error::Late.into()))?;
+        let found = tokio::time::timeout(deadline.remaining(), finding).await;
+        let (snapshot, unknown_field_ids) = found.unwrap_or_else(|_| Err(Error::Late.into()))?;
         if snapshot.contact.is_none() && !request.source_id.is_empty() {
             let message = "the source has no contact mapping";
             return Err(refused(
@@ -68,6 +68,7 @@ impl RowService for Rows {
         let account: AccountId = id("account_id", &request.account_id)?;
         let account = self.app.get_account(Some(account), "").await?;
         Ok(Response::new(MapRowsResponse {
+            unknown_field_ids,
             blocked_values: Some(blocked_values(&account.settings.blocked_values)),
             contact_settings: Some(contact_settings(&snapshot)),
             entitlement: Some(entitlement(&snapshot)),
@@ -83,19 +84,20 @@ impl Rows {
         &self,
         request: &MapRowsRequest,
         deadline: Deadline,
-    ) -> Result<Arc<Snapshot>, Status> {
+    ) -> Result<(Arc<Snapshot>, Vec<String>), Status> {
         let account: AccountId = id("account_id", &request.account_id)?;
         let refused = request.refused_identifiers_version;
         if !request.source_id.is_empty() {
             let source: SourceId = id("source_id", &request.source_id)?;
-            return Ok(match refused {
+            let snapshot = match refused {
                 None => self.app.snapshot(account, source).await?,
                 Some(refused) => {
                     let app = &self.app;
                     app.snapshot_after_refusal(account, source, refused, deadline)
                         .await?
                 }
-            });
+            };
+            return Ok((snapshot, Vec::new()));
         }
         if request.field_ids.len() > MAX_FIELDS {
             return Err(invalid("field_ids", "at most 300"));
@@ -105,7 +107,8 @@ impl Rows {
         }
         let (ids, nulls_clear) = (&request.field_ids, request.nulls_clear);
         let found = self.app.snapshot_of_fields(account, ids, nulls_clear);
-        Ok(Arc::new(found.await?))
+        let (snapshot, unknown) = found.await?;
+        Ok((Arc::new(snapshot), unknown))
     }
 }
 

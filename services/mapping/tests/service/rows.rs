@@ -115,14 +115,10 @@ async fn fields_are_named_by_their_ids_and_all_that_are_none_are_said() {
     assert_eq!(answer.results[0].traits(), MappedTraits::None);
 
     let none = ["str:cm:nothing", "str::first", "int:cm:nothing"];
-    let refused = call!(rows, map_rows, by_fields(&none, "{}")).unwrap_err();
-    assert_eq!(refused.code(), Code::InvalidArgument);
-    let details = tonic_types::StatusExt::get_details_bad_request(&refused).unwrap();
-    let named = details
-        .field_violations
-        .iter()
-        .map(|one| one.field.as_str());
-    assert_eq!(named.collect::<Vec<_>>(), ["field_ids[0]", "field_ids[2]"]);
+    let row = r#"{"str:cm:nothing":"x","str::first":"Lana"}"#;
+    let answer = call!(rows, map_rows, by_fields(&none, row)).unwrap();
+    assert_eq!(answer.unknown_field_ids, [none[0], none[2]]);
+    assert_eq!(answer.results[0].fields_json, r#"{"str::first":"Lana"}"#);
 
     let both = MapRowsRequest {
         source_id: tenant.source_id.clone(),

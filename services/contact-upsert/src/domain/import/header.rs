@@ -1,8 +1,9 @@
 //! What the cells of a row are.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
-use weir_json::write_text;
+use weir_json::{unescaped, write_text};
 use weir_values::path::{Path, Step};
 use weir_values::{FieldId, Prefix};
 
@@ -14,6 +15,15 @@ const MAX_COLUMNS: usize = 1_000;
 
 /// In a file of rows that were refused before: what they were refused for.
 const OF_REFUSED: &str = "refused_";
+
+/// What a row says of who it is about, and when.
+const IDS_AND_TIME: [&str; 5] = [
+    "user_id",
+    "userId",
+    "anonymous_id",
+    "anonymousId",
+    "timestamp",
+];
 
 /// What columns are named by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,6 +132,38 @@ impl Header {
         fields
     }
 
+    /// Whether cells have this field.
+    pub fn has(&self, field: &str) -> bool {
+        self.members
+            .iter()
+            .any(|member| member.key == key_of(field))
+    }
+
+    /// Members of a JSON row that lead to no field, with their values; `unknown` are ids that are
+    /// no fields of the account.
+    pub fn strangers<'j>(json: &'j str, unknown: &HashSet<String>) -> Vec<(Cow<'j, str>, &'j str)> {
+        let leads = |name: &str| name.parse::<FieldId>().is_ok() && !unknown.contains(name);
+        let (mut beside, mut traits) = (Vec::new(), None);
+        // Of what is no object the rest is not read; the row itself was refused.
+        let _ = weir_json::members(json, |key, span| match key {
+            "\"traits\"" => traits = Some(&json[span]),
+            _ => beside.extend(unescaped(key).map(|name| (name, &json[span]))),
+        });
+        // Where there are traits, nothing else leads to a field.
+        beside.retain(|(name, _)| {
+            let is_column = IDS_AND_TIME.contains(&&**name) || is_skipped(name);
+            !is_column && (traits.is_some() || !leads(name))
+        });
+        let mut strangers = beside;
+        if let Some(traits) = traits {
+            let _ = weir_json::members(traits, |key, span| {
+                let name = unescaped(key).filter(|name| !leads(name));
+                strangers.extend(name.map(|name| (name, &traits[span])));
+            });
+        }
+        strangers
+    }
+
     fn take(&mut self, name: &str, at: usize, by: By) -> Result<(), String> {
         let once = |slot: &mut Option<usize>| match slot.replace(at) {
             None => Ok(()),
@@ -133,7 +175,7 @@ impl Header {
             "timestamp" => return once(&mut self.time),
             _ => {}
         }
-        if name.starts_with(OF_REFUSED) || BESIDE_FIELDS.iter().any(|(beside, _)| *beside == name) {
+        if is_skipped(name) {
             return Ok(());
         }
         match by {
@@ -167,6 +209,19 @@ impl Header {
     }
 }
 
+/// What an export has besides, and a file of refused rows.
+fn is_skipped(name: &str) -> bool {
+    name.starts_with(OF_REFUSED) || BESIDE_FIELDS.iter().any(|(beside, _)| *beside == name)
+}
+
+/// As a member is written.
+fn key_of(name: &str) -> String {
+    let mut key = String::new();
+    write_text(name, &mut key);
+    key.push(':');
+    key
+}
+
 fn put(
     members: &mut Vec<Member>,
     keys: &[&str],
@@ -176,9 +231,7 @@ fn put(
     let [first, rest @ ..] = keys else {
         return Ok(());
     };
-    let mut key = String::new();
-    write_text(first, &mut key);
-    key.push(':');
+    let key = key_of(first);
     let known = members.iter_mut().find(|member| member.key == key);
     match (known.map(|member| &mut member.what), rest) {
         (None, []) => {

@@ -125,6 +125,40 @@ fn json_rows_are_read_like_events_or_as_plain_objects() {
 }
 
 #[test]
+fn members_that_lead_to_no_field_are_found() {
+    let unknown = ["str::emial".to_owned()].into();
+    let strangers = |json| {
+        let strangers = Header::strangers(json, &unknown);
+        let names = strangers.into_iter().map(|(name, _)| name.into_owned());
+        names.collect::<Vec<_>>()
+    };
+    for (json, named) in [
+        (
+            r#"{"user_id":"u","timestamp":null,"str::email":"a"}"#,
+            &[][..],
+        ),
+        (
+            r#"{"userId":"u","create_time":"x","refused_code":"X"}"#,
+            &[],
+        ),
+        (
+            r#"{"user_id":"u","first":1,"str::emial":"a"}"#,
+            &["first", "str::emial"],
+        ),
+        (r#"{"a\u0062":1}"#, &["ab"]),
+        // Beside traits nothing is looked at, and ids are none of them.
+        (
+            r#"{"str::first":"A","traits":{"str::last":"B","user_id":1}}"#,
+            &["str::first", "user_id"],
+        ),
+        (r#"{"traits":null,"str::first":"A"}"#, &["str::first"]),
+        ("[1]", &[]),
+    ] {
+        assert_eq!(strangers(json), named, "{json}");
+    }
+}
+
+#[test]
 fn blank_ids_are_absent_and_unusable_ones_are_not() {
     for blank in ["", " ", "\u{feff}"] {
         assert_eq!(id(blank), Some(ByteString::new()), "{blank:?}");
