@@ -3,13 +3,14 @@
 
 use std::sync::Arc;
 
+use tracing::Instrument;
 use weir_counts::{Fold, Key};
 use weir_reasons::Reason;
 use weir_rpc::Deadline;
 
 use super::request::Read;
 use super::{App, Error, Incoming, MAX_EVENTS};
-use crate::clients::Caller;
+use crate::clients::{Caller, Failure};
 use crate::domain::classic::{Sorted, Verdict};
 use crate::metrics;
 
@@ -33,12 +34,23 @@ pub struct ClassicProcessed {
 
 impl App {
     /// Takes its parts through all stages, one after the other. One in which something fails does
-    /// not keep those behind it from being stored; where nothing goes, none is tried.
+    /// not keep those behind it from being stored; where nothing goes, none is tried. A client that
+    /// hangs up does not end it.
     ///
     /// # Errors
     /// Where too much waits, or a needed service is away: then all of it comes again, and what was
     /// stored of it is a repeat.
     pub async fn process_classic(
+        self: &Arc<Self>,
+        sent: ClassicIncoming,
+    ) -> Result<ClassicProcessed, Error> {
+        let app = Arc::clone(self);
+        let parts = async move { app.process_parts(sent).await };
+        let processed = self.background.spawn(parts.in_current_span()).await;
+        processed.unwrap_or_else(|_panic| Err(Failure::internal("classic").into()))
+    }
+
+    async fn process_parts(
         self: &Arc<Self>,
         sent: ClassicIncoming,
     ) -> Result<ClassicProcessed, Error> {

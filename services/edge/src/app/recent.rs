@@ -69,7 +69,10 @@ impl RecentQueue {
 
     fn take(&self) -> Vec<OfSource> {
         let mut waiting = self.waiting();
-        waiting.events = 0;
+        let taken = waiting.sources.values().map(|of| of.events.len());
+        let taken: usize = taken.sum();
+        // What has room and is not there yet keeps it.
+        waiting.events = waiting.events.saturating_sub(taken);
         let sources = std::mem::take(&mut waiting.sources);
         sources.into_values().collect()
     }
@@ -91,7 +94,6 @@ impl App {
         let noted = noted.map(|(_, (event, outcome))| batch.recent(event, outcome, now));
         let noted: Vec<Recent> = noted.collect();
         let mut waiting = self.recent.waiting();
-        waiting.events += noted.len();
         let of_source = waiting.of(batch);
         of_source.events.extend(noted);
         if taken < count {
@@ -117,6 +119,7 @@ impl Waiting {
         if taken < wanted {
             metrics::recent_events_lost("queue", wanted - taken);
         }
+        self.events += taken;
         taken
     }
 

@@ -189,7 +189,8 @@ impl App {
             Ok(called) => {
                 let (said, units) = called.answer;
                 for (index, said) in indexes.into_iter().zip(said) {
-                    batch.events[index].progress.activity = Some(said);
+                    let progress = &mut batch.events[index].progress;
+                    progress.activity = Some(said.of(progress.correction));
                 }
                 Ok(called.certain.then_some(units))
             }

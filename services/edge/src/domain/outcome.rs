@@ -226,7 +226,7 @@ fn of_track(progress: &Progress, limits: &Limits) -> Outcome {
     };
     match progress.activity {
         Some(ActivitySaid::Stored | ActivitySaid::Backlogged | ActivitySaid::Repeated) => {}
-        Some(ActivitySaid::NotFunded) if progress.correction => {
+        Some(ActivitySaid::Gone) => {
             return Outcome::new(422, Reason::NothingToCorrect, ACTIVITY_GONE);
         }
         Some(ActivitySaid::NotFunded) if limits.activity.is_in_flight => return units_in_flight(),

@@ -241,6 +241,7 @@ fn activity(said: ActivitySaid) -> Said {
         ActivitySaid::Backlogged => ("backlogged", false),
         ActivitySaid::Repeated => ("repeated", false),
         ActivitySaid::NotFunded => ("no_unit", true),
+        ActivitySaid::Gone => ("gone", true),
         ActivitySaid::Deleted => ("deleted", true),
         ActivitySaid::Unstorable => ("unstorable", true),
         ActivitySaid::Away => ("away", true),

@@ -88,6 +88,8 @@ pub enum ActivitySaid {
     Backlogged,
     Repeated,
     NotFunded,
+    /// It is corrected, and is not there any more.
+    Gone,
     /// The person was deleted after the event.
     Deleted,
     /// The database does not take a value of the event.
@@ -96,6 +98,17 @@ pub enum ActivitySaid {
     Away,
     /// The stage made no sense.
     Failed,
+}
+
+impl ActivitySaid {
+    /// Of a correction, or of what is none: a correction brings no unit, and what would need one
+    /// to be stored is not there to be corrected.
+    pub fn of(self, correction: bool) -> Self {
+        match self {
+            Self::NotFunded if correction => Self::Gone,
+            said => said,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

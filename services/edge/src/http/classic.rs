@@ -6,6 +6,7 @@ use ::http::request::Parts;
 use ::http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use bytes::Bytes;
 use hyper::body::Incoming;
+use weir_reasons::Reason;
 use weir_rpc::Deadline;
 
 use super::body::Announced;
@@ -111,7 +112,7 @@ pub async fn take(
     match answered {
         Ok(answer) => readable(answer, &head.headers),
         Err(problem) => {
-            let is_foreign = problem.code() == weir_reasons::Reason::OriginNotAllowed;
+            let is_foreign = problem.code() == Reason::OriginNotAllowed;
             let answer = problem.into_classic().into_answer();
             // Why it is refused another page may read; that it is refused no page may.
             match is_foreign {
@@ -140,12 +141,12 @@ fn preflight(endpoint: Endpoint, headers: &HeaderMap) -> Answer {
 
 /// Lets the page that asked read the answer. No cookies play a part: keys are sent by hand.
 fn readable(mut answer: Answer, headers: &HeaderMap) -> Answer {
+    let to = answer.headers_mut();
+    to.insert(header::VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = headers.get(header::ORIGIN) {
-        let to = answer.headers_mut();
         to.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone());
         let retry = HeaderValue::from_static("retry-after");
         to.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, retry);
-        to.insert(header::VARY, HeaderValue::from_static("origin"));
     }
     answer
 }
@@ -163,12 +164,10 @@ async fn take_call(
     body: &mut Incoming,
     (body_deadline, deadline): (Deadline, Deadline),
 ) -> Result<Answer, Problem> {
-    let known = match keys::basic_user(headers) {
-        Some(key) => Some(caller(front, &key, headers, deadline).await?),
-        None => match keys::bearer(headers) {
-            Some(key) => Some(caller(front, key, headers, deadline).await?),
-            None => None,
-        },
+    let key = keys::basic_user(headers).or_else(|| keys::bearer(headers).map(str::to_owned));
+    let known = match &key {
+        Some(key) => Some(caller(front, key, headers, deadline).await?),
+        None => None,
     };
     let reader = known.clone().unwrap_or_default();
     let mut reading = front.admission.hold(reader);
@@ -247,7 +246,7 @@ async fn settings(front: &Front, head: &Parts, deadline: Deadline) -> Result<Ans
     let clients = front.app.clients();
     let caller = front.keys.caller(clients, key, deadline).await;
     let caller = caller.map_err(|problem| match problem.code() {
-        weir_reasons::Reason::KeyUnknown => Problem::no_such_project(),
+        Reason::KeyUnknown | Reason::KeyExpired => Problem::no_such_project(),
         _ => problem,
     })?;
     check(&caller, &head.headers)?;

@@ -98,7 +98,7 @@ impl Problem {
     /// In the path of the settings.
     pub fn no_such_project() -> Self {
         let phrase = "There is no source with this write key";
-        let detail = "the write key is not known, or was revoked";
+        let detail = "the write key is not known, was revoked, or is past its end";
         Self::new(StatusCode::NOT_FOUND, Reason::KeyUnknown, phrase, detail)
     }
 }
