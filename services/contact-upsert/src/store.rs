@@ -1,7 +1,7 @@
 //! PostgreSQL: the only place that knows it.
 //!
-//! Every statement names the account, and its transaction is the account's; ids and times come as parameters; a batch's statements
-//! take arrays and are sent without waiting for each other.
+//! Every statement names the account, and its transaction is the account's; ids and times come as
+//! parameters; a batch's statements take arrays and are sent without waiting for each other.
 
 mod batch;
 mod contacts;
@@ -25,7 +25,7 @@ use links::Links;
 use marks::Marks;
 
 pub use batch::{AccountRow, BatchTx, NotStored, Piece, Rows};
-pub use erasures::{Due, ErasureTx, Found};
+pub use erasures::{Due, ErasureTx, Found, KEPT};
 pub use export::{ExportPage, Exporting};
 pub use identifiers::{Changed, keep_caseless};
 pub use outbox::{OutboxRow, Parcel, first_id_of};
