@@ -34,7 +34,7 @@ pub use reindex::{Begun, Ended};
 pub use search::{Build, Kinds, Searching};
 
 /// The schema, file by file.
-pub const MIGRATIONS: [Migration; 5] = [
+pub const MIGRATIONS: [Migration; 7] = [
     Migration {
         number: 1,
         name: "contacts",
@@ -48,6 +48,16 @@ pub const MIGRATIONS: [Migration; 5] = [
         sql: include_str!("../migrations/0004_work_of_before.sql"),
     },
     weir_changes::migration(5),
+    Migration {
+        number: 6,
+        name: "merges that stand, once",
+        sql: include_str!("../migrations/0006_merges_that_stand.sql"),
+    },
+    Migration {
+        number: 7,
+        name: "merges that stand, as before",
+        sql: include_str!("../migrations/0007_merges_standing.sql"),
+    },
 ];
 
 /// Tables with an `account_id` that have no policy.

@@ -360,18 +360,20 @@ impl Store {
         Ok(row.as_ref().map(deletion_of))
     }
 
-    /// Deletions that are to be told now, of up to `limit` accounts, those first of which one is
-    /// due for longest; at most `limit` of each.
+    /// Up to `limit` deletions that are to be told now, of those accounts of which one is due for
+    /// longest; of many accounts some of each.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
     pub async fn due_erasures(&self, now: DateTime<Utc>, limit: i64) -> Result<Vec<Due>, Failure> {
         let mut client = self.client().await?;
         let mut all = Vec::new();
-        for (account, _) in work::due(&client, ERASURES, now, limit).await? {
+        let accounts = work::due(&client, ERASURES, now, limit).await?;
+        let of_each = limit / (accounts.len() as i64).max(1);
+        for (account, _) in accounts {
             let tx = Tx::begin(&mut client, account);
             let due = tx.prepare_cached(sql::DUE).await?;
-            let rows = tx.query(&due, &[&account.0, &now, &limit]).await?;
+            let rows = tx.query(&due, &[&account.0, &now, &of_each]).await?;
             drop(tx);
             if rows.is_empty() {
                 settle(&mut client, account).await?;
@@ -435,7 +437,10 @@ impl Store {
 /// Notes when the next of the account's deletions is due, if there is one.
 async fn settle(client: &mut Client, account: AccountId) -> Result<(), Failure> {
     let tx = Tx::begin(client, account);
-    work::hold(&tx, account, ERASURES).await?;
+    if work::hold(&tx, account, ERASURES).await?.is_none() {
+        // Nothing is held that way: whoever notes one now has it noted.
+        return Ok(());
+    }
     let next = tx.prepare_cached(sql::NEXT).await?;
     let next = tx.query_one(&next, &[&account.0]).await?;
     match next.get::<_, Option<_>>("next_time") {
