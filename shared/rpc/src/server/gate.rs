@@ -40,7 +40,7 @@ pub(super) fn describe() {
 }
 
 /// By path.
-static NEEDS: LazyLock<HashMap<&'static str, Need>> =
+pub(super) static NEEDS: LazyLock<HashMap<&'static str, Need>> =
     LazyLock::new(|| weir_proto::NEEDS.iter().copied().collect());
 
 /// A service behind it.
