@@ -31,7 +31,7 @@ use weir_reasons::Reason;
 
 pub use cors::{CorsOrigins, NotAnOrigin};
 
-use super::guard::Answering;
+use super::Answering;
 use crate::error::refused;
 use media::Media;
 

@@ -5,7 +5,6 @@
 //! a service, the generated code, or this.
 
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -19,6 +18,7 @@ use tower::Service;
 use tracing::Instrument;
 use weir_reasons::Reason;
 
+use super::Answering;
 use super::gate::NEEDS;
 use crate::error::{internal, late, refused};
 use crate::{Deadline, trace};
@@ -47,8 +47,6 @@ fn method(path: &str) -> &'static str {
         .and_then(|(path, _)| path.rsplit('/').next())
         .unwrap_or("unknown")
 }
-
-pub(super) type Answering<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
 
 /// A service, guarded.
 #[derive(Clone)]

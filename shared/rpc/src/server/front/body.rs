@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
-use futures_util::stream;
+use futures_util::{TryStreamExt, stream};
 use http::header::EXPECT;
 use http::{Request, Version};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, StreamBody};
-use prost::Message;
-use prost_reflect::{DynamicMessage, MessageDescriptor};
+use prost_reflect::MessageDescriptor;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -66,11 +65,12 @@ impl Reading {
 
     /// As gRPC has it. Nothing is read before somebody asks for it.
     pub fn of(self, body: Body) -> Body {
-        let message = async move { self.message(body).await.map(Frame::data) };
-        Body::new(StreamBody::new(stream::once(Box::pin(message))))
+        let message = stream::once(Box::pin(self.message(body)));
+        let frames = message.map_ok(|message| stream::iter(message.pieces().map(framed)));
+        Body::new(StreamBody::new(frames.try_flatten()))
     }
 
-    async fn message(self, body: Body) -> Result<Bytes, Status> {
+    async fn message(self, body: Body) -> Result<PrefixedMessage, Status> {
         let collected = collect(body, Self::limit(self.form), &self.room);
         let remaining = self.deadline.remaining().min(READ_WITHIN);
         let (bytes, taken) = tokio::time::timeout(remaining, collected)
@@ -86,7 +86,11 @@ impl Reading {
         made.map_err(|_| internal())?
     }
 
-    fn make(&self, mut bytes: Bytes, mut taken: OwnedSemaphorePermit) -> Result<Bytes, Status> {
+    fn make(
+        &self,
+        mut bytes: Bytes,
+        mut taken: OwnedSemaphorePermit,
+    ) -> Result<PrefixedMessage, Status> {
         if self.is_gzip {
             bytes = unpacked(&bytes, Self::limit(self.form), &mut taken)?;
         }
@@ -94,36 +98,18 @@ impl Reading {
             bytes = enveloped(bytes)?;
         }
         match self.form {
-            Form::Proto => Ok(framed(bytes.len(), |framed| {
-                framed.extend_from_slice(&bytes)
-            })),
+            Form::Proto => Ok(PrefixedMessage::new(vec![0; HEAD], bytes)),
             Form::Json => {
                 let message =
                     weir_protojson::read(&bytes, &self.input).map_err(|why| told(&why))?;
-                Ok(of_message(&message))
+                Ok(PrefixedMessage::encode(&message))
             }
         }
     }
 }
 
-/// A message with its head, as gRPC has it and Connect's envelopes have it, too.
-pub(super) fn of_message(message: &DynamicMessage) -> Bytes {
-    framed(message.encoded_len(), |framed| {
-        message
-            .encode(framed)
-            .expect("memory takes what is written");
-    })
-}
-
-/// `write` appends the message, which is `length` bytes long.
-fn framed(length: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
-    let mut framed = Vec::with_capacity(HEAD + length);
-    framed.push(0);
-    // What is longer than its head can say is refused by the other side for its length.
-    let length = u32::try_from(length).unwrap_or(u32::MAX);
-    framed.extend_from_slice(&length.to_be_bytes());
-    write(&mut framed);
-    framed.into()
+fn framed(piece: Bytes) -> Result<Frame<Bytes>, Status> {
+    Ok(Frame::data(piece))
 }
 
 /// The whole of a body, and the room that it takes.
