@@ -56,6 +56,12 @@ impl App {
         lock(&transaction, account_id).await?;
         store::lock_kept(&transaction, account_id).await?;
         let before = store::get_source(&transaction, account_id, source_id).await?;
+        if before
+            .as_ref()
+            .is_some_and(|source| source.pause_time.is_some())
+        {
+            store::set_pause(&transaction, account_id, source_id, None).await?;
+        }
         let deleted = store::delete_source(&transaction, account_id, source_id).await?;
         if let Some(source) = before.filter(|_| deleted) {
             let gone = Changed::gone(Thing::Source, source_id, &shown_source(&source.settings));

@@ -78,7 +78,7 @@ pub async fn list_paused(
     request: Request<ListPausedSourcesRequest>,
 ) -> Answer<ListPausedSourcesResponse> {
     let deadline = Deadline::of(&request);
-    let only = convert::read_only_accounts(&request.into_inner().only_accounts)?;
+    let only = convert::read_accounts("only_accounts", &request.into_inner().only_accounts)?;
     let found = service
         .run(deadline, move |app| {
             let only = only.clone();
