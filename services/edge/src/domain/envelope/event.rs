@@ -27,6 +27,8 @@ pub struct Event<'a> {
     /// What the event is part of.
     whole: &'a ByteString,
     text: &'a str,
+    /// In bytes, as it was sent.
+    size: usize,
     members: Members,
 }
 
@@ -68,8 +70,14 @@ impl<'a> Event<'a> {
         Self {
             whole,
             text,
+            size: text.len(),
             members,
         }
+    }
+
+    /// It was of another size, and written anew.
+    pub fn sent(self, size: usize) -> Self {
+        Self { size, ..self }
     }
 
     pub fn read(&self, reader: &Reader<'_>) -> Reading {
@@ -150,12 +158,9 @@ impl<'a> Event<'a> {
 
     /// Whether it is small enough, and what it was taken for (semantics 8.0).
     fn check_classic(&self, kind: Kind) -> Result<(), Refusal> {
-        if self.text.len() > classic::MAX_EVENT {
-            let reason = format!(
-                "{} bytes; a classic source takes {} at most",
-                self.text.len(),
-                classic::MAX_EVENT
-            );
+        let (size, most) = (self.size, classic::MAX_EVENT);
+        if size > most {
+            let reason = format!("{size} bytes; a classic source takes {most} at most");
             return Err(Refusal::new(Reason::EventTooLarge, "", reason));
         }
         let expected = match kind {
