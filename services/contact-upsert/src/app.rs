@@ -257,7 +257,7 @@ impl App {
     ) -> Result<Upserted, NotStored> {
         let now = self.clock.now();
         let mut client = self.store.client().await?;
-        let mut tx = BatchTx::begin(&self.store, &mut client, batch, care, now).await?;
+        let mut tx = BatchTx::begin(&self.store, &mut client, batch, care, now);
         let mut snapshot = Snapshot::new(facts, care);
         let keys = snapshot.first_keys();
         // A batch that met another's receipt reads all of them, so that it meets none again.
@@ -332,7 +332,7 @@ fn snapshot_of<'a>(
 ) -> Result<Snapshot<'a>, NotStored> {
     let mut snapshot = Snapshot::new(facts, care);
     snapshot.set_source(first.source());
-    snapshot.set_last_deletion(first.last_deletion());
+    snapshot.set_generation(first.generation());
     snapshot.set_corrected(first.corrected());
     snapshot.first_keys();
     snapshot.set_transition(first.transition());

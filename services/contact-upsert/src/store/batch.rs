@@ -9,7 +9,10 @@
 //! far as this batch knows. Where that is no longer so, the batch begins anew.
 //!
 //! **Invariant:** while a batch holds contacts it waits for nothing but keys that it inserts,
-//! in one order of tables and keys: so no two batches wait for each other.
+//! in one order of tables and keys, the mark of its message last: so no two batches wait for each
+//! other.
+
+use std::sync::atomic::AtomicBool;
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
@@ -123,22 +126,20 @@ pub struct BatchTx<'c> {
     now: DateTime<Utc>,
     /// As the account's row says, once it was read.
     is_searched: bool,
+    /// It wrote a row of the outbox, which stands under a mark of the account.
+    has_message: AtomicBool,
 }
 
 impl<'c> BatchTx<'c> {
     /// Begins.
-    ///
-    /// # Errors
-    /// When PostgreSQL refuses.
-    pub async fn begin(
+    pub fn begin(
         store: &'c Store,
         client: &'c mut Client,
         batch: &'c Batch,
         care: Care,
         now: DateTime<Utc>,
-    ) -> Result<Self, Failure> {
-        store.marks.keep(client, batch.account, now).await?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             store,
             generation: 0,
             tx: Tx::begin(client, batch.account),
@@ -146,7 +147,8 @@ impl<'c> BatchTx<'c> {
             care,
             now,
             is_searched: false,
-        })
+            has_message: AtomicBool::new(false),
+        }
     }
 
     /// Finds these keys, some of them in the cache of links, and locks their contacts in order;
@@ -211,6 +213,7 @@ impl<'c> BatchTx<'c> {
             caseless_differ: !self.batch.settings.told_caseless().eq(stand),
             transition: identifiers::transition(&of_account),
             source,
+            generation: self.generation,
             erased,
             cached,
             sought,
@@ -305,7 +308,7 @@ impl<'c> BatchTx<'c> {
     ) -> Result<(), NotStored> {
         let (links, era) = (&self.store.links, self.era());
         snapshot.set_source(first.source);
-        snapshot.set_last_deletion(first.last_deletion());
+        snapshot.set_generation(first.generation());
         snapshot.set_corrected(first.corrected());
         if let Err(unusable) = snapshot.add(first.links(), &first.contacts()) {
             let cached = first.cached.iter();
@@ -398,15 +401,10 @@ impl<'c> BatchTx<'c> {
             .lock_contacts(&[], links.iter(), lock, |contact| known.knows(contact))
             .await?;
         Ok(Rows {
-            caseless_differ: false,
-            transition: None,
-            source: Source::default(),
-            erased: None,
-            cached: Vec::new(),
             sought,
             links,
-            corrected: Vec::new(),
             contacts,
+            ..Rows::default()
         })
     }
 
@@ -436,7 +434,12 @@ impl<'c> BatchTx<'c> {
             dropped = self.bound_kept(changes.kept.len()).await?;
         }
         let (store, era, now) = (self.store, self.era(), self.now);
-        self.tx.commit().await?;
+        if self.has_message.into_inner() {
+            let account = self.batch.account;
+            store.marks.commit(self.tx, account, now).await?;
+        } else {
+            self.tx.commit().await?;
+        }
         store.links.learn_changes(era, changes, micros_of(now));
         Ok(dropped)
     }

@@ -73,7 +73,7 @@ impl App {
         let now = self.clock.now();
         let mut client = self.store.client().await?;
         let batch = Batch::by_hand(joining.account);
-        let mut tx = BatchTx::begin(&self.store, &mut client, &batch, Care::Heal, now).await?;
+        let mut tx = BatchTx::begin(&self.store, &mut client, &batch, Care::Heal, now);
         let account = tx.open_account(false).await?.ok_or(Error::ContactUnknown)?;
         if let Purpose::Merge { request, .. } = joining.purpose
             && let Some(done) = tx.merge_row(request).await?
