@@ -115,6 +115,13 @@ impl Addresses {
     }
 }
 
+/// A connection to mapping, for what is only told where it answers.
+pub async fn mapping(address: &str, token: &str) -> Option<Channel> {
+    let addresses = [(Service::Mapping.name().to_owned(), address.to_owned())];
+    let addresses = Addresses::from_map(addresses.into(), token).ok()?;
+    addresses.connect(Service::Mapping).await.ok()
+}
+
 /// The services that speak gRPC, for messages.
 pub fn names() -> String {
     let names: Vec<_> = Service::ALL

@@ -107,13 +107,7 @@ fn in_file(delivery: &Delivery) -> String {
 }
 
 /// For `up` and `status`; none where mapping does not answer.
-pub async fn status(address: &str, token: &str) -> Option<Vec<String>> {
-    let addresses = [(Service::Mapping.name().to_owned(), address.to_owned())];
-    let channel = Addresses::from_map(addresses.into(), token)
-        .ok()?
-        .connect(Service::Mapping)
-        .await
-        .ok()?;
+pub async fn status(channel: Channel) -> Option<Vec<String>> {
     let mut client = AlertServiceClient::new(channel);
     let status = client
         .get_mail_status(mapping::GetMailStatusRequest {})

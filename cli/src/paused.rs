@@ -2,18 +2,10 @@
 
 use weir_proto::mapping::v1::configuration_service_client::ConfigurationServiceClient;
 use weir_proto::mapping::v1::{ListPausedSourcesRequest, PausedSource, SourceKind};
-use weir_stack::Service;
-
-use crate::address::Addresses;
+use weir_stack::Channel;
 
 /// None where mapping does not answer; nothing where nothing is paused.
-pub async fn status(address: &str, token: &str) -> Option<Vec<String>> {
-    let addresses = [(Service::Mapping.name().to_owned(), address.to_owned())];
-    let channel = Addresses::from_map(addresses.into(), token)
-        .ok()?
-        .connect(Service::Mapping)
-        .await
-        .ok()?;
+pub async fn status(channel: Channel) -> Option<Vec<String>> {
     let mut client = ConfigurationServiceClient::new(channel);
     let answer = client
         .list_paused_sources(ListPausedSourcesRequest::default())

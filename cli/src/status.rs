@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use weir_stack::{Instance, Service, StackFile, holder, until_ready};
 
+use crate::address;
 use crate::arguments::DataOptions;
 use crate::failure::Failure;
 use crate::mail;
@@ -45,16 +46,13 @@ pub async fn run(options: &DataOptions) -> Result<ExitCode, Failure> {
         "{}",
         table::render(&["service", "state", "address"], &rows).trim_end()
     );
-    if let Some(address) = file.grpc.get(Service::Mapping.name())
-        && let Some(lines) = mail::status(address, &file.token).await
-    {
-        say!("\n  mail: {}", lines.join("\n  "));
-    }
-    if let Some(address) = file.grpc.get(Service::Mapping.name()) {
-        for line in paused::status(address, &file.token)
-            .await
-            .unwrap_or_default()
-        {
+    let mapping = file.grpc.get(Service::Mapping.name());
+    let mapping = mapping.map_or("", String::as_str);
+    if let Some(channel) = address::mapping(mapping, &file.token).await {
+        if let Some(lines) = mail::status(channel.clone()).await {
+            say!("\n  mail: {}", lines.join("\n  "));
+        }
+        for line in paused::status(channel).await.unwrap_or_default() {
             say!("\n  {line}");
         }
     }

@@ -82,7 +82,7 @@ async fn revoke(options: &RevokeTokenOptions) -> Result<(), Failure> {
     let mut client = client(&options.addresses).await?;
     let token_id = match is_id(&options.named) {
         true => options.named.clone(),
-        false => named(&all(&mut client).await?, &options.named)?,
+        false => named(&all(&mut client).await?, &options.named, now())?,
     };
     let request = access::RevokeTokenRequest {
         token_id,
@@ -95,10 +95,18 @@ async fn revoke(options: &RevokeTokenOptions) -> Result<(), Failure> {
     Ok(())
 }
 
+fn is_past(end: &Timestamp, now: SystemTime) -> bool {
+    SystemTime::try_from(*end).is_ok_and(|end| end <= now)
+}
+
 /// The id of the token that is good and has the name.
-fn named(tokens: &[Token], name: &str) -> Result<String, Failure> {
+fn named(tokens: &[Token], name: &str, now: SystemTime) -> Result<String, Failure> {
     let all = tokens.iter().filter(|token| token.name == name);
-    let good: Vec<&Token> = all.filter(|token| token.revoke_time.is_none()).collect();
+    let is_good = |token: &&Token| {
+        let end = token.expire_time.as_ref();
+        token.revoke_time.is_none() && !end.is_some_and(|end| is_past(end, now))
+    };
+    let good: Vec<&Token> = all.filter(is_good).collect();
     match good.as_slice() {
         [only] => Ok(only.token_id.clone()),
         [] => Err(Failure::Input(format!(
@@ -158,10 +166,9 @@ fn row(token: &Token, now: SystemTime) -> Vec<String> {
         (false, [only]) => only.clone(),
         (false, several) => format!("{} and {} more", several[0], several.len() - 1),
     };
-    let is_past = |end: &Timestamp| SystemTime::try_from(*end).is_ok_and(|end| end <= now);
     let state = match (&token.revoke_time, &token.expire_time) {
         (Some(then), _) => format!("revoked {}", time(*then)),
-        (None, Some(end)) if is_past(end) => format!("ended {}", time(*end)),
+        (None, Some(end)) if is_past(end, now) => format!("ended {}", time(*end)),
         (None, Some(end)) => format!("good until {}", time(*end)),
         (None, None) => "good".to_owned(),
     };
@@ -234,15 +241,21 @@ mod tests {
     fn a_name_is_enough_where_one_good_token_has_it() {
         let mut revoked = token("reports", "1");
         revoked.revoke_time = at(1);
+        let ended = Token {
+            expire_time: at(60),
+            ..token("reports", "5")
+        };
         let tokens = [
             revoked,
+            ended,
             token("reports", "2"),
             token("b", "3"),
             token("b", "4"),
         ];
-        assert_eq!(named(&tokens, "reports").unwrap(), "2");
+        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(86_400);
+        assert_eq!(named(&tokens, "reports", now).unwrap(), "2");
         for (name, said) in [("c", "no token"), ("b", "say which: 3, 4")] {
-            let Err(Failure::Input(message)) = named(&tokens, name) else {
+            let Err(Failure::Input(message)) = named(&tokens, name, now) else {
                 panic!("{name}")
             };
             assert!(message.contains(said), "{message}");

@@ -16,7 +16,7 @@ use weir_stack::{
     holder, until_ended,
 };
 
-use crate::address::Addresses;
+use crate::address::{self, Addresses};
 use crate::apply;
 use crate::arguments::UpOptions;
 use crate::failure::Failure;
@@ -137,7 +137,9 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
             file.api_key = account.key;
             endpoints(&stack, &file, options.ports.is_none());
             let mapping = file.grpc.get(Service::Mapping.name());
-            if let Some(lines) = mail::status(mapping.map_or("", String::as_str), &file.token).await
+            if let Some(channel) =
+                address::mapping(mapping.map_or("", String::as_str), &file.token).await
+                && let Some(lines) = mail::status(channel).await
             {
                 say!("  mail            {}", lines.join("\n                "));
             }

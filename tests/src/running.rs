@@ -184,7 +184,12 @@ impl Weir {
     }
 
     /// Posts a body to a URL, with headers of one's own alone.
-    pub async fn post_with(&self, url: &str, headers: &[(&str, &str)], body: String) -> Answer {
+    pub async fn post_with(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
         let sent = self.exchange("POST", url, None, body.into(), headers);
         sent.await.unwrap()
     }

@@ -217,7 +217,7 @@ impl MappingService for Service {
         let request = request.into_inner();
         let size = page_size(request.page_size)?;
         let after = page_start(&request.page_token)?;
-        let only = convert::read_only_accounts(&request.only_accounts)?;
+        let only = convert::read_accounts("only_accounts", &request.only_accounts)?;
         let found = self
             .run(deadline, move |app| {
                 let only = only.clone();

@@ -63,8 +63,8 @@ pub use deletions::{
 };
 pub use deliveries::{
     Claimed, Due, Told, accounts_undelivered, arrival_mail, claim_delivery, count_undelivered,
-    due_deliveries, finish_delivery, forget_deliveries, has_kept_mail, insert_deliveries,
-    last_undelivered, list_deliveries, revive_deliveries,
+    due_deliveries, finish_delivery, forget_deliveries, forget_files, has_kept_mail,
+    insert_deliveries, last_undelivered, list_deliveries, revive_deliveries, settle,
 };
 pub use fields::{count_fields, get_field_named, insert_field, list_fields, types_of};
 pub use kept::{

@@ -7,9 +7,9 @@ use uuid::Uuid;
 /// What a thing is, as everybody may see it who may see the thing.
 pub type Shown = Map<String, Value>;
 
-/// A value of the record that is longer, as JSON, is left out: what it was stands among the
-/// versions of mappings, which are all that gets so long.
-const MAX_VALUE: usize = 64 * 1024;
+/// Of one change, in bytes of JSON: values behind it are left out, and told by their length.
+/// Mappings are what gets so long, by many rows, and what they were stands among their versions.
+const MAX_VALUES: usize = 64 * 1024;
 
 /// Of pairs. Null is not there.
 pub fn shown<const N: usize>(pairs: [(&str, Value); N]) -> Shown {
@@ -138,10 +138,11 @@ impl Change {
             after: value(after, name),
         });
         let differ = fields.filter(|field| field.before != field.after);
+        let mut room = MAX_VALUES;
         Self {
             thing,
             thing_id: id.to_string(),
-            fields: differ.map(bounded).collect(),
+            fields: differ.map(|field| bounded(field, &mut room)).collect(),
         }
     }
 
@@ -180,11 +181,12 @@ impl Change {
     }
 }
 
-fn bounded(mut field: Field) -> Field {
+fn bounded(mut field: Field, room: &mut usize) -> Field {
     for value in [&mut field.before, &mut field.after] {
         let bytes = value.to_string().len();
-        if bytes > MAX_VALUE {
-            *value = Value::from(format!("({bytes} bytes)"));
+        match room.checked_sub(bytes) {
+            Some(left) => *room = left,
+            None => *value = Value::from(format!("({bytes} bytes)")),
         }
     }
     field
@@ -237,9 +239,15 @@ mod tests {
     #[test]
     fn null_is_not_there_and_what_is_too_long_is_a_length() {
         assert!(shown([("end", Value::Null)]).is_empty());
-        let long = shown([("rows", Value::from("x".repeat(MAX_VALUE)))]);
-        let change = Change::gone(Thing::ContactMapping, "1", &long);
+        let long = Value::from("x".repeat(MAX_VALUES));
+        let change = Change::gone(Thing::ContactMapping, "1", &shown([("rows", long)]));
         assert_eq!(change.fields[0].before, "(65538 bytes)");
+        // Many that are none by themselves come to no more.
+        let half = || Value::from("x".repeat(MAX_VALUES / 2));
+        let rows = shown([("a", half()), ("b", half()), ("c", Value::from(1))]);
+        let change = Change::gone(Thing::ContactMapping, "1", &rows);
+        let told: Vec<_> = change.fields.iter().map(|one| one.before.clone()).collect();
+        assert_eq!(told, [half(), Value::from("(32770 bytes)"), Value::from(1)]);
     }
 
     #[test]

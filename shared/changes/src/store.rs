@@ -137,7 +137,10 @@ pub async fn count(
         &counted.thing_id,
     ];
     let add = on.prepare_cached(COUNT).await?;
-    on.execute(&add, &params).await?;
+    if on.execute(&add, &params).await? == 0 {
+        tracing::error!("the id of what is counted is that of another call");
+        return Err(Failure::Internal);
+    }
     Ok(())
 }
 

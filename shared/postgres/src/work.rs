@@ -20,7 +20,7 @@ pub const OPEN: (&str, &str) = (
 pub const KEEP: &str = "keep";
 
 /// An earlier time wins.
-pub const NOTE: &str = "
+const NOTE: &str = "
     INSERT INTO account_work AS w (account_id, task, due_time) VALUES ($1, $2, $3)
     ON CONFLICT (account_id, task) DO UPDATE SET due_time = excluded.due_time
     WHERE w.due_time > excluded.due_time";
@@ -31,21 +31,20 @@ pub const EXTEND: &str = "
     ON CONFLICT (account_id, task) DO UPDATE SET due_time = excluded.due_time
     WHERE w.due_time < excluded.due_time";
 
-pub const HOLD: &str = "
+const HOLD: &str = "
     SELECT due_time FROM account_work WHERE account_id = $1 AND task = $2 FOR UPDATE";
 
-pub const PUT_OFF: &str =
-    "UPDATE account_work SET due_time = $3 WHERE account_id = $1 AND task = $2";
+const PUT_OFF: &str = "UPDATE account_work SET due_time = $3 WHERE account_id = $1 AND task = $2";
 
-pub const STRIKE: &str = "DELETE FROM account_work WHERE account_id = $1 AND task = $2";
+const STRIKE: &str = "DELETE FROM account_work WHERE account_id = $1 AND task = $2";
 
 /// In the order of the accounts.
-pub const AFTER: &str = "
+const AFTER: &str = "
     SELECT account_id, due_time FROM account_work /* every account */
     WHERE task = $1 AND account_id > $2 ORDER BY account_id LIMIT $3";
 
 /// The longest due first.
-pub const DUE: &str = "
+const DUE: &str = "
     SELECT account_id, due_time FROM account_work /* every account */
     WHERE task = $1 AND due_time <= $2 ORDER BY due_time LIMIT $3";
 

@@ -24,6 +24,7 @@ mod lifetimes;
 mod limits;
 mod metrics;
 mod news;
+mod odd_requests;
 mod people;
 mod poison;
 mod privacy;

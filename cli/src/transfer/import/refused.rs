@@ -65,18 +65,28 @@ impl Refused {
         Ok(written.with_context(|| format!("can't write {}", self.path.display()))?)
     }
 
+    /// Without what a row that was refused before was refused for.
+    fn own(&self, cells: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+        let names = self.columns.iter().map(String::as_str);
+        let names = names.chain(std::iter::repeat(""));
+        let own = cells.into_iter().zip(names);
+        let own = own.filter(|(_, name)| !is_ours(name));
+        own.map(|(cell, _)| cell).collect()
+    }
+
     fn try_add(&mut self, row: &FileRow, code: &str, reason: &str) -> anyhow::Result<()> {
         let mut bytes = Vec::new();
         if self.bytes == 0 && matches!(self.kind, Kind::Csv(_)) {
             let columns = COLUMNS.iter().copied();
-            let columns = columns.chain(self.columns.iter().map(String::as_str));
+            let own = self.columns.iter().map(String::as_str);
+            let columns = columns.chain(own.filter(|name| !is_ours(name)));
             bytes = record(self.kind, columns.map(str::as_bytes))?;
         }
         let (number, line) = (row.number.to_string(), row.line.to_string());
         match self.kind {
             Kind::Csv(_) => {
                 let (cells, reason) = match cells_of(row, self.kind) {
-                    Some(cells) => (cells, reason.to_owned()),
+                    Some(cells) => (self.own(cells), reason.to_owned()),
                     None => (vec![row.raw.clone()], format!("{reason} {IN_ORIGINAL}")),
                 };
                 let front = [&number, &line, code, &reason].map(str::as_bytes);
@@ -89,12 +99,11 @@ impl Refused {
                     "refused_reason": reason,
                 });
                 match members_of(row) {
-                    // As text, so that no number becomes another one.
+                    // As text, so that no number becomes another one; and ours behind it, so that
+                    // they count where the row was refused before.
                     Some(members) => {
-                        let front = line.to_string();
-                        let front = front.trim_end_matches('}');
-                        let comma = if members.starts_with('}') { "" } else { "," };
-                        writeln!(bytes, "{front}{comma}{members}")?;
+                        let comma = if members.is_empty() { "" } else { "," };
+                        writeln!(bytes, "{{{members}{comma}{}", &line.to_string()[1..])?;
                     }
                     None => {
                         line["refused_reason"] = format!("{reason} {IN_ORIGINAL}").into();
@@ -122,6 +131,10 @@ impl Refused {
     }
 }
 
+fn is_ours(column: &str) -> bool {
+    COLUMNS.contains(&column.trim())
+}
+
 /// None where nobody can tell where one ends, or the row is not whole.
 fn cells_of(row: &FileRow, kind: Kind) -> Option<Vec<Vec<u8>>> {
     match (&row.content, kind) {
@@ -131,13 +144,14 @@ fn cells_of(row: &FileRow, kind: Kind) -> Option<Vec<Vec<u8>>> {
     }
 }
 
-/// What stands behind the first brace of an object.
+/// What stands between the braces of an object.
 fn members_of(row: &FileRow) -> Option<&str> {
     let Content::Json(json) = &row.content else {
         return None;
     };
     serde_json::from_str::<serde::de::IgnoredAny>(json).ok()?;
-    Some(json.trim().strip_prefix('{')?.trim_start())
+    let inside = json.trim().strip_prefix('{')?.strip_suffix('}')?;
+    Some(inside.trim())
 }
 
 fn record<'a>(kind: Kind, cells: impl Iterator<Item = &'a [u8]>) -> anyhow::Result<Vec<u8>> {
@@ -208,17 +222,42 @@ mod tests {
     }
 
     #[test]
+    fn a_row_that_is_refused_again_has_its_reason_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("refused");
+        let columns = COLUMNS.map(str::to_owned).into_iter();
+        let columns = columns.chain(["email".to_owned()]).collect();
+        let mut refused = Refused::new(path.clone(), Kind::Csv(b','), columns, 0);
+        let cells = ["1", "2", "BEFORE", "Before.", "a"].map(str::to_owned);
+        let again = row(Content::Cells(cells.into()), b"");
+        refused.add(&again, "CODE", "Why.").unwrap();
+        refused
+            .add(&row(Content::Bad("ROW_QUOTES"), b"x"), "CODE", "Why.")
+            .unwrap();
+        let file = std::fs::read_to_string(path).unwrap();
+        let mut lines = file.lines();
+        assert_eq!(
+            lines.next().unwrap(),
+            "refused_row,refused_line,refused_code,refused_reason,email"
+        );
+        assert_eq!(lines.next().unwrap(), "3,5,CODE,Why.,a");
+        assert!(lines.next().unwrap().ends_with(",x"), "{file}");
+    }
+
+    #[test]
     fn an_object_that_was_refused_keeps_its_members() {
         for (json, line) in [
             (
                 r#" {"a": 1.000000000000000000001, "b": {}} "#,
-                r#","a": 1.000000000000000000001, "b": {}}"#,
+                r#"{"a": 1.000000000000000000001, "b": {},"#,
             ),
-            ("{ }", "}"),
+            ("{ }", "{"),
+            // It was refused before: what it is refused for now counts.
+            (r#"{"refused_reason":"Before."}"#, "{"),
         ] {
             let row = row(Content::Json(json.to_owned()), json.as_bytes());
             let file = String::from_utf8(written(Kind::JsonLines, &row, true)).unwrap();
-            assert!(file.ends_with(&format!("{line}\n")), "{file}");
+            assert!(file.starts_with(line), "{file}");
             let read: serde_json::Value = serde_json::from_str(&file).unwrap();
             assert_eq!(read["refused_reason"], "Why.");
         }

@@ -3,6 +3,8 @@
 use std::io::Write;
 
 use serde_json::{Value, json};
+use tokio::io::AsyncWriteExt;
+use tokio::net::TcpStream;
 
 use crate::harness::{Answer, Edge};
 use crate::stub::{Fault, KEY};
@@ -196,6 +198,27 @@ async fn invalid_events_are_dropped_logged_and_kept() {
     assert_eq!(state.activities.len(), 1);
 }
 
+// Semantics 8.1.
+#[tokio::test]
+async fn an_event_of_just_32_kb_is_taken_and_one_of_a_byte_more_is_not() {
+    let edge = Edge::start().await;
+    let key = basic(CLASSIC_KEY);
+    for size in [32 * 1024, 32 * 1024 + 1] {
+        let around = json!({"userId": "u", "traits": {"a": ""}}).to_string();
+        let long = "x".repeat(size - around.len());
+        let event = json!({"userId": "u", "traits": {"a": long}}).to_string();
+        let headers = [("authorization", &*key)];
+        let answer = send(&edge, "/classic/v1/identify", &headers, &event).await;
+        assert!(is_success(&answer), "{size}: {answer:?}");
+    }
+    edge.eventually("the larger one is logged", |stub| {
+        let state = stub.state();
+        state.log.iter().any(|line| line.code == "EVENT_TOO_LARGE")
+    })
+    .await;
+    assert_eq!(edge.stub.state().contacts.len(), 1);
+}
+
 #[tokio::test]
 async fn a_request_comes_again_where_a_limit_is_reached_or_something_is_away() {
     let edge = Edge::start().await;
@@ -373,10 +396,39 @@ async fn settings_lead_a_browser_back_to_where_it_asked() {
         .send("GET", "/classic/v1/projects/pau-wrong/settings", &[], "")
         .await;
     check_refused(&unknown, 404, "KEY_UNKNOWN");
+    let ended = edge
+        .send("GET", "/classic/v1/projects/expired-key/settings", &[], "")
+        .await;
+    check_refused(&ended, 404, "KEY_UNKNOWN");
     let actions = format!("/classic/v1/projects/{KEY}/settings");
     let answer = edge.send("GET", &actions, &[], "").await;
     check_refused(&answer, 403, "KEY_OF_OTHER_KIND");
     edge.send("POST", path, &[], "").await.check_problem(405);
+}
+
+#[tokio::test]
+async fn a_client_that_hangs_up_leaves_no_part_of_its_request_behind() {
+    let edge = Edge::start().await;
+    let away = || Fault::Say(tonic::Status::unavailable("away"));
+    // Slow enough that the client is gone before the tracks have their turn.
+    edge.stub.script("map_events", [away(), away()]);
+    let events = json!([identify("u1"), track("u2")]);
+    let body = json!({"batch": events, "writeKey": CLASSIC_KEY}).to_string();
+    let request = format!(
+        "POST /classic/v1/batch HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut client = TcpStream::connect(edge.address).await.unwrap();
+    client.write_all(request.as_bytes()).await.unwrap();
+    edge.eventually("the identifies began", |stub| stub.count("map_events") > 0)
+        .await;
+    drop(client);
+    edge.eventually("the tracks are stored, too", |stub| {
+        let state = stub.state();
+        (state.contacts.len(), state.activities.len()) == (1, 1)
+    })
+    .await;
+    edge.stop().await;
 }
 
 /// Semantics 8.4.

@@ -30,8 +30,11 @@ impl App {
             store::list_changes(&client, account_id, filter, before, limit).await?
         };
         let mut parts = vec![Part::of_rows(own, size)];
-        let others = self.record.read(account_id, filter, before, size, deadline);
-        parts.extend(others.await?);
+        // What is of no account is mapping's alone.
+        if account_id != NO_ACCOUNT {
+            let others = self.record.read(account_id, filter, before, size, deadline);
+            parts.extend(others.await?);
+        }
         Ok(merged(parts))
     }
 }

@@ -53,10 +53,14 @@ impl App {
         let ids = sources.into_iter().map(|(id, _)| id).collect();
         let deletion = Deletion::new(account_id, ids, self.now(), self.erasure_delay);
         store::begin_deletion(&transaction, &deletion, name).await?;
-        if store::forget_account_of_tokens(&transaction, account_id, self.now()).await? {
-            store::change_tokens(&transaction).await?;
+        store::change_tokens(&transaction).await?;
+        let (now, by) = (self.now(), self.author.name());
+        let ended = store::forget_account_of_tokens(&transaction, account_id, now, by).await?;
+        let mut gone = Changed::gone(Thing::Account, account_id, &shown_name(&locked.settings));
+        if !ended.is_empty() {
+            let ended = ended.iter().map(ToString::to_string);
+            gone = gone.within("tokens_ended", ended.collect::<Vec<_>>());
         }
-        let gone = Changed::gone(Thing::Account, account_id, &shown_name(&locked.settings));
         turn(NO_ACCOUNT).await?;
         self.record(&transaction, NO_ACCOUNT, &gone).await?;
         store::commit(transaction).await?;

@@ -297,17 +297,26 @@ impl Desk {
             for account in accounts {
                 pulse.beat();
                 let scoped = self.scoped(account).await?;
-                self.forget_of(&scoped, account, before).await?;
+                let has_forgotten = self.forget_of(&scoped, account, before).await?;
+                drop(scoped);
+                if has_forgotten {
+                    let mut client = self.connection().await?;
+                    let tx = store::begin(&mut client, account);
+                    store::settle(&tx, account).await?;
+                    store::commit(tx).await?;
+                }
             }
         }
     }
 
+    /// Whether any of what was told went.
     async fn forget_of(
         &self,
         client: &impl store::Client,
         account: AccountId,
         before: chrono::DateTime<chrono::Utc>,
-    ) -> Result<(), Failure> {
+    ) -> Result<bool, Failure> {
+        let mut has_forgotten = false;
         loop {
             let (unsent, count) = store::forget_deliveries(client, account, before).await?;
             for file in &unsent {
@@ -320,9 +329,10 @@ impl Desk {
             if count == 0 {
                 break;
             }
+            has_forgotten = true;
         }
         while store::forget_alerts(client, account, before.date_naive()).await? > 0 {}
-        Ok(())
+        Ok(has_forgotten)
     }
 }
 

@@ -75,14 +75,14 @@ impl App {
         };
         let hash = self.secret.hash(&api_key);
         let key = self.new_key(&api_key, expire_time);
-        // Also checks that the source is the account's.
-        self.get_source(account_id, source_id).await?;
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client, account_id);
         // Of two calls of one request the second finds what the first made.
         store::lock_account(&transaction, account_id)
             .await?
             .ok_or(Error::NotFound("account"))?;
+        let source = store::get_source(&transaction, account_id, source_id).await?;
+        source.ok_or(Error::NotFound("source"))?;
         if let Some(request_id) = request_id {
             let made = store::key_of_request(&transaction, account_id, source_id, request_id);
             if let Some(key) = made.await? {

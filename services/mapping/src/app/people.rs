@@ -58,7 +58,7 @@ impl App {
     }
 
     /// An alert stays, since it is about more than one person; the value by which it names him
-    /// goes.
+    /// goes, and so do files of mails that tell it.
     async fn hide_in_alerts(&self, account_id: AccountId, person: &Person) -> Result<(), Error> {
         let mut after = Uuid::nil();
         loop {
@@ -73,7 +73,11 @@ impl App {
             let his: Vec<Uuid> = his.map(|(alert, _)| *alert).collect();
             if !his.is_empty() {
                 store::hide_values(&transaction, account_id, &his).await?;
+                let files = store::forget_files(&transaction, account_id, &his).await?;
                 store::commit(transaction).await?;
+                for file in &files {
+                    self.desk.mailer().discard(file).await;
+                }
             }
         }
     }

@@ -92,13 +92,18 @@ async fn ask(
     let request = deadline.request(request).map_err(away)?;
     let answer = client.read_changes(request).await.map_err(away)?;
     let answer = answer.into_inner();
-    let items = answer.changes.into_iter().map(entry_of);
-    let items: Option<Vec<_>> = items.collect();
+    // A newer version may have things that this one does not know; the others are told.
+    let items = answer.changes.into_iter().filter_map(|change| {
+        let read = entry_of(change);
+        if read.is_none() {
+            tracing::error!(service = name, "a change can't be read");
+        }
+        read
+    });
     let next = match answer.next_change_id.as_str() {
         "" => None,
         text => Some(read_id(text).ok_or(Error::Unreadable(name))?),
     };
-    let items = items.ok_or(Error::Unreadable(name))?.into_iter();
     Ok(Part {
         items: items.map(|entry| (entry.change_id, entry)).collect(),
         next,

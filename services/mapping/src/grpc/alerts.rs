@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
-use weir_changes::{Author, author};
+use weir_changes::author;
 use weir_ids::SourceId;
 use weir_proto::mapping::v1 as pb;
 use weir_proto::mapping::v1::alert_service_server::AlertService;
@@ -32,20 +32,6 @@ impl Alerts {
         Fut: Future<Output = Result<T, Error>> + Send + 'static,
     {
         Ok(self.app.run(deadline, work).await?)
-    }
-
-    async fn run_by<T, F, Fut>(
-        &self,
-        author: Author,
-        deadline: Deadline,
-        work: F,
-    ) -> Result<T, Status>
-    where
-        T: Send + 'static,
-        F: Fn(App) -> Fut + Send + 'static,
-        Fut: Future<Output = Result<T, Error>> + Send + 'static,
-    {
-        Ok(self.app.by(author).run(deadline, work).await?)
     }
 }
 
@@ -105,7 +91,9 @@ impl AlertService for Alerts {
         let account = account_id(&request.account_id)?;
         let id: Uuid = id("alert_id", &request.alert_id)?;
         let resolved = self
-            .run_by(author, deadline, move |app| async move {
+            .app
+            .by(author)
+            .run(deadline, move |app| async move {
                 app.resolve_alert(account, id).await
             })
             .await?;

@@ -12,6 +12,7 @@ use weir_values::{BlockedValue, BlockedValues, ValueType};
 
 use super::{account_id, id};
 use crate::app::{Change, ListedName};
+use crate::domain::access::MAX_ACCOUNTS;
 use crate::domain::account::{Account, AccountChange, KeyStrategy, PlanChange};
 use crate::domain::event::EventKind;
 use crate::domain::field::Field;
@@ -50,15 +51,13 @@ pub fn kind(kind: EventKind) -> pb::EventKind {
     }
 }
 
-/// As many as a token may name.
-const MAX_ONLY_ACCOUNTS: usize = 10_000;
-
-pub fn read_only_accounts(only: &[String]) -> Result<Vec<AccountId>, Status> {
-    if only.len() > MAX_ONLY_ACCOUNTS {
-        return Err(invalid("only_accounts", "must be at most 10,000"));
+/// Accounts that a request names, by `field`: as many as a token may be for.
+pub fn read_accounts(field: &str, ids: &[String]) -> Result<Vec<AccountId>, Status> {
+    if ids.len() > MAX_ACCOUNTS {
+        return Err(invalid(field, &format!("must be at most {MAX_ACCOUNTS}")));
     }
-    let only = only.iter().enumerate();
-    only.map(|(index, text)| id(&format!("only_accounts[{index}]"), text))
+    let ids = ids.iter().enumerate();
+    ids.map(|(index, text)| id(&format!("{field}[{index}]"), text))
         .collect()
 }
 

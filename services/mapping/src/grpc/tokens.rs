@@ -7,14 +7,13 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 use weir_access::{Accounts, Caller, LiveToken, Role};
 use weir_changes::author;
-use weir_ids::AccountId;
 use weir_proto::access::v1 as pb;
 use weir_proto::access::v1::token_service_server::{TokenService, TokenServiceServer};
 use weir_proto::access::v1::*;
-use weir_rpc::wire::{NOT_A_TIME, id, read_id, read_time, time, timestamp};
+use weir_rpc::wire::{NOT_A_TIME, id, read_time, time, timestamp};
 use weir_rpc::{Deadline, MAX_MESSAGE, Page, invalid, page_limit, page_size, page_start};
 
-use super::{Answer, Service, optional_id};
+use super::{Answer, Service, convert, optional_id};
 use crate::app::{Error, Listing};
 use crate::domain::access::{Token as DomainToken, Wish, Within};
 
@@ -158,7 +157,7 @@ fn read_wish(request: &CreateTokenRequest, now: DateTime<Utc>) -> Result<Wish, S
     };
     let accounts = match request.all_accounts {
         true => None,
-        false => Some(read_accounts(&request.account_ids)?),
+        false => Some(convert::read_accounts("account_ids", &request.account_ids)?),
     };
     let end = match request.expire_time {
         None => None,
@@ -168,19 +167,11 @@ fn read_wish(request: &CreateTokenRequest, now: DateTime<Utc>) -> Result<Wish, S
     Ok(wish.map_err(Error::Invalid)?)
 }
 
-fn read_accounts(ids: &[String]) -> Result<Vec<AccountId>, Status> {
-    let read = |(index, text): (usize, &String)| {
-        let field = || format!("account_ids[{index}]");
-        read_id(text).ok_or_else(|| invalid(&field(), "must be a UUID"))
-    };
-    ids.iter().enumerate().map(read).collect()
-}
-
 /// Whose tokens are meant; of none said, all.
 fn within(ids: &[String]) -> Result<Within, Status> {
     Ok(match ids {
         [] => None,
-        ids => Some(read_accounts(ids)?),
+        ids => Some(convert::read_accounts("account_ids", ids)?),
     })
 }
 

@@ -134,7 +134,7 @@ pub async fn due_deliveries(
 }
 
 /// Notes when the account's next mail and call are due, and whether anything did not get through.
-async fn settle(tx: &Tx<'_>, account_id: AccountId) -> Result<(), Failure> {
+pub async fn settle(tx: &Tx<'_>, account_id: AccountId) -> Result<(), Failure> {
     for task in [MAIL, WEBHOOK, UNDELIVERED] {
         work::hold(tx, account_id, task).await?;
     }
@@ -326,6 +326,22 @@ pub async fn forget_deliveries(
     let unsent = |row: &&Row| row.get::<_, i16>("state") != DeliveryState::Sent.code();
     let files = found.iter().filter(unsent).map(|row| row.get("file"));
     Ok((files.collect(), found.len()))
+}
+
+/// Mails that tell of these alerts have no file any more; answers those that they had. What is
+/// kept is written anew when it is sent.
+pub async fn forget_files(
+    client: &impl Client,
+    account_id: AccountId,
+    alerts: &[Uuid],
+) -> Result<Vec<String>, Failure> {
+    let select = "SELECT file FROM deliveries
+        WHERE account_id = $1 AND alert_id = ANY ($2) AND file <> '' FOR UPDATE";
+    let found = rows(client, select, &[&account_id.0, &alerts]).await?;
+    let update = "UPDATE deliveries SET file = ''
+        WHERE account_id = $1 AND alert_id = ANY ($2) AND file <> ''";
+    execute(client, update, &[&account_id.0, &alerts]).await?;
+    Ok(found.iter().map(|row| row.get("file")).collect())
 }
 
 fn read_delivery(row: &Row) -> Result<Delivery, Failure> {

@@ -153,19 +153,21 @@ pub async fn revoke_token(
     Ok(())
 }
 
-/// Takes an account out of all tokens; those that were good for no other end. Whether there were
-/// any.
+/// Takes an account out of all tokens; those that were good for no other end, and are answered.
 pub async fn forget_account_of_tokens(
     client: &impl Statements,
     account_id: AccountId,
     now: DateTime<Utc>,
-) -> Result<bool, Failure> {
-    let update =
-        "/* every account */ UPDATE tokens SET account_ids = array_remove(account_ids, $1::uuid),
-            revoke_time = CASE WHEN account_ids = ARRAY[$1::uuid] THEN coalesce(revoke_time, $2)
-                ELSE revoke_time END
+    by: &str,
+) -> Result<Vec<Uuid>, Failure> {
+    let end = "/* every account */ UPDATE tokens SET revoke_time = $2, revoked_by = $3
+        WHERE account_ids = ARRAY[$1::uuid] AND revoke_time IS NULL RETURNING token_id";
+    let ended = rows(client, end, &[&account_id.0, &now, &by]).await?;
+    let forget = "/* every account */ UPDATE tokens
+        SET account_ids = array_remove(account_ids, $1::uuid)
         WHERE account_ids @> ARRAY[$1::uuid]";
-    Ok(execute(client, update, &[&account_id.0, &now]).await? > 0)
+    execute(client, forget, &[&account_id.0]).await?;
+    Ok(ended.iter().map(|row| row.get("token_id")).collect())
 }
 
 /// Notes when tokens were used, where that is later than what is known.

@@ -245,3 +245,48 @@ async fn a_test_mail_tells_how_it_went() {
         Some(weir_reasons::Reason::NoNotificationAddress)
     );
 }
+
+/// Semantics 3.9.
+#[tokio::test]
+async fn a_mail_that_was_kept_does_not_name_who_was_deleted() {
+    let folder = TempDir::new().unwrap();
+    let (service, client) = started(with_folder(&folder)).await;
+    let tenant = tenant(&client, "Demo").await;
+    let alert = NewAlert {
+        kind: AlertKind::ContactAbsorbs.into(),
+        subject: "a".to_owned(),
+        message: "A contact took over 21 others today.".to_owned(),
+        value: "shared@example.org".to_owned(),
+        ..Default::default()
+    };
+    let raise = RaiseAlertsRequest {
+        account_id: tenant.account_id.clone(),
+        alerts: vec![alert],
+    };
+    service.alerts().raise_alerts(raise).await.unwrap();
+    let files = || {
+        let files = std::fs::read_dir(folder.path()).unwrap();
+        files.map(|file| std::fs::read_to_string(file.unwrap().path()).unwrap())
+    };
+    eventually("it is kept", async || files().next().is_some()).await;
+    assert!(files().any(|mail| mail.contains("shared@example.org")));
+    let deliveries = ListDeliveriesRequest {
+        account_id: tenant.account_id.clone(),
+        ..Default::default()
+    };
+    eventually("that is known", async || {
+        let listed = service.alerts().list_deliveries(deliveries.clone()).await;
+        let listed = listed.unwrap().into_inner().deliveries;
+        listed.iter().any(|one| !one.file.is_empty())
+    })
+    .await;
+    let erase = ErasePersonRequest {
+        account_id: tenant.account_id.clone(),
+        identifiers: vec!["shared@example.org".to_owned()],
+        delete_time: Some(std::time::SystemTime::now().into()),
+    };
+    service.people().erase_person(erase).await.unwrap();
+    assert_eq!(files().count(), 0);
+    let listed = service.alerts().list_deliveries(deliveries).await.unwrap();
+    assert!(listed.into_inner().deliveries[0].file.is_empty());
+}

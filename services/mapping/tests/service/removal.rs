@@ -22,6 +22,7 @@ fn delete_field(tenant: &Tenant, field_id: &str) -> DeleteFieldRequest {
     DeleteFieldRequest {
         account_id: tenant.account_id.clone(),
         field_id: field_id.to_owned(),
+        request_id: String::new(),
     }
 }
 
@@ -55,8 +56,17 @@ async fn a_source_goes_with_all_that_is_its_and_frees_its_slots() {
     })
     .await;
 
+    let pause = PauseSourceRequest {
+        account_id: ours.account_id.clone(),
+        source_id: ours.source_id.clone(),
+    };
+    call!(configuration, pause_source, pause).unwrap();
+    let paused = "SELECT count(*) FROM mapping.account_work WHERE task = 'paused'";
+    assert_eq!(service.count(paused).await, 1);
+
     let gone = call!(configuration, delete_source, delete_source(&ours)).unwrap();
     assert!(gone.deleted);
+    assert_eq!(service.count(paused).await, 0);
     let again = call!(configuration, delete_source, delete_source(&ours)).unwrap();
     assert!(!again.deleted);
 

@@ -16,6 +16,7 @@ use weir_rpc::reason_of;
 use weir_testkit::eventually;
 
 use crate::call;
+use crate::changes::changes;
 use crate::harness::{Service, Tenant, tenant, time};
 
 const DAY: Duration = Duration::from_secs(86_400);
@@ -55,7 +56,7 @@ pub fn wish(name: &str, role: Role, accounts: &[&Tenant]) -> CreateTokenRequest 
     }
 }
 
-async fn sources(channel: Shown, tenant: &Tenant) -> Result<usize, Status> {
+pub async fn sources(channel: Shown, tenant: &Tenant) -> Result<usize, Status> {
     let request = ListSourcesRequest {
         account_id: tenant.account_id.clone(),
         ..Default::default()
@@ -86,7 +87,7 @@ fn refused<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, Option<Reaso
 }
 
 /// Waits until the token is known here.
-async fn is_good(service: &Service, token: &str, tenant: &Tenant) {
+pub async fn is_good(service: &Service, token: &str, tenant: &Tenant) {
     eventually("the token is good", async || {
         sources(showing(service, token), tenant).await.ok()
     })
@@ -395,4 +396,11 @@ async fn an_account_that_ends_is_in_no_token_any_more() {
         told,
         [(false, 0, true), (false, 1, false), (true, 0, false)]
     );
+    assert_eq!(listed.tokens[0].revoked_by, listed.tokens[0].created_by);
+    let recorded = changes(&service, "").await;
+    let ended = recorded[0].fields.iter();
+    let mut ended = ended.filter(|field| field.field == "tokens_ended");
+    let ended = ended.next().and_then(|field| field.after_json.clone());
+    let id = &listed.tokens[0].token_id;
+    assert_eq!(ended, Some(format!("[\"{id}\"]")));
 }

@@ -132,6 +132,8 @@ fn the_units_of_an_event_say_what_it_was_charged() {
     assert_eq!(units(None, Some(Away)), None);
     let over = Some(("not_enough", Some(Reason::ActivityLimit)));
     assert_eq!(units(None, Some(NotFunded)), over);
+    // It asked for none.
+    assert_eq!(units(None, Some(NotFunded.of(true))), None);
 }
 
 /// Semantics 7.8.

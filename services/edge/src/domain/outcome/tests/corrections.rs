@@ -23,7 +23,7 @@ fn a_correction_without_anything_to_correct_says_so() {
     let there = ActivitySaid::Repeated;
     assert_eq!(said(&track(repeated, there)), (200, None));
     assert_eq!(said(&track(not_found, there)), (206, nothing));
-    let gone = track(repeated, ActivitySaid::NotFunded);
+    let gone = track(repeated, ActivitySaid::Gone);
     assert_eq!(said(&gone), (422, nothing));
     assert_eq!(outcome(&gone, &in_flight()).status, 422, "no unit helps");
     // What clears has nothing to clear.
