@@ -18,5 +18,5 @@ mod running;
 
 pub use account::{Account, Plan};
 pub use answer::{Answer, reason_of};
-pub use running::{Weir, full_length, journey, journey_alone, journey_alone_with};
+pub use running::{Weir, block_on, full_length, journey, journey_alone, journey_alone_with};
 pub use weir_testkit::eventually;

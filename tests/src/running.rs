@@ -39,6 +39,11 @@ static SHARED: OnceCell<Weir> = OnceCell::const_new();
 /// Systems of tests that need one of their own run one after another: two cores.
 static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
+/// Waits for what a journey needs beside the system, in the runtime of all.
+pub fn block_on<T>(what: impl Future<Output = T>) -> T {
+    RUNTIME.block_on(what)
+}
+
 /// Runs a journey through the shared system.
 pub fn journey(steps: impl AsyncFnOnce(&'static Weir)) {
     RUNTIME.block_on(async {

@@ -60,6 +60,7 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "work of before",
         sql: include_str!("../migrations/0004_work_of_before.sql"),
     },
+    weir_ledger::days_migration(5),
 ];
 
 /// Tables with an `account_id` that have no policy.

@@ -34,7 +34,7 @@ pub use reindex::{Begun, Ended};
 pub use search::{Build, Kinds, Searching};
 
 /// The schema, file by file.
-pub const MIGRATIONS: [Migration; 8] = [
+pub const MIGRATIONS: [Migration; 9] = [
     Migration {
         number: 1,
         name: "contacts",
@@ -63,6 +63,7 @@ pub const MIGRATIONS: [Migration; 8] = [
         name: "folding",
         sql: include_str!("../migrations/0008_folding.sql"),
     },
+    weir_ledger::days_migration(9),
 ];
 
 /// Tables with an `account_id` that have no policy.

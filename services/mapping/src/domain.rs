@@ -33,6 +33,7 @@ pub mod sample;
 pub mod sampled;
 pub mod snapshot;
 pub mod source;
+pub mod spending;
 pub mod suggest;
 pub mod versions;
 pub mod watch;

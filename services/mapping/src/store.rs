@@ -26,6 +26,7 @@ mod replays;
 mod rings;
 mod snapshots;
 mod sources;
+mod spending;
 mod stored;
 mod tokens;
 mod versions;
@@ -95,6 +96,7 @@ pub use sources::{
     find_source, get_source, insert_source, list_sources, paused_sources, set_pause, set_status,
     update_source,
 };
+pub use spending::{add_spending, known_subjects, spenders, spent_by_window};
 pub use tokens::{
     change_tokens, count_tokens, drop_ended_tokens, forget_account_of_tokens, get_token,
     insert_token, list_tokens, live_tokens, note_token_uses, revoke_token, token_of_request,
@@ -104,7 +106,7 @@ pub use versions::{
     Saved, Subject, get_version, keep_activity_version, keep_contact_version, list_versions,
 };
 
-const MIGRATIONS: [Migration; 6] = [
+const MIGRATIONS: [Migration; 7] = [
     Migration {
         number: 1,
         name: "mapping",
@@ -126,6 +128,11 @@ const MIGRATIONS: [Migration; 6] = [
         number: 6,
         name: "tokens",
         sql: include_str!("../migrations/0006_tokens.sql"),
+    },
+    Migration {
+        number: 7,
+        name: "units",
+        sql: include_str!("../migrations/0007_units.sql"),
     },
 ];
 

@@ -1,6 +1,8 @@
 //! Reserve, settle, tell the usage; rebuild and sweep in their own files.
 
+mod alerts;
 mod memory;
+mod past;
 mod rebuild;
 mod sweep;
 
@@ -12,13 +14,18 @@ use weir_ids::{AccountId, BatchId};
 use weir_rpc::Deadline;
 use weir_service::Clock;
 
-use crate::clients::{self, Accounts, Ledgers, Plans};
-use crate::domain::{Entitlement, Known, Progress, Reservation, Settlement, Units, Wanted, Window};
+use crate::clients::{self, Accounts, Alerts, Ledgers, Plans, Rejections};
+use crate::domain::{
+    Entitlement, Known, Progress, Reservation, Settlement, Units, Wanted, Window, alerts,
+};
 use crate::metrics;
 use crate::store::{self, Read, Reserved, Store};
 
+use alerts::Telling;
 use memory::Memory;
 
+pub use alerts::{Queue, WITHIN as TELL_WITHIN};
+pub use past::{History, Past};
 pub use sweep::longest_sweep;
 
 /// Why units were not granted, or usage not told.
@@ -60,6 +67,8 @@ pub struct Others {
     pub ledgers: Ledgers,
     pub plans: Plans,
     pub accounts: Accounts,
+    pub news: Alerts,
+    pub rejections: Rejections,
 }
 
 /// Everything the service does.
@@ -69,6 +78,7 @@ pub struct App {
     clock: Clock,
     lease: Duration,
     memory: Memory,
+    telling: Telling,
 }
 
 /// What one batch asks for.
@@ -101,14 +111,18 @@ pub struct Usage {
 }
 
 impl App {
-    pub fn new(store: Store, others: Others, clock: Clock, lease: Duration) -> Self {
-        Self {
+    /// What is to be told of limits comes out of the queue.
+    pub fn new(store: Store, others: Others, clock: Clock, lease: Duration) -> (Self, Queue) {
+        let (telling, queue) = Telling::new();
+        let app = Self {
             store,
             others,
             clock,
             lease,
             memory: Memory::default(),
-        }
+            telling,
+        };
+        (app, queue)
     }
 
     /// Whether Redis answers.
@@ -153,6 +167,7 @@ impl App {
                         ask.settlements.len().saturating_sub(reservation.settled),
                     );
                     metrics::reserved(reservation.granted == ask.units);
+                    self.note_units(ask.account, &reservation, limits, now);
                     return Ok(Grant {
                         reservation,
                         limits,
@@ -169,8 +184,51 @@ impl App {
         Err(Error::Late)
     }
 
+    /// Tells people of what is used. What is only reserved becomes so when its batch is settled:
+    /// where that makes a difference, and no other batch comes, it is looked at then.
+    fn note_units(
+        &self,
+        account: AccountId,
+        reservation: &Reservation,
+        limits: Units,
+        now: DateTime<Utc>,
+    ) {
+        let Reservation {
+            window,
+            used,
+            reserved,
+            ..
+        } = *reservation;
+        self.telling.look(account, window, used, limits, now);
+        let all = Units {
+            profile: used.profile + reserved.profile,
+            activity: used.activity + reserved.activity,
+        };
+        let is_near = alerts(window, all, limits).next().is_some();
+        self.memory.note_limits(account, is_near.then_some(limits));
+    }
+
     /// Takes the edge's word for what batches stored.
     pub async fn settle(
+        self: &Arc<Self>,
+        account: AccountId,
+        settlements: &[Settlement],
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        self.settle_units(account, settlements, deadline).await?;
+        if let Some(limits) = self.memory.limits(account) {
+            let now = self.clock.now();
+            let window = Window::of(now);
+            let least = self.memory.progress(account);
+            // Where it is not known now, the next batch tells.
+            if let Ok(Read::Known(units)) = self.store.read(account, window, least).await {
+                self.telling.look(account, window, units.used, limits, now);
+            }
+        }
+        Ok(())
+    }
+
+    async fn settle_units(
         self: &Arc<Self>,
         account: AccountId,
         settlements: &[Settlement],

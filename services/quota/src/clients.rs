@@ -1,9 +1,11 @@
 //! The other services: the two ledgers of what was stored, and the plans.
 
 mod ledgers;
+mod mapping;
 mod plans;
 
 pub use ledgers::{Ledgers, Stands, Sums};
+pub use mapping::{Alerts, News, Rejections};
 pub use plans::Plans;
 pub use weir_accounts::Accounts;
 

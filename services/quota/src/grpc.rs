@@ -10,8 +10,8 @@ use tonic::{Request, Response, Status};
 use weir_proto::erasure::v1::erasure_service_server::ErasureServiceServer;
 use weir_proto::quota::v1::quota_service_server::{QuotaService, QuotaServiceServer};
 use weir_proto::quota::v1::{
-    GetUsageRequest, GetUsageResponse, ReserveRequest, ReserveResponse, SettleRequest,
-    SettleResponse,
+    GetUsageRequest, GetUsageResponse, ListUsageRequest, ListUsageResponse, ReserveRequest,
+    ReserveResponse, SettleRequest, SettleResponse,
 };
 use weir_rpc::wire::id;
 use weir_rpc::{Deadline, Server};
@@ -66,5 +66,17 @@ impl QuotaService for Grpc {
         let known = request.entitlement.as_ref().map(convert::entitled);
         let usage = self.0.usage(account, known.transpose()?, deadline).await;
         Ok(Response::new(convert::usage(&usage?)))
+    }
+
+    async fn list_usage(
+        &self,
+        request: Request<ListUsageRequest>,
+    ) -> Result<Response<ListUsageResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = id("account_id", &request.account_id)?;
+        let days = convert::days(request.days)?;
+        let history = self.0.list_usage(account, days, deadline).await?;
+        Ok(Response::new(convert::history(&history)))
     }
 }

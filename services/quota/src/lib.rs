@@ -41,13 +41,19 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             ledgers: clients::Ledgers::connect(&config.ledgers())?,
             plans: clients::Plans::connect(&config.mapping_url)?,
             accounts: clients::Accounts::connect(&config.mapping_url)?,
+            news: clients::Alerts::connect(&config.mapping_url)?,
+            rejections: clients::Rejections::connect(&config.mapping_url)?,
         };
-        let app = Arc::new(app::App::new(store, others, clock.clone(), config.lease));
+        let (app, news) = app::App::new(store, others, clock.clone(), config.lease);
+        let app = Arc::new(app);
         let background = Background::new();
         weir_service::know_tokens(&background, &access, tokens, &clock);
         let interval = config.sweep_interval;
         background.spawn("sweep", app::longest_sweep(interval), |pulse| {
             Arc::clone(&app).sweep_for_ever(interval, pulse)
+        });
+        background.spawn("alerts", app::TELL_WITHIN, |pulse| {
+            Arc::clone(&app).tell_for_ever(news, pulse)
         });
         let server = grpc::server(app)
             .access(access)

@@ -7,6 +7,8 @@ const RESERVATIONS: &str = "quota_reservations_total";
 /// By `outcome`: `installed`, `failed`.
 const REBUILDS: &str = "quota_rebuilds_total";
 const LEASES_EXPIRED: &str = "quota_leases_expired_total";
+/// By `outcome`: `told`, `failed`.
+const LIMIT_ALERTS: &str = "quota_limit_alerts_total";
 const SETTLES_IGNORED: &str = "quota_settles_ignored_total";
 /// By `what`: `account`, `shard`.
 const SWEEP_FAILURES: &str = "quota_sweep_failures_total";
@@ -20,6 +22,10 @@ pub fn describe() {
     describe_counter!(
         LEASES_EXPIRED,
         "Reservations that the ledgers had to settle."
+    );
+    describe_counter!(
+        LIMIT_ALERTS,
+        "Limits that are nearly or wholly used, as mapping was told of them, by outcome."
     );
     describe_counter!(
         SETTLES_IGNORED,
@@ -42,6 +48,12 @@ pub fn reserved(full: bool) {
 pub fn rebuilt(installed: bool) {
     let outcome = if installed { "installed" } else { "failed" };
     counter!(REBUILDS, "outcome" => outcome).increment(1);
+}
+
+/// Mapping was told of a limit, or could not be.
+pub fn limit_alert(told: bool) {
+    let outcome = if told { "told" } else { "failed" };
+    counter!(LIMIT_ALERTS, "outcome" => outcome).increment(1);
 }
 
 /// Leases ran out.

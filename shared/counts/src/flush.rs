@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use tonic::Code;
 use weir_proto::mapping::v1::log_service_client::LogServiceClient;
-use weir_proto::mapping::v1::{AddCountsRequest, ReasonCount, SourceCounts};
+use weir_proto::mapping::v1::{AddCountsRequest, ReasonCount, SourceCounts, UnitCount, UnitKind};
 use weir_rpc::wire::timestamp_of;
 use weir_rpc::{Channel, Deadline, NotAnAddress, Peer};
 
-use crate::fold::Fold;
+use crate::fold::{Fold, Unit};
 use crate::pending::{Pending, Told};
 
 /// Between two flushes (semantics 7.3a).
@@ -160,24 +160,97 @@ fn messages(part: Vec<Told>) -> Vec<SourceCounts> {
         let is_same = |source: &&mut SourceCounts| {
             source.source_id == told.source_id && source.account_id == told.account_id
         };
-        let count = ReasonCount {
-            hour: Some(timestamp_of(told.hour)),
-            status: told.count.status.into(),
-            code: told.count.code.to_owned(),
-            other: told.subject.is_none(),
-            subject: told.subject.unwrap_or_default(),
-            count: told.count.tally.count,
-            first_time: Some(timestamp_of(told.count.tally.first)),
-            last_time: Some(timestamp_of(told.count.tally.last)),
+        let there = sources.last_mut().filter(is_same);
+        let source = match there {
+            Some(source) => source,
+            None => {
+                sources.push(SourceCounts {
+                    account_id: told.account_id.clone(),
+                    source_id: told.source_id.clone(),
+                    ..SourceCounts::default()
+                });
+                sources.last_mut().expect("one was pushed")
+            }
         };
-        match sources.last_mut().filter(is_same) {
-            Some(source) => source.counts.push(count),
-            None => sources.push(SourceCounts {
-                account_id: told.account_id,
-                source_id: told.source_id,
-                counts: vec![count],
-            }),
+        let status = told.count.status;
+        match Unit::ALL.into_iter().find(|unit| unit.status() == status) {
+            Some(unit) => source.units.push(unit_count(unit, told)),
+            None => source.counts.push(reason_count(told)),
         }
     }
     sources
+}
+
+fn reason_count(told: Told) -> ReasonCount {
+    ReasonCount {
+        hour: Some(timestamp_of(told.hour)),
+        status: told.count.status.into(),
+        code: told.count.code.to_owned(),
+        other: told.subject.is_none(),
+        subject: told.subject.unwrap_or_default(),
+        count: told.count.tally.count,
+        first_time: Some(timestamp_of(told.count.tally.first)),
+        last_time: Some(timestamp_of(told.count.tally.last)),
+    }
+}
+
+fn unit_count(unit: Unit, told: Told) -> UnitCount {
+    let kind = match unit {
+        Unit::Profile => UnitKind::Profile,
+        Unit::Activity => UnitKind::Activity,
+        Unit::Rejected => UnitKind::Rejected,
+    };
+    UnitCount {
+        window: day_of(told.hour),
+        kind: kind.into(),
+        other: told.subject.is_none(),
+        subject: told.subject.unwrap_or_default(),
+        count: told.count.tally.count,
+    }
+}
+
+fn day_of(micros: i64) -> String {
+    let time = chrono::DateTime::from_timestamp_micros(micros).unwrap_or_default();
+    time.format("%Y-%m-%d").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fold::Key;
+
+    /// Semantics 6.8.
+    #[test]
+    fn units_are_told_by_their_window_beside_what_was_answered() {
+        let window = 1_764_028_800_000_000; // 2025-11-25T00:00:00Z
+        let mut fold = Fold::default();
+        let key = Key {
+            status: 429,
+            code: "ACTIVITY_LIMIT",
+            subject: "Login",
+        };
+        fold.add(key, window + 5, 4);
+        fold.add_units(Unit::Activity, window, "Login", 7);
+        fold.add_units(Unit::Rejected, window, "Login", 4);
+        let mut pending = Pending::default();
+        assert_eq!(pending.add("a", "s", fold), 0);
+        let mut told = messages(pending.take().remove(0));
+        assert_eq!(told.len(), 1);
+        let source = told.remove(0);
+        assert_eq!(source.counts.len(), 1);
+        assert_eq!(source.counts[0].code, "ACTIVITY_LIMIT");
+        let mut units = source.units;
+        units.sort_by_key(|one| one.kind);
+        let units: Vec<_> = units
+            .into_iter()
+            .map(|one| (one.window, one.kind, one.count))
+            .collect();
+        assert_eq!(
+            units,
+            [
+                ("2025-11-25".to_owned(), 2, 7),
+                ("2025-11-25".to_owned(), 3, 4)
+            ]
+        );
+    }
 }

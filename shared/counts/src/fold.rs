@@ -44,7 +44,39 @@ pub struct Fold<'a> {
     counts: HashMap<(i64, Key<'a>), Tally>,
 }
 
+/// What is counted by the window of its units (semantics 6.8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    Profile,
+    Activity,
+    /// None: an event that got none, since the limit was reached.
+    Rejected,
+}
+
+impl Unit {
+    pub(crate) const ALL: [Self; 3] = [Self::Profile, Self::Activity, Self::Rejected];
+
+    /// No answer has such a status.
+    pub(crate) fn status(self) -> u16 {
+        match self {
+            Self::Profile => 1,
+            Self::Activity => 2,
+            Self::Rejected => 3,
+        }
+    }
+}
+
 impl<'a> Fold<'a> {
+    /// So many units of a window, which begins then: Unix time in microseconds.
+    pub fn add_units(&mut self, unit: Unit, window: i64, subject: &'a str, count: i64) {
+        let key = Key {
+            status: unit.status(),
+            code: "",
+            subject,
+        };
+        self.add(key, window, count);
+    }
+
     /// So many, of what was received then.
     pub fn add(&mut self, key: Key<'a>, received: i64, count: i64) {
         let more = Tally {

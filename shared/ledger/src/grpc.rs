@@ -5,7 +5,7 @@ use weir_postgres::Failure;
 use weir_proto::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
 use weir_proto::ledger::v1::{
     BatchKey, CloseBatchesRequest, CloseBatchesResponse, FenceUsageRequest, FenceUsageResponse,
-    WindowUnits,
+    ListWindowsRequest, ListWindowsResponse, WindowUnits,
 };
 use weir_reasons::Reason;
 use weir_rpc::wire::{day, id};
@@ -55,15 +55,33 @@ impl LedgerService for Ledger {
         let (epoch, sums) = self
             .fence(account, request.epoch, from_window, deadline)
             .await?;
-        let sums = sums.into_iter().map(|(window, units)| WindowUnits {
-            window: window.to_string(),
-            units,
-        });
         Ok(Response::new(FenceUsageResponse {
             epoch,
-            sums: sums.collect(),
+            sums: window_units(sums),
         }))
     }
+
+    async fn list_windows(
+        &self,
+        request: Request<ListWindowsRequest>,
+    ) -> Result<Response<ListWindowsResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = id("account_id", &request.account_id)?;
+        let from_window = day("from_window", &request.from_window)?;
+        let windows = self.windows(account, from_window, deadline).await?;
+        Ok(Response::new(ListWindowsResponse {
+            windows: window_units(windows),
+        }))
+    }
+}
+
+fn window_units(windows: Vec<(chrono::NaiveDate, i64)>) -> Vec<WindowUnits> {
+    let windows = windows.into_iter().map(|(window, units)| WindowUnits {
+        window: window.to_string(),
+        units,
+    });
+    windows.collect()
 }
 
 fn key_of(key: &BatchKey) -> Result<Key, Status> {

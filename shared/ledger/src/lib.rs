@@ -33,6 +33,12 @@ pub use store::{anchor, purge};
 /// of two days before; the rest is for people who ask what was charged last month.
 pub const KEPT: TimeDelta = TimeDelta::days(35);
 
+/// No batch of a window is under way any more when it is over for so long: what it came to is
+/// written down then, for people who ask later.
+pub(crate) const SETTLED_AFTER: TimeDelta = TimeDelta::days(3);
+/// How long what a window came to is kept, from the window on: 90 days, and room for clocks.
+pub(crate) const DAYS_KEPT: TimeDelta = TimeDelta::days(95);
+
 /// Closing meets batches that are just being stored; one that loses to them begins anew.
 const POLICY: Policy = Policy {
     tries: 6,
@@ -45,6 +51,15 @@ pub const fn migration(number: i32) -> Migration {
         number,
         name: "ledger",
         sql: include_str!("../migrations/usage.sql"),
+    }
+}
+
+/// Makes the table of what windows came to, as the service's file of that number.
+pub const fn days_migration(number: i32) -> Migration {
+    Migration {
+        number,
+        name: "usage days",
+        sql: include_str!("../migrations/usage_days.sql"),
     }
 }
 
@@ -132,6 +147,21 @@ impl Ledger {
                 let fenced = store::fence(&pool, account, epoch, from_window).await?;
                 fenced.ok_or(Error::Implausible)
             }
+        })
+        .await
+    }
+
+    /// What was charged, by window, as far as it is stored.
+    async fn windows(
+        &self,
+        account: AccountId,
+        from_window: NaiveDate,
+        deadline: Deadline,
+    ) -> Result<Vec<(NaiveDate, i64)>, Error> {
+        let pool = self.pool.clone();
+        retry(deadline, POLICY, move |_| {
+            let pool = pool.clone();
+            async move { Ok(store::windows(&pool, account, from_window).await?) }
         })
         .await
     }

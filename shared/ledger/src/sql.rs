@@ -35,6 +35,30 @@ pub const SUMS: &str = "
     WHERE account_id = $1 AND window_day >= $2 AND units <> 0
     GROUP BY window_day ORDER BY window_day";
 
+/// What windows came to that are over, behind the last that is written down. Whoever comes second
+/// finds nothing.
+pub const SUM_UP: &str = "
+    INSERT INTO usage_days (account_id, window_day, units)
+    SELECT g.account_id, g.window_day, sum(g.units)::bigint FROM usage g
+    WHERE g.account_id = $1 AND g.window_day < $2
+        AND g.window_day > COALESCE(
+            (SELECT max(d.window_day) FROM usage_days d WHERE d.account_id = $1), '-infinity')
+    GROUP BY g.account_id, g.window_day
+    ON CONFLICT (account_id, window_day) DO NOTHING";
+
+/// Those that are written down, and the sums of what is behind them.
+pub const WINDOWS: &str = "
+    SELECT window_day, units FROM usage_days
+    WHERE account_id = $1 AND window_day >= $2 AND units <> 0
+    UNION ALL
+    SELECT window_day, sum(units)::bigint AS units FROM usage
+    WHERE account_id = $1 AND window_day >= $2 AND units <> 0
+        AND window_day > COALESCE(
+            (SELECT max(d.window_day) FROM usage_days d WHERE d.account_id = $1), '-infinity')
+    GROUP BY window_day ORDER BY window_day";
+
+pub const PURGE_DAYS: &str = "DELETE FROM usage_days WHERE account_id = $1 AND window_day < $2";
+
 /// Where a piece that is purged ends.
 pub const PURGE_END: &str = "
     SELECT window_day, batch_id FROM usage

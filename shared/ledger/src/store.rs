@@ -8,7 +8,7 @@ use uuid::Uuid;
 use weir_ids::{AccountId, BatchId};
 use weir_postgres::{Failure, Pool, Tx, work};
 
-use crate::{Fenced, Key, sql};
+use crate::{DAYS_KEPT, Fenced, KEPT, Key, SETTLED_AFTER, sql};
 
 /// A rebuild raises the epoch by one. What is further ahead than this is no rebuild's: it would
 /// shut out every batch for good.
@@ -27,7 +27,8 @@ pub async fn anchor(on: &Tx<'_>, account: AccountId) -> Result<(), Failure> {
     work::keep(on, account).await
 }
 
-/// Drops a piece of the account's rows of windows before this one; answers how many that were.
+/// Writes down what windows came to that are over for some days, and drops a piece of the
+/// account's rows of windows before this one, which are those of today less [`KEPT`]; answers how many that were.
 /// None are left once it answers 0. Found at one end of the key: an account that has none costs
 /// a probe. Replicas that do it at the same time meet in the order of the key, and who comes
 /// second finds nothing.
@@ -35,6 +36,13 @@ pub async fn anchor(on: &Tx<'_>, account: AccountId) -> Result<(), Failure> {
 /// # Errors
 /// When PostgreSQL refuses.
 pub async fn purge(on: &Tx<'_>, account: AccountId, before: NaiveDate) -> Result<u64, Failure> {
+    let today = before + KEPT;
+    let sum_up = on.prepare_cached(sql::SUM_UP).await?;
+    on.execute(&sum_up, &[&account.0, &(today - SETTLED_AFTER)])
+        .await?;
+    let days = on.prepare_cached(sql::PURGE_DAYS).await?;
+    on.execute(&days, &[&account.0, &(today - DAYS_KEPT)])
+        .await?;
     let end = on.prepare_cached(sql::PURGE_END).await?;
     let end = on.query_opt(&end, &[&account.0, &before, &PIECE]).await?;
     let (day, batch) = end.map_or((before, Uuid::max()), |row| {
@@ -119,4 +127,19 @@ pub(crate) async fn fence(
         .iter()
         .map(|row| (row.get("window_day"), row.get("units")));
     Ok(Some((stands.get("usage_epoch"), sums.collect())))
+}
+
+/// What was charged, by window; waits for nobody.
+pub(crate) async fn windows(
+    pool: &Pool,
+    account: AccountId,
+    from_window: NaiveDate,
+) -> Result<Vec<(NaiveDate, i64)>, Failure> {
+    let mut client = pool.get().await?;
+    let tx = Tx::begin(&mut client, account);
+    let windows = tx.prepare_cached(sql::WINDOWS).await?;
+    let rows = tx.query(&windows, &[&account.0, &from_window]).await?;
+    let windows = rows.iter();
+    let windows = windows.map(|row| (row.get("window_day"), row.get("units")));
+    Ok(windows.collect())
 }

@@ -5,6 +5,7 @@
 mod access;
 mod audiences;
 mod batches;
+mod boundary;
 mod classic;
 mod clients;
 mod configuration;

@@ -62,6 +62,7 @@ const HOT: &[(&str, &str, &str)] = &[
     ("units", sql::UNITS, "account old_days keys"),
     ("raise", sql::RAISE, "account one one"),
     ("sums", sql::SUMS, "account day"),
+    ("windows", sql::WINDOWS, "account old_day"),
     ("merge", links::MERGE, "account keys contacts numbers"),
     ("own", people::OWN, "account"),
     ("unmerge", people::UNMERGE, "account contact one"),
@@ -176,6 +177,8 @@ const HOT: &[(&str, &str, &str)] = &[
         "account older_day fifty",
     ),
     ("purge", sql::PURGE, "account older_day older_day key"),
+    ("sum_up", sql::SUM_UP, "account older_day"),
+    ("purge_days", sql::PURGE_DAYS, "account older_day"),
     ("forget_counts", forget::COUNTS.delete, "account key day"),
     (
         "forget_receipts",

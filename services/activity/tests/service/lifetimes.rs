@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{Days, NaiveDate};
 use uuid::Uuid;
+use weir_proto::ledger::v1::ListWindowsRequest;
 
 use crate::harness::*;
 
@@ -31,7 +32,7 @@ async fn every_table_says_how_long_its_rows_live() {
             tables.push(table);
         }
     }
-    assert_eq!(tables.len(), 13, "{tables:?}");
+    assert_eq!(tables.len(), 14, "{tables:?}");
 }
 
 async fn count(weir: &Weir, table: &str) -> i64 {
@@ -108,6 +109,16 @@ async fn what_has_outlived_its_time_is_forgotten_and_nothing_else() {
     }
     assert_eq!((weir.usage().await, weir.backlog().await), (3, 2));
     assert_eq!(weir.messages(lana).await, ["m1"]);
+    // What its window came to is known beyond the rows of its batches (semantics 6.8).
+    let request = ListWindowsRequest {
+        account_id: account.to_string(),
+        from_window: (today - Days::new(40)).to_string(),
+    };
+    let listed = weir.ledger.clone().list_windows(request).await.unwrap();
+    let windows = listed.into_inner().windows.into_iter();
+    let windows: Vec<_> = windows.map(|one| (one.window, one.units)).collect();
+    let old = (today - Days::new(36)).to_string();
+    assert_eq!(windows, [(old, 1), (window(), 3)]);
 }
 
 #[tokio::test]

@@ -1,12 +1,15 @@
 //! What is counted of a batch, for the person who maps (semantics 7.3a).
 
-use weir_counts::{Fold, Key, OK};
+use weir_counts::{Fold, Key, OK, Unit};
 use weir_reasons::Reason;
 
 use super::App;
 use super::batch::{Batch, Content, Event};
-use crate::domain::outcome::Outcome;
+use crate::domain::outcome::{Outcome, Progress};
+use crate::domain::stages::{ActivitySaid, ContactSaid};
 
+/// A window, in microseconds.
+const DAY: i64 = 86_400_000_000;
 /// The status of a value that was ignored while its event went on.
 const VALUE: u16 = 0;
 
@@ -19,9 +22,9 @@ impl App {
     }
 }
 
-fn fold<'b>(batch: &'b Batch, outcomes: &[Outcome]) -> Fold<'b> {
+fn fold<'b>(batch: &'b Batch, all: &[Outcome]) -> Fold<'b> {
     let mut fold = Fold::default();
-    let mut outcomes = outcomes.iter();
+    let mut outcomes = all.iter();
     for (request, events) in batch.by_request() {
         let received = request.origin.arrival;
         for (event, outcome) in events.iter().zip(outcomes.by_ref()) {
@@ -34,7 +37,32 @@ fn fold<'b>(batch: &'b Batch, outcomes: &[Outcome]) -> Fold<'b> {
             add_values(&mut fold, batch, event, received);
         }
     }
+    if let Some(reservation) = &batch.reservation {
+        let window = reservation.window_end - DAY;
+        for unit in [Unit::Profile, Unit::Activity, Unit::Rejected] {
+            for (event, outcome) in batch.events.iter().zip(all) {
+                if spends(&event.progress, outcome, unit) {
+                    fold.add_units(unit, window, event.name(), 1);
+                }
+            }
+        }
+    }
     fold
+}
+
+/// What an event was charged (semantics 6.2), or that the limit rejected it (6.8).
+fn spends(progress: &Progress, outcome: &Outcome, unit: Unit) -> bool {
+    match unit {
+        Unit::Profile => progress.contact == Some(ContactSaid::Stored),
+        Unit::Activity => matches!(
+            progress.activity,
+            Some(ActivitySaid::Stored | ActivitySaid::Backlogged)
+        ),
+        Unit::Rejected => matches!(
+            outcome.code,
+            Some(Reason::ProfileLimit | Reason::ActivityLimit)
+        ),
+    }
 }
 
 fn add_values<'b>(fold: &mut Fold<'b>, batch: &'b Batch, event: &'b Event, received: i64) {

@@ -394,3 +394,46 @@ async fn every_reason_of_the_registry_that_an_event_can_be_answered_is_reached()
         assert_eq!(is_logged, is_told, "{reason} in the log");
     }
 }
+
+/// Semantics 6.8.
+#[tokio::test]
+async fn what_events_were_charged_and_which_the_limit_rejected_is_counted_by_name() {
+    let edge = Edge::start().await;
+    edge.stub.state().activity_limit = 4;
+    let track =
+        |user: &str, event: &str| json!({"user_id": user, "message_id": "m", "event": event});
+    let mut both = track("c", "f");
+    both["traits"] = json!({});
+    let events = json!([
+        track("a", "e"),
+        track("b", "e"),
+        both,
+        track("d", "Unmapped"),
+        track("a", "e")
+    ]);
+    assert_eq!(
+        edge.track(events.clone()).await.statuses(),
+        [200, 200, 200, 422, 200]
+    );
+    // Repeats cost nothing.
+    assert_eq!(
+        edge.track(events).await.statuses(),
+        [200, 200, 200, 422, 200]
+    );
+    let more = json!([track("g", "e"), track("h", "e"), track("i", "f")]);
+    assert_eq!(edge.track(more).await.statuses(), [200, 429, 429]);
+    edge.identify(json!([{"user_id": "p", "traits": {}}])).await;
+    let stub = edge.stub.clone();
+    edge.stop().await;
+    let units: BTreeMap<_, _> = stub.state().units.clone().into_iter().collect();
+    let expected = [
+        (("UNIT_KIND_ACTIVITY", "e"), 3),
+        (("UNIT_KIND_ACTIVITY", "f"), 1),
+        (("UNIT_KIND_PROFILE", ""), 1),
+        (("UNIT_KIND_PROFILE", "f"), 1),
+        (("UNIT_KIND_REJECTED", "e"), 1),
+        (("UNIT_KIND_REJECTED", "f"), 1),
+    ];
+    let expected = expected.map(|((kind, name), count)| ((kind, name.to_owned()), count));
+    assert_eq!(units, BTreeMap::from(expected));
+}

@@ -87,6 +87,8 @@ pub struct State {
     pub log_calls: Vec<usize>,
     /// What was counted, by status, code and subject.
     pub counts: HashMap<(u32, String, String), i64>,
+    /// What was charged and rejected, by kind and subject.
+    pub units: HashMap<(&'static str, String), i64>,
     /// The process and the sequence of each flush that was counted.
     pub flushes: Vec<(String, i64)>,
     /// Of the unique identifiers: what contact-upsert holds, and what mapping believes.
@@ -145,6 +147,7 @@ impl Stub {
             log: Vec::new(),
             log_calls: Vec::new(),
             counts: HashMap::new(),
+            units: HashMap::new(),
             flushes: Vec::new(),
             identifiers_versions: (0, 0),
             blocked_values: (BlockedValues::default(), 1),

@@ -1,13 +1,15 @@
 //! Counts come in, and are summed up (semantics 7.3a).
 
+use chrono::NaiveDate;
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
 use weir_rpc::Deadline;
 
 use super::{App, Error};
 use crate::domain::Listed;
-use crate::domain::counts::{Answers, Counts, Flush, Summary, SummaryFilter, SummaryKey, admit};
+use crate::domain::counts::{Added, Answers, Flush, Summary, SummaryFilter, SummaryKey, admit};
 use crate::domain::log::LogEntry;
+use crate::domain::spending::{self, Range, Spender, Spent};
 use crate::store;
 
 /// A page of summaries.
@@ -29,11 +31,11 @@ impl App {
     ) -> Result<(), Error> {
         let mut accounts: Vec<_> = flush.accounts.into_iter().collect();
         accounts.sort_unstable_by_key(|(account_id, _)| *account_id);
-        for (account_id, counts) in accounts {
+        for (account_id, added) in accounts {
             self.run(deadline, move |app| {
-                let counts = counts.clone();
+                let added = added.clone();
                 async move {
-                    app.add_counts_of(account_id, process_id, sequence, counts)
+                    app.add_counts_of(account_id, process_id, sequence, added)
                         .await
                 }
             })
@@ -47,8 +49,12 @@ impl App {
         account_id: AccountId,
         process_id: Uuid,
         sequence: i64,
-        mut counts: Counts,
+        added: Added,
     ) -> Result<(), Error> {
+        let Added {
+            mut counts,
+            mut spending,
+        } = added;
         let mut client = self.client().await?;
         let tx = store::begin(&mut client, account_id);
         let now = self.now();
@@ -56,14 +62,39 @@ impl App {
             // It was added before, or there is no such account.
             return Ok(());
         }
-        let mut sources: Vec<Uuid> = counts.keys().map(|key| key.source_id.0).collect();
+        let of_spending = spending.keys().map(|key| key.source_id.0);
+        let sources = counts.keys().map(|key| key.source_id.0);
+        let mut sources: Vec<Uuid> = sources.chain(of_spending).collect();
         sources.sort_unstable();
         sources.dedup();
         let there = store::lock_sources(&tx, account_id, &sources).await?;
         counts.retain(|key, _| there.contains(&key.source_id));
-        let stored = store::stored_subjects(&tx, account_id, &counts).await?;
-        store::add_counts(&tx, account_id, &admit(counts, &stored)).await?;
+        spending.retain(|key, _| there.contains(&key.source_id));
+        if !counts.is_empty() {
+            let stored = store::stored_subjects(&tx, account_id, &counts).await?;
+            store::add_counts(&tx, account_id, &admit(counts, &stored)).await?;
+        }
+        if !spending.is_empty() {
+            let known = store::known_subjects(&tx, account_id, &spending).await?;
+            let spending = spending::admit(spending, &known);
+            store::add_spending(&tx, account_id, &spending).await?;
+        }
         Ok(store::commit(tx).await?)
+    }
+
+    /// What spends an account's units, and what all events did by window (semantics 6.8).
+    pub async fn list_spending(
+        &self,
+        account_id: AccountId,
+        range: Range,
+        skip: i64,
+        limit: i64,
+    ) -> Result<(Vec<Spender>, Vec<(NaiveDate, Spent)>), Error> {
+        self.get_account(Some(account_id), "").await?;
+        let client = self.scoped(account_id).await?;
+        let spenders = store::spenders(&client, account_id, range, skip, limit).await?;
+        let windows = store::spent_by_window(&client, account_id, range).await?;
+        Ok((spenders, windows))
     }
 
     /// What happened to a source's events, each with an example where the log has one.

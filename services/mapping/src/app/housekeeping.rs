@@ -11,13 +11,14 @@ use weir_service::{Clock, Pulse};
 
 use crate::domain::counts::{FLUSH_LIFE_TIME, LIFE_TIME};
 use crate::domain::record::NO_ACCOUNT;
-use crate::domain::{access, kept, replay};
+use crate::domain::{access, kept, replay, spending};
 use crate::metrics;
 use crate::store::{self, Aged};
 
 /// What is dropped, and at what age.
-const LIFE_TIMES: [(Aged, TimeDelta); 6] = [
+const LIFE_TIMES: [(Aged, TimeDelta); 7] = [
     (Aged::Counts, LIFE_TIME),
+    (Aged::Units, spending::LIFE_TIME),
     (Aged::Flushes, FLUSH_LIFE_TIME),
     (Aged::KeptEvents, kept::AGE),
     (Aged::ReplayEvents, replay::AGE),

@@ -8,6 +8,7 @@ use weir_reasons::{About, Reason};
 
 use super::invalid::Invalid;
 use super::log::LogEntry;
+use super::spending::{Spending, Spent, UnitKey};
 
 /// How long counts live.
 pub const LIFE_TIME: TimeDelta = TimeDelta::days(30);
@@ -77,14 +78,26 @@ pub type Counts = HashMap<CountKey, Counted>;
 /// A flush of a process: its counts by account.
 #[derive(Debug, Clone, Default)]
 pub struct Flush {
-    pub accounts: HashMap<AccountId, Counts>,
+    pub accounts: HashMap<AccountId, Added>,
+}
+
+/// What is added to an account.
+#[derive(Debug, Clone, Default)]
+pub struct Added {
+    pub counts: Counts,
+    pub spending: Spending,
 }
 
 impl Flush {
     pub fn add(&mut self, account_id: AccountId, key: CountKey, counted: Counted) {
-        let counts = self.accounts.entry(account_id).or_default();
-        let all = counts.entry(key).and_modify(|all| all.add(counted));
+        let added = self.accounts.entry(account_id).or_default();
+        let all = added.counts.entry(key).and_modify(|all| all.add(counted));
         all.or_insert(counted);
+    }
+
+    pub fn add_spent(&mut self, account_id: AccountId, key: UnitKey, spent: Spent) {
+        let added = self.accounts.entry(account_id).or_default();
+        added.spending.entry(key).or_default().add(spent);
     }
 }
 

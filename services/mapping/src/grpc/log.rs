@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
+use chrono::NaiveDate;
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
 use weir_proto::mapping::v1::log_service_server::LogService;
 use weir_proto::mapping::v1::*;
-use weir_rpc::wire::{NOT_A_TIME, NOT_AN_ID, id, read_id, read_time, time, timestamp};
+use weir_rpc::wire::{NOT_A_TIME, NOT_AN_ID, day, id, read_id, read_time, time, timestamp};
 use weir_rpc::{Deadline, Page, invalid, page_limit, page_size, page_start};
 
 use super::{Answer, Service, convert};
@@ -17,6 +18,7 @@ use crate::domain::counts::{
 use crate::domain::invalid::Invalid;
 use crate::domain::log::{LogEntry, LogFilter};
 use crate::domain::sample::caseless;
+use crate::domain::spending::{Range, Spender, Spent, UnitKey};
 
 /// As the contract says.
 const MAX_COUNTS: usize = 5_000;
@@ -93,6 +95,71 @@ impl LogService for Log {
             answered_events: summaries.answers.answered,
             taken_events: summaries.answers.taken,
         }))
+    }
+
+    async fn list_spending(
+        &self,
+        request: Request<ListSpendingRequest>,
+    ) -> Answer<ListSpendingResponse> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let mut wrong = Wrong::default();
+        let account = wrong.id("account_id", &request.account_id);
+        let mut day_of = |field, text: &str| {
+            let given = !text.is_empty();
+            given
+                .then(|| wrong.status(field, day(field, text)))
+                .flatten()
+        };
+        let first = day_of("first_window", &request.first_window);
+        let last = day_of("last_window", &request.last_window);
+        let range = wrong.take(Range::of(first, last, self.0.app.now().date_naive()));
+        let size = wrong.status("page_size", page_size(request.page_size));
+        let skip = wrong.status("page_token", page_start::<u32>(&request.page_token));
+        wrong.none()?;
+        let (Some(account), Some(range)) = (account, range) else {
+            return Err(weir_rpc::internal());
+        };
+        let (size, skip) = (size.unwrap_or_default(), skip.flatten().unwrap_or_default());
+        let (spenders, windows) = self
+            .0
+            .run(deadline, move |app| async move {
+                let limit = page_limit(size);
+                app.list_spending(account, range, skip.into(), limit).await
+            })
+            .await?;
+        let places = skip + 1..;
+        let found = places.zip(spenders);
+        let found = found.map(|(place, spender)| (place, Some(spender)));
+        let page = Page::of(found, size, spending);
+        Ok(Response::new(ListSpendingResponse {
+            next_page_token: page.next_token(),
+            spending: page.items,
+            windows: windows.into_iter().map(window_spending).collect(),
+        }))
+    }
+}
+
+fn spending(spender: Spender) -> Spending {
+    Spending {
+        source_id: spender.source_id.to_string(),
+        other: spender.subject == Subject::Other,
+        event_name: match spender.subject {
+            Subject::Named(name) => name,
+            Subject::Other => OTHER.to_owned(),
+        },
+        profile_units: spender.spent.profile,
+        activity_units: spender.spent.activity,
+        rejected_events: spender.spent.rejected,
+    }
+}
+
+fn window_spending((window, spent): (NaiveDate, Spent)) -> WindowSpending {
+    WindowSpending {
+        window: window.to_string(),
+        profile_units: spent.profile,
+        activity_units: spent.activity,
+        rejected_events: spent.rejected,
     }
 }
 
@@ -181,7 +248,10 @@ impl Wrong {
 }
 
 fn read_flush(sources: Vec<SourceCounts>) -> Result<Flush, Status> {
-    let size: usize = sources.iter().map(|source| source.counts.len()).sum();
+    let sizes = sources.iter();
+    let size: usize = sizes
+        .map(|source| source.counts.len() + source.units.len())
+        .sum();
     if size > MAX_COUNTS {
         return Err(invalid("sources.counts", "at most 5,000 together"));
     }
@@ -193,8 +263,40 @@ fn read_flush(sources: Vec<SourceCounts>) -> Result<Flush, Status> {
             let (key, counted) = read_count(source_id, count)?;
             flush.add(account_id, key, counted);
         }
+        for count in source.units {
+            let (key, spent) = read_units(source_id, count)?;
+            flush.add_spent(account_id, key, spent);
+        }
     }
     Ok(flush)
+}
+
+fn read_units(source_id: weir_ids::SourceId, count: UnitCount) -> Result<(UnitKey, Spent), Status> {
+    if count.count < 1 {
+        return Err(invalid("sources.units.count", "must be at least 1"));
+    }
+    let mut spent = Spent::default();
+    match count.kind() {
+        UnitKind::Profile => spent.profile = count.count,
+        UnitKind::Activity => spent.activity = count.count,
+        UnitKind::Rejected => spent.rejected = count.count,
+        UnitKind::Unspecified => {
+            return Err(invalid(
+                "sources.units.kind",
+                "must be one of those that are named",
+            ));
+        }
+    }
+    let key = UnitKey {
+        source_id,
+        window: day("sources.units.window", &count.window)?,
+        subject: if count.other {
+            Subject::Other
+        } else {
+            Subject::named(&count.subject)
+        },
+    };
+    Ok((key, spent))
 }
 
 fn read_count(

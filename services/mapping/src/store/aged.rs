@@ -14,6 +14,7 @@ const PIECE: i64 = 5_000;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Aged {
     Counts,
+    Units,
     Flushes,
     /// But those whose contact is to be made up for.
     KeptEvents,
@@ -28,6 +29,7 @@ impl Aged {
     pub fn name(self) -> &'static str {
         match self {
             Self::Counts => "reason_counts",
+            Self::Units => "unit_counts",
             Self::Flushes => "count_flushes",
             Self::KeptEvents => "kept_events",
             Self::ReplayEvents => "replay_events",
@@ -67,6 +69,15 @@ pub async fn drop_aged(
                 WHERE account_id = $1 AND hour < $2 AND hour <= COALESCE((
                     SELECT hour FROM reason_counts WHERE account_id = $1 AND hour < $2
                     ORDER BY hour LIMIT 1 OFFSET $3), $2)";
+            execute(client, delete, &[&account_id.0, &time, &PIECE]).await
+        }
+        Aged::Units => {
+            let delete = "DELETE FROM unit_counts
+                WHERE account_id = $1 AND window_day < $2::timestamptz::date
+                AND window_day <= COALESCE((
+                    SELECT window_day FROM unit_counts
+                    WHERE account_id = $1 AND window_day < $2::timestamptz::date
+                    ORDER BY window_day LIMIT 1 OFFSET $3), $2::timestamptz::date)";
             execute(client, delete, &[&account_id.0, &time, &PIECE]).await
         }
         // One row a process.

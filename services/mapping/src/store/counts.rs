@@ -239,14 +239,14 @@ pub async fn count_answers(
     }))
 }
 
-fn written(subject: &Subject) -> &str {
+pub(super) fn written(subject: &Subject) -> &str {
     match subject {
         Subject::Named(name) => name,
         Subject::Other => OTHER,
     }
 }
 
-fn read_subject(text: String) -> Subject {
+pub(super) fn read_subject(text: String) -> Subject {
     match text.as_str() {
         OTHER => Subject::Other,
         _ => Subject::Named(text),

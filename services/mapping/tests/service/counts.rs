@@ -52,6 +52,7 @@ pub fn flush(
             account_id: tenant.account_id.clone(),
             source_id: tenant.source_id.clone(),
             counts,
+            units: Vec::new(),
         }],
     }
 }
@@ -190,6 +191,7 @@ async fn counts_without_a_source_are_passed_over_and_others_are_kept() {
             account_id: account_id.clone(),
             source_id: source_id.clone(),
             counts: vec![count(hour(0), OK, "", 5)],
+            units: Vec::new(),
         });
     }
     call!(logs, add_counts, sent).unwrap();

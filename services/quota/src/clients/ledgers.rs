@@ -6,7 +6,8 @@ use futures_util::future::join_all;
 use weir_ids::{AccountId, BatchId};
 use weir_proto::ledger::v1::ledger_service_client::LedgerServiceClient;
 use weir_proto::ledger::v1::{
-    BatchKey, CloseBatchesRequest, FenceUsageRequest, FenceUsageResponse,
+    BatchKey, CloseBatchesRequest, FenceUsageRequest, FenceUsageResponse, ListWindowsRequest,
+    WindowUnits,
 };
 use weir_rpc::{Channel, Deadline, NotAnAddress, Peer};
 
@@ -103,14 +104,28 @@ impl Ledgers {
         let (mut stands, mut sums) = (Vec::new(), Sums::new());
         for (ledger, raised) in self.0.iter().zip(raised?) {
             stands.push(ledger.amount(raised.epoch)?);
-            for sum in raised.sums {
-                let window = sum.window.parse();
-                let window = window.map_err(|_| Error::Unreadable(ledger.service))?;
-                let units = sums.entry(window).or_default();
-                *units.of_mut(ledger.kind) += ledger.amount(sum.units)?;
-            }
+            ledger.add(&mut sums, raised.sums)?;
         }
         Ok((Stands(stands), sums))
+    }
+
+    /// What was charged since a window, as far as it is stored.
+    ///
+    /// # Errors
+    /// Where a ledger is away.
+    pub async fn windows(
+        &self,
+        account: AccountId,
+        from: Window,
+        deadline: Deadline,
+    ) -> Result<Sums, Error> {
+        let asked = self.0.iter();
+        let asked = asked.map(|ledger| ledger.windows(account, from, deadline));
+        let mut sums = Sums::new();
+        for (ledger, windows) in self.0.iter().zip(join_all(asked).await) {
+            ledger.add(&mut sums, windows?)?;
+        }
+        Ok(sums)
     }
 
     /// Closes batches in all ledgers, and answers what each of them stored, in order.
@@ -177,6 +192,32 @@ impl Ledger {
             return Err(Error::Unreadable(self.service));
         }
         units.into_iter().map(|units| self.amount(units)).collect()
+    }
+
+    async fn windows(
+        &self,
+        account: AccountId,
+        from: Window,
+        deadline: Deadline,
+    ) -> Result<Vec<WindowUnits>, Error> {
+        let request = deadline.request(ListWindowsRequest {
+            account_id: account.to_string(),
+            from_window: from.to_string(),
+        });
+        let request = request.map_err(|status| failure(self.service, &status))?;
+        let listed = self.client.clone().list_windows(request).await;
+        let listed = listed.map_err(|status| failure(self.service, &status))?;
+        Ok(listed.into_inner().windows)
+    }
+
+    fn add(&self, sums: &mut Sums, windows: Vec<WindowUnits>) -> Result<(), Error> {
+        for sum in windows {
+            let window = sum.window.parse();
+            let window = window.map_err(|_| Error::Unreadable(self.service))?;
+            let units = sums.entry(window).or_default();
+            *units.of_mut(self.kind) += self.amount(sum.units)?;
+        }
+        Ok(())
     }
 
     /// Units, or an epoch: as large as scripts can count.

@@ -11,10 +11,20 @@ pub struct Units {
 }
 
 /// What units are charged for; each store charges one kind.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UnitKind {
     Profile,
     Activity,
+}
+
+impl UnitKind {
+    /// Those of this kind.
+    pub fn of(self, units: Units) -> i64 {
+        match self {
+            Self::Profile => units.profile,
+            Self::Activity => units.activity,
+        }
+    }
 }
 
 impl Units {
@@ -80,7 +90,7 @@ fn product(factors: &[i64], limit: i64) -> String {
 }
 
 /// With a comma before each three digits.
-fn grouped(number: i64) -> String {
+pub(super) fn grouped(number: i64) -> String {
     let digits = number.max(0).to_string();
     let mut text = String::with_capacity(digits.len() * 4 / 3);
     for (index, digit) in digits.chars().enumerate() {

@@ -3,13 +3,13 @@
 use tonic::Status;
 use weir_ids::AccountId;
 use weir_proto::quota::v1::{
-    GetUsageResponse, Meter, ReserveRequest, ReserveResponse, SettleRequest,
-    Settlement as WireSettlement, Usage as WireUsage,
+    GetUsageResponse, ListUsageResponse, Meter, PastUsage, ReserveRequest, ReserveResponse,
+    SettleRequest, Settlement as WireSettlement, Usage as WireUsage,
 };
 use weir_proto::settings::v1::Entitlement as WireEntitlement;
 use weir_rpc::wire::{NOT_AN_ID, id, read_id, timestamp};
 
-use crate::app::{Ask, Grant, Usage};
+use crate::app::{Ask, Grant, History, Usage};
 use crate::domain::{Entitlement, MAX_SETTLEMENTS, Settlement, Units, Window};
 
 /// A batch has 1,000 events at most, each of which costs one unit of a kind.
@@ -134,5 +134,33 @@ pub(super) fn usage(usage: &Usage) -> GetUsageResponse {
         window_end_time: Some(timestamp(usage.window.end())),
         profile: Some(of_kind(|units| units.profile, formulas.profile)),
         activity: Some(of_kind(|units| units.activity, formulas.activity)),
+    }
+}
+
+/// What a page of a month shows.
+const USUAL_DAYS: u64 = 30;
+const MOST_DAYS: u64 = 90;
+
+pub(super) fn days(wire: i32) -> Result<u64, Status> {
+    match u64::try_from(wire) {
+        Ok(0) => Ok(USUAL_DAYS),
+        Ok(days) if days <= MOST_DAYS => Ok(days),
+        _ => Err(weir_rpc::invalid("days", "must be from 0 to 90")),
+    }
+}
+
+pub(super) fn history(history: &History) -> ListUsageResponse {
+    let past = history.windows.iter().map(|past| PastUsage {
+        window: past.window.to_string(),
+        profile_units: past.units.profile,
+        activity_units: past.units.activity,
+        rejected_events: past.rejected,
+    });
+    ListUsageResponse {
+        today: Some(usage(&history.today)),
+        profile_forecast: history.forecasts.0,
+        activity_forecast: history.forecasts.1,
+        rejected_events: history.rejected,
+        windows: past.collect(),
     }
 }

@@ -88,7 +88,16 @@ impl World {
         self.serve(lease_ms, sweep_ms).await
     }
 
+    /// One whose clock is another one's.
+    pub async fn replica_by(&self, clock: &TestClock) -> Client {
+        client(&self.serve_by(clock, LONG, LONG).await)
+    }
+
     async fn serve(&self, lease_ms: u64, sweep_ms: u64) -> String {
+        self.serve_by(&self.clock, lease_ms, sweep_ms).await
+    }
+
+    async fn serve_by(&self, clock: &TestClock, lease_ms: u64, sweep_ms: u64) -> String {
         let (lease_ms, sweep_ms) = (lease_ms.to_string(), sweep_ms.to_string());
         let arguments = [
             "weir-quota",
@@ -106,7 +115,7 @@ impl World {
             &sweep_ms,
         ];
         let config = Config::parse_from(arguments.into_iter().chain(TOKENS));
-        let clock = self.clock.clock();
+        let clock = clock.clock();
         let serve = |listener, shutdown| weir_quota::serve(config, clock, listener, shutdown);
         let running = Running::start(serve).await;
         let url = running.url();

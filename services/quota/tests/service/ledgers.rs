@@ -9,9 +9,11 @@ use tonic::{Code, Request, Response, Status};
 use weir_proto::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
 use weir_proto::ledger::v1::{
     BatchKey, CloseBatchesRequest, CloseBatchesResponse, FenceUsageRequest, FenceUsageResponse,
-    WindowUnits,
+    ListWindowsRequest, ListWindowsResponse, WindowUnits,
 };
 use weir_proto::mapping::v1 as mapping;
+use weir_proto::mapping::v1::alert_service_server::{AlertService, AlertServiceServer};
+use weir_proto::mapping::v1::log_service_server::{LogService, LogServiceServer};
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
 use weir_reasons::Reason;
 
@@ -131,6 +133,10 @@ pub struct Others {
     /// How often mapping was asked for a plan.
     pub asked: Arc<AtomicUsize>,
     pub mapping_is_away: Arc<AtomicBool>,
+    /// Of which account, and what.
+    pub alerts: Arc<Mutex<Vec<(String, mapping::NewAlert)>>>,
+    /// What mapping counted of rejections.
+    pub windows: Arc<Mutex<Vec<mapping::WindowSpending>>>,
 }
 
 /// Where they are served.
@@ -147,7 +153,12 @@ impl Others {
         Urls {
             contact: serve(ledger(&self.contact)).await,
             activity: serve(ledger(&self.activity)).await,
-            mapping: serve(Routes::new(MappingServiceServer::new(self.clone()))).await,
+            mapping: serve(
+                Routes::new(MappingServiceServer::new(self.clone()))
+                    .add_service(AlertServiceServer::new(self.clone()))
+                    .add_service(LogServiceServer::new(self.clone())),
+            )
+            .await,
         }
     }
 }
@@ -217,6 +228,19 @@ impl LedgerService for Ledger {
         let sums = sums.collect();
         Ok(Response::new(FenceUsageResponse { epoch, sums }))
     }
+
+    async fn list_windows(
+        &self,
+        request: Request<ListWindowsRequest>,
+    ) -> Result<Response<ListWindowsResponse>, Status> {
+        let request = request.into_inner();
+        let (_, sums) = self.fence(&request.account_id, 0, &request.from_window)?;
+        let sums = sums.into_iter();
+        let windows = sums.map(|(window, units)| WindowUnits { window, units });
+        Ok(Response::new(ListWindowsResponse {
+            windows: windows.collect(),
+        }))
+    }
 }
 
 serve!(MappingService of mapping {
@@ -253,4 +277,39 @@ serve!(MappingService of mapping {
     list_samples(ListSamplesRequest) -> ListSamplesResponse
     list_event_names(ListEventNamesRequest) -> ListEventNamesResponse
     list_log(ListLogRequest) -> ListLogResponse
+});
+
+serve!(AlertService of mapping {
+    raise_alerts(RaiseAlertsRequest) -> RaiseAlertsResponse = |this, message| {
+        if this.mapping_is_away.load(Ordering::SeqCst) {
+            return Err(weir_rpc::unavailable("the database"));
+        }
+        let alerts = message.alerts.into_iter();
+        let alerts = alerts.map(|alert| (message.account_id.clone(), alert));
+        this.alerts.lock().unwrap().extend(alerts);
+        Ok(mapping::RaiseAlertsResponse::default())
+    }
+} never {
+    list_alerts(ListAlertsRequest) -> ListAlertsResponse
+    resolve_alert(ResolveAlertRequest) -> ResolveAlertResponse
+    list_deliveries(ListDeliveriesRequest) -> ListDeliveriesResponse
+    get_mail_status(GetMailStatusRequest) -> GetMailStatusResponse
+    send_test_mail(SendTestMailRequest) -> SendTestMailResponse
+});
+
+serve!(LogService of mapping {
+    list_spending(ListSpendingRequest) -> ListSpendingResponse = |this, message| {
+        if this.mapping_is_away.load(Ordering::SeqCst) {
+            return Err(weir_rpc::unavailable("the database"));
+        }
+        let windows = this.windows.lock().unwrap().clone().into_iter();
+        let windows = windows.filter(|one| one.window >= message.first_window);
+        Ok(mapping::ListSpendingResponse {
+            windows: windows.collect(),
+            ..Default::default()
+        })
+    }
+} never {
+    add_counts(AddCountsRequest) -> AddCountsResponse
+    summarize_log(SummarizeLogRequest) -> SummarizeLogResponse
 });

@@ -14,3 +14,4 @@ mod loss;
 mod reserve;
 mod tampered;
 mod unknown;
+mod usage;

@@ -7,6 +7,7 @@ use uuid::Uuid;
 use weir_proto::quota::v1::{GetUsageRequest, ReserveRequest, SettleRequest, Settlement};
 use weir_proto::settings::v1::Entitlement;
 use weir_reasons::Reason;
+use weir_testkit::TestClock;
 
 use crate::harness::{TODAY, World, counted, reserve, settle, settlement, try_reserve, usage};
 
@@ -325,4 +326,38 @@ async fn the_largest_plans_do_not_overflow() {
     assert_eq!(batch.granted(), (1_000, 1_000));
     let meter = batch.grant.activity.unwrap();
     assert_eq!(meter.remaining, meter.limit - 1_000);
+}
+
+/// Semantics 6.5: one that is 13 hours ahead is in tomorrow already.
+#[tokio::test]
+async fn a_replica_with_a_wrong_clock_overruns_no_window_and_none_is_charged_twice() {
+    let world = World::new().await;
+    let wrong = TestClock::at("2026-11-24T23:00:00Z");
+    wrong.advance(2 * 3_600_000);
+    let mut right = world.replica().await;
+    let mut ahead = world.replica_by(&wrong).await;
+    let account = world.account(30, 30);
+    let mut admitted = Vec::new();
+    for _ in 0..4 {
+        for client in [&mut right, &mut ahead] {
+            let batch = reserve(client, &account, 10, 10).await;
+            let (profile, activity) = batch.granted();
+            assert_eq!(world.store(&account, &batch, profile, activity), (true, true));
+            admitted.push(batch);
+        }
+    }
+    // Settled by whoever comes, each in the window in which it was admitted.
+    for (number, batch) in admitted.iter().enumerate() {
+        let client = if number % 3 == 0 { &mut ahead } else { &mut right };
+        let (profile, activity) = batch.granted();
+        settle(client, &account, batch, profile, activity).await;
+    }
+    for window in [TODAY, "2026-11-25"] {
+        assert_eq!(world.stored(&account, window), (30, 30), "{window}");
+    }
+    assert_eq!(counted(&mut right, &account).await, [(30, 0), (30, 0)]);
+    // Tomorrow has come for all: what was used of it is used.
+    world.clock.set("2026-11-25T00:00:00Z");
+    assert_eq!(counted(&mut right, &account).await, [(30, 0), (30, 0)]);
+    assert_eq!(reserve(&mut right, &account, 1, 1).await.granted(), (0, 0));
 }

@@ -19,9 +19,15 @@ impl LogService for Stub {
                 return Ok(AddCountsResponse {});
             }
             state.flushes.push(flush);
-            for count in request.sources.into_iter().flat_map(|source| source.counts) {
-                let key = (count.status, count.code, count.subject);
-                *state.counts.entry(key).or_default() += count.count;
+            for source in request.sources {
+                for count in source.counts {
+                    let key = (count.status, count.code, count.subject);
+                    *state.counts.entry(key).or_default() += count.count;
+                }
+                for count in source.units {
+                    let key = (count.kind().as_str_name(), count.subject);
+                    *state.units.entry(key).or_default() += count.count;
+                }
             }
             Ok(AddCountsResponse {})
         })
@@ -30,5 +36,6 @@ impl LogService for Stub {
 
     unused! {
         summarize_log(SummarizeLogRequest) -> SummarizeLogResponse;
+        list_spending(ListSpendingRequest) -> ListSpendingResponse;
     }
 }

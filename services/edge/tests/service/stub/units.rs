@@ -4,8 +4,8 @@ use prost_types::Timestamp;
 use tonic::{Request, Response, Status};
 use weir_proto::quota::v1::quota_service_server::QuotaService;
 use weir_proto::quota::v1::{
-    GetUsageRequest, GetUsageResponse, Meter, ReserveRequest, ReserveResponse, SettleRequest,
-    SettleResponse, Settlement, Usage,
+    GetUsageRequest, GetUsageResponse, ListUsageRequest, ListUsageResponse, Meter, ReserveRequest,
+    ReserveResponse, SettleRequest, SettleResponse, Settlement, Usage,
 };
 
 use super::{State, Stub};
@@ -115,5 +115,12 @@ impl QuotaService for Stub {
             })
         })
         .await
+    }
+
+    async fn list_usage(
+        &self,
+        _: Request<ListUsageRequest>,
+    ) -> Result<Response<ListUsageResponse>, Status> {
+        Err(Status::unimplemented("the edge does not ask it"))
     }
 }

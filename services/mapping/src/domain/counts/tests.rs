@@ -75,7 +75,8 @@ proptest! {
                 counts.add(AccountId(Uuid::nil()), key, counted(count, 7));
                 sum += count;
             }
-            table.flush(counts.accounts.into_values().next().unwrap_or_default());
+            let added = counts.accounts.into_values().next();
+            table.flush(added.unwrap_or_default().counts);
         }
         prop_assert_eq!(table.0.values().map(|counted| counted.count).sum::<i64>(), sum);
         let mut subjects: HashMap<SourceHour, HashSet<&Subject>> = HashMap::new();
