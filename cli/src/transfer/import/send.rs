@@ -139,6 +139,7 @@ async fn in_halves(
     let rest = Box::pin(deliver(client, second)).await?;
     answer.results.extend(rest.results);
     answer.units += rest.units;
+    answer.units_left = answer.units_left.or(rest.units_left);
     Ok(answer)
 }
 

@@ -125,7 +125,11 @@ impl<'a> Event<'a> {
         let message_id = message_id.unwrap_or_else(|| (reader.fresh_id)().into());
         let members = &self.members;
         Ok(Envelope {
-            key: self.key(reader.kind, own_time, &message_id),
+            key: self.key(
+                reader.kind,
+                own_time,
+                [&message_id, &user_id, &anonymous_id],
+            ),
             user_id,
             anonymous_id,
             micros: own_time.unwrap_or(reader.arrival),
@@ -245,14 +249,45 @@ impl<'a> Event<'a> {
         }
     }
 
-    fn key(&self, kind: Kind, own_time: Option<i64>, message_id: &str) -> TimedKey {
+    /// What a repeat has as well (semantics 1.4).
+    fn key(&self, kind: Kind, own_time: Option<i64>, ids: [&str; 3]) -> TimedKey {
         let endpoint: &[u8] = match kind {
             Kind::Identify => b"identify",
             Kind::Member => b"members",
             Kind::Track => b"track",
         };
+        let [message_id, ..] = ids;
+        let micros = own_time.unwrap_or(0);
+        // Alone of these, a track with traits is known by its key although both kinds of sources
+        // send it, each in words of its own.
+        if kind == Kind::Track
+            && let Some(said) = self.said()
+        {
+            let [message_id, user_id, anonymous_id] = ids.map(str::as_bytes);
+            let parts = [endpoint, message_id, user_id, anonymous_id, said.as_bytes()];
+            return TimedKey::new(micros, &parts);
+        }
         let parts = [endpoint, message_id.as_bytes(), self.text.as_bytes()];
-        TimedKey::new(own_time.unwrap_or(0), &parts)
+        TimedKey::new(micros, &parts)
+    }
+
+    /// What a track with traits says besides of whom, however it is written.
+    fn said(&self) -> Option<String> {
+        let members = &self.members;
+        self.value(&members.traits)?;
+        let mut said = String::with_capacity(self.text.len());
+        let slots = [
+            &members.event,
+            &members.traits,
+            &members.properties,
+            &members.audience,
+        ];
+        for slot in slots {
+            let raw = self.value(slot).unwrap_or("null");
+            weir_json::normal(raw.as_bytes(), &mut said).ok()?;
+            said.push(' ');
+        }
+        Some(said)
     }
 
     /// A member under the one of its two names that counts: the second where the first is
