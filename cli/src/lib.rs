@@ -10,6 +10,7 @@ mod arguments;
 mod bench;
 mod call;
 mod check;
+mod console;
 mod down;
 mod failure;
 mod folder;
@@ -56,6 +57,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Down(options) => down::run(&options).await?,
         Command::Restart(options) => restart::run(&options).await?,
         Command::Status(options) => return status::run(&options).await,
+        Command::Console(options) => console::run(&options).await?,
         Command::Logs(options) => logs::run(&options).await?,
         Command::Apply(options) => plan::apply(&options).await?,
         Command::Plan(options) => return plan::plan(&options).await,

@@ -1,4 +1,4 @@
-//! Journeys through the six real processes, PostgreSQL and Redis.
+//! Journeys through the seven real processes, PostgreSQL and Redis.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
