@@ -8,6 +8,7 @@ mod batches;
 mod classic;
 mod clients;
 mod configuration;
+mod console;
 mod corrections;
 mod counts;
 mod crashes;

@@ -3,7 +3,7 @@
 use weir_proto::mapping::v1 as wire;
 
 use super::account::nothing;
-use super::convert::{self, kind, log_entry, stamp, time, tried};
+use super::convert::{kind, log_entry, stamp, time, tried};
 use super::trouble::call;
 use super::{Answer, Calls};
 use crate::domain::Time;
@@ -300,7 +300,7 @@ fn replay(replay: wire::Replay) -> Replay {
         ended: time(replay.end_time),
         events: replay.event_count,
         waiting: replay.waiting_count,
-        counts: replay.counts.into_iter().map(convert::tried).collect(),
+        counts: replay.counts.into_iter().map(tried).collect(),
     }
 }
 

@@ -27,7 +27,7 @@ impl Calls {
         };
         let answer = call!("audience", self.audience, list_audiences, request)?;
         Ok(Page {
-            items: answer.audiences.into_iter().map(self::audience).collect(),
+            items: answer.audiences.into_iter().map(audience).collect(),
             next: answer.next_page_token,
         })
     }
@@ -38,7 +38,7 @@ impl Calls {
             audience_id: id.to_owned(),
         };
         let answer = call!("audience", self.audience, get_audience, request)?;
-        answer.audience.map(self::audience).ok_or_else(nothing)
+        answer.audience.map(audience).ok_or_else(nothing)
     }
 
     /// Its id, and whether it was made by this call.

@@ -2,7 +2,6 @@
 //! not, as the form of the map page says it.
 
 use super::Form;
-use super::form;
 use super::model::{Difference, Field, Row, Suggestion};
 use super::trouble::Fault;
 
@@ -213,7 +212,7 @@ pub fn differences(before: &[Row], after: &[Row]) -> Vec<Difference> {
 
 /// The rows of an activity's form: one for each number behind `property:`, without those that are
 /// blank as a whole or to be taken away.
-pub fn attribute_rows(form: &form::Form) -> Vec<Row> {
+pub fn attribute_rows(form: &Form) -> Vec<Row> {
     let numbers = form.behind("property:");
     let row = |number: &&str| {
         let named = |name: &str| format!("{name}:{number}");

@@ -10,7 +10,6 @@ use crate::domain::model::{
     Activity, Audience, Contact, ContactValue, Field, Found, Membership, Merge, Page as List,
     Source,
 };
-use crate::domain::words;
 
 pub const SECTION: &str = "contacts";
 

@@ -9,7 +9,6 @@ use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
 use crate::domain::model::{Contact, Deletion, Field, Merge, MergePreview};
-use crate::domain::words;
 
 #[derive(Template)]
 #[template(path = "merge.html")]

@@ -12,7 +12,6 @@ use crate::domain::configuration::{self, Described};
 use crate::domain::model::{
     Account, Blocked, Change, Delivery, Field, MailStatus, Page as List, Strategy,
 };
-use crate::domain::words;
 
 pub const SECTION: &str = "settings";
 

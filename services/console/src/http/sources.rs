@@ -9,7 +9,6 @@ use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
 use crate::domain::model::{Kind, Merging, Outcome, Sample, Source, SourceKey, Status};
-use crate::domain::words;
 
 pub const SECTION: &str = "sources";
 const DAY: usize = 24;

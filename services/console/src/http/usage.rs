@@ -11,7 +11,6 @@ use super::{html, respond};
 use crate::domain::Time;
 use crate::domain::chart::{by_hour, forecast, percent};
 use crate::domain::model::{Alert, Outcome, Page as List, Source, Usage, Used};
-use crate::domain::words;
 
 const SECTION: &str = "usage";
 const DAYS: i64 = 30;

@@ -137,7 +137,6 @@ struct WaitingPage {
     source: Source,
     tab: &'static str,
     has_key: bool,
-    edge_url: String,
     refused: Part<Vec<LogEntry>>,
     answered: i64,
 }
@@ -166,7 +165,6 @@ pub async fn waiting(visit: Visit) -> Page {
         frame: frame.under_source(&source),
         has_key: keys.iter().any(|key| key.is_good(&visit.now)),
         tab: "map",
-        edge_url: visit.app.edge_url.clone(),
         refused: refused.into(),
         answered: summary.map_or(0, |summary| summary.answered),
         source,

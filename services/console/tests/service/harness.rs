@@ -125,7 +125,7 @@ impl Console {
 
     /// Signs in with a token, once the console knows it; answers the cookie.
     pub async fn sign_in(&self, token: &str) -> String {
-        let answer = eventually(async || {
+        let answer = eventually("the console knows the token", async || {
             let answer = self.post("/sign-in", "", &[("token", token)]).await;
             (answer.status == 303).then_some(answer)
         })

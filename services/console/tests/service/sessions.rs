@@ -196,7 +196,7 @@ async fn every_answer_has_a_policy() {
 #[tokio::test]
 async fn where_access_is_open_nobody_is_asked() {
     let console = Console::start_with(&["--access", "open"]).await;
-    let answer = eventually(async || {
+    let answer = eventually("it is ready", async || {
         let answer = console.get("/accounts", "").await;
         (answer.status == 200).then_some(answer)
     })
