@@ -12,6 +12,7 @@ mod corrections;
 mod counts;
 mod crashes;
 mod deletion;
+mod doctor;
 mod efficiency;
 mod exports;
 mod fuzz;

@@ -137,6 +137,7 @@ impl Starting<'_> {
                 port: self.addresses.redis,
                 password: self.secrets.redis.clone(),
                 log: log_of(self.folder, "redis"),
+                settings: Vec::new(),
                 environment: vec![mark(self.folder)],
             },
         )
