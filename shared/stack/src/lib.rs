@@ -32,6 +32,6 @@ pub use install::{ensure_installed, install_packages};
 pub use ports::{CLASSIC, CONSOLE, PortPlan, USUAL};
 pub use stack::{
     Instance, Listens, Report, Reporter, Service, Stack, StackFile, StackOptions, find_programs,
-    holder, leftovers, until_ended, until_ready,
+    holder, until_ended, until_ready,
 };
 pub use token::{Channel, Shown};
