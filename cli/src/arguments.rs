@@ -42,8 +42,8 @@ pub enum Command {
     Restart(DataOptions),
     /// Show whether Weir runs, and which services are healthy (exit code 1 unless all are).
     Status(DataOptions),
-    Doctor(DoctorOptions),
     Console(ConsoleOptions),
+    Doctor(DoctorOptions),
     Logs(LogsOptions),
     Apply(ApplyOptions),
     Plan(PlanOptions),
@@ -101,6 +101,21 @@ pub struct DataOptions {
     pub folder: PathBuf,
 }
 
+/// Print where the console is, and a link that signs in there.
+///
+/// The link is good for 15 minutes and once; it signs in as whoever the token is: the
+/// administrator of the running stack, where nothing else is said.
+#[derive(Debug, Args)]
+pub struct ConsoleOptions {
+    /// Where the console is, instead of what stack.json says: http://host:8000.
+    #[arg(long, value_name = "URL")]
+    pub console: Option<String>,
+    #[command(flatten)]
+    pub token: TokenOptions,
+    #[command(flatten)]
+    pub data: DataOptions,
+}
+
 /// Check whether everything that is stored agrees; reads, and changes nothing.
 ///
 /// Identifiers, redirects, backlog, memberships, and what was charged against what is counted:
@@ -131,21 +146,6 @@ pub struct DoctorOptions {
     /// Only this account, by its name or id.
     #[arg(long, value_name = "ACCOUNT")]
     pub account: Option<String>,
-    #[command(flatten)]
-    pub data: DataOptions,
-}
-
-/// Print where the console is, and a link that signs in there.
-///
-/// The link is good for 15 minutes and once; it signs in as whoever the token is: the
-/// administrator of the running stack, where nothing else is said.
-#[derive(Debug, Args)]
-pub struct ConsoleOptions {
-    /// Where the console is, instead of what stack.json says: http://host:8000.
-    #[arg(long, value_name = "URL")]
-    pub console: Option<String>,
-    #[command(flatten)]
-    pub token: TokenOptions,
     #[command(flatten)]
     pub data: DataOptions,
 }
