@@ -29,8 +29,8 @@ pub struct Cli {
 
 /// On one machine more of them only share its cores among more processes.
 const MOST_REPLICAS: i64 = 8;
-/// 15 ports fit behind it.
-const LAST_BASE: i64 = 65_521;
+/// 17 ports fit behind it.
+const LAST_BASE: i64 = 65_519;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -42,6 +42,7 @@ pub enum Command {
     Restart(DataOptions),
     /// Show whether Weir runs, and which services are healthy (exit code 1 unless all are).
     Status(DataOptions),
+    Console(ConsoleOptions),
     Doctor(DoctorOptions),
     Logs(LogsOptions),
     Apply(ApplyOptions),
@@ -65,7 +66,7 @@ pub enum Command {
     Bench(BenchOptions),
 }
 
-/// Start PostgreSQL, Redis and the six services, and stay until Ctrl-C.
+/// Start PostgreSQL, Redis and the seven services, and stay until Ctrl-C.
 ///
 /// Installs PostgreSQL and Redis through apt where they are missing, applies the demo
 /// configuration (weir.yaml), sends sample events through the edge, and prints what each of
@@ -79,9 +80,10 @@ pub struct UpOptions {
     /// than one; each listens on ports of its own (`./weir status`).
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=MOST_REPLICAS))]
     pub replicas: u16,
-    /// Listen on BASE and the 14 ports behind it, instead of on 8080 (edge), 8090 (the same for
-    /// classic sources), 7001 to 7005 (gRPC) and 7100 to 7105 (metrics) or, where one of those is taken, on the next free one. Each
-    /// further replica takes ten more, and the second edge one.
+    /// Listen on BASE and the 16 ports behind it, instead of on 8080 (edge), 8090 (the same for
+    /// classic sources), 8000 (console), 7001 to 7005 (gRPC) and 7100 to 7106 (metrics) or, where
+    /// one of those is taken, on the next free one. Each further replica takes ten more, and the
+    /// second edge one.
     #[arg(long, value_name = "BASE", value_parser = clap::value_parser!(u16).range(1024..=LAST_BASE))]
     pub ports: Option<u16>,
     /// We are what `--detach` started: Ctrl-C does not reach us.
@@ -97,6 +99,21 @@ pub struct DataOptions {
     /// Where data, logs and stack.json lie.
     #[arg(long = "data", value_name = "DIR", env = "WEIR_DATA", default_value_os_t = folder::default_data())]
     pub folder: PathBuf,
+}
+
+/// Print where the console is, and a link that signs in there.
+///
+/// The link is good for 15 minutes and once; it signs in as whoever the token is: the
+/// administrator of the running stack, where nothing else is said.
+#[derive(Debug, Args)]
+pub struct ConsoleOptions {
+    /// Where the console is, instead of what stack.json says: http://host:8000.
+    #[arg(long, value_name = "URL")]
+    pub console: Option<String>,
+    #[command(flatten)]
+    pub token: TokenOptions,
+    #[command(flatten)]
+    pub data: DataOptions,
 }
 
 /// Check whether everything that is stored agrees; reads, and changes nothing.
@@ -136,7 +153,7 @@ pub struct DoctorOptions {
 /// Show what the processes wrote.
 #[derive(Debug, Args)]
 pub struct LogsOptions {
-    /// edge, mapping, contact-upsert, activity, audience, quota (all replicas, or one of them:
+    /// edge, mapping, contact-upsert, activity, audience, quota, console (all replicas, or one of them:
     /// quota-2), postgres, redis, or up (what a detached `up` printed); all when absent.
     pub service: Option<String>,
     /// Go on as more is written, until Ctrl-C.

@@ -11,6 +11,7 @@ mod arguments;
 mod bench;
 mod call;
 mod check;
+mod console;
 mod doctor;
 mod down;
 mod failure;
@@ -58,6 +59,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Down(options) => down::run(&options).await?,
         Command::Restart(options) => restart::run(&options).await?,
         Command::Status(options) => return status::run(&options).await,
+        Command::Console(options) => console::run(&options).await?,
         Command::Logs(options) => logs::run(&options).await?,
         Command::Doctor(options) => return doctor::run(&options).await,
         Command::Apply(options) => plan::apply(&options).await?,

@@ -1,0 +1,22 @@
+//! What pages have in common: who is signed in, and steps that belong together.
+
+mod seal;
+mod setup;
+mod sign_in;
+
+pub use seal::{Purpose, Seal};
+pub use setup::NewSource;
+pub use sign_in::{LinkFailure, Me, SignIn};
+
+use weir_service::Clock;
+
+use crate::clients::Clients;
+
+/// What all requests share.
+pub struct App {
+    pub clients: Clients,
+    pub sign_in: SignIn,
+    /// Without a slash at its end.
+    pub edge_url: String,
+    pub clock: Clock,
+}
