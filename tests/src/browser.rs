@@ -122,18 +122,6 @@ impl Browser {
         .await;
     }
 
-    /// Presses what stands there.
-    ///
-    /// # Panics
-    /// There is nothing.
-    pub async fn press_at(&self, css: &str) {
-        eventually(&format!("{css:?} can be pressed"), async || {
-            let found = self.client.find(Locator::Css(css)).await.ok()?;
-            found.click().await.ok()
-        })
-        .await;
-    }
-
     /// Writes into the field of this name, in the place of what is there.
     ///
     /// # Panics

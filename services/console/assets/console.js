@@ -81,11 +81,17 @@
       body.set("do", "preview");
       try {
         const answer = await working(fetch(form.action || location.href, { method: "POST", body, signal: running.signal }));
-        if (answer.ok) swap(await parsed(answer), form.dataset.preview.split(" "));
+        const ids = form.dataset.preview.split(" ").flatMap((id) => id.endsWith("*")
+          ? [...document.querySelectorAll(`[id^="${id.slice(0, -1)}"]`)].map((one) => one.id) : [id]);
+        if (answer.ok) swap(await parsed(answer), ids);
       } catch { /* the button does the same */ }
     };
     form.addEventListener("input", (event) => {
       if (event.target.closest("[data-filter]")) return;
+      // Who says what leads to a field wants it to take part.
+      const line = event.target.name?.startsWith("path:") && event.target.closest("li");
+      const tick = line && line.querySelector("[name^='on:']");
+      if (tick) tick.checked = event.target.value !== "" || tick.checked;
       clearTimeout(timer);
       timer = setTimeout(run, 400);
     });

@@ -3,10 +3,12 @@
 mod seal;
 mod setup;
 mod sign_in;
+mod single;
 
 pub use seal::{Purpose, Seal};
 pub use setup::NewSource;
 pub use sign_in::{LinkFailure, Me, SignIn};
+pub use single::{Begun, Single};
 
 use weir_service::Clock;
 
@@ -16,6 +18,8 @@ use crate::clients::Clients;
 pub struct App {
     pub clients: Clients,
     pub sign_in: SignIn,
+    /// Where an issuer is configured.
+    pub single: Option<Single>,
     /// Without a slash at its end.
     pub edge_url: String,
     pub clock: Clock,

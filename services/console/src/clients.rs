@@ -7,6 +7,7 @@ mod contact;
 mod convert;
 mod event;
 mod health;
+mod issuer;
 mod mapping;
 mod more;
 mod shown;
@@ -36,7 +37,9 @@ use crate::config::Addresses;
 use crate::domain::Trouble;
 use shown::Shown;
 
+pub use account::AccountPart;
 pub use health::ServiceHealth;
+pub use issuer::{Issuer, IssuerAway};
 
 /// What a call comes to.
 pub type Answer<T> = Result<T, Trouble>;

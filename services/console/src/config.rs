@@ -32,12 +32,50 @@ pub struct Config {
     /// A file that holds it instead.
     #[arg(long, env = "WEIR_CONSOLE_SECRET_FILE")]
     pub secret_file: Option<PathBuf>,
+    /// Signing in by OpenID Connect, where an issuer is named.
+    #[command(flatten)]
+    pub oidc: OidcOptions,
     /// Who may call, and as whom the console asks which tokens are good.
     #[command(flatten)]
     pub access: weir_service::AccessOptions,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,
+}
+
+/// Where people sign in, and what they may do then. An empty variable counts as none.
+#[derive(Debug, Clone, clap::Args)]
+pub struct OidcOptions {
+    /// `https://login.example.org/realms/main`, as it calls itself. It takes `WEIR_CONSOLE_URL`,
+    /// for the way back, and `WEIR_ADMIN_TOKEN`, by which whoever signs in gets a token.
+    #[arg(long = "oidc-issuer", env = "WEIR_OIDC_ISSUER", default_value = "")]
+    pub issuer: String,
+    /// As the issuer knows the console.
+    #[arg(
+        long = "oidc-client-id",
+        env = "WEIR_OIDC_CLIENT_ID",
+        default_value = ""
+    )]
+    pub client_id: String,
+    /// What the console shows the issuer.
+    #[arg(
+        long = "oidc-client-secret",
+        env = "WEIR_OIDC_CLIENT_SECRET",
+        hide_env_values = true,
+        default_value = ""
+    )]
+    pub client_secret: String,
+    /// The claim of the id token that names a person's groups.
+    #[arg(
+        long = "oidc-groups-claim",
+        env = "WEIR_OIDC_GROUPS_CLAIM",
+        default_value = "groups"
+    )]
+    pub groups_claim: String,
+    /// Which group has which role, and (behind `@`, with `+` in between) in which accounts:
+    /// `weir-admins=admin,shop=write@01a2…,*=read`. `*` is everybody; the highest role counts.
+    #[arg(long = "oidc-roles", env = "WEIR_OIDC_ROLES", default_value = "")]
+    pub roles: String,
 }
 
 impl Config {

@@ -5,6 +5,7 @@ pub mod configuration;
 pub mod draft;
 pub mod form;
 pub mod model;
+pub mod oidc;
 pub mod said;
 pub mod steps;
 pub mod trouble;

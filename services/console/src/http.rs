@@ -22,6 +22,7 @@ mod respond;
 mod routes;
 mod settings;
 mod sign_in;
+mod single;
 mod sources;
 mod tokens;
 mod usage;

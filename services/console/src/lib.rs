@@ -42,6 +42,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         }
         let app = Arc::new(app::App {
             clients: clients::Clients::connect(&config.addresses)?,
+            single: app::Single::of(&config)?,
             sign_in: app::SignIn::new(access, seal, &config),
             edge_url: config.edge_url.trim_end_matches('/').to_owned(),
             clock,

@@ -13,6 +13,8 @@ pub enum Purpose {
     Session,
     /// A link that signs in.
     Link,
+    /// What an issuer was asked.
+    Single,
 }
 
 impl Purpose {
@@ -20,6 +22,7 @@ impl Purpose {
         match self {
             Self::Session => b"session",
             Self::Link => b"link",
+            Self::Single => b"single",
         }
     }
 }
@@ -82,6 +85,18 @@ impl Seal {
             .key
             .open_in_place(nonce, Aad::from(purpose.bytes()), &mut text);
         opened.ok().map(|text| text.to_vec())
+    }
+
+    /// A text that nobody can guess.
+    ///
+    /// # Panics
+    /// The machine has no random bytes any more.
+    pub fn random(&self) -> String {
+        let mut bytes = [0; 32];
+        self.random
+            .fill(&mut bytes)
+            .expect("a machine that had random bytes has more");
+        BASE64URL_NOPAD.encode(&bytes)
     }
 
     /// A text that follows from these, and that nobody else can tell.

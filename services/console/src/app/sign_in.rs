@@ -221,6 +221,16 @@ impl SignIn {
         }
     }
 
+    /// For other ways in.
+    pub(super) fn sealing(&self) -> &Seal {
+        &self.seal
+    }
+
+    /// What the cookie holds of whoever has this token, which was made this very moment.
+    pub(super) fn session_of(&self, token: &str, now: DateTime<Utc>) -> String {
+        self.session(token, now)
+    }
+
     fn session(&self, token: &str, now: DateTime<Utc>) -> String {
         let session = Session {
             token: token.to_owned(),

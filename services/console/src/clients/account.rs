@@ -10,6 +10,16 @@ use super::{Answer, Calls};
 use crate::domain::Trouble;
 use crate::domain::model::{Account, Blocked, Page, Strategy, Usage, Used};
 
+/// What of an account is changed at a time.
+pub enum AccountPart {
+    Plan,
+    /// A secret that is empty stays as it is.
+    News {
+        webhook_secret: String,
+    },
+    Identity,
+}
+
 impl Calls {
     pub async fn accounts(&self, page_token: &str) -> Answer<Page<Account>> {
         let request = wire::ListAccountsRequest {
@@ -33,39 +43,46 @@ impl Calls {
         answer.account.map(account).ok_or_else(nothing)
     }
 
-    /// Plan, notification and identity of an account that is there. A webhook's secret is empty
-    /// where it stays as it is.
+    /// Changes one part of an account; what others change meanwhile stays.
     pub async fn put_account(
         &self,
         account: &Account,
-        webhook_secret: &str,
+        part: AccountPart,
         wish: &str,
     ) -> Answer<()> {
-        let blocked = account.blocked.iter().map(|blocked| BlockedValue {
-            pattern: blocked.pattern.clone(),
-            kind: blocked.kind.clone(),
-        });
-        let request = wire::PutAccountRequest {
+        let mut request = wire::PutAccountRequest {
             account_id: account.id.clone(),
             name: account.name.clone(),
-            plan: Some(wire::Plan {
-                included_contacts: Some(account.included_contacts),
-                additional_contacts: Some(account.additional_contacts),
-                activity_slots: Some(account.activity_slots),
-                profile_factor: Some(account.profile_factor),
-                activity_factor: Some(account.activity_factor),
-            }),
-            notification_address: Some(account.notification_address.clone()),
-            webhook_url: Some(account.webhook_url.clone()),
-            webhook_secret: (!webhook_secret.is_empty()).then(|| webhook_secret.to_owned()),
-            blocked_values: Some(BlockedValues {
-                blocked: blocked.collect(),
-                allowed_defaults: account.allowed_defaults.clone(),
-            }),
-            keep_user_ids_apart: Some(account.keep_user_ids_apart),
             request_id: wish.to_owned(),
             ..Default::default()
         };
+        match part {
+            AccountPart::Plan => {
+                request.plan = Some(wire::Plan {
+                    included_contacts: Some(account.included_contacts),
+                    additional_contacts: Some(account.additional_contacts),
+                    activity_slots: Some(account.activity_slots),
+                    profile_factor: Some(account.profile_factor),
+                    activity_factor: Some(account.activity_factor),
+                });
+            }
+            AccountPart::News { webhook_secret } => {
+                request.notification_address = Some(account.notification_address.clone());
+                request.webhook_url = Some(account.webhook_url.clone());
+                request.webhook_secret = (!webhook_secret.is_empty()).then_some(webhook_secret);
+            }
+            AccountPart::Identity => {
+                let blocked = account.blocked.iter().map(|blocked| BlockedValue {
+                    pattern: blocked.pattern.clone(),
+                    kind: blocked.kind.clone(),
+                });
+                request.blocked_values = Some(BlockedValues {
+                    blocked: blocked.collect(),
+                    allowed_defaults: account.allowed_defaults.clone(),
+                });
+                request.keep_user_ids_apart = Some(account.keep_user_ids_apart);
+            }
+        }
         call!("mapping", self.mapping, put_account, request)?;
         Ok(())
     }

@@ -103,7 +103,7 @@ impl Calls {
 
     /// Its secret; empty where the same wish made it before.
     pub async fn create_token(&self, new: &NewToken, now: Time) -> Answer<String> {
-        let end = new.days.map(|days| stamp(now + TimeDelta::days(days)));
+        let end = new.hours.map(|hours| stamp(now + TimeDelta::hours(hours)));
         let request = access::CreateTokenRequest {
             name: new.name.clone(),
             role: match &*new.role {

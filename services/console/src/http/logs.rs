@@ -146,6 +146,8 @@ fn cure(summary: &Summary, base: &str) -> Cure {
             let account = base.split("/sources").next().unwrap_or_default();
             ("Look at the usage", format!("{account}/usage"))
         }
+        // It is counted, and stands in no log (semantics 7.5).
+        "NOTHING_NEW" => ("", String::new()),
         code => ("See entries", format!("{base}/logs?code={code}#entries")),
     };
     Cure { words, path }

@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 
 use super::{
     accounts, activities, assets, audiences, contacts, events, health, kept, logs, map, people,
-    respond, settings, sign_in, sources, tokens, usage, wizard,
+    respond, settings, sign_in, single, sources, tokens, usage, wizard,
 };
 use crate::app::App;
 
@@ -25,6 +25,8 @@ pub fn all(app: Arc<App>) -> Router {
             "/sign-in/{link}",
             get(sign_in::link_page).post(sign_in::with_link),
         )
+        .route("/sign-in/oidc", get(single::begin))
+        .route("/sign-in/oidc/callback", get(single::back))
         .route("/sign-in-links", post(sign_in::make_link))
         .route("/sign-out", post(sign_in::out))
         .route("/theme", post(sign_in::set_theme))

@@ -8,6 +8,7 @@ use super::failure::{Page, Part};
 use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
+use crate::clients::AccountPart;
 use crate::domain::configuration::{self, Described};
 use crate::domain::model::{
     Account, Blocked, Change, Delivery, Field, MailStatus, Page as List, Strategy,
@@ -73,21 +74,33 @@ pub async fn change(post: Post) -> Page {
             account.activity_slots = number("slots", account.activity_slots);
             account.profile_factor = number("profile_factor", account.profile_factor);
             account.activity_factor = number("activity_factor", account.activity_factor);
-            visit.calls.put_account(&account, "", wish).await
+            visit
+                .calls
+                .put_account(&account, AccountPart::Plan, wish)
+                .await
         }
         "news" => {
             account.notification_address = form.get("address").to_owned();
             account.webhook_url = form.get("webhook").to_owned();
             visit
                 .calls
-                .put_account(&account, form.get("secret"), wish)
+                .put_account(
+                    &account,
+                    AccountPart::News {
+                        webhook_secret: form.get("secret").to_owned(),
+                    },
+                    wish,
+                )
                 .await
         }
         "identity" => {
             account.keep_user_ids_apart = form.has("apart");
             account.blocked = lines(form.raw("blocked")).map(Blocked::of_line).collect();
             account.allowed_defaults = lines(form.raw("allowed")).map(str::to_owned).collect();
-            visit.calls.put_account(&account, "", wish).await
+            visit
+                .calls
+                .put_account(&account, AccountPart::Identity, wish)
+                .await
         }
         "strategy" => {
             let strategy = Strategy::of_code(form.get("strategy"));

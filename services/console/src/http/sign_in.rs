@@ -27,6 +27,8 @@ struct SignInPage {
     /// What was being sent when the session ended.
     body: String,
     fault: String,
+    /// Whether there is another way in.
+    single: bool,
 }
 
 #[derive(Template)]
@@ -58,15 +60,29 @@ pub fn ask(path: &str) -> Response {
 }
 
 /// The sign-in in the middle of a form, which goes on afterwards.
-pub fn ask_for(path: &str, form: &Form, theme: &'static str) -> Response {
+pub fn ask_for(app: &App, path: &str, form: &Form, theme: &'static str) -> Response {
     let page = SignInPage {
         theme,
         version: assets::version(),
         next: path.to_owned(),
         body: encoded(form),
         fault: String::new(),
+        single: app.single.is_some(),
     };
     respond::with_status(StatusCode::UNAUTHORIZED, &page)
+}
+
+/// The sign-in, with why another way led nowhere.
+pub fn refused(app: &App, fault: String, theme: &'static str) -> Response {
+    let page = SignInPage {
+        theme,
+        version: assets::version(),
+        next: "/".to_owned(),
+        body: String::new(),
+        fault,
+        single: app.single.is_some(),
+    };
+    respond::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }
 
 fn encoded(form: &Form) -> String {
@@ -114,6 +130,7 @@ pub async fn page(State(app): State<Arc<App>>, request: Request) -> Response {
         next: next.to_owned(),
         body: String::new(),
         fault: String::new(),
+        single: app.single.is_some(),
     })
 }
 
@@ -143,6 +160,7 @@ pub async fn with_token(State(app): State<Arc<App>>, request: Request) -> Respon
         next,
         body: form.raw("body").to_owned(),
         fault: fault.to_owned(),
+        single: app.single.is_some(),
     };
     respond::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }

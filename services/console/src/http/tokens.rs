@@ -69,7 +69,7 @@ pub async fn change(post: Post) -> Page {
             true => Vec::new(),
             false => vec![visit.account().to_owned()],
         },
-        days: form.number("days"),
+        hours: form.number("days").map(|days: i64| days.saturating_mul(24)),
         wish: form.get("wish").to_owned(),
     };
     match visit.calls.create_token(&new, visit.now).await {

@@ -122,7 +122,7 @@ impl FromRequest<Arc<App>> for Post {
         let form = pairs(&body);
         let path = parts.uri.path().to_owned();
         let Some(me) = who(app, &parts.headers) else {
-            return Err(sign_in::ask_for(&path, &form, theme));
+            return Err(sign_in::ask_for(app, &path, &form, theme));
         };
         if !guard::is_same(form.get("form_token"), &me.form_token) {
             // Of a page of the session before.

@@ -7,5 +7,6 @@ mod escapes;
 mod harness;
 mod posts;
 mod sessions;
+mod single;
 mod stub;
 mod wizard;

@@ -53,7 +53,8 @@ pub struct NewToken {
     pub role: String,
     pub all_accounts: bool,
     pub accounts: Vec<String>,
-    pub days: Option<i64>,
+    /// None: it has no end.
+    pub hours: Option<i64>,
     pub wish: String,
 }
 
