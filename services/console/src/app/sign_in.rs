@@ -114,6 +114,11 @@ impl SignIn {
         )
     }
 
+    /// Whether the console is reached by https.
+    pub fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
     /// The name of the cookie: browsers take this one of an https page of this very host alone.
     pub fn cookie_name(&self) -> &'static str {
         match self.is_secure {

@@ -216,7 +216,7 @@ mod tests {
             "exp": now.timestamp() + 60, "sub": "1", "email": "lana@example.org",
             "groups": ["shop", 7],
         });
-        let person = |claims: &Value| super::person(claims, &expected, now);
+        let person = |claims: &Value| person(claims, &expected, now);
         let lana = person(&good).unwrap();
         assert_eq!(
             (&*lana.name, &lana.groups[..]),

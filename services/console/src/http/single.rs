@@ -44,12 +44,13 @@ struct SignedInPage {
 }
 
 pub async fn back(State(app): State<Arc<App>>, request: Request) -> Response {
-    let theme = theme(request.headers());
+    let (request, _) = request.into_parts();
+    let theme = theme(&request.headers);
     let Some(single) = &app.single else {
         return respond::go("/sign-in");
     };
-    let query = pairs(request.uri().query().unwrap_or_default().as_bytes());
-    let cookie = guard::cookie(request.headers(), COOKIE);
+    let query = pairs(request.uri.query().unwrap_or_default().as_bytes());
+    let cookie = guard::cookie(&request.headers, COOKIE);
     let finished = app.finish_single(single, cookie, query.get("state"), query.get("code"));
     match finished.await {
         Ok((session, next)) => {
