@@ -43,8 +43,8 @@ pub struct Redis {
 
 #[derive(Clone)]
 enum Place {
-    Server(Client),
-    Cluster(ClusterClient),
+    Server(Box<Client>),
+    Cluster(Box<ClusterClient>),
 }
 
 impl Redis {
@@ -55,7 +55,7 @@ impl Redis {
     pub fn at(url: &str, patience: Patience) -> RedisResult<Self> {
         let (servers, is_cluster) = servers(url);
         let place = match servers.as_slice() {
-            [server] if !is_cluster => Place::Server(Client::open(server.as_str())?),
+            [server] if !is_cluster => Place::Server(Box::new(Client::open(server.as_str())?)),
             nodes => {
                 let cluster = ClusterClient::builder(nodes.iter().map(String::as_str))
                     .connection_timeout(patience.connect)
@@ -66,7 +66,7 @@ impl Redis {
                     .retry_wait_formula(PAUSE_MS, 2)
                     .min_retry_wait(PAUSE_MS)
                     .max_retry_wait(PAUSE_MAX_MS);
-                Place::Cluster(cluster.build()?)
+                Place::Cluster(Box::new(cluster.build()?))
             }
         };
         Ok(Self { place, patience })
@@ -105,7 +105,7 @@ impl Redis {
                 let server = server
                     .set_connection_timeout(Some(self.patience.connect))
                     .set_response_timeout(Some(self.patience.answer));
-                let made = ConnectionManager::new_lazy_with_config(client.clone(), server)?;
+                let made = ConnectionManager::new_lazy_with_config(Client::clone(client), server)?;
                 Ok(Connection::Kept(made))
             }
             Place::Cluster(client) => {

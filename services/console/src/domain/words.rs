@@ -108,7 +108,7 @@ pub fn number(number: i64) -> String {
         said.push('-');
     }
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             said.push(',');
         }
         said.push(digit);
