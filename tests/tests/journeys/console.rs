@@ -177,9 +177,15 @@ async fn axe() -> Option<String> {
     if !file.exists() {
         std::fs::create_dir_all(&folder).unwrap();
         let mut npm = tokio::process::Command::new("npm");
-        npm.args(["install", "--no-audit", "--no-fund", "--no-save", "--prefix"])
-            .arg(&folder)
-            .arg(PACKAGE);
+        npm.args([
+            "install",
+            "--no-audit",
+            "--no-fund",
+            "--no-save",
+            "--prefix",
+        ])
+        .arg(&folder)
+        .arg(PACKAGE);
         if !install("axe-core", &mut npm).await {
             return None;
         }
@@ -212,12 +218,17 @@ fn every_page_has_its_picture_and_nothing_that_axe_objects_to() {
         browser.sign_in(weir).await;
         let mut objections = Vec::new();
         for (name, path) in pages(&account).await {
-            for (theme, width) in [("light", 1280), ("dark", 1280), ("light", 390), ("dark", 390)] {
+            for (theme, width) in [
+                ("light", 1280),
+                ("dark", 1280),
+                ("light", 390),
+                ("dark", 390),
+            ] {
                 browser.dress(theme, width).await;
                 browser.go(&path).await;
                 browser.sees("Health").await;
                 let file = pictures().join(format!("{name}-{theme}-{width}.png"));
-                if browser.picture(&file, width.into()).await {
+                if browser.picture(&file, width).await {
                     objections.push(format!("{name} is wider than {width}"));
                 }
                 if let Some(axe) = axe.as_ref() {
@@ -236,9 +247,18 @@ fn every_page_has_its_picture_and_nothing_that_axe_objects_to() {
 async fn lively(weir: &'static Weir) -> Account {
     let account = Account::create(weir, Plan::default()).await;
     let people = [
-        ("u1", json!({"firstName": "Lana", "lastName": "Romeijn", "email": "lana@example.org"})),
-        ("u2", json!({"firstName": "José", "email": "jose@example.org", "birthday": "1980-07-28"})),
-        ("u3", json!({"firstName": "مريم", "email": "no address", "birthday": "01-02-1990"})),
+        (
+            "u1",
+            json!({"firstName": "Lana", "lastName": "Romeijn", "email": "lana@example.org"}),
+        ),
+        (
+            "u2",
+            json!({"firstName": "José", "email": "jose@example.org", "birthday": "1980-07-28"}),
+        ),
+        (
+            "u3",
+            json!({"firstName": "مريم", "email": "no address", "birthday": "01-02-1990"}),
+        ),
     ];
     for (id, traits) in people {
         account.identify(&[identify(id, traits)]).await;
@@ -259,12 +279,18 @@ async fn pages(account: &Account) -> Vec<(&'static str, String)> {
         ("accounts", "/accounts".to_owned()),
         ("sources", format!("{base}/sources")),
         ("new-source", format!("{base}/sources/new")),
-        ("new-source-settings", format!("{base}/sources/new?kind=segment_classic")),
+        (
+            "new-source-settings",
+            format!("{base}/sources/new?kind=segment_classic"),
+        ),
         ("map", format!("{source}/map")),
         ("versions", format!("{source}/map/versions")),
         ("activities", format!("{source}/activities")),
         ("add-activity", format!("{source}/activities/add")),
-        ("activity", format!("{source}/activities/edit?name=Sign-in%20button%20clicked")),
+        (
+            "activity",
+            format!("{source}/activities/edit?name=Sign-in%20button%20clicked"),
+        ),
         ("logs", format!("{source}/logs")),
         ("all-logs", format!("{base}/logs")),
         ("events", format!("{source}/events")),
@@ -274,7 +300,10 @@ async fn pages(account: &Account) -> Vec<(&'static str, String)> {
         ("source-settings", format!("{source}/settings")),
         ("contacts", format!("{base}/contacts")),
         ("contact", contact.clone()),
-        ("merge", format!("{contact}/merge?with={}", contacts[1].contact_id)),
+        (
+            "merge",
+            format!("{contact}/merge?with={}", contacts[1].contact_id),
+        ),
         ("delete-contact", format!("{contact}/delete")),
         ("audiences", format!("{base}/audiences")),
         ("usage", format!("{base}/usage")),

@@ -95,6 +95,11 @@ impl SignIn {
         self.access.is_open()
     }
 
+    /// Whether cookies are for https alone.
+    pub fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
     /// Where people reach the console; empty where nobody said.
     pub fn url(&self) -> &str {
         &self.url

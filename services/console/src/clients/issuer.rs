@@ -77,15 +77,15 @@ impl Issuer {
         redirect_uri: &str,
     ) -> Result<Value, IssuerAway> {
         let endpoint = self.discovered().await?.token_endpoint;
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.extend_pairs([
-            ("grant_type", "authorization_code"),
-            ("code", code),
-            ("code_verifier", verifier),
-            ("redirect_uri", redirect_uri),
-            ("client_id", &self.client_id),
-        ]);
-        let form = form.finish();
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([
+                ("grant_type", "authorization_code"),
+                ("code", code),
+                ("code_verifier", verifier),
+                ("redirect_uri", redirect_uri),
+                ("client_id", &self.client_id),
+            ])
+            .finish();
         let encoded =
             |text: &str| -> String { form_urlencoded::byte_serialize(text.as_bytes()).collect() };
         let pair = format!(

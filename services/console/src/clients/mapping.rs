@@ -43,6 +43,7 @@ impl Calls {
         let request = wire::DeleteFieldRequest {
             account_id: account.to_owned(),
             field_id: id.to_owned(),
+            ..Default::default()
         };
         call!("mapping", self.configuration, delete_field, request)?;
         Ok(())
@@ -204,6 +205,7 @@ impl Calls {
             account_id: account.to_owned(),
             source_id: source.to_owned(),
             event_name: name.to_owned(),
+            ..Default::default()
         };
         call!("mapping", self.mapping, delete_activity_mapping, request)?;
         Ok(())

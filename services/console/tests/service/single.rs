@@ -55,12 +55,18 @@ impl Issuer {
         let sent = url::Url::parse(sent_to).unwrap();
         assert!(sent_to.starts_with(&format!("{}/authorize?", self.url())));
         let asked: HashMap<_, _> = sent.query_pairs().into_owned().collect();
-        assert_eq!(asked["redirect_uri"], format!("{URL}/sign-in/oidc/callback"));
+        assert_eq!(
+            asked["redirect_uri"],
+            format!("{URL}/sign-in/oidc/callback")
+        );
         assert_eq!(asked["code_challenge_method"], "S256");
         let code = format!("code-{}", asked["state"]);
         let known = (asked["code_challenge"].clone(), asked["nonce"].clone());
         self.0.codes.lock().unwrap().insert(code.clone(), known);
-        format!("/sign-in/oidc/callback?state={}&code={code}", asked["state"])
+        format!(
+            "/sign-in/oidc/callback?state={}&code={code}",
+            asked["state"]
+        )
     }
 }
 
@@ -79,7 +85,9 @@ async fn token(
     headers: http::HeaderMap,
     body: String,
 ) -> axum::response::Response {
-    let form: HashMap<_, _> = form_urlencoded::parse(body.as_bytes()).into_owned().collect();
+    let form: HashMap<_, _> = form_urlencoded::parse(body.as_bytes())
+        .into_owned()
+        .collect();
     let shown = format!("Basic {}", BASE64.encode(b"weir:what+the+issuer+knows"));
     let known = issuer.0.codes.lock().unwrap().remove(&form["code"]);
     let Some((challenge, nonce)) = known else {
@@ -93,10 +101,19 @@ async fn token(
         "email": "lana@example.org", "exp": 4_000_000_000_i64,
     });
     let more = issuer.0.claims.lock().unwrap().clone();
-    claims.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    claims
+        .as_object_mut()
+        .unwrap()
+        .extend(more.as_object().unwrap().clone());
     let encoded = |value: &Value| BASE64URL_NOPAD.encode(value.to_string().as_bytes());
-    let token = format!("{}.{}.sig", encoded(&json!({"alg": "RS256"})), encoded(&claims));
-    json!({"id_token": token, "token_type": "Bearer"}).to_string().into_response()
+    let token = format!(
+        "{}.{}.sig",
+        encoded(&json!({"alg": "RS256"})),
+        encoded(&claims)
+    );
+    json!({"id_token": token, "token_type": "Bearer"})
+        .to_string()
+        .into_response()
 }
 
 async fn console(issuer: &Issuer) -> Console {
@@ -156,7 +173,11 @@ async fn who_signs_in_at_the_issuer_gets_a_token_of_their_own() {
 async fn who_is_in_no_group_that_may_gets_none() {
     let issuer = Issuer::start().await;
     let console = console(&issuer).await;
-    for claims in [json!({"groups": ["others"]}), json!({}), json!({"groups": 7})] {
+    for claims in [
+        json!({"groups": ["others"]}),
+        json!({}),
+        json!({"groups": 7}),
+    ] {
         *issuer.0.claims.lock().unwrap() = claims;
         let back = through(&console, &issuer).await;
         assert_eq!(back.status, 422);
