@@ -18,6 +18,8 @@ use crate::{Weir, eventually};
 
 /// A page of this height is looked at whole.
 const MOST_HEIGHT: i64 = 4_000;
+/// Of a window, usually.
+const HEIGHT: i64 = 900;
 
 /// One window, and the driver behind it, which ends with it.
 pub struct Browser {
@@ -202,21 +204,29 @@ impl Browser {
         self.client.execute_async(script, Vec::new()).await.unwrap()
     }
 
-    /// The window is so wide from now on, and the pages are light or dark.
+    /// The window is so large from now on.
     ///
     /// # Panics
     /// The browser is gone.
-    pub async fn dress(&self, theme: &str, width: u32) {
+    async fn resize(&self, width: i64, height: i64) {
         let metrics = json!({
-            "width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 600,
+            "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600,
         });
         let set = self.devtools("Emulation.setDeviceMetricsOverride", metrics);
         set.await.unwrap();
+    }
+
+    /// Pages are light or dark, in a window that is so wide, from the next one on.
+    ///
+    /// # Panics
+    /// The browser is gone.
+    pub async fn dress(&self, theme: &str, width: i64) {
+        self.resize(width, HEIGHT).await;
         self.run(&format!("document.cookie = 'weir-theme={theme};path=/'"))
             .await;
     }
 
-    /// Keeps a picture of the page, and answers whether it is wider than its window.
+    /// Keeps a picture of the whole page, and answers whether it is wider than its window.
     ///
     /// # Panics
     /// It can't be taken.
@@ -225,15 +235,13 @@ impl Browser {
             "return [document.documentElement.scrollWidth, document.documentElement.scrollHeight]";
         let size = self.run(size).await;
         let height = size[1].as_i64().unwrap().clamp(400, MOST_HEIGHT);
-        let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
-        let wanted = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
-        let taken = self
-            .devtools("Page.captureScreenshot", wanted)
-            .await
-            .unwrap();
-        let png = BASE64
-            .decode(taken["data"].as_str().unwrap().as_bytes())
-            .unwrap();
+        // What sticks to an edge of the window is where it is on the whole page.
+        self.resize(width, height).await;
+        let taken = self.devtools("Page.captureScreenshot", json!({"format": "png"}));
+        let taken = taken.await.unwrap();
+        self.resize(width, HEIGHT).await;
+        let png = taken["data"].as_str().unwrap().as_bytes();
+        let png = BASE64.decode(png).unwrap();
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, png).unwrap();
         size[0].as_i64().unwrap() > width

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use anyhow::{Context, bail};
+use anyhow::bail;
+use weir_service::{Hidden, hidden, path, read_secret};
 
 /// What seals cookies could be guessed where it was shorter.
 const MIN_SECRET: usize = 32;
@@ -27,10 +28,10 @@ pub struct Config {
     pub edge_url: String,
     /// What seals cookies and sign-in links: at least 32 characters, the same for all replicas.
     /// Without one it is made anew with each start, which ends everybody's session.
-    #[arg(long, env = "WEIR_CONSOLE_SECRET", hide_env_values = true)]
-    pub secret: Option<String>,
+    #[arg(long, env = "WEIR_CONSOLE_SECRET", hide_env_values = true, value_parser = hidden)]
+    pub secret: Option<Hidden>,
     /// A file that holds it instead.
-    #[arg(long, env = "WEIR_CONSOLE_SECRET_FILE")]
+    #[arg(long, env = "WEIR_CONSOLE_SECRET_FILE", value_parser = path)]
     pub secret_file: Option<PathBuf>,
     /// Signing in by OpenID Connect, where an issuer is named.
     #[command(flatten)]
@@ -62,9 +63,16 @@ pub struct OidcOptions {
         long = "oidc-client-secret",
         env = "WEIR_OIDC_CLIENT_SECRET",
         hide_env_values = true,
-        default_value = ""
+        value_parser = hidden
     )]
-    pub client_secret: String,
+    pub client_secret: Option<Hidden>,
+    /// A file that holds it instead.
+    #[arg(
+        long = "oidc-client-secret-file",
+        env = "WEIR_OIDC_CLIENT_SECRET_FILE",
+        value_parser = path
+    )]
+    pub client_secret_file: Option<PathBuf>,
     /// The claim of the id token that names a person's groups.
     #[arg(
         long = "oidc-groups-claim",
@@ -84,27 +92,14 @@ impl Config {
     /// # Errors
     /// It is too short, given twice, or its file can't be read.
     pub fn secret(&self) -> anyhow::Result<Vec<u8>> {
-        let given = self.secret.as_deref().unwrap_or_default().trim();
-        let file = self.secret_file.as_deref();
-        let file = file.filter(|file| !file.as_os_str().is_empty());
-        let text = match file {
-            Some(_) if !given.is_empty() => bail!(
-                "WEIR_CONSOLE_SECRET and WEIR_CONSOLE_SECRET_FILE are both set: one of them is to \
-                 say it"
-            ),
-            Some(file) => std::fs::read_to_string(file).with_context(|| {
-                format!("WEIR_CONSOLE_SECRET_FILE: can't read {}", file.display())
-            })?,
-            None => given.to_owned(),
-        };
-        let text = text.trim();
-        if text.is_empty() && file.is_none() {
+        let (given, file) = (self.secret.as_ref(), self.secret_file.as_deref());
+        let Some(text) = read_secret("WEIR_CONSOLE_SECRET", given, file)? else {
             tracing::warn!(
                 "WEIR_CONSOLE_SECRET is not set: sessions end when this process does, and other \
                  replicas do not know them"
             );
             return Ok(Vec::new());
-        }
+        };
         if text.len() < MIN_SECRET {
             bail!("WEIR_CONSOLE_SECRET must have at least {MIN_SECRET} characters");
         }

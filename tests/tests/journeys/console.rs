@@ -228,7 +228,7 @@ fn every_page_has_its_picture_and_nothing_that_axe_objects_to() {
                 browser.go(&path).await;
                 browser.sees("Health").await;
                 let file = pictures().join(format!("{name}-{theme}-{width}.png"));
-                if browser.picture(&file, width.into()).await {
+                if browser.picture(&file, width).await {
                     objections.push(format!("{name} is wider than {width}"));
                 }
                 if let Some(axe) = axe.as_ref() {

@@ -95,6 +95,11 @@ impl SignIn {
         self.access.is_open()
     }
 
+    /// Whether cookies are for https alone.
+    pub fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
     /// Where people reach the console; empty where nobody said.
     pub fn url(&self) -> &str {
         &self.url
@@ -112,11 +117,6 @@ impl SignIn {
             "{}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={age}{secure}",
             self.cookie_name()
         )
-    }
-
-    /// Whether the console is reached by https.
-    pub fn is_secure(&self) -> bool {
-        self.is_secure
     }
 
     /// The name of the cookie: browsers take this one of an https page of this very host alone.

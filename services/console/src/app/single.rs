@@ -5,6 +5,7 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, TimeDelta, Utc};
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
+use weir_service::read_secret;
 
 use super::{App, Purpose};
 use crate::clients::Issuer;
@@ -69,11 +70,13 @@ impl Single {
         if grants.is_empty() {
             bail!("WEIR_OIDC_ROLES is empty: nobody who signs in could do anything");
         }
+        let (given, file) = (&options.client_secret, &options.client_secret_file);
+        let secret = read_secret("WEIR_OIDC_CLIENT_SECRET", given.as_ref(), file.as_deref())?;
         let administrator = config.access.administrator()?;
         let administrator = administrator
             .context("WEIR_OIDC_ISSUER takes WEIR_ADMIN_TOKEN, by which people get tokens")?;
         Ok(Some(Self {
-            issuer: Issuer::new(issuer_url, &options.client_id, &options.client_secret),
+            issuer: Issuer::new(issuer_url, &options.client_id, &secret.unwrap_or_default()),
             issuer_url: issuer_url.to_owned(),
             client_id: options.client_id.clone(),
             groups_claim: options.groups_claim.clone(),

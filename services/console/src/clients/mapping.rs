@@ -43,7 +43,7 @@ impl Calls {
         let request = wire::DeleteFieldRequest {
             account_id: account.to_owned(),
             field_id: id.to_owned(),
-            request_id: String::new(),
+            ..Default::default()
         };
         call!("mapping", self.configuration, delete_field, request)?;
         Ok(())
@@ -205,7 +205,7 @@ impl Calls {
             account_id: account.to_owned(),
             source_id: source.to_owned(),
             event_name: name.to_owned(),
-            request_id: String::new(),
+            ..Default::default()
         };
         call!("mapping", self.mapping, delete_activity_mapping, request)?;
         Ok(())

@@ -98,8 +98,7 @@ impl Calls {
             account_id: account.to_owned(),
             from_source_id: from.to_owned(),
             to_source_id: to.to_owned(),
-            expected_version: None,
-            request_id: String::new(),
+            ..Default::default()
         };
         call!("mapping", self.configuration, copy_mapping, request)?;
         Ok(())

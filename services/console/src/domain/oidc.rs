@@ -216,8 +216,8 @@ mod tests {
             "exp": now.timestamp() + 60, "sub": "1", "email": "lana@example.org",
             "groups": ["shop", 7],
         });
-        let person = |claims: &Value| person(claims, &expected, now);
-        let lana = person(&good).unwrap();
+        let read = |claims: &Value| person(claims, &expected, now);
+        let lana = read(&good).unwrap();
         assert_eq!(
             (&*lana.name, &lana.groups[..]),
             ("lana@example.org", &["shop".to_owned()][..])
@@ -233,14 +233,14 @@ mod tests {
         ] {
             let mut wrong = good.clone();
             wrong[name] = value;
-            assert!(person(&wrong).is_err(), "{name}");
+            assert!(read(&wrong).is_err(), "{name}");
         }
         let mut several = good.clone();
         several["aud"] = json!(["weir", "other"]);
         several["azp"] = json!("weir");
-        assert!(person(&several).is_ok());
+        assert!(read(&several).is_ok());
         let mut nameless = good;
         nameless["email"] = json!(" ");
-        assert_eq!(person(&nameless).unwrap().name, "1");
+        assert_eq!(read(&nameless).unwrap().name, "1");
     }
 }

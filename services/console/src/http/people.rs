@@ -8,6 +8,7 @@ use super::failure::{Page, Part};
 use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
+use crate::domain::Trouble;
 use crate::domain::model::{Contact, Deletion, Field, Merge, MergePreview};
 
 #[derive(Template)]
@@ -144,6 +145,7 @@ pub async fn split(post: Post) -> Page {
     let account = visit.account();
     let merge = form.get("merge");
     match visit.calls.split(account, merge).await {
+        Err(trouble @ Trouble::Forbidden { .. }) => Err(visit.failed(SECTION, trouble).await),
         Ok(_) => {
             let path = format!(
                 "/accounts/{account}/contacts/{}?done=split",

@@ -14,11 +14,12 @@ use crate::app::App;
 const COOKIE: &str = "weir-single";
 
 pub async fn begin(State(app): State<Arc<App>>, request: Request) -> Response {
-    let theme = theme(request.headers());
+    let (request, _) = request.into_parts();
+    let theme = theme(&request.headers);
     let Some(single) = &app.single else {
         return respond::go("/sign-in");
     };
-    let query = pairs(request.uri().query().unwrap_or_default().as_bytes());
+    let query = pairs(request.uri.query().unwrap_or_default().as_bytes());
     let next = guard::own_path(query.get("next")).unwrap_or("/");
     match app.begin_single(single, next).await {
         Ok(begun) => respond::go_with(&begun.url, &kept(&app, &begun.cookie, 900)),

@@ -44,7 +44,13 @@ impl Visit {
     }
 
     pub fn account(&self) -> &str {
-        self.param("account")
+        let named = self.param("account");
+        if !named.is_empty() {
+            return named;
+        }
+        // Of an address below an account that leads to no page.
+        let below = self.path.strip_prefix("/accounts/").unwrap_or_default();
+        below.split(['/', '?']).next().unwrap_or_default()
     }
 
     pub fn source(&self) -> &str {

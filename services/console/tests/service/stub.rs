@@ -61,7 +61,7 @@ impl Stub {
         let access = weir_testkit::access();
         let live = access.live_tokens();
         let now = DateTime::<Utc>::UNIX_EPOCH;
-        let good = tokens()
+        let alive = tokens()
             .into_iter()
             .map(|(bytes, role, account)| LiveToken {
                 hash: HashKey::new(HASH_KEY).hash(&weir_access::token(bytes)),
@@ -71,7 +71,7 @@ impl Stub {
                 accounts: Accounts::only([AccountId(account)]),
                 expire_time: None,
             });
-        live.replace(HashKey::new(HASH_KEY), good.collect(), now)
+        live.replace(HashKey::new(HASH_KEY), alive.collect(), now)
             .unwrap();
         stub.answer(
             "/weir.access.v1.TokenService/ListLiveTokens",
