@@ -1,18 +1,17 @@
-//! A browser for journeys through the console: Debian's Chromium, without a window.
+//! A browser for journeys through the console: Debian's Chromium, without a window, driven by
+//! WebDriver, which is JSON over HTTP.
 
 use std::path::Path;
 use std::process::Stdio;
-use std::time::Duration;
 
+use bytes::Bytes;
 use data_encoding::BASE64;
-use fantoccini::error::CmdError;
-use fantoccini::wd::WebDriverCompatibleCommand;
-use fantoccini::{Client, ClientBuilder, Locator};
-use http::Method;
-use hyper_util::client::legacy::connect::HttpConnector;
+use http::{Method, Request};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::{Client, connect::HttpConnector};
+use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
-use url::{ParseError, Url};
 
 use crate::{Weir, eventually};
 
@@ -20,27 +19,62 @@ use crate::{Weir, eventually};
 const MOST_HEIGHT: i64 = 4_000;
 /// Of a window, usually.
 const HEIGHT: i64 = 900;
+/// What the id of an element is called.
+const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 
 /// One window, and the driver behind it, which ends with it.
 pub struct Browser {
-    client: Client,
+    driver: Driver,
     console: String,
-    _driver: Child,
+    _process: Child,
 }
 
-/// A command of Chromium's own.
-#[derive(Debug)]
-struct Devtools(&'static str, Value);
+/// A session of a driver.
+struct Driver {
+    http: Client<HttpConnector, Full<Bytes>>,
+    /// `http://host:port/session/ID`
+    url: String,
+}
 
-impl WebDriverCompatibleCommand for Devtools {
-    fn endpoint(&self, base: &Url, session: Option<&str>) -> Result<Url, ParseError> {
-        let session = session.unwrap_or_default();
-        base.join(&format!("session/{session}/goog/cdp/execute"))
+impl Driver {
+    /// What a command answers, or what it says went wrong.
+    async fn ask(&self, method: Method, path: &str, body: Value) -> Result<Value, Value> {
+        let body = match method {
+            Method::POST => body.to_string(),
+            _ => String::new(),
+        };
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}{path}", self.url))
+            .header("content-type", "application/json")
+            .body(Full::from(body))
+            .unwrap();
+        let answer = self.http.request(request).await;
+        let (head, body) = answer
+            .map_err(|error| json!(error.to_string()))?
+            .into_parts();
+        let body = body.collect().await;
+        let body = body.map_err(|error| json!(error.to_string()))?.to_bytes();
+        let mut said: Value = serde_json::from_slice(&body).unwrap_or_default();
+        let value = said["value"].take();
+        if head.status.is_success() {
+            Ok(value)
+        } else {
+            Err(value)
+        }
     }
 
-    fn method_and_body(&self, _: &Url) -> (Method, Option<String>) {
-        let body = json!({"cmd": self.0, "params": self.1});
-        (Method::POST, Some(body.to_string()))
+    async fn post(&self, path: &str, body: Value) -> Result<Value, Value> {
+        self.ask(Method::POST, path, body).await
+    }
+
+    /// The paths of elements.
+    async fn find(&self, using: &str, what: &str) -> Vec<String> {
+        let wanted = json!({"using": using, "value": what});
+        let found = self.post("/elements", wanted).await.unwrap_or_default();
+        let ids = found.as_array().into_iter().flatten();
+        let ids = ids.filter_map(|element| element[ELEMENT].as_str());
+        ids.map(|id| format!("/element/{id}")).collect()
     }
 }
 
@@ -56,7 +90,7 @@ impl Browser {
             return None;
         }
         let port = weir_servers::free_port().unwrap();
-        let driver = Command::new("chromedriver")
+        let process = Command::new("chromedriver")
             .arg(format!("--port={port}"))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
@@ -71,19 +105,21 @@ impl Browser {
                      "--window-size=1280,900"],
             "prefs": if scripts { json!({}) } else { blocked },
         });
-        let capabilities = serde_json::Map::from_iter([("goog:chromeOptions".to_owned(), options)]);
-        let client = eventually("the driver answers", async || {
-            ClientBuilder::new(HttpConnector::new())
-                .capabilities(capabilities.clone())
-                .connect(&format!("http://127.0.0.1:{port}"))
-                .await
-                .ok()
+        let wanted = json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}});
+        let mut driver = Driver {
+            http: Client::builder(TokioExecutor::new()).build_http(),
+            url: format!("http://127.0.0.1:{port}"),
+        };
+        let session = eventually("the driver answers", async || {
+            let made = driver.post("/session", wanted.clone()).await.ok()?;
+            made["sessionId"].as_str().map(str::to_owned)
         })
         .await;
+        driver.url = format!("{}/session/{session}", driver.url);
         Some(Self {
-            client,
+            driver,
             console: weir.stack.console_url(),
-            _driver: driver,
+            _process: process,
         })
     }
 
@@ -96,7 +132,7 @@ impl Browser {
         assert!(said.status.success(), "{said:?}");
         let said = String::from_utf8(said.stdout).unwrap();
         let link = said.lines().last().unwrap().trim();
-        self.client.goto(link).await.unwrap();
+        self.open_page(link).await;
         self.press("Sign in").await;
         self.sees("Data sources").await;
     }
@@ -104,11 +140,14 @@ impl Browser {
     /// # Panics
     /// The browser is gone.
     pub async fn go(&self, path: &str) {
-        let url = format!("{}{path}", self.console);
-        self.client.goto(&url).await.unwrap();
+        self.open_page(&format!("{}{path}", self.console)).await;
     }
 
-    /// Presses the first button or link that says this, or begins so.
+    async fn open_page(&self, url: &str) {
+        self.driver.post("/url", json!({"url": url})).await.unwrap();
+    }
+
+    /// Presses the first button or link that begins so.
     ///
     /// # Panics
     /// There is none.
@@ -118,8 +157,13 @@ impl Browser {
              \"{says}\")]"
         );
         eventually(&format!("{says:?} can be pressed"), async || {
-            let found = self.client.find(Locator::XPath(&path)).await.ok()?;
-            found.click().await.ok()
+            for found in self.driver.find("xpath", &path).await {
+                let click = format!("{found}/click");
+                if self.driver.post(&click, json!({})).await.is_ok() {
+                    return true;
+                }
+            }
+            false
         })
         .await;
     }
@@ -131,21 +175,17 @@ impl Browser {
     pub async fn write(&self, name: &str, text: &str) {
         let css = format!("main [name='{name}']");
         eventually(&format!("{name:?} can be written"), async || {
-            let found = self.client.find(Locator::Css(&css)).await.ok()?;
-            found.clear().await.ok()?;
-            found.send_keys(text).await.ok()
+            let found = self.driver.find("css selector", &css).await;
+            let found = found.first()?;
+            let driver = &self.driver;
+            driver
+                .post(&format!("{found}/clear"), json!({}))
+                .await
+                .ok()?;
+            let keys = json!({"text": text});
+            driver.post(&format!("{found}/value"), keys).await.ok()
         })
         .await;
-    }
-
-    /// Chooses one of a select, by its value.
-    ///
-    /// # Panics
-    /// There is none.
-    pub async fn choose(&self, name: &str, value: &str) {
-        let css = format!("main select[name='{name}']");
-        let found = self.client.find(Locator::Css(&css)).await.unwrap();
-        found.select_by_value(value).await.unwrap();
     }
 
     /// What stands there.
@@ -153,16 +193,22 @@ impl Browser {
     /// # Panics
     /// There is nothing.
     pub async fn text(&self, css: &str) -> String {
-        let found = self.client.find(Locator::Css(css)).await.unwrap();
-        found.text().await.unwrap()
+        eventually(&format!("{css:?} is there"), async || {
+            let found = self.driver.find("css selector", css).await;
+            let path = format!("{}/text", found.first()?);
+            let text = self
+                .driver
+                .ask(Method::GET, &path, Value::Null)
+                .await
+                .ok()?;
+            text.as_str().map(str::to_owned)
+        })
+        .await
     }
 
     /// How many of them there are.
-    ///
-    /// # Panics
-    /// The browser is gone.
     pub async fn count(&self, css: &str) -> usize {
-        self.client.find_all(Locator::Css(css)).await.unwrap().len()
+        self.driver.find("css selector", css).await.len()
     }
 
     /// Waits until the page says so.
@@ -171,10 +217,7 @@ impl Browser {
     /// It never does.
     pub async fn sees(&self, says: &str) {
         eventually(&format!("the page says {says:?}"), async || {
-            let Ok(body) = self.client.find(Locator::Css("body")).await else {
-                return false;
-            };
-            body.text().await.is_ok_and(|text| text.contains(says))
+            self.text("body").await.contains(says)
         })
         .await;
     }
@@ -184,8 +227,13 @@ impl Browser {
     /// # Panics
     /// The browser is gone.
     pub async fn path(&self) -> String {
-        let url = self.client.current_url().await.unwrap();
-        url.path().to_owned()
+        let url = self
+            .driver
+            .ask(Method::GET, "/url", Value::Null)
+            .await
+            .unwrap();
+        let url = url.as_str().unwrap().strip_prefix(&self.console).unwrap();
+        url.split('?').next().unwrap().to_owned()
     }
 
     /// What a script answers.
@@ -193,7 +241,8 @@ impl Browser {
     /// # Panics
     /// It fails.
     pub async fn run(&self, script: &str) -> Value {
-        self.client.execute(script, Vec::new()).await.unwrap()
+        let script = json!({"script": script, "args": []});
+        self.driver.post("/execute/sync", script).await.unwrap()
     }
 
     /// As [`Self::run`], of a script that says when it is done.
@@ -201,7 +250,8 @@ impl Browser {
     /// # Panics
     /// It fails.
     pub async fn run_until_done(&self, script: &str) -> Value {
-        self.client.execute_async(script, Vec::new()).await.unwrap()
+        let script = json!({"script": script, "args": []});
+        self.driver.post("/execute/async", script).await.unwrap()
     }
 
     /// The window is so large from now on.
@@ -247,13 +297,15 @@ impl Browser {
         size[0].as_i64().unwrap() > width
     }
 
-    async fn devtools(&self, command: &'static str, parameters: Value) -> Result<Value, CmdError> {
-        self.client.issue_cmd(Devtools(command, parameters)).await
+    /// A command of Chromium's own.
+    async fn devtools(&self, command: &str, parameters: Value) -> Result<Value, Value> {
+        let command = json!({"cmd": command, "params": parameters});
+        self.driver.post("/goog/cdp/execute", command).await
     }
 
     /// Ends it.
     pub async fn close(self) {
-        let _ = tokio::time::timeout(Duration::from_secs(5), self.client.close()).await;
+        let _ = self.driver.ask(Method::DELETE, "", Value::Null).await;
     }
 }
 
