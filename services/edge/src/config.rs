@@ -47,6 +47,9 @@ pub struct Config {
     /// Who may call, and as whom it calls.
     #[command(flatten)]
     pub access: weir_service::AccessOptions,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: weir_tls::TlsOptions,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

@@ -14,9 +14,13 @@ pub struct Config {
     /// Where to serve gRPC.
     #[arg(long, env = "WEIR_LISTEN", default_value = "127.0.0.1:7005")]
     pub listen: SocketAddr,
-    /// The Redis that holds counters and reservations, `redis://user:password@host:port`.
+    /// The Redis that holds counters and reservations, `redis://user:password@host:port`
+    /// (`rediss://` speaks TLS).
     #[arg(long, env = "WEIR_REDIS_URL", hide_env_values = true)]
     pub redis_url: String,
+    /// Its certificates.
+    #[command(flatten)]
+    pub redis: weir_redis::RedisOptions,
     /// The mapping service, for the plans behind `GetUsage`.
     #[arg(
         long,
@@ -49,6 +53,9 @@ pub struct Config {
     /// Who may call, and as whom it calls.
     #[command(flatten)]
     pub access: weir_service::AccessOptions,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: weir_service::TlsOptions,
     /// Who may call from a browser.
     #[command(flatten)]
     pub browsers: weir_service::Browsers,

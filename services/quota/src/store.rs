@@ -74,8 +74,8 @@ impl Store {
     /// Connects on first use.
     ///
     /// # Errors
-    /// Where the URL is not one.
-    pub fn connect(url: &str) -> Result<Self, redis::RedisError> {
+    /// As the library says.
+    pub fn connect(address: weir_redis::Address) -> Result<Self, redis::RedisError> {
         let script = |body: &str| {
             Script::new(&format!(
                 "{}{body}",
@@ -83,7 +83,7 @@ impl Store {
             ))
         };
         Ok(Self {
-            redis: Connection::to(url)?,
+            redis: Connection::to(address)?,
             scripts: std::sync::Arc::new(Scripts {
                 reserve: script(include_str!("store/scripts/reserve.lua")),
                 settle: script(include_str!("store/scripts/settle.lua")),

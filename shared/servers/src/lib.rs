@@ -34,9 +34,11 @@ pub mod redis;
 pub mod secrets;
 mod temporary;
 mod test_servers;
+mod tls;
 pub mod user;
 
 pub use binaries::Binaries;
 pub use ports::{free_port, is_free};
 pub use temporary::TemporaryFolder;
 pub use test_servers::{TestDatabase, TestServers, is_clash};
+pub use tls::ServerTls;

@@ -4,10 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use weir_redis::{Address, RedisOptions as Certificates};
 
 use crate::binaries::Binaries;
 use crate::child::{Child, Program};
 use crate::secrets::write_private;
+use crate::tls::ServerTls;
 
 /// It reads its append-only file first.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -27,6 +29,8 @@ pub struct RedisOptions {
     pub log: PathBuf,
     /// Added to its environment.
     pub environment: Vec<(String, String)>,
+    /// Where it is not to be spoken to plainly.
+    pub tls: Option<ServerTls>,
 }
 
 /// A Redis, running or stopped.
@@ -84,9 +88,23 @@ impl Redis {
 
     /// Connection URL.
     pub fn url(&self) -> String {
-        let RedisOptions { port, password, .. } = &self.options;
+        let RedisOptions {
+            port,
+            password,
+            tls,
+            ..
+        } = &self.options;
+        let scheme = if tls.is_some() { "rediss" } else { "redis" };
         // With the user: redis-cli takes a URL without one for a user of no name.
-        format!("redis://default:{password}@127.0.0.1:{port}/0")
+        format!("{scheme}://default:{password}@127.0.0.1:{port}/0")
+    }
+
+    /// The same, with the authority that it is known by.
+    ///
+    /// # Errors
+    /// The authority can't be read.
+    pub fn address(&self) -> anyhow::Result<Address> {
+        address(&self.url(), self.options.tls.as_ref())
     }
 
     /// Stops it nicely: what it was told is on disk.
@@ -118,9 +136,9 @@ impl Redis {
     }
 
     async fn wait_until_ready(&self) -> anyhow::Result<()> {
-        let url = self.url();
+        let address = self.address()?;
         tokio::select! {
-            ready = until_ready(&url) => ready.with_context(|| {
+            ready = until_ready(&address) => ready.with_context(|| {
                 format!("Redis does not answer; its log ends with\n{}", self.child.last_lines())
             }),
             code = self.child.exited() => bail!(
@@ -147,12 +165,24 @@ pub fn wipe(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until Redis answers at `url`.
+/// Where a Redis is that speaks TLS, or does not.
+///
+/// # Errors
+/// The authority can't be read.
+pub fn address(url: &str, tls: Option<&ServerTls>) -> anyhow::Result<Address> {
+    let certificates = Certificates {
+        redis_ca: tls.map(|tls| tls.authority.clone()),
+        ..Certificates::default()
+    };
+    Ok(Address::read(url, &certificates)?)
+}
+
+/// Waits until Redis answers there.
 ///
 /// # Errors
 /// It does not within a minute.
-pub async fn until_ready(url: &str) -> anyhow::Result<()> {
-    let client = redis::Client::open(url)?;
+pub async fn until_ready(address: &Address) -> anyhow::Result<()> {
+    let (client, _) = address.client()?;
     let started = Instant::now();
     loop {
         let answer: redis::RedisResult<String> = async {
@@ -176,11 +206,26 @@ fn configuration(options: &RedisOptions) -> String {
         folder,
         port,
         password,
+        tls,
         ..
     } = options;
+    let ports = match tls {
+        None => format!("port {port}"),
+        Some(tls) => format!(
+            "port 0\n\
+             tls-port {port}\n\
+             tls-cert-file \"{}\"\n\
+             tls-key-file \"{}\"\n\
+             tls-ca-cert-file \"{}\"\n\
+             tls-auth-clients no",
+            tls.certificate.display(),
+            tls.key.display(),
+            tls.authority.display()
+        ),
+    };
     format!(
         "bind 127.0.0.1\n\
-         port {port}\n\
+         {ports}\n\
          dir \"{}\"\n\
          appendonly yes\n\
          appendfsync everysec\n\

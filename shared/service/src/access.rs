@@ -62,11 +62,16 @@ fn path(text: &str) -> Result<PathBuf, String> {
 
 impl AccessOptions {
     /// What a service that listens on `address` asks its callers for. From now on this process
-    /// calls others as a service.
+    /// calls others as a service. Without a token it is one `by_certificate`, or not at all.
     ///
     /// # Errors
     /// Names the variable that is missing or can't be used.
-    pub fn enter(&self, address: SocketAddr, clock: &Clock) -> anyhow::Result<Access> {
+    pub fn enter(
+        &self,
+        address: SocketAddr,
+        clock: &Clock,
+        by_certificate: bool,
+    ) -> anyhow::Result<Access> {
         let (mine, file) = (&self.service_token, &self.service_token_file);
         let services = read("WEIR_SERVICE_TOKEN", mine.as_ref(), file.as_deref())?;
         let services = services.as_deref().unwrap_or_default().split(',');
@@ -94,10 +99,11 @@ impl AccessOptions {
             tracing::warn!("access is open: whoever reaches this address may do everything");
             return Ok(Access::open());
         }
-        if services.is_empty() {
+        if services.is_empty() && !by_certificate {
             bail!(
                 "WEIR_SERVICE_TOKEN is missing: the secret that all services of this Weir show each \
-                 other (or WEIR_SERVICE_TOKEN_FILE; for a trial on one machine WEIR_ACCESS=open)"
+                 other (or WEIR_SERVICE_TOKEN_FILE; certificates, by WEIR_TLS_SERVICES; for a trial on \
+                 one machine WEIR_ACCESS=open)"
             );
         }
         let clock = clock.clone();
@@ -150,7 +156,7 @@ mod tests {
         let config = Config::try_parse_from(all).map_err(|error| error.to_string())?;
         let entered = config
             .access
-            .enter(address.parse().unwrap(), &Clock::system());
+            .enter(address.parse().unwrap(), &Clock::system(), false);
         entered.map_err(|error| format!("{error:#}"))
     }
 

@@ -10,6 +10,7 @@ mod clock;
 mod culprits;
 mod retry;
 mod run;
+mod tls;
 mod tokens;
 
 use std::pin::Pin;
@@ -20,6 +21,7 @@ pub use clock::Clock;
 pub use culprits::{MAX_CULPRITS, culprits};
 pub use retry::{Fault, Policy, behind_the_answer, detached, retry};
 pub use run::{Browsers, Further, duration, millis, run, run_with_two};
+pub use tls::TlsOptions;
 pub use tokens::{Current, MappingTokens, TokenSource, know_tokens};
 
 /// Resolves when serving should end.

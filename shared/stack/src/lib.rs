@@ -25,11 +25,13 @@
 
 mod install;
 mod ports;
+mod reach;
 mod stack;
 mod token;
 
 pub use install::ensure_installed;
 pub use ports::{CLASSIC, PortPlan, USUAL};
+pub use reach::Reach;
 pub use stack::{
     Instance, Listens, Report, Reporter, Service, Stack, StackFile, StackOptions, find_programs,
     holder, leftovers, until_ended, until_ready,

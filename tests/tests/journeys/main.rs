@@ -33,4 +33,5 @@ mod samples;
 mod sdks;
 mod setup;
 mod storms;
+mod tls;
 mod tokens;

@@ -9,9 +9,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, FromRedisValue, Pipeline, RedisError, RedisResult};
+use redis::{AsyncConnectionConfig, FromRedisValue, Pipeline, RedisError, RedisResult};
 use redis::{ErrorKind, ScriptInvocation};
 use tokio::sync::Mutex;
+use weir_redis::{Address, Stamp, why};
 use weir_rpc::Deadline;
 use weir_service::Policy;
 
@@ -37,13 +38,13 @@ pub enum RingsAway {
 /// Clones are one and the same.
 #[derive(Clone)]
 pub(super) struct Link {
-    client: Client,
+    address: Address,
     current: Arc<Mutex<Current>>,
 }
 
 #[derive(Default)]
 struct Current {
-    connection: Option<MultiplexedConnection>,
+    connection: Option<(MultiplexedConnection, Stamp)>,
     /// How many there were: who finds one broken must not throw away the next.
     number: u64,
 }
@@ -76,11 +77,11 @@ impl Command for ScriptInvocation<'_> {
 
 impl Link {
     /// Connects on first use.
-    pub fn new(url: &str) -> RedisResult<Self> {
-        Ok(Self {
-            client: Client::open(url)?,
+    pub fn new(address: Address) -> Self {
+        Self {
+            address,
             current: Arc::default(),
-        })
+        }
     }
 
     /// Sends a command until it is answered, or long enough.
@@ -103,7 +104,8 @@ impl Link {
         match tokio::time::timeout(TIMEOUT, asking).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
-                tracing::warn!(kind = ?error.kind(), code = error.code(), "Redis is away");
+                let tls = why(&error).map(|cause| cause.text);
+                tracing::warn!(kind = ?error.kind(), code = error.code(), tls, "Redis is away");
                 Err(if is_of_the_way(&error) {
                     RingsAway::Silent
                 } else {
@@ -134,18 +136,20 @@ impl Link {
 
     async fn connection(&self) -> RedisResult<(MultiplexedConnection, u64)> {
         let mut current = self.current.lock().await;
-        if let Some(connection) = &current.connection {
+        if let Some((connection, stamp)) = &current.connection
+            && self.address.is_current(stamp)
+        {
             return Ok((connection.clone(), current.number));
         }
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(SILENCE))
             .set_response_timeout(Some(SILENCE));
-        let connection = self
-            .client
+        let (client, stamp) = self.address.client()?;
+        let connection = client
             .get_multiplexed_async_connection_with_config(&config)
             .await?;
         current.number += 1;
-        current.connection = Some(connection.clone());
+        current.connection = Some((connection.clone(), stamp));
         Ok((connection, current.number))
     }
 }

@@ -20,6 +20,9 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
+use weir_redis::Address;
+#[cfg(test)]
+use weir_redis::RedisOptions;
 
 use super::link::{Link, RingsAway};
 use crate::domain::folded::{Lines, MAX_FOLDED};
@@ -98,14 +101,18 @@ pub struct Rings {
 
 impl Rings {
     /// Connects on first use.
-    ///
-    /// # Errors
-    /// Where `url` is not one.
-    pub fn connect(url: &str) -> anyhow::Result<Self> {
-        Ok(Self {
-            link: Link::new(url)?,
+    pub fn connect(address: Address) -> Self {
+        Self {
+            link: Link::new(address),
             writing: Arc::new(Script::new(include_str!("rings/write.lua"))),
-        })
+        }
+    }
+
+    /// Those of a Redis that is not there.
+    #[cfg(test)]
+    pub fn nowhere() -> Self {
+        let address = Address::read("redis://127.0.0.1:1", &RedisOptions::default());
+        Self::connect(address.unwrap())
     }
 
     /// What writes everything that waits for one source: most times one round trip.

@@ -12,8 +12,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
 use tokio::time::Instant;
+use weir_redis::{Address, Stamp, why};
 
 use super::Error;
 
@@ -37,7 +38,7 @@ const PROBE_TIME: Duration = Duration::from_secs(1);
 /// Clones are one and the same.
 #[derive(Clone)]
 pub(super) struct Connection {
-    client: Client,
+    address: Address,
     current: Arc<Mutex<Current>>,
 }
 
@@ -61,16 +62,16 @@ struct Current {
     /// How many there were before.
     number: u64,
     manager: ConnectionManager,
+    /// Of the certificates that it was made with.
+    stamp: Stamp,
 }
 
 impl Connection {
     /// Connects on first use.
-    pub(super) fn to(url: &str) -> RedisResult<Self> {
-        let client = Client::open(url)?;
-        let manager = manager(&client)?;
-        let current = Current { number: 0, manager };
+    pub(super) fn to(address: Address) -> RedisResult<Self> {
+        let current = Current::of(&address, 0)?;
         Ok(Self {
-            client,
+            address,
             current: Arc::new(Mutex::new(current)),
         })
     }
@@ -116,13 +117,21 @@ impl Connection {
             }
             tries += 1;
             if tries == TRIES || !is_of_the_connection(&error) {
+                if let Some(cause) = why(&error) {
+                    tracing::warn!("no TLS with Redis: {cause}");
+                }
                 return Err(error.into());
             }
         }
     }
 
     fn current(&self) -> (u64, ConnectionManager) {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.address.is_current(&current.stamp)
+            && let Ok(next) = Current::of(&self.address, current.number + 1)
+        {
+            *current = next;
+        }
         (current.number, current.manager.clone())
     }
 
@@ -132,23 +141,31 @@ impl Connection {
         if current.number != number {
             return;
         }
-        if let Ok(manager) = manager(&self.client) {
-            *current = Current {
-                number: number + 1,
-                manager,
-            };
+        if let Ok(next) = Current::of(&self.address, number + 1) {
+            *current = next;
         }
     }
 }
 
-fn manager(client: &Client) -> RedisResult<ConnectionManager> {
-    let config = ConnectionManagerConfig::new()
+impl Current {
+    fn of(address: &Address, number: u64) -> RedisResult<Self> {
+        let (client, stamp) = address.client()?;
+        let manager = ConnectionManager::new_lazy_with_config(client, config())?;
+        Ok(Self {
+            number,
+            manager,
+            stamp,
+        })
+    }
+}
+
+fn config() -> ConnectionManagerConfig {
+    ConnectionManagerConfig::new()
         .set_response_timeout(Some(RESPONSE_TIMEOUT))
         .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_min_delay(RECONNECT_DELAY)
         .set_max_delay(RECONNECT_DELAY_MAX)
-        .set_number_of_retries(RECONNECT_TRIES);
-    ConnectionManager::new_lazy_with_config(client.clone(), config)
+        .set_number_of_retries(RECONNECT_TRIES)
 }
 
 /// Whether Redis answers, and is not ready yet.

@@ -21,6 +21,7 @@ use tonic::{Code, Status};
 use tower::Service;
 use weir_access::{Accounts, Caller, Need, On, Refused, decide, foresee};
 use weir_reasons::Reason;
+use weir_tls::Shown;
 
 use crate::access::{self, Access};
 use crate::error::refused;
@@ -73,7 +74,9 @@ fn judge(access: &Access, request: &Request<Body>) -> Judged {
     if path.starts_with(HEALTH) {
         return Judged::Allowed(None);
     }
-    let caller = match access.caller(request.headers()) {
+    let shown = request.extensions().get().copied();
+    let shown = shown.unwrap_or(Shown::Nothing);
+    let caller = match access.caller(request.headers(), shown) {
         Ok(caller) => caller,
         Err(why) => return Judged::Refused(refuse(why)),
     };
