@@ -14,6 +14,8 @@ use crate::folder::hint;
 
 mod token;
 
+pub use token::given as given_token;
+
 /// No method of ours takes longer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -4,6 +4,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod accounts;
 mod address;
 mod apply;
 mod arguments;
@@ -11,6 +12,8 @@ mod bench;
 mod call;
 mod certs;
 mod check;
+mod console;
+mod doctor;
 mod down;
 mod failure;
 mod folder;
@@ -58,7 +61,9 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Down(options) => down::run(&options).await?,
         Command::Restart(options) => restart::run(&options).await?,
         Command::Status(options) => return status::run(&options).await,
+        Command::Console(options) => console::run(&options).await?,
         Command::Logs(options) => logs::run(&options).await?,
+        Command::Doctor(options) => return doctor::run(&options).await,
         Command::Apply(options) => plan::apply(&options).await?,
         Command::Plan(options) => return plan::plan(&options).await,
         Command::ExportConfig(options) => plan::export(&options).await?,

@@ -9,6 +9,7 @@ use weir_stack::{Instance, StackFile, holder, until_ready};
 use crate::address;
 use crate::arguments::DataOptions;
 use crate::failure::Failure;
+use crate::folder::hint;
 use crate::mail;
 use crate::output::say;
 use crate::paused;
@@ -47,6 +48,10 @@ pub async fn run(options: &DataOptions) -> Result<ExitCode, Failure> {
         "{}",
         table::render(&["service", "state", "address"], &rows).trim_end()
     );
+    if !file.console.is_empty() {
+        let hint = hint("console", &folder);
+        say!("\n  console: {} (`{hint}` signs you in)", file.console);
+    }
     if let Some(channel) = address::mapping(&file).await {
         if let Some(lines) = mail::status(channel.clone()).await {
             say!("\n  mail: {}", lines.join("\n  "));

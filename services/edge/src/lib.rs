@@ -48,10 +48,7 @@ pub fn serve(
         metrics::describe();
         // Its own callers show keys of sources; as a service it calls the others.
         let tls = config.tls.enter(&[HTTP1])?;
-        let by_certificate = config.tls.shows_certificate();
-        config
-            .access
-            .enter(main.local_addr()?, &clock, by_certificate)?;
+        config.caller.enter(config.tls.shows_certificate())?;
         let clients = clients::Clients::connect(&config.addresses)?;
         let counts = Counts::connect(&config.addresses.mapping)?;
         let telling = tokio::spawn({

@@ -46,8 +46,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         store::migrate(&pool)
             .await
             .context("the schema can't be brought up to date")?;
-        let redis = weir_redis::Address::read(&config.redis_url, &config.redis)?;
-        let rings = store::Rings::connect(redis);
+        let rings = store::Rings::connect(&config.redis_url, &config.redis)?;
         let contacts = clients::Contacts::connect(&config.contact_url)?;
         let keepers = clients::Keepers::connect(clients::Urls {
             contacts: &config.contact_url,

@@ -14,8 +14,9 @@ pub struct Config {
     /// Where to serve gRPC.
     #[arg(long, env = "WEIR_LISTEN", default_value = "127.0.0.1:7005")]
     pub listen: SocketAddr,
-    /// The Redis that holds counters and reservations, `redis://user:password@host:port`
-    /// (`rediss://` speaks TLS).
+    /// The Redis that holds counters and reservations, `redis://user:password@host:port`,
+    /// or `redis+cluster://user:password@host:port,host:port` for a cluster, by some of its nodes;
+    /// `rediss` speaks TLS.
     #[arg(long, env = "WEIR_REDIS_URL", hide_env_values = true)]
     pub redis_url: String,
     /// Its certificates.

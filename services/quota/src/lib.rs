@@ -40,8 +40,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .access
             .enter(listener.local_addr()?, &clock, by_certificate)?;
         let tokens = weir_service::MappingTokens::connect(&config.mapping_url)?;
-        let redis = weir_redis::Address::read(&config.redis_url, &config.redis)?;
-        let store = store::Store::connect(redis).context("WEIR_REDIS_URL")?;
+        let store = store::Store::connect(&config.redis_url, &config.redis)?;
         let others = app::Others {
             ledgers: clients::Ledgers::connect(&config.ledgers())?,
             plans: clients::Plans::connect(&config.mapping_url)?,

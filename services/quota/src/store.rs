@@ -22,7 +22,7 @@
 //! - `weir:quota:sweeper`: the process that sweeps; ends six seconds after it said so last.
 //!
 //! Each operation is one script and one round trip. All keys of an account carry the same
-//! hash tag, so the same code runs on a cluster.
+//! hash tag, so the same scripts run on a cluster, where a script has one slot.
 
 mod active;
 mod connection;
@@ -74,8 +74,11 @@ impl Store {
     /// Connects on first use.
     ///
     /// # Errors
-    /// As the library says.
-    pub fn connect(address: weir_redis::Address) -> Result<Self, redis::RedisError> {
+    /// Where the URL is not one, or a file can't be used.
+    pub fn connect(
+        url: &str,
+        options: &weir_redis::RedisOptions,
+    ) -> Result<Self, weir_redis::AddressError> {
         let script = |body: &str| {
             Script::new(&format!(
                 "{}{body}",
@@ -83,7 +86,7 @@ impl Store {
             ))
         };
         Ok(Self {
-            redis: Connection::to(address)?,
+            redis: Connection::to(url, options)?,
             scripts: std::sync::Arc::new(Scripts {
                 reserve: script(include_str!("store/scripts/reserve.lua")),
                 settle: script(include_str!("store/scripts/settle.lua")),
@@ -101,7 +104,12 @@ impl Store {
         })
     }
 
-    /// Whether Redis answers, within a second.
+    /// Whether parts of it may be away while others are there.
+    pub fn is_cluster(&self) -> bool {
+        self.redis.is_to_a_cluster()
+    }
+
+    /// Whether Redis answers, within a second; of a cluster, every part of it.
     pub async fn healthy(&self) -> bool {
         self.redis.answers().await
     }

@@ -291,8 +291,9 @@ fn write(path: &Path, text: &str, mode: u32) -> anyhow::Result<()> {
 }
 
 /// Whose certificates make them services to each other.
-pub const SERVICES: [&str; 6] = [
+pub const SERVICES: [&str; 7] = [
     "edge",
+    "console",
     "mapping",
     "contact-upsert",
     "activity",

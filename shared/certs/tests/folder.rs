@@ -52,7 +52,7 @@ fn keys_are_readable_by_their_owner_alone() {
     let folder = folder.path();
     let (authority, _) = Authority::open(folder).unwrap();
     let all = holders(&["weir.example.org".to_owned()]);
-    assert_eq!(all.len(), 9);
+    assert_eq!(all.len(), 10);
     for holder in &all {
         authority.renew(holder).unwrap();
     }

@@ -1,119 +1,140 @@
-//! Where Redis is, and how TLS is spoken with it (`rediss://`).
+//! One Redis, or a cluster of them, behind one kind of connection.
 //!
-//! The client library reads certificates once; here they are read anew when their files change:
-//! [`Address::client`] gives a client of those that are there now, and [`Address::is_current`]
-//! says whether one still is.
+//! `redis://user:password@host:port` (or `rediss://`, over TLS) is one server;
+//! `redis+cluster://user:password@host:port,host:port,…` (or `rediss+cluster://`) is a cluster,
+//! of which the nodes that are named are asked for the others. One of them that answers is
+//! enough, so name some. All have the same user and password. A list of whole URLs of one
+//! server each is taken as well.
+//!
+//! Where TLS is spoken, certificates are read anew when their files change ([`RedisOptions`]):
+//! whoever keeps a connection asks [`Redis::is_current`] for how long it is good.
+//!
+//! What is sent to a cluster has all its keys in one slot: they carry the same hash tag.
 
-use std::path::PathBuf;
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod certificates;
+
 use std::sync::Arc;
+use std::time::Duration;
 
-use redis::{
-    Client, ClientTlsConfig, ConnectionAddr, IntoConnectionInfo, RedisError, TlsCertificates,
-};
-use weir_tls::{
-    Cause, Fault, File, Kind, Reloaded, Side, authorities, cause_of, identity, provider,
-};
+use redis::aio::MultiplexedConnection;
+use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
+use redis::cluster::ClusterClient;
+use redis::cluster_async::ClusterConnection;
+use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, RedisResult};
+use redis::{ErrorKind, TlsCertificates, Value};
+use weir_tls::{Cause, Reloaded, Side, cause_of};
 
-/// Certificates for Redis; flatten it into a service's configuration. An empty variable counts as
-/// none.
-#[derive(Debug, Clone, Default, clap::Args)]
-pub struct RedisOptions {
-    /// The authority of Redis' certificate, where its URL is `rediss://…` (PEM). Without it: those
-    /// that the machine trusts.
-    #[arg(long, env = "WEIR_REDIS_CA", value_parser = path)]
-    pub redis_ca: Option<PathBuf>,
-    /// What is shown to a Redis that asks for a certificate (PEM).
-    #[arg(long, env = "WEIR_REDIS_CERT", value_parser = path)]
-    pub redis_cert: Option<PathBuf>,
-    /// Its key (PEM).
-    #[arg(long, env = "WEIR_REDIS_KEY", value_parser = path)]
-    pub redis_key: Option<PathBuf>,
+pub use certificates::{AddressError, RedisOptions};
+
+/// Within one call, where a node points to another or is being replaced; beyond this it is the
+/// caller who knows whether it is worth it.
+const TRIES_IN_A_CLUSTER: u32 = 4;
+const PAUSE_MS: u64 = 20;
+const PAUSE_MAX_MS: u64 = 100;
+
+/// How long is waited for what.
+#[derive(Debug, Clone, Copy)]
+pub struct Patience {
+    /// Until a connection stands.
+    pub connect: Duration,
+    /// For an answer.
+    pub answer: Duration,
 }
 
-fn path(text: &str) -> Result<PathBuf, String> {
-    Ok(PathBuf::from(text))
-}
-
-/// Why it can't be used.
-#[derive(Debug, thiserror::Error)]
-pub enum AddressError {
-    /// As the library says.
-    #[error("WEIR_REDIS_URL: {0}")]
-    Url(#[from] RedisError),
-    /// Names the variable.
-    #[error("{0}")]
-    Tls(#[from] Fault),
-}
-
-/// Where Redis is. Clones are the same.
+/// Where Redis is.
 #[derive(Clone)]
-pub struct Address {
-    url: Arc<str>,
+pub struct Redis {
+    servers: Arc<[String]>,
+    is_cluster: bool,
+    patience: Patience,
     certificates: Option<Reloaded<TlsCertificates>>,
 }
 
-/// With which certificates a client was made.
+/// The certificates of a connection.
 #[derive(Clone)]
 pub struct Stamp(Option<Arc<TlsCertificates>>);
 
-impl Address {
-    /// Reads them; within the runtime, where files are named.
+enum Place {
+    Server(Box<Client>),
+    Cluster(Box<ClusterClient>),
+}
+
+impl Redis {
+    /// Reads an address; connects to nothing.
     ///
     /// # Errors
-    /// The URL is none, or a file can't be used.
-    pub fn read(url: &str, options: &RedisOptions) -> Result<Self, AddressError> {
-        // Whatever is asked of rustls by the library is asked of ring.
-        provider();
-        let is_secure = matches!(
-            url.into_connection_info()?.addr(),
-            ConnectionAddr::TcpTls { .. }
-        );
-        let RedisOptions {
-            redis_ca,
-            redis_cert,
-            redis_key,
-        } = options;
-        let ca = File::given("WEIR_REDIS_CA", redis_ca.as_deref(), Kind::Authorities);
-        let certificate = redis_cert.as_deref();
-        let certificate = File::given("WEIR_REDIS_CERT", certificate, Kind::Certificate);
-        let key = File::given("WEIR_REDIS_KEY", redis_key.as_deref(), Kind::Key);
-        match (&certificate, &key) {
-            (Some(one), None) => {
-                return Err(alone(one.variable, "WEIR_REDIS_KEY"));
-            }
-            (None, Some(one)) => {
-                return Err(alone(one.variable, "WEIR_REDIS_CERT"));
-            }
-            _ => {}
-        }
-        let files: Vec<File> = ca.into_iter().chain(certificate).chain(key).collect();
-        let certificates = match (files.first(), is_secure) {
-            (None, _) => None,
-            (Some(file), false) => {
-                return Err(alone(file.variable, "a WEIR_REDIS_URL of rediss://"));
-            }
-            (Some(_), true) => Some(Reloaded::load(files, certificates)?),
-        };
-        let address = Self {
-            url: url.into(),
-            certificates,
+    /// It is none; the text does not repeat it, since it holds a password.
+    pub fn at(url: &str, patience: Patience) -> RedisResult<Self> {
+        let (servers, is_cluster) = servers(url);
+        let redis = Self {
+            servers: servers.into(),
+            is_cluster,
+            patience,
+            certificates: None,
         };
         // What is wrong with it is said now.
-        address.client()?;
-        Ok(address)
+        redis.place()?;
+        Ok(redis)
     }
 
-    /// A client, by the certificates that are there now.
+    /// As well, with certificates; within the runtime, where files are named.
     ///
     /// # Errors
-    /// As the library says.
-    pub fn client(&self) -> Result<(Client, Stamp), RedisError> {
-        let Some(certificates) = &self.certificates else {
-            return Ok((Client::open(&*self.url)?, Stamp(None)));
-        };
-        let now = certificates.get();
-        let client = Client::build_with_tls(&*self.url, TlsCertificates::clone(&now))?;
-        Ok((client, Stamp(Some(now))))
+    /// As there, or a file can't be used.
+    pub fn with(
+        url: &str,
+        patience: Patience,
+        options: &RedisOptions,
+    ) -> Result<Self, AddressError> {
+        let mut redis = Self::at(url, patience)?;
+        let speaks_tls = redis.servers.iter().any(|url| url.starts_with("rediss"));
+        redis.certificates = options.load(speaks_tls)?;
+        redis.place()?;
+        Ok(redis)
+    }
+
+    /// By the certificates that are there now.
+    fn place(&self) -> RedisResult<Place> {
+        // Whatever the library asks of rustls is asked of ring.
+        weir_tls::provider();
+        let certificates = self.certificates.as_ref().map(Reloaded::get);
+        match &*self.servers {
+            [server] if !self.is_cluster => {
+                let client = match &certificates {
+                    Some(now) => Client::build_with_tls(&**server, TlsCertificates::clone(now))?,
+                    None => Client::open(&**server)?,
+                };
+                Ok(Place::Server(Box::new(client)))
+            }
+            nodes => {
+                let cluster = ClusterClient::builder(nodes.iter().map(String::as_str))
+                    .connection_timeout(self.patience.connect)
+                    .response_timeout(self.patience.answer)
+                    // Who calls has a time of its own for all tries together.
+                    .overall_response_timeout(None)
+                    .retries(TRIES_IN_A_CLUSTER)
+                    .retry_wait_formula(PAUSE_MS, 2)
+                    .min_retry_wait(PAUSE_MS)
+                    .max_retry_wait(PAUSE_MAX_MS);
+                let cluster = match &certificates {
+                    Some(now) => cluster.certs(TlsCertificates::clone(now)),
+                    None => cluster,
+                };
+                Ok(Place::Cluster(Box::new(cluster.build()?)))
+            }
+        }
+    }
+
+    /// Whether it is a cluster.
+    pub fn is_cluster(&self) -> bool {
+        self.is_cluster
+    }
+
+    /// Of a connection that is made from now on.
+    pub fn stamp(&self) -> Stamp {
+        Stamp(self.certificates.as_ref().map(Reloaded::get))
     }
 
     /// Whether the certificates are still those.
@@ -123,32 +144,208 @@ impl Address {
             _ => true,
         }
     }
+
+    /// A connection that stands.
+    ///
+    /// # Errors
+    /// None can be made.
+    pub async fn connect(&self) -> RedisResult<Connection> {
+        match self.place()? {
+            Place::Server(client) => {
+                let config = AsyncConnectionConfig::new()
+                    .set_connection_timeout(Some(self.patience.connect))
+                    .set_response_timeout(Some(self.patience.answer));
+                let made = client.get_multiplexed_async_connection_with_config(&config);
+                Ok(Connection::Server(made.await?))
+            }
+            Place::Cluster(client) => Ok(Connection::Cluster(client.get_async_connection().await?)),
+        }
+    }
+
+    /// A connection that is made on first use, and again where it is closed under it: as `server`
+    /// says for one server, by itself to each node of a cluster.
+    ///
+    /// # Errors
+    /// `server` contradicts itself.
+    pub fn connect_lazily(&self, server: ConnectionManagerConfig) -> RedisResult<Connection> {
+        match self.place()? {
+            Place::Server(client) => {
+                let server = server
+                    .set_connection_timeout(Some(self.patience.connect))
+                    .set_response_timeout(Some(self.patience.answer));
+                let made = ConnectionManager::new_lazy_with_config(*client, server)?;
+                Ok(Connection::Kept(made))
+            }
+            Place::Cluster(client) => {
+                let made = client.get_pending_async_connection_with_config(Default::default());
+                Ok(Connection::Cluster(made))
+            }
+        }
+    }
 }
 
-fn alone(given: &'static str, missing: &'static str) -> AddressError {
-    Fault::Alone { given, missing }.into()
+/// The URLs of single servers that an address names, and whether they are nodes of a cluster.
+fn servers(url: &str) -> (Vec<String>, bool) {
+    let of_a_cluster = [
+        ("redis+cluster://", "redis://"),
+        ("rediss+cluster://", "rediss://"),
+    ];
+    for (long, short) in of_a_cluster {
+        let Some(rest) = url.strip_prefix(long) else {
+            continue;
+        };
+        // A password may hold anything but these two.
+        let (user, rest) = rest
+            .rsplit_once('@')
+            .map_or(("", rest), |(user, rest)| (user, rest));
+        let user = if user.is_empty() {
+            String::new()
+        } else {
+            format!("{user}@")
+        };
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (nodes, parameters) = rest.split_at(end);
+        let nodes = nodes
+            .split(',')
+            .map(str::trim)
+            .filter(|node| !node.is_empty());
+        let nodes = nodes.map(|node| format!("{short}{user}{node}{parameters}"));
+        return (nodes.collect(), true);
+    }
+    // A comma alone may be part of a password.
+    let mut servers: Vec<String> = Vec::new();
+    for part in url.split(',') {
+        match servers.last_mut() {
+            Some(last) if !part.contains("://") => {
+                last.push(',');
+                last.push_str(part);
+            }
+            _ => servers.push(part.trim().to_owned()),
+        }
+    }
+    let is_cluster = servers.len() > 1;
+    (servers, is_cluster)
 }
 
-fn certificates(texts: &[weir_tls::Text<'_>]) -> Result<TlsCertificates, Fault> {
-    let of = |kind| texts.iter().find(|text| text.file.kind == kind).copied();
-    let root = of(Kind::Authorities);
-    if let Some(root) = root {
-        authorities(root)?;
+/// To one server or to all nodes of a cluster; clones are one and the same.
+#[derive(Clone)]
+pub enum Connection {
+    /// To one; never made again.
+    Server(MultiplexedConnection),
+    /// To one; made again where it was closed.
+    Kept(ConnectionManager),
+    /// To all nodes, each made again where it was closed.
+    Cluster(ClusterConnection),
+}
+
+impl ConnectionLike for Connection {
+    fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
+        match self {
+            Self::Server(one) => one.req_packed_command(command),
+            Self::Kept(one) => one.req_packed_command(command),
+            Self::Cluster(all) => all.req_packed_command(command),
+        }
     }
-    let own = of(Kind::Certificate).zip(of(Kind::Key));
-    if let Some((certificate, key)) = own {
-        identity(certificate, key)?;
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        pipeline: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> RedisFuture<'a, Vec<Value>> {
+        match self {
+            Self::Server(one) => one.req_packed_commands(pipeline, offset, count),
+            Self::Kept(one) => one.req_packed_commands(pipeline, offset, count),
+            Self::Cluster(all) => all.req_packed_commands(pipeline, offset, count),
+        }
     }
-    Ok(TlsCertificates {
-        root_cert: root.map(|text| text.bytes.to_vec()),
-        client_tls: own.map(|(certificate, key)| ClientTlsConfig {
-            client_cert: certificate.bytes.to_vec(),
-            client_key: key.bytes.to_vec(),
-        }),
-    })
+
+    fn get_db(&self) -> i64 {
+        match self {
+            Self::Server(one) => one.get_db(),
+            Self::Kept(one) => one.get_db(),
+            Self::Cluster(all) => all.get_db(),
+        }
+    }
 }
 
 /// What TLS has to say to an error.
 pub fn why(error: &RedisError) -> Option<Cause> {
     cause_of(error, Side::Client)
+}
+
+/// Whether Redis answers and can't do it yet: it reads its log, or the slot is between two nodes
+/// or without one. It soon may.
+pub fn is_not_yet(error: &RedisError) -> bool {
+    matches!(error.kind(), ErrorKind::Server(_))
+        && matches!(
+            error.code(),
+            Some(
+                "LOADING"
+                    | "CLUSTERDOWN"
+                    | "MASTERDOWN"
+                    | "TRYAGAIN"
+                    | "READONLY"
+                    | "MOVED"
+                    | "ASK"
+            )
+        )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(url: &str) -> (Vec<String>, bool) {
+        servers(url)
+    }
+
+    #[test]
+    fn one_server_stays_as_it_is_written() {
+        for url in [
+            "redis://h:1",
+            "rediss://u:a,b@h:1/2?protocol=3",
+            "unix:///tmp/a",
+        ] {
+            assert_eq!(read(url), (vec![url.to_owned()], false));
+        }
+    }
+
+    #[test]
+    fn the_nodes_of_a_cluster_share_user_password_and_parameters() {
+        let nodes = |url: &str| {
+            let (nodes, is_cluster) = read(url);
+            assert!(is_cluster);
+            nodes.join(" ")
+        };
+        assert_eq!(nodes("redis+cluster://a:1"), "redis://a:1");
+        assert_eq!(
+            nodes("rediss+cluster://u:p@ss@a:1, b:2/?protocol=3"),
+            "rediss://u:p@ss@a:1/?protocol=3 rediss://u:p@ss@b:2/?protocol=3"
+        );
+        assert_eq!(
+            nodes("redis://u:p,q@a:1,redis://u:p,q@[::1]:2"),
+            "redis://u:p,q@a:1 redis://u:p,q@[::1]:2"
+        );
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_without_being_repeated() {
+        let patience = Patience {
+            connect: Duration::from_secs(1),
+            answer: Duration::from_secs(1),
+        };
+        for url in [
+            "",
+            "redis+cluster://",
+            "http://secret:secret@a:1",
+            "redis+cluster://u:secret@/",
+        ] {
+            let refused = Redis::at(url, patience).err();
+            assert!(
+                refused.is_some_and(|error| !format!("{error:?}").contains("secret")),
+                "{url}"
+            );
+        }
+    }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use redis::{RedisError, RedisResult};
 use weir_certs::{Authority, Holder, files};
-use weir_redis::{Address, RedisOptions, Stamp, why};
+use weir_redis::{Patience, Redis, RedisOptions, Stamp, why};
 use weir_servers::{ServerTls, TestServers};
 
 async fn servers(folder: &Path) -> TestServers {
@@ -30,9 +30,18 @@ fn trusting(authority: PathBuf) -> RedisOptions {
     }
 }
 
-async fn ping(address: &Address) -> RedisResult<Stamp> {
-    let (client, stamp) = address.client()?;
-    let mut connection = client.get_multiplexed_async_connection().await?;
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(5),
+    answer: Duration::from_secs(5),
+};
+
+fn read(url: &str, options: &RedisOptions) -> Redis {
+    Redis::with(url, PATIENCE, options).unwrap()
+}
+
+async fn ping(redis: &Redis) -> RedisResult<Stamp> {
+    let stamp = redis.stamp();
+    let mut connection = redis.connect().await?;
     let pong: String = redis::cmd("PING").query_async(&mut connection).await?;
     assert_eq!(pong, "PONG");
     Ok(stamp)
@@ -49,18 +58,18 @@ async fn redis_is_known_by_its_authority_and_a_new_one_is_taken() {
     let url = servers.redis_url();
     assert!(url.starts_with("rediss://"));
     let ca = folder.path().join("ca.pem");
-    let address = Address::read(&url, &trusting(ca.clone())).unwrap();
+    let address = read(&url, &trusting(ca.clone()));
     let stamp = ping(&address).await.unwrap();
     assert!(address.is_current(&stamp));
     let by_name = url.replace("127.0.0.1", "localhost");
-    let address = Address::read(&by_name, &trusting(ca.clone())).unwrap();
+    let address = read(&by_name, &trusting(ca.clone()));
     ping(&address).await.unwrap();
 
     let trusted = tempfile::tempdir().unwrap();
     Authority::open(trusted.path()).unwrap();
     let file = trusted.path().join("ca.pem");
-    let address = Address::read(&url, &trusting(file.clone())).unwrap();
-    let (_, before) = address.client().unwrap();
+    let address = read(&url, &trusting(file.clone()));
+    let before = address.stamp();
     assert_eq!(
         code(&ping(&address).await.err().unwrap()),
         "unknown_authority"
@@ -73,11 +82,11 @@ async fn redis_is_known_by_its_authority_and_a_new_one_is_taken() {
 
     // The other way round.
     let plain = url.replace("rediss://", "redis://");
-    let address = Address::read(&plain, &RedisOptions::default()).unwrap();
+    let address = read(&plain, &RedisOptions::default());
     assert!(ping(&address).await.is_err());
     let unsecure = TestServers::shared().await.redis_url();
     let secure = unsecure.replace("redis://", "rediss://");
-    let address = Address::read(&secure, &trusting(ca)).unwrap();
+    let address = read(&secure, &trusting(ca));
     assert_eq!(code(&ping(&address).await.err().unwrap()), "not_tls");
 }
 
@@ -107,9 +116,12 @@ async fn what_can_not_be_meant_is_refused() {
         ),
         ("http://a:1", RedisOptions::default(), "WEIR_REDIS_URL: "),
     ] {
-        let refused = Address::read(url, &options).err().unwrap().to_string();
+        let refused = Redis::with(url, PATIENCE, &options)
+            .err()
+            .unwrap()
+            .to_string();
         assert!(refused.starts_with(said), "{refused}");
     }
     // An empty variable is none.
-    assert!(Address::read("redis://a:1", &trusting("".into())).is_ok());
+    assert!(Redis::with("redis://a:1", PATIENCE, &trusting("".into())).is_ok());
 }

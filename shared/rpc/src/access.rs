@@ -126,10 +126,19 @@ impl Access {
 
     /// Who sends these headers, over a connection whose certificate says this.
     pub(crate) fn caller(&self, headers: &HeaderMap, shown: Shown) -> Result<Caller, Refused> {
-        match self.asked(headers, shown) {
-            Err(_) if self.0.is_open => Ok(Caller::anybody()),
-            known => known,
+        // Whatever they show: else who shows a token could do less than who shows none.
+        if self.0.is_open {
+            return Ok(Caller::anybody());
         }
+        self.asked(headers, shown)
+    }
+
+    /// Who shows this text, as a call would: for whoever lets people in by what calls show.
+    ///
+    /// # Errors
+    /// As a call would be refused.
+    pub fn who_shows(&self, shown: &str) -> Result<Caller, Refused> {
+        self.known(shown)
     }
 
     /// A team's token counts wherever it is shown, and no certificate makes more of one that is
@@ -263,6 +272,17 @@ mod tests {
         values.map(|value| (AUTHORIZATION, value)).collect()
     }
 
+    fn live(key: &HashKey, text: &str) -> LiveToken {
+        LiveToken {
+            hash: key.hash(text),
+            id: uuid::Uuid::nil(),
+            name: "team".into(),
+            role: Role::Read,
+            accounts: Accounts::All,
+            expire_time: None,
+        }
+    }
+
     // Semantics 9.2, 9.3.
     #[test]
     fn services_the_administrator_and_live_tokens_are_known() {
@@ -277,14 +297,7 @@ mod tests {
         let team = token([7; 32]);
         assert_eq!(known(&team), Err(Refused::Unsure));
         let key = HashKey::new(b"key");
-        let live = LiveToken {
-            hash: key.hash(&team),
-            id: uuid::Uuid::nil(),
-            name: "team".into(),
-            role: Role::Read,
-            accounts: Accounts::All,
-            expire_time: None,
-        };
+        let live = live(&key, &team);
         let tokens = access.live_tokens();
         tokens
             .replace(key, vec![live], DateTime::UNIX_EPOCH)
@@ -343,8 +356,20 @@ mod tests {
 
     #[test]
     fn where_it_is_open_nobody_is_asked() {
-        for values in [&[][..], &["Bearer nonsense"]] {
-            let caller = Access::open().caller(&headers(values), Shown::Nothing);
+        let open = Access::open();
+        let key = HashKey::new(b"key");
+        let reader = token([7; 32]);
+        let live = live(&key, &reader);
+        let tokens = open.live_tokens();
+        tokens
+            .replace(key, vec![live], DateTime::UNIX_EPOCH)
+            .unwrap();
+        for values in [
+            &[][..],
+            &["Bearer nonsense"],
+            &[&format!("Bearer {reader}")],
+        ] {
+            let caller = open.caller(&headers(values), Shown::Nothing);
             assert_eq!(caller, Ok(Caller::anybody()));
         }
         let closed = Access::closed().caller(&headers(&["Bearer "]), Shown::Nothing);

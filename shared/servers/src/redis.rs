@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use weir_redis::{Address, RedisOptions as Certificates};
+use weir_redis::{Patience, RedisOptions as Certificates};
 
 use crate::binaries::Binaries;
 use crate::child::{Child, Program};
@@ -14,6 +14,8 @@ use crate::tls::ServerTls;
 /// It reads its append-only file first.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+/// One question; a Redis that is busy starting is asked again.
+const ANSWER: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(10);
 
 /// How a Redis is set up.
@@ -27,6 +29,8 @@ pub struct RedisOptions {
     pub password: String,
     /// What it says.
     pub log: PathBuf,
+    /// More lines of its configuration.
+    pub settings: Vec<String>,
     /// Added to its environment.
     pub environment: Vec<(String, String)>,
     /// Where it is not to be spoken to plainly.
@@ -103,7 +107,7 @@ impl Redis {
     ///
     /// # Errors
     /// The authority can't be read.
-    pub fn address(&self) -> anyhow::Result<Address> {
+    pub fn address(&self) -> anyhow::Result<weir_redis::Redis> {
         address(&self.url(), self.options.tls.as_ref())
     }
 
@@ -169,24 +173,27 @@ pub fn wipe(folder: &Path) -> anyhow::Result<()> {
 ///
 /// # Errors
 /// The authority can't be read.
-pub fn address(url: &str, tls: Option<&ServerTls>) -> anyhow::Result<Address> {
+pub fn address(url: &str, tls: Option<&ServerTls>) -> anyhow::Result<weir_redis::Redis> {
     let certificates = Certificates {
         redis_ca: tls.map(|tls| tls.authority.clone()),
         ..Certificates::default()
     };
-    Ok(Address::read(url, &certificates)?)
+    let patience = Patience {
+        connect: ANSWER,
+        answer: ANSWER,
+    };
+    Ok(weir_redis::Redis::with(url, patience, &certificates)?)
 }
 
 /// Waits until Redis answers there.
 ///
 /// # Errors
 /// It does not within a minute.
-pub async fn until_ready(address: &Address) -> anyhow::Result<()> {
-    let (client, _) = address.client()?;
+pub async fn until_ready(address: &weir_redis::Redis) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
         let answer: redis::RedisResult<String> = async {
-            let mut connection = client.get_multiplexed_async_connection().await?;
+            let mut connection = address.connect().await?;
             redis::cmd("PING").query_async(&mut connection).await
         }
         .await;
@@ -206,6 +213,7 @@ fn configuration(options: &RedisOptions) -> String {
         folder,
         port,
         password,
+        settings,
         tls,
         ..
     } = options;
@@ -223,6 +231,7 @@ fn configuration(options: &RedisOptions) -> String {
             tls.authority.display()
         ),
     };
+    let settings = settings.join("\n");
     format!(
         "bind 127.0.0.1\n\
          {ports}\n\
@@ -231,7 +240,8 @@ fn configuration(options: &RedisOptions) -> String {
          appendfsync everysec\n\
          save \"\"\n\
          daemonize no\n\
-         requirepass {password}\n",
+         requirepass {password}\n\
+         {settings}\n",
         folder.display()
     )
 }

@@ -1,4 +1,4 @@
-//! The whole of Weir on one machine: PostgreSQL, Redis and six processes.
+//! The whole of Weir on one machine: PostgreSQL, Redis and seven processes.
 
 mod addresses;
 mod file;
@@ -21,13 +21,13 @@ use weir_servers::{Binaries, TemporaryFolder, is_clash, postgres, redis};
 use crate::{Channel, Reach, Shown};
 pub use addresses::Instance;
 pub use file::{Listens, StackFile};
-pub use folder::{holder, leftovers, until_ended};
+pub use folder::{holder, until_ended};
 pub use health::until_ready;
 pub use options::{Report, Reporter, StackOptions};
 pub use service::{Service, find_programs};
 
 use addresses::Addresses;
-use folder::{log_of, prepare};
+use folder::{leftovers, log_of, prepare};
 use process::Process;
 use starting::{Started, Starting, Stores};
 use tls::Certificates;
@@ -140,7 +140,12 @@ impl Stack {
         self.addresses.classic_url()
     }
 
-    /// `http://127.0.0.1:PORT` of a service's gRPC (of the edge: HTTP); of several replicas the
+    /// `http://127.0.0.1:PORT` of the console.
+    pub fn console_url(&self) -> String {
+        self.addresses.console_url()
+    }
+
+    /// `http://127.0.0.1:PORT` of a service's gRPC (of edge and console: HTTP); of several replicas the
     /// first.
     pub fn url(&self, service: Service) -> String {
         self.addresses.url(Instance::first(service))
@@ -332,9 +337,11 @@ impl Stack {
         };
         let mut grpc: std::collections::BTreeMap<_, _> = by_service(&|service| self.url(service));
         grpc.remove(Service::Edge.name());
+        grpc.remove(Service::Console.name());
         StackFile {
             edge: self.edge_url(),
             classic: self.classic_url(),
+            console: self.console_url(),
             grpc,
             metrics: by_service(&|service| self.metrics_url(service)),
             processes: self

@@ -1,4 +1,4 @@
-//! Journeys through the six real processes, PostgreSQL and Redis.
+//! Journeys through the seven real processes, PostgreSQL and Redis.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
@@ -8,10 +8,12 @@ mod batches;
 mod classic;
 mod clients;
 mod configuration;
+mod console;
 mod corrections;
 mod counts;
 mod crashes;
 mod deletion;
+mod doctor;
 mod efficiency;
 mod exports;
 mod fuzz;
@@ -24,6 +26,7 @@ mod lifetimes;
 mod limits;
 mod metrics;
 mod news;
+mod odd_requests;
 mod people;
 mod poison;
 mod privacy;

@@ -198,6 +198,17 @@ async fn invalid_events_are_dropped_logged_and_kept() {
     assert_eq!(state.activities.len(), 1);
 }
 
+// Semantics 8.1.
+#[tokio::test]
+async fn an_event_of_just_32_kb_is_taken_although_it_is_longer_when_written_anew() {
+    let (edge, key) = (Edge::start().await, basic(CLASSIC_KEY));
+    let long = "x".repeat(32 * 1024 - r#"{"userId":"u","traits":{"a":""}}"#.len());
+    let event = format!(r#"{{"userId":"u","traits":{{"a":"{long}"}}}}"#);
+    let sent = send(&edge, "/classic/v1/i", &[("authorization", &*key)], &event).await;
+    assert!(is_success(&sent));
+    assert_eq!(edge.stub.state().contacts.len(), 1);
+}
+
 #[tokio::test]
 async fn a_request_comes_again_where_a_limit_is_reached_or_something_is_away() {
     let edge = Edge::start().await;

@@ -77,7 +77,7 @@ impl Certificates {
         ] {
             put(name, path.display().to_string());
         }
-        if service != Service::Edge {
+        if service.grpc_name().is_some() {
             put("WEIR_TLS_CLIENT_CA", authority.display().to_string());
             put("WEIR_TLS_SERVICES", SERVICES.join(","));
         }

@@ -1,5 +1,7 @@
 //! The members of one event → its envelope.
 
+mod classic;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -14,7 +16,6 @@ use super::{
     Envelope, Form, Kind, MembershipUpdate, MembershipUpdateMode, Nobody, Reader, Reading, Refusal,
     SHOWN,
 };
-use crate::domain::classic;
 use crate::domain::text::{cut, longer_than, scalar};
 use crate::domain::time;
 
@@ -27,6 +28,8 @@ pub struct Event<'a> {
     /// What the event is part of.
     whole: &'a ByteString,
     text: &'a str,
+    /// In bytes, as it was sent.
+    size: usize,
     members: Members,
 }
 
@@ -68,8 +71,14 @@ impl<'a> Event<'a> {
         Self {
             whole,
             text,
+            size: text.len(),
             members,
         }
+    }
+
+    /// It was of another size, and written anew.
+    pub fn sent(self, size: usize) -> Self {
+        Self { size, ..self }
     }
 
     pub fn read(&self, reader: &Reader<'_>) -> Reading {
@@ -117,7 +126,11 @@ impl<'a> Event<'a> {
         let message_id = message_id.unwrap_or_else(|| (reader.fresh_id)().into());
         let members = &self.members;
         Ok(Envelope {
-            key: self.key(reader.kind, own_time, &message_id),
+            key: self.key(
+                reader.kind,
+                own_time,
+                [&message_id, &user_id, &anonymous_id],
+            ),
             user_id,
             anonymous_id,
             micros: own_time.unwrap_or(reader.arrival),
@@ -142,29 +155,6 @@ impl<'a> Event<'a> {
             timestamp: members.timestamp.clone().filter(|_| own_time.is_some()),
             ignored: ignored.map(Box::new),
         })
-    }
-
-    /// Whether it is small enough, and what it was taken for (semantics 8.0).
-    fn check_classic(&self, kind: Kind) -> Result<(), Refusal> {
-        if self.text.len() > classic::MAX_EVENT {
-            let reason = format!(
-                "{} bytes; a classic source takes {} at most",
-                self.text.len(),
-                classic::MAX_EVENT
-            );
-            return Err(Refusal::new(Reason::EventTooLarge, "", reason));
-        }
-        let expected = match kind {
-            Kind::Identify | Kind::Member => classic::Type::Identify,
-            Kind::Track => classic::Type::Track,
-        };
-        let said = self.value(&self.members.of).and_then(scalar);
-        if said.is_some_and(|said| said.trim() == expected.name()) {
-            return Ok(());
-        }
-        let reason = "must be identify or track (page, screen, group and alias are not stored)";
-        let slot = &self.members.of;
-        Err(self.refusal(Reason::EventTypeUnknown, "type", reason, slot))
     }
 
     /// The two ids, one of which is there, and why the anonymous one was ignored.
@@ -240,14 +230,45 @@ impl<'a> Event<'a> {
         }
     }
 
-    fn key(&self, kind: Kind, own_time: Option<i64>, message_id: &str) -> TimedKey {
+    /// What a repeat has as well (semantics 1.4).
+    fn key(&self, kind: Kind, own_time: Option<i64>, ids: [&str; 3]) -> TimedKey {
         let endpoint: &[u8] = match kind {
             Kind::Identify => b"identify",
             Kind::Member => b"members",
             Kind::Track => b"track",
         };
+        let [message_id, ..] = ids;
+        let micros = own_time.unwrap_or(0);
+        // Alone of these, a track with traits is known by its key although both kinds of sources
+        // send it, each in words of its own.
+        if kind == Kind::Track
+            && let Some(said) = self.said()
+        {
+            let [message_id, user_id, anonymous_id] = ids.map(str::as_bytes);
+            let parts = [endpoint, message_id, user_id, anonymous_id, said.as_bytes()];
+            return TimedKey::new(micros, &parts);
+        }
         let parts = [endpoint, message_id.as_bytes(), self.text.as_bytes()];
-        TimedKey::new(own_time.unwrap_or(0), &parts)
+        TimedKey::new(micros, &parts)
+    }
+
+    /// What a track with traits says besides of whom, however it is written.
+    fn said(&self) -> Option<String> {
+        let members = &self.members;
+        self.value(&members.traits)?;
+        let mut said = String::with_capacity(self.text.len());
+        let slots = [
+            &members.event,
+            &members.traits,
+            &members.properties,
+            &members.audience,
+        ];
+        for slot in slots {
+            let raw = self.value(slot).unwrap_or("null");
+            weir_json::normal(raw.as_bytes(), &mut said).ok()?;
+            said.push(' ');
+        }
+        Some(said)
     }
 
     /// A member under the one of its two names that counts: the second where the first is
