@@ -5,12 +5,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use weir_tls::ClientOptions;
+
 use crate::folder;
 use crate::send::To;
 
+mod certs;
 mod token;
 mod transfer;
 
+pub use certs::CertsOptions;
 pub use token::{CreateTokenOptions, RevokeTokenOptions, RoleName, TokenCommand};
 pub use transfer::{
     ExportContactsOptions, ExportOptions, ExportPersonOptions, ExportWhat, Format,
@@ -57,6 +61,7 @@ pub enum Command {
     /// Tokens, with which programs and teams call the services.
     #[command(subcommand)]
     Token(TokenCommand),
+    Certs(CertsOptions),
     Call(CallOptions),
     Export(ExportOptions),
     Import(ImportOptions),
@@ -86,6 +91,10 @@ pub struct UpOptions {
     /// second edge one.
     #[arg(long, value_name = "BASE", value_parser = clap::value_parser!(u16).range(1024..=LAST_BASE))]
     pub ports: Option<u16>,
+    /// Speak TLS everywhere, with certificates that are made in the data folder: between the
+    /// services, which know each other by them, to PostgreSQL and Redis, and to whoever calls.
+    #[arg(long, env = "WEIR_UP_TLS", value_parser = clap::builder::FalseyValueParser::new())]
+    pub tls: bool,
     /// We are what `--detach` started: Ctrl-C does not reach us.
     #[arg(long, hide = true)]
     pub in_background: bool,
@@ -112,6 +121,8 @@ pub struct ConsoleOptions {
     pub console: Option<String>,
     #[command(flatten)]
     pub token: TokenOptions,
+    #[command(flatten)]
+    pub tls: ClientOptions,
     #[command(flatten)]
     pub data: DataOptions,
 }
@@ -146,6 +157,8 @@ pub struct DoctorOptions {
     /// Only this account, by its name or id.
     #[arg(long, value_name = "ACCOUNT")]
     pub account: Option<String>,
+    #[command(flatten)]
+    pub certificates: weir_redis::RedisOptions,
     #[command(flatten)]
     pub data: DataOptions,
 }
@@ -238,7 +251,7 @@ pub struct SendOptions {
     /// Of many events show all, not only those that were not 200.
     #[arg(long)]
     pub all: bool,
-    /// Where the edge is, instead of what stack.json says: http://host:8080.
+    /// Where the edge is, instead of what stack.json says: http://host:8080, https://host.
     #[arg(long, value_name = "URL")]
     pub edge: Option<String>,
     #[command(flatten)]
@@ -290,11 +303,13 @@ pub struct CallOptions {
 #[derive(Debug, Args)]
 pub struct AddressOptions {
     /// Where to call: `http://host:port`, or `service=http://host:port` (may be repeated),
-    /// instead of what stack.json says.
+    /// instead of what stack.json says; `https://` as well.
     #[arg(long = "address", value_name = "[SERVICE=]URL")]
     pub addresses: Vec<String>,
     #[command(flatten)]
     pub token: TokenOptions,
+    #[command(flatten)]
+    pub tls: ClientOptions,
     #[command(flatten)]
     pub data: DataOptions,
 }

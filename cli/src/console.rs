@@ -3,14 +3,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
-use bytes::Bytes;
 use http::{Request, StatusCode, header};
-use http_body_util::{BodyExt, Empty};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
-use weir_stack::StackFile;
+use http_body_util::{BodyExt, Full};
+use weir_stack::{Reach, StackFile};
 
-use crate::address::given_token;
+use crate::address::{given_token, reach};
 use crate::arguments::ConsoleOptions;
 use crate::failure::Failure;
 use crate::output::say;
@@ -29,6 +26,10 @@ pub async fn run(options: &ConsoleOptions) -> Result<(), Failure> {
         ));
     };
     let console = console.trim_end_matches('/').to_owned();
+    let reach = match &file {
+        Some(file) if file.console == console => file.reach()?,
+        _ => reach(&options.tls, std::iter::once(&*console))?,
+    };
     let token = match given_token(&options.token)? {
         Some(token) => token,
         // To nobody else the stack's own token is told.
@@ -42,7 +43,7 @@ pub async fn run(options: &ConsoleOptions) -> Result<(), Failure> {
         },
     };
     say!("{console}");
-    say!("{}", link(&console, &token).await?);
+    say!("{}", link(&console, &token, &reach).await?);
     Ok(())
 }
 
@@ -50,12 +51,11 @@ pub async fn run(options: &ConsoleOptions) -> Result<(), Failure> {
 ///
 /// # Errors
 /// The console is away, or does not know the token.
-pub async fn link(console: &str, token: &str) -> anyhow::Result<String> {
-    let client: Client<HttpConnector, Empty<Bytes>> =
-        Client::builder(TokioExecutor::new()).build_http();
+pub async fn link(console: &str, token: &str, reach: &Reach) -> anyhow::Result<String> {
+    let client = crate::http::client(reach);
     let request = Request::post(format!("{console}/sign-in-links"))
         .header(header::AUTHORIZATION, format!("Bearer {token}"))
-        .body(Empty::new())
+        .body(Full::default())
         .with_context(|| format!("{console} is no address such as http://host:8000"))?;
     let asking = async {
         let (head, body) = client.request(request).await?.into_parts();

@@ -10,12 +10,14 @@ mod apply;
 mod arguments;
 mod bench;
 mod call;
+mod certs;
 mod check;
 mod console;
 mod doctor;
 mod down;
 mod failure;
 mod folder;
+mod http;
 mod logs;
 mod mail;
 mod output;
@@ -69,6 +71,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Send(options) => return send::run(&options).await,
         Command::Mail(command) => return mail::run(&command).await,
         Command::Token(command) => return token::run(&command).await,
+        Command::Certs(options) => certs::run(&options)?,
         Command::Call(options) => return call::run(&options).await,
         Command::Export(options) => match &options.what {
             ExportWhat::Contacts(options) => transfer::contacts::run(options).await?,

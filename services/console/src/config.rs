@@ -13,7 +13,7 @@ const MIN_SECRET: usize = 32;
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "weir-console", version)]
 pub struct Config {
-    /// Where to listen for HTTP/1.1. TLS is whoever stands in front's.
+    /// Where to listen for HTTP/1.1.
     #[arg(long, env = "WEIR_LISTEN", default_value = "127.0.0.1:8000")]
     pub listen: SocketAddr,
     /// The services that are asked.
@@ -39,6 +39,9 @@ pub struct Config {
     /// Who may call, and as whom the console asks which tokens are good.
     #[command(flatten)]
     pub access: weir_service::AccessOptions,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: weir_tls::TlsOptions,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

@@ -20,6 +20,7 @@ mod map;
 mod people;
 mod respond;
 mod routes;
+mod secure;
 mod settings;
 mod sign_in;
 mod single;
@@ -33,16 +34,33 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use weir_service::{Serving, Shutdown};
+use weir_tls::Acceptor;
 
 use crate::app::App;
+use secure::Secure;
 
 /// Serves until `until`, and finishes what was asked before.
-pub fn serve(app: Arc<App>, listener: TcpListener, until: Shutdown) -> Serving {
+pub fn serve(
+    app: Arc<App>,
+    listener: TcpListener,
+    tls: Option<Acceptor>,
+    until: Shutdown,
+) -> Serving {
     Box::pin(async move {
         let router = routes::all(app);
-        axum::serve(listener, router)
-            .with_graceful_shutdown(until)
-            .await?;
+        match tls {
+            Some(tls) => {
+                let secure = Secure::new(listener, tls)?;
+                axum::serve(secure, router)
+                    .with_graceful_shutdown(until)
+                    .await?;
+            }
+            None => {
+                axum::serve(listener, router)
+                    .with_graceful_shutdown(until)
+                    .await?;
+            }
+        }
         Ok(())
     })
 }

@@ -23,6 +23,7 @@ use std::sync::Arc;
 
 use tokio::net::TcpListener;
 use weir_service::{Background, Clock, Serving, Shutdown};
+use weir_tls::HTTP1;
 
 pub use config::Config;
 
@@ -33,7 +34,11 @@ pub use config::Config;
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
         metrics::describe();
-        let access = config.access.enter(listener.local_addr()?, &clock)?;
+        let tls = config.tls.enter(&[HTTP1])?;
+        let by_certificate = config.tls.shows_certificate();
+        let access = config
+            .access
+            .enter(listener.local_addr()?, &clock, by_certificate)?;
         let seal = app::Seal::of(&config.secret()?)?;
         let background = Background::new();
         if !access.is_open() {
@@ -47,7 +52,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             edge_url: config.edge_url.trim_end_matches('/').to_owned(),
             clock,
         });
-        let serve = move |until| http::serve(app, listener, until);
+        let serve = move |until| http::serve(app, listener, tls, until);
         background.serve_by(serve, shutdown).await
     })
 }

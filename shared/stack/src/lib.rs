@@ -25,11 +25,13 @@
 
 mod install;
 mod ports;
+mod reach;
 mod stack;
 mod token;
 
 pub use install::{ensure_installed, install_packages};
 pub use ports::{CLASSIC, CONSOLE, PortPlan, USUAL};
+pub use reach::Reach;
 pub use stack::{
     Instance, Listens, Report, Reporter, Service, Stack, StackFile, StackOptions, find_programs,
     holder, until_ended, until_ready,

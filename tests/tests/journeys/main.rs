@@ -36,4 +36,5 @@ mod samples;
 mod sdks;
 mod setup;
 mod storms;
+mod tls;
 mod tokens;

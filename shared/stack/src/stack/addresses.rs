@@ -69,6 +69,8 @@ pub struct Addresses {
     pub redis: u16,
     /// The one that all edges share for classic sources.
     pub classic: u16,
+    /// `http` or `https`, of everything but metrics.
+    scheme: &'static str,
 }
 
 impl Addresses {
@@ -93,6 +95,7 @@ impl Addresses {
             postgres: ports[6],
             redis: ports[7],
             classic: ports[CLASSIC],
+            scheme: "http",
         };
         let mut further = ports[CONSOLE + 2..].iter().copied();
         let mut next = || further.next().expect("there are as many as `ports` says");
@@ -106,6 +109,12 @@ impl Addresses {
             }
         }
         addresses
+    }
+
+    /// The same, where TLS is spoken.
+    pub fn secure(mut self) -> Self {
+        self.scheme = "https";
+        self
     }
 
     /// All processes of a service.
@@ -135,7 +144,7 @@ impl Addresses {
 
     /// `http://127.0.0.1:PORT`
     pub fn url(&self, instance: Instance) -> String {
-        format!("http://{}", self.listen(instance))
+        format!("{}://{}", self.scheme, self.listen(instance))
     }
 
     /// `http://127.0.0.1:PORT/metrics`
@@ -151,7 +160,7 @@ impl Addresses {
 
     /// `http://127.0.0.1:PORT` of the edge for classic sources.
     pub fn classic_url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.classic)
+        format!("{}://127.0.0.1:{}", self.scheme, self.classic)
     }
 
     /// `127.0.0.1:PORT`
