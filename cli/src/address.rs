@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use anyhow::anyhow;
-use tonic::transport::Endpoint;
-use weir_stack::{Channel, Service, Shown, StackFile};
+use anyhow::{Context, anyhow};
+use weir_stack::{Channel, Reach, Service, Shown, StackFile};
+
+use weir_tls::ClientOptions;
 
 use crate::arguments::AddressOptions;
 use crate::failure::Failure;
@@ -13,7 +14,8 @@ use crate::folder::hint;
 
 mod token;
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+pub use token::given as given_token;
+
 /// No method of ours takes longer.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
@@ -24,6 +26,7 @@ pub struct Addresses {
     /// For every service that is not named.
     any: Option<String>,
     shown: Shown,
+    reach: Reach,
 }
 
 impl Addresses {
@@ -58,23 +61,34 @@ impl Addresses {
                 )
             })?;
             addresses.shown = Shown::token(given.as_deref().unwrap_or(&file.token))?;
+            addresses.reach = file.reach()?;
             addresses.by_service = file.grpc;
-        } else if let Some(given) = given {
-            addresses.shown = Shown::token(&given)?;
-        } else if let Ok(Some(file)) = StackFile::read(folder)
-            && addresses.urls().all(|url| token::is_of(&file, url))
-        {
-            addresses.shown = Shown::token(&file.token)?;
+            return Ok(addresses);
+        }
+        let file = StackFile::read(folder).ok().flatten();
+        let file = file.filter(|file| addresses.urls().all(|url| token::is_of(file, url)));
+        addresses.reach = match &file {
+            Some(file) if !file.tls_ca.is_empty() => file.reach()?,
+            _ => reach(&options.tls, addresses.urls())?,
+        };
+        let token = given.or(file.map(|file| file.token));
+        if let Some(token) = token {
+            addresses.shown = Shown::token(&token)?;
         }
         Ok(addresses)
     }
 
     /// All that are known, by service, with a token.
-    pub fn from_map(by_service: BTreeMap<String, String>, token: &str) -> Result<Self, Failure> {
+    pub fn from_map(
+        by_service: BTreeMap<String, String>,
+        token: &str,
+        reach: Reach,
+    ) -> Result<Self, Failure> {
         Ok(Self {
             by_service,
             any: None,
             shown: Shown::token(token)?,
+            reach,
         })
     }
 
@@ -100,25 +114,34 @@ impl Addresses {
     /// A connection to one service.
     pub async fn connect(&self, service: Service) -> Result<Channel, Failure> {
         let url = self.of(service)?;
-        let endpoint = Endpoint::from_shared(url.to_owned()).map_err(|_| {
-            Failure::Input(format!(
+        if self.reach.lazily(url).is_err() {
+            return Err(Failure::Input(format!(
                 "{url:?} is not an address such as http://host:port"
-            ))
-        })?;
-        endpoint
-            .connect_timeout(CONNECT_TIMEOUT)
-            .timeout(TIMEOUT)
-            .connect()
-            .await
-            .map(|channel| self.shown.clone().by(channel))
-            .map_err(|_| anyhow!("{} does not answer at {url}", service.name()).into())
+            )));
+        }
+        let connected = self.reach.connect(url, TIMEOUT).await;
+        let channel = connected.with_context(|| service.name())?;
+        Ok(self.shown.clone().by(channel))
     }
 }
 
+/// How these addresses are reached that somebody gave.
+pub fn reach<'a>(
+    options: &ClientOptions,
+    mut urls: impl Iterator<Item = &'a str>,
+) -> Result<Reach, Failure> {
+    if !urls.any(|url| url.starts_with("https://")) {
+        return Ok(Reach::default());
+    }
+    let trusted = options.trust().map_err(anyhow::Error::from);
+    trusted?;
+    Ok(Reach::own())
+}
+
 /// A connection to mapping, for what is only told where it answers.
-pub async fn mapping(address: &str, token: &str) -> Option<Channel> {
-    let addresses = [(Service::Mapping.name().to_owned(), address.to_owned())];
-    let addresses = Addresses::from_map(addresses.into(), token).ok()?;
+pub async fn mapping(file: &StackFile) -> Option<Channel> {
+    let reach = file.reach().ok()?;
+    let addresses = Addresses::from_map(file.grpc.clone(), &file.token, reach).ok()?;
     addresses.connect(Service::Mapping).await.ok()
 }
 
@@ -141,6 +164,7 @@ mod tests {
         Addresses::read(&AddressOptions {
             addresses: addresses.iter().map(ToString::to_string).collect(),
             token: TokenOptions::default(),
+            tls: ClientOptions::default(),
             data: DataOptions {
                 folder: "/does/not/exist".into(),
             },

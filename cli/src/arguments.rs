@@ -5,12 +5,16 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use weir_tls::ClientOptions;
+
 use crate::folder;
 use crate::send::To;
 
+mod certs;
 mod token;
 mod transfer;
 
+pub use certs::CertsOptions;
 pub use token::{CreateTokenOptions, RevokeTokenOptions, RoleName, TokenCommand};
 pub use transfer::{
     ExportContactsOptions, ExportOptions, ExportPersonOptions, ExportWhat, Format,
@@ -29,8 +33,8 @@ pub struct Cli {
 
 /// On one machine more of them only share its cores among more processes.
 const MOST_REPLICAS: i64 = 8;
-/// 15 ports fit behind it.
-const LAST_BASE: i64 = 65_521;
+/// 17 ports fit behind it.
+const LAST_BASE: i64 = 65_519;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -42,6 +46,7 @@ pub enum Command {
     Restart(DataOptions),
     /// Show whether Weir runs, and which services are healthy (exit code 1 unless all are).
     Status(DataOptions),
+    Console(ConsoleOptions),
     Doctor(DoctorOptions),
     Logs(LogsOptions),
     Apply(ApplyOptions),
@@ -56,6 +61,7 @@ pub enum Command {
     /// Tokens, with which programs and teams call the services.
     #[command(subcommand)]
     Token(TokenCommand),
+    Certs(CertsOptions),
     Call(CallOptions),
     Export(ExportOptions),
     Import(ImportOptions),
@@ -65,7 +71,7 @@ pub enum Command {
     Bench(BenchOptions),
 }
 
-/// Start PostgreSQL, Redis and the six services, and stay until Ctrl-C.
+/// Start PostgreSQL, Redis and the seven services, and stay until Ctrl-C.
 ///
 /// Installs PostgreSQL and Redis through apt where they are missing, applies the demo
 /// configuration (weir.yaml), sends sample events through the edge, and prints what each of
@@ -79,11 +85,16 @@ pub struct UpOptions {
     /// than one; each listens on ports of its own (`./weir status`).
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=MOST_REPLICAS))]
     pub replicas: u16,
-    /// Listen on BASE and the 14 ports behind it, instead of on 8080 (edge), 8090 (the same for
-    /// classic sources), 7001 to 7005 (gRPC) and 7100 to 7105 (metrics) or, where one of those is taken, on the next free one. Each
-    /// further replica takes ten more, and the second edge one.
+    /// Listen on BASE and the 16 ports behind it, instead of on 8080 (edge), 8090 (the same for
+    /// classic sources), 8000 (console), 7001 to 7005 (gRPC) and 7100 to 7106 (metrics) or, where
+    /// one of those is taken, on the next free one. Each further replica takes ten more, and the
+    /// second edge one.
     #[arg(long, value_name = "BASE", value_parser = clap::value_parser!(u16).range(1024..=LAST_BASE))]
     pub ports: Option<u16>,
+    /// Speak TLS everywhere, with certificates that are made in the data folder: between the
+    /// services, which know each other by them, to PostgreSQL and Redis, and to whoever calls.
+    #[arg(long, env = "WEIR_UP_TLS", value_parser = clap::builder::FalseyValueParser::new())]
+    pub tls: bool,
     /// We are what `--detach` started: Ctrl-C does not reach us.
     #[arg(long, hide = true)]
     pub in_background: bool,
@@ -97,6 +108,23 @@ pub struct DataOptions {
     /// Where data, logs and stack.json lie.
     #[arg(long = "data", value_name = "DIR", env = "WEIR_DATA", default_value_os_t = folder::default_data())]
     pub folder: PathBuf,
+}
+
+/// Print where the console is, and a link that signs in there.
+///
+/// The link is good for 15 minutes and once; it signs in as whoever the token is: the
+/// administrator of the running stack, where nothing else is said.
+#[derive(Debug, Args)]
+pub struct ConsoleOptions {
+    /// Where the console is, instead of what stack.json says: http://host:8000.
+    #[arg(long, value_name = "URL")]
+    pub console: Option<String>,
+    #[command(flatten)]
+    pub token: TokenOptions,
+    #[command(flatten)]
+    pub tls: ClientOptions,
+    #[command(flatten)]
+    pub data: DataOptions,
 }
 
 /// Check whether everything that is stored agrees; reads, and changes nothing.
@@ -130,13 +158,15 @@ pub struct DoctorOptions {
     #[arg(long, value_name = "ACCOUNT")]
     pub account: Option<String>,
     #[command(flatten)]
+    pub certificates: weir_redis::RedisOptions,
+    #[command(flatten)]
     pub data: DataOptions,
 }
 
 /// Show what the processes wrote.
 #[derive(Debug, Args)]
 pub struct LogsOptions {
-    /// edge, mapping, contact-upsert, activity, audience, quota (all replicas, or one of them:
+    /// edge, mapping, contact-upsert, activity, audience, quota, console (all replicas, or one of them:
     /// quota-2), postgres, redis, or up (what a detached `up` printed); all when absent.
     pub service: Option<String>,
     /// Go on as more is written, until Ctrl-C.
@@ -221,7 +251,7 @@ pub struct SendOptions {
     /// Of many events show all, not only those that were not 200.
     #[arg(long)]
     pub all: bool,
-    /// Where the edge is, instead of what stack.json says: http://host:8080.
+    /// Where the edge is, instead of what stack.json says: http://host:8080, https://host.
     #[arg(long, value_name = "URL")]
     pub edge: Option<String>,
     #[command(flatten)]
@@ -273,11 +303,13 @@ pub struct CallOptions {
 #[derive(Debug, Args)]
 pub struct AddressOptions {
     /// Where to call: `http://host:port`, or `service=http://host:port` (may be repeated),
-    /// instead of what stack.json says.
+    /// instead of what stack.json says; `https://` as well.
     #[arg(long = "address", value_name = "[SERVICE=]URL")]
     pub addresses: Vec<String>,
     #[command(flatten)]
     pub token: TokenOptions,
+    #[command(flatten)]
+    pub tls: ClientOptions,
     #[command(flatten)]
     pub data: DataOptions,
 }

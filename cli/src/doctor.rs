@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use weir_doctor::{Counter, Report, Scope, Step, Sum, examine};
+use weir_redis::RedisOptions;
 use weir_stack::StackFile;
 
 use crate::arguments::DoctorOptions;
@@ -15,10 +16,11 @@ use crate::table::render;
 const SHOWN: usize = 20;
 
 pub async fn run(options: &DoctorOptions) -> Result<ExitCode, Failure> {
-    let (database, redis) = places(options)?;
+    let (database, redis, certificates) = places(options)?;
     let scope = Scope {
         account: options.account.clone(),
         redis,
+        certificates,
     };
     let report = Box::pin(examine(&database, &scope, told)).await?;
     for fault in &report.faults {
@@ -47,9 +49,10 @@ pub async fn run(options: &DoctorOptions) -> Result<ExitCode, Failure> {
 }
 
 /// What is named, or else what runs here.
-fn places(options: &DoctorOptions) -> Result<(String, Option<String>), Failure> {
+fn places(options: &DoctorOptions) -> Result<(String, Option<String>, RedisOptions), Failure> {
     if let Some(database) = &options.database {
-        return Ok((database.clone(), options.redis.clone()));
+        let (redis, certificates) = (options.redis.clone(), options.certificates.clone());
+        return Ok((database.clone(), redis, certificates));
     }
     let folder = std::path::absolute(&options.data.folder).map_err(anyhow::Error::from)?;
     let Some(file) = StackFile::read(&folder)? else {
@@ -58,8 +61,17 @@ fn places(options: &DoctorOptions) -> Result<(String, Option<String>), Failure> 
             folder.display()
         )));
     };
-    let redis = options.redis.clone().unwrap_or(file.redis);
-    Ok((file.postgres, Some(redis)))
+    let (redis, certificates) = match &options.redis {
+        Some(redis) => (redis.clone(), options.certificates.clone()),
+        None => {
+            let of_stack = RedisOptions {
+                redis_ca: Some(file.tls_ca.into()),
+                ..RedisOptions::default()
+            };
+            (file.redis, of_stack)
+        }
+    };
+    Ok((file.postgres, Some(redis), certificates))
 }
 
 fn told(step: Step<'_>) {

@@ -4,16 +4,20 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod accounts;
 mod address;
 mod apply;
 mod arguments;
 mod bench;
 mod call;
+mod certs;
 mod check;
+mod console;
 mod doctor;
 mod down;
 mod failure;
 mod folder;
+mod http;
 mod logs;
 mod mail;
 mod output;
@@ -57,6 +61,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Down(options) => down::run(&options).await?,
         Command::Restart(options) => restart::run(&options).await?,
         Command::Status(options) => return status::run(&options).await,
+        Command::Console(options) => console::run(&options).await?,
         Command::Logs(options) => logs::run(&options).await?,
         Command::Doctor(options) => return doctor::run(&options).await,
         Command::Apply(options) => plan::apply(&options).await?,
@@ -66,6 +71,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Send(options) => return send::run(&options).await,
         Command::Mail(command) => return mail::run(&command).await,
         Command::Token(command) => return token::run(&command).await,
+        Command::Certs(options) => certs::run(&options)?,
         Command::Call(options) => return call::run(&options).await,
         Command::Export(options) => match &options.what {
             ExportWhat::Contacts(options) => transfer::contacts::run(options).await?,

@@ -11,17 +11,16 @@ use anyhow::{Context, anyhow};
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
-use weir_stack::StackFile;
+use weir_stack::{Reach, StackFile};
 
+use crate::address::reach;
 use crate::arguments::SendOptions;
 use crate::failure::Failure;
 use crate::folder::hint;
+use crate::http::{Http, client};
 use crate::output::say;
 pub use input::To;
 use input::{Batch, Batches};
-pub use key::find_account;
 use outcome::{Answer, Outcomes, Row};
 
 /// The edge's own deadline is 8 s.
@@ -32,13 +31,18 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// Who waits longer than this is told how far it is.
 const PROGRESS: Duration = Duration::from_secs(2);
 
-type Http = Client<HttpConnector, Full<Bytes>>;
-
 pub async fn run(options: &SendOptions) -> Result<ExitCode, Failure> {
     let mut batches = Batches::open(&options.file, options.to)?;
-    let edge = edge(options)?;
+    let (edge, reach) = edge(options)?;
     let key = key::find(options).await?;
-    let done = send_all(&edge, key.text(), &mut batches, options.all).await;
+    let done = send_all(
+        &client(&reach),
+        &edge,
+        key.text(),
+        &mut batches,
+        options.all,
+    )
+    .await;
     // Whatever became of the events: the key that was made for them goes.
     let given_back = key.give_back().await;
     let outcomes = done?;
@@ -47,14 +51,22 @@ pub async fn run(options: &SendOptions) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(u8::from(!outcomes.are_all_taken())))
 }
 
-fn edge(options: &SendOptions) -> Result<String, Failure> {
+fn edge(options: &SendOptions) -> Result<(String, Reach), Failure> {
     if let Some(edge) = &options.edge {
-        if !edge.starts_with("http://") {
+        if !edge.starts_with("http://") && !edge.starts_with("https://") {
             return Err(Failure::Input(format!(
-                "--edge {edge}: must be an address such as http://host:8080"
+                "--edge {edge}: must be an address such as http://host:8080 or https://host"
             )));
         }
-        return Ok(edge.trim_end_matches('/').to_owned());
+        let edge = edge.trim_end_matches('/').to_owned();
+        let file = StackFile::read(&options.addresses.data.folder)
+            .ok()
+            .flatten();
+        let reach = match file.filter(|file| file.edge == edge) {
+            Some(file) => file.reach()?,
+            None => reach(&options.addresses.tls, std::iter::once(&*edge))?,
+        };
+        return Ok((edge, reach));
     }
     let folder = &options.addresses.data.folder;
     let file = StackFile::read(folder)?.ok_or_else(|| {
@@ -64,16 +76,17 @@ fn edge(options: &SendOptions) -> Result<String, Failure> {
             hint("up --detach", folder)
         )
     })?;
-    Ok(file.edge)
+    let reach = file.reach()?;
+    Ok((file.edge, reach))
 }
 
 async fn send_all(
+    client: &Http,
     edge: &str,
     key: &str,
     batches: &mut Batches,
     all: bool,
 ) -> Result<Outcomes, Failure> {
-    let client = Client::builder(TokioExecutor::new()).build_http();
     let mut outcomes = Outcomes::new(all);
     let (begun, mut told) = (Instant::now(), Instant::now());
     while let Some(batch) = batches.next()? {
@@ -81,7 +94,7 @@ async fn send_all(
             outcomes.add(Row::unsent(*number, why));
         }
         if !batch.numbers.is_empty() {
-            let (status, answer) = send(&client, edge, key, &batch).await?;
+            let (status, answer) = send(client, edge, key, &batch).await?;
             outcomes.answered(&batch.numbers, status, answer)?;
         }
         if told.elapsed() > PROGRESS {

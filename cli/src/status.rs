@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use weir_stack::{Instance, Service, StackFile, holder, until_ready};
+use weir_stack::{Instance, StackFile, holder, until_ready};
 
 use crate::address;
 use crate::arguments::DataOptions;
 use crate::failure::Failure;
+use crate::folder::hint;
 use crate::mail;
 use crate::output::say;
 use crate::paused;
@@ -25,13 +26,14 @@ pub async fn run(options: &DataOptions) -> Result<ExitCode, Failure> {
         return Ok(ExitCode::from(1));
     };
     say!("Weir runs on {} (process {pid}).", folder.display());
+    let reach = file.reach()?;
     let mut well = true;
     let mut rows = Vec::new();
     let known = file.processes.iter();
     let known = known.filter_map(|(name, listens)| Some((Instance::named(name)?, listens)));
     let known: BTreeMap<_, _> = known.collect();
     for (instance, listens) in known {
-        let ready = until_ready(instance.service, listens);
+        let ready = until_ready(instance.service, listens, &reach);
         let ready = tokio::time::timeout(PATIENCE, ready).await;
         let healthy = matches!(ready, Ok(Ok(())));
         well &= healthy;
@@ -46,9 +48,11 @@ pub async fn run(options: &DataOptions) -> Result<ExitCode, Failure> {
         "{}",
         table::render(&["service", "state", "address"], &rows).trim_end()
     );
-    let mapping = file.grpc.get(Service::Mapping.name());
-    let mapping = mapping.map_or("", String::as_str);
-    if let Some(channel) = address::mapping(mapping, &file.token).await {
+    if !file.console.is_empty() {
+        let hint = hint("console", &folder);
+        say!("\n  console: {} (`{hint}` signs you in)", file.console);
+    }
+    if let Some(channel) = address::mapping(&file).await {
         if let Some(lines) = mail::status(channel.clone()).await {
             say!("\n  mail: {}", lines.join("\n  "));
         }

@@ -1,6 +1,5 @@
 //! `export` and `import`: contacts in bulk, and everything known of one person.
 
-pub mod accounts;
 pub mod contacts;
 pub mod import;
 mod meter;

@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use weir_stack::{
-    CLASSIC, Instance, PortPlan, Report, Reporter, Service, Stack, StackFile, StackOptions, USUAL,
-    holder, until_ended,
+    CLASSIC, CONSOLE, Instance, PortPlan, Report, Reporter, Service, Stack, StackFile,
+    StackOptions, USUAL, holder, until_ended,
 };
 
 use crate::address::{self, Addresses};
 use crate::apply;
 use crate::arguments::UpOptions;
+use crate::console;
 use crate::failure::Failure;
 use crate::folder::hint;
 use crate::mail;
@@ -125,6 +126,7 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
     let stack = Stack::start(StackOptions {
         ports: options.ports.map_or(PortPlan::Usual, PortPlan::Base),
         replicas: NonZeroU16::new(options.replicas).unwrap_or(NonZeroU16::MIN),
+        tls: options.tls,
         reporter: reporter(begun, folder.to_owned()),
         ..StackOptions::new(folder)
     })
@@ -136,14 +138,12 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
             file.source_id = account.source_id;
             file.api_key = account.key;
             endpoints(&stack, &file, options.ports.is_none());
-            let mapping = file.grpc.get(Service::Mapping.name());
-            if let Some(channel) =
-                address::mapping(mapping.map_or("", String::as_str), &file.token).await
+            if let Some(channel) = address::mapping(&file).await
                 && let Some(lines) = mail::status(channel).await
             {
                 say!("  mail            {}", lines.join("\n                "));
             }
-            hints(&stack, &file);
+            hints(&stack, &file).await;
             file.write(folder)?;
             let stops = if options.in_background {
                 ""
@@ -167,14 +167,13 @@ async fn show(
     configuration: &apply::model::Configuration,
 ) -> Result<demo::DemoAccount, Failure> {
     say!("\napplying {file}");
-    let addresses = Addresses::from_map(stack.file().grpc, stack.token())?;
+    let addresses = Addresses::from_map(stack.file().grpc, stack.token(), stack.reach().clone())?;
     let applied = plan::apply_quietly(&addresses, configuration, |line| say!("{line}")).await?;
     let accounts = demo::Accounts::find(&applied);
     say!("\nsending samples to {}", stack.edge_url());
-    say!(
-        "{}",
-        demo::run(&stack.edge_url(), &accounts).await?.trim_end()
-    );
+    let client = crate::http::client(stack.reach());
+    let shown = demo::run(&client, &stack.edge_url(), &accounts).await?;
+    say!("{}", shown.trim_end());
     Ok(accounts.main)
 }
 
@@ -193,6 +192,8 @@ fn endpoints(stack: &Stack, file: &StackFile, usual: bool) {
         "",
         file.classic
     );
+    let moved = elsewhere(&file.console, CONSOLE);
+    say!("  {:<15} {} (pages){moved}", "console", file.console);
     let services = Service::ALL.into_iter().map(Service::name);
     for (place, name) in services.enumerate() {
         if let Some(url) = file.grpc.get(name) {
@@ -224,9 +225,17 @@ fn endpoints(stack: &Stack, file: &StackFile, usual: bool) {
     );
 }
 
-fn hints(stack: &Stack, file: &StackFile) {
+async fn hints(stack: &Stack, file: &StackFile) {
     say!("\ntry");
-    say!("  {}", demo::curl(&file.edge, &file.api_key));
+    match console::link(&file.console, &file.token, stack.reach()).await {
+        Ok(link) => say!(
+            "  {link}\n    signs you in to the console, once and within 15 minutes; `{}` prints \
+             another one",
+            hint("console", stack.folder())
+        ),
+        Err(error) => say!("  {} (no sign-in link: {error:#})", file.console),
+    }
+    say!("  {}", demo::curl(file));
     say!(
         "  {} contact/GetContact '{{\"account_id\": \"{}\", \"user_id\": \"{}\"}}'",
         hint("call", stack.folder()),

@@ -1,6 +1,7 @@
 //! What must hold of what is stored, whatever happened before; asked once all is quiet.
 
 use weir_doctor::{Scope, examine};
+use weir_redis::RedisOptions;
 
 use crate::running::Weir;
 
@@ -11,6 +12,10 @@ impl Weir {
         let scope = Scope {
             account: None,
             redis: Some(self.redis_url()),
+            certificates: RedisOptions {
+                redis_ca: Some(self.stack.file().tls_ca.into()),
+                ..RedisOptions::default()
+            },
         };
         let report = examine(self.stack.postgres_url(), &scope, |_| {})
             .await

@@ -7,11 +7,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use tokio::runtime::Runtime;
 use tokio::sync::OnceCell;
-use tonic::transport::Endpoint;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
@@ -86,7 +86,7 @@ pub struct Weir {
     pub stack: Stack,
     /// The stack's, or the one that its services were told.
     redis_url: String,
-    http: Client<HttpConnector, Full<Bytes>>,
+    http: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     postgres: tokio_postgres::Client,
 }
 
@@ -101,13 +101,18 @@ impl Weir {
             .unwrap();
         let extension = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";
         postgres.batch_execute(extension).await.unwrap();
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(stack.reach().config())
+            .https_or_http()
+            .enable_http1()
+            .build();
         Self {
             redis_url: told.unwrap_or_else(|| stack.redis_url().to_owned()),
             stack,
             // A connection per request, as Segment does it.
             http: Client::builder(TokioExecutor::new())
                 .pool_max_idle_per_host(0)
-                .build_http(),
+                .build(connector),
             postgres,
         }
     }
@@ -261,9 +266,9 @@ impl Weir {
     pub fn people_at(&self, replica: usize) -> PeopleServiceClient<Channel> {
         let replicas = self.stack.instances(Service::ContactUpsert);
         let (_, listens) = &replicas[replica % replicas.len()];
-        let channel = Endpoint::from_shared(listens.address.clone()).unwrap();
+        let channel = self.stack.reach().lazily(&listens.address).unwrap();
         let shown = Shown::token(self.stack.token()).unwrap();
-        PeopleServiceClient::new(shown.by(channel.connect_lazy()))
+        PeopleServiceClient::new(shown.by(channel))
     }
 
     pub fn activity(&self) -> ActivityServiceClient<Channel> {

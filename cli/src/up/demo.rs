@@ -6,12 +6,12 @@ use anyhow::Context;
 use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
-use hyper_util::client::legacy::{Client, connect::HttpConnector};
-use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use weir_proto::mapping::v1::SourceKind;
+use weir_stack::StackFile;
 
+use crate::http::Http;
 use crate::plan::{Applied, AppliedAccount};
 use crate::table;
 
@@ -100,16 +100,15 @@ struct Outcome {
 }
 
 /// Sends everything, in order, and lays out a table of the outcomes.
-pub async fn run(edge: &str, accounts: &Accounts) -> anyhow::Result<String> {
+pub async fn run(client: &Http, edge: &str, accounts: &Accounts) -> anyhow::Result<String> {
     if accounts.samples.key.is_empty() {
         return Ok(
             "  nothing: the file gives no key for the Segment source of the account that samples go to\n".into(),
         );
     }
-    let client = Client::builder(TokioExecutor::new()).build_http();
     let mut rows = Vec::new();
     for batch in batches(accounts) {
-        rows.extend(send(&client, edge, &batch).await?);
+        rows.extend(send(client, edge, &batch).await?);
     }
     Ok(table::render(
         &["event", "sent to", "status", "message"],
@@ -117,11 +116,7 @@ pub async fn run(edge: &str, accounts: &Accounts) -> anyhow::Result<String> {
     ))
 }
 
-async fn send(
-    client: &Client<HttpConnector, Full<Bytes>>,
-    edge: &str,
-    batch: &Batch<'_>,
-) -> anyhow::Result<Vec<Vec<String>>> {
+async fn send(client: &Http, edge: &str, batch: &Batch<'_>) -> anyhow::Result<Vec<Vec<String>>> {
     let events: Vec<&Value> = batch.events.iter().map(|(_, event)| event).collect();
     let path = batch.path;
     let request = Request::post(format!("{edge}{path}"))
@@ -304,9 +299,14 @@ fn traits() -> Value {
 }
 
 /// A request that shows the way in: the documentation's identify for the user's own account.
-pub fn curl(edge: &str, key: &str) -> String {
+pub fn curl(file: &StackFile) -> String {
+    let (edge, key) = (&file.edge, &file.api_key);
+    let trusted = match file.tls_ca.as_str() {
+        "" => String::new(),
+        authority => format!("--cacert {authority} "),
+    };
     format!(
-        "curl {edge}/v1/identify -H 'authorization: Bearer {key}' \\\n    \
+        "curl {trusted}{edge}/v1/identify -H 'authorization: Bearer {key}' \\\n    \
          -H 'content-type: application/json' -d '[{}]'",
         sample_identify()
     )

@@ -87,6 +87,9 @@ fn spawn(options: &UpOptions, folder: &Path, log: File) -> anyhow::Result<Child>
         .args(["up", "--in-background", "--data"])
         .arg(folder);
     command.arg("--replicas").arg(options.replicas.to_string());
+    if options.tls {
+        command.arg("--tls");
+    }
     if let Some(base) = options.ports {
         command.arg("--ports").arg(base.to_string());
     }

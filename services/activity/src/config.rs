@@ -47,6 +47,9 @@ pub struct Config {
     /// Who may call, and as whom it calls.
     #[command(flatten)]
     pub access: weir_service::AccessOptions,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: weir_service::TlsOptions,
     /// Who may call from a browser.
     #[command(flatten)]
     pub browsers: weir_service::Browsers,

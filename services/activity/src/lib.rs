@@ -33,7 +33,11 @@ use store::{MIGRATIONS, Store};
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
         metrics::describe();
-        let access = config.access.enter(listener.local_addr()?, &clock)?;
+        let tls = config.tls.enter()?;
+        let by_certificate = config.tls.know_services();
+        let access = config
+            .access
+            .enter(listener.local_addr()?, &clock, by_certificate)?;
         let tokens = weir_service::MappingTokens::connect(&config.mapping_url)?;
         let accounts = Accounts::connect(&config.mapping_url)?;
         let contacts = Contacts::connect(&config.contact_url)?;
@@ -66,6 +70,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         });
         let server = grpc::server(app, ledger, erasure)
             .access(access)
+            .tls(tls)
             .cors_origins(config.browsers.cors_origins);
         let served = background.serve(server, listener, shutdown).await;
         source_log.drain().await;

@@ -42,11 +42,11 @@ use crate::metrics;
 use crate::store::{BatchTx, NotStored, OutboxRow, Rows, Store, keep_caseless};
 
 /// A batch that loses this often against others is given back to its sender. Losers of one
-/// race come again at different moments. Among many that write the same few people each try is
-/// lost as often as not, so it takes more of them than anybody loses in a row; the deadline ends
-/// them sooner.
+/// race come again at different moments. Of many that write the same few people one loses again
+/// and again by chance: so it takes more tries than that happens in a row; where they take long,
+/// the deadline ends them sooner.
 const POLICY: Policy = Policy {
-    tries: 40,
+    tries: 20,
     pause: Duration::from_millis(3),
 };
 /// A key that was there so often without a break was not made by others in the meantime: the

@@ -31,7 +31,11 @@ pub use config::Config;
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
         metrics::describe();
-        let access = config.access.enter(listener.local_addr()?, &clock)?;
+        let tls = config.tls.enter()?;
+        let by_certificate = config.tls.know_services();
+        let access = config
+            .access
+            .enter(listener.local_addr()?, &clock, by_certificate)?;
         let tokens = weir_service::MappingTokens::connect(&config.mapping_url)?;
         let connect = |connections| {
             weir_postgres::connect(
@@ -89,6 +93,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         });
         let server = grpc::server(app, bulk, ledger, erasure, changes)
             .access(access)
+            .tls(tls)
             .cors_origins(config.browsers.cors_origins);
         background.serve(server, listener, shutdown).await
     })

@@ -47,6 +47,9 @@ pub struct Config {
     /// As whom it calls the services.
     #[command(flatten)]
     pub caller: weir_service::CallerOptions,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: weir_tls::TlsOptions,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

@@ -19,6 +19,7 @@ mod problem;
 mod readiness;
 mod refusal;
 mod routes;
+mod socket;
 mod stall;
 
 use std::panic::AssertUnwindSafe;
@@ -33,6 +34,7 @@ use futures_util::FutureExt;
 use http_body_util::Full;
 use hyper::body::Incoming;
 use weir_rpc::Deadline;
+use weir_tls::Acceptor;
 
 pub use connections::{Listeners, serve};
 
@@ -60,6 +62,7 @@ struct Front {
     admission: Admission,
     readiness: Readiness,
     stopping: AtomicBool,
+    tls: Option<Acceptor>,
 }
 
 impl Front {

@@ -25,6 +25,7 @@ use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use weir_counts::Counts;
 use weir_service::{Clock, Serving, Shutdown};
+use weir_tls::HTTP1;
 
 pub use config::Config;
 
@@ -46,7 +47,8 @@ pub fn serve(
     Box::pin(async move {
         metrics::describe();
         // Its own callers show keys of sources; as a service it calls the others.
-        config.caller.enter()?;
+        let tls = config.tls.enter(&[HTTP1])?;
+        config.caller.enter(config.tls.shows_certificate())?;
         let clients = clients::Clients::connect(&config.addresses)?;
         let counts = Counts::connect(&config.addresses.mapping)?;
         let telling = tokio::spawn({
@@ -67,7 +69,14 @@ pub fn serve(
             let _stopping = stopping.drop_guard();
             shutdown.await;
         };
-        http::serve(&config, app, http::Listeners { main, classic }, shutdown).await;
+        http::serve(
+            &config,
+            tls,
+            app,
+            http::Listeners { main, classic },
+            shutdown,
+        )
+        .await;
         // What it had begun went through with all else; what it could not tell comes again.
         replaying.abort();
         telling.abort();

@@ -29,9 +29,13 @@ pub struct Config {
     )]
     pub database_connections: u16,
     /// Holds samples, event names and log lines: `redis://user:password@host:port`, or
-    /// `redis+cluster://user:password@host:port,host:port` for a cluster, by some of its nodes.
+    /// `redis+cluster://user:password@host:port,host:port` for a cluster, by some of its nodes;
+    /// `rediss` speaks TLS.
     #[arg(long, env = "WEIR_REDIS_URL", hide_env_values = true)]
     pub redis_url: String,
+    /// Its certificates.
+    #[command(flatten)]
+    pub redis: weir_redis::RedisOptions,
     /// With what API keys are hashed; at least 16 characters. Keys are lost when it changes.
     #[arg(long, env = "WEIR_KEY_SECRET", hide_env_values = true, value_parser = key_secret)]
     pub key_secret: KeySecret,
@@ -80,6 +84,9 @@ pub struct Config {
     /// Who may call, and as whom it calls.
     #[command(flatten)]
     pub access: weir_service::AccessOptions,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: weir_service::TlsOptions,
     /// Who may call from a browser.
     #[command(flatten)]
     pub browsers: weir_service::Browsers,

@@ -31,7 +31,11 @@ pub use config::Config;
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
         metrics::describe();
-        let access = config.access.enter(listener.local_addr()?, &clock)?;
+        let tls = config.tls.enter()?;
+        let by_certificate = config.tls.know_services();
+        let access = config
+            .access
+            .enter(listener.local_addr()?, &clock, by_certificate)?;
         let mail = config.mail.read()?;
         let pool = weir_postgres::connect(
             &config.database_url,
@@ -42,7 +46,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         store::migrate(&pool)
             .await
             .context("the schema can't be brought up to date")?;
-        let rings = store::Rings::connect(&config.redis_url).context("WEIR_REDIS_URL")?;
+        let rings = store::Rings::connect(&config.redis_url, &config.redis)?;
         let contacts = clients::Contacts::connect(&config.contact_url)?;
         let keepers = clients::Keepers::connect(clients::Urls {
             contacts: &config.contact_url,
@@ -100,6 +104,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         });
         let server = grpc::server(app::App::new(parts))
             .access(access)
+            .tls(tls)
             .cors_origins(config.browsers.cors_origins);
         let served = background.serve(server, listener, shutdown).await;
         flusher.finish().await;

@@ -15,9 +15,13 @@ pub struct Config {
     #[arg(long, env = "WEIR_LISTEN", default_value = "127.0.0.1:7005")]
     pub listen: SocketAddr,
     /// The Redis that holds counters and reservations, `redis://user:password@host:port`,
-    /// or `redis+cluster://user:password@host:port,host:port` for a cluster, by some of its nodes.
+    /// or `redis+cluster://user:password@host:port,host:port` for a cluster, by some of its nodes;
+    /// `rediss` speaks TLS.
     #[arg(long, env = "WEIR_REDIS_URL", hide_env_values = true)]
     pub redis_url: String,
+    /// Its certificates.
+    #[command(flatten)]
+    pub redis: weir_redis::RedisOptions,
     /// The mapping service, for the plans behind `GetUsage`.
     #[arg(
         long,
@@ -50,6 +54,9 @@ pub struct Config {
     /// Who may call, and as whom it calls.
     #[command(flatten)]
     pub access: weir_service::AccessOptions,
+    /// TLS.
+    #[command(flatten)]
+    pub tls: weir_service::TlsOptions,
     /// Who may call from a browser.
     #[command(flatten)]
     pub browsers: weir_service::Browsers,

@@ -74,8 +74,11 @@ impl Store {
     /// Connects on first use.
     ///
     /// # Errors
-    /// Where the URL is not one.
-    pub fn connect(url: &str) -> Result<Self, redis::RedisError> {
+    /// Where the URL is not one, or a file can't be used.
+    pub fn connect(
+        url: &str,
+        options: &weir_redis::RedisOptions,
+    ) -> Result<Self, weir_redis::AddressError> {
         let script = |body: &str| {
             Script::new(&format!(
                 "{}{body}",
@@ -83,7 +86,7 @@ impl Store {
             ))
         };
         Ok(Self {
-            redis: Connection::to(url)?,
+            redis: Connection::to(url, options)?,
             scripts: std::sync::Arc::new(Scripts {
                 reserve: script(include_str!("store/scripts/reserve.lua")),
                 settle: script(include_str!("store/scripts/settle.lua")),

@@ -41,6 +41,8 @@ pub enum On {
 pub enum Refused {
     /// It brought no credentials.
     Missing,
+    /// It brought none but a certificate, which is of none of our services.
+    Stranger,
     /// It brought some that are none of ours, or not any more.
     Unknown,
     /// Its token is past its end.

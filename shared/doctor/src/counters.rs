@@ -12,7 +12,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::NaiveDate;
 use uuid::Uuid;
-use weir_redis::{Connection, Patience, Redis};
+use weir_redis::{Connection, Patience, Redis, RedisOptions};
 
 use crate::Fault;
 use crate::ledgers::Ledgers;
@@ -39,8 +39,12 @@ pub struct Counter {
 }
 
 /// Reads those of all accounts that the ledgers know.
-pub(crate) async fn read(url: &str, ledgers: &Ledgers) -> anyhow::Result<Vec<Counter>> {
-    let redis = Redis::at(url, PATIENCE).context("the address of Redis")?;
+pub(crate) async fn read(
+    url: &str,
+    certificates: &RedisOptions,
+    ledgers: &Ledgers,
+) -> anyhow::Result<Vec<Counter>> {
+    let redis = Redis::with(url, PATIENCE, certificates).context("the address of Redis")?;
     let mut redis = redis.connect().await.context("can't connect to Redis")?;
     let mut counters = Vec::new();
     for account in ledgers.epochs.keys() {

@@ -19,8 +19,9 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use tokio_postgres::{Client, IsolationLevel, NoTls, Transaction};
+use tokio_postgres::{Client, IsolationLevel, Transaction};
 use uuid::Uuid;
+use weir_redis::RedisOptions;
 
 pub use checks::CHECKS;
 pub use counters::Counter;
@@ -50,6 +51,8 @@ pub struct Scope {
     pub account: Option<String>,
     /// Where the counters are; none: they are not looked at.
     pub redis: Option<String>,
+    /// With which certificates, where that is `rediss://`.
+    pub certificates: RedisOptions,
 }
 
 /// How far it has come.
@@ -160,7 +163,7 @@ pub async fn examine(
         tell(Step::Skipped("its tables are not in this database"));
         return Ok(report);
     }
-    report.counters = counters::read(redis, &before).await?;
+    report.counters = counters::read(redis, &scope.certificates, &before).await?;
     let moment = self::moment(&mut client).await?;
     let after = ledgers::sums(&moment, &schemas, account).await?;
     moment.commit().await?;
@@ -182,13 +185,8 @@ async fn moment(client: &mut Client) -> anyhow::Result<Transaction<'_>> {
 }
 
 async fn connect(url: &str) -> anyhow::Result<Client> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls)
-        .await
-        .context("can't connect to PostgreSQL")?;
-    tokio::spawn(async move {
-        // Its errors reach whoever uses the client.
-        let _ = connection.await;
-    });
+    let client = weir_postgres::connect_once(url).await;
+    let client = client.context("can't connect to PostgreSQL")?;
     // Tables may be large, and a limit that stands for the services is not for us.
     client.batch_execute("SET statement_timeout = 0").await?;
     Ok(client)

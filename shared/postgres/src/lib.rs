@@ -2,7 +2,7 @@
 //!
 //! - [`connect`] makes a pool of few connections (2-4 of them saturate two cores), each of them
 //!   watched: one that PostgreSQL is silent on, or that its last user left in the middle of
-//!   something, is closed.
+//!   something, is closed. The URL says whether TLS is spoken, in the words of libpq.
 //! - [`migrate`] runs a service's numbered SQL files in its own schema, as the owner of it, and
 //!   locks its tables by account.
 //! - [`Tx`] begins and commits without round trips of its own, and sees one account's rows.
@@ -25,12 +25,14 @@ mod json;
 mod link;
 mod migrate;
 mod pool;
+mod secure;
 mod sole;
 mod statements;
+mod target;
 mod transaction;
 pub mod work;
 
-pub use dial::DialError;
+pub use dial::{DialError, connect_once};
 pub use failure::{Failure, failure_of};
 pub use isolation::{Open, as_owner, lock};
 pub use json::JsonText;
@@ -38,4 +40,5 @@ pub use migrate::{MigrateError, Migration, migrate};
 pub use pool::{Client, Connection, Manager, PLAN_BY_KEY, Pool, PoolError, connect};
 pub use sole::{Jobs, Sole};
 pub use statements::Statements;
+pub use target::UrlError;
 pub use transaction::{Scoped, Tx};

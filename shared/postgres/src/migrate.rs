@@ -25,12 +25,13 @@ use data_encoding::HEXLOWER;
 use deadpool_postgres::ClientWrapper;
 use sha2::{Digest, Sha256};
 use tokio::time::Instant;
+use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Config, Error};
 
 use crate::dial::{DialError, dial};
 use crate::isolation::{Open, become_owner, lock_all};
 use crate::pool::with_settings;
+use crate::target::Target;
 use crate::{PLAN_BY_KEY, Pool};
 
 /// How long everybody else may have to wait behind a migration that waits for a lock.
@@ -78,7 +79,7 @@ pub async fn migrate(
     migrations: &[Migration],
     open: Open,
 ) -> Result<(), MigrateError> {
-    let mut client = connection(pool.manager().config()).await?;
+    let mut client = connection(pool.manager().target()).await?;
     become_owner(&client).await?;
     prepare(&client).await?;
     let known = migrations.last().map_or(0, |last| last.number);
@@ -103,15 +104,15 @@ enum Step<'m> {
     Lock(Open),
 }
 
-async fn connection(config: &Config) -> Result<ClientWrapper, MigrateError> {
+async fn connection(target: &Target) -> Result<ClientWrapper, MigrateError> {
     let mut settings = vec![LOCK_TIMEOUT.to_owned()];
     // The role may have them.
     for setting in PLAN_BY_KEY {
         settings.push(setting.replace("=off", "=on"));
     }
     let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-    let config = with_settings(config, Duration::ZERO, &settings);
-    let dialled = tokio::time::timeout(CONNECT, dial(&config, SILENCE)).await;
+    let target = with_settings(target, Duration::ZERO, &settings);
+    let dialled = tokio::time::timeout(CONNECT, dial(&target, SILENCE)).await;
     let (client, _) = dialled.map_err(|_| MigrateError::Silent)??;
     Ok(client)
 }

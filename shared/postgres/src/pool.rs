@@ -9,10 +9,10 @@ use std::time::Duration;
 use deadpool::managed::{self, Metrics, QueueMode, RecycleError, RecycleResult};
 use deadpool_postgres::{ClientWrapper, PoolConfig, Runtime, Timeouts};
 use tokio::time::{Instant, timeout};
-use tokio_postgres::Config;
 
 use crate::dial::{DialError, dial};
 use crate::link::Link;
+use crate::target::{Target, UrlError};
 
 /// How long a request waits for a free connection before it is told "unavailable":
 /// well under the edge's deadline of 8 s.
@@ -53,21 +53,17 @@ pub type PoolError = managed::PoolError<DialError>;
 /// begins with these `settings`, whoever uses it first.
 ///
 /// # Errors
-/// Where the URL is not one.
-pub fn connect(
-    url: &str,
-    connections: usize,
-    settings: &[&str],
-) -> Result<Pool, tokio_postgres::Error> {
-    let mut config: Config = url.parse()?;
-    config.application_name(application_name());
+/// Where the URL is not one, or names files that can't be used.
+pub fn connect(url: &str, connections: usize, settings: &[&str]) -> Result<Pool, UrlError> {
+    let mut target = Target::read(url)?;
+    target.config.application_name(application_name());
     metrics::describe_counter!(
         GIVEN_UP,
         "Connections to PostgreSQL that were closed: silent, broken, or left in the middle of something."
     );
     let manager = Manager {
-        watched: with_settings(&config, STATEMENT_TIMEOUT, settings),
-        plain: config,
+        watched: with_settings(&target, STATEMENT_TIMEOUT, settings),
+        plain: target,
         trouble: Mutex::default(),
     };
     Ok(Pool::builder(manager)
@@ -88,16 +84,16 @@ pub fn connect(
 }
 
 /// Options that the URL has are kept.
-pub(crate) fn with_settings(config: &Config, statements: Duration, settings: &[&str]) -> Config {
-    let mut options = config.get_options().unwrap_or_default().to_owned();
+pub(crate) fn with_settings(target: &Target, statements: Duration, settings: &[&str]) -> Target {
+    let mut target = target.clone();
+    let mut options = target.config.get_options().unwrap_or_default().to_owned();
     options.push_str(&format!(" -c statement_timeout={}", statements.as_millis()));
     for setting in settings {
         options.push_str(" -c ");
         options.push_str(setting);
     }
-    let mut config = config.clone();
-    config.options(options);
-    config
+    target.config.options(options);
+    target
 }
 
 /// A connection, as `deadpool_postgres` wraps it, and what is known of it.
@@ -121,9 +117,9 @@ impl Connection {
 
 /// Makes connections, and judges those that come back.
 pub struct Manager {
-    watched: Config,
+    watched: Target,
     /// As the URL has it.
-    plain: Config,
+    plain: Target,
     trouble: Mutex<Trouble>,
 }
 
@@ -140,7 +136,7 @@ struct Trouble {
 
 impl Manager {
     /// What the URL says, without the settings of the pool.
-    pub(crate) fn config(&self) -> &Config {
+    pub(crate) fn target(&self) -> &Target {
         &self.plain
     }
 

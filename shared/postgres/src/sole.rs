@@ -17,12 +17,13 @@ use std::time::Duration;
 use deadpool_postgres::ClientWrapper;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
+use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Config, Error};
 
 use crate::Pool;
 use crate::dial::{DialError, dial};
 use crate::pool::with_settings;
+use crate::target::Target;
 
 /// How often a replica asks for a job that another does, and one that does it whether its
 /// connection still stands.
@@ -52,7 +53,7 @@ const HERE: &str = "background_jobs_here";
 pub struct Jobs(Arc<Session>);
 
 struct Session {
-    config: Config,
+    target: Target,
     connection: Mutex<Connection>,
 }
 
@@ -71,7 +72,7 @@ impl Jobs {
     pub fn new(pool: &Pool) -> Self {
         metrics::describe_gauge!(HERE, "Whether this replica does the job, by job.");
         Self(Arc::new(Session {
-            config: with_settings(pool.manager().config(), SILENCE, &KEEPALIVE),
+            target: with_settings(pool.manager().target(), SILENCE, &KEEPALIVE),
             connection: Mutex::default(),
         }))
     }
@@ -139,7 +140,7 @@ impl Sole {
     async fn ask(&mut self) -> Result<bool, DialError> {
         let mut connection = self.session.connection.lock().await;
         let asked = connection
-            .ask(&self.session.config, self.job, self.held_on)
+            .ask(&self.session.target, self.job, self.held_on)
             .await;
         if asked.is_err() {
             connection.client = None;
@@ -162,14 +163,14 @@ impl Connection {
     /// Whether the job's lock is held, by then or from now on.
     async fn ask(
         &mut self,
-        config: &Config,
+        target: &Target,
         job: &'static str,
         held_on: Option<u64>,
     ) -> Result<bool, DialError> {
         let stands = self.client.take().filter(|one| !one.is_closed());
         let client = match stands {
             Some(client) => client,
-            None => self.connect(config).await?,
+            None => self.connect(target).await?,
         };
         let client = self.client.insert(client);
         if held_on == Some(self.number) {
@@ -183,7 +184,7 @@ impl Connection {
         }
     }
 
-    async fn connect(&mut self, config: &Config) -> Result<ClientWrapper, DialError> {
+    async fn connect(&mut self, target: &Target) -> Result<ClientWrapper, DialError> {
         if self
             .is_away_until
             .is_some_and(|until| Instant::now() < until)
@@ -191,7 +192,7 @@ impl Connection {
             return Err(io::Error::from(io::ErrorKind::NotConnected).into());
         }
         self.number += 1;
-        let dialled = tokio::time::timeout(CONNECT, dial(config, SILENCE)).await;
+        let dialled = tokio::time::timeout(CONNECT, dial(target, SILENCE)).await;
         let dialled = dialled
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut).into())
             .flatten();

@@ -231,6 +231,8 @@ reasons! {
         "The call shows no token." "Send one as `authorization: Bearer weir_…`; an administrator makes them.";
     TokenUnknown "TOKEN_UNKNOWN" Call false
         "The token is not known, or was revoked." "Have a new one made.";
+    CertificateUnknown "CERTIFICATE_UNKNOWN" Call false
+        "The call shows no token, and its connection a certificate that is of none of Weir's services." "Show a token, or name the certificate in WEIR_TLS_SERVICES of what is called.";
     TokenExpired "TOKEN_EXPIRED" Call false
         "The token is past its end." "Have a new one made.";
     ServicesOnly "SERVICES_ONLY" Call false

@@ -6,10 +6,16 @@
 //! enough, so name some. All have the same user and password. A list of whole URLs of one
 //! server each is taken as well.
 //!
+//! Where TLS is spoken, certificates are read anew when their files change ([`RedisOptions`]):
+//! whoever keeps a connection asks [`Redis::is_current`] for how long it is good.
+//!
 //! What is sent to a cluster has all its keys in one slot: they carry the same hash tag.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod certificates;
+
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
@@ -17,7 +23,10 @@ use redis::aio::{ConnectionLike, ConnectionManager, ConnectionManagerConfig};
 use redis::cluster::ClusterClient;
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, Client, Cmd, Pipeline, RedisError, RedisFuture, RedisResult};
-use redis::{ErrorKind, Value};
+use redis::{ErrorKind, TlsCertificates, Value};
+use weir_tls::{Cause, Reloaded, Side, cause_of};
+
+pub use certificates::{AddressError, RedisOptions};
 
 /// Within one call, where a node points to another or is being replaced; beyond this it is the
 /// caller who knows whether it is worth it.
@@ -37,14 +46,19 @@ pub struct Patience {
 /// Where Redis is.
 #[derive(Clone)]
 pub struct Redis {
-    place: Place,
+    servers: Arc<[String]>,
+    is_cluster: bool,
     patience: Patience,
+    certificates: Option<Reloaded<TlsCertificates>>,
 }
 
+/// The certificates of a connection.
 #[derive(Clone)]
+pub struct Stamp(Option<Arc<TlsCertificates>>);
+
 enum Place {
-    Server(Client),
-    Cluster(ClusterClient),
+    Server(Box<Client>),
+    Cluster(Box<ClusterClient>),
 }
 
 impl Redis {
@@ -54,27 +68,81 @@ impl Redis {
     /// It is none; the text does not repeat it, since it holds a password.
     pub fn at(url: &str, patience: Patience) -> RedisResult<Self> {
         let (servers, is_cluster) = servers(url);
-        let place = match servers.as_slice() {
-            [server] if !is_cluster => Place::Server(Client::open(server.as_str())?),
+        let redis = Self {
+            servers: servers.into(),
+            is_cluster,
+            patience,
+            certificates: None,
+        };
+        // What is wrong with it is said now.
+        redis.place()?;
+        Ok(redis)
+    }
+
+    /// As well, with certificates; within the runtime, where files are named.
+    ///
+    /// # Errors
+    /// As there, or a file can't be used.
+    pub fn with(
+        url: &str,
+        patience: Patience,
+        options: &RedisOptions,
+    ) -> Result<Self, AddressError> {
+        let mut redis = Self::at(url, patience)?;
+        let speaks_tls = redis.servers.iter().any(|url| url.starts_with("rediss"));
+        redis.certificates = options.load(speaks_tls)?;
+        redis.place()?;
+        Ok(redis)
+    }
+
+    /// By the certificates that are there now.
+    fn place(&self) -> RedisResult<Place> {
+        // Whatever the library asks of rustls is asked of ring.
+        weir_tls::provider();
+        let certificates = self.certificates.as_ref().map(Reloaded::get);
+        match &*self.servers {
+            [server] if !self.is_cluster => {
+                let client = match &certificates {
+                    Some(now) => Client::build_with_tls(&**server, TlsCertificates::clone(now))?,
+                    None => Client::open(&**server)?,
+                };
+                Ok(Place::Server(Box::new(client)))
+            }
             nodes => {
                 let cluster = ClusterClient::builder(nodes.iter().map(String::as_str))
-                    .connection_timeout(patience.connect)
-                    .response_timeout(patience.answer)
+                    .connection_timeout(self.patience.connect)
+                    .response_timeout(self.patience.answer)
                     // Who calls has a time of its own for all tries together.
                     .overall_response_timeout(None)
                     .retries(TRIES_IN_A_CLUSTER)
                     .retry_wait_formula(PAUSE_MS, 2)
                     .min_retry_wait(PAUSE_MS)
                     .max_retry_wait(PAUSE_MAX_MS);
-                Place::Cluster(cluster.build()?)
+                let cluster = match &certificates {
+                    Some(now) => cluster.certs(TlsCertificates::clone(now)),
+                    None => cluster,
+                };
+                Ok(Place::Cluster(Box::new(cluster.build()?)))
             }
-        };
-        Ok(Self { place, patience })
+        }
     }
 
     /// Whether it is a cluster.
     pub fn is_cluster(&self) -> bool {
-        matches!(self.place, Place::Cluster(_))
+        self.is_cluster
+    }
+
+    /// Of a connection that is made from now on.
+    pub fn stamp(&self) -> Stamp {
+        Stamp(self.certificates.as_ref().map(Reloaded::get))
+    }
+
+    /// Whether the certificates are still those.
+    pub fn is_current(&self, stamp: &Stamp) -> bool {
+        match (&self.certificates, &stamp.0) {
+            (Some(certificates), Some(then)) => Arc::ptr_eq(&certificates.get(), then),
+            _ => true,
+        }
     }
 
     /// A connection that stands.
@@ -82,7 +150,7 @@ impl Redis {
     /// # Errors
     /// None can be made.
     pub async fn connect(&self) -> RedisResult<Connection> {
-        match &self.place {
+        match self.place()? {
             Place::Server(client) => {
                 let config = AsyncConnectionConfig::new()
                     .set_connection_timeout(Some(self.patience.connect))
@@ -100,12 +168,12 @@ impl Redis {
     /// # Errors
     /// `server` contradicts itself.
     pub fn connect_lazily(&self, server: ConnectionManagerConfig) -> RedisResult<Connection> {
-        match &self.place {
+        match self.place()? {
             Place::Server(client) => {
                 let server = server
                     .set_connection_timeout(Some(self.patience.connect))
                     .set_response_timeout(Some(self.patience.answer));
-                let made = ConnectionManager::new_lazy_with_config(client.clone(), server)?;
+                let made = ConnectionManager::new_lazy_with_config(*client, server)?;
                 Ok(Connection::Kept(made))
             }
             Place::Cluster(client) => {
@@ -199,6 +267,11 @@ impl ConnectionLike for Connection {
             Self::Cluster(all) => all.get_db(),
         }
     }
+}
+
+/// What TLS has to say to an error.
+pub fn why(error: &RedisError) -> Option<Cause> {
+    cause_of(error, Side::Client)
 }
 
 /// Whether Redis answers and can't do it yet: it reads its log, or the slot is between two nodes

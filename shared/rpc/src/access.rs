@@ -13,6 +13,7 @@ use subtle::ConstantTimeEq;
 use tonic::{Code, Status};
 use weir_access::{Caller, LiveTokens, PREFIX, Refused};
 use weir_reasons::Reason;
+use weir_tls::Shown;
 
 use crate::error::{refused, refused_with, unavailable};
 
@@ -123,13 +124,37 @@ impl Access {
         self.0.is_open
     }
 
-    /// Who sends these headers.
-    pub(crate) fn caller(&self, headers: &HeaderMap) -> Result<Caller, Refused> {
+    /// Who sends these headers, over a connection whose certificate says this.
+    pub(crate) fn caller(&self, headers: &HeaderMap, shown: Shown) -> Result<Caller, Refused> {
         // Whatever they show: else who shows a token could do less than who shows none.
         if self.0.is_open {
             return Ok(Caller::anybody());
         }
-        bearer(headers).and_then(|shown| self.known(shown))
+        self.asked(headers, shown)
+    }
+
+    /// Who shows this text, as a call would: for whoever lets people in by what calls show.
+    ///
+    /// # Errors
+    /// As a call would be refused.
+    pub fn who_shows(&self, shown: &str) -> Result<Caller, Refused> {
+        self.known(shown)
+    }
+
+    /// A team's token counts wherever it is shown, and no certificate makes more of one that is
+    /// not good. Where a service's token is not known, one of the two has been given up already.
+    fn asked(&self, headers: &HeaderMap, certificate: Shown) -> Result<Caller, Refused> {
+        let shown = bearer(headers);
+        let is_teams = shown.is_ok_and(|shown| shown.starts_with(PREFIX));
+        let refused = match shown.and_then(|shown| self.known(shown)) {
+            Ok(caller) => return Ok(caller),
+            Err(refused) => refused,
+        };
+        match certificate {
+            Shown::Service if !is_teams => Ok(Caller::service()),
+            Shown::Stranger if refused == Refused::Missing => Err(Refused::Stranger),
+            _ => Err(refused),
+        }
     }
 
     fn known(&self, shown: &str) -> Result<Caller, Refused> {
@@ -172,6 +197,11 @@ pub(crate) fn status(why: Refused) -> Status {
         Refused::Missing => unauthenticated(
             Reason::TokenMissing,
             "the call shows no token: send it as `authorization: Bearer …`",
+        ),
+        Refused::Stranger => unauthenticated(
+            Reason::CertificateUnknown,
+            "the call shows no token, and its connection a certificate of nobody in \
+             WEIR_TLS_SERVICES",
         ),
         Refused::Unknown => unauthenticated(
             Reason::TokenUnknown,
@@ -257,7 +287,8 @@ mod tests {
     #[test]
     fn services_the_administrator_and_live_tokens_are_known() {
         let access = access();
-        let known = |shown: &str| access.caller(&headers(&[&format!("Bearer {shown}")]));
+        let known =
+            |shown: &str| access.caller(&headers(&[&format!("Bearer {shown}")]), Shown::Nothing);
         let first = SERVICE.replace(' ', "-");
         assert_eq!(known(&first), Ok(Caller::service()));
         // Of two, so that one can take the place of the other.
@@ -291,10 +322,36 @@ mod tests {
             (vec![&*shown, &*shown], Refused::Unknown),
             (vec![&*huge], Refused::Unknown),
         ] {
-            assert_eq!(access.caller(&headers(&values)), Err(refused));
+            assert_eq!(
+                access.caller(&headers(&values), Shown::Nothing),
+                Err(refused)
+            );
         }
-        let any = access.caller(&headers(&[&shown.replace("Bearer", "bearer")]));
+        let other = headers(&[&shown.replace("Bearer", "bearer")]);
+        let any = access.caller(&other, Shown::Nothing);
         assert_eq!(any, Ok(Caller::service()));
+    }
+
+    // Semantics 9.3.
+    #[test]
+    fn a_certificate_counts_where_no_team_shows_a_token() {
+        let access = access();
+        let admin = format!("Bearer {ADMIN}");
+        let (gone, unknown) = ("Bearer weir_revoked", "Bearer a-token-of-services-before");
+        let (service, team) = (Ok(Caller::service()), Ok(Caller::administrator()));
+        for (shown, values, expected) in [
+            (Shown::Service, vec![], service.clone()),
+            (Shown::Service, vec![&*admin], team.clone()),
+            (Shown::Service, vec![unknown], service),
+            (Shown::Service, vec![gone], Err(Refused::Unsure)),
+            (Shown::Stranger, vec![], Err(Refused::Stranger)),
+            (Shown::Stranger, vec![&*admin], team),
+            (Shown::Stranger, vec![unknown], Err(Refused::Unknown)),
+            (Shown::Nothing, vec![], Err(Refused::Missing)),
+        ] {
+            let caller = access.caller(&headers(&values), shown);
+            assert_eq!(caller, expected, "{shown:?} {values:?}");
+        }
     }
 
     #[test]
@@ -312,9 +369,11 @@ mod tests {
             &["Bearer nonsense"],
             &[&format!("Bearer {reader}")],
         ] {
-            assert_eq!(open.caller(&headers(values)), Ok(Caller::anybody()));
+            let caller = open.caller(&headers(values), Shown::Nothing);
+            assert_eq!(caller, Ok(Caller::anybody()));
         }
-        assert!(Access::closed().caller(&headers(&["Bearer "])).is_err());
+        let closed = Access::closed().caller(&headers(&["Bearer "]), Shown::Nothing);
+        assert!(closed.is_err());
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod choice;
 mod message;
 mod replica;
 mod resolve;
+mod secure;
 mod send;
 mod verdict;
 
@@ -59,7 +60,8 @@ impl Peer {
         Self { variable, service }
     }
 
-    /// Connects on first use to all of `addresses` (`http://host:port`, separated by commas),
+    /// Connects on first use to all of `addresses` (`http://host:port` or `https://host:port`, separated
+    /// by commas),
     /// and to each address that a name among them resolves to, now or later.
     ///
     /// # Errors

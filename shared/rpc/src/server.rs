@@ -4,16 +4,19 @@ mod front;
 mod gate;
 mod guard;
 mod health;
+mod secure;
 
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::Pin;
 use std::time::Duration;
 
+use futures_util::future::Either;
 use tokio::net::TcpListener;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::body::Body;
 use tonic::service::{Routes, RoutesBuilder};
+use weir_tls::Acceptor;
 
 use crate::Access;
 use front::Front;
@@ -21,6 +24,7 @@ pub use front::{CorsOrigins, NotAnOrigin};
 use gate::Gate;
 use guard::Guard;
 use health::{Health, Probe};
+use secure::Incoming;
 
 /// See `client::WINDOW`.
 const WINDOW: u32 = 4 * 1024 * 1024;
@@ -46,6 +50,7 @@ pub struct Server {
     connection_age: Duration,
     access: Access,
     cors_origins: CorsOrigins,
+    tls: Option<Acceptor>,
 }
 
 impl Server {
@@ -58,6 +63,7 @@ impl Server {
             connection_age: CONNECTION_AGE,
             access: Access::closed(),
             cors_origins: CorsOrigins::default(),
+            tls: None,
         }
     }
 
@@ -108,6 +114,13 @@ impl Server {
         self
     }
 
+    /// Speaks TLS, where there is something to speak it with, and nothing else then.
+    #[must_use]
+    pub fn tls(mut self, tls: Option<Acceptor>) -> Self {
+        self.tls = tls;
+        self
+    }
+
     /// Connections are told to go after this, and up to a quarter more.
     #[must_use]
     pub fn connection_age(mut self, age: Duration) -> Self {
@@ -139,7 +152,7 @@ impl Server {
         let front = Front::layer(called.collect(), &self.cors_origins);
         let health = Health::start(reporter, self.names, self.probes).await;
         let (stopping, stopped) = tokio::sync::oneshot::channel();
-        let serving = tonic::transport::Server::builder()
+        let router = tonic::transport::Server::builder()
             .tcp_nodelay(true)
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
@@ -151,15 +164,22 @@ impl Server {
             .layer(front)
             .layer(Guard::layer())
             .layer(Gate::layer(self.access))
-            .add_routes(self.routes.routes())
-            .serve_with_incoming_shutdown(
+            .add_routes(self.routes.routes());
+        let until = async {
+            shutdown.await;
+            let _ = stopping.send(health.stop().await);
+        };
+        let serving = match self.tls {
+            Some(tls) => {
+                let incoming = Incoming::new(listener, tls);
+                Either::Left(router.serve_with_incoming_shutdown(incoming, until))
+            }
+            None => {
                 // tonic sets TCP_NODELAY on the sockets it accepts itself only.
-                NoDelay(TcpListenerStream::new(listener)),
-                async {
-                    shutdown.await;
-                    let _ = stopping.send(health.stop().await);
-                },
-            );
+                let incoming = NoDelay(TcpListenerStream::new(listener));
+                Either::Right(router.serve_with_incoming_shutdown(incoming, until))
+            }
+        };
         tokio::select! {
             served = serving => served,
             () = async {

@@ -35,6 +35,7 @@ mod redis_cluster;
 pub mod secrets;
 mod temporary;
 mod test_servers;
+mod tls;
 pub mod user;
 
 pub use binaries::Binaries;
@@ -42,3 +43,4 @@ pub use ports::{free_port, is_free};
 pub use redis_cluster::RedisCluster;
 pub use temporary::TemporaryFolder;
 pub use test_servers::{TestDatabase, TestServers, is_clash};
+pub use tls::ServerTls;

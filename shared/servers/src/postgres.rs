@@ -6,12 +6,15 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, NoTls};
+
+use weir_postgres::DialError;
 
 use crate::binaries::Binaries;
 use crate::child::{Child, Program};
 use crate::secrets::write_private;
+use crate::tls::ServerTls;
 use crate::user::{self, User};
 
 /// Roles and schemas of the services.
@@ -47,6 +50,8 @@ pub struct PostgresOptions {
     pub settings: Vec<String>,
     /// Added to its environment.
     pub environment: Vec<(String, String)>,
+    /// Where it is not to be spoken to plainly.
+    pub tls: Option<ServerTls>,
 }
 
 /// A PostgreSQL, running or stopped.
@@ -72,6 +77,8 @@ impl Postgres {
             initialise(binaries, &options, user.as_ref())?;
         }
         check_version(binaries, &options.folder)?;
+        let tls = write_access(&options, user.as_ref())?;
+        options.settings.extend(tls);
         let program = program(binaries, &options, user.clone());
         let child = Child::start(&program)?;
         let postgres = Self {
@@ -101,18 +108,22 @@ impl Postgres {
 
     /// Connection URL of the superuser, for a database.
     pub fn superuser_url(&self, database: &str) -> String {
-        let PostgresOptions {
-            port,
-            superuser_password,
-            ..
-        } = &self.options;
-        format!("postgres://weir:{superuser_password}@127.0.0.1:{port}/{database}")
+        self.url("weir", &self.options.superuser_password, database)
     }
 
     /// Connection URL of a service's role, for a database; `schema` is one of `SCHEMAS`.
     pub fn service_url(&self, schema: &str, database: &str) -> String {
-        let (port, password) = (self.options.port, self.role_password(schema));
-        format!("postgres://weir_{schema}:{password}@127.0.0.1:{port}/{database}")
+        let password = self.role_password(schema);
+        self.url(&format!("weir_{schema}"), password, database)
+    }
+
+    fn url(&self, user: &str, password: &str, database: &str) -> String {
+        let PostgresOptions { port, tls, .. } = &self.options;
+        let tls = tls.as_ref().map_or_else(String::new, |tls| {
+            let authority = encoded(&tls.authority.display().to_string());
+            format!("?sslmode=verify-full&sslrootcert={authority}")
+        });
+        format!("postgres://{user}:{password}@127.0.0.1:{port}/{database}{tls}")
     }
 
     fn role_password(&self, schema: &str) -> &str {
@@ -228,10 +239,10 @@ pub async fn until_ready(url: &str) -> anyhow::Result<()> {
 }
 
 fn is_refused(error: &anyhow::Error) -> bool {
-    error
-        .downcast_ref::<tokio_postgres::Error>()
-        .and_then(tokio_postgres::Error::code)
-        .is_some_and(|code| *code == SqlState::INVALID_PASSWORD)
+    matches!(
+        error.downcast_ref(),
+        Some(DialError::Postgres(error)) if error.code() == Some(&SqlState::INVALID_PASSWORD)
+    )
 }
 
 /// A connection for a few statements; it ends when the client is dropped.
@@ -239,12 +250,7 @@ fn is_refused(error: &anyhow::Error) -> bool {
 /// # Errors
 /// PostgreSQL is away or refuses.
 pub async fn connect(url: &str) -> anyhow::Result<Client> {
-    let (client, connection) = tokio_postgres::connect(url, NoTls).await?;
-    tokio::spawn(async move {
-        // Its errors reach whoever uses the client.
-        let _ = connection.await;
-    });
-    Ok(client)
+    Ok(weir_postgres::connect_once(url).await?)
 }
 
 /// A quarter of the machine's memory, as PostgreSQL's manual has it, within limits; in MiB.
@@ -351,6 +357,50 @@ fn initialise(
         bail!("no space left on the disk of {}", options.folder.display());
     }
     bail!("initdb can't create {}:\n{said}", options.folder.display())
+}
+
+/// Who may connect how, where it speaks TLS or did so before; and what TLS takes to be set.
+/// PostgreSQL reads keys that are its own user's.
+fn write_access(options: &PostgresOptions, user: Option<&User>) -> anyhow::Result<Vec<String>> {
+    const BY_WEIR: &str = "# Written by Weir at each start.\n";
+    let rules = options.folder.join("pg_hba.conf");
+    let give = |path: &Path| match user {
+        Some(user) => std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid)),
+        None => Ok(()),
+    };
+    let Some(tls) = &options.tls else {
+        let is_ours = std::fs::read_to_string(&rules).is_ok_and(|was| was.starts_with(BY_WEIR));
+        if is_ours {
+            let plain = "host all all 127.0.0.1/32 scram-sha-256\n";
+            write_private(&rules, format!("{BY_WEIR}{plain}").as_bytes())?;
+            give(&rules)?;
+        }
+        return Ok(Vec::new());
+    };
+    let only = "hostssl all all 127.0.0.1/32 scram-sha-256\n";
+    write_private(&rules, format!("{BY_WEIR}{only}").as_bytes())?;
+    give(&rules)?;
+    for (from, name) in [(&tls.certificate, "server.crt"), (&tls.key, "server.key")] {
+        let text = std::fs::read(from).with_context(|| format!("can't read {}", from.display()))?;
+        let own = options.folder.join(name);
+        write_private(&own, &text)?;
+        give(&own)?;
+    }
+    Ok(vec!["ssl=on".to_owned()])
+}
+
+/// As it stands in a URL.
+fn encoded(path: &str) -> String {
+    let mut text = String::new();
+    for byte in path.bytes() {
+        match byte {
+            plain if plain.is_ascii_alphanumeric() || b"/-._".contains(&plain) => {
+                text.push(char::from(plain));
+            }
+            other => text.push_str(&format!("%{other:02x}")),
+        }
+    }
+    text
 }
 
 trait RunAs {

@@ -4,14 +4,18 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use weir_redis::{Patience, RedisOptions as Certificates};
 
 use crate::binaries::Binaries;
 use crate::child::{Child, Program};
 use crate::secrets::write_private;
+use crate::tls::ServerTls;
 
 /// It reads its append-only file first.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 const STOP_TIMEOUT: Duration = Duration::from_secs(15);
+/// One question; a Redis that is busy starting is asked again.
+const ANSWER: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_millis(10);
 
 /// How a Redis is set up.
@@ -29,6 +33,8 @@ pub struct RedisOptions {
     pub settings: Vec<String>,
     /// Added to its environment.
     pub environment: Vec<(String, String)>,
+    /// Where it is not to be spoken to plainly.
+    pub tls: Option<ServerTls>,
 }
 
 /// A Redis, running or stopped.
@@ -86,9 +92,23 @@ impl Redis {
 
     /// Connection URL.
     pub fn url(&self) -> String {
-        let RedisOptions { port, password, .. } = &self.options;
+        let RedisOptions {
+            port,
+            password,
+            tls,
+            ..
+        } = &self.options;
+        let scheme = if tls.is_some() { "rediss" } else { "redis" };
         // With the user: redis-cli takes a URL without one for a user of no name.
-        format!("redis://default:{password}@127.0.0.1:{port}/0")
+        format!("{scheme}://default:{password}@127.0.0.1:{port}/0")
+    }
+
+    /// The same, with the authority that it is known by.
+    ///
+    /// # Errors
+    /// The authority can't be read.
+    pub fn address(&self) -> anyhow::Result<weir_redis::Redis> {
+        address(&self.url(), self.options.tls.as_ref())
     }
 
     /// Stops it nicely: what it was told is on disk.
@@ -120,9 +140,9 @@ impl Redis {
     }
 
     async fn wait_until_ready(&self) -> anyhow::Result<()> {
-        let url = self.url();
+        let address = self.address()?;
         tokio::select! {
-            ready = until_ready(&url) => ready.with_context(|| {
+            ready = until_ready(&address) => ready.with_context(|| {
                 format!("Redis does not answer; its log ends with\n{}", self.child.last_lines())
             }),
             code = self.child.exited() => bail!(
@@ -149,16 +169,31 @@ pub fn wipe(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Waits until Redis answers at `url`.
+/// Where a Redis is that speaks TLS, or does not.
+///
+/// # Errors
+/// The authority can't be read.
+pub fn address(url: &str, tls: Option<&ServerTls>) -> anyhow::Result<weir_redis::Redis> {
+    let certificates = Certificates {
+        redis_ca: tls.map(|tls| tls.authority.clone()),
+        ..Certificates::default()
+    };
+    let patience = Patience {
+        connect: ANSWER,
+        answer: ANSWER,
+    };
+    Ok(weir_redis::Redis::with(url, patience, &certificates)?)
+}
+
+/// Waits until Redis answers there.
 ///
 /// # Errors
 /// It does not within a minute.
-pub async fn until_ready(url: &str) -> anyhow::Result<()> {
-    let client = redis::Client::open(url)?;
+pub async fn until_ready(address: &weir_redis::Redis) -> anyhow::Result<()> {
     let started = Instant::now();
     loop {
         let answer: redis::RedisResult<String> = async {
-            let mut connection = client.get_multiplexed_async_connection().await?;
+            let mut connection = address.connect().await?;
             redis::cmd("PING").query_async(&mut connection).await
         }
         .await;
@@ -179,12 +214,27 @@ fn configuration(options: &RedisOptions) -> String {
         port,
         password,
         settings,
+        tls,
         ..
     } = options;
+    let ports = match tls {
+        None => format!("port {port}"),
+        Some(tls) => format!(
+            "port 0\n\
+             tls-port {port}\n\
+             tls-cert-file \"{}\"\n\
+             tls-key-file \"{}\"\n\
+             tls-ca-cert-file \"{}\"\n\
+             tls-auth-clients no",
+            tls.certificate.display(),
+            tls.key.display(),
+            tls.authority.display()
+        ),
+    };
     let settings = settings.join("\n");
     format!(
         "bind 127.0.0.1\n\
-         port {port}\n\
+         {ports}\n\
          dir \"{}\"\n\
          appendonly yes\n\
          appendfsync everysec\n\

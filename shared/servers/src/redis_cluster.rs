@@ -176,11 +176,9 @@ impl RedisCluster {
                 .ask(number, &["CLUSTER", "SET-CONFIG-EPOCH", &epoch])
                 .await?;
         }
-        for number in 1..NODES {
-            let (port, bus) = (
-                self.ports[number].to_string(),
-                bus_ports[number].to_string(),
-            );
+        let others = self.ports.iter().zip(bus_ports).skip(1);
+        for (port, bus) in others {
+            let (port, bus) = (port.to_string(), bus.to_string());
             let _: String = self
                 .ask(0, &["CLUSTER", "MEET", "127.0.0.1", &port, &bus])
                 .await?;

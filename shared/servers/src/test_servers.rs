@@ -10,6 +10,7 @@ use crate::postgres::{Postgres, PostgresOptions};
 use crate::redis::{Redis, RedisOptions};
 use crate::secrets::Secrets;
 use crate::temporary::TemporaryFolder;
+use crate::tls::ServerTls;
 
 /// A port that was free a moment ago may be taken by another test run.
 const START_ATTEMPTS: usize = 3;
@@ -48,17 +49,25 @@ impl TestServers {
     /// # Errors
     /// They can't be started; the text says why.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::start_with(None).await
+    }
+
+    /// As well, servers that speak TLS alone.
+    ///
+    /// # Errors
+    /// As of [`Self::start`].
+    pub async fn start_with(tls: Option<&ServerTls>) -> anyhow::Result<Self> {
         let binaries = Binaries::find()?;
         let mut attempt = 1;
         loop {
-            match Self::start_once(&binaries).await {
+            match Self::start_once(&binaries, tls).await {
                 Err(error) if attempt < START_ATTEMPTS && is_clash(&error) => attempt += 1,
                 started => return started,
             }
         }
     }
 
-    async fn start_once(binaries: &Binaries) -> anyhow::Result<Self> {
+    async fn start_once(binaries: &Binaries, tls: Option<&ServerTls>) -> anyhow::Result<Self> {
         let folder = TemporaryFolder::create()?;
         let secrets = Secrets::generate()?;
         let postgres = Postgres::start(
@@ -72,6 +81,7 @@ impl TestServers {
                 durable: false,
                 settings: Vec::new(),
                 environment: Vec::new(),
+                tls: tls.cloned(),
             },
         );
         let redis = Redis::start(
@@ -83,6 +93,7 @@ impl TestServers {
                 log: folder.path().join("redis.log"),
                 settings: Vec::new(),
                 environment: Vec::new(),
+                tls: tls.cloned(),
             },
         );
         let (postgres, redis) = (Box::pin(postgres).await?, redis.await?);
@@ -135,7 +146,15 @@ pub struct TestDatabase {
 impl TestDatabase {
     /// For looking behind the scenes of one schema, at the rows of all accounts.
     pub fn behind(&self, schema: &str) -> String {
-        format!("{}?options=-c%20search_path%3D{schema}", self.superuser_url)
+        let also = if self.superuser_url.contains('?') {
+            "&"
+        } else {
+            "?"
+        };
+        format!(
+            "{}{also}options=-c%20search_path%3D{schema}",
+            self.superuser_url
+        )
     }
 
     /// The same, to which the service of this schema goes by another way.

@@ -52,10 +52,11 @@ pub struct AccessOptions {
 
 impl CallerOptions {
     /// From now on this process calls others as a service. Answers all that services may show.
+    /// Without a token it is one `by_certificate`, or not at all.
     ///
     /// # Errors
     /// Names the variable that is missing or can't be used.
-    pub fn enter(&self) -> anyhow::Result<Vec<Secret>> {
+    pub fn enter(&self, by_certificate: bool) -> anyhow::Result<Vec<Secret>> {
         let (mine, file) = (&self.service_token, &self.service_token_file);
         let services = read_secret("WEIR_SERVICE_TOKEN", mine.as_ref(), file.as_deref())?;
         let services = services.as_deref().unwrap_or_default().split(',');
@@ -66,10 +67,11 @@ impl CallerOptions {
             .collect::<anyhow::Result<Vec<_>>>()?;
         match services.first() {
             Some(mine) => weir_rpc::call_as(mine),
-            None if self.access == Mode::Open => {}
+            None if self.access == Mode::Open || by_certificate => {}
             None => bail!(
                 "WEIR_SERVICE_TOKEN is missing: the secret that all services of this Weir show each \
-                 other (or WEIR_SERVICE_TOKEN_FILE; for a trial on one machine WEIR_ACCESS=open)"
+                 other (or WEIR_SERVICE_TOKEN_FILE; certificates, by WEIR_TLS_SERVICES; for a trial on one \
+                 machine WEIR_ACCESS=open)"
             ),
         }
         Ok(services)
@@ -77,15 +79,28 @@ impl CallerOptions {
 }
 
 impl AccessOptions {
+    /// The administrator's token, for whoever has to make others.
+    ///
+    /// # Errors
+    /// As of [`Self::enter`].
+    pub fn administrator(&self) -> anyhow::Result<Option<String>> {
+        let (theirs, file) = (&self.admin_token, &self.admin_token_file);
+        read_secret("WEIR_ADMIN_TOKEN", theirs.as_ref(), file.as_deref())
+    }
+
     /// What a service that listens on `address` asks its callers for. From now on this process
-    /// calls others as a service.
+    /// calls others as a service; as of [`CallerOptions::enter`].
     ///
     /// # Errors
     /// Names the variable that is missing or can't be used.
-    pub fn enter(&self, address: SocketAddr, clock: &Clock) -> anyhow::Result<Access> {
-        let services = self.caller.enter()?;
-        let (theirs, file) = (&self.admin_token, &self.admin_token_file);
-        let administrator = read_secret("WEIR_ADMIN_TOKEN", theirs.as_ref(), file.as_deref())?;
+    pub fn enter(
+        &self,
+        address: SocketAddr,
+        clock: &Clock,
+        by_certificate: bool,
+    ) -> anyhow::Result<Access> {
+        let services = self.caller.enter(by_certificate)?;
+        let administrator = self.administrator()?;
         let administrator = administrator
             .map(|token| Secret::administrator(&token))
             .transpose()
@@ -127,7 +142,7 @@ mod tests {
         let config = Config::try_parse_from(all).map_err(|error| error.to_string())?;
         let entered = config
             .access
-            .enter(address.parse().unwrap(), &Clock::system());
+            .enter(address.parse().unwrap(), &Clock::system(), false);
         entered.map_err(|error| format!("{error:#}"))
     }
 
@@ -206,11 +221,13 @@ mod tests {
         }
         let parse = |arguments: &[&str]| {
             let all = ["weir"].iter().chain(arguments);
-            Edge::try_parse_from(all).map(|edge| edge.caller.enter())
+            Edge::try_parse_from(all).map(|edge| edge.caller.enter(false))
         };
         assert!(parse(&["--service-token", SERVICE]).unwrap().is_ok());
         assert!(parse(&["--access", "open"]).unwrap().is_ok());
         assert!(parse(&[]).unwrap().is_err());
+        let all = Edge::try_parse_from(["weir"]).unwrap();
+        assert!(all.caller.enter(true).unwrap().is_empty());
         let both = ["--service-token", SERVICE, "--admin-token", ADMIN];
         assert!(parse(&both).is_err());
     }

@@ -11,6 +11,7 @@ mod culprits;
 mod retry;
 mod run;
 mod secret;
+mod tls;
 mod tokens;
 
 use std::pin::Pin;
@@ -22,6 +23,7 @@ pub use culprits::{MAX_CULPRITS, culprits};
 pub use retry::{Fault, Policy, behind_the_answer, detached, retry};
 pub use run::{Browsers, Further, duration, millis, run, run_with_two};
 pub use secret::{Hidden, hidden, path, read_secret};
+pub use tls::TlsOptions;
 pub use tokens::{Current, MappingTokens, TokenSource, know_tokens};
 
 /// Resolves when serving should end.

@@ -1,4 +1,4 @@
-//! The whole of Weir on one machine: PostgreSQL, Redis and six processes.
+//! The whole of Weir on one machine: PostgreSQL, Redis and seven processes.
 
 mod addresses;
 mod file;
@@ -8,17 +8,17 @@ mod options;
 mod process;
 mod service;
 mod starting;
+mod tls;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use tonic::transport::Endpoint;
 use weir_servers::secrets::Secrets;
 use weir_servers::{Binaries, TemporaryFolder, is_clash, postgres, redis};
 
-use crate::{Channel, Shown};
+use crate::{Channel, Reach, Shown};
 pub use addresses::Instance;
 pub use file::{Listens, StackFile};
 pub use folder::{holder, until_ended};
@@ -30,6 +30,7 @@ use addresses::Addresses;
 use folder::{leftovers, log_of, prepare};
 use process::Process;
 use starting::{Started, Starting, Stores};
+use tls::Certificates;
 
 /// A port that was free a moment ago may be taken by another stack.
 const START_ATTEMPTS: usize = 3;
@@ -46,6 +47,8 @@ pub struct Stack {
     /// Of an administrator.
     token: String,
     stores: Stores,
+    reach: Reach,
+    tls: Option<Certificates>,
     redis_folder: PathBuf,
     processes: Vec<Process>,
     /// Held while we run, so that nobody starts a second stack on the same data.
@@ -85,6 +88,8 @@ impl Stack {
             postgres_url: started.postgres_url,
             token: started.token,
             stores: started.stores,
+            reach: Certificates::reach(started.tls.as_ref())?,
+            tls: started.tls,
             processes: started.processes,
             _lock: lock,
             _temporary: temporary,
@@ -95,14 +100,21 @@ impl Stack {
         let programs = find_programs(options.binaries.as_deref())?;
         let binaries = Binaries::find()?;
         let secrets = Secrets::keep(folder)?;
+        let tls = options.tls.then(|| Certificates::keep(folder));
+        let tls = tls.transpose()?;
         let mut attempt = 1;
         loop {
             let ports = options.ports.choose(Addresses::ports(options.replicas))?;
+            let addresses = Addresses::new(&ports, options.replicas);
             let starting = Starting {
                 options,
                 folder,
-                addresses: Addresses::new(&ports, options.replicas),
+                addresses: match tls {
+                    Some(_) => addresses.secure(),
+                    None => addresses,
+                },
                 secrets: &secrets,
+                tls: tls.clone(),
                 running: Vec::new(),
             };
             match Box::pin(starting.run(&binaries, &programs)).await {
@@ -128,7 +140,12 @@ impl Stack {
         self.addresses.classic_url()
     }
 
-    /// `http://127.0.0.1:PORT` of a service's gRPC (of the edge: HTTP); of several replicas the
+    /// `http://127.0.0.1:PORT` of the console.
+    pub fn console_url(&self) -> String {
+        self.addresses.console_url()
+    }
+
+    /// `http://127.0.0.1:PORT` of a service's gRPC (of edge and console: HTTP); of several replicas the
     /// first.
     pub fn url(&self, service: Service) -> String {
         self.addresses.url(Instance::first(service))
@@ -162,8 +179,8 @@ impl Stack {
             "{} has no gRPC",
             service.name()
         );
-        let endpoint = Endpoint::from_shared(self.url(service));
-        let channel = endpoint.expect("addresses are made here").connect_lazy();
+        let channel = self.reach.lazily(&self.url(service));
+        let channel = channel.expect("addresses are made here");
         let shown = Shown::token(&self.token).expect("tokens are made here");
         shown.by(channel)
     }
@@ -282,19 +299,32 @@ impl Stack {
         let ready = async {
             match name {
                 "postgres" => postgres::until_ready(&self.postgres_url).await,
-                "redis" => redis::until_ready(&self.stores.redis_url).await,
+                "redis" => {
+                    let (url, tls) = (&self.stores.redis_url, &self.stores.redis_tls);
+                    redis::until_ready(&redis::address(url, tls.as_ref())?).await
+                }
                 name => {
                     let instance = Instance::named(name)
                         .filter(|instance| self.addresses.all().any(|one| one == *instance))
                         .with_context(|| format!("there is no process {name:?}"))?;
                     let listens = self.addresses.listens(instance);
-                    until_ready(instance.service, &listens).await
+                    until_ready(instance.service, &listens, &self.reach).await
                 }
             }
         };
         tokio::time::timeout(READY_TIMEOUT, ready)
             .await
             .with_context(|| format!("{name} does not become ready"))?
+    }
+
+    /// How its addresses are reached.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    fn tls_ca(&self) -> String {
+        let authority = self.tls.as_ref().map(Certificates::authority);
+        authority.map_or_else(String::new, |path| path.display().to_string())
     }
 
     /// What scripts need to know; complete it and write it with `StackFile::write`.
@@ -307,9 +337,11 @@ impl Stack {
         };
         let mut grpc: std::collections::BTreeMap<_, _> = by_service(&|service| self.url(service));
         grpc.remove(Service::Edge.name());
+        grpc.remove(Service::Console.name());
         StackFile {
             edge: self.edge_url(),
             classic: self.classic_url(),
+            console: self.console_url(),
             grpc,
             metrics: by_service(&|service| self.metrics_url(service)),
             processes: self
@@ -325,6 +357,7 @@ impl Stack {
             source_id: String::new(),
             api_key: String::new(),
             token: self.token.clone(),
+            tls_ca: self.tls_ca(),
             pid: std::process::id(),
         }
     }

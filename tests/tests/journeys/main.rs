@@ -1,4 +1,4 @@
-//! Journeys through the six real processes, PostgreSQL and Redis.
+//! Journeys through the seven real processes, PostgreSQL and Redis.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
@@ -9,6 +9,7 @@ mod boundary;
 mod classic;
 mod clients;
 mod configuration;
+mod console;
 mod corrections;
 mod counts;
 mod crashes;
@@ -36,4 +37,5 @@ mod samples;
 mod sdks;
 mod setup;
 mod storms;
+mod tls;
 mod tokens;

@@ -9,12 +9,14 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
+use weir_proto::mapping::v1 as mapping;
 use weir_tests::{Account, Plan, Weir, eventually, journey_alone};
 
 use crate::classic::classic_of;
 use crate::clients::{install, is_there, left_out, step};
 
 const NODE_PACKAGE: &str = "@segment/analytics-node@3.1.0";
+const BROWSER_PACKAGE: &str = "@segment/analytics-next@1.84.3";
 const PYTHON_PACKAGE: &str = "segment-analytics-python==2.4.0";
 /// For a run of an SDK.
 const RUN: Duration = Duration::from_secs(240);
@@ -40,26 +42,50 @@ fn script(name: &str) -> PathBuf {
 
 /// The SDK for Node; none where there is no Node, or the registry is away.
 async fn node() -> Option<Command> {
-    if !is_there("node", &["--version"]).await || !is_there("npm", &["--version"]).await {
-        left_out("Segment's SDK for Node: there is no node with npm");
+    by_npm(
+        "Segment's SDK for Node",
+        NODE_PACKAGE,
+        "sdk-node-3.1.0",
+        "node.cjs",
+    )
+    .await
+}
+
+/// The SDK for browsers, in Chromium; none where there is no Chromium, either.
+async fn browser(page_port: u16) -> Option<Command> {
+    let name = "Segment's SDK for browsers";
+    if !is_there("chromium", &["--version"]).await {
+        left_out(&format!("{name}: there is no chromium"));
         return None;
     }
-    let folder = folder("sdk-node-3.1.0");
+    let mut command = by_npm(name, BROWSER_PACKAGE, "sdk-browser-1.84.3", "browser.cjs").await?;
+    command
+        .env("CHROMIUM", "chromium")
+        .env("PAGE_PORT", page_port.to_string());
+    Some(command)
+}
+
+async fn by_npm(name: &str, package: &str, kept: &str, run: &str) -> Option<Command> {
+    if !is_there("node", &["--version"]).await || !is_there("npm", &["--version"]).await {
+        left_out(&format!("{name}: there is no node with npm"));
+        return None;
+    }
+    let folder = folder(kept);
     if !folder.join("installed").exists() {
         std::fs::create_dir_all(&folder).unwrap();
         let mut npm = Command::new("npm");
         npm.args(["install", "--no-audit", "--no-fund", "--no-save"])
             .args(["--fetch-retries=1", "--fetch-timeout=30000", "--prefix"])
             .arg(&folder)
-            .arg(NODE_PACKAGE);
-        if !install("Segment's SDK for Node", &mut npm).await {
+            .arg(package);
+        if !install(name, &mut npm).await {
             return None;
         }
         std::fs::write(folder.join("installed"), "").unwrap();
     }
     let mut command = Command::new("node");
     command
-        .arg(script("node.cjs"))
+        .arg(script(run))
         .env("NODE_PATH", folder.join("node_modules"));
     Some(command)
 }
@@ -105,10 +131,23 @@ async fn outage(weir: &Weir, classic: &Account, people: usize) {
     }
 }
 
-async fn sends_through_an_outage(weir: &'static Weir, mut sdk: Command, name: &str) {
+async fn sends_through_an_outage(
+    weir: &'static Weir,
+    mut sdk: Command,
+    name: &str,
+    origins: Vec<String>,
+) {
     let people = people();
     let account = Account::unmapped(weir, Plan::default()).await;
     let classic = classic_of(&account).await;
+    let request = mapping::PutSourceRequest {
+        account_id: classic.account_id.clone(),
+        kind: mapping::SourceKind::SegmentClassic.into(),
+        name: "Classic".to_owned(),
+        allowed_origins: Some(mapping::AllowedOrigins { origins }),
+        ..Default::default()
+    };
+    weir.mapping().put_source(request).await.unwrap();
     classic.map_contacts().await;
     classic.map_activity("Sign-in button clicked", 730).await;
     let sending = sdk
@@ -157,10 +196,17 @@ async fn sends_through_an_outage(weir: &'static Weir, mut sdk: Command, name: &s
 fn segments_own_sdks_lose_and_double_nothing_in_an_outage() {
     journey_alone(async |weir| {
         if let Some(sdk) = node().await {
-            sends_through_an_outage(weir, sdk, "Node").await;
+            sends_through_an_outage(weir, sdk, "Node", Vec::new()).await;
         }
         if let Some(sdk) = python().await {
-            sends_through_an_outage(weir, sdk, "Python").await;
+            sends_through_an_outage(weir, sdk, "Python", Vec::new()).await;
+        }
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        if let Some(sdk) = browser(port).await {
+            let origins = vec![format!("http://localhost:{port}")];
+            sends_through_an_outage(weir, sdk, "browsers", origins).await;
         }
     });
 }

@@ -142,14 +142,15 @@ fn non_empty(text: String) -> Option<String> {
 }
 
 /// A number as it is stored, of its digits with the country code, whether a plus, 00 or nothing was
-/// typed before them, and whatever divides them; none of what is no number.
+/// typed before them, and whatever divides them; none of what is no number. No country's code begins
+/// with a zero.
 pub fn number(typed: &str) -> Option<String> {
     let international = typed.strip_prefix('+').or_else(|| typed.strip_prefix("00"));
     let number = international.unwrap_or(typed);
     let divides = |c: char| c.is_whitespace() || "()-./\u{2010}\u{2011}\u{2013}".contains(c);
     let is_number = number.chars().all(|c| c.is_ascii_digit() || divides(c));
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
-    (is_number && !digits.is_empty()).then(|| format!("+{digits}"))
+    (is_number && digits.starts_with(|c| c != '0')).then(|| format!("+{digits}"))
 }
 
 #[cfg(test)]

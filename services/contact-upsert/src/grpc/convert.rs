@@ -37,8 +37,6 @@ const MAX_LOGGED: usize = 120;
 const MAX_UNIQUE_IDENTIFIERS: usize = 2;
 /// While contacts are reindexed, the old ones and the new.
 const MOST_UNIQUE_IDENTIFIERS: usize = 2 * MAX_UNIQUE_IDENTIFIERS;
-/// What is wrong with a text that PostgreSQL does not take.
-const NUL: &str = "must not hold NUL";
 
 pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> {
     if request.events.len() > MAX_EVENTS {
@@ -183,9 +181,9 @@ fn event_of(event: ContactEvent) -> Result<Event, Violation> {
         mode,
         user_id,
         anonymous_id,
-        fields_json: json("fields_json", event.fields_json)?,
+        fields_json: text("fields_json", event.fields_json)?,
         event_micros: event_time.timestamp_micros(),
-        message_id: without_nul("message_id", event.message_id)?,
+        message_id: without_nul(text("message_id", event.message_id)?),
         update: event.membership_update.map(update_of).transpose()?,
         undated: event.undated,
         no_values: event.no_values,
@@ -215,30 +213,18 @@ fn identifier(field: &'static str, bytes: Bytes) -> Result<ByteString, Violation
     Ok(id)
 }
 
-/// PostgreSQL's texts hold no NUL, and mapping takes no value that has one: JSON writes it in six
-/// letters.
-fn json(field: &'static str, bytes: Bytes) -> Result<ByteString, Violation> {
-    let json = without_nul(field, bytes)?;
-    let is_escape = |at: usize| {
-        let before = json[..at].bytes().rev();
-        before.take_while(|byte| *byte == b'\\').count() % 2 == 0
-    };
-    if json.match_indices(r"\u0000").any(|(at, _)| is_escape(at)) {
-        return Err((field, NUL));
-    }
-    Ok(json)
-}
-
-fn without_nul(field: &'static str, bytes: Bytes) -> Result<ByteString, Violation> {
-    let text = text(field, bytes)?;
-    match text.contains('\0') {
-        true => Err((field, NUL)),
-        false => Ok(text),
-    }
-}
-
 fn text(field: &'static str, bytes: Bytes) -> Result<ByteString, Violation> {
     ByteString::try_from(bytes).map_err(|_| (field, "must be UTF-8"))
+}
+
+/// PostgreSQL's texts hold no NUL, and one message id that has one must not cost its
+/// neighbours. It only orders and names events, so another sign does as well.
+fn without_nul(text: ByteString) -> ByteString {
+    if text.contains('\0') {
+        text.replace('\0', "\u{fffd}").into()
+    } else {
+        text
+    }
 }
 
 /// The texts of all ids stand side by side, none in memory of its own.

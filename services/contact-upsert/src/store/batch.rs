@@ -207,7 +207,7 @@ impl<'c> BatchTx<'c> {
         );
         let (contacts, receipts) = (contacts?, receipts?);
         if self.care == Care::Heal {
-            links = self.settled(self.links(facts, &sought).await?, &contacts)?;
+            links = self.settled(&links, self.links(facts, &sought).await?)?;
         }
         let stand: Vec<&str> = of_account.get("caseless_identifiers");
         let rows = Rows {
@@ -274,12 +274,12 @@ impl<'c> BatchTx<'c> {
         }
     }
 
-    /// Links as they are behind the locks of all contacts that they led to before: nobody changes
-    /// them now, as long as these are the contacts that they lead to. Only then one that its
-    /// contact does not bear out is really out of step.
-    fn settled(&self, behind: Vec<Row>, contacts: &[Row]) -> Result<Vec<Row>, NotStored> {
+    /// Links as they are behind the locks of all contacts that they led to `before`, as far as
+    /// there are such: nobody changes them now, as long as they lead to none but these. Only then
+    /// one that its contact does not bear out is really out of step.
+    fn settled(&self, before: &[Row], behind: Vec<Row>) -> Result<Vec<Row>, NotStored> {
         let leads_to = |row: &Row| -> Uuid { row.get("contact_id") };
-        let locked: HashSet<Uuid> = contacts.iter().map(leads_to).collect();
+        let locked: HashSet<Uuid> = before.iter().map(leads_to).collect();
         let is_settled = |to: Uuid| to == NOBODY.0 || locked.contains(&to);
         match behind.iter().map(leads_to).all(is_settled) {
             true => Ok(behind),

@@ -260,7 +260,7 @@ async fn settings(front: &Front, head: &Parts, deadline: Deadline) -> Result<Ans
     if let Some(host) = host(head) {
         let below = if is_below { "classic/v1" } else { "v1" };
         segment["apiHost"] = format!("{host}/{below}").into();
-        segment["protocol"] = protocol(&head.headers).into();
+        segment["protocol"] = protocol(&head.headers, front.tls.is_some()).into();
     }
     let enabled = serde_json::json!({"__default": {"enabled": true, "integrations": {}}});
     let settings = serde_json::json!({
@@ -288,12 +288,13 @@ fn host(head: &Parts) -> Option<&str> {
     (!host.is_empty() && host.chars().all(is_sign)).then_some(host)
 }
 
-/// What whoever ends TLS in front of us says; without anybody there is none.
-fn protocol(headers: &HeaderMap) -> &'static str {
+/// What whoever ends TLS in front of us says; without anybody it is what we speak.
+fn protocol(headers: &HeaderMap, is_secure: bool) -> &'static str {
     let said = headers.get("x-forwarded-proto");
     let said = said.and_then(|said| said.to_str().ok()?.split(',').next());
     match said.map(str::trim) {
         Some("https") => "https",
+        None if is_secure => "https",
         _ => "http",
     }
 }
@@ -326,6 +327,21 @@ mod tests {
             let path = path.strip_prefix("/classic").unwrap();
             assert_eq!(Endpoint::named(path), Some(endpoint), "{path}");
         }
+    }
+
+    #[test]
+    fn the_protocol_is_that_of_whoever_ends_tls() {
+        let of = |said: Option<&str>, is_secure| {
+            let headers = said.map(|said| {
+                let name = header::HeaderName::from_static("x-forwarded-proto");
+                (name, said.parse().unwrap())
+            });
+            protocol(&headers.into_iter().collect(), is_secure)
+        };
+        assert_eq!(of(None, false), "http");
+        assert_eq!(of(None, true), "https");
+        assert_eq!(of(Some("https, http"), false), "https");
+        assert_eq!(of(Some("http"), true), "http");
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::places::Place;
 use super::problem::Problem;
 use super::refusal;
 use super::routes::Listener;
+use super::socket::Socket;
 use super::stall::Stream;
 
 /// From the connection (or the answer before) to the end of the next request's head.
@@ -36,6 +37,13 @@ pub async fn serve(
 ) {
     let _ = stream.set_nodelay(true);
     let line = place.line();
+    let agreed = tokio::select! {
+        biased;
+        agreed = Socket::agree(front.tls.as_ref(), stream) => agreed,
+        () = line.sent_away() => None,
+        () = last_call(&ending) => None,
+    };
+    let Some(stream) = agreed else { return };
     let service = service_fn(|request| async {
         line.begin();
         let answer = front.handle(listener, request, &line.signs.unread).await;

@@ -10,6 +10,7 @@ use futures_util::future::join_all;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use weir_tls::Acceptor;
 
 use super::Front;
 use super::admission::Admission;
@@ -63,6 +64,7 @@ struct Door {
 /// accepted.
 pub async fn serve(
     config: &Config,
+    tls: Option<Acceptor>,
     app: Arc<App>,
     listeners: Listeners,
     shutdown: impl Future<Output = ()>,
@@ -73,12 +75,13 @@ pub async fn serve(
         admission: Admission::new(config.max_bodies_mib * 1024 * 1024),
         readiness: Readiness::default(),
         stopping: AtomicBool::new(false),
+        tls: tls.clone(),
     });
     let open = TaskTracker::new();
     let door = Door {
         front: front.clone(),
         places: Arc::new(Places::new(config.max_connections)),
-        refusals: Refusals::new(open.clone()),
+        refusals: Refusals::new(open.clone(), tls),
         open,
         ending: CancellationToken::new(),
     };

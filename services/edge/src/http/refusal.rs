@@ -8,8 +8,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
+use weir_tls::Acceptor;
 
 use super::problem::Problem;
+use super::socket::Socket;
 use super::stall::Stream;
 use crate::metrics;
 
@@ -26,14 +28,16 @@ const MAX_HEAD: usize = 32 * 1024;
 pub struct Refusals {
     room: Arc<Semaphore>,
     open: TaskTracker,
+    tls: Option<Acceptor>,
 }
 
 impl Refusals {
     /// They are among the `open` connections.
-    pub fn new(open: TaskTracker) -> Self {
+    pub fn new(open: TaskTracker, tls: Option<Acceptor>) -> Self {
         Self {
             room: Arc::new(Semaphore::new(AT_ONCE)),
             open,
+            tls,
         }
     }
 
@@ -42,7 +46,11 @@ impl Refusals {
         metrics::shed("connections");
         let acquired = self.room.clone().acquire_owned().await;
         let room = acquired.expect("nobody closes the semaphore");
+        let tls = self.tls.clone();
         self.open.spawn(async move {
+            let Some(stream) = Socket::agree(tls.as_ref(), stream).await else {
+                return;
+            };
             let mut stream = Stream::new(stream, Arc::default());
             let _ = tokio::time::timeout(HEAD_TIME, read_head(&mut stream)).await;
             answer(stream, Problem::overloaded("too many connections are open")).await;

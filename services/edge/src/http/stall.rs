@@ -9,8 +9,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::Sleep;
+
+use super::socket::Socket;
 
 /// Without a single byte taken for this long there is nobody any more.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -34,7 +35,7 @@ pub struct Signs {
 /// A stream that fails when it can't be written to for too long, and that closes so that its
 /// client gets to see the answer.
 pub struct Stream {
-    inner: TcpStream,
+    inner: Socket,
     stalled: Option<Pin<Box<Sleep>>>,
     signs: Arc<Signs>,
     lingering: Option<Lingering>,
@@ -46,7 +47,7 @@ struct Lingering {
 }
 
 impl Stream {
-    pub fn new(inner: TcpStream, signs: Arc<Signs>) -> Self {
+    pub fn new(inner: Socket, signs: Arc<Signs>) -> Self {
         Self {
             inner,
             stalled: None,
@@ -156,7 +157,7 @@ impl AsyncWrite for Stream {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -169,7 +170,7 @@ mod tests {
     }
 
     fn unread(server: TcpStream) -> Stream {
-        let stream = Stream::new(server, Arc::default());
+        let stream = Stream::new(Socket::Plain(server), Arc::default());
         stream.signs().unread.store(true, Ordering::Relaxed);
         stream
     }
@@ -177,7 +178,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_takes_nothing_is_given_up() {
         let (_client, server) = pair().await;
-        let mut stream = Stream::new(server, Arc::default());
+        let mut stream = Stream::new(Socket::Plain(server), Arc::default());
         let error = stream.write_all(&vec![0; 64 << 20]).await.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::TimedOut);
     }

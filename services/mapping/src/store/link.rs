@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use redis::{ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation};
 use tokio::sync::Mutex;
-use weir_redis::{Connection, Patience, Redis};
+use weir_redis::{AddressError, Connection, Patience, Redis, RedisOptions, Stamp, why};
 use weir_rpc::Deadline;
 use weir_service::Policy;
 
@@ -42,7 +42,7 @@ pub(super) struct Link {
 
 #[derive(Default)]
 struct Current {
-    connection: Option<Connection>,
+    connection: Option<(Connection, Stamp)>,
     /// How many there were: who finds one broken must not throw away the next.
     number: u64,
 }
@@ -75,13 +75,13 @@ impl Command for ScriptInvocation<'_> {
 
 impl Link {
     /// Connects on first use.
-    pub fn new(url: &str) -> RedisResult<Self> {
+    pub fn new(url: &str, options: &RedisOptions) -> Result<Self, AddressError> {
         let patience = Patience {
             connect: SILENCE,
             answer: SILENCE,
         };
         Ok(Self {
-            redis: Redis::at(url, patience)?,
+            redis: Redis::with(url, patience, options)?,
             current: Arc::default(),
         })
     }
@@ -137,12 +137,15 @@ impl Link {
 
     async fn connection(&self) -> RedisResult<(Connection, u64)> {
         let mut current = self.current.lock().await;
-        if let Some(connection) = &current.connection {
+        if let Some((connection, stamp)) = &current.connection
+            && self.redis.is_current(stamp)
+        {
             return Ok((connection.clone(), current.number));
         }
+        let stamp = self.redis.stamp();
         let connection = self.redis.connect().await?;
         current.number += 1;
-        current.connection = Some(connection.clone());
+        current.connection = Some((connection.clone(), stamp));
         Ok((connection, current.number))
     }
 }

@@ -20,6 +20,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
+use weir_redis::{AddressError, RedisOptions};
 
 use super::link::{Link, RingsAway};
 use crate::domain::folded::{Lines, MAX_FOLDED};
@@ -100,12 +101,18 @@ impl Rings {
     /// Connects on first use.
     ///
     /// # Errors
-    /// Where `url` is not one.
-    pub fn connect(url: &str) -> anyhow::Result<Self> {
+    /// Where `url` is not one, or a file can't be used.
+    pub fn connect(url: &str, options: &RedisOptions) -> Result<Self, AddressError> {
         Ok(Self {
-            link: Link::new(url)?,
+            link: Link::new(url, options)?,
             writing: Arc::new(Script::new(include_str!("rings/write.lua"))),
         })
+    }
+
+    /// Those of a Redis that is not there.
+    #[cfg(test)]
+    pub fn nowhere() -> Self {
+        Self::connect("redis://127.0.0.1:1", &RedisOptions::default()).unwrap()
     }
 
     /// What writes everything that waits for one source: most times one round trip.

@@ -14,7 +14,7 @@ use std::time::Duration;
 use redis::aio::ConnectionManagerConfig;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
 use tokio::time::Instant;
-use weir_redis::{Patience, Redis};
+use weir_redis::{AddressError, Patience, Redis, RedisOptions, Stamp, why};
 
 use super::Error;
 
@@ -68,16 +68,18 @@ struct Current {
     /// How many there were before.
     number: u64,
     connection: weir_redis::Connection,
+    stamp: Stamp,
     /// Another one is being made, while this one still does for some nodes of a cluster.
     is_being_replaced: bool,
 }
 
 impl Connection {
     /// Connects on first use.
-    pub(super) fn to(url: &str) -> RedisResult<Self> {
-        let redis = Redis::at(url, PATIENCE)?;
+    pub(super) fn to(url: &str, options: &RedisOptions) -> Result<Self, AddressError> {
+        let redis = Redis::with(url, PATIENCE, options)?;
         let current = Current {
             number: 0,
+            stamp: redis.stamp(),
             connection: lazily(&redis)?,
             is_being_replaced: false,
         };
@@ -141,13 +143,22 @@ impl Connection {
             }
             tries += 1;
             if tries == TRIES || !is_of_the_connection(&error) {
+                if let Some(cause) = why(&error) {
+                    tracing::warn!("no TLS with Redis: {cause}");
+                }
                 return Err(error.into());
             }
         }
     }
 
     fn current(&self) -> (u64, weir_redis::Connection) {
-        let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+        if !self.redis.is_current(&current.stamp) {
+            let stamp = self.redis.stamp();
+            if let Ok(connection) = lazily(&self.redis) {
+                current.becomes(connection, stamp);
+            }
+        }
         (current.number, current.connection.clone())
     }
 
@@ -158,8 +169,9 @@ impl Connection {
             return;
         }
         if !self.redis.is_cluster() {
+            let stamp = self.redis.stamp();
             if let Ok(connection) = lazily(&self.redis) {
-                current.becomes(connection);
+                current.becomes(connection, stamp);
             }
             return;
         }
@@ -168,11 +180,12 @@ impl Connection {
         current.is_being_replaced = true;
         let (redis, current) = (self.redis.clone(), Arc::clone(&self.current));
         tokio::spawn(async move {
+            let stamp = redis.stamp();
             let made = redis.connect().await;
             let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
             current.is_being_replaced = false;
             match made {
-                Ok(connection) => current.becomes(connection),
+                Ok(connection) => current.becomes(connection, stamp),
                 Err(error) => tracing::warn!(%error, "no node of the cluster answers"),
             }
         });
@@ -180,8 +193,9 @@ impl Connection {
 }
 
 impl Current {
-    fn becomes(&mut self, connection: weir_redis::Connection) {
+    fn becomes(&mut self, connection: weir_redis::Connection, stamp: Stamp) {
         self.number += 1;
+        self.stamp = stamp;
         self.connection = connection;
     }
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use weir_ids::AccountId;
 use weir_quota::store::Store;
+use weir_redis::RedisOptions;
 use weir_servers::TestServers;
 use weir_testkit::eventually;
 
@@ -126,7 +127,7 @@ async fn a_look_for_leases_that_ran_out_costs_the_same_however_many_live() {
     let servers = TestServers::start().await.unwrap();
     let world = World::on(servers.redis_url()).await;
     let client = world.replica().await;
-    let store = Store::connect(&servers.redis_url()).unwrap();
+    let store = Store::connect(&servers.redis_url(), &RedisOptions::default()).unwrap();
     let mut redis = world.redis().await;
     let account = world.account(100_000, 100_000);
     let id: AccountId = account.id.parse().unwrap();

@@ -4,12 +4,15 @@ use std::net::SocketAddr;
 
 use http::Uri;
 
-/// What a scheme of `http` means where no port is given.
+/// What a scheme of `http` means where no port is given, and one of `https`.
 const USUAL_PORT: u16 = 80;
+const USUAL_SECURE_PORT: u16 = 443;
 
 /// Nothing that could be connected to.
 #[derive(Debug, thiserror::Error)]
-#[error("{variable}: {given:?} is not a gRPC address (http://host:port, several with commas)")]
+#[error(
+    "{variable}: {given:?} is not a gRPC address (http://host:port or https://host:port, several with commas)"
+)]
 pub struct NotAnAddress {
     variable: &'static str,
     given: String,
@@ -32,6 +35,18 @@ pub(super) struct Place {
     pub at: String,
 }
 
+impl Place {
+    /// Whether TLS is spoken there.
+    pub fn is_secure(&self) -> bool {
+        self.origin.scheme_str() == Some("https")
+    }
+
+    /// The name that it was given by: that of its certificate.
+    pub fn host(&self) -> &str {
+        self.origin.host().unwrap_or_default()
+    }
+}
+
 /// Reads a list that is separated by commas.
 pub(super) fn read(variable: &'static str, given: &str) -> Result<Vec<Address>, NotAnAddress> {
     let one = |text: &str| {
@@ -46,13 +61,16 @@ pub(super) fn read(variable: &'static str, given: &str) -> Result<Vec<Address>, 
 impl Address {
     fn of(text: &str) -> Option<Self> {
         let uri: Uri = text.parse().ok()?;
-        let is_plain = uri.scheme_str() == Some("http")
-            && matches!(uri.path(), "" | "/")
-            && uri.query().is_none();
-        let host = uri.host().filter(|host| is_plain && !host.is_empty())?;
+        let usual = match uri.scheme_str()? {
+            "http" => USUAL_PORT,
+            "https" => USUAL_SECURE_PORT,
+            _ => return None,
+        };
+        let is_bare = matches!(uri.path(), "" | "/") && uri.query().is_none();
+        let host = uri.host().filter(|host| is_bare && !host.is_empty())?;
         // Whatever else is in it (a user, a port that is none) is not understood.
         let port = match uri.authority()?.as_str().strip_prefix(host)? {
-            "" => USUAL_PORT,
+            "" => usual,
             port => port
                 .strip_prefix(':')?
                 .parse()
@@ -102,13 +120,15 @@ mod tests {
     fn a_list_of_addresses_is_read() {
         let read = read(
             "WEIR_QUOTA_URL",
-            "http://a:1, http://10.0.0.1:2/,http://[::1]:3,http://b",
+            "http://a:1, http://10.0.0.1:2/,https://[::1]:3,http://b,https://c",
         );
         let read = read.unwrap();
         let places: Vec<_> = read.iter().map(|address| address.as_given().at).collect();
-        assert_eq!(places, ["a:1", "10.0.0.1:2", "[::1]:3", "b:80"]);
+        assert_eq!(places, ["a:1", "10.0.0.1:2", "[::1]:3", "b:80", "c:443"]);
         let names: Vec<_> = read.iter().map(Address::is_name).collect();
-        assert_eq!(names, [true, false, false, true]);
+        assert_eq!(names, [true, false, false, true, true]);
+        let secure: Vec<_> = read.iter().map(|one| one.as_given().is_secure()).collect();
+        assert_eq!(secure, [false, false, true, false, true]);
     }
 
     #[test]
@@ -124,7 +144,7 @@ mod tests {
             "http://a:1/path",
             "http://a:1?query",
             "http://user@a:1",
-            "https://a:1",
+            "ftp://a:1",
             "http://a b:1",
             "http://a:1,",
             "http://a:1,,http://b:1",

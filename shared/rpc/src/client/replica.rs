@@ -16,6 +16,7 @@ use tonic_health::pb::health_client::HealthClient;
 use super::Peer;
 use super::address::Place;
 use super::choice::Rank;
+use super::secure::connector;
 
 /// A service that does not answer the handshake in this time is away.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -113,7 +114,7 @@ impl Drop for UnderWay<'_> {
 impl Replica {
     /// Connects on first use, and again whenever it comes back.
     pub fn new(peer: Peer, place: Place) -> Arc<Self> {
-        let connection = Endpoint::from_shared(format!("http://{}", place.at))
+        let endpoint = Endpoint::from_shared(format!("http://{}", place.at))
             .expect("an address with http in front is a URL")
             .origin(place.origin.clone())
             .connect_timeout(CONNECT_TIMEOUT)
@@ -123,8 +124,12 @@ impl Replica {
             .keep_alive_while_idle(true)
             .initial_stream_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
-            .max_frame_size(FRAME)
-            .connect_lazy();
+            .max_frame_size(FRAME);
+        let connection = if place.is_secure() {
+            endpoint.connect_with_connector_lazy(connector(peer, &place, CONNECT_TIMEOUT))
+        } else {
+            endpoint.connect_lazy()
+        };
         Arc::new(Self {
             peer,
             place,

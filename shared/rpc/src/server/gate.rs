@@ -20,6 +20,7 @@ use tonic::{Code, Status};
 use tower::Service;
 use weir_access::{Accounts, Caller, Need, On, Refused, decide, foresee};
 use weir_reasons::Reason;
+use weir_tls::Shown;
 
 use super::Answering;
 use crate::access::{self, Access};
@@ -72,7 +73,9 @@ fn judge(access: &Access, request: &Request<Body>) -> Result<Judged, Status> {
     if path.starts_with(HEALTH) {
         return Ok(Judged::Allowed(None));
     }
-    let caller = access.caller(request.headers()).map_err(refuse)?;
+    let shown = request.extensions().get().copied();
+    let shown = shown.unwrap_or(Shown::Nothing);
+    let caller = access.caller(request.headers(), shown).map_err(refuse)?;
     let Some(need) = NEEDS.get(path) else {
         return if path.starts_with(REFLECTION) || access.is_open() {
             Ok(Judged::Allowed(Some(caller)))

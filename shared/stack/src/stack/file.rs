@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use weir_servers::secrets::write_private;
 
+use crate::Reach;
+
 /// Addresses, the demo account, and a token. Readable by the owner alone: it holds passwords.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StackFile {
@@ -17,6 +19,9 @@ pub struct StackFile {
     /// As well, of the edge for classic sources.
     #[serde(default)]
     pub classic: String,
+    /// As well, of the console.
+    #[serde(default)]
+    pub console: String,
     /// gRPC addresses by service; of several replicas the first.
     pub grpc: BTreeMap<String, String>,
     /// Connection URL of the superuser.
@@ -40,6 +45,9 @@ pub struct StackFile {
     /// Of an administrator; calls of the services show it.
     #[serde(default)]
     pub token: String,
+    /// The authority whose certificates all of them have; empty where they speak no TLS.
+    #[serde(default)]
+    pub tls_ca: String,
     /// Of the process that runs the stack.
     pub pid: u32,
 }
@@ -54,6 +62,17 @@ pub struct Listens {
 }
 
 impl StackFile {
+    /// How its addresses are reached.
+    ///
+    /// # Errors
+    /// The authority is gone.
+    pub fn reach(&self) -> anyhow::Result<Reach> {
+        match self.tls_ca.as_str() {
+            "" => Ok(Reach::default()),
+            authority => Reach::by(Path::new(authority)),
+        }
+    }
+
     /// Where it lies in a stack's folder.
     pub fn path(folder: &Path) -> PathBuf {
         folder.join("stack.json")
@@ -101,6 +120,7 @@ mod tests {
         let file = StackFile {
             edge: "http://127.0.0.1:1".into(),
             classic: "http://127.0.0.1:8".into(),
+            console: "http://127.0.0.1:9".into(),
             grpc: BTreeMap::from([("quota".into(), "http://127.0.0.1:2".into())]),
             postgres: String::new(),
             redis: String::new(),
@@ -118,6 +138,7 @@ mod tests {
             source_id: "s".into(),
             api_key: "k".into(),
             token: "t".into(),
+            tls_ca: String::new(),
             pid: 7,
         };
         file.write(folder.path()).unwrap();

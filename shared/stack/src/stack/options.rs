@@ -36,6 +36,8 @@ pub struct StackOptions {
     pub binaries: Option<PathBuf>,
     /// Whether a commit survives a power cut.
     pub durable: bool,
+    /// Whether everything speaks TLS, by certificates that are made in the folder.
+    pub tls: bool,
     /// Which log lines the services write (`WEIR_LOG`); none: as our own environment says.
     pub log: Option<String>,
     /// `text` or `json`
@@ -66,6 +68,7 @@ impl StackOptions {
             replicas: NonZeroU16::MIN,
             binaries: None,
             durable: true,
+            tls: false,
             log: None,
             log_format: "text".into(),
             postgres_settings: Vec::new(),
@@ -78,6 +81,13 @@ impl StackOptions {
     #[must_use]
     pub fn replicas(mut self, replicas: NonZeroU16) -> Self {
         self.replicas = replicas;
+        self
+    }
+
+    /// With TLS everywhere.
+    #[must_use]
+    pub fn secure(mut self) -> Self {
+        self.tls = true;
         self
     }
 

@@ -9,11 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use socket2::{Domain, Socket, Type};
-use weir_servers::Binaries;
 use weir_servers::child::{Child, Program};
 use weir_servers::postgres::{DATABASE, Postgres, PostgresOptions};
 use weir_servers::redis::{Redis, RedisOptions};
 use weir_servers::secrets::Secrets;
+use weir_servers::{Binaries, ServerTls};
 
 use super::READY_TIMEOUT;
 use super::addresses::{Addresses, Instance};
@@ -22,6 +22,7 @@ use super::health;
 use super::options::{Report, StackOptions};
 use super::process::Process;
 use super::service::Service;
+use super::tls::Certificates;
 
 /// What one replica of each service, and people beside them, need of PostgreSQL.
 const CONNECTIONS: u32 = 100;
@@ -39,6 +40,8 @@ pub struct Starting<'a> {
     pub folder: &'a Path,
     pub addresses: Addresses,
     pub secrets: &'a Secrets,
+    /// Where it speaks TLS.
+    pub tls: Option<Certificates>,
     /// Stopped in reverse order where the start fails.
     pub running: Vec<(Program, Child)>,
 }
@@ -51,6 +54,7 @@ pub struct Started {
     pub token: String,
     pub stores: Stores,
     pub processes: Vec<Process>,
+    pub tls: Option<Certificates>,
 }
 
 /// Where what is stored lies.
@@ -59,6 +63,7 @@ pub struct Stores {
     /// Of each service that owns tables.
     databases: Vec<(Service, String)>,
     pub redis_url: String,
+    pub redis_tls: Option<ServerTls>,
 }
 
 impl Starting<'_> {
@@ -84,6 +89,7 @@ impl Starting<'_> {
                     token: self.secrets.administrator.clone(),
                     stores,
                     processes,
+                    tls: self.tls,
                 })
             }
             Err(error) => {
@@ -113,6 +119,7 @@ impl Starting<'_> {
                 durable: self.options.durable,
                 settings: self.postgres_settings(),
                 environment: vec![mark(self.folder)],
+                tls: self.tls.as_ref().map(|tls| tls.of_server("postgres")),
             },
         ))
         .await?;
@@ -130,6 +137,7 @@ impl Starting<'_> {
 
         let begun = Instant::now();
         self.say("starting Redis");
+        let redis_tls = self.tls.as_ref().map(|tls| tls.of_server("redis"));
         let redis = Redis::start(
             binaries,
             RedisOptions {
@@ -139,12 +147,14 @@ impl Starting<'_> {
                 log: log_of(self.folder, "redis"),
                 settings: Vec::new(),
                 environment: vec![mark(self.folder)],
+                tls: redis_tls.clone(),
             },
         )
         .await?;
         let stores = Stores {
             databases,
             redis_url: redis.url(),
+            redis_tls,
         };
         self.running
             .push((redis.program().clone(), redis.into_child()));
@@ -161,6 +171,7 @@ impl Starting<'_> {
             addresses: &self.addresses,
             secrets: self.secrets,
             stores: &stores,
+            tls: self.tls.as_ref(),
             programs,
         };
         let instances: Vec<_> = self.addresses.all().collect();
@@ -196,7 +207,8 @@ impl Starting<'_> {
             .find(|(program, _)| program.name == name)
             .expect("all services were started above");
         let listens = self.addresses.listens(instance);
-        let ready = health::until_ready(instance.service, &listens);
+        let reach = Certificates::reach(self.tls.as_ref())?;
+        let ready = health::until_ready(instance.service, &listens, &reach);
         tokio::select! {
             ready = tokio::time::timeout(READY_TIMEOUT, ready) => {
                 ready.with_context(|| format!(
@@ -245,6 +257,7 @@ pub struct ServicePrograms<'a> {
     pub addresses: &'a Addresses,
     pub secrets: &'a Secrets,
     pub stores: &'a Stores,
+    pub tls: Option<&'a Certificates>,
     /// Where the binaries are.
     pub programs: &'a Path,
 }
@@ -264,10 +277,13 @@ impl ServicePrograms<'_> {
             environment.push(("WEIR_DATABASE_URL".into(), url.clone()));
         }
         let secrets = self.secrets;
-        environment.push((
-            "WEIR_SERVICE_TOKEN".into(),
-            secrets.between_services.clone(),
-        ));
+        environment.extend(Certificates::environment(self.tls, service));
+        // With TLS services are known by their certificates.
+        let between_services = match self.tls {
+            Some(_) => String::new(),
+            None => secrets.between_services.clone(),
+        };
+        environment.push(("WEIR_SERVICE_TOKEN".into(), between_services));
         // The edge asks for keys, and lets no administrator in.
         let administrator = match service {
             Service::Edge => String::new(),
@@ -277,6 +293,10 @@ impl ServicePrograms<'_> {
         // Those of another installation may be named in our own environment.
         for other in ["WEIR_SERVICE_TOKEN_FILE", "WEIR_ADMIN_TOKEN_FILE"] {
             environment.push((other.into(), String::new()));
+        }
+        if service == Service::Console {
+            environment.push(("WEIR_CONSOLE_SECRET".into(), secrets.console.clone()));
+            environment.push(("WEIR_CONSOLE_SECRET_FILE".into(), String::new()));
         }
         if service == Service::Mapping {
             environment.push(("WEIR_KEY_SECRET".into(), self.secrets.key_secret.clone()));
@@ -304,7 +324,7 @@ impl ServicePrograms<'_> {
     }
 }
 
-/// Six services, PostgreSQL and Redis share this machine. With a thread for each core in every
+/// Seven services, PostgreSQL and Redis share this machine. With a thread for each core in every
 /// one of them they would mostly wake each other, and each thread keeps memory of its own.
 fn worker_threads() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);

@@ -56,7 +56,7 @@ fn unique_event() -> impl Strategy<Value = Event> {
         let event = identify(second, (&id('u', user), &id('a', visitor)), &fields);
         let content = format!("{event:?}");
         Event {
-            key: weir_ids::TimedKey::new(event.event_micros, &[content.as_bytes()]).0,
+            key: TimedKey::new(event.event_micros, &[content.as_bytes()]).0,
             ..event
         }
     })
