@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use serde::Deserialize;
