@@ -15,8 +15,8 @@ use crate::classic::classic_of;
 const NODE_PACKAGE: &str = "@segment/analytics-node@3.1.0";
 const PYTHON_PACKAGE: &str = "segment-analytics-python==2.4.0";
 /// For an SDK to come from its registry, and for a run of it.
-const INSTALL: Duration = Duration::from_secs(180);
-const RUN: Duration = Duration::from_secs(240);
+pub const INSTALL: Duration = Duration::from_secs(180);
+pub const RUN: Duration = Duration::from_secs(240);
 
 /// How many people an SDK tells of: each is identified and tracked once.
 fn people() -> usize {
@@ -27,18 +27,18 @@ fn people() -> usize {
 }
 
 /// Where SDKs are kept between runs.
-fn folder(name: &str) -> PathBuf {
+pub fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-fn script(name: &str) -> PathBuf {
+pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("sdks")
         .join(name)
 }
 
 /// Whether a command ended well in its time.
-async fn ran(command: &mut Command, time: Duration) -> bool {
+pub async fn ran(command: &mut Command, time: Duration) -> bool {
     let command = command
         .stdin(Stdio::null())
         .stdout(Stdio::null())
@@ -48,7 +48,7 @@ async fn ran(command: &mut Command, time: Duration) -> bool {
     matches!(ended, Ok(Ok(status)) if status.success())
 }
 
-fn leave_out(what: &str) {
+pub fn leave_out(what: &str) {
     eprintln!("LEFT OUT: {what}");
 }
 
