@@ -6,7 +6,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     cargo build --locked --profile dist --bins \
     && mkdir /out \
-    && for binary in weir weir-edge weir-mapping weir-contact-upsert weir-activity weir-audience weir-quota; do \
+    && for binary in weir weir-edge weir-mapping weir-contact-upsert weir-activity weir-audience weir-quota weir-console; do \
          cp "target/dist/$binary" /out/; \
        done
 

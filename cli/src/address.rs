@@ -13,6 +13,8 @@ use crate::folder::hint;
 
 mod token;
 
+pub use token::given as given_token;
+
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
 /// No method of ours takes longer.
 const TIMEOUT: Duration = Duration::from_secs(30);

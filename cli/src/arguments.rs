@@ -29,8 +29,8 @@ pub struct Cli {
 
 /// On one machine more of them only share its cores among more processes.
 const MOST_REPLICAS: i64 = 8;
-/// 15 ports fit behind it.
-const LAST_BASE: i64 = 65_521;
+/// 17 ports fit behind it.
+const LAST_BASE: i64 = 65_519;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -42,6 +42,8 @@ pub enum Command {
     Restart(DataOptions),
     /// Show whether Weir runs, and which services are healthy (exit code 1 unless all are).
     Status(DataOptions),
+    Console(ConsoleOptions),
+    Doctor(DoctorOptions),
     Logs(LogsOptions),
     Apply(ApplyOptions),
     Plan(PlanOptions),
@@ -64,7 +66,7 @@ pub enum Command {
     Bench(BenchOptions),
 }
 
-/// Start PostgreSQL, Redis and the six services, and stay until Ctrl-C.
+/// Start PostgreSQL, Redis and the seven services, and stay until Ctrl-C.
 ///
 /// Installs PostgreSQL and Redis through apt where they are missing, applies the demo
 /// configuration (weir.yaml), sends sample events through the edge, and prints what each of
@@ -78,9 +80,10 @@ pub struct UpOptions {
     /// than one; each listens on ports of its own (`./weir status`).
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=MOST_REPLICAS))]
     pub replicas: u16,
-    /// Listen on BASE and the 14 ports behind it, instead of on 8080 (edge), 8090 (the same for
-    /// classic sources), 7001 to 7005 (gRPC) and 7100 to 7105 (metrics) or, where one of those is taken, on the next free one. Each
-    /// further replica takes ten more, and the second edge one.
+    /// Listen on BASE and the 16 ports behind it, instead of on 8080 (edge), 8090 (the same for
+    /// classic sources), 8000 (console), 7001 to 7005 (gRPC) and 7100 to 7106 (metrics) or, where
+    /// one of those is taken, on the next free one. Each further replica takes ten more, and the
+    /// second edge one.
     #[arg(long, value_name = "BASE", value_parser = clap::value_parser!(u16).range(1024..=LAST_BASE))]
     pub ports: Option<u16>,
     /// We are what `--detach` started: Ctrl-C does not reach us.
@@ -98,10 +101,59 @@ pub struct DataOptions {
     pub folder: PathBuf,
 }
 
+/// Print where the console is, and a link that signs in there.
+///
+/// The link is good for 15 minutes and once; it signs in as whoever the token is: the
+/// administrator of the running stack, where nothing else is said.
+#[derive(Debug, Args)]
+pub struct ConsoleOptions {
+    /// Where the console is, instead of what stack.json says: http://host:8000.
+    #[arg(long, value_name = "URL")]
+    pub console: Option<String>,
+    #[command(flatten)]
+    pub token: TokenOptions,
+    #[command(flatten)]
+    pub data: DataOptions,
+}
+
+/// Check whether everything that is stored agrees; reads, and changes nothing.
+///
+/// Identifiers, redirects, backlog, memberships, and what was charged against what is counted:
+/// each check is named as it begins, and what it finds is printed with its account (never with a
+/// value of anybody's), then the sums of both ledgers and of the counters. Services may be at work
+/// meanwhile. Takes as long as reading all tables once or twice; put it on a replica of the
+/// database where that is too much. Exit code 0 where all agrees, 1 where something does not.
+#[derive(Debug, Args)]
+pub struct DoctorOptions {
+    /// The database with the schemas of the services, as a role that sees all rows: a superuser,
+    /// or one that may read all tables and has BYPASSRLS. Without it: what `up` runs.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "WEIR_DOCTOR_DATABASE_URL",
+        hide_env_values = true
+    )]
+    pub database: Option<String>,
+    /// The Redis of quota, with the counters. Without it they are not looked at, unless they are
+    /// those of what `up` runs.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "WEIR_DOCTOR_REDIS_URL",
+        hide_env_values = true
+    )]
+    pub redis: Option<String>,
+    /// Only this account, by its name or id.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: Option<String>,
+    #[command(flatten)]
+    pub data: DataOptions,
+}
+
 /// Show what the processes wrote.
 #[derive(Debug, Args)]
 pub struct LogsOptions {
-    /// edge, mapping, contact-upsert, activity, audience, quota (all replicas, or one of them:
+    /// edge, mapping, contact-upsert, activity, audience, quota, console (all replicas, or one of them:
     /// quota-2), postgres, redis, or up (what a detached `up` printed); all when absent.
     pub service: Option<String>,
     /// Go on as more is written, until Ctrl-C.

@@ -9,6 +9,7 @@ use weir_stack::{Instance, Service, StackFile, holder, until_ready};
 use crate::address;
 use crate::arguments::DataOptions;
 use crate::failure::Failure;
+use crate::folder::hint;
 use crate::mail;
 use crate::output::say;
 use crate::paused;
@@ -46,6 +47,10 @@ pub async fn run(options: &DataOptions) -> Result<ExitCode, Failure> {
         "{}",
         table::render(&["service", "state", "address"], &rows).trim_end()
     );
+    if !file.console.is_empty() {
+        let hint = hint("console", &folder);
+        say!("\n  console: {} (`{hint}` signs you in)", file.console);
+    }
     let mapping = file.grpc.get(Service::Mapping.name());
     let mapping = mapping.map_or("", String::as_str);
     if let Some(channel) = address::mapping(mapping, &file.token).await {

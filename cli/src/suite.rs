@@ -17,6 +17,7 @@ const LONG: &str = "long";
 /// there are none.
 pub fn run(options: &TestOptions, packages: &[&str]) -> Result<ExitCode, Failure> {
     weir_stack::ensure_installed(|what| say!("{what} …"))?;
+    need_browser();
     say!("running the tests …");
     // Journeys start the services' programs: each has tests beside it for which cargo builds it.
     // No tests stand in documentation, and to look for them takes long.
@@ -50,6 +51,23 @@ pub fn run(options: &TestOptions, packages: &[&str]) -> Result<ExitCode, Failure
     }
     say!("{} passed, {failed} failed", tally.passed);
     Ok(ExitCode::from(u8::from(failed > 0)))
+}
+
+/// Journeys through the console take a browser. Where it can't be had they are left out, and say
+/// so; everything else goes on.
+fn need_browser() {
+    let is_there = |name: &str| {
+        let folders = std::env::var_os("PATH").unwrap_or_default();
+        std::env::split_paths(&folders).any(|folder| folder.join(name).is_file())
+    };
+    if is_there("chromium") && is_there("chromedriver") {
+        return;
+    }
+    say!("installing Chromium with apt …");
+    let missing = "there is no Chromium with its driver";
+    if let Err(error) = weir_stack::install_packages(missing, &["chromium", "chromium-driver"]) {
+        say!("journeys through the console are LEFT OUT: {error:#}");
+    }
 }
 
 /// Runs cargo in the checkout, seen by the user.

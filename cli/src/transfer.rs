@@ -1,7 +1,6 @@
 //! `export` and `import`: contacts and members of audiences in bulk, and everything known of one
 //! person.
 
-pub mod accounts;
 pub mod contacts;
 pub mod import;
 pub mod members;

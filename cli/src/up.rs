@@ -12,13 +12,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use weir_stack::{
-    CLASSIC, Instance, PortPlan, Report, Reporter, Service, Stack, StackFile, StackOptions, USUAL,
-    holder, until_ended,
+    CLASSIC, CONSOLE, Instance, PortPlan, Report, Reporter, Service, Stack, StackFile,
+    StackOptions, USUAL, holder, until_ended,
 };
 
 use crate::address::{self, Addresses};
 use crate::apply;
 use crate::arguments::UpOptions;
+use crate::console;
 use crate::failure::Failure;
 use crate::folder::hint;
 use crate::mail;
@@ -143,7 +144,7 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
             {
                 say!("  mail            {}", lines.join("\n                "));
             }
-            hints(&stack, &file);
+            hints(&stack, &file).await;
             file.write(folder)?;
             let stops = if options.in_background {
                 ""
@@ -193,6 +194,8 @@ fn endpoints(stack: &Stack, file: &StackFile, usual: bool) {
         "",
         file.classic
     );
+    let moved = elsewhere(&file.console, CONSOLE);
+    say!("  {:<15} {} (pages){moved}", "console", file.console);
     let services = Service::ALL.into_iter().map(Service::name);
     for (place, name) in services.enumerate() {
         if let Some(url) = file.grpc.get(name) {
@@ -224,8 +227,16 @@ fn endpoints(stack: &Stack, file: &StackFile, usual: bool) {
     );
 }
 
-fn hints(stack: &Stack, file: &StackFile) {
+async fn hints(stack: &Stack, file: &StackFile) {
     say!("\ntry");
+    match console::link(&file.console, &file.token).await {
+        Ok(link) => say!(
+            "  {link}\n    signs you in to the console, once and within 15 minutes; `{}` prints \
+             another one",
+            hint("console", stack.folder())
+        ),
+        Err(error) => say!("  {} (no sign-in link: {error:#})", file.console),
+    }
     say!("  {}", demo::curl(&file.edge, &file.api_key));
     say!(
         "  {} contact/GetContact '{{\"account_id\": \"{}\", \"user_id\": \"{}\"}}'",

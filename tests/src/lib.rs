@@ -9,6 +9,7 @@
 
 mod account;
 mod answer;
+mod browser;
 mod check;
 pub mod events;
 pub mod front_door;
@@ -18,5 +19,6 @@ mod running;
 
 pub use account::{Account, Plan};
 pub use answer::{Answer, reason_of};
+pub use browser::Browser;
 pub use running::{Weir, full_length, journey, journey_alone, journey_alone_with};
 pub use weir_testkit::eventually;

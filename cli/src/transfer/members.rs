@@ -6,9 +6,9 @@ use weir_proto::audience::v1::{ExportFormat, ExportMembersRequest, ListAudiences
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_stack::{Channel, Service};
 
-use super::accounts;
 use super::contacts::Output;
 use super::meter::{Meter, grouped};
+use crate::accounts;
 use crate::address::Addresses;
 use crate::arguments::{ExportMembersOptions, Format};
 use crate::failure::Failure;

@@ -34,7 +34,7 @@ pub use reindex::{Begun, Ended};
 pub use search::{Build, Kinds, Searching};
 
 /// The schema, file by file.
-pub const MIGRATIONS: [Migration; 7] = [
+pub const MIGRATIONS: [Migration; 8] = [
     Migration {
         number: 1,
         name: "contacts",
@@ -57,6 +57,11 @@ pub const MIGRATIONS: [Migration; 7] = [
         number: 7,
         name: "merges that stand, as before",
         sql: include_str!("../migrations/0007_merges_standing.sql"),
+    },
+    Migration {
+        number: 8,
+        name: "folding",
+        sql: include_str!("../migrations/0008_folding.sql"),
     },
 ];
 

@@ -28,7 +28,8 @@ pub struct Config {
         value_parser = clap::value_parser!(u16).range(1..=100)
     )]
     pub database_connections: u16,
-    /// Holds samples, event names and log lines.
+    /// Holds samples, event names and log lines: `redis://user:password@host:port`, or
+    /// `redis+cluster://user:password@host:port,host:port` for a cluster, by some of its nodes.
     #[arg(long, env = "WEIR_REDIS_URL", hide_env_values = true)]
     pub redis_url: String,
     /// With what API keys are hashed; at least 16 characters. Keys are lost when it changes.

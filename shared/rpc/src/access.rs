@@ -132,6 +132,14 @@ impl Access {
         bearer(headers).and_then(|shown| self.known(shown))
     }
 
+    /// Who shows this text, as a call would: for whoever lets people in by what calls show.
+    ///
+    /// # Errors
+    /// As a call would be refused.
+    pub fn who_shows(&self, shown: &str) -> Result<Caller, Refused> {
+        self.known(shown)
+    }
+
     fn known(&self, shown: &str) -> Result<Caller, Refused> {
         let asked = &self.0;
         // All of them are compared, so that the time tells nothing.

@@ -30,6 +30,9 @@ pub struct Secrets {
     /// The token of an administrator.
     #[serde(default)]
     pub administrator: String,
+    /// What the console's cookies are sealed with.
+    #[serde(default)]
+    pub console: String,
 }
 
 impl Secrets {
@@ -45,6 +48,7 @@ impl Secrets {
             key_secret: text()?,
             between_services: text()?,
             administrator: administrator()?,
+            console: text()?,
         };
         secrets.complete()?;
         Ok(secrets)
@@ -63,6 +67,10 @@ impl Secrets {
         if self.between_services.is_empty() || self.administrator.is_empty() {
             self.between_services = text()?;
             self.administrator = administrator()?;
+            is_new = true;
+        }
+        if self.console.is_empty() {
+            self.console = text()?;
             is_new = true;
         }
         Ok(is_new)

@@ -77,6 +77,15 @@ impl CallerOptions {
 }
 
 impl AccessOptions {
+    /// The administrator's token, for whoever has to make others.
+    ///
+    /// # Errors
+    /// As of [`Self::enter`].
+    pub fn administrator(&self) -> anyhow::Result<Option<String>> {
+        let (theirs, file) = (&self.admin_token, &self.admin_token_file);
+        read_secret("WEIR_ADMIN_TOKEN", theirs.as_ref(), file.as_deref())
+    }
+
     /// What a service that listens on `address` asks its callers for. From now on this process
     /// calls others as a service.
     ///
@@ -84,8 +93,7 @@ impl AccessOptions {
     /// Names the variable that is missing or can't be used.
     pub fn enter(&self, address: SocketAddr, clock: &Clock) -> anyhow::Result<Access> {
         let services = self.caller.enter()?;
-        let (theirs, file) = (&self.admin_token, &self.admin_token_file);
-        let administrator = read_secret("WEIR_ADMIN_TOKEN", theirs.as_ref(), file.as_deref())?;
+        let administrator = self.administrator()?;
         let administrator = administrator
             .map(|token| Secret::administrator(&token))
             .transpose()

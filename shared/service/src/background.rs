@@ -124,6 +124,22 @@ impl Background {
         })
     }
 
+    /// As [`Self::serve`], of what is no gRPC server: `serve` is told when to end.
+    ///
+    /// # Errors
+    /// As of [`Self::serve`].
+    pub fn serve_by(&self, serve: impl FnOnce(Shutdown) -> Serving, shutdown: Shutdown) -> Serving {
+        let (until, failed) = self.until(shutdown);
+        let serving = serve(until);
+        Box::pin(async move {
+            serving.await?;
+            match failed.get() {
+                Some(name) => Err(anyhow::anyhow!("the background loop {name} failed")),
+                None => Ok(()),
+            }
+        })
+    }
+
     /// When to end, and the loop that is why.
     fn until(&self, shutdown: Shutdown) -> (Shutdown, Arc<OnceLock<&'static str>>) {
         let (loops, failed) = (self.0.clone(), Arc::new(OnceLock::new()));

@@ -1,4 +1,5 @@
-//! Installs PostgreSQL and Redis through apt, for `weir up` and `weir test` alone.
+//! Installs PostgreSQL and Redis (and for the tests a browser) through apt, for `weir up` and
+//! `weir test` alone.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -45,6 +46,16 @@ pub fn ensure_installed(say: impl Fn(&str)) -> anyhow::Result<Binaries> {
         Ok(found) => return Ok(found),
         Err(missing) => missing,
     };
+    say("installing PostgreSQL and Redis with apt");
+    install_packages(&missing.to_string(), &["postgresql", "redis-server"])?;
+    Binaries::find()
+}
+
+/// Installs packages of Debian or Ubuntu; `missing` says for what.
+///
+/// # Errors
+/// They can't be installed; says what to do.
+pub fn install_packages(missing: &str, packages: &[&str]) -> anyhow::Result<()> {
     if !Path::new("/usr/bin/apt-get").exists() {
         bail!("{missing} (here there is no apt-get, so please install it yourself)");
     }
@@ -57,9 +68,9 @@ pub fn ensure_installed(say: impl Fn(&str)) -> anyhow::Result<Binaries> {
     } else {
         bail!("{missing} (that takes root, and sudo asks for a password here)");
     };
-    say("installing PostgreSQL and Redis with apt");
     let status = command
-        .args(["-c", SCRIPT, "weir-install", "postgresql", "redis-server"])
+        .args(["-c", SCRIPT, "weir-install"])
+        .args(packages)
         .stdin(Stdio::null())
         .stdout(std::io::stderr())
         .status()
@@ -67,7 +78,7 @@ pub fn ensure_installed(say: impl Fn(&str)) -> anyhow::Result<Binaries> {
     if !status.success() {
         bail!("{missing} (apt-get failed; its messages are above)");
     }
-    Binaries::find()
+    Ok(())
 }
 
 fn can_sudo() -> bool {

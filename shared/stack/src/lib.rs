@@ -1,4 +1,4 @@
-//! The whole of Weir on one machine: PostgreSQL, Redis and the six services, under a supervisor
+//! The whole of Weir on one machine: PostgreSQL, Redis and the seven services, under a supervisor
 //! that starts again what ends; one way for `./weir up`, for journeys and for measurements.
 //!
 //! Everything listens on the loopback interface alone, has passwords of its own, and dies
@@ -8,7 +8,7 @@
 //! use weir_stack::{Service, Stack, StackOptions};
 //!
 //! # async fn example() -> anyhow::Result<()> {
-//! // Six real processes, whose binaries lie beside the running one, on free ports.
+//! // Seven real processes, whose binaries lie beside the running one, on free ports.
 //! let stack = Stack::start(StackOptions::temporary()).await?;
 //! let (edge, quota) = (stack.edge_url(), stack.url(Service::Quota));
 //! stack.kill9("contact-upsert").await?; // is started again by its supervisor
@@ -28,8 +28,8 @@ mod ports;
 mod stack;
 mod token;
 
-pub use install::ensure_installed;
-pub use ports::{CLASSIC, PortPlan, USUAL};
+pub use install::{ensure_installed, install_packages};
+pub use ports::{CLASSIC, CONSOLE, PortPlan, USUAL};
 pub use stack::{
     Instance, Listens, Report, Reporter, Service, Stack, StackFile, StackOptions, find_programs,
     holder, until_ended, until_ready,

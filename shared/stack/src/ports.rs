@@ -4,10 +4,10 @@ use anyhow::bail;
 use weir_servers::{free_port, is_free};
 
 /// What a stack listens on where nobody says otherwise, in the order of a plan: edge, the five
-/// gRPC services, PostgreSQL and Redis (any port: nobody types theirs), metrics of the six, and
-/// the edge once more, for classic sources.
+/// gRPC services, PostgreSQL and Redis (any port: nobody types theirs), metrics of the six, the
+/// edge once more, for classic sources, and the console with its metrics.
 /// A taken one moves on by itself alone, so that the others stay where they are looked for.
-pub const USUAL: [Option<u16>; 15] = [
+pub const USUAL: [Option<u16>; 17] = [
     Some(8080),
     Some(7001),
     Some(7002),
@@ -23,9 +23,13 @@ pub const USUAL: [Option<u16>; 15] = [
     Some(7104),
     Some(7105),
     Some(8090),
+    Some(8000),
+    Some(7106),
 ];
 /// Where the edge is for classic sources, among them.
 pub const CLASSIC: usize = 14;
+/// Where the console is, and behind it its metrics.
+pub const CONSOLE: usize = 15;
 /// So far behind its usual place a port is looked for.
 const NEAR: u16 = 500;
 
@@ -39,7 +43,7 @@ pub enum PortPlan {
     Usual,
     /// From this port on, in a fixed order: edge, mapping, contact-upsert, activity, audience,
     /// quota, PostgreSQL, Redis, then the metrics of the six services in the same order, then the
-    /// edge for classic sources.
+    /// edge for classic sources, the console and its metrics.
     Base(u16),
 }
 
@@ -118,13 +122,14 @@ mod tests {
 
     #[test]
     fn usual_ports_are_taken_where_they_are_free_and_the_next_free_ones_else() {
-        let all = usual(15, |_| true).unwrap();
+        let all = usual(17, |_| true).unwrap();
         assert_eq!(all[CLASSIC], 8090);
         assert_eq!(all[..6], [8080, 7001, 7002, 7003, 7004, 7005]);
-        let some = usual(15, |port| ![8080, 8081, 7001].contains(&port)).unwrap();
+        let some = usual(17, |port| ![8080, 8081, 7001].contains(&port)).unwrap();
         assert_eq!(some[..6], [8082, 7006, 7002, 7003, 7004, 7005]);
         let different: BTreeSet<_> = some.iter().collect();
-        assert_eq!(different.len(), 15);
+        assert_eq!(different.len(), 17);
+        assert_eq!(all[CONSOLE..], [8000, 7106]);
         // With further replicas.
         let more = usual(25, |_| true).unwrap();
         assert_eq!((more.len(), &more[..6]), (25, &all[..6]));

@@ -1,4 +1,4 @@
-//! The whole of Weir on one machine: PostgreSQL, Redis and six processes.
+//! The whole of Weir on one machine: PostgreSQL, Redis and seven processes.
 
 mod addresses;
 mod file;
@@ -128,7 +128,12 @@ impl Stack {
         self.addresses.classic_url()
     }
 
-    /// `http://127.0.0.1:PORT` of a service's gRPC (of the edge: HTTP); of several replicas the
+    /// `http://127.0.0.1:PORT` of the console.
+    pub fn console_url(&self) -> String {
+        self.addresses.console_url()
+    }
+
+    /// `http://127.0.0.1:PORT` of a service's gRPC (of edge and console: HTTP); of several replicas the
     /// first.
     pub fn url(&self, service: Service) -> String {
         self.addresses.url(Instance::first(service))
@@ -307,9 +312,11 @@ impl Stack {
         };
         let mut grpc: std::collections::BTreeMap<_, _> = by_service(&|service| self.url(service));
         grpc.remove(Service::Edge.name());
+        grpc.remove(Service::Console.name());
         StackFile {
             edge: self.edge_url(),
             classic: self.classic_url(),
+            console: self.console_url(),
             grpc,
             metrics: by_service(&|service| self.metrics_url(service)),
             processes: self

@@ -206,7 +206,7 @@ fn every_service_has_the_same_rooms() {
             "tests/service/main.rs",
             "tests/service/harness.rs",
         ];
-        if service == "edge" {
+        if ["edge", "console"].contains(&service) {
             rooms.extend(["src/http.rs", "src/clients.rs"]);
         } else {
             rooms.extend(["src/store.rs", "src/grpc.rs"]);

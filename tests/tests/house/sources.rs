@@ -3,13 +3,14 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-pub const SERVICES: [&str; 6] = [
+pub const SERVICES: [&str; 7] = [
     "edge",
     "mapping",
     "contact-upsert",
     "activity",
     "audience",
     "quota",
+    "console",
 ];
 
 /// Where a rule is broken. All places are told at once.

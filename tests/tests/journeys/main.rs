@@ -1,4 +1,4 @@
-//! Journeys through the six real processes, PostgreSQL and Redis.
+//! Journeys through the seven real processes, PostgreSQL and Redis.
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
@@ -8,10 +8,12 @@ mod batches;
 mod classic;
 mod clients;
 mod configuration;
+mod console;
 mod corrections;
 mod counts;
 mod crashes;
 mod deletion;
+mod doctor;
 mod efficiency;
 mod exports;
 mod fuzz;

@@ -16,7 +16,8 @@ use weir_proto::audience::v1::{
 use weir_stack::Service;
 use weir_tests::{Account, Plan, Weir, journey};
 
-use crate::sdks::{INSTALL, RUN, folder, leave_out, ran, script};
+use crate::clients::{install, is_there, left_out, step};
+use crate::sdks::{RUN, folder, script};
 
 const VERSION: &str = "3.497.0";
 /// What the two of them load; of the package itself only their folders are taken, as all of it
@@ -31,19 +32,35 @@ const PEOPLE: usize = 5;
 
 /// Drives both; none where there is no Node, or the registry is away.
 async fn destinations() -> Option<Command> {
+    const NAME: &str = "Segment's destinations";
+    for program in ["node", "npm", "tar"] {
+        if !is_there(program, &["--version"]).await {
+            left_out(&format!("{NAME}: there is no {program}"));
+            return None;
+        }
+    }
     let folder = folder(&format!("ortto-{VERSION}"));
     if !folder.join("installed").exists() {
         std::fs::create_dir_all(&folder).unwrap();
-        let mut install = Command::new("npm");
-        install
-            .args(["install", "--no-audit", "--no-fund", "--ignore-scripts"])
+        let npm = |what: &str| {
+            let mut command = Command::new("npm");
+            command
+                .arg(what)
+                .args(["--fetch-retries=1", "--fetch-timeout=30000"])
+                .current_dir(&folder);
+            command
+        };
+        let mut loaded = npm("install");
+        loaded
+            .args(["--no-audit", "--no-fund", "--no-save", "--ignore-scripts"])
             .arg("--prefix")
             .arg(&folder)
             .args(LOADED);
-        let mut pack = Command::new("npm");
-        pack.arg("pack")
-            .arg(format!("@segment/action-destinations@{VERSION}"))
-            .current_dir(&folder);
+        let mut package = npm("pack");
+        package.arg(format!("@segment/action-destinations@{VERSION}"));
+        if !install(NAME, &mut loaded).await || !install(NAME, &mut package).await {
+            return None;
+        }
         let mut unpack = Command::new("tar");
         unpack
             .arg("xzf")
@@ -53,11 +70,7 @@ async fn destinations() -> Option<Command> {
                 "package/dist/destinations/ortto-audiences",
             ])
             .current_dir(&folder);
-        for step in [&mut install, &mut pack, &mut unpack] {
-            if !ran(step, INSTALL).await {
-                return None;
-            }
-        }
+        step(&mut unpack).await;
         std::fs::write(folder.join("installed"), "").unwrap();
     }
     let mut command = Command::new("node");
@@ -115,7 +128,7 @@ async fn history(weir: &Weir, account: &Account, user: &str, audience: &str) -> 
 fn segments_destinations_make_audiences_and_sync_them() {
     journey(async |weir| {
         let Some(command) = destinations().await else {
-            return leave_out("Segment's destinations: no node, npm or tar, or no registry");
+            return;
         };
         let account = Account::create(weir, Plan::default()).await;
         let said = run(command, &account, " Big spenders ").await;

@@ -12,6 +12,7 @@
 //! in one order of tables and keys, the mark of its message last: so no two batches wait for each
 //! other.
 
+use std::collections::HashSet;
 use std::sync::atomic::AtomicBool;
 
 use chrono::{DateTime, Utc};
@@ -184,7 +185,7 @@ impl<'c> BatchTx<'c> {
         );
         // Of several errors the first is the cause.
         let of_account = of_account?.ok_or(NotStored::NewAccount)?;
-        let (links, corrected) = (links?, corrected?);
+        let (mut links, corrected) = (links?, corrected?);
         self.note_search(&of_account);
         self.check_account(
             of_account.get("usage_epoch"),
@@ -206,7 +207,7 @@ impl<'c> BatchTx<'c> {
         );
         let (contacts, receipts) = (contacts?, receipts?);
         if self.care == Care::Heal {
-            self.are_still(&links, self.links(facts, &sought).await?)?;
+            links = self.settled(&links, self.links(facts, &sought).await?)?;
         }
         let stand: Vec<&str> = of_account.get("caseless_identifiers");
         let rows = Rows {
@@ -273,24 +274,16 @@ impl<'c> BatchTx<'c> {
         }
     }
 
-    /// Whether links that were read before their contacts were locked are the same behind the
-    /// locks. Only then one that its contact does not bear out is really out of step.
-    fn are_still(&self, before: &[Row], behind: Vec<Row>) -> Result<(), NotStored> {
-        let link = |row: &Row| -> (i64, Uuid, i64) {
-            (
-                row.get("ordinal"),
-                row.get("contact_id"),
-                row.get("version"),
-            )
-        };
-        let mut before: Vec<_> = before.iter().map(link).collect();
-        let mut behind: Vec<_> = behind.iter().map(link).collect();
-        before.sort_unstable();
-        behind.sort_unstable();
-        if before == behind {
-            Ok(())
-        } else {
-            Err(NotStored::Conflict)
+    /// Links as they are behind the locks of all contacts that they led to `before`, as far as
+    /// there are such: nobody changes them now, as long as they lead to none but these. Only then
+    /// one that its contact does not bear out is really out of step.
+    fn settled(&self, before: &[Row], behind: Vec<Row>) -> Result<Vec<Row>, NotStored> {
+        let leads_to = |row: &Row| -> Uuid { row.get("contact_id") };
+        let locked: HashSet<Uuid> = before.iter().map(leads_to).collect();
+        let is_settled = |to: Uuid| to == NOBODY.0 || locked.contains(&to);
+        match behind.iter().map(leads_to).all(is_settled) {
+            true => Ok(behind),
+            false => Err(NotStored::Conflict),
         }
     }
 

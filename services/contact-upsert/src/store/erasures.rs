@@ -143,8 +143,8 @@ impl<'c> ErasureTx<'c> {
         value: &str,
         since: DateTime<Utc>,
     ) -> Result<bool, Failure> {
-        let print = self.key.print(kind, value.as_bytes());
-        self.has_print(print, since).await
+        self.has_print(self.key.print(kind, value.as_bytes()), since)
+            .await
     }
 
     /// Whether a contact was, or one into which it was merged.
@@ -366,8 +366,7 @@ impl Store {
     /// # Errors
     /// When PostgreSQL refuses.
     pub async fn due_erasures(&self, now: DateTime<Utc>, limit: i64) -> Result<Vec<Due>, Failure> {
-        let mut client = self.client().await?;
-        let mut all = Vec::new();
+        let (mut client, mut all) = (self.client().await?, Vec::new());
         let accounts = work::due(&client, ERASURES, now, limit).await?;
         let of_each = limit / (accounts.len() as i64).max(1);
         for (account, _) in accounts {

@@ -4,16 +4,17 @@ use std::num::NonZeroU16;
 
 use super::file::Listens;
 use super::service::Service;
-use crate::ports::CLASSIC;
+use crate::ports::{CLASSIC, CONSOLE};
 
 /// The order of a fixed port plan, which starts with what people look for first.
-const PORT_ORDER: [Service; 6] = [
+const PORT_ORDER: [Service; 7] = [
     Service::Edge,
     Service::Mapping,
     Service::ContactUpsert,
     Service::Activity,
     Service::Audience,
     Service::Quota,
+    Service::Console,
 ];
 
 /// There are no more edges than this, on one socket: one serves while the other is restarted.
@@ -60,8 +61,8 @@ impl Instance {
 #[derive(Debug, Clone)]
 pub struct Addresses {
     /// In the order of the plan, each with one port for every process; all edges share one.
-    services: [Vec<u16>; 6],
-    metrics: [Vec<u16>; 6],
+    services: [Vec<u16>; 7],
+    metrics: [Vec<u16>; 7],
     /// PostgreSQL's port.
     pub postgres: u16,
     /// Redis' port.
@@ -71,23 +72,29 @@ pub struct Addresses {
 }
 
 impl Addresses {
-    /// So many ports are needed: 15, ten for each further replica, and the other edge's metrics.
+    /// So many ports are needed: 17, ten for each further replica, and the other edge's metrics.
     pub fn ports(replicas: NonZeroU16) -> u16 {
         let others = replicas.get() - 1;
-        15 + 10 * others + others.min(EDGES - 1)
+        17 + 10 * others + others.min(EDGES - 1)
     }
 
     /// From so many ports, in the order of a fixed plan.
     pub fn new(ports: &[u16], replicas: NonZeroU16) -> Self {
-        let six = |from: usize| std::array::from_fn(|n| vec![ports[from + n]]);
+        // The console came after all others, and so do its ports.
+        let all = |from: usize, console: usize| {
+            std::array::from_fn(|n| {
+                let is_console = PORT_ORDER[n] == Service::Console;
+                vec![ports[if is_console { console } else { from + n }]]
+            })
+        };
         let mut addresses = Self {
-            services: six(0),
-            metrics: six(8),
+            services: all(0, CONSOLE),
+            metrics: all(8, CONSOLE + 1),
             postgres: ports[6],
             redis: ports[7],
             classic: ports[CLASSIC],
         };
-        let mut further = ports[CLASSIC + 1..].iter().copied();
+        let mut further = ports[CONSOLE + 2..].iter().copied();
         let mut next = || further.next().expect("there are as many as `ports` says");
         for replica in 1..replicas.get() {
             let is_edge = |place: usize| PORT_ORDER[place] == Service::Edge;
@@ -137,6 +144,11 @@ impl Addresses {
         format!("http://127.0.0.1:{port}/metrics")
     }
 
+    /// `http://127.0.0.1:PORT` of the pages.
+    pub fn console_url(&self) -> String {
+        self.url(Instance::first(Service::Console))
+    }
+
     /// `http://127.0.0.1:PORT` of the edge for classic sources.
     pub fn classic_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.classic)
@@ -164,6 +176,12 @@ impl Addresses {
                 let urls: Vec<_> = self.instances(other).map(|one| self.url(one)).collect();
                 environment.push((variable.to_owned(), urls.join(",")));
             }
+        }
+        // In the mails of mapping, and for whoever asks whether a page is its own.
+        environment.push(("WEIR_CONSOLE_URL".to_owned(), self.console_url()));
+        if instance.service == Service::Console {
+            let edge = self.url(Instance::first(Service::Edge));
+            environment.push(("WEIR_EDGE_URL".to_owned(), edge));
         }
         if instance.service == Service::Edge {
             environment.push(("WEIR_DRAIN".to_owned(), DRAIN.to_owned()));
@@ -223,13 +241,20 @@ mod tests {
         assert_eq!((addresses.postgres, addresses.redis), (9006, 9007));
         let environment = addresses.environment(edge);
         assert_eq!(value(&environment, "WEIR_CLASSIC_LISTEN"), "127.0.0.1:9014");
+        let environment = addresses.environment(Instance::first(Service::Console));
+        assert_eq!(value(&environment, "WEIR_LISTEN"), "127.0.0.1:9015");
+        assert_eq!(value(&environment, "WEIR_METRICS_LISTEN"), "127.0.0.1:9016");
+        assert_eq!(
+            value(&environment, "WEIR_EDGE_URL"),
+            "http://127.0.0.1:9000"
+        );
     }
 
     #[test]
     fn replicas_listen_behind_the_first_ones_and_edges_on_one_socket() {
         let addresses = addresses(3);
         let names: Vec<_> = addresses.all().map(Instance::name).collect();
-        assert_eq!(names.len(), 5 * 3 + 2);
+        assert_eq!(names.len(), 5 * 3 + 2 + 1);
         let edges: Vec<_> = addresses.instances(Service::Edge).collect();
         assert_eq!(addresses.url(edges[1]), "http://127.0.0.1:9000");
         let environment = addresses.environment(edges[1]);
@@ -245,6 +270,6 @@ mod tests {
         listen.push(format!("{}/metrics", addresses.classic_url()));
         listen.sort();
         listen.dedup();
-        assert_eq!(listen.len(), 17 + 16 + 1);
+        assert_eq!(listen.len(), 18 + 17 + 1);
     }
 }

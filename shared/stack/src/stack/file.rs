@@ -17,6 +17,9 @@ pub struct StackFile {
     /// As well, of the edge for classic sources.
     #[serde(default)]
     pub classic: String,
+    /// As well, of the console.
+    #[serde(default)]
+    pub console: String,
     /// gRPC addresses by service; of several replicas the first.
     pub grpc: BTreeMap<String, String>,
     /// Connection URL of the superuser.
@@ -101,6 +104,7 @@ mod tests {
         let file = StackFile {
             edge: "http://127.0.0.1:1".into(),
             classic: "http://127.0.0.1:8".into(),
+            console: "http://127.0.0.1:9".into(),
             grpc: BTreeMap::from([("quota".into(), "http://127.0.0.1:2".into())]),
             postgres: String::new(),
             redis: String::new(),

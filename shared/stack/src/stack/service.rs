@@ -1,4 +1,4 @@
-//! The six services: names and binaries.
+//! The seven services: names and binaries.
 
 use std::path::{Path, PathBuf};
 
@@ -13,17 +13,19 @@ pub enum Service {
     Audience,
     Quota,
     Edge,
+    Console,
 }
 
 impl Service {
-    /// In the order in which they become ready: the edge needs all others.
-    pub const ALL: [Self; 6] = [
+    /// In the order in which they become ready: the edge needs all before it.
+    pub const ALL: [Self; 7] = [
         Self::Mapping,
         Self::ContactUpsert,
         Self::Activity,
         Self::Audience,
         Self::Quota,
         Self::Edge,
+        Self::Console,
     ];
 
     /// `contact-upsert`
@@ -35,6 +37,7 @@ impl Service {
             Self::Audience => "audience",
             Self::Quota => "quota",
             Self::Edge => "edge",
+            Self::Console => "console",
         }
     }
 
@@ -60,11 +63,11 @@ impl Service {
             Self::ContactUpsert => Some("contact"),
             Self::Activity => Some("activity"),
             Self::Audience => Some("audience"),
-            Self::Quota | Self::Edge => None,
+            Self::Quota | Self::Edge | Self::Console => None,
         }
     }
 
-    /// Its gRPC service; the edge has none.
+    /// Its gRPC service; edge and console have none.
     pub fn grpc_name(self) -> Option<&'static str> {
         match self {
             Self::Mapping => Some("weir.mapping.v1.MappingService"),
@@ -72,7 +75,7 @@ impl Service {
             Self::Activity => Some("weir.activity.v1.ActivityService"),
             Self::Audience => Some("weir.audience.v1.AudienceService"),
             Self::Quota => Some("weir.quota.v1.QuotaService"),
-            Self::Edge => None,
+            Self::Edge | Self::Console => None,
         }
     }
 
@@ -84,7 +87,7 @@ impl Service {
             Self::Activity => Some("WEIR_ACTIVITY_URL"),
             Self::Audience => Some("WEIR_AUDIENCE_URL"),
             Self::Quota => Some("WEIR_QUOTA_URL"),
-            Self::Edge => None,
+            Self::Edge | Self::Console => None,
         }
     }
 }

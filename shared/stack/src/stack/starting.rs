@@ -137,6 +137,7 @@ impl Starting<'_> {
                 port: self.addresses.redis,
                 password: self.secrets.redis.clone(),
                 log: log_of(self.folder, "redis"),
+                settings: Vec::new(),
                 environment: vec![mark(self.folder)],
             },
         )
@@ -277,6 +278,10 @@ impl ServicePrograms<'_> {
         for other in ["WEIR_SERVICE_TOKEN_FILE", "WEIR_ADMIN_TOKEN_FILE"] {
             environment.push((other.into(), String::new()));
         }
+        if service == Service::Console {
+            environment.push(("WEIR_CONSOLE_SECRET".into(), secrets.console.clone()));
+            environment.push(("WEIR_CONSOLE_SECRET_FILE".into(), String::new()));
+        }
         if service == Service::Mapping {
             environment.push(("WEIR_KEY_SECRET".into(), self.secrets.key_secret.clone()));
             let mail = self.folder.join("mail").display().to_string();
@@ -303,7 +308,7 @@ impl ServicePrograms<'_> {
     }
 }
 
-/// Six services, PostgreSQL and Redis share this machine. With a thread for each core in every
+/// Seven services, PostgreSQL and Redis share this machine. With a thread for each core in every
 /// one of them they would mostly wake each other, and each thread keeps memory of its own.
 fn worker_threads() -> usize {
     let cores = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);

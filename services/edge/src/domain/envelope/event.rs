@@ -1,5 +1,7 @@
 //! The members of one event → its envelope.
 
+mod classic;
+
 use std::borrow::Cow;
 use std::ops::Range;
 
@@ -14,7 +16,6 @@ use super::{
     Envelope, Form, Kind, MembershipUpdate, MembershipUpdateMode, Nobody, Reader, Reading, Refusal,
     SHOWN,
 };
-use crate::domain::classic;
 use crate::domain::text::{cut, longer_than, scalar};
 use crate::domain::time;
 
@@ -154,26 +155,6 @@ impl<'a> Event<'a> {
             timestamp: members.timestamp.clone().filter(|_| own_time.is_some()),
             ignored: ignored.map(Box::new),
         })
-    }
-
-    /// Whether it is small enough, and what it was taken for (semantics 8.0).
-    fn check_classic(&self, kind: Kind) -> Result<(), Refusal> {
-        let (size, most) = (self.size, classic::MAX_EVENT);
-        if size > most {
-            let reason = format!("{size} bytes; a classic source takes {most} at most");
-            return Err(Refusal::new(Reason::EventTooLarge, "", reason));
-        }
-        let expected = match kind {
-            Kind::Identify | Kind::Member => classic::Type::Identify,
-            Kind::Track => classic::Type::Track,
-        };
-        let said = self.value(&self.members.of).and_then(scalar);
-        if said.is_some_and(|said| said.trim() == expected.name()) {
-            return Ok(());
-        }
-        let reason = "must be identify or track (page, screen, group and alias are not stored)";
-        let slot = &self.members.of;
-        Err(self.refusal(Reason::EventTypeUnknown, "type", reason, slot))
     }
 
     /// The two ids, one of which is there, and why the anonymous one was ignored.

@@ -1,0 +1,26 @@
+//! What pages have in common: who is signed in, and steps that belong together.
+
+mod seal;
+mod setup;
+mod sign_in;
+mod single;
+
+pub use seal::{Purpose, Seal};
+pub use setup::NewSource;
+pub use sign_in::{LinkFailure, Me, SignIn};
+pub use single::{Begun, Single};
+
+use weir_service::Clock;
+
+use crate::clients::Clients;
+
+/// What all requests share.
+pub struct App {
+    pub clients: Clients,
+    pub sign_in: SignIn,
+    /// Where an issuer is configured.
+    pub single: Option<Single>,
+    /// Without a slash at its end.
+    pub edge_url: String,
+    pub clock: Clock,
+}

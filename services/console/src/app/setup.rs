@@ -1,0 +1,61 @@
+//! Making a data source: the source and its key belong together.
+
+use super::{App, Me};
+use crate::clients::{Answer, Calls};
+use crate::domain::model::Source;
+
+/// What was made.
+pub struct NewSource {
+    pub source: Source,
+    /// Shown now, and never again.
+    pub key: String,
+}
+
+impl App {
+    /// Calls of this person.
+    pub fn calls(&self, me: &Me) -> Calls {
+        self.clients.of(&me.token)
+    }
+
+    /// Makes a source with a key. The same wish again makes neither anew, and answers both.
+    ///
+    /// # Errors
+    /// What the services refuse.
+    pub async fn make_source(
+        &self,
+        me: &Me,
+        account: &str,
+        wanted: &Source,
+        wish: &str,
+    ) -> Answer<NewSource> {
+        let calls = self.calls(me);
+        let source = calls.put_source(account, wanted, wish).await?;
+        let key = self.sign_in.source_key(account, wish);
+        calls.create_key(account, &source.id, &key).await?;
+        Ok(NewSource { source, key })
+    }
+
+    /// Another key, in the place of all that the source has; they end at once.
+    ///
+    /// # Errors
+    /// What the services refuse.
+    pub async fn renew_key(
+        &self,
+        me: &Me,
+        account: &str,
+        source: &str,
+        wish: &str,
+    ) -> Answer<String> {
+        let calls = self.calls(me);
+        let before = calls.keys(account, source).await?;
+        let key = self.sign_in.source_key(account, wish);
+        calls.create_key(account, source, &key).await?;
+        for old in before.iter().filter(|old| old.revoked.is_none()) {
+            // Where it is the one that an earlier press of the same button made.
+            if !key.starts_with(old.hint.split('…').next().unwrap_or(&old.hint)) {
+                calls.revoke_key(account, &old.id).await?;
+            }
+        }
+        Ok(key)
+    }
+}

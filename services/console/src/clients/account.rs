@@ -1,0 +1,214 @@
+//! Accounts, what they used, and what tells their contacts apart.
+
+use weir_proto::mapping::v1 as wire;
+use weir_proto::quota::v1 as quota;
+use weir_proto::settings::v1::{BlockedValue, BlockedValues, KeyStrategy};
+
+use super::convert::time;
+use super::trouble::call;
+use super::{Answer, Calls};
+use crate::domain::Trouble;
+use crate::domain::model::{Account, Blocked, Page, Strategy, Usage, Used};
+
+/// What of an account is changed at a time.
+pub enum AccountPart {
+    Plan,
+    /// A secret that is empty stays as it is.
+    News {
+        webhook_secret: String,
+    },
+    Identity,
+}
+
+impl Calls {
+    pub async fn accounts(&self, page_token: &str) -> Answer<Page<Account>> {
+        let request = wire::ListAccountsRequest {
+            page_size: 200,
+            page_token: page_token.to_owned(),
+            ..Default::default()
+        };
+        let answer = call!("mapping", self.mapping, list_accounts, request)?;
+        Ok(Page {
+            items: answer.accounts.into_iter().map(account).collect(),
+            next: answer.next_page_token,
+        })
+    }
+
+    pub async fn account(&self, id: &str) -> Answer<Account> {
+        let request = wire::GetAccountRequest {
+            account_id: id.to_owned(),
+            name: String::new(),
+        };
+        let answer = call!("mapping", self.mapping, get_account, request)?;
+        answer.account.map(account).ok_or_else(nothing)
+    }
+
+    /// Changes one part of an account; what others change meanwhile stays.
+    pub async fn put_account(
+        &self,
+        account: &Account,
+        part: AccountPart,
+        wish: &str,
+    ) -> Answer<()> {
+        let mut request = wire::PutAccountRequest {
+            account_id: account.id.clone(),
+            name: account.name.clone(),
+            request_id: wish.to_owned(),
+            ..Default::default()
+        };
+        match part {
+            AccountPart::Plan => {
+                request.plan = Some(wire::Plan {
+                    included_contacts: Some(account.included_contacts),
+                    additional_contacts: Some(account.additional_contacts),
+                    activity_slots: Some(account.activity_slots),
+                    profile_factor: Some(account.profile_factor),
+                    activity_factor: Some(account.activity_factor),
+                });
+            }
+            AccountPart::News { webhook_secret } => {
+                request.notification_address = Some(account.notification_address.clone());
+                request.webhook_url = Some(account.webhook_url.clone());
+                request.webhook_secret = (!webhook_secret.is_empty()).then_some(webhook_secret);
+            }
+            AccountPart::Identity => {
+                let blocked = account.blocked.iter().map(|blocked| BlockedValue {
+                    pattern: blocked.pattern.clone(),
+                    kind: blocked.kind.clone(),
+                });
+                request.blocked_values = Some(BlockedValues {
+                    blocked: blocked.collect(),
+                    allowed_defaults: account.allowed_defaults.clone(),
+                });
+                request.keep_user_ids_apart = Some(account.keep_user_ids_apart);
+            }
+        }
+        call!("mapping", self.mapping, put_account, request)?;
+        Ok(())
+    }
+
+    /// What tells contacts apart; refused once there are some.
+    pub async fn put_identifiers(
+        &self,
+        account: &Account,
+        fields: &[String],
+        strategy: Strategy,
+    ) -> Answer<()> {
+        let request = wire::PutAccountRequest {
+            account_id: account.id.clone(),
+            name: account.name.clone(),
+            unique_identifiers: Some(wire::UniqueIdentifiers {
+                field_ids: fields.to_vec(),
+            }),
+            key_strategy: wire_strategy(strategy).into(),
+            ..Default::default()
+        };
+        call!("mapping", self.mapping, put_account, request)?;
+        Ok(())
+    }
+
+    /// How many contacts, how many of them would go into others, and how many would lose a value.
+    pub async fn preview_reindex(
+        &self,
+        account: &str,
+        fields: &[String],
+        strategy: Strategy,
+    ) -> Answer<(i64, i64, i64)> {
+        let request = weir_proto::contact::v1::PreviewReindexRequest {
+            account_id: account.to_owned(),
+            unique_identifiers: fields.to_vec(),
+            key_strategy: wire_strategy(strategy).into(),
+        };
+        let answer = call!("contact-upsert", self.identity, preview_reindex, request)?;
+        Ok((answer.contacts, answer.merged_contacts, answer.lost_values))
+    }
+
+    pub async fn start_reindex(
+        &self,
+        account: &str,
+        fields: &[String],
+        strategy: Strategy,
+        wish: &str,
+    ) -> Answer<()> {
+        let request = weir_proto::contact::v1::StartReindexRequest {
+            account_id: account.to_owned(),
+            unique_identifiers: fields.to_vec(),
+            key_strategy: wire_strategy(strategy).into(),
+            request_id: wish.to_owned(),
+        };
+        call!("contact-upsert", self.identity, start_reindex, request)?;
+        Ok(())
+    }
+
+    pub async fn usage(&self, account: &str) -> Answer<Usage> {
+        let request = quota::GetUsageRequest {
+            account_id: account.to_owned(),
+            entitlement: None,
+        };
+        let answer = call!("quota", self.quota, get_usage, request)?;
+        let used = |usage: Option<quota::Usage>| {
+            let usage = usage.unwrap_or_default();
+            Used {
+                used: usage.used,
+                reserved: usage.reserved,
+                limit: usage.limit,
+                formula: usage.limit_formula,
+            }
+        };
+        Ok(Usage {
+            window: answer.window,
+            end: time(answer.window_end_time),
+            profile: used(answer.profile),
+            activity: used(answer.activity),
+        })
+    }
+}
+
+/// An answer without what it is about.
+pub fn nothing() -> Trouble {
+    Trouble::Failed {
+        service: "mapping",
+        says: "an empty answer".to_owned(),
+    }
+}
+
+fn wire_strategy(strategy: Strategy) -> KeyStrategy {
+    match strategy {
+        Strategy::Any => KeyStrategy::Any,
+        Strategy::NextIfEmpty => KeyStrategy::NextIfEmpty,
+    }
+}
+
+fn account(account: wire::Account) -> Account {
+    let strategy = match account.key_strategy() {
+        KeyStrategy::NextIfEmpty => Strategy::NextIfEmpty,
+        _ => Strategy::Any,
+    };
+    let plan = account.plan.unwrap_or_default();
+    let blocked = account.blocked_values.unwrap_or_default();
+    Account {
+        id: account.account_id,
+        name: account.name,
+        included_contacts: plan.included_contacts.unwrap_or_default(),
+        additional_contacts: plan.additional_contacts.unwrap_or_default(),
+        activity_slots: plan.activity_slots.unwrap_or_default(),
+        profile_factor: plan.profile_factor.unwrap_or_default(),
+        activity_factor: plan.activity_factor.unwrap_or_default(),
+        mapped_activities: account.mapped_activities,
+        notification_address: account.notification_address,
+        webhook_url: account.webhook_url,
+        unique_identifiers: account.unique_identifiers,
+        next_unique_identifiers: account.next_unique_identifiers,
+        strategy,
+        keep_user_ids_apart: account.keep_user_ids_apart,
+        blocked: blocked
+            .blocked
+            .into_iter()
+            .map(|blocked| Blocked {
+                pattern: blocked.pattern,
+                kind: blocked.kind,
+            })
+            .collect(),
+        allowed_defaults: blocked.allowed_defaults,
+    }
+}

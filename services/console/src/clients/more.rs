@@ -1,0 +1,307 @@
+//! Audiences, tokens, changes, news.
+
+use chrono::TimeDelta;
+use weir_proto::access::v1 as access;
+use weir_proto::audience::v1 as audience;
+use weir_proto::mapping::v1 as wire;
+
+use super::account::nothing;
+use super::convert::{stamp, time};
+use super::trouble::call;
+use super::{Answer, Calls};
+use crate::domain::Time;
+use crate::domain::model::{
+    Alert, Audience, Change, ChangedValue, Delivery, MailStatus, Member, NewToken, Origin, Page,
+    Token,
+};
+use crate::domain::words::plain;
+
+const PAGE: i32 = 50;
+
+impl Calls {
+    pub async fn audiences(&self, account: &str, page_token: &str) -> Answer<Page<Audience>> {
+        let request = audience::ListAudiencesRequest {
+            account_id: account.to_owned(),
+            page_size: 200,
+            page_token: page_token.to_owned(),
+        };
+        let answer = call!("audience", self.audience, list_audiences, request)?;
+        Ok(Page {
+            items: answer.audiences.into_iter().map(audience).collect(),
+            next: answer.next_page_token,
+        })
+    }
+
+    pub async fn audience(&self, account: &str, id: &str) -> Answer<Audience> {
+        let request = audience::GetAudienceRequest {
+            account_id: account.to_owned(),
+            audience_id: id.to_owned(),
+        };
+        let answer = call!("audience", self.audience, get_audience, request)?;
+        answer.audience.map(audience).ok_or_else(nothing)
+    }
+
+    /// Its id, and whether it was made by this call.
+    pub async fn create_audience(
+        &self,
+        account: &str,
+        name: &str,
+        origin: Origin,
+        wish: &str,
+    ) -> Answer<(String, bool)> {
+        let request = audience::CreateAudienceRequest {
+            account_id: account.to_owned(),
+            name: name.to_owned(),
+            origin: match origin {
+                Origin::Actions => audience::Origin::SegmentActions,
+                Origin::Other => audience::Origin::Other,
+            }
+            .into(),
+            request_id: wish.to_owned(),
+        };
+        let answer = call!("audience", self.audience, create_audience, request)?;
+        let id = answer.audience.unwrap_or_default().audience_id;
+        Ok((id, answer.created))
+    }
+
+    pub async fn members(
+        &self,
+        account: &str,
+        audience: &str,
+        page_token: &str,
+    ) -> Answer<Page<Member>> {
+        let request = audience::ListMembersRequest {
+            account_id: account.to_owned(),
+            audience_id: audience.to_owned(),
+            page_size: PAGE,
+            page_token: page_token.to_owned(),
+        };
+        let answer = call!("audience", self.audience, list_members, request)?;
+        let items = answer.members.into_iter().map(|member| Member {
+            contact_id: member.contact_id,
+            joined: time(member.join_time),
+        });
+        Ok(Page {
+            items: items.collect(),
+            next: answer.next_page_token,
+        })
+    }
+
+    /// Those that are good for these accounts alone; none named: all that may be seen.
+    pub async fn tokens(&self, accounts: Vec<String>, page_token: &str) -> Answer<Page<Token>> {
+        let request = access::ListTokensRequest {
+            page_size: 200,
+            page_token: page_token.to_owned(),
+            account_ids: accounts,
+        };
+        let answer = call!("mapping", self.token, list_tokens, request)?;
+        Ok(Page {
+            items: answer.tokens.into_iter().map(token).collect(),
+            next: answer.next_page_token,
+        })
+    }
+
+    /// Its secret; empty where the same wish made it before.
+    pub async fn create_token(&self, new: &NewToken, now: Time) -> Answer<String> {
+        let end = new.hours.map(|hours| stamp(now + TimeDelta::hours(hours)));
+        let request = access::CreateTokenRequest {
+            name: new.name.clone(),
+            role: match &*new.role {
+                "admin" => access::Role::Admin,
+                "write" => access::Role::Write,
+                _ => access::Role::Read,
+            }
+            .into(),
+            all_accounts: new.all_accounts,
+            account_ids: new.accounts.clone(),
+            expire_time: end,
+            request_id: new.wish.clone(),
+        };
+        let answer = call!("mapping", self.token, create_token, request)?;
+        Ok(answer.secret)
+    }
+
+    pub async fn revoke_token(&self, id: &str) -> Answer<()> {
+        let request = access::RevokeTokenRequest {
+            token_id: id.to_owned(),
+            account_ids: Vec::new(),
+        };
+        call!("mapping", self.token, revoke_token, request)?;
+        Ok(())
+    }
+
+    pub async fn changes(&self, account: &str, page_token: &str) -> Answer<Page<Change>> {
+        let request = access::ListChangesRequest {
+            account_id: account.to_owned(),
+            page_size: PAGE,
+            page_token: page_token.to_owned(),
+            ..Default::default()
+        };
+        let answer = call!("mapping", self.change, list_changes, request)?;
+        Ok(Page {
+            items: answer.changes.into_iter().map(change).collect(),
+            next: answer.next_page_token,
+        })
+    }
+
+    pub async fn alerts(
+        &self,
+        account: &str,
+        unresolved: bool,
+        page_token: &str,
+    ) -> Answer<Page<Alert>> {
+        let request = wire::ListAlertsRequest {
+            account_id: account.to_owned(),
+            source_id: String::new(),
+            unresolved,
+            page_size: PAGE,
+            page_token: page_token.to_owned(),
+        };
+        let answer = call!("mapping", self.alert, list_alerts, request)?;
+        Ok(Page {
+            items: answer.alerts.into_iter().map(alert).collect(),
+            next: answer.next_page_token,
+        })
+    }
+
+    pub async fn resolve_alert(&self, account: &str, id: &str) -> Answer<()> {
+        let request = wire::ResolveAlertRequest {
+            account_id: account.to_owned(),
+            alert_id: id.to_owned(),
+        };
+        call!("mapping", self.alert, resolve_alert, request)?;
+        Ok(())
+    }
+
+    pub async fn deliveries(&self, account: &str) -> Answer<Vec<Delivery>> {
+        let request = wire::ListDeliveriesRequest {
+            account_id: account.to_owned(),
+            unsent: false,
+            page_size: 20,
+            page_token: String::new(),
+        };
+        let answer = call!("mapping", self.alert, list_deliveries, request)?;
+        Ok(answer.deliveries.into_iter().map(delivery).collect())
+    }
+
+    pub async fn mail_status(&self) -> Answer<MailStatus> {
+        let request = wire::GetMailStatusRequest {};
+        let answer = call!("mapping", self.alert, get_mail_status, request)?;
+        Ok(MailStatus {
+            server: answer.server,
+            sender: answer.sender,
+            folder: answer.folder,
+            waiting: answer.waiting,
+            kept: answer.kept,
+            given_up: answer.given_up,
+        })
+    }
+
+    /// How it went.
+    pub async fn send_test_mail(&self, account: &str, wish: &str) -> Answer<Vec<Delivery>> {
+        let request = wire::SendTestMailRequest {
+            account_id: account.to_owned(),
+            request_id: wish.to_owned(),
+        };
+        let answer = call!("mapping", self.alert, send_test_mail, request)?;
+        Ok(answer.deliveries.into_iter().map(delivery).collect())
+    }
+}
+
+pub fn state(state: wire::DeliveryState) -> &'static str {
+    match state {
+        wire::DeliveryState::Waiting => "waiting",
+        wire::DeliveryState::Sent => "sent",
+        wire::DeliveryState::Kept => "kept",
+        wire::DeliveryState::GivenUp => "given up",
+        wire::DeliveryState::Unspecified => "unknown",
+    }
+}
+
+fn delivery(delivery: wire::Delivery) -> Delivery {
+    Delivery {
+        channel: match delivery.channel() {
+            wire::DeliveryChannel::Webhook => "webhook",
+            _ => "mail",
+        },
+        state: state(delivery.state()),
+        headline: delivery.headline,
+        receiver: delivery.receiver,
+        file: delivery.file,
+        error: delivery.error,
+        created: time(delivery.create_time),
+        sent: time(delivery.sent_time),
+    }
+}
+
+fn alert(alert: wire::Alert) -> Alert {
+    let kind = alert.kind().as_str_name();
+    Alert {
+        kind: plain(kind.trim_start_matches("ALERT_KIND_")),
+        id: alert.alert_id,
+        message: alert.message,
+        value: alert.value,
+        source_id: alert.source_id,
+        raised: time(alert.raise_time),
+        last: time(alert.last_time),
+        count: alert.count,
+        resolved: time(alert.resolve_time),
+    }
+}
+
+fn audience(audience: audience::Audience) -> Audience {
+    Audience {
+        origin: match audience.origin() {
+            audience::Origin::SegmentActions => Origin::Actions,
+            _ => Origin::Other,
+        },
+        id: audience.audience_id,
+        name: audience.name,
+        created: time(audience.create_time),
+    }
+}
+
+fn token(token: access::Token) -> Token {
+    Token {
+        role: match token.role() {
+            access::Role::Admin => "admin",
+            access::Role::Write => "write",
+            _ => "read",
+        },
+        id: token.token_id,
+        name: token.name,
+        all_accounts: token.all_accounts,
+        accounts: token.account_ids,
+        hint: token.hint,
+        created: time(token.create_time),
+        created_by: token.created_by,
+        expires: time(token.expire_time),
+        last_used: time(token.last_use_time),
+        revoked: time(token.revoke_time),
+    }
+}
+
+fn change(change: access::Change) -> Change {
+    let thing = change.thing().as_str_name();
+    let thing = plain(thing.trim_start_matches("CHANGED_THING_"));
+    let actor = change.actor.unwrap_or_default();
+    let actor = match actor.kind() {
+        access::ActorKind::Service => format!("Weir ({})", actor.name),
+        access::ActorKind::Anybody => "Somebody (access is open)".to_owned(),
+        _ => actor.name,
+    };
+    let method = change.method.rsplit('/').next().unwrap_or_default();
+    let values = change.fields.into_iter().map(|field| ChangedValue {
+        field: field.field,
+        before: field.before_json,
+        after: field.after_json,
+    });
+    Change {
+        time: time(change.change_time),
+        actor,
+        method: method.to_owned(),
+        thing,
+        thing_id: change.thing_id,
+        values: values.collect(),
+    }
+}

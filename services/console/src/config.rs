@@ -1,0 +1,148 @@
+//! Every environment name and default, with its reason.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use weir_service::{Hidden, hidden, path, read_secret};
+
+/// What seals cookies could be guessed where it was shorter.
+const MIN_SECRET: usize = 32;
+
+/// The pages of Weir.
+#[derive(Debug, Clone, clap::Parser)]
+#[command(name = "weir-console", version)]
+pub struct Config {
+    /// Where to listen for HTTP/1.1. TLS is whoever stands in front's.
+    #[arg(long, env = "WEIR_LISTEN", default_value = "127.0.0.1:8000")]
+    pub listen: SocketAddr,
+    /// The services that are asked.
+    #[command(flatten)]
+    pub addresses: Addresses,
+    /// Where people reach the console (`https://weir.example.org`). Where it is https, cookies are
+    /// for https alone. Empty: by plain HTTP on this machine.
+    #[arg(long, env = "WEIR_CONSOLE_URL", default_value = "")]
+    pub url: String,
+    /// Where Segment and SDKs reach the edge: it stands in the lines that pages give to be copied.
+    #[arg(long, env = "WEIR_EDGE_URL", default_value = "http://127.0.0.1:8080")]
+    pub edge_url: String,
+    /// What seals cookies and sign-in links: at least 32 characters, the same for all replicas.
+    /// Without one it is made anew with each start, which ends everybody's session.
+    #[arg(long, env = "WEIR_CONSOLE_SECRET", hide_env_values = true, value_parser = hidden)]
+    pub secret: Option<Hidden>,
+    /// A file that holds it instead.
+    #[arg(long, env = "WEIR_CONSOLE_SECRET_FILE", value_parser = path)]
+    pub secret_file: Option<PathBuf>,
+    /// Signing in by OpenID Connect, where an issuer is named.
+    #[command(flatten)]
+    pub oidc: OidcOptions,
+    /// Who may call, and as whom the console asks which tokens are good.
+    #[command(flatten)]
+    pub access: weir_service::AccessOptions,
+    /// Logs, metrics, traces.
+    #[command(flatten)]
+    pub telemetry: weir_telemetry::Options,
+}
+
+/// Where people sign in, and what they may do then. An empty variable counts as none.
+#[derive(Debug, Clone, clap::Args)]
+pub struct OidcOptions {
+    /// `https://login.example.org/realms/main`, as it calls itself. It takes `WEIR_CONSOLE_URL`,
+    /// for the way back, and `WEIR_ADMIN_TOKEN`, by which whoever signs in gets a token.
+    #[arg(long = "oidc-issuer", env = "WEIR_OIDC_ISSUER", default_value = "")]
+    pub issuer: String,
+    /// As the issuer knows the console.
+    #[arg(
+        long = "oidc-client-id",
+        env = "WEIR_OIDC_CLIENT_ID",
+        default_value = ""
+    )]
+    pub client_id: String,
+    /// What the console shows the issuer.
+    #[arg(
+        long = "oidc-client-secret",
+        env = "WEIR_OIDC_CLIENT_SECRET",
+        hide_env_values = true,
+        value_parser = hidden
+    )]
+    pub client_secret: Option<Hidden>,
+    /// A file that holds it instead.
+    #[arg(
+        long = "oidc-client-secret-file",
+        env = "WEIR_OIDC_CLIENT_SECRET_FILE",
+        value_parser = path
+    )]
+    pub client_secret_file: Option<PathBuf>,
+    /// The claim of the id token that names a person's groups.
+    #[arg(
+        long = "oidc-groups-claim",
+        env = "WEIR_OIDC_GROUPS_CLAIM",
+        default_value = "groups"
+    )]
+    pub groups_claim: String,
+    /// Which group has which role, and (behind `@`, with `+` in between) in which accounts:
+    /// `weir-admins=admin,shop=write@01a2…,*=read`. `*` is everybody; the highest role counts.
+    #[arg(long = "oidc-roles", env = "WEIR_OIDC_ROLES", default_value = "")]
+    pub roles: String,
+}
+
+impl Config {
+    /// The secret, or one of this start.
+    ///
+    /// # Errors
+    /// It is too short, given twice, or its file can't be read.
+    pub fn secret(&self) -> anyhow::Result<Vec<u8>> {
+        let (given, file) = (self.secret.as_ref(), self.secret_file.as_deref());
+        let Some(text) = read_secret("WEIR_CONSOLE_SECRET", given, file)? else {
+            tracing::warn!(
+                "WEIR_CONSOLE_SECRET is not set: sessions end when this process does, and other \
+                 replicas do not know them"
+            );
+            return Ok(Vec::new());
+        };
+        if text.len() < MIN_SECRET {
+            bail!("WEIR_CONSOLE_SECRET must have at least {MIN_SECRET} characters");
+        }
+        Ok(text.as_bytes().to_vec())
+    }
+
+    /// Whether cookies are for https alone.
+    pub fn is_secure(&self) -> bool {
+        self.url.starts_with("https://")
+    }
+}
+
+/// Where the services are (`http://host:port`; all replicas, with commas in between).
+#[derive(Debug, Clone, clap::Args)]
+pub struct Addresses {
+    #[arg(
+        long = "mapping-url",
+        env = "WEIR_MAPPING_URL",
+        default_value = "http://127.0.0.1:7001"
+    )]
+    pub mapping: String,
+    #[arg(
+        long = "contact-url",
+        env = "WEIR_CONTACT_URL",
+        default_value = "http://127.0.0.1:7002"
+    )]
+    pub contact: String,
+    #[arg(
+        long = "activity-url",
+        env = "WEIR_ACTIVITY_URL",
+        default_value = "http://127.0.0.1:7003"
+    )]
+    pub activity: String,
+    #[arg(
+        long = "audience-url",
+        env = "WEIR_AUDIENCE_URL",
+        default_value = "http://127.0.0.1:7004"
+    )]
+    pub audience: String,
+    #[arg(
+        long = "quota-url",
+        env = "WEIR_QUOTA_URL",
+        default_value = "http://127.0.0.1:7005"
+    )]
+    pub quota: String,
+}

@@ -1,0 +1,18 @@
+//! What pages show, and the rules of showing it: pure functions over values.
+
+pub mod chart;
+pub mod configuration;
+pub mod draft;
+pub mod form;
+pub mod model;
+pub mod oidc;
+pub mod said;
+pub mod steps;
+pub mod trouble;
+pub mod words;
+
+pub use form::Form;
+pub use trouble::{Fault, Trouble};
+
+/// A time, UTC.
+pub type Time = chrono::DateTime<chrono::Utc>;

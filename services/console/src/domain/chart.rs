@@ -1,0 +1,102 @@
+//! Charts as shapes, from numbers: where things stand in a picture.
+
+use chrono::{DurationRound, TimeDelta};
+
+use super::Time;
+
+/// Counts of the last `hours` full hours, the oldest first; what is older is left out.
+pub fn by_hour(counts: &[(Time, i64)], now: Time, hours: usize) -> Vec<i64> {
+    let mut found = vec![0; hours];
+    let hour = TimeDelta::hours(1);
+    let Ok(last) = now.duration_trunc(hour) else {
+        return found;
+    };
+    for (time, count) in counts {
+        let back = (last - *time).num_hours();
+        let place = usize::try_from(back)
+            .ok()
+            .and_then(|back| (hours - 1).checked_sub(back));
+        if let Some(place) = place {
+            found[place] += count;
+        }
+    }
+    found
+}
+
+/// Heights of bars from 0 to `height`: the largest count is as high as the picture, and one that
+/// is there at all can be seen.
+pub fn heights(counts: &[i64], height: u32) -> Vec<u32> {
+    let most = counts.iter().copied().max().unwrap_or(0).max(1);
+    let scaled = counts.iter().map(|count| {
+        let scaled = (*count).max(0) * i64::from(height) / most;
+        let seen = i64::from(*count > 0);
+        u32::try_from(scaled.max(seen)).unwrap_or(height)
+    });
+    scaled.collect()
+}
+
+/// How full something is, from 0 to 100; a limit of 0 is full.
+pub fn percent(used: i64, limit: i64) -> i64 {
+    if limit <= 0 {
+        return 100;
+    }
+    (used.max(0).saturating_mul(100) / limit).min(100)
+}
+
+/// What will be used at the end of a day, if it goes on as it went so far; none in its first
+/// hour, which tells too little.
+pub fn forecast(used: i64, day_start: Time, now: Time) -> Option<i64> {
+    let gone = (now - day_start).num_seconds();
+    if gone < 3_600 {
+        return None;
+    }
+    Some(used.saturating_mul(86_400) / gone)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn time(text: &str) -> Time {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn hours_stand_in_their_places() {
+        let now = time("2026-11-27T04:20:00Z");
+        let counts = [
+            (time("2026-11-27T04:00:00Z"), 5),
+            (time("2026-11-27T02:00:00Z"), 2),
+            (time("2026-11-26T04:00:00Z"), 9),
+            (time("2026-11-27T05:00:00Z"), 9),
+        ];
+        assert_eq!(by_hour(&counts, now, 4), [0, 2, 0, 5]);
+    }
+
+    #[test]
+    fn a_day_is_extrapolated_once_it_tells_something() {
+        let start = time("2026-11-27T00:00:00Z");
+        assert_eq!(forecast(10, start, time("2026-11-27T00:30:00Z")), None);
+        assert_eq!(forecast(10, start, time("2026-11-27T06:00:00Z")), Some(40));
+    }
+
+    proptest! {
+        #[test]
+        fn bars_fit_and_what_is_there_is_seen(counts in prop::collection::vec(0_i64..1_000_000, 0..50)) {
+            let heights = heights(&counts, 24);
+            prop_assert_eq!(heights.len(), counts.len());
+            for (count, height) in counts.iter().zip(&heights) {
+                prop_assert!(*height <= 24);
+                prop_assert_eq!(*count > 0, *height > 0);
+            }
+        }
+
+        #[test]
+        fn percents_are_percents(used in any::<i64>(), limit in any::<i64>()) {
+            let percent = percent(used, limit);
+            prop_assert!((0..=100).contains(&percent));
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What the services know, as pages show it.
+
+mod account;
+mod contact;
+mod event;
+mod mapping;
+mod more;
+mod source;
+
+pub use account::{Account, Blocked, Strategy, Usage, Used};
+pub use contact::{
+    Activity, Contact, ContactValue, Deletion, Found, Gone, Membership, Merge, MergePreview,
+    PreviewedField, Provenance,
+};
+pub use event::{
+    Kept, KeptFilter, LogEntry, LogFilter, Outcome, Recent, Replay, ReplayPreview, Stage, Story,
+    Summary, Tried,
+};
+pub use mapping::{
+    ActivityMapping, Difference, EventName, Field, Preview, PreviewedEvent, PreviewedRow,
+    RefusedValue, Row, Suggestion, TakenValue, Version,
+};
+pub use more::{
+    Alert, Audience, Change, ChangedValue, Delivery, MailStatus, Member, NewToken, Origin, Token,
+};
+pub use source::{Kind, Mail, Merging, Sample, Source, SourceKey, Status};
+
+/// A page of a list, and where it goes on; empty: nowhere.
+#[derive(Debug, Clone, Default)]
+pub struct Page<T> {
+    pub items: Vec<T>,
+    pub next: String,
+}

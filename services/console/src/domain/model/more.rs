@@ -1,0 +1,115 @@
+//! Audiences, tokens, changes, news.
+
+use crate::domain::Time;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Origin {
+    Actions,
+    Other,
+}
+
+impl Origin {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Actions => "Segment (Actions)",
+            Self::Other => "By hand",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub struct Audience {
+    pub id: String,
+    pub name: String,
+    pub origin: Origin,
+    pub created: Option<Time>,
+}
+
+#[derive(Debug, Clone)]
+pub struct Member {
+    pub contact_id: String,
+    pub joined: Option<Time>,
+}
+
+/// A token of a team (semantics 9.2).
+#[derive(Debug, Clone)]
+pub struct Token {
+    pub id: String,
+    pub name: String,
+    pub role: &'static str,
+    pub all_accounts: bool,
+    pub accounts: Vec<String>,
+    pub hint: String,
+    pub created: Option<Time>,
+    pub created_by: String,
+    pub expires: Option<Time>,
+    pub last_used: Option<Time>,
+    pub revoked: Option<Time>,
+}
+
+#[derive(Debug, Clone)]
+pub struct NewToken {
+    pub name: String,
+    pub role: String,
+    pub all_accounts: bool,
+    pub accounts: Vec<String>,
+    /// None: it has no end.
+    pub hours: Option<i64>,
+    pub wish: String,
+}
+
+/// A change that was recorded (semantics 9.5).
+#[derive(Debug, Clone)]
+pub struct Change {
+    pub time: Option<Time>,
+    pub actor: String,
+    /// `PutAccount`
+    pub method: String,
+    pub thing: String,
+    pub thing_id: String,
+    pub values: Vec<ChangedValue>,
+}
+
+#[derive(Debug, Clone)]
+pub struct ChangedValue {
+    pub field: String,
+    pub before: Option<String>,
+    pub after: Option<String>,
+}
+
+/// What somebody should look at.
+#[derive(Debug, Clone)]
+pub struct Alert {
+    pub id: String,
+    pub kind: String,
+    pub message: String,
+    pub value: String,
+    pub source_id: String,
+    pub raised: Option<Time>,
+    pub last: Option<Time>,
+    pub count: i64,
+    pub resolved: Option<Time>,
+}
+
+/// A mail, or a call of a webhook.
+#[derive(Debug, Clone)]
+pub struct Delivery {
+    pub channel: &'static str,
+    pub state: &'static str,
+    pub headline: String,
+    pub receiver: String,
+    pub file: String,
+    pub error: String,
+    pub created: Option<Time>,
+    pub sent: Option<Time>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct MailStatus {
+    pub server: String,
+    pub sender: String,
+    pub folder: String,
+    pub waiting: i64,
+    pub kept: i64,
+    pub given_up: i64,
+}

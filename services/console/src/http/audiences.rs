@@ -1,0 +1,114 @@
+//! Audiences and who belongs to them.
+
+use askama::Template;
+
+use super::failure::{Page, Part};
+use super::frame::Frame;
+use super::visit::{Post, Visit};
+use super::{html, respond};
+use crate::domain::model::{Audience, Contact, Member, Membership, Origin, Page as List};
+
+const SECTION: &str = "audiences";
+
+#[derive(Template)]
+#[template(path = "audiences.html")]
+struct AudiencesPage {
+    frame: Frame,
+    audiences: Part<List<Audience>>,
+    name: String,
+    fault: String,
+    wish: String,
+}
+
+pub async fn list(visit: Visit) -> Page {
+    show(&visit, "", String::new()).await
+}
+
+async fn show(visit: &Visit, name: &str, fault: String) -> Page {
+    let (frame, audiences) = tokio::join!(
+        visit.frame("Audiences", SECTION),
+        visit
+            .calls
+            .audiences(visit.account(), visit.query.get("page"))
+    );
+    Ok(respond::page(&AudiencesPage {
+        frame,
+        audiences: audiences.into(),
+        name: name.to_owned(),
+        fault,
+        wish: weir_ids::random().to_string(),
+    }))
+}
+
+pub async fn create(post: Post) -> Page {
+    let Post { visit, form } = post;
+    let account = visit.account();
+    let origin = match form.get("origin") {
+        "other" => Origin::Other,
+        _ => Origin::Actions,
+    };
+    let name = form.get("name");
+    let made = visit
+        .calls
+        .create_audience(account, name, origin, form.get("wish"))
+        .await;
+    match made {
+        Ok((id, is_new)) => {
+            let done = if is_new { "audience" } else { "audience-there" };
+            Ok(respond::go(&format!(
+                "/accounts/{account}/audiences/{id}?done={done}"
+            )))
+        }
+        Err(trouble) => show(&visit, name, trouble.says()).await,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "audience.html")]
+struct AudiencePage {
+    frame: Frame,
+    audience: Audience,
+    members: Part<List<(Member, Option<Contact>)>>,
+    /// Why somebody is in, or not.
+    asked: String,
+    why: Option<Part<Option<Membership>>>,
+}
+
+pub async fn one(visit: Visit) -> Page {
+    let account = visit.account();
+    let id = visit.param("audience");
+    let answer = visit.calls.audience(account, id).await;
+    let audience = visit.need(SECTION, answer).await?;
+    let (frame, members) = tokio::join!(
+        visit.frame("Audience", SECTION),
+        visit.calls.members(account, id, visit.query.get("page"))
+    );
+    let members = match members {
+        Err(trouble) => Err(trouble),
+        Ok(list) => {
+            let items = list.items.into_iter().map(async |member| {
+                let contact = visit.calls.contact(account, &member.contact_id).await;
+                (member, contact.ok())
+            });
+            Ok(List {
+                items: futures_util::future::join_all(items).await,
+                next: list.next,
+            })
+        }
+    };
+    let asked = visit.query.get("contact").to_owned();
+    let mut why = None;
+    if !asked.is_empty() {
+        let found = visit.calls.memberships(account, &asked).await;
+        let found = found.map(|all| all.into_iter().find(|one| one.audience_id == audience.id));
+        why = Some(Part::from(found));
+    }
+    let base = frame.base();
+    Ok(respond::page(&AudiencePage {
+        frame: frame.under("Audiences", &format!("{base}/audiences")),
+        audience,
+        members: members.into(),
+        asked,
+        why,
+    }))
+}

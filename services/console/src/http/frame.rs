@@ -1,0 +1,124 @@
+//! What stands around every page: where am I, whose account is it, who am I.
+
+use super::assets;
+use super::html::{self, Markup};
+use super::visit::Visit;
+use crate::app::Me;
+use crate::domain::model::{Account, Source};
+use crate::domain::{Time, said};
+
+/// Around a page.
+pub struct Frame {
+    pub title: String,
+    /// Which entry of the navigation is the present one.
+    pub section: &'static str,
+    /// Names and addresses of the pages above this one.
+    pub crumbs: Vec<(String, String)>,
+    pub me: Me,
+    pub is_open: bool,
+    /// The one that is looked at.
+    pub account: Option<Account>,
+    pub accounts: Vec<Account>,
+    /// Why the accounts are not there.
+    pub trouble: String,
+    /// What was just done.
+    pub notice: Option<String>,
+    pub theme: &'static str,
+    pub path: String,
+    pub now: Time,
+}
+
+impl Visit {
+    pub async fn frame(&self, title: &str, section: &'static str) -> Frame {
+        let wanted = self.account();
+        let (mut accounts, mut trouble) = match self.calls.accounts("").await {
+            Ok(page) => (page.items, String::new()),
+            Err(trouble) => (Vec::new(), trouble.says()),
+        };
+        let mut account = accounts.iter().find(|one| one.id == wanted).cloned();
+        if account.is_none() && !wanted.is_empty() && trouble.is_empty() {
+            // Behind the first 200, or none of theirs.
+            match self.calls.account(wanted).await {
+                Ok(found) => {
+                    accounts.push(found.clone());
+                    account = Some(found);
+                }
+                Err(why) => trouble = why.says(),
+            }
+        }
+        let notice = said::done(self.query.get("done"), self.query.number("n"));
+        Frame {
+            title: title.to_owned(),
+            section,
+            crumbs: Vec::new(),
+            me: self.me.clone(),
+            is_open: self.app.sign_in.is_open(),
+            account,
+            accounts,
+            trouble,
+            notice,
+            theme: self.theme,
+            path: self.path.clone(),
+            now: self.now,
+        }
+    }
+}
+
+impl Frame {
+    /// `/a/ACCOUNT`; empty where no account is looked at.
+    pub fn base(&self) -> String {
+        let account = self.account.as_ref();
+        account.map_or_else(String::new, |account| format!("/accounts/{}", account.id))
+    }
+
+    /// With a page above this one.
+    #[must_use]
+    pub fn under(mut self, name: &str, path: &str) -> Self {
+        self.crumbs.push((name.to_owned(), path.to_owned()));
+        self
+    }
+
+    /// As [`Self::under`], of a source.
+    #[must_use]
+    pub fn under_source(self, source: &Source) -> Self {
+        let base = self.base();
+        self.under("Data sources", &format!("{base}/sources"))
+            .under(&source.name, &format!("{base}/sources/{}", source.id))
+    }
+
+    /// What every form of a page brings back.
+    pub fn form(&self) -> Markup {
+        html::hidden("form_token", &self.me.form_token)
+    }
+
+    /// As well, of a form that makes something: the same when it is sent twice.
+    pub fn wish(&self) -> Markup {
+        html::hidden("wish", &weir_ids::random().to_string())
+    }
+
+    pub fn time(&self, time: impl html::When) -> Markup {
+        html::time(time, self.now)
+    }
+
+    /// Of one of its sources.
+    pub fn source_path(&self, source: &Source) -> String {
+        format!("{}/sources/{}", self.base(), source.id)
+    }
+
+    pub fn version(&self) -> &'static str {
+        assets::version()
+    }
+
+    pub fn is(&self, section: &str) -> bool {
+        self.section == section
+    }
+
+    pub fn may_write(&self) -> bool {
+        self.me.may_write()
+    }
+
+    /// A field's name.
+    pub fn account_name(&self) -> &str {
+        self.account.as_ref().map_or("", |account| &account.name)
+    }
+}

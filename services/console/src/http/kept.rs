@@ -1,0 +1,182 @@
+//! Kept events, and their replay: a dry run first, then for real, which can be watched.
+
+use askama::Template;
+
+use super::failure::{Page, Part};
+use super::frame::Frame;
+use super::sources::SECTION;
+use super::visit::{Post, Visit};
+use super::{html, respond};
+use crate::domain::model::{Kept, KeptFilter, Page as List, Replay, ReplayPreview, Source};
+use crate::domain::{Form, words};
+
+#[derive(Template)]
+#[template(path = "kept.html")]
+struct KeptPage {
+    frame: Frame,
+    source: Source,
+    tab: &'static str,
+    filter: KeptFilter,
+    events: Part<List<Kept>>,
+    replays: Vec<Replay>,
+    query: String,
+}
+
+fn filter(form: &Form) -> KeptFilter {
+    let all = |name: &str| form.all(name).into_iter().map(str::to_owned).collect();
+    KeptFilter {
+        codes: all("code"),
+        event_names: all("event"),
+        ids: all("id"),
+        include_done: form.has("done_too"),
+    }
+}
+
+/// The same filter, in an address.
+fn encoded(filter: &KeptFilter) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(filter.codes.iter().map(|code| ("code", code)));
+    query.extend_pairs(filter.event_names.iter().map(|name| ("event", name)));
+    query.extend_pairs(filter.ids.iter().map(|id| ("id", id)));
+    if filter.include_done {
+        query.append_pair("done_too", "1");
+    }
+    query.finish()
+}
+
+pub async fn list(visit: Visit) -> Page {
+    let (account, id) = (visit.account(), visit.source());
+    let filter = filter(&visit.query);
+    let (frame, source, events, replays) = tokio::join!(
+        visit.frame("Kept events", SECTION),
+        visit.calls.source(account, id),
+        visit
+            .calls
+            .kept(account, id, &filter, visit.query.get("page")),
+        visit.calls.replays(account)
+    );
+    let source = visit.need(SECTION, source).await?;
+    let mut replays = replays.unwrap_or_default();
+    replays.retain(|replay| replay.source_id == source.id);
+    replays.truncate(10);
+    Ok(respond::page(&KeptPage {
+        frame: frame.under_source(&source),
+        source,
+        tab: "logs",
+        query: encoded(&filter),
+        filter,
+        events: events.into(),
+        replays,
+    }))
+}
+
+#[derive(Template)]
+#[template(path = "replay_preview.html")]
+struct PreviewPage {
+    frame: Frame,
+    source: Source,
+    tab: &'static str,
+    filter: KeptFilter,
+    preview: Part<ReplayPreview>,
+    fault: String,
+    wish: String,
+    query: String,
+}
+
+/// What would become of them now.
+pub async fn preview(visit: Visit) -> Page {
+    let filter = filter(&visit.query);
+    let wish = weir_ids::random().to_string();
+    show_preview(&visit, filter, String::new(), wish).await
+}
+
+async fn show_preview(visit: &Visit, filter: KeptFilter, fault: String, wish: String) -> Page {
+    let (account, id) = (visit.account(), visit.source());
+    let (frame, source, preview) = tokio::join!(
+        visit.frame("Replay", SECTION),
+        visit.calls.source(account, id),
+        visit.calls.preview_replay(account, id, &filter)
+    );
+    let source = visit.need(SECTION, source).await?;
+    let above = format!("/accounts/{account}/sources/{id}/kept");
+    Ok(respond::page(&PreviewPage {
+        frame: frame.under_source(&source).under("Kept events", &above),
+        source,
+        tab: "logs",
+        query: encoded(&filter),
+        filter,
+        preview: preview.into(),
+        fault,
+        wish,
+    }))
+}
+
+pub async fn start(post: Post) -> Page {
+    let Post { visit, form } = post;
+    let (account, id) = (visit.account(), visit.source());
+    let filter = filter(&form);
+    let wish = form.get("wish");
+    match visit.calls.start_replay(account, id, &filter, wish).await {
+        Ok(replay) => {
+            let path = format!("/accounts/{account}/sources/{id}/replays/{}", replay.id);
+            Ok(respond::go(&path))
+        }
+        Err(trouble) => show_preview(&visit, filter, trouble.says(), wish.to_owned()).await,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "replay.html")]
+struct ReplayPage {
+    frame: Frame,
+    source: Source,
+    tab: &'static str,
+    replay: Replay,
+}
+
+impl ReplayPage {
+    fn percent(&self) -> i64 {
+        let done = self.replay.events - self.replay.waiting;
+        crate::domain::chart::percent(done, self.replay.events)
+    }
+}
+
+pub async fn progress(visit: Visit) -> Page {
+    let (account, id) = (visit.account(), visit.source());
+    let (frame, source, replay) = tokio::join!(
+        visit.frame("Replay", SECTION),
+        visit.calls.source(account, id),
+        visit.calls.replay(account, visit.param("replay"))
+    );
+    let source = visit.need(SECTION, source).await?;
+    let replay = visit.need(SECTION, replay).await?;
+    let above = format!("/accounts/{account}/sources/{id}/kept");
+    Ok(respond::page(&ReplayPage {
+        frame: frame.under_source(&source).under("Kept events", &above),
+        source,
+        tab: "logs",
+        replay,
+    }))
+}
+
+pub async fn steer(post: Post) -> Page {
+    let Post { visit, form } = post;
+    let account = visit.account();
+    let replay = visit.param("replay");
+    let (answer, done) = match form.get("do") {
+        "stop" => (
+            visit.calls.stop_replay(account, replay).await,
+            "replay-stopped",
+        ),
+        _ => (
+            visit.calls.resume_replay(account, replay).await,
+            "replay-resumed",
+        ),
+    };
+    visit.need(SECTION, answer).await?;
+    let path = format!(
+        "/accounts/{account}/sources/{}/replays/{replay}?done={done}",
+        visit.source()
+    );
+    Ok(respond::go(&path))
+}

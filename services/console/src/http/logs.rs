@@ -1,0 +1,196 @@
+//! What was not stored, and why.
+
+use askama::Template;
+use chrono::TimeDelta;
+use futures_util::future::join_all;
+
+use super::failure::{Page, Part};
+use super::frame::Frame;
+use super::sources::SECTION;
+use super::visit::Visit;
+use super::{html, respond};
+use crate::domain::chart::by_hour;
+use crate::domain::model::{LogEntry, LogFilter, Outcome, Page as List, Source, Summary};
+use crate::domain::words;
+
+/// How far back a page looks: what the address says, hours, and words.
+const RANGES: [(&str, i64, &str); 3] = [
+    ("24h", 24, "24 hours"),
+    ("7d", 168, "7 days"),
+    ("30d", 720, "30 days"),
+];
+/// Bars of a trend.
+const BARS: usize = 24;
+
+#[derive(Template)]
+#[template(path = "logs.html")]
+struct LogsPage {
+    frame: Frame,
+    source: Source,
+    tab: &'static str,
+    range: &'static str,
+    ranges: [(&'static str, i64, &'static str); 3],
+    outcome: Part<Outcome>,
+    reasons: Vec<Reason>,
+    filter: LogFilter,
+    code: String,
+    entries: Part<List<LogEntry>>,
+    query: String,
+}
+
+/// One reason, and how often.
+struct Reason {
+    summary: Summary,
+    trend: html::Markup,
+    cure: Cure,
+}
+
+/// Where something can be done about it.
+struct Cure {
+    words: &'static str,
+    path: String,
+}
+
+pub async fn of_source(visit: Visit) -> Page {
+    let (account, id) = (visit.account(), visit.source());
+    let wanted = visit.query.get("range");
+    let (range, hours, _) = RANGES
+        .into_iter()
+        .find(|(code, ..)| *code == wanted)
+        .unwrap_or(RANGES[0]);
+    let since = visit.now - TimeDelta::hours(hours - 1);
+    let code = visit.query.get("code").to_owned();
+    let filter = LogFilter {
+        codes: visit
+            .query
+            .all("code")
+            .into_iter()
+            .map(str::to_owned)
+            .collect(),
+        event_name: visit.query.get("event").to_owned(),
+        field: visit.query.get("field").to_owned(),
+        message_id: visit.query.get("message").to_owned(),
+    };
+    let (frame, source, outcome, entries) = tokio::join!(
+        visit.frame("Logs", SECTION),
+        visit.calls.source(account, id),
+        visit.calls.summary((account, id), since, true),
+        visit
+            .calls
+            .log((account, id), &filter, visit.query.get("page"))
+    );
+    let source = visit.need(SECTION, source).await?;
+    let base = format!("/accounts/{account}/sources/{id}");
+    let outcome = Part::from(outcome);
+    let reasons = outcome.value.as_ref().map_or_else(Vec::new, |outcome| {
+        reasons(outcome, &base, visit.now, hours)
+    });
+    let query = format!(
+        "range={range}&code={}&event={}&field={}&message={}",
+        html::query(&code),
+        html::query(&filter.event_name),
+        html::query(&filter.field),
+        html::query(&filter.message_id)
+    );
+    Ok(respond::page(&LogsPage {
+        frame: frame.under_source(&source),
+        source,
+        tab: "logs",
+        range,
+        ranges: RANGES,
+        outcome,
+        reasons,
+        filter,
+        code,
+        entries: entries.into(),
+        query,
+    }))
+}
+
+fn reasons(outcome: &Outcome, base: &str, now: crate::domain::Time, hours: i64) -> Vec<Reason> {
+    let not_plain = outcome
+        .summaries
+        .iter()
+        .filter(|one| one.status != 200 || one.code != "OK");
+    let mut found: Vec<_> = not_plain.cloned().collect();
+    found.sort_by_key(|one| std::cmp::Reverse(one.count));
+    let found = found.into_iter().map(|summary| Reason {
+        trend: {
+            let all = by_hour(&summary.hours, now, usize::try_from(hours).unwrap_or(BARS));
+            let each = (all.len() / BARS).max(1);
+            let bars: Vec<i64> = all.chunks(each).map(|part| part.iter().sum()).collect();
+            html::trend(&bars, words::outcome(summary.status).0)
+        },
+        cure: cure(&summary, base),
+        summary,
+    });
+    found.collect()
+}
+
+fn cure(summary: &Summary, base: &str) -> Cure {
+    let subject = html::query(&summary.subject);
+    let (words, path) = match &*summary.code {
+        "NO_MAPPING" if summary.subject.is_empty() => ("Map the traits", format!("{base}/map")),
+        "NO_MAPPING" => ("Map it", format!("{base}/activities/edit?name={subject}")),
+        "PAST_RETENTION" => (
+            "Change its retention",
+            format!("{base}/activities/edit?name={subject}"),
+        ),
+        "DATE_FORMAT_MISMATCH" | "TIME_FORMAT_MISMATCH" => {
+            ("Choose the format", format!("{base}/map?q={subject}"))
+        }
+        "EXISTING_ONLY" | "CONTACT_EXISTING_ONLY" => {
+            ("Look at the merge settings", format!("{base}/settings"))
+        }
+        "PROFILE_LIMIT" | "ACTIVITY_LIMIT" | "CONTACT_LIMIT" => {
+            let account = base.split("/sources").next().unwrap_or_default();
+            ("Look at the usage", format!("{account}/usage"))
+        }
+        // It is counted, and stands in no log (semantics 7.5).
+        "NOTHING_NEW" => ("", String::new()),
+        code => ("See entries", format!("{base}/logs?code={code}#entries")),
+    };
+    Cure { words, path }
+}
+
+#[derive(Template)]
+#[template(path = "all_logs.html")]
+struct AllLogsPage {
+    frame: Frame,
+    sources: Part<Vec<(Source, Part<Outcome>)>>,
+}
+
+impl AllLogsPage {
+    fn worst<'a>(&self, outcome: &'a Outcome) -> Vec<&'a Summary> {
+        let mut found: Vec<_> = outcome
+            .summaries
+            .iter()
+            .filter(|one| one.code != "OK")
+            .collect();
+        found.sort_by_key(|one| std::cmp::Reverse(one.count));
+        found.truncate(5);
+        found
+    }
+}
+
+/// All sources of an account.
+pub async fn of_account(visit: Visit) -> Page {
+    let account = visit.account();
+    let (frame, sources) = tokio::join!(visit.frame("Logs", "logs"), visit.calls.sources(account));
+    let since = visit.now - TimeDelta::hours(23);
+    let sources = match sources {
+        Err(trouble) => Err(trouble),
+        Ok(sources) => Ok(join_all(sources.into_iter().map(async |source| {
+            let outcome = visit
+                .calls
+                .summary((account, &source.id), since, false)
+                .await;
+            (source, Part::from(outcome))
+        }))
+        .await),
+    };
+    Ok(respond::page(&AllLogsPage {
+        frame,
+        sources: sources.into(),
+    }))
+}

@@ -1,0 +1,231 @@
+//! The map page: traits that came in beside the fields they fill, and what a draft would come to.
+
+mod page;
+mod versions;
+
+use weir_reasons::Reason;
+use weir_values::ValueType;
+
+pub use versions::{list as versions, restore};
+
+use super::failure::Page;
+use super::respond;
+use super::sources::SECTION;
+use super::visit::{Post, Visit};
+use crate::domain::Trouble;
+use crate::domain::draft::{Draft, differences};
+use crate::domain::model::{Difference, Field, Row};
+use page::{Saved, Shown};
+
+pub async fn map(visit: Visit) -> Page {
+    let saved = Saved::load(&visit).await?;
+    let mut draft = Draft::of_saved(&saved.fields, &saved.rows, saved.unique());
+    draft.search(visit.query.get("q"));
+    let search = visit.query.get("q").to_owned();
+    let shown = Shown {
+        search,
+        ..Shown::default()
+    };
+    page::show(&visit, saved, draft, shown).await
+}
+
+/// Whatever the form is sent for: each button says what it does.
+pub async fn change(post: Post) -> Page {
+    let Post { visit, form } = post;
+    let saved = Saved::load(&visit).await?;
+    let mut draft = Draft::of_form(&saved.fields, &form);
+    let mut shown = Shown {
+        search: form.get("q").to_owned(),
+        version: form.number("version"),
+        ..Shown::default()
+    };
+    draft.search(&shown.search);
+    let (what, of) = form
+        .get("do")
+        .split_once(':')
+        .unwrap_or((form.get("do"), ""));
+    match what {
+        "save" => return save(&visit, saved, draft, shown).await,
+        "reindex" => return reindex(&visit, saved, draft, form.get("wish")).await,
+        "take" | "take-all" => {
+            let suggested = visit
+                .calls
+                .suggestions(visit.account(), visit.source(), "")
+                .await;
+            let (suggested, _) = visit.need(SECTION, suggested).await?;
+            let all = what == "take-all";
+            for one in suggested
+                .iter()
+                .filter(|one| all && !one.field_is_mapped || one.path == of)
+            {
+                draft.take(one);
+            }
+        }
+        "unique" => {
+            if let Err(says) = draft.make_unique(of) {
+                shown
+                    .faults
+                    .push((String::new(), format!("Unique identifiers: {says}.")));
+            }
+        }
+        "common" => draft.unique.retain(|field| field != of),
+        "add-field" => {
+            let name = form.get("new_name");
+            let of = ValueType::named(form.get("new_type")).unwrap_or(ValueType::Text);
+            match visit.calls.create_field(visit.account(), name, of).await {
+                Ok(field) => return show_with_field(&visit, &form, &field, shown).await,
+                Err(trouble) => {
+                    shown.faults.push(("new_name".to_owned(), trouble.says()));
+                    shown.new_name = name.to_owned();
+                }
+            }
+        }
+        "clear-search" => {
+            shown.search.clear();
+            draft.search("");
+        }
+        _ => {}
+    }
+    page::show(&visit, saved, draft, shown).await
+}
+
+/// The draft again, with the new field in its alphabetical place, ticked.
+async fn show_with_field(
+    visit: &Visit,
+    form: &crate::domain::Form,
+    field: &str,
+    mut shown: Shown,
+) -> Page {
+    let saved = Saved::load(visit).await?;
+    let mut draft = Draft::of_form(&saved.fields, form);
+    shown.search.clear();
+    let line = draft.lines.iter_mut().find(|line| line.field.id == field);
+    if let Some(line) = line {
+        line.on = true;
+        shown.says = format!(
+            "The field “{}” was made and is ticked below: choose the trait that fills it.",
+            line.field.name
+        );
+    }
+    shown.focus = field.to_owned();
+    page::show(visit, saved, draft, shown).await
+}
+
+async fn save(visit: &Visit, mut saved: Saved, draft: Draft, mut shown: Shown) -> Page {
+    let (account, source) = (visit.account(), visit.source());
+    let faults = draft.faults();
+    if !faults.is_empty() {
+        shown
+            .faults
+            .extend(faults.iter().map(|fault| (String::new(), fault.sentence())));
+        return page::show(visit, saved, draft, shown).await;
+    }
+    let rows = draft.rows(&saved.rows);
+    if rows.is_empty() {
+        let says = "Tick at least one field and choose the trait that fills it: without a mapping \
+                    every event is refused.";
+        shown.faults.push((String::new(), says.to_owned()));
+        return page::show(visit, saved, draft, shown).await;
+    }
+    if draft.unique != saved.unique()
+        && let Some(owner) = &saved.account
+    {
+        let changed = visit
+            .calls
+            .put_identifiers(owner, &draft.unique, owner.strategy)
+            .await;
+        if let Err(trouble) = changed {
+            if trouble.is(Reason::ContactsExist) {
+                let unique = &draft.unique;
+                let would = visit
+                    .calls
+                    .preview_reindex(account, unique, owner.strategy)
+                    .await;
+                shown.reindex = would.ok();
+            } else {
+                shown.faults.push((String::new(), trouble.says()));
+            }
+            return page::show(visit, saved, draft, shown).await;
+        }
+    }
+    let expected = shown.version.unwrap_or(saved.version);
+    match visit
+        .calls
+        .put_contact_mapping(account, source, &rows, expected)
+        .await
+    {
+        Ok((version, is_new)) => {
+            let done = if is_new { "version" } else { "same" };
+            let path = format!("/accounts/{account}/sources/{source}/map?done={done}&n={version}");
+            Ok(respond::go(&path))
+        }
+        Err(trouble) if trouble.is(Reason::MappingChanged) => {
+            // Somebody else saved meanwhile: both are shown, and nothing is lost.
+            saved = Saved::load(visit).await?;
+            shown.version = Some(saved.version);
+            shown.conflict = Some(named(differences(&saved.rows, &rows), &saved.fields));
+            page::show(visit, saved, draft, shown).await
+        }
+        Err(trouble) => {
+            shown.add(&trouble, &rows, &saved.fields);
+            page::show(visit, saved, draft, shown).await
+        }
+    }
+}
+
+/// Changes what tells contacts apart although there are some, and goes on saving.
+async fn reindex(visit: &Visit, saved: Saved, draft: Draft, wish: &str) -> Page {
+    let strategy = saved.account.as_ref().map(|owner| owner.strategy);
+    let account = visit.account();
+    let started = visit
+        .calls
+        .start_reindex(account, &draft.unique, strategy.unwrap_or_default(), wish)
+        .await;
+    visit.need(SECTION, started).await?;
+    let rows = draft.rows(&saved.rows);
+    let put = visit
+        .calls
+        .put_contact_mapping(account, visit.source(), &rows, saved.version)
+        .await;
+    visit.need(SECTION, put).await?;
+    let path = format!(
+        "/accounts/{account}/sources/{}/map?done=saved",
+        visit.source()
+    );
+    Ok(respond::go(&path))
+}
+
+/// Differences with the names of fields instead of their ids.
+fn named(differences: Vec<Difference>, fields: &[Field]) -> Vec<Difference> {
+    let name = |id: String| {
+        let found = fields.iter().find(|field| field.id == id);
+        found.map_or(id, |field| field.name.clone())
+    };
+    let all = differences.into_iter().map(|one| Difference {
+        target: name(one.target),
+        ..one
+    });
+    all.collect()
+}
+
+impl Shown {
+    /// What is wrong, at the rows that it is about.
+    fn add(&mut self, trouble: &Trouble, rows: &[Row], fields: &[Field]) {
+        let Trouble::Invalid(faults) = trouble else {
+            self.faults.push((String::new(), trouble.says()));
+            return;
+        };
+        for fault in faults {
+            let number = fault.field.split(['[', ']']).nth(1);
+            let row = number.and_then(|number| rows.get(number.parse::<usize>().ok()?));
+            let Some(row) = row else {
+                self.faults.push((String::new(), fault.sentence()));
+                continue;
+            };
+            let field = fields.iter().find(|field| field.id == row.target);
+            let name = field.map_or(&*row.target, |field| &*field.name);
+            let says = format!("{name}: {}.", fault.says.trim_end_matches('.'));
+            self.faults.push((row.target.clone(), says));
+        }
+    }
+}

@@ -1,0 +1,286 @@
+//! What the map page shows of a draft.
+
+use std::collections::HashMap;
+
+use askama::Template;
+use weir_values::ValueType;
+
+use super::super::failure::Page;
+use super::super::frame::Frame;
+use super::super::sources::SECTION;
+use super::super::visit::Visit;
+use super::super::{html, respond};
+use super::named;
+use crate::domain::Trouble;
+use crate::domain::draft::{Draft, Line, differences};
+use crate::domain::model::{
+    Account, Difference, Field, KeptFilter, Preview, PreviewedRow, Row, Source, Status, Suggestion,
+};
+use crate::domain::words;
+
+/// What stands, when the form was sent or the page was asked for.
+pub struct Saved {
+    pub source: Source,
+    pub account: Option<Account>,
+    pub fields: Vec<Field>,
+    pub rows: Vec<Row>,
+    pub version: i64,
+}
+
+impl Saved {
+    pub async fn load(visit: &Visit) -> Result<Self, axum::response::Response> {
+        let (account, id) = (visit.account(), visit.source());
+        let (source, owner, fields, mapping) = tokio::join!(
+            visit.calls.source(account, id),
+            visit.calls.account(account),
+            visit.calls.fields(account),
+            visit.calls.contact_mapping(account, id)
+        );
+        let (rows, _) = visit.need(SECTION, mapping).await?;
+        let source = visit.need(SECTION, source).await?;
+        Ok(Self {
+            version: source.mapping_version,
+            source,
+            account: owner.ok(),
+            fields: visit.need(SECTION, fields).await?,
+            rows,
+        })
+    }
+
+    pub fn unique(&self) -> &[String] {
+        let owner = self.account.as_ref();
+        owner.map_or(&[], |owner| &owner.unique_identifiers)
+    }
+}
+
+/// What is said beside the draft.
+#[derive(Default)]
+pub struct Shown {
+    pub search: String,
+    /// That the draft began with.
+    pub version: Option<i64>,
+    /// The field it is about (or nothing), and what.
+    pub faults: Vec<(String, String)>,
+    pub says: String,
+    /// What differs from what somebody else saved.
+    pub conflict: Option<Vec<Difference>>,
+    /// Contacts, those that would be merged, and values that would be lost.
+    pub reindex: Option<(i64, i64, i64)>,
+    pub focus: String,
+    pub new_name: String,
+}
+
+/// A path that came in.
+struct Trait {
+    path: String,
+    seen: u32,
+    examples: Vec<String>,
+    /// The field that it fills in the draft.
+    fills: String,
+    /// Of a suggestion.
+    suggested: String,
+    why: String,
+}
+
+/// A field's line, with what its row would come to.
+struct Shape {
+    line: Line,
+    verdict: Option<PreviewedRow>,
+    fault: String,
+    is_unique: bool,
+    words: String,
+}
+
+#[derive(Template)]
+#[template(path = "map.html")]
+struct MapPage {
+    frame: Frame,
+    source: Source,
+    tab: &'static str,
+    shown: Shown,
+    version: i64,
+    traits: Vec<Trait>,
+    event_count: u32,
+    shapes: Vec<Shape>,
+    unique: Vec<(String, String)>,
+    preview: Option<Preview>,
+    refused: usize,
+    differences: Vec<Difference>,
+    suggestions: usize,
+    kept: usize,
+    away: Vec<String>,
+}
+
+pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -> Page {
+    let (account, id) = (visit.account(), visit.source());
+    let rows = draft.rows(&saved.rows);
+    let previewing = async {
+        match rows.is_empty() {
+            true => Ok(None),
+            false => visit
+                .calls
+                .preview_contact(account, id, &rows)
+                .await
+                .map(Some),
+        }
+    };
+    let all = KeptFilter::default();
+    let (frame, suggested, preview, kept) = tokio::join!(
+        visit.frame("Map", SECTION),
+        visit.calls.suggestions(account, id, ""),
+        previewing,
+        visit.calls.kept(account, id, &all, "")
+    );
+    let mut away = Vec::new();
+    let (suggestions, event_count) = suggested.unwrap_or_else(|trouble| {
+        away.push(format!("What came in is not shown: {}", trouble.says()));
+        (Vec::new(), 0)
+    });
+    let preview = match preview {
+        Ok(preview) => preview,
+        Err(trouble @ Trouble::Invalid(_)) => {
+            shown.add(&trouble, &rows, &saved.fields);
+            None
+        }
+        Err(trouble) => {
+            away.push(format!("The preview is missing: {}", trouble.says()));
+            None
+        }
+    };
+    let verdicts: HashMap<&str, &PreviewedRow> = match &preview {
+        Some(preview) => {
+            let targets = rows.iter().map(|row| &*row.target);
+            targets.zip(&preview.rows).collect()
+        }
+        None => HashMap::new(),
+    };
+    let names = |id: &str| {
+        let found = saved.fields.iter().find(|field| field.id == id);
+        found.map_or_else(|| id.to_owned(), |field| field.name.clone())
+    };
+    let traits = traits(&rows, &verdicts, &suggestions, &names);
+    let open = suggestions.iter().filter(|one| {
+        !one.field.is_empty()
+            && !traits
+                .iter()
+                .any(|t| t.path == one.path && !t.fills.is_empty())
+    });
+    let suggestion_count = open.count();
+    let shapes = draft
+        .lines
+        .iter()
+        .map(|line| shape(line, &draft, &verdicts, &shown));
+    let events = preview.as_ref().map_or(&[][..], |preview| &preview.events);
+    let page = MapPage {
+        frame: frame.under_source(&saved.source),
+        tab: "map",
+        version: shown.version.unwrap_or(saved.version),
+        event_count,
+        shapes: shapes.collect(),
+        unique: draft
+            .unique
+            .iter()
+            .map(|id| (id.clone(), names(id)))
+            .collect(),
+        refused: events.iter().filter(|event| event.status >= 400).count(),
+        differences: named(differences(&saved.rows, &rows), &saved.fields),
+        suggestions: suggestion_count,
+        kept: kept.map_or(0, |kept| kept.items.len()),
+        traits,
+        preview,
+        shown,
+        away,
+        source: saved.source,
+    };
+    Ok(respond::page(&page))
+}
+
+fn shape(
+    line: &Line,
+    draft: &Draft,
+    verdicts: &HashMap<&str, &PreviewedRow>,
+    shown: &Shown,
+) -> Shape {
+    let id = &*line.field.id;
+    let fault = shown.faults.iter().find(|(field, _)| field == id);
+    let row = &line.row;
+    Shape {
+        verdict: verdicts.get(id).copied().cloned().filter(|_| line.on),
+        fault: fault.map_or_else(String::new, |(_, says)| says.clone()),
+        is_unique: draft.unique.iter().any(|one| one == id),
+        words: format!(
+            "{} {id} {} {}",
+            line.field.name,
+            row.path,
+            row.more_paths.join(" ")
+        ),
+        line: line.clone(),
+    }
+}
+
+fn traits(
+    rows: &[Row],
+    verdicts: &HashMap<&str, &PreviewedRow>,
+    suggestions: &[Suggestion],
+    names: &impl Fn(&str) -> String,
+) -> Vec<Trait> {
+    let mut found: Vec<Trait> = Vec::new();
+    for row in rows {
+        let verdict = verdicts.get(&*row.target);
+        for path in std::iter::once(&row.path).chain(&row.more_paths) {
+            // What was sent and refused, in front of what came of the others.
+            let examples = verdict.map_or_else(Vec::new, |verdict| {
+                let refused = verdict
+                    .refused
+                    .iter()
+                    .map(|value| (&value.path, &value.value));
+                let taken = verdict
+                    .values
+                    .iter()
+                    .map(|value| (&value.path, &value.value));
+                let of_path = refused
+                    .chain(taken)
+                    .filter(|(from, _)| from.ends_with(&**path));
+                of_path.map(|(_, value)| value.clone()).take(3).collect()
+            });
+            found.push(Trait {
+                path: path.clone(),
+                seen: verdict.map_or(0, |verdict| verdict.seen()),
+                examples,
+                fills: names(&row.target),
+                suggested: String::new(),
+                why: String::new(),
+            });
+        }
+    }
+    for one in suggestions {
+        let examples = one.examples.iter().map(|example| words::cut(example, 60));
+        if let Some(known) = found.iter_mut().find(|known| known.path == one.path) {
+            known.examples = examples.collect();
+            known.seen = known.seen.max(one.seen);
+            continue;
+        }
+        let mut why = vec![one.kinds.clone()];
+        why.extend(
+            one.of
+                .map(|of| format!("fits {}", words::type_name(of).to_lowercase())),
+        );
+        why.extend(
+            one.formats
+                .first()
+                .map(|format| format!("written {format}")),
+        );
+        found.push(Trait {
+            path: one.path.clone(),
+            seen: one.seen,
+            examples: examples.collect(),
+            fills: String::new(),
+            suggested: match one.field.is_empty() {
+                true => String::new(),
+                false => names(&one.field),
+            },
+            why: why.join(", "),
+        });
+    }
+    found
+}

@@ -1,0 +1,239 @@
+//! What is done to contacts by hand: merged, split, deleted. Each says first what it comes to.
+
+use ::http::StatusCode;
+use askama::Template;
+
+use super::contacts::SECTION;
+use super::failure::{Page, Part};
+use super::frame::Frame;
+use super::visit::{Post, Visit};
+use super::{html, respond};
+use crate::domain::Trouble;
+use crate::domain::model::{Contact, Deletion, Field, Merge, MergePreview};
+
+#[derive(Template)]
+#[template(path = "merge.html")]
+struct MergePage {
+    frame: Frame,
+    contact: Contact,
+    other_id: String,
+    other: Option<Contact>,
+    preview: Option<MergePreview>,
+    fields: Vec<Field>,
+    fault: String,
+    wish: String,
+}
+
+impl MergePage {
+    fn field<'a>(&'a self, id: &'a str) -> &'a str {
+        let found = self.fields.iter().find(|field| field.id == id);
+        found.map_or(id, |field| &field.name)
+    }
+}
+
+pub async fn merge_form(visit: Visit) -> Page {
+    let other = visit.query.get("with").to_owned();
+    let wish = weir_ids::random().to_string();
+    show_merge(&visit, &other, String::new(), wish).await
+}
+
+async fn show_merge(visit: &Visit, other_id: &str, fault: String, wish: String) -> Page {
+    let account = visit.account();
+    let answer = visit.calls.contact(account, visit.param("contact")).await;
+    let contact = visit.need(SECTION, answer).await?;
+    let (frame, fields) = tokio::join!(visit.frame("Merge", SECTION), visit.calls.fields(account));
+    let (mut other, mut preview, mut fault) = (None, None, fault);
+    if !other_id.is_empty() {
+        let found = tokio::join!(
+            visit.calls.contact(account, other_id),
+            visit.calls.preview_merge(account, &contact.id, other_id)
+        );
+        match found {
+            (Ok(found), Ok(would)) => (other, preview) = (Some(found), Some(would)),
+            (Err(trouble), _) | (_, Err(trouble)) if fault.is_empty() => fault = trouble.says(),
+            _ => {}
+        }
+    }
+    let base = frame.base();
+    let above = format!("{base}/contacts/{}", contact.id);
+    let status = match fault.is_empty() {
+        true => StatusCode::OK,
+        false => StatusCode::UNPROCESSABLE_ENTITY,
+    };
+    let page = MergePage {
+        frame: frame
+            .under("Contacts", &format!("{base}/contacts"))
+            .under("Contact", &above),
+        contact,
+        other_id: other_id.to_owned(),
+        other,
+        preview,
+        fields: fields.unwrap_or_default(),
+        fault,
+        wish,
+    };
+    Ok(respond::with_status(status, &page))
+}
+
+/// The word that is typed where there is no name to type.
+const MERGE: &str = "merge";
+const DELETE: &str = "delete";
+
+pub async fn merge(post: Post) -> Page {
+    let Post { visit, form } = post;
+    let (account, contact) = (visit.account(), visit.param("contact"));
+    let other = form.get("with");
+    let wish = form.get("wish");
+    if form.get("typed").to_lowercase() != MERGE {
+        let says = "Nothing was merged: type the word merge to confirm it.".to_owned();
+        return show_merge(&visit, other, says, wish.to_owned()).await;
+    }
+    let allowed = form.has("two_user_ids");
+    let merged = visit
+        .calls
+        .merge((account, wish), contact, other, allowed)
+        .await;
+    match merged {
+        Ok(survivor) => Ok(respond::go(&format!(
+            "/accounts/{account}/contacts/{survivor}?done=merged"
+        ))),
+        Err(trouble) => show_merge(&visit, other, trouble.says(), wish.to_owned()).await,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "split.html")]
+struct SplitPage {
+    frame: Frame,
+    contact: Contact,
+    merge: Merge,
+    fault: String,
+}
+
+pub async fn split_form(visit: Visit) -> Page {
+    let merge = visit.query.get("merge").to_owned();
+    show_split(&visit, &merge, String::new()).await
+}
+
+async fn show_split(visit: &Visit, merge: &str, fault: String) -> Page {
+    let account = visit.account();
+    let answer = visit.calls.contact(account, visit.param("contact")).await;
+    let contact = visit.need(SECTION, answer).await?;
+    let merges = visit.calls.merges(account, &contact.id).await;
+    let merges = visit.need(SECTION, merges).await?;
+    let Some(merge) = merges.into_iter().find(|one| one.id == merge) else {
+        return Ok(respond::go(&format!(
+            "/accounts/{account}/contacts/{}",
+            contact.id
+        )));
+    };
+    let frame = visit.frame("Undo a merge", SECTION).await;
+    let base = frame.base();
+    let above = format!("{base}/contacts/{}", contact.id);
+    Ok(respond::page(&SplitPage {
+        frame: frame
+            .under("Contacts", &format!("{base}/contacts"))
+            .under("Contact", &above),
+        contact,
+        merge,
+        fault,
+    }))
+}
+
+pub async fn split(post: Post) -> Page {
+    let Post { visit, form } = post;
+    let account = visit.account();
+    let merge = form.get("merge");
+    match visit.calls.split(account, merge).await {
+        Err(trouble @ Trouble::Forbidden { .. }) => Err(visit.failed(SECTION, trouble).await),
+        Ok(_) => {
+            let path = format!(
+                "/accounts/{account}/contacts/{}?done=split",
+                visit.param("contact")
+            );
+            Ok(respond::go(&path))
+        }
+        Err(trouble) => show_split(&visit, merge, trouble.says()).await,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "delete_contact.html")]
+struct DeletePage {
+    frame: Frame,
+    contact: Contact,
+    /// Activities of the first page, and whether there are more.
+    activities: Part<(usize, bool)>,
+    memberships: Part<usize>,
+    fault: String,
+    wish: String,
+}
+
+pub async fn delete_form(visit: Visit) -> Page {
+    let wish = weir_ids::random().to_string();
+    show_delete(&visit, String::new(), wish).await
+}
+
+async fn show_delete(visit: &Visit, fault: String, wish: String) -> Page {
+    let account = visit.account();
+    let answer = visit.calls.contact(account, visit.param("contact")).await;
+    let contact = visit.need(SECTION, answer).await?;
+    let (frame, activities, memberships) = tokio::join!(
+        visit.frame("Delete", SECTION),
+        visit.calls.activities(account, &contact.id, ""),
+        visit.calls.memberships(account, &contact.id)
+    );
+    let activities = activities.map(|list| (list.items.len(), !list.next.is_empty()));
+    let base = frame.base();
+    let above = format!("{base}/contacts/{}", contact.id);
+    Ok(respond::page(&DeletePage {
+        frame: frame
+            .under("Contacts", &format!("{base}/contacts"))
+            .under("Contact", &above),
+        contact,
+        activities: activities.into(),
+        memberships: memberships.map(|list| list.len()).into(),
+        fault,
+        wish,
+    }))
+}
+
+pub async fn delete(post: Post) -> Page {
+    let Post { visit, form } = post;
+    let account = visit.account();
+    let wish = form.get("wish");
+    if form.get("typed").to_lowercase() != DELETE {
+        let says = "Nothing was deleted: type the word delete to confirm it.".to_owned();
+        return show_delete(&visit, says, wish.to_owned()).await;
+    }
+    let contact = visit.param("contact");
+    match visit.calls.delete_contact(account, contact, wish).await {
+        Ok(deletion) => Ok(respond::go(&format!(
+            "/accounts/{account}/deletions/{}",
+            deletion.id
+        ))),
+        Err(trouble) => show_delete(&visit, trouble.says(), wish.to_owned()).await,
+    }
+}
+
+#[derive(Template)]
+#[template(path = "deletion.html")]
+struct DeletionPage {
+    frame: Frame,
+    deletion: Deletion,
+}
+
+/// The receipt.
+pub async fn deletion(visit: Visit) -> Page {
+    let answer = visit
+        .calls
+        .deletion(visit.account(), visit.param("deletion"))
+        .await;
+    let deletion = visit.need(SECTION, answer).await?;
+    let frame = visit.frame("Receipt of a deletion", SECTION).await;
+    let base = frame.base();
+    Ok(respond::page(&DeletionPage {
+        frame: frame.under("Contacts", &format!("{base}/contacts")),
+        deletion,
+    }))
+}

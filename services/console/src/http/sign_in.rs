@@ -1,0 +1,255 @@
+//! Coming in and going out.
+
+use std::sync::Arc;
+
+use ::http::{HeaderMap, StatusCode, header};
+use askama::Template;
+use axum::extract::{Path, Request, State};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, Limited};
+use weir_access::Refused;
+
+use super::html::{self, Markup};
+use super::visit::{Post, pairs, theme};
+use super::{assets, guard, respond};
+use crate::app::{App, LinkFailure, Me};
+use crate::domain::Form;
+
+/// A token, and what somebody was doing.
+const MAX_FORM: usize = 2 * 1024 * 1024;
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct SignInPage {
+    theme: &'static str,
+    version: &'static str,
+    next: String,
+    /// What was being sent when the session ended.
+    body: String,
+    fault: String,
+    /// Whether there is another way in.
+    single: bool,
+}
+
+#[derive(Template)]
+#[template(path = "link.html")]
+struct LinkPage {
+    theme: &'static str,
+    version: &'static str,
+    fault: &'static str,
+}
+
+#[derive(Template)]
+#[template(path = "resume.html")]
+struct ResumePage {
+    theme: &'static str,
+    version: &'static str,
+    path: String,
+    form_token: Markup,
+    fields: Vec<Markup>,
+    /// What can be read of it.
+    shown: Vec<(String, String)>,
+}
+
+/// On to the sign-in, and back to this address afterwards.
+pub fn ask(path: &str) -> Response {
+    if path == "/" {
+        return respond::go("/sign-in");
+    }
+    respond::go(&format!("/sign-in?next={}", html::query(path)))
+}
+
+/// The sign-in in the middle of a form, which goes on afterwards.
+pub fn ask_for(app: &App, path: &str, form: &Form, theme: &'static str) -> Response {
+    let page = SignInPage {
+        theme,
+        version: assets::version(),
+        next: path.to_owned(),
+        body: encoded(form),
+        fault: String::new(),
+        single: app.single.is_some(),
+    };
+    respond::with_status(StatusCode::UNAUTHORIZED, &page)
+}
+
+/// The sign-in, with why another way led nowhere.
+pub fn refused(app: &App, fault: String, theme: &'static str) -> Response {
+    let page = SignInPage {
+        theme,
+        version: assets::version(),
+        next: "/".to_owned(),
+        body: String::new(),
+        fault,
+        single: app.single.is_some(),
+    };
+    respond::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
+}
+
+fn encoded(form: &Form) -> String {
+    let mut encoded = form_urlencoded::Serializer::new(String::new());
+    let kept = form.pairs().iter().filter(|(name, _)| name != "form_token");
+    encoded.extend_pairs(kept);
+    encoded.finish()
+}
+
+/// What was being sent, to be sent by whoever is signed in now.
+pub fn resume(me: &Me, path: &str, form: &Form, theme: &'static str) -> Response {
+    let kept = form.pairs().iter().filter(|(name, _)| name != "form_token");
+    let shown = kept
+        .clone()
+        .filter(|(name, value)| !value.trim().is_empty() && !is_inner(name));
+    let page = ResumePage {
+        theme,
+        version: assets::version(),
+        path: path.to_owned(),
+        form_token: html::hidden("form_token", &me.form_token),
+        fields: kept
+            .clone()
+            .map(|(name, value)| html::hidden(name, value))
+            .collect(),
+        shown: shown.cloned().collect(),
+    };
+    respond::page(&page)
+}
+
+/// What nobody wrote.
+fn is_inner(name: &str) -> bool {
+    ["wish", "version", "do"].contains(&name)
+}
+
+pub async fn page(State(app): State<Arc<App>>, request: Request) -> Response {
+    let query = pairs(request.uri().query().unwrap_or_default().as_bytes());
+    let next = guard::own_path(query.get("next")).unwrap_or("/");
+    let cookie = guard::cookie(request.headers(), app.sign_in.cookie_name());
+    if app.sign_in.who(cookie, app.clock.now()).is_some() {
+        return respond::go(next);
+    }
+    respond::page(&SignInPage {
+        theme: theme(request.headers()),
+        version: assets::version(),
+        next: next.to_owned(),
+        body: String::new(),
+        fault: String::new(),
+        single: app.single.is_some(),
+    })
+}
+
+pub async fn with_token(State(app): State<Arc<App>>, request: Request) -> Response {
+    let theme = theme(request.headers());
+    let form = match own_form(&app, request).await {
+        Ok(form) => form,
+        Err(refused) => return refused,
+    };
+    let next = guard::own_path(form.get("next")).unwrap_or("/").to_owned();
+    let now = app.clock.now();
+    let refused = match app.sign_in.with_token(form.get("token"), now) {
+        Ok(session) => return go_on(&app, &session, &next, form.raw("body"), theme),
+        Err(refused) => refused,
+    };
+    let fault = match refused {
+        Refused::Expired => "This token is past its end: ask for another one.",
+        Refused::Unsure => {
+            "Nobody can say now which tokens are good: the mapping service is away. Try again in a \
+             moment."
+        }
+        _ => "This token is not known, or was revoked. It begins with weir_.",
+    };
+    let page = SignInPage {
+        theme,
+        version: assets::version(),
+        next,
+        body: form.raw("body").to_owned(),
+        fault: fault.to_owned(),
+        single: app.single.is_some(),
+    };
+    respond::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
+}
+
+/// Into the console, or on with what was being sent.
+fn go_on(app: &App, session: &str, next: &str, body: &str, theme: &'static str) -> Response {
+    let cookie = app.sign_in.cookie(session);
+    if body.is_empty() {
+        return respond::go_with(next, &cookie);
+    }
+    let Some(me) = app.sign_in.who(Some(session), app.clock.now()) else {
+        return respond::go_with(next, &cookie);
+    };
+    let mut answer = resume(&me, next, &pairs(body.as_bytes()), theme);
+    if let Ok(cookie) = cookie.parse() {
+        answer.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    answer
+}
+
+/// A form of a page for whoever is not signed in.
+async fn own_form(app: &App, request: Request) -> Result<Form, Response> {
+    if !guard::is_from_here(request.headers(), app.sign_in.url()) {
+        return Err(respond::refused(theme(request.headers())));
+    }
+    let body = Limited::new(request.into_body(), MAX_FORM).collect().await;
+    match body {
+        Ok(body) => Ok(pairs(&body.to_bytes())),
+        Err(_) => Err(StatusCode::PAYLOAD_TOO_LARGE.into_response()),
+    }
+}
+
+/// Asks before the link is used up: whoever only looks at addresses (a chat that shows what is
+/// behind them) does not.
+pub async fn link_page(headers: HeaderMap) -> Response {
+    respond::page(&LinkPage {
+        theme: theme(&headers),
+        version: assets::version(),
+        fault: "",
+    })
+}
+
+pub async fn with_link(
+    State(app): State<Arc<App>>,
+    Path(link): Path<String>,
+    request: Request,
+) -> Response {
+    let theme = theme(request.headers());
+    if let Err(refused) = own_form(&app, request).await {
+        return refused;
+    }
+    let fault = match app.sign_in.with_link(&link, app.clock.now()) {
+        Ok(session) => return respond::go_with("/", &app.sign_in.cookie(&session)),
+        Err(LinkFailure::Used) => "This link was used before, or is older than 15 minutes.",
+        Err(LinkFailure::Unknown) => "This link is not whole, or is of another Weir.",
+    };
+    let page = LinkPage {
+        theme,
+        version: assets::version(),
+        fault,
+    };
+    respond::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
+}
+
+/// For `./weir console`: a link for whoever shows a token, as calls show it.
+pub async fn make_link(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    let shown = headers.get(header::AUTHORIZATION);
+    let shown = shown.and_then(|value| value.to_str().ok());
+    let token = shown.and_then(|shown| shown.strip_prefix("Bearer "));
+    let made = app.sign_in.link(token.unwrap_or_default(), app.clock.now());
+    match made {
+        Ok(path) => (StatusCode::OK, path).into_response(),
+        Err(_) => (StatusCode::UNAUTHORIZED, "the token is not known").into_response(),
+    }
+}
+
+pub async fn out(post: Post) -> Response {
+    respond::go_with("/sign-in", &post.visit.app.sign_in.cookie(""))
+}
+
+/// Keeps what somebody likes to look at.
+pub async fn set_theme(post: Post) -> Response {
+    let theme = match post.form.get("theme") {
+        "dark" => "dark",
+        "light" => "light",
+        _ => "",
+    };
+    let next = guard::own_path(post.form.get("next")).unwrap_or("/");
+    let age = if theme.is_empty() { 0 } else { 31_536_000 };
+    let cookie = format!("weir-theme={theme}; Path=/; SameSite=Strict; Max-Age={age}");
+    respond::go_with(next, &cookie)
+}

@@ -1,0 +1,140 @@
+//! A request of somebody who is signed in.
+
+use std::sync::Arc;
+
+use ::http::request::Parts;
+use ::http::{HeaderMap, StatusCode};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams, Request};
+use axum::response::{IntoResponse, Response};
+use http_body_util::{BodyExt, Limited};
+
+use super::{guard, respond, sign_in};
+use crate::app::{App, Me};
+use crate::clients::Calls;
+use crate::domain::{Form, Time};
+
+/// A form of 200 fields with all of their options is a tenth of this.
+const MAX_FORM: usize = 2 * 1024 * 1024;
+
+/// Who asks, for what.
+pub struct Visit {
+    pub app: Arc<App>,
+    pub me: Me,
+    pub calls: Calls,
+    params: Vec<(String, String)>,
+    pub query: Form,
+    /// With what is asked.
+    pub path: String,
+    /// `light`, `dark`; empty: as the system.
+    pub theme: &'static str,
+    pub now: Time,
+}
+
+/// A form that somebody sent.
+pub struct Post {
+    pub visit: Visit,
+    pub form: Form,
+}
+
+impl Visit {
+    /// A part of the path; empty where the route has none of this name.
+    pub fn param(&self, name: &str) -> &str {
+        let mut found = self.params.iter().filter(|(key, _)| key == name);
+        found.next().map_or("", |(_, value)| value)
+    }
+
+    pub fn account(&self) -> &str {
+        let named = self.param("account");
+        if !named.is_empty() {
+            return named;
+        }
+        // Of an address below an account that leads to no page.
+        let below = self.path.strip_prefix("/accounts/").unwrap_or_default();
+        below.split(['/', '?']).next().unwrap_or_default()
+    }
+
+    pub fn source(&self) -> &str {
+        self.param("source")
+    }
+
+    async fn of(parts: &mut Parts, app: &Arc<App>, me: Me) -> Self {
+        let params = RawPathParams::from_request_parts(parts, app).await;
+        let params = params.map_or_else(
+            |_| Vec::new(),
+            |params| {
+                let pairs = params.iter();
+                pairs
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect()
+            },
+        );
+        let path = parts.uri.path_and_query();
+        Self {
+            app: app.clone(),
+            calls: app.calls(&me),
+            me,
+            params,
+            query: pairs(parts.uri.query().unwrap_or_default().as_bytes()),
+            path: path.map_or_else(|| "/".to_owned(), ToString::to_string),
+            theme: theme(&parts.headers),
+            now: app.clock.now(),
+        }
+    }
+}
+
+/// What a form or an address says.
+pub fn pairs(text: &[u8]) -> Form {
+    Form::of(form_urlencoded::parse(text).into_owned().collect())
+}
+
+pub fn theme(headers: &HeaderMap) -> &'static str {
+    match guard::cookie(headers, "weir-theme") {
+        Some("dark") => "dark",
+        Some("light") => "light",
+        _ => "",
+    }
+}
+
+fn who(app: &App, headers: &HeaderMap) -> Option<Me> {
+    let cookie = guard::cookie(headers, app.sign_in.cookie_name());
+    app.sign_in.who(cookie, app.clock.now())
+}
+
+impl FromRequestParts<Arc<App>> for Visit {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Response> {
+        let Some(me) = who(app, &parts.headers) else {
+            let path = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+            return Err(sign_in::ask(path));
+        };
+        Ok(Self::of(parts, app, me).await)
+    }
+}
+
+impl FromRequest<Arc<App>> for Post {
+    type Rejection = Response;
+
+    async fn from_request(request: Request, app: &Arc<App>) -> Result<Self, Response> {
+        let (mut parts, body) = request.into_parts();
+        let theme = theme(&parts.headers);
+        if !guard::is_from_here(&parts.headers, app.sign_in.url()) {
+            return Err(respond::refused(theme));
+        }
+        let body = Limited::new(body, MAX_FORM).collect().await;
+        let Ok(body) = body.map(http_body_util::Collected::to_bytes) else {
+            return Err(StatusCode::PAYLOAD_TOO_LARGE.into_response());
+        };
+        let form = pairs(&body);
+        let path = parts.uri.path().to_owned();
+        let Some(me) = who(app, &parts.headers) else {
+            return Err(sign_in::ask_for(app, &path, &form, theme));
+        };
+        if !guard::is_same(form.get("form_token"), &me.form_token) {
+            // Of a page of the session before.
+            return Err(sign_in::resume(&me, &path, &form, theme));
+        }
+        let visit = Visit::of(&mut parts, app, me).await;
+        Ok(Self { visit, form })
+    }
+}

@@ -1,0 +1,53 @@
+//! The console: pages for the people who set Weir up and look after it.
+//!
+//! It is made on the server, useful without a script, and owns nothing: what is shown is asked of
+//! the other services' gRPC APIs, and what is changed is changed by them, each time with what the
+//! person who signed in shows. Who may do what is theirs to say (semantics 9).
+//!
+//! **Invariant:** no call for a page is made with the console's own rights, nothing is changed by
+//! a request of another origin, and no value of an event is in an address, a title or a log.
+//!
+//! Reading order: [`domain`] (what is shown, drafts, notices), [`clients`] (the services),
+//! [`app`] (who is signed in, steps that belong together), [`http`] (routes and pages).
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod app;
+pub mod clients;
+pub mod config;
+pub mod domain;
+pub mod http;
+pub mod metrics;
+
+use std::sync::Arc;
+
+use tokio::net::TcpListener;
+use weir_service::{Background, Clock, Serving, Shutdown};
+
+pub use config::Config;
+
+/// Serves until `shutdown`.
+///
+/// # Errors
+/// A configuration that can't be used, a listener that fails, or a loop that ended or hung.
+pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
+    Box::pin(async move {
+        metrics::describe();
+        let access = config.access.enter(listener.local_addr()?, &clock)?;
+        let seal = app::Seal::of(&config.secret()?)?;
+        let background = Background::new();
+        if !access.is_open() {
+            let tokens = weir_service::MappingTokens::connect(&config.addresses.mapping)?;
+            weir_service::know_tokens(&background, &access, tokens, &clock);
+        }
+        let app = Arc::new(app::App {
+            clients: clients::Clients::connect(&config.addresses)?,
+            single: app::Single::of(&config)?,
+            sign_in: app::SignIn::new(access, seal, &config),
+            edge_url: config.edge_url.trim_end_matches('/').to_owned(),
+            clock,
+        });
+        let serve = move |until| http::serve(app, listener, until);
+        background.serve_by(serve, shutdown).await
+    })
+}

@@ -1,0 +1,12 @@
+//! The console over real HTTP, with services whose answers the tests choose.
+
+#![allow(clippy::unwrap_used, clippy::disallowed_methods)]
+
+mod away;
+mod escapes;
+mod harness;
+mod posts;
+mod sessions;
+mod single;
+mod stub;
+mod wizard;
