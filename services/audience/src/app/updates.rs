@@ -106,8 +106,9 @@ impl App {
         if !tx.insert_memberships(&new).await? {
             return Err(Failure::Conflict);
         }
-        tx.note_waiting(&waiting(&changed), self.next_sync(now))
-            .await?;
+        // Also who came, left and came back within one batch.
+        let held_back = [waiting(&new), waiting(&changed)].concat();
+        tx.note_waiting(&held_back, self.next_sync(now)).await?;
         tx.tell(Chronicle {
             now,
             cause: Cause::Event,

@@ -82,9 +82,17 @@ async fn nor_where_audiences_are_looked_at_and_deleted() {
     let (owner, vip) = audience(&mut client, "VIP").await;
     let ids = [&owner, &other].map(|id| id.parse::<Uuid>().unwrap());
     let mut lock = SecondLock::new(recorder, [&direct, &behind], ids, &OPEN).await;
-    let [one, two] = contacts();
-    let updates = vec![add(one, &vip, 1), add(two, &vip, 2), remove(two, &vip, 3)];
+    let [one, two, three] = contacts();
+    let updates = vec![
+        add(one, &vip, 1),
+        add(two, &vip, 2),
+        remove(two, &vip, 3),
+        add(two, &vip, 4),
+        add(three, &vip, 1),
+    ];
     apply(&mut client, &owner, updates).await;
+    merge(&mut client, &owner, &[(three, one)]).await;
+    apply(&mut client, &owner, vec![add(three, &vip, 5)]).await;
     figures(&mut client, &owner, &vip).await;
     days(&mut client, &owner, &vip).await;
     let request = ListMembershipHistoryRequest {
@@ -113,7 +121,12 @@ async fn nor_where_audiences_are_looked_at_and_deleted() {
     .await;
     lock.look().await;
     assert_eq!(members(&mut client, &other, &others).await, [theirs]);
-    let looked_at = lock.finish(&HARMLESS);
+    // Nothing is to be deleted before, and nothing afterwards.
+    let harmless = [
+        HARMLESS[0],
+        "FROM audience_deletions WHERE account_id = $1 AND done_time IS NULL",
+    ];
+    let looked_at = lock.finish(&harmless);
     assert!(looked_at > 8, "{looked_at}");
 }
 
