@@ -27,7 +27,7 @@ pub enum Merge {
     Ignore,
 }
 
-/// Write contacts into a file.
+/// Write contacts or members of audiences into a file.
 #[derive(Debug, Args)]
 pub struct ExportOptions {
     #[command(subcommand)]
@@ -37,6 +37,7 @@ pub struct ExportOptions {
 #[derive(Debug, Subcommand)]
 pub enum ExportWhat {
     Contacts(ExportContactsOptions),
+    Members(ExportMembersOptions),
     Person(ExportPersonOptions),
 }
 
@@ -59,8 +60,27 @@ pub struct ExportContactsOptions {
     pub addresses: AddressOptions,
 }
 
+/// Write who belongs to audiences, as it is at one moment: audience, contact, since when, and the
+/// event that brought it about.
+#[derive(Debug, Args)]
+pub struct ExportMembersOptions {
+    /// Names or ids of audiences. All of the account when absent.
+    #[arg(value_name = "AUDIENCE")]
+    pub audiences: Vec<String>,
+    /// The account's name or id.
+    #[arg(long)]
+    pub account: String,
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    pub format: Format,
+    /// Where to; it is there once it is whole. Standard output when absent.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
 /// Write what is stored of one person, as JSON: contact with where its fields came from,
-/// identifiers, merges, activities, memberships.
+/// identifiers, merges, activities, memberships and their history.
 ///
 /// Not in it are events as they came: those that are kept for a replay, and a source's samples and
 /// log, also of what was refused. `./weir call --list mapping` names what lists them.
