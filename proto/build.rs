@@ -24,9 +24,10 @@ const PER_EVENT: [&str; 8] = [
 ];
 
 /// Services of their own beside the main one of their package.
-const FURTHER: [&str; 17] = [
+const FURTHER: [&str; 18] = [
     "weir/access/v1/changes.proto",
     "weir/access/v1/tokens.proto",
+    "weir/activity/v1/history.proto",
     "weir/activity/v1/people.proto",
     "weir/audience/v1/memberships.proto",
     "weir/audience/v1/people.proto",

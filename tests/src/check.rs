@@ -30,6 +30,18 @@ const CHECKS: &[(&str, &str)] = &[
          JOIN contact.identifiers i USING (account_id, kind, value)
          WHERE i.contact_id <> '00000000-0000-0000-0000-000000000000'",
     ),
+    (
+        "activities are counted as they are stored (semantics 4.12)",
+        "SELECT account_id || ' ' || activity_id || ' ' || day FROM (
+             SELECT account_id, activity_id, (event_time AT TIME ZONE 'UTC')::date AS day,
+                 count(*) AS stored
+             FROM activity.activities WHERE contact_id IS NOT NULL GROUP BY 1, 2, 3) AS stored
+         FULL JOIN (
+             SELECT account_id, activity_id, day, sum(stored) AS stored
+             FROM activity.activity_counts GROUP BY 1, 2, 3 HAVING sum(stored) <> 0) AS counted
+         USING (account_id, activity_id, day)
+         WHERE stored.stored IS DISTINCT FROM counted.stored",
+    ),
 ];
 
 impl Weir {

@@ -45,6 +45,8 @@ pub struct Stack {
     postgres_url: String,
     /// Of an administrator.
     token: String,
+    /// Of the services among themselves.
+    service_token: String,
     stores: Stores,
     redis_folder: PathBuf,
     processes: Vec<Process>,
@@ -84,6 +86,7 @@ impl Stack {
             addresses: started.addresses,
             postgres_url: started.postgres_url,
             token: started.token,
+            service_token: started.service_token,
             stores: started.stores,
             processes: started.processes,
             _lock: lock,
@@ -157,6 +160,18 @@ impl Stack {
     /// # Panics
     /// The service speaks no gRPC.
     pub fn channel(&self, service: Service) -> Channel {
+        self.channel_as(service, &self.token)
+    }
+
+    /// The same as one of our own services.
+    ///
+    /// # Panics
+    /// The service speaks no gRPC.
+    pub fn service_channel(&self, service: Service) -> Channel {
+        self.channel_as(service, &self.service_token)
+    }
+
+    fn channel_as(&self, service: Service, token: &str) -> Channel {
         assert!(
             service.grpc_name().is_some(),
             "{} has no gRPC",
@@ -164,7 +179,7 @@ impl Stack {
         );
         let endpoint = Endpoint::from_shared(self.url(service));
         let channel = endpoint.expect("addresses are made here").connect_lazy();
-        let shown = Shown::token(&self.token).expect("tokens are made here");
+        let shown = Shown::token(token).expect("tokens are made here");
         shown.by(channel)
     }
 
