@@ -4,7 +4,8 @@
 #[path = "build/needs.rs"]
 mod needs;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use prost_types::field_descriptor_proto::Type;
 use protox::prost_reflect;
@@ -23,47 +24,18 @@ const PER_EVENT: [&str; 8] = [
     "weir.mapping.v1.MappedActivity",
 ];
 
-/// Services of their own beside the main one of their package.
-const FURTHER: [&str; 18] = [
-    "weir/access/v1/changes.proto",
-    "weir/access/v1/tokens.proto",
-    "weir/activity/v1/history.proto",
-    "weir/activity/v1/people.proto",
-    "weir/audience/v1/memberships.proto",
-    "weir/audience/v1/people.proto",
-    "weir/contact/v1/identity.proto",
-    "weir/contact/v1/people.proto",
-    "weir/contact/v1/search.proto",
-    "weir/contact/v1/transfer.proto",
-    "weir/mapping/v1/alerts.proto",
-    "weir/mapping/v1/configuration.proto",
-    "weir/mapping/v1/log.proto",
-    "weir/mapping/v1/people.proto",
-    "weir/mapping/v1/preview.proto",
-    "weir/mapping/v1/replay.proto",
-    "weir/mapping/v1/rows.proto",
-    "weir/mapping/v1/story.proto",
-];
-
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     println!("cargo:rerun-if-changed=weir");
     println!("cargo:rerun-if-changed=build");
-    let packages = [
-        "mapping", "contact", "activity", "audience", "quota", "ledger", "settings", "erasure",
-    ];
-    let files = packages.map(|package| format!("weir/{package}/v1/{package}.proto"));
-    let files = files.into_iter().chain(FURTHER.map(str::to_owned));
     let mut compiler = protox::Compiler::new(["."])?;
     compiler.include_imports(true).include_source_info(true);
-    compiler.open_files(files)?;
+    compiler.open_files(protos(Path::new("weir"))?)?;
     let out = PathBuf::from(std::env::var("OUT_DIR")?);
     // With its options, which the types of prost forget.
     let described = compiler.encode_file_descriptor_set();
-    std::fs::write(out.join("weir.bin"), described)?;
-    std::fs::write(
-        out.join("needs.rs"),
-        needs::table(&compiler.descriptor_pool())?,
-    )?;
+    fs::write(out.join("weir.bin"), described)?;
+    let needs = needs::table(&compiler.descriptor_pool())?;
+    fs::write(out.join("needs.rs"), needs)?;
     let mut descriptors = compiler.file_descriptor_set();
     // Reflection tells what the protos say; only the code differs.
     for file in &mut descriptors.file {
@@ -79,4 +51,20 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .bytes(".weir")
         .compile_fds(descriptors)?;
     Ok(())
+}
+
+/// All that are in a folder and below, the same order each time.
+fn protos(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = fs::read_dir(folder)?.map(|entry| Ok(entry?.path()));
+    let mut entries = entries.collect::<io::Result<Vec<_>>>()?;
+    entries.sort();
+    let mut found = Vec::new();
+    for entry in entries {
+        if entry.is_dir() {
+            found.extend(protos(&entry)?);
+        } else if entry.extension().is_some_and(|kind| kind == "proto") {
+            found.push(entry);
+        }
+    }
+    Ok(found)
 }

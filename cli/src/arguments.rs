@@ -42,6 +42,7 @@ pub enum Command {
     Restart(DataOptions),
     /// Show whether Weir runs, and which services are healthy (exit code 1 unless all are).
     Status(DataOptions),
+    Doctor(DoctorOptions),
     Logs(LogsOptions),
     Apply(ApplyOptions),
     Plan(PlanOptions),
@@ -96,6 +97,40 @@ pub struct DataOptions {
     /// Where data, logs and stack.json lie.
     #[arg(long = "data", value_name = "DIR", env = "WEIR_DATA", default_value_os_t = folder::default_data())]
     pub folder: PathBuf,
+}
+
+/// Check whether everything that is stored agrees; reads, and changes nothing.
+///
+/// Identifiers, redirects, backlog, memberships, and what was charged against what is counted:
+/// each check is named as it begins, and what it finds is printed with its account (never with a
+/// value of anybody's), then the sums of both ledgers and of the counters. Services may be at work
+/// meanwhile. Takes as long as reading all tables once or twice; put it on a replica of the
+/// database where that is too much. Exit code 0 where all agrees, 1 where something does not.
+#[derive(Debug, Args)]
+pub struct DoctorOptions {
+    /// The database with the schemas of the services, as a role that sees all rows: a superuser,
+    /// or one that may read all tables and has BYPASSRLS. Without it: what `up` runs.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "WEIR_DOCTOR_DATABASE_URL",
+        hide_env_values = true
+    )]
+    pub database: Option<String>,
+    /// The Redis of quota, with the counters. Without it they are not looked at, unless they are
+    /// those of what `up` runs.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "WEIR_DOCTOR_REDIS_URL",
+        hide_env_values = true
+    )]
+    pub redis: Option<String>,
+    /// Only this account, by its name or id.
+    #[arg(long, value_name = "ACCOUNT")]
+    pub account: Option<String>,
+    #[command(flatten)]
+    pub data: DataOptions,
 }
 
 /// Show what the processes wrote.

@@ -4,12 +4,14 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod accounts;
 mod address;
 mod apply;
 mod arguments;
 mod bench;
 mod call;
 mod check;
+mod doctor;
 mod down;
 mod failure;
 mod folder;
@@ -57,6 +59,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Restart(options) => restart::run(&options).await?,
         Command::Status(options) => return status::run(&options).await,
         Command::Logs(options) => logs::run(&options).await?,
+        Command::Doctor(options) => return doctor::run(&options).await,
         Command::Apply(options) => plan::apply(&options).await?,
         Command::Plan(options) => return plan::plan(&options).await,
         Command::ExportConfig(options) => plan::export(&options).await?,

@@ -3,18 +3,19 @@
 use std::process::ExitCode;
 
 use anyhow::anyhow;
+use tonic::Code;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::alert_service_client::AlertServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::{Delivery, DeliveryChannel, DeliveryState, GetMailStatusResponse};
 use weir_stack::{Channel, Service, StackFile};
 
+use crate::accounts;
 use crate::address::Addresses;
 use crate::arguments::{MailCommand, MailTestOptions};
 use crate::call::describe_status;
 use crate::failure::Failure;
 use crate::output::say;
-use crate::send::find_account;
 
 pub async fn run(command: &MailCommand) -> Result<ExitCode, Failure> {
     match command {
@@ -29,15 +30,22 @@ async fn test(options: &MailTestOptions) -> Result<ExitCode, Failure> {
         .await?;
     let account_id = account(options, channel.clone()).await?;
     let request = mapping::SendTestMailRequest {
-        account_id,
+        account_id: account_id.clone(),
         request_id: String::new(),
     };
-    let answer = AlertServiceClient::new(channel)
+    let answer = AlertServiceClient::new(channel.clone())
         .send_test_mail(request)
         .await;
-    let answer = answer
-        .map_err(|status| anyhow!("no test mail: {}", describe_status(&status)))?
-        .into_inner();
+    let answer = match answer {
+        Ok(answer) => answer.into_inner(),
+        // That of `stack.json` was deleted.
+        Err(status) if status.code() == Code::NotFound => {
+            return Err(
+                accounts::unknown(&mut MappingServiceClient::new(channel), &account_id).await,
+            );
+        }
+        Err(status) => return Err(anyhow!("no test mail: {}", describe_status(&status)).into()),
+    };
     let mut all_sent = true;
     for delivery in &answer.deliveries {
         all_sent &= delivery.state() == DeliveryState::Sent;
@@ -50,7 +58,7 @@ async fn test(options: &MailTestOptions) -> Result<ExitCode, Failure> {
 async fn account(options: &MailTestOptions, channel: Channel) -> Result<String, Failure> {
     let mut client = MappingServiceClient::new(channel);
     if let Some(name) = &options.account {
-        return find_account(&mut client, name).await;
+        return accounts::account(&mut client, name).await;
     }
     if options.addresses.addresses.is_empty()
         && let Some(file) = StackFile::read(&options.addresses.data.folder)?
@@ -68,18 +76,9 @@ async fn account(options: &MailTestOptions, channel: Channel) -> Result<String, 
     match accounts.as_slice() {
         [only] => Ok(only.account_id.clone()),
         several => {
-            let names: Vec<_> = several
-                .iter()
-                .map(|account| account.name.as_str())
-                .collect();
-            Err(Failure::Input(format!(
-                "which account? There are {}",
-                if names.is_empty() {
-                    "none".to_owned()
-                } else {
-                    names.join(", ")
-                }
-            )))
+            let names = several.iter().map(|account| account.name.clone());
+            let there = accounts::names_of(names);
+            Err(Failure::Input(format!("which account? There {there}")))
         }
     }
 }

@@ -21,7 +21,6 @@ use crate::folder::hint;
 use crate::output::say;
 pub use input::To;
 use input::{Batch, Batches};
-pub use key::find_account;
 use outcome::{Answer, Outcomes, Row};
 
 /// The edge's own deadline is 8 s.

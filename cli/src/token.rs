@@ -10,6 +10,7 @@ use weir_proto::access::v1::{Role, Token};
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_stack::{Channel, Service};
 
+use crate::accounts::{account, failed, is_id};
 use crate::address::Addresses;
 use crate::arguments::{
     AddressOptions, CreateTokenOptions, RevokeTokenOptions, RoleName, TokenCommand,
@@ -17,7 +18,6 @@ use crate::arguments::{
 use crate::failure::Failure;
 use crate::output::say;
 use crate::table::render;
-use crate::transfer::accounts::{account, failed, is_id};
 
 const PAGE: i32 = 1_000;
 

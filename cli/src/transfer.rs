@@ -1,6 +1,5 @@
 //! `export` and `import`: contacts and activities in bulk, and everything known of one person.
 
-pub mod accounts;
 pub mod activities;
 pub mod contacts;
 pub mod import;

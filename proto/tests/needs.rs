@@ -11,7 +11,7 @@ mod needs;
 use std::collections::BTreeSet;
 
 use prost::Message;
-use prost_reflect::{DescriptorPool, DynamicMessage};
+use prost_reflect::{DescriptorPool, DynamicMessage, Kind, MessageDescriptor};
 use serde_json::{Value, json};
 use weir_access::{Need, On, Role};
 use weir_proto::{FILE_DESCRIPTOR_SET, NEEDS};
@@ -75,6 +75,67 @@ fn the_pipeline_is_for_services_and_the_rest_for_roles() {
     let on = On::Accounts { field: 3 };
     let role = Role::Read;
     assert_eq!(list, Need::Caller { role, on });
+}
+
+/// One that is asked for by another field of the request than the one that its handler reads would
+/// let a token into accounts of others.
+#[test]
+fn the_field_that_is_asked_is_the_one_that_names_the_account() {
+    let pool = DescriptorPool::decode(FILE_DESCRIPTOR_SET).unwrap();
+    for (path, need) in NEEDS {
+        let (service, name) = path[1..].split_once('/').unwrap();
+        let service = pool.get_service_by_name(service).unwrap();
+        let method = service.methods().find(|method| method.name() == name);
+        let request = method.unwrap().input();
+        let named: Vec<String> = fields(&request, String::new())
+            .into_iter()
+            .filter(|field| field.ends_with("account_id"))
+            .collect();
+        match need {
+            Need::Services => {}
+            Need::Caller {
+                on: On::Account { field, .. },
+                ..
+            } => assert_eq!(named, [name_of(&request, field)], "{path}"),
+            Need::Caller {
+                on: On::Accounts { field },
+                ..
+            } => {
+                let field = name_of(&request, &[*field]);
+                assert!(
+                    ["account_ids", "only_accounts"].contains(&&*field),
+                    "{path}"
+                );
+                assert_eq!(named, [""; 0], "{path}");
+            }
+            Need::Caller { on: On::All, .. } => assert_eq!(named, [""; 0], "{path}"),
+        }
+    }
+}
+
+/// All fields of a message and of those in it, by their paths.
+fn fields(message: &MessageDescriptor, before: String) -> Vec<String> {
+    let all = message.fields().flat_map(|field| {
+        let path = format!("{before}{}", field.name());
+        match field.kind() {
+            // None of ours is in itself.
+            Kind::Message(inner) => fields(&inner, format!("{path}.")),
+            _ => vec![path],
+        }
+    });
+    all.collect()
+}
+
+fn name_of(message: &MessageDescriptor, path: &[u32]) -> String {
+    let (mut message, mut names) = (message.clone(), Vec::new());
+    for number in path {
+        let field = message.get_field(*number).unwrap();
+        names.push(field.name().to_owned());
+        if let Kind::Message(inner) = field.kind() {
+            message = inner;
+        }
+    }
+    names.join(".")
 }
 
 /// What the build makes of an RPC that declares this; `streams` requests where it says so.

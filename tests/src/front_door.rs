@@ -6,12 +6,18 @@ use weir_stack::Service;
 
 use crate::running::Weir;
 
-/// The front door, which lies beside the services.
-pub fn weir_command(weir: &Weir, words: &[&str]) -> Command {
+/// The front door, which lies beside the services; told of none of them.
+pub fn bare_command(words: &[&str]) -> Command {
     let own = std::env::current_exe().unwrap();
     let folder = own.parent().unwrap().parent().unwrap();
     let mut command = Command::new(folder.join("weir"));
     command.args(words);
+    command
+}
+
+/// The front door, told where the services are.
+pub fn weir_command(weir: &Weir, words: &[&str]) -> Command {
+    let mut command = bare_command(words);
     command.env("WEIR_TOKEN", weir.stack.token());
     for (name, service) in [
         ("mapping", Service::Mapping),

@@ -79,12 +79,17 @@ pub fn full_length(short: Duration, full: Duration) -> Duration {
 /// A running system.
 pub struct Weir {
     pub stack: Stack,
+    /// The stack's, or the one that its services were told.
+    redis_url: String,
     http: Client<HttpConnector, Full<Bytes>>,
     postgres: tokio_postgres::Client,
 }
 
 impl Weir {
     async fn start(options: StackOptions) -> Self {
+        let told = options.environment.iter().rev();
+        let mut told = told.filter(|(name, _)| name == "WEIR_REDIS_URL");
+        let told = told.next().map(|(_, url)| url.clone());
         let stack = Stack::start(options).await.unwrap();
         let postgres = weir_servers::postgres::connect(stack.postgres_url())
             .await
@@ -92,6 +97,7 @@ impl Weir {
         let extension = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";
         postgres.batch_execute(extension).await.unwrap();
         Self {
+            redis_url: told.unwrap_or_else(|| stack.redis_url().to_owned()),
             stack,
             // A connection per request, as Segment does it.
             http: Client::builder(TokioExecutor::new())
@@ -184,7 +190,12 @@ impl Weir {
     }
 
     /// Posts a body to a URL, with headers of one's own alone.
-    pub async fn post_with(&self, url: &str, headers: &[(&str, &str)], body: String) -> Answer {
+    pub async fn post_with(
+        &self,
+        url: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
         let sent = self.exchange("POST", url, None, body.into(), headers);
         sent.await.unwrap()
     }
@@ -325,6 +336,11 @@ impl Weir {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
+    /// Changes what is stored behind the services' back.
+    pub async fn alter(&self, sql: &str) {
+        self.postgres.batch_execute(sql).await.unwrap();
+    }
+
     /// Links that were not yet relayed.
     pub async fn outbox_rows(&self) -> i64 {
         let sql = "SELECT count(*) FROM contact.outbox";
@@ -336,6 +352,11 @@ impl Weir {
         let sql = "SELECT count(*) FROM contact.outbox WHERE account_id = ($1::text)::uuid";
         let found = self.postgres.query_one(sql, &[&account_id]).await;
         found.unwrap().get(0)
+    }
+
+    /// Where the counters are.
+    pub fn redis_url(&self) -> String {
+        self.redis_url.clone()
     }
 
     /// How many commands Redis ran so far, those inside of scripts included.

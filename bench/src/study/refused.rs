@@ -109,6 +109,7 @@ async fn refuse(mapping: Channel, accounts: &[Account]) -> Result<()> {
             account_id,
             source_id,
             event_name: EVENT_NAME.into(),
+            request_id: String::new(),
         })
         .await?;
     let account_id = accounts[2].account_id.to_string();

@@ -161,7 +161,8 @@ pub struct ImportContactsOptions {
     /// Only say what would become of the rows.
     #[arg(long)]
     pub dry_run: bool,
-    /// Charge rows as identifies are charged.
+    /// Charge rows as identifies are charged; with --dry-run say what that would come to, and
+    /// whether so much is left.
     #[arg(long)]
     pub charge: bool,
     /// How they are merged, without a source.

@@ -192,6 +192,7 @@ impl Executor {
                 let request = mapping::DeleteFieldRequest {
                     account_id,
                     field_id: field_id.clone(),
+                    request_id: String::new(),
                 };
                 accept(self.configuration.delete_field(request).await, step)?;
             }
@@ -288,6 +289,7 @@ impl Executor {
                     account_id,
                     source_id,
                     event_name: event_name.clone(),
+                    request_id: String::new(),
                 };
                 accept(self.mapping.delete_activity_mapping(request).await, step)?;
                 // It does not tell the version that this made.

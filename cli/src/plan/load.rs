@@ -15,6 +15,7 @@ use weir_stack::{Channel, Service};
 
 use super::planner::Standing;
 use super::state::{Actual, ActualSource, GivenKey};
+use crate::accounts;
 use crate::address::Addresses;
 use crate::apply::model::{Account, Configuration};
 use crate::call::describe_status;
@@ -52,9 +53,10 @@ pub async fn export(addresses: &Addresses, name: Option<&str>) -> Result<Vec<Act
     let mut reader = Reader::connect(addresses).await?;
     let found = match name {
         Some(name) => {
-            let account = reader.account(name).await?;
-            let unknown = || Failure::Input(format!("there is no account {name:?}"));
-            vec![account.ok_or_else(unknown)?]
+            let Some(account) = reader.account(name).await? else {
+                return Err(accounts::unknown(&mut reader.mapping, name).await);
+            };
+            vec![account]
         }
         None => reader.accounts().await?,
     };

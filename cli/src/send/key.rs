@@ -5,13 +5,11 @@ use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_stack::{Channel, Service, StackFile};
 
+use crate::accounts;
 use crate::address::Addresses;
 use crate::arguments::SendOptions;
 use crate::call::describe_status;
 use crate::failure::Failure;
-
-/// Sources of an account are listed in one page; nobody has more.
-const PAGE: i32 = 1_000;
 
 pub enum Key {
     Given(String),
@@ -79,7 +77,7 @@ async fn make(options: &SendOptions, named: &str, demo: String) -> Result<Key, F
     let channel = addresses.connect(Service::Mapping).await?;
     let mut client = MappingServiceClient::new(channel);
     let (account_id, source) = match named.rsplit_once('/') {
-        Some((account, source)) => (find_account(&mut client, account).await?, source),
+        Some((account, source)) => (accounts::account(&mut client, account).await?, source),
         None if demo.is_empty() => {
             return Err(Failure::Input(format!(
                 "--source {named}: of which account? Say ACCOUNT/SOURCE"
@@ -87,10 +85,10 @@ async fn make(options: &SendOptions, named: &str, demo: String) -> Result<Key, F
         }
         None => (demo, named),
     };
-    let source_id = find_source(&mut client, &account_id, source).await?;
+    let source = accounts::source(&mut client, &account_id, source).await?;
     let request = mapping::CreateKeyRequest {
         account_id: account_id.clone(),
-        source_id,
+        source_id: source.source_id,
         ..Default::default()
     };
     let made = client.create_key(request).await;
@@ -103,63 +101,6 @@ async fn make(options: &SendOptions, named: &str, demo: String) -> Result<Key, F
         key_id: made.key.map(|key| key.key_id).unwrap_or_default(),
         text: made.secret,
     })
-}
-
-/// By name, or by id.
-pub async fn find_account(
-    client: &mut MappingServiceClient<Channel>,
-    named: &str,
-) -> Result<String, Failure> {
-    let by = |name: &str, account_id: &str| mapping::GetAccountRequest {
-        account_id: account_id.to_owned(),
-        name: name.to_owned(),
-    };
-    let mut found = client.get_account(by(named, "")).await;
-    if found.is_err() && is_id(named) {
-        found = client.get_account(by("", named)).await;
-    }
-    let found = found.map_err(|status| refused(&format!("account {named}"), &status))?;
-    let account = found.into_inner().account.unwrap_or_default();
-    Ok(account.account_id)
-}
-
-async fn find_source(
-    client: &mut MappingServiceClient<Channel>,
-    account_id: &str,
-    named: &str,
-) -> Result<String, Failure> {
-    let request = mapping::ListSourcesRequest {
-        account_id: account_id.to_owned(),
-        page_size: PAGE,
-        page_token: String::new(),
-    };
-    let listed = client.list_sources(request).await;
-    let sources = listed
-        .map_err(|status| refused("sources", &status))?
-        .into_inner()
-        .sources;
-    let found = sources
-        .iter()
-        .find(|one| one.name == named || one.source_id == named);
-    found.map(|source| source.source_id.clone()).ok_or_else(|| {
-        let names: Vec<_> = sources.iter().map(|source| source.name.as_str()).collect();
-        Failure::Input(format!(
-            "the account has no source {named:?}; it has {}",
-            if names.is_empty() {
-                "none".to_owned()
-            } else {
-                names.join(", ")
-            }
-        ))
-    })
-}
-
-/// 8-4-4-4-12
-fn is_id(text: &str) -> bool {
-    text.len() == 36
-        && text
-            .bytes()
-            .all(|byte| byte.is_ascii_hexdigit() || byte == b'-')
 }
 
 fn refused(what: &str, status: &tonic::Status) -> Failure {

@@ -5,9 +5,9 @@ use weir_proto::activity::v1::{ExportActivitiesRequest, ExportFormat};
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_stack::Service;
 
-use super::accounts;
 use super::contacts::Output;
 use super::meter::{Meter, grouped};
+use crate::accounts;
 use crate::address::Addresses;
 use crate::arguments::{ExportActivitiesOptions, Format};
 use crate::failure::Failure;

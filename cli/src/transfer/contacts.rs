@@ -10,8 +10,8 @@ use weir_proto::contact::v1::{ExportContactsRequest, ExportFormat};
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_stack::Service;
 
-use super::accounts;
 use super::meter::{Meter, grouped};
+use crate::accounts;
 use crate::address::Addresses;
 use crate::arguments::{ExportContactsOptions, Format};
 use crate::failure::Failure;

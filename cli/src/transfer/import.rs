@@ -29,8 +29,8 @@ use self::progress::{Counts, Progress};
 use self::refused::Refused;
 use self::rows::{Content, FileRow, Kind, Rows};
 use self::send::Sender;
-use super::accounts;
 use super::meter::{Meter, grouped};
+use crate::accounts;
 use crate::address::Addresses;
 use crate::arguments::{ImportContactsOptions, Merge};
 use crate::failure::Failure;
@@ -97,6 +97,7 @@ pub async fn run(options: &ImportContactsOptions) -> Result<ExitCode, Failure> {
             true => 1,
             false => UNDER_WAY,
         },
+        units_left: None,
     };
     let mut rows = opened.rows(import.progress.position())?;
     import.all(&mut rows).await?;
@@ -137,6 +138,8 @@ struct Import {
     under_way: VecDeque<(Vec<FileRow>, Sent)>,
     /// How many there may be.
     at_once: usize,
+    /// Of a dry run that is to be charged: what the account had left when it began.
+    units_left: Option<u64>,
 }
 
 impl Import {
@@ -187,7 +190,9 @@ impl Import {
             )
             .into());
         }
-        self.progress.counts.units += u64::try_from(answer.units).unwrap_or(0);
+        let units = |units: i64| u64::try_from(units).unwrap_or(0);
+        self.progress.counts.units += units(answer.units);
+        self.units_left = self.units_left.or(answer.units_left.map(units));
         for (row, result) in rows.iter().zip(answer.results) {
             self.count(row, &result)?;
         }
@@ -260,6 +265,9 @@ impl Import {
         if options.charge && !options.dry_run {
             say!("{} profile units charged", grouped(counts.units));
         }
+        if let Some(left) = self.units_left {
+            say!("{}", of_units(counts.units, left));
+        }
         for (code, (count, first)) in &counts.reasons {
             say!(
                 "  refused  {:>9}  {code}, first in row {first}: {}",
@@ -291,6 +299,19 @@ impl Import {
             ),
         }
         Ok(ExitCode::from(2))
+    }
+}
+
+/// What a dry run says of units.
+fn of_units(wanted: u64, left: u64) -> String {
+    let (wants, has) = (grouped(wanted), grouped(left));
+    match wanted.saturating_sub(left) {
+        0 => format!("{wants} profile units would be charged, of {has} that are left"),
+        none => format!(
+            "{wants} profile units would be charged, and {has} are left: {} rows would find none. \
+             The import would stop there, and go on in the next window or once the plan is raised",
+            grouped(none)
+        ),
     }
 }
 

@@ -17,8 +17,8 @@ use weir_proto::contact::v1::value::Kind;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_stack::{Channel, Service};
 
-use super::accounts::{self, failed};
 use super::contacts::Output;
+use crate::accounts::{self, failed};
 use crate::address::Addresses;
 use crate::arguments::{ExportPersonOptions, Who};
 use crate::failure::Failure;

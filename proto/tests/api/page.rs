@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use prost_reflect::{MessageDescriptor, MethodDescriptor, ServiceDescriptor};
+use weir_access::Need;
 
 use crate::contract::{Contract, short};
 use crate::{access, edge, example, table};
@@ -104,10 +105,8 @@ fn write_service(contract: &Contract, service: &ServiceDescriptor, page: &mut St
 fn write_method(contract: &Contract, method: &MethodDescriptor, page: &mut String) {
     writeln!(page, "\n### {}\n", call(method)).unwrap();
     writeln!(page, "{}\n", contract.comment_of_method(method)).unwrap();
-    let need = access::of(&contract.pool, method);
-    if let Some(need) = &need {
-        writeln!(page, "{}\n", need.sentence()).unwrap();
-    }
+    let need = access::of(method);
+    writeln!(page, "{}\n", access::sentence(need, &method.input())).unwrap();
     write_body(contract, "Request", &method.input(), page);
     let answer = if method.is_server_streaming() {
         "Answers, as a stream"
@@ -116,7 +115,7 @@ fn write_method(contract: &Contract, method: &MethodDescriptor, page: &mut Strin
     };
     write_body(contract, answer, &method.output(), page);
     let (_, _, port) = home(method.parent_service().package_name());
-    if need.is_none_or(|need| !need.is_for_services())
+    if need != Need::Services
         && !method.is_server_streaming()
         && let Some(port) = port
     {

@@ -159,10 +159,8 @@ CREATE TABLE merges (
 );
 CREATE INDEX merges_by_survivor ON merges (account_id, survivor_id);
 CREATE INDEX merges_by_merged ON merges (account_id, merged_id);
--- Of those that stand; said in a way that no look-up says it, or the planner would take this index
--- for all that ask for them, by the account alone.
-CREATE UNIQUE INDEX merges_standing ON merges (account_id, merged_id)
-    WHERE COALESCE(split_time, 'infinity') = 'infinity';
+-- The merged one in front: else it would be taken for any look-up of merges that stand.
+CREATE UNIQUE INDEX merges_standing ON merges (merged_id, account_id) WHERE split_time IS NULL;
 CREATE INDEX merges_by_time ON merges (account_id, merge_time) WHERE identifiers IS NOT NULL;
 
 -- How many others a contact took over on a UTC day, and which identifiers brought most of them:

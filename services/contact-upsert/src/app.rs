@@ -42,9 +42,11 @@ use crate::metrics;
 use crate::store::{BatchTx, NotStored, OutboxRow, Rows, Store, keep_caseless};
 
 /// A batch that loses this often against others is given back to its sender. Losers of one
-/// race come again at different moments.
+/// race come again at different moments. Of many that write the same few people one loses again
+/// and again by chance: so it takes more tries than that happens in a row; where they take long,
+/// the deadline ends them sooner.
 const POLICY: Policy = Policy {
-    tries: 10,
+    tries: 20,
     pause: Duration::from_millis(3),
 };
 /// A key that was there so often without a break was not made by others in the meantime: the
@@ -182,9 +184,8 @@ impl App {
     ) -> Result<Upserted, Error> {
         let app = self.clone();
         let taken = Arc::new(AtomicU32::new(0));
-        let attempts_taken = taken.clone();
         let attempt = move |number| {
-            let (app, batch, taken) = (app.clone(), batch.clone(), attempts_taken.clone());
+            let (app, batch, taken) = (app.clone(), batch.clone(), taken.clone());
             async move {
                 if deadline.remaining() < LEAST_TIME {
                     return Err(Error::late());
@@ -193,17 +194,15 @@ impl App {
                     metrics::batch_retried();
                 }
                 let done = app.attempt(&batch, purpose, number, deadline).await;
-                match done {
-                    Err(Error::Taken) => taken.fetch_add(1, Ordering::Relaxed),
-                    _ => taken.swap(0, Ordering::Relaxed),
-                };
+                if !matches!(done, Err(Error::Taken)) {
+                    taken.store(0, Ordering::Relaxed);
+                } else if taken.fetch_add(1, Ordering::Relaxed) + 1 < NO_RACE {
+                    return Err(Error::Conflict);
+                }
                 done
             }
         };
-        match weir_service::retry(deadline, POLICY, attempt).await {
-            Err(Error::Taken) if taken.load(Ordering::Relaxed) < NO_RACE => Err(Error::Conflict),
-            done => done,
-        }
+        weir_service::retry(deadline, POLICY, attempt).await
     }
 
     async fn attempt(
@@ -257,7 +256,7 @@ impl App {
     ) -> Result<Upserted, NotStored> {
         let now = self.clock.now();
         let mut client = self.store.client().await?;
-        let mut tx = BatchTx::begin(&self.store, &mut client, batch, care, now).await?;
+        let mut tx = BatchTx::begin(&self.store, &mut client, batch, care, now);
         let mut snapshot = Snapshot::new(facts, care);
         let keys = snapshot.first_keys();
         // A batch that met another's receipt reads all of them, so that it meets none again.
@@ -332,7 +331,7 @@ fn snapshot_of<'a>(
 ) -> Result<Snapshot<'a>, NotStored> {
     let mut snapshot = Snapshot::new(facts, care);
     snapshot.set_source(first.source());
-    snapshot.set_last_deletion(first.last_deletion());
+    snapshot.set_generation(first.generation());
     snapshot.set_corrected(first.corrected());
     snapshot.first_keys();
     snapshot.set_transition(first.transition());

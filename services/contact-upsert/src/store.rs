@@ -1,7 +1,7 @@
 //! PostgreSQL: the only place that knows it.
 //!
-//! Every statement names the account, and its transaction is the account's; ids and times come as parameters; a batch's statements
-//! take arrays and are sent without waiting for each other.
+//! Every statement names the account, and its transaction is the account's; ids and times come as
+//! parameters; a batch's statements take arrays and are sent without waiting for each other.
 
 mod batch;
 mod contacts;
@@ -25,7 +25,7 @@ use links::Links;
 use marks::Marks;
 
 pub use batch::{AccountRow, BatchTx, NotStored, Piece, Rows};
-pub use erasures::{Due, ErasureTx, Found};
+pub use erasures::{Due, ErasureTx, Found, KEPT};
 pub use export::{ExportPage, Exporting};
 pub use identifiers::{Changed, keep_caseless};
 pub use outbox::{OutboxRow, Parcel, first_id_of};
@@ -34,7 +34,7 @@ pub use reindex::{Begun, Ended};
 pub use search::{Build, Kinds, Searching};
 
 /// The schema, file by file.
-pub const MIGRATIONS: [Migration; 5] = [
+pub const MIGRATIONS: [Migration; 8] = [
     Migration {
         number: 1,
         name: "contacts",
@@ -48,6 +48,21 @@ pub const MIGRATIONS: [Migration; 5] = [
         sql: include_str!("../migrations/0004_work_of_before.sql"),
     },
     weir_changes::migration(5),
+    Migration {
+        number: 6,
+        name: "merges that stand, once",
+        sql: include_str!("../migrations/0006_merges_that_stand.sql"),
+    },
+    Migration {
+        number: 7,
+        name: "merges that stand, as before",
+        sql: include_str!("../migrations/0007_merges_standing.sql"),
+    },
+    Migration {
+        number: 8,
+        name: "folding",
+        sql: include_str!("../migrations/0008_folding.sql"),
+    },
 ];
 
 /// Tables with an `account_id` that have no policy.

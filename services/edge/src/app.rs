@@ -111,7 +111,7 @@ impl From<Failure> for Stop {
     fn from(failure: Failure) -> Self {
         match failure.cause {
             Cause::Aborted => Self::Anew(failure),
-            Cause::Away | Cause::Unexpected => Self::Failed(failure),
+            Cause::Away | Cause::Gone | Cause::Unexpected => Self::Failed(failure),
         }
     }
 }

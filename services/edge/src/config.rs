@@ -44,9 +44,9 @@ pub struct Config {
     /// How much goes on at once, and waits.
     #[command(flatten)]
     pub queues: Queues,
-    /// Who may call, and as whom it calls.
+    /// As whom it calls the services.
     #[command(flatten)]
-    pub access: weir_service::AccessOptions,
+    pub caller: weir_service::CallerOptions,
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,

@@ -46,7 +46,7 @@ pub fn serve(
     Box::pin(async move {
         metrics::describe();
         // Its own callers show keys of sources; as a service it calls the others.
-        config.access.enter(main.local_addr()?, &clock)?;
+        config.caller.enter()?;
         let clients = clients::Clients::connect(&config.addresses)?;
         let counts = Counts::connect(&config.addresses.mapping)?;
         let telling = tokio::spawn({

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, anyhow};
 use lettre::message::Mailbox;
+use weir_service::{Hidden, hidden, path, read_secret};
 
 use crate::clients::{MailOptions, MailServer};
 use crate::domain::key::KeySecret;
@@ -27,7 +28,8 @@ pub struct Config {
         value_parser = clap::value_parser!(u16).range(1..=100)
     )]
     pub database_connections: u16,
-    /// Holds samples, event names and log lines.
+    /// Holds samples, event names and log lines: `redis://user:password@host:port`, or
+    /// `redis+cluster://user:password@host:port,host:port` for a cluster, by some of its nodes.
     #[arg(long, env = "WEIR_REDIS_URL", hide_env_values = true)]
     pub redis_url: String,
     /// With what API keys are hashed; at least 16 characters. Keys are lost when it changes.
@@ -91,10 +93,10 @@ pub struct Config {
 pub struct MailConfig {
     /// The mail server: `smtp://user:password@host:587?tls=required`, or `smtps://…`, or
     /// `smtp://host:25` without TLS. Without one, mails are kept.
-    #[arg(long, env = "WEIR_SMTP_URL", hide_env_values = true)]
-    pub smtp_url: Option<String>,
+    #[arg(long, env = "WEIR_SMTP_URL", hide_env_values = true, value_parser = hidden)]
+    pub smtp_url: Option<Hidden>,
     /// A file that holds it instead.
-    #[arg(long, env = "WEIR_SMTP_URL_FILE", conflicts_with = "smtp_url")]
+    #[arg(long, env = "WEIR_SMTP_URL_FILE", value_parser = path)]
     pub smtp_url_file: Option<PathBuf>,
     /// The sender of all mails: `weir@example.org`, or `Weir <weir@example.org>`.
     #[arg(long, env = "WEIR_MAIL_FROM", default_value = "Weir <weir@localhost>")]
@@ -114,15 +116,12 @@ impl MailConfig {
     /// # Errors
     /// Names the variable that can't be used.
     pub fn read(&self) -> anyhow::Result<MailOptions> {
-        let text = match &self.smtp_url_file {
-            Some(path) if !path.as_os_str().is_empty() => std::fs::read_to_string(path)
-                .with_context(|| format!("WEIR_SMTP_URL_FILE: can't read {}", path.display()))?,
-            _ => self.smtp_url.clone().unwrap_or_default(),
-        };
-        let server = match text.trim() {
-            "" => None,
-            url => Some(MailServer::read(url).map_err(|why| anyhow!("WEIR_SMTP_URL {why}"))?),
-        };
+        let (url, file) = (&self.smtp_url, &self.smtp_url_file);
+        let url = read_secret("WEIR_SMTP_URL", url.as_ref(), file.as_deref())?;
+        let server = url
+            .map(|url| MailServer::read(&url))
+            .transpose()
+            .map_err(|why| anyhow!("WEIR_SMTP_URL {why}"))?;
         let from: Mailbox = self.mail_from.parse().map_err(|_| {
             anyhow!("WEIR_MAIL_FROM must be weir@example.org, or Weir <weir@example.org>")
         })?;
@@ -143,11 +142,6 @@ impl MailConfig {
             console,
         })
     }
-}
-
-/// An empty one is none: so an environment says it that always names it.
-fn path(text: &str) -> Result<PathBuf, String> {
-    Ok(PathBuf::from(text))
 }
 
 fn key_secret(text: &str) -> Result<KeySecret, String> {

@@ -14,7 +14,8 @@ pub struct Config {
     /// Where to serve gRPC.
     #[arg(long, env = "WEIR_LISTEN", default_value = "127.0.0.1:7005")]
     pub listen: SocketAddr,
-    /// The Redis that holds counters and reservations, `redis://user:password@host:port`.
+    /// The Redis that holds counters and reservations, `redis://user:password@host:port`,
+    /// or `redis+cluster://user:password@host:port,host:port` for a cluster, by some of its nodes.
     #[arg(long, env = "WEIR_REDIS_URL", hide_env_values = true)]
     pub redis_url: String,
     /// The mapping service, for the plans behind `GetUsage`.

@@ -22,7 +22,7 @@
 //! - `weir:quota:sweeper`: the process that sweeps; ends six seconds after it said so last.
 //!
 //! Each operation is one script and one round trip. All keys of an account carry the same
-//! hash tag, so the same code runs on a cluster.
+//! hash tag, so the same scripts run on a cluster, where a script has one slot.
 
 mod active;
 mod connection;
@@ -101,7 +101,12 @@ impl Store {
         })
     }
 
-    /// Whether Redis answers, within a second.
+    /// Whether parts of it may be away while others are there.
+    pub fn is_cluster(&self) -> bool {
+        self.redis.is_to_a_cluster()
+    }
+
+    /// Whether Redis answers, within a second; of a cluster, every part of it.
     pub async fn healthy(&self) -> bool {
         self.redis.answers().await
     }

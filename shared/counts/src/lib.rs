@@ -14,7 +14,7 @@ mod fold;
 mod pending;
 
 pub use flush::{Counts, ROUND};
-pub use fold::{Fold, Key, OK, Tally};
+pub use fold::{Fold, Key, OK};
 
 /// Subjects of one source and hour (semantics 7.3a); what is beyond is `other`.
 pub const MAX_SUBJECTS: usize = 1_000;

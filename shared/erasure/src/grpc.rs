@@ -79,10 +79,7 @@ impl Fault for Failed {
 }
 
 /// Nothing of an account is erased as long as mapping knows it.
-///
-/// # Errors
-/// Where it does, or can't be asked.
-pub async fn refuse_living(
+async fn refuse_living(
     accounts: &Accounts,
     account: AccountId,
     deadline: Deadline,

@@ -11,7 +11,7 @@ mod grpc;
 use weir_ids::AccountId;
 use weir_postgres::{Failure, Pool, Statements, Tx};
 
-pub use grpc::{Erasure, refuse_living};
+pub use grpc::Erasure;
 
 /// Deleted by one statement: some ten milliseconds' work.
 const PIECE: i64 = 5_000;

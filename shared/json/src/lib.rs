@@ -25,5 +25,5 @@ pub use strict::{Fault, MAX_DEPTH, members, members_in_front};
 pub use text::{plain, text, unescaped, write_text};
 pub use trusted::{
     Kind, NotJson, Raw, array, behind_space, behind_string, behind_value, compact, is_empty_list,
-    kind, object,
+    kind, normal, object,
 };

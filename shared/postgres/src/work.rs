@@ -25,8 +25,8 @@ const NOTE: &str = "
     ON CONFLICT (account_id, task) DO UPDATE SET due_time = excluded.due_time
     WHERE w.due_time > excluded.due_time";
 
-/// A later time wins.
-const EXTEND: &str = "
+/// As [`note`] does it, where a later time wins.
+pub const EXTEND: &str = "
     INSERT INTO account_work AS w (account_id, task, due_time) VALUES ($1, $2, $3)
     ON CONFLICT (account_id, task) DO UPDATE SET due_time = excluded.due_time
     WHERE w.due_time < excluded.due_time";
@@ -78,21 +78,6 @@ pub async fn note(
 /// When PostgreSQL refuses.
 pub async fn keep(on: &impl Statements, account: AccountId) -> Result<(), Failure> {
     note(on, account, KEEP, DateTime::UNIX_EPOCH).await
-}
-
-/// As [`note`], where a later time that is noted stays.
-///
-/// # Errors
-/// When PostgreSQL refuses.
-pub async fn extend(
-    on: &impl Statements,
-    account: AccountId,
-    task: &str,
-    until: DateTime<Utc>,
-) -> Result<(), Failure> {
-    let extend = on.prepare_cached(EXTEND).await?;
-    on.execute(&extend, &[&account.0, &task, &until]).await?;
-    Ok(())
 }
 
 /// Keeps others from noting such work of the account until the transaction ends: what is found to

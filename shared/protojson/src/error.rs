@@ -50,7 +50,7 @@ fn debug(name: &str, value: &[u8]) -> Option<Value> {
 }
 
 /// As the Connect protocol spells it.
-pub fn code_name(code: Code) -> &'static str {
+fn code_name(code: Code) -> &'static str {
     match code {
         Code::Ok => "ok",
         Code::Cancelled => "canceled",

@@ -16,7 +16,7 @@ mod read;
 
 use prost_reflect::{DynamicMessage, SerializeOptions};
 
-pub use error::{code_name, error};
+pub use error::error;
 pub use read::{Fault, read};
 
 /// A message in one line.

@@ -34,6 +34,9 @@ const CONNECTION_AGE: Duration = Duration::from_secs(240);
 /// edge's deadline of 8 s.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// The answer of whatever stands in front of the services.
+type Answering<E> = Pin<Box<dyn Future<Output = Result<http::Response<Body>, E>> + Send>>;
+
 /// The gRPC server of a process.
 pub struct Server {
     /// Full proto names, for health and reflection.

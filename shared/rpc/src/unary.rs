@@ -152,16 +152,12 @@ where
         .map_err(|error| Status::from_error(error.into()))?;
 
     let (parts, body) = response.into_parts();
-    // An answer without a message has its status in front.
-    status_in(&parts.headers).unwrap_or(Ok(()))?;
-    let arrival = Arrival::of(body).await?;
-    status_in(&arrival.trailers).unwrap_or_else(|| {
+    let arrival = Arrival::answered(&parts.headers, body).await?;
+    let untold = || {
         let status = parts.status;
-        Err(Status::unknown(format!(
-            "an answer (HTTP {status}) without a gRPC status"
-        )))
-    })?;
-    let message = arrival.decode("answer")?;
+        Status::unknown(format!("an answer (HTTP {status}) without a gRPC status"))
+    };
+    let message = arrival.ok_or_else(untold)?.decode("answer")?;
     let metadata = MetadataMap::from_headers(parts.headers);
     Ok(Response::from_parts(metadata, message, parts.extensions))
 }

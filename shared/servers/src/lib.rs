@@ -31,6 +31,7 @@ pub mod child;
 mod ports;
 pub mod postgres;
 pub mod redis;
+mod redis_cluster;
 pub mod secrets;
 mod temporary;
 mod test_servers;
@@ -38,5 +39,6 @@ pub mod user;
 
 pub use binaries::Binaries;
 pub use ports::{free_port, is_free};
+pub use redis_cluster::RedisCluster;
 pub use temporary::TemporaryFolder;
 pub use test_servers::{TestDatabase, TestServers, is_clash};

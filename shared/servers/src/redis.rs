@@ -25,6 +25,8 @@ pub struct RedisOptions {
     pub password: String,
     /// What it says.
     pub log: PathBuf,
+    /// More lines of its configuration.
+    pub settings: Vec<String>,
     /// Added to its environment.
     pub environment: Vec<(String, String)>,
 }
@@ -176,8 +178,10 @@ fn configuration(options: &RedisOptions) -> String {
         folder,
         port,
         password,
+        settings,
         ..
     } = options;
+    let settings = settings.join("\n");
     format!(
         "bind 127.0.0.1\n\
          port {port}\n\
@@ -186,7 +190,8 @@ fn configuration(options: &RedisOptions) -> String {
          appendfsync everysec\n\
          save \"\"\n\
          daemonize no\n\
-         requirepass {password}\n",
+         requirepass {password}\n\
+         {settings}\n",
         folder.display()
     )
 }

@@ -81,6 +81,7 @@ impl TestServers {
                 port: free_port()?,
                 password: secrets.redis,
                 log: folder.path().join("redis.log"),
+                settings: Vec::new(),
                 environment: Vec::new(),
             },
         );

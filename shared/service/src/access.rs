@@ -1,12 +1,13 @@
 //! Who may call a service, and as whom it calls others (semantics 9.1-9.3), as it is configured.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use weir_rpc::{Access, Secret};
 
 use crate::Clock;
+use crate::secret::{Hidden, hidden, path, read_secret};
 
 /// Whether whoever calls is asked who it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -17,12 +18,12 @@ pub enum Mode {
     Open,
 }
 
-/// Who may call; flatten it into a service's configuration. An empty variable counts as none, as
-/// compose files write it.
+/// As whom a process calls others. Flatten it into the configuration of one whose own callers are
+/// asked for something else. An empty token or file counts as none, as compose files write it.
 #[derive(Debug, Clone, clap::Args)]
-pub struct AccessOptions {
-    /// `token`: whoever calls shows one. `open`: nobody is asked; refused on an address that others
-    /// than this machine can reach.
+pub struct CallerOptions {
+    /// `token`: whoever calls a service shows one. `open`: nobody is asked; refused on an address
+    /// that others than this machine can reach.
     #[arg(long, env = "WEIR_ACCESS", value_enum, default_value = "token")]
     pub access: Mode,
     /// What services show each other, the same for all of them: at least 32 characters. A second
@@ -32,6 +33,14 @@ pub struct AccessOptions {
     /// A file that holds it instead.
     #[arg(long, env = "WEIR_SERVICE_TOKEN_FILE", value_parser = path)]
     pub service_token_file: Option<PathBuf>,
+}
+
+/// Who may call, too; flatten it into a service's configuration.
+#[derive(Debug, Clone, clap::Args)]
+pub struct AccessOptions {
+    /// As whom it calls others.
+    #[command(flatten)]
+    pub caller: CallerOptions,
     /// The token of an administrator, by which the first others are made: `weir_` and at least 32
     /// characters. Without one, who has no token gets none.
     #[arg(long, env = "WEIR_ADMIN_TOKEN", hide_env_values = true, value_parser = hidden)]
@@ -41,23 +50,30 @@ pub struct AccessOptions {
     pub admin_token_file: Option<PathBuf>,
 }
 
-/// A text that `Debug` does not show.
-#[derive(Clone)]
-pub struct Hidden(String);
-
-impl std::fmt::Debug for Hidden {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Hidden")
+impl CallerOptions {
+    /// From now on this process calls others as a service. Answers all that services may show.
+    ///
+    /// # Errors
+    /// Names the variable that is missing or can't be used.
+    pub fn enter(&self) -> anyhow::Result<Vec<Secret>> {
+        let (mine, file) = (&self.service_token, &self.service_token_file);
+        let services = read_secret("WEIR_SERVICE_TOKEN", mine.as_ref(), file.as_deref())?;
+        let services = services.as_deref().unwrap_or_default().split(',');
+        let services = services
+            .map(str::trim)
+            .filter(|token| !token.is_empty())
+            .map(|token| Secret::new(token).map_err(|why| anyhow!("WEIR_SERVICE_TOKEN {why}")))
+            .collect::<anyhow::Result<Vec<_>>>()?;
+        match services.first() {
+            Some(mine) => weir_rpc::call_as(mine),
+            None if self.access == Mode::Open => {}
+            None => bail!(
+                "WEIR_SERVICE_TOKEN is missing: the secret that all services of this Weir show each \
+                 other (or WEIR_SERVICE_TOKEN_FILE; for a trial on one machine WEIR_ACCESS=open)"
+            ),
+        }
+        Ok(services)
     }
-}
-
-fn hidden(text: &str) -> Result<Hidden, String> {
-    Ok(Hidden(text.to_owned()))
-}
-
-/// An empty one is none: so an environment says it that always names it.
-fn path(text: &str) -> Result<PathBuf, String> {
-    Ok(PathBuf::from(text))
 }
 
 impl AccessOptions {
@@ -67,24 +83,14 @@ impl AccessOptions {
     /// # Errors
     /// Names the variable that is missing or can't be used.
     pub fn enter(&self, address: SocketAddr, clock: &Clock) -> anyhow::Result<Access> {
-        let (mine, file) = (&self.service_token, &self.service_token_file);
-        let services = read("WEIR_SERVICE_TOKEN", mine.as_ref(), file.as_deref())?;
-        let services = services.as_deref().unwrap_or_default().split(',');
-        let services = services
-            .map(str::trim)
-            .filter(|token| !token.is_empty())
-            .map(|token| Secret::new(token).map_err(|why| anyhow!("WEIR_SERVICE_TOKEN {why}")))
-            .collect::<anyhow::Result<Vec<_>>>()?;
+        let services = self.caller.enter()?;
         let (theirs, file) = (&self.admin_token, &self.admin_token_file);
-        let administrator = read("WEIR_ADMIN_TOKEN", theirs.as_ref(), file.as_deref())?;
+        let administrator = read_secret("WEIR_ADMIN_TOKEN", theirs.as_ref(), file.as_deref())?;
         let administrator = administrator
             .map(|token| Secret::administrator(&token))
             .transpose()
             .map_err(|why| anyhow!("WEIR_ADMIN_TOKEN {why}"))?;
-        if let Some(mine) = services.first() {
-            weir_rpc::call_as(mine);
-        }
-        if self.access == Mode::Open {
+        if self.caller.access == Mode::Open {
             if !address.ip().is_loopback() {
                 bail!(
                     "WEIR_ACCESS=open lets everybody in who reaches WEIR_LISTEN, and {address} is \
@@ -94,40 +100,11 @@ impl AccessOptions {
             tracing::warn!("access is open: whoever reaches this address may do everything");
             return Ok(Access::open());
         }
-        if services.is_empty() {
-            bail!(
-                "WEIR_SERVICE_TOKEN is missing: the secret that all services of this Weir show each \
-                 other (or WEIR_SERVICE_TOKEN_FILE; for a trial on one machine WEIR_ACCESS=open)"
-            );
-        }
         let clock = clock.clone();
         Ok(Access::by_token(services, administrator, move || {
             clock.now()
         }))
     }
-}
-
-/// What a variable says, or the file that another one names.
-fn read(
-    variable: &str,
-    given: Option<&Hidden>,
-    file: Option<&Path>,
-) -> anyhow::Result<Option<String>> {
-    let file = file.filter(|file| !file.as_os_str().is_empty());
-    let given = given.map_or("", |given| given.0.trim());
-    let text = match file {
-        Some(_) if !given.is_empty() => {
-            bail!("{variable} and {variable}_FILE are both set: one of them is to say it")
-        }
-        Some(file) => std::fs::read_to_string(file)
-            .with_context(|| format!("{variable}_FILE: can't read {}", file.display()))?,
-        None => given.to_owned(),
-    };
-    let text = text.trim();
-    if text.is_empty() && file.is_some() {
-        bail!("{variable}_FILE: there is nothing in it");
-    }
-    Ok((!text.is_empty()).then(|| text.to_owned()))
 }
 
 #[cfg(test)]
@@ -218,6 +195,24 @@ mod tests {
             }
         }
         std::fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn who_asks_nobody_takes_no_token_of_an_administrator() {
+        #[derive(Parser)]
+        struct Edge {
+            #[command(flatten)]
+            caller: CallerOptions,
+        }
+        let parse = |arguments: &[&str]| {
+            let all = ["weir"].iter().chain(arguments);
+            Edge::try_parse_from(all).map(|edge| edge.caller.enter())
+        };
+        assert!(parse(&["--service-token", SERVICE]).unwrap().is_ok());
+        assert!(parse(&["--access", "open"]).unwrap().is_ok());
+        assert!(parse(&[]).unwrap().is_err());
+        let both = ["--service-token", SERVICE, "--admin-token", ADMIN];
+        assert!(parse(&both).is_err());
     }
 
     #[test]

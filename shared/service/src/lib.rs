@@ -10,16 +10,18 @@ mod clock;
 mod culprits;
 mod retry;
 mod run;
+mod secret;
 mod tokens;
 
 use std::pin::Pin;
 
-pub use access::{AccessOptions, Mode};
+pub use access::{AccessOptions, CallerOptions, Mode};
 pub use background::{Background, Pulse};
 pub use clock::Clock;
 pub use culprits::{MAX_CULPRITS, culprits};
 pub use retry::{Fault, Policy, behind_the_answer, detached, retry};
 pub use run::{Browsers, Further, duration, millis, run, run_with_two};
+pub use secret::{Hidden, hidden, path, read_secret};
 pub use tokens::{Current, MappingTokens, TokenSource, know_tokens};
 
 /// Resolves when serving should end.

@@ -6,13 +6,14 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::time::{Instant, timeout};
 use uuid::Uuid;
-use weir_access::{Accounts, HashKey, LiveToken, LiveTokens, Role};
+use weir_access::{Accounts, HashKey, LiveToken, LiveTokens, Role, STANDS};
 use weir_proto::access::v1 as wire;
 use weir_proto::access::v1::token_service_client::TokenServiceClient;
 use weir_rpc::wire::{read_id, read_time, timestamp};
@@ -68,22 +69,28 @@ async fn follow(live: LiveTokens, mut source: impl TokenSource, clock: Clock, pu
         "Times that nobody could say which tokens are good."
     );
     let (mut known, mut noted) = (0, Instant::now());
-    let mut uses = HashMap::new();
+    let (mut uses, mut said) = (HashMap::new(), Said::default());
     loop {
         pulse.beat();
         let asked = clock.now();
         let answered = timeout(ANSWER, source.current(known)).await;
         match answered.ok().flatten() {
-            Some(Current::Unchanged) => live.still_right(asked),
+            Some(Current::Unchanged) => {
+                live.still_right(asked);
+                said.right();
+            }
             Some(Current::Changed {
                 version,
                 key,
                 tokens,
             }) => match live.replace(key, tokens, asked) {
-                Ok(()) => known = version,
-                Err(error) => failed(&error.to_string()),
+                Ok(()) => {
+                    known = version;
+                    said.right();
+                }
+                Err(error) => said.wrong(&error.to_string()),
             },
-            None => failed("mapping does not say which tokens are good"),
+            None => said.wrong("mapping does not say which tokens are good"),
         }
         if noted.elapsed() >= MINUTE {
             noted = Instant::now();
@@ -98,9 +105,30 @@ async fn follow(live: LiveTokens, mut source: impl TokenSource, clock: Clock, pu
     }
 }
 
-fn failed(why: &str) {
-    metrics::counter!(FAILURES).increment(1);
-    tracing::debug!(why, "the list of tokens stays as it was");
+/// What the log says of the list: once that it can't be kept right, not each second.
+#[derive(Default)]
+struct Said {
+    is_wrong: bool,
+}
+
+impl Said {
+    fn wrong(&mut self, why: &str) {
+        metrics::counter!(FAILURES).increment(1);
+        if self.is_news(true) {
+            let seconds = STANDS.num_seconds();
+            tracing::warn!(why, seconds, "the list of tokens stands so long as it was");
+        }
+    }
+
+    fn right(&mut self) {
+        if self.is_news(false) {
+            tracing::info!("the list of tokens is right again");
+        }
+    }
+
+    fn is_news(&mut self, is_wrong: bool) -> bool {
+        mem::replace(&mut self.is_wrong, is_wrong) != is_wrong
+    }
 }
 
 /// Mapping, asked by the other services.
@@ -227,6 +255,14 @@ mod tests {
                 .extend(uses.iter().map(|one| one.0));
             true
         }
+    }
+
+    #[test]
+    fn that_a_list_can_not_be_kept_right_is_said_once_until_it_is_right_again() {
+        let mut said = Said::default();
+        let all = [false, true, true, false, false, true];
+        let news = all.map(|is_wrong| said.is_news(is_wrong));
+        assert_eq!(news, [false, true, false, true, false, true]);
     }
 
     // Semantics 9.2.

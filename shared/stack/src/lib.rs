@@ -32,6 +32,6 @@ pub use install::ensure_installed;
 pub use ports::{CLASSIC, PortPlan, USUAL};
 pub use stack::{
     Instance, Listens, Report, Reporter, Service, Stack, StackFile, StackOptions, find_programs,
-    holder, leftovers, until_ended, until_ready,
+    holder, until_ended, until_ready,
 };
 pub use token::{Channel, Shown};

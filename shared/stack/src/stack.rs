@@ -21,13 +21,13 @@ use weir_servers::{Binaries, TemporaryFolder, is_clash, postgres, redis};
 use crate::{Channel, Shown};
 pub use addresses::Instance;
 pub use file::{Listens, StackFile};
-pub use folder::{holder, leftovers, until_ended};
+pub use folder::{holder, until_ended};
 pub use health::until_ready;
 pub use options::{Report, Reporter, StackOptions};
 pub use service::{Service, find_programs};
 
 use addresses::Addresses;
-use folder::{log_of, prepare};
+use folder::{leftovers, log_of, prepare};
 use process::Process;
 use starting::{Started, Starting, Stores};
 

@@ -16,6 +16,7 @@ mod recorder;
 mod rows;
 mod running;
 mod second_lock;
+mod way;
 
 pub use callers::{ADMIN_TOKEN, SERVICE_TOKEN, TOKENS, access, assert_callers};
 pub use clock::TestClock;

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+
+use crate::way::Way;
 
 /// Forwards connections to PostgreSQL or Redis. What becomes of them hits those that are there;
 /// new ones are forwarded, unless it is down.
@@ -30,16 +31,10 @@ impl Proxy {
     /// # Panics
     /// That is no such URL, or there is no port.
     pub async fn to(url: &str) -> Self {
-        let (front, back) = url.rsplit_once('@').unwrap();
-        let (server, path) = back.split_once('/').unwrap();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let broken = watch::Sender::new(Broken::Closed);
-        tokio::spawn(forward(listener, server.to_owned(), broken.clone()));
-        Self {
-            url: format!("{front}@{address}/{path}"),
-            broken,
-        }
+        let way = Way::to(url).await;
+        let (url, broken) = (way.url.clone(), watch::Sender::new(Broken::Closed));
+        tokio::spawn(forward(way, broken.clone()));
+        Self { url, broken }
     }
 
     /// Closes all connections.
@@ -75,15 +70,15 @@ impl Proxy {
     }
 }
 
-async fn forward(listener: TcpListener, server: String, broken: watch::Sender<Broken>) {
+async fn forward(way: Way, broken: watch::Sender<Broken>) {
     loop {
-        let (mut near, _) = listener.accept().await.unwrap();
+        let mut near = way.accept().await;
         if matches!(*broken.borrow(), Broken::Down) {
             continue;
         }
-        let (server, mut broken) = (server.clone(), broken.subscribe());
+        let (far, mut broken) = (way.connect(), broken.subscribe());
         tokio::spawn(async move {
-            let Ok(mut far) = TcpStream::connect(&server).await else {
+            let Some(mut far) = far.await else {
                 return;
             };
             tokio::select! {

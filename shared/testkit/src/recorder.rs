@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+
+use crate::way::Way;
 
 /// Parameters of one execution, as they were sent.
 pub type Sent = Vec<Option<Vec<u8>>>;
@@ -16,7 +17,16 @@ const KEPT: usize = 30;
 pub struct Recorder {
     /// Of the server, by this way.
     pub url: String,
-    said: Arc<Mutex<BTreeMap<String, Vec<Sent>>>>,
+    said: Said,
+}
+
+type Said = Arc<Mutex<BTreeMap<String, Statement>>>;
+
+#[derive(Default)]
+struct Statement {
+    executions: usize,
+    /// None of one that takes no parameters.
+    last: Vec<Sent>,
 }
 
 impl Recorder {
@@ -25,17 +35,13 @@ impl Recorder {
     /// # Panics
     /// That is no such URL, or there is no port.
     pub async fn to(url: &str) -> Self {
-        let (front, back) = url.rsplit_once('@').unwrap();
-        let (server, path) = back.split_once('/').unwrap();
-        let (server, path) = (server.to_owned(), path.to_owned());
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let said = Arc::default();
+        let way = Way::to(url).await;
+        let (url, said) = (way.url.clone(), Arc::default());
         let listening = Arc::clone(&said);
         tokio::spawn(async move {
             loop {
-                let (near, _) = listener.accept().await.unwrap();
-                let Ok(far) = TcpStream::connect(&server).await else {
+                let near = way.accept().await;
+                let Some(far) = way.connect().await else {
                     continue;
                 };
                 let (mut from_client, mut to_client) = near.into_split();
@@ -49,24 +55,32 @@ impl Recorder {
                 });
             }
         });
-        Self {
-            url: format!("{front}@{address}/{path}"),
-            said,
-        }
+        Self { url, said }
     }
 
     /// Each statement with parameters, and the last ones that it was asked with.
     pub fn said(&self) -> BTreeMap<String, Vec<Sent>> {
         let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
-        said.clone()
+        let with = said.iter().filter(|(_, one)| !one.last.is_empty());
+        with.map(|(sql, one)| (sql.clone(), one.last.clone()))
+            .collect()
+    }
+
+    /// How often each statement was executed.
+    pub fn executions(&self) -> BTreeMap<String, usize> {
+        let said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
+        said.iter()
+            .map(|(sql, one)| (sql.clone(), one.executions))
+            .collect()
     }
 }
 
-/// Passes messages on, whole ones, and notes the statements (Parse) and their parameters (Bind).
+/// Passes messages on, whole ones, and notes the statements (Parse, Query) and their parameters
+/// (Bind).
 async fn listen(
     client: &mut (impl AsyncRead + Unpin),
     server: &mut (impl AsyncWrite + Unpin),
-    said: &Mutex<BTreeMap<String, Vec<Sent>>>,
+    said: &Said,
 ) -> std::io::Result<()> {
     let length = client.read_u32().await?;
     let mut first = vec![0; length as usize - 4];
@@ -92,14 +106,20 @@ async fn listen(
                 if let Some(sql) = named.get(until_nul(&mut rest)) {
                     let sent = parameters(rest);
                     let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
-                    let executions = said.entry(sql.clone()).or_default();
-                    if !executions.contains(&sent) {
-                        executions.push(sent);
+                    let statement = said.entry(sql.clone()).or_default();
+                    statement.executions += 1;
+                    if !statement.last.contains(&sent) {
+                        statement.last.push(sent);
                     }
-                    if executions.len() > KEPT {
-                        executions.remove(0);
+                    if statement.last.len() > KEPT {
+                        statement.last.remove(0);
                     }
                 }
+            }
+            b'Q' => {
+                let sql = String::from_utf8_lossy(until_nul(&mut &body[..])).into_owned();
+                let mut said = said.lock().unwrap_or_else(PoisonError::into_inner);
+                said.entry(sql).or_default().executions += 1;
             }
             _ => {}
         }

@@ -2,11 +2,11 @@
 //! names the account, and finds its rows by their key.
 
 /// Takes the account's row, and writes down when it was: account, time, a key where there is none
-/// yet. Answers the key that stands. The time grows with each deletion, also where clocks differ:
-/// versions of links go on from it.
+/// yet. Answers the key that stands. The generation of the account's links grows with each deletion,
+/// whatever clocks say.
 pub const BEGIN: &str = "
     UPDATE accounts
-    SET last_delete_time = GREATEST(last_delete_time + interval '1 second', $2),
+    SET last_delete_time = GREATEST(last_delete_time, $2),
         erasure_key = COALESCE(erasure_key, $3),
         links_generation = links_generation + 1
     WHERE account_id = $1

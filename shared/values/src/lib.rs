@@ -20,12 +20,11 @@ pub mod path;
 mod value;
 
 pub use blocked::{
-    BlockedRule, BlockedValue, BlockedValues, InvalidBlocked, MAX_BLOCKED, MAX_BLOCKED_LENGTH,
-    MAX_TAKEN_OFF,
+    BlockedRule, BlockedValue, BlockedValues, InvalidBlocked, MAX_BLOCKED, MAX_TAKEN_OFF,
 };
 pub use field::{
     BUILT_IN_FIELDS, BuiltInField, FieldId, Form, InvalidFieldId, NoFieldId, Prefix, ValueType,
 };
-pub use nobody::{has_invisible_inside, is_blank, is_invisible, means_nobody, trimmed_invisible};
+pub use nobody::{has_invisible_inside, is_blank, is_invisible, trimmed_invisible};
 pub use origin::{MAX_ORIGINS, allows, read_origin};
 pub use value::{Decimal, NotCanonical, Value};

@@ -84,13 +84,8 @@ pub fn is_blank(text: &str) -> bool {
     trimmed_invisible(text).is_empty()
 }
 
-/// Whether a text means nobody in particular, where an account has said nothing else
+/// Why a text means nobody (semantics 3.1), where an account has said nothing else
 /// ([`BlockedRule`](crate::BlockedRule) says it where it has). A blank text does not mean anything.
-pub fn means_nobody(text: &str) -> bool {
-    default_for(trimmed_invisible(text)).is_some()
-}
-
-/// Why a text means nobody (semantics 3.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Default {
     /// One of the words.
@@ -139,6 +134,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn means_nobody(text: &str) -> bool {
+        default_for(trimmed_invisible(text)).is_some()
+    }
 
     #[test]
     fn placeholders_mean_nobody_in_any_case() {

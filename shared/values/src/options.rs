@@ -20,7 +20,23 @@ pub struct RawOptions<'a> {
     pub round: bool,
     pub words: bool,
     pub truncate: bool,
-    pub blank_clears: bool,
+    pub blank: RawBlank,
+}
+
+/// What a blank text comes to, as it is written.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum RawBlank {
+    #[default]
+    Nothing,
+    Null,
+    /// Something of a later version.
+    Unknown,
+}
+
+impl From<bool> for RawBlank {
+    fn from(clears: bool) -> Self {
+        if clears { Self::Null } else { Self::Nothing }
+    }
 }
 
 /// The options of a row; each goes with its type.
@@ -56,6 +72,7 @@ pub enum OptionName {
     Round,
     Words,
     Truncate,
+    Blank,
 }
 
 impl Options {
@@ -91,6 +108,11 @@ impl Options {
             OptionName::Truncate,
             "only a text or a long text is cut",
         );
+        if raw.blank == RawBlank::Unknown {
+            let expected = "blank texts come to nothing or to null".to_owned();
+            let option = OptionName::Blank;
+            wrong.push(WrongOption { option, expected });
+        }
         if !wrong.is_empty() {
             return Err(wrong);
         }
@@ -100,7 +122,7 @@ impl Options {
             round: raw.round,
             words: raw.words,
             truncate: raw.truncate,
-            blank_clears: raw.blank_clears,
+            blank_clears: raw.blank == RawBlank::Null,
         })
     }
 
@@ -222,7 +244,7 @@ mod tests {
             }
             let blank = RawOptions {
                 formats: formats.clone(),
-                blank_clears: true,
+                blank: true.into(),
                 ..RawOptions::default()
             };
             assert!(
@@ -282,9 +304,9 @@ mod tests {
             round: true,
             words: true,
             truncate: true,
-            blank_clears: true,
+            blank: RawBlank::Unknown,
         };
         let found = wrong(ValueType::Integer, &raw);
-        assert_eq!(found.len(), 5, "{found:?}");
+        assert_eq!(found.len(), 6, "{found:?}");
     }
 }

@@ -36,7 +36,7 @@ const OFFLINE: [&str; 10] = [
 ];
 
 /// Also seen where the test passes.
-fn left_out(what: &str) {
+pub fn left_out(what: &str) {
     let line = format!("-- left out: {what}\n");
     let _ = std::io::stderr().write_all(line.as_bytes());
 }
@@ -50,7 +50,8 @@ async fn run(command: &mut Command, most: Duration) -> Option<Output> {
     }
 }
 
-async fn is_there(program: &str, arguments: &[&str]) -> bool {
+/// Whether a program is there, and does so much.
+pub async fn is_there(program: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(program);
     command.args(arguments).stdin(Stdio::null());
     let output = command.output().await;
@@ -63,7 +64,7 @@ fn words(output: &Output) -> String {
 }
 
 /// Whether it was installed; said aloud where the registry can't be reached.
-async fn install(what: &str, command: &mut Command) -> bool {
+pub async fn install(what: &str, command: &mut Command) -> bool {
     let Some(output) = run(command, DOWNLOAD).await else {
         left_out(&format!("{what}: its packages did not come in time"));
         return false;
@@ -79,7 +80,7 @@ async fn install(what: &str, command: &mut Command) -> bool {
 }
 
 /// What a step that needs nobody else says.
-async fn step(command: &mut Command) -> String {
+pub async fn step(command: &mut Command) -> String {
     let output = run(command, WORK).await.expect("it takes too long");
     let words = words(&output);
     assert!(output.status.success(), "{command:?}: {words}");

@@ -34,6 +34,13 @@ struct Pair {
     merges: Vec<(String, bool)>,
 }
 
+impl Pair {
+    /// Whether it is one contact in the end.
+    fn stays(&self) -> bool {
+        self.at.is_multiple_of(2)
+    }
+}
+
 fn of_visitor(event: Value, at: usize) -> Value {
     let mut event = with(event, json!({"anonymous_id": format!("hand-a{at}")}));
     event.as_object_mut().unwrap().remove("user_id");
@@ -107,7 +114,12 @@ impl Hands {
     }
 
     async fn merge_and_split(&self, pair: &mut Pair) {
-        while !self.over.load(Ordering::Relaxed) {
+        loop {
+            // Some stay merged in the end.
+            let is_last = self.over.load(Ordering::Relaxed);
+            if is_last && !pair.stays() {
+                return;
+            }
             let request = contact::MergeContactsRequest {
                 account_id: self.account.account_id.clone(),
                 request_id: Uuid::now_v7().to_string(),
@@ -120,10 +132,8 @@ impl Hands {
             });
             let merge_id = merged.await.into_inner().merge_id;
             assert_eq!(merge_id, request.request_id);
-            // Some stay merged in the end.
-            let stays = self.over.load(Ordering::Relaxed) && pair.at.is_multiple_of(2);
-            pair.merges.push((merge_id.clone(), stays));
-            if stays {
+            pair.merges.push((merge_id.clone(), is_last));
+            if is_last {
                 return;
             }
             let request = contact::SplitContactRequest {
@@ -166,7 +176,7 @@ impl Hands {
             .collect();
         assert_eq!(found, pair.merges.iter().cloned().collect());
 
-        let stands = pair.merges.last().is_some_and(|(_, stands)| *stands);
+        let stands = pair.stays();
         let contacts = self.account.contacts().await;
         let fields = |id: &str| -> Vec<String> {
             let contact = contacts.iter().find(|one| one.contact_id == id);

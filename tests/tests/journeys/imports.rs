@@ -199,6 +199,11 @@ fn a_charged_import_stops_at_the_limit_and_says_where() {
             &account.name,
             "--charge",
         ];
+        let tried = run(weir, &[&words[..], &["--dry-run"]].concat()).await;
+        let short =
+            "700 profile units would be charged, and 300 are left: 400 rows would find none";
+        assert!(said(&tried).contains(short), "{}", said(&tried));
+        assert_eq!(account.usage().await, (0, 0));
         let stopped = run(weir, &words).await;
         assert_eq!(stopped.status.code(), Some(1), "{}", said(&stopped));
         assert!(

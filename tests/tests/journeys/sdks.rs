@@ -1,21 +1,24 @@
 //! Segment's own SDKs, as they are published, send to a classic source: nothing is lost or
 //! doubled in an outage that their retries outlast (semantics 8.2).
 //!
-//! Where a runtime or the registry is missing, the test says so and is left out.
+//! Where a runtime or the registry is missing, the test says so and is left out; an SDK that can't be
+//! installed for another reason fails it.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::process::Command;
+use weir_proto::mapping::v1 as mapping;
 use weir_tests::{Account, Plan, Weir, eventually, journey_alone};
 
 use crate::classic::classic_of;
+use crate::clients::{install, is_there, left_out, step};
 
 const NODE_PACKAGE: &str = "@segment/analytics-node@3.1.0";
+const BROWSER_PACKAGE: &str = "@segment/analytics-next@1.84.3";
 const PYTHON_PACKAGE: &str = "segment-analytics-python==2.4.0";
-/// For an SDK to come from its registry, and for a run of it.
-const INSTALL: Duration = Duration::from_secs(180);
+/// For a run of an SDK.
 const RUN: Duration = Duration::from_secs(240);
 
 /// How many people an SDK tells of: each is identified and tracked once.
@@ -37,59 +40,72 @@ fn script(name: &str) -> PathBuf {
         .join(name)
 }
 
-/// Whether a command ended well in its time.
-async fn ran(command: &mut Command, time: Duration) -> bool {
-    let command = command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .kill_on_drop(true);
-    let ended = tokio::time::timeout(time, command.status()).await;
-    matches!(ended, Ok(Ok(status)) if status.success())
-}
-
-fn leave_out(what: &str) {
-    eprintln!("LEFT OUT: {what}");
-}
-
 /// The SDK for Node; none where there is no Node, or the registry is away.
 async fn node() -> Option<Command> {
-    let folder = folder("sdk-node-3.1.0");
+    by_npm(
+        "Segment's SDK for Node",
+        NODE_PACKAGE,
+        "sdk-node-3.1.0",
+        "node.cjs",
+    )
+    .await
+}
+
+/// The SDK for browsers, in Chromium; none where there is no Chromium, either.
+async fn browser(page_port: u16) -> Option<Command> {
+    let name = "Segment's SDK for browsers";
+    if !is_there("chromium", &["--version"]).await {
+        left_out(&format!("{name}: there is no chromium"));
+        return None;
+    }
+    let mut command = by_npm(name, BROWSER_PACKAGE, "sdk-browser-1.84.3", "browser.cjs").await?;
+    command
+        .env("CHROMIUM", "chromium")
+        .env("PAGE_PORT", page_port.to_string());
+    Some(command)
+}
+
+async fn by_npm(name: &str, package: &str, kept: &str, run: &str) -> Option<Command> {
+    if !is_there("node", &["--version"]).await || !is_there("npm", &["--version"]).await {
+        left_out(&format!("{name}: there is no node with npm"));
+        return None;
+    }
+    let folder = folder(kept);
     if !folder.join("installed").exists() {
         std::fs::create_dir_all(&folder).unwrap();
-        let mut install = Command::new("npm");
-        install
-            .args([
-                "install",
-                "--no-audit",
-                "--no-fund",
-                "--no-save",
-                "--prefix",
-            ])
+        let mut npm = Command::new("npm");
+        npm.args(["install", "--no-audit", "--no-fund", "--no-save"])
+            .args(["--fetch-retries=1", "--fetch-timeout=30000", "--prefix"])
             .arg(&folder)
-            .arg(NODE_PACKAGE);
-        if !ran(&mut install, INSTALL).await {
+            .arg(package);
+        if !install(name, &mut npm).await {
             return None;
         }
         std::fs::write(folder.join("installed"), "").unwrap();
     }
     let mut command = Command::new("node");
     command
-        .arg(script("node.cjs"))
+        .arg(script(run))
         .env("NODE_PATH", folder.join("node_modules"));
     Some(command)
 }
 
 /// The SDK for Python; none where there is no Python with venv, or the registry is away.
 async fn python() -> Option<Command> {
+    if !is_there("python3", &["-c", "import venv, ensurepip"]).await {
+        left_out("Segment's SDK for Python: there is no python3 with venv");
+        return None;
+    }
     let folder = folder("sdk-python-2.4.0");
     let python = folder.join("bin").join("python");
     if !folder.join("installed").exists() {
         let mut create = Command::new("python3");
-        create.args(["-m", "venv"]).arg(&folder);
-        let mut install = Command::new(&python);
-        install.args(["-m", "pip", "install", "--quiet", PYTHON_PACKAGE]);
-        if !ran(&mut create, INSTALL).await || !ran(&mut install, INSTALL).await {
+        step(create.args(["-m", "venv"]).arg(&folder)).await;
+        let mut pip = Command::new(&python);
+        pip.args(["-m", "pip", "install", "--quiet", "--timeout", "20"])
+            .args(["--disable-pip-version-check", "--retries", "1"])
+            .arg(PYTHON_PACKAGE);
+        if !install("Segment's SDK for Python", &mut pip).await {
             return None;
         }
         std::fs::write(folder.join("installed"), "").unwrap();
@@ -115,10 +131,23 @@ async fn outage(weir: &Weir, classic: &Account, people: usize) {
     }
 }
 
-async fn sends_through_an_outage(weir: &'static Weir, mut sdk: Command, name: &str) {
+async fn sends_through_an_outage(
+    weir: &'static Weir,
+    mut sdk: Command,
+    name: &str,
+    origins: Vec<String>,
+) {
     let people = people();
     let account = Account::unmapped(weir, Plan::default()).await;
     let classic = classic_of(&account).await;
+    let request = mapping::PutSourceRequest {
+        account_id: classic.account_id.clone(),
+        kind: mapping::SourceKind::SegmentClassic.into(),
+        name: "Classic".to_owned(),
+        allowed_origins: Some(mapping::AllowedOrigins { origins }),
+        ..Default::default()
+    };
+    weir.mapping().put_source(request).await.unwrap();
     classic.map_contacts().await;
     classic.map_activity("Sign-in button clicked", 730).await;
     let sending = sdk
@@ -166,13 +195,18 @@ async fn sends_through_an_outage(weir: &'static Weir, mut sdk: Command, name: &s
 #[test]
 fn segments_own_sdks_lose_and_double_nothing_in_an_outage() {
     journey_alone(async |weir| {
-        match node().await {
-            Some(sdk) => sends_through_an_outage(weir, sdk, "Node").await,
-            None => leave_out("Segment's SDK for Node: no node and npm, or no registry"),
+        if let Some(sdk) = node().await {
+            sends_through_an_outage(weir, sdk, "Node", Vec::new()).await;
         }
-        match python().await {
-            Some(sdk) => sends_through_an_outage(weir, sdk, "Python").await,
-            None => leave_out("Segment's SDK for Python: no python3-venv, or no registry"),
+        if let Some(sdk) = python().await {
+            sends_through_an_outage(weir, sdk, "Python", Vec::new()).await;
+        }
+        let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        if let Some(sdk) = browser(port).await {
+            let origins = vec![format!("http://localhost:{port}")];
+            sends_through_an_outage(weir, sdk, "browsers", origins).await;
         }
     });
 }

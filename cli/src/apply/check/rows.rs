@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde_saphyr::Spanned;
 use weir_proto::mapping::v1 as mapping;
 use weir_values::ValueType;
-use weir_values::options::{OptionName, Options, RawOptions};
+use weir_values::options::{OptionName, Options, RawBlank, RawOptions};
 use weir_values::path::Path;
 
 use super::names::Unique;
@@ -185,7 +185,7 @@ impl Checker {
             round: written.round.is_some_and(|flag| flag.value),
             words: written.words.is_some_and(|flag| flag.value),
             truncate: written.truncate.is_some_and(|flag| flag.value),
-            blank_clears: false,
+            blank: RawBlank::Nothing,
         };
         for wrong in Options::read(value_type, &raw).err().unwrap_or_default() {
             let expected = wrong.expected;
@@ -205,6 +205,8 @@ impl Checker {
                 }
                 OptionName::Round => at_flag(written.round, format!("round: {expected}")),
                 OptionName::Words => at_flag(written.words, format!("words: {expected}")),
+                // Never so: a word that is none was refused before.
+                OptionName::Blank => Fault::at(written.typed, format!("blank: {expected}")),
                 OptionName::Truncate => at_flag(written.truncate, format!("truncate: {expected}")),
             });
         }

@@ -14,10 +14,10 @@ use weir_stack::Channel;
 use super::Sent;
 use super::progress::Plan;
 use super::rows::{Content, FileRow};
+use crate::accounts::failed;
 use crate::arguments::ImportContactsOptions;
 use crate::call::describe_status;
 use crate::failure::Failure;
-use crate::transfer::accounts::failed;
 
 /// A batch is stored within a second, but for a service that has just begun.
 const CALL: Duration = Duration::from_secs(25);
@@ -139,6 +139,7 @@ async fn in_halves(
     let rest = Box::pin(deliver(client, second)).await?;
     answer.results.extend(rest.results);
     answer.units += rest.units;
+    answer.units_left = answer.units_left.or(rest.units_left);
     Ok(answer)
 }
 

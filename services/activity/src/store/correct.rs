@@ -1,8 +1,9 @@
 //! Activities whose events are taken anew take their attributes (semantics 7.5a).
 //!
 //! What is there, and says something else, meets its own key: so a row is found by its whole key,
-//! whatever the planner thinks, and rows are locked in the order of the arrays. One that was over
-//! the cap of its day has nothing to correct.
+//! whatever the planner thinks, and rows are locked in the order of the arrays: as they are found,
+//! so that one that goes meanwhile is not made anew. One that was over the cap of its day has
+//! nothing to correct.
 
 use chrono::NaiveDate;
 use uuid::Uuid;
@@ -20,6 +21,7 @@ pub(super) const CORRECT: &str = "
         SELECT c.account_id, c.expire_day, c.activity_key FROM activities c
         WHERE c.account_id = $1 AND c.activity_key = u.activity_key
             AND c.expire_day = u.expire_day AND c.attributes::text <> u.attributes::text LIMIT 1
+        FOR UPDATE OF c
     ) o
     ON CONFLICT (account_id, activity_key, expire_day)
         DO UPDATE SET attributes = excluded.attributes";

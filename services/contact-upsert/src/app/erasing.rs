@@ -55,15 +55,14 @@ async fn erase_one(app: &App, peers: &Peers, due: Due) {
         mut rounds,
         payload,
     } = due;
-    let Ok(payload) = serde_json::from_str::<Payload>(&payload) else {
-        tracing::error!(%account, deletion = %deletion.id, "what is to be told of a deletion can't be read");
-        return;
+    let told = match serde_json::from_str::<Payload>(&payload) {
+        Ok(payload) => Some(peers.erase(account, &mut deletion, &payload).await),
+        Err(_) => None,
     };
-    let told = peers.erase(account, &mut deletion, &payload).await;
     let now = app.clock.now();
     let mut next = Some(now + AGAIN);
     match told {
-        Ok(()) => {
+        Some(Ok(())) => {
             rounds += 1;
             next = Some(now + SETTLED);
             if rounds > 1 && is_quiet(app, account, &deletion).await {
@@ -71,7 +70,12 @@ async fn erase_one(app: &App, peers: &Peers, due: Due) {
                 next = None;
             }
         }
-        Err(away) => tracing::warn!(%account, %away, "a deletion has to be told again"),
+        Some(Err(away)) => tracing::warn!(%account, %away, "a deletion has to be told again"),
+        // It goes behind the others.
+        None => {
+            let deletion = deletion.id;
+            tracing::error!(%account, %deletion, "what is to be told of a deletion can't be read");
+        }
     }
     let written = app
         .background

@@ -134,7 +134,7 @@ impl From<NoSetup> for Error {
 
 impl Fault for Error {
     fn is_conflict(&self) -> bool {
-        matches!(self, Self::Conflict | Self::Taken)
+        matches!(self, Self::Conflict)
     }
     fn late() -> Self {
         // Nothing was stored.

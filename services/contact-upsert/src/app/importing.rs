@@ -65,6 +65,17 @@ pub enum RowStatus {
     Refused(Reason),
 }
 
+/// What became of all rows of a request.
+#[derive(Debug)]
+pub struct Done {
+    /// One for each row, in order.
+    pub rows: Vec<Imported>,
+    /// That were charged, or (of a dry run) would be.
+    pub units: i64,
+    /// That the account has left, of a dry run that asks for it.
+    pub units_left: Option<i64>,
+}
+
 /// Imports, through the same door as every other batch.
 #[derive(Clone)]
 pub struct Imports {
@@ -77,15 +88,11 @@ impl Imports {
         Self { app, rows }
     }
 
-    /// One for each row, in order, and the units that were charged.
+    /// Stores the rows, or says what would become of them.
     ///
     /// # Errors
     /// Where nothing of it was stored.
-    pub async fn import(
-        &self,
-        import: &Import,
-        deadline: Deadline,
-    ) -> Result<(Vec<Imported>, i64), Error> {
+    pub async fn import(&self, import: &Import, deadline: Deadline) -> Result<Done, Error> {
         let now = self.app.clock.now().timestamp_micros();
         if is_too_late(import.as_of_micros, now) {
             let fault = ("as_of_time", "must not be more than 24 hours ahead");
@@ -152,7 +159,12 @@ impl Imports {
         mapped: MappedRows,
         epoch: i64,
         deadline: Deadline,
-    ) -> Result<(Vec<Imported>, i64), Error> {
+    ) -> Result<Done, Error> {
+        let mut units_left = None;
+        if import.charge && import.dry_run {
+            let left = self.rows.left(import.account, mapped.entitlement, deadline);
+            units_left = Some(left.await.map_err(|_| Error::QuotaAway)?);
+        }
         let mut rows = Draft::of(
             import,
             given,
@@ -162,7 +174,11 @@ impl Imports {
         );
         let events = std::mem::take(&mut rows.events);
         if events.is_empty() {
-            return Ok((rows.results(VecDeque::new()), 0));
+            return Ok(Done {
+                rows: rows.results(VecDeque::new()),
+                units: 0,
+                units_left,
+            });
         }
         let mut batch = Batch {
             account: import.account,
@@ -198,7 +214,11 @@ impl Imports {
             self.settle(import.account, &reserved, &upserted).await;
             upserted?
         };
-        Ok((rows.results(upserted.outcomes.into()), upserted.units))
+        Ok(Done {
+            rows: rows.results(upserted.outcomes.into()),
+            units: upserted.units,
+            units_left,
+        })
     }
 
     /// Where it is not certain what was stored, quota asks the ledger.

@@ -260,7 +260,7 @@ impl App {
         let settings = &batch.settings;
         let rules = rules(setup, &run.new);
         let mut client = self.background.client().await?;
-        let mut tx = BatchTx::begin(&self.background, &mut client, &batch, care, now).await?;
+        let mut tx = BatchTx::begin(&self.background, &mut client, &batch, care, now);
         let Some(piece) = tx.begin_piece(run, settings).await? else {
             return Ok(false);
         };

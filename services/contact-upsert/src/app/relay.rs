@@ -55,13 +55,14 @@ pub async fn relay(
     let mut poll = tokio::time::interval(POLL);
     poll.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut rows = Vec::new();
-    let mut after = FIRST_ACCOUNT;
+    let mut lap = Lap::default();
     loop {
         pulse.beat();
         let round = tokio::select! {
             _ = poll.tick() => if sole.is_mine().await {
-                tell_left(&app, &peers, &mut after, &pulse).await
+                tell_left(&app, &peers, &mut lap, &pulse).await
             } else {
+                lap = Lap::default();
                 metrics::outbox_waits(None, app.clock.now());
                 Round::Quiet
             },
@@ -90,6 +91,15 @@ pub async fn relay(
             }
         }
     }
+}
+
+/// Once through all accounts that are marked.
+#[derive(Default)]
+struct Lap {
+    /// The last account that was looked at; none at its beginning.
+    after: Option<AccountId>,
+    /// The oldest message that was found to wait.
+    oldest: Option<Uuid>,
 }
 
 /// How a round went; where several things happened, the last of these counts.
@@ -124,17 +134,21 @@ async fn tell_written(app: &App, peers: &Peers, mut rows: Vec<OutboxRow>, pulse:
 }
 
 /// One delivery for each of the next accounts for which something was left.
-async fn tell_left(app: &App, peers: &Peers, after: &mut AccountId, pulse: &Pulse) -> Round {
+async fn tell_left(app: &App, peers: &Peers, lap: &mut Lap, pulse: &Pulse) -> Round {
     let now = app.clock.now();
-    let Ok(marked) = app.background.marked(*after, ACCOUNTS).await else {
+    let after = lap.after.unwrap_or(FIRST_ACCOUNT);
+    let Ok(marked) = app.background.marked(after, ACCOUNTS).await else {
         return Round::TableAway;
     };
     let is_full = marked.len() as i64 >= ACCOUNTS;
     let last = marked.last().filter(|_| is_full);
-    *after = last.map_or(FIRST_ACCOUNT, |(account, _)| *account);
-    let Ok(accounts) = app.with_messages(marked, now, pulse).await else {
+    lap.after = last.map(|(account, _)| *account);
+    let Ok(accounts) = app.with_messages(marked, now, lap, pulse).await else {
         return Round::TableAway;
     };
+    if lap.after.is_none() {
+        metrics::outbox_waits(lap.oldest.take(), now);
+    }
     let mut round = Round::Quiet;
     let mut failures = 0;
     for account in accounts {
@@ -167,17 +181,18 @@ impl App {
         &self,
         marked: Vec<(AccountId, DateTime<Utc>)>,
         now: DateTime<Utc>,
+        lap: &mut Lap,
         pulse: &Pulse,
     ) -> Result<Vec<AccountId>, Error> {
         let before = now - UNDER_WAY;
-        let (mut waiting, mut oldest) = (Vec::new(), None);
+        let mut waiting = Vec::new();
         let mut failures = 0;
         for (account, until) in marked {
             pulse.beat();
             match self.background.oldest_message(account, until, now).await {
                 Ok(Some(row)) if row < first_id_of(before) => {
                     waiting.push(account);
-                    oldest = oldest.min(Some(row)).or(Some(row));
+                    lap.oldest = lap.oldest.min(Some(row)).or(Some(row));
                 }
                 Ok(_) => {}
                 Err(failure) => {
@@ -188,7 +203,6 @@ impl App {
                 }
             }
         }
-        metrics::outbox_waits(oldest, self.clock.now());
         Ok(waiting)
     }
 

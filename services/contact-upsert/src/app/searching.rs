@@ -117,7 +117,7 @@ impl App {
     /// it is, and of the contact where it is to be shown, and says whether it wants more.
     ///
     /// # Errors
-    /// When the place is none of this account, or PostgreSQL is away.
+    /// When the place is none of this search, or PostgreSQL is away.
     pub async fn search(
         &self,
         search: &Search,
@@ -129,9 +129,11 @@ impl App {
         let is_caseless =
             |field: &str| is_email(field) || kinds.caseless.iter().any(|name| name == field);
         let lanes = lanes(kinds.all.clone(), &search.keys);
+        let mark = search.query.mark(search.account, &search.keys);
         let (mut at, mut after) = (0, None);
         if let Some(place) = &search.after {
             let lane = lanes.iter().position(|lane| place.is_in(lane));
+            let lane = lane.filter(|_| place.search == mark);
             at = lane.ok_or(Error::NoSuchPage)?;
             after = Some((place.value.clone(), place.contact));
         }
@@ -168,7 +170,7 @@ impl App {
                     key: lane.key(),
                     value: &value,
                 });
-                if !take(Place::of(lane, id, &value), found) {
+                if !take(Place::of(mark, lane, id, &value), found) {
                     return Ok(Searched::Whole);
                 }
                 after = Some((value, id));

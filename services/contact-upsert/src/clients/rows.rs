@@ -180,6 +180,31 @@ impl Rows {
         })
     }
 
+    /// Profile units that the account has left now. Reserves none.
+    ///
+    /// # Errors
+    /// When quota is away.
+    pub async fn left(
+        &self,
+        account: AccountId,
+        entitlement: Entitlement,
+        deadline: Deadline,
+    ) -> Result<i64, NoUnits> {
+        let request = quota::GetUsageRequest {
+            account_id: account.to_string(),
+            entitlement: Some(entitlement.0),
+        };
+        let request = deadline.request(request).map_err(|_| NoUnits)?;
+        let answer = self.quota.clone().get_usage(request).await;
+        let answer = answer.map_err(|status| {
+            tracing::warn!(code = ?status.code(), "no usage could be read");
+            NoUnits
+        })?;
+        let usage = answer.into_inner().profile.unwrap_or_default();
+        let taken = usage.used.saturating_add(usage.reserved);
+        Ok(usage.limit.saturating_sub(taken).max(0))
+    }
+
     /// Says what a batch stored. Where that fails, quota asks the ledger once the lease is over.
     pub async fn settle(
         &self,

@@ -4,8 +4,6 @@
 //! row-level security says. Ids, and unique identifiers that are none of the fields here, are found
 //! among the identifiers.
 
-use std::borrow::Cow;
-
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 use weir_json::unescaped;
@@ -93,8 +91,10 @@ fn from_its_end(name: &str) -> Option<String> {
     Some(format!("{last} {before}"))
 }
 
-/// How texts are compared: without case, accents and forms of the same character, with one space
-/// for any white space, and without what nobody sees.
+/// How texts are compared: without case (`ß` is `SS` in capital letters, and so is `ss`), accents
+/// and forms of the same character, with one space for any white space, and without what nobody
+/// sees. **Invariant:** what is stored was folded so: where it changes, a migration has all of it
+/// folded anew, as that of 0008 has.
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len().min(4 * MAX_CHARS));
     let mut add = |c: char| {
@@ -115,6 +115,8 @@ pub fn fold(text: &str) -> String {
         text.nfkd()
             .filter(|c| !is_combining_mark(*c) && !weir_values::is_invisible(*c))
             .filter(|c| !c.is_control() || c.is_whitespace())
+            .flat_map(char::to_lowercase)
+            .flat_map(char::to_uppercase)
             .flat_map(char::to_lowercase)
             // Some of what is written in one character has marks in small letters alone.
             .filter(|c| !is_combining_mark(*c))
@@ -139,14 +141,16 @@ fn non_empty(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
-/// The digits of a number with its country code, whether the plus was typed or not; none of what
-/// is no number.
-fn digits(query: &str) -> Option<Cow<'_, str>> {
-    let number = query.strip_prefix('+').unwrap_or(query);
-    let divides = |c: char| c.is_whitespace() || "()-./\u{2010}\u{2011}".contains(c);
+/// A number as it is stored, of its digits with the country code, whether a plus, 00 or nothing was
+/// typed before them, and whatever divides them; none of what is no number. No country's code begins
+/// with a zero.
+pub fn number(typed: &str) -> Option<String> {
+    let international = typed.strip_prefix('+').or_else(|| typed.strip_prefix("00"));
+    let number = international.unwrap_or(typed);
+    let divides = |c: char| c.is_whitespace() || "()-./\u{2010}\u{2011}\u{2013}".contains(c);
     let is_number = number.chars().all(|c| c.is_ascii_digit() || divides(c));
     let digits: String = number.chars().filter(char::is_ascii_digit).collect();
-    (is_number && !digits.is_empty()).then(|| Cow::Owned(format!("+{digits}")))
+    (is_number && digits.starts_with(|c| c != '0')).then(|| format!("+{digits}"))
 }
 
 #[cfg(test)]

@@ -50,13 +50,19 @@ pub(super) fn batch_of(request: UpsertContactsRequest) -> Result<Batch, Status> 
         MergeChoice::Unspecified => return Err(invalid("merge_strategy", "must be given")),
     };
     check_unique_identifiers(&request.unique_identifiers, MOST_UNIQUE_IDENTIFIERS)?;
+    for (index, field) in request.caseless_identifiers.iter().enumerate() {
+        field_of(&format!("caseless_identifiers[{index}]"), field)?;
+    }
     Ok(Batch {
         account: id("account_id", &request.account_id)?,
         id: id("batch_id", &request.batch_id)?,
         window: day("window", &request.window)?,
         epoch: request.epoch,
         // Who does not say has none, as far as provenance goes.
-        source: read_id(&request.source_id),
+        source: match request.source_id.as_str() {
+            "" => None,
+            text => Some(id("source_id", text)?),
+        },
         identifiers_version: request.identifiers_version,
         is_charged: true,
         import: None,

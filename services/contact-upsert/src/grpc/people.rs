@@ -68,7 +68,6 @@ impl PeopleService for People {
         request: Request<PreviewMergeRequest>,
     ) -> Result<Response<PreviewMergeResponse>, Status> {
         let deadline = Deadline::of(&request);
-        let author = author(&request, "weir.contact.v1.PeopleService/PreviewMerge");
         let request = request.into_inner();
         let joining = Joining {
             account: id("account_id", &request.account_id)?,
@@ -76,11 +75,7 @@ impl PeopleService for People {
             other: id("other_contact_id", &request.other_contact_id)?,
             purpose: JoinPurpose::Preview,
         };
-        let preview = self
-            .0
-            .app
-            .join(joining, author, deadline, previewed)
-            .await?;
+        let preview = self.0.app.join(joining, deadline, previewed).await?;
         let preview = preview.map_err(|_| weir_rpc::internal())?;
         Ok(Response::new(preview))
     }
@@ -100,10 +95,11 @@ impl PeopleService for People {
             purpose: JoinPurpose::Merge {
                 request: merge,
                 allows_two_user_ids: request.allow_two_user_ids,
+                author,
             },
         };
         let both = |joined: &Joined<'_>| (joined.survivor, joined.merged);
-        let merged = self.0.app.join(joining, author, deadline, both).await?;
+        let merged = self.0.app.join(joining, deadline, both).await?;
         let (survivor, merged) = merged.unwrap_or_else(|done| (done.survivor, done.merged));
         Ok(Response::new(MergeContactsResponse {
             merge_id: merge.to_string(),

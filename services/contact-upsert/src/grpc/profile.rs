@@ -19,6 +19,7 @@ use weir_values::{FieldId, Prefix, trimmed_invisible};
 
 use super::convert::field_of;
 use crate::app::Profile;
+use crate::domain::search::number;
 use crate::domain::{ANONYMOUS_ID, ContactKey, Register, Source, USER_ID, is_email, normalise};
 use crate::metrics;
 
@@ -49,25 +50,14 @@ pub(super) fn key_of(key: Option<get_contact_request::Key>) -> Result<ContactKey
             let field = field_of("field.field_id", &field_id)?;
             let value = usable("field.value", &value)?;
             let value = match field.prefix() {
-                Prefix::Phn => phone(value),
+                // What is no number is nobody's, as it is.
+                Prefix::Phn => number(&value).unwrap_or(value),
                 _ => normalise(value.into(), is_email(&field_id)).into_owned(),
             };
             ContactKey::Identifier(field_id, value)
         }
         None => return Err(invalid("key", "must be given: what to find the contact by")),
     })
-}
-
-/// Without what divides its digits, as `+61 (2) 9876-5432` is stored. What has no country code,
-/// or letters in it, is nobody's number as it is.
-fn phone(text: String) -> String {
-    match text.strip_prefix('+') {
-        Some(digits) if !digits.contains(char::is_alphabetic) => {
-            let digits = digits.chars().filter(char::is_ascii_digit);
-            std::iter::once('+').chain(digits).collect()
-        }
-        _ => text,
-    }
 }
 
 /// A value that can't be read is left out: it must not keep others from being read. So is one

@@ -62,10 +62,11 @@ impl TransferService for Transfers {
         let deadline = Deadline::of(&request);
         let author = author(&request, "weir.contact.v1.TransferService/ImportContacts");
         let import = import_of(request.into_inner(), author)?;
-        let (results, units) = self.bulk.imports.import(&import, deadline).await?;
+        let done = self.bulk.imports.import(&import, deadline).await?;
         Ok(Response::new(ImportContactsResponse {
-            results: results.into_iter().map(result_of).collect(),
-            units,
+            results: done.rows.into_iter().map(result_of).collect(),
+            units: done.units,
+            units_left: done.units_left,
         }))
     }
 }

@@ -9,7 +9,11 @@
 //! far as this batch knows. Where that is no longer so, the batch begins anew.
 //!
 //! **Invariant:** while a batch holds contacts it waits for nothing but keys that it inserts,
-//! in one order of tables and keys: so no two batches wait for each other.
+//! in one order of tables and keys, the mark of its message last: so no two batches wait for each
+//! other.
+
+use std::collections::HashSet;
+use std::sync::atomic::AtomicBool;
 
 use chrono::{DateTime, Utc};
 use tokio_postgres::Row;
@@ -123,22 +127,20 @@ pub struct BatchTx<'c> {
     now: DateTime<Utc>,
     /// As the account's row says, once it was read.
     is_searched: bool,
+    /// It wrote a row of the outbox, which stands under a mark of the account.
+    has_message: AtomicBool,
 }
 
 impl<'c> BatchTx<'c> {
     /// Begins.
-    ///
-    /// # Errors
-    /// When PostgreSQL refuses.
-    pub async fn begin(
+    pub fn begin(
         store: &'c Store,
         client: &'c mut Client,
         batch: &'c Batch,
         care: Care,
         now: DateTime<Utc>,
-    ) -> Result<Self, Failure> {
-        store.marks.keep(client, batch.account, now).await?;
-        Ok(Self {
+    ) -> Self {
+        Self {
             store,
             generation: 0,
             tx: Tx::begin(client, batch.account),
@@ -146,7 +148,8 @@ impl<'c> BatchTx<'c> {
             care,
             now,
             is_searched: false,
-        })
+            has_message: AtomicBool::new(false),
+        }
     }
 
     /// Finds these keys, some of them in the cache of links, and locks their contacts in order;
@@ -182,7 +185,7 @@ impl<'c> BatchTx<'c> {
         );
         // Of several errors the first is the cause.
         let of_account = of_account?.ok_or(NotStored::NewAccount)?;
-        let (links, corrected) = (links?, corrected?);
+        let (mut links, corrected) = (links?, corrected?);
         self.note_search(&of_account);
         self.check_account(
             of_account.get("usage_epoch"),
@@ -204,13 +207,14 @@ impl<'c> BatchTx<'c> {
         );
         let (contacts, receipts) = (contacts?, receipts?);
         if self.care == Care::Heal {
-            self.are_still(&links, self.links(facts, &sought).await?)?;
+            links = self.settled(&links, self.links(facts, &sought).await?)?;
         }
         let stand: Vec<&str> = of_account.get("caseless_identifiers");
         let rows = Rows {
             caseless_differ: !self.batch.settings.told_caseless().eq(stand),
             transition: identifiers::transition(&of_account),
             source,
+            generation: self.generation,
             erased,
             cached,
             sought,
@@ -270,24 +274,16 @@ impl<'c> BatchTx<'c> {
         }
     }
 
-    /// Whether links that were read before their contacts were locked are the same behind the
-    /// locks. Only then one that its contact does not bear out is really out of step.
-    fn are_still(&self, before: &[Row], behind: Vec<Row>) -> Result<(), NotStored> {
-        let link = |row: &Row| -> (i64, Uuid, i64) {
-            (
-                row.get("ordinal"),
-                row.get("contact_id"),
-                row.get("version"),
-            )
-        };
-        let mut before: Vec<_> = before.iter().map(link).collect();
-        let mut behind: Vec<_> = behind.iter().map(link).collect();
-        before.sort_unstable();
-        behind.sort_unstable();
-        if before == behind {
-            Ok(())
-        } else {
-            Err(NotStored::Conflict)
+    /// Links as they are behind the locks of all contacts that they led to `before`, as far as
+    /// there are such: nobody changes them now, as long as they lead to none but these. Only then
+    /// one that its contact does not bear out is really out of step.
+    fn settled(&self, before: &[Row], behind: Vec<Row>) -> Result<Vec<Row>, NotStored> {
+        let leads_to = |row: &Row| -> Uuid { row.get("contact_id") };
+        let locked: HashSet<Uuid> = before.iter().map(leads_to).collect();
+        let is_settled = |to: Uuid| to == NOBODY.0 || locked.contains(&to);
+        match behind.iter().map(leads_to).all(is_settled) {
+            true => Ok(behind),
+            false => Err(NotStored::Conflict),
         }
     }
 
@@ -305,7 +301,7 @@ impl<'c> BatchTx<'c> {
     ) -> Result<(), NotStored> {
         let (links, era) = (&self.store.links, self.era());
         snapshot.set_source(first.source);
-        snapshot.set_last_deletion(first.last_deletion());
+        snapshot.set_generation(first.generation());
         snapshot.set_corrected(first.corrected());
         if let Err(unusable) = snapshot.add(first.links(), &first.contacts()) {
             let cached = first.cached.iter();
@@ -398,15 +394,10 @@ impl<'c> BatchTx<'c> {
             .lock_contacts(&[], links.iter(), lock, |contact| known.knows(contact))
             .await?;
         Ok(Rows {
-            caseless_differ: false,
-            transition: None,
-            source: Source::default(),
-            erased: None,
-            cached: Vec::new(),
             sought,
             links,
-            corrected: Vec::new(),
             contacts,
+            ..Rows::default()
         })
     }
 
@@ -436,7 +427,12 @@ impl<'c> BatchTx<'c> {
             dropped = self.bound_kept(changes.kept.len()).await?;
         }
         let (store, era, now) = (self.store, self.era(), self.now);
-        self.tx.commit().await?;
+        if self.has_message.into_inner() {
+            let account = self.batch.account;
+            store.marks.commit(self.tx, account, now).await?;
+        } else {
+            self.tx.commit().await?;
+        }
         store.links.learn_changes(era, changes, micros_of(now));
         Ok(dropped)
     }

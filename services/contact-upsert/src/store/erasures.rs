@@ -11,7 +11,9 @@ use uuid::Uuid;
 use weir_changes::{Author, Change};
 use weir_ids::{AccountId, ContactId};
 use weir_postgres::{Client, Failure, Tx, work};
-use weir_tombstones::{ErasureKey, Print};
+use weir_tombstones::{CONTACT, ErasureKey, Print};
+
+pub use weir_tombstones::KEPT;
 
 use super::Store;
 use crate::domain::{Counted, Deletion, Payload};
@@ -130,6 +132,45 @@ impl<'c> ErasureTx<'c> {
         Ok(row.map(|row| ContactId(row.get("contact_id"))))
     }
 
+    /// Whether somebody was deleted since a time who was known by this, as long as hashes are
+    /// kept.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn has_deleted(
+        &self,
+        kind: &str,
+        value: &str,
+        since: DateTime<Utc>,
+    ) -> Result<bool, Failure> {
+        let print = self.key.print(kind, value.as_bytes());
+        self.has_print(print, since).await
+    }
+
+    /// Whether a contact was, or one into which it was merged.
+    ///
+    /// # Errors
+    /// When PostgreSQL refuses.
+    pub async fn has_deleted_contact(
+        &self,
+        contact: ContactId,
+        since: DateTime<Utc>,
+    ) -> Result<bool, Failure> {
+        self.has_print(self.print_of(&contact), since).await
+    }
+
+    async fn has_print(&self, print: Print, since: DateTime<Utc>) -> Result<bool, Failure> {
+        let look_up = weir_tombstones::sql::LOOK_UP;
+        let look_up = self.tx.prepare_cached(look_up).await?;
+        let sought: [&(dyn ToSql + Sync); 2] = [&self.account.0, &vec![&print[..]]];
+        let row = self.tx.query_opt(&look_up, &sought).await?;
+        Ok(row.is_some_and(|row| row.get::<_, DateTime<Utc>>("delete_time") >= since))
+    }
+
+    fn print_of(&self, contact: &ContactId) -> Print {
+        self.key.print(CONTACT, contact.0.as_bytes())
+    }
+
     /// All that a contact and those that were merged into it have. No batch is under way, so
     /// nothing of it changes.
     ///
@@ -180,6 +221,7 @@ impl<'c> ErasureTx<'c> {
         let prints = known_by.iter();
         let mut prints: Vec<Print> = prints
             .map(|(kind, value)| self.key.print(kind, value.as_bytes()))
+            .chain(found.contacts.iter().map(|contact| self.print_of(contact)))
             .collect();
         prints.sort_unstable();
         let prints: Vec<&[u8]> = prints.iter().map(|print| &print[..]).collect();
@@ -318,18 +360,20 @@ impl Store {
         Ok(row.as_ref().map(deletion_of))
     }
 
-    /// Deletions that are to be told now, of up to `limit` accounts, those first of which one is
-    /// due for longest; at most `limit` of each.
+    /// Up to `limit` deletions that are to be told now, of those accounts of which one is due for
+    /// longest; of many accounts some of each.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
     pub async fn due_erasures(&self, now: DateTime<Utc>, limit: i64) -> Result<Vec<Due>, Failure> {
         let mut client = self.client().await?;
         let mut all = Vec::new();
-        for (account, _) in work::due(&client, ERASURES, now, limit).await? {
+        let accounts = work::due(&client, ERASURES, now, limit).await?;
+        let of_each = limit / (accounts.len() as i64).max(1);
+        for (account, _) in accounts {
             let tx = Tx::begin(&mut client, account);
             let due = tx.prepare_cached(sql::DUE).await?;
-            let rows = tx.query(&due, &[&account.0, &now, &limit]).await?;
+            let rows = tx.query(&due, &[&account.0, &now, &of_each]).await?;
             drop(tx);
             if rows.is_empty() {
                 settle(&mut client, account).await?;
@@ -393,7 +437,10 @@ impl Store {
 /// Notes when the next of the account's deletions is due, if there is one.
 async fn settle(client: &mut Client, account: AccountId) -> Result<(), Failure> {
     let tx = Tx::begin(client, account);
-    work::hold(&tx, account, ERASURES).await?;
+    if work::hold(&tx, account, ERASURES).await?.is_none() {
+        // Nothing is held that way: whoever notes one now has it noted.
+        return Ok(());
+    }
     let next = tx.prepare_cached(sql::NEXT).await?;
     let next = tx.query_one(&next, &[&account.0]).await?;
     match next.get::<_, Option<_>>("next_time") {

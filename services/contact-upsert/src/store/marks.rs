@@ -1,8 +1,9 @@
-//! Accounts that may have rows in the outbox, marked before they have any: so that what a process
-//! left that ended is found without a look at all accounts.
+//! Accounts that may have rows in the outbox, marked along with these: so that what a process left
+//! that ended is found without a look at all accounts.
 //!
-//! A batch would pay for a mark of its own. So a mark stands for minutes, and whoever stores a
-//! batch renews it only when it is about to end.
+//! A batch would pay for a mark of its own. So a mark stands for minutes, and whoever writes such
+//! a row renews it only when it is about to end: along with COMMIT, so that it takes no further
+//! round trip, and nobody who has the mark's row waits for anything else.
 //!
 //! **Invariant:** a row of the outbox is written under a mark that stands for a while yet. One
 //! that is over is dropped when nothing is found, by the relay; what is younger is never.
@@ -11,8 +12,9 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio_postgres::types::ToSql;
 use weir_ids::AccountId;
-use weir_postgres::{Client, Failure, Tx, work};
+use weir_postgres::{Failure, Tx, work};
 
 /// For how long a mark stands.
 const STANDS: TimeDelta = TimeDelta::minutes(10);
@@ -29,23 +31,25 @@ pub(super) const OUTBOX: &str = "outbox";
 pub(super) struct Marks(Arc<Mutex<HashMap<AccountId, DateTime<Utc>>>>);
 
 impl Marks {
-    /// Sees to it that the account is marked for as long as a batch of now may take.
+    /// Commits a batch that wrote a message, and sees to it that the account is marked for as long
+    /// as that may wait for the relay to look.
     ///
     /// # Errors
     /// When PostgreSQL refuses.
-    pub async fn keep(
+    pub async fn commit(
         &self,
-        client: &mut Client,
+        tx: Tx<'_>,
         account: AccountId,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
         if self.stands(account, now) {
-            return Ok(());
+            return Ok(tx.commit().await?);
         }
-        let tx = Tx::begin(client, account);
-        work::extend(&tx, account, OUTBOX, now + STANDS).await?;
-        tx.commit().await?;
-        self.made(account, now + STANDS);
+        let until = now + STANDS;
+        let extend = tx.prepare_cached(work::EXTEND).await?;
+        let mark: [&(dyn ToSql + Sync); 3] = [&account.0, &OUTBOX, &until];
+        tx.commit_with(&extend, &mark).await?;
+        self.made(account, until);
         Ok(())
     }
 

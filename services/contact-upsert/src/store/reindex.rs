@@ -86,7 +86,7 @@ pub enum Begun {
     Run(Box<Run>),
     /// To others.
     UnderWay,
-    /// Something else was done under the request's id.
+    /// Something else was done under the request's id, or a run to others came since.
     Taken,
 }
 
@@ -273,8 +273,10 @@ impl Store {
             &last_run,
         ) {
             (Before::Nothing, _) => {}
-            (Before::Done(_), Some(run)) => return Ok(Begun::Run(Box::new(run.clone()))),
-            (Before::Done(_), None) | (Before::Taken, _) => return Ok(Begun::Taken),
+            (Before::Done(_), Some(run)) if run.is_to(new) => {
+                return Ok(Begun::Run(Box::new(run.clone())));
+            }
+            (Before::Done(_) | Before::Taken, _) => return Ok(Begun::Taken),
         }
         if let Some(run) = last_run.filter(|run| run.state != RunState::Done || run.is_to(&old)) {
             if run.is_to(new) {

@@ -8,6 +8,7 @@ mod harness;
 mod identity;
 mod json;
 mod ledger;
+mod nul;
 mod outage;
 mod people;
 mod plans;

@@ -34,6 +34,16 @@ impl Service {
         Ok(answer.into_inner().merge_id)
     }
 
+    pub async fn preview_merge(&self, one: &str, other: &str) -> PreviewMergeResponse {
+        let request = PreviewMergeRequest {
+            account_id: self.account.to_string(),
+            contact_id: one.to_owned(),
+            other_contact_id: other.to_owned(),
+        };
+        let answer = self.people.clone().preview_merge(request).await;
+        answer.unwrap().into_inner()
+    }
+
     pub async fn split(&self, merge: &str) -> Result<SplitContactResponse, Status> {
         let request = SplitContactRequest {
             account_id: self.account.to_string(),
@@ -171,18 +181,7 @@ async fn a_contact_says_on_request_where_its_values_came_from() {
 }
 
 async fn check_preview(service: &Service, one: &str, two: &str) {
-    let request = PreviewMergeRequest {
-        account_id: service.account.to_string(),
-        contact_id: two.to_owned(),
-        other_contact_id: one.to_owned(),
-    };
-    let preview = service
-        .people
-        .clone()
-        .preview_merge(request)
-        .await
-        .unwrap()
-        .into_inner();
+    let preview = service.preview_merge(two, one).await;
     assert_eq!(
         (&*preview.survivor_contact_id, &*preview.merged_contact_id),
         (one, two)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tonic::{Code, Status};
 use tonic_types::StatusExt;
+use uuid::Uuid;
 use weir_proto::contact::v1::{
     ContactEvent, GetReindexRequest, GetUniqueIdentifiersRequest, PreviewReindexRequest,
     PreviewReindexResponse, Reindex, ReindexState, StartReindexRequest, UpsertContactsRequest,
@@ -63,11 +64,15 @@ impl Service {
     }
 
     pub async fn reindex(&self, fields: &[&str]) -> Result<Reindex, Status> {
+        self.reindex_as("", fields).await
+    }
+
+    async fn reindex_as(&self, request_id: &str, fields: &[&str]) -> Result<Reindex, Status> {
         let request = StartReindexRequest {
             account_id: self.account.to_string(),
             unique_identifiers: fields.iter().map(|field| (*field).to_owned()).collect(),
             key_strategy: KeyStrategy::Any.into(),
-            request_id: String::new(),
+            request_id: request_id.to_owned(),
         };
         let answer = self.identity.clone().start_reindex(request).await?;
         Ok(answer.into_inner().reindex.unwrap())
@@ -277,6 +282,29 @@ async fn a_wish_that_is_wrong_is_refused_in_all_its_fields_and_one_run_is_under_
     service.others.set_account(service.account, false);
     let unknown = service.preview(&["str::ei"]).await.unwrap_err();
     assert_eq!(reason_of(&unknown), Some(Reason::AccountUnknown));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_began_a_run_begins_none_to_others() {
+    let service = Service::start().await;
+    service.set_up();
+    let person = identify(0, ("u1", "-"), &phone(1));
+    service.upsert(vec![person]).await;
+    let id = Uuid::now_v7().to_string();
+    let started = service.reindex_as(&id, &["phn::phone"]).await.unwrap();
+    for _ in 0..2 {
+        let again = service.reindex_as(&id, &["phn::phone"]).await.unwrap();
+        assert_eq!(again.reindex_id, started.reindex_id);
+        let other = service.reindex_as(&id, &["str::ei"]).await.unwrap_err();
+        assert_eq!(other.code(), Code::AlreadyExists);
+        assert_eq!(reason_of(&other), Some(Reason::RequestIdTaken));
+        // Also of a run that is done.
+        service.done().await;
+    }
+    assert_eq!(
+        service.last_run().await.unwrap().reindex_id,
+        started.reindex_id
+    );
 }
 
 /// Contacts that share phones in pairs, on two replicas: events come meanwhile, and the replica

@@ -285,6 +285,30 @@ async fn a_batch_that_links_nothing_has_nothing_to_tell() {
     assert_eq!(service.count(waiting).await, 1);
 }
 
+/// Else the relay would walk through all accounts that send anything.
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_are_marked_by_what_they_have_to_tell_and_by_nothing_else() {
+    let service = Service::start().await;
+    let two = vec![identify(0, ("u1", "-"), ""), identify(0, ("-", "a1"), "")];
+    let made = service.upsert(two).await;
+    let [one, other] = [0, 1].map(|at| contact_id(&made, at));
+    let marked = "SELECT count(*) FROM account_work WHERE account_id = $1 AND task = 'outbox'";
+    assert_eq!(service.count(marked).await, 1);
+    // As when what was told is gone, and the mark with it.
+    let client = service.sql().await;
+    let forget = "DELETE FROM account_work WHERE account_id = $1 AND task = 'outbox'";
+    client.execute(forget, &[&service.account]).await.unwrap();
+
+    // Of which no mark is in mind.
+    let replica = service.replica().await;
+    let known = identify(1, ("u1", "-"), r#"{"str::first":"Lana"}"#);
+    assert_eq!(statuses(&replica.upsert(vec![known]).await), [Stored]);
+    replica.preview_merge(&one, &other).await;
+    assert_eq!(replica.count(marked).await, 0);
+    replica.join(&one, &other, false).await.unwrap();
+    assert_eq!(replica.count(marked).await, 1);
+}
+
 impl Service {
     async fn until_the_outbox_is_empty(&self) {
         let client = self.sql().await;

@@ -63,7 +63,11 @@ fn people() -> Vec<weir_proto::contact::v1::ContactEvent> {
             r#"{"str::email":"JR@example.org","str::first":"José","str::last":"Romero"}"#,
         ),
         person(3, "u-whole", r#"{"str::name":"Ana María Lanau"}"#),
-        person(4, "lanadmin", r#"{"str::first":"Zoe"}"#),
+        person(
+            4,
+            "lanadmin",
+            r#"{"str::first":"Zoe","str::last":"Straße"}"#,
+        ),
     ]
 }
 
@@ -80,11 +84,15 @@ async fn people_are_found_by_the_beginning_of_whatever_is_known_of_them() {
         ("rom", vec!["u-lana", "u-jose"]),
         ("jose", vec!["u-jose"]),
         ("JOSÉ", vec!["u-jose"]),
+        ("STRASSE", vec!["lanadmin"]),
+        ("zoe straß", vec!["lanadmin"]),
         ("ana maria", vec!["u-whole"]),
         ("lana@", vec!["u-lana"]),
         ("jr@EXAMPLE", vec!["u-jose"]),
         ("+61 2 9876", vec!["u-lana"]),
         ("61298", vec!["u-lana"]),
+        ("61 (2) 98-7", vec!["u-lana"]),
+        ("0061298", vec!["u-lana"]),
         ("e-7", vec!["u-lana"]),
         ("u-", vec!["u-jose", "u-lana", "u-whole"]),
         ("U-", vec![]),
@@ -201,6 +209,14 @@ async fn what_can_not_be_searched_for_is_refused() {
             "{token}"
         );
     }
+    let by_name = [SearchKey::Name];
+    let page = service.search("lana", &by_name, (1, "")).await.unwrap();
+    let token = page.next_page_token.as_str();
+    assert!(service.search("lana", &by_name, (1, token)).await.is_ok());
+    for (query, keys) in [("lan", &by_name[..]), ("lana", &[])] {
+        let refused = service.search(query, keys, (1, token)).await.unwrap_err();
+        assert_eq!(reason_of(&refused), Some(Reason::PageTokenInvalid));
+    }
     let mut other = service.replica().await;
     other.account = uuid::Uuid::now_v7();
     assert_eq!(other.all("lana").await, [""; 0]);
@@ -231,6 +247,22 @@ async fn nobody_pays_for_an_account_that_is_not_searched() {
         )])
         .await;
     assert_eq!(service.count(texts).await, 5);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_folded_otherwise_before_is_folded_anew() {
+    let service = Service::start().await;
+    service.upsert(people()).await;
+    assert_eq!(service.all("zoe").await, ["lanadmin"]);
+    let client = service.sql().await;
+    let before = "UPDATE contact_texts SET backward = 'straße zoe'
+                  WHERE account_id = $1 AND backward = 'strasse zoe'";
+    let changed = client.execute(before, &[&service.account]).await.unwrap();
+    assert_eq!(changed, 1);
+    assert_eq!(service.all("strasse").await, [""; 0]);
+    let migration = include_str!("../../migrations/0008_folding.sql");
+    client.batch_execute(migration).await.unwrap();
+    assert_eq!(service.all("strasse").await, ["lanadmin"]);
 }
 
 /// Whatever is written while the first search makes an account searchable, every contact is found

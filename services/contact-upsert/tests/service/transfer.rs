@@ -418,15 +418,13 @@ async fn a_request_that_can_not_be_imported_stores_nothing() {
         let details = tonic_types::StatusExt::get_details_bad_request(&refused).unwrap();
         assert_eq!(details.field_violations[0].field, field);
     }
-    // Nobody serves quota here.
-    let charged = with(|request| request.charge = true);
-    let away = service
-        .transfers
-        .clone()
-        .import_contacts(charged)
-        .await
-        .unwrap_err();
-    assert_eq!(away.code(), Code::Unavailable);
+    // Nobody serves quota here; a dry run asks what is left.
+    for dry_run in [false, true] {
+        let mut charged = good();
+        (charged.charge, charged.dry_run) = (true, dry_run);
+        let away = service.transfers.clone().import_contacts(charged).await;
+        assert_eq!(away.unwrap_err().code(), Code::Unavailable);
+    }
     assert_eq!(
         service
             .count("SELECT count(*) FROM contacts WHERE account_id = $1")

@@ -60,7 +60,7 @@ impl App {
             seconds_left: None,
         };
         for part in &sent.sorted.parts {
-            for spans in part.events.chunks(MAX_EVENTS) {
+            for events in part.events.chunks(MAX_EVENTS) {
                 let incoming = Incoming {
                     caller: sent.caller.clone(),
                     kind: part.kind,
@@ -69,7 +69,7 @@ impl App {
                     deadline: sent.deadline,
                     held: Box::new(sent.held.clone()),
                 };
-                let (read, answer) = Read::of_classic(incoming, spans, &self.own_namespaces);
+                let (read, answer) = Read::of_classic(incoming, events, &self.own_namespaces);
                 let processed = self.answered(read, answer).await?;
                 for outcome in &processed.outcomes {
                     said.verdict.add(outcome);

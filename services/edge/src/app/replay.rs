@@ -148,7 +148,7 @@ fn replayed(event: &ToReplay, answer: Answer) -> Replayed {
         }
         Err(Error::Failed(failure)) => {
             let code = match failure.cause {
-                Cause::Away | Cause::Aborted => Reason::ServiceAway,
+                Cause::Away | Cause::Gone | Cause::Aborted => Reason::ServiceAway,
                 Cause::Unexpected => Reason::Internal,
             };
             (failed(code), None)

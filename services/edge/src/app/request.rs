@@ -1,6 +1,5 @@
 //! A request on its way, and its answer in the making.
 
-use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
@@ -11,6 +10,7 @@ use weir_rpc::Deadline;
 use super::batch::Event;
 use super::{Error, MAX_EVENTS, Processed, Usage};
 use crate::clients::{Caller, Failure};
+use crate::domain::classic::Placed;
 use crate::domain::envelope::{Form, Kind, Reader};
 use crate::domain::keep::ToReplay;
 use crate::domain::log::Origin;
@@ -106,7 +106,7 @@ impl Read {
     /// known: some of a classic request. They are answered in their order.
     pub fn of_classic(
         incoming: Incoming,
-        spans: &[(Range<usize>, usize)],
+        events: &[Placed],
         own_namespaces: &[String],
     ) -> (Self, oneshot::Receiver<Answer>) {
         let reader = Reader {
@@ -117,10 +117,11 @@ impl Read {
             nobody: &incoming.caller.nobody,
             fresh_id: &|| weir_ids::random().to_string(),
         };
-        let events = spans.iter().map(|(span, index)| {
-            let reading = reader.read(&incoming.body.slice(span.clone()));
-            let mut event = Event::new(incoming.kind, span.clone(), reading);
-            event.set_index(*index);
+        let events = events.iter().map(|placed| {
+            let raw = incoming.body.slice(placed.span.clone());
+            let reading = reader.read_sent(&raw, placed.size);
+            let mut event = Event::new(incoming.kind, placed.span.clone(), reading);
+            event.set_index(placed.index);
             event
         });
         let events = events.collect();

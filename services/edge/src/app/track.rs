@@ -148,7 +148,7 @@ impl App {
             }
             Err(failure) => {
                 let said = match failure.cause {
-                    Cause::Away | Cause::Aborted => ContactSaid::Away,
+                    Cause::Away | Cause::Gone | Cause::Aborted => ContactSaid::Away,
                     Cause::Unexpected => ContactSaid::Failed,
                 };
                 for index in indexes {
@@ -196,7 +196,7 @@ impl App {
             }
             Err(failure) => {
                 let said = match failure.cause {
-                    Cause::Away | Cause::Aborted => ActivitySaid::Away,
+                    Cause::Away | Cause::Gone | Cause::Aborted => ActivitySaid::Away,
                     Cause::Unexpected => ActivitySaid::Failed,
                 };
                 batch.say_activity(&indexes, said);

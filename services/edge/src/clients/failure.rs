@@ -25,6 +25,8 @@ pub enum Cause {
     Away,
     /// The whole call was undone: start anew under another batch id.
     Aborted,
+    /// The source or its account is not there any more, and so its key is no good.
+    Gone,
     /// The service does not take the call; ours to mend.
     Unexpected,
 }
@@ -177,7 +179,9 @@ fn cause(status: &Status) -> Cause {
     if status.source().is_some() || is_about_us(weir_rpc::reason_of(status)) {
         return Cause::Away;
     }
+    let gone = [Reason::SourceUnknown, Reason::AccountUnknown].map(Some);
     match status.code() {
+        Code::NotFound if gone.contains(&weir_rpc::reason_of(status)) => Cause::Gone,
         Code::Aborted => Cause::Aborted,
         Code::Unavailable
         | Code::ResourceExhausted

@@ -142,7 +142,8 @@ impl Clients {
             "/weir.mapping.v1.MappingService/MapEvents",
             deadline,
             message
-        )?
+        )
+        .inspect_err(|failure| caller.hear_failure(failure))?
         .answer;
         let results = same_length("map_events", events.len(), answer.results)?;
         let settings = answer.contact_settings.unwrap_or_default();

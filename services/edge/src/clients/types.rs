@@ -8,7 +8,7 @@ use bytestring::ByteString;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::settings::v1 as settings;
 
-use super::Failure;
+use super::{Cause, Failure};
 use crate::domain::envelope::{Envelope, Form, Kind, MembershipUpdateMode, Nobody, Refusal};
 use crate::domain::log::Origin;
 use crate::domain::stages::{ContactSaid, IgnoredValue, MappedActivity, Meter};
@@ -36,7 +36,7 @@ pub struct Caller {
     pub nobody: Nobody,
     /// Of what `nobody` was made of.
     pub blocked_values_version: i64,
-    /// Mapping told of another version: the key is to be asked for anew.
+    /// Mapping told of another version, or of no such source: the key is to be asked for anew.
     pub(crate) overtaken: AtomicBool,
 }
 
@@ -53,6 +53,13 @@ impl Caller {
     pub fn hear(&self, blocked_values_version: i64) {
         // A replica that is behind may tell of an older one.
         if blocked_values_version > self.blocked_values_version {
+            self.overtaken.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Takes note where mapping has no such source any more.
+    pub fn hear_failure(&self, failure: &Failure) {
+        if failure.cause == Cause::Gone {
             self.overtaken.store(true, Ordering::Relaxed);
         }
     }

@@ -110,8 +110,18 @@ pub struct Opened {
 pub struct Part {
     pub kind: Kind,
     pub body: Bytes,
-    /// Where each is in there, and its index in the request.
-    pub events: Vec<(Range<usize>, usize)>,
+    pub events: Vec<Placed>,
+}
+
+/// An event of a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// In the body of the part.
+    pub span: Range<usize>,
+    /// In the request.
+    pub index: usize,
+    /// In bytes, as it was sent: written anew it may be a little longer.
+    pub size: usize,
 }
 
 /// The events of a request.
@@ -204,7 +214,11 @@ impl Opened {
                 Found::Event(_, event) => event.write(&mut writer.body),
                 _ => writer.body.extend_from_slice(raw),
             }
-            writer.events.push((start..writer.body.len(), index));
+            writer.events.push(Placed {
+                span: start..writer.body.len(),
+                index,
+                size: raw.len(),
+            });
         }
         let parts = [identifies.part(Kind::Identify), tracks.part(Kind::Track)];
         let counts = Type::ALL.into_iter().zip(not_stored);
@@ -225,7 +239,7 @@ impl Sorted {
 #[derive(Default)]
 struct Writer {
     body: Vec<u8>,
-    events: Vec<(Range<usize>, usize)>,
+    events: Vec<Placed>,
 }
 
 impl Writer {

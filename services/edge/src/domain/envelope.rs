@@ -185,6 +185,11 @@ pub struct Reader<'a> {
 impl Reader<'_> {
     /// Reads one event.
     pub fn read(&self, raw: &Bytes) -> Reading {
+        self.read_sent(raw, raw.len())
+    }
+
+    /// The same, of one that had so many bytes when it was sent.
+    pub fn read_sent(&self, raw: &Bytes, size: usize) -> Reading {
         let whole = match ByteString::try_from(raw.clone()) {
             Ok(whole) => whole,
             Err(error) => {
@@ -201,7 +206,7 @@ impl Reader<'_> {
         if let Err(fault) = weir_json::members(&whole, |key, span| members.put(key, span)) {
             return Reading::Refused(broken(&whole, fault));
         }
-        Event::new(&whole, &whole, members).read(self)
+        Event::new(&whole, &whole, members).sent(size).read(self)
     }
 
     /// Reads the event that begins in `body` at `start`, and says where it ends. Nothing for

@@ -291,6 +291,7 @@ impl From<Failure> for Problem {
             Cause::Away | Cause::Aborted => {
                 Self::away("something that is needed is away; send the request again")
             }
+            Cause::Gone => Self::bad_key(),
             Cause::Unexpected => Self::internal(),
         }
     }

@@ -198,6 +198,27 @@ async fn invalid_events_are_dropped_logged_and_kept() {
     assert_eq!(state.activities.len(), 1);
 }
 
+// Semantics 8.1.
+#[tokio::test]
+async fn an_event_of_just_32_kb_is_taken_and_one_of_a_byte_more_is_not() {
+    let edge = Edge::start().await;
+    let key = basic(CLASSIC_KEY);
+    for size in [32 * 1024, 32 * 1024 + 1] {
+        let around = json!({"userId": "u", "traits": {"a": ""}}).to_string();
+        let long = "x".repeat(size - around.len());
+        let event = json!({"userId": "u", "traits": {"a": long}}).to_string();
+        let headers = [("authorization", &*key)];
+        let answer = send(&edge, "/classic/v1/identify", &headers, &event).await;
+        assert!(is_success(&answer), "{size}: {answer:?}");
+    }
+    edge.eventually("the larger one is logged", |stub| {
+        let state = stub.state();
+        state.log.iter().any(|line| line.code == "EVENT_TOO_LARGE")
+    })
+    .await;
+    assert_eq!(edge.stub.state().contacts.len(), 1);
+}
+
 #[tokio::test]
 async fn a_request_comes_again_where_a_limit_is_reached_or_something_is_away() {
     let edge = Edge::start().await;

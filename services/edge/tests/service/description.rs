@@ -15,7 +15,13 @@ use crate::stub::{AUDIENCE, FOREIGN_AUDIENCE, Fault, KEY};
 const COPY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/openapi.json");
 
 /// Headers that every answer may have.
-const PLAIN: [&str; 4] = ["content-type", "content-length", "date", "connection"];
+const PLAIN: [&str; 5] = [
+    "content-type",
+    "content-length",
+    "date",
+    "connection",
+    "vary",
+];
 
 struct Document {
     json: Value,

@@ -34,6 +34,20 @@ fn tracks() -> Value {
     ])
 }
 
+#[tokio::test]
+async fn a_source_that_was_deleted_is_a_key_that_is_no_good_from_then_on() {
+    let edge = Edge::start().await;
+    let gone = || weir_rpc::not_found(Reason::SourceUnknown, "source");
+    assert_eq!(edge.identify(identify()).await.statuses(), [200]);
+    edge.stub.script("map_events", [Fault::Say(gone())]);
+    let answer = edge.identify(identify()).await;
+    answer.check_problem(401);
+    assert_eq!(answer.json["code"], "KEY_UNKNOWN");
+    let asked = edge.stub.count("authenticate");
+    edge.identify(identify()).await;
+    assert_eq!(edge.stub.count("authenticate"), asked + 1, "not remembered");
+}
+
 /// Semantics 1.3.
 #[tokio::test]
 async fn a_service_that_is_away_before_anything_is_stored_is_503_and_never_4xx() {

@@ -15,7 +15,7 @@ use tokio::net::TcpListener;
 use weir_edge::Config;
 use weir_reasons::Reason;
 use weir_service::Clock;
-use weir_testkit::{Running, TOKENS};
+use weir_testkit::{Running, SERVICE_TOKEN};
 
 use crate::stub::{KEY, Stub};
 
@@ -58,7 +58,7 @@ pub async fn config(arguments: &[&str]) -> (Stub, Config) {
         });
         all.push(&url);
     }
-    all.extend(TOKENS);
+    all.extend(["--service-token", SERVICE_TOKEN]);
     all.extend(arguments);
     (stub, Config::try_parse_from(all).unwrap())
 }

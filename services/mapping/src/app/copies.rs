@@ -7,7 +7,7 @@ use super::mappings::{check_seen, lock_source};
 use super::{App, Change, Error};
 use crate::domain::invalid::Invalid;
 use crate::domain::mapping::ActivityMapping;
-use crate::domain::record::{Change as Changed, Thing};
+use crate::domain::record::{Change as Changed, Thing, shown_copy};
 use crate::domain::versions::Save;
 use crate::store::{self, Owner, Subject};
 
@@ -40,19 +40,28 @@ impl App {
         let (_, source) = lock_source(&transaction, account_id, to).await?;
         let other = store::get_source(&transaction, account_id, from).await?;
         other.ok_or(Error::NotFound("source"))?;
-        let save = Save {
-            expected_version,
-            restored_version: 0,
-        };
         let mut copied = Copied {
             mapping_version: source.mapping_version,
             ..Copied::default()
         };
+        if self
+            .is_done(&transaction, account_id, &to.to_string())
+            .await?
+        {
+            return Ok((copied, Change::Unchanged));
+        }
+        let save = Save {
+            expected_version,
+            restored_version: 0,
+        };
         let owners = [(account_id, from), (account_id, to)];
-        let has_contacts = self
+        // The request is known by the copy, not by its parts.
+        let parts = self.by(self.author.clone().request(None));
+        let has_contacts = parts
             .copy_contacts(&transaction, owners, &mut copied)
             .await?;
-        self.copy_activities(&transaction, owners, &mut copied)
+        parts
+            .copy_activities(&transaction, owners, &mut copied)
             .await?;
         if copied.fields == 0 && copied.activities == 0 {
             return Err(Error::Precondition(
@@ -64,6 +73,8 @@ impl App {
             return Ok((copied, Change::Unchanged));
         }
         check_seen(save, &source)?;
+        let made = Changed::made(Thing::Source, to, &shown_copy(from));
+        self.record(&transaction, account_id, &made).await?;
         let status = source.status.after_mapping(true);
         if has_contacts && status != source.status {
             store::set_status(&transaction, account_id, to, status).await?;

@@ -142,7 +142,8 @@ impl App {
         Ok((mapping, version, change))
     }
 
-    /// Frees the slot, where no other source maps the activity; stored activities stay.
+    /// Frees the slot, where no other source maps the activity; stored activities stay. The same
+    /// request again leaves one that was mapped anew since.
     pub async fn delete_activity_mapping(
         &self,
         account_id: AccountId,
@@ -159,6 +160,12 @@ impl App {
             return Ok(unchanged);
         };
         let id = activity.activity_id;
+        if self
+            .is_done(&transaction, account_id, &id.to_string())
+            .await?
+        {
+            return Ok(unchanged);
+        }
         let before = store::get_mapping(&transaction, account_id, source_id, id).await?;
         let was = before_of(Some(&activity), before.as_ref());
         check_seen(save, &source)?;

@@ -74,7 +74,8 @@ impl App {
         Ok(deleted)
     }
 
-    /// Takes a custom field away that nothing uses; answers whether it was there.
+    /// Takes a custom field away that nothing uses; answers whether it was there. The same request
+    /// again leaves one that was made anew since.
     pub async fn delete_field(&self, account_id: AccountId, field_id: &str) -> Result<bool, Error> {
         if Field::is_built_in(field_id) {
             let expected = "must be a custom field: those that are built in stay";
@@ -83,6 +84,9 @@ impl App {
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client, account_id);
         let account = lock(&transaction, account_id).await?;
+        if self.is_done(&transaction, account_id, field_id).await? {
+            return Ok(false);
+        }
         let identifiers = &account.settings.unique_identifiers;
         let tells_apart = identifiers.iter().any(|id| id.as_str() == field_id);
         let mapped = store::sources_with_field(&transaction, account_id, field_id).await?;

@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use weir_access::Accounts;
+use weir_ids::SourceId;
 
 pub use weir_changes::{Author, Change, Entry, Filter, NO_ACCOUNT, Shown, Thing};
 
@@ -95,6 +96,11 @@ pub fn shown_source(settings: &SourceSettings) -> Shown {
 
 pub fn shown_pause(source: &Source) -> Shown {
     weir_changes::shown([("pause_time", json!(source.pause_time))])
+}
+
+/// What a source says of a copy: from which other one it has its mappings.
+pub fn shown_copy(from: SourceId) -> Shown {
+    weir_changes::shown([("mapping_copied_from", json!(from.to_string()))])
 }
 
 pub fn shown_key(key: &Key) -> Shown {

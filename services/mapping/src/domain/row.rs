@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use weir_values::options::{OptionName, Options, RawOptions};
+use weir_values::options::{OptionName, Options, RawBlank, RawOptions};
 use weir_values::path::Path;
 use weir_values::{FieldId, ValueType};
 
@@ -37,7 +37,7 @@ pub struct GivenRow {
     pub round: bool,
     pub words: bool,
     pub truncate: bool,
-    pub blank_clears: bool,
+    pub blank: RawBlank,
 }
 
 impl GivenRow {
@@ -52,7 +52,7 @@ impl GivenRow {
                 round: self.round,
                 words: self.words,
                 truncate: self.truncate,
-                blank_clears: self.blank_clears,
+                blank: self.blank,
             },
         }
     }
@@ -256,6 +256,7 @@ fn option_name(option: OptionName) -> String {
         OptionName::Round => "options.round".to_owned(),
         OptionName::Words => "options.words".to_owned(),
         OptionName::Truncate => "options.truncate".to_owned(),
+        OptionName::Blank => "options.blank".to_owned(),
     }
 }
 

@@ -98,6 +98,7 @@ impl ConfigurationService for Service {
         let deadline = Deadline::of(&request);
         let author = author(&request, "weir.mapping.v1.ConfigurationService/DeleteField");
         let request = request.into_inner();
+        let author = author.request(optional_id("request_id", &request.request_id)?);
         let account = account_id(&request.account_id)?;
         let field = request.field_id;
         if field.is_empty() || field.contains('\0') {

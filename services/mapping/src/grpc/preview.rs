@@ -68,7 +68,11 @@ impl PreviewService for Service {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let (account, source) = owner(&request.account_id, &request.source_id)?;
-        let name = request.event_name.trim().to_owned();
+        // None: of contacts.
+        let name = match request.event_name.trim() {
+            "" => String::new(),
+            name => read_event_name(name).map_err(Error::from)?,
+        };
         let (suggestions, events) = self
             .run(deadline, move |app| {
                 let name = name.clone();

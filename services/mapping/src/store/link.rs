@@ -1,4 +1,4 @@
-//! The connection to Redis.
+//! The connection to Redis, one or a cluster.
 //!
 //! **Invariant:** a connection that failed once is never used again, and the next call makes a
 //! new one at once: what the person who maps asks for first after an outage is there. So a call
@@ -8,10 +8,9 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, FromRedisValue, Pipeline, RedisError, RedisResult};
-use redis::{ErrorKind, ScriptInvocation};
+use redis::{ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation};
 use tokio::sync::Mutex;
+use weir_redis::{Connection, Patience, Redis};
 use weir_rpc::Deadline;
 use weir_service::Policy;
 
@@ -37,13 +36,13 @@ pub enum RingsAway {
 /// Clones are one and the same.
 #[derive(Clone)]
 pub(super) struct Link {
-    client: Client,
+    redis: Redis,
     current: Arc<Mutex<Current>>,
 }
 
 #[derive(Default)]
 struct Current {
-    connection: Option<MultiplexedConnection>,
+    connection: Option<Connection>,
     /// How many there were: who finds one broken must not throw away the next.
     number: u64,
 }
@@ -52,14 +51,14 @@ struct Current {
 pub(super) trait Command {
     fn send<T: FromRedisValue + Send + Sync>(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Connection,
     ) -> impl Future<Output = RedisResult<T>> + Send;
 }
 
 impl Command for Pipeline {
     async fn send<T: FromRedisValue + Send + Sync>(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Connection,
     ) -> RedisResult<T> {
         self.query_async(connection).await
     }
@@ -68,7 +67,7 @@ impl Command for Pipeline {
 impl Command for ScriptInvocation<'_> {
     async fn send<T: FromRedisValue + Send + Sync>(
         &self,
-        connection: &mut MultiplexedConnection,
+        connection: &mut Connection,
     ) -> RedisResult<T> {
         self.invoke_async(connection).await
     }
@@ -77,8 +76,12 @@ impl Command for ScriptInvocation<'_> {
 impl Link {
     /// Connects on first use.
     pub fn new(url: &str) -> RedisResult<Self> {
+        let patience = Patience {
+            connect: SILENCE,
+            answer: SILENCE,
+        };
         Ok(Self {
-            client: Client::open(url)?,
+            redis: Redis::at(url, patience)?,
             current: Arc::default(),
         })
     }
@@ -132,18 +135,12 @@ impl Link {
         answer
     }
 
-    async fn connection(&self) -> RedisResult<(MultiplexedConnection, u64)> {
+    async fn connection(&self) -> RedisResult<(Connection, u64)> {
         let mut current = self.current.lock().await;
         if let Some(connection) = &current.connection {
             return Ok((connection.clone(), current.number));
         }
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(SILENCE))
-            .set_response_timeout(Some(SILENCE));
-        let connection = self
-            .client
-            .get_multiplexed_async_connection_with_config(&config)
-            .await?;
+        let connection = self.redis.connect().await?;
         current.number += 1;
         current.connection = Some(connection.clone());
         Ok((connection, current.number))
@@ -151,7 +148,7 @@ impl Link {
 }
 
 /// Whether another connection may bring what this one did not; what Redis itself says, it says
-/// again. One that starts says that it is loading.
+/// again, but for one that starts, and a cluster that replaces a node.
 fn is_of_the_way(error: &RedisError) -> bool {
-    !matches!(error.kind(), ErrorKind::Server(_)) || error.code() == Some("LOADING")
+    !matches!(error.kind(), ErrorKind::Server(_)) || weir_redis::is_not_yet(error)
 }

@@ -103,7 +103,7 @@ impl StoredRow {
             round: self.round,
             words: self.words,
             truncate: self.truncate,
-            blank_clears: self.blank_clears,
+            blank: self.blank_clears.into(),
         };
         Ok(Row {
             paths: paths
@@ -133,7 +133,7 @@ pub(super) fn given_fields(stored: Vec<StoredField>) -> Vec<GivenRow> {
         round: stored.row.round,
         words: stored.row.words,
         truncate: stored.row.truncate,
-        blank_clears: stored.row.blank_clears,
+        blank: stored.row.blank_clears.into(),
     };
     stored.into_iter().map(given).collect()
 }
@@ -195,7 +195,7 @@ mod tests {
                 row(
                     &RawOptions {
                         formats: vec!["DD-MM-YYYY", "ISO 8601"],
-                        blank_clears: true,
+                        blank: true.into(),
                         ..options()
                     },
                     &["birthday", "born[0].on"],

@@ -145,6 +145,7 @@ async fn settings(marks: &Marks<'_>, client: &Client, tenant: &Tenant) {
                 let request = DeleteFieldRequest {
                     account_id: tenant.account_id.clone(),
                     field_id: "int:cm:shoe-size".to_owned(),
+                    request_id: String::new(),
                 };
                 call!(configuration, delete_field, request)
             },
@@ -258,6 +259,7 @@ async fn mappings(marks: &Marks<'_>, client: &Client, tenant: &Tenant) {
                 account_id: tenant.account_id.clone(),
                 source_id: tenant.source_id.clone(),
                 event_name: "Bought".to_owned(),
+                request_id: String::new(),
             };
             call!(client, delete_activity_mapping, request)
         })

@@ -38,6 +38,7 @@ fn copy(from: &Tenant, to: &Tenant) -> CopyMappingRequest {
         from_source_id: from.source_id.clone(),
         to_source_id: to.source_id.clone(),
         expected_version: None,
+        request_id: String::new(),
     }
 }
 
@@ -237,6 +238,7 @@ async fn a_mapping_is_copied_as_a_whole_and_once() {
         account_id: web.account_id.clone(),
         source_id: web.source_id.clone(),
         event_name: "Logout".to_owned(),
+        request_id: String::new(),
     };
     call!(client, delete_activity_mapping, drop).unwrap();
     let other = web.contact_mapping(&[("email", "str::email", "")]);

@@ -153,6 +153,7 @@ async fn activities_take_slots_and_free_them() {
         account_id: tenant.account_id.clone(),
         source_id: tenant.source_id.clone(),
         event_name: "Login".to_owned(),
+        request_id: String::new(),
     };
     call!(client, delete_activity_mapping, delete.clone()).unwrap();
     call!(client, delete_activity_mapping, delete).unwrap();
@@ -332,6 +333,7 @@ async fn a_plan_below_what_is_mapped_is_refused_and_names_what_is_in_the_way() {
         account_id: tenant.account_id.clone(),
         source_id: tenant.source_id.clone(),
         event_name: "Login".to_owned(),
+        request_id: String::new(),
     };
     call!(client, delete_activity_mapping, delete).unwrap();
     call!(client, put_account, slots(1)).unwrap();

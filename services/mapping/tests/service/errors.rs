@@ -43,6 +43,7 @@ async fn of_a_source(client: &Client, tenant: &Tenant) -> Vec<(&'static str, Sta
         delete_activity_mapping(DeleteActivityMappingRequest {
             account_id: account_id.clone(), source_id: source_id.clone(),
             event_name: "a".to_owned(),
+            request_id: String::new(),
         });
         list_activity_mappings(ListActivityMappingsRequest {
             account_id: account_id.clone(), source_id: source_id.clone(), ..Default::default()
@@ -213,6 +214,7 @@ async fn a_nul_in_a_text_is_the_callers_fault_and_not_ours() {
         put_activity_mapping(attribute("path".to_owned(), "name".to_owned(), nul()));
         delete_activity_mapping(DeleteActivityMappingRequest {
             account_id: account_id.clone(), source_id: source_id.clone(), event_name: nul(),
+            request_id: String::new(),
         });
         list_activity_mappings(ListActivityMappingsRequest {
             account_id: account_id.clone(), source_id: source_id.clone(),

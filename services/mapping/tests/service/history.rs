@@ -107,6 +107,7 @@ async fn an_activity_comes_back_with_its_retention_or_goes_again() {
         account_id: tenant.account_id.clone(),
         source_id: tenant.source_id.clone(),
         event_name: "Login".to_owned(),
+        request_id: String::new(),
     };
     call!(client, delete_activity_mapping, delete).unwrap();
 
@@ -179,6 +180,7 @@ async fn a_version_whose_field_is_gone_is_refused_by_name() {
     let delete = DeleteFieldRequest {
         account_id: tenant.account_id.clone(),
         field_id: "bol:cm:active".to_owned(),
+        request_id: String::new(),
     };
     call!(configuration, delete_field, delete).unwrap();
     let request = restore(&tenant, "", saved.mapping_version);

@@ -39,3 +39,4 @@ mod tokens;
 mod versions;
 mod watch;
 mod webhooks;
+mod wrong_tokens;

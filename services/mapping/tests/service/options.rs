@@ -155,6 +155,7 @@ async fn all_that_is_wrong_with_a_draft_is_said_at_once_by_row() {
     let mut wrong = rows();
     wrong[0].fallback_paths[1] = "$.email".to_owned();
     wrong[0].options.as_mut().unwrap().round = true;
+    wrong[0].options.as_mut().unwrap().blank = 9;
     wrong[1].options.as_mut().unwrap().phone_country = "Australia".to_owned();
     wrong[2].fallback_formats[0] = "YYYY-MM-DDTHH".to_owned();
     wrong[3].field_id = "str::nope".to_owned();
@@ -170,12 +171,13 @@ async fn all_that_is_wrong_with_a_draft_is_said_at_once_by_row() {
         [
             "mappings[0].fallback_paths[1]",
             "mappings[0].options.round",
+            "mappings[0].options.blank",
             "mappings[1].options.phone_country",
             "mappings[2].fallback_formats[0]",
             "mappings[3].field_id",
         ]
     );
-    assert!(error.message().contains("(and 4 more)"), "{error}");
+    assert!(error.message().contains("(and 5 more)"), "{error}");
 
     let mut order = tenant.activity(" ");
     order.retention_days = Some(31);

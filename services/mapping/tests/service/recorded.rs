@@ -160,6 +160,7 @@ async fn what_a_request_id_did_is_not_done_again() {
     let request = DeleteFieldRequest {
         account_id: tenant.account_id.clone(),
         field_id: "int:cm:shoe-size".to_owned(),
+        request_id: String::new(),
     };
     assert!(
         call!(service.configuration(), delete_field, request)
@@ -178,4 +179,80 @@ async fn what_a_request_id_did_is_not_done_again() {
             .iter()
             .all(|field| field.field_id != "int:cm:shoe-size")
     );
+}
+
+#[tokio::test]
+async fn what_a_request_id_took_away_or_copied_is_left_alone_by_a_late_try() {
+    let (service, client) = Service::start().await;
+    let configuration = service.configuration();
+    let tenant = tenant(&client, "Demo").await;
+    let account_id = tenant.account_id.clone();
+    let request_id = || Uuid::new_v4().to_string();
+
+    let make = CreateFieldRequest {
+        account_id: account_id.clone(),
+        name: "Shoe size".to_owned(),
+        r#type: ValueType::Integer.into(),
+        request_id: String::new(),
+    };
+    let take = DeleteFieldRequest {
+        account_id: account_id.clone(),
+        field_id: "int:cm:shoe-size".to_owned(),
+        request_id: request_id(),
+    };
+    for (again, deleted) in [(false, true), (true, false)] {
+        call!(client, create_field, make.clone()).unwrap();
+        let answer = call!(configuration, delete_field, take.clone()).unwrap();
+        assert_eq!(answer.deleted, deleted, "again: {again}");
+    }
+    let made = call!(client, create_field, make).unwrap();
+    assert_eq!(made.change(), ChangeKind::Unchanged, "it stayed");
+    let other = DeleteFieldRequest {
+        field_id: "int:cm:other".to_owned(),
+        ..take
+    };
+    let taken = call!(configuration, delete_field, other).unwrap_err();
+    assert_eq!(reason_of(&taken), Some(Reason::RequestIdTaken));
+
+    let unmap = DeleteActivityMappingRequest {
+        account_id: account_id.clone(),
+        source_id: tenant.source_id.clone(),
+        event_name: "Bought".to_owned(),
+        request_id: request_id(),
+    };
+    for _ in 0..2 {
+        call!(client, put_activity_mapping, tenant.activity("Bought")).unwrap();
+        call!(client, delete_activity_mapping, unmap.clone()).unwrap();
+    }
+    let mapped = call!(client, put_activity_mapping, tenant.activity("Bought")).unwrap();
+    assert_eq!(mapped.change(), ChangeKind::Unchanged, "it stayed");
+
+    let source = PutSourceRequest {
+        account_id: account_id.clone(),
+        kind: SourceKind::SegmentClassic.into(),
+        name: "Classic".to_owned(),
+        ..Default::default()
+    };
+    let source = call!(client, put_source, source).unwrap().source.unwrap();
+    let copy = CopyMappingRequest {
+        account_id: account_id.clone(),
+        from_source_id: tenant.source_id.clone(),
+        to_source_id: source.source_id.clone(),
+        expected_version: None,
+        request_id: request_id(),
+    };
+    let copied = call!(configuration, copy_mapping, copy.clone()).unwrap();
+    assert_eq!(copied.change(), ChangeKind::Updated);
+    let newest = changes(&service, &account_id).await.remove(0);
+    assert_eq!(newest.thing(), ChangedThing::Source);
+    assert_eq!(newest.fields[0].field, "mapping_copied_from");
+    let unmap = DeleteActivityMappingRequest {
+        source_id: source.source_id,
+        request_id: request_id(),
+        ..unmap
+    };
+    call!(client, delete_activity_mapping, unmap).unwrap();
+    let late = call!(configuration, copy_mapping, copy).unwrap();
+    assert_eq!((late.change(), late.saved), (ChangeKind::Unchanged, 0));
+    assert!(late.mapping_version > copied.mapping_version);
 }

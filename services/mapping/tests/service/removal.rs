@@ -22,6 +22,7 @@ fn delete_field(tenant: &Tenant, field_id: &str) -> DeleteFieldRequest {
     DeleteFieldRequest {
         account_id: tenant.account_id.clone(),
         field_id: field_id.to_owned(),
+        request_id: String::new(),
     }
 }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 use weir_proto::mapping::v1::*;
-use weir_servers::TestServers;
+use weir_servers::{RedisCluster, TestServers};
 
 use crate::call;
 use weir_testkit::{Proxy, eventually};
@@ -222,4 +222,36 @@ async fn what_came_while_redis_was_away_is_there_when_it_is_back() {
     for (sample, end) in samples.samples.iter().zip(expected) {
         assert!(sample.raw.ends_with(&end), "{}", sample.raw);
     }
+}
+
+#[tokio::test]
+async fn rings_lie_in_a_cluster_and_are_written_on_when_a_master_dies() {
+    let mut cluster = RedisCluster::start().await.unwrap();
+    let (_service, client) = Service::with_redis(&cluster.url()).await;
+    let tenant = tenant(&client, "Demo").await;
+    tenant.map_contact(&client).await;
+    call!(client, map_events, tenant.batch(names(0, 20))).unwrap();
+    let found = async || {
+        let request = ListEventNamesRequest {
+            account_id: tenant.account_id.clone(),
+            source_id: tenant.source_id.clone(),
+            page_size: 1_000,
+            ..Default::default()
+        };
+        let found = call!(client, list_event_names, request);
+        found.map_or(0, |found| found.names.len())
+    };
+    eventually("names are written", async || found().await == 20).await;
+    let tag = format!("{{{}}}", tenant.account_id);
+    let lost = cluster.master_of(&tag).await.unwrap();
+    cluster.node(lost).kill9().await;
+    // What comes while nobody has its place is kept until somebody has.
+    call!(client, map_events, tenant.batch(names(20, 20))).unwrap();
+    eventually("what came meanwhile is written", async || {
+        found().await == 40
+    })
+    .await;
+    cluster.start_again(lost).await.unwrap();
+    call!(client, map_events, tenant.batch(names(40, 20))).unwrap();
+    eventually("it goes on", async || found().await == 60).await;
 }

@@ -56,7 +56,7 @@ pub fn wish(name: &str, role: Role, accounts: &[&Tenant]) -> CreateTokenRequest 
     }
 }
 
-async fn sources(channel: Shown, tenant: &Tenant) -> Result<usize, Status> {
+pub async fn sources(channel: Shown, tenant: &Tenant) -> Result<usize, Status> {
     let request = ListSourcesRequest {
         account_id: tenant.account_id.clone(),
         ..Default::default()
@@ -87,7 +87,7 @@ fn refused<T: std::fmt::Debug>(answer: Result<T, Status>) -> (Code, Option<Reaso
 }
 
 /// Waits until the token is known here.
-async fn is_good(service: &Service, token: &str, tenant: &Tenant) {
+pub async fn is_good(service: &Service, token: &str, tenant: &Tenant) {
     eventually("the token is good", async || {
         sources(showing(service, token), tenant).await.ok()
     })

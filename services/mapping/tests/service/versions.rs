@@ -60,6 +60,7 @@ async fn limits_follow_the_plan_and_the_mapped_activities() {
         account_id: tenant.account_id.clone(),
         source_id: tenant.source_id.clone(),
         event_name: "Login".to_owned(),
+        request_id: String::new(),
     };
     call!(client, delete_activity_mapping, delete).unwrap();
     entitled(6_000, 0).await;

@@ -59,7 +59,9 @@ impl App {
                 continue;
             }
             has_left = false;
-            let is_sweeper = self.store.is_sweeper(process).await.unwrap_or(false);
+            // The part of a cluster that would know may be the one that is away.
+            let known = self.store.is_sweeper(process).await;
+            let is_sweeper = known.unwrap_or_else(|_| self.store.is_cluster());
             metrics::sweeps_here(is_sweeper);
             if !(is_sweeper && is_due) {
                 continue;

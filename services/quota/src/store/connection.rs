@@ -1,26 +1,31 @@
-//! The connection to Redis: made anew where it broke, and where it fell silent.
+//! The connection to Redis, one or a cluster: made anew where it broke, and where it fell silent.
 //!
 //! The client library connects again by itself where a connection is closed under it, but tells
 //! whoever used it; and it goes on with one on which nothing is answered any more, or which
 //! could not be made for a reason that Redis itself gave. Here a call is made again over a new
-//! one in each of these cases, within [`CALL_TIME`]; and a Redis that is still reading its log is
-//! waited for as long.
+//! one in each of these cases, within [`CALL_TIME`]; and a Redis that is still reading its log,
+//! or a cluster that is putting another node in the place of a lost one, is waited for as long.
 //!
 //! **Invariant:** whatever is called may be called twice.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
+use redis::aio::ConnectionManagerConfig;
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
 use tokio::time::Instant;
+use weir_redis::{Patience, Redis};
 
 use super::Error;
 
 /// A script that takes longer is taken for lost: they take microseconds, and the edge gives
 /// a batch 8 s in all.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
-const CONNECT_TIMEOUT: Duration = Duration::from_millis(500);
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_millis(500),
+    answer: Duration::from_secs(1),
+};
+/// A cluster's connection tries again by itself, more than once where it is not stopped.
+const TRY_TIME: Duration = Duration::from_millis(1_100);
 /// Short and few, so that callers are told soon, and a Redis that came back is found soon.
 const RECONNECT_DELAY: Duration = Duration::from_millis(20);
 const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(200);
@@ -33,11 +38,13 @@ const TRIES: u32 = 5;
 const LOADING_PAUSE: Duration = Duration::from_millis(50);
 /// How long a probe waits: a Redis that is stopped is away, however long it stays so.
 const PROBE_TIME: Duration = Duration::from_secs(1);
+/// What a node of a cluster says that knows of no slot without a master that lives.
+const ALL_SLOTS: &str = "cluster_slots_ok:16384";
 
 /// Clones are one and the same.
 #[derive(Clone)]
 pub(super) struct Connection {
-    client: Client,
+    redis: Redis,
     current: Arc<Mutex<Current>>,
 }
 
@@ -49,7 +56,7 @@ pub(super) enum Work<'a> {
 }
 
 impl Work<'_> {
-    async fn send<T: FromRedisValue>(self, mut redis: ConnectionManager) -> RedisResult<T> {
+    async fn send<T: FromRedisValue>(self, mut redis: weir_redis::Connection) -> RedisResult<T> {
         match self {
             Self::Command(command) => command.query_async(&mut redis).await,
             Self::Script(script) => script.invoke_async(&mut redis).await,
@@ -60,19 +67,28 @@ impl Work<'_> {
 struct Current {
     /// How many there were before.
     number: u64,
-    manager: ConnectionManager,
+    connection: weir_redis::Connection,
+    /// Another one is being made, while this one still does for some nodes of a cluster.
+    is_being_replaced: bool,
 }
 
 impl Connection {
     /// Connects on first use.
     pub(super) fn to(url: &str) -> RedisResult<Self> {
-        let client = Client::open(url)?;
-        let manager = manager(&client)?;
-        let current = Current { number: 0, manager };
+        let redis = Redis::at(url, PATIENCE)?;
+        let current = Current {
+            number: 0,
+            connection: lazily(&redis)?,
+            is_being_replaced: false,
+        };
         Ok(Self {
-            client,
+            redis,
             current: Arc::new(Mutex::new(current)),
         })
+    }
+
+    pub(super) fn is_to_a_cluster(&self) -> bool {
+        self.redis.is_cluster()
     }
 
     /// Does it, and reads the answer.
@@ -80,12 +96,18 @@ impl Connection {
         self.call_within(CALL_TIME, work).await
     }
 
-    /// Whether Redis answers.
+    /// Whether Redis answers; of a cluster, all masters, and no key is without one.
     pub(super) async fn answers(&self) -> bool {
         let ping = redis::cmd("PING");
         let answer: Result<String, Error> =
             self.call_within(PROBE_TIME, Work::Command(&ping)).await;
-        answer.is_ok()
+        if answer.is_err() || !self.redis.is_cluster() {
+            return answer.is_ok();
+        }
+        let mut info = redis::cmd("CLUSTER");
+        let info = Work::Command(info.arg("INFO"));
+        let info: Result<String, Error> = self.call_within(PROBE_TIME, info).await;
+        info.is_ok_and(|info| info.lines().any(|line| line.trim() == ALL_SLOTS))
     }
 
     async fn call_within<T: FromRedisValue>(
@@ -97,8 +119,12 @@ impl Connection {
         let mut tries = 0;
         loop {
             let (number, redis) = self.current();
-            let Ok(done) = tokio::time::timeout_at(end, work.send(redis)).await else {
+            let stop = end.min(Instant::now() + TRY_TIME);
+            let Ok(done) = tokio::time::timeout_at(stop, work.send(redis)).await else {
                 self.replace(number);
+                if stop < end {
+                    continue;
+                }
                 tracing::warn!("Redis does not answer");
                 return Err(Error::Away);
             };
@@ -106,11 +132,10 @@ impl Connection {
                 Ok(done) => return Ok(done),
                 Err(error) => error,
             };
-            // The library replaces a connection that was closed, and no other.
-            if !error.is_unrecoverable_error() && error.kind() != ErrorKind::UnexpectedReturnType {
+            if is_outlived(&error, self.redis.is_cluster()) {
                 self.replace(number);
             }
-            if is_loading(&error) && Instant::now() + LOADING_PAUSE < end {
+            if weir_redis::is_not_yet(&error) && Instant::now() + LOADING_PAUSE < end {
                 tokio::time::sleep(LOADING_PAUSE).await;
                 continue;
             }
@@ -121,39 +146,65 @@ impl Connection {
         }
     }
 
-    fn current(&self) -> (u64, ConnectionManager) {
+    fn current(&self) -> (u64, weir_redis::Connection) {
         let current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        (current.number, current.manager.clone())
+        (current.number, current.connection.clone())
     }
 
     /// Lets go of a connection, unless another has done so.
     fn replace(&self, number: u64) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.number != number {
+        if current.number != number || current.is_being_replaced {
             return;
         }
-        if let Ok(manager) = manager(&self.client) {
-            *current = Current {
-                number: number + 1,
-                manager,
-            };
+        if !self.redis.is_cluster() {
+            if let Ok(connection) = lazily(&self.redis) {
+                current.becomes(connection);
+            }
+            return;
         }
+        // One node's silence is not the others': they are asked over the old one until the new
+        // one stands.
+        current.is_being_replaced = true;
+        let (redis, current) = (self.redis.clone(), Arc::clone(&self.current));
+        tokio::spawn(async move {
+            let made = redis.connect().await;
+            let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
+            current.is_being_replaced = false;
+            match made {
+                Ok(connection) => current.becomes(connection),
+                Err(error) => tracing::warn!(%error, "no node of the cluster answers"),
+            }
+        });
     }
 }
 
-fn manager(client: &Client) -> RedisResult<ConnectionManager> {
+impl Current {
+    fn becomes(&mut self, connection: weir_redis::Connection) {
+        self.number += 1;
+        self.connection = connection;
+    }
+}
+
+fn lazily(redis: &Redis) -> RedisResult<weir_redis::Connection> {
     let config = ConnectionManagerConfig::new()
-        .set_response_timeout(Some(RESPONSE_TIMEOUT))
-        .set_connection_timeout(Some(CONNECT_TIMEOUT))
         .set_min_delay(RECONNECT_DELAY)
         .set_max_delay(RECONNECT_DELAY_MAX)
         .set_number_of_retries(RECONNECT_TRIES);
-    ConnectionManager::new_lazy_with_config(client.clone(), config)
+    redis.connect_lazily(config)
 }
 
-/// Whether Redis answers, and is not ready yet.
-fn is_loading(error: &RedisError) -> bool {
-    error.code() == Some("LOADING")
+/// Whether another connection may do where this one does not. The library replaces one that was
+/// closed, and no other; what a node of a cluster says of its own trouble it says on any.
+fn is_outlived(error: &RedisError, is_cluster: bool) -> bool {
+    if error.kind() == ErrorKind::UnexpectedReturnType {
+        return false;
+    }
+    if is_cluster {
+        !matches!(error.kind(), ErrorKind::Server(_))
+    } else {
+        !error.is_unrecoverable_error()
+    }
 }
 
 /// Whether Redis itself did not say anything.

@@ -83,6 +83,11 @@ impl World {
         self.serve(LONG, LONG).await
     }
 
+    /// As well, with times of its own.
+    pub async fn replica_at_with(&self, lease_ms: u64, sweep_ms: u64) -> String {
+        self.serve(lease_ms, sweep_ms).await
+    }
+
     async fn serve(&self, lease_ms: u64, sweep_ms: u64) -> String {
         let (lease_ms, sweep_ms) = (lease_ms.to_string(), sweep_ms.to_string());
         let arguments = [

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
 mod callers;
+mod cluster;
 mod connections;
 mod epochs;
 mod harness;

@@ -31,7 +31,7 @@ use weir_reasons::Reason;
 
 pub use cors::{CorsOrigins, NotAnOrigin};
 
-use super::guard::Answering;
+use super::Answering;
 use crate::error::refused;
 use media::Media;
 
@@ -147,7 +147,7 @@ where
     let path = request.uri().path();
     let looks = [Method::GET, Method::HEAD].contains(request.method());
     if looks && path == "/" {
-        return Ok(help::page(&desk.names, request.headers()));
+        return Ok(help::page(&desk.names, &request));
     }
     if request.method() != Method::POST {
         return Ok(answer::not_a_call());
@@ -169,36 +169,27 @@ where
         (Some(Media::Stream(form)), true) => {
             connect::stream(&mut inner, &desk.room, request, &method, form).await
         }
-        (_, streams) => Ok(answer::unsupported(&method, streams)),
+        _ => Ok(answer::unsupported()),
     }
 }
 
-/// What is called.
+/// What is called. Nobody was asked yet who calls: what there is is not told (semantics 9.1).
 fn method(path: &str, names: &[&'static str]) -> Result<MethodDescriptor, Status> {
-    let unknown = |message: String| refused(Code::Unimplemented, Reason::CallUnsupported, message);
+    let unknown = |message| refused(Code::Unimplemented, Reason::CallUnsupported, message);
+    let nothing = || unknown("no such method; reflection tells which there are");
     let (service, name) = path
         .strip_prefix('/')
         .and_then(|path| path.split_once('/'))
-        .ok_or_else(|| {
-            unknown("calls are a POST to /SERVICE/METHOD; GET / lists what there is".to_owned())
-        })?;
+        .ok_or_else(|| unknown("calls are a POST to /SERVICE/METHOD; GET / says how"))?;
     let found = names
         .iter()
         .find(|known| **known == service)
         .and_then(|known| help::POOL.get_service_by_name(known))
-        .ok_or_else(|| unknown(format!("this port serves {}", names.join(", "))))?;
+        .ok_or_else(nothing)?;
     let method = found.methods().find(|method| method.name() == name);
-    let method = method.ok_or_else(|| {
-        let methods: Vec<_> = found
-            .methods()
-            .map(|found| found.name().to_owned())
-            .collect();
-        let (known, methods) = (found.name(), methods.join(", "));
-        unknown(format!("no such method; {known} has {methods}"))
-    })?;
+    let method = method.ok_or_else(nothing)?;
     if method.is_client_streaming() {
-        let message = "a stream of requests is taken by gRPC alone";
-        return Err(unknown(message.to_owned()));
+        return Err(unknown("a stream of requests is taken by gRPC alone"));
     }
     Ok(method)
 }

@@ -10,7 +10,6 @@ mod fields;
 
 use std::collections::HashMap;
 use std::future::{Ready, ready};
-use std::pin::Pin;
 use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll};
 
@@ -22,6 +21,7 @@ use tower::Service;
 use weir_access::{Accounts, Caller, Need, On, Refused, decide, foresee};
 use weir_reasons::Reason;
 
+use super::Answering;
 use crate::access::{self, Access};
 use crate::error::refused;
 use crate::unary::{Arrival, PrefixedMessage, missing};
@@ -40,7 +40,7 @@ pub(super) fn describe() {
 }
 
 /// By path.
-static NEEDS: LazyLock<HashMap<&'static str, Need>> =
+pub(super) static NEEDS: LazyLock<HashMap<&'static str, Need>> =
     LazyLock::new(|| weir_proto::NEEDS.iter().copied().collect());
 
 /// A service behind it.
@@ -59,40 +59,36 @@ impl<S> Gate<S> {
     }
 }
 
-/// What the head of a call tells.
+/// What the head of a call tells that is not refused.
 enum Judged {
     /// It goes on; by whom, for whoever records changes.
     Allowed(Option<Caller>),
-    Refused(Status),
-    /// It depends on the accounts that it names.
-    Depends(Need, On, Caller),
+    /// It goes on where these accounts are the caller's.
+    On(On, Caller),
 }
 
-fn judge(access: &Access, request: &Request<Body>) -> Judged {
+fn judge(access: &Access, request: &Request<Body>) -> Result<Judged, Status> {
     let path = request.uri().path();
     if path.starts_with(HEALTH) {
-        return Judged::Allowed(None);
+        return Ok(Judged::Allowed(None));
     }
-    let caller = match access.caller(request.headers()) {
-        Ok(caller) => caller,
-        Err(why) => return Judged::Refused(refuse(why)),
-    };
+    let caller = access.caller(request.headers()).map_err(refuse)?;
     let Some(need) = NEEDS.get(path) else {
         return if path.starts_with(REFLECTION) || access.is_open() {
-            Judged::Allowed(Some(caller))
+            Ok(Judged::Allowed(Some(caller)))
         } else {
             let message = "no such method";
-            let status = refused(Code::Unimplemented, Reason::CallUnsupported, message);
-            Judged::Refused(status)
+            Err(refused(
+                Code::Unimplemented,
+                Reason::CallUnsupported,
+                message,
+            ))
         };
     };
-    match (foresee(*need, &caller), *need) {
-        (Some(Ok(())), _) => Judged::Allowed(Some(caller)),
-        (Some(Err(why)), _) => Judged::Refused(refuse(why)),
-        (None, Need::Caller { on, .. }) => Judged::Depends(*need, on, caller),
-        // Of services the head decides.
-        (None, Need::Services) => Judged::Refused(refuse(Refused::ServicesOnly)),
-    }
+    Ok(match foresee(*need, &caller).map_err(refuse)? {
+        None => Judged::Allowed(Some(caller)),
+        Some(on) => Judged::On(on, caller),
+    })
 }
 
 fn refuse(why: Refused) -> Status {
@@ -102,7 +98,6 @@ fn refuse(why: Refused) -> Status {
     status
 }
 
-type Answering<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
 type Refusing<E> = Ready<Result<Response<Body>, E>>;
 
 impl<S> Service<Request<Body>> for Gate<S>
@@ -121,20 +116,20 @@ where
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
         match judge(&self.access, &request) {
-            Judged::Allowed(caller) => {
+            Err(status) => Either::Right(Either::Left(ready(Ok(status.into_http())))),
+            Ok(Judged::Allowed(caller)) => {
                 if let Some(caller) = caller {
                     request.extensions_mut().insert(Arc::new(caller));
                 }
                 Either::Left(self.inner.call(request))
             }
-            Judged::Refused(status) => Either::Right(Either::Left(ready(Ok(status.into_http())))),
-            Judged::Depends(need, on, caller) => {
+            Ok(Judged::On(on, caller)) => {
                 // The clone that was asked whether it is ready is the one that is called.
                 let unasked = self.inner.clone();
                 let mut inner = std::mem::replace(&mut self.inner, unasked);
                 Either::Right(Either::Right(Box::pin(async move {
                     let (mut head, body) = request.into_parts();
-                    match admitted(need, on, &caller, body).await {
+                    match admitted(on, &caller, body).await {
                         Ok(message) => {
                             head.extensions.insert(Arc::new(caller));
                             let body = Body::new(message);
@@ -150,12 +145,7 @@ where
 
 /// Reads the message for its accounts; answers it as it was, or with those that its caller may
 /// touch where it asks for all.
-async fn admitted(
-    need: Need,
-    on: On,
-    caller: &Caller,
-    body: Body,
-) -> Result<PrefixedMessage, Status> {
+async fn admitted(on: On, caller: &Caller, body: Body) -> Result<PrefixedMessage, Status> {
     let message = Arrival::of(body)
         .await?
         .whole()
@@ -169,7 +159,7 @@ async fn admitted(
     // What is no UTF-8 names nobody's account, as any other text that is no id.
     let text = |bytes| std::str::from_utf8(bytes).unwrap_or("?");
     let named: Vec<&str> = named.into_iter().map(text).collect();
-    decide(need, caller, &named).map_err(refuse)?;
+    decide(on, caller, &named).map_err(refuse)?;
     let mut start = vec![0; PrefixedMessage::HEAD];
     if let (On::Accounts { field }, Accounts::Only(only)) = (on, &caller.accounts)
         && named.is_empty()

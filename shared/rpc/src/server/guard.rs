@@ -5,7 +5,6 @@
 //! a service, the generated code, or this.
 
 use std::panic::AssertUnwindSafe;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Instant;
@@ -19,6 +18,8 @@ use tower::Service;
 use tracing::Instrument;
 use weir_reasons::Reason;
 
+use super::Answering;
+use super::gate::NEEDS;
 use crate::error::{internal, late, refused};
 use crate::{Deadline, trace};
 
@@ -38,7 +39,14 @@ pub(super) fn describe() {
     metrics::describe_counter!(PANICS, "Calls that ended by a panic.");
 }
 
-pub(super) type Answering<E> = Pin<Box<dyn Future<Output = Result<Response<Body>, E>> + Send>>;
+/// What a call is counted as. Nobody was asked yet who calls: a name that is on the wire and not
+/// in the contract would be a series of its own, for ever.
+fn method(path: &str) -> &'static str {
+    NEEDS
+        .get_key_value(path)
+        .and_then(|(path, _)| path.rsplit('/').next())
+        .unwrap_or("unknown")
+}
 
 /// A service, guarded.
 #[derive(Clone)]
@@ -80,7 +88,7 @@ where
             let answered = self.inner.call(request);
             return Box::pin(async move { Ok(with_reason(answered.await?)) });
         }
-        let method = path.rsplit('/').next().unwrap_or_default().to_owned();
+        let method = method(path);
         let span = tracing::info_span!("rpc", method);
         trace::adopt(&span, request.headers());
         let started = Instant::now();
@@ -154,4 +162,22 @@ fn explained(status: &Status) -> Status {
     let said = status.message();
     let message = if said.is_empty() { message } else { said };
     refused(status.code(), reason, message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_there_is_is_counted_by_its_name() {
+        for (path, counted) in [
+            ("/weir.quota.v1.QuotaService/Reserve", "Reserve"),
+            ("/weir.quota.v1.QuotaService/Nothing", "unknown"),
+            ("/weir.nothing.v1.QuotaService/Reserve", "unknown"),
+            ("/weir.quota.v1.QuotaService/Reserve/again", "unknown"),
+            ("/weir.", "unknown"),
+        ] {
+            assert_eq!(method(path), counted, "{path}");
+        }
+    }
 }

@@ -6,7 +6,7 @@ use http_body_util::BodyExt;
 use tonic::Status;
 use tower::BoxError;
 
-use super::PrefixedMessage;
+use super::{PrefixedMessage, status_in};
 use crate::MAX_MESSAGE;
 
 const HEAD: usize = PrefixedMessage::HEAD;
@@ -40,6 +40,21 @@ impl Arrival {
         })
     }
 
+    /// Takes an answer in. None where it does not say how it ended.
+    ///
+    /// # Errors
+    /// As it says, or where it breaks off.
+    pub async fn answered<B>(headers: &HeaderMap, body: B) -> Result<Option<Self>, Status>
+    where
+        B: http_body::Body<Data = Bytes, Error: Into<BoxError>> + Unpin,
+    {
+        // One without a message has its status in front.
+        status_in(headers).unwrap_or(Ok(()))?;
+        let arrival = Self::of(body).await?;
+        let ended = status_in(&arrival.trailers).transpose()?;
+        Ok(ended.map(|()| arrival))
+    }
+
     /// The message as it is on the wire; none where none came.
     pub fn whole(self) -> Option<Bytes> {
         let mut pieces = self.message?;
@@ -47,6 +62,12 @@ impl Arrival {
             1 => pieces.remove(0),
             _ => pieces.concat().into(),
         })
+    }
+
+    /// The message as it is on the wire, and what came behind it; none where none came.
+    pub fn parted(mut self) -> Option<(Bytes, HeaderMap)> {
+        let trailers = std::mem::take(&mut self.trailers);
+        Some((self.whole()?, trailers))
     }
 
     /// `of` says in the error of whom a message is missing.

@@ -49,6 +49,12 @@ impl PrefixedMessage {
         Self { start, end }
     }
 
+    /// One after the other they are the message, with its head in front.
+    pub(crate) fn pieces(self) -> impl Iterator<Item = Bytes> {
+        let pieces = [self.start, self.end];
+        pieces.into_iter().filter(|piece| !piece.is_empty())
+    }
+
     fn next(&mut self) -> Option<Bytes> {
         [&mut self.start, &mut self.end]
             .into_iter()

@@ -161,27 +161,40 @@ async fn other_media_types_are_told_what_is_taken() {
     }
     let streams = served.json(EXPORT, "{}").await;
     assert_eq!(streams.status, 415);
-    assert_eq!(streams.header("accept-post"), "application/connect+json");
+    // Which method answers with a stream is not told before somebody is asked who calls.
+    let refused = served.post(Http::One, IMPORT, "text/plain", "{}").await;
+    assert_eq!(streams.json(), refused.json());
+    let taken = streams.headers.get_all("accept-post").iter();
+    assert!(taken.eq([
+        "application/json",
+        "application/connect+json",
+        "application/proto",
+        "application/connect+proto",
+    ]));
     let message = streams.json()["message"].as_str().unwrap().to_owned();
-    assert!(message.contains("answers with a stream"), "{message}");
+    assert!(
+        message.contains("where the answer is a stream"),
+        "{message}"
+    );
     assert_eq!(served.imports(), 0);
 }
 
 #[tokio::test]
-async fn what_is_not_here_is_answered_with_what_is() {
+async fn what_is_not_here_is_told_from_no_call_and_what_is_here_is_not_listed() {
     let served = Served::start().await;
+    let none = "no such method; reflection tells which there are";
+    let call = "calls are a POST to /SERVICE/METHOD; GET / says how";
     for (path, hint) in [
-        (format!("/{NAME}/Nothing"), "ImportContacts"),
-        ("/weir.quota.v1.QuotaService/GetUsage".to_owned(), NAME),
-        ("/".to_owned(), "GET / lists"),
-        ("/nothing".to_owned(), "GET / lists"),
-        ("/a/b/c".to_owned(), NAME),
+        (format!("/{NAME}/Nothing"), none),
+        ("/weir.quota.v1.QuotaService/GetUsage".to_owned(), none),
+        ("/a/b/c".to_owned(), none),
+        ("/".to_owned(), call),
+        ("/nothing".to_owned(), call),
     ] {
         let refused = served.json(&path, "{}").await;
         let expected = (501, "unimplemented".into(), "CALL_UNSUPPORTED".into());
         assert_eq!(refused.error(), expected, "{path}");
-        let message = refused.json()["message"].to_string();
-        assert!(message.contains(hint), "{path}: {message}");
+        assert_eq!(refused.json()["message"], hint, "{path}");
     }
     for method in [Method::GET, Method::PUT, Method::OPTIONS] {
         let refused = served
@@ -210,9 +223,12 @@ async fn who_looks_is_told_what_this_is_and_how_it_is_called() {
         let page = served.send(http, Method::GET, "/", &[], Bytes::new()).await;
         assert_eq!(page.status, 200);
         assert_eq!(page.header("content-type"), "text/plain; charset=utf-8");
-        for part in [NAME, "curl http://", "authorization: Bearer"] {
+        let call = format!("curl http://{}{IMPORT} ", served.address);
+        for part in [NAME, &*call, "authorization: Bearer"] {
             assert!(page.text().contains(part), "{part}: {}", page.text());
         }
+        // Two of them would be refused.
+        assert_eq!(page.text().matches("authorization:").count(), 1);
     }
     let headers = [("host", "weir.example.org")];
     let page = served

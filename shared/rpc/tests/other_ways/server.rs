@@ -92,6 +92,7 @@ impl TransferService for Transfers {
                 .map(result)
                 .collect(),
             units: i64::try_from(deadline.as_millis()).unwrap(),
+            units_left: None,
         });
         if let Some(asked) = asked {
             response.metadata_mut().insert("x-answered", asked);

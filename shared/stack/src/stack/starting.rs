@@ -140,6 +140,7 @@ impl Starting<'_> {
                 port: self.addresses.redis,
                 password: self.secrets.redis.clone(),
                 log: log_of(self.folder, "redis"),
+                settings: Vec::new(),
                 environment: vec![mark(self.folder)],
             },
         )
@@ -270,7 +271,12 @@ impl ServicePrograms<'_> {
             "WEIR_SERVICE_TOKEN".into(),
             secrets.between_services.clone(),
         ));
-        environment.push(("WEIR_ADMIN_TOKEN".into(), secrets.administrator.clone()));
+        // The edge asks for keys, and lets no administrator in.
+        let administrator = match service {
+            Service::Edge => String::new(),
+            _ => secrets.administrator.clone(),
+        };
+        environment.push(("WEIR_ADMIN_TOKEN".into(), administrator));
         // Those of another installation may be named in our own environment.
         for other in ["WEIR_SERVICE_TOKEN_FILE", "WEIR_ADMIN_TOKEN_FILE"] {
             environment.push((other.into(), String::new()));

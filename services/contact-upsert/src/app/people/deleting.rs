@@ -1,8 +1,10 @@
 //! Deleting a person: what is here goes at once, what others have is told them until they have
 //! done it (semantics 3.9).
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 
+use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weir_changes::{Author, Change, Shown, Thing};
 use weir_ids::{AccountId, ContactId};
@@ -13,7 +15,7 @@ use crate::app::{App, Error, POLICY};
 use crate::domain::{
     ContactKey, Deletion, NOBODY, Payload, Settings, is_unique_key, known_by, normalise,
 };
-use crate::store::{ErasureTx, Found};
+use crate::store::{ErasureTx, Found, KEPT};
 
 /// The field that tells people apart where an account never said otherwise here.
 const DEFAULT_IDENTIFIER: &str = "str::email";
@@ -22,7 +24,7 @@ impl App {
     /// Deletes whoever is found by `key`. The same request again answers as it stands.
     ///
     /// # Errors
-    /// When nobody is found, or PostgreSQL is away.
+    /// When nobody is found, the request deleted somebody else, or PostgreSQL is away.
     pub async fn delete(
         &self,
         account: AccountId,
@@ -75,10 +77,9 @@ impl App {
         }
         let settings = Settings::by_hand(unique, caseless);
         if let Some(earlier) = tx.earlier(request).await? {
-            // Whoever was deleted is found no more: who is found is somebody else.
-            return match contact_of(&tx, key, &settings).await? {
-                Some(_) => Err(Error::RequestTaken),
-                None => Ok(earlier),
+            return match is_of(&tx, &earlier, key, &settings, now).await? {
+                true => Ok(earlier),
+                false => Err(Error::RequestTaken),
             };
         }
         let (contact, found) = match contact_of(&tx, key, &settings).await? {
@@ -116,6 +117,29 @@ fn change_of(deletion: &Deletion) -> Change {
     Change::gone(Thing::Contact, id.unwrap_or_default(), &shown)
 }
 
+/// Whether a deletion was of whoever is named so: what it left says by what that one was known,
+/// whoever is known by it since. Once that is gone, whoever is found is taken for somebody else,
+/// and who is not for the one that was deleted.
+async fn is_of(
+    tx: &ErasureTx<'_>,
+    deletion: &Deletion,
+    key: &ContactKey,
+    settings: &Settings,
+    now: DateTime<Utc>,
+) -> Result<bool, Error> {
+    let since = deletion.request_time;
+    let was_deleted = match key {
+        ContactKey::Id(id) if deletion.contact == Some(*id) => true,
+        ContactKey::Id(id) => tx.has_deleted_contact(*id, since).await?,
+        ContactKey::Identifier(kind, value) => {
+            let value = as_compared(kind, value, settings);
+            tx.has_deleted(kind, &value, since).await?
+        }
+    };
+    let is_gone = now - since >= KEPT;
+    Ok(was_deleted || (is_gone && contact_of(tx, key, settings).await?.is_none()))
+}
+
 async fn contact_of(
     tx: &ErasureTx<'_>,
     key: &ContactKey,
@@ -124,11 +148,16 @@ async fn contact_of(
     let holder = match key {
         ContactKey::Id(id) => tx.live(*id).await?,
         ContactKey::Identifier(kind, value) => {
-            let caseless = is_unique_key(kind) && settings.is_caseless(kind);
-            tx.holder(kind, &normalise(value.into(), caseless)).await?
+            let value = as_compared(kind, value, settings);
+            tx.holder(kind, &value).await?
         }
     };
     Ok(holder.filter(|holder| *holder != NOBODY))
+}
+
+fn as_compared<'v>(kind: &str, value: &'v str, settings: &Settings) -> Cow<'v, str> {
+    let caseless = is_unique_key(kind) && settings.is_caseless(kind);
+    normalise(value.into(), caseless)
 }
 
 /// An id that is nobody's: activities and removes may wait for it.

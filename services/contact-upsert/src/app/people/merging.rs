@@ -16,7 +16,7 @@ use crate::domain::{
 use crate::store::{BatchTx, OutboxRow};
 
 /// What is wanted of two contacts.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Joining {
     pub account: AccountId,
     pub contact: ContactId,
@@ -25,7 +25,7 @@ pub struct Joining {
 }
 
 /// See [`Joining`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Purpose {
     /// To see what it would come to.
     Preview,
@@ -33,6 +33,7 @@ pub enum Purpose {
         /// Of the caller's; the merge's id.
         request: Uuid,
         allows_two_user_ids: bool,
+        author: Author,
     },
 }
 
@@ -46,18 +47,17 @@ impl App {
     pub async fn join<T: Send + 'static>(
         &self,
         joining: Joining,
-        author: Author,
         deadline: Deadline,
         tell: fn(&Joined<'_>) -> T,
     ) -> Result<Result<T, PastMerge>, Error> {
-        let app = self.clone();
+        let (app, account) = (self.clone(), joining.account);
         let joined = retry(deadline, POLICY, move |_| {
-            let (app, author) = (app.clone(), author.clone());
-            async move { app.join_once(joining, &author, tell).await }
+            let (app, joining) = (app.clone(), joining.clone());
+            async move { app.join_once(&joining, tell).await }
         });
         match joined.await {
             Err(Error::ContactUnknown) => {
-                self.must_know(joining.account, deadline).await?;
+                self.must_know(account, deadline).await?;
                 Err(Error::ContactUnknown)
             }
             joined => joined,
@@ -66,17 +66,16 @@ impl App {
 
     async fn join_once<T>(
         &self,
-        joining: Joining,
-        author: &Author,
+        joining: &Joining,
         tell: fn(&Joined<'_>) -> T,
     ) -> Result<Result<T, PastMerge>, Error> {
         let now = self.clock.now();
         let mut client = self.store.client().await?;
         let batch = Batch::by_hand(joining.account);
-        let mut tx = BatchTx::begin(&self.store, &mut client, &batch, Care::Heal, now).await?;
+        let mut tx = BatchTx::begin(&self.store, &mut client, &batch, Care::Heal, now);
         let account = tx.open_account(false).await?.ok_or(Error::ContactUnknown)?;
-        if let Purpose::Merge { request, .. } = joining.purpose
-            && let Some(done) = tx.merge_row(request).await?
+        if let Purpose::Merge { request, .. } = &joining.purpose
+            && let Some(done) = tx.merge_row(*request).await?
         {
             return match is_of(&tx, &done, joining).await? {
                 true => Ok(Err(done)),
@@ -101,21 +100,22 @@ impl App {
         let Purpose::Merge {
             request,
             allows_two_user_ids,
-        } = joining.purpose
+            author,
+        } = &joining.purpose
         else {
             return Ok(Ok(answer));
         };
-        if joined.both_have_user_ids && !allows_two_user_ids {
+        if joined.both_have_user_ids && !*allows_two_user_ids {
             return Err(Error::BothHaveUserIds);
         }
         for merge in &mut joined.changes.merges {
-            merge.request = Some(request);
+            merge.request = Some(*request);
         }
         let message = Message::of(&joined.changes, &[], now.timestamp_micros());
         let message = message.map(|message| OutboxRow::new(joining.account, &message));
         tx.write(&joined.changes, message.as_ref()).await?;
         let shown = shown_merge(joined.survivor, joined.merged);
-        let change = Change::made(Thing::Merge, request, &shown);
+        let change = Change::made(Thing::Merge, *request, &shown);
         tx.record(author, &change).await?;
         tx.commit(&joined.changes).await?;
         crate::metrics::contacts_written(&joined.changes);
@@ -128,7 +128,7 @@ impl App {
 
 /// Whether a merge that was done is the one that is wanted: of its contacts, or of others that
 /// were merged into what they are by now.
-async fn is_of(tx: &BatchTx<'_>, done: &PastMerge, joining: Joining) -> Result<bool, Error> {
+async fn is_of(tx: &BatchTx<'_>, done: &PastMerge, joining: &Joining) -> Result<bool, Error> {
     let asked = [joining.contact, joining.other];
     if asked == [done.survivor, done.merged] || asked == [done.merged, done.survivor] {
         return Ok(true);

@@ -62,7 +62,7 @@ impl App {
         let now = self.clock.now();
         let mut client = self.store.client().await?;
         let batch = Batch::by_hand(account);
-        let mut tx = BatchTx::begin(&self.store, &mut client, &batch, Care::Heal, now).await?;
+        let mut tx = BatchTx::begin(&self.store, &mut client, &batch, Care::Heal, now);
         let of_account = tx.open_account(true).await?.ok_or(Error::MergeUnknown)?;
         let row = tx.merge_row(merge).await?.ok_or(Error::MergeUnknown)?;
         if let Some(time) = row.split_time {

@@ -5,13 +5,11 @@
 
 use weir_ids::ContactId;
 
-use super::fields::same_value;
-use super::{Draft, EventFacts, IgnoredField, Matches, MergeStrategy, State, Status, Whose};
+use super::fields::{Plan, same_value};
+use super::{
+    Draft, Effect, EventFacts, IgnoredField, Matches, MergeStrategy, State, Status, Whose,
+};
 use crate::domain::contact::{Register, Source};
-
-/// An event names four contacts at most, by its ids and two unique identifiers, and each pass but
-/// the last one makes two of them one or mends a value by which that happens.
-const PASSES: usize = 5;
 
 /// Where an event was stored, as far as anything tells.
 enum StoredOn {
@@ -20,6 +18,23 @@ enum StoredOn {
     NoContact,
     /// The contact was deleted, or none can be told.
     Gone,
+}
+
+/// What came of taking an event once.
+struct Pass<'a> {
+    /// The contact that it comes to.
+    survivor: usize,
+    changed: bool,
+    ignored: Vec<IgnoredField<'a>>,
+    /// Some match was.
+    left_out: bool,
+}
+
+/// An event leads to one contact by each of its keys, and to its own. A pass that merges leaves one
+/// of them less; behind a pass that does not its words are written, and the next one merges or
+/// changes nothing.
+fn most_passes(facts: &EventFacts<'_>) -> usize {
+    2 * (facts.keys().count() + 1)
 }
 
 impl<'a, N: FnMut() -> ContactId> State<'a, N> {
@@ -33,39 +48,39 @@ impl<'a, N: FnMut() -> ContactId> State<'a, N> {
             }
             StoredOn::NoContact | StoredOn::Gone => return Draft::of(Status::NotFound, None),
         };
-        let (mut survivor, mut ignored, mut left_out) = self.correct_on(slot, facts);
         // A value that is mended may lead to others, as it does when it comes again: so it is
         // taken until it changes nothing, and twice is once.
-        for _ in 1..PASSES {
-            (survivor, ignored, left_out) = self.correct_on(survivor, facts);
+        let mut pass = self.correct_on(slot, facts);
+        for _ in 1..most_passes(facts) {
+            if !pass.changed {
+                break;
+            }
+            pass = self.correct_on(pass.survivor, facts);
         }
-        let whose = Some(Whose::Slot(survivor));
+        let whose = Some(Whose::Slot(pass.survivor));
         let known = self.receipts.get(&facts.event.key);
         let is_known = known.is_some_and(|known| known.is_stored);
-        if Self::is_partial(&ignored, left_out) && !is_known {
+        if Self::is_partial(&pass.ignored, pass.left_out) && !is_known {
             self.leave_receipt(facts, whose, true);
         }
         Draft {
-            ignored,
+            ignored: pass.ignored,
             ..Draft::of(Status::Repeated, whose)
         }
     }
 
-    /// The contact that it comes to, what of the event is ignored, and whether a match was left out.
-    fn correct_on(
-        &mut self,
-        slot: usize,
-        facts: &EventFacts<'a>,
-    ) -> (usize, Vec<IgnoredField<'a>>, bool) {
+    fn correct_on(&mut self, slot: usize, facts: &EventFacts<'a>) -> Pass<'a> {
         let matches = self.matches_of_correction(slot, facts);
         let slot = matches.target.unwrap_or(slot);
         let survivor = self.merge_all(slot, facts, &matches.others);
         let plans = self.plans(Some(survivor), facts);
-        (
+        let writes = |plan: &Plan| matches!(plan.effect, Effect::Moves | Effect::Changes);
+        Pass {
             survivor,
-            self.apply(survivor, facts, plans),
-            matches.left_out,
-        )
+            changed: !matches.others.is_empty() || plans.iter().any(writes),
+            ignored: self.apply(survivor, facts, plans),
+            left_out: matches.left_out,
+        }
     }
 
     /// By its receipt; where it needed none, by its user id, or else its anonymous id, by which

@@ -30,6 +30,10 @@ pub enum Care {
     Heal,
 }
 
+/// How often a link may move between two deletions of its account: each time its version grows by
+/// one. That leaves room for two thousand millions of these.
+const MOVES: i64 = 1 << 32;
+
 /// What was loaded for a batch.
 pub struct Snapshot<'a> {
     facts: &'a Facts<'a>,
@@ -85,11 +89,11 @@ impl<'a> Snapshot<'a> {
         self.source = source;
     }
 
-    /// When somebody of the account was deleted last, in microseconds. Links of theirs went with
-    /// their versions, and others may not have heard of it yet: versions of new ones go on from
-    /// there, so that they outrank whatever was told before.
-    pub fn set_last_deletion(&mut self, micros: Option<i64>) {
-        self.first_version = micros.map_or(1, |micros| micros.max(1));
+    /// The generation of the account's links, which grows with each deletion. Links that were
+    /// deleted went with their versions, and others may not have heard of it yet: versions of new
+    /// ones begin beyond those, so that they outrank whatever was told before.
+    pub fn set_generation(&mut self, generation: i64) {
+        self.first_version = generation.saturating_mul(MOVES).max(1);
     }
 
     /// Takes where the events were stored that are taken anew, as their receipts say: contacts

@@ -5,10 +5,10 @@ use std::fmt;
 use std::str::FromStr;
 
 use uuid::Uuid;
-use weir_ids::ContactId;
+use weir_ids::{AccountId, ContactId, TimedKey};
 use weir_values::trimmed_invisible;
 
-use super::{EMAIL, EXTERNAL, FIRST, LAST, NAME, PHONE, SearchTexts, cut, digits, fold};
+use super::{EMAIL, EXTERNAL, FIRST, LAST, NAME, PHONE, SearchTexts, cut, fold, number};
 use crate::domain::key::{ANONYMOUS_ID, USER_ID, normalise};
 use crate::domain::{StoredProfile, read_registers};
 
@@ -121,10 +121,19 @@ impl Query {
             return Err("must be at most 255 characters");
         }
         Ok(Self {
-            number: digits(text).map(|digits| cut(&digits).to_owned()),
+            number: number(text).map(|number| cut(&number).to_owned()),
             text: text.to_owned(),
             folded,
         })
+    }
+
+    /// Stands for the search for this in an account, by these keys.
+    pub fn mark(&self, account: AccountId, keys: &[Key]) -> Uuid {
+        let mut keys: Vec<u8> = keys.iter().map(|key| *key as u8).collect();
+        keys.sort_unstable();
+        keys.dedup();
+        let parts = [account.0.as_bytes(), self.text.as_bytes(), &keys];
+        TimedKey::new(0, &parts).0
     }
 
     /// The beginning in this lane; none where nothing there can begin so. `is_caseless` of a
@@ -152,6 +161,8 @@ pub fn behind(beginning: &str) -> String {
 /// Where a page ended: behind this contact, found by this text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
+    /// Of which search ([`Query::mark`]): in another it is no place.
+    pub search: Uuid,
     /// By its name.
     pub lane: String,
     pub contact: ContactId,
@@ -160,8 +171,9 @@ pub struct Place {
 
 impl Place {
     /// Behind an entry of a lane.
-    pub fn of(lane: &Lane, contact: ContactId, value: &str) -> Self {
+    pub fn of(search: Uuid, lane: &Lane, contact: ContactId, value: &str) -> Self {
         Self {
+            search,
             lane: lane.name().to_owned(),
             contact,
             value: value.to_owned(),
@@ -176,7 +188,13 @@ impl Place {
 
 impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} {}", self.lane, self.contact, self.value)
+        let Self {
+            search,
+            lane,
+            contact,
+            value,
+        } = self;
+        write!(f, "{search} {lane} {contact} {value}")
     }
 }
 
@@ -188,11 +206,13 @@ impl FromStr for Place {
     type Err = NoPlace;
 
     fn from_str(text: &str) -> Result<Self, NoPlace> {
-        let mut parts = text.splitn(3, ' ');
+        let mut parts = text.splitn(4, ' ');
         let mut next = || parts.next().ok_or(NoPlace);
+        let id = |text| Uuid::try_parse(text).map_err(|_| NoPlace);
         Ok(Self {
+            search: id(next()?)?,
             lane: next()?.to_owned(),
-            contact: ContactId(Uuid::try_parse(next()?).map_err(|_| NoPlace)?),
+            contact: ContactId(id(next()?)?),
             value: next()?.to_owned(),
         })
     }

@@ -1,5 +1,7 @@
 //! What is found by which beginning (semantics 3.11).
 
+use std::borrow::Cow;
+
 use proptest::prelude::*;
 
 use super::*;
@@ -29,6 +31,11 @@ fn texts_are_compared_without_case_accents_and_blanks() {
         ("ﬁona", "fiona"),
         ("\u{feff}La\u{200b}na", "lana"),
         ("ΝΊΚΟΣ", "νικοσ"),
+        ("Νίκος", "νικοσ"),
+        ("Straße", "strasse"),
+        ("STRASSE", "strasse"),
+        ("STRA\u{1e9e}E", "strasse"),
+        ("Yıldız", "yildiz"),
         ("田中", "田中"),
         ("\u{1}", ""),
         (" \u{301}", ""),
@@ -120,7 +127,7 @@ fn each_lane_has_its_own_beginning() {
     let work = ids(Key::Unique, "str:cm:mail");
     assert_eq!(of("Lana@", &work).as_deref(), Some("lana@"));
     assert_eq!(of(" U-1", &ids(Key::User, "u")).as_deref(), Some("U-1"));
-    for number in ["+61 (2) 98", "61298", "+61-2.98"] {
+    for number in ["+61 (2) 98", "61298", "61 2 98", "+61-2.98", "0061 298"] {
         assert_eq!(
             of(number, &Lane::Phone).as_deref(),
             Some("+61298"),
@@ -131,7 +138,9 @@ fn each_lane_has_its_own_beginning() {
             Some("+61298")
         );
     }
-    assert_eq!(of("lana", &Lane::Phone), None);
+    for none in ["lana", "02 98", "00", "+"] {
+        assert_eq!(of(none, &Lane::Phone), None, "{none}");
+    }
     for bad in ["", " ", "\u{200b}", "a\0", &"x".repeat(256)] {
         assert!(Query::read(bad).is_err(), "{bad:?}");
     }
@@ -144,12 +153,51 @@ fn places_survive_and_others_are_refused() {
         (Lane::Identifiers(Key::User, "u".into()), "u 1"),
         (Lane::Identifiers(Key::Unique, "str:cm:no".into()), ""),
     ] {
-        let place = Place::of(&lane, weir_ids::ContactId::new(), value);
+        let search = weir_ids::fresh();
+        let place = Place::of(search, &lane, weir_ids::ContactId::new(), value);
         assert!(place.is_in(&lane));
         assert_eq!(place.to_string().parse(), Ok(place));
     }
-    for bad in ["", "forward", "forward x y", "forward 0190"] {
+    let id = weir_ids::fresh();
+    for bad in [
+        "",
+        "forward",
+        &format!("{id} forward x y"),
+        &format!("x forward {id} y"),
+    ] {
         assert!(bad.parse::<Place>().is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn a_search_is_of_its_account_its_query_and_its_keys() {
+    let account = weir_ids::AccountId::new();
+    let mark = |account, text: &str, keys: &[Key]| Query::read(text).unwrap().mark(account, keys);
+    let one = mark(account, "lana", &[Key::Name, Key::Email]);
+    let same = [Key::Email, Key::Name, Key::Email];
+    assert_eq!(mark(account, " lana", &same), one);
+    for other in [
+        mark(account, "lan", &same),
+        mark(account, "lana", &[Key::Name]),
+        mark(account, "lana", &[]),
+        mark(weir_ids::AccountId::new(), "lana", &same),
+    ] {
+        assert_ne!(other, one);
+    }
+}
+
+/// Of whatever character: neither its case nor folding again makes a difference. Of marks one is a
+/// letter in capitals, the iota below others.
+#[test]
+fn every_character_is_folded_like_its_other_cases() {
+    let all = (0..=u32::from(char::MAX)).filter_map(char::from_u32);
+    let is_plain = |c: &char| !is_combining_mark(*c) && !c.nfkd().any(|part| part == '\u{345}');
+    for c in all.filter(is_plain) {
+        let folded = fold(&c.to_string());
+        let cases = [c.to_uppercase().to_string(), c.to_lowercase().to_string()];
+        for other in cases.iter().chain([&folded]) {
+            assert_eq!(fold(other), folded, "{c:?} {other:?}");
+        }
     }
 }
 
@@ -157,7 +205,7 @@ proptest! {
     /// Whatever is in them: folded twice is folded once, a text begins with its own beginnings,
     /// and the range of a beginning holds what begins so and nothing else.
     #[test]
-    fn ranges_hold_what_begins_so(text in "[a-cA-Cé \u{10fffd}]{0,90}", other in "[a-c é]{0,6}") {
+    fn ranges_hold_what_begins_so(text in "[a-cA-Céßẞ \u{10fffd}]{0,90}", other in "[a-csß é]{0,6}") {
         let (folded, other) = (fold(&text), fold(&other));
         prop_assert_eq!(&fold(&folded), &folded);
         prop_assert!(folded.chars().count() <= MAX_CHARS);

@@ -9,6 +9,8 @@ use crate::domain::{
     Care, Facts, Snapshot, Source, Stamp, StoredContact, StoredLink, fold, properties,
 };
 
+mod transition;
+
 /// The event as it is read now: the same event, and no unit comes along.
 fn corrected(event: &Event, fields: &str) -> Event {
     Event {

@@ -7,7 +7,7 @@ use weir_postgres::Failure;
 
 use super::{BatchTx, NotStored, Rows, sql};
 use crate::domain::{
-    Facts, Key, Run, RunState, Settings, Source, StoredContact, keys_to_link, read_registers,
+    Facts, Key, Run, RunState, Settings, StoredContact, keys_to_link, read_registers,
 };
 use crate::store::reindex::{lock_run, put_run};
 
@@ -161,15 +161,9 @@ impl BatchTx<'_> {
             return Err(NotStored::Conflict);
         }
         Ok(Rows {
-            source: Source::default(),
-            erased: None,
-            caseless_differ: false,
-            transition: None,
-            cached: Vec::new(),
             sought,
             links,
-            corrected: Vec::new(),
-            contacts: Vec::new(),
+            ..Rows::default()
         })
     }
 

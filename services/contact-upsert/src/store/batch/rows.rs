@@ -12,6 +12,7 @@ use crate::domain::{Key, KeyId, Settings, Source, Stamp, StoredContact, StoredLi
 use crate::store::micros_of;
 
 /// Rows of some keys and of the contacts that they lead to.
+#[derive(Default)]
 pub struct Rows {
     /// Which identifiers are compared without case is written down otherwise than the batch
     /// has it.
@@ -20,6 +21,8 @@ pub struct Rows {
     pub(super) transition: Option<Transition>,
     /// Of the batch.
     pub(super) source: Source,
+    /// Of the account's links.
+    pub(super) generation: i64,
     /// Somebody of the account was deleted not long ago.
     pub(super) erased: Option<Erased>,
     /// Links that need not be read.
@@ -84,9 +87,9 @@ impl Rows {
         self.erased.as_ref()
     }
 
-    /// When somebody of the account was deleted last, in microseconds.
-    pub fn last_deletion(&self) -> Option<i64> {
-        Some(micros_of(self.erased()?.last))
+    /// Of the account's links.
+    pub fn generation(&self) -> i64 {
+        self.generation
     }
 
     /// Those that were read.

@@ -1,5 +1,7 @@
 //! Writing what changed: a statement for each kind of change, all sent at once.
 
+use std::sync::atomic::Ordering;
+
 use chrono::{DateTime, Utc};
 use futures_util::future::{BoxFuture, join_all};
 use tokio_postgres::error::SqlState;
@@ -326,6 +328,7 @@ impl BatchTx<'_> {
     }
 
     pub(super) async fn insert_message(&self, message: &OutboxRow) -> Result<(), NotStored> {
+        self.has_message.store(true, Ordering::Relaxed);
         let inserted = self.run(sql::INSERT_MESSAGE, &message.parameters()).await?;
         all_of(1, inserted)
     }

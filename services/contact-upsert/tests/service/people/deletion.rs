@@ -173,6 +173,66 @@ async fn a_person_is_deleted_here_at_once_and_late_retries_do_not_bring_him_back
     assert_eq!(statuses(&late), [deleted]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deletion_that_is_asked_for_again_is_the_one_that_was_done_and_no_other() {
+    use delete_contact_request::Key;
+    let service = Service::start().await;
+    let email = r#"{"str::email":"again@x.org"}"#;
+    let person = || identify(1, ("again-u", "again-a"), email);
+    let visitor = identify(1, ("-", "again-b"), "{}");
+    let made = service.upsert(vec![person(), visitor]).await;
+    let [contact, merged] = [0, 1].map(|at| contact_id(&made, at));
+    service.join(&contact, &merged, false).await.unwrap();
+    let id = Uuid::now_v7();
+    let deletion = service.delete(id, Key::UserId("again-u".into())).await;
+    let deletion = deletion.unwrap();
+    // Its answer is lost, and the person is heard of again before it is asked for once more.
+    let ahead = chrono::Utc::now().timestamp() - FIRST_SECOND + 60;
+    let later = identify(ahead, ("again-u", "again-a"), email);
+    let later = service.upsert(vec![later]).await;
+    assert_eq!(statuses(&later), [Stored]);
+    let field = |value: &str| FieldKey {
+        field_id: "str::email".into(),
+        value: value.into(),
+    };
+    for same in [
+        Key::UserId("again-u".into()),
+        Key::AnonymousId("again-b".into()),
+        Key::Field(field("AGAIN@x.org")),
+        Key::ContactId(contact.clone()),
+        Key::ContactId(merged.clone()),
+    ] {
+        assert_eq!(service.delete(id, same).await.unwrap(), deletion);
+    }
+    let stays = service.user("again-u").await.contact_id;
+    assert_eq!(stays, contact_id(&later, 0));
+    for other in [
+        Key::UserId("nobody".into()),
+        Key::AnonymousId("again-u".into()),
+        Key::Field(field("nobody@x.org")),
+        Key::ContactId(Uuid::now_v7().to_string()),
+        Key::ContactId(stays.clone()),
+    ] {
+        let refused = service.delete(id, other.clone()).await.unwrap_err();
+        assert_eq!(reason(&refused), Some(Reason::RequestIdTaken), "{other:?}");
+    }
+
+    // When nothing says any more by what the person was known, only who is there is another.
+    let client = service.sql().await;
+    for forget in [
+        "DELETE FROM deletions WHERE account_id = $1",
+        "UPDATE erasures SET request_time = request_time - interval '30 days'
+         WHERE account_id = $1",
+    ] {
+        client.execute(forget, &[&service.account]).await.unwrap();
+    }
+    let refused = service.delete(id, Key::UserId("again-u".into())).await;
+    assert_eq!(reason(&refused.unwrap_err()), Some(Reason::RequestIdTaken));
+    let gone = Key::AnonymousId("again-b".into());
+    let receipt = service.delete(id, gone).await.unwrap();
+    assert_eq!(receipt.deletion_id, deletion.deletion_id);
+}
+
 /// Activity may hear of the new one before it has heard of the deletion, and takes the newest.
 #[tokio::test(flavor = "multi_thread")]
 async fn whoever_is_known_after_a_deletion_outranks_those_who_were_deleted() {
@@ -200,6 +260,9 @@ async fn whoever_is_known_after_a_deletion_outranks_those_who_were_deleted() {
         versions.is_sorted_by(|one, next| one < next),
         "{versions:?}"
     );
+    // Events of the next seconds need not be compared with what was deleted.
+    let ahead = "SELECT count(*) FROM accounts WHERE account_id = $1 AND last_delete_time > now()";
+    assert_eq!(service.count(ahead).await, 0);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -23,7 +23,9 @@ fn batch(events: &[&str]) -> Sorted {
 fn texts(part: &Part) -> Vec<(usize, &str)> {
     let text = |span: &Range<usize>| std::str::from_utf8(&part.body[span.clone()]).unwrap();
     let events = part.events.iter();
-    events.map(|(span, index)| (*index, text(span))).collect()
+    events
+        .map(|event| (event.index, text(&event.span)))
+        .collect()
 }
 
 /// As the pipeline reads them, with their indexes.
@@ -39,12 +41,10 @@ fn readings(sorted: &Sorted) -> Vec<(usize, Kind, Reading)> {
             nobody: &nobody,
             fresh_id: &|| "fresh".to_owned(),
         };
-        for (span, index) in &part.events {
-            all.push((
-                *index,
-                part.kind,
-                reader.read(&part.body.slice(span.clone())),
-            ));
+        for event in &part.events {
+            let raw = part.body.slice(event.span.clone());
+            let reading = reader.read_sent(&raw, event.size);
+            all.push((event.index, part.kind, reading));
         }
     }
     all
@@ -280,13 +280,21 @@ fn events_beyond_32_kb_are_refused_whatever_makes_them_large() {
             "its neighbour goes on"
         );
     }
-    let room = MAX_EVENT - r#"{"type":"identify","userId":"u","context":""}"#.len();
-    let event = format!(
-        r#"{{"type":"identify","userId":"u","context":"{}"}}"#,
-        "x".repeat(room)
-    );
-    assert_eq!(event.len(), MAX_EVENT);
-    assert_eq!(&*envelope(&batch(&[&event])).user_id, "u");
+}
+
+// Semantics 8.1: as it was sent. What its endpoint says of it is written in front of it.
+#[test]
+fn an_event_of_just_32_kb_is_taken_although_it_is_longer_when_written_anew() {
+    let of_size = |size: usize| {
+        let long = "x".repeat(size - r#"{"userId":"u","traits":{"a":""}}"#.len());
+        let event = format!(r#"{{"userId":"u","traits":{{"a":"{long}"}}}}"#);
+        sorted(Call::One(Type::Identify), &event)
+    };
+    let largest = of_size(MAX_EVENT);
+    assert!(largest.parts[0].body.len() > MAX_EVENT);
+    assert_eq!(&*envelope(&largest).user_id, "u");
+    let larger = only(&of_size(MAX_EVENT + 1));
+    assert!(matches!(larger, Reading::Refused(why) if why.code == Reason::EventTooLarge));
 }
 
 #[test]

@@ -27,6 +27,8 @@ pub struct Event<'a> {
     /// What the event is part of.
     whole: &'a ByteString,
     text: &'a str,
+    /// In bytes, as it was sent.
+    size: usize,
     members: Members,
 }
 
@@ -68,8 +70,14 @@ impl<'a> Event<'a> {
         Self {
             whole,
             text,
+            size: text.len(),
             members,
         }
+    }
+
+    /// It was of another size, and written anew.
+    pub fn sent(self, size: usize) -> Self {
+        Self { size, ..self }
     }
 
     pub fn read(&self, reader: &Reader<'_>) -> Reading {
@@ -117,7 +125,11 @@ impl<'a> Event<'a> {
         let message_id = message_id.unwrap_or_else(|| (reader.fresh_id)().into());
         let members = &self.members;
         Ok(Envelope {
-            key: self.key(reader.kind, own_time, &message_id),
+            key: self.key(
+                reader.kind,
+                own_time,
+                [&message_id, &user_id, &anonymous_id],
+            ),
             user_id,
             anonymous_id,
             micros: own_time.unwrap_or(reader.arrival),
@@ -146,12 +158,9 @@ impl<'a> Event<'a> {
 
     /// Whether it is small enough, and what it was taken for (semantics 8.0).
     fn check_classic(&self, kind: Kind) -> Result<(), Refusal> {
-        if self.text.len() > classic::MAX_EVENT {
-            let reason = format!(
-                "{} bytes; a classic source takes {} at most",
-                self.text.len(),
-                classic::MAX_EVENT
-            );
+        let (size, most) = (self.size, classic::MAX_EVENT);
+        if size > most {
+            let reason = format!("{size} bytes; a classic source takes {most} at most");
             return Err(Refusal::new(Reason::EventTooLarge, "", reason));
         }
         let expected = match kind {
@@ -240,14 +249,45 @@ impl<'a> Event<'a> {
         }
     }
 
-    fn key(&self, kind: Kind, own_time: Option<i64>, message_id: &str) -> TimedKey {
+    /// What a repeat has as well (semantics 1.4).
+    fn key(&self, kind: Kind, own_time: Option<i64>, ids: [&str; 3]) -> TimedKey {
         let endpoint: &[u8] = match kind {
             Kind::Identify => b"identify",
             Kind::Member => b"members",
             Kind::Track => b"track",
         };
+        let [message_id, ..] = ids;
+        let micros = own_time.unwrap_or(0);
+        // Alone of these, a track with traits is known by its key although both kinds of sources
+        // send it, each in words of its own.
+        if kind == Kind::Track
+            && let Some(said) = self.said()
+        {
+            let [message_id, user_id, anonymous_id] = ids.map(str::as_bytes);
+            let parts = [endpoint, message_id, user_id, anonymous_id, said.as_bytes()];
+            return TimedKey::new(micros, &parts);
+        }
         let parts = [endpoint, message_id.as_bytes(), self.text.as_bytes()];
-        TimedKey::new(own_time.unwrap_or(0), &parts)
+        TimedKey::new(micros, &parts)
+    }
+
+    /// What a track with traits says besides of whom, however it is written.
+    fn said(&self) -> Option<String> {
+        let members = &self.members;
+        self.value(&members.traits)?;
+        let mut said = String::with_capacity(self.text.len());
+        let slots = [
+            &members.event,
+            &members.traits,
+            &members.properties,
+            &members.audience,
+        ];
+        for slot in slots {
+            let raw = self.value(slot).unwrap_or("null");
+            weir_json::normal(raw.as_bytes(), &mut said).ok()?;
+            said.push(' ');
+        }
+        Some(said)
     }
 
     /// A member under the one of its two names that counts: the second where the first is

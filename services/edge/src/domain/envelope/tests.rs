@@ -392,3 +392,25 @@ fn help_that_can_not_be_read_is_no_fault() {
     let read = event(Kind::Identify, raw);
     assert_eq!((read.ip, read.location), (None, None));
 }
+
+/// Semantics 1.4, 8.0: both kinds of sources send it, in words of their own.
+#[test]
+fn a_track_with_traits_is_known_by_what_it_says() {
+    let key = |raw: &str| event(Kind::Track, raw).key;
+    let sent = r#"{"user_id":"u","message_id":"m","event":"e","timestamp":"2025-07-10T06:09:00Z","traits":{"a":"é","b":1},"properties":{"p":1},"ip":"10.0.0.1"}"#;
+    let anew = r#"{"type":"track", "userId":"u", "messageId": "m", "timestamp":"2025-07-10T06:09:00.000Z", "event":"e", "properties": {"p":1}, "traits": {"a": "\u00e9", "b": 1}}"#;
+    assert_eq!(key(sent), key(anew));
+    for (of, to) in [
+        (r#""u""#, r#""v""#),
+        (r#""m""#, r#""n""#),
+        (r#""event":"e""#, r#""event":"f""#),
+        ("06:09:00Z", "06:09:01Z"),
+        (r#""b":1"#, r#""b":2"#),
+        (r#""p":1"#, r#""p":2"#),
+        (r#""ip""#, r#""audience":{"mode":"add","id":"x"},"ip""#),
+    ] {
+        assert_ne!(key(sent), key(&sent.replace(of, to)), "{of}");
+    }
+    let plain = sent.replace(r#""traits":{"a":"é","b":1},"#, "");
+    assert_ne!(key(&plain), key(sent));
+}

@@ -224,7 +224,7 @@ fn attributes_are_named_once_and_take_the_same_options() {
         paths: vec!["total", "cart.total"],
         options: RawOptions {
             round: true,
-            blank_clears: true,
+            blank: true.into(),
             ..RawOptions::default()
         },
         ..row("", "total", "")
@@ -273,7 +273,7 @@ proptest! {
                 round,
                 words,
                 truncate,
-                blank_clears,
+                blank: blank_clears.into(),
             },
         };
         match read(&[raw]) {

@@ -2,7 +2,7 @@
 
 use weir_proto::mapping::v1 as pb;
 use weir_values::ValueType;
-use weir_values::options::Options;
+use weir_values::options::{Options, RawBlank};
 
 use super::{value_type, value_type_of};
 use crate::domain::mapping::ActivityMapping;
@@ -39,7 +39,11 @@ fn given(
         paths,
         target,
         formats,
-        blank_clears: options.blank() == pb::BlankRule::Clear,
+        blank: match pb::BlankRule::try_from(options.blank) {
+            Ok(pb::BlankRule::Unspecified) => RawBlank::Nothing,
+            Ok(pb::BlankRule::Clear) => RawBlank::Null,
+            Err(_) => RawBlank::Unknown,
+        },
         phone_country: options.phone_country,
         round: options.round,
         words: options.words,
@@ -72,9 +76,9 @@ pub fn field_mapping(row: &FieldRow) -> pb::FieldMapping {
 pub fn unchecked_field_mapping(row: GivenRow) -> pb::FieldMapping {
     let (trait_path, fallback_paths) = apart(&row.paths);
     let (date_format, fallback_formats) = apart(&row.formats);
-    let blank = match row.blank_clears {
-        true => pb::BlankRule::Clear,
-        false => pb::BlankRule::Unspecified,
+    let blank = match row.blank {
+        RawBlank::Null => pb::BlankRule::Clear,
+        RawBlank::Nothing | RawBlank::Unknown => pb::BlankRule::Unspecified,
     };
     let options = pb::RowOptions {
         phone_country: row.phone_country,

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT_ENCODING, ALLOW, CONTENT_LENGTH, CONTENT_TYPE, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
 use http_body_util::Full;
-use prost_reflect::{DynamicMessage, MessageDescriptor, MethodDescriptor};
+use prost_reflect::{DynamicMessage, MessageDescriptor};
 use tonic::body::Body;
 use tonic::{Code, Status};
 use weir_reasons::Reason;
@@ -97,7 +97,7 @@ fn http_status(status: &Status) -> StatusCode {
 
 /// Of a GET, say.
 pub(super) fn not_a_call() -> Response<Body> {
-    let message = "calls are a POST to /SERVICE/METHOD; GET / lists what there is";
+    let message = "calls are a POST to /SERVICE/METHOD; GET / says how";
     let mut response = error(&refused(
         Code::Unimplemented,
         Reason::CallUnsupported,
@@ -109,29 +109,21 @@ pub(super) fn not_a_call() -> Response<Body> {
     response
 }
 
-/// A media type that this method is not called with.
-pub(super) fn unsupported(method: &MethodDescriptor, streams: bool) -> Response<Body> {
-    let (name, [json, proto]) = (method.name(), [Form::Json, Form::Proto]);
-    let (taken, message) = if streams {
-        let taken = [json, proto].map(Form::stream_media);
-        let message = format!(
-            "{name} answers with a stream: call it by gRPC (./weir call and grpcurl do), by \
-             gRPC-Web, or with content-type: {} and messages in envelopes, as Connect's clients do",
-            json.stream_media()
-        );
-        (taken, message)
-    } else {
-        let taken = [json, proto].map(Form::media);
-        let message = format!(
-            "send content-type: {}, or call it by gRPC over HTTP/2, or by gRPC-Web",
-            json.media()
-        );
-        (taken, message)
-    };
+/// A media type that this method is not called with. Which method answers with a stream is told
+/// to whoever may ask.
+pub(super) fn unsupported() -> Response<Body> {
+    let taken = [Form::Json, Form::Proto].map(|form| [form.media(), form.stream_media()]);
+    let message = format!(
+        "send content-type: {}, or {} and the message in an envelope where the answer is a stream \
+         (as Connect's clients do); or call it by gRPC over HTTP/2 (./weir call and grpcurl do), \
+         or by gRPC-Web",
+        Form::Json.media(),
+        Form::Json.stream_media(),
+    );
     let status = refused(Code::Unimplemented, Reason::MediaTypeUnsupported, message);
     let mut response = error(&status);
     *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-    for media in taken {
+    for media in taken.as_flattened() {
         let media = HeaderValue::from_static(media);
         response.headers_mut().append(ACCEPT_POST, media);
     }

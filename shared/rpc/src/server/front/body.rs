@@ -8,13 +8,12 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use flate2::read::MultiGzDecoder;
-use futures_util::stream;
+use futures_util::{TryStreamExt, stream};
 use http::header::EXPECT;
 use http::{Request, Version};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, StreamBody};
-use prost::Message;
-use prost_reflect::{DynamicMessage, MessageDescriptor};
+use prost_reflect::MessageDescriptor;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tonic::body::Body;
 use tonic::{Code, Status};
@@ -37,6 +36,8 @@ const UNIT: usize = 1024;
 pub(super) const ROOM: usize = 2 * MAX_MESSAGE / UNIT;
 /// What is larger than this is not made on a thread that other calls wait for.
 pub(super) const LARGE: usize = 64 * 1024;
+/// A packed body is unpacked in pieces of at most this.
+const PIECE: usize = 16 * 1024;
 
 /// How long a body may take that holds room meanwhile, whatever its caller has time for.
 const READ_WITHIN: Duration = Duration::from_secs(30);
@@ -64,22 +65,20 @@ impl Reading {
 
     /// As gRPC has it. Nothing is read before somebody asks for it.
     pub fn of(self, body: Body) -> Body {
-        let message = async move { self.message(body).await.map(Frame::data) };
-        Body::new(StreamBody::new(stream::once(Box::pin(message))))
+        let message = stream::once(Box::pin(self.message(body)));
+        let frames = message.map_ok(|message| stream::iter(message.pieces().map(framed)));
+        Body::new(StreamBody::new(frames.try_flatten()))
     }
 
-    async fn message(self, body: Body) -> Result<Bytes, Status> {
+    async fn message(self, body: Body) -> Result<PrefixedMessage, Status> {
         let collected = collect(body, Self::limit(self.form), &self.room);
         let remaining = self.deadline.remaining().min(READ_WITHIN);
-        let (bytes, room) = tokio::time::timeout(remaining, collected)
+        let (bytes, taken) = tokio::time::timeout(remaining, collected)
             .await
             .map_err(|_| late())??;
         let is_quick = bytes.len() < LARGE && !self.is_gzip;
-        let make = move || {
-            // Until the message is made.
-            let _room = room;
-            self.make(bytes)
-        };
+        // The room is held until the message is made.
+        let make = move || self.make(bytes, taken);
         if is_quick {
             return make();
         }
@@ -87,44 +86,30 @@ impl Reading {
         made.map_err(|_| internal())?
     }
 
-    fn make(&self, mut bytes: Bytes) -> Result<Bytes, Status> {
+    fn make(
+        &self,
+        mut bytes: Bytes,
+        mut taken: OwnedSemaphorePermit,
+    ) -> Result<PrefixedMessage, Status> {
         if self.is_gzip {
-            bytes = unpacked(&bytes, Self::limit(self.form))?;
+            bytes = unpacked(&bytes, Self::limit(self.form), &mut taken)?;
         }
         if self.in_envelope {
             bytes = enveloped(bytes)?;
         }
         match self.form {
-            Form::Proto => Ok(framed(bytes.len(), |framed| {
-                framed.extend_from_slice(&bytes)
-            })),
+            Form::Proto => Ok(PrefixedMessage::new(vec![0; HEAD], bytes)),
             Form::Json => {
                 let message =
                     weir_protojson::read(&bytes, &self.input).map_err(|why| told(&why))?;
-                Ok(of_message(&message))
+                Ok(PrefixedMessage::encode(&message))
             }
         }
     }
 }
 
-/// A message with its head, as gRPC has it and Connect's envelopes have it, too.
-pub(super) fn of_message(message: &DynamicMessage) -> Bytes {
-    framed(message.encoded_len(), |framed| {
-        message
-            .encode(framed)
-            .expect("memory takes what is written");
-    })
-}
-
-/// `write` appends the message, which is `length` bytes long.
-fn framed(length: usize, write: impl FnOnce(&mut Vec<u8>)) -> Bytes {
-    let mut framed = Vec::with_capacity(HEAD + length);
-    framed.push(0);
-    // What is longer than its head can say is refused by the other side for its length.
-    let length = u32::try_from(length).unwrap_or(u32::MAX);
-    framed.extend_from_slice(&length.to_be_bytes());
-    write(&mut framed);
-    framed.into()
+fn framed(piece: Bytes) -> Result<Frame<Bytes>, Status> {
+    Ok(Frame::data(piece))
 }
 
 /// The whole of a body, and the room that it takes.
@@ -133,17 +118,7 @@ async fn collect(
     limit: usize,
     room: &Arc<Semaphore>,
 ) -> Result<(Bytes, OwnedSemaphorePermit), Status> {
-    let full = || {
-        let message = "more bodies are being read than there is room for";
-        refused(Code::ResourceExhausted, Reason::Overloaded, message)
-    };
-    let take = |units: usize| {
-        let units = u32::try_from(units).map_err(|_| full())?;
-        Arc::clone(room)
-            .try_acquire_many_owned(units)
-            .map_err(|_| full())
-    };
-    let mut taken = take(1)?;
+    let mut taken = Arc::clone(room).try_acquire_owned().map_err(|_| full())?;
     let mut bytes = BytesMut::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Status::from_error(error.into()))?;
@@ -153,11 +128,24 @@ async fn collect(
         if data.len() > limit - bytes.len() {
             return Err(too_large(limit));
         }
-        let units = (bytes.len() + data.len()).div_ceil(UNIT).max(1);
-        taken.merge(take(units.saturating_sub(taken.num_permits()))?);
+        take(&mut taken, bytes.len() + data.len())?;
         bytes.extend_from_slice(&data);
     }
     Ok((bytes.freeze(), taken))
+}
+
+/// Takes what is missing of the room for so many bytes.
+fn take(taken: &mut OwnedSemaphorePermit, bytes: usize) -> Result<(), Status> {
+    let missing = bytes.div_ceil(UNIT).saturating_sub(taken.num_permits());
+    let missing = u32::try_from(missing).map_err(|_| full())?;
+    let more = Arc::clone(taken.semaphore()).try_acquire_many_owned(missing);
+    taken.merge(more.map_err(|_| full())?);
+    Ok(())
+}
+
+fn full() -> Status {
+    let message = "more bodies are being read than there is room for";
+    refused(Code::ResourceExhausted, Reason::Overloaded, message)
 }
 
 pub(super) fn too_large(limit: usize) -> Status {
@@ -165,17 +153,24 @@ pub(super) fn too_large(limit: usize) -> Status {
     refused(Code::ResourceExhausted, Reason::MessageTooLarge, message)
 }
 
-fn unpacked(bytes: &[u8], limit: usize) -> Result<Bytes, Status> {
-    let mut unpacked = Vec::new();
-    let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
-    MultiGzDecoder::new(bytes)
-        .take(most)
-        .read_to_end(&mut unpacked)
-        .map_err(|_| unreadable("the body is not gzip"))?;
-    if unpacked.len() > limit {
-        return Err(too_large(limit));
+/// Piece by piece, each of which finds room before it is kept, beside what is packed: a body of
+/// some KiB may be thousands of times as large.
+fn unpacked(bytes: &[u8], limit: usize, taken: &mut OwnedSemaphorePermit) -> Result<Bytes, Status> {
+    let mut decoder = MultiGzDecoder::new(bytes);
+    let (mut unpacked, mut piece) = (BytesMut::new(), vec![0; PIECE]);
+    loop {
+        let length = decoder
+            .read(&mut piece)
+            .map_err(|_| unreadable("the body is not gzip"))?;
+        if length == 0 {
+            return Ok(unpacked.freeze());
+        }
+        if length > limit - unpacked.len() {
+            return Err(too_large(limit));
+        }
+        take(taken, bytes.len() + unpacked.len() + length)?;
+        unpacked.extend_from_slice(&piece[..length]);
     }
-    Ok(unpacked.into())
 }
 
 /// The one message in the one envelope of a call that streams nothing but its answer.
@@ -274,5 +269,53 @@ impl Drop for Lingering {
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             runtime.spawn(tokio::time::timeout(LINGER, rest));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use flate2::Compression;
+    use flate2::write::GzEncoder;
+    use http_body_util::Full;
+
+    use super::super::help;
+    use super::*;
+    use crate::reason_of;
+
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let mut packer = GzEncoder::new(Vec::new(), Compression::best());
+        packer.write_all(bytes).unwrap();
+        packer.finish().unwrap()
+    }
+
+    /// The message of a packed body, read in this room.
+    async fn read(body: Vec<u8>, room: &Arc<Semaphore>) -> Result<Bytes, Status> {
+        let name = "weir.contact.v1.ImportContactsRequest";
+        let reading = Reading {
+            form: Form::Json,
+            is_gzip: true,
+            in_envelope: false,
+            input: help::POOL.get_message_by_name(name).unwrap(),
+            deadline: Deadline::after(READ_WITHIN),
+            room: Arc::clone(room),
+        };
+        let message = reading.of(Body::new(Full::from(body)));
+        message.collect().await.map(|whole| whole.to_bytes())
+    }
+
+    #[tokio::test]
+    async fn a_packed_body_takes_the_room_of_what_is_in_it() {
+        let room = Arc::new(Semaphore::new(64));
+        let blanks = |length: usize| format!("{}{{}}", " ".repeat(length - 2));
+        let large = packed(blanks(1 << 20).as_bytes());
+        assert!(large.len() < 2 * UNIT, "packed there would be room");
+        let refused = read(large, &room).await.unwrap_err();
+        assert_eq!(reason_of(&refused), Some(Reason::Overloaded));
+        assert_eq!(room.available_permits(), 64);
+        let fits = read(packed(blanks(48 * UNIT).as_bytes()), &room).await;
+        assert_eq!(fits.unwrap()[..], [0; HEAD]);
+        assert_eq!(room.available_permits(), 64);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::header::{
     ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, EXPECT, HOST, TE,
     TRANSFER_ENCODING,
@@ -20,7 +19,7 @@ use super::media::Form;
 use super::stream as answers;
 use crate::Deadline;
 use crate::error::{internal, invalid};
-use crate::unary::{Arrival, status_in};
+use crate::unary::Arrival;
 
 const VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 const TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
@@ -70,13 +69,11 @@ where
         Ok(request) => request,
         Err(wrong) => return Ok(answer::error(&wrong)),
     };
-    let answer = inner.call(request).await?;
-    let Answer {
-        message,
-        headers,
-        trailers,
-    } = match arrived(answer).await {
-        Ok(answer) => answer,
+    let (parts, body) = inner.call(request).await?.into_parts();
+    let answered = Arrival::answered(&parts.headers, body).await;
+    let (message, trailers) = match answered.map(|arrival| arrival.and_then(Arrival::parted)) {
+        Ok(Some(parted)) => parted,
+        Ok(None) => return Ok(answer::refusal(&internal())),
         Err(status) => return Ok(answer::refusal(&status)),
     };
     let text = match form {
@@ -87,7 +84,7 @@ where
         },
     };
     let mut response = answer::of(StatusCode::OK, form.media(), text);
-    let headers = answer::kept(headers);
+    let headers = answer::kept(parts.headers);
     let trailers = answer::kept(trailers).filter_map(|(name, value)| {
         let name = format!("trailer-{name}").parse().ok()?;
         Some((name, value))
@@ -211,27 +208,6 @@ fn timeout(text: &str) -> Option<HeaderValue> {
         _ => format!("{}S", millis / 1_000),
     };
     text.parse().ok()
-}
-
-/// What a gRPC call was answered.
-struct Answer {
-    message: Bytes,
-    headers: HeaderMap,
-    trailers: HeaderMap,
-}
-
-async fn arrived(answer: Response<Body>) -> Result<Answer, Status> {
-    let (parts, body) = answer.into_parts();
-    // An answer without a message has its status in front.
-    status_in(&parts.headers).unwrap_or(Ok(()))?;
-    let arrival = Arrival::of(body).await?;
-    status_in(&arrival.trailers).unwrap_or_else(|| Err(internal()))?;
-    let trailers = arrival.trailers.clone();
-    Ok(Answer {
-        message: arrival.whole().ok_or_else(internal)?,
-        headers: parts.headers,
-        trailers,
-    })
 }
 
 #[cfg(test)]

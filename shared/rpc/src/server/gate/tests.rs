@@ -81,10 +81,13 @@ fn access() -> Access {
 }
 
 fn framed(message: &impl Message) -> Bytes {
-    let mut framed = vec![0];
-    framed.extend((message.encoded_len() as u32).to_be_bytes());
-    framed.extend(message.encode_to_vec());
-    framed.into()
+    prefixed(&message.encode_to_vec())
+}
+
+/// As it is on the wire.
+fn prefixed(message: &[u8]) -> Bytes {
+    let length = (message.len() as u32).to_be_bytes();
+    [&[0][..], &length, message].concat().into()
 }
 
 /// The reason of the refusal, or what came through.
@@ -154,11 +157,7 @@ async fn the_account_that_counts_is_the_one_that_is_decoded() {
             account_id: account(number).to_string(),
             ..Default::default()
         };
-        let wire = [part(first).encode_to_vec(), part(last).encode_to_vec()].concat();
-        let mut framed = vec![0];
-        framed.extend((wire.len() as u32).to_be_bytes());
-        framed.extend(wire);
-        Bytes::from(framed)
+        prefixed(&[part(first).encode_to_vec(), part(last).encode_to_vec()].concat())
     };
     let refused = call(GET, Some(&reader), vec![both(1, 3)]).await;
     assert_eq!(refused.unwrap_err(), Some(Reason::AccountForbidden));
@@ -241,11 +240,45 @@ async fn to_make_an_account_takes_more_than_to_change_one() {
     assert_eq!(refused.unwrap_err(), Some(Reason::RoleTooLow));
 }
 
-/// Every RPC that is declared, by everybody, for an account of theirs and for one that is not.
+/// A message in whose field on this path stands an account.
+fn naming(path: &[u32], account: AccountId) -> Vec<u8> {
+    let mut message = Vec::new();
+    let (last, around) = path.split_last().unwrap();
+    prost::encoding::string::encode(*last, &account.to_string(), &mut message);
+    for field in around.iter().rev() {
+        let inner = std::mem::take(&mut message);
+        prost::encoding::bytes::encode(*field, &inner, &mut message);
+    }
+    message
+}
+
+/// What comes of a call that names nothing, an account of the token, or one of others.
+fn expected(need: Need, role: Role, everywhere: bool, named: Option<u128>) -> Option<Reason> {
+    let (least, on) = match need {
+        Need::Services => return Some(Reason::ServicesOnly),
+        Need::Caller { role, on } => (role, on),
+    };
+    let least = match (on, named) {
+        (On::Account { without, .. }, None) if everywhere => least.max(without),
+        _ => least,
+    };
+    let is_theirs = match (on, named) {
+        (On::All, _) | (On::Account { .. }, None) => everywhere,
+        (On::Accounts { .. }, None) => true,
+        (_, Some(named)) => everywhere || named == 1,
+    };
+    if role < least {
+        Some(Reason::RoleTooLow)
+    } else {
+        (!is_theirs).then_some(Reason::AccountForbidden)
+    }
+}
+
+// Semantics 9.2: every RPC that is declared, by everybody, for an account of theirs, for one that
+// is not, and for none.
 #[tokio::test]
 async fn every_rpc_answers_as_it_declares() {
     for (path, need) in weir_proto::NEEDS {
-        // Nothing is in it: of most RPCs the account is missing.
         let empty = || vec![framed(&())];
         for (shown, reason) in [
             (None, Reason::TokenMissing),
@@ -257,22 +290,26 @@ async fn every_rpc_answers_as_it_declares() {
         }
         let seen = call(path, Some(SERVICE), empty()).await.unwrap();
         assert_eq!(seen.0.unwrap().who, Who::Service, "{path}");
-        for role in Role::ALL {
-            for everywhere in [false, true] {
-                let answer = call(path, Some(&text(role, everywhere)), empty()).await;
-                let refused = answer.err().map(Option::unwrap);
-                let expected = match *need {
-                    Need::Services => Some(Reason::ServicesOnly),
-                    Need::Caller { role: least, .. } if role < least => Some(Reason::RoleTooLow),
-                    Need::Caller { on, .. } => match on {
-                        On::Account { without, .. } if everywhere && role < without => {
-                            Some(Reason::RoleTooLow)
-                        }
-                        On::Accounts { .. } => None,
-                        _ => (!everywhere).then_some(Reason::AccountForbidden),
-                    },
-                };
-                assert_eq!(refused, expected, "{path}, {role}, {everywhere}");
+        for named in [None, Some(1), Some(3)] {
+            let field = match need {
+                Need::Caller { on, .. } => match on {
+                    On::Account { field, .. } => *field,
+                    On::Accounts { field } => &[*field][..],
+                    On::All => &[1],
+                },
+                Need::Services => &[1],
+            };
+            let message = named.map_or_else(Vec::new, |named| naming(field, account(named)));
+            for role in Role::ALL {
+                for everywhere in [false, true] {
+                    let frames = vec![prefixed(&message)];
+                    let answer = call(path, Some(&text(role, everywhere)), frames).await;
+                    assert_eq!(
+                        answer.err().map(Option::unwrap),
+                        expected(*need, role, everywhere, named),
+                        "{path}, {role}, {everywhere}, {named:?}"
+                    );
+                }
             }
         }
     }

@@ -96,7 +96,7 @@ fn any_converter() -> impl Strategy<Value = (ValueType, Converter)> {
                 round: round && is(&[ValueType::Decimal, ValueType::Currency]),
                 words: words && is(&[ValueType::Boolean]),
                 truncate: truncate && is(&[ValueType::Text, ValueType::LongText]),
-                blank_clears,
+                blank: blank_clears.into(),
             };
             let unique = unique && value_type.may_be_unique_identifier();
             (

@@ -297,7 +297,7 @@ fn a_blank_text_clears_where_that_is_wanted() {
         for (blank_clears, expected) in [(false, Came::Nothing), (true, Came::Null)] {
             let options = RawOptions {
                 formats: formats.clone(),
-                blank_clears,
+                blank: blank_clears.into(),
                 ..strict()
             };
             let converter = with(value_type, &options);
@@ -308,7 +308,7 @@ fn a_blank_text_clears_where_that_is_wanted() {
         }
     }
     let clears = RawOptions {
-        blank_clears: true,
+        blank: true.into(),
         ..strict()
     };
     check(Integer, &clears, &[("3", "3"), (r#""x""#, "")]);

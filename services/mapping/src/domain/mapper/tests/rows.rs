@@ -7,7 +7,7 @@ fn several(paths: &[&'static str], target: &'static str, blank_clears: bool) -> 
         paths: paths.to_vec(),
         target,
         options: RawOptions {
-            blank_clears,
+            blank: blank_clears.into(),
             ..RawOptions::default()
         },
     }

@@ -13,6 +13,8 @@ use crate::failure::Failure;
 
 /// As many as a page has at most.
 const PAGE: i32 = 1_000;
+/// Names in a message.
+const SHOWN: i32 = 20;
 
 /// What a call came to, in words.
 pub fn failed(status: &Status) -> Failure {
@@ -22,25 +24,60 @@ pub fn failed(status: &Status) -> Failure {
     }
 }
 
-/// The id of the account of that id or name.
+/// The id of the account of that name or id.
 pub async fn account(
     mapping: &mut MappingServiceClient<Channel>,
     named: &str,
 ) -> Result<String, Failure> {
-    let is_id = is_id(named);
-    let request = mapping::GetAccountRequest {
-        account_id: if is_id { named } else { "" }.to_owned(),
-        name: if is_id { "" } else { named }.to_owned(),
+    let by_name = mapping::GetAccountRequest {
+        name: named.to_owned(),
+        ..Default::default()
     };
-    match mapping.get_account(request).await {
-        Ok(answer) => {
-            let account = answer.into_inner().account.unwrap_or_default();
-            Ok(account.account_id)
-        }
-        Err(status) if status.code() == Code::NotFound => Err(Failure::Input(format!(
-            "there is no account {named:?}; `./weir call mapping/ListAccounts` shows them"
-        ))),
+    let mut found = mapping.get_account(by_name).await;
+    if found.is_err() && is_id(named) {
+        let by_id = mapping::GetAccountRequest {
+            account_id: named.to_owned(),
+            ..Default::default()
+        };
+        found = mapping.get_account(by_id).await;
+    }
+    match found {
+        Ok(answer) => Ok(answer.into_inner().account.unwrap_or_default().account_id),
+        Err(status) if status.code() == Code::NotFound => Err(unknown(mapping, named).await),
         Err(status) => Err(failed(&status)),
+    }
+}
+
+/// There is no such account; which there are, as far as the caller may know.
+pub async fn unknown(mapping: &mut MappingServiceClient<Channel>, named: &str) -> Failure {
+    let request = mapping::ListAccountsRequest {
+        page_size: SHOWN + 1,
+        ..Default::default()
+    };
+    let listed = mapping.list_accounts(request).await;
+    let there = listed.map_or_else(
+        |_| "`./weir call mapping/ListAccounts` shows those that there are".to_owned(),
+        |listed| {
+            let accounts = listed.into_inner().accounts;
+            format!(
+                "there {}",
+                names_of(accounts.into_iter().map(|one| one.name))
+            )
+        },
+    );
+    Failure::Input(format!("there is no account {named:?}; {there}"))
+}
+
+/// `are a, b`, `is a`, `is none`, or the first of many.
+pub fn names_of(names: impl Iterator<Item = String>) -> String {
+    let mut names: Vec<String> = names.collect();
+    let more = names.len() > SHOWN as usize;
+    names.truncate(SHOWN as usize);
+    match names.as_slice() {
+        [] => "is none".to_owned(),
+        [only] => format!("is {only}"),
+        some if more => format!("are {}, and more", some.join(", ")),
+        some => format!("are {}", some.join(", ")),
     }
 }
 
@@ -71,8 +108,8 @@ pub async fn source(
         }
     }
     Err(Failure::Input(format!(
-        "the account has no source {named:?}; it has {}",
-        names.join(", ")
+        "the account has no source {named:?}; there {}",
+        names_of(names.into_iter())
     )))
 }
 
@@ -164,6 +201,16 @@ pub fn is_id(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_message_names_what_there_is() {
+        let said = |count: usize| names_of((0..count).map(|n| format!("a{n}")));
+        assert_eq!(
+            [said(0), said(1), said(2)],
+            ["is none", "is a0", "are a0, a1"]
+        );
+        assert!(said(20).ends_with(", a19") && said(21).ends_with(", a19, and more"));
+    }
 
     #[test]
     fn ids_are_told_from_names() {
