@@ -19,6 +19,8 @@ pub use attach::{
 pub use batch::{
     Batch, Event, Identifier, Kind, MAX_EVENTS, ReceiptKey, Whose, key_of, receipt_of,
 };
+#[cfg(test)]
+pub use calendar::RETENTIONS;
 pub use calendar::{Range, first_day_after_month, last_day, may_drop_before};
 pub use history::{DayCursor, KeyCursor, Place, Question, Span, day_of, end_of};
 pub use link::{Link, newest_links};

@@ -110,12 +110,13 @@ async fn what_waits_is_listed_by_its_identifier_and_until_when() {
         ]
     );
     weir.link(vec![user_link("eve", Uuid::now_v7(), 1)]).await;
-    let gone = history(&weir).list_backlog(ListBacklogRequest {
+    let asked = ListBacklogRequest {
         account_id: weir.account.to_string(),
         user_id: "eve".to_owned(),
         ..ListBacklogRequest::default()
-    });
-    let gone = gone.await.unwrap().into_inner();
+    };
+    let gone = history(&weir).list_backlog(asked).await;
+    let gone = gone.unwrap().into_inner();
     assert_eq!((gone.waiting, gone.last_day.as_str()), (0, ""));
     assert!(gone.activities.is_empty());
 }

@@ -77,7 +77,7 @@ pub const HOT: &[(&str, &str, &str)] = &[
     (
         "occurrences",
         occurrences::OCCURRENCES,
-        "account contacts low_key fifty",
+        "account some_contacts low_key fifty",
     ),
     ("piece", occurrences::PIECE, "account low_key thousand"),
     (
@@ -268,6 +268,10 @@ pub const WORDS: &[(&str, &str)] = &[
     ("contacts", "array_agg(md5('c' || n)::uuid)"),
     ("texts", "array_agg('text'::text)"),
     ("jsons", "array_agg('{}'::json)"),
+    (
+        "some_contacts",
+        "array_agg(md5('c' || n)::uuid) FILTER (WHERE n <= 5)",
+    ),
     ("some_kinds", "array_agg('a'::text) FILTER (WHERE n <= 5)"),
     ("some_values", "array_agg('v' || n) FILTER (WHERE n <= 5)"),
 ];
