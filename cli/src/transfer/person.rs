@@ -6,6 +6,7 @@ use anyhow::Context;
 use serde_json::{Map, Value, json};
 use weir_proto::activity::v1 as activity;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
+use weir_proto::activity::v1::history_service_client::HistoryServiceClient;
 use weir_proto::contact::v1 as contact;
 use weir_proto::contact::v1::contact_identifier::Kind as Identifier;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
@@ -43,12 +44,14 @@ pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
     let found = found.contact.context("the answer holds no contact")?;
     let people = PeopleServiceClient::new(channel);
     let (merges, has_all_merges) = merges(people, &account_id, &found.contact_id).await?;
+    let channel = addresses.connect(Service::Activity).await?;
     let activities = activities(
-        ActivityServiceClient::new(addresses.connect(Service::Activity).await?),
+        ActivityServiceClient::new(channel.clone()),
         &account_id,
         &found.contact_id,
     )
     .await?;
+    let occurrences = occurrences(channel, &account_id, &found.contact_id).await?;
     let (memberships, history) = memberships::of(
         addresses.connect(Service::Audience).await?,
         &account_id,
@@ -61,6 +64,7 @@ pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
         "merges": merges,
         "has_all_merges": has_all_merges,
         "activities": activities,
+        "occurrences": occurrences,
         "memberships": memberships,
         "membership_history": history,
     });
@@ -141,6 +145,37 @@ async fn activities(
                 "message_id": one.message_id,
                 "attributes": parsed(&one.attributes_json),
                 "kept_until": one.expire_day,
+            })
+        }));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(found);
+        }
+    }
+}
+
+/// When each thing was done first and last, also what has expired since.
+async fn occurrences(
+    channel: Channel,
+    account_id: &str,
+    contact_id: &str,
+) -> Result<Vec<Value>, Failure> {
+    let mut client = HistoryServiceClient::new(channel);
+    let (mut found, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = activity::ListOccurrencesRequest {
+            account_id: account_id.to_owned(),
+            contact_id: contact_id.to_owned(),
+            page_size: PAGE,
+            page_token,
+        };
+        let page = client.list_occurrences(request).await;
+        let page = page.map_err(|status| failed(&status))?.into_inner();
+        found.extend(page.occurrences.iter().map(|one| {
+            json!({
+                "event": one.event_name,
+                "first_time": time(one.first_time.as_ref()),
+                "last_time": time(one.last_time.as_ref()),
             })
         }));
         page_token = page.next_page_token;

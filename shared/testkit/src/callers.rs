@@ -70,7 +70,7 @@ pub async fn assert_callers(url: &str, served: &[&str]) {
             assert_eq!(reason_of(&status), Some(reason), "{path}");
         }
         // As JSON the same; an answer in parts needs another envelope.
-        let streams = ["/ExportContacts", "/ExportMembers"];
+        let streams = ["/ExportContacts", "/ExportMembers", "/ExportActivities"];
         if !streams.iter().any(|stream| path.ends_with(stream)) {
             for (shown, refused) in [
                 (None, Some(401)),
