@@ -201,28 +201,10 @@ impl Executor {
                 accept(self.configuration.delete_field(request).await, step)?;
             }
             Action::CreateAudience { name } => {
-                let request = audience::CreateAudienceRequest {
-                    account_id,
-                    name: name.clone(),
-                    origin: audience::Origin::SegmentActions.into(),
-                    request_id: String::new(),
-                };
-                let answer = accept(self.audience.create_audience(request).await, step)?;
-                let id = answer.audience.unwrap_or_default().audience_id;
-                let key = (step.account.clone(), name.clone());
-                self.known.audiences.insert(key, id);
+                self.create_audience(step, account_id, name).await?;
             }
             Action::DeleteAudience { name } => {
-                let key = (step.account.clone(), name.clone());
-                let audience_id = self.known.audiences.remove(&key).unwrap_or_default();
-                let request = audience::DeleteAudienceRequest {
-                    account_id,
-                    audience_id,
-                    // It stays where events came since the plan was made.
-                    refuse_events: false,
-                    request_id: String::new(),
-                };
-                accept(self.curation.delete_audience(request).await, step)?;
+                self.delete_audience(step, account_id, name).await?;
             }
             Action::RenameSource { from } => {
                 let before = (step.account.clone(), from.clone());
@@ -246,6 +228,44 @@ impl Executor {
             _ => return self.of_source(step, account_id, place, source).await,
         }
         Ok(None)
+    }
+
+    async fn create_audience(
+        &mut self,
+        step: &Step,
+        account_id: String,
+        name: &str,
+    ) -> Result<(), Failure> {
+        let request = audience::CreateAudienceRequest {
+            account_id,
+            name: name.to_owned(),
+            origin: audience::Origin::SegmentActions.into(),
+            request_id: String::new(),
+        };
+        let answer = accept(self.audience.create_audience(request).await, step)?;
+        let id = answer.audience.unwrap_or_default().audience_id;
+        let key = (step.account.clone(), name.to_owned());
+        self.known.audiences.insert(key, id);
+        Ok(())
+    }
+
+    async fn delete_audience(
+        &mut self,
+        step: &Step,
+        account_id: String,
+        name: &str,
+    ) -> Result<(), Failure> {
+        let key = (step.account.clone(), name.to_owned());
+        let audience_id = self.known.audiences.remove(&key).unwrap_or_default();
+        let request = audience::DeleteAudienceRequest {
+            account_id,
+            audience_id,
+            // It stays where events came since the plan was made.
+            refuse_events: false,
+            request_id: String::new(),
+        };
+        accept(self.curation.delete_audience(request).await, step)?;
+        Ok(())
     }
 
     /// What is done with a source that stays, or is made.
