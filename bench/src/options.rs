@@ -62,6 +62,10 @@ pub struct Options {
     #[arg(long, default_value_t = 10.0)]
     pub minutes: f64,
 
+    /// Activities that `activities` stores and looks among
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
+    pub activities: u64,
+
     /// Contacts at which `growth` measures
     #[arg(long, value_delimiter = ',', default_values_t = [10_000, 100_000, 1_000_000, 2_000_000])]
     pub growth_contacts: Vec<u64>,
@@ -154,6 +158,8 @@ pub enum Scenario {
     Replicas,
     /// Search, export and import among the contacts of one account
     People,
+    /// Pages, first and last, and an export among the activities of one account
+    Activities,
     /// Events that are all refused, beside such that are stored
     Refused,
     /// Cost per event as contacts, accounts and activities grow
@@ -184,6 +190,7 @@ impl Scenario {
                 | Self::Hotspot
                 | Self::Replicas
                 | Self::People
+                | Self::Activities
                 | Self::Refused
         )
     }
@@ -205,7 +212,9 @@ impl Scenario {
     /// What its batches are made of.
     pub fn recipe(self) -> Recipe {
         match self {
-            Self::IdentifyNew | Self::Growth | Self::People | Self::Refused => Recipe::IdentifyNew,
+            Self::IdentifyNew | Self::Growth | Self::People | Self::Activities | Self::Refused => {
+                Recipe::IdentifyNew
+            }
             Self::IdentifyKnownUnchanged => Recipe::IdentifyUnchanged,
             Self::IdentifyKnownChanged => Recipe::IdentifyChanged,
             Self::TrackKnown => Recipe::TrackKnown,

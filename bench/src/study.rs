@@ -1,5 +1,6 @@
 //! Studies: cases on one system that are held against each other, not against a baseline.
 
+mod activities;
 mod batch_sizes;
 mod fair;
 mod hotspot;
@@ -47,6 +48,7 @@ pub async fn run(scenario: Scenario, options: &Options) -> Result<Study> {
         Scenario::Hotspot => hotspot::run(options).await,
         Scenario::Replicas => replicas::run(options).await,
         Scenario::People => people::run(options).await,
+        Scenario::Activities => activities::run(options).await,
         Scenario::Refused => refused::run(options).await,
         other => bail!("{} is no study", other.name()),
     }

@@ -98,6 +98,11 @@ impl System {
         self.stack.channel(service)
     }
 
+    /// A connection to a service, as one of our own.
+    pub fn service_channel(&self, service: Service) -> Channel {
+        self.stack.service_channel(service)
+    }
+
     /// Connection URL of PostgreSQL's superuser.
     pub fn postgres_url(&self) -> &str {
         self.stack.postgres_url()

@@ -1,5 +1,7 @@
 //! Accounts and sources, by name or by id.
 
+use std::collections::HashSet;
+
 use anyhow::anyhow;
 use tonic::{Code, Status};
 use weir_proto::mapping::v1 as mapping;
@@ -129,6 +131,62 @@ pub async fn fields(
         page_token = page.next_page_token;
         if page_token.is_empty() {
             return Ok(fields);
+        }
+    }
+}
+
+/// The attributes that the account's sources give an event, each once.
+pub async fn attributes(
+    mapping: &mut MappingServiceClient<Channel>,
+    account_id: &str,
+    event: &str,
+) -> Result<Vec<String>, Failure> {
+    let (mut attributes, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = mapping::ListSourcesRequest {
+            account_id: account_id.to_owned(),
+            page_size: PAGE,
+            page_token,
+        };
+        let page = mapping.list_sources(request).await;
+        let page = page.map_err(|status| failed(&status))?.into_inner();
+        for source in page.sources {
+            attributes.extend(of_source(mapping, account_id, source.source_id, event).await?);
+        }
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            break;
+        }
+    }
+    let mut seen = HashSet::new();
+    attributes.retain(|name| seen.insert(name.clone()));
+    Ok(attributes)
+}
+
+async fn of_source(
+    mapping: &mut MappingServiceClient<Channel>,
+    account_id: &str,
+    source_id: String,
+    event: &str,
+) -> Result<Vec<String>, Failure> {
+    let mut page_token = String::new();
+    loop {
+        let request = mapping::ListActivityMappingsRequest {
+            account_id: account_id.to_owned(),
+            source_id: source_id.clone(),
+            page_size: PAGE,
+            page_token,
+        };
+        let page = mapping.list_activity_mappings(request).await;
+        let page = page.map_err(|status| failed(&status))?.into_inner();
+        let mut activities = page.activities.into_iter();
+        if let Some(found) = activities.find(|activity| activity.event_name == event) {
+            let attributes = found.attributes.into_iter();
+            return Ok(attributes.map(|one| one.attribute).collect());
+        }
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(Vec::new());
         }
     }
 }

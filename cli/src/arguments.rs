@@ -17,8 +17,9 @@ mod transfer;
 pub use certs::CertsOptions;
 pub use token::{CreateTokenOptions, RevokeTokenOptions, RoleName, TokenCommand};
 pub use transfer::{
-    ExportContactsOptions, ExportOptions, ExportPersonOptions, ExportWhat, Format,
-    ImportContactsOptions, ImportOptions, ImportWhat, Merge, Who,
+    ExportActivitiesOptions, ExportContactsOptions, ExportMembersOptions, ExportOptions,
+    ExportPersonOptions, ExportWhat, Format, ImportContactsOptions, ImportOptions, ImportWhat,
+    Merge, Who,
 };
 
 /// Weir: the self-hosted receiving side of Segment's "Ortto (Actions)" destination.

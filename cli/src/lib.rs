@@ -75,6 +75,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Call(options) => return call::run(&options).await,
         Command::Export(options) => match &options.what {
             ExportWhat::Contacts(options) => transfer::contacts::run(options).await?,
+            ExportWhat::Members(options) => transfer::members::run(options).await?,
+            ExportWhat::Activities(options) => transfer::activities::run(options).await?,
             ExportWhat::Person(options) => transfer::person::run(options).await?,
         },
         Command::Import(options) => match &options.what {

@@ -1,6 +1,9 @@
-//! `export` and `import`: contacts in bulk, and everything known of one person.
+//! `export` and `import`: contacts, activities and members of audiences in bulk, and everything
+//! known of one person.
 
+pub mod activities;
 pub mod contacts;
 pub mod import;
+pub mod members;
 mod meter;
 pub mod person;

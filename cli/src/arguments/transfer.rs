@@ -27,7 +27,7 @@ pub enum Merge {
     Ignore,
 }
 
-/// Write contacts into a file.
+/// Write contacts, activities or members of audiences into a file.
 #[derive(Debug, Args)]
 pub struct ExportOptions {
     #[command(subcommand)]
@@ -37,6 +37,8 @@ pub struct ExportOptions {
 #[derive(Debug, Subcommand)]
 pub enum ExportWhat {
     Contacts(ExportContactsOptions),
+    Members(ExportMembersOptions),
+    Activities(ExportActivitiesOptions),
     Person(ExportPersonOptions),
 }
 
@@ -59,8 +61,58 @@ pub struct ExportContactsOptions {
     pub addresses: AddressOptions,
 }
 
+/// Write who belongs to audiences, as it is at one moment: audience, contact, since when, and the
+/// event that brought it about.
+#[derive(Debug, Args)]
+pub struct ExportMembersOptions {
+    /// Names or ids of audiences. All of the account when absent.
+    #[arg(value_name = "AUDIENCE")]
+    pub audiences: Vec<String>,
+    /// The account's name or id.
+    #[arg(long)]
+    pub account: String,
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    pub format: Format,
+    /// Where to; it is there once it is whole. Standard output when absent.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
+/// Write what the contacts of an account did, as it is at one moment, oldest first.
+#[derive(Debug, Args)]
+pub struct ExportActivitiesOptions {
+    /// The account's name or id.
+    #[arg(long)]
+    pub account: String,
+    #[arg(long, value_enum, default_value_t = Format::Csv)]
+    pub format: Format,
+    /// Only this one, by its name. All when absent.
+    #[arg(long, value_name = "NAME")]
+    pub event: Option<String>,
+    /// Only what was done at this time or later, such as 2025-07-10T06:00:00Z.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub from: Option<Timestamp>,
+    /// Only what was done before this time.
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    pub to: Option<Timestamp>,
+    /// activity_record_id, activity_id, event_name, contact_id, event_time, receive_time,
+    /// message_id, expire_day, attributes (all as one JSON object), and attributes.NAME, in the
+    /// order of the columns. When absent what tells who did what and when, and the attributes: with
+    /// --event one column for each that its mappings have.
+    #[arg(long, value_delimiter = ',')]
+    pub columns: Vec<String>,
+    /// Where to; it is there once it is whole. Standard output when absent.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    #[command(flatten)]
+    pub addresses: AddressOptions,
+}
+
 /// Write what is stored of one person, as JSON: contact with where its fields came from,
-/// identifiers, merges, activities, memberships.
+/// identifiers, merges, activities, when each was done first and last, memberships and their
+/// history.
 ///
 /// Not in it are events as they came: those that are kept for a replay, and a source's samples and
 /// log, also of what was refused. `./weir call --list mapping` names what lists them.

@@ -9,6 +9,7 @@ use anyhow::anyhow;
 use tonic::{Code, Response, Status};
 use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
+use weir_proto::audience::v1::curation_service_client::CurationServiceClient;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::configuration_service_client::ConfigurationServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
@@ -54,10 +55,12 @@ pub async fn execute(
     say: impl Fn(&str),
 ) -> Result<Applied, Failure> {
     let channel = addresses.connect(Service::Mapping).await?;
+    let audiences = addresses.connect(Service::Audience).await?;
     let mut executor = Executor {
         mapping: MappingServiceClient::new(channel.clone()),
         configuration: ConfigurationServiceClient::new(channel),
-        audience: AudienceServiceClient::new(addresses.connect(Service::Audience).await?),
+        audience: AudienceServiceClient::new(audiences.clone()),
+        curation: CurationServiceClient::new(audiences),
         known: Known::of(plan),
     };
     for step in &plan.steps {
@@ -155,6 +158,7 @@ struct Executor {
     mapping: MappingServiceClient<Channel>,
     configuration: ConfigurationServiceClient<Channel>,
     audience: AudienceServiceClient<Channel>,
+    curation: CurationServiceClient<Channel>,
     known: Known,
 }
 
@@ -197,16 +201,10 @@ impl Executor {
                 accept(self.configuration.delete_field(request).await, step)?;
             }
             Action::CreateAudience { name } => {
-                let request = audience::CreateAudienceRequest {
-                    account_id,
-                    name: name.clone(),
-                    origin: audience::Origin::SegmentActions.into(),
-                    request_id: String::new(),
-                };
-                let answer = accept(self.audience.create_audience(request).await, step)?;
-                let id = answer.audience.unwrap_or_default().audience_id;
-                let key = (step.account.clone(), name.clone());
-                self.known.audiences.insert(key, id);
+                self.create_audience(step, account_id, name).await?;
+            }
+            Action::DeleteAudience { name } => {
+                self.delete_audience(step, account_id, name).await?;
             }
             Action::RenameSource { from } => {
                 let before = (step.account.clone(), from.clone());
@@ -230,6 +228,44 @@ impl Executor {
             _ => return self.of_source(step, account_id, place, source).await,
         }
         Ok(None)
+    }
+
+    async fn create_audience(
+        &mut self,
+        step: &Step,
+        account_id: String,
+        name: &str,
+    ) -> Result<(), Failure> {
+        let request = audience::CreateAudienceRequest {
+            account_id,
+            name: name.to_owned(),
+            origin: audience::Origin::SegmentActions.into(),
+            request_id: String::new(),
+        };
+        let answer = accept(self.audience.create_audience(request).await, step)?;
+        let id = answer.audience.unwrap_or_default().audience_id;
+        let key = (step.account.clone(), name.to_owned());
+        self.known.audiences.insert(key, id);
+        Ok(())
+    }
+
+    async fn delete_audience(
+        &mut self,
+        step: &Step,
+        account_id: String,
+        name: &str,
+    ) -> Result<(), Failure> {
+        let key = (step.account.clone(), name.to_owned());
+        let audience_id = self.known.audiences.remove(&key).unwrap_or_default();
+        let request = audience::DeleteAudienceRequest {
+            account_id,
+            audience_id,
+            // It stays where events came since the plan was made.
+            refuse_events: false,
+            request_id: String::new(),
+        };
+        accept(self.curation.delete_audience(request).await, step)?;
+        Ok(())
     }
 
     /// What is done with a source that stays, or is made.

@@ -84,6 +84,7 @@ pub enum Action {
     PutActivity(mapping::PutActivityMappingRequest),
     UnmapActivity { event_name: String },
     CreateAudience { name: String },
+    DeleteAudience { name: String },
 }
 
 /// Something that can't be done, and where it is asked for.

@@ -1,12 +1,12 @@
 //! `export person`: everything that is known of one person, as JSON.
 
+mod memberships;
+
 use anyhow::Context;
 use serde_json::{Map, Value, json};
 use weir_proto::activity::v1 as activity;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
-use weir_proto::audience::v1 as audience;
-use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
-use weir_proto::audience::v1::membership_service_client::MembershipServiceClient;
+use weir_proto::activity::v1::history_service_client::HistoryServiceClient;
 use weir_proto::contact::v1 as contact;
 use weir_proto::contact::v1::contact_identifier::Kind as Identifier;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
@@ -44,13 +44,15 @@ pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
     let found = found.contact.context("the answer holds no contact")?;
     let people = PeopleServiceClient::new(channel);
     let (merges, has_all_merges) = merges(people, &account_id, &found.contact_id).await?;
+    let channel = addresses.connect(Service::Activity).await?;
     let activities = activities(
-        ActivityServiceClient::new(addresses.connect(Service::Activity).await?),
+        ActivityServiceClient::new(channel.clone()),
         &account_id,
         &found.contact_id,
     )
     .await?;
-    let memberships = memberships(
+    let occurrences = occurrences(channel, &account_id, &found.contact_id).await?;
+    let (memberships, history) = memberships::of(
         addresses.connect(Service::Audience).await?,
         &account_id,
         &found.contact_id,
@@ -62,7 +64,9 @@ pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
         "merges": merges,
         "has_all_merges": has_all_merges,
         "activities": activities,
+        "occurrences": occurrences,
         "memberships": memberships,
+        "membership_history": history,
     });
     let mut file = Output::new(options.output.as_deref())?;
     let mut text = serde_json::to_string_pretty(&person).context("a person as JSON")?;
@@ -150,6 +154,37 @@ async fn activities(
     }
 }
 
+/// When each thing was done first and last, also what has expired since.
+async fn occurrences(
+    channel: Channel,
+    account_id: &str,
+    contact_id: &str,
+) -> Result<Vec<Value>, Failure> {
+    let mut client = HistoryServiceClient::new(channel);
+    let (mut found, mut page_token) = (Vec::new(), String::new());
+    loop {
+        let request = activity::ListOccurrencesRequest {
+            account_id: account_id.to_owned(),
+            contact_id: contact_id.to_owned(),
+            page_size: PAGE,
+            page_token,
+        };
+        let page = client.list_occurrences(request).await;
+        let page = page.map_err(|status| failed(&status))?.into_inner();
+        found.extend(page.occurrences.iter().map(|one| {
+            json!({
+                "event": one.event_name,
+                "first_time": time(one.first_time.as_ref()),
+                "last_time": time(one.last_time.as_ref()),
+            })
+        }));
+        page_token = page.next_page_token;
+        if page_token.is_empty() {
+            return Ok(found);
+        }
+    }
+}
+
 /// The newest, and whether these are all.
 async fn merges(
     mut client: PeopleServiceClient<Channel>,
@@ -202,47 +237,6 @@ fn merge(merge: &contact::Merge) -> Value {
         "survivor_fields": fields(&merge.survivor_fields),
         "left_out_field_count": merge.left_out_field_count,
     })
-}
-
-/// With the audiences' names.
-async fn memberships(
-    channel: Channel,
-    account_id: &str,
-    contact_id: &str,
-) -> Result<Vec<Value>, Failure> {
-    let mut audiences = AudienceServiceClient::new(channel.clone());
-    let mut client = MembershipServiceClient::new(channel);
-    let (mut found, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let request = audience::ListMembershipsRequest {
-            account_id: account_id.to_owned(),
-            contact_id: contact_id.to_owned(),
-            page_size: PAGE,
-            page_token,
-        };
-        let page = client.list_memberships(request).await;
-        let page = page.map_err(|status| failed(&status))?.into_inner();
-        for one in page.memberships {
-            let request = audience::GetAudienceRequest {
-                account_id: account_id.to_owned(),
-                audience_id: one.audience_id.clone(),
-            };
-            let named = audiences.get_audience(request).await;
-            let named = named.map_err(|status| failed(&status))?.into_inner();
-            found.push(json!({
-                "audience_id": one.audience_id,
-                "audience": named.audience.unwrap_or_default().name,
-                "member": one.member,
-                "member_since_time": time(one.member_since_time.as_ref()),
-                "left_time": time(one.left_time.as_ref()),
-                "update_time": time(one.update_time.as_ref()),
-            }));
-        }
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(found);
-        }
-    }
 }
 
 /// By id, each with where it came from, so far as that is known.

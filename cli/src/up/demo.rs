@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use bytes::Bytes;
 use http::{Request, header};
 use http_body_util::{BodyExt, Full};
 use serde::Deserialize;
@@ -371,7 +370,8 @@ mod tests {
 
     #[tokio::test]
     async fn without_a_key_nothing_is_sent() {
-        let said = run("http://127.0.0.1:1", &accounts("")).await.unwrap();
+        let client = crate::http::client(&weir_stack::Reach::default());
+        let said = run(&client, "http://127.0.0.1:1", &accounts("")).await.unwrap();
         assert!(said.contains("no key"), "{said}");
     }
 }

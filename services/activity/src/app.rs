@@ -6,6 +6,8 @@
 
 mod clock;
 mod culprits;
+mod exporting;
+mod history;
 mod housekeeping;
 mod link;
 mod people;
@@ -26,6 +28,7 @@ use crate::metrics;
 use crate::store::{NotDone, Store};
 use clock::Clocks;
 
+pub use exporting::{EXPORTS, Exports, Piece, Pieces};
 pub use housekeeping::{WITHIN, keep_house};
 pub use link::Changes;
 pub use record::Recorded;
@@ -64,6 +67,12 @@ pub enum Error {
     /// The caller no longer waits.
     #[error("the deadline passed")]
     Late,
+    /// As many exports are under way as may be.
+    #[error("too many exports")]
+    TooManyExports,
+    /// Nobody takes what is exported.
+    #[error("nobody takes it")]
+    Untaken,
     /// There is no partition for a day of expiry: to be made, then the same succeeds.
     #[error("a partition is missing")]
     MissingPartition,

@@ -1,6 +1,8 @@
 //! The wire: requests in, answers out. Nothing is decided here.
 
 mod convert;
+mod export;
+mod history;
 mod people;
 mod status;
 
@@ -10,6 +12,7 @@ use tonic::{Request, Response, Status};
 use weir_erasure::Erasure;
 use weir_ledger::Ledger;
 use weir_proto::activity::v1::activity_service_server::{ActivityService, ActivityServiceServer};
+use weir_proto::activity::v1::history_service_server::HistoryServiceServer;
 use weir_proto::activity::v1::people_service_server::PeopleServiceServer;
 use weir_proto::activity::v1::{
     GetBacklogRequest, GetBacklogResponse, LinkIdentifiersRequest, LinkIdentifiersResponse,
@@ -17,15 +20,19 @@ use weir_proto::activity::v1::{
     RecordActivitiesResponse,
 };
 use weir_rpc::wire::id;
-use weir_rpc::{Deadline, MAX_MESSAGE, Server, Unary, page_size, page_start};
+use weir_rpc::{Deadline, MAX_MESSAGE, Server, Unary, page_size};
 
-use crate::app::App;
-use crate::domain::Cursor;
+use crate::app::{App, Exports};
+use crate::domain::{Cursor, Question};
+use history::{Histories, place, token};
 use people::People;
 
 /// Serves `app`; healthy while the database answers.
-pub fn server(app: App, ledger: Ledger, erasure: Erasure) -> Server {
-    let activities = Arc::new(Service { app: app.clone() });
+pub fn server(app: App, exports: Exports, ledger: Ledger, erasure: Erasure) -> Server {
+    let activities = Arc::new(Service {
+        app: app.clone(),
+        exports,
+    });
     let service = ActivityServiceServer::from_arc(Arc::clone(&activities))
         .max_decoding_message_size(MAX_MESSAGE)
         .max_encoding_message_size(MAX_MESSAGE);
@@ -41,10 +48,13 @@ pub fn server(app: App, ledger: Ledger, erasure: Erasure) -> Server {
         "LinkIdentifiers",
         |activities, request| async move { activities.link_identifiers(request).await },
     );
+    let history = HistoryServiceServer::new(Histories(Arc::clone(&activities)))
+        .max_encoding_message_size(MAX_MESSAGE);
     let people =
         PeopleServiceServer::new(People(activities)).max_decoding_message_size(MAX_MESSAGE);
     Server::new("weir.activity.v1.ActivityService")
         .service(service)
+        .service(history)
         .service(people)
         .service(ledger.service())
         .service(erasure.service())
@@ -56,6 +66,7 @@ pub fn server(app: App, ledger: Ledger, erasure: Erasure) -> Server {
 
 struct Service {
     app: App,
+    exports: Exports,
 }
 
 #[tonic::async_trait]
@@ -91,13 +102,25 @@ impl ActivityService for Service {
         let request = request.into_inner();
         let account_id = id("account_id", &request.account_id)?;
         let contact_id = id("contact_id", &request.contact_id)?;
-        let start = page_start(&request.page_token)?.unwrap_or(Cursor::START);
+        let question = Question::of(&[
+            b"contact",
+            request.account_id.as_bytes(),
+            request.contact_id.as_bytes(),
+        ]);
+        let start = place(question, &request.page_token)?.unwrap_or(Cursor::START);
         let size = page_size(request.page_size)?;
-        let page = self
+        let (page, left) = self
             .app
             .list_activities(account_id, contact_id, start, size, deadline)
             .await?;
-        Ok(Response::new(convert::activities(page)))
+        Ok(Response::new(ListActivitiesResponse {
+            next_page_token: token(question, &page),
+            activities: page
+                .items
+                .into_iter()
+                .map(|activity| convert::activity(activity, Some(left)))
+                .collect(),
+        }))
     }
 
     async fn get_backlog(
@@ -107,7 +130,7 @@ impl ActivityService for Service {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
         let account_id = id("account_id", &request.account_id)?;
-        let identifiers = convert::identifiers(request)?;
+        let identifiers = convert::identifiers_of(request.user_id, request.anonymous_id)?;
         let waiting = self
             .app
             .get_backlog(account_id, identifiers, deadline)

@@ -51,6 +51,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .context("the schema can't be brought up to date")?;
         let calls = pool(config.database_connections.into())?;
         let sole = weir_postgres::Jobs::new(&calls).sole("housekeeping");
+        let exports = Store::new(pool(app::EXPORTS)?, 0);
         let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
         let erasure =
             weir_erasure::Erasure::new(calls.clone(), accounts.clone(), weir_erasure::ALL);
@@ -68,7 +69,8 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             let source_log = source_log.clone();
             async move { source_log.tell(|| pulse.beat()).await }
         });
-        let server = grpc::server(app, ledger, erasure)
+        let exports = app::Exports::new(app.clone(), exports);
+        let server = grpc::server(app, exports, ledger, erasure)
             .access(access)
             .tls(tls)
             .cors_origins(config.browsers.cors_origins);

@@ -10,7 +10,7 @@
 //!
 //! **Order of locks**: the account's row (shared); receipts, then activities of settled
 //! identifiers, each by key; merges, sorted; identifiers, sorted; attach locks, sorted; receipts,
-//! activities and backlog of locked identifiers; counts; the usage row. Every transaction takes
+//! activities and backlog of locked identifiers; counts; those of activities, by key; the usage row. Every transaction takes
 //! what it needs in this order. The rows of an activity belong to one identifier (its key says
 //! whose it is), and those behind the identifiers are touched by nobody without the identifier's
 //! lock, so that nobody waits there. One case would break the order: an identifier that a batch
@@ -20,9 +20,13 @@
 mod attach;
 mod columns;
 mod correct;
+mod counts;
+mod export;
 mod forget;
+mod history;
 mod links;
 mod not_done;
+mod occurrences;
 mod partitions;
 mod people;
 #[cfg(test)]
@@ -33,6 +37,7 @@ mod receipts;
 mod record;
 mod settled;
 mod usage;
+mod waiting;
 
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
@@ -43,6 +48,7 @@ use crate::domain::{Identifier, Link};
 use settled::Settled;
 
 pub use forget::Limits;
+pub use history::{Found, Sought};
 pub use links::{Families, Linked};
 pub use not_done::NotDone;
 
@@ -60,7 +66,12 @@ pub const MIGRATIONS: &[Migration] = &[
         name: "work of before",
         sql: include_str!("../migrations/0004_work_of_before.sql"),
     },
-    weir_ledger::days_migration(5),
+    Migration {
+        number: 5,
+        name: "history",
+        sql: include_str!("../migrations/0005_history.sql"),
+    },
+    weir_ledger::days_migration(6),
 ];
 
 /// Tables with an `account_id` that have no policy.

@@ -2,22 +2,30 @@
 
 mod audiences;
 mod culprits;
+mod deleting;
+mod exporting;
 mod forgetting;
 mod merges;
+mod reading;
 mod sync;
 mod updates;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
+use tokio::sync::Notify;
 use weir_accounts::Accounts;
 use weir_ids::AccountId;
 use weir_postgres::Failure;
 use weir_rpc::Deadline;
 use weir_service::{Clock, Fault, Policy};
 
+use crate::domain::{SyncDays, tomorrow};
 use crate::store::Store;
 
+pub use deleting::DELETING_BEATS;
+pub use exporting::{EXPORTS, Exports, Piece, Pieces};
 pub use forgetting::FORGETTING_BEATS;
 pub use sync::longest_sync;
 
@@ -46,6 +54,22 @@ pub enum Error {
     OtherOrigin,
     #[error("something else was asked for under this request_id")]
     RequestTaken,
+    #[error("another audience has the name")]
+    NameTaken,
+    /// So many a day.
+    #[error("events still come for the audience")]
+    InUse(i64),
+    #[error("no such deletion")]
+    DeletionUnknown,
+    #[error("memberships are still being deleted")]
+    DeletionUnderWay,
+    #[error("no such sync")]
+    SyncUnknown,
+    /// There is room for a few exports at a time.
+    #[error("too many exports are under way")]
+    TooManyExports,
+    #[error("nobody took what was exported")]
+    Untaken,
 }
 
 impl Fault for Error {
@@ -68,19 +92,29 @@ pub struct App {
     store: Store,
     accounts: Accounts,
     clock: Clock,
+    sync_days: SyncDays,
+    /// Told when a sync was asked for, so that it need not wait for the next look.
+    sync_asked: Arc<Notify>,
 }
 
 impl App {
-    pub fn new(store: Store, accounts: Accounts, clock: Clock) -> Self {
+    pub fn new(store: Store, accounts: Accounts, clock: Clock, sync_days: SyncDays) -> Self {
         Self {
             store,
             accounts,
             clock,
+            sync_days,
+            sync_asked: Arc::default(),
         }
     }
 
     fn now(&self) -> DateTime<Utc> {
         self.clock.now()
+    }
+
+    /// When what is held back at `now` is due.
+    fn next_sync(&self, now: DateTime<Utc>) -> NaiveDate {
+        tomorrow(self.sync_days.day(now))
     }
 
     /// Whether the database answers.

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use chrono::NaiveTime;
+
 /// Keeps audiences and who belongs to them.
 #[derive(Debug, Clone, clap::Parser)]
 #[command(name = "weir-audience", version)]
@@ -32,6 +34,9 @@ pub struct Config {
     /// How often accounts are looked for whose daily sync is due, in milliseconds.
     #[arg(long = "sync-ms", env = "WEIR_AUDIENCE_SYNC_MS", default_value = "30000", value_parser = weir_service::millis)]
     pub sync_interval: Duration,
+    /// When the daily sync of an account is due, as a time of UTC days such as `04:30`.
+    #[arg(long = "sync-at", env = "WEIR_AUDIENCE_SYNC_AT", default_value = "00:00", value_parser = time_of_day)]
+    pub sync_at: NaiveTime,
     /// Who may call, and as whom it calls.
     #[command(flatten)]
     pub access: weir_service::AccessOptions,
@@ -44,4 +49,9 @@ pub struct Config {
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,
+}
+
+fn time_of_day(text: &str) -> Result<NaiveTime, String> {
+    let read = NaiveTime::parse_from_str(text, "%H:%M");
+    read.map_err(|_| "must be a time such as 04:30".to_owned())
 }

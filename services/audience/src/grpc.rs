@@ -1,9 +1,12 @@
 //! The gRPC service.
 
 mod convert;
+mod curation;
 mod memberships;
 mod people;
 mod status;
+mod sync;
+mod transfer;
 
 use std::sync::Arc;
 
@@ -13,23 +16,31 @@ use weir_changes::{Log, author};
 use weir_erasure::Erasure;
 use weir_ids::ContactId;
 use weir_proto::audience::v1::audience_service_server::{AudienceService, AudienceServiceServer};
+use weir_proto::audience::v1::curation_service_server::CurationServiceServer;
 use weir_proto::audience::v1::membership_service_server::MembershipServiceServer;
 use weir_proto::audience::v1::people_service_server::PeopleServiceServer;
+use weir_proto::audience::v1::sync_service_server::SyncServiceServer;
+use weir_proto::audience::v1::transfer_service_server::TransferServiceServer;
 use weir_proto::audience::v1::{
     ApplyMembershipUpdatesRequest, ApplyMembershipUpdatesResponse, CheckAudiencesRequest,
     CheckAudiencesResponse, CreateAudienceRequest, CreateAudienceResponse, GetAudienceRequest,
-    GetAudienceResponse, ListAudiencesRequest, ListAudiencesResponse, ListMembersRequest,
-    ListMembersResponse, MergeContactsRequest, MergeContactsResponse,
+    GetAudienceResponse, ListAudienceDaysRequest, ListAudienceDaysResponse, ListAudiencesRequest,
+    ListAudiencesResponse, ListMembersRequest, ListMembersResponse, MergeContactsRequest,
+    MergeContactsResponse,
 };
 use weir_rpc::wire::id;
 use weir_rpc::{Deadline, Page, Server, Unary, page_limit, page_size, page_start};
 
-use crate::app::App;
+use crate::app::{App, Exports};
 use crate::domain::Name;
 use people::People;
 
+/// Of days, where nothing is said, and at most: so long they are kept.
+const DAYS: u64 = 30;
+const MAX_DAYS: u64 = 400;
+
 /// Serves `app`; healthy while the database answers.
-pub fn server(app: App, erasure: Erasure, changes: Log) -> Server {
+pub fn server(app: App, exports: Exports, erasure: Erasure, changes: Log) -> Server {
     let grpc = Arc::new(Grpc(app.clone()));
     let server = AudienceServiceServer::from_arc(Arc::clone(&grpc))
         .max_decoding_message_size(weir_rpc::MAX_MESSAGE);
@@ -47,6 +58,9 @@ pub fn server(app: App, erasure: Erasure, changes: Log) -> Server {
         .service(MembershipServiceServer::new(memberships::Memberships(
             app.clone(),
         )))
+        .service(CurationServiceServer::new(curation::Curation(app.clone())))
+        .service(SyncServiceServer::new(sync::Syncs(app.clone())))
+        .service(TransferServiceServer::new(transfer::Transfers(exports)))
         .service(erasure.service())
         .service(changes.service())
         .probe(move || {
@@ -67,11 +81,7 @@ impl AudienceService for Grpc {
         let author = author(&request, "weir.audience.v1.AudienceService/CreateAudience");
         let request = request.into_inner();
         let account = id("account_id", &request.account_id)?;
-        let request_id = match request.request_id.as_str() {
-            "" => None,
-            text => Some(id("request_id", text)?),
-        };
-        let author = author.request(request_id);
+        let author = author.request(convert::request_id(&request.request_id)?);
         let origin = convert::origin(request.origin)?;
         let name = Name::parse(&request.name)
             .map_err(|wrong| weir_rpc::invalid("name", &wrong.to_string()))?;
@@ -96,7 +106,7 @@ impl AudienceService for Grpc {
         let audience = request.audience_id.parse().ok();
         let found = self.0.get_audience(account, audience, deadline).await;
         Ok(Response::new(GetAudienceResponse {
-            audience: Some(convert::audience(found?)),
+            audience: Some(convert::shown(found?)),
         }))
     }
 
@@ -113,10 +123,31 @@ impl AudienceService for Grpc {
             .0
             .list_audiences(account, &after, page_limit(size), deadline)
             .await?;
-        let page = Page::of(found, size, convert::audience);
+        let page = Page::of(found, size, convert::shown);
         Ok(Response::new(ListAudiencesResponse {
             next_page_token: page.next_token(),
             audiences: page.items,
+        }))
+    }
+
+    async fn list_audience_days(
+        &self,
+        request: Request<ListAudienceDaysRequest>,
+    ) -> Result<Response<ListAudienceDaysResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let request = request.into_inner();
+        let account = id("account_id", &request.account_id)?;
+        let days = match request.days {
+            0 => DAYS,
+            days => u64::try_from(days).unwrap_or(0),
+        };
+        if !(1..=MAX_DAYS).contains(&days) {
+            return Err(weir_rpc::invalid("days", "must be from 1 to 400"));
+        }
+        let audience = request.audience_id.parse().ok();
+        let found = self.0.list_days(account, audience, days, deadline).await?;
+        Ok(Response::new(ListAudienceDaysResponse {
+            days: found.iter().map(convert::day).collect(),
         }))
     }
 

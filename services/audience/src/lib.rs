@@ -36,30 +36,37 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .access
             .enter(listener.local_addr()?, &clock, by_certificate)?;
         let tokens = weir_service::MappingTokens::connect(&config.mapping_url)?;
-        let pool = weir_postgres::connect(
-            &config.database_url,
-            config.database_connections.into(),
-            weir_postgres::PLAN_BY_KEY,
-        )
-        .context("WEIR_DATABASE_URL")?;
+        let connect = |connections| {
+            let settings = weir_postgres::PLAN_BY_KEY;
+            weir_postgres::connect(&config.database_url, connections, settings)
+                .context("WEIR_DATABASE_URL")
+        };
+        let pool = connect(config.database_connections.into())?;
         weir_postgres::migrate(&pool, store::MIGRATIONS, store::OPEN)
             .await
             .context("the schema can't be brought up to date")?;
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
-        let sole = weir_postgres::Jobs::new(&pool).sole("forgetting");
+        let jobs = weir_postgres::Jobs::new(&pool);
+        let (aged, gone) = (jobs.sole("forgetting"), jobs.sole("deleting"));
         let erasure = weir_erasure::Erasure::new(pool.clone(), accounts.clone(), weir_erasure::ALL);
         let changes = weir_changes::Log::new(pool.clone());
-        let app = app::App::new(store::Store::new(pool), accounts, clock.clone());
+        let days = domain::SyncDays::from(config.sync_at);
+        let app = app::App::new(store::Store::new(pool), accounts, clock.clone(), days);
+        let exports = store::Store::new(connect(app::EXPORTS)?);
+        let exports = app::Exports::new(app.clone(), exports);
         let background = Background::new();
         weir_service::know_tokens(&background, &access, tokens, &clock);
         let interval = config.sync_interval;
         background.spawn("forgetting", app::FORGETTING_BEATS, |pulse| {
-            app.clone().forget_for_ever(sole, pulse)
+            app.clone().forget_for_ever(aged, pulse)
+        });
+        background.spawn("deleting", app::DELETING_BEATS, |pulse| {
+            app.clone().delete_for_ever(gone, pulse)
         });
         background.spawn("daily sync", app::longest_sync(interval), |pulse| {
             app.clone().sync_for_ever(interval, pulse)
         });
-        let server = grpc::server(app, erasure, changes)
+        let server = grpc::server(app, exports, erasure, changes)
             .access(access)
             .tls(tls)
             .cors_origins(config.browsers.cors_origins);

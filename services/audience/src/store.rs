@@ -9,31 +9,40 @@
 //!
 //! Locks are taken in one order by all: the account's row, then existing memberships by
 //! (audience, contact), then new ones by the same, then who waits, then the account's row of
-//! the sync. Merges of contacts, and the end of a sync, take the account's row for themselves, so
+//! the sync, then counts by (audience, day). Merges of contacts, and the end of a sync, take the account's row for themselves, so
 //! that no membership appears under an id while it is merged away, and nobody waits unseen.
 
 mod accounts;
 mod audiences;
 mod batch;
+mod deletions;
+mod export;
+mod history;
 mod known;
 mod memberships;
 mod merges;
 mod people;
 mod sync;
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Row, Statement};
 use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId, ContactId};
-use weir_postgres::{Client, Failure, Migration, Open, Pool};
+use weir_postgres::{Client, Failure, Migration, Open, Pool, work};
 
 use crate::domain::Key;
 use crate::metrics;
 use known::KnownAccounts;
 
 pub use batch::HOT;
+pub use export::{Exporting, Source};
+pub use history::Chronicle;
+pub use people::Erased;
+pub use sync::Claim;
 
 /// In order; never changed once they were released.
 pub const MIGRATIONS: &[Migration] = &[
@@ -43,6 +52,12 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0001_audiences.sql"),
     },
     weir_changes::migration(2),
+    work::migration(3),
+    Migration {
+        number: 4,
+        name: "histories",
+        sql: include_str!("../migrations/0004_histories.sql"),
+    },
 ];
 
 /// Tables with an `account_id` that have no policy, as they are read before an account is chosen;
@@ -53,10 +68,13 @@ pub const OPEN: Open = &[
         "sync_work",
         "which of them wait for the daily sync, and since when",
     ),
+    work::OPEN,
 ];
 
 /// How long a probe waits: a database that is stopped is away, however long it stays so.
 const PROBE_TIME: Duration = Duration::from_secs(1);
+/// Rows that an audience's counts of a day are in.
+const SLOTS: u16 = 8;
 /// Statements that are sent before the first is answered.
 const AT_ONCE: usize = 500;
 
@@ -65,6 +83,7 @@ const AT_ONCE: usize = 500;
 pub struct Store {
     pool: Pool,
     known: KnownAccounts,
+    turns: Arc<AtomicU16>,
 }
 
 /// One connection.
@@ -87,7 +106,15 @@ impl Store {
         Self {
             pool,
             known: KnownAccounts::default(),
+            turns: Arc::default(),
         }
+    }
+
+    /// Which row of an audience's counts is next to be added to: batches of one audience that meet
+    /// seldom meet there.
+    pub fn slot(&self) -> i16 {
+        let turn = self.turns.fetch_add(1, Ordering::Relaxed) % SLOTS;
+        i16::try_from(turn).unwrap_or_default()
     }
 
     /// Whether PostgreSQL answers, within a second.

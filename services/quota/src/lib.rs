@@ -21,7 +21,6 @@ pub mod store;
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use tokio::net::TcpListener;
 use weir_service::{Background, Clock, Serving, Shutdown};
 

@@ -59,6 +59,8 @@ things! {
     Import 13,
     Reindex 14,
     Audience 15,
+    /// A sync of audiences that was asked for.
+    Sync 16,
 }
 
 /// Who it was.

@@ -114,6 +114,22 @@ pub const CHECKS: &[Check] = &[
               AND (i.kind IS NULL OR i.contact_id IS NULL AND NOT i.waiting)",
     },
     Check {
+        // What has expired may be dropped; younger days are all there.
+        promise: "activities are counted as they are stored (semantics 4.12)",
+        schemas: &["activity"],
+        is_relayed: false,
+        query: "SELECT account_id, 'activity ' || activity_id || ' on ' || day || ': '
+                    || coalesce(s.stored, 0) || ' and not ' || coalesce(c.stored, 0) AS found
+            FROM (SELECT account_id, activity_id, (event_time AT TIME ZONE 'UTC')::date AS day,
+                      count(*) AS stored
+                  FROM activity.activities WHERE contact_id IS NOT NULL GROUP BY 1, 2, 3) s
+            FULL JOIN (SELECT account_id, activity_id, day, sum(stored) AS stored
+                  FROM activity.activity_counts GROUP BY 1, 2, 3 HAVING sum(stored) <> 0) c
+            USING (account_id, activity_id, day)
+            WHERE coalesce(s.stored, 0) > coalesce(c.stored, 0)
+              OR day >= current_date - 28 AND s.stored IS DISTINCT FROM c.stored",
+    },
+    Check {
         promise: "who was merged is known to activity",
         schemas: &["contact", "activity"],
         is_relayed: true,

@@ -260,7 +260,7 @@ reasons! {
     MappingChanged "MAPPING_CHANGED" Call false
         "The mapping was saved by somebody else meanwhile; nothing was changed." "Look at what stands now, and save again.";
     DeletionUnknown "DELETION_UNKNOWN" Call false
-        "There is no such deletion, or it was too long ago." "Check the id; deletions of accounts can be looked at for 90 days, those of people for a year.";
+        "There is no such deletion, or it was too long ago." "Check the id; deletions of accounts can be looked at for 90 days, those of people for a year, those of audiences for 400 days.";
     AccountLives "ACCOUNT_LIVES" Call false
         "The account is not being deleted: nothing of it is erased." "Delete the account.";
     FieldInUse "FIELD_IN_USE" Call false
@@ -303,6 +303,12 @@ reasons! {
         "There is no such audience in the account." "Check the ids.";
     AudienceNameTaken "AUDIENCE_NAME_TAKEN" Call false
         "An audience of this name was made by hand or by another integration." "Choose another name.";
+    AudienceInUse "AUDIENCE_IN_USE" Call false
+        "Updates came for the audience within the last 7 days: without it the events that bring them would be refused." "Take it out of Segment's mapping first, or say refuse_events.";
+    DeletionUnderWay "DELETION_UNDER_WAY" Call true
+        "Memberships of the audience are still being deleted." "Ask again in a while; GetAudienceDeletion says how far it is.";
+    SyncUnknown "SYNC_UNKNOWN" Call false
+        "There is no such sync of the account, or it was too long ago." "Check the id; syncs can be looked at for 90 days.";
     NameTaken "NAME_TAKEN" Call false
         "Something of this name is there already, and differs." "Choose another name.";
     FieldExists "FIELD_EXISTS" Call false

@@ -48,6 +48,7 @@ impl RedisCluster {
                 password: password.clone(),
                 log: folder.path().join(format!("redis-{number}.log")),
                 settings: settings(bus_port, &password),
+                tls: None,
                 environment: Vec::new(),
             };
             nodes.push(Redis::start(&binaries, options).await?);

@@ -46,6 +46,8 @@ pub struct Stack {
     postgres_url: String,
     /// Of an administrator.
     token: String,
+    /// Of the services among themselves.
+    service_token: String,
     stores: Stores,
     reach: Reach,
     tls: Option<Certificates>,
@@ -87,6 +89,7 @@ impl Stack {
             addresses: started.addresses,
             postgres_url: started.postgres_url,
             token: started.token,
+            service_token: started.service_token,
             stores: started.stores,
             reach: Certificates::reach(started.tls.as_ref())?,
             tls: started.tls,
@@ -174,6 +177,18 @@ impl Stack {
     /// # Panics
     /// The service speaks no gRPC.
     pub fn channel(&self, service: Service) -> Channel {
+        self.channel_as(service, &self.token)
+    }
+
+    /// The same as one of our own services.
+    ///
+    /// # Panics
+    /// The service speaks no gRPC.
+    pub fn service_channel(&self, service: Service) -> Channel {
+        self.channel_as(service, &self.service_token)
+    }
+
+    fn channel_as(&self, service: Service, token: &str) -> Channel {
         assert!(
             service.grpc_name().is_some(),
             "{} has no gRPC",
@@ -181,7 +196,7 @@ impl Stack {
         );
         let channel = self.reach.lazily(&self.url(service));
         let channel = channel.expect("addresses are made here");
-        let shown = Shown::token(&self.token).expect("tokens are made here");
+        let shown = Shown::token(token).expect("tokens are made here");
         shown.by(channel)
     }
 

@@ -1,10 +1,11 @@
-//! Contacts, found and written into files (semantics 3.11 and 3.12).
+//! Contacts and what they did, found and written into files (semantics 3.11, 3.12, 4.14).
 
 use std::path::PathBuf;
 
 use serde_json::{Value, json};
 use weir_proto::contact::v1::{Contact, SearchContactsRequest};
-use weir_tests::events::{identify, track};
+use weir_proto::mapping::v1::{AttributeMapping, ValueType};
+use weir_tests::events::{identify, track, with};
 use weir_tests::front_door::{run, said};
 use weir_tests::{Account, Plan, eventually, journey};
 
@@ -116,6 +117,11 @@ fn everything_known_of_one_person_is_one_file() {
         assert_eq!(person["contact"]["fields"]["str::first"]["value"], "Lana");
         assert_eq!(person["contact"]["fields"]["bol:cm:active"]["value"], true);
         assert_eq!(person["activities"][0]["event"], "Sign-in button clicked");
+        let occurrences = person["occurrences"].as_array().unwrap();
+        assert_eq!(occurrences.len(), 1);
+        assert_eq!(occurrences[0]["event"], "Sign-in button clicked");
+        let last = &person["activities"][0]["event_time"];
+        assert_eq!(occurrences[0]["last_time"], *last);
         assert_eq!(person["memberships"], json!([]));
         let nobody = run(
             weir,
@@ -166,5 +172,88 @@ fn what_an_event_brings_is_found_at_once() {
         assert_eq!(found("romeijn la").await, ["u-lana"]);
         assert_eq!(found("zoe").await, ["u-other"]);
         assert_eq!(found("u-").await, ["u-lana", "u-other"]);
+    });
+}
+
+/// Semantics 4.14, 4.3: objects and lists as they were sent.
+#[test]
+fn what_people_did_is_a_file() {
+    journey(async |weir| {
+        let account = Account::create(weir, Plan::default()).await;
+        let attribute = |name: &str, value_type: ValueType| AttributeMapping {
+            property_path: name.to_owned(),
+            attribute: name.to_owned(),
+            r#type: value_type.into(),
+            ..AttributeMapping::default()
+        };
+        let attributes = vec![
+            attribute("plan", ValueType::Text),
+            attribute("price", ValueType::Decimal),
+            attribute("items", ValueType::Object),
+        ];
+        account.put_activity_mapping("Bought", 90, attributes).await;
+        let known = identify("lana", json!({"firstName": "Lana"}));
+        assert_eq!(account.identify(&[known]).await.statuses(), [200]);
+        let bought = |n: usize| {
+            let properties = json!({
+                "plan": format!("\"{n}\", pro"), "price": 12.50, "items": [{"a": [2.0], "b": 1}],
+            });
+            with(
+                track("lana"),
+                json!({"event": "Bought", "properties": properties}),
+            )
+        };
+        let events: Vec<Value> = (0..3).map(bought).collect();
+        assert_eq!(account.track(&events).await.statuses(), [200; 3]);
+        assert_eq!(account.track(&[track("lana")]).await.statuses(), [200]);
+        eventually("they are stored", async || {
+            (account.backlog().await == 0).then_some(())
+        })
+        .await;
+
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("bought.csv").display().to_string();
+        let words = [
+            "export",
+            "activities",
+            "--account",
+            &account.name,
+            "--output",
+            &out,
+        ];
+        let exported = run(weir, &[&words[..], &["--event", "Bought"]].concat()).await;
+        assert!(exported.status.success(), "{}", said(&exported));
+        assert!(
+            said(&exported).contains("3 activities"),
+            "{}",
+            said(&exported)
+        );
+        let file = std::fs::read_to_string(&out).unwrap();
+        let mut lines = file.lines();
+        let header = "event_time,event_name,contact_id,message_id,receive_time,attributes.plan,\
+            attributes.price,attributes.items";
+        assert_eq!(lines.next(), Some(header));
+        let first = lines.next().unwrap();
+        let contact = account.contact("lana").await.unwrap().contact_id;
+        assert!(first.contains(&format!(",Bought,{contact},")), "{first}");
+        let cells = r#","""0"", pro",12.5,"[{""a"":[2.0],""b"":1}]""#;
+        assert!(file.contains(cells), "{file}");
+
+        let words = [
+            "export",
+            "activities",
+            "--account",
+            &account.name,
+            "--format",
+            "jsonl",
+        ];
+        let more = ["--columns", "event_name,attributes.items"];
+        let exported = run(weir, &[&words[..], &more[..]].concat()).await;
+        let lines = String::from_utf8(exported.stdout).unwrap();
+        assert_eq!(lines.lines().count(), 4);
+        let line = r#"{"event_name":"Bought","attributes.items":[{"a":[2.0],"b":1}]}"#;
+        assert!(lines.contains(line), "{lines}");
+        let refused = run(weir, &[&words[..], &["--columns", "no"]].concat()).await;
+        assert_eq!(refused.status.code(), Some(2), "{}", said(&refused));
     });
 }

@@ -69,6 +69,65 @@ fn of_100_activities_of_one_day_the_oldest_50_are_attached() {
     });
 }
 
+/// The source's example, with merges in between: who was two people has room for fifty a day, and
+/// not for a hundred (semantics 4.9).
+#[test]
+fn merges_in_between_lend_a_day_of_the_backlog_no_further_room() {
+    journey(async |weir| {
+        let account = Account::create(weir, Plan::default()).await;
+        let time = |n: usize| format!("2026-01-15T10:{:02}:{:02}Z", n / 60, n % 60);
+        let of = |anonymous_id: &str, range: std::ops::Range<usize>| -> Vec<Value> {
+            let of_one = range.map(|n| {
+                let mut one = with(
+                    track(""),
+                    json!({"anonymous_id": anonymous_id, "timestamp": time(n)}),
+                );
+                one.as_object_mut().unwrap().remove("user_id");
+                one
+            });
+            of_one.collect()
+        };
+        for (visitor, range) in [("v1", 0..40), ("v2", 40..80), ("v3", 80..100)] {
+            let tracks = of(visitor, range);
+            assert_eq!(
+                account.track(&tracks).await.statuses(),
+                vec![200; tracks.len()]
+            );
+        }
+        assert_eq!(account.backlog().await, 100);
+        // Two visitors leave the same address, and so are one; then the third one signs in as them.
+        let visitor = |anonymous_id: &str| {
+            json!({"anonymous_id": anonymous_id, "traits": {"email": "busy@example.org"},
+                "message_id": format!("identify {anonymous_id}"), "timestamp": time(200)})
+        };
+        for who in ["v1", "v2"] {
+            assert_eq!(
+                account.identify(&[visitor(who)]).await.statuses(),
+                [200],
+                "{who}"
+            );
+        }
+        let mut signs_in = visitor("v3");
+        signs_in["user_id"] = json!("busy");
+        assert_eq!(account.identify(&[signs_in]).await.statuses(), [200]);
+        let contact = account.contact("busy").await.unwrap();
+        eventually("nothing waits", async || {
+            (account.backlog().await == 0).then_some(())
+        })
+        .await;
+        let attached = account.activities(&contact.contact_id, 1_000).await;
+        assert_eq!(attached.len(), 50);
+        // Each is there once, those of the first visitor whole.
+        let first = attached.iter().filter(|one| {
+            let limit = chrono::DateTime::parse_from_rfc3339(&time(40)).unwrap();
+            one.event_time.unwrap().seconds < limit.timestamp()
+        });
+        assert_eq!(first.count(), 40);
+        assert_eq!(account.usage().await, (3, 100));
+        weir.assert_sound().await;
+    });
+}
+
 #[test]
 fn an_anonymous_contact_is_merged_with_the_known_one() {
     journey(async |weir| {

@@ -28,6 +28,7 @@ mod limits;
 mod metrics;
 mod news;
 mod odd_requests;
+mod ortto;
 mod people;
 mod poison;
 mod privacy;

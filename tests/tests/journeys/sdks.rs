@@ -19,7 +19,7 @@ const NODE_PACKAGE: &str = "@segment/analytics-node@3.1.0";
 const BROWSER_PACKAGE: &str = "@segment/analytics-next@1.84.3";
 const PYTHON_PACKAGE: &str = "segment-analytics-python==2.4.0";
 /// For a run of an SDK.
-const RUN: Duration = Duration::from_secs(240);
+pub const RUN: Duration = Duration::from_secs(240);
 
 /// How many people an SDK tells of: each is identified and tracked once.
 fn people() -> usize {
@@ -30,11 +30,11 @@ fn people() -> usize {
 }
 
 /// Where SDKs are kept between runs.
-fn folder(name: &str) -> PathBuf {
+pub fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).join(name)
 }
 
-fn script(name: &str) -> PathBuf {
+pub fn script(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("sdks")
         .join(name)

@@ -49,8 +49,8 @@ fn where_everything_speaks_tls_events_go_through_and_nobody_else_does() {
         assert!(stack.edge_url().starts_with("https://"));
         assert!(stack.redis_url().starts_with("rediss://"));
         let account = Account::create(running, Plan::default()).await;
-        let identified = account.identify(&[identify("ada", json!({"firstName": "Ada"}))]);
-        assert_eq!(identified.await.statuses(), [200]);
+        let events = [identify("ada", json!({"firstName": "Ada"}))];
+        assert_eq!(account.identify(&events).await.statuses(), [200]);
         assert_eq!(account.track(&[track("ada")]).await.statuses(), [200]);
         assert_eq!(account.usage().await, (1, 1));
         // Killed and restarted, everybody finds everybody again.
@@ -80,8 +80,9 @@ async fn nobody_gets_in_plainly(running: &Weir) {
         assert!(answer.ends_with("call it by https://\n"), "{answer}");
     }
     let (url, _) = stack.postgres_url().split_once('?').unwrap();
-    let plain = weir_servers::postgres::connect(&format!("{url}?sslmode=disable"));
-    assert!(plain.await.is_err());
+    let plain = format!("{url}?sslmode=disable");
+    let plain = weir_servers::postgres::connect(&plain).await;
+    assert!(plain.is_err());
     let plain = stack.redis_url().replace("rediss://", "redis://");
     let client = redis::Client::open(plain).unwrap();
     assert!(client.get_multiplexed_async_connection().await.is_err());

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use weir_proto::audience::v1 as audience;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::settings::v1::KeyStrategy;
 use weir_values::FieldId;
@@ -118,15 +119,45 @@ impl Draft<'_> {
         if !self.wanted.names.audiences {
             return;
         }
-        let named: BTreeSet<&str> = self
-            .wanted
-            .audiences
+        self.surplus_audiences();
+    }
+
+    /// Those that the file no longer names. One for which events come stays: they would be refused,
+    /// and Segment may have made it.
+    fn surplus_audiences(&mut self) {
+        let wanted = self.wanted;
+        let named = |name: &str| {
+            wanted
+                .audiences
+                .iter()
+                .any(|audience| audience.name == name)
+        };
+        let surplus: Vec<&audience::Audience> = self
+            .actual
             .iter()
-            .map(|audience| audience.name.as_str())
+            .flat_map(|actual| &actual.audiences)
+            .filter(|found| !named(&found.name))
             .collect();
-        for name in known.difference(&named) {
-            // Its members would be gone with it, and Segment's associations point to it.
-            self.left(format!("audience {name}"), false);
+        for found in surplus {
+            let figures = found.figures.unwrap_or_default();
+            let what = format!("audience {}", found.name);
+            if figures.updates_last_7_days > 0 {
+                let a_day = (figures.updates_last_7_days + 6) / 7;
+                self.left(
+                    format!("{what}, for which some {a_day} events a day come"),
+                    false,
+                );
+            } else if self.prune {
+                let name = found.name.clone();
+                let step = self.step(what, Change::Removed, Action::DeleteAudience { name });
+                step.details = vec![Detail {
+                    what: "members".to_owned(),
+                    before: figures.members.to_string(),
+                    after: String::new(),
+                }];
+            } else {
+                self.left(what, true);
+            }
         }
     }
 }

@@ -145,8 +145,28 @@ fn a_list_that_is_not_there_is_not_the_files_business() {
         ]
     );
     let pruned = planned(none, &server, true);
-    assert_eq!(pruned.count(Change::Removed), 3);
+    assert_eq!(pruned.count(Change::Removed), 4);
     server.play(&pruned);
+}
+
+#[test]
+fn an_audience_for_which_events_come_is_not_pruned() {
+    let mut server = after(include_str!("../../../../weir.yaml"));
+    server.account("demo").audiences[0].figures = Some(weir_proto::audience::v1::AudienceFigures {
+        members: 3,
+        updates_last_7_days: 15,
+    });
+    let none = "accounts:\n  - name: demo\n    audiences: []\n";
+    let plan = planned(none, &server, true);
+    assert_eq!(plan.steps, []);
+    let [left] = plan.left_over.as_slice() else {
+        panic!("{:?}", plan.left_over)
+    };
+    assert_eq!(
+        left.what,
+        "audience Newsletter, for which some 3 events a day come"
+    );
+    assert!(!left.prunable);
 }
 
 #[test]

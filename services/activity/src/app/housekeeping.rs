@@ -25,6 +25,8 @@ const INTERVAL: Duration = Duration::from_secs(3_600);
 const AGAIN: Duration = Duration::from_secs(300);
 /// Longer than any backlog is kept (730 days, and a day ahead).
 const COUNTS_DAYS: Days = Days::new(760);
+/// Most activities arrive on their day or the next one.
+const FOLDED_AFTER: Days = Days::new(1);
 /// More accounts than this in a row are not at fault: the database is.
 const FAILED_ACCOUNTS: u32 = 10;
 
@@ -36,7 +38,7 @@ pub async fn keep_house(app: App, mut sole: Sole, pulse: Pulse) {
         let read = app.store.clock().await;
         let is_read = told("clock", &read.map(|theirs| app.clocks.learn(theirs)));
         if is_read && sole.is_mine().await && due <= Instant::now() {
-            let swept = told("partitions", &sweep(&app).await);
+            let swept = told("partitions", &sweep(&app, &pulse).await);
             pulse.beat();
             let forgotten = told("forgetting", &forget(&app, &pulse).await);
             let is_done = swept && forgotten;
@@ -57,13 +59,43 @@ fn told(task: &'static str, done: &Result<(), NotDone>) -> bool {
     done.is_ok()
 }
 
-async fn sweep(app: &App) -> Result<(), NotDone> {
-    let swept = app.store.sweep_partitions(app.range()).await?;
-    metrics::swept(swept.made, swept.dropped);
-    if swept.made + swept.dropped > 0 {
-        tracing::info!(made = swept.made, dropped = swept.dropped, "partitions");
+/// What goes is looked through before: who did what first and last stays (semantics 4.12).
+async fn sweep(app: &App, pulse: &Pulse) -> Result<(), NotDone> {
+    let made = app.store.make_partitions(app.range()).await?;
+    let mut dropped = 0;
+    for past in app.store.past_partitions(app.range()).await? {
+        pulse.beat();
+        if past.has_activities() {
+            keep_occurrences(app, &past.partition, pulse).await?;
+        }
+        dropped += usize::from(app.store.drop_partition(&past).await?);
+    }
+    metrics::swept(made, dropped);
+    if made + dropped > 0 {
+        tracing::info!(made, dropped, "partitions");
     }
     Ok(())
+}
+
+/// Account by account; where it breaks off the partition stays, and all is done again.
+async fn keep_occurrences(app: &App, partition: &str, pulse: &Pulse) -> Result<(), NotDone> {
+    let mut last = AccountId(Uuid::nil());
+    loop {
+        let accounts = app.store.accounts_after(last).await?;
+        if accounts.is_empty() {
+            return Ok(());
+        }
+        for account in accounts {
+            last = account;
+            let mut after = Some(Uuid::nil());
+            while let Some(key) = after {
+                pulse.beat();
+                let now = app.clocks.now();
+                let store = &app.store;
+                after = store.keep_occurrences(account, partition, key, now).await?;
+            }
+        }
+    }
 }
 
 /// Once a day, account by account: one that fails keeps no other waiting, and comes again with
@@ -77,6 +109,7 @@ async fn forget(app: &App, pulse: &Pulse) -> Result<(), NotDone> {
         usage: today - weir_ledger::KEPT,
         counts: today - COUNTS_DAYS,
         named: today,
+        folded: today - FOLDED_AFTER,
         deletions: today - weir_tombstones::KEPT,
     };
     let (mut last, mut failed_in_a_row) = (AccountId(Uuid::nil()), 0);
@@ -113,6 +146,13 @@ async fn forget_of(
         pulse.beat();
         let (forgotten, is_more) = app.store.forget(account, limits).await?;
         metrics::forgotten(forgotten.by_table());
+        if !is_more {
+            break;
+        }
+    }
+    loop {
+        pulse.beat();
+        let (_, is_more) = app.store.fold_counts(account, limits.folded).await?;
         if !is_more {
             return Ok(());
         }

@@ -11,7 +11,8 @@ use weir_tombstones::Erased;
 
 use super::{App, Error, POLICY};
 use crate::domain::{
-    Attached, Discards, Link, Merge, Moves, days_of, decide_fates, newest_links, whole_milliseconds,
+    Attached, Discards, Link, Merge, Moves, Tally, days_of, decide_fates, newest_links, slot_of,
+    whole_milliseconds,
 };
 use crate::metrics;
 use crate::store::{Families, Linked, NotDone, Store, Tx};
@@ -172,8 +173,11 @@ async fn without_deleted(
 async fn attach(tx: &Tx<'_>, linked: &[Linked], today: NaiveDate) -> Result<Done, NotDone> {
     let contacts: Vec<ContactId> = linked.iter().map(|linked| linked.contact_id).collect();
     let families = tx.lock_counts(&contacts).await?;
-    let done = attach_pages(tx, linked, &families, today).await?;
+    let mut tally = Tally::default();
+    let done = attach_pages(tx, linked, &families, today, &mut tally).await?;
     tx.unlock_counts(&families).await?;
+    let slot = contacts.first().map_or(1, |contact| slot_of(contact.0));
+    tx.count_activities(&tally, slot).await?;
     Ok(done)
 }
 
@@ -182,6 +186,7 @@ async fn attach_pages(
     linked: &[Linked],
     families: &Families,
     today: NaiveDate,
+    tally: &mut Tally,
 ) -> Result<Done, NotDone> {
     let mut done = Done::default();
     let mut limit = PAGE;
@@ -201,7 +206,8 @@ async fn attach_pages(
             let moves = Moves::of(&page, &fates);
             done.attached += moves.attached();
             done.discards.extend(tx.discards(linked, &moves).await?);
-            tx.move_page(linked, &page, &moves).await?;
+            let attached = tx.move_page(linked, &page, &moves).await?;
+            tally.add_page(&moves, &attached);
         }
         if is_last {
             tx.end_waiting(linked).await?;

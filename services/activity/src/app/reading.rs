@@ -4,12 +4,13 @@ use weir_ids::{AccountId, ContactId};
 use weir_rpc::{Deadline, MAX_PAGE_BYTES, Page};
 use weir_service::detached;
 
+use super::history::told_unreadable;
 use super::{App, Error};
 use crate::domain::{Activity, Cursor, Identifier};
-use crate::metrics;
 
 impl App {
-    /// A page of what a contact did, newest first, with all that were merged with it.
+    /// A page of what a contact did, newest first, with all that were merged with it; and who is
+    /// left of them.
     ///
     /// # Errors
     /// See [`Error`]; the contact is unknown only where contact-upsert says so, since word of
@@ -21,9 +22,9 @@ impl App {
         cursor: Cursor,
         size: usize,
         deadline: Deadline,
-    ) -> Result<Page<Activity, Cursor>, Error> {
+    ) -> Result<(Page<Activity, Cursor>, ContactId), Error> {
         let (store, today) = (self.store.clone(), self.clocks.today());
-        let (listed, has_account, has_contact) = detached(async move {
+        let (listed, left, has_account, has_contact) = detached(async move {
             let mut connection = store.connection().await?;
             let tx = connection.begin(account_id);
             let families = tx.families(&[contact_id]).await?;
@@ -36,13 +37,11 @@ impl App {
                 (true, true)
             };
             tx.commit().await?;
-            Ok::<_, Error>((listed, has_account, has_activity || families.has_merges()))
+            let has_contact = has_activity || families.has_merges();
+            Ok::<_, Error>((listed, families.root(contact_id), has_account, has_contact))
         })
         .await?;
-        if listed.unreadable > 0 {
-            metrics::unreadable(listed.unreadable);
-            tracing::error!(rows = listed.unreadable, "activities can't be read");
-        }
+        told_unreadable(listed.unreadable);
         if !has_account {
             self.ask_for_account(account_id, deadline).await?;
         }
@@ -50,13 +49,14 @@ impl App {
             self.ask_for_contact(account_id, contact_id, deadline)
                 .await?;
         }
-        Ok(Page {
+        let page = Page {
             items: listed.items,
             next: listed.next,
-        })
+        };
+        Ok((page, left))
     }
 
-    async fn ask_for_contact(
+    pub(super) async fn ask_for_contact(
         &self,
         account_id: AccountId,
         contact_id: ContactId,
@@ -86,10 +86,10 @@ impl App {
             let tx = connection.begin(account_id);
             let mut waiting = 0;
             if identifiers.is_empty() {
-                waiting = tx.backlog(None, today).await?;
+                waiting = tx.backlog(None, today).await?.0;
             }
             for identifier in &identifiers {
-                waiting += tx.backlog(Some(identifier), today).await?;
+                waiting += tx.backlog(Some(identifier), today).await?.0;
             }
             tx.commit().await?;
             Ok(waiting)

@@ -12,9 +12,9 @@ use weir_service::retry;
 
 use super::{App, Error, POLICY};
 use crate::domain::{
-    Batch, Destination, Event, Identifier, Known, Outcome, Standing, Stored, Verdict, corrections,
-    decide, first_day_after_month, lock_free, needs_activity_lookup, needs_backlog_lookup,
-    outcomes,
+    Batch, Destination, Event, Identifier, Known, Outcome, Standing, Stored, Tally, Verdict,
+    corrections, decide, first_day_after_month, lock_free, needs_activity_lookup,
+    needs_backlog_lookup, outcomes,
 };
 use crate::metrics;
 use crate::store::{NotDone, Store, Tx};
@@ -151,7 +151,8 @@ async fn record(
     match ending {
         Ending::Undo => {}
         Ending::Commit if charged > 0 => {
-            tx.charge_and_commit(batch.window, batch.batch_id, charged)
+            let tally = Tally::of(&batch.events, &outcomes);
+            tx.charge_and_commit(batch.window, batch.batch_id, charged, &tally)
                 .await?;
         }
         Ending::Commit => tx.commit().await?,

@@ -3,8 +3,9 @@
 use std::collections::{HashMap, HashSet};
 use std::ops::AddAssign;
 
+use bytestring::ByteString;
 use chrono::{DateTime, NaiveDate, Utc};
-use weir_ids::{ContactId, SourceId, TimedKey};
+use weir_ids::{ActivityId, ContactId, SourceId, TimedKey};
 
 /// Activities of the backlog that a contact gets for one UTC day, all activities together.
 pub const CAP_PER_DAY: u32 = 50;
@@ -21,6 +22,10 @@ pub struct Waiting {
     pub key: TimedKey,
     /// The last day on which it is shown.
     pub expire_day: NaiveDate,
+    /// Of the definition.
+    pub activity_id: ActivityId,
+    /// As it was mapped.
+    pub event_name: ByteString,
     /// Decides on order and day.
     pub event_time: DateTime<Utc>,
     /// Decides between those of the same time.
@@ -174,7 +179,6 @@ impl AddAssign for Attached {
 mod tests {
     use chrono::TimeDelta;
     use proptest::prelude::*;
-    use weir_ids::ActivityId;
 
     use super::*;
     use crate::domain::{Identifier, Kind, Whose, key_of};
@@ -204,6 +208,8 @@ mod tests {
                 Whose::Identifier(&device),
             ),
             expire_day: event_time.date_naive() + chrono::Days::new(90),
+            activity_id: ActivityId::from(uuid::Uuid::from_u128(1)),
+            event_name: "Signed in".into(),
             event_time,
             message_id,
             receive_time: link_time + TimeDelta::seconds(i64::from(late)),

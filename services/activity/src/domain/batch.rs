@@ -1,8 +1,13 @@
 //! A batch of tracks as this service sees it.
 
+use std::fmt;
+use std::str::FromStr;
+
 use bytestring::ByteString;
 use chrono::{DateTime, NaiveDate, Utc};
 use weir_ids::{AccountId, ActivityId, BatchId, ContactId, SourceId, TimedKey};
+
+use super::listing::NoCursor;
 
 /// The edge takes no larger batch.
 pub const MAX_EVENTS: usize = 1_000;
@@ -24,6 +29,15 @@ impl Kind {
             Self::AnonymousId => "a",
         }
     }
+
+    /// Of what is stored.
+    pub fn of_letter(letter: &str) -> Self {
+        if letter == Self::UserId.letter() {
+            Self::UserId
+        } else {
+            Self::AnonymousId
+        }
+    }
 }
 
 /// Something that stands for somebody, normalised by the edge.
@@ -33,6 +47,25 @@ pub struct Identifier {
     pub kind: Kind,
     /// As sent, trimmed.
     pub value: ByteString,
+}
+
+/// As page tokens have it.
+impl fmt::Display for Identifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.kind.letter(), self.value)
+    }
+}
+
+impl FromStr for Identifier {
+    type Err = NoCursor;
+
+    fn from_str(text: &str) -> Result<Self, NoCursor> {
+        let (kind, value) = text.split_at_checked(1).ok_or(NoCursor)?;
+        Ok(Self {
+            kind: Kind::of_letter(kind),
+            value: value.into(),
+        })
+    }
 }
 
 /// One batch of one account.

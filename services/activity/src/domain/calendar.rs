@@ -5,13 +5,20 @@ use chrono::{DateTime, Datelike, Days, Months, NaiveDate, Utc};
 /// The years 1 to 9999, beyond which nobody else's calendar goes (semantics 2.5).
 const YEARS: std::ops::RangeInclusive<i32> = 1..=9_999;
 
+/// For how many days activities are kept (semantics 4.4). Reads look nowhere else.
+pub const RETENTIONS: [u32; 5] = [30, 90, 180, 365, 730];
+
 /// Whether every client can read the time, and PostgreSQL store it.
 pub fn is_tellable(time: DateTime<Utc>) -> bool {
     YEARS.contains(&time.year())
 }
 
-/// The last day on which an activity is shown; none outside of the calendar.
+/// The last day on which an activity is shown; none outside of the calendar, or where there is no
+/// such retention.
 pub fn last_day(event_time: DateTime<Utc>, retention_days: u32) -> Option<NaiveDate> {
+    if !RETENTIONS.contains(&retention_days) {
+        return None;
+    }
     event_time
         .date_naive()
         .checked_add_days(Days::new(retention_days.into()))
@@ -24,7 +31,7 @@ pub fn first_day_after_month(day: NaiveDate) -> NaiveDate {
         .unwrap_or(NaiveDate::MAX)
 }
 
-fn first_of_month(day: NaiveDate) -> NaiveDate {
+pub(super) fn first_of_month(day: NaiveDate) -> NaiveDate {
     day.with_day(1).unwrap_or(day)
 }
 

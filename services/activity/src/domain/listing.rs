@@ -5,8 +5,9 @@ use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use uuid::Uuid;
-use weir_ids::{ActivityId, TimedKey};
+use weir_ids::{ActivityId, ContactId, SourceId, TimedKey};
 
+use super::batch::Identifier;
 use super::calendar::is_tellable;
 
 /// 2000-01-01, from which PostgreSQL counts, in Unix microseconds.
@@ -88,6 +89,55 @@ pub struct Activity {
     pub attributes: String,
     /// The last day on which it is shown.
     pub expire_day: NaiveDate,
+}
+
+/// One, and who did it.
+#[derive(Debug)]
+pub struct Contacted {
+    pub contact_id: ContactId,
+    pub activity: Activity,
+}
+
+/// An activity's definition, as far as it is known here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    pub activity_id: ActivityId,
+    pub event_name: String,
+}
+
+/// How many there are of an activity on a day (semantics 4.12).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ActivityCount {
+    pub named: Named,
+    /// UTC.
+    pub day: NaiveDate,
+    pub stored: i64,
+    pub discarded: i64,
+}
+
+/// When a contact did something for the first and the last time (semantics 4.12).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Occurrence {
+    pub named: Named,
+    pub first_time: DateTime<Utc>,
+    pub last_time: DateTime<Utc>,
+}
+
+/// An activity that waits for an identifier (semantics 4.8).
+#[derive(Debug)]
+pub struct WaitingActivity {
+    pub activity: Activity,
+    pub source_id: Option<SourceId>,
+    pub deferred: bool,
+}
+
+/// An identifier for which something waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingIdentifier {
+    pub identifier: Identifier,
+    pub waiting: i64,
+    pub first_day: NaiveDate,
+    pub last_day: NaiveDate,
 }
 
 #[cfg(test)]

@@ -4,16 +4,16 @@ mod event;
 
 use bytestring::ByteString;
 use tonic::Status;
+use weir_ids::ContactId;
 use weir_proto::activity::v1::{
-    Activity as WireActivity, GetBacklogRequest, IdentifierKind, IdentifierLink,
-    LinkIdentifiersRequest, ListActivitiesResponse, RecordActivitiesResponse, RecordResult,
-    RecordStatus,
+    Activity as WireActivity, IdentifierKind, IdentifierLink, LinkIdentifiersRequest,
+    RecordActivitiesResponse, RecordResult, RecordStatus,
 };
+use weir_rpc::invalid;
 use weir_rpc::wire::{id, time, timestamp};
-use weir_rpc::{Page, invalid};
 
 use crate::app::{Changes, Recorded};
-use crate::domain::{Activity, Cursor, Identifier, Kind, Link, Merge, Outcome};
+use crate::domain::{Activity, Identifier, Kind, Link, Merge, Outcome};
 
 pub use event::batch;
 
@@ -88,10 +88,10 @@ pub fn link(link: IdentifierLink) -> Result<Link, Status> {
 }
 
 /// Those that a backlog is asked for.
-pub fn identifiers(request: GetBacklogRequest) -> Result<Vec<Identifier>, Status> {
+pub fn identifiers_of(user_id: String, anonymous_id: String) -> Result<Vec<Identifier>, Status> {
     [
-        (Kind::UserId, "user_id", request.user_id),
-        (Kind::AnonymousId, "anonymous_id", request.anonymous_id),
+        (Kind::UserId, "user_id", user_id),
+        (Kind::AnonymousId, "anonymous_id", anonymous_id),
     ]
     .into_iter()
     .filter(|(.., value)| !value.is_empty())
@@ -125,24 +125,23 @@ pub fn recorded(recorded: &Recorded) -> RecordActivitiesResponse {
     }
 }
 
-/// A page of a contact's list.
-pub fn activities(page: Page<Activity, Cursor>) -> ListActivitiesResponse {
-    let next_page_token = page.next_token();
-    ListActivitiesResponse {
-        activities: page
-            .items
-            .into_iter()
-            .map(|activity| WireActivity {
-                activity_record_id: activity.key.0.simple().to_string(),
-                activity_id: activity.activity_id.to_string(),
-                event_name: activity.event_name,
-                event_time: Some(timestamp(activity.event_time)),
-                receive_time: Some(timestamp(activity.receive_time)),
-                message_id: activity.message_id,
-                attributes_json: activity.attributes,
-                expire_day: activity.expire_day.to_string(),
-            })
-            .collect(),
-        next_page_token,
+/// As it is shown; of what waits nobody is known.
+pub fn activity(activity: Activity, contact_id: Option<ContactId>) -> WireActivity {
+    WireActivity {
+        activity_record_id: activity.key.0.simple().to_string(),
+        activity_id: activity.activity_id.to_string(),
+        event_name: activity.event_name,
+        event_time: Some(timestamp(activity.event_time)),
+        receive_time: Some(timestamp(activity.receive_time)),
+        message_id: activity.message_id,
+        attributes_json: activity.attributes,
+        expire_day: activity.expire_day.to_string(),
+        contact_id: contact_id.map_or_else(String::new, |id| id.to_string()),
     }
+}
+
+/// A name that is asked for; none where it is empty.
+pub fn named(field: &str, name: String) -> Result<Option<String>, Status> {
+    let name = text(field, name)?;
+    Ok((!name.is_empty()).then(|| name.to_string()))
 }

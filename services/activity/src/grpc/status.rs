@@ -23,7 +23,12 @@ impl From<Error> for Status {
             Error::AccountUnknown => weir_rpc::not_found(Reason::AccountUnknown, "account"),
             Error::ContactUnknown => weir_rpc::not_found(Reason::ContactUnknown, "contact"),
             Error::Away(service) => weir_rpc::unavailable(service),
-            Error::Late => weir_rpc::late(),
+            Error::Late | Error::Untaken => weir_rpc::late(),
+            Error::TooManyExports => weir_rpc::refused(
+                Code::ResourceExhausted,
+                Reason::Overloaded,
+                "two exports are under way; try again when one of them has ended",
+            ),
             // A conflict that outlived all tries is a database that is too busy.
             // Nor does a row go that was just made, but where the database was put back.
             Error::NoRow

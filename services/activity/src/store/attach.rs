@@ -1,5 +1,7 @@
 //! Moving backlog to contacts.
 
+use std::collections::HashSet;
+
 use chrono::NaiveDate;
 use futures_util::future::try_join_all;
 use uuid::Uuid;
@@ -7,6 +9,7 @@ use weir_ids::{ContactId, SourceId, TimedKey};
 
 use super::links::{Families, Linked};
 use super::partitions::partition_of;
+use super::record::keys_in;
 use super::{NotDone, Param, Tx, index_of, kinds_and_values};
 use crate::domain::{Counts, Discards, Identifier, Moves, Waiting};
 
@@ -25,12 +28,12 @@ pub(super) const UNLOCK: &str =
 // Each identifier's part comes from the primary key in order, so that a page costs a page,
 // whatever waits behind it.
 pub(super) const PAGE: &str = "
-    SELECT u.n, p.activity_key, p.expire_day, p.event_time, p.message_id, p.receive_time,
-        p.deferred
+    SELECT u.n, p.activity_key, p.expire_day, p.activity_id, p.event_name, p.event_time,
+        p.message_id, p.receive_time, p.deferred
     FROM unnest($2::text[], $3::text[]) WITH ORDINALITY u (kind, value, n)
     CROSS JOIN LATERAL (
-        SELECT b.activity_key, b.expire_day, b.event_time, b.message_id, b.receive_time,
-            b.deferred
+        SELECT b.activity_key, b.expire_day, b.activity_id, b.event_name, b.event_time,
+            b.message_id, b.receive_time, b.deferred
         FROM backlog b
         WHERE b.account_id = $1 AND b.kind = u.kind AND b.value = u.value
         ORDER BY b.activity_key LIMIT $4
@@ -48,17 +51,22 @@ pub(super) const COUNTS: &str = "
     ) c";
 
 pub(super) const ATTACH: &str = "
-    INSERT INTO activities (account_id, expire_day, activity_key, contact_id, activity_id,
-        event_name, event_time, message_id, attributes, receive_time)
-    SELECT b.account_id, b.expire_day, b.activity_key, u.contact_id, b.activity_id,
-        b.event_name, b.event_time, b.message_id, b.attributes, b.receive_time
-    FROM unnest($2::text[], $3::text[], $4::uuid[], $5::date[], $6::uuid[])
-        u (kind, value, activity_key, expire_day, contact_id)
-    CROSS JOIN LATERAL (
-        SELECT * FROM backlog b WHERE b.account_id = $1 AND b.kind = u.kind AND b.value = u.value
-            AND b.activity_key = u.activity_key AND b.expire_day = u.expire_day LIMIT 1
-    ) b
-    ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING";
+    WITH attached AS (
+        INSERT INTO activities (account_id, expire_day, activity_key, contact_id, activity_id,
+            event_name, event_time, message_id, attributes, receive_time)
+        SELECT b.account_id, b.expire_day, b.activity_key, u.contact_id, b.activity_id,
+            b.event_name, b.event_time, b.message_id, b.attributes, b.receive_time
+        FROM unnest($2::text[], $3::text[], $4::uuid[], $5::date[], $6::uuid[])
+            u (kind, value, activity_key, expire_day, contact_id)
+        CROSS JOIN LATERAL (
+            SELECT * FROM backlog b WHERE b.account_id = $1 AND b.kind = u.kind
+                AND b.value = u.value AND b.activity_key = u.activity_key
+                AND b.expire_day = u.expire_day LIMIT 1
+        ) b
+        ON CONFLICT (account_id, activity_key, expire_day) DO NOTHING
+        RETURNING activity_key
+    )
+    SELECT COALESCE(array_agg(activity_key), ARRAY[]::uuid[]) AS keys FROM attached";
 
 pub(super) const DISCARD: &str = "
     INSERT INTO activities (account_id, expire_day, activity_key)
@@ -155,6 +163,8 @@ impl Tx<'_> {
                     identifier,
                     key: TimedKey(row.get("activity_key")),
                     expire_day: row.get("expire_day"),
+                    activity_id: row.get::<_, Uuid>("activity_id").into(),
+                    event_name: row.get::<_, String>("event_name").into(),
                     event_time: row.get("event_time"),
                     message_id: row.get("message_id"),
                     receive_time: row.get("receive_time"),
@@ -215,7 +225,7 @@ impl Tx<'_> {
         Ok(discards.collect())
     }
 
-    /// Moves a page out of the backlog.
+    /// Moves a page out of the backlog; answers the keys of what was attached and not there.
     ///
     /// # Errors
     /// Of the database.
@@ -224,11 +234,12 @@ impl Tx<'_> {
         linked: &[Linked],
         page: &[Waiting],
         moves: &Moves<'_>,
-    ) -> Result<(), NotDone> {
-        self.attach(linked, &moves.attach).await?;
+    ) -> Result<HashSet<TimedKey>, NotDone> {
+        let attached = self.attach(linked, &moves.attach).await?;
         self.discard(&moves.discard).await?;
         self.add_counts(&moves.counts).await?;
-        self.leave(linked, page).await
+        self.leave(linked, page).await?;
+        Ok(attached)
     }
 
     async fn leave(&self, linked: &[Linked], page: &[Waiting]) -> Result<(), NotDone> {
@@ -258,9 +269,13 @@ impl Tx<'_> {
         Ok(())
     }
 
-    async fn attach(&self, linked: &[Linked], rows: &[&Waiting]) -> Result<(), NotDone> {
+    async fn attach(
+        &self,
+        linked: &[Linked],
+        rows: &[&Waiting],
+    ) -> Result<HashSet<TimedKey>, NotDone> {
         if rows.is_empty() {
-            return Ok(());
+            return Ok(HashSet::new());
         }
         let (kinds, values) = kinds_and_values(identifiers(linked, rows.iter().copied()));
         let (keys, days) = keys_and_days(rows.iter().copied());
@@ -268,12 +283,8 @@ impl Tx<'_> {
             .iter()
             .map(|waiting| linked[waiting.identifier].contact_id.0)
             .collect();
-        self.execute(
-            ATTACH,
-            &[&self.account_id.0, &kinds, &values, &keys, &days, &contacts],
-        )
-        .await?;
-        Ok(())
+        let params: [Param<'_>; 6] = [&self.account_id.0, &kinds, &values, &keys, &days, &contacts];
+        Ok(keys_in(&self.query(ATTACH, &params).await?))
     }
 
     async fn discard(&self, rows: &[&Waiting]) -> Result<(), NotDone> {

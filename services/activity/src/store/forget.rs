@@ -75,6 +75,8 @@ pub struct Limits {
     pub named: NaiveDate,
     /// Deletions of people.
     pub deletions: NaiveDate,
+    /// Days whose counts of activities are folded.
+    pub folded: NaiveDate,
 }
 
 /// Rows that were forgotten.

@@ -143,11 +143,7 @@ impl Tx<'_> {
             .iter()
             .map(|row| Linked {
                 identifier: Identifier {
-                    kind: if row.get::<_, &str>("kind") == Kind::UserId.letter() {
-                        Kind::UserId
-                    } else {
-                        Kind::AnonymousId
-                    },
+                    kind: Kind::of_letter(row.get("kind")),
                     value: row.get::<_, String>("value").into(),
                 },
                 contact_id: ContactId(row.get("contact_id")),

@@ -32,13 +32,20 @@ const PARTITIONS: &str = "
     JOIN pg_class p ON p.oid = i.inhrelid
     WHERE i.inhparent = $1::text::regclass ORDER BY p.relname";
 
-/// What a round did.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct Swept {
-    /// Partitions made.
-    pub made: usize,
-    /// Partitions dropped with all that had expired in them.
-    pub dropped: usize,
+/// A partition of which everything has expired.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Past {
+    table: &'static str,
+    /// Its name.
+    pub partition: String,
+    about_rows: i64,
+}
+
+impl Past {
+    /// Whether it says when somebody did something.
+    pub fn has_activities(&self) -> bool {
+        self.table == "activities"
+    }
 }
 
 impl Store {
@@ -82,27 +89,44 @@ impl Store {
         Ok(made)
     }
 
-    /// Makes the partitions that `range` needs, and drops those that are past by it, in turns
-    /// with other replicas; no more than a month beyond what was dropped before.
+    /// The partitions that are past by `range`, oldest first, in turns with other replicas; no
+    /// more than a month beyond what was dropped before.
     ///
     /// # Errors
     /// Of the database.
-    pub async fn sweep_partitions(&self, range: Range) -> Result<Swept, NotDone> {
-        let made = self.make_partitions(range).await?;
+    pub async fn past_partitions(&self, range: Range) -> Result<Vec<Past>, NotDone> {
         let mut connection = self.connection().await?;
         let before = next_horizon(&mut connection, range).await?;
-        let mut dropped = 0;
+        let mut found = Vec::new();
         for table in TABLES {
-            for (partition, rows) in past(&connection, table, before).await? {
-                if drop_one(&mut connection, table, &partition).await? {
-                    tracing::warn!(partition, about_rows = rows, "dropped what has expired");
-                    dropped += 1;
-                } else {
-                    tracing::info!(partition, "busy; dropped in a later round");
-                }
-            }
+            let partitions = past(&connection, table, before).await?.into_iter();
+            found.extend(partitions.map(|(partition, about_rows)| Past {
+                table,
+                partition,
+                about_rows,
+            }));
         }
-        Ok(Swept { made, dropped })
+        Ok(found)
+    }
+
+    /// Drops one; whether it was dropped, or another time.
+    ///
+    /// # Errors
+    /// Of the database.
+    pub async fn drop_partition(&self, past: &Past) -> Result<bool, NotDone> {
+        let Past {
+            table,
+            partition,
+            about_rows,
+        } = past;
+        let mut connection = self.connection().await?;
+        let is_dropped = drop_one(&mut connection, table, partition).await?;
+        if is_dropped {
+            tracing::warn!(partition, about_rows, "dropped what has expired");
+        } else {
+            tracing::info!(partition, "busy; dropped in a later round");
+        }
+        Ok(is_dropped)
     }
 }
 

@@ -15,7 +15,7 @@ use weir_postgres::Failure;
 use weir_tombstones::{CONTACT, Erased, ErasureKey, Print};
 
 use super::{NotDone, Param, Tx, index_of};
-use crate::domain::{Batch, Counted, Erasure, Identifier, Split};
+use crate::domain::{Batch, Counted, Erasure, Identifier, RawTime, Split, Tally, slot_of};
 
 pub(super) const OWN: &str = "
     UPDATE accounts SET links_generation = links_generation + 1
@@ -52,7 +52,7 @@ pub(super) const COUNTED: &str = "
     UPDATE erasures SET counts = ($3::text)::json WHERE account_id = $1 AND deletion_id = $2";
 
 pub(super) const OF_CONTACT: &str = "
-    SELECT activity_key, expire_day FROM activities
+    SELECT activity_key, expire_day, activity_id, event_name, event_time FROM activities
     WHERE account_id = $1 AND contact_id = $2 LIMIT $3";
 
 pub(super) const DELETE_ACTIVITY: &str =
@@ -60,6 +60,9 @@ pub(super) const DELETE_ACTIVITY: &str =
 
 pub(super) const DELETE_COUNTS: &str =
     "DELETE FROM attached_counts WHERE account_id = $1 AND contact_id = $2";
+
+pub(super) const DELETE_OCCURRENCES: &str =
+    "DELETE FROM occurrences WHERE account_id = $1 AND contact_id = $2";
 
 pub(super) const LOCK_IDENTIFIER: &str = "
     SELECT contact_id FROM identifiers
@@ -236,10 +239,19 @@ impl Tx<'_> {
             let params: [Param<'_>; 3] = [account, key, day];
             self.inner.execute(&delete, &params).await
         });
-        let deleted = try_join_all(deleting).await?.iter().sum();
+        let deleted = try_join_all(deleting).await?;
         let counts = self.execute(DELETE_COUNTS, &[account, &contact.0]).await?;
-        self.count(erasure, "activities", deleted).await?;
+        let occurrences = self
+            .execute(DELETE_OCCURRENCES, &[account, &contact.0])
+            .await?;
+        self.count(erasure, "activities", deleted.iter().sum())
+            .await?;
         self.count(erasure, "attached_counts", counts).await?;
+        self.count(erasure, "occurrences", occurrences).await?;
+        let gone = rows.iter().zip(deleted).filter(|(_, gone)| *gone > 0);
+        let tally = tally_of(gone.map(|(row, _)| row));
+        self.count_activities(&tally, slot_of(erasure.deletion_id))
+            .await?;
         Ok(rows.len() == ROWS)
     }
 
@@ -305,6 +317,20 @@ impl Tx<'_> {
             .and_then(|json| serde_json::from_str(json).ok())
             .unwrap_or_default())
     }
+}
+
+/// What deleted rows take off the counts; a time that nobody can read was never counted.
+fn tally_of<'a>(rows: impl Iterator<Item = &'a Row>) -> Tally {
+    let mut tally = Tally::default();
+    for row in rows {
+        let time = row.try_get::<_, RawTime>("event_time").ok();
+        if let Some(time) = time.and_then(RawTime::time) {
+            let name: String = row.get("event_name");
+            let activity: Uuid = row.get("activity_id");
+            tally.add(activity.into(), time.date_naive(), &name.into(), -1, 0);
+        }
+    }
+    tally
 }
 
 fn print_of(key: &ErasureKey, identifier: &Identifier) -> Print {

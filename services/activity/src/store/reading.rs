@@ -37,10 +37,11 @@ pub(super) const LIST: &str = "
     ORDER BY event_time DESC, activity_key DESC";
 
 const BACKLOG_OF_ACCOUNT: &str =
-    "SELECT count(*) AS waiting FROM backlog WHERE account_id = $1 AND expire_day >= $2";
+    "SELECT count(*) AS waiting, max(expire_day) AS last_day FROM backlog
+    WHERE account_id = $1 AND expire_day >= $2";
 
 pub(super) const BACKLOG_OF_IDENTIFIER: &str = "
-    SELECT count(*) AS waiting FROM backlog
+    SELECT count(*) AS waiting, max(expire_day) AS last_day FROM backlog
     WHERE account_id = $1 AND expire_day >= $2 AND kind = $3 AND value = $4";
 
 const HAS_ACCOUNT: &str = "SELECT FROM accounts WHERE account_id = $1";
@@ -50,7 +51,7 @@ pub(super) const HAS_ACTIVITY: &str =
 
 /// What an activity takes in an answer beside its name, message id and attributes: two ids, two
 /// times, a day, and the tags. At most.
-const BESIDE: i32 = 160;
+pub(super) const BESIDE: i32 = 160;
 
 /// A part of a contact's list.
 #[derive(Debug)]
@@ -137,7 +138,7 @@ impl Tx<'_> {
         Ok(!rows.is_empty())
     }
 
-    /// How much waits for `identifier`, or for all of the account's.
+    /// How much waits for `identifier`, or for all of the account's, and until when.
     ///
     /// # Errors
     /// Of the database.
@@ -145,7 +146,7 @@ impl Tx<'_> {
         &self,
         identifier: Option<&Identifier>,
         today: NaiveDate,
-    ) -> Result<i64, NotDone> {
+    ) -> Result<(i64, Option<NaiveDate>), NotDone> {
         let account = &self.account_id.0;
         let rows = match identifier {
             None => self.query(BACKLOG_OF_ACCOUNT, &[account, &today]).await?,
@@ -157,12 +158,13 @@ impl Tx<'_> {
                 .await?
             }
         };
-        Ok(rows.first().map_or(0, |row| row.get("waiting")))
+        let waiting = rows.first();
+        Ok(waiting.map_or((0, None), |row| (row.get("waiting"), row.get("last_day"))))
     }
 }
 
 /// The row, unless something in it can't be read or told.
-fn read(row: &Row) -> Option<Activity> {
+pub(super) fn read(row: &Row) -> Option<Activity> {
     let time = |column: &str| row.try_get::<_, RawTime>(column).ok()?.time();
     Some(Activity {
         event_time: time("event_time")?,

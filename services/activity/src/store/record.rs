@@ -394,7 +394,7 @@ fn standing_of(row: &Row) -> Standing {
 }
 
 /// The keys in the array that is the only column of the only row.
-fn keys_in(rows: &[Row]) -> HashSet<TimedKey> {
+pub(super) fn keys_in(rows: &[Row]) -> HashSet<TimedKey> {
     let keys = rows.iter().flat_map(|row| row.get::<_, Vec<Uuid>>("keys"));
     keys.map(TimedKey).collect()
 }

@@ -1,11 +1,16 @@
 //! Another account's rows stay out of reach, whatever a statement forgets (semantics 9.6).
 
 use uuid::Uuid;
-use weir_proto::activity::v1::ActivityEvent;
+use weir_proto::activity::v1::{
+    ActivityEvent, CountActivitiesRequest, ExportActivitiesRequest, ExportFormat,
+    ListAccountActivitiesRequest, ListBacklogRequest, ListOccurrencesRequest,
+    ListWaitingIdentifiersRequest,
+};
 use weir_servers::TestServers;
 use weir_testkit::{Recorder, SecondLock, check_rights, check_tables};
 
 use crate::harness::*;
+use crate::history::history;
 
 #[tokio::test]
 async fn tables_of_accounts_are_locked_and_the_services_role_can_not_help_it() {
@@ -109,7 +114,54 @@ async fn live(weir: &Weir, lock: &mut SecondLock) {
     weir.list(one).await;
     weir.backlog().await;
     weir.backlog_of("u2", "").await;
+    read_history(weir, one).await;
     weir.usage().await;
     weir.close(&[new_batch_id()]).await;
     lock.look().await;
+}
+
+/// Whatever can be read, once.
+async fn read_history(weir: &Weir, contact: Uuid) {
+    let mut history = history(weir);
+    let account_id = weir.account.to_string();
+    let list = ListAccountActivitiesRequest {
+        account_id: account_id.clone(),
+        event_name: "Sign-in button clicked".to_owned(),
+        ..ListAccountActivitiesRequest::default()
+    };
+    history.list_account_activities(list).await.unwrap();
+    let counts = CountActivitiesRequest {
+        account_id: account_id.clone(),
+        ..CountActivitiesRequest::default()
+    };
+    history.count_activities(counts).await.unwrap();
+    let occurrences = ListOccurrencesRequest {
+        account_id: account_id.clone(),
+        contact_id: contact.to_string(),
+        ..ListOccurrencesRequest::default()
+    };
+    history.list_occurrences(occurrences).await.unwrap();
+    let backlog = ListBacklogRequest {
+        account_id: account_id.clone(),
+        user_id: "waits".to_owned(),
+        ..ListBacklogRequest::default()
+    };
+    history.list_backlog(backlog).await.unwrap();
+    let waiting = ListWaitingIdentifiersRequest {
+        account_id: account_id.clone(),
+        ..ListWaitingIdentifiersRequest::default()
+    };
+    history.list_waiting_identifiers(waiting).await.unwrap();
+    let export = ExportActivitiesRequest {
+        account_id,
+        format: ExportFormat::Csv.into(),
+        columns: vec!["message_id".to_owned()],
+        ..ExportActivitiesRequest::default()
+    };
+    let mut pieces = history
+        .export_activities(export)
+        .await
+        .unwrap()
+        .into_inner();
+    while pieces.message().await.unwrap().is_some() {}
 }

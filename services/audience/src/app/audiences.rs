@@ -1,14 +1,14 @@
-//! Audiences and who belongs to them (semantics 5.1).
+//! Audiences: made, given other names, and which of them may be touched (semantics 5.1).
 
 use weir_changes::{Author, Before};
-use weir_ids::{AccountId, AudienceId, ContactId};
+use weir_ids::{AccountId, AudienceId};
 use weir_postgres::Failure;
 use weir_rpc::Deadline;
 use weir_service::retry;
 
 use super::{App, Error, POLICY};
-use crate::domain::{Audience, Created, Member, Membership, Name, Origin, Usable};
-use crate::store::{Listed, Tx};
+use crate::domain::{Audience, Created, Name, Origin, Usable};
+use crate::store::Tx;
 
 impl App {
     /// Finds the audience of that name, or makes it.
@@ -60,40 +60,59 @@ impl App {
         }
         let created = created?;
         if created.created {
-            tx.record(author, &created.audience).await?;
+            let made = &created.audience;
+            tx.record(author, None, Some(made), made.create_time)
+                .await?;
             tx.commit().await?;
         }
         Ok(created)
     }
 
-    /// None for an id that is none.
-    pub async fn get_audience(
+    /// Gives it another name.
+    pub async fn rename_audience(
         &self,
         account: AccountId,
         audience: Option<AudienceId>,
+        name: Name,
+        author: Author,
         deadline: Deadline,
     ) -> Result<Audience, Error> {
-        if let Some(id) = audience {
-            let mut connection = self.store.connection().await?;
-            if let Some(found) = connection.audience(account, id).await? {
-                return Ok(found);
-            }
-        }
         self.require_account(account, deadline).await?;
-        Err(Error::AudienceUnknown)
+        let audience = audience.ok_or(Error::AudienceUnknown)?;
+        let app = self.clone();
+        retry(deadline, POLICY, move |_| {
+            let (app, name, author) = (app.clone(), name.clone(), author.clone());
+            async move { app.rename_once(account, audience, name, &author).await }
+        })
+        .await
     }
 
-    /// By name, up to `limit` of those after `after`; none for rows that can't be read.
-    pub async fn list_audiences(
+    async fn rename_once(
         &self,
         account: AccountId,
-        after: &str,
-        limit: i64,
-        deadline: Deadline,
-    ) -> Result<Vec<Listed<Name, Audience>>, Error> {
-        self.require_account(account, deadline).await?;
-        let mut connection = self.store.connection().await?;
-        Ok(connection.audiences_after(account, after, limit).await?)
+        audience: AudienceId,
+        name: Name,
+        author: &Author,
+    ) -> Result<Audience, Error> {
+        let mut connection = self.owned_by(account).await?;
+        let tx = connection.begin(account);
+        self.own(&tx, account).await?;
+        let before = tx.audience(audience).await?;
+        let before = before.ok_or(Error::AudienceUnknown)?;
+        if before.name == name {
+            return Ok(before);
+        }
+        if !tx.rename(audience, &name).await? {
+            return Err(Error::NameTaken);
+        }
+        let after = Audience {
+            name,
+            ..before.clone()
+        };
+        tx.record(author, Some(&before), Some(&after), self.now())
+            .await?;
+        tx.commit().await?;
+        Ok(after)
     }
 
     /// Which of these Segment may touch, in order.
@@ -111,40 +130,6 @@ impl App {
         }
         let of = |id| Usable::of(origins.get(id).copied());
         Ok(audiences.iter().map(of).collect())
-    }
-
-    /// By contact id, up to `limit` of those after `after`. None for an id that is none.
-    pub async fn list_members(
-        &self,
-        account: AccountId,
-        audience: Option<AudienceId>,
-        after: ContactId,
-        limit: i64,
-        deadline: Deadline,
-    ) -> Result<Vec<Listed<ContactId, Member>>, Error> {
-        let audience = self.get_audience(account, audience, deadline).await?.id;
-        let mut connection = self.store.connection().await?;
-        let found = connection.members_after(account, audience, after, limit);
-        Ok(found.await?)
-    }
-
-    /// Of a contact, by audience, up to `limit` of those after `after`.
-    pub async fn list_memberships(
-        &self,
-        account: AccountId,
-        contact: ContactId,
-        after: AudienceId,
-        limit: i64,
-        deadline: Deadline,
-    ) -> Result<Vec<(AudienceId, Membership)>, Error> {
-        let mut connection = self.store.connection().await?;
-        let found = connection.memberships_of(account, contact, after, limit);
-        let found = found.await?;
-        if found.is_empty() {
-            drop(connection);
-            self.require_account(account, deadline).await?;
-        }
-        Ok(found)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
 use uuid::Uuid;
 use weir_ids::{AccountId, ContactId};
 use weir_postgres::Failure;
@@ -11,8 +11,9 @@ use weir_rpc::Deadline;
 use weir_service::retry;
 
 use super::{App, Error, POLICY};
-use crate::domain::{Entry, Merge, Merging, NOBODY, Split, apart, tomorrow, touched, waiting};
-use crate::store::Connection;
+use crate::domain::history::{self, Cause, tallied};
+use crate::domain::{Entry, Merge, Merging, NOBODY, Split, apart, touched, waiting};
+use crate::store::{Chronicle, Connection, Erased, Tx};
 
 /// For so long a merge can be undone (semantics 3.10).
 const KEPT: TimeDelta = TimeDelta::days(90);
@@ -73,9 +74,10 @@ impl App {
         if !changed.is_empty() {
             tx.put_memberships(&changed).await?;
             // What waits under a merged contact goes on waiting under the survivor.
-            tx.note_waiting(&waiting(&changed), tomorrow(now.date_naive()))
+            tx.note_waiting(&waiting(&changed), self.next_sync(now))
                 .await?;
         }
+        self.tell(&tx, Cause::Merge, &merging.told(), now).await?;
         tx.commit().await
     }
 
@@ -126,9 +128,11 @@ impl App {
             let put: Vec<Entry<'_>> = both.put.iter().collect();
             if !put.is_empty() {
                 tx.put_memberships(&put).await?;
-                let due = tomorrow(self.now().date_naive());
-                tx.note_waiting(&waiting(&put), due).await?;
+                tx.note_waiting(&waiting(&put), self.next_sync(self.now()))
+                    .await?;
             }
+            self.tell(&tx, Cause::Split, &both.told(&now), self.now())
+                .await?;
         }
         tx.commit().await
     }
@@ -141,7 +145,7 @@ impl App {
         deletion: Uuid,
         contacts: Vec<ContactId>,
         deadline: Deadline,
-    ) -> Result<(i64, i64), Error> {
+    ) -> Result<Erased, Error> {
         self.require_account(account, deadline).await?;
         let (app, contacts) = (self.clone(), Arc::new(contacts));
         retry(deadline, POLICY, move |_| {
@@ -150,8 +154,16 @@ impl App {
                 let mut connection = app.owned_by(account).await?;
                 let tx = connection.begin(account);
                 app.own(&tx, account).await?;
-                let until = app.now() + REMEMBERED;
-                let erased = tx.erase(deletion, &contacts, until).await?;
+                let now = app.now();
+                let erased = tx.erase(deletion, &contacts, now + REMEMBERED).await?;
+                tx.tell(Chronicle {
+                    now,
+                    cause: Cause::Merge,
+                    entries: &[],
+                    tallies: &erased.tallies,
+                    slot: app.store.slot(),
+                })
+                .await?;
                 tx.commit().await?;
                 Ok(erased)
             }
@@ -159,14 +171,31 @@ impl App {
         .await
     }
 
+    async fn tell(
+        &self,
+        tx: &Tx<'_>,
+        cause: Cause,
+        entries: &[history::Entry],
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        let told = Chronicle {
+            now,
+            cause,
+            entries,
+            tallies: &tallied(entries, cause),
+            slot: self.store.slot(),
+        };
+        tx.tell(told).await
+    }
+
     /// A connection, for an account whose row is there.
-    async fn owned_by(&self, account: AccountId) -> Result<Connection, Failure> {
+    pub(super) async fn owned_by(&self, account: AccountId) -> Result<Connection, Failure> {
         let mut connection = self.store.connection().await?;
         self.store.ensure_account(&mut connection, account).await?;
         Ok(connection)
     }
 
-    async fn own(&self, tx: &crate::store::Tx<'_>, account: AccountId) -> Result<(), Failure> {
+    pub(super) async fn own(&self, tx: &Tx<'_>, account: AccountId) -> Result<(), Failure> {
         if tx.own_account().await? {
             return Ok(());
         }

@@ -9,10 +9,12 @@ use weir_rpc::Deadline;
 use weir_service::retry;
 
 use super::{App, Error, POLICY};
+use crate::domain::history::Cause;
 use crate::domain::{
-    Aliases, Decision, Key, MembershipUpdate, NOBODY, Origin, Outcome, Standings, tomorrow, waiting,
+    Aliases, Decision, Key, MembershipUpdate, NOBODY, Origin, Outcome, Standings, waiting,
 };
 use crate::metrics;
+use crate::store::Chronicle;
 
 impl App {
     /// Applies the updates in order, all in one transaction.
@@ -104,9 +106,17 @@ impl App {
         if !tx.insert_memberships(&new).await? {
             return Err(Failure::Conflict);
         }
-        let waiting = waiting(&changed);
-        tx.note_waiting(&waiting, tomorrow(now.date_naive()))
-            .await?;
+        // Also who came, left and came back within one batch.
+        let held_back = [waiting(&new), waiting(&changed)].concat();
+        tx.note_waiting(&held_back, self.next_sync(now)).await?;
+        tx.tell(Chronicle {
+            now,
+            cause: Cause::Event,
+            entries: standings.told(),
+            tallies: &standings.tallies(),
+            slot: self.store.slot(),
+        })
+        .await?;
         match ending {
             Ending::Commit => tx.put_memberships_and_commit(&changed).await?,
             Ending::Undo => tx.put_memberships(&changed).await?,

@@ -70,8 +70,10 @@ impl fmt::Display for Name {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     SegmentActions,
-    /// By hand, or another integration.
+    /// Another integration.
     Other,
+    /// By hand.
+    Manual,
 }
 
 /// An audience.
@@ -81,6 +83,26 @@ pub struct Audience {
     pub name: Name,
     pub origin: Origin,
     pub create_time: DateTime<Utc>,
+}
+
+/// An audience as it is shown: with how many belong to it, and how many updates of them came on
+/// this day and the six before.
+#[derive(Debug, Clone)]
+pub struct Shown {
+    pub audience: Audience,
+    pub members: i64,
+    pub updates: i64,
+}
+
+/// An audience that was deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deletion {
+    pub audience: Audience,
+    pub request_time: DateTime<Utc>,
+    pub done_time: Option<DateTime<Utc>>,
+    pub restore_time: Option<DateTime<Utc>>,
+    /// That were deleted so far.
+    pub memberships: i64,
 }
 
 /// An audience that was asked for by name.
@@ -104,7 +126,7 @@ impl Usable {
     pub fn of(found: Option<Origin>) -> Self {
         match found {
             Some(Origin::SegmentActions) => Self::Yes,
-            Some(Origin::Other) => Self::OtherOrigin,
+            Some(Origin::Other | Origin::Manual) => Self::OtherOrigin,
             None => Self::Unknown,
         }
     }

@@ -82,6 +82,8 @@ pub struct Taken {
     pub decision: Decision,
     /// It is not as it was before.
     pub changed: bool,
+    /// The update is newer than what stood.
+    pub is_news: bool,
 }
 
 impl Membership {
@@ -111,6 +113,7 @@ impl Membership {
         let applied = membership.catch_up(now);
         Taken {
             changed: order.is_gt() || membership.member != was_member,
+            is_news: order.is_gt(),
             decision: match (order, applied) {
                 (Ordering::Less, _) => Decision::Overtaken,
                 (_, true) => Decision::Applied,

@@ -9,6 +9,7 @@ use uuid::Uuid;
 use weir_ids::{AudienceId, ContactId};
 
 use super::alias::Aliases;
+use super::history;
 use super::membership::Membership;
 use super::standings::{Key, Memberships};
 
@@ -95,6 +96,11 @@ impl Merging {
         });
     }
 
+    /// What happened, by audience and contact.
+    pub fn told(&self) -> Vec<history::Entry> {
+        history::compared(&self.before, &self.now)
+    }
+
     /// Memberships that are no more.
     pub fn gone(&self) -> Vec<Key> {
         let before = self.before.keys();
@@ -117,6 +123,18 @@ impl Merging {
 pub struct Apart {
     pub gone: Vec<Key>,
     pub put: Memberships,
+}
+
+impl Apart {
+    /// What happens by it; `now` are the survivor's memberships before.
+    pub fn told(&self, now: &Memberships) -> Vec<history::Entry> {
+        let mut then = now.clone();
+        self.gone.iter().for_each(|key| {
+            then.remove(key);
+        });
+        then.extend(self.put.iter().map(|(key, one)| (*key, one.clone())));
+        history::compared(now, &then)
+    }
 }
 
 /// Gives both back what they had before the merge; what was asked of the survivor since stays.

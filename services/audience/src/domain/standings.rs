@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Days, NaiveDate, Utc};
 use weir_ids::{AudienceId, ContactId};
 
+use super::history::{self, Cause, Tallies, tallied, turned};
 use super::membership::{Decision, Membership, Update};
 
 /// Sorted by it, memberships are locked in the same order by everybody.
@@ -29,7 +30,12 @@ pub fn tomorrow(today: NaiveDate) -> NaiveDate {
 
 /// Memberships while updates are applied to them, by their keys, which are sorted.
 #[derive(Debug)]
-pub struct Standings(Vec<(Key, Standing)>);
+pub struct Standings {
+    all: Vec<(Key, Standing)>,
+    told: Vec<history::Entry>,
+    /// How many of the updates were news.
+    news: BTreeMap<AudienceId, i64>,
+}
 
 #[derive(Debug)]
 struct Standing {
@@ -47,15 +53,28 @@ impl Standings {
             membership,
         };
         let standings = keys.into_iter().zip(stored);
-        Self(standings.map(|(key, one)| (key, standing(one))).collect())
+        Self {
+            all: standings.map(|(key, one)| (key, standing(one))).collect(),
+            told: Vec::new(),
+            news: BTreeMap::new(),
+        }
     }
 
     /// Applies one of `keys`' updates.
     pub fn take(&mut self, key: &Key, update: Update, now: DateTime<Utc>) -> Decision {
-        let index = self.0.binary_search_by_key(key, |(key, _)| *key);
+        let index = self.all.binary_search_by_key(key, |(key, _)| *key);
         let index = index.expect("the keys are those of the updates");
-        let (_, standing) = &mut self.0[index];
-        let taken = Membership::take(standing.membership.take(), update, now);
+        let (_, standing) = &mut self.all[index];
+        let before = standing.membership.take();
+        let taken = Membership::take(before.clone(), update, now);
+        if let Some(turn) = turned(before.as_ref(), &taken.membership) {
+            self.told.push(history::Entry {
+                key: *key,
+                turn,
+                update: taken.membership.update.clone(),
+            });
+        }
+        *self.news.entry(key.0).or_default() += i64::from(taken.is_news);
         standing.membership = Some(taken.membership);
         standing.changed |= taken.changed;
         taken.decision
@@ -71,8 +90,22 @@ impl Standings {
         self.those(|standing| standing.is_stored && standing.changed)
     }
 
+    /// What happened, in order.
+    pub fn told(&self) -> &[history::Entry] {
+        &self.told
+    }
+
+    /// How much of it, in which audience.
+    pub fn tallies(&self) -> Tallies {
+        let mut tallies = tallied(&self.told, Cause::Event);
+        for (audience, news) in self.news.iter().filter(|(_, news)| **news > 0) {
+            tallies.entry(*audience).or_default().updates += news;
+        }
+        tallies
+    }
+
     fn those(&self, wanted: impl Fn(&Standing) -> bool) -> Vec<Entry<'_>> {
-        let wanted = self.0.iter().filter(|(_, standing)| wanted(standing));
+        let wanted = self.all.iter().filter(|(_, standing)| wanted(standing));
         wanted
             .filter_map(|(key, standing)| Some((key, standing.membership.as_ref()?)))
             .collect()

@@ -6,16 +6,18 @@ use tonic::Status;
 use uuid::Uuid;
 use weir_ids::AudienceId;
 use weir_proto::audience::v1::{
-    ApplyMembershipUpdatesResponse, Audience as WireAudience, AudienceCheck,
-    CheckAudiencesResponse, Member as WireMember, MembershipUpdate as WireUpdate,
+    ApplyMembershipUpdatesResponse, Audience as WireAudience, AudienceCheck, AudienceDay,
+    AudienceFigures, CheckAudiencesResponse, Member as WireMember, MembershipUpdate as WireUpdate,
     MembershipUpdateMode, MembershipUpdateResult, MembershipUpdateStatus, Origin as WireOrigin,
 };
 use weir_proto::settings::v1::ContactMerge;
 use weir_rpc::invalid;
 use weir_rpc::wire::{NOT_A_TIME, NOT_AN_ID, read_id, read_time, timestamp};
 
+use crate::domain::history::Day;
 use crate::domain::{
-    Audience, Decision, Member, MembershipUpdate, Merge, Mode, Origin, Outcome, Update, Usable,
+    Audience, Decision, Member, MembershipUpdate, Merge, Mode, Origin, Outcome, Shown, Update,
+    Usable,
 };
 
 /// As many events as a batch has.
@@ -34,20 +36,58 @@ pub(super) fn origin(wire: i32) -> Result<Origin, Status> {
     match WireOrigin::try_from(wire) {
         Ok(WireOrigin::SegmentActions) => Ok(Origin::SegmentActions),
         Ok(WireOrigin::Other) => Ok(Origin::Other),
+        Ok(WireOrigin::Manual) => Ok(Origin::Manual),
         Ok(WireOrigin::Unspecified) | Err(_) => Err(invalid("origin", "must be given")),
     }
 }
 
-pub(super) fn audience(audience: Audience) -> WireAudience {
-    let origin = match audience.origin {
+pub(super) fn told_origin(origin: Origin) -> i32 {
+    let origin = match origin {
         Origin::SegmentActions => WireOrigin::SegmentActions,
         Origin::Other => WireOrigin::Other,
+        Origin::Manual => WireOrigin::Manual,
     };
+    origin.into()
+}
+
+pub(super) fn audience(audience: Audience) -> WireAudience {
     WireAudience {
         audience_id: audience.id.to_string(),
         name: audience.name.to_string(),
-        origin: origin.into(),
+        origin: told_origin(audience.origin),
         create_time: Some(timestamp(audience.create_time)),
+        figures: None,
+    }
+}
+
+/// With its figures.
+pub(super) fn shown(shown: Shown) -> WireAudience {
+    WireAudience {
+        figures: Some(AudienceFigures {
+            members: shown.members,
+            updates_last_7_days: shown.updates,
+        }),
+        ..audience(shown.audience)
+    }
+}
+
+pub(super) fn day(day: &Day) -> AudienceDay {
+    AudienceDay {
+        day: day.day.to_string(),
+        members: day.members,
+        joined: day.tally.joined,
+        left: day.tally.left,
+        moved: day.tally.moved,
+        held_back: day.tally.held_back,
+        updates: day.tally.updates,
+    }
+}
+
+/// The id of a request, where it has one.
+pub(super) fn request_id(text: &str) -> Result<Option<Uuid>, Status> {
+    match text {
+        "" => Ok(None),
+        text => weir_rpc::wire::id("request_id", text).map(Some),
     }
 }
 

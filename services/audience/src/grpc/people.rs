@@ -64,7 +64,10 @@ impl PeopleService for People {
             .0
             .erase(account, deletion, contacts, deadline)
             .await?;
-        let rows = [("memberships", erased.0), ("kept_memberships", erased.1)];
+        let rows = [
+            ("memberships", erased.memberships),
+            ("kept_memberships", erased.kept),
+        ];
         let rows = rows.map(|(what, count)| ErasedRows {
             what: what.to_owned(),
             count,

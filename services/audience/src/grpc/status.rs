@@ -22,6 +22,35 @@ impl From<Error> for Status {
                 Reason::RequestIdTaken,
                 "something else was asked for under this request_id",
             ),
+            Error::NameTaken => weir_rpc::refused(
+                Code::AlreadyExists,
+                Reason::NameTaken,
+                "another audience has this name; choose another one",
+            ),
+            Error::InUse(a_day) => weir_rpc::refused_with(
+                Code::FailedPrecondition,
+                Reason::AudienceInUse,
+                format!(
+                    "updates came for the audience within the last 7 days: without it about \
+                     {a_day} events a day would be refused, and kept for replay; say \
+                     refuse_events where that is meant"
+                ),
+                "events_a_day",
+                &a_day.to_string(),
+            ),
+            Error::DeletionUnknown => weir_rpc::not_found(Reason::DeletionUnknown, "deletion"),
+            Error::DeletionUnderWay => weir_rpc::refused(
+                Code::FailedPrecondition,
+                Reason::DeletionUnderWay,
+                "memberships of the audience are still being deleted; try again in a while",
+            ),
+            Error::SyncUnknown => weir_rpc::not_found(Reason::SyncUnknown, "sync"),
+            Error::TooManyExports => weir_rpc::refused(
+                Code::ResourceExhausted,
+                Reason::Overloaded,
+                "two exports are under way here; try again when one is done",
+            ),
+            Error::Untaken => weir_rpc::late(),
             Error::OtherOrigin => weir_rpc::refused(
                 Code::FailedPrecondition,
                 Reason::AudienceNameTaken,

@@ -2,17 +2,22 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Days, NaiveDate, Utc};
 use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_changes::{Author, Before, Change, Thing};
 use weir_ids::{AccountId, AudienceId};
 use weir_postgres::Failure;
 
-use super::{Connection, Listed, Tx, read};
-use crate::domain::{Audience, Created, Name, Origin};
+use super::history::IN_ALL;
+use super::{Connection, Listed, Param, Tx, read};
+use crate::domain::{Audience, Created, Name, Origin, Shown};
 
 const SEGMENT_ACTIONS: &str = "segment_actions";
 const OTHER: &str = "other";
+const MANUAL: &str = "manual";
+/// Today, and the days before whose updates are told.
+const RECENT_DAYS: u64 = 6;
 
 pub(super) const ORIGINS: &str = "
     SELECT s.audience_id, s.origin
@@ -29,6 +34,28 @@ macro_rules! select {
         concat!(
             "SELECT audience_id, name, origin, create_time FROM audiences WHERE account_id = $1 ",
             $rest
+        )
+    };
+}
+
+/// With what [`try_shown_of`] reads besides.
+macro_rules! figures {
+    ($rest:literal) => {
+        concat!(
+            "SELECT a.*, f.members, f.updates
+            FROM (SELECT audience_id, name, origin, create_time FROM audiences
+                WHERE account_id = $1 ",
+            $rest,
+            ") a
+            CROSS JOIN LATERAL (
+                SELECT COALESCE(sum(joined - gone + moved) FILTER (WHERE day = $2), 0)::bigint
+                        AS members,
+                    COALESCE(sum(updates) FILTER (WHERE day >= $3), 0)::bigint AS updates
+                FROM audience_days
+                WHERE account_id = $1 AND audience_id = a.audience_id
+                  AND (day = $2 OR day >= $3)
+            ) f
+            ORDER BY a.name"
         )
     };
 }
@@ -93,18 +120,60 @@ impl Tx<'_> {
         weir_changes::done_before(&self.inner, self.account, author).await
     }
 
-    /// Writes down that an audience was made (semantics 9.5).
+    /// Gives it another name. `false`: another audience has it.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn record(&self, author: &Author, made: &Audience) -> Result<(), Failure> {
-        let shown = weir_changes::shown([
-            ("name", made.name.as_str().into()),
-            ("origin", text_of(made.origin).into()),
-        ]);
-        let change = Change::made(Thing::Audience, made.id, &shown);
-        let now = made.create_time;
+    pub async fn rename(&self, audience: AudienceId, name: &Name) -> Result<bool, Failure> {
+        let rename = "UPDATE audiences SET name = $3
+            WHERE account_id = $1 AND audience_id = $2 AND NOT EXISTS (
+                SELECT FROM audiences WHERE account_id = $1 AND name = $3 AND name <> '')";
+        let params: [Param<'_>; 3] = [&self.account.0, &audience.0, &name.as_str()];
+        Ok(self.execute(rename, &params).await? > 0)
+    }
+
+    /// Writes down what became of an audience, of which there are two states, or one where it was
+    /// made or deleted (semantics 9.5).
+    ///
+    /// # Errors
+    /// Where the database fails; a conflict where the same request is just being carried out.
+    pub async fn record(
+        &self,
+        author: &Author,
+        before: Option<&Audience>,
+        after: Option<&Audience>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        let Some(id) = after.or(before).map(|audience| audience.id) else {
+            return Ok(());
+        };
+        let shown = |audience: Option<&Audience>| {
+            audience.map_or_else(weir_changes::Shown::new, |audience| {
+                weir_changes::shown([
+                    ("name", audience.name.as_str().into()),
+                    ("origin", text_of(audience.origin).into()),
+                ])
+            })
+        };
+        let change = Change::between(Thing::Audience, id, &shown(before), &shown(after));
         weir_changes::record(&self.inner, self.account, author, &change, now).await
+    }
+
+    /// How many updates of its memberships were news on this day and the six before.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn recent_updates(
+        &self,
+        audience: AudienceId,
+        today: NaiveDate,
+    ) -> Result<i64, Failure> {
+        let select = "SELECT COALESCE(sum(updates), 0)::bigint AS updates FROM audience_days
+            WHERE account_id = $1 AND audience_id = $2 AND day >= $3";
+        let first = first_of(today);
+        let params: [Param<'_>; 3] = [&self.account.0, &audience.0, &first];
+        let row = self.query_opt(select, &params).await?;
+        Ok(row.map_or(0, |row| row.get("updates")))
     }
 }
 
@@ -125,8 +194,25 @@ impl Connection {
         Ok(found.as_ref().map(try_audience_of).transpose()?)
     }
 
-    /// Up to `limit` audiences whose names come after `after`, by name. One that can't be read
-    /// is none in its place.
+    /// As [`audience`](Self::audience), with its figures.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn shown(
+        &mut self,
+        account: AccountId,
+        audience: AudienceId,
+        today: NaiveDate,
+    ) -> Result<Option<Shown>, Failure> {
+        let select = figures!("AND audience_id = $4");
+        let first = first_of(today);
+        let params: [Param<'_>; 4] = [&account.0, &IN_ALL, &first, &audience.0];
+        let found = self.query_opt(account, select, &params).await?;
+        Ok(found.as_ref().map(try_shown_of).transpose()?)
+    }
+
+    /// Up to `limit` audiences whose names come after `after`, by name, with their figures. One
+    /// that can't be read is none in its place.
     ///
     /// # Errors
     /// Where the database fails.
@@ -135,14 +221,15 @@ impl Connection {
         account: AccountId,
         after: &str,
         limit: i64,
-    ) -> Result<Vec<Listed<Name, Audience>>, Failure> {
-        let select = select!("AND name > $2 AND name <> '' ORDER BY name LIMIT $3");
-        let rows = self
-            .query(account, select, &[&account.0, &after, &limit])
-            .await?;
+        today: NaiveDate,
+    ) -> Result<Vec<Listed<Name, Shown>>, Failure> {
+        let select = figures!("AND name > $4 AND name <> '' ORDER BY name LIMIT $5");
+        let first = first_of(today);
+        let params: [Param<'_>; 5] = [&account.0, &IN_ALL, &first, &after, &limit];
+        let rows = self.query(account, select, &params).await?;
         let listed = |row: &Row| {
             let name = Name::stored(row.get("name"));
-            (name, read("audience", try_audience_of(row)))
+            (name, read("audience", try_shown_of(row)))
         };
         Ok(rows.iter().map(listed).collect())
     }
@@ -169,7 +256,19 @@ pub(super) fn origin_row(row: &Row) -> (AudienceId, Origin) {
     )
 }
 
-fn try_audience_of(row: &Row) -> Result<Audience, tokio_postgres::Error> {
+fn try_shown_of(row: &Row) -> Result<Shown, tokio_postgres::Error> {
+    Ok(Shown {
+        audience: try_audience_of(row)?,
+        members: row.try_get("members")?,
+        updates: row.try_get("updates")?,
+    })
+}
+
+fn first_of(today: NaiveDate) -> NaiveDate {
+    today - Days::new(RECENT_DAYS)
+}
+
+pub(super) fn try_audience_of(row: &Row) -> Result<Audience, tokio_postgres::Error> {
     Ok(Audience {
         id: AudienceId(row.try_get("audience_id")?),
         name: Name::stored(row.try_get("name")?),
@@ -178,18 +277,19 @@ fn try_audience_of(row: &Row) -> Result<Audience, tokio_postgres::Error> {
     })
 }
 
-fn text_of(origin: Origin) -> &'static str {
+pub(super) fn text_of(origin: Origin) -> &'static str {
     match origin {
         Origin::SegmentActions => SEGMENT_ACTIONS,
         Origin::Other => OTHER,
+        Origin::Manual => MANUAL,
     }
 }
 
 /// What a later version may store is not Segment's either.
 fn origin_of(text: &str) -> Origin {
-    if text == SEGMENT_ACTIONS {
-        Origin::SegmentActions
-    } else {
-        Origin::Other
+    match text {
+        SEGMENT_ACTIONS => Origin::SegmentActions,
+        MANUAL => Origin::Manual,
+        _ => Origin::Other,
     }
 }

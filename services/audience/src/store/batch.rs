@@ -6,7 +6,7 @@ use uuid::Uuid;
 use weir_ids::{AudienceId, ContactId};
 use weir_postgres::Failure;
 
-use super::{Param, Tx, accounts, audiences, memberships, merges, sync};
+use super::{Param, Tx, accounts, audiences, history, memberships, merges, sync};
 use crate::domain::{Aliases, Origin};
 
 /// The statements that every batch runs, by what they do.
@@ -19,6 +19,8 @@ pub const HOT: &[(&str, &str)] = &[
     ("put memberships", memberships::PUT),
     ("insert who waits", sync::INSERT_WAITING),
     ("note work for the sync", sync::NOTE_WORK),
+    ("write what happened", history::WRITE),
+    ("count what happened", history::COUNT),
 ];
 
 impl Tx<'_> {

@@ -140,7 +140,8 @@ impl Connection {
         Ok(rows.iter().map(listed).collect())
     }
 
-    /// Those of one contact, by audience, after `after`; at most `limit`.
+    /// Those of one contact, by audience, after `after`; at most `limit`. None of an audience that
+    /// is being deleted.
     ///
     /// # Errors
     /// Where the database fails.
@@ -152,8 +153,10 @@ impl Connection {
         limit: i64,
     ) -> Result<Vec<(AudienceId, Membership)>, Failure> {
         let select = "
-            SELECT * FROM memberships
-            WHERE account_id = $1 AND contact_id = $2 AND audience_id > $3
+            SELECT * FROM memberships m
+            WHERE account_id = $1 AND contact_id = $2 AND audience_id > $3 AND EXISTS (
+                SELECT FROM audiences
+                WHERE account_id = $1 AND audience_id = m.audience_id)
             ORDER BY audience_id LIMIT $4";
         let rows = self
             .query(account, select, &[&account.0, &contact.0, &after.0, &limit])

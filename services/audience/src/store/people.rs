@@ -1,13 +1,15 @@
 //! What is kept of merges, so that they can be undone, and what goes with people who are deleted.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_ids::{AccountId, AudienceId, ContactId};
 use weir_postgres::Failure;
 
+use super::history::IN_ALL;
 use super::memberships::{Columns, membership_of};
 use super::{Connection, Param, Tx};
+use crate::domain::history::{KEPT_HISTORY, Tallies};
 use crate::domain::{Entry, Kept, NOBODY};
 
 const VERSIONS: &str = "
@@ -55,7 +57,10 @@ const FORGET_KEPT: &str = "
 
 const DELETE_OF_CONTACT: &str = "
     DELETE FROM memberships WHERE account_id = $1 AND contact_id = $2
-    RETURNING audience_id";
+    RETURNING audience_id, member";
+
+const DELETE_HISTORY: &str = "
+    DELETE FROM membership_history WHERE account_id = $1 AND contact_id = $2";
 
 const DELETE_WAITING: &str = "
     DELETE FROM waiting WHERE account_id = $1 AND audience_id = $2 AND contact_id = $3";
@@ -68,6 +73,9 @@ const ERASED: &str = "
     SET memberships = e.memberships + excluded.memberships,
         kept_memberships = e.kept_memberships + excluded.kept_memberships
     RETURNING memberships, kept_memberships";
+
+/// For so long it can be looked at what a sync did.
+const KEPT_RUNS: TimeDelta = TimeDelta::days(90);
 
 /// A version above all others.
 const LAST: i64 = i64::MAX;
@@ -160,19 +168,24 @@ impl Tx<'_> {
         deletion: Uuid,
         contacts: &[ContactId],
         until: DateTime<Utc>,
-    ) -> Result<(i64, i64), Failure> {
+    ) -> Result<Erased, Failure> {
         let account = &self.account.0;
         let (mut memberships, mut kept) = (0_i64, 0_i64);
-        let mut gone = Vec::new();
+        let (mut gone, mut tallies) = (Vec::new(), Tallies::new());
         for contact in contacts {
             let rows = self
                 .query(DELETE_OF_CONTACT, &[account, &contact.0])
                 .await?;
             memberships += i64::try_from(rows.len()).unwrap_or(i64::MAX);
-            gone.extend(
-                rows.iter()
-                    .map(|row| (AudienceId(row.get("audience_id")), *contact)),
-            );
+            for row in &rows {
+                let audience = AudienceId(row.get("audience_id"));
+                gone.push((audience, *contact));
+                let was_member: bool = row.get("member");
+                if was_member {
+                    tallies.entry(audience).or_default().moved -= 1;
+                }
+            }
+            self.execute(DELETE_HISTORY, &[account, &contact.0]).await?;
             kept += i64::try_from(self.forget_kept(*contact).await?).unwrap_or(i64::MAX);
         }
         self.execute_each(DELETE_WAITING, &gone).await?;
@@ -180,10 +193,20 @@ impl Tx<'_> {
         self.set_aliases(&aliases.collect::<Vec<_>>()).await?;
         let params: [Param<'_>; 5] = [account, &deletion, &memberships, &kept, &until];
         let row = self.query_opt(ERASED, &params).await?;
-        Ok(row.map_or((0, 0), |row| {
-            (row.get("memberships"), row.get("kept_memberships"))
-        }))
+        Ok(Erased {
+            memberships: row.as_ref().map_or(0, |row| row.get("memberships")),
+            kept: row.as_ref().map_or(0, |row| row.get("kept_memberships")),
+            tallies,
+        })
     }
+}
+
+/// What a deletion of people deleted: in all its calls, and (by audience) in this one.
+#[derive(Debug, Default)]
+pub struct Erased {
+    pub memberships: i64,
+    pub kept: i64,
+    pub tallies: Tallies,
 }
 
 impl Connection {
@@ -215,6 +238,7 @@ impl Connection {
         now: DateTime<Utc>,
         limit: i64,
     ) -> Result<u64, Failure> {
+        let aged = self.forget_history(account, now, limit).await?;
         let kept = "DELETE FROM merged_memberships
             WHERE account_id = $1 AND keep_until < $2 AND keep_until <= COALESCE((
                 SELECT keep_until FROM merged_memberships
@@ -232,6 +256,35 @@ impl Connection {
         let before = now - weir_changes::KEPT;
         let changed = weir_changes::purge(&tx.inner, account, before).await?;
         tx.commit().await?;
-        Ok(gone + changed)
+        Ok(aged + gone + changed)
+    }
+
+    async fn forget_history(
+        &mut self,
+        account: AccountId,
+        now: DateTime<Utc>,
+        limit: i64,
+    ) -> Result<u64, Failure> {
+        let before = now - KEPT_HISTORY;
+        let told = "DELETE FROM membership_history
+            WHERE account_id = $1 AND change_time < $2 AND change_time <= COALESCE((
+                SELECT change_time FROM membership_history
+                WHERE account_id = $1 AND change_time < $2
+                ORDER BY change_time LIMIT 1 OFFSET $3), $2)";
+        let deleted = "DELETE FROM audience_deletions WHERE account_id = $1 AND done_time < $2";
+        let days = "DELETE FROM audience_days
+            WHERE account_id = $1 AND day > $2 AND day < $3";
+        let synced = "DELETE FROM sync_runs WHERE account_id = $1 AND request_time < $2
+            AND end_time IS NOT NULL";
+        let params: [Param<'_>; 3] = [&account.0, &before, &limit];
+        let gone = self.execute(account, told, &params).await?;
+        self.execute(account, deleted, &[&account.0, &before])
+            .await?;
+        let first = before.date_naive();
+        self.execute(account, days, &[&account.0, &IN_ALL, &first])
+            .await?;
+        let runs = now - KEPT_RUNS;
+        self.execute(account, synced, &[&account.0, &runs]).await?;
+        Ok(gone)
     }
 }

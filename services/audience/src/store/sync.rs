@@ -2,15 +2,18 @@
 
 use chrono::{DateTime, NaiveDate, Utc};
 use tokio_postgres::Row;
+use uuid::Uuid;
+use weir_changes::{Author, Change, Thing};
 use weir_ids::AccountId;
 use weir_postgres::Failure;
 
-use super::{Connection, Tx, columns_of, key_of};
-use crate::domain::Key;
+use super::{Connection, Param, Tx, columns_of, key_of};
+use crate::domain::{Key, Run};
 
 /// A sync that one replica has to itself for a while.
 #[derive(Debug, Clone, Copy)]
 pub struct Claim {
+    pub id: Uuid,
     /// When it began; perhaps by another replica.
     pub began: DateTime<Utc>,
 }
@@ -25,6 +28,8 @@ pub(super) const NOTE_WORK: &str = "
     INSERT INTO sync_work (account_id, due_day)
     SELECT a.account_id, $2 FROM accounts a WHERE a.account_id = $1
     ON CONFLICT (account_id) DO NOTHING";
+
+const RUN: &str = "SELECT * FROM sync_runs WHERE account_id = $1 AND sync_id = $2";
 
 impl Connection {
     /// Up to `limit` accounts whose sync is due on `today`, and which nobody has now.
@@ -61,18 +66,56 @@ impl Connection {
         until: DateTime<Utc>,
     ) -> Result<Option<Claim>, Failure> {
         let claim = "
-            UPDATE sync_work SET lease_time = $4, began_time = COALESCE(began_time, $3)
+            UPDATE sync_work SET lease_time = $4, began_time = COALESCE(began_time, $3),
+                sync_id = COALESCE(sync_id, $5)
             WHERE account_id = $1 AND due_day <= $2
                 AND (lease_time IS NULL OR lease_time <= $3)
-            RETURNING began_time";
+            RETURNING began_time, sync_id";
+        let begin = "
+            INSERT INTO sync_runs AS r (account_id, sync_id, requested, request_time, begin_time)
+            SELECT a.account_id, $2, false, $3, $3 FROM accounts a WHERE a.account_id = $1
+            ON CONFLICT (account_id, sync_id)
+                DO UPDATE SET begin_time = COALESCE(r.begin_time, excluded.begin_time)";
         let tx = self.begin(account);
-        let row = tx
-            .query_opt(claim, &[&account.0, &today, &now, &until])
+        let fresh = weir_ids::fresh();
+        let params: [Param<'_>; 5] = [&account.0, &today, &now, &until, &fresh];
+        let Some(row) = tx.query_opt(claim, &params).await? else {
+            return Ok(None);
+        };
+        let claim = Claim {
+            id: row.get("sync_id"),
+            began: row.get("began_time"),
+        };
+        tx.execute(begin, &[&account.0, &claim.id, &claim.began])
             .await?;
         tx.commit().await?;
-        Ok(row.map(|row| Claim {
-            began: row.get("began_time"),
-        }))
+        Ok(Some(claim))
+    }
+
+    /// None where there is none.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn run(&mut self, account: AccountId, id: Uuid) -> Result<Option<Run>, Failure> {
+        let found = self.query_opt(account, RUN, &[&account.0, &id]).await?;
+        Ok(found.as_ref().map(run_of))
+    }
+
+    /// Before `before`, the newest first.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn runs(
+        &mut self,
+        account: AccountId,
+        before: Uuid,
+        limit: i64,
+    ) -> Result<Vec<Run>, Failure> {
+        let select = "SELECT * FROM sync_runs WHERE account_id = $1 AND sync_id < $2
+            ORDER BY sync_id DESC LIMIT $3";
+        let params: [Param<'_>; 3] = [&account.0, &before, &limit];
+        let rows = self.query(account, select, &params).await?;
+        Ok(rows.iter().map(run_of).collect())
     }
 
     /// Gives the sync back unfinished: somebody goes on with it later.
@@ -129,17 +172,97 @@ impl Tx<'_> {
         self.execute_each(delete, keys).await
     }
 
+    /// The sync that is under way or was asked for; else this one is due on `today`. For one who
+    /// has the account's row.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn request_sync(
+        &self,
+        id: Uuid,
+        today: NaiveDate,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Run>, Failure> {
+        let account = &self.account.0;
+        let request = "
+            INSERT INTO sync_work AS w (account_id, due_day, sync_id)
+            SELECT a.account_id, $2, $3 FROM accounts a WHERE a.account_id = $1
+            ON CONFLICT (account_id) DO UPDATE
+            SET due_day = LEAST(w.due_day, excluded.due_day),
+                sync_id = COALESCE(w.sync_id, excluded.sync_id)
+            RETURNING sync_id";
+        let Some(row) = self.query_opt(request, &[account, &today, &id]).await? else {
+            return Ok(None);
+        };
+        let id: Uuid = row.get("sync_id");
+        let note = "
+            INSERT INTO sync_runs (account_id, sync_id, requested, request_time)
+            SELECT a.account_id, $2, true, $3 FROM accounts a WHERE a.account_id = $1
+            ON CONFLICT (account_id, sync_id) DO NOTHING";
+        self.execute(note, &[account, &id, &now]).await?;
+        let found = self.query_opt(RUN, &[account, &id]).await?;
+        Ok(found.as_ref().map(run_of))
+    }
+
+    /// One that was asked for before.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn run(&self, id: Uuid) -> Result<Option<Run>, Failure> {
+        let found = self.query_opt(RUN, &[&self.account.0, &id]).await?;
+        Ok(found.as_ref().map(run_of))
+    }
+
+    /// Writes down that a sync was asked for (semantics 9.5).
+    ///
+    /// # Errors
+    /// Where the database fails; a conflict where the same request is just being carried out.
+    pub async fn record_sync(
+        &self,
+        author: &Author,
+        id: Uuid,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        let change = Change::made(Thing::Sync, id, &weir_changes::Shown::new());
+        weir_changes::record(&self.inner, self.account, author, &change, now).await
+    }
+
+    /// The sync has brought so many more to what was asked for.
+    ///
+    /// # Errors
+    /// Where the database fails.
+    pub async fn count_synced(&self, id: Uuid, applied: usize) -> Result<(), Failure> {
+        if applied == 0 {
+            return Ok(());
+        }
+        let count = "UPDATE sync_runs SET applied = applied + $3
+            WHERE account_id = $1 AND sync_id = $2";
+        let applied = i64::try_from(applied).unwrap_or(i64::MAX);
+        self.execute(count, &[&self.account.0, &id, &applied])
+            .await?;
+        Ok(())
+    }
+
     /// Ends the sync: the next one is due on `next` where somebody waits, and none where
     /// nobody does. For one who has the account's row.
     ///
     /// # Errors
     /// Where the database fails.
-    pub async fn end_sync_and_commit(self, next: NaiveDate) -> Result<(), Failure> {
+    pub async fn end_sync_and_commit(
+        self,
+        id: Uuid,
+        next: NaiveDate,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        let end = "UPDATE sync_runs SET end_time = COALESCE(end_time, $3)
+            WHERE account_id = $1 AND sync_id = $2";
+        self.execute(end, &[&self.account.0, &id, &now]).await?;
         let waits = "SELECT FROM waiting WHERE account_id = $1 LIMIT 1";
         let account = &self.account.0;
         if self.query_opt(waits, &[account]).await?.is_some() {
             let later = "
-                UPDATE sync_work SET due_day = $2, lease_time = NULL, began_time = NULL
+                UPDATE sync_work
+                SET due_day = $2, lease_time = NULL, began_time = NULL, sync_id = NULL
                 WHERE account_id = $1";
             self.execute(later, &[account, &next]).await?;
         } else {
@@ -147,5 +270,16 @@ impl Tx<'_> {
             self.execute(done, &[account]).await?;
         }
         self.commit().await
+    }
+}
+
+fn run_of(row: &Row) -> Run {
+    Run {
+        id: row.get("sync_id"),
+        requested: row.get("requested"),
+        request_time: row.get("request_time"),
+        begin_time: row.get("begin_time"),
+        end_time: row.get("end_time"),
+        applied: row.get("applied"),
     }
 }

@@ -5,7 +5,9 @@ use uuid::Uuid;
 use weir_access::{Need, Role};
 use weir_proto::access::v1::change_log_service_client::ChangeLogServiceClient;
 use weir_proto::access::v1::{ActorKind, Change, ChangedThing, ReadChangesRequest};
-use weir_proto::audience::v1::{CreateAudienceRequest, Origin};
+use weir_proto::audience::v1::{
+    CreateAudienceRequest, DeleteAudienceRequest, Origin, RenameAudienceRequest, StartSyncRequest,
+};
 
 use crate::harness::World;
 
@@ -74,5 +76,70 @@ async fn there_is_no_other_call_that_may_change_something() {
     let all = weir_proto::NEEDS.iter();
     let all = all.filter(|(path, need)| path.starts_with("/weir.audience.v1.") && changes(need));
     let all: Vec<&str> = all.map(|(path, _)| &path[1..]).collect();
-    assert_eq!(all, [CREATE]);
+    let others = [
+        "weir.audience.v1.CurationService/DeleteAudience",
+        "weir.audience.v1.CurationService/RenameAudience",
+        "weir.audience.v1.CurationService/RestoreAudience",
+        "weir.audience.v1.SyncService/StartSync",
+    ];
+    let known = [&[CREATE][..], &others].concat();
+    assert_eq!(sorted(all), sorted(known));
+}
+
+fn sorted(mut all: Vec<&str>) -> Vec<&str> {
+    all.sort_unstable();
+    all
+}
+
+#[tokio::test]
+async fn what_is_done_by_hand_leaves_its_mark_once() {
+    let (world, mut client) = World::with_one().await;
+    let (account, vip) = crate::harness::audience(&mut client, "VIP").await;
+    let mut curation = world.curation().await;
+    for _ in 0..2 {
+        let request = RenameAudienceRequest {
+            account_id: account.clone(),
+            audience_id: vip.clone(),
+            name: "Very important".to_owned(),
+        };
+        curation.rename_audience(request).await.unwrap();
+    }
+    let delete = DeleteAudienceRequest {
+        account_id: account.clone(),
+        audience_id: vip.clone(),
+        refuse_events: false,
+        request_id: Uuid::now_v7().to_string(),
+    };
+    for _ in 0..2 {
+        curation.delete_audience(delete.clone()).await.unwrap();
+    }
+    let sync = StartSyncRequest {
+        account_id: account.clone(),
+        request_id: Uuid::now_v7().to_string(),
+    };
+    let mut syncs = world.syncs().await;
+    for _ in 0..2 {
+        syncs.start_sync(sync.clone()).await.unwrap();
+    }
+    // The request of one is not that of another.
+    let mixed = StartSyncRequest {
+        request_id: delete.request_id.clone(),
+        ..sync
+    };
+    let taken = syncs.start_sync(mixed).await.unwrap_err();
+    assert_eq!(taken.code(), Code::AlreadyExists);
+    let all = changes(&world, &account).await;
+    let told: Vec<_> = all
+        .iter()
+        .map(|one| (one.method.rsplit('/').next().unwrap(), one.thing()))
+        .collect();
+    let expected = [
+        ("StartSync", ChangedThing::Sync),
+        ("DeleteAudience", ChangedThing::Audience),
+        ("RenameAudience", ChangedThing::Audience),
+        ("CreateAudience", ChangedThing::Audience),
+    ];
+    assert_eq!(told, expected);
+    assert_eq!(all[2].fields.len(), 1);
+    assert_eq!(all[1].thing_id, vip);
 }

@@ -6,9 +6,12 @@ use clap::Parser;
 use uuid::Uuid;
 use weir_audience::Config;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
+use weir_proto::audience::v1::curation_service_client::CurationServiceClient;
 use weir_proto::audience::v1::membership_service_client::MembershipServiceClient;
+use weir_proto::audience::v1::sync_service_client::SyncServiceClient;
 use weir_proto::audience::v1::{
-    ApplyMembershipUpdatesRequest, CreateAudienceRequest, ListMembersRequest, MembershipUpdate,
+    ApplyMembershipUpdatesRequest, AudienceDay, AudienceFigures, CreateAudienceRequest,
+    GetAudienceRequest, ListAudienceDaysRequest, ListMembersRequest, MembershipUpdate,
     MembershipUpdateMode, MembershipUpdateStatus, MergeContactsRequest, Origin,
 };
 use weir_proto::settings::v1::ContactMerge;
@@ -48,6 +51,11 @@ impl World {
 
     /// Starts one more, which looks for syncs that are due every `sync_ms`.
     pub async fn replica(&self, sync_ms: u64) -> Client {
+        self.replica_with(sync_ms, &[]).await
+    }
+
+    /// With further arguments.
+    pub async fn replica_with(&self, sync_ms: u64, more: &[&str]) -> Client {
         let sync_ms = sync_ms.to_string();
         let arguments = [
             "weir-audience",
@@ -58,7 +66,8 @@ impl World {
             "--sync-ms",
             &sync_ms,
         ];
-        let config = Config::parse_from(arguments.into_iter().chain(TOKENS));
+        let arguments = arguments.into_iter().chain(more.iter().copied());
+        let config = Config::parse_from(arguments.chain(TOKENS));
         let clock = self.clock.clock();
         let serve = |listener, shutdown| weir_audience::serve(config, clock, listener, shutdown);
         let running = Running::start(serve).await;
@@ -70,6 +79,23 @@ impl World {
     /// The last replica, asked for memberships.
     pub async fn memberships(&self) -> MembershipServiceClient<Channel> {
         MembershipServiceClient::new(weir_rpc::connect(&self.url()).unwrap())
+    }
+
+    /// What people do by hand, at the last replica.
+    pub async fn curation(&self) -> CurationServiceClient<Channel> {
+        CurationServiceClient::new(weir_rpc::connect(&self.url()).unwrap())
+    }
+
+    pub async fn syncs(&self) -> SyncServiceClient<Channel> {
+        SyncServiceClient::new(weir_rpc::connect(&self.url()).unwrap())
+    }
+
+    /// How many rows there are of an account.
+    pub async fn rows(&self, table: &str, account: &str) -> i64 {
+        let sql = format!("SELECT count(*) FROM audience.{table} WHERE account_id = $1");
+        let account: Uuid = account.parse().unwrap();
+        let database = self.database().await;
+        database.query_one(&sql, &[&account]).await.unwrap().get(0)
     }
 
     /// Of the last replica.
@@ -194,4 +220,29 @@ pub async fn members(client: &mut Client, account: &str, audience: &str) -> Vec<
         }
         token = page.next_page_token;
     }
+}
+
+/// Members, and updates of the last seven days.
+pub async fn figures(client: &mut Client, account: &str, audience: &str) -> (i64, i64) {
+    let request = GetAudienceRequest {
+        account_id: account.to_owned(),
+        audience_id: audience.to_owned(),
+    };
+    let found = client.get_audience(request).await.unwrap().into_inner();
+    let AudienceFigures {
+        members,
+        updates_last_7_days,
+    } = found.audience.unwrap().figures.unwrap();
+    (members, updates_last_7_days)
+}
+
+/// The newest first.
+pub async fn days(client: &mut Client, account: &str, audience: &str) -> Vec<AudienceDay> {
+    let request = ListAudienceDaysRequest {
+        account_id: account.to_owned(),
+        audience_id: audience.to_owned(),
+        days: 0,
+    };
+    let found = client.list_audience_days(request).await.unwrap();
+    found.into_inner().days
 }

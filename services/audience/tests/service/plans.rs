@@ -80,6 +80,18 @@ impl Arguments {
                 format!(", {audiences}, {contacts}, {row}")
             }
             "note work for the sync" => ", '2026-11-25'".to_owned(),
+            "write what happened" => {
+                let kinds = repeated("1", "smallint");
+                format!(
+                    ", '2026-11-24T10:00:00Z', 1, NULL, {contacts}, {contacts}, {audiences}, \
+                     {kinds}, {times}, {times}, {texts}"
+                )
+            }
+            "count what happened" => {
+                let (days, numbers) = (repeated("2026-11-24", "date"), repeated("1", "bigint"));
+                let numbers = vec![numbers; 5].join(", ");
+                format!(", 3, {audiences}, {days}, {numbers}")
+            }
             other => panic!("no arguments for {other}"),
         };
         format!("'{account}'{rest}")
@@ -136,6 +148,8 @@ async fn hot_statements_go_by_full_keys_whatever_the_statistics_say() {
         "contact_merges",
         "waiting",
         "sync_work",
+        "membership_history",
+        "audience_days",
     ] {
         let quiet = format!("ALTER TABLE {table} SET (autovacuum_enabled = false)");
         database.batch_execute(&quiet).await.unwrap();

@@ -121,3 +121,23 @@ async fn who_is_held_back_after_the_days_sync_comes_in_with_the_next_one() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn who_comes_leaves_and_comes_back_in_one_batch_is_not_forgotten() {
+    let world = World::new().await;
+    let mut client = world.replica(20).await;
+    let (account, vip) = audience(&mut client, "VIP").await;
+    let contact = Uuid::now_v7();
+    let updates = vec![
+        add(contact, &vip, 1),
+        remove(contact, &vip, 2),
+        add(contact, &vip, 3),
+    ];
+    let statuses = apply(&mut client, &account, updates).await;
+    assert_eq!(statuses[2], HeldBack);
+    world.clock.set("2026-11-25T00:00:00Z");
+    eventually("the contact is a member", async || {
+        members(&mut client.clone(), &account, &vip).await == [contact]
+    })
+    .await;
+}

@@ -132,7 +132,7 @@ async fn show_settings(visit: &Visit, faults: Vec<String>, new_key: String) -> P
     );
     let source = visit.need(SECTION, source).await?;
     let mut others = others.unwrap_or_default();
-    others.retain(|other| other.id != source.id && other.mapping_version > 0);
+    others.retain(|other| other.id != source.id && other.mapping_version > 1);
     Ok(respond::page(&SettingsPage {
         frame: frame.under_source(&source),
         source,

@@ -117,7 +117,12 @@ impl Console {
     }
 
     /// A form of a page of ours.
-    pub async fn post(&self, path: &str, cookie: &str, form: &[(&str, &str)]) -> Answer {
+    pub async fn post(
+        &self,
+        path: &str,
+        cookie: &str,
+        form: &[(impl AsRef<str>, impl AsRef<str>)],
+    ) -> Answer {
         let origin = format!("http://{}", self.address);
         let headers = [("cookie", cookie), ("origin", &*origin)];
         self.send("POST", path, &headers, &encoded(form)).await
@@ -143,9 +148,12 @@ impl Console {
     }
 }
 
-pub fn encoded(form: &[(&str, &str)]) -> String {
+pub fn encoded(form: &[(impl AsRef<str>, impl AsRef<str>)]) -> String {
+    let pairs = form
+        .iter()
+        .map(|(name, value)| (name.as_ref(), value.as_ref()));
     let mut encoded = form_urlencoded::Serializer::new(String::new());
-    encoded.extend_pairs(form);
+    encoded.extend_pairs(pairs);
     encoded.finish()
 }
 

@@ -1,153 +1,115 @@
 //! What changes something: by whom, and from where (semantics 9.2, 9.4).
 
 use crate::harness::{Console, SOURCE, encoded};
-use crate::stub::{ACCOUNT, OF_OTHER, READ, WRITE};
+use crate::stub::{ACCOUNT, HOSTILE, OF_OTHER, READ, WRITE};
 
-/// Every form there is: its path, what it says, and the method that it comes to.
-fn forms() -> Vec<(String, Vec<(&'static str, &'static str)>, &'static str)> {
+/// Below what a form stands, where, what it says (as in an address), and the method that it comes
+/// to.
+const FORMS: &[(Below, &str, &str, &str)] = &[
+    (
+        Account,
+        "sources/new",
+        "kind=segment_classic&name=n&wish=w",
+        "PutSource",
+    ),
+    (Source, "new-key", "wish=w", "CreateKey"),
+    (Source, "settings", "do=merge&merging=append", "PutSource"),
+    (Source, "settings", "do=rename&name=n", "RenameSource"),
+    (Source, "settings", "do=pause", "PauseSource"),
+    (Source, "settings", "do=resume", "ResumeSource"),
+    (Source, "settings", "do=copy&from=s", "CopyMapping"),
+    (Source, "settings", "do=revoke&key=k", "RevokeKey"),
+    (Source, "settings", "do=rotate&overlap=1", "RotateKey"),
+    (Source, "settings", "do=delete", "DeleteSource"),
+    (
+        Source,
+        "map",
+        "do=add-field&new_name=n&new_type=text",
+        "CreateField",
+    ),
+    (
+        Source,
+        "map",
+        "do=save&on:HOSTILE=1&path:HOSTILE=p",
+        "PutContactMapping",
+    ),
+    (Source, "map/versions", "restore=1", "RestoreMappingVersion"),
+    (
+        Source,
+        "activities/edit",
+        "do=save&name=n&property:0=p&type:0=text",
+        "PutActivityMapping",
+    ),
+    (
+        Source,
+        "activities/edit",
+        "do=unmap&name=n",
+        "DeleteActivityMapping",
+    ),
+    (Source, "kept/replay", "wish=w", "StartReplay"),
+    (Source, "replays/r", "do=stop", "StopReplay"),
+    (Source, "replays/r", "do=resume", "ResumeReplay"),
+    (
+        Contact,
+        "merge",
+        "with=c&typed=merge&wish=w",
+        "MergeContacts",
+    ),
+    (Contact, "split", "merge=m", "SplitContact"),
+    (Contact, "delete", "typed=delete&wish=w", "DeleteContact"),
+    (Account, "audiences", "name=n", "CreateAudience"),
+    (Account, "usage", "alert=a", "ResolveAlert"),
+    (Account, "settings", "do=plan", "PutAccount"),
+    (Account, "settings", "do=news", "PutAccount"),
+    (Account, "settings", "do=identity", "PutAccount"),
+    (Account, "settings", "do=strategy", "PutAccount"),
+    (
+        Account,
+        "settings",
+        "do=delete-field&field=f",
+        "DeleteField",
+    ),
+    (Account, "settings", "do=test", "SendTestMail"),
+];
+
+#[derive(Clone, Copy)]
+enum Below {
+    Account,
+    Source,
+    Contact,
+}
+use Below::{Account, Contact, Source};
+
+type Form = Vec<(String, String)>;
+
+/// All of them, with their paths.
+fn forms() -> Vec<(String, Form, &'static str)> {
     let account = format!("/accounts/{ACCOUNT}");
-    let source = format!("{account}/sources/{SOURCE}");
-    let contact = format!("{account}/contacts/{SOURCE}");
-    let settings = format!("{source}/settings");
-    vec![
-        (
-            format!("{account}/sources/new"),
-            vec![("kind", "segment_classic"), ("name", "n"), ("wish", "w")],
-            "PutSource",
-        ),
-        (
-            format!("{source}/new-key"),
-            vec![("wish", "w")],
-            "CreateKey",
-        ),
-        (
-            settings.clone(),
-            vec![("do", "merge"), ("merging", "append")],
-            "PutSource",
-        ),
-        (
-            settings.clone(),
-            vec![("do", "rename"), ("name", "n")],
-            "RenameSource",
-        ),
-        (settings.clone(), vec![("do", "pause")], "PauseSource"),
-        (settings.clone(), vec![("do", "resume")], "ResumeSource"),
-        (
-            settings.clone(),
-            vec![("do", "copy"), ("from", SOURCE)],
-            "CopyMapping",
-        ),
-        (
-            settings.clone(),
-            vec![("do", "revoke"), ("key", "k")],
-            "RevokeKey",
-        ),
-        (
-            settings.clone(),
-            vec![("do", "rotate"), ("overlap", "1")],
-            "RotateKey",
-        ),
-        (
-            settings,
-            vec![("do", "delete"), ("typed", crate::stub::HOSTILE)],
-            "DeleteSource",
-        ),
-        (
-            format!("{source}/map"),
-            vec![("do", "add-field"), ("new_name", "n"), ("new_type", "text")],
-            "CreateField",
-        ),
-        (
-            format!("{source}/map/versions"),
-            vec![("restore", "1")],
-            "RestoreMappingVersion",
-        ),
-        (
-            format!("{source}/activities/edit"),
-            vec![
-                ("do", "save"),
-                ("name", "n"),
-                ("property:0", "p"),
-                ("type:0", "text"),
-            ],
-            "PutActivityMapping",
-        ),
-        (
-            format!("{source}/activities/edit"),
-            vec![("do", "unmap"), ("name", "n")],
-            "DeleteActivityMapping",
-        ),
-        (
-            format!("{source}/kept/replay"),
-            vec![("wish", "w")],
-            "StartReplay",
-        ),
-        (
-            format!("{source}/replays/r"),
-            vec![("do", "stop")],
-            "StopReplay",
-        ),
-        (
-            format!("{source}/replays/r"),
-            vec![("do", "resume")],
-            "ResumeReplay",
-        ),
-        (
-            format!("{contact}/merge"),
-            vec![("with", SOURCE), ("typed", "merge"), ("wish", "w")],
-            "MergeContacts",
-        ),
-        (
-            format!("{contact}/split"),
-            vec![("merge", "m")],
-            "SplitContact",
-        ),
-        (
-            format!("{contact}/delete"),
-            vec![("typed", "delete"), ("wish", "w")],
-            "DeleteContact",
-        ),
-        (
-            format!("{account}/audiences"),
-            vec![("name", "n")],
-            "CreateAudience",
-        ),
-        (
-            format!("{account}/usage"),
-            vec![("alert", "a")],
-            "ResolveAlert",
-        ),
-        (
-            format!("{account}/settings"),
-            vec![("do", "plan")],
-            "PutAccount",
-        ),
-        (
-            format!("{account}/settings"),
-            vec![("do", "news")],
-            "PutAccount",
-        ),
-        (
-            format!("{account}/settings"),
-            vec![("do", "identity")],
-            "PutAccount",
-        ),
-        (
-            format!("{account}/settings"),
-            vec![("do", "strategy")],
-            "PutAccount",
-        ),
-        (
-            format!("{account}/settings"),
-            vec![("do", "delete-field"), ("field", "f")],
-            "DeleteField",
-        ),
-        (
-            format!("{account}/settings"),
-            vec![("do", "test")],
-            "SendTestMail",
-        ),
-    ]
+    let form = |(below, path, says, method): &(Below, &str, &str, &'static str)| {
+        let path = match below {
+            Account => format!("{account}/{path}"),
+            Source => format!("{account}/sources/{SOURCE}/{path}"),
+            Contact => format!("{account}/contacts/{SOURCE}/{path}"),
+        };
+        let mut form: Form = form_urlencoded::parse(says.as_bytes())
+            .into_owned()
+            .collect();
+        for (name, _) in &mut form {
+            // What fields of the stub are called.
+            *name = name.replace("HOSTILE", HOSTILE);
+        }
+        if says.starts_with("do=delete") {
+            form.push(("typed".to_owned(), HOSTILE.to_owned()));
+        }
+        (path, form, *method)
+    };
+    FORMS.iter().map(form).collect()
+}
+
+fn with(form: &Form, token: &str) -> Form {
+    let mut form = form.clone();
+    form.push(("form_token".to_owned(), token.to_owned()));
+    form
 }
 
 fn changed(console: &Console, method: &str) -> bool {
@@ -162,9 +124,9 @@ async fn a_form_does_what_it_says_for_whoever_may() {
     let console = Console::start().await;
     let cookie = console.sign_in(&weir_access::token(WRITE)).await;
     let token = console.form_token(&cookie).await;
-    for (path, mut form, method) in forms() {
+    for (path, form, method) in forms() {
         console.stub.forget_calls();
-        form.push(("form_token", &token));
+        let form = with(&form, &token);
         let answer = console.post(&path, &cookie, &form).await;
         assert!(
             [200, 303].contains(&answer.status),
@@ -183,11 +145,9 @@ async fn a_form_of_nobody_of_elsewhere_or_of_another_session_changes_nothing() {
     let own = format!("http://{}", console.address);
     console.stub.forget_calls();
     for (path, form, method) in forms() {
-        let mut good = form.clone();
-        good.push(("form_token", &token));
-        let mut wrong = form.clone();
-        wrong.push(("form_token", "of-another-session"));
-        let (good, wrong, none) = (encoded(&good), encoded(&wrong), encoded(&form));
+        let good = encoded(&with(&form, &token));
+        let wrong = encoded(&with(&form, "of-another-session"));
+        let none = encoded(&form);
         for (why, headers, body, status) in [
             ("nobody", vec![("origin", &*own)], &good, 401),
             (
@@ -245,8 +205,8 @@ async fn who_may_only_look_or_is_of_another_account_is_told_so() {
         let cookie = console.sign_in(&weir_access::token(bytes)).await;
         let token = console.form_token(&cookie).await;
         console.stub.forget_calls();
-        for (path, mut form, method) in forms() {
-            form.push(("form_token", &token));
+        for (path, form, method) in forms() {
+            let form = with(&form, &token);
             let answer = console.post(&path, &cookie, &form).await;
             assert!(!changed(&console, method), "{who}: {path}");
             let says = "You may not do this";

@@ -5,6 +5,9 @@ use weir_testkit::{ADMIN_TOKEN, SERVICE_TOKEN, eventually};
 use crate::harness::{Console, encoded};
 use crate::stub::{ACCOUNT, READ, WRITE};
 
+/// A form that says nothing.
+const NOTHING: &[(&str, &str)] = &[];
+
 #[tokio::test]
 async fn nobody_sees_a_page_without_signing_in() {
     let console = Console::start().await;
@@ -118,18 +121,18 @@ async fn a_link_signs_in_once_and_for_a_quarter_of_an_hour() {
         page.text.contains("Sign in"),
         "to look at it uses nothing up"
     );
-    let used = console.post(&link.text, "", &[]).await;
+    let used = console.post(&link.text, "", NOTHING).await;
     assert_eq!(used.status, 303);
     let cookie = used.cookie();
     assert_eq!(console.get("/accounts", &cookie).await.status, 200);
-    let again = console.post(&link.text, "", &[]).await;
+    let again = console.post(&link.text, "", NOTHING).await;
     assert_eq!(again.status, 422);
     assert!(again.text.contains("used before"));
     let late = make().await.text;
     console.clock.advance(15 * 60_000 + 1_000);
-    assert_eq!(console.post(&late, "", &[]).await.status, 422);
+    assert_eq!(console.post(&late, "", NOTHING).await.status, 422);
     let broken = format!("{}x", &late[..late.len() - 4]);
-    assert_eq!(console.post(&broken, "", &[]).await.status, 422);
+    assert_eq!(console.post(&broken, "", NOTHING).await.status, 422);
     for headers in [&[][..], &[("authorization", "Bearer nonsense")]] {
         let refused = console.send("POST", "/sign-in-links", headers, "").await;
         assert_eq!(refused.status, 401);

@@ -142,6 +142,12 @@ impl AudienceService for Recorder {
     ) -> Result<Response<audience::ListAudiencesResponse>, Status> {
         Err(Status::unimplemented(""))
     }
+    async fn list_audience_days(
+        &self,
+        _: Request<audience::ListAudienceDaysRequest>,
+    ) -> Result<Response<audience::ListAudienceDaysResponse>, Status> {
+        Err(Status::unimplemented(""))
+    }
     async fn check_audiences(
         &self,
         _: Request<audience::CheckAudiencesRequest>,

@@ -54,6 +54,10 @@ pub(super) fn kind_of(kind: mapping::EventKind) -> Option<Kind> {
     }
 }
 
+fn is_foreign(origin: audience::Origin) -> bool {
+    matches!(origin, audience::Origin::Other | audience::Origin::Manual)
+}
+
 /// Nothing for an answer that says nothing; the event ends as 500.
 pub(super) fn found(
     hop: &'static str,
@@ -61,9 +65,7 @@ pub(super) fn found(
 ) -> Result<Audience, AudienceRefused> {
     match called {
         // An id may be anybody's; what was not made by Segment can't be touched from there.
-        Ok(Some(audience)) if audience.origin() == audience::Origin::Other => {
-            Err(AudienceRefused::OtherOrigin)
-        }
+        Ok(Some(audience)) if is_foreign(audience.origin()) => Err(AudienceRefused::OtherOrigin),
         Ok(Some(audience)) => Ok(Audience {
             id: audience.audience_id,
             name: audience.name,

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use redis::{ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation};
 use tokio::sync::Mutex;
-use weir_redis::{AddressError, Connection, Patience, Redis, RedisOptions, Stamp, why};
+use weir_redis::{AddressError, Connection, Patience, Redis, RedisOptions, Stamp};
 use weir_rpc::Deadline;
 use weir_service::Policy;
 

@@ -52,6 +52,8 @@ pub struct Started {
     pub postgres_url: String,
     /// Of an administrator.
     pub token: String,
+    /// Of the services among themselves.
+    pub service_token: String,
     pub stores: Stores,
     pub processes: Vec<Process>,
     pub tls: Option<Certificates>,
@@ -87,6 +89,7 @@ impl Starting<'_> {
                     addresses: self.addresses,
                     postgres_url,
                     token: self.secrets.administrator.clone(),
+                    service_token: self.secrets.between_services.clone(),
                     stores,
                     processes,
                     tls: self.tls,

@@ -74,6 +74,10 @@ impl Server {
                 });
                 Ok(())
             }
+            Action::DeleteAudience { name } => {
+                account.audiences.retain(|it| it.name != *name);
+                Ok(())
+            }
             Action::PutSource(put) => put_source(account, put, id),
             Action::RenameSource { from } => {
                 let to = step.source.as_deref().unwrap();

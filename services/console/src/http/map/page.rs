@@ -47,6 +47,11 @@ impl Saved {
         })
     }
 
+    fn name_of(&self, field: &str) -> String {
+        let found = self.fields.iter().find(|one| one.id == field);
+        found.map_or_else(|| field.to_owned(), |one| one.name.clone())
+    }
+
     pub fn unique(&self) -> &[String] {
         let owner = self.account.as_ref();
         owner.map_or(&[], |owner| &owner.unique_identifiers)
@@ -99,6 +104,8 @@ struct MapPage {
     tab: &'static str,
     shown: Shown,
     version: i64,
+    /// Whether there is any row of a version.
+    is_saved: bool,
     traits: Vec<Trait>,
     event_count: u32,
     shapes: Vec<Shape>,
@@ -147,17 +154,8 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
             None
         }
     };
-    let verdicts: HashMap<&str, &PreviewedRow> = match &preview {
-        Some(preview) => {
-            let targets = rows.iter().map(|row| &*row.target);
-            targets.zip(&preview.rows).collect()
-        }
-        None => HashMap::new(),
-    };
-    let names = |id: &str| {
-        let found = saved.fields.iter().find(|field| field.id == id);
-        found.map_or_else(|| id.to_owned(), |field| field.name.clone())
-    };
+    let verdicts = verdicts(&rows, preview.as_ref());
+    let names = |id: &str| saved.name_of(id);
     let traits = traits(&rows, &verdicts, &suggestions, &names);
     let open = suggestions.iter().filter(|one| {
         !one.field.is_empty()
@@ -174,6 +172,7 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
     let page = MapPage {
         frame: frame.under_source(&saved.source),
         tab: "map",
+        is_saved: !saved.rows.is_empty(),
         version: shown.version.unwrap_or(saved.version),
         event_count,
         shapes: shapes.collect(),
@@ -193,6 +192,16 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
         source: saved.source,
     };
     Ok(respond::page(&page))
+}
+
+/// What became of each row, by its field.
+fn verdicts<'a>(
+    rows: &'a [Row],
+    preview: Option<&'a Preview>,
+) -> HashMap<&'a str, &'a PreviewedRow> {
+    let previewed = preview.map_or(&[][..], |preview| &preview.rows);
+    let targets = rows.iter().map(|row| &*row.target);
+    targets.zip(previewed).collect()
 }
 
 fn shape(

@@ -5,9 +5,10 @@ use weir_proto::audience::v1::audience_service_server::AudienceService;
 use weir_proto::audience::v1::{
     ApplyMembershipUpdatesRequest, ApplyMembershipUpdatesResponse, Audience, AudienceCheck,
     CheckAudiencesRequest, CheckAudiencesResponse, CreateAudienceRequest, CreateAudienceResponse,
-    GetAudienceRequest, GetAudienceResponse, ListAudiencesRequest, ListAudiencesResponse,
-    ListMembersRequest, ListMembersResponse, MembershipUpdateResult, MembershipUpdateStatus,
-    MergeContactsRequest, MergeContactsResponse, Origin,
+    GetAudienceRequest, GetAudienceResponse, ListAudienceDaysRequest, ListAudienceDaysResponse,
+    ListAudiencesRequest, ListAudiencesResponse, ListMembersRequest, ListMembersResponse,
+    MembershipUpdateResult, MembershipUpdateStatus, MergeContactsRequest, MergeContactsResponse,
+    Origin,
 };
 
 use super::{AUDIENCE, FOREIGN_AUDIENCE, Stub, utf8};
@@ -103,6 +104,7 @@ impl AudienceService for Stub {
 
     unused! {
         list_audiences(ListAudiencesRequest) -> ListAudiencesResponse;
+        list_audience_days(ListAudienceDaysRequest) -> ListAudienceDaysResponse;
         merge_contacts(MergeContactsRequest) -> MergeContactsResponse;
         list_members(ListMembersRequest) -> ListMembersResponse;
     }

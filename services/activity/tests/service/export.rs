@@ -1,0 +1,169 @@
+//! Activities as a file (semantics 4.14).
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+use weir_proto::activity::v1::*;
+
+use crate::harness::*;
+use crate::history::{event, history};
+
+fn asked(weir: &Weir, columns: &[&str]) -> ExportActivitiesRequest {
+    ExportActivitiesRequest {
+        account_id: weir.account.to_string(),
+        format: ExportFormat::Csv.into(),
+        columns: columns.iter().map(ToString::to_string).collect(),
+        ..ExportActivitiesRequest::default()
+    }
+}
+
+/// The whole file, and how many activities it says it has.
+async fn exported(
+    weir: &Weir,
+    request: ExportActivitiesRequest,
+) -> Result<(String, i64), tonic::Status> {
+    let mut pieces = history(weir).export_activities(request).await?.into_inner();
+    let (mut file, mut activities) = (Vec::new(), 0);
+    while let Some(piece) = pieces.message().await? {
+        assert!(piece.data.len() <= 1024 * 1024);
+        file.extend(piece.data);
+        activities = piece.activities;
+    }
+    Ok((String::from_utf8(file).unwrap(), activities))
+}
+
+#[tokio::test]
+async fn a_file_has_what_was_asked_for_oldest_first() {
+    let weir = start().await;
+    let [ann, bob] = [Uuid::now_v7(), Uuid::now_v7()];
+    let attributes = r#"{"plan": "pro, \"x\"", "cart": {"a": [1, 2.50]}, "n": 3}"#;
+    let with = |name: &str, hours: i64, one: ActivityEvent| ActivityEvent {
+        attributes_json: attributes.into(),
+        ..event(name, noon() - TimeDelta::hours(hours), one)
+    };
+    weir.record(vec![
+        with("Login", 1, of_contact(ann, "m3")),
+        with("Bought", 2, of_contact(bob, "m2")),
+        with("Login", 3, of_contact(bob, "m1")),
+        with("Login", 4, of_user("waits", "m0")),
+    ])
+    .await;
+    weir.change(Vec::new(), &[(bob, ann)]).await;
+    weir.other_account()
+        .record(vec![of_contact(ann, "other")])
+        .await;
+
+    let columns = [
+        "message_id",
+        "event_name",
+        "contact_id",
+        "attributes.plan",
+        "attributes.cart",
+    ];
+    let (file, activities) = exported(&weir, asked(&weir, &columns)).await.unwrap();
+    let cells = r#""pro, ""x""","{""a"": [1, 2.50]}""#;
+    assert_eq!(
+        file,
+        format!(
+            "message_id,event_name,contact_id,attributes.plan,attributes.cart\n\
+             m1,Login,{ann},{cells}\nm2,Bought,{ann},{cells}\nm3,Login,{ann},{cells}\n"
+        )
+    );
+    assert_eq!(activities, 3);
+
+    let lines = ExportActivitiesRequest {
+        format: ExportFormat::JsonLines.into(),
+        event_name: "Login".to_owned(),
+        from_time: stamp(noon() - TimeDelta::hours(2)),
+        to_time: stamp(noon()),
+        ..asked(&weir, &["message_id", "attributes", "attributes.no"])
+    };
+    let (file, _) = exported(&weir, lines).await.unwrap();
+    assert_eq!(
+        file,
+        format!("{{\"message_id\":\"m3\",\"attributes\":{attributes}}}\n")
+    );
+
+    let unknown = ExportActivitiesRequest {
+        event_name: "Log".to_owned(),
+        ..asked(&weir, &["message_id"])
+    };
+    assert_eq!(
+        exported(&weir, unknown).await.unwrap(),
+        ("message_id\n".to_owned(), 0)
+    );
+}
+
+#[tokio::test]
+async fn a_file_of_many_pages_is_of_one_moment() {
+    let weir = start().await;
+    let contact = Uuid::now_v7();
+    let batch = |batch: i64| {
+        let events = (0..1_000).map(move |n| {
+            let name = if n % 2 == 0 { "Login" } else { "Bought" };
+            let time = noon() - TimeDelta::days(n % 3) + TimeDelta::milliseconds(batch);
+            event(
+                name,
+                time,
+                of_contact(contact, &format!("{batch:02}-{n:03}")),
+            )
+        });
+        events.collect::<Vec<_>>()
+    };
+    for n in 0..9 {
+        weir.record(batch(n)).await;
+    }
+    let request = ExportActivitiesRequest {
+        event_name: "Login".to_owned(),
+        ..asked(&weir, &["event_time", "message_id"])
+    };
+    let mut pieces = history(&weir)
+        .export_activities(request)
+        .await
+        .unwrap()
+        .into_inner();
+    // Its first piece has been there: what comes now is of a later moment.
+    let first = pieces.message().await.unwrap().unwrap();
+    weir.record(batch(9)).await;
+    let (mut file, mut activities) = (first.data.to_vec(), first.activities);
+    while let Some(piece) = pieces.message().await.unwrap() {
+        file.extend(piece.data);
+        activities = piece.activities;
+    }
+    let file = String::from_utf8(file).unwrap();
+    let rows: Vec<&str> = file.lines().skip(1).collect();
+    let mut messages: Vec<_> = rows
+        .iter()
+        .map(|row| row.split(',').nth(1).unwrap())
+        .collect();
+    assert!(rows.is_sorted_by_key(|row| row.split(',').next().unwrap()));
+    messages.sort_unstable();
+    messages.dedup();
+    let count = i64::try_from(rows.len()).unwrap();
+    assert!(activities == count && messages.len() == rows.len());
+    // All of before, and all or nothing of what came meanwhile.
+    assert!(count == 4_500 || count == 5_000, "{count}");
+}
+
+#[tokio::test]
+async fn what_can_t_be_exported_is_refused() {
+    let weir = start().await;
+    weir.record(vec![of_contact(Uuid::now_v7(), "m1")]).await;
+    let refused = async |request| exported(&weir, request).await.unwrap_err();
+    let columns = ["message_id", "mesage", "attributes.", "message_id"];
+    let error = refused(asked(&weir, &columns)).await;
+    assert_eq!(error.code(), tonic::Code::InvalidArgument);
+    for field in ["columns[1]", "columns[2]", "columns[3]"] {
+        assert!(error.message().contains(field), "{error}");
+    }
+    let error = refused(asked(&weir, &[])).await;
+    assert_eq!(error.code(), tonic::Code::InvalidArgument);
+    let no_format = ExportActivitiesRequest {
+        format: 0,
+        ..asked(&weir, &["message_id"])
+    };
+    assert!(refused(no_format).await.message().contains("format"));
+    let nobodys = weir.other_account();
+    weir.others.set_account(nobodys.account, false);
+    let error = refused(asked(&nobodys, &["message_id"])).await;
+    assert_eq!(error.code(), tonic::Code::NotFound);
+}
