@@ -145,6 +145,17 @@ impl Redis {
         }
     }
 
+    /// Makes a connection while who asks goes on with another.
+    pub fn connect_meanwhile(
+        self,
+        then: impl FnOnce(RedisResult<Connection>, Stamp) + Send + 'static,
+    ) {
+        tokio::spawn(async move {
+            let stamp = self.stamp();
+            then(self.connect().await, stamp);
+        });
+    }
+
     /// A connection that stands.
     ///
     /// # Errors

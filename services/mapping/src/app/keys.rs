@@ -36,6 +36,12 @@ pub struct Rotated {
     pub expiring: Vec<Key>,
 }
 
+/// Rotations are known apart from keys that were made: what is asked of one is not what was asked
+/// of the other.
+fn of_rotation(request_id: Uuid) -> Uuid {
+    Uuid::from_u128(request_id.as_u128() ^ u128::from_be_bytes(*b"weir: a rotation"))
+}
+
 impl App {
     /// Whose key it is.
     pub async fn authenticate(&self, key: &str) -> Result<FoundKey, Error> {
@@ -86,6 +92,16 @@ impl App {
         if let Some(request_id) = request_id {
             let made = store::key_of_request(&transaction, account_id, source_id, request_id);
             if let Some(key) = made.await? {
+                drop(transaction);
+                let is_it = match given {
+                    "" => true,
+                    _ => store::find_key(&mut client, &hash)
+                        .await?
+                        .is_some_and(|found| found.key.key_id == key.key_id),
+                };
+                if !is_it {
+                    return Err(super::request_taken());
+                }
                 return Ok((key, String::new(), Change::Unchanged));
             }
         }
@@ -169,7 +185,8 @@ impl App {
             store::list_keys(&transaction, account_id, source_id, None, MOST_LISTED).await?;
         let mut before: Vec<Key> = listed.into_iter().filter_map(|(_, key)| key).collect();
         before.retain(|key| key.is_valid(now));
-        if let Some(request_id) = rotation.request_id {
+        let request_id = rotation.request_id.map(of_rotation);
+        if let Some(request_id) = request_id {
             let made = store::key_of_request(&transaction, account_id, source_id, request_id);
             if let Some(key) = made.await? {
                 before.retain(|other| other.key_id != key.key_id && other.expire_time.is_some());
@@ -193,7 +210,6 @@ impl App {
         let api_key = ApiKey::generated(&rotation.region, random()?)?;
         let key = self.new_key(&api_key, None);
         let hash = self.secret.hash(&api_key);
-        let request_id = rotation.request_id;
         store::insert_key(&transaction, account_id, source_id, &hash, &key, request_id).await?;
         self.record_key(&transaction, account_id, source_id, (None, &key))
             .await?;
