@@ -6,7 +6,6 @@ use std::sync::LazyLock;
 use std::task::{Context, Poll};
 
 use bytes::Buf;
-use futures_util::future::Either;
 use http::{Request, Response};
 use prost::DecodeError;
 use prost::encoding::{DecodeContext, decode_key, skip_field};
@@ -57,7 +56,7 @@ where
 {
     type Response = Response<Body>;
     type Error = S::Error;
-    type Future = Either<S::Future, Answering<S::Error>>;
+    type Future = Answering<S::Error>;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
         self.0.poll_ready(context)
@@ -65,12 +64,12 @@ where
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         let Some(paging) = PAGED.get(request.uri().path()) else {
-            return Either::Left(self.0.call(request));
+            return Box::pin(self.0.call(request));
         };
         // The clone that was asked whether it is ready is the one that is called.
         let unasked = self.0.clone();
         let mut inner = std::mem::replace(&mut self.0, unasked);
-        Either::Right(Box::pin(async move {
+        Box::pin(async move {
             let (head, body) = request.into_parts();
             match arrived(body).await {
                 Ok(message) => {
@@ -83,7 +82,7 @@ where
                 }
                 Err(status) => Ok(status.into_http()),
             }
-        }))
+        })
     }
 }
 
