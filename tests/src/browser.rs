@@ -143,7 +143,12 @@ impl Browser {
     /// # Panics
     /// It does not lead in.
     pub async fn sign_in(&self, weir: &Weir) {
-        let said = weir.cli(&["console", "--console", &self.console]).await;
+        let program = weir_stack::find_programs(None).unwrap().join("weir");
+        let said = Command::new(program)
+            .args(["console", "--console", &self.console])
+            .env("WEIR_TOKEN", weir.stack.token())
+            .output()
+            .unwrap();
         assert!(said.status.success(), "{said:?}");
         let said = String::from_utf8(said.stdout).unwrap();
         let link = said.lines().last().unwrap().trim();
