@@ -172,11 +172,11 @@ async fn certificates_are_looked_at(running: &Weir) {
         log.contains("no TLS with a caller: its certificate is of an authority"),
         "{log}"
     );
-    // Plainly.
-    let plain = format!(
-        "--address={}",
-        stack.url(Service::Mapping).replace("https", "http")
-    );
+    plainly_is_refused(stack.url(Service::Mapping), shown).await;
+}
+
+async fn plainly_is_refused(url: String, shown: (&str, &str)) {
+    let plain = format!("--address={}", url.replace("https", "http"));
     let words = [
         "call",
         "mapping/ListAccounts",

