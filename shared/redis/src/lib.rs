@@ -89,8 +89,7 @@ impl Redis {
         options: &RedisOptions,
     ) -> Result<Self, AddressError> {
         let mut redis = Self::at(url, patience)?;
-        let speaks_tls = redis.servers.iter().any(|url| url.starts_with("rediss"));
-        redis.certificates = options.load(speaks_tls)?;
+        redis.certificates = options.load(redis.speaks_tls())?;
         redis.place()?;
         Ok(redis)
     }
@@ -125,6 +124,12 @@ impl Redis {
                 Ok(Place::Cluster(Box::new(cluster.build()?)))
             }
         }
+    }
+
+    /// Whether it is spoken to by TLS. One that speaks none where it is spoken to so is silent: it
+    /// waits for the end of a line.
+    pub fn speaks_tls(&self) -> bool {
+        self.servers.iter().any(|url| url.starts_with("rediss"))
     }
 
     /// Whether it is a cluster.

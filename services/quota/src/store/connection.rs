@@ -127,7 +127,7 @@ impl Connection {
                 if stop < end {
                     continue;
                 }
-                tracing::warn!("Redis does not answer");
+                tracing::warn!(tls = self.redis.speaks_tls(), "Redis does not answer");
                 return Err(Error::Away);
             };
             let error = match done {
