@@ -120,8 +120,11 @@ async fn a_track_behind_the_link_that_had_the_row_first_goes_to_the_contact() {
         wait_for(&weir, 2).await;
         open(held).await;
         let attached = i64::try_from(expected.len() - 1).unwrap();
-        assert_eq!(link.await.unwrap(), (attached, 0));
-        assert_eq!(track.await.unwrap(), [Stored]);
+        // Whichever of them began anew behind the other, the track is on the contact.
+        let (found, said) = (link.await.unwrap(), track.await.unwrap());
+        let in_turn = (found, said.as_slice()) == ((attached, 0), &[Stored]);
+        let behind = (found, said.as_slice()) == ((attached + 1, 0), &[Backlogged]);
+        assert!(in_turn || behind, "{found:?} {said:?}");
         settled(&weir, contact, &expected).await;
     }
 }
