@@ -146,7 +146,7 @@ impl Link {
             return Ok((connection.clone(), current.number));
         }
         let stamp = self.redis.stamp();
-        let connection = self.redis.connect().await?;
+        let connection = Box::pin(self.redis.connect()).await?;
         current.number += 1;
         current.connection = Some((connection.clone(), stamp));
         Ok((connection, current.number))

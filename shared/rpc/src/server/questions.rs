@@ -123,7 +123,6 @@ mod tests {
                 account_id: account_id.into(),
                 page_size,
                 page_token: page_token.into(),
-                ..Default::default()
             };
             question(path, &request.encode_to_vec(), &PAGED[PATH]).unwrap()
         };
