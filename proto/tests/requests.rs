@@ -16,7 +16,8 @@ const ACTS: [&str; 11] = [
 ];
 /// How those begin that change nothing, or say how a thing with an id is to be from now on: a late
 /// try of one says no more than the first.
-const OTHERS: [&str; 16] = [
+const OTHERS: [&str; 17] = [
+    "Count",
     "Diff",
     "Export",
     "Find",

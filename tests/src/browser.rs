@@ -1,8 +1,9 @@
 //! A browser for journeys through the console: Debian's Chromium, without a window, driven by
 //! WebDriver, which is JSON over HTTP.
 
+use std::io::{Read, Write};
 use std::path::Path;
-use std::process::Stdio;
+use std::process::{Child, Command, Stdio};
 
 use bytes::Bytes;
 use data_encoding::BASE64;
@@ -11,7 +12,6 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-use tokio::process::{Child, Command};
 
 use crate::{Weir, eventually};
 
@@ -26,7 +26,7 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 pub struct Browser {
     driver: Driver,
     console: String,
-    _process: Child,
+    process: Child,
 }
 
 /// A session of a driver.
@@ -78,6 +78,22 @@ impl Driver {
     }
 }
 
+/// The browser ends with its session alone, also where a journey fails.
+impl Drop for Browser {
+    fn drop(&mut self) {
+        let url: http::Uri = self.driver.url.parse().expect("it was asked");
+        let asked = || -> std::io::Result<()> {
+            let host = url.authority().map_or("", |host| host.as_str());
+            let mut driver = std::net::TcpStream::connect(host)?;
+            let end = format!("DELETE {} HTTP/1.0\r\nhost: {host}\r\n\r\n", url.path());
+            driver.write_all(end.as_bytes())?;
+            driver.read_to_end(&mut Vec::new()).map(drop)
+        };
+        let _ = asked();
+        let _ = self.process.kill().and_then(|()| self.process.wait());
+    }
+}
+
 impl Browser {
     /// A new one in front of the console of a running system, with or without scripts. None where
     /// there is no browser on this machine: then it says so.
@@ -95,7 +111,6 @@ impl Browser {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
             .spawn()
             .unwrap();
         // 2: they are blocked.
@@ -119,7 +134,7 @@ impl Browser {
         Some(Self {
             driver,
             console: weir.stack.console_url(),
-            _process: process,
+            process,
         })
     }
 
@@ -128,7 +143,12 @@ impl Browser {
     /// # Panics
     /// It does not lead in.
     pub async fn sign_in(&self, weir: &Weir) {
-        let said = weir.cli(&["console", "--console", &self.console]).await;
+        let program = weir_stack::find_programs(None).unwrap().join("weir");
+        let said = Command::new(program)
+            .args(["console", "--console", &self.console])
+            .env("WEIR_TOKEN", weir.stack.token())
+            .output()
+            .unwrap();
         assert!(said.status.success(), "{said:?}");
         let said = String::from_utf8(said.stdout).unwrap();
         let link = said.lines().last().unwrap().trim();

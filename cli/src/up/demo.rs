@@ -371,7 +371,9 @@ mod tests {
     #[tokio::test]
     async fn without_a_key_nothing_is_sent() {
         let client = crate::http::client(&weir_stack::Reach::default());
-        let said = run(&client, "http://127.0.0.1:1", &accounts("")).await.unwrap();
+        let said = run(&client, "http://127.0.0.1:1", &accounts(""))
+            .await
+            .unwrap();
         assert!(said.contains("no key"), "{said}");
     }
 }

@@ -18,6 +18,7 @@ use weir_proto::access::v1::change_service_client::ChangeServiceClient;
 use weir_proto::access::v1::token_service_client::TokenServiceClient;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
+use weir_proto::audience::v1::curation_service_client::CurationServiceClient;
 use weir_proto::audience::v1::membership_service_client::MembershipServiceClient;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::contact::v1::identity_service_client::IdentityServiceClient;
@@ -74,6 +75,7 @@ pub struct Calls {
     identity: IdentityServiceClient<Personal>,
     activity: ActivityServiceClient<Personal>,
     audience: AudienceServiceClient<Personal>,
+    curation: CurationServiceClient<Personal>,
     membership: MembershipServiceClient<Personal>,
     quota: QuotaServiceClient<Personal>,
 }
@@ -117,6 +119,7 @@ impl Clients {
             identity: IdentityServiceClient::new(contact.clone()),
             contact: ContactServiceClient::new(contact).max_decoding_message_size(MAX),
             activity: ActivityServiceClient::new(by(&self.activity)).max_decoding_message_size(MAX),
+            curation: CurationServiceClient::new(audience.clone()),
             membership: MembershipServiceClient::new(audience.clone()),
             audience: AudienceServiceClient::new(audience).max_decoding_message_size(MAX),
             quota: QuotaServiceClient::new(by(&self.quota)),

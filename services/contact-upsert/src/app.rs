@@ -140,7 +140,7 @@ impl App {
     /// # Errors
     /// See [`Error`]; nothing of the batch is stored then.
     pub async fn upsert(&self, batch: Batch, deadline: Deadline) -> Result<Upserted, Error> {
-        let stored = self.put(batch, deadline, Purpose::Store).await;
+        let stored = Box::pin(self.put(batch, deadline, Purpose::Store)).await;
         match &stored {
             Ok(answer) => {
                 let statuses = answer.outcomes.iter().map(|outcome| outcome.status);
@@ -157,7 +157,7 @@ impl App {
     /// # Errors
     /// As there.
     pub async fn rehearse(&self, batch: Batch, deadline: Deadline) -> Result<Upserted, Error> {
-        self.put(batch, deadline, Purpose::Rehearse).await
+        Box::pin(self.put(batch, deadline, Purpose::Rehearse)).await
     }
 
     async fn put(

@@ -86,7 +86,7 @@ pub struct Config {
     pub access: weir_service::AccessOptions,
     /// TLS.
     #[command(flatten)]
-    pub tls: weir_service::TlsOptions,
+    pub tls: weir_service::MutualTlsOptions,
     /// Who may call from a browser.
     #[command(flatten)]
     pub browsers: weir_service::Browsers,

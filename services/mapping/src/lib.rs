@@ -76,16 +76,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             app::keep_house(pool.clone(), clock.clone(), sole, pulse)
         });
         let places = app::watch_places(config.geoip_database, &background).await;
-        let (mailer, webhooks) = (clients::Mailer::new(mail), clients::Webhooks::new());
-        let desk = app::Desk::new(pool.clone(), mailer, webhooks, clock.clone());
-        let (delivering, sole) = (desk.clone(), jobs.sole("deliveries"));
-        background.spawn("deliveries", app::DESK_WITHIN, |pulse| {
-            app::deliver(delivering, sole, pulse)
-        });
-        let (watching, sole) = (desk.clone(), jobs.sole("watch"));
-        background.spawn("watch", app::WATCH_WITHIN, |pulse| {
-            app::watch(watching, sole, pulse)
-        });
+        let desk = start_desk(&pool, mail, &clock, &jobs, &background);
         let parts = app::Parts {
             pool,
             rings,
@@ -111,4 +102,25 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         uses_flusher.finish().await;
         served
     })
+}
+
+/// What tells people, and watches whether there is something to tell.
+fn start_desk(
+    pool: &weir_postgres::Pool,
+    mail: clients::MailOptions,
+    clock: &Clock,
+    jobs: &weir_postgres::Jobs,
+    background: &Background,
+) -> app::Desk {
+    let (mailer, webhooks) = (clients::Mailer::new(mail), clients::Webhooks::new());
+    let desk = app::Desk::new(pool.clone(), mailer, webhooks, clock.clone());
+    let (delivering, sole) = (desk.clone(), jobs.sole("deliveries"));
+    background.spawn("deliveries", app::DESK_WITHIN, |pulse| {
+        app::deliver(delivering, sole, pulse)
+    });
+    let (watching, sole) = (desk.clone(), jobs.sole("watch"));
+    background.spawn("watch", app::WATCH_WITHIN, |pulse| {
+        app::watch(watching, sole, pulse)
+    });
+    desk
 }

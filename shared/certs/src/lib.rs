@@ -109,7 +109,8 @@ impl Authority {
         };
         if made != Made::Kept {
             let key = KeyPair::generate().context("can't make a key")?;
-            let certificate = authority().self_signed(&key).context("can't make it")?;
+            let certificate = authority(&key).self_signed(&key);
+            let certificate = certificate.context("can't make it")?;
             write(&key_at, &key.serialize_pem(), 0o600)?;
             write(&at, &certificate.pem(), 0o644)?;
         }
@@ -228,9 +229,12 @@ pub fn days_left(text: &str) -> anyhow::Result<f64> {
     Ok(first(text)?.days_left(i64::try_from(UnixTime::now().as_secs())?))
 }
 
-fn authority() -> CertificateParams {
+/// Of a name of its own, so that those of two are not taken for each other's.
+fn authority(key: &KeyPair) -> CertificateParams {
     let mut asked = CertificateParams::default();
-    asked.distinguished_name = named("Weir development authority");
+    let end = key.public_key_raw().iter().rev().take(4);
+    let end: String = end.map(|byte| format!("{byte:02x}")).collect();
+    asked.distinguished_name = named(&format!("Weir development authority {end}"));
     asked.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
     asked.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
     let until = i64::from(AUTHORITY_DAYS);

@@ -112,7 +112,7 @@ async fn connection(target: &Target) -> Result<ClientWrapper, MigrateError> {
     }
     let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
     let target = with_settings(target, Duration::ZERO, &settings);
-    let dialled = tokio::time::timeout(CONNECT, dial(&target, SILENCE)).await;
+    let dialled = tokio::time::timeout(CONNECT, Box::pin(dial(&target, SILENCE))).await;
     let (client, _) = dialled.map_err(|_| MigrateError::Silent)??;
     Ok(client)
 }

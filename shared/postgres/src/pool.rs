@@ -177,7 +177,7 @@ impl managed::Manager for Manager {
     type Error = DialError;
 
     async fn create(&self) -> Result<Connection, DialError> {
-        let (client, link) = dial(&self.watched, SILENCE).await?;
+        let (client, link) = Box::pin(dial(&self.watched, SILENCE)).await?;
         Ok(Connection { client, link })
     }
 

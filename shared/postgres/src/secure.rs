@@ -26,7 +26,7 @@ const PROTOCOL: &[u8] = b"postgresql";
 
 /// What came of it.
 pub(crate) enum Agreed {
-    Secure(ClientStream<TcpStream>),
+    Secure(Box<ClientStream<TcpStream>>),
     /// PostgreSQL has no TLS.
     Plain(TcpStream),
 }
@@ -57,7 +57,9 @@ pub(crate) async fn agree(
         }
     }
     let agreed = connect_with(config, host, PROTOCOL, stream).await;
-    agreed.map(Agreed::Secure).map_err(NotAgreed::Tls)
+    agreed
+        .map(|stream| Agreed::Secure(Box::new(stream)))
+        .map_err(NotAgreed::Tls)
 }
 
 /// Tells the client library that TLS is there already, and with which certificate.

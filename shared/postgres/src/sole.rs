@@ -192,7 +192,7 @@ impl Connection {
             return Err(io::Error::from(io::ErrorKind::NotConnected).into());
         }
         self.number += 1;
-        let dialled = tokio::time::timeout(CONNECT, dial(target, SILENCE)).await;
+        let dialled = tokio::time::timeout(CONNECT, Box::pin(dial(target, SILENCE))).await;
         let dialled = dialled
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut).into())
             .flatten();

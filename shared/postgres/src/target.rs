@@ -14,11 +14,19 @@ use weir_tls::{Check, Fault, File, Kind, Reloaded, Trust, authorities, client_co
 #[derive(Debug, thiserror::Error)]
 pub enum UrlError {
     /// It is none.
-    #[error("{0}")]
+    #[error("{}", said(.0))]
     Unreadable(#[from] tokio_postgres::Error),
     /// What it says of TLS.
     #[error("{0}")]
     Tls(#[from] Fault),
+}
+
+/// With the option, which is all that a parser says; it repeats no value.
+fn said(error: &tokio_postgres::Error) -> String {
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{error}: {cause}"),
+        None => error.to_string(),
+    }
 }
 
 /// What is connected to.

@@ -89,8 +89,7 @@ impl Redis {
         options: &RedisOptions,
     ) -> Result<Self, AddressError> {
         let mut redis = Self::at(url, patience)?;
-        let speaks_tls = redis.servers.iter().any(|url| url.starts_with("rediss"));
-        redis.certificates = options.load(speaks_tls)?;
+        redis.certificates = options.load(redis.speaks_tls())?;
         redis.place()?;
         Ok(redis)
     }
@@ -127,6 +126,12 @@ impl Redis {
         }
     }
 
+    /// Whether it is spoken to by TLS. One that speaks none where it is spoken to so is silent: it
+    /// waits for the end of a line.
+    pub fn speaks_tls(&self) -> bool {
+        self.servers.iter().any(|url| url.starts_with("rediss"))
+    }
+
     /// Whether it is a cluster.
     pub fn is_cluster(&self) -> bool {
         self.is_cluster
@@ -143,6 +148,17 @@ impl Redis {
             (Some(certificates), Some(then)) => Arc::ptr_eq(&certificates.get(), then),
             _ => true,
         }
+    }
+
+    /// Makes a connection while who asks goes on with another.
+    pub fn connect_meanwhile(
+        self,
+        then: impl FnOnce(RedisResult<Connection>, Stamp) + Send + 'static,
+    ) {
+        tokio::spawn(async move {
+            let stamp = self.stamp();
+            then(self.connect().await, stamp);
+        });
     }
 
     /// A connection that stands.

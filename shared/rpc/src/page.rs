@@ -38,16 +38,31 @@ pub fn page_limit(size: usize) -> i64 {
     i64::try_from(size).unwrap_or(i64::MAX - 1) + 1
 }
 
+tokio::task_local! {
+    /// A hash of what the call asks for, but for the page.
+    pub(crate) static QUESTION: u32;
+}
+
+fn question() -> [u8; 4] {
+    QUESTION
+        .try_with(|question| *question)
+        .unwrap_or(0)
+        .to_be_bytes()
+}
+
 /// Where a page begins: the key of the last item before it; none for the first page.
 ///
 /// # Errors
-/// INVALID_ARGUMENT when no list gave out the token.
+/// INVALID_ARGUMENT when no list gave out the token, or one that was asked something else.
 pub fn page_start<K: FromStr>(token: &str) -> Result<Option<K>, Status> {
     if token.is_empty() {
         return Ok(None);
     }
     let bytes = HEXLOWER_PERMISSIVE.decode(token.as_bytes()).ok();
-    let text = bytes.and_then(|bytes| String::from_utf8(bytes).ok());
+    let key = bytes
+        .as_deref()
+        .and_then(|bytes| bytes.strip_prefix(&question()[..]));
+    let text = key.and_then(|key| String::from_utf8(key.to_vec()).ok());
     // PostgreSQL takes no NUL, and no key of ours has one.
     let text = text.filter(|text| !text.contains('\0'));
     let key = text.and_then(|text| text.parse().ok());
@@ -66,7 +81,10 @@ pub struct Page<T, K> {
 impl<T, K: Display> Page<T, K> {
     /// The key in hex, so that nobody builds on what is in it; empty on the last page.
     pub fn next_token(&self) -> String {
-        let token = |key: &K| HEXLOWER.encode(key.to_string().as_bytes());
+        let token = |key: &K| {
+            let key = key.to_string();
+            HEXLOWER.encode(&[&question()[..], key.as_bytes()].concat())
+        };
         self.next.as_ref().map_or_else(String::new, token)
     }
 }
@@ -148,7 +166,7 @@ mod tests {
         for token in ["x", "0", "zz", "ff", "+1", "00", "é"] {
             assert!(page_start::<String>(token).is_err(), "{token}");
         }
-        assert!(page_start::<u32>("61").is_err());
+        assert!(page_start::<u32>("0000000061").is_err());
     }
 
     #[test]

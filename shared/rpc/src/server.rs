@@ -4,6 +4,7 @@ mod front;
 mod gate;
 mod guard;
 mod health;
+mod questions;
 mod secure;
 
 use std::future::Future;
@@ -24,6 +25,7 @@ pub use front::{CorsOrigins, NotAnOrigin};
 use gate::Gate;
 use guard::Guard;
 use health::{Health, Probe};
+use questions::Questions;
 use secure::Incoming;
 
 /// See `client::WINDOW`.
@@ -164,6 +166,7 @@ impl Server {
             .layer(front)
             .layer(Guard::layer())
             .layer(Gate::layer(self.access))
+            .layer(Questions::layer())
             .add_routes(self.routes.routes());
         let until = async {
             shutdown.await;

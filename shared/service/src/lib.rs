@@ -23,7 +23,7 @@ pub use culprits::{MAX_CULPRITS, culprits};
 pub use retry::{Fault, Policy, behind_the_answer, detached, retry};
 pub use run::{Browsers, Further, duration, millis, run, run_with_two};
 pub use secret::{Hidden, hidden, path, read_secret};
-pub use tls::TlsOptions;
+pub use tls::MutualTlsOptions;
 pub use tokens::{Current, MappingTokens, TokenSource, know_tokens};
 
 /// Resolves when serving should end.

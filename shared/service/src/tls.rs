@@ -4,14 +4,14 @@ use weir_tls::{Acceptor, CertificateOptions, Fault, H2, HTTP1};
 
 /// What a gRPC service speaks TLS with; flatten it into its configuration.
 #[derive(Debug, Clone, Default, clap::Args)]
-pub struct TlsOptions {
+pub struct MutualTlsOptions {
     #[command(flatten)]
     own: weir_tls::TlsOptions,
     #[command(flatten)]
     callers: CertificateOptions,
 }
 
-impl TlsOptions {
+impl MutualTlsOptions {
     /// What connections are accepted with, where it speaks TLS. From now on this process calls
     /// others as it says here.
     ///

@@ -118,6 +118,7 @@ fn is_refused(answer: &Result<(), Status>) -> bool {
         Some(
             Reason::TokenMissing
                 | Reason::TokenUnknown
+                | Reason::CertificateUnknown
                 | Reason::TokenExpired
                 | Reason::ServicesOnly
                 | Reason::RoleTooLow

@@ -17,8 +17,14 @@ impl Way {
         let (server, path) = back.split_once('/').unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        // Whoever goes it reads what is said.
+        let plainly = match front.starts_with("postgres") {
+            true if path.contains('?') => "&sslmode=disable",
+            true => "?sslmode=disable",
+            false => "",
+        };
         Self {
-            url: format!("{front}@{address}/{path}"),
+            url: format!("{front}@{address}/{path}{plainly}"),
             listener,
             server: server.to_owned(),
         }

@@ -14,53 +14,43 @@ async fn doctor(place: &[&str], more: &[&str]) -> (i32, String) {
     (done.status.code().unwrap(), said(&done))
 }
 
-/// Semantics 6.5, 3.8, 4.10, 5.5.
-#[test]
-fn a_doctor_finds_what_does_not_agree_and_names_nobody() {
-    journey_alone_with(StackOptions::temporary(), async |weir| {
-        let plan = Plan {
-            contacts: 1_000,
-            activity_slots: 5,
-        };
-        let account = Account::create(weir, plan).await;
-        let other = Account::create(weir, plan).await;
-        let people: Vec<_> = (0..20)
-            .map(|n| {
-                identify(
-                    &format!("secret-{n}"),
-                    json!({"email": format!("secret{n}@x.example")}),
-                )
-            })
-            .collect();
-        for account in [&account, &other] {
-            account.identify(&people).await;
-            let tracks: Vec<_> = (0..20).map(|n| track(&format!("secret-{n}"))).collect();
-            account.track(&tracks).await;
-        }
-        // One who is not known yet waits in the backlog.
-        account.track(&[track("secret-later")]).await;
-        let both = with(
-            track("secret-1"),
-            json!({"traits": {"firstName": "Secret"}}),
-        );
-        account.track(&[both]).await;
-        let redis = weir.redis_url();
-        let place = ["--database", weir.stack.postgres_url(), "--redis", &redis];
-        eventually("all agrees", async || doctor(&place, &[]).await.0 == 0).await;
-        let (_, said) = doctor(&place, &[]).await;
-        for told in [
-            "0 faults",
-            "semantics 4.10",
-            "profile units",
-            &account.account_id,
-        ] {
-            assert!(said.contains(told), "{told}: {said}");
-        }
-        assert!(!said.contains("not made"), "{said}");
+/// Two with the same people; of the first somebody waits in the backlog.
+async fn accounts(weir: &'static weir_tests::Weir) -> [Account; 2] {
+    let plan = Plan {
+        contacts: 1_000,
+        activity_slots: 5,
+    };
+    let accounts = [
+        Account::create(weir, plan).await,
+        Account::create(weir, plan).await,
+    ];
+    let people: Vec<_> = (0..20)
+        .map(|n| {
+            identify(
+                &format!("secret-{n}"),
+                json!({"email": format!("secret{n}@x.example")}),
+            )
+        })
+        .collect();
+    for account in &accounts {
+        account.identify(&people).await;
+        let tracks: Vec<_> = (0..20).map(|n| track(&format!("secret-{n}"))).collect();
+        account.track(&tracks).await;
+    }
+    let [account, _] = &accounts;
+    // One who is not known yet waits in the backlog.
+    account.track(&[track("secret-later")]).await;
+    let both = with(
+        track("secret-1"),
+        json!({"traits": {"firstName": "Secret"}}),
+    );
+    account.track(&[both]).await;
+    accounts
+}
 
-        // What could only happen by a fault of ours, or by hand.
-        let id = &account.account_id;
-        let wrong = [
+/// What could only happen by a fault of ours, or by hand: the promise that it breaks, and how.
+fn faults(id: &str) -> [(&'static str, String); 5] {
+    [
             (
                 "points to one living contact",
                 format!("UPDATE contact.identifiers SET contact_id = gen_random_uuid()
@@ -87,8 +77,51 @@ fn a_doctor_finds_what_does_not_agree_and_names_nobody() {
                 format!("INSERT INTO contact.usage SELECT '{id}', (now() AT TIME ZONE 'UTC')::date,
                     gen_random_uuid(), 7"),
             ),
-        ];
-        for (promise, sql) in &wrong {
+        ]
+}
+
+fn mended(id: &str) -> [String; 5] {
+    [
+        format!("DELETE FROM contact.usage WHERE account_id = '{id}' AND units = 7"),
+        format!("DELETE FROM audience.memberships WHERE account_id = '{id}'"),
+        format!(
+            "UPDATE activity.identifiers SET waiting = true
+                WHERE account_id = '{id}' AND contact_id IS NULL"
+        ),
+        format!(
+            "INSERT INTO contact.identifiers SELECT account_id, 'str::email',
+                    'secret2@x.example', contact_id, 1, now(), now(), 'm', NULL
+                FROM contact.identifiers WHERE account_id = '{id}' AND value = 'secret-2'"
+        ),
+        format!(
+            "UPDATE contact.identifiers i SET contact_id = c.contact_id FROM contact.contacts c
+                WHERE i.account_id = '{id}' AND i.value = 'secret-1' AND c.account_id = '{id}'
+                  AND c.fields->>'str::email' = 'secret1@x.example'"
+        ),
+    ]
+}
+
+/// Semantics 6.5, 3.8, 4.10, 5.5.
+#[test]
+fn a_doctor_finds_what_does_not_agree_and_names_nobody() {
+    journey_alone_with(StackOptions::temporary(), async |weir| {
+        let [account, other] = accounts(weir).await;
+        let redis = weir.redis_url();
+        let place = ["--database", weir.stack.postgres_url(), "--redis", &redis];
+        eventually("all agrees", async || doctor(&place, &[]).await.0 == 0).await;
+        let (_, said) = doctor(&place, &[]).await;
+        for told in [
+            "0 faults",
+            "semantics 4.10",
+            "profile units",
+            &account.account_id,
+        ] {
+            assert!(said.contains(told), "{told}: {said}");
+        }
+        assert!(!said.contains("not made"), "{said}");
+
+        let id = &account.account_id;
+        for (promise, sql) in &faults(id) {
             weir.alter(sql).await;
             let (code, said) = doctor(&place, &[]).await;
             assert_eq!(code, 1, "{promise}: {said}");
@@ -109,24 +142,7 @@ fn a_doctor_finds_what_does_not_agree_and_names_nobody() {
         let (code, said) = doctor(&["--database", &blind], &[]).await;
         assert_eq!(code, 1);
         assert!(said.contains("BYPASSRLS"), "{said}");
-        for sql in [
-            format!("DELETE FROM contact.usage WHERE account_id = '{id}' AND units = 7"),
-            format!("DELETE FROM audience.memberships WHERE account_id = '{id}'"),
-            format!(
-                "UPDATE activity.identifiers SET waiting = true
-                WHERE account_id = '{id}' AND contact_id IS NULL"
-            ),
-            format!(
-                "INSERT INTO contact.identifiers SELECT account_id, 'str::email',
-                    'secret2@x.example', contact_id, 1, now(), now(), 'm', NULL
-                FROM contact.identifiers WHERE account_id = '{id}' AND value = 'secret-2'"
-            ),
-            format!(
-                "UPDATE contact.identifiers i SET contact_id = c.contact_id FROM contact.contacts c
-                WHERE i.account_id = '{id}' AND i.value = 'secret-1' AND c.account_id = '{id}'
-                  AND c.fields->>'str::email' = 'secret1@x.example'"
-            ),
-        ] {
+        for sql in mended(id) {
             weir.alter(&sql).await;
         }
     });

@@ -266,7 +266,7 @@ fn files_and_words_that_are_wrong_are_refused_before_anything_is_stored() {
             (
                 file(&folder, "h.csv", "user_id\nu1\n"),
                 &["--source", "Nothing"],
-                "it has Segment",
+                "there is Segment",
             ),
             (
                 file(&folder, "i.csv", "user_id\nu1\n"),

@@ -100,7 +100,7 @@ async fn a_file_of_many_pages_is_of_one_moment() {
     let batch = |batch: i64| {
         let events = (0..1_000).map(move |n| {
             let name = if n % 2 == 0 { "Login" } else { "Bought" };
-            let time = noon() - TimeDelta::days(n % 3) + TimeDelta::milliseconds(batch);
+            let time = noon() - TimeDelta::days(n % 3) + TimeDelta::milliseconds(batch + 1);
             event(
                 name,
                 time,
@@ -152,9 +152,11 @@ async fn what_can_t_be_exported_is_refused() {
     let columns = ["message_id", "mesage", "attributes.", "message_id"];
     let error = refused(asked(&weir, &columns)).await;
     assert_eq!(error.code(), tonic::Code::InvalidArgument);
-    for field in ["columns[1]", "columns[2]", "columns[3]"] {
-        assert!(error.message().contains(field), "{error}");
-    }
+    let message = error.message();
+    assert!(
+        message.starts_with("columns[1]: ") && message.ends_with("(and 2 more)"),
+        "{error}"
+    );
     let error = refused(asked(&weir, &[])).await;
     assert_eq!(error.code(), tonic::Code::InvalidArgument);
     let no_format = ExportActivitiesRequest {

@@ -75,6 +75,21 @@ async fn what_waits_is_listed_by_its_identifier_and_until_when() {
         .into_inner();
     assert!(page.activities[0].contact_deferred);
 
+    waiting_identifiers(&weir, last_day).await;
+    weir.link(vec![user_link("eve", Uuid::now_v7(), 1)]).await;
+    let asked = ListBacklogRequest {
+        account_id: weir.account.to_string(),
+        user_id: "eve".to_owned(),
+        ..ListBacklogRequest::default()
+    };
+    let gone = history(&weir).list_backlog(asked).await;
+    let gone = gone.unwrap().into_inner();
+    assert_eq!((gone.waiting, gone.last_day.as_str()), (0, ""));
+    assert!(gone.activities.is_empty());
+}
+
+/// Each is listed once, whatever a page holds.
+async fn waiting_identifiers(weir: &Weir, last_day: String) {
     let mut all = ListWaitingIdentifiersRequest {
         account_id: weir.account.to_string(),
         page_size: 1,
@@ -82,7 +97,7 @@ async fn what_waits_is_listed_by_its_identifier_and_until_when() {
     };
     let mut found = Vec::new();
     loop {
-        let page = history(&weir).list_waiting_identifiers(all.clone()).await;
+        let page = history(weir).list_waiting_identifiers(all.clone()).await;
         let page = page.unwrap().into_inner();
         found.extend(page.identifiers);
         all.page_token = page.next_page_token;
@@ -109,14 +124,4 @@ async fn what_waits_is_listed_by_its_identifier_and_until_when() {
             (IdentifierKind::UserId, "eve", 2, last_day),
         ]
     );
-    weir.link(vec![user_link("eve", Uuid::now_v7(), 1)]).await;
-    let asked = ListBacklogRequest {
-        account_id: weir.account.to_string(),
-        user_id: "eve".to_owned(),
-        ..ListBacklogRequest::default()
-    };
-    let gone = history(&weir).list_backlog(asked).await;
-    let gone = gone.unwrap().into_inner();
-    assert_eq!((gone.waiting, gone.last_day.as_str()), (0, ""));
-    assert!(gone.activities.is_empty());
 }

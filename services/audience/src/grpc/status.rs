@@ -36,7 +36,7 @@ impl From<Error> for Status {
                      refuse_events where that is meant"
                 ),
                 "events_a_day",
-                &a_day.to_string(),
+                a_day.to_string(),
             ),
             Error::DeletionUnknown => weir_rpc::not_found(Reason::DeletionUnknown, "deletion"),
             Error::DeletionUnderWay => weir_rpc::refused(

@@ -126,6 +126,7 @@ impl Calls {
             since: time(membership.member_since_time),
             left: time(membership.left_time),
             updated: time(membership.update_time),
+            held_back: membership.held_back,
         });
         Ok(found.collect())
     }

@@ -11,8 +11,8 @@ use super::trouble::call;
 use super::{Answer, Calls};
 use crate::domain::Time;
 use crate::domain::model::{
-    Alert, Audience, Change, ChangedValue, Delivery, MailStatus, Member, NewToken, Origin, Page,
-    Token,
+    Alert, Audience, AudienceDay, Change, ChangedValue, Delivery, MailStatus, Member, NewToken,
+    Origin, Page, Token,
 };
 use crate::domain::words::plain;
 
@@ -55,6 +55,7 @@ impl Calls {
             origin: match origin {
                 Origin::Actions => audience::Origin::SegmentActions,
                 Origin::Other => audience::Origin::Other,
+                Origin::Manual => audience::Origin::Manual,
             }
             .into(),
             request_id: wish.to_owned(),
@@ -62,6 +63,46 @@ impl Calls {
         let answer = call!("audience", self.audience, create_audience, request)?;
         let id = answer.audience.unwrap_or_default().audience_id;
         Ok((id, answer.created))
+    }
+
+    /// The last 30 days on which something happened, the newest first.
+    pub async fn audience_days(&self, account: &str, id: &str) -> Answer<Vec<AudienceDay>> {
+        let request = audience::ListAudienceDaysRequest {
+            account_id: account.to_owned(),
+            audience_id: id.to_owned(),
+            days: 30,
+        };
+        let answer = call!("audience", self.audience, list_audience_days, request)?;
+        let days = answer.days.into_iter().map(|day| AudienceDay {
+            day: day.day,
+            members: day.members,
+            joined: day.joined,
+            left: day.left,
+            moved: day.moved,
+            held_back: day.held_back,
+        });
+        Ok(days.collect())
+    }
+
+    pub async fn rename_audience(&self, account: &str, id: &str, name: &str) -> Answer<()> {
+        let request = audience::RenameAudienceRequest {
+            account_id: account.to_owned(),
+            audience_id: id.to_owned(),
+            name: name.to_owned(),
+        };
+        call!("audience", self.curation, rename_audience, request)?;
+        Ok(())
+    }
+
+    pub async fn delete_audience(&self, account: &str, id: &str, wish: &str) -> Answer<()> {
+        let request = audience::DeleteAudienceRequest {
+            account_id: account.to_owned(),
+            audience_id: id.to_owned(),
+            refuse_events: true,
+            request_id: wish.to_owned(),
+        };
+        call!("audience", self.curation, delete_audience, request)?;
+        Ok(())
     }
 
     pub async fn members(
@@ -250,11 +291,15 @@ fn alert(alert: wire::Alert) -> Alert {
 }
 
 fn audience(audience: audience::Audience) -> Audience {
+    let figures = audience.figures.unwrap_or_default();
     Audience {
         origin: match audience.origin() {
             audience::Origin::SegmentActions => Origin::Actions,
+            audience::Origin::Manual => Origin::Manual,
             _ => Origin::Other,
         },
+        members: figures.members,
+        updates: figures.updates_last_7_days,
         id: audience.audience_id,
         name: audience.name,
         created: time(audience.create_time),

@@ -21,7 +21,8 @@ pub use mapping::{
     RefusedValue, Row, Suggestion, TakenValue, Version,
 };
 pub use more::{
-    Alert, Audience, Change, ChangedValue, Delivery, MailStatus, Member, NewToken, Origin, Token,
+    Alert, Audience, AudienceDay, Change, ChangedValue, Delivery, MailStatus, Member, NewToken,
+    Origin, Token,
 };
 pub use source::{Kind, Mail, Merging, Sample, Source, SourceKey, Status};
 

@@ -181,7 +181,7 @@ mod tests {
     // Semantics 9.4.
     #[test]
     fn the_highest_role_of_ones_groups_counts() {
-        let text = format!("cn=admins,dc=x=admin").replace(",dc", ";dc");
+        let text = "cn=admins,dc=x=admin".replace(",dc", ";dc");
         assert_eq!(of(&text, &["cn=admins;dc=x"]).unwrap().role, Role::Admin);
         let text = format!("ops=admin,shop=write@{ONE},web=write@{TWO},*=read");
         assert_eq!(of(&text, &[]).unwrap().role, Role::Read);

@@ -6,7 +6,9 @@ use super::failure::{Page, Part};
 use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
-use crate::domain::model::{Audience, Contact, Member, Membership, Origin, Page as List};
+use crate::domain::model::{
+    Audience, AudienceDay, Contact, Member, Membership, Origin, Page as List,
+};
 
 const SECTION: &str = "audiences";
 
@@ -44,7 +46,7 @@ pub async fn create(post: Post) -> Page {
     let Post { visit, form } = post;
     let account = visit.account();
     let origin = match form.get("origin") {
-        "other" => Origin::Other,
+        "manual" => Origin::Manual,
         _ => Origin::Actions,
     };
     let name = form.get("name");
@@ -69,19 +71,27 @@ struct AudiencePage {
     frame: Frame,
     audience: Audience,
     members: Part<List<(Member, Option<Contact>)>>,
+    days: Part<Vec<AudienceDay>>,
+    trend: html::Markup,
+    fault: String,
     /// Why somebody is in, or not.
     asked: String,
     why: Option<Part<Option<Membership>>>,
 }
 
 pub async fn one(visit: Visit) -> Page {
+    show_one(&visit, String::new()).await
+}
+
+async fn show_one(visit: &Visit, fault: String) -> Page {
     let account = visit.account();
     let id = visit.param("audience");
     let answer = visit.calls.audience(account, id).await;
     let audience = visit.need(SECTION, answer).await?;
-    let (frame, members) = tokio::join!(
+    let (frame, members, days) = tokio::join!(
         visit.frame("Audience", SECTION),
-        visit.calls.members(account, id, visit.query.get("page"))
+        visit.calls.members(account, id, visit.query.get("page")),
+        visit.calls.audience_days(account, id)
     );
     let members = match members {
         Err(trouble) => Err(trouble),
@@ -104,11 +114,50 @@ pub async fn one(visit: Visit) -> Page {
         why = Some(Part::from(found));
     }
     let base = frame.base();
+    let days = Part::from(days);
+    let counts = days.value.iter().flatten().rev().map(|day| day.members);
+    let counts: Vec<_> = counts.collect();
     Ok(respond::page(&AudiencePage {
         frame: frame.under("Audiences", &format!("{base}/audiences")),
         audience,
+        trend: html::trend(&counts, "ok"),
+        days,
+        fault,
         members: members.into(),
         asked,
         why,
     }))
+}
+
+pub async fn change(post: Post) -> Page {
+    let Post { visit, form } = post;
+    let account = visit.account();
+    let id = visit.param("audience");
+    let here = format!("/accounts/{account}/audiences");
+    match form.get("do") {
+        "delete" => {
+            let answer = visit.calls.audience(account, id).await;
+            let audience = visit.need(SECTION, answer).await?;
+            if form.raw("typed") != audience.name {
+                let says = "Nothing was deleted: what you typed is not its name.".to_owned();
+                return show_one(&visit, says).await;
+            }
+            let deleted = visit
+                .calls
+                .delete_audience(account, id, form.get("wish"))
+                .await;
+            match deleted {
+                Ok(()) => Ok(respond::go(&format!("{here}?done=deleted"))),
+                Err(trouble) => show_one(&visit, trouble.says()).await,
+            }
+        }
+        _ => match visit
+            .calls
+            .rename_audience(account, id, form.get("name"))
+            .await
+        {
+            Ok(()) => Ok(respond::go(&format!("{here}/{id}?done=saved"))),
+            Err(trouble) => show_one(&visit, trouble.says()).await,
+        },
+    }
 }

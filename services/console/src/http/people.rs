@@ -76,15 +76,15 @@ async fn show_merge(visit: &Visit, other_id: &str, fault: String, wish: String) 
 }
 
 /// The word that is typed where there is no name to type.
-const MERGE: &str = "merge";
-const DELETE: &str = "delete";
+const MERGE_WORD: &str = "merge";
+const DELETE_WORD: &str = "delete";
 
 pub async fn merge(post: Post) -> Page {
     let Post { visit, form } = post;
     let (account, contact) = (visit.account(), visit.param("contact"));
     let other = form.get("with");
     let wish = form.get("wish");
-    if form.get("typed").to_lowercase() != MERGE {
+    if form.get("typed").to_lowercase() != MERGE_WORD {
         let says = "Nothing was merged: type the word merge to confirm it.".to_owned();
         return show_merge(&visit, other, says, wish.to_owned()).await;
     }
@@ -202,7 +202,7 @@ pub async fn delete(post: Post) -> Page {
     let Post { visit, form } = post;
     let account = visit.account();
     let wish = form.get("wish");
-    if form.get("typed").to_lowercase() != DELETE {
+    if form.get("typed").to_lowercase() != DELETE_WORD {
         let says = "Nothing was deleted: type the word delete to confirm it.".to_owned();
         return show_delete(&visit, says, wish.to_owned()).await;
     }

@@ -106,7 +106,7 @@ fn of_people() -> Router<Arc<App>> {
         )
         .route(
             "/accounts/{account}/audiences/{audience}",
-            get(audiences::one),
+            get(audiences::one).post(audiences::change),
         )
 }
 

@@ -58,6 +58,8 @@ const FORMS: &[(Below, &str, &str, &str)] = &[
     (Contact, "split", "merge=m", "SplitContact"),
     (Contact, "delete", "typed=delete&wish=w", "DeleteContact"),
     (Account, "audiences", "name=n", "CreateAudience"),
+    (Account, "audiences/a", "do=rename&name=n", "RenameAudience"),
+    (Account, "audiences/a", "do=delete", "DeleteAudience"),
     (Account, "usage", "alert=a", "ResolveAlert"),
     (Account, "settings", "do=plan", "PutAccount"),
     (Account, "settings", "do=news", "PutAccount"),

@@ -240,6 +240,7 @@ macro_rules! all_services {
             Identity "weir.contact.v1.IdentityService"
             Activity "weir.activity.v1.ActivityService"
             Audience "weir.audience.v1.AudienceService"
+            Curation "weir.audience.v1.CurationService"
             Membership "weir.audience.v1.MembershipService"
             Quota "weir.quota.v1.QuotaService"
         }

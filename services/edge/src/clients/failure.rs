@@ -172,7 +172,12 @@ fn is_undone(status: &Status) -> bool {
 
 /// Whether it is we whom the service does not know: secrets are being changed, or ours is wrong.
 fn is_about_us(reason: Option<Reason>) -> bool {
-    matches!(reason, Some(Reason::TokenMissing | Reason::TokenUnknown))
+    let ours = [
+        Reason::TokenMissing,
+        Reason::TokenUnknown,
+        Reason::CertificateUnknown,
+    ];
+    reason.is_some_and(|reason| ours.contains(&reason))
 }
 
 fn cause(status: &Status) -> Cause {

@@ -77,13 +77,16 @@ async fn a_service_that_is_away_before_anything_is_stored_is_503_and_never_4xx()
 /// Whoever sent them has a good key: it is ours that is not known (semantics 9.3).
 #[tokio::test]
 async fn a_service_that_does_not_know_the_edge_is_503_and_never_401() {
-    let stranger = || {
-        let message = "the token is not known";
-        weir_rpc::refused(Code::Unauthenticated, Reason::TokenUnknown, message)
-    };
-    for hop in ["authenticate", "map_events", "reserve", "upsert_contacts"] {
+    let (token, certificate) = (Reason::TokenUnknown, Reason::CertificateUnknown);
+    for (hop, reason) in [
+        ("authenticate", token),
+        ("map_events", certificate),
+        ("reserve", token),
+        ("upsert_contacts", certificate),
+    ] {
         let edge = Edge::start().await;
-        edge.stub.script(hop, [Fault::Say(stranger())]);
+        let stranger = weir_rpc::refused(Code::Unauthenticated, reason, "not known");
+        edge.stub.script(hop, [Fault::Say(stranger)]);
         edge.identify(identify()).await.check_problem(503);
         assert_eq!(edge.identify(identify()).await.statuses(), [200]);
     }

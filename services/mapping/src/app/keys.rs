@@ -36,6 +36,27 @@ pub struct Rotated {
     pub expiring: Vec<Key>,
 }
 
+/// What was made under the same request: the key that was given, where one was.
+async fn known_again(
+    client: &mut store::Connection,
+    key: Key,
+    given: Option<[u8; 32]>,
+) -> Result<(Key, String, Change), Error> {
+    if let Some(hash) = given {
+        let found = store::find_key(client, &hash).await?;
+        if found.is_none_or(|found| found.key.key_id != key.key_id) {
+            return Err(super::request_taken());
+        }
+    }
+    Ok((key, String::new(), Change::Unchanged))
+}
+
+/// Rotations are known apart from keys that were made: what is asked of one is not what was asked
+/// of the other.
+fn of_rotation(request_id: Uuid) -> Uuid {
+    Uuid::from_u128(request_id.as_u128() ^ u128::from_be_bytes(*b"weir: a rotation"))
+}
+
 impl App {
     /// Whose key it is.
     pub async fn authenticate(&self, key: &str) -> Result<FoundKey, Error> {
@@ -86,7 +107,9 @@ impl App {
         if let Some(request_id) = request_id {
             let made = store::key_of_request(&transaction, account_id, source_id, request_id);
             if let Some(key) = made.await? {
-                return Ok((key, String::new(), Change::Unchanged));
+                drop(transaction);
+                let given = (!given.is_empty()).then_some(hash);
+                return known_again(&mut client, key, given).await;
             }
         }
         let inserted =
@@ -169,7 +192,8 @@ impl App {
             store::list_keys(&transaction, account_id, source_id, None, MOST_LISTED).await?;
         let mut before: Vec<Key> = listed.into_iter().filter_map(|(_, key)| key).collect();
         before.retain(|key| key.is_valid(now));
-        if let Some(request_id) = rotation.request_id {
+        let request_id = rotation.request_id.map(of_rotation);
+        if let Some(request_id) = request_id {
             let made = store::key_of_request(&transaction, account_id, source_id, request_id);
             if let Some(key) = made.await? {
                 before.retain(|other| other.key_id != key.key_id && other.expire_time.is_some());
@@ -193,7 +217,6 @@ impl App {
         let api_key = ApiKey::generated(&rotation.region, random()?)?;
         let key = self.new_key(&api_key, None);
         let hash = self.secret.hash(&api_key);
-        let request_id = rotation.request_id;
         store::insert_key(&transaction, account_id, source_id, &hash, &key, request_id).await?;
         self.record_key(&transaction, account_id, source_id, (None, &key))
             .await?;

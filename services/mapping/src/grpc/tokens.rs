@@ -163,6 +163,9 @@ fn read_wish(request: &CreateTokenRequest, now: DateTime<Utc>) -> Result<Wish, S
         None => None,
         Some(end) => Some(read_time(end).ok_or_else(|| invalid("expire_time", NOT_A_TIME))?),
     };
+    if request.all_accounts && !request.account_ids.is_empty() {
+        return Err(invalid("account_ids", "must be empty beside all_accounts"));
+    }
     let wish = Wish::read(&request.name, role, accounts, end, now);
     Ok(wish.map_err(Error::Invalid)?)
 }

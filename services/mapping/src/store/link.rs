@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use redis::{ErrorKind, FromRedisValue, Pipeline, RedisError, RedisResult, ScriptInvocation};
 use tokio::sync::Mutex;
-use weir_redis::{AddressError, Connection, Patience, Redis, RedisOptions, Stamp};
+use weir_redis::{AddressError, Connection, Patience, Redis, RedisOptions, Stamp, why};
 use weir_rpc::Deadline;
 use weir_service::Policy;
 
@@ -106,6 +106,9 @@ impl Link {
         match tokio::time::timeout(TIMEOUT, asking).await {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(error)) => {
+                if let Some(cause) = why(&error) {
+                    tracing::warn!("no TLS with Redis: {cause}");
+                }
                 tracing::warn!(kind = ?error.kind(), code = error.code(), "Redis is away");
                 Err(if is_of_the_way(&error) {
                     RingsAway::Silent
@@ -114,7 +117,7 @@ impl Link {
                 })
             }
             Err(_) => {
-                tracing::warn!("Redis is silent");
+                tracing::warn!(tls = self.redis.speaks_tls(), "Redis is silent");
                 Err(RingsAway::Silent)
             }
         }
@@ -143,7 +146,7 @@ impl Link {
             return Ok((connection.clone(), current.number));
         }
         let stamp = self.redis.stamp();
-        let connection = self.redis.connect().await?;
+        let connection = Box::pin(self.redis.connect()).await?;
         current.number += 1;
         current.connection = Some((connection.clone(), stamp));
         Ok((connection, current.number))

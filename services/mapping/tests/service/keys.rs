@@ -212,7 +212,22 @@ async fn the_same_call_makes_one_key() {
     let first = call!(client, create_key, request.clone()).unwrap();
     let again = call!(client, create_key, request).unwrap();
     assert_eq!(again.change(), ChangeKind::Unchanged);
-    assert_eq!((again.secret, again.key), (String::new(), first.key));
+    assert_eq!(
+        (again.secret, again.key),
+        (String::new(), first.key.clone())
+    );
+    // Another key is another wish, and so is a rotation: it ends what was made.
+    let other = CreateKeyRequest {
+        key: "pau-another-key".to_owned(),
+        request_id: "0199aaaa-0000-7000-8000-000000000002".to_owned(),
+        ..create(&tenant, "")
+    };
+    let error = call!(client, create_key, other).unwrap_err();
+    assert_eq!(reason_of(&error), Some(Reason::RequestIdTaken));
+    let id = "0199aaaa-0000-7000-8000-000000000002";
+    let rotated = rotate(&tenant, 3_600, id);
+    let rotated = call!(service.configuration(), rotate_key, rotated).unwrap();
+    assert_eq!(rotated.expiring.len(), 1);
 
     // Whether it is there can be asked without using it.
     let find = |tenant: Option<&Tenant>, key: &str| FindKeyRequest {

@@ -127,7 +127,7 @@ impl Connection {
                 if stop < end {
                     continue;
                 }
-                tracing::warn!("Redis does not answer");
+                tracing::warn!(tls = self.redis.speaks_tls(), "Redis does not answer");
                 return Err(Error::Away);
             };
             let error = match done {
@@ -179,9 +179,7 @@ impl Connection {
         // one stands.
         current.is_being_replaced = true;
         let (redis, current) = (self.redis.clone(), Arc::clone(&self.current));
-        tokio::spawn(async move {
-            let stamp = redis.stamp();
-            let made = redis.connect().await;
+        redis.connect_meanwhile(move |made, stamp| {
             let mut current = current.lock().unwrap_or_else(PoisonError::into_inner);
             current.is_being_replaced = false;
             match made {

@@ -204,7 +204,10 @@ async fn without_one_part_of_a_cluster_the_others_are_served_and_swept_and_healt
             here.push(account);
         }
     }
-    let replica = cluster.replica_of(lost).await.unwrap();
+    let replica = eventually("it has a replica", async || {
+        cluster.replica_of(lost).await.ok()
+    })
+    .await;
     cluster.node(replica).kill9().await;
     cluster.node(lost).kill9().await;
     eventually("health says that a part is away", async || {

@@ -9,7 +9,7 @@ mod answer;
 mod body;
 mod connect;
 mod cors;
-mod help;
+pub(super) mod help;
 mod media;
 mod stream;
 

@@ -21,7 +21,7 @@ const MARK: &str = "WEIR_STACK";
 /// Makes the folder ready, and ours for as long as the answer lives.
 pub fn prepare(folder: &Path) -> anyhow::Result<File> {
     fs::create_dir_all(folder).with_context(|| format!("can't create {}", folder.display()))?;
-    // PostgreSQL's user must get to its data; everything in here has its own protection.
+    // PostgreSQL's user must get to its data, and others see what is listed below to be closed.
     fs::set_permissions(folder, fs::Permissions::from_mode(0o711))
         .with_context(|| format!("{} belongs to somebody else", folder.display()))?;
     let path = folder.join("lock");
@@ -56,8 +56,23 @@ pub fn prepare(folder: &Path) -> anyhow::Result<File> {
     lock.set_len(0)
         .and_then(|()| write!(lock, "{}", std::process::id()))
         .with_context(|| format!("can't write {}", path.display()))?;
-    fs::create_dir_all(folder.join("log"))?;
+    for closed in CLOSED {
+        close(&folder.join(closed))?;
+    }
     Ok(lock)
+}
+
+/// Folders that hold what people told Weir, or a link by which somebody signs in.
+const CLOSED: [&str; 3] = ["log", "mail", "redis"];
+
+/// Makes a folder that nobody else looks into.
+///
+/// # Errors
+/// It can't be made, or belongs to somebody else.
+pub fn close(folder: &Path) -> anyhow::Result<()> {
+    fs::create_dir_all(folder)
+        .and_then(|()| fs::set_permissions(folder, fs::Permissions::from_mode(0o700)))
+        .with_context(|| format!("can't close {} to others", folder.display()))
 }
 
 /// The pid of the process that runs a stack on this folder.
@@ -158,6 +173,19 @@ mod tests {
         drop(lock);
         assert_eq!(holder(folder.path()), None);
         prepare(folder.path()).unwrap();
+    }
+
+    #[test]
+    fn nobody_else_reads_what_people_told_weir() {
+        let folder = tempfile::tempdir().unwrap();
+        let open = folder.path().join("log");
+        fs::create_dir(&open).unwrap();
+        fs::set_permissions(&open, fs::Permissions::from_mode(0o755)).unwrap();
+        let _lock = prepare(folder.path()).unwrap();
+        for closed in CLOSED {
+            let found = fs::metadata(folder.path().join(closed)).unwrap();
+            assert_eq!(found.permissions().mode() & 0o777, 0o700, "{closed}");
+        }
     }
 
     #[tokio::test]

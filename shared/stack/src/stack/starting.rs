@@ -138,30 +138,12 @@ impl Starting<'_> {
         created.context("can't set up the database")?;
         self.done("PostgreSQL is ready", begun);
 
-        let begun = Instant::now();
-        self.say("starting Redis");
-        let redis_tls = self.tls.as_ref().map(|tls| tls.of_server("redis"));
-        let redis = Redis::start(
-            binaries,
-            RedisOptions {
-                folder: self.folder.join("redis"),
-                port: self.addresses.redis,
-                password: self.secrets.redis.clone(),
-                log: log_of(self.folder, "redis"),
-                settings: Vec::new(),
-                environment: vec![mark(self.folder)],
-                tls: redis_tls.clone(),
-            },
-        )
-        .await?;
+        let (redis_url, redis_tls) = self.start_redis(binaries).await?;
         let stores = Stores {
             databases,
-            redis_url: redis.url(),
+            redis_url,
             redis_tls,
         };
-        self.running
-            .push((redis.program().clone(), redis.into_child()));
-        self.done("Redis is ready", begun);
 
         let begun = Instant::now();
         self.say("starting the services");
@@ -188,6 +170,34 @@ impl Starting<'_> {
             self.done(&format!("{} is ready", instance.name()), begun);
         }
         Ok((postgres_url, stores))
+    }
+
+    /// Answers where it is, and what it speaks TLS with.
+    async fn start_redis(
+        &mut self,
+        binaries: &Binaries,
+    ) -> anyhow::Result<(String, Option<ServerTls>)> {
+        let begun = Instant::now();
+        self.say("starting Redis");
+        let redis_tls = self.tls.as_ref().map(|tls| tls.of_server("redis"));
+        let redis = Redis::start(
+            binaries,
+            RedisOptions {
+                folder: self.folder.join("redis"),
+                port: self.addresses.redis,
+                password: self.secrets.redis.clone(),
+                log: log_of(self.folder, "redis"),
+                settings: Vec::new(),
+                environment: vec![mark(self.folder)],
+                tls: redis_tls.clone(),
+            },
+        )
+        .await?;
+        let url = redis.url();
+        self.running
+            .push((redis.program().clone(), redis.into_child()));
+        self.done("Redis is ready", begun);
+        Ok((url, redis_tls))
     }
 
     /// Every replica has connections of its own.

@@ -86,6 +86,8 @@ pub struct Membership {
     pub since: Option<Time>,
     pub left: Option<Time>,
     pub updated: Option<Time>,
+    /// Asked to be in within a minute after it left (semantics 5.3).
+    pub held_back: bool,
 }
 
 /// Two contacts became one (semantics 3.8).

@@ -5,14 +5,17 @@ use crate::domain::Time;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     Actions,
+    /// Another integration.
     Other,
+    Manual,
 }
 
 impl Origin {
     pub fn name(self) -> &'static str {
         match self {
             Self::Actions => "Segment (Actions)",
-            Self::Other => "By hand",
+            Self::Other => "Another integration",
+            Self::Manual => "By hand",
         }
     }
 }
@@ -23,6 +26,21 @@ pub struct Audience {
     pub name: String,
     pub origin: Origin,
     pub created: Option<Time>,
+    pub members: i64,
+    /// Of the last seven days.
+    pub updates: i64,
+}
+
+/// What happened in an audience on one day.
+#[derive(Debug, Clone)]
+pub struct AudienceDay {
+    pub day: String,
+    pub members: i64,
+    pub joined: i64,
+    pub left: i64,
+    pub moved: i64,
+    /// Re-entries within a minute.
+    pub held_back: i64,
 }
 
 #[derive(Debug, Clone)]

@@ -122,14 +122,11 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
     let (account, id) = (visit.account(), visit.source());
     let rows = draft.rows(&saved.rows);
     let previewing = async {
-        match rows.is_empty() {
-            true => Ok(None),
-            false => visit
-                .calls
-                .preview_contact(account, id, &rows)
-                .await
-                .map(Some),
+        if rows.is_empty() {
+            return Ok(None);
         }
+        let previewed = visit.calls.preview_contact(account, id, &rows).await;
+        previewed.map(Some)
     };
     let all = KeptFilter::default();
     let (frame, suggested, preview, kept) = tokio::join!(
@@ -157,13 +154,6 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
     let verdicts = verdicts(&rows, preview.as_ref());
     let names = |id: &str| saved.name_of(id);
     let traits = traits(&rows, &verdicts, &suggestions, &names);
-    let open = suggestions.iter().filter(|one| {
-        !one.field.is_empty()
-            && !traits
-                .iter()
-                .any(|t| t.path == one.path && !t.fills.is_empty())
-    });
-    let suggestion_count = open.count();
     let shapes = draft
         .lines
         .iter()
@@ -183,7 +173,7 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
             .collect(),
         refused: events.iter().filter(|event| event.status >= 400).count(),
         differences: named(differences(&saved.rows, &rows), &saved.fields),
-        suggestions: suggestion_count,
+        suggestions: still_open(&suggestions, &traits),
         kept: kept.map_or(0, |kept| kept.items.len()),
         traits,
         preview,
@@ -192,6 +182,16 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
         source: saved.source,
     };
     Ok(respond::page(&page))
+}
+
+/// How many suggestions nothing came of yet.
+fn still_open(suggestions: &[Suggestion], traits: &[Trait]) -> usize {
+    let is_taken = |one: &Suggestion| {
+        let mut same = traits.iter().filter(|known| known.path == one.path);
+        same.any(|known| !known.fills.is_empty())
+    };
+    let open = |one: &&Suggestion| !one.field.is_empty() && !is_taken(one);
+    suggestions.iter().filter(open).count()
 }
 
 /// What became of each row, by its field.
