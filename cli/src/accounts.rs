@@ -113,6 +113,23 @@ pub async fn source(
     )))
 }
 
+/// The rows of a source's contact mapping.
+pub async fn contact_mapping(
+    mapping: &mut MappingServiceClient<Channel>,
+    account_id: &str,
+    source_id: &str,
+) -> Result<Vec<mapping::FieldMapping>, Failure> {
+    let request = mapping::GetContactMappingRequest {
+        account_id: account_id.to_owned(),
+        source_id: source_id.to_owned(),
+    };
+    let found = mapping.get_contact_mapping(request).await;
+    Ok(found
+        .map_err(|status| failed(&status))?
+        .into_inner()
+        .mappings)
+}
+
 /// The ids of all fields of the account, in the order of their names.
 pub async fn fields(
     mapping: &mut MappingServiceClient<Channel>,

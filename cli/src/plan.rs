@@ -32,12 +32,14 @@ pub async fn plan(options: &PlanOptions) -> Result<ExitCode, Failure> {
     let configuration = crate::apply::load(&options.file)?;
     let addresses = Addresses::read(&options.addresses)?;
     let plan = prepare(&addresses, &configuration, options.prune).await?;
+    // Programs read what is wrong in it; people would take it for what will be done.
     if options.json {
         say!("{}", render::json(&plan));
-    } else {
-        say!("{}", render::text(&plan));
     }
     refuse_faults(&plan, &options.file.display().to_string())?;
+    if !options.json {
+        say!("{}", render::text(&plan));
+    }
     Ok(if plan.steps.is_empty() {
         ExitCode::SUCCESS
     } else {

@@ -123,11 +123,13 @@ impl Checker {
     }
 
     fn fields(&mut self, fields: &[schema::Field]) -> Vec<(Field, ValueType)> {
-        let mut names = Unique::default();
+        let (mut names, mut ids) = (Unique::default(), Unique::default());
         let mut checked = Vec::new();
         for (number, field) in fields.iter().enumerate() {
             let name = self.take(text(&field.name, "a field's name", 150));
-            self.note(names.add(&field.name, &name.to_lowercase(), "field"));
+            let is_new = names.add(&field.name, &name, "field");
+            let is_named_anew = is_new.is_ok();
+            self.note(is_new);
             if number == MAX_CUSTOM_FIELDS {
                 let message = format!("an account has at most {MAX_CUSTOM_FIELDS} custom fields");
                 self.faults.push(Fault::at(&field.name, message));
@@ -142,9 +144,14 @@ impl Checker {
             let Some(value_type) = self.taken(value_type(&field.value_type)) else {
                 continue;
             };
-            if let Err(error) = FieldId::custom(value_type, &name) {
-                let message = format!("the name of a field {error}");
-                self.faults.push(Fault::at(&field.name, message));
+            match FieldId::custom(value_type, &name) {
+                // Names that differ only in their spelling are one field, unless of other types.
+                Ok(id) if is_named_anew => self.note(ids.add(&field.name, id.as_str(), "field")),
+                Ok(_) => {}
+                Err(error) => {
+                    let message = format!("the name of a field {error}");
+                    self.faults.push(Fault::at(&field.name, message));
+                }
             }
             let checked_field = Field {
                 line: field.name.referenced.line(),
@@ -411,11 +418,16 @@ fn field(
     if let Some(value_type) = custom.get(id) {
         return Ok((id.to_owned(), *value_type));
     }
-    let by_name = custom.iter().find(|(known, value_type)| {
-        FieldId::custom(**value_type, id).is_ok_and(|id| id.as_str() == *known)
+    let mut by_name = custom.iter().filter(|(known, value_type)| {
+        !id.contains(':') && FieldId::custom(**value_type, id).is_ok_and(|id| id.as_str() == *known)
     });
-    if let Some((known, value_type)) = by_name.filter(|_| !id.contains(':')) {
-        return Ok((known.clone(), *value_type));
+    match (by_name.next(), by_name.next()) {
+        (Some((known, value_type)), None) => return Ok((known.clone(), *value_type)),
+        (Some((one, _)), Some((other, _))) => {
+            let message = format!("{id:?} may be {one} or {other}: write the field's id");
+            return Err(Fault::at(written, message));
+        }
+        (None, _) => {}
     }
     let known: Vec<&str> = BUILT_IN_FIELDS
         .iter()

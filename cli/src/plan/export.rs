@@ -1,5 +1,7 @@
 //! What stands, as a file that `apply` takes.
 
+use std::collections::BTreeSet;
+
 use serde_saphyr::{Location, Spanned};
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::settings::v1::BlockedValue;
@@ -151,10 +153,12 @@ fn activity(activity: &mapping::ActivityMapping) -> schema::Activity {
 fn field(id: &str, fields: &[mapping::Field]) -> String {
     let known = fields.iter().find(|field| field.field_id == id);
     let name = known.map(|known| known.name.as_str()).filter(|name| {
-        let same = |(_, value_type): &(&str, ValueType)| {
-            FieldId::custom(*value_type, name).is_ok_and(|found| found.as_str() == id)
-        };
-        !name.contains(':') && ValueType::NAMES.iter().any(same)
+        let ids = ValueType::NAMES.iter();
+        let ids = ids.filter_map(|(_, value_type)| FieldId::custom(*value_type, name).ok());
+        let ids: BTreeSet<FieldId> = ids.collect();
+        let mut meant = fields.iter().map(|field| field.field_id.as_str());
+        let is_meant = |found: &str| ids.iter().any(|id| id.as_str() == found);
+        !name.contains(':') && is_meant(id) && meant.all(|found| found == id || !is_meant(found))
     });
     name.unwrap_or(id).to_owned()
 }

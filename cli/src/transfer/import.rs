@@ -10,6 +10,7 @@ mod progress;
 mod refused;
 mod rows;
 mod send;
+mod unread;
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -23,7 +24,7 @@ use weir_proto::mapping::v1::Source;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::settings::v1::MergeStrategy;
 use weir_reasons::Reason;
-use weir_stack::Service;
+use weir_stack::{Channel, Service};
 
 use self::progress::{Counts, Progress};
 use self::refused::Refused;
@@ -56,6 +57,9 @@ pub async fn run(options: &ImportContactsOptions) -> Result<ExitCode, Failure> {
     if options.merge.is_some() && options.source.is_some() {
         let message = "--merge goes without --source: a source has merge settings of its own";
         return Err(Failure::Input(message.to_owned()));
+    }
+    if options.source.is_some() {
+        warn_of_unread(&mut mapping, &account_id, &source, &opened.columns).await?;
     }
     let appends =
         options.merge == Some(Merge::Append) || source.merge_strategy() == MergeStrategy::Append;
@@ -102,6 +106,21 @@ pub async fn run(options: &ImportContactsOptions) -> Result<ExitCode, Failure> {
     let mut rows = opened.rows(import.progress.position())?;
     import.all(&mut rows).await?;
     import.end(options)
+}
+
+/// Values of a column that is misspelled would be lost without a word.
+async fn warn_of_unread(
+    mapping: &mut MappingServiceClient<Channel>,
+    account_id: &str,
+    source: &Source,
+    columns: &[String],
+) -> Result<(), Failure> {
+    let rows = accounts::contact_mapping(mapping, account_id, &source.source_id).await?;
+    let name = &source.name;
+    for column in unread::unread(columns, &rows) {
+        eprintln!("column {column:?}: the mapping of {name:?} reads nothing from it");
+    }
+    Ok(())
 }
 
 /// Where refused rows go: never into the file that they come from, nor into what is noted of it.

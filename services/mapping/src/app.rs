@@ -110,6 +110,12 @@ impl From<Invalid> for Error {
     }
 }
 
+impl From<Vec<Invalid>> for Error {
+    fn from(all: Vec<Invalid>) -> Self {
+        Self::Invalid(all)
+    }
+}
+
 impl Fault for Error {
     fn is_conflict(&self) -> bool {
         matches!(self, Self::Store(Failure::Conflict))

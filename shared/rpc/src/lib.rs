@@ -11,6 +11,7 @@ mod access;
 mod client;
 mod deadline;
 mod error;
+mod faults;
 mod page;
 mod server;
 mod trace;
@@ -24,6 +25,7 @@ pub use error::{
     aborted, internal, invalid, invalid_all, late, not_found, reason_of, refused, refused_with,
     told, unavailable, unknown_page,
 };
+pub use faults::Faults;
 pub use page::{MAX_PAGE_BYTES, Page, page_limit, page_size, page_start};
 pub use server::{CorsOrigins, NotAnOrigin, Server};
 pub use unary::{PrefixedMessage, Unary, call};

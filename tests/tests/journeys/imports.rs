@@ -279,6 +279,20 @@ fn files_and_words_that_are_wrong_are_refused_before_anything_is_stored() {
             assert_eq!(output.status.code(), Some(2), "{path} {}", said(&output));
             assert!(said(&output).contains(words), "{path} {}", said(&output));
         }
+        // It may be meant so, and is said.
+        let path = file(&folder, "j.csv", "user_id,emial\nu,e@x.org\n");
+        let misspelled = [
+            "import",
+            "contacts",
+            &path,
+            "--account",
+            name,
+            "--source",
+            "Segment",
+        ];
+        let dry = run(weir, &[&misspelled[..], &["--dry-run"]].concat()).await;
+        let told = "column \"emial\": the mapping of \"Segment\" reads nothing from it";
+        assert!(said(&dry).contains(told), "{}", said(&dry));
         let nobody = run(
             weir,
             &["export", "contacts", "--account", "no-such-account"],

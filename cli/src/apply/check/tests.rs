@@ -227,6 +227,16 @@ fn faults_of_fields_are_found() {
         &account("    fields:\n      - {name: A, type: text}\n      - {name: a, type: text}<<<\n"),
         "line 5",
     );
+    let twins =
+        "    fields:\n      - {name: Blob, type: text}\n      - {name: BLOB, type: object}\n";
+    assert_eq!(faults(&account(twins)), []);
+    let meant = |id: &str| {
+        account(&format!(
+            "    blocked_values: [{{value: x, kind: {id}}}]<<<\n{twins}"
+        ))
+    };
+    expect_fault(&meant("blob"), "may be obj:cm:blob or str:cm:blob");
+    assert_eq!(faults(&meant("'str:cm:blob'").replace("<<<", "")), []);
     expect_fault(
         &account("    fields:\n      - {name: Email, type: text}<<<\n"),
         "built in",

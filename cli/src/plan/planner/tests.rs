@@ -304,8 +304,21 @@ fn any_file() -> impl Strategy<Value = String> {
         prop::option::of(any_source("B")),
         prop::option::of(any_source("C")),
     );
-    let fields = prop::collection::btree_set(prop::sample::select(vec!["F1", "F2", "F3"]), 0..4);
-    let identifiers = prop::option::of(prop::sample::select(vec!["F1", "F2", "'str::email'"]));
+    let fields = prop::collection::btree_set(
+        prop::sample::select(vec![
+            "F1, type: text",
+            "F2, type: text",
+            "F3, type: text",
+            "f1, type: object",
+        ]),
+        0..4,
+    );
+    let identifiers = prop::option::of(prop::sample::select(vec![
+        "F1",
+        "F2",
+        "'str:cm:f1'",
+        "'str::email'",
+    ]));
     let ingredients = (0_usize..4, fields, identifiers, sources);
     ingredients.prop_map(|(slots, fields, identifier, (a, b, c))| {
         let mut below = String::new();
@@ -315,7 +328,7 @@ fn any_file() -> impl Strategy<Value = String> {
         below += "    fields:";
         below += if fields.is_empty() { " []\n" } else { "\n" };
         for field in &fields {
-            below += &format!("      - {{name: {field}, type: text}}\n");
+            below += &format!("      - {{name: {field}}}\n");
         }
         let sources: Vec<String> = [a, b, c].into_iter().flatten().collect();
         below += "    sources:";

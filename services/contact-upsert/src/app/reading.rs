@@ -50,7 +50,46 @@ impl App {
             }
         }
         self.must_know(account, deadline).await?;
+        if let ContactKey::Identifier(kind, _) = key
+            && is_unique_key(kind)
+        {
+            self.must_identify(account, kind, deadline).await?;
+        }
         Err(Error::ContactUnknown)
+    }
+
+    /// By a field that tells nobody apart no contact is ever found, which is said.
+    async fn must_identify(
+        &self,
+        account: AccountId,
+        field: &str,
+        deadline: Deadline,
+    ) -> Result<(), Error> {
+        let fields = match self.store.unique_identifiers(account).await? {
+            Some(stand) => {
+                let next = stand.next.map(|next| next.fields).unwrap_or_default();
+                [stand.fields, next].concat()
+            }
+            None => match self.mapping.setup(account, deadline).await {
+                Ok(setup) => setup.unique_identifiers.fields,
+                // Then it is not said.
+                Err(_) => return Ok(()),
+            },
+        };
+        if fields.iter().any(|unique| unique == field) {
+            return Ok(());
+        }
+        let expected = match &fields[..] {
+            [] => "contacts of this account have no unique identifiers".to_owned(),
+            fields => format!(
+                "must be a unique identifier of this account: {}",
+                fields.join(" or ")
+            ),
+        };
+        Err(Error::InvalidRequest(vec![(
+            "field.field_id".to_owned(),
+            expected,
+        )]))
     }
 
     /// The account's sources, in the order of their numbers.

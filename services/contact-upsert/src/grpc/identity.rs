@@ -2,14 +2,15 @@
 
 use tonic::{Request, Response, Status};
 use weir_changes::author;
+use weir_ids::AccountId;
 use weir_proto::contact::v1::identity_service_server::{IdentityService, IdentityServiceServer};
 use weir_proto::contact::v1::{
     GetReindexRequest, GetReindexResponse, PreviewReindexRequest, PreviewReindexResponse, Reindex,
     ReindexGroup, ReindexState, StartReindexRequest, StartReindexResponse,
 };
 use weir_proto::settings::v1::KeyStrategy as KeyChoice;
-use weir_rpc::Deadline;
 use weir_rpc::wire::{id, timestamp};
+use weir_rpc::{Deadline, Faults};
 
 use super::convert::key_strategy_of;
 use crate::app::App;
@@ -31,8 +32,7 @@ impl IdentityService for Identity {
     ) -> Result<Response<PreviewReindexResponse>, Status> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let account = id("account_id", &request.account_id)?;
-        let strategy = key_strategy_of(request.key_strategy())?;
+        let (account, strategy) = read(&request.account_id, request.key_strategy())?;
         let new = KeyRule::new(request.unique_identifiers, strategy);
         let found = self.app.preview_reindex(account, new, deadline).await?;
         Ok(Response::new(PreviewReindexResponse {
@@ -52,8 +52,7 @@ impl IdentityService for Identity {
         let deadline = Deadline::of(&request);
         let author = author(&request, "weir.contact.v1.IdentityService/StartReindex");
         let request = request.into_inner();
-        let account = id("account_id", &request.account_id)?;
-        let strategy = key_strategy_of(request.key_strategy())?;
+        let (account, strategy) = read(&request.account_id, request.key_strategy())?;
         let author = author.request(match request.request_id.as_str() {
             "" => None,
             text => Some(id("request_id", text)?),
@@ -77,6 +76,14 @@ impl IdentityService for Identity {
             reindex: Some(reindex_of(run)),
         }))
     }
+}
+
+/// What is wrong with either is told at once.
+fn read(account: &str, choice: KeyChoice) -> Result<(AccountId, KeyStrategy), Status> {
+    let mut faults = Faults::default();
+    let account = faults.take(id("account_id", account));
+    let strategy = faults.take(key_strategy_of(choice));
+    account.zip(strategy).ok_or_else(|| faults.status())
 }
 
 fn group_of(group: Group) -> ReindexGroup {

@@ -196,6 +196,11 @@ async fn a_contact_is_found_by_what_is_written_otherwise_than_it_is_stored() {
         let found = service.find(key.clone()).await;
         assert_eq!(found.unwrap().user_ids, ["u1"], "{key:?}");
     }
+    // By what tells nobody apart nobody is found, which is another answer than "no such contact".
+    let refused = service.find(field("str::first", "Lana")).await.unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
+    let message = refused.message();
+    assert!(message.starts_with("field.field_id: must be"), "{message}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

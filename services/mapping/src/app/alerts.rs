@@ -46,6 +46,10 @@ impl App {
     ) -> Result<Vec<Listed<Uuid, Alert>>, Error> {
         let client = self.scoped(account_id).await?;
         self.must_exist(&client, account_id).await?;
+        if let Some(source) = filter.source_id {
+            let found = store::get_source(&client, account_id, source).await?;
+            found.ok_or(Error::NotFound("source"))?;
+        }
         Ok(store::list_alerts(&client, account_id, filter, before, limit).await?)
     }
 

@@ -8,7 +8,7 @@ use weir_values::{BlockedValues, FieldId, ValueType};
 
 use super::convert::is_email;
 use super::field;
-use super::invalid::{Invalid, MAX_NAME};
+use super::invalid::{Faults, Invalid, MAX_NAME};
 use super::webhook::Webhook;
 
 /// Far above any plan, far below an overflow of `contacts × activities × factor`.
@@ -41,25 +41,30 @@ impl Default for Plan {
 }
 
 impl Plan {
-    fn check(&self) -> Result<(), Invalid> {
-        let bounded = |field: &str, value: i64, max: i64| {
-            if (0..=max).contains(&value) {
-                return Ok(());
-            }
-            Err(Invalid::new(
-                format!("plan.{field}"),
-                format!("must be from 0 to {max}"),
-            ))
-        };
-        bounded("included_contacts", self.included_contacts, MAX_CONTACTS)?;
-        bounded(
-            "additional_contacts",
-            self.additional_contacts,
-            MAX_CONTACTS,
-        )?;
-        bounded("activity_slots", self.activity_slots, MAX_SLOTS)?;
-        bounded("profile_factor", self.profile_factor, MAX_FACTOR)?;
-        bounded("activity_factor", self.activity_factor, MAX_FACTOR)
+    fn check(&self) -> Result<(), Vec<Invalid>> {
+        let bounds = [
+            ("included_contacts", self.included_contacts, MAX_CONTACTS),
+            (
+                "additional_contacts",
+                self.additional_contacts,
+                MAX_CONTACTS,
+            ),
+            ("activity_slots", self.activity_slots, MAX_SLOTS),
+            ("profile_factor", self.profile_factor, MAX_FACTOR),
+            ("activity_factor", self.activity_factor, MAX_FACTOR),
+        ];
+        let beyond = bounds
+            .iter()
+            .filter(|(_, value, max)| !(0..=*max).contains(value));
+        let faults = beyond.map(|(field, _, max)| {
+            Invalid::new(format!("plan.{field}"), format!("must be from 0 to {max}"))
+        });
+        let faults: Vec<Invalid> = faults.collect();
+        if faults.is_empty() {
+            Ok(())
+        } else {
+            Err(faults)
+        }
     }
 }
 
@@ -142,43 +147,42 @@ impl AccountChange {
     /// The settings that come of it, given the account's custom fields.
     ///
     /// # Errors
-    /// Names the field that is wrong.
+    /// Names everything that is wrong.
     pub fn applied_to(
         &self,
         before: &AccountSettings,
         custom: &HashMap<String, ValueType>,
-    ) -> Result<AccountSettings, Invalid> {
-        let plan = self.plan.applied_to(before.plan);
-        plan.check()?;
-        let notification_address = match &self.notification_address {
-            Some(address) => read_address(address)?,
-            None => before.notification_address.clone(),
-        };
+    ) -> Result<AccountSettings, Vec<Invalid>> {
+        let mut faults = Faults::default();
+        let mut settings = before.clone();
+        settings.plan = self.plan.applied_to(before.plan);
+        faults.take(settings.plan.check());
+        if let Some(address) = &self.notification_address {
+            let read = faults.take(read_address(address));
+            settings.notification_address = read.unwrap_or_default();
+        }
         let webhook = Webhook::changed(
             before.webhook.as_ref(),
             self.webhook_url.as_deref(),
             self.webhook_secret.as_deref(),
-        )?;
-        let unique_identifiers = match &self.unique_identifiers {
-            Some(ids) => read_unique_identifiers(ids, custom)?,
-            None => before.unique_identifiers.clone(),
-        };
-        if let Some(blocked) = &self.blocked_values {
-            check_kinds(blocked, custom)?;
+        );
+        settings.webhook = faults.take(webhook).flatten();
+        if let Some(ids) = &self.unique_identifiers {
+            let read = faults.take(read_unique_identifiers(ids, custom));
+            settings.unique_identifiers = read.unwrap_or_default();
         }
-        let blocked_values = self.blocked_values.as_ref();
-        Ok(AccountSettings {
-            name: before.name.clone(),
-            plan,
-            notification_address,
-            webhook,
-            unique_identifiers,
-            key_strategy: self.key_strategy.unwrap_or(before.key_strategy),
-            blocked_values: blocked_values.unwrap_or(&before.blocked_values).clone(),
-            keep_user_ids_apart: self
-                .keep_user_ids_apart
-                .unwrap_or(before.keep_user_ids_apart),
-        })
+        if let Some(blocked) = &self.blocked_values {
+            faults.take(check_kinds(blocked, custom));
+            settings.blocked_values = blocked.clone();
+        }
+        settings.key_strategy = self.key_strategy.unwrap_or(before.key_strategy);
+        settings.keep_user_ids_apart = self
+            .keep_user_ids_apart
+            .unwrap_or(before.keep_user_ids_apart);
+        match faults.told() {
+            faults if faults.is_empty() => Ok(settings),
+            faults => Err(faults),
+        }
     }
 }
 
@@ -234,18 +238,24 @@ fn read_address(address: &str) -> Result<String, Invalid> {
 fn check_kinds(
     blocked: &BlockedValues,
     custom: &HashMap<String, ValueType>,
-) -> Result<(), Invalid> {
+) -> Result<(), Vec<Invalid>> {
     let is_wrong = |kind: &str| {
         let value_type = field::type_of(kind, custom);
         !value_type.is_some_and(ValueType::may_be_unique_identifier)
     };
-    let mut entries = blocked.own().iter().enumerate();
-    match entries.find(|(_, entry)| !entry.is_of_ids() && is_wrong(&entry.kind)) {
-        None => Ok(()),
-        Some((index, _)) => Err(Invalid::new(
+    let entries = blocked.own().iter().enumerate();
+    let wrong = entries.filter(|(_, entry)| !entry.is_of_ids() && is_wrong(&entry.kind));
+    let faults = wrong.map(|(index, _)| {
+        Invalid::new(
             format!("blocked_values.blocked[{index}].kind"),
             "must be user_id, anonymous_id, a text, an email or a phone of this account, or empty",
-        )),
+        )
+    });
+    let faults: Vec<Invalid> = faults.collect();
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
     }
 }
 
@@ -286,7 +296,7 @@ mod tests {
         AccountSettings::new("Demo".to_owned())
     }
 
-    fn identified_by(ids: &[&str]) -> Result<AccountSettings, Invalid> {
+    fn identified_by(ids: &[&str]) -> Result<AccountSettings, Vec<Invalid>> {
         let change = AccountChange {
             unique_identifiers: Some(ids.iter().map(|id| (*id).to_owned()).collect()),
             ..AccountChange::default()
@@ -319,7 +329,9 @@ mod tests {
             vec!["phn::phone", "phn:cm:other"],
             vec!["str::email", "str::email"],
         ] {
-            let error = identified_by(&ids).unwrap_err();
+            let [error] = &identified_by(&ids).unwrap_err()[..] else {
+                panic!("{ids:?}")
+            };
             assert_eq!(error.field, "unique_identifiers");
             let last = ids.last().unwrap();
             assert!(error.expected.starts_with(last), "{}", error.expected);
@@ -385,7 +397,7 @@ mod tests {
         }
         for kind in ["email", "geo::city", "str:cm:other", "dtz::b"] {
             let refused = change(kind).applied_to(&demo(), &custom).unwrap_err();
-            assert_eq!(refused.field, "blocked_values.blocked[0].kind", "{kind}");
+            assert_eq!(refused[0].field, "blocked_values.blocked[0].kind", "{kind}");
         }
     }
 
@@ -393,7 +405,7 @@ mod tests {
     fn plans_and_addresses_are_checked() {
         let wrong = |change: AccountChange| {
             let refused = change.applied_to(&demo(), &HashMap::new());
-            refused.unwrap_err().field
+            refused.unwrap_err().remove(0).field
         };
         let plan = |plan| AccountChange {
             plan,
@@ -413,6 +425,31 @@ mod tests {
             notification_address: Some("lana".to_owned()),
             ..AccountChange::default()
         };
-        assert_eq!(wrong(address), "notification_address");
+        assert_eq!(wrong(address.clone()), "notification_address");
+        let everything = AccountChange {
+            plan: PlanChange {
+                profile_factor: Some(-1),
+                ..slots
+            },
+            webhook_url: Some("ftp://example.org".to_owned()),
+            unique_identifiers: Some(vec!["dtz::b".to_owned()]),
+            blocked_values: Some(blocked("geo::city", "x")),
+            ..address
+        };
+        let refused = everything.applied_to(&demo(), &HashMap::new());
+        let fields: Vec<String> = refused
+            .unwrap_err()
+            .into_iter()
+            .map(|one| one.field)
+            .collect();
+        let expected = [
+            "plan.activity_slots",
+            "plan.profile_factor",
+            "notification_address",
+            "webhook_url",
+            "unique_identifiers",
+            "blocked_values.blocked[0].kind",
+        ];
+        assert_eq!(fields, expected);
     }
 }

@@ -20,6 +20,28 @@ impl Invalid {
     }
 }
 
+impl From<Invalid> for Vec<Invalid> {
+    fn from(invalid: Invalid) -> Self {
+        vec![invalid]
+    }
+}
+
+/// What is wrong with several values, which is told at once.
+#[derive(Debug, Default)]
+pub struct Faults(Vec<Invalid>);
+
+impl Faults {
+    /// The value as it was read; none where it is wrong.
+    pub fn take<T>(&mut self, read: Result<T, impl Into<Vec<Invalid>>>) -> Option<T> {
+        read.map_err(|faults| self.0.extend(faults.into())).ok()
+    }
+
+    /// All of them, where there are any.
+    pub fn told(self) -> Vec<Invalid> {
+        self.0
+    }
+}
+
 /// Trims a name and checks its length.
 ///
 /// # Errors

@@ -63,14 +63,20 @@ pub fn read_accounts(field: &str, ids: &[String]) -> Result<Vec<AccountId>, Stat
 
 pub fn read_account_change(request: pb::PutAccountRequest) -> Result<AccountChange, Status> {
     let plan = request.plan.unwrap_or_default();
-    let name = read_name(&request.name);
-    let account_id = match request.account_id.as_str() {
+    let mut faults = weir_rpc::Faults::default();
+    let account = match request.account_id.as_str() {
         "" => None,
-        text => Some(account_id(text)?),
+        text => faults.take(account_id(text)),
     };
+    let name = read_name(&request.name);
+    let name = faults.take(name.map_err(Status::from));
+    let key_strategy = faults.take(read_key_strategy(request.key_strategy));
+    let blocked = request.blocked_values.map(read_blocked).transpose();
+    let blocked_values = faults.take(blocked);
+    faults.told()?;
     Ok(AccountChange {
-        account_id,
-        name: name.map_err(|error| invalid(&error.field, &error.expected))?,
+        account_id: account,
+        name: name.unwrap_or_default(),
         plan: PlanChange {
             included_contacts: plan.included_contacts,
             additional_contacts: plan.additional_contacts,
@@ -82,8 +88,8 @@ pub fn read_account_change(request: pb::PutAccountRequest) -> Result<AccountChan
         webhook_url: request.webhook_url,
         webhook_secret: request.webhook_secret,
         unique_identifiers: request.unique_identifiers.map(|ids| ids.field_ids),
-        key_strategy: read_key_strategy(request.key_strategy)?,
-        blocked_values: request.blocked_values.map(read_blocked).transpose()?,
+        key_strategy: key_strategy.flatten(),
+        blocked_values: blocked_values.flatten(),
         keep_user_ids_apart: request.keep_user_ids_apart,
     })
 }
@@ -115,11 +121,18 @@ pub fn blocked_values(values: &BlockedValues) -> settings::BlockedValues {
 }
 
 pub fn read_source_change(request: pb::PutSourceRequest) -> Result<SourceChange, Status> {
+    let mut faults = weir_rpc::Faults::default();
     let name = read_name(&request.name);
+    let name = faults.take(name.map_err(Status::from));
+    let kind = faults.take(read_source_kind(request.kind));
+    let merge_strategy = faults.take(read_merge_strategy(request.merge_strategy));
+    let (Some(name), Some(kind), Some(merge_strategy)) = (name, kind, merge_strategy) else {
+        return Err(faults.status());
+    };
     Ok(SourceChange {
-        kind: read_source_kind(request.kind)?,
-        name: name.map_err(|error| invalid(&error.field, &error.expected))?,
-        merge_strategy: read_merge_strategy(request.merge_strategy)?,
+        kind,
+        name,
+        merge_strategy,
         existing_only: request.existing_only,
         allowed_origins: request.allowed_origins.map(|given| given.origins),
     })

@@ -7,8 +7,8 @@ use tonic::{Request, Response, Status};
 use uuid::Uuid;
 use weir_proto::mapping::v1::log_service_server::LogService;
 use weir_proto::mapping::v1::*;
-use weir_rpc::wire::{NOT_A_TIME, NOT_AN_ID, day, id, read_id, read_time, time, timestamp};
-use weir_rpc::{Deadline, Page, invalid, page_limit, page_size, page_start};
+use weir_rpc::wire::{NOT_A_TIME, day, id, read_time, time, timestamp};
+use weir_rpc::{Deadline, Faults, Page, invalid, page_limit, page_size, page_start};
 
 use super::{Answer, Service, convert};
 use crate::domain::counts::{
@@ -51,18 +51,18 @@ impl LogService for Log {
     ) -> Answer<SummarizeLogResponse> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let mut wrong = Wrong::default();
+        let mut faults = Faults::default();
         let owner = (
-            wrong.id("account_id", &request.account_id),
-            wrong.id("source_id", &request.source_id),
+            faults.id("account_id", &request.account_id),
+            faults.id("source_id", &request.source_id),
         );
-        let start = wrong.time("start_time", request.start_time);
-        let end = wrong.time("end_time", request.end_time);
-        let range = wrong.take(read_range(start, end, self.0.app.now()));
-        wrong.add_all(read_codes(&request.codes, true));
-        let size = wrong.status("page_size", page_size(request.page_size));
-        let after = wrong.status("page_token", page_start::<Token>(&request.page_token));
-        wrong.none()?;
+        let start = read_moment(&mut faults, "start_time", request.start_time);
+        let end = read_moment(&mut faults, "end_time", request.end_time);
+        let range = faults.take(read_range(start, end, self.0.app.now()).map_err(Status::from));
+        add_all(&mut faults, read_codes(&request.codes, true));
+        let size = faults.take(page_size(request.page_size));
+        let after = faults.take(page_start::<Token>(&request.page_token));
+        faults.told()?;
         let ((Some(account), Some(source)), Some((start, end))) = (owner, range) else {
             return Err(weir_rpc::internal());
         };
@@ -103,20 +103,19 @@ impl LogService for Log {
     ) -> Answer<ListSpendingResponse> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let mut wrong = Wrong::default();
-        let account = wrong.id("account_id", &request.account_id);
+        let mut faults = Faults::default();
+        let account = faults.id("account_id", &request.account_id);
         let mut day_of = |field, text: &str| {
             let given = !text.is_empty();
-            given
-                .then(|| wrong.status(field, day(field, text)))
-                .flatten()
+            given.then(|| faults.take(day(field, text))).flatten()
         };
         let first = day_of("first_window", &request.first_window);
         let last = day_of("last_window", &request.last_window);
-        let range = wrong.take(Range::of(first, last, self.0.app.now().date_naive()));
-        let size = wrong.status("page_size", page_size(request.page_size));
-        let skip = wrong.status("page_token", page_start::<u32>(&request.page_token));
-        wrong.none()?;
+        let range = faults
+            .take(Range::of(first, last, self.0.app.now().date_naive()).map_err(Status::from));
+        let size = faults.take(page_size(request.page_size));
+        let skip = faults.take(page_start::<u32>(&request.page_token));
+        faults.told()?;
         let (Some(account), Some(range)) = (account, range) else {
             return Err(weir_rpc::internal());
         };
@@ -165,18 +164,18 @@ fn window_spending((window, spent): (NaiveDate, Spent)) -> WindowSpending {
 
 /// What `ListLog` lets through.
 pub fn read_filter(request: &ListLogRequest) -> Result<LogFilter, Status> {
-    let mut wrong = Wrong::default();
-    let start = wrong.time("start_time", request.start_time);
-    let end = wrong.time("end_time", request.end_time);
+    let mut faults = Faults::default();
+    let start = read_moment(&mut faults, "start_time", request.start_time);
+    let end = read_moment(&mut faults, "end_time", request.end_time);
     if let (Some(start), Some(end)) = (start, end)
         && start >= end
     {
-        wrong.add("end_time", "must be after start_time");
+        faults.add("end_time", "must be after start_time");
     }
-    wrong.add_all(read_codes(&request.codes, false));
-    wrong.status("page_size", page_size(request.page_size));
-    wrong.status("page_token", page_start::<String>(&request.page_token));
-    wrong.none()?;
+    add_all(&mut faults, read_codes(&request.codes, false));
+    faults.take(page_size(request.page_size));
+    faults.take(page_start::<String>(&request.page_token));
+    faults.told()?;
     Ok(LogFilter {
         codes: request.codes.clone(),
         event_name: caseless(request.event_name.trim()),
@@ -187,64 +186,24 @@ pub fn read_filter(request: &ListLogRequest) -> Result<LogFilter, Status> {
     })
 }
 
-/// All that is wrong with a request.
-#[derive(Default)]
-pub struct Wrong(Vec<(String, String)>);
-
-impl Wrong {
-    pub fn add(&mut self, field: &str, expected: &str) {
-        self.0.push((field.to_owned(), expected.to_owned()));
+/// What the rules have against a request.
+pub(super) fn add_all(faults: &mut Faults, all: Vec<Invalid>) {
+    for one in all {
+        faults.add(one.field, one.expected);
     }
+}
 
-    pub fn add_all(&mut self, all: Vec<Invalid>) {
-        let all = all.into_iter();
-        self.0.extend(all.map(|one| (one.field, one.expected)));
+/// A moment that may be left out.
+pub(super) fn read_moment(
+    faults: &mut Faults,
+    field: &str,
+    time: Option<prost_types::Timestamp>,
+) -> Option<chrono::DateTime<chrono::Utc>> {
+    let read = read_time(time?);
+    if read.is_none() {
+        faults.add(field, NOT_A_TIME);
     }
-
-    fn take<T>(&mut self, read: Result<T, Invalid>) -> Option<T> {
-        read.map_err(|invalid| self.add_all(vec![invalid])).ok()
-    }
-
-    /// What `weir_rpc` says of a field, where it says something.
-    pub fn status<T>(&mut self, field: &str, read: Result<T, Status>) -> Option<T> {
-        let said = |status: &Status| {
-            let begin = format!("{field}: ");
-            let message = status.message();
-            message.strip_prefix(&begin).unwrap_or(message).to_owned()
-        };
-        read.map_err(|status| self.add(field, &said(&status))).ok()
-    }
-
-    pub fn id<T: From<Uuid>>(&mut self, field: &str, text: &str) -> Option<T> {
-        let read = read_id(text);
-        if read.is_none() {
-            self.add(field, NOT_AN_ID);
-        }
-        read
-    }
-
-    fn time(
-        &mut self,
-        field: &str,
-        time: Option<prost_types::Timestamp>,
-    ) -> Option<chrono::DateTime<chrono::Utc>> {
-        let read = read_time(time?);
-        if read.is_none() {
-            self.add(field, NOT_A_TIME);
-        }
-        read
-    }
-
-    pub fn none(&self) -> Result<(), Status> {
-        if self.0.is_empty() {
-            return Ok(());
-        }
-        Err(weir_rpc::invalid_all(
-            self.0
-                .iter()
-                .map(|(field, why)| (field.as_str(), why.as_str())),
-        ))
-    }
+    read
 }
 
 fn read_flush(sources: Vec<SourceCounts>) -> Result<Flush, Status> {

@@ -11,12 +11,11 @@ use weir_changes::author;
 use weir_proto::mapping::v1::replay_service_server::{ReplayService, ReplayServiceServer};
 use weir_proto::mapping::v1::*;
 use weir_rpc::wire::id;
-use weir_rpc::{Deadline, MAX_MESSAGE, Page, page_limit, page_size, page_start};
+use weir_rpc::{Deadline, Faults, MAX_MESSAGE, Page, page_limit, page_size, page_start};
 
 use super::{Answer, Service, account_id, owner};
 use crate::app::Wish;
 use crate::domain::kept::Position;
-use read::Wrong;
 pub(super) use write::kept;
 
 /// As the contract says.
@@ -163,22 +162,22 @@ impl ReplayService for Service {
         let deadline = Deadline::of(&request);
         let author = author(&request, "weir.mapping.v1.ReplayService/StartReplay");
         let request = request.into_inner();
-        let mut wrong = Wrong::default();
-        let account = wrong.id("account_id", &request.account_id);
-        let source = wrong.id("source_id", &request.source_id);
-        let filter = read::read_filter(request.filter, &mut wrong);
+        let mut faults = Faults::default();
+        let account = faults.id("account_id", &request.account_id);
+        let source = faults.id("source_id", &request.source_id);
+        let filter = read::read_filter(request.filter, &mut faults);
         let request_id = request.request_id.trim();
         if request_id.is_empty()
             || request_id.chars().count() > MAX_REQUEST_ID
             || request_id.contains('\0')
         {
-            wrong.say("request_id", "must have 1 to 100 characters");
+            faults.add("request_id", "must have 1 to 100 characters");
         }
         if filter.is_said() == request.all {
-            wrong.say("filter", "give at least one condition, or `all` instead");
+            faults.add("filter", "give at least one condition, or `all` instead");
         }
-        let (Some(account), Some(source), true) = (account, source, wrong.is_empty()) else {
-            return Err(wrong.status());
+        let (Some(account), Some(source), true) = (account, source, faults.is_empty()) else {
+            return Err(faults.status());
         };
         let wish = Arc::new(Wish {
             owner: (account, source),

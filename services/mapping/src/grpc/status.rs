@@ -7,6 +7,13 @@ use weir_rpc::refused;
 
 use crate::app::Error;
 use crate::clients;
+use crate::domain::invalid::Invalid;
+
+impl From<Invalid> for Status {
+    fn from(invalid: Invalid) -> Self {
+        weir_rpc::invalid(&invalid.field, &invalid.expected)
+    }
+}
 
 impl From<Error> for Status {
     fn from(error: Error) -> Self {

@@ -7,9 +7,9 @@ use uuid::Uuid;
 use weir_proto::mapping::v1::story_service_server::StoryService;
 use weir_proto::mapping::v1::*;
 use weir_rpc::wire::{id, time, timestamp};
-use weir_rpc::{Deadline, Page, invalid, page_size, page_start};
+use weir_rpc::{Deadline, Faults, Page, invalid, page_size, page_start};
 
-use super::log::Wrong;
+use super::log::add_all;
 use super::{Answer, Service, convert, owner, replay, token};
 use crate::domain::counts::read_codes;
 use crate::domain::recent::{LeftOut, MAX_VERDICTS, Noted, Recent, RecentFilter, Verdict};
@@ -41,21 +41,21 @@ impl StoryService for Story {
     ) -> Answer<ListRecentEventsResponse> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let mut wrong = Wrong::default();
-        let account = wrong.id("account_id", &request.account_id);
-        let source = wrong.id("source_id", &request.source_id);
+        let mut faults = Faults::default();
+        let account = faults.id("account_id", &request.account_id);
+        let source = faults.id("source_id", &request.source_id);
         for (index, status) in request.statuses.iter().enumerate() {
             if !STATUSES.contains(status) {
-                wrong.add(
+                faults.add(
                     &format!("statuses[{index}]"),
                     "must be a status from 200 to 599",
                 );
             }
         }
-        wrong.add_all(read_codes(&request.codes, true));
-        let size = wrong.status("page_size", page_size(request.page_size));
-        let after = wrong.status("page_token", page_start::<String>(&request.page_token));
-        wrong.none()?;
+        add_all(&mut faults, read_codes(&request.codes, true));
+        let size = faults.take(page_size(request.page_size));
+        let after = faults.take(page_start::<String>(&request.page_token));
+        faults.told()?;
         let (Some(account), Some(source)) = (account, source) else {
             return Err(weir_rpc::internal());
         };
@@ -95,17 +95,17 @@ impl StoryService for Story {
     ) -> Answer<GetEventStoryResponse> {
         let deadline = Deadline::of(&request);
         let request = request.into_inner();
-        let mut wrong = Wrong::default();
-        let account = wrong.id("account_id", &request.account_id);
-        let source = wrong.id("source_id", &request.source_id);
+        let mut faults = Faults::default();
+        let account = faults.id("account_id", &request.account_id);
+        let source = faults.id("source_id", &request.source_id);
         let message_id = request.message_id;
         if message_id.is_empty() {
-            wrong.add("message_id", "must be given");
+            faults.add("message_id", "must be given");
         }
         if message_id.len() > MAX_MESSAGE_ID || message_id.contains('\0') {
-            wrong.add("message_id", "at most 2,000 bytes, and no NUL character");
+            faults.add("message_id", "at most 2,000 bytes, and no NUL character");
         }
-        wrong.none()?;
+        faults.told()?;
         let (Some(account), Some(source)) = (account, source) else {
             return Err(weir_rpc::internal());
         };

@@ -40,6 +40,11 @@ impl TokenService for Tokens {
         let caller = caller.unwrap_or_else(|| Arc::new(Caller::anybody()));
         let request = request.into_inner();
         let request_id = optional_id("request_id", &request.request_id)?;
+        // Whoever has some accounts alone is given theirs where none are said.
+        let is_both = request.all_accounts && !request.account_ids.is_empty();
+        if is_both && caller.accounts == Accounts::All {
+            return Err(invalid("account_ids", "must be empty beside all_accounts"));
+        }
         let wish = read_wish(&request, self.0.app.now())?;
         let (token, secret) = self
             .0
@@ -163,9 +168,6 @@ fn read_wish(request: &CreateTokenRequest, now: DateTime<Utc>) -> Result<Wish, S
         None => None,
         Some(end) => Some(read_time(end).ok_or_else(|| invalid("expire_time", NOT_A_TIME))?),
     };
-    if request.all_accounts && !request.account_ids.is_empty() {
-        return Err(invalid("account_ids", "must be empty beside all_accounts"));
-    }
     let wish = Wish::read(&request.name, role, accounts, end, now);
     Ok(wish.map_err(Error::Invalid)?)
 }

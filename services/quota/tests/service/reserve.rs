@@ -342,13 +342,20 @@ async fn a_replica_with_a_wrong_clock_overruns_no_window_and_none_is_charged_twi
         for client in [&mut right, &mut ahead] {
             let batch = reserve(client, &account, 10, 10).await;
             let (profile, activity) = batch.granted();
-            assert_eq!(world.store(&account, &batch, profile, activity), (true, true));
+            assert_eq!(
+                world.store(&account, &batch, profile, activity),
+                (true, true)
+            );
             admitted.push(batch);
         }
     }
     // Settled by whoever comes, each in the window in which it was admitted.
     for (number, batch) in admitted.iter().enumerate() {
-        let client = if number % 3 == 0 { &mut ahead } else { &mut right };
+        let client = if number % 3 == 0 {
+            &mut ahead
+        } else {
+            &mut right
+        };
         let (profile, activity) = batch.granted();
         settle(client, &account, batch, profile, activity).await;
     }

@@ -5,12 +5,13 @@ use uuid::Uuid;
 use weir_ids::TimedKey;
 use weir_proto::mapping::v1 as pb;
 use weir_reasons::Reason;
-use weir_rpc::wire::{NOT_A_TIME, NOT_AN_ID, id, read_id, read_time, time};
-use weir_rpc::{invalid, invalid_all};
+use weir_rpc::wire::{id, time};
+use weir_rpc::{Faults, invalid};
 
 use crate::domain::kept::{Filter, ToKeep, Whole};
 use crate::domain::replay::{Claim, Outcome};
 use crate::grpc::convert::event_kind;
+use crate::grpc::log::read_moment;
 
 /// As the contract says.
 const MAX_CODES: usize = 100;
@@ -19,54 +20,20 @@ const MAX_IDS: usize = 1_000;
 /// Of codes and words that the edge gives, which are its own.
 const MAX_TEXT: usize = 2_000;
 
-/// What is wrong with a request, field by field.
-#[derive(Default)]
-pub struct Wrong(Vec<(String, String)>);
-
-impl Wrong {
-    pub fn say(&mut self, field: &str, what: &str) {
-        self.0.push((field.to_owned(), what.to_owned()));
-    }
-
-    pub fn id<T: From<Uuid>>(&mut self, field: &str, text: &str) -> Option<T> {
-        let id = read_id(text);
-        if id.is_none() {
-            self.say(field, NOT_AN_ID);
-        }
-        id
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    pub fn status(&self) -> Status {
-        invalid_all(
-            self.0
-                .iter()
-                .map(|(field, why)| (field.as_str(), why.as_str())),
-        )
-    }
-}
-
 /// A filter that is right in all its parts.
 pub fn filter(message: Option<pb::KeptEventFilter>) -> Result<Filter, Status> {
-    let mut wrong = Wrong::default();
-    let filter = read_filter(message, &mut wrong);
-    if wrong.is_empty() {
-        Ok(filter)
-    } else {
-        Err(wrong.status())
-    }
+    let mut faults = Faults::default();
+    let filter = read_filter(message, &mut faults);
+    faults.told().map(|()| filter)
 }
 
-/// As [`filter`], told into `wrong`.
-pub fn read_filter(message: Option<pb::KeptEventFilter>, wrong: &mut Wrong) -> Filter {
+/// As [`filter`], told into `faults`.
+pub fn read_filter(message: Option<pb::KeptEventFilter>, faults: &mut Faults) -> Filter {
     let message = message.unwrap_or_default();
     for (index, code) in message.codes.iter().enumerate() {
         if Reason::of_code(code).is_none() {
             let what = "is no reason code; docs/reasons.md lists them";
-            wrong.say(&format!("filter.codes[{index}]"), what);
+            faults.add(format!("filter.codes[{index}]"), what);
         }
     }
     let bounds = [
@@ -80,28 +47,21 @@ pub fn read_filter(message: Option<pb::KeptEventFilter>, wrong: &mut Wrong) -> F
     ];
     for (field, count, most) in bounds {
         if count > most {
-            wrong.say(field, &format!("at most {most}"));
+            faults.add(field, format!("at most {most}"));
         }
     }
     let texts = message.event_names.iter().chain([&message.message_id]);
     if texts.into_iter().any(|text| text.contains('\0')) {
-        wrong.say("filter", "no text may hold a NUL character");
+        faults.add("filter", "no text may hold a NUL character");
     }
-    let mut moment = |field: &str, time: Option<prost_types::Timestamp>| {
-        let read = time.and_then(read_time);
-        if time.is_some() && read.is_none() {
-            wrong.say(field, NOT_A_TIME);
-        }
-        read
-    };
-    let from_time = moment("filter.from_time", message.from_time);
-    let to_time = moment("filter.to_time", message.to_time);
+    let from_time = read_moment(faults, "filter.from_time", message.from_time);
+    let to_time = read_moment(faults, "filter.to_time", message.to_time);
     if from_time.zip(to_time).is_some_and(|(from, to)| from >= to) {
-        wrong.say("filter.to_time", "must be later than from_time");
+        faults.add("filter.to_time", "must be later than from_time");
     }
     let mut keys = Vec::with_capacity(message.kept_event_ids.len());
     for (index, text) in message.kept_event_ids.iter().enumerate() {
-        keys.extend(wrong.id::<Uuid>(&format!("filter.kept_event_ids[{index}]"), text));
+        keys.extend(faults.id::<Uuid>(&format!("filter.kept_event_ids[{index}]"), text));
     }
     let said = |all: Vec<String>| (!all.is_empty()).then_some(all);
     Filter {
