@@ -242,6 +242,18 @@ impl Browser {
         .await;
     }
 
+    /// Until its title begins so.
+    ///
+    /// # Panics
+    /// It never does.
+    pub async fn is_titled(&self, title: &str) {
+        eventually(&format!("the page's title is {title:?}"), async || {
+            let found = self.run("return document.title").await;
+            found.as_str().is_some_and(|found| found.starts_with(title))
+        })
+        .await;
+    }
+
     /// The address within the console.
     ///
     /// # Panics

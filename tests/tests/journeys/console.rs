@@ -217,7 +217,7 @@ fn every_page_has_its_picture_and_nothing_that_axe_objects_to() {
         let axe = axe().await;
         browser.sign_in(weir).await;
         let mut objections = Vec::new();
-        for (name, path) in pages(&account).await {
+        for (name, title, path) in pages(&account).await {
             for (theme, width) in [
                 ("light", 1280),
                 ("dark", 1280),
@@ -226,7 +226,7 @@ fn every_page_has_its_picture_and_nothing_that_axe_objects_to() {
             ] {
                 browser.dress(theme, width).await;
                 browser.go(&path).await;
-                browser.sees("Health").await;
+                browser.is_titled(title).await;
                 let file = pictures().join(format!("{name}-{theme}-{width}.png"));
                 if browser.picture(&file, width).await {
                     objections.push(format!("{name} is wider than {width}"));
@@ -270,47 +270,66 @@ async fn lively(weir: &'static Weir) -> Account {
     account
 }
 
-async fn pages(account: &Account) -> Vec<(&'static str, String)> {
+async fn pages(account: &Account) -> Vec<(&'static str, &'static str, String)> {
     let base = format!("/accounts/{}", account.account_id);
     let source = format!("{base}/sources/{}", account.source_id);
     let contacts = account.contacts().await;
     let contact = format!("{base}/contacts/{}", contacts[0].contact_id);
     vec![
-        ("accounts", "/accounts".to_owned()),
-        ("sources", format!("{base}/sources")),
-        ("new-source", format!("{base}/sources/new")),
+        ("accounts", "Accounts", "/accounts".to_owned()),
+        ("sources", "Data sources", format!("{base}/sources")),
+        (
+            "new-source",
+            "New data source",
+            format!("{base}/sources/new"),
+        ),
         (
             "new-source-settings",
+            "New data source",
             format!("{base}/sources/new?kind=segment_classic"),
         ),
-        ("map", format!("{source}/map")),
-        ("versions", format!("{source}/map/versions")),
-        ("activities", format!("{source}/activities")),
-        ("add-activity", format!("{source}/activities/add")),
+        ("map", "Map", format!("{source}/map")),
+        ("versions", "Versions", format!("{source}/map/versions")),
+        ("activities", "Activities", format!("{source}/activities")),
+        (
+            "add-activity",
+            "Select activity",
+            format!("{source}/activities/add"),
+        ),
         (
             "activity",
+            "Activity",
             format!("{source}/activities/edit?name=Sign-in%20button%20clicked"),
         ),
-        ("logs", format!("{source}/logs")),
-        ("all-logs", format!("{base}/logs")),
-        ("events", format!("{source}/events")),
-        ("kept", format!("{source}/kept")),
-        ("replay-preview", format!("{source}/kept/replay")),
-        ("samples", format!("{source}/samples")),
-        ("source-settings", format!("{source}/settings")),
-        ("contacts", format!("{base}/contacts")),
-        ("contact", contact.clone()),
+        ("logs", "Logs", format!("{source}/logs")),
+        ("all-logs", "Logs", format!("{base}/logs")),
+        ("events", "Recent events", format!("{source}/events")),
+        ("kept", "Kept events", format!("{source}/kept")),
+        ("replay-preview", "Replay", format!("{source}/kept/replay")),
+        ("samples", "Samples", format!("{source}/samples")),
+        ("source-settings", "Settings", format!("{source}/settings")),
+        ("contacts", "Contacts", format!("{base}/contacts")),
+        ("contact", "Contact", contact.clone()),
         (
             "merge",
+            "Merge",
             format!("{contact}/merge?with={}", contacts[1].contact_id),
         ),
-        ("delete-contact", format!("{contact}/delete")),
-        ("audiences", format!("{base}/audiences")),
-        ("usage", format!("{base}/usage")),
-        ("settings", format!("{base}/settings")),
-        ("tokens", format!("{base}/settings/tokens")),
-        ("changes", format!("{base}/settings/changes")),
-        ("health", format!("{base}/health")),
-        ("missing", format!("{base}/nothing")),
+        ("delete-contact", "Delete", format!("{contact}/delete")),
+        ("audiences", "Audiences", format!("{base}/audiences")),
+        ("usage", "Usage", format!("{base}/usage")),
+        ("settings", "Settings", format!("{base}/settings")),
+        ("tokens", "Tokens", format!("{base}/settings/tokens")),
+        (
+            "changes",
+            "Change record",
+            format!("{base}/settings/changes"),
+        ),
+        ("health", "Health", format!("{base}/health")),
+        (
+            "missing",
+            "There is nothing here",
+            format!("{base}/nothing"),
+        ),
     ]
 }
