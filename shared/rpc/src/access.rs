@@ -337,13 +337,14 @@ mod tests {
     fn a_certificate_counts_where_no_team_shows_a_token() {
         let access = access();
         let admin = format!("Bearer {ADMIN}");
-        let (gone, unknown) = ("Bearer weir_revoked", "Bearer a-token-of-services-before");
+        let gone = format!("Bearer {}", token([7; 32]));
+        let unknown = "Bearer a-token-of-services-before";
         let (service, team) = (Ok(Caller::service()), Ok(Caller::administrator()));
         for (shown, values, expected) in [
             (Shown::Service, vec![], service.clone()),
             (Shown::Service, vec![&*admin], team.clone()),
             (Shown::Service, vec![unknown], service),
-            (Shown::Service, vec![gone], Err(Refused::Unsure)),
+            (Shown::Service, vec![&*gone], Err(Refused::Unsure)),
             (Shown::Stranger, vec![], Err(Refused::Stranger)),
             (Shown::Stranger, vec![&*admin], team),
             (Shown::Stranger, vec![unknown], Err(Refused::Unknown)),

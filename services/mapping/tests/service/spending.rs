@@ -50,22 +50,15 @@ fn since(tenant: &Tenant, ago: u64) -> ListSpendingRequest {
 /// Name, profile units, activity units and rejected events.
 fn listed(answer: &ListSpendingResponse) -> Vec<(&str, i64, i64, i64)> {
     let spending = answer.spending.iter();
-    let one = |one| -> (&str, i64, i64, i64) {
-        let Spending {
-            event_name,
-            profile_units,
-            activity_units,
-            rejected_events,
-            ..
-        } = one;
+    let told = spending.map(|one| {
         (
-            event_name,
-            *profile_units,
-            *activity_units,
-            *rejected_events,
+            one.event_name.as_str(),
+            one.profile_units,
+            one.activity_units,
+            one.rejected_events,
         )
-    };
-    spending.map(one).collect()
+    });
+    told.collect()
 }
 
 #[tokio::test]
