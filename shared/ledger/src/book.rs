@@ -93,7 +93,14 @@ mod tests {
     }
 
     impl Model {
-        fn ask(&mut self, batch: BatchId, wanted: i64, limit: i64, settled: &[BatchId], now: DateTime<Utc>) -> i64 {
+        fn ask(
+            &mut self,
+            batch: BatchId,
+            wanted: i64,
+            limit: i64,
+            settled: &[BatchId],
+            now: DateTime<Utc>,
+        ) -> i64 {
             for lease in over(&self.leases, settled, now) {
                 if !self.usage.iter().any(|(of, _)| *of == lease.batch) {
                     self.usage.push((lease.batch, 0));
@@ -105,7 +112,12 @@ mod tests {
             let reserved = self.leases.iter().map(|lease| lease.units).sum();
             let units = free(wanted, limit, self.used, reserved);
             let end = now + TimeDelta::seconds(30);
-            self.leases.push(Lease { batch, window: now.date_naive(), units, end });
+            self.leases.push(Lease {
+                batch,
+                window: now.date_naive(),
+                units,
+                end,
+            });
             units
         }
 

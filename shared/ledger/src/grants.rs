@@ -19,6 +19,7 @@ use std::collections::HashMap;
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use futures_util::future::try_join;
+use tokio_postgres::types::ToSql;
 use uuid::Uuid;
 use weir_ids::BatchId;
 use weir_postgres::{Failure, Pool, Tx};
@@ -26,6 +27,8 @@ use weir_postgres::{Failure, Pool, Tx};
 use crate::book::{Ask, Granted, Hold, Lease, free, over};
 use crate::store::{hold_in, stands_in};
 use crate::{Grantor, Stands, sql};
+
+type Param<'a> = &'a (dyn ToSql + Sync);
 
 /// How long it counts that a replica misses Redis: others that see it do not have it grant again
 /// before, so that an account does not go to and fro between them.
@@ -85,9 +88,9 @@ async fn look(tx: &Tx<'_>, ask: &Ask, now: DateTime<Utc>) -> Result<(Stands, Boo
         Some(batch) => (&day[..], std::slice::from_ref(batch)),
         None => (&[][..], &[][..]),
     };
-    let by_epoch: [&(dyn tokio_postgres::types::ToSql + Sync); 2] = [account, &ask.epoch];
-    let whose: [&(dyn tokio_postgres::types::ToSql + Sync); 1] = [account];
-    let by_key: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [account, &days, &batches];
+    let by_epoch: [Param<'_>; 2] = [account, &ask.epoch];
+    let whose: [Param<'_>; 1] = [account];
+    let by_key: [Param<'_>; 3] = [account, &days, &batches];
     // Sent at once, in this order: what is behind the lock sees all that was waited for.
     let (stands, locked, leases, units) = tokio::join!(
         biased;
@@ -107,7 +110,9 @@ async fn look(tx: &Tx<'_>, ask: &Ask, now: DateTime<Utc>) -> Result<(Stands, Boo
             .iter()
             .map(|row| (row.get("window_day"), row.get("used")))
             .collect(),
-        hold: holds.filter(|hold| hold.end > now).max_by_key(|hold| hold.end),
+        hold: holds
+            .filter(|hold| hold.end > now)
+            .max_by_key(|hold| hold.end),
         leases: leases
             .iter()
             .map(|row| Lease {
@@ -155,8 +160,7 @@ async fn grant_from(
             granted.reserved += granted.units;
             let lease = tx.prepare_cached(sql::LEASE).await?;
             let (account, units, end) = (&ask.account.0, granted.units, now + ask.lease);
-            let row: [&(dyn tokio_postgres::types::ToSql + Sync); 6] =
-                [account, &batch.0, &ask.window, &ask.epoch, &units, &end];
+            let row: [Param<'_>; 6] = [account, &batch.0, &ask.window, &ask.epoch, &units, &end];
             tx.execute(&lease, &row).await?;
         }
     }
@@ -175,18 +179,15 @@ async fn grant_from(
 }
 
 /// Closes batches, and books what their usage rows say.
-async fn settle(
-    tx: &Tx<'_>,
-    ask: &Ask,
-    books: &mut Books,
-    over: &[Lease],
-) -> Result<(), Failure> {
+async fn settle(tx: &Tx<'_>, ask: &Ask, books: &mut Books, over: &[Lease]) -> Result<(), Failure> {
     if over.is_empty() {
         return Ok(());
     }
     let account = &ask.account.0;
-    let (days, ids): (Vec<NaiveDate>, Vec<Uuid>) =
-        over.iter().map(|lease| (lease.window, lease.batch.0)).unzip();
+    let (days, ids): (Vec<NaiveDate>, Vec<Uuid>) = over
+        .iter()
+        .map(|lease| (lease.window, lease.batch.0))
+        .unzip();
     let close = tx.prepare_cached(sql::CLOSE).await?;
     let units = tx.prepare_cached(sql::UNITS).await?;
     // The second statement sees what others had stored before the first could.

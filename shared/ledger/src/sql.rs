@@ -82,8 +82,7 @@ pub const PURGE: &str = "
     DELETE FROM usage
     WHERE account_id = $1 AND window_day < $2 AND (window_day, batch_id) <= ($3, $4)";
 
-pub const PURGE_GRANTS: &str =
-    "DELETE FROM usage_grants WHERE account_id = $1 AND window_day < $2";
+pub const PURGE_GRANTS: &str = "DELETE FROM usage_grants WHERE account_id = $1 AND window_day < $2";
 
 pub const STANDS: &str = "SELECT usage_epoch, granted_by FROM accounts WHERE account_id = $1";
 

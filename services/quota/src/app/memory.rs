@@ -3,10 +3,13 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 use weir_ids::AccountId;
 
+use crate::clients::Hold;
 use crate::domain::{Progress, Units};
 
 /// An account is noted as active this often at most: the sweeper forgets it an hour after
@@ -14,6 +17,8 @@ use crate::domain::{Progress, Units};
 const NOTE_INTERVAL: TimeDelta = TimeDelta::minutes(10);
 /// What is remembered of more accounts than this is thrown away, and learnt anew.
 const KEPT: usize = 100_000;
+/// How often one tries to have Redis grant again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 pub(super) struct Memory(Mutex<HashMap<AccountId, Known>>);
@@ -26,6 +31,17 @@ struct Known {
     progress: Progress,
     /// Of one that is near to one of them.
     limits: Option<Units>,
+    /// Where the ledgers grant.
+    followed: Option<Followed>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Followed {
+    epoch: i64,
+    /// Which replica misses Redis, and until when that counts.
+    hold: Option<(Uuid, Instant)>,
+    /// When to have Redis grant again is tried next.
+    next_try: Instant,
 }
 
 impl Memory {
@@ -63,7 +79,64 @@ impl Memory {
 
     /// The state was built anew: this counts, and nothing that was seen before.
     pub(super) fn built(&self, account: AccountId, progress: Progress) {
-        self.change(account, |known| known.progress = progress);
+        self.change(account, |known| {
+            known.progress = progress;
+            known.followed = None;
+        });
+    }
+
+    /// Under which epoch the ledgers grant, if they do.
+    pub(super) fn followed(&self, account: AccountId) -> Option<i64> {
+        self.of(account).followed.map(|followed| followed.epoch)
+    }
+
+    /// The ledgers grant under this epoch: no state below it counts.
+    pub(super) fn follow(&self, account: AccountId, epoch: i64, hold: Option<Hold>, now: Instant) {
+        self.change(account, |known| {
+            known.progress = known.progress.max(Progress { epoch, grants: 0 });
+            let next_try = known.followed.map_or(now, |followed| followed.next_try);
+            known.followed = Some(Followed {
+                epoch,
+                hold: hold.map(|hold| (hold.by, now + hold.left)),
+                next_try,
+            });
+        });
+    }
+
+    /// The ledgers do not grant any more; a state that counts has come to this epoch at least.
+    pub(super) fn leave(&self, account: AccountId, epoch: i64) {
+        self.change(account, |known| {
+            known.progress = known.progress.max(Progress { epoch, grants: 0 });
+            known.followed = None;
+        });
+    }
+
+    /// Accounts that the ledgers grant for and that Redis may grant for again, as far as is known
+    /// here: nobody but this replica has missed it for a while. They come again a second later.
+    pub(super) fn may_return(
+        &self,
+        replica: Uuid,
+        now: Instant,
+        most: usize,
+    ) -> Vec<(AccountId, i64)> {
+        let mut all = self.all();
+        let followed = all.iter_mut().filter_map(|(account, known)| {
+            let followed = known.followed.as_mut()?;
+            let is_held = |(by, end): (Uuid, Instant)| by != replica && end > now;
+            let is_due = followed.next_try <= now && !followed.hold.is_some_and(is_held);
+            is_due.then(|| {
+                followed.next_try = now + TRY_AGAIN;
+                (*account, followed.epoch)
+            })
+        });
+        followed.take(most).collect()
+    }
+
+    pub(super) fn count_followed(&self) -> usize {
+        let all = self.all();
+        all.values()
+            .filter(|known| known.followed.is_some())
+            .count()
     }
 
     fn of(&self, account: AccountId) -> Known {

@@ -148,7 +148,9 @@ async fn a_look_for_leases_that_ran_out_costs_the_same_however_many_live() {
         let expired = store.expired(id, 500).await.unwrap();
         assert!(expired.standing >= live && expired.batches.is_empty() && !expired.more);
         assert_eq!(commands(&mut redis, "hgetall").await, 0);
-        costs.push(commands(&mut redis, "all").await);
+        // Beside those by which the replica sees that Redis is there.
+        let looks = commands(&mut redis, "ping").await;
+        costs.push(commands(&mut redis, "all").await - looks);
     }
     assert_eq!(costs[0], costs[1]);
     assert!(costs[1] <= 12, "{costs:?}");
