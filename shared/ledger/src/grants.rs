@@ -201,14 +201,14 @@ async fn settle(tx: &Tx<'_>, ask: &Ask, books: &mut Books, over: &[Lease]) -> Re
         let units: i32 = row.get("units");
         *stored.entry(row.get("window_day")).or_default() += i64::from(units);
     }
-    let (days, sums): (Vec<NaiveDate>, Vec<i64>) = stored.iter().unzip();
     let release = tx.prepare_cached(sql::RELEASE).await?;
+    tx.execute(&release, &[account, &ids]).await?;
     let book = tx.prepare_cached(sql::BOOK).await?;
-    try_join(
-        tx.execute(&release, &[account, &ids]),
-        tx.execute(&book, &[account, &ask.epoch, &days, &sums]),
-    )
-    .await?;
+    // One window but for the minutes around midnight.
+    for (day, units) in &stored {
+        tx.execute(&book, &[account, &ask.epoch, day, units])
+            .await?;
+    }
     for (day, units) in stored {
         *books.used.entry(day).or_default() += units;
     }

@@ -117,14 +117,12 @@ pub const LEASE: &str = "
         expire_time = excluded.expire_time
     WHERE usage_leases.epoch < excluded.epoch";
 
-pub const RELEASE: &str = "
-    DELETE FROM usage_leases l USING unnest($2::uuid[]) u (batch_id)
-    WHERE l.account_id = $1 AND l.batch_id = u.batch_id";
+pub const RELEASE: &str =
+    "DELETE FROM usage_leases WHERE account_id = $1 AND batch_id = ANY($2::uuid[])";
 
 pub const BOOK: &str = "
-    UPDATE usage_grants g SET used = g.used + u.units
-    FROM unnest($3::date[], $4::bigint[]) u (window_day, units)
-    WHERE g.account_id = $1 AND g.epoch = $2 AND g.window_day = u.window_day";
+    UPDATE usage_grants SET used = used + $4::bigint
+    WHERE account_id = $1 AND epoch = $2 AND window_day = $3";
 
 pub const TAKE_HOLD: &str = "
     UPDATE usage_grants SET held_by = $4, hold_end_time = $5
