@@ -28,7 +28,7 @@ use alerts::Telling;
 use memory::Memory;
 
 pub use alerts::{Queue, WITHIN as TELL_WITHIN};
-pub use ledgers::LOOKS_WITHIN;
+pub use ledgers::{LOOKS_WITHIN, RETURNS_WITHIN};
 pub use past::{History, Past};
 pub use sweep::longest_sweep;
 

@@ -61,7 +61,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         background.spawn("sight", app::LOOKS_WITHIN, |pulse| {
             Arc::clone(&app).look_for_ever(pulse)
         });
-        background.spawn("returns", app::LOOKS_WITHIN, |pulse| {
+        background.spawn("returns", app::RETURNS_WITHIN, |pulse| {
             Arc::clone(&app).return_for_ever(pulse)
         });
         let server = grpc::server(app)

@@ -39,9 +39,10 @@ const LOOK: Duration = Duration::from_millis(250);
 /// Accounts that go back in one go, and side by side: each costs the ledgers two fences.
 const RETURNS: usize = 200;
 const SIDE_BY_SIDE: usize = 8;
-/// The longest time between two beats of either loop: a return costs two fences and some calls
-/// to Redis, and so many come one after the other.
-pub const LOOKS_WITHIN: Duration = Duration::from_secs(120);
+/// The longest time between two beats of who looks whether Redis is there.
+pub const LOOKS_WITHIN: Duration = Duration::from_secs(15);
+/// The same of who has it grant again: what goes back in one go may take all the time there is.
+pub const RETURNS_WITHIN: Duration = Duration::from_secs(120);
 /// Health is asked of ledgers that answer within this, or not at all.
 const HEALTH_TIME: Duration = Duration::from_secs(1);
 
