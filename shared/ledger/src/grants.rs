@@ -152,7 +152,9 @@ async fn grant_from(
         let same = books.leases.iter().find(|lease| lease.batch == batch);
         let is_over = books.is_over || over.iter().any(|lease| lease.batch == batch);
         granted.units = match same {
-            Some(lease) => lease.units,
+            Some(lease) if lease.window == ask.window => lease.units,
+            // It was admitted to another window, midnight being in between: to both it can't be.
+            Some(_) => 0,
             None if is_over => 0,
             None => free(ask.units, ask.limit, used, reserved),
         };

@@ -163,6 +163,12 @@ async fn a_window_begins_with_what_is_charged_in_it() {
     assert_eq!(units(&weir.grant(tomorrow.clone()).await), (10, 0, 10));
     let today = weir.grant(weir.asks(1, new_batch_id(), 10, 10)).await;
     assert_eq!(units(&today), (9, 1, 9));
+    // A batch is of one window.
+    let batch: Uuid = tomorrow.batch_id.parse().unwrap();
+    assert_eq!(
+        units(&weir.grant(weir.asks(1, batch, 1, 100)).await),
+        (0, 1, 9)
+    );
     tomorrow.batch_id = new_batch_id().to_string();
     assert_eq!(units(&weir.grant(tomorrow).await), (0, 0, 10));
 }
