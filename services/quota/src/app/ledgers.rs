@@ -160,7 +160,7 @@ impl App {
         for _ in 0..FENCES {
             let to = match stands.step(Wish::Ledgers) {
                 Step::Follow(epoch) => {
-                    self.follow(account, epoch, stands.hold());
+                    self.follow(account, epoch, stands.hold(self.replica));
                     return Ok(());
                 }
                 Step::Raise(to) => to,
@@ -170,7 +170,7 @@ impl App {
             if stands.are_at(to) {
                 metrics::turned(Grantor::Ledgers);
                 tracing::warn!(%account, epoch = to.epoch, "Redis is missed: the ledgers grant");
-                self.follow(account, to.epoch, stands.hold());
+                self.follow(account, to.epoch, stands.hold(self.replica));
                 return Ok(());
             }
         }
@@ -298,7 +298,8 @@ impl App {
             limits,
             lease: Duration::ZERO,
             settled,
-            missing: self.misses_redis().then_some(self.replica),
+            replica: self.replica,
+            is_missing: self.misses_redis(),
         }
     }
 

@@ -166,12 +166,17 @@ impl App {
         // What Redis forgot, it may have forgotten for the sweepers as well. Only now: the
         // ledgers may know no such account.
         self.store.note_active(account, self.clock.now()).await?;
-        if stands.hold().is_some_and(|hold| hold.by != self.replica) {
+        if stands
+            .hold(self.replica)
+            .is_some_and(|hold| hold.by != self.replica)
+        {
             wish = Wish::Rebuild;
         }
         for _ in 0..FENCES {
             let to = match stands.step(wish) {
-                Step::Follow(epoch) => return Err(self.follow(account, epoch, stands.hold())),
+                Step::Follow(epoch) => {
+                    return Err(self.follow(account, epoch, stands.hold(self.replica)));
+                }
                 Step::Raise(to) => to,
             };
             let (now, sums) = ledgers.raise(account, &stands, to, floor, deadline).await?;
@@ -182,7 +187,7 @@ impl App {
                 continue;
             }
             if to.grantor == Grantor::Ledgers {
-                return Err(self.follow(account, to.epoch, stands.hold()));
+                return Err(self.follow(account, to.epoch, stands.hold(self.replica)));
             }
             return self.install(account, nonce, to.epoch, floor, sums).await;
         }

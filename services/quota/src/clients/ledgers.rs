@@ -58,9 +58,9 @@ impl Stands {
         is_reached(&self.standings(), raised)
     }
 
-    /// Who holds on to the ledgers for longest.
-    pub fn hold(&self) -> Option<Hold> {
-        longest(self.0.iter().map(|(_, hold)| *hold))
+    /// Who holds on to the ledgers: this replica where it does, else who does for longest.
+    pub fn hold(&self, replica: Uuid) -> Option<Hold> {
+        of_most_weight(self.0.iter().map(|(_, hold)| *hold), replica)
     }
 
     fn standings(&self) -> Vec<Standing> {
@@ -68,8 +68,12 @@ impl Stands {
     }
 }
 
-fn longest(holds: impl Iterator<Item = Option<Hold>>) -> Option<Hold> {
-    holds.flatten().max_by_key(|hold| hold.left)
+/// Each ledger has its own: of two replicas that missed Redis at once each may be the last for one
+/// of them, and neither is to wait for the other.
+fn of_most_weight(holds: impl Iterator<Item = Option<Hold>>, replica: Uuid) -> Option<Hold> {
+    holds
+        .flatten()
+        .max_by_key(|hold| (hold.by == replica, hold.left))
 }
 
 /// What the ledgers are asked to grant.
@@ -84,8 +88,9 @@ pub struct LedgerAsk<'a> {
     pub limits: Units,
     pub lease: Duration,
     pub settled: &'a [BatchId],
-    /// The replica that asks, where it misses Redis.
-    pub missing: Option<Uuid>,
+    pub replica: Uuid,
+    /// Whether the replica that asks misses Redis.
+    pub is_missing: bool,
 }
 
 /// What they granted.
@@ -208,7 +213,7 @@ impl Ledgers {
             *all.reserved.of_mut(ledger.kind) = ledger.amount(answer.reserved)?;
             let settled = usize::try_from(answer.settled).unwrap_or_default();
             all.settled = all.settled.max(settled);
-            all.hold = longest([all.hold, hold].into_iter());
+            all.hold = of_most_weight([all.hold, hold].into_iter(), ask.replica);
         }
         Ok(moved.map_or(Ok(all), Err))
     }
@@ -324,7 +329,7 @@ impl Ledger {
             limit: self.kind.of(ask.limits),
             lease_ms: i64::try_from(ask.lease.as_millis()).unwrap_or(i64::MAX),
             settled_batch_ids: ask.settled.iter().map(ToString::to_string).collect(),
-            missing_replica: text(ask.missing.map(|replica| replica.to_string())),
+            missing_replica: text(ask.is_missing.then(|| ask.replica.to_string())),
         });
         let request = request.map_err(|status| failure(self.service, &status))?;
         let granted = self.client.clone().grant_units(request).await;
