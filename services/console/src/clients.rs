@@ -13,6 +13,7 @@ mod more;
 mod shown;
 mod source;
 mod trouble;
+mod usage;
 
 use weir_proto::access::v1::change_service_client::ChangeServiceClient;
 use weir_proto::access::v1::token_service_client::TokenServiceClient;

@@ -7,6 +7,7 @@ mod accounts;
 mod activities;
 mod assets;
 mod audiences;
+mod bars;
 mod contacts;
 mod events;
 mod failure;

@@ -1,14 +1,12 @@
-//! Accounts, what they used, and what tells their contacts apart.
+//! Accounts, and what tells their contacts apart.
 
 use weir_proto::mapping::v1 as wire;
-use weir_proto::quota::v1 as quota;
 use weir_proto::settings::v1::{BlockedValue, BlockedValues, KeyStrategy};
 
-use super::convert::time;
 use super::trouble::call;
 use super::{Answer, Calls};
 use crate::domain::Trouble;
-use crate::domain::model::{Account, Blocked, Page, Strategy, Usage, Used};
+use crate::domain::model::{Account, Blocked, Page, Strategy};
 
 /// What of an account is changed at a time.
 pub enum AccountPart {
@@ -138,29 +136,6 @@ impl Calls {
         };
         call!("contact-upsert", self.identity, start_reindex, request)?;
         Ok(())
-    }
-
-    pub async fn usage(&self, account: &str) -> Answer<Usage> {
-        let request = quota::GetUsageRequest {
-            account_id: account.to_owned(),
-            entitlement: None,
-        };
-        let answer = call!("quota", self.quota, get_usage, request)?;
-        let used = |usage: Option<quota::Usage>| {
-            let usage = usage.unwrap_or_default();
-            Used {
-                used: usage.used,
-                reserved: usage.reserved,
-                limit: usage.limit,
-                formula: usage.limit_formula,
-            }
-        };
-        Ok(Usage {
-            window: answer.window,
-            end: time(answer.window_end_time),
-            profile: used(answer.profile),
-            activity: used(answer.activity),
-        })
     }
 }
 

@@ -6,8 +6,9 @@ mod event;
 mod mapping;
 mod more;
 mod source;
+mod usage;
 
-pub use account::{Account, Blocked, Strategy, Usage, Used};
+pub use account::{Account, Blocked, Strategy};
 pub use contact::{
     Activity, Contact, ContactValue, Deletion, Found, Gone, Membership, Merge, MergePreview,
     PreviewedField, Provenance,
@@ -25,6 +26,7 @@ pub use more::{
     Origin, Token,
 };
 pub use source::{Kind, Mail, Merging, Sample, Source, SourceKey, Status};
+pub use usage::{History, Spender, Spending, Usage, Used, Window};
 
 /// A page of a list, and where it goes on; empty: nowhere.
 #[derive(Debug, Clone, Default)]

@@ -56,7 +56,7 @@ impl<T: When> When for &T {
 
 /// HTML that was made here.
 #[derive(Debug, Clone)]
-pub struct Markup(String);
+pub struct Markup(pub(super) String);
 
 impl fmt::Display for Markup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -12,7 +12,7 @@ async fn pages_say_what_is_away_and_show_the_rest() {
             "weir.quota",
             "/usage".to_owned(),
             "quota service",
-            "The last 30 days",
+            "What spends the limit",
         ),
         (
             "weir.audience",
