@@ -77,9 +77,7 @@ mod tests {
         let svg = drawn(&[0, 1_500, 20], Some(2_000));
         assert_eq!(svg.matches("<rect").count(), 2);
         assert!(svg.contains("most on 2026-11-02: 1,500"));
-        assert!(
-            svg.contains("class=\"limit\"") && svg.contains("today&#39;s limit, 2,000")
-        );
+        assert!(svg.contains("class=\"limit\"") && svg.contains("today&#39;s limit, 2,000"));
         assert!(!svg.contains("style="), "the policy allows none");
     }
 
