@@ -12,7 +12,7 @@ pub use single::{Begun, Single};
 
 use weir_service::Clock;
 
-use crate::clients::Clients;
+use crate::clients::{Clients, EdgeDoor};
 
 /// What all requests share.
 pub struct App {
@@ -22,5 +22,7 @@ pub struct App {
     pub single: Option<Single>,
     /// Without a slash at its end.
     pub edge_url: String,
+    /// Where it is asked whether it is ready.
+    pub edge: EdgeDoor,
     pub clock: Clock,
 }

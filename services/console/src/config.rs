@@ -26,6 +26,9 @@ pub struct Config {
     /// Where Segment and SDKs reach the edge: it stands in the lines that pages give to be copied.
     #[arg(long, env = "WEIR_EDGE_URL", default_value = "http://127.0.0.1:8080")]
     pub edge_url: String,
+    /// Where the console itself reaches the edge, for the health page; empty: at the same address.
+    #[arg(long, env = "WEIR_EDGE_HEALTH_URL", default_value = "")]
+    pub edge_health_url: String,
     /// What seals cookies and sign-in links: at least 32 characters, the same for all replicas.
     /// Without one it is made anew with each start, which ends everybody's session.
     #[arg(long, env = "WEIR_CONSOLE_SECRET", hide_env_values = true, value_parser = hidden)]
@@ -107,6 +110,14 @@ impl Config {
             bail!("WEIR_CONSOLE_SECRET must have at least {MIN_SECRET} characters");
         }
         Ok(text.as_bytes().to_vec())
+    }
+
+    /// Where the edge is asked whether it is ready.
+    pub fn edge_health_url(&self) -> &str {
+        match self.edge_health_url.trim() {
+            "" => &self.edge_url,
+            url => url,
+        }
     }
 
     /// Whether cookies are for https alone.

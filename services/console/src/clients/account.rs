@@ -144,6 +144,7 @@ pub fn nothing() -> Trouble {
     Trouble::Failed {
         service: "mapping",
         says: "an empty answer".to_owned(),
+        request: super::request_id(),
     }
 }
 

@@ -3,6 +3,7 @@
 mod account;
 mod contact;
 mod event;
+mod health;
 mod mapping;
 mod more;
 mod source;
@@ -17,6 +18,7 @@ pub use event::{
     Kept, KeptFilter, LogEntry, LogFilter, Outcome, Recent, Replay, ReplayPreview, Stage, Story,
     Summary, Tried,
 };
+pub use health::{Described, Edge, Gauge, Process, Reached, ReplicaHealth, ServiceHealth};
 pub use mapping::{
     ActivityMapping, Difference, EventName, Field, Preview, PreviewedEvent, PreviewedRow,
     RefusedValue, Row, Suggestion, TakenValue, Version,
