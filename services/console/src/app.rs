@@ -1,10 +1,12 @@
 //! What pages have in common: who is signed in, and steps that belong together.
 
+mod password;
 mod seal;
 mod setup;
 mod sign_in;
 mod single;
 
+pub use password::PasswordFailure;
 pub use seal::{Purpose, Seal};
 pub use setup::NewSource;
 pub use sign_in::{LinkFailure, Me, SignIn};

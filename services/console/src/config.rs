@@ -39,6 +39,9 @@ pub struct Config {
     /// Signing in by OpenID Connect, where an issuer is named.
     #[command(flatten)]
     pub oidc: OidcOptions,
+    /// Signing in by a name and a password, where one is given.
+    #[command(flatten)]
+    pub password: PasswordOptions,
     /// Who may call, and as whom the console asks which tokens are good.
     #[command(flatten)]
     pub access: weir_service::AccessOptions,
@@ -48,6 +51,34 @@ pub struct Config {
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,
+}
+
+/// The local administrator, who signs in as whoever `WEIR_ADMIN_TOKEN` is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct PasswordOptions {
+    /// Their name.
+    #[arg(
+        long = "admin-name",
+        env = "WEIR_CONSOLE_ADMIN_NAME",
+        default_value = "admin"
+    )]
+    pub name: String,
+    /// The hash (argon2id) of their password, as `./weir console password` prints it. Without it
+    /// nobody signs in by a password.
+    #[arg(
+        long = "admin-password-hash",
+        env = "WEIR_CONSOLE_ADMIN_PASSWORD_HASH",
+        hide_env_values = true,
+        value_parser = hidden
+    )]
+    pub hash: Option<Hidden>,
+    /// A file that holds it instead.
+    #[arg(
+        long = "admin-password-hash-file",
+        env = "WEIR_CONSOLE_ADMIN_PASSWORD_HASH_FILE",
+        value_parser = path
+    )]
+    pub hash_file: Option<PathBuf>,
 }
 
 /// Where people sign in, and what they may do then. An empty variable counts as none.

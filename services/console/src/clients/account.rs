@@ -8,6 +8,10 @@ use super::{Answer, Calls};
 use crate::domain::Trouble;
 use crate::domain::model::{Account, Blocked, Page, Strategy};
 
+const PAGE: i32 = 50;
+/// As many as a page of the API may have.
+const LOOKED_AT: i32 = 1_000;
+
 /// What of an account is changed at a time.
 pub enum AccountPart {
     Plan,
@@ -20,8 +24,30 @@ pub enum AccountPart {
 
 impl Calls {
     pub async fn accounts(&self, page_token: &str) -> Answer<Page<Account>> {
+        self.account_page(PAGE, page_token).await
+    }
+
+    /// Those whose names contain this, in whatever letters, as many as a page has; looked for among
+    /// the first 2,000.
+    pub async fn accounts_named(&self, part: &str) -> Answer<Vec<Account>> {
+        let wanted = part.to_lowercase();
+        let (mut found, mut token) = (Vec::new(), String::new());
+        for _ in 0..2 {
+            let page = self.account_page(LOOKED_AT, &token).await?;
+            let named = page.items.into_iter();
+            found.extend(named.filter(|account| account.name.to_lowercase().contains(&wanted)));
+            token = page.next;
+            if token.is_empty() {
+                break;
+            }
+        }
+        found.truncate(PAGE as usize);
+        Ok(found)
+    }
+
+    async fn account_page(&self, size: i32, page_token: &str) -> Answer<Page<Account>> {
         let request = wire::ListAccountsRequest {
-            page_size: 200,
+            page_size: size,
             page_token: page_token.to_owned(),
             ..Default::default()
         };

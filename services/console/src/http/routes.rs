@@ -20,7 +20,7 @@ pub fn all(app: Arc<App>) -> Router {
         .route("/assets/console.css", get(assets::style))
         .route("/assets/console.js", get(assets::script))
         .route("/assets/icon.svg", get(assets::icon))
-        .route("/sign-in", get(sign_in::page).post(sign_in::with_token))
+        .route("/sign-in", get(sign_in::page).post(sign_in::enter))
         .route(
             "/sign-in/{link}",
             get(sign_in::link_page).post(sign_in::with_link),
@@ -31,7 +31,7 @@ pub fn all(app: Arc<App>) -> Router {
         .route("/sign-out", post(sign_in::out))
         .route("/theme", post(sign_in::set_theme))
         .route("/", get(accounts::home))
-        .route("/accounts", get(accounts::list))
+        .route("/accounts", get(accounts::list).post(accounts::find))
         .route("/accounts/{account}", get(accounts::account))
         .merge(of_sources())
         .merge(of_people())

@@ -5,6 +5,7 @@
 mod away;
 mod escapes;
 mod harness;
+mod passwords;
 mod posts;
 mod sessions;
 mod single;
