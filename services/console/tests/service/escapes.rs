@@ -36,6 +36,7 @@ async fn values_of_15_000_bytes_and_of_any_direction_fit_on_every_page() {
         .collect();
     assert_eq!(long.len(), 15_000);
     let turned = "\u{202e}مريم <b>\u{202d} \u{1f469}\u{200d}\u{1f4bb} \u{200f}\"'".repeat(60);
+    let mut too_large = Vec::new();
     for text in [&*long, &turned] {
         console.stub.fill_with(text);
         for page in pages() {
@@ -49,9 +50,12 @@ async fn values_of_15_000_bytes_and_of_any_direction_fit_on_every_page() {
             let packed = console.send("GET", &page, &headers, "").await;
             let length = packed.headers["content-length"].to_str().unwrap();
             let length: usize = length.parse().unwrap();
-            assert!(length < MOST_PACKED, "{page}: {length} bytes packed");
+            if length >= MOST_PACKED {
+                too_large.push(format!("{page}: {length} bytes packed"));
+            }
         }
     }
+    assert!(too_large.is_empty(), "{too_large:#?}");
 }
 
 #[tokio::test]
