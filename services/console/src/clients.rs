@@ -10,6 +10,7 @@ mod health;
 mod issuer;
 mod mapping;
 mod more;
+mod plan;
 mod request;
 mod shown;
 mod source;

@@ -19,6 +19,7 @@ mod kept;
 mod logs;
 mod map;
 mod people;
+mod plan;
 mod respond;
 mod routes;
 mod secure;

@@ -407,6 +407,7 @@ async fn pages(account: &Account) -> Vec<(&'static str, &'static str, String)> {
             "Change record",
             format!("{base}/settings/changes"),
         ),
+        ("plan", "Plan of a file", format!("{base}/settings/plan")),
         ("health", "Health", format!("{base}/health")),
         (
             "missing",

@@ -179,6 +179,7 @@ pub fn pages() -> Vec<String> {
         "/settings".to_owned(),
         "/settings/tokens".to_owned(),
         "/settings/changes".to_owned(),
+        "/settings/plan".to_owned(),
         "/health".to_owned(),
     ];
     let of_source = [

@@ -6,6 +6,7 @@ mod away;
 mod escapes;
 mod harness;
 mod passwords;
+mod plans;
 mod posts;
 mod sessions;
 mod single;

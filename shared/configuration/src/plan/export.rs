@@ -8,18 +8,18 @@ use weir_proto::settings::v1::BlockedValue;
 use weir_values::{FieldId, ValueType};
 
 use super::state::{Actual, ActualSource};
-use crate::apply::check::{
-    BLANK_RULES, KEY_STRATEGIES, MERGE_STRATEGIES, SOURCE_KINDS, from_proto,
-};
-use crate::apply::schema::{self, File};
-use crate::failure::Failure;
+use crate::file::check::{BLANK_RULES, KEY_STRATEGIES, MERGE_STRATEGIES, SOURCE_KINDS, from_proto};
+use crate::file::schema::{self, File};
 
 /// The file of these accounts.
-pub fn yaml(accounts: &[Actual]) -> Result<String, Failure> {
+///
+/// # Errors
+/// They can't be written.
+pub fn yaml(accounts: &[Actual]) -> Result<String, String> {
     let file = File {
         accounts: accounts.iter().map(account).collect(),
     };
-    let text = serde_saphyr::to_string(&file).map_err(anyhow::Error::from)?;
+    let text = serde_saphyr::to_string(&file).map_err(|error| error.to_string())?;
     Ok(format!(
         "# Written by `./weir export-config`. Keys and the secrets of\n# webhooks are not in it.\n{text}"
     ))

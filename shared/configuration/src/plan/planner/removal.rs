@@ -6,7 +6,7 @@ use weir_proto::mapping::v1 as mapping;
 
 use super::account::field_id;
 use super::{Action, Change, Draft};
-use crate::apply::model::Source;
+use crate::file::model::Source;
 use crate::plan::state::ActualSource;
 
 impl<'a> Draft<'a> {

@@ -8,7 +8,7 @@ use weir_proto::settings::v1::KeyStrategy;
 use weir_values::FieldId;
 
 use super::{Action, Change, Detail, Draft, details};
-use crate::apply::check::from_proto;
+use crate::file::check::from_proto;
 
 impl Draft<'_> {
     pub(super) fn settings(&mut self) {
@@ -163,7 +163,7 @@ impl Draft<'_> {
 }
 
 /// The id that a field of the file has, or will have.
-pub(super) fn field_id(field: &crate::apply::model::Field) -> Option<FieldId> {
+pub(super) fn field_id(field: &crate::file::model::Field) -> Option<FieldId> {
     let value_type = weir_values::ValueType::named(from_proto(field.value_type))?;
     FieldId::custom(value_type, &field.name).ok()
 }

@@ -2,7 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::anyhow;
+use bytes::Bytes;
+use tonic::body::Body;
+use tonic::client::GrpcService;
+use tonic::codegen::StdError;
 use tonic::{Code, Status};
 use weir_proto::audience::v1 as audience;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
@@ -11,80 +14,70 @@ use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::configuration_service_client::ConfigurationServiceClient;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
-use weir_stack::{Channel, Service};
 
 use super::planner::Standing;
 use super::state::{Actual, ActualSource, GivenKey};
-use crate::accounts;
-use crate::address::Addresses;
-use crate::apply::model::{Account, Configuration};
-use crate::call::describe_status;
-use crate::failure::Failure;
+use crate::file::model::{Account, Configuration};
 
 const PAGE: i32 = 1_000;
 
-/// Those of a configuration that are there, and what else a plan must know.
-pub async fn load(
-    addresses: &Addresses,
-    configuration: &Configuration,
-) -> Result<Standing, Failure> {
-    let mut reader = Reader::connect(addresses).await?;
-    let mut standing = Standing::default();
-    for wanted in &configuration.accounts {
-        let name = &wanted.put.name;
-        let actual = match reader.account(name).await? {
-            Some(account) => Some(reader.rest(account).await?),
-            None => None,
-        };
-        let keys = reader.keys(wanted, actual.as_ref()).await?;
-        standing.keys.extend(keys);
-        if let Some(mut actual) = actual {
-            if wanted.says_how_to_identify() {
-                actual.has_contacts = has_contacts(addresses, &actual).await?;
-            }
-            standing.accounts.insert(name.clone(), actual);
-        }
-    }
-    Ok(standing)
+/// What calls go to: a channel, or one that shows whose calls they are.
+pub trait Peer:
+    GrpcService<
+        Body,
+        ResponseBody: http_body::Body<Data = Bytes, Error: Into<StdError> + Send> + Send + 'static,
+        Error: Into<StdError>,
+    > + Clone
+{
 }
 
-/// One account, or all, in the order of their names.
-pub async fn export(addresses: &Addresses, name: Option<&str>) -> Result<Vec<Actual>, Failure> {
-    let mut reader = Reader::connect(addresses).await?;
-    let found = match name {
-        Some(name) => {
-            let Some(account) = reader.account(name).await? else {
-                return Err(accounts::unknown(&mut reader.mapping, name).await);
-            };
-            vec![account]
-        }
-        None => reader.accounts().await?,
-    };
-    let mut accounts = Vec::with_capacity(found.len());
-    for account in found {
-        accounts.push(reader.rest(account).await?);
-    }
-    accounts.sort_by(|one, other| one.account.name.cmp(&other.account.name));
-    Ok(accounts)
+impl<T> Peer for T where
+    T: GrpcService<
+            Body,
+            ResponseBody: http_body::Body<Data = Bytes, Error: Into<StdError> + Send>
+                              + Send
+                              + 'static,
+            Error: Into<StdError>,
+        > + Clone
+{
 }
 
-async fn has_contacts(addresses: &Addresses, actual: &Actual) -> Result<bool, Failure> {
-    let channel = addresses.connect(Service::ContactUpsert).await?;
+/// Whether an account has any.
+///
+/// # Errors
+/// Of the call.
+pub async fn has_contacts<C: Peer>(contact: C, account_id: &str) -> Result<bool, Status> {
     let request = ListContactsRequest {
-        account_id: actual.account.account_id.clone(),
+        account_id: account_id.to_owned(),
         page_size: 1,
         ..Default::default()
     };
     // A contact may be larger than the usual limit.
-    let mut client = ContactServiceClient::new(channel).max_decoding_message_size(usize::MAX);
-    let listed = client.list_contacts(request).await.map_err(failed)?;
+    let mut client = ContactServiceClient::new(contact).max_decoding_message_size(usize::MAX);
+    let listed = client.list_contacts(request).await?;
     Ok(!listed.into_inner().contacts.is_empty())
 }
 
-struct Reader {
-    mapping: MappingServiceClient<Channel>,
-    configuration: ConfigurationServiceClient<Channel>,
-    audience: AudienceServiceClient<Channel>,
+impl Standing {
+    /// Accounts of which a plan must know whether they have contacts.
+    pub fn with_open_questions(
+        &mut self,
+        configuration: &Configuration,
+    ) -> impl Iterator<Item = &mut Actual> {
+        let accounts = self.accounts.iter_mut();
+        let asked = accounts.filter(|(name, _)| {
+            let mut wanted = configuration.accounts.iter();
+            wanted.any(|wanted| wanted.put.name == **name && wanted.says_how_to_identify())
+        });
+        asked.map(|(_, actual)| actual)
+    }
+}
+
+/// Reads, and changes nothing.
+pub struct Reader<C> {
+    mapping: MappingServiceClient<C>,
+    configuration: ConfigurationServiceClient<C>,
+    audience: AudienceServiceClient<C>,
 }
 
 /// All pages of a list.
@@ -94,7 +87,7 @@ macro_rules! all {
         request.page_size = PAGE;
         let mut all = Vec::new();
         loop {
-            let answer = $client.$method(request.clone()).await.map_err(failed)?;
+            let answer = $client.$method(request.clone()).await?;
             let mut answer = answer.into_inner();
             all.append(&mut answer.$items);
             if answer.next_page_token.is_empty() {
@@ -105,17 +98,58 @@ macro_rules! all {
     }};
 }
 
-impl Reader {
-    async fn connect(addresses: &Addresses) -> Result<Self, Failure> {
-        let mapping = addresses.connect(Service::Mapping).await?;
-        Ok(Self {
+impl<C: Peer> Reader<C> {
+    pub fn new(mapping: C, audience: C) -> Self {
+        Self {
             mapping: MappingServiceClient::new(mapping.clone()),
             configuration: ConfigurationServiceClient::new(mapping),
-            audience: AudienceServiceClient::new(addresses.connect(Service::Audience).await?),
-        })
+            audience: AudienceServiceClient::new(audience),
+        }
     }
 
-    async fn account(&mut self, name: &str) -> Result<Option<mapping::Account>, Failure> {
+    /// What stands of what a configuration names.
+    ///
+    /// # Errors
+    /// Of a call.
+    pub async fn standing(&mut self, configuration: &Configuration) -> Result<Standing, Status> {
+        let mut standing = Standing::default();
+        for wanted in &configuration.accounts {
+            let name = &wanted.put.name;
+            let actual = self.named(name).await?;
+            let keys = self.keys(wanted, actual.as_ref()).await?;
+            standing.keys.extend(keys);
+            if let Some(actual) = actual {
+                standing.accounts.insert(name.clone(), actual);
+            }
+        }
+        Ok(standing)
+    }
+
+    /// All that belongs to the account of this name.
+    ///
+    /// # Errors
+    /// Of a call.
+    pub async fn named(&mut self, name: &str) -> Result<Option<Actual>, Status> {
+        match self.account(name).await? {
+            Some(account) => Ok(Some(self.rest(account).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// Of every account, in the order of their names.
+    ///
+    /// # Errors
+    /// Of a call.
+    pub async fn all(&mut self) -> Result<Vec<Actual>, Status> {
+        let mut accounts = Vec::new();
+        for account in self.accounts().await? {
+            accounts.push(self.rest(account).await?);
+        }
+        accounts.sort_by(|one, other| one.account.name.cmp(&other.account.name));
+        Ok(accounts)
+    }
+
+    async fn account(&mut self, name: &str) -> Result<Option<mapping::Account>, Status> {
         let request = mapping::GetAccountRequest {
             name: name.to_owned(),
             ..Default::default()
@@ -123,16 +157,16 @@ impl Reader {
         match self.mapping.get_account(request).await {
             Ok(answer) => Ok(answer.into_inner().account),
             Err(status) if status.code() == Code::NotFound => Ok(None),
-            Err(status) => Err(failed(status)),
+            Err(status) => Err(status),
         }
     }
 
-    async fn accounts(&mut self) -> Result<Vec<mapping::Account>, Failure> {
+    async fn accounts(&mut self) -> Result<Vec<mapping::Account>, Status> {
         let request = mapping::ListAccountsRequest::default();
         Ok(all!(self.mapping, list_accounts, request, accounts))
     }
 
-    async fn rest(&mut self, account: mapping::Account) -> Result<Actual, Failure> {
+    async fn rest(&mut self, account: mapping::Account) -> Result<Actual, Status> {
         let account_id = account.account_id.clone();
         let request = mapping::ListFieldsRequest {
             account_id: account_id.clone(),
@@ -163,14 +197,14 @@ impl Reader {
         })
     }
 
-    async fn source(&mut self, source: mapping::Source) -> Result<ActualSource, Failure> {
+    async fn source(&mut self, source: mapping::Source) -> Result<ActualSource, Status> {
         let (account_id, source_id) = (source.account_id.clone(), source.source_id.clone());
         let request = mapping::GetContactMappingRequest {
             account_id: account_id.clone(),
             source_id: source_id.clone(),
         };
         let answer = self.mapping.get_contact_mapping(request).await;
-        let contact_mapping = answer.map_err(failed)?.into_inner().mappings;
+        let contact_mapping = answer?.into_inner().mappings;
         let request = mapping::ListActivityMappingsRequest {
             account_id: account_id.clone(),
             source_id: source_id.clone(),
@@ -196,7 +230,7 @@ impl Reader {
         &mut self,
         wanted: &Account,
         actual: Option<&Actual>,
-    ) -> Result<BTreeMap<String, GivenKey>, Failure> {
+    ) -> Result<BTreeMap<String, GivenKey>, Status> {
         let mut found = BTreeMap::new();
         for source in &wanted.sources {
             let Some(key) = &source.key else {
@@ -220,7 +254,7 @@ impl Reader {
                     None => GivenKey::New,
                 },
                 Err(status) if status.code() == Code::AlreadyExists => GivenKey::Taken,
-                Err(status) => return Err(failed(status)),
+                Err(status) => return Err(status),
             };
             found.insert(key.clone(), state);
         }
@@ -234,8 +268,4 @@ fn is_valid(key: &mapping::Key) -> bool {
     let now = i64::try_from(now.as_secs()).unwrap_or(i64::MAX);
     let past = key.expire_time.is_some_and(|end| end.seconds <= now);
     key.revoke_time.is_none() && !past
-}
-
-fn failed(status: Status) -> Failure {
-    anyhow!("{}", describe_status(&status)).into()
 }

@@ -17,7 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use weir_proto::mapping::v1 as mapping;
 
 use super::state::{Actual, GivenKey};
-use crate::apply::model::{Account, Configuration};
+use crate::file::model::{Account, Configuration};
 
 /// What stands of what a file names.
 #[derive(Debug, Clone, Default)]

@@ -4,11 +4,11 @@ use proptest::prelude::*;
 use weir_proto::settings::v1::KeyStrategy;
 
 use super::*;
-use crate::apply::schema::parse;
+use crate::file::schema::parse;
 
 mod rows;
 
-const GOOD: &str = include_str!("../../../../weir.yaml");
+const GOOD: &str = include_str!("../../../../../weir.yaml");
 
 fn faults(text: &str) -> Vec<Fault> {
     match parse(text) {

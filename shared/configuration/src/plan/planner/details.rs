@@ -4,7 +4,7 @@ use weir_proto::mapping::v1 as mapping;
 use weir_proto::settings::v1::{BlockedValues, KeyStrategy};
 
 use super::Detail;
-use crate::apply::check::{KEY_STRATEGIES, MERGE_STRATEGIES, SOURCE_KINDS, from_proto};
+use crate::file::check::{KEY_STRATEGIES, MERGE_STRATEGIES, SOURCE_KINDS, from_proto};
 
 /// Plan and notification address; of a new account also what tells its contacts apart.
 pub fn account(

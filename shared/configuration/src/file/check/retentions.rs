@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::apply::schema::{Fault, Source};
+use crate::file::schema::{Fault, Source};
 
 /// Sources that say different things of one activity.
 pub fn faults(sources: &[Source]) -> Vec<Fault> {

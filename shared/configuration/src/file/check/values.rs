@@ -5,7 +5,7 @@ use weir_proto::mapping::v1::{BlankRule, SourceKind, ValueType as ProtoType};
 use weir_proto::settings::v1::{KeyStrategy, MergeStrategy};
 use weir_values::ValueType;
 
-use crate::apply::schema::Fault;
+use crate::file::schema::Fault;
 
 /// A word of the file and what it stands for.
 pub type Choice<T> = (&'static str, T);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_saphyr::Spanned;
 
-use crate::apply::schema::Fault;
+use crate::file::schema::Fault;
 
 /// Names seen so far, with their lines.
 #[derive(Debug, Default)]

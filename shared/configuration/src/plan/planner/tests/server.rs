@@ -7,7 +7,7 @@ use weir_proto::mapping::v1 as mapping;
 use weir_values::FieldId;
 
 use super::super::*;
-use crate::apply::check::from_proto;
+use crate::file::check::from_proto;
 use crate::plan::state::ActualSource;
 
 /// What stands.

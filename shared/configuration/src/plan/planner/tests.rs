@@ -6,12 +6,12 @@ mod server;
 use proptest::prelude::*;
 
 use super::*;
-use crate::apply;
+use crate::file;
 use crate::plan::export;
 use server::Server;
 
 fn configuration(text: &str) -> Configuration {
-    apply::read("test", text).unwrap_or_else(|fault| panic!("{fault:?} in\n{text}"))
+    file::read("test", text).unwrap_or_else(|fault| panic!("{fault:?} in\n{text}"))
 }
 
 /// What stands after this file was applied to nothing.
@@ -43,7 +43,7 @@ fn source(name: &str, kind: &str, below: &str) -> String {
 
 #[test]
 fn the_demo_is_made_in_order_and_then_there_is_nothing_to_change() {
-    let text = include_str!("../../../../weir.yaml");
+    let text = include_str!("../../../../../weir.yaml");
     let server = after(text);
     let again = planned(text, &server, true);
     assert_eq!((again.steps, again.left_over), (vec![], vec![]));
@@ -127,7 +127,7 @@ fn fields_come_before_what_names_them_and_go_after_it() {
 
 #[test]
 fn a_list_that_is_not_there_is_not_the_files_business() {
-    let mut server = after(include_str!("../../../../weir.yaml"));
+    let mut server = after(include_str!("../../../../../weir.yaml"));
     let silent = "accounts:\n  - name: demo\n";
     let nothing = planned(silent, &server, true);
     assert_eq!((nothing.steps, nothing.left_over), (vec![], vec![]));
@@ -151,7 +151,7 @@ fn a_list_that_is_not_there_is_not_the_files_business() {
 
 #[test]
 fn an_audience_for_which_events_come_is_not_pruned() {
-    let mut server = after(include_str!("../../../../weir.yaml"));
+    let mut server = after(include_str!("../../../../../weir.yaml"));
     server.account("demo").audiences[0].figures = Some(weir_proto::audience::v1::AudienceFigures {
         members: 3,
         updates_last_7_days: 15,
@@ -171,7 +171,7 @@ fn an_audience_for_which_events_come_is_not_pruned() {
 
 #[test]
 fn a_source_is_renamed_with_all_that_it_has() {
-    let text = include_str!("../../../../weir.yaml");
+    let text = include_str!("../../../../../weir.yaml");
     let mut server = after(text);
     let renamed = text.replacen(
         "- name: Segment\n",
@@ -193,7 +193,7 @@ fn a_source_is_renamed_with_all_that_it_has() {
 
 #[test]
 fn what_is_fixed_is_a_fault() {
-    let mut server = after(include_str!("../../../../weir.yaml"));
+    let mut server = after(include_str!("../../../../../weir.yaml"));
     let wrong = "accounts:\n  - name: demo\n    fields:\n      - {name: Active, type: text}\n    \
                  sources:\n      - name: Segment\n        kind: segment_classic\n        key: \
                  pau-taken-by-others\n";
@@ -343,7 +343,7 @@ proptest! {
     fn no_plan_fails_half_way(files in prop::collection::vec((any_file(), any::<bool>()), 1..5)) {
         let mut server = Server::default();
         for (text, prune) in files {
-            let Ok(wanted) = apply::read("test", &text) else {
+            let Ok(wanted) = file::read("test", &text) else {
                 continue;
             };
             let made = plan(&wanted, server.standing(), prune);

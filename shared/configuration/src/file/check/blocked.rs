@@ -9,7 +9,7 @@ use weir_values::{
 };
 
 use super::{Checker, field};
-use crate::apply::schema::{self, Fault};
+use crate::file::schema::{self, Fault};
 
 impl Checker {
     /// Both lists are replaced together; where the file has but one of them, the other is empty.

@@ -3,7 +3,7 @@
 use weir_proto::mapping::v1 as mapping;
 
 use super::{Action, Change, Detail, Draft, details};
-use crate::apply::model::{Account, Activity, Source};
+use crate::file::model::{Account, Activity, Source};
 use crate::plan::state::{ActualSource, GivenKey};
 
 impl<'a> Draft<'a> {

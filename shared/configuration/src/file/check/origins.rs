@@ -5,7 +5,7 @@ use weir_proto::mapping::v1::{AllowedOrigins, SourceKind};
 use weir_values::{MAX_ORIGINS, read_origin};
 
 use super::Checker;
-use crate::apply::schema::Fault;
+use crate::file::schema::Fault;
 
 impl Checker {
     pub(super) fn origins(

@@ -11,7 +11,7 @@ use weir_values::path::Path;
 use super::names::Unique;
 use super::values::{self, text, value_type};
 use super::{Checker, field};
-use crate::apply::schema::{self, Fault};
+use crate::file::schema::{self, Fault};
 
 /// As the mapping service has it.
 const MAX_FALLBACK_PATHS: usize = 9;

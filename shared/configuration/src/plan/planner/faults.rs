@@ -6,7 +6,7 @@ use weir_proto::mapping::v1 as mapping;
 
 use super::Draft;
 use super::account::field_id;
-use crate::apply::check::from_proto;
+use crate::file::check::from_proto;
 use crate::plan::state::GivenKey;
 
 const MAX_CUSTOM_FIELDS: usize = 200;
