@@ -21,9 +21,11 @@ pub struct Gauge {
     pub value: f64,
 }
 
-/// All of this process, as `/metrics` has them; none where it keeps no metrics.
+/// All of this process, by name and labels; none where it keeps no metrics.
 pub fn gauges() -> Option<Vec<Gauge>> {
-    RECORDER.get().map(|recorder| read(&recorder.render()))
+    let mut found = read(&RECORDER.get()?.render());
+    found.sort_by(|one, other| (&one.name, &one.labels).cmp(&(&other.name, &other.labels)));
+    Some(found)
 }
 
 /// Of Prometheus' text format, as the exporter writes it.

@@ -149,19 +149,19 @@ fn a_session_that_ends_in_the_middle_of_a_form_loses_nothing() {
             let account = Account::create(weir, Plan::default()).await;
             browser.sign_in(weir).await;
             browser.go(&map_of(&account)).await;
-            browser.write("path:str::ei", "customerNumber").await;
+            browser.write("path:str::email", "customerMail").await;
             browser.end_session().await;
             browser.press("Save").await;
             browser.sees("Nothing of what you wrote is lost").await;
             browser.write("token", weir.stack.token()).await;
             browser.press("Sign in").await;
-            browser.sees("customerNumber").await;
+            browser.sees("customerMail").await;
             browser.press("Send it").await;
             browser.sees("Saved as version").await;
             assert!(
                 saved(weir, &account)
                     .await
-                    .contains(&"customerNumber".to_owned())
+                    .contains(&"customerMail".to_owned())
             );
             browser.close().await;
         }

@@ -59,9 +59,34 @@ pub struct Gauge {
     pub value: f64,
 }
 
+/// Of a job that one replica does for all.
+const JOBS: &str = "background_jobs_here";
+
+impl Process {
+    /// Its measurements in words, each with whether somebody should look; jobs together.
+    pub fn told(&self) -> Vec<(String, bool)> {
+        let (jobs, others): (Vec<_>, Vec<_>) =
+            self.gauges.iter().partition(|gauge| gauge.name == JOBS);
+        let mut told: Vec<_> = others.into_iter().map(Gauge::told).collect();
+        for (does, here) in [("does", true), ("leaves to others", false)] {
+            let jobs = jobs.iter().filter(|job| (job.value > 0.0) == here);
+            let jobs: Vec<_> = jobs.map(|job| job.job()).collect();
+            if !jobs.is_empty() {
+                told.push((format!("{does}: {}", jobs.join(", ")), false));
+            }
+        }
+        told
+    }
+}
+
 impl Gauge {
+    fn job(&self) -> &str {
+        let label = self.labels.first().map_or("a job", |label| label);
+        label.split_once('=').map_or(label, |(_, job)| job)
+    }
+
     /// What it says, in words, and whether somebody should look.
-    pub fn told(&self) -> (String, bool) {
+    fn told(&self) -> (String, bool) {
         let labels = match self.labels.is_empty() {
             true => String::new(),
             false => format!(" ({})", self.labels.join(", ")),
@@ -69,24 +94,13 @@ impl Gauge {
         let value = self.value;
         match self.name.as_str() {
             "contact_outbox_lag_seconds" => (
-                format!("links and merges that wait: {}", seconds(value)),
+                format!("links and merges wait {}", seconds(value)),
                 value > 60.0,
             ),
             "activity_database_clock_ahead_seconds" => (
                 format!("the database's clock is ahead by {}", seconds(value)),
                 value.abs() > 5.0,
             ),
-            "background_jobs_here" => {
-                let does = if value > 0.0 {
-                    "does"
-                } else {
-                    "leaves to others"
-                };
-                let job = self.labels.first().map_or("a job", |label| {
-                    label.split_once('=').map_or(&**label, |(_, job)| job)
-                });
-                (format!("{does}: {job}"), false)
-            }
             "tls_certificate_days_left" => (
                 format!("days until the certificate ends{labels}: {value:.0}"),
                 value < 14.0,
@@ -145,11 +159,29 @@ mod tests {
     fn measurements_are_told_in_words() {
         let fine = |words: &str| (words.to_owned(), false);
         let lag = "contact_outbox_lag_seconds";
-        assert_eq!(told(lag, &[], 0.0), fine("links and merges that wait: 0 s"));
+        assert_eq!(told(lag, &[], 0.0), fine("links and merges wait 0 s"));
         assert!(told(lag, &[], 300.0).1, "somebody should look");
-        let job = told("background_jobs_here", &["job=sweep"], 1.0);
-        assert_eq!(job, fine("does: sweep"));
         let other = told("edge_queue_events", &["a=b"], 12.0);
         assert_eq!(other, fine("Events that wait for their turn (a=b): 12"));
+    }
+
+    #[test]
+    fn jobs_are_told_together() {
+        let gauge = |job: &str, value| Gauge {
+            name: JOBS.to_owned(),
+            help: String::new(),
+            labels: vec![format!("job={job}")],
+            value,
+        };
+        let process = Process {
+            gauges: vec![
+                gauge("purge", 1.0),
+                gauge("sweep", 0.0),
+                gauge("outbox", 1.0),
+            ],
+            ..Process::default()
+        };
+        let told: Vec<_> = process.told().into_iter().map(|(words, _)| words).collect();
+        assert_eq!(told, ["does: purge, outbox", "leaves to others: sweep"]);
     }
 }
