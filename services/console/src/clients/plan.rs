@@ -31,7 +31,11 @@ impl Calls {
                 changes: plan.steps.len(),
                 text: render::text(&plan),
             },
-            false => Planned::Faulty(faults),
+            // What is left over may be what is in the way.
+            false => {
+                let left_over = render::left_over(&plan).into_iter();
+                Planned::Faulty(left_over.chain([faults]).collect::<Vec<_>>().join("\n"))
+            }
         })
     }
 
