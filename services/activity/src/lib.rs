@@ -28,9 +28,14 @@ use store::{MIGRATIONS, Store};
 /// Migrates the schema, makes the partitions that are needed now, and serves until `shutdown`.
 ///
 /// # Errors
-/// Where the database can't be reached or migrated, the listener fails, or a background loop
+/// Where the database can't be migrated, the listener fails, or a background loop
 /// ends or hangs.
-pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
+pub fn serve(
+    config: Config,
+    clock: Clock,
+    listener: TcpListener,
+    mut shutdown: Shutdown,
+) -> Serving {
     Box::pin(async move {
         metrics::describe();
         let tls = config.tls.enter()?;
@@ -46,9 +51,15 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             weir_postgres::connect(&config.database_url, connections, &store::PLAN_BY_KEY)
                 .context("WEIR_DATABASE_URL")
         };
-        weir_postgres::migrate(&pool(1)?, MIGRATIONS, store::OPEN)
-            .await
-            .context("the schema can't be brought up to date")?;
+        let first = pool(1)?;
+        let migrating = async {
+            let migrated = weir_postgres::migrate(&first, MIGRATIONS, store::OPEN).await;
+            migrated.context("the schema can't be brought up to date")
+        };
+        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, migrating);
+        let Some(()) = begun.await? else {
+            return Ok(());
+        };
         let calls = pool(config.database_connections.into())?;
         let sole = weir_postgres::Jobs::new(&calls).sole("housekeeping");
         let exports = Store::new(pool(app::EXPORTS)?, 0);

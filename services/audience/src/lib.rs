@@ -27,7 +27,12 @@ pub use config::Config;
 /// # Errors
 /// A database that can't be used or migrated, a listener that fails, or a loop that ended or
 /// hung.
-pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
+pub fn serve(
+    config: Config,
+    clock: Clock,
+    listener: TcpListener,
+    mut shutdown: Shutdown,
+) -> Serving {
     Box::pin(async move {
         metrics::describe();
         let tls = config.tls.enter()?;
@@ -42,9 +47,14 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
                 .context("WEIR_DATABASE_URL")
         };
         let pool = connect(config.database_connections.into())?;
-        weir_postgres::migrate(&pool, store::MIGRATIONS, store::OPEN)
-            .await
-            .context("the schema can't be brought up to date")?;
+        let migrating = async {
+            let migrated = weir_postgres::migrate(&pool, store::MIGRATIONS, store::OPEN).await;
+            migrated.context("the schema can't be brought up to date")
+        };
+        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, migrating);
+        let Some(()) = begun.await? else {
+            return Ok(());
+        };
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
         let jobs = weir_postgres::Jobs::new(&pool);
         let (aged, gone) = (jobs.sole("forgetting"), jobs.sole("deleting"));

@@ -28,7 +28,12 @@ pub use config::Config;
 /// # Errors
 /// When an address or URL can't be used, the schema can't be brought up to date, or a loop in
 /// the background ended or hung.
-pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
+pub fn serve(
+    config: Config,
+    clock: Clock,
+    listener: TcpListener,
+    mut shutdown: Shutdown,
+) -> Serving {
     Box::pin(async move {
         metrics::describe();
         let tls = config.tls.enter()?;
@@ -46,9 +51,14 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .context("WEIR_DATABASE_URL")
         };
         let beside = connect(config::BACKGROUND_CONNECTIONS)?;
-        weir_postgres::migrate(&beside, &store::MIGRATIONS, store::OPEN)
-            .await
-            .context("the schema can't be brought up to date")?;
+        let migrating = async {
+            let migrated = weir_postgres::migrate(&beside, &store::MIGRATIONS, store::OPEN).await;
+            migrated.context("the schema can't be brought up to date")
+        };
+        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, migrating);
+        let Some(()) = begun.await? else {
+            return Ok(());
+        };
         let jobs = weir_postgres::Jobs::new(&beside);
         let (rest, aged) = (jobs.sole("outbox"), jobs.sole("purge"));
         let (reindexed, gone) = (jobs.sole("reindex"), jobs.sole("erasures"));

@@ -26,9 +26,14 @@ pub use config::Config;
 /// Brings the schema up to date, then serves until `shutdown`.
 ///
 /// # Errors
-/// Where the configuration can't be used, PostgreSQL is away at the start, the listener fails,
-/// or a background loop ended.
-pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
+/// Where the configuration can't be used, the schema can't be brought up to date, the listener
+/// fails, or a background loop ended.
+pub fn serve(
+    config: Config,
+    clock: Clock,
+    listener: TcpListener,
+    mut shutdown: Shutdown,
+) -> Serving {
     Box::pin(async move {
         metrics::describe();
         let tls = config.tls.enter()?;
@@ -43,9 +48,14 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             &[],
         )
         .context("WEIR_DATABASE_URL")?;
-        store::migrate(&pool)
-            .await
-            .context("the schema can't be brought up to date")?;
+        let migrating = async {
+            let migrated = store::migrate(&pool).await;
+            migrated.context("the schema can't be brought up to date")
+        };
+        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, migrating);
+        let Some(()) = begun.await? else {
+            return Ok(());
+        };
         let rings = store::Rings::connect(&config.redis_url, &config.redis)?;
         let contacts = clients::Contacts::connect(&config.contact_url)?;
         let keepers = clients::Keepers::connect(clients::Urls {

@@ -1,0 +1,88 @@
+//! A service that can't serve yet says so: whoever asks for its health is told NOT_SERVING, and
+//! every call is UNAVAILABLE, until what it begins with is done.
+
+use std::future::Future;
+use std::io;
+use std::os::fd::AsFd;
+use std::time::Duration;
+
+use futures_util::future::Either;
+use tokio::net::TcpListener;
+use tokio_stream::wrappers::TcpListenerStream;
+use tokio_util::task::AbortOnDropHandle;
+use tonic::body::Body;
+use tonic::service::Routes;
+use tonic::{Request, Response, Status};
+use tonic_health::pb::health_check_response::ServingStatus;
+use tonic_health::pb::health_server::{Health, HealthServer};
+use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse};
+use weir_tls::Acceptor;
+
+use super::NoDelay;
+use super::secure::Incoming;
+
+/// Who was answered a moment ago reads that within this; who holds on is cut off.
+const GRACE: Duration = Duration::from_secs(1);
+
+/// Awaits `work`, and answers at `listener` meanwhile, by TLS where `tls` says so. Nobody is
+/// answered any more when this returns: connections that come then wait for who serves next.
+///
+/// # Errors
+/// The listener can't be shared.
+pub async fn while_beginning<T>(
+    listener: &TcpListener,
+    tls: Option<&Acceptor>,
+    work: impl Future<Output = T>,
+) -> io::Result<T> {
+    let shared = std::net::TcpListener::from(listener.as_fd().try_clone_to_owned()?);
+    let shared = TcpListener::from_std(shared)?;
+    let routes = Routes::new(HealthServer::new(NotYet)).into_axum_router();
+    let refused =
+        || async { crate::unavailable("this service, which is starting,").into_http::<Body>() };
+    let routes = Routes::from(routes.fallback(refused));
+    let router = tonic::transport::Server::builder().add_routes(routes);
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let until = async {
+        let _ = stopped.await;
+    };
+    let serving = match tls {
+        Some(tls) => {
+            let incoming = Incoming::new(shared, tls.clone());
+            Either::Left(router.serve_with_incoming_shutdown(incoming, until))
+        }
+        None => {
+            let incoming = NoDelay(TcpListenerStream::new(shared));
+            Either::Right(router.serve_with_incoming_shutdown(incoming, until))
+        }
+    };
+    let serving = AbortOnDropHandle::new(tokio::spawn(serving));
+    let done = work.await;
+    drop(stop);
+    let _ = tokio::time::timeout(GRACE, serving).await;
+    Ok(done)
+}
+
+/// The health of all services, whatever they are called.
+struct NotYet;
+
+#[tonic::async_trait]
+impl Health for NotYet {
+    async fn check(
+        &self,
+        _: Request<HealthCheckRequest>,
+    ) -> Result<Response<HealthCheckResponse>, Status> {
+        Ok(Response::new(HealthCheckResponse {
+            status: ServingStatus::NotServing.into(),
+        }))
+    }
+
+    type WatchStream = tokio_stream::Empty<Result<HealthCheckResponse, Status>>;
+
+    async fn watch(
+        &self,
+        _: Request<HealthCheckRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        // Who watches would watch another server in a moment.
+        Err(crate::unavailable("this service, which is starting,"))
+    }
+}
