@@ -4,8 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 mod building;
+mod containers;
 mod documents;
+mod kubernetes;
 mod metrics;
+mod observability;
 mod rooms;
 mod sizes;
 mod sources;

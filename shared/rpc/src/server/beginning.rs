@@ -86,3 +86,47 @@ impl Health for NotYet {
         Err(crate::unavailable("this service, which is starting,"))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tonic::Code;
+    use tonic_health::pb::health_client::HealthClient;
+    use weir_proto::quota::v1::ReserveRequest;
+    use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn who_comes_while_it_begins_is_told_so_and_who_comes_later_is_served() {
+        let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
+        let address = listener.local_addr().unwrap();
+        let (done, until) = tokio::sync::oneshot::channel();
+        let own = listener.clone();
+        let beginning = tokio::spawn(async move { while_beginning(&own, None, until).await });
+        let channel = tonic::transport::Endpoint::from_shared(format!("http://{address}"));
+        let channel = channel.unwrap().connect().await.unwrap();
+        let mut health = HealthClient::new(channel.clone());
+        let request = HealthCheckRequest {
+            service: "weir.quota.v1.QuotaService".to_owned(),
+        };
+        let answer = health.check(request.clone()).await.unwrap().into_inner();
+        assert_eq!(answer.status(), ServingStatus::NotServing);
+        let watched = health.watch(request).await.unwrap_err();
+        assert_eq!(watched.code(), Code::Unavailable);
+
+        let mut quota = QuotaServiceClient::new(channel);
+        let called = quota.reserve(ReserveRequest::default()).await;
+        assert_eq!(called.unwrap_err().code(), Code::Unavailable);
+
+        done.send(7).unwrap();
+        assert_eq!(beginning.await.unwrap().unwrap().unwrap(), 7);
+        let (connected, accepted) =
+            tokio::join!(tokio::net::TcpStream::connect(address), listener.accept());
+        assert_eq!(
+            connected.unwrap().local_addr().unwrap(),
+            accepted.unwrap().1
+        );
+    }
+}
