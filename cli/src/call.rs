@@ -171,8 +171,17 @@ async fn send(
     Ok(())
 }
 
+/// Whether the connection ended with INADEQUATE_SECURITY, which is what `weir_tls` says to whom
+/// it is spoken to without TLS; tonic keeps the code alone.
+fn was_spoken_to_plainly(status: &Status) -> bool {
+    status.code() == Code::PermissionDenied && status.message().starts_with("h2 protocol error")
+}
+
 /// The code, the message, and what is wrong with which field.
 pub fn describe_status(status: &Status) -> String {
+    if was_spoken_to_plainly(status) {
+        return "the port speaks TLS: call it by https://".to_owned();
+    }
     let mut text = format!("{:?}: {}", status.code(), status.message());
     if let Some(info) = status.get_details_error_info() {
         text += &format!(" ({})", info.reason);

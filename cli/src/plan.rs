@@ -32,14 +32,17 @@ pub async fn plan(options: &PlanOptions) -> Result<ExitCode, Failure> {
     let configuration = crate::apply::load(&options.file)?;
     let addresses = Addresses::read(&options.addresses)?;
     let plan = prepare(&addresses, &configuration, options.prune).await?;
-    // Programs read what is wrong in it; people would take it for what will be done.
     if options.json {
         say!("{}", render::json(&plan));
+    } else if plan.faults.is_empty() {
+        say!("{}", render::text(&plan));
+    } else {
+        // Steps would be taken for what will be done; what is left over may be what is in the way.
+        for line in render::left_over(&plan) {
+            say!("{line}");
+        }
     }
     refuse_faults(&plan, &options.file.display().to_string())?;
-    if !options.json {
-        say!("{}", render::text(&plan));
-    }
     Ok(if plan.steps.is_empty() {
         ExitCode::SUCCESS
     } else {

@@ -72,7 +72,7 @@ pub use kept::{
     Owner, choose_kept, known, known_keys, list_kept, lock_kept, mark_done, put_kept, rates,
     recount_deferred, set_room, trim,
 };
-pub use kept_people::{drop_kept, kept_raw};
+pub use kept_people::{KeptRaw, drop_kept, kept_raw};
 pub use keys::{
     find_key, insert_key, key_of_request, list_keys, lock_key, note_uses, revoke_key, set_key_end,
 };

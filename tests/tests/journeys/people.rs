@@ -150,12 +150,14 @@ fn a_split_gives_both_their_fields_activities_and_memberships_back() {
 }
 
 /// By what the person is known, in all forms in which it may be stored.
-const KNOWN_BY: [&str; 5] = [
+const KNOWN_BY: [&str; 6] = [
     "gone-u7f3",
     "gone-a7f3",
     "gone-b7f3",
     "gone7f3@x.org",
     "old7f3@x.org",
+    // What he said, and no identifier: of an event that is kept.
+    "the day of 7f3",
 ];
 
 /// In which rows of all tables, and keys of Redis, the person is found.
@@ -261,7 +263,10 @@ async fn leave_traces(account: &Account, vip: &str) -> ([Value; 2], [Value; 5]) 
     let late = [with(new, member), signs_in];
     assert_eq!(account.identify(&late).await.statuses(), [200; 2]);
     let also = with(
-        identify("gone-u7f3", json!({"lastName": "B"})),
+        identify(
+            "gone-u7f3",
+            json!({"lastName": "B", "birthday": "the day of 7f3"}),
+        ),
         json!({"anonymous_id": "gone-b7f3"}),
     );
     assert_eq!(account.identify(&[also]).await.statuses(), [200]);

@@ -1,5 +1,6 @@
 //! Deletion of people (semantics 3.9): what holds their identifiers goes.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
@@ -8,10 +9,12 @@ use weir_ids::{AccountId, SourceId};
 
 use super::{App, Error};
 use crate::domain::person::Person;
-use crate::store::{self, Owner};
+use crate::store::{self, KeptRaw, Owner};
 
 /// Kept events that are read at once: some megabytes at most.
 const EVENTS: i64 = 200;
+/// Kept events that are dropped at once.
+const AT_ONCE: usize = 200;
 /// Alerts that are read at once.
 const ALERTS: i64 = 1_000;
 /// Sources that are looked up at once.
@@ -45,14 +48,23 @@ impl App {
             after = Some(*last);
             for (source, _) in &sources {
                 let micros = time.timestamp_micros();
+                let owner = (account_id, *source);
+                // Events that are kept name him, and lines about them may show what else he said:
+                // so the events go last.
+                let (mut messages, mut events) = (HashSet::new(), Vec::new());
+                self.kept_of(owner, &person, time, |event| {
+                    events.push(event.key);
+                    messages.insert(event.message_id);
+                })
+                .await?;
+                messages.remove("");
                 let (samples, lines) = self
                     .rings
-                    .erase_person(account_id, *source, &person, micros)
+                    .erase_person(account_id, *source, &person, &messages, micros)
                     .await?;
                 erased.samples += samples;
                 erased.log_entries += lines;
-                let owner = (account_id, *source);
-                erased.kept_events += self.erase_kept(owner, &person, time).await?;
+                erased.kept_events += self.erase_kept(owner, &events).await?;
             }
         }
     }
@@ -82,14 +94,14 @@ impl App {
         }
     }
 
-    /// Of one source.
-    async fn erase_kept(
+    /// What is kept of a source and names him; at most some thousands.
+    async fn kept_of(
         &self,
         owner: Owner,
         person: &Person,
         until: DateTime<Utc>,
-    ) -> Result<i64, Error> {
-        let mut erased = 0;
+        mut take: impl FnMut(KeptRaw),
+    ) -> Result<(), Error> {
         let mut after = (DateTime::UNIX_EPOCH, Uuid::nil());
         loop {
             let mut client = self.client().await?;
@@ -97,20 +109,24 @@ impl App {
             let page = store::kept_raw(&reading, owner, after, until, EVENTS).await?;
             drop(reading);
             let Some(last) = page.last() else {
-                return Ok(erased);
+                return Ok(());
             };
             after = (last.receive_time, last.key);
-            let his = page.iter().filter(|event| {
+            let his = page.into_iter().filter(|event| {
                 let text = String::from_utf8_lossy(&event.raw);
                 person.is_in(&text)
             });
-            let keys: Vec<Uuid> = his.map(|event| event.key).collect();
-            if keys.is_empty() {
-                continue;
-            }
+            his.for_each(&mut take);
+        }
+    }
+
+    async fn erase_kept(&self, owner: Owner, events: &[Uuid]) -> Result<i64, Error> {
+        let mut erased = 0;
+        for some in events.chunks(AT_ONCE) {
+            let mut client = self.client().await?;
             let transaction = store::begin(&mut client, owner.0);
             let mut room = store::lock_kept(&transaction, owner.0).await?;
-            let (gone, deferred) = store::drop_kept(&transaction, owner, &keys).await?;
+            let (gone, deferred) = store::drop_kept(&transaction, owner, some).await?;
             if deferred.events > 0 {
                 room.events -= deferred.events;
                 room.bytes -= deferred.bytes;
@@ -119,5 +135,6 @@ impl App {
             store::commit(transaction).await?;
             erased += i64::try_from(gone).unwrap_or(i64::MAX);
         }
+        Ok(erased)
     }
 }

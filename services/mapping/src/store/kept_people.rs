@@ -13,6 +13,7 @@ use crate::domain::kept::Room;
 pub struct KeptRaw {
     pub key: Uuid,
     pub receive_time: DateTime<Utc>,
+    pub message_id: String,
     /// As received; it may be no UTF-8.
     pub raw: Vec<u8>,
 }
@@ -25,7 +26,7 @@ pub async fn kept_raw(
     until: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<KeptRaw>, Failure> {
-    let select = "SELECT event_key, receive_time, raw FROM kept_events
+    let select = "SELECT event_key, receive_time, message_id, raw FROM kept_events
         WHERE account_id = $1 AND source_id = $2 AND (receive_time, event_key) > ($3, $4)
           AND receive_time <= $5
         ORDER BY receive_time, event_key LIMIT $6";
@@ -34,6 +35,7 @@ pub async fn kept_raw(
     let event = |row: &Row| KeptRaw {
         key: row.get("event_key"),
         receive_time: row.get("receive_time"),
+        message_id: row.get("message_id"),
         raw: row.get("raw"),
     };
     Ok(found.iter().map(event).collect())

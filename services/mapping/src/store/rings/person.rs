@@ -1,7 +1,7 @@
 //! What names a person goes out of the rings: by its value, so that what is written meanwhile
 //! stays, and the same may be done again.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use redis::Pipeline;
 use weir_ids::{AccountId, SourceId};
@@ -15,13 +15,14 @@ use crate::domain::sample::ListKey;
 const AT_ONCE: usize = 200;
 
 impl Rings {
-    /// Takes samples and lines out that name a person and are not younger than `micros`; answers
-    /// how many of either.
+    /// Takes samples and lines out that name a person and are not younger than `micros`, and lines
+    /// about any of these `messages`, which are his; answers how many of either.
     pub async fn erase_person(
         &self,
         account: AccountId,
         source: SourceId,
         person: &Person,
+        messages: &HashSet<String>,
         micros: i64,
     ) -> Result<(i64, i64), RingsAway> {
         let keys = Keys { account, source };
@@ -40,7 +41,14 @@ impl Rings {
             let entry: Option<StoredEntry> = serde_json::from_slice(json).ok();
             entry.is_some_and(|entry| entry.is_by(micros) && person.is_named(entry.value()))
         };
-        let lines = self.take_out(&keys.log(), names_him).await?;
+        let is_his = |json: &[u8]| {
+            let entry: Option<StoredEntry> = serde_json::from_slice(json).ok();
+            names_him(json)
+                || entry.is_some_and(|entry| {
+                    entry.is_by(micros) && messages.contains(entry.message_id())
+                })
+        };
+        let lines = self.take_out(&keys.log(), is_his).await?;
         let folded = self.take_folded_out(&keys, names_him).await?;
         Ok((samples, lines + folded))
     }

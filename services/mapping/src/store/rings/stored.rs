@@ -60,6 +60,10 @@ impl StoredEntry {
         self.micros <= micros
     }
 
+    pub fn message_id(&self) -> &str {
+        &self.message_id
+    }
+
     /// The only readable value in it.
     pub fn value(&self) -> &str {
         &self.value
