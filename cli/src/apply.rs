@@ -35,8 +35,8 @@ pub fn demo() -> anyhow::Result<(String, String)> {
     let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../weir.yaml");
     let here = crate::folder::root().join("weir.yaml");
     let path = if here.exists() { here } else { built_in };
-    let text = std::fs::read_to_string(&path)
-        .with_context(|| format!("can't read {}", path.display()))?;
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
     Ok((path.display().to_string(), text))
 }
 

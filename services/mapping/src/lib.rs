@@ -28,13 +28,9 @@ pub use config::Config;
 /// # Errors
 /// Where the configuration can't be used, the schema can't be brought up to date, the listener
 /// fails, or a background loop ended.
-pub fn serve(
-    config: Config,
-    clock: Clock,
-    listener: TcpListener,
-    mut shutdown: Shutdown,
-) -> Serving {
+pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
+        let mut shutdown = shutdown;
         metrics::describe();
         let tls = config.tls.enter()?;
         let by_certificate = config.tls.know_services();
@@ -48,10 +44,7 @@ pub fn serve(
             &[],
         )
         .context("WEIR_DATABASE_URL")?;
-        let migrating = async {
-            let migrated = store::migrate(&pool).await;
-            migrated.context("the schema can't be brought up to date")
-        };
+        let migrating = migrate(&pool);
         let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, migrating);
         let Some(()) = begun.await? else {
             return Ok(());
@@ -133,4 +126,9 @@ fn start_desk(
         app::watch(watching, sole, pulse)
     });
     desk
+}
+
+async fn migrate(pool: &weir_postgres::Pool) -> anyhow::Result<()> {
+    let migrated = store::migrate(pool).await;
+    migrated.context("the schema can't be brought up to date")
 }

@@ -49,7 +49,7 @@ fn named(expression: &str) -> BTreeSet<String> {
             _ if label == 0
                 && !word.is_empty()
                 && !WORDS.contains(&word)
-                && !behind.starts_with('(') =>
+                && !is_function(behind) =>
             {
                 names.insert(word.to_owned());
             }
@@ -58,6 +58,12 @@ fn named(expression: &str) -> BTreeSet<String> {
         rest = &rest[end.max(1)..];
     }
     names
+}
+
+/// What stands behind a word that is one.
+fn is_function(behind: &str) -> bool {
+    let behind = behind.trim_start();
+    behind.starts_with('(') || behind.starts_with("by ")
 }
 
 fn assert_known(whose: &str, expression: &str) {
