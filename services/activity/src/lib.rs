@@ -18,6 +18,7 @@ mod store;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use weir_service::{Background, Clock, Serving, Shutdown};
 
 use app::App;
@@ -30,13 +31,9 @@ use store::{MIGRATIONS, Store};
 /// # Errors
 /// Where the database can't be migrated, the listener fails, or a background loop
 /// ends or hangs.
-pub fn serve(
-    config: Config,
-    clock: Clock,
-    listener: TcpListener,
-    mut shutdown: Shutdown,
-) -> Serving {
+pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
+        let mut shutdown = shutdown;
         metrics::describe();
         let tls = config.tls.enter()?;
         let by_certificate = config.tls.know_services();
@@ -52,11 +49,13 @@ pub fn serve(
                 .context("WEIR_DATABASE_URL")
         };
         let first = pool(1)?;
+        let away = Notify::new();
         let migrating = async {
-            let migrated = weir_postgres::migrate(&first, MIGRATIONS, store::OPEN).await;
+            let migrated =
+                weir_postgres::migrate_once_there(&first, MIGRATIONS, store::OPEN, &away).await;
             migrated.context("the schema can't be brought up to date")
         };
-        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, migrating);
+        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, &away, migrating);
         let Some(()) = begun.await? else {
             return Ok(());
         };

@@ -18,6 +18,7 @@ pub mod store;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use weir_service::{Background, Clock, Serving, Shutdown};
 
 pub use config::Config;
@@ -27,13 +28,9 @@ pub use config::Config;
 /// # Errors
 /// A database that can't be used or migrated, a listener that fails, or a loop that ended or
 /// hung.
-pub fn serve(
-    config: Config,
-    clock: Clock,
-    listener: TcpListener,
-    mut shutdown: Shutdown,
-) -> Serving {
+pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
+        let mut shutdown = shutdown;
         metrics::describe();
         let tls = config.tls.enter()?;
         let by_certificate = config.tls.know_services();
@@ -47,11 +44,14 @@ pub fn serve(
                 .context("WEIR_DATABASE_URL")
         };
         let pool = connect(config.database_connections.into())?;
+        let away = Notify::new();
         let migrating = async {
-            let migrated = weir_postgres::migrate(&pool, store::MIGRATIONS, store::OPEN).await;
+            let migrated =
+                weir_postgres::migrate_once_there(&pool, store::MIGRATIONS, store::OPEN, &away)
+                    .await;
             migrated.context("the schema can't be brought up to date")
         };
-        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, migrating);
+        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, &away, migrating);
         let Some(()) = begun.await? else {
             return Ok(());
         };

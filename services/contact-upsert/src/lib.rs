@@ -19,6 +19,7 @@ pub mod store;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use weir_service::{Background, Clock, Serving, Shutdown};
 
 pub use config::Config;
@@ -28,13 +29,9 @@ pub use config::Config;
 /// # Errors
 /// When an address or URL can't be used, the schema can't be brought up to date, or a loop in
 /// the background ended or hung.
-pub fn serve(
-    config: Config,
-    clock: Clock,
-    listener: TcpListener,
-    mut shutdown: Shutdown,
-) -> Serving {
+pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
+        let mut shutdown = shutdown;
         metrics::describe();
         let tls = config.tls.enter()?;
         let by_certificate = config.tls.know_services();
@@ -51,11 +48,14 @@ pub fn serve(
             .context("WEIR_DATABASE_URL")
         };
         let beside = connect(config::BACKGROUND_CONNECTIONS)?;
+        let away = Notify::new();
         let migrating = async {
-            let migrated = weir_postgres::migrate(&beside, &store::MIGRATIONS, store::OPEN).await;
+            let migrated =
+                weir_postgres::migrate_once_there(&beside, &store::MIGRATIONS, store::OPEN, &away)
+                    .await;
             migrated.context("the schema can't be brought up to date")
         };
-        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, migrating);
+        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, &away, migrating);
         let Some(()) = begun.await? else {
             return Ok(());
         };

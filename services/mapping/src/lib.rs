@@ -19,6 +19,7 @@ mod store;
 use anyhow::Context;
 use chrono::TimeDelta;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use weir_service::{Background, Clock, Serving, Shutdown};
 
 pub use config::Config;
@@ -44,8 +45,9 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             &[],
         )
         .context("WEIR_DATABASE_URL")?;
-        let migrating = migrate(&pool);
-        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, migrating);
+        let away = Notify::new();
+        let migrating = migrate(&pool, &away);
+        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, &away, migrating);
         let Some(()) = begun.await? else {
             return Ok(());
         };
@@ -128,7 +130,7 @@ fn start_desk(
     desk
 }
 
-async fn migrate(pool: &weir_postgres::Pool) -> anyhow::Result<()> {
-    let migrated = store::migrate(pool).await;
+async fn migrate(pool: &weir_postgres::Pool, away: &Notify) -> anyhow::Result<()> {
+    let migrated = store::migrate(pool, away).await;
     migrated.context("the schema can't be brought up to date")
 }

@@ -24,6 +24,7 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use deadpool_postgres::ClientWrapper;
 use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
@@ -83,7 +84,20 @@ pub async fn migrate(
     migrations: &[Migration],
     open: Open,
 ) -> Result<(), MigrateError> {
-    let mut client = once_there(pool.manager().target()).await?;
+    migrate_once_there(pool, migrations, open, &Notify::new()).await
+}
+
+/// As [`migrate`]; `away` is notified where PostgreSQL has to be waited for.
+///
+/// # Errors
+/// As there.
+pub async fn migrate_once_there(
+    pool: &Pool,
+    migrations: &[Migration],
+    open: Open,
+    away: &Notify,
+) -> Result<(), MigrateError> {
+    let mut client = once_there(pool.manager().target(), away).await?;
     become_owner(&client).await?;
     prepare(&client).await?;
     let known = migrations.last().map_or(0, |last| last.number);
@@ -109,11 +123,12 @@ enum Step<'m> {
 }
 
 /// A connection as soon as there is somebody to connect to: processes start in any order.
-async fn once_there(target: &Target) -> Result<ClientWrapper, MigrateError> {
+async fn once_there(target: &Target, away: &Notify) -> Result<ClientWrapper, MigrateError> {
     let mut said: Option<Instant> = None;
     loop {
         match connection(target).await {
             Err(error) if is_away(&error) => {
+                away.notify_one();
                 if said.is_none_or(|said| said.elapsed() > SAID) {
                     tracing::warn!(error = %chain(&error), "waiting for PostgreSQL");
                     said = Some(Instant::now());

@@ -2,13 +2,14 @@
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use weir_tls::Acceptor;
 
 use crate::Shutdown;
 
-/// Awaits `work`, and says at `listener` meanwhile that it does not serve yet: so a database that
-/// is away at the start is a service that is not healthy, and no process that ends and is started
-/// anew. None where it is told to end before it began.
+/// Awaits `work`, and says at `listener` meanwhile that it does not serve yet, once it is `away`
+/// what is waited for: so a database that is away at the start is a service that is not healthy, and
+/// no process that ends and is started anew. None where it is told to end before it began.
 ///
 /// # Errors
 /// What `work` failed at.
@@ -16,6 +17,7 @@ pub async fn begin<T>(
     listener: &TcpListener,
     tls: Option<&Acceptor>,
     shutdown: &mut Shutdown,
+    away: &Notify,
     work: impl Future<Output = anyhow::Result<T>>,
 ) -> anyhow::Result<Option<T>> {
     let until = async {
@@ -24,6 +26,6 @@ pub async fn begin<T>(
             () = shutdown => Ok(None),
         }
     };
-    let begun = weir_rpc::while_beginning(listener, tls, until).await;
+    let begun = weir_rpc::while_beginning(listener, tls, away, until).await;
     begun.context("the listener can't be shared")?
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::future::Either;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use tokio_stream::wrappers::TcpListenerStream;
 use tokio_util::task::AbortOnDropHandle;
 use tonic::body::Body;
@@ -24,16 +25,23 @@ use super::secure::Incoming;
 /// Who was answered a moment ago reads that within this; who holds on is cut off.
 const GRACE: Duration = Duration::from_secs(1);
 
-/// Awaits `work`, and answers at `listener` meanwhile, by TLS where `tls` says so. Nobody is
-/// answered any more when this returns: connections that come then wait for who serves next.
+/// Awaits `work`, and answers at `listener` meanwhile once it is `away` what is waited for, by TLS
+/// where `tls` says so. Before that, and when this returns, connections wait for who serves next:
+/// who starts as usual refuses nobody.
 ///
 /// # Errors
 /// The listener can't be shared.
 pub async fn while_beginning<T>(
     listener: &TcpListener,
     tls: Option<&Acceptor>,
+    away: &Notify,
     work: impl Future<Output = T>,
 ) -> io::Result<T> {
+    let mut work = std::pin::pin!(work);
+    tokio::select! {
+        done = &mut work => return Ok(done),
+        () = away.notified() => {}
+    }
     let shared = std::net::TcpListener::from(listener.as_fd().try_clone_to_owned()?);
     let shared = TcpListener::from_std(shared)?;
     let routes = Routes::new(HealthServer::new(NotYet)).into_axum_router();
@@ -99,12 +107,25 @@ mod tests {
     use super::*;
 
     #[tokio::test]
+    async fn who_begins_as_usual_answers_nobody_meanwhile() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let away = Notify::new();
+        let work = tokio::net::TcpStream::connect(address);
+        let connected = while_beginning(&listener, None, &away, work).await.unwrap();
+        let (_, from) = listener.accept().await.unwrap();
+        assert_eq!(connected.unwrap().local_addr().unwrap(), from);
+    }
+
+    #[tokio::test]
     async fn who_comes_while_it_begins_is_told_so_and_who_comes_later_is_served() {
         let listener = Arc::new(TcpListener::bind("127.0.0.1:0").await.unwrap());
         let address = listener.local_addr().unwrap();
         let (done, until) = tokio::sync::oneshot::channel();
-        let own = listener.clone();
-        let beginning = tokio::spawn(async move { while_beginning(&own, None, until).await });
+        let (own, away) = (listener.clone(), Notify::new());
+        away.notify_one();
+        let beginning =
+            tokio::spawn(async move { while_beginning(&own, None, &away, until).await });
         let channel = tonic::transport::Endpoint::from_shared(format!("http://{address}"));
         let channel = channel.unwrap().connect().await.unwrap();
         let mut health = HealthClient::new(channel.clone());
