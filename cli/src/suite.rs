@@ -1,6 +1,7 @@
 //! `test`: builds everything, runs every test, and sums up.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context;
@@ -10,6 +11,8 @@ use crate::failure::Failure;
 use crate::folder;
 use crate::output::say;
 
+/// Where Debian's libfaketime lies.
+const CLOCK: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 /// The word for all tests at full length.
 const LONG: &str = "long";
 
@@ -17,7 +20,7 @@ const LONG: &str = "long";
 /// there are none.
 pub fn run(options: &TestOptions, packages: &[&str]) -> Result<ExitCode, Failure> {
     weir_stack::ensure_installed(|what| say!("{what} …"))?;
-    need_browser();
+    need_packages();
     say!("running the tests …");
     // Journeys start the services' programs: each has tests beside it for which cargo builds it.
     // No tests stand in documentation, and to look for them takes long.
@@ -53,20 +56,27 @@ pub fn run(options: &TestOptions, packages: &[&str]) -> Result<ExitCode, Failure
     Ok(ExitCode::from(u8::from(failed > 0)))
 }
 
-/// Journeys through the console take a browser. Where it can't be had they are left out, and say
-/// so; everything else goes on.
-fn need_browser() {
+/// Some journeys take a browser, or a clock that can be set. Where these can't be had they are left
+/// out, and say so; everything else goes on.
+fn need_packages() {
     let is_there = |name: &str| {
         let folders = std::env::var_os("PATH").unwrap_or_default();
         std::env::split_paths(&folders).any(|folder| folder.join(name).is_file())
     };
-    if is_there("chromium") && is_there("chromedriver") {
-        return;
+    if !(is_there("chromium") && is_there("chromedriver")) {
+        let missing = "there is no Chromium with its driver";
+        install(missing, &["chromium", "chromium-driver"]);
     }
-    say!("installing Chromium with apt …");
-    let missing = "there is no Chromium with its driver";
-    if let Err(error) = weir_stack::install_packages(missing, &["chromium", "chromium-driver"]) {
-        say!("journeys through the console are LEFT OUT: {error:#}");
+    if !Path::new(CLOCK).exists() {
+        install("there is no libfaketime", &["libfaketime"]);
+    }
+}
+
+fn install(missing: &str, packages: &[&str]) {
+    let names = packages.join(", ");
+    say!("installing {names} with apt …");
+    if let Err(error) = weir_stack::install_packages(missing, packages) {
+        say!("journeys that take {names} are LEFT OUT: {error:#}");
     }
 }
 

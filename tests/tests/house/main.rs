@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod building;
+mod catalogue;
 mod containers;
 mod documents;
 mod kubernetes;

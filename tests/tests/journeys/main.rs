@@ -26,6 +26,7 @@ mod kept;
 mod lifetimes;
 mod limits;
 mod metrics;
+mod midnight;
 mod news;
 mod odd_requests;
 mod ortto;

@@ -3,6 +3,7 @@
 use tonic::Code;
 use weir_proto::contact::v1::get_contact_request::Key;
 use weir_proto::contact::v1::{FieldKey, ListContactsRequest, ListContactsResponse};
+use weir_proto::mapping::v1::Account;
 use weir_reasons::Reason;
 use weir_rpc::reason_of;
 
@@ -12,6 +13,15 @@ use crate::harness::*;
 const CLIENT_LIMIT: usize = 4 * 1024 * 1024;
 
 impl Service {
+    /// As mapping has the account.
+    fn identified_by(&self, fields: &[&str]) {
+        let account = Account {
+            unique_identifiers: fields.iter().map(|field| (*field).to_owned()).collect(),
+            ..Account::default()
+        };
+        self.others.set_up(self.account, account, Vec::new());
+    }
+
     async fn page(
         &self,
         page_size: i32,
@@ -177,6 +187,7 @@ async fn the_largest_contact_there_can_be_is_read_by_a_client_as_it_comes() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_contact_is_found_by_what_is_written_otherwise_than_it_is_stored() {
     let service = Service::start().await;
+    service.identified_by(&["str::email", "phn::phone"]);
     let fields = r#"{"phn::phone":"+61298765432","str::email":"Lana@x.org"}"#;
     let mut batch = service.batch(vec![identify(0, ("u1", "-"), fields)]);
     batch.unique_identifiers.push("phn::phone".to_owned());
@@ -279,6 +290,7 @@ async fn a_contact_is_found_without_case_by_fields_of_type_e_mail_alone() {
     let service = Service::start().await;
     let caseless = "SELECT cardinality(caseless_identifiers)::bigint FROM accounts
                     WHERE account_id = $1";
+    service.identified_by(&["str:cm:code", "str:cm:mail"]);
     let fields = r#"{"str:cm:code":"a@b","str:cm:mail":"Lana@x.org"}"#;
     let mut batch = service.batch(vec![identify(0, ("u1", "-"), fields)]);
     batch.unique_identifiers = vec!["str:cm:code".into(), "str:cm:mail".into()];
