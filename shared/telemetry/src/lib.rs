@@ -91,6 +91,7 @@ pub async fn start(service: &'static str, options: &Options) -> anyhow::Result<T
     let tracer = options
         .otlp_endpoint
         .as_deref()
+        .filter(|endpoint| !endpoint.trim().is_empty())
         .map(|endpoint| tracer(service, endpoint))
         .transpose()?;
     let spans = tracer
