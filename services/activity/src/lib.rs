@@ -62,7 +62,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let calls = pool(config.database_connections.into())?;
         let sole = weir_postgres::Jobs::new(&calls).sole("housekeeping");
         let exports = Store::new(pool(app::EXPORTS)?, 0);
-        let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
+        let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone(), clock.clone());
         let erasure =
             weir_erasure::Erasure::new(calls.clone(), accounts.clone(), weir_erasure::ALL);
         let store = Store::new(calls, config.link_cache_entries);

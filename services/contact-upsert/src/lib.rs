@@ -73,7 +73,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let exports = store::Store::new(connect(app::EXPORTS)?, 0);
         let rows = clients::Rows::connect(&config.mapping_url, &config.quota_url)?;
         let calls = connect(config.database_connections.into())?;
-        let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone());
+        let ledger = weir_ledger::Ledger::new(calls.clone(), accounts.clone(), clock.clone());
         let erasure =
             weir_erasure::Erasure::new(calls.clone(), accounts.clone(), weir_erasure::ALL);
         let changes = weir_changes::Log::new(calls.clone());

@@ -4,6 +4,7 @@
 
 mod access;
 mod audiences;
+mod away;
 mod batches;
 mod boundary;
 mod classic;
