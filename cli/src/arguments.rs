@@ -117,12 +117,15 @@ pub struct DataOptions {
     pub folder: PathBuf,
 }
 
-/// Print where the console is, and a link that signs in there.
+/// Print where the console is, and a link that signs in there; or make the hash of a password.
 ///
 /// The link is good for 15 minutes and once; it signs in as whoever the token is: the
 /// administrator of the running stack, where nothing else is said.
 #[derive(Debug, Args)]
 pub struct ConsoleOptions {
+    /// `password`: ask for one, and print its hash for `WEIR_CONSOLE_ADMIN_PASSWORD_HASH`, with
+    /// which a local administrator signs in by name and password.
+    pub what: Option<ConsoleWhat>,
     /// Where the console is, instead of what stack.json says: http://host:8000.
     #[arg(long, value_name = "URL")]
     pub console: Option<String>,
@@ -132,6 +135,12 @@ pub struct ConsoleOptions {
     pub tls: ClientOptions,
     #[command(flatten)]
     pub data: DataOptions,
+}
+
+/// What else `console` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ConsoleWhat {
+    Password,
 }
 
 /// Check whether everything that is stored agrees; reads, and changes nothing.

@@ -73,7 +73,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Apply(options) => plan::apply(&options).await?,
         Command::Plan(options) => return plan::plan(&options).await,
         Command::ExportConfig(options) => plan::export(&options).await?,
-        Command::Schema => output::say!("{}", apply::json_schema().trim_end()),
+        Command::Schema => output::say!("{}", weir_configuration::file::json_schema().trim_end()),
         Command::Send(options) => return send::run(&options).await,
         Command::Mail(command) => return mail::run(&command).await,
         Command::Token(command) => return token::run(&command).await,

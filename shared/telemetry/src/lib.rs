@@ -12,7 +12,10 @@
 
 mod discretion;
 mod exporter;
+mod gauges;
 mod process;
+
+pub use gauges::{Gauge, gauges};
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
