@@ -20,16 +20,13 @@ pub fn read(name: &str, text: &str) -> Result<model::Configuration, Failure> {
     file::read(name, text).map_err(Failure::Input)
 }
 
-/// The file of the checkout, or, where there is none, the one that this program was built with.
+/// The file of the checkout, or, where there is none, of that which this program was built in. It
+/// is not a part of the program: an image need not be built anew where it changes.
 pub fn demo() -> anyhow::Result<(String, String)> {
-    let path = crate::folder::root().join("weir.yaml");
-    if path.exists() {
-        let text = std::fs::read_to_string(&path)
-            .with_context(|| format!("can't read {}", path.display()))?;
-        return Ok((path.display().to_string(), text));
-    }
-    Ok((
-        "weir.yaml".to_owned(),
-        include_str!("../../weir.yaml").to_owned(),
-    ))
+    let built_in = Path::new(env!("CARGO_MANIFEST_DIR")).join("../weir.yaml");
+    let here = crate::folder::root().join("weir.yaml");
+    let path = if here.exists() { here } else { built_in };
+    let text =
+        std::fs::read_to_string(&path).with_context(|| format!("can't read {}", path.display()))?;
+    Ok((path.display().to_string(), text))
 }

@@ -72,6 +72,7 @@ pub const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../migrations/0005_history.sql"),
     },
     weir_ledger::days_migration(6),
+    weir_ledger::grants_migration(7),
 ];
 
 /// Tables with an `account_id` that have no policy.

@@ -34,7 +34,7 @@ pub use reindex::{Begun, Ended};
 pub use search::{Build, Kinds, Searching};
 
 /// The schema, file by file.
-pub const MIGRATIONS: [Migration; 9] = [
+pub const MIGRATIONS: [Migration; 10] = [
     Migration {
         number: 1,
         name: "contacts",
@@ -64,6 +64,7 @@ pub const MIGRATIONS: [Migration; 9] = [
         sql: include_str!("../migrations/0008_folding.sql"),
     },
     weir_ledger::days_migration(9),
+    weir_ledger::grants_migration(10),
 ];
 
 /// Tables with an `account_id` that have no policy.

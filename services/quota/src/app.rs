@@ -1,22 +1,25 @@
-//! Reserve, settle, tell the usage; rebuild and sweep in their own files.
+//! Reserve, settle, tell the usage; rebuild and sweep, and what the ledgers do while Redis is away,
+//! in their own files.
 
 mod alerts;
+mod ledgers;
 mod memory;
 mod past;
 mod rebuild;
 mod sweep;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use uuid::Uuid;
 use weir_ids::{AccountId, BatchId};
 use weir_rpc::Deadline;
 use weir_service::Clock;
 
 use crate::clients::{self, Accounts, Alerts, Ledgers, Plans, Rejections};
 use crate::domain::{
-    Entitlement, Known, Progress, Reservation, Settlement, Units, Wanted, Window, alerts,
+    Entitlement, Known, Progress, Reservation, Settlement, Sight, Units, Wanted, Window, alerts,
 };
 use crate::metrics;
 use crate::store::{self, Read, Reserved, Store};
@@ -25,6 +28,7 @@ use alerts::Telling;
 use memory::Memory;
 
 pub use alerts::{Queue, WITHIN as TELL_WITHIN};
+pub use ledgers::{LOOKS_WITHIN, RETURNS_WITHIN};
 pub use past::{History, Past};
 pub use sweep::longest_sweep;
 
@@ -43,6 +47,9 @@ pub enum Error {
     /// This replica's day is over for all others.
     #[error("the clock of this replica is days behind")]
     ClockBehind,
+    /// The ledgers grant for the account: goes no further than who asked Redis.
+    #[error("the ledgers grant")]
+    ByLedgers,
     /// Ours to mend; it is logged already.
     #[error("an internal error")]
     Internal,
@@ -79,6 +86,9 @@ pub struct App {
     lease: Duration,
     memory: Memory,
     telling: Telling,
+    /// What this process is known by.
+    replica: Uuid,
+    sight: Mutex<Sight>,
 }
 
 /// What one batch asks for.
@@ -121,18 +131,41 @@ impl App {
             lease,
             memory: Memory::default(),
             telling,
+            replica: weir_ids::random(),
+            sight: Mutex::default(),
         };
         (app, queue)
     }
 
-    /// Whether Redis answers.
-    pub async fn is_healthy(&self) -> bool {
-        self.store.healthy().await
+    /// Grants what is free, up to what is asked for: in Redis, or by the ledgers while that is
+    /// missed (semantics 6.6a).
+    pub async fn reserve(self: &Arc<Self>, ask: Ask, deadline: Deadline) -> Result<Grant, Error> {
+        while !deadline.passed() {
+            if let Some(epoch) = self.memory.followed(ask.account) {
+                if let Some(grant) = self.reserve_by_ledgers(&ask, epoch, deadline).await? {
+                    return Ok(grant);
+                }
+                continue;
+            }
+            if self.asks_redis() {
+                match self.reserve_in_redis(&ask, deadline).await {
+                    Err(Error::ByLedgers) => continue,
+                    Err(Error::Store(store::Error::Away)) => self.note_miss(),
+                    reserved => return reserved,
+                }
+            }
+            let window = Window::of(self.clock.now());
+            self.turn_to_ledgers(ask.account, window, deadline).await?;
+        }
+        Err(Error::Late)
     }
 
-    /// Grants what is free, up to what is asked for. One round trip to Redis, except where
-    /// the account's state must be rebuilt first.
-    pub async fn reserve(self: &Arc<Self>, ask: Ask, deadline: Deadline) -> Result<Grant, Error> {
+    /// One round trip to Redis, except where the account's state must be rebuilt first.
+    async fn reserve_in_redis(
+        self: &Arc<Self>,
+        ask: &Ask,
+        deadline: Deadline,
+    ) -> Result<Grant, Error> {
         let now = self.clock.now();
         let limits = ask.entitlement.limits();
         let named = Progress {
@@ -215,7 +248,20 @@ impl App {
         settlements: &[Settlement],
         deadline: Deadline,
     ) -> Result<(), Error> {
-        self.settle_units(account, settlements, deadline).await?;
+        if let Some(epoch) = self.memory.followed(account) {
+            let settled = self.settle_by_ledgers(account, settlements, epoch, deadline);
+            if settled.await? {
+                return Ok(());
+            }
+        }
+        if !self.asks_redis() {
+            return Err(store::Error::Away.into());
+        }
+        match self.settle_units(account, settlements, deadline).await {
+            // Of an epoch that is past.
+            Err(Error::ByLedgers) => return Ok(()),
+            settled => settled?,
+        }
         if let Some(limits) = self.memory.limits(account) {
             let now = self.clock.now();
             let window = Window::of(now);
@@ -258,11 +304,38 @@ impl App {
         entitlement: Option<Entitlement>,
         deadline: Deadline,
     ) -> Result<Usage, Error> {
-        let window = Window::of(self.clock.now());
         let entitlement = match entitlement {
             Some(known) => known,
             None => self.others.plans.entitlement(account, deadline).await?,
         };
+        while !deadline.passed() {
+            if let Some(epoch) = self.memory.followed(account) {
+                let usage = self.usage_by_ledgers(account, entitlement, epoch, deadline);
+                if let Some(usage) = usage.await? {
+                    return Ok(usage);
+                }
+                continue;
+            }
+            if self.asks_redis() {
+                match self.usage_in_redis(account, entitlement, deadline).await {
+                    Err(Error::ByLedgers) => continue,
+                    Err(Error::Store(store::Error::Away)) => self.note_miss(),
+                    usage => return usage,
+                }
+            }
+            self.account_exists(account, deadline).await?;
+            return self.usage_as_stored(account, entitlement, deadline).await;
+        }
+        Err(Error::Late)
+    }
+
+    async fn usage_in_redis(
+        self: &Arc<Self>,
+        account: AccountId,
+        entitlement: Entitlement,
+        deadline: Deadline,
+    ) -> Result<Usage, Error> {
+        let window = Window::of(self.clock.now());
         let mut least = self.memory.progress(account);
         let mut is_renewed = false;
         while !deadline.passed() {
@@ -332,6 +405,10 @@ impl App {
         if self.store.has_state(account).await? {
             return Ok(());
         }
+        self.account_exists(account, deadline).await
+    }
+
+    async fn account_exists(&self, account: AccountId, deadline: Deadline) -> Result<(), Error> {
         match self.others.accounts.exists(account, deadline).await {
             Ok(true) => Ok(()),
             Ok(false) => Err(clients::Error::UnknownAccount.into()),

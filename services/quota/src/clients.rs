@@ -4,7 +4,7 @@ mod ledgers;
 mod mapping;
 mod plans;
 
-pub use ledgers::{Ledgers, Stands, Sums};
+pub use ledgers::{Hold, LedgerAsk, LedgerGrant, Ledgers, Stands, Sums};
 pub use mapping::{Alerts, News, Rejections};
 pub use plans::Plans;
 pub use weir_accounts::Accounts;

@@ -18,7 +18,7 @@ use weir_rpc::{Deadline, Server};
 
 use crate::app::App;
 
-/// Serves `app`; healthy while Redis answers.
+/// Serves `app`; healthy while Redis answers, or the ledgers do.
 pub fn server(app: Arc<App>) -> Server {
     let erasure = ErasureServiceServer::new(Grpc(Arc::clone(&app)));
     let service = QuotaServiceServer::new(Grpc(Arc::clone(&app)))

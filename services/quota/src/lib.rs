@@ -3,8 +3,8 @@
 //! Redis coordinates and PostgreSQL holds the truth: a grant is a reservation with a lease,
 //! made in one atomic step in Redis; the stores write what a batch used in the transaction
 //! that stores its events. Where a lease runs out, or Redis loses its memory, the stores'
-//! ledgers decide. So a limit is never overrun, whatever restarts, and nothing is charged
-//! that was not stored.
+//! ledgers decide. While it is away, they grant themselves. So a limit is never overrun, whatever
+//! restarts, and nothing is charged that was not stored.
 //!
 //! Reading order: [`domain`] (what a plan allows, what a window is), [`app`] (reserve, settle,
 //! rebuild, sweep), [`store`] (Redis), [`clients`] (ledgers and plans), [`grpc`].
@@ -57,6 +57,12 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         });
         background.spawn("alerts", app::TELL_WITHIN, |pulse| {
             Arc::clone(&app).tell_for_ever(news, pulse)
+        });
+        background.spawn("sight", app::LOOKS_WITHIN, |pulse| {
+            Arc::clone(&app).look_for_ever(pulse)
+        });
+        background.spawn("returns", app::RETURNS_WITHIN, |pulse| {
+            Arc::clone(&app).return_for_ever(pulse)
         });
         let server = grpc::server(app)
             .access(access)

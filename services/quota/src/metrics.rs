@@ -2,6 +2,8 @@
 
 use metrics::{counter, describe_counter, describe_gauge, gauge};
 
+use crate::domain::Grantor;
+
 /// By `outcome`: `full`, `partial`.
 const RESERVATIONS: &str = "quota_reservations_total";
 /// By `outcome`: `installed`, `failed`.
@@ -12,6 +14,11 @@ const LIMIT_ALERTS: &str = "quota_limit_alerts_total";
 const SETTLES_IGNORED: &str = "quota_settles_ignored_total";
 /// By `what`: `account`, `shard`.
 const SWEEP_FAILURES: &str = "quota_sweep_failures_total";
+/// By `to`: `ledgers`, `redis`.
+const TURNS: &str = "quota_turns_total";
+const LEDGER_RESERVATIONS: &str = "quota_ledger_reservations_total";
+const MISSES_REDIS: &str = "quota_misses_redis";
+const FOLLOWED: &str = "quota_accounts_by_ledgers";
 /// By `job`; as for jobs that PostgreSQL's locks keep to one replica.
 const JOBS_HERE: &str = "background_jobs_here";
 
@@ -35,6 +42,19 @@ pub fn describe() {
         SWEEP_FAILURES,
         "Accounts, and lists of accounts, that could not be swept; the next round tries again."
     );
+    describe_counter!(
+        TURNS,
+        "Accounts for which this replica had others grant, by who grants now."
+    );
+    describe_counter!(
+        LEDGER_RESERVATIONS,
+        "Reservations granted by the ledgers, while Redis was away."
+    );
+    describe_gauge!(MISSES_REDIS, "Whether this replica misses Redis.");
+    describe_gauge!(
+        FOLLOWED,
+        "Accounts that the ledgers grant for, as far as this replica knows."
+    );
     describe_gauge!(JOBS_HERE, "Whether this replica does the job, by job.");
 }
 
@@ -42,6 +62,30 @@ pub fn describe() {
 pub fn reserved(full: bool) {
     let outcome = if full { "full" } else { "partial" };
     counter!(RESERVATIONS, "outcome" => outcome).increment(1);
+}
+
+/// The ledgers reserved units.
+pub fn reserved_by_ledgers() {
+    counter!(LEDGER_RESERVATIONS).increment(1);
+}
+
+/// An account's units are granted by others from now on.
+pub fn turned(to: Grantor) {
+    let to = match to {
+        Grantor::Redis => "redis",
+        Grantor::Ledgers => "ledgers",
+    };
+    counter!(TURNS, "to" => to).increment(1);
+}
+
+/// Whether Redis is missed.
+pub fn misses_redis(misses: bool) {
+    gauge!(MISSES_REDIS).set(if misses { 1.0 } else { 0.0 });
+}
+
+/// So many accounts' units are granted by the ledgers.
+pub fn followed(accounts: usize) {
+    gauge!(FOLLOWED).set(accounts as f64);
 }
 
 /// A state was rebuilt, or could not be.

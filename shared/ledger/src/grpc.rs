@@ -1,20 +1,30 @@
 //! `weir.ledger.v1.LedgerService` over a [`Ledger`].
 
+use std::time::Duration;
+
 use tonic::{Code, Request, Response, Status};
+use uuid::Uuid;
 use weir_postgres::Failure;
 use weir_proto::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
 use weir_proto::ledger::v1::{
     BatchKey, CloseBatchesRequest, CloseBatchesResponse, FenceUsageRequest, FenceUsageResponse,
-    ListWindowsRequest, ListWindowsResponse, WindowUnits,
+    GrantUnitsRequest, GrantUnitsResponse, Grantor as WireGrantor, ListWindowsRequest,
+    ListWindowsResponse, WindowUnits,
 };
 use weir_reasons::Reason;
 use weir_rpc::wire::{day, id};
 use weir_rpc::{Deadline, MAX_MESSAGE, invalid};
 
-use crate::{Error, Key, Ledger};
+use crate::book::{Ask, Hold};
+use crate::{Error, Grantor, Key, Ledger, Stands};
 
 /// In one call.
 const MAX_BATCHES: usize = 1_000;
+const MAX_SETTLED: usize = 100;
+/// A batch has so many events at most, each of which costs one unit of a kind.
+const MAX_UNITS: i64 = 1_000;
+/// Longer than any batch lives: an hour.
+const MAX_LEASE_MS: i64 = 3_600_000;
 
 impl Ledger {
     /// To be added to the service's server.
@@ -52,12 +62,41 @@ impl LedgerService for Ledger {
         if request.epoch < 0 {
             return Err(invalid("epoch", "must not be negative"));
         }
-        let (epoch, sums) = self
-            .fence(account, request.epoch, from_window, deadline)
-            .await?;
+        let raised = Stands {
+            epoch: request.epoch,
+            grantor: match request.granted_by() {
+                WireGrantor::Ledgers => Grantor::Ledgers,
+                WireGrantor::Redis | WireGrantor::Unspecified => Grantor::Redis,
+            },
+        };
+        let fenced = self.fence(account, raised, from_window, deadline).await?;
+        let (held_by, held_ms) = self.held(fenced.hold);
         Ok(Response::new(FenceUsageResponse {
-            epoch,
-            sums: window_units(sums),
+            epoch: fenced.stands.epoch,
+            sums: window_units(fenced.sums),
+            granted_by: grantor(fenced.stands.grantor).into(),
+            held_by,
+            held_ms,
+        }))
+    }
+
+    async fn grant_units(
+        &self,
+        request: Request<GrantUnitsRequest>,
+    ) -> Result<Response<GrantUnitsResponse>, Status> {
+        let deadline = Deadline::of(&request);
+        let ask = ask(&request.into_inner())?;
+        let (stands, granted) = self.grant(ask, deadline).await?;
+        let (held_by, held_ms) = self.held(granted.hold);
+        Ok(Response::new(GrantUnitsResponse {
+            epoch: stands.epoch,
+            granted_by: grantor(stands.grantor).into(),
+            granted: granted.units,
+            used: granted.used,
+            reserved: granted.reserved,
+            settled: i64::try_from(granted.settled).unwrap_or(i64::MAX),
+            held_by,
+            held_ms,
         }))
     }
 
@@ -74,6 +113,56 @@ impl LedgerService for Ledger {
             windows: window_units(windows),
         }))
     }
+}
+
+impl Ledger {
+    fn held(&self, hold: Option<Hold>) -> (String, i64) {
+        hold.map_or_else(Default::default, |hold| {
+            let left = (hold.end - self.clock.now()).num_milliseconds();
+            (hold.by.to_string(), left.max(0))
+        })
+    }
+}
+
+fn grantor(grantor: Grantor) -> WireGrantor {
+    match grantor {
+        Grantor::Redis => WireGrantor::Redis,
+        Grantor::Ledgers => WireGrantor::Ledgers,
+    }
+}
+
+fn ask(request: &GrantUnitsRequest) -> Result<Ask, Status> {
+    if request.settled_batch_ids.len() > MAX_SETTLED {
+        return Err(invalid("settled_batch_ids", "at most 100"));
+    }
+    if !(0..=MAX_UNITS).contains(&request.units) {
+        return Err(invalid("units", "must be from 0 to 1000"));
+    }
+    if request.limit < 0 {
+        return Err(invalid("limit", "must not be negative"));
+    }
+    if !(0..=MAX_LEASE_MS).contains(&request.lease_ms) {
+        return Err(invalid("lease_ms", "must be from 0 to 3600000"));
+    }
+    let settled = request.settled_batch_ids.iter();
+    let settled = settled.map(|batch| id("settled_batch_ids", batch));
+    let given = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+    let batch = given(&request.batch_id);
+    let missing = given(&request.missing_replica);
+    Ok(Ask {
+        account: id("account_id", &request.account_id)?,
+        epoch: request.epoch,
+        window: day("window", &request.window)?,
+        batch: batch.map(|batch| id("batch_id", &batch)).transpose()?,
+        units: request.units,
+        limit: request.limit,
+        lease: Duration::from_millis(request.lease_ms.unsigned_abs()),
+        settled: settled.collect::<Result<_, _>>()?,
+        missing: missing
+            .map(|replica| Uuid::try_parse(&replica))
+            .transpose()
+            .map_err(|_| invalid("missing_replica", "must be a UUID"))?,
+    })
 }
 
 fn window_units(windows: Vec<(chrono::NaiveDate, i64)>) -> Vec<WindowUnits> {

@@ -7,12 +7,16 @@
 //! - the service writes a usage row ([`sql::CHARGE`]) in the transaction that stores a batch. A
 //!   unique violation says that the batch was closed;
 //! - [`Ledger::service`] is the gRPC service over both;
+//! - [`grants_migration`] makes the tables by which the ledger grants units itself while Redis is
+//!   away (semantics 6.6a);
 //! - [`purge`] drops what is older than [`KEPT`].
 //!
 //! **Invariant:** who stores a batch holds the account's row shared (`FOR SHARE`), and has found
 //! its epoch not above the batch's, until it commits. So a fence sees every batch that was stored
 //! before it, and none of a lower epoch is stored after it.
 
+mod book;
+mod grants;
 mod grpc;
 pub mod sql;
 mod store;
@@ -25,7 +29,9 @@ use weir_accounts::Accounts;
 use weir_ids::{AccountId, BatchId};
 use weir_postgres::{Failure, Migration, Pool};
 use weir_rpc::Deadline;
-use weir_service::{Fault, Policy, retry};
+use weir_service::{Clock, Fault, Policy, retry};
+
+use book::{Ask, Granted, Hold};
 
 pub use store::{anchor, purge};
 
@@ -63,16 +69,46 @@ pub const fn days_migration(number: i32) -> Migration {
     }
 }
 
+/// Makes the tables of who grants and of what is granted, as the service's file of that number.
+pub const fn grants_migration(number: i32) -> Migration {
+    Migration {
+        number,
+        name: "usage grants",
+        sql: include_str!("../migrations/usage_grants.sql"),
+    }
+}
+
 /// What a usage row of an account is found by.
 type Key = (NaiveDate, BatchId);
-/// The epoch that stands, and what was charged by windows.
-type Fenced = (i64, Vec<(NaiveDate, i64)>);
+
+/// Who grants the units of an account.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Grantor {
+    Redis,
+    Ledgers,
+}
+
+/// The epoch that stands, and who grants under it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stands {
+    epoch: i64,
+    grantor: Grantor,
+}
+
+/// What a fence finds.
+struct Fenced {
+    stands: Stands,
+    /// What was charged by windows.
+    sums: Vec<(NaiveDate, i64)>,
+    hold: Option<Hold>,
+}
 
 /// The ledger of a service, as quota is served with it.
 #[derive(Clone)]
 pub struct Ledger {
     pool: Pool,
     accounts: Accounts,
+    clock: Clock,
 }
 
 /// Why a call did nothing.
@@ -111,8 +147,12 @@ impl Fault for Error {
 
 impl Ledger {
     /// Over the pool of the service's schema; `accounts` is asked for those that have no row.
-    pub fn new(pool: Pool, accounts: Accounts) -> Self {
-        Self { pool, accounts }
+    pub fn new(pool: Pool, accounts: Accounts, clock: Clock) -> Self {
+        Self {
+            pool,
+            accounts,
+            clock,
+        }
     }
 
     /// Closes batches, and answers what each was charged.
@@ -135,18 +175,28 @@ impl Ledger {
     async fn fence(
         &self,
         account: AccountId,
-        epoch: i64,
+        raised: Stands,
         from_window: NaiveDate,
         deadline: Deadline,
     ) -> Result<Fenced, Error> {
         self.require_account(account, deadline).await?;
-        let pool = self.pool.clone();
+        let (pool, now) = (self.pool.clone(), self.clock.now());
         retry(deadline, POLICY, move |_| {
             let pool = pool.clone();
             async move {
-                let fenced = store::fence(&pool, account, epoch, from_window).await?;
+                let fenced = store::fence(&pool, account, raised, from_window, now).await?;
                 fenced.ok_or(Error::Implausible)
             }
+        })
+        .await
+    }
+
+    /// Grants units of this ledger, where the ledgers grant.
+    async fn grant(&self, ask: Ask, deadline: Deadline) -> Result<(Stands, Granted), Error> {
+        let (pool, ask, clock) = (self.pool.clone(), Arc::new(ask), self.clock.clone());
+        retry(deadline, POLICY, move |_| {
+            let (pool, ask, now) = (pool.clone(), Arc::clone(&ask), clock.now());
+            async move { Ok(grants::grant(&pool, &ask, now).await?) }
         })
         .await
     }

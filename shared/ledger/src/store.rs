@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use futures_util::future::try_join;
+use tokio_postgres::Row;
 use uuid::Uuid;
 use weir_ids::{AccountId, BatchId};
 use weir_postgres::{Failure, Pool, Tx, work};
 
-use crate::{DAYS_KEPT, Fenced, KEPT, Key, SETTLED_AFTER, sql};
+use crate::book::Hold;
+use crate::{DAYS_KEPT, Fenced, Grantor, KEPT, Key, SETTLED_AFTER, Stands, sql};
 
 /// A rebuild raises the epoch by one. What is further ahead than this is no rebuild's: it would
 /// shut out every batch for good.
@@ -43,6 +45,8 @@ pub async fn purge(on: &Tx<'_>, account: AccountId, before: NaiveDate) -> Result
     let days = on.prepare_cached(sql::PURGE_DAYS).await?;
     on.execute(&days, &[&account.0, &(today - DAYS_KEPT)])
         .await?;
+    let grants = on.prepare_cached(sql::PURGE_GRANTS).await?;
+    on.execute(&grants, &[&account.0, &before]).await?;
     let end = on.prepare_cached(sql::PURGE_END).await?;
     let end = on.query_opt(&end, &[&account.0, &before, &PIECE]).await?;
     let (day, batch) = end.map_or((before, Uuid::max()), |row| {
@@ -106,27 +110,79 @@ pub(crate) async fn close(
 pub(crate) async fn fence(
     pool: &Pool,
     account: AccountId,
-    epoch: i64,
+    raised: Stands,
     from_window: NaiveDate,
+    now: DateTime<Utc>,
 ) -> Result<Option<Fenced>, Failure> {
     let mut client = pool.get().await?;
     let tx = Tx::begin(&mut client, account);
     anchor(&tx, account).await?;
     let raise = tx.prepare_cached(sql::RAISE).await?;
-    let raised = tx
-        .query_opt(&raise, &[&account.0, &epoch, &EPOCHS_AHEAD])
+    let grantor = raised.grantor.text();
+    let row = tx
+        .query_opt(
+            &raise,
+            &[&account.0, &raised.epoch, &EPOCHS_AHEAD, &grantor],
+        )
         .await?;
-    let Some(stands) = raised else {
+    let Some(row) = row else {
         return Ok(None);
     };
+    let stands = stands_in(&row);
     // Behind the lock: it sees all that was waited for.
     let sums = tx.prepare_cached(sql::SUMS).await?;
     let sums = tx.query(&sums, &[&account.0, &from_window]).await?;
+    let hold = tx.prepare_cached(sql::HOLD).await?;
+    let hold = tx
+        .query_opt(&hold, &[&account.0, &stands.epoch, &now])
+        .await?;
+    if raised.epoch > 0 {
+        // In the order in which grants are made.
+        for past in [sql::DROP_GRANTS, sql::DROP_LEASES] {
+            let past = tx.prepare_cached(past).await?;
+            tx.execute(&past, &[&account.0, &stands.epoch]).await?;
+        }
+    }
     tx.commit().await?;
     let sums = sums
         .iter()
         .map(|row| (row.get("window_day"), row.get("units")));
-    Ok(Some((stands.get("usage_epoch"), sums.collect())))
+    Ok(Some(Fenced {
+        stands,
+        sums: sums.collect(),
+        hold: hold.and_then(|row| hold_in(&row)),
+    }))
+}
+
+/// What an account's row says.
+pub(crate) fn stands_in(row: &Row) -> Stands {
+    Stands {
+        epoch: row.get("usage_epoch"),
+        grantor: Grantor::of(row.get("granted_by")),
+    }
+}
+
+pub(crate) fn hold_in(row: &Row) -> Option<Hold> {
+    let by: Option<Uuid> = row.get("held_by");
+    let end: Option<DateTime<Utc>> = row.get("hold_end_time");
+    by.zip(end).map(|(by, end)| Hold { by, end })
+}
+
+impl Grantor {
+    fn text(self) -> &'static str {
+        match self {
+            Self::Redis => "redis",
+            Self::Ledgers => "ledgers",
+        }
+    }
+
+    fn of(text: &str) -> Self {
+        if text == "ledgers" {
+            Self::Ledgers
+        } else {
+            Self::Redis
+        }
+    }
 }
 
 /// What was charged, by window; waits for nobody.

@@ -1,5 +1,6 @@
 //! Serving: routes, health, reflection, spans, and a shutdown that drains.
 
+mod beginning;
 mod front;
 mod gate;
 mod guard;
@@ -22,6 +23,7 @@ use tonic::service::{Routes, RoutesBuilder};
 use weir_tls::Acceptor;
 
 use crate::Access;
+pub use beginning::while_beginning;
 use front::Front;
 pub use front::{CorsOrigins, NotAnOrigin};
 use gate::Gate;

@@ -4,6 +4,7 @@
 
 mod access;
 mod audiences;
+mod away;
 mod batches;
 mod boundary;
 mod classic;
@@ -35,9 +36,11 @@ mod poison;
 mod privacy;
 mod replicas;
 mod requests;
+mod restore;
 mod samples;
 mod sdks;
 mod setup;
 mod storms;
 mod tls;
 mod tokens;
+mod traces;

@@ -62,6 +62,7 @@ impl Weir {
             account_id: self.account.to_string(),
             epoch: 1,
             from_window: window(),
+            ..FenceUsageRequest::default()
         };
         let answer = self.ledger.clone().fence_usage(request).await?;
         Ok(answer.into_inner().epoch)

@@ -301,6 +301,7 @@ impl Weir {
             account_id: self.account.to_string(),
             epoch,
             from_window: window(),
+            ..FenceUsageRequest::default()
         };
         let response = self.ledger.clone().fence_usage(request).await;
         response.unwrap().into_inner()

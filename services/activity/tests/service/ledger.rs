@@ -91,6 +91,7 @@ async fn an_epoch_that_no_rebuild_can_have_come_to_shuts_nobody_out() {
             account_id: weir.account.to_string(),
             epoch,
             from_window: window(),
+            ..FenceUsageRequest::default()
         };
         let error = weir.ledger.clone().fence_usage(request).await.unwrap_err();
         assert_eq!(error.code(), tonic::Code::InvalidArgument);

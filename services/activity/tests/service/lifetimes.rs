@@ -32,7 +32,7 @@ async fn every_table_says_how_long_its_rows_live() {
             tables.push(table);
         }
     }
-    assert_eq!(tables.len(), 16, "{tables:?}");
+    assert_eq!(tables.len(), 18, "{tables:?}");
 }
 
 async fn count(weir: &Weir, table: &str) -> i64 {

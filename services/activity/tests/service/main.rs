@@ -9,6 +9,7 @@ mod clocks;
 mod corrections;
 mod counts;
 mod export;
+mod grants;
 mod harness;
 mod history;
 mod identifier;

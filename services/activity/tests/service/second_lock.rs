@@ -6,6 +6,7 @@ use weir_proto::activity::v1::{
     ListAccountActivitiesRequest, ListBacklogRequest, ListOccurrencesRequest,
     ListWaitingIdentifiersRequest,
 };
+use weir_proto::ledger::v1::Grantor;
 use weir_servers::TestServers;
 use weir_testkit::{Recorder, SecondLock, check_rights, check_tables};
 
@@ -64,6 +65,7 @@ async fn without_a_condition_on_the_account_no_row_of_another_comes_or_goes() {
     )
     .await;
     live(&weir, &mut lock).await;
+    grant(&others, &weir, &mut lock).await;
     let looked_at = lock.finish(&HARMLESS);
     assert!(looked_at > 15, "{looked_at}");
 }
@@ -72,7 +74,8 @@ async fn without_a_condition_on_the_account_no_row_of_another_comes_or_goes() {
 /// forgotten, locks do not outlast what they are taken for, and as no retention ever changed, no
 /// activity has a copy of another life time. No two accounts here share an activity's id or the
 /// owner of a backlog, and no day is over.
-const HARMLESS: [&str; 11] = [
+const HARMLESS: [&str; 12] = [
+    "INSERT INTO usage_days",
     "FROM backlog b WHERE b.account_id = $1 AND b.kind = $2 AND b.value = $3 AND b.activity_key > $4",
     "SELECT activity_id, day, slot FROM activity_counts WHERE account_id = $1 AND day < $2",
     "SELECT c.day FROM activity_counts c WHERE c.account_id = $1 AND c.activity_id = $2",
@@ -122,6 +125,26 @@ async fn live(weir: &Weir, lock: &mut SecondLock) {
     read_history(weir, one).await;
     weir.usage().await;
     weir.close(&[new_batch_id()]).await;
+    lock.look().await;
+}
+
+/// Both accounts' ledger grants, while Redis is away.
+async fn grant(others: &Weir, weir: &Weir, lock: &mut SecondLock) {
+    let (first, second) = (new_batch_id(), new_batch_id());
+    for (account, batch) in [(others, new_batch_id()), (weir, first)] {
+        account.turn(1, Grantor::Ledgers).await;
+        let mut ask = account.asks(1, batch, 5, 100);
+        ask.missing_replica = Uuid::now_v7().to_string();
+        account.grant(ask).await;
+        // Who holds on to the ledgers.
+        account.fence(0).await;
+        lock.look().await;
+    }
+    let mut ask = weir.asks(1, second, 5, 100);
+    ask.settled_batch_ids = vec![first.to_string()];
+    weir.grant(ask).await;
+    lock.look().await;
+    weir.turn(2, Grantor::Redis).await;
     lock.look().await;
 }
 

@@ -19,6 +19,7 @@ impl Service {
             account_id: self.account.to_string(),
             epoch,
             from_window: WINDOW.to_owned(),
+            ..FenceUsageRequest::default()
         };
         let answer = self.ledger.clone().fence_usage(request).await?;
         Ok(answer.into_inner().epoch)

@@ -173,6 +173,7 @@ async fn a_closed_batch_and_a_past_epoch_store_nothing() {
         account_id: service.account.to_string(),
         epoch: 3,
         from_window: "2025-07-01".to_owned(),
+        ..FenceUsageRequest::default()
     };
     let fenced = client
         .fence_usage(fence.clone())

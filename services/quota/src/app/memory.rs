@@ -3,10 +3,14 @@
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use uuid::Uuid;
 use weir_ids::AccountId;
 
+use crate::clients::Hold;
+use crate::domain::sight::STEADY_AFTER;
 use crate::domain::{Progress, Units};
 
 /// An account is noted as active this often at most: the sweeper forgets it an hour after
@@ -14,9 +18,16 @@ use crate::domain::{Progress, Units};
 const NOTE_INTERVAL: TimeDelta = TimeDelta::minutes(10);
 /// What is remembered of more accounts than this is thrown away, and learnt anew.
 const KEPT: usize = 100_000;
+/// How often one tries to have Redis grant again.
+const TRY_AGAIN: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
-pub(super) struct Memory(Mutex<HashMap<AccountId, Known>>);
+pub(super) struct Memory {
+    known: Mutex<HashMap<AccountId, Known>>,
+    /// Those that the ledgers grant for. Apart: it is gone through again and again, and empty
+    /// while Redis is there.
+    followed: Mutex<HashMap<AccountId, Followed>>,
+}
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Known {
@@ -26,6 +37,15 @@ struct Known {
     progress: Progress,
     /// Of one that is near to one of them.
     limits: Option<Units>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Followed {
+    epoch: i64,
+    /// Which replica misses Redis, and until when that counts.
+    hold: Option<(Uuid, Instant)>,
+    /// When to have Redis grant again is tried next.
+    next_try: Instant,
 }
 
 impl Memory {
@@ -64,6 +84,63 @@ impl Memory {
     /// The state was built anew: this counts, and nothing that was seen before.
     pub(super) fn built(&self, account: AccountId, progress: Progress) {
         self.change(account, |known| known.progress = progress);
+        self.all_followed().remove(&account);
+    }
+
+    /// Under which epoch the ledgers grant, if they do.
+    pub(super) fn followed(&self, account: AccountId) -> Option<i64> {
+        let all = self.all_followed();
+        all.get(&account).map(|followed| followed.epoch)
+    }
+
+    /// The ledgers grant under this epoch: no state below it counts.
+    pub(super) fn follow(&self, account: AccountId, epoch: i64, hold: Option<Hold>, now: Instant) {
+        self.saw(account, Progress { epoch, grants: 0 });
+        let mut all = self.all_followed();
+        if all.len() >= KEPT && !all.contains_key(&account) {
+            all.clear();
+        }
+        let followed = all.entry(account).or_insert(Followed {
+            epoch,
+            hold: None,
+            next_try: now + STEADY_AFTER,
+        });
+        followed.epoch = epoch;
+        followed.hold = hold.map(|hold| (hold.by, now + hold.left));
+    }
+
+    /// The ledgers do not grant any more; a state that counts has come to this epoch at least.
+    pub(super) fn leave(&self, account: AccountId, epoch: i64) {
+        self.saw(account, Progress { epoch, grants: 0 });
+        self.all_followed().remove(&account);
+    }
+
+    /// Accounts that the ledgers grant for and that Redis may grant for again, as far as is known
+    /// here: nobody but this replica has missed it for a while. They come again a second later.
+    pub(super) fn may_return(
+        &self,
+        replica: Uuid,
+        now: Instant,
+        most: usize,
+    ) -> Vec<(AccountId, i64)> {
+        let mut all = self.all_followed();
+        let due = all.iter_mut().filter_map(|(account, followed)| {
+            let is_held = |(by, end): (Uuid, Instant)| by != replica && end > now;
+            let is_due = followed.next_try <= now && !followed.hold.is_some_and(is_held);
+            is_due.then(|| {
+                followed.next_try = now + TRY_AGAIN;
+                (*account, followed.epoch)
+            })
+        });
+        due.take(most).collect()
+    }
+
+    pub(super) fn count_followed(&self) -> usize {
+        self.all_followed().len()
+    }
+
+    fn all_followed(&self) -> MutexGuard<'_, HashMap<AccountId, Followed>> {
+        self.followed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn of(&self, account: AccountId) -> Known {
@@ -79,6 +156,42 @@ impl Memory {
     }
 
     fn all(&self) -> MutexGuard<'_, HashMap<AccountId, Known>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_goes_back_when_it_is_time_and_nobody_else_misses_redis() {
+        let (memory, now) = (Memory::default(), Instant::now());
+        let [mine, theirs] = [1, 2].map(Uuid::from_u128);
+        let account = AccountId(Uuid::from_u128(7));
+        let held = |by| {
+            Some(Hold {
+                by,
+                left: Duration::from_secs(30),
+            })
+        };
+        memory.follow(account, 5, held(mine), now);
+        assert_eq!(memory.followed(account), Some(5));
+        let due = |now| memory.may_return(mine, now, 10);
+        assert_eq!(due(now + STEADY_AFTER / 2), []);
+        let later = now + STEADY_AFTER;
+        assert_eq!(due(later), [(account, 5)]);
+        assert_eq!(due(later), [], "a try a second");
+        memory.follow(account, 6, held(theirs), later);
+        assert_eq!(due(later + Duration::from_secs(29)), []);
+        let end = later + Duration::from_secs(30);
+        assert_eq!(due(end), [(account, 6)]);
+        memory.leave(account, 8);
+        assert_eq!(
+            (memory.followed(account), memory.count_followed()),
+            (None, 0)
+        );
+        assert_eq!(memory.progress(account).epoch, 8);
+        assert_eq!(due(end + Duration::from_secs(60)), []);
     }
 }

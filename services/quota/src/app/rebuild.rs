@@ -27,6 +27,9 @@
 //!    raised it), the next one above that is taken: its sums are read under it, or not at all.
 //!    No clock is involved anywhere.
 //!
+//! Where the ledgers grant (semantics 6.6a), there is no state: who finds that they do follows
+//! them, and what was begun here ends. `app/ledgers.rs` tells how that comes and goes.
+//!
 //! The leases by deadline, a key beside the state, are no part of it: nothing is granted or
 //! refused by them. They say where a sweeper looks, and `begin` and `install` delete them with
 //! the state. Where they are lost alone, the sweeper makes them anew from the state.
@@ -43,7 +46,8 @@ use weir_ids::AccountId;
 use weir_rpc::Deadline;
 
 use super::{App, Error};
-use crate::domain::{Progress, Window};
+use crate::clients::Sums;
+use crate::domain::{Grantor, Progress, Step, Window, Wish};
 use crate::metrics;
 use crate::store::{Begun, Sum};
 
@@ -71,10 +75,24 @@ impl App {
         least: Progress,
         deadline: Deadline,
     ) -> Result<Progress, Error> {
+        self.rebuild_for(Wish::Rebuild, account, window, least, deadline)
+            .await
+    }
+
+    /// As [`Self::rebuild`]; [`Wish::Return`] where the ledgers grant and Redis is to.
+    pub(super) async fn rebuild_for(
+        self: &Arc<Self>,
+        wish: Wish,
+        account: AccountId,
+        window: Window,
+        least: Progress,
+        deadline: Deadline,
+    ) -> Result<Progress, Error> {
         let app = Arc::clone(self);
-        weir_service::detached(
-            async move { app.rebuild_now(account, window, least, deadline).await },
-        )
+        weir_service::detached(async move {
+            app.rebuild_now(wish, account, window, least, deadline)
+                .await
+        })
         .await
     }
 
@@ -93,6 +111,7 @@ impl App {
 
     async fn rebuild_now(
         &self,
+        wish: Wish,
         account: AccountId,
         window: Window,
         mut least: Progress,
@@ -107,11 +126,12 @@ impl App {
                     tokio::time::sleep(LOOK_AGAIN).await;
                 }
                 Begun::Begun => {
-                    let built = self.fence_and_install(account, nonce, window, deadline);
+                    let built = self.fence_and_install(wish, account, nonce, window, deadline);
                     let built = built.await;
                     if !matches!(built, Ok(Some(_))) {
                         self.store.abandon(account, nonce).await;
-                        metrics::rebuilt(false);
+                        let is_failed = !matches!(built, Err(Error::ByLedgers));
+                        is_failed.then(|| metrics::rebuilt(false));
                     }
                     return Ok(built?.unwrap_or_else(|| self.once_others_build(account, least)));
                 }
@@ -132,6 +152,7 @@ impl App {
     /// None: overtaken; the other one's state will do.
     async fn fence_and_install(
         &self,
+        mut wish: Wish,
         account: AccountId,
         nonce: Uuid,
         window: Window,
@@ -139,35 +160,55 @@ impl App {
     ) -> Result<Option<Progress>, Error> {
         let floor = window.earlier(WINDOWS_BEFORE);
         let deadline = Deadline::after(deadline.remaining().min(FENCE_TIME));
+        let ledgers = &self.others.ledgers;
         // A fence that raises nothing tells which epochs stand.
-        let stands = self.others.ledgers.stands(account, window, deadline);
-        let mut stands = stands.await?;
+        let mut stands = ledgers.stands(account, window, deadline).await?;
         // What Redis forgot, it may have forgotten for the sweepers as well. Only now: the
         // ledgers may know no such account.
         self.store.note_active(account, self.clock.now()).await?;
+        if stands.hold().is_some_and(|hold| hold.by != self.replica) {
+            wish = Wish::Rebuild;
+        }
         for _ in 0..FENCES {
-            let epoch = stands.highest() + 1;
-            let ledgers = &self.others.ledgers;
-            let raised = ledgers.raise(account, &stands, epoch, floor, deadline);
-            let (now, sums) = raised.await?;
-            if now.highest() > epoch {
-                stands = now;
+            let to = match stands.step(wish) {
+                Step::Follow(epoch) => return Err(self.follow(account, epoch, stands.hold())),
+                Step::Raise(to) => to,
+            };
+            let (now, sums) = ledgers.raise(account, &stands, to, floor, deadline).await?;
+            stands = now;
+            // Whoever raised them meanwhile knows what it is for.
+            wish = Wish::Rebuild;
+            if !stands.are_at(to) {
                 continue;
             }
-            let sums: Vec<Sum> = sums
-                .into_iter()
-                .map(|(window, units)| Sum { window, units })
-                .collect();
-            let installed = self.store.install(account, nonce, epoch, floor, &sums);
-            if !installed.await? {
-                return Ok(None);
+            if to.grantor == Grantor::Ledgers {
+                return Err(self.follow(account, to.epoch, stands.hold()));
             }
-            let progress = Progress { epoch, grants: 0 };
-            self.memory.built(account, progress);
-            metrics::rebuilt(true);
-            tracing::info!(%account, epoch, windows = sums.len(), "counters rebuilt from the ledgers");
-            return Ok(Some(progress));
+            return self.install(account, nonce, to.epoch, floor, sums).await;
         }
         Ok(None)
+    }
+
+    async fn install(
+        &self,
+        account: AccountId,
+        nonce: Uuid,
+        epoch: i64,
+        floor: Window,
+        sums: Sums,
+    ) -> Result<Option<Progress>, Error> {
+        let sums: Vec<Sum> = sums
+            .into_iter()
+            .map(|(window, units)| Sum { window, units })
+            .collect();
+        let installed = self.store.install(account, nonce, epoch, floor, &sums);
+        if !installed.await? {
+            return Ok(None);
+        }
+        let progress = Progress { epoch, grants: 0 };
+        self.memory.built(account, progress);
+        metrics::rebuilt(true);
+        tracing::info!(%account, epoch, windows = sums.len(), "counters rebuilt from the ledgers");
+        Ok(Some(progress))
     }
 }

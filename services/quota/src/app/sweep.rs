@@ -133,7 +133,11 @@ impl App {
         if let Err(Error::Store(store::Error::Unreadable)) = swept {
             let window = Window::of(self.clock.now());
             let renewed = self.renew(account, window, Deadline::after(CLOSE_TIME));
-            swept = renewed.await.map(|_| ());
+            swept = match renewed.await {
+                // What it held can't be stored any more.
+                Ok(_) | Err(Error::ByLedgers) => Ok(()),
+                Err(error) => Err(error),
+            };
         }
         pulse.beat();
         if let Err(error) = &swept {

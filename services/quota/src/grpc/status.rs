@@ -28,6 +28,7 @@ impl From<Error> for Status {
             }
             Error::Store(store::Error::Unreadable)
             | Error::Client(clients::Error::Unreadable(_))
+            | Error::ByLedgers
             | Error::Internal => {
                 tracing::error!(%error, "internal");
                 weir_rpc::internal()

@@ -3,8 +3,8 @@
 //! The client library connects again by itself where a connection is closed under it, but tells
 //! whoever used it; and it goes on with one on which nothing is answered any more, or which
 //! could not be made for a reason that Redis itself gave. Here a call is made again over a new
-//! one in each of these cases, within [`CALL_TIME`]; and a Redis that is still reading its log,
-//! or a cluster that is putting another node in the place of a lost one, is waited for as long.
+//! one in each of these cases, within [`CALL_TIME`]; a Redis that is still reading its log, or a
+//! cluster that is putting another node in the place of a lost one, is away after that.
 //!
 //! **Invariant:** whatever is called may be called twice.
 
@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use weir_redis::{AddressError, Patience, Redis, RedisOptions, Stamp, why};
 
 use super::Error;
+use crate::domain::sight::MISSED_AFTER;
 
 /// A script that takes longer is taken for lost: they take microseconds, and the edge gives
 /// a batch 8 s in all.
@@ -24,20 +25,25 @@ const PATIENCE: Patience = Patience {
     connect: Duration::from_millis(500),
     answer: Duration::from_secs(1),
 };
-/// A cluster's connection tries again by itself, more than once where it is not stopped.
-const TRY_TIME: Duration = Duration::from_millis(1_100);
+/// What is not answered within this is tried once more, over another connection where that one
+/// was there for a while. In pieces: of a time in which this process did not run, one at most
+/// passes.
+const PIECE: Duration = Duration::from_millis(50);
+const PIECES: u32 = 3;
+const MAX_UNANSWERED: u32 = 2;
+/// A connection that is younger may just be in the making.
+const YOUNG: Duration = Duration::from_millis(500);
 /// Short and few, so that callers are told soon, and a Redis that came back is found soon.
 const RECONNECT_DELAY: Duration = Duration::from_millis(20);
 const RECONNECT_DELAY_MAX: Duration = Duration::from_millis(200);
 const RECONNECT_TRIES: usize = 3;
-/// All tries of one call together: one that is not answered, and another over a new connection.
-const CALL_TIME: Duration = Duration::from_millis(2_500);
-/// Connections may be cut faster than calls are answered; then a caller is told.
-const TRIES: u32 = 5;
+/// All tries of one call together: after that Redis is missed, and the ledgers grant
+/// (semantics 6.6a).
+const CALL_TIME: Duration = MISSED_AFTER;
+/// Between tries over connections that break, or that nobody takes.
+const PAUSE: Duration = Duration::from_millis(2);
 /// How often one looks whether a Redis has read its log.
 const LOADING_PAUSE: Duration = Duration::from_millis(50);
-/// How long a probe waits: a Redis that is stopped is away, however long it stays so.
-const PROBE_TIME: Duration = Duration::from_secs(1);
 /// What a node of a cluster says that knows of no slot without a master that lives.
 const ALL_SLOTS: &str = "cluster_slots_ok:16384";
 
@@ -68,6 +74,7 @@ struct Current {
     /// How many there were before.
     number: u64,
     connection: weir_redis::Connection,
+    made: Instant,
     stamp: Stamp,
     /// Another one is being made, while this one still does for some nodes of a cluster.
     is_being_replaced: bool,
@@ -81,6 +88,7 @@ impl Connection {
             number: 0,
             stamp: redis.stamp(),
             connection: lazily(&redis)?,
+            made: Instant::now(),
             is_being_replaced: false,
         };
         Ok(Self {
@@ -95,36 +103,14 @@ impl Connection {
 
     /// Does it, and reads the answer.
     pub(super) async fn call<T: FromRedisValue>(&self, work: Work<'_>) -> Result<T, Error> {
-        self.call_within(CALL_TIME, work).await
-    }
-
-    /// Whether Redis answers; of a cluster, all masters, and no key is without one.
-    pub(super) async fn answers(&self) -> bool {
-        let ping = redis::cmd("PING");
-        let answer: Result<String, Error> =
-            self.call_within(PROBE_TIME, Work::Command(&ping)).await;
-        if answer.is_err() || !self.redis.is_cluster() {
-            return answer.is_ok();
-        }
-        let mut info = redis::cmd("CLUSTER");
-        let info = Work::Command(info.arg("INFO"));
-        let info: Result<String, Error> = self.call_within(PROBE_TIME, info).await;
-        info.is_ok_and(|info| info.lines().any(|line| line.trim() == ALL_SLOTS))
-    }
-
-    async fn call_within<T: FromRedisValue>(
-        &self,
-        time: Duration,
-        work: Work<'_>,
-    ) -> Result<T, Error> {
-        let end = Instant::now() + time;
-        let mut tries = 0;
+        let end = Instant::now() + CALL_TIME;
+        let mut unanswered = 0;
         loop {
             let (number, redis) = self.current();
-            let stop = end.min(Instant::now() + TRY_TIME);
-            let Ok(done) = tokio::time::timeout_at(stop, work.send(redis)).await else {
-                self.replace(number);
-                if stop < end {
+            let Some(done) = patiently(work.send(redis)).await else {
+                unanswered += 1;
+                self.replace(number, YOUNG);
+                if unanswered < MAX_UNANSWERED {
                     continue;
                 }
                 tracing::warn!(tls = self.redis.speaks_tls(), "Redis does not answer");
@@ -135,20 +121,36 @@ impl Connection {
                 Err(error) => error,
             };
             if is_outlived(&error, self.redis.is_cluster()) {
-                self.replace(number);
+                self.replace(number, Duration::ZERO);
             }
-            if weir_redis::is_not_yet(&error) && Instant::now() + LOADING_PAUSE < end {
-                tokio::time::sleep(LOADING_PAUSE).await;
-                continue;
-            }
-            tries += 1;
-            if tries == TRIES || !is_of_the_connection(&error) {
+            let pause = if weir_redis::is_not_yet(&error) {
+                LOADING_PAUSE
+            } else if is_of_the_connection(&error) {
+                PAUSE
+            } else {
+                Duration::MAX
+            };
+            if pause >= end.saturating_duration_since(Instant::now()) {
                 if let Some(cause) = why(&error) {
                     tracing::warn!("no TLS with Redis: {cause}");
                 }
                 return Err(error.into());
             }
+            tokio::time::sleep(pause).await;
         }
+    }
+
+    /// Whether Redis answers; of a cluster, all masters, and no key is without one.
+    pub(super) async fn answers(&self) -> bool {
+        let ping = redis::cmd("PING");
+        let answer: Result<String, Error> = self.call(Work::Command(&ping)).await;
+        if answer.is_err() || !self.redis.is_cluster() {
+            return answer.is_ok();
+        }
+        let mut info = redis::cmd("CLUSTER");
+        let info = Work::Command(info.arg("INFO"));
+        let info: Result<String, Error> = self.call(info).await;
+        info.is_ok_and(|info| info.lines().any(|line| line.trim() == ALL_SLOTS))
     }
 
     fn current(&self) -> (u64, weir_redis::Connection) {
@@ -162,10 +164,11 @@ impl Connection {
         (current.number, current.connection.clone())
     }
 
-    /// Lets go of a connection, unless another has done so.
-    fn replace(&self, number: u64) {
+    /// Lets go of a connection that is at least so old, unless another has done so.
+    fn replace(&self, number: u64, age: Duration) {
         let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if current.number != number || current.is_being_replaced {
+        let is_young = current.made.elapsed() < age;
+        if current.number != number || current.is_being_replaced || is_young {
             return;
         }
         if !self.redis.is_cluster() {
@@ -194,8 +197,20 @@ impl Current {
     fn becomes(&mut self, connection: weir_redis::Connection, stamp: Stamp) {
         self.number += 1;
         self.stamp = stamp;
+        self.made = Instant::now();
         self.connection = connection;
     }
+}
+
+/// None where it took too long.
+async fn patiently<T>(work: impl Future<Output = T>) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    for _ in 0..PIECES {
+        if let Ok(done) = tokio::time::timeout(PIECE, &mut work).await {
+            return Some(done);
+        }
+    }
+    None
 }
 
 fn lazily(redis: &Redis) -> RedisResult<weir_redis::Connection> {

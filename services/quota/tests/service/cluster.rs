@@ -1,6 +1,7 @@
 //! A real cluster of three masters and three replicas, of which nodes die and fall silent.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tonic::Code;
@@ -8,6 +9,7 @@ use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
 use uuid::Uuid;
+use weir_proto::ledger::v1::Grantor;
 use weir_servers::RedisCluster;
 use weir_servers::child::signal;
 use weir_testkit::eventually;
@@ -216,10 +218,14 @@ async fn without_one_part_of_a_cluster_the_others_are_served_and_swept_and_healt
     .await;
     cluster.node(replica).kill9().await;
     cluster.node(lost).kill9().await;
+    // Where the ledgers can't stand in.
+    let is_away = &world.others.contact.away;
+    is_away.store(true, Ordering::SeqCst);
     eventually("health says that a part is away", async || {
         !is_served().await
     })
     .await;
+    is_away.store(false, Ordering::SeqCst);
     for account in &here {
         eventually("leases that ran out are settled", async || {
             let units = counted_once_there(&client, account).await;
@@ -227,12 +233,13 @@ async fn without_one_part_of_a_cluster_the_others_are_served_and_swept_and_healt
         })
         .await;
     }
-    let id = Uuid::now_v7().to_string();
-    let error = try_reserve(&mut client, &there[0], &id, 1, 1)
-        .await
-        .err()
-        .unwrap();
-    assert_eq!(error.code(), Code::Unavailable);
+    // Nothing of the first batch was stored, and it can't be any more.
+    let batch = reserve(&mut client, &there[0], 10, 10).await;
+    assert_eq!(batch.granted(), (10, 10));
+    settle(&mut client, &there[0], &batch, 0, 0).await;
+    let granted_by = |account: &Account| world.others.contact.granted_by(&account.id).0;
+    assert_eq!(granted_by(&there[0]), Grantor::Ledgers);
+    assert_eq!(granted_by(&here[0]), Grantor::Redis);
 
     cluster.start_again(lost).await.unwrap();
     cluster.start_again(replica).await.unwrap();

@@ -1,17 +1,17 @@
 //! Connections to Redis that are cut, that fall silent, that nobody answers.
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use tonic::transport::Channel;
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_check_response::ServingStatus;
 use tonic_health::pb::health_client::HealthClient;
-use uuid::Uuid;
 use weir_servers::TestServers;
 use weir_servers::child::signal;
 use weir_testkit::{Proxy, eventually};
 
-use crate::harness::{World, counted, reserve, settle, try_reserve};
+use crate::harness::{World, counted, reserve, settle};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_are_cut_every_30_ms_cost_no_call() {
@@ -61,29 +61,9 @@ async fn a_connection_that_falls_silent_is_replaced_within_one_call() {
     );
 }
 
-#[tokio::test]
-async fn a_redis_that_was_away_serves_the_first_call_after_it() {
-    let mut servers = TestServers::start().await.unwrap();
-    let world = World::on(servers.redis_url()).await;
-    let mut client = world.replica().await;
-    let account = world.account(10, 10);
-    reserve(&mut client, &account, 1, 1).await;
-    servers.redis.kill9().await;
-    for _ in 0..5 {
-        let batch = Uuid::now_v7().to_string();
-        let error = try_reserve(&mut client, &account, &batch, 1, 1).await;
-        assert_eq!(error.err().unwrap().code(), tonic::Code::Unavailable);
-    }
-    servers.redis.start_again().await.unwrap();
-    assert_eq!(
-        reserve(&mut client, &account, 10, 10).await.granted(),
-        (10, 10)
-    );
-}
-
 /// Of four thousand lines, each of which takes it some time; every thousandth it says so.
 #[tokio::test]
-async fn a_redis_that_reads_its_log_is_waited_for() {
+async fn while_a_redis_reads_its_log_nobody_waits_long() {
     let mut servers = TestServers::start().await.unwrap();
     let world = World::on(servers.redis_url()).await;
     let mut client = world.replica().await;
@@ -114,7 +94,10 @@ async fn a_redis_that_reads_its_log_is_waited_for() {
                 Ok(()) => panic!("it was there before anybody saw it read its log"),
             }
         }
-        reserve(&mut client, &account, 10, 10).await.granted()
+        let began = Instant::now();
+        let granted = reserve(&mut client, &account, 10, 10).await.granted();
+        assert!(began.elapsed() < Duration::from_secs(1));
+        granted
     };
     let (started, granted) = tokio::join!(servers.redis.start_again(), reserved);
     started.unwrap();
@@ -122,7 +105,7 @@ async fn a_redis_that_reads_its_log_is_waited_for() {
 }
 
 #[tokio::test]
-async fn health_follows_a_redis_that_was_stopped_and_goes_on() {
+async fn health_follows_redis_and_the_ledgers_where_it_was_stopped() {
     let servers = TestServers::start().await.unwrap();
     let world = World::on(servers.redis_url()).await;
     let address = world.replica_at().await;
@@ -136,9 +119,15 @@ async fn health_follows_a_redis_that_was_stopped_and_goes_on() {
     eventually("healthy", serves).await;
     signal("STOP", servers.redis.child().pid());
     let began = Instant::now();
+    let is_away = &world.others.activity.away;
+    is_away.store(true, Ordering::SeqCst);
     eventually("unhealthy", async || !serves().await).await;
     let took = began.elapsed();
     assert!(took < Duration::from_millis(2_500), "{took:?}");
+    is_away.store(false, Ordering::SeqCst);
+    eventually("healthy by the ledgers", serves).await;
+    is_away.store(true, Ordering::SeqCst);
+    eventually("unhealthy again", async || !serves().await).await;
     signal("CONT", servers.redis.child().pid());
     eventually("healthy again", serves).await;
 }

@@ -90,19 +90,31 @@ impl World {
 
     /// One whose clock is another one's.
     pub async fn replica_by(&self, clock: &TestClock) -> Client {
-        client(&self.serve_by(clock, LONG, LONG).await)
+        client(&self.serve_by(clock, &self.redis_url, LONG, LONG).await)
+    }
+
+    /// One that has a way to Redis of its own.
+    pub async fn replica_by_way_of(&self, redis_url: &str) -> Client {
+        client(&self.serve_by(&self.clock, redis_url, LONG, LONG).await)
     }
 
     async fn serve(&self, lease_ms: u64, sweep_ms: u64) -> String {
-        self.serve_by(&self.clock, lease_ms, sweep_ms).await
+        self.serve_by(&self.clock, &self.redis_url, lease_ms, sweep_ms)
+            .await
     }
 
-    async fn serve_by(&self, clock: &TestClock, lease_ms: u64, sweep_ms: u64) -> String {
+    async fn serve_by(
+        &self,
+        clock: &TestClock,
+        redis_url: &str,
+        lease_ms: u64,
+        sweep_ms: u64,
+    ) -> String {
         let (lease_ms, sweep_ms) = (lease_ms.to_string(), sweep_ms.to_string());
         let arguments = [
             "weir-quota",
             "--redis-url",
-            &*self.redis_url,
+            redis_url,
             "--mapping-url",
             &self.urls.mapping,
             "--contact-url",

@@ -1,5 +1,7 @@
 //! Both ledgers and the plans, as small gRPC servers over maps.
 
+mod grants;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -9,7 +11,8 @@ use tonic::{Code, Request, Response, Status};
 use weir_proto::ledger::v1::ledger_service_server::{LedgerService, LedgerServiceServer};
 use weir_proto::ledger::v1::{
     BatchKey, CloseBatchesRequest, CloseBatchesResponse, FenceUsageRequest, FenceUsageResponse,
-    ListWindowsRequest, ListWindowsResponse, WindowUnits,
+    GrantUnitsRequest, GrantUnitsResponse, Grantor, ListWindowsRequest, ListWindowsResponse,
+    WindowUnits,
 };
 use weir_proto::mapping::v1 as mapping;
 use weir_proto::mapping::v1::alert_service_server::{AlertService, AlertServiceServer};
@@ -17,12 +20,16 @@ use weir_proto::mapping::v1::log_service_server::{LogService, LogServiceServer};
 use weir_proto::mapping::v1::mapping_service_server::{MappingService, MappingServiceServer};
 use weir_reasons::Reason;
 
+use grants::Grants;
+
 /// What a store keeps of usage.
 #[derive(Default)]
 struct Rows {
     epochs: BTreeMap<String, i64>,
     /// By account, window, batch.
     units: BTreeMap<(String, String, String), i64>,
+    /// Accounts for which the ledger grants, and what it granted.
+    grants: BTreeMap<String, Grants>,
 }
 
 /// One ledger.
@@ -97,6 +104,7 @@ impl Ledger {
         &self,
         account: &str,
         epoch: i64,
+        grantor: Grantor,
         from: &str,
     ) -> Result<(i64, BTreeMap<String, i64>), Status> {
         self.serves(account)?;
@@ -109,11 +117,18 @@ impl Ledger {
                 "too far ahead",
             ));
         }
-        if epoch > *standing {
+        let is_raised = epoch > *standing;
+        if is_raised {
             *standing = epoch + self.faster.swap(0, Ordering::SeqCst);
             self.raises.fetch_add(1, Ordering::SeqCst);
         }
         let standing = *standing;
+        if is_raised {
+            rows.grants.remove(account);
+            if grantor == Grantor::Ledgers {
+                rows.grants.insert(account.to_owned(), Grants::default());
+            }
+        }
         let mut sums = BTreeMap::new();
         for ((of, window, _), units) in &rows.units {
             if of == account && window.as_str() >= from {
@@ -149,7 +164,9 @@ pub struct Urls {
 impl Others {
     /// Serves all three, until the test ends.
     pub async fn serve(&self) -> Urls {
-        let ledger = |ledger: &Ledger| Routes::new(LedgerServiceServer::new(ledger.clone()));
+        let ledger = |ledger: &Ledger| {
+            Routes::new(LedgerServiceServer::new(ledger.clone())).add_service(ledger.health())
+        };
         Urls {
             contact: serve(ledger(&self.contact)).await,
             activity: serve(ledger(&self.activity)).await,
@@ -222,11 +239,36 @@ impl LedgerService for Ledger {
         request: Request<FenceUsageRequest>,
     ) -> Result<Response<FenceUsageResponse>, Status> {
         let request = request.into_inner();
-        let (epoch, sums) = self.fence(&request.account_id, request.epoch, &request.from_window)?;
+        let (epoch, sums) = self.fence(
+            &request.account_id,
+            request.epoch,
+            request.granted_by(),
+            &request.from_window,
+        )?;
         let sums = sums.into_iter();
         let sums = sums.map(|(window, units)| WindowUnits { window, units });
         let sums = sums.collect();
-        Ok(Response::new(FenceUsageResponse { epoch, sums }))
+        let (granted_by, held_by, held_ms) = self.granted_by(&request.account_id);
+        Ok(Response::new(FenceUsageResponse {
+            epoch,
+            sums,
+            granted_by: granted_by.into(),
+            held_by,
+            held_ms,
+        }))
+    }
+
+    async fn grant_units(
+        &self,
+        request: Request<GrantUnitsRequest>,
+    ) -> Result<Response<GrantUnitsResponse>, Status> {
+        let request = request.into_inner();
+        self.serves(&request.account_id)?;
+        let mut answer = self.grant(&request);
+        let (granted_by, held_by, held_ms) = self.granted_by(&request.account_id);
+        answer.granted_by = granted_by.into();
+        (answer.held_by, answer.held_ms) = (held_by, held_ms);
+        Ok(Response::new(answer))
     }
 
     async fn list_windows(
@@ -234,7 +276,7 @@ impl LedgerService for Ledger {
         request: Request<ListWindowsRequest>,
     ) -> Result<Response<ListWindowsResponse>, Status> {
         let request = request.into_inner();
-        let (_, sums) = self.fence(&request.account_id, 0, &request.from_window)?;
+        let (_, sums) = self.fence(&request.account_id, 0, Grantor::Redis, &request.from_window)?;
         let sums = sums.into_iter();
         let windows = sums.map(|(window, units)| WindowUnits { window, units });
         Ok(Response::new(ListWindowsResponse {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod away;
 mod callers;
 mod cluster;
 mod connections;

@@ -46,6 +46,8 @@ pub struct StackOptions {
     pub postgres_settings: Vec<String>,
     /// Further environment of all services.
     pub environment: Vec<(String, String)>,
+    /// That of one process alone, by its name (`quota-2`), which goes before that of all.
+    pub environment_of: Vec<(String, (String, String))>,
     /// Is told of every step.
     pub reporter: Reporter,
 }
@@ -73,6 +75,7 @@ impl StackOptions {
             log_format: "text".into(),
             postgres_settings: Vec::new(),
             environment: Vec::new(),
+            environment_of: Vec::new(),
             reporter: Arc::new(|_| {}),
         }
     }

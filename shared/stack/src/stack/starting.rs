@@ -320,6 +320,9 @@ impl ServicePrograms<'_> {
             environment.push((WORKER_THREADS.into(), worker_threads().to_string()));
         }
         environment.extend(self.options.environment.iter().cloned());
+        let own = self.options.environment_of.iter();
+        let own = own.filter(|(process, _)| *process == name);
+        environment.extend(own.map(|(_, variable)| variable.clone()));
         environment.push(mark(self.folder));
         Program {
             path: self.programs.join(service.binary()),
