@@ -102,7 +102,7 @@ fn kustomize_builds_the_base() {
         .current_dir(root())
         .output();
     let Ok(built) = built else {
-        println!("left out: there is no kubectl");
+        eprintln!("left out: there is no kubectl");
         return;
     };
     let said = String::from_utf8_lossy(&built.stderr);

@@ -130,7 +130,7 @@ fn promtool_takes_the_rules() {
             .current_dir(root().join("deploy/observability"))
             .output();
         let Ok(checked) = checked else {
-            println!("left out: there is no promtool");
+            eprintln!("left out: there is no promtool");
             return;
         };
         let said = String::from_utf8_lossy(&checked.stderr);

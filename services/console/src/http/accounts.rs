@@ -1,6 +1,7 @@
 //! Whose data are looked at.
 
 use askama::Template;
+use axum::response::Response;
 
 use super::failure::{Page, Part};
 use super::frame::Frame;
@@ -23,7 +24,7 @@ pub async fn home(visit: Visit) -> Page {
     if let Some(account) = frame.accounts.first() {
         return Ok(respond::go(&format!("/accounts/{}/sources", account.id)));
     }
-    show(frame, Ok(List::default()).into(), "")
+    Ok(shown(frame, Ok(List::default()).into(), ""))
 }
 
 pub async fn list(visit: Visit) -> Page {
@@ -31,7 +32,7 @@ pub async fn list(visit: Visit) -> Page {
         visit.frame("Accounts", "accounts"),
         visit.calls.accounts(visit.query.get("page"))
     );
-    show(frame, list.into(), "")
+    Ok(shown(frame, list.into(), ""))
 }
 
 pub async fn find(post: Post) -> Page {
@@ -48,15 +49,15 @@ pub async fn find(post: Post) -> Page {
         items,
         next: String::new(),
     });
-    show(frame, found.into(), search)
+    Ok(shown(frame, found.into(), search))
 }
 
-fn show(frame: Frame, list: Part<List<Account>>, search: &str) -> Page {
-    Ok(respond::page(&AccountsPage {
+fn shown(frame: Frame, list: Part<List<Account>>, search: &str) -> Response {
+    respond::page(&AccountsPage {
         frame,
         list,
         search: search.to_owned(),
-    }))
+    })
 }
 
 /// Of an account: its sources.

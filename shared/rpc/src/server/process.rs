@@ -28,6 +28,10 @@ pub(super) struct Process {
 }
 
 impl Process {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "when the process began is the machine's to say, and decides nothing"
+    )]
     pub fn server(service: &'static str, reached: Vec<Reached>) -> ProcessServiceServer<Self> {
         BEGAN.get_or_init(Utc::now);
         ProcessServiceServer::new(Self { service, reached })
