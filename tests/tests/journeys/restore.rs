@@ -1,5 +1,5 @@
-//! The drill of whoever lost a machine: PostgreSQL from a base backup that was taken under load, the
-//! secrets beside it, Redis lost ([operations](../../../docs/operations.md#back-up-and-restore)).
+//! The drill of whoever lost a machine (`docs/operations.md`, "Back up and restore"): PostgreSQL
+//! from a base backup that was taken under load, the secrets beside it, Redis lost.
 
 use std::path::Path;
 use std::process::Command;

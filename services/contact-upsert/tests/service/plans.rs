@@ -24,7 +24,7 @@ const LARGE: [&str; 8] = [
 ];
 
 /// They ask whether there is any row at all, or go through all of them in order.
-const IN_ORDER: [&str; 9] = [
+const IN_ORDER: [&str; 11] = [
     "SELECT outbox_id FROM outbox WHERE account_id = $1 ORDER BY outbox_id LIMIT 1",
     "SELECT EXISTS (SELECT FROM contacts",
     "every account",
@@ -35,6 +35,9 @@ const IN_ORDER: [&str; 9] = [
     "SELECT count(*) AS contacts",
     "ORDER BY contact_id DESC LIMIT 1",
     "SELECT value FROM identifiers WHERE account_id = $1 AND kind = $2 ORDER BY value",
+    // A few windows, and the batches under way.
+    "FROM usage_grants",
+    "FROM usage_leases",
 ];
 
 /// Full ones, as large batches are.

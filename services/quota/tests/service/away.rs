@@ -83,7 +83,7 @@ async fn the_ledgers_grant_what_is_free_and_redis_grants_the_rest_when_it_is_bac
 
 #[tokio::test]
 async fn without_redis_and_a_ledger_nothing_is_granted_and_nobody_is_known_who_is_not() {
-    let mut servers = TestServers::start().await.unwrap();
+    let servers = TestServers::start().await.unwrap();
     let world = World::on(servers.redis_url()).await;
     let mut client = world.replica().await;
     let account = world.account(10, 10);
