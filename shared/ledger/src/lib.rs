@@ -15,6 +15,8 @@
 //! its epoch not above the batch's, until it commits. So a fence sees every batch that was stored
 //! before it, and none of a lower epoch is stored after it.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 mod book;
 mod grants;
 mod grpc;
