@@ -1,4 +1,5 @@
-//! Where services are: as the command line says, else as `stack.json` does.
+//! Where services are: as the command line says, else as the environment does, as services have it,
+//! else as `stack.json`.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -52,10 +53,13 @@ impl Addresses {
         let folder = &options.data.folder;
         let given = token::given(&options.token)?;
         if options.addresses.is_empty() {
+            addresses.by_service = by_environment(|name| std::env::var(name).ok());
+        }
+        if options.addresses.is_empty() && addresses.by_service.is_empty() {
             let file = StackFile::read(folder)?.ok_or_else(|| {
                 anyhow!(
                     "Weir is not running on {}; start it with `{}`, or say where it is with \
-                     --address",
+                     --address, or WEIR_MAPPING_URL and so on",
                     folder.display(),
                     hint("up --detach", folder)
                 )
@@ -92,6 +96,11 @@ impl Addresses {
         })
     }
 
+    /// How they are reached.
+    pub fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
     fn urls(&self) -> impl Iterator<Item = &str> {
         let all = self.by_service.values().chain(&self.any);
         all.map(String::as_str)
@@ -123,6 +132,17 @@ impl Addresses {
         let channel = connected.with_context(|| service.name())?;
         Ok(self.shown.clone().by(channel))
     }
+}
+
+/// As services are told where the others are; of several replicas the first.
+fn by_environment(variable: impl Fn(&str) -> Option<String>) -> BTreeMap<String, String> {
+    let services = Service::ALL.into_iter();
+    let known = services.filter_map(|service| {
+        let urls = variable(service.url_variable()?)?;
+        let first = urls.split(',').map(str::trim).find(|url| !url.is_empty())?;
+        Some((service.name().to_owned(), first.to_owned()))
+    });
+    known.collect()
 }
 
 /// How these addresses are reached that somebody gave.
@@ -176,6 +196,17 @@ mod tests {
         let found = read(&["contact=http://a:1", "http://b:2"]).unwrap();
         assert_eq!(found.of(Service::ContactUpsert).unwrap(), "http://a:1");
         assert_eq!(found.of(Service::Quota).unwrap(), "http://b:2");
+    }
+
+    #[test]
+    fn services_are_where_the_environment_of_a_service_says() {
+        let found = by_environment(|name| match name {
+            "WEIR_QUOTA_URL" => Some("http://q1:7005, http://q2:7005".to_owned()),
+            "WEIR_MAPPING_URL" => Some(String::new()),
+            _ => None,
+        });
+        let quota = ("quota".to_owned(), "http://q1:7005".to_owned());
+        assert_eq!(found, BTreeMap::from([quota]));
     }
 
     #[test]

@@ -11,10 +11,12 @@ use crate::folder;
 use crate::send::To;
 
 mod certs;
+mod containers;
 mod token;
 mod transfer;
 
 pub use certs::CertsOptions;
+pub use containers::{HealthOptions, RolesOptions};
 pub use token::{CreateTokenOptions, RevokeTokenOptions, RoleName, TokenCommand};
 pub use transfer::{
     ExportActivitiesOptions, ExportContactsOptions, ExportMembersOptions, ExportOptions,
@@ -47,6 +49,10 @@ pub enum Command {
     Restart(DataOptions),
     /// Show whether Weir runs, and which services are healthy (exit code 1 unless all are).
     Status(DataOptions),
+    Health(HealthOptions),
+    Roles(RolesOptions),
+    /// Write .env with new secrets for `docker compose up`; an .env that is there stays.
+    InitCompose,
     Console(ConsoleOptions),
     Doctor(DoctorOptions),
     Logs(LogsOptions),
@@ -111,12 +117,15 @@ pub struct DataOptions {
     pub folder: PathBuf,
 }
 
-/// Print where the console is, and a link that signs in there.
+/// Print where the console is, and a link that signs in there; or make the hash of a password.
 ///
 /// The link is good for 15 minutes and once; it signs in as whoever the token is: the
 /// administrator of the running stack, where nothing else is said.
 #[derive(Debug, Args)]
 pub struct ConsoleOptions {
+    /// `password`: ask for one, and print its hash for `WEIR_CONSOLE_ADMIN_PASSWORD_HASH`, with
+    /// which a local administrator signs in by name and password.
+    pub what: Option<ConsoleWhat>,
     /// Where the console is, instead of what stack.json says: http://host:8000.
     #[arg(long, value_name = "URL")]
     pub console: Option<String>,
@@ -126,6 +135,12 @@ pub struct ConsoleOptions {
     pub tls: ClientOptions,
     #[command(flatten)]
     pub data: DataOptions,
+}
+
+/// What else `console` does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum ConsoleWhat {
+    Password,
 }
 
 /// Check whether everything that is stored agrees; reads, and changes nothing.
@@ -253,7 +268,7 @@ pub struct SendOptions {
     #[arg(long)]
     pub all: bool,
     /// Where the edge is, instead of what stack.json says: http://host:8080, https://host.
-    #[arg(long, value_name = "URL")]
+    #[arg(long, env = "WEIR_EDGE_URL", value_name = "URL")]
     pub edge: Option<String>,
     #[command(flatten)]
     pub addresses: AddressOptions,
@@ -304,7 +319,7 @@ pub struct CallOptions {
 #[derive(Debug, Args)]
 pub struct AddressOptions {
     /// Where to call: `http://host:port`, or `service=http://host:port` (may be repeated),
-    /// instead of what stack.json says; `https://` as well.
+    /// instead of what WEIR_MAPPING_URL and so on say, or stack.json; `https://` as well.
     #[arg(long = "address", value_name = "[SERVICE=]URL")]
     pub addresses: Vec<String>,
     #[command(flatten)]
@@ -337,7 +352,8 @@ fn file(text: &str) -> Result<PathBuf, String> {
 /// runs everything with them at full length, which takes hours.
 #[derive(Debug, Args)]
 pub struct TestOptions {
-    /// Only tests whose name contains this; `long`: all of them, at full length.
+    /// Only tests whose name contains this; `long`: all of them, at full length; `compose`: the
+    /// containers, with a Docker engine of its own where none runs.
     pub filter: Option<String>,
 }
 

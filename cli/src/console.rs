@@ -1,5 +1,7 @@
 //! `console`: where the pages are, and a link that signs in there.
 
+mod password;
+
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
@@ -8,13 +10,16 @@ use http_body_util::{BodyExt, Full};
 use weir_stack::{Reach, StackFile};
 
 use crate::address::{given_token, reach};
-use crate::arguments::ConsoleOptions;
+use crate::arguments::{ConsoleOptions, ConsoleWhat};
 use crate::failure::Failure;
 use crate::output::say;
 
 const TIMEOUT: Duration = Duration::from_secs(5);
 
 pub async fn run(options: &ConsoleOptions) -> Result<(), Failure> {
+    if options.what == Some(ConsoleWhat::Password) {
+        return password::run();
+    }
     let file = StackFile::read(&options.data.folder)?;
     let own = file.as_ref().map(|file| file.console.clone());
     let console = options.console.clone().or(own.clone());

@@ -13,10 +13,12 @@ mod call;
 mod certs;
 mod check;
 mod console;
+mod containers;
 mod doctor;
 mod down;
 mod failure;
 mod folder;
+mod health;
 mod http;
 mod logs;
 mod mail;
@@ -24,6 +26,7 @@ mod output;
 mod paused;
 mod plan;
 mod restart;
+mod roles;
 mod send;
 mod status;
 mod suite;
@@ -61,13 +64,16 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Down(options) => down::run(&options).await?,
         Command::Restart(options) => restart::run(&options).await?,
         Command::Status(options) => return status::run(&options).await,
+        Command::Health(options) => return health::run(&options).await,
+        Command::Roles(options) => roles::run(&options).await?,
+        Command::InitCompose => return Err(containers::init()),
         Command::Console(options) => console::run(&options).await?,
         Command::Logs(options) => logs::run(&options).await?,
         Command::Doctor(options) => return doctor::run(&options).await,
         Command::Apply(options) => plan::apply(&options).await?,
         Command::Plan(options) => return plan::plan(&options).await,
         Command::ExportConfig(options) => plan::export(&options).await?,
-        Command::Schema => output::say!("{}", apply::json_schema().trim_end()),
+        Command::Schema => output::say!("{}", weir_configuration::file::json_schema().trim_end()),
         Command::Send(options) => return send::run(&options).await,
         Command::Mail(command) => return mail::run(&command).await,
         Command::Token(command) => return token::run(&command).await,

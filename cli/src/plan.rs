@@ -1,28 +1,28 @@
 //! Configuration as code, both ways: what a file would change (`plan`), the change itself
 //! (`apply`), and the file that says what stands (`export-config`).
 //!
-//! `state` is what stands, `load` reads it from the services, `planner` compares it with a
-//! checked file (pure), `render` shows the plan, `execute` does it step by step, `export` writes
-//! a file.
+//! What is read, compared and shown is `weir_configuration`; `execute` does it step by step.
 
 mod execute;
-mod export;
-mod load;
-mod planner;
-mod render;
-mod state;
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
+use anyhow::anyhow;
+use tonic::Status;
+use weir_configuration::file::model::Configuration;
+use weir_configuration::plan::{self, Change, Plan, Reader, render};
+use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
+use weir_stack::{Channel, Service};
+
+use crate::accounts;
 use crate::address::Addresses;
-use crate::apply::model::Configuration;
 use crate::arguments::{ApplyOptions, ExportConfigOptions, PlanOptions};
+use crate::call::describe_status;
 use crate::failure::Failure;
 use crate::output::say;
 
 pub use execute::{Applied, AppliedAccount};
-use planner::{Change, Plan};
 
 /// `plan` found something to change.
 const CHANGES: u8 = 3;
@@ -87,10 +87,26 @@ pub async fn apply_quietly(
 /// `./weir export-config`
 pub async fn export(options: &ExportConfigOptions) -> Result<(), Failure> {
     let addresses = Addresses::read(&options.addresses)?;
-    let accounts = load::export(&addresses, options.account.as_deref()).await?;
-    let text = export::yaml(&accounts)?;
+    let mut reader = reader(&addresses).await?;
+    let accounts = match options.account.as_deref() {
+        None => reader.all().await.map_err(failed)?,
+        Some(name) => match reader.named(name).await.map_err(failed)? {
+            Some(account) => vec![account],
+            None => {
+                let mapping = addresses.connect(Service::Mapping).await?;
+                return Err(accounts::unknown(&mut MappingServiceClient::new(mapping), name).await);
+            }
+        },
+    };
+    let text = plan::yaml(&accounts).map_err(|error| anyhow!(error))?;
     say!("{}", text.trim_end());
     Ok(())
+}
+
+async fn reader(addresses: &Addresses) -> Result<Reader<Channel>, Failure> {
+    let mapping = addresses.connect(Service::Mapping).await?;
+    let audience = addresses.connect(Service::Audience).await?;
+    Ok(Reader::new(mapping, audience))
 }
 
 async fn prepare(
@@ -98,21 +114,27 @@ async fn prepare(
     configuration: &Configuration,
     prune: bool,
 ) -> Result<Plan, Failure> {
-    let actual = load::load(addresses, configuration).await?;
-    Ok(planner::plan(configuration, actual, prune))
+    let standing = reader(addresses).await?.standing(configuration).await;
+    let mut standing = standing.map_err(failed)?;
+    // Where nobody asks for it, contact-upsert need not be known.
+    for account in standing.with_open_questions(configuration) {
+        let channel = addresses.connect(Service::ContactUpsert).await?;
+        let found = plan::has_contacts(channel, &account.account.account_id).await;
+        account.has_contacts = found.map_err(failed)?;
+    }
+    Ok(plan::plan(configuration, standing, prune))
+}
+
+fn failed(status: Status) -> Failure {
+    anyhow!("{}", describe_status(&status)).into()
 }
 
 /// What can't be applied is not begun.
 fn refuse_faults(plan: &Plan, file: &str) -> Result<(), Failure> {
-    if plan.faults.is_empty() {
-        return Ok(());
+    match plan::faults(plan, file) {
+        faults if faults.is_empty() => Ok(()),
+        faults => Err(Failure::Input(faults)),
     }
-    let lines: Vec<String> = plan
-        .faults
-        .iter()
-        .map(|fault| format!("{file}:{}: {}", fault.line, fault.message))
-        .collect();
-    Err(Failure::Input(lines.join("\n")))
 }
 
 /// Nobody removes without having been asked.

@@ -52,7 +52,7 @@ pub async fn run(options: &SendOptions) -> Result<ExitCode, Failure> {
 }
 
 fn edge(options: &SendOptions) -> Result<(String, Reach), Failure> {
-    if let Some(edge) = &options.edge {
+    if let Some(edge) = options.edge.as_ref().filter(|edge| !edge.is_empty()) {
         if !edge.starts_with("http://") && !edge.starts_with("https://") {
             return Err(Failure::Input(format!(
                 "--edge {edge}: must be an address such as http://host:8080 or https://host"

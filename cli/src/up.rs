@@ -164,7 +164,7 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
 async fn show(
     stack: &Stack,
     file: &str,
-    configuration: &apply::model::Configuration,
+    configuration: &weir_configuration::file::model::Configuration,
 ) -> Result<demo::DemoAccount, Failure> {
     say!("\napplying {file}");
     let addresses = Addresses::from_map(stack.file().grpc, stack.token(), stack.reach().clone())?;

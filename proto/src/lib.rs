@@ -45,6 +45,11 @@ pub mod erasure {
         tonic::include_proto!("weir.erasure.v1");
     }
 }
+pub mod process {
+    pub mod v1 {
+        tonic::include_proto!("weir.process.v1");
+    }
+}
 pub mod settings {
     pub mod v1 {
         tonic::include_proto!("weir.settings.v1");

@@ -17,6 +17,11 @@ use crate::{Weir, eventually};
 
 /// A page of this height is looked at whole.
 const MOST_HEIGHT: i64 = 4_000;
+/// More places to stop at than any page of a journey has.
+const MOST_TABS: usize = 250;
+/// As WebDriver calls them.
+const TAB: &str = "\u{e004}";
+const ENTER: &str = "\u{e007}";
 /// Of a window, usually.
 const HEIGHT: i64 = 900;
 /// What the id of an element is called.
@@ -25,6 +30,8 @@ const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// One window, and the driver behind it, which ends with it.
 pub struct Browser {
     driver: Driver,
+    /// The mouse is let lie.
+    by_keys: bool,
     console: String,
     process: Child,
 }
@@ -133,9 +140,17 @@ impl Browser {
         driver.url = format!("{}/session/{session}", driver.url);
         Some(Self {
             driver,
+            by_keys: false,
             console: weir.stack.console_url(),
             process,
         })
+    }
+
+    /// From now on everything is pressed and written by the keyboard alone.
+    #[must_use]
+    pub fn by_keys(mut self) -> Self {
+        self.by_keys = true;
+        self
     }
 
     /// As the administrator, by a link.
@@ -172,6 +187,17 @@ impl Browser {
     /// # Panics
     /// There is none.
     pub async fn press(&self, says: &str) {
+        if self.by_keys {
+            eventually(&format!("{says:?} can be reached by Tab"), async || {
+                let wanted = |focused: &Value| {
+                    let said = focused["text"].as_str().unwrap_or_default();
+                    focused["pressable"] == true && said.starts_with(says)
+                };
+                self.reach(wanted).await && self.keys(&[ENTER]).await.is_ok()
+            })
+            .await;
+            return;
+        }
         let path = format!(
             "(//main//button|//main//a|//main//summary|//nav//a)[starts-with(normalize-space(.), \
              \"{says}\")]"
@@ -193,6 +219,17 @@ impl Browser {
     /// # Panics
     /// There is none.
     pub async fn write(&self, name: &str, text: &str) {
+        if self.by_keys {
+            eventually(&format!("{name:?} can be reached by Tab"), async || {
+                self.reach(|focused| focused["name"] == name).await
+            })
+            .await;
+            // What is there is chosen by coming in.
+            let letters: Vec<String> = text.chars().map(String::from).collect();
+            let letters: Vec<&str> = letters.iter().map(|letter| &**letter).collect();
+            self.keys(&letters).await.unwrap();
+            return;
+        }
         let css = format!("main [name='{name}']");
         eventually(&format!("{name:?} can be written"), async || {
             let found = self.driver.find("css selector", &css).await;
@@ -206,6 +243,69 @@ impl Browser {
             driver.post(&format!("{found}/value"), keys).await.ok()
         })
         .await;
+    }
+
+    /// Goes on by Tab until this has the focus; false where it never does.
+    async fn reach(&self, wanted: impl Fn(&Value) -> bool) -> bool {
+        const FOCUSED: &str = "const at = document.activeElement;
+            return {text: (at.innerText || '').replace(/\\s+/g, ' ').trim(), name: at.name || '',
+                pressable: at.matches('button, a, summary') && !at.closest('.top'),
+                seen: at === document.body || at.matches(':focus-visible')}";
+        for _ in 0..MOST_TABS {
+            if self.keys(&[TAB]).await.is_err() {
+                return false;
+            }
+            let asked = json!({"script": FOCUSED, "args": []});
+            let Ok(focused) = self.driver.post("/execute/sync", asked).await else {
+                return false;
+            };
+            if wanted(&focused) {
+                assert_eq!(focused["seen"], true, "the focus can't be seen: {focused}");
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Pressed and let go one after the other.
+    async fn keys(&self, keys: &[&str]) -> Result<Value, Value> {
+        let each = keys
+            .iter()
+            .flat_map(|key| ["keyDown", "keyUp"].map(|what| json!({"type": what, "value": key})));
+        let each: Vec<Value> = each.collect();
+        let actions = json!({"actions": [{"type": "key", "id": "keys", "actions": each}]});
+        self.driver.post("/actions", actions).await
+    }
+
+    /// Presses twice, as fast as can be, what begins so.
+    ///
+    /// # Panics
+    /// There is none.
+    pub async fn press_twice(&self, says: &str) {
+        let path = format!("//main//button[starts-with(normalize-space(.), \"{says}\")]");
+        let found = eventually(&format!("{says:?} is there"), async || {
+            self.driver.find("xpath", &path).await.pop()
+        })
+        .await;
+        let id = found.trim_start_matches("/element/");
+        let mut actions = vec![json!({
+            "type": "pointerMove", "origin": {ELEMENT: id}, "x": 0, "y": 0, "duration": 0,
+        })];
+        for _ in 0..2 {
+            actions.push(json!({"type": "pointerDown", "button": 0}));
+            actions.push(json!({"type": "pointerUp", "button": 0}));
+        }
+        let actions = json!({"actions": [{"type": "pointer", "id": "mouse", "actions": actions}]});
+        self.driver.post("/actions", actions).await.unwrap();
+    }
+
+    /// Forgets who is signed in, as a session's end does.
+    ///
+    /// # Panics
+    /// The browser is gone.
+    pub async fn end_session(&self) {
+        let gone = self.driver.ask(Method::DELETE, "/cookie", Value::Null);
+        gone.await.unwrap();
     }
 
     /// What stands there.

@@ -15,7 +15,9 @@ use weir_proto::mapping::v1::configuration_service_client::ConfigurationServiceC
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_stack::{Channel, Service};
 
-use super::planner::{Action, Plan, Step};
+use weir_configuration::plan::Plan;
+use weir_configuration::plan::planner::{Action, Step};
+
 use crate::address::Addresses;
 use crate::call::describe_status;
 use crate::failure::Failure;

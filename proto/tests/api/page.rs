@@ -26,6 +26,7 @@ fn home(package: &str) -> (&'static str, &str, Option<u16>) {
             "ledger",
             None,
         ),
+        "process" => ("every service, about itself", "process", Some(7001)),
         short => ("every service that keeps something", short, None),
     }
 }
@@ -152,7 +153,8 @@ fn write_example(method: &MethodDescriptor, port: u16, page: &mut String) {
     .unwrap();
 }
 
-/// Messages and enums of a package that are no request or answer of its own.
+/// Messages and enums of a package that are no request or answer of its own, or stand in others as
+/// well.
 fn write_messages(contract: &Contract, package: &str, page: &mut String) {
     let mut sections = BTreeMap::new();
     let is_shown = |message: &MessageDescriptor| {
@@ -160,7 +162,10 @@ fn write_messages(contract: &Contract, package: &str, page: &mut String) {
             let methods: Vec<_> = service.methods().collect();
             methods
         });
-        methods.any(|method| method.input() == *message || method.output() == *message)
+        let is_whole = methods.any(|it| it.input() == *message || it.output() == *message);
+        let all = contract.pool.all_messages();
+        let mut fields = all.flat_map(|one| one.fields().collect::<Vec<_>>());
+        is_whole && !fields.any(|field| field.kind().as_message() == Some(message))
     };
     let inside = |name: &str| name == package;
     for message in contract.pool.all_messages() {

@@ -58,7 +58,7 @@ pub fn server(app: App, exports: Exports, ledger: Ledger, erasure: Erasure) -> S
         .service(people)
         .service(ledger.service())
         .service(erasure.service())
-        .probe(move || {
+        .needs("PostgreSQL", move || {
             let app = app.clone();
             async move { app.is_up().await }
         })

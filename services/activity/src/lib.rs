@@ -18,6 +18,7 @@ mod store;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use weir_service::{Background, Clock, Serving, Shutdown};
 
 use app::App;
@@ -28,10 +29,11 @@ use store::{MIGRATIONS, Store};
 /// Migrates the schema, makes the partitions that are needed now, and serves until `shutdown`.
 ///
 /// # Errors
-/// Where the database can't be reached or migrated, the listener fails, or a background loop
+/// Where the database can't be migrated, the listener fails, or a background loop
 /// ends or hangs.
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
+        let mut shutdown = shutdown;
         metrics::describe();
         let tls = config.tls.enter()?;
         let by_certificate = config.tls.know_services();
@@ -46,9 +48,17 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             weir_postgres::connect(&config.database_url, connections, &store::PLAN_BY_KEY)
                 .context("WEIR_DATABASE_URL")
         };
-        weir_postgres::migrate(&pool(1)?, MIGRATIONS, store::OPEN)
-            .await
-            .context("the schema can't be brought up to date")?;
+        let first = pool(1)?;
+        let away = Notify::new();
+        let migrating = async {
+            let migrated =
+                weir_postgres::migrate_once_there(&first, MIGRATIONS, store::OPEN, &away).await;
+            migrated.context("the schema can't be brought up to date")
+        };
+        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, &away, migrating);
+        let Some(()) = begun.await? else {
+            return Ok(());
+        };
         let calls = pool(config.database_connections.into())?;
         let sole = weir_postgres::Jobs::new(&calls).sole("housekeeping");
         let exports = Store::new(pool(app::EXPORTS)?, 0);

@@ -63,7 +63,7 @@ pub fn server(app: App, exports: Exports, erasure: Erasure, changes: Log) -> Ser
         .service(TransferServiceServer::new(transfer::Transfers(exports)))
         .service(erasure.service())
         .service(changes.service())
-        .probe(move || {
+        .needs("PostgreSQL", move || {
             let app = app.clone();
             async move { app.is_up().await }
         })

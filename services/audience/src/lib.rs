@@ -18,6 +18,7 @@ pub mod store;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use weir_service::{Background, Clock, Serving, Shutdown};
 
 pub use config::Config;
@@ -29,6 +30,7 @@ pub use config::Config;
 /// hung.
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
+        let mut shutdown = shutdown;
         metrics::describe();
         let tls = config.tls.enter()?;
         let by_certificate = config.tls.know_services();
@@ -42,9 +44,17 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
                 .context("WEIR_DATABASE_URL")
         };
         let pool = connect(config.database_connections.into())?;
-        weir_postgres::migrate(&pool, store::MIGRATIONS, store::OPEN)
-            .await
-            .context("the schema can't be brought up to date")?;
+        let away = Notify::new();
+        let migrating = async {
+            let migrated =
+                weir_postgres::migrate_once_there(&pool, store::MIGRATIONS, store::OPEN, &away)
+                    .await;
+            migrated.context("the schema can't be brought up to date")
+        };
+        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, &away, migrating);
+        let Some(()) = begun.await? else {
+            return Ok(());
+        };
         let accounts = weir_accounts::Accounts::connect(&config.mapping_url)?;
         let jobs = weir_postgres::Jobs::new(&pool);
         let (aged, gone) = (jobs.sole("forgetting"), jobs.sole("deleting"));

@@ -197,6 +197,12 @@
     for (const one of root.querySelectorAll("[data-closes]")) {
       one.addEventListener("click", () => one.closest("dialog").close());
     }
+    for (const one of root.querySelectorAll("input[data-into]")) {
+      one.addEventListener("change", async () => {
+        const [file] = one.files;
+        if (file) document.getElementById(one.dataset.into).value = await file.text();
+      });
+    }
     for (const one of root.querySelectorAll(".only-scripted")) one.hidden = false;
     traits(root);
   };

@@ -1,10 +1,12 @@
 //! What pages have in common: who is signed in, and steps that belong together.
 
+mod password;
 mod seal;
 mod setup;
 mod sign_in;
 mod single;
 
+pub use password::PasswordFailure;
 pub use seal::{Purpose, Seal};
 pub use setup::NewSource;
 pub use sign_in::{LinkFailure, Me, SignIn};
@@ -12,7 +14,7 @@ pub use single::{Begun, Single};
 
 use weir_service::Clock;
 
-use crate::clients::Clients;
+use crate::clients::{Clients, EdgeDoor};
 
 /// What all requests share.
 pub struct App {
@@ -22,5 +24,7 @@ pub struct App {
     pub single: Option<Single>,
     /// Without a slash at its end.
     pub edge_url: String,
+    /// Where it is asked whether it is ready.
+    pub edge: EdgeDoor,
     pub clock: Clock,
 }

@@ -1,6 +1,6 @@
 //! The services that are asked, as pages need them: the only room that knows their messages.
 //!
-//! **Invariant:** every call but that for health shows what the person shows who signed in.
+//! **Invariant:** every call but that for health (gRPC's own, which takes none) shows what the person shows who signed in.
 
 mod account;
 mod contact;
@@ -10,9 +10,13 @@ mod health;
 mod issuer;
 mod mapping;
 mod more;
+mod plan;
+mod request;
 mod shown;
 mod source;
 mod trouble;
+mod usage;
+mod web;
 
 use weir_proto::access::v1::change_service_client::ChangeServiceClient;
 use weir_proto::access::v1::token_service_client::TokenServiceClient;
@@ -39,8 +43,9 @@ use crate::domain::Trouble;
 use shown::Shown;
 
 pub use account::AccountPart;
-pub use health::ServiceHealth;
+pub use health::EdgeDoor;
 pub use issuer::{Issuer, IssuerAway};
+pub use request::{request_id, within_request};
 
 /// What a call comes to.
 pub type Answer<T> = Result<T, Trouble>;
@@ -60,6 +65,8 @@ pub struct Clients {
 /// Calls of one person.
 #[derive(Clone)]
 pub struct Calls {
+    peers: Clients,
+    shown: Shown,
     mapping: MappingServiceClient<Personal>,
     configuration: ConfigurationServiceClient<Personal>,
     preview: PreviewServiceClient<Personal>,
@@ -104,6 +111,8 @@ impl Clients {
         let audience = by(&self.audience);
         const MAX: usize = MAX_MESSAGE;
         Calls {
+            peers: self.clone(),
+            shown: shown.clone(),
             configuration: ConfigurationServiceClient::new(mapping.clone())
                 .max_decoding_message_size(MAX),
             preview: PreviewServiceClient::new(mapping.clone()).max_decoding_message_size(MAX),

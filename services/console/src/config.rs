@@ -26,6 +26,9 @@ pub struct Config {
     /// Where Segment and SDKs reach the edge: it stands in the lines that pages give to be copied.
     #[arg(long, env = "WEIR_EDGE_URL", default_value = "http://127.0.0.1:8080")]
     pub edge_url: String,
+    /// Where the console itself reaches the edge, for the health page; empty: at the same address.
+    #[arg(long, env = "WEIR_EDGE_HEALTH_URL", default_value = "")]
+    pub edge_health_url: String,
     /// What seals cookies and sign-in links: at least 32 characters, the same for all replicas.
     /// Without one it is made anew with each start, which ends everybody's session.
     #[arg(long, env = "WEIR_CONSOLE_SECRET", hide_env_values = true, value_parser = hidden)]
@@ -36,6 +39,9 @@ pub struct Config {
     /// Signing in by OpenID Connect, where an issuer is named.
     #[command(flatten)]
     pub oidc: OidcOptions,
+    /// Signing in by a name and a password, where one is given.
+    #[command(flatten)]
+    pub password: PasswordOptions,
     /// Who may call, and as whom the console asks which tokens are good.
     #[command(flatten)]
     pub access: weir_service::AccessOptions,
@@ -45,6 +51,34 @@ pub struct Config {
     /// Logs, metrics, traces.
     #[command(flatten)]
     pub telemetry: weir_telemetry::Options,
+}
+
+/// The local administrator, who signs in as whoever `WEIR_ADMIN_TOKEN` is.
+#[derive(Debug, Clone, clap::Args)]
+pub struct PasswordOptions {
+    /// Their name.
+    #[arg(
+        long = "admin-name",
+        env = "WEIR_CONSOLE_ADMIN_NAME",
+        default_value = "admin"
+    )]
+    pub name: String,
+    /// The hash (argon2id) of their password, as `./weir console password` prints it. Without it
+    /// nobody signs in by a password.
+    #[arg(
+        long = "admin-password-hash",
+        env = "WEIR_CONSOLE_ADMIN_PASSWORD_HASH",
+        hide_env_values = true,
+        value_parser = hidden
+    )]
+    pub hash: Option<Hidden>,
+    /// A file that holds it instead.
+    #[arg(
+        long = "admin-password-hash-file",
+        env = "WEIR_CONSOLE_ADMIN_PASSWORD_HASH_FILE",
+        value_parser = path
+    )]
+    pub hash_file: Option<PathBuf>,
 }
 
 /// Where people sign in, and what they may do then. An empty variable counts as none.
@@ -107,6 +141,14 @@ impl Config {
             bail!("WEIR_CONSOLE_SECRET must have at least {MIN_SECRET} characters");
         }
         Ok(text.as_bytes().to_vec())
+    }
+
+    /// Where the edge is asked whether it is ready.
+    pub fn edge_health_url(&self) -> &str {
+        match self.edge_health_url.trim() {
+            "" => &self.edge_url,
+            url => url,
+        }
     }
 
     /// Whether cookies are for https alone.

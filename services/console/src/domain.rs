@@ -1,5 +1,6 @@
 //! What pages show, and the rules of showing it: pure functions over values.
 
+pub mod attempts;
 pub mod chart;
 pub mod configuration;
 pub mod draft;
@@ -11,6 +12,7 @@ pub mod steps;
 pub mod trouble;
 pub mod words;
 
+pub use attempts::Attempts;
 pub use form::Form;
 pub use trouble::{Fault, Trouble};
 

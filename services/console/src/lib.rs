@@ -48,7 +48,8 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let app = Arc::new(app::App {
             clients: clients::Clients::connect(&config.addresses)?,
             single: app::Single::of(&config)?,
-            sign_in: app::SignIn::new(access, seal, &config),
+            sign_in: app::SignIn::new(access, seal, &config)?,
+            edge: clients::EdgeDoor::new(config.edge_health_url()),
             edge_url: config.edge_url.trim_end_matches('/').to_owned(),
             clock,
         });

@@ -62,7 +62,7 @@ pub fn server(app: App, bulk: Bulk, ledger: Ledger, erasure: Erasure, changes: L
         .service(ledger.service())
         .service(erasure.service())
         .service(changes.service())
-        .probe(move || {
+        .needs("PostgreSQL", move || {
             let app = app.clone();
             async move { app.is_healthy().await }
         })

@@ -19,6 +19,7 @@ pub mod store;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use weir_service::{Background, Clock, Serving, Shutdown};
 
 pub use config::Config;
@@ -30,6 +31,7 @@ pub use config::Config;
 /// the background ended or hung.
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
+        let mut shutdown = shutdown;
         metrics::describe();
         let tls = config.tls.enter()?;
         let by_certificate = config.tls.know_services();
@@ -46,9 +48,17 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .context("WEIR_DATABASE_URL")
         };
         let beside = connect(config::BACKGROUND_CONNECTIONS)?;
-        weir_postgres::migrate(&beside, &store::MIGRATIONS, store::OPEN)
-            .await
-            .context("the schema can't be brought up to date")?;
+        let away = Notify::new();
+        let migrating = async {
+            let migrated =
+                weir_postgres::migrate_once_there(&beside, &store::MIGRATIONS, store::OPEN, &away)
+                    .await;
+            migrated.context("the schema can't be brought up to date")
+        };
+        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, &away, migrating);
+        let Some(()) = begun.await? else {
+            return Ok(());
+        };
         let jobs = weir_postgres::Jobs::new(&beside);
         let (rest, aged) = (jobs.sole("outbox"), jobs.sole("purge"));
         let (reindexed, gone) = (jobs.sole("reindex"), jobs.sole("erasures"));

@@ -221,6 +221,11 @@ impl App {
         store::answers(&self.pool).await
     }
 
+    /// Whether what helps the person who maps can be kept.
+    pub async fn has_rings(&self) -> bool {
+        self.rings.answer().await
+    }
+
     /// Runs `work` in a task of its own, so that a caller who gives up does not take a
     /// connection with it, and again where it lost against another transaction.
     pub async fn run<T, F, Fut>(&self, deadline: Deadline, work: F) -> Result<T, Error>

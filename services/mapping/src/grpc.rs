@@ -41,6 +41,7 @@ use convert::change;
 
 /// Serves `app`; healthy while what it can't do without is there.
 pub fn server(app: App) -> Server {
+    let rings = app.clone();
     let service = Arc::new(Service { app: app.clone() });
     let server = MappingServiceServer::from_arc(Arc::clone(&service))
         .max_decoding_message_size(MAX_MESSAGE)
@@ -82,9 +83,13 @@ pub fn server(app: App) -> Server {
         )
         .service(alerts)
         .service(replay::server(&service))
-        .probe(move || {
+        .needs("PostgreSQL", move || {
             let app = app.clone();
             async move { app.is_healthy().await }
+        })
+        .uses("Redis", move || {
+            let app = rings.clone();
+            async move { app.has_rings().await }
         })
 }
 

@@ -19,6 +19,7 @@ mod store;
 use anyhow::Context;
 use chrono::TimeDelta;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 use weir_service::{Background, Clock, Serving, Shutdown};
 
 pub use config::Config;
@@ -26,10 +27,11 @@ pub use config::Config;
 /// Brings the schema up to date, then serves until `shutdown`.
 ///
 /// # Errors
-/// Where the configuration can't be used, PostgreSQL is away at the start, the listener fails,
-/// or a background loop ended.
+/// Where the configuration can't be used, the schema can't be brought up to date, the listener
+/// fails, or a background loop ended.
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
+        let mut shutdown = shutdown;
         metrics::describe();
         let tls = config.tls.enter()?;
         let by_certificate = config.tls.know_services();
@@ -43,9 +45,12 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             &[],
         )
         .context("WEIR_DATABASE_URL")?;
-        store::migrate(&pool)
-            .await
-            .context("the schema can't be brought up to date")?;
+        let away = Notify::new();
+        let migrating = migrate(&pool, &away);
+        let begun = weir_service::begin(&listener, tls.as_ref(), &mut shutdown, &away, migrating);
+        let Some(()) = begun.await? else {
+            return Ok(());
+        };
         let rings = store::Rings::connect(&config.redis_url, &config.redis)?;
         let contacts = clients::Contacts::connect(&config.contact_url)?;
         let keepers = clients::Keepers::connect(clients::Urls {
@@ -123,4 +128,9 @@ fn start_desk(
         app::watch(watching, sole, pulse)
     });
     desk
+}
+
+async fn migrate(pool: &weir_postgres::Pool, away: &Notify) -> anyhow::Result<()> {
+    let migrated = store::migrate(pool, away).await;
+    migrated.context("the schema can't be brought up to date")
 }

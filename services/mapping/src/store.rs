@@ -34,6 +34,7 @@ mod watch;
 
 use std::collections::HashSet;
 
+use tokio::sync::Notify;
 use tokio_postgres::Row;
 use tokio_postgres::types::ToSql;
 use weir_ids::AccountId;
@@ -163,8 +164,8 @@ pub use watch::{HourCount, hourly_counts, most_counted};
 ///
 /// # Errors
 /// The first statement that fails.
-pub async fn migrate(pool: &Pool) -> anyhow::Result<()> {
-    weir_postgres::migrate(pool, &MIGRATIONS, OPEN).await?;
+pub async fn migrate(pool: &Pool, away: &Notify) -> anyhow::Result<()> {
+    weir_postgres::migrate_once_there(pool, &MIGRATIONS, OPEN, away).await?;
     Ok(())
 }
 

@@ -26,7 +26,7 @@ pub fn server(app: Arc<App>) -> Server {
     Server::new("weir.quota.v1.QuotaService")
         .service(service)
         .service(erasure)
-        .probe(move || {
+        .needs("Redis", move || {
             let app = Arc::clone(&app);
             async move { app.is_healthy().await }
         })

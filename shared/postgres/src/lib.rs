@@ -36,7 +36,7 @@ pub use dial::{DialError, connect_once};
 pub use failure::{Failure, failure_of};
 pub use isolation::{Open, as_owner, lock};
 pub use json::JsonText;
-pub use migrate::{MigrateError, Migration, migrate};
+pub use migrate::{MigrateError, Migration, migrate, migrate_once_there};
 pub use pool::{Client, Connection, Manager, PLAN_BY_KEY, Pool, PoolError, connect};
 pub use sole::{Jobs, Sole};
 pub use statements::Statements;

@@ -24,6 +24,7 @@ use std::time::Duration;
 use data_encoding::HEXLOWER;
 use deadpool_postgres::ClientWrapper;
 use sha2::{Digest, Sha256};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
@@ -43,6 +44,10 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const SILENCE: Duration = Duration::from_secs(6 * 3600);
 /// How long making the connection may take.
 const CONNECT: Duration = Duration::from_secs(5);
+/// Between two tries to make it.
+const AWAY: Duration = Duration::from_millis(500);
+/// How often the log says that PostgreSQL is still away.
+const SAID: Duration = Duration::from_secs(30);
 
 /// One numbered file.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +74,7 @@ const PREPARE: [&str; 2] = [
 const LOCK_ROW: &str = "SELECT FROM migrations WHERE number = 0 FOR UPDATE";
 
 /// Brings the schema that the pool's role works in up to date, and locks its tables by account,
-/// but for those that are `open`.
+/// but for those that are `open`. While PostgreSQL is away, or starts, it is waited for.
 ///
 /// # Errors
 /// The first statement that fails; nothing of its file is applied then. A file that was
@@ -79,7 +84,20 @@ pub async fn migrate(
     migrations: &[Migration],
     open: Open,
 ) -> Result<(), MigrateError> {
-    let mut client = connection(pool.manager().target()).await?;
+    migrate_once_there(pool, migrations, open, &Notify::new()).await
+}
+
+/// As [`migrate`]; `away` is notified where PostgreSQL has to be waited for.
+///
+/// # Errors
+/// As there.
+pub async fn migrate_once_there(
+    pool: &Pool,
+    migrations: &[Migration],
+    open: Open,
+    away: &Notify,
+) -> Result<(), MigrateError> {
+    let mut client = once_there(pool.manager().target(), away).await?;
     become_owner(&client).await?;
     prepare(&client).await?;
     let known = migrations.last().map_or(0, |last| last.number);
@@ -102,6 +120,57 @@ pub async fn migrate(
 enum Step<'m> {
     File(&'m Migration),
     Lock(Open),
+}
+
+/// A connection as soon as there is somebody to connect to: processes start in any order.
+async fn once_there(target: &Target, away: &Notify) -> Result<ClientWrapper, MigrateError> {
+    let mut said: Option<Instant> = None;
+    loop {
+        match connection(target).await {
+            Err(error) if is_away(&error) => {
+                away.notify_one();
+                if said.is_none_or(|said| said.elapsed() > SAID) {
+                    tracing::warn!(error = %chain(&error), "waiting for PostgreSQL");
+                    said = Some(Instant::now());
+                }
+                tokio::time::sleep(AWAY).await;
+            }
+            done => return done,
+        }
+    }
+}
+
+/// Whether the same may succeed later, with nobody changing anything here.
+fn is_away(error: &MigrateError) -> bool {
+    match error {
+        MigrateError::Silent | MigrateError::Connection(DialError::Io(_)) => true,
+        MigrateError::Connection(DialError::Postgres(error)) => match error.code() {
+            Some(code) => {
+                let away = [
+                    &SqlState::CANNOT_CONNECT_NOW,
+                    &SqlState::TOO_MANY_CONNECTIONS,
+                    &SqlState::ADMIN_SHUTDOWN,
+                    &SqlState::CRASH_SHUTDOWN,
+                ];
+                away.contains(&code)
+            }
+            // It never said a word, or broke off.
+            None => {
+                let cause = std::error::Error::source(error);
+                error.is_closed() || cause.is_some_and(|cause| cause.is::<std::io::Error>())
+            }
+        },
+        _ => false,
+    }
+}
+
+/// With what is behind it, on one line.
+fn chain(error: &MigrateError) -> String {
+    let first = error.to_string();
+    match std::error::Error::source(error) {
+        Some(cause) => format!("{first}: {cause}"),
+        None => first,
+    }
 }
 
 async fn connection(target: &Target) -> Result<ClientWrapper, MigrateError> {

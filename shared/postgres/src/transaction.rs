@@ -12,6 +12,7 @@ use deadpool_postgres::ClientWrapper;
 use futures_util::FutureExt;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{Error, Row, RowStream, Statement};
+use tracing::Span;
 use weir_ids::AccountId;
 
 use crate::{Client, Statements};
@@ -27,6 +28,18 @@ pub struct Tx<'c> {
     /// What BEGIN is answered, until that is known.
     begun: Mutex<Option<Reply<'c>>>,
     open: bool,
+    /// Lasts as long as the transaction, for whoever looks at traces.
+    _span: Span,
+}
+
+/// Made only where traces are exported: `weir_telemetry` asks for them by their target.
+fn span() -> Span {
+    tracing::debug_span!(
+        target: "weir_stores",
+        "PostgreSQL",
+        otel.kind = "client",
+        db.system.name = "postgresql"
+    )
 }
 
 impl<'c> Tx<'c> {
@@ -48,6 +61,7 @@ impl<'c> Tx<'c> {
             client,
             begun: Mutex::new(Some(send(client, for_account(begin, account)))),
             open: true,
+            _span: span(),
         }
     }
 
@@ -200,6 +214,7 @@ impl Scoped {
 
     /// Runs one statement, which is sent when it is first polled.
     async fn alone<T>(&self, run: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let _span = span();
         let client = self.client.unscoped();
         let begun = send(client, for_account("BEGIN", self.account));
         let mut run = pin!(run);

@@ -113,6 +113,25 @@ struct Shared {
     _resolving: Option<AbortOnDropHandle<()>>,
 }
 
+impl Channel {
+    /// Each replica that is known now, by its address, as a channel of its own: for whoever asks
+    /// after every one of them.
+    pub fn each(&self) -> Vec<(String, Self)> {
+        let replicas = self.0.replicas.load();
+        let alone = replicas.iter().map(|replica| {
+            let channel = Self(Arc::new(Shared {
+                peer: self.0.peer,
+                replicas: Arc::new(Replicas::from_pointee(vec![Arc::clone(replica)])),
+                turn: AtomicUsize::new(0),
+                renew: Arc::clone(&self.0.renew),
+                _resolving: None,
+            }));
+            (replica.place().at.clone(), channel)
+        });
+        alone.collect()
+    }
+}
+
 /// For the generated clients.
 impl Service<http::Request<Body>> for Channel {
     type Response = http::Response<Body>;

@@ -1,15 +1,18 @@
 //! Serving: routes, health, reflection, spans, and a shutdown that drains.
 
+mod beginning;
 mod front;
 mod gate;
 mod guard;
 mod health;
+mod process;
 mod questions;
 mod secure;
 
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::Either;
@@ -20,11 +23,13 @@ use tonic::service::{Routes, RoutesBuilder};
 use weir_tls::Acceptor;
 
 use crate::Access;
+pub use beginning::while_beginning;
 use front::Front;
 pub use front::{CorsOrigins, NotAnOrigin};
 use gate::Gate;
 use guard::Guard;
 use health::{Health, Probe};
+use process::{Process, Reached};
 use questions::Questions;
 use secure::Incoming;
 
@@ -36,6 +41,8 @@ const FRAME: u32 = 1024 * 1024;
 /// quarter more, so that replicas do not do it all at once: whoever reaches them through a
 /// balancer of connections finds new replicas within this.
 const CONNECTION_AGE: Duration = Duration::from_secs(240);
+/// What every server answers of itself.
+const PROCESS: &str = weir_proto::process::v1::process_service_server::SERVICE_NAME;
 /// After this, calls that are still running at shutdown are dropped; longer than the
 /// edge's deadline of 8 s.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -49,6 +56,7 @@ pub struct Server {
     names: Vec<&'static str>,
     routes: RoutesBuilder,
     probes: Vec<Probe>,
+    reached: Vec<Reached>,
     connection_age: Duration,
     access: Access,
     cors_origins: CorsOrigins,
@@ -62,6 +70,7 @@ impl Server {
             names: vec![name],
             routes: Routes::builder(),
             probes: Vec::new(),
+            reached: Vec::new(),
             connection_age: CONNECTION_AGE,
             access: Access::closed(),
             cors_origins: CorsOrigins::default(),
@@ -98,7 +107,40 @@ impl Server {
         F: Fn() -> Fut + Send + Sync + 'static,
         Fut: Future<Output = bool> + Send + 'static,
     {
-        self.probes.push(Box::new(move || Box::pin(probe())));
+        self.probes.push(Arc::new(move || Box::pin(probe())));
+        self
+    }
+
+    /// As [`Self::probe`], of a server by its name (`PostgreSQL`), of which the process tells
+    /// whether it is reached.
+    #[must_use]
+    pub fn needs<F, Fut>(mut self, name: &'static str, probe: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        let probe: Probe = Arc::new(move || Box::pin(probe()));
+        self.probes.push(Arc::clone(&probe));
+        self.reached.push(Reached {
+            name,
+            needed: true,
+            probe,
+        });
+        self
+    }
+
+    /// Of a server without which the service still serves: only told. Asked when somebody asks.
+    #[must_use]
+    pub fn uses<F, Fut>(mut self, name: &'static str, probe: F) -> Self
+    where
+        F: Fn() -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = bool> + Send + 'static,
+    {
+        self.reached.push(Reached {
+            name,
+            needed: false,
+            probe: Arc::new(move || Box::pin(probe())),
+        });
         self
     }
 
@@ -143,6 +185,9 @@ impl Server {
         gate::describe();
         let (reporter, health) = tonic_health::server::health_reporter();
         self.routes.add_service(health);
+        let own = self.names.first().copied().unwrap_or_default();
+        self.routes.add_service(Process::server(own, self.reached));
+        self.names.push(PROCESS);
         // The older of both is what many a client still asks for.
         let whole = "the descriptors that the build made are whole";
         let reflection = || reflection(&self.names);

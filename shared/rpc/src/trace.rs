@@ -1,4 +1,4 @@
-//! The trace context in gRPC metadata.
+//! The trace context in gRPC metadata, and the id of the request of a person.
 
 use opentelemetry::propagation::{Extractor, Injector};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -9,6 +9,19 @@ pub(crate) fn inject(headers: &mut http::HeaderMap) {
     opentelemetry::global::get_text_map_propagator(|propagator| {
         propagator.inject_context(&context, &mut Carrier(headers));
     });
+}
+
+/// The header of a request that a person made of a page: it goes along with all calls for it, and
+/// stands in what is logged of them.
+pub const REQUEST_ID: &str = "x-request-id";
+/// One that is longer, or has other signs than an id, is nobody's.
+const MAX_REQUEST_ID: usize = 64;
+
+/// The one that a call carries.
+pub(crate) fn request_id(headers: &http::HeaderMap) -> Option<&str> {
+    let id = headers.get(REQUEST_ID)?.to_str().ok()?;
+    let is_one = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    (id.len() <= MAX_REQUEST_ID && !id.is_empty() && id.bytes().all(is_one)).then_some(id)
 }
 
 /// Makes `span` a child of the caller's.
@@ -39,5 +52,25 @@ impl Extractor for Headers<'_> {
 
     fn keys(&self) -> Vec<&str> {
         self.0.keys().map(http::HeaderName::as_str).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_id_is_taken_for_one() {
+        let of = |value: &str| {
+            let mut headers = http::HeaderMap::new();
+            headers.insert(REQUEST_ID, value.parse().unwrap());
+            request_id(&headers).map(str::to_owned)
+        };
+        let id = "0a1b2c3d4e5f60718293a4b5c6d7e8f9";
+        assert_eq!(of(id).as_deref(), Some(id));
+        for other in ["", "a b", "lana@example.org", &"a".repeat(65)] {
+            assert_eq!(of(other), None, "{other}");
+        }
+        assert_eq!(request_id(&http::HeaderMap::new()), None);
     }
 }

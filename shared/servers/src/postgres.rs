@@ -148,19 +148,7 @@ impl Postgres {
                 .await?;
         }
         let database = connect(&self.superuser_url(name)).await?;
-        database.batch_execute(ROLES).await?;
-        for schema in SCHEMAS {
-            let password = self.role_password(schema);
-            database
-                .batch_execute(&format!("ALTER ROLE weir_{schema} PASSWORD '{password}'"))
-                .await?;
-        }
-        if self.options_preload_statistics() {
-            database
-                .batch_execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
-                .await?;
-        }
-        Ok(())
+        make_roles(&database, &self.options.role_passwords).await
     }
 
     /// Stops it nicely.
@@ -205,17 +193,35 @@ impl Postgres {
         }
     }
 
-    fn options_preload_statistics(&self) -> bool {
-        self.program
-            .arguments
-            .iter()
-            .any(|argument| argument == PRELOAD)
-    }
-
     /// Whom it runs as, where that is not us.
     pub fn user(&self) -> Option<&User> {
         self.user.as_ref()
     }
+}
+
+/// Makes the roles and schemas of the services in the database that `superuser` is connected to,
+/// or brings them up to date, and gives the roles these passwords, by their schemas; a role that
+/// none is given for keeps the one that it has.
+///
+/// # Errors
+/// A statement fails.
+pub async fn make_roles(
+    superuser: &Client,
+    passwords: &BTreeMap<String, String>,
+) -> anyhow::Result<()> {
+    superuser.batch_execute(ROLES).await?;
+    for (schema, password) in passwords {
+        let password = password.replace('\'', "''");
+        let statement = format!("ALTER ROLE weir_{schema} PASSWORD '{password}'");
+        superuser.batch_execute(&statement).await?;
+    }
+    let preloaded = "SELECT current_setting('shared_preload_libraries') \
+                     LIKE '%pg_stat_statements%'";
+    if superuser.query_one(preloaded, &[]).await?.get(0) {
+        let statistics = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";
+        superuser.batch_execute(statistics).await?;
+    }
+    Ok(())
 }
 
 /// Waits until PostgreSQL answers at `url`.

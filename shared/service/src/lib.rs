@@ -6,6 +6,7 @@
 
 mod access;
 mod background;
+mod beginning;
 mod clock;
 mod culprits;
 mod retry;
@@ -18,6 +19,7 @@ use std::pin::Pin;
 
 pub use access::{AccessOptions, CallerOptions, Mode};
 pub use background::{Background, Pulse};
+pub use beginning::begin;
 pub use clock::Clock;
 pub use culprits::{MAX_CULPRITS, culprits};
 pub use retry::{Fault, Policy, behind_the_answer, detached, retry};

@@ -112,7 +112,14 @@ async fn within_process(
         None => None,
     };
     let served = serve(first, second).await;
+    if let Err(error) = &served {
+        tracing::error!(error = %format!("{error:#}"), "ended");
+    }
     telemetry.shutdown().await;
+    if served.is_err() && tracing::enabled!(tracing::Level::ERROR) {
+        // It was said, as all else that is logged: whoever reads JSON reads no other last words.
+        std::process::exit(1);
+    }
     served
 }
 

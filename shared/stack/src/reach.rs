@@ -52,6 +52,12 @@ impl Reach {
         Self(Some(own_config()))
     }
 
+    /// Whoever answers: for who asks itself.
+    pub fn anybody() -> Self {
+        let nobody = Trust::Authorities(Arc::new(RootCertStore::empty()));
+        Self(Some(Arc::new(client_config(&nobody, Check::Nothing, None))))
+    }
+
     /// For clients of HTTP; where nothing but `http://` is reached nobody is trusted.
     pub fn config(&self) -> ClientConfig {
         match &self.0 {

@@ -11,7 +11,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 use tokio::net::TcpListener;
 
-use crate::process;
+use crate::{gauges, process};
 
 /// Histograms keep samples until this runs.
 const UPKEEP: Duration = Duration::from_secs(5);
@@ -33,6 +33,7 @@ pub(crate) async fn serve(service: &'static str, address: SocketAddr) -> anyhow:
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder)
         .map_err(|_| anyhow::anyhow!("a metrics recorder is already there"))?;
+    gauges::keep(handle.clone());
     tokio::spawn(keep_up(handle.clone()));
     tokio::spawn(accept(service, listener, handle));
     Ok(())

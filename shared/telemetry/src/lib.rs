@@ -12,7 +12,10 @@
 
 mod discretion;
 mod exporter;
+mod gauges;
 mod process;
+
+pub use gauges::{Gauge, gauges};
 
 use std::io::IsTerminal;
 use std::net::SocketAddr;
@@ -78,6 +81,11 @@ impl Telemetry {
 pub async fn start(service: &'static str, options: &Options) -> anyhow::Result<Telemetry> {
     let filter = EnvFilter::try_new(&options.log)
         .with_context(|| format!("WEIR_LOG: {:?} is not a filter such as `info`", options.log))?;
+    // What is asked of PostgreSQL and Redis is of interest in traces alone.
+    let filter = match &options.otlp_endpoint {
+        Some(_) => filter.add_directive("weir_stores=debug".parse()?),
+        None => filter,
+    };
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     let lines = match options.log_format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
@@ -86,6 +94,7 @@ pub async fn start(service: &'static str, options: &Options) -> anyhow::Result<T
     let tracer = options
         .otlp_endpoint
         .as_deref()
+        .filter(|endpoint| !endpoint.trim().is_empty())
         .map(|endpoint| tracer(service, endpoint))
         .transpose()?;
     let spans = tracer

@@ -5,8 +5,11 @@
 
 mod building;
 mod catalogue;
+mod containers;
 mod documents;
+mod kubernetes;
 mod metrics;
+mod observability;
 mod rooms;
 mod sizes;
 mod sources;

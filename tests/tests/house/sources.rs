@@ -99,6 +99,60 @@ pub fn files_of(folder: &Path, extension: &str) -> Vec<PathBuf> {
     found
 }
 
+/// What a file of the checkout says.
+pub fn text(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// All that a service's configuration is made of, as text.
+fn configuration(service: &str) -> String {
+    let own = text(&format!("services/{service}/src/config.rs"));
+    let shared = ["redis", "rpc", "service", "telemetry", "tls"].map(|name| {
+        let files = rust_files(&root().join("shared").join(name).join("src"));
+        files
+            .iter()
+            .map(|file| fs::read_to_string(file).unwrap())
+            .collect::<String>()
+    });
+    own + &shared.concat()
+}
+
+/// Whether a service reads a variable: itself, or one of the libraries below it.
+pub fn reads(service: &str, variable: &str) -> bool {
+    // Of the runtime of all of them.
+    variable == "TOKIO_WORKER_THREADS"
+        || configuration(service).contains(&format!("env = \"{variable}\""))
+}
+
+/// Where a service listens unless it is told otherwise.
+pub fn port(service: &str) -> u16 {
+    let own = text(&format!("services/{service}/src/config.rs"));
+    let own = own
+        .split("env = \"WEIR_LISTEN\", default_value = \"127.0.0.1:")
+        .nth(1);
+    own.and_then(|own| own.split('"').next()?.parse().ok())
+        .expect(service)
+}
+
+/// The services that one calls, by the variables that say where they are.
+pub fn calls(service: &str) -> Vec<&'static str> {
+    let own = text(&format!("services/{service}/src/config.rs"));
+    let is_called = |(_, variable): &(&str, &str)| own.contains(&format!("\"{variable}\""));
+    URLS.into_iter()
+        .filter(is_called)
+        .map(|(name, _)| name)
+        .collect()
+}
+
+/// The services that others call, and the variables that say where they are.
+pub const URLS: [(&str, &str); 5] = [
+    ("mapping", "WEIR_MAPPING_URL"),
+    ("contact-upsert", "WEIR_CONTACT_URL"),
+    ("activity", "WEIR_ACTIVITY_URL"),
+    ("audience", "WEIR_AUDIENCE_URL"),
+    ("quota", "WEIR_QUOTA_URL"),
+];
+
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()

@@ -119,6 +119,94 @@ fn the_same_goes_without_a_script() {
     });
 }
 
+#[test]
+fn the_same_goes_by_the_keyboard_alone() {
+    journey(async |weir| {
+        if let Some(browser) = Browser::open(weir, true).await {
+            let browser = browser.by_keys();
+            story(weir, &browser).await;
+            browser.close().await;
+        }
+    });
+}
+
+/// Where the mapping of an account's source is made.
+fn map_of(account: &Account) -> String {
+    format!(
+        "/accounts/{}/sources/{}/map",
+        account.account_id, account.source_id
+    )
+}
+
+// Semantics 9.4.
+#[test]
+fn a_session_that_ends_in_the_middle_of_a_form_loses_nothing() {
+    journey(async |weir| {
+        for scripts in [true, false] {
+            let Some(browser) = Browser::open(weir, scripts).await else {
+                return;
+            };
+            let account = Account::create(weir, Plan::default()).await;
+            browser.sign_in(weir).await;
+            browser.go(&map_of(&account)).await;
+            browser.write("path:str::email", "customerMail").await;
+            browser.end_session().await;
+            browser.press("Save").await;
+            browser.sees("Nothing of what you wrote is lost").await;
+            browser.write("token", weir.stack.token()).await;
+            browser.press("Sign in").await;
+            browser.sees("customerMail").await;
+            browser.press("Send it").await;
+            browser.sees("Saved as version").await;
+            assert!(
+                saved(weir, &account)
+                    .await
+                    .contains(&"customerMail".to_owned())
+            );
+            browser.close().await;
+        }
+    });
+}
+
+// Semantics 7.4.
+#[test]
+fn pressing_save_twice_saves_once() {
+    journey(async |weir| {
+        let Some(browser) = Browser::open(weir, true).await else {
+            return;
+        };
+        let account = Account::create(weir, Plan::default()).await;
+        let versions = async || {
+            let request = mapping::ListMappingVersionsRequest {
+                account_id: account.account_id.clone(),
+                source_id: account.source_id.clone(),
+                ..Default::default()
+            };
+            let listed = weir.configuration().list_mapping_versions(request).await;
+            listed.unwrap().into_inner().versions.len()
+        };
+        let before = versions().await;
+        browser.sign_in(weir).await;
+        browser.go(&map_of(&account)).await;
+        browser.write("path:str::ei", "customerNumber").await;
+        browser.press_twice("Save").await;
+        browser.sees("Saved as version").await;
+        assert_eq!(versions().await, before + 1);
+        browser.close().await;
+    });
+}
+
+/// The paths that are mapped.
+async fn saved(weir: &Weir, account: &Account) -> Vec<String> {
+    let request = mapping::GetContactMappingRequest {
+        account_id: account.account_id.clone(),
+        source_id: account.source_id.clone(),
+    };
+    let saved = weir.mapping().get_contact_mapping(request).await.unwrap();
+    let rows = saved.into_inner().mappings.into_iter();
+    rows.map(|row| row.trait_path).collect()
+}
+
 // Semantics 7.4.
 #[test]
 fn a_stale_save_is_refused_with_the_difference_and_nothing_is_lost() {
@@ -128,11 +216,7 @@ fn a_stale_save_is_refused_with_the_difference_and_nothing_is_lost() {
         };
         let account = Account::create(weir, Plan::default()).await;
         browser.sign_in(weir).await;
-        let map = format!(
-            "/accounts/{}/sources/{}/map",
-            account.account_id, account.source_id
-        );
-        browser.go(&map).await;
+        browser.go(&map_of(&account)).await;
         browser.write("path:str::ei", "customerNumber").await;
         // Somebody else saves meanwhile.
         let theirs = mapping::FieldMapping {
@@ -152,14 +236,12 @@ fn a_stale_save_is_refused_with_the_difference_and_nothing_is_lost() {
         browser.sees("customerNumber").await;
         browser.press("Save").await;
         browser.sees("Saved as version").await;
-        let request = mapping::GetContactMappingRequest {
-            account_id: account.account_id.clone(),
-            source_id: account.source_id.clone(),
-        };
-        let saved = weir.mapping().get_contact_mapping(request).await.unwrap();
-        let saved = saved.into_inner().mappings;
-        assert!(saved.iter().any(|row| row.trait_path == "customerNumber"));
-        assert!(saved.iter().any(|row| row.trait_path == "email"));
+        let saved = saved(weir, &account).await;
+        assert!(
+            saved.iter().any(|path| path == "customerNumber"),
+            "{saved:?}"
+        );
+        assert!(saved.iter().any(|path| path == "email"), "{saved:?}");
         browser.close().await;
     });
 }
@@ -325,6 +407,7 @@ async fn pages(account: &Account) -> Vec<(&'static str, &'static str, String)> {
             "Change record",
             format!("{base}/settings/changes"),
         ),
+        ("plan", "Plan of a file", format!("{base}/settings/plan")),
         ("health", "Health", format!("{base}/health")),
         (
             "missing",

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use weir_access::{Accounts, Refused, Role, Who};
 use weir_rpc::Access;
 
+use super::password::{Password, PasswordFailure};
 use super::{Purpose, Seal};
 use crate::config::Config;
 use crate::metrics;
@@ -27,6 +28,8 @@ pub struct SignIn {
     seal: Seal,
     url: String,
     is_secure: bool,
+    /// Where there is a local administrator.
+    password: Option<Password>,
     /// Links that were used here, and when they end.
     used: Mutex<HashMap<String, DateTime<Utc>>>,
 }
@@ -61,6 +64,9 @@ struct Session {
     token: String,
     /// Seconds since 1970.
     end: i64,
+    /// What it follows from where it began by a password: it ends when that is another one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    by: Option<String>,
 }
 
 /// In an address, sealed.
@@ -80,14 +86,17 @@ pub enum LinkFailure {
 }
 
 impl SignIn {
-    pub fn new(access: Access, seal: Seal, config: &Config) -> Self {
-        Self {
+    /// # Errors
+    /// What is said of the local administrator can't be used.
+    pub fn new(access: Access, seal: Seal, config: &Config) -> anyhow::Result<Self> {
+        Ok(Self {
+            password: Password::of(config)?,
             access,
             seal,
             url: config.url.clone(),
             is_secure: config.is_secure(),
             used: Mutex::default(),
-        }
+        })
     }
 
     /// Whether nobody is asked who they are.
@@ -136,6 +145,41 @@ impl SignIn {
         metrics::sign_in("token", if checked.is_ok() { "done" } else { "refused" });
         checked?;
         Ok(self.session(token, now))
+    }
+
+    /// Whether there is a local administrator, who signs in by a password.
+    pub fn takes_passwords(&self) -> bool {
+        self.password.is_some()
+    }
+
+    /// Takes a name and a password; answers what the cookie holds.
+    ///
+    /// # Errors
+    /// Why nobody is signed in.
+    pub async fn with_password(
+        &self,
+        name: &str,
+        password: &str,
+        now: DateTime<Utc>,
+    ) -> Result<String, PasswordFailure> {
+        let Some(local) = &self.password else {
+            return Err(PasswordFailure::NotHere);
+        };
+        let checked = local.check(name, password, now).await;
+        let said = if checked.is_ok() { "done" } else { "refused" };
+        metrics::sign_in("password", said);
+        let session = Session {
+            token: checked?.to_owned(),
+            end: (now + SESSION).timestamp(),
+            by: self.mark(),
+        };
+        Ok(self.sealed(Purpose::Session, &session))
+    }
+
+    /// Of the present password.
+    fn mark(&self) -> Option<String> {
+        let local = self.password.as_ref()?;
+        Some(self.seal.derive("password", &[local.hash()]))
     }
 
     /// A link for whoever shows this token, without the host.
@@ -191,7 +235,7 @@ impl SignIn {
         }
         let cookie = cookie?;
         let session: Session = self.opened(Purpose::Session, cookie)?;
-        if session.end <= now.timestamp() {
+        if session.end <= now.timestamp() || session.by.is_some() && session.by != self.mark() {
             return None;
         }
         let (name, role, accounts) = match self.check(&session.token) {
@@ -240,6 +284,7 @@ impl SignIn {
         let session = Session {
             token: token.to_owned(),
             end: (now + SESSION).timestamp(),
+            by: None,
         };
         self.sealed(Purpose::Session, &session)
     }

@@ -1,14 +1,16 @@
-//! Accounts, what they used, and what tells their contacts apart.
+//! Accounts, and what tells their contacts apart.
 
 use weir_proto::mapping::v1 as wire;
-use weir_proto::quota::v1 as quota;
 use weir_proto::settings::v1::{BlockedValue, BlockedValues, KeyStrategy};
 
-use super::convert::time;
 use super::trouble::call;
 use super::{Answer, Calls};
 use crate::domain::Trouble;
-use crate::domain::model::{Account, Blocked, Page, Strategy, Usage, Used};
+use crate::domain::model::{Account, Blocked, Page, Strategy};
+
+const PAGE: i32 = 50;
+/// As many as a page of the API may have.
+const LOOKED_AT: i32 = 1_000;
 
 /// What of an account is changed at a time.
 pub enum AccountPart {
@@ -22,8 +24,30 @@ pub enum AccountPart {
 
 impl Calls {
     pub async fn accounts(&self, page_token: &str) -> Answer<Page<Account>> {
+        self.account_page(PAGE, page_token).await
+    }
+
+    /// Those whose names contain this, in whatever letters, as many as a page has; looked for among
+    /// the first 2,000.
+    pub async fn accounts_named(&self, part: &str) -> Answer<Vec<Account>> {
+        let wanted = part.to_lowercase();
+        let (mut found, mut token) = (Vec::new(), String::new());
+        for _ in 0..2 {
+            let page = self.account_page(LOOKED_AT, &token).await?;
+            let named = page.items.into_iter();
+            found.extend(named.filter(|account| account.name.to_lowercase().contains(&wanted)));
+            token = page.next;
+            if token.is_empty() {
+                break;
+            }
+        }
+        found.truncate(PAGE as usize);
+        Ok(found)
+    }
+
+    async fn account_page(&self, size: i32, page_token: &str) -> Answer<Page<Account>> {
         let request = wire::ListAccountsRequest {
-            page_size: 200,
+            page_size: size,
             page_token: page_token.to_owned(),
             ..Default::default()
         };
@@ -139,29 +163,6 @@ impl Calls {
         call!("contact-upsert", self.identity, start_reindex, request)?;
         Ok(())
     }
-
-    pub async fn usage(&self, account: &str) -> Answer<Usage> {
-        let request = quota::GetUsageRequest {
-            account_id: account.to_owned(),
-            entitlement: None,
-        };
-        let answer = call!("quota", self.quota, get_usage, request)?;
-        let used = |usage: Option<quota::Usage>| {
-            let usage = usage.unwrap_or_default();
-            Used {
-                used: usage.used,
-                reserved: usage.reserved,
-                limit: usage.limit,
-                formula: usage.limit_formula,
-            }
-        };
-        Ok(Usage {
-            window: answer.window,
-            end: time(answer.window_end_time),
-            profile: used(answer.profile),
-            activity: used(answer.activity),
-        })
-    }
 }
 
 /// An answer without what it is about.
@@ -169,6 +170,7 @@ pub fn nothing() -> Trouble {
     Trouble::Failed {
         service: "mapping",
         says: "an empty answer".to_owned(),
+        request: super::request_id(),
     }
 }
 

@@ -6,12 +6,10 @@ use bytes::Bytes;
 use data_encoding::{BASE64, BASE64URL_NOPAD};
 use http::{Request, StatusCode, header};
 use http_body_util::{BodyExt, Full, Limited};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::TokioExecutor;
 use serde::Deserialize;
 use serde_json::Value;
+
+use super::web::Web;
 
 const PATIENCE: Duration = Duration::from_secs(8);
 /// What an issuer answers is small.
@@ -28,8 +26,7 @@ pub struct Issuer {
     url: String,
     client_id: String,
     client_secret: String,
-    plain: Client<HttpConnector, Full<Bytes>>,
-    secure: Option<Client<HttpsConnector<HttpConnector>, Full<Bytes>>>,
+    web: Web,
 }
 
 #[derive(Debug, Deserialize)]
@@ -46,15 +43,11 @@ struct Tokens {
 
 impl Issuer {
     pub fn new(url: &str, client_id: &str, client_secret: &str) -> Self {
-        let secure = HttpsConnectorBuilder::new().with_native_roots();
-        let secure = secure.map(|builder| builder.https_only().enable_http1().build());
-        let builder = Client::builder(TokioExecutor::new());
         Self {
             url: url.to_owned(),
             client_id: client_id.to_owned(),
             client_secret: client_secret.to_owned(),
-            plain: builder.build_http(),
-            secure: secure.ok().map(|connector| builder.build(connector)),
+            web: Web::new(),
         }
     }
 
@@ -129,16 +122,8 @@ impl Issuer {
         request: Result<Request<Full<Bytes>>, http::Error>,
     ) -> Result<T, IssuerAway> {
         let request = request.map_err(|error| IssuerAway(error.to_string()))?;
-        let is_secure = request.uri().scheme_str() == Some("https");
         let asking = async {
-            let answer = match (&self.secure, is_secure) {
-                (Some(secure), true) => secure.request(request).await,
-                (None, true) => {
-                    return Err(IssuerAway("this machine has no certificates".to_owned()));
-                }
-                (_, false) => self.plain.request(request).await,
-            };
-            let answer = answer.map_err(|error| IssuerAway(error.to_string()))?;
+            let answer = self.web.ask(request).await.map_err(IssuerAway)?;
             let status = answer.status();
             if status != StatusCode::OK {
                 return Err(IssuerAway(format!("it answered {status}")));

@@ -27,6 +27,9 @@ impl Interceptor for Shown {
     fn call(&mut self, mut request: Request<()>) -> Result<Request<()>, Status> {
         let shown = self.0.clone();
         request.metadata_mut().insert("authorization", shown);
+        if let Ok(id) = super::request_id().parse() {
+            request.metadata_mut().insert(weir_rpc::REQUEST_ID, id);
+        }
         Ok(request)
     }
 }

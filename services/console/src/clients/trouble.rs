@@ -9,6 +9,12 @@ use crate::domain::{Fault, Trouble};
 /// Of a call to this service.
 pub fn of(service: Service, status: &Status) -> Trouble {
     let says = || status.message().to_owned();
+    if matches!(
+        status.code(),
+        Code::Internal | Code::Unknown | Code::Unavailable | Code::DeadlineExceeded
+    ) {
+        tracing::warn!(service, code = ?status.code(), "a call for a page failed");
+    }
     match status.code() {
         Code::Unauthenticated => Trouble::SignedOut,
         Code::PermissionDenied => Trouble::Forbidden { says: says() },
@@ -25,6 +31,7 @@ pub fn of(service: Service, status: &Status) -> Trouble {
         _ => Trouble::Failed {
             service,
             says: says(),
+            request: super::request_id(),
         },
     }
 }

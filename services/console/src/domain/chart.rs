@@ -43,14 +43,11 @@ pub fn percent(used: i64, limit: i64) -> i64 {
     (used.max(0).saturating_mul(100) / limit).min(100)
 }
 
-/// What will be used at the end of a day, if it goes on as it went so far; none in its first
-/// hour, which tells too little.
-pub fn forecast(used: i64, day_start: Time, now: Time) -> Option<i64> {
-    let gone = (now - day_start).num_seconds();
-    if gone < 3_600 {
-        return None;
-    }
-    Some(used.saturating_mul(86_400) / gone)
+/// The last `days` days up to `today`, the oldest first, as they are written (`2026-11-27`).
+pub fn days(today: Time, days: i64) -> Vec<String> {
+    let back = (0..days).rev();
+    let day = |back| (today - TimeDelta::days(back)).format("%Y-%m-%d");
+    back.map(|back| day(back).to_string()).collect()
 }
 
 #[cfg(test)]
@@ -76,10 +73,9 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_extrapolated_once_it_tells_something() {
-        let start = time("2026-11-27T00:00:00Z");
-        assert_eq!(forecast(10, start, time("2026-11-27T00:30:00Z")), None);
-        assert_eq!(forecast(10, start, time("2026-11-27T06:00:00Z")), Some(40));
+    fn days_end_with_today() {
+        let today = time("2026-03-01T00:10:00Z");
+        assert_eq!(days(today, 3), ["2026-02-27", "2026-02-28", "2026-03-01"]);
     }
 
     proptest! {

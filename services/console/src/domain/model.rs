@@ -3,11 +3,13 @@
 mod account;
 mod contact;
 mod event;
+mod health;
 mod mapping;
 mod more;
 mod source;
+mod usage;
 
-pub use account::{Account, Blocked, Strategy, Usage, Used};
+pub use account::{Account, Blocked, Strategy};
 pub use contact::{
     Activity, Contact, ContactValue, Deletion, Found, Gone, Membership, Merge, MergePreview,
     PreviewedField, Provenance,
@@ -16,15 +18,17 @@ pub use event::{
     Kept, KeptFilter, LogEntry, LogFilter, Outcome, Recent, Replay, ReplayPreview, Stage, Story,
     Summary, Tried,
 };
+pub use health::{Described, Edge, Gauge, Process, Reached, ReplicaHealth, ServiceHealth};
 pub use mapping::{
     ActivityMapping, Difference, EventName, Field, Preview, PreviewedEvent, PreviewedRow,
     RefusedValue, Row, Suggestion, TakenValue, Version,
 };
 pub use more::{
     Alert, Audience, AudienceDay, Change, ChangedValue, Delivery, MailStatus, Member, NewToken,
-    Origin, Token,
+    Origin, Planned, Token,
 };
 pub use source::{Kind, Mail, Merging, Sample, Source, SourceKey, Status};
+pub use usage::{History, Spender, Spending, Usage, Used, Window};
 
 /// A page of a list, and where it goes on; empty: nowhere.
 #[derive(Debug, Clone, Default)]

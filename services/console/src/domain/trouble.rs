@@ -27,7 +27,12 @@ pub enum Trouble {
     /// The service does not answer; the same may go well later.
     Away { service: Service },
     /// Ours to mend.
-    Failed { service: Service, says: String },
+    Failed {
+        service: Service,
+        says: String,
+        /// By which log lines and traces of all processes are found.
+        request: String,
+    },
 }
 
 impl Trouble {
@@ -47,9 +52,14 @@ impl Trouble {
                 "The {service} service does not answer now. What needs it is missing here; it \
                  comes back by itself."
             ),
-            Self::Failed { service, says } => {
-                format!("The {service} service failed ({says}). Try again; its log says why.")
-            }
+            Self::Failed {
+                service,
+                says,
+                request,
+            } => format!(
+                "The {service} service failed ({says}). Try again; its log says why, by the \
+                 request id {request}."
+            ),
         }
     }
 

@@ -7,6 +7,7 @@ use axum::response::Response;
 use super::frame::Frame;
 use super::visit::Visit;
 use super::{respond, sign_in};
+use crate::clients::request_id;
 use crate::domain::Trouble;
 
 /// A page, or why there is none.
@@ -19,6 +20,8 @@ struct FailurePage {
     heading: &'static str,
     says: String,
     status: u16,
+    /// Where it is ours to mend.
+    request: String,
 }
 
 impl Visit {
@@ -38,6 +41,11 @@ impl Visit {
         let frame = self.frame(heading, section).await;
         let page = FailurePage {
             says: trouble.says(),
+            request: if status >= 500 {
+                request_id()
+            } else {
+                String::new()
+            },
             frame,
             heading,
             status,

@@ -37,7 +37,7 @@ impl Visit {
         };
         let mut account = accounts.iter().find(|one| one.id == wanted).cloned();
         if account.is_none() && !wanted.is_empty() && trouble.is_empty() {
-            // Behind the first 200, or none of theirs.
+            // Behind the first 50, or none of theirs.
             match self.calls.account(wanted).await {
                 Ok(found) => {
                     accounts.push(found.clone());

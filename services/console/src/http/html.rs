@@ -56,7 +56,7 @@ impl<T: When> When for &T {
 
 /// HTML that was made here.
 #[derive(Debug, Clone)]
-pub struct Markup(String);
+pub struct Markup(pub(super) String);
 
 impl fmt::Display for Markup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -136,7 +136,9 @@ pub fn id(id: &str) -> Markup {
     if id.is_empty() {
         return Markup(r#"<span class="muted">–</span>"#.to_owned());
     }
-    let (whole, short) = (escaped(id), escaped(&words::short(id)));
+    // No id is longer; what is one in name alone does not fill the page.
+    let whole = words::cut(id, 1_000);
+    let (whole, short) = (escaped(&whole), escaped(&words::short(id)));
     Markup(format!(
         r#"<bdi class="id" title="{whole}" data-copy="{whole}">{short}</bdi>"#
     ))

@@ -12,7 +12,9 @@ use axum::response::{IntoResponse, Response};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::BodyExt;
+use tracing::Instrument;
 
+use crate::clients::within_request;
 use crate::metrics;
 
 /// Nothing of elsewhere, and no script or style within a page.
@@ -71,6 +73,8 @@ pub fn refused(theme: &'static str) -> Response {
 /// Counts, compresses, and adds what every answer has.
 pub async fn around(request: Request, next: Next) -> Response {
     let began = Instant::now();
+    // As long as the id of a trace.
+    let id = weir_ids::random().simple().to_string();
     let method = match *request.method() {
         Method::GET => "GET",
         Method::POST => "POST",
@@ -82,12 +86,17 @@ pub async fn around(request: Request, next: Next) -> Response {
         .get(header::ACCEPT_ENCODING)
         .and_then(|value| value.to_str().ok())
         .is_some_and(|value| value.contains("gzip"));
-    let mut answer = next.run(request).await;
+    let span = tracing::info_span!("page", method, request_id = %id);
+    let answering = next.run(request).instrument(span);
+    let mut answer = within_request(id.clone(), answering).await;
     if takes_gzip {
         answer = compressed(answer).await;
     }
     metrics::request(method, answer.status().as_u16(), began.elapsed());
     let headers = answer.headers_mut();
+    if let Ok(id) = id.parse() {
+        headers.insert(weir_rpc::REQUEST_ID, id);
+    }
     let known = |text| HeaderValue::from_static(text);
     headers.insert(header::CONTENT_SECURITY_POLICY, known(POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, known("nosniff"));

@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 
 use super::{
     accounts, activities, assets, audiences, contacts, events, health, kept, logs, map, people,
-    respond, settings, sign_in, single, sources, tokens, usage, wizard,
+    plan, respond, settings, sign_in, single, sources, tokens, usage, wizard,
 };
 use crate::app::App;
 
@@ -20,7 +20,7 @@ pub fn all(app: Arc<App>) -> Router {
         .route("/assets/console.css", get(assets::style))
         .route("/assets/console.js", get(assets::script))
         .route("/assets/icon.svg", get(assets::icon))
-        .route("/sign-in", get(sign_in::page).post(sign_in::with_token))
+        .route("/sign-in", get(sign_in::page).post(sign_in::enter))
         .route(
             "/sign-in/{link}",
             get(sign_in::link_page).post(sign_in::with_link),
@@ -31,7 +31,7 @@ pub fn all(app: Arc<App>) -> Router {
         .route("/sign-out", post(sign_in::out))
         .route("/theme", post(sign_in::set_theme))
         .route("/", get(accounts::home))
-        .route("/accounts", get(accounts::list))
+        .route("/accounts", get(accounts::list).post(accounts::find))
         .route("/accounts/{account}", get(accounts::account))
         .merge(of_sources())
         .merge(of_people())
@@ -125,6 +125,7 @@ fn of_accounts() -> Router<Arc<App>> {
         )
         .route(&below("settings/changes"), get(settings::changes))
         .route(&below("settings/weir.yaml"), get(settings::download))
+        .route(&below("settings/plan"), get(plan::form).post(plan::look))
         .route(&below("health"), get(health::page))
         // Where mails lead.
         .route(&below("alerts"), get(usage::alerts))

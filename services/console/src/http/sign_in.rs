@@ -12,8 +12,8 @@ use weir_access::Refused;
 use super::html::{self, Markup};
 use super::visit::{Post, pairs, theme};
 use super::{assets, guard, respond};
-use crate::app::{App, LinkFailure, Me};
-use crate::domain::Form;
+use crate::app::{App, LinkFailure, Me, PasswordFailure};
+use crate::domain::{Form, words};
 
 /// A token, and what somebody was doing.
 const MAX_FORM: usize = 2 * 1024 * 1024;
@@ -29,6 +29,25 @@ struct SignInPage {
     fault: String,
     /// Whether there is another way in.
     single: bool,
+    /// Whether there is a local administrator.
+    password: bool,
+    /// As they called themselves.
+    name: String,
+}
+
+impl SignInPage {
+    fn new(app: &App, theme: &'static str) -> Self {
+        Self {
+            theme,
+            version: assets::version(),
+            next: "/".to_owned(),
+            body: String::new(),
+            fault: String::new(),
+            single: app.single.is_some(),
+            password: app.sign_in.takes_passwords(),
+            name: String::new(),
+        }
+    }
 }
 
 #[derive(Template)]
@@ -62,12 +81,9 @@ pub fn ask(path: &str) -> Response {
 /// The sign-in in the middle of a form, which goes on afterwards.
 pub fn ask_for(app: &App, path: &str, form: &Form, theme: &'static str) -> Response {
     let page = SignInPage {
-        theme,
-        version: assets::version(),
         next: path.to_owned(),
         body: encoded(form),
-        fault: String::new(),
-        single: app.single.is_some(),
+        ..SignInPage::new(app, theme)
     };
     respond::with_status(StatusCode::UNAUTHORIZED, &page)
 }
@@ -75,12 +91,8 @@ pub fn ask_for(app: &App, path: &str, form: &Form, theme: &'static str) -> Respo
 /// The sign-in, with why another way led nowhere.
 pub fn refused(app: &App, fault: String, theme: &'static str) -> Response {
     let page = SignInPage {
-        theme,
-        version: assets::version(),
-        next: "/".to_owned(),
-        body: String::new(),
         fault,
-        single: app.single.is_some(),
+        ..SignInPage::new(app, theme)
     };
     respond::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
 }
@@ -125,28 +137,40 @@ pub async fn page(State(app): State<Arc<App>>, request: Request) -> Response {
         return respond::go(next);
     }
     respond::page(&SignInPage {
-        theme: theme(request.headers()),
-        version: assets::version(),
         next: next.to_owned(),
-        body: String::new(),
-        fault: String::new(),
-        single: app.single.is_some(),
+        ..SignInPage::new(&app, theme(request.headers()))
     })
 }
 
-pub async fn with_token(State(app): State<Arc<App>>, request: Request) -> Response {
+/// By a token, or by name and password.
+pub async fn enter(State(app): State<Arc<App>>, request: Request) -> Response {
     let theme = theme(request.headers());
     let form = match own_form(&app, request).await {
         Ok(form) => form,
         Err(refused) => return refused,
     };
     let next = guard::own_path(form.get("next")).unwrap_or("/").to_owned();
-    let now = app.clock.now();
-    let refused = match app.sign_in.with_token(form.get("token"), now) {
-        Ok(session) => return go_on(&app, &session, &next, form.raw("body"), theme),
-        Err(refused) => refused,
+    let entered = match form.has("password") {
+        true => by_password(&app, &form).await,
+        false => by_token(&app, &form),
     };
-    let fault = match refused {
+    let fault = match entered {
+        Ok(session) => return go_on(&app, &session, &next, form.raw("body"), theme),
+        Err(fault) => fault,
+    };
+    let page = SignInPage {
+        next,
+        body: form.raw("body").to_owned(),
+        fault,
+        name: form.get("name").to_owned(),
+        ..SignInPage::new(&app, theme)
+    };
+    respond::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
+}
+
+fn by_token(app: &App, form: &Form) -> Result<String, String> {
+    let entered = app.sign_in.with_token(form.get("token"), app.clock.now());
+    let fault = |refused| match refused {
         Refused::Expired => "This token is past its end: ask for another one.",
         Refused::Unsure => {
             "Nobody can say now which tokens are good: the mapping service is away. Try again in a \
@@ -154,15 +178,20 @@ pub async fn with_token(State(app): State<Arc<App>>, request: Request) -> Respon
         }
         _ => "This token is not known, or was revoked. It begins with weir_.",
     };
-    let page = SignInPage {
-        theme,
-        version: assets::version(),
-        next,
-        body: form.raw("body").to_owned(),
-        fault: fault.to_owned(),
-        single: app.single.is_some(),
-    };
-    respond::with_status(StatusCode::UNPROCESSABLE_ENTITY, &page)
+    entered.map_err(|refused| fault(refused).to_owned())
+}
+
+async fn by_password(app: &App, form: &Form) -> Result<String, String> {
+    let (name, password) = (form.get("name"), form.raw("password"));
+    let entered = app.sign_in.with_password(name, password, app.clock.now());
+    entered.await.map_err(|failure| match failure {
+        PasswordFailure::Wrong => "The name or the password is wrong.".to_owned(),
+        PasswordFailure::Wait(seconds) => format!(
+            "That was wrong too often: try again in {}.",
+            words::count(seconds, "second")
+        ),
+        PasswordFailure::NotHere => "Nobody signs in by a password here.".to_owned(),
+    })
 }
 
 /// Into the console, or on with what was being sent.

@@ -1,39 +1,53 @@
-//! What an account uses of its limits, and what should be looked at.
+//! What an account uses of its limits, on what, and what should be looked at.
+
+use std::collections::HashMap;
 
 use askama::Template;
-use chrono::TimeDelta;
 use futures_util::future::join_all;
 
 use super::failure::{Page, Part};
 use super::frame::Frame;
 use super::visit::{Post, Visit};
-use super::{html, respond};
-use crate::domain::Time;
-use crate::domain::chart::{by_hour, forecast, percent};
-use crate::domain::model::{Alert, Outcome, Page as List, Source, Usage, Used};
+use super::{bars, html, respond};
+use crate::clients::Answer;
+use crate::domain::chart::{self, percent};
+use crate::domain::model::{Alert, History, Page as List, Source, Spending, Usage, Used};
 
 const SECTION: &str = "usage";
-const DAYS: i64 = 30;
+/// Today and the 89 days before.
+const DAYS: i64 = 90;
+/// How far back spending is told: what the address says, days, and words.
+const RANGES: [(&str, i64, &str); 4] = [
+    ("1", 1, "Today"),
+    ("7", 7, "7 days"),
+    ("30", 30, "30 days"),
+    ("90", DAYS, "90 days"),
+];
 
 #[derive(Template)]
 #[template(path = "usage.html")]
 struct UsagePage {
     frame: Frame,
     usage: Part<Usage>,
+    history: Part<History>,
+    spending: Part<Spending>,
+    /// Names of sources, by their ids.
+    sources: HashMap<String, String>,
     alerts: Part<List<Alert>>,
     backlog: Part<i64>,
-    days: Vec<Day>,
-    names: Vec<(String, String, i64)>,
-    limited: i64,
+    range: &'static str,
+    ranges: [(&'static str, i64, &'static str); 4],
+    limited: Limited,
     fault: String,
 }
 
-/// What was answered on one day, by all sources that could be asked.
-struct Day {
-    day: String,
-    taken: i64,
-    refused: i64,
-    limited: i64,
+/// Events of the last 30 days that a limit met.
+#[derive(Default)]
+struct Limited {
+    /// 429: nothing of them is stored.
+    whole: i64,
+    /// 206: their activities are.
+    contacts: i64,
 }
 
 /// One meter.
@@ -43,13 +57,22 @@ struct Gauge<'a> {
     percent: i64,
     class: &'static str,
     forecast: Option<i64>,
+    /// What becomes of events without a unit.
+    beyond: &'static str,
+}
+
+impl Gauge<'_> {
+    /// By how many units the day goes beyond its limit, if it goes on as days do.
+    fn excess(&self) -> i64 {
+        let forecast = self.forecast.unwrap_or_default();
+        (forecast - self.used.limit).max(0)
+    }
 }
 
 impl UsagePage {
     fn gauges<'a>(&'a self, usage: &'a Usage) -> [Gauge<'a>; 2] {
-        let gauge = |name, used: &'a Used| {
+        let gauge = |name, used: &'a Used, forecast, beyond| {
             let percent = percent(used.used, used.limit);
-            let start = usage.end.map(|end| end - TimeDelta::days(1));
             Gauge {
                 name,
                 used,
@@ -59,13 +82,98 @@ impl UsagePage {
                     80.. => "near",
                     _ => "",
                 },
-                forecast: start.and_then(|start| forecast(used.used, start, self.frame.now)),
+                forecast,
+                beyond,
             }
         };
+        let history = self.history.value.as_ref();
+        let profile = history.and_then(|history| history.profile_forecast);
+        let activity = history.and_then(|history| history.activity_forecast);
         [
-            gauge("Contact profile events", &usage.profile),
-            gauge("Activity events", &usage.activity),
+            gauge(
+                "Contact profile events",
+                &usage.profile,
+                profile,
+                "Identifies are answered 429, and contacts of tracks are not stored (206)",
+            ),
+            gauge(
+                "Activity events",
+                &usage.activity,
+                activity,
+                "Tracks are answered 429",
+            ),
         ]
+    }
+
+    /// What was used on each day, drawn.
+    fn charts(&self, history: &History) -> Vec<html::Markup> {
+        let days = chart::days(self.frame.now, DAYS);
+        let counts = |of: fn(&crate::domain::model::Window) -> i64, today: i64| -> Vec<i64> {
+            let by_day: HashMap<_, _> = history
+                .windows
+                .iter()
+                .map(|one| (&*one.day, of(one)))
+                .collect();
+            let mut counts: Vec<_> = days
+                .iter()
+                .map(|day| by_day.get(&**day).copied().unwrap_or(0))
+                .collect();
+            if let Some(last) = counts.last_mut() {
+                *last = today;
+            }
+            counts
+        };
+        let usage = self.usage.value.as_ref();
+        let today = |of: fn(&Usage) -> &Used| usage.map_or(0, |usage| of(usage).used);
+        let limit = |of: fn(&Usage) -> &Used| usage.map(|usage| of(usage).limit);
+        let profile = counts(|one| one.profile, today(|usage| &usage.profile));
+        let activity = counts(|one| one.activity, today(|usage| &usage.activity));
+        let rejected = counts(
+            |one| one.rejected.unwrap_or(0),
+            history.rejected.unwrap_or(0),
+        );
+        let mut charts = vec![
+            bars::days(
+                "Profile units",
+                &days,
+                &profile,
+                limit(|one| &one.profile),
+                "",
+            ),
+            bars::days(
+                "Activity units",
+                &days,
+                &activity,
+                limit(|one| &one.activity),
+                "",
+            ),
+        ];
+        if rejected.iter().any(|count| *count > 0) {
+            charts.push(bars::days(
+                "Rejected events",
+                &days,
+                &rejected,
+                None,
+                "over",
+            ));
+        }
+        charts
+    }
+
+    fn source(&self, id: &str) -> &str {
+        self.sources
+            .get(id)
+            .map_or("a source that was deleted", |name| name)
+    }
+
+    /// How much of all units of the range something took.
+    fn share(&self, spending: &Spending, profile: i64, activity: i64) -> i64 {
+        let all = spending.profile + spending.activity;
+        if all == 0 {
+            0
+        } else {
+            percent(profile + activity, all)
+        }
     }
 }
 
@@ -81,95 +189,53 @@ pub async fn page(visit: Visit) -> Page {
 }
 
 async fn show(visit: &Visit, fault: String) -> Page {
-    let account = visit.account();
-    let (frame, usage, alerts, backlog, sources) = tokio::join!(
+    let (account, wanted) = (visit.account(), visit.query.get("days"));
+    let range = RANGES.into_iter().find(|(code, ..)| *code == wanted);
+    let (range, days, _) = range.unwrap_or(RANGES[0]);
+    let days = chart::days(visit.now, days);
+    let (first, last) = (&*days[0], &*days[days.len() - 1]);
+    let (frame, usage, history, spending, alerts, backlog, sources) = tokio::join!(
         visit.frame("Usage", SECTION),
         visit.calls.usage(account),
+        visit.calls.usage_history(account),
+        visit
+            .calls
+            .spending(account, (first, last), visit.query.get("after")),
         visit.calls.alerts(account, false, visit.query.get("page")),
         visit.calls.backlog(account),
         visit.calls.sources(account)
     );
-    let since = visit.now - TimeDelta::days(DAYS - 1);
-    let outcomes = sources.unwrap_or_default().into_iter().map(async |source| {
-        let outcome = visit
-            .calls
-            .summary((account, &source.id), since, true)
-            .await;
-        (source, outcome.unwrap_or_default())
-    });
-    let outcomes = join_all(outcomes).await;
-    let days = days(&outcomes, visit.now);
+    let sources = sources.unwrap_or_default();
+    let limited = limited(visit, &sources).await;
+    let names = sources.into_iter().map(|source| (source.id, source.name));
     Ok(respond::page(&UsagePage {
         frame,
         usage: usage.into(),
+        history: history.into(),
+        spending: spending.into(),
+        sources: names.collect(),
         alerts: alerts.into(),
         backlog: backlog.into(),
-        limited: days.iter().map(|day| day.limited).sum(),
-        days,
-        names: names(&outcomes),
+        range,
+        ranges: RANGES,
+        limited: limited.unwrap_or_default(),
         fault,
     }))
 }
 
-fn days(outcomes: &[(Source, Outcome)], now: Time) -> Vec<Day> {
-    let hours = usize::try_from(DAYS * 24).unwrap_or(0);
-    let all = || outcomes.iter().flat_map(|(_, outcome)| &outcome.summaries);
-    let series = |wanted: &dyn Fn(u32) -> bool| {
-        let counted = all().filter(|one| one.status != 0 && wanted(one.status));
-        let counts: Vec<_> = counted.flat_map(|one| one.hours.iter().copied()).collect();
-        by_hour(&counts, now, hours)
-    };
-    let taken = series(&|status| matches!(status, 200 | 206));
-    let refused = series(&|status| !matches!(status, 200 | 206));
-    let limited = series(&|status| status == 429);
-    let mut found: Vec<Day> = Vec::new();
-    for back in 0..hours {
-        let time = now - TimeDelta::hours(i64::try_from(back).unwrap_or(0));
-        let day = time.format("%Y-%m-%d").to_string();
-        let at = hours - 1 - back;
-        if found.last().is_none_or(|last| last.day != day) {
-            found.push(Day {
-                day,
-                taken: 0,
-                refused: 0,
-                limited: 0,
-            });
-        }
-        if let Some(last) = found.last_mut() {
-            last.taken += taken[at];
-            last.refused += refused[at];
-            last.limited += limited[at];
-        }
+/// Asked by code: few rows, however much was received.
+async fn limited(visit: &Visit, sources: &[Source]) -> Answer<Limited> {
+    let asked = sources.iter().map(async |source| {
+        let of = (visit.account(), &*source.id);
+        visit.calls.limited(of, visit.now).await
+    });
+    let mut sum = Limited::default();
+    for counted in join_all(asked).await {
+        let (whole, contacts) = counted?;
+        sum.whole += whole;
+        sum.contacts += contacts;
     }
-    found.retain(|day| day.taken + day.refused > 0);
-    found
-}
-
-/// By source and event name, the most first.
-fn names(outcomes: &[(Source, Outcome)]) -> Vec<(String, String, i64)> {
-    let mut found: Vec<(String, String, i64)> = Vec::new();
-    for (source, outcome) in outcomes {
-        let taken = outcome
-            .summaries
-            .iter()
-            .filter(|one| matches!(one.status, 200 | 206));
-        for one in taken {
-            let name = match one.subject.is_empty() {
-                true => "identify",
-                false => &one.subject,
-            };
-            let known = found
-                .iter_mut()
-                .find(|(of, known, _)| *of == source.name && known == name);
-            match known {
-                Some(known) => known.2 += one.count,
-                None => found.push((source.name.clone(), name.to_owned(), one.count)),
-            }
-        }
-    }
-    found.sort_by_key(|(_, _, count)| std::cmp::Reverse(*count));
-    found.truncate(20);
-    found
+    Ok(sum)
 }
 
 pub async fn resolve(post: Post) -> Page {

@@ -61,6 +61,8 @@ impl Console {
     pub async fn start_with(arguments: &[&str]) -> Self {
         let (stub, url) = Stub::start().await;
         let mut all = vec!["weir-console", "--secret", SECRET];
+        // Nothing is there.
+        all.extend(["--edge-health-url", "http://127.0.0.1:1"]);
         let places = [
             "--mapping-url",
             "--contact-url",
@@ -177,6 +179,7 @@ pub fn pages() -> Vec<String> {
         "/settings".to_owned(),
         "/settings/tokens".to_owned(),
         "/settings/changes".to_owned(),
+        "/settings/plan".to_owned(),
         "/health".to_owned(),
     ];
     let of_source = [

@@ -5,6 +5,8 @@
 mod away;
 mod escapes;
 mod harness;
+mod passwords;
+mod plans;
 mod posts;
 mod sessions;
 mod single;

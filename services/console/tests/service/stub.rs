@@ -43,6 +43,10 @@ struct State {
     answers: Mutex<HashMap<&'static str, Bytes>>,
     away: Mutex<HashSet<&'static str>>,
     calls: Mutex<Vec<(String, String)>>,
+    /// What calls carried as the id of their request.
+    ids: Mutex<Vec<String>>,
+    /// In the place of [`HOSTILE`].
+    text: Mutex<Option<String>>,
 }
 
 /// A token of each role, for the account of the tests alone; and one for another account.
@@ -99,14 +103,29 @@ impl Stub {
         self.0.answers.lock().unwrap().insert(path, bytes);
     }
 
+    /// Every text of an answer is this one from now on.
+    pub fn fill_with(&self, text: &str) {
+        *self.0.text.lock().unwrap() = Some(text.to_owned());
+    }
+
     /// These services answer UNAVAILABLE from now on (`weir.mapping.v1`).
     pub fn take_away(&self, package: &'static str) {
         self.0.away.lock().unwrap().insert(package);
     }
 
+    /// They are back.
+    pub fn bring_back(&self, package: &'static str) {
+        self.0.away.lock().unwrap().remove(package);
+    }
+
     /// Methods that were called, without those that services call, each with what it was shown.
     pub fn calls(&self) -> Vec<(String, String)> {
         self.0.calls.lock().unwrap().clone()
+    }
+
+    /// The ids of the requests that calls were made for.
+    pub fn request_ids(&self) -> Vec<String> {
+        self.0.ids.lock().unwrap().clone()
     }
 
     pub fn forget_calls(&self) {
@@ -117,11 +136,14 @@ impl Stub {
         let path = request.uri().path().to_owned();
         let shown = request.headers().get("authorization");
         let shown = shown.map_or("", |value| value.to_str().unwrap()).to_owned();
-        // It is read, as a service would.
-        let _ = request.into_body().collect().await;
         if !path.ends_with("/ListLiveTokens") && !path.ends_with("/NoteTokenUses") {
             self.0.calls.lock().unwrap().push((path.clone(), shown));
+            let id = request.headers().get("x-request-id");
+            let id = id.map_or("", |id| id.to_str().unwrap()).to_owned();
+            self.0.ids.lock().unwrap().push(id);
         }
+        // It is read, as a service would.
+        let _ = request.into_body().collect().await;
         let away = self.0.away.lock().unwrap();
         if away.iter().any(|package| path[1..].starts_with(package)) {
             return weir_rpc::unavailable("it").into_http();
@@ -130,7 +152,10 @@ impl Stub {
         let answers = self.0.answers.lock().unwrap();
         let answer = answers.get(&*path).cloned();
         drop(answers);
-        let answer = answer.unwrap_or_else(|| filled_answer(&path));
+        let answer = answer.unwrap_or_else(|| {
+            let text = self.0.text.lock().unwrap();
+            filled_answer(&path, text.as_deref().unwrap_or(HOSTILE))
+        });
         let mut framed = BytesMut::new();
         framed.put_u8(0);
         framed.put_u32(u32::try_from(answer.len()).unwrap());
@@ -174,15 +199,15 @@ fn wire_token((bytes, role, account): ([u8; 32], Role, Uuid)) -> access::LiveTok
     }
 }
 
-fn filled_answer(path: &str) -> Bytes {
+fn filled_answer(path: &str, text: &str) -> Bytes {
     let (service, method) = path[1..].split_once('/').unwrap();
     let service = POOL.get_service_by_name(service).unwrap();
     let method = service.methods().find(|one| one.name() == method).unwrap();
-    Bytes::from(filled(&method.output(), DEPTH).encode_to_vec())
+    Bytes::from(filled(&method.output(), DEPTH, text).encode_to_vec())
 }
 
-/// Each text is hostile, each list has one entry, each time is one.
-fn filled(of: &MessageDescriptor, depth: usize) -> DynamicMessage {
+/// Each text is this one, each list has one entry, each time is one.
+fn filled(of: &MessageDescriptor, depth: usize, text: &str) -> DynamicMessage {
     let mut message = DynamicMessage::new(of.clone());
     if of.full_name() == "google.protobuf.Timestamp" {
         message.set_field_by_name("seconds", Value::I64(1_764_000_000));
@@ -195,7 +220,7 @@ fn filled(of: &MessageDescriptor, depth: usize) -> DynamicMessage {
         }
         let value = match field.kind() {
             Kind::String if field.name() == "account_id" => Value::String(ACCOUNT.to_string()),
-            Kind::String => Value::String(HOSTILE.to_owned()),
+            Kind::String => Value::String(text.to_owned()),
             Kind::Bytes => Value::Bytes(Bytes::from_static(b"x")),
             Kind::Bool => Value::Bool(true),
             Kind::Int32 | Kind::Sint32 | Kind::Sfixed32 => Value::I32(3),
@@ -206,7 +231,7 @@ fn filled(of: &MessageDescriptor, depth: usize) -> DynamicMessage {
             Kind::Double => Value::F64(1.0),
             Kind::Enum(of) => Value::EnumNumber(of.values().nth(1).unwrap().number()),
             Kind::Message(_) if depth == 0 => continue,
-            Kind::Message(of) => Value::Message(filled(&of, depth - 1)),
+            Kind::Message(of) => Value::Message(filled(&of, depth - 1, text)),
         };
         let value = match field.is_list() {
             true => Value::List(vec![value]),

@@ -8,7 +8,7 @@ use weir_values::{BlockedValues, FieldId, ValueType};
 
 use super::convert::is_email;
 use super::field;
-use super::invalid::{Faults, Invalid, MAX_NAME};
+use super::invalid::{Faults, Invalid, MAX_NAME, none_of};
 use super::webhook::Webhook;
 
 /// Far above any plan, far below an overflow of `contacts × activities × factor`.
@@ -59,12 +59,7 @@ impl Plan {
         let faults = beyond.map(|(field, _, max)| {
             Invalid::new(format!("plan.{field}"), format!("must be from 0 to {max}"))
         });
-        let faults: Vec<Invalid> = faults.collect();
-        if faults.is_empty() {
-            Ok(())
-        } else {
-            Err(faults)
-        }
+        none_of(faults.collect())
     }
 }
 
@@ -179,10 +174,7 @@ impl AccountChange {
         settings.keep_user_ids_apart = self
             .keep_user_ids_apart
             .unwrap_or(before.keep_user_ids_apart);
-        match faults.told() {
-            faults if faults.is_empty() => Ok(settings),
-            faults => Err(faults),
-        }
+        faults.told().map(|()| settings)
     }
 }
 
@@ -251,12 +243,7 @@ fn check_kinds(
             "must be user_id, anonymous_id, a text, an email or a phone of this account, or empty",
         )
     });
-    let faults: Vec<Invalid> = faults.collect();
-    if faults.is_empty() {
-        Ok(())
-    } else {
-        Err(faults)
-    }
+    none_of(faults.collect())
 }
 
 /// Fields of the account that may tell its contacts apart, each once (semantics 3.2).

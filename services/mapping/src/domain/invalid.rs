@@ -36,9 +36,20 @@ impl Faults {
         read.map_err(|faults| self.0.extend(faults.into())).ok()
     }
 
-    /// All of them, where there are any.
-    pub fn told(self) -> Vec<Invalid> {
-        self.0
+    /// # Errors
+    /// Something is wrong: all of it.
+    pub fn told(self) -> Result<(), Vec<Invalid>> {
+        none_of(self.0)
+    }
+}
+
+/// # Errors
+/// There are any.
+pub fn none_of(faults: Vec<Invalid>) -> Result<(), Vec<Invalid>> {
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
     }
 }
 

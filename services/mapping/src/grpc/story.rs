@@ -47,7 +47,7 @@ impl StoryService for Story {
         for (index, status) in request.statuses.iter().enumerate() {
             if !STATUSES.contains(status) {
                 faults.add(
-                    &format!("statuses[{index}]"),
+                    format!("statuses[{index}]"),
                     "must be a status from 200 to 599",
                 );
             }

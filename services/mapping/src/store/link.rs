@@ -73,6 +73,15 @@ impl Command for ScriptInvocation<'_> {
     }
 }
 
+impl Command for redis::Cmd {
+    async fn send<T: FromRedisValue + Send + Sync>(
+        &self,
+        connection: &mut Connection,
+    ) -> RedisResult<T> {
+        self.query_async(connection).await
+    }
+}
+
 impl Link {
     /// Connects on first use.
     pub fn new(url: &str, options: &RedisOptions) -> Result<Self, AddressError> {
@@ -121,6 +130,13 @@ impl Link {
                 Err(RingsAway::Silent)
             }
         }
+    }
+
+    /// Whether it answers; asked once, and without a word in the log.
+    pub async fn answers(&self) -> bool {
+        let ping = redis::cmd("PING");
+        let asked = self.ask_once::<String>(&ping);
+        matches!(tokio::time::timeout(SILENCE, asked).await, Ok(Ok(_)))
     }
 
     async fn ask_once<T: FromRedisValue + Send + Sync>(

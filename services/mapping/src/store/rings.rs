@@ -109,6 +109,11 @@ impl Rings {
         })
     }
 
+    /// Whether Redis answers.
+    pub async fn answer(&self) -> bool {
+        self.link.answers().await
+    }
+
     /// Those of a Redis that is not there.
     #[cfg(test)]
     pub fn nowhere() -> Self {

@@ -14,6 +14,7 @@ use std::time::Duration;
 use redis::aio::ConnectionManagerConfig;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
 use tokio::time::Instant;
+use tracing::Instrument;
 use weir_redis::{AddressError, Patience, Redis, RedisOptions, Stamp, why};
 
 use super::Error;
@@ -103,6 +104,17 @@ impl Connection {
 
     /// Does it, and reads the answer.
     pub(super) async fn call<T: FromRedisValue>(&self, work: Work<'_>) -> Result<T, Error> {
+        // As those of PostgreSQL: made only where traces are exported.
+        let span = tracing::debug_span!(
+            target: "weir_stores",
+            "Redis",
+            otel.kind = "client",
+            db.system.name = "redis"
+        );
+        self.try_call(work).instrument(span).await
+    }
+
+    async fn try_call<T: FromRedisValue>(&self, work: Work<'_>) -> Result<T, Error> {
         let end = Instant::now() + CALL_TIME;
         let mut unanswered = 0;
         loop {

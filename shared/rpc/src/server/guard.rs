@@ -89,7 +89,10 @@ where
             return Box::pin(async move { Ok(with_reason(answered.await?)) });
         }
         let method = method(path);
-        let span = tracing::info_span!("rpc", method);
+        let span = tracing::info_span!("rpc", method, request_id = tracing::field::Empty);
+        if let Some(id) = trace::request_id(request.headers()) {
+            span.record("request_id", id);
+        }
         trace::adopt(&span, request.headers());
         let started = Instant::now();
         let Ok(room) = Arc::clone(&self.room).try_acquire_owned() else {
@@ -115,10 +118,19 @@ where
             metrics::histogram!(DURATION, "method" => method).record(elapsed.as_secs_f64());
             tracing::debug!(elapsed_ms = elapsed.as_millis(), "answered");
             drop(room);
+            if is_ours_to_mend(&response) {
+                // What failed was logged where it did; here, which request that was.
+                tracing::error!("the call ended with an internal error");
+            }
             Ok(with_reason(response))
         };
         Box::pin(answer.instrument(span))
     }
+}
+
+fn is_ours_to_mend(response: &Response<Body>) -> bool {
+    let status = response.headers().get(Status::GRPC_STATUS);
+    status.is_some_and(|status| Code::from_bytes(status.as_bytes()) == Code::Internal)
 }
 
 /// An error that has no reason gets one.

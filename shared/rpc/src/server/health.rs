@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -16,7 +17,7 @@ const INTERVAL: Duration = Duration::from_millis(300);
 /// What does not answer in this time is not there.
 const LIMIT: Duration = Duration::from_secs(1);
 
-pub(super) type Probe = Box<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
+pub(super) type Probe = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = bool> + Send>> + Send + Sync>;
 
 /// What is told of a server's health, by the names of its services.
 pub(super) struct Health {
@@ -101,7 +102,7 @@ async fn report(reporter: HealthReporter, names: Vec<&'static str>, probes: Vec<
 }
 
 /// A probe that panics must not leave the last word standing.
-async fn is_there(probe: &Probe) -> bool {
+pub(super) async fn is_there(probe: &Probe) -> bool {
     let asked = AssertUnwindSafe(async { probe().await }).catch_unwind();
     matches!(tokio::time::timeout(LIMIT, asked).await, Ok(Ok(true)))
 }
@@ -113,7 +114,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_does_not_answer_is_not_there() {
         fn probe<F: Future<Output = bool> + Send + 'static>(asked: fn() -> F) -> Probe {
-            Box::new(move || Box::pin(asked()))
+            Arc::new(move || Box::pin(asked()))
         }
         let began = tokio::time::Instant::now();
         assert!(is_there(&probe(|| async { true })).await);

@@ -1,6 +1,4 @@
-//! Accounts, and what they use.
-
-use crate::domain::Time;
+//! Accounts.
 
 /// How the unique identifiers find a contact (semantics 3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -73,25 +71,6 @@ impl Blocked {
             kind: kind.trim().to_owned(),
         }
     }
-}
-
-/// What an account used of a window (semantics 6).
-#[derive(Debug, Clone)]
-pub struct Usage {
-    pub window: String,
-    pub end: Option<Time>,
-    pub profile: Used,
-    pub activity: Used,
-}
-
-/// Of one kind of units.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Used {
-    pub used: i64,
-    pub reserved: i64,
-    pub limit: i64,
-    /// How the limit comes about.
-    pub formula: String,
 }
 
 #[cfg(test)]

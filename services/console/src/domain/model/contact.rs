@@ -35,9 +35,8 @@ impl Contact {
         let ids = self.user_ids.iter().chain(&self.anonymous_ids);
         let ids = ids.map(String::as_str);
         let mut all = named.into_iter().chain(ids);
-        all.find(|text| !text.is_empty())
-            .unwrap_or("Without a name")
-            .to_owned()
+        let title = all.find(|text| !text.is_empty());
+        crate::domain::words::cut(title.unwrap_or("Without a name"), 200)
     }
 }
 

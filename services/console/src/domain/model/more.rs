@@ -95,6 +95,19 @@ pub struct ChangedValue {
     pub after: Option<String>,
 }
 
+/// What a file of configuration comes to.
+#[derive(Debug, Clone)]
+pub enum Planned {
+    /// What is wrong with it, line by line.
+    Faulty(String),
+    So {
+        /// How many there are.
+        changes: usize,
+        /// All of them, as the front door writes them.
+        text: String,
+    },
+}
+
 /// What somebody should look at.
 #[derive(Debug, Clone)]
 pub struct Alert {

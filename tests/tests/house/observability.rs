@@ -1,0 +1,139 @@
+//! Alerts and the dashboard name metrics that there are.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::sources::{before_tests, root, rust_files, text};
+
+/// All metrics, as Prometheus calls them.
+fn metrics() -> BTreeSet<String> {
+    let mut found = BTreeSet::from(["up".to_owned()]);
+    for folder in ["services", "shared"] {
+        for file in rust_files(&root().join(folder)) {
+            let text = fs::read_to_string(&file).unwrap();
+            let quoted = before_tests(&text).split('"').skip(1).step_by(2);
+            let is_name = |c: char| c.is_ascii_lowercase() || "._".contains(c);
+            let names = quoted.filter(|name| !name.is_empty() && name.chars().all(is_name));
+            found.extend(names.map(|name| name.replace('.', "_")));
+        }
+    }
+    found
+}
+
+/// The names of metrics in an expression: words that are neither functions nor labels.
+fn named(expression: &str) -> BTreeSet<String> {
+    const WORDS: [&str; 3] = ["by", "or", "le"];
+    let (mut names, mut label) = (BTreeSet::new(), 0);
+    let mut rest = expression;
+    while let Some(start) = rest.find(|c: char| c.is_ascii_alphabetic() || "{}([$".contains(c)) {
+        rest = &rest[start..];
+        let end = rest
+            .find(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+            .unwrap_or(rest.len());
+        let (word, behind) = rest.split_at(end);
+        match rest.as_bytes()[0] {
+            b'{' => label += 1,
+            b'}' => label -= 1,
+            // A range, or a variable of Grafana's.
+            b'[' => {
+                rest = &rest[rest.find(']').unwrap()..];
+                continue;
+            }
+            _ if label == 0 && word == "by" => {
+                rest = &behind[behind.find(')').unwrap()..];
+                continue;
+            }
+            _ if label == 0
+                && !word.is_empty()
+                && !WORDS.contains(&word)
+                && !is_function(behind) =>
+            {
+                names.insert(word.to_owned());
+            }
+            _ => {}
+        }
+        rest = &rest[end.max(1)..];
+    }
+    names
+}
+
+/// What stands behind a word that is one.
+fn is_function(behind: &str) -> bool {
+    let behind = behind.trim_start();
+    behind.starts_with('(') || behind.starts_with("by ")
+}
+
+fn assert_known(whose: &str, expression: &str) {
+    let metrics = metrics();
+    let names = named(expression);
+    assert!(!names.is_empty(), "{whose}: {expression}");
+    for name in names {
+        let base = ["_bucket", "_count", "_sum"]
+            .iter()
+            .find_map(|end| name.strip_suffix(end));
+        let known = metrics.contains(&name) || base.is_some_and(|base| metrics.contains(base));
+        assert!(known, "{whose}: there is no metric {name}");
+    }
+}
+
+#[test]
+fn alerts_ask_for_what_there_is_and_are_explained() {
+    let rules: Value = serde_saphyr::from_str(&text("deploy/observability/alerts.yml")).unwrap();
+    let operations = text("docs/operations.md");
+    let rules = rules["groups"][0]["rules"].as_array().unwrap();
+    assert!(rules.len() > 8);
+    for rule in rules {
+        let name = rule["alert"].as_str().unwrap();
+        assert_known(name, rule["expr"].as_str().unwrap());
+        assert!(
+            operations.contains(&format!("| `{name}` |")),
+            "docs/operations.md: {name}"
+        );
+    }
+}
+
+#[test]
+fn the_dashboard_shows_what_there_is() {
+    let path = "deploy/observability/grafana/dashboards/weir.json";
+    let board: Value = serde_json::from_str(&text(path)).unwrap();
+    let panels = board["panels"].as_array().unwrap();
+    assert!(panels.len() > 10);
+    for panel in panels {
+        for target in panel["targets"].as_array().unwrap() {
+            assert_known(
+                &panel["title"].to_string(),
+                target["expr"].as_str().unwrap(),
+            );
+        }
+    }
+}
+
+#[test]
+fn names_are_found_in_expressions() {
+    let names =
+        named(r#"sum by (le, x) (rate(a_bucket{x="500", y!="z"}[5m])) / b > 0 or absent(c)"#);
+    assert_eq!(names, ["a_bucket", "b", "c"].map(str::to_owned).into());
+}
+
+/// Prometheus' own word, where it is there.
+#[test]
+fn promtool_takes_the_rules() {
+    for words in [
+        ["check", "config", "prometheus.yml"],
+        ["check", "rules", "alerts.yml"],
+    ] {
+        let checked = Command::new("promtool")
+            .args(words)
+            .current_dir(root().join("deploy/observability"))
+            .output();
+        let Ok(checked) = checked else {
+            eprintln!("left out: there is no promtool");
+            return;
+        };
+        let said = String::from_utf8_lossy(&checked.stderr);
+        assert!(checked.status.success(), "{said}");
+    }
+}

@@ -1,0 +1,133 @@
+//! One batch, seen by who collects traces: one trace, through every process that had a part in it,
+//! into PostgreSQL and Redis.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
+
+use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
+    TraceService, TraceServiceServer,
+};
+use opentelemetry_proto::tonic::collector::trace::v1::{
+    ExportTraceServiceRequest, ExportTraceServiceResponse,
+};
+use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
+use serde_json::json;
+use tokio_stream::wrappers::TcpListenerStream;
+use tonic::{Request, Response, Status};
+use weir_stack::StackOptions;
+use weir_tests::events::{identify, track, with};
+use weir_tests::{Account, Plan, block_on, eventually, journey_alone_with};
+
+/// A span: who made it, what it is called, and what it lies in.
+#[derive(Debug, Clone)]
+struct Seen {
+    service: String,
+    name: String,
+    id: Vec<u8>,
+    parent: Vec<u8>,
+}
+
+/// By trace.
+type Traces = BTreeMap<Vec<u8>, Vec<Seen>>;
+
+#[derive(Clone, Default)]
+struct Collector(Arc<Mutex<Traces>>);
+
+impl Collector {
+    fn take(&self, all: ResourceSpans) {
+        let attributes = all.resource.unwrap_or_default().attributes;
+        let name = attributes.into_iter().find(|one| one.key == "service.name");
+        let name = name.and_then(|one| one.value?.value);
+        let Some(Value::StringValue(service)) = name else {
+            panic!("whose spans are these?");
+        };
+        let mut traces = self.0.lock().unwrap();
+        for span in all.scope_spans.into_iter().flat_map(|scope| scope.spans) {
+            traces.entry(span.trace_id).or_default().push(Seen {
+                service: service.clone(),
+                name: span.name,
+                id: span.span_id,
+                parent: span.parent_span_id,
+            });
+        }
+    }
+
+    /// What the trace has that has all of these, each as `service name`.
+    fn of(&self, wanted: &[&str]) -> Option<Vec<Seen>> {
+        let traces = self.0.lock().unwrap();
+        let has_all = |spans: &&Vec<Seen>| {
+            let said: BTreeSet<String> = spans
+                .iter()
+                .map(|span| format!("{} {}", span.service, span.name))
+                .collect();
+            wanted.iter().all(|one| said.contains(*one))
+        };
+        traces.values().find(has_all).cloned()
+    }
+}
+
+#[tonic::async_trait]
+impl TraceService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportTraceServiceRequest>,
+    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+        for spans in request.into_inner().resource_spans {
+            self.take(spans);
+        }
+        Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[test]
+fn a_batch_is_one_trace_through_every_process_into_its_stores() {
+    let collector = Collector::default();
+    let listener = block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let server = TraceServiceServer::new(collector.clone());
+    let serving = tonic::transport::Server::builder()
+        .add_service(server)
+        .serve_with_incoming(TcpListenerStream::new(listener));
+    block_on(async { tokio::spawn(serving) });
+    let options = StackOptions::temporary().env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint);
+    journey_alone_with(options, async |weir| {
+        let account = Account::create(weir, Plan::default()).await;
+        let vip = account.audience("VIP").await;
+        let member = json!({"audience": {"mode": "add", "id": vip}});
+        let person = with(identify("lana", json!({"firstName": "Lana"})), member);
+        assert_eq!(account.identify(&[person]).await.statuses(), [200]);
+        let with_traits = with(track("lana"), json!({"traits": {"lastName": "R"}}));
+        assert_eq!(account.track(&[with_traits]).await.statuses(), [200]);
+
+        let identified = [
+            "weir-edge batch",
+            "weir-mapping rpc",
+            "weir-quota rpc",
+            "weir-quota Redis",
+            "weir-contact-upsert rpc",
+            "weir-contact-upsert PostgreSQL",
+            "weir-audience rpc",
+            "weir-audience PostgreSQL",
+        ];
+        let tracked = [
+            "weir-edge batch",
+            "weir-mapping rpc",
+            "weir-quota rpc",
+            "weir-contact-upsert PostgreSQL",
+            "weir-activity rpc",
+            "weir-activity PostgreSQL",
+        ];
+        for wanted in [&identified[..], &tracked] {
+            let spans = eventually("a trace has all of its hops", async || collector.of(wanted));
+            let spans = spans.await;
+            let ids: BTreeSet<&Vec<u8>> = spans.iter().map(|span| &span.id).collect();
+            let roots: Vec<&Seen> = spans
+                .iter()
+                .filter(|span| !ids.contains(&span.parent))
+                .collect();
+            assert_eq!(roots.len(), 1, "{spans:#?}");
+            assert_eq!(roots[0].service, "weir-edge");
+        }
+    });
+}
