@@ -31,7 +31,7 @@ async fn connections_that_are_cut_every_30_ms_cost_no_call() {
         settle(&mut client, &account, &batch, 3, 2).await;
         batches += 1;
     }
-    assert!(batches > 50, "{batches}");
+    assert!(batches > 30, "{batches}");
     // Each was counted once, however often it was sent.
     let units = counted(&mut client, &account).await;
     assert_eq!(units, [(3 * batches, 0), (2 * batches, 0)]);
