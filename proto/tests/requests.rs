@@ -16,8 +16,9 @@ const ACTS: [&str; 11] = [
 ];
 /// How those begin that change nothing, or say how a thing with an id is to be from now on: a late
 /// try of one says no more than the first.
-const OTHERS: [&str; 17] = [
+const OTHERS: [&str; 18] = [
     "Count",
+    "Describe",
     "Diff",
     "Export",
     "Find",

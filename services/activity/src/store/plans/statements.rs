@@ -103,7 +103,7 @@ pub const HOT: &[(&str, &str, &str)] = &[
     ("charge", sql::CHARGE, "account old_day key one"),
     ("close", sql::CLOSE, "account old_days keys"),
     ("units", sql::UNITS, "account old_days keys"),
-    ("raise", sql::RAISE, "account one one"),
+    ("raise", sql::RAISE, "account one one value"),
     ("sums", sql::SUMS, "account day"),
     ("windows", sql::WINDOWS, "account old_day"),
     ("merge", links::MERGE, "account keys contacts numbers"),
