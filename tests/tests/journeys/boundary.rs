@@ -231,10 +231,19 @@ fn a_cluster_whose_master_dies_under_load_overruns_no_limit() {
             let tag = format!("{{{}}}", account.account_id);
             let lost = cluster.master_of(&tag).await.unwrap();
             cluster.node(lost).kill9().await;
+            (tag, lost)
         };
-        let (told, ()) = tokio::join!(futures_util::future::join_all(senders), killing);
+        let (told, (tag, lost)) = tokio::join!(futures_util::future::join_all(senders), killing);
         assert_eq!(told.iter().map(|told| told.stored).sum::<usize>(), LIMIT);
         assert_eq!(account.contacts().await.len(), LIMIT);
         assert_eq!(account.usage().await, (1_000, 0));
+        // The ledgers do not wait for it; whoever looks at the counters does.
+        eventually("another has the place of the lost one", async || {
+            cluster
+                .master_of(&tag)
+                .await
+                .is_ok_and(|master| master != lost)
+        })
+        .await;
     });
 }
