@@ -30,8 +30,10 @@ pub fn run(options: &TestOptions, packages: &[&str]) -> Result<ExitCode, Failure
     if let Some(filter) = options.filter.as_deref().filter(|_| !long) {
         arguments.extend(["--", filter]);
     }
+    let threads = std::env::var_os("RUST_TEST_THREADS").is_none();
     let mut child = command(&arguments)
         .envs(long.then_some(("WEIR_TEST_LONG", "1")))
+        .envs(threads.then(|| ("RUST_TEST_THREADS", at_once().to_string())))
         .stdout(Stdio::piped())
         .spawn()
         .context("can't run cargo")?;
@@ -54,6 +56,13 @@ pub fn run(options: &TestOptions, packages: &[&str]) -> Result<ExitCode, Failure
     }
     say!("{} passed, {failed} failed", tally.passed);
     Ok(ExitCode::from(u8::from(failed > 0)))
+}
+
+/// How many tests run at once. Most of them wait for processes, and journeys that have a system of
+/// their own for each other: more than there are cores.
+fn at_once() -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    cores.max(4)
 }
 
 /// Some journeys take a browser, or a clock that can be set. Where these can't be had they are left
