@@ -268,7 +268,7 @@ async fn lose_redis(weir: &'static Weir, load: &Load, fate: Fate) {
     let again = load.speed(Duration::from_secs(6)).await;
     assert_eq!(stands(&load.account).await, there, "it goes to and fro");
     let late = load.failed_after(lost + AT_FIRST);
-    println!(
+    eprintln!(
         "{usual:.1} batches a second, {slower:.1} by the ledgers, {again:.1} again; {} failed",
         load.failures.lock().unwrap().len()
     );

@@ -89,7 +89,7 @@ fn a_batch_is_one_trace_through_every_process_into_its_stores() {
     let serving = tonic::transport::Server::builder()
         .add_service(server)
         .serve_with_incoming(TcpListenerStream::new(listener));
-    block_on(async { tokio::spawn(serving) });
+    block_on(async { drop(tokio::spawn(serving)) });
     let options = StackOptions::temporary().env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint);
     journey_alone_with(options, async |weir| {
         let account = Account::create(weir, Plan::default()).await;
