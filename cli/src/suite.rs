@@ -1,7 +1,6 @@
 //! `test`: builds everything, runs every test, and sums up.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context;
@@ -11,8 +10,6 @@ use crate::failure::Failure;
 use crate::folder;
 use crate::output::say;
 
-/// Where Debian's libfaketime lies.
-const CLOCK: &str = "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1";
 /// The word for all tests at full length.
 const LONG: &str = "long";
 
@@ -76,7 +73,7 @@ fn need_packages() {
         let missing = "there is no Chromium with its driver";
         install(missing, &["chromium", "chromium-driver"]);
     }
-    if !Path::new(CLOCK).exists() {
+    if weir_servers::clock_library().is_none() {
         install("there is no libfaketime", &["libfaketime"]);
     }
 }

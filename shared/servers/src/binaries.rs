@@ -94,6 +94,14 @@ fn find_in(folders: &[PathBuf], name: &str) -> Option<PathBuf> {
         .find(|candidate| candidate.is_file())
 }
 
+/// The library that sets the clock of a program (`LD_PRELOAD`), where Debian's `libfaketime` is
+/// installed: for tests of what happens at a moment.
+pub fn clock_library() -> Option<PathBuf> {
+    let machines = fs::read_dir("/usr/lib").ok()?.flatten();
+    let libraries = machines.map(|one| one.path().join("faketime/libfaketimeMT.so.1"));
+    libraries.into_iter().find(|library| library.is_file())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -38,7 +38,7 @@ mod test_servers;
 mod tls;
 pub mod user;
 
-pub use binaries::Binaries;
+pub use binaries::{Binaries, clock_library};
 pub use ports::{free_port, is_free};
 pub use redis_cluster::RedisCluster;
 pub use temporary::TemporaryFolder;

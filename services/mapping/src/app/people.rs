@@ -94,7 +94,7 @@ impl App {
         }
     }
 
-    /// What is kept of a source and names him; at most some thousands.
+    /// What is kept of a source and names him: all of it at most, whose ids take some megabytes.
     async fn kept_of(
         &self,
         owner: Owner,

@@ -8,7 +8,7 @@ use weir_rpc::{Deadline, Page, page_limit, page_size, page_start};
 use super::convert::change;
 use super::{Answer, Service, convert, optional_id, owner};
 use crate::app::Error;
-use crate::domain::invalid::Invalid;
+use crate::domain::invalid::{Faults, Invalid};
 use crate::domain::mapping::{read_event_name, read_retention};
 use crate::domain::row::{AttributeRow, read_attributes};
 use crate::domain::versions::Save;
@@ -79,15 +79,13 @@ pub async fn put_activity_mapping(
     );
     let request = request.into_inner();
     let (account, source) = owner(&request.account_id, &request.source_id)?;
-    let mut wrong = Vec::new();
-    let name = collect(read_event_name(&request.event_name), &mut wrong);
+    let mut faults = Faults::default();
+    let name = faults.take(read_event_name(&request.event_name));
     let retention = request.retention_days.map(read_retention);
-    let retention = retention.and_then(|days| collect(days, &mut wrong));
-    let attributes = read_given(request.clear_attributes, request.attributes);
-    let attributes = attributes.map_err(|mut more| wrong.append(&mut more));
-    let (Some(name), Ok(attributes), true) = (name, attributes, wrong.is_empty()) else {
-        return Err(Error::Invalid(wrong).into());
-    };
+    let retention = retention.and_then(|days| faults.take(days));
+    let attributes = faults.take(read_given(request.clear_attributes, request.attributes));
+    faults.told().map_err(Error::Invalid)?;
+    let (name, attributes) = (name.unwrap_or_default(), attributes.flatten());
     let save = saving(request.expected_version);
     let (mapping, mapping_version, changed) = service
         .run_by(author, deadline, move |app| {
@@ -104,11 +102,6 @@ pub async fn put_activity_mapping(
         mapping_version,
         change: change(changed).into(),
     }))
-}
-
-/// Collects what is wrong.
-pub(super) fn collect<T>(read: Result<T, Invalid>, wrong: &mut Vec<Invalid>) -> Option<T> {
-    read.map_err(|invalid| wrong.push(invalid)).ok()
 }
 
 /// None: those that are saved stay.

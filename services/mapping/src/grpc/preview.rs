@@ -6,11 +6,11 @@ use weir_proto::mapping::v1::*;
 use weir_rpc::Deadline;
 use weir_rpc::wire::timestamp;
 
-use super::mappings::{collect, read_given};
+use super::mappings::read_given;
 use super::{Answer, Service, convert, owner};
 use crate::app::{ActivityDraft, Error, Previewed};
 use crate::domain::draft::{self, EventPreview, RowPreview};
-use crate::domain::invalid::Invalid;
+use crate::domain::invalid::{Faults, Invalid};
 use crate::domain::log::LogEntry;
 use crate::domain::mapping::{read_event_name, read_retention};
 use crate::domain::sample::Sample;
@@ -87,20 +87,17 @@ impl PreviewService for Service {
 }
 
 fn read_draft(request: PreviewActivityMappingRequest) -> Result<ActivityDraft, Vec<Invalid>> {
-    let mut wrong = Vec::new();
-    let name = collect(read_event_name(&request.event_name), &mut wrong);
+    let mut faults = Faults::default();
+    let event_name = faults.take(read_event_name(&request.event_name));
     let retention = request.retention_days.map(read_retention);
-    let retention_days = retention.and_then(|days| collect(days, &mut wrong));
-    let attributes = read_given(false, request.attributes);
-    let attributes = attributes.map_err(|mut more| wrong.append(&mut more));
-    match (name, attributes) {
-        (Some(event_name), Ok(attributes)) if wrong.is_empty() => Ok(ActivityDraft {
-            event_name,
-            retention_days,
-            attributes: attributes.unwrap_or_default(),
-        }),
-        _ => Err(wrong),
-    }
+    let retention_days = retention.and_then(|days| faults.take(days));
+    let attributes = faults.take(read_given(false, request.attributes));
+    faults.told()?;
+    Ok(ActivityDraft {
+        event_name: event_name.unwrap_or_default(),
+        retention_days,
+        attributes: attributes.flatten().unwrap_or_default(),
+    })
 }
 
 fn answered(previewed: Previewed) -> (Vec<DraftedRow>, Vec<DraftedEvent>) {
