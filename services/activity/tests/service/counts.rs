@@ -175,6 +175,12 @@ async fn days_that_are_over_are_folded_and_count_the_same() {
     let weir = start().await;
     let contact = Uuid::now_v7();
     let old = noon() - TimeDelta::days(3);
+    let sql = weir.sql().await;
+    eventually("the first round is over", async || {
+        let day = "SELECT day IS NOT NULL FROM activity.housekeeping WHERE task = 'forgetting'";
+        sql.query_one(day, &[]).await.unwrap().get::<_, bool>(0)
+    })
+    .await;
     for n in 0..12 {
         let events = vec![
             event("Login", old, of_contact(contact, &format!("o{n}"))),
@@ -182,7 +188,6 @@ async fn days_that_are_over_are_folded_and_count_the_same() {
         ];
         weir.record(events).await;
     }
-    let sql = weir.sql().await;
     let slots = async || -> i64 {
         let count =
             "SELECT count(*) FROM activity.activity_counts WHERE account_id = $1 AND day = $2";
@@ -191,14 +196,8 @@ async fn days_that_are_over_are_folded_and_count_the_same() {
             .await;
         row.unwrap().get(0)
     };
-    // And one more, where some were folded before.
-    assert!(slots().await >= 8);
+    assert!(slots().await > 1, "twelve batches wrote to one slot");
     let before = counts(&weir, "").await;
-    eventually("the first round is over", async || {
-        let day = "SELECT day IS NOT NULL FROM activity.housekeeping WHERE task = 'forgetting'";
-        sql.query_one(day, &[]).await.unwrap().get::<_, bool>(0)
-    })
-    .await;
     let undo = "UPDATE activity.housekeeping SET day = NULL WHERE task = 'forgetting'";
     sql.execute(undo, &[]).await.unwrap();
     let next = instance(weir.database.clone(), weir.account).await;
