@@ -10,10 +10,10 @@ use weir_changes::author;
 use weir_proto::access::v1 as pb;
 use weir_proto::access::v1::token_service_server::{TokenService, TokenServiceServer};
 use weir_proto::access::v1::*;
-use weir_rpc::wire::{NOT_A_TIME, id, read_time, time, timestamp};
+use weir_rpc::wire::{NOT_A_TIME, id, read_time, request_id, time, timestamp};
 use weir_rpc::{Deadline, MAX_MESSAGE, Page, invalid, page_limit, page_size, page_start};
 
-use super::{Answer, Service, convert, optional_id};
+use super::{Answer, Service, convert};
 use crate::app::{Error, Listing};
 use crate::domain::access::{Token as DomainToken, Wish, Within};
 
@@ -39,7 +39,7 @@ impl TokenService for Tokens {
         let caller = request.extensions().get::<Arc<Caller>>().cloned();
         let caller = caller.unwrap_or_else(|| Arc::new(Caller::anybody()));
         let request = request.into_inner();
-        let request_id = optional_id("request_id", &request.request_id)?;
+        let request_id = request_id(&request.request_id)?;
         // Whoever has some accounts alone is given theirs where none are said.
         let is_both = request.all_accounts && !request.account_ids.is_empty();
         if is_both && caller.accounts == Accounts::All {
