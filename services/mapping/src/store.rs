@@ -110,28 +110,33 @@ pub use versions::{
 const MIGRATIONS: [Migration; 7] = [
     Migration {
         number: 1,
+        oldest: 1,
         name: "mapping",
         sql: include_str!("../migrations/0001_mapping.sql"),
     },
     work::migration(2),
     Migration {
         number: 3,
+        oldest: 3,
         name: "work of before",
         sql: include_str!("../migrations/0003_work_of_before.sql"),
     },
     Migration {
         number: 4,
+        oldest: 4,
         name: "classic",
         sql: include_str!("../migrations/0004_classic.sql"),
     },
     weir_changes::migration(5),
     Migration {
         number: 6,
+        oldest: 6,
         name: "tokens",
         sql: include_str!("../migrations/0006_tokens.sql"),
     },
     Migration {
         number: 7,
+        oldest: 7,
         name: "units",
         sql: include_str!("../migrations/0007_units.sql"),
     },
