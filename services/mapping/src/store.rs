@@ -75,7 +75,8 @@ pub use kept::{
 };
 pub use kept_people::{KeptRaw, drop_kept, kept_raw};
 pub use keys::{
-    find_key, insert_key, key_of_request, list_keys, lock_key, note_uses, revoke_key, set_key_end,
+    find_key, insert_key, key_of_request, list_keys, lock_key, note_uses, rehash_keys, revoke_key,
+    set_key_end,
 };
 pub use link::RingsAway;
 pub use mappings::{
@@ -100,8 +101,8 @@ pub use sources::{
 pub use spending::{add_spending, known_subjects, spenders, spent_by_window};
 pub use tokens::{
     change_tokens, count_tokens, drop_ended_tokens, forget_account_of_tokens, get_token,
-    insert_token, list_tokens, live_tokens, note_token_uses, revoke_token, token_of_request,
-    version_of_tokens,
+    insert_token, list_tokens, live_tokens, note_token_uses, rehash_tokens, revoke_token,
+    token_of_request, version_of_tokens,
 };
 pub use versions::{
     Saved, Subject, get_version, keep_activity_version, keep_contact_version, list_versions,
