@@ -16,7 +16,7 @@ mod token;
 mod transfer;
 
 pub use certs::CertsOptions;
-pub use containers::{HealthOptions, RolesOptions};
+pub use containers::{HealthOptions, RolePasswords, RolesOptions};
 pub use token::{CreateTokenOptions, RevokeTokenOptions, RoleName, TokenCommand};
 pub use transfer::{
     ExportActivitiesOptions, ExportContactsOptions, ExportMembersOptions, ExportOptions,
@@ -80,7 +80,7 @@ pub enum Command {
 
 /// Start PostgreSQL, Redis and the seven services, and stay until Ctrl-C.
 ///
-/// Installs PostgreSQL and Redis through apt where they are missing, applies the demo
+/// PostgreSQL and Redis may be somebody else's (--postgres, --redis). Installs PostgreSQL and Redis through apt where they are missing, applies the demo
 /// configuration (weir.yaml), sends sample events through the edge, and prints what each of
 /// them was answered and where everything listens. Data are kept for the next time.
 #[derive(Debug, Clone, Args)]
@@ -102,6 +102,28 @@ pub struct UpOptions {
     /// services, which know each other by them, to PostgreSQL and Redis, and to whoever calls.
     #[arg(long, env = "WEIR_UP_TLS", value_parser = clap::builder::FalseyValueParser::new())]
     pub tls: bool,
+    /// Work in a PostgreSQL that somebody else runs, in the place of one of our own: the URL of an
+    /// administrator, who may make roles, and the database (`weir`, where none is named; it is made
+    /// where it is not there): postgres://postgres:…@host/weir. Roles that are there already keep
+    /// their passwords: give them. Others see the arguments of programs, and not their variables.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "WEIR_UP_POSTGRES",
+        hide_env_values = true
+    )]
+    pub postgres: Option<String>,
+    /// Work with a Redis that somebody else runs (redis:// or rediss://), or a cluster
+    /// (redis+cluster://), which nobody else writes to.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "WEIR_UP_REDIS",
+        hide_env_values = true
+    )]
+    pub redis: Option<String>,
+    #[command(flatten)]
+    pub passwords: RolePasswords,
     /// We are what `--detach` started: Ctrl-C does not reach us.
     #[arg(long, hide = true)]
     pub in_background: bool,
@@ -352,6 +374,25 @@ fn file(text: &str) -> Result<PathBuf, String> {
 /// runs everything with them at full length, which takes hours.
 #[derive(Debug, Args)]
 pub struct TestOptions {
+    /// Run the tests on a PostgreSQL that somebody else runs, as an administrator who may make roles
+    /// and databases: each test has a database of its own, and all are dropped at the end. Tests that
+    /// stop, kill or measure an engine start one of their own all the same.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "WEIR_TEST_POSTGRES",
+        hide_env_values = true
+    )]
+    pub postgres: Option<String>,
+    /// As well, on a Redis (redis://, rediss://) or a cluster (redis+cluster://), which is written
+    /// to and never emptied.
+    #[arg(
+        long,
+        value_name = "URL",
+        env = "WEIR_TEST_REDIS",
+        hide_env_values = true
+    )]
+    pub redis: Option<String>,
     /// Only tests whose name contains this; `long`: all of them, at full length; `compose`: the
     /// containers, with a Docker engine of its own where none runs.
     pub filter: Option<String>,

@@ -8,7 +8,8 @@
 //! statement of a call may, and is planned without a pool's settings; what it must not do is
 //! wait for a lock while everybody else waits behind it, so it gives up such a wait soon, and
 //! tries again. It works as the schema's owner, whom the service's own role may become, and is
-//! not: that one only reads and writes rows.
+//! not: that one only reads and writes rows. All of that is set anew in each transaction, since a
+//! pooler may have the next one done by another connection.
 //!
 //! Behind the last file the tables of accounts are locked, also those that a file has just made. A
 //! file that changes rows of accounts itself takes the lock off before (`ALTER TABLE … NO FORCE ROW
@@ -27,21 +28,23 @@ mod standing;
 
 use std::time::Duration;
 
-use deadpool_postgres::ClientWrapper;
+use deadpool_postgres::{ClientWrapper, Transaction};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
 use crate::dial::{DialError, dial};
-use crate::isolation::{Open, become_owner, lock_all};
+use crate::fitness::{self, DIRECT, Unfit};
+use crate::isolation::{Open, as_owner, lock_all, warn_of_role};
 use crate::pool::with_settings;
 use crate::target::Target;
 use crate::{PLAN_BY_KEY, Pool};
 use standing::Applied;
 
 /// How long everybody else may have to wait behind a migration that waits for a lock.
-const LOCK_TIMEOUT: &str = "lock_timeout=2s";
+const LOCK_TIMEOUT: &str = "lock_timeout = '2s'";
+const NO_TIMEOUT: &str = "statement_timeout = 0";
 /// Between two tries for a lock, and how long it is tried.
 const PAUSE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -116,9 +119,11 @@ pub async fn migrate_once_there(
     open: Open,
     away: &Notify,
 ) -> Result<(), MigrateError> {
-    let mut client = once_there(pool.manager().target(), away).await?;
-    become_owner(&client).await?;
-    prepare(&client).await?;
+    // With the one that jobs share.
+    let needed = pool.status().max_size + 1;
+    let mut client = once_there(pool.manager().target(), needed, away).await?;
+    warn_of_role(&client).await?;
+    prepare(&mut client).await?;
     if client.query_opt(HAS_OLDEST, &[]).await?.is_none() {
         patiently(&mut client, Step::Oldest).await?;
     }
@@ -157,10 +162,14 @@ enum Step<'m> {
 }
 
 /// A connection as soon as there is somebody to connect to: processes start in any order.
-async fn once_there(target: &Target, away: &Notify) -> Result<ClientWrapper, MigrateError> {
+async fn once_there(
+    target: &Target,
+    needed: usize,
+    away: &Notify,
+) -> Result<ClientWrapper, MigrateError> {
     let mut said: Option<Instant> = None;
     loop {
-        match connection(target).await {
+        match fit(target, needed).await {
             Err(error) if is_away(&error) => {
                 away.notify_one();
                 if said.is_none_or(|said| said.elapsed() > SAID) {
@@ -178,6 +187,7 @@ async fn once_there(target: &Target, away: &Notify) -> Result<ClientWrapper, Mig
 fn is_away(error: &MigrateError) -> bool {
     match error {
         MigrateError::Silent | MigrateError::Connection(DialError::Io(_)) => true,
+        MigrateError::Unfit(unfit) => unfit.passes(),
         MigrateError::Connection(DialError::Postgres(error)) => match error.code() {
             Some(code) => {
                 let away = [
@@ -207,36 +217,69 @@ fn chain(error: &MigrateError) -> String {
     }
 }
 
-async fn connection(target: &Target) -> Result<ClientWrapper, MigrateError> {
-    let mut settings = vec![LOCK_TIMEOUT.to_owned()];
-    // The role may have them.
-    for setting in PLAN_BY_KEY {
-        settings.push(setting.replace("=off", "=on"));
+/// A connection to a PostgreSQL that can be worked with.
+async fn fit(target: &Target, needed: usize) -> Result<ClientWrapper, MigrateError> {
+    let client = connection(target).await?;
+    let seen = fitness::look(&client, needed).await??;
+    if !seen.is_direct {
+        tracing::info!("a pooler stands between, which passes no settings of a connection on");
+        let other = connection(target).await?;
+        if !fitness::keeps_statements(&client, &other).await? {
+            return Err(Unfit::Statements.into());
+        }
     }
-    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-    let target = with_settings(target, Duration::ZERO, &settings);
-    let dialled = tokio::time::timeout(CONNECT, Box::pin(dial(&target, SILENCE))).await;
-    let (client, _) = dialled.map_err(|_| MigrateError::Silent)??;
     Ok(client)
+}
+
+async fn connection(target: &Target) -> Result<ClientWrapper, MigrateError> {
+    let target = with_settings(target, Duration::ZERO, &[DIRECT]);
+    let dialled = tokio::time::timeout(CONNECT, Box::pin(dial(&target, SILENCE))).await;
+    match dialled.map_err(|_| MigrateError::Silent)? {
+        Ok((client, _)) => Ok(client),
+        Err(DialError::Postgres(error)) if fitness::is_of_options(&error) => {
+            Err(Unfit::Options.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A transaction of the schema's owner.
+async fn begin(client: &mut ClientWrapper) -> Result<Transaction<'_>, Error> {
+    let transaction = client.transaction().await?;
+    // The role may have those of a pool.
+    let plans = PLAN_BY_KEY.iter().map(|off| off.replace("=off", " = on"));
+    let settings = [LOCK_TIMEOUT.to_owned(), NO_TIMEOUT.to_owned()];
+    for setting in settings.into_iter().chain(plans) {
+        let set = format!("SET LOCAL {setting}");
+        transaction.batch_execute(&set).await?;
+    }
+    as_owner(&transaction).await?;
+    Ok(transaction)
 }
 
 /// Two replicas that create the table in the same instant: one of them is told so by the
 /// catalogue, in one of these ways, and finds the table on its second try.
-async fn prepare(client: &ClientWrapper) -> Result<(), Error> {
+async fn prepare(client: &mut ClientWrapper) -> Result<(), Error> {
     let met = [
         &SqlState::UNIQUE_VIOLATION,
         &SqlState::DUPLICATE_OBJECT,
         &SqlState::DUPLICATE_TABLE,
     ];
     for statement in PREPARE {
-        match client.batch_execute(statement).await {
+        match alone(client, statement).await {
             Err(error) if error.code().is_some_and(|code| met.contains(&code)) => {
-                client.batch_execute(statement).await?;
+                alone(client, statement).await?;
             }
             done => done?,
         }
     }
     Ok(())
+}
+
+async fn alone(client: &mut ClientWrapper, statement: &str) -> Result<(), Error> {
+    let transaction = begin(client).await?;
+    transaction.batch_execute(statement).await?;
+    transaction.commit().await
 }
 
 async fn patiently(client: &mut ClientWrapper, step: Step<'_>) -> Result<(), MigrateError> {
@@ -248,7 +291,7 @@ async fn patiently(client: &mut ClientWrapper, step: Step<'_>) -> Result<(), Mig
     ];
     loop {
         let done = match step {
-            Step::Oldest => client.batch_execute(ADD_OLDEST).await.map_err(Into::into),
+            Step::Oldest => alone(client, ADD_OLDEST).await.map_err(Into::into),
             Step::File(migration) => apply(client, migration).await,
             Step::Lock(open, known) => lock_tables(client, open, known).await,
         };
@@ -272,7 +315,7 @@ async fn apply(client: &mut ClientWrapper, migration: &Migration) -> Result<(), 
         name,
         sql,
     } = *migration;
-    let transaction = client.transaction().await?;
+    let transaction = begin(client).await?;
     transaction.execute(LOCK_ROW, &[]).await?;
     let done = "SELECT checksum FROM migrations WHERE number = $1";
     if let Some(row) = transaction.query_opt(done, &[&number]).await? {
@@ -295,7 +338,7 @@ async fn lock_tables(
     open: Open,
     known: i32,
 ) -> Result<(), MigrateError> {
-    let transaction = client.transaction().await?;
+    let transaction = begin(client).await?;
     transaction.execute(LOCK_ROW, &[]).await?;
     let newest = "SELECT max(number) FROM migrations";
     let newest: i32 = transaction.query_one(newest, &[]).await?.get(0);
@@ -320,6 +363,9 @@ pub enum MigrateError {
     /// No word from PostgreSQL.
     #[error("the database does not answer")]
     Silent,
+    /// It answers, and is of no use.
+    #[error("the database can't be used: {0}")]
+    Unfit(#[from] Unfit),
     /// A statement failed.
     #[error("a migration failed")]
     Statement(#[from] Error),

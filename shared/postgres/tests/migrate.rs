@@ -215,3 +215,25 @@ async fn a_migration_may_take_longer_than_a_call() {
         assert_eq!(row.get::<_, &str>(0), expected, "{name}");
     }
 }
+
+#[tokio::test]
+async fn an_engine_that_is_of_no_use_is_refused_before_anything_is_made() {
+    let frozen = "ALTER ROLE weir_audience IN DATABASE $ SET default_transaction_read_only = on";
+    let narrow = "ALTER DATABASE $ CONNECTION LIMIT 3";
+    for (change, said) in [
+        (frozen, "the database can't be used: it takes no writes"),
+        (narrow, "it takes 3 connections of this role at most"),
+    ] {
+        let (pool, database) = pool().await;
+        let superuser = weir_servers::postgres::connect(&database.superuser_url).await;
+        let superuser = superuser.unwrap();
+        let change = change.replace('$', &database.name);
+        superuser.batch_execute(&change).await.unwrap();
+        let refused = migrate(&pool, &[FIRST], &[]).await.unwrap_err();
+        assert!(matches!(refused, MigrateError::Unfit(_)), "{refused:?}");
+        assert!(refused.to_string().contains(said), "{refused}");
+        let made = "SELECT count(*) FROM pg_tables WHERE schemaname = 'audience'";
+        let row = superuser.query_one(made, &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 0);
+    }
+}

@@ -18,6 +18,7 @@ mod crashes;
 mod deletion;
 mod doctor;
 mod efficiency;
+mod engines;
 mod exports;
 mod fuzz;
 mod hands;
