@@ -70,6 +70,7 @@ mod tests {
     fn account() -> Account {
         Account {
             account_id: Uuid::from_u128(7),
+            source_id: Uuid::nil(),
             activity_id: Uuid::from_u128(8),
             audience_id: Uuid::from_u128(9),
             authorization: HeaderValue::from_static("Bearer none"),

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Request, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, header};
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
@@ -124,19 +124,44 @@ async fn connect(edge: SocketAddr) -> Result<SendRequest<Full<Bytes>>> {
 /// # Errors
 /// Where nothing listens there, or it does not answer 200.
 pub async fn get(url: &str) -> Result<String> {
+    let answer = exchange(Method::GET, url, HeaderMap::new(), Bytes::new()).await?;
+    let status = answer.status;
+    ensure!(status.is_success(), "{url} answered {status}");
+    Ok(String::from_utf8(answer.body.to_vec())?)
+}
+
+/// What was answered, whatever it is.
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Bytes,
+}
+
+/// One request on a connection of its own.
+///
+/// # Errors
+/// Where nothing listens there, or it does not answer.
+pub async fn exchange(
+    method: Method,
+    url: &str,
+    headers: HeaderMap,
+    body: impl Into<Bytes>,
+) -> Result<Reply> {
     let address = url.trim_start_matches("http://");
     let (host, path) = address.split_once('/').context("no path")?;
-    let request = Request::get(format!("/{path}"))
-        .header(header::HOST, host)
-        .body(Full::default())?;
+    let mut request = Request::new(Full::new(body.into()));
+    *request.method_mut() = method;
+    *request.uri_mut() = format!("/{path}").parse()?;
+    *request.headers_mut() = headers;
+    let host_header = HeaderValue::from_str(host)?;
+    request.headers_mut().insert(header::HOST, host_header);
     let response = connect(host.parse()?).await?.send_request(request).await?;
-    ensure!(
-        response.status().is_success(),
-        "{url} answered {}",
-        response.status()
-    );
-    let body = response.into_body().collect().await?.to_bytes();
-    Ok(String::from_utf8(body.to_vec())?)
+    let (head, body) = response.into_parts();
+    Ok(Reply {
+        status: head.status,
+        headers: head.headers,
+        body: body.collect().await?.to_bytes(),
+    })
 }
 
 fn pause(headers: &HeaderMap) -> Duration {
@@ -307,6 +332,7 @@ mod tests {
         let batch = Workload::new(1, 1, 10, 0).batch(Recipe::IdentifyNew, 1);
         let account = Account {
             account_id: uuid::Uuid::nil(),
+            source_id: uuid::Uuid::nil(),
             activity_id: uuid::Uuid::nil(),
             audience_id: uuid::Uuid::nil(),
             authorization: HeaderValue::from_static("Bearer none"),

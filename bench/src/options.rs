@@ -62,7 +62,7 @@ pub struct Options {
     #[arg(long, default_value_t = 10.0)]
     pub minutes: f64,
 
-    /// Activities that `activities` stores and looks among
+    /// Activities that `activities` stores and looks among, and `pages`
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
     pub activities: u64,
 
@@ -160,6 +160,8 @@ pub enum Scenario {
     People,
     /// Pages, first and last, and an export among the activities of one account
     Activities,
+    /// The console's pages, of an account that has much of everything
+    Pages,
     /// Events that are all refused, beside such that are stored
     Refused,
     /// Cost per event as contacts, accounts and activities grow
@@ -191,6 +193,7 @@ impl Scenario {
                 | Self::Replicas
                 | Self::People
                 | Self::Activities
+                | Self::Pages
                 | Self::Refused
         )
     }
@@ -212,9 +215,12 @@ impl Scenario {
     /// What its batches are made of.
     pub fn recipe(self) -> Recipe {
         match self {
-            Self::IdentifyNew | Self::Growth | Self::People | Self::Activities | Self::Refused => {
-                Recipe::IdentifyNew
-            }
+            Self::IdentifyNew
+            | Self::Growth
+            | Self::People
+            | Self::Activities
+            | Self::Pages
+            | Self::Refused => Recipe::IdentifyNew,
             Self::IdentifyKnownUnchanged => Recipe::IdentifyUnchanged,
             Self::IdentifyKnownChanged => Recipe::IdentifyChanged,
             Self::TrackKnown => Recipe::TrackKnown,

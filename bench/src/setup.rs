@@ -13,6 +13,8 @@ use crate::workload::client_form::EVENT_NAME;
 
 /// More than any run sends; ten times this still fits an i64.
 const CONTACTS: i64 = 1_000_000_000;
+/// Events that an account may map.
+const ACTIVITY_SLOTS: i64 = 5;
 /// Of the activity that every track names.
 pub const RETENTION_DAYS: u32 = 90;
 
@@ -20,6 +22,7 @@ pub const RETENTION_DAYS: u32 = 90;
 #[derive(Debug, Clone)]
 pub struct Account {
     pub account_id: Uuid,
+    pub source_id: Uuid,
     pub activity_id: Uuid,
     pub audience_id: Uuid,
     /// The header that carries its key.
@@ -49,7 +52,8 @@ async fn account(
     mut audience: AudienceServiceClient<Channel>,
     name: &str,
 ) -> Result<Account> {
-    let account = mapping.put_account(put_account(name)).await?.into_inner();
+    let request = put_account(name, None, ACTIVITY_SLOTS);
+    let account = mapping.put_account(request).await?.into_inner();
     let account_id = account.account.context("an account")?.account_id;
     let source = mapping.put_source(put_source(&account_id)).await?;
     let source_id = source.into_inner().source.context("a source")?.source_id;
@@ -87,18 +91,25 @@ async fn account(
     authorization.set_sensitive(true);
     Ok(Account {
         account_id: account_id.parse()?,
+        source_id: source_id.parse()?,
         activity_id: activity_id.parse()?,
         audience_id: audience_id.parse()?,
         authorization,
     })
 }
 
-fn put_account(name: &str) -> mapping::PutAccountRequest {
+/// An account that no run exhausts; one that is there already where it is named.
+pub fn put_account(
+    name: &str,
+    account_id: Option<String>,
+    activity_slots: i64,
+) -> mapping::PutAccountRequest {
     mapping::PutAccountRequest {
+        account_id: account_id.unwrap_or_default(),
         name: name.into(),
         plan: Some(mapping::Plan {
             included_contacts: Some(CONTACTS),
-            activity_slots: Some(5),
+            activity_slots: Some(activity_slots),
             ..Default::default()
         }),
         ..Default::default()
@@ -131,7 +142,7 @@ fn custom_fields(account_id: &str) -> Vec<mapping::CreateFieldRequest> {
     .into()
 }
 
-fn contact_mapping(account_id: &str, source_id: &str) -> mapping::PutContactMappingRequest {
+pub fn contact_mapping(account_id: &str, source_id: &str) -> mapping::PutContactMappingRequest {
     let mappings = [
         ("firstName", "str::first", ""),
         ("lastName", "str::last", ""),
@@ -160,7 +171,7 @@ fn contact_mapping(account_id: &str, source_id: &str) -> mapping::PutContactMapp
     }
 }
 
-fn activity_mapping(account_id: &str, source_id: &str) -> mapping::PutActivityMappingRequest {
+pub fn activity_mapping(account_id: &str, source_id: &str) -> mapping::PutActivityMappingRequest {
     use mapping::ValueType;
     let attributes = [
         ("orderId", ValueType::Text, ""),

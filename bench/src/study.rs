@@ -4,6 +4,7 @@ mod activities;
 mod batch_sizes;
 mod fair;
 mod hotspot;
+mod pages;
 mod people;
 mod refused;
 mod replicas;
@@ -49,6 +50,7 @@ pub async fn run(scenario: Scenario, options: &Options) -> Result<Study> {
         Scenario::Replicas => replicas::run(options).await,
         Scenario::People => people::run(options).await,
         Scenario::Activities => activities::run(options).await,
+        Scenario::Pages => pages::run(options).await,
         Scenario::Refused => refused::run(options).await,
         other => bail!("{} is no study", other.name()),
     }

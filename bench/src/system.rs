@@ -103,6 +103,16 @@ impl System {
         self.stack.service_channel(service)
     }
 
+    /// Where the console is.
+    pub fn console_url(&self) -> String {
+        self.stack.console_url()
+    }
+
+    /// The administrator's.
+    pub fn token(&self) -> &str {
+        self.stack.token()
+    }
+
     /// Connection URL of PostgreSQL's superuser.
     pub fn postgres_url(&self) -> &str {
         self.stack.postgres_url()

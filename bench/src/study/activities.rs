@@ -61,15 +61,8 @@ pub async fn run(options: &Options) -> Result<Study> {
 }
 
 async fn measure_all(options: &Options, bed: &mut Bed) -> Result<Study> {
-    let stored = Stored {
-        account_id: bed.accounts[0].account_id,
-        seed: options.seed,
-        contacts: options.contacts,
-        activities: options.activities,
-        end: Utc::now(),
-    };
     let service = bed.system.service_channel(Service::Activity);
-    load(&stored, options, service).await?;
+    let stored = store(bed.accounts[0].account_id, options, service).await?;
     bed.system.settle().await?;
     let settings = bed.system.settings().await?;
     let case = |name: &str| ScenarioReport::new(name.to_owned(), false, settings.clone());
@@ -104,7 +97,7 @@ fn told(report: &mut ScenarioReport, turn: Turn) {
 
 /// What was stored, which its numbers tell.
 #[derive(Clone)]
-struct Stored {
+pub struct Stored {
     account_id: Uuid,
     seed: u64,
     contacts: u64,
@@ -196,8 +189,18 @@ fn timestamp(time: DateTime<Utc>) -> Timestamp {
     std::time::SystemTime::from(time).into()
 }
 
-/// Stores all of it through the service, as the edge would hand it over.
-async fn load(stored: &Stored, options: &Options, channel: Channel) -> Result<()> {
+/// Stores activities through the service, as the edge would hand them over.
+///
+/// # Errors
+/// The service refuses one.
+pub async fn store(account_id: Uuid, options: &Options, channel: Channel) -> Result<Stored> {
+    let stored = Stored {
+        account_id,
+        seed: options.seed,
+        contacts: options.contacts,
+        activities: options.activities,
+        end: Utc::now(),
+    };
     progress(format!(
         "  storing {} activities",
         thousands(stored.activities)
@@ -226,7 +229,7 @@ async fn load(stored: &Stored, options: &Options, channel: Channel) -> Result<()
         done = end;
         meter.at(done);
     }
-    Ok(())
+    Ok(stored)
 }
 
 struct Recorder(ActivityServiceClient<Channel>);

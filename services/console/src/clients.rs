@@ -24,6 +24,7 @@ use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::audience::v1::audience_service_client::AudienceServiceClient;
 use weir_proto::audience::v1::curation_service_client::CurationServiceClient;
 use weir_proto::audience::v1::membership_service_client::MembershipServiceClient;
+use weir_proto::audience::v1::sync_service_client::SyncServiceClient;
 use weir_proto::contact::v1::contact_service_client::ContactServiceClient;
 use weir_proto::contact::v1::identity_service_client::IdentityServiceClient;
 use weir_proto::contact::v1::people_service_client::PeopleServiceClient;
@@ -84,6 +85,7 @@ pub struct Calls {
     audience: AudienceServiceClient<Personal>,
     curation: CurationServiceClient<Personal>,
     membership: MembershipServiceClient<Personal>,
+    sync: SyncServiceClient<Personal>,
     quota: QuotaServiceClient<Personal>,
 }
 
@@ -130,6 +132,7 @@ impl Clients {
             activity: ActivityServiceClient::new(by(&self.activity)).max_decoding_message_size(MAX),
             curation: CurationServiceClient::new(audience.clone()),
             membership: MembershipServiceClient::new(audience.clone()),
+            sync: SyncServiceClient::new(audience.clone()),
             audience: AudienceServiceClient::new(audience).max_decoding_message_size(MAX),
             quota: QuotaServiceClient::new(by(&self.quota)),
         }

@@ -12,11 +12,13 @@ use super::{Answer, Calls};
 use crate::domain::Time;
 use crate::domain::model::{
     Alert, Audience, AudienceDay, Change, ChangedValue, Delivery, MailStatus, Member, NewToken,
-    Origin, Page, Token,
+    Origin, Page, Sync, Token,
 };
 use crate::domain::words::plain;
 
 const PAGE: i32 = 50;
+/// Of the account, that its page shows.
+const SYNCS: i32 = 5;
 
 impl Calls {
     pub async fn audiences(&self, account: &str, page_token: &str) -> Answer<Page<Audience>> {
@@ -102,6 +104,32 @@ impl Calls {
             request_id: wish.to_owned(),
         };
         call!("audience", self.curation, delete_audience, request)?;
+        Ok(())
+    }
+
+    /// The newest first, a few.
+    pub async fn syncs(&self, account: &str) -> Answer<Vec<Sync>> {
+        let request = audience::ListSyncsRequest {
+            account_id: account.to_owned(),
+            page_size: SYNCS,
+            page_token: String::new(),
+        };
+        let answer = call!("audience", self.sync, list_syncs, request)?;
+        let syncs = answer.syncs.into_iter().map(|sync| Sync {
+            requested: sync.requested,
+            begun: time(sync.begin_time.or(sync.request_time)),
+            ended: time(sync.end_time),
+            applied: sync.applied,
+        });
+        Ok(syncs.collect())
+    }
+
+    pub async fn start_sync(&self, account: &str, wish: &str) -> Answer<()> {
+        let request = audience::StartSyncRequest {
+            account_id: account.to_owned(),
+            request_id: wish.to_owned(),
+        };
+        call!("audience", self.sync, start_sync, request)?;
         Ok(())
     }
 

@@ -29,6 +29,7 @@ pub fn done(code: &str, number: Option<u64>) -> Option<String> {
         "alert" => of("Noted: somebody has seen to it."),
         "audience" => of("The audience was made."),
         "audience-there" => of("There is an audience of this name already; here it is."),
+        "sync" => of("The sync has begun. It ends within a minute or so; this page tells."),
         "token-revoked" => of("The token was revoked. It is refused everywhere within seconds."),
         "signed-in" => of("You are signed in."),
         _ => None,

@@ -6,8 +6,9 @@ use super::failure::{Page, Part};
 use super::frame::Frame;
 use super::visit::{Post, Visit};
 use super::{html, respond};
+use crate::domain::Form;
 use crate::domain::model::{
-    Audience, AudienceDay, Contact, Member, Membership, Origin, Page as List,
+    Audience, AudienceDay, Contact, Member, Membership, Origin, Page as List, Sync,
 };
 
 const SECTION: &str = "audiences";
@@ -17,6 +18,7 @@ const SECTION: &str = "audiences";
 struct AudiencesPage {
     frame: Frame,
     audiences: Part<List<Audience>>,
+    syncs: Part<Vec<Sync>>,
     name: String,
     fault: String,
     wish: String,
@@ -27,23 +29,42 @@ pub async fn list(visit: Visit) -> Page {
 }
 
 async fn show(visit: &Visit, name: &str, fault: String) -> Page {
-    let (frame, audiences) = tokio::join!(
+    let account = visit.account();
+    let (frame, audiences, syncs) = tokio::join!(
         visit.frame("Audiences", SECTION),
-        visit
-            .calls
-            .audiences(visit.account(), visit.query.get("page"))
+        visit.calls.audiences(account, visit.query.get("page")),
+        visit.calls.syncs(account)
     );
     Ok(respond::page(&AudiencesPage {
         frame,
         audiences: audiences.into(),
+        syncs: syncs.into(),
         name: name.to_owned(),
         fault,
         wish: weir_ids::random().to_string(),
     }))
 }
 
-pub async fn create(post: Post) -> Page {
+/// Makes one, or has all of them synced.
+pub async fn change_all(post: Post) -> Page {
     let Post { visit, form } = post;
+    match form.get("do") {
+        "sync" => sync(&visit, form.get("wish")).await,
+        _ => create(&visit, &form).await,
+    }
+}
+
+async fn sync(visit: &Visit, wish: &str) -> Page {
+    let account = visit.account();
+    match visit.calls.start_sync(account, wish).await {
+        Ok(()) => Ok(respond::go(&format!(
+            "/accounts/{account}/audiences?done=sync"
+        ))),
+        Err(trouble) => show(visit, "", trouble.says()).await,
+    }
+}
+
+async fn create(visit: &Visit, form: &Form) -> Page {
     let account = visit.account();
     let origin = match form.get("origin") {
         "manual" => Origin::Manual,
@@ -61,7 +82,7 @@ pub async fn create(post: Post) -> Page {
                 "/accounts/{account}/audiences/{id}?done={done}"
             )))
         }
-        Err(trouble) => show(&visit, name, trouble.says()).await,
+        Err(trouble) => show(visit, name, trouble.says()).await,
     }
 }
 

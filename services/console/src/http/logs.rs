@@ -10,8 +10,8 @@ use super::sources::SECTION;
 use super::visit::Visit;
 use super::{html, respond};
 use crate::domain::chart::by_hour;
-use crate::domain::model::{LogEntry, LogFilter, Outcome, Page as List, Source, Summary};
-use crate::domain::words;
+use crate::domain::model::{Field, LogEntry, LogFilter, Outcome, Page as List, Source, Summary};
+use crate::domain::{Time, words};
 
 /// How far back a page looks: what the address says, hours, and words.
 const RANGES: [(&str, i64, &str); 3] = [
@@ -41,6 +41,8 @@ struct LogsPage {
 /// One reason, and how often.
 struct Reason {
     summary: Summary,
+    /// The name of the field or the event.
+    subject: String,
     trend: html::Markup,
     cure: Cure,
 }
@@ -71,19 +73,21 @@ pub async fn of_source(visit: Visit) -> Page {
         field: visit.query.get("field").to_owned(),
         message_id: visit.query.get("message").to_owned(),
     };
-    let (frame, source, outcome, entries) = tokio::join!(
+    let (frame, source, outcome, entries, fields) = tokio::join!(
         visit.frame("Logs", SECTION),
         visit.calls.source(account, id),
         visit.calls.summary((account, id), since, true),
         visit
             .calls
-            .log((account, id), &filter, visit.query.get("page"))
+            .log((account, id), &filter, visit.query.get("page")),
+        visit.calls.fields(account)
     );
     let source = visit.need(SECTION, source).await?;
     let base = format!("/accounts/{account}/sources/{id}");
     let outcome = Part::from(outcome);
     let reasons = outcome.value.as_ref().map_or_else(Vec::new, |outcome| {
-        reasons(outcome, &base, visit.now, hours)
+        let fields = fields.as_deref().unwrap_or_default();
+        reasons(outcome, fields, &base, (visit.now, hours))
     });
     let query = format!(
         "range={range}&code={}&event={}&field={}&message={}",
@@ -107,7 +111,12 @@ pub async fn of_source(visit: Visit) -> Page {
     }))
 }
 
-fn reasons(outcome: &Outcome, base: &str, now: crate::domain::Time, hours: i64) -> Vec<Reason> {
+fn reasons(
+    outcome: &Outcome,
+    fields: &[Field],
+    base: &str,
+    (now, hours): (Time, i64),
+) -> Vec<Reason> {
     let not_plain = outcome
         .summaries
         .iter()
@@ -122,6 +131,10 @@ fn reasons(outcome: &Outcome, base: &str, now: crate::domain::Time, hours: i64) 
             html::trend(&bars, words::outcome(summary.status).0)
         },
         cure: cure(&summary, base),
+        subject: {
+            let field = fields.iter().find(|field| field.id == summary.subject);
+            field.map_or(&summary.subject, |field| &field.name).clone()
+        },
         summary,
     });
     found.collect()

@@ -102,7 +102,7 @@ fn of_people() -> Router<Arc<App>> {
         )
         .route(
             "/accounts/{account}/audiences",
-            get(audiences::list).post(audiences::create),
+            get(audiences::list).post(audiences::change_all),
         )
         .route(
             "/accounts/{account}/audiences/{audience}",

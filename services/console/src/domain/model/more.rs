@@ -43,6 +43,17 @@ pub struct AudienceDay {
     pub held_back: i64,
 }
 
+/// A daily sync, or one that somebody asked for (semantics 5.3).
+#[derive(Debug, Clone)]
+pub struct Sync {
+    pub requested: bool,
+    pub begun: Option<Time>,
+    /// None while it is under way.
+    pub ended: Option<Time>,
+    /// Re-entries that had been held back.
+    pub applied: i64,
+}
+
 #[derive(Debug, Clone)]
 pub struct Member {
     pub contact_id: String,
