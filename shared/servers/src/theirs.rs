@@ -183,18 +183,17 @@ impl Theirs {
             if administrator.query_opt(there, &[schema]).await?.is_none() {
                 continue;
             }
-            let entered = connect_once(&self.service_url(schema, password)).await;
-            let refused = [
-                SqlState::INVALID_PASSWORD,
-                SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-            ];
-            if entered.is_err_and(|error| refused.iter().any(|code| is(&error, code))) {
-                bail!(
+            match connect_once(&self.service_url(schema, password)).await {
+                Err(error) if is(&error, &SqlState::INVALID_PASSWORD) => bail!(
                     "the role weir_{schema} is there with another password, so another \
                      installation of Weir may be working with it: give its password \
                      (WEIR_{}_DATABASE_PASSWORD), or set a new one with `./weir roles`",
                     schema.to_uppercase()
-                );
+                ),
+                entered => {
+                    let entered = entered.map_err(|error| said(&error));
+                    entered.with_context(|| format!("the role weir_{schema} is not let in"))?;
+                }
             }
         }
         Ok(())
