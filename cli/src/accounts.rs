@@ -141,6 +141,7 @@ pub async fn fields(
             account_id: account_id.to_owned(),
             page_size: PAGE,
             page_token,
+            ..Default::default()
         };
         let page = mapping.list_fields(request).await;
         let page = page.map_err(|status| failed(&status))?.into_inner();

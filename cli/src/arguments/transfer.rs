@@ -112,10 +112,9 @@ pub struct ExportActivitiesOptions {
 
 /// Write what is stored of one person, as JSON: contact with where its fields came from,
 /// identifiers, merges, activities, when each was done first and last, memberships and their
-/// history.
-///
-/// Not in it are events as they came: those that are kept for a replay, and a source's samples and
-/// log, also of what was refused. `./weir call --list mapping` names what lists them.
+/// history; and what sources keep as it came: events for a replay, samples, lines of the log, also
+/// of what was refused. Of a user id or anonymous id that is no contact's: what waits for it, and
+/// what sources keep.
 #[derive(Debug, Args)]
 pub struct ExportPersonOptions {
     /// The account's name or id.
@@ -171,7 +170,8 @@ pub enum ImportWhat {
 /// A row without ids is found by its unique identifiers, such as an e-mail address.
 #[derive(Debug, Args)]
 pub struct ImportContactsOptions {
-    /// CSV (with a header) or a JSON object each line; UTF-8.
+    /// CSV (with a header) or a JSON object each line; UTF-8. `-` is standard input, which takes
+    /// --format and --as-of, and is given whole again where an import ended.
     pub file: PathBuf,
     /// The account's name or id.
     #[arg(long)]
@@ -190,7 +190,7 @@ pub struct ImportContactsOptions {
     #[arg(long, value_enum)]
     pub merge: Option<Merge>,
     /// The moment of which the file tells, such as 2025-07-10T06:00:00Z: what contacts learned
-    /// later stays. When absent, when the file was changed.
+    /// later stays. When absent, when the file was changed; a pipe has no such time.
     #[arg(long, value_name = "TIME", value_parser = moment)]
     pub as_of: Option<Timestamp>,
     /// By the file's ending when absent.
@@ -200,7 +200,8 @@ pub struct ImportContactsOptions {
     /// has, when absent.
     #[arg(long, value_name = "CHARACTER")]
     pub separator: Option<char>,
-    /// Where to write rows that are refused; beside the file when absent.
+    /// Where to write rows that are refused; beside the file when absent, and where there is none
+    /// import.refused.csv (or .jsonl).
     #[arg(long, value_name = "FILE")]
     pub refused: Option<PathBuf>,
     #[command(flatten)]

@@ -75,7 +75,7 @@ pub async fn execute(
         ));
         if let Some(secret) = secret {
             say(&format!(
-                "               {secret}  (shown this once; paste it into Segment)"
+                "               {secret}  (shown this once: for Segment's destination, or as an SDK's write key)"
             ));
         }
     }

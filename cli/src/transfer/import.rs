@@ -6,6 +6,7 @@
 
 mod csv;
 mod file;
+mod input;
 mod progress;
 mod refused;
 mod rows;
@@ -13,7 +14,7 @@ mod send;
 mod unread;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context, anyhow};
@@ -47,7 +48,10 @@ const UNDER_WAY: usize = 3;
 pub async fn run(options: &ImportContactsOptions) -> Result<ExitCode, Failure> {
     let addresses = Addresses::read(&options.addresses)?;
     let opened = file::open(options)?;
-    let refused_path = refused_path(options, opened.kind)?;
+    let progress_path = progress::path_beside(&options.file);
+    let refused_path = refused_path(options, &opened, &progress_path)?;
+    // Of a pipe nothing is noted: all of it comes again, and is known again by its rows' numbers.
+    let progress_path = (!options.dry_run && !opened.is_pipe()).then_some(progress_path);
     let mut mapping = MappingServiceClient::new(addresses.connect(Service::Mapping).await?);
     let account_id = accounts::account(&mut mapping, &options.account).await?;
     let source = match &options.source {
@@ -64,10 +68,9 @@ pub async fn run(options: &ImportContactsOptions) -> Result<ExitCode, Failure> {
     let appends =
         options.merge == Some(Merge::Append) || source.merge_strategy() == MergeStrategy::Append;
     let plan = opened.plan(options, account_id, source.source_id);
-    let progress_path = progress::path_beside(&options.file);
-    let known = match options.dry_run {
-        true => None,
-        false => progress::read(&progress_path, &plan)?,
+    let known = match &progress_path {
+        Some(path) => progress::read(path, &plan)?,
+        None => None,
     };
     let progress = known.unwrap_or_else(|| Progress {
         offset: opened.first.offset,
@@ -93,7 +96,7 @@ pub async fn run(options: &ImportContactsOptions) -> Result<ExitCode, Failure> {
         meter: Meter::new(progress.counts.rows()),
         size: progress.plan.size,
         progress,
-        progress_path: (!options.dry_run).then_some(progress_path),
+        progress_path,
         under_way: VecDeque::new(),
         // Under `append` the first one counts that arrives; and where each costs a unit, later
         // rows must not take what earlier ones need.
@@ -124,16 +127,23 @@ async fn warn_of_unread(
 }
 
 /// Where refused rows go: never into the file that they come from, nor into what is noted of it.
-fn refused_path(options: &ImportContactsOptions, kind: Kind) -> Result<PathBuf, Failure> {
+fn refused_path(
+    options: &ImportContactsOptions,
+    opened: &file::Opened,
+    noted: &Path,
+) -> Result<PathBuf, Failure> {
     let path = options.refused.clone().unwrap_or_else(|| {
-        let ending = match kind {
+        let ending = match opened.kind {
             Kind::Csv(_) => "refused.csv",
             Kind::JsonLines => "refused.jsonl",
         };
-        options.file.with_extension(ending)
+        match opened.is_pipe() {
+            // Beside a pipe nothing can be written.
+            true => PathBuf::from("import").with_extension(ending),
+            false => options.file.with_extension(ending),
+        }
     });
-    let noted = progress::path_beside(&options.file);
-    if file::are_one(&path, &options.file) || path == noted || file::are_one(&path, &noted) {
+    if file::are_one(&path, &options.file) || path == noted || file::are_one(&path, noted) {
         return Err(Failure::Input(format!(
             "{} is the import's own file, and refused rows would be written over it: \
              name another one with --refused",
@@ -148,7 +158,7 @@ type Sent = JoinHandle<Result<ImportContactsResponse, Failure>>;
 struct Import {
     sender: Sender,
     progress: Progress,
-    /// None of a dry run.
+    /// None of a dry run, and of a pipe.
     progress_path: Option<PathBuf>,
     refused: Refused,
     meter: Meter,
@@ -225,10 +235,13 @@ impl Import {
             progress::write(path, &self.progress)?;
         }
         let counts = &self.progress.counts;
-        let percent = self.progress.offset * 100 / self.size.max(1);
+        let part = match self.size {
+            0 => String::new(),
+            size => format!(" ({}%)", self.progress.offset * 100 / size),
+        };
         self.meter.at(counts.rows(), |rate| {
             let (rows, refused) = (grouped(counts.rows()), grouped(counts.refused));
-            format!("{rows} rows ({percent}%), {rate:.0} a second, {refused} refused")
+            format!("{rows} rows{part}, {rate:.0} a second, {refused} refused")
         });
         Ok(())
     }
@@ -251,7 +264,10 @@ impl Import {
                 return Ok(());
             }
             (_, ImportStatus::Unchanged) => {
-                counts.unchanged += 1;
+                match result.stored_before {
+                    true => counts.stored_before += 1,
+                    false => counts.unchanged += 1,
+                }
                 return Ok(());
             }
             (_, ImportStatus::Refused | ImportStatus::Unspecified) => {
@@ -273,8 +289,12 @@ impl Import {
         } else {
             "stored"
         };
+        let before = match counts.stored_before {
+            0 => String::new(),
+            before => format!("{} stored before, ", grouped(before)),
+        };
         say!(
-            "{} rows: {} {done}, {} unchanged, {} refused; {:.0} rows a second",
+            "{} rows: {} {done}, {before}{} unchanged, {} refused; {:.0} rows a second",
             grouped(counts.rows()),
             grouped(counts.stored),
             grouped(counts.unchanged),
@@ -282,7 +302,11 @@ impl Import {
             self.meter.rate(counts.rows()),
         );
         if options.charge && !options.dry_run {
-            say!("{} profile units charged", grouped(counts.units));
+            let beside = match counts.stored_before {
+                0 => "",
+                _ => ", beside those of rows that were stored before",
+            };
+            say!("{} profile units charged{beside}", grouped(counts.units));
         }
         if let Some(left) = self.units_left {
             say!("{}", of_units(counts.units, left));

@@ -1,9 +1,12 @@
 //! `export person`: everything that is known of one person, as JSON.
 
 mod memberships;
+mod nobody;
+mod sources;
 
 use anyhow::Context;
 use serde_json::{Map, Value, json};
+use tonic::Code;
 use weir_proto::activity::v1 as activity;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
 use weir_proto::activity::v1::history_service_client::HistoryServiceClient;
@@ -40,8 +43,17 @@ pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
     let found = ContactServiceClient::new(channel.clone())
         .get_contact(request)
         .await;
-    let found = found.map_err(|status| failed(&status))?.into_inner();
-    let found = found.contact.context("the answer holds no contact")?;
+    let found = match found {
+        Ok(answer) => answer.into_inner().contact,
+        Err(status) if status.code() == Code::NotFound => {
+            let known = nobody::known(&addresses, &account_id, &options.who, &status).await?;
+            let place = write(options, &known)?;
+            eprintln!("no contact; what waits for the id, and what sources keep{place}");
+            return Ok(());
+        }
+        Err(status) => return Err(failed(&status)),
+    };
+    let found = found.context("the answer holds no contact")?;
     let people = PeopleServiceClient::new(channel);
     let (merges, has_all_merges) = merges(people, &account_id, &found.contact_id).await?;
     let channel = addresses.connect(Service::Activity).await?;
@@ -58,6 +70,8 @@ pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
         &found.contact_id,
     )
     .await?;
+    let channel = addresses.connect(Service::Mapping).await?;
+    let as_sent = sources::of(channel, &account_id, &found).await?;
     let person = json!({
         "account_id": account_id,
         "contact": shown(&found),
@@ -67,12 +81,9 @@ pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
         "occurrences": occurrences,
         "memberships": memberships,
         "membership_history": history,
+        "as_sent": as_sent,
     });
-    let mut file = Output::new(options.output.as_deref())?;
-    let mut text = serde_json::to_string_pretty(&person).context("a person as JSON")?;
-    text.push('\n');
-    file.write(text.as_bytes())?;
-    let place = file.finish()?;
+    let place = write(options, &person)?;
     eprintln!(
         "1 contact, {}{} merges, {} activities, {} memberships{place}",
         if has_all_merges { "" } else { "the newest " },
@@ -81,6 +92,15 @@ pub async fn run(options: &ExportPersonOptions) -> Result<(), Failure> {
         memberships.len()
     );
     Ok(())
+}
+
+/// Into the file, or on standard output; where it is.
+fn write(options: &ExportPersonOptions, person: &Value) -> Result<String, Failure> {
+    let mut file = Output::new(options.output.as_deref())?;
+    let mut text = serde_json::to_string_pretty(person).context("a person as JSON")?;
+    text.push('\n');
+    file.write(text.as_bytes())?;
+    file.finish()
 }
 
 fn key_of(who: &Who) -> Result<Key, Failure> {
@@ -137,21 +157,23 @@ async fn activities(
         };
         let page = client.list_activities(request).await;
         let page = page.map_err(|status| failed(&status))?.into_inner();
-        found.extend(page.activities.iter().map(|one| {
-            json!({
-                "event": one.event_name,
-                "event_time": time(one.event_time.as_ref()),
-                "receive_time": time(one.receive_time.as_ref()),
-                "message_id": one.message_id,
-                "attributes": parsed(&one.attributes_json),
-                "kept_until": one.expire_day,
-            })
-        }));
+        found.extend(page.activities.iter().map(activity_shown));
         page_token = page.next_page_token;
         if page_token.is_empty() {
             return Ok(found);
         }
     }
+}
+
+fn activity_shown(one: &activity::Activity) -> Value {
+    json!({
+        "event": one.event_name,
+        "event_time": time(one.event_time.as_ref()),
+        "receive_time": time(one.receive_time.as_ref()),
+        "message_id": one.message_id,
+        "attributes": parsed(&one.attributes_json),
+        "kept_until": one.expire_day,
+    })
 }
 
 /// When each thing was done first and last, also what has expired since.

@@ -28,7 +28,7 @@ use weir_proto::audience::v1::{
     ListAudiencesResponse, ListMembersRequest, ListMembersResponse, MergeContactsRequest,
     MergeContactsResponse,
 };
-use weir_rpc::wire::id;
+use weir_rpc::wire::{id, request_id};
 use weir_rpc::{Deadline, Page, Server, Unary, page_limit, page_size, page_start};
 
 use crate::app::{App, Exports};
@@ -81,7 +81,7 @@ impl AudienceService for Grpc {
         let author = author(&request, "weir.audience.v1.AudienceService/CreateAudience");
         let request = request.into_inner();
         let account = id("account_id", &request.account_id)?;
-        let author = author.request(convert::request_id(&request.request_id)?);
+        let author = author.request(request_id(&request.request_id)?);
         let origin = convert::origin(request.origin)?;
         let name = Name::parse(&request.name)
             .map_err(|wrong| weir_rpc::invalid("name", &wrong.to_string()))?;

@@ -23,7 +23,6 @@ pub mod mapping;
 pub mod news;
 pub mod parts;
 pub mod path;
-pub mod person;
 pub mod places;
 pub mod recent;
 pub mod record;

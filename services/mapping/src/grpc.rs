@@ -32,7 +32,7 @@ use weir_proto::mapping::v1::preview_service_server::PreviewServiceServer;
 use weir_proto::mapping::v1::row_service_server::RowServiceServer;
 use weir_proto::mapping::v1::story_service_server::StoryServiceServer;
 use weir_proto::mapping::v1::*;
-use weir_rpc::wire::{id, time};
+use weir_rpc::wire::{id, request_id, time};
 use weir_rpc::{Deadline, MAX_MESSAGE, Page, Server, Unary, page_limit, page_size, page_start};
 
 use crate::app::{App, Error};
@@ -179,7 +179,7 @@ impl MappingService for Service {
         let deadline = Deadline::of(&request);
         let author = author(&request, "weir.mapping.v1.MappingService/PutAccount");
         let request = request.into_inner();
-        let author = author.request(optional_id("request_id", &request.request_id)?);
+        let author = author.request(request_id(&request.request_id)?);
         let wanted = convert::read_account_change(request)?;
         let (account, changed) = self
             .run_by(author, deadline, move |app| {
@@ -240,7 +240,7 @@ impl MappingService for Service {
         let deadline = Deadline::of(&request);
         let author = author(&request, "weir.mapping.v1.MappingService/PutSource");
         let request = request.into_inner();
-        let author = author.request(optional_id("request_id", &request.request_id)?);
+        let author = author.request(request_id(&request.request_id)?);
         let account = account_id(&request.account_id)?;
         let wanted = convert::read_source_change(request)?;
         let (source, changed) = self
@@ -301,7 +301,7 @@ impl MappingService for Service {
         let (account, source) = owner(&request.account_id, &request.source_id)?;
         let end = request.expire_time;
         let end = end.map(|end| time("expire_time", Some(end))).transpose()?;
-        let request_id = optional_id("request_id", &request.request_id)?;
+        let request_id = request_id(&request.request_id)?;
         let (key, secret, changed) = self
             .run_by(author, deadline, move |app| {
                 let (given, region) = (request.key.clone(), request.region.clone());
@@ -357,7 +357,7 @@ impl MappingService for Service {
         let deadline = Deadline::of(&request);
         let author = author(&request, "weir.mapping.v1.MappingService/CreateField");
         let request = request.into_inner();
-        let author = author.request(optional_id("request_id", &request.request_id)?);
+        let author = author.request(request_id(&request.request_id)?);
         let account = account_id(&request.account_id)?;
         let value_type = convert::read_value_type(request.r#type, "type")?;
         let field = DomainField::custom(&request.name, value_type).map_err(Error::from)?;
@@ -380,8 +380,9 @@ impl MappingService for Service {
         let size = page_size(request.page_size)?;
         let after = page_start::<String>(&request.page_token)?.unwrap_or_default();
         let fields = self
-            .run(deadline, move |app| async move {
-                app.list_fields(account).await
+            .run(deadline, move |app| {
+                let contains = request.contains.clone();
+                async move { app.list_fields(account, &contains).await }
             })
             .await?;
         let key = |field: &DomainField| field.sort_key();

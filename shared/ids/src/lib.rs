@@ -28,6 +28,15 @@ pub fn random() -> Uuid {
     Uuid::new_v4()
 }
 
+/// The id that a text of somebody's own choice stands for: the same for the same text, in every
+/// build. A UUID stands for itself.
+pub fn of_text(text: &str) -> Uuid {
+    Uuid::try_parse(text).unwrap_or_else(|_| {
+        let digest = hash(0, &[], &[text.as_bytes()]);
+        uuid::Builder::from_custom_bytes(digest.to_be_bytes()).into_uuid()
+    })
+}
+
 macro_rules! id {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -195,6 +204,16 @@ mod tests {
             let made = TimedKey::new(1_795_521_600_000_001, parts);
             assert_eq!(made.0.to_string(), key);
         }
+    }
+
+    #[test]
+    fn a_text_stands_for_an_id_that_is_the_same_in_every_build() {
+        // They are stored: with others, a wish that is tried again would be done again.
+        let id = of_text("mine-1");
+        assert_eq!(id.to_string(), "4c5a9088-dc72-848a-af06-cba782a89693");
+        assert_ne!(id, of_text("mine-2"));
+        let own = random();
+        assert_eq!(of_text(&own.to_string().to_uppercase()), own);
     }
 
     #[test]

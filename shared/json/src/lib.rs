@@ -5,6 +5,7 @@
 //! - [`behind_value`] tells by quotes and brackets alone where something ends that is no JSON.
 //! - [`object`], [`array`] and [`compact`] walk over **trusted** bytes, which passed once.
 //! - [`unescaped`] and [`text`] take escapes away, [`write_text`] puts them in.
+//! - [`Person`] looks for somebody's identifiers.
 //! - [`Cursor`] reads texts from their front, such as dates and times.
 //!
 //! A parser would refuse what is the trouble of one value alone: numbers of any size, halves of
@@ -16,11 +17,13 @@
 mod cursor;
 #[cfg(feature = "generate")]
 pub mod generate;
+mod person;
 mod strict;
 mod text;
 mod trusted;
 
 pub use cursor::Cursor;
+pub use person::Person;
 pub use strict::{Fault, MAX_DEPTH, members, members_in_front};
 pub use text::{plain, text, unescaped, write_text};
 pub use trusted::{

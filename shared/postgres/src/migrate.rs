@@ -15,16 +15,20 @@
 //! file that changes rows of accounts itself takes the lock off before (`ALTER TABLE … NO FORCE ROW
 //! LEVEL SECURITY`): the owner is bound by it, too. It is put back with the others.
 //!
-//! **Invariant:** a file that was applied never changes, and a program never works on a schema
-//! that is newer than itself: both are refused.
+//! Each file says which programs work on what it leaves ([`Migration::oldest`]), and the database
+//! keeps that: a program of before may be started on a schema that is newer than itself where all
+//! that came since allows it, and then leaves the schema alone. So versions may be mixed while one
+//! replaces the other, and whoever went forward may go back (decision 25).
+//!
+//! **Invariant:** a file that was applied never changes, and a program never works on a newer
+//! schema that does not say that it may: both are refused.
 
 mod script;
+mod standing;
 
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
 use deadpool_postgres::{ClientWrapper, Transaction};
-use sha2::{Digest, Sha256};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_postgres::Error;
@@ -36,6 +40,7 @@ use crate::isolation::{Open, as_owner, lock_all, warn_of_role};
 use crate::pool::with_settings;
 use crate::target::Target;
 use crate::{PLAN_BY_KEY, Pool};
+use standing::Applied;
 
 /// How long everybody else may have to wait behind a migration that waits for a lock.
 const LOCK_TIMEOUT: &str = "lock_timeout = '2s'";
@@ -57,6 +62,10 @@ const SAID: Duration = Duration::from_secs(30);
 pub struct Migration {
     /// From 1, without gaps.
     pub number: i32,
+    /// Of the programs that work on what this leaves, how much of the files the oldest one knows:
+    /// `number` where those of before do not, less where it only adds what they need not know, or
+    /// takes away what they do not use any more.
+    pub oldest: i32,
     /// For the log.
     pub name: &'static str,
     /// Statements, each ended by a semicolon. They are applied together or not at all.
@@ -67,11 +76,20 @@ const PREPARE: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS migrations (
         number integer PRIMARY KEY,
         name text NOT NULL,
-        checksum text NOT NULL
+        checksum text NOT NULL,
+        oldest integer
     )",
     "INSERT INTO migrations (number, name, checksum) VALUES (0, 'lock row', '')
      ON CONFLICT (number) DO NOTHING",
 ];
+
+/// Databases of before did not have it; asked first, since to add it waits for everybody.
+const HAS_OLDEST: &str = "SELECT FROM pg_attribute
+    WHERE attrelid = 'migrations'::regclass AND attname = 'oldest'";
+const ADD_OLDEST: &str = "ALTER TABLE migrations ADD COLUMN IF NOT EXISTS oldest integer";
+
+const APPLIED: &str = "SELECT number, checksum, coalesce(oldest, number) AS oldest
+    FROM migrations WHERE number > 0";
 
 /// Held by whoever changes the schema.
 const LOCK_ROW: &str = "SELECT FROM migrations WHERE number = 0 FOR UPDATE";
@@ -81,7 +99,8 @@ const LOCK_ROW: &str = "SELECT FROM migrations WHERE number = 0 FOR UPDATE";
 ///
 /// # Errors
 /// The first statement that fails; nothing of its file is applied then. A file that was
-/// applied and is another one now; a schema that is newer than this program.
+/// applied and is another one now; a schema that is newer than this program, and does not work with
+/// it.
 pub async fn migrate(
     pool: &Pool,
     migrations: &[Migration],
@@ -105,26 +124,41 @@ pub async fn migrate_once_there(
     let mut client = once_there(pool.manager().target(), needed, away).await?;
     warn_of_role(&client).await?;
     prepare(&mut client).await?;
-    let known = migrations.last().map_or(0, |last| last.number);
-    let newest = "SELECT max(number) FROM migrations";
-    let newest: i32 = client.query_one(newest, &[]).await?.get(0);
-    if newest > known {
-        return Err(MigrateError::Newer {
-            found: newest,
+    if client.query_opt(HAS_OLDEST, &[]).await?.is_none() {
+        patiently(&mut client, Step::Oldest).await?;
+    }
+    let known = standing::last(migrations);
+    if let Some(schema) = standing::newer(&applied(&client).await?, migrations)? {
+        tracing::warn!(
+            schema,
             known,
-        });
+            "the schema is newer than this program, and works with it"
+        );
+        return Ok(());
     }
     for migration in migrations {
         patiently(&mut client, Step::File(migration)).await?;
     }
-    patiently(&mut client, Step::Lock(open)).await
+    patiently(&mut client, Step::Lock(open, known)).await
+}
+
+async fn applied(client: &ClientWrapper) -> Result<Vec<Applied>, Error> {
+    let rows = client.query(APPLIED, &[]).await?;
+    let applied = rows.iter().map(|row| Applied {
+        number: row.get("number"),
+        checksum: row.get("checksum"),
+        oldest: row.get("oldest"),
+    });
+    Ok(applied.collect())
 }
 
 /// What is done in one transaction.
 #[derive(Clone, Copy)]
 enum Step<'m> {
+    Oldest,
     File(&'m Migration),
-    Lock(Open),
+    /// With the last file that is known.
+    Lock(Open, i32),
 }
 
 /// A connection as soon as there is somebody to connect to: processes start in any order.
@@ -257,8 +291,9 @@ async fn patiently(client: &mut ClientWrapper, step: Step<'_>) -> Result<(), Mig
     ];
     loop {
         let done = match step {
+            Step::Oldest => alone(client, ADD_OLDEST).await.map_err(Into::into),
             Step::File(migration) => apply(client, migration).await,
-            Step::Lock(open) => lock_tables(client, open).await,
+            Step::Lock(open, known) => lock_tables(client, open, known).await,
         };
         match done {
             Err(MigrateError::Statement(error))
@@ -274,43 +309,49 @@ async fn patiently(client: &mut ClientWrapper, step: Step<'_>) -> Result<(), Mig
 }
 
 async fn apply(client: &mut ClientWrapper, migration: &Migration) -> Result<(), MigrateError> {
-    let Migration { number, name, sql } = *migration;
-    let checksum = checksum(sql);
+    let Migration {
+        number,
+        oldest,
+        name,
+        sql,
+    } = *migration;
     let transaction = begin(client).await?;
     transaction.execute(LOCK_ROW, &[]).await?;
     let done = "SELECT checksum FROM migrations WHERE number = $1";
     if let Some(row) = transaction.query_opt(done, &[&number]).await? {
-        return if row.get::<_, String>(0) == checksum {
-            Ok(())
-        } else {
-            Err(MigrateError::Changed { number, name })
-        };
+        return standing::same(migration, row.get(0));
     }
     for statement in script::statements(sql) {
         transaction.batch_execute(statement).await?;
     }
-    let insert = "INSERT INTO migrations (number, name, checksum) VALUES ($1, $2, $3)";
+    let insert = "INSERT INTO migrations (number, name, checksum, oldest) VALUES ($1, $2, $3, $4)";
     transaction
-        .execute(insert, &[&number, &name, &checksum])
+        .execute(insert, &[&number, &name, &standing::checksum(sql), &oldest])
         .await?;
     transaction.commit().await?;
-    tracing::info!(number, name, "schema migrated");
+    tracing::info!(number, name, oldest, "schema migrated");
     Ok(())
 }
 
-async fn lock_tables(client: &mut ClientWrapper, open: Open) -> Result<(), MigrateError> {
+async fn lock_tables(
+    client: &mut ClientWrapper,
+    open: Open,
+    known: i32,
+) -> Result<(), MigrateError> {
     let transaction = begin(client).await?;
     transaction.execute(LOCK_ROW, &[]).await?;
+    let newest = "SELECT max(number) FROM migrations";
+    let newest: i32 = transaction.query_one(newest, &[]).await?.get(0);
+    if newest > known {
+        // A newer program came meanwhile, which knows of its tables which ones stay open.
+        return Ok(());
+    }
     let tables = lock_all(&transaction, open).await?;
     transaction.commit().await?;
     if tables > 0 {
         tracing::info!(tables, "tables locked by account");
     }
     Ok(())
-}
-
-fn checksum(sql: &str) -> String {
-    HEXLOWER.encode(&Sha256::digest(sql.as_bytes()))
 }
 
 /// The schema could not be brought up to date.
@@ -341,12 +382,15 @@ pub enum MigrateError {
     },
     /// A program of another day.
     #[error(
-        "the database is newer than this program: it is at migration {found}, and the program \
-         knows {known}; start the newer program"
+        "the database is newer than this program: it is at migration {found}, which takes programs \
+         that know {oldest}, and this one knows {known}; start a newer program, or restore the backup \
+         from before the upgrade"
     )]
     Newer {
         /// The latest that was applied.
         found: i32,
+        /// What it takes.
+        oldest: i32,
         /// The latest that is known here.
         known: i32,
     },

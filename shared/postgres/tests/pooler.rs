@@ -13,6 +13,7 @@ use weir_testkit::eventually;
 
 const FIRST: Migration = Migration {
     number: 1,
+    oldest: 1,
     name: "first",
     sql: "CREATE TABLE things (account_id uuid NOT NULL, number int NOT NULL,
               PRIMARY KEY (account_id, number));

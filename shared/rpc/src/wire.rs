@@ -26,6 +26,41 @@ pub fn read_id<T: From<Uuid>>(text: impl AsRef<[u8]>) -> Option<T> {
     Uuid::try_parse_ascii(text.as_ref()).ok().map(T::from)
 }
 
+/// The most characters of a `request_id`.
+const MAX_REQUEST_ID: usize = 100;
+
+/// By what a caller knows one wish: a text of their own choice.
+///
+/// # Errors
+/// INVALID_ARGUMENT where it is blank, too long, or no text that can be kept.
+pub fn request_text(text: &str) -> Result<&str, Status> {
+    let text = text.trim();
+    let fits = (1..=MAX_REQUEST_ID).contains(&text.chars().count());
+    if fits && !text.contains('\0') {
+        return Ok(text);
+    }
+    let expected = "must have 1 to 100 characters, of your own choice";
+    Err(invalid("request_id", expected))
+}
+
+/// As [`request_text`], as what is kept of it: a UUID is itself, any other text stands for one.
+///
+/// # Errors
+/// As [`request_text`].
+pub fn needed_request_id(text: &str) -> Result<Uuid, Status> {
+    request_text(text).map(weir_ids::of_text)
+}
+
+/// As [`needed_request_id`], where it may be left out.
+///
+/// # Errors
+/// As [`request_text`], but for an empty one.
+pub fn request_id(text: &str) -> Result<Option<Uuid>, Status> {
+    (!text.is_empty())
+        .then(|| needed_request_id(text))
+        .transpose()
+}
+
 /// A UTC day, `YYYY-MM-DD`.
 ///
 /// # Errors
@@ -90,6 +125,22 @@ mod tests {
         assert_eq!(read_id(id.simple().to_string().as_bytes()), Some(id));
         assert_eq!(read_id::<Uuid>(b"\xff"), None);
         assert!(super::id::<Uuid>("account_id", "").is_err());
+    }
+
+    #[test]
+    fn a_wish_is_known_by_any_text() {
+        let own = Uuid::from_u128(7);
+        assert_eq!(request_id("").unwrap(), None);
+        assert_eq!(request_id(&own.to_string()).unwrap(), Some(own));
+        let mine = request_id("mine-1").unwrap();
+        assert_eq!(request_id(" mine-1 ").unwrap(), mine);
+        assert_ne!(request_id("mine-2").unwrap(), mine);
+        assert!(needed_request_id("").is_err());
+        assert_eq!(needed_request_id("mine-1").ok(), mine);
+        assert!(request_id(&"ß".repeat(100)).is_ok());
+        for bad in [" ", "a\0b", &"x".repeat(101)] {
+            assert!(request_id(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]

@@ -18,7 +18,13 @@ const MAINTENANCE: &str = "postgres";
 /// collations.
 const BY_BYTES: &str = "TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER libc LOCALE 'C'";
 /// What an administrator's URL has that is not for the services.
-const HIS_OWN: [&str; 4] = ["user", "password", "options", "application_name"];
+const HIS_OWN: [&str; 5] = [
+    "user",
+    "password",
+    "other_password",
+    "options",
+    "application_name",
+];
 
 /// Where it is, and as whom it is administered. Not shown by `Debug`.
 #[derive(Clone)]

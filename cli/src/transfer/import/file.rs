@@ -1,47 +1,39 @@
 //! The file of an import: what kind it is, where its rows begin, and what stands for it.
 
-use std::fs::File;
-use std::io::{BufReader, Read, Seek, SeekFrom};
+use std::io::BufRead;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
-use prost_types::Timestamp;
 use weir_ids::TimedKey;
 
 use super::csv::separator_of;
+use super::input::{self, Look};
 use super::progress::Plan;
 use super::rows::{Content, Kind, Position, Rows};
 use crate::arguments::{Format, ImportContactsOptions, Merge};
 use crate::failure::Failure;
 
-/// What is looked at to tell one file from another, and to see what it is.
-const HEAD: u64 = 64 * 1024;
-const BUFFER: usize = 256 * 1024;
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A file that was looked at.
 pub struct Opened {
-    path: PathBuf,
+    look: Look,
     pub kind: Kind,
     pub columns: Vec<String>,
     /// Where its first row begins.
     pub first: Position,
-    size: u64,
-    head: Vec<u8>,
-    changed: Timestamp,
 }
+
+/// Its rows.
+pub type FileRows = Rows<Box<dyn BufRead + Send>>;
 
 /// # Errors
 /// It is no file that can be imported; says why.
 pub fn open(options: &ImportContactsOptions) -> Result<Opened, Failure> {
-    let name = options.file.display();
+    let look = input::look(options)?;
+    let (head, name) = (look.head.clone(), look.name.clone());
     let unreadable = |error| Failure::Input(format!("can't read {name}: {error}"));
-    let mut file = File::open(&options.file).map_err(unreadable)?;
-    let about = file.metadata().map_err(unreadable)?;
-    let mut head = Vec::new();
-    let read = file.by_ref().take(HEAD).read_to_end(&mut head);
-    read.map_err(unreadable)?;
     let wrong = |what: &str| Err(Failure::Input(format!("{name}: {what}")));
     if is_utf16(&head) {
         return wrong("this is not UTF-8, but UTF-16; `iconv -f UTF-16 -t UTF-8` makes it");
@@ -67,19 +59,16 @@ pub fn open(options: &ImportContactsOptions) -> Result<Opened, Failure> {
         _ => return wrong("is it CSV or a JSON object each line? Say --format csv or jsonl"),
     };
     let mut opened = Opened {
-        path: options.file.clone(),
+        look,
         kind: Kind::JsonLines,
         columns: Vec::new(),
         first: Position {
             offset,
             ..Position::default()
         },
-        size: about.len(),
-        head,
-        changed: about.modified().map(Timestamp::from).map_err(unreadable)?,
     };
     if format == Format::Csv {
-        let text = &opened.head[BOM.len().min(offset as usize)..];
+        let text = &head[BOM.len().min(offset as usize)..];
         let first = text.split(|byte| *byte == b'\n').next().unwrap_or_default();
         let separator = match options.separator {
             Some(given) if given.is_ascii() => given as u8,
@@ -87,7 +76,7 @@ pub fn open(options: &ImportContactsOptions) -> Result<Opened, Failure> {
             None => separator_of(first),
         };
         opened.kind = Kind::Csv(separator);
-        let header = opened.rows(opened.first)?.next().map_err(unreadable)?;
+        let header = opened.beginning()?.next().map_err(unreadable)?;
         let Some(header) = header else {
             return wrong("is empty: the first line of a CSV file names its columns");
         };
@@ -101,12 +90,7 @@ pub fn open(options: &ImportContactsOptions) -> Result<Opened, Failure> {
             ..header.next
         };
     }
-    if opened
-        .rows(opened.first)?
-        .next()
-        .map_err(unreadable)?
-        .is_none()
-    {
+    if opened.beginning()?.next().map_err(unreadable)?.is_none() {
         return wrong(match format {
             Format::Csv => "has no rows, only a header",
             Format::Jsonl => "has no rows",
@@ -139,16 +123,23 @@ pub fn are_one(one: &Path, other: &Path) -> bool {
 }
 
 impl Opened {
+    /// Its first rows, to look at.
+    fn beginning(&self) -> Result<FileRows, Failure> {
+        let read = self.look.input.beginning(self.first.offset);
+        let read = read.with_context(|| format!("can't read {}", self.look.name))?;
+        Ok(Rows::new(read, self.kind, self.first))
+    }
+
     /// Its rows from there on.
-    pub fn rows(&self, at: Position) -> Result<Rows<BufReader<File>>, Failure> {
-        let open = || -> std::io::Result<File> {
-            let mut file = File::open(&self.path)?;
-            file.seek(SeekFrom::Start(at.offset))?;
-            Ok(file)
-        };
-        let file = open().with_context(|| format!("can't read {}", self.path.display()))?;
-        let reader = BufReader::with_capacity(BUFFER, file);
-        Ok(Rows::new(reader, self.kind, at))
+    pub fn rows(&self, at: Position) -> Result<FileRows, Failure> {
+        let read = self.look.input.read(at.offset);
+        let read = read.with_context(|| format!("can't read {}", self.look.name))?;
+        Ok(Rows::new(read, self.kind, at))
+    }
+
+    /// Whether it can be read only once, so that nothing is noted beside it.
+    pub fn is_pipe(&self) -> bool {
+        self.look.input.is_pipe()
     }
 
     /// The same file, imported in the same way, is the same import, whenever it is begun: what
@@ -159,28 +150,24 @@ impl Opened {
         account_id: String,
         source_id: String,
     ) -> Plan {
-        let changed = Timestamp {
-            nanos: self.changed.nanos / 1_000 * 1_000,
-            ..self.changed
-        };
-        let as_of = options.as_of.unwrap_or(changed).to_string();
+        let as_of = self.look.as_of.to_string();
         let merge = match options.merge {
             None | Some(Merge::Overwrite) => "overwrite",
             Some(Merge::Append) => "append",
             Some(Merge::Ignore) => "ignore",
         };
-        let size = self.size.to_be_bytes();
+        let size = self.look.size.to_be_bytes();
         let parts = [
             account_id.as_bytes(),
             source_id.as_bytes(),
             as_of.as_bytes(),
         ];
-        let key = [&parts[..], &[merge.as_bytes(), &size, &self.head]].concat();
+        let key = [&parts[..], &[merge.as_bytes(), &size, &self.look.head]].concat();
         Plan {
             import_id: TimedKey::new(0, &key).0.to_string(),
             account_id,
             source_id,
-            size: self.size,
+            size: self.look.size,
             as_of,
             merge: merge.to_owned(),
             charge: options.charge,

@@ -27,6 +27,9 @@ pub struct Plan {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub stored: u64,
+    /// Sent before as well, by whoever ended before they could note it.
+    #[serde(default)]
+    pub stored_before: u64,
     pub unchanged: u64,
     pub refused: u64,
     /// Of these: what has to be put right in the original file.
@@ -41,7 +44,7 @@ pub struct Counts {
 
 impl Counts {
     pub fn rows(&self) -> u64 {
-        self.stored + self.unchanged + self.refused
+        self.stored + self.stored_before + self.unchanged + self.refused
     }
 
     pub fn count(counts: &mut BTreeMap<String, (u64, u64)>, what: String, row: u64) {

@@ -83,14 +83,6 @@ pub(super) fn day(day: &Day) -> AudienceDay {
     }
 }
 
-/// The id of a request, where it has one.
-pub(super) fn request_id(text: &str) -> Result<Option<Uuid>, Status> {
-    match text {
-        "" => Ok(None),
-        text => weir_rpc::wire::id("request_id", text).map(Some),
-    }
-}
-
 /// A text that is no id stays in its place, as none.
 pub(super) fn checked_ids(texts: &[String]) -> Result<Vec<Option<AudienceId>>, Status> {
     if texts.len() > MAX_IDS {

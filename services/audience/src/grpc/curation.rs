@@ -9,7 +9,7 @@ use weir_proto::audience::v1::{
     RestoreAudienceRequest, RestoreAudienceResponse,
 };
 use weir_rpc::Deadline;
-use weir_rpc::wire::{id, timestamp};
+use weir_rpc::wire::{id, request_id, timestamp};
 
 use super::convert;
 use crate::app::App;
@@ -47,7 +47,7 @@ impl CurationService for Curation {
         let author = author(&request, "weir.audience.v1.CurationService/DeleteAudience");
         let request = request.into_inner();
         let account = id("account_id", &request.account_id)?;
-        let author = author.request(convert::request_id(&request.request_id)?);
+        let author = author.request(request_id(&request.request_id)?);
         let audience = request.audience_id.parse().ok();
         let deletion = self
             .0
@@ -80,7 +80,7 @@ impl CurationService for Curation {
         let author = author(&request, "weir.audience.v1.CurationService/RestoreAudience");
         let request = request.into_inner();
         let account = id("account_id", &request.account_id)?;
-        let author = author.request(convert::request_id(&request.request_id)?);
+        let author = author.request(request_id(&request.request_id)?);
         let audience = request.audience_id.parse().ok();
         let restored = self
             .0

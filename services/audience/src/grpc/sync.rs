@@ -9,10 +9,9 @@ use weir_proto::audience::v1::{
     ListSyncsRequest, ListSyncsResponse, StartSyncRequest, StartSyncResponse, SyncRun,
     SyncedMember,
 };
-use weir_rpc::wire::{id, tellable, timestamp};
+use weir_rpc::wire::{id, request_id, tellable, timestamp};
 use weir_rpc::{Deadline, Page, page_limit, page_size, page_start};
 
-use super::convert;
 use crate::app::App;
 use crate::domain::Run;
 use crate::domain::history::Told;
@@ -29,7 +28,7 @@ impl SyncService for Syncs {
         let author = author(&request, "weir.audience.v1.SyncService/StartSync");
         let request = request.into_inner();
         let account = id("account_id", &request.account_id)?;
-        let author = author.request(convert::request_id(&request.request_id)?);
+        let author = author.request(request_id(&request.request_id)?);
         let run = self.0.start_sync(account, author, deadline).await?;
         Ok(Response::new(StartSyncResponse {
             sync: Some(shown(&run)),

@@ -17,7 +17,7 @@ impl Calls {
         let request = wire::ListFieldsRequest {
             account_id: account.to_owned(),
             page_size: 1_000,
-            page_token: String::new(),
+            ..Default::default()
         };
         let answer = call!("mapping", self.mapping, list_fields, request)?;
         Ok(answer

@@ -61,6 +61,8 @@ pub struct Imported {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RowStatus {
     Stored,
+    /// By an earlier try of the same row.
+    StoredBefore,
     Unchanged,
     Refused(Reason),
 }
@@ -410,7 +412,8 @@ fn left(reason: Reason, column: String, value: String) -> Left {
 fn imported(outcome: Outcome) -> Imported {
     let status = match outcome.status {
         Status::Stored => RowStatus::Stored,
-        Status::Repeated | Status::NothingNew => RowStatus::Unchanged,
+        Status::Repeated => RowStatus::StoredBefore,
+        Status::NothingNew => RowStatus::Unchanged,
         Status::NotFunded => RowStatus::Refused(Reason::ProfileLimit),
         Status::Refused => RowStatus::Refused(Reason::ExistingOnly),
         Status::NotFound | Status::Kept => RowStatus::Refused(Reason::NothingValid),

@@ -76,7 +76,7 @@ impl Mapping {
         let request = deadline.request(pb::ListFieldsRequest {
             account_id: account.to_string(),
             page_size: PAGE,
-            page_token: String::new(),
+            ..Default::default()
         });
         let answer = mapping.list_fields(request.map_err(failed)?).await;
         let fields = answer.map_err(failed)?.into_inner().fields.into_iter();

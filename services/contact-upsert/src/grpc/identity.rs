@@ -9,7 +9,7 @@ use weir_proto::contact::v1::{
     ReindexGroup, ReindexState, StartReindexRequest, StartReindexResponse,
 };
 use weir_proto::settings::v1::KeyStrategy as KeyChoice;
-use weir_rpc::wire::{id, timestamp};
+use weir_rpc::wire::{id, request_id, timestamp};
 use weir_rpc::{Deadline, Faults};
 
 use super::convert::key_strategy_of;
@@ -53,10 +53,7 @@ impl IdentityService for Identity {
         let author = author(&request, "weir.contact.v1.IdentityService/StartReindex");
         let request = request.into_inner();
         let (account, strategy) = read(&request.account_id, request.key_strategy())?;
-        let author = author.request(match request.request_id.as_str() {
-            "" => None,
-            text => Some(id("request_id", text)?),
-        });
+        let author = author.request(request_id(&request.request_id)?);
         let new = KeyRule::new(request.unique_identifiers, strategy);
         let run = self.app.start_reindex(account, new, author, deadline);
         let run = run.await?;

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use prost::Message as _;
 use tonic::{Request, Response, Status};
-use uuid::Uuid;
 use weir_changes::author;
 use weir_ids::SourceId;
 use weir_proto::contact::v1::people_service_server::PeopleService;
@@ -16,7 +15,7 @@ use weir_proto::contact::v1::{
     SplitContactResponse, contact_identifier, delete_contact_request, get_contact_request,
 };
 use weir_proto::settings::v1::ErasedRows;
-use weir_rpc::wire::{id, tellable, timestamp};
+use weir_rpc::wire::{id, needed_request_id, tellable, timestamp};
 use weir_rpc::{Deadline, Page, page_limit, page_size, page_start};
 
 use super::Contacts;
@@ -87,7 +86,7 @@ impl PeopleService for People {
         let deadline = Deadline::of(&request);
         let author = author(&request, "weir.contact.v1.PeopleService/MergeContacts");
         let request = request.into_inner();
-        let merge: Uuid = id("request_id", &request.request_id)?;
+        let merge = needed_request_id(&request.request_id)?;
         let joining = Joining {
             account: id("account_id", &request.account_id)?,
             contact: id("contact_id", &request.contact_id)?,
@@ -147,7 +146,7 @@ impl PeopleService for People {
         let author = author(&request, "weir.contact.v1.PeopleService/DeleteContact");
         let request = request.into_inner();
         let account = id("account_id", &request.account_id)?;
-        let deletion = id("request_id", &request.request_id)?;
+        let deletion = needed_request_id(&request.request_id)?;
         let key = key_of(request.key.map(|key| match key {
             Asked::ContactId(id) => Key::ContactId(id),
             Asked::UserId(id) => Key::UserId(id),

@@ -176,7 +176,7 @@ fn row_of(row: ImportRow) -> Row {
 fn result_of(row: Imported) -> ImportResult {
     let (status, reason) = match row.status {
         RowStatus::Stored => (ImportStatus::Stored, None),
-        RowStatus::Unchanged => (ImportStatus::Unchanged, None),
+        RowStatus::Unchanged | RowStatus::StoredBefore => (ImportStatus::Unchanged, None),
         RowStatus::Refused(reason) => (ImportStatus::Refused, Some(reason)),
     };
     ImportResult {
@@ -187,6 +187,7 @@ fn result_of(row: Imported) -> ImportResult {
             format!("{} {}", reason.meaning(), reason.cure())
         }),
         ignored: row.ignored.into_iter().map(ignored_of).collect(),
+        stored_before: row.status == RowStatus::StoredBefore,
     }
 }
 

@@ -18,7 +18,7 @@ impl Service {
 
     async fn join_as(
         &self,
-        request: Uuid,
+        request: impl ToString,
         one: &str,
         other: &str,
         allow_two_user_ids: bool,
@@ -74,7 +74,7 @@ impl Service {
 
     pub async fn delete(
         &self,
-        request: Uuid,
+        request: impl ToString,
         key: delete_contact_request::Key,
     ) -> Result<Deletion, Status> {
         let request = DeleteContactRequest {
@@ -398,4 +398,27 @@ async fn nested_merges_are_undone_newest_first_and_what_is_gone_is_said() {
     client.execute(aged, &[&second]).await.unwrap();
     let refused = service.split(&second).await.unwrap_err();
     assert_eq!(reason(&refused), Some(Reason::MergeTooOld));
+}
+
+/// Semantics 9.5.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_merge_and_a_deletion_are_known_again_by_any_text() {
+    let service = Service::start().await;
+    let events = (1..=2).map(|n| identify(n, ("-", &format!("a{n}")), r#"{"str::first":"V"}"#));
+    let made = service.upsert(events.collect()).await;
+    let (one, other) = (contact_id(&made, 0), contact_id(&made, 1));
+    let merge = service
+        .join_as("ours-1", &one, &other, false)
+        .await
+        .unwrap();
+    let again = service.join_as("ours-1", &other, &one, false).await;
+    assert_eq!(again.unwrap(), merge);
+    let key = || delete_contact_request::Key::AnonymousId("a1".into());
+    let deletion = service.delete("case 17", key()).await.unwrap();
+    let again = service.delete("case 17", key()).await.unwrap();
+    assert_eq!(again.deletion_id, deletion.deletion_id);
+    for bad in ["", " ", &"x".repeat(101)] {
+        let refused = service.delete(bad, key()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::InvalidArgument, "{bad:?}");
+    }
 }

@@ -280,7 +280,7 @@ async fn rows_are_stored_like_identifies_free_of_charge_and_once() {
     assert!(
         unchanged
             .clone()
-            .all(|row| row.status() == ImportStatus::Unchanged)
+            .all(|row| row.status() == ImportStatus::Unchanged && row.stored_before)
     );
     let part = service.rows(2, &columns, &rows[1..2]);
     assert_eq!(said(&service.import(part).await), [UNCHANGED]);
@@ -310,7 +310,9 @@ async fn what_was_known_later_beats_a_row_and_append_fills_what_is_empty() {
     let mut request = service.rows(2, &columns, &[&["u1", "Again", "Again"]]);
     request.merge_strategy = MergeStrategy::Append.into();
     request.as_of_time.as_mut().unwrap().seconds += 3_600;
-    assert_eq!(said(&service.import(request).await), [UNCHANGED]);
+    let answer = service.import(request).await;
+    assert_eq!(said(&answer), [UNCHANGED]);
+    assert!(!answer.results[0].stored_before, "it never was");
     assert_eq!(fields(&service.user("u1").await), known("Now", "Romeijn"));
 }
 

@@ -6,6 +6,7 @@ use weir_reasons::Reason;
 use super::{App, Change, Error};
 use crate::domain::field::{self, Field, MAX_CUSTOM_FIELDS};
 use crate::domain::record::{Change as Changed, Thing, shown_field};
+use crate::domain::sample::caseless;
 use crate::store;
 
 impl App {
@@ -62,13 +63,24 @@ impl App {
         Ok((field, Change::Created))
     }
 
-    /// Built-in and custom ones, alphabetically.
-    pub async fn list_fields(&self, account_id: AccountId) -> Result<Vec<Field>, Error> {
+    /// Built-in and custom ones, alphabetically: those that contain `contains`, in any case
+    /// (semantics 7.9).
+    pub async fn list_fields(
+        &self,
+        account_id: AccountId,
+        contains: &str,
+    ) -> Result<Vec<Field>, Error> {
         let client = self.scoped(account_id).await?;
         if store::read_version(&client, account_id).await?.is_none() {
             return Err(Error::NotFound("account"));
         }
         let custom = store::list_fields(&client, account_id).await?;
-        Ok(field::all(custom))
+        let mut fields = field::all(custom);
+        let contains = caseless(contains);
+        fields.retain(|field| {
+            let texts = [field.name.as_str(), field.id.as_str()];
+            texts.iter().any(|text| caseless(text).contains(&contains))
+        });
+        Ok(fields)
     }
 }

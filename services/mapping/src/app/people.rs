@@ -6,9 +6,9 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
 use weir_ids::{AccountId, SourceId};
+use weir_json::Person;
 
 use super::{App, Error};
-use crate::domain::person::Person;
 use crate::store::{self, KeptRaw, Owner};
 
 /// Kept events that are read at once: some megabytes at most.

@@ -8,10 +8,10 @@ use weir_ids::SourceId;
 use weir_proto::mapping::v1 as pb;
 use weir_proto::mapping::v1::alert_service_server::AlertService;
 use weir_proto::mapping::v1::*;
-use weir_rpc::wire::{NOT_A_TIME, id, read_time, timestamp};
+use weir_rpc::wire::{NOT_A_TIME, id, read_time, request_id, timestamp};
 use weir_rpc::{Deadline, Page, invalid, invalid_all, page_limit, page_size, page_start};
 
-use super::{Answer, account_id, optional_id};
+use super::{Answer, account_id};
 use crate::app::{App, Error};
 use crate::domain::alert::{
     Alert as DomainAlert, AlertFilter, AlertKind as DomainKind, MAX_ALERTS, NewAlert,
@@ -152,7 +152,7 @@ impl AlertService for Alerts {
         let author = author(&request, "weir.mapping.v1.AlertService/SendTestMail");
         let request = request.into_inner();
         let account = account_id(&request.account_id)?;
-        let author = author.request(optional_id("request_id", &request.request_id)?);
+        let author = author.request(request_id(&request.request_id)?);
         let app = self.app.by(author);
         let sending = async move { app.send_test_mail(account).await };
         let deliveries = weir_service::detached(sending).await?;

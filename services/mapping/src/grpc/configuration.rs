@@ -5,7 +5,7 @@ use tonic::{Request, Status};
 use weir_changes::author;
 use weir_proto::mapping::v1::configuration_service_server::ConfigurationService;
 use weir_proto::mapping::v1::*;
-use weir_rpc::wire::timestamp;
+use weir_rpc::wire::{request_id, timestamp};
 use weir_rpc::{Deadline, Page, page_limit, page_size, page_start};
 
 use super::convert::change;
@@ -98,7 +98,7 @@ impl ConfigurationService for Service {
         let deadline = Deadline::of(&request);
         let author = author(&request, "weir.mapping.v1.ConfigurationService/DeleteField");
         let request = request.into_inner();
-        let author = author.request(optional_id("request_id", &request.request_id)?);
+        let author = author.request(request_id(&request.request_id)?);
         let account = account_id(&request.account_id)?;
         let field = request.field_id;
         if field.is_empty() || field.contains('\0') {
@@ -123,7 +123,7 @@ impl ConfigurationService for Service {
             "weir.mapping.v1.ConfigurationService/DeleteAccount",
         );
         let request = request.into_inner();
-        let author = author.request(optional_id("request_id", &request.request_id)?);
+        let author = author.request(request_id(&request.request_id)?);
         let account = account_id(&request.account_id)?;
         let found = self
             .run_by(author, deadline, move |app| {
@@ -257,7 +257,7 @@ impl ConfigurationService for Service {
             key_id: optional_id("key_id", &request.key_id)?,
             overlap: read_overlap(overlap).map_err(Error::from)?,
             region: request.region,
-            request_id: optional_id("request_id", &request.request_id)?,
+            request_id: request_id(&request.request_id)?,
         };
         let rotated = self
             .run_by(author, deadline, move |app| {

@@ -3,10 +3,11 @@
 use tonic::{Request, Response};
 use weir_changes::author;
 use weir_proto::mapping::v1::*;
+use weir_rpc::wire::request_id;
 use weir_rpc::{Deadline, Page, page_limit, page_size, page_start};
 
 use super::convert::change;
-use super::{Answer, Service, convert, optional_id, owner};
+use super::{Answer, Service, convert, owner};
 use crate::app::Error;
 use crate::domain::invalid::{Faults, Invalid};
 use crate::domain::mapping::{read_event_name, read_retention};
@@ -131,7 +132,7 @@ pub async fn delete_activity_mapping(
         "weir.mapping.v1.MappingService/DeleteActivityMapping",
     );
     let request = request.into_inner();
-    let author = author.request(optional_id("request_id", &request.request_id)?);
+    let author = author.request(request_id(&request.request_id)?);
     let (account, source) = owner(&request.account_id, &request.source_id)?;
     let name = read_event_name(&request.event_name).map_err(Error::from)?;
     service

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tonic::Request;
 use tonic::Response;
+use weir_json::Person;
 use weir_proto::mapping::v1::people_service_server::PeopleService;
 use weir_proto::mapping::v1::{ErasePersonRequest, ErasePersonResponse};
 use weir_proto::settings::v1::ErasedRows;
@@ -11,7 +12,6 @@ use weir_rpc::wire::time;
 use weir_rpc::{Deadline, invalid};
 
 use super::{Answer, Service, account_id};
-use crate::domain::person::Person;
 
 /// In one call.
 const MAX_IDENTIFIERS: usize = 10_000;

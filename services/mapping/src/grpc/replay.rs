@@ -10,7 +10,7 @@ use uuid::Uuid;
 use weir_changes::author;
 use weir_proto::mapping::v1::replay_service_server::{ReplayService, ReplayServiceServer};
 use weir_proto::mapping::v1::*;
-use weir_rpc::wire::id;
+use weir_rpc::wire::{id, request_text};
 use weir_rpc::{Deadline, Faults, MAX_MESSAGE, Page, page_limit, page_size, page_start};
 
 use super::{Answer, Service, account_id, owner};
@@ -20,7 +20,6 @@ pub(super) use write::kept;
 
 /// As the contract says.
 const MAX_EVENTS: usize = 1_000;
-const MAX_REQUEST_ID: usize = 100;
 
 pub(super) fn server(service: &Arc<Service>) -> ReplayServiceServer<Service> {
     ReplayServiceServer::from_arc(Arc::clone(service))
@@ -166,17 +165,13 @@ impl ReplayService for Service {
         let account = faults.id("account_id", &request.account_id);
         let source = faults.id("source_id", &request.source_id);
         let filter = read::read_filter(request.filter, &mut faults);
-        let request_id = request.request_id.trim();
-        if request_id.is_empty()
-            || request_id.chars().count() > MAX_REQUEST_ID
-            || request_id.contains('\0')
-        {
-            faults.add("request_id", "must have 1 to 100 characters");
-        }
+        let request_id = faults.take(request_text(&request.request_id));
         if filter.is_said() == request.all {
             faults.add("filter", "give at least one condition, or `all` instead");
         }
-        let (Some(account), Some(source), true) = (account, source, faults.is_empty()) else {
+        let (Some(account), Some(source), Some(request_id), true) =
+            (account, source, request_id, faults.is_empty())
+        else {
             return Err(faults.status());
         };
         let wish = Arc::new(Wish {

@@ -5,10 +5,10 @@ use tonic::{Request, Response};
 use weir_changes::author;
 use weir_proto::mapping::v1::*;
 use weir_rpc::Deadline;
-use weir_rpc::wire::id;
+use weir_rpc::wire::{id, request_id};
 
 use super::convert::change;
-use super::{Answer, Service, convert, optional_id, owner};
+use super::{Answer, Service, convert, owner};
 use crate::domain::source::SourceKind;
 
 /// So long Segment sends an event again.
@@ -103,7 +103,7 @@ pub async fn copy_mapping(
     let deadline = Deadline::of(&request);
     let author = author(&request, "weir.mapping.v1.ConfigurationService/CopyMapping");
     let request = request.into_inner();
-    let author = author.request(optional_id("request_id", &request.request_id)?);
+    let author = author.request(request_id(&request.request_id)?);
     let (account, from) = (
         super::account_id(&request.account_id)?,
         id("from_source_id", &request.from_source_id)?,

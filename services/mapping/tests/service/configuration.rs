@@ -240,10 +240,20 @@ async fn fields_are_fixed_once_made_and_listed_by_name() {
             account_id: tenant.account_id.clone(),
             page_size,
             page_token,
+            ..Default::default()
         };
         let client = client.clone();
         async move { call!(client, list_fields, request).unwrap() }
     };
+    let search = ListFieldsRequest {
+        account_id: tenant.account_id.clone(),
+        contains: "ACT".to_owned(),
+        ..Default::default()
+    };
+    // Semantics 7.9.
+    let found = call!(client, list_fields, search).unwrap().fields;
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found[0].name, "Is Active");
     let first = list(8, String::new()).await;
     let rest = list(100, first.next_page_token.clone()).await;
     let names: Vec<String> = [first.fields, rest.fields]

@@ -274,7 +274,7 @@ async fn page_tokens_of_others_are_refused_in_one_wording() {
         list_accounts ListAccountsRequest { only_accounts };
         list_sources ListSourcesRequest { account_id };
         list_keys ListKeysRequest { account_id, source_id };
-        list_fields ListFieldsRequest { account_id };
+        list_fields ListFieldsRequest { account_id, contains };
         list_activity_mappings ListActivityMappingsRequest { account_id, source_id };
         list_event_names ListEventNamesRequest { account_id, source_id, contains };
     };

@@ -288,7 +288,7 @@ async fn what_a_token_may_not_be_is_said_at_once() {
             ..wish("a", Role::Read, &[&ours])
         },
         CreateTokenRequest {
-            request_id: "x".to_owned(),
+            request_id: " ".to_owned(),
             ..wish("a", Role::Read, &[&ours])
         },
     ] {
@@ -336,6 +336,7 @@ async fn services_hear_of_a_change_and_of_nothing_else() {
         let uses = vec![TokenUse {
             token_id: id.clone(),
             use_time: Some(time(used.timestamp() + seconds)),
+            ..Default::default()
         }];
         call!(tokens, note_token_uses, NoteTokenUsesRequest { uses }).unwrap();
     }

@@ -62,22 +62,29 @@ impl LimitAlert {
     pub fn message(&self, used: i64, limit: i64) -> String {
         let (units, window) = (self.subject(), self.window);
         let numbers = format!("{} of {}", limit::grouped(used), limit::grouped(limit));
-        let charged = match self.kind {
-            UnitKind::Profile => "identifies, and tracks with traits,",
-            UnitKind::Activity => "tracks",
-        };
         let next = self.window.end().format("%Y-%m-%d %H:%M UTC");
+        // Semantics 1, 6.4: what has a unit for its activity is stored without its contact.
+        let (refused, beside) = match self.kind {
+            UnitKind::Profile => (
+                "identifies",
+                ", and tracks with traits are stored without their contact (206), which Segment \
+                 does not send again",
+            ),
+            UnitKind::Activity => ("tracks", ""),
+        };
+        let refused = format!(
+            "{refused} that need one are answered 429 until {next} (Segment sends those again for \
+             four hours){beside}"
+        );
+        let cure = "See what uses them (`ListSpending`), send less of it, or raise the plan: it \
+                    counts at once.";
         match self.level {
-            Level::Near => format!(
-                "{numbers} {units} of {window} are used. When all are, {charged} are answered 429 \
-                 until {next}. See what uses them (`ListSpending`), send less of it, or raise the \
-                 plan: it counts at once."
-            ),
-            Level::Reached => format!(
-                "All {units} of {window} are used ({numbers}). {charged} that need one are \
-                 answered 429 until {next}; Segment sends those again for four hours. See what \
-                 uses them (`ListSpending`), send less of it, or raise the plan: it counts at once."
-            ),
+            Level::Near => {
+                format!("{numbers} {units} of {window} are used. When all are, {refused}. {cure}")
+            }
+            Level::Reached => {
+                format!("All {units} of {window} are used ({numbers}): {refused}. {cure}")
+            }
         }
     }
 }
@@ -130,6 +137,22 @@ mod tests {
             "raise the plan",
         ] {
             assert!(said.contains(part), "{said}");
+        }
+        assert!(!said.contains("206"), "{said}");
+        // A track is no 429 for the want of a profile unit (semantics 6.4).
+        for level in [Level::Near, Level::Reached] {
+            let kind = UnitKind::Profile;
+            let said = LimitAlert {
+                kind,
+                level,
+                ..alert
+            }
+            .message(8, 10);
+            assert!(
+                said.contains("identifies that need one are answered 429"),
+                "{said}"
+            );
+            assert!(said.contains("without their contact (206)"), "{said}");
         }
     }
 

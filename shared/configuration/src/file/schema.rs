@@ -30,7 +30,8 @@ pub struct Account {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub webhook_url: Option<Spanned<String>>,
-    /// What these calls are signed with; needed and used where the URL is new or another one.
+    /// What these calls are signed with (two with a comma in between: with both); needed and used
+    /// where the URL is new or another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub webhook_secret: Option<Spanned<String>>,
@@ -286,5 +287,55 @@ fn explain(message: &str) -> String {
         .filter_map(|mark| first.rfind(mark))
         .min()
         .unwrap_or(first.len());
-    first[..end].trim_end_matches([' ', ',', ':']).to_owned()
+    let words = first[..end].trim_end_matches([' ', ',', ':']);
+    let (whole, list) = (
+        "must be a whole number",
+        "must be a list: lines that begin with -",
+    );
+    match words {
+        "invalid i64" | "invalid u64" | "invalid i32" | "invalid u32" => whole,
+        "invalid bool" | "invalid boolean" => "must be true or false",
+        "expected sequence start" => list,
+        "expected mapping start" => "must be names and their values, such as name: demo",
+        "expected string scalar" => "must be a text",
+        other => other,
+    }
+    .to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_of_another_kind_is_told_what_it_should_be() {
+        let account = |members: &str| format!("accounts:\n  - name: demo\n    {members}\n");
+        for (members, place, words) in [
+            (
+                "plan: {included_contacts: many}",
+                (3, 31),
+                "must be a whole number",
+            ),
+            (
+                "keep_user_ids_apart: perhaps",
+                (3, 26),
+                "must be true or false",
+            ),
+            (
+                "sources: {name: x}",
+                (3, 14),
+                "must be a list: lines that begin with -",
+            ),
+            (
+                "plan: 7",
+                (3, 11),
+                "must be names and their values, such as name: demo",
+            ),
+            ("notification_address: [a]", (3, 27), "must be a text"),
+        ] {
+            let fault = parse(&account(members)).map(|_| ()).unwrap_err();
+            assert_eq!(fault.message, words, "{members}");
+            assert_eq!((fault.line, fault.column), place, "{members}");
+        }
+    }
 }

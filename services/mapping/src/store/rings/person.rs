@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use redis::Pipeline;
 use weir_ids::{AccountId, SourceId};
+use weir_json::Person;
 
 use super::stored::{StoredEntry, StoredSample};
 use super::{Keys, Rings, RingsAway};
-use crate::domain::person::Person;
 use crate::domain::sample::ListKey;
 
 /// Entries that are taken out in one round trip.

@@ -1,8 +1,8 @@
-//! A person who is to be deleted: whether a text names him (semantics 3.9).
+//! A person who is to be deleted, or asks what is known: whether a text names him (semantics 3.9).
 
 use std::collections::HashSet;
 
-use weir_json::{behind_string, text};
+use crate::{behind_string, text};
 
 /// Of an excerpt in the log, in characters: a longer value is cut there.
 const EXCERPT: usize = 120;
