@@ -1,16 +1,19 @@
 //! A private PostgreSQL: its cluster, its process, and the databases of Weir in it.
 
+mod roles;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use postgres_protocol::password::scram_sha_256;
 use tokio_postgres::Client;
 use tokio_postgres::error::SqlState;
 
 use weir_postgres::DialError;
+
+pub use roles::{ROLES, make_roles};
 
 use crate::binaries::Binaries;
 use crate::child::{Child, Program};
@@ -18,8 +21,6 @@ use crate::secrets::write_private;
 use crate::tls::ServerTls;
 use crate::user::{self, User};
 
-/// Roles and schemas of the services.
-pub const ROLES: &str = include_str!("../sql/roles.sql");
 /// What PostgreSQL is set to wherever it runs.
 const SETTINGS: &str = include_str!("../postgresql.conf");
 /// The services that own tables, as their schemas are called.
@@ -198,37 +199,6 @@ impl Postgres {
     pub fn user(&self) -> Option<&User> {
         self.user.as_ref()
     }
-}
-
-/// Makes the roles and schemas of the services in the database that `administrator` is connected to,
-/// or brings them up to date, and gives the roles these passwords, by their schemas; a role that
-/// none is given for keeps the one that it has. All of it, or nothing.
-///
-/// # Errors
-/// A statement fails.
-pub async fn make_roles(
-    administrator: &Client,
-    passwords: &BTreeMap<String, String>,
-) -> anyhow::Result<()> {
-    let mut statements = format!("BEGIN; {ROLES}");
-    for (schema, password) in passwords {
-        // PostgreSQL logs statements where it is told to.
-        let verifier = scram_sha_256(password.as_bytes());
-        statements.push_str(&format!("ALTER ROLE weir_{schema} PASSWORD '{verifier}'; "));
-    }
-    statements.push_str("COMMIT");
-    if let Err(error) = administrator.batch_execute(&statements).await {
-        let _ = administrator.batch_execute("ROLLBACK").await;
-        return Err(error.into());
-    }
-    let preloaded = "SELECT rolsuper AND current_setting('shared_preload_libraries')
-                         LIKE '%pg_stat_statements%'
-                     FROM pg_roles WHERE rolname = current_user";
-    if administrator.query_one(preloaded, &[]).await?.get(0) {
-        let statistics = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";
-        administrator.batch_execute(statistics).await?;
-    }
-    Ok(())
 }
 
 /// Waits until PostgreSQL answers at `url`.

@@ -18,7 +18,13 @@ const MAINTENANCE: &str = "postgres";
 /// collations.
 const BY_BYTES: &str = "TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER libc LOCALE 'C'";
 /// What an administrator's URL has that is not for the services.
-const HIS_OWN: [&str; 4] = ["user", "password", "options", "application_name"];
+const HIS_OWN: [&str; 5] = [
+    "user",
+    "password",
+    "other_password",
+    "options",
+    "application_name",
+];
 
 /// Where it is, and as whom it is administered. Not shown by `Debug`.
 #[derive(Clone)]
@@ -183,18 +189,17 @@ impl Theirs {
             if administrator.query_opt(there, &[schema]).await?.is_none() {
                 continue;
             }
-            let entered = connect_once(&self.service_url(schema, password)).await;
-            let refused = [
-                SqlState::INVALID_PASSWORD,
-                SqlState::INVALID_AUTHORIZATION_SPECIFICATION,
-            ];
-            if entered.is_err_and(|error| refused.iter().any(|code| is(&error, code))) {
-                bail!(
+            match connect_once(&self.service_url(schema, password)).await {
+                Err(error) if is(&error, &SqlState::INVALID_PASSWORD) => bail!(
                     "the role weir_{schema} is there with another password, so another \
                      installation of Weir may be working with it: give its password \
                      (WEIR_{}_DATABASE_PASSWORD), or set a new one with `./weir roles`",
                     schema.to_uppercase()
-                );
+                ),
+                entered => {
+                    let entered = entered.map_err(|error| said(&error));
+                    entered.with_context(|| format!("the role weir_{schema} is not let in"))?;
+                }
             }
         }
         Ok(())

@@ -70,12 +70,6 @@ impl Service {
         Self::with_redis(&redis_url).await
     }
 
-    /// With a Redis that is looked at behind the service's back.
-    pub async fn with_own_redis() -> (Self, Client) {
-        let redis_url = TestServers::shared().await.own_redis_url().await;
-        Self::with_redis(&redis_url).await
-    }
-
     /// With a Redis of one's own, or one that isn't there.
     pub async fn with_redis(redis_url: &str) -> (Self, Client) {
         Self::with(redis_url, String::new()).await

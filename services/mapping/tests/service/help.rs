@@ -371,7 +371,7 @@ async fn pages_of_the_log_end_before_a_client_refuses_them() {
 
 #[tokio::test]
 async fn what_can_not_be_read_costs_itself_alone() {
-    let (_service, client) = Service::with_own_redis().await;
+    let (_service, client) = crate::rings::on_own_redis().await;
     let tenant = tenant(&client, "Demo").await;
     append(&client, &tenant, 0..3).await;
     let url = weir_servers::TestServers::shared()

@@ -15,6 +15,12 @@ use weir_testkit::{Proxy, eventually};
 
 use crate::harness::*;
 
+/// A service whose Redis is looked at behind its back.
+pub async fn on_own_redis() -> (Service, Client) {
+    let url = TestServers::shared().await.own_redis_url().await;
+    Service::with_redis(&url).await
+}
+
 /// A way to Redis of the test's own.
 struct Redis(MultiplexedConnection);
 
@@ -77,7 +83,7 @@ async fn flood(tenant: &Tenant, clients: &[Client], batches: usize) {
 
 #[tokio::test]
 async fn two_replicas_never_keep_more_than_500_names_and_their_samples() {
-    let (mut service, client) = Service::with_own_redis().await;
+    let (mut service, client) = on_own_redis().await;
     let clients = [client.clone(), service.another().await];
     let tenant = tenant(&client, "Demo").await;
     let redis = Redis::connect().await;

@@ -30,7 +30,7 @@ const SERVICE_PATIENCE: Duration = Duration::from_secs(20);
 const STORE_PATIENCE: Duration = Duration::from_secs(25);
 
 /// What a service does not see of our own environment.
-const NOT_FOR_SERVICES: [&str; 7] = [
+const NOT_FOR_SERVICES: [&str; 11] = [
     "WEIR_SERVICE_TOKEN_FILE",
     "WEIR_ADMIN_TOKEN_FILE",
     "WEIR_UP_POSTGRES",
@@ -38,6 +38,10 @@ const NOT_FOR_SERVICES: [&str; 7] = [
     "WEIR_TEST_POSTGRES",
     "WEIR_TEST_REDIS",
     "WEIR_ADMIN_DATABASE_URL",
+    "WEIR_MAPPING_DATABASE_PASSWORD",
+    "WEIR_CONTACT_DATABASE_PASSWORD",
+    "WEIR_ACTIVITY_DATABASE_PASSWORD",
+    "WEIR_AUDIENCE_DATABASE_PASSWORD",
 ];
 
 /// Read by the services' runtime.
