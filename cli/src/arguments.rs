@@ -14,15 +14,17 @@ mod certs;
 mod containers;
 mod token;
 mod transfer;
+mod up;
 
 pub use certs::CertsOptions;
-pub use containers::{HealthOptions, RolesOptions};
+pub use containers::{HealthOptions, RolePasswords, RolesOptions};
 pub use token::{CreateTokenOptions, RevokeTokenOptions, RoleName, TokenCommand};
 pub use transfer::{
     ExportActivitiesOptions, ExportContactsOptions, ExportMembersOptions, ExportOptions,
     ExportPersonOptions, ExportWhat, Format, ImportContactsOptions, ImportOptions, ImportWhat,
     Merge, Who,
 };
+pub use up::{TestOptions, UpOptions};
 
 /// Weir: the self-hosted receiving side of Segment's "Ortto (Actions)" destination.
 ///
@@ -33,11 +35,6 @@ pub struct Cli {
     #[command(subcommand)]
     pub command: Command,
 }
-
-/// On one machine more of them only share its cores among more processes.
-const MOST_REPLICAS: i64 = 8;
-/// 17 ports fit behind it.
-const LAST_BASE: i64 = 65_519;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -76,37 +73,6 @@ pub enum Command {
     /// Check everything: format, lints, and all tests.
     Check,
     Bench(BenchOptions),
-}
-
-/// Start PostgreSQL, Redis and the seven services, and stay until Ctrl-C.
-///
-/// Installs PostgreSQL and Redis through apt where they are missing, applies the demo
-/// configuration (weir.yaml), sends sample events through the edge, and prints what each of
-/// them was answered and where everything listens. Data are kept for the next time.
-#[derive(Debug, Clone, Args)]
-pub struct UpOptions {
-    /// Return when everything runs; `./weir down` stops it.
-    #[arg(long)]
-    pub detach: bool,
-    /// Start so many processes of each service, and two edges on one socket where it is more
-    /// than one; each listens on ports of its own (`./weir status`).
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=MOST_REPLICAS))]
-    pub replicas: u16,
-    /// Listen on BASE and the 16 ports behind it, instead of on 8080 (edge), 8090 (the same for
-    /// classic sources), 8000 (console), 7001 to 7005 (gRPC) and 7100 to 7106 (metrics) or, where
-    /// one of those is taken, on the next free one. Each further replica takes ten more, and the
-    /// second edge one.
-    #[arg(long, value_name = "BASE", value_parser = clap::value_parser!(u16).range(1024..=LAST_BASE))]
-    pub ports: Option<u16>,
-    /// Speak TLS everywhere, with certificates that are made in the data folder: between the
-    /// services, which know each other by them, to PostgreSQL and Redis, and to whoever calls.
-    #[arg(long, env = "WEIR_UP_TLS", value_parser = clap::builder::FalseyValueParser::new())]
-    pub tls: bool,
-    /// We are what `--detach` started: Ctrl-C does not reach us.
-    #[arg(long, hide = true)]
-    pub in_background: bool,
-    #[command(flatten)]
-    pub data: DataOptions,
 }
 
 /// Which stack.
@@ -344,17 +310,6 @@ pub struct TokenOptions {
 /// An empty one is none.
 fn file(text: &str) -> Result<PathBuf, String> {
     Ok(PathBuf::from(text))
-}
-
-/// Build everything and run every test, against real servers and processes.
-///
-/// Ends with a line `N passed, N failed`. Storms and fuzzing are short here; `./weir test long`
-/// runs everything with them at full length, which takes hours.
-#[derive(Debug, Args)]
-pub struct TestOptions {
-    /// Only tests whose name contains this; `long`: all of them, at full length; `compose`: the
-    /// containers, with a Docker engine of its own where none runs.
-    pub filter: Option<String>,
 }
 
 /// Measure Weir against the raw cost of storing the same rows.

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::output::say;
 use crate::suite;
 
-pub fn run() -> Result<ExitCode, Failure> {
+pub async fn run() -> Result<ExitCode, Failure> {
     say!("format …");
     if !suite::cargo(&["fmt", "--all", "--check"])?.success() {
         return Err(
@@ -28,5 +28,11 @@ pub fn run() -> Result<ExitCode, Failure> {
     if !suite::cargo(&lints)?.success() {
         return Err(anyhow!("there are warnings; see above").into());
     }
-    suite::run(&TestOptions { filter: None }, &["--workspace"])
+    let (postgres, redis) = weir_servers::test_engines();
+    let all = TestOptions {
+        postgres,
+        redis,
+        filter: None,
+    };
+    suite::run(&all, &["--workspace"]).await
 }

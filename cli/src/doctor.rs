@@ -64,9 +64,10 @@ fn places(options: &DoctorOptions) -> Result<(String, Option<String>, RedisOptio
     let (redis, certificates) = match &options.redis {
         Some(redis) => (redis.clone(), options.certificates.clone()),
         None => {
+            let authority = Some(file.redis_ca).filter(|path| !path.is_empty());
             let of_stack = RedisOptions {
-                redis_ca: Some(file.tls_ca.into()),
-                ..RedisOptions::default()
+                redis_ca: authority.map(Into::into),
+                ..options.certificates.clone()
             };
             (file.redis, of_stack)
         }

@@ -88,8 +88,8 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Import(options) => match &options.what {
             ImportWhat::Contacts(options) => return transfer::import::run(options).await,
         },
-        Command::Test(options) => return suite::run(&options, &[]),
-        Command::Check => return check::run(),
+        Command::Test(options) => return suite::run(&options, &[]).await,
+        Command::Check => return check::run().await,
         Command::Bench(options) => return Err(bench::run(&options)),
     }
     Ok(ExitCode::SUCCESS)

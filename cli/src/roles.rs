@@ -1,7 +1,5 @@
 //! `roles`: the roles and schemas of the services, in a PostgreSQL that somebody runs.
 
-use std::collections::BTreeMap;
-
 use anyhow::Context;
 use weir_servers::postgres::{connect, make_roles, until_ready};
 
@@ -10,17 +8,7 @@ use crate::failure::Failure;
 use crate::output::say;
 
 pub async fn run(options: &RolesOptions) -> Result<(), Failure> {
-    let given = &options.passwords;
-    let passwords: BTreeMap<String, String> = [
-        ("mapping", &given.mapping),
-        ("contact", &given.contact),
-        ("activity", &given.activity),
-        ("audience", &given.audience),
-    ]
-    .into_iter()
-    .filter_map(|(schema, password)| Some((schema.to_owned(), password.clone()?)))
-    .filter(|(_, password)| !password.is_empty())
-    .collect();
+    let passwords = options.passwords.by_schema();
     until_ready(&options.database)
         .await
         .context("PostgreSQL does not let us in")?;

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::Context;
+use weir_servers::Theirs;
 
 use crate::arguments::TestOptions;
 use crate::failure::Failure;
@@ -15,7 +16,7 @@ const LONG: &str = "long";
 
 /// Runs the tests of `packages`, as cargo names them; of all but the measuring program's when
 /// there are none.
-pub fn run(options: &TestOptions, packages: &[&str]) -> Result<ExitCode, Failure> {
+pub async fn run(options: &TestOptions, packages: &[&str]) -> Result<ExitCode, Failure> {
     weir_stack::ensure_installed(|what| say!("{what} …"))?;
     need_packages();
     say!("running the tests …");
@@ -28,7 +29,15 @@ pub fn run(options: &TestOptions, packages: &[&str]) -> Result<ExitCode, Failure
         arguments.extend(["--", filter]);
     }
     let threads = std::env::var_os("RUST_TEST_THREADS").is_none();
+    let engines = [
+        ("WEIR_TEST_POSTGRES", &options.postgres),
+        ("WEIR_TEST_REDIS", &options.redis),
+    ];
+    let engines = engines.map(|(name, url)| (name, url.as_deref().unwrap_or_default()));
+    let run = format!("weir_test_{}", std::process::id());
     let mut child = command(&arguments)
+        .envs(engines)
+        .env(weir_servers::TEST_RUN, &run)
         .envs(long.then_some(("WEIR_TEST_LONG", "1")))
         .envs(threads.then(|| ("RUST_TEST_THREADS", at_once().to_string())))
         .stdout(Stdio::piped())
@@ -47,12 +56,28 @@ pub fn run(options: &TestOptions, packages: &[&str]) -> Result<ExitCode, Failure
     }
     let status = child.wait().context("can't wait for cargo")?;
     let failed = tally.sum_up(status.success());
+    clean_up(&options.postgres, &run).await;
     say!();
     for name in &tally.failures {
         say!("failed: {name}");
     }
     say!("{} passed, {failed} failed", tally.passed);
     Ok(ExitCode::from(u8::from(failed > 0)))
+}
+
+/// Somebody else's PostgreSQL is left as it was found.
+async fn clean_up(postgres: &Option<String>, run: &str) {
+    let Some(url) = postgres.as_deref().filter(|url| !url.is_empty()) else {
+        return;
+    };
+    let theirs = match Theirs::read(url) {
+        Ok(theirs) => theirs,
+        Err(error) => return say!("--postgres: {error:#}"),
+    };
+    match theirs.clean_up(run).await {
+        Ok(dropped) => say!("\n{dropped} databases of the tests were dropped"),
+        Err(error) => say!("\nthe databases of the tests ({run}…) are left there: {error:#}"),
+    }
 }
 
 /// How many tests run at once. Most of them wait for processes, and journeys that have a system of

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use weir_stack::{
-    CLASSIC, CONSOLE, Instance, PortPlan, Report, Reporter, Service, Stack, StackFile,
+    CLASSIC, CONSOLE, Engines, Instance, PortPlan, Report, Reporter, Service, Stack, StackFile,
     StackOptions, USUAL, holder, until_ended,
 };
 
@@ -122,10 +122,14 @@ impl Stop {
 async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Stack, Failure> {
     let (file, text) = apply::demo()?;
     let configuration = apply::read(&file, &text)?;
-    weir_stack::ensure_installed(|what| say!("{what} …"))?;
+    let engines = engines(options);
+    if engines.postgres.is_none() || engines.redis.is_none() {
+        weir_stack::ensure_installed(|what| say!("{what} …"))?;
+    }
     let stack = Stack::start(StackOptions {
         ports: options.ports.map_or(PortPlan::Usual, PortPlan::Base),
         replicas: NonZeroU16::new(options.replicas).unwrap_or(NonZeroU16::MIN),
+        engines,
         tls: options.tls,
         reporter: reporter(begun, folder.to_owned()),
         ..StackOptions::new(folder)
@@ -157,6 +161,16 @@ async fn start(options: &UpOptions, folder: &Path, begun: Instant) -> Result<Sta
             stack.stop().await;
             Err(failure)
         }
+    }
+}
+
+/// Those that somebody else runs. An empty variable names none.
+fn engines(options: &UpOptions) -> Engines {
+    let given = |url: &Option<String>| url.clone().filter(|url| !url.is_empty());
+    Engines {
+        postgres: given(&options.postgres),
+        redis: given(&options.redis),
+        role_passwords: options.passwords.by_schema(),
     }
 }
 
@@ -210,9 +224,9 @@ fn endpoints(stack: &Stack, file: &StackFile, usual: bool) {
         say!("  {name:<16} {} {what}", listens.address);
     }
     say!(
-        "  PostgreSQL      127.0.0.1:{}, Redis 127.0.0.1:{}",
-        port(&file.postgres),
-        port(&file.redis)
+        "  PostgreSQL      {}, Redis {}",
+        place(&file.postgres),
+        place(&file.redis)
     );
     say!(
         "  logs            {} ({})",
@@ -250,6 +264,13 @@ fn port(url: &str) -> &str {
     behind.split('/').next().unwrap_or_default()
 }
 
+/// Of a connection URL, without whose it is.
+fn place(url: &str) -> &str {
+    let url = url.split('?').next().unwrap_or_default();
+    let place = url.rsplit_once('@').map_or(url, |(_, place)| place);
+    place.split_once("://").map_or(place, |(_, place)| place)
+}
+
 /// Prints steps, and crashes as they happen.
 fn reporter(begun: Instant, folder: PathBuf) -> Reporter {
     Arc::new(move |report| match report {
@@ -282,5 +303,13 @@ mod tests {
     fn the_port_of_a_connection_url_is_found() {
         assert_eq!(port("postgres://weir:secret@127.0.0.1:15432/weir"), "15432");
         assert_eq!(port("redis://weir:secret@127.0.0.1:1/0"), "1");
+    }
+
+    #[test]
+    fn the_place_of_an_engine_is_told_without_a_password() {
+        let url = "postgres://boss:sec@ret@a:1,b:2/data?sslmode=require&password=secret";
+        assert_eq!(place(url), "a:1,b:2/data");
+        assert_eq!(place("redis+cluster://u:secret@h:1,i:2"), "h:1,i:2");
+        assert_eq!(place("redis://h:1/0"), "h:1/0");
     }
 }

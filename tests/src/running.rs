@@ -24,7 +24,7 @@ use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::preview_service_client::PreviewServiceClient;
 use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_proto::quota::v1::quota_service_client::QuotaServiceClient;
-use weir_stack::{Channel, Service, Shown, Stack, StackOptions};
+use weir_stack::{Channel, Engines, Service, Shown, Stack, StackOptions};
 
 use crate::answer::Answer;
 
@@ -48,13 +48,26 @@ pub fn block_on<T>(what: impl Future<Output = T>) -> T {
 pub fn journey(steps: impl AsyncFnOnce(&'static Weir)) {
     RUNTIME.block_on(async {
         let weir = SHARED
-            .get_or_init(|| Weir::start(StackOptions::temporary()))
+            .get_or_init(|| Weir::start(StackOptions::temporary().on(engines())))
             .await;
         steps(weir).await;
     });
 }
 
-/// Runs a journey through a system of its own, for what breaks or measures the system.
+/// Those that `WEIR_TEST_POSTGRES` and `WEIR_TEST_REDIS` name, or our own.
+fn engines() -> Engines {
+    let (postgres, redis) = weir_servers::test_engines();
+    let system = postgres.map(|url| weir_servers::test_system(&url).unwrap());
+    let (postgres, role_passwords) = system.unzip();
+    Engines {
+        postgres,
+        redis,
+        role_passwords: role_passwords.unwrap_or_default(),
+    }
+}
+
+/// Runs a journey through a system of its own, for what breaks or measures the system: on engines
+/// of its own as well.
 pub fn journey_alone(steps: impl AsyncFnOnce(&'static Weir)) {
     journey_alone_with(StackOptions::temporary(), steps);
 }
@@ -99,8 +112,11 @@ impl Weir {
         let postgres = weir_servers::postgres::connect(stack.postgres_url())
             .await
             .unwrap();
-        let extension = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";
-        postgres.batch_execute(extension).await.unwrap();
+        // Of an engine of our own alone: it is measured by it.
+        if stack.names().contains(&"postgres") {
+            let extension = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";
+            postgres.batch_execute(extension).await.unwrap();
+        }
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(stack.reach().config())
             .https_or_http()

@@ -1,6 +1,8 @@
 //! What is written behind `./weir health` and `./weir roles`: for containers, and for whoever runs
 //! the processes by themselves.
 
+use std::collections::BTreeMap;
+
 use clap::Args;
 
 use crate::arguments::AddressOptions;
@@ -37,7 +39,7 @@ pub struct RolesOptions {
 }
 
 /// What the services log in with. By variables, since others see the arguments of programs.
-#[derive(Debug, Args)]
+#[derive(Clone, Args)]
 pub struct RolePasswords {
     /// Of weir_mapping.
     #[arg(
@@ -71,4 +73,26 @@ pub struct RolePasswords {
         value_name = "PASSWORD"
     )]
     pub audience: Option<String>,
+}
+
+impl std::fmt::Debug for RolePasswords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("RolePasswords")
+    }
+}
+
+impl RolePasswords {
+    /// Those that are given, by the schemas of the services.
+    pub fn by_schema(&self) -> BTreeMap<String, String> {
+        let given = [
+            ("mapping", &self.mapping),
+            ("contact", &self.contact),
+            ("activity", &self.activity),
+            ("audience", &self.audience),
+        ];
+        let given = given
+            .into_iter()
+            .filter_map(|(schema, password)| Some((schema.to_owned(), password.clone()?)));
+        given.filter(|(_, password)| !password.is_empty()).collect()
+    }
 }

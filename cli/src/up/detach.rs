@@ -90,6 +90,20 @@ fn spawn(options: &UpOptions, folder: &Path, log: File) -> anyhow::Result<Child>
     if options.tls {
         command.arg("--tls");
     }
+    // Others see the arguments of programs, and not their variables.
+    let passwords = &options.passwords;
+    for (name, value) in [
+        ("WEIR_UP_POSTGRES", &options.postgres),
+        ("WEIR_UP_REDIS", &options.redis),
+        ("WEIR_MAPPING_DATABASE_PASSWORD", &passwords.mapping),
+        ("WEIR_CONTACT_DATABASE_PASSWORD", &passwords.contact),
+        ("WEIR_ACTIVITY_DATABASE_PASSWORD", &passwords.activity),
+        ("WEIR_AUDIENCE_DATABASE_PASSWORD", &passwords.audience),
+    ] {
+        if let Some(value) = value {
+            command.env(name, value);
+        }
+    }
     if let Some(base) = options.ports {
         command.arg("--ports").arg(base.to_string());
     }

@@ -56,6 +56,7 @@ pub use not_done::NotDone;
 pub const MIGRATIONS: &[Migration] = &[
     Migration {
         number: 1,
+        oldest: 1,
         name: "activities",
         sql: include_str!("../migrations/0001_activities.sql"),
     },
@@ -63,11 +64,13 @@ pub const MIGRATIONS: &[Migration] = &[
     work::migration(3),
     Migration {
         number: 4,
+        oldest: 4,
         name: "work of before",
         sql: include_str!("../migrations/0004_work_of_before.sql"),
     },
     Migration {
         number: 5,
+        oldest: 5,
         name: "history",
         sql: include_str!("../migrations/0005_history.sql"),
     },

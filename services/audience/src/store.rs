@@ -48,6 +48,7 @@ pub use sync::Claim;
 pub const MIGRATIONS: &[Migration] = &[
     Migration {
         number: 1,
+        oldest: 1,
         name: "audiences",
         sql: include_str!("../migrations/0001_audiences.sql"),
     },
@@ -55,6 +56,7 @@ pub const MIGRATIONS: &[Migration] = &[
     work::migration(3),
     Migration {
         number: 4,
+        oldest: 4,
         name: "histories",
         sql: include_str!("../migrations/0004_histories.sql"),
     },

@@ -7,7 +7,7 @@ mod sign_in;
 mod single;
 
 pub use password::PasswordFailure;
-pub use seal::{Purpose, Seal};
+pub use seal::{Purpose, Seal, Secret};
 pub use setup::NewSource;
 pub use sign_in::{LinkFailure, Me, SignIn};
 pub use single::{Begun, Single};

@@ -29,7 +29,8 @@ pub struct Config {
     /// Where the console itself reaches the edge, for the health page; empty: at the same address.
     #[arg(long, env = "WEIR_EDGE_HEALTH_URL", default_value = "")]
     pub edge_health_url: String,
-    /// What seals cookies and sign-in links: at least 32 characters, the same for all replicas.
+    /// What seals cookies and sign-in links: at least 32 characters, the same for all replicas. A
+    /// second one, behind a comma, opens what it sealed, so that one can take the place of the other.
     /// Without one it is made anew with each start, which ends everybody's session.
     #[arg(long, env = "WEIR_CONSOLE_SECRET", hide_env_values = true, value_parser = hidden)]
     pub secret: Option<Hidden>,
@@ -124,11 +125,11 @@ pub struct OidcOptions {
 }
 
 impl Config {
-    /// The secret, or one of this start.
+    /// The secrets; none: one is made for this start.
     ///
     /// # Errors
     /// It is too short, given twice, or its file can't be read.
-    pub fn secret(&self) -> anyhow::Result<Vec<u8>> {
+    pub fn secrets(&self) -> anyhow::Result<Vec<String>> {
         let (given, file) = (self.secret.as_ref(), self.secret_file.as_deref());
         let Some(text) = read_secret("WEIR_CONSOLE_SECRET", given, file)? else {
             tracing::warn!(
@@ -137,10 +138,11 @@ impl Config {
             );
             return Ok(Vec::new());
         };
-        if text.len() < MIN_SECRET {
+        let secrets: Vec<String> = text.split(',').map(|one| one.trim().to_owned()).collect();
+        if secrets.iter().any(|secret| secret.len() < MIN_SECRET) {
             bail!("WEIR_CONSOLE_SECRET must have at least {MIN_SECRET} characters");
         }
-        Ok(text.as_bytes().to_vec())
+        Ok(secrets)
     }
 
     /// Where the edge is asked whether it is ready.

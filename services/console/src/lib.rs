@@ -39,7 +39,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
         let access = config
             .access
             .enter(listener.local_addr()?, &clock, by_certificate)?;
-        let seal = app::Seal::of(&config.secret()?)?;
+        let seal = app::Seal::of(&config.secrets()?)?;
         let background = Background::new();
         if !access.is_open() {
             let tokens = weir_service::MappingTokens::connect(&config.addresses.mapping)?;

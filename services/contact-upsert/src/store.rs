@@ -37,6 +37,7 @@ pub use search::{Build, Kinds, Searching};
 pub const MIGRATIONS: [Migration; 10] = [
     Migration {
         number: 1,
+        oldest: 1,
         name: "contacts",
         sql: include_str!("../migrations/0001_contacts.sql"),
     },
@@ -44,22 +45,26 @@ pub const MIGRATIONS: [Migration; 10] = [
     work::migration(3),
     Migration {
         number: 4,
+        oldest: 4,
         name: "work of before",
         sql: include_str!("../migrations/0004_work_of_before.sql"),
     },
     weir_changes::migration(5),
     Migration {
         number: 6,
+        oldest: 6,
         name: "merges that stand, once",
         sql: include_str!("../migrations/0006_merges_that_stand.sql"),
     },
     Migration {
         number: 7,
+        oldest: 7,
         name: "merges that stand, as before",
         sql: include_str!("../migrations/0007_merges_standing.sql"),
     },
     Migration {
         number: 8,
+        oldest: 8,
         name: "folding",
         sql: include_str!("../migrations/0008_folding.sql"),
     },

@@ -59,7 +59,7 @@ pub use recorder::{Flusher, Recorder, start as start_recorder};
 pub use replays::Wish;
 pub use rows::map_rows;
 pub use snapshots::Snapshots;
-pub use tokens::{Listing, OwnTokens};
+pub use tokens::{Listing, OwnTokens, renew_list};
 pub use uses::{Uses, start as start_uses};
 pub use versions::Differing;
 pub use watcher::{WATCH_WITHIN, watch};

@@ -36,7 +36,9 @@ pub struct Config {
     /// Its certificates.
     #[command(flatten)]
     pub redis: weir_redis::RedisOptions,
-    /// With what API keys are hashed; at least 16 characters. Keys are lost when it changes.
+    /// With what API keys and tokens are hashed; at least 16 characters. They are lost with it. A
+    /// second one, behind a comma, finds what it hashed, which the first hashes anew as it is used:
+    /// so one can take the place of the other.
     #[arg(long, env = "WEIR_KEY_SECRET", hide_env_values = true, value_parser = key_secret)]
     pub key_secret: KeySecret,
     /// The contact-upsert service, which holds the copy of the unique identifiers that counts.
@@ -152,5 +154,5 @@ impl MailConfig {
 }
 
 fn key_secret(text: &str) -> Result<KeySecret, String> {
-    KeySecret::new(text).ok_or_else(|| "must have at least 16 characters".to_owned())
+    KeySecret::read(text)
 }

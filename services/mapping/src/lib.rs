@@ -132,5 +132,7 @@ fn start_desk(
 
 async fn migrate(pool: &weir_postgres::Pool, away: &Notify) -> anyhow::Result<()> {
     let migrated = store::migrate(pool, away).await;
-    migrated.context("the schema can't be brought up to date")
+    migrated.context("the schema can't be brought up to date")?;
+    let renewed = app::renew_list(pool).await;
+    renewed.context("the list of tokens can't be renewed")
 }

@@ -16,6 +16,8 @@ const OUTGROWN_BATCHES: &str = "mapping.outgrown_batches_total";
 const PLACE_LOADS: &str = "mapping.place_loads_total";
 const KEPT_EVENTS: &str = "mapping.kept_events_total";
 const REPLAYED_EVENTS: &str = "mapping.replayed_events_total";
+/// By `of`: `key`, `token`.
+const REHASHED: &str = "mapping.rehashed_total";
 const SNAPSHOT_LOADS: &str = "mapping.snapshot_loads_total";
 const PURGED: &str = "mapping.purged_rows_total";
 const PURGE_FAILURES: &str = "mapping.purge_failures_total";
@@ -67,6 +69,11 @@ pub fn describe() {
         REPLAYED_EVENTS,
         "Kept events that were taken anew, by kind (replay, repair) and whether they are done or \
          to be tried again."
+    );
+    describe_counter!(
+        REHASHED,
+        "Keys and tokens that an older secret had hashed, and the first one hashed anew as they were \
+         used."
     );
     describe_counter!(
         SNAPSHOT_LOADS,
@@ -159,6 +166,11 @@ pub fn outgrown_batches() -> Counter {
 /// Times the database of places was read, or could not be.
 pub fn place_loads(outcome: &'static str) -> Counter {
     counter!(PLACE_LOADS, "outcome" => outcome)
+}
+
+/// What an older secret had hashed: `key`, `token`.
+pub fn rehashed(of: &'static str) -> Counter {
+    counter!(REHASHED, "of" => of)
 }
 
 /// Snapshots that were loaded from PostgreSQL.

@@ -75,7 +75,8 @@ pub use kept::{
 };
 pub use kept_people::{KeptRaw, drop_kept, kept_raw};
 pub use keys::{
-    find_key, insert_key, key_of_request, list_keys, lock_key, note_uses, revoke_key, set_key_end,
+    find_key, insert_key, key_of_request, list_keys, lock_key, note_uses, rehash_keys, revoke_key,
+    set_key_end,
 };
 pub use link::RingsAway;
 pub use mappings::{
@@ -100,8 +101,8 @@ pub use sources::{
 pub use spending::{add_spending, known_subjects, spenders, spent_by_window};
 pub use tokens::{
     change_tokens, count_tokens, drop_ended_tokens, forget_account_of_tokens, get_token,
-    insert_token, list_tokens, live_tokens, note_token_uses, revoke_token, token_of_request,
-    version_of_tokens,
+    insert_token, list_tokens, live_tokens, note_token_uses, rehash_tokens, revoke_token,
+    token_of_request, version_of_tokens,
 };
 pub use versions::{
     Saved, Subject, get_version, keep_activity_version, keep_contact_version, list_versions,
@@ -110,28 +111,33 @@ pub use versions::{
 const MIGRATIONS: [Migration; 7] = [
     Migration {
         number: 1,
+        oldest: 1,
         name: "mapping",
         sql: include_str!("../migrations/0001_mapping.sql"),
     },
     work::migration(2),
     Migration {
         number: 3,
+        oldest: 3,
         name: "work of before",
         sql: include_str!("../migrations/0003_work_of_before.sql"),
     },
     Migration {
         number: 4,
+        oldest: 4,
         name: "classic",
         sql: include_str!("../migrations/0004_classic.sql"),
     },
     weir_changes::migration(5),
     Migration {
         number: 6,
+        oldest: 6,
         name: "tokens",
         sql: include_str!("../migrations/0006_tokens.sql"),
     },
     Migration {
         number: 7,
+        oldest: 7,
         name: "units",
         sql: include_str!("../migrations/0007_units.sql"),
     },

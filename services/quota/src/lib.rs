@@ -21,6 +21,7 @@ pub mod store;
 
 use std::sync::Arc;
 
+use anyhow::Context;
 use tokio::net::TcpListener;
 use weir_service::{Background, Clock, Serving, Shutdown};
 
@@ -29,7 +30,7 @@ pub use config::Config;
 /// Serves until `shutdown`.
 ///
 /// # Errors
-/// A configuration that can't be used, a listener that fails, or a loop that ended or hung.
+/// A configuration or a Redis that can't be used, a listener that fails, or a loop that ended or hung.
 pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shutdown) -> Serving {
     Box::pin(async move {
         metrics::describe();
@@ -40,6 +41,7 @@ pub fn serve(config: Config, clock: Clock, listener: TcpListener, shutdown: Shut
             .enter(listener.local_addr()?, &clock, by_certificate)?;
         let tokens = weir_service::MappingTokens::connect(&config.mapping_url)?;
         let store = store::Store::connect(&config.redis_url, &config.redis)?;
+        store.check().await.context("Redis can't be used")?;
         let others = app::Others {
             ledgers: clients::Ledgers::connect(&config.ledgers())?,
             plans: clients::Plans::connect(&config.mapping_url)?,

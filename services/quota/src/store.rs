@@ -109,6 +109,15 @@ impl Store {
         self.redis.is_to_a_cluster()
     }
 
+    /// Looks whether a Redis that answers can be worked with: one that forgets what it was told, or is
+    /// too old, can't. One that follows another may soon be the master.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn check(&self) -> Result<(), weir_redis::Unfit> {
+        self.redis.check().await
+    }
+
     /// Whether Redis answers, within a second; of a cluster, every part of it.
     pub async fn healthy(&self) -> bool {
         self.redis.answers().await

@@ -13,5 +13,6 @@ mod tokens;
 pub use caller::{Accounts, Caller, Role, Who};
 pub use decide::{Need, On, Refused, decide, foresee};
 pub use tokens::{
-    HashKey, LiveToken, LiveTokens, MAX_TOKENS, PREFIX, STANDS, TokenHash, TooMany, token,
+    HashKey, LiveToken, LiveTokens, MAX_TOKENS, PREFIX, Rehashed, STANDS, TokenHash, TooMany, Use,
+    token,
 };

@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use chrono::{DateTime, TimeDelta, Utc};
@@ -33,28 +33,78 @@ pub fn token(random: [u8; 32]) -> String {
     format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&random))
 }
 
-/// With what tokens are hashed. Never shown, not even by `Debug`.
+/// With what tokens are hashed: what is made, by the first key; what older ones hashed is found as
+/// well. Never shown, not even by `Debug`.
 #[derive(Clone)]
-pub struct HashKey(Hmac<Sha256>);
+pub struct HashKey {
+    first: Hmac<Sha256>,
+    older: Vec<Hmac<Sha256>>,
+}
 
 impl HashKey {
     /// Of any length.
     pub fn new(key: &[u8]) -> Self {
-        Self(Hmac::new_from_slice(key).expect("HMAC takes keys of any length"))
+        Self::of([key])
+    }
+
+    /// Several, of any length; without one it is the empty one.
+    pub fn of(keys: impl IntoIterator<Item = impl AsRef<[u8]>>) -> Self {
+        let mac = |key: &[u8]| Hmac::new_from_slice(key).expect("HMAC takes keys of any length");
+        let mut keys = keys.into_iter().map(|key| mac(key.as_ref()));
+        Self {
+            first: keys.next().unwrap_or_else(|| mac(&[])),
+            older: keys.collect(),
+        }
     }
 
     /// HMAC-SHA256 of a token. Tokens are found by it, so an answer's time tells nothing of one.
     pub fn hash(&self, token: &str) -> TokenHash {
-        let mut mac = self.0.clone();
-        mac.update(token.as_bytes());
-        mac.finalize().into_bytes().into()
+        keyed(&self.first, token.as_bytes())
     }
+
+    /// By which two know that they mean the same first key, without a word of it.
+    pub fn name(&self) -> [u8; 8] {
+        let hash = keyed(
+            &self.first,
+            b"the name of a key that tokens are hashed with",
+        );
+        *hash.first_chunk().expect("a hash is longer")
+    }
+
+    /// By each of the older ones.
+    fn older(&self, token: &str) -> impl Iterator<Item = TokenHash> {
+        self.older.iter().map(|key| keyed(key, token.as_bytes()))
+    }
+}
+
+fn keyed(key: &Hmac<Sha256>, bytes: &[u8]) -> TokenHash {
+    let mut mac = key.clone();
+    mac.update(bytes);
+    mac.finalize().into_bytes().into()
 }
 
 impl fmt::Debug for HashKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("HashKey")
     }
+}
+
+/// A hash to keep a token under from now on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rehashed {
+    pub hash: TokenHash,
+    /// [`HashKey::name`] of the key that made it.
+    pub key: [u8; 8],
+}
+
+/// That a token was used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Use {
+    pub token: Uuid,
+    /// When it was last.
+    pub time: DateTime<Utc>,
+    /// Where it was found by an older key.
+    pub rehashed: Option<Rehashed>,
 }
 
 /// One token that was not revoked.
@@ -96,6 +146,8 @@ struct Entry {
     expire_time: Option<DateTime<Utc>>,
     /// In microseconds; [`NEVER`] where it was not used since that was last told.
     used: Arc<AtomicI64>,
+    /// By the first key, where that is not how it was found.
+    rehashed: OnceLock<TokenHash>,
 }
 
 impl Default for LiveTokens {
@@ -142,6 +194,7 @@ impl LiveTokens {
                 id: token.id,
                 expire_time: token.expire_time,
                 used,
+                rehashed: OnceLock::new(),
                 caller: Caller {
                     who: Who::Token {
                         id: token.id,
@@ -178,8 +231,16 @@ impl LiveTokens {
             return Err(Refused::Unsure);
         }
         let list = self.0.list.load();
-        let entry = list.tokens.get(&list.key.hash(bearer));
-        let entry = entry.ok_or(Refused::Unknown)?;
+        let first = list.key.hash(bearer);
+        let entry = list.tokens.get(&first);
+        // All are computed, so that the time tells nothing.
+        let older = |found: Option<_>, hash| found.or_else(|| list.tokens.get(&hash));
+        let found = list.key.older(bearer).fold(entry, older);
+        let found = found.ok_or(Refused::Unknown)?;
+        if entry.is_none() {
+            found.rehashed.get_or_init(|| first);
+        }
+        let entry = found;
         if entry.expire_time.is_some_and(|end| end <= now) {
             return Err(Refused::Expired);
         }
@@ -189,11 +250,17 @@ impl LiveTokens {
     }
 
     /// Which tokens were used since this was last asked, and when each was last.
-    pub fn take_uses(&self) -> Vec<(Uuid, DateTime<Utc>)> {
+    pub fn take_uses(&self) -> Vec<Use> {
         let list = self.0.list.load();
+        let key = list.key.name();
         let taken = |entry: &Entry| {
             let used = entry.used.swap(NEVER, Ordering::Relaxed);
-            Some((entry.id, DateTime::from_timestamp_micros(used)?))
+            let hash = entry.rehashed.get().copied();
+            Some(Use {
+                token: entry.id,
+                time: DateTime::from_timestamp_micros(used)?,
+                rehashed: hash.map(|hash| Rehashed { hash, key }),
+            })
         };
         list.tokens.values().filter_map(taken).collect()
     }
@@ -304,8 +371,37 @@ mod tests {
             tokens.find(&one, at(second)).unwrap();
         }
         tokens.replace(key, list.clone(), at(6)).unwrap();
-        assert_eq!(tokens.take_uses(), [(list[0].id, at(5))]);
+        let used = Use {
+            token: list[0].id,
+            time: at(5),
+            rehashed: None,
+        };
+        assert_eq!(tokens.take_uses(), [used]);
         assert_eq!(tokens.take_uses(), []);
+    }
+
+    #[test]
+    fn what_an_older_key_hashed_is_found_and_told_by_the_hash_of_the_first() {
+        let tokens = LiveTokens::new();
+        let [old, new] = ["old", "new"].map(|key| HashKey::new(key.as_bytes()));
+        let (before, since) = (token([1; 32]), token([2; 32]));
+        let list = vec![live(&old, &before, None), live(&new, &since, None)];
+        let both = HashKey::of(["new", "old"]);
+        tokens.replace(both, list.clone(), at(0)).unwrap();
+        for text in [&before, &since] {
+            tokens.find(text, at(1)).unwrap();
+        }
+        assert_eq!(tokens.find(&token([3; 32]), at(1)), Err(Refused::Unknown));
+        let mut uses = tokens.take_uses();
+        uses.sort_by_key(|used| used.rehashed.is_none());
+        let rehashed = Rehashed {
+            hash: new.hash(&before),
+            key: new.name(),
+        };
+        let told = uses.iter().map(|used| (used.token, used.rehashed));
+        let expected = [(list[0].id, Some(rehashed)), (list[1].id, None)];
+        assert_eq!(told.collect::<Vec<_>>(), expected);
+        assert_ne!(new.name(), old.name());
     }
 
     proptest! {

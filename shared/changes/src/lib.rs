@@ -40,6 +40,7 @@ pub const NO_ACCOUNT: AccountId = AccountId(uuid::Uuid::nil());
 pub const fn migration(number: i32) -> Migration {
     Migration {
         number,
+        oldest: number,
         name: "changes",
         sql: include_str!("../migrations/changes.sql"),
     }

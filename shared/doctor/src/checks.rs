@@ -6,7 +6,7 @@
 use tokio_postgres::Transaction;
 use uuid::Uuid;
 
-use crate::{Check, Fault, SHOWN};
+use crate::{Check, Fault, SHOWN, grants};
 
 /// In the order in which they are made: a service's own tables first.
 pub const CHECKS: &[Check] = &[
@@ -197,6 +197,8 @@ pub const CHECKS: &[Check] = &[
         query: "SELECT account_id, 'activity units of ' || window_day AS found
             FROM activity.usage WHERE units < 0",
     },
+    grants::PROFILE,
+    grants::ACTIVITY,
     Check {
         promise: "nothing is kept of accounts that are no more (contacts)",
         schemas: &["mapping", "contact"],

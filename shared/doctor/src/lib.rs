@@ -13,6 +13,7 @@
 
 mod checks;
 mod counters;
+mod grants;
 mod ledgers;
 
 use std::collections::BTreeMap;

@@ -57,6 +57,7 @@ const POLICY: Policy = Policy {
 pub const fn migration(number: i32) -> Migration {
     Migration {
         number,
+        oldest: number,
         name: "ledger",
         sql: include_str!("../migrations/usage.sql"),
     }
@@ -66,6 +67,7 @@ pub const fn migration(number: i32) -> Migration {
 pub const fn days_migration(number: i32) -> Migration {
     Migration {
         number,
+        oldest: number,
         name: "usage days",
         sql: include_str!("../migrations/usage_days.sql"),
     }
@@ -75,6 +77,7 @@ pub const fn days_migration(number: i32) -> Migration {
 pub const fn grants_migration(number: i32) -> Migration {
     Migration {
         number,
+        oldest: number,
         name: "usage grants",
         sql: include_str!("../migrations/usage_grants.sql"),
     }

@@ -82,10 +82,28 @@ async fn dial_any(target: &Target, limit: Duration) -> Result<Opened, DialError>
     for place in 0..places {
         match dial_one(target, place, limit).await {
             Ok(connected) => return Ok(connected),
+            Err(error) if is_for_password(&error) && target.other_password.is_some() => {
+                match dial_one(&with_other_password(target), place, limit).await {
+                    Ok(connected) => return Ok(connected),
+                    Err(error) => failed = error,
+                }
+            }
             Err(error) => failed = error,
         }
     }
     Err(failed)
+}
+
+fn is_for_password(error: &DialError) -> bool {
+    matches!(error, DialError::Postgres(error) if error.code() == Some(&SqlState::INVALID_PASSWORD))
+}
+
+fn with_other_password(target: &Target) -> Target {
+    let mut other = target.clone();
+    if let Some(password) = other.other_password.take() {
+        other.config.password(password);
+    }
+    other
 }
 
 async fn dial_one(target: &Target, place: usize, limit: Duration) -> Result<Opened, DialError> {

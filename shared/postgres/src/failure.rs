@@ -84,6 +84,8 @@ pub fn failure_of(error: &tokio_postgres::Error) -> Failure {
         (&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED, _) => {
             Failure::Conflict
         }
+        // Another one has become the primary, or somebody lets nothing be written for a while.
+        (&SqlState::READ_ONLY_SQL_TRANSACTION, _) => Failure::Unavailable,
         // Connection exceptions, insufficient resources, operator intervention (which also
         // holds the statement timeout), and a disk that is full.
         (_, "08" | "53" | "57" | "58") => Failure::Unavailable,

@@ -51,17 +51,16 @@ pub(crate) async fn lock_all(tx: &Transaction<'_>, open: Open) -> Result<usize, 
     Ok(tables.len())
 }
 
-/// From here on what the connection makes is of the schema's owner. Where that is the role that
-/// the service works as, or that role is bound by no policy, the lock is none: it is said.
-pub(crate) async fn become_owner(client: &ClientWrapper) -> Result<(), Error> {
+/// What a migration makes is of the schema's owner. Where that is the role that the service works
+/// as, or that role is bound by no policy, the lock is none: it is said.
+pub(crate) async fn warn_of_role(client: &ClientWrapper) -> Result<(), Error> {
     let row = client.query_one(OWNER, &[]).await?;
     if row.get("sees_all") {
         tracing::warn!("the role in WEIR_DATABASE_URL is bound by no row-level security");
     } else if row.get("is_self") {
         tracing::warn!("the role in WEIR_DATABASE_URL owns its tables: run roles.sql once more");
     }
-    let owner: String = row.get("owner");
-    client.batch_execute(&format!("SET ROLE {owner}")).await
+    Ok(())
 }
 
 /// The rest of this transaction is the schema's owner's, whom its tables are.

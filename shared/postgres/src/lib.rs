@@ -5,6 +5,7 @@
 //!   something, is closed. The URL says whether TLS is spoken, in the words of libpq.
 //! - [`migrate`] runs a service's numbered SQL files in its own schema, as the owner of it, and
 //!   locks its tables by account.
+//! - [`check`] says why a PostgreSQL that somebody else runs can't be worked with.
 //! - [`Tx`] begins and commits without round trips of its own, and sees one account's rows.
 //! - [`work`] tells which accounts there are, and which have work.
 //! - [`JsonText`] takes JSON in and out without a cast.
@@ -20,6 +21,7 @@
 
 mod dial;
 mod failure;
+mod fitness;
 mod isolation;
 mod json;
 mod link;
@@ -34,6 +36,7 @@ pub mod work;
 
 pub use dial::{DialError, connect_once};
 pub use failure::{Failure, failure_of};
+pub use fitness::{Unfit, check};
 pub use isolation::{Open, as_owner, lock};
 pub use json::JsonText;
 pub use migrate::{MigrateError, Migration, migrate, migrate_once_there};

@@ -8,35 +8,43 @@
 //! statement of a call may, and is planned without a pool's settings; what it must not do is
 //! wait for a lock while everybody else waits behind it, so it gives up such a wait soon, and
 //! tries again. It works as the schema's owner, whom the service's own role may become, and is
-//! not: that one only reads and writes rows.
+//! not: that one only reads and writes rows. All of that is set anew in each transaction, since a
+//! pooler may have the next one done by another connection.
 //!
 //! Behind the last file the tables of accounts are locked, also those that a file has just made. A
 //! file that changes rows of accounts itself takes the lock off before (`ALTER TABLE … NO FORCE ROW
 //! LEVEL SECURITY`): the owner is bound by it, too. It is put back with the others.
 //!
-//! **Invariant:** a file that was applied never changes, and a program never works on a schema
-//! that is newer than itself: both are refused.
+//! Each file says which programs work on what it leaves ([`Migration::oldest`]), and the database
+//! keeps that: a program of before may be started on a schema that is newer than itself where all
+//! that came since allows it, and then leaves the schema alone. So versions may be mixed while one
+//! replaces the other, and whoever went forward may go back (decision 25).
+//!
+//! **Invariant:** a file that was applied never changes, and a program never works on a newer
+//! schema that does not say that it may: both are refused.
 
 mod script;
+mod standing;
 
 use std::time::Duration;
 
-use data_encoding::HEXLOWER;
-use deadpool_postgres::ClientWrapper;
-use sha2::{Digest, Sha256};
+use deadpool_postgres::{ClientWrapper, Transaction};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
 use crate::dial::{DialError, dial};
-use crate::isolation::{Open, become_owner, lock_all};
+use crate::fitness::{self, DIRECT, Unfit};
+use crate::isolation::{Open, as_owner, lock_all, warn_of_role};
 use crate::pool::with_settings;
 use crate::target::Target;
 use crate::{PLAN_BY_KEY, Pool};
+use standing::Applied;
 
 /// How long everybody else may have to wait behind a migration that waits for a lock.
-const LOCK_TIMEOUT: &str = "lock_timeout=2s";
+const LOCK_TIMEOUT: &str = "lock_timeout = '2s'";
+const NO_TIMEOUT: &str = "statement_timeout = 0";
 /// Between two tries for a lock, and how long it is tried.
 const PAUSE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(300);
@@ -54,6 +62,10 @@ const SAID: Duration = Duration::from_secs(30);
 pub struct Migration {
     /// From 1, without gaps.
     pub number: i32,
+    /// Of the programs that work on what this leaves, how much of the files the oldest one knows:
+    /// `number` where those of before do not, less where it only adds what they need not know, or
+    /// takes away what they do not use any more.
+    pub oldest: i32,
     /// For the log.
     pub name: &'static str,
     /// Statements, each ended by a semicolon. They are applied together or not at all.
@@ -64,11 +76,20 @@ const PREPARE: [&str; 2] = [
     "CREATE TABLE IF NOT EXISTS migrations (
         number integer PRIMARY KEY,
         name text NOT NULL,
-        checksum text NOT NULL
+        checksum text NOT NULL,
+        oldest integer
     )",
     "INSERT INTO migrations (number, name, checksum) VALUES (0, 'lock row', '')
      ON CONFLICT (number) DO NOTHING",
 ];
+
+/// Databases of before did not have it; asked first, since to add it waits for everybody.
+const HAS_OLDEST: &str = "SELECT FROM pg_attribute
+    WHERE attrelid = 'migrations'::regclass AND attname = 'oldest'";
+const ADD_OLDEST: &str = "ALTER TABLE migrations ADD COLUMN IF NOT EXISTS oldest integer";
+
+const APPLIED: &str = "SELECT number, checksum, coalesce(oldest, number) AS oldest
+    FROM migrations WHERE number > 0";
 
 /// Held by whoever changes the schema.
 const LOCK_ROW: &str = "SELECT FROM migrations WHERE number = 0 FOR UPDATE";
@@ -78,7 +99,8 @@ const LOCK_ROW: &str = "SELECT FROM migrations WHERE number = 0 FOR UPDATE";
 ///
 /// # Errors
 /// The first statement that fails; nothing of its file is applied then. A file that was
-/// applied and is another one now; a schema that is newer than this program.
+/// applied and is another one now; a schema that is newer than this program, and does not work with
+/// it.
 pub async fn migrate(
     pool: &Pool,
     migrations: &[Migration],
@@ -97,36 +119,57 @@ pub async fn migrate_once_there(
     open: Open,
     away: &Notify,
 ) -> Result<(), MigrateError> {
-    let mut client = once_there(pool.manager().target(), away).await?;
-    become_owner(&client).await?;
-    prepare(&client).await?;
-    let known = migrations.last().map_or(0, |last| last.number);
-    let newest = "SELECT max(number) FROM migrations";
-    let newest: i32 = client.query_one(newest, &[]).await?.get(0);
-    if newest > known {
-        return Err(MigrateError::Newer {
-            found: newest,
+    // With the one that jobs share.
+    let needed = pool.status().max_size + 1;
+    let mut client = once_there(pool.manager().target(), needed, away).await?;
+    warn_of_role(&client).await?;
+    prepare(&mut client).await?;
+    if client.query_opt(HAS_OLDEST, &[]).await?.is_none() {
+        patiently(&mut client, Step::Oldest).await?;
+    }
+    let known = standing::last(migrations);
+    if let Some(schema) = standing::newer(&applied(&client).await?, migrations)? {
+        tracing::warn!(
+            schema,
             known,
-        });
+            "the schema is newer than this program, and works with it"
+        );
+        return Ok(());
     }
     for migration in migrations {
         patiently(&mut client, Step::File(migration)).await?;
     }
-    patiently(&mut client, Step::Lock(open)).await
+    patiently(&mut client, Step::Lock(open, known)).await
+}
+
+async fn applied(client: &ClientWrapper) -> Result<Vec<Applied>, Error> {
+    let rows = client.query(APPLIED, &[]).await?;
+    let applied = rows.iter().map(|row| Applied {
+        number: row.get("number"),
+        checksum: row.get("checksum"),
+        oldest: row.get("oldest"),
+    });
+    Ok(applied.collect())
 }
 
 /// What is done in one transaction.
 #[derive(Clone, Copy)]
 enum Step<'m> {
+    Oldest,
     File(&'m Migration),
-    Lock(Open),
+    /// With the last file that is known.
+    Lock(Open, i32),
 }
 
 /// A connection as soon as there is somebody to connect to: processes start in any order.
-async fn once_there(target: &Target, away: &Notify) -> Result<ClientWrapper, MigrateError> {
+async fn once_there(
+    target: &Target,
+    needed: usize,
+    away: &Notify,
+) -> Result<ClientWrapper, MigrateError> {
     let mut said: Option<Instant> = None;
     loop {
-        match connection(target).await {
+        match fit(target, needed).await {
             Err(error) if is_away(&error) => {
                 away.notify_one();
                 if said.is_none_or(|said| said.elapsed() > SAID) {
@@ -144,6 +187,7 @@ async fn once_there(target: &Target, away: &Notify) -> Result<ClientWrapper, Mig
 fn is_away(error: &MigrateError) -> bool {
     match error {
         MigrateError::Silent | MigrateError::Connection(DialError::Io(_)) => true,
+        MigrateError::Unfit(unfit) => unfit.passes(),
         MigrateError::Connection(DialError::Postgres(error)) => match error.code() {
             Some(code) => {
                 let away = [
@@ -173,36 +217,69 @@ fn chain(error: &MigrateError) -> String {
     }
 }
 
-async fn connection(target: &Target) -> Result<ClientWrapper, MigrateError> {
-    let mut settings = vec![LOCK_TIMEOUT.to_owned()];
-    // The role may have them.
-    for setting in PLAN_BY_KEY {
-        settings.push(setting.replace("=off", "=on"));
+/// A connection to a PostgreSQL that can be worked with.
+async fn fit(target: &Target, needed: usize) -> Result<ClientWrapper, MigrateError> {
+    let client = connection(target).await?;
+    let seen = fitness::look(&client, needed).await??;
+    if !seen.is_direct {
+        tracing::info!("a pooler stands between, which passes no settings of a connection on");
+        let other = connection(target).await?;
+        if !fitness::keeps_statements(&client, &other).await? {
+            return Err(Unfit::Statements.into());
+        }
     }
-    let settings: Vec<&str> = settings.iter().map(String::as_str).collect();
-    let target = with_settings(target, Duration::ZERO, &settings);
-    let dialled = tokio::time::timeout(CONNECT, Box::pin(dial(&target, SILENCE))).await;
-    let (client, _) = dialled.map_err(|_| MigrateError::Silent)??;
     Ok(client)
+}
+
+async fn connection(target: &Target) -> Result<ClientWrapper, MigrateError> {
+    let target = with_settings(target, Duration::ZERO, &[DIRECT]);
+    let dialled = tokio::time::timeout(CONNECT, Box::pin(dial(&target, SILENCE))).await;
+    match dialled.map_err(|_| MigrateError::Silent)? {
+        Ok((client, _)) => Ok(client),
+        Err(DialError::Postgres(error)) if fitness::is_of_options(&error) => {
+            Err(Unfit::Options.into())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// A transaction of the schema's owner.
+async fn begin(client: &mut ClientWrapper) -> Result<Transaction<'_>, Error> {
+    let transaction = client.transaction().await?;
+    // The role may have those of a pool.
+    let plans = PLAN_BY_KEY.iter().map(|off| off.replace("=off", " = on"));
+    let settings = [LOCK_TIMEOUT.to_owned(), NO_TIMEOUT.to_owned()];
+    for setting in settings.into_iter().chain(plans) {
+        let set = format!("SET LOCAL {setting}");
+        transaction.batch_execute(&set).await?;
+    }
+    as_owner(&transaction).await?;
+    Ok(transaction)
 }
 
 /// Two replicas that create the table in the same instant: one of them is told so by the
 /// catalogue, in one of these ways, and finds the table on its second try.
-async fn prepare(client: &ClientWrapper) -> Result<(), Error> {
+async fn prepare(client: &mut ClientWrapper) -> Result<(), Error> {
     let met = [
         &SqlState::UNIQUE_VIOLATION,
         &SqlState::DUPLICATE_OBJECT,
         &SqlState::DUPLICATE_TABLE,
     ];
     for statement in PREPARE {
-        match client.batch_execute(statement).await {
+        match alone(client, statement).await {
             Err(error) if error.code().is_some_and(|code| met.contains(&code)) => {
-                client.batch_execute(statement).await?;
+                alone(client, statement).await?;
             }
             done => done?,
         }
     }
     Ok(())
+}
+
+async fn alone(client: &mut ClientWrapper, statement: &str) -> Result<(), Error> {
+    let transaction = begin(client).await?;
+    transaction.batch_execute(statement).await?;
+    transaction.commit().await
 }
 
 async fn patiently(client: &mut ClientWrapper, step: Step<'_>) -> Result<(), MigrateError> {
@@ -214,8 +291,9 @@ async fn patiently(client: &mut ClientWrapper, step: Step<'_>) -> Result<(), Mig
     ];
     loop {
         let done = match step {
+            Step::Oldest => alone(client, ADD_OLDEST).await.map_err(Into::into),
             Step::File(migration) => apply(client, migration).await,
-            Step::Lock(open) => lock_tables(client, open).await,
+            Step::Lock(open, known) => lock_tables(client, open, known).await,
         };
         match done {
             Err(MigrateError::Statement(error))
@@ -231,43 +309,49 @@ async fn patiently(client: &mut ClientWrapper, step: Step<'_>) -> Result<(), Mig
 }
 
 async fn apply(client: &mut ClientWrapper, migration: &Migration) -> Result<(), MigrateError> {
-    let Migration { number, name, sql } = *migration;
-    let checksum = checksum(sql);
-    let transaction = client.transaction().await?;
+    let Migration {
+        number,
+        oldest,
+        name,
+        sql,
+    } = *migration;
+    let transaction = begin(client).await?;
     transaction.execute(LOCK_ROW, &[]).await?;
     let done = "SELECT checksum FROM migrations WHERE number = $1";
     if let Some(row) = transaction.query_opt(done, &[&number]).await? {
-        return if row.get::<_, String>(0) == checksum {
-            Ok(())
-        } else {
-            Err(MigrateError::Changed { number, name })
-        };
+        return standing::same(migration, row.get(0));
     }
     for statement in script::statements(sql) {
         transaction.batch_execute(statement).await?;
     }
-    let insert = "INSERT INTO migrations (number, name, checksum) VALUES ($1, $2, $3)";
+    let insert = "INSERT INTO migrations (number, name, checksum, oldest) VALUES ($1, $2, $3, $4)";
     transaction
-        .execute(insert, &[&number, &name, &checksum])
+        .execute(insert, &[&number, &name, &standing::checksum(sql), &oldest])
         .await?;
     transaction.commit().await?;
-    tracing::info!(number, name, "schema migrated");
+    tracing::info!(number, name, oldest, "schema migrated");
     Ok(())
 }
 
-async fn lock_tables(client: &mut ClientWrapper, open: Open) -> Result<(), MigrateError> {
-    let transaction = client.transaction().await?;
+async fn lock_tables(
+    client: &mut ClientWrapper,
+    open: Open,
+    known: i32,
+) -> Result<(), MigrateError> {
+    let transaction = begin(client).await?;
     transaction.execute(LOCK_ROW, &[]).await?;
+    let newest = "SELECT max(number) FROM migrations";
+    let newest: i32 = transaction.query_one(newest, &[]).await?.get(0);
+    if newest > known {
+        // A newer program came meanwhile, which knows of its tables which ones stay open.
+        return Ok(());
+    }
     let tables = lock_all(&transaction, open).await?;
     transaction.commit().await?;
     if tables > 0 {
         tracing::info!(tables, "tables locked by account");
     }
     Ok(())
-}
-
-fn checksum(sql: &str) -> String {
-    HEXLOWER.encode(&Sha256::digest(sql.as_bytes()))
 }
 
 /// The schema could not be brought up to date.
@@ -279,6 +363,9 @@ pub enum MigrateError {
     /// No word from PostgreSQL.
     #[error("the database does not answer")]
     Silent,
+    /// It answers, and is of no use.
+    #[error("the database can't be used: {0}")]
+    Unfit(#[from] Unfit),
     /// A statement failed.
     #[error("a migration failed")]
     Statement(#[from] Error),
@@ -295,12 +382,15 @@ pub enum MigrateError {
     },
     /// A program of another day.
     #[error(
-        "the database is newer than this program: it is at migration {found}, and the program \
-         knows {known}; start the newer program"
+        "the database is newer than this program: it is at migration {found}, which takes programs \
+         that know {oldest}, and this one knows {known}; start a newer program, or restore the backup \
+         from before the upgrade"
     )]
     Newer {
         /// The latest that was applied.
         found: i32,
+        /// What it takes.
+        oldest: i32,
         /// The latest that is known here.
         known: i32,
     },

@@ -5,6 +5,10 @@
 //! PostgreSQL asks after a host that fell silent, so that is so within some ten seconds; a process
 //! that dies frees them at once.
 //!
+//! Where a pooler stands between, a lock of a session would be the pooler's: held when its holder
+//! has long gone. There it is a lock of a transaction, which is left open for as long as it is
+//! held: no pooler gives that away, and each ends it with its client.
+//!
 //! **Invariant:** no promise rests on it. Two replicas may both take a job for theirs for some
 //! seconds (the connection is lost, and not known to be yet), and where an engine has no such
 //! locks, or each of several nodes has its own, all of them do: every job is one that may be
@@ -22,6 +26,7 @@ use tokio_postgres::error::SqlState;
 
 use crate::Pool;
 use crate::dial::{DialError, dial};
+use crate::fitness::DIRECT;
 use crate::pool::with_settings;
 use crate::target::Target;
 
@@ -32,15 +37,29 @@ const LOOK: Duration = Duration::from_secs(2);
 const CONNECT: Duration = Duration::from_secs(2);
 const SILENCE: Duration = Duration::from_secs(3);
 /// PostgreSQL would believe in a host that is gone for hours.
-const KEEPALIVE: [&str; 3] = [
+const SETTINGS: [&str; 4] = [
     "tcp_keepalives_idle=4",
     "tcp_keepalives_interval=2",
     "tcp_keepalives_count=3",
+    DIRECT,
+];
+const IS_DIRECT: &str =
+    "SELECT coalesce(current_setting('weir.direct', true), '') = 'on' AS direct";
+/// What is left open has read nothing that vacuum would have to keep.
+const HOLD_ON: [&str; 3] = [
+    "BEGIN ISOLATION LEVEL READ COMMITTED",
+    "SET LOCAL idle_in_transaction_session_timeout = 0",
+    // From PostgreSQL 17 on; where it is not known the name is anybody's, and means nothing.
+    "SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'",
 ];
 
 /// By schema, so that a job is called the same in several services.
 const LOCK: &str = "/* every account */
     SELECT pg_try_advisory_lock(hashtextextended(current_schema() || '.' || $1::text, 0)) AS mine";
+
+/// The same on a transaction.
+const HOLD: &str = "/* every account */
+    SELECT pg_try_advisory_xact_lock(hashtextextended(current_schema() || '.' || $1::text, 0)) AS mine";
 
 const FREE: &str = "/* every account */
     SELECT pg_advisory_unlock(hashtextextended(current_schema() || '.' || $1::text, 0))";
@@ -62,6 +81,8 @@ struct Session {
 struct Connection {
     client: Option<ClientWrapper>,
     number: u64,
+    /// Its locks are those of a transaction.
+    is_pooled: bool,
     /// It could not be made: until then nobody tries again, so that jobs do not wait for each
     /// other's tries.
     is_away_until: Option<Instant>,
@@ -72,7 +93,7 @@ impl Jobs {
     pub fn new(pool: &Pool) -> Self {
         metrics::describe_gauge!(HERE, "Whether this replica does the job, by job.");
         Self(Arc::new(Session {
-            target: with_settings(pool.manager().target(), SILENCE, &KEEPALIVE),
+            target: with_settings(pool.manager().target(), SILENCE, &SETTINGS),
             connection: Mutex::default(),
         }))
     }
@@ -128,6 +149,10 @@ impl Sole {
             return;
         }
         let freed = match &connection.client {
+            Some(_) if connection.is_pooled => {
+                connection.client = None;
+                return;
+            }
             Some(client) => client.query_one(FREE, &[&self.job]).await,
             None => return,
         };
@@ -177,7 +202,8 @@ impl Connection {
             client.simple_query("").await?;
             return Ok(true);
         }
-        match client.query_one(LOCK, &[&job]).await {
+        let lock = if self.is_pooled { HOLD } else { LOCK };
+        match client.query_one(lock, &[&job]).await {
             Ok(row) => Ok(row.get("mine")),
             Err(error) if knows_no_locks(&error) => Ok(true),
             Err(error) => Err(error.into()),
@@ -197,7 +223,15 @@ impl Connection {
             .map_err(|_| io::Error::from(io::ErrorKind::TimedOut).into())
             .flatten();
         self.is_away_until = dialled.is_err().then(|| Instant::now() + LOOK);
-        Ok(dialled?.0)
+        let client = dialled?.0;
+        let direct = client.query_one(IS_DIRECT, &[]).await?;
+        self.is_pooled = !direct.get::<_, bool>("direct");
+        if self.is_pooled {
+            for statement in HOLD_ON {
+                client.batch_execute(statement).await?;
+            }
+        }
+        Ok(client)
     }
 }
 

@@ -33,6 +33,8 @@ fn said(error: &tokio_postgres::Error) -> String {
 #[derive(Clone)]
 pub(crate) struct Target {
     pub config: Config,
+    /// Tried where the first one is not taken: while it changes.
+    pub other_password: Option<String>,
     pub tls: Tls,
 }
 
@@ -67,17 +69,24 @@ impl Target {
         let (rest, words) = Words::take(url);
         let config: Config = rest.parse()?;
         let tls = words.tls(config.get_ssl_negotiation())?;
-        Ok(Self { config, tls })
+        Ok(Self {
+            config,
+            other_password: words.other_password,
+            tls,
+        })
     }
 }
 
-/// What a URL says of TLS.
-#[derive(Debug, Default, PartialEq, Eq)]
+/// What a URL says of TLS, and what else the client library does not know.
+#[derive(Default, PartialEq, Eq)]
+#[cfg_attr(test, derive(Debug))]
 struct Words {
     mode: Option<String>,
     root: Option<String>,
     certificate: Option<String>,
     key: Option<String>,
+    /// Ours: libpq has no such word.
+    other_password: Option<String>,
 }
 
 impl Words {
@@ -114,6 +123,7 @@ impl Words {
             "sslrootcert" => &mut self.root,
             "sslcert" => &mut self.certificate,
             "sslkey" => &mut self.key,
+            "other_password" => &mut self.other_password,
             _ => return false,
         };
         *place = Some(value).filter(|value| !value.is_empty());
@@ -273,7 +283,9 @@ mod tests {
             root,
             certificate,
             key,
+            other_password,
         } = words;
+        assert_eq!(other_password, None);
         (rest, [mode, root, certificate, key])
     }
 
@@ -296,6 +308,15 @@ mod tests {
         for untouched in ["postgres://h/d", "postgres://h/d?options=-c%20a%3Db"] {
             assert_eq!(words(untouched).0, untouched);
         }
+    }
+
+    #[test]
+    fn another_password_is_taken_out_as_well_and_is_not_in_what_is_said() {
+        let url = "postgres://u:old@h/d?other_password=n%65w";
+        let target = Target::read(url).unwrap();
+        assert_eq!(target.config.get_password(), Some(&b"old"[..]));
+        assert_eq!(target.other_password.as_deref(), Some("new"));
+        assert!(!format!("{:?}", target.config).contains("new"));
     }
 
     #[test]

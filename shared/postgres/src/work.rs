@@ -52,6 +52,7 @@ const DUE: &str = "
 pub const fn migration(number: i32) -> Migration {
     Migration {
         number,
+        oldest: number,
         name: "account work",
         sql: include_str!("../migrations/account_work.sql"),
     }

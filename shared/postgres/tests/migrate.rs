@@ -4,11 +4,12 @@
 
 use std::time::Duration;
 
-use weir_postgres::{MigrateError, Migration, Pool, migrate};
+use weir_postgres::{MigrateError, Migration, Open, Pool, migrate};
 use weir_servers::{TestDatabase, TestServers};
 
 const FIRST: Migration = Migration {
     number: 1,
+    oldest: 1,
     name: "first",
     sql: "CREATE TABLE things (number int NOT NULL) PARTITION BY LIST (number);
           DO $$ BEGIN
@@ -19,9 +20,19 @@ const FIRST: Migration = Migration {
 };
 const SECOND: Migration = Migration {
     number: 2,
+    oldest: 2,
     name: "second",
     sql: "ALTER TABLE things ADD COLUMN name text",
 };
+/// What programs of before need not know.
+const ADDED: Migration = Migration {
+    number: 3,
+    oldest: 2,
+    name: "added",
+    sql: "CREATE TABLE later (account_id uuid NOT NULL);
+          ALTER TABLE things ADD COLUMN further text;",
+};
+const LATER_IS_OPEN: Open = &[("later", "read before an account is known")];
 
 async fn pool() -> (Pool, TestDatabase) {
     let database = TestServers::shared().await.fresh_database().await;
@@ -62,6 +73,7 @@ async fn a_file_that_fails_leaves_nothing_behind() {
     let (pool, _database) = pool().await;
     let fails = Migration {
         number: 2,
+        oldest: 2,
         name: "fails",
         sql: "CREATE TABLE others (); SELECT 1 / 0;",
     };
@@ -98,12 +110,67 @@ async fn a_schema_that_is_newer_than_the_program_is_left_alone() {
     let (pool, _database) = pool().await;
     migrate(&pool, &[FIRST, SECOND], &[]).await.unwrap();
     let refused = migrate(&pool, &[FIRST], &[]).await.unwrap_err();
+    assert_eq!(
+        refused.to_string(),
+        "the database is newer than this program: it is at migration 2, which takes programs that \
+         know 2, and this one knows 1; start a newer program, or restore the backup from before the \
+         upgrade"
+    );
+}
+
+async fn policies(pool: &Pool) -> i64 {
+    let client = pool.get().await.unwrap();
+    let sql = "SELECT count(*) FROM pg_policy WHERE polrelid = 'later'::regclass";
+    let row = client.unscoped().query_one(sql, &[]).await.unwrap();
+    row.get(0)
+}
+
+/// Decision 25.
+#[tokio::test]
+async fn a_program_of_before_starts_on_a_newer_schema_that_allows_it_and_leaves_it_alone() {
+    let (pool, _database) = pool().await;
+    let all = [FIRST, SECOND, ADDED];
+    migrate(&pool, &all, LATER_IS_OPEN).await.unwrap();
+    // It would lock a table that it does not know: whoever made it has it open.
+    migrate(&pool, &all[..2], &[]).await.unwrap();
+    assert_eq!((applied(&pool).await, policies(&pool).await), (3, 0));
+    // One that is older still is not said to work.
+    let refused = migrate(&pool, &all[..1], &[]).await.unwrap_err();
     assert!(
-        refused
-            .to_string()
-            .starts_with("the database is newer than this program"),
+        matches!(
+            refused,
+            MigrateError::Newer {
+                found: 3,
+                oldest: 2,
+                known: 1
+            }
+        ),
         "{refused}"
     );
+    let changed = Migration {
+        sql: "CREATE TABLE things (number bigint)",
+        ..FIRST
+    };
+    let refused = migrate(&pool, &[changed, SECOND], &[]).await.unwrap_err();
+    assert!(matches!(refused, MigrateError::Changed { .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn a_database_that_does_not_say_who_may_start_takes_nobody_of_before() {
+    let (pool, _database) = pool().await;
+    migrate(&pool, &[FIRST, SECOND], &[]).await.unwrap();
+    let client = pool.get().await.unwrap();
+    let of_before = "SET ROLE weir_audience_owner; ALTER TABLE migrations DROP COLUMN oldest;
+        RESET ROLE";
+    client.unscoped().batch_execute(of_before).await.unwrap();
+    drop(client);
+    let refused = migrate(&pool, &[FIRST], &[]).await.unwrap_err();
+    assert!(matches!(refused, MigrateError::Newer { .. }), "{refused}");
+    let all = [FIRST, SECOND, ADDED];
+    let (one, two) = tokio::join!(migrate(&pool, &all, &[]), migrate(&pool, &all, &[]));
+    one.and(two).unwrap();
+    migrate(&pool, &all[..2], &[]).await.unwrap();
+    assert_eq!(applied(&pool).await, 3);
 }
 
 #[tokio::test]
@@ -132,6 +199,7 @@ async fn a_migration_may_take_longer_than_a_call() {
     let (pool, _database) = pool().await;
     let slow = Migration {
         number: 1,
+        oldest: 1,
         name: "slow",
         sql: "CREATE TABLE settings AS SELECT name, setting FROM pg_settings;",
     };
@@ -145,5 +213,27 @@ async fn a_migration_may_take_longer_than_a_call() {
     ] {
         let row = client.unscoped().query_one(said, &[&name]).await.unwrap();
         assert_eq!(row.get::<_, &str>(0), expected, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn an_engine_that_is_of_no_use_is_refused_before_anything_is_made() {
+    let frozen = "ALTER ROLE weir_audience IN DATABASE $ SET default_transaction_read_only = on";
+    let narrow = "ALTER DATABASE $ CONNECTION LIMIT 3";
+    for (change, said) in [
+        (frozen, "the database can't be used: it takes no writes"),
+        (narrow, "it takes 3 connections of this role at most"),
+    ] {
+        let (pool, database) = pool().await;
+        let superuser = weir_servers::postgres::connect(&database.superuser_url).await;
+        let superuser = superuser.unwrap();
+        let change = change.replace('$', &database.name);
+        superuser.batch_execute(&change).await.unwrap();
+        let refused = migrate(&pool, &[FIRST], &[]).await.unwrap_err();
+        assert!(matches!(refused, MigrateError::Unfit(_)), "{refused:?}");
+        assert!(refused.to_string().contains(said), "{refused}");
+        let made = "SELECT count(*) FROM pg_tables WHERE schemaname = 'audience'";
+        let row = superuser.query_one(made, &[]).await.unwrap();
+        assert_eq!(row.get::<_, i64>(0), 0);
     }
 }

@@ -33,3 +33,34 @@ async fn every_connection_has_the_settings_whoever_used_it_first() {
     assert_eq!(shown("statement_timeout").await, "7s");
     assert_eq!(shown("enable_indexscan").await, "on");
 }
+
+/// A password is changed, and nobody is refused before, meanwhile or after.
+#[tokio::test]
+async fn while_a_password_changes_either_lets_in() {
+    let database = TestServers::shared().await.fresh_database().await;
+    let admin = weir_servers::postgres::connect(&database.superuser_url);
+    let admin = admin.await.unwrap();
+    let (_, server) = database.superuser_url.rsplit_once('@').unwrap();
+    let role = format!("rotated_{}", std::process::id());
+    let create = format!("CREATE ROLE {role} LOGIN PASSWORD 'before'");
+    admin.batch_execute(&create).await.unwrap();
+    let lets_in = async |passwords: &str| {
+        let url = format!(
+            "postgres://{role}:{}",
+            passwords.replace('@', &format!("@{server}"))
+        );
+        weir_postgres::connect_once(&url).await.is_ok()
+    };
+    for password in ["before", "after"] {
+        let change = format!("ALTER ROLE {role} PASSWORD '{password}'");
+        admin.batch_execute(&change).await.unwrap();
+        assert!(lets_in("before@?other_password=after").await, "{password}");
+        assert!(lets_in("after@?other_password=before").await, "{password}");
+        assert_eq!(lets_in("after@").await, password == "after");
+        assert!(!lets_in("wrong@?other_password=wronger").await);
+    }
+    admin
+        .batch_execute(&format!("DROP ROLE {role}"))
+        .await
+        .unwrap();
+}

@@ -104,7 +104,7 @@ async fn the_words_of_libpq_mean_what_they_mean_there() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_tls_only_who_asks_for_it_is_refused() {
     let servers = TestServers::shared().await;
-    let url = servers.postgres.superuser_url("postgres");
+    let url = servers.superuser_url("postgres");
     for mode in ["", "?sslmode=disable", "?sslmode=prefer"] {
         assert_eq!(version(&format!("{url}{mode}")).await, Ok(None), "{mode}");
     }

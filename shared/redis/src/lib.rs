@@ -14,6 +14,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod certificates;
+mod fitness;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +28,7 @@ use redis::{ErrorKind, TlsCertificates, Value};
 use weir_tls::{Cause, Reloaded, Side, cause_of};
 
 pub use certificates::{AddressError, RedisOptions};
+pub use fitness::{Unfit, check};
 
 /// Within one call, where a node points to another or is being replaced; beyond this it is the
 /// caller who knows whether it is worth it.

@@ -85,7 +85,7 @@ async fn redis_is_known_by_its_authority_and_a_new_one_is_taken() {
     let address = read(&plain, &RedisOptions::default());
     assert!(ping(&address).await.is_err());
     // It waits for the end of a line.
-    let unsecure = TestServers::shared().await.redis_url();
+    let unsecure = TestServers::shared().await.own_redis_url().await;
     let secure = unsecure.replace("redis://", "rediss://");
     let address = read(&secure, &trusting(ca));
     assert!(address.speaks_tls() && ping(&address).await.is_err());

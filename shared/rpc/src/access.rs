@@ -224,7 +224,8 @@ pub(crate) fn status(why: Refused) -> Status {
         Refused::AccountForbidden => refused(
             Code::PermissionDenied,
             Reason::AccountForbidden,
-            "the token is for other accounts; the request names one of those it is for",
+            "the token is not for all accounts: name one in the request that it is for, or show a \
+             token for all",
         ),
     }
 }

@@ -42,7 +42,8 @@ pub fn told(status: &Status, key: &str) -> Option<String> {
     status.get_details_error_info()?.metadata.remove(key)
 }
 
-/// A field of the request is wrong: says which, and what would be right.
+/// A field of the request is wrong: says which, and what would be right. One without a name is all
+/// of it.
 pub fn invalid(field: &str, description: &str) -> Status {
     let reason = if field == "page_token" {
         Reason::PageTokenInvalid
@@ -51,11 +52,11 @@ pub fn invalid(field: &str, description: &str) -> Status {
     };
     let mut details = details(reason);
     details.add_bad_request_violation(field, description);
-    Status::with_error_details(
-        Code::InvalidArgument,
-        format!("{field}: {description}"),
-        details,
-    )
+    let message = match field {
+        "" => format!("the request {description}"),
+        field => format!("{field}: {description}"),
+    };
+    Status::with_error_details(Code::InvalidArgument, message, details)
 }
 
 /// Fields of the request are wrong, at least one: all of them are named at once, as far as the

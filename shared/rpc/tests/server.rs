@@ -116,7 +116,7 @@ async fn every_error_has_a_reason_whoever_made_it() {
         ),
         (
             "/weir.quota.v1.QuotaService/Undecodable",
-            Code::Internal,
+            Code::InvalidArgument,
             Reason::MessageInvalid,
         ),
         (
@@ -215,6 +215,7 @@ async fn a_message_of_nonsense_is_told_from_a_fault_of_ours() {
     let refused = call::<SettleRequest>(&channel, path, request)
         .await
         .unwrap_err();
+    assert_eq!(refused.code(), Code::InvalidArgument);
     assert_eq!(reason_of(&refused), Some(Reason::MessageInvalid));
 }
 

@@ -28,6 +28,7 @@
 
 mod binaries;
 pub mod child;
+mod pgbouncer;
 mod ports;
 pub mod postgres;
 pub mod redis;
@@ -35,12 +36,17 @@ mod redis_cluster;
 pub mod secrets;
 mod temporary;
 mod test_servers;
+mod theirs;
 mod tls;
 pub mod user;
 
 pub use binaries::{Binaries, clock_library};
+pub use pgbouncer::{PgBouncer, Pooling};
 pub use ports::{free_port, is_free};
 pub use redis_cluster::RedisCluster;
 pub use temporary::TemporaryFolder;
-pub use test_servers::{TestDatabase, TestServers, is_clash};
+pub use test_servers::{
+    SharedServers, TEST_RUN, TestDatabase, TestServers, is_clash, test_engines, test_system,
+};
+pub use theirs::Theirs;
 pub use tls::ServerTls;

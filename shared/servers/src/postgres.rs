@@ -1,5 +1,7 @@
 //! A private PostgreSQL: its cluster, its process, and the databases of Weir in it.
 
+mod roles;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -11,14 +13,14 @@ use tokio_postgres::error::SqlState;
 
 use weir_postgres::DialError;
 
+pub use roles::{ROLES, make_roles};
+
 use crate::binaries::Binaries;
 use crate::child::{Child, Program};
 use crate::secrets::write_private;
 use crate::tls::ServerTls;
 use crate::user::{self, User};
 
-/// Roles and schemas of the services.
-pub const ROLES: &str = include_str!("../sql/roles.sql");
 /// What PostgreSQL is set to wherever it runs.
 const SETTINGS: &str = include_str!("../postgresql.conf");
 /// The services that own tables, as their schemas are called.
@@ -197,31 +199,6 @@ impl Postgres {
     pub fn user(&self) -> Option<&User> {
         self.user.as_ref()
     }
-}
-
-/// Makes the roles and schemas of the services in the database that `superuser` is connected to,
-/// or brings them up to date, and gives the roles these passwords, by their schemas; a role that
-/// none is given for keeps the one that it has.
-///
-/// # Errors
-/// A statement fails.
-pub async fn make_roles(
-    superuser: &Client,
-    passwords: &BTreeMap<String, String>,
-) -> anyhow::Result<()> {
-    superuser.batch_execute(ROLES).await?;
-    for (schema, password) in passwords {
-        let password = password.replace('\'', "''");
-        let statement = format!("ALTER ROLE weir_{schema} PASSWORD '{password}'");
-        superuser.batch_execute(&statement).await?;
-    }
-    let preloaded = "SELECT current_setting('shared_preload_libraries') \
-                     LIKE '%pg_stat_statements%'";
-    if superuser.query_one(preloaded, &[]).await?.get(0) {
-        let statistics = "CREATE EXTENSION IF NOT EXISTS pg_stat_statements";
-        superuser.batch_execute(statistics).await?;
-    }
-    Ok(())
 }
 
 /// Waits until PostgreSQL answers at `url`.

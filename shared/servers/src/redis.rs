@@ -108,7 +108,7 @@ impl Redis {
     /// # Errors
     /// The authority can't be read.
     pub fn address(&self) -> anyhow::Result<weir_redis::Redis> {
-        address(&self.url(), self.options.tls.as_ref())
+        address(&self.url(), &certificates(self.options.tls.as_ref()))
     }
 
     /// Stops it nicely: what it was told is on disk.
@@ -169,20 +169,24 @@ pub fn wipe(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What is trusted of a Redis of one's own.
+pub fn certificates(tls: Option<&ServerTls>) -> Certificates {
+    Certificates {
+        redis_ca: tls.map(|tls| tls.authority.clone()),
+        ..Certificates::default()
+    }
+}
+
 /// Where a Redis is that speaks TLS, or does not.
 ///
 /// # Errors
 /// The authority can't be read.
-pub fn address(url: &str, tls: Option<&ServerTls>) -> anyhow::Result<weir_redis::Redis> {
-    let certificates = Certificates {
-        redis_ca: tls.map(|tls| tls.authority.clone()),
-        ..Certificates::default()
-    };
+pub fn address(url: &str, certificates: &Certificates) -> anyhow::Result<weir_redis::Redis> {
     let patience = Patience {
         connect: ANSWER,
         answer: ANSWER,
     };
-    Ok(weir_redis::Redis::with(url, patience, &certificates)?)
+    Ok(weir_redis::Redis::with(url, patience, certificates)?)
 }
 
 /// Waits until Redis answers there.

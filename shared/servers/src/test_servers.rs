@@ -1,21 +1,38 @@
 //! PostgreSQL and Redis for the tests of a service; see the crate's page.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use anyhow::Context;
+use data_encoding::HEXLOWER;
+use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 
 use crate::binaries::Binaries;
 use crate::ports::free_port;
-use crate::postgres::{Postgres, PostgresOptions};
+use crate::postgres::{Postgres, PostgresOptions, SCHEMAS};
 use crate::redis::{Redis, RedisOptions};
 use crate::secrets::Secrets;
 use crate::temporary::TemporaryFolder;
+use crate::theirs::Theirs;
 use crate::tls::ServerTls;
 
 /// A port that was free a moment ago may be taken by another test run.
 const START_ATTEMPTS: usize = 3;
 
-static SHARED: OnceCell<TestServers> = OnceCell::const_new();
+/// Engines that somebody else runs, for tests that neither stop nor wipe nor measure them: an
+/// administrator's URL, and that of a Redis or a cluster.
+const TEST_POSTGRES: &str = "WEIR_TEST_POSTGRES";
+const TEST_REDIS: &str = "WEIR_TEST_REDIS";
+/// A pooler before that PostgreSQL, by which services go: `host:port`.
+const TEST_POOLER: &str = "WEIR_TEST_POOLER";
+/// What the databases of one run are called after, so that they can be dropped at its end.
+pub const TEST_RUN: &str = "WEIR_TEST_RUN";
+
+/// Roles belong to the whole server: two tests must not alter them at the same time.
+static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
+static SHARED: OnceCell<SharedServers> = OnceCell::const_new();
 
 /// One PostgreSQL and one Redis, without durability, gone with the process.
 #[derive(Debug)]
@@ -29,14 +46,15 @@ pub struct TestServers {
 }
 
 impl TestServers {
-    /// The servers that all tests of this binary share; started by whoever comes first.
+    /// The servers that all tests of this binary share: those that `WEIR_TEST_POSTGRES` and
+    /// `WEIR_TEST_REDIS` name, or else some that are started by whoever comes first.
     ///
     /// # Panics
-    /// They can't be started; the message says why.
-    pub async fn shared() -> &'static Self {
+    /// They can't be started or used; the message says why.
+    pub async fn shared() -> &'static SharedServers {
         SHARED
             .get_or_init(|| async {
-                match Self::start().await {
+                match Box::pin(SharedServers::start()).await {
                     Ok(servers) => servers,
                     Err(error) => panic!("no servers for the tests: {error:#}"),
                 }
@@ -112,8 +130,6 @@ impl TestServers {
     pub async fn fresh_database(&self) -> TestDatabase {
         let number = self.databases.fetch_add(1, Ordering::Relaxed);
         let name = format!("test_{number}");
-        // Roles belong to the whole server: two tests must not alter them at the same time.
-        static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
         let turn = TURN.lock().await;
         if let Err(error) = self.postgres.create_database(&name).await {
             panic!("no database for the test: {error:#}");
@@ -121,8 +137,7 @@ impl TestServers {
         drop(turn);
         TestDatabase {
             superuser_url: self.postgres.superuser_url(&name),
-            urls: crate::postgres::SCHEMAS
-                .map(|schema| (schema, self.postgres.service_url(schema, &name))),
+            urls: SCHEMAS.map(|schema| (schema, self.postgres.service_url(schema, &name))),
             name,
         }
     }
@@ -130,6 +145,137 @@ impl TestServers {
     /// The URL of the Redis. Tests share it: use random account ids, never `FLUSHALL`.
     pub fn redis_url(&self) -> String {
         self.redis.url()
+    }
+}
+
+/// What `WEIR_TEST_POSTGRES` and `WEIR_TEST_REDIS` name: an administrator's URL, and Redis'.
+pub fn test_engines() -> (Option<String>, Option<String>) {
+    let given = |name| std::env::var(name).ok().filter(|url| !url.is_empty());
+    (given(TEST_POSTGRES), given(TEST_REDIS))
+}
+
+/// A database of that PostgreSQL for a whole system, and what its roles log in with.
+///
+/// # Errors
+/// The URL is none.
+pub fn test_system(url: &str) -> anyhow::Result<(String, BTreeMap<String, String>)> {
+    let theirs = Theirs::read(url).context(TEST_POSTGRES)?;
+    let theirs = theirs.database(&test_database("system"));
+    Ok((theirs.url(), test_passwords(&theirs)))
+}
+
+fn test_database(what: &str) -> String {
+    let run = std::env::var(TEST_RUN).unwrap_or_else(|_| "weir_test".into());
+    format!("{run}_{}_{what}", std::process::id())
+}
+
+fn by_pooler(theirs: &Theirs) -> Theirs {
+    match std::env::var(TEST_POOLER) {
+        Ok(pooler) if !pooler.is_empty() => theirs.clone().by(&pooler),
+        _ => theirs.clone(),
+    }
+}
+
+/// What the roles of the services log in with on somebody else's server: the same for each program
+/// of tests, since roles are the whole server's.
+fn test_passwords(theirs: &Theirs) -> BTreeMap<String, String> {
+    let of = |schema: &str| {
+        let text = format!("tests of Weir: {schema} {}", theirs.administrator());
+        HEXLOWER.encode(&Sha256::digest(text.as_bytes()))
+    };
+    SCHEMAS.map(|schema| (schema.to_owned(), of(schema))).into()
+}
+
+/// The servers that the tests of a program share: nobody stops or empties them.
+#[derive(Debug)]
+pub struct SharedServers {
+    /// Started on first use: where both are somebody else's, perhaps never.
+    own: OnceCell<TestServers>,
+    postgres: Option<Theirs>,
+    redis: Option<String>,
+    databases: AtomicUsize,
+}
+
+impl SharedServers {
+    async fn start() -> anyhow::Result<Self> {
+        let (postgres, redis) = test_engines();
+        let postgres = postgres.as_deref().map(Theirs::read).transpose();
+        let postgres = postgres.context(TEST_POSTGRES)?;
+        let own = OnceCell::new();
+        if postgres.is_none() || redis.is_none() {
+            own.get_or_try_init(TestServers::start).await?;
+        }
+        Ok(Self {
+            own,
+            postgres,
+            redis,
+            databases: AtomicUsize::new(0),
+        })
+    }
+
+    fn own(&self) -> &TestServers {
+        let own = self.own.get();
+        own.expect("started where one of the two is not somebody else's")
+    }
+
+    /// As [`TestServers::fresh_database`].
+    ///
+    /// # Panics
+    /// It can't be created.
+    pub async fn fresh_database(&self) -> TestDatabase {
+        let Some(theirs) = &self.postgres else {
+            return self.own().fresh_database().await;
+        };
+        let number = self.databases.fetch_add(1, Ordering::Relaxed);
+        let name = test_database(&number.to_string());
+        let theirs = theirs.clone().database(&name);
+        let passwords = test_passwords(&theirs);
+        let turn = TURN.lock().await;
+        // As the server makes databases, whatever its collation: it is to be no matter.
+        let made = async {
+            theirs.create_database("").await?;
+            theirs.set_up(&passwords, 0).await
+        };
+        if let Err(error) = Box::pin(made).await {
+            panic!("no database for the test: {error:#}");
+        }
+        drop(turn);
+        TestDatabase {
+            superuser_url: theirs.url(),
+            urls: SCHEMAS.map(|schema| {
+                let url = by_pooler(&theirs).service_url(schema, &passwords[schema]);
+                (schema, url)
+            }),
+            name,
+        }
+    }
+
+    /// As [`TestServers::redis_url`].
+    pub fn redis_url(&self) -> String {
+        match &self.redis {
+            Some(theirs) => theirs.clone(),
+            None => self.own().redis_url(),
+        }
+    }
+
+    /// A Redis of our own in any case, and one alone: for tests that go to it by a way of their own,
+    /// work in several of its databases, or look at it as a whole.
+    ///
+    /// # Panics
+    /// It can't be started.
+    pub async fn own_redis_url(&self) -> String {
+        match self.own.get_or_try_init(TestServers::start).await {
+            Ok(own) => own.redis_url(),
+            Err(error) => panic!("no servers for the tests: {error:#}"),
+        }
+    }
+
+    /// The administrator's, for a database.
+    pub fn superuser_url(&self, database: &str) -> String {
+        match &self.postgres {
+            Some(theirs) => theirs.clone().database(database).url(),
+            None => self.own().postgres.superuser_url(database),
+        }
     }
 }
 

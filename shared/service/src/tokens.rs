@@ -10,10 +10,8 @@ use std::mem;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use tokio::time::{Instant, timeout};
-use uuid::Uuid;
-use weir_access::{Accounts, HashKey, LiveToken, LiveTokens, Role, STANDS};
+use weir_access::{Accounts, HashKey, LiveToken, LiveTokens, Role, STANDS, Use};
 use weir_proto::access::v1 as wire;
 use weir_proto::access::v1::token_service_client::TokenServiceClient;
 use weir_rpc::wire::{read_id, read_time, timestamp};
@@ -48,7 +46,7 @@ pub trait TokenSource: Send + 'static {
     fn current(&mut self, known: i64) -> impl Future<Output = Option<Current>> + Send;
 
     /// Notes when tokens were used; whether that was done.
-    fn note(&mut self, uses: Vec<(Uuid, DateTime<Utc>)>) -> impl Future<Output = bool> + Send;
+    fn note(&mut self, uses: Vec<Use>) -> impl Future<Output = bool> + Send;
 }
 
 /// Keeps those right that `access` asks for, in the background.
@@ -95,8 +93,8 @@ async fn follow(live: LiveTokens, mut source: impl TokenSource, clock: Clock, pu
         if noted.elapsed() >= MINUTE {
             noted = Instant::now();
             // Later ones replace those that could not be told.
-            uses.extend(live.take_uses());
-            let told: Vec<_> = uses.iter().map(|(id, time)| (*id, *time)).collect();
+            uses.extend(live.take_uses().into_iter().map(|used| (used.token, used)));
+            let told: Vec<Use> = uses.values().copied().collect();
             if told.is_empty() || timeout(ANSWER, source.note(told)).await == Ok(true) {
                 uses.clear();
             }
@@ -159,15 +157,22 @@ impl TokenSource for MappingTokens {
         let tokens = answer.tokens.into_iter().filter_map(read);
         Some(Current::Changed {
             version: answer.version,
-            key: HashKey::new(&answer.hash_key),
+            key: HashKey::of([answer.hash_key].iter().chain(&answer.older_hash_keys)),
             tokens: tokens.collect(),
         })
     }
 
-    async fn note(&mut self, uses: Vec<(Uuid, DateTime<Utc>)>) -> bool {
-        let uses = uses.into_iter().map(|(id, time)| wire::TokenUse {
-            token_id: id.to_string(),
-            use_time: Some(timestamp(time)),
+    async fn note(&mut self, uses: Vec<Use>) -> bool {
+        let uses = uses.into_iter().map(|used| {
+            let rehashed = used.rehashed;
+            let bytes = rehashed.map(|rehashed| (rehashed.hash.to_vec(), rehashed.key.to_vec()));
+            let (hash, key) = bytes.unwrap_or_default();
+            wire::TokenUse {
+                token_id: used.token.to_string(),
+                use_time: Some(timestamp(used.time)),
+                hash: hash.into(),
+                hash_key_name: key.into(),
+            }
         });
         let request = wire::NoteTokenUsesRequest {
             uses: uses.collect(),
@@ -213,6 +218,7 @@ mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
 
     use chrono::TimeDelta;
+    use uuid::Uuid;
 
     use super::*;
 
@@ -248,11 +254,11 @@ mod tests {
             }
         }
 
-        async fn note(&mut self, uses: Vec<(Uuid, DateTime<Utc>)>) -> bool {
+        async fn note(&mut self, uses: Vec<Use>) -> bool {
             self.noted
                 .lock()
                 .unwrap()
-                .extend(uses.iter().map(|one| one.0));
+                .extend(uses.iter().map(|one| one.token));
             true
         }
     }

@@ -1,5 +1,6 @@
 //! The whole of Weir on one machine: PostgreSQL, Redis and the seven services, under a supervisor
 //! that starts again what ends; one way for `./weir up`, for journeys and for measurements.
+//! PostgreSQL and Redis may be somebody else's ([`Engines`]).
 //!
 //! Everything listens on the loopback interface alone, has passwords of its own, and dies
 //! with the process that started it, however that ends. Several stacks may run at once.
@@ -33,7 +34,7 @@ pub use install::{ensure_installed, install_packages};
 pub use ports::{CLASSIC, CONSOLE, PortPlan, USUAL};
 pub use reach::Reach;
 pub use stack::{
-    Instance, Listens, Report, Reporter, Service, Stack, StackFile, StackOptions, find_programs,
-    holder, until_ended, until_ready,
+    Engines, Instance, Listens, Report, Reporter, Service, Stack, StackFile, StackOptions,
+    find_programs, holder, until_ended, until_ready,
 };
 pub use token::{Channel, Shown};

@@ -1,6 +1,7 @@
 //! The whole of Weir on one machine: PostgreSQL, Redis and seven processes.
 
 mod addresses;
+mod engines;
 mod file;
 mod folder;
 mod health;
@@ -23,7 +24,7 @@ pub use addresses::Instance;
 pub use file::{Listens, StackFile};
 pub use folder::{holder, until_ended};
 pub use health::until_ready;
-pub use options::{Report, Reporter, StackOptions};
+pub use options::{Engines, Report, Reporter, StackOptions};
 pub use service::{Service, find_programs};
 
 use addresses::Addresses;
@@ -101,7 +102,9 @@ impl Stack {
 
     async fn start_in(folder: &Path, options: &StackOptions) -> anyhow::Result<Started> {
         let programs = find_programs(options.binaries.as_deref())?;
-        let binaries = Binaries::find()?;
+        // Both somebody else's: nothing is to be installed here.
+        let is_ours = options.engines.postgres.is_none() || options.engines.redis.is_none();
+        let binaries = is_ours.then(Binaries::find).transpose()?;
         let secrets = Secrets::keep(folder)?;
         let tls = options.tls.then(|| Certificates::keep(folder));
         let tls = tls.transpose()?;
@@ -120,7 +123,7 @@ impl Stack {
                 tls: tls.clone(),
                 running: Vec::new(),
             };
-            match Box::pin(starting.run(&binaries, &programs)).await {
+            match Box::pin(starting.run(binaries.as_ref(), &programs)).await {
                 Err(error)
                     if is_clash(&error)
                         && !matches!(options.ports, crate::PortPlan::Base(_))
@@ -315,8 +318,11 @@ impl Stack {
             match name {
                 "postgres" => postgres::until_ready(&self.postgres_url).await,
                 "redis" => {
-                    let (url, tls) = (&self.stores.redis_url, &self.stores.redis_tls);
-                    redis::until_ready(&redis::address(url, tls.as_ref())?).await
+                    redis::until_ready(&redis::address(
+                        &self.stores.redis_url,
+                        &self.stores.redis_certificates,
+                    )?)
+                    .await
                 }
                 name => {
                     let instance = Instance::named(name)
@@ -368,6 +374,7 @@ impl Stack {
             restart_failure: String::new(),
             postgres: self.postgres_url.clone(),
             redis: self.stores.redis_url.clone(),
+            redis_ca: self.stores.redis_ca(),
             account_id: String::new(),
             source_id: String::new(),
             api_key: String::new(),

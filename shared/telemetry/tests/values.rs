@@ -66,7 +66,7 @@ async fn carry(address: &str) {
     let refused = client.query_one("SELECT $1::text::int", &[&CANARY]).await;
     assert!(refused.is_err());
 
-    let redis = redis::Client::open(servers.redis_url()).unwrap();
+    let redis = redis::Client::open(servers.own_redis_url().await).unwrap();
     let mut redis = redis.get_connection_manager().await.unwrap();
     let set = redis::cmd("SET").arg(CANARY).arg(CANARY).to_owned();
     set.query_async::<()>(&mut redis).await.unwrap();

@@ -8,6 +8,7 @@ mod catalogue;
 mod containers;
 mod documents;
 mod kubernetes;
+mod links;
 mod metrics;
 mod observability;
 mod rooms;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::sources::{before_tests, root, rust_files, text};
+use crate::sources::{SERVICES, before_tests, root, rust_files, text};
 
 /// All metrics, as Prometheus calls them.
 fn metrics() -> BTreeSet<String> {
@@ -83,14 +83,21 @@ fn assert_known(whose: &str, expression: &str) {
 fn alerts_ask_for_what_there_is_and_are_explained() {
     let rules: Value = serde_saphyr::from_str(&text("deploy/observability/alerts.yml")).unwrap();
     let operations = text("docs/operations.md");
+    let incidents = text("docs/operations/incidents.md");
     let rules = rules["groups"][0]["rules"].as_array().unwrap();
     assert!(rules.len() > 8);
     for rule in rules {
         let name = rule["alert"].as_str().unwrap();
         assert_known(name, rule["expr"].as_str().unwrap());
+        let page = format!("operations/incidents.md#{}", name.to_lowercase());
         assert!(
-            operations.contains(&format!("| `{name}` |")),
+            operations.contains(&format!("| [`{name}`]({page}) |")),
             "docs/operations.md: {name}"
+        );
+        assert_eq!(rule["annotations"]["runbook"], format!("docs/{page}"));
+        assert!(
+            incidents.contains(&format!("\n## {name}\n")),
+            "docs/operations/incidents.md: {name}"
         );
     }
 }
@@ -116,6 +123,30 @@ fn names_are_found_in_expressions() {
     let names =
         named(r#"sum by (le, x) (rate(a_bucket{x="500", y!="z"}[5m])) / b > 0 or absent(c)"#);
     assert_eq!(names, ["a_bucket", "b", "c"].map(str::to_owned).into());
+}
+
+#[test]
+fn whoever_scrapes_scrapes_every_service_where_it_tells() {
+    let read = |path| -> Value { serde_saphyr::from_str(&text(path)).unwrap() };
+    let prometheus = read("deploy/observability/prometheus.yml");
+    let collector = read("deploy/observability/collector-metrics.yml");
+    let scraped = &prometheus["scrape_configs"][0]["dns_sd_configs"];
+    let by_collector = &collector["receivers"]["prometheus"]["config"]["scrape_configs"][0];
+    assert_eq!(&by_collector["dns_sd_configs"], scraped);
+    let names = scraped[0]["names"].as_array().unwrap();
+    let names: BTreeSet<&str> = names.iter().filter_map(Value::as_str).collect();
+    assert_eq!(names, BTreeSet::from(SERVICES));
+    // What it adds to lies in the file beside it.
+    let beside = read("deploy/observability/collector.yml");
+    for name in collector["service"]["pipelines"]["metrics"]["processors"]
+        .as_array()
+        .unwrap()
+    {
+        assert!(
+            beside["processors"][name.as_str().unwrap()].is_object(),
+            "{name}"
+        );
+    }
 }
 
 /// Prometheus' own word, where it is there.

@@ -51,8 +51,7 @@ async fn story(weir: &Weir, browser: &Browser) {
     browser
         .sees("Waiting for Segment to send us an Identify event")
         .await;
-    let waiting = browser.path().await;
-    let source = waiting.trim_end_matches("/waiting").to_owned();
+    let source = browser.path().await.replace("/waiting", "");
 
     // A track does not end the waiting, and shows why it was refused.
     let first = json!({

@@ -147,3 +147,83 @@ fn a_doctor_finds_what_does_not_agree_and_names_nobody() {
         }
     });
 }
+
+/// What is booked, leased and charged does not agree; how, and how it is mended.
+fn wrong_grants(id: &str) -> [(&'static str, String, String); 4] {
+    let of = format!("WHERE account_id = '{id}'");
+    let batch = "'00000000-0000-0000-0000-00000000beef'";
+    let lease = |schema: &str, epoch: &str, window: &str| {
+        format!(
+            "INSERT INTO {schema}.usage_leases SELECT account_id, {batch},
+                 (now() AT TIME ZONE 'UTC')::date + {window}, usage_epoch + {epoch}, 3,
+                 now() + interval '1 day' FROM {schema}.accounts {of}"
+        )
+    };
+    let no_lease =
+        |schema| format!("DELETE FROM {schema}.usage_leases {of} AND batch_id = {batch}");
+    let charge = format!(
+        "; INSERT INTO activity.usage SELECT '{id}', (now() AT TIME ZONE 'UTC')::date, {batch}, 4"
+    );
+    let no_charge = format!("; DELETE FROM activity.usage {of} AND batch_id = {batch}");
+    [
+        (
+            "are booked",
+            format!("UPDATE contact.usage_grants SET used = used + 1 {of}"),
+            format!("UPDATE contact.usage_grants SET used = used - 1 {of}"),
+        ),
+        (
+            "was charged 4 units, and granted 3",
+            lease("activity", "0", "0") + &charge,
+            no_lease("activity") + &no_charge,
+        ),
+        (
+            "nothing is booked",
+            lease("contact", "0", "5"),
+            no_lease("contact"),
+        ),
+        (
+            "not there yet",
+            lease("activity", "1", "0"),
+            no_lease("activity"),
+        ),
+    ]
+}
+
+/// Semantics 6.6a.
+#[test]
+fn a_doctor_finds_units_that_were_granted_and_do_not_agree() {
+    journey_alone_with(StackOptions::temporary(), async |weir| {
+        weir.stack.kill9_and_hold("redis").await.unwrap();
+        let [account, other] = accounts(weir).await;
+        let id = &account.account_id;
+        let place = ["--database", weir.stack.postgres_url()];
+        eventually("the ledgers grant", async || {
+            account.identify(&[identify("one-more", json!({}))]).await;
+            let granting = format!(
+                "SELECT count(*)::text FROM contact.usage_grants g JOIN contact.accounts a
+                     USING (account_id) WHERE account_id = '{id}' AND granted_by = 'ledgers'
+                       AND epoch = usage_epoch AND used > 0"
+            );
+            (weir.query(&granting).await == ["1"]).then_some(())
+        })
+        .await;
+        let (code, said) = doctor(&place, &[]).await;
+        assert_eq!(code, 0, "{said}");
+        for (told, breaks, mends) in wrong_grants(id) {
+            weir.alter(&breaks).await;
+            let (code, said) = doctor(&place, &[]).await;
+            assert_eq!(code, 1, "{told}: {said}");
+            let faults: Vec<&str> = said.lines().filter(|line| line.contains("FAULT")).collect();
+            assert_eq!(faults.len(), 1, "{told}: {said}");
+            assert!(
+                faults[0].contains(told) && faults[0].contains("6.6a"),
+                "{said}"
+            );
+            let (code, said) = doctor(&place, &["--account", &other.name]).await;
+            assert_eq!(code, 0, "{said}");
+            weir.alter(&mends).await;
+        }
+        assert_eq!(doctor(&place, &[]).await.0, 0);
+        weir.stack.start_process("redis").await.unwrap();
+    });
+}

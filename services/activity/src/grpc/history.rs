@@ -145,6 +145,9 @@ impl HistoryService for Histories {
             day("first_day", &request.first_day, first)?,
             day("last_day", &request.last_day, last)?,
         );
+        if days.0 > days.1 {
+            return Err(invalid("last_day", "must not be before first_day"));
+        }
         let name = named("event_name", request.event_name)?;
         let app = &self.0.app;
         let page = app

@@ -167,6 +167,14 @@ async fn what_is_asked_wrongly_is_refused_by_its_field() {
     };
     let refused = history.count_activities(no_day).await.unwrap_err();
     assert!(refused.message().contains("first_day"), "{refused}");
+    let reversed = CountActivitiesRequest {
+        account_id: weir.account.to_string(),
+        first_day: "2026-11-24".to_owned(),
+        last_day: "2026-11-23".to_owned(),
+        ..CountActivitiesRequest::default()
+    };
+    let refused = history.count_activities(reversed).await.unwrap_err();
+    assert!(refused.message().contains("last_day"), "{refused}");
     let nobody = ListBacklogRequest {
         account_id: weir.account.to_string(),
         ..ListBacklogRequest::default()

@@ -9,7 +9,7 @@ use weir_access::{Accounts, Refused, Role, Who};
 use weir_rpc::Access;
 
 use super::password::{Password, PasswordFailure};
-use super::{Purpose, Seal};
+use super::{Purpose, Seal, Secret};
 use crate::config::Config;
 use crate::metrics;
 
@@ -171,15 +171,15 @@ impl SignIn {
         let session = Session {
             token: checked?.to_owned(),
             end: (now + SESSION).timestamp(),
-            by: self.mark(),
+            by: self.mark(self.seal.first()),
         };
         Ok(self.sealed(Purpose::Session, &session))
     }
 
     /// Of the present password.
-    fn mark(&self) -> Option<String> {
+    fn mark(&self, secret: &Secret) -> Option<String> {
         let local = self.password.as_ref()?;
-        Some(self.seal.derive("password", &[local.hash()]))
+        Some(secret.derive("password", &[local.hash()]))
     }
 
     /// A link for whoever shows this token, without the host.
@@ -230,12 +230,14 @@ impl SignIn {
                 all_accounts: true,
                 // No service takes it for one of ours.
                 token: "anybody".to_owned(),
-                form_token: self.seal.derive("form", &["anybody"]),
+                form_token: self.seal.first().derive("form", &["anybody"]),
             });
         }
         let cookie = cookie?;
-        let session: Session = self.opened(Purpose::Session, cookie)?;
-        if session.end <= now.timestamp() || session.by.is_some() && session.by != self.mark() {
+        let (session, secret) = self.seal.open_by(Purpose::Session, cookie)?;
+        let session: Session = serde_json::from_slice(&session).ok()?;
+        let is_past = session.end <= now.timestamp();
+        if is_past || session.by.is_some() && session.by != self.mark(secret) {
             return None;
         }
         let (name, role, accounts) = match self.check(&session.token) {
@@ -248,7 +250,7 @@ impl SignIn {
             name,
             role,
             all_accounts: accounts == Accounts::All,
-            form_token: self.seal.derive("form", &[cookie]),
+            form_token: secret.derive("form", &[cookie]),
             token: session.token,
         })
     }
@@ -256,7 +258,7 @@ impl SignIn {
     /// A key of a source, which the same wish makes again: so it is shown again where an answer
     /// was lost, and pressing twice makes one.
     pub fn source_key(&self, account: &str, wish: &str) -> String {
-        format!("pau-{}", self.seal.derive("key", &[account, wish]))
+        format!("pau-{}", self.seal.first().derive("key", &[account, wish]))
     }
 
     fn check(&self, token: &str) -> Result<weir_access::Caller, Refused> {

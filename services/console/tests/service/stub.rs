@@ -84,6 +84,7 @@ impl Stub {
                 unchanged: false,
                 hash_key: HASH_KEY.to_vec().into(),
                 tokens: tokens().into_iter().map(wire_token).collect(),
+                older_hash_keys: Vec::new(),
             },
         );
         let mut server = Server::new("weir.mapping.v1.MappingService").access(access);

@@ -15,9 +15,9 @@ use crate::domain::envelope::{Envelope, MembershipUpdate, Refusal, SHOWN};
 use crate::domain::stages::AudienceSaid;
 use crate::domain::text::cut;
 
-/// Audiences are never taken from Segment again once it may touch them, so this only bounds
-/// how long something that can't happen would go unseen.
-const REMEMBERED: Duration = Duration::from_secs(60);
+/// One that was deleted is taken for usable for so long at most, and only until the first update
+/// of it is refused: events that come meanwhile are stored, but for their update.
+const REMEMBERED: Duration = Duration::from_secs(5);
 /// About 200 bytes each.
 const MOST: u64 = 20_000;
 
@@ -32,6 +32,12 @@ impl AudienceCache {
             .time_to_live(REMEMBERED)
             .build();
         Self(cache)
+    }
+
+    /// Has it asked for again.
+    pub async fn forget(&self, account_id: &str, audience_id: &str) {
+        let key = (account_id.to_owned(), audience_id.to_owned());
+        self.0.invalidate(&key).await;
     }
 }
 

@@ -14,7 +14,8 @@ const DAY: i64 = 86_400_000_000;
 const VALUE: u16 = 0;
 
 impl App {
-    /// Counts what its events were answered, and which of their values were ignored.
+    /// Counts what its events were answered, which of their values were ignored, and what they
+    /// were charged; of a replay, which answers nobody, the last alone.
     pub(super) fn count(&self, batch: &Batch, outcomes: &[Outcome]) {
         let caller = &batch.caller;
         let fold = fold(batch, outcomes);
@@ -24,6 +25,27 @@ impl App {
 
 fn fold<'b>(batch: &'b Batch, all: &[Outcome]) -> Fold<'b> {
     let mut fold = Fold::default();
+    if !batch.is_replay {
+        add_answers(&mut fold, batch, all);
+    }
+    if let Some(reservation) = &batch.reservation {
+        let window = reservation.window_end - DAY;
+        let units: &[Unit] = match batch.is_replay {
+            true => &[Unit::Profile, Unit::Activity],
+            false => &[Unit::Profile, Unit::Activity, Unit::Rejected],
+        };
+        for unit in units {
+            for (event, outcome) in batch.events.iter().zip(all) {
+                if spends(&event.progress, outcome, *unit) {
+                    fold.add_units(*unit, window, event.name(), 1);
+                }
+            }
+        }
+    }
+    fold
+}
+
+fn add_answers<'b>(fold: &mut Fold<'b>, batch: &'b Batch, all: &[Outcome]) {
     let mut outcomes = all.iter();
     for (request, events) in batch.by_request() {
         let received = request.origin.arrival;
@@ -34,25 +56,16 @@ fn fold<'b>(batch: &'b Batch, all: &[Outcome]) -> Fold<'b> {
                 subject: event.name(),
             };
             fold.add(key, received, 1);
-            add_values(&mut fold, batch, event, received);
+            add_values(fold, batch, event, received);
         }
     }
-    if let Some(reservation) = &batch.reservation {
-        let window = reservation.window_end - DAY;
-        for unit in [Unit::Profile, Unit::Activity, Unit::Rejected] {
-            for (event, outcome) in batch.events.iter().zip(all) {
-                if spends(&event.progress, outcome, unit) {
-                    fold.add_units(unit, window, event.name(), 1);
-                }
-            }
-        }
-    }
-    fold
 }
 
 /// What an event was charged (semantics 6.2), or that the limit rejected it (6.8).
 fn spends(progress: &Progress, outcome: &Outcome, unit: Unit) -> bool {
     match unit {
+        // It is free of charge.
+        _ if progress.correction => false,
         Unit::Profile => progress.contact == Some(ContactSaid::Stored),
         Unit::Activity => matches!(
             progress.activity,

@@ -112,9 +112,9 @@ impl App {
             part.note_ignored();
         } else {
             count(&said);
-            self.count(&part, &said);
             self.keep(&part, &said);
         }
+        self.count(&part, &said);
         self.log(&part, &said);
         self.note_recent(&part, &said);
         let mut said = said.into_iter();

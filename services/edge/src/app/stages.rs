@@ -177,7 +177,14 @@ impl App {
             applied => applied.unwrap_or_else(|_| vec![UpdateSaid::Failed; indexes.len()]),
         };
         for (index, said) in indexes.into_iter().zip(applied) {
-            batch.events[index].progress.applied = Some(said);
+            let event = &mut batch.events[index];
+            event.progress.applied = Some(said);
+            if said == UpdateSaid::UnknownAudience
+                && let Some(update) = &event.envelope().update
+            {
+                let account_id = &batch.caller.account_id;
+                self.audiences.forget(account_id, &update.audience_id).await;
+            }
         }
         Ok(())
     }

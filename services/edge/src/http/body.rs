@@ -1,11 +1,12 @@
 //! Reading bodies: bounded in size (also once inflated), in memory and in time.
 
 use std::io::{self, Write};
+use std::mem;
 use std::time::{Duration, Instant};
 
 use ::http::{HeaderMap, header};
 use bytes::{Bytes, BytesMut};
-use flate2::write::MultiGzDecoder;
+use flate2::write::GzDecoder;
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use hyper::body::{Body, Incoming};
@@ -28,6 +29,10 @@ const READ_AHEAD: usize = 32 * 1024;
 /// A body that comes in one piece of this size is kept as it came. It stands in a buffer that
 /// may be larger, but not by much; a smaller one is copied out of there.
 const KEPT: usize = 128 * 1024;
+
+/// A body may be several that were packed each by itself. Every one costs as much as some KiB,
+/// also where nothing is in it, and some of them are read before anybody showed a key.
+const MOST_MEMBERS: usize = 1_000;
 
 /// What the head of a request says of its body.
 pub struct Announced {
@@ -160,16 +165,13 @@ fn too_large(most: usize) -> Problem {
 /// Where the bytes go, by content encoding.
 enum Sink {
     Plain(BytesMut),
-    Gzip(Box<MultiGzDecoder<Capped>>),
+    Gzip(Box<Members>),
 }
 
 impl Sink {
     fn new(announced: &Announced) -> Self {
         if announced.is_gzip {
-            Self::Gzip(Box::new(MultiGzDecoder::new(Capped {
-                bytes: Vec::new(),
-                most: announced.most,
-            })))
+            Self::Gzip(Box::new(Members::of(announced.most)))
         } else {
             Self::Plain(BytesMut::new())
         }
@@ -187,8 +189,8 @@ impl Sink {
                 bytes.extend_from_slice(chunk);
                 Ok(())
             }
-            Self::Gzip(decoder) => decoder
-                .write_all(chunk)
+            Self::Gzip(members) => members
+                .write(chunk)
                 .map_err(|error| inflating(&error, announced.most)),
         }
     }
@@ -196,14 +198,14 @@ impl Sink {
     fn size(&self) -> usize {
         match self {
             Self::Plain(bytes) => bytes.len(),
-            Self::Gzip(decoder) => decoder.get_ref().bytes.len(),
+            Self::Gzip(members) => members.decoder.get_ref().bytes.len(),
         }
     }
 
     fn finish(self, most: usize) -> Result<Bytes, Problem> {
         match self {
             Self::Plain(bytes) => Ok(bytes.freeze()),
-            Self::Gzip(decoder) => match decoder.finish() {
+            Self::Gzip(members) => match members.decoder.finish() {
                 Ok(capped) => Ok(capped.bytes.into()),
                 Err(error) => Err(inflating(&error, most)),
             },
@@ -219,7 +221,47 @@ fn inflating(error: &io::Error, most: usize) -> Problem {
     }
 }
 
+/// What was packed, one behind the other.
+struct Members {
+    decoder: GzDecoder<Capped>,
+    /// How many more there may be.
+    left: usize,
+}
+
+impl Members {
+    /// At most so many bytes, inflated.
+    fn of(most: usize) -> Self {
+        let bytes = Vec::new();
+        Self {
+            decoder: GzDecoder::new(Capped { bytes, most }),
+            left: MOST_MEMBERS - 1,
+        }
+    }
+
+    fn write(&mut self, mut chunk: &[u8]) -> io::Result<()> {
+        while !chunk.is_empty() {
+            let taken = self.decoder.write(chunk)?;
+            if taken == 0 {
+                self.next()?;
+            }
+            chunk = &chunk[taken..];
+        }
+        Ok(())
+    }
+
+    /// The one that was read is over, and another one begins.
+    fn next(&mut self) -> io::Result<()> {
+        let left = self.left.checked_sub(1);
+        self.left = left.ok_or(io::ErrorKind::InvalidData)?;
+        self.decoder.try_finish()?;
+        let capped = mem::take(self.decoder.get_mut());
+        self.decoder = GzDecoder::new(capped);
+        Ok(())
+    }
+}
+
 /// Takes so many bytes and no more, however small they were before they were inflated.
+#[derive(Default)]
 struct Capped {
     bytes: Vec<u8>,
     most: usize,

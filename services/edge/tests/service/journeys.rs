@@ -164,6 +164,25 @@ async fn unknown_audiences_are_400_before_anything_is_stored() {
     assert_eq!(edge.stub.count("check_audiences"), 1);
 }
 
+/// Semantics 1.5, 5.1: an edge that remembers a deleted audience stores one batch more, no second.
+#[tokio::test]
+async fn an_audience_that_was_deleted_is_not_remembered_once_an_update_was_refused() {
+    let edge = Edge::start().await;
+    let send = async |user: &str| {
+        let update = json!({"mode": "add", "id": AUDIENCE});
+        edge.identify(json!([{"user_id": user, "message_id": user, "audience": update}]))
+            .await
+    };
+    assert_eq!(send("before").await.statuses(), [200]);
+    edge.stub.state().is_audience_deleted = true;
+    for user in ["just behind", "later"] {
+        assert_eq!(send(user).await.code(0), "AUDIENCE_UNKNOWN", "{user}");
+    }
+    let state = edge.stub.state();
+    let stored = state.contacts.iter().map(|one| utf8(&one.user_id));
+    assert_eq!(stored.collect::<Vec<_>>(), ["before", "just behind"]);
+}
+
 #[tokio::test]
 async fn member_entries_without_a_time_are_still_recognised_when_they_come_again() {
     let edge = Edge::start().await;

@@ -72,6 +72,15 @@ async fn compressed_bodies_are_inflated_up_to_the_limit() {
     };
     let answer = send("gzip", gzip(br#"[{"user_id":"a","traits":{}}]"#)).await;
     assert_eq!(answer.statuses(), [200]);
+    let pieces: Vec<u8> = [&b"[{\"user_id\""[..], b"", b":\"a\",\"traits\":{}}]"]
+        .into_iter()
+        .flat_map(gzip)
+        .collect();
+    assert_eq!(send("gzip", pieces).await.statuses(), [200]);
+    // Each is nothing, and takes its time.
+    send("gzip", gzip(b"").repeat(1_001))
+        .await
+        .check_problem(400);
     let bomb = gzip(&vec![b' '; 64 << 20]);
     assert!(bomb.len() < 1 << 20);
     send("gzip", bomb).await.check_problem(413);

@@ -100,6 +100,8 @@ pub struct State {
     pub held_for: usize,
     /// Whether its sources are paused.
     pub is_paused: bool,
+    /// Whether [`AUDIENCE`] was deleted.
+    pub is_audience_deleted: bool,
     /// What contact-upsert says to an event of this user.
     pub verdicts: HashMap<String, UpsertStatus>,
     /// What the services had to do for it, in order.
@@ -154,6 +156,7 @@ impl Stub {
             held_elsewhere: (0, 0),
             held_for: 0,
             is_paused: false,
+            is_audience_deleted: false,
             verdicts: HashMap::new(),
             order: Vec::new(),
             kept: Vec::new(),

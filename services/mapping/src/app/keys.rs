@@ -9,7 +9,7 @@ use super::sources::missing;
 use super::{App, Change, Error};
 use crate::domain::Listed;
 use crate::domain::invalid::Invalid;
-use crate::domain::key::{ApiKey, FoundKey, Key, MAX_VALID_KEYS};
+use crate::domain::key::{ApiKey, FoundKey, Key, KeyHash, MAX_VALID_KEYS};
 use crate::domain::record::{Change as Changed, Thing, shown_key};
 use crate::store;
 
@@ -40,10 +40,10 @@ pub struct Rotated {
 async fn known_again(
     client: &mut store::Connection,
     key: Key,
-    given: Option<[u8; 32]>,
+    given: Option<&[KeyHash]>,
 ) -> Result<(Key, String, Change), Error> {
-    if let Some(hash) = given {
-        let found = store::find_key(client, &hash).await?;
+    if let Some(hashes) = given {
+        let found = store::find_key(client, hashes).await?;
         if found.is_none_or(|found| found.key.key_id != key.key_id) {
             return Err(super::request_taken());
         }
@@ -61,9 +61,9 @@ impl App {
     /// Whose key it is.
     pub async fn authenticate(&self, key: &str) -> Result<FoundKey, Error> {
         let key = ApiKey::given(key).map_err(|_| Error::UnknownKey)?;
-        let hash = self.secret.hash(&key);
+        let hashes = self.secret.hashes(&key);
         let mut client = self.client().await?;
-        let found = store::find_key(&mut client, &hash)
+        let found = store::find_key(&mut client, &hashes)
             .await?
             .filter(|found| found.key.revoke_time.is_none())
             .ok_or(Error::UnknownKey)?;
@@ -71,7 +71,7 @@ impl App {
         if found.key.is_past(now) {
             return Err(Error::ExpiredKey);
         }
-        self.uses.note(&found, now);
+        self.uses.note(&found, &hashes[0], now);
         Ok(found)
     }
 
@@ -94,7 +94,7 @@ impl App {
         } else {
             ApiKey::given(given)?
         };
-        let hash = self.secret.hash(&api_key);
+        let hashes = self.secret.hashes(&api_key);
         let key = self.new_key(&api_key, expire_time);
         let mut client = self.client().await?;
         let transaction = store::begin(&mut client, account_id);
@@ -108,12 +108,12 @@ impl App {
             let made = store::key_of_request(&transaction, account_id, source_id, request_id);
             if let Some(key) = made.await? {
                 drop(transaction);
-                let given = (!given.is_empty()).then_some(hash);
+                let given = (!given.is_empty()).then_some(&hashes[..]);
                 return known_again(&mut client, key, given).await;
             }
         }
-        let inserted =
-            store::insert_key(&transaction, account_id, source_id, &hash, &key, request_id);
+        let owner = (account_id, source_id);
+        let inserted = store::insert_key(&transaction, owner, &hashes, &key, request_id);
         if inserted.await? {
             self.record_key(&transaction, account_id, source_id, (None, &key))
                 .await?;
@@ -126,10 +126,10 @@ impl App {
             return Ok((key, secret, Change::Created));
         }
         drop(transaction);
-        let mut found = store::find_key(&mut client, &hash)
+        let mut found = store::find_key(&mut client, &hashes)
             .await?
             .ok_or(Error::Store(weir_postgres::Failure::Conflict))?;
-        if (found.account_id, found.source_id) != (account_id, source_id) {
+        if (found.account_id, found.source_id) != owner {
             return Err(Error::AlreadyExists(
                 Reason::KeyTaken,
                 "the key is in use elsewhere".to_owned(),
@@ -161,9 +161,9 @@ impl App {
         owner: Option<(AccountId, SourceId)>,
         given: &str,
     ) -> Result<Option<Key>, Error> {
-        let hash = self.secret.hash(&ApiKey::given(given)?);
+        let hashes = self.secret.hashes(&ApiKey::given(given)?);
         let mut client = self.client().await?;
-        match store::find_key(&mut client, &hash).await? {
+        match store::find_key(&mut client, &hashes).await? {
             Some(found) if Some((found.account_id, found.source_id)) != owner => Err(
                 Error::AlreadyExists(Reason::KeyTaken, "the key is in use elsewhere".to_owned()),
             ),
@@ -216,8 +216,8 @@ impl App {
         }
         let api_key = ApiKey::generated(&rotation.region, random()?)?;
         let key = self.new_key(&api_key, None);
-        let hash = self.secret.hash(&api_key);
-        store::insert_key(&transaction, account_id, source_id, &hash, &key, request_id).await?;
+        let (owner, hashes) = ((account_id, source_id), self.secret.hashes(&api_key));
+        store::insert_key(&transaction, owner, &hashes, &key, request_id).await?;
         self.record_key(&transaction, account_id, source_id, (None, &key))
             .await?;
         for old in &mut before {

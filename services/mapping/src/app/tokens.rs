@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use uuid::Uuid;
-use weir_access::{Accounts, Caller, HashKey, LiveToken, MAX_TOKENS};
+use weir_access::{Accounts, Caller, HashKey, LiveToken, MAX_TOKENS, Use};
 use weir_ids::AccountId;
 use weir_postgres::{Failure, Pool, Tx};
 use weir_reasons::Reason;
@@ -14,6 +14,7 @@ use crate::domain::Listed;
 use crate::domain::access::{Token, Wish, Within};
 use crate::domain::invalid::Invalid;
 use crate::domain::record::{Change, NO_ACCOUNT, Thing, shown_token};
+use crate::metrics;
 use crate::store;
 
 /// One more than there can be: then something is wrong, and is seen.
@@ -135,15 +136,46 @@ impl App {
         Ok(listing(&self.pool, known, self.now()).await?)
     }
 
-    /// With what tokens are hashed.
-    pub fn token_key(&self) -> Vec<u8> {
-        self.secret.token_secret().to_vec()
+    /// With what tokens are hashed; what the older ones behind the first hashed is found.
+    pub fn token_keys(&self) -> Vec<Vec<u8>> {
+        let secrets = self.secret.token_secrets();
+        secrets.iter().map(|secret| secret.to_vec()).collect()
     }
 
-    pub async fn note_token_uses(&self, uses: &[(Uuid, DateTime<Utc>)]) -> Result<(), Error> {
-        let client = self.client().await?;
-        Ok(store::note_token_uses(&client, uses).await?)
+    pub async fn note_token_uses(&self, uses: &[Use]) -> Result<(), Error> {
+        Ok(note(&self.pool, &self.secret.token_key(), uses).await?)
     }
+}
+
+/// What an older key hashed is kept under the hash of the first one from now on, which everybody
+/// is told: the list is another one.
+async fn note(pool: &Pool, key: &HashKey, uses: &[Use]) -> Result<(), Failure> {
+    let mut client = store::connection(pool).await?;
+    let times: Vec<_> = uses.iter().map(|used| (used.token, used.time)).collect();
+    store::note_token_uses(&client, &times).await?;
+    let name = key.name();
+    let rehashed = uses.iter().filter_map(|used| {
+        let rehashed = used.rehashed.filter(|rehashed| rehashed.key == name)?;
+        Some((used.token, rehashed.hash))
+    });
+    let rehashed: Vec<_> = rehashed.collect();
+    if rehashed.is_empty() {
+        return Ok(());
+    }
+    let transaction = store::begin(&mut client, NO_ACCOUNT);
+    store::change_tokens(&transaction).await?;
+    let changed = store::rehash_tokens(&transaction, &rehashed).await?;
+    store::commit(transaction).await?;
+    metrics::rehashed("token").increment(changed);
+    Ok(())
+}
+
+/// Has everybody ask for the list anew: with what it is hashed may be another key from now on.
+pub async fn renew_list(pool: &Pool) -> Result<(), Failure> {
+    let mut client = store::connection(pool).await?;
+    let transaction = store::begin(&mut client, NO_ACCOUNT);
+    store::change_tokens(&transaction).await?;
+    store::commit(transaction).await
 }
 
 async fn check_account(
@@ -195,11 +227,7 @@ impl TokenSource for OwnTokens {
         )
     }
 
-    async fn note(&mut self, uses: Vec<(Uuid, DateTime<Utc>)>) -> bool {
-        let noted = async {
-            let client = store::connection(&self.pool).await?;
-            store::note_token_uses(&client, &uses).await
-        };
-        noted.await.is_ok()
+    async fn note(&mut self, uses: Vec<Use>) -> bool {
+        note(&self.pool, &self.key, &uses).await.is_ok()
     }
 }

@@ -1,4 +1,5 @@
-//! When keys were used last: noted in memory, and written once a minute.
+//! When keys were used last: noted in memory, and written once a minute. A key that an older secret
+//! hashed is kept under the hash of the first one from then on.
 //!
 //! **Invariant:** nobody who authenticates waits for this, and what waits is bounded: a full
 //! queue drops, since the next use of the key comes within a minute.
@@ -16,7 +17,7 @@ use weir_postgres::{Failure, Pool};
 use weir_service::{Background, Pulse};
 
 use super::Flusher;
-use crate::domain::key::FoundKey;
+use crate::domain::key::{FoundKey, KeyHash};
 use crate::metrics;
 use crate::store;
 
@@ -37,7 +38,14 @@ const WITHIN: Duration = Duration::from_secs(30);
 struct Used {
     account: AccountId,
     key: Uuid,
+    noted: Note,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Note {
     time: DateTime<Utc>,
+    /// Under which the key is to be kept, where that is another one.
+    hash: Option<KeyHash>,
 }
 
 /// Where uses go.
@@ -45,16 +53,18 @@ struct Used {
 pub struct Uses(Sender<Used>);
 
 impl Uses {
-    /// Notes a use, unless one of the last minute is written already.
-    pub fn note(&self, found: &FoundKey, now: DateTime<Utc>) {
+    /// Notes a use, unless one of the last minute is written already; `first` is the key's hash by
+    /// the first secret.
+    pub fn note(&self, found: &FoundKey, first: &KeyHash, now: DateTime<Utc>) {
+        let hash = (found.hash != *first).then_some(*first);
         let last = found.key.last_use_time;
-        if last.is_some_and(|last| now - last < TimeDelta::minutes(1)) {
+        if hash.is_none() && last.is_some_and(|last| now - last < TimeDelta::minutes(1)) {
             return;
         }
         let used = Used {
             account: found.account_id,
             key: found.key.key_id,
-            time: now,
+            noted: Note { time: now, hash },
         };
         if self.0.try_send(used).is_err() {
             metrics::lost_notes("uses").increment(1);
@@ -74,7 +84,7 @@ pub fn start(pool: &Pool, background: &Background) -> (Uses, Flusher) {
     (Uses(sender), Flusher::of(flushed))
 }
 
-type Noted = HashMap<AccountId, HashMap<Uuid, DateTime<Utc>>>;
+type Noted = HashMap<AccountId, HashMap<Uuid, Note>>;
 
 async fn note_all(mut uses: Receiver<Used>, pool: Pool, pulse: Pulse) {
     let mut noted = Noted::new();
@@ -86,7 +96,7 @@ async fn note_all(mut uses: Receiver<Used>, pool: Pool, pulse: Pulse) {
         match tokio::time::timeout(wait, uses.recv()).await {
             Ok(Some(used)) if keys < MOST => {
                 let of_account = noted.entry(used.account).or_default();
-                keys += usize::from(of_account.insert(used.key, used.time).is_none());
+                keys += usize::from(of_account.insert(used.key, used.noted).is_none());
             }
             Ok(Some(_)) => metrics::lost_notes("uses").increment(1),
             Ok(None) => return write(&pool, &mut noted, &pulse).await,
@@ -104,12 +114,20 @@ async fn note_all(mut uses: Receiver<Used>, pool: Pool, pulse: Pulse) {
 async fn write(pool: &Pool, noted: &mut Noted, pulse: &Pulse) {
     for (account, uses) in noted.drain() {
         pulse.beat();
-        let uses: Vec<_> = uses.into_iter().collect();
+        let hash = |(key, note): (&Uuid, &Note)| Some((*key, note.hash?));
+        let hashes: Vec<_> = uses.iter().filter_map(hash).collect();
+        let times = uses.into_iter().map(|(key, note)| (key, note.time));
+        let uses: Vec<_> = times.collect();
         let written = async {
             let earliest = uses.iter().map(|(_, time)| *time).min();
             let since = earliest.unwrap_or_default();
             let client = store::scoped(pool, account).await?;
-            store::note_uses(&client, account, &uses, since).await
+            store::note_uses(&client, account, &uses, since).await?;
+            if !hashes.is_empty() {
+                store::rehash_keys(&client, account, &hashes).await?;
+                metrics::rehashed("key").increment(hashes.len() as u64);
+            }
+            Ok(())
         };
         let outcome: Result<Result<(), Failure>, _> = tokio::time::timeout(ROUND, written).await;
         if !matches!(outcome, Ok(Ok(()))) {

@@ -29,38 +29,68 @@ const MAX_OVERLAP: TimeDelta = TimeDelta::days(30);
 pub const MAX_VALID_KEYS: usize = 100;
 /// A shorter secret could be guessed from a stolen table.
 const MIN_SECRET: usize = 16;
+/// One that takes the place of another, and two that were left over.
+const MAX_SECRETS: usize = 4;
 
-/// With what keys are hashed. Never shown, not even by `Debug`.
+/// What is kept of a key.
+pub type KeyHash = [u8; 32];
+
+/// With what keys are hashed: the first secret hashes what is made and used, and what an older one
+/// hashed is still found. Never shown, not even by `Debug`.
 #[derive(Clone)]
-pub struct KeySecret(Vec<u8>);
+pub struct KeySecret(Vec<Vec<u8>>);
 
 impl KeySecret {
-    /// None when it is shorter than 16 bytes.
-    pub fn new(secret: &str) -> Option<Self> {
-        (secret.len() >= MIN_SECRET).then(|| Self(secret.as_bytes().to_vec()))
+    /// One, or several with commas in between.
+    ///
+    /// # Errors
+    /// Says what is wrong.
+    pub fn read(text: &str) -> Result<Self, String> {
+        let secrets: Vec<Vec<u8>> = text
+            .split(',')
+            .map(|secret| secret.trim().as_bytes().to_vec())
+            .collect();
+        if secrets.iter().any(|secret| secret.len() < MIN_SECRET) {
+            return Err(format!("must have at least {MIN_SECRET} characters"));
+        }
+        if secrets.len() > MAX_SECRETS {
+            return Err(format!("must be at most {MAX_SECRETS} secrets"));
+        }
+        Ok(Self(secrets))
     }
 
-    /// With what tokens are hashed: other services have it, and can't tell this one from it.
-    pub fn token_secret(&self) -> [u8; 32] {
-        self.keyed(b"tokens of weir")
+    /// With what tokens are hashed: other services have it, and can't tell these from it. The first
+    /// one hashes, as here.
+    pub fn token_secrets(&self) -> Vec<[u8; 32]> {
+        let secrets = self.0.iter();
+        secrets
+            .map(|secret| keyed(secret, b"tokens of weir"))
+            .collect()
     }
 
-    /// See [`Self::token_secret`].
+    /// See [`Self::token_secrets`].
     pub fn token_key(&self) -> HashKey {
-        HashKey::new(&self.token_secret())
-    }
-
-    fn keyed(&self, bytes: &[u8]) -> [u8; 32] {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes secrets of any length");
-        mac.update(bytes);
-        mac.finalize().into_bytes().into()
+        HashKey::of(self.token_secrets())
     }
 
     /// HMAC-SHA256 of a key. Keys are found by it, so an answer's time tells nothing of a key.
-    pub fn hash(&self, key: &ApiKey) -> [u8; 32] {
-        self.keyed(key.0.as_bytes())
+    pub fn hash(&self, key: &ApiKey) -> KeyHash {
+        keyed(&self.0[0], key.0.as_bytes())
     }
+
+    /// By each secret, that of [`Self::hash`] first.
+    pub fn hashes(&self, key: &ApiKey) -> Vec<KeyHash> {
+        let secrets = self.0.iter();
+        secrets
+            .map(|secret| keyed(secret, key.0.as_bytes()))
+            .collect()
+    }
+}
+
+fn keyed(secret: &[u8], bytes: &[u8]) -> [u8; 32] {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes secrets of any length");
+    mac.update(bytes);
+    mac.finalize().into_bytes().into()
 }
 
 impl fmt::Debug for KeySecret {
@@ -171,6 +201,8 @@ pub fn read_overlap(given: Option<TimeDelta>) -> Result<TimeDelta, Invalid> {
 #[derive(Debug, Clone)]
 pub struct FoundKey {
     pub key: Key,
+    /// Under which it is stored: by an older secret, that is none of the first.
+    pub hash: KeyHash,
     pub account_id: AccountId,
     pub source_id: SourceId,
     pub source_kind: SourceKind,
@@ -238,15 +270,38 @@ mod tests {
     #[test]
     fn the_hash_depends_on_the_secret_and_is_that_of_rfc_4231() {
         let key = ApiKey("what do ya want for nothing?".to_owned());
-        let hash = |secret: &[u8]| KeySecret(secret.to_vec()).hash(&key);
+        let hash = |secret: &[u8]| KeySecret(vec![secret.to_vec()]).hash(&key);
         assert_eq!(hash(b"Jefe")[..4], [0x5b, 0xdc, 0xc1, 0x46]);
         assert_ne!(hash(b"Jefe"), hash(b"other"));
-        assert!(KeySecret::new("short").is_none());
+    }
+
+    #[test]
+    fn the_first_secret_hashes_and_those_behind_it_are_looked_for() {
+        let [new, old] = ["the new one of a test", "the old one of a test"];
+        let key = ApiKey::given("pau-key").unwrap();
+        let both = KeySecret::read(&format!("{new}, {old}")).unwrap();
+        let alone = |secret| KeySecret::read(secret).unwrap();
+        assert_eq!(both.hash(&key), alone(new).hash(&key));
+        assert_eq!(
+            both.hashes(&key),
+            [alone(new).hash(&key), alone(old).hash(&key)]
+        );
+        assert_eq!(both.token_secrets()[1], alone(old).token_secrets()[0]);
+        let five = [new; 5].join(",");
+        for wrong in [
+            "",
+            "short",
+            &format!("{new},"),
+            &format!("{new},short"),
+            &five,
+        ] {
+            assert!(KeySecret::read(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]
     fn keys_and_secrets_are_not_printed() {
-        let secret = KeySecret::new("0123456789abcdef").unwrap();
+        let secret = KeySecret::read("0123456789abcdef").unwrap();
         let key = ApiKey::given("pau-key").unwrap();
         assert_eq!(format!("{secret:?} {key:?}"), "KeySecret ApiKey");
     }

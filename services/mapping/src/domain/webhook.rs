@@ -17,10 +17,13 @@ use super::invalid::Invalid;
 const PREFIX: &str = "whsec_";
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 const MAX_URL: usize = 2_000;
+/// One, and the one whose place it takes.
+const MAX_SECRETS: usize = 2;
 
-/// What calls are signed with. Never shown, not even by `Debug`.
+/// What calls are signed with: by each of them, so that a receiver may take either. Never shown,
+/// not even by `Debug`.
 #[derive(Clone, PartialEq, Eq)]
-pub struct WebhookSecret(Vec<u8>);
+pub struct WebhookSecret(Vec<Vec<u8>>);
 
 impl fmt::Debug for WebhookSecret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -29,34 +32,45 @@ impl fmt::Debug for WebhookSecret {
 }
 
 impl WebhookSecret {
-    /// `whsec_` and base64.
+    /// `whsec_` and base64; or two of them with a comma in between.
     ///
     /// # Errors
     /// Where it is not that, or of another length.
     pub fn read(text: &str) -> Result<Self, Invalid> {
-        let bytes = text.trim().strip_prefix(PREFIX);
-        let bytes = bytes.and_then(|text| BASE64.decode(text.as_bytes()).ok());
-        let bytes = bytes.filter(|bytes| SECRET_BYTES.contains(&bytes.len()));
-        bytes.map(Self).ok_or_else(|| {
+        let bytes = |secret: &str| {
+            let text = secret.trim().strip_prefix(PREFIX)?;
+            let bytes = BASE64.decode(text.as_bytes()).ok()?;
+            SECRET_BYTES.contains(&bytes.len()).then_some(bytes)
+        };
+        let secrets: Option<Vec<Vec<u8>>> = text.split(',').map(bytes).collect();
+        let secrets = secrets.filter(|secrets| secrets.len() <= MAX_SECRETS);
+        secrets.map(Self).ok_or_else(|| {
             Invalid::new(
                 "webhook_secret",
                 "must be whsec_ and the base64 of 24 to 64 random bytes, such as \
-                 echo whsec_$(head -c 32 /dev/urandom | base64) makes",
+                 echo whsec_$(head -c 32 /dev/urandom | base64) makes, or two of them with a comma \
+                 in between",
             )
         })
     }
 
     /// As it is stored.
     pub fn reveal(&self) -> String {
-        format!("{PREFIX}{}", BASE64.encode(&self.0))
+        let secrets = self.0.iter();
+        let texts = secrets.map(|secret| format!("{PREFIX}{}", BASE64.encode(secret)));
+        texts.collect::<Vec<_>>().join(",")
     }
 
     /// The value of the header `webhook-signature`.
     pub fn sign(&self, id: Uuid, time: DateTime<Utc>, body: &str) -> String {
-        let mut mac =
-            Hmac::<Sha256>::new_from_slice(&self.0).expect("HMAC takes secrets of any length");
-        mac.update(format!("{id}.{}.{body}", time.timestamp()).as_bytes());
-        format!("v1,{}", BASE64.encode(&mac.finalize().into_bytes()))
+        let text = format!("{id}.{}.{body}", time.timestamp());
+        let signatures = self.0.iter().map(|secret| {
+            let mut mac =
+                Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes secrets of any length");
+            mac.update(text.as_bytes());
+            format!("v1,{}", BASE64.encode(&mac.finalize().into_bytes()))
+        });
+        signatures.collect::<Vec<_>>().join(" ")
     }
 }
 
@@ -151,6 +165,23 @@ mod tests {
             secret.sign(Uuid::max(), time, r#"{"test": 2432232314}"#),
             signature
         );
+    }
+
+    #[test]
+    fn with_two_secrets_a_call_has_the_signature_of_each() {
+        let new = format!("whsec_{}", BASE64.encode(&[7; 32]));
+        let both = WebhookSecret::read(&format!("{new}, {SECRET}")).unwrap();
+        assert_eq!(both.reveal(), format!("{new},{SECRET}"));
+        let sign = |secret: &WebhookSecret| secret.sign(Uuid::nil(), DateTime::UNIX_EPOCH, "{}");
+        let each = [&new, SECRET].map(|secret| sign(&WebhookSecret::read(secret).unwrap()));
+        assert_eq!(sign(&both), each.join(" "));
+        for wrong in [
+            format!("{new},"),
+            [SECRET; 3].join(","),
+            format!("{new},whsec_"),
+        ] {
+            assert!(WebhookSecret::read(&wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

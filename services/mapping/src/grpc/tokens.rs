@@ -5,7 +5,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use tonic::{Request, Response, Status};
 use uuid::Uuid;
-use weir_access::{Accounts, Caller, LiveToken, Role};
+use weir_access::{Accounts, Caller, LiveToken, Rehashed, Role, Use};
 use weir_changes::author;
 use weir_proto::access::v1 as pb;
 use weir_proto::access::v1::token_service_server::{TokenService, TokenServiceServer};
@@ -113,6 +113,8 @@ impl TokenService for Tokens {
                 move |app| async move { app.live_tokens(known).await },
             )
             .await?;
+        let mut keys = self.0.app.token_keys().into_iter();
+        let (first, older) = (keys.next().unwrap_or_default(), keys);
         let answer = match found {
             None => ListLiveTokensResponse {
                 version: known,
@@ -122,8 +124,9 @@ impl TokenService for Tokens {
             Some(Listing { version, tokens }) => ListLiveTokensResponse {
                 version,
                 unchanged: false,
-                hash_key: self.0.app.token_key().into(),
+                hash_key: first.into(),
                 tokens: tokens.into_iter().map(live).collect(),
+                older_hash_keys: older.map(Into::into).collect(),
             },
         };
         Ok(Response::new(answer))
@@ -138,9 +141,23 @@ impl TokenService for Tokens {
         if uses.len() > MAX_USES {
             return Err(invalid("uses", "at most 10,000"));
         }
-        let read = |one: &TokenUse| -> Result<(Uuid, DateTime<Utc>), Status> {
-            let token = id("uses.token_id", &one.token_id)?;
-            Ok((token, time("uses.use_time", one.use_time)?))
+        let read = |one: &TokenUse| -> Result<Use, Status> {
+            let rehashed = match (&*one.hash, &*one.hash_key_name) {
+                ([], []) => None,
+                (hash, key) => Some(Rehashed {
+                    hash: hash
+                        .try_into()
+                        .map_err(|_| invalid("uses.hash", "32 bytes"))?,
+                    key: key
+                        .try_into()
+                        .map_err(|_| invalid("uses.hash_key_name", "8 bytes"))?,
+                }),
+            };
+            Ok(Use {
+                token: id("uses.token_id", &one.token_id)?,
+                time: time("uses.use_time", one.use_time)?,
+                rehashed,
+            })
         };
         let uses: Vec<_> = uses.iter().map(read).collect::<Result<_, _>>()?;
         self.0

@@ -8,24 +8,27 @@ use weir_postgres::Failure;
 
 use super::accounts::read_blocked;
 use super::codes::Code;
-use super::{Client, Connection, begin, execute, listed, row, rows};
+use super::{Client, Connection, begin, corrupt, execute, listed, row, rows};
 use crate::domain::Listed;
-use crate::domain::key::{FoundKey, Key};
+use crate::domain::key::{FoundKey, Key, KeyHash};
 use crate::domain::source::SourceKind;
 
 const COLUMNS: &str = "key_id, hint, create_time, revoke_time, expire_time, last_use_time";
 
+/// By any of its hashes, the first of which goes before the others.
 pub async fn find_key(
     client: &mut Connection,
-    key_hash: &[u8; 32],
+    hashes: &[KeyHash],
 ) -> Result<Option<FoundKey>, Failure> {
     let select = format!(
-        "/* every account */ SELECT account_id, source_id, {COLUMNS} FROM source_keys
-         WHERE key_hash = $1"
+        "/* every account */ SELECT account_id, source_id, key_hash, {COLUMNS} FROM source_keys
+         WHERE key_hash = ANY ($1) ORDER BY array_position($1, key_hash) LIMIT 1"
     );
-    let Some(key) = row(client.unscoped(), &select, &[&key_hash.as_slice()]).await? else {
+    let Some(key) = row(client.unscoped(), &select, &[&slices(hashes)]).await? else {
         return Ok(None);
     };
+    let hash: &[u8] = key.get("key_hash");
+    let hash = hash.try_into().map_err(|_| corrupt("hash of a key"))?;
     let account_id = AccountId(key.get("account_id"));
     let source_id = SourceId(key.get("source_id"));
     let select = "SELECT s.kind, s.allowed_origins, s.pause_time IS NOT NULL AS is_paused,
@@ -38,6 +41,7 @@ pub async fn find_key(
     };
     Ok(Some(FoundKey {
         key: read_key(&key),
+        hash,
         account_id,
         source_id,
         source_kind: SourceKind::of(row.get("kind"))?,
@@ -48,12 +52,12 @@ pub async fn find_key(
     }))
 }
 
-/// Whether the key was new: its hash may be there already, whosever it is.
+/// Whether the key was new: one of its hashes may be there already, whosever it is. It is kept
+/// under the first.
 pub async fn insert_key(
     client: &impl Client,
-    account_id: AccountId,
-    source_id: SourceId,
-    key_hash: &[u8; 32],
+    (account_id, source_id): (AccountId, SourceId),
+    hashes: &[KeyHash],
     key: &Key,
     request_id: Option<Uuid>,
 ) -> Result<bool, Failure> {
@@ -61,11 +65,14 @@ pub async fn insert_key(
         client,
         "INSERT INTO source_keys (account_id, source_id, key_hash, key_id, hint, create_time,
             expire_time, request_id)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (key_hash) DO NOTHING",
+         SELECT $1::uuid, $2::uuid, ($3::bytea[])[1], $4::uuid, $5::text, $6::timestamptz,
+            $7::timestamptz, $8::uuid
+         WHERE NOT EXISTS (SELECT FROM source_keys WHERE key_hash = ANY ($3))
+         ON CONFLICT (key_hash) DO NOTHING",
         &[
             &account_id.0,
             &source_id.0,
-            &key_hash.as_slice(),
+            &slices(hashes),
             &key.key_id,
             &key.hint,
             &key.create_time,
@@ -117,6 +124,26 @@ pub async fn note_uses(
         WHERE k.account_id = $1 AND k.key_id = u.key_id
           AND (k.last_use_time IS NULL OR k.last_use_time < $4)";
     execute(client, update, &[&account_id.0, &ids, &times, &since]).await?;
+    Ok(())
+}
+
+fn slices(hashes: &[KeyHash]) -> Vec<&[u8]> {
+    hashes.iter().map(<[u8; 32]>::as_slice).collect()
+}
+
+/// Keeps keys under other hashes; one that somebody has already stays as it was.
+pub async fn rehash_keys(
+    client: &impl Client,
+    account_id: AccountId,
+    keys: &[(Uuid, KeyHash)],
+) -> Result<(), Failure> {
+    let (ids, hashes): (Vec<Uuid>, Vec<&[u8]>) =
+        keys.iter().map(|(id, hash)| (*id, hash.as_slice())).unzip();
+    let update = "UPDATE source_keys k SET key_hash = u.key_hash
+        FROM unnest($2::uuid[], $3::bytea[]) AS u (key_id, key_hash)
+        WHERE k.account_id = $1 AND k.key_id = u.key_id
+          AND NOT EXISTS (SELECT FROM source_keys o WHERE o.key_hash = u.key_hash)";
+    execute(client, update, &[&account_id.0, &ids, &hashes]).await?;
     Ok(())
 }
 

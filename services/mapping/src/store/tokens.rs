@@ -184,6 +184,22 @@ pub async fn note_token_uses(
     Ok(())
 }
 
+/// Keeps tokens under other hashes; answers of how many that was new.
+pub async fn rehash_tokens(
+    client: &impl Statements,
+    rehashed: &[(Uuid, TokenHash)],
+) -> Result<u64, Failure> {
+    let (ids, hashes): (Vec<Uuid>, Vec<&[u8]>) = rehashed
+        .iter()
+        .map(|(id, hash)| (*id, hash.as_slice()))
+        .unzip();
+    let update = "/* every account */ UPDATE tokens t SET token_hash = u.token_hash
+        FROM unnest($1::uuid[], $2::bytea[]) AS u (token_id, token_hash)
+        WHERE t.token_id = u.token_id AND t.token_hash <> u.token_hash
+          AND NOT EXISTS (SELECT FROM tokens o WHERE o.token_hash = u.token_hash)";
+    execute(client, update, &[&ids, &hashes]).await
+}
+
 /// Drops those that ended before `time`; answers how many.
 pub async fn drop_ended_tokens(client: &Connection, time: DateTime<Utc>) -> Result<u64, Failure> {
     let delete = "/* every account */ DELETE FROM tokens

@@ -30,6 +30,9 @@ pub type Rows = RowServiceClient<weir_rpc::Channel>;
 /// 2025-07-11T06:09:00Z, that of the sample events.
 pub const NOW: i64 = 1_752_214_140;
 
+/// What keys and tokens are hashed with.
+pub const SECRET: &str = "a secret of the tests";
+
 /// One database, and as many instances as are asked for.
 pub struct Service {
     pub database: TestDatabase,
@@ -38,6 +41,8 @@ pub struct Service {
     pub contacts: Contacts,
     /// Of every instance that starts from now on, beside those that say where things are.
     pub arguments: Vec<String>,
+    /// With what every instance that starts from now on hashes.
+    pub key_secret: String,
     /// Where places are; empty: nowhere.
     geoip_database: String,
     /// Of every instance that starts from now on.
@@ -84,6 +89,7 @@ impl Service {
             contact_url: contacts.serve().await,
             contacts,
             arguments: Vec::new(),
+            key_secret: SECRET.to_owned(),
             geoip_database,
             running: Vec::new(),
             ahead: Arc::default(),
@@ -210,7 +216,7 @@ impl Service {
             "--quota-url",
             &self.contact_url,
             "--key-secret",
-            "a secret of the tests",
+            &self.key_secret,
             "--geoip-database",
             &self.geoip_database,
         ];

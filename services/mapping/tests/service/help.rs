@@ -371,10 +371,13 @@ async fn pages_of_the_log_end_before_a_client_refuses_them() {
 
 #[tokio::test]
 async fn what_can_not_be_read_costs_itself_alone() {
-    let (_service, client) = Service::start().await;
+    let (_service, client) = crate::rings::on_own_redis().await;
     let tenant = tenant(&client, "Demo").await;
     append(&client, &tenant, 0..3).await;
-    let url = weir_servers::TestServers::shared().await.redis_url();
+    let url = weir_servers::TestServers::shared()
+        .await
+        .own_redis_url()
+        .await;
     let redis = redis::Client::open(url).unwrap();
     let mut redis = redis.get_multiplexed_async_connection().await.unwrap();
     let key = format!("weir:{{{}}}:{}:log", tenant.account_id, tenant.source_id);

@@ -8,7 +8,7 @@ use weir_rpc::reason_of;
 use crate::call;
 use crate::harness::*;
 
-fn create(tenant: &Tenant, key: &str) -> CreateKeyRequest {
+pub fn create(tenant: &Tenant, key: &str) -> CreateKeyRequest {
     CreateKeyRequest {
         account_id: tenant.account_id.clone(),
         source_id: tenant.source_id.clone(),
@@ -19,7 +19,7 @@ fn create(tenant: &Tenant, key: &str) -> CreateKeyRequest {
     }
 }
 
-async fn whose(client: &Client, key: &str) -> Result<String, Code> {
+pub async fn whose(client: &Client, key: &str) -> Result<String, Code> {
     let request = AuthenticateRequest {
         key: key.to_owned(),
     };

@@ -33,6 +33,7 @@ mod replays;
 mod rings;
 mod rows;
 mod second_lock;
+mod secrets;
 mod spending;
 mod stories;
 mod summaries;

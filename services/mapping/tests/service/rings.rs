@@ -15,12 +15,18 @@ use weir_testkit::{Proxy, eventually};
 
 use crate::harness::*;
 
+/// A service whose Redis is looked at behind its back.
+pub async fn on_own_redis() -> (Service, Client) {
+    let url = TestServers::shared().await.own_redis_url().await;
+    Service::with_redis(&url).await
+}
+
 /// A way to Redis of the test's own.
 struct Redis(MultiplexedConnection);
 
 impl Redis {
     async fn connect() -> Self {
-        let url = TestServers::shared().await.redis_url();
+        let url = TestServers::shared().await.own_redis_url().await;
         let client = redis::Client::open(url).unwrap();
         Self(client.get_multiplexed_async_connection().await.unwrap())
     }
@@ -77,7 +83,7 @@ async fn flood(tenant: &Tenant, clients: &[Client], batches: usize) {
 
 #[tokio::test]
 async fn two_replicas_never_keep_more_than_500_names_and_their_samples() {
-    let (mut service, client) = Service::start().await;
+    let (mut service, client) = on_own_redis().await;
     let clients = [client.clone(), service.another().await];
     let tenant = tenant(&client, "Demo").await;
     let redis = Redis::connect().await;
@@ -119,7 +125,7 @@ async fn two_replicas_never_keep_more_than_500_names_and_their_samples() {
 
 #[tokio::test]
 async fn connections_cut_while_names_arrive_leave_nothing_behind_and_come_back_at_once() {
-    let url = TestServers::shared().await.redis_url();
+    let url = TestServers::shared().await.own_redis_url().await;
     let proxy = Proxy::to(&url).await;
     let (_service, client) = Service::with_redis(&proxy.url).await;
     let tenant = tenant(&client, "Demo").await;
@@ -147,7 +153,7 @@ async fn connections_cut_while_names_arrive_leave_nothing_behind_and_come_back_a
 
 #[tokio::test]
 async fn lines_that_are_sent_while_connections_break_are_there_once() {
-    let url = TestServers::shared().await.redis_url();
+    let url = TestServers::shared().await.own_redis_url().await;
     let proxy = Proxy::to(&url).await;
     let (_service, client) = Service::with_redis(&proxy.url).await;
     let tenant = tenant(&client, "Demo").await;
@@ -182,7 +188,7 @@ async fn lines_that_are_sent_while_connections_break_are_there_once() {
 
 #[tokio::test]
 async fn what_came_while_redis_was_away_is_there_when_it_is_back() {
-    let url = TestServers::shared().await.redis_url();
+    let url = TestServers::shared().await.own_redis_url().await;
     let proxy = Proxy::to(&url).await;
     let (_service, client) = Service::with_redis(&proxy.url).await;
     let tenant = tenant(&client, "Demo").await;

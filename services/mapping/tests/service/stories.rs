@@ -195,7 +195,7 @@ async fn a_story_is_what_was_noted_kept_and_logged_under_one_id() {
 
 #[tokio::test]
 async fn without_redis_a_story_tells_what_is_kept_and_says_so() {
-    let proxy = Proxy::to(&TestServers::shared().await.redis_url()).await;
+    let proxy = Proxy::to(&TestServers::shared().await.own_redis_url().await).await;
     let (service, client) = Service::with_redis(&proxy.url).await;
     let tenant = tenant(&client, "Demo").await;
     let (stories, replays) = (service.stories(), service.replays());

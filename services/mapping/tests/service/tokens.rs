@@ -336,6 +336,7 @@ async fn services_hear_of_a_change_and_of_nothing_else() {
         let uses = vec![TokenUse {
             token_id: id.clone(),
             use_time: Some(time(used.timestamp() + seconds)),
+            ..Default::default()
         }];
         call!(tokens, note_token_uses, NoteTokenUsesRequest { uses }).unwrap();
     }

@@ -15,7 +15,7 @@ use redis::aio::ConnectionManagerConfig;
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ScriptInvocation};
 use tokio::time::Instant;
 use tracing::Instrument;
-use weir_redis::{AddressError, Patience, Redis, RedisOptions, Stamp, why};
+use weir_redis::{AddressError, Patience, Redis, RedisOptions, Stamp, Unfit, why};
 
 use super::Error;
 use crate::domain::sight::MISSED_AFTER;
@@ -45,6 +45,8 @@ const CALL_TIME: Duration = MISSED_AFTER;
 const PAUSE: Duration = Duration::from_millis(2);
 /// How often one looks whether a Redis has read its log.
 const LOADING_PAUSE: Duration = Duration::from_millis(50);
+/// How long a Redis is asked at the start whether it can be worked with.
+const LOOK: Duration = Duration::from_secs(1);
 /// What a node of a cluster says that knows of no slot without a master that lives.
 const ALL_SLOTS: &str = "cluster_slots_ok:16384";
 
@@ -149,6 +151,20 @@ impl Connection {
                 return Err(error.into());
             }
             tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// Why it can't be worked with; one that is away is asked nothing.
+    pub(super) async fn check(&self) -> Result<(), Unfit> {
+        let (_, mut redis) = self.current();
+        let asked = tokio::time::timeout(LOOK, weir_redis::check(&mut redis)).await;
+        match asked {
+            Ok(Ok(Err(Unfit::Replica))) => {
+                tracing::warn!("Redis: {}", Unfit::Replica);
+                Ok(())
+            }
+            Ok(Ok(fit)) => fit,
+            Ok(Err(_)) | Err(_) => Ok(()),
         }
     }
 

@@ -15,7 +15,7 @@ use crate::harness::{World, counted, reserve, settle};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn connections_that_are_cut_every_30_ms_cost_no_call() {
-    let proxy = Proxy::to(&TestServers::shared().await.redis_url()).await;
+    let proxy = Proxy::to(&TestServers::shared().await.own_redis_url().await).await;
     let world = World::on(proxy.url.clone()).await;
     let mut client = world.replica().await;
     let account = world.account(100_000, 100_000);
@@ -39,7 +39,7 @@ async fn connections_that_are_cut_every_30_ms_cost_no_call() {
 
 #[tokio::test]
 async fn a_connection_that_falls_silent_is_replaced_within_one_call() {
-    let proxy = Proxy::to(&TestServers::shared().await.redis_url()).await;
+    let proxy = Proxy::to(&TestServers::shared().await.own_redis_url().await).await;
     let world = World::on(proxy.url.clone()).await;
     let mut client = world.replica().await;
     let account = world.account(10, 10);

@@ -2,6 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use clap::Parser;
 use tonic::Status;
@@ -13,6 +14,7 @@ use weir_proto::quota::v1::{
 };
 use weir_proto::settings::v1::Entitlement;
 use weir_quota::Config;
+use weir_redis::{Patience, Redis};
 use weir_rpc::Channel;
 use weir_servers::TestServers;
 use weir_testkit::{Running, TOKENS, TestClock};
@@ -20,6 +22,8 @@ use weir_testkit::{Running, TOKENS, TestClock};
 use crate::ledgers::{Others, Urls};
 
 pub type Client = QuotaServiceClient<Channel>;
+
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub const TODAY: &str = "2026-11-24";
 const START: &str = "2026-11-24T10:00:00Z";
@@ -46,7 +50,7 @@ impl World {
     pub async fn alone() -> Self {
         static USED: AtomicUsize = AtomicUsize::new(0);
         let number = USED.fetch_add(1, Ordering::Relaxed) + 1;
-        let shared = TestServers::shared().await.redis_url();
+        let shared = TestServers::shared().await.own_redis_url().await;
         let (server, _) = shared.rsplit_once('/').unwrap();
         Self::on(format!("{server}/{number}")).await
     }
@@ -188,9 +192,13 @@ impl World {
         )
     }
 
-    pub async fn redis(&self) -> redis::aio::MultiplexedConnection {
-        let client = redis::Client::open(self.redis_url.as_str()).unwrap();
-        client.get_multiplexed_async_connection().await.unwrap()
+    pub async fn redis(&self) -> weir_redis::Connection {
+        let patience = Patience {
+            connect: PATIENCE,
+            answer: PATIENCE,
+        };
+        let redis = Redis::at(&self.redis_url, patience).unwrap();
+        redis.connect().await.unwrap()
     }
 }
 

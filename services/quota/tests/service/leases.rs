@@ -108,7 +108,7 @@ async fn a_replica_that_can_not_sweep_lets_another_do_it() {
 }
 
 /// How often Redis did what, since it was asked last.
-async fn commands(redis: &mut redis::aio::MultiplexedConnection, name: &str) -> u64 {
+async fn commands(redis: &mut weir_redis::Connection, name: &str) -> u64 {
     let stats: String = redis::cmd("INFO")
         .arg("commandstats")
         .query_async(redis)

@@ -171,7 +171,7 @@ async fn without_both_ledgers_nothing_is_granted_and_with_them_at_once() {
 
 #[tokio::test]
 async fn a_rebuild_whose_replica_died_is_taken_over() {
-    let world = World::new().await;
+    let world = World::alone().await;
     let mut client = world.replica().await;
     let account = world.account(10, 10);
     let mut redis = world.redis().await;

@@ -30,7 +30,8 @@ pub struct Account {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub webhook_url: Option<Spanned<String>>,
-    /// What these calls are signed with; needed and used where the URL is new or another one.
+    /// What these calls are signed with (two with a comma in between: with both); needed and used
+    /// where the URL is new or another one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub webhook_secret: Option<Spanned<String>>,

@@ -153,6 +153,8 @@ where
         return Ok(answer::not_a_call());
     }
     let media = Media::of(request.headers());
+    let request = body::lingering(request);
+    let path = request.uri().path();
     if matches!(media, Some(Media::Web)) {
         // All else that it does is done there, where the call has become one of gRPC.
         return GrpcWebLayer::new().layer(inner).call(request).await;
@@ -161,7 +163,6 @@ where
         Ok(method) => method,
         Err(unknown) => return Ok(answer::error(&unknown)),
     };
-    let request = body::lingering(request);
     match (media, method.is_server_streaming()) {
         (Some(Media::Unary(form)), false) => {
             connect::unary(&mut inner, &desk.room, request, &method, form).await

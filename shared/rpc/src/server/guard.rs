@@ -118,11 +118,12 @@ where
             metrics::histogram!(DURATION, "method" => method).record(elapsed.as_secs_f64());
             tracing::debug!(elapsed_ms = elapsed.as_millis(), "answered");
             drop(room);
+            let response = with_reason(response);
             if is_ours_to_mend(&response) {
                 // What failed was logged where it did; here, which request that was.
                 tracing::error!("the call ended with an internal error");
             }
-            Ok(with_reason(response))
+            Ok(response)
         };
         Box::pin(answer.instrument(span))
     }
@@ -155,7 +156,8 @@ fn put(status: &Status, headers: &mut HeaderMap) {
 
 /// What the generated code says, with a reason.
 fn explained(status: &Status) -> Status {
-    let (reason, message) = match status.code() {
+    let mut code = status.code();
+    let (reason, message) = match code {
         Code::Unimplemented => (
             Reason::CallUnsupported,
             "no such method, or not in this encoding",
@@ -167,13 +169,17 @@ fn explained(status: &Status) -> Status {
         // Said by the health service alone.
         Code::NotFound => (Reason::ServiceUnknown, "no such service"),
         Code::InvalidArgument => (Reason::FieldInvalid, "the request is wrong"),
-        // The generated code has no other way to fail: it could not read the message.
-        Code::Internal => (Reason::MessageInvalid, "the message can't be read"),
+        // The generated code has no other way to fail: it could not read the message, which is
+        // its sender's to mend.
+        Code::Internal => {
+            code = Code::InvalidArgument;
+            (Reason::MessageInvalid, "the message can't be read")
+        }
         _ => (Reason::Internal, "an internal error"),
     };
     let said = status.message();
     let message = if said.is_empty() { message } else { said };
-    refused(status.code(), reason, message)
+    refused(code, reason, message)
 }
 
 #[cfg(test)]

@@ -66,6 +66,29 @@ async fn who_shows_a_token_is_let_in() {
     assert_eq!(unasked.status, 401);
 }
 
+/// A reset would reach some clients before the answer does.
+#[tokio::test]
+async fn a_stream_whose_call_is_refused_is_not_reset_under_who_sends_its_body() {
+    let served = serve().await;
+    let stream = TcpStream::connect(served.address).await.unwrap();
+    let (mut client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    for media in ["application/json", "application/grpc-web+proto"] {
+        let head = http::Request::post(format!("http://a{IMPORT}")).header("content-type", media);
+        let head = head.body(()).unwrap();
+        let (answer, mut body) = client.send_request(head, false).unwrap();
+        let mut answer = answer.await.unwrap().into_body();
+        while let Some(piece) = answer.data().await {
+            piece.unwrap();
+        }
+        let waited = std::time::Duration::from_millis(200);
+        let reset = std::future::poll_fn(|context| body.poll_reset(context));
+        let reset = tokio::time::timeout(waited, reset).await;
+        assert!(reset.is_err(), "{media}: {reset:?}");
+        body.send_data("{}".into(), true).unwrap();
+    }
+}
+
 #[tokio::test]
 async fn of_a_call_that_is_refused_nothing_is_read() {
     let served = serve().await;

@@ -3,6 +3,8 @@
 use data_encoding::BASE64;
 use http::Method;
 use prost::Message;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 use weir_proto::contact::v1::{
     ExportContactsRequest, ImportContactsRequest, ImportContactsResponse, ImportRow,
 };
@@ -79,6 +81,29 @@ async fn grpc_web_may_be_a_text_and_may_stream() {
     let answer = served.post(Http::One, EXPORT, WEB, request).await;
     assert_eq!(envelopes(&answer.body).len(), 3);
     assert_eq!(status(&answer), "0");
+}
+
+/// Who sends all of it before reading anything sees what it is answered, all the same.
+#[tokio::test]
+async fn a_large_body_that_nobody_reads_costs_no_answer() {
+    let served = Served::start().await;
+    for path in [IMPORT, "/nothing/here"] {
+        let mut stream = TcpStream::connect(served.address).await.unwrap();
+        // A message that is larger than any may be, as its head says.
+        let body = [&[0, 0xff, 0xff, 0xff, 0xff][..], &vec![0; 16 << 20]].concat();
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nhost: a\r\ncontent-type: {WEB}\r\nconnection: close\r\n\
+             content-length: {}\r\n\r\n",
+            body.len()
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(&body).await.unwrap();
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.unwrap();
+        let answer = String::from_utf8_lossy(&answer);
+        assert!(answer.starts_with("HTTP/1.1 200"), "{path}: {answer}");
+        assert!(answer.contains("grpc-status"), "{path}: {answer}");
+    }
 }
 
 async fn preflight(served: &Served, origin: &str) -> Answer {

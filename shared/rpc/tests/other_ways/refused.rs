@@ -48,6 +48,15 @@ async fn json_that_is_no_such_message_says_which_field_and_what_it_takes() {
             (400, "invalid_argument", "FIELD_INVALID")
         );
         let error = refused.json();
+        let all = if field.is_empty() {
+            "the request "
+        } else {
+            field
+        };
+        assert!(
+            error["message"].as_str().unwrap().starts_with(all),
+            "{error}"
+        );
         let violation = detail(&error, "google.rpc.BadRequest")["fieldViolations"][0].clone();
         // A field without a name is left out of JSON.
         assert_eq!(

@@ -70,7 +70,7 @@ async fn the_message_may_be_protobuf() {
     let (status, code, reason) = nonsense.error();
     assert_eq!(
         (status, &*code, &*reason),
-        (500, "internal", "MESSAGE_INVALID")
+        (400, "invalid_argument", "MESSAGE_INVALID")
     );
 }
 
@@ -162,6 +162,14 @@ async fn a_body_may_be_gzip() {
     assert_eq!(
         bomb.error(),
         (413, "resource_exhausted".into(), "MESSAGE_TOO_LARGE".into())
+    );
+    let pieces = [packed(br#"{"rows": "#), packed(b""), packed(b"[]}")].concat();
+    assert_eq!(ask("gzip", pieces).await.status, 200);
+    // Each is nothing, and takes its time.
+    let nothings = [packed(b"").repeat(1_000), packed(b"{}")].concat();
+    assert_eq!(
+        ask("gzip", nothings).await.error(),
+        (400, "invalid_argument".into(), "MESSAGE_INVALID".into())
     );
     let plain = ask("gzip", b"{}".to_vec()).await;
     assert_eq!(

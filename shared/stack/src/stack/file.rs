@@ -24,10 +24,14 @@ pub struct StackFile {
     pub console: String,
     /// gRPC addresses by service; of several replicas the first.
     pub grpc: BTreeMap<String, String>,
-    /// Connection URL of the superuser.
+    /// Connection URL of the superuser, or of whoever administers somebody else's.
     pub postgres: String,
     /// Connection URL.
     pub redis: String,
+    /// The authority of Redis' certificate; empty where it has none, or one that the machine
+    /// trusts.
+    #[serde(default)]
+    pub redis_ca: String,
     /// Addresses of `/metrics` by service; of several replicas the first.
     pub metrics: BTreeMap<String, String>,
     /// Every process of a service by its name: `quota`, `quota-2`.
@@ -124,6 +128,7 @@ mod tests {
             grpc: BTreeMap::from([("quota".into(), "http://127.0.0.1:2".into())]),
             postgres: String::new(),
             redis: String::new(),
+            redis_ca: String::new(),
             metrics: BTreeMap::new(),
             processes: BTreeMap::from([(
                 "quota".into(),

@@ -1,5 +1,6 @@
 //! How a stack is set up.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,6 +24,19 @@ pub enum Report {
 /// Takes reports.
 pub type Reporter = Arc<dyn Fn(Report) + Send + Sync>;
 
+/// A PostgreSQL, and a Redis or a cluster of them, that somebody else runs: never started, stopped
+/// or emptied here.
+#[derive(Clone, Default)]
+pub struct Engines {
+    /// URL of an administrator of PostgreSQL.
+    pub postgres: Option<String>,
+    /// URL of Redis.
+    pub redis: Option<String>,
+    /// What the roles of the services log in with, by their schemas; those that are not named by
+    /// what the folder keeps.
+    pub role_passwords: BTreeMap<String, String>,
+}
+
 /// How a stack is set up.
 #[derive(Clone)]
 pub struct StackOptions {
@@ -36,6 +50,8 @@ pub struct StackOptions {
     pub binaries: Option<PathBuf>,
     /// Whether a commit survives a power cut.
     pub durable: bool,
+    /// Those that somebody else runs; of the others there is one of our own.
+    pub engines: Engines,
     /// Whether everything speaks TLS, by certificates that are made in the folder.
     pub tls: bool,
     /// Which log lines the services write (`WEIR_LOG`); none: as our own environment says.
@@ -70,6 +86,7 @@ impl StackOptions {
             replicas: NonZeroU16::MIN,
             binaries: None,
             durable: true,
+            engines: Engines::default(),
             tls: false,
             log: None,
             log_format: "text".into(),
@@ -84,6 +101,13 @@ impl StackOptions {
     #[must_use]
     pub fn replicas(mut self, replicas: NonZeroU16) -> Self {
         self.replicas = replicas;
+        self
+    }
+
+    /// On engines that somebody else runs.
+    #[must_use]
+    pub fn on(mut self, engines: Engines) -> Self {
+        self.engines = engines;
         self
     }
 

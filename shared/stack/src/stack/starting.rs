@@ -9,14 +9,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use socket2::{Domain, Socket, Type};
+use weir_redis::RedisOptions;
+use weir_servers::Binaries;
 use weir_servers::child::{Child, Program};
-use weir_servers::postgres::{DATABASE, Postgres, PostgresOptions};
-use weir_servers::redis::{Redis, RedisOptions};
 use weir_servers::secrets::Secrets;
-use weir_servers::{Binaries, ServerTls};
 
 use super::READY_TIMEOUT;
 use super::addresses::{Addresses, Instance};
+use super::engines::of_ours;
 use super::folder::{log_of, mark};
 use super::health;
 use super::options::{Report, StackOptions};
@@ -24,12 +24,25 @@ use super::process::Process;
 use super::service::Service;
 use super::tls::Certificates;
 
-/// What one replica of each service, and people beside them, need of PostgreSQL.
-const CONNECTIONS: u32 = 100;
 /// Longer than a service needs to finish what it accepted: the edge 15 s and its drain.
 const SERVICE_PATIENCE: Duration = Duration::from_secs(20);
 /// A fast shutdown of PostgreSQL writes a checkpoint.
 const STORE_PATIENCE: Duration = Duration::from_secs(25);
+
+/// What a service does not see of our own environment.
+const NOT_FOR_SERVICES: [&str; 11] = [
+    "WEIR_SERVICE_TOKEN_FILE",
+    "WEIR_ADMIN_TOKEN_FILE",
+    "WEIR_UP_POSTGRES",
+    "WEIR_UP_REDIS",
+    "WEIR_TEST_POSTGRES",
+    "WEIR_TEST_REDIS",
+    "WEIR_ADMIN_DATABASE_URL",
+    "WEIR_MAPPING_DATABASE_PASSWORD",
+    "WEIR_CONTACT_DATABASE_PASSWORD",
+    "WEIR_ACTIVITY_DATABASE_PASSWORD",
+    "WEIR_AUDIENCE_DATABASE_PASSWORD",
+];
 
 /// Read by the services' runtime.
 const WORKER_THREADS: &str = "TOKIO_WORKER_THREADS";
@@ -60,17 +73,35 @@ pub struct Started {
 }
 
 /// Where what is stored lies.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Stores {
     /// Of each service that owns tables.
     databases: Vec<(Service, String)>,
     pub redis_url: String,
-    pub redis_tls: Option<ServerTls>,
+    pub redis_certificates: RedisOptions,
+}
+
+impl std::fmt::Debug for Stores {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Stores")
+    }
+}
+
+impl Stores {
+    /// The authority of Redis' certificate, where there is one to be named.
+    pub fn redis_ca(&self) -> String {
+        let authority = self.redis_certificates.redis_ca.as_ref();
+        authority.map_or_else(String::new, |path| path.display().to_string())
+    }
 }
 
 impl Starting<'_> {
     /// Starts everything; where that fails, stops what was started.
-    pub async fn run(mut self, binaries: &Binaries, programs: &Path) -> anyhow::Result<Started> {
+    pub async fn run(
+        mut self,
+        binaries: Option<&Binaries>,
+        programs: &Path,
+    ) -> anyhow::Result<Started> {
         match Box::pin(self.start(binaries, programs)).await {
             Ok((postgres_url, stores)) => {
                 let reporter = &self.options.reporter;
@@ -106,43 +137,20 @@ impl Starting<'_> {
 
     async fn start(
         &mut self,
-        binaries: &Binaries,
+        binaries: Option<&Binaries>,
         programs: &Path,
     ) -> anyhow::Result<(String, Stores)> {
-        let begun = Instant::now();
-        self.say("starting PostgreSQL");
-        let postgres = Box::pin(Postgres::start(
-            binaries,
-            PostgresOptions {
-                folder: self.folder.join("postgres"),
-                port: self.addresses.postgres,
-                superuser_password: self.secrets.superuser.clone(),
-                role_passwords: self.secrets.roles.clone(),
-                log: log_of(self.folder, "postgres"),
-                durable: self.options.durable,
-                settings: self.postgres_settings(),
-                environment: vec![mark(self.folder)],
-                tls: self.tls.as_ref().map(|tls| tls.of_server("postgres")),
-            },
-        ))
-        .await?;
-        let created = postgres.create_database(DATABASE).await;
-        let postgres_url = postgres.superuser_url(DATABASE);
-        let database_url = |service: Service| {
-            let url = postgres.service_url(service.schema()?, DATABASE);
-            Some((service, url))
+        // Looked at before anything is changed anywhere.
+        let their_redis = Box::pin(self.their_redis()).await?;
+        let (postgres_url, databases) = Box::pin(self.postgres(binaries)).await?;
+        let (redis_url, redis_certificates) = match their_redis {
+            Some(theirs) => theirs,
+            None => Box::pin(self.own_redis(of_ours(binaries))).await?,
         };
-        let databases = Service::ALL.into_iter().filter_map(database_url).collect();
-        self.running
-            .push((postgres.program().clone(), postgres.into_child()));
-        created.context("can't set up the database")?;
-        self.done("PostgreSQL is ready", begun);
-
-        let (redis_url, redis_tls) = self.start_redis(binaries).await?;
         let stores = Stores {
             databases,
             redis_url,
-            redis_tls,
+            redis_certificates,
         };
 
         let begun = Instant::now();
@@ -172,45 +180,6 @@ impl Starting<'_> {
         Ok((postgres_url, stores))
     }
 
-    /// Answers where it is, and what it speaks TLS with.
-    async fn start_redis(
-        &mut self,
-        binaries: &Binaries,
-    ) -> anyhow::Result<(String, Option<ServerTls>)> {
-        let begun = Instant::now();
-        self.say("starting Redis");
-        let redis_tls = self.tls.as_ref().map(|tls| tls.of_server("redis"));
-        let redis = Redis::start(
-            binaries,
-            RedisOptions {
-                folder: self.folder.join("redis"),
-                port: self.addresses.redis,
-                password: self.secrets.redis.clone(),
-                log: log_of(self.folder, "redis"),
-                settings: Vec::new(),
-                environment: vec![mark(self.folder)],
-                tls: redis_tls.clone(),
-            },
-        )
-        .await?;
-        let url = redis.url();
-        self.running
-            .push((redis.program().clone(), redis.into_child()));
-        self.done("Redis is ready", begun);
-        Ok((url, redis_tls))
-    }
-
-    /// Every replica has connections of its own.
-    fn postgres_settings(&self) -> Vec<String> {
-        let replicas = self.options.replicas.get();
-        let mut settings = self.options.postgres_settings.clone();
-        if replicas > 1 {
-            let connections = u32::from(replicas) * CONNECTIONS;
-            settings.push(format!("max_connections={connections}"));
-        }
-        settings
-    }
-
     /// Waits until a service is healthy, or says why it ended instead.
     async fn wait_for(&self, instance: Instance) -> anyhow::Result<()> {
         let name = instance.name();
@@ -236,11 +205,11 @@ impl Starting<'_> {
         }
     }
 
-    fn say(&self, what: &str) {
+    pub(super) fn say(&self, what: &str) {
         self.options.report(Report::Begins(what.to_owned()));
     }
 
-    fn done(&self, what: &str, begun: Instant) {
+    pub(super) fn done(&self, what: &str, begun: Instant) {
         self.options
             .report(Report::Done(what.to_owned(), begun.elapsed()));
     }
@@ -291,6 +260,16 @@ impl ServicePrograms<'_> {
         }
         let secrets = self.secrets;
         environment.extend(Certificates::environment(self.tls, service));
+        // Of whoever's Redis it is.
+        let redis = &self.stores.redis_certificates;
+        for (name, file) in [
+            ("WEIR_REDIS_CA", &redis.redis_ca),
+            ("WEIR_REDIS_CERT", &redis.redis_cert),
+            ("WEIR_REDIS_KEY", &redis.redis_key),
+        ] {
+            let file = file.as_ref().map(|file| file.display().to_string());
+            environment.push((name.into(), file.unwrap_or_default()));
+        }
         // With TLS services are known by their certificates.
         let between_services = match self.tls {
             Some(_) => String::new(),
@@ -303,8 +282,9 @@ impl ServicePrograms<'_> {
             _ => secrets.administrator.clone(),
         };
         environment.push(("WEIR_ADMIN_TOKEN".into(), administrator));
-        // Those of another installation may be named in our own environment.
-        for other in ["WEIR_SERVICE_TOKEN_FILE", "WEIR_ADMIN_TOKEN_FILE"] {
+        // Those of another installation may be named in our own environment, and what administers
+        // the engines is for no service.
+        for other in NOT_FOR_SERVICES {
             environment.push((other.into(), String::new()));
         }
         if service == Service::Console {

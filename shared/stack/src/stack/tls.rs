@@ -9,7 +9,7 @@ use super::service::Service;
 use crate::Reach;
 
 /// What a stack without TLS says, since our own environment may name that of another one.
-const NONE: [&str; 10] = [
+const NONE: [&str; 7] = [
     "WEIR_TLS_CERT",
     "WEIR_TLS_KEY",
     "WEIR_TLS_CA",
@@ -17,9 +17,6 @@ const NONE: [&str; 10] = [
     "WEIR_TLS_CLIENT_KEY",
     "WEIR_TLS_CLIENT_CA",
     "WEIR_TLS_SERVICES",
-    "WEIR_REDIS_CA",
-    "WEIR_REDIS_CERT",
-    "WEIR_REDIS_KEY",
 ];
 
 /// Of everything in a stack.
@@ -73,7 +70,6 @@ impl Certificates {
             ("WEIR_TLS_CERT", &certificate),
             ("WEIR_TLS_KEY", &key),
             ("WEIR_TLS_CA", &authority),
-            ("WEIR_REDIS_CA", &authority),
         ] {
             put(name, path.display().to_string());
         }

@@ -69,10 +69,10 @@ impl AudienceService for Stub {
         &self,
         request: Request<CheckAudiencesRequest>,
     ) -> Result<Response<CheckAudiencesResponse>, Status> {
-        self.answer("check_audiences", |_| {
+        self.answer("check_audiences", |state| {
             let ids = request.into_inner().audience_ids;
             let check = |id: &String| match id.as_str() {
-                AUDIENCE => AudienceCheck::Usable.into(),
+                AUDIENCE if !state.is_audience_deleted => AudienceCheck::Usable.into(),
                 FOREIGN_AUDIENCE => AudienceCheck::OtherOrigin.into(),
                 _ => AudienceCheck::Unknown.into(),
             };
@@ -91,6 +91,9 @@ impl AudienceService for Stub {
             let updates = request.into_inner().updates;
             let results = updates.iter().map(|update| MembershipUpdateResult {
                 status: match utf8(&update.contact_id) {
+                    _ if state.is_audience_deleted => {
+                        MembershipUpdateStatus::UnknownAudience.into()
+                    }
                     "contact of unstorable-update" => MembershipUpdateStatus::Unstorable.into(),
                     _ => MembershipUpdateStatus::Applied.into(),
                 },

@@ -7,10 +7,10 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use flate2::read::MultiGzDecoder;
+use flate2::bufread::GzDecoder;
 use futures_util::{TryStreamExt, stream};
+use http::Request;
 use http::header::EXPECT;
-use http::{Request, Version};
 use http_body::{Body as _, Frame, SizeHint};
 use http_body_util::{BodyExt, StreamBody};
 use prost_reflect::MessageDescriptor;
@@ -38,6 +38,9 @@ pub(super) const ROOM: usize = 2 * MAX_MESSAGE / UNIT;
 pub(super) const LARGE: usize = 64 * 1024;
 /// A packed body is unpacked in pieces of at most this.
 const PIECE: usize = 16 * 1024;
+/// A packed body may be several, one behind the other. Each costs as much as some KiB, also where
+/// nothing is in it.
+const MOST_MEMBERS: usize = 1_000;
 
 /// How long a body may take that holds room meanwhile, whatever its caller has time for.
 const READ_WITHIN: Duration = Duration::from_secs(30);
@@ -156,21 +159,29 @@ pub(super) fn too_large(limit: usize) -> Status {
 /// Piece by piece, each of which finds room before it is kept, beside what is packed: a body of
 /// some KiB may be thousands of times as large.
 fn unpacked(bytes: &[u8], limit: usize, taken: &mut OwnedSemaphorePermit) -> Result<Bytes, Status> {
-    let mut decoder = MultiGzDecoder::new(bytes);
     let (mut unpacked, mut piece) = (BytesMut::new(), vec![0; PIECE]);
-    loop {
-        let length = decoder
-            .read(&mut piece)
-            .map_err(|_| unreadable("the body is not gzip"))?;
-        if length == 0 {
+    let mut rest = bytes;
+    for _ in 0..MOST_MEMBERS {
+        let mut decoder = GzDecoder::new(rest);
+        loop {
+            let length = decoder
+                .read(&mut piece)
+                .map_err(|_| unreadable("the body is not gzip"))?;
+            if length == 0 {
+                break;
+            }
+            if length > limit - unpacked.len() {
+                return Err(too_large(limit));
+            }
+            take(taken, bytes.len() + unpacked.len() + length)?;
+            unpacked.extend_from_slice(&piece[..length]);
+        }
+        rest = decoder.into_inner();
+        if rest.is_empty() {
             return Ok(unpacked.freeze());
         }
-        if length > limit - unpacked.len() {
-            return Err(too_large(limit));
-        }
-        take(taken, bytes.len() + unpacked.len() + length)?;
-        unpacked.extend_from_slice(&piece[..length]);
     }
+    Err(unreadable("the body is gzip in too many pieces"))
 }
 
 /// The one message in the one envelope of a call that streams nothing but its answer.
@@ -212,13 +223,14 @@ fn unreadable(why: &str) -> Status {
 const MAX_LEFT: usize = 64 * 1024 * 1024;
 const LINGER: Duration = Duration::from_secs(2);
 
-/// A body of HTTP/1.1, of which the rest is taken in where nobody wanted it. Else the connection
-/// would be reset under a client that is still sending, which would never see its answer.
+/// A body of which the rest is taken in where nobody wanted it. Else the connection, or the stream
+/// of HTTP/2, would be reset under a client that is still sending: `curl`, say, would never see its
+/// answer.
 struct Lingering(Option<Body>);
 
 /// See [`Lingering`]. Who asks first whether the body is wanted has not begun to send it.
 pub(super) fn lingering(request: Request<Body>) -> Request<Body> {
-    if request.version() == Version::HTTP_2 || request.headers().contains_key(EXPECT) {
+    if request.headers().contains_key(EXPECT) {
         return request;
     }
     request.map(|body| Body::new(Lingering(Some(body))))

@@ -1,0 +1,315 @@
+//! A PostgreSQL that somebody else runs: what is asked of it, the roles and schemas that are made
+//! there, and nothing beside. It is never started, stopped or set up otherwise.
+//!
+//! **Invariant:** roles that another installation works with keep their passwords.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, anyhow, bail};
+use tokio_postgres::Client;
+use tokio_postgres::error::SqlState;
+use weir_postgres::{DialError, connect_once};
+
+use crate::postgres::{DATABASE, SCHEMAS, make_roles};
+
+/// Named where no database is to be worked in.
+const MAINTENANCE: &str = "postgres";
+/// How a database of ours is made: an index on text outlives the next version of the machine's
+/// collations.
+const BY_BYTES: &str = "TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER libc LOCALE 'C'";
+/// What an administrator's URL has that is not for the services.
+const HIS_OWN: [&str; 5] = [
+    "user",
+    "password",
+    "other_password",
+    "options",
+    "application_name",
+];
+
+/// Where it is, and as whom it is administered. Not shown by `Debug`.
+#[derive(Clone)]
+pub struct Theirs {
+    /// With the password, as it stands in a URL.
+    user: String,
+    /// `host:port`, or several with commas in between.
+    hosts: String,
+    database: String,
+    /// `a=b` each.
+    words: Vec<String>,
+}
+
+impl std::fmt::Debug for Theirs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.place())
+    }
+}
+
+impl Theirs {
+    /// Reads an administrator's URL; one without a database means `weir`.
+    ///
+    /// # Errors
+    /// It is none; the text does not repeat it.
+    pub fn read(url: &str) -> anyhow::Result<Self> {
+        let rest = ["postgres://", "postgresql://"]
+            .into_iter()
+            .find_map(|scheme| url.strip_prefix(scheme));
+        let rest = rest.context("a URL of PostgreSQL begins with postgres://")?;
+        let (place, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (user, place) = place
+            .rsplit_once('@')
+            .context("it names nobody: postgres://ADMINISTRATOR:PASSWORD@HOST/DATABASE")?;
+        let (hosts, database) = place.split_once('/').unwrap_or((place, ""));
+        if user.is_empty() || hosts.is_empty() {
+            bail!("it names no host or nobody: postgres://ADMINISTRATOR:PASSWORD@HOST/DATABASE");
+        }
+        let database = if database.is_empty() {
+            DATABASE
+        } else {
+            database
+        };
+        let words = query.split('&').filter(|word| !word.is_empty());
+        Ok(Self {
+            user: user.to_owned(),
+            hosts: hosts.to_owned(),
+            database: database.to_owned(),
+            words: words.map(str::to_owned).collect(),
+        })
+    }
+
+    /// The same server, another database.
+    #[must_use]
+    pub fn database(mut self, name: &str) -> Self {
+        name.clone_into(&mut self.database);
+        self
+    }
+
+    /// The same database, by another way: `host:port`.
+    #[must_use]
+    pub fn by(mut self, hosts: &str) -> Self {
+        hosts.clone_into(&mut self.hosts);
+        self
+    }
+
+    /// Without a password: `host:port/database`.
+    pub fn place(&self) -> String {
+        format!("{}/{}", self.hosts, self.database)
+    }
+
+    /// Of the administrator, with the password.
+    pub fn url(&self) -> String {
+        let words = self.words.join("&");
+        let mark = if words.is_empty() { "" } else { "?" };
+        format!("postgres://{}@{}{mark}{words}", self.user, self.place())
+    }
+
+    /// As whom it is administered, with the password.
+    pub fn administrator(&self) -> &str {
+        &self.user
+    }
+
+    /// Of a service's role.
+    pub fn service_url(&self, schema: &str, password: &str) -> String {
+        let words = self.words.iter().filter(|word| {
+            let name = word.split('=').next().unwrap_or_default();
+            !HIS_OWN.contains(&name)
+        });
+        let words = words.map(String::as_str).collect::<Vec<_>>().join("&");
+        let mark = if words.is_empty() { "" } else { "?" };
+        let (password, place) = (encoded(password), self.place());
+        format!("postgres://weir_{schema}:{password}@{place}{mark}{words}")
+    }
+
+    /// Looks whether it can be worked with, with so many connections, makes the database where
+    /// there is none, and the roles and schemas with these passwords.
+    ///
+    /// # Errors
+    /// Why not, in a sentence without any password; nothing is changed then, but that an empty
+    /// database may have been made.
+    pub async fn set_up(
+        &self,
+        passwords: &BTreeMap<String, String>,
+        connections: usize,
+    ) -> anyhow::Result<()> {
+        let done = Box::pin(self.try_set_up(passwords, connections)).await;
+        done.with_context(|| format!("PostgreSQL at {} can't be used", self.place()))
+    }
+
+    async fn try_set_up(
+        &self,
+        passwords: &BTreeMap<String, String>,
+        connections: usize,
+    ) -> anyhow::Result<()> {
+        let administrator = match connect_once(&self.url()).await {
+            Err(error) if is(&error, &SqlState::INVALID_CATALOG_NAME) => {
+                self.create_database(BY_BYTES).await?;
+                connect_once(&self.url()).await
+            }
+            connected => connected,
+        };
+        let administrator = administrator.map_err(|error| said(&error))?;
+        weir_postgres::check(&administrator, connections).await??;
+        may_make_roles(&administrator).await?;
+        self.check_roles(&administrator, passwords).await?;
+        make_roles(&administrator, passwords)
+            .await
+            .context("the roles of the services can't be made")?;
+        for (schema, password) in passwords {
+            let entered = connect_once(&self.service_url(schema, password)).await;
+            let entered = entered.map_err(|error| said(&error));
+            entered.with_context(|| format!("the role weir_{schema} is not let in"))?;
+        }
+        Ok(())
+    }
+
+    /// Makes the database, as `how` says, where there is none.
+    pub(crate) async fn create_database(&self, how: &str) -> anyhow::Result<()> {
+        let url = self.clone().database(MAINTENANCE).url();
+        let server = connect_once(&url).await.map_err(|error| said(&error))?;
+        let name = self.database.replace('"', "\"\"");
+        let create = format!("CREATE DATABASE \"{name}\" {how}");
+        match server.batch_execute(&create).await {
+            Err(error) if error.code() == Some(&SqlState::DUPLICATE_DATABASE) => Ok(()),
+            Err(error) if error.code() == Some(&SqlState::INSUFFICIENT_PRIVILEGE) => bail!(
+                "there is no database {}, and its administrator may not make one (CREATEDB)",
+                self.database
+            ),
+            done => Ok(done?),
+        }
+    }
+
+    /// Roles belong to the whole server: those that are there and don't know our passwords are
+    /// another installation's.
+    async fn check_roles(
+        &self,
+        administrator: &Client,
+        passwords: &BTreeMap<String, String>,
+    ) -> anyhow::Result<()> {
+        let there = "SELECT FROM pg_roles WHERE rolname = 'weir_' || $1";
+        for (schema, password) in passwords {
+            if administrator.query_opt(there, &[schema]).await?.is_none() {
+                continue;
+            }
+            match connect_once(&self.service_url(schema, password)).await {
+                Err(error) if is(&error, &SqlState::INVALID_PASSWORD) => bail!(
+                    "the role weir_{schema} is there with another password, so another \
+                     installation of Weir may be working with it: give its password \
+                     (WEIR_{}_DATABASE_PASSWORD), or set a new one with `./weir roles`",
+                    schema.to_uppercase()
+                ),
+                entered => {
+                    let entered = entered.map_err(|error| said(&error));
+                    entered.with_context(|| format!("the role weir_{schema} is not let in"))?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops the databases whose names begin so, and then the roles that nothing is left of.
+    ///
+    /// # Errors
+    /// The server is away, or refuses.
+    pub async fn clean_up(&self, prefix: &str) -> anyhow::Result<usize> {
+        let url = self.clone().database(MAINTENANCE).url();
+        let server = connect_once(&url).await.map_err(|error| said(&error))?;
+        let named = "SELECT quote_ident(datname) AS name FROM pg_database
+                     WHERE starts_with(datname, $1)";
+        let databases = server.query(named, &[&prefix]).await?;
+        for row in &databases {
+            let name: String = row.get("name");
+            let drop = format!("DROP DATABASE IF EXISTS {name} WITH (FORCE)");
+            server.batch_execute(&drop).await?;
+        }
+        for schema in SCHEMAS {
+            for role in [format!("weir_{schema}"), format!("weir_{schema}_owner")] {
+                // Where another database has something of them, they stay.
+                let drop = format!("DROP ROLE IF EXISTS {role}");
+                let _ = server.batch_execute(&drop).await;
+            }
+        }
+        Ok(databases.len())
+    }
+}
+
+async fn may_make_roles(administrator: &Client) -> anyhow::Result<()> {
+    let rights = "SELECT current_user::text AS name, rolsuper OR rolcreaterole AS roles,
+                      has_database_privilege(current_database(), 'CREATE') AS schemas
+                  FROM pg_roles WHERE rolname = current_user";
+    let row = administrator.query_one(rights, &[]).await?;
+    let name: String = row.get("name");
+    if !row.get::<_, bool>("roles") {
+        bail!("{name} may not make roles: name an administrator (a superuser, or CREATEROLE)");
+    }
+    if !row.get::<_, bool>("schemas") {
+        bail!("{name} may not make schemas in this database (GRANT CREATE ON DATABASE)");
+    }
+    Ok(())
+}
+
+fn is(error: &DialError, code: &SqlState) -> bool {
+    matches!(error, DialError::Postgres(error) if error.code() == Some(code))
+}
+
+/// What PostgreSQL says of who knocks has names, and no passwords.
+fn said(error: &DialError) -> anyhow::Error {
+    match error {
+        DialError::Postgres(error) => match error.as_db_error() {
+            Some(said) => anyhow!("{}", said.message()),
+            None => anyhow!("{error}"),
+        },
+        other => anyhow!("{other}"),
+    }
+}
+
+/// As it stands in a URL.
+fn encoded(text: &str) -> String {
+    let mut done = String::new();
+    for byte in text.bytes() {
+        match byte {
+            plain if plain.is_ascii_alphanumeric() || b"-._~".contains(&plain) => {
+                done.push(char::from(plain));
+            }
+            other => done.push_str(&format!("%{other:02x}")),
+        }
+    }
+    done
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_of_an_administrator_becomes_those_of_the_services() {
+        let theirs = Theirs::read(
+            "postgresql://boss:se%40cret@a:1,b:2/data?sslmode=require&options=-c%20x%3Dy",
+        );
+        let theirs = theirs.unwrap();
+        assert_eq!(theirs.place(), "a:1,b:2/data");
+        assert_eq!(
+            theirs.service_url("mapping", "a/b"),
+            "postgres://weir_mapping:a%2fb@a:1,b:2/data?sslmode=require"
+        );
+        assert_eq!(
+            theirs.url(),
+            "postgres://boss:se%40cret@a:1,b:2/data?sslmode=require&options=-c%20x%3Dy"
+        );
+        assert!(!format!("{theirs:?}").contains("cret"));
+        let usual = Theirs::read("postgres://boss@h").unwrap();
+        assert_eq!(usual.url(), "postgres://boss@h/weir");
+    }
+
+    #[test]
+    fn what_is_no_url_is_refused_without_being_repeated() {
+        for wrong in [
+            "",
+            "redis://u:secret@h",
+            "postgres://secret/h",
+            "secret",
+            "postgres://@h",
+        ] {
+            let error = Theirs::read(wrong).unwrap_err();
+            assert!(!format!("{error:#}").contains("secret"), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! PostgreSQL and Redis of a stack: its own, which are started, or somebody else's, which are
+//! looked at.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, anyhow, bail};
+use weir_redis::{Patience, Redis, RedisOptions};
+use weir_servers::postgres::{DATABASE, Postgres, PostgresOptions};
+use weir_servers::{Binaries, Theirs, redis};
+
+use super::folder::{log_of, mark};
+use super::service::Service;
+use super::starting::Starting;
+
+/// What one replica of each service, and people beside them, are given of PostgreSQL.
+const CONNECTIONS: u32 = 100;
+/// What one replica of each service may take of it.
+const TAKEN: usize = 40;
+/// An engine that somebody else runs is there, or is not.
+const PATIENCE: Patience = Patience {
+    connect: Duration::from_secs(5),
+    answer: Duration::from_secs(5),
+};
+
+/// The administrator's URL, and that of each service that owns tables.
+pub type Databases = (String, Vec<(Service, String)>);
+
+impl Starting<'_> {
+    pub(super) async fn postgres(
+        &mut self,
+        binaries: Option<&Binaries>,
+    ) -> anyhow::Result<Databases> {
+        match &self.options.engines.postgres {
+            Some(url) => Box::pin(self.their_postgres(url)).await,
+            None => Box::pin(self.own_postgres(of_ours(binaries))).await,
+        }
+    }
+
+    async fn their_postgres(&self, url: &str) -> anyhow::Result<Databases> {
+        let begun = Instant::now();
+        let theirs = Theirs::read(url).context("--postgres")?;
+        self.say(&format!("setting up PostgreSQL at {}", theirs.place()));
+        let mut passwords = self.secrets.roles.clone();
+        passwords.extend(self.options.engines.role_passwords.clone());
+        let connections = usize::from(self.options.replicas.get()) * TAKEN;
+        Box::pin(theirs.set_up(&passwords, connections)).await?;
+        let databases = Service::ALL.into_iter().filter_map(|service| {
+            let schema = service.schema()?;
+            Some((service, theirs.service_url(schema, passwords.get(schema)?)))
+        });
+        let databases = databases.collect();
+        self.done(&format!("PostgreSQL at {} is ready", theirs.place()), begun);
+        Ok((theirs.url(), databases))
+    }
+
+    /// None where it is to be one of our own.
+    pub(super) async fn their_redis(&self) -> anyhow::Result<Option<(String, RedisOptions)>> {
+        let Some(url) = &self.options.engines.redis else {
+            return Ok(None);
+        };
+        let begun = Instant::now();
+        self.say("looking at Redis");
+        let certificates = given(url);
+        let redis = Redis::with(url, PATIENCE, &certificates).map_err(|error| match error {
+            weir_redis::AddressError::Url(error) => anyhow!("--redis: {error}"),
+            tls => anyhow!("{tls}"),
+        })?;
+        let asked = async {
+            let mut connection = redis.connect().await?;
+            weir_redis::check(&mut connection).await
+        };
+        match tokio::time::timeout(PATIENCE.connect + PATIENCE.answer, asked).await {
+            Err(_) => bail!("Redis can't be used: it does not answer"),
+            Ok(Err(error)) => {
+                let tls = weir_redis::why(&error).map(|cause| anyhow!("no TLS with it: {cause}"));
+                let error = tls.unwrap_or_else(|| anyhow!(error));
+                return Err(error.context("Redis can't be used"));
+            }
+            Ok(Ok(fit)) => fit.context("Redis can't be used")?,
+        }
+        self.done("Redis is ready", begun);
+        Ok(Some((url.clone(), certificates)))
+    }
+
+    async fn own_postgres(&mut self, binaries: &Binaries) -> anyhow::Result<Databases> {
+        let begun = Instant::now();
+        self.say("starting PostgreSQL");
+        let postgres = Box::pin(Postgres::start(
+            binaries,
+            PostgresOptions {
+                folder: self.folder.join("postgres"),
+                port: self.addresses.postgres,
+                superuser_password: self.secrets.superuser.clone(),
+                role_passwords: self.secrets.roles.clone(),
+                log: log_of(self.folder, "postgres"),
+                durable: self.options.durable,
+                settings: self.postgres_settings(),
+                environment: vec![mark(self.folder)],
+                tls: self.tls.as_ref().map(|tls| tls.of_server("postgres")),
+            },
+        ))
+        .await?;
+        let created = postgres.create_database(DATABASE).await;
+        let postgres_url = postgres.superuser_url(DATABASE);
+        let database_url = |service: Service| {
+            let url = postgres.service_url(service.schema()?, DATABASE);
+            Some((service, url))
+        };
+        let databases = Service::ALL.into_iter().filter_map(database_url).collect();
+        self.running
+            .push((postgres.program().clone(), postgres.into_child()));
+        created.context("can't set up the database")?;
+        self.done("PostgreSQL is ready", begun);
+        Ok((postgres_url, databases))
+    }
+
+    /// Every replica has connections of its own.
+    fn postgres_settings(&self) -> Vec<String> {
+        let replicas = self.options.replicas.get();
+        let mut settings = self.options.postgres_settings.clone();
+        if replicas > 1 {
+            let connections = u32::from(replicas) * CONNECTIONS;
+            settings.push(format!("max_connections={connections}"));
+        }
+        settings
+    }
+
+    pub(super) async fn own_redis(
+        &mut self,
+        binaries: &Binaries,
+    ) -> anyhow::Result<(String, RedisOptions)> {
+        let begun = Instant::now();
+        self.say("starting Redis");
+        let tls = self.tls.as_ref().map(|tls| tls.of_server("redis"));
+        let started = redis::Redis::start(
+            binaries,
+            redis::RedisOptions {
+                folder: self.folder.join("redis"),
+                port: self.addresses.redis,
+                password: self.secrets.redis.clone(),
+                log: log_of(self.folder, "redis"),
+                settings: Vec::new(),
+                environment: vec![mark(self.folder)],
+                tls: tls.clone(),
+            },
+        )
+        .await?;
+        let url = started.url();
+        self.running
+            .push((started.program().clone(), started.into_child()));
+        self.done("Redis is ready", begun);
+        Ok((url, redis::certificates(tls.as_ref())))
+    }
+}
+
+pub fn of_ours(binaries: Option<&Binaries>) -> &Binaries {
+    binaries.expect("looked for where an engine is of our own")
+}
+
+/// The files that our own environment names, as for a service; without TLS none is looked at.
+fn given(url: &str) -> RedisOptions {
+    let file = |name| {
+        let path = std::env::var_os(name).filter(|path| !path.is_empty());
+        path.map(std::path::PathBuf::from)
+    };
+    if !url.contains("rediss") {
+        return RedisOptions::default();
+    }
+    RedisOptions {
+        redis_ca: file("WEIR_REDIS_CA"),
+        redis_cert: file("WEIR_REDIS_CERT"),
+        redis_key: file("WEIR_REDIS_KEY"),
+    }
+}
