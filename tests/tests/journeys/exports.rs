@@ -111,7 +111,9 @@ fn everything_known_of_one_person_is_one_file() {
             assert!(output.status.success(), "{}", said(&output));
             let person: Value = serde_json::from_slice(&output.stdout).unwrap();
             // What came is known as well, as it came.
-            let samples = person["as_sent"][0]["samples"].as_array().map_or(0, Vec::len);
+            let samples = person["as_sent"][0]["samples"]
+                .as_array()
+                .map_or(0, Vec::len);
             let activities = person["activities"].as_array().unwrap().len();
             (activities == 2 && samples > 0).then_some(person)
         })
