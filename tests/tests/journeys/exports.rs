@@ -110,7 +110,12 @@ fn everything_known_of_one_person_is_one_file() {
             let output = run(weir, &words).await;
             assert!(output.status.success(), "{}", said(&output));
             let person: Value = serde_json::from_slice(&output.stdout).unwrap();
-            (person["activities"].as_array().unwrap().len() == 2).then_some(person)
+            // What came is known as well, as it came.
+            let samples = person["as_sent"][0]["samples"]
+                .as_array()
+                .map_or(0, Vec::len);
+            let activities = person["activities"].as_array().unwrap().len();
+            (activities == 2 && samples > 0).then_some(person)
         })
         .await;
         assert_eq!(person["contact"]["user_ids"], json!(["lana"]));
