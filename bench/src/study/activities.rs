@@ -7,6 +7,7 @@ use std::time::Instant;
 use anyhow::{Context, Result, ensure};
 use chrono::{DateTime, TimeDelta, Utc};
 use prost_types::Timestamp;
+use tonic::{Code, Status};
 use uuid::Uuid;
 use weir_proto::activity::v1 as activity;
 use weir_proto::activity::v1::activity_service_client::ActivityServiceClient;
@@ -240,12 +241,22 @@ impl Recorder {
     }
 }
 
+/// Whether the call met the end of its connection.
+fn is_of_connection(status: &Status) -> bool {
+    matches!(status.code(), Code::Cancelled | Code::Unavailable)
+}
+
 impl Worker for Recorder {
     type Job = activity::RecordActivitiesRequest;
 
     async fn perform(&mut self, request: Self::Job) -> Result<Done> {
         let events = request.events.len();
-        let answer = self.0.record_activities(request).await?.into_inner();
+        let answer = match self.0.record_activities(request.clone()).await {
+            // The service ends connections of a certain age; the same batch again is no other.
+            Err(status) if is_of_connection(&status) => self.0.record_activities(request).await?,
+            answer => answer?,
+        };
+        let answer = answer.into_inner();
         ensure!(
             usize::try_from(answer.units)? == events,
             "{} of {events} were stored",

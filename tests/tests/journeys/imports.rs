@@ -1,5 +1,6 @@
 //! Historic contacts from files, by `./weir import` (semantics 3.13).
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -177,6 +178,45 @@ fn an_import_that_was_killed_goes_on_and_stores_no_row_twice() {
         assert_eq!(weir.query(&sql).await, ["20000"]);
         // Each was charged once, whenever it was sent.
         assert_eq!(account.usage().await, (20_000, 0));
+    });
+}
+
+#[test]
+fn standard_input_is_imported_and_given_again_stores_nothing_twice() {
+    journey(async |weir| {
+        let account = Account::create(weir, Plan::default()).await;
+        let words = [
+            "import",
+            "contacts",
+            "-",
+            "--account",
+            &account.name,
+            "--format",
+            "csv",
+            "--as-of",
+            "2025-07-10T06:00:00Z",
+        ];
+        let import = async |words: &[&str]| {
+            let (read, mut write) = std::io::pipe().unwrap();
+            let rows = b"user_id,str::first\nu1,One\nu2,Two\n";
+            write.write_all(rows).unwrap();
+            drop(write);
+            let mut command = weir_command(weir, words);
+            command.stdin(read);
+            let done = tokio::task::spawn_blocking(move || command.output().unwrap());
+            done.await.unwrap()
+        };
+        let of_no_moment = import(&words[..7]).await;
+        assert_eq!(of_no_moment.status.code(), Some(2));
+        assert!(said(&of_no_moment).contains("--as-of"));
+        for expected in [
+            "2 rows: 2 stored, 0 unchanged, 0 refused",
+            "2 rows: 0 stored, 2 stored before, 0 unchanged, 0 refused",
+        ] {
+            let done = import(&words).await;
+            assert!(said(&done).contains(expected), "{}", said(&done));
+        }
+        assert_eq!(account.contacts().await.len(), 2);
     });
 }
 

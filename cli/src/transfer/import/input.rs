@@ -148,10 +148,8 @@ mod tests {
         let writer = std::thread::spawn(move || write.write_all(&sent).unwrap());
         let mut file = File::from(std::os::fd::OwnedFd::from(read));
         let mut held = Vec::new();
-        file.by_ref()
-            .take(HELD as u64)
-            .read_to_end(&mut held)
-            .unwrap();
+        let mut begins = Read::by_ref(&mut file).take(HELD as u64);
+        begins.read_to_end(&mut held).unwrap();
         let input = Input::Pipe(file, held);
         let mut found = Vec::new();
         input.beginning(7).unwrap().read_to_end(&mut found).unwrap();

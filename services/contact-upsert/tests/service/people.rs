@@ -367,7 +367,7 @@ async fn nested_merges_are_undone_newest_first_and_what_is_gone_is_said() {
     let made = service.upsert(events.collect()).await;
     let ids: Vec<String> = (0..4).map(|n| contact_id(&made, n)).collect();
     let third = service.join(&ids[2], &ids[3], false).await.unwrap();
-    let taken = third.parse().unwrap();
+    let taken: Uuid = third.parse().unwrap();
     let refused = service.join_as(taken, &ids[0], &ids[1], false).await;
     assert_eq!(reason(&refused.unwrap_err()), Some(Reason::RequestIdTaken));
     let again = service.join_as(taken, &ids[3], &ids[2], false).await;

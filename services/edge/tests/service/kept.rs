@@ -249,7 +249,9 @@ async fn kept_events_are_taken_anew_as_what_they_were() {
         edge.eventually("it is told", |stub| stub.state().reports.len() == times)
             .await;
     }
-    let state = edge.stub.state();
+    let stub = edge.stub.clone();
+    edge.stop().await;
+    let state = stub.state();
     let first: Vec<_> = state.reports[0]
         .outcomes
         .iter()
@@ -282,12 +284,7 @@ async fn kept_events_are_taken_anew_as_what_they_were() {
     let replayed: Vec<bool> = state.map_requests.iter().map(|one| one.replayed).collect();
     assert_eq!(replayed.iter().filter(|replayed| **replayed).count(), 4);
     assert!(!replayed[0] && !replayed[1]);
-    drop(state);
-
     // What they were charged is counted, and no answer (semantics 6.8).
-    let stub = edge.stub.clone();
-    edge.stop().await;
-    let state = stub.state();
     let units = |kind, name: &str| state.units.get(&(kind, name.to_owned())).copied();
     assert_eq!(units("UNIT_KIND_ACTIVITY", "e"), Some(3));
     assert_eq!(units("UNIT_KIND_PROFILE", "e"), Some(1));
@@ -317,14 +314,9 @@ async fn a_correction_goes_to_both_stores_and_asks_for_no_unit() {
     edge.eventually("it is told", |stub| !stub.state().reports.is_empty())
         .await;
     let stub = edge.stub.clone();
-    // Of the first time, which is settled.
-    {
-        let mut state = stub.state();
-        (state.profile_limit, state.activity_limit) = (1, 1);
-    }
     edge.stop().await;
     let state = stub.state();
-    assert_eq!(state.units.values().sum::<i64>(), 2);
+    assert_eq!(state.units.values().sum::<i64>(), 2, "of the first time");
     let outcome = &state.reports[0].outcomes[0];
     let said = (outcome.status, &*outcome.code, &*outcome.ignored_code);
     assert_eq!(said, (200, "", "IDENTIFIER_TAKEN"));

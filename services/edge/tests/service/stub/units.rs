@@ -54,8 +54,12 @@ impl QuotaService for Stub {
             state.reserve_requests.push(request.clone());
             request.settlements.iter().for_each(|one| state.settle(one));
             let held = state.held();
-            let profile = request.profile_units.min(state.profile_limit - held.0);
-            let activity = request.activity_units.min(state.activity_limit - held.1);
+            let profile = request
+                .profile_units
+                .min((state.profile_limit - held.0).max(0));
+            let activity = request
+                .activity_units
+                .min((state.activity_limit - held.1).max(0));
             state.held_for = state.held_for.saturating_sub(1);
             state
                 .reservations
