@@ -49,6 +49,10 @@ impl PgBouncer {
     ///
     /// # Errors
     /// It can't be started; the text says why.
+    #[expect(
+        clippy::print_stdout,
+        reason = "a test that is left out says so where its output is"
+    )]
     pub async fn start(servers: &TestServers, pooling: Pooling) -> anyhow::Result<Option<Self>> {
         let Some((program, version)) = find() else {
             println!("LEFT OUT: there is no PgBouncer (apt-get install pgbouncer)");
