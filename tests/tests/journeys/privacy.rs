@@ -63,7 +63,7 @@ async fn send(account: &Account) {
 }
 
 /// Bodies that are none, keys and tokens that are none, and questions about people.
-async fn ask_wrongly(weir: &Weir, account: &Account) {
+async fn ask_wrongly(weir: &Weir, account: &Account, away: &str) {
     let broken = [
         format!("[{{\"user_id\": \"{CANARY}\""),
         format!("{{\"traits\": {{\"email\": \"{CANARY}@\u{0}\"}}}}"),
@@ -75,7 +75,8 @@ async fn ask_wrongly(weir: &Weir, account: &Account) {
         }
         weir.send("POST", path, Some(NO_KEY), "[]".into()).await;
     }
-    for service in Service::ALL {
+    let there = Service::ALL.into_iter().filter(|one| one.name() != away);
+    for service in there {
         let url = format!("{}/{CANARY}?q={CANARY}", weir.stack.url(service));
         let bearer = format!("Bearer {NO_TOKEN}");
         let headers = [
@@ -212,12 +213,12 @@ fn values_keys_and_passwords_are_in_no_log_no_metric_and_no_trace() {
         let account = Account::create(weir, Plan::default()).await;
         tell_nobody(weir, &account).await;
         send(&account).await;
-        ask_wrongly(weir, &account).await;
+        ask_wrongly(weir, &account, "").await;
         // A dependency that dies under a batch makes services say what failed.
         for dependency in ["postgres", "redis", "mapping", "contact-upsert", "activity"] {
             weir.stack.kill9_and_hold(dependency).await.unwrap();
             send(&account).await;
-            ask_wrongly(weir, &account).await;
+            ask_wrongly(weir, &account, dependency).await;
             weir.stack.start_process(dependency).await.unwrap();
         }
         eventually("values are where they belong", async || {
