@@ -9,7 +9,6 @@ mod batches;
 mod boundary;
 mod classic;
 mod clients;
-mod collector;
 mod configuration;
 mod console;
 mod corrections;
