@@ -1,8 +1,17 @@
 //! What an error of the database means to a caller.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio_postgres::error::SqlState;
+
 use crate::PoolError;
 use crate::dial::DialError;
-use tokio_postgres::error::SqlState;
+
+/// How often a prepared statement was found to be of a schema of before.
+static OUTDATED: AtomicU64 = AtomicU64::new(0);
+
+/// PostgreSQL's routine that finds it. The SQLSTATE has other meanings as well.
+const FINDS_OUTDATED: &str = "RevalidateCachedQuery";
 
 /// Why a transaction did not commit. The text is for callers: it says nothing of the inside.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +35,9 @@ impl From<tokio_postgres::Error> for Failure {
     /// Logs what does not leave the service: once, here.
     fn from(error: tokio_postgres::Error) -> Self {
         let failure = failure_of(&error);
+        if is_outdated(&error) {
+            OUTDATED.fetch_add(1, Ordering::Relaxed);
+        }
         match failure {
             Self::Conflict => tracing::debug!(code = code(&error), "conflict in the database"),
             Self::Unavailable => tracing::warn!(code = code(&error), "the database is away"),
@@ -68,6 +80,19 @@ fn code(error: &tokio_postgres::Error) -> &str {
     error.code().map_or("connection", SqlState::code)
 }
 
+/// It rises when statements that were prepared before are to be prepared anew.
+pub(crate) fn outdated() -> u64 {
+    OUTDATED.load(Ordering::Relaxed)
+}
+
+/// Whether a table that a prepared statement takes all columns of has another one since.
+fn is_outdated(error: &tokio_postgres::Error) -> bool {
+    let said = error.as_db_error();
+    said.is_some_and(|said| {
+        *said.code() == SqlState::FEATURE_NOT_SUPPORTED && said.routine() == Some(FINDS_OUTDATED)
+    })
+}
+
 /// Sorts an error by its SQLSTATE, never by a constraint's name.
 pub fn failure_of(error: &tokio_postgres::Error) -> Failure {
     let Some(state) = error.code() else {
@@ -79,6 +104,9 @@ pub fn failure_of(error: &tokio_postgres::Error) -> Failure {
             Failure::Internal
         };
     };
+    if is_outdated(error) {
+        return Failure::Conflict;
+    }
     let class = &state.code()[..2];
     match (state, class) {
         (&SqlState::T_R_SERIALIZATION_FAILURE | &SqlState::T_R_DEADLOCK_DETECTED, _) => {

@@ -42,8 +42,11 @@ use crate::target::Target;
 use crate::{PLAN_BY_KEY, Pool};
 use standing::Applied;
 
-/// How long everybody else may have to wait behind a migration that waits for a lock.
-const LOCK_TIMEOUT: &str = "lock_timeout = '2s'";
+/// How long a file may wait for its locks, all of them together: behind each of them everybody else
+/// waits, and callers wait for no more than a few seconds.
+const LOCKS: Duration = Duration::from_secs(1);
+/// Of one of them, at least: longer than a batch holds it.
+const A_LOCK: Duration = Duration::from_millis(200);
 const NO_TIMEOUT: &str = "statement_timeout = 0";
 /// Between two tries for a lock, and how long it is tried.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -248,13 +251,17 @@ async fn begin(client: &mut ClientWrapper) -> Result<Transaction<'_>, Error> {
     let transaction = client.transaction().await?;
     // The role may have those of a pool.
     let plans = PLAN_BY_KEY.iter().map(|off| off.replace("=off", " = on"));
-    let settings = [LOCK_TIMEOUT.to_owned(), NO_TIMEOUT.to_owned()];
+    let settings = [lock_timeout(LOCKS), NO_TIMEOUT.to_owned()];
     for setting in settings.into_iter().chain(plans) {
         let set = format!("SET LOCAL {setting}");
         transaction.batch_execute(&set).await?;
     }
     as_owner(&transaction).await?;
     Ok(transaction)
+}
+
+fn lock_timeout(left: Duration) -> String {
+    format!("lock_timeout = {}", left.max(A_LOCK).as_millis())
 }
 
 /// Two replicas that create the table in the same instant: one of them is told so by the
@@ -321,7 +328,12 @@ async fn apply(client: &mut ClientWrapper, migration: &Migration) -> Result<(), 
     if let Some(row) = transaction.query_opt(done, &[&number]).await? {
         return standing::same(migration, row.get(0));
     }
+    let begun = Instant::now();
     for statement in script::statements(sql) {
+        // What it is busy with on a table that nobody else can have meanwhile takes its time once.
+        let left = LOCKS.saturating_sub(begun.elapsed());
+        let set = format!("SET LOCAL {}", lock_timeout(left));
+        transaction.batch_execute(&set).await?;
         transaction.batch_execute(statement).await?;
     }
     let insert = "INSERT INTO migrations (number, name, checksum, oldest) VALUES ($1, $2, $3, $4)";

@@ -11,6 +11,7 @@ use deadpool_postgres::{ClientWrapper, PoolConfig, Runtime, Timeouts};
 use tokio::time::{Instant, timeout};
 
 use crate::dial::{DialError, dial};
+use crate::failure::outdated;
 use crate::link::Link;
 use crate::target::{Target, UrlError};
 
@@ -100,6 +101,8 @@ pub(crate) fn with_settings(target: &Target, statements: Duration, settings: &[&
 pub struct Connection {
     client: ClientWrapper,
     link: Arc<Link>,
+    /// What [`outdated`] was when its statements were prepared.
+    prepared: u64,
 }
 
 impl Connection {
@@ -146,7 +149,7 @@ impl Manager {
 
     /// Whether a connection that comes back can be given away again; else why not.
     async fn judge(&self, connection: &Connection) -> Result<(), &'static str> {
-        let Connection { client, link } = connection;
+        let Connection { client, link, .. } = connection;
         if client.is_closed() {
             // Whoever ended it, the others may be gone as well.
             self.trouble().suspected = Some(Instant::now());
@@ -178,7 +181,11 @@ impl managed::Manager for Manager {
 
     async fn create(&self) -> Result<Connection, DialError> {
         let (client, link) = Box::pin(dial(&self.watched, SILENCE)).await?;
-        Ok(Connection { client, link })
+        Ok(Connection {
+            client,
+            link,
+            prepared: outdated(),
+        })
     }
 
     async fn recycle(&self, connection: &mut Connection, _: &Metrics) -> RecycleResult<DialError> {
@@ -186,7 +193,13 @@ impl managed::Manager for Manager {
             tracing::warn!(reason, "a connection to the database is given up");
             metrics::counter!(GIVEN_UP).increment(1);
             RecycleError::message(reason)
-        })
+        })?;
+        let outdated = outdated();
+        if connection.prepared < outdated {
+            connection.client.statement_cache.clear();
+            connection.prepared = outdated;
+        }
+        Ok(())
     }
 }
 

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+use weir_postgres::Failure;
 use weir_servers::TestServers;
 
 #[tokio::test]
@@ -63,4 +64,33 @@ async fn while_a_password_changes_either_lets_in() {
         .batch_execute(&format!("DROP ROLE {role}"))
         .await
         .unwrap();
+}
+
+/// A newer version adds a column while this one runs (decision 25): the transaction that finds out
+/// is done again, and it alone.
+#[tokio::test]
+async fn statements_of_a_schema_of_before_are_prepared_anew() {
+    let database = TestServers::shared().await.fresh_database().await;
+    let pool = weir_postgres::connect(&database.url_for("audience"), 2, &[]).unwrap();
+    let both = [pool.get().await.unwrap(), pool.get().await.unwrap()];
+    let owner = |statement: &str| format!("SET ROLE weir_audience_owner; {statement}; RESET ROLE");
+    let table = owner("CREATE TABLE things (number int); GRANT SELECT ON things TO weir_audience");
+    both[0].unscoped().batch_execute(&table).await.unwrap();
+    let take = async |client: &weir_postgres::Client| {
+        let client = client.unscoped();
+        let all = client.prepare_cached("SELECT * FROM things").await?;
+        client.query(&all, &[]).await.map_err(Failure::from)
+    };
+    for client in &both {
+        take(client).await.unwrap();
+    }
+    let column = owner("ALTER TABLE things ADD COLUMN text text");
+    both[0].unscoped().batch_execute(&column).await.unwrap();
+    let found = take(&both[0]).await;
+    assert!(matches!(found, Err(Failure::Conflict)), "{found:?}");
+    drop(both);
+    let both = [pool.get().await.unwrap(), pool.get().await.unwrap()];
+    for client in &both {
+        take(client).await.unwrap();
+    }
 }
