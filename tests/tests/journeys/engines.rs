@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Output;
 
 use tokio::process::Command;
+use tokio::sync::Mutex;
 use weir_servers::{TestServers, Theirs};
 use weir_stack::StackFile;
 use weir_tests::block_on;
@@ -34,6 +35,9 @@ impl Door<'_> {
     }
 }
 
+/// A stack is looked for at its usual ports, so it has them for itself.
+static USUAL_PORTS: Mutex<()> = Mutex::const_new(());
+
 /// Of a URL.
 fn password(url: &str) -> &str {
     let (user, _) = url.rsplit_once('@').unwrap();
@@ -61,6 +65,7 @@ fn holds(folder: &Path, secrets: &[&str]) -> Vec<String> {
 #[test]
 fn a_stack_runs_on_engines_of_others_and_leaves_them_as_they_are() {
     block_on(async {
+        let _alone = USUAL_PORTS.lock().await;
         let servers = TestServers::start().await.unwrap();
         let data = tempfile::tempdir().unwrap();
         let postgres = servers.postgres.superuser_url("theirs");
@@ -108,6 +113,7 @@ fn a_stack_runs_on_engines_of_others_and_leaves_them_as_they_are() {
 #[test]
 fn engines_that_can_not_be_used_are_named_and_nothing_is_started() {
     block_on(async {
+        let _alone = USUAL_PORTS.lock().await;
         let servers = TestServers::start().await.unwrap();
         let postgres = servers.postgres.superuser_url("theirs");
         let redis = servers.redis_url();
@@ -152,9 +158,12 @@ fn engines_that_can_not_be_used_are_named_and_nothing_is_started() {
                 "maxmemory-policy noeviction",
             ),
         ];
-        set("maxmemory", "1gb").await;
-        set("maxmemory-policy", "allkeys-lru").await;
-        for (postgres, redis, said) in cases {
+        let last = cases.len() - 1;
+        for (case, (postgres, redis, said)) in cases.into_iter().enumerate() {
+            if case == last {
+                set("maxmemory", "1gb").await;
+                set("maxmemory-policy", "allkeys-lru").await;
+            }
             let data = tempfile::tempdir().unwrap();
             let door = Door {
                 data: data.path(),
@@ -184,6 +193,7 @@ fn engines_that_can_not_be_used_are_named_and_nothing_is_started() {
 #[test]
 fn a_database_that_is_newer_than_the_program_stops_the_start() {
     block_on(async {
+        let _alone = USUAL_PORTS.lock().await;
         let servers = TestServers::start().await.unwrap();
         let postgres = servers.postgres.superuser_url("theirs");
         let passwords: BTreeMap<String, String> = weir_servers::postgres::SCHEMAS
@@ -209,6 +219,8 @@ fn a_database_that_is_newer_than_the_program_stops_the_start() {
         let mut command = Command::new(program);
         command.args(["up", "--data"]).arg(data.path());
         command.envs(door.engines.clone());
+        // Behind a sentence that ends a service, it would be all that is shown of its log.
+        command.env("RUST_BACKTRACE", "0");
         for schema in weir_servers::postgres::SCHEMAS {
             let name = format!("WEIR_{}_DATABASE_PASSWORD", schema.to_uppercase());
             command.env(name, "secret-1");
