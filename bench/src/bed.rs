@@ -200,6 +200,22 @@ impl Bed {
         }
     }
 
+    /// What the system is sent next.
+    pub fn batches(&mut self, plan: Plan) -> Vec<Batch> {
+        let workload = self.workload(Side::System);
+        workload.batches(plan.recipe, plan.events, plan.batch)
+    }
+
+    /// Requests of another form than that of Segment (Actions).
+    pub fn jobs_of(
+        &self,
+        batches: Vec<Batch>,
+        job: impl Fn(u64, Batch) -> http::Job,
+    ) -> Vec<http::Job> {
+        let jobs = batches.into_iter().map(|batch| job(self.seed, batch));
+        jobs.collect()
+    }
+
     fn workload(&mut self, side: Side) -> &mut Workload {
         match side {
             Side::System => &mut self.system_workload,

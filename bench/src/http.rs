@@ -23,9 +23,11 @@ use crate::workload::{Batch, Endpoint, Event, client_form};
 #[derive(Debug)]
 pub struct Job {
     path: &'static str,
-    authorization: HeaderValue,
+    authorization: Option<HeaderValue>,
     body: Bytes,
     events: Vec<Event>,
+    /// What a request is answered of which everything was taken; else each event is.
+    whole: Option<StatusCode>,
 }
 
 impl Job {
@@ -38,9 +40,21 @@ impl Job {
                 Endpoint::Identify => "/v1/identify",
                 Endpoint::Track => "/v1/track",
             },
-            authorization: account.authorization.clone(),
+            authorization: Some(account.authorization.clone()),
             body: client_form::body(seed, &batch, &audience_id),
             events: batch.events,
+            whole: None,
+        }
+    }
+
+    /// As an SDK sends it; its key is in the body.
+    pub fn classic(seed: u64, batch: Batch, write_key: &str) -> Self {
+        Self {
+            path: "/classic/v1/batch",
+            authorization: None,
+            body: client_form::classic_body(seed, &batch, write_key),
+            events: batch.events,
+            whole: Some(StatusCode::OK),
         }
     }
 }
@@ -95,11 +109,14 @@ impl Client {
         if self.sender.is_closed() && self.manner == Manner::Patient {
             self.sender = connect(self.edge).await?;
         }
-        let request = Request::post(job.path)
+        let mut request = Request::post(job.path)
             .header(header::HOST, &self.host)
-            .header(header::AUTHORIZATION, &job.authorization)
             .header(header::CONTENT_TYPE, "application/json")
             .body(Full::new(job.body.clone()))?;
+        if let Some(authorization) = &job.authorization {
+            let headers = request.headers_mut();
+            headers.insert(header::AUTHORIZATION, authorization.clone());
+        }
         self.sender.ready().await?;
         let response = self.sender.send_request(request).await?;
         let (status, pause) = (response.status(), pause(response.headers()));
@@ -177,7 +194,12 @@ impl Worker for Client {
         let mut refused = BTreeMap::new();
         for _ in 0..ATTEMPTS {
             let (status, pause) = match self.send(&job).await {
-                Ok((StatusCode::MULTI_STATUS, _, body)) => {
+                Ok((status, ..)) if job.whole == Some(status) => {
+                    let events = job.events.len() as u64;
+                    let statuses = [(status.as_u16(), events)].into();
+                    return Ok(Done { events, statuses }.with(refused));
+                }
+                Ok((StatusCode::MULTI_STATUS, _, body)) if job.whole.is_none() => {
                     let done = check(&job.events, &body, self.manner);
                     return Ok(done.with_context(|| job.path)?.with(refused));
                 }

@@ -160,6 +160,8 @@ pub enum Scenario {
     People,
     /// Pages, first and last, and an export among the activities of one account
     Activities,
+    /// Batches as SDKs send them, beside requests of Segment (Actions)
+    Classic,
     /// The console's pages, of an account that has much of everything
     Pages,
     /// Events that are all refused, beside such that are stored
@@ -193,6 +195,7 @@ impl Scenario {
                 | Self::Replicas
                 | Self::People
                 | Self::Activities
+                | Self::Classic
                 | Self::Pages
                 | Self::Refused
         )
@@ -228,7 +231,7 @@ impl Scenario {
             Self::TrackWithTraitsAndAudience => Recipe::TrackWithContact,
             Self::Mixed | Self::Replicas | Self::Soak => Recipe::Mixed,
             Self::Single => Recipe::Alternating,
-            Self::BatchSizes | Self::Fair => Recipe::Crowded,
+            Self::BatchSizes | Self::Fair | Self::Classic => Recipe::Crowded,
             Self::Hotspot => Recipe::Hotspot,
         }
     }

@@ -2,6 +2,7 @@
 
 mod activities;
 mod batch_sizes;
+mod classic;
 mod fair;
 mod hotspot;
 mod pages;
@@ -50,6 +51,7 @@ pub async fn run(scenario: Scenario, options: &Options) -> Result<Study> {
         Scenario::Replicas => replicas::run(options).await,
         Scenario::People => people::run(options).await,
         Scenario::Activities => activities::run(options).await,
+        Scenario::Classic => classic::run(options).await,
         Scenario::Pages => pages::run(options).await,
         Scenario::Refused => refused::run(options).await,
         other => bail!("{} is no study", other.name()),

@@ -28,6 +28,45 @@ pub fn body(seed: u64, batch: &Batch, audience_id: &str) -> Bytes {
     Bytes::from(json)
 }
 
+/// The same events as an SDK sends them, without audiences: those have none.
+pub fn classic_body(seed: u64, batch: &Batch, write_key: &str) -> Bytes {
+    let mut json = String::with_capacity(batch.events.len() * 640);
+    let _ = write!(json, r#"{{"writeKey":"{write_key}","batch":["#);
+    for (index, event) in batch.events.iter().enumerate() {
+        if index > 0 {
+            json.push(',');
+        }
+        write_classic(seed, event, &mut json);
+    }
+    json.push_str("]}");
+    Bytes::from(json)
+}
+
+fn write_classic(seed: u64, event: &Event, json: &mut String) {
+    let person = Person::new(seed, event.person, event.revision);
+    let _ = write!(
+        json,
+        r#"{{"type":"{}","timestamp":"{}","messageId":"{}","userId":"{}","anonymousId":"{}","context":{{"library":{{"name":"analytics-node","version":"2.0.0"}}}},"#,
+        if event.shape == Shape::Identify {
+            "identify"
+        } else {
+            "track"
+        },
+        timestamp(event.millis),
+        event.message_id(seed),
+        person.user_id(),
+        person.anonymous_id(),
+    );
+    match event.shape {
+        Shape::Identify => {
+            json.push_str(r#""traits":"#);
+            person.write_traits(json);
+        }
+        Shape::Track | Shape::TrackWithContact => write_track(event, seed, json),
+    }
+    json.push('}');
+}
+
 fn write_event(seed: u64, event: &Event, audience_id: &str, json: &mut String) {
     let person = Person::new(seed, event.person, event.revision);
     let message_id = event.message_id(seed);
@@ -157,6 +196,21 @@ mod tests {
             let bytes: usize = events.iter().map(|event| event.to_string().len()).sum();
             let mean = bytes / events.len();
             assert!((420..650).contains(&mean), "{recipe:?}: {mean}");
+        }
+    }
+
+    #[test]
+    fn an_sdk_sends_the_same_events() {
+        let mut workload = Workload::new(42, 1, 1_000, 1_764_000_000_000);
+        let batch = workload.batch(Recipe::Crowded, 10);
+        let body = classic_body(42, &batch, "a key");
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(body["writeKey"], "a key");
+        let sent = body["batch"].as_array().unwrap();
+        assert_eq!(sent.len(), 10);
+        for (sent, event) in sent.iter().zip(&batch.events) {
+            assert_eq!(sent["messageId"], event.message_id(42));
+            assert_eq!(sent["type"] == "track", sent["event"] == EVENT_NAME);
         }
     }
 
