@@ -47,6 +47,9 @@ use standing::Applied;
 const LOCKS: Duration = Duration::from_secs(1);
 /// Of one of them, at least: longer than a batch holds it.
 const A_LOCK: Duration = Duration::from_millis(200);
+/// Citus connects to its workers as whoever works here, and says there what it must be a superuser
+/// for: to become the owner there, too, would keep it from that. Elsewhere it is a word.
+const OF_CITUS: &str = "citus.propagate_set_commands = none";
 const NO_TIMEOUT: &str = "statement_timeout = 0";
 /// Between two tries for a lock, and how long it is tried.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -251,7 +254,11 @@ async fn begin(client: &mut ClientWrapper) -> Result<Transaction<'_>, Error> {
     let transaction = client.transaction().await?;
     // The role may have those of a pool.
     let plans = PLAN_BY_KEY.iter().map(|off| off.replace("=off", " = on"));
-    let settings = [lock_timeout(LOCKS), NO_TIMEOUT.to_owned()];
+    let settings = [
+        OF_CITUS.to_owned(),
+        lock_timeout(LOCKS),
+        NO_TIMEOUT.to_owned(),
+    ];
     for setting in settings.into_iter().chain(plans) {
         let set = format!("SET LOCAL {setting}");
         transaction.batch_execute(&set).await?;

@@ -63,6 +63,11 @@ BEGIN
         -- transaction is for.
         IF EXISTS (SELECT FROM pg_extension WHERE extname = 'citus') THEN
             EXECUTE format('ALTER ROLE %I SET citus.propagate_set_commands = local', login);
+            -- As whom Citus makes tables on the workers: it has no password, so that whoever knows
+            -- none of the nodes' own ways in does not come in as it.
+            IF NOT (SELECT rolcanlogin FROM pg_roles WHERE rolname = owner) THEN
+                EXECUTE format('ALTER ROLE %I LOGIN', owner);
+            END IF;
         END IF;
     END LOOP;
 END

@@ -9,6 +9,7 @@ mod batches;
 mod boundary;
 mod classic;
 mod clients;
+mod collector;
 mod configuration;
 mod console;
 mod corrections;

@@ -4,20 +4,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
-use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
-    TraceService, TraceServiceServer,
-};
-use opentelemetry_proto::tonic::collector::trace::v1::{
-    ExportTraceServiceRequest, ExportTraceServiceResponse,
-};
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::ResourceSpans;
 use serde_json::json;
-use tokio_stream::wrappers::TcpListenerStream;
-use tonic::{Request, Response, Status};
 use weir_stack::StackOptions;
 use weir_tests::events::{identify, track, with};
-use weir_tests::{Account, Plan, block_on, eventually, journey_alone_with};
+use weir_tests::{Account, Plan, eventually, journey_alone_with};
+
+use crate::collector::collect;
 
 /// A span: who made it, what it is called, and what it lies in.
 #[derive(Debug, Clone)]
@@ -67,29 +61,11 @@ impl Collector {
     }
 }
 
-#[tonic::async_trait]
-impl TraceService for Collector {
-    async fn export(
-        &self,
-        request: Request<ExportTraceServiceRequest>,
-    ) -> Result<Response<ExportTraceServiceResponse>, Status> {
-        for spans in request.into_inner().resource_spans {
-            self.take(spans);
-        }
-        Ok(Response::new(ExportTraceServiceResponse::default()))
-    }
-}
-
 #[test]
 fn a_batch_is_one_trace_through_every_process_into_its_stores() {
     let collector = Collector::default();
-    let listener = block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-    let endpoint = format!("http://{}", listener.local_addr().unwrap());
-    let server = TraceServiceServer::new(collector.clone());
-    let serving = tonic::transport::Server::builder()
-        .add_service(server)
-        .serve_with_incoming(TcpListenerStream::new(listener));
-    block_on(async { drop(tokio::spawn(serving)) });
+    let taking = collector.clone();
+    let endpoint = collect(move |spans| taking.take(spans));
     let options = StackOptions::temporary().env("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint);
     journey_alone_with(options, async |weir| {
         let account = Account::create(weir, Plan::default()).await;

@@ -24,16 +24,17 @@ macro_rules! add {
 
 pub(super) const ADD: &str = add!();
 
-// The usage row comes last: whoever has it waits for nobody any more.
+// The usage row comes last: whoever has it waits for nobody any more. (Citus takes the name of what
+// a second insert returns only by an alias.)
 pub(super) const ADD_AND_CHARGE: &str = concat!(
     "WITH counted AS (",
     add!(),
     " RETURNING slot
     ), charged AS (
-        INSERT INTO usage (account_id, window_day, batch_id, units)
+        INSERT INTO usage AS u (account_id, window_day, batch_id, units)
         SELECT a.account_id, $8::date, $9::uuid, $10::integer FROM accounts a
         WHERE a.account_id = $1 AND (SELECT count(*) FROM counted) >= 0
-        RETURNING units
+        RETURNING u.units
     )
     SELECT units FROM charged"
 );

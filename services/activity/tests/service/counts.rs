@@ -178,7 +178,8 @@ async fn days_that_are_over_are_folded_and_count_the_same() {
     let sql = weir.sql().await;
     eventually("the first round is over", async || {
         let day = "SELECT day IS NOT NULL FROM activity.housekeeping WHERE task = 'forgetting'";
-        sql.query_one(day, &[]).await.unwrap().get::<_, bool>(0)
+        let row = sql.query_one(day, &[]).await;
+        row.is_ok_and(|row| row.get(0))
     })
     .await;
     for n in 0..12 {

@@ -5,6 +5,7 @@
 //! in the order of the index, and who comes second finds nothing.
 
 use chrono::{DateTime, Utc};
+use tokio_postgres::types::ToSql;
 use weir_ids::AccountId;
 use weir_postgres::{Failure, Tx, work};
 
@@ -46,11 +47,10 @@ const MERGES: &str = "
 
 const ABSORPTIONS: &str = "
     DELETE FROM absorptions
-    WHERE account_id = $1 AND day < ($2::timestamptz AT TIME ZONE 'UTC')::date
-      AND day <= COALESCE((
+    WHERE account_id = $1 AND day < $2 AND day <= COALESCE((
         SELECT day FROM absorptions
-        WHERE account_id = $1 AND day < ($2::timestamptz AT TIME ZONE 'UTC')::date
-        ORDER BY day LIMIT 1 OFFSET $3), $2::date)";
+        WHERE account_id = $1 AND day < $2
+        ORDER BY day LIMIT 1 OFFSET $3), $2)";
 
 /// What is dropped for its age.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +149,13 @@ impl Store {
         let mut client = self.client().await?;
         let tx = Tx::begin(&mut client, account);
         let purge = tx.prepare_cached(sql).await?;
-        Ok(tx.commit_with(&purge, &[&account.0, &time, &PIECE]).await?)
+        let day = time.date_naive();
+        let before: &(dyn ToSql + Sync) = match what {
+            Aged::Absorptions => &day,
+            _ => &time,
+        };
+        Ok(tx
+            .commit_with(&purge, &[&account.0, before, &PIECE])
+            .await?)
     }
 }

@@ -73,12 +73,11 @@ pub async fn drop_aged(
         }
         Aged::Units => {
             let delete = "DELETE FROM unit_counts
-                WHERE account_id = $1 AND window_day < $2::timestamptz::date
-                AND window_day <= COALESCE((
-                    SELECT window_day FROM unit_counts
-                    WHERE account_id = $1 AND window_day < $2::timestamptz::date
-                    ORDER BY window_day LIMIT 1 OFFSET $3), $2::timestamptz::date)";
-            execute(client, delete, &[&account_id.0, &time, &PIECE]).await
+                WHERE account_id = $1 AND window_day < $2 AND window_day <= COALESCE((
+                    SELECT window_day FROM unit_counts WHERE account_id = $1 AND window_day < $2
+                    ORDER BY window_day LIMIT 1 OFFSET $3), $2)";
+            let day = time.date_naive();
+            execute(client, delete, &[&account_id.0, &day, &PIECE]).await
         }
         // One row a process.
         Aged::Flushes => {

@@ -146,7 +146,8 @@ async fn a_rotated_key_is_good_until_the_overlap_is_over() {
         Some(Reason::KeyExpired)
     );
     assert!(whose(&client, &rotated.secret).await.is_ok());
-    for (overlap, request_id) in [(-1, ""), (31 * 86_400, ""), (1, "no id")] {
+    let too_long = "x".repeat(101);
+    for (overlap, request_id) in [(-1, ""), (31 * 86_400, ""), (1, &too_long)] {
         let request = rotate(&tenant, overlap, request_id);
         let error = call!(configuration, rotate_key, request).unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument);
