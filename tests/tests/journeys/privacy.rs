@@ -32,7 +32,7 @@ fn batch(events: fn(&str, usize) -> Value) -> Vec<Value> {
 fn person(canary: &str, n: usize) -> Value {
     let traits = json!({
         "firstName": canary, "email": format!("{canary}-{n}@example.org"), "birthday": canary,
-        "phone": if n % 2 == 0 { canary.to_owned() } else { format!("+61 {PHONE}") },
+        "phone": if n.is_multiple_of(2) { canary.to_owned() } else { format!("+61 {PHONE}") },
     });
     let ids =
         json!({"anonymous_id": format!("{canary}-a-{n}"), "message_id": format!("{canary}-{n}")});
