@@ -11,9 +11,10 @@ const LAST_BASE: i64 = 65_519;
 
 /// Start PostgreSQL, Redis and the seven services, and stay until Ctrl-C.
 ///
-/// PostgreSQL and Redis may be somebody else's (--postgres, --redis). Installs PostgreSQL and Redis through apt where they are missing, applies the demo
-/// configuration (weir.yaml), sends sample events through the edge, and prints what each of
-/// them was answered and where everything listens. Data are kept for the next time.
+/// Installs PostgreSQL and Redis through apt where they are missing (or works with somebody else's:
+/// --postgres, --redis), applies the demo configuration (weir.yaml), sends sample events through the
+/// edge, and prints what each of them was answered and where everything listens. Data are kept for
+/// the next time.
 #[derive(Debug, Clone, Args)]
 pub struct UpOptions {
     /// Return when everything runs; `./weir down` stops it.

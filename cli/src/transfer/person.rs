@@ -2,6 +2,7 @@
 
 mod memberships;
 mod nobody;
+mod pages;
 mod sources;
 
 use anyhow::Context;
@@ -19,6 +20,7 @@ use weir_proto::contact::v1::value::Kind;
 use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_stack::{Channel, Service};
 
+use self::pages::pages;
 use super::contacts::Output;
 use crate::accounts::{self, failed};
 use crate::address::Addresses;
@@ -147,22 +149,17 @@ async fn activities(
     account_id: &str,
     contact_id: &str,
 ) -> Result<Vec<Value>, Failure> {
-    let (mut found, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let request = activity::ListActivitiesRequest {
-            account_id: account_id.to_owned(),
-            contact_id: contact_id.to_owned(),
-            page_size: PAGE,
-            page_token,
-        };
-        let page = client.list_activities(request).await;
-        let page = page.map_err(|status| failed(&status))?.into_inner();
+    let request = activity::ListActivitiesRequest {
+        account_id: account_id.to_owned(),
+        contact_id: contact_id.to_owned(),
+        page_size: PAGE,
+        ..Default::default()
+    };
+    let mut found = Vec::new();
+    pages!(client, list_activities, request, |page| {
         found.extend(page.activities.iter().map(activity_shown));
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(found);
-        }
-    }
+    });
+    Ok(found)
 }
 
 fn activity_shown(one: &activity::Activity) -> Value {
@@ -183,16 +180,14 @@ async fn occurrences(
     contact_id: &str,
 ) -> Result<Vec<Value>, Failure> {
     let mut client = HistoryServiceClient::new(channel);
-    let (mut found, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let request = activity::ListOccurrencesRequest {
-            account_id: account_id.to_owned(),
-            contact_id: contact_id.to_owned(),
-            page_size: PAGE,
-            page_token,
-        };
-        let page = client.list_occurrences(request).await;
-        let page = page.map_err(|status| failed(&status))?.into_inner();
+    let request = activity::ListOccurrencesRequest {
+        account_id: account_id.to_owned(),
+        contact_id: contact_id.to_owned(),
+        page_size: PAGE,
+        ..Default::default()
+    };
+    let mut found = Vec::new();
+    pages!(client, list_occurrences, request, |page| {
         found.extend(page.occurrences.iter().map(|one| {
             json!({
                 "event": one.event_name,
@@ -200,11 +195,8 @@ async fn occurrences(
                 "last_time": time(one.last_time.as_ref()),
             })
         }));
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok(found);
-        }
-    }
+    });
+    Ok(found)
 }
 
 /// The newest, and whether these are all.

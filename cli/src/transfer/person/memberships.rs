@@ -10,6 +10,7 @@ use weir_proto::audience::v1::curation_service_client::CurationServiceClient;
 use weir_proto::audience::v1::membership_service_client::MembershipServiceClient;
 use weir_stack::Channel;
 
+use super::pages::pages;
 use super::{PAGE, failed, time};
 use crate::failure::Failure;
 
@@ -26,45 +27,33 @@ pub async fn of(
         known: HashMap::new(),
     };
     let mut client = MembershipServiceClient::new(channel);
-    let (mut found, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let request = audience::ListMembershipsRequest {
-            account_id: account_id.to_owned(),
-            contact_id: contact_id.to_owned(),
-            page_size: PAGE,
-            page_token,
-        };
-        let page = client.list_memberships(request).await;
-        let page = page.map_err(|status| failed(&status))?.into_inner();
+    let request = audience::ListMembershipsRequest {
+        account_id: account_id.to_owned(),
+        contact_id: contact_id.to_owned(),
+        page_size: PAGE,
+        ..Default::default()
+    };
+    let mut found = Vec::new();
+    pages!(client, list_memberships, request, |page| {
         for one in page.memberships {
             let name = names.of(&one.audience_id).await?;
             found.push(membership(&one, &name));
         }
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            break;
-        }
-    }
-    let (mut history, mut page_token) = (Vec::new(), String::new());
-    loop {
-        let request = audience::ListMembershipHistoryRequest {
-            account_id: account_id.to_owned(),
-            contact_id: contact_id.to_owned(),
-            page_size: PAGE,
-            page_token,
-            ..Default::default()
-        };
-        let page = client.list_membership_history(request).await;
-        let page = page.map_err(|status| failed(&status))?.into_inner();
+    });
+    let request = audience::ListMembershipHistoryRequest {
+        account_id: account_id.to_owned(),
+        contact_id: contact_id.to_owned(),
+        page_size: PAGE,
+        ..Default::default()
+    };
+    let mut history = Vec::new();
+    pages!(client, list_membership_history, request, |page| {
         for one in page.changes {
             let name = names.of(&one.audience_id).await?;
             history.push(change(&one, &name));
         }
-        page_token = page.next_page_token;
-        if page_token.is_empty() {
-            return Ok((found, history));
-        }
-    }
+    });
+    Ok((found, history))
 }
 
 fn membership(one: &audience::Membership, name: &str) -> Value {

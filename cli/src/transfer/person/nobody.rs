@@ -7,6 +7,7 @@ use weir_proto::activity::v1::history_service_client::HistoryServiceClient;
 use weir_proto::contact::v1 as contact;
 use weir_stack::{Channel, Service};
 
+use super::pages::pages;
 use super::{PAGE, activity_shown, failed, sources};
 use crate::address::Addresses;
 use crate::arguments::Who;
@@ -47,7 +48,7 @@ pub async fn known(
 /// In the order in which they would be attached.
 async fn waiting(channel: Channel, account_id: &str, who: &Who) -> Result<Vec<Value>, Failure> {
     let mut client = HistoryServiceClient::new(channel);
-    let mut request = activity::ListBacklogRequest {
+    let request = activity::ListBacklogRequest {
         account_id: account_id.to_owned(),
         user_id: who.user_id.clone().unwrap_or_default(),
         anonymous_id: who.anonymous_id.clone().unwrap_or_default(),
@@ -55,17 +56,10 @@ async fn waiting(channel: Channel, account_id: &str, who: &Who) -> Result<Vec<Va
         ..Default::default()
     };
     let mut found = Vec::new();
-    loop {
-        let page = client.list_backlog(request.clone()).await;
-        let page = page.map_err(|status| failed(&status))?.into_inner();
-        let shown = page
-            .activities
-            .iter()
-            .filter_map(|one| one.activity.as_ref());
+    pages!(client, list_backlog, request, |page| {
+        let waiting = page.activities.iter();
+        let shown = waiting.filter_map(|one| one.activity.as_ref());
         found.extend(shown.map(activity_shown));
-        request.page_token = page.next_page_token;
-        if request.page_token.is_empty() {
-            return Ok(found);
-        }
-    }
+    });
+    Ok(found)
 }

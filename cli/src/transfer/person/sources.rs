@@ -13,24 +13,9 @@ use weir_proto::mapping::v1::mapping_service_client::MappingServiceClient;
 use weir_proto::mapping::v1::replay_service_client::ReplayServiceClient;
 use weir_stack::Channel;
 
+use super::pages::pages;
 use super::{PAGE, failed, plain, time};
 use crate::failure::Failure;
-
-/// Asks all pages, one after another.
-macro_rules! pages {
-    ($client:expr, $method:ident, $request:expr, $take:expr) => {{
-        let mut request = $request;
-        loop {
-            let page = $client.$method(request.clone()).await;
-            let mut page = page.map_err(|status| failed(&status))?.into_inner();
-            request.page_token = std::mem::take(&mut page.next_page_token);
-            $take(page);
-            if request.page_token.is_empty() {
-                break;
-            }
-        }
-    }};
-}
 
 /// By source; those that have nothing are left out.
 pub async fn of(
@@ -61,14 +46,9 @@ pub async fn of(
         page_size: PAGE,
         ..Default::default()
     };
-    pages!(
-        mapping,
-        list_sources,
-        all,
-        |page: mapping::ListSourcesResponse| {
-            sources.extend(page.sources);
-        }
-    );
+    pages!(mapping, list_sources, all, |page| {
+        sources.extend(page.sources);
+    });
     let mut found = Vec::new();
     for source in sources {
         let (kept, messages) = look.kept(&source.source_id).await?;
@@ -121,25 +101,20 @@ impl Look {
             page_size: PAGE,
             ..Default::default()
         };
-        pages!(
-            self.replays,
-            list_kept_events,
-            all,
-            |page: mapping::ListKeptEventsResponse| {
-                for event in page.events {
-                    if person.is_in(&event.raw) {
-                        found.push(json!({
-                            "receive_time": time(event.receive_time.as_ref()),
-                            "status": event.status,
-                            "code": event.code,
-                            "stored": event.stored || event.done_time.is_some(),
-                            "event": super::parsed(&event.raw),
-                        }));
-                        messages.insert(event.message_id);
-                    }
+        pages!(self.replays, list_kept_events, all, |page| {
+            for event in page.events {
+                if person.is_in(&event.raw) {
+                    found.push(json!({
+                        "receive_time": time(event.receive_time.as_ref()),
+                        "status": event.status,
+                        "code": event.code,
+                        "stored": event.stored || event.done_time.is_some(),
+                        "event": super::parsed(&event.raw),
+                    }));
+                    messages.insert(event.message_id);
                 }
             }
-        );
+        });
         messages.remove("");
         Ok((found, messages))
     }
@@ -153,14 +128,9 @@ impl Look {
             page_size: PAGE,
             ..Default::default()
         };
-        pages!(
-            self.mapping,
-            list_event_names,
-            all,
-            |page: mapping::ListEventNamesResponse| {
-                names.extend(page.names.into_iter().map(|name| name.name));
-            }
-        );
+        pages!(self.mapping, list_event_names, all, |page| {
+            names.extend(page.names.into_iter().map(|name| name.name));
+        });
         let mut found = Vec::new();
         for event_name in names {
             let request = mapping::ListSamplesRequest {
@@ -195,25 +165,21 @@ impl Look {
             page_size: PAGE,
             ..Default::default()
         };
-        pages!(
-            self.mapping,
-            list_log,
-            all,
-            |page: mapping::ListLogResponse| {
-                let his = page.entries.iter().filter(|line| {
-                    messages.contains(&line.message_id) || person.is_named(&line.value)
-                });
-                found.extend(his.map(|line| {
-                    json!({
-                        "log_time": time(line.log_time.as_ref()),
-                        "message_id": line.message_id,
-                        "code": line.code,
-                        "path": line.path,
-                        "value": line.value,
-                    })
-                }));
-            }
-        );
+        pages!(self.mapping, list_log, all, |page| {
+            let his = page
+                .entries
+                .iter()
+                .filter(|line| messages.contains(&line.message_id) || person.is_named(&line.value));
+            found.extend(his.map(|line| {
+                json!({
+                    "log_time": time(line.log_time.as_ref()),
+                    "message_id": line.message_id,
+                    "code": line.code,
+                    "path": line.path,
+                    "value": line.value,
+                })
+            }));
+        });
         Ok(found)
     }
 }
