@@ -6,7 +6,6 @@ use weir_reasons::Reason;
 use super::{App, Change, Error};
 use crate::domain::field::{self, Field, MAX_CUSTOM_FIELDS};
 use crate::domain::record::{Change as Changed, Thing, shown_field};
-use crate::domain::sample::caseless;
 use crate::store;
 
 impl App {
@@ -75,12 +74,6 @@ impl App {
             return Err(Error::NotFound("account"));
         }
         let custom = store::list_fields(&client, account_id).await?;
-        let mut fields = field::all(custom);
-        let contains = caseless(contains);
-        fields.retain(|field| {
-            let texts = [field.name.as_str(), field.id.as_str()];
-            texts.iter().any(|text| caseless(text).contains(&contains))
-        });
-        Ok(fields)
+        Ok(field::containing(field::all(custom), contains))
     }
 }

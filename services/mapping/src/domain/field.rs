@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use weir_values::{BUILT_IN_FIELDS, FieldId, ValueType};
 
 use super::invalid::{Invalid, read_name};
+use super::sample::caseless as lowered;
 
 /// Semantics 2.3.
 pub const MAX_CUSTOM_FIELDS: usize = 200;
@@ -69,6 +70,16 @@ pub fn all(custom: Vec<Field>) -> Vec<Field> {
     fields
 }
 
+/// Those whose name or id contains this, in any case (semantics 7.9).
+pub fn containing(mut fields: Vec<Field>, part: &str) -> Vec<Field> {
+    let part = lowered(part);
+    fields.retain(|field| {
+        let mut texts = [field.name.as_str(), field.id.as_str()].into_iter();
+        texts.any(|text| lowered(text).contains(&part))
+    });
+    fields
+}
+
 /// The type of a field of the account, given its custom ones.
 pub fn type_of(id: &str, custom: &HashMap<String, ValueType>) -> Option<ValueType> {
     BUILT_IN_FIELDS
@@ -112,6 +123,23 @@ mod tests {
         let both = users(true, &sources(1)).unwrap();
         assert_eq!(both, "it is a unique identifier, the source \"S0\" maps it");
         assert!(users(false, &sources(7)).unwrap().ends_with("and 2 more"));
+    }
+
+    #[test]
+    fn a_field_is_found_by_a_part_of_its_name_or_id_in_any_case() {
+        let custom = Field::custom("ΠΕΛΑΤΗΣ", ValueType::Text).unwrap();
+        let found = |part: &str| {
+            let found = containing(all(vec![custom.clone()]), part);
+            found
+                .into_iter()
+                .map(|field| field.name)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(found("πελατης"), ["ΠΕΛΑΤΗΣ"]);
+        assert_eq!(found("STR::EMAIL"), ["Email"]);
+        assert_eq!(found("name"), ["First name", "Last name", "Name"]);
+        assert_eq!(found("").len(), BUILT_IN_FIELDS.len() + 1);
+        assert!(found("nothing such").is_empty());
     }
 
     #[test]
