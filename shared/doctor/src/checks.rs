@@ -8,6 +8,25 @@ use uuid::Uuid;
 
 use crate::{Check, Fault, SHOWN, grants};
 
+/// Rows of an account that mapping does not know, and has not under deletion either. On Citus mapping's tables are on one node alone, and not joined with such as are not.
+macro_rules! of_accounts_that_are_no_more {
+    ($schema:literal) => {
+        concat!(
+            "WITH known AS MATERIALIZED (
+                SELECT account_id FROM mapping.accounts
+                UNION
+                SELECT account_id FROM mapping.account_deletions WHERE finish_time IS NULL
+            )
+            SELECT o.account_id, '",
+            $schema,
+            "' AS found FROM ",
+            $schema,
+            ".accounts o
+            WHERE NOT EXISTS (SELECT FROM known k WHERE k.account_id = o.account_id)"
+        )
+    };
+}
+
 /// In the order in which they are made: a service's own tables first.
 pub const CHECKS: &[Check] = &[
     Check {
@@ -203,27 +222,13 @@ pub const CHECKS: &[Check] = &[
         promise: "nothing is kept of accounts that are no more (contacts)",
         schemas: &["mapping", "contact"],
         is_relayed: false,
-        // On Citus mapping's tables are on one node alone, which are not joined with such as are not.
-        query: "WITH known AS MATERIALIZED (
-                SELECT account_id FROM mapping.accounts
-                UNION
-                SELECT account_id FROM mapping.account_deletions WHERE finish_time IS NULL
-            )
-            SELECT o.account_id, 'contact' AS found FROM contact.accounts o
-            WHERE NOT EXISTS (SELECT FROM known k WHERE k.account_id = o.account_id)",
+        query: of_accounts_that_are_no_more!("contact"),
     },
     Check {
         promise: "nothing is kept of accounts that are no more (activities)",
         schemas: &["mapping", "activity"],
         is_relayed: false,
-        // On Citus mapping's tables are on one node alone, which are not joined with such as are not.
-        query: "WITH known AS MATERIALIZED (
-                SELECT account_id FROM mapping.accounts
-                UNION
-                SELECT account_id FROM mapping.account_deletions WHERE finish_time IS NULL
-            )
-            SELECT o.account_id, 'activity' AS found FROM activity.accounts o
-            WHERE NOT EXISTS (SELECT FROM known k WHERE k.account_id = o.account_id)",
+        query: of_accounts_that_are_no_more!("activity"),
     },
     Check {
         promise: "no more activities are mapped than the plan has slots (semantics 4.2)",

@@ -4,7 +4,7 @@
 -- this. Passwords are set apart from this.
 --
 -- Two roles each (semantics 9.6): `weir_…_owner` owns the schema and its tables; nobody logs in as
--- it. `weir_…` is what the service connects as: it reads and writes rows, and is bound by the
+-- it (but on Citus: see below). `weir_…` is what the service connects as: it reads and writes rows, and is bound by the
 -- policies of the tables. Migrations and partitions it makes as the owner (SET ROLE), whose rights
 -- it does not have otherwise (NOINHERIT).
 DO $$
