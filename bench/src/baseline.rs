@@ -40,8 +40,10 @@ mod tests {
     async fn migrate(admin: &Client) -> Result<()> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         for (folder, schema) in [
+            ("shared/postgres", "contact"),
             ("services/contact-upsert", "contact"),
             ("shared/ledger", "contact"),
+            ("shared/postgres", "activity"),
             ("services/activity", "activity"),
             ("shared/ledger", "activity"),
             ("services/audience", "audience"),

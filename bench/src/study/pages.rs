@@ -180,36 +180,29 @@ async fn someone(account: &Account, channel: Channel) -> Result<String> {
 fn paths(account: &Account, contact: &str) -> Vec<(&'static str, String)> {
     let base = format!("/accounts/{}", account.account_id);
     let source = format!("{base}/sources/{}", account.source_id);
-    let of_account = [
-        ("sources", ""),
-        ("contacts", ""),
-        ("audiences", ""),
-        ("logs", ""),
-        ("usage", ""),
-        ("usage-90-days", "?days=90"),
-        ("settings", ""),
-        ("health", ""),
-    ];
-    let of_source = [
-        ("map", "map"),
-        ("versions", "map/versions"),
-        ("activities", "activities"),
-        ("add-activity", "activities/add"),
-        ("source-logs", "logs"),
-        ("events", "events"),
-        ("kept", "kept"),
-        ("samples", "samples"),
-    ];
-    let mut all = vec![("accounts", "/accounts".to_owned())];
-    all.extend(of_account.map(|(name, query)| {
-        let page = name.split('-').next().unwrap_or(name);
-        (name, format!("{base}/{page}{query}"))
-    }));
-    all.extend(of_source.map(|(name, page)| (name, format!("{source}/{page}"))));
-    all.push(("contact", format!("{base}/contacts/{contact}")));
-    let audience = account.audience_id;
-    all.push(("audience", format!("{base}/audiences/{audience}")));
-    all
+    let page = |of: &str, page: &str| format!("{of}/{page}");
+    let (contact, audience) = (format!("contacts/{contact}"), account.audience_id);
+    vec![
+        ("accounts", "/accounts".to_owned()),
+        ("sources", page(&base, "sources")),
+        ("contacts", page(&base, "contacts")),
+        ("contact", page(&base, &contact)),
+        ("audiences", page(&base, "audiences")),
+        ("audience", page(&base, &format!("audiences/{audience}"))),
+        ("logs", page(&base, "logs")),
+        ("usage", page(&base, "usage")),
+        ("usage-90-days", page(&base, "usage?days=90")),
+        ("settings", page(&base, "settings")),
+        ("health", page(&base, "health")),
+        ("map", page(&source, "map")),
+        ("versions", page(&source, "map/versions")),
+        ("activities", page(&source, "activities")),
+        ("add-activity", page(&source, "activities/add")),
+        ("source-logs", page(&source, "logs")),
+        ("events", page(&source, "events")),
+        ("kept", page(&source, "kept")),
+        ("samples", page(&source, "samples")),
+    ]
 }
 
 /// Somebody who is signed in.
