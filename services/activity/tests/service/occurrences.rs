@@ -79,6 +79,12 @@ async fn the_first_and_the_last_are_those_of_all_who_were_merged() {
 async fn expired(weir: &Weir, rows: &[(Uuid, &str, DateTime<Utc>)]) -> NaiveDate {
     let month = (noon() - Days::new(2)).date_naive().with_day(1).unwrap() - Months::new(1);
     let sql = weir.sql().await;
+    // Which would drop it while it is being made.
+    eventually("the first round is over", async || {
+        let day = "SELECT count(*) FROM activity.housekeeping WHERE day IS NOT NULL";
+        sql.query_one(day, &[]).await.unwrap().get::<_, i64>(0) == 2
+    })
+    .await;
     for table in ["activities", "backlog"] {
         let make = format!(
             "SET ROLE weir_activity_owner;
@@ -111,11 +117,6 @@ async fn expired(weir: &Weir, rows: &[(Uuid, &str, DateTime<Utc>)]) -> NaiveDate
 async fn dropped(weir: Weir, month: NaiveDate) -> Weir {
     let (database, account) = (weir.database.clone(), weir.account);
     let sql = weir.sql().await;
-    eventually("the first round is over", async || {
-        let day = "SELECT count(*) FROM activity.housekeeping WHERE day IS NOT NULL";
-        sql.query_one(day, &[]).await.unwrap().get::<_, i64>(0) == 2
-    })
-    .await;
     weir.stop().await;
     let weir = instance(database, account).await;
     let name = month.format("activities_%Y_%m").to_string();

@@ -433,16 +433,17 @@ proptest! {
                 schedule.ended(&batch.account_id, batch.size, ms(1));
             }
         }
-        while !under_way.is_empty() {
-            let batch = under_way.remove(0);
+        // What is under way ends, then what still waits begins, each to its end.
+        for batch in under_way {
             schedule.ended(&batch.account_id, batch.size, ms(1));
-            while let Some(batch) = schedule.next(ms(0)).batch {
-                for entry in &batch.entries {
-                    seen.entry(entry.item.0.clone()).or_default().push(entry.item.1);
-                }
-                under_way.push(batch);
-            }
         }
+        while let Some(batch) = schedule.next(ms(0)).batch {
+            for entry in &batch.entries {
+                seen.entry(entry.item.0.clone()).or_default().push(entry.item.1);
+            }
+            schedule.ended(&batch.account_id, batch.size, ms(1));
+        }
+        prop_assert_eq!(schedule.waiting(), Size::default());
         prop_assert_eq!(seen.values().map(Vec::len).sum::<usize>(), added);
         prop_assert!(seen.values().all(|items| items.is_sorted()));
     }
