@@ -34,5 +34,5 @@ pub async fn run() -> Result<ExitCode, Failure> {
         redis,
         filter: None,
     };
-    suite::run(&all, &["--workspace"]).await
+    suite::run(&all).await
 }

@@ -88,7 +88,7 @@ async fn run(command: Command) -> Result<ExitCode, Failure> {
         Command::Import(options) => match &options.what {
             ImportWhat::Contacts(options) => return transfer::import::run(options).await,
         },
-        Command::Test(options) => return suite::run(&options, &[]).await,
+        Command::Test(options) => return suite::run(&options).await,
         Command::Check => return check::run().await,
         Command::Bench(options) => return Err(bench::run(&options)),
     }

@@ -14,16 +14,14 @@ use crate::output::say;
 /// The word for all tests at full length.
 const LONG: &str = "long";
 
-/// Runs the tests of `packages`, as cargo names them; of all but the measuring program's when
-/// there are none.
-pub async fn run(options: &TestOptions, packages: &[&str]) -> Result<ExitCode, Failure> {
+/// Runs the tests of all packages, the measuring program's too.
+pub async fn run(options: &TestOptions) -> Result<ExitCode, Failure> {
     weir_stack::ensure_installed(|what| say!("{what} …"))?;
     need_packages();
     say!("running the tests …");
     // Journeys start the services' programs: each has tests beside it for which cargo builds it.
     // No tests stand in documentation, and to look for them takes long.
-    let mut arguments = vec!["test", "--tests", "--no-fail-fast"];
-    arguments.extend(packages);
+    let mut arguments = vec!["test", "--workspace", "--tests", "--no-fail-fast"];
     let long = options.filter.as_deref() == Some(LONG);
     if let Some(filter) = options.filter.as_deref().filter(|_| !long) {
         arguments.extend(["--", filter]);

@@ -205,7 +205,7 @@ pub(crate) fn status(why: Refused) -> Status {
         ),
         Refused::Unknown => unauthenticated(
             Reason::TokenUnknown,
-            "the token is not known, or was revoked",
+            "the token is not known, or was revoked (it is sent as `authorization: Bearer …`)",
         ),
         Refused::Expired => unauthenticated(Reason::TokenExpired, "the token is past its end"),
         Refused::Unsure => unavailable("the list of tokens"),

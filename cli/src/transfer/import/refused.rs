@@ -119,9 +119,12 @@ impl Refused {
                 let mut options = OpenOptions::new();
                 let options = options.create(true).truncate(false).write(true);
                 let mut file = options.open(&self.path)?;
-                // What was refused since the progress was noted comes again.
-                file.set_len(self.bytes)?;
-                file.seek(SeekFrom::End(0))?;
+                // What was refused since the progress was noted comes again; a pipe or /dev/null
+                // has no end to be set back.
+                if file.metadata()?.is_file() {
+                    file.set_len(self.bytes)?;
+                    file.seek(SeekFrom::End(0))?;
+                }
                 self.file.insert(file)
             }
         };
@@ -211,6 +214,14 @@ mod tests {
         refused.add(row, "CODE", "Why.").unwrap();
         assert_eq!(refused.can_mend(row), is_mendable);
         std::fs::read(path).unwrap()
+    }
+
+    #[test]
+    fn rows_may_be_refused_into_a_file_that_keeps_none() {
+        let null = PathBuf::from("/dev/null");
+        let mut refused = Refused::new(null, Kind::JsonLines, Vec::new(), 0);
+        let row = row(Content::Json("{}".into()), b"{}");
+        refused.add(&row, "CODE", "Why.").unwrap();
     }
 
     #[test]
