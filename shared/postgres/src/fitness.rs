@@ -9,6 +9,8 @@ use tokio::time::{Duration, timeout};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::{Client, Error, SimpleQueryMessage, SimpleQueryRow};
 
+use crate::citus::{self, Node};
+
 /// Of older ones we know nothing.
 const OLDEST: i64 = 150_000;
 const ENCODING: &str = "UTF8";
@@ -27,6 +29,7 @@ const LOOK: &str = "
         pg_is_in_recovery()::text AS in_recovery,
         current_setting('transaction_read_only') AS read_only,
         coalesce(current_setting('weir.direct', true), '') AS direct,
+        (EXISTS (SELECT FROM pg_extension WHERE extname = 'citus'))::text AS citus,
         least(current_setting('max_connections')::int
                 - current_setting('superuser_reserved_connections')::int
                 - coalesce(current_setting('reserved_connections', true)::int, 0),
@@ -84,12 +87,19 @@ pub enum Unfit {
          or newer with max_prepared_statements above 0"
     )]
     Statements,
+    /// It makes no tables, and those that are needed are not there.
+    #[error(
+        "it is a worker of a Citus cluster, and tables are made through the coordinator alone: name \
+         the coordinator (once everything is made, services may come in by any node)"
+    )]
+    Worker,
 }
 
 impl Unfit {
     /// Whether it may pass by itself, with nobody changing anything here.
     pub fn passes(&self) -> bool {
-        *self == Self::Recovery
+        // Others may come in by the coordinator.
+        matches!(self, Self::Recovery | Self::Worker)
     }
 }
 
@@ -97,14 +107,20 @@ impl Unfit {
 pub(crate) struct Seen {
     /// Whether settings of a connection arrive, so that nothing stands in between.
     pub is_direct: bool,
+    pub node: Node,
 }
 
-/// Whether rows can be written by this connection, and `needed` connections be made at a time.
+/// Whether roles and tables can be made and rows be written by this connection, and `needed`
+/// connections be made at a time.
 ///
 /// # Errors
 /// As PostgreSQL has it; within, why not.
 pub async fn check(client: &Client, needed: usize) -> Result<Result<(), Unfit>, Error> {
-    Ok(look(client, needed).await?.map(|_| ()))
+    let seen = look(client, needed).await?;
+    Ok(seen.and_then(|seen| match seen.node {
+        Node::Worker => Err(Unfit::Worker),
+        Node::Only | Node::Coordinator => Ok(()),
+    }))
 }
 
 pub(crate) async fn look(client: &Client, needed: usize) -> Result<Result<Seen, Unfit>, Error> {
@@ -113,9 +129,22 @@ pub(crate) async fn look(client: &Client, needed: usize) -> Result<Result<Seen, 
         SimpleQueryMessage::Row(row) => Some(row),
         _ => None,
     });
-    Ok(row.map_or(Ok(Seen { is_direct: true }), |row| judge(row, needed)))
+    let Some(row) = row else {
+        return Ok(Ok(Seen {
+            is_direct: true,
+            node: Node::Only,
+        }));
+    };
+    Ok(match judge(row, needed) {
+        Ok(mut seen) if row.get("citus") == Some("true") => {
+            seen.node = citus::node(client).await?;
+            Ok(seen)
+        }
+        judged => judged,
+    })
 }
 
+/// What is seen of it; of a cluster's node, as if it were none.
 fn judge(row: &SimpleQueryRow, needed: usize) -> Result<Seen, Unfit> {
     let text = |name: &str| row.get(name).unwrap_or_default();
     let number = |name: &str| text(name).parse::<i64>().ok();
@@ -137,6 +166,7 @@ fn judge(row: &SimpleQueryRow, needed: usize) -> Result<Seen, Unfit> {
         Some(found) => Err(Unfit::Connections { found, needed }),
         None => Ok(Seen {
             is_direct: text("direct") == "on",
+            node: Node::Only,
         }),
     }
 }

@@ -19,6 +19,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod citus;
 mod dial;
 mod failure;
 mod fitness;

@@ -23,6 +23,7 @@
 //! **Invariant:** a file that was applied never changes, and a program never works on a newer
 //! schema that does not say that it may: both are refused.
 
+mod arrival;
 mod script;
 mod standing;
 
@@ -34,12 +35,12 @@ use tokio::time::Instant;
 use tokio_postgres::Error;
 use tokio_postgres::error::SqlState;
 
-use crate::dial::{DialError, dial};
-use crate::fitness::{self, DIRECT, Unfit};
+use crate::citus::{self, NO_ROLES, Node};
+use crate::dial::DialError;
+use crate::fitness::Unfit;
 use crate::isolation::{Open, as_owner, lock_all, warn_of_role};
-use crate::pool::with_settings;
-use crate::target::Target;
 use crate::{PLAN_BY_KEY, Pool};
+use arrival::once_there;
 use standing::Applied;
 
 /// How long a file may wait for its locks, all of them together: behind each of them everybody else
@@ -47,21 +48,10 @@ use standing::Applied;
 const LOCKS: Duration = Duration::from_secs(1);
 /// Of one of them, at least: longer than a batch holds it.
 const A_LOCK: Duration = Duration::from_millis(200);
-/// Citus connects to its workers as whoever works here, and says there what it must be a superuser
-/// for: to become the owner there, too, would keep it from that. Elsewhere it is a word.
-const OF_CITUS: &str = "citus.propagate_set_commands = none";
 const NO_TIMEOUT: &str = "statement_timeout = 0";
 /// Between two tries for a lock, and how long it is tried.
 const PAUSE: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(300);
-/// PostgreSQL is silent while it makes an index.
-const SILENCE: Duration = Duration::from_secs(6 * 3600);
-/// How long making the connection may take.
-const CONNECT: Duration = Duration::from_secs(5);
-/// Between two tries to make it.
-const AWAY: Duration = Duration::from_millis(500);
-/// How often the log says that PostgreSQL is still away.
-const SAID: Duration = Duration::from_secs(30);
 
 /// One numbered file.
 #[derive(Debug, Clone, Copy)]
@@ -127,8 +117,13 @@ pub async fn migrate_once_there(
 ) -> Result<(), MigrateError> {
     // With the one that jobs share.
     let needed = pool.status().max_size + 1;
-    let mut client = once_there(pool.manager().target(), needed, away).await?;
+    let target = pool.manager().target();
+    let (mut client, node) = once_there(target, needed, migrations, away).await?;
     warn_of_role(&client).await?;
+    if node == Node::Worker {
+        tracing::info!("a worker of Citus, where everything is made");
+        return Ok(());
+    }
     prepare(&mut client).await?;
     if client.query_opt(HAS_OLDEST, &[]).await?.is_none() {
         patiently(&mut client, Step::Oldest).await?;
@@ -144,6 +139,9 @@ pub async fn migrate_once_there(
     }
     for migration in migrations {
         patiently(&mut client, Step::File(migration)).await?;
+    }
+    if node == Node::Coordinator {
+        patiently(&mut client, Step::Spread).await?;
     }
     patiently(&mut client, Step::Lock(open, known)).await
 }
@@ -163,90 +161,10 @@ async fn applied(client: &ClientWrapper) -> Result<Vec<Applied>, Error> {
 enum Step<'m> {
     Oldest,
     File(&'m Migration),
+    /// On Citus.
+    Spread,
     /// With the last file that is known.
     Lock(Open, i32),
-}
-
-/// A connection as soon as there is somebody to connect to: processes start in any order.
-async fn once_there(
-    target: &Target,
-    needed: usize,
-    away: &Notify,
-) -> Result<ClientWrapper, MigrateError> {
-    let mut said: Option<Instant> = None;
-    loop {
-        match fit(target, needed).await {
-            Err(error) if is_away(&error) => {
-                away.notify_one();
-                if said.is_none_or(|said| said.elapsed() > SAID) {
-                    tracing::warn!(error = %chain(&error), "waiting for PostgreSQL");
-                    said = Some(Instant::now());
-                }
-                tokio::time::sleep(AWAY).await;
-            }
-            done => return done,
-        }
-    }
-}
-
-/// Whether the same may succeed later, with nobody changing anything here.
-fn is_away(error: &MigrateError) -> bool {
-    match error {
-        MigrateError::Silent | MigrateError::Connection(DialError::Io(_)) => true,
-        MigrateError::Unfit(unfit) => unfit.passes(),
-        MigrateError::Connection(DialError::Postgres(error)) => match error.code() {
-            Some(code) => {
-                let away = [
-                    &SqlState::CANNOT_CONNECT_NOW,
-                    &SqlState::TOO_MANY_CONNECTIONS,
-                    &SqlState::ADMIN_SHUTDOWN,
-                    &SqlState::CRASH_SHUTDOWN,
-                ];
-                away.contains(&code)
-            }
-            // It never said a word, or broke off.
-            None => {
-                let cause = std::error::Error::source(error);
-                error.is_closed() || cause.is_some_and(|cause| cause.is::<std::io::Error>())
-            }
-        },
-        _ => false,
-    }
-}
-
-/// With what is behind it, on one line.
-fn chain(error: &MigrateError) -> String {
-    let first = error.to_string();
-    match std::error::Error::source(error) {
-        Some(cause) => format!("{first}: {cause}"),
-        None => first,
-    }
-}
-
-/// A connection to a PostgreSQL that can be worked with.
-async fn fit(target: &Target, needed: usize) -> Result<ClientWrapper, MigrateError> {
-    let client = connection(target).await?;
-    let seen = fitness::look(&client, needed).await??;
-    if !seen.is_direct {
-        tracing::info!("a pooler stands between, which passes no settings of a connection on");
-        let other = connection(target).await?;
-        if !fitness::keeps_statements(&client, &other).await? {
-            return Err(Unfit::Statements.into());
-        }
-    }
-    Ok(client)
-}
-
-async fn connection(target: &Target) -> Result<ClientWrapper, MigrateError> {
-    let target = with_settings(target, Duration::ZERO, &[DIRECT]);
-    let dialled = tokio::time::timeout(CONNECT, Box::pin(dial(&target, SILENCE))).await;
-    match dialled.map_err(|_| MigrateError::Silent)? {
-        Ok((client, _)) => Ok(client),
-        Err(DialError::Postgres(error)) if fitness::is_of_options(&error) => {
-            Err(Unfit::Options.into())
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// A transaction of the schema's owner.
@@ -255,7 +173,7 @@ async fn begin(client: &mut ClientWrapper) -> Result<Transaction<'_>, Error> {
     // The role may have those of a pool.
     let plans = PLAN_BY_KEY.iter().map(|off| off.replace("=off", " = on"));
     let settings = [
-        OF_CITUS.to_owned(),
+        NO_ROLES.to_owned(),
         lock_timeout(LOCKS),
         NO_TIMEOUT.to_owned(),
     ];
@@ -307,6 +225,7 @@ async fn patiently(client: &mut ClientWrapper, step: Step<'_>) -> Result<(), Mig
         let done = match step {
             Step::Oldest => alone(client, ADD_OLDEST).await.map_err(Into::into),
             Step::File(migration) => apply(client, migration).await,
+            Step::Spread => spread(client).await,
             Step::Lock(open, known) => lock_tables(client, open, known).await,
         };
         match done {
@@ -349,6 +268,17 @@ async fn apply(client: &mut ClientWrapper, migration: &Migration) -> Result<(), 
         .await?;
     transaction.commit().await?;
     tracing::info!(number, name, oldest, "schema migrated");
+    Ok(())
+}
+
+async fn spread(client: &mut ClientWrapper) -> Result<(), MigrateError> {
+    let transaction = begin(client).await?;
+    transaction.execute(LOCK_ROW, &[]).await?;
+    let tables = citus::spread(&transaction).await?;
+    transaction.commit().await?;
+    if tables > 0 {
+        tracing::info!(tables, "tables that all nodes have");
+    }
     Ok(())
 }
 

@@ -71,7 +71,7 @@ async fn while_a_password_changes_either_lets_in() {
 #[tokio::test]
 async fn statements_of_a_schema_of_before_are_prepared_anew() {
     let database = TestServers::shared().await.fresh_database().await;
-    let pool = weir_postgres::connect(&database.url_for("audience"), 2, &[]).unwrap();
+    let pool = weir_postgres::connect(&database.session_url_for("audience"), 2, &[]).unwrap();
     let both = [pool.get().await.unwrap(), pool.get().await.unwrap()];
     let owner = |statement: &str| format!("SET ROLE weir_audience_owner; {statement}; RESET ROLE");
     let table = owner("CREATE TABLE things (number int); GRANT SELECT ON things TO weir_audience");

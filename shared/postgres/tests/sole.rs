@@ -71,7 +71,7 @@ async fn a_replica_that_gives_a_job_up_rests_while_another_takes_it() {
 #[tokio::test]
 async fn jobs_of_a_replica_share_a_connection_and_one_is_given_up_without_the_others() {
     let database = database().await;
-    let pool = pool(&database.url_for("contact"));
+    let pool = pool(&database.session_url_for("contact"));
     let (ours, theirs) = (Jobs::new(&pool), Jobs::new(&pool));
     let mut ours = ["purge", "outbox", "reindex"].map(|job| ours.sole(job));
     for job in &mut ours {
@@ -125,7 +125,7 @@ async fn where_an_engine_has_no_such_locks_everybody_does_the_job() {
         AS $$ BEGIN RAISE EXCEPTION USING ERRCODE = '0A000'; END $$;
         GRANT USAGE ON SCHEMA engine TO PUBLIC";
     client.unscoped().batch_execute(lacks).await.unwrap();
-    let url = database.url_for("contact");
+    let url = database.session_url_for("contact");
     let mark = if url.contains('?') { '&' } else { '?' };
     let path = "options=-csearch_path%3Dcontact,engine,pg_catalog";
     let pool = pool(&format!("{url}{mark}{path}"));

@@ -108,7 +108,9 @@ async fn statements_that_are_sent_at_once_are_in_the_transaction() {
 
 #[tokio::test]
 async fn without_a_connection_nothing_is_said_to_be_done() {
-    let (pool, database) = pool().await;
+    let (_, database) = pool().await;
+    let url = database.session_url_for("audience");
+    let pool = weir_postgres::connect(&url, 1, &[]).unwrap();
     let mut client = pool.get().await.unwrap();
     let backend: i32 = client
         .unscoped()
@@ -116,7 +118,7 @@ async fn without_a_connection_nothing_is_said_to_be_done() {
         .await
         .unwrap()
         .get(0);
-    let other = weir_postgres::connect(&database.url_for("audience"), 1, &[]).unwrap();
+    let other = weir_postgres::connect(&url, 1, &[]).unwrap();
     let other = other.get().await.unwrap();
     other
         .unscoped()

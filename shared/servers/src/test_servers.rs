@@ -137,7 +137,8 @@ impl TestServers {
         drop(turn);
         TestDatabase {
             superuser_url: self.postgres.superuser_url(&name),
-            urls: SCHEMAS.map(|schema| (schema, self.postgres.service_url(schema, &name))),
+            urls: SCHEMAS
+                .map(|schema| Way::straight(schema, self.postgres.service_url(schema, &name))),
             name,
         }
     }
@@ -242,9 +243,10 @@ impl SharedServers {
         drop(turn);
         TestDatabase {
             superuser_url: theirs.url(),
-            urls: SCHEMAS.map(|schema| {
-                let url = by_pooler(&theirs).service_url(schema, &passwords[schema]);
-                (schema, url)
+            urls: SCHEMAS.map(|schema| Way {
+                schema,
+                url: by_pooler(&theirs).service_url(schema, &passwords[schema]),
+                straight: theirs.service_url(schema, &passwords[schema]),
             }),
             name,
         }
@@ -286,7 +288,26 @@ pub struct TestDatabase {
     pub name: String,
     /// For looking behind the scenes.
     pub superuser_url: String,
-    urls: [(&'static str, String); 4],
+    urls: [Way; 4],
+}
+
+/// How a service comes in.
+#[derive(Debug, Clone)]
+struct Way {
+    schema: &'static str,
+    /// By a pooler, where the tests are told of one.
+    url: String,
+    straight: String,
+}
+
+impl Way {
+    fn straight(schema: &'static str, url: String) -> Self {
+        Self {
+            schema,
+            straight: url.clone(),
+            url,
+        }
+    }
 }
 
 impl TestDatabase {
@@ -306,9 +327,9 @@ impl TestDatabase {
     /// The same, to which the service of this schema goes by another way.
     #[must_use]
     pub fn by_way(mut self, schema: &str, url: &str) -> Self {
-        for (name, way) in &mut self.urls {
-            if *name == schema {
-                url.clone_into(way);
+        for way in &mut self.urls {
+            if way.schema == schema {
+                url.clone_into(&mut way.url);
             }
         }
         self
@@ -320,8 +341,20 @@ impl TestDatabase {
     /// # Panics
     /// There is no such schema.
     pub fn url_for(&self, schema: &str) -> String {
-        match self.urls.iter().find(|(name, _)| *name == schema) {
-            Some((_, url)) => url.clone(),
+        self.way(schema).url.clone()
+    }
+
+    /// The same by no pooler, for tests of what one session keeps: its locks, its plans, its process.
+    ///
+    /// # Panics
+    /// As there.
+    pub fn session_url_for(&self, schema: &str) -> String {
+        self.way(schema).straight.clone()
+    }
+
+    fn way(&self, schema: &str) -> &Way {
+        match self.urls.iter().find(|way| way.schema == schema) {
+            Some(way) => way,
             None => panic!("no service owns a schema {schema:?}"),
         }
     }

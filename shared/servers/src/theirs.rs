@@ -149,8 +149,8 @@ impl Theirs {
         let administrator = administrator.map_err(|error| said(&error))?;
         weir_postgres::check(&administrator, connections).await??;
         may_make_roles(&administrator).await?;
-        self.check_roles(&administrator, passwords).await?;
-        make_roles(&administrator, passwords)
+        let new = self.new_roles(&administrator, passwords).await?;
+        make_roles(&administrator, &new)
             .await
             .context("the roles of the services can't be made")?;
         for (schema, password) in passwords {
@@ -177,16 +177,19 @@ impl Theirs {
         }
     }
 
-    /// Roles belong to the whole server: those that are there and don't know our passwords are
-    /// another installation's.
-    async fn check_roles(
+    /// The passwords of those that are not there yet. Roles belong to the whole server: those that
+    /// are there and don't know our passwords are another installation's; of the others a pooler may
+    /// know how their passwords are kept, which a password that is given again changes.
+    async fn new_roles(
         &self,
         administrator: &Client,
         passwords: &BTreeMap<String, String>,
-    ) -> anyhow::Result<()> {
+    ) -> anyhow::Result<BTreeMap<String, String>> {
         let there = "SELECT FROM pg_roles WHERE rolname = 'weir_' || $1";
+        let mut new = BTreeMap::new();
         for (schema, password) in passwords {
             if administrator.query_opt(there, &[schema]).await?.is_none() {
+                new.insert(schema.clone(), password.clone());
                 continue;
             }
             match connect_once(&self.service_url(schema, password)).await {
@@ -202,7 +205,7 @@ impl Theirs {
                 }
             }
         }
-        Ok(())
+        Ok(new)
     }
 
     /// Drops the databases whose names begin so, and then the roles that nothing is left of.

@@ -67,6 +67,10 @@ fn every_table_has_a_row_on_the_page() {
 
 #[test]
 fn every_key_in_redis_has_a_row_on_the_page_and_ends_by_itself() {
+    if weir_servers::test_engines().1.is_some() {
+        eprintln!("LEFT OUT: in somebody else's Redis there are keys of others");
+        return;
+    }
     journey(async |weir| {
         let account = Account::create(weir, Plan::default()).await;
         account

@@ -92,7 +92,8 @@ async fn check(client: &tokio_postgres::Client, words: &HashMap<&str, String>) -
 #[tokio::test]
 async fn every_statement_reaches_rows_by_their_key_whatever_the_statistics_say() {
     let database = TestServers::shared().await.fresh_database().await;
-    let url = database.url_for("activity");
+    // Connections keep their plans.
+    let url = database.session_url_for("activity");
     let pool = weir_postgres::connect(&url, 4, &PLAN_BY_KEY).unwrap();
     weir_postgres::migrate(&pool, MIGRATIONS, OPEN)
         .await

@@ -29,13 +29,18 @@ const PAGE: &str = "
     ORDER BY contact_id
     LIMIT $3";
 
-/// User ids first, of each kind the one that was linked last.
+/// User ids first, of each kind the one that was linked last. What is fenced off would else be
+/// looked for among all ids of the account, by PostgreSQL 18 at least.
 const IDS: &str = "
     SELECT k.ordinal, i.kind, i.value
     FROM unnest($2::uuid[]) WITH ORDINALITY AS k (contact_id, ordinal)
     CROSS JOIN LATERAL (
-        SELECT kind, value FROM identifiers
-        WHERE account_id = $1 AND contact_id = k.contact_id AND kind IN ('u', 'a')
+        SELECT kind, value FROM (
+            SELECT kind, value, link_time FROM identifiers
+            WHERE account_id = $1 AND contact_id = k.contact_id
+            OFFSET 0
+        ) AS held
+        WHERE kind IN ('u', 'a')
         ORDER BY kind DESC, link_time DESC, value
         LIMIT $3
     ) AS i";

@@ -144,15 +144,20 @@ async fn a_look_for_leases_that_ran_out_costs_the_same_however_many_live() {
             .await;
         // Its script is loaded.
         store.expired(id, 500).await.unwrap();
-        redis::cmd("CONFIG")
-            .arg("RESETSTAT")
-            .query_async::<()>(&mut redis)
-            .await
-            .unwrap();
-        let expired = store.expired(id, 500).await.unwrap();
-        assert!(expired.standing >= live && expired.batches.is_empty() && !expired.more);
-        assert_eq!(commands(&mut redis, "hgetall").await, 0);
-        costs.push(commands(&mut redis, "all").await);
+        let mut cheapest = u64::MAX;
+        // What the replica itself does meanwhile, from time to time, is counted with a look.
+        for _ in 0..5 {
+            redis::cmd("CONFIG")
+                .arg("RESETSTAT")
+                .query_async::<()>(&mut redis)
+                .await
+                .unwrap();
+            let expired = store.expired(id, 500).await.unwrap();
+            assert!(expired.standing >= live && expired.batches.is_empty() && !expired.more);
+            assert_eq!(commands(&mut redis, "hgetall").await, 0);
+            cheapest = cheapest.min(commands(&mut redis, "all").await);
+        }
+        costs.push(cheapest);
     }
     assert_eq!(costs[0], costs[1]);
     assert!(costs[1] <= 12, "{costs:?}");

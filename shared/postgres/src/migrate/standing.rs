@@ -42,6 +42,20 @@ pub(super) fn newer(applied: &[Applied], known: &[Migration]) -> Result<Option<i
     Ok(Some(found))
 }
 
+/// Whether there is nothing to be applied.
+pub(super) fn is_whole(applied: &[Applied], known: &[Migration]) -> Result<bool, MigrateError> {
+    if newer(applied, known)?.is_some() {
+        return Ok(true);
+    }
+    for migration in known {
+        match applied.iter().find(|file| file.number == migration.number) {
+            Some(there) => same(migration, &there.checksum)?,
+            None => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
 /// What was applied is what is known.
 pub(super) fn same(migration: &Migration, applied: &str) -> Result<(), MigrateError> {
     let Migration {
@@ -101,6 +115,19 @@ mod tests {
                 }
             ));
         }
+    }
+
+    #[test]
+    fn it_is_whole_where_each_file_was_applied_as_it_is() {
+        let files = files(&[1, 1, 1]);
+        let schema = applied(&files);
+        for (there, known, expected) in [(3, 3, true), (3, 2, true), (2, 3, false), (0, 1, false)] {
+            let is_whole = is_whole(&schema[..there], &files[..known]).unwrap();
+            assert_eq!(is_whole, expected, "{there} of {known}");
+        }
+        let mut changed = schema;
+        changed[1].checksum = "another".to_owned();
+        assert!(is_whole(&changed, &files).is_err());
     }
 
     #[test]
