@@ -59,6 +59,16 @@ impl Collector {
         };
         traces.values().find(has_all).cloned()
     }
+
+    /// What spans of the edge of this name lie in, once all of that is known.
+    fn parents_of(&self, name: &str) -> Option<BTreeSet<String>> {
+        let traces = self.0.lock().unwrap();
+        let all = || traces.values().flatten();
+        let names: BTreeMap<&Vec<u8>, &String> = all().map(|span| (&span.id, &span.name)).collect();
+        let lies_in = all().filter(|span| span.name == name && !span.parent.is_empty());
+        let parents = lies_in.map(|span| Some((*names.get(&span.parent)?).clone()));
+        parents.collect()
+    }
 }
 
 #[test]
@@ -105,5 +115,17 @@ fn a_batch_is_one_trace_through_every_process_into_its_stores() {
             assert_eq!(roots.len(), 1, "{spans:#?}");
             assert_eq!(roots[0].service, "weir-edge");
         }
+
+        // Of those that waited, each begins where another one ends, and lies in its own request.
+        let names: Vec<String> = (0..200).map(|n| format!("person {n}")).collect();
+        let tracks = names.iter().map(async |name| {
+            let answer = account.track(&[track(name)]).await;
+            assert_eq!(answer.statuses(), [200]);
+        });
+        futures_util::future::join_all(tracks).await;
+        let parents = eventually("what batches lie in is told", async || {
+            collector.parents_of("batch")
+        });
+        assert!(!parents.await.contains("batch"));
     });
 }

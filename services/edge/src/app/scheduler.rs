@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
 
 use tokio::runtime::Handle;
-use tracing::Instrument;
+use tracing::{Instrument, Span, span};
 use weir_rpc::Deadline;
 
 use super::batch::Batch;
@@ -25,8 +25,8 @@ pub(super) struct Scheduler {
 /// What a slot drives.
 enum Work {
     Fresh(Box<Read>),
-    /// Events that waited for units.
-    Again(Box<Batch>),
+    /// Events that waited for units, with the span of their batch before.
+    Again(Box<Batch>, Span),
 }
 
 /// A batch under way. However it ends, the next one begins.
@@ -137,7 +137,11 @@ impl App {
                 is_replay: batch.is_replay,
             };
             let (size, deadline) = (batch.size_received(), batch.deadline);
-            let entry = app.entry(Work::Again(Box::new(batch)), size, deadline);
+            let entry = app.entry(
+                Work::Again(Box::new(batch), Span::current()),
+                size,
+                deadline,
+            );
             app.scheduler
                 .schedule()
                 .add_again(&caller.account_id, key, entry);
@@ -177,8 +181,10 @@ impl App {
 
     fn begin(self: &Arc<Self>, batch: schedule::Batch<Work>, now: Moment) {
         let app = self.clone();
-        let requests = batch.entries.len();
-        let span = tracing::info_span!("batch", requests, events = batch.size.events);
+        let (requests, events) = (batch.entries.len(), batch.size.events);
+        // Not in the batch whose end lets it begin: in that there would be one in another for ever.
+        let before = batch.entries.first().and_then(|entry| entry.item.span());
+        let span = tracing::info_span!(parent: before, "batch", requests, events);
         let driving = async move {
             let slot = Slot {
                 app,
@@ -216,7 +222,7 @@ impl Work {
         let mut fresh = Vec::with_capacity(entries.len());
         for entry in entries {
             match entry.item {
-                Self::Again(batch) => return *batch,
+                Self::Again(batch, _) => return *batch,
                 Self::Fresh(read) => {
                     metrics::waited(now.saturating_sub(entry.since));
                     fresh.push(*read);
@@ -228,10 +234,17 @@ impl Work {
         Batch::of(fresh)
     }
 
+    fn span(&self) -> Option<span::Id> {
+        match self {
+            Self::Fresh(_) => None,
+            Self::Again(_, before) => before.id(),
+        }
+    }
+
     fn refuse(self, full: Full) {
         match self {
             Self::Fresh(read) => read.request.refuse(refused(full)),
-            Self::Again(batch) => {
+            Self::Again(batch, _) => {
                 for (request, _) in batch.by_request() {
                     request.refuse(refused(full));
                 }

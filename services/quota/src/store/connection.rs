@@ -250,7 +250,8 @@ fn lazily(redis: &Redis) -> RedisResult<weir_redis::Connection> {
 }
 
 /// Whether another connection may do where this one does not. The library replaces one that was
-/// closed, and no other; what a node of a cluster says of its own trouble it says on any.
+/// closed, and no other: not one, either, whose making Redis refused, a password for instance; what a
+/// node of a cluster says of its own trouble it says on any.
 fn is_outlived(error: &RedisError, is_cluster: bool) -> bool {
     if error.kind() == ErrorKind::UnexpectedReturnType {
         return false;
@@ -258,7 +259,7 @@ fn is_outlived(error: &RedisError, is_cluster: bool) -> bool {
     if is_cluster {
         !matches!(error.kind(), ErrorKind::Server(_))
     } else {
-        !error.is_unrecoverable_error()
+        !(error.is_io_error() && error.is_unrecoverable_error())
     }
 }
 

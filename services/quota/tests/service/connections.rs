@@ -131,3 +131,41 @@ async fn health_follows_redis_and_the_ledgers_where_it_was_stopped() {
     signal("CONT", servers.redis.child().pid());
     eventually("healthy again", serves).await;
 }
+
+/// As while somebody gives Redis another password: the client library tries a connection that was
+/// refused never again.
+#[tokio::test]
+async fn who_was_refused_for_a_while_comes_in_again() {
+    let servers = TestServers::start().await.unwrap();
+    let world = World::on(servers.redis_url()).await;
+    let address = world.replica_at().await;
+    let channel = Channel::from_shared(address).unwrap().connect().await;
+    let health = HealthClient::new(channel.unwrap());
+    let serves = async || {
+        let request = HealthCheckRequest::default();
+        let answer = health.clone().check(request).await.unwrap().into_inner();
+        answer.status() == ServingStatus::Serving
+    };
+    // Nobody but Redis can grant anything.
+    world.others.activity.away.store(true, Ordering::SeqCst);
+    eventually("healthy", serves).await;
+    let url = servers.redis_url();
+    let password = url.split_once('@').unwrap().0.rsplit_once(':').unwrap().1;
+    let mut redis = world.redis().await;
+    let mut gets = async |password: &str| {
+        let mut user = redis::cmd("ACL");
+        user.arg(&["SETUSER", "default", "resetpass"])
+            .arg(format!(">{password}"));
+        user.query_async::<()>(&mut redis).await.unwrap();
+        let mut others = redis::cmd("CLIENT");
+        others.arg(&["KILL", "TYPE", "normal"]);
+        others.query_async::<u64>(&mut redis).await.unwrap();
+    };
+    gets("another").await;
+    eventually("refused", async || !serves().await).await;
+    gets(password).await;
+    let began = Instant::now();
+    eventually("let in", serves).await;
+    let took = began.elapsed();
+    assert!(took < Duration::from_secs(10), "{took:?}");
+}
