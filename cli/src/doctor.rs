@@ -45,7 +45,10 @@ pub async fn run(options: &DoctorOptions) -> Result<ExitCode, Failure> {
         "\n{count} faults; {} checks were made{skipped}.",
         report.made
     );
-    Ok(ExitCode::from(u8::from(count > 0)))
+    match report.redis {
+        Some(error) => Err(error.into()),
+        None => Ok(ExitCode::from(u8::from(count > 0))),
+    }
 }
 
 /// What is named, or else what runs here.

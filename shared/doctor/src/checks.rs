@@ -8,7 +8,8 @@ use uuid::Uuid;
 
 use crate::{Check, Fault, SHOWN, grants};
 
-/// Rows of an account that mapping does not know, and has not under deletion either. On Citus mapping's tables are on one node alone, and not joined with such as are not.
+/// Rows of an account that mapping does not know, and has not under deletion either. Looked up
+/// once: a distributed engine joins no table of one node with those of all.
 macro_rules! of_accounts_that_are_no_more {
     ($schema:literal) => {
         concat!(
@@ -181,6 +182,22 @@ pub const CHECKS: &[Check] = &[
             FROM audience.memberships m
             JOIN audience.contact_merges j USING (account_id, contact_id)
             WHERE j.survivor_id <> j.contact_id",
+    },
+    Check {
+        // The first day of the calendar has the sums of all others.
+        promise: "members are counted as they are (semantics 5.6)",
+        schemas: &["audience"],
+        is_relayed: false,
+        query: "SELECT a.account_id, coalesce(m.members, 0) || ' and not '
+                    || coalesce(d.counted, 0) || ' in ' || a.audience_id AS found
+            FROM audience.audiences a
+            LEFT JOIN (SELECT account_id, audience_id, count(*) AS members
+                FROM audience.memberships WHERE member GROUP BY 1, 2) m
+              USING (account_id, audience_id)
+            LEFT JOIN (SELECT account_id, audience_id, sum(joined - gone + moved) AS counted
+                FROM audience.audience_days WHERE day = '0001-01-01' GROUP BY 1, 2) d
+              USING (account_id, audience_id)
+            WHERE coalesce(m.members, 0) <> coalesce(d.counted, 0)",
     },
     Check {
         promise: "a membership that is held back waits for the daily sync (semantics 5.3)",

@@ -49,7 +49,7 @@ async fn accounts(weir: &'static weir_tests::Weir) -> [Account; 2] {
 }
 
 /// What could only happen by a fault of ours, or by hand: the promise that it breaks, and how.
-fn faults(id: &str) -> [(&'static str, String); 5] {
+fn faults(id: &str) -> [(&'static str, String); 6] {
     [
             (
                 "points to one living contact",
@@ -73,6 +73,16 @@ fn faults(id: &str) -> [(&'static str, String); 5] {
                     WHERE account_id = '{id}' LIMIT 1"),
             ),
             (
+                "members are counted as they are",
+                format!("WITH a AS (
+                        INSERT INTO audience.audiences
+                            (account_id, audience_id, name, origin, create_time)
+                        VALUES ('{id}', gen_random_uuid(), 'Wrong', 'manual', now()) RETURNING *
+                    )
+                    INSERT INTO audience.audience_days
+                    SELECT account_id, audience_id, '0001-01-01', 0, 3, 1, 0, 0, 0 FROM a"),
+            ),
+            (
                 "counters are those of the ledgers",
                 format!("INSERT INTO contact.usage SELECT '{id}', (now() AT TIME ZONE 'UTC')::date,
                     gen_random_uuid(), 7"),
@@ -80,8 +90,10 @@ fn faults(id: &str) -> [(&'static str, String); 5] {
         ]
 }
 
-fn mended(id: &str) -> [String; 5] {
+fn mended(id: &str) -> [String; 7] {
     [
+        format!("DELETE FROM audience.audience_days WHERE account_id = '{id}'"),
+        format!("DELETE FROM audience.audiences WHERE account_id = '{id}'"),
         format!("DELETE FROM contact.usage WHERE account_id = '{id}' AND units = 7"),
         format!("DELETE FROM audience.memberships WHERE account_id = '{id}'"),
         format!(
@@ -133,6 +145,18 @@ fn a_doctor_finds_what_does_not_agree_and_names_nobody() {
             // The other account is as it was.
             let (code, said) = doctor(&place, &["--account", &other.name]).await;
             assert_eq!(code, 0, "{said}");
+        }
+        // What was found before Redis was asked is told all the same.
+        let nowhere = [
+            "--database",
+            weir.stack.postgres_url(),
+            "--redis",
+            "redis://127.0.0.1:1",
+        ];
+        let (code, said) = doctor(&nowhere, &[]).await;
+        assert_eq!(code, 1, "{said}");
+        for told in ["FAULT", "known to wait", "Redis can't be asked"] {
+            assert!(said.contains(told), "{told}: {said}");
         }
         // One that sees no rows would find nothing wrong: it is refused.
         weir.alter("CREATE ROLE blind LOGIN PASSWORD 'blind'; GRANT pg_read_all_data TO blind")

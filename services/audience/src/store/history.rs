@@ -33,13 +33,20 @@ pub(super) const COUNT: &str = "
         moved = d.moved + excluded.moved, held_back = d.held_back + excluded.held_back,
         updates = d.updates + excluded.updates";
 
+/// Of whoever the contact is today, with all who went into it.
 const OF_CONTACT: &str = "
+    WITH today AS MATERIALIZED (
+        SELECT COALESCE((SELECT survivor_id FROM contact_merges
+            WHERE account_id = $1 AND contact_id = $2), $2) AS id
+    )
     SELECT h.*
     FROM (
-        SELECT $2::uuid AS contact_id
+        SELECT id AS contact_id FROM today
         UNION ALL
-        SELECT contact_id FROM contact_merges
-        WHERE account_id = $1 AND survivor_id = $2 AND survivor_id <> contact_id
+        SELECT m.contact_id FROM today CROSS JOIN LATERAL (
+            SELECT contact_id FROM contact_merges
+            WHERE account_id = $1 AND survivor_id = today.id AND survivor_id <> contact_id
+        ) m
     ) f
     CROSS JOIN LATERAL (
         SELECT * FROM membership_history

@@ -154,7 +154,9 @@ impl Connection {
     ) -> Result<Vec<(AudienceId, Membership)>, Failure> {
         let select = "
             SELECT * FROM memberships m
-            WHERE account_id = $1 AND contact_id = $2 AND audience_id > $3 AND EXISTS (
+            WHERE account_id = $1 AND contact_id = COALESCE((SELECT survivor_id
+                    FROM contact_merges WHERE account_id = $1 AND contact_id = $2), $2)
+              AND audience_id > $3 AND EXISTS (
                 SELECT FROM audiences
                 WHERE account_id = $1 AND audience_id = m.audience_id)
             ORDER BY audience_id LIMIT $4";

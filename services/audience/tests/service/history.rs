@@ -4,7 +4,7 @@ use uuid::Uuid;
 use weir_proto::audience::v1::people_service_client::PeopleServiceClient;
 use weir_proto::audience::v1::{
     ContactSplit, EraseContactsRequest, ListMembershipHistoryRequest, ListMembershipsRequest,
-    MembershipChange, MembershipChangeCause as Cause, MembershipChangeKind as Kind,
+    Membership, MembershipChange, MembershipChangeCause as Cause, MembershipChangeKind as Kind,
     SplitContactsRequest,
 };
 use weir_reasons::Reason;
@@ -41,6 +41,17 @@ async fn history(
     }
 }
 
+async fn memberships(world: &World, account: &str, contact: Uuid) -> Vec<Membership> {
+    let request = ListMembershipsRequest {
+        account_id: account.to_owned(),
+        contact_id: contact.to_string(),
+        ..Default::default()
+    };
+    let mut client = world.memberships().await;
+    let listed = client.list_memberships(request).await.unwrap();
+    listed.into_inner().memberships
+}
+
 fn told(all: &[MembershipChange]) -> Vec<(Kind, Cause, &str)> {
     all.iter()
         .map(|one| (one.kind(), one.cause(), &*one.message_id))
@@ -66,14 +77,7 @@ async fn each_turn_is_told_with_its_event_and_until_when_it_was_held_back() {
     world.clock.advance(30_000);
     apply(&mut client, &account, vec![remove(one, &vip, 4)]).await;
     apply(&mut client, &account, vec![add(one, &vip, 5)]).await;
-    let mut memberships = world.memberships().await;
-    let request = ListMembershipsRequest {
-        account_id: account.clone(),
-        contact_id: one.to_string(),
-        ..Default::default()
-    };
-    let listed = memberships.list_memberships(request).await.unwrap();
-    let listed = listed.into_inner().memberships;
+    let listed = memberships(&world, &account, one).await;
     let waiting = listed.iter().find(|one| one.audience_id == vip).unwrap();
     let until = prost_types::Timestamp {
         seconds: START / 1_000 + 60,
@@ -114,7 +118,8 @@ async fn each_turn_is_told_with_its_event_and_until_when_it_was_held_back() {
         contact_id: one.to_string(),
         ..Default::default()
     };
-    let unknown = memberships.list_membership_history(request).await;
+    let mut client = world.memberships().await;
+    let unknown = client.list_membership_history(request).await;
     assert_eq!(
         reason_of(&unknown.unwrap_err()),
         Some(Reason::AccountUnknown)
@@ -148,6 +153,12 @@ async fn a_history_follows_the_survivor_and_comes_back_with_a_split() {
         (young, Kind::Left, Cause::Merge),
     ];
     assert_eq!(merged, expected);
+    // Whoever asks for the one that is no more is told of the survivor.
+    let of_young = history(&world, &account, young, "").await;
+    assert_eq!(of_young, history(&world, &account, old, "").await);
+    let of_young = memberships(&world, &account, young).await;
+    assert_eq!(of_young.len(), 2);
+    assert_eq!(of_young, memberships(&world, &account, old).await);
     // Two members of the one audience are one now.
     assert_eq!(figures(&mut client, &account, &other).await.0, 1);
     assert_eq!(figures(&mut client, &account, &vip).await.0, 1);
