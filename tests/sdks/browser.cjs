@@ -61,7 +61,8 @@ let browser;
 function end(text, code) {
   console.log(text);
   browser.once("exit", () => {
-    rmSync(profile, { recursive: true, force: true });
+    // Its children may still write there for a moment.
+    rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
     process.exit(code);
   });
   browser.kill();

@@ -10,7 +10,7 @@ use super::AddressOptions;
 /// How a file is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {
-    /// A header and a row each contact.
+    /// A header, then a row each.
     Csv,
     /// A JSON object each line.
     Jsonl,
