@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use tokio::process::Command;
 use weir_proto::mapping::v1 as mapping;
-use weir_tests::{Account, Plan, Weir, eventually, journey_alone};
+use weir_tests::{Account, Plan, Weir, eventually, full_length, journey_alone};
 
 use crate::classic::classic_of;
 use crate::clients::{install, is_there, left_out, step};
@@ -20,6 +20,8 @@ const BROWSER_PACKAGE: &str = "@segment/analytics-next@1.84.3";
 const PYTHON_PACKAGE: &str = "segment-analytics-python==2.4.0";
 /// For a run of an SDK.
 pub const RUN: Duration = Duration::from_secs(240);
+/// At full length; a browser sends each event by itself.
+const LONG_RUN: Duration = Duration::from_secs(1_800);
 
 /// How many people an SDK tells of: each is identified and tracked once.
 fn people() -> usize {
@@ -162,7 +164,7 @@ async fn sends_through_an_outage(
         .kill_on_drop(true)
         .spawn()
         .unwrap();
-    let sending = tokio::time::timeout(RUN, sending.wait_with_output());
+    let sending = tokio::time::timeout(full_length(RUN, LONG_RUN), sending.wait_with_output());
     let (sent, ()) = tokio::join!(sending, outage(weir, &classic, people));
     let sent = sent
         .unwrap_or_else(|_| panic!("{name} does not end"))
