@@ -47,17 +47,18 @@ impl Collector {
         }
     }
 
-    /// What the trace has that has all of these, each as `service name`.
+    /// What the trace has that has all of these, each as `service name`, once all is known that its
+    /// spans lie in: processes tell theirs when they come to it.
     fn of(&self, wanted: &[&str]) -> Option<Vec<Seen>> {
         let traces = self.0.lock().unwrap();
-        let has_all = |spans: &&Vec<Seen>| {
+        let is_whole = |spans: &&Vec<Seen>| {
             let said: BTreeSet<String> = spans
                 .iter()
                 .map(|span| format!("{} {}", span.service, span.name))
                 .collect();
-            wanted.iter().all(|one| said.contains(*one))
+            wanted.iter().all(|one| said.contains(*one)) && roots(spans).len() == 1
         };
-        traces.values().find(has_all).cloned()
+        traces.values().find(is_whole).cloned()
     }
 
     /// What spans of the edge of this name lie in, once all of that is known.
@@ -69,6 +70,12 @@ impl Collector {
         let parents = lies_in.map(|span| Some((*names.get(&span.parent)?).clone()));
         parents.collect()
     }
+}
+
+fn roots(spans: &[Seen]) -> Vec<&Seen> {
+    let ids: BTreeSet<&Vec<u8>> = spans.iter().map(|span| &span.id).collect();
+    let is_root = |span: &&Seen| !ids.contains(&span.parent);
+    spans.iter().filter(is_root).collect()
 }
 
 #[test]
@@ -107,13 +114,7 @@ fn a_batch_is_one_trace_through_every_process_into_its_stores() {
         for wanted in [&identified[..], &tracked] {
             let spans = eventually("a trace has all of its hops", async || collector.of(wanted));
             let spans = spans.await;
-            let ids: BTreeSet<&Vec<u8>> = spans.iter().map(|span| &span.id).collect();
-            let roots: Vec<&Seen> = spans
-                .iter()
-                .filter(|span| !ids.contains(&span.parent))
-                .collect();
-            assert_eq!(roots.len(), 1, "{spans:#?}");
-            assert_eq!(roots[0].service, "weir-edge");
+            assert_eq!(roots(&spans)[0].service, "weir-edge");
         }
 
         // Of those that waited, each begins where another one ends, and lies in its own request.
