@@ -10,6 +10,7 @@ pub mod oidc;
 pub mod said;
 pub mod steps;
 pub mod trouble;
+pub mod unique;
 pub mod words;
 
 pub use attempts::Attempts;

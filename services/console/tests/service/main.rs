@@ -8,6 +8,7 @@ mod harness;
 mod passwords;
 mod plans;
 mod posts;
+mod saves;
 mod sessions;
 mod single;
 mod stub;

@@ -16,12 +16,12 @@ use crate::domain::draft::{Draft, Line, differences};
 use crate::domain::model::{
     Account, Difference, Field, KeptFilter, Preview, PreviewedRow, Row, Source, Status, Suggestion,
 };
-use crate::domain::words;
+use crate::domain::{unique, words};
 
 /// What stands, when the form was sent or the page was asked for.
 pub struct Saved {
     pub source: Source,
-    pub account: Option<Account>,
+    pub account: Account,
     pub fields: Vec<Field>,
     pub rows: Vec<Row>,
     pub version: i64,
@@ -41,10 +41,19 @@ impl Saved {
         Ok(Self {
             version: source.mapping_version,
             source,
-            account: owner.ok(),
+            account: visit.need(SECTION, owner).await?,
             fields: visit.need(SECTION, fields).await?,
             rows,
         })
+    }
+
+    /// All that a draft would change, with names instead of ids.
+    pub fn differences(&self, draft: &Draft, rows: &[Row]) -> Vec<Difference> {
+        let mut found = named(differences(&self.rows, rows), &self.fields);
+        found.extend(unique::difference(self.unique(), &draft.unique, |id| {
+            self.name_of(id)
+        }));
+        found
     }
 
     fn name_of(&self, field: &str) -> String {
@@ -53,8 +62,7 @@ impl Saved {
     }
 
     pub fn unique(&self) -> &[String] {
-        let owner = self.account.as_ref();
-        owner.map_or(&[], |owner| &owner.unique_identifiers)
+        &self.account.unique_identifiers
     }
 }
 
@@ -64,15 +72,18 @@ pub struct Shown {
     pub search: String,
     /// That the draft began with.
     pub version: Option<i64>,
+    /// The account's unique identifiers that the draft began with.
+    pub unique_was: Option<Vec<String>>,
     /// The field it is about (or nothing), and what.
     pub faults: Vec<(String, String)>,
     pub says: String,
-    /// What differs from what somebody else saved.
-    pub conflict: Option<Vec<Difference>>,
+    /// What somebody else did meanwhile, and what differs from that.
+    pub conflict: Option<(String, Vec<Difference>)>,
     /// Contacts, those that would be merged, and values that would be lost.
     pub reindex: Option<(i64, i64, i64)>,
     pub focus: String,
     pub new_name: String,
+    pub new_type: Option<ValueType>,
 }
 
 /// A path that came in.
@@ -104,6 +115,7 @@ struct MapPage {
     tab: &'static str,
     shown: Shown,
     version: i64,
+    unique_was: String,
     /// Whether there is any row of a version.
     is_saved: bool,
     traits: Vec<Trait>,
@@ -164,6 +176,10 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
         tab: "map",
         is_saved: !saved.rows.is_empty(),
         version: shown.version.unwrap_or(saved.version),
+        unique_was: match &shown.unique_was {
+            Some(was) => was.join(","),
+            None => saved.unique().join(","),
+        },
         event_count,
         shapes: shapes.collect(),
         unique: draft
@@ -172,7 +188,7 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
             .map(|id| (id.clone(), names(id)))
             .collect(),
         refused: events.iter().filter(|event| event.status >= 400).count(),
-        differences: named(differences(&saved.rows, &rows), &saved.fields),
+        differences: saved.differences(&draft, &rows),
         suggestions: still_open(&suggestions, &traits),
         kept: kept.map_or(0, |kept| kept.items.len()),
         traits,
