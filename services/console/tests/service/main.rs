@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod activities;
 mod away;
 mod escapes;
 mod harness;
