@@ -263,3 +263,73 @@ async fn what_was_saved_is_said_where_the_identifiers_are_refused() {
     assert!(answer.text.contains("Change it and save"));
     assert!(!answer.text.contains("Nothing was saved"));
 }
+
+#[tokio::test]
+async fn enter_in_the_box_of_a_new_field_makes_it_and_a_preview_keeps_it() {
+    let console = Console::start().await;
+    stands(
+        &console.stub,
+        &[("email", "str::email")],
+        1,
+        &["str::email"],
+    );
+    let mut form = EMAIL.to_vec();
+    form.extend([
+        ("do", "preview"),
+        ("new_name", "Shoe size"),
+        ("new_type", "decimal"),
+    ]);
+    let answer = send(&console, &form).await;
+    assert!(
+        answer.text.contains("value=\"Shoe size\""),
+        "{}",
+        answer.text
+    );
+    assert!(answer.text.contains("<option value=\"decimal\" selected>"));
+    form[2] = ("do", "enter");
+    send(&console, &form).await;
+    let method = "/weir.mapping.v1.MappingService/CreateField";
+    let made: Vec<wire::CreateFieldRequest> = console.stub.sent(method);
+    assert_eq!(made.len(), 1);
+    assert_eq!(made[0].name, "Shoe size");
+}
+
+#[tokio::test]
+async fn what_came_in_is_shown_as_it_came_and_placing_is_said_to_whoever_does_not_see_it() {
+    let console = Console::start().await;
+    let rows = [("birthday", "dtz::b"), ("email", "str::email")];
+    stands(&console.stub, &rows, 1, &["str::email"]);
+    let samples = wire::ListSamplesResponse {
+        samples: vec![wire::Sample {
+            raw: r#"{"traits": {"birthday": "28-07-1980"}}"#.to_owned(),
+            ..Default::default()
+        }],
+    };
+    console
+        .stub
+        .answer("/weir.mapping.v1.MappingService/ListSamples", &samples);
+    let cookie = console.administrator().await;
+    let path = format!("/accounts/{ACCOUNT}/sources/{SOURCE}/map");
+    let answer = console.get(&path, &cookie).await;
+    let came = answer.text.split("id=\"came\"").nth(1).unwrap();
+    let birthday = came.split("data-path=\"birthday\"").nth(1).unwrap();
+    let birthday = birthday.split("class=\"help\"").next().unwrap();
+    assert!(birthday.contains("<bdi>28-07-1980</bdi>"), "{birthday}");
+    assert!(
+        !birthday.contains("script"),
+        "what is stored is not what came: {birthday}"
+    );
+    for part in [
+        "role=\"group\" aria-label=\"Trait birthday, ",
+        "<p id=\"told\" role=\"status\" aria-live=\"polite\">",
+        // Beside the row, and not only for a mouse.
+        "value=\"unique:phn::phone\" class=\"plain apart\"",
+    ] {
+        assert!(answer.text.contains(part), "{part}: {}", answer.text);
+    }
+    assert!(
+        !answer.text.contains("value=\"unique:dtz::b\""),
+        "no date tells contacts apart"
+    );
+    assert_eq!(answer.hidden("unique_was"), "str::email");
+}

@@ -12,6 +12,7 @@ use super::super::visit::Visit;
 use super::super::{html, respond};
 use super::named;
 use crate::domain::Trouble;
+use crate::domain::came::Came;
 use crate::domain::draft::{Draft, Line, differences};
 use crate::domain::model::{
     Account, Difference, Field, KeptFilter, Preview, PreviewedRow, Row, Source, Status, Suggestion,
@@ -36,10 +37,11 @@ impl Saved {
             visit.calls.fields(account),
             visit.calls.contact_mapping(account, id)
         );
-        let (rows, _) = visit.need(SECTION, mapping).await?;
+        // Of the same answer as the rows: another one's would let what came between be overwritten.
+        let (rows, version) = visit.need(SECTION, mapping).await?;
         let source = visit.need(SECTION, source).await?;
         Ok(Self {
-            version: source.mapping_version,
+            version,
             source,
             account: visit.need(SECTION, owner).await?,
             fields: visit.need(SECTION, fields).await?,
@@ -141,11 +143,12 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
         previewed.map(Some)
     };
     let all = KeptFilter::default();
-    let (frame, suggested, preview, kept) = tokio::join!(
+    let (frame, suggested, preview, kept, samples) = tokio::join!(
         visit.frame("Map", SECTION),
         visit.calls.suggestions(account, id, ""),
         previewing,
-        visit.calls.kept(account, id, &all, "")
+        visit.calls.kept(account, id, &all, ""),
+        visit.calls.samples(account, id, "")
     );
     let mut away = Vec::new();
     let (suggestions, event_count) = suggested.unwrap_or_else(|trouble| {
@@ -165,7 +168,8 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
     };
     let verdicts = verdicts(&rows, preview.as_ref());
     let names = |id: &str| saved.name_of(id);
-    let traits = traits(&rows, &verdicts, &suggestions, &names);
+    let came = Came::of(samples.iter().flatten().map(|sample| &*sample.raw));
+    let traits = traits(&rows, &verdicts, &suggestions, &came, &names);
     let shapes = draft
         .lines
         .iter()
@@ -247,27 +251,20 @@ fn traits(
     rows: &[Row],
     verdicts: &HashMap<&str, &PreviewedRow>,
     suggestions: &[Suggestion],
+    came: &Came,
     names: &impl Fn(&str) -> String,
 ) -> Vec<Trait> {
     let mut found: Vec<Trait> = Vec::new();
     for row in rows {
         let verdict = verdicts.get(&*row.target);
         for path in std::iter::once(&row.path).chain(&row.more_paths) {
-            // What was sent and refused, in front of what came of the others.
-            let examples = verdict.map_or_else(Vec::new, |verdict| {
-                let refused = verdict
-                    .refused
-                    .iter()
-                    .map(|value| (&value.path, &value.value));
-                let taken = verdict
-                    .values
-                    .iter()
-                    .map(|value| (&value.path, &value.value));
-                let of_path = refused
-                    .chain(taken)
-                    .filter(|(from, _)| from.ends_with(&**path));
-                of_path.map(|(_, value)| value.clone()).take(3).collect()
-            });
+            // As it was sent: what it is stored as stands beside its field.
+            let mut examples = came.examples(path);
+            if examples.is_empty() {
+                let refused = verdict.into_iter().flat_map(|verdict| &verdict.refused);
+                let of_path = refused.filter(|value| value.path.ends_with(&**path));
+                examples.extend(of_path.map(|value| value.value.clone()).take(3));
+            }
             found.push(Trait {
                 path: path.clone(),
                 seen: verdict.map_or(0, |verdict| verdict.seen()),
