@@ -112,8 +112,21 @@
     if (box.value) apply();
   };
 
-  // Traits are put onto fields: dragged, or picked up with Space and put down with Space.
+  // Said aloud, and seen for a while.
+  let silence;
+  const tell = (words) => {
+    const place = document.getElementById("told");
+    if (!place) return;
+    place.textContent = words;
+    clearTimeout(silence);
+    silence = setTimeout(() => { place.textContent = ""; }, 8000);
+  };
+
+  // Traits are put onto fields, and fields onto traits: dragged, or a trait is picked up with Space
+  // and put down with Space. What is dragged from elsewhere is nothing to these.
+  const [TRAIT, FIELD] = ["application/x-weir-trait", "application/x-weir-field"];
   let held = null;
+  const nameOf = (line) => line.querySelector(".name label").textContent;
   const place = (line, path) => {
     const input = line.querySelector("[name^='path:']");
     const tick = line.querySelector("[name^='on:']");
@@ -123,53 +136,105 @@
     line.classList.add("on");
     input.form.dispatchEvent(new Event("draft"));
     input.focus();
+    tell(`${path} fills ${nameOf(line)} now. Nothing is saved yet.`);
   };
+  const identify = (line, path) => {
+    if (!line) return tell(`No field takes ${path} yet: put it onto a field first, and then here.`);
+    const button = line.querySelector("[value^='unique:']");
+    if (button) return button.click();
+    if (!document.querySelector("#map-form [value=save]")) return tell("Your role is read: you may try, not change.");
+    tell(line.dataset.unique ? `${nameOf(line)} tells contacts apart already.`
+      : `${nameOf(line)} can't tell contacts apart: only texts, e-mail addresses and phone numbers do.`);
+  };
+  const lines = () => [...document.querySelectorAll("#lines > li")];
+  const lineOf = (path) => lines().find((line) => line.querySelector("[name^='on:']")?.checked
+    && line.querySelector("[name^='path:']")?.value === path);
   const letGo = () => { held?.classList.remove("held"); held = null; };
+  const pickUp = (trait) => {
+    letGo();
+    held = trait;
+    trait.classList.add("held");
+    tell(`${trait.dataset.path} is picked up. Arrows lead to fields, and up from the first to Unique identifiers; Space puts it there, Escape lets it go.`);
+  };
+  const putDown = (put) => {
+    const path = held.dataset.path;
+    letGo();
+    put(path);
+  };
+  // What is dragged over it may be dropped, where it is one of these.
+  const takes = (target, kinds, drop) => {
+    const kind = (event) => kinds.find((one) => event.dataTransfer.types.includes(one));
+    target.addEventListener("dragover", (event) => {
+      if (!kind(event)) return;
+      event.preventDefault();
+      target.classList.add("target");
+    });
+    target.addEventListener("dragleave", () => target.classList.remove("target"));
+    target.addEventListener("drop", (event) => {
+      target.classList.remove("target");
+      const of = kind(event);
+      if (!of) return;
+      event.preventDefault();
+      drop(event.dataTransfer.getData(of), of);
+    });
+  };
   const traits = (root) => {
     for (const trait of root.querySelectorAll(".trait[data-path]")) {
       trait.draggable = true;
-      trait.addEventListener("dragstart", (event) => event.dataTransfer.setData("text/plain", trait.dataset.path));
+      trait.addEventListener("dragstart", (event) => event.dataTransfer.setData(TRAIT, trait.dataset.path));
+      takes(trait, [FIELD], (id) => {
+        const line = document.getElementById("line-" + id);
+        if (line) place(line, trait.dataset.path);
+      });
       trait.tabIndex = 0;
       trait.addEventListener("keydown", (event) => {
         if (event.target !== trait || event.key !== " ") return;
         event.preventDefault();
-        letGo();
-        held = trait;
-        trait.classList.add("held");
-        document.querySelector("#lines > li [name^='on:']")?.focus();
+        pickUp(trait);
+        lines().find((line) => !line.hidden)?.querySelector("[name^='on:']").focus();
       });
-      trait.addEventListener("click", (event) => {
-        if (event.target.closest("button")) return;
-        letGo();
-        held = trait;
-        trait.classList.add("held");
-      });
+      trait.addEventListener("click", (event) => { if (!event.target.closest("button")) pickUp(trait); });
     }
     for (const line of root.querySelectorAll("#lines > li")) {
-      line.addEventListener("dragover", (event) => { event.preventDefault(); line.classList.add("target"); });
-      line.addEventListener("dragleave", () => line.classList.remove("target"));
-      line.addEventListener("drop", (event) => {
-        event.preventDefault();
-        line.classList.remove("target");
-        place(line, event.dataTransfer.getData("text/plain"));
+      const label = line.querySelector(".name label");
+      const tick = line.querySelector("[name^='on:']");
+      if (!label || !tick) continue;
+      takes(line, [TRAIT], (path) => place(line, path));
+      label.draggable = true;
+      label.addEventListener("dragstart", (event) => event.dataTransfer.setData(FIELD, line.id.slice("line-".length)));
+      // Only at the tick: elsewhere in the line a space is a space.
+      tick.addEventListener("keydown", (event) => {
+        if (event.key === " " && held) {
+          event.preventDefault();
+          putDown((path) => place(line, path));
+        } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+          event.preventDefault();
+          const seen = lines().filter((one) => !one.hidden);
+          const next = seen[seen.indexOf(line) + (event.key === "ArrowDown" ? 1 : -1)];
+          if (next) next.querySelector("[name^='on:']").focus();
+          else if (event.key === "ArrowUp") document.getElementById("unique")?.focus();
+        }
       });
-      line.addEventListener("keydown", (event) => {
-        if (event.key !== " " || !held) return;
+      label.addEventListener("click", (event) => {
+        if (!held) return;
         event.preventDefault();
-        place(line, held.dataset.path);
-        letGo();
-      });
-      line.querySelector(".name")?.addEventListener("click", () => {
-        if (held) { place(line, held.dataset.path); letGo(); }
+        putDown((path) => place(line, path));
       });
     }
     const box = root.querySelector("#unique");
-    box?.addEventListener("dragover", (event) => { event.preventDefault(); box.classList.add("target"); });
-    box?.addEventListener("drop", (event) => {
-      event.preventDefault();
-      const path = event.dataTransfer.getData("text/plain");
-      const input = [...document.querySelectorAll("#lines [name^='path:']")].find((one) => one.value === path);
-      input?.closest("li").querySelector("[value^='unique:']")?.click();
+    if (!box) return;
+    takes(box, [TRAIT, FIELD], (what, kind) => {
+      identify(kind === FIELD ? document.getElementById("line-" + what) : lineOf(what), what);
+    });
+    box.addEventListener("keydown", (event) => {
+      if (event.target !== box) return;
+      if (event.key === "ArrowDown") {
+        event.preventDefault();
+        lines().find((line) => !line.hidden)?.querySelector("[name^='on:']").focus();
+      } else if (event.key === " " && held) {
+        event.preventDefault();
+        putDown((path) => identify(lineOf(path), path));
+      }
     });
   };
 
@@ -204,6 +269,15 @@
       });
     }
     for (const one of root.querySelectorAll(".only-scripted")) one.hidden = false;
+    // Enter in some boxes presses the button beside them; in all others it shows a preview.
+    for (const one of root.querySelectorAll("button[data-default]")) one.value = "preview";
+    for (const box of root.querySelectorAll("input[data-enter]")) {
+      box.addEventListener("keydown", (event) => {
+        if (event.key !== "Enter" || event.isComposing) return;
+        event.preventDefault();
+        box.form.querySelector(`button[value="${CSS.escape(box.dataset.enter)}"]`)?.click();
+      });
+    }
     traits(root);
   };
 
@@ -242,7 +316,7 @@
       title.textContent = "Keys";
       const list = document.createElement("dl");
       list.className = "facts";
-      const all = [["/", "Search"], ["g s", "Sources"], ["g c", "Contacts"], ["g a", "Audiences"], ["g l", "Logs"], ["g u", "Usage"], ["g e", "Settings"], ["g h", "Health"], ["j k", "Next and previous in a list"], ["Space", "Pick a trait up, and put it onto a field"], ["Esc", "Close"]];
+      const all = [["/", "Search"], ["g s", "Sources"], ["g c", "Contacts"], ["g a", "Audiences"], ["g l", "Logs"], ["g u", "Usage"], ["g e", "Settings"], ["g h", "Health"], ["j k", "Next and previous in a list"], ["Space", "Pick a trait up, and put it onto a field"], ["↑ ↓", "From field to field, and up to Unique identifiers"], ["Esc", "Close"]];
       for (const [key, what] of all) {
         const row = document.createElement("div");
         const [name, words] = [document.createElement("dt"), document.createElement("dd")];

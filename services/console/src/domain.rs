@@ -1,6 +1,7 @@
 //! What pages show, and the rules of showing it: pure functions over values.
 
 pub mod attempts;
+pub mod came;
 pub mod chart;
 pub mod configuration;
 pub mod draft;
@@ -10,6 +11,7 @@ pub mod oidc;
 pub mod said;
 pub mod steps;
 pub mod trouble;
+pub mod unique;
 pub mod words;
 
 pub use attempts::Attempts;

@@ -150,7 +150,7 @@ fn cure(summary: &Summary, base: &str) -> Cure {
             format!("{base}/activities/edit?name={subject}"),
         ),
         "DATE_FORMAT_MISMATCH" | "TIME_FORMAT_MISMATCH" => {
-            ("Choose the format", format!("{base}/map?q={subject}"))
+            ("Choose the format", format_page(summary, base))
         }
         "EXISTING_ONLY" | "CONTACT_EXISTING_ONLY" => {
             ("Look at the merge settings", format!("{base}/settings"))
@@ -164,6 +164,19 @@ fn cure(summary: &Summary, base: &str) -> Cure {
         code => ("See entries", format!("{base}/logs?code={code}#entries")),
     };
     Cure { words, path }
+}
+
+/// Where the format is chosen: of a property its activity, of a trait the map.
+fn format_page(summary: &Summary, base: &str) -> String {
+    let example = summary.example.as_ref();
+    let property = example.filter(|entry| entry.path.starts_with("properties"));
+    match property {
+        Some(entry) => {
+            let name = html::query(&entry.event_name);
+            format!("{base}/activities/edit?name={name}")
+        }
+        None => format!("{base}/map?q={}", html::query(&summary.subject)),
+    }
 }
 
 #[derive(Template)]
@@ -206,4 +219,31 @@ pub async fn of_account(visit: Visit) -> Page {
         frame,
         sources: sources.into(),
     }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::model::LogEntry;
+
+    #[test]
+    fn a_format_is_chosen_where_its_row_is() {
+        let summary = |path: &str| Summary {
+            status: 206,
+            code: "DATE_FORMAT_MISMATCH".to_owned(),
+            subject: "when".to_owned(),
+            count: 1,
+            first: None,
+            last: None,
+            hours: Vec::new(),
+            example: Some(LogEntry {
+                path: path.to_owned(),
+                event_name: "order sent".to_owned(),
+                ..LogEntry::default()
+            }),
+        };
+        let of_property = cure(&summary("properties.when"), "/s").path;
+        assert_eq!(of_property, "/s/activities/edit?name=order+sent");
+        assert_eq!(cure(&summary("traits.when"), "/s").path, "/s/map?q=when");
+    }
 }

@@ -1,19 +1,18 @@
 //! The map page: traits that came in beside the fields they fill, and what a draft would come to.
 
 mod page;
+mod save;
 mod versions;
 
-use weir_reasons::Reason;
 use weir_values::ValueType;
 
 pub use versions::{list as versions, restore};
 
 use super::failure::Page;
-use super::respond;
 use super::sources::SECTION;
 use super::visit::{Post, Visit};
 use crate::domain::Trouble;
-use crate::domain::draft::{Draft, differences};
+use crate::domain::draft::Draft;
 use crate::domain::model::{Difference, Field, Row};
 use page::{Saved, Shown};
 
@@ -37,6 +36,9 @@ pub async fn change(post: Post) -> Page {
     let mut shown = Shown {
         search: form.get("q").to_owned(),
         version: form.number("version"),
+        unique_was: form.has("unique_was").then(|| form.list("unique_was")),
+        new_name: form.get("new_name").to_owned(),
+        new_type: ValueType::named(form.get("new_type")),
         ..Shown::default()
     };
     draft.search(&shown.search);
@@ -45,8 +47,11 @@ pub async fn change(post: Post) -> Page {
         .split_once(':')
         .unwrap_or((form.get("do"), ""));
     match what {
-        "save" => return save(&visit, saved, draft, shown).await,
-        "reindex" => return reindex(&visit, saved, draft, form.get("wish")).await,
+        "save" => return save::save(&visit, saved, draft, shown, None).await,
+        "reindex" => {
+            let wish = Some(form.get("wish"));
+            return save::save(&visit, saved, draft, shown, wish).await;
+        }
         "take" | "take-all" => {
             let suggested = visit
                 .calls
@@ -69,15 +74,13 @@ pub async fn change(post: Post) -> Page {
             }
         }
         "common" => draft.unique.retain(|field| field != of),
-        "add-field" => {
-            let name = form.get("new_name");
-            let of = ValueType::named(form.get("new_type")).unwrap_or(ValueType::Text);
+        // Enter in the box of a new field's name makes it.
+        "enter" if shown.new_name.is_empty() => {}
+        "add-field" | "enter" => {
+            let (name, of) = (&shown.new_name, shown.new_type.unwrap_or(ValueType::Text));
             match visit.calls.create_field(visit.account(), name, of).await {
                 Ok(field) => return show_with_field(&visit, &form, &field, shown).await,
-                Err(trouble) => {
-                    shown.faults.push(("new_name".to_owned(), trouble.says()));
-                    shown.new_name = name.to_owned();
-                }
+                Err(trouble) => shown.faults.push(("new_name".to_owned(), trouble.says())),
             }
         }
         "clear-search" => {
@@ -99,6 +102,7 @@ async fn show_with_field(
     let saved = Saved::load(visit).await?;
     let mut draft = Draft::of_form(&saved.fields, form);
     shown.search.clear();
+    shown.new_name.clear();
     let line = draft.lines.iter_mut().find(|line| line.field.id == field);
     if let Some(line) = line {
         line.on = true;
@@ -109,90 +113,6 @@ async fn show_with_field(
     }
     shown.focus = field.to_owned();
     page::show(visit, saved, draft, shown).await
-}
-
-async fn save(visit: &Visit, mut saved: Saved, draft: Draft, mut shown: Shown) -> Page {
-    let (account, source) = (visit.account(), visit.source());
-    let faults = draft.faults();
-    if !faults.is_empty() {
-        shown
-            .faults
-            .extend(faults.iter().map(|fault| (String::new(), fault.sentence())));
-        return page::show(visit, saved, draft, shown).await;
-    }
-    let rows = draft.rows(&saved.rows);
-    if rows.is_empty() {
-        let says = "Tick at least one field and choose the trait that fills it: without a mapping \
-                    every event is refused.";
-        shown.faults.push((String::new(), says.to_owned()));
-        return page::show(visit, saved, draft, shown).await;
-    }
-    if draft.unique != saved.unique()
-        && let Some(owner) = &saved.account
-    {
-        let changed = visit
-            .calls
-            .put_identifiers(owner, &draft.unique, owner.strategy)
-            .await;
-        if let Err(trouble) = changed {
-            if trouble.is(Reason::ContactsExist) {
-                let unique = &draft.unique;
-                let would = visit
-                    .calls
-                    .preview_reindex(account, unique, owner.strategy)
-                    .await;
-                shown.reindex = would.ok();
-            } else {
-                shown.faults.push((String::new(), trouble.says()));
-            }
-            return page::show(visit, saved, draft, shown).await;
-        }
-    }
-    let expected = shown.version.unwrap_or(saved.version);
-    match visit
-        .calls
-        .put_contact_mapping(account, source, &rows, expected)
-        .await
-    {
-        Ok((version, is_new)) => {
-            let done = if is_new { "version" } else { "same" };
-            let path = format!("/accounts/{account}/sources/{source}/map?done={done}&n={version}");
-            Ok(respond::go(&path))
-        }
-        Err(trouble) if trouble.is(Reason::MappingChanged) => {
-            // Somebody else saved meanwhile: both are shown, and nothing is lost.
-            saved = Saved::load(visit).await?;
-            shown.version = Some(saved.version);
-            shown.conflict = Some(named(differences(&saved.rows, &rows), &saved.fields));
-            page::show(visit, saved, draft, shown).await
-        }
-        Err(trouble) => {
-            shown.add(&trouble, &rows, &saved.fields);
-            page::show(visit, saved, draft, shown).await
-        }
-    }
-}
-
-/// Changes what tells contacts apart although there are some, and goes on saving.
-async fn reindex(visit: &Visit, saved: Saved, draft: Draft, wish: &str) -> Page {
-    let strategy = saved.account.as_ref().map(|owner| owner.strategy);
-    let account = visit.account();
-    let started = visit
-        .calls
-        .start_reindex(account, &draft.unique, strategy.unwrap_or_default(), wish)
-        .await;
-    visit.need(SECTION, started).await?;
-    let rows = draft.rows(&saved.rows);
-    let put = visit
-        .calls
-        .put_contact_mapping(account, visit.source(), &rows, saved.version)
-        .await;
-    visit.need(SECTION, put).await?;
-    let path = format!(
-        "/accounts/{account}/sources/{}/map?done=saved",
-        visit.source()
-    );
-    Ok(respond::go(&path))
 }
 
 /// Differences with the names of fields instead of their ids.

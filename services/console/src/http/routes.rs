@@ -70,6 +70,10 @@ fn of_sources() -> Router<Arc<App>> {
             &below("activities/edit"),
             get(activities::edit).post(activities::change),
         )
+        .route(
+            &below("activities/unmap"),
+            get(activities::unmap_page).post(activities::unmap),
+        )
         .route(&below("logs"), get(logs::of_source))
         .route(&below("events"), get(events::recent))
         .route(&below("events/story"), get(events::story))

@@ -2,12 +2,14 @@
 
 #![allow(clippy::unwrap_used, clippy::disallowed_methods)]
 
+mod activities;
 mod away;
 mod escapes;
 mod harness;
 mod passwords;
 mod plans;
 mod posts;
+mod saves;
 mod sessions;
 mod single;
 mod stub;

@@ -42,8 +42,8 @@ const FORMS: &[(Below, &str, &str, &str)] = &[
     ),
     (
         Source,
-        "activities/edit",
-        "do=unmap&name=n",
+        "activities/unmap",
+        "name=n",
         "DeleteActivityMapping",
     ),
     (Source, "kept/replay", "wish=w", "StartReplay"),

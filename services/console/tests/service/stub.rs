@@ -42,6 +42,9 @@ pub struct Stub(Arc<State>);
 struct State {
     answers: Mutex<HashMap<&'static str, Bytes>>,
     away: Mutex<HashSet<&'static str>>,
+    refused: Mutex<HashMap<&'static str, tonic::Status>>,
+    /// What was asked, by method.
+    sent: Mutex<Vec<(String, Bytes)>>,
     calls: Mutex<Vec<(String, String)>>,
     /// What calls carried as the id of their request.
     ids: Mutex<Vec<String>>,
@@ -104,6 +107,21 @@ impl Stub {
         self.0.answers.lock().unwrap().insert(path, bytes);
     }
 
+    /// What a method fails with from now on.
+    pub fn refuse(&self, path: &'static str, status: tonic::Status) {
+        self.0.refused.lock().unwrap().insert(path, status);
+    }
+
+    /// What a method was asked, in order.
+    pub fn sent<T: Message + Default>(&self, path: &str) -> Vec<T> {
+        let sent = self.0.sent.lock().unwrap();
+        let of_path = sent.iter().filter(|(sent, _)| sent == path);
+        // Behind what says that it is not compressed, and how long it is.
+        of_path
+            .map(|(_, body)| T::decode(body.slice(5..)).unwrap())
+            .collect()
+    }
+
     /// Every text of an answer is this one from now on.
     pub fn fill_with(&self, text: &str) {
         *self.0.text.lock().unwrap() = Some(text.to_owned());
@@ -131,6 +149,7 @@ impl Stub {
 
     pub fn forget_calls(&self) {
         self.0.calls.lock().unwrap().clear();
+        self.0.sent.lock().unwrap().clear();
     }
 
     async fn serve(self, request: http::Request<Body>) -> http::Response<Body> {
@@ -144,12 +163,18 @@ impl Stub {
             self.0.ids.lock().unwrap().push(id);
         }
         // It is read, as a service would.
-        let _ = request.into_body().collect().await;
+        if let Ok(body) = request.into_body().collect().await {
+            let sent = (path.clone(), body.to_bytes());
+            self.0.sent.lock().unwrap().push(sent);
+        }
         let away = self.0.away.lock().unwrap();
         if away.iter().any(|package| path[1..].starts_with(package)) {
             return weir_rpc::unavailable("it").into_http();
         }
         drop(away);
+        if let Some(status) = self.0.refused.lock().unwrap().get(&*path) {
+            return status.clone().into_http();
+        }
         let answers = self.0.answers.lock().unwrap();
         let answer = answers.get(&*path).cloned();
         drop(answers);

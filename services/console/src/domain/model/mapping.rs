@@ -2,7 +2,7 @@
 
 use weir_values::ValueType;
 
-use crate::domain::Time;
+use crate::domain::{Time, words};
 
 /// A contact's field.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,6 +57,7 @@ impl Row {
     /// In words: `birthday, DD-MM-YYYY, blank clears`.
     pub fn summary(&self) -> String {
         let mut parts = vec![self.path.clone()];
+        parts.extend(self.of.map(|of| words::type_name(of).to_owned()));
         parts.extend(self.more_paths.iter().map(|path| format!("else {path}")));
         if !self.format.is_empty() {
             parts.push(self.format.clone());

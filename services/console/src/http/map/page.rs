@@ -12,16 +12,17 @@ use super::super::visit::Visit;
 use super::super::{html, respond};
 use super::named;
 use crate::domain::Trouble;
+use crate::domain::came::Came;
 use crate::domain::draft::{Draft, Line, differences};
 use crate::domain::model::{
     Account, Difference, Field, KeptFilter, Preview, PreviewedRow, Row, Source, Status, Suggestion,
 };
-use crate::domain::words;
+use crate::domain::{unique, words};
 
 /// What stands, when the form was sent or the page was asked for.
 pub struct Saved {
     pub source: Source,
-    pub account: Option<Account>,
+    pub account: Account,
     pub fields: Vec<Field>,
     pub rows: Vec<Row>,
     pub version: i64,
@@ -36,15 +37,25 @@ impl Saved {
             visit.calls.fields(account),
             visit.calls.contact_mapping(account, id)
         );
-        let (rows, _) = visit.need(SECTION, mapping).await?;
+        // Of the same answer as the rows: another one's would let what came between be overwritten.
+        let (rows, version) = visit.need(SECTION, mapping).await?;
         let source = visit.need(SECTION, source).await?;
         Ok(Self {
-            version: source.mapping_version,
+            version,
             source,
-            account: owner.ok(),
+            account: visit.need(SECTION, owner).await?,
             fields: visit.need(SECTION, fields).await?,
             rows,
         })
+    }
+
+    /// All that a draft would change, with names instead of ids.
+    pub fn differences(&self, draft: &Draft, rows: &[Row]) -> Vec<Difference> {
+        let mut found = named(differences(&self.rows, rows), &self.fields);
+        found.extend(unique::difference(self.unique(), &draft.unique, |id| {
+            self.name_of(id)
+        }));
+        found
     }
 
     fn name_of(&self, field: &str) -> String {
@@ -53,8 +64,7 @@ impl Saved {
     }
 
     pub fn unique(&self) -> &[String] {
-        let owner = self.account.as_ref();
-        owner.map_or(&[], |owner| &owner.unique_identifiers)
+        &self.account.unique_identifiers
     }
 }
 
@@ -64,15 +74,18 @@ pub struct Shown {
     pub search: String,
     /// That the draft began with.
     pub version: Option<i64>,
+    /// The account's unique identifiers that the draft began with.
+    pub unique_was: Option<Vec<String>>,
     /// The field it is about (or nothing), and what.
     pub faults: Vec<(String, String)>,
     pub says: String,
-    /// What differs from what somebody else saved.
-    pub conflict: Option<Vec<Difference>>,
+    /// What somebody else did meanwhile, and what differs from that.
+    pub conflict: Option<(String, Vec<Difference>)>,
     /// Contacts, those that would be merged, and values that would be lost.
     pub reindex: Option<(i64, i64, i64)>,
     pub focus: String,
     pub new_name: String,
+    pub new_type: Option<ValueType>,
 }
 
 /// A path that came in.
@@ -104,6 +117,7 @@ struct MapPage {
     tab: &'static str,
     shown: Shown,
     version: i64,
+    unique_was: String,
     /// Whether there is any row of a version.
     is_saved: bool,
     traits: Vec<Trait>,
@@ -129,11 +143,12 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
         previewed.map(Some)
     };
     let all = KeptFilter::default();
-    let (frame, suggested, preview, kept) = tokio::join!(
+    let (frame, suggested, preview, kept, samples) = tokio::join!(
         visit.frame("Map", SECTION),
         visit.calls.suggestions(account, id, ""),
         previewing,
-        visit.calls.kept(account, id, &all, "")
+        visit.calls.kept(account, id, &all, ""),
+        visit.calls.samples(account, id, "")
     );
     let mut away = Vec::new();
     let (suggestions, event_count) = suggested.unwrap_or_else(|trouble| {
@@ -153,7 +168,8 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
     };
     let verdicts = verdicts(&rows, preview.as_ref());
     let names = |id: &str| saved.name_of(id);
-    let traits = traits(&rows, &verdicts, &suggestions, &names);
+    let came = Came::of(samples.iter().flatten().map(|sample| &*sample.raw));
+    let traits = traits(&rows, &verdicts, &suggestions, &came, &names);
     let shapes = draft
         .lines
         .iter()
@@ -164,6 +180,10 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
         tab: "map",
         is_saved: !saved.rows.is_empty(),
         version: shown.version.unwrap_or(saved.version),
+        unique_was: match &shown.unique_was {
+            Some(was) => was.join(","),
+            None => saved.unique().join(","),
+        },
         event_count,
         shapes: shapes.collect(),
         unique: draft
@@ -172,7 +192,7 @@ pub async fn show(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -
             .map(|id| (id.clone(), names(id)))
             .collect(),
         refused: events.iter().filter(|event| event.status >= 400).count(),
-        differences: named(differences(&saved.rows, &rows), &saved.fields),
+        differences: saved.differences(&draft, &rows),
         suggestions: still_open(&suggestions, &traits),
         kept: kept.map_or(0, |kept| kept.items.len()),
         traits,
@@ -231,27 +251,20 @@ fn traits(
     rows: &[Row],
     verdicts: &HashMap<&str, &PreviewedRow>,
     suggestions: &[Suggestion],
+    came: &Came,
     names: &impl Fn(&str) -> String,
 ) -> Vec<Trait> {
     let mut found: Vec<Trait> = Vec::new();
     for row in rows {
         let verdict = verdicts.get(&*row.target);
         for path in std::iter::once(&row.path).chain(&row.more_paths) {
-            // What was sent and refused, in front of what came of the others.
-            let examples = verdict.map_or_else(Vec::new, |verdict| {
-                let refused = verdict
-                    .refused
-                    .iter()
-                    .map(|value| (&value.path, &value.value));
-                let taken = verdict
-                    .values
-                    .iter()
-                    .map(|value| (&value.path, &value.value));
-                let of_path = refused
-                    .chain(taken)
-                    .filter(|(from, _)| from.ends_with(&**path));
-                of_path.map(|(_, value)| value.clone()).take(3).collect()
-            });
+            // As it was sent: what it is stored as stands beside its field.
+            let mut examples = came.examples(path);
+            if examples.is_empty() {
+                let refused = verdict.into_iter().flat_map(|verdict| &verdict.refused);
+                let of_path = refused.filter(|value| value.path.ends_with(&**path));
+                examples.extend(of_path.map(|value| value.value.clone()).take(3));
+            }
             found.push(Trait {
                 path: path.clone(),
                 seen: verdict.map_or(0, |verdict| verdict.seen()),

@@ -1,0 +1,169 @@
+//! A draft becomes the mapping, and its unique identifiers the account's.
+//!
+//! **Invariant:** nothing is changed before all of it was checked: the draft, and that nobody else
+//! saved meanwhile. The mapping is saved first, since its version is what a save is refused by, and
+//! what tells contacts apart is changed behind it; so a page that says that nothing was saved is
+//! right.
+
+use weir_reasons::Reason;
+
+use super::super::failure::Page;
+use super::super::respond;
+use super::super::visit::Visit;
+use super::page::{self, Saved, Shown};
+use crate::domain::Trouble;
+use crate::domain::draft::Draft;
+use crate::domain::model::Row;
+use crate::domain::unique::{Wanted, wanted};
+
+/// With a wish the unique identifiers are changed although there are contacts.
+pub async fn save(
+    visit: &Visit,
+    saved: Saved,
+    draft: Draft,
+    mut shown: Shown,
+    wish: Option<&str>,
+) -> Page {
+    let (account, source) = (visit.account(), visit.source());
+    let rows = draft.rows(&saved.rows);
+    let faults = faults(&draft, &rows);
+    if !faults.is_empty() {
+        let faults = faults.into_iter().map(|says| (String::new(), says));
+        shown.faults.extend(faults);
+        return page::show(visit, saved, draft, shown).await;
+    }
+    let unique = wanted(shown.unique_was.as_deref(), saved.unique(), &draft.unique);
+    let expected = shown.version.unwrap_or(saved.version);
+    let is_stale = expected != saved.version && rows != saved.rows;
+    if is_stale || unique == Wanted::Overtaken {
+        return conflict(visit, saved, draft, shown).await;
+    }
+    if unique == Wanted::Changed && wish.is_none() {
+        // Where there are contacts it is asked about before anything is saved.
+        match preview(visit, &saved, &draft).await {
+            Ok((0, ..)) => {}
+            Ok(would) => {
+                shown.reindex = Some(would);
+                return page::show(visit, saved, draft, shown).await;
+            }
+            Err(trouble) => {
+                shown.faults.push(of_unique(&trouble, "Nothing was saved."));
+                return page::show(visit, saved, draft, shown).await;
+            }
+        }
+    }
+    let put = visit
+        .calls
+        .put_contact_mapping(account, source, &rows, expected)
+        .await;
+    let (version, is_new) = match put {
+        Ok(put) => put,
+        Err(trouble) if trouble.is(Reason::MappingChanged) => {
+            return conflict(visit, Saved::load(visit).await?, draft, shown).await;
+        }
+        Err(trouble) => {
+            shown.add(&trouble, &rows, &saved.fields);
+            return page::show(visit, saved, draft, shown).await;
+        }
+    };
+    if unique == Wanted::Changed
+        && let Err(trouble) = change(visit, &saved, &draft, wish).await
+    {
+        return half_done(visit, draft, shown, version, &trouble).await;
+    }
+    let done = match (is_new, unique) {
+        (true, _) => format!("version&n={version}"),
+        (false, Wanted::Changed) => "saved".to_owned(),
+        (false, _) => "same".to_owned(),
+    };
+    let path = format!("/accounts/{account}/sources/{source}/map?done={done}");
+    Ok(respond::go(&path))
+}
+
+/// What can't be saved whatever others do.
+fn faults(draft: &Draft, rows: &[Row]) -> Vec<String> {
+    let mut faults: Vec<_> = draft.faults().iter().map(|one| one.sentence()).collect();
+    if faults.is_empty() && rows.is_empty() {
+        let says = "Tick at least one field and choose the trait that fills it: without a mapping \
+                    every event is refused.";
+        faults.push(says.to_owned());
+    }
+    faults
+}
+
+/// Somebody else saved meanwhile: both are shown, and nothing is lost. To save again from here
+/// takes the place of what is shown as theirs.
+async fn conflict(visit: &Visit, saved: Saved, draft: Draft, mut shown: Shown) -> Page {
+    let version = saved.version;
+    let is_stale = shown.version.is_some_and(|seen| seen != version);
+    let was = shown.unique_was.as_deref();
+    let overtaken = was.is_some_and(|was| was != saved.unique());
+    let says = match (is_stale, overtaken) {
+        (true, true) => format!(
+            "Somebody else saved version {version} meanwhile, and changed what tells contacts apart."
+        ),
+        (false, true) => "Somebody else changed what tells contacts apart meanwhile.".to_owned(),
+        (_, false) => format!("Somebody else saved version {version} meanwhile."),
+    };
+    let rows = draft.rows(&saved.rows);
+    shown.conflict = Some((says, saved.differences(&draft, &rows)));
+    shown.version = Some(version);
+    shown.unique_was = Some(saved.unique().to_vec());
+    page::show(visit, saved, draft, shown).await
+}
+
+async fn preview(visit: &Visit, saved: &Saved, draft: &Draft) -> Result<(i64, i64, i64), Trouble> {
+    let strategy = saved.account.strategy;
+    visit
+        .calls
+        .preview_reindex(visit.account(), &draft.unique, strategy)
+        .await
+}
+
+async fn change(
+    visit: &Visit,
+    saved: &Saved,
+    draft: &Draft,
+    wish: Option<&str>,
+) -> Result<(), Trouble> {
+    let (calls, owner, unique) = (&visit.calls, &saved.account, &draft.unique);
+    match wish {
+        None => calls.put_identifiers(owner, unique, owner.strategy).await,
+        Some(wish) => {
+            let account = visit.account();
+            calls
+                .start_reindex(account, unique, owner.strategy, wish)
+                .await
+        }
+    }
+}
+
+/// The mapping is saved, and what tells contacts apart is as it was: says both.
+async fn half_done(
+    visit: &Visit,
+    draft: Draft,
+    mut shown: Shown,
+    version: i64,
+    trouble: &Trouble,
+) -> Page {
+    let saved = Saved::load(visit).await?;
+    let stays = format!(
+        "The mapping was saved as version {version}; what tells contacts apart stays as it was."
+    );
+    shown.version = Some(version);
+    shown.unique_was = Some(saved.unique().to_vec());
+    if trouble.is(Reason::ContactsExist) {
+        // The first contact came in between.
+        shown.reindex = preview(visit, &saved, &draft).await.ok();
+    }
+    match shown.reindex {
+        Some(_) => shown.says = stays,
+        None => shown.faults.push(of_unique(trouble, &stays)),
+    }
+    page::show(visit, saved, draft, shown).await
+}
+
+fn of_unique(trouble: &Trouble, and: &str) -> (String, String) {
+    let says = format!("Unique identifiers: {} {and}", trouble.says());
+    (String::new(), says)
+}
