@@ -4,7 +4,9 @@
 
 mod away;
 mod escapes;
+mod forms;
 mod harness;
+mod lists;
 mod passwords;
 mod plans;
 mod posts;

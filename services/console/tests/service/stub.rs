@@ -43,6 +43,8 @@ struct State {
     answers: Mutex<HashMap<&'static str, Bytes>>,
     away: Mutex<HashSet<&'static str>>,
     calls: Mutex<Vec<(String, String)>>,
+    /// What each method was asked last, as it was framed.
+    asked: Mutex<HashMap<String, Bytes>>,
     /// What calls carried as the id of their request.
     ids: Mutex<Vec<String>>,
     /// In the place of [`HOSTILE`].
@@ -124,6 +126,13 @@ impl Stub {
         self.0.calls.lock().unwrap().clone()
     }
 
+    /// What a method was asked last.
+    pub fn asked<M: Message + Default>(&self, path: &str) -> M {
+        let asked = self.0.asked.lock().unwrap();
+        // Behind a byte of flags and four of its length.
+        M::decode(&asked[path][5..]).unwrap()
+    }
+
     /// The ids of the requests that calls were made for.
     pub fn request_ids(&self) -> Vec<String> {
         self.0.ids.lock().unwrap().clone()
@@ -144,7 +153,10 @@ impl Stub {
             self.0.ids.lock().unwrap().push(id);
         }
         // It is read, as a service would.
-        let _ = request.into_body().collect().await;
+        if let Ok(body) = request.into_body().collect().await {
+            let asked = body.to_bytes();
+            self.0.asked.lock().unwrap().insert(path.clone(), asked);
+        }
         let away = self.0.away.lock().unwrap();
         if away.iter().any(|package| path[1..].starts_with(package)) {
             return weir_rpc::unavailable("it").into_http();
