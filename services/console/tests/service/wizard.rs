@@ -93,7 +93,6 @@ async fn a_classic_source_is_told_an_sdks_address_answers_and_words() {
             kind: wire::SourceKind::SegmentClassic.into(),
             ..Default::default()
         }),
-        ..Default::default()
     };
     let get = "/weir.mapping.v1.MappingService/GetSource";
     console.stub.answer(get, &source);
